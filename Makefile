@@ -53,7 +53,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.j
 	$(PIP) install --quiet --require-hashes --no-deps -r $(VENV)/setuptools.lock
 	$(PIP) install --quiet --require-hashes --no-deps --no-build-isolation --use-pep517 -r requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e .
-	$(BIN)/python -m node.devnet.toolchain install
+	$(BIN)/python -m devnet.toolchain install
 	touch $@
 
 lock: ## pin every dependency anew (needs the network)

@@ -11,18 +11,17 @@ from unittest.mock import patch
 import msgspec
 
 from benchmarks.figures import Figure, of_times
-from clearing.accounts.kinds import AccountKind
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import address, recover, sign_digest
-from clearing.blocks import Block, BlockResult
-from clearing.calls.margin_calls import check_margins
-from clearing.extension import VoteExtension
-from clearing.genesis import AccountTerms, Genesis, MemberTerms
-from clearing.run import Run
-from clearing.state import State
-from clearing.trades.requests import TradeReport, VenueMandate
-from clearing.trades.venues import VenueTerms
-from tests.kit.clearing.world import BTC, DOLLAR, ETH, OWNER, USDC_1, World, make_genesis, reports, secret
+from clearing.context.block_context import BlockContext
+from clearing.margin_calls.margin_calls import check_margins
+from clearing.schema.blocks.block import BlockInput, BlockResult
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.requests.trades import TradeReport, VenueMandate
+from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MemberTerms, VenueTerms
+from clearing.state.state import State
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import BTC, DOLLAR, ETH, OWNER, USDC_1, World, make_genesis, reports
 
 TRADES = 1_000
 VENUE, VENUE_SECRET, NONE = 7, b"\x07" * 32, bytes(65)
@@ -59,7 +58,7 @@ def filled(accounts: int) -> World:
     return world
 
 
-def timed(state: State, block: Block, rounds: int = 5) -> tuple[list[float], BlockResult]:
+def timed(state: State, block: BlockInput, rounds: int = 5) -> tuple[list[float], BlockResult]:
     """CPU seconds (others may share the core); the state is not changed, so every round does the same."""
     took = []
     for _ in range(rounds):
@@ -87,7 +86,7 @@ def margined(accounts: int) -> list[Figure]:
     ):
         took: list[float] = []
 
-        def timed_margins(run: Run, took: list[float] = took) -> None:
+        def timed_margins(run: BlockContext, took: list[float] = took) -> None:
             started = time.process_time()
             check_margins(run)
             took.append(time.process_time() - started)

@@ -12,17 +12,16 @@ from typing import Any
 
 from benchmarks.figures import Figure
 from clearing.base.validators import ValidatorSet
-from consensus.application import BlockContext
-from consensus.blocks.chain import chain_at
+from consensus.application import ExecutionContext
 from consensus.blocks.store import BlockStore
+from consensus.chain import chain_at
 from consensus.messages import BlockRequest, Status, read_envelope, read_message
 from consensus.outputs import Send, StartTimer
-from consensus.pace.timeouts import TimerKind
-from consensus.replica import Replica, ReplicaConfig
-from consensus.sending.own import seal
-from consensus.signing import CurveVerifier
-from node.consensus.sign_state import SignGuard
-from node.consensus.signer import LocalSigner
+from consensus.replica.replica import Replica, ReplicaConfig
+from consensus.signing import CurveVerifier, seal
+from consensus.timeouts import TimerKind
+from node.signer.local import LocalSigner
+from node.signer.sign_state import SignGuard
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from tests.kit.consensus.crypto import secrets_of, validator_set
@@ -36,7 +35,7 @@ PAYLOAD = 2_000
 
 
 class _Loaded(ToyApplication):
-    def prepare(self, context: BlockContext) -> Any:
+    def prepare(self, context: ExecutionContext) -> Any:
         self.pending = [bytes(PAYLOAD)]
         return super().prepare(context)
 

@@ -21,15 +21,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.figures import Figure
 from clearing.base.ids import Hash32
-from consensus.application import AppRoots, BlockContext
+from consensus.application import AppRoots, ExecutionContext
 from consensus.blocks.store import MemoryBlockStore
 from consensus.outputs import Decided
-from consensus.replica import ReplicaConfig
-from node.consensus.engine import Engine, Genesis, Hooks
-from node.consensus.sign_state import SignStateFile
-from node.consensus.signer import LocalSigner
-from node.consensus.wal import WalFile
+from consensus.replica.replica import ReplicaConfig
+from node.agreement.engine import ConsensusGenesis, Engine, Hooks
 from node.p2p.memory import Hub
+from node.signer.local import LocalSigner
+from node.signer.sign_state import SignStateFile
+from node.store.wal import WalFile
 from tests.kit.consensus.crypto import secrets_of, validator_set
 from tests.kit.consensus.toy import MAGIC, ToyApplication
 
@@ -41,7 +41,7 @@ class LoadedApplication(ToyApplication):
 
     payload = MAGIC
 
-    def prepare(self, context: BlockContext) -> tuple[bytes, AppRoots]:
+    def prepare(self, context: ExecutionContext) -> tuple[bytes, AppRoots]:
         return self.payload, self.process(context, self.payload)
 
     def extend(self, height: int, value: Hash32) -> bytes:  # noqa: ARG002 - the same at all heights
@@ -68,7 +68,7 @@ async def run(nodes: int, heights: int, payload: int, folder: Path) -> dict[str,
             network = hub.join(validators.validators[index].envelope_key)
             guard = SignStateFile(folder / f"{index}.sign", sync=False)
             engine = Engine(
-                Genesis(NETWORK, 1_700_000_000_000),
+                ConsensusGenesis(NETWORK, 1_700_000_000_000),
                 application.position,
                 application,
                 MemoryBlockStore(),

@@ -10,11 +10,11 @@ import sys
 
 from benchmarks.figures import Figure, of_times
 from benchmarks.liquidation import filled, timed
-from clearing.crisis import CrisisParameters
-from clearing.default.receipts import DefaultDeclared, DefaultEnded
-from clearing.default.terms import DefaultTerms
-from clearing.default.unresolved import defaults_under_way
-from clearing.extension import VoteExtension
+from clearing.context.unresolved_losses import defaults_under_way
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.receipts.default import DefaultDeclared, DefaultEnded
+from clearing.schema.terms.default import DefaultTerms
+from clearing.schema.terms.genesis import CrisisParameters
 from tests.kit.clearing.world import BTC, ETH, World, reports
 
 FALLEN = 600_000

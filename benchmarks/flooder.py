@@ -35,8 +35,8 @@ from consensus.messages import (
     read_message,
 )
 from node.p2p.config import NetworkConfig, Peer
-from node.p2p.libp2p_network import LibP2PNetwork
-from node.p2p.network import LIMITS, Channel, Topic
+from node.p2p.libp2p.network import LibP2PNetwork
+from node.p2p.network import LIMITS, PeerChannel, Topic
 from tests.kit.consensus.crypto import secrets_of, validator_set
 
 PER_TURN = 100
@@ -71,7 +71,7 @@ class Flooder:
         self.network.subscribe(Topic.TRADES, lambda _: True)
         async with trio.open_nursery() as nursery:
             await nursery.start(self.network.run)
-            for channel in Channel:
+            for channel in PeerChannel:
                 nursery.start_soon(self._listen, channel)
             nursery.start_soon(self._flood)
             await self._obey()
@@ -90,7 +90,7 @@ class Flooder:
                 print(json.dumps({"attack": self._attack, "sent": self.sent[self._attack]}), flush=True)
                 self._attack = line.decode()
 
-    async def _listen(self, channel: Channel) -> None:
+    async def _listen(self, channel: PeerChannel) -> None:
         async for incoming in self.network.receive(channel):
             try:
                 message = read_message(read_envelope(incoming.data))
@@ -103,7 +103,7 @@ class Flooder:
                     self._height = max(self._height, height)
 
     async def _flood(self) -> None:
-        attacks: dict[str, Callable[[], Iterator[tuple[Channel, bytes]]]] = {
+        attacks: dict[str, Callable[[], Iterator[tuple[PeerChannel, bytes]]]] = {
             "votes of future rounds": self._future_rounds,
             "votes of future heights": self._future_heights,
             "proposals of unknown heights": self._unknown_heights,
@@ -122,37 +122,37 @@ class Flooder:
                 self._gossip(b"odd")
             await trio.sleep(max(0.0, began + TURN_SECONDS - trio.current_time()))
 
-    def _send(self, channel: Channel, data: bytes) -> None:
+    def _send(self, channel: PeerChannel, data: bytes) -> None:
         for peer in self.network.peers:
             stats = self.network.stats.peer(peer)
             before = stats.dropped_out[channel.name]
             if self.network.send(peer, channel, data) and stats.dropped_out[channel.name] == before:
                 self.sent[self._attack] += 1
 
-    def _future_rounds(self) -> Iterator[tuple[Channel, bytes]]:
+    def _future_rounds(self) -> Iterator[tuple[PeerChannel, bytes]]:
         for _ in range(PER_TURN // 4):
             self._number += 1
-            yield Channel.CONSENSUS, self._vote(self._height, 2 + self._number % 2**30)
+            yield PeerChannel.CONSENSUS, self._vote(self._height, 2 + self._number % 2**30)
 
-    def _future_heights(self) -> Iterator[tuple[Channel, bytes]]:
+    def _future_heights(self) -> Iterator[tuple[PeerChannel, bytes]]:
         for _ in range(PER_TURN // 4):
             self._number += 1
-            yield Channel.CONSENSUS, self._vote(self._height + 1 + self._number % 1000, self._number % 100)
+            yield PeerChannel.CONSENSUS, self._vote(self._height + 1 + self._number % 1000, self._number % 100)
 
-    def _unknown_heights(self) -> Iterator[tuple[Channel, bytes]]:
+    def _unknown_heights(self) -> Iterator[tuple[PeerChannel, bytes]]:
         if self._proposal is None:
             return
         for _ in range(PER_TURN // 4):
             self._number += 1
             proposal = msgspec.structs.replace(self._proposal, height=self._height + 2 + self._number)
-            yield Channel.CONSENSUS, self._sealed(proposal)
+            yield PeerChannel.CONSENSUS, self._sealed(proposal)
 
-    def _no_message(self) -> Iterator[tuple[Channel, bytes]]:
+    def _no_message(self) -> Iterator[tuple[PeerChannel, bytes]]:
         for _ in range(PER_TURN):
-            yield Channel.CONSENSUS, self._random.randbytes(200)
+            yield PeerChannel.CONSENSUS, self._random.randbytes(200)
 
     def _oversized(self) -> None:
-        for channel in Channel:
+        for channel in PeerChannel:
             for session in list(self.network._sessions.values()):  # noqa: SLF001 - no honest way to send it
                 announced = (LIMITS[channel].message_bytes + 1).to_bytes(4, "big")
                 session._outboxes[channel].put(announced + bytes(32 << 10))  # noqa: SLF001

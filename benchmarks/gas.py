@@ -14,15 +14,15 @@ from web3 import Web3
 from benchmarks.figures import Figure
 from benchmarks.gas_solvency import solvency_figures
 from bridge.contracts import load_artifact
-from bridge.contracts.calldata import checkpoint_arguments
-from bridge.deploy import VaultTerms, connect, deploy_token, deploy_vault, deploy_verifier
+from bridge.contracts.deploy import VaultTerms, connect, deploy_token, deploy_vault, deploy_verifier
+from bridge.contracts.vault import checkpoint_arguments
 from clearing.base import bls
 from clearing.base.certificate import VoteKind, make_certificate, vote_digest
 from clearing.base.hashing import keccak256, sha256
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.withdrawals_tree import DEPTH, empty_node, leaf_hash
-from node.devnet.anvil import anvil_chain
+from clearing.state.withdrawals_tree import DEPTH, empty_subtree_root, withdrawal_leaf_hash
+from devnet.anvil import anvil_chain
 
 KEY = bytes([7]) * 32
 OWNER = str(Account.from_key(KEY).address)
@@ -91,10 +91,12 @@ def measure(web3: Web3, chain_id: int, size: int) -> tuple[dict[str, int], list[
     deposits = [meter.gas(vault.functions.deposit(coin.address, 10**6, 1)) for _ in range(3)]
 
     never = 2**63 - 1
-    leaves = [leaf_hash(chain_id, at.address, nonce, token.address, owner, 1000, never) for nonce in range(2)]
+    leaves = [
+        withdrawal_leaf_hash(chain_id, at.address, nonce, token.address, owner, 1000, never) for nonce in range(2)
+    ]
     root = keccak256(leaves[0] + leaves[1])
     for level in range(1, DEPTH):
-        root = keccak256(root + empty_node(level))
+        root = keccak256(root + empty_subtree_root(level))
     checkpoints = []
     for height in (1, 2, 3):
         header = make_header(validators, height, root, 2)
@@ -104,7 +106,7 @@ def measure(web3: Web3, chain_id: int, size: int) -> tuple[dict[str, int], list[
         checkpoints.append(meter.gas(vault.functions.checkpoint(*checkpoint_arguments(header, certificate))))
     withdrawals = []
     for nonce in range(2):
-        siblings = (leaves[1 - nonce], *(empty_node(level) for level in range(1, DEPTH)))
+        siblings = (leaves[1 - nonce], *(empty_subtree_root(level) for level in range(1, DEPTH)))
         argument = (nonce, coin.address, OWNER, 1000, never)
         withdrawals.append(meter.gas(vault.functions.withdraw(argument, siblings)))
     proven = solvency_figures(meter, KEY, at.address, NETWORK, validators, secrets) if size == SIZES[0] else []

@@ -12,15 +12,15 @@ from web3 import Web3
 from benchmarks.figures import Figure, of_times, repeated
 from benchmarks.proofs import accounts_of, layout_of_the_design
 from bridge.contracts import load_artifact
-from bridge.deploy import deploy_solvency_verifier
+from bridge.contracts.deploy import deploy_solvency_verifier
 from clearing.base import bls
 from clearing.base.certificate import signer_bitmap
 from clearing.base.validators import ValidatorSet
+from proofs.algebra.srs import basis
 from proofs.onchain.keys import EpochStatement, certified_digest
 from proofs.onchain.leaves import leaf_path, make_leaf
 from proofs.onchain.prover import prove_account
 from proofs.onchain.verifier import verify_account
-from proofs.srs import basis
 
 ACCOUNTS = 1000
 SHOWN = 700

@@ -14,18 +14,18 @@ from benchmarks.figures import Figure, of_times
 from benchmarks.liquidation import filled
 from clearing.apply_block import apply_block
 from clearing.base.errors import Bug
-from clearing.blocks import Block
-from clearing.crisis import CrisisParameters
-from clearing.governance.amendments import TermsAmendment
-from clearing.governance.ballots import in_force
-from clearing.governance.dry_run import dry_run
-from clearing.governance.judging import judge_terms
-from clearing.governance.paths import change_of
-from clearing.governance.receipts import AmendmentInForce
-from clearing.governance.records import GovernanceClock, ProposalHeld, Stage, VoteHeld
-from clearing.governance.requests import HOUSE_PROPOSER
-from clearing.governance.terms import GovernanceTerms
-from clearing.state import State
+from clearing.genesis.paths import change_at
+from clearing.governance.dry_run import amendment_impact
+from clearing.governance.validation import validate_terms
+from clearing.governance.votes import voting_set
+from clearing.schema.blocks.block import BlockInput
+from clearing.schema.receipts.governance import AmendmentEnacted
+from clearing.schema.records.governance import GovernanceCounters, ProposalRecord, ProposalStage, VoteRecord
+from clearing.schema.requests.amendments import TermsAmendment
+from clearing.schema.requests.governance import HOUSE_PROPOSER
+from clearing.schema.terms.genesis import CrisisParameters
+from clearing.schema.terms.governance import GovernanceTerms
+from clearing.state.state import State
 
 GOVERNED = GovernanceTerms(vote_ms=600_000, timelock_ms=2_000, timelock_floor_ms=1_000)
 FAR_MS = 2**62
@@ -34,11 +34,11 @@ FAR_MS = 2**62
 def due(state: State, amendment: TermsAmendment) -> State:
     """A fork in which everybody agreed on it, and its timelock is over."""
     fork = state.fork()
-    fork.governance.put(0, GovernanceClock(1))
-    held = ProposalHeld(1, bytes(32), HOUSE_PROPOSER, amendment, "", 1, FAR_MS, FAR_MS, Stage.AGREED, 1)
+    fork.governance.put(0, GovernanceCounters(1))
+    held = ProposalRecord(1, bytes(32), HOUSE_PROPOSER, amendment, "", 1, FAR_MS, FAR_MS, ProposalStage.AGREED, 1)
     fork.proposals.put(bytes(32), held)
-    for each in in_force(fork).validators:
-        fork.votes.put((1, each.envelope_key), VoteHeld(approve=True, revision=1))
+    for each in voting_set(fork).validators:
+        fork.votes.put((1, each.envelope_key), VoteRecord(approve=True, revision=1))
     return fork
 
 
@@ -52,10 +52,10 @@ def timed(what: Callable[[], object], rounds: int) -> list[float]:
     return took
 
 
-def applied(state: State, block: Block) -> None:
+def applied(state: State, block: BlockInput) -> None:
     """Raises Bug when the amendment did not take effect, for then nothing was measured."""
     _, result = apply_block(state, block)
-    if not any(isinstance(each, AmendmentInForce) for each in result.receipts):
+    if not any(isinstance(each, AmendmentEnacted) for each in result.receipts):
         raise Bug("no amendment took effect")
 
 
@@ -76,12 +76,13 @@ def measured(accounts: int, rounds: int = 5) -> list[Figure]:
     }
     found = []
     for name, place in places.items():
-        amendment = TermsAmendment((change_of(genesis, *place),))
+        amendment = TermsAmendment((change_at(genesis, *place),))
         agreed, block = due(state, amendment), world.make_block()
-        found.append(of_times(f"{name}: judged", timed(lambda a=amendment: judge_terms(state, a), rounds)))
+        found.append(of_times(f"{name}: judged", timed(lambda a=amendment: validate_terms(state, a), rounds)))
         found.append(
             of_times(
-                f"{name}: tried out on {accounts:,} accounts", timed(lambda a=amendment: dry_run(state, a), rounds)
+                f"{name}: tried out on {accounts:,} accounts",
+                timed(lambda a=amendment: amendment_impact(state, a), rounds),
             )
         )
         in_effect = timed(lambda s=agreed, b=block: applied(s, b), rounds)

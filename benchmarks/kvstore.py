@@ -23,20 +23,20 @@ from clearing.base.hashing import sha256, tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.base.validators import ValidatorSet
-from consensus.application import AppRoots, BlockContext, MisbehaviourKind
-from consensus.blocks.chain import Position
+from consensus.application import AppRoots, ExecutionContext, MisbehaviourKind
+from consensus.chain import ApplicationPosition
 from consensus.outputs import Decided
-from consensus.replica import ReplicaConfig
-from node.consensus.engine import Engine, Genesis, Hooks
-from node.consensus.sign_state import SignStateFile
-from node.consensus.signer import LocalSigner
-from node.consensus.wal import WalFile
-from node.heap import settle_heap
+from consensus.replica.replica import ReplicaConfig
+from node.agreement.engine import ConsensusGenesis, Engine, Hooks
+from node.app.gc_tuning import tune_gc
 from node.p2p.config import NetworkConfig, Peer
-from node.p2p.libp2p_network import LibP2PNetwork
+from node.p2p.libp2p.network import LibP2PNetwork
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Topic
+from node.signer.local import LocalSigner
+from node.signer.sign_state import SignStateFile
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
+from node.store.wal import WalFile
 from tests.kit.consensus.crypto import secrets_of, validator_set
 
 NETWORK = bytes(range(32))
@@ -68,21 +68,21 @@ class KeyValueApplication:
         self.height = 0
 
     @property
-    def position(self) -> Position:
+    def position(self) -> ApplicationPosition:
         """Genesis."""
-        return Position(0, self._validators, self._validators, self._validators)
+        return ApplicationPosition(0, self._validators, self._validators, self._validators)
 
     def add(self, data: bytes) -> None:
         """Let transactions wait for a block."""
         self.pool.update(split(data))
 
-    def prepare(self, context: BlockContext) -> tuple[bytes, AppRoots]:
+    def prepare(self, context: ExecutionContext) -> tuple[bytes, AppRoots]:
         """What waits, in order of arrival."""
         chosen = [data for _, data in zip(range(BLOCK_TRANSACTIONS_MAX), self.pool.values(), strict=False)]
         payload = b"".join(chosen)
         return payload, self.process(context, payload)
 
-    def process(self, context: BlockContext, payload: bytes) -> AppRoots:
+    def process(self, context: ExecutionContext, payload: bytes) -> AppRoots:
         """Hash what is to be kept."""
         observed = b"".join(sha256(item.data) for item in context.extensions)
         root = tagged_hash("benchmark", self._root, sha256(payload), sha256(observed))
@@ -133,7 +133,7 @@ class Validator:
         self._store = Store(folder / "node.sqlite", NETWORK)
         guard = SignStateFile(folder / "sign-state", sync=False)
         self.engine = Engine(
-            Genesis(NETWORK, 1_700_000_000_000),
+            ConsensusGenesis(NETWORK, 1_700_000_000_000),
             self.application.position,
             self.application,
             StoredBlocks(self._store),
@@ -154,7 +154,7 @@ class Validator:
             while len(self.network.peers) < len(self.network.config.peers):  # noqa: ASYNC110 - other processes
                 await trio.sleep(0.05)
             await nursery.start(self.engine.run)
-            settle_heap()
+            tune_gc()
             await trio.serve_tcp(self._serve, rpc, host="127.0.0.1")
 
     async def _listen(self, feed: trio.MemoryReceiveChannel[Incoming]) -> None:

@@ -12,19 +12,23 @@ from collections.abc import Sequence
 import msgspec
 
 from benchmarks.figures import Figure, of_times
-from clearing.accounts.kinds import AccountKind
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import address, recover, sign_digest
-from clearing.blocks import Block, BlockResult
-from clearing.calls.terms import CallTerms
-from clearing.crisis import CrisisParameters
-from clearing.extension import VoteExtension
-from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms
-from clearing.liquidation.receipts import BackstopTook, LiquidationOpened, SliceSold
-from clearing.liquidation.requests import LiquidationBid
-from clearing.liquidation.terms import LiquidationTerms
-from clearing.receipts import Liquidated
-from clearing.state import State
+from clearing.schema.blocks.block import BlockInput, BlockResult
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.receipts.liquidation import BackstopTakeover, Liquidated, LiquidationOpened, SliceSold
+from clearing.schema.requests.auctions import LiquidationBid
+from clearing.schema.terms.genesis import (
+    AccountKind,
+    AccountTerms,
+    CrisisParameters,
+    Genesis,
+    MarketParameters,
+    MemberTerms,
+)
+from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
+from clearing.state.state import State
+from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import (
     BOB,
     BTC,
@@ -38,7 +42,6 @@ from tests.kit.clearing.world import (
     World,
     make_genesis,
     reports,
-    secret,
 )
 
 FIRST = 10
@@ -81,13 +84,13 @@ def filled(accounts: int, crisis: CrisisParameters) -> World:
     return world
 
 
-def tick(world: World) -> Block:
+def tick(world: World) -> BlockInput:
     """The block in which the price falls."""
     said = VoteExtension(reports((BTC, FALLEN), (ETH, 20_000), time_ms=world.state.now.time_ms + 1_000))
     return world.make_block(extensions=[said] * 4)
 
 
-def timed(state: State, block: Block, rounds: int) -> tuple[list[float], BlockResult]:
+def timed(state: State, block: BlockInput, rounds: int) -> tuple[list[float], BlockResult]:
     """CPU seconds (others may share the core); the state is not changed, so every round does the same."""
     took = []
     for _ in range(rounds):
@@ -110,7 +113,7 @@ def bids(world: World) -> Sequence[LiquidationBid]:
     return signed
 
 
-def told(world: World, block: Block, rounds: int, kind: type, what: str, accounts: int) -> Figure:
+def told(world: World, block: BlockInput, rounds: int, kind: type, what: str, accounts: int) -> Figure:
     """One figure, with how many of a kind of receipt there were."""
     seconds, result = timed(world.state, block, rounds)
     count = sum(isinstance(each, kind) for each in result.receipts)
@@ -131,7 +134,7 @@ def measured(accounts: int, rounds: int = 5) -> list[Figure]:
     found.append(told(world, tick(world), rounds, Liquidated, "so, all judged for early calls", accounts))
     backstop = LiquidationTerms(backstop_account=CAROL, step_ppm=500_000, whole_notional=10**9)
     world = filled(accounts, CrisisParameters(liquidation=backstop))
-    found.append(told(world, tick(world), rounds, BackstopTook, "taken over by the backstop", accounts))
+    found.append(told(world, tick(world), rounds, BackstopTakeover, "taken over by the backstop", accounts))
     world = filled(accounts, CrisisParameters(liquidation=AUCTION))
     found.append(told(world, tick(world), rounds, LiquidationOpened, "put up for sale", accounts))
     world.apply(tick(world))

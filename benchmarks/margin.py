@@ -19,14 +19,13 @@ import QuantLib
 
 from benchmarks import options
 from benchmarks.figures import Figure, of_times, repeated
-from clearing.assets import CashGroup
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.arrays import RiskArrays, build_risk_arrays
-from clearing.margin.book import MarginBook
-from clearing.margin.charges import LotCharge
-from clearing.margin.joint import JointCredit, collapse
-from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
-from clearing.margin.requirement import account_margin, batch_margin
+from clearing.margin.requirement.account_margin import account_margin, batch_margin
+from clearing.margin.requirement.margin_book import MarginBook
+from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
+from clearing.schema.risk.charges import LotCharge
+from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario, collapse
+from clearing.schema.terms.assets import CashGroup
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
 
 ACCOUNTS, POSITIONS, HOLDERS = 10_000, 40, 200
 DAY_MS = 86_400_000

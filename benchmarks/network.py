@@ -32,20 +32,18 @@ from benchmarks.figures import Figure, percentile
 from benchmarks.sampler import report
 from clearing.base.codec import decode, encode
 from clearing.base.errors import RemoteFault
-from clearing.extension import decode_extension
-from clearing.receipts import TradeNovated
-from clearing.transactions import Trade
+from clearing.schema.blocks.vote_extension import decode_extension
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.requests.trades import Trade
 from consensus.messages import Block
-from node.devnet.members import signed_trade
-from node.devnet.network import Devnet, running_devnet
-from node.devnet.options import DevnetOptions
-from node.devnet.story import Story
-from node.devnet.trading import now_ms
+from devnet.demo.story import DevnetStory
+from devnet.members import now_ms, signed_trade
+from devnet.network import Devnet, running_devnet
+from devnet.options import DevnetOptions
+from member.api.submit import TransactionList
+from node.agreement.application import PAYLOAD_BYTES_MAX, Payload
 from node.oracle.replay import Schedule, write_schedule
-from node.payload import PAYLOAD_BYTES_MAX, Payload
-from node.pool.trade_batch import TransactionList
-from node.receipt_records import receipt_at
-from node.store.records import ReceiptRecord
+from node.store.records import ReceiptRecord, receipt_at
 
 RATES = (0, 500, 1000, 2000)
 SECONDS = 10.0
@@ -173,7 +171,7 @@ async def run(options: DevnetOptions, rates: Sequence[int], seconds: float) -> t
     """Bring a devnet up, fund it, and measure each rate; also how many heights that took."""
     figures = []
     async with running_devnet(options) as devnet:
-        story = Story(devnet, lambda _: None)
+        story = DevnetStory(devnet, lambda _: None)
         await story.fund()
         write_schedule(devnet.schedule_path, Schedule(start_ms=now_ms(), speed=SPEED))
         generator = Generator(devnet, options.seed)
@@ -349,7 +347,7 @@ def measured(
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         samples = Path(folder) / "samples"
         samples.mkdir()
-        launcher = (sys.executable, "-m", "benchmarks.sampler", str(samples), "node.cli") if profile else ()
+        launcher = (sys.executable, "-m", "benchmarks.sampler", str(samples), "cli") if profile else ()
         options = DevnetOptions(keep or Path(folder) / "net", members=12, launcher=launcher)
         found, heights = trio.run(run, options, rates, seconds)
         if profile is not None:

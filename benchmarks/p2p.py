@@ -23,10 +23,14 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.figures import Figure  # noqa: E402
 from clearing.base import ed25519  # noqa: E402
-from node.p2p import muxer  # noqa: E402
 from node.p2p.config import NetworkConfig, Peer  # noqa: E402
-from node.p2p.libp2p_network import LibP2PNetwork  # noqa: E402
-from node.p2p.network import LIMITS, Channel, Topic  # noqa: E402
+from node.p2p.libp2p import muxer  # noqa: E402
+from node.p2p.libp2p.network import LibP2PNetwork  # noqa: E402
+from node.p2p.network import (
+    LIMITS,
+    PeerChannel,
+    Topic,  # noqa: E402
+)
 
 # How fast it can go, not how fast a peer is let go.
 LIMITS.update({channel: replace(limits, per_second=10**9) for channel, limits in LIMITS.items()})
@@ -57,19 +61,19 @@ async def child(number: int, ports: list[int]) -> None:
     gossiped = 0
 
     async def echo() -> None:
-        async for one in net.receive(Channel.CONSENSUS):
+        async for one in net.receive(PeerChannel.CONSENSUS):
             answer = one.data
             if answer == b"?":
                 answer = json.dumps({"counted": counted, "gossiped": gossiped, "cpu": cpu()}).encode()
-            net.send(one.sender, Channel.CONSENSUS, answer)
+            net.send(one.sender, PeerChannel.CONSENSUS, answer)
 
     async def bulk() -> None:
-        async for one in net.receive(Channel.DATA):
-            net.send(one.sender, Channel.DATA, len(one.data).to_bytes(4, "big"))
+        async for one in net.receive(PeerChannel.DATA):
+            net.send(one.sender, PeerChannel.DATA, len(one.data).to_bytes(4, "big"))
 
     async def count() -> None:
         nonlocal counted
-        async for _ in net.receive(Channel.SYNC):
+        async for _ in net.receive(PeerChannel.SYNC):
             counted += 1
 
     async def gossip() -> None:
@@ -88,18 +92,18 @@ class Bench:
     def __init__(self, net: LibP2PNetwork) -> None:
         self.net = net
         self.to = sorted(net.peers)[0]
-        self.inbox = net.receive(Channel.CONSENSUS)
+        self.inbox = net.receive(PeerChannel.CONSENSUS)
         self.results: dict[str, float] = {}
 
     async def ask(self) -> dict[str, float]:
-        self.net.send(self.to, Channel.CONSENSUS, b"?")
+        self.net.send(self.to, PeerChannel.CONSENSUS, b"?")
         return json.loads((await self.inbox.receive()).data)
 
     async def round_trips(self, count: int, pause: float = 0.0) -> list[float]:
         times = []
         for _ in range(count):
             began = time.perf_counter()
-            self.net.send(self.to, Channel.CONSENSUS, bytes(MESSAGE))
+            self.net.send(self.to, PeerChannel.CONSENSUS, bytes(MESSAGE))
             await self.inbox.receive()
             times.append(1000 * (time.perf_counter() - began))
             await trio.sleep(pause)
@@ -107,10 +111,10 @@ class Bench:
 
     async def bulk(self, count: int) -> None:
         began = time.perf_counter()
-        answers = self.net.receive(Channel.DATA)
+        answers = self.net.receive(PeerChannel.DATA)
         for number in range(count + 4):
             if number < count:
-                self.net.send(self.to, Channel.DATA, bytes(BULK))
+                self.net.send(self.to, PeerChannel.DATA, bytes(BULK))
             if number >= 4:
                 await answers.receive()
         self.results["bulk MB/s"] = count * BULK / 1e6 / (time.perf_counter() - began)
@@ -119,7 +123,7 @@ class Bench:
         before = await self.ask()
         began, sent = time.perf_counter(), 0
         while time.perf_counter() - began < seconds:
-            sent += sum(self.net.send(self.to, Channel.SYNC, bytes(MESSAGE)) for _ in range(100))
+            sent += sum(self.net.send(self.to, PeerChannel.SYNC, bytes(MESSAGE)) for _ in range(100))
             await trio.lowlevel.checkpoint()
         while (after := await self.ask())["counted"] - before["counted"] < sent:  # noqa: ASYNC110
             await trio.sleep(0.001)

@@ -17,24 +17,21 @@ import ckzg
 
 from benchmarks.figures import Figure, of_times, repeated
 from benchmarks.machine import this_machine
-from proofs.commitment import commit
-from proofs.committer import Committer
-from proofs.field import ORDER, scalar_bytes
-from proofs.group import encode_point, multi_scalar
-from proofs.layout import Layout, RowRange, SlotRange, lay_out
-from proofs.linear.batch import verify_batch
+from proofs.algebra.commitment import Committer, commit
+from proofs.algebra.field import ORDER, scalar_bytes
+from proofs.algebra.group import encode_point, multi_scalar
+from proofs.algebra.srs import CEREMONY_FILE, basis, powers_g1
+from proofs.epoch.workers import SHARD_ACCOUNTS_MIN, ProgressBoard, ShardWorkers
+from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
 from proofs.linear.prover import prove, random_scalar
-from proofs.linear.statement import LinearStatement
-from proofs.linear.verifier import verify
-from proofs.linear.witness import Witness, make_witness
-from proofs.shard_workers import SHARD_ACCOUNTS_MIN, ProgressBoard, ShardWorkers
-from proofs.srs import CEREMONY_FILE, basis, powers_g1
+from proofs.linear.statement import LinearStatement, Witness, make_witness
+from proofs.linear.verifier import verify, verify_batch
 
 POSITIONS, AMOUNTS, ROWS = 256, 16, 32
-START = "import proofs.srs, proofs.verify; proofs.srs.basis(2048)"
+START = "import proofs.algebra.srs, proofs.verify.verifier; proofs.algebra.srs.basis(2048)"
 
 
-def layout_of_the_design() -> Layout:
+def layout_of_the_design() -> ProofLayout:
     slots = (SlotRange(5, 2**39),) * POSITIONS + (SlotRange(8, 2**63),) * AMOUNTS
     coefficients = [
         tuple((j, (j * 7919 + s * 104_729) % 20_001 - 10_000 or 1) for j in range(len(slots))) for s in range(ROWS)
@@ -42,7 +39,7 @@ def layout_of_the_design() -> Layout:
     return lay_out(2048, slots, tuple(RowRange(8, row, 2**62, shortfall=True) for row in coefficients))
 
 
-def accounts_of(layout: Layout, count: int) -> tuple[LinearStatement, list[Witness]]:
+def accounts_of(layout: ProofLayout, count: int) -> tuple[LinearStatement, list[Witness]]:
     """Accounts with 40 positions and 4 amounts each, and their statement."""
     points, witnesses = basis(layout.size), []
     for account in range(count):
@@ -84,7 +81,7 @@ def of_the_group() -> Figure:
     return of_times("commit to 2,048 full scalars", ours, peer=f"{theirs.value:.0f} for 4,096 in c-kzg")
 
 
-def committing(layout: Layout) -> list[Figure]:
+def committing(layout: ProofLayout) -> list[Figure]:
     """An account's commitment, new and from the last epoch's with a quarter of its slots changed."""
     _, (one, *_) = accounts_of(layout, 1)
     committer = Committer(basis(layout.size))
@@ -97,7 +94,7 @@ def committing(layout: Layout) -> list[Figure]:
     ]
 
 
-def proving(layout: Layout, count: int) -> list[Figure]:
+def proving(layout: ProofLayout, count: int) -> list[Figure]:
     """Proving, verifying and size for so many accounts."""
     statement, witnesses = accounts_of(layout, count)
     proof = b""
@@ -127,7 +124,7 @@ def proving(layout: Layout, count: int) -> list[Figure]:
     return told
 
 
-def batches(layout: Layout, count: int) -> list[Figure]:
+def batches(layout: ProofLayout, count: int) -> list[Figure]:
     """Standalone proofs of as many provers, verified together."""
     claims = []
     for _ in range(count):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bridge.codes import BridgeCode
 from clearing.base.errors import LocalFault
-from clearing.base.evm.storage import BalanceWord
+from clearing.base.evm.storage import BalanceLocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class WatchedChain:
     poll_seconds: float = 0.25
     blooms: bool = True
     """Whether headers carry true log blooms. Where they don't, candidate blocks are found by `eth_getLogs` only."""
-    balances: tuple[BalanceWord, ...] = ()
+    balances: tuple[BalanceLocation, ...] = ()
     """Where each of `tokens` keeps balances; empty: no place is known of any."""
     sight_depth: int = 0
     """Deposits so many blocks under the head are told before they are final, for soft credit; 0: none are."""
@@ -51,6 +51,6 @@ class WatchedChain:
                 custody_stride=self.custody_stride,
             )
 
-    def balances_of(self, token: bytes) -> BalanceWord:
+    def balances_of(self, token: bytes) -> BalanceLocation:
         """Where a token keeps balances."""
-        return dict(zip(self.tokens, self.balances, strict=False)).get(token, BalanceWord())
+        return dict(zip(self.tokens, self.balances, strict=False)).get(token, BalanceLocation())

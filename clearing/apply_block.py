@@ -1,7 +1,8 @@
 """The rulebook, top to bottom: `apply_block(state, block) -> (state, result)`.
 
 Rule: pure and total. Every well-formed block has exactly one outcome, the same in every replica; the given state is
-never changed. It must not know how blocks are agreed on or where collateral is seen.
+never changed. Every phase is called here, in order. This module must not know how blocks are agreed on or where
+collateral is seen.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,89 +12,91 @@ import msgspec
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.header import DepositCursor
 from clearing.base.ids import Hash32
-from clearing.blocks import Block, BlockResult
-from clearing.bridge_facts import apply_bridge_facts
-from clearing.calls.margin_calls import check_margins
-from clearing.codes import ClearingCode
-from clearing.collateral.tending import tend_collateral
-from clearing.default.stages import resolve_defaults
-from clearing.epoch import close_epoch, snapshot_due
-from clearing.exits.tree import held_exit_root
-from clearing.fund.collecting import collect_contributions, follow_cash
-from clearing.fund.tending import tend_fund
-from clearing.gates.passing import call_back, tend_gates
-from clearing.genesis import Genesis
-from clearing.governance.turning import turn_governance
-from clearing.holdings import arrays_of
-from clearing.house_margin import check_house
+from clearing.collateral.cash_tokens import check_pegs
+from clearing.collateral.haircuts import refresh_haircuts, update_chain_silence
+from clearing.collateral.interest import accrue_interest
+from clearing.context.block_context import BlockContext
+from clearing.context.member_status import lift_restrictions
+from clearing.default.resolution import resolve_defaults
+from clearing.default_fund.contribution_calls import collect_contribution_calls, convert_contributions
+from clearing.default_fund.sizing import update_fund
+from clearing.deposits.bridge_facts import apply_bridge_facts
+from clearing.epochs.exit_tree import stored_exit_root
+from clearing.epochs.snapshot import close_epoch, snapshot_due
+from clearing.governance.enactment import enact_governance
 from clearing.invariants import check_block
-from clearing.opening import open_state
-from clearing.prices.agreement import apply_prices
-from clearing.prices.auctions import clear_auctions
-from clearing.ranges.delays import watch_withdrawals
-from clearing.ranges.update import update_ranges
-from clearing.receipts import refused
-from clearing.rules import RULES
-from clearing.run import Run
-from clearing.settling.accrual import accrue
-from clearing.settling.mark_to_market import mark_to_market
-from clearing.state.indexes import forget_due
+from clearing.margin_calls.cash_calls import end_met_cash_calls
+from clearing.margin_calls.margin_calls import check_house_margin, check_margins
+from clearing.opening import initial_state
+from clearing.price_ranges.delays import observe_withdrawals
+from clearing.price_ranges.update import update_ranges
+from clearing.prices.index_prices import agree_prices
+from clearing.schema.blocks.block import BlockInput, BlockResult
+from clearing.schema.blocks.receipt import refused_receipt
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.codes import ClearingCode
+from clearing.schema.terms.genesis import Genesis
+from clearing.settlement.accrual import accrue_time
+from clearing.settlement.mark_to_market import mark_to_market
+from clearing.state.holdings import current_arrays
+from clearing.state.indexes import drop_expired
 from clearing.state.state import State
-from clearing.trades.held import novate_held
-from clearing.trades.reconciliation import close_days
-from clearing.transactions import Transaction
-from clearing.validators.changes import begin_entry
-from clearing.validators.misbehaviour import note_misbehaviour
-from clearing.validators.rotation import finish_change
-from clearing.validators.sets import sets_of
-from clearing.validators.words import turn_sets
-from clearing.withdrawals import release, withdrawals_count
-from clearing.withdrawals_tree import withdrawals_root
+from clearing.state.withdrawals_tree import withdrawals_root
+from clearing.trades.pending_trades import novate_pending
+from clearing.trades.reconciliation import close_venue_days
+from clearing.trades.reopening_auctions import clear_auctions
+from clearing.transaction_handlers import TRANSACTION_HANDLERS
+from clearing.validators.misbehaviour import record_misbehaviour
+from clearing.validators.set_changes import begin_due_addition
+from clearing.validators.set_transition import finish_set_change, transition_validator_sets
+from clearing.validators.validator_sets import validator_sets
+from clearing.withdrawals.release import release_withdrawals, withdrawals_count
+from clearing.withdrawals.withdrawal_controls import process_delayed_withdrawals, recall_withdrawals
 
 
-def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
+def apply_block(state: State, block: BlockInput) -> tuple[State, BlockResult]:
     """Apply one block to a fork of `state`, which is returned undecided: `absorb` decides it.
 
     Cost is proportional to what the block touches. Raises RemoteFault BAD_BLOCK when the block's structure is wrong,
     LocalFault STALE_FORK when `state` was overtaken, Bug when an invariant does not hold.
     """
-    block = check_structure(state, block)
-    run = Run(state.fork(), block)
+    block = check_block_structure(state, block)
+    run = BlockContext(state.fork(), block)
     open_block(run)
-    turn_sets(run)
-    note_misbehaviour(run)
-    turn_governance(run)
-    accrue(run)
-    apply_prices(run)
+    transition_validator_sets(run)
+    record_misbehaviour(run)
+    enact_governance(run)
+    accrue_time(run)
+    agree_prices(run)
     update_ranges(run)
-    tend_collateral(run)
-    follow_cash(run)
+    update_collateral(run)
+    convert_contributions(run)
     mark_to_market(run)
     clear_auctions(run)
     apply_bridge_facts(run)
-    finish_change(run)
-    begin_entry(run)
-    watch_withdrawals(run)
-    close_days(run)
-    novate_held(run)
+    finish_set_change(run)
+    begin_due_addition(run)
+    observe_withdrawals(run)
+    close_venue_days(run)
+    novate_pending(run)
     apply_transactions(run)
-    call_back(run)
+    recall_withdrawals(run)
     check_margins(run)
-    collect_contributions(run)
+    collect_contribution_calls(run)
     resolve_defaults(run)
-    tend_fund(run)
-    check_house(run)
-    tend_gates(run)
-    release(run)
+    update_fund(run)
+    check_house_margin(run)
+    process_delayed_withdrawals(run)
+    release_withdrawals(run)
     close_epoch(run)
     check_block(run)
-    return run.state, conclude(run)
+    return run.state, block_result(run)
 
 
-def check_structure(state: State, block: Block) -> Block:
+def check_block_structure(state: State, block: BlockInput) -> BlockInput:
     """Check heights, time and extensions; the extensions come back ordered by validator. Raises RemoteFault."""
     # The extensions are of the height below, so by the set that certified it.
-    now, validators = state.now, sets_of(state).last
+    now, validators = state.now, validator_sets(state).last
     if block.height != now.height + 1 or block.time_ms < now.time_ms:
         raise RemoteFault(ClearingCode.BAD_BLOCK, "block", height=block.height, after=now.height, time_ms=block.time_ms)
     ordered = tuple(sorted(block.extensions, key=lambda each: each.validator))
@@ -105,30 +108,30 @@ def check_structure(state: State, block: Block) -> Block:
     return msgspec.structs.replace(block, extensions=ordered)
 
 
-def open_block(run: Run) -> None:
+def open_block(run: BlockContext) -> None:
     """Move the clock on, and forget trade ids that can no longer be shown again."""
     # Whoever asks for risk arrays while prices are being decided gets those of the last block, as a replica that has
     # just been started has to build them first.
-    arrays_of(run.state)
+    current_arrays(run.state)
     before = run.state.now
     run.state.clock.put(0, msgspec.structs.replace(before, height=run.block.height, time_ms=run.time_ms))
-    forget_due(run.state, before.time_ms, run.time_ms)
+    drop_expired(run.state, before.time_ms, run.time_ms)
 
 
-def apply_transactions(run: Run) -> None:
+def apply_transactions(run: BlockContext) -> None:
     """Step 5: each request atomically, in order, each with a receipt."""
     for index, transaction in enumerate(run.block.transactions):
         rejected = apply_transaction(run, index, transaction)
         if rejected is not None:
-            run.receipts.append(refused(index, rejected))
+            run.receipts.append(refused_receipt(index, rejected))
 
 
-def apply_transaction(run: Run, index: int, transaction: Transaction) -> Rejected | None:
+def apply_transaction(run: BlockContext, index: int, transaction: Transaction) -> Rejected | None:
     """One request by the rule of its kind."""
-    return RULES[type(transaction)](run, index, transaction)
+    return TRANSACTION_HANDLERS[type(transaction)](run, index, transaction)
 
 
-def conclude(run: Run) -> BlockResult:
+def block_result(run: BlockContext) -> BlockResult:
     """Step 9: the roots, and what happened."""
     state = run.state
     return BlockResult(
@@ -138,7 +141,7 @@ def conclude(run: Run) -> BlockResult:
         module_roots=state.module_roots(),
         withdrawals_root=withdrawals_root(state),
         withdrawals_count=withdrawals_count(state),
-        exit_root=held_exit_root(state),
+        exit_root=stored_exit_root(state),
         epoch=state.now.epoch,
         snapshot=snapshot_due(state, run.block.height),
         deposit_cursors=deposit_cursors(state),
@@ -153,10 +156,22 @@ def deposit_cursors(state: State) -> tuple[DepositCursor, ...]:
     )
 
 
-def replay(genesis: Genesis, state_salt: bytes, blocks: Iterable[Block]) -> Iterator[tuple[int, tuple[Hash32, ...]]]:
+def replay(
+    genesis: Genesis, state_salt: bytes, blocks: Iterable[BlockInput]
+) -> Iterator[tuple[int, tuple[Hash32, ...]]]:
     """Apply a block log from genesis and yield (height, module roots) after each block. Raises as `apply_block`."""
-    state = open_state(genesis, state_salt)
+    state = initial_state(genesis, state_salt)
     for block in blocks:
         fork, result = apply_block(state, block)
         yield result.height, fork.module_roots()
         state = fork.absorb()
+
+
+def update_collateral(run: BlockContext) -> None:
+    """Judge cash tokens, work out haircuts, settle interest, end what is over."""
+    update_chain_silence(run)
+    check_pegs(run)
+    refresh_haircuts(run)
+    accrue_interest(run)
+    end_met_cash_calls(run)
+    lift_restrictions(run)

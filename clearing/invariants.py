@@ -5,21 +5,21 @@ run in tests, on import and in audits. A violation is a `Bug`: nothing may be si
 """
 
 from clearing.base.errors import Bug
-from clearing.ledger import FUND_ACCOUNT, balance, cash_currency, check_whole_ledger, held
-from clearing.positions import check_whole_book
-from clearing.run import Run
+from clearing.context.block_context import BlockContext
+from clearing.state.ledger import FUND_ACCOUNT, balance, cash_currency, check_whole_ledger, inventory_units
+from clearing.state.positions import check_whole_book
 from clearing.state.state import State
 
 
-def check_block(run: Run) -> None:
+def check_block(run: BlockContext) -> None:
     """Step 8. Raises Bug."""
     run.journal.check_conserved()
     run.positions.check_matched()
-    check_fund(run.state)
-    _check_held(run.state)
+    check_fund_balance(run.state)
+    _check_backing(run.state)
 
 
-def check_fund(state: State) -> None:
+def check_fund_balance(state: State) -> None:
     """The default fund's cash is what members have in it. Raises Bug."""
     size = state.fund_sizes.get(0)
     if size is not None:
@@ -29,15 +29,15 @@ def check_fund(state: State) -> None:
             raise Bug(f"members have {parts} in the default fund, which has {there}")
 
 
-def check_state(state: State) -> None:
+def check_whole_state(state: State) -> None:
     """Everything, over the whole state. Raises Bug."""
     check_whole_ledger(state)
     check_whole_book(state)
-    check_fund(state)
-    _check_held(state)
+    check_fund_balance(state)
+    _check_backing(state)
 
 
-def _check_held(state: State) -> None:
+def _check_backing(state: State) -> None:
     for asset in (*state.terms.assets.values(), *state.terms.collateral_of.values()):
-        if held(state, asset) < 0:
+        if inventory_units(state, asset) < 0:
             raise Bug(f"more of asset {asset.name} was released than was ever credited")

@@ -3,24 +3,24 @@
 Rule: height 0 holds members, accounts, validators and empty cursors; no money, no prices.
 """
 
-from clearing.accounts.kinds import AccountKind
 from clearing.base.codec import u256
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.genesis import Genesis
-from clearing.ledger import FEE_POT_ACCOUNT, FUND_ACCOUNT, ROUNDING_ACCOUNT, SUSPENSE_ACCOUNT
-from clearing.prices.receipts import FeedStatus
-from clearing.state.records import Account, Clock, Cursor, FeedState, Flow, Member
+from clearing.schema.records.accounts import Account, ClockRecord, Member
+from clearing.schema.records.collateral import AssetFlowRecord, DepositCursorRecord
+from clearing.schema.records.prices import FeedState, FeedStatus
+from clearing.schema.terms.genesis import AccountKind, Genesis
+from clearing.state.ledger import FEE_POT_ACCOUNT, FUND_ACCOUNT, ROUNDING_ACCOUNT, SUSPENSE_ACCOUNT
 from clearing.state.state import State
-from clearing.validators.sets import open_sets
+from clearing.validators.validator_sets import initialise_sets
 
 
-def open_state(genesis: Genesis, state_salt: bytes) -> State:
+def initial_state(genesis: Genesis, state_salt: bytes) -> State:
     """The state before height 1. `genesis` must have passed `check_genesis`.
 
     `state_salt`: 32 bytes that only validators know; it salts every leaf of the roots and is in no block.
     """
     state = State.empty(genesis, state_salt)
-    open_sets(state, genesis.validators)
+    initialise_sets(state, genesis.validators)
     for member in genesis.members:
         state.members.put(member.id, Member(member.trade_address))
         for account in member.accounts:
@@ -32,10 +32,10 @@ def open_state(genesis: Genesis, state_salt: bytes) -> State:
     if genesis.crisis.fund.enabled:
         state.accounts.put(FUND_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
     for chain in genesis.chains:
-        state.cursors.put((chain.chain_id, chain.vault), Cursor(0))
+        state.cursors.put((chain.chain_id, chain.vault), DepositCursorRecord(0))
     for asset in genesis.assets:
-        state.flows.put(asset.id, Flow(u256(0), u256(0)))
+        state.flows.put(asset.id, AssetFlowRecord(u256(0), u256(0)))
     for feed in genesis.feeds:
         state.feeds.put(feed.id, FeedState(FeedStatus.UNOPENED, 0, 0))
-    state.clock.put(0, Clock(0, genesis.time_ms, genesis.time_ms, 0, 0))
+    state.clock.put(0, ClockRecord(0, genesis.time_ms, genesis.time_ms, 0, 0))
     return state

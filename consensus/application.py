@@ -56,7 +56,7 @@ class ObservedExtension:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockContext:
+class ExecutionContext:
     """What consensus fixes about a block before the application runs it."""
 
     height: int
@@ -88,13 +88,13 @@ class AppRoots:
 
 
 class Application(Protocol):
-    """Implemented by `node.application` for clearing, and by a toy in the consensus tests."""
+    """Implemented by `node.agreement.application` for clearing, and by a toy in the consensus tests."""
 
-    def prepare(self, context: BlockContext) -> tuple[bytes, AppRoots]:
+    def prepare(self, context: ExecutionContext) -> tuple[bytes, AppRoots]:
         """Choose a payload for this height, execute it on the decided state, and tell the roots."""
         ...
 
-    def process(self, context: BlockContext, payload: bytes) -> AppRoots:
+    def process(self, context: ExecutionContext, payload: bytes) -> AppRoots:
         """Execute a proposed payload on the decided state. Raises RemoteFault when its structure is malformed."""
         ...
 

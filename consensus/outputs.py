@@ -8,9 +8,9 @@ from enum import IntEnum
 from typing import Protocol, TypeAlias
 
 from clearing.base.errors import RemoteFault
-from consensus.log.wal import Record
 from consensus.messages import CommittedBlock
-from consensus.pace.timeouts import TimerKind
+from consensus.timeouts import TimerKind
+from consensus.wal import Record
 
 
 class Lane(IntEnum):

@@ -1,4 +1,4 @@
-"""Who signs and who verifies, as interfaces, and the verifier over the real curves.
+"""Who signs and who verifies, as interfaces, the verifier over the real curves, and sealing messages in envelopes.
 
 Rule: there is no `sign(bytes)`: each method knows its domain, and each implementation of `Signer` refuses a second,
 different signature for one height, round and step by itself, whatever its caller believes.
@@ -9,9 +9,10 @@ from typing import Protocol
 
 from clearing.base import bls, ed25519
 from clearing.base.certificate import Certificate, VoteKind, signer_bitmap, verify_certificate, vote_digest
+from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
-from consensus.messages import Extension, MessageKind
+from consensus.messages import Envelope, Extension, Message, MessageKind, kind_of
 
 
 class Signer(Protocol):
@@ -172,3 +173,28 @@ def _verified_sum(
     _verified_sum(verifier, validators, digest, shares[:middle], bad)
     _verified_sum(verifier, validators, digest, shares[middle:], bad)
     return None
+
+
+def seal(signer: Signer, message: Message) -> bytes:
+    """A message in an own envelope, encoded."""
+    return seal_body(signer, kind_of(message), encode(message))
+
+
+class EnvelopeSigner(Protocol):
+    """As much of a `Signer` as an envelope needs."""
+
+    @property
+    def envelope_key(self) -> bytes:
+        """See `Signer`."""
+        ...
+
+    def sign_envelope(self, kind: MessageKind, body: bytes) -> bytes:
+        """See `Signer`."""
+        ...
+
+
+def seal_body(signer: EnvelopeSigner, kind: MessageKind, body: bytes) -> bytes:
+    """An encoded message in an own envelope, encoded."""
+    return encode(
+        Envelope(sender=signer.envelope_key, kind=kind, body=body, signature=signer.sign_envelope(kind, body))
+    )

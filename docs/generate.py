@@ -10,15 +10,14 @@ from pathlib import Path
 import click
 import msgspec
 
+from cli.explain import all_explanations
+from cli.main import VERBS, cli
 from docs import run_files
-from node.api.openapi import openapi as describe_api
-from node.api.routes import ROUTES
-from node.cli.main import VERBS, cli
 from node.config import NodeConfig
-from node.explain import all_explanations
-from node.signer.metrics import SignerCollector
-from node.telemetry.metrics import Metrics
-from node.telemetry.peer_metrics import PeerCollector
+from node.http.openapi import openapi as describe_api
+from node.http.routes import ROUTES
+from node.ops.collectors import PeerCollector, SignerCollector
+from node.ops.metrics import Metrics
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 WIDTH = 80

@@ -13,18 +13,18 @@ from typing import Any
 
 import msgspec
 
-from clearing.models import charges, spreads
-from clearing.models.evaluate import AccountResult, LevelResult, TermResult
-from clearing.models.holdings import CollateralValue, PositionValue
-from clearing.models.liquidation_price import LiquidationPrice
-from clearing.models.named import FILE_BYTES_MAX, ITEMS_MAX, TEXT_MAX
-from clearing.models.numbers import NUMBER_PATTERN
-from clearing.models.rules import RuleResult
-from clearing.models.scan import PositionLosses, ScanResult
-from node.runs.liquidation_file import LiquidationRun
-from node.runs.margin import MarginRun
-from node.runs.steps import SettleRun
-from node.runs.waterfall_file import WaterfallRun
+from lab.evaluation import charges, spreads
+from lab.evaluation.evaluate import AccountResult, LevelResult, TermResult
+from lab.evaluation.holdings import CollateralValue, PositionValue
+from lab.evaluation.liquidation_price import ModelLiquidationPrice
+from lab.evaluation.rules import RuleResult
+from lab.evaluation.scan import PositionLosses, ScanResult
+from lab.models.named import FILE_BYTES_MAX, ITEMS_MAX, TEXT_MAX
+from lab.models.numbers import NUMBER_PATTERN
+from lab.runs.liquidation import LiquidationRun
+from lab.runs.margin import MarginRun
+from lab.runs.settle_file import SettleRun
+from lab.runs.waterfall import WaterfallRun
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = "configs/examples"
@@ -78,7 +78,7 @@ _RESULTS: tuple[type, ...] = (
     spreads.MinimumAmount,
     spreads.JointAmount,
     RuleResult,
-    LiquidationPrice,
+    ModelLiquidationPrice,
 )
 
 

@@ -1,8 +1,6 @@
 """`NodeConfig`: everything an operator may set, typed and bounded.
 
-Rule: nothing here can change a state transition: what peers must agree on lives in genesis. Each section is a frozen
-struct; unknown keys are refused with their path. Where values come from (file, environment, flags) is
-`node.config_sources`' business.
+Rule: nothing here can change a state transition; what must agree lives in genesis and in governance.
 """
 
 from pathlib import Path
@@ -11,11 +9,17 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
+
 Host = Annotated[str, Meta(min_length=1, max_length=253)]
+
 Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
+
 KeyHex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
 AddressHex = Annotated[str, Meta(pattern="^0x[0-9a-fA-F]{40}$")]
+
 Url = Annotated[str, Meta(pattern="^https?://[^ ]+$", max_length=2048)]
+
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -23,7 +27,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of node.toml."""
 
 
-class Node(Section, frozen=True):
+class NodeSection(Section, frozen=True):
     """`[node]`: who this is and where its files lie. Relative paths are under `home`."""
 
     home: str = "."
@@ -35,7 +39,7 @@ class Node(Section, frozen=True):
     password_file: str = "password"  # a path, not a password
 
 
-class Peer(Section, frozen=True):
+class PeerConfig(Section, frozen=True):
     """One validator's address. `key` is its Ed25519 envelope key, which is also its peer id."""
 
     key: KeyHex
@@ -54,7 +58,7 @@ class P2P(Section, frozen=True):
 
     host: Host = "127.0.0.1"
     port: Port = 26600
-    peers: tuple[Peer, ...] = ()
+    peers: tuple[PeerConfig, ...] = ()
     observers: Annotated[tuple[Observer, ...], Meta(max_length=64)] = ()
     preshared_key_file: str = ""  # a path, not a key
     """64 hexadecimal digits in a file of mode 0600, the same at every node; empty: none is needed to connect."""
@@ -62,7 +66,7 @@ class P2P(Section, frozen=True):
     """Gossip messages of 4 kB that one validator may sign each second on average; more are dropped and counted."""
 
 
-class Chain(Section, frozen=True):
+class ChainConfig(Section, frozen=True):
     """One `[[chains]]`. What is believed of a chain (vault, finality) is in genesis; here is how to reach it."""
 
     chain_id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
@@ -131,7 +135,7 @@ class Consensus(Section, frozen=True):
     """The most in the first round; further rounds grow from there to `timeout_max_ms`."""
 
 
-class Mempool(Section, frozen=True):
+class MempoolConfig(Section, frozen=True):
     """`[mempool]`."""
 
     transactions_max: Annotated[int, Meta(ge=1, le=10_000_000)] = 50_000
@@ -152,7 +156,7 @@ class Proofs(Section, frozen=True):
     folder: str = "packages"
 
 
-class Relayer(Section, frozen=True):
+class RelayerConfig(Section, frozen=True):
     """`[relayer]`: posting checkpoints and claims to the vaults."""
 
     enabled: bool = False
@@ -161,7 +165,7 @@ class Relayer(Section, frozen=True):
     interval_ms: Millis = 1_000
 
 
-class StateSync(Section, frozen=True):
+class StateSyncConfig(Section, frozen=True):
     """`[state_sync]`: how a node without blocks begins."""
 
     enabled: bool = False
@@ -188,7 +192,7 @@ class Logging(Section, frozen=True):
     file: str = ""
 
 
-class Signer(Section, frozen=True):
+class SignerConfig(Section, frozen=True):
     """`[signer]`: another process that holds the validator's keys. Without an address this process holds them."""
 
     address: Annotated[str, Meta(pattern="^(|unix:[^ ]+|tcp:[^ ]+:[0-9]{1,5})$", max_length=512)] = ""
@@ -204,18 +208,18 @@ class Signer(Section, frozen=True):
 class NodeConfig(Section, frozen=True):
     """The whole of node.toml."""
 
-    node: Node = Node()
+    node: NodeSection = NodeSection()
     p2p: P2P = P2P()
-    chains: tuple[Chain, ...] = ()
+    chains: tuple[ChainConfig, ...] = ()
     api: Api = Api()
     oracle: Oracle = Oracle()
     consensus: Consensus = Consensus()
-    mempool: Mempool = Mempool()
+    mempool: MempoolConfig = MempoolConfig()
     proofs: Proofs = Proofs()
-    relayer: Relayer = Relayer()
+    relayer: RelayerConfig = RelayerConfig()
     logging: Logging = Logging()
-    state_sync: StateSync = StateSync()
-    signer: Signer = Signer()
+    state_sync: StateSyncConfig = StateSyncConfig()
+    signer: SignerConfig = SignerConfig()
 
     @property
     def home(self) -> Path:
@@ -225,3 +229,8 @@ class NodeConfig(Section, frozen=True):
     def path(self, name: str) -> Path:
         """A file of this configuration, relative to the home unless absolute."""
         return self.home / name
+
+
+def config_of_chains(config: NodeConfig) -> dict[int, ChainConfig]:
+    """By chain id."""
+    return {chain.chain_id: chain for chain in config.chains}

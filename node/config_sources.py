@@ -15,7 +15,7 @@ import msgspec
 
 from clearing.base.errors import LocalFault
 from clearing.base.plain_json import read_json
-from node.codes import NodeCode
+from member.codes import NodeCode
 from node.config import NodeConfig
 
 ENV_PREFIX = "CROSSCLEAR_"
@@ -61,7 +61,7 @@ def parse_config(settings: Mapping[str, Any]) -> NodeConfig:
         # TOML has no tuples, and the environment has only text: lax conversion reads "26600" as a number.
         return msgspec.convert(settings, NodeConfig, strict=False)
     except msgspec.ValidationError as error:
-        raise _told(str(error)) from None
+        raise _value_fault(str(error)) from None
 
 
 def dump_config(config: NodeConfig) -> str:
@@ -137,7 +137,7 @@ def _leaves(tree: Mapping[str, Any], above: str) -> list[str]:
     return found
 
 
-def _told(message: str) -> LocalFault:
+def _value_fault(message: str) -> LocalFault:
     """The refusal for a validation message such as "Object contains unknown field `x` - at `$.p2p`"."""
     path_match, field_match = _PATH.search(message), _FIELD.search(message)
     path = path_match["path"] if path_match else ""

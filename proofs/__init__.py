@@ -1,7 +1,7 @@
 """What is shown: commitments to holdings, the linear solvency proof, the epoch package and its verifier.
 
 Rule: a verifier needs the file alone. Nothing here knows networks, clocks or chains; provers and workers are the only
-modules that may draw randomness or start processes. Border type: `clearing.margin.snapshot.RiskStatement`.
+modules that may draw randomness or start processes. Border type: `clearing.margin.statement.snapshot.RiskStatement`.
 
 The names of `__all__` are the library: what other programs may build on (docs/explanation/verifying.md). Each is
 imported when it is first used, so that a verifier loads no prover.
@@ -11,16 +11,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from proofs.errors import ProofCode, Refused
-    from proofs.history import HistoryVerdict, PackageHistory, PackageResult
-    from proofs.history_order import Finding
-    from proofs.own import own_account
-    from proofs.package import EpochPackage, read_package
-    from proofs.standalone import verify_standalone, verify_standalones
-    from proofs.standalone_prover import make_standalone
-    from proofs.verdict import CheckResult, OwnAccount, Verdict
-    from proofs.verify import verify_package
-    from proofs.view import view_of
+    from proofs.epoch.package import EpochPackage, read_package
+    from proofs.errors import ProofCode, VerificationFailed
+    from proofs.history.ordering import Finding
+    from proofs.history.package_history import HistoryVerdict, PackageHistory, PackageResult
+    from proofs.verify.inclusion import own_account
+    from proofs.verify.standalone import verify_standalone, verify_standalones
+    from proofs.verify.standalone_prover import make_standalone
+    from proofs.verify.verdict import CheckResult, OwnAccount, Verdict
+    from proofs.verify.verifier import verify_package
+    from proofs.verify.view import view_of
 
 __all__ = [
     "CheckResult",
@@ -31,8 +31,8 @@ __all__ = [
     "PackageHistory",
     "PackageResult",
     "ProofCode",
-    "Refused",
     "Verdict",
+    "VerificationFailed",
     "make_standalone",
     "own_account",
     "read_package",
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "errors": ("ProofCode", "Refused"),
+    "errors": ("ProofCode", "VerificationFailed"),
     "history": ("HistoryVerdict", "PackageHistory", "PackageResult"),
     "history_order": ("Finding",),
     "standalone_prover": ("make_standalone",),

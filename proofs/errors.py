@@ -1,6 +1,6 @@
 """The stable codes of refusals and faults that proofs speak: 07xx.
 
-Rule: a number never changes and is never used again. Verifiers raise `Refused` inside; `proofs.verify` turns it into a
+Rule: a number never changes and is never used again. Verifiers raise `Refused` inside; `proofs.verify.verifier` turns it into a
 named result. A code says what is wrong, the check's name says where.
 """
 
@@ -81,5 +81,11 @@ REMEDIES: dict[ProofCode, str] = {
 }
 
 
-class Refused(RemoteFault):
+class VerificationFailed(RemoteFault):
     """A check of a verifier failed: what was shown is wrong."""
+
+
+class Inconclusive(str):
+    """What a check returns that found nothing wrong and could not, or not wholly, show what it is there to show."""
+
+    __slots__ = ()

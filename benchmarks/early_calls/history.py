@@ -23,9 +23,9 @@ from benchmarks.march2020.hours import (
     read_hours,
 )
 from clearing.base.units import PPM
-from clearing.ranges.parameters import RangeParameters
-from node.backtest.market_data import MarketData
-from node.backtest.walk import Setup, Walker
+from clearing.schema.risk.price_ranges import RangeParameters
+from lab.backtest.market_data import MarketData
+from lab.backtest.walk import Setup, Walker
 
 Floats = NDArray[np.float64]
 MONTH_HOURS = 30 * 24

@@ -1,6 +1,6 @@
 """Calls and forced sales of many books at once, month by month, without the network around them.
 
-Rule: `Rules` are those of `clearing/calls` and of a sale at one discount, means those of `benchmarks.march2020.books`.
+Rule: `Rules` are those of `clearing/margin_calls` and of a sale at one discount, means those of `benchmarks.march2020.books`.
 Accounts are independent, as dealers take everything: a month is an array of books, and all months are played together.
 What the state machine does beyond this (rounding, blocks' caps, default) is left out; `docs/explanation/early-calls.md`
 compares both on March 2020. Floats: nothing here is replicated.
@@ -16,7 +16,7 @@ from benchmarks.early_calls.history import Floats, Months
 from benchmarks.march2020.books import SEEDS_MAX, book_of_seed, has_client, means_of
 from benchmarks.march2020.hours import BLOCKS
 from clearing.base.units import PPM
-from clearing.calls.breach import STEPS_PER_DEVIATION, TOUCH_PPM
+from clearing.margin_calls.early_calls import BREACH_PROBABILITIES_PPM, STEPS_PER_DEVIATION
 
 Flags = NDArray[np.bool_]
 Integers = NDArray[np.int64]
@@ -85,7 +85,9 @@ class Books:
 
     def __init__(self, months: Months, seeds: Sequence[int], rules: Rules) -> None:
         self.months, self.rules = months, rules
-        steps = np.interp(-rules.early * PPM / 2, -np.array(TOUCH_PPM), np.arange(len(TOUCH_PPM)))
+        steps = np.interp(
+            -rules.early * PPM / 2, -np.array(BREACH_PROBABILITIES_PPM), np.arange(len(BREACH_PROBABILITIES_PPM))
+        )
         self.released = float(steps) / STEPS_PER_DEVIATION
         """Deviations above the trigger at which an early call is taken back."""
         books = [book for seed in seeds for book in ((seed, seed + SEEDS_MAX) if has_client(seed) else (seed,))]
@@ -198,7 +200,9 @@ class Books:
         trigger, deviation = rules.maintenance * initial, self._deviation(at)
         headroom = self.equity - trigger
         chance = np.interp(
-            headroom * STEPS_PER_DEVIATION / np.where(deviation > 0, deviation, 1), np.arange(len(TOUCH_PPM)), TOUCH_PPM
+            headroom * STEPS_PER_DEVIATION / np.where(deviation > 0, deviation, 1),
+            np.arange(len(BREACH_PROBABILITIES_PPM)),
+            BREACH_PROBABILITIES_PPM,
         )
         chance = np.where(headroom <= 0, PPM, chance)
         self.kind[(self.kind == 1) & ((chance < rules.early * PPM / 2) | (initial == 0))] = 0

@@ -17,7 +17,7 @@ from benchmarks.march2020.hours import BLOCKS, RECORDED, hours_of_march
 from benchmarks.march2020.market import Plan
 from benchmarks.march2020.replay import Outcome, Replay
 from benchmarks.march2020.settings import SETTINGS
-from clearing.default.waterfall import Layer
+from clearing.schema.receipts.default import WaterfallLayer
 
 WHOLE = 10**6
 LOSSES_TOLD = 20
@@ -99,7 +99,7 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
     columns = [figures_of(each) for each in outcomes]
     lines = ["", f"{'':54}" + "".join(f"{each.name:>16}" for each in outcomes)]
     lines += [f"{title:54}" + "".join(f"{column[key]:>16,}" for column in columns) for key, title in LINES]
-    layers = [layer.name for layer in Layer if layer is not Layer.TEAR_UP]
+    layers = [layer.name for layer in WaterfallLayer if layer is not WaterfallLayer.TEAR_UP]
     for name in [*layers, "REST"]:
         title = f"borne by {name.lower().replace('_', ' ')}, dollars"
         lines.append(f"{title:54}" + "".join(f"{each.layers[name] // WHOLE:>16,}" for each in outcomes))

@@ -7,7 +7,7 @@ first. What lies between is a straight line: nothing finer was recorded.
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.backtest.market_data import read_market_data, ticks_of
+from lab.backtest.market_data import read_market_data, ticks_of
 
 RECORDED = "btc_eth_1h_2018_2022.csv"
 """In the folder of market data: hours of the public repository benjaminpo/crypto-price (MIT)."""

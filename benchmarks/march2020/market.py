@@ -13,27 +13,34 @@ import msgspec
 from benchmarks.march2020.books import SEEDS_MAX, book_of_seed, has_client, means_of
 from benchmarks.march2020.hours import BLOCKS, HOUR_MS, OPENING_S, Hour, blocks_of
 from benchmarks.march2020.settings import STRESS
-from clearing.accounts.kinds import AccountKind
 from clearing.base.secp256k1 import address, sign_digest
 from clearing.base.units import PPM, mul_div_up
-from clearing.blocks import BlockResult
-from clearing.crisis import CrisisParameters
-from clearing.default.records import DefaultHeld, Phase
-from clearing.default.requests import ClientRescue, DefaultBid
-from clearing.default.unresolved import defaults_under_way
-from clearing.facts import Fact
-from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms
-from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.liquidation.requests import LiquidationBid
-from clearing.liquidation.sizing import DENOMINATOR
-from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.margin.requirement import AccountMargin
-from clearing.ranges.parameters import RangeParameters
-from clearing.transactions import Trade, Transaction
-from node.backtest.books import MICROS_PER_TICK, lots_of
-from node.backtest.walk import FIRST_RANGE_PPM
-from tests.kit.clearing.world import BTC, DOLLAR, ETH, HOUSE, OWNER, USD, USDC_1, World, make_genesis, secret
+from clearing.context.liquidation_progress import DENOMINATOR
+from clearing.context.unresolved_losses import defaults_under_way
+from clearing.margin.requirement.account_margin import AccountMargin
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.facts import Fact
+from clearing.schema.records.default import DefaultPhase, DefaultRecord
+from clearing.schema.requests.auctions import DefaultBid, LiquidationBid
+from clearing.schema.requests.default import ClientRescue
+from clearing.schema.requests.trades import Trade
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.terms.genesis import (
+    AccountKind,
+    AccountTerms,
+    CrisisParameters,
+    Genesis,
+    MarketParameters,
+    MemberTerms,
+)
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, positions_of
+from lab.backtest.books import MICROS_PER_TICK, lots_of
+from lab.backtest.walk import FIRST_RANGE_PPM
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import BTC, DOLLAR, ETH, HOUSE, OWNER, USD, USDC_1, World, make_genesis
 
 FIRST = 100
 """Member and account of seed 0; a client's account is FIRST + SEEDS_MAX + seed."""
@@ -171,9 +178,9 @@ class March(World):
 
     def margin_of_lots(self, lots: Sequence[int]) -> AccountMargin:
         """The margin of these lots alone."""
-        held = holdings_of(self.state, account_of(self.seeds[0]))
+        held = current_holdings(self.state, account_of(self.seeds[0]))
         held.lots = list(lots)
-        return margin_of(arrays_of(self.state), held)
+        return holdings_margin(current_arrays(self.state), held)
 
     def bids(self) -> list[Transaction]:
         """What dealers ask for: a half of all that is for sale each, the keenest first, and all clients in need."""
@@ -184,16 +191,16 @@ class March(World):
                 for dealer, least in zip(DEALERS, DISCOUNTS_PPM, strict=True):
                     made.append(self.ask(LiquidationBid, dealer, seller, sale.opened_height, DENOMINATOR // 2, least))
         for number, held in defaults_under_way(self.state):
-            if held.phase is Phase.OPEN and held.auction_height == height:
+            if held.phase is DefaultPhase.OPEN and held.auction_height == height:
                 made += self.default_bids(number, held)
-            if held.phase is Phase.OPEN and held.porting_height >= height:
+            if held.phase is DefaultPhase.OPEN and held.porting_height >= height:
                 made += [self.rescue(client, number) for client in held.clients]
         return made
 
-    def default_bids(self, number: int, held: DefaultHeld) -> list[Transaction]:
+    def default_bids(self, number: int, held: DefaultRecord) -> list[Transaction]:
         """Half of a defaulter's portfolio each, for the same part of the notional as in any sale."""
         slices, whole = self.genesis.crisis.default.auction_slices, 0
-        for instrument, lots in book_of(self.state, held.estate).lots:
+        for instrument, lots in positions_of(self.state, held.estate).lots:
             whole += abs(lots) * self.state.marks[instrument].ticks * MICROS_PER_TICK
         asks = [whole * least // PPM // slices for least in DISCOUNTS_PPM]
         pairs = zip(DEALERS, asks, strict=True)
@@ -226,7 +233,7 @@ class March(World):
         """Trades by which the account closes a quarter of each position with its dealer, a little off the mark."""
         dealer = DEALERS[account % len(DEALERS)]
         trades = []
-        for instrument, lots in book_of(self.state, account).lots:
+        for instrument, lots in positions_of(self.state, account).lots:
             mark, size = self.state.marks[instrument].ticks, -(-abs(lots) // 4)
             ticks = mark - mark // 500 if lots > 0 else mark + mark // 500
             sides = (dealer, account) if lots > 0 else (account, dealer)
@@ -236,7 +243,7 @@ class March(World):
 
     def margin(self, account: int) -> AccountMargin:
         """Of an account now."""
-        return margin_of(arrays_of(self.state), holdings_of(self.state, account))
+        return holdings_margin(current_arrays(self.state), current_holdings(self.state, account))
 
     def path(self) -> list[tuple[int, tuple[int, ...]]]:
         """Times and prices of all blocks of March."""

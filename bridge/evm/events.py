@@ -13,7 +13,7 @@ from bridge.evm.receipts import Log
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.base.hashing import keccak256, tagged_hash
-from clearing.facts import DepositSeen, ValidatorsRotated, VaultFact, WithdrawalExecuted
+from clearing.schema.facts import DepositSeen, ValidatorsRotated, VaultFact, WithdrawalExecuted
 
 DEPOSITED = keccak256(b"Deposited(uint64,address,uint64,uint256,address,bytes32)")
 WITHDRAWN = keccak256(b"Withdrawn(uint64,address,address,uint256)")

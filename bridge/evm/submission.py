@@ -16,7 +16,7 @@ from bridge.evm.receipts import Receipt, decode_receipt, receipt_items
 from bridge.evm.trie import PROOF_NODES_MAX, index_key, trie_proof, verify_trie_proof
 from clearing.base.codec import U32, U63, Bytes32, Wire
 from clearing.base.errors import RemoteFault
-from clearing.facts import VaultFact
+from clearing.schema.facts import VaultFact
 
 NODE_BYTES_MAX = 1 << 17
 SUBMISSION_BYTES_MAX = 1 << 19

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from bridge.codes import BridgeCode
 from clearing.base.errors import RemoteFault
 from clearing.base.evm.rlp_coding import Item, encode
-from clearing.base.evm.trie import EMPTY_ROOT, nibbles, walk
+from clearing.base.evm.trie import EMPTY_ROOT, lookup, nibbles
 from clearing.base.hashing import keccak256
 
 PROOF_NODES_MAX = 64
@@ -50,7 +50,7 @@ def verify_trie_proof(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes:
         return proof[used - 1]
 
     try:
-        value = walk(root, key, next_node)
+        value = lookup(root, key, next_node)
     except RemoteFault as fault:
         raise RemoteFault(BridgeCode.BAD_TRIE_PROOF, fault.at, **fault.values) from None
     if used != len(proof) or value is None:
@@ -70,7 +70,7 @@ def _build(
 ) -> Item:
     """The node over `items`, which are sorted and equal up to `depth`.
 
-    Encoded nodes below it, on the way to `wanted`, are appended to `proof`, deepest first.
+    Encoded nodes below it, on the way to `wanted_ids`, are appended to `proof`, deepest first.
     """
     first, last = items[0][0], items[-1][0]
     if len(items) == 1:

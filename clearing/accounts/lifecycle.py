@@ -8,32 +8,31 @@ sends it. An id is given once: a closed account's never comes back.
 
 import msgspec
 
-from clearing.accounts.kinds import AccountKind
-from clearing.accounts.requests import AccountClosing, AccountOpening
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.codes import ClearingCode, reject
-from clearing.default.status import check_member
-from clearing.gates.waiting import waiting_of
-from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS
-from clearing.ledger import balance, cash_currency, forget_account, token_currency
-from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
-from clearing.run import Run
-from clearing.state.indexes import CALLED, set_holder
-from clearing.state.records import Account, MemberAccounts
+from clearing.context.block_context import BlockContext
+from clearing.context.member_status import check_member_active
+from clearing.context.request_checks import check_account, check_expiry, check_nonce, check_signer, use_nonce
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.accounts import AccountClosed, AccountOpened
+from clearing.schema.records.accounts import Account, MemberAccounts
+from clearing.schema.requests.accounts import AccountClosing, AccountOpening
+from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, AccountKind
+from clearing.state.indexes import CALLED_ACCOUNTS, set_holder
+from clearing.state.ledger import balance, cash_currency, remove_account_balances, token_currency
 from clearing.state.state import State
-from clearing.trades.mandates import end_mandates
-from clearing.trades.receipts import AccountClosed, AccountOpened
+from clearing.trades.consent import end_mandates
+from clearing.withdrawals.delayed_withdrawals import delayed_withdrawals_of
 
-OPENED_PER_MEMBER = 2**16
+ACCOUNTS_OPENED_MAX = 2**16
 """Accounts that one member can open in all its time."""
-_MEMBERS_WITH_IDS = (MEMBER_ACCOUNTS_MAX - OPENED_ACCOUNTS) // OPENED_PER_MEMBER
+_MEMBERS_WITH_IDS_MAX = (MEMBER_ACCOUNTS_MAX - OPENED_ACCOUNTS) // ACCOUNTS_OPENED_MAX
 NO_KEY = bytes(20)
 
 
 def opened_id(member: int, number: int) -> int:
     """The id of the `number`-th account (from 0) that a member opens; known before, so that deposits can name it."""
-    return OPENED_ACCOUNTS + member * OPENED_PER_MEMBER + number
+    return OPENED_ACCOUNTS + member * ACCOUNTS_OPENED_MAX + number
 
 
 def accounts_of_member(state: State, member: int) -> MemberAccounts:
@@ -45,7 +44,7 @@ def accounts_of_member(state: State, member: int) -> MemberAccounts:
     return MemberAccounts(0, len(terms.accounts) if terms else 0)
 
 
-def open_account(run: Run, index: int, request: AccountOpening) -> Rejected | None:
+def open_account(run: BlockContext, index: int, request: AccountOpening) -> Rejected | None:
     """Give the member of `request.account` a new, empty account."""
     at = "account_opening"
     refusal = _check_request(run, at, request)
@@ -54,7 +53,7 @@ def open_account(run: Run, index: int, request: AccountOpening) -> Rejected | No
     member = run.state.accounts[request.account].member
     counts = accounts_of_member(run.state, member)
     limit = run.terms.market.member_accounts_max
-    if counts.held >= limit or counts.opened >= OPENED_PER_MEMBER or member >= _MEMBERS_WITH_IDS:
+    if counts.held >= limit or counts.opened >= ACCOUNTS_OPENED_MAX or member >= _MEMBERS_WITH_IDS_MAX:
         return reject(ClearingCode.ACCOUNTS_FULL, at, member=member, held=counts.held, opened=counts.opened)
     key = request.key
     if request.parent:
@@ -85,7 +84,7 @@ def open_account(run: Run, index: int, request: AccountOpening) -> Rejected | No
     return None
 
 
-def close_account(run: Run, index: int, request: AccountClosing) -> Rejected | None:
+def close_account(run: BlockContext, index: int, request: AccountClosing) -> Rejected | None:
     """Take away an account that was opened by request and has nothing left."""
     at = "account_closing"
     refusal = _check_request(run, at, request) or _check_empty(run, at, request.account)
@@ -99,19 +98,19 @@ def close_account(run: Run, index: int, request: AccountClosing) -> Rejected | N
         siblings = run.state.accounts[record.parent].children
         _set_children(run, record.parent, tuple(each for each in siblings if each != account))
     end_mandates(run, account)
-    forget_account(run.state, account)
-    set_holder(run.state, CALLED, 0, account, holds=False)
+    remove_account_balances(run.state, account)
+    set_holder(run.state, CALLED_ACCOUNTS, 0, account, holds=False)
     run.state.accounts.remove(account)
     run.state.nonces.remove(account)
     run.receipts.append(AccountClosed(index, account, record.member))
     return None
 
 
-def check_client_money(run: Run, at: str, account: int, recipient: int) -> Rejected | None:
+def check_segregation(run: BlockContext, at: str, account: int, recipient: int) -> Rejected | None:
     """Whether money may pass between two accounts of one member, as far as it is whose money it is.
 
     Out of a client's account it goes to accounts of the same client: the account itself with its sub-accounts, or one
-    with the same key. Where the client has a key, whatever leaves was signed with it (`clearing.requests.check_owner`),
+    with the same key. Where the client has a key, whatever leaves was signed with it (`clearing.context.request_checks.check_owner`),
     and it may send it anywhere the member has an account. Into a client's account it may always go.
     """
     giver, taker = run.state.accounts[account], run.state.accounts[recipient]
@@ -123,17 +122,17 @@ def check_client_money(run: Run, at: str, account: int, recipient: int) -> Rejec
     return None
 
 
-def _check_request(run: Run, at: str, request: AccountOpening | AccountClosing) -> Rejected | None:
+def _check_request(run: BlockContext, at: str, request: AccountOpening | AccountClosing) -> Rejected | None:
     return (
-        check_time(run, at, request.not_after_ms)
+        check_expiry(run, at, request.not_after_ms)
         or check_account(run, at, request.account)
         or check_nonce(run, at, request.account, request.nonce)
         or check_signer(run, at, request.account, request.digest(run.terms.network), request.signature)
-        or check_member(run, at, request.account)
+        or check_member_active(run, at, request.account)
     )
 
 
-def _check_parent(run: Run, at: str, member: int, request: AccountOpening) -> Rejected | None:
+def _check_parent(run: BlockContext, at: str, member: int, request: AccountOpening) -> Rejected | None:
     """A parent is an account of the same member and kind, and no sub-account; the new one can have no other key."""
     parent = run.state.accounts.get(request.parent)
     fits = parent is not None and (parent.member, parent.kind, parent.parent) == (member, request.kind, 0)
@@ -142,7 +141,7 @@ def _check_parent(run: Run, at: str, member: int, request: AccountOpening) -> Re
     return None
 
 
-def _check_empty(run: Run, at: str, account: int) -> Rejected | None:
+def _check_empty(run: BlockContext, at: str, account: int) -> Rejected | None:
     if account < OPENED_ACCOUNTS or account == HOUSE_ACCOUNT:
         return reject(ClearingCode.NOT_CLOSABLE, at, account=account)
     state = run.state
@@ -154,24 +153,24 @@ def _check_empty(run: Run, at: str, account: int) -> Rejected | None:
         return reject(ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, currency=currency, balance=amount)
     book, held = state.books.get(account), state.held_counts.get(account) or 0
     positions, children = len(book.lots) if book else 0, len(state.accounts[account].children)
-    pending = _pending(run, account)
+    pending = _pending_items(run, account)
     if positions or held or children or pending:
         counts = {"positions": positions, "held": held, "children": children, "pending": pending}
         return reject(ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, **counts)
     return None
 
 
-def _pending(run: Run, account: int) -> int:
+def _pending_items(run: BlockContext, account: int) -> int:
     """How many things of the account are under way: soft credit, a restriction, calls, a liquidation, orders in
     auctions, withdrawals that wait."""
     state = run.state
     loans = sum((account, group) in state.loans for group in run.terms.cash_groups)
     orders = sum((instrument, account) in state.auction_orders for instrument in run.terms.instruments)
-    waiting = len(waiting_of(state, account))
+    waiting = len(delayed_withdrawals_of(state, account))
     calls = (account in state.cash_calls) + (account in state.margin_calls) + (account in state.liquidations)
     return loans + orders + waiting + calls + (account in state.restrictions)
 
 
-def _set_children(run: Run, account: int, children: tuple[int, ...]) -> None:
+def _set_children(run: BlockContext, account: int, children: tuple[int, ...]) -> None:
     record = run.state.accounts[account]
     run.state.accounts.put(account, msgspec.structs.replace(record, children=children))

@@ -7,30 +7,37 @@ Mandates end, because the old member gave them; held trades go on, because the c
 
 import msgspec
 
-from clearing.accounts.kinds import AccountKind
 from clearing.accounts.lifecycle import accounts_of_member
-from clearing.accounts.requests import AccountPorting
 from clearing.base.errors import Rejected
-from clearing.codes import ClearingCode, reject
-from clearing.default.records import MemberStatus
-from clearing.default.status import check_member, member_status
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.requests import check_account, check_key, check_nonce, check_signer, check_time, use_nonce
-from clearing.run import Run
-from clearing.state.records import MemberAccounts
-from clearing.trades.mandates import end_mandates
-from clearing.trades.receipts import AccountPorted
+from clearing.context.block_context import BlockContext
+from clearing.context.member_status import check_member_active, member_status
+from clearing.context.request_checks import (
+    check_account,
+    check_expiry,
+    check_nonce,
+    check_signature_by,
+    check_signer,
+    use_nonce,
+)
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.accounts import AccountPorted
+from clearing.schema.records.accounts import MemberAccounts
+from clearing.schema.records.default import MemberStatus
+from clearing.schema.requests.accounts import AccountPorting
+from clearing.schema.terms.genesis import AccountKind
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.trades.consent import end_mandates
 
 AT = "account_porting"
 
 
-def port_account(run: Run, index: int, request: AccountPorting) -> Rejected | None:
+def port_account(run: BlockContext, index: int, request: AccountPorting) -> Rejected | None:
     """Put the account and its sub-accounts under another member."""
     refusal = (
-        check_time(run, AT, request.not_after_ms)
+        check_expiry(run, AT, request.not_after_ms)
         or check_account(run, AT, request.account)
         or check_nonce(run, AT, request.account, request.nonce)
-        or check_member(run, AT, request.account)
+        or check_member_active(run, AT, request.account)
         or _check_portable(run, request)
         or _check_consents(run, request)
         or _check_covered(run, request)
@@ -39,18 +46,18 @@ def port_account(run: Run, index: int, request: AccountPorting) -> Rejected | No
         return refusal
     use_nonce(run, request.account, request.nonce)
     record = run.state.accounts[request.account]
-    moved = pass_on(run, request.account, request.to_member)
+    moved = transfer_membership(run, request.account, request.to_member)
     held = sum(run.state.held_counts.get(account) or 0 for account in moved)
     run.receipts.append(AccountPorted(index, request.account, record.member, request.to_member, record.children, held))
     return None
 
 
-def _check_portable(run: Run, request: AccountPorting) -> Rejected | None:
+def _check_portable(run: BlockContext, request: AccountPorting) -> Rejected | None:
     record = run.state.accounts[request.account]
     if request.to_member not in run.state.members:
         return reject(ClearingCode.UNKNOWN_MEMBER, AT, member=request.to_member)
     accounts = (request.account, *record.children)
-    called = [each for each in accounts if _has_call(run, each)]
+    called = [each for each in accounts if _is_under_call(run, each)]
     if record.kind is not AccountKind.CLIENT or record.parent or record.member == request.to_member or called:
         return reject(
             ClearingCode.NOT_PORTABLE,
@@ -68,16 +75,16 @@ def _check_portable(run: Run, request: AccountPorting) -> Rejected | None:
     return None
 
 
-def _has_call(run: Run, account: int) -> bool:
+def _is_under_call(run: BlockContext, account: int) -> bool:
     """Whether the account is under a margin call, a cash call or a restriction, which its member has to end first."""
     state = run.state
     return state.accounts[account].called_height > 0 or account in state.cash_calls or account in state.restrictions
 
 
-def _check_covered(run: Run, request: AccountPorting) -> Rejected | None:
+def _check_covered(run: BlockContext, request: AccountPorting) -> Rejected | None:
     """Initial margin is covered at the block's prices, or a member passed on a debt that it would have to pay."""
     for account in (request.account, *run.state.accounts[request.account].children):
-        margin = margin_of(arrays_of(run.state), holdings_of(run.state, account))
+        margin = holdings_margin(current_arrays(run.state), current_holdings(run.state, account))
         if not margin.initial_ok:
             return reject(
                 ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN,
@@ -89,24 +96,24 @@ def _check_covered(run: Run, request: AccountPorting) -> Rejected | None:
     return None
 
 
-def _check_consents(run: Run, request: AccountPorting) -> Rejected | None:
+def _check_consents(run: BlockContext, request: AccountPorting) -> Rejected | None:
     digest = request.digest(run.terms.network)
     taker = run.state.members[request.to_member].trade_address
-    refusal = check_signer(run, AT, request.account, digest, request.signature) or check_key(
+    refusal = check_signer(run, AT, request.account, digest, request.signature) or check_signature_by(
         AT, taker, digest, request.member_signature, member=request.to_member
     )
     key = run.state.accounts[request.account].key
     if refusal is None and any(key):
-        refusal = check_key(AT, key, digest, request.client_signature, client=request.account)
+        refusal = check_signature_by(AT, key, digest, request.client_signature, client=request.account)
     return refusal
 
 
-def pass_on(run: Run, account: int, to_member: int) -> tuple[int, ...]:
+def transfer_membership(run: BlockContext, account: int, to_member: int) -> tuple[int, ...]:
     """Let another member carry an account and its sub-accounts, which are returned. Mandates that were given end."""
     record = run.state.accounts[account]
     moved = (account, *record.children)
-    _count(run, record.member, -len(moved))
-    _count(run, to_member, len(moved))
+    _adjust_account_count(run, record.member, -len(moved))
+    _adjust_account_count(run, to_member, len(moved))
     for each in moved:
         before = run.state.accounts[each]
         run.state.accounts.put(each, msgspec.structs.replace(before, member=to_member))
@@ -114,6 +121,6 @@ def pass_on(run: Run, account: int, to_member: int) -> tuple[int, ...]:
     return moved
 
 
-def _count(run: Run, member: int, by: int) -> None:
+def _adjust_account_count(run: BlockContext, member: int, by: int) -> None:
     counts = accounts_of_member(run.state, member)
     run.state.member_accounts.put(member, MemberAccounts(counts.opened, counts.held + by))

@@ -8,16 +8,14 @@ signatory here, so nothing gets in unsigned.
 from enum import Enum
 from typing import NamedTuple
 
-from clearing.accounts.requests import AccountPorting, TokenTransfer
 from clearing.base.ids import HOUSE_MEMBER
-from clearing.collateral.requests import ClaimSwap, LimitedWithdrawal
-from clearing.default.requests import ClientRescue, MemberReadmission
-from clearing.fund.requests import FundContribution
-from clearing.gates.requests import WithdrawalCancellation
-from clearing.governance.requests import HOUSE_PROPOSER, EmergencyHalt, GovernanceProposal, GovernanceVote
-from clearing.requests import owner_key, trade_key
-from clearing.state.state import State
-from clearing.trades.requests import (
+from clearing.context.request_checks import owner_key, trade_key
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.requests.accounts import AccountPorting, CashTransfer, ClaimSwap, TokenTransfer
+from clearing.schema.requests.default import ClientRescue, FundContribution, MemberReadmission
+from clearing.schema.requests.governance import HOUSE_PROPOSER, EmergencyHalt, GovernanceProposal, GovernanceVote
+from clearing.schema.requests.trades import (
+    Trade,
     TradeCancellation,
     TradeCorrection,
     TradeGiveUp,
@@ -25,11 +23,12 @@ from clearing.trades.requests import (
     VenueStatement,
     VenueSwitch,
 )
-from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
-from clearing.validators.requests import ValidatorChange
-from clearing.validators.sets import seats_of, set_of
+from clearing.schema.requests.validators import ValidatorChange
+from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
+from clearing.state.state import State
+from clearing.validators.validator_sets import kept_set, set_numbers
 
-LEAVING = (
+MONEY_LEAVING_REQUESTS = (
     Withdrawal,
     LimitedWithdrawal,
     CashTransfer,
@@ -41,7 +40,7 @@ LEAVING = (
 """Requests by which money leaves the account: who owns the money signs."""
 
 
-class Signer(Enum):
+class SignatoryRole(Enum):
     """Whose key."""
 
     ACCOUNT = "account"
@@ -63,7 +62,7 @@ class Signatory(NamedTuple):
     """One signature of a request. `id`: of the account, member, venue or validator."""
 
     field: str
-    signer: Signer
+    signer: SignatoryRole
     id: int
     signature: bytes
 
@@ -71,48 +70,50 @@ class Signatory(NamedTuple):
 def signatories(request: Transaction) -> tuple[Signatory, ...]:
     """All signatures that a request carries or cannot do without."""
     if isinstance(request, Trade | TradeReport | TradeCorrection | TradeCancellation):
-        return _of_trade(request)
+        return _trade_signatories(request)
     if isinstance(request, VenueStatement | VenueSwitch):
-        kind = Signer.VENUE if isinstance(request, VenueStatement) else Signer.VENUE_OR_HOUSE
+        kind = SignatoryRole.VENUE if isinstance(request, VenueStatement) else SignatoryRole.VENUE_OR_HOUSE
         return (Signatory("signature", kind, request.venue, request.signature),)
     if isinstance(request, ValidatorChange):
         signed = [(each.validator, each.signature) for each in request.approvals] or [(0, b"")]
-        return tuple(Signatory("approvals", Signer.VALIDATOR, index, signature) for index, signature in signed)
+        return tuple(Signatory("approvals", SignatoryRole.VALIDATOR, index, signature) for index, signature in signed)
     if isinstance(request, GovernanceProposal | GovernanceVote | EmergencyHalt):
-        return (_of_governance(request),)
+        return (_governance_signatories(request),)
     if isinstance(request, ClientRescue):
-        taker = Signatory("member_signature", Signer.MEMBER, request.to_member, request.member_signature)
-        client = Signatory("client_signature", Signer.CLIENT_OR_HOUSE, request.account, request.client_signature)
+        taker = Signatory("member_signature", SignatoryRole.MEMBER, request.to_member, request.member_signature)
+        client = Signatory("client_signature", SignatoryRole.CLIENT_OR_HOUSE, request.account, request.client_signature)
         return taker, client
-    leaves = isinstance(request, LEAVING)
-    first = Signatory("signature", Signer.OWNER if leaves else Signer.ACCOUNT, request.account, request.signature)
+    leaves = isinstance(request, MONEY_LEAVING_REQUESTS)
+    first = Signatory(
+        "signature", SignatoryRole.OWNER if leaves else SignatoryRole.ACCOUNT, request.account, request.signature
+    )
     if isinstance(request, MemberReadmission):
-        return first, Signatory("house_signature", Signer.MEMBER, HOUSE_MEMBER, request.house_signature)
+        return first, Signatory("house_signature", SignatoryRole.MEMBER, HOUSE_MEMBER, request.house_signature)
     if isinstance(request, TradeGiveUp | ClaimSwap):
         return first, Signatory("recipient_signature", first.signer, request.recipient, request.recipient_signature)
     if isinstance(request, AccountPorting):
-        taker = Signatory("member_signature", Signer.MEMBER, request.to_member, request.member_signature)
-        client = Signatory("client_signature", Signer.CLIENT, request.account, request.client_signature)
+        taker = Signatory("member_signature", SignatoryRole.MEMBER, request.to_member, request.member_signature)
+        client = Signatory("client_signature", SignatoryRole.CLIENT, request.account, request.client_signature)
         return (first, taker, client) if request.client_signature else (first, taker)
     return (first,)
 
 
-def _of_governance(request: GovernanceProposal | GovernanceVote | EmergencyHalt) -> Signatory:
+def _governance_signatories(request: GovernanceProposal | GovernanceVote | EmergencyHalt) -> Signatory:
     if isinstance(request, GovernanceVote):
-        return Signatory("signature", Signer.VALIDATOR, request.validator, request.signature)
+        return Signatory("signature", SignatoryRole.VALIDATOR, request.validator, request.signature)
     if isinstance(request, EmergencyHalt) or request.proposer == HOUSE_PROPOSER:
-        return Signatory("signature", Signer.MEMBER, HOUSE_MEMBER, request.signature)
-    return Signatory("signature", Signer.VALIDATOR, request.proposer, request.signature)
+        return Signatory("signature", SignatoryRole.MEMBER, HOUSE_MEMBER, request.signature)
+    return Signatory("signature", SignatoryRole.VALIDATOR, request.proposer, request.signature)
 
 
-def _of_trade(request: Trade | TradeReport | TradeCorrection | TradeCancellation) -> tuple[Signatory, ...]:
+def _trade_signatories(request: Trade | TradeReport | TradeCorrection | TradeCancellation) -> tuple[Signatory, ...]:
     sides = (
-        Signatory("buyer_signature", Signer.ACCOUNT, request.buyer, request.buyer_signature),
-        Signatory("seller_signature", Signer.ACCOUNT, request.seller, request.seller_signature),
+        Signatory("buyer_signature", SignatoryRole.ACCOUNT, request.buyer, request.buyer_signature),
+        Signatory("seller_signature", SignatoryRole.ACCOUNT, request.seller, request.seller_signature),
     )
     if isinstance(request, Trade) or not request.venue_signature:
         return sides
-    venue = Signatory("venue_signature", Signer.VENUE, request.venue, request.venue_signature)
+    venue = Signatory("venue_signature", SignatoryRole.VENUE, request.venue, request.venue_signature)
     return (venue, *(each for each in sides if each.signature))
 
 
@@ -128,25 +129,25 @@ def accounts_of(request: Transaction) -> tuple[int, ...]:
     return (request.account,)
 
 
-def keys_of(state: State, who: Signatory) -> tuple[bytes, ...]:
+def signing_addresses(state: State, who: Signatory) -> tuple[bytes, ...]:
     """The addresses of which one must have signed; none when the state knows no such account, member or venue."""
-    if who.signer in (Signer.VENUE, Signer.VENUE_OR_HOUSE):
+    if who.signer in (SignatoryRole.VENUE, SignatoryRole.VENUE_OR_HOUSE):
         venue = state.terms.venues.get(who.id)
         if venue is None:
             return ()
         house = state.members[HOUSE_MEMBER].trade_address
-        return (venue.signer,) if who.signer is Signer.VENUE else (venue.signer, house)
-    if who.signer is Signer.VALIDATOR:
-        in_force = set_of(state, seats_of(state).next).validators
+        return (venue.signer,) if who.signer is SignatoryRole.VENUE else (venue.signer, house)
+    if who.signer is SignatoryRole.VALIDATOR:
+        in_force = kept_set(state, set_numbers(state).next).validators
         return (in_force[who.id].envelope_key,) if who.id < len(in_force) else ()
-    if who.signer is Signer.MEMBER:
+    if who.signer is SignatoryRole.MEMBER:
         member = state.members.get(who.id)
         return (member.trade_address,) if member else ()
     record = state.accounts.get(who.id)
     if record is None or record.member not in state.members:
         return ()
-    if who.signer is Signer.CLIENT_OR_HOUSE:
+    if who.signer is SignatoryRole.CLIENT_OR_HOUSE:
         return (record.key,) if any(record.key) else (state.members[HOUSE_MEMBER].trade_address,)
-    if who.signer is Signer.CLIENT:
+    if who.signer is SignatoryRole.CLIENT:
         return (record.key,) if any(record.key) else ()
-    return (owner_key(state, who.id),) if who.signer is Signer.OWNER else (trade_key(state, who.id),)
+    return (owner_key(state, who.id),) if who.signer is SignatoryRole.OWNER else (trade_key(state, who.id),)

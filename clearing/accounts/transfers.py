@@ -1,65 +1,66 @@
-"""Cash and collateral tokens between two accounts of one member.
+"""Transfers between accounts: cash and tokens of one member, and swaps of claims between two members.
 
-Rule: the gates of a withdrawal: what leaves is the account's own, and initial margin is covered afterwards.
+Rule: a transfer passes the checks of a withdrawal: the money is the account's own, and initial margin is covered
+afterwards. A swap needs both signatures over the same words; each side gives what is its own and covers initial
+margin with what it gets. No inventory moves, so no chain and no fee is concerned.
 """
 
-from clearing.accounts.kinds import AccountKind
-from clearing.accounts.lifecycle import check_client_money
-from clearing.accounts.requests import TokenTransfer
+from clearing.accounts.lifecycle import check_segregation
 from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX
-from clearing.codes import ClearingCode, reject
-from clearing.collateral.listing import asset_now
-from clearing.default.status import check_member, check_member_reducing
-from clearing.gates.deficits import check_reserve
-from clearing.ledger import cash_currency, token_currency
-from clearing.receipts import CashTransferred
-from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
-from clearing.run import Run
-from clearing.trades.receipts import TokensTransferred
-from clearing.transactions import CashTransfer
-from clearing.transfers import TransferCode
-from clearing.withdrawals import check_leaving
+from clearing.collateral.cash_tokens import current_asset
+from clearing.context.block_context import BlockContext
+from clearing.context.member_status import check_member_active, check_member_reducing
+from clearing.context.request_checks import check_account, check_expiry, check_nonce, check_owner, use_nonce
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.accounts import CashTransferred, TokensTransferred
+from clearing.schema.receipts.collateral import ClaimsSwapped
+from clearing.schema.requests.accounts import CashTransfer, ClaimSwap, TokenTransfer
+from clearing.schema.terms.genesis import AccountKind
+from clearing.schema.transfers import TransferCode
+from clearing.state.ledger import cash_currency, token_currency
+from clearing.withdrawals.deficit_reserve import check_deficit_reserve
+from clearing.withdrawals.requests import check_can_leave
 
 
-def transfer_cash(run: Run, index: int, request: CashTransfer) -> Rejected | None:
+def transfer_cash(run: BlockContext, index: int, request: CashTransfer) -> Rejected | None:
     """Move cash, or refuse and change nothing."""
     at, group, micros = "cash_transfer", request.cash_group, request.micros
     if group not in run.terms.cash_groups:
         return reject(ClearingCode.UNKNOWN_CASH_GROUP, at, cash_group=group)
     if not 0 < micros <= MONEY_MAX:
         return reject(ClearingCode.BAD_SIZE, at, micros=micros)
-    refusal = _move(run, at, request, cash_currency(group), micros, TransferCode.CASH_TRANSFER)
+    refusal = _transfer(run, at, request, cash_currency(group), micros, TransferCode.CASH_TRANSFER)
     if refusal is not None:
         return refusal
     run.receipts.append(CashTransferred(index, request.account, request.recipient, group, micros, request.nonce))
     return None
 
 
-def transfer_tokens(run: Run, index: int, request: TokenTransfer) -> Rejected | None:
+def transfer_tokens(run: BlockContext, index: int, request: TokenTransfer) -> Rejected | None:
     """Move tokens, or refuse and change nothing."""
     at, units = "token_transfer", request.units
     asset = run.terms.assets.get(request.asset)
-    if asset is None or asset_now(run.state, asset).is_cash:
+    if asset is None or current_asset(run.state, asset).is_cash:
         return reject(ClearingCode.UNKNOWN_ASSET, at, asset=request.asset)
     if not 0 < units <= MONEY_MAX:
         return reject(ClearingCode.BAD_SIZE, at, units=units)
-    refusal = _move(run, at, request, token_currency(asset.id), units, TransferCode.TOKEN_TRANSFER)
+    refusal = _transfer(run, at, request, token_currency(asset.id), units, TransferCode.TOKEN_TRANSFER)
     if refusal is not None:
         return refusal
     run.receipts.append(TokensTransferred(index, request.account, request.recipient, asset.id, units, request.nonce))
     return None
 
 
-def _move(
-    run: Run, at: str, request: CashTransfer | TokenTransfer, currency: int, amount: int, code: TransferCode
+def _transfer(
+    run: BlockContext, at: str, request: CashTransfer | TokenTransfer, currency: int, amount: int, code: TransferCode
 ) -> Rejected | None:
     """Check both accounts and the request, then move `amount` of a currency."""
     account, recipient = request.account, request.recipient
     if account == recipient:
         return reject(ClearingCode.SAME_ACCOUNT, at, account=account)
     refusal = (
-        check_time(run, at, request.not_after_ms)
+        check_expiry(run, at, request.not_after_ms)
         or check_account(run, at, account)
         or check_account(run, at, recipient)
         or check_nonce(run, at, account, request.nonce)
@@ -73,13 +74,13 @@ def _move(
     giver, taker = (run.state.accounts[each] for each in (account, recipient))
     # A client with a key may take its money out whatever its member did: a member that may not, pays it no more.
     out = giver.kind is AccountKind.HOUSE and any(taker.key)
-    may_give = check_member if out else check_member_reducing
+    may_give = check_member_active if out else check_member_reducing
     within = giver.kind is AccountKind.HOUSE and taker.kind is AccountKind.HOUSE
     refusal = (
-        check_client_money(run, at, account, recipient)
+        check_segregation(run, at, account, recipient)
         or may_give(run, at, account)
-        or check_leaving(run, at, account, currency, amount)
-        or check_reserve(run, at, account, (currency, amount), within=within, mends=recipient)
+        or check_can_leave(run, at, account, currency, amount)
+        or check_deficit_reserve(run, at, account, (currency, amount), within=within, mends=recipient)
     )
     if refusal is not None:
         return refusal
@@ -87,3 +88,66 @@ def _move(
     run.journal.transfer(account, recipient, currency, amount, code, request.nonce)
     run.touched.update((account, recipient))
     return None
+
+
+AT = "claim_swap"
+
+
+def swap_claims(run: BlockContext, index: int, request: ClaimSwap) -> Rejected | None:
+    """Exchange two claims, or refuse and change nothing."""
+    given = (request.given_currency, request.given_units)
+    taken = (request.taken_currency, request.taken_units)
+    refusal = (
+        _check_swap(run, request)
+        or _check_clients(run, request)
+        or check_member_active(run, AT, request.account)
+        or check_member_active(run, AT, request.recipient)
+        or check_can_leave(run, AT, request.account, *given, gains=taken)
+        or check_can_leave(run, AT, request.recipient, *taken, gains=given)
+        or check_deficit_reserve(run, AT, request.account, given, (taken[0], -taken[1]))
+        or check_deficit_reserve(run, AT, request.recipient, taken, (given[0], -given[1]))
+    )
+    if refusal is not None:
+        return refusal
+    use_nonce(run, request.account, request.nonce)
+    code, cause = TransferCode.CLAIM_SWAPPED, request.nonce
+    run.journal.transfer(request.account, request.recipient, *given, code, cause)
+    run.journal.transfer(request.recipient, request.account, *taken, code, cause)
+    run.touched.update((request.account, request.recipient))
+    run.receipts.append(ClaimsSwapped(index, request.account, request.recipient, *given, *taken))
+    return None
+
+
+def _check_clients(run: BlockContext, request: ClaimSwap) -> Rejected | None:
+    """A member does not swap with its own clients behind their backs."""
+    accounts = run.state.accounts
+    if accounts[request.account].member != accounts[request.recipient].member:
+        return None
+    return check_segregation(run, AT, request.account, request.recipient) or check_segregation(
+        run, AT, request.recipient, request.account
+    )
+
+
+def _check_swap(run: BlockContext, request: ClaimSwap) -> Rejected | None:
+    known = {*run.terms.cash_groups, *(token_currency(token.id) for token in run.terms.tokens)}
+    for currency, units in (
+        (request.given_currency, request.given_units),
+        (request.taken_currency, request.taken_units),
+    ):
+        if currency not in known:
+            return reject(ClearingCode.UNKNOWN_CURRENCY, AT, currency=currency)
+        if not 0 < units <= MONEY_MAX:
+            return reject(ClearingCode.BAD_SIZE, AT, units=units)
+    if request.given_currency == request.taken_currency:
+        return reject(ClearingCode.UNKNOWN_CURRENCY, AT, currency=request.taken_currency, why="given and taken")
+    if request.account == request.recipient:
+        return reject(ClearingCode.SAME_ACCOUNT, AT, account=request.account)
+    digest = request.digest(run.terms.network)
+    return (
+        check_expiry(run, AT, request.not_after_ms)
+        or check_account(run, AT, request.account)
+        or check_account(run, AT, request.recipient)
+        or check_nonce(run, AT, request.account, request.nonce)
+        or check_owner(run, AT, request.account, digest, request.signature)
+        or check_owner(run, AT, request.recipient, digest, request.recipient_signature)
+    )

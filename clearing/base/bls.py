@@ -19,7 +19,7 @@ GROUP_ORDER = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
 _G1 = G1Point()
 _MINUS_G1 = -_G1
 _INFINITY_FLAG = 0x40
-_SUMS_KEPT = 64
+_KEY_SUMS_MAX = 64
 
 
 def secret_from_seed(seed: bytes) -> int:
@@ -37,7 +37,7 @@ def public_key(secret: int) -> bytes:
 
 def sign(secret: int, message: bytes) -> bytes:
     """96 bytes, compressed. Deterministic."""
-    return (_hashed(message) * _scalar(secret)).to_compressed_bytes()
+    return (_message_point(message) * _scalar(secret)).to_compressed_bytes()
 
 
 def prove_possession(secret: int) -> bytes:
@@ -69,9 +69,9 @@ def aggregate(signatures: Sequence[bytes]) -> bytes:
     data = bytes(total.to_compressed_bytes())
     if data[0] & _INFINITY_FLAG or not total.is_in_subgroup():
         raise RemoteFault(BaseCode.BAD_POINT, "sum of signatures", bytes=data)
-    _sums[data] = total
-    if len(_sums) > _SUMS_KEPT:
-        del _sums[next(iter(_sums))]
+    _key_sums[data] = total
+    if len(_key_sums) > _KEY_SUMS_MAX:
+        del _key_sums[next(iter(_key_sums))]
     return data
 
 
@@ -86,7 +86,7 @@ def verify_aggregate(keys: Sequence[bytes], message: bytes, signature: bytes) ->
     total = decode_key(keys[0])
     for key in keys[1:]:
         total = total + decode_key(key)
-    return _pairing_equal(total, _hashed(message), decode_signature(signature))
+    return _pairing_equal(total, _message_point(message), decode_signature(signature))
 
 
 @lru_cache(maxsize=4096)
@@ -103,13 +103,13 @@ def decode_key(key: bytes) -> G1Point:
     return point
 
 
-_sums: dict[bytes, G2Point] = {}
+_key_sums: dict[bytes, G2Point] = {}
 """Checked sums that were made here: mostly they are verified next, and then need not be decoded."""
 
 
 def decode_signature(signature: bytes) -> G2Point:
     """The point of a compressed signature. Raises RemoteFault BAD_POINT."""
-    point = _sums.get(signature)
+    point = _key_sums.get(signature)
     return _in_subgroup(signature) if point is None else point
 
 
@@ -146,7 +146,7 @@ def signature_coordinates(signature: bytes) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _hashed(message: bytes) -> G2Point:
+def _message_point(message: bytes) -> G2Point:
     """The message as a point. Cached: a validator signs and checks the same few digests at each height."""
     return G2Point.hash_to_curve(message, SIGNATURE_DST)
 

@@ -10,7 +10,7 @@ from enum import IntEnum
 from clearing.base import bls
 from clearing.base.codec import U32, U63, Bytes32, Bytes96, Wire, u256
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
-from clearing.base.hashing import sha256, tag_word
+from clearing.base.hashing import sha256, tag_prefix
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.base.validators import ValidatorSet
@@ -44,7 +44,7 @@ def vote_digest(
 ) -> Hash32:
     """The 32 bytes that a validator's BLS key signs."""
     return sha256(
-        b"".join((tag_word(VOTE_TAG), network, validators_hash, u256(kind), u256(height), u256(round_), value))
+        b"".join((tag_prefix(VOTE_TAG), network, validators_hash, u256(kind), u256(height), u256(round_), value))
     )
 
 

@@ -51,26 +51,26 @@ def decode(data: bytes, kind: type[T], limit: int = DEFAULT_LIMIT) -> T:
     are not the bytes that `encode` would give.
     """
     if len(data) > limit:
-        raise RemoteFault(BaseCode.OVERSIZE, kind_name(kind), bytes=len(data), limit=limit)
+        raise RemoteFault(BaseCode.OVERSIZE, type_name(kind), bytes=len(data), limit=limit)
     try:
         untyped: Any = kind  # mypy does not see that a type is hashable
         value: T = _decoder(untyped).decode(data)
         same = msgspec.msgpack.encode(value) == data
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
-        raise RemoteFault(BaseCode.MALFORMED, kind_name(kind), why=str(error)) from None
+        raise RemoteFault(BaseCode.MALFORMED, type_name(kind), why=str(error)) from None
     if not same:
-        raise RemoteFault(BaseCode.NON_CANONICAL, kind_name(kind), bytes=len(data))
+        raise RemoteFault(BaseCode.NON_CANONICAL, type_name(kind), bytes=len(data))
     return value
 
 
-def kind_name(kind: object) -> str:
+def type_name(kind: object) -> str:
     """How a type is called in refusals."""
     return getattr(kind, "__name__", str(kind))
 
 
 @lru_cache(maxsize=512)
 def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
-    _check(msgspec.inspect.type_info(kind), kind_name(kind), ())
+    _check(msgspec.inspect.type_info(kind), type_name(kind), ())
     return msgspec.msgpack.Decoder(kind)
 
 

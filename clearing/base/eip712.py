@@ -14,7 +14,7 @@ DOMAIN_NAME = "crossclear"
 DOMAIN_VERSION = "1"
 
 
-def word(value: int | bytes) -> bytes:
+def abi_word(value: int | bytes) -> bytes:
     """One ABI word: an integer in two's complement, bytes32 as they are, an address left-padded."""
     if isinstance(value, int):
         return value.to_bytes(32, "big", signed=value < 0)
@@ -35,10 +35,10 @@ def domain_separator(network: NetworkId) -> Hash32:
 
 
 @lru_cache(maxsize=32768)
-def digest(network: NetworkId, declaration: str, values: tuple[int | bytes, ...]) -> Hash32:
+def typed_data_digest(network: NetworkId, declaration: str, values: tuple[int | bytes, ...]) -> Hash32:
     """What is signed for a struct of the declared type with these values, in order.
 
     Cached: a request is hashed when it arrives and again in the block that holds it.
     """
-    struct = keccak256(type_hash(declaration) + b"".join(word(value) for value in values))
+    struct = keccak256(type_hash(declaration) + b"".join(abi_word(value) for value in values))
     return keccak256(b"\x19\x01" + domain_separator(network) + struct)

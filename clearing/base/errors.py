@@ -83,7 +83,7 @@ class CrossclearError(Exception):
         return _rebuilt, (type(self), self.code, self.at, self.values)
 
     def __str__(self) -> str:
-        told = " ".join(f"{name}={_shown(value)}" for name, value in self.values.items())
+        told = " ".join(f"{name}={_printed(value)}" for name, value in self.values.items())
         return f"{self.code.label} {self.code.name.lower()} at {self.at}" + (f": {told}" if told else "")
 
 
@@ -108,7 +108,7 @@ class Rejected:
     values: tuple[tuple[str, Detail], ...] = ()
 
     def __str__(self) -> str:
-        told = " ".join(f"{name}={_shown(value)}" for name, value in self.values)
+        told = " ".join(f"{name}={_printed(value)}" for name, value in self.values)
         return f"{self.code.label} {self.code.name.lower()} at {self.at}" + (f": {told}" if told else "")
 
 
@@ -116,7 +116,7 @@ def _rebuilt(kind: "type[CrossclearError]", code: CodeBook, at: str, values: dic
     return kind(code, at, **values)
 
 
-def _shown(value: Detail) -> str:
+def _printed(value: Detail) -> str:
     if isinstance(value, bytes):
         return value[:64].hex() + ("…" if len(value) > 64 else "")
     text = str(value)

@@ -19,14 +19,14 @@ def sha256(data: bytes) -> Hash32:
 
 
 @lru_cache(maxsize=256)
-def tag_word(tag: str) -> bytes:
+def tag_prefix(tag: str) -> bytes:
     """The 32-byte word that opens a tagged message: SHA-256 of the tag's ASCII bytes."""
     return hashlib.sha256(tag.encode("ascii")).digest()
 
 
 def tagged_hash(tag: str, *parts: bytes) -> Hash32:
     """SHA-256(tag_word(tag) || parts…). Parts must be of fixed length each, or one canonical encoding."""
-    state = hashlib.sha256(tag_word(tag))
+    state = hashlib.sha256(tag_prefix(tag))
     for part in parts:
         state.update(part)
     return Hash32(state.digest())

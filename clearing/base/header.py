@@ -7,7 +7,7 @@ length is hashed into it but through a root. A change of layout is a new version
 from functools import cached_property
 
 from clearing.base.codec import U63, Bytes20, Bytes32, Wire, u256
-from clearing.base.hashing import sha256, tag_word, tagged_hash
+from clearing.base.hashing import sha256, tag_prefix, tagged_hash
 from clearing.base.ids import Hash32
 
 HEADER_TAG = "crossclear/header/v1"
@@ -63,7 +63,7 @@ class Header(Wire, frozen=True, dict=True):
         cursors = b"".join(u256(c.chain_id) + c.vault.rjust(32, b"\0") + u256(c.nonce) for c in self.deposit_cursors)
         return b"".join(
             (
-                tag_word(HEADER_TAG),
+                tag_prefix(HEADER_TAG),
                 self.network,
                 self.parent,
                 u256(self.height),

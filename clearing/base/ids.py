@@ -38,5 +38,5 @@ Hash32 = NewType("Hash32", bytes)
 HOUSE_MEMBER = MemberId(0)
 HOUSE_ACCOUNT = AccountId(0)
 FUND_ACCOUNT = AccountId(2**48 + 4)
-"""Holds what members contributed to the default fund (`clearing.fund`). Theirs; nobody can sign for it."""
+"""Holds what members contributed to the default fund (`clearing.default_fund`). Theirs; nobody can sign for it."""
 ZERO_HASH = Hash32(bytes(32))

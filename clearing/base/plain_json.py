@@ -10,12 +10,12 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-NAME_SHOWN_MAX = 64
+NAME_PRINTED_MAX = 64
 
 T = TypeVar("T")
 
 
-class RefusedJson(msgspec.DecodeError):
+class DuplicateNameError(msgspec.DecodeError):
     """A name twice in one object: for a caller the same as bytes that are no JSON."""
 
 
@@ -28,20 +28,22 @@ def read_json(data: bytes | str, kind: Any = Any) -> Any:
     # First the parser with the types: what it refuses is not looked at twice.
     read = msgspec.json.decode(data, type=kind)
     try:
-        json.loads(data, strict=False, parse_int=_nothing, parse_float=_nothing, object_pairs_hook=_once_each)
-    except RefusedJson:
+        json.loads(
+            data, strict=False, parse_int=_ignore_number, parse_float=_ignore_number, object_pairs_hook=_unique_names
+        )
+    except DuplicateNameError:
         raise
     except ValueError as error:
         # Nothing is known that only one of the two parsers takes; if there is, it is nothing to rely on.
-        raise RefusedJson(str(error)) from None
+        raise DuplicateNameError(str(error)) from None
     return read
 
 
-def _once_each(pairs: list[tuple[str, Any]]) -> None:
+def _unique_names(pairs: list[tuple[str, Any]]) -> None:
     if len(dict(pairs)) != len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise RefusedJson(f"the name {twice[:NAME_SHOWN_MAX]!a} stands twice in one object")
+        raise DuplicateNameError(f"the name {twice[:NAME_PRINTED_MAX]!a} stands twice in one object")
 
 
-def _nothing(_: str) -> None:
+def _ignore_number(_: str) -> None:
     return None

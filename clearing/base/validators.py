@@ -9,7 +9,7 @@ from functools import cached_property
 from clearing.base import bls
 from clearing.base.codec import U63, Bytes32, Bytes48, Bytes96, Wire, u256
 from clearing.base.errors import BaseCode, RemoteFault
-from clearing.base.hashing import sha256, tag_word
+from clearing.base.hashing import sha256, tag_prefix
 from clearing.base.ids import Hash32
 
 SET_TAG = "crossclear/validator-set/v1"
@@ -40,7 +40,7 @@ class ValidatorSet(Wire, frozen=True, dict=True):
     @cached_property
     def hash(self) -> Hash32:
         """SHA-256 of words: tag, count, then per validator power, envelope key, x (2 words), y (2 words)."""
-        words = [tag_word(SET_TAG), u256(len(self.validators))]
+        words = [tag_prefix(SET_TAG), u256(len(self.validators))]
         for validator in self.validators:
             x, y = bls.key_coordinates(validator.bls_key)
             words += [u256(validator.power), validator.envelope_key, x, y]

@@ -1,30 +1,101 @@
-"""Haircuts in force: collateral tokens as risk arrays count them at a state.
+"""Haircuts: base, volatility, liquidity, finality, oracle confidence and chain outage, refreshed in every block.
 
-Rule: genesis where nothing moves, what `clearing.collateral.haircut_parts` noted where it does. Whoever asks what a
-token counts for asks here. Reads only.
+Rule: a function of the state and the block's time, in integers. Silence of a chain counts only time in which there
+were blocks, so that a halt of this network is no outage of the chain. `clearing.state.effective_parameters` applies
+the result. This module must not know accounts.
 """
 
-import msgspec
-
-from clearing.assets import RATE_TIMES_MAX, Asset
-from clearing.prices.receipts import FeedStatus, Rung
+from clearing.base.units import PPM, mul_div_up
+from clearing.context.block_context import BlockContext
+from clearing.schema.receipts.collateral import HaircutChanged
+from clearing.schema.records.collateral import ChainSilenceRecord, HaircutRecord
+from clearing.schema.terms.assets import Asset
+from clearing.schema.terms.collateral import SILENCE_PER_BLOCK_MS
+from clearing.state.effective_parameters import effective_parameters
+from clearing.state.indexes import CURRENCY_HOLDERS, holders
+from clearing.state.ledger import token_currency
 from clearing.state.state import State
+from clearing.validators.observed_chains import chain_seen_ms
 
 
-def effective_assets(state: State) -> tuple[Asset, ...]:
-    """All collateral tokens, ordered by id, with the haircuts and rates in force: what risk arrays are built from."""
-    return tuple(effective_asset(state, token) for token in state.terms.tokens)
+def chain_silence_ms(state: State, chain_id: int) -> int:
+    """Milliseconds of silence; 0 for a chain whose silence changes nothing."""
+    held = state.silences.get(chain_id)
+    return held.silent_ms if held else 0
 
 
-def effective_asset(state: State, token: Asset) -> Asset:
-    """One collateral token of `Terms.tokens` with its haircut and rate in force."""
-    held = state.haircuts.get(token.id)
-    if held is None and not token.yields.feed:
-        return token
-    rate = state.feeds.get(token.yields.feed) if token.yields.feed else None
-    priced = rate is not None and rate.status != FeedStatus.UNOPENED and rate.rung != Rung.SETTLED
-    return msgspec.structs.replace(
-        token,
-        haircut_ppm=held.haircut_ppm if held else token.haircut_ppm,
-        rate_ticks=min(rate.ticks, RATE_TIMES_MAX * token.yields.unit_ticks) if rate is not None and priced else 0,
+def update_chain_silence(run: BlockContext) -> None:
+    """Count one block further for every chain with an asset that its silence changes."""
+    for chain_id in run.terms.heard_chains:
+        seen = chain_seen_ms(run.state, chain_id, run.block.total_power)
+        before = run.state.silences.get(chain_id)
+        if not seen:
+            continue
+        if before is None or seen != before.seen_ms:
+            silent = min(run.time_ms - seen, SILENCE_PER_BLOCK_MS)
+        else:
+            silent = before.silent_ms + min(run.time_ms - before.at_ms, SILENCE_PER_BLOCK_MS)
+        run.state.silences.put(chain_id, ChainSilenceRecord(seen, silent, run.time_ms))
+
+
+def refresh_haircuts(run: BlockContext) -> None:
+    """Work out every haircut that moves; on a change, note it and have its holders looked at."""
+    for token in run.terms.tokens:
+        if not token.haircut.moves:
+            continue
+        parts = haircut_components(run, token)
+        haircut_ppm = total_haircut(parts, token.haircut.step_ppm)
+        held = run.state.haircuts.get(token.id)
+        before = held.haircut_ppm if held else token.haircut_ppm
+        if held is not None and haircut_ppm == before:
+            continue
+        run.state.haircuts.put(token.id, HaircutRecord(haircut_ppm))
+        if haircut_ppm == before:
+            continue
+        run.receipts.append(HaircutChanged(token.id, haircut_ppm, before, parts))
+        run.touched.update(holders(run.state, CURRENCY_HOLDERS, token_currency(token.id)))
+        run.rebuild_arrays()
+
+
+def total_haircut(parts: tuple[tuple[str, int], ...], step_ppm: int) -> int:
+    """The haircut out of its parts: rounded up to a multiple of the step, at most 100 %."""
+    whole = sum(ppm for _, ppm in parts)
+    return min(-(-whole // step_ppm) * step_ppm, PPM)
+
+
+def haircut_components(run: BlockContext, token: Asset) -> tuple[tuple[str, int], ...]:
+    """(name, parts per million) of everything that a haircut is made of, those at zero left out."""
+    terms = token.haircut
+    parts = (
+        ("base", token.haircut_ppm),
+        ("volatility", volatility_component(run.state, token)),
+        ("liquidity", terms.liquidity_ppm),
+        ("finality", terms.finality_ppm),
+        ("confidence", mul_div_up(feed_confidence_ppm(run.state, token.feed), terms.confidence_share_ppm, PPM)),
+        ("outage", outage_component(token, chain_silence_ms(run.state, token.chain_id))),
     )
+    return tuple((name, ppm) for name, ppm in parts if ppm)
+
+
+def volatility_component(state: State, token: Asset) -> int:
+    """The asset's share of the widest range in force of a risk group on its feed; the fixed figure without one."""
+    terms = token.haircut
+    if not terms.range_share_ppm:
+        return terms.volatility_ppm
+    ranges = [group.range_ppm for group in effective_parameters(state).groups if group.feed == token.feed]
+    return mul_div_up(max(ranges), terms.range_share_ppm, PPM) if ranges else terms.volatility_ppm
+
+
+def feed_confidence_ppm(state: State, feed: int) -> int:
+    """The feed's own uncertainty as a fraction of its price: of its last good one, while it has none."""
+    held = state.feeds.get(feed)
+    return mul_div_up(held.confidence_ticks, PPM, held.ticks) if held is not None and held.ticks else 0
+
+
+def outage_component(token: Asset, silence_ms: int) -> int:
+    """A step for every step of silence begun beyond what is without effect."""
+    terms = token.haircut
+    beyond = silence_ms - terms.outage_ms
+    if not terms.outage_ms or beyond <= 0:
+        return 0
+    return min(-(-beyond // terms.outage_step_ms) * terms.outage_step_ppm, PPM)

@@ -4,17 +4,16 @@ Rule: per interval of block time, simple, on the balance at its end without soft
 received rounds down, and the payments of one group sum to zero.
 """
 
-from clearing.assets import CashGroup
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM, YEAR_MS, mul_div_down, mul_div_up
-from clearing.collateral.receipts import InterestAccrued
-from clearing.collateral.soft_credit import lent
-from clearing.collateral.terms import InterestTerms
-from clearing.ledger import balance, can_hold, cash_currency
-from clearing.run import Run
-from clearing.state.indexes import CURRENCY, holders
-from clearing.state.records import Accrual
-from clearing.transfers import TransferCode
+from clearing.context.block_context import BlockContext
+from clearing.schema.receipts.collateral import InterestAccrued
+from clearing.schema.records.accounts import AccrualRecord
+from clearing.schema.terms.assets import CashGroup
+from clearing.schema.terms.collateral import InterestTerms
+from clearing.schema.transfers import TransferCode
+from clearing.state.indexes import CURRENCY_HOLDERS, holders
+from clearing.state.ledger import balance, can_hold, cash_currency, soft_credit_of
 
 
 def interest_on(micros: int, terms: InterestTerms, elapsed_ms: int) -> int:
@@ -24,14 +23,14 @@ def interest_on(micros: int, terms: InterestTerms, elapsed_ms: int) -> int:
     return mul_div_down(micros, terms.credit_ppm * elapsed_ms, PPM * YEAR_MS)
 
 
-def accrue_interest(run: Run) -> None:
+def accrue_interest(run: BlockContext) -> None:
     """Settle every group's interest for the intervals that are over."""
     for group in run.terms.genesis.cash_groups:
         if group.interest.interval_ms:
-            _accrue(run, group)
+            _accrue_group(run, group)
 
 
-def _accrue(run: Run, group: CashGroup) -> None:
+def _accrue_group(run: BlockContext, group: CashGroup) -> None:
     terms = group.interest
     last = run.state.accruals.get(group.id)
     since_ms = last.time_ms if last else run.terms.genesis.time_ms
@@ -40,12 +39,12 @@ def _accrue(run: Run, group: CashGroup) -> None:
     if intervals <= 0:
         return
     elapsed_ms = intervals * terms.interval_ms
-    run.state.accruals.put(group.id, Accrual(since_ms + elapsed_ms))
+    run.state.accruals.put(group.id, AccrualRecord(since_ms + elapsed_ms))
     currency = cash_currency(group.id)
     amounts = []
-    for account in holders(run.state, CURRENCY, currency):
+    for account in holders(run.state, CURRENCY_HOLDERS, currency):
         if account != HOUSE_ACCOUNT and can_hold(run.state, account):
-            own = balance(run.state, account, currency) - lent(run.state, account, group.id)
+            own = balance(run.state, account, currency) - soft_credit_of(run.state, account, group.id)
             amounts.append((account, interest_on(own, terms, elapsed_ms)))
     amounts = [(account, micros) for account, micros in amounts if micros]
     paid = -sum(micros for _, micros in amounts if micros < 0)

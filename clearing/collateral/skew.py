@@ -10,18 +10,18 @@ beyond the band b, P = sum of r e^2 / (2 D) up to e = D, and r (e - D / 2) beyon
 
 from collections.abc import Sequence
 
-from clearing.assets import Asset, CashGroup
 from clearing.base.units import PPM
-from clearing.collateral.listing import cash_tokens
-from clearing.collateral.receipts import SkewFeePaid
-from clearing.collateral.terms import SkewTerms
-from clearing.ledger import FEE_POT_ACCOUNT, balance, cash_currency, held
-from clearing.run import Run
-from clearing.transfers import TransferCode
+from clearing.collateral.cash_tokens import cash_tokens
+from clearing.context.block_context import BlockContext
+from clearing.schema.receipts.collateral import SkewFeePaid
+from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.collateral import SkewTerms
+from clearing.schema.transfers import TransferCode
+from clearing.state.ledger import FEE_POT_ACCOUNT, balance, cash_currency, inventory_units
 
 
-def potential(inventory: Sequence[int], weights: Sequence[int], terms: SkewTerms) -> int:
-    """P in parts of `potential_unit`; exact. `inventory` in micros, as many as `weights`."""
+def skew_potential(inventory: Sequence[int], weights: Sequence[int], terms: SkewTerms) -> int:
+    """P in parts of `skew_potential_unit`; exact. `inventory` in micros, as many as `weights`."""
     whole, total = sum(weights), sum(inventory)
     depth = terms.depth_micros * whole
     value = 0
@@ -32,33 +32,33 @@ def potential(inventory: Sequence[int], weights: Sequence[int], terms: SkewTerms
     return terms.rate_ppm * value
 
 
-def potential_unit(weights: Sequence[int], terms: SkewTerms) -> int:
-    """How many parts of `potential` are one micro."""
+def skew_potential_unit(weights: Sequence[int], terms: SkewTerms) -> int:
+    """How many parts of `skew_potential` are one micro."""
     whole = sum(weights)
     return 2 * PPM * terms.depth_micros * whole * whole
 
 
-def movement_fee(inventory: Sequence[int], weights: Sequence[int], terms: SkewTerms, at: int, change: int) -> int:
+def inventory_fee(inventory: Sequence[int], weights: Sequence[int], terms: SkewTerms, at: int, change: int) -> int:
     """Micros that a change of token number `at` costs, rounded up; negative for what it earns, rounded down."""
     after = [amount + change if index == at else amount for index, amount in enumerate(inventory)]
-    difference = potential(after, weights, terms) - potential(inventory, weights, terms)
-    return -(-difference // potential_unit(weights, terms))
+    difference = skew_potential(after, weights, terms) - skew_potential(inventory, weights, terms)
+    return -(-difference // skew_potential_unit(weights, terms))
 
 
-def fee_of(run: Run, asset: Asset, change: int) -> int:
+def skew_fee(run: BlockContext, asset: Asset, change: int) -> int:
     """What moving a cash token's inventory by `change` micros costs now; negative: the rebate that the pot can pay."""
-    group = _group(run, asset)
+    group = _cash_group(run, asset)
     if not group.skew.rate_ppm:
         return 0
     tokens = cash_tokens(run.state, group.id)
     named = dict(group.skew.weights)
     weights = [named.get(token.id, 1) for token in tokens]
     at = [token.id for token in tokens].index(asset.id)
-    fee = movement_fee([held(run.state, token) for token in tokens], weights, group.skew, at, change)
+    fee = inventory_fee([inventory_units(run.state, token) for token in tokens], weights, group.skew, at, change)
     return max(fee, -balance(run.state, FEE_POT_ACCOUNT, cash_currency(group.id)))
 
 
-def settle_fee(run: Run, account: int, asset: Asset, change: int, fee: int, cause: int) -> None:
+def settle_skew_fee(run: BlockContext, account: int, asset: Asset, change: int, fee: int, cause: int) -> None:
     """Pay a fee into the pot, or a rebate out of it, with a receipt."""
     if not fee:
         return
@@ -71,5 +71,5 @@ def settle_fee(run: Run, account: int, asset: Asset, change: int, fee: int, caus
     run.receipts.append(SkewFeePaid(account, asset.id, change, fee, balance(run.state, FEE_POT_ACCOUNT, currency)))
 
 
-def _group(run: Run, asset: Asset) -> CashGroup:
+def _cash_group(run: BlockContext, asset: Asset) -> CashGroup:
     return run.terms.cash_terms[asset.cash_group]

@@ -5,38 +5,38 @@ full; where all of them are not enough, those that count for nothing go, too. It
 """
 
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.default.means import available
-from clearing.default.receipts import CollateralTaken
-from clearing.holdings import arrays_of
-from clearing.ledger import balance, cash_currency, token_currency
-from clearing.run import Run
-from clearing.transfers import TransferCode
+from clearing.context.block_context import BlockContext
+from clearing.context.unresolved_losses import available_resources
+from clearing.schema.receipts.default import CollateralTaken
+from clearing.schema.transfers import TransferCode
+from clearing.state.holdings import current_arrays
+from clearing.state.ledger import balance, cash_currency, token_currency
 
-Paid = list[tuple[int, int, int]]
+PaidCash = list[tuple[int, int, int]]
 """(account, cash group, micros)."""
 
 
-def take(run: Run, number: int, accounts: tuple[int, ...], micros: int) -> Paid:
+def collect_cash(run: BlockContext, number: int, accounts: tuple[int, ...], micros: int) -> PaidCash:
     """Let accounts bring `micros` (at most `available`) to the house: cash in order, then tokens, which it buys.
 
     What tokens bring stands under cash group 0. The last one is taken whole; the account is paid what is beyond.
     """
-    paid: Paid = []
+    paid: PaidCash = []
     left = micros
     for account in accounts:
-        left -= _pay_cash(run, account, left, paid)
+        left -= _collect_positive_cash(run, account, left, paid)
     for account in accounts:
-        counted = buy(run, number, account, left) if left else 0
+        counted = buy_collateral(run, number, account, left) if left else 0
         if counted:
             paid.append((account, 0, counted))
             left -= counted
     return paid
 
 
-def buy(run: Run, number: int, account: int, micros: int) -> int:
+def buy_collateral(run: BlockContext, number: int, account: int, micros: int) -> int:
     """Buy so many of an account's tokens as are worth `micros`, or all; how much of it they brought."""
     group, left = run.terms.cash_groups[0], micros
-    values = arrays_of(run.state).token_values.tolist()
+    values = current_arrays(run.state).token_values.tolist()
     for token, value in zip(run.terms.tokens, values, strict=True):
         currency = token_currency(token.id)
         has = balance(run.state, account, currency)
@@ -53,12 +53,12 @@ def buy(run: Run, number: int, account: int, micros: int) -> int:
     return micros - left
 
 
-def take_worthless(run: Run, number: int, accounts: tuple[int, ...]) -> None:
+def take_unpriced_collateral(run: BlockContext, number: int, accounts: tuple[int, ...]) -> None:
     """Take what counts for nothing, as its price is not known or its haircut whole: what it brings later is no gain.
 
     For accounts that owe more than all else they have.
     """
-    group, values = run.terms.cash_groups[0], arrays_of(run.state).token_values.tolist()
+    group, values = run.terms.cash_groups[0], current_arrays(run.state).token_values.tolist()
     for account in accounts:
         for token, value in zip(run.terms.tokens, values, strict=True):
             currency = token_currency(token.id)
@@ -70,22 +70,22 @@ def take_worthless(run: Run, number: int, accounts: tuple[int, ...]) -> None:
                 run.touched.update((account, HOUSE_ACCOUNT))
 
 
-def settle_own(run: Run, number: int, account: int) -> None:
+def settle_own_debts(run: BlockContext, number: int, account: int) -> None:
     """Let an account without positions pay what it owes in one group out of others, at par, then out of its tokens."""
     for group in run.terms.cash_groups:
         owed = -balance(run.state, account, cash_currency(group))
         if owed > 0:
-            has = available(run.state, (account,))
-            paid = take(run, number, (account,), min(owed, has))
+            has = available_resources(run.state, (account,))
+            paid = collect_cash(run, number, (account,), min(owed, has))
             brought = sum(micros for _, _, micros in paid)
             run.journal.transfer(
                 HOUSE_ACCOUNT, account, cash_currency(group), brought, TransferCode.OWN_MARGIN_PAID, account
             )
             if owed > has:
-                take_worthless(run, number, (account,))
+                take_unpriced_collateral(run, number, (account,))
 
 
-def _pay_cash(run: Run, account: int, micros: int, paid: Paid) -> int:
+def _collect_positive_cash(run: BlockContext, account: int, micros: int, paid: PaidCash) -> int:
     """Pay up to `micros` of positive cash to the house, group by group; what was paid."""
     left = micros
     for group in run.terms.cash_groups:

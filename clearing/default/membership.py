@@ -7,42 +7,49 @@ left, nor clients whose money only it could take out.
 
 import msgspec
 
-from clearing.accounts.kinds import AccountKind
 from clearing.accounts.lifecycle import accounts_of_member
-from clearing.accounts.porting import pass_on
+from clearing.accounts.porting import transfer_membership
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
-from clearing.codes import ClearingCode, reject
-from clearing.default.declare import member_accounts
-from clearing.default.receipts import ClientRescued, MemberLeft, MemberReadmitted
-from clearing.default.records import MemberStatus
-from clearing.default.requests import ClientRescue, MemberExit, MemberReadmission
-from clearing.default.status import member_status, set_status
-from clearing.default.unresolved import defaults_under_way
-from clearing.fund.use import contribution, required
-from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
-from clearing.ledger import balance, cash_currency, token_currency
-from clearing.requests import check_account, check_key, check_nonce, check_signer, check_time, use_nonce
-from clearing.run import Run
+from clearing.context.block_context import BlockContext
+from clearing.context.member_status import member_status, set_member_status
+from clearing.context.request_checks import (
+    check_account,
+    check_expiry,
+    check_nonce,
+    check_signature_by,
+    check_signer,
+    use_nonce,
+)
+from clearing.context.unresolved_losses import defaults_under_way
+from clearing.default.declaration import accounts_of_members
+from clearing.default_fund.contributions import contribution_micros, required_contribution
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.default import ClientRescued, MemberLeft, MemberReadmitted
+from clearing.schema.records.default import MemberStatus
+from clearing.schema.requests.default import ClientRescue, MemberExit, MemberReadmission
+from clearing.schema.terms.genesis import AccountKind
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, positions_of
+from clearing.state.ledger import balance, cash_currency, token_currency
 
 RESCUE, READMISSION, EXIT = "client_rescue", "member_readmission", "member_exit"
 
 
-def rescue_client(run: Run, index: int, request: ClientRescue) -> Rejected | None:
+def rescue_client(run: BlockContext, index: int, request: ClientRescue) -> Rejected | None:
     """Put a defaulter's client and its sub-accounts under the member that takes them, or refuse."""
     refusal = (
-        check_time(run, RESCUE, request.not_after_ms)
+        check_expiry(run, RESCUE, request.not_after_ms)
         or check_account(run, RESCUE, request.account)
         or check_nonce(run, RESCUE, request.account, request.nonce)
-        or _check_named(run, request)
-        or _check_words(run, request)
+        or _check_parties(run, request)
+        or _check_signatures(run, request)
         or _check_rescue(run, request)
     )
     if refusal is not None:
         return refusal
     use_nonce(run, request.account, request.nonce)
     record = run.state.accounts[request.account]
-    moved = pass_on(run, request.account, request.to_member)
+    moved = transfer_membership(run, request.account, request.to_member)
     held = run.state.defaults[request.number]
     clients = tuple(each for each in held.clients if each not in moved)
     run.state.defaults.put(request.number, msgspec.structs.replace(held, clients=clients))
@@ -51,7 +58,7 @@ def rescue_client(run: Run, index: int, request: ClientRescue) -> Rejected | Non
     return None
 
 
-def _check_named(run: Run, request: ClientRescue) -> Rejected | None:
+def _check_parties(run: BlockContext, request: ClientRescue) -> Rejected | None:
     """A default of the account's member, and a member to take it; margins only once both have signed."""
     state, record = run.state, run.state.accounts[request.account]
     held = state.defaults.get(request.number)
@@ -62,7 +69,7 @@ def _check_named(run: Run, request: ClientRescue) -> Rejected | None:
     return None
 
 
-def _check_rescue(run: Run, request: ClientRescue) -> Rejected | None:
+def _check_rescue(run: BlockContext, request: ClientRescue) -> Rejected | None:
     """A client, whole and at initial margin, and a member that may take it."""
     state, record = run.state, run.state.accounts[request.account]
     status = member_status(state, request.to_member)
@@ -84,38 +91,38 @@ def _check_rescue(run: Run, request: ClientRescue) -> Rejected | None:
     return None
 
 
-def _is_covered(run: Run, account: int) -> bool:
-    held = holdings_of(run.state, account)
-    return margin_of(arrays_of(run.state), held).initial_ok and all(claim >= 0 for claim in held.cash)
+def _is_covered(run: BlockContext, account: int) -> bool:
+    held = current_holdings(run.state, account)
+    return holdings_margin(current_arrays(run.state), held).initial_ok and all(claim >= 0 for claim in held.cash)
 
 
-def _check_words(run: Run, request: ClientRescue) -> Rejected | None:
+def _check_signatures(run: BlockContext, request: ClientRescue) -> Rejected | None:
     """The taker signs; so does the client, or the house for one without a key."""
     digest, state = request.digest(run.terms.network), run.state
     taker = state.members[request.to_member].trade_address
     key = state.accounts[request.account].key
     other = key if any(key) else state.members[HOUSE_MEMBER].trade_address
-    return check_key(RESCUE, taker, digest, request.member_signature, member=request.to_member) or check_key(
-        RESCUE, other, digest, request.client_signature, client=request.account
-    )
+    return check_signature_by(
+        RESCUE, taker, digest, request.member_signature, member=request.to_member
+    ) or check_signature_by(RESCUE, other, digest, request.client_signature, client=request.account)
 
 
-def readmit_member(run: Run, index: int, request: MemberReadmission) -> Rejected | None:
+def readmit_member(run: BlockContext, index: int, request: MemberReadmission) -> Rejected | None:
     """Let a defaulted member be active again, if it and the house say so."""
     state = run.state
-    refusal = check_time(run, READMISSION, request.not_after_ms) or check_account(run, READMISSION, request.account)
+    refusal = check_expiry(run, READMISSION, request.not_after_ms) or check_account(run, READMISSION, request.account)
     if refusal is not None:
         return refusal
     digest, house = request.digest(run.terms.network), state.members[HOUSE_MEMBER].trade_address
-    refusal = check_signer(run, READMISSION, request.account, digest, request.signature) or check_key(
+    refusal = check_signer(run, READMISSION, request.account, digest, request.signature) or check_signature_by(
         READMISSION, house, digest, request.house_signature, member=HOUSE_MEMBER
     )
     if refusal is not None:
         return refusal
     record, standing = state.accounts[request.account], state.standings.get(request.member)
-    own, _ = member_accounts(state, request.member)
+    own, _ = accounts_of_members(state, request.member)
     owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in run.terms.cash_groups)
-    missing = max(required(state, request.member) - contribution(state, request.member), 0)
+    missing = max(required_contribution(state, request.member) - contribution_micros(state, request.member), 0)
     defaulted = standing is not None and standing.status is MemberStatus.DEFAULTED
     same = standing is not None and standing.default == request.number and record.member == request.member
     if not defaulted or not same or owing or missing:
@@ -128,15 +135,15 @@ def readmit_member(run: Run, index: int, request: MemberReadmission) -> Rejected
             owing=owing,
             missing=missing,
         )
-    set_status(run, request.member, MemberStatus.ACTIVE)
+    set_member_status(run, request.member, MemberStatus.ACTIVE)
     run.receipts.append(MemberReadmitted(index, request.member, request.number))
     return None
 
 
-def leave(run: Run, index: int, request: MemberExit) -> Rejected | None:
+def leave_membership(run: BlockContext, index: int, request: MemberExit) -> Rejected | None:
     """Let a member go that has no positions, debts, clients or default under way; money it may withdraw afterwards."""
     refusal = (
-        check_time(run, EXIT, request.not_after_ms)
+        check_expiry(run, EXIT, request.not_after_ms)
         or check_account(run, EXIT, request.account)
         or check_nonce(run, EXIT, request.account, request.nonce)
         or check_signer(run, EXIT, request.account, request.digest(run.terms.network), request.signature)
@@ -148,10 +155,10 @@ def leave(run: Run, index: int, request: MemberExit) -> Rejected | None:
     if member in run.judged_exits:
         return reject(ClearingCode.CANNOT_LEAVE, EXIT, member=member, status=status.name, why="judged in this block")
     run.judged_exits.add(member)
-    own, clients = member_accounts(state, member)
-    positions = sum(bool(book_of(state, each).lots) for each in (*own, *clients))
+    own, clients = accounts_of_members(state, member)
+    positions = sum(bool(positions_of(state, each).lots) for each in (*own, *clients))
     owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in run.terms.cash_groups)
-    money = sum(_needs_member(run, each) for each in clients)
+    money = sum(_needs_member_signature(run, each) for each in clients)
     held = sum(state.held_counts.get(each) or 0 for each in (*own, *clients))
     gone = status in (MemberStatus.DEFAULTING, MemberStatus.LEFT) or member == HOUSE_MEMBER
     # Whoever may still be asked to bear a share stays until that is over.
@@ -169,12 +176,12 @@ def leave(run: Run, index: int, request: MemberExit) -> Rejected | None:
             defaults=under_way,
         )
     use_nonce(run, request.account, request.nonce)
-    set_status(run, member, MemberStatus.LEFT)
+    set_member_status(run, member, MemberStatus.LEFT)
     run.receipts.append(MemberLeft(index, member))
     return None
 
 
-def _needs_member(run: Run, account: int) -> bool:
+def _needs_member_signature(run: BlockContext, account: int) -> bool:
     """Whether a client's account has money that its own key alone could not take out.
 
     Who has a key takes its money out whoever its member is; it cannot hold its member back with what it leaves there.
@@ -183,7 +190,7 @@ def _needs_member(run: Run, account: int) -> bool:
     return lent_to or (_has_money(run, account) and not any(run.state.accounts[account].key))
 
 
-def _has_money(run: Run, account: int) -> bool:
+def _has_money(run: BlockContext, account: int) -> bool:
     currencies = [cash_currency(group) for group in run.terms.cash_groups]
     currencies += [token_currency(token.id) for token in run.terms.tokens]
     return any(balance(run.state, account, currency) for currency in currencies)

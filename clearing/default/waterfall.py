@@ -1,29 +1,17 @@
 """The default waterfall: who bears a loss, layer after layer, as a function of figures.
 
-Rule: a layer bears nothing while one before it has something left. The defaulter's own margin, its contribution to the
-default fund, the house's stated capital, the survivors' contributions (who did not help in the auction first), capped
-assessments, the gains of those whom the losing positions paid, and last a tear-up at the mark. What one payer bears is
-rounded by `allocate_capped`; nothing is made or lost. It moves no money and knows no state.
+Rule: a layer bears nothing while an earlier one has something left: the defaulter's margin, its contribution, the
+house's stated capital, the survivors' contributions (those who did not help in the auction first), capped
+assessments, the gains of those whom the losing positions paid, and last a tear-up at the mark. Shares are pro rata to
+the weights, none above its cap, in whole units, every unit somebody's. It moves no money and knows no state.
 """
 
-from enum import IntEnum
+from collections.abc import Sequence
 
 from clearing.base.codec import U32, U63, Wire
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.base.units import PPM, mul_div_down
-from clearing.default.sharing import allocate_capped
-
-
-class Layer(IntEnum):
-    """In the order in which they pay."""
-
-    OWN_MARGIN = 1
-    OWN_CONTRIBUTION = 2
-    HOUSE_CAPITAL = 3
-    SURVIVORS = 4
-    ASSESSMENTS = 5
-    GAINS = 6
-    TEAR_UP = 7
+from clearing.base.units import PPM, allocate, mul_div_down
+from clearing.schema.receipts.default import LayerAllocation, LossShare, WaterfallLayer
 
 
 class Survivor(Wire, frozen=True):
@@ -40,7 +28,7 @@ class Survivor(Wire, frozen=True):
     """Micros assessed already in the period that the cap is for."""
 
 
-class Gainer(Wire, frozen=True):
+class GainingAccount(Wire, frozen=True):
     """An account that gained since the defaulter was last fully margined."""
 
     account: U63
@@ -50,7 +38,7 @@ class Gainer(Wire, frozen=True):
     """Micros above its initial margin: no haircut brings anybody below."""
 
 
-class Loss(Wire, frozen=True):
+class DefaultLoss(Wire, frozen=True):
     """What is to be borne, and by whom it may be."""
 
     defaulter: U63
@@ -62,75 +50,104 @@ class Loss(Wire, frozen=True):
     """Ordered by member."""
     assessment_ppm: U32 = 0
     """Of what a member has to contribute, the most that it is assessed in one period."""
-    gainers: tuple[Gainer, ...] = ()
+    gainers: tuple[GainingAccount, ...] = ()
     """Ordered by account."""
 
 
-class Share(Wire, frozen=True):
-    """What one payer bears in a layer: in proportion to `weight`, at most `most`."""
-
-    payer: U63
-    """A member; an account in GAINS and TEAR_UP."""
-    weight: U63
-    most: U63
-    amount: U63
-
-
-class Step(Wire, frozen=True):
-    """One layer, whole or in part."""
-
-    layer: Layer
-    before: U63
-    """What was still to be borne."""
-    borne: U63
-    shares: tuple[Share, ...]
-    """Of every payer that was asked, those that bear nothing included; ordered by payer."""
-
-
-def run_waterfall(loss: Loss) -> tuple[Step, ...]:
+def run_waterfall(loss: DefaultLoss) -> tuple[LayerAllocation, ...]:
     """The layers that bear something, in order; their sums are the loss, but for what a tear-up has to end.
 
     The last step is a TEAR_UP without shares when something is left: positions end at the last mark.
     """
-    steps: list[Step] = []
+    steps: list[LayerAllocation] = []
     left = loss.loss
-    for layer, shares in _layers(loss):
+    for layer, shares in _layer_payers(loss):
         if not left:
             break
         paid = allocate_capped(left, [each.weight for each in shares], [each.most for each in shares])
         borne = sum(paid)
         if borne:
             told = tuple(
-                Share(each.payer, each.weight, each.most, amount) for each, amount in zip(shares, paid, strict=True)
+                LossShare(each.payer, each.weight, each.most, amount) for each, amount in zip(shares, paid, strict=True)
             )
-            steps.append(Step(layer, left, borne, told))
+            steps.append(LayerAllocation(layer, left, borne, told))
         left -= borne
     if left:
-        steps.append(Step(Layer.TEAR_UP, left, 0, ()))
+        steps.append(LayerAllocation(WaterfallLayer.TEAR_UP, left, 0, ()))
     return tuple(steps)
 
 
-def assessable(survivor: Survivor, assessment_ppm: int) -> int:
+def assessable_micros(survivor: Survivor, assessment_ppm: int) -> int:
     """How much more a member may be assessed in this period; rounded down."""
     return max(mul_div_down(survivor.required, assessment_ppm, PPM) - survivor.assessed, 0)
 
 
-def _layers(loss: Loss) -> list[tuple[Layer, list[Share]]]:
+def _layer_payers(loss: DefaultLoss) -> list[tuple[WaterfallLayer, list[LossShare]]]:
     """Every layer with those who may be asked; survivors once for each seniority."""
     survivors = [each for each in loss.survivors if each.member != loss.defaulter]
     layers = [
-        (Layer.OWN_MARGIN, [_alone(loss.defaulter, loss.own_margin)]),
-        (Layer.OWN_CONTRIBUTION, [_alone(loss.defaulter, loss.own_contribution)]),
-        (Layer.HOUSE_CAPITAL, [_alone(HOUSE_ACCOUNT, loss.house_capital)]),
+        (WaterfallLayer.OWN_MARGIN, [_sole_payer(loss.defaulter, loss.own_margin)]),
+        (WaterfallLayer.OWN_CONTRIBUTION, [_sole_payer(loss.defaulter, loss.own_contribution)]),
+        (WaterfallLayer.HOUSE_CAPITAL, [_sole_payer(HOUSE_ACCOUNT, loss.house_capital)]),
     ]
     for seniority in sorted({each.seniority for each in survivors}):
         asked = [each for each in survivors if each.seniority == seniority]
-        layers.append((Layer.SURVIVORS, [Share(e.member, e.contribution, e.contribution, 0) for e in asked]))
-    assessed = [Share(e.member, e.required, assessable(e, loss.assessment_ppm), 0) for e in survivors]
-    layers.append((Layer.ASSESSMENTS, assessed))
-    layers.append((Layer.GAINS, [Share(e.account, e.gains, min(e.gains, e.free_equity), 0) for e in loss.gainers]))
+        layers.append(
+            (WaterfallLayer.SURVIVORS, [LossShare(e.member, e.contribution, e.contribution, 0) for e in asked])
+        )
+    assessed = [LossShare(e.member, e.required, assessable_micros(e, loss.assessment_ppm), 0) for e in survivors]
+    layers.append((WaterfallLayer.ASSESSMENTS, assessed))
+    layers.append(
+        (WaterfallLayer.GAINS, [LossShare(e.account, e.gains, min(e.gains, e.free_equity), 0) for e in loss.gainers])
+    )
     return layers
 
 
-def _alone(payer: int, amount: int) -> Share:
-    return Share(payer, 1, amount, 0)
+def _sole_payer(payer: int, amount: int) -> LossShare:
+    return LossShare(payer, 1, amount, 0)
+
+
+def allocate_capped(total: int, weights: Sequence[int], caps: Sequence[int]) -> list[int]:
+    """Shares of `total` >= 0 by `weights`, none above its cap; they sum to the total, or to all that the caps let.
+
+    Who would pay more than its cap pays the cap, and the rest is shared anew among the others, until nobody would; then
+    remainders go to the largest fractions, then to the lowest index, as in `allocate`, and on to who has room. Who has
+    no weight pays nothing. At most one pass per payer. Raises ValueError for a negative number.
+    """
+    if total < 0 or any(each < 0 for each in (*weights, *caps)):
+        raise ValueError("total, weights and caps must not be negative")
+    shares = [0] * len(weights)
+    open_ = [at for at, weight in enumerate(weights) if weight and caps[at]]
+    left = min(total, sum(caps[at] for at in open_))
+    while open_:
+        whole = sum(weights[at] for at in open_)
+        full = [at for at in open_ if left * weights[at] >= caps[at] * whole]
+        if not full:
+            break
+        for at in full:
+            shares[at] = caps[at]
+            left -= caps[at]
+        open_ = [at for at in open_ if not shares[at]]
+    for at, share in zip(open_, allocate(left, [weights[at] for at in open_]), strict=True):
+        shares[at] = share
+    return shares
+
+
+def allocate_collected(collected: int, claims: Sequence[int]) -> list[int]:
+    """What each claim is paid out of what was collected: in proportion, rounded down, what is left to the last.
+
+    Nobody is paid more than its claim: what is too much for the last goes to the one before it. All claims are paid in
+    full when enough was collected. Raises ValueError for a negative number.
+    """
+    if collected < 0 or any(each < 0 for each in claims):
+        raise ValueError("what was collected and claims must not be negative")
+    whole = sum(claims)
+    if collected >= whole:
+        return list(claims)
+    paid = [each * collected // whole for each in claims]
+    left = collected - sum(paid)
+    for at in reversed(range(len(paid))):
+        more = min(left, claims[at] - paid[at])
+        paid[at] += more
+        left -= more
+    return paid

@@ -10,13 +10,13 @@ from typing import Any
 
 from clearing.base.errors import Rejected
 from clearing.base.units import DAY_MS, PPM
-from clearing.codes import ClearingCode, reject
-from clearing.collateral.terms import Check
-from clearing.gates.terms import AssetGate
-from clearing.genesis import Genesis
-from clearing.governance.protections import volatilities
-from clearing.instruments import InstrumentKind
-from clearing.margin.parameters import RiskGroup, Scenario
+from clearing.governance.immutable_fields import at_money_volatilities
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.risk.parameters import RiskGroup, Scenario
+from clearing.schema.terms.collateral import Check
+from clearing.schema.terms.genesis import Genesis
+from clearing.schema.terms.instruments import InstrumentKind
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 
 RANGE_PPM_MIN = 10_000
 """No price scan range below one per cent: no requirement comes near zero."""
@@ -108,16 +108,16 @@ def check_bounds(before: Genesis, after: Genesis) -> Rejected | None:
 
 def bounds(genesis: Genesis) -> Iterator[Check]:
     """Every bounded place."""
-    yield from _of_risk(genesis)
-    yield from _of_ranges(genesis)
-    yield from _of_assets(genesis)
-    yield from _of_market(genesis)
-    yield from _of_listing(genesis)
-    yield from _of_crisis(genesis)
-    yield from _of_names(genesis)
+    yield from _risk_bounds(genesis)
+    yield from _range_bounds(genesis)
+    yield from _asset_bounds(genesis)
+    yield from _market_bounds(genesis)
+    yield from _listing_bounds(genesis)
+    yield from _crisis_bounds(genesis)
+    yield from _name_bounds(genesis)
 
 
-def _of_risk(genesis: Genesis) -> Iterator[Check]:
+def _risk_bounds(genesis: Genesis) -> Iterator[Check]:
     risk = genesis.risk
     with_options = {each.group for each in genesis.instruments if each.is_option}
     part = risk.maintenance_numerator * PPM // risk.maintenance_denominator if risk.maintenance_denominator else 0
@@ -130,20 +130,20 @@ def _of_risk(genesis: Genesis) -> Iterator[Check]:
         at, grid = f"risk.groups.{group.id}", risk.grid(group)
         yield f"{at}.range_ppm", group.range_ppm, group.range_ppm >= RANGE_PPM_MIN
         for name, sign in (("up", 1), ("down", -1)):
-            seen = _reach_ppm(group, grid, sign)
+            seen = _farthest_move_ppm(group, grid, sign)
             yield f"{at}.scenarios.{name}", seen, seen >= max(RANGE_PPM_MIN, min(group.range_ppm, PPM))
         if group.id in with_options:
             shift = group.volatility_range_ppm
             yield f"{at}.volatility_range_ppm", shift, shift >= VOLATILITY_RANGE_PPM_MIN
             yield f"{at}.shock.down_ppm", group.shock.down_ppm, group.shock.down_ppm >= SHOCK_DOWN_PPM_MIN
-            for name, level in zip(("lowest", "highest"), volatilities(group), strict=True):
+            for name, level in zip(("lowest", "highest"), at_money_volatilities(group), strict=True):
                 yield f"{at}.volatility_ppm.{name}", level, VOLATILITY_PPM_MIN <= level <= VOLATILITY_PPM_MAX
             for name, sign in (("rises", 1), ("falls", -1)):
                 count = sum(each.volatility_direction == sign and each.weight_ppm == PPM for each in grid)
                 yield f"{at}.scenarios.volatility_{name}", count, count > 0
 
 
-def _reach_ppm(group: RiskGroup, grid: tuple[Scenario, ...], sign: int) -> int:
+def _farthest_move_ppm(group: RiskGroup, grid: tuple[Scenario, ...], sign: int) -> int:
     """The farthest move to one side that counts whole, in parts of the index."""
     moves = [
         (PPM if each.of_index else group.range_ppm) * each.move_numerator * sign // each.move_denominator
@@ -153,7 +153,7 @@ def _reach_ppm(group: RiskGroup, grid: tuple[Scenario, ...], sign: int) -> int:
     return max(0, *moves) if moves else 0
 
 
-def _of_ranges(genesis: Genesis) -> Iterator[Check]:
+def _range_bounds(genesis: Genesis) -> Iterator[Check]:
     ranges = genesis.ranges
     if ranges.enabled:
         yield "ranges.range_min_ppm", ranges.range_min_ppm, ranges.range_min_ppm >= RANGE_PPM_MIN
@@ -164,7 +164,7 @@ def _of_ranges(genesis: Genesis) -> Iterator[Check]:
         yield "ranges.horizon_ms", ranges.horizon_ms, ranges.horizon_ms >= 60_000
 
 
-def _of_assets(genesis: Genesis) -> Iterator[Check]:
+def _asset_bounds(genesis: Genesis) -> Iterator[Check]:
     for asset in genesis.assets:
         at = f"assets.{asset.id}"
         if not asset.is_cash:
@@ -187,7 +187,7 @@ def _of_assets(genesis: Genesis) -> Iterator[Check]:
         yield f"cash_groups.{group.id}.interest.debit_ppm", debit, debit <= INTEREST_PPM_MAX
 
 
-def _of_market(genesis: Genesis) -> Iterator[Check]:
+def _market_bounds(genesis: Genesis) -> Iterator[Check]:
     market, terms = genesis.market, genesis.crisis.governance
     yield "market.trade_fee_ppm", market.trade_fee_ppm, market.trade_fee_ppm <= TRADE_FEE_PPM_MAX
     penalty = market.liquidation_penalty_ppm
@@ -231,7 +231,7 @@ def _of_market(genesis: Genesis) -> Iterator[Check]:
     yield "crisis.governance.halt_blocks_max", shut, shut <= EPOCH_BLOCKS_MAX
 
 
-def _of_listing(genesis: Genesis) -> Iterator[Check]:
+def _listing_bounds(genesis: Genesis) -> Iterator[Check]:
     for chain in genesis.chains:
         stride = chain.custody_stride
         yield f"chains.{chain.chain_id}.custody_stride", stride, 1 <= stride <= CUSTODY_STRIDE_MAX
@@ -254,7 +254,7 @@ def _of_listing(genesis: Genesis) -> Iterator[Check]:
         yield f"instruments.{each.id}.funding.premium_cap_ppm", cap, cap <= PREMIUM_CAP_PPM_MAX
 
 
-def _of_crisis(genesis: Genesis) -> Iterator[Check]:
+def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
     """Nobody is sold below a bound, and nobody's money is kept in for long."""
     crisis = genesis.crisis
     discount, most = crisis.liquidation.end_ppm, crisis.liquidation.block_notional_max
@@ -300,11 +300,11 @@ def _of_crisis(genesis: Genesis) -> Iterator[Check]:
         at, cap = f"crisis.gates.assets.{gate.asset}", caps.get(gate.asset, 0)
         yield f"{at}.delay_blocks", gate.delay_blocks, gate.delay_blocks <= CRISIS_BLOCKS_MAX
         # A limit is a brake, not a lock: what an asset may hold comes out within a bounded number of windows.
-        for field, value, good in brakes(gate, cap):
+        for field, value, good in limits_outflow(gate, cap):
             yield f"{at}.{field}", value, good
 
 
-def brakes(gate: AssetGate, units: int) -> Iterator[Check]:
+def limits_outflow(gate: AssetWithdrawalLimits, units: int) -> Iterator[Check]:
     """Whether a gate's limits let so many units out in time."""
     for field, limit, windows in (
         ("window_units_max", gate.window_units_max, 10_000),
@@ -313,7 +313,7 @@ def brakes(gate: AssetGate, units: int) -> Iterator[Check]:
         yield field, limit, limit == 0 or limit * windows >= units
 
 
-def _of_names(genesis: Genesis) -> Iterator[Check]:
+def _name_bounds(genesis: Genesis) -> Iterator[Check]:
     named: dict[str, Sequence[Any]] = {
         "feeds": genesis.feeds,
         "cash_groups": genesis.cash_groups,

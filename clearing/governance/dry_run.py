@@ -12,19 +12,19 @@ import msgspec
 from clearing.base.codec import I64, U63, Wire
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.blocks import Block
-from clearing.governance.amendments import Amendment, ValidatorsAmendment
-from clearing.governance.effects import judge, take_effect
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.margin.requirement import AccountMargin
-from clearing.margins import margin_book
-from clearing.receipts import Receipt
-from clearing.run import Run
+from clearing.context.block_context import BlockContext
+from clearing.governance.effects import enact_amendment, validate_amendment
+from clearing.margin.requirement.account_margin import AccountMargin
+from clearing.schema.blocks.block import BlockInput
+from clearing.schema.blocks.receipt import Receipt
+from clearing.schema.requests.amendments import Amendment, ValidatorsAmendment
+from clearing.state.account_margins import margin_book
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.state import State
-from clearing.validators.changes import plan_change
+from clearing.validators.set_changes import plan_change
 
 
-class Standing(Wire, frozen=True):
+class AccountStanding(Wire, frozen=True):
     """An account's margin, in micros."""
 
     equity: I64
@@ -36,13 +36,13 @@ class Standing(Wire, frozen=True):
     """False: it can be liquidated."""
 
 
-class AccountEffect(Wire, frozen=True):
+class AmendmentEffect(Wire, frozen=True):
     """One account before and after."""
 
     account: U63
     member: U63
-    before: Standing
-    after: Standing
+    before: AccountStanding
+    after: AccountStanding
 
     @property
     def changes(self) -> bool:
@@ -50,14 +50,14 @@ class AccountEffect(Wire, frozen=True):
         return self.before != self.after
 
 
-class DryRun(Wire, frozen=True):
+class AmendmentImpact(Wire, frozen=True):
     """What would happen."""
 
     height: U63
     """The state that it was tried on."""
     receipts: tuple[Receipt, ...]
     """Of the effect itself."""
-    accounts: tuple[AccountEffect, ...]
+    accounts: tuple[AmendmentEffect, ...]
     """Every account that was looked at, ordered; by default all that hold anything."""
     initial_before: U63
     initial_after: U63
@@ -68,12 +68,14 @@ class DryRun(Wire, frozen=True):
     """Accounts that would be below maintenance and are not now."""
 
 
-def dry_run(state: State, amendment: Amendment, accounts: Collection[int] | None = None) -> DryRun | Rejected:
+def amendment_impact(
+    state: State, amendment: Amendment, accounts: Collection[int] | None = None
+) -> AmendmentImpact | Rejected:
     """The effect of an amendment on every account, or why it may not be. Linear in the accounts.
 
     With `accounts` only these are looked at, and cost: what somebody may see who may not see all.
     """
-    judged = judge(state, amendment)
+    judged = validate_amendment(state, amendment)
     if isinstance(judged, Rejected):
         return judged
     if isinstance(amendment, ValidatorsAmendment):
@@ -81,10 +83,10 @@ def dry_run(state: State, amendment: Amendment, accounts: Collection[int] | None
         planned = plan_change(state, amendment.left, amendment.entered)
         if isinstance(planned, Rejected):
             return planned
-    run = _run_above(state)
-    take_effect(run, amendment, judged, bytes(32), 0)
+    run = _context_above(state)
+    enact_amendment(run, amendment, judged, bytes(32), 0)
     effects = _effects(state, run.state) if accounts is None else _effects_on(state, run.state, accounts)
-    return DryRun(
+    return AmendmentImpact(
         height=state.now.height,
         receipts=tuple(run.receipts),
         accounts=effects,
@@ -97,43 +99,45 @@ def dry_run(state: State, amendment: Amendment, accounts: Collection[int] | None
     )
 
 
-def _run_above(state: State) -> Run:
+def _context_above(state: State) -> BlockContext:
     """A block in progress above a state, without anything in it."""
     height, time_ms = state.now.height + 1, state.now.time_ms
-    run = Run(State(state.terms, state.salt, state), Block(height, time_ms, (), 1, ()))
+    run = BlockContext(State(state.terms, state.salt, state), BlockInput(height, time_ms, (), 1, ()))
     run.state.clock.put(0, msgspec.structs.replace(state.now, height=height))
     return run
 
 
-def _effects(state: State, after: State) -> tuple[AccountEffect, ...]:
+def _effects(state: State, after: State) -> tuple[AmendmentEffect, ...]:
     first, second = margin_book(state), margin_book(after)
-    arrays = arrays_of(state), arrays_of(after)
-    found: list[AccountEffect] = []
+    arrays = current_arrays(state), current_arrays(after)
+    found: list[AmendmentEffect] = []
     for account, record in after.accounts.ordered():
         if account == HOUSE_ACCOUNT:
             before, then = (
-                margin_of(each, holdings_of(where, account)) for each, where in zip(arrays, (state, after), strict=True)
+                holdings_margin(each, current_holdings(where, account))
+                for each, where in zip(arrays, (state, after), strict=True)
             )
         elif account in first and account in second:
             before, then = first.margin(account), second.margin(account)
         else:
             continue
-        found.append(AccountEffect(account, record.member, _standing(before), _standing(then)))
+        found.append(AmendmentEffect(account, record.member, _account_standing(before), _account_standing(then)))
     return tuple(found)
 
 
-def _effects_on(state: State, after: State, accounts: Collection[int]) -> tuple[AccountEffect, ...]:
-    arrays = arrays_of(state), arrays_of(after)
+def _effects_on(state: State, after: State, accounts: Collection[int]) -> tuple[AmendmentEffect, ...]:
+    arrays = current_arrays(state), current_arrays(after)
     found = []
     for account in sorted(accounts):
         record = state.accounts.get(account)
         if record is not None:
             before, then = (
-                margin_of(each, holdings_of(where, account)) for each, where in zip(arrays, (state, after), strict=True)
+                holdings_margin(each, current_holdings(where, account))
+                for each, where in zip(arrays, (state, after), strict=True)
             )
-            found.append(AccountEffect(account, record.member, _standing(before), _standing(then)))
+            found.append(AmendmentEffect(account, record.member, _account_standing(before), _account_standing(then)))
     return tuple(found)
 
 
-def _standing(margin: AccountMargin) -> Standing:
-    return Standing(margin.equity, margin.initial, margin.maintenance, margin.initial_ok, margin.maintenance_ok)
+def _account_standing(margin: AccountMargin) -> AccountStanding:
+    return AccountStanding(margin.equity, margin.initial, margin.maintenance, margin.initial_ok, margin.maintenance_ok)

@@ -1,47 +1,48 @@
-"""What each kind of amendment asks and does.
+"""Effects of amendments: for every kind, whether it may take effect, and what it then does.
 
-Rule: one pair of functions per kind: whether it may be, which changes nothing, and its effect, which the caller judged
-in the same block. Terms change as a whole, at the start of a block, and everything that was derived from them is built
-anew.
+Rule: a check changes nothing; an effect runs only after its check in the same block. Terms change as a whole, and
+everything derived from them is built anew. Suspense money comes only from the suspense account, only as far as it is
+there, and goes only to a member's account.
 """
 
 from clearing.base.errors import Bug, Rejected
-from clearing.codes import ClearingCode, reject
-from clearing.default.unresolved import defaults_under_way
-from clearing.genesis import Genesis
-from clearing.governance.amendments import (
+from clearing.context.block_context import BlockContext
+from clearing.context.unresolved_losses import defaults_under_way
+from clearing.genesis.effective_terms import Terms, next_head
+from clearing.governance.halts import check_halt, check_resumption, halt_instrument, resume_instrument
+from clearing.governance.listing import write_listing_change
+from clearing.governance.validation import validate_terms
+from clearing.governance.vault_detachment import check_detachment, detach_vault
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.governance import SuspenseAssigned
+from clearing.schema.records.governance import AmendmentRecord, GovernanceCounters
+from clearing.schema.requests.amendments import (
     Amendment,
     InstrumentHalt,
     InstrumentResumption,
     SuspenseAssignment,
     TermsAmendment,
-    TermsChanging,
+    TermsChangingAmendment,
     ValidatorsAmendment,
     VaultDetachment,
 )
-from clearing.governance.fold import next_head
-from clearing.governance.halts import check_halt, check_resumption, halt_instrument, resume_instrument
-from clearing.governance.judging import judge_terms
-from clearing.governance.listing import write_listing
-from clearing.governance.records import AmendmentHeld, GovernanceClock
-from clearing.governance.suspense import assign_suspense, check_suspense
-from clearing.governance.vaults import check_detachment, detach_vault
-from clearing.run import Run
+from clearing.schema.terms.genesis import Genesis
+from clearing.schema.transfers import TransferCode
+from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, can_hold
 from clearing.state.state import State
-from clearing.state.terms import Terms
-from clearing.validators.changes import begin_change, changed_set, check_entered, plan_change
-from clearing.validators.sets import seats_of, set_of
+from clearing.validators.set_changes import begin_change, changed_set, check_new_validators, plan_change
+from clearing.validators.validator_sets import kept_set, set_numbers
 
-NO_INDEX = 2**32 - 1
+NO_REQUEST_INDEX = 2**32 - 1
 """In place of a transaction's number: by an amendment."""
 
 
-def judge(state: State, amendment: Amendment) -> Genesis | Rejected | None:
+def validate_amendment(state: State, amendment: Amendment) -> Genesis | Rejected | None:
     """Why an amendment may not be, at this state; else the genesis as it makes it, or None where terms stay."""
     if isinstance(amendment, TermsAmendment):
-        return judge_terms(state, amendment)
+        return validate_terms(state, amendment)
     if isinstance(amendment, VaultDetachment):
-        return check_detachment(state, amendment) or judge_terms(state, amendment)
+        return check_detachment(state, amendment) or validate_terms(state, amendment)
     if isinstance(amendment, ValidatorsAmendment):
         return _check_validators(state, amendment)
     if isinstance(amendment, InstrumentHalt):
@@ -51,7 +52,7 @@ def judge(state: State, amendment: Amendment) -> Genesis | Rejected | None:
     return check_suspense(state, amendment)
 
 
-def must_wait(state: State, amendment: Amendment) -> bool:
+def must_be_postponed(state: State, amendment: Amendment) -> bool:
     """Whether an amendment cannot take effect only because something it touches is under way, and will end."""
     if isinstance(amendment, TermsAmendment):
         touches = any(change.path.split(".")[0] in ("crisis", "members") for change in amendment.changes)
@@ -59,19 +60,21 @@ def must_wait(state: State, amendment: Amendment) -> bool:
     return isinstance(amendment, ValidatorsAmendment) and state.changes.get(0) is not None
 
 
-def take_effect(run: Run, amendment: Amendment, judged: Genesis | None, proposal: bytes, approved: int) -> int:
+def enact_amendment(
+    run: BlockContext, amendment: Amendment, judged: Genesis | None, proposal: bytes, approved: int
+) -> int:
     """Let an amendment be, with what `judge` gave in this block. The number of the amendment of the terms, or 0."""
     if isinstance(amendment, TermsAmendment | VaultDetachment):
         if judged is None:
             raise Bug("an amendment of the terms was judged and made none")
         if isinstance(amendment, VaultDetachment):
             detach_vault(run, amendment)
-        return _amend(run, amendment, judged, proposal)
+        return _enact_terms(run, amendment, judged, proposal)
     if isinstance(amendment, ValidatorsAmendment):
         planned = plan_change(run.state, amendment.left, amendment.entered)
         if isinstance(planned, Rejected):
             raise Bug(f"an amendment of the validators was judged, and is {planned}")
-        begin_change(run, NO_INDEX, planned, approved)
+        begin_change(run, NO_REQUEST_INDEX, planned, approved)
     elif isinstance(amendment, InstrumentHalt):
         halt_instrument(run, amendment.instrument, amendment.until_height, by_house=False)
     elif isinstance(amendment, InstrumentResumption):
@@ -81,28 +84,49 @@ def take_effect(run: Run, amendment: Amendment, judged: Genesis | None, proposal
     return 0
 
 
-def _amend(run: Run, amendment: TermsChanging, after: Genesis, proposal: bytes) -> int:
-    clock = run.state.governance.get(0) or GovernanceClock()
+def _enact_terms(run: BlockContext, amendment: TermsChangingAmendment, after: Genesis, proposal: bytes) -> int:
+    clock = run.state.governance.get(0) or GovernanceCounters()
     number, height = clock.amendments + 1, run.block.height
     head = next_head(clock.head, height, run.time_ms, proposal, amendment)
-    run.state.governance.put(0, GovernanceClock(clock.proposals, number, head))
-    run.state.amendments.put(number, AmendmentHeld(height, run.time_ms, proposal, amendment, head))
-    put_in_force(run, after)
+    run.state.governance.put(0, GovernanceCounters(clock.proposals, number, head))
+    run.state.amendments.put(number, AmendmentRecord(height, run.time_ms, proposal, amendment, head))
+    adopt_terms(run, after)
     return number
 
 
-def put_in_force(run: Run, after: Genesis) -> None:
+def adopt_terms(run: BlockContext, after: Genesis) -> None:
     """From here on the block, and all later ones, have these terms; everybody's margin is looked at."""
     before = run.state.terms
     run.state.terms = Terms(after, before.origin)
-    write_listing(run.state, before.genesis, after, run.previous_ms)
+    write_listing_change(run.state, before.genesis, after, run.previous_ms)
     run.rebuild_arrays()
     run.touched.update(account for account, _ in run.state.accounts.ordered())
 
 
 def _check_validators(state: State, amendment: ValidatorsAmendment) -> Rejected | None:
-    before = set_of(state, seats_of(state).next)
+    before = kept_set(state, set_numbers(state).next)
     if amendment.before != before.hash:
         return reject(ClearingCode.WRONG_VALIDATOR_SET, "amendment", before=amendment.before, in_force=before.hash)
     planned = changed_set(before, amendment.left, amendment.entered)
-    return planned if isinstance(planned, Rejected) else check_entered(amendment.entered)
+    return planned if isinstance(planned, Rejected) else check_new_validators(amendment.entered)
+
+
+AT = "suspense"
+
+
+def check_suspense(state: State, amendment: SuspenseAssignment) -> Rejected | None:
+    """Whether so much is in suspense, and there is such an account."""
+    if not can_hold(state, amendment.account):
+        return reject(ClearingCode.UNKNOWN_ACCOUNT, AT, account=amendment.account)
+    have = balance(state, SUSPENSE_ACCOUNT, amendment.currency)
+    if not 0 < amendment.units <= have:
+        return reject(ClearingCode.BALANCE_TOO_SMALL, AT, units=amendment.units, balance=have)
+    return None
+
+
+def assign_suspense(run: BlockContext, amendment: SuspenseAssignment) -> None:
+    """Move it. The caller has checked it."""
+    account, currency, units = amendment.account, amendment.currency, amendment.units
+    run.journal.transfer(SUSPENSE_ACCOUNT, account, currency, units, TransferCode.SUSPENSE_ASSIGNED, account)
+    run.touched.add(account)
+    run.receipts.append(SuspenseAssigned(account, currency, units))

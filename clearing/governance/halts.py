@@ -8,31 +8,26 @@ import msgspec
 
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
-from clearing.codes import ClearingCode, reject
-from clearing.governance.receipts import InstrumentHalted, InstrumentResumed
-from clearing.governance.records import HaltHeld
-from clearing.governance.requests import EmergencyHalt
-from clearing.requests import check_key, check_time
-from clearing.run import Run
+from clearing.context.block_context import BlockContext
+from clearing.context.request_checks import check_expiry, check_signature_by
+from clearing.prices.price_status import halt_end_height
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.governance import InstrumentHalted, InstrumentResumed
+from clearing.schema.records.governance import HaltRecord
+from clearing.schema.requests.governance import EmergencyHalt
 from clearing.state.state import State
 
 AT = "halt"
 
 
-def halted_until(state: State, instrument: int) -> int:
-    """The height from which on a halted instrument goes on; 0: it is not halted."""
-    held = state.halts.get(instrument)
-    return held.until_height if held is not None and held.until_height > state.now.height else 0
-
-
-def halt_by_house(run: Run, index: int, request: EmergencyHalt) -> Rejected | None:
+def halt_by_house(run: BlockContext, index: int, request: EmergencyHalt) -> Rejected | None:
     """The house halts an instrument without a vote."""
     del index
     terms = run.terms.genesis.crisis.governance
     if not terms.enabled or not terms.halt_blocks_max:
         return reject(ClearingCode.GOVERNANCE_OFF, AT)
-    held = run.state.halts.get(request.instrument) or HaltHeld(0, 0)
-    refusal = check_time(run, AT, request.not_after_ms) or check_halt(
+    held = run.state.halts.get(request.instrument) or HaltRecord(0, 0)
+    refusal = check_expiry(run, AT, request.not_after_ms) or check_halt(
         run.state, request.instrument, request.until_height
     )
     if refusal is not None:
@@ -42,7 +37,7 @@ def halt_by_house(run: Run, index: int, request: EmergencyHalt) -> Rejected | No
             ClearingCode.HALT_REFUSED, AT, number=request.number, present=held.number, rested_height=held.rested_height
         )
     house, digest = run.state.members[HOUSE_MEMBER].trade_address, request.digest(run.terms.network)
-    refusal = check_key(AT, house, digest, request.signature)
+    refusal = check_signature_by(AT, house, digest, request.signature)
     if refusal is not None:
         return refusal
     halt_instrument(run, request.instrument, request.until_height, by_house=True)
@@ -58,23 +53,25 @@ def check_halt(state: State, instrument: int, until_height: int) -> Rejected | N
         return reject(
             ClearingCode.HALT_REFUSED, AT, until_height=until_height, latest_height=height + terms.halt_blocks_max
         )
-    if until_height <= halted_until(state, instrument):
-        return reject(ClearingCode.HALT_REFUSED, AT, until_height=until_height, halted=halted_until(state, instrument))
+    if until_height <= halt_end_height(state, instrument):
+        return reject(
+            ClearingCode.HALT_REFUSED, AT, until_height=until_height, halted=halt_end_height(state, instrument)
+        )
     return None
 
 
 def check_resumption(state: State, instrument: int) -> Rejected | None:
     """Whether there is a halt to end."""
-    if not halted_until(state, instrument):
+    if not halt_end_height(state, instrument):
         return reject(ClearingCode.HALT_REFUSED, AT, instrument=instrument, why="it is not halted")
     return None
 
 
-def halt_instrument(run: Run, instrument: int, until_height: int, *, by_house: bool) -> None:
+def halt_instrument(run: BlockContext, instrument: int, until_height: int, *, by_house: bool) -> None:
     """Halt, from the next request on. The caller has checked it."""
-    held = run.state.halts.get(instrument) or HaltHeld(0, 0)
+    held = run.state.halts.get(instrument) or HaltRecord(0, 0)
     rest = run.terms.genesis.crisis.governance.halt_rest_blocks
-    since = held.since_height if halted_until(run.state, instrument) else run.block.height
+    since = held.since_height if halt_end_height(run.state, instrument) else run.block.height
     after = msgspec.structs.replace(held, since_height=since, until_height=until_height)
     if by_house:
         after = msgspec.structs.replace(after, number=held.number + 1, rested_height=until_height + rest)
@@ -82,14 +79,14 @@ def halt_instrument(run: Run, instrument: int, until_height: int, *, by_house: b
     run.receipts.append(InstrumentHalted(instrument, until_height, by_house))
 
 
-def resume_instrument(run: Run, instrument: int) -> None:
+def resume_instrument(run: BlockContext, instrument: int) -> None:
     """Let a halted instrument go on. The caller has checked it."""
     held = run.state.halts[instrument]
     run.state.halts.put(instrument, msgspec.structs.replace(held, until_height=run.block.height))
     run.receipts.append(InstrumentResumed(instrument, by_vote=True))
 
 
-def end_halts(run: Run) -> None:
+def end_due_halts(run: BlockContext) -> None:
     """Tell of the halts that end with this block's height."""
     for instrument, held in run.state.halts.ordered():
         if held.until_height == run.block.height:

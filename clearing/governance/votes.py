@@ -1,36 +1,42 @@
-"""Voting, and what follows when enough have voted.
+"""Votes: who may vote, how power is counted, and how a proposal is agreed on or ends.
 
-Rule: a vote counts for one proposal, by hash, and once per revision; it may be changed until the proposal takes effect,
-so the timelock is also time to think again. What is agreed waits for its timelock, but for what is urgent.
+Rule: a vote belongs to an envelope key and weighs the power of that key in the set in force. It counts for one
+proposal, by hash, and once per revision; it may change until the proposal takes effect. A proposal ends once, and is
+judged again in the block in which it would take effect.
 """
+
+from collections.abc import Collection
+from typing import NamedTuple
 
 import msgspec
 
 from clearing.base import ed25519
 from clearing.base.errors import Rejected
-from clearing.codes import ClearingCode, reject
-from clearing.governance.amendments import URGENT
-from clearing.governance.ballots import Tally, forget_votes, in_force, tally
-from clearing.governance.closing import close_refused, enact
-from clearing.governance.receipts import ProposalAgreed, VoteCounted
-from clearing.governance.records import ProposalHeld, Stage, VoteHeld
-from clearing.governance.requests import GovernanceVote
-from clearing.requests import check_time
-from clearing.run import Run
+from clearing.base.validators import ValidatorSet
+from clearing.context.block_context import BlockContext
+from clearing.context.request_checks import check_expiry
+from clearing.governance.effects import enact_amendment, validate_amendment
+from clearing.schema.blocks.receipt import refused_receipt
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.governance import AmendmentEnacted, ProposalApproved, ProposalClosed, VoteCounted
+from clearing.schema.records.governance import GovernanceCounters, ProposalRecord, ProposalStage, VoteRecord
+from clearing.schema.requests.amendments import URGENT_AMENDMENTS, amendment_hash
+from clearing.schema.requests.governance import GovernanceVote
 from clearing.state.state import State
+from clearing.validators.validator_sets import kept_set, set_numbers
 
 AT = "vote"
 
 
-def vote(run: Run, index: int, request: GovernanceVote) -> Rejected | None:
+def count_vote(run: BlockContext, index: int, request: GovernanceVote) -> Rejected | None:
     """Count one validator's vote."""
-    refusal = check_time(run, AT, request.not_after_ms) or check_vote(run.state, request)
+    refusal = check_expiry(run, AT, request.not_after_ms) or check_vote(run.state, request)
     if refusal is not None:
         return refusal
     held = run.state.proposals[request.proposal]
-    voter = in_force(run.state).validators[request.validator]
-    run.state.votes.put((held.number, voter.envelope_key), VoteHeld(request.approve, request.revision))
-    counted = tally(run.state, held.number)
+    voter = voting_set(run.state).validators[request.validator]
+    run.state.votes.put((held.number, voter.envelope_key), VoteRecord(request.approve, request.revision))
+    counted = tally_votes(run.state, held.number)
     run.receipts.append(
         VoteCounted(
             index=index,
@@ -44,7 +50,7 @@ def vote(run: Run, index: int, request: GovernanceVote) -> Rejected | None:
             total_power=counted.total,
         )
     )
-    settle_stage(run, request.proposal, held, counted)
+    update_stage(run, request.proposal, held, counted)
     return None
 
 
@@ -55,7 +61,7 @@ def check_vote(state: State, request: GovernanceVote) -> Rejected | None:
     held = state.proposals.get(request.proposal)
     if held is None or held.amendment is None:
         return reject(ClearingCode.NO_SUCH_PROPOSAL, AT, proposal=request.proposal)
-    validators = in_force(state).validators
+    validators = voting_set(state).validators
     if request.validator >= len(validators):
         return reject(ClearingCode.BAD_APPROVAL, AT, validator=request.validator, validators=len(validators))
     key = validators[request.validator].envelope_key
@@ -68,17 +74,86 @@ def check_vote(state: State, request: GovernanceVote) -> Rejected | None:
     return None
 
 
-def settle_stage(run: Run, proposal: bytes, held: ProposalHeld, counted: Tally) -> None:
+class BallotTally(NamedTuple):
+    """Powers."""
+
+    approving: int
+    rejecting: int
+    total: int
+
+    @property
+    def agreed(self) -> bool:
+        """Whether more than two thirds of the power are for it."""
+        return 3 * self.approving > 2 * self.total
+
+
+def update_stage(run: BlockContext, proposal: bytes, held: ProposalRecord, counted: BallotTally) -> None:
     """Let the timelock begin when a proposal is agreed, or end when it is so no longer; urgent ones take effect."""
-    if counted.agreed and held.amendment is not None and isinstance(held.amendment, URGENT):
-        refusal = enact(run, held, proposal)
+    if counted.agreed and held.amendment is not None and isinstance(held.amendment, URGENT_AMENDMENTS):
+        refusal = enact_proposal(run, held, proposal)
         if refusal is not None:
-            close_refused(run, proposal, held, refusal)
-        forget_votes(run.state, {held.number})
+            close_proposal(run, proposal, held, refusal)
+        drop_votes(run.state, {held.number})
         return
-    if counted.agreed and held.stage is Stage.OPEN:
+    if counted.agreed and held.stage is ProposalStage.OPEN:
         effective_ms = run.time_ms + run.terms.genesis.crisis.governance.timelock_ms
-        run.state.proposals.put(proposal, msgspec.structs.replace(held, stage=Stage.AGREED, effective_ms=effective_ms))
-        run.receipts.append(ProposalAgreed(held.number, counted.approving, counted.total, effective_ms))
-    elif not counted.agreed and held.stage is Stage.AGREED:
-        run.state.proposals.put(proposal, msgspec.structs.replace(held, stage=Stage.OPEN, effective_ms=0))
+        run.state.proposals.put(
+            proposal, msgspec.structs.replace(held, stage=ProposalStage.AGREED, effective_ms=effective_ms)
+        )
+        run.receipts.append(ProposalApproved(held.number, counted.approving, counted.total, effective_ms))
+    elif not counted.agreed and held.stage is ProposalStage.AGREED:
+        run.state.proposals.put(proposal, msgspec.structs.replace(held, stage=ProposalStage.OPEN, effective_ms=0))
+
+
+def voting_set(state: State) -> ValidatorSet:
+    """Whose votes count."""
+    return kept_set(state, set_numbers(state).next)
+
+
+def tally_votes(state: State, number: int) -> BallotTally:
+    """The powers for and against proposal `number` now."""
+    validators = voting_set(state)
+    powers = {True: 0, False: 0}
+    for each in validators.validators:
+        held = state.votes.get((number, each.envelope_key))
+        if held is not None:
+            powers[held.approve] += each.power
+    return BallotTally(powers[True], powers[False], validators.total_power)
+
+
+def drop_votes(state: State, numbers: Collection[int]) -> None:
+    """Drop the votes on proposals that are closed, also of who left; all in one look, for there may be many."""
+    if numbers:
+        for key in [key for key, _ in state.votes.ordered() if key[0] in numbers]:
+            state.votes.remove(key)
+
+
+def enact_proposal(run: BlockContext, held: ProposalRecord, proposal: bytes) -> Rejected | None:
+    """Let an agreed proposal take effect, or give the reason why it cannot; then nothing has changed."""
+    if held.amendment is None:
+        return None
+    judged = validate_amendment(run.state, held.amendment)
+    if isinstance(judged, Rejected):
+        return judged
+    approved = tally_votes(run.state, held.number).approving
+    number = enact_amendment(run, held.amendment, judged, proposal, approved)
+    head = (run.state.governance.get(0) or GovernanceCounters()).head
+    hashed = amendment_hash(run.terms.network, held.amendment)
+    run.receipts.append(AmendmentEnacted(number, held.number, hashed, head))
+    _end_proposal(run, proposal, held)
+    return None
+
+
+def close_proposal(run: BlockContext, proposal: bytes, held: ProposalRecord, refusal: Rejected) -> None:
+    """End a proposal without effect."""
+    told = refused_receipt(0, refusal)
+    run.receipts.append(ProposalClosed(held.number, told.code, told.at, told.values))
+    _end_proposal(run, proposal, held)
+
+
+def _end_proposal(run: BlockContext, proposal: bytes, held: ProposalRecord) -> None:
+    if held.not_after_ms < run.time_ms:
+        run.state.proposals.remove(proposal)
+        return
+    closed = msgspec.structs.replace(held, stage=ProposalStage.CLOSED, amendment=None, reason="", effective_ms=0)
+    run.state.proposals.put(proposal, closed)

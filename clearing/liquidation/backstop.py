@@ -4,34 +4,43 @@ Rule: as much as leaves it at initial margin and within its limits, and no more;
 full it is not asked again in the block. It must not know how much is wanted, or why.
 """
 
-from clearing.default.records import MemberStatus
-from clearing.default.status import status_of_account
-from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
-from clearing.liquidation.receipts import BackstopTook
-from clearing.liquidation.sizing import DENOMINATOR, told_micros
-from clearing.liquidation.slices import Slice, can_take, cut, hand_over, taker_after
-from clearing.margin.requirement import AccountMargin
-from clearing.run import Run
-from clearing.transfers import TransferCode
+from clearing.context.block_context import BlockContext
+from clearing.context.liquidation_progress import DENOMINATOR
+from clearing.context.member_status import status_of_account
+from clearing.liquidation.sizing import receipt_micros
+from clearing.liquidation.slices import (
+    LiquidationSlice,
+    can_take_slice,
+    cut_slice,
+    taker_holdings_after,
+    transfer_slice,
+)
+from clearing.margin.requirement.account_margin import AccountMargin
+from clearing.schema.receipts.liquidation import BackstopTakeover
+from clearing.schema.records.default import MemberStatus
+from clearing.schema.transfers import TransferCode
+from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin
 
 HALVINGS = 10
 """A share is found to a thousandth of what is wanted."""
 
 
-def back(run: Run, account: int, held: Holdings, margin: AccountMargin, wanted: int, step: int) -> Holdings:
-    """Let the backstop take up to `wanted` of the account; returns what the account is left with."""
+def backstop_takeover(
+    run: BlockContext, account: int, held: Holdings, margin: AccountMargin, wanted: int, step: int
+) -> Holdings:
+    """Let the backstop take up to `wanted_ids` of the account; returns what the account is left with."""
     backstop = run.terms.crisis.liquidation.backstop_account
-    if not backstop or run.liquidated.backstop_full or not _is_able(run, backstop, account):
+    if not backstop or run.liquidated.backstop_full or not _is_backstop_able(run, backstop, account):
         return held
-    before = holdings_of(run.state, backstop)
-    part = _largest(run, held, margin, wanted, backstop, before)
+    before = current_holdings(run.state, backstop)
+    part = _largest_share(run, held, margin, wanted, backstop, before)
     run.liquidated.backstop_full = part is None or part.fraction < wanted
     if part is None:
         return held
-    hand_over(run, account, backstop, part, TransferCode.BACKSTOP_OPTION_VALUE)
-    left = margin_of(arrays_of(run.state), part.after)
+    transfer_slice(run, account, backstop, part, TransferCode.BACKSTOP_OPTION_VALUE)
+    left = holdings_margin(current_arrays(run.state), part.after)
     run.receipts.append(
-        BackstopTook(
+        BackstopTakeover(
             account=account,
             backstop=backstop,
             bidder_share_ppm=run.terms.crisis.liquidation.bidder_share_ppm,
@@ -40,7 +49,7 @@ def back(run: Run, account: int, held: Holdings, margin: AccountMargin, wanted: 
             fraction=part.fraction,
             denominator=DENOMINATOR,
             positions=tuple(part.positions),
-            notional=told_micros(part.notional),
+            notional=receipt_micros(part.notional),
             paid=part.paid(run),
             equity=margin.equity,
             initial=margin.initial,
@@ -51,7 +60,7 @@ def back(run: Run, account: int, held: Holdings, margin: AccountMargin, wanted: 
     return part.after
 
 
-def _is_able(run: Run, backstop: int, account: int) -> bool:
+def _is_backstop_able(run: BlockContext, backstop: int, account: int) -> bool:
     """Whether it may take anything: its member in good standing, another than the account's, itself not called.
 
     One that is called may be due in this very block, with what it held before.
@@ -62,24 +71,24 @@ def _is_able(run: Run, backstop: int, account: int) -> bool:
     return active and not own and not accounts[backstop].called_height and backstop not in run.state.restrictions
 
 
-def _largest(
-    run: Run, held: Holdings, margin: AccountMargin, wanted: int, backstop: int, before: Holdings
-) -> Slice | None:
-    """The largest share, in thousandths of `wanted`, that the backstop can take; None: not even one of them."""
-    part = _fitting(run, held, margin, wanted, backstop, before)
+def _largest_share(
+    run: BlockContext, held: Holdings, margin: AccountMargin, wanted: int, backstop: int, before: Holdings
+) -> LiquidationSlice | None:
+    """The largest share, in thousandths of `wanted_ids`, that the backstop can take; None: not even one of them."""
+    part = _slice_if_fitting(run, held, margin, wanted, backstop, before)
     if part is not None:
         return part
     low, high, found = 0, 2**HALVINGS, None
     while high - low > 1:
         middle = (low + high) // 2
-        part = _fitting(run, held, margin, wanted * middle // 2**HALVINGS, backstop, before)
+        part = _slice_if_fitting(run, held, margin, wanted * middle // 2**HALVINGS, backstop, before)
         low, high, found = (middle, high, part) if part is not None else (low, middle, found)
     return found
 
 
-def _fitting(
-    run: Run, held: Holdings, margin: AccountMargin, fraction: int, backstop: int, before: Holdings
-) -> Slice | None:
-    part = cut(run, held, margin, fraction, backstop)
-    fits = part.positions and can_take(run, before, taker_after(run, before, part, fund=True), part)
+def _slice_if_fitting(
+    run: BlockContext, held: Holdings, margin: AccountMargin, fraction: int, backstop: int, before: Holdings
+) -> LiquidationSlice | None:
+    part = cut_slice(run, held, margin, fraction, backstop)
+    fits = part.positions and can_take_slice(run, before, taker_holdings_after(run, before, part, fund=True), part)
     return part if fits else None

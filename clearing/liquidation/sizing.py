@@ -7,8 +7,7 @@ It must not know accounts, prices or the state.
 from collections.abc import Iterator
 
 from clearing.base.units import MONEY_MAX, PPM, mul_div_up
-
-DENOMINATOR = 10**9
+from clearing.context.liquidation_progress import DENOMINATOR
 
 
 def restoring_share(
@@ -30,26 +29,26 @@ def restoring_share(
     return mul_div_up(missing, DENOMINATOR, freed) if freed > missing else DENOMINATOR
 
 
-def step_of(left: int, step_ppm: int, whole: int, most: int) -> int:
+def step_size(left: int, step_ppm: int, whole: int, most: int) -> int:
     """How much of `left` one step takes: a share of it, all of it once it is small, never more than `most` (0: any)."""
     size = left if left <= whole else min(mul_div_up(left, step_ppm, PPM), left)
     return min(size, most) if most else size
 
 
-def disposals(total: int, step_ppm: int, whole: int, most: int) -> Iterator[int]:
+def disposal_steps(total: int, step_ppm: int, whole: int, most: int) -> Iterator[int]:
     """The steps in which `total` is taken when nothing else happens; they sum to it."""
     left = total
     while left > 0:
-        size = step_of(left, step_ppm, whole, most)
+        size = step_size(left, step_ppm, whole, most)
         yield size
         left -= size
 
 
-def told_micros(micros: int) -> int:
+def receipt_micros(micros: int) -> int:
     """What a receipt can hold of an amount that nothing bounds, such as the notional of a whole portfolio."""
     return min(micros, MONEY_MAX)
 
 
-def share_of(part: int, whole: int) -> int:
+def share_rounded_up(part: int, whole: int) -> int:
     """`part` of `whole` as a share, rounded up; everything where there is no whole."""
     return min(mul_div_up(part, DENOMINATOR, whole), DENOMINATOR) if whole > 0 else DENOMINATOR

@@ -9,32 +9,32 @@ from dataclasses import dataclass, field
 
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM, mul_div_down, mul_div_up
-from clearing.holdings import Holdings, arrays_of, margin_of
-from clearing.ledger import balance, cash_currency
-from clearing.liquidation.receipts import CashSplit, Reduced
-from clearing.liquidation.sizing import DENOMINATOR
-from clearing.liquidation.takeover import mark_of, open_positions, room_of
-from clearing.margin.requirement import AccountMargin
-from clearing.run import Run
-from clearing.settling.mark_to_market import notional
-from clearing.trades.novation import is_too_large
-from clearing.transfers import TransferCode
+from clearing.context.block_context import BlockContext
+from clearing.context.liquidation_progress import DENOMINATOR
+from clearing.liquidation.takeover import instrument_mark, open_positions, position_room
+from clearing.margin.requirement.account_margin import AccountMargin
+from clearing.schema.receipts.liquidation import CashSplit, ReducedPosition
+from clearing.schema.transfers import TransferCode
+from clearing.settlement.mark_to_market import notional_micros
+from clearing.state.holdings import Holdings, current_arrays, holdings_margin
+from clearing.state.ledger import balance, cash_currency
+from clearing.trades.novation import is_position_too_large
 
 
 @dataclass(slots=True)
-class Slice:
+class LiquidationSlice:
     """What handing over a share would do. `after` is what the account is left with."""
 
     fraction: int
     """Of `DENOMINATOR`."""
     after: Holdings
-    positions: list[Reduced] = field(default_factory=list)
+    positions: list[ReducedPosition] = field(default_factory=list)
     discounts: dict[int, int] = field(default_factory=dict)
     penalties: dict[int, int] = field(default_factory=dict)
     """Both by index of the cash group."""
     notional: int = 0
 
-    def paid(self, run: Run) -> tuple[CashSplit, ...]:
+    def paid(self, run: BlockContext) -> tuple[CashSplit, ...]:
         """Discount and penalty of every cash group concerned, and how the penalty is shared."""
         share = run.terms.crisis.liquidation.bidder_share_ppm
         return tuple(
@@ -48,28 +48,30 @@ class Slice:
         )
 
 
-def fund_account(run: Run, liquidated: int = HOUSE_ACCOUNT) -> int:
+def penalty_fund_account(run: BlockContext, liquidated: int = HOUSE_ACCOUNT) -> int:
     """Who gets the fund's part of penalties: the backstop, or the house where there is none, or it pays itself."""
     backstop = run.terms.crisis.liquidation.backstop_account
     return backstop if backstop != liquidated and backstop else HOUSE_ACCOUNT
 
 
-def cut(run: Run, held: Holdings, margin: AccountMargin, fraction: int, taker: int, discount_ppm: int = 0) -> Slice:
+def cut_slice(
+    run: BlockContext, held: Holdings, margin: AccountMargin, fraction: int, taker: int, discount_ppm: int = 0
+) -> LiquidationSlice:
     """The slice of a share: lots of every position as far as the taker has room for them, and what they cost."""
-    result, spare = Slice(fraction, held.copy()), max(margin.equity, 0)
-    arrays = arrays_of(run.state)
+    result, spare = LiquidationSlice(fraction, held.copy()), max(margin.equity, 0)
+    arrays = current_arrays(run.state)
     for instrument, lots in open_positions(run, held):
-        size = min(mul_div_up(abs(lots), fraction, DENOMINATOR), room_of(run, taker, instrument.id, lots))
+        size = min(mul_div_up(abs(lots), fraction, DENOMINATOR), position_room(run, taker, instrument.id, lots))
         taken = size if lots > 0 else -size
         if not taken:
             continue
-        at, mark = run.terms.position_of[instrument.id], mark_of(run, instrument.id)
-        value, received = notional(instrument, taken, mark), int(arrays.values[at, 0]) * taken
+        at, mark = run.terms.position_of[instrument.id], instrument_mark(run, instrument.id)
+        value, received = notional_micros(instrument, taken, mark), int(arrays.values[at, 0]) * taken
         discount = min(mul_div_up(value, discount_ppm, PPM), spare)
         penalty = min(mul_div_up(value, run.terms.market.liquidation_penalty_ppm, PPM), spare - discount)
         spare -= discount + penalty
         group = run.terms.cash_groups.index(instrument.cash_group)
-        result.positions.append(Reduced(instrument.id, taken, lots, mark, received))
+        result.positions.append(ReducedPosition(instrument.id, taken, lots, mark, received))
         result.discounts[group] = result.discounts.get(group, 0) + discount
         result.penalties[group] = result.penalties.get(group, 0) + penalty
         result.notional += value
@@ -78,20 +80,20 @@ def cut(run: Run, held: Holdings, margin: AccountMargin, fraction: int, taker: i
     return result
 
 
-def taker_after(run: Run, before: Holdings, part: Slice, *, fund: bool) -> Holdings:
+def taker_holdings_after(run: BlockContext, before: Holdings, part: LiquidationSlice, *, fund: bool) -> Holdings:
     """What the taker would have. `fund`: it gets the fund's part of the penalty, too."""
     after = before.copy()
     for each in part.positions:
         at = run.terms.position_of[each.instrument]
         after.lots[at] += each.lots
-        after.cash[_group_of(run, each.instrument)] -= each.received
+        after.cash[_cash_group_of(run, each.instrument)] -= each.received
     for split in part.paid(run):
         earned = split.penalty if fund else split.penalty_to_taker
         after.cash[run.terms.cash_groups.index(split.cash_group)] += split.discount + earned
     return after
 
 
-def can_take(run: Run, before: Holdings, after: Holdings, part: Slice) -> bool:
+def can_take_slice(run: BlockContext, before: Holdings, after: Holdings, part: LiquidationSlice) -> bool:
     """Whether a taker may come to hold `after`: at initial margin, within cash and position limits."""
     limit = run.terms.risk.cash_limit_micros
     cash = zip(before.cash, after.cash, strict=True)
@@ -100,14 +102,16 @@ def can_take(run: Run, before: Holdings, after: Holdings, part: Slice) -> bool:
     for each in part.positions:
         at = run.terms.position_of[each.instrument]
         grows = abs(after.lots[at]) > abs(before.lots[at])
-        if grows and is_too_large(run, run.terms.instruments[each.instrument], after):
+        if grows and is_position_too_large(run, run.terms.instruments[each.instrument], after):
             return False
-    return margin_of(arrays_of(run.state), after).initial_ok
+    return holdings_margin(current_arrays(run.state), after).initial_ok
 
 
-def hand_over(run: Run, account: int, taker: int, part: Slice, value_code: TransferCode) -> None:
+def transfer_slice(
+    run: BlockContext, account: int, taker: int, part: LiquidationSlice, value_code: TransferCode
+) -> None:
     """Write a slice: lots and option values, the discount, and the penalty to taker and fund."""
-    transfer, fund = run.journal.transfer, fund_account(run, account)
+    transfer, fund = run.journal.transfer, penalty_fund_account(run, account)
     for each in part.positions:
         run.positions.add(account, each.instrument, -each.lots)
         run.positions.add(taker, each.instrument, each.lots)
@@ -126,5 +130,5 @@ def hand_over(run: Run, account: int, taker: int, part: Slice, value_code: Trans
     run.touched.update((account, taker))
 
 
-def _group_of(run: Run, instrument: int) -> int:
+def _cash_group_of(run: BlockContext, instrument: int) -> int:
     return run.terms.cash_groups.index(run.terms.instruments[instrument].cash_group)

@@ -8,29 +8,29 @@ recomputed by hand. It must not know when and how much is to be taken.
 
 from dataclasses import dataclass, field
 
-from clearing.assets import Asset
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX, POSITION_MAX, PPM, mul_div_up
-from clearing.holdings import Holdings, arrays_of, feeds_of, lots_of, margin_of
-from clearing.instruments import Instrument
-from clearing.ledger import balance, cash_currency, token_currency
-from clearing.liquidation.sizing import DENOMINATOR
-from clearing.margin.requirement import AccountMargin
-from clearing.prices.degradation import is_dead, may_close_out
-from clearing.receipts import CollateralBought, Liquidated, TakenOver
-from clearing.run import Run
-from clearing.settling.mark_to_market import notional
-from clearing.transfers import TransferCode
+from clearing.context.block_context import BlockContext
+from clearing.context.liquidation_progress import DENOMINATOR
+from clearing.margin.requirement.account_margin import AccountMargin
+from clearing.prices.price_status import can_close_out, is_settled_for_good
+from clearing.schema.receipts.liquidation import CollateralBought, Liquidated, TakenOverPosition
+from clearing.schema.terms.assets import Asset
+from clearing.schema.terms.instruments import Instrument
+from clearing.schema.transfers import TransferCode
+from clearing.settlement.mark_to_market import notional_micros
+from clearing.state.holdings import Holdings, current_arrays, held_feeds, holdings_margin, position_lots
+from clearing.state.ledger import balance, cash_currency, token_currency
 
 
 @dataclass(slots=True)
-class Plan:
+class TakeoverPlan:
     """What a liquidation of one fraction would do. `after` is what the account is left with."""
 
     fraction: int
     """Of `DENOMINATOR`."""
     after: Holdings
-    taken: list[TakenOver] = field(default_factory=list)
+    taken: list[TakenOverPosition] = field(default_factory=list)
     penalties: dict[int, int] = field(default_factory=dict)
     """By index of the cash group."""
     notional: int = 0
@@ -38,14 +38,14 @@ class Plan:
     deficits: list[tuple[int, int]] = field(default_factory=list)
 
 
-def may_liquidate(run: Run, held: Holdings) -> bool:
+def may_liquidate(run: BlockContext, held: Holdings) -> bool:
     """Whether the account could lose more than it has paid for, and prices that are not open could not change that."""
-    if suspended(run, held) and not _lost_anyway(run, held):
+    if has_unpriced_holdings(run, held) and not _is_certainly_liquidatable(run, held):
         return False
     return is_at_risk(run, held)
 
 
-def is_at_risk(run: Run, held: Holdings) -> bool:
+def is_at_risk(run: BlockContext, held: Holdings) -> bool:
     """Whether the account could lose more than it has paid for: it owes cash, or holds what is marked or short."""
     owed = any(claim < 0 for claim in held.cash)
     instruments = run.terms.instruments.values()
@@ -53,16 +53,16 @@ def is_at_risk(run: Run, held: Holdings) -> bool:
     return owed or risky
 
 
-def suspended(run: Run, held: Holdings) -> bool:
+def has_unpriced_holdings(run: BlockContext, held: Holdings) -> bool:
     """Whether something held is priced by a feed that is not open."""
-    return not all(_is_open(run, feed) for feed in feeds_of(run.state, held))
+    return not all(_is_open(run, feed) for feed in held_feeds(run.state, held))
 
 
-def _is_open(run: Run, feed: int) -> bool:
-    return may_close_out(run.state, feed)
+def _is_open(run: BlockContext, feed: int) -> bool:
+    return can_close_out(run.state, feed)
 
 
-def _lost_anyway(run: Run, held: Holdings) -> bool:
+def _is_certainly_liquidatable(run: BlockContext, held: Holdings) -> bool:
     """Whether there is something to take over, and maintenance would not be covered at prices far in its favour.
 
     What has no open price then needs no margin, positions gain their whole notional at the last index (or strike), and
@@ -74,43 +74,45 @@ def _lost_anyway(run: Run, held: Holdings) -> bool:
         if _is_open(run, instrument.feed):
             taken = taken or held.lots[at] != 0
             continue
-        best.cash[0] += notional(instrument, held.lots[at], max(_index(run, instrument.feed), instrument.strike_ticks))
+        best.cash[0] += notional_micros(
+            instrument, held.lots[at], max(_index(run, instrument.feed), instrument.strike_ticks)
+        )
         best.lots[at] = 0
     for at, token in enumerate(run.terms.tokens):
         if not _is_priced(run, token):
-            counted = arrays_of(run.state).assets[at]
-            dead = any(is_dead(run.state, feed) for feed in token.feeds)
+            counted = current_arrays(run.state).assets[at]
+            dead = any(is_settled_for_good(run.state, feed) for feed in token.feeds)
             best.cash[0] += 0 if dead else counted.whole_value_up(2 * held.tokens[at], _index(run, token.feed))
             best.tokens[at] = 0
-    return taken and not margin_of(arrays_of(run.state), best).maintenance_ok
+    return taken and not holdings_margin(current_arrays(run.state), best).maintenance_ok
 
 
-def _is_priced(run: Run, token: Asset) -> bool:
+def _is_priced(run: BlockContext, token: Asset) -> bool:
     return all(_is_open(run, feed) for feed in token.feeds)
 
 
-def _index(run: Run, feed: int) -> int:
+def _index(run: BlockContext, feed: int) -> int:
     return run.state.feeds[feed].ticks
 
 
-def make_plan(run: Run, held: Holdings, margin: AccountMargin, fraction: int) -> Plan:
+def plan_takeover(run: BlockContext, held: Holdings, margin: AccountMargin, fraction: int) -> TakeoverPlan:
     """What taking `fraction` of every position (each rounded up to whole lots) does to the account."""
-    plan = Plan(fraction, held.copy())
-    arrays = arrays_of(run.state)
+    plan = TakeoverPlan(fraction, held.copy())
+    arrays = current_arrays(run.state)
     spare = max(margin.equity, 0)
     for instrument, lots in open_positions(run, held):
         at = run.terms.position_of[instrument.id]
-        size = min(mul_div_up(abs(lots), fraction, DENOMINATOR), room_of(run, HOUSE_ACCOUNT, instrument.id, lots))
+        size = min(mul_div_up(abs(lots), fraction, DENOMINATOR), position_room(run, HOUSE_ACCOUNT, instrument.id, lots))
         taken = size if lots > 0 else -size
         if not taken:
             continue
-        mark = mark_of(run, instrument.id)
+        mark = instrument_mark(run, instrument.id)
         received = int(arrays.values[at, 0]) * taken
         group = run.terms.cash_groups.index(instrument.cash_group)
-        value = notional(instrument, taken, mark)
+        value = notional_micros(instrument, taken, mark)
         penalty = min(mul_div_up(value, run.terms.market.liquidation_penalty_ppm, PPM), spare)
         spare -= penalty
-        plan.taken.append(TakenOver(instrument.id, taken, lots, mark, received))
+        plan.taken.append(TakenOverPosition(instrument.id, taken, lots, mark, received))
         plan.penalties[group] = plan.penalties.get(group, 0) + penalty
         plan.notional += value
         plan.after.lots[at] -= taken
@@ -119,14 +121,14 @@ def make_plan(run: Run, held: Holdings, margin: AccountMargin, fraction: int) ->
     return plan
 
 
-def _buy_collateral(run: Run, plan: Plan) -> None:
+def _buy_collateral(run: BlockContext, plan: TakeoverPlan) -> None:
     """Let the house buy what brings negative cash to zero: claims on other cash groups at par, then tokens in order.
 
     Only cash below the limit is brought up while positions remain; nothing may be owed once they are gone. Units are
     rounded up and paid in full, so that the account's equity does not change by it.
     """
     limit = run.terms.risk.cash_limit_micros if any(plan.after.lots) else 0
-    values = arrays_of(run.state).token_values.tolist()
+    values = current_arrays(run.state).token_values.tolist()
     for at, group in enumerate(run.terms.cash_groups):
         if plan.after.cash[at] >= -limit:
             continue
@@ -134,29 +136,31 @@ def _buy_collateral(run: Run, plan: Plan) -> None:
             spare = min(max(plan.after.cash[other], 0), -plan.after.cash[at])
             if spare > 0:
                 plan.after.cash[other] -= spare
-                _bought(plan, at, group, cash_currency(currency), spare, 1)
+                _bought_collateral(plan, at, group, cash_currency(currency), spare, 1)
         for index, token in enumerate(run.terms.tokens):
             owed = max(-plan.after.cash[at], 0)
             value = values[index] if _is_priced(run, token) else 0
             units = min(-(-owed // value), plan.after.tokens[index]) if value else 0
             if units > 0:
                 plan.after.tokens[index] -= units
-                _bought(plan, at, group, token_currency(token.id), units, value)
+                _bought_collateral(plan, at, group, token_currency(token.id), units, value)
 
 
-def _bought(plan: Plan, at: int, group: int, currency: int, units: int, micros_per_unit: int) -> None:
+def _bought_collateral(
+    plan: TakeoverPlan, at: int, group: int, currency: int, units: int, micros_per_unit: int
+) -> None:
     plan.after.cash[at] += units * micros_per_unit
     plan.bought.append(CollateralBought(currency, units, group, micros_per_unit, units * micros_per_unit))
 
 
-def owed_at_the_end(run: Run, plan: Plan) -> int:
+def final_deficit(run: BlockContext, plan: TakeoverPlan) -> int:
     """Micros owed when nothing is left that could bring them; 0 while something is."""
-    if any(plan.after.lots) or suspended(run, plan.after):
+    if any(plan.after.lots) or has_unpriced_holdings(run, plan.after):
         return 0
     return sum(-claim for claim in plan.after.cash if claim < 0)
 
 
-def cover(run: Run, plan: Plan) -> None:
+def cover_deficit(run: BlockContext, plan: TakeoverPlan) -> None:
     """The house's capital pays what is still owed when nothing is left."""
     for at, group in enumerate(run.terms.cash_groups):
         if plan.after.cash[at] < 0:
@@ -164,10 +168,10 @@ def cover(run: Run, plan: Plan) -> None:
             plan.after.cash[at] = 0
 
 
-def take_over(run: Run, account: int, margin: AccountMargin, plan: Plan) -> Holdings:
+def execute_takeover(run: BlockContext, account: int, margin: AccountMargin, plan: TakeoverPlan) -> Holdings:
     """Carry a plan out, with its receipt; returns what the account is left with."""
-    _execute(run, account, plan)
-    left = margin_of(arrays_of(run.state), plan.after)
+    _write_plan(run, account, plan)
+    left = holdings_margin(current_arrays(run.state), plan.after)
     run.receipts.append(
         Liquidated(
             account=account,
@@ -187,7 +191,7 @@ def take_over(run: Run, account: int, margin: AccountMargin, plan: Plan) -> Hold
     return plan.after
 
 
-def _execute(run: Run, account: int, plan: Plan) -> None:
+def _write_plan(run: BlockContext, account: int, plan: TakeoverPlan) -> None:
     """Write the plan: lots and option values, penalties, collateral against cash, deficits."""
     groups, transfer = run.terms.cash_groups, run.journal.transfer
     for taken in plan.taken:
@@ -209,19 +213,19 @@ def _execute(run: Run, account: int, plan: Plan) -> None:
     run.check_left(account, [balance(run.state, account, cash_currency(group)) for group in groups], plan.after.cash)
 
 
-def open_positions(run: Run, held: Holdings) -> list[tuple[Instrument, int]]:
+def open_positions(run: BlockContext, held: Holdings) -> list[tuple[Instrument, int]]:
     """What can be taken over: positions whose price is open."""
     instruments = run.terms.instruments.values()
     listed = zip(instruments, held.lots, strict=True)
     return [(each, lots) for each, lots in listed if lots and _is_open(run, each.feed)]
 
 
-def room_of(run: Run, taker: int, instrument: int, lots: int) -> int:
+def position_room(run: BlockContext, taker: int, instrument: int, lots: int) -> int:
     """How many lots of this direction an account can still take, the house included."""
-    own = lots_of(run.state, taker, instrument)
+    own = position_lots(run.state, taker, instrument)
     return POSITION_MAX - (own if lots > 0 else -own)
 
 
-def mark_of(run: Run, instrument: int) -> int:
+def instrument_mark(run: BlockContext, instrument: int) -> int:
     """The mark in ticks, at which everything is handed over."""
     return run.state.marks[instrument].ticks

@@ -11,7 +11,7 @@ from clearing.base.units import PPM, mul_div_down
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WeightedReport:
     """What one validator says of one feed."""
 
     validator: int
@@ -21,11 +21,11 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Sifted:
+class FilteredReports:
     """Reports with the outliers apart."""
 
-    kept: tuple[Report, ...]
-    dropped: tuple[Report, ...]
+    kept: tuple[WeightedReport, ...]
+    dropped: tuple[WeightedReport, ...]
     median_ticks: int
     deviation_ticks: int
     limit_ticks: int
@@ -48,7 +48,7 @@ def upper_median(weighted: Iterable[tuple[int, int]]) -> int:
     return -lower_median((-value, weight) for value, weight in weighted)
 
 
-def sift(reports: Sequence[Report], deviations: int, floor_ppm: int) -> Sifted:
+def filter_outliers(reports: Sequence[WeightedReport], deviations: int, floor_ppm: int) -> FilteredReports:
     """Drop the reports further from the lower median than max(deviations x MAD, floor); exactly at it they are kept.
 
     MAD is the lower median by stake of |report - median|; when more than half of the stake says the same it is zero,
@@ -59,7 +59,7 @@ def sift(reports: Sequence[Report], deviations: int, floor_ppm: int) -> Sifted:
     spread = lower_median((abs(each.ticks - middle), each.power) for each in reports)
     limit = max(deviations * spread, mul_div_down(middle, floor_ppm, PPM))
     if deviations == 0:
-        return Sifted(tuple(reports), (), middle, spread, limit)
+        return FilteredReports(tuple(reports), (), middle, spread, limit)
     kept = tuple(each for each in reports if abs(each.ticks - middle) <= limit)
     dropped = tuple(each for each in reports if abs(each.ticks - middle) > limit)
-    return Sifted(kept, dropped, middle, spread, limit)
+    return FilteredReports(kept, dropped, middle, spread, limit)

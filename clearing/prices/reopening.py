@@ -1,16 +1,78 @@
-"""When a halted feed reopens: by blocks of consistent medians, or earlier by an auction that confirms the median.
+"""Reopening of a halted feed: by consistent medians, or earlier by a call auction that confirms the median.
 
-Rule: reads only. Whichever way, the index is the stake's median.
+Rule: reads only. The index is the median by stake either way. The call auction takes the price with the most lots,
+then the least left over, then the nearest to the reference, then the lowest. Better prices trade first, then earlier
+orders, then lower accounts.
 """
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
 from clearing.base.units import PPM
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.prices.receipts import Rung
-from clearing.prices.uncrossing import Order, uncross
-from clearing.run import Run
-from clearing.state.records import FeedState
+from clearing.context.block_context import BlockContext
+from clearing.schema.records.prices import FeedState, PriceStatus
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class LimitOrder:
+    """What one account wants: positive lots to buy, negative to sell, at `ticks` or better."""
+
+    account: int
+    lots: int
+    ticks: int
+    height: int
+    """When it was taken in."""
+
+
+@dataclass(frozen=True, slots=True)
+class UncrossingResult:
+    """The auction's price. `surplus`: lots that want to trade at it and cannot, positive on the buying side."""
+
+    ticks: int
+    lots: int
+    surplus: int
+
+
+def uncross(orders: Iterable[LimitOrder], reference_ticks: int) -> UncrossingResult | None:
+    """The price, one of the orders' own; None when nobody meets. Quadratic: callers bound how many orders there are."""
+    listed, best = tuple(orders), None
+    for ticks in sorted({each.ticks for each in listed}):
+        wanted = sum(each.lots for each in listed if each.lots > 0 and each.ticks >= ticks)
+        offered = -sum(each.lots for each in listed if each.lots < 0 and each.ticks <= ticks)
+        lots = min(wanted, offered)
+        rank = (-lots, abs(wanted - offered), abs(ticks - reference_ticks), ticks)
+        if lots > 0 and (best is None or rank < best[0]):
+            best = rank, UncrossingResult(ticks, lots, wanted - offered)
+    return best[1] if best else None
+
+
+def matched_pairs(orders: Sequence[LimitOrder], uncrossed: UncrossingResult) -> list[tuple[int, int, int]]:
+    """(buyer, seller, lots) of all that trades, in order of priority; the lots sum to those of the auction."""
+    buys = sorted(
+        (each for each in orders if each.lots > 0 and each.ticks >= uncrossed.ticks),
+        key=lambda each: (-each.ticks, each.height, each.account),
+    )
+    sells = sorted(
+        (each for each in orders if each.lots < 0 and each.ticks <= uncrossed.ticks),
+        key=lambda each: (each.ticks, each.height, each.account),
+    )
+    left = uncrossed.lots
+    matched: list[tuple[int, int, int]] = []
+    open_buys, open_sells = [each.lots for each in buys], [-each.lots for each in sells]
+    buy = sell = 0
+    while left:
+        lots = min(left, open_buys[buy], open_sells[sell])
+        matched.append((buys[buy].account, sells[sell].account, lots))
+        left -= lots
+        open_buys[buy] -= lots
+        open_sells[sell] -= lots
+        buy += open_buys[buy] == 0
+        sell += open_sells[sell] == 0
+    return matched
+
 
 SCALE_FACTOR = 1_000
 """A quorum that reads a source which counts in another unit agrees on a price so many times the last good one."""
@@ -22,42 +84,42 @@ def is_out_of_scale(held: FeedState, median_ticks: int) -> bool:
     Carried positions are not marked at it, which could be more money than the ledger counts to: the feed stays halted
     until they are settled at the last good price. Without positions it opens at any price. A fall is believed.
     """
-    return held.rung != Rung.SETTLED and median_ticks > SCALE_FACTOR * held.ticks
+    return held.rung != PriceStatus.SETTLED and median_ticks > SCALE_FACTOR * held.ticks
 
 
-def orders_of(state: State, instrument: Instrument) -> list[Order]:
+def auction_orders_of(state: State, instrument: Instrument) -> list[LimitOrder]:
     """All orders in a perpetual, by account."""
     return [
-        Order(account, order.lots, order.ticks, order.height)
+        LimitOrder(account, order.lots, order.ticks, order.height)
         for (listed, account), order in state.auction_orders.ordered()
         if listed == instrument.id
     ]
 
 
-def is_carried(run: Run, instrument: Instrument, account: int, lots: int) -> bool:
+def is_order_margined(run: BlockContext, instrument: Instrument, account: int, lots: int) -> bool:
     """Whether an account covers the initial margin of its positions and all of its order, or has less at risk by it.
 
     At the marks as they are: before a reopening the last good ones, afterwards the new ones.
     """
-    arrays, held = arrays_of(run.state), holdings_of(run.state, account)
-    before = margin_of(arrays, held)
+    arrays, held = current_arrays(run.state), current_holdings(run.state, account)
+    before = holdings_margin(arrays, held)
     held.lots[run.terms.position_of[instrument.id]] += lots
-    after = margin_of(arrays, held)
+    after = holdings_margin(arrays, held)
     return after.initial_ok or after.initial < before.initial
 
 
-def carried_orders(run: Run, instrument: Instrument) -> list[Order]:
+def margined_orders(run: BlockContext, instrument: Instrument) -> list[LimitOrder]:
     """The orders in a perpetual that their accounts can carry; the others count for nothing."""
-    listed = orders_of(run.state, instrument)
-    return [each for each in listed if is_carried(run, instrument, each.account, each.lots)]
+    listed = auction_orders_of(run.state, instrument)
+    return [each for each in listed if is_order_margined(run, instrument, each.account, each.lots)]
 
 
-def within_band(run: Run, ticks: int, median_ticks: int) -> bool:
+def is_within_band(run: BlockContext, ticks: int, median_ticks: int) -> bool:
     """Whether an auction's price confirms a median; exactly at the band it does."""
     return abs(ticks - median_ticks) * PPM <= median_ticks * run.terms.market.prices.auction_band_ppm
 
 
-def is_confirmed(run: Run, feed: int, held: FeedState, median_ticks: int) -> bool:
+def is_confirmed(run: BlockContext, feed: int, held: FeedState, median_ticks: int) -> bool:
     """Whether the auction in one of a halted feed's perpetuals has run long enough and confirms the median."""
     terms = run.terms.market.prices
     if not terms.auction_blocks or run.block.height - held.halted_height < terms.auction_blocks:
@@ -65,8 +127,8 @@ def is_confirmed(run: Run, feed: int, held: FeedState, median_ticks: int) -> boo
     for instrument in run.terms.instruments_of_feed[feed]:
         if instrument.kind is not InstrumentKind.PERPETUAL:
             continue
-        uncrossed = uncross(carried_orders(run, instrument), median_ticks)
+        uncrossed = uncross(margined_orders(run, instrument), median_ticks)
         enough = uncrossed is not None and uncrossed.lots >= terms.auction_lots_min
-        if uncrossed is not None and enough and within_band(run, uncrossed.ticks, median_ticks):
+        if uncrossed is not None and enough and is_within_band(run, uncrossed.ticks, median_ticks):
             return True
     return False

@@ -11,21 +11,15 @@ from numpy.typing import NDArray
 
 from clearing.base.units import PPM
 from clearing.pricing import vectors
-from clearing.pricing.surface import (
-    FLAT,
-    VOLATILITY_MAX_PPM,
-    VOLATILITY_MIN_PPM,
-    Volatile,
-    VolShock,
-    smile_at,
-)
+from clearing.pricing.surface import VolatilityInputs, smile_at
 from clearing.pricing.vectors import Floats
+from clearing.schema.risk.volatility_surface import FLAT, VOLATILITY_MAX_PPM, VOLATILITY_MIN_PPM, VolShock
 
 Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Smiled:
+class OptionSmiles:
     """Where options lie on their surface, [n] each."""
 
     volatilities: Integers
@@ -35,8 +29,8 @@ class Smiled:
 
 
 def option_smiles(
-    group: Volatile, forwards: Floats, strikes: Floats, expiries: Sequence[int], expiry: Integers, time_ms: int
-) -> Smiled:
+    group: VolatilityInputs, forwards: Floats, strikes: Floats, expiries: Sequence[int], expiry: Integers, time_ms: int
+) -> OptionSmiles:
     """`option_volatility` and `option_deviations` of options [n].
 
     `forwards` and `expiries` are per expiry; `expiry` [n] says which one an option has.
@@ -48,7 +42,7 @@ def option_smiles(
     alive = np.array([each > 0 for each in tenors])[expiry]
     deviations = np.where(alive, moneyness / np.sqrt(at_money), 0.0)
     if not group.surface:
-        return Smiled(np.full(len(strikes), group.volatility_ppm, np.int64), deviations)
+        return OptionSmiles(np.full(len(strikes), group.volatility_ppm, np.int64), deviations)
     tilt = np.array([each.tilt for each in smiles])[expiry]
     opening = np.array([each.opening for each in smiles])[expiry]
     years = np.array([each.years for each in smiles])[expiry]
@@ -58,12 +52,12 @@ def option_smiles(
     variance = np.maximum(0.5 * ((at_money + lean) + root), 0.0)
     rounded = np.rint(np.sqrt(variance / years) * float(PPM))
     volatilities = np.minimum(np.maximum(rounded, VOLATILITY_MIN_PPM), VOLATILITY_MAX_PPM).astype(np.int64)
-    return Smiled(np.where(alive, volatilities, group.volatility_ppm), deviations)
+    return OptionSmiles(np.where(alive, volatilities, group.volatility_ppm), deviations)
 
 
-def no_smile(group: Volatile, count: int) -> Smiled:
+def flat_smiles(group: VolatilityInputs, count: int) -> OptionSmiles:
     """Options of a group without a surface, where how far out they are does not matter."""
-    return Smiled(np.full(count, group.volatility_ppm, np.int64), np.zeros(count))
+    return OptionSmiles(np.full(count, group.volatility_ppm, np.int64), np.zeros(count))
 
 
 def _log_moneyness(forwards: Floats, strikes: Floats) -> Floats:
@@ -93,7 +87,7 @@ def skew_shares(shock: VolShock, deviations: Floats) -> tuple[Integers, Integers
     return tilt, lift
 
 
-def bound(volatilities: Integers) -> None:
+def bound_volatilities(volatilities: Integers) -> None:
     """`surface.bounded_volatility`, in place."""
     np.maximum(volatilities, VOLATILITY_MIN_PPM, out=volatilities)
     np.minimum(volatilities, VOLATILITY_MAX_PPM, out=volatilities)

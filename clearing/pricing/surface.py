@@ -9,59 +9,20 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Protocol
 
-from clearing.base.codec import I64, U32, U63, Wire
-from clearing.base.units import DAY_MS, PPM, YEAR_MS, mul_div_up
+from clearing.base.units import PPM, YEAR_MS, mul_div_up
 from clearing.pricing import elementary
-
-REFERENCE_MS = 30 * DAY_MS
-"""The time to expiry at which a shock has its plain size."""
-VOLATILITY_MIN_PPM = 10_000
-"""Volatility never falls below 1 %, so that a scenario cannot turn it to nothing or below."""
-VOLATILITY_MAX_PPM = 1_000 * PPM
-
-
-class VolPillar(Wire, frozen=True):
-    """The smile of options with one time to expiry."""
-
-    tenor_ms: U63
-    """Time to expiry that this smile is for; between pillars it is interpolated, beyond them kept."""
-    level_ppm: U32
-    """At-the-money volatility as a fraction of the risk group's volatility: 1_000_000 is all of it."""
-    skew_ppm: I64 = 0
-    """Correlation-like tilt, between -1 and 1: below zero low strikes have more volatility."""
-    wing_ppm: U32 = 0
-    """How fast volatility rises away from the money, per standard deviation; 0 is a flat smile."""
+from clearing.schema.risk.volatility_surface import (
+    FLAT,
+    REFERENCE_MS,
+    VOLATILITY_MAX_PPM,
+    VOLATILITY_MIN_PPM,
+    VolPillar,
+    VolShock,
+)
 
 
-FLAT = (VolPillar(REFERENCE_MS, PPM),)
-"""The surface of a group that has none."""
-
-
-class VolShock(Wire, frozen=True):
-    """How a scenario shifts volatility. The defaults add or take the group's range, the same for all expiries."""
-
-    short_power_ppm: U32 = 0
-    """p of the factor (30 days / time to expiry)^p on shocks, up to 30 days."""
-    long_power_ppm: U32 = 0
-    """The same beyond 30 days."""
-    tenor_min_ms: U63 = DAY_MS
-    """A shorter time to expiry is shocked as this one."""
-    relative: bool = False
-    """Whether the group's volatility range is a fraction of the option's volatility, not points added to it."""
-    down_ppm: U32 = PPM
-    """The part of the range that a move down takes."""
-    up_floor_ppm: U32 = 0
-    """Least volatility in a scenario with volatility up."""
-    skew_linear_ppm: U32 = 0
-    """Largest relative change of volatility by a tilt of the smile."""
-    skew_absolute_ppm: U32 = 0
-    """Largest relative change of volatility by raising or lowering both wings."""
-    skew_width_ppm: U32 = 4 * PPM
-    """At how many standard deviations from the money a skew shock is at its largest."""
-
-
-class Volatile(Protocol):
-    """What a volatility needs of a risk group (`clearing.margin.parameters.RiskGroup`)."""
+class VolatilityInputs(Protocol):
+    """What a volatility needs of a risk group (`clearing.schema.risk.parameters.RiskGroup`)."""
 
     @property
     def volatility_ppm(self) -> int:
@@ -134,7 +95,7 @@ def log_moneyness(forward: float, strike: float) -> float:
     return -elementary.log_ratio(forward, strike)
 
 
-def option_volatility(group: Volatile, forward: float, strike: float, tenor_ms: int) -> int:
+def option_volatility(group: VolatilityInputs, forward: float, strike: float, tenor_ms: int) -> int:
     """Volatility in ppm at which an option is marked. At or after expiry, and without a surface, the group's."""
     if not group.surface or tenor_ms <= 0:
         return group.volatility_ppm
@@ -142,7 +103,7 @@ def option_volatility(group: Volatile, forward: float, strike: float, tenor_ms: 
     return smile_volatility(smile, log_moneyness(forward, strike))
 
 
-def option_deviations(group: Volatile, log_moneyness: float, tenor_ms: int) -> float:
+def option_deviations(group: VolatilityInputs, log_moneyness: float, tenor_ms: int) -> float:
     """How many standard deviations out of the money a strike lies; below zero for low strikes, 0 at expiry."""
     if tenor_ms <= 0:
         return 0.0

@@ -6,18 +6,18 @@ was read has the same roots and answers every block as the one that was written.
 
 from clearing.base.codec import Bytes32, Wire, decode, encode
 from clearing.base.errors import RemoteFault
-from clearing.codes import ClearingCode
-from clearing.genesis import Genesis
-from clearing.governance.fold import amended_terms
-from clearing.state.indexes import rebuild
+from clearing.genesis.effective_terms import effective_genesis
+from clearing.schema.codes import ClearingCode
+from clearing.schema.terms.genesis import Genesis
+from clearing.state.indexes import rebuild_indexes
 from clearing.state.state import TABLES, State
-from clearing.withdrawals_tree import rebuild as rebuild_tree
+from clearing.state.withdrawals_tree import rebuild_withdrawals_tree as rebuild_tree
 
 EXPORT_BYTES_MAX = 1 << 32
 VERSION = 1
 
 
-class Export(Wire, frozen=True):
+class StateExport(Wire, frozen=True):
     """Each table as (name, canonical bytes of its (key, record) pairs), ordered by name."""
 
     version: int
@@ -28,7 +28,7 @@ class Export(Wire, frozen=True):
 def export_state(state: State) -> bytes:
     """Canonical bytes of everything that is agreed. Linear in the state."""
     tables = tuple((name, encode(tuple(getattr(state, name).ordered()))) for name in sorted(TABLES))
-    return encode(Export(VERSION, state.terms.network, tables))
+    return encode(StateExport(VERSION, state.terms.network, tables))
 
 
 def import_state(genesis: Genesis, state_salt: bytes, data: bytes) -> State:
@@ -37,7 +37,7 @@ def import_state(genesis: Genesis, state_salt: bytes, data: bytes) -> State:
     Raises RemoteFault: BAD_SNAPSHOT for another network, wrong tables or order, or amendments that do not follow; codec
     faults for damaged bytes.
     """
-    export = decode(data, Export, EXPORT_BYTES_MAX)
+    export = decode(data, StateExport, EXPORT_BYTES_MAX)
     state = State.empty(genesis, state_salt)
     if export.version != VERSION or export.network != state.terms.network:
         raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "export", version=export.version, network=export.network)
@@ -51,7 +51,7 @@ def import_state(genesis: Genesis, state_salt: bytes, data: bytes) -> State:
             table.put(each, value)
         if [each for each, _ in table.ordered()] != [each for each, _ in pairs]:
             raise RemoteFault(ClearingCode.BAD_SNAPSHOT, f"export.{name}", why="keys are repeated or out of order")
-    state.terms = amended_terms(genesis, [held for _, held in state.amendments.ordered()])
-    rebuild(state)
+    state.terms = effective_genesis(genesis, [held for _, held in state.amendments.ordered()])
+    rebuild_indexes(state)
     rebuild_tree(state)
     return state

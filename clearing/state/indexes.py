@@ -6,12 +6,12 @@ index. Order of insertion is never visible in a result.
 
 from bisect import bisect_left
 
-from clearing.state.records import HeldTrade
+from clearing.schema.records.trades import PendingTradeRecord
 from clearing.state.state import State
 
-INSTRUMENT = 0
-CURRENCY = 1
-CALLED = 2
+INSTRUMENT_HOLDERS = 0
+CURRENCY_HOLDERS = 1
+CALLED_ACCOUNTS = 2
 
 
 def holders(state: State, kind: int, of: int) -> tuple[int, ...]:
@@ -30,34 +30,36 @@ def set_holder(state: State, kind: int, of: int, account: int, *, holds: bool) -
         state.holders.put((kind, of), held[:at] + held[at + 1 :])
 
 
-def due_second(not_after_ms: int) -> int:
+def expiry_second(not_after_ms: int) -> int:
     """The first whole second at which a request with this not-after is certainly over."""
     return not_after_ms // 1000 + 1
 
 
-def remember_due(state: State, trade: tuple[int, int, int, int], not_after_ms: int) -> None:
+def index_expiry(state: State, trade: tuple[int, int, int, int], not_after_ms: int) -> None:
     """Let a trade id be found when it can be forgotten."""
-    second = due_second(not_after_ms)
+    second = expiry_second(not_after_ms)
     count = state.due_counts.get(second) or 0
     state.due.put((second, count), trade)
     state.due_counts.put(second, count + 1)
 
 
-def forget_due(state: State, before_ms: int, time_ms: int) -> None:
+def drop_expired(state: State, before_ms: int, time_ms: int) -> None:
     """Forget trade ids that expired up to `time_ms`, given that all up to `before_ms` are forgotten."""
-    last = min(time_ms // 1000, due_second(before_ms + state.terms.market.request_ms_max))
+    last = min(time_ms // 1000, expiry_second(before_ms + state.terms.market.request_ms_max))
     for second in range(before_ms // 1000, last + 1):
         for at in range(state.due_counts.get(second) or 0):
             trade = state.due.get((second, at))
             seen = state.trades.get(trade) if trade is not None else None
             # One that was held and remembered again has a later entry, too.
-            if trade is not None and seen is not None and due_second(seen.not_after_ms) <= second:
+            if trade is not None and seen is not None and expiry_second(seen.not_after_ms) <= second:
                 state.trades.remove(trade)
             state.due.remove((second, at))
         state.due_counts.remove(second)
 
 
-def index_held(state: State, key: tuple[int, int, int, int], before: HeldTrade | None, after: HeldTrade | None) -> None:
+def index_pending(
+    state: State, key: tuple[int, int, int, int], before: PendingTradeRecord | None, after: PendingTradeRecord | None
+) -> None:
     """Let a held trade be found when it is due, and count it for both its sides. None: there is, or will be, none."""
     order = state.held_order.get(0) or ()
     if before is not None:
@@ -76,18 +78,18 @@ def index_held(state: State, key: tuple[int, int, int, int], before: HeldTrade |
                 state.held_counts.remove(account)
 
 
-def rebuild(state: State) -> None:
+def rebuild_indexes(state: State) -> None:
     """Fill the indexes of a state whose hashed tables were read from outside (but for the withdrawals tree)."""
     for (account, currency), _ in state.balances.ordered():
-        set_holder(state, CURRENCY, currency, account, holds=True)
+        set_holder(state, CURRENCY_HOLDERS, currency, account, holds=True)
     for account, book in state.books.ordered():
         for instrument, _ in book.lots:
-            set_holder(state, INSTRUMENT, instrument, account, holds=True)
+            set_holder(state, INSTRUMENT_HOLDERS, instrument, account, holds=True)
     for account, record in state.accounts.ordered():
-        set_holder(state, CALLED, 0, account, holds=record.called_height != 0)
+        set_holder(state, CALLED_ACCOUNTS, 0, account, holds=record.called_height != 0)
     for trade, seen in state.trades.ordered():
-        remember_due(state, trade, seen.not_after_ms)
+        index_expiry(state, trade, seen.not_after_ms)
     for key, held in state.held_trades.ordered():
-        index_held(state, key, None, held)
+        index_pending(state, key, None, held)
     for (venue, day, number), trade_of_day in state.day_trades.ordered():
         state.day_ids.put((venue, trade_of_day.venue_trade_id), (day, number))

@@ -12,24 +12,27 @@ from typing import Any
 from clearing.base.codec import U32, U63, Bytes20, Bytes32, encode
 from clearing.base.errors import LocalFault
 from clearing.base.ids import Hash32
-from clearing.calls import records as call_records
-from clearing.codes import ClearingCode
-from clearing.default import records as default_records
-from clearing.exits import records as exit_records
-from clearing.exits.leaves import ExitTree
-from clearing.fund import records as fund_records
-from clearing.gates import records as gate_records
-from clearing.genesis import Genesis
-from clearing.governance import records as governance_records
-from clearing.liquidation import records as liquidation_records
-from clearing.margin.arrays import RiskArrays
-from clearing.margin.book import MarginBook
-from clearing.ranges import records as range_records
-from clearing.state import records
+from clearing.genesis.effective_terms import Terms
+from clearing.margin.requirement.margin_book import MarginBook
+from clearing.margin.risk_arrays.arrays import RiskArrays
+from clearing.schema.codes import ClearingCode
+from clearing.schema.records import accounts as records
+from clearing.schema.records import collateral, prices
+from clearing.schema.records import default as default_records
+from clearing.schema.records import default as fund_records
+from clearing.schema.records import governance as governance_records
+from clearing.schema.records import margin_calls as call_records
+from clearing.schema.records import margin_calls as liquidation_records
+from clearing.schema.records import prices as range_records
+from clearing.schema.records import trades as records_3
+from clearing.schema.records import validators as validator_records
+from clearing.schema.records import withdrawals as exit_records
+from clearing.schema.records import withdrawals as gate_records
+from clearing.schema.records import withdrawals as records_4
+from clearing.schema.records.withdrawals import ExitTree
+from clearing.schema.terms.genesis import Genesis
 from clearing.state.table import Table
-from clearing.state.terms import Terms
-from clearing.state.tree import Tree
-from clearing.validators import records as validator_records
+from clearing.state.tree import ModuleTree
 
 
 class Module(IntEnum):
@@ -49,196 +52,196 @@ class Module(IntEnum):
 TABLES: dict[str, tuple[Module, Any, Any]] = {
     "balances": (Module.LEDGER, tuple[U63, U63], records.Balance),
     "books": (Module.POSITIONS, U63, records.Book),
-    "marks": (Module.PRICES, U32, records.Mark),
-    "feeds": (Module.PRICES, U32, records.FeedState),
-    "reports": (Module.PRICES, tuple[U32, U32], records.ReportHeld),
-    "premia": (Module.PRICES, U32, records.Premium),
-    "averages": (Module.PRICES, U32, records.Averaged),
-    "auction_orders": (Module.PRICES, tuple[U32, U63], records.AuctionOrder),
+    "marks": (Module.PRICES, U32, prices.Mark),
+    "feeds": (Module.PRICES, U32, prices.FeedState),
+    "reports": (Module.PRICES, tuple[U32, U32], prices.PriceReportRecord),
+    "premia": (Module.PRICES, U32, prices.PremiumRecord),
+    "averages": (Module.PRICES, U32, prices.AveragingRecord),
+    "auction_orders": (Module.PRICES, tuple[U32, U63], prices.AuctionOrder),
     "members": (Module.MEMBERS, U63, records.Member),
     "accounts": (Module.MEMBERS, U63, records.Account),
-    "cursors": (Module.BRIDGE, tuple[U63, Bytes20], records.Cursor),
-    "claims": (Module.BRIDGE, tuple[U32, U63, Bytes20, U63], records.Claim),
-    "agreed": (Module.BRIDGE, tuple[U63, Bytes20, U63], records.Agreed),
-    "strays": (Module.BRIDGE, tuple[U63, Bytes20, U63], records.Stray),
-    "flows": (Module.BRIDGE, U32, records.Flow),
-    "custody_claims": (Module.BRIDGE, U32, records.Claim),
-    "custody": (Module.BRIDGE, U32, records.Custody),
-    "beats": (Module.BRIDGE, tuple[U63, U32], records.Beat),
-    "clock": (Module.RISK, U32, records.Clock),
-    "nonces": (Module.REQUESTS, U63, records.Nonce),
-    "trades": (Module.REQUESTS, tuple[U63, U63, U63, U63], records.TradeSeen),
-    "withdrawals": (Module.WITHDRAWALS, U63, records.Released),
-    "ranges": (Module.RISK, U32, range_records.PublishedRange),
-    "variances": (Module.RISK, U32, range_records.Variance),
-    "returns": (Module.RISK, U32, range_records.Moves),
-    "range_clock": (Module.RISK, U32, range_records.RangeClock),
-    "chain_delays": (Module.RISK, U63, range_records.ChainDelay),
-    "joint": (Module.RISK, U32, range_records.JointHeld),
+    "cursors": (Module.BRIDGE, tuple[U63, Bytes20], collateral.DepositCursorRecord),
+    "claims": (Module.BRIDGE, tuple[U32, U63, Bytes20, U63], collateral.AttestationsRecord),
+    "agreed": (Module.BRIDGE, tuple[U63, Bytes20, U63], collateral.AgreedDepositRecord),
+    "strays": (Module.BRIDGE, tuple[U63, Bytes20, U63], collateral.StrayDepositRecord),
+    "flows": (Module.BRIDGE, U32, collateral.AssetFlowRecord),
+    "custody_claims": (Module.BRIDGE, U32, collateral.AttestationsRecord),
+    "custody": (Module.BRIDGE, U32, collateral.CustodyRecord),
+    "beats": (Module.BRIDGE, tuple[U63, U32], collateral.HeartbeatRecord),
+    "clock": (Module.RISK, U32, records.ClockRecord),
+    "nonces": (Module.REQUESTS, U63, records.NonceRecord),
+    "trades": (Module.REQUESTS, tuple[U63, U63, U63, U63], records_3.NovatedTradeRecord),
+    "withdrawals": (Module.WITHDRAWALS, U63, records_4.ReleasedWithdrawalRecord),
+    "ranges": (Module.RISK, U32, range_records.PublishedRangeRecord),
+    "variances": (Module.RISK, U32, range_records.VarianceRecord),
+    "returns": (Module.RISK, U32, range_records.MovesRecord),
+    "range_clock": (Module.RISK, U32, range_records.RangeClockRecord),
+    "chain_delays": (Module.RISK, U63, range_records.ChainDelayRecord),
+    "joint": (Module.RISK, U32, range_records.JointScenariosRecord),
     "member_accounts": (Module.MEMBERS, U63, records.MemberAccounts),
-    "venues": (Module.MEMBERS, U63, records.VenueState),
-    "mandates": (Module.MEMBERS, tuple[U63, U63], records.MandateHeld),
-    "venue_ids": (Module.REQUESTS, tuple[U63, U63], records.IdsUsed),
-    "held_trades": (Module.REQUESTS, tuple[U63, U63, U63, U63], records.HeldTrade),
-    "venue_days": (Module.REQUESTS, tuple[U63, U63], records.VenueDay),
-    "day_trades": (Module.REQUESTS, tuple[U63, U63, U63], records.DayTrade),
-    "haircuts": (Module.RISK, U32, records.Haircut),
-    "guards": (Module.RISK, U32, records.Guard),
-    "soft_credits": (Module.BRIDGE, tuple[U63, Bytes20, U63], records.SoftCredit),
-    "loans": (Module.LEDGER, tuple[U63, U32], records.Loan),
-    "restrictions": (Module.MEMBERS, U63, records.Restriction),
-    "accruals": (Module.LEDGER, U32, records.Accrual),
-    "cash_calls": (Module.RISK, U63, records.CashCall),
-    "silences": (Module.BRIDGE, U63, records.Silence),
-    "validator_sets": (Module.VALIDATORS, U63, validator_records.SetHeld),
-    "seats": (Module.VALIDATORS, U32, validator_records.Seats),
-    "changes": (Module.VALIDATORS, U32, validator_records.ChangeHeld),
-    "entries": (Module.VALIDATORS, U32, validator_records.EntryHeld),
-    "offences": (Module.VALIDATORS, tuple[Bytes32, U32], validator_records.Offences),
-    "exits": (Module.WITHDRAWALS, U32, exit_records.ExitHeld),
-    "fund_sizes": (Module.RISK, U32, fund_records.FundSize),
-    "contributions": (Module.LEDGER, U63, fund_records.Contribution),
-    "gate_owners": (Module.REQUESTS, tuple[U32, Bytes20], gate_records.GateUsed),
-    "gate_totals": (Module.REQUESTS, U32, gate_records.GateUsed),
-    "waiting": (Module.WITHDRAWALS, U63, gate_records.Waiting),
-    "waiting_clock": (Module.WITHDRAWALS, U32, gate_records.WaitingClock),
-    "not_paid": (Module.WITHDRAWALS, U63, gate_records.NotPaid),
-    "give_back_due": (Module.WITHDRAWALS, U63, gate_records.GiveBackDue),
-    "deficit_left": (Module.REQUESTS, U63, gate_records.DeficitLeft),
-    "margin_calls": (Module.RISK, U63, call_records.MarginDeadline),
-    "liquidations": (Module.RISK, U63, liquidation_records.Liquidation),
-    "governance": (Module.VALIDATORS, U32, governance_records.GovernanceClock),
-    "proposals": (Module.VALIDATORS, Bytes32, governance_records.ProposalHeld),
-    "votes": (Module.VALIDATORS, tuple[U63, Bytes32], governance_records.VoteHeld),
-    "amendments": (Module.VALIDATORS, U63, governance_records.AmendmentHeld),
-    "halts": (Module.VALIDATORS, U32, governance_records.HaltHeld),
-    "struck": (Module.VALIDATORS, tuple[U63, Bytes20], governance_records.Struck),
-    "forgiven": (Module.VALIDATORS, tuple[Bytes32, U32], governance_records.Forgiven),
-    "standings": (Module.MEMBERS, U63, default_records.Standing),
-    "defaults": (Module.RISK, U63, default_records.DefaultHeld),
-    "default_clock": (Module.RISK, U32, default_records.DefaultClock),
-    "default_bids": (Module.REQUESTS, tuple[U63, U63], default_records.BidHeld),
-    "assessments": (Module.RISK, U63, default_records.Assessed),
-    "windows": (Module.RISK, U63, default_records.Window),
-    "shifts": (Module.RISK, U63, default_records.Shifts),
+    "venues": (Module.MEMBERS, U63, records_3.VenueState),
+    "mandates": (Module.MEMBERS, tuple[U63, U63], records_3.MandateRecord),
+    "venue_ids": (Module.REQUESTS, tuple[U63, U63], records_3.UsedTradeIdsRecord),
+    "held_trades": (Module.REQUESTS, tuple[U63, U63, U63, U63], records_3.PendingTradeRecord),
+    "venue_days": (Module.REQUESTS, tuple[U63, U63], records_3.VenueDay),
+    "day_trades": (Module.REQUESTS, tuple[U63, U63, U63], records_3.DayTrade),
+    "haircuts": (Module.RISK, U32, collateral.HaircutRecord),
+    "guards": (Module.RISK, U32, collateral.DepegGuardRecord),
+    "soft_credits": (Module.BRIDGE, tuple[U63, Bytes20, U63], collateral.SoftCreditRecord),
+    "loans": (Module.LEDGER, tuple[U63, U32], records.LoanRecord),
+    "restrictions": (Module.MEMBERS, U63, records.RestrictionRecord),
+    "accruals": (Module.LEDGER, U32, records.AccrualRecord),
+    "cash_calls": (Module.RISK, U63, collateral.CashCallRecord),
+    "silences": (Module.BRIDGE, U63, collateral.ChainSilenceRecord),
+    "validator_sets": (Module.VALIDATORS, U63, validator_records.ValidatorSetRecord),
+    "seats": (Module.VALIDATORS, U32, validator_records.SetNumbersRecord),
+    "changes": (Module.VALIDATORS, U32, validator_records.SetChangeRecord),
+    "entries": (Module.VALIDATORS, U32, validator_records.ScheduledAdditionRecord),
+    "offences": (Module.VALIDATORS, tuple[Bytes32, U32], validator_records.OffencesRecord),
+    "exits": (Module.WITHDRAWALS, U32, exit_records.ExitRecord),
+    "fund_sizes": (Module.RISK, U32, fund_records.FundSizeRecord),
+    "contributions": (Module.LEDGER, U63, fund_records.ContributionRecord),
+    "gate_owners": (Module.REQUESTS, tuple[U32, Bytes20], gate_records.WithdrawalVolumeRecord),
+    "gate_totals": (Module.REQUESTS, U32, gate_records.WithdrawalVolumeRecord),
+    "waiting": (Module.WITHDRAWALS, U63, gate_records.DelayedWithdrawalRecord),
+    "waiting_clock": (Module.WITHDRAWALS, U32, gate_records.DelayedWithdrawalCounter),
+    "not_paid": (Module.WITHDRAWALS, U63, gate_records.ExpiredWithdrawalRecord),
+    "give_back_due": (Module.WITHDRAWALS, U63, gate_records.RefundDueRecord),
+    "deficit_left": (Module.REQUESTS, U63, gate_records.ValueWithdrawnRecord),
+    "margin_calls": (Module.RISK, U63, call_records.MarginCallRecord),
+    "liquidations": (Module.RISK, U63, liquidation_records.LiquidationRecord),
+    "governance": (Module.VALIDATORS, U32, governance_records.GovernanceCounters),
+    "proposals": (Module.VALIDATORS, Bytes32, governance_records.ProposalRecord),
+    "votes": (Module.VALIDATORS, tuple[U63, Bytes32], governance_records.VoteRecord),
+    "amendments": (Module.VALIDATORS, U63, governance_records.AmendmentRecord),
+    "halts": (Module.VALIDATORS, U32, governance_records.HaltRecord),
+    "struck": (Module.VALIDATORS, tuple[U63, Bytes20], governance_records.DetachedVaultRecord),
+    "forgiven": (Module.VALIDATORS, tuple[Bytes32, U32], governance_records.RemovedOffencesRecord),
+    "standings": (Module.MEMBERS, U63, default_records.MemberStatusRecord),
+    "defaults": (Module.RISK, U63, default_records.DefaultRecord),
+    "default_clock": (Module.RISK, U32, default_records.DefaultCounters),
+    "default_bids": (Module.REQUESTS, tuple[U63, U63], default_records.DefaultBidRecord),
+    "assessments": (Module.RISK, U63, default_records.AssessmentRecord),
+    "windows": (Module.RISK, U63, default_records.GainsWindow),
+    "shifts": (Module.RISK, U63, default_records.PositionChangesRecord),
 }
 """Name, module, type of key and record of every table that is hashed. Names are inside the leaves: never renamed."""
 
-INDEXES = ("holders", "due", "due_counts", "nodes", "held_order", "held_counts", "day_ids")
+INDEX_TABLES = ("holders", "due", "due_counts", "nodes", "held_order", "held_counts", "day_ids")
 """Tables derived from the others (`clearing.state.indexes`): not hashed, not exported, rebuilt."""
 
-LOGGED = ("balances", "books")
-"""Tables that note what was written, for the margin book (`clearing.margins`)."""
+LOGGED_TABLES = ("balances", "books")
+"""Tables that note what was written, for the margin book (`clearing.state.account_margins`)."""
 
 
 class State:
-    """All tables. Records are read and written through them; money only through `clearing.ledger`."""
+    """All tables. Records are read and written through them; money only through `clearing.state.ledger`."""
 
     balances: Table[tuple[int, int], records.Balance]
     books: Table[int, records.Book]
-    marks: Table[int, records.Mark]
-    feeds: Table[int, records.FeedState]
-    reports: Table[tuple[int, int], records.ReportHeld]
-    premia: Table[int, records.Premium]
-    averages: Table[int, records.Averaged]
-    auction_orders: Table[tuple[int, int], records.AuctionOrder]
+    marks: Table[int, prices.Mark]
+    feeds: Table[int, prices.FeedState]
+    reports: Table[tuple[int, int], prices.PriceReportRecord]
+    premia: Table[int, prices.PremiumRecord]
+    averages: Table[int, prices.AveragingRecord]
+    auction_orders: Table[tuple[int, int], prices.AuctionOrder]
     members: Table[int, records.Member]
     accounts: Table[int, records.Account]
-    cursors: Table[tuple[int, bytes], records.Cursor]
-    claims: Table[tuple[int, int, bytes, int], records.Claim]
-    agreed: Table[tuple[int, bytes, int], records.Agreed]
-    strays: Table[tuple[int, bytes, int], records.Stray]
-    flows: Table[int, records.Flow]
-    custody_claims: Table[int, records.Claim]
-    custody: Table[int, records.Custody]
-    beats: Table[tuple[int, int], records.Beat]
-    clock: Table[int, records.Clock]
-    nonces: Table[int, records.Nonce]
-    trades: Table[tuple[int, int, int, int], records.TradeSeen]
+    cursors: Table[tuple[int, bytes], collateral.DepositCursorRecord]
+    claims: Table[tuple[int, int, bytes, int], collateral.AttestationsRecord]
+    agreed: Table[tuple[int, bytes, int], collateral.AgreedDepositRecord]
+    strays: Table[tuple[int, bytes, int], collateral.StrayDepositRecord]
+    flows: Table[int, collateral.AssetFlowRecord]
+    custody_claims: Table[int, collateral.AttestationsRecord]
+    custody: Table[int, collateral.CustodyRecord]
+    beats: Table[tuple[int, int], collateral.HeartbeatRecord]
+    clock: Table[int, records.ClockRecord]
+    nonces: Table[int, records.NonceRecord]
+    trades: Table[tuple[int, int, int, int], records_3.NovatedTradeRecord]
     """(venue label, trade id, lower account, higher account) of bilateral trades."""
-    withdrawals: Table[int, records.Released]
-    ranges: Table[int, range_records.PublishedRange]
+    withdrawals: Table[int, records_4.ReleasedWithdrawalRecord]
+    ranges: Table[int, range_records.PublishedRangeRecord]
     """By risk group; none before the first publication."""
-    variances: Table[int, range_records.Variance]
+    variances: Table[int, range_records.VarianceRecord]
     """By risk group."""
-    returns: Table[int, range_records.Moves]
+    returns: Table[int, range_records.MovesRecord]
     """By number of the observation modulo the window."""
-    range_clock: Table[int, range_records.RangeClock]
-    chain_delays: Table[int, range_records.ChainDelay]
-    joint: Table[int, range_records.JointHeld]
+    range_clock: Table[int, range_records.RangeClockRecord]
+    chain_delays: Table[int, range_records.ChainDelayRecord]
+    joint: Table[int, range_records.JointScenariosRecord]
     member_accounts: Table[int, records.MemberAccounts]
-    venues: Table[int, records.VenueState]
-    mandates: Table[tuple[int, int], records.MandateHeld]
+    venues: Table[int, records_3.VenueState]
+    mandates: Table[tuple[int, int], records_3.MandateRecord]
     """(account, venue)."""
-    venue_ids: Table[tuple[int, int], records.IdsUsed]
+    venue_ids: Table[tuple[int, int], records_3.UsedTradeIdsRecord]
     """(venue, trade id // 256)."""
-    held_trades: Table[tuple[int, int, int, int], records.HeldTrade]
+    held_trades: Table[tuple[int, int, int, int], records_3.PendingTradeRecord]
     """(venue, trade id, 0, 0), or as in `trades`."""
-    venue_days: Table[tuple[int, int], records.VenueDay]
+    venue_days: Table[tuple[int, int], records_3.VenueDay]
     """(venue, days since 1970)."""
-    day_trades: Table[tuple[int, int, int], records.DayTrade]
+    day_trades: Table[tuple[int, int, int], records_3.DayTrade]
     """(venue, day, number in the day)."""
-    haircuts: Table[int, records.Haircut]
-    guards: Table[int, records.Guard]
-    soft_credits: Table[tuple[int, bytes, int], records.SoftCredit]
-    loans: Table[tuple[int, int], records.Loan]
-    restrictions: Table[int, records.Restriction]
-    accruals: Table[int, records.Accrual]
-    cash_calls: Table[int, records.CashCall]
-    silences: Table[int, records.Silence]
-    validator_sets: Table[int, validator_records.SetHeld]
-    """By number; `clearing.validators.sets` says which stay."""
-    seats: Table[int, validator_records.Seats]
-    changes: Table[int, validator_records.ChangeHeld]
+    haircuts: Table[int, collateral.HaircutRecord]
+    guards: Table[int, collateral.DepegGuardRecord]
+    soft_credits: Table[tuple[int, bytes, int], collateral.SoftCreditRecord]
+    loans: Table[tuple[int, int], records.LoanRecord]
+    restrictions: Table[int, records.RestrictionRecord]
+    accruals: Table[int, records.AccrualRecord]
+    cash_calls: Table[int, collateral.CashCallRecord]
+    silences: Table[int, collateral.ChainSilenceRecord]
+    validator_sets: Table[int, validator_records.ValidatorSetRecord]
+    """By number; `clearing.validators.validator_sets` says which stay."""
+    seats: Table[int, validator_records.SetNumbersRecord]
+    changes: Table[int, validator_records.SetChangeRecord]
     """The one under way, under 0."""
-    entries: Table[int, validator_records.EntryHeld]
+    entries: Table[int, validator_records.ScheduledAdditionRecord]
     """The one that waits to begin, under 0."""
-    offences: Table[tuple[bytes, int], validator_records.Offences]
+    offences: Table[tuple[bytes, int], validator_records.OffencesRecord]
     """(envelope key, kind of misbehaviour)."""
-    exits: Table[int, exit_records.ExitHeld]
+    exits: Table[int, exit_records.ExitRecord]
     """The newest closed epoch's, under 0."""
-    margin_calls: Table[int, call_records.MarginDeadline]
+    margin_calls: Table[int, call_records.MarginCallRecord]
     """By account."""
-    liquidations: Table[int, liquidation_records.Liquidation]
+    liquidations: Table[int, liquidation_records.LiquidationRecord]
     """By account."""
-    governance: Table[int, governance_records.GovernanceClock]
-    proposals: Table[bytes, governance_records.ProposalHeld]
-    votes: Table[tuple[int, bytes], governance_records.VoteHeld]
-    amendments: Table[int, governance_records.AmendmentHeld]
+    governance: Table[int, governance_records.GovernanceCounters]
+    proposals: Table[bytes, governance_records.ProposalRecord]
+    votes: Table[tuple[int, bytes], governance_records.VoteRecord]
+    amendments: Table[int, governance_records.AmendmentRecord]
     """All that ever took effect; `terms` are genesis and these."""
-    halts: Table[int, governance_records.HaltHeld]
+    halts: Table[int, governance_records.HaltRecord]
     """By instrument."""
-    struck: Table[tuple[int, bytes], governance_records.Struck]
-    forgiven: Table[tuple[bytes, int], governance_records.Forgiven]
-    gate_owners: Table[tuple[int, bytes], gate_records.GateUsed]
+    struck: Table[tuple[int, bytes], governance_records.DetachedVaultRecord]
+    forgiven: Table[tuple[bytes, int], governance_records.RemovedOffencesRecord]
+    gate_owners: Table[tuple[int, bytes], gate_records.WithdrawalVolumeRecord]
     """(asset, address that signs for the money)."""
-    gate_totals: Table[int, gate_records.GateUsed]
+    gate_totals: Table[int, gate_records.WithdrawalVolumeRecord]
     """By asset."""
-    waiting: Table[int, gate_records.Waiting]
+    waiting: Table[int, gate_records.DelayedWithdrawalRecord]
     """By number, in order of acceptance."""
-    waiting_clock: Table[int, gate_records.WaitingClock]
-    not_paid: Table[int, gate_records.NotPaid]
+    waiting_clock: Table[int, gate_records.DelayedWithdrawalCounter]
+    not_paid: Table[int, gate_records.ExpiredWithdrawalRecord]
     """By nonce of the withdrawal."""
-    give_back_due: Table[int, gate_records.GiveBackDue]
+    give_back_due: Table[int, gate_records.RefundDueRecord]
     """Nonces of those in `not_paid` that are not given back yet."""
-    deficit_left: Table[int, gate_records.DeficitLeft]
-    """By account, and under `clearing.gates.deficits.ALL`."""
-    fund_sizes: Table[int, fund_records.FundSize]
+    deficit_left: Table[int, gate_records.ValueWithdrawnRecord]
+    """By account, and under `clearing.withdrawals.deficit_reserve.ALL_ACCOUNTS`."""
+    fund_sizes: Table[int, fund_records.FundSizeRecord]
     """The last, under 0."""
-    contributions: Table[int, fund_records.Contribution]
+    contributions: Table[int, fund_records.ContributionRecord]
     """By member."""
-    standings: Table[int, default_records.Standing]
+    standings: Table[int, default_records.MemberStatusRecord]
     """By member; none: active."""
-    defaults: Table[int, default_records.DefaultHeld]
+    defaults: Table[int, default_records.DefaultRecord]
     """By number, from 1."""
-    default_clock: Table[int, default_records.DefaultClock]
-    default_bids: Table[tuple[int, int], default_records.BidHeld]
+    default_clock: Table[int, default_records.DefaultCounters]
+    default_bids: Table[tuple[int, int], default_records.DefaultBidRecord]
     """(default, member)."""
-    assessments: Table[int, default_records.Assessed]
+    assessments: Table[int, default_records.AssessmentRecord]
     """By member."""
-    windows: Table[int, default_records.Window]
+    windows: Table[int, default_records.GainsWindow]
     """By member."""
-    shifts: Table[int, default_records.Shifts]
+    shifts: Table[int, default_records.PositionChangesRecord]
     """By account, while there are windows."""
     holders: Table[tuple[int, int], tuple[int, ...]]
     """(0, instrument) or (1, currency) to the accounts that hold it, ordered."""
@@ -263,19 +266,21 @@ class State:
         self.decided = 0
         """How many forks were folded into this state: a fork that has seen fewer is stale."""
         self.seen = parent.decided if parent else 0
-        self.trees: tuple[Tree, ...] = tuple(parent.trees[module].fork() if parent else Tree() for module in Module)
+        self.trees: tuple[ModuleTree, ...] = tuple(
+            parent.trees[module].fork() if parent else ModuleTree() for module in Module
+        )
         self.arrays_cache: RiskArrays | None = parent.arrays_cache if parent else None
         """Risk arrays of this state, once built; dropped when a mark moves. Not part of what is agreed."""
         self.arrays_before: RiskArrays | None = parent.arrays_before if parent else None
         """The arrays last built, from which the next are built where nothing moved. Not part of what is agreed."""
-        for name in (*TABLES, *INDEXES):
+        for name in (*TABLES, *INDEX_TABLES):
             setattr(self, name, getattr(parent, name).fork() if parent else Table())
         self.margin_book: MarginBook | None = None
-        """Margins of all accounts, once asked for (`clearing.margins`). Not part of what is agreed."""
+        """Margins of all accounts, once asked for (`clearing.state.account_margins`). Not part of what is agreed."""
         self.exits_built: ExitTree | None = None
         """The exit tree, when this state is the one that an epoch closed at. Not part of what is agreed."""
         if parent is None:
-            for name in LOGGED:
+            for name in LOGGED_TABLES:
                 getattr(self, name).log = set()
 
     @classmethod
@@ -301,7 +306,7 @@ class State:
         if parent is None:
             raise LocalFault(ClearingCode.STALE_FORK, "absorb", why="not a fork")
         self.module_roots()
-        for name in (*TABLES, *INDEXES):
+        for name in (*TABLES, *INDEX_TABLES):
             getattr(self, name).absorb()
             getattr(parent, name).dirty.clear()
         for tree in self.trees:
@@ -338,9 +343,9 @@ class State:
         return tuple(tree.root for tree in self.trees)
 
     @property
-    def now(self) -> records.Clock:
+    def now(self) -> records.ClockRecord:
         """The clock record; zeros before genesis was opened."""
-        return self.clock.get(0) or records.Clock(0, 0, 0, 0, 0)
+        return self.clock.get(0) or records.ClockRecord(0, 0, 0, 0, 0)
 
 
 def record_key(table: str, key: Any) -> bytes:

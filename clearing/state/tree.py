@@ -11,22 +11,22 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from hashlib import sha256
 
-from clearing.base.hashing import tag_word
+from clearing.base.hashing import tag_prefix
 from clearing.base.ids import Hash32
 
 DEPTH = 12
 BUCKETS = 1 << DEPTH
-_LEAF = tag_word("crossclear/state/leaf/v1")
-_BUCKET = tag_word("crossclear/state/bucket/v1")
-_NODE = tag_word("crossclear/state/node/v1")
+_LEAF_TAG = tag_prefix("crossclear/state/leaf/v1")
+_BUCKET_TAG = tag_prefix("crossclear/state/bucket/v1")
+_NODE_TAG = tag_prefix("crossclear/state/node/v1")
 
 
 def _empty_levels() -> tuple[bytes, ...]:
     """Hashes of empty subtrees by height above the buckets."""
-    level = sha256(_BUCKET).digest()
+    level = sha256(_BUCKET_TAG).digest()
     levels = [level]
     for _ in range(DEPTH):
-        level = sha256(_NODE + level + level).digest()
+        level = sha256(_NODE_TAG + level + level).digest()
         levels.append(level)
     return tuple(levels)
 
@@ -34,9 +34,9 @@ def _empty_levels() -> tuple[bytes, ...]:
 _EMPTY = _empty_levels()
 
 
-def leaf_hash(salt: bytes, key: bytes, record: bytes) -> bytes:
+def record_leaf_hash(salt: bytes, key: bytes, record: bytes) -> bytes:
     """A record's leaf: `key` and `record` are canonical encodings, `key` of fixed arity, so they can't be shifted."""
-    return sha256(_LEAF + salt + sha256(key).digest() + record).digest()
+    return sha256(_LEAF_TAG + salt + sha256(key).digest() + record).digest()
 
 
 def record_salt(state_salt: bytes, key: bytes) -> bytes:
@@ -51,20 +51,20 @@ def bucket_of(salt: bytes) -> int:
 
 def bucket_hash(leaves: Iterable[bytes]) -> bytes:
     """Of a bucket's leaves, in the order of their keys."""
-    return sha256(_BUCKET + b"".join(leaves)).digest()
+    return sha256(_BUCKET_TAG + b"".join(leaves)).digest()
 
 
-def node_hash(left: bytes, right: bytes) -> bytes:
+def tree_node_hash(left: bytes, right: bytes) -> bytes:
     """Of a node above two others."""
-    return sha256(_NODE + left + right).digest()
+    return sha256(_NODE_TAG + left + right).digest()
 
 
-class Tree:
+class ModuleTree:
     """Nodes by heap index: 1 is the root, `BUCKETS + b` the hash of bucket b. Overlaid like a `Table`."""
 
     __slots__ = ("buckets", "nodes", "parent")
 
-    def __init__(self, parent: "Tree | None" = None) -> None:
+    def __init__(self, parent: "ModuleTree | None" = None) -> None:
         self.parent = parent
         self.nodes: dict[int, bytes] = {}
         self.buckets: dict[int, tuple[tuple[bytes, bytes], ...]] = {}
@@ -76,7 +76,7 @@ class Tree:
 
     def node(self, index: int) -> bytes:
         """Hash of one node."""
-        tree: Tree | None = self
+        tree: ModuleTree | None = self
         while tree is not None:
             found = tree.nodes.get(index)
             if found is not None:
@@ -86,7 +86,7 @@ class Tree:
 
     def bucket(self, index: int) -> tuple[tuple[bytes, bytes], ...]:
         """(key, leaf) of one bucket, ordered by key."""
-        tree: Tree | None = self
+        tree: ModuleTree | None = self
         while tree is not None:
             found = tree.buckets.get(index)
             if found is not None:
@@ -109,21 +109,21 @@ class Tree:
                 if there:
                     del entries[at]
             elif there:
-                entries[at] = (key, leaf_hash(salt, key, record))
+                entries[at] = (key, record_leaf_hash(salt, key, record))
             else:
-                entries.insert(at, (key, leaf_hash(salt, key, record)))
+                entries.insert(at, (key, record_leaf_hash(salt, key, record)))
         for index, entries in touched.items():
             self.buckets[index] = tuple(entries)
-            self.nodes[BUCKETS + index] = sha256(_BUCKET + b"".join([leaf for _, leaf in entries])).digest()
+            self.nodes[BUCKETS + index] = sha256(_BUCKET_TAG + b"".join([leaf for _, leaf in entries])).digest()
         level = {(BUCKETS + index) >> 1 for index in touched}
         while level:
             for index in level:
-                self.nodes[index] = sha256(_NODE + self.node(2 * index) + self.node(2 * index + 1)).digest()
+                self.nodes[index] = sha256(_NODE_TAG + self.node(2 * index) + self.node(2 * index + 1)).digest()
             level = {index >> 1 for index in level if index > 1}
 
-    def fork(self) -> "Tree":
+    def fork(self) -> "ModuleTree":
         """A tree that shares all of this one's nodes."""
-        return Tree(self)
+        return ModuleTree(self)
 
     def absorb(self) -> None:
         """Fold what was rehashed here into the parent."""

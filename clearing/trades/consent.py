@@ -1,19 +1,98 @@
-"""Consent to a trade: who must have signed a report, a correction or a cancellation.
+"""Consent to a trade: who must have signed, and which mandates let a venue trade for an account.
 
 Rule: a trade in a venue's name needs the venue's signature. Each side must have signed too, or have given the venue a
-mandate that covers the trade. What is already agreed can be changed by both sides alone, or by the venue for those who
-gave it a mandate. A signature that is given must be right, also where it is not needed.
+mandate that covers the trade. A given signature must be right, even where none is needed. A mandate is signed by the
+account's member, one per account and venue; the newest counts, and it does not give back what was used of the day's
+limit.
 """
 
 from dataclasses import dataclass
 
+import msgspec
+
 from clearing.base.errors import Rejected
-from clearing.codes import ClearingCode, reject
-from clearing.requests import check_key, check_signer
-from clearing.run import Run
-from clearing.trades.ids import venue_state
-from clearing.trades.mandates import check_mandate, use_mandate
-from clearing.trades.requests import TradeCancellation, TradeCorrection, TradeReport
+from clearing.base.units import DAY_MS
+from clearing.context.block_context import BlockContext
+from clearing.context.request_checks import (
+    check_account,
+    check_expiry,
+    check_nonce,
+    check_signature_by,
+    check_signer,
+    use_nonce,
+)
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.trades import MandateChanged
+from clearing.schema.records.trades import MandateRecord
+from clearing.schema.requests.trades import TradeCancellation, TradeCorrection, TradeReport, VenueMandate
+from clearing.schema.terms.instruments import Instrument
+from clearing.settlement.mark_to_market import notional_micros
+from clearing.trades.trade_ids import current_venue_state
+
+AT = "mandate"
+
+
+def set_mandate(run: BlockContext, index: int, request: VenueMandate) -> Rejected | None:
+    """Give, change or (`expires_ms` 0) revoke a mandate."""
+    if request.venue not in run.terms.venues:
+        return reject(ClearingCode.UNKNOWN_VENUE, AT, venue=request.venue)
+    refusal = (
+        check_expiry(run, AT, request.not_after_ms)
+        or check_account(run, AT, request.account)
+        or check_nonce(run, AT, request.account, request.nonce)
+        or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
+    )
+    if refusal is not None:
+        return refusal
+    use_nonce(run, request.account, request.nonce)
+    key = (request.account, request.venue)
+    before = run.state.mandates.get(key)
+    day, used = (before.day, before.used) if before else (0, 0)
+    limits = (request.lots_max, request.notional_max, request.day_notional_max)
+    run.state.mandates.put(key, MandateRecord(*limits, request.expires_ms, day, used))
+    run.receipts.append(
+        MandateChanged(index, request.account, request.venue, *limits, request.expires_ms, request.nonce)
+    )
+    return None
+
+
+def mandate_exposure(instrument: Instrument, lots: int, ticks: int) -> int:
+    """What a trade counts for, in micros: options by their strike where that is higher than their price."""
+    return notional_micros(instrument, lots, max(ticks, instrument.strike_ticks))
+
+
+def check_mandate(
+    run: BlockContext, at: str, account: int, venue: int, lots: int, micros: int, counted: int
+) -> Rejected | None:
+    """Whether the venue may do such a trade for the account now; `counted` micros are new for the day's limit."""
+    held = run.state.mandates.get((account, venue))
+    if held is None or run.time_ms > held.expires_ms:
+        return reject(ClearingCode.MANDATE_NEEDED, at, account=account, venue=venue)
+    if lots > held.lots_max:
+        return reject(ClearingCode.MANDATE_EXCEEDED, at, account=account, lots=lots, lots_max=held.lots_max)
+    if micros > held.notional_max:
+        return reject(
+            ClearingCode.MANDATE_EXCEEDED, at, account=account, notional=micros, notional_max=held.notional_max
+        )
+    used = held.used if held.day == run.time_ms // DAY_MS else 0
+    if counted and used + counted > held.day_notional_max:
+        left = max(held.day_notional_max - used, 0)
+        return reject(ClearingCode.MANDATE_EXCEEDED, at, account=account, notional=counted, left_today=left)
+    return None
+
+
+def use_mandate(run: BlockContext, account: int, venue: int, micros: int) -> None:
+    """Count a trade that `check_mandate` passed."""
+    held, today = run.state.mandates[(account, venue)], run.time_ms // DAY_MS
+    used = (held.used if held.day == today else 0) + micros
+    run.state.mandates.put((account, venue), msgspec.structs.replace(held, day=today, used=used))
+
+
+def end_mandates(run: BlockContext, account: int) -> None:
+    """Forget all mandates of an account that is closed or has another member."""
+    for venue in run.terms.venues:
+        if (account, venue) in run.state.mandates:
+            run.state.mandates.remove((account, venue))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +104,7 @@ class Consent:
 
 
 def check_consent(
-    run: Run,
+    run: BlockContext,
     at: str,
     request: TradeReport | TradeCorrection | TradeCancellation,
     lots: int,
@@ -43,9 +122,9 @@ def check_consent(
     if venue is None and request.venue_signature:
         return reject(ClearingCode.UNKNOWN_VENUE, at, venue=request.venue)
     if venue is not None and request.venue_signature:
-        if venue_state(run, venue.id).suspended:
+        if current_venue_state(run, venue.id).suspended:
             return reject(ClearingCode.VENUE_SUSPENDED, at, venue=venue.id)
-        refusal = check_key(at, venue.signer, digest, request.venue_signature, venue=venue.id)
+        refusal = check_signature_by(at, venue.signer, digest, request.venue_signature, venue=venue.id)
         if refusal is not None:
             return refusal
     spoken_for = []
@@ -60,7 +139,7 @@ def check_consent(
     return Consent(tuple(spoken_for), counted)
 
 
-def use_consent(run: Run, venue: int, consent: Consent) -> None:
+def use_consent(run: BlockContext, venue: int, consent: Consent) -> None:
     """Count what the venue did for those whom it spoke for."""
     for account in consent.by_mandate:
         use_mandate(run, account, venue, consent.counted)

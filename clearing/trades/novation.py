@@ -9,25 +9,30 @@ from dataclasses import dataclass
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import POSITION_MAX, PPM, mul_div_up
-from clearing.codes import ClearingCode, reject
-from clearing.collateral.restrictions import check_restricted, is_restricted
-from clearing.collateral.soft_credit import borrowed, gives_away
-from clearing.default.status import check_member, check_member_reducing, is_bound
-from clearing.gates.deficits import bound_micros
-from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of, surely_margined
-from clearing.instruments import Instrument
-from clearing.ledger import CLEARING_ACCOUNT, cash_currency
-from clearing.margin.requirement import AccountMargin
-from clearing.prices.degradation import check_reducing, check_tradable
-from clearing.receipts import TradeNovated
-from clearing.requests import check_account, check_signer, check_time
-from clearing.run import Run
-from clearing.settling.mark_to_market import notional
-from clearing.settling.perpetuals import note_trade
-from clearing.trades.ids import bilateral_key, check_bilateral, use_bilateral
-from clearing.trades.venues import VenueTerms
-from clearing.transactions import Trade
-from clearing.transfers import TransferCode
+from clearing.context.block_context import BlockContext
+from clearing.context.member_status import (
+    check_member_active,
+    check_member_reducing,
+    check_restriction,
+    is_restricted,
+    is_restricted_to_reducing,
+)
+from clearing.context.request_checks import check_account, check_expiry, check_signer
+from clearing.deposits.soft_credit import transfers_soft_credit
+from clearing.margin.requirement.account_margin import AccountMargin
+from clearing.prices.price_status import check_reducing, check_tradable
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.requests.trades import Trade
+from clearing.schema.terms.genesis import VenueTerms
+from clearing.schema.terms.instruments import Instrument
+from clearing.schema.transfers import TransferCode
+from clearing.settlement.mark_to_market import notional_micros
+from clearing.settlement.perpetuals import record_trade_premium
+from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin, is_certainly_margined
+from clearing.state.ledger import CLEARING_ACCOUNT, cash_currency, soft_credit_total
+from clearing.trades.trade_ids import bilateral_key, check_bilateral, use_bilateral
+from clearing.withdrawals.deficit_reserve import committed_micros
 
 AT = "trade"
 TRADE_TICKS_MAX = 2**40
@@ -38,7 +43,7 @@ fund is tested, all positions of a member together: what it would lack under str
 
 
 @dataclass(frozen=True, slots=True)
-class Bargain:
+class TradeTerms:
     """The terms of a trade, wherever they come from."""
 
     venue: int
@@ -50,26 +55,26 @@ class Bargain:
     ticks: int
 
 
-def novate(run: Run, index: int, trade: Trade) -> Rejected | None:
+def novate_trade(run: BlockContext, index: int, trade: Trade) -> Rejected | None:
     """Novate the bilateral trade at `index` of the block, or refuse it and change nothing."""
-    bargain = Bargain(
+    bargain = TradeTerms(
         trade.venue, trade.venue_trade_id, trade.buyer, trade.seller, trade.instrument, trade.lots, trade.ticks
     )
     key = bilateral_key(trade.venue, trade.venue_trade_id, trade.buyer, trade.seller)
     refusal = (
         check_bilateral(run, AT, key)
-        or check_terms(run, AT, bargain)
-        or check_time(run, AT, trade.not_after_ms)
-        or check_price(run, AT, trade.instrument)
+        or check_trade_terms(run, AT, bargain)
+        or check_expiry(run, AT, trade.not_after_ms)
+        or check_instrument_price(run, AT, trade.instrument)
         or _check_parties(run, trade)
-        or clear(run, index, bargain)
+        or clear_trade(run, index, bargain)
     )
     if refusal is None:
         use_bilateral(run, key, trade.not_after_ms)
     return refusal
 
 
-def clear(run: Run, index: int, trade: Bargain, venue: VenueTerms | None = None) -> Rejected | None:
+def clear_trade(run: BlockContext, index: int, trade: TradeTerms, venue: VenueTerms | None = None) -> Rejected | None:
     """Novate a trade whose id, terms, price and parties have been checked, or refuse it and change nothing.
 
     The band and the initial margin of both sides are checked here. `index`: of the transaction, for the receipt.
@@ -82,14 +87,14 @@ def clear(run: Run, index: int, trade: Bargain, venue: VenueTerms | None = None)
     refusal = (
         check_member_reducing(run, AT, trade.buyer)
         or check_member_reducing(run, AT, trade.seller)
-        or _check_band(trade, mark.ticks, band_ppm)
+        or _check_price_band(trade, mark.ticks, band_ppm)
         or check_reducing(run, AT, instrument, trade.buyer, trade.seller, trade.lots)
     )
     if refusal is not None:
         return refusal
     value = (mark.ticks - trade.ticks) if instrument.is_marked else -trade.ticks
     received = value * trade.lots * instrument.micros_per_tick
-    worth = notional(instrument, trade.lots, trade.ticks)
+    worth = notional_micros(instrument, trade.lots, trade.ticks)
     fee = mul_div_up(worth, run.terms.market.trade_fee_ppm, PPM)
     venue_fee = mul_div_up(worth, venue.fee_ppm, PPM) if venue else 0
     charged = fee + venue_fee
@@ -98,7 +103,7 @@ def clear(run: Run, index: int, trade: Bargain, venue: VenueTerms | None = None)
     )
     if refusal is not None:
         return refusal
-    _book(run, instrument, trade, received, fee)
+    _book_trade(run, instrument, trade, received, fee)
     if venue:
         _pay_venue(run, instrument, trade, venue, venue_fee)
     run.receipts.append(
@@ -120,7 +125,7 @@ def clear(run: Run, index: int, trade: Bargain, venue: VenueTerms | None = None)
     return None
 
 
-def check_terms(run: Run, at: str, trade: Bargain) -> Rejected | None:
+def check_trade_terms(run: BlockContext, at: str, trade: TradeTerms) -> Rejected | None:
     """What the trade says of instrument and size, without looking at accounts or prices."""
     instrument = run.terms.instruments.get(trade.instrument)
     if instrument is None:
@@ -134,12 +139,12 @@ def check_terms(run: Run, at: str, trade: Bargain) -> Rejected | None:
     return None
 
 
-def check_price(run: Run, at: str, instrument: int) -> Rejected | None:
+def check_instrument_price(run: BlockContext, at: str, instrument: int) -> Rejected | None:
     """The instrument's feed is open, or stale within its grace, when `clear` lets positions only shrink."""
     return check_tradable(run, at, run.terms.instruments[instrument])
 
 
-def _check_parties(run: Run, trade: Trade) -> Rejected | None:
+def _check_parties(run: BlockContext, trade: Trade) -> Rejected | None:
     """Both accounts exist, differ, and signed."""
     if trade.buyer == trade.seller:
         return reject(ClearingCode.SAME_ACCOUNT, AT, account=trade.buyer)
@@ -152,7 +157,7 @@ def _check_parties(run: Run, trade: Trade) -> Rejected | None:
     )
 
 
-def _check_band(trade: Bargain, mark_ticks: int, band_ppm: int) -> Rejected | None:
+def _check_price_band(trade: TradeTerms, mark_ticks: int, band_ppm: int) -> Rejected | None:
     """The price lies within the band around the mark, or within one tick of it."""
     distance = abs(trade.ticks - mark_ticks)
     if distance > 1 and distance * PPM > mark_ticks * band_ppm:
@@ -166,9 +171,9 @@ def _check_band(trade: Bargain, mark_ticks: int, band_ppm: int) -> Rejected | No
     return None
 
 
-def _check_side(run: Run, instrument: Instrument, account: int, lots: int, cash: int) -> Rejected | None:
+def _check_side(run: BlockContext, instrument: Instrument, account: int, lots: int, cash: int) -> Rejected | None:
     """Whether one side may: position limit, cash limit, initial margin afterwards or strictly less risk."""
-    before = holdings_of(run.state, account)
+    before = current_holdings(run.state, account)
     after = before.copy()
     group = run.terms.cash_groups.index(instrument.cash_group)
     position = run.terms.position_of[instrument.id]
@@ -177,7 +182,7 @@ def _check_side(run: Run, instrument: Instrument, account: int, lots: int, cash:
     if abs(after.lots[position]) > POSITION_MAX:
         return reject(ClearingCode.POSITION_LIMIT, AT, account=account, lots=after.lots[position])
     grows = abs(after.lots[position]) > abs(before.lots[position])
-    if grows and is_too_large(run, instrument, after):
+    if grows and is_position_too_large(run, instrument, after):
         return reject(ClearingCode.POSITION_LIMIT, AT, account=account, lots=after.lots[position])
     limit = run.terms.risk.cash_limit_micros
     if after.cash[group] < min(-limit, before.cash[group]):
@@ -185,55 +190,57 @@ def _check_side(run: Run, instrument: Instrument, account: int, lots: int, cash:
     return _check_margin(run, account, before, after)
 
 
-def is_too_large(run: Run, instrument: Instrument, after: Holdings) -> bool:
+def is_position_too_large(run: BlockContext, instrument: Instrument, after: Holdings) -> bool:
     """Whether a position that grew is worth more than any may be, or all of the account where the fund is tested."""
     largest = max(run.state.feeds[instrument.feed].ticks, instrument.strike_ticks)
-    gross = notional(instrument, after.lots[run.terms.position_of[instrument.id]], largest)
+    gross = notional_micros(instrument, after.lots[run.terms.position_of[instrument.id]], largest)
     tested = bool(run.terms.risk.stress)
-    return gross > NOTIONAL_MAX or (tested and _gross(run, after) > NOTIONAL_MAX // _accounts_max(run))
+    return gross > NOTIONAL_MAX or (tested and _gross_notional(run, after) > NOTIONAL_MAX // _accounts_max(run))
 
 
-def _gross(run: Run, held: Holdings) -> int:
+def _gross_notional(run: BlockContext, held: Holdings) -> int:
     """Micros of all positions of an account, without netting, each at the index or its strike."""
     listed = zip(run.terms.instruments.values(), held.lots, strict=True)
     return sum(
-        notional(each, lots, max(run.state.feeds[each.feed].ticks, each.strike_ticks)) for each, lots in listed if lots
+        notional_micros(each, lots, max(run.state.feeds[each.feed].ticks, each.strike_ticks))
+        for each, lots in listed
+        if lots
     )
 
 
-def _accounts_max(run: Run) -> int:
+def _accounts_max(run: BlockContext) -> int:
     """Accounts that a member may have, by genesis."""
     return max(run.terms.market.member_accounts_max, run.terms.genesis_accounts_max)
 
 
-def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> Rejected | None:
-    arrays, loans = arrays_of(run.state), borrowed(run.state, account)
-    bound = is_restricted(run.state, account) or is_bound(run.state, account)
-    kept = bound_micros(run, account)
+def _check_margin(run: BlockContext, account: int, before: Holdings, after: Holdings) -> Rejected | None:
+    arrays, loans = current_arrays(run.state), soft_credit_total(run.state, account)
+    bound = is_restricted(run.state, account) or is_restricted_to_reducing(run.state, account)
+    kept = committed_micros(run, account)
     free = not loans and not bound
-    if free and not kept and surely_margined(arrays, after):
+    if free and not kept and is_certainly_margined(arrays, after):
         return None
-    margin = margin_of(arrays, after)
+    margin = holdings_margin(arrays, after)
     covered = margin.initial_ok and margin.equity - margin.initial >= kept
     if covered and free:
         return None
-    earlier = margin_of(arrays, before)
-    if gives_away(loans, earlier.equity, margin.equity):
+    earlier = holdings_margin(arrays, before)
+    if transfers_soft_credit(loans, earlier.equity, margin.equity):
         return reject(ClearingCode.SOFT_CREDIT_IS_LENT, AT, account=account, equity=margin.equity, lent=loans)
     if covered and not bound:
         return None
-    if is_less_at_risk(earlier, margin):
+    if is_risk_reduced(earlier, margin):
         return None
     return (
-        check_restricted(run, AT, account)
-        or check_member(run, AT, account)
+        check_restriction(run, AT, account)
+        or check_member_active(run, AT, account)
         or reject(
             ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=account, equity=margin.equity, initial=margin.initial
         )
     )
 
 
-def is_less_at_risk(before: AccountMargin, after: AccountMargin) -> bool:
+def is_risk_reduced(before: AccountMargin, after: AccountMargin) -> bool:
     """Whether an account that is called, or bound, needs less margin and has no less of it than before.
 
     It may give up in price a part of what the reduction frees: neither what is not its own, which the house would pay,
@@ -245,7 +252,7 @@ def is_less_at_risk(before: AccountMargin, after: AccountMargin) -> bool:
     return after.initial < before.initial and own and spare and (share or before.equity <= 0)
 
 
-def _book(run: Run, instrument: Instrument, trade: Bargain, received: int, fee: int) -> None:
+def _book_trade(run: BlockContext, instrument: Instrument, trade: TradeTerms, received: int, fee: int) -> None:
     """Move cash and lots of both sides against the house."""
     code = TransferCode.TRADE_VARIATION if instrument.is_marked else TransferCode.PREMIUM
     payer, payee = (trade.seller, trade.buyer) if received >= 0 else (trade.buyer, trade.seller)
@@ -259,11 +266,11 @@ def _book(run: Run, instrument: Instrument, trade: Bargain, received: int, fee: 
     run.positions.add(trade.seller, instrument.id, -trade.lots)
     # What a member agrees with itself is no price: it would move the mark at will, and at no risk.
     if run.state.accounts[trade.buyer].member != run.state.accounts[trade.seller].member:
-        note_trade(run, instrument, trade.lots, trade.ticks)
+        record_trade_premium(run, instrument, trade.lots, trade.ticks)
     run.touched.update((trade.buyer, trade.seller))
 
 
-def _pay_venue(run: Run, instrument: Instrument, trade: Bargain, venue: VenueTerms, fee: int) -> None:
+def _pay_venue(run: BlockContext, instrument: Instrument, trade: TradeTerms, venue: VenueTerms, fee: int) -> None:
     currency = cash_currency(instrument.cash_group)
     for side in (trade.buyer, trade.seller):
         if side != venue.fee_account:

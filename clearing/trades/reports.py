@@ -5,13 +5,17 @@ be sent again until its not-after. What is held is binding: neither side can lea
 """
 
 from clearing.base.errors import Rejected
-from clearing.codes import ClearingCode, reject
-from clearing.requests import check_account, check_time
-from clearing.run import Run
-from clearing.state.records import HeldTrade
-from clearing.trades.consent import check_consent, use_consent
-from clearing.trades.held import check_hold, hold
-from clearing.trades.ids import (
+from clearing.context.block_context import BlockContext
+from clearing.context.request_checks import check_account, check_expiry
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.records.trades import PendingTradeRecord
+from clearing.schema.requests.trades import TradeReport
+from clearing.schema.terms.genesis import VenueTerms
+from clearing.trades.consent import check_consent, mandate_exposure, use_consent
+from clearing.trades.novation import TradeTerms, check_instrument_price, check_trade_terms, clear_trade
+from clearing.trades.pending_trades import add_pending_trade, check_can_pend
+from clearing.trades.reconciliation import record_day_trade
+from clearing.trades.trade_ids import (
     TradeKey,
     bilateral_key,
     check_bilateral,
@@ -20,40 +24,35 @@ from clearing.trades.ids import (
     use_venue_id,
     venue_key,
 )
-from clearing.trades.mandates import exposure
-from clearing.trades.novation import Bargain, check_price, check_terms, clear
-from clearing.trades.reconciliation import keep_day_trade
-from clearing.trades.requests import TradeReport
-from clearing.trades.venues import VenueTerms
 
 AT = "trade_report"
 
 
-def report_trade(run: Run, index: int, report: TradeReport) -> Rejected | None:
+def report_trade(run: BlockContext, index: int, report: TradeReport) -> Rejected | None:
     """Novate or hold the reported trade, or refuse it and change nothing."""
     venue = run.terms.venues.get(report.venue)
-    bargain = Bargain(
+    bargain = TradeTerms(
         report.venue, report.venue_trade_id, report.buyer, report.seller, report.instrument, report.lots, report.ticks
     )
-    key = _key(report, venue)
+    key = _report_key(report, venue)
     refusal = (
-        _check_id(run, report, venue, key)
-        or check_terms(run, AT, bargain)
-        or check_time(run, AT, report.not_after_ms)
-        or _check_traded(run, report.traded_ms)
-        or check_sides(run, report.buyer, report.seller)
+        _check_trade_id(run, report, venue, key)
+        or check_trade_terms(run, AT, bargain)
+        or check_expiry(run, AT, report.not_after_ms)
+        or _check_trade_time(run, report.traded_ms)
+        or check_parties(run, report.buyer, report.seller)
     )
     if refusal is not None:
         return refusal
-    micros = exposure(run.terms.instruments[report.instrument], report.lots, report.ticks)
+    micros = mandate_exposure(run.terms.instruments[report.instrument], report.lots, report.ticks)
     consent = check_consent(run, AT, report, report.lots, micros)
     if isinstance(consent, Rejected):
         return consent
     held = report.not_before_ms > run.time_ms
     if held:
-        refusal = check_hold(run, AT, report.instrument, report.not_before_ms, (report.buyer, report.seller))
+        refusal = check_can_pend(run, AT, report.instrument, report.not_before_ms, (report.buyer, report.seller))
     else:
-        refusal = check_price(run, AT, report.instrument) or clear(run, index, bargain, venue)
+        refusal = check_instrument_price(run, AT, report.instrument) or clear_trade(run, index, bargain, venue)
     if refusal is not None:
         return refusal
     if venue is None:
@@ -62,26 +61,26 @@ def report_trade(run: Run, index: int, report: TradeReport) -> Rejected | None:
         use_venue_id(run, venue, report.venue_trade_id)
         use_consent(run, venue.id, consent)
     if held:
-        hold(run, index, key, _held(run, report))
+        add_pending_trade(run, index, key, _pending_from_report(run, report))
     elif venue is not None:
-        keep_day_trade(run, bargain, report.traded_ms)
+        record_day_trade(run, bargain, report.traded_ms)
     return None
 
 
-def check_sides(run: Run, buyer: int, seller: int) -> Rejected | None:
+def check_parties(run: BlockContext, buyer: int, seller: int) -> Rejected | None:
     """Both accounts exist, and they are two."""
     if buyer == seller:
         return reject(ClearingCode.SAME_ACCOUNT, AT, account=buyer)
     return check_account(run, AT, buyer) or check_account(run, AT, seller)
 
 
-def _key(report: TradeReport, venue: VenueTerms | None) -> TradeKey:
+def _report_key(report: TradeReport, venue: VenueTerms | None) -> TradeKey:
     if venue is not None:
         return venue_key(venue.id, report.venue_trade_id)
     return bilateral_key(report.venue, report.venue_trade_id, report.buyer, report.seller)
 
 
-def _check_id(run: Run, report: TradeReport, venue: VenueTerms | None, key: TradeKey) -> Rejected | None:
+def _check_trade_id(run: BlockContext, report: TradeReport, venue: VenueTerms | None, key: TradeKey) -> Rejected | None:
     if venue is None:
         return check_bilateral(run, AT, key)
     if not report.venue_signature:
@@ -89,7 +88,7 @@ def _check_id(run: Run, report: TradeReport, venue: VenueTerms | None, key: Trad
     return check_venue_id(run, AT, venue, report.venue_trade_id)
 
 
-def _check_traded(run: Run, traded_ms: int) -> Rejected | None:
+def _check_trade_time(run: BlockContext, traded_ms: int) -> Rejected | None:
     """Agreed lately: a day's trades must all be here when its statement is compared."""
     market = run.terms.market
     earliest, latest = run.time_ms - market.request_ms_max, run.time_ms + market.report_ahead_ms_max
@@ -98,8 +97,8 @@ def _check_traded(run: Run, traded_ms: int) -> Rejected | None:
     return None
 
 
-def _held(run: Run, report: TradeReport) -> HeldTrade:
-    return HeldTrade(
+def _pending_from_report(run: BlockContext, report: TradeReport) -> PendingTradeRecord:
+    return PendingTradeRecord(
         instrument=report.instrument,
         buyer=report.buyer,
         seller=report.seller,

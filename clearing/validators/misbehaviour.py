@@ -4,13 +4,13 @@ Rule: nothing follows from a record here: what it costs is for governance. The r
 validator, whatever a faulty one does: per key and kind it takes `OFFENCES_MAX` within the heights that can be proven.
 """
 
-from clearing.run import Run
+from clearing.context.block_context import BlockContext
+from clearing.schema.receipts.validators import MisbehaviourRecorded
+from clearing.schema.records.validators import OffencesRecord
 from clearing.state.state import State
-from clearing.validators.receipts import MisbehaviourNoted
-from clearing.validators.records import Offences
-from clearing.validators.sets import EVIDENCE_HEIGHTS
+from clearing.validators.validator_sets import EVIDENCE_HEIGHTS
 
-OFFENCES_MAX = 16
+OFFENCE_HEIGHTS_MAX = 16
 
 
 def is_reported(state: State, envelope_key: bytes, height: int, kind: int) -> bool:
@@ -18,17 +18,17 @@ def is_reported(state: State, envelope_key: bytes, height: int, kind: int) -> bo
     held = state.offences.get((envelope_key, kind))
     if held is None:
         return False
-    return height in held.heights or len(_provable(held, state.now.height)) >= OFFENCES_MAX
+    return height in held.heights or len(_is_provable(held, state.now.height)) >= OFFENCE_HEIGHTS_MAX
 
 
-def note_misbehaviour(run: Run) -> None:
+def record_misbehaviour(run: BlockContext) -> None:
     """Count what this block proves; consensus has left out what is reported."""
     for each in run.block.misbehaviour:
         key = (each.envelope_key, each.kind)
         before = run.state.offences.get(key)
-        heights = _provable(before, run.block.height) if before else ()
+        heights = _is_provable(before, run.block.height) if before else ()
         count = 1 + (before.count if before else 0)
-        after = Offences(
+        after = OffencesRecord(
             count=count,
             heights=tuple(sorted({*heights, each.height})),
             height=each.height,
@@ -37,8 +37,10 @@ def note_misbehaviour(run: Run) -> None:
             noted_height=run.block.height,
         )
         run.state.offences.put(key, after)
-        run.receipts.append(MisbehaviourNoted(each.envelope_key, each.kind, each.height, each.round, each.power, count))
+        run.receipts.append(
+            MisbehaviourRecorded(each.envelope_key, each.kind, each.height, each.round, each.power, count)
+        )
 
 
-def _provable(held: Offences, now: int) -> tuple[int, ...]:
+def _is_provable(held: OffencesRecord, now: int) -> tuple[int, ...]:
     return tuple(height for height in held.heights if height >= now - EVIDENCE_HEIGHTS)

@@ -12,9 +12,9 @@ from clearing.base.errors import Bug, LocalFault, RemoteFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
-from consensus.application import Application, AppRoots, BlockContext, Misbehaviour
-from consensus.blocks.chain import Chain
-from consensus.blocks.extensions import block_time, check_extended_commit, observed
+from consensus.application import Application, AppRoots, ExecutionContext, Misbehaviour
+from consensus.blocks.vote_extensions import block_time, check_extended_commit, observed
+from consensus.chain import ChainState
 from consensus.codes import ConsensusCode
 from consensus.evidence.judge import EvidenceJudge
 from consensus.messages import BLOCK_BYTES_MAX, Block, Evidence, SignedExtension
@@ -54,7 +54,7 @@ class BlockExecutor:
         self._checked: tuple[tuple[int, int, bytes], frozenset[SignedExtension]] = ((0, 0, b""), frozenset())
         """Extensions that verified, and the precommits that they belong to."""
 
-    def build(self, chain: Chain, evidence: Evidence) -> Block:
+    def build(self, chain: ChainState, evidence: Evidence) -> Block:
         """The own block for the next height, executed. Raises LocalFault when too few extensions are held."""
         if chain.commit is not None:
             power = sum(chain.last_validators.validators[signed.validator].power for signed in chain.extensions)
@@ -75,7 +75,7 @@ class BlockExecutor:
             evidence=evidence,
         )
 
-    def check(self, chain: Chain, block: Block, *, certified: bool = False) -> None:
+    def check(self, chain: ChainState, block: Block, *, certified: bool = False) -> None:
         """Judge a block for the next height and execute it. Raises RemoteFault.
 
         Of a `certified` one, fetched with a verified certificate on or above it, the signatures inside are not checked
@@ -93,8 +93,8 @@ class BlockExecutor:
         self._execute(chain, block, certified=certified)
 
     def apply(
-        self, chain: Chain, block: Block, certificate: Certificate, extensions: tuple[SignedExtension, ...]
-    ) -> Chain:
+        self, chain: ChainState, block: Block, certificate: Certificate, extensions: tuple[SignedExtension, ...]
+    ) -> ChainState:
         """Make a decided block the application's state. Raises Bug when it executes to other roots."""
         if self._executed != block.header.hash:
             try:
@@ -105,7 +105,7 @@ class BlockExecutor:
         after_next = self._application.commit(block.header)
         return chain.advance(block.header, certificate, extensions, after_next)
 
-    def _execute(self, chain: Chain, block: Block, *, certified: bool = False) -> None:
+    def _execute(self, chain: ChainState, block: Block, *, certified: bool = False) -> None:
         context = _context(chain, block.extended_commit, self.judge.accused(chain, block.evidence))
         if certified:
             stated = (Hash32(block.header.commitments_root), block.header.commitments_height)
@@ -123,7 +123,7 @@ class BlockExecutor:
             )
         self._executed = block.header.hash
 
-    def _check_links(self, chain: Chain, block: Block) -> None:
+    def _check_links(self, chain: ChainState, block: Block) -> None:
         header = block.header
         if header.height != chain.height + 1:
             raise RemoteFault(ConsensusCode.BROKEN_LINK, "height", stated=header.height, computed=chain.height + 1)
@@ -137,7 +137,7 @@ class BlockExecutor:
             if here != there:
                 raise RemoteFault(ConsensusCode.BROKEN_LINK, name, stated=there, computed=here)
 
-    def _check_last_commit(self, chain: Chain, block: Block) -> None:
+    def _check_last_commit(self, chain: ChainState, block: Block) -> None:
         commit = block.last_commit
         if chain.commit is None:
             if commit is not None or block.extended_commit:
@@ -177,9 +177,9 @@ def _votes_of(commit: Certificate) -> tuple[int, int, bytes]:
 
 
 def _context(
-    chain: Chain, extensions: tuple[SignedExtension, ...], misbehaviour: tuple[Misbehaviour, ...]
-) -> BlockContext:
-    return BlockContext(
+    chain: ChainState, extensions: tuple[SignedExtension, ...], misbehaviour: tuple[Misbehaviour, ...]
+) -> ExecutionContext:
+    return ExecutionContext(
         height=chain.height + 1,
         time_ms=block_time(chain, extensions),
         parent=Hash32(chain.parent),
@@ -189,7 +189,7 @@ def _context(
     )
 
 
-def _header(chain: Chain, time_ms: int, root: bytes, roots: AppRoots) -> Header:
+def _header(chain: ChainState, time_ms: int, root: bytes, roots: AppRoots) -> Header:
     return Header(
         network=chain.network,
         parent=chain.parent,

@@ -1,8 +1,9 @@
-"""`BlockStore`: where decided blocks are kept, as an interface, and one in memory.
+"""`BlockStore`: where decided blocks are kept, one in memory, and the chain restored from it at a start.
 
 Rule: `save` returns only when the block is durable; heights have no gaps. Bytes in, bytes out: the store knows no
-consensus types. Beside the blocks lie the validator sets that their headers name, by hash: who has a block can show who
-signed it.
+consensus types. Beside the blocks lie the validator sets that their headers name, by hash: a node that has a block can
+show who signed it. At a start, what the application has is never executed again; what only the store has is fed to it
+in order.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,12 @@ from clearing.base.certificate import Certificate
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
-from consensus.blocks.chain import Chain
+from consensus.application import Application
+from consensus.blocks.executor import BlockExecutor
+from consensus.chain import ApplicationPosition, ChainState, chain_at
 from consensus.codes import ConsensusCode
 from consensus.messages import BLOCK_BYTES_MAX, Block, CommittedBlock, SignedExtension
+from consensus.signing import CertificateCache, Verifier
 
 Stored = tuple[bytes, bytes, bytes]
 """Block, certificate, extended commit."""
@@ -97,7 +101,7 @@ class MemoryBlockStore:
         self._sets[hash_] = data
 
 
-def keep_sets(store: BlockStore, chain: Chain) -> None:
+def keep_sets(store: BlockStore, chain: ChainState) -> None:
     """Keep the sets that the headers of this height and the next two name."""
     for validators in (chain.last_validators, chain.validators, chain.next_validators):
         if not store.has_set(validators.hash):
@@ -137,3 +141,38 @@ def load_committed(store: BlockStore, height: int) -> CommittedBlock | None:
         certificate=decode(certificate, Certificate),
         extensions=extended,
     )
+
+
+def restore_chain(
+    network: bytes,
+    genesis_time_ms: int,
+    position: ApplicationPosition,
+    application: Application,
+    store: BlockStore,
+    verifier: Verifier,
+) -> ChainState:
+    """Bring the application to the store's height and give the chain there.
+
+    Raises LocalFault STORE_INCOMPLETE when the store lacks a block that the application has or needs, Bug when a stored
+    block doesn't execute.
+    """
+    if position.height > store.height():
+        raise LocalFault(
+            ConsensusCode.STORE_INCOMPLETE, "store behind application", store=store.height(), needed=position.height
+        )
+    last = None if position.height == 0 else _load(store, position.height)
+    chain = chain_at(network, genesis_time_ms, position, last)
+    keep_sets(store, chain)
+    executor = BlockExecutor(application, verifier, CertificateCache(verifier, network))
+    for height in range(position.height + 1, store.height() + 1):
+        committed = _load(store, height)
+        chain = executor.apply(chain, committed.block, committed.certificate, committed.extensions)
+        keep_sets(store, chain)
+    return chain
+
+
+def _load(store: BlockStore, height: int) -> CommittedBlock:
+    committed = load_committed(store, height)
+    if committed is None:
+        raise LocalFault(ConsensusCode.STORE_INCOMPLETE, "store", height=height, highest=store.height())
+    return committed

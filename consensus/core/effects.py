@@ -9,7 +9,7 @@ from typing import TypeAlias
 from clearing.base.certificate import Certificate, VoteKind
 from consensus.core.rules import Rule
 from consensus.messages import Vote
-from consensus.pace.timeouts import TimerKind
+from consensus.timeouts import TimerKind
 
 
 @dataclass(frozen=True, slots=True)

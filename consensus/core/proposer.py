@@ -1,7 +1,9 @@
-"""Who proposes: weighted round robin, a pure function of (validator set, height, round).
+"""Whose turn it is: the proposer of a round, and the collectors that gather its votes in a large set.
 
-Rule: over one cycle each validator proposes in proportion to its power, as evenly spread as smooth weighted round
-robin spreads it; the next round and the next height go on to the next slot.
+Rule: pure functions of (validator set, height, round). Proposing is weighted round robin: over one cycle each
+validator proposes in proportion to its power, as evenly spread as smooth weighted round robin spreads it; the next
+round and the next height go on to the next slot. Collectors let n validators send 2 n votes and not n². Nobody needs
+to trust them: they send certificates, and a validator that hears nothing of them in time sends its vote to all.
 """
 
 from functools import lru_cache
@@ -40,3 +42,41 @@ def _weights(powers: tuple[int, ...]) -> tuple[int, ...]:
     if total <= SLOTS_MAX:
         return weights
     return tuple(max(1, weight * SLOTS_MAX // total) for weight in weights)
+
+
+COLLECTED_ABOVE = 10
+"""Up to so many validators all votes go to all: one delay less, and single votes are evidence at everybody."""
+
+COLLECTORS = 2
+
+_LOOK_AHEAD = 16
+
+NEXT_PROPOSERS = 3
+"""So many proposers of the next height are given the extensions of this one without asking."""
+
+
+def collected(validators: ValidatorSet) -> bool:
+    """Whether votes of this set go through collectors."""
+    return len(validators.validators) > COLLECTED_ABOVE
+
+
+def collectors(validators: ValidatorSet, height: int, round_: int) -> tuple[int, ...]:
+    """The proposers of this round and of the next ones, up to two different validators.
+
+    At round 0 the second is the proposer of the next height, who needs the extensions of this one.
+    """
+    return _proposers(validators, height, round_, COLLECTORS)
+
+
+def next_proposers(validators: ValidatorSet, height: int, round_: int = 0) -> tuple[int, ...]:
+    """Who may soon have to propose at a height: of these rounds, each once."""
+    return _proposers(validators, height, round_, NEXT_PROPOSERS)
+
+
+def _proposers(validators: ValidatorSet, height: int, round_: int, wanted: int) -> tuple[int, ...]:
+    found: dict[int, None] = {}
+    for ahead in range(_LOOK_AHEAD):
+        found[proposer_index(validators, height, round_ + ahead)] = None
+        if len(found) == wanted:
+            break
+    return tuple(found)

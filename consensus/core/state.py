@@ -11,7 +11,7 @@ from clearing.base.validators import ValidatorSet
 from consensus.core.events import ProposalReceived
 from consensus.core.rules import Rule
 from consensus.core.votes import VoteKeeper
-from consensus.pace.timeouts import Timeouts
+from consensus.timeouts import Timeouts
 
 
 class Step(IntEnum):
@@ -25,7 +25,7 @@ class Step(IntEnum):
 
 
 @dataclass(slots=True)
-class State:
+class HeightState:
     """One height. `own` is the own index in the set, None for an observer."""
 
     height: int
@@ -57,6 +57,6 @@ class State:
         return self.step not in (Step.NEW, Step.DECIDED)
 
 
-def new_state(height: int, validators: ValidatorSet, own: int | None, timeouts: Timeouts) -> State:
+def new_state(height: int, validators: ValidatorSet, own: int | None, timeouts: Timeouts) -> HeightState:
     """The state before a height starts."""
-    return State(height=height, validators=validators, own=own, timeouts=timeouts, votes=VoteKeeper(validators))
+    return HeightState(height=height, validators=validators, own=own, timeouts=timeouts, votes=VoteKeeper(validators))

@@ -37,12 +37,12 @@ from consensus.core.events import (
 )
 from consensus.core.proposer import proposer_index
 from consensus.core.rules import Rule
-from consensus.core.state import State, Step
+from consensus.core.state import HeightState, Step
 from consensus.core.votes import PAST_ROUNDS, Added
-from consensus.pace.timeouts import TimerKind
+from consensus.timeouts import TimerKind
 
 
-def step(state: State, event: Input) -> list[Effect]:
+def step(state: HeightState, event: Input) -> list[Effect]:
     """Take one input, apply every rule that it enables, and tell what is to be done. Changes `state` in place.
 
     Raises Bug when a quorum decided a block that is invalid here, or two.
@@ -64,7 +64,7 @@ def step(state: State, event: Input) -> list[Effect]:
             out.append(Fired(Rule.REFUSE_SHARES, round_))
             state.votes.refuse(kind, round_, value, validators)
         case TimeoutElapsed(kind, round_):
-            _elapse(state, out, kind, round_)
+            _time_out(state, out, kind, round_)
         case ValueBuilt(round_, value):
             if round_ == state.round and state.step is Step.PROPOSE:
                 out.append(Propose(round_, value, -1, None))
@@ -72,7 +72,7 @@ def step(state: State, event: Input) -> list[Effect]:
     return out
 
 
-def _settle(state: State, out: list[Effect]) -> None:
+def _settle(state: HeightState, out: list[Effect]) -> None:
     """Apply rules until none applies."""
     while state.running:
         for rule in _RULES:
@@ -86,12 +86,12 @@ def _settle(state: State, out: list[Effect]) -> None:
             out.append(VerifyShares(kind, round_, value, shares))
 
 
-def _learn_proposal(state: State, event: ProposalReceived) -> None:
+def _learn_proposal(state: HeightState, event: ProposalReceived) -> None:
     state.known.setdefault(event.value, event.valid)
     state.proposals.setdefault(event.round, event)
 
 
-def _learn_certificate(state: State, certificate: Certificate) -> None:
+def _learn_certificate(state: HeightState, certificate: Certificate) -> None:
     state.votes.add_certificate(certificate)
     if certificate.kind is VoteKind.PREVOTE and certificate.value != NIL:
         highest = state.highest_polka
@@ -99,7 +99,7 @@ def _learn_certificate(state: State, certificate: Certificate) -> None:
             state.highest_polka = certificate
 
 
-def _elapse(state: State, out: list[Effect], kind: TimerKind, round_: int) -> None:
+def _time_out(state: HeightState, out: list[Effect], kind: TimerKind, round_: int) -> None:
     """L57, L61, L65. A timer of another round or of a step already left means nothing."""
     if round_ != state.round or not state.running:
         return
@@ -114,7 +114,7 @@ def _elapse(state: State, out: list[Effect], kind: TimerKind, round_: int) -> No
         _start_round(state, out, round_ + 1)
 
 
-def _start_round(state: State, out: list[Effect], round_: int) -> None:
+def _start_round(state: HeightState, out: list[Effect], round_: int) -> None:
     """L11 to L21."""
     state.round = round_
     state.step = Step.PROPOSE
@@ -134,7 +134,7 @@ def _start_round(state: State, out: list[Effect], round_: int) -> None:
         out.append(GetValue(round_))
 
 
-def _l49_decide(state: State, out: list[Effect]) -> bool:
+def _l49_decide(state: HeightState, out: list[Effect]) -> bool:
     """A precommit certificate of any round for a block at hand decides."""
     final = state.votes.value_certificates(VoteKind.PRECOMMIT)
     if len({certificate.value for certificate in final}) > 1:
@@ -156,7 +156,7 @@ def _l49_decide(state: State, out: list[Effect]) -> bool:
     return False
 
 
-def _l55_skip(state: State, out: list[Effect]) -> bool:
+def _l55_skip(state: HeightState, out: list[Effect]) -> bool:
     """More than a third of the power is in a later round: follow."""
     round_ = state.votes.highest_skip_round(state.round)
     if round_ is None:
@@ -166,7 +166,7 @@ def _l55_skip(state: State, out: list[Effect]) -> bool:
     return True
 
 
-def _l22_prevote_new(state: State, out: list[Effect]) -> bool:
+def _l22_prevote_new(state: HeightState, out: list[Effect]) -> bool:
     """A fresh proposal: prevote it if it is valid and no lock on another value stands against it."""
     proposal = state.proposals.get(state.round)
     if proposal is None or state.step is not Step.PROPOSE or proposal.pol_round != -1:
@@ -177,7 +177,7 @@ def _l22_prevote_new(state: State, out: list[Effect]) -> bool:
     return True
 
 
-def _l28_prevote_again(state: State, out: list[Effect]) -> bool:
+def _l28_prevote_again(state: HeightState, out: list[Effect]) -> bool:
     """A re-proposal with its polka: prevote it if the lock is not newer than that polka."""
     proposal = state.proposals.get(state.round)
     if proposal is None or state.step is not Step.PROPOSE or not 0 <= proposal.pol_round < state.round:
@@ -190,7 +190,7 @@ def _l28_prevote_again(state: State, out: list[Effect]) -> bool:
     return True
 
 
-def _l34_prevotes(state: State, out: list[Effect]) -> bool:
+def _l34_prevotes(state: HeightState, out: list[Effect]) -> bool:
     """A quorum of whatever prevotes: wait only a while for one value."""
     if state.step is not Step.PREVOTE or not state.votes.has_any_quorum(state.round, VoteKind.PREVOTE):
         return False
@@ -200,7 +200,7 @@ def _l34_prevotes(state: State, out: list[Effect]) -> bool:
     return True
 
 
-def _l36_lock(state: State, out: list[Effect]) -> bool:
+def _l36_lock(state: HeightState, out: list[Effect]) -> bool:
     """A polka for a valid block of this round: lock and precommit, unless a precommit is already out."""
     if state.step < Step.PREVOTE:
         return False
@@ -216,7 +216,7 @@ def _l36_lock(state: State, out: list[Effect]) -> bool:
     return False
 
 
-def _l44_nil_polka(state: State, out: list[Effect]) -> bool:
+def _l44_nil_polka(state: HeightState, out: list[Effect]) -> bool:
     """A polka for nil: precommit nil."""
     if state.step is not Step.PREVOTE:
         return False
@@ -227,7 +227,7 @@ def _l44_nil_polka(state: State, out: list[Effect]) -> bool:
     return True
 
 
-def _l47_precommits(state: State, out: list[Effect]) -> bool:
+def _l47_precommits(state: HeightState, out: list[Effect]) -> bool:
     """A quorum of whatever precommits: wait only a while for a decision."""
     if not state.votes.has_any_quorum(state.round, VoteKind.PRECOMMIT):
         return False
@@ -237,7 +237,7 @@ def _l47_precommits(state: State, out: list[Effect]) -> bool:
     return True
 
 
-def _hidden_lock(state: State, out: list[Effect]) -> bool:
+def _hidden_lock(state: HeightState, out: list[Effect]) -> bool:
     """A certificate of a round missed: others may be locked on its value, so propose it when it is the own turn."""
     raised = False
     for certificate in state.votes.value_certificates(VoteKind.PREVOTE):
@@ -261,25 +261,25 @@ _RULES = (
 )
 
 
-def _raise_valid(state: State, certificate: Certificate) -> None:
+def _raise_valid(state: HeightState, certificate: Certificate) -> None:
     if certificate.round >= state.valid_round:
         state.valid_value, state.valid_round = certificate.value, certificate.round
         state.valid_certificate = certificate
 
 
-def _prevote(state: State, out: list[Effect], value: bytes) -> None:
+def _prevote(state: HeightState, out: list[Effect], value: bytes) -> None:
     state.step = Step.PREVOTE
     if state.own is not None:
         out.append(CastVote(VoteKind.PREVOTE, state.round, value))
 
 
-def _precommit(state: State, out: list[Effect], value: bytes) -> None:
+def _precommit(state: HeightState, out: list[Effect], value: bytes) -> None:
     state.step = Step.PRECOMMIT
     if state.own is not None:
         out.append(CastVote(VoteKind.PRECOMMIT, state.round, value))
 
 
-def _once(state: State, out: list[Effect], rule: Rule, round_: int) -> bool:
+def _once(state: HeightState, out: list[Effect], rule: Rule, round_: int) -> bool:
     if (rule, round_) in state.fired:
         return False
     state.fired.add((rule, round_))
@@ -287,11 +287,11 @@ def _once(state: State, out: list[Effect], rule: Rule, round_: int) -> bool:
     return True
 
 
-def _timer(state: State, kind: TimerKind) -> SetTimer:
+def _timer(state: HeightState, kind: TimerKind) -> SetTimer:
     return SetTimer(kind, state.round, state.timeouts.duration_ms(kind, state.round))
 
 
-def _forget(state: State) -> None:
+def _forget(state: HeightState) -> None:
     """Drop what rounds long past left behind, but what the valid and locked values still need."""
     state.votes.prune(state.round)
     for certificate in (state.valid_certificate, state.highest_polka):

@@ -30,7 +30,7 @@ class Added(Enum):
 
 
 @dataclass(slots=True)
-class Tally:
+class VoteTally:
     """One step of one round."""
 
     votes: dict[int, Vote] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class VoteKeeper:
 
     def __init__(self, validators: ValidatorSet) -> None:
         self.validators = validators
-        self._tallies: dict[tuple[int, VoteKind], Tally] = {}
+        self._tallies: dict[tuple[int, VoteKind], VoteTally] = {}
 
     def add(self, vote: Vote, current_round: int, seal: bytes = b"") -> tuple[Added, Vote | None]:
         """Count a vote with a good envelope. For CONFLICTING, once per validator and step, gives the first one, too."""
@@ -222,8 +222,8 @@ class VoteKeeper:
         if not tally.votes and not tally.certificates:
             del self._tallies[(round_, kind)]
 
-    def _tally(self, round_: int, kind: VoteKind) -> Tally:
-        return self._tallies.setdefault((round_, kind), Tally())
+    def _tally(self, round_: int, kind: VoteKind) -> VoteTally:
+        return self._tallies.setdefault((round_, kind), VoteTally())
 
     def _power(self, validator: int) -> int:
         return self.validators.validators[validator].power

@@ -10,7 +10,7 @@ from collections.abc import Container
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.application import Application, Misbehaviour, MisbehaviourKind
-from consensus.blocks.chain import Chain
+from consensus.chain import ChainState
 from consensus.codes import ConsensusCode
 from consensus.evidence.offences import Proof, Sets, accused_by, checks_of, verify_proof
 from consensus.messages import (
@@ -75,7 +75,7 @@ class EvidenceJudge:
         self._verifier = verifier
         self._verified: OrderedDict[Proof, None] = OrderedDict()
 
-    def accused(self, chain: Chain, evidence: Evidence) -> tuple[Misbehaviour, ...]:
+    def accused(self, chain: ChainState, evidence: Evidence) -> tuple[Misbehaviour, ...]:
         """What a block at chain.height + 1 with this evidence tells the application. No signature is verified.
 
         Raises RemoteFault BAD_EVIDENCE, EVIDENCE_OUT_OF_TIME, EVIDENCE_REPEATED.
@@ -88,20 +88,20 @@ class EvidenceJudge:
                 found[_identity(offence)] = offence
         return tuple(sorted(found.values(), key=lambda each: (each.envelope_key, each.height, each.round, each.kind)))
 
-    def check(self, chain: Chain, evidence: Evidence) -> tuple[Misbehaviour, ...]:
+    def check(self, chain: ChainState, evidence: Evidence) -> tuple[Misbehaviour, ...]:
         """The same with all signatures verified. Raises RemoteFault."""
         accused = self.accused(chain, evidence)
         for proof in proofs_in(evidence):
             self._verify(chain, proof)
         return accused
 
-    def check_proof(self, chain: Chain, proof: Proof) -> tuple[Misbehaviour, ...]:
+    def check_proof(self, chain: ChainState, proof: Proof) -> tuple[Misbehaviour, ...]:
         """What one proof alone would tell the application. Raises RemoteFault."""
         accused = self._new(chain, proof, ())
         self._verify(chain, proof)
         return accused
 
-    def pick(self, chain: Chain, pool: "EvidencePool") -> Evidence:
+    def pick(self, chain: ChainState, pool: "EvidencePool") -> Evidence:
         """What the next block can carry; what is recorded or too old by now leaves the pool."""
         found: dict[Identity, Misbehaviour] = {}
         picked: list[Proof] = []
@@ -121,7 +121,7 @@ class EvidenceJudge:
                 checks -= checks_of(proof)
         return as_evidence(*picked)
 
-    def sets(self, chain: Chain) -> Sets:
+    def sets(self, chain: ChainState) -> Sets:
         """The sets that evidence at chain.height + 1 may be about."""
 
         def set_at(height: int) -> ValidatorSet:
@@ -134,7 +134,7 @@ class EvidenceJudge:
 
         return set_at
 
-    def _new(self, chain: Chain, proof: Proof, known: Container[Identity]) -> tuple[Misbehaviour, ...]:
+    def _new(self, chain: ChainState, proof: Proof, known: Container[Identity]) -> tuple[Misbehaviour, ...]:
         new = tuple(
             offence
             for offence in accused_by(proof, self.sets(chain))
@@ -144,7 +144,7 @@ class EvidenceJudge:
             raise RemoteFault(ConsensusCode.EVIDENCE_REPEATED, type(proof).__name__, height=chain.height + 1)
         return new
 
-    def _verify(self, chain: Chain, proof: Proof) -> None:
+    def _verify(self, chain: ChainState, proof: Proof) -> None:
         if proof in self._verified:
             return
         verify_proof(proof, self.sets(chain), chain.network, self._verifier)

@@ -15,14 +15,14 @@ from consensus.blocks.store import BlockStore, Stored, save_run
 from consensus.budget import PeerBudgets
 from consensus.messages import BlockRequest, BlockResponse, CommittedBlock, MessageKind, Status
 from consensus.outputs import Broadcast, Lane, PeerFault, Send, StartTimer
-from consensus.pace.timeouts import TimerKind
-from consensus.sending.own import seal, seal_body
-from consensus.sync.certified_run import RUN_MAX, Culprit, certify_run
+from consensus.signing import seal, seal_body
+from consensus.sync.certified_run import RUN_MAX, RunFault, certify_run
 from consensus.sync.fetching import GRACE_MS, HEDGE_MS, BlockSync
 from consensus.sync.messages import pack_block_response
+from consensus.timeouts import TimerKind
 
 if TYPE_CHECKING:
-    from consensus.replica import Replica
+    from consensus.replica.replica import Replica
 
 RESPONSE_BYTES_AIM = 256 << 10
 """Several short answers from several peers: none of them holds up votes on its connection for long."""
@@ -146,7 +146,7 @@ class CatchUp:
         if not run:
             return
         found = certify_run(chain, run, around.admission)
-        if isinstance(found, Culprit):
+        if isinstance(found, RunFault):
             self._sync.blame(found.peer, self._replica.clock.steady_ms())
             self._replica.send(PeerFault(found.peer, found.fault))
         else:

@@ -11,25 +11,27 @@ from dataclasses import dataclass
 
 from clearing.base.errors import Bug, RemoteFault
 from clearing.base.header import CHAINS_MAX, MODULES_MAX
-from consensus.admission import Admission, is_final
-from consensus.blocks.chain import Chain
+from consensus.blocks.admission import Admission, is_final
 from consensus.blocks.executor import check_carried
+from consensus.chain import ChainState
 from consensus.codes import ConsensusCode
 from consensus.messages import Block, CommittedBlock
-from consensus.sync.fetching import Fetched
+from consensus.sync.fetching import FetchedBlock
 
 RUN_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Culprit:
+class RunFault:
     """Who sent what cannot be, and why."""
 
     peer: bytes
     fault: RemoteFault
 
 
-def certify_run(chain: Chain, fetched: Sequence[Fetched], admission: Admission) -> list[CommittedBlock] | Culprit:
+def certify_run(
+    chain: ChainState, fetched: Sequence[FetchedBlock], admission: Admission
+) -> list[CommittedBlock] | RunFault:
     """The blocks of `fetched` (consecutive, the first above `chain`) that are final, from the lowest on; or who lied.
 
     Raises Bug when they are final on another chain than this one.
@@ -37,11 +39,11 @@ def certify_run(chain: Chain, fetched: Sequence[Fetched], admission: Admission) 
     for each in fetched:
         header = each.committed.block.header
         if len(header.module_roots) > MODULES_MAX or len(header.deposit_cursors) > CHAINS_MAX:
-            return Culprit(each.peer, RemoteFault(ConsensusCode.BAD_BLOCK_RESPONSE, "header", height=header.height))
+            return RunFault(each.peer, RemoteFault(ConsensusCode.BAD_BLOCK_RESPONSE, "header", height=header.height))
     run = _of_one_set(chain, fetched)
     if not run:
         header = fetched[0].committed.block.header
-        return Culprit(
+        return RunFault(
             fetched[0].peer,
             RemoteFault(
                 ConsensusCode.BROKEN_LINK,
@@ -54,11 +56,11 @@ def certify_run(chain: Chain, fetched: Sequence[Fetched], admission: Admission) 
     try:
         admission.check_committed(chain, tip.committed, len(run))
     except RemoteFault as fault:
-        return Culprit(tip.peer, fault)
+        return RunFault(tip.peer, fault)
     return _down_from(tip.committed, run, chain)
 
 
-def _of_one_set(chain: Chain, fetched: Sequence[Fetched]) -> Sequence[Fetched]:
+def _of_one_set(chain: ChainState, fetched: Sequence[FetchedBlock]) -> Sequence[FetchedBlock]:
     known = chain.validators.hash
     for count, each in enumerate(fetched):
         if each.committed.block.header.validators_hash != known:
@@ -66,7 +68,7 @@ def _of_one_set(chain: Chain, fetched: Sequence[Fetched]) -> Sequence[Fetched]:
     return fetched
 
 
-def _down_from(tip: CommittedBlock, run: Sequence[Fetched], chain: Chain) -> list[CommittedBlock] | Culprit:
+def _down_from(tip: CommittedBlock, run: Sequence[FetchedBlock], chain: ChainState) -> list[CommittedBlock] | RunFault:
     certified: list[CommittedBlock] = []
     wanted: bytes = tip.block.header.hash
     child: Block | None = None
@@ -77,7 +79,7 @@ def _down_from(tip: CommittedBlock, run: Sequence[Fetched], chain: Chain) -> lis
                 raise RemoteFault(ConsensusCode.BROKEN_LINK, "hash", stated=block.header.hash, computed=wanted)
             check_carried(block)
         except RemoteFault as fault:
-            return Culprit(each.peer, fault)
+            return RunFault(each.peer, fault)
         certified.append(tip if child is None else _below(child, block))
         wanted, child = block.header.parent, block
     if wanted != chain.parent:

@@ -42,7 +42,7 @@ class Outstanding:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedBlock:
     """A block as a peer sent it, unchecked."""
 
     peer: bytes
@@ -68,7 +68,7 @@ class BlockSync:
         self._us_per_block: dict[bytes, int] = {}
         self._requests = 0
         self._outstanding: dict[bytes, Outstanding] = {}
-        self._fetched: dict[int, Fetched] = {}
+        self._fetched: dict[int, FetchedBlock] = {}
         self._bytes = 0
 
     def note_height(self, peer: bytes, height: int) -> None:
@@ -117,15 +117,15 @@ class BlockSync:
         spent = max(1, now_ms - asked.asked_at_ms) * 1000 // len(heights)
         self._us_per_block[peer] = (3 * self._us_per_block.get(peer, spent) + spent) // 4
         for committed in response.blocks:
-            fetched = Fetched(peer, committed)
+            fetched = FetchedBlock(peer, committed)
             if self._fetched.setdefault(committed.block.header.height, fetched) is fetched:
                 self._bytes += fetched.size
         return True
 
-    def run_above(self, height: int, limit: int) -> Sequence[Fetched]:
+    def run_above(self, height: int, limit: int) -> Sequence[FetchedBlock]:
         """The fetched blocks from height + 1 on without a gap, at most so many; lower ones are dropped."""
         self.forget_to(height)
-        run: list[Fetched] = []
+        run: list[FetchedBlock] = []
         while len(run) < limit and height + 1 + len(run) in self._fetched:
             run.append(self._fetched[height + 1 + len(run)])
         return run

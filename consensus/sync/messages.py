@@ -14,9 +14,9 @@ from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32
 from consensus.blocks.store import Stored
-from consensus.light.client import LightBlock
+from consensus.light_client import LightBlock
 from consensus.messages import Envelope, MessageKind
-from consensus.sending.own import EnvelopeSigner, seal_body
+from consensus.signing import EnvelopeSigner, seal_body
 
 MANIFEST_TAG = "crossclear/snapshot-manifest/v1"
 FORMAT = 1

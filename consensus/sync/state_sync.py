@@ -18,7 +18,7 @@ from clearing.base.ids import Hash32
 from clearing.base.merkle import EMPTY, ROOT_TAG, leaf_hash, node_hash, verify_merkle_proof
 from clearing.base.validators import ValidatorSet
 from consensus.codes import ConsensusCode
-from consensus.light.client import LightBlock, LightVerifier, check_block
+from consensus.light_client import LightBlock, LightVerifier, check_block
 from consensus.sync.messages import CHUNK_BYTES, FORMAT, OFFERS_MAX, ChunkResponse, Manifest
 
 

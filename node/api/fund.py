@@ -1,23 +1,23 @@
-"""The routes of the default fund: what it is made of, and the opening of the account that holds it.
-
-Rule: both are public. An epoch's file is read in a worker thread, so that consensus does not wait.
-"""
+"""The default fund out of the decided state: its size, contributions, and the opening of the account that holds it."""
 
 from clearing.base.errors import Rejected
 from clearing.base.ids import FUND_ACCOUNT
-from node.api.fund_shapes import FundOpening
-from node.api.handlers import Call
-from node.api.problems import ApiRefusal
-from node.api.workers import run_in_worker
-from node.codes import NodeCode
+from clearing.context.member_status import member_status
+from clearing.default_fund.contributions import current_fund_size
+from clearing.schema.records.default import ContributionRecord
+from clearing.schema.terms.default import FundSizing
+from clearing.state.state import State
+from member.api.proofs import FundOpening, FundPart, FundScenario, FundView
+from member.codes import NodeCode
+from node.api.calls import ApiCall, ApiRefusal, run_in_worker
 
 
-def fund(call: Call) -> object:
+def fund(call: ApiCall) -> object:
     """Size, composition, calls."""
     return call.view.fund()
 
 
-async def opening(call: Call) -> object:
+async def opening(call: ApiCall) -> object:
     """Seed and holdings of the fund's account; 404 for an epoch that is not kept or has no fund, 501 where none is."""
     text = call.parameters["epoch"]
     question = call.view.inclusion(FUND_ACCOUNT, None if text == "latest" else int(text))
@@ -32,4 +32,42 @@ async def opening(call: Call) -> object:
         account=found.account,
         seed=found.seed.hex(),
         holdings={name: str(amount) for name, amount in found.holdings.items()},
+    )
+
+
+def fund_of(state: State) -> FundView:
+    """The whole fund; linear in the members."""
+    size, terms = current_fund_size(state), state.terms.crisis.fund
+    parts = tuple(_part(state, member, record) for member, record in state.contributions.ordered())
+    names = [each.name for each in state.terms.risk.stress]
+    return FundView(
+        height=state.now.height,
+        cash_group=size.cash_group or terms.cash_group,
+        epoch=size.epoch,
+        sized_at=size.height,
+        sizing=FundSizing(terms.sizing).name.lower(),
+        scenarios=tuple(
+            FundScenario(name=name, cover_two_micros=str(two), largest_or_next_two_micros=str(other))
+            for name, (two, other) in zip(names, size.asked, strict=False)
+        ),
+        house_micros=str(size.house_micros),
+        sizes_micros=tuple(map(str, size.sizes)),
+        target_micros=str(size.target),
+        minimum_micros=str(terms.minimum_micros),
+        total_micros=str(sum(record.micros for _, record in state.contributions.ordered())),
+        parts=parts,
+    )
+
+
+def _part(state: State, member: int, record: ContributionRecord) -> FundPart:
+    return FundPart(
+        member=member,
+        micros=str(record.micros),
+        required_micros=str(record.required),
+        exposure_micros=str(record.exposure),
+        called_micros=str(record.called),
+        deadline=record.deadline,
+        lapsed=record.lapsed,
+        returned_at=record.return_height,
+        status=member_status(state, member).name.lower(),
     )

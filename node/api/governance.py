@@ -1,29 +1,52 @@
-"""Routes of governance.
+"""Governance out of the decided state: proposals, amendments, halts, and what a proposal would do to own accounts."""
 
-Rule: what is in blocks anybody may read; what a proposal would do, a member is told of its own accounts. Trying one
-out builds risk arrays anew, so the node does it for one asker at a time, and the next only a second after.
-"""
+from collections.abc import Collection
 
 from starlette.responses import Response
 
-from clearing.genesis import Genesis, genesis_to_json
-from node.api.handlers import Call
-from node.api.light import Turnstile
-from node.api.problems import ApiRefusal
-from node.codes import NodeCode
+from clearing.base.codec import encode
+from clearing.base.errors import Rejected
+from clearing.genesis.json import genesis_to_json
+from clearing.governance.certified_amendments import certify_amendments, write_amendments
+from clearing.governance.dry_run import AccountStanding, AmendmentEffect, amendment_impact
+from clearing.governance.votes import tally_votes, voting_set
+from clearing.schema.records.governance import AmendmentRecord, GovernanceCounters, ProposalRecord, ProposalStage
+from clearing.schema.requests.amendments import Amendment, TermsAmendment
+from clearing.schema.terms.genesis import Genesis
+from clearing.state.ledger import can_hold
+from clearing.state.state import State
+from consensus.light_client import LightBlock
+from member.api.governance import (
+    AccountEffectView,
+    AccountStandingView,
+    AmendmentView,
+    BallotView,
+    EffectView,
+    GovernanceView,
+    HaltView,
+    PlaceView,
+    ProposalView,
+    StruckView,
+)
+from member.api.types import hexed
+from member.codes import NodeCode
+from member.signing.governance import after_json, kind_of, present_json
+from node.api.calls import ApiCall, ApiRefusal, Turnstile
 
 EFFECT_EVERY_S = 1.0
+
 _turnstile = Turnstile(EFFECT_EVERY_S)
+
 _written: list[tuple[Genesis, bytes]] = []
 """The newest terms that were asked for, and their JSON."""
 
 
-def governance(call: Call) -> object:
+def governance(call: ApiCall) -> object:
     """Proposals, amendments, halts."""
     return call.view.governance()
 
 
-def terms(call: Call) -> Response:
+def terms(call: ApiCall) -> Response:
     """Genesis as amended; written once for each terms, for it may be long and anybody may ask."""
     genesis = call.view.terms()
     if not _written or _written[0][0] is not genesis:
@@ -31,7 +54,7 @@ def terms(call: Call) -> Response:
     return Response(_written[0][1], media_type="application/json")
 
 
-def amendments(call: Call) -> Response:
+def amendments(call: ApiCall) -> Response:
     """All amendments, certified."""
     found = call.view.amendments()
     if found is None:
@@ -39,7 +62,7 @@ def amendments(call: Call) -> Response:
     return Response(found, media_type="application/octet-stream")
 
 
-def effect(call: Call) -> object:
+def effect(call: ApiCall) -> object:
     """What a proposal would do to the accounts of who asks."""
     wait_ms = _turnstile.wait_ms()
     if wait_ms:
@@ -50,3 +73,138 @@ def effect(call: Call) -> object:
     if found is None:
         raise ApiRefusal(404, NodeCode.API_NOT_FOUND, "proposal", number=call.parameters["number"])
     return found
+
+
+AMENDMENTS_SHOWN = 100
+
+
+def governance_of(state: State) -> GovernanceView:
+    """Proposals under way, amendments, halts, detached vaults."""
+    terms, clock = state.terms.genesis.crisis.governance, state.governance.get(0) or GovernanceCounters()
+    newest = range(max(clock.amendments - AMENDMENTS_SHOWN, 0) + 1, clock.amendments + 1)
+    open_ones = [(key, held) for key, held in state.proposals.ordered() if held.stage is not ProposalStage.CLOSED]
+    return GovernanceView(
+        network=hexed(state.terms.network),
+        height=state.now.height,
+        time_ms=state.now.time_ms,
+        enabled=terms.enabled,
+        vote_ms=terms.vote_ms,
+        timelock_ms=terms.timelock_ms,
+        timelock_floor_ms=terms.timelock_floor_ms,
+        proposals=tuple(
+            _proposal(state, key, held) for key, held in sorted(open_ones, key=lambda each: each[1].number)
+        ),
+        amendments_count=clock.amendments,
+        amendments=tuple(_amendment(number, state.amendments[number]) for number in newest),
+        head=hexed(clock.head),
+        halts=tuple(
+            HaltView(instrument=instrument, until_height=held.until_height, halts=held.number)
+            for instrument, held in state.halts.ordered()
+        ),
+        struck=tuple(
+            StruckView(chain_id=chain_id, vault=hexed(vault), height=held.height)
+            for (chain_id, vault), held in state.struck.ordered()
+        ),
+    )
+
+
+def proposal_numbered(state: State, number: int) -> Amendment | None:
+    """What proposal `number` would change; None when it is not under way."""
+    found = (held.amendment for _, held in state.proposals.ordered() if held.number == number)
+    return next(found, None)
+
+
+def amendments_file(state: State, block: LightBlock | None) -> bytes | None:
+    """All amendments, certified by this block; None before anything was proposed, or while the state is another's."""
+    if block is None or state.governance.get(0) is None or block.header.module_roots != state.module_roots():
+        return None
+    return write_amendments(certify_amendments(state, block.header, block.certificate, block.validators))
+
+
+def effect_on_member(state: State, number: int, address: bytes) -> EffectView | None:
+    """What a proposal would do to all accounts of the member with this key; None when it is not under way."""
+    amendment = proposal_numbered(state, number)
+    member = next((each for each, record in state.members.ordered() if record.trade_address == address), None)
+    if amendment is None or member is None:
+        return None
+    accounts = [each for each, record in state.accounts.ordered() if record.member == member]
+    return effect_of(state, number, amendment, [each for each in accounts if can_hold(state, each)])
+
+
+def effect_of(state: State, number: int, amendment: Amendment, accounts: Collection[int]) -> EffectView:
+    """What it would do to these accounts now."""
+    found = amendment_impact(state, amendment, accounts)
+    if isinstance(found, Rejected):
+        return EffectView(proposal=number, height=state.now.height, refusal=str(found), accounts=())
+    return EffectView(
+        proposal=number, height=found.height, refusal="", accounts=tuple(effect_view(each) for each in found.accounts)
+    )
+
+
+def effect_view(effect: AmendmentEffect) -> AccountEffectView:
+    """One account."""
+    return AccountEffectView(
+        account=effect.account, before=_standing_view(effect.before), after=_standing_view(effect.after)
+    )
+
+
+def _standing_view(standing: AccountStanding) -> AccountStandingView:
+    return AccountStandingView(
+        equity=str(standing.equity),
+        initial=str(standing.initial),
+        maintenance=str(standing.maintenance),
+        called=not standing.initial_ok,
+        liquidated=not standing.maintenance_ok,
+    )
+
+
+def _proposal(state: State, key: bytes, held: ProposalRecord) -> ProposalView:
+    counted, amendment = tally_votes(state, held.number), held.amendment
+    powers = {each.envelope_key: each.power for each in voting_set(state).validators}
+    ballots = [
+        BallotView(envelope_key=hexed(voter), approve=vote.approve, revision=vote.revision, power=powers.get(voter, 0))
+        for (number, voter), vote in state.votes.ordered()
+        if number == held.number
+    ]
+    return ProposalView(
+        number=held.number,
+        hash=hexed(key),
+        kind=kind_of(amendment) if amendment is not None else "",
+        amendment="0x" + (encode(amendment).hex() if amendment is not None else ""),
+        places=places_of(state.terms.genesis, amendment) if amendment is not None else (),
+        reason=held.reason,
+        proposer=hexed(held.proposer) if any(held.proposer) else "house",
+        seat=held.seat,
+        not_after_ms=held.not_after_ms,
+        agreed=held.stage is ProposalStage.AGREED,
+        made_at=held.made_height,
+        vote_until_ms=held.vote_until_ms,
+        effective_ms=held.effective_ms,
+        approving=counted.approving,
+        rejecting=counted.rejecting,
+        total=counted.total,
+        ballots=tuple(ballots),
+    )
+
+
+def places_of(genesis: Genesis, amendment: Amendment) -> tuple[PlaceView, ...]:
+    """What an amendment of the terms changes, present and future values in JSON."""
+    if not isinstance(amendment, TermsAmendment):
+        return ()
+    return tuple(
+        PlaceView(path=each.path, present=present_json(genesis, each.path), after=after_json(each))
+        for each in amendment.changes
+    )
+
+
+def _amendment(number: int, held: AmendmentRecord) -> AmendmentView:
+    changes = held.amendment.changes if isinstance(held.amendment, TermsAmendment) else ()
+    return AmendmentView(
+        number=number,
+        height=held.height,
+        time_ms=held.time_ms,
+        proposal=hexed(held.proposal),
+        kind=kind_of(held.amendment),
+        paths=tuple(each.path for each in changes),
+        head=hexed(held.head),
+    )

@@ -6,50 +6,30 @@ decided heights only. The API decides who may see what; the view answers for any
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 from clearing.base.errors import Rejected
 from clearing.base.ids import NetworkId
-from clearing.explanation import MarginInputs
-from clearing.receipts import Receipt
-from clearing.transactions import Transaction
+from clearing.margin_explanation import MarginInputs
+from clearing.schema.blocks.transaction import Transaction
 from consensus.application import Misbehaviour
-from consensus.light.attack import LightClientAttack
-from consensus.light.client import LightBlock
-from node.api.crisis_shapes import DefaultUnderWay, InstrumentTicks, SliceSale
-from node.api.fund_shapes import FundView
-from node.api.shapes import AccountView, Check, HeaderView, PackageLine, StateView
-from node.api.trading_shapes import TradingView
-from node.api.validator_shapes import ValidatorsView
-from node.api.withdrawal_shapes import WithdrawalsView
+from consensus.evidence.attack import LightClientAttack
+from consensus.light_client import LightBlock
+from member.api.accounts import AccountView, TradingView, WithdrawalsView
+from member.api.chain import HeaderView, ValidatorsView
+from member.api.proofs import FundView, PackageLine
+from member.api.receipts import DefaultUnderWay, InstrumentTicks, ReceiptAt, Series, SliceSale
+from member.api.state import Check, StateView
 from node.pool.mempool import Accepted
 
 if TYPE_CHECKING:
-    from clearing.genesis import Genesis
-    from node.api.governance_shapes import EffectView, GovernanceView
-    from node.epochs.own_exits import ExitQuestion
-    from node.epochs.own_holdings import OwnQuestion
-    from node.explaining.concerned import Masks
-    from node.p2p.status import PeerStatus
-    from node.statements.statement import StatementInputs
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptAt:
-    """One receipt and its place."""
-
-    height: int
-    index: int
-    receipt: Receipt
-
-
-class Series(IntEnum):
-    """Receipts that all members may read, masked. The numbers stand beside account numbers in the store."""
-
-    LIQUIDATIONS = -1
-    DEFAULTS = -2
-    FUND = -3
+    from clearing.schema.terms.genesis import Genesis
+    from member.api.governance import EffectView, GovernanceView
+    from member.explaining.masking import Masks
+    from member.statements.statement import StatementInputs
+    from node.epochs.exits import ExitQuestion
+    from node.epochs.holdings import HoldingsQuestion
+    from node.p2p.peers import PeerStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +142,7 @@ class NodeView(Protocol):
         """Defaults that have not ended."""
         ...
 
-    def inclusion(self, account: int, epoch: int | None) -> "OwnQuestion | Rejected":
+    def inclusion(self, account: int, epoch: int | None) -> "HoldingsQuestion | Rejected":
         """What to read of an account at an epoch, by default the newest package's. Rejected: nothing is kept here."""
         ...
 

@@ -15,15 +15,16 @@ from clearing.base.errors import Bug, CrossclearError
 from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
-from clearing.margin.snapshot import RiskSnapshot, RiskStatement
+from clearing.margin.statement.snapshot import RiskSnapshot, RiskStatement
 from consensus.blocks.store import BlockStore, load_committed
 from consensus.messages import CommittedBlock
 from consensus.outputs import Decided
 from node.epochs.service import EpochService, write_package
 from node.store.store import Store
-from proofs.package import attach_custody
-from proofs.shard_workers import Progress
-from proofs.verify import Verdict, verify_package
+from proofs.epoch.package import attach_custody
+from proofs.epoch.workers import ProofProgress
+from proofs.verify.verdict import Verdict
+from proofs.verify.verifier import verify_package
 
 WAITING_MAX = 8
 CustodyOf = Callable[[RiskStatement], Awaitable[tuple[BlockEvidence, ...]]]
@@ -109,7 +110,7 @@ class PackageService:
         log.error("epoch not proven", epoch=snapshot.statement.epoch, height=header.height, error=error)
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> ProofProgress:
         """How far the proof under way is, in rounds of accounts."""
         return self._epochs.progress
 

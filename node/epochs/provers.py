@@ -16,10 +16,10 @@ from clearing.base.certificate import Certificate
 from clearing.base.errors import LocalFault
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
-from clearing.margin.snapshot import RiskSnapshot
-from node.codes import NodeCode
-from proofs.prover_pool import EpochProver, LocalProverPool
-from proofs.shard_workers import Progress
+from clearing.margin.statement.snapshot import RiskSnapshot
+from member.codes import NodeCode
+from proofs.epoch.pool import EpochProver, LocalProverPool
+from proofs.epoch.workers import ProofProgress
 
 ATTEMPTS_MAX = 3
 T = TypeVar("T")
@@ -28,7 +28,7 @@ Job = Callable[[EpochProver], Future[T]]
 log = structlog.get_logger(__name__)
 
 
-class SteadyPool:
+class RestartingPool:
     """A pool of workers that is made anew whenever it breaks."""
 
     def __init__(self, make: Callable[[], EpochProver]) -> None:
@@ -44,7 +44,7 @@ class SteadyPool:
         return outcome
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> ProofProgress:
         """Of the pool that there is now."""
         return self._pool.progress
 
@@ -109,8 +109,8 @@ class NodeProver:
     """Implements `EpochProver`: a worker for commitments, and one that spreads a proof over `workers` processes."""
 
     def __init__(self, workers: int = 1, make: Callable[[int], EpochProver] = LocalProverPool) -> None:
-        self._commits = SteadyPool(lambda: make(1))
-        self._proofs = SteadyPool(lambda: make(workers))
+        self._commits = RestartingPool(lambda: make(1))
+        self._proofs = RestartingPool(lambda: make(workers))
 
     def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":
         """See `EpochProver`."""
@@ -128,7 +128,7 @@ class NodeProver:
         return self._proofs.run(lambda pool: pool.prove(snapshot, seeds, header, certificate, validators))
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> ProofProgress:
         """See `EpochProver`."""
         return self._proofs.progress
 

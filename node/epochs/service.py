@@ -20,15 +20,15 @@ from clearing.base.hashing import sha256, tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.base.validators import ValidatorSet
-from clearing.epoch import take_snapshot
-from clearing.margin.snapshot import RiskSnapshot
+from clearing.epochs.snapshot import take_snapshot
+from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.state.state import State
-from node.codes import NodeCode
-from node.store.files import write_whole
+from member.codes import NodeCode
+from member.durable_files import write_whole
 from node.store.records import PackageRecord
-from proofs.package import SUFFIX, commitments_root
-from proofs.prover_pool import EpochProver
-from proofs.shard_workers import Progress
+from proofs.epoch.package import SUFFIX, commitments_root
+from proofs.epoch.pool import EpochProver
+from proofs.epoch.workers import ProofProgress
 
 SEED_TAG = "crossclear/account-seed/v1"
 COMMIT_SECONDS_MAX = 60.0
@@ -67,14 +67,14 @@ class AccountSeeds(dict[int, bytes]):
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _WaitingEpoch:
     snapshot: RiskSnapshot
     commitments: "Future[tuple[tuple[int, bytes], ...]] | None" = None
     """None until a worker was asked."""
 
 
 class EpochService:
-    """Implements `node.application.EpochCommitments`."""
+    """Implements `node.agreement.application.EpochCommitments`."""
 
     def __init__(
         self,
@@ -89,13 +89,13 @@ class EpochService:
         self._delay = delay
         self._own_key = own_key
         self._carried: tuple[Hash32, int] = (ZERO_HASH, 0)
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_WaitingEpoch] = []
         self._provable: dict[int, RiskSnapshot] = {}
         self._follows = False
         """Whether the last root was taken from a certified header."""
         if record is not None:
             self._carried = (Hash32(record.root), record.height)
-            self._waiting = [_Waiting(snapshot) for snapshot in record.waiting]
+            self._waiting = [_WaitingEpoch(snapshot) for snapshot in record.waiting]
             for each in self._waiting:
                 self._begin(each)
 
@@ -103,7 +103,7 @@ class EpochService:
         """Take the snapshot and begin to commit it."""
         snapshot = take_snapshot(state)
         log.info("epoch snapshot", height=height, epoch=epoch, accounts=len(snapshot.accounts))
-        self._waiting.append(_Waiting(snapshot))
+        self._waiting.append(_WaitingEpoch(snapshot))
         if not self._follows:
             self._begin(self._waiting[-1])
 
@@ -166,7 +166,7 @@ class EpochService:
         return self._provable.pop(height, None)
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> ProofProgress:
         """How far the proof under way is."""
         return self._prover.progress
 
@@ -185,7 +185,7 @@ class EpochService:
         seeds = self._seeds_of(snapshot)
         return await _outcome(self._prover.prove(snapshot, seeds, header, certificate, validators), tell)
 
-    def _finished(self, waiting: _Waiting) -> tuple[tuple[int, bytes], ...]:
+    def _finished(self, waiting: _WaitingEpoch) -> tuple[tuple[int, bytes], ...]:
         height, future = waiting.snapshot.statement.height, self._begin(waiting)
         if not future.done():
             log.warning("a header waits for commitments", height=height)
@@ -200,7 +200,7 @@ class EpochService:
         """Those that a worker process needs, and no others."""
         return {each.account: self._seeds[each.account] for each in snapshot.accounts}
 
-    def _begin(self, waiting: _Waiting) -> "Future[tuple[tuple[int, bytes], ...]]":
+    def _begin(self, waiting: _WaitingEpoch) -> "Future[tuple[tuple[int, bytes], ...]]":
         """Ask a worker, once."""
         if waiting.commitments is None:
             waiting.commitments = self._prover.commit(waiting.snapshot, self._seeds_of(waiting.snapshot))

@@ -11,10 +11,9 @@ import trio
 
 from clearing.base.codec import U63, Wire, decode, encode
 from clearing.base.errors import CrossclearError, RemoteFault
-from clearing.extension import REPORTS_MAX, PriceReport
-from node.gossip import carries
+from clearing.schema.blocks.vote_extension import REPORTS_MAX, PriceReport
 from node.oracle.source import PriceSource, Quote
-from node.p2p.network import Incoming, Network, Topic
+from node.p2p.network import Incoming, Network, Topic, carries
 
 GOSSIP_BYTES_MAX = 2048
 U32_MAX, U63_MAX = 2**32 - 1, 2**63 - 1

@@ -1,14 +1,23 @@
-"""`NetworkConfig`: who we are, where we listen, whom we let in.
+"""`NetworkConfig`: who we are, where we listen, whom we let in; the first message of a connection; the pre-shared key.
 
-Rule: the allow-list is the peers' keys; an address is only where to dial, identity is proved by the noise handshake.
+Rule: a peer of another network or protocol version is refused by name; strangers without the pre-shared key cannot
+begin a handshake.
 """
 
+import re
+import secrets
 from dataclasses import dataclass
+from pathlib import Path
 
 from clearing.base import ed25519
-from clearing.base.errors import LocalFault
+from clearing.base.codec import U32, Bytes32, Wire, decode
+from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
+from clearing.base.ids import NetworkId
+from member.codes import NodeCode
+from member.keys.secret_files import read_secret, write_secret
+from node.config import NodeConfig
 from node.p2p.codes import P2pCode
-from node.p2p.hello import PROTOCOL_VERSION
+from node.signer.node_keys import NodeKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +27,9 @@ class Peer:
     key: bytes
     host: str = "127.0.0.1"
     port: int = 0
+
+
+PROTOCOL_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -62,3 +74,64 @@ class NetworkConfig:
             raise LocalFault(P2pCode.BAD_CONFIG, "peers", why="keys are 32 bytes, different, and not our own")
         if any(len(key) != 32 for key in self.observers) or self.key in self.observers:
             raise LocalFault(P2pCode.BAD_CONFIG, "observers", why="keys are 32 bytes, and not our own")
+
+
+HELLO_BYTES_MAX = 256
+
+
+class PeerHello(Wire, frozen=True):
+    """Fields may only be added with a new version: the first stays what and where it is."""
+
+    version: U32
+    network: Bytes32
+    boot: Bytes32
+    """Random, once a process: tells a peer that restarted from one that dialed at the same moment as we."""
+
+
+def check_hello(data: bytes, network: bytes, version: int = PROTOCOL_VERSION) -> PeerHello:
+    """Read a peer's hello. Raises RemoteFault BAD_HELLO, WRONG_VERSION or WRONG_NETWORK."""
+    try:
+        hello = decode(data, PeerHello, HELLO_BYTES_MAX)
+    except CrossclearError as fault:
+        raise RemoteFault(P2pCode.BAD_HELLO, "hello", why=str(fault)) from None
+    if hello.version != version:
+        raise RemoteFault(P2pCode.WRONG_VERSION, "hello", theirs=hello.version, ours=version)
+    if hello.network != network:
+        raise RemoteFault(P2pCode.WRONG_NETWORK, "hello", theirs=hello.network, ours=network)
+    return hello
+
+
+_FORM = re.compile(rb"([0-9a-fA-F]{64})\r?\n?")
+
+
+def read_preshared_key(path: Path) -> bytes:
+    """The 32 bytes. Raises LocalFault KEY_MISSING, KEY_PERMISSIONS, KEY_FORMAT."""
+    found = _FORM.fullmatch(read_secret(path))
+    if found is None:
+        raise LocalFault(NodeCode.KEY_FORMAT, str(path), why="64 hexadecimal digits on one line")
+    return bytes.fromhex(found[1].decode())
+
+
+def new_preshared_key() -> bytes:
+    """32 bytes of the operating system's randomness."""
+    return secrets.token_bytes(32)
+
+
+def write_preshared_key(path: Path, key: bytes) -> None:
+    """Write it where none is yet, as `read_preshared_key` reads it. Raises LocalFault KEY_EXISTS, KEY_PERMISSIONS."""
+    write_secret(path, key.hex().encode() + b"\n")
+
+
+def network_config(config: NodeConfig, network: NetworkId, keys: NodeKeys) -> NetworkConfig:
+    """For `LibP2PNetwork`. Raises LocalFault KEY_MISSING, KEY_PERMISSIONS, KEY_FORMAT of a pre-shared key's file."""
+    preshared = config.p2p.preshared_key_file
+    return NetworkConfig(
+        secret=keys.envelope,
+        network=network,
+        peers=tuple(Peer(bytes.fromhex(peer.key), peer.host, peer.port) for peer in config.p2p.peers),
+        host=config.p2p.host,
+        port=config.p2p.port,
+        observers=tuple(bytes.fromhex(observer.key) for observer in config.p2p.observers),
+        preshared_key=read_preshared_key(config.path(preshared)) if preshared else None,
+        gossip_per_second=config.p2p.gossip_per_second,
+    )

@@ -12,11 +12,10 @@ import trio
 
 from clearing.base.errors import LocalFault, RemoteFault
 from node.p2p.codes import P2pCode
-from node.p2p.network import LIMITS, TOPIC_QUEUE, Channel, Incoming, Topic, Validator, check_message
+from node.p2p.network import LIMITS, TOPIC_QUEUE, Incoming, PeerChannel, Topic, Validator, check_message
+from node.p2p.peers import NetworkStats, Roster
 from node.p2p.queues import FairInbox
-from node.p2p.roster import Roster
-from node.p2p.scores import PeerScores, Verdict
-from node.p2p.stats import NetworkStats
+from node.p2p.scores import FaultResponse, PeerScores
 
 Delay = Callable[[bytes, bytes], float]
 """Seconds from sender to receiver, asked once a message."""
@@ -99,7 +98,7 @@ class MemoryNetwork:
         self.stats = NetworkStats()
         self.nursery: trio.Nursery | None = None
         self._hub = hub
-        self._inboxes = {channel: FairInbox(LIMITS[channel], self._lost(channel)) for channel in Channel}
+        self._inboxes = {channel: FairInbox(LIMITS[channel], self._lost(channel)) for channel in PeerChannel}
         self._feeds: dict[Topic, tuple[Validator, trio.MemorySendChannel[Incoming]]] = {}
         self._roster: Roster | None = None
         self.scores = PeerScores()
@@ -114,7 +113,7 @@ class MemoryNetwork:
         """See `Network.report`."""
         if self._roster is None:
             self.scores.admit(self._hub.keys - {self.key})
-        if self.scores.charge(peer, fault, trio.current_time()) is Verdict.BAN:
+        if self.scores.charge(peer, fault, trio.current_time()) is FaultResponse.BAN:
             self.stats.peer(peer).closed[P2pCode.BANNED.label] += 1
 
     def lets_in(self, key: bytes) -> bool:
@@ -128,7 +127,7 @@ class MemoryNetwork:
         """See `Network.peers`."""
         return self._hub.reachable(self.key)
 
-    def send(self, to: bytes, channel: Channel, data: bytes) -> bool:
+    def send(self, to: bytes, channel: PeerChannel, data: bytes) -> bool:
         """See `Network.send`."""
         check_message(channel, data)
         if not self._hub.connected(self.key, to):
@@ -137,7 +136,7 @@ class MemoryNetwork:
         self._hub.carry(self.key, to, lambda network: network.take(self.key, channel, message))
         return True
 
-    def broadcast(self, channel: Channel, data: bytes) -> None:
+    def broadcast(self, channel: PeerChannel, data: bytes) -> None:
         """See `Network.broadcast`."""
         check_message(channel, data)
         for peer in sorted(self.peers):
@@ -151,7 +150,7 @@ class MemoryNetwork:
         for peer in sorted(self.peers):
             self._hub.carry(self.key, peer, lambda network: network.take_gossip(topic, incoming))
 
-    def receive(self, channel: Channel) -> trio.MemoryReceiveChannel[Incoming]:
+    def receive(self, channel: PeerChannel) -> trio.MemoryReceiveChannel[Incoming]:
         """See `Network.receive`."""
         return self._inboxes[channel].consumer
 
@@ -176,7 +175,7 @@ class MemoryNetwork:
                 self.nursery = None
                 self._hub.leave_network(self)
 
-    def take(self, sender: bytes, channel: Channel, data: bytes) -> None:
+    def take(self, sender: bytes, channel: PeerChannel, data: bytes) -> None:
         """A message arrives."""
         self.stats.peer(sender).messages_in[channel.name] += 1
         self._inboxes[channel].put(sender, data)
@@ -196,7 +195,7 @@ class MemoryNetwork:
         except (trio.WouldBlock, trio.BrokenResourceError):
             stats.dropped["consumer"] += 1
 
-    def _lost(self, channel: Channel) -> Callable[[bytes, int], None]:
+    def _lost(self, channel: PeerChannel) -> Callable[[bytes, int], None]:
         def lost(sender: bytes, count: int) -> None:
             self.stats.peer(sender).dropped_in[channel.name] += count
 

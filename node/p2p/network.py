@@ -1,7 +1,6 @@
-"""`Network`: what the rest of the node knows of its peers, and the sizes that everybody keeps.
+"""`Network`: what the rest of the node knows of its peers, the sizes that everybody keeps, and the check of gossip.
 
-Rule: sending never blocks and promises nothing; every queue is bounded and tells what it drops. A sender's key is
-authenticated by the transport (direct) or by the message's signature (gossip), never by what the message says.
+Rule: a gossip message is the canonical bytes of the type that its topic carries, or it is refused.
 """
 
 from collections.abc import Callable, Collection
@@ -11,11 +10,12 @@ from typing import Protocol
 
 import trio
 
+from clearing.base.codec import Wire, decode
 from clearing.base.errors import LocalFault, RemoteFault
 from node.p2p.codes import P2pCode
 
 
-class Channel(IntEnum):
+class PeerChannel(IntEnum):
     """A direct stream, one long-lived for each peer and channel. In order, without loss while connected."""
 
     CONSENSUS = 1
@@ -55,12 +55,12 @@ class ChannelLimits:
     """How many seconds' worth of them may come at once."""
 
 
-LIMITS: dict[Channel, ChannelLimits] = {
+LIMITS: dict[PeerChannel, ChannelLimits] = {
     # An old vote is worth less than a new one; a half-received batch is worth nothing. Of 32 validators who all talk to
     # all at 20 heights a second, each sends some 150 messages a second; a burst is what waited while one stood still.
-    Channel.CONSENSUS: ChannelLimits(256 << 10, 4096, 8 << 20, Overflow.DROP_OLDEST, 500, 4 << 10, 3.0),
-    Channel.DATA: ChannelLimits(8 << 20, 1024, 32 << 20, Overflow.REFUSE_NEWEST, 1000, 64 << 10),
-    Channel.SYNC: ChannelLimits(8 << 20, 256, 32 << 20, Overflow.REFUSE_NEWEST, 1000, 64 << 10),
+    PeerChannel.CONSENSUS: ChannelLimits(256 << 10, 4096, 8 << 20, Overflow.DROP_OLDEST, 500, 4 << 10, 3.0),
+    PeerChannel.DATA: ChannelLimits(8 << 20, 1024, 32 << 20, Overflow.REFUSE_NEWEST, 1000, 64 << 10),
+    PeerChannel.SYNC: ChannelLimits(8 << 20, 256, 32 << 20, Overflow.REFUSE_NEWEST, 1000, 64 << 10),
 }
 
 TOPIC_MESSAGE_BYTES = 64 << 10
@@ -82,9 +82,9 @@ Validator = Callable[[Incoming], bool]
 """Whether a gossip message may be delivered and passed on. Synchronous and quick: it runs in the reader."""
 
 
-def check_message(to: Channel | Topic, data: bytes) -> None:
+def check_message(to: PeerChannel | Topic, data: bytes) -> None:
     """Raises LocalFault OVERSIZE_MESSAGE above the limit of the channel or topic."""
-    limit = LIMITS[to].message_bytes if isinstance(to, Channel) else TOPIC_MESSAGE_BYTES
+    limit = LIMITS[to].message_bytes if isinstance(to, PeerChannel) else TOPIC_MESSAGE_BYTES
     if len(data) > limit:
         raise LocalFault(P2pCode.OVERSIZE_MESSAGE, to.name, bytes=len(data), limit=limit)
 
@@ -97,14 +97,14 @@ class Network(Protocol):
         """Envelope keys of the connected peers."""
         ...
 
-    def send(self, to: bytes, channel: Channel, data: bytes) -> bool:
+    def send(self, to: bytes, channel: PeerChannel, data: bytes) -> bool:
         """Queue a message for one peer; never blocks. False when it is not connected or its queue refuses.
 
         Raises LocalFault OVERSIZE_MESSAGE above the channel's limit.
         """
         ...
 
-    def broadcast(self, channel: Channel, data: bytes) -> None:
+    def broadcast(self, channel: PeerChannel, data: bytes) -> None:
         """Queue a message for every connected peer, not for oneself. Raises LocalFault OVERSIZE_MESSAGE."""
         ...
 
@@ -112,7 +112,7 @@ class Network(Protocol):
         """Queue a gossip message, not delivered to oneself; never blocks. Raises LocalFault OVERSIZE_MESSAGE."""
         ...
 
-    def receive(self, channel: Channel) -> trio.MemoryReceiveChannel[Incoming]:
+    def receive(self, channel: PeerChannel) -> trio.MemoryReceiveChannel[Incoming]:
         """The messages of a channel from all peers. One consumer."""
         ...
 
@@ -134,3 +134,16 @@ class Network(Protocol):
         Reports about keys that may not connect are ignored.
         """
         ...
+
+
+def carries(kind: type[Wire], limit: int) -> Validator:
+    """A validator that lets through what decodes as `kind` within `limit` bytes."""
+
+    def valid(message: Incoming) -> bool:
+        try:
+            decode(message.data, kind, limit)
+        except RemoteFault:
+            return False
+        return True
+
+    return valid

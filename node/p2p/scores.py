@@ -1,8 +1,9 @@
-"""`PeerScores`: what each peer did wrong lately, and whom we leave alone for a while because of it.
+"""`PeerScores`: what each peer did wrong lately, what each fault costs, and who is banned for how long.
 
-Rule: time is handed in; points halve with time, a ban ends by itself, and never more than a third of the validators is
-banned at one moment: whoever finds more liars than that is more likely wrong itself, and would cut itself off. Nothing
-is kept over a restart: a ban is short, and a liar earns the next one with its next lies.
+Rule: only what a peer did itself, provably, is dear; what may come of being late, behind or of another version is
+cheap; a broken path costs nothing. Time is handed in; points halve with time, a ban ends by itself, and never more than
+a third of the validators is banned at one moment: whoever finds more liars than that is more likely wrong itself.
+Nothing is kept over a restart.
 """
 
 from collections import Counter
@@ -10,22 +11,30 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum
 
-from clearing.base.errors import CrossclearError
-from node.p2p.penalties import points_of
+from clearing.base.errors import BaseCode, CodeBook, CrossclearError
+from consensus.codes import ConsensusCode
+from node.p2p.codes import P2pCode
 
 PERFECT = 100
 """A score is this less the points, never under 0."""
+
 DISCONNECT_POINTS = 50
+
 BAN_POINTS = 100
+
 HALF_LIFE_SECONDS = 60.0
+
 BAN_SECONDS_FIRST = 10.0
+
 BAN_SECONDS_MAX_VALIDATOR = 300.0
+
 BAN_SECONDS_MAX_OBSERVER = 3600.0
+
 FORGIVEN_SECONDS = 3600.0
 """After so long without a ban the next one is short again."""
 
 
-class Verdict(Enum):
+class FaultResponse(Enum):
     """What follows from one more fault."""
 
     KEEP = "keep"
@@ -63,20 +72,24 @@ class PeerScores:
         everybody = self._validators | frozenset(others)
         self._records = {key: self._records.get(key) or PeerRecord() for key in sorted(everybody)}
 
-    def charge(self, key: bytes, fault: CrossclearError, now: float) -> Verdict:
+    def charge(self, key: bytes, fault: CrossclearError, now: float) -> FaultResponse:
         """Count a fault at `now` seconds of a steady clock; one of who is not admitted or banned changes nothing."""
         record = self._records.get(key)
         if record is None:
-            return Verdict.KEEP
+            return FaultResponse.KEEP
         record.faults[fault.code.label] += 1
         record.last_fault = str(fault)
         if now < record.banned_until:
-            return Verdict.KEEP
+            return FaultResponse.KEEP
         before = self._points(record, now)
         record.points, record.at = before + points_of(fault.code), now
         if round(record.points) >= BAN_POINTS:
             return self._ban(key, record, now)
-        return Verdict.DISCONNECT if round(before) < DISCONNECT_POINTS <= round(record.points) else Verdict.KEEP
+        return (
+            FaultResponse.DISCONNECT
+            if round(before) < DISCONNECT_POINTS <= round(record.points)
+            else FaultResponse.KEEP
+        )
 
     def score(self, key: bytes, now: float) -> int:
         """From `PERFECT` down to 0, where a ban begins."""
@@ -95,7 +108,7 @@ class PeerScores:
     def _points(self, record: PeerRecord, now: float) -> float:
         return float(record.points * 0.5 ** (max(0.0, now - record.at) / HALF_LIFE_SECONDS))
 
-    def _ban(self, key: bytes, record: PeerRecord, now: float) -> Verdict:
+    def _ban(self, key: bytes, record: PeerRecord, now: float) -> FaultResponse:
         record.points = DISCONNECT_POINTS - 1  # comes back on probation
         validator = key in self._validators
         if validator:
@@ -103,7 +116,7 @@ class PeerScores:
             # We are one of them: of n validators, len + 1, fewer than a third may be faulty.
             if banned >= len(self._validators) // 3:
                 record.spared += 1
-                return Verdict.DISCONNECT
+                return FaultResponse.DISCONNECT
         if now - record.banned_until > FORGIVEN_SECONDS:
             record.bans_in_a_row = 0
         longest = BAN_SECONDS_MAX_VALIDATOR if validator else BAN_SECONDS_MAX_OBSERVER
@@ -111,4 +124,52 @@ class PeerScores:
         record.bans += 1
         record.bans_in_a_row += 1
         record.banned_until = record.at = now + seconds
-        return Verdict.BAN
+        return FaultResponse.BAN
+
+
+DEFAULT_POINTS = 10
+
+PROVABLE = 100
+"""Signed by the peer itself, and forbidden: one is enough."""
+
+FORGED = 50
+"""No honest program sends it to us over its own connection."""
+
+NONSENSE = 25
+
+STALE = 1
+"""Honest peers send it when sets, heights or versions differ for a moment."""
+
+POINTS: dict[CodeBook, int] = {
+    ConsensusCode.DOUBLE_SIGN: PROVABLE,
+    ConsensusCode.BAD_SHARE: FORGED,
+    ConsensusCode.BAD_ENVELOPE: FORGED,
+    ConsensusCode.WRONG_HEIGHT: STALE,
+    ConsensusCode.WRONG_ROUND: STALE,
+    ConsensusCode.NOT_A_VALIDATOR: STALE,
+    ConsensusCode.WRONG_PROPOSER: STALE,
+    BaseCode.MALFORMED: NONSENSE,
+    BaseCode.NON_CANONICAL: NONSENSE,
+    BaseCode.OVERSIZE: NONSENSE,
+    BaseCode.BAD_POINT: NONSENSE,
+    BaseCode.WRONG_VALIDATOR_SET: STALE,
+    P2pCode.OVERSIZE_FRAME: FORGED,
+    P2pCode.UNEXPECTED_STREAM: NONSENSE,
+    P2pCode.FLOOD: NONSENSE,
+    P2pCode.BAD_GOSSIP: DEFAULT_POINTS,
+    P2pCode.HEARTBEAT_LOST: 0,
+    P2pCode.WRITE_STALLED: 0,
+    P2pCode.HANDSHAKE_TIMEOUT: 0,
+    P2pCode.STREAM_ENDED: 0,
+    P2pCode.REPLACED: 0,
+    P2pCode.MISBEHAVED: 0,
+    P2pCode.BANNED: 0,
+    P2pCode.NO_LONGER_ADMITTED: 0,
+    P2pCode.WRONG_NETWORK: 0,
+    P2pCode.WRONG_VERSION: 0,
+}
+
+
+def points_of(code: CodeBook) -> int:
+    """The points that one fault of this code costs."""
+    return POINTS.get(code, DEFAULT_POINTS)

@@ -8,7 +8,7 @@ their content.
 
 from typing import Protocol
 
-from clearing.transactions import Transaction
+from clearing.schema.blocks.transaction import Transaction
 
 EXECUTION_SHARE = 0.2
 """Of the propose timeout: the proposer executes, then all others at once, on cores that they may share."""
@@ -73,7 +73,7 @@ class SizedPool(Protocol):
 
 
 class BudgetedPool:
-    """Implements `node.application.TransactionPool`: the pool as far as the budget goes."""
+    """Implements `node.agreement.application.TransactionPool`: the pool as far as the budget goes."""
 
     def __init__(self, pool: SizedPool, budget: BlockBudget) -> None:
         self._pool = pool

@@ -10,27 +10,27 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from clearing.accounts.signatories import Signatory, Signer, accounts_of, signatories
+from clearing.accounts.signatories import Signatory, SignatoryRole, accounts_of, signatories
 from clearing.base import secp256k1
 from clearing.base.codec import Wire, decode, encode
 from clearing.base.errors import BaseCode, Detail, Rejected, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.ids import Hash32, NetworkId
-from clearing.codes import ClearingCode, reject
-from clearing.governance.admission import Ruling
-from clearing.governance.requests import PROPOSAL_BYTES_MAX, GovernanceProposal, GovernanceVote
-from clearing.transactions import Transaction, bytes_max
-from clearing.validators.requests import CHANGE_BYTES_MAX, ValidatorChange
-from node.codes import NodeCode
+from clearing.governance.proposals import AdmittedRequest
+from clearing.schema.blocks.transaction import Transaction, transaction_bytes_max
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.requests.governance import PROPOSAL_BYTES_MAX, GovernanceProposal, GovernanceVote
+from clearing.schema.requests.validators import CHANGE_BYTES_MAX, ValidatorChange
+from member.codes import NodeCode
 
 DONE_MAX = 1 << 17
 _EXPIRIES_SLACK = 4096
 _UNKNOWN = {
-    Signer.VENUE: ClearingCode.UNKNOWN_VENUE,
-    Signer.VENUE_OR_HOUSE: ClearingCode.UNKNOWN_VENUE,
-    Signer.MEMBER: ClearingCode.UNKNOWN_MEMBER,
-    Signer.CLIENT: ClearingCode.WRONG_SIGNER,
-    Signer.VALIDATOR: ClearingCode.BAD_APPROVAL,
+    SignatoryRole.VENUE: ClearingCode.UNKNOWN_VENUE,
+    SignatoryRole.VENUE_OR_HOUSE: ClearingCode.UNKNOWN_VENUE,
+    SignatoryRole.MEMBER: ClearingCode.UNKNOWN_MEMBER,
+    SignatoryRole.CLIENT: ClearingCode.WRONG_SIGNER,
+    SignatoryRole.VALIDATOR: ClearingCode.BAD_APPROVAL,
 }
 VALIDATORS_SLOT = -(2**64)
 """Whose limits changes of validators count against, below all accounts' and venues' ids; further below: of each
@@ -41,7 +41,7 @@ KeysOf = Callable[[Signatory], tuple[bytes, ...]]
 """The addresses of which one must have signed; none for an account, member or venue that does not exist."""
 BALLOTS_MAX = 16
 """Proposals and votes of one validator, or of the house, that wait at a time."""
-JudgeRuling = Callable[[Ruling], Rejected | None]
+JudgeRuling = Callable[[AdmittedRequest], Rejected | None]
 """Whether the state would take a change of validators, a proposal or a vote: nothing else bounds how many there are."""
 
 
@@ -87,12 +87,12 @@ def transaction_hash(transaction: Transaction) -> Hash32:
 def decode_transaction(data: bytes) -> Transaction:
     """Read one transaction. Raises RemoteFault OVERSIZE, MALFORMED, NON_CANONICAL."""
     transaction = decode(data, _One, max(CHANGE_BYTES_MAX, PROPOSAL_BYTES_MAX)).transaction
-    if len(data) > bytes_max(transaction):
-        raise RemoteFault(BaseCode.OVERSIZE, "transaction", bytes=len(data), limit=bytes_max(transaction))
+    if len(data) > transaction_bytes_max(transaction):
+        raise RemoteFault(BaseCode.OVERSIZE, "transaction", bytes=len(data), limit=transaction_bytes_max(transaction))
     return transaction
 
 
-def refuse_changes(ruling: Ruling) -> Rejected | None:
+def refuse_changes(ruling: AdmittedRequest) -> Rejected | None:
     """For a pool that knows no validators."""
     if isinstance(ruling, ValidatorChange):
         return reject(ClearingCode.TOO_FEW_APPROVALS, "approvals", approvals=len(ruling.approvals))
@@ -131,8 +131,8 @@ class Mempool:
     def add(self, transaction: Transaction, now_ms: int) -> Accepted | Rejected:
         """Check one and let it wait. Recovering a signer costs 50 us, and is cached for the block's own check."""
         data = encode((transaction,))
-        if len(data) > bytes_max(transaction):
-            limit = bytes_max(transaction)
+        if len(data) > transaction_bytes_max(transaction):
+            limit = transaction_bytes_max(transaction)
             return Rejected(BaseCode.OVERSIZE, "transaction", (("bytes", len(data)), ("limit", limit)))
         key = sha256(data)
         if key in self._entries or key in self._done:

@@ -9,20 +9,15 @@ from collections.abc import Sequence
 from clearing.base import ed25519
 from clearing.base.codec import U63, Bytes32, Bytes64, Wire, decode, encode, u256
 from clearing.base.errors import RemoteFault
-from clearing.base.hashing import tag_word, tagged_hash
+from clearing.base.hashing import tag_prefix, tagged_hash
 from clearing.base.ids import NetworkId
-from clearing.transactions import TRANSACTION_BYTES_MAX, Transaction
-from node.codes import NodeCode
+from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction
+from member.api.submit import BATCH_TRANSACTIONS_MAX
+from member.codes import NodeCode
 
 BATCH_TAG = "crossclear/trade-batch/v1"
-BATCH_TRANSACTIONS_MAX = 100
+
 BATCH_BYTES_MAX = BATCH_TRANSACTIONS_MAX * TRANSACTION_BYTES_MAX + 256
-
-
-class TransactionList(Wire, frozen=True):
-    """Transactions alone: what the API takes as MessagePack."""
-
-    transactions: tuple[Transaction, ...]
 
 
 class TradeBatch(Wire, frozen=True):
@@ -64,4 +59,4 @@ def open_batch(network: NetworkId, data: bytes, submitters: frozenset[bytes] | N
 
 def _signed(network: bytes, submitter: bytes, sequence: int, transactions: tuple[Transaction, ...]) -> bytes:
     body = tagged_hash(BATCH_TAG, encode(transactions))
-    return b"".join((tag_word(BATCH_TAG), network, submitter, u256(sequence), body))
+    return b"".join((tag_prefix(BATCH_TAG), network, submitter, u256(sequence), body))

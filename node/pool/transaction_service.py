@@ -15,12 +15,13 @@ from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.ids import NetworkId
-from clearing.transactions import Transaction
-from node.codes import NodeCode
+from clearing.schema.blocks.transaction import Transaction
+from member.api.submit import BATCH_TRANSACTIONS_MAX
+from member.codes import NodeCode
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Network, Topic
 from node.pool.journal import PoolJournal
 from node.pool.mempool import Accepted, Mempool, transaction_hash
-from node.pool.trade_batch import BATCH_TRANSACTIONS_MAX, make_batch, open_batch
+from node.pool.trade_batch import make_batch, open_batch
 
 GOSSIP_TRANSACTIONS_MAX = BATCH_TRANSACTIONS_MAX
 GOSSIP_BYTES_MAX = TOPIC_MESSAGE_BYTES - 256

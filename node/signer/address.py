@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 from clearing.base.errors import LocalFault
-from node.codes import NodeCode
+from member.codes import NodeCode
 
 BACKLOG = 8
 

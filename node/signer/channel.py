@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from clearing.base import ed25519
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import tagged_hash
-from node.codes import NodeCode
+from member.codes import NodeCode
 
 HANDSHAKE_TAG = "crossclear/signer-link/v1"
 FRAME_BYTES_MAX = 8192
@@ -27,7 +27,7 @@ _MAGIC = b"XCSL0001"
 _SEAL = 16
 
 
-class Channel:
+class SignerChannel:
     """One connected socket after the handshake. A channel that failed once is closed for good."""
 
     def __init__(self, link: socket.socket, send_key: bytes, receive_key: bytes) -> None:
@@ -35,7 +35,7 @@ class Channel:
         self._out, self._in = ChaCha20Poly1305(send_key), ChaCha20Poly1305(receive_key)
         self._sent = self._received = 0
 
-    def __enter__(self) -> "Channel":
+    def __enter__(self) -> "SignerChannel":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -68,7 +68,7 @@ class Channel:
         self._link.close()
 
 
-def open_as_node(link: socket.socket, secret: bytes, signer_key: bytes, seconds: float) -> Channel:
+def open_as_node(link: socket.socket, secret: bytes, signer_key: bytes, seconds: float) -> SignerChannel:
     """The dialing end. Raises LocalFault: SIGNER_CHANNEL unless the other owns `signer_key`, SIGNER_SILENT."""
     deadline = time.monotonic() + seconds
     ours = X25519PrivateKey.generate()
@@ -76,7 +76,7 @@ def open_as_node(link: socket.socket, secret: bytes, signer_key: bytes, seconds:
     answer = _read(link, len(_MAGIC) + 32, deadline)
     first = _MAGIC + _public(ours)
     to_signer, to_node, transcript = _keys(ours, answer, first + answer)
-    channel = Channel(link, to_signer, to_node)
+    channel = SignerChannel(link, to_signer, to_node)
     _check_proof(channel.receive(deadline - time.monotonic()), transcript, "signer", lambda key: key == signer_key)
     channel.send(_proof(secret, transcript, "node"), seconds)
     return channel
@@ -84,7 +84,7 @@ def open_as_node(link: socket.socket, secret: bytes, signer_key: bytes, seconds:
 
 def open_as_signer(
     link: socket.socket, secret: bytes, allowed: Callable[[bytes], bool], seconds: float
-) -> tuple[Channel, bytes]:
+) -> tuple[SignerChannel, bytes]:
     """The accepting end, and who dialed. Raises LocalFault: SIGNER_CHANNEL for a key not allowed, SIGNER_SILENT."""
     deadline = time.monotonic() + seconds
     first = _read(link, len(_MAGIC) + 32, deadline)
@@ -92,7 +92,7 @@ def open_as_signer(
     answer = _MAGIC + _public(ours)
     to_signer, to_node, transcript = _keys(ours, first, first + answer)
     _write(link, answer, seconds)
-    channel = Channel(link, to_node, to_signer)
+    channel = SignerChannel(link, to_node, to_signer)
     channel.send(_proof(secret, transcript, "signer"), seconds)
     return channel, _check_proof(channel.receive(deadline - time.monotonic()), transcript, "node", allowed)
 

@@ -10,13 +10,14 @@ from typing import TypeAlias
 
 from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
-from node.codes import NodeCode
+from member.codes import NodeCode
+from member.keys.key_folder import KeyKind, public_of, read_key
+from member.keys.secret_files import read_password
 from node.config import NodeConfig
-from node.consensus.sign_state import SignGuard
-from node.consensus.signer import LocalSigner
-from node.keys.files import read_password
-from node.keys.ring import KeyKind, NodeKeys, public_of, read_key
+from node.signer.local import LocalSigner
+from node.signer.node_keys import NodeKeys
 from node.signer.remote import RemoteSigner
+from node.signer.sign_state import SignGuard
 
 NodeSigner: TypeAlias = LocalSigner | RemoteSigner
 

@@ -13,17 +13,10 @@ from typing import Annotated
 import msgspec
 
 from clearing.base.errors import LocalFault
-from clearing.genesis import Genesis, network_id
-from consensus.log.wal import read_frames
-from node.codes import NodeCode
-from node.config import KeyHex, NodeConfig, Section
-from node.consensus.sign_state import SignedStep, SignStateFile, has_sign_state
-from node.consensus.signer import logged_step
-from node.durability.lock import SIGN_STATE as NODE_SIGN_STATE
-from node.durability.lock import held
-from node.keys.files import make_secret_folder, read_password
-from node.keys.keystore import Strength
-from node.keys.ring import (
+from clearing.schema.terms.genesis import Genesis, network_id
+from consensus.wal import read_frames
+from member.codes import NodeCode
+from member.keys.key_folder import (
     PASSWORD_FILE,
     KeyKind,
     key_path,
@@ -33,8 +26,14 @@ from node.keys.ring import (
     read_key,
     write_key,
 )
+from member.keys.keystore import Strength
+from member.keys.secret_files import make_secret_folder, read_password
+from node.config import KeyHex, NodeConfig, Section
 from node.signer.address import address_of, listen
+from node.signer.local import logged_step
 from node.signer.server import SignerServer
+from node.signer.sign_state import SIGN_STATE as NODE_SIGN_STATE
+from node.signer.sign_state import SignedStep, SignStateFile, has_sign_state, locked_sign_state
 
 SETTINGS = "signer.toml"
 SIGN_STATE = "signer-state"
@@ -83,7 +82,7 @@ def move_validator(config: NodeConfig, genesis: Genesis, home: Path, listen: str
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(home / SETTINGS))
     strength = Strength.DEVNET if devnet else Strength.STANDARD
     password = read_password(config.path(config.node.password_file))
-    with held(config.path(NODE_SIGN_STATE)) as guard:
+    with locked_sign_state(config.path(NODE_SIGN_STATE)) as guard:
         if guard is None and config.path("node.sqlite").exists():
             raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(config.path(NODE_SIGN_STATE)))
         signed = _signed(config, guard)

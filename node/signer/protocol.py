@@ -54,7 +54,7 @@ class ExtensionRequest(Wire, frozen=True):
     extension: Extension
 
 
-class Hello(Wire, frozen=True):
+class SignerHello(Wire, frozen=True):
     """Whose keys these are."""
 
     network: Bytes32

@@ -16,12 +16,20 @@ from clearing.base.codec import Wire, decode, encode
 from clearing.base.errors import CrossclearError, LocalFault
 from consensus.codes import ConsensusCode
 from consensus.messages import Extension, MessageKind, envelope_digest, proposal_digest
-from node.codes import NodeCode
-from node.consensus.sign_state import SignedStep, SignGuard
-from node.consensus.signer import GuardedSigner
+from member.codes import NodeCode
 from node.signer.address import dial
-from node.signer.channel import FRAME_BYTES_MAX, Channel, open_as_node
-from node.signer.protocol import Answer, ExtensionRequest, Hello, ProposalRequest, Request, RequestKind, VoteRequest
+from node.signer.channel import FRAME_BYTES_MAX, SignerChannel, open_as_node
+from node.signer.local import GuardedSigner
+from node.signer.protocol import (
+    Answer,
+    ExtensionRequest,
+    ProposalRequest,
+    Request,
+    RequestKind,
+    SignerHello,
+    VoteRequest,
+)
+from node.signer.sign_state import SignedStep, SignGuard
 
 RETRY_S = 0.25
 ALIVE_S = 5.0
@@ -54,7 +62,7 @@ class RemoteSigner(GuardedSigner):
         """Of the signer that is connected, or was last."""
         self._timeout_s = timeout_s
         self._asking = threading.Lock()
-        self._channel: Channel | None = None
+        self._channel: SignerChannel | None = None
         self._numbers = 0
         self._asked_at = 0.0
         self._wake = threading.Event()
@@ -152,7 +160,7 @@ class RemoteSigner(GuardedSigner):
         finally:
             self._asking.release()
 
-    def _exchange_on(self, channel: Channel, kind: RequestKind, body: bytes, until: float) -> bytes:
+    def _exchange_on(self, channel: SignerChannel, kind: RequestKind, body: bytes, until: float) -> bytes:
         self._numbers += 1
         self._asked_at = time.monotonic()
         channel.send(encode(Request(number=self._numbers, kind=kind, body=body)), until - self._asked_at)
@@ -194,7 +202,7 @@ class RemoteSigner(GuardedSigner):
         try:
             channel = open_as_node(link, self._link_secret, self._signer_key, DIAL_S)
             until = time.monotonic() + DIAL_S
-            hello = decode(self._exchange_on(channel, RequestKind.HELLO, b"", until), Hello)
+            hello = decode(self._exchange_on(channel, RequestKind.HELLO, b"", until), SignerHello)
             for name, there, here in (
                 ("network", hello.network, self._network),
                 ("envelope_key", hello.envelope_key, self._envelope_key),

@@ -16,12 +16,20 @@ from clearing.base import bls
 from clearing.base.codec import decode, encode
 from clearing.base.errors import CrossclearError, LocalFault
 from consensus.codes import ConsensusCode
-from node.codes import NodeCode
-from node.consensus.sign_state import SignGuard
-from node.consensus.signer import LocalSigner
+from member.codes import NodeCode
 from node.signer.address import accept
-from node.signer.channel import FRAME_BYTES_MAX, Channel, open_as_signer
-from node.signer.protocol import Answer, ExtensionRequest, Hello, ProposalRequest, Request, RequestKind, VoteRequest
+from node.signer.channel import FRAME_BYTES_MAX, SignerChannel, open_as_signer
+from node.signer.local import LocalSigner
+from node.signer.protocol import (
+    Answer,
+    ExtensionRequest,
+    ProposalRequest,
+    Request,
+    RequestKind,
+    SignerHello,
+    VoteRequest,
+)
+from node.signer.sign_state import SignGuard
 
 HANDSHAKE_S = 5.0
 IDLE_S = 60.0
@@ -50,7 +58,9 @@ class SignerServer:
         self._link_secret = link_secret
         self._allowed = frozenset(allowed)
         self._signer = LocalSigner(network, envelope_secret, bls_secret, guard)
-        self._hello = Hello(network=network, envelope_key=self._signer.envelope_key, bls_key=bls.public_key(bls_secret))
+        self._hello = SignerHello(
+            network=network, envelope_key=self._signer.envelope_key, bls_key=bls.public_key(bls_secret)
+        )
         self._signing = threading.Lock()
         self._slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
         self._links: set[socket.socket] = set()
@@ -97,7 +107,7 @@ class SignerServer:
             self._links.discard(link)
             self._slots.release()
 
-    def _answer(self, channel: Channel, node: bytes) -> None:
+    def _answer(self, channel: SignerChannel, node: bytes) -> None:
         request = decode(channel.receive(IDLE_S), Request, FRAME_BYTES_MAX)
         try:
             with self._signing:

@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
-from node.codes import NodeCode
-from node.store.files import sync_folder
+from member.codes import NodeCode
+from member.durable_files import sync_folder
 from node.store.records import BlockRecord
 
 MAGIC = b"crossclear/blocks/v1\n"

@@ -1,12 +1,9 @@
-"""`StoredBlocks`: the node's database as consensus' block store.
-
-Rule: bytes in, bytes out; `save` returns when the block is durable. Everything that can be computed again from the
-blocks is saved elsewhere, later.
-"""
+"""`StoredBlocks`: the node's database as consensus' block store, and light blocks out of it."""
 
 from collections.abc import Sequence
 
-from consensus.blocks.store import Stored
+from consensus.blocks.store import Stored, load_committed, load_set
+from consensus.light_client import LightBlock
 from node.store.records import BlockRecord
 from node.store.store import Commit, Store
 
@@ -50,3 +47,22 @@ class StoredBlocks:
         """Keep a validator set."""
         self._store.save_validator_set(hash_, data)
         self._sets.add(hash_)
+
+
+def light_block_at(store: Store, height: int) -> LightBlock | None:
+    """Header, certificate and both validator sets of a stored height; None when one of them is not kept.
+
+    Decodes the whole block. Raises LocalFault STORE_CORRUPT when the block differs from its digest.
+    """
+    blocks = StoredBlocks(store)
+    committed = load_committed(blocks, height)
+    if committed is None:
+        return None
+    header = committed.block.header
+    validators = load_set(blocks, header.validators_hash)
+    next_validators = load_set(blocks, header.next_validators_hash)
+    if validators is None or next_validators is None:
+        return None
+    return LightBlock(
+        header=header, certificate=committed.certificate, validators=validators, next_validators=next_validators
+    )

@@ -1,8 +1,6 @@
 """`Database`: one SQLite file in WAL mode, written by one thread of its own, each job one durable transaction.
 
-Rule: a job is committed (synchronous FULL) before its future resolves, or not at all; jobs run in the order of
-submission. Reads go through a connection of their own and never wait for the writer, nor does the writer wait for
-checkpoints, which a third connection makes beside it. It knows no table.
+Rule: a change of layout is a new `VERSION`; a store of another version is refused, never guessed at.
 """
 
 import sqlite3
@@ -16,14 +14,20 @@ from typing import Any, TypeVar
 import trio
 
 from clearing.base.errors import LocalFault
-from node.codes import NodeCode
+from member.codes import NodeCode
 
 T = TypeVar("T")
+
 Row = tuple[Any, ...]
+
 Job = Callable[[sqlite3.Connection], T]
+
 _BUSY_TIMEOUT_S = 10.0
+
 _CACHE_KIB = 16_384
+
 _WAL_BYTES_MAX = 64 << 20
+
 _CHECKPOINT_EVERY = 64
 """Transactions between two moves of the WAL file into the database."""
 
@@ -163,3 +167,27 @@ def _close_writer(connection: sqlite3.Connection) -> None:
     with suppress(sqlite3.OperationalError):  # a reader of another process may hold the WAL file
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
+
+
+VERSION = b"crossclear/store/v1"
+
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+    # Large blobs: rowid tables keep them out of the key pages.
+    "CREATE TABLE IF NOT EXISTS blocks (height INTEGER PRIMARY KEY, block BLOB NOT NULL, certificate BLOB NOT NULL,"
+    " extended_commit BLOB NOT NULL, digest BLOB NOT NULL)",
+    # By hash, as headers name them.
+    "CREATE TABLE IF NOT EXISTS validator_sets (hash BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS snapshots (height INTEGER PRIMARY KEY, data BLOB NOT NULL, digest BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS receipts (height INTEGER NOT NULL, position INTEGER NOT NULL, data BLOB NOT NULL,"
+    " PRIMARY KEY (height, position)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS receipt_accounts (account INTEGER NOT NULL, height INTEGER NOT NULL,"
+    " position INTEGER NOT NULL, PRIMARY KEY (account, height, position)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS packages (epoch INTEGER PRIMARY KEY, height INTEGER NOT NULL, path TEXT NOT NULL,"
+    " size INTEGER NOT NULL, digest BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS cursors (chain_id INTEGER PRIMARY KEY, number INTEGER NOT NULL, hash BLOB NOT NULL,"
+    " ring BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS facts (key BLOB PRIMARY KEY, chain_id INTEGER NOT NULL, number INTEGER NOT NULL,"
+    " data BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS facts_by_block ON facts (chain_id, number)",
+)

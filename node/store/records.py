@@ -1,4 +1,4 @@
-"""The rows that a store keeps, as typed values.
+"""The rows that a store keeps, as typed values, and receipts as rows and back.
 
 Rule: payloads are opaque bytes here; whoever wrote them decodes them. Loading checks the digest that was stored with
 them, so a failing disk is told apart from a lie.
@@ -6,7 +6,11 @@ them, so a failing disk is told apart from a lie.
 
 from dataclasses import dataclass
 
-from clearing.base.codec import U63, Wire
+from clearing.base.codec import U63, Wire, decode, encode
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.receipt import Receipt
+from member.api.receipts import ReceiptAt, Series
+from member.explaining.receipt_index import DEFAULTS, FUNDS, LIQUIDATIONS, receipt_accounts
 
 
 class BlockRecord(Wire, frozen=True):
@@ -58,3 +62,31 @@ class FactRecord:
     chain_id: int
     number: int
     data: bytes
+
+
+RECEIPT_BYTES_MAX = 1 << 20
+
+
+class _Line(Wire, frozen=True):
+    """One receipt of the union, so that its tag is read."""
+
+    receipt: Receipt
+
+
+def receipt_records(result: BlockResult) -> tuple[ReceiptRecord, ...]:
+    """All receipts of a height, in order."""
+    return tuple(
+        ReceiptRecord(result.height, index, (*receipt_accounts(receipt), *_series(receipt)), encode(_Line(receipt)))
+        for index, receipt in enumerate(result.receipts)
+    )
+
+
+def _series(receipt: Receipt) -> tuple[int, ...]:
+    """What all members may read stands under the number of its series, too."""
+    series = ((Series.LIQUIDATIONS, LIQUIDATIONS), (Series.DEFAULTS, DEFAULTS), (Series.FUND, FUNDS))
+    return tuple(int(each) for each, kinds in series if type(receipt) in kinds)
+
+
+def receipt_at(record: ReceiptRecord) -> ReceiptAt:
+    """The typed receipt of a row. Raises RemoteFault when the row was not written by `receipt_records`."""
+    return ReceiptAt(record.height, record.index, decode(record.data, _Line, RECEIPT_BYTES_MAX).receipt)

@@ -12,10 +12,9 @@ from types import TracebackType
 
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import sha256
-from node.codes import NodeCode
-from node.store.database import Database
+from member.codes import NodeCode
+from node.store.database import SCHEMA, VERSION, Database
 from node.store.records import BlockRecord, CursorRecord, FactRecord, PackageRecord, ReceiptRecord
-from node.store.schema import SCHEMA, VERSION
 
 RECEIPTS_PAGE_MAX = 1000
 PACKAGES_PAGE_MAX = 1000

@@ -11,16 +11,18 @@ import msgspec
 
 from clearing.base import bls, ed25519
 from clearing.base.errors import LocalFault
-from clearing.genesis import Genesis, check_genesis, genesis_from_json, network_id
-from node.codes import NodeCode
-from node.config import P2P, Api, Chain, Node, NodeConfig, Peer, StateSync
+from clearing.genesis.checks import check_genesis
+from clearing.genesis.json import genesis_from_json
+from clearing.schema.terms.genesis import Genesis, network_id
+from member.codes import NodeCode
+from member.keys.key_folder import KIND_OF, Purpose, new_password, new_secret, write_key
+from member.keys.keystore import Strength
+from member.keys.secret_files import make_secret_folder, read_secret
+from node.config import P2P, Api, ChainConfig, NodeConfig, NodeSection, PeerConfig, StateSyncConfig
 from node.config_sources import dump_config
-from node.keys.files import make_secret_folder, read_secret
-from node.keys.keystore import Strength
-from node.keys.ring import KIND_OF, Purpose, new_password, new_secret, write_key
 
 SEED_BYTES = 32
-_FETCH_STATE = StateSync(enabled=True, fresh_key=True)
+_FETCH_STATE = StateSyncConfig(enabled=True, fresh_key=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,12 @@ class JoinOptions:
     genesis: Path
     seed_file: Path
     """The network seed as 64 hex digits, mode 0600."""
-    peers: tuple[Peer, ...]
+    peers: tuple[PeerConfig, ...]
     name: str = "node"
     listen: tuple[str, int] = ("127.0.0.1", 26600)
     api: tuple[str, int] | None = ("127.0.0.1", 26680)
-    chains: tuple[Chain, ...] = ()
-    state_sync: StateSync = _FETCH_STATE
+    chains: tuple[ChainConfig, ...] = ()
+    state_sync: StateSyncConfig = _FETCH_STATE
     devnet: bool = False
 
 
@@ -89,7 +91,7 @@ def config_of(options: JoinOptions) -> NodeConfig:
     host, port = options.listen
     api = Api(enabled=False) if options.api is None else Api(host=options.api[0], port=options.api[1])
     return NodeConfig(
-        node=Node(name=options.name, profile="observer", devnet=options.devnet),
+        node=NodeSection(name=options.name, profile="observer", devnet=options.devnet),
         p2p=P2P(host=host, port=port, peers=options.peers),
         chains=options.chains,
         api=api,
@@ -118,13 +120,13 @@ def read_seed(path: Path) -> bytes:
     return seed
 
 
-def check_peers(peers: tuple[Peer, ...]) -> None:
+def check_peers(peers: tuple[PeerConfig, ...]) -> None:
     """Raises LocalFault CONFIG_VALUE for none, or for one key twice."""
     if not peers or len({peer.key for peer in peers}) != len(peers):
         raise LocalFault(NodeCode.CONFIG_VALUE, "peers", peers=len(peers), why="at least one, each key once")
 
 
-def check_chains(genesis: Genesis, chains: tuple[Chain, ...]) -> None:
+def check_chains(genesis: Genesis, chains: tuple[ChainConfig, ...]) -> None:
     """Raises LocalFault CONFIG_MISSING for a chain of genesis without an endpoint: no node starts without."""
     reached = {chain.chain_id for chain in chains}
     for chain in genesis.chains:
@@ -132,12 +134,12 @@ def check_chains(genesis: Genesis, chains: tuple[Chain, ...]) -> None:
             raise LocalFault(NodeCode.CONFIG_MISSING, "endpoint", chain_id=chain.chain_id)
 
 
-def peer_of(text: str) -> Peer:
+def peer_of(text: str) -> PeerConfig:
     """The peer in `KEY@HOST:PORT`. Raises LocalFault CONFIG_VALUE."""
     key, _, address = text.partition("@")
     try:
         host, port = address_of(address)
-        return msgspec.convert({"key": key, "host": host, "port": port}, Peer)
+        return msgspec.convert({"key": key, "host": host, "port": port}, PeerConfig)
     except (msgspec.ValidationError, LocalFault):
         raise LocalFault(NodeCode.CONFIG_VALUE, "peer", value=text, why="expected KEY@HOST:PORT") from None
 
@@ -151,7 +153,7 @@ def address_of(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def trust_of(text: str, state_sync: StateSync) -> StateSync:
+def trust_of(text: str, state_sync: StateSyncConfig) -> StateSyncConfig:
     """`state_sync` with the anchor in `HEIGHT:HASH`. Raises LocalFault CONFIG_VALUE."""
     height, colon, hash_ = text.partition(":")
     hash_ = hash_.lower().removeprefix("0x")

@@ -15,26 +15,27 @@ from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.validators import ValidatorSet
-from clearing.genesis import Genesis, network_id
+from clearing.schema.terms.genesis import Genesis, network_id
 from consensus.codes import ConsensusCode
-from consensus.light.client import CurveLightVerifier, LightBlock, TrustPolicy
+from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
 from consensus.messages import MessageKind, envelope_digest
 from consensus.signing import CurveVerifier
 from consensus.sync.state_sync import FirstSet
-from node.codes import NodeCode
-from node.config import NodeConfig
-from node.consensus.sign_state import SignedStep, SignStateFile
-from node.keys.ring import KeyKind, NodeKeys, public_of
-from node.p2p.libp2p_network import LibP2PNetwork
-from node.replay import state_salt
-from node.service_settings import config_of_chains, network_config
+from member.codes import NodeCode
+from member.keys.key_folder import KeyKind, public_of
+from node.agreement.application import state_salt
+from node.chains.vault_anchor import newest_checkpoint
+from node.config import NodeConfig, config_of_chains
+from node.p2p.config import network_config
+from node.p2p.libp2p.network import LibP2PNetwork
+from node.signer.node_keys import NodeKeys
+from node.signer.sign_state import SignedStep, SignStateFile
 from node.store.records import BlockRecord
 from node.store.store import Commit, Store
-from node.sync.kept_chunks import KeptChunks
+from node.sync.chunks import ChunkStore
 from node.sync.peer_talk import PeerTalk
 from node.sync.restore import Restored, position_of, read_saved
-from node.sync.state_sync import Anchor, Curves, Joined, StateSync
-from node.sync.vault_anchor import newest_checkpoint
+from node.sync.state_sync import Curves, Joined, StateSync, SyncAnchor
 
 UNSEEN_HEIGHTS = 2
 """So far above what a quorum shows, a validator could have signed."""
@@ -52,7 +53,7 @@ async def begin_from_peers(
     Raises LocalFault: TRUST_EXPIRED, NO_ANCHOR, and what opening the home raises.
     """
     network = network_id(genesis)
-    kept = KeptChunks(config.path("incoming-state"))
+    kept = ChunkStore(config.path("incoming-state"))
     guard = SignStateFile(config.path("sign-state"))
     try:
         with Store(config.path("node.sqlite"), network) as store:
@@ -88,10 +89,10 @@ async def _fetch(
     genesis: Genesis,
     keys: NodeKeys,
     talk: PeerTalk,
-    anchor: Anchor,
+    anchor: SyncAnchor,
     clock_ms: Callable[[], int],
     guard: SignStateFile,
-    kept: KeptChunks,
+    kept: ChunkStore,
 ) -> Joined | None:
     salt = state_salt(keys.network_seed)
 
@@ -129,7 +130,7 @@ async def keep_silent(guard: SignStateFile, sync: StateSync, validators: Validat
     log.warning("a validator without sign state: it signs nothing up to this height", height=height)
 
 
-async def anchor_of(config: NodeConfig, genesis: Genesis) -> Anchor:
+async def anchor_of(config: NodeConfig, genesis: Genesis) -> SyncAnchor:
     """Where trust begins, as the settings say.
 
     Raises LocalFault CONFIG_MISSING for a height without hash, RemoteFault when a vault's checkpoint can't be read.
@@ -139,11 +140,11 @@ async def anchor_of(config: NodeConfig, genesis: Genesis) -> Anchor:
     if settings.trust_height:
         if not settings.trust_hash:
             raise LocalFault(NodeCode.CONFIG_MISSING, "state_sync.trust_hash", trust_height=settings.trust_height)
-        return Anchor(first, settings.trust_height, bytes.fromhex(settings.trust_hash))
+        return SyncAnchor(first, settings.trust_height, bytes.fromhex(settings.trust_hash))
     if settings.trust_chain:
         checkpoint = await newest_checkpoint(genesis, config_of_chains(config), settings.trust_chain)
-        return Anchor(first, *checkpoint)
-    return Anchor(first)
+        return SyncAnchor(first, *checkpoint)
+    return SyncAnchor(first)
 
 
 def check_state(genesis: Genesis, salt: bytes, light: LightBlock, data: bytes) -> None:

@@ -21,8 +21,7 @@ from consensus.messages import (
     read_envelope,
     read_message,
 )
-from consensus.sending.own import EnvelopeSigner, seal_body
-from consensus.signing import Verifier
+from consensus.signing import EnvelopeSigner, Verifier, seal_body
 from consensus.sync.messages import (
     ChunkRequest,
     ChunkResponse,
@@ -33,7 +32,7 @@ from consensus.sync.messages import (
     read_sync_message,
     seal_sync,
 )
-from node.p2p.network import Channel, Incoming, Network
+from node.p2p.network import Incoming, Network, PeerChannel
 
 Question: TypeAlias = SnapshotsRequest | ChunkRequest | LightRequest | BlockRequest
 Answer: TypeAlias = SnapshotOffers | ChunkResponse | LightResponse | BlockResponse
@@ -58,7 +57,7 @@ class PeerTalk:
             return None
         event, answers = self._waiting[key] = (trio.Event(), [])
         try:
-            if not self._network.send(peer, Channel.SYNC, self._seal(question)):
+            if not self._network.send(peer, PeerChannel.SYNC, self._seal(question)):
                 await trio.lowlevel.checkpoint()
                 return None
             with trio.move_on_after(seconds):
@@ -70,7 +69,7 @@ class PeerTalk:
     async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         """Take in answers until cancelled."""
         task_status.started()
-        async for incoming in self._network.receive(Channel.SYNC):
+        async for incoming in self._network.receive(PeerChannel.SYNC):
             try:
                 self._take(incoming)
             except RemoteFault as fault:

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from clearing.base.codec import U63, Wire, decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.header import Header
-from clearing.genesis import Genesis
-from clearing.opening import open_state
+from clearing.opening import initial_state
+from clearing.schema.terms.genesis import Genesis
 from clearing.state.export import export_state, import_state
 from clearing.state.state import State
-from clearing.validators.sets import sets_of
-from consensus.blocks.chain import Position
+from clearing.validators.validator_sets import validator_sets
 from consensus.blocks.store import BlockStore, load_committed
+from consensus.chain import ApplicationPosition
 from consensus.codes import ConsensusCode
-from node.codes import NodeCode
+from member.codes import NodeCode
 from node.epochs.service import EpochRecord
 from node.store.store import Store
 
@@ -42,10 +42,10 @@ class Restored:
     epochs: EpochRecord | None
 
 
-def position_of(restored: Restored) -> Position:
+def position_of(restored: Restored) -> ApplicationPosition:
     """Where the application stands, with the validator sets of its own state."""
-    sets = sets_of(restored.state)
-    return Position(restored.height, sets.last, sets.now, sets.next)
+    sets = validator_sets(restored.state)
+    return ApplicationPosition(restored.height, sets.last, sets.now, sets.next)
 
 
 def encode_saved(height: int, state: State, epochs: EpochRecord) -> bytes:
@@ -79,7 +79,7 @@ def restore(genesis: Genesis, state_salt: bytes, store: Store, blocks: BlockStor
     """
     found = store.snapshot(blocks.height())
     if found is None:
-        return Restored(0, open_state(genesis, state_salt), None)
+        return Restored(0, initial_state(genesis, state_salt), None)
     height, data = found
     committed = load_committed(blocks, height)
     if committed is None:

@@ -18,8 +18,7 @@ from clearing.base.errors import LocalFault, RemoteFault
 from consensus.budget import PeerBudgets
 from consensus.codes import ConsensusCode
 from consensus.messages import envelope_digest, read_envelope
-from consensus.sending.own import EnvelopeSigner
-from consensus.signing import Verifier
+from consensus.signing import EnvelopeSigner, Verifier
 from consensus.sync.messages import (
     CHUNK_BYTES,
     LATEST,
@@ -36,9 +35,9 @@ from consensus.sync.messages import (
     seal_sync,
 )
 from consensus.sync.state_sync import ChunkTree, cut, manifest_of
-from node.p2p.network import Channel, Incoming, Network
+from node.p2p.network import Incoming, Network, PeerChannel
+from node.store.blocks import light_block_at
 from node.store.store import Store
-from node.sync.light_blocks import light_block_at
 
 REQUESTS_WAITING = 256
 BYTES_PER_SECOND = 8 << 20
@@ -54,7 +53,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Served:
+class ServedSnapshot:
     """A snapshot in a file, with the tree over its chunks."""
 
     manifest: Manifest
@@ -84,7 +83,7 @@ class SnapshotService:
     ) -> None:
         self._network_id, self._store, self._folder = network_id, store, folder
         self._signer, self._verifier, self._network, self._report = signer, verifier, network, report
-        self._served: dict[bytes, Served] = {}
+        self._served: dict[bytes, ServedSnapshot] = {}
         self._budgets = PeerBudgets(BYTES_PER_SECOND, BYTES_AT_ONCE)
         self._send, self._waiting = trio.open_memory_channel[Incoming](REQUESTS_WAITING)
         self.dropped = 0
@@ -131,7 +130,7 @@ class SnapshotService:
         if answer is not None:
             data = seal_sync(self._signer, answer)
             size += len(data)
-            self._network.send(incoming.sender, Channel.SYNC, data)
+            self._network.send(incoming.sender, PeerChannel.SYNC, data)
         self._budgets.charge(incoming.sender, size, now_ms)
 
     def _read(self, incoming: Incoming) -> SyncMessage:
@@ -184,7 +183,7 @@ class SnapshotService:
         path = self._folder / f"{height}.snapshot"
         tree, descriptor = await trio.to_thread.run_sync(_write, path, data)
         manifest = manifest_of(height, data, tree)
-        self._served[manifest.hash] = Served(manifest, tree, descriptor, trio.current_time())
+        self._served[manifest.hash] = ServedSnapshot(manifest, tree, descriptor, trio.current_time())
         log.info("snapshot offered", height=height, bytes=len(data), chunks=tree.count, manifest=manifest.hash.hex())
 
 

@@ -13,12 +13,12 @@ import trio
 
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.validators import ValidatorSet
-from clearing.extension import decode_extension
-from consensus.admission import is_final
+from clearing.schema.blocks.vote_extension import decode_extension
+from consensus.blocks.admission import is_final
 from consensus.blocks.executor import check_carried
-from consensus.blocks.extensions import check_extended_commit
+from consensus.blocks.vote_extensions import check_extended_commit
 from consensus.codes import ConsensusCode
-from consensus.light.client import LightBlock, LightVerifier, TrustPolicy, bisection, check_anchor
+from consensus.light_client import LightBlock, LightVerifier, TrustPolicy, bisection, check_anchor
 from consensus.messages import BlockRequest, BlockResponse, CommittedBlock
 from consensus.signing import Verifier
 from consensus.sync.messages import (
@@ -30,8 +30,7 @@ from consensus.sync.messages import (
     SnapshotsRequest,
 )
 from consensus.sync.state_sync import FirstSet, Offers
-from node.sync.chunks import ChunkFetch, Progress
-from node.sync.kept_chunks import KeptChunks
+from node.sync.chunks import ChunkFetch, ChunkProgress, ChunkStore
 from node.sync.peer_talk import PeerTalk
 
 ANSWER_SECONDS = 3.0
@@ -47,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Anchor:
+class SyncAnchor:
     """Where trust begins: genesis, or a header that was told by somebody trusted."""
 
     first: FirstSet
@@ -80,13 +79,13 @@ class StateSync:
     def __init__(
         self,
         talk: PeerTalk,
-        anchor: Anchor,
+        anchor: SyncAnchor,
         policy: TrustPolicy,
         curves: Curves,
         clock_ms: Callable[[], int],
         check: Callable[[LightBlock, bytes], Awaitable[None]],
         offers_seconds: float,
-        kept: KeptChunks | None = None,
+        kept: ChunkStore | None = None,
     ) -> None:
         self._talk, self._anchor, self._policy, self._curves = talk, anchor, policy, curves
         self._clock_ms, self._check, self._offers_seconds = clock_ms, check, offers_seconds
@@ -95,7 +94,7 @@ class StateSync:
         self._trusted: dict[int, LightBlock] = {}
         self._linked: LightBlock | None = None
         """The lowest on the way down from an anchor: its header is certain, its certificate and sets are not."""
-        self.progress = Progress()
+        self.progress = ChunkProgress()
         self._chunks = ChunkFetch(talk, self.progress, kept, ANSWER_SECONDS, ROUND_SECONDS / 5)
         self._begun = None if kept is None else kept.manifest()
         """What an earlier start has chunks of: tried first, once."""

@@ -9,9 +9,25 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from clearing.base.errors import Bug
-from clearing.margin.snapshot import RiskStatement
-from proofs.commitment import commit
-from proofs.cover.link import (
+from clearing.margin.statement.snapshot import RiskStatement
+from proofs.algebra.commitment import commit
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, scalar_bytes
+from proofs.algebra.group import encode_point
+from proofs.algebra.polynomial import (
+    Masked,
+    commit_coefficients,
+    commit_poly,
+    divide_by_root,
+    divide_by_vanishing,
+    polynomial,
+    scale_argument,
+    zero_masked,
+)
+from proofs.algebra.srs import basis
+from proofs.algebra.transcript import Transcript
+from proofs.cover.terms import CoverParts, CoverStatement, backing_statement, cover_of, write_cover
+from proofs.cover.verifier import (
     LinkWeights,
     after_openings,
     after_running_sum,
@@ -19,24 +35,9 @@ from proofs.cover.link import (
     draw_weights,
     public_values,
 )
-from proofs.cover.terms import Cover, CoverParts, backing_statement, cover_of, write_cover
-from proofs.domain import domain_of
-from proofs.field import ORDER, scalar_bytes
-from proofs.group import encode_point
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.shard import RandomScalar
-from proofs.linear.witness import Witness, make_witness
-from proofs.polynomial import (
-    Masked,
-    divide_by_root,
-    divide_by_vanishing,
-    polynomial,
-    scale_argument,
-    zero_masked,
-)
-from proofs.prover_points import commit_coefficients, commit_poly
-from proofs.srs import basis
-from proofs.transcript import Transcript
+from proofs.linear.statement import Witness, make_witness
 
 BLINDERS = 2
 SUM_BLINDERS = 3
@@ -81,7 +82,7 @@ def prove_cover(
     return write_cover(CoverParts(committed, joint, link, shown))
 
 
-def lacking(cover: Cover, by_account: Mapping[int, Witness], slot: int) -> list[int]:
+def uncovered_losses(cover: CoverStatement, by_account: Mapping[int, Witness], slot: int) -> list[int]:
     """U_m of each member, by number: the sum of one slot over its accounts."""
     found = [0] * len(cover.members)
     for account, number in cover.number_of.items():
@@ -89,8 +90,8 @@ def lacking(cover: Cover, by_account: Mapping[int, Witness], slot: int) -> list[
     return found
 
 
-def _vector(cover: Cover, by_account: Mapping[int, Witness], slot: int) -> list[int]:
-    owed = lacking(cover, by_account, slot)
+def _vector(cover: CoverStatement, by_account: Mapping[int, Witness], slot: int) -> list[int]:
+    owed = uncovered_losses(cover, by_account, slot)
     t = sorted(owed)[-2] if len(owed) > 1 else 0
     x = [max(0, each - t) for each in owed]
     return [*x, *(beyond + t - each for beyond, each in zip(x, owed, strict=True)), t]
@@ -98,9 +99,9 @@ def _vector(cover: Cover, by_account: Mapping[int, Witness], slot: int) -> list[
 
 @dataclass
 class _Link:
-    """The prover's side of `proofs.cover.link`."""
+    """The prover's side of `proofs.cover.verifier`."""
 
-    cover: Cover
+    cover: CoverStatement
     vectors: Sequence[Witness]
     accounts: Mapping[int, Witness]
     scalars: RandomScalar

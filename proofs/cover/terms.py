@@ -2,7 +2,7 @@
 
 Rule: for each stress scenario s one vector V_s = (x_1 … x_M, e_1 … e_M, t), all in [0, 2^64), with
 fund + deficit_s − 2t − Σ x_m in [0, 2^64), by a joint linear proof; and x_m + t − e_m = U_m, the sum of slot u_s over
-the accounts of member m, by the link (`proofs.cover.link`). So x_m ≥ U_m − t and x_m ≥ 0, hence the two largest U_m
+the accounts of member m, by the link (`proofs.cover.verifier`). So x_m ≥ U_m − t and x_m ≥ 0, hence the two largest U_m
 sum to at most 2t + Σ x_m ≤ fund + deficit_s. It must not know money: the accounts' own proof has bounded the u_s.
 """
 
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from clearing.margin.snapshot import CoverTerms, RiskStatement, SlotKind
-from proofs.errors import ProofCode, Refused
-from proofs.field import scalar_bytes
-from proofs.group import POINT_BYTES
-from proofs.layout import Layout, RowRange, SlotRange, lay_out
-from proofs.linear.encoding import TAIL_BYTES, part_bytes
+from clearing.margin.statement.snapshot import CoverTerms, RiskStatement, SlotKind
+from proofs.algebra.field import scalar_bytes
+from proofs.algebra.group import POINT_BYTES
+from proofs.algebra.transcript import Transcript
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
+from proofs.linear.messages import TAIL_BYTES, part_bytes
 from proofs.linear.statement import LinearStatement
-from proofs.rules import bounds_of
-from proofs.transcript import Transcript
+from proofs.statement.rows import bounds_of
 
 PROTOCOL = "crossclear/cover/v1"
 BACKING_PROTOCOL = "crossclear/cover-backing/v1"
@@ -27,7 +27,7 @@ WIDTH = 8
 
 
 @dataclass(frozen=True)
-class Cover:
+class CoverStatement:
     """The terms of one statement, checked against its accounts. Build it with `cover_of`."""
 
     terms: CoverTerms
@@ -51,7 +51,7 @@ class Cover:
         return len(self.uncovered)
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> ProofLayout:
         """Slots of V_s: x of each member, e of each member, t; one row. Raises Refused BAD_LAYOUT for too many."""
         count = len(self.members)
         slots = (SlotRange(WIDTH, 0),) * (2 * count + 1)
@@ -70,30 +70,32 @@ class Cover:
         return LinearStatement(self.layout, context, numbers, self.terms.deficits, tuple(commitments))
 
 
-def cover_of(statement: RiskStatement, accounts: Sequence[int], size: int) -> Cover | None:
+def cover_of(statement: RiskStatement, accounts: Sequence[int], size: int) -> CoverStatement | None:
     """The cover terms of a statement, or None without stress scenarios. Raises Refused BAD_STATEMENT.
 
     Every account must have a member, but for the fund's, which must be there.
     """
     uncovered = tuple(j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.UNCOVERED)
     if len(statement.cover) != bool(uncovered):
-        raise Refused(ProofCode.BAD_STATEMENT, "cover terms", terms=len(statement.cover), stresses=len(uncovered))
+        raise VerificationFailed(
+            ProofCode.BAD_STATEMENT, "cover terms", terms=len(statement.cover), stresses=len(uncovered)
+        )
     if not uncovered:
         return None
     terms = statement.cover[0]
     if len(terms.deficits) != len(uncovered):
-        raise Refused(ProofCode.BAD_STATEMENT, "deficits of the fund", count=len(terms.deficits))
+        raise VerificationFailed(ProofCode.BAD_STATEMENT, "deficits of the fund", count=len(terms.deficits))
     owned = [account for account, _ in terms.members]
     if any(a >= b for a, b in pairwise(owned)):
-        raise Refused(ProofCode.BAD_STATEMENT, "members' accounts are not in order")
+        raise VerificationFailed(ProofCode.BAD_STATEMENT, "members' accounts are not in order")
     if terms.fund_account in owned or sorted((*owned, terms.fund_account)) != sorted(accounts):
-        raise Refused(ProofCode.BAD_STATEMENT, "accounts of members and of the fund", accounts=len(accounts))
+        raise VerificationFailed(ProofCode.BAD_STATEMENT, "accounts of members and of the fund", accounts=len(accounts))
     names = tuple(statement.slots[j].name.removeprefix("uncovered:") for j in uncovered)
-    return Cover(terms, uncovered, names, tuple(sorted({member for _, member in terms.members})), size)
+    return CoverStatement(terms, uncovered, names, tuple(sorted({member for _, member in terms.members})), size)
 
 
 def backing_statement(
-    cover: Cover, statement: RiskStatement, commitment: bytes, package: Transcript
+    cover: CoverStatement, statement: RiskStatement, commitment: bytes, package: Transcript
 ) -> LinearStatement | None:
     """That the fund's account has the fund in cash, and keeps it in every stress; None for a fund of nothing.
 
@@ -130,11 +132,11 @@ def write_cover(parts: CoverParts) -> bytes:
     return b"".join((*parts.commitments, parts.joint, parts.link, parts.backing))
 
 
-def read_cover(data: bytes, cover: Cover, link_bytes: int, backing_bytes: int) -> CoverParts:
+def read_cover(data: bytes, cover: CoverStatement, link_bytes: int, backing_bytes: int) -> CoverParts:
     """Cut the bytes. Raises Refused BAD_LENGTH."""
     lengths = [POINT_BYTES] * cover.stresses + [cover.proof_bytes, link_bytes, backing_bytes]
     if len(data) != sum(lengths):
-        raise Refused(ProofCode.BAD_LENGTH, "cover proof", bytes=len(data), wanted=sum(lengths))
+        raise VerificationFailed(ProofCode.BAD_LENGTH, "cover proof", bytes=len(data), wanted=sum(lengths))
     pieces, at = [], 0
     for length in lengths:
         pieces.append(data[at : at + length])

@@ -13,27 +13,28 @@ from itertools import accumulate
 from typing import Protocol, TypeVar
 
 from clearing.base.errors import Bug
-from proofs.domain import Domain, domain_of
-from proofs.field import ORDER, inner_product, inverse, powers
-from proofs.group import encode_point
-from proofs.linear import challenges
-from proofs.linear.encoding import AccountPart, LinearProof, write_proof
-from proofs.linear.shard import OpeningWeights, RandomScalar, Shard
-from proofs.linear.statement import LinearStatement, Weights, u_values, weights_of
-from proofs.linear.sums import ShardSums
-from proofs.linear.witness import Witness
-from proofs.polynomial import (
+from proofs.algebra.domain import Domain, domain_of
+from proofs.algebra.field import ORDER, inner_product, inverse, powers
+from proofs.algebra.group import encode_point
+from proofs.algebra.polynomial import (
     Masked,
     Poly,
     coefficients,
+    commit_coefficients,
+    commit_masked,
+    commit_poly,
     divide_by_root,
     divide_by_vanishing,
     polynomial,
     scale_argument,
 )
-from proofs.prover_points import commit_coefficients, commit_masked, commit_poly
-from proofs.srs import Basis, basis
-from proofs.transcript import Transcript
+from proofs.algebra.srs import Basis, basis
+from proofs.algebra.transcript import Transcript
+from proofs.linear import messages
+from proofs.linear.messages import AccountPart, LinearProof, write_proof
+from proofs.linear.shard import OpeningWeights, RandomScalar, Shard
+from proofs.linear.statement import LinearStatement, Weights, Witness, u_values, weights_of
+from proofs.linear.sums import ShardSums
 
 SUM_BLINDERS = 3
 T = TypeVar("T")
@@ -105,7 +106,7 @@ def prove_shards(
 class _Rounds:
     """Challenges as they are drawn."""
 
-    first: challenges.FirstChallenges
+    first: messages.FirstChallenges
     deltas: list[int]
     gamma: int = 0
     zeta: int = 0
@@ -134,9 +135,9 @@ class _Session:
         c_m = self.shards[0][0].carry_table(
             [sum(column) for column in zip(*(counts for _, counts in found), strict=True)]
         )
-        first = challenges.after_digits(self.transcript, c_d, c_m)
+        first = messages.after_digits(self.transcript, c_d, c_m)
         c_f = [part for parts in self._ask(lambda _, shard: shard.commit_lookups(first.alpha)) for part in parts]
-        delta = challenges.after_lookups(self.transcript, c_f)
+        delta = messages.after_lookups(self.transcript, c_f)
         self.rounds = _Rounds(first, powers(delta, len(c_d) * self.layout.columns))
         self.weights: Weights = weights_of(self.layout, first.y)
         sums, *more = self._ask(lambda i, shard: shard.sums(self._share(i, self.rounds.deltas)))
@@ -145,11 +146,11 @@ class _Session:
 
         running = self._running_sum(sums)
         c_s = encode_point(commit_masked(self.basis, running))
-        self.rounds.gamma = challenges.after_sum(self.transcript, c_s)
+        self.rounds.gamma = messages.after_sum(self.transcript, c_s)
         sum_poly = running.poly()
         t1, t2 = self._quotient(sums, sum_poly)
         c_t1, c_t2 = encode_point(commit_poly(t1)), encode_point(commit_poly(t2))
-        self.rounds.zeta = zeta = challenges.after_quotient(self.transcript, c_t1, c_t2)
+        self.rounds.zeta = zeta = messages.after_quotient(self.transcript, c_t1, c_t2)
 
         lagrange = self.domain.lagrange(zeta, self.size)
         vanishing = self.domain.vanishing(zeta)
@@ -157,12 +158,12 @@ class _Session:
         d_bar = [row for rows in evaluated for row in rows]
         shifted = self.domain.omega * zeta % ORDER
         s_bar = int(sum_poly(shifted))
-        r = challenges.after_evaluations(self.transcript, d_bar, s_bar)
+        r = messages.after_evaluations(self.transcript, d_bar, s_bar)
         combined = self._opened_at_zeta(r, d_bar, lagrange) + sum_poly * -self.rounds.gamma
         combined += (t1 + t2 * pow(zeta, self.size + 2, ORDER)) * -vanishing
         pi_1 = encode_point(commit_coefficients(divide_by_root(combined, zeta)))
         pi_2 = encode_point(commit_coefficients(divide_by_root(sum_poly, shifted)))
-        challenges.after_openings(self.transcript, pi_1, pi_2)
+        messages.after_openings(self.transcript, pi_1, pi_2)
         parts = tuple(AccountPart(*part) for part in zip(c_d, c_f, d_bar, strict=True))
         return write_proof(LinearProof(parts, c_m, c_s, c_t1, c_t2, s_bar, pi_1, pi_2)), self.transcript
 

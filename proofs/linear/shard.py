@@ -9,17 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from clearing.base.errors import LocalFault
-from proofs.domain import TABLE_SIZE
+from proofs.algebra.coset import integers_of, zero_limbs
+from proofs.algebra.domain import TABLE_SIZE
+from proofs.algebra.field import ORDER, batch_inverse
+from proofs.algebra.group import GENERATOR, Point, encode_point, infinity, multi_scalar, multiply_small
+from proofs.algebra.polynomial import Masked
+from proofs.algebra.srs import Basis
 from proofs.errors import ProofCode
-from proofs.field import ORDER, batch_inverse
-from proofs.group import GENERATOR, Point, encode_point, infinity, multi_scalar, multiply_small
-from proofs.layout import Layout
-from proofs.limbs import integers_of, zero_limbs
-from proofs.linear.columns import DigitColumn, Lookups
-from proofs.linear.sums import BLINDERS, ShardSums, Summing, add_scaled
-from proofs.linear.witness import Witness
-from proofs.polynomial import Masked
-from proofs.srs import Basis
+from proofs.linear.layout import ProofLayout
+from proofs.linear.statement import Witness
+from proofs.linear.sums import BLINDERS, DigitColumn, Lookups, ShardSums, Summing, add_scaled
 
 RandomScalar = Callable[[], int]
 Advance = Callable[[int], None]
@@ -57,7 +56,7 @@ class Shard:
 
     def __init__(
         self,
-        layout: Layout,
+        layout: ProofLayout,
         basis: Basis,
         witnesses: Sequence[Witness],
         random_scalar: RandomScalar,

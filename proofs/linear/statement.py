@@ -1,18 +1,24 @@
-"""The public statement of a linear proof, what is absorbed of it, and the weights that a challenge y turns it into.
+"""The public statement of a linear proof, the weights that a challenge y turns it into, and the witness that satisfies
+it.
 
-Rule: everything the proof is about is absorbed before the first challenge; prover and verifier share this code.
-With row weights ρ_r = y^r, all slots and rows of an account hold at once if ⟨u, D⟩ = ⟨v, W⟩ + c (but for 2^-240).
+Rule: everything the proof is about is absorbed before the first challenge; prover and verifier share this code. With
+row weights ρ_r = y^r, all slots and rows of an account hold at once if ⟨u, D⟩ = ⟨v, W⟩ + c (but for 2^-240). A
+witness is an account's secret: its values, their digits and its blinders. An honest prover checks it before it
+proves. `check=False` exists so that tests can be the cheating prover; it then takes the digits modulo the range, or
+those the test chose.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import mul
 
-from proofs.errors import ProofCode, Refused
-from proofs.field import ORDER, inner_product, powers
-from proofs.layout import BASE, SHORTFALL_MAX, Layout
-from proofs.srs import CEREMONY_SHA256
-from proofs.transcript import Transcript
+from clearing.base.errors import LocalFault
+from proofs.algebra.field import ORDER, inner_product, powers
+from proofs.algebra.srs import CEREMONY_SHA256
+from proofs.algebra.transcript import Transcript
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear.layout import BASE, SHORTFALL_MAX, ProofLayout
 
 PROTOCOL = "crossclear/linear/v1"
 
@@ -21,7 +27,7 @@ PROTOCOL = "crossclear/linear/v1"
 class LinearStatement:
     """Accounts in ascending order, each with its 48-byte C_W and its public shortfall; `context` is what else binds."""
 
-    layout: Layout
+    layout: ProofLayout
     context: bytes
     """32 bytes: digest of whatever the caller's statement is (network, height, state root, prices…)."""
     accounts: tuple[int, ...]
@@ -35,11 +41,11 @@ class LinearStatement:
         """
         count = len(self.accounts)
         if not count or len(self.shortfalls) != count or len(self.commitments) != count or len(self.context) != 32:
-            raise Refused(ProofCode.BAD_STATEMENT, "accounts", count=count)
+            raise VerificationFailed(ProofCode.BAD_STATEMENT, "accounts", count=count)
         if any(a >= b for a, b in pairwise(self.accounts)):
-            raise Refused(ProofCode.BAD_STATEMENT, "accounts are not strictly ascending")
+            raise VerificationFailed(ProofCode.BAD_STATEMENT, "accounts are not strictly ascending")
         if any(not 0 <= shortfall < SHORTFALL_MAX for shortfall in self.shortfalls):
-            raise Refused(ProofCode.BAD_STATEMENT, "shortfall out of range")
+            raise VerificationFailed(ProofCode.BAD_STATEMENT, "shortfall out of range")
         transcript = Transcript(PROTOCOL)
         transcript.append_bytes("srs", CEREMONY_SHA256)
         transcript.append_integer("n", self.layout.size)
@@ -71,7 +77,7 @@ class Weights:
         return (self.constant + self.shortfall * sigma) % ORDER
 
 
-def weights_of(layout: Layout, y: int) -> Weights:
+def weights_of(layout: ProofLayout, y: int) -> Weights:
     """ρ, v and c of a challenge; O(non-zero coefficients)."""
     table = layout.table
     rho = powers(y, len(layout.widths))
@@ -86,7 +92,7 @@ def weights_of(layout: Layout, y: int) -> Weights:
     return Weights(tuple(rho), tuple(v), constant % ORDER, shortfall % ORDER)
 
 
-def u_values(layout: Layout, weights: Weights) -> list[dict[int, int]]:
+def u_values(layout: ProofLayout, weights: Weights) -> list[dict[int, int]]:
     """u of each column as position -> ρ_r·256^k; zero elsewhere."""
     columns: list[dict[int, int]] = [{} for _ in range(layout.columns)]
     for weight, width, (column, start) in zip(weights.rho, layout.widths, layout.table.places, strict=True):
@@ -95,7 +101,7 @@ def u_values(layout: Layout, weights: Weights) -> list[dict[int, int]]:
     return columns
 
 
-def public_evaluations(layout: Layout, weights: Weights, lagrange: list[int]) -> tuple[list[int], int]:
+def public_evaluations(layout: ProofLayout, weights: Weights, lagrange: list[int]) -> tuple[list[int], int]:
     """(ū of each column, v̄) at the point whose Lagrange values L_0, L_1, … are given."""
     u_bar = [0] * layout.columns
     for weight, width, (column, start) in zip(weights.rho, layout.widths, layout.table.places, strict=True):
@@ -107,7 +113,44 @@ def public_evaluations(layout: Layout, weights: Weights, lagrange: list[int]) ->
     return [value % ORDER for value in u_bar], v_bar
 
 
-def used_positions(layout: Layout) -> int:
+def used_positions(layout: ProofLayout) -> int:
     """How many leading positions of H carry a slot or a digit."""
     ends = [start + width for width, (_, start) in zip(layout.widths, layout.table.places, strict=True)]
     return max(len(layout.table.slots), *ends)
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Values of all slots, base-256 digits on H for each column, blinders of C_W."""
+
+    values: tuple[int, ...]
+    digits: tuple[tuple[int, ...], ...]
+    blinders: tuple[int, ...]
+
+
+def constraint_values(layout: ProofLayout, values: Sequence[int], shortfall: int) -> list[int]:
+    """What must lie in [0, 256^width): value + offset of each slot, then each row's value. Exact integers."""
+    found = [value + slot.offset for value, slot in zip(values, layout.table.slots, strict=True)]
+    for row in layout.table.rows:
+        total = sum(coefficient * values[slot] for slot, coefficient in row.coefficients)
+        found.append(total + row.constant + (shortfall if row.shortfall else 0))
+    return found
+
+
+def make_witness(
+    layout: ProofLayout, values: Sequence[int], shortfall: int, blinders: Sequence[int], *, check: bool = True
+) -> Witness:
+    """Decompose into digits. Raises LocalFault WITNESS_OUT_OF_RANGE naming the slot or row, unless `check` is off."""
+    found = constraint_values(layout, values, shortfall)
+    slots = len(layout.table.slots)
+    columns = [[0] * layout.size for _ in range(layout.columns)]
+    for index, (value, width, (column, start)) in enumerate(
+        zip(found, layout.widths, layout.table.places, strict=True)
+    ):
+        free = width == 0 and index < slots
+        if check and not free and not 0 <= value < max(BASE**width, 1):
+            where = f"slot {index}" if index < slots else f"row {index - slots}"
+            # Never the value: faults are logged, and logs leave the machine.
+            raise LocalFault(ProofCode.WITNESS_OUT_OF_RANGE, where, width=width)
+        columns[column][start : start + width] = (value % BASE**width).to_bytes(width, "little")
+    return Witness(tuple(values), tuple(map(tuple, columns)), tuple(blinders))

@@ -1,24 +1,96 @@
-"""Sums over a shard's accounts for S and t; joint = δ^(k·columns), own = δ^(k·columns + c), the table at k = c = 0.
+"""Digit columns and lookups of a prover, and their sums over a shard's accounts for S and t.
 
-Rule: no polynomial is multiplied for an account. Write f = F + Z_H·g and D = E + Z_H·d with F, E of degree < n. Then
-[f(α + D) − 1] / Z_H = V + αg + gE + dF + Z_H·g·d with V = [F·(α + E) − 1] / Z_H of degree < n, which follows from its
-values on gH. What is left is linear in values on H.
+Rule: no polynomial is multiplied for an account. Joint = δ^(k·columns), own = δ^(k·columns + c), the table at k = c =
+0. Write f = F + Z_H·g and D = E + Z_H·d with F, E of degree < n. Then [f(α + D) − 1] / Z_H = V + αg + gE + dF +
+Z_H·g·d with V = [F·(α + E) − 1] / Z_H of degree < n, which follows from its values on gH. The rest is linear in
+values on H. A column is D on H and a lookup is w/(α + D) on H, as limbs. A column of bytes is one array of bytes and
+a lookup is a table of 256 entries; anything else (only a cheating prover of the tests has it) is computed with
+general scalars and gives the same results.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from proofs.coset import interpolate_coset, limbs_on_coset, shifted_vanishing
-from proofs.field import ORDER, inverse
-from proofs.layout import Layout
-from proofs.limbs import Limbs, integers_of, zero_limbs
-from proofs.linear.columns import DigitColumn, Lookups
-from proofs.linear.witness import Witness
-from proofs.polynomial import Masked, Poly, interpolate, polynomial
+from proofs.algebra.coset import (
+    Limbs,
+    bytes_on_coset,
+    integers_of,
+    interpolate_coset,
+    limbs_of,
+    limbs_on_coset,
+    shifted_vanishing,
+    zero_limbs,
+)
+from proofs.algebra.domain import TABLE_SIZE
+from proofs.algebra.field import ORDER, batch_inverse, inverse
+from proofs.algebra.polynomial import Masked, Poly, interpolate, polynomial
+from proofs.linear.layout import ProofLayout
+from proofs.linear.statement import Witness
+
+
+class DigitColumn:
+    """D of one column of one account."""
+
+    def __init__(self, digits: Sequence[int]) -> None:
+        self.digits = digits
+        self._bytes: NDArray[np.uint8] | None
+        try:
+            self._bytes = np.frombuffer(bytes(digits), np.uint8)
+        except ValueError:
+            self._bytes = None
+
+    def counts(self) -> list[int]:
+        """How often each byte occurs; a forged digit has no place in the table, and the proof will not verify."""
+        if self._bytes is not None:
+            found: list[int] = np.bincount(self._bytes, minlength=TABLE_SIZE).tolist()
+            return found
+        return [self.digits.count(byte) for byte in range(TABLE_SIZE)]
+
+    def add_to(self, total: Limbs, weight: int) -> None:
+        """total += weight·D; adds less than 2^24 to a limb."""
+        if self._bytes is not None:
+            total += limbs_of([weight]) * self._bytes
+        else:
+            total += limbs_of([weight * digit for digit in self.digits])
+
+    def at(self, lagrange: Sequence[int]) -> int:
+        """⟨D, lagrange⟩, not reduced."""
+        return sum(map(int.__mul__, self.digits, lagrange))
+
+    def on_coset(self) -> list[int]:
+        """Values of D's interpolant on gH."""
+        if self._bytes is not None:
+            return integers_of(bytes_on_coset(self._bytes))
+        return integers_of(limbs_on_coset(limbs_of(self.digits)[None])[0])
+
+    def looked_up(self, lookups: "Lookups", weight: int) -> Limbs:
+        """weight/(α+D) on H, (16, n)."""
+        if self._bytes is not None:
+            return lookups.table(weight)[:, self._bytes]
+        found = dict(zip(self.digits, batch_inverse([lookups.alpha + d for d in self.digits], weight), strict=True))
+        return limbs_of([found[digit] for digit in self.digits])
+
+
+class Lookups:
+    """w/(α+b) of every byte b."""
+
+    def __init__(self, alpha: int) -> None:
+        self.alpha = alpha
+        self.inverses = batch_inverse([alpha + byte for byte in range(TABLE_SIZE)])
+        self._unweighted = limbs_of(self.inverses)
+
+    def table(self, weight: int) -> Limbs:
+        """(16, 256)."""
+        if weight == 1:
+            return self._unweighted
+        return limbs_of([weight * value % ORDER for value in self.inverses])
+
 
 BLINDERS = 2
+
 TOGETHER = 8
 """Lookups transformed at once; many more would leave the processor's cache."""
 
@@ -82,7 +154,7 @@ class ShardSums:
 class Summing:
     """Adds account after account. Lookups wait until some can be transformed together."""
 
-    def __init__(self, layout: Layout, lookups: Lookups) -> None:
+    def __init__(self, layout: ProofLayout, lookups: Lookups) -> None:
         size = layout.size
         self._lookups = lookups
         self._digits = [zero_limbs(size) for _ in range(layout.columns)]

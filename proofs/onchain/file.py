@@ -1,7 +1,10 @@
 """The on-chain file of an epoch (`.cco`): keys, all leaves, validators' signatures; and one account's proof (`.cca`).
 
-Rule: exact typed decoding within limits, nothing believed. A file vouches for nothing by itself: keys are derived again
-from leaves and package (`check_file`), or a quorum signed them (`certificate_of`).
+Rule: exact typed decoding within limits, nothing believed. A file vouches for nothing by itself: keys are derived
+again from leaves and package (`check_file`), or a quorum signed them (`certificate_of`). C_D hides with two blinders,
+so it may be opened once: other leaves beside the own one would be another root, another y and a second opening, after
+which holdings can be guessed and confirmed. So an account is proven only under keys that a quorum signed, over leaves
+of which the own one is the prover's own. The caller knows whom to trust.
 """
 
 from collections.abc import Sequence
@@ -11,24 +14,88 @@ from typing import Annotated, Literal
 import msgspec
 
 from clearing.base import bls
-from clearing.base.certificate import signer_bitmap
+from clearing.base.certificate import signer_bitmap, signer_indices
 from clearing.base.codec import U32, U63, Bytes32, Bytes48, Bytes96, Wire, decode, encode
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.validators import ValidatorSet
-from proofs.errors import ProofCode, Refused
-from proofs.layout import COLUMNS_MAX
-from proofs.onchain.certified import KeysCertificate, check_keys_certificate
-from proofs.onchain.encoding import proof_bytes
-from proofs.onchain.keys import ACCOUNTS_MAX, EpochKeys, certified_digest, check_keys, epoch_statement
-from proofs.onchain.leaves import Leaf, leaf_path
-from proofs.package import EpochPackage
+from proofs.algebra.srs import basis
+from proofs.epoch.package import EpochPackage
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear.layout import COLUMNS_MAX
+from proofs.linear.statement import Witness, weights_of
+from proofs.onchain.keys import (
+    ACCOUNTS_MAX,
+    EpochKeys,
+    EpochStatement,
+    certified_digest,
+    check_keys,
+    derive_keys,
+    epoch_statement,
+)
+from proofs.onchain.leaves import Leaf, leaf_path, make_leaf, row_challenge
+from proofs.onchain.messages import proof_bytes
+from proofs.onchain.prover import prove_leaf
+
+
+class KeysCertificate(Wire, frozen=True):
+    """A quorum's signature over epoch keys. `signers` has bit i of the big-endian integer set for validator i."""
+
+    signers: Bytes32
+    aggregate: Bytes96
+
+
+def check_keys_certificate(keys: EpochKeys, certificate: KeysCertificate, validators: ValidatorSet) -> None:
+    """Whether more than two thirds of the set's power signed the keys, as the contract sees it. Raises RemoteFault."""
+    indices = signer_indices(certificate.signers)
+    if indices and indices[-1] >= len(validators.validators):
+        raise RemoteFault(BaseCode.STRAY_SIGNER, "epoch keys", signer=indices[-1])
+    signed = [validators.validators[index] for index in indices]
+    power = sum(validator.power for validator in signed)
+    if not validators.is_quorum(power):
+        raise RemoteFault(BaseCode.UNDER_QUORUM, "epoch keys", power=power, total=validators.total_power)
+    digest = certified_digest(keys, validators.hash)
+    if not bls.verify_aggregate([validator.bls_key for validator in signed], digest, certificate.aggregate):
+        raise RemoteFault(BaseCode.BAD_SIGNATURE, "epoch keys", epoch=keys.epoch)
+
+
+def prove_certified_account(
+    statement: EpochStatement,
+    leaves: Sequence[Leaf],
+    index: int,
+    witness: Witness,
+    seed: bytes,
+    certificate: KeysCertificate,
+    validators: ValidatorSet,
+) -> tuple[EpochKeys, bytes]:
+    """The keys, and the proof of account number `index`, whoever the leaves are from.
+
+    Raises Refused WRONG_ROOT when the leaf is not the one of this witness and seed, RemoteFault for keys that no quorum
+    of the set signed, and as `prover.prove_account`.
+    """
+    linear = statement.linear
+    keys = derive_keys(statement, leaves)
+    if (
+        not 0 <= index < len(leaves)
+        or make_leaf(linear, index, witness, seed, basis(linear.layout.size)) != leaves[index]
+    ):
+        raise VerificationFailed(ProofCode.WRONG_ROOT, "own leaf", index=index, leaves=len(leaves))
+    check_keys_certificate(keys, certificate, validators)
+    weights = weights_of(linear.layout, row_challenge(linear.context, linear.layout.digest, keys.leaves_root))
+    return keys, prove_leaf(linear.layout, weights, keys, leaves[index], witness, seed)
+
 
 FORMAT: Literal["crossclear-onchain-epoch/1"] = "crossclear-onchain-epoch/1"
+
 ACCOUNT_FORMAT: Literal["crossclear-onchain-account/1"] = "crossclear-onchain-account/1"
+
 SUFFIX, ACCOUNT_SUFFIX = ".cco", ".cca"
+
 FILE_BYTES_MAX = 64 << 20
+
 ACCOUNT_BYTES_MAX = 1 << 16
+
 SHARES_MAX = 256
+
 DEPTH_MAX = 20
 
 Columns = Annotated[tuple[Bytes48, ...], msgspec.Meta(min_length=1, max_length=COLUMNS_MAX)]
@@ -161,7 +228,9 @@ def join_files(files: Sequence[OnchainEpoch]) -> OnchainEpoch:
     first, shares = files[0], dict[tuple[bytes, int], KeysShare]()
     for file in files:
         if file.keys != first.keys or file.leaves != first.leaves:
-            raise Refused(ProofCode.KEYS_DIFFER, "files of two epochs", epoch=first.keys.epoch, other=file.keys.epoch)
+            raise VerificationFailed(
+                ProofCode.KEYS_DIFFER, "files of two epochs", epoch=first.keys.epoch, other=file.keys.epoch
+            )
         for share in file.shares:
             shares.setdefault((share.validators_hash, share.validator), share)
     return epoch_file(first.keys, first.all_leaves, tuple(shares.values()))

@@ -1,11 +1,13 @@
 """Epoch keys: what a contract needs of a statement besides one leaf, as a quorum certifies it.
 
-Rule: everything follows from the statement and the leaves; `check_keys` derives it again. The contract cannot, so there
-the quorum is trusted with [U], [V] and c: keys for a y that does not come from the leaves' root prove nothing.
-What is hashed leaves out the validator set, so keys certified again by a later set give the same transcript.
+Rule: everything follows from the statement and the leaves, and those from the epoch's snapshot, the seeds and the
+domain, so all validators find the same keys; a validator that finds others signs nothing. `check_keys` derives them
+again. The contract cannot, so there the quorum is trusted with [U], [V] and c: keys for a y that does not come from
+the leaves' root prove nothing. The hashed bytes leave out the validator set, so keys certified again by a later set
+give the same transcript. Deriving is CPU-bound: 5 ms an account at n = 2048.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -14,22 +16,27 @@ from typing import Annotated
 import msgspec
 
 from clearing.base.codec import U32, U63, Bytes32, Bytes48, Wire, u256
-from clearing.base.hashing import sha256, tag_word
+from clearing.base.errors import LocalFault
+from clearing.base.hashing import sha256, tag_prefix
 from clearing.base.ids import Hash32
-from clearing.margin.snapshot import RiskStatement
-from proofs.errors import ProofCode, Refused
-from proofs.field import scalar_bytes
-from proofs.group import encode_point, multi_scalar
-from proofs.layout import COLUMNS_MAX, Layout
-from proofs.linear.statement import LinearStatement, Weights, u_values, weights_of
-from proofs.onchain.leaves import Leaf, leaves_root, row_challenge
-from proofs.onchain.points import pad_encoded
-from proofs.package import linear_statement
-from proofs.solvency import DOMAIN
-from proofs.srs import Basis, basis
+from clearing.margin.statement.snapshot import AccountHoldings, RiskSnapshot, RiskStatement
+from proofs.algebra.commitment import CommitmentContext, blinders, commit
+from proofs.algebra.field import scalar_bytes
+from proofs.algebra.group import encode_point, multi_scalar
+from proofs.algebra.srs import Basis, basis
+from proofs.epoch.package import linear_statement
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear.layout import COLUMNS_MAX, ProofLayout
+from proofs.linear.statement import LinearStatement, Weights, Witness, make_witness, u_values, weights_of
+from proofs.onchain.leaves import Leaf, leaves_root, make_leaf, row_challenge
+from proofs.onchain.messages import pad_encoded
+from proofs.statement.arithmetization import DOMAIN, complete_holdings, layout_of
+from proofs.statement.auxiliary_witness import AuxiliaryWitness
 
 KEYS_TAG = "crossclear/onchain/epoch-keys/v1"
+
 CERTIFIED_TAG = "crossclear/onchain/certified-keys/v1"
+
 ACCOUNTS_MAX = 1 << 20
 
 
@@ -57,7 +64,7 @@ class EpochKeys(Wire, frozen=True, dict=True):
         """The bytes that are hashed and shown to the contract. Raises Refused BAD_POINT."""
         return b"".join(
             (
-                tag_word(KEYS_TAG),
+                tag_prefix(KEYS_TAG),
                 self.network,
                 u256(self.epoch),
                 u256(self.height),
@@ -82,10 +89,10 @@ class EpochKeys(Wire, frozen=True, dict=True):
 
 def certified_digest(keys: EpochKeys, validators_hash: bytes) -> Hash32:
     """The 32 bytes that validators of the set sign; no vote and no other message opens with this tag."""
-    return sha256(tag_word(CERTIFIED_TAG) + keys.network + validators_hash + keys.hash)
+    return sha256(tag_prefix(CERTIFIED_TAG) + keys.network + validators_hash + keys.hash)
 
 
-def row_polynomials(layout: Layout, weights: Weights, points: Basis) -> tuple[tuple[bytes, ...], bytes]:
+def row_polynomials(layout: ProofLayout, weights: Weights, points: Basis) -> tuple[tuple[bytes, ...], bytes]:
     """([U] of each column, [V]): commitments without blinders to what y makes of the layout (30 ms a column)."""
     lagrange = points.lagrange
     u = tuple(
@@ -142,11 +149,11 @@ def check_leaves(statement: LinearStatement, leaves: Sequence[Leaf]) -> None:
     stated = list(zip(statement.accounts, statement.shortfalls, statement.commitments, strict=True))
     columns = statement.layout.columns
     if shown != stated or len(leaves) > ACCOUNTS_MAX or columns > COLUMNS_MAX:
-        raise Refused(ProofCode.BAD_STATEMENT, "leaves of another statement", leaves=len(leaves))
+        raise VerificationFailed(ProofCode.BAD_STATEMENT, "leaves of another statement", leaves=len(leaves))
     if any(a >= b for a, b in pairwise(statement.accounts)):
-        raise Refused(ProofCode.BAD_STATEMENT, "leaves are not strictly ascending")
+        raise VerificationFailed(ProofCode.BAD_STATEMENT, "leaves are not strictly ascending")
     if any(len(leaf.c_d) != columns for leaf in leaves):
-        raise Refused(ProofCode.BAD_STATEMENT, "leaves with other columns", columns=columns)
+        raise VerificationFailed(ProofCode.BAD_STATEMENT, "leaves with other columns", columns=columns)
 
 
 def check_keys(keys: EpochKeys, statement: EpochStatement, leaves: Sequence[Leaf]) -> None:
@@ -154,4 +161,52 @@ def check_keys(keys: EpochKeys, statement: EpochStatement, leaves: Sequence[Leaf
     derived = derive_keys(statement, leaves)
     for name in EpochKeys.__struct_fields__:
         if getattr(derived, name) != getattr(keys, name):
-            raise Refused(ProofCode.KEYS_DIFFER, f"epoch keys: {name}")
+            raise VerificationFailed(ProofCode.KEYS_DIFFER, f"epoch keys: {name}")
+
+
+@dataclass(frozen=True)
+class DerivedEpoch:
+    """All that is public of an epoch on chain."""
+
+    statement: EpochStatement
+    leaves: tuple[Leaf, ...]
+    keys: EpochKeys
+
+
+def derive_epoch(snapshot: RiskSnapshot, seeds: Mapping[int, bytes], domain: int = DOMAIN) -> DerivedEpoch:
+    """The leaves and keys of a snapshot. Raises LocalFault BAD_LENGTH without a seed, WITNESS_OUT_OF_RANGE, Refused."""
+    layout, points, least = layout_of(snapshot.statement, domain), basis(domain), AuxiliaryWitness(snapshot.statement)
+    witnesses = [
+        account_witness(snapshot.statement, layout, account, _seed(seeds, account.account), least)
+        for account in snapshot.accounts
+    ]
+    commitments = [
+        (account.account, encode_point(commit(points, witness.values, witness.blinders)))
+        for account, witness in zip(snapshot.accounts, witnesses, strict=True)
+    ]
+    statement = epoch_statement(snapshot.statement, commitments, domain)
+    leaves = tuple(
+        make_leaf(statement.linear, index, witness, _seed(seeds, account.account), points)
+        for index, (account, witness) in enumerate(zip(snapshot.accounts, witnesses, strict=True))
+    )
+    return DerivedEpoch(statement, leaves, derive_keys(statement, leaves))
+
+
+def account_witness(
+    statement: RiskStatement,
+    layout: ProofLayout,
+    account: AccountHoldings,
+    seed: bytes,
+    least: AuxiliaryWitness | None = None,
+) -> Witness:
+    """An account's witness, by its holdings and seed. Raises LocalFault WITNESS_OUT_OF_RANGE, BAD_LENGTH."""
+    values = complete_holdings(statement, account, least)
+    context = CommitmentContext(statement.network, account.account, statement.epoch, statement.state_root)
+    return make_witness(layout, values, account.shortfall, blinders(seed, context))
+
+
+def _seed(seeds: Mapping[int, bytes], account: int) -> bytes:
+    try:
+        return seeds[account]
+    except KeyError:
+        raise LocalFault(ProofCode.BAD_LENGTH, "account seed missing", account=account) from None

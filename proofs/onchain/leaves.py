@@ -15,14 +15,13 @@ from clearing.base.errors import LocalFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32
 from clearing.base.merkle import leaf_hash, merkle_proof, merkle_root
-from proofs.commitment import SEED_BYTES
+from proofs.algebra.commitment import SEED_BYTES
+from proofs.algebra.field import ORDER
+from proofs.algebra.group import encode_point, multi_scalar
+from proofs.algebra.srs import Basis
 from proofs.errors import ProofCode
-from proofs.field import ORDER
-from proofs.group import encode_point, multi_scalar
-from proofs.linear.statement import LinearStatement
-from proofs.linear.witness import Witness
-from proofs.onchain.points import pad_encoded
-from proofs.srs import Basis
+from proofs.linear.statement import LinearStatement, Witness
+from proofs.onchain.messages import pad_encoded
 
 BLINDER_TAG = b"crossclear/onchain/blinder/v1"
 Y_TAG = "crossclear/onchain/y/v1"

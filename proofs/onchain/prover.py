@@ -10,27 +10,26 @@ from itertools import accumulate
 
 from clearing.base.codec import u256
 from clearing.base.errors import Bug
-from proofs.domain import TABLE_SIZE, domain_of
-from proofs.field import ORDER, batch_inverse, inverse, powers, scalar_bytes
-from proofs.layout import Layout
-from proofs.linear.statement import Weights, u_values, weights_of
-from proofs.linear.witness import Witness
-from proofs.onchain.encoding import Rounds
-from proofs.onchain.keys import EpochKeys, EpochStatement, derive_keys
-from proofs.onchain.leaves import Leaf, derived_scalars, digit_blinders, row_challenge
-from proofs.onchain.points import padded_point
-from proofs.onchain.transcript import Chain, check_alpha
-from proofs.polynomial import (
+from proofs.algebra.domain import TABLE_SIZE, domain_of
+from proofs.algebra.field import ORDER, batch_inverse, inverse, powers, scalar_bytes
+from proofs.algebra.polynomial import (
     Masked,
     Poly,
     coefficients,
+    commit_coefficients,
+    commit_masked,
+    commit_poly,
     divide_by_root,
     divide_by_vanishing,
     polynomial,
     scale_argument,
 )
-from proofs.prover_points import commit_coefficients, commit_masked, commit_poly
-from proofs.srs import basis
+from proofs.algebra.srs import basis
+from proofs.linear.layout import ProofLayout
+from proofs.linear.statement import Weights, Witness, u_values, weights_of
+from proofs.onchain.keys import EpochKeys, EpochStatement, derive_keys
+from proofs.onchain.leaves import Leaf, derived_scalars, digit_blinders, row_challenge
+from proofs.onchain.messages import ChallengeChain, Rounds, check_alpha, padded_point
 
 BLINDERS, SUM_BLINDERS = 2, 3
 
@@ -51,7 +50,7 @@ def prove_account(
 
 
 def prove_leaf(
-    layout: Layout,
+    layout: ProofLayout,
     weights: Weights,
     keys: EpochKeys,
     leaf: Leaf,
@@ -68,11 +67,11 @@ class LeafProver:
     """One proof, from the first message to the last; symbols as in `proofs/notes/on-chain.md`."""
 
     def __init__(
-        self, layout: Layout, weights: Weights, keys: EpochKeys, leaf: Leaf, witness: Witness, seed: bytes
+        self, layout: ProofLayout, weights: Weights, keys: EpochKeys, leaf: Leaf, witness: Witness, seed: bytes
     ) -> None:
         self.size, self.columns = layout.size, layout.columns
         self.domain, self.basis = domain_of(layout.size), basis(layout.size)
-        self.chain = Chain(keys.hash, leaf.hash)
+        self.chain = ChallengeChain(keys.hash, leaf.hash)
         self.weights = weights
         self.constant = weights.c(leaf.shortfall) * inverse(self.size) % ORDER
         hidden = [digit_blinders(seed, keys.commitments_root, leaf.account, c) for c in range(self.columns)]

@@ -10,16 +10,15 @@ from functools import lru_cache
 
 from clearing.base.errors import RemoteFault
 from clearing.base.merkle import verify_merkle_proof
-from proofs.domain import TABLE_SIZE, domain_of
-from proofs.errors import ProofCode, Refused
-from proofs.field import ORDER, inner_product, inverse, powers, read_scalar
-from proofs.group import GENERATOR, GENERATOR_2, Point, decode_point, multi_scalar, multiply, pairings_equal
-from proofs.layout import COLUMNS_MAX, SHORTFALL_MAX
-from proofs.onchain.encoding import OnchainProof, read_rounds, split_rounds
+from proofs.algebra.domain import TABLE_SIZE, domain_of
+from proofs.algebra.field import ORDER, inner_product, inverse, powers, read_scalar
+from proofs.algebra.group import GENERATOR, GENERATOR_2, Point, decode_point, multi_scalar, multiply, pairings_equal
+from proofs.algebra.srs import basis, tau_g2
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear.layout import COLUMNS_MAX, SHORTFALL_MAX
 from proofs.onchain.keys import EpochKeys
 from proofs.onchain.leaves import Leaf
-from proofs.onchain.transcript import Challenges, replay
-from proofs.srs import basis, tau_g2
+from proofs.onchain.messages import Challenges, OnchainProof, read_rounds, replay, split_rounds
 
 ACCOUNT_MAX = 2**63
 
@@ -33,7 +32,7 @@ def verify_account(keys: EpochKeys, leaf: Leaf, index: int, path: Sequence[bytes
     try:
         verify_merkle_proof(keys.leaves_root, keys.accounts, index, leaf.words, path)
     except RemoteFault as fault:
-        raise Refused(ProofCode.WRONG_ROOT, "leaf", account=leaf.account, why=str(fault)) from None
+        raise VerificationFailed(ProofCode.WRONG_ROOT, "leaf", account=leaf.account, why=str(fault)) from None
     verify_leaf(keys, leaf, data)
 
 
@@ -47,14 +46,14 @@ def verify_leaf(keys: EpochKeys, leaf: Leaf, data: bytes) -> None:
     points, scalars = _right_side(keys, leaf, proof, drawn)
     left = proof.pi_1 + multiply(proof.pi_2, drawn.mu)
     if not pairings_equal(left, tau_g2(), multi_scalar(points, scalars), GENERATOR_2):
-        raise Refused(ProofCode.PROOF_REFUSED, "pairing equation", account=leaf.account)
+        raise VerificationFailed(ProofCode.PROOF_REFUSED, "pairing equation", account=leaf.account)
 
 
 def _check_leaf(keys: EpochKeys, leaf: Leaf) -> None:
     """Before anything of it is hashed: numbers have their range, and points are as many as columns."""
     in_range = 0 <= leaf.shortfall < SHORTFALL_MAX and 0 <= leaf.account < ACCOUNT_MAX
     if not in_range or not 0 < len(keys.u) <= COLUMNS_MAX or len(leaf.c_d) != len(keys.u):
-        raise Refused(ProofCode.BAD_STATEMENT, "leaf", account=leaf.account, shortfall=leaf.shortfall)
+        raise VerificationFailed(ProofCode.BAD_STATEMENT, "leaf", account=leaf.account, shortfall=leaf.shortfall)
 
 
 @lru_cache(maxsize=4)
@@ -69,7 +68,7 @@ def _right_side(keys: EpochKeys, leaf: Leaf, proof: OnchainProof, drawn: Challen
     alpha, gamma, zeta, mu = drawn.alpha, drawn.gamma, drawn.zeta, drawn.mu
     vanishing = domain.vanishing(zeta)
     if vanishing == 0:
-        raise Refused(ProofCode.BAD_CHALLENGE, "zeta lies in the domain")
+        raise VerificationFailed(ProofCode.BAD_CHALLENGE, "zeta lies in the domain")
     gamma_beta = gamma * drawn.beta % ORDER
     deltas, openings = powers(drawn.delta, columns), powers(drawn.r, 2 * columns + 3)[1:]
     c = read_scalar(keys.constant, "constant") + read_scalar(keys.sigma, "sigma") * leaf.shortfall

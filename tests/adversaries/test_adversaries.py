@@ -5,9 +5,9 @@ from random import Random
 import pytest
 
 from clearing.base.certificate import NIL, VoteKind
-from consensus.log.wal import Record, RecordKind
 from consensus.messages import CertificateMessage, Message, Proposal, Status, Vote, read_envelope
 from consensus.outputs import Broadcast, Output, Persist, Send
+from consensus.wal import Record, RecordKind
 from tests.kit.adversaries.context import Adversary, AdversaryContext, disguise, message_of
 from tests.kit.adversaries.hosts import damage_file
 from tests.kit.adversaries.registry import ADVERSARIES, make_adversary

@@ -23,8 +23,13 @@ def test_of_clearing_consensus_imports_only_the_base() -> None:
 
 def test_proofs_read_positions_only_from_the_risk_snapshot() -> None:
     """Besides it they know the definition of the rules, to compute public rows again, but nothing that has a state."""
-    rules = ("clearing.margin.", "clearing.assets.", "clearing.genesis.", "clearing.listed_custody.")
-    allowed = ("clearing.base.", *rules, "clearing.ranges.parameters.")
+    rules = (
+        "clearing.margin.",
+        "clearing.schema.terms.assets.",
+        "clearing.genesis.checks.",
+        "clearing.genesis.custody_listing.",
+    )
+    allowed = ("clearing.base.", *rules, "clearing.schema.risk.price_ranges.")
     wrong = {
         (module, imported)
         for module in graph().modules
@@ -37,7 +42,7 @@ def test_proofs_read_positions_only_from_the_risk_snapshot() -> None:
 
 
 def test_bridge_emits_facts_and_knows_nothing_else_of_clearing() -> None:
-    allowed = ("clearing.base.", "clearing.facts.")
+    allowed = ("clearing.base.", "clearing.schema.facts.")
     wrong = {
         (module, imported)
         for module in graph().modules

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bridge.evm.trie import trie_root
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.evm.rlp_coding import DEPTH_MAX, decode, encode
-from clearing.base.evm.trie import EMPTY_ROOT, walk
+from clearing.base.evm.trie import EMPTY_ROOT, lookup
 from clearing.base.hashing import keccak256
 from tests.kit.evm_state import all_nodes
 
@@ -98,11 +98,11 @@ def long_list(size):
 def test_a_walk_finds_what_the_trie_holds_and_that_it_holds_nothing_else(held, others):
     nodes = all_nodes(held)
     for key in (*held, *others):
-        assert walk(trie_root(held), key, nodes.__getitem__) == held.get(key)
+        assert lookup(trie_root(held), key, nodes.__getitem__) == held.get(key)
 
 
 def test_the_empty_trie_holds_nothing_and_needs_no_node():
-    assert walk(EMPTY_ROOT, b"key", {}.__getitem__) is None
+    assert lookup(EMPTY_ROOT, b"key", {}.__getitem__) is None
 
 
 BRANCH = [b""] * 16
@@ -129,14 +129,14 @@ BRANCH = [b""] * 16
 )
 def test_nodes_of_no_trie_are_refused(node):
     with pytest.raises(RemoteFault) as caught:
-        walk(keccak256(node), b"\x6b", {keccak256(node): node}.__getitem__)
+        lookup(keccak256(node), b"\x6b", {keccak256(node): node}.__getitem__)
     assert caught.value.code == BaseCode.BAD_TRIE_PROOF
 
 
 @given(st.binary(max_size=120), st.binary(max_size=4))
 def test_random_nodes_prove_a_value_or_none_and_raise_nothing_else(node, key):
     try:
-        walk(keccak256(node), key, {keccak256(node): node}.__getitem__)
+        lookup(keccak256(node), key, {keccak256(node): node}.__getitem__)
     except RemoteFault as fault:
         assert fault.code == BaseCode.BAD_TRIE_PROOF
     except KeyError:

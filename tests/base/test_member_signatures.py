@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from clearing.base import secp256k1
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.ids import NetworkId
-from clearing.transactions import Trade
+from clearing.schema.requests.trades import Trade
 
 SECRET = b"\x01" * 32
 NETWORK = NetworkId(b"\x2a" * 32)

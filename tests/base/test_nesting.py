@@ -15,7 +15,7 @@ import importlib, pkgutil, sys
 import msgspec
 for package in ("clearing", "consensus", "proofs", "bridge", "node"):
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
-        if module.name not in ("node.cli.__main__", "node.devnet.main") and "node_modules" not in module.name:
+        if module.name not in ("cli.__main__", "devnet.demo.main") and "node_modules" not in module.name:
             importlib.import_module(module.name)
 assert "py_ecc" in sys.modules
 try:

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import BaseCode, CrossclearError, LocalFault, RemoteFault
-from clearing.base.plain_json import RefusedJson, read_json
-from clearing.codes import ClearingCode
-from clearing.genesis import genesis_from_json
-from node.api.handlers import read_json as read_body
-from node.api.problems import ApiRefusal
-from node.codes import NodeCode
-from node.exit_tools import read_exit_file
-from node.fund_tools import read_opening
-from node.governance_values import read_value
-from node.keys.keystore import parse_keystore
-from node.verify import read_holdings
+from clearing.base.plain_json import DuplicateNameError, read_json
+from clearing.genesis.json import genesis_from_json
+from clearing.schema.codes import ClearingCode
+from member.codes import NodeCode
+from member.keys.keystore import parse_keystore
+from member.signing.governance import read_value
+from member.verifying.exits import read_exit_file
+from member.verifying.fund import read_opening
+from member.verifying.package import read_holdings
+from node.api.calls import ApiRefusal
+from node.api.calls import read_json as read_body
 
 ROOT = Path(__file__).parents[2]
 TWICE = [
@@ -37,13 +37,13 @@ ONCE = [
 ]
 READS_ITS_OWN = {
     "clearing/base/plain_json.py",
-    "clearing/models/named.py",  # refuses names that stand twice by itself
-    "node/governance_values.py",  # compares what it has written
-    "node/devnet/anvil.py",  # a child process of the devnet
-    "node/devnet/demo.py",
-    "node/devnet/processes.py",
-    "node/devnet/report.py",
-    "node/devnet/toolchain.py",
+    "lab/models/named.py",  # refuses names that stand twice by itself
+    "member/signing/governance.py",  # compares what it has written
+    "devnet/anvil.py",  # a child process of the devnet
+    "devnet/demo/main.py",
+    "devnet/processes.py",
+    "devnet/demo/report.py",
+    "devnet/toolchain.py",
 }
 
 values = st.recursive(
@@ -56,7 +56,7 @@ values = st.recursive(
 @pytest.mark.parametrize("data", TWICE)
 def test_a_name_that_stands_twice_is_refused_with_the_name(data: bytes) -> None:
     for given_as in (data, data.decode()):
-        with pytest.raises(RefusedJson, match="stands twice in one object"):
+        with pytest.raises(DuplicateNameError, match="stands twice in one object"):
             read_json(given_as)
 
 
@@ -78,7 +78,7 @@ def test_any_member_that_is_written_again_is_found(told: dict[str, int], data: s
     parts = [json.dumps({each: value})[1:-1] for each, value in told.items()]
     parts.insert(data.draw(st.integers(0, len(parts))), again)
     text = "{" + ",".join(parts) + "}"
-    with pytest.raises(RefusedJson):
+    with pytest.raises(DuplicateNameError):
         read_json(text)
 
 
@@ -92,7 +92,7 @@ def test_any_bytes_are_read_as_before_or_refused_in_the_same_shape(data: bytes) 
         return
     try:
         assert read_json(data) == plain
-    except RefusedJson as refused:
+    except DuplicateNameError as refused:
         assert "stands twice" in str(refused)
 
 

@@ -49,4 +49,4 @@ def test_an_import_of_a_test_module_is_seen() -> None:
     assert wrong("def f():\n    import tests.conftest") == ["tests.conftest"]
     assert wrong("from tests import conftest") == ["tests.conftest"]
     assert wrong("from tests.testnets.test_manifests import FOLDER") == ["tests.testnets.test_manifests.FOLDER"]
-    assert wrong("from tests.kit.ports import free_port\nimport clearing.codes") == []
+    assert wrong("from tests.kit.ports import free_port\nimport clearing.schema.codes") == []

@@ -14,7 +14,7 @@ from clearing.base.codec import Wire, decode, encode
 from clearing.base.errors import RemoteFault
 
 PACKAGES = ("clearing", "consensus", "proofs", "bridge", "node")
-STARTS_SOMETHING = ("node.cli.__main__", "node.devnet.main")
+STARTS_SOMETHING = ("cli.__main__", "devnet.demo.main")
 I = msgspec.inspect  # noqa: E741 - the inspector
 
 

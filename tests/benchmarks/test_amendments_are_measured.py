@@ -5,9 +5,9 @@ import pytest
 from benchmarks.governance import applied, due, measured
 from benchmarks.liquidation import filled
 from clearing.base.errors import Bug
-from clearing.crisis import CrisisParameters
-from clearing.governance.amendments import TermsAmendment
-from clearing.governance.paths import change_of
+from clearing.genesis.paths import change_at
+from clearing.schema.requests.amendments import TermsAmendment
+from clearing.schema.terms.genesis import CrisisParameters
 
 
 def test_every_amendment_is_judged_tried_out_and_put_in_force() -> None:
@@ -21,6 +21,6 @@ def test_every_amendment_is_judged_tried_out_and_put_in_force() -> None:
 
 def test_a_block_without_its_amendment_is_not_measured() -> None:
     world = filled(2, CrisisParameters())
-    place = change_of(world.state.terms.genesis, "risk.groups.1.range_ppm", 1)
+    place = change_at(world.state.terms.genesis, "risk.groups.1.range_ppm", 1)
     with pytest.raises(Bug):
         applied(due(world.state, TermsAmendment((place,))), world.make_block())

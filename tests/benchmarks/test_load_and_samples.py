@@ -69,10 +69,10 @@ async def test_transactions_that_never_come_into_a_block_are_told(autojump_clock
 
 
 def test_a_stack_belongs_to_the_first_component_that_it_is_in() -> None:
-    assert component(["hashlib:x", "clearing/base/bls.py:sign", "node/consensus/engine.py:run"]).startswith(
+    assert component(["hashlib:x", "clearing/base/bls.py:sign", "node/agreement/engine.py:run"]).startswith(
         "signatures"
     )
-    assert component(["trio/_core/_run.py:x", "node/consensus/engine.py:run"]) == "consensus, other"
+    assert component(["trio/_core/_run.py:x", "node/agreement/engine.py:run"]) == "consensus, other"
     assert component(["trio/_core/_run.py:x"]) == "event loop"
     assert component(["somewhere.py:x"]) == "other"
 

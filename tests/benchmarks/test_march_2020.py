@@ -11,7 +11,7 @@ from benchmarks.march2020.hours import BLOCKS, HOUR_S, OPENING_S, RECORDED, Hour
 from benchmarks.march2020.market import Plan
 from benchmarks.march2020.replay import Outcome, Replay
 from benchmarks.march2020.settings import SETTINGS
-from clearing.crisis import crisis_checks
+from clearing.schema.terms.genesis import crisis_checks
 
 CRASH_S = 1_583_971_200
 """2020-03-12 00:00 UTC."""

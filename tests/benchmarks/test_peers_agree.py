@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks import margin, options
-from clearing.margin.requirement import batch_margin
+from clearing.margin.requirement.account_margin import batch_margin
 from clearing.pricing.black76 import option_values
 
 

@@ -7,20 +7,20 @@ import pytest
 
 from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.codes import BridgeCode
-from bridge.evidence_keeper import EvidenceKeeper
 from bridge.evm.header import _REQUIRED
-from bridge.quorum import EndpointQuorum
-from bridge.rpc import BATCH_MAX, Call, Result
+from bridge.rpc.endpoint import BATCH_MAX, Result, RpcCall
+from bridge.rpc.quorum import EndpointQuorum
+from bridge.watch.custody_evidence import EvidenceCollector
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.evm.rlp_coding import decode
-from clearing.base.evm.storage import BalanceOrder, BalanceWord
+from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.base.hashing import keccak256
-from clearing.facts import CustodySeen
+from clearing.schema.facts import CustodySeen
 from tests.kit.evm_state import MadeState
 
-PLAIN = BalanceWord(BalanceOrder.KEY_FIRST)
+PLAIN = BalanceLocation(BalanceOrder.KEY_FIRST)
 VAULT = b"\xaa" * 20
 TOKENS = tuple(number.to_bytes(20, "big") for number in range(1, 1 + 150))
 
@@ -44,12 +44,12 @@ class Node:
         self.lost = {"0x" + token.hex() for token in lost}
         self.asked: list[int] = []
 
-    async def batch(self, calls: Sequence[Call]) -> list[Result]:
+    async def batch(self, calls: Sequence[RpcCall]) -> list[Result]:
         assert len(calls) <= BATCH_MAX
         self.asked.append(len(calls))
         return [self._answer(call) for call in calls]
 
-    def _answer(self, call: Call) -> Any:
+    def _answer(self, call: RpcCall) -> Any:
         if call.method == "eth_getBlockByHash":
             fields = zip((*(name for name, _ in _REQUIRED), "baseFeePerGas"), decode(HEADER), strict=True)
             sizes = dict(_REQUIRED)
@@ -75,9 +75,9 @@ FACTS = tuple(
 )
 
 
-async def asked(*nodes: Node) -> tuple[list[BlockEvidence], EvidenceKeeper]:
+async def asked(*nodes: Node) -> tuple[list[BlockEvidence], EvidenceCollector]:
     kept: list[BlockEvidence] = []
-    keeper = EvidenceKeeper(CHAIN, EndpointQuorum(nodes, 2), lambda _, evidence: kept.append(evidence))
+    keeper = EvidenceCollector(CHAIN, EndpointQuorum(nodes, 2), lambda _, evidence: kept.append(evidence))
     keeper.told(FACTS)
     await keeper.ask()
     return kept, keeper

@@ -15,11 +15,12 @@ import pytest
 from clearing.apply_block import apply_block
 from clearing.base.codec import decode, encode
 from clearing.base.hashing import sha256
-from clearing.blocks import Block, BlockResult
-from clearing.genesis import genesis_from_json, genesis_to_json, network_id
-from clearing.opening import open_state
-from node.application import Decided
-from node.replay import replay
+from clearing.genesis.json import genesis_from_json, genesis_to_json
+from clearing.opening import initial_state
+from clearing.schema.blocks.block import BlockInput, BlockResult
+from clearing.schema.terms.genesis import network_id
+from node.agreement.application import DecidedHeight
+from node.offline.replay import replay
 from node.store.block_log import block_log_network, read_block_log
 
 LOGS = Path(__file__).parents[1] / "vectors" / "clearing"
@@ -66,9 +67,9 @@ def test_a_recorded_genesis_file_keeps_its_bytes_and_its_network(name: str) -> N
 @pytest.mark.parametrize("name", STORIES)
 def test_a_recorded_story_replays_to_the_same_roots(name: str) -> None:
     genesis, salt, *blocks = frames(name)
-    state, results = open_state(genesis_from_json(genesis), salt), []
+    state, results = initial_state(genesis_from_json(genesis), salt), []
     for recorded in blocks:
-        block = decode(recorded, Block, BLOCK_BYTES_MAX)
+        block = decode(recorded, BlockInput, BLOCK_BYTES_MAX)
         assert encode(block) == recorded
         fork, result = apply_block(state, block)
         assert fork.module_roots() == result.module_roots
@@ -84,7 +85,7 @@ def test_the_recorded_block_log_of_a_validator_replays_to_the_same_roots(tmp_pat
     assert block_log_network(path) == network_id(genesis)
     results: list[BlockResult] = []
 
-    def note(decided: Decided) -> None:
+    def note(decided: DecidedHeight) -> None:
         results.append(decided.result)
 
     replay(genesis, salt, read_block_log(path), note)

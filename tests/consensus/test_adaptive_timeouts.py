@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consensus.core.adaptive_timeouts import SLACK_MS, WINDOW, AdaptiveTimeouts, RoundTiming, StepWatch
 from consensus.core.rules import Rule
 from consensus.messages import CommittedBlock
 from consensus.outputs import Lane
-from consensus.pace.adaptive import SLACK_MS, WINDOW, AdaptiveTimeouts, Observed, StepWatch
-from consensus.pace.timeouts import PAPER_TIMERS, Timeouts, TimerKind
-from consensus.replica import Replica, ReplicaConfig
+from consensus.replica.replica import Replica, ReplicaConfig
+from consensus.timeouts import PAPER_TIMERS, Timeouts, TimerKind
 from tests.sim.consensus.network import Faults, SimNetwork
 
 CALM = Faults(
@@ -30,7 +30,7 @@ MOVED = WINDOW - 2 * WINDOW // 3
 """So many of the last heights must be slower before anything changes."""
 
 latencies = st.one_of(st.none(), st.integers(-5, 10**10))
-observations = st.builds(Observed, latencies, latencies, latencies)
+observations = st.builds(RoundTiming, latencies, latencies, latencies)
 settings = st.builds(
     Timeouts,
     propose_ms=st.integers(1, 5000),
@@ -48,12 +48,12 @@ def bases(timeouts: Timeouts) -> tuple[int, ...]:
     return timeouts.propose_ms, timeouts.prevote_ms, timeouts.precommit_ms
 
 
-def same(latency: int) -> Observed:
-    return Observed(latency, latency, latency)
+def same(latency: int) -> RoundTiming:
+    return RoundTiming(latency, latency, latency)
 
 
 @given(settings, st.lists(observations, max_size=40))
-def test_bases_stay_in_their_bounds_and_waiting_under_the_cap(given_: Timeouts, seen: list[Observed]) -> None:
+def test_bases_stay_in_their_bounds_and_waiting_under_the_cap(given_: Timeouts, seen: list[RoundTiming]) -> None:
     adaptive = AdaptiveTimeouts(given_)
     for each in seen:
         adaptive.observe(each)
@@ -101,7 +101,7 @@ def test_a_slow_network_is_learnt_within_a_third_of_the_window() -> None:
     adaptive = AdaptiveTimeouts(Timeouts())
     for count in range(1, MOVED + 1):
         assert adaptive.current.propose_ms < 700
-        adaptive.observe(Observed(propose_ms=700))
+        adaptive.observe(RoundTiming(propose_ms=700))
         assert (adaptive.current.propose_ms == 2 * 700 + SLACK_MS) is (count == MOVED)
 
 
@@ -130,7 +130,7 @@ def test_only_the_deciding_round_is_timed() -> None:
     watch.fired(Rule(22), 1, 2030)
     watch.fired(Rule(36), 1, 2075)
     watch.fired(Rule(49), 1, 2095)
-    assert watch.observed == Observed(30, 45, 20)
+    assert watch.observed == RoundTiming(30, 45, 20)
 
 
 @pytest.mark.parametrize("line", [28, 57])
@@ -140,7 +140,7 @@ def test_a_polka_after_an_own_nil_is_timed_too(line: int) -> None:
     watch.fired(Rule(line), 2, 300)
     watch.fired(Rule(36), 2, 320)
     watch.fired(Rule(49), 2, 400)
-    assert watch.observed == Observed(None, 20, 80)
+    assert watch.observed == RoundTiming(None, 20, 80)
 
 
 def test_of_a_round_that_was_left_nothing_is_known() -> None:
@@ -148,7 +148,7 @@ def test_of_a_round_that_was_left_nothing_is_known() -> None:
     watch.fired(Rule(11), 1, 0)
     watch.fired(Rule(22), 1, 10)
     watch.fired(Rule(49), 0, 20)
-    assert watch.observed == Observed()
+    assert watch.observed == RoundTiming()
 
 
 class Timed(SimNetwork):
@@ -213,7 +213,7 @@ def test_only_heights_that_were_taken_part_in_are_timed(monkeypatch: pytest.Monk
             lived += 1
         commit(self, block, fetched=fetched)
 
-    def observed(self: AdaptiveTimeouts, given_: Observed) -> None:
+    def observed(self: AdaptiveTimeouts, given_: RoundTiming) -> None:
         nonlocal seen
         seen += 1
         observe(self, given_)

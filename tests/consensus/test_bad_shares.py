@@ -17,13 +17,13 @@ from consensus.core.events import (
     StartHeight,
     VoteReceived,
 )
-from consensus.core.state import State, new_state
+from consensus.core.state import HeightState, new_state
 from consensus.core.step import step
 from consensus.messages import Vote
-from consensus.pace.timeouts import Timeouts
 from consensus.signing import CurveVerifier, assemble_certificate
-from node.consensus.sign_state import SignGuard
-from node.consensus.signer import LocalSigner
+from consensus.timeouts import Timeouts
+from node.signer.local import LocalSigner
+from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import FakeVerifier, fake_share, secrets_of, validator_set
 
 NETWORK = sha256(b"shares")
@@ -89,7 +89,7 @@ class Core:
     """A core whose shares are verified; a liar's never are good."""
 
     def __init__(self, nodes: int, liars: set[int]) -> None:
-        self.state: State = new_state(1, validator_set(nodes), None, Timeouts())
+        self.state: HeightState = new_state(1, validator_set(nodes), None, Timeouts())
         self.liars = liars
         self.verified: list[tuple[int, ...]] = []
         self.certificates: list[Certificate] = []

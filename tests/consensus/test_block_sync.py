@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from clearing.base.codec import encode
 from clearing.base.errors import Bug, LocalFault
 from clearing.base.validators import ValidatorSet
-from consensus.admission import Admission
-from consensus.blocks.chain import chain_at
-from consensus.blocks.store import MemoryBlockStore, load_committed
+from consensus.blocks.admission import Admission
+from consensus.blocks.store import MemoryBlockStore, load_committed, restore_chain
+from consensus.chain import chain_at
 from consensus.codes import ConsensusCode
-from consensus.log.restart import restore_chain
 from consensus.messages import (
     BlockRequest,
     BlockResponse,
@@ -27,12 +26,10 @@ from consensus.messages import (
     read_message,
 )
 from consensus.outputs import Decided, Output, PeerFault, Send, StartTimer
-from consensus.pace.timeouts import TimerKind
-from consensus.replica import Replica, ReplicaConfig
-from consensus.sending.own import seal
-from consensus.signing import CertificateCache
+from consensus.replica.replica import Replica, ReplicaConfig
+from consensus.signing import CertificateCache, seal
 from consensus.sync.catchup import CatchUp
-from consensus.sync.certified_run import Culprit, certify_run
+from consensus.sync.certified_run import RunFault, certify_run
 from consensus.sync.fetching import (
     BYTES_AHEAD,
     HEDGE_MS,
@@ -41,10 +38,11 @@ from consensus.sync.fetching import (
     REQUEST_TIMEOUT_MS,
     WINDOW,
     BlockSync,
-    Fetched,
+    FetchedBlock,
 )
 from consensus.sync.messages import pack_block_response
-from node.consensus.sign_state import SignGuard
+from consensus.timeouts import TimerKind
+from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, validator_set
 from tests.kit.consensus.recorded_chain import RecordedChain
 from tests.kit.consensus.toy import ToyApplication
@@ -316,8 +314,8 @@ def test_nothing_far_is_asked_for_while_too_many_bytes_wait(source: RecordedChai
 # Runs under one certificate
 
 
-def fetched(source: RecordedChain, first: int, last: int, peer: bytes = A) -> list[Fetched]:
-    return [Fetched(peer, block(source, height)) for height in range(first, last + 1)]
+def fetched(source: RecordedChain, first: int, last: int, peer: bytes = A) -> list[FetchedBlock]:
+    return [FetchedBlock(peer, block(source, height)) for height in range(first, last + 1)]
 
 
 def admission_of() -> tuple[Admission, list[int]]:
@@ -352,7 +350,7 @@ def test_certificates_below_the_last_are_not_the_senders(source: RecordedChain) 
     chain = chain_at(NETWORK, GENESIS_MS, ToyApplication(FOUR, 0).position, None)
     run = fetched(source, 1, 3)
     bad = msgspec.structs.replace(run[1].committed, certificate=run[0].committed.certificate, extensions=())
-    found = certify_run(chain, [run[0], Fetched(B, bad), run[2]], admission)
+    found = certify_run(chain, [run[0], FetchedBlock(B, bad), run[2]], admission)
     assert isinstance(found, list)
     assert found[1] == block(source, 2)
 
@@ -371,9 +369,9 @@ def test_a_changed_block_is_its_senders_fault_alone(source: RecordedChain, at: i
         "time": msgspec.structs.replace(good.block, header=msgspec.structs.replace(header, time_ms=header.time_ms + 1)),
         "commit": msgspec.structs.replace(good.block, last_commit=block(source, 9).certificate),
     }[what]
-    run[at] = Fetched(B, msgspec.structs.replace(good, block=changed))
+    run[at] = FetchedBlock(B, msgspec.structs.replace(good, block=changed))
     found = certify_run(chain, run, admission)
-    assert isinstance(found, Culprit)
+    assert isinstance(found, RunFault)
     assert found.peer == B
 
 
@@ -386,8 +384,8 @@ def test_a_last_block_without_a_good_certificate_is_refused(source: RecordedChai
         msgspec.structs.replace(tip, certificate=msgspec.structs.replace(tip.certificate, aggregate=bytes(96))),
         msgspec.structs.replace(tip, extensions=tip.extensions[:1]),
     ):
-        found = certify_run(chain, [*fetched(source, 1, 3), Fetched(B, shown)], admission)
-        assert isinstance(found, Culprit)
+        found = certify_run(chain, [*fetched(source, 1, 3), FetchedBlock(B, shown)], admission)
+        assert isinstance(found, RunFault)
         assert found.peer == B
 
 
@@ -407,8 +405,8 @@ def test_a_false_set_in_a_header_is_its_senders_fault(source: RecordedChain) -> 
     good = block(source, 1)
     header = msgspec.structs.replace(good.block.header, validators_hash=FIVE.hash)
     shown = msgspec.structs.replace(good, block=msgspec.structs.replace(good.block, header=header))
-    found = certify_run(chain, [Fetched(B, shown)], admission)
-    assert isinstance(found, Culprit)
+    found = certify_run(chain, [FetchedBlock(B, shown)], admission)
+    assert isinstance(found, RunFault)
     assert found.fault.code.name == "BROKEN_LINK"
 
 
@@ -417,7 +415,7 @@ def test_another_final_chain_stops_the_node() -> None:
     one, other = recorded(3, name=1), recorded(5, name=2)
     admission, _ = admission_of()
     with pytest.raises(Bug):
-        certify_run(one.chain, [Fetched(A, block(other, 4)), Fetched(A, block(other, 5))], admission)
+        certify_run(one.chain, [FetchedBlock(A, block(other, 4)), FetchedBlock(A, block(other, 5))], admission)
 
 
 # A replica that was away

@@ -9,10 +9,10 @@ import pytest
 from clearing.base.certificate import NIL, Certificate, VoteKind, make_certificate
 from clearing.base.errors import Bug, LocalFault, RemoteFault
 from clearing.base.hashing import sha256
-from consensus.blocks.chain import Chain, chain_at
 from consensus.blocks.executor import BlockExecutor, payload_root
-from consensus.blocks.extensions import block_time
 from consensus.blocks.store import MemoryBlockStore, load_committed, save_committed
+from consensus.blocks.vote_extensions import block_time
+from consensus.chain import ChainState, chain_at
 from consensus.codes import ConsensusCode
 from consensus.evidence.judge import EvidencePool, duplicate_vote
 from consensus.messages import (
@@ -29,11 +29,11 @@ from consensus.messages import (
     read_envelope,
     read_message,
 )
-from consensus.sending.own import own_extension, seal
-from consensus.signing import CertificateCache, CurveVerifier, assemble_certificate
-from node.consensus.sign_state import SignGuard
-from node.consensus.signer import LocalSigner
-from node.p2p.network import LIMITS, Channel
+from consensus.replica.outbox import own_extension
+from consensus.signing import CertificateCache, CurveVerifier, assemble_certificate, seal
+from node.p2p.network import LIMITS, PeerChannel
+from node.signer.local import LocalSigner
+from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import secrets_of, validator_set
 from tests.kit.consensus.toy import ToyApplication
 
@@ -73,7 +73,7 @@ class Fixture:
         value = self.first.header.hash
         self.commit = certify(VoteKind.PRECOMMIT, 1, 0, value, 0, 1, 2)
         self.extensions = signed_extensions(1, 0, value, {0: 2_000_000, 1: 2_000_100, 3: 2_000_200})
-        self.chain: Chain = self.executor.apply(genesis, self.first, self.commit, self.extensions)
+        self.chain: ChainState = self.executor.apply(genesis, self.first, self.commit, self.extensions)
         self.block = self.executor.build(self.chain, Evidence())
 
     def changed(self, **fields: Any) -> Block:
@@ -293,7 +293,7 @@ def test_the_largest_block_fits_every_limit(fixture: Fixture) -> None:
     proposal = Proposal(height=2, round=0, pol_round=0, block=block, certificate=fixture.commit, signature=bytes(64))
     committed = CommittedBlock(block=block, certificate=fixture.commit, extensions=(longest,) * 256)
     response = BlockResponse(blocks=(committed,))
-    for message, channel in ((proposal, Channel.DATA), (response, Channel.SYNC)):
+    for message, channel in ((proposal, PeerChannel.DATA), (response, PeerChannel.SYNC)):
         data = seal(signer(0), message)
         assert len(data) <= LIMITS[channel].message_bytes
         assert read_message(read_envelope(data)) == message

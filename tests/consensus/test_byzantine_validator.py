@@ -9,8 +9,8 @@ from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap
 from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
 from clearing.base.header import DepositCursor
-from consensus.blocks.chain import chain_at
 from consensus.blocks.store import MemoryBlockStore
+from consensus.chain import chain_at
 from consensus.codes import ConsensusCode
 from consensus.core.effects import CastVote, Propose
 from consensus.core.events import CertificateVerified, ProposalReceived, StartHeight, VoteReceived
@@ -31,11 +31,12 @@ from consensus.messages import (
     Vote,
 )
 from consensus.outputs import Output, PeerFault
-from consensus.pace.timeouts import Timeouts, TimerKind
-from consensus.replica import FAULTS_AT_ONCE, Replica, ReplicaConfig
-from consensus.sending.own import OwnMessages, seal
+from consensus.replica.outbox import HeightOutbox
+from consensus.replica.replica import FAULTS_AT_ONCE, Replica, ReplicaConfig
+from consensus.signing import seal
 from consensus.sync.catchup import REQUEST_BYTES, SERVED_BYTES_AT_ONCE
-from node.consensus.sign_state import SignGuard
+from consensus.timeouts import Timeouts, TimerKind
+from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import GENESIS_MS, NETWORK
@@ -85,7 +86,7 @@ def vote_of(voter: int, kind: VoteKind, height: int, round_: int, value: bytes) 
     chain = replica_of(voter, started=False).chain
     chain = replace(chain, height=height - 1)
     extended = kind is VoteKind.PRECOMMIT and value != NIL
-    own = OwnMessages(chain, FakeSigner(NETWORK, VALIDATORS.validators[voter], None))
+    own = HeightOutbox(chain, FakeSigner(NETWORK, VALIDATORS.validators[voter], None))
     extension = Extension(time_ms=GENESIS_MS, data=b"") if extended else None
     return own.make_vote(voter, kind, round_, value, extension)[0]
 
@@ -168,7 +169,7 @@ def test_proposals_of_many_rounds_take_bounded_memory(proposal: Proposal) -> Non
     replica = replica_of(HONEST[0])
     for round_ in range(0, 400, 4):
         chain = replica.chain
-        own = OwnMessages(chain, FakeSigner(NETWORK, VALIDATORS.validators[LIAR], None))
+        own = HeightOutbox(chain, FakeSigner(NETWORK, VALIDATORS.validators[LIAR], None))
         made, _ = own.make_proposal(round_, -1, proposal.block, None)
         for voter in HONEST[1:]:
             replica.receive(KEYS[voter], sealed(voter, vote_of(voter, VoteKind.PREVOTE, 1, round_, NIL)))

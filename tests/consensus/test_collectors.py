@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from clearing.base.certificate import Certificate, VoteKind, signer_bitmap, vote_digest
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
-from consensus.admission import is_final
-from consensus.blocks.chain import chain_at
+from consensus.blocks.admission import is_final
 from consensus.blocks.executor import BlockExecutor, payload_root
+from consensus.chain import chain_at
 from consensus.codes import ConsensusCode
-from consensus.core.proposer import proposer_index
+from consensus.core.proposer import COLLECTED_ABOVE, COLLECTORS, collected, collectors, next_proposers, proposer_index
 from consensus.messages import (
     CertificateMessage,
     CommittedBlock,
@@ -30,10 +30,8 @@ from consensus.messages import (
     read_message,
 )
 from consensus.outputs import Lane
-from consensus.replica import Replica
-from consensus.sending.collectors import COLLECTED_ABOVE, COLLECTORS, collected, collectors, next_proposers
-from consensus.sending.own import seal
-from consensus.signing import CertificateCache
+from consensus.replica.replica import Replica
+from consensus.signing import CertificateCache, seal
 from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork

@@ -31,7 +31,7 @@ from consensus.core.rules import Rule
 from consensus.core.state import Step, new_state
 from consensus.core.step import step
 from consensus.core.votes import FUTURE_ROUNDS
-from consensus.pace.timeouts import Timeouts, TimerKind
+from consensus.timeouts import Timeouts, TimerKind
 from tests.kit.consensus.core import (
     PRECOMMIT,
     PREVOTE,

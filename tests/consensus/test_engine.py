@@ -12,11 +12,11 @@ from clearing.base.certificate import signer_indices, vote_digest
 from clearing.base.errors import LocalFault
 from consensus.blocks.store import load_committed
 from consensus.codes import ConsensusCode
-from consensus.light.attack import LightClientAttack
-from consensus.log.wal import Record, RecordKind
-from node.consensus.sign_state import SignStateFile
-from node.consensus.wal import WalFile
+from consensus.evidence.attack import LightClientAttack
+from consensus.wal import Record, RecordKind
 from node.p2p.memory import Hub
+from node.signer.sign_state import SignStateFile
+from node.store.wal import WalFile
 from tests.kit.consensus.engines import NETWORK, VALIDATORS, Peer, check_same_chain, reach
 
 

@@ -13,11 +13,12 @@ from clearing.base.errors import RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.validators import Validator, ValidatorSet
 from consensus.application import EVIDENCE_HEIGHTS, MisbehaviourKind
-from consensus.blocks.chain import Chain, chain_at
 from consensus.blocks.store import MemoryBlockStore
+from consensus.chain import ChainState, chain_at
 from consensus.codes import ConsensusCode
 from consensus.core.votes import VoteKeeper
 from consensus.evidence.accountability import FOUND_MAX, contradictions
+from consensus.evidence.attack import LightClientAttack
 from consensus.evidence.judge import (
     EVIDENCE_CHECKS_MAX,
     POOL_MAX,
@@ -27,9 +28,7 @@ from consensus.evidence.judge import (
     duplicate_vote,
 )
 from consensus.evidence.offences import Proof, checks_of
-from consensus.intake import EVIDENCE_CHECKS_AT_ONCE
-from consensus.light.attack import LightClientAttack
-from consensus.light.client import LightBlock
+from consensus.light_client import LightBlock
 from consensus.messages import (
     EVIDENCE_BYTES_MAX,
     EVIDENCE_PER_BLOCK_MAX,
@@ -49,11 +48,11 @@ from consensus.messages import (
     read_message,
 )
 from consensus.outputs import Broadcast, Lane, Output, PeerFault
-from consensus.pace.timeouts import TimerKind
-from consensus.replica import Replica, ReplicaConfig
-from consensus.sending.own import seal
-from consensus.signing import CurveVerifier
-from node.consensus.sign_state import SignGuard
+from consensus.replica.inbox import EVIDENCE_CHECKS_AT_ONCE
+from consensus.replica.replica import Replica, ReplicaConfig
+from consensus.signing import CurveVerifier, seal
+from consensus.timeouts import TimerKind
+from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import (
     FakeSigner,
     FakeVerifier,
@@ -101,12 +100,12 @@ def replica_of(own: int = 0) -> Replica:
     return replica
 
 
-def judged(application: ToyApplication | None = None) -> tuple[EvidenceJudge, Chain]:
+def judged(application: ToyApplication | None = None) -> tuple[EvidenceJudge, ChainState]:
     application = application or ToyApplication(VALIDATORS, 0)
     return EvidenceJudge(application, FakeVerifier()), chain_at(NETWORK, GENESIS_MS, application.position, None)
 
 
-def at_height(height: int, change: tuple[int, ValidatorSet] | None = None) -> tuple[EvidenceJudge, Chain]:
+def at_height(height: int, change: tuple[int, ValidatorSet] | None = None) -> tuple[EvidenceJudge, ChainState]:
     """As if `height` blocks were decided."""
     application = ToyApplication(VALIDATORS, 0, change=change)
     application.height = height
@@ -142,7 +141,7 @@ def enveloped(made: Vote) -> BadShare:
     return BadShare(made, fake_signature(key, envelope_digest(NETWORK, key, MessageKind.VOTE, encode(made))))
 
 
-def refusal(proof: Proof, judge: EvidenceJudge, chain: Chain) -> str:
+def refusal(proof: Proof, judge: EvidenceJudge, chain: ChainState) -> str:
     try:
         judge.check_proof(chain, proof)
     except RemoteFault as fault:

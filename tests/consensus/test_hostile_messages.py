@@ -10,13 +10,12 @@ import pytest
 from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap, vote_digest
 from clearing.base.codec import encode
 from clearing.base.errors import Bug, RemoteFault
-from consensus.blocks.chain import chain_at
 from consensus.blocks.store import MemoryBlockStore
+from consensus.chain import chain_at
 from consensus.codes import REMEDIES, ConsensusCode
 from consensus.core.proposer import proposer_index
 from consensus.core.state import Step
 from consensus.core.votes import PAST_ROUNDS
-from consensus.intake import EARLY_VOTES, PROPOSAL_ROUNDS_AHEAD
 from consensus.messages import (
     BlockRequest,
     BlockResponse,
@@ -34,11 +33,13 @@ from consensus.messages import (
     read_message,
 )
 from consensus.outputs import Output, PeerFault, Send, StartTimer
-from consensus.pace.timeouts import TimerKind
-from consensus.replica import Replica, ReplicaConfig
-from consensus.sending.own import OwnMessages, seal
+from consensus.replica.inbox import EARLY_VOTES, PROPOSAL_ROUNDS_AHEAD
+from consensus.replica.outbox import HeightOutbox
+from consensus.replica.replica import Replica, ReplicaConfig
+from consensus.signing import seal
 from consensus.sync.fetching import BlockSync
-from node.consensus.sign_state import SignGuard
+from consensus.timeouts import TimerKind
+from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork
@@ -164,7 +165,7 @@ def test_one_validator_alone_hastens_its_own_turn_only(round_: int, hastens: boo
     block = maker.around.executor.build(chain, Evidence())
     turn = proposer_index(VALIDATORS, 1, round_)
     signer = FakeSigner(NETWORK, VALIDATORS.validators[turn], SignGuard())
-    _, data = OwnMessages(chain, signer).make_proposal(round_, -1, block, None)
+    _, data = HeightOutbox(chain, signer).make_proposal(round_, -1, block, None)
     assert faults(replica.receive(KEYS[turn], data)) == []
     assert (replica.run.state.step is not Step.NEW) == hastens
     assert replica.run.state.proposals[round_].valid
@@ -208,7 +209,7 @@ def test_a_flood_of_later_rounds_and_heights_takes_bounded_memory() -> None:
 def test_extensions_of_later_rounds_are_kept_as_long_as_their_votes() -> None:
     replica = fresh()
     signer = FakeSigner(NETWORK, VALIDATORS.validators[1], SignGuard())
-    own = OwnMessages(replica.chain, signer)
+    own = HeightOutbox(replica.chain, signer)
     for round_ in range(1, 60):
         _, data = own.make_vote(1, VoteKind.PRECOMMIT, round_, b"v" * 32, Extension(time_ms=1, data=b""))
         assert faults(replica.receive(KEYS[1], data)) == []

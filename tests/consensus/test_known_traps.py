@@ -9,12 +9,12 @@ from typing import Any
 from clearing.base.certificate import NIL
 from clearing.base.errors import RemoteFault
 from clearing.base.ids import Hash32
-from consensus.blocks.extensions import check_extension
+from consensus.blocks.vote_extensions import check_extension
 from consensus.core.effects import CastVote, Decide, FetchBlock, GetValue, SetTimer
 from consensus.core.events import CertificateVerified, StartHeight, TimeoutElapsed
 from consensus.core.state import Step
 from consensus.core.votes import FUTURE_ROUNDS, PAST_ROUNDS
-from consensus.pace.timeouts import PAPER_TIMERS, Timeouts, TimerKind
+from consensus.timeouts import PAPER_TIMERS, Timeouts, TimerKind
 from tests.kit.consensus.core import PRECOMMIT, PREVOTE, Core, V, W, certificate, locked_on_v, proposal, started
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import NETWORK, Faults, SimNetwork

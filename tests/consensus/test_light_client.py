@@ -26,16 +26,8 @@ from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
-from consensus.light.attack import LightClientAttack, accused, check_attack, conflict, cross_check
-from consensus.light.client import (
-    CurveLightVerifier,
-    LightBlock,
-    Trust,
-    TrustPolicy,
-    bisection,
-    check_anchor,
-    verify,
-)
+from consensus.evidence.attack import LightClientAttack, accused, check_attack, conflict, cross_check
+from consensus.light_client import CurveLightVerifier, LightBlock, Trust, TrustPolicy, bisection, check_anchor, verify
 from tests.kit.consensus.crypto import FakeVerifier, fake_share, secrets_of, validator_set
 from tests.sim.consensus.tendermint import Chain, Json, time_ns
 

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from clearing.base.certificate import VoteKind
 from clearing.base.errors import LocalFault
 from consensus.codes import ConsensusCode
-from consensus.log.inspection import standing
-from consensus.log.wal import FRAMES as RECORDS
-from consensus.log.wal import Record, RecordKind, encode_frame, read_frames
-from node.consensus.sign_state import SignedStep, SignGuard, SignStateFile
-from node.consensus.signer import LocalSigner
-from node.consensus.wal import ROTATE_BYTES, WalFile
-from node.durability.wal_repair import repair
+from consensus.wal import FRAMES as RECORDS
+from consensus.wal import Record, RecordKind, encode_frame, read_frames
+from consensus.wal_inspection import summarize_log
+from node.signer.local import LocalSigner
+from node.signer.sign_state import SignedStep, SignGuard, SignStateFile
+from node.store.wal import ROTATE_BYTES, WalFile, repair
 from tests.kit.consensus.crypto import secrets_of, validator_set
 
 FRAMES = [
@@ -72,7 +71,7 @@ def test_a_whole_frame_that_cannot_be_read_is_refused_and_not_cut(tmp_path: Path
     with pytest.raises(LocalFault) as refused:
         WalFile(path)
     assert refused.value.code is ConsensusCode.WAL_CORRUPT
-    told = standing(path.read_bytes())
+    told = summarize_log(path.read_bytes())
     assert (told.frames, told.damaged_at, told.frames_behind) == (1, ENDS[1], 1 if behind else 0)
     assert repair(path).kept_as
     assert WalFile(path).records == list(FRAMES[0])

@@ -25,11 +25,11 @@ from consensus.core.events import (
     ValueBuilt,
     VoteReceived,
 )
-from consensus.core.state import State, Step, new_state
+from consensus.core.state import HeightState, Step, new_state
 from consensus.core.step import step
 from consensus.core.votes import VoteKeeper
 from consensus.messages import Vote
-from consensus.pace.timeouts import Timeouts, TimerKind
+from consensus.timeouts import Timeouts, TimerKind
 from tests.kit.consensus.crypto import validator_set
 
 KINDS = {"Prevote": VoteKind.PREVOTE, "Precommit": VoteKind.PRECOMMIT}
@@ -164,7 +164,7 @@ class DriverReplay:
 
     def __init__(self, own: int, validators: ValidatorSet, names: list[str]) -> None:
         self.own, self.validators, self.names = own, validators, names
-        self.state: State | None = None
+        self.state: HeightState | None = None
         self.early: list[tuple[int, Input]] = []
         self.decisions: dict[int, bytes] = {}
 
@@ -311,7 +311,7 @@ def check_equal(ours: DriverReplay, node: dict[str, Any], at: str) -> int:
     return 1
 
 
-def rule_inputs(given: Any, state: State, validators: ValidatorSet) -> list[Input]:
+def rule_inputs(given: Any, state: HeightState, validators: ValidatorSet) -> list[Input]:
     """Inputs that fulfil the condition which a consensus input of the specification stands for."""
     tag, about = given if isinstance(given, tuple) else (given, None)
     round_, height = state.round, state.height

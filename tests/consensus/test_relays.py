@@ -1,15 +1,16 @@
 """When nothing moves, votes of others are passed on: one liar's private vote strands nobody."""
 
 from clearing.base.certificate import NIL, VoteKind
-from consensus.blocks.chain import chain_at
 from consensus.blocks.store import MemoryBlockStore
+from consensus.chain import chain_at
 from consensus.messages import Extension, MessageKind, Vote, read_envelope, read_message
 from consensus.outputs import Broadcast, Output, PeerFault
-from consensus.pace.timeouts import TimerKind
-from consensus.replica import Replica, ReplicaConfig
-from consensus.sending.own import OwnMessages, seal
-from consensus.sending.relays import HEARD_MAX, RELAYED_MIN, relayed, relays_of
-from node.consensus.sign_state import SignGuard
+from consensus.replica.delivery import HEARD_MAX, RELAYED_MIN, relayed, relays_of
+from consensus.replica.outbox import HeightOutbox
+from consensus.replica.replica import Replica, ReplicaConfig
+from consensus.signing import seal
+from consensus.timeouts import TimerKind
+from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, validator_set
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import GENESIS_MS, NETWORK
@@ -51,7 +52,7 @@ class Peers:
     def vote(self, voter: int, kind: VoteKind, round_: int, value: bytes) -> bytes:
         signer = FakeSigner(NETWORK, self.validators.validators[voter], None)
         application = ToyApplication(self.validators, voter)
-        own = OwnMessages(chain_at(NETWORK, GENESIS_MS, application.position, None), signer)
+        own = HeightOutbox(chain_at(NETWORK, GENESIS_MS, application.position, None), signer)
         extended = kind is VoteKind.PRECOMMIT and value != NIL
         extension = Extension(time_ms=GENESIS_MS, data=b"") if extended else None
         vote, _ = own.make_vote(voter, kind, round_, value, extension)

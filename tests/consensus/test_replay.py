@@ -2,13 +2,12 @@
 
 import pytest
 
-from consensus.blocks.store import MemoryBlockStore
-from consensus.log.restart import restore_chain
-from consensus.log.wal import Record, read_frames
+from consensus.blocks.store import MemoryBlockStore, restore_chain
 from consensus.messages import MessageKind, read_envelope
 from consensus.outputs import Broadcast, Persist
-from consensus.replica import Replica, ReplicaConfig
-from node.consensus.sign_state import SignGuard
+from consensus.replica.replica import Replica, ReplicaConfig
+from consensus.wal import Record, read_frames
+from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import FakeSigner, FakeVerifier
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork

@@ -11,16 +11,15 @@ import pytest
 from clearing.base.certificate import NIL, VoteKind
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator
-from consensus.blocks.store import MemoryBlockStore, load_committed
+from consensus.blocks.store import MemoryBlockStore, load_committed, restore_chain
 from consensus.core.state import Step
-from consensus.log.restart import restore_chain
-from consensus.log.wal import Record, encode_frame, read_frames
 from consensus.messages import Extension, Proposal, Vote, read_envelope, read_message
 from consensus.outputs import Broadcast, Decided, Output, Persist, Send, StartTimer
-from consensus.pace.timeouts import TimerKind
-from consensus.replica import Replica, ReplicaConfig
-from node.codes import NodeCode
-from node.consensus.sign_state import SignGuard
+from consensus.replica.replica import Replica, ReplicaConfig
+from consensus.timeouts import TimerKind
+from consensus.wal import Record, encode_frame, read_frames
+from member.codes import NodeCode
+from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, validator_set
 from tests.kit.consensus.toy import ToyApplication
 

@@ -24,7 +24,7 @@ from consensus.core.rules import PAPER, Rule
 from consensus.core.state import new_state
 from consensus.core.step import step
 from consensus.messages import Vote
-from consensus.pace.timeouts import Timeouts, TimerKind
+from consensus.timeouts import Timeouts, TimerKind
 from tests.kit.consensus.crypto import validator_set
 
 VALIDATORS = validator_set(4)

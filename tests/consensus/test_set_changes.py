@@ -8,7 +8,7 @@ import pytest
 from clearing.base.certificate import signer_indices
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.validators import ValidatorSet, check_validator_set
-from consensus.blocks.chain import Chain
+from consensus.chain import ChainState
 from consensus.core.proposer import proposer_index
 from consensus.messages import CommittedBlock, Vote, read_envelope, read_message
 from consensus.outputs import Lane
@@ -145,7 +145,7 @@ def test_advancing_moves_each_set_one_height_down() -> None:
     network = run(1, CALM, (4, validator_set(4, (10, 10, 30, 1))))
     committed = chain_of(network)
     sets = [validator_set(4, (each,) * 4) for each in range(1, 7)]
-    chain = Chain(NETWORK, 0, NETWORK, 0, sets[0], sets[0], sets[1])
+    chain = ChainState(NETWORK, 0, NETWORK, 0, sets[0], sets[0], sets[1])
     for index, made in enumerate(committed[:4]):
         chain = chain.advance(made.block.header, made.certificate, made.extensions, sets[index + 2])
         assert (chain.last_validators, chain.validators, chain.next_validators) == (

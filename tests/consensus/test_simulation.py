@@ -11,8 +11,8 @@ import pytest
 from clearing.base.certificate import signer_indices
 from clearing.base.validators import ValidatorSet
 from consensus.core.rules import Rule
-from consensus.sending.own import OwnMessages
-from node.consensus.sign_state import SignGuard
+from consensus.replica.outbox import HeightOutbox
+from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import validator_set
 from tests.sim.consensus.network import Faults, SimNetwork
 from tests.sim.consensus.planted import find
@@ -132,8 +132,8 @@ def test_the_simulator_finds_a_planted_bug(plant: str, seeds: int) -> None:
 def test_the_simulator_finds_a_vote_made_anew_after_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
     """The log is read, but own messages in it are ignored."""
     monkeypatch.setattr(SignGuard, "advance", lambda *_, **__: None)
-    real = OwnMessages.__init__
-    monkeypatch.setattr(OwnMessages, "__init__", lambda self, chain, signer, _=(): real(self, chain, signer))
+    real = HeightOutbox.__init__
+    monkeypatch.setattr(HeightOutbox, "__init__", lambda self, chain, signer, _=(): real(self, chain, signer))
     assert first_violation(range(50)) is not None
 
 

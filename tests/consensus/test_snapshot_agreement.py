@@ -12,7 +12,7 @@ from clearing.base.codec import encode
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.merkle import merkle_proof, merkle_root, verify_merkle_proof
 from consensus.messages import BlockRequest, Envelope, MessageKind, Status, Vote, read_envelope, read_message
-from consensus.sending.own import seal
+from consensus.signing import seal
 from consensus.sync.messages import (
     CHUNK_BYTES,
     FORMAT,

@@ -33,7 +33,7 @@ def demo_run(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> De
     }
     before = files_of_checkout()
     ended = subprocess.run(
-        [sys.executable, "-m", "node.cli", "devnet", "--demo", "--output-dir", str(folder)],
+        [sys.executable, "-m", "cli", "devnet", "--demo", "--output-dir", str(folder)],
         cwd=private / "work",
         env={name: value for name, value in environment.items() if not name.startswith("XDG_")},
         stdin=subprocess.DEVNULL,

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from node.devnet.funding import USDC, Funding
-from node.devnet.network import running_devnet
-from node.devnet.options import DevnetOptions
+from devnet.demo.story import USDC, DevnetDeposit
+from devnet.network import running_devnet
+from devnet.options import DevnetOptions
 from tests.kit.e2e.live import (
     TradeFlow,
     all_ready,
@@ -29,7 +29,7 @@ async def test_a_network_survives_the_crash_of_any_and_of_all_validators(anvil_b
     async with running_devnet(DevnetOptions(output_dir=folder, members=4)) as devnet:
         house, one, two, *_ = devnet.members
         planned = tuple(
-            Funding(member, chain, "USDC", 500_000 * USDC) for chain in range(2) for member in (house, one, two)
+            DevnetDeposit(member, chain, "USDC", 500_000 * USDC) for chain in range(2) for member in (house, one, two)
         )
         await deposit(devnet, planned)
         flow = TradeFlow(devnet)

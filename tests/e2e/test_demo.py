@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from node.devnet.report import Summary
+from devnet.demo.report import Summary
 from tests.kit.e2e.bit_flips import CHECKS
 from tests.kit.e2e.demo_folder import DemoFolder, command_line
 from tests.kit.e2e.leftovers import ROOT, files_under, left_running
@@ -126,7 +126,7 @@ def test_the_packages_of_all_validators_are_one_history(demo_run: DemoFolder) ->
 
 def test_verify_imports_nothing_that_talks_to_chains_or_peers(demo_run: DemoFolder) -> None:
     program = (
-        "import sys; from node.cli.main import run; code = run(sys.argv[1:]); "
+        "import sys; from cli.main import run; code = run(sys.argv[1:]); "
         "print(code, *sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
     )
     answer = subprocess.run(

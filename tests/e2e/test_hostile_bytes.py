@@ -11,15 +11,13 @@ import pytest
 import trio
 
 from bridge.evm.events import WITHDRAWN
-from bridge.rpc import Endpoint
-from clearing.receipts import WithdrawalConfirmed, WithdrawalReleased
-from node.api.shapes import Problem
-from node.devnet.funding import USDC, Funding
-from node.devnet.members import signed_withdrawal
-from node.devnet.network import Devnet, running_devnet
-from node.devnet.options import DevnetOptions
-from node.devnet.trading import now_ms
-from node.devnet.waiting import until
+from bridge.rpc.endpoint import Endpoint
+from clearing.schema.receipts.withdrawals import WithdrawalConfirmed, WithdrawalReleased
+from devnet.demo.story import USDC, DevnetDeposit, until
+from devnet.members import now_ms, signed_withdrawal
+from devnet.network import Devnet, running_devnet
+from devnet.options import DevnetOptions
+from member.api.types import Problem
 from tests.kit.e2e.live import PATIENCE_SECONDS, check_deposits, deposit, height_of, reach, recorded, roots_equal
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
@@ -134,7 +132,7 @@ async def refused_all(port: int) -> int:
     return len(sent)
 
 
-async def pay_across(devnet: Devnet, planned: tuple[Funding, ...]) -> None:
+async def pay_across(devnet: Devnet, planned: tuple[DevnetDeposit, ...]) -> None:
     """A member is paid on the chain that it did not deposit on, seen in receipts and on that chain."""
     member, chain = devnet.members[1], devnet.chains[1]
     token = chain.deployed.tokens["USDC"]
@@ -185,9 +183,9 @@ async def test_a_network_under_hostile_bytes_goes_on_and_pays_across_chains(anvi
     async with running_devnet(DevnetOptions(output_dir=folder, members=4)) as devnet:
         house, one, *_ = devnet.members
         planned = (
-            Funding(house, 0, "USDC", 100_000 * USDC),
-            Funding(house, 1, "USDC", 100_000 * USDC),
-            Funding(one, 0, "USDC", 50_000 * USDC),
+            DevnetDeposit(house, 0, "USDC", 100_000 * USDC),
+            DevnetDeposit(house, 1, "USDC", 100_000 * USDC),
+            DevnetDeposit(one, 0, "USDC", 50_000 * USDC),
         )
         async with trio.open_nursery() as nursery:
             for seed, node in enumerate(devnet.testnet.nodes):

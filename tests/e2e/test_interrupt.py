@@ -43,7 +43,7 @@ def test_a_signal_ends_everything(
     folder, mark, told = tmp_path / "devnet", uuid.uuid4().hex, tmp_path / "stderr"
     with told.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "node.cli", "devnet", *options, "--output-dir", str(folder)],
+            [sys.executable, "-m", "cli", "devnet", *options, "--output-dir", str(folder)],
             cwd=ROOT,
             env={**os.environ, MARK: mark},
             stdin=subprocess.DEVNULL,
@@ -75,7 +75,7 @@ def test_a_signal_ends_everything(
 def test_nothing_outlives_a_devnet_that_is_killed(anvil_binary: Path, tmp_path: Path) -> None:
     folder, mark = tmp_path / "devnet", uuid.uuid4().hex
     process = subprocess.Popen(
-        [sys.executable, "-m", "node.cli", "devnet", "--output-dir", str(folder)],
+        [sys.executable, "-m", "cli", "devnet", "--output-dir", str(folder)],
         cwd=ROOT,
         env={**os.environ, MARK: mark},
         stdin=subprocess.DEVNULL,

@@ -9,21 +9,18 @@ import pytest
 
 from clearing.base import bls, ed25519
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.blocks import BlockResult
-from clearing.default.receipts import DefaultDeclared
-from clearing.genesis import Genesis
-from clearing.instruments import InstrumentKind
-from clearing.liquidation.receipts import LiquidationOpened
-from clearing.receipts import (
-    DepositCredited,
-    Receipt,
-    TradeNovated,
-    WithdrawalConfirmed,
-    WithdrawalReleased,
-)
-from node.devnet.genesis import DeployedChain, MemberIdentity, build_genesis
-from node.devnet.judgement import Tally, count, missing
-from node.devnet.market import load_market
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.receipt import Receipt
+from clearing.schema.receipts.collateral import DepositCredited
+from clearing.schema.receipts.default import DefaultDeclared
+from clearing.schema.receipts.liquidation import LiquidationOpened
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.receipts.withdrawals import WithdrawalConfirmed, WithdrawalReleased
+from clearing.schema.terms.genesis import Genesis
+from clearing.schema.terms.instruments import InstrumentKind
+from devnet.demo.report import LogTally, count, missing
+from devnet.genesis import DeployedChain, MemberIdentity, build_genesis
+from devnet.market import load_market
 from tests.kit.e2e.demo_folder import DemoFolder
 
 LeftOut = Callable[[Receipt, dict[int, InstrumentKind]], bool]
@@ -51,8 +48,8 @@ def genesis() -> Genesis:
     )
 
 
-def complete() -> Tally:
-    return Tally(
+def complete() -> LogTally:
+    return LogTally(
         heights=9,
         deposits=Counter({31337: 1, 31338: 1}),
         trades=Counter(perpetual=1, future=1, option=1),
@@ -93,7 +90,7 @@ def test_each_failed_check_is_named(genesis: Genesis, name: str) -> None:
 
 
 def test_an_empty_demonstration_is_told_all_that_it_lacks(genesis: Genesis) -> None:
-    assert len(missing(genesis, Tally(), dict.fromkeys(CHECKS, False))) == 9 + len(CHECKS)
+    assert len(missing(genesis, LogTally(), dict.fromkeys(CHECKS, False))) == 9 + len(CHECKS)
 
 
 @pytest.mark.network

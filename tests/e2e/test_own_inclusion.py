@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from clearing.holdings import holdings_of
-from clearing.receipts import DepositCredited, WithdrawalConfirmed, WithdrawalReleased
-from node.application import Decided
+from clearing.schema.receipts.collateral import DepositCredited
+from clearing.schema.receipts.withdrawals import WithdrawalConfirmed, WithdrawalReleased
+from clearing.state.holdings import current_holdings
+from node.agreement.application import DecidedHeight
 from node.epochs.service import account_seed
-from proofs.package import read_package
+from proofs.epoch.package import read_package
 from tests.kit.e2e.demo_folder import DemoFolder, command_line
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
@@ -33,7 +34,7 @@ def history(demo_run: DemoFolder) -> History:
     names = [slot.name for slot in statement.slots if slot.is_public]
     told = History({}, [], [], [])
 
-    def note(decided: Decided) -> None:
+    def note(decided: DecidedHeight) -> None:
         for receipt in decided.result.receipts:
             if isinstance(receipt, DepositCredited):
                 told.credited.append(receipt)
@@ -44,7 +45,7 @@ def history(demo_run: DemoFolder) -> History:
         if decided.header.height == statement.height:
             assert decided.header.state_root == statement.state_root
             for account, _ in decided.state.accounts.ordered():
-                held = holdings_of(decided.state, account)
+                held = current_holdings(decided.state, account)
                 values = (*held.cash, *held.tokens, *held.lots)
                 told.holdings[account] = dict(zip(names, values, strict=True))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proofs.package import read_package
+from proofs.epoch.package import read_package
 from tests.kit.e2e.demo_folder import DemoFolder, command_line
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]

@@ -6,14 +6,12 @@ from pathlib import Path
 import pytest
 
 from clearing.base.validators import Validator
-from node.change_files import approve_change, joined, propose, set_from_view
-from node.devnet.funding import USDC, Funding
-from node.devnet.members import signed_withdrawal
-from node.devnet.network import Devnet, running_devnet
-from node.devnet.options import DevnetOptions
-from node.devnet.trading import now_ms
-from node.devnet.waiting import until
-from node.keys.ring import open_node_keys
+from devnet.demo.story import USDC, DevnetDeposit, until
+from devnet.members import now_ms, signed_withdrawal
+from devnet.network import Devnet, running_devnet
+from devnet.options import DevnetOptions
+from member.signing.validator_changes import approve_change, joined, propose, set_from_view
+from node.signer.node_keys import open_node_keys
 from tests.kit.e2e.live import PATIENCE_SECONDS, deposit, height_of, reach, roots_equal
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
@@ -43,7 +41,7 @@ async def change(devnet: Devnet, left: list[bytes], entered: list[Validator], ap
 async def test_a_validator_leaves_and_comes_back(anvil_binary: Path, tmp_path: Path) -> None:
     async with running_devnet(DevnetOptions(output_dir=tmp_path / "devnet", members=4)) as devnet:
         house, one, *_ = devnet.members
-        await deposit(devnet, tuple(Funding(each, 0, "USDC", 500_000 * USDC) for each in (house, one)))
+        await deposit(devnet, tuple(DevnetDeposit(each, 0, "USDC", 500_000 * USDC) for each in (house, one)))
         client = devnet.clients["n0"]
         genesis_set = devnet.genesis.validators
         leaver = devnet.testnet.nodes[3]

@@ -11,15 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from clearing.accounts.kinds import AccountKind
 from clearing.base.validators import ValidatorSet
-from clearing.crisis import CrisisParameters
-from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms, genesis_from_json
-from clearing.governance.certified import check_amendments, read_amendments
-from clearing.governance.terms import GovernanceTerms
-from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
-from node.cli.main import run
-from node.testnet import Testnet, TestnetNode, create_testnet
+from clearing.genesis.json import genesis_from_json
+from clearing.governance.certified_amendments import check_amendments, read_amendments
+from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
+from clearing.schema.terms.genesis import (
+    AccountKind,
+    AccountTerms,
+    CrisisParameters,
+    Genesis,
+    MarketParameters,
+    MemberTerms,
+)
+from clearing.schema.terms.governance import GovernanceTerms
+from cli.main import run
+from devnet.testnet import Testnet, TestnetNode, create_testnet
 
 pytestmark = pytest.mark.network
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +70,7 @@ def free_ports() -> int:
 def start(node: TestnetNode) -> "subprocess.Popen[bytes]":
     given = ["consensus.heartbeat_ms=300", "relayer.enabled=false", "proofs.enabled=false", "oracle.source=none"]
     arguments = ["start", "--config", str(node.home / "node.toml"), *(each for one in given for each in ("--set", one))]
-    program = f"import sys\nfrom node.cli.main import run\nsys.exit(run({arguments!r}))\n"
+    program = f"import sys\nfrom cli.main import run\nsys.exit(run({arguments!r}))\n"
     with (node.home / "told.log").open("ab") as told:
         return subprocess.Popen([sys.executable, "-c", program], stderr=told, cwd=ROOT)
 

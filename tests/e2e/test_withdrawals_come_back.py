@@ -6,20 +6,23 @@ from typing import Any
 import msgspec
 import pytest
 
-from clearing.assets import CashGroup
-from clearing.crisis import CrisisParameters
-from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack, WithdrawalNotPaid, WithdrawalWaits
-from clearing.gates.terms import AssetGate, GateTerms
-from clearing.genesis import Genesis
-from clearing.receipts import WithdrawalConfirmed, WithdrawalReleased
-from node.devnet import network as devnet_network
-from node.devnet.funding import USDC, Funding
-from node.devnet.genesis import build_genesis
-from node.devnet.members import signed_withdrawal
-from node.devnet.network import Devnet, running_devnet
-from node.devnet.options import DevnetOptions
-from node.devnet.trading import now_ms
-from node.devnet.waiting import until
+from clearing.schema.receipts.withdrawals import (
+    RefundReason,
+    WithdrawalConfirmed,
+    WithdrawalDelayed,
+    WithdrawalExpired,
+    WithdrawalRefunded,
+    WithdrawalReleased,
+)
+from clearing.schema.terms.assets import CashGroup
+from clearing.schema.terms.genesis import CrisisParameters, Genesis
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
+from devnet import network as devnet_network
+from devnet.demo.story import USDC, DevnetDeposit, until
+from devnet.genesis import build_genesis
+from devnet.members import now_ms, signed_withdrawal
+from devnet.network import Devnet, running_devnet
+from devnet.options import DevnetOptions
 from tests.kit.e2e.live import PATIENCE_SECONDS, deposit, height_of, recorded, roots_equal
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
@@ -31,12 +34,14 @@ DEPOSIT = 500_000 * USDC
 def gated_genesis(*arguments: Any, **named: Any) -> Genesis:
     """The devnet's, with gates on every token, a short time to claim in, and no fees that would blur the sums."""
     genesis = build_genesis(*arguments, **named)
-    delays = tuple(AssetGate(each.id, delay_above_units=SMALL, delay_blocks=10_000) for each in genesis.assets)
+    delays = tuple(
+        AssetWithdrawalLimits(each.id, delay_above_units=SMALL, delay_blocks=10_000) for each in genesis.assets
+    )
     return msgspec.structs.replace(
         genesis,
         cash_groups=tuple(CashGroup(each.id, each.name) for each in genesis.cash_groups),
         market=msgspec.structs.replace(genesis.market, withdrawal_valid_ms=VALID_MS),
-        crisis=CrisisParameters(gates=GateTerms(delays, give_back_expired=True, deposit_hold_blocks=10)),
+        crisis=CrisisParameters(gates=WithdrawalControlTerms(delays, give_back_expired=True, deposit_hold_blocks=10)),
     )
 
 
@@ -56,7 +61,7 @@ async def until_given_back(devnet: Devnet, account: int) -> None:
     async def look() -> bool | None:
         async with devnet.client_of(devnet.members[account]) as client:
             receipts = (await client.receipts(account)).receipts
-        return True if any(each.kind == WithdrawalGivenBack.__name__ for each in receipts) else None
+        return True if any(each.kind == WithdrawalRefunded.__name__ for each in receipts) else None
 
     await until("the withdrawal to be given back", PATIENCE_SECONDS, look)
 
@@ -69,7 +74,7 @@ async def test_what_no_vault_paid_comes_back_and_what_waits_is_cancelled(
     folder = tmp_path / "devnet"
     async with running_devnet(DevnetOptions(output_dir=folder, members=4)) as devnet:
         house, one, two, *_ = devnet.members
-        await deposit(devnet, tuple(Funding(each, 0, "USDC", DEPOSIT) for each in (house, one, two)))
+        await deposit(devnet, tuple(DevnetDeposit(each, 0, "USDC", DEPOSIT) for each in (house, one, two)))
         start = await cash_of(devnet, one.id)
         token = devnet.chains[0].deployed.tokens["USDC"]
         chain_id = devnet.chains[0].anvil.chain_id
@@ -95,8 +100,8 @@ async def test_what_no_vault_paid_comes_back_and_what_waits_is_cancelled(
     for log in recorded(devnet, tmp_path):
         assert [each.units for each in log.of_kind(WithdrawalReleased)] == [SMALL]
         assert not log.of_kind(WithdrawalConfirmed)
-        (missed,) = log.of_kind(WithdrawalNotPaid)
+        (missed,) = log.of_kind(WithdrawalExpired)
         assert missed.block_time_s > missed.not_after_s
-        assert len(log.of_kind(WithdrawalWaits)) == 1
-        backs = [(each.why, each.units, each.credited) for each in log.of_kind(WithdrawalGivenBack)]
-        assert backs == [(GivenBackWhy.NOT_PAID, SMALL, one.id), (GivenBackWhy.CANCELLED, LARGE, two.id)]
+        assert len(log.of_kind(WithdrawalDelayed)) == 1
+        backs = [(each.why, each.units, each.credited) for each in log.of_kind(WithdrawalRefunded)]
+        assert backs == [(RefundReason.NOT_PAID, SMALL, one.id), (RefundReason.CANCELLED, LARGE, two.id)]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from clearing.base.errors import LocalFault
-from node.devnet.anvil import Anvil, start_anvil
-from node.devnet.toolchain import INSTALL_COMMAND, anvil_path
+from devnet.anvil import Anvil, start_anvil
+from devnet.toolchain import INSTALL_COMMAND, anvil_path
 
 
 @pytest.fixture(scope="session")

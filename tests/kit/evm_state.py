@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bridge.evm.trie import trie_proof, trie_root
 from clearing.base.evm.evidence import NATIVE
 from clearing.base.evm.rlp_coding import encode
-from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, BalanceWord, vault_place
+from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, BalanceLocation, vault_storage_key
 from clearing.base.hashing import keccak256
 
 EMPTY_CODE = keccak256(b"")
@@ -40,13 +40,13 @@ class MadeState:
         self,
         vault: bytes,
         token: bytes,
-        balances: BalanceWord,
+        balances: BalanceLocation,
         counters: tuple[int, int, int],
     ) -> None:
         """Write (deposited, withdrawn, balance) where a vault and a token keep them."""
         deposited, withdrawn, balance = counters
-        self.of(vault).storage[vault_place(VAULT_DEPOSITED, token)] = deposited
-        self.of(vault).storage[vault_place(VAULT_WITHDRAWN, token)] = withdrawn
+        self.of(vault).storage[vault_storage_key(VAULT_DEPOSITED, token)] = deposited
+        self.of(vault).storage[vault_storage_key(VAULT_WITHDRAWN, token)] = withdrawn
         if token == NATIVE:
             self.of(vault).balance = balance
         elif balances.is_known:

@@ -7,7 +7,7 @@ before its process does; none is given twice by one process; test processes besi
 import os
 from collections.abc import Iterator
 
-from node.devnet.ports import is_free
+from devnet.network import is_free
 
 FIRST_PORT, LAST_PORT = 10_000, 26_000
 """Below 32768, where Linux begins, and below where a devnet looks for its own."""

@@ -5,20 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from proofs.commitment import commit
-from proofs.errors import ProofCode, Refused
-from proofs.field import ORDER
-from proofs.group import GENERATOR, decode_point, encode_point, multiply
-from proofs.layout import RowRange, SlotRange, lay_out
-from proofs.linear import batch
-from proofs.linear.batch import verify_batch
-from proofs.linear.encoding import read_proof, write_proof
+from proofs.algebra.commitment import commit
+from proofs.algebra.field import ORDER
+from proofs.algebra.group import GENERATOR, decode_point, encode_point, multiply
+from proofs.algebra.srs import basis
+from proofs.algebra.transcript import Transcript
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear import verifier
+from proofs.linear.layout import RowRange, SlotRange, lay_out
+from proofs.linear.messages import read_proof, write_proof
 from proofs.linear.prover import prove, random_scalar
-from proofs.linear.statement import LinearStatement
-from proofs.linear.verifier import verify
-from proofs.linear.witness import make_witness
-from proofs.srs import basis
-from proofs.transcript import Transcript
+from proofs.linear.statement import LinearStatement, make_witness
+from proofs.linear.verifier import verify, verify_batch
 
 SLOTS = (SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39))
 ROWS = (RowRange(8, ((0, 1), (1, 3), (2, -900)), 10, shortfall=True),)
@@ -57,7 +55,7 @@ def alone(found: list[Claim]) -> list[int]:
     for index, (statement, data) in enumerate(found):
         try:
             verify(statement, data)
-        except Refused:
+        except VerificationFailed:
             refused.append(index)
     return refused
 
@@ -111,13 +109,13 @@ def test_errors_that_cancel_in_a_sum_do_not_cancel_here(claims: list[Claim], mon
 
 def test_the_weights_depend_on_every_proof(claims: list[Claim], monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[tuple[int, ...]] = []
-    real = batch._bad
+    real = verifier._bad
 
-    def noting(found: Sequence[tuple[int, batch._Collected]], weights: Sequence[int]) -> list[int]:
+    def noting(found: Sequence[tuple[int, verifier._Collected]], weights: Sequence[int]) -> list[int]:
         drawn.append(tuple(weights))
         return real(found, weights)
 
-    monkeypatch.setattr(batch, "_bad", noting)
+    monkeypatch.setattr(verifier, "_bad", noting)
     verify_batch(claims)
     verify_batch([*claims[:4], claim(4)])
     assert drawn[0][0] == drawn[1][0] == 1

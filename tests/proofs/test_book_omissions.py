@@ -10,11 +10,8 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from proofs import book as book_module
-from proofs.book import open_book, verify_book
-from proofs.errors import ProofCode, Refused
-from proofs.field import ORDER, inverse, scalar_bytes
-from proofs.group import (
+from proofs.algebra.field import ORDER, inverse, scalar_bytes
+from proofs.algebra.group import (
     GENERATOR,
     POINT_BYTES,
     Point,
@@ -24,17 +21,19 @@ from proofs.group import (
     multi_scalar,
     multiply,
 )
-from proofs.layout import RowRange, SlotRange, lay_out
-from proofs.linear.batch import PROTOCOL as BATCH
-from proofs.linear.batch import WEIGHT_BITS, verify_batch
-from proofs.linear.encoding import read_proof, write_proof
+from proofs.algebra.srs import basis
+from proofs.algebra.transcript import Transcript
+from proofs.epoch import matched_book as book_module
+from proofs.epoch.matched_book import open_book, verify_book
+from proofs.epoch.package import linear_statement, read_package, write_package
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear.layout import RowRange, SlotRange, lay_out
+from proofs.linear.messages import read_proof, write_proof
 from proofs.linear.prover import random_scalar
-from proofs.linear.verifier import verify
-from proofs.package import linear_statement, read_package, write_package
-from proofs.solvency import auxiliary_slots
-from proofs.srs import basis
-from proofs.transcript import Transcript
-from proofs.verify import verify_package
+from proofs.linear.verifier import PROTOCOL as BATCH
+from proofs.linear.verifier import WEIGHT_BITS, verify, verify_batch
+from proofs.statement.arithmetization import auxiliary_slots
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.forgers.linear import Forger, Forgery
 from tests.kit.proofs.forgers.weakened import leaving_out, without_names_of_challenges, without_protocol
 from tests.kit.proofs.omissions import honest
@@ -66,7 +65,7 @@ def committed(sums: Sequence[int], rho: tuple[int, int]) -> list[Point]:
 def balanced(commitments: Sequence[Point], totals: Sequence[tuple[int, int]], data: bytes, name: str = "a") -> bool:
     try:
         verify_book(POINTS, AUXILIARY, totals, commitments, data, parent(name))
-    except Refused as fault:
+    except VerificationFailed as fault:
         assert fault.code is ProofCode.BOOK_NOT_MATCHED
         return False
     return True

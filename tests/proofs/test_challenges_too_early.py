@@ -12,12 +12,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from proofs.field import ORDER, batch_inverse, inverse, powers
-from proofs.layout import BASE, RowRange, SlotRange, lay_out
-from proofs.linear import challenges
+from proofs.algebra.field import ORDER, batch_inverse, inverse, powers
+from proofs.algebra.polynomial import Poly
+from proofs.algebra.transcript import Transcript
+from proofs.linear import messages
+from proofs.linear.layout import BASE, RowRange, SlotRange, lay_out
 from proofs.linear.statement import LinearStatement
-from proofs.polynomial import Poly
-from proofs.transcript import Transcript
 from tests.kit.proofs.cheating import CheatingProver, Secret, believed, bytes_of, heaps_of, secret, state
 
 LAYOUT = lay_out(
@@ -38,21 +38,21 @@ def early(transcript: Transcript, name: str) -> int:
 
 @contextmanager
 def early_alpha() -> Iterator[None]:
-    real = challenges.after_digits
+    real = messages.after_digits
 
-    def after_digits(transcript: Transcript, c_d: Sequence[Sequence[bytes]], c_m: bytes) -> challenges.FirstChallenges:
+    def after_digits(transcript: Transcript, c_d: Sequence[Sequence[bytes]], c_m: bytes) -> messages.FirstChallenges:
         alpha = early(transcript, "alpha")
         first = real(transcript, c_d, c_m)
-        return challenges.FirstChallenges(alpha, first.y, first.beta)
+        return messages.FirstChallenges(alpha, first.y, first.beta)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(challenges, "after_digits", after_digits)
+        patch.setattr(messages, "after_digits", after_digits)
         yield
 
 
 @contextmanager
 def early_delta() -> Iterator[None]:
-    real = challenges.after_lookups
+    real = messages.after_lookups
 
     def after_lookups(transcript: Transcript, c_f: Sequence[Sequence[bytes]]) -> int:
         delta = early(transcript, "delta")
@@ -60,7 +60,7 @@ def early_delta() -> Iterator[None]:
         return delta
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(challenges, "after_lookups", after_lookups)
+        patch.setattr(messages, "after_lookups", after_lookups)
         yield
 
 

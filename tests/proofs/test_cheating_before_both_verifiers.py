@@ -6,9 +6,9 @@ from itertools import product
 
 import pytest
 
-from proofs.field import ORDER, SCALAR_BYTES
-from proofs.group import decode_point, encode_point
-from proofs.linear.encoding import read_proof
+from proofs.algebra.field import ORDER, SCALAR_BYTES
+from proofs.algebra.group import decode_point, encode_point
+from proofs.linear.messages import read_proof
 from tests.kit.proofs.bad_points import ENCODINGS, POINTS, torsion, with_point
 from tests.kit.proofs.bad_ranges import GOOD, LAYOUT, LIES, WAYS
 from tests.kit.proofs.cheating import CheatingProver, believed, bytes_of, heaps_of, secret, state

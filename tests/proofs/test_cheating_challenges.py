@@ -2,14 +2,14 @@
 
 import pytest
 
-from proofs.domain import Domain, domain_of
-from proofs.errors import ProofCode, Refused
-from proofs.field import ORDER, inverse
-from proofs.layout import RowRange, SlotRange, lay_out
-from proofs.linear import challenges
+from proofs.algebra.domain import Domain, domain_of
+from proofs.algebra.field import ORDER, inverse
+from proofs.algebra.polynomial import Poly, interpolate
+from proofs.algebra.transcript import Transcript
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear import messages
+from proofs.linear.layout import RowRange, SlotRange, lay_out
 from proofs.linear.verifier import verify
-from proofs.polynomial import Poly, interpolate
-from proofs.transcript import Transcript
 from tests.kit.proofs.cheating import CheatingProver, believed, heaps_of, secret, state
 
 N = 256
@@ -26,7 +26,7 @@ def fix(monkeypatch, label: str, value: int) -> None:
 
 
 def refusal(statement, proof) -> ProofCode:
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         verify(statement, proof)
     return fault.value.code
 
@@ -54,7 +54,7 @@ def careless_about_alpha(transcript, c_d, c_m):
         for column in digits:
             transcript.append_encoded_point("C_D", column)
     transcript.append_encoded_point("C_m", c_m)
-    return challenges.FirstChallenges(*(transcript.challenge(label) for label in ("alpha", "y", "beta")))
+    return messages.FirstChallenges(*(transcript.challenge(label) for label in ("alpha", "y", "beta")))
 
 
 @pytest.mark.parametrize("vector", [TRUE, FALSE, (inverse(3), 0), (0, -1)])
@@ -64,7 +64,7 @@ def test_a_lookup_challenge_at_a_pole_of_the_table_would_prove_anything_and_is_r
     statement = state(LAYOUT, [own])
     fix(monkeypatch, "alpha", ORDER - BYTE)
     with monkeypatch.context() as weaker:
-        weaker.setattr(challenges, "after_digits", careless_about_alpha)
+        weaker.setattr(messages, "after_digits", careless_about_alpha)
         proof = AtAPoleOfTheTable(statement, [own]).prove()
         assert believed(statement, proof)
     assert refusal(statement, proof) is ProofCode.BAD_CHALLENGE

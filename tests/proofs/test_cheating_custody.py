@@ -7,14 +7,14 @@ from clearing.base.codec import u256
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.evm.rlp_coding import decode, encode
-from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, BalanceOrder, BalanceWord, vault_place
+from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, BalanceLocation, BalanceOrder, vault_storage_key
 from clearing.base.hashing import keccak256
-from clearing.listed_custody import ListedCustody
-from clearing.margin.snapshot import CustodyTerm, RiskStatement
-from proofs.custody import Standing, check_custody
-from proofs.errors import ProofCode, Refused
-from proofs.package import read_package, write_package
-from proofs.verify import verify_package
+from clearing.genesis.custody_listing import ListedCustody
+from clearing.margin.statement.snapshot import CustodyTerm, RiskStatement
+from proofs.epoch.package import read_package, write_package
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.statement.custody import CustodyAssurance, check_custody
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.evm_state import Chain
 
 replace = msgspec.structs.replace
@@ -51,7 +51,7 @@ class Shown:
     def refusal(self, *evidence: BlockEvidence, **changes) -> ProofCode:
         first, *rest = self.terms
         stated = replace(self.statement, custody=(replace(first, **changes), *rest))
-        with pytest.raises(Refused) as fault:
+        with pytest.raises(VerificationFailed) as fault:
             check_custody(stated, evidence or self.evidence)
         return fault.value.code
 
@@ -66,7 +66,7 @@ def detail_of(verdict) -> str:
 
 
 def test_honest_evidence_proves_every_term_of_a_whole_package(market, shown):
-    assert check_custody(shown.statement, shown.evidence) == (Standing.PROVEN,) * 3
+    assert check_custody(shown.statement, shown.evidence) == (CustodyAssurance.PROVEN,) * 3
     shot = market.snapshot()
     good = read_package(market.honest(replace(shot, statement=shown.statement)))
     verdict = verify_package(write_package(replace(good, custody=shown.evidence)))
@@ -180,7 +180,7 @@ def test_another_contracts_counters_are_not_the_vaults(market):
         vault, token = bytes([1]) * 20, bytes([1]) * 20
         chain.storage[decoy] = dict(chain.storage[vault])
         chain.storage[vault] = {}
-        chain.storage[token][BalanceWord(BalanceOrder.KEY_FIRST).place(decoy)] = 10**9
+        chain.storage[token][BalanceLocation(BalanceOrder.KEY_FIRST).place(decoy)] = 10**9
 
     shown = Shown(market, emptied)
     assert shown.refusal() is ProofCode.CUSTODY_DIFFERS
@@ -196,7 +196,7 @@ def test_a_word_at_another_place_is_not_the_counter(market, stored, read):
     def moved(chains):
         words = chains[1].storage[bytes([1]) * 20]
         token = bytes([1]) * 20
-        words[vault_place(stored, token)] = words.pop(vault_place(read, token))
+        words[vault_storage_key(stored, token)] = words.pop(vault_storage_key(read, token))
 
     assert Shown(market, moved).refusal() is ProofCode.CUSTODY_DIFFERS
 
@@ -204,7 +204,9 @@ def test_a_word_at_another_place_is_not_the_counter(market, stored, read):
 def test_another_tokens_counter_is_not_this_ones(market):
     def moved(chains):
         words = chains[1].storage[bytes([1]) * 20]
-        words[vault_place(VAULT_DEPOSITED, bytes([8]) * 20)] = words.pop(vault_place(VAULT_DEPOSITED, bytes([1]) * 20))
+        words[vault_storage_key(VAULT_DEPOSITED, bytes([8]) * 20)] = words.pop(
+            vault_storage_key(VAULT_DEPOSITED, bytes([1]) * 20)
+        )
 
     assert Shown(market, moved).refusal() is ProofCode.CUSTODY_DIFFERS
 
@@ -218,7 +220,7 @@ def test_a_vault_or_token_that_is_not_there_proves_nothing(shown, gone):
     with pytest.raises(RemoteFault, match=f"no {gone}"):
         shown.chains[1].evidence([nobody])
     stated = replace(shown.statement, custody=(nobody, *shown.terms[1:]))
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         check_custody(stated, shown.evidence)
     assert fault.value.code is ProofCode.CUSTODY_NOT_PROVEN
 
@@ -227,9 +229,9 @@ def test_a_balance_is_read_where_genesis_says_and_nowhere_else(market):
     """Vyper's order of hashing, another mapping, fewer bits: each is another word of the token's storage."""
     shown = Shown(market)
     for balances in (
-        BalanceWord(BalanceOrder.SLOT_FIRST, u256(0)),
-        BalanceWord(BalanceOrder.KEY_FIRST, u256(1)),
-        BalanceWord(BalanceOrder.KEY_FIRST, u256(0), 8),
+        BalanceLocation(BalanceOrder.SLOT_FIRST, u256(0)),
+        BalanceLocation(BalanceOrder.KEY_FIRST, u256(1)),
+        BalanceLocation(BalanceOrder.KEY_FIRST, u256(0), 8),
     ):
         term = replace(shown.terms[0], balances=balances)
         evidence = shown.chains[1].evidence([term])
@@ -238,11 +240,11 @@ def test_a_balance_is_read_where_genesis_says_and_nowhere_else(market):
 
 def test_a_balance_without_a_place_is_never_called_proven(shown):
     first, *rest = shown.terms
-    unknown = replace(first, balances=BalanceWord(), balance=u256(10**30))
+    unknown = replace(first, balances=BalanceLocation(), balance=u256(10**30))
     stated = replace(shown.statement, custody=(unknown, *rest))
     evidence = (shown.chains[1].evidence([unknown]), shown.evidence[1])
-    assert check_custody(stated, evidence)[0] is Standing.COUNTERS_PROVEN
-    assert check_custody(stated, shown.evidence[1:])[0] is Standing.ATTESTED
+    assert check_custody(stated, evidence)[0] is CustodyAssurance.COUNTERS_PROVEN
+    assert check_custody(stated, shown.evidence[1:])[0] is CustodyAssurance.ATTESTED
 
 
 @pytest.mark.parametrize(
@@ -251,7 +253,7 @@ def test_a_balance_without_a_place_is_never_called_proven(shown):
 def test_a_word_that_no_client_writes_is_no_number(market, word):
     """Leading zeros, 33 bytes, a list, nothing, a zero that would be absent, a needless prefix, a length cut short."""
     shown = Shown(market)
-    place = vault_place(VAULT_DEPOSITED, shown.terms[0].token)
+    place = vault_storage_key(VAULT_DEPOSITED, shown.terms[0].token)
     assert shown.chains[1].evidence(shown.terms[:1]).nodes
     shown.chains[1].odd[place] = word
     with pytest.raises(RemoteFault) as fault:

@@ -10,17 +10,16 @@ from pathlib import Path
 import pytest
 from py_arkworks_bls12381 import G1Point, Scalar
 
-from proofs import book
-from proofs.errors import ProofCode, Refused
-from proofs.field import ORDER, SCALAR_BYTES
-from proofs.group import GENERATOR, decode_point, encode_point, infinity, multi_scalar, multiply, multiply_small
-from proofs.layout import RowRange, SlotRange, lay_out
-from proofs.linear import encoding, verifier
-from proofs.linear.batch import verify_batch
-from proofs.linear.encoding import read_proof
-from proofs.linear.verifier import verify
-from proofs.srs import basis
-from proofs.transcript import Transcript
+from proofs.algebra.field import ORDER, SCALAR_BYTES
+from proofs.algebra.group import GENERATOR, decode_point, encode_point, infinity, multi_scalar, multiply, multiply_small
+from proofs.algebra.srs import basis
+from proofs.algebra.transcript import Transcript
+from proofs.epoch import matched_book
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear import messages, verifier
+from proofs.linear.layout import RowRange, SlotRange, lay_out
+from proofs.linear.messages import read_proof
+from proofs.linear.verifier import verify, verify_batch
 from tests.kit.proofs.bad_points import ENCODINGS, POINTS, torsion, with_point
 from tests.kit.proofs.cheating import CheatingProver, Secret, believed, bytes_of, secret, state
 
@@ -39,7 +38,7 @@ def lenient_scalar(data: bytes, at: str) -> int:
 
 
 def refused_for_a_point(statement, proof):
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         verify(statement, proof)
     assert fault.value.code is ProofCode.BAD_POINT
     return fault.value
@@ -144,9 +143,9 @@ def test_a_scalar_that_is_not_reduced_would_be_a_second_proof_and_is_refused(mon
     at = proof.index(value.to_bytes(SCALAR_BYTES, "big"))
     second = proof[:at] + (value + times * ORDER).to_bytes(SCALAR_BYTES, "big") + proof[at + SCALAR_BYTES :]
     with monkeypatch.context() as weaker:
-        weaker.setattr(encoding, "read_scalar", lenient_scalar)
+        weaker.setattr(messages, "read_scalar", lenient_scalar)
         assert believed(statement, second)
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         verify(statement, second)
     assert fault.value.code is ProofCode.BAD_SCALAR
 
@@ -155,28 +154,28 @@ def opened():
     """A book of one commitment to (1, 2) in two public slots, and what its verifier needs."""
     points, totals = basis(N), [(0, 1), (1, 2)]
     commitment = multi_scalar([*points.lagrange[:2], *points.hiding[:2]], [1, 2, 5, 6])
-    data = book.open_book(points, [], totals, [5, 6], Transcript("test"), lambda: 77)
+    data = matched_book.open_book(points, [], totals, [5, 6], Transcript("test"), lambda: 77)
     return points, totals, commitment, data
 
 
 def test_an_answer_of_the_book_that_is_not_reduced_is_refused(monkeypatch):
     points, totals, commitment, data = opened()
-    book.verify_book(points, [], totals, [commitment], data, Transcript("test"))
+    matched_book.verify_book(points, [], totals, [commitment], data, Transcript("test"))
     answer = int.from_bytes(data[48:80], "big")
     second = data[:48] + (answer + ORDER).to_bytes(32, "big") + data[80:]
     with monkeypatch.context() as weaker:
-        weaker.setattr(book, "read_scalar", lenient_scalar)
-        book.verify_book(points, [], totals, [commitment], second, Transcript("test"))
-    with pytest.raises(Refused) as fault:
-        book.verify_book(points, [], totals, [commitment], second, Transcript("test"))
+        weaker.setattr(matched_book, "read_scalar", lenient_scalar)
+        matched_book.verify_book(points, [], totals, [commitment], second, Transcript("test"))
+    with pytest.raises(VerificationFailed) as fault:
+        matched_book.verify_book(points, [], totals, [commitment], second, Transcript("test"))
     assert fault.value.code is ProofCode.BAD_SCALAR
 
 
 @pytest.mark.parametrize("what", ENCODINGS)
 def test_a_bad_encoding_in_the_book_is_refused(what):
     points, totals, commitment, data = opened()
-    with pytest.raises(Refused) as fault:
-        book.verify_book(points, [], totals, [commitment], ENCODINGS[what] + data[48:], Transcript("test"))
+    with pytest.raises(VerificationFailed) as fault:
+        matched_book.verify_book(points, [], totals, [commitment], ENCODINGS[what] + data[48:], Transcript("test"))
     assert fault.value.code is ProofCode.BAD_POINT
 
 
@@ -189,17 +188,17 @@ def test_the_native_scalar_wraps_and_the_native_sum_truncates():
 def test_a_sum_of_unequal_lengths_is_refused_wherever_a_prover_sets_the_length(good):
     """Fewer answers than the book has bases, fewer points than a proof has accounts: nothing is cut to fit."""
     for points, scalars in (([GENERATOR] * 2, [1]), ([GENERATOR], [1, 2]), ([], [1]), ([GENERATOR], [])):
-        with pytest.raises(Refused) as fault:
+        with pytest.raises(VerificationFailed) as fault:
             multi_scalar(points, scalars)
         assert fault.value.code is ProofCode.BAD_LENGTH
     points, totals, commitment, data = opened()
     for cut in (data[:-32], data + bytes(32), data[:48], b""):
-        with pytest.raises(Refused) as fault:
-            book.verify_book(points, [], totals, [commitment], cut, Transcript("test"))
+        with pytest.raises(VerificationFailed) as fault:
+            matched_book.verify_book(points, [], totals, [commitment], cut, Transcript("test"))
         assert fault.value.code is ProofCode.BAD_LENGTH
     statement, proof = good
     for cut in (proof[:-48], proof[128:], proof + proof[:128], proof + bytes(48), b""):
-        with pytest.raises(Refused) as fault:
+        with pytest.raises(VerificationFailed) as fault:
             verify(statement, cut)
         assert fault.value.code is ProofCode.BAD_LENGTH
 
@@ -208,8 +207,8 @@ def test_a_book_that_leaves_a_total_out_of_the_sum_is_refused():
     """A truncated sum would forget the last slots: their totals could be anything."""
     points, _, commitment, data = opened()
     for wrong in ([(0, 1)], [(0, 1), (1, 3)], [(0, 1), (1, 2), (2, 1)], []):
-        with pytest.raises(Refused) as fault:
-            book.verify_book(points, [], wrong, [commitment], data, Transcript("test"))
+        with pytest.raises(VerificationFailed) as fault:
+            matched_book.verify_book(points, [], wrong, [commitment], data, Transcript("test"))
         assert fault.value.code is ProofCode.BOOK_NOT_MATCHED
 
 
@@ -223,9 +222,9 @@ def test_what_a_cofactor_is_times_any_point_of_small_order_is_infinity():
 
 
 PINNED = {
-    ("proofs/srs.py", "from_compressed_bytes_unchecked"): "a constant, and a file pinned by its hash",
-    ("proofs/srs.py", "from_xy_bytes_unchecked_be"): "a file pinned by its hash",
-    ("proofs/group.py", "multiexp_unchecked"): "checks the lengths before",
+    ("proofs/algebra/srs.py", "from_compressed_bytes_unchecked"): "a constant, and a file pinned by its hash",
+    ("proofs/algebra/srs.py", "from_xy_bytes_unchecked_be"): "a file pinned by its hash",
+    ("proofs/algebra/group.py", "multiexp_unchecked"): "checks the lengths before",
     ("clearing/base/bls.py", "from_compressed_bytes_unchecked"): "checks the subgroup of the sum, or itself",
 }
 

@@ -9,27 +9,27 @@ from itertools import product
 import pytest
 
 from clearing.base.errors import LocalFault
-from clearing.margin.snapshot import AccountHoldings
-from proofs.book import open_book, verify_book
-from proofs.commitment import CommitmentContext, commit_holdings
-from proofs.domain import domain_of
-from proofs.epoch import context_of
+from clearing.margin.statement.snapshot import AccountHoldings
+from proofs.algebra.commitment import CommitmentContext, commit_holdings
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, inner_product, inverse
+from proofs.algebra.group import Point, decode_point, encode_point, infinity, multi_scalar, multiply
+from proofs.algebra.srs import Basis, basis
+from proofs.algebra.transcript import Transcript
+from proofs.epoch.matched_book import open_book, verify_book
+from proofs.epoch.package import read_package
+from proofs.epoch.prover import context_of
 from proofs.errors import ProofCode
-from proofs.field import ORDER, inner_product, inverse
-from proofs.group import Point, decode_point, encode_point, infinity, multi_scalar, multiply
-from proofs.layout import RowRange, SlotRange, lay_out
-from proofs.linear.encoding import read_proof
+from proofs.linear.layout import RowRange, SlotRange, lay_out
+from proofs.linear.messages import read_proof
 from proofs.linear.prover import prove, prove_shards, random_scalar
 from proofs.linear.shard import Shard
-from proofs.linear.statement import LinearStatement
+from proofs.linear.statement import LinearStatement, make_witness
 from proofs.linear.verifier import Equation
-from proofs.linear.witness import make_witness
-from proofs.package import read_package
-from proofs.solvency import auxiliary_slots, complete_holdings
-from proofs.srs import Basis, basis
-from proofs.standalone_prover import prove_account
-from proofs.transcript import Transcript
-from proofs.verify import OwnAccount, verify_package
+from proofs.statement.arithmetization import auxiliary_slots, complete_holdings
+from proofs.verify.standalone_prover import prove_account
+from proofs.verify.verdict import OwnAccount
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.cheating import CheatingProver, Secret, believed, bytes_of, secret, state
 
 N = 256
@@ -287,7 +287,7 @@ def test_two_books_of_the_same_sums_show_none_of_them(monkeypatch):
 
 def test_a_book_looks_the_same_whatever_it_sums_to(monkeypatch):
     """Answers drawn at random fit any sums: R is what follows from them. So they tell nothing."""
-    monkeypatch.setattr("proofs.book._challenge", lambda *_: 12345)
+    monkeypatch.setattr("proofs.epoch.matched_book._challenge", lambda *_: 12345)
     for blinding, maxima in (((11, 12), MAXIMA), ((99, 1), (0, 7))):
         shown = multi_scalar([*POINTS.lagrange[:4], *POINTS.hiding[:2]], [500, 0, *maxima, *blinding])
         bases = [*POINTS.hiding[:2], *(POINTS.lagrange[slot] for slot in AUXILIARY)]

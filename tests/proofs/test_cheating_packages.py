@@ -7,13 +7,13 @@ do. What a quorum may still lie about is in the words of every verdict.
 import msgspec
 import pytest
 
-from clearing.margin.snapshot import PriceUsed, PublicTotal, SlotKind
+from clearing.margin.statement.snapshot import PriceUsed, PublicTotal, SlotKind
+from proofs.epoch.package import read_package, write_package
 from proofs.errors import ProofCode
-from proofs.package import read_package, write_package
-from proofs.solvency import layout_of
-from proofs.verdict import printable
-from proofs.verify import OwnAccount, verify_package
-from proofs.words import claim_of
+from proofs.statement.arithmetization import layout_of
+from proofs.verify.claim_text import claim_of
+from proofs.verify.verdict import OwnAccount, printable
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.cheated_package import cheated, lying, secrets_of, signed_anew
 from tests.kit.proofs.cheating import bytes_of
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from proofs.errors import ProofCode, Refused
-from proofs.field import ORDER, inverse
-from proofs.layout import COEFFICIENT_MAX, Layout, LayoutTable, RowRange, lay_out
+from proofs.algebra.field import ORDER, inverse
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear.layout import COEFFICIENT_MAX, LayoutTable, ProofLayout, RowRange, lay_out
 from proofs.linear.statement import weights_of
 from tests.kit.proofs.bad_ranges import (
     CASH,
@@ -88,13 +88,13 @@ def test_forged_digits_of_one_column_are_found_among_several():
             assert not believed(statement, way(statement, [own]).prove()), (way.__name__, column)
 
 
-class Unbounded(Layout):
+class Unbounded(ProofLayout):
     """A layout that no codec bounds either."""
 
     digest = bytes(32)
 
 
-def unchecked(slots, rows) -> Layout:
+def unchecked(slots, rows) -> ProofLayout:
     """A layout as `lay_out` would place it, had it no bounds."""
     places, at = [], 0
     for width in (each.width for each in (*slots, *rows)):
@@ -103,7 +103,7 @@ def unchecked(slots, rows) -> Layout:
     return Unbounded(LayoutTable(N, slots, rows, tuple(places)), 1)
 
 
-def wraps(layout: Layout, vector) -> bool:
+def wraps(layout: ProofLayout, vector) -> bool:
     """Whether a prover gets this vector through, with every digit a byte, by reducing modulo p."""
     own = Secret([value % ORDER for value in vector], [[0] * N], [3, 4])
     table = layout.table
@@ -125,21 +125,21 @@ def test_an_unbounded_matrix_would_wrap_around_and_is_refused():
     layout = unchecked((CASH, TOKEN), (row,))
     assert vector[1] * a >= 256**8, "the row is false over the integers: it is beyond its range"
     assert wraps(layout, vector), "and true modulo p"
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         lay_out(N, (CASH, TOKEN), (row,))
     assert fault.value.code is ProofCode.BAD_LAYOUT
 
 
 @pytest.mark.parametrize("coefficient", [COEFFICIENT_MAX, -COEFFICIENT_MAX, ORDER - 1, ORDER + 1, inverse(3)])
 def test_a_coefficient_beyond_its_bound_is_refused(coefficient):
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         lay_out(N, (CASH, TOKEN), (RowRange(8, ((1, coefficient),), 0, shortfall=False),))
     assert fault.value.code is ProofCode.BAD_LAYOUT
 
 
 @pytest.mark.parametrize("constant", [2**63, -(2**63), ORDER, inverse(2)])
 def test_a_constant_beyond_its_bound_is_refused(constant):
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         lay_out(N, (CASH, TOKEN), (RowRange(8, ((1, 1),), constant, shortfall=False),))
     assert fault.value.code is ProofCode.BAD_LAYOUT
 
@@ -148,7 +148,7 @@ def test_a_slot_without_digits_would_pay_for_everything_and_is_refused():
     """Half a row's lack: a slot that no range holds may be any residue, so any row with it is true of somebody."""
     rows = (RowRange(8, ((0, 1), (1, 2)), 0, shortfall=False),)
     assert wraps(unchecked((TOKEN, FREE), rows), (0, inverse(2)))
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         lay_out(N, (TOKEN, FREE), rows)
     assert fault.value.code is ProofCode.BAD_LAYOUT
 

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from clearing.base.codec import u256
-from clearing.margin.snapshot import CustodyTerm
+from clearing.margin.statement.snapshot import CustodyTerm
+from proofs.epoch.package import read_package
 from proofs.errors import ProofCode
-from proofs.package import read_package
-from proofs.verify import Verdict
+from proofs.verify.verdict import Verdict
 from tests.kit.proofs.cheated_package import cheated, lying, secrets_of
 
 replace = msgspec.structs.replace

@@ -7,10 +7,10 @@ from clearing.base import bls
 from clearing.base.certificate import Certificate, VoteKind, vote_digest
 from clearing.base.codec import u256
 from clearing.base.validators import Validator, ValidatorSet
+from proofs.algebra.group import encode_point, infinity
+from proofs.epoch.package import read_package, write_package
 from proofs.errors import ProofCode
-from proofs.group import encode_point, infinity
-from proofs.package import read_package, write_package
-from proofs.verify import verify_package
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.cheated_package import signed_anew
 
 replace = msgspec.structs.replace

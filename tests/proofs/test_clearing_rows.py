@@ -4,21 +4,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearing.assets import Asset, CashGroup
 from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
-from clearing.base.evm.storage import BalanceWord
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.arrays import build_risk_arrays
-from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.margin.rows import build_snapshot, build_statement, group_maxima, shortfall_of
-from clearing.margin.rulebook import VERSION, FeedPrice, Rulebook, write_rulebook
-from clearing.margin.snapshot import AccountHoldings, CustodyTerm, PublicTotal
-from proofs.epoch import commit_epoch, prove_epoch
-from proofs.linear.witness import make_witness
-from proofs.package import commitments_root
-from proofs.solvency import auxiliary_slots, complete_holdings, layout_of
-from proofs.verify import OwnAccount, verify_package
+from clearing.base.evm.storage import BalanceLocation
+from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.margin.statement.rows import build_snapshot, build_statement, group_maxima, shortfall_of
+from clearing.margin.statement.rulebook import VERSION, FeedLevel, Rulebook, write_rulebook
+from clearing.margin.statement.snapshot import AccountHoldings, CustodyTerm, PublicTotal
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from proofs.epoch.package import commitments_root
+from proofs.epoch.prover import commit_epoch, prove_epoch
+from proofs.linear.statement import make_witness
+from proofs.statement.arithmetization import auxiliary_slots, complete_holdings, layout_of
+from proofs.verify.verdict import OwnAccount
+from proofs.verify.verifier import verify_package
 
 N = 256
 NOW_MS, DAY_MS = 1_584_000_000_000, 86_400_000
@@ -58,7 +59,7 @@ RULEBOOK = Rulebook(
     INSTRUMENTS,
     (CashGroup(1, "USD"),),
     (WETH,),
-    (FeedPrice(1, "BTC", 800_000, used=True), FeedPrice(2, "ETH", 20_000, used=True)),
+    (FeedLevel(1, "BTC", 800_000, used=True), FeedLevel(2, "ETH", 20_000, used=True)),
     (),
     NOW_MS,
 )
@@ -79,7 +80,7 @@ def statement_for(vectors, shortfalls, network):
             deposited=u256(held),
             withdrawn=bytes(32),
             balance=u256(held),
-            balances=BalanceWord(),
+            balances=BalanceLocation(),
             unit=1,
             held=held,
             released=bytes(32),

@@ -4,13 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.codec import encode
-from proofs.commitment import commit
-from proofs.committer import Committer, FixedBase
-from proofs.epoch import commit_epoch
-from proofs.field import ORDER
-from proofs.group import GENERATOR, infinity, multiply
-from proofs.prover_pool import CommitJob, _Serving, run_commit
-from proofs.srs import basis
+from proofs.algebra.commitment import Committer, FixedBase, commit
+from proofs.algebra.field import ORDER
+from proofs.algebra.group import GENERATOR, infinity, multiply
+from proofs.algebra.srs import basis
+from proofs.epoch.pool import CommitJob, _Serving, run_commit
+from proofs.epoch.prover import commit_epoch
 
 N = 256
 TABLE = FixedBase(GENERATOR)

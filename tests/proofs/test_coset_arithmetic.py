@@ -6,15 +6,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import Bug
-from proofs import coset
-from proofs.coset import SHIFT, bytes_on_coset, interpolate_coset, limbs_on_coset, shifted_points, shifted_vanishing
-from proofs.domain import domain_of
-from proofs.field import ORDER, batch_inverse, inverse
-from proofs.layout import SlotRange, lay_out
-from proofs.limbs import balanced, integers_of, limbs_of
-from proofs.linear.columns import DigitColumn, Lookups
-from proofs.linear.sums import TOGETHER, Summing
-from proofs.polynomial import Masked, divide_by_vanishing, interpolate, polynomial
+from proofs.algebra import coset
+from proofs.algebra.coset import (
+    SHIFT,
+    balanced,
+    bytes_on_coset,
+    integers_of,
+    interpolate_coset,
+    limbs_of,
+    limbs_on_coset,
+    shifted_points,
+    shifted_vanishing,
+)
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, batch_inverse, inverse
+from proofs.algebra.polynomial import Masked, divide_by_vanishing, interpolate, polynomial
+from proofs.linear.layout import SlotRange, lay_out
+from proofs.linear.sums import TOGETHER, DigitColumn, Lookups, Summing
 
 N = 256
 LAYOUT = lay_out(N, (SlotRange(8, 0),), ())

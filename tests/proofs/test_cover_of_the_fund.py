@@ -9,20 +9,21 @@ from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.validators import ValidatorSet
-from clearing.genesis import TESTED_MEMBERS_MAX, MemberTerms, check_genesis
-from clearing.margin.snapshot import SNAPSHOT_TAG, RiskStatement, RowKind, SlotKind
-from clearing.margin.stress import stressed_equity, uncovered_losses
-from proofs.commitment import blinders
+from clearing.genesis.checks import TESTED_MEMBERS_MAX, check_genesis
+from clearing.margin.statement.snapshot import SNAPSHOT_TAG, RiskStatement, RowKind, SlotKind
+from clearing.margin.statement.stress import stressed_equity, uncovered_losses
+from clearing.schema.terms.genesis import MemberTerms
+from proofs.algebra.commitment import blinders
+from proofs.algebra.group import decode_point
+from proofs.algebra.transcript import Transcript
 from proofs.cover.prover import prove_cover
 from proofs.cover.terms import cover_of
 from proofs.cover.verifier import check_cover
-from proofs.epoch import commit_epoch, context_of
-from proofs.group import decode_point
-from proofs.linear.witness import make_witness
-from proofs.outside import cover_limits
-from proofs.solvency import DOMAIN, check_statement, complete_holdings, layout_of
-from proofs.transcript import Transcript
-from proofs.verify import verify_package
+from proofs.epoch.prover import commit_epoch, context_of
+from proofs.linear.statement import make_witness
+from proofs.statement.arithmetization import DOMAIN, check_statement, complete_holdings, layout_of
+from proofs.statement.assumptions import cover_limits
+from proofs.verify.verifier import verify_package
 from tests.kit.clearing.world import make_genesis
 from tests.kit.proofs.levered import LEVERED, MEMBERS, levered_package
 from tests.kit.proofs.stressed import NETWORK, PARAMETERS, STRESSES, N, seeds_of, snapshot_of
@@ -170,7 +171,7 @@ def test_a_genesis_that_tests_its_fund_has_no_more_members_than_the_proof_has_ro
         return msgspec.structs.replace(genesis, members=(house, *others), validators=ValidatorSet(()))
 
     def check(genesis, monkeypatch):
-        monkeypatch.setattr("clearing.genesis.check_validator_set", lambda _: None)
+        monkeypatch.setattr("clearing.genesis.checks.check_validator_set", lambda _: None)
         check_genesis(genesis)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -11,24 +11,32 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from clearing.margin.snapshot import RiskStatement
-from proofs.commitment import blinders, commit
-from proofs.cover.link import LINK_BYTES, begin_link, draw_weights
-from proofs.cover.link import PROTOCOL as LINK
-from proofs.cover.prover import _Link, lacking, prove_cover
-from proofs.cover.terms import BACKING_PROTOCOL, Cover, CoverParts, backing_statement, cover_of, read_cover, write_cover
+from clearing.margin.statement.snapshot import RiskStatement
+from proofs.algebra.commitment import blinders, commit
+from proofs.algebra.group import encode_point
+from proofs.algebra.srs import basis
+from proofs.algebra.transcript import Transcript
+from proofs.cover.prover import _Link, prove_cover, uncovered_losses
+from proofs.cover.terms import (
+    BACKING_PROTOCOL,
+    CoverParts,
+    CoverStatement,
+    backing_statement,
+    cover_of,
+    read_cover,
+    write_cover,
+)
 from proofs.cover.terms import PROTOCOL as COVER
-from proofs.epoch import assemble, context_of
-from proofs.group import encode_point
-from proofs.linear.encoding import TAIL_BYTES, part_bytes
+from proofs.cover.verifier import LINK_BYTES, begin_link, draw_weights
+from proofs.cover.verifier import PROTOCOL as LINK
+from proofs.epoch.package import commitments_root, linear_statement, read_package, write_package
+from proofs.epoch.prover import assemble, context_of
+from proofs.linear.messages import TAIL_BYTES, part_bytes
 from proofs.linear.prover import prove, random_scalar
+from proofs.linear.statement import Witness, make_witness
 from proofs.linear.verifier import verify
-from proofs.linear.witness import Witness, make_witness
-from proofs.package import commitments_root, linear_statement, read_package, write_package
-from proofs.solvency import complete_holdings, layout_of
-from proofs.srs import basis
-from proofs.transcript import Transcript
-from proofs.verify import verify_package
+from proofs.statement.arithmetization import complete_holdings, layout_of
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.forgers.lattice import small_solution
 from tests.kit.proofs.forgers.link import LinkForger
 from tests.kit.proofs.forgers.weakened import leaving_out, without_names_of_challenges
@@ -61,7 +69,7 @@ class World:
         return dict(zip(self.accounts, self.witnesses, strict=True))
 
     @property
-    def cover(self) -> Cover:
+    def cover(self) -> CoverStatement:
         found = cover_of(self.statement, self.accounts, N)
         assert found is not None
         return found
@@ -106,7 +114,7 @@ def world(market: SimpleNamespace) -> World:
         witnesses.append(make_witness(layout, complete_holdings(statement, each), each.shortfall, hiding))
     found = World(market, statement, witnesses)
     for slot in found.cover.uncovered:
-        assert sum(sorted(lacking(found.cover, found.by_account, slot))[-2:]) > said.fund
+        assert sum(sorted(uncovered_losses(found.cover, found.by_account, slot))[-2:]) > said.fund
     return found
 
 
@@ -148,7 +156,7 @@ def fitting(world: World, transcript: Transcript) -> list[list[int]]:
     weights = draw_weights(cover, begin_link(transcript))
     pairs = [(s, m) for s in range(cover.stresses) for m in range(members)]
     joint = [weights.of_stress[s] * weights.of_member[m] for s, m in pairs]
-    owed = [lacking(cover, world.by_account, slot) for slot in cover.uncovered]
+    owed = [uncovered_losses(cover, world.by_account, slot) for slot in cover.uncovered]
     target = -sum(weight * owed[s][m] for weight, (s, m) in zip(joint, pairs, strict=True))
     found = dict(zip(pairs, small_solution(joint, target, 0, 2**64), strict=True))
     return [[*[0] * members, *(found[s, m] for m in range(members)), 0] for s in range(cover.stresses)]
@@ -179,7 +187,7 @@ def test_with_one_weight_for_members_and_stresses_losses_move_from_one_to_anothe
     In the first stress only member 0 still lacks something; what member m + 1 lacked, member m lacks in the second.
     """
     cover = world.cover
-    first, second = (lacking(cover, world.by_account, slot) for slot in cover.uncovered)
+    first, second = (uncovered_losses(cover, world.by_account, slot) for slot in cover.uncovered)
     moved = [[first[0], *[0] * (len(first) - 1)], [a + b for a, b in zip(second, [*first[1:], 0], strict=True)]]
     true, claimed = (
         [max(0, sum(sorted(owed)[-2:]) - cover.terms.fund) for owed in each] for each in ((first, second), moved)

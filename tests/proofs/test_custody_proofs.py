@@ -16,24 +16,24 @@ from clearing.base.evm.evidence import (
     NATIVE,
     BlockEvidence,
     Custodian,
+    OrderedNodes,
     PooledNodes,
     ProvenState,
-    ShownNodes,
     select_evidence,
 )
-from clearing.base.evm.storage import BalanceOrder, BalanceWord
+from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.base.hashing import keccak256
-from clearing.listed_custody import ListedCustody, listed_custody
-from proofs.custody import Standing, check_custody, custody_limits, standings
+from clearing.genesis.custody_listing import ListedCustody, listed_custody
+from proofs.epoch.package import attach_custody, read_package
 from proofs.errors import ProofCode
-from proofs.package import attach_custody, read_package
-from proofs.verify import verify_package
-from proofs.view import view_of
+from proofs.statement.custody import CustodyAssurance, check_custody, custody_assurances, custody_limits
+from proofs.verify.verifier import verify_package
+from proofs.verify.view import view_of
 from tests.kit.clearing.guarded import guarded
 from tests.kit.evm_state import MadeState
 from tests.kit.proofs.proven_custody import proven, words_of
 
-FLAGGED = BalanceWord(BalanceOrder.SLOT_FIRST, u256(9), 255)
+FLAGGED = BalanceLocation(BalanceOrder.SLOT_FIRST, u256(9), 255)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,11 @@ def test_evidence_stands_in_the_order_of_the_terms_and_once(stated):
     statement, (first, second) = stated
     for evidence in ((second, first), (first, first), (first, second, second), (first, second, first)):
         assert code_of(statement, evidence) == ProofCode.CUSTODY_STRAY
-    assert check_custody(statement, (second,)) == (Standing.ATTESTED, Standing.PROVEN, Standing.PROVEN)
+    assert check_custody(statement, (second,)) == (
+        CustodyAssurance.ATTESTED,
+        CustodyAssurance.PROVEN,
+        CustodyAssurance.PROVEN,
+    )
 
 
 def test_evidence_of_another_chain_or_block_is_refused(stated, market):
@@ -132,9 +136,9 @@ def test_one_block_hash_on_two_chains_is_two_blocks(market):
     statement, (first, second) = proven(market.statement())
     custody = (*statement.custody, msgspec.structs.replace(statement.custody[0], chain_id=9))
     shown = msgspec.structs.replace(statement, custody=custody)
-    assert check_custody(shown, (first, second))[-1] is Standing.ATTESTED
+    assert check_custody(shown, (first, second))[-1] is CustodyAssurance.ATTESTED
     third = msgspec.structs.replace(first, chain_id=9)
-    assert check_custody(shown, (first, second, third))[-1] is Standing.PROVEN
+    assert check_custody(shown, (first, second, third))[-1] is CustodyAssurance.PROVEN
 
 
 @pytest.mark.parametrize(
@@ -186,7 +190,7 @@ def test_flags_beside_a_balance_are_not_money(market):
     header = state.header(term.block_number)
     shown = msgspec.structs.replace(statement, custody=(msgspec.structs.replace(term, block_hash=keccak256(header)),))
     evidence, _ = select_evidence(term.chain_id, header, state.nodes, (Custodian(term.vault, term.token, FLAGGED),))
-    assert check_custody(shown, (evidence,)) == (Standing.PROVEN,)
+    assert check_custody(shown, (evidence,)) == (CustodyAssurance.PROVEN,)
     flag = msgspec.structs.replace(shown.custody[0], balance=u256(words_of(term)[2] + 2**255))
     assert code_of(msgspec.structs.replace(shown, custody=(flag,)), (evidence,)) == ProofCode.CUSTODY_DIFFERS
 
@@ -194,8 +198,8 @@ def test_flags_beside_a_balance_are_not_money(market):
 def test_what_is_not_proven_is_said_for_each_kind_of_term(market):
     statement = market.statement()
     one, two, three = statement.custody
-    two = msgspec.structs.replace(two, balances=BalanceWord())
-    three = msgspec.structs.replace(three, balances=BalanceWord(), token=NATIVE)
+    two = msgspec.structs.replace(two, balances=BalanceLocation())
+    three = msgspec.structs.replace(three, balances=BalanceLocation(), token=NATIVE)
     shown = msgspec.structs.replace(statement, custody=(one, two, three))
     evidence = BlockEvidence(two.chain_id, b"", ())
     named = msgspec.structs.replace(
@@ -205,8 +209,8 @@ def test_what_is_not_proven_is_said_for_each_kind_of_term(market):
             for term in shown.custody
         ),
     )
-    found = standings(named, (evidence,))
-    assert found == (Standing.ATTESTED, Standing.COUNTERS_PROVEN, Standing.PROVEN)
+    found = custody_assurances(named, (evidence,))
+    assert found == (CustodyAssurance.ATTESTED, CustodyAssurance.COUNTERS_PROVEN, CustodyAssurance.PROVEN)
     limits = " ".join(custody_limits(named, found))
     assert f"{one.token.hex()} on chain 1: counters and balance are attested" in limits
     assert f"of the balances of {two.token.hex()} on chain 2: the balance is attested" in limits
@@ -295,10 +299,10 @@ def test_whatever_a_state_holds_is_read_and_shown_nodes_are_all_needed(held, ask
         return found
 
     nodes = tuple(pooled.needed.values())
-    assert read_all(ShownNodes(nodes)) == wanted
+    assert read_all(OrderedNodes(nodes)) == wanted
     for extra in ((*nodes, b"\x80"), nodes[:-1]) if nodes else ():
         with pytest.raises(RemoteFault):
-            read_all(ShownNodes(extra))
+            read_all(OrderedNodes(extra))
 
 
 def test_evidence_survives_the_file(proven_package, stated):
@@ -323,7 +327,7 @@ def test_with_a_genesis_every_vault_token_unit_and_slot_must_be_its_own(proven_p
         first._replace(vault=b"\xee" * 20),
         first._replace(token=b"\xee" * 20),
         first._replace(chain_id=3),
-        first._replace(balances=BalanceWord(BalanceOrder.SLOT_FIRST)),
+        first._replace(balances=BalanceLocation(BalanceOrder.SLOT_FIRST)),
         first._replace(unit=10**6),
         first._replace(slot="cash:EUR"),
     ):

@@ -7,16 +7,17 @@ import pytest
 from distributed import LocalCluster, Security
 
 from clearing.base.errors import LocalFault
-from proofs import dask_shards, shard_workers
-from proofs.dask_shards import Cluster, scheduler_url
-from proofs.epoch import commit_epoch
+from proofs.epoch import dask_workers
+from proofs.epoch import workers as shard_workers
+from proofs.epoch.dask_workers import Cluster, scheduler_url
+from proofs.epoch.package import commitments_root
+from proofs.epoch.pool import LocalProverPool
+from proofs.epoch.prover import commit_epoch
+from proofs.epoch.workers import SHARD_ACCOUNTS_MIN, ProgressBoard, ProofProgress, ShardWorkers
 from proofs.errors import ProofCode
 from proofs.linear.shard import ROUNDS
 from proofs.linear.verifier import verify
-from proofs.package import commitments_root
-from proofs.prover_pool import LocalProverPool
-from proofs.shard_workers import SHARD_ACCOUNTS_MIN, Progress, ProgressBoard, ShardWorkers
-from proofs.verify import verify_package
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.shards import LAYOUT, build
 
 
@@ -51,7 +52,7 @@ def test_a_proof_spread_over_a_cluster_verifies(cluster, monkeypatch):
         workers.start(7)
         assert len(workers._others) == 2
         proof, _ = workers.prove(statement, witnesses)
-        assert board.read() == Progress(7 * ROUNDS, 7 * ROUNDS)
+        assert board.read() == ProofProgress(7 * ROUNDS, 7 * ROUNDS)
     verify(statement, proof)
 
 
@@ -62,7 +63,7 @@ def test_the_pool_of_a_node_proves_an_epoch_on_a_cluster(cluster, market):
     pool = LocalProverPool(1, market.N, address_of(cluster))
     try:
         assert verify_package(pool.prove(shot, keys, *head).result()).ok
-        assert pool.progress == Progress()
+        assert pool.progress == ProofProgress()
     finally:
         pool.close()
 
@@ -80,7 +81,7 @@ def test_a_worker_elsewhere_of_a_scheduler_here_gets_no_holdings_without_tls(clu
 
 def test_another_machine_is_spoken_to_by_tls(tmp_path, monkeypatch):
     monkeypatch.setattr(shard_workers, "SHARD_ACCOUNTS_MIN", 1)
-    monkeypatch.setattr(dask_shards, "_LOOPBACK", ())
+    monkeypatch.setattr(dask_workers, "_LOOPBACK", ())
     security = Security.temporary()
     parts = {"ca-file": "tls_ca_file", "client.cert": "tls_client_cert", "client.key": "tls_client_key"}
     for name, attribute in parts.items():
@@ -131,7 +132,7 @@ def test_an_address_that_is_none_is_refused(address):
 
 
 def test_a_cluster_that_is_not_there_is_our_own_fault(monkeypatch):
-    monkeypatch.setattr("proofs.dask_shards.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("proofs.epoch.dask_workers.CONNECT_SECONDS", 1)
     with pytest.raises(LocalFault) as fault:
         Cluster("dask://127.0.0.1:9")
     assert fault.value.code is ProofCode.BAD_CLUSTER

@@ -11,9 +11,9 @@ import pytest
 import trio
 
 import proofs
-from node.api.inclusion_shapes import InclusionView
-from node.cli import proof_inputs
-from node.cli.main import run
+from cli.main import run
+from cli.member import proof
+from member.api.proofs import InclusionView
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "explanation" / "verifying.md").read_text()
@@ -47,7 +47,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "seed").chmod(0o600)
     holdings = re.findall(r"`(\{\"cash:USD\".*?\})`", PAGE)[0]
     (tmp_path / "holdings.json").write_text(holdings)
-    monkeypatch.setattr(proof_inputs, "ask", lambda question, **_: trio.run(question, MembersNode(holdings)))
+    monkeypatch.setattr(proof, "ask", lambda question, **_: trio.run(question, MembersNode(holdings)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from clearing.margin.arrays import build_risk_arrays
-from clearing.margin.charges import LotCharge
-from clearing.margin.joint import JointCredit
-from clearing.margin.rows import account_holdings, build_snapshot, shortfall_of
-from clearing.margin.snapshot import AccountHoldings
-from proofs.verify import verify_package
+from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.margin.statement.rows import account_holdings, build_snapshot, shortfall_of
+from clearing.margin.statement.snapshot import AccountHoldings
+from clearing.schema.risk.charges import LotCharge
+from clearing.schema.risk.parameters import JointCredit
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.requirement import ARRAYS, INDEX, INSTRUMENTS, NOW_MS, PARAMETERS, WETH, statement_for
 
 replace = msgspec.structs.replace

@@ -8,13 +8,14 @@ import pytest
 
 from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
-from clearing.margin.snapshot import AccountHoldings, CoverTerms, PublicTotal
-from proofs.epoch import commit_epoch, prove_epoch
-from proofs.field import ORDER, inverse
-from proofs.linear.witness import Witness
-from proofs.package import commitments_root, read_package, write_package
-from proofs.solvency import complete_holdings
-from proofs.verify import OwnAccount, verify_package
+from clearing.margin.statement.snapshot import AccountHoldings, CoverTerms, PublicTotal
+from proofs.algebra.field import ORDER, inverse
+from proofs.epoch.package import commitments_root, read_package, write_package
+from proofs.epoch.prover import commit_epoch, prove_epoch
+from proofs.linear.statement import Witness
+from proofs.statement.arithmetization import complete_holdings
+from proofs.verify.verdict import OwnAccount
+from proofs.verify.verifier import verify_package
 from tests.kit.e2e.bit_flips import CHECKS
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"

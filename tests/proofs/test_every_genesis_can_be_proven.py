@@ -7,22 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.assets import CashGroup
 from clearing.base import bls
 from clearing.base.errors import LocalFault
 from clearing.base.units import YEAR_MS
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.genesis import Genesis, check_genesis
-from clearing.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
-from clearing.margin.charges import LotCharge
-from clearing.margin.parameters import RiskGroup, Scenario, StressScenario
-from clearing.margin.plain import Priced, build_plain_arrays
-from clearing.margin.rows import build_rows, build_slots
-from clearing.margin.stress import build_stress
-from clearing.provable import DIGITS_MAX, SLOTS_MAX
-from clearing.ranges.parameters import RangeParameters
-from proofs.layout import COLUMNS_MAX, RowRange, SlotRange, lay_out
-from proofs.solvency import _RANGES, _ROW_WIDTHS, DOMAIN
+from clearing.genesis.checks import DIGITS_MAX, SLOTS_MAX, check_genesis
+from clearing.margin.risk_arrays.reference_arrays import PricedListing, build_reference_arrays
+from clearing.margin.statement.rows import build_rows, build_slots
+from clearing.margin.statement.stress import build_stress
+from clearing.schema.risk.charges import LotCharge
+from clearing.schema.risk.parameters import RiskGroup, Scenario, StressScenario
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.terms.assets import CashGroup
+from clearing.schema.terms.genesis import Genesis
+from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
+from proofs.linear.layout import COLUMNS_MAX, RowRange, SlotRange, lay_out
+from proofs.statement.arithmetization import _RANGES, _ROW_WIDTHS, DOMAIN
 from tests.kit.clearing.world import BTC, START_MS, USD, make_genesis
 
 replace = msgspec.structs.replace
@@ -99,8 +99,8 @@ def test_a_genesis_that_passes_has_a_layout(instruments: int, groups: int, stres
         assert "genesis.rows" in str(fault)
         return
     marks, index = dict[int, int](), {BTC: INDEX_TICKS_MAX}
-    priced = Priced(genesis.instruments, genesis.assets, genesis.cash_groups, marks, index, risk, START_MS)
-    arrays, stress = build_plain_arrays(priced), build_stress(priced)
+    priced = PricedListing(genesis.instruments, genesis.assets, genesis.cash_groups, marks, index, risk, START_MS)
+    arrays, stress = build_reference_arrays(priced), build_stress(priced)
     slots: tuple[SlotRange, ...] = tuple(_RANGES[each.kind] for each in build_slots(arrays, stress))
     rows = build_rows(arrays, risk, stress)
     ranged = tuple(RowRange(_ROW_WIDTHS[each.kind], each.coefficients, each.constant, each.shortfall) for each in rows)

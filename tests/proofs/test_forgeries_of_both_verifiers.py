@@ -15,7 +15,8 @@ from proofs.linear.verifier import verify
 from tests.kit.proofs.forgers.linear import Forger, Forgery
 from tests.kit.proofs.forgers.weakened import leaving_out
 from tests.kit.proofs.omissions import LAYOUT, RUINED
-from tests.kit.proofs.slow_verifier import Script, plain_statement, state_after, why_refused
+from tests.kit.proofs.slow_script import Script
+from tests.kit.proofs.slow_verifier import plain_statement, state_after, why_refused
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 """Each case takes two seconds: the ordinary run takes a sample."""

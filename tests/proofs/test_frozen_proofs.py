@@ -6,14 +6,15 @@ A vector is written once for a format version and never again (`tests/vectors/pr
 import hashlib
 import json
 
-from proofs.field import ORDER
-from proofs.group import encode_point
-from proofs.package import read_package
-from proofs.srs import basis
-from proofs.standalone import verify_standalone
-from proofs.standalone_prover import prove_account
-from proofs.transcript import Transcript
-from proofs.verify import OwnAccount, verify_package
+from proofs.algebra.field import ORDER
+from proofs.algebra.group import encode_point
+from proofs.algebra.srs import basis
+from proofs.algebra.transcript import Transcript
+from proofs.epoch.package import read_package
+from proofs.verify.standalone import verify_standalone
+from proofs.verify.standalone_prover import prove_account
+from proofs.verify.verdict import OwnAccount
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.frozen import VECTORS, counted_scalars
 
 

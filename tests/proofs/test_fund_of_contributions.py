@@ -7,13 +7,12 @@ import msgspec
 import pytest
 
 from clearing.base.ids import FUND_ACCOUNT, HOUSE_ACCOUNT
-from clearing.fund.receipts import FundSized
-from node.cli.main import run
-from proofs.contributions import check_contributions
-from proofs.errors import ProofCode, Refused
-from proofs.own import own_account
-from proofs.package import read_package
-from proofs.verify import verify_package
+from clearing.schema.receipts.default_fund import FundSized
+from cli.main import run
+from proofs.epoch.package import read_package
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.verify.inclusion import check_contributions, own_account
+from proofs.verify.verifier import verify_package
 from tests.kit.clearing.fund import TERMS, FundWorld, fund_genesis
 from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, of_kind
 from tests.kit.proofs.slow_package import failed_check
@@ -69,7 +68,7 @@ def test_contributions_cover_what_the_houses_fund_does_not(proven):
 
 def test_a_fund_that_is_called_but_not_paid_is_told_as_short(proven):
     case = proven[False]
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(VerificationFailed) as refusal:
         check_contributions(case.statement, case.opened)
     assert refusal.value.code is ProofCode.FUND_NOT_COVERED
     assert dict(refusal.value.values)["missing"] == max(case.statement.cover[0].deficits)
@@ -84,7 +83,7 @@ def test_one_micro_less_than_the_worst_deficit_does_not_cover(proven):
         if good:
             assert "0 would be left" in check_contributions(case.statement, opened)
         else:
-            with pytest.raises(Refused):
+            with pytest.raises(VerificationFailed):
                 check_contributions(case.statement, opened)
 
 
@@ -99,7 +98,7 @@ def test_an_opening_with_another_amount_is_not_in_the_list(proven, off_by):
 def test_no_other_account_stands_in_for_the_contributions(proven):
     case = proven[True]
     for account in (HOUSE_ACCOUNT, ALICE):
-        with pytest.raises(Refused, match="account of the contributions"):
+        with pytest.raises(VerificationFailed, match="account of the contributions"):
             check_contributions(case.statement, type(case.opened)(account, case.opened.values, b""))
 
 
@@ -108,13 +107,13 @@ def test_contributions_that_owe_or_have_positions_are_refused(proven):
     for at, value in ((0, -1), (-1, 1)):
         values = list(case.opened.values)
         values[at] = value
-        with pytest.raises(Refused, match="owe cash or have positions"):
+        with pytest.raises(VerificationFailed, match="owe cash or have positions"):
             check_contributions(case.statement, type(case.opened)(FUND_ACCOUNT, tuple(values), b""))
 
 
 def test_without_stress_scenarios_there_is_nothing_to_cover(proven):
     case = proven[True]
-    with pytest.raises(Refused, match="no stress scenarios"):
+    with pytest.raises(VerificationFailed, match="no stress scenarios"):
         check_contributions(msgspec.structs.replace(case.statement, cover=()), case.opened)
 
 

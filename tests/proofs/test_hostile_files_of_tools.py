@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from clearing.base.codec import encode
 from clearing.base.errors import CrossclearError, RemoteFault
-from clearing.margin.snapshot import RiskStatement
-from proofs.history import PackageHistory
-from proofs.package import commitments_root, read_package, write_package
-from proofs.standalone import verify_standalone, verify_standalones
-from proofs.standalone_prover import make_standalone, prove_account
-from proofs.verdict import DETAIL_MAX, printable
-from proofs.verify import OwnAccount, verify_package
-from proofs.view import view_of
+from clearing.margin.statement.snapshot import RiskStatement
+from proofs.epoch.package import commitments_root, read_package, write_package
+from proofs.history.package_history import PackageHistory
+from proofs.verify.standalone import verify_standalone, verify_standalones
+from proofs.verify.standalone_prover import make_standalone, prove_account
+from proofs.verify.verdict import DETAIL_MAX, OwnAccount, printable
+from proofs.verify.verifier import verify_package
+from proofs.verify.view import view_of
 from tests.kit.proofs.hostile import changed, places
 
 quick = settings(

@@ -5,9 +5,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.base.codec import encode
-from clearing.margin.snapshot import RiskStatement
-from proofs.package import commitments_root, read_package, write_package
-from proofs.verify import verify_package
+from clearing.margin.statement.snapshot import RiskStatement
+from proofs.epoch.package import commitments_root, read_package, write_package
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.hostile import changed, places
 
 quick = settings(
@@ -66,5 +66,5 @@ def test_random_bytes_fail_as_encoding(data):
 
 
 def test_an_oversized_file_is_refused_before_it_is_parsed(monkeypatch, package):
-    monkeypatch.setattr("proofs.package.PACKAGE_BYTES_MAX", len(package) - 1)
+    monkeypatch.setattr("proofs.epoch.package.PACKAGE_BYTES_MAX", len(package) - 1)
     assert verify_package(package).failed == "encoding"

@@ -8,13 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import RemoteFault
-from clearing.margin.charges import ConcentrationTier
-from clearing.margin.joint import JointCredit, JointScenario
-from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
-from clearing.margin.rulebook import Rulebook, read_rulebook, write_rulebook
-from clearing.margin.snapshot import Slot, SlotKind
+from clearing.margin.statement.rulebook import Rulebook, read_rulebook, write_rulebook
+from clearing.margin.statement.snapshot import Slot, SlotKind
+from clearing.schema.risk.charges import ConcentrationTier
+from clearing.schema.risk.parameters import JointCredit, JointScenario, RiskGroup, RiskParameters, Scenario
 from proofs.errors import ProofCode
-from proofs.rulebook import check_rulebook
+from proofs.statement.rulebook import check_rulebook
 from tests.kit.proofs.hostile import places
 from tests.kit.proofs.requirement import STATED as UNDER_EVERY_RULE
 from tests.kit.proofs.stressed import RULEBOOK, snapshot_of

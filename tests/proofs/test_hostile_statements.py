@@ -6,10 +6,10 @@ import pytest
 from clearing.base import bls
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.validators import Validator
-from clearing.margin.snapshot import Row, RowKind, Slot, SlotKind
-from proofs.package import PART_BYTES_MAX, commitments_root, read_package, write_package
-from proofs.solvency import check_statement
-from proofs.verify import verify_package
+from clearing.margin.statement.snapshot import Row, RowKind, Slot, SlotKind
+from proofs.epoch.package import PART_BYTES_MAX, commitments_root, read_package, write_package
+from proofs.statement.arithmetization import check_statement
+from proofs.verify.verifier import verify_package
 
 
 def shown(market, package, stated) -> bytes:

@@ -5,13 +5,13 @@ from dataclasses import replace as changed
 import pytest
 from msgspec.structs import replace
 
-from proofs.field import ORDER
-from proofs.house import PROTOCOL, house_statement
+from proofs.algebra.field import ORDER
+from proofs.epoch.house_solvency import PROTOCOL, house_statement
+from proofs.epoch.package import linear_statement, read_package, write_package
 from proofs.linear.prover import prove
+from proofs.linear.statement import make_witness
 from proofs.linear.verifier import verify
-from proofs.linear.witness import make_witness
-from proofs.package import linear_statement, read_package, write_package
-from proofs.verify import verify_package
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.forgers.weakened import leaving_out
 from tests.kit.proofs.slow_package import failed_check
 

@@ -9,17 +9,18 @@ import msgspec
 import pytest
 
 from clearing.base.codec import u256
-from clearing.margin.snapshot import PublicTotal
-from proofs.commitment import blinders, commit
-from proofs.epoch import assemble, commit_epoch, context_of, prove_epoch
-from proofs.group import encode_point
-from proofs.linear.witness import make_witness
-from proofs.package import attach_custody, commitments_root, read_package, write_package
-from proofs.solvency import complete_holdings, layout_of
-from proofs.srs import basis
-from proofs.standalone import verify_standalone
-from proofs.standalone_prover import prove_account
-from proofs.verify import OwnAccount, verify_package
+from clearing.margin.statement.snapshot import PublicTotal
+from proofs.algebra.commitment import blinders, commit
+from proofs.algebra.group import encode_point
+from proofs.algebra.srs import basis
+from proofs.epoch.package import attach_custody, commitments_root, read_package, write_package
+from proofs.epoch.prover import assemble, commit_epoch, context_of, prove_epoch
+from proofs.linear.statement import make_witness
+from proofs.statement.arithmetization import complete_holdings, layout_of
+from proofs.verify.standalone import verify_standalone
+from proofs.verify.standalone_prover import prove_account
+from proofs.verify.verdict import OwnAccount
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.proven_custody import proven
 from tests.kit.proofs.slow_package import committed, failed_check, failed_standalone
 from tests.kit.proofs.stressed import N, seeds_of, snapshot_of

@@ -8,18 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proofs.commitment import commit
-from proofs.domain import domain_of
-from proofs.errors import Refused
-from proofs.field import ORDER, inverse
-from proofs.group import encode_point
-from proofs.layout import RowRange, SlotRange, lay_out
-from proofs.linear.encoding import TAIL_BYTES, part_bytes
+from proofs.algebra.commitment import commit
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, inverse
+from proofs.algebra.group import encode_point
+from proofs.algebra.srs import CEREMONY_SHA256, TAU_G2, basis
+from proofs.errors import VerificationFailed
+from proofs.linear.layout import RowRange, SlotRange, lay_out
+from proofs.linear.messages import TAIL_BYTES, part_bytes
 from proofs.linear.prover import prove, random_scalar
-from proofs.linear.statement import LinearStatement
+from proofs.linear.statement import LinearStatement, Witness, make_witness
 from proofs.linear.verifier import verify
-from proofs.linear.witness import Witness, make_witness
-from proofs.srs import CEREMONY_SHA256, TAU_G2, basis
 from tests.kit.proofs.slow_script import P, packed
 from tests.kit.proofs.slow_verifier import CEREMONY, TAU_2, lagrange, plain_statement, slow_verify, why_refused
 
@@ -46,7 +45,7 @@ SMALL = lay_out(
 def fast_verify(statement: LinearStatement, proof: bytes) -> bool:
     try:
         verify(statement, proof)
-    except Refused:
+    except VerificationFailed:
         return False
     return True
 

@@ -9,17 +9,16 @@ from dataclasses import replace
 
 import pytest
 
-from proofs.commitment import commit
-from proofs.errors import ProofCode, Refused
-from proofs.field import ORDER, inverse
-from proofs.group import encode_point
-from proofs.layout import BASE, Layout, RowRange, SlotRange, lay_out
-from proofs.linear.encoding import read_proof
+from proofs.algebra.commitment import commit
+from proofs.algebra.field import ORDER, inverse
+from proofs.algebra.group import encode_point
+from proofs.algebra.srs import basis
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear.layout import BASE, ProofLayout, RowRange, SlotRange, lay_out
+from proofs.linear.messages import read_proof
 from proofs.linear.prover import prove, random_scalar
-from proofs.linear.statement import LinearStatement, u_values, weights_of
+from proofs.linear.statement import LinearStatement, Witness, constraint_values, make_witness, u_values, weights_of
 from proofs.linear.verifier import Equation, verify
-from proofs.linear.witness import Witness, constraint_values, make_witness
-from proofs.srs import basis
 from tests.kit.proofs.forgers.lattice import forge_digits, small_solution
 from tests.kit.proofs.forgers.weakened import early_y, y_before_digits
 
@@ -41,7 +40,7 @@ FALSE = {
 }
 
 
-def stated(layout: Layout, vectors: Sequence[Sequence[int]]) -> tuple[LinearStatement, list[tuple[int, int]]]:
+def stated(layout: ProofLayout, vectors: Sequence[Sequence[int]]) -> tuple[LinearStatement, list[tuple[int, int]]]:
     blinders = [(random_scalar(), random_scalar()) for _ in vectors]
     commitments = tuple(
         encode_point(commit(basis(layout.size), vector, hiding))
@@ -51,7 +50,7 @@ def stated(layout: Layout, vectors: Sequence[Sequence[int]]) -> tuple[LinearStat
     return LinearStatement(layout, bytes(32), tuple(range(count)), (0,) * count, commitments), blinders
 
 
-def is_false(layout: Layout, values: Sequence[int]) -> bool:
+def is_false(layout: ProofLayout, values: Sequence[int]) -> bool:
     found = constraint_values(layout, values, 0)
     return any(not 0 <= v < max(BASE**width, 1) for v, width in zip(found, layout.widths, strict=True))
 
@@ -63,7 +62,7 @@ def forged(statement: LinearStatement, values: Sequence[int], blinders: tuple[in
 def refused(statement: LinearStatement, proof: bytes) -> bool:
     try:
         verify(statement, proof)
-    except Refused as fault:
+    except VerificationFailed as fault:
         assert fault.code is ProofCode.PROOF_REFUSED
         return True
     return False

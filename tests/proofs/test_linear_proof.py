@@ -8,20 +8,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import Bug, LocalFault
-from proofs.commitment import CommitmentContext, blinders, commit, commit_holdings
-from proofs.errors import ProofCode, Refused
-from proofs.field import ORDER, inverse
-from proofs.group import GENERATOR, decode_point, encode_point, multiply
-from proofs.layout import COEFFICIENT_MAX, RowRange, SlotRange, lay_out
-from proofs.linear.challenges import after_digits
-from proofs.linear.encoding import part_bytes, read_proof, write_proof
+from proofs.algebra.commitment import CommitmentContext, blinders, commit, commit_holdings
+from proofs.algebra.field import ORDER, inverse
+from proofs.algebra.group import GENERATOR, decode_point, encode_point, multiply
+from proofs.algebra.srs import basis
+from proofs.algebra.transcript import Transcript
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear.layout import COEFFICIENT_MAX, RowRange, SlotRange, lay_out
+from proofs.linear.messages import after_digits, part_bytes, read_proof, write_proof
 from proofs.linear.prover import prove, prove_shards, random_scalar
 from proofs.linear.shard import Shard
-from proofs.linear.statement import LinearStatement
+from proofs.linear.statement import LinearStatement, Witness, make_witness
 from proofs.linear.verifier import Equation, verify
-from proofs.linear.witness import Witness, make_witness
-from proofs.srs import basis
-from proofs.transcript import Transcript
 
 N = 256
 TOKEN, POSITION, CASH, FREE = SlotRange(7, 0), SlotRange(5, 2**39), SlotRange(8, 2**63), SlotRange(0, 0)
@@ -46,7 +44,7 @@ def build(layout, vectors, sigmas=None, *, check=True):
 def accepted(statement, proof) -> bool:
     try:
         verify(statement, proof)
-    except Refused:
+    except VerificationFailed:
         return False
     return True
 
@@ -293,7 +291,7 @@ def test_a_multiplicity_that_lies_is_refused():
 def test_a_challenge_on_a_forbidden_point_is_refused(monkeypatch):
     transcript = Transcript("crossclear/test/v1")
     monkeypatch.setattr(Transcript, "challenge", lambda self, label: ORDER - 7)
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         after_digits(transcript, [], encode_point(GENERATOR))
     assert fault.value.code is ProofCode.BAD_CHALLENGE
 
@@ -303,7 +301,7 @@ def test_a_challenge_on_a_forbidden_point_is_refused(monkeypatch):
 )
 def test_a_malformed_account_list_is_refused(accounts, sigmas):
     statement, _ = build(lay_out(N, SLOTS, ROWS), [(1000, 5, -1), (1, 1, 0)])
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         replace(statement, accounts=accounts, shortfalls=sigmas).transcript()
     assert fault.value.code is ProofCode.BAD_STATEMENT
 
@@ -328,7 +326,7 @@ def test_a_malformed_account_list_is_refused(accounts, sigmas):
     ],
 )
 def test_a_layout_outside_the_proofs_bounds_is_refused(slots, rows):
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         lay_out(N, slots, rows)
     assert fault.value.code is ProofCode.BAD_LAYOUT
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from proofs.domain import SIZE_MAX, TABLE_SIZE
-from proofs.field import ORDER
-from proofs.srs import POWERS
+from proofs.algebra.domain import SIZE_MAX, TABLE_SIZE
+from proofs.algebra.field import ORDER
+from proofs.algebra.srs import POWERS
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTES = sorted((ROOT / "proofs" / "notes").glob("*.md"))

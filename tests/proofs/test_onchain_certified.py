@@ -11,19 +11,18 @@ from clearing.base import bls
 from clearing.base.certificate import signer_bitmap
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.validators import ValidatorSet
-from proofs.domain import domain_of
-from proofs.errors import ProofCode, Refused
-from proofs.field import ORDER, inner_product, inverse
-from proofs.group import encode_point, multi_scalar
-from proofs.linear.witness import make_witness
-from proofs.onchain.certified import KeysCertificate, check_keys_certificate, prove_certified_account
-from proofs.onchain.encoding import read_rounds, split_rounds
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, inner_product, inverse
+from proofs.algebra.group import encode_point, multi_scalar
+from proofs.algebra.srs import basis
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear.statement import make_witness
+from proofs.onchain.file import KeysCertificate, check_keys_certificate, prove_certified_account
 from proofs.onchain.keys import EpochKeys, certified_digest, derive_keys
 from proofs.onchain.leaves import Leaf, leaf_path
+from proofs.onchain.messages import read_rounds, replay, split_rounds
 from proofs.onchain.prover import prove_account
-from proofs.onchain.transcript import replay
 from proofs.onchain.verifier import verify_account
-from proofs.srs import basis
 from tests.kit.proofs.onchain_epoch import Epoch, make_epoch
 
 N = 256
@@ -102,7 +101,7 @@ def test_the_own_leaf_must_be_the_own_one_though_a_quorum_signed_it(
     leaves = others(epoch)[1]
     certificate = signed(derive_keys(epoch.statement, leaves), validators, market.SECRETS)
     for index in (0, -1, len(leaves)):
-        with pytest.raises(Refused) as fault:
+        with pytest.raises(VerificationFailed) as fault:
             prove_certified_account(
                 epoch.statement, leaves, index, epoch.witnesses[0], epoch.seeds[0], certificate, validators
             )

@@ -7,25 +7,26 @@ import pytest
 
 from clearing.base.codec import encode
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
-from proofs.errors import ProofCode, Refused
-from proofs.group import GENERATOR, encode_point
-from proofs.onchain.certified import check_keys_certificate, prove_certified_account
+from proofs.algebra.group import GENERATOR, encode_point
+from proofs.epoch.package import EpochPackage, read_package
+from proofs.errors import ProofCode, VerificationFailed
 from proofs.onchain.file import (
     KeysShare,
     OnchainEpoch,
     account_file,
     certificate_of,
     check_file,
+    check_keys_certificate,
     epoch_file,
     join_files,
+    prove_certified_account,
     read_account_file,
     read_epoch_file,
     sign_keys,
     write_file,
 )
-from proofs.onchain.snapshot import DerivedEpoch, account_witness, derive_epoch
+from proofs.onchain.keys import DerivedEpoch, account_witness, derive_epoch
 from proofs.onchain.verifier import verify_account
-from proofs.package import EpochPackage, read_package
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +78,15 @@ def test_the_keys_of_a_file_are_derived_again(signed: OnchainEpoch, read: EpochP
     other = encode_point(GENERATOR)
     for changes in ({"v": other}, {"constant": bytes(32)}, {"epoch": 9}, {"leaves_root": bytes(32)}):
         keys = msgspec.structs.replace(signed.keys, **changes)
-        with pytest.raises(Refused) as fault:
+        with pytest.raises(VerificationFailed) as fault:
             check_file(msgspec.structs.replace(signed, keys=keys), read)
         assert fault.value.code is ProofCode.KEYS_DIFFER
     first = msgspec.structs.replace(signed.leaves[0], c_d=(other,))
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         check_file(msgspec.structs.replace(signed, leaves=(first, *signed.leaves[1:])), read)
     assert fault.value.code is ProofCode.KEYS_DIFFER
     for leaves in (signed.leaves[1:], signed.leaves[::-1]):
-        with pytest.raises(Refused) as fault:
+        with pytest.raises(VerificationFailed) as fault:
             check_file(msgspec.structs.replace(signed, leaves=leaves), read)
         assert fault.value.code is ProofCode.BAD_STATEMENT
 
@@ -120,7 +121,7 @@ def test_shares_are_joined_from_files_of_the_same_keys(signed: OnchainEpoch, der
     parts = [epoch_file(derived.keys, derived.leaves, (share,)) for share in signed.shares]
     assert join_files(parts) == join_files(parts[::-1]) == join_files([*parts, signed]) == signed
     other = msgspec.structs.replace(parts[1], keys=msgspec.structs.replace(derived.keys, epoch=9))
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         join_files([parts[0], other])
     assert fault.value.code is ProofCode.KEYS_DIFFER
 

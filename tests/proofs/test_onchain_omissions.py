@@ -9,21 +9,20 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from proofs.commitment import commit
-from proofs.errors import ProofCode, Refused
-from proofs.field import ORDER, scalar_bytes
-from proofs.group import encode_point
-from proofs.layout import Layout, RowRange, SlotRange, lay_out
+from proofs.algebra.commitment import commit
+from proofs.algebra.field import ORDER, scalar_bytes
+from proofs.algebra.group import encode_point
+from proofs.algebra.srs import basis
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
 from proofs.linear.prover import random_scalar
-from proofs.linear.statement import LinearStatement, u_values, weights_of
-from proofs.linear.witness import Witness, constraint_values, make_witness
+from proofs.linear.statement import LinearStatement, Witness, constraint_values, make_witness, u_values, weights_of
 from proofs.onchain import keys as keys_module
-from proofs.onchain.encoding import split_rounds
 from proofs.onchain.keys import EpochKeys, EpochStatement, check_keys, derive_keys, row_polynomials
 from proofs.onchain.leaves import Leaf, leaf_path, leaves_root, make_leaf, row_challenge
+from proofs.onchain.messages import split_rounds
 from proofs.onchain.prover import prove_leaf
 from proofs.onchain.verifier import verify_account, verify_leaf
-from proofs.srs import basis
 from tests.kit.proofs.forgers.lattice import forge_digits, small_solution
 from tests.kit.proofs.forgers.onchain import CUTS, OnchainForger, cutting_out
 
@@ -38,7 +37,7 @@ RUINED = (5, -1, 2**38)
 def refused(keys: EpochKeys, leaf: Leaf, proof: bytes) -> bool:
     try:
         verify_leaf(keys, leaf, proof)
-    except Refused as fault:
+    except VerificationFailed as fault:
         assert fault.code is ProofCode.PROOF_REFUSED
         return True
     return False
@@ -102,7 +101,7 @@ def test_digits_forged_for_a_y_that_does_not_come_from_the_leaves_pass_and_such_
     keys = keys_for(linear, leaf, y)
     proof = prove_leaf(LAYOUT, weights_of(LAYOUT, y), keys, leaf, witness, SEED)  # the prover's checks find nothing
     verify_account(keys, leaf, 0, leaf_path([leaf], 0), proof)
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         check_keys(keys, EpochStatement(linear, bytes(32), 3, 7), [leaf])
     assert fault.value.at == "epoch keys: constant"
     derived = derive_keys(EpochStatement(linear, bytes(32), 3, 7), [leaf])
@@ -123,7 +122,7 @@ def of_root_alone(root: bytes) -> int:
     return row_challenge(bytes(32), bytes(32), root)
 
 
-def rows_fitted(witness: Witness, y: int) -> Layout:
+def rows_fitted(witness: Witness, y: int) -> ProofLayout:
     """Rows whose constants, proper integers, make these digits fit these values in the one combination of y."""
     bare = tuple(msgspec.structs.replace(row, constant=0) for row in ROWS)
     layout = lay_out(N, SLOTS, bare)
@@ -151,7 +150,7 @@ def test_with_a_y_that_does_not_know_the_rows_they_are_fitted_to_it(y_of_the_roo
     verify_account(keys, leaf, 0, leaf_path([leaf], 0), proof)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keys_module, "row_challenge", row_challenge)
-        with pytest.raises(Refused, match="epoch keys"):
+        with pytest.raises(VerificationFailed, match="epoch keys"):
             check_keys(keys, statement, [leaf])
         assert refused(derive_keys(statement, [leaf]), leaf, proof)
 

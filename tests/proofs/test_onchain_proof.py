@@ -10,22 +10,29 @@ from hypothesis import strategies as st
 
 from clearing.base.codec import decode, encode
 from clearing.base.errors import Bug, LocalFault, RemoteFault
-from proofs.domain import domain_of
-from proofs.errors import ProofCode, Refused
-from proofs.field import ORDER, inner_product, inverse, scalar_bytes
-from proofs.group import GENERATOR, GENERATOR_2, encode_point, multi_scalar, multiply, pairings_equal
-from proofs.layout import RowRange
-from proofs.linear.statement import Weights, weights_of
-from proofs.linear.witness import Witness, constraint_values, make_witness
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, inner_product, inverse, scalar_bytes
+from proofs.algebra.group import GENERATOR, GENERATOR_2, encode_point, multi_scalar, multiply, pairings_equal
+from proofs.algebra.srs import basis, tau_g2
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear.layout import RowRange
+from proofs.linear.statement import Weights, Witness, constraint_values, make_witness, weights_of
 from proofs.onchain import verifier
-from proofs.onchain.encoding import proof_bytes, read_rounds, split_rounds
 from proofs.onchain.keys import EpochKeys, check_keys, derive_keys, row_polynomials
 from proofs.onchain.leaves import Leaf, digit_blinders, leaf_path, leaves_root, make_leaf, row_challenge
-from proofs.onchain.points import PADDED_BYTES, pad_encoded, padded_point, read_padded
+from proofs.onchain.messages import (
+    PADDED_BYTES,
+    check_alpha,
+    pad_encoded,
+    padded_point,
+    proof_bytes,
+    read_padded,
+    read_rounds,
+    replay,
+    split_rounds,
+)
 from proofs.onchain.prover import prove_account, prove_leaf
-from proofs.onchain.transcript import check_alpha, replay
 from proofs.onchain.verifier import verify_account, verify_leaf
-from proofs.srs import basis, tau_g2
 from tests.kit.proofs.forgers.lattice import forge_digits
 from tests.kit.proofs.onchain_epoch import ROWS, Epoch, make_epoch
 from tests.kit.proofs.onchain_lies import BAD_POINTS, POINTS, SCALARS, FalseClaim
@@ -42,7 +49,7 @@ def epoch() -> Epoch:
 def refused(epoch: Epoch, index: int, proof: bytes, *, keys: EpochKeys | None = None, leaf: Leaf | None = None) -> bool:
     try:
         verify_leaf(keys or epoch.keys, leaf or epoch.leaves[index], proof)
-    except Refused:
+    except VerificationFailed:
         return True
     return False
 
@@ -155,7 +162,7 @@ def test_digits_forged_for_a_known_y_pass_under_its_keys_and_not_under_those_of_
     lying, weights = keys_of_y(epoch, early)
     proof = epoch.prove(0, keys=lying, weights=weights)
     verify_account(lying, epoch.leaves[0], 0, epoch.path(0), proof)
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         check_keys(lying, epoch.statement, epoch.leaves)
     assert fault.value.code is ProofCode.KEYS_DIFFER
 
@@ -210,7 +217,7 @@ def test_a_leaf_stands_at_its_place_under_the_certified_root(epoch: Epoch) -> No
     wrong = [(0, path), (2, path), (5, path), (-1, path), (1, path[:-1]), (1, (*path, path[0])), (1, path[::-1])]
     wrong += [(1, leaf_path(make_epoch(number=4).leaves, 1))]
     for index, shown in wrong:
-        with pytest.raises(Refused) as fault:
+        with pytest.raises(VerificationFailed) as fault:
             verify_account(epoch.keys, epoch.leaves[1], index, shown, proof)
         assert fault.value.code is ProofCode.WRONG_ROOT
 
@@ -232,7 +239,7 @@ def test_keys_that_do_not_follow_from_the_statement_are_named(epoch: Epoch) -> N
     for name in EpochKeys.__struct_fields__:
         value = getattr(epoch.keys, name)
         changed = (OTHER,) if name == "u" else OTHER if name == "v" else bytes(32) if isinstance(value, bytes) else 9
-        with pytest.raises(Refused, match=name):
+        with pytest.raises(VerificationFailed, match=name):
             check_keys(msgspec.structs.replace(epoch.keys, **{name: changed}), epoch.statement, epoch.leaves)
 
 
@@ -244,7 +251,7 @@ def test_leaves_of_another_statement_give_no_keys(epoch: Epoch) -> None:
         for changes in ({"account": 9}, {"shortfall": 1}, {"c_w": OTHER}, {"c_d": ()}, {"c_d": (OTHER, OTHER)})
     ]
     for shown in wrong:
-        with pytest.raises(Refused) as fault:
+        with pytest.raises(VerificationFailed) as fault:
             derive_keys(epoch.statement, shown)
         assert fault.value.code is ProofCode.BAD_STATEMENT
 
@@ -271,7 +278,7 @@ def test_every_point_and_scalar_of_a_proof_counts(epoch: Epoch) -> None:
 def test_a_proof_has_its_length(epoch: Epoch, change: int) -> None:
     proof = epoch.prove(0)
     changed = proof[:change] if change < 0 else proof + bytes(change)
-    with pytest.raises(Refused) as fault:
+    with pytest.raises(VerificationFailed) as fault:
         verify_leaf(epoch.keys, epoch.leaves[0], changed)
     assert fault.value.code is ProofCode.BAD_LENGTH
 
@@ -280,7 +287,7 @@ def test_a_proof_has_its_length(epoch: Epoch, change: int) -> None:
 def test_a_point_that_is_not_canonical_is_refused(epoch: Epoch, kind: str) -> None:
     proof = epoch.prove(0)
     for at in POINTS:
-        with pytest.raises(Refused) as fault:
+        with pytest.raises(VerificationFailed) as fault:
             verify_leaf(
                 epoch.keys, epoch.leaves[0], proof[:at] + BAD_POINTS[kind](proof[at : at + 128]) + proof[at + 128 :]
             )
@@ -291,7 +298,7 @@ def test_a_scalar_that_is_not_reduced_is_refused(epoch: Epoch) -> None:
     proof = epoch.prove(0)
     for at in SCALARS:
         wrapped = (int.from_bytes(proof[at : at + 32], "big") + ORDER).to_bytes(33, "big")[-32:]
-        with pytest.raises(Refused) as fault:
+        with pytest.raises(VerificationFailed) as fault:
             verify_leaf(epoch.keys, epoch.leaves[0], proof[:at] + wrapped + proof[at + 32 :])
         assert fault.value.code in (ProofCode.BAD_SCALAR, ProofCode.PROOF_REFUSED)
 
@@ -299,10 +306,10 @@ def test_a_scalar_that_is_not_reduced_is_refused(epoch: Epoch) -> None:
 @pytest.mark.parametrize("account", [-1, 2**63, 2**256])
 def test_an_account_or_shortfall_out_of_range_is_refused(epoch: Epoch, account: int) -> None:
     for changes in ({"account": account}, {"shortfall": account}):
-        with pytest.raises(Refused) as fault:
+        with pytest.raises(VerificationFailed) as fault:
             verify_leaf(epoch.keys, replace(epoch.leaves[0], **changes), epoch.prove(0))
         assert fault.value.code is ProofCode.BAD_STATEMENT
-        with pytest.raises(Refused) as fault:
+        with pytest.raises(VerificationFailed) as fault:
             verify_account(epoch.keys, replace(epoch.leaves[0], **changes), 0, epoch.path(0), epoch.prove(0))
         assert fault.value.code is ProofCode.BAD_STATEMENT
 
@@ -310,7 +317,7 @@ def test_an_account_or_shortfall_out_of_range_is_refused(epoch: Epoch, account: 
 def test_keys_of_too_many_or_no_columns_are_refused(epoch: Epoch) -> None:
     for columns in (0, 17):
         keys = msgspec.structs.replace(epoch.keys, u=(OTHER,) * columns)
-        with pytest.raises(Refused):
+        with pytest.raises(VerificationFailed):
             verify_leaf(keys, replace(epoch.leaves[0], c_d=(OTHER,) * columns), epoch.prove(0))
         with pytest.raises(RemoteFault):
             decode(encode(keys), EpochKeys)
@@ -318,7 +325,7 @@ def test_keys_of_too_many_or_no_columns_are_refused(epoch: Epoch) -> None:
 
 def test_a_challenge_on_a_forbidden_point_is_refused() -> None:
     for alpha in (0, ORDER - 1, ORDER - 255):
-        with pytest.raises(Refused):
+        with pytest.raises(VerificationFailed):
             check_alpha(alpha)
     check_alpha(1)
     check_alpha(ORDER - 256)
@@ -330,12 +337,12 @@ def test_points_are_padded_as_the_precompiles_take_them(epoch: Epoch) -> None:
     assert padded[:16] == padded[64:80] == bytes(16)
     assert encode_point(read_padded(padded, "test")) == OTHER
     for data in (b"", padded[:-1], padded + b"\0", bytes(128)):
-        with pytest.raises(Refused):
+        with pytest.raises(VerificationFailed):
             read_padded(data, "test")
     with pytest.raises(LocalFault):
         digit_blinders(bytes(31), bytes(32), 1, 0)
     damaged = make_leaf(
         replace(epoch.statement.linear, commitments=(bytes(48),) * 5), 0, epoch.witnesses[0], bytes(32), basis(256)
     )
-    with pytest.raises(Refused):
+    with pytest.raises(VerificationFailed):
         assert damaged.words

@@ -10,25 +10,23 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from proofs.errors import Refused
-from proofs.field import ORDER, inner_product, inverse
-from proofs.onchain import transcript
-from proofs.onchain.points import padded_point
+from proofs.algebra.field import ORDER, inner_product, inverse
+from proofs.algebra.polynomial import Masked, Poly, commit_coefficients, commit_poly, divide_by_root, polynomial
+from proofs.errors import VerificationFailed
+from proofs.onchain import messages
+from proofs.onchain.messages import ChallengeChain, padded_point
 from proofs.onchain.prover import LeafProver
-from proofs.onchain.transcript import Chain
 from proofs.onchain.verifier import verify_leaf
-from proofs.polynomial import Masked, Poly, divide_by_root, polynomial
-from proofs.prover_points import commit_coefficients, commit_poly
 from tests.kit.proofs.onchain_epoch import Epoch, make_epoch
 
 ROUNDS = ("C_m", "C_f and C_S", "C_t1 and C_t2", "claims", "openings")
 U = 1
 
 
-def deaf(to: int) -> type[Chain]:
+def deaf(to: int) -> type[ChallengeChain]:
     """A chain whose challenge does not depend on round `to`."""
 
-    class Deaf(Chain):
+    class Deaf(ChallengeChain):
         def __init__(self, *arguments) -> None:
             super().__init__(*arguments)
             self.drawn: list[tuple[int, int]] = []
@@ -119,7 +117,7 @@ class Forger(LeafProver):
 def accepted(epoch: Epoch, proof: bytes) -> bool:
     try:
         verify_leaf(epoch.keys, epoch.leaves[0], proof)
-    except Refused:
+    except VerificationFailed:
         return False
     return True
 
@@ -129,7 +127,7 @@ def test_a_round_left_out_of_the_transcript_lets_a_false_row_pass(round_: int, m
     epoch = make_epoch(holdings=[(-11, 0, 0)], shortfalls=(0,), check=False)
     proof = Forger(epoch, round_).run(check=False).data
     assert not accepted(epoch, proof)
-    monkeypatch.setattr(transcript, "Chain", deaf(round_))
+    monkeypatch.setattr(messages, "ChallengeChain", deaf(round_))
     assert accepted(epoch, proof)
     # The forgery needs the deafness: a proof without it is refused by the weakened verifier, too.
     assert not accepted(epoch, epoch.prove(0))
@@ -140,7 +138,7 @@ def test_keys_left_out_of_the_transcript_would_let_an_epoch_stand_for_another(
 ) -> None:
     """The equation knows [U], [V] and c, but no epoch, height or network."""
 
-    class Unbound(Chain):
+    class Unbound(ChallengeChain):
         def __init__(self, keys_hash: bytes, leaf_hash: bytes) -> None:
             super().__init__(bytes(32), leaf_hash)
 
@@ -148,12 +146,12 @@ def test_keys_left_out_of_the_transcript_would_let_an_epoch_stand_for_another(
     proof = epoch.prove(0)
     for changes in ({"epoch": 9}, {"height": 9}, {"network": bytes(32)}):
         other = msgspec.structs.replace(epoch.keys, **changes)
-        with pytest.raises(Refused):
+        with pytest.raises(VerificationFailed):
             verify_leaf(other, epoch.leaves[0], proof)
     prover = LeafProver(epoch.layout, epoch.weights, epoch.keys, epoch.leaves[0], epoch.witnesses[0], epoch.seeds[0])
     prover.chain = Unbound(epoch.keys.hash, epoch.leaves[0].hash)
     unbound = prover.run(check=True).data
-    monkeypatch.setattr(transcript, "Chain", Unbound)
+    monkeypatch.setattr(messages, "ChallengeChain", Unbound)
     verify_leaf(msgspec.structs.replace(epoch.keys, epoch=9), epoch.leaves[0], unbound)
 
 
@@ -162,7 +160,7 @@ def test_a_leaf_left_out_would_let_one_account_stand_for_another_with_the_same_p
 ) -> None:
     """C_W, C_D and σ are in the equation, the account's number is not."""
 
-    class Unbound(Chain):
+    class Unbound(ChallengeChain):
         def __init__(self, keys_hash: bytes, leaf_hash: bytes) -> None:
             super().__init__(keys_hash, bytes(32))
 
@@ -171,7 +169,7 @@ def test_a_leaf_left_out_would_let_one_account_stand_for_another_with_the_same_p
     prover.chain = Unbound(epoch.keys.hash, epoch.leaves[0].hash)
     unbound = prover.run(check=True).data
     twin = replace(epoch.leaves[0], account=77)
-    with pytest.raises(Refused):
+    with pytest.raises(VerificationFailed):
         verify_leaf(epoch.keys, twin, epoch.prove(0))
-    monkeypatch.setattr(transcript, "Chain", Unbound)
+    monkeypatch.setattr(messages, "ChallengeChain", Unbound)
     verify_leaf(epoch.keys, twin, unbound)

@@ -11,21 +11,19 @@ from secrets import randbelow
 import pytest
 from py_arkworks_bls12381 import G2Point, Scalar
 
-from proofs import prover_points
-from proofs.domain import domain_of
-from proofs.errors import Refused
-from proofs.field import ORDER, inverse, scalar_bytes
-from proofs.group import GENERATOR, encode_point, multi_scalar, multiply
+from proofs.algebra import polynomial
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, inverse, scalar_bytes
+from proofs.algebra.group import GENERATOR, encode_point, multi_scalar, multiply
+from proofs.algebra.srs import Basis
+from proofs.errors import VerificationFailed
 from proofs.linear.statement import public_evaluations, used_positions, weights_of
 from proofs.onchain import keys as keys_module
 from proofs.onchain import prover as prover_module
 from proofs.onchain import verifier
-from proofs.onchain.encoding import Rounds, read_rounds
 from proofs.onchain.keys import EpochStatement, derive_keys
 from proofs.onchain.leaves import Leaf, derived_scalars, row_challenge
-from proofs.onchain.points import padded_point
-from proofs.onchain.transcript import Chain, replay
-from proofs.srs import Basis
+from proofs.onchain.messages import ChallengeChain, Rounds, padded_point, read_rounds, replay
 from tests.kit.proofs.onchain_epoch import Epoch, make_epoch
 
 N = 256
@@ -50,7 +48,7 @@ def known_tau(monkeypatch: pytest.MonkeyPatch) -> Iterator[Basis]:
     powers = tuple(multiply(GENERATOR, pow(TAU, i, ORDER)) for i in range(N + 3))
     for module in (keys_module, prover_module, verifier):
         monkeypatch.setattr(module, "basis", lambda _: basis)
-    monkeypatch.setattr(prover_points, "powers_g1", lambda: powers)
+    monkeypatch.setattr(polynomial, "powers_g1", lambda: powers)
     monkeypatch.setattr(verifier, "tau_g2", lambda: G2Point() * Scalar(TAU))
     verifier.table_point.cache_clear()
     yield basis
@@ -72,7 +70,7 @@ def unknown_epoch(template: Epoch) -> tuple[EpochStatement, tuple[Leaf, ...]]:
 def simulate(statement: EpochStatement, leaves: tuple[Leaf, ...], index: int) -> bytes:
     """Points and values at random, what is public as it is, and the two openings that the equation asks for."""
     keys, leaf, domain = derive_keys(statement, leaves), leaves[index], domain_of(N)
-    chain = Chain(keys.hash, leaf.hash)
+    chain = ChallengeChain(keys.hash, leaf.hash)
     table, lookups, quotient = random_point(), random_point() + random_point(), random_point() + random_point()
     for each in (table, lookups):
         chain.draw(each)
@@ -99,7 +97,7 @@ def simulate(statement: EpochStatement, leaves: tuple[Leaf, ...], index: int) ->
 def accepted(statement: EpochStatement, leaves: tuple[Leaf, ...], index: int, proof: bytes) -> bool:
     try:
         verifier.verify_leaf(derive_keys(statement, leaves), leaves[index], proof)
-    except Refused:
+    except VerificationFailed:
         return False
     return True
 

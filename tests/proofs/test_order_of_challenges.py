@@ -11,17 +11,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from proofs.cover.link import LINK_BYTES, PROTOCOL, after_openings, after_running_sum, begin_link
-from proofs.group import GENERATOR, encode_point, multiply
-from proofs.layout import RowRange, SlotRange, lay_out
-from proofs.linear.encoding import AccountPart, LinearProof
+from proofs.algebra.group import GENERATOR, encode_point, multiply
+from proofs.algebra.transcript import Transcript
+from proofs.cover.verifier import LINK_BYTES, PROTOCOL, after_openings, after_running_sum, begin_link
+from proofs.linear.layout import RowRange, SlotRange, lay_out
+from proofs.linear.messages import AccountPart, LinearProof
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import Equation
-from proofs.onchain.encoding import proof_bytes, split_rounds
 from proofs.onchain.keys import EpochKeys
 from proofs.onchain.leaves import Leaf, leaves_root
-from proofs.onchain.transcript import replay
-from proofs.transcript import Transcript
+from proofs.onchain.messages import proof_bytes, replay, split_rounds
 from tests.kit.proofs.forgers.onchain import CUTS
 
 LINEAR = ("alpha", "y", "beta", "delta", "gamma", "zeta", "r", "mu")

@@ -7,17 +7,17 @@ from clearing.base import bls
 from clearing.base.certificate import VoteKind, make_certificate, vote_digest
 from clearing.base.codec import u256
 from clearing.base.header import DepositCursor
-from proofs import history_reuse
-from proofs.commitment import CommitmentContext, blinders, commit
-from proofs.epoch import assemble, commit_epoch, prove_epoch
+from proofs.algebra.commitment import CommitmentContext, blinders, commit
+from proofs.algebra.group import encode_point
+from proofs.algebra.srs import basis
+from proofs.epoch.package import commitments_root, read_package, write_package
+from proofs.epoch.prover import assemble, commit_epoch, prove_epoch
 from proofs.errors import ProofCode
-from proofs.group import encode_point
-from proofs.history import FINDINGS_MAX, PackageHistory
-from proofs.history_order import backwards, chain_conflicts, entry_of, link
-from proofs.linear.witness import make_witness
-from proofs.package import commitments_root, read_package, write_package
-from proofs.solvency import complete_holdings, layout_of
-from proofs.srs import basis
+from proofs.history import blinder_reuse
+from proofs.history.ordering import backwards, chain_conflicts, entry_of, link
+from proofs.history.package_history import FINDINGS_MAX, PackageHistory
+from proofs.linear.statement import make_witness
+from proofs.statement.arithmetization import complete_holdings, layout_of
 
 SPACING = 10
 BUSY = 10**9
@@ -137,7 +137,7 @@ def test_two_certified_headers_of_one_height_are_equivocation_by_name(market, th
 
 
 def test_many_findings_that_are_allowed_hide_no_other(market, three, monkeypatch):
-    monkeypatch.setattr("proofs.history.FINDINGS_MAX", 2)
+    monkeypatch.setattr("proofs.history.package_history.FINDINGS_MAX", 2)
     unlinked = [package_of(market, epoch, next_validators_hash=bytes(32)) for epoch in (4, 5, 6, 7)]
     other = package_of(market, 7, payload_root=bytes(32))
     verdict = judged([*unlinked, other], adopt=True)
@@ -396,7 +396,7 @@ class TestReusedBlinders:
 
 
 def test_what_is_not_compared_any_more_is_said(monkeypatch, three):
-    monkeypatch.setattr(history_reuse, "POINTS_MAX", 3)
+    monkeypatch.setattr(blinder_reuse, "POINTS_MAX", 3)
     verdict = judged(three)
     assert any("left out" in limit for limit in verdict.not_proven)
 

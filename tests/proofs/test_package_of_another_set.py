@@ -5,8 +5,8 @@ import msgspec
 from clearing.base import bls
 from clearing.base.certificate import VoteKind, make_certificate, vote_digest
 from clearing.base.validators import Validator, ValidatorSet
-from proofs.package import EpochPackage, read_package, write_package
-from proofs.verify import verify_package
+from proofs.epoch.package import EpochPackage, read_package, write_package
+from proofs.verify.verifier import verify_package
 
 
 def rotated(validators: ValidatorSet) -> tuple[ValidatorSet, dict[bytes, int]]:

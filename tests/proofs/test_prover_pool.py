@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from clearing.base.errors import LocalFault
-from proofs.epoch import commit_epoch
-from proofs.package import commitments_root
-from proofs.prover_pool import PROVE_NICENESS, LocalProverPool
-from proofs.verify import verify_package
+from proofs.epoch.package import commitments_root
+from proofs.epoch.pool import PROVE_NICENESS, LocalProverPool
+from proofs.epoch.prover import commit_epoch
+from proofs.verify.verifier import verify_package
 
 
 def test_a_worker_process_commits_and_proves_an_epoch(market):
@@ -36,7 +36,7 @@ def test_a_worker_process_commits_and_proves_an_epoch(market):
 
 KILLED = """
 import os, time
-from proofs.prover_pool import LocalProverPool
+from proofs.epoch.pool import LocalProverPool
 if __name__ == "__main__":
     pool = LocalProverPool()
     print(pool._pool.submit(os.getpid).result(), flush=True)
@@ -81,11 +81,13 @@ def test_an_account_without_a_seed_is_our_own_fault(market):
 
 
 def test_the_verifier_imports_neither_provers_nor_anything_with_a_network():
-    code = "import sys, proofs.verify; print(' '.join(sorted(sys.modules)))"
+    code = "import sys, proofs.verify.verifier; print(' '.join(sorted(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     banned = {"web3", "libp2p", "trio", "flint", "numpy", "eth_account", "py_ecc", "socket", "secrets"}
     loaded = {name.split(".")[0] for name in found}
     assert not banned & loaded, banned & loaded
     assert not [
-        name for name in found if name.startswith(("proofs.linear.prover", "proofs.epoch", "proofs.polynomial"))
+        name
+        for name in found
+        if name.startswith(("proofs.linear.prover", "proofs.epoch.prover", "proofs.algebra.polynomial"))
     ]

@@ -20,17 +20,18 @@ from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.merkle import merkle_root
 from clearing.base.validators import ValidatorSet
-from clearing.margin.rulebook import write_rulebook
-from clearing.margin.snapshot import SNAPSHOT_TAG, PriceUsed, RiskStatement
-from proofs import package as package_module
-from proofs import verify as verify_module
-from proofs.commitment import commit
-from proofs.epoch import assemble
-from proofs.group import encode_point
-from proofs.linear.witness import Witness
-from proofs.package import COMMITMENTS_TAG, EpochPackage, commitments_root, read_package, write_package
-from proofs.srs import basis
-from proofs.verify import OwnAccount, verify_package
+from clearing.margin.statement.rulebook import write_rulebook
+from clearing.margin.statement.snapshot import SNAPSHOT_TAG, PriceUsed, RiskStatement
+from proofs.algebra.commitment import commit
+from proofs.algebra.group import encode_point
+from proofs.algebra.srs import basis
+from proofs.epoch import package as package_module
+from proofs.epoch.package import COMMITMENTS_TAG, EpochPackage, commitments_root, read_package, write_package
+from proofs.epoch.prover import assemble
+from proofs.linear.statement import Witness
+from proofs.verify import verifier as verify_module
+from proofs.verify.verdict import OwnAccount
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.small_market import rulebook_of
 
 Weakened = Callable[[pytest.MonkeyPatch], None]

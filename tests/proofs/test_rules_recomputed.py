@@ -4,20 +4,20 @@ import msgspec
 import pytest
 
 from clearing.base.codec import encode
-from clearing.epoch import rulebook_of, take_snapshot
-from clearing.instruments import InstrumentKind
-from clearing.margin.charges import LotCharge
-from clearing.margin.joint import JointCredit, JointScenario
-from clearing.margin.parameters import Scenario
-from clearing.margin.rulebook import OUTSIDE, UNTESTED, read_rulebook
-from clearing.margin.snapshot import RULES_BYTES_MAX, Slot, SlotKind
-from clearing.ranges.parameters import RangeParameters
-from clearing.state.records import Haircut
+from clearing.epochs.snapshot import take_snapshot
+from clearing.margin.statement.rulebook import ASSUMPTIONS, UNTESTED_ASSUMPTION, read_rulebook
+from clearing.margin.statement.snapshot import RULES_BYTES_MAX, Slot, SlotKind
+from clearing.schema.records.collateral import HaircutRecord
+from clearing.schema.risk.charges import LotCharge
+from clearing.schema.risk.parameters import JointCredit, JointScenario, Scenario
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.terms.instruments import InstrumentKind
+from clearing.state.effective_parameters import current_rulebook
+from proofs.epoch.package import read_package, write_package
 from proofs.errors import ProofCode
-from proofs.outside import SENTENCES, outside_limits
-from proofs.package import read_package, write_package
-from proofs.rulebook import check_rulebook
-from proofs.view import view_of
+from proofs.statement.assumptions import SENTENCES, assumptions_of
+from proofs.statement.rulebook import check_rulebook
+from proofs.verify.view import view_of
 from tests.kit.clearing.world import (
     WETH_1,
     World,
@@ -99,7 +99,7 @@ def test_a_rulebook_of_looser_parameters_is_told_by_the_genesis(world, statement
 
 
 def test_a_rulebook_of_another_listing_is_told_by_the_genesis(world, statement):
-    book = rulebook_of(world.state)
+    book = current_rulebook(world.state)
     call = next(each for each in book.instruments if each.kind is InstrumentKind.CALL)
     strike = tuple(replace(each, strike_ticks=1) if each is call else each for each in book.instruments)
     token = book.tokens[0]
@@ -134,7 +134,7 @@ def test_what_the_market_moves_may_differ_within_the_genesis_bounds():
         for each in genesis.assets
     )
     moving = world_of(ranges=RANGES, assets=assets)
-    moving.state.haircuts.put(WETH_1, Haircut(170_000))
+    moving.state.haircuts.put(WETH_1, HaircutRecord(170_000))
     moving.state.arrays_cache = moving.state.arrays_before = None
     stated = take_snapshot(moving.state).statement
     assert check_rulebook(stated, moving.genesis)
@@ -169,7 +169,7 @@ def hostile(statement, **fields):
 
 
 def test_a_rulebook_that_is_none_is_refused(world, statement):
-    book = rulebook_of(world.state)
+    book = current_rulebook(world.state)
     token, group = book.tokens[0], PARAMETERS.groups[0]
     refused(replace(statement, rules=b""))
     for rules in (b"\0", statement.rules + b"\0", statement.rules[:-1], bytes(RULES_BYTES_MAX + 1)):
@@ -217,20 +217,23 @@ def test_a_rulebook_of_more_than_the_slots_is_refused_before_it_is_computed(stat
 
 
 def test_every_rule_outside_has_its_sentence_and_an_unknown_one_its_name(statement):
-    assert set(SENTENCES) == {*OUTSIDE, UNTESTED}
-    assert statement.outside == OUTSIDE
-    assert UNTESTED in changed(statement, parameters=replace(PARAMETERS, stress=(), default_fund_micros=0)).outside
-    assert outside_limits(replace(statement, outside=("later_rule",))) == ("Outside: later_rule.",)
-    assert list(OUTSIDE) == sorted(OUTSIDE)
+    assert set(SENTENCES) == {*ASSUMPTIONS, UNTESTED_ASSUMPTION}
+    assert statement.outside == ASSUMPTIONS
+    assert (
+        UNTESTED_ASSUMPTION
+        in changed(statement, parameters=replace(PARAMETERS, stress=(), default_fund_micros=0)).outside
+    )
+    assert assumptions_of(replace(statement, outside=("later_rule",))) == ("Outside: later_rule.",)
+    assert list(ASSUMPTIONS) == sorted(ASSUMPTIONS)
 
 
 def test_a_feed_that_is_said_to_be_settled_is_named_among_what_is_not_proven(world, statement):
     """What it prices is worth nothing and risks nothing: its positions could be anything."""
-    assert not any("Settled" in limit for limit in outside_limits(statement))
-    feeds = rulebook_of(world.state).feeds
+    assert not any("Settled" in limit for limit in assumptions_of(statement))
+    feeds = current_rulebook(world.state).feeds
     settled = changed(statement, feeds=(replace(feeds[0], used=False), *feeds[1:]))
     assert check_rulebook(settled, world.genesis)
-    assert any(limit.startswith("Settled") and feeds[0].name in limit for limit in outside_limits(settled))
+    assert any(limit.startswith("Settled") and feeds[0].name in limit for limit in assumptions_of(settled))
 
 
 def test_a_shown_package_tells_its_rulebook_by_names(package):

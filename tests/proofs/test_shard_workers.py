@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from clearing.base.errors import LocalFault
-from proofs import shard_workers
-from proofs.epoch import commit_epoch
+from proofs.epoch import workers as shard_workers
+from proofs.epoch.package import commitments_root
+from proofs.epoch.pool import LocalProverPool
+from proofs.epoch.prover import commit_epoch
+from proofs.epoch.workers import SHARD_ACCOUNTS_MIN, ProgressBoard, ProofProgress, ShardWorkers
 from proofs.linear.shard import ROUNDS
 from proofs.linear.verifier import verify
-from proofs.package import commitments_root
-from proofs.prover_pool import LocalProverPool
-from proofs.shard_workers import SHARD_ACCOUNTS_MIN, Progress, ProgressBoard, ShardWorkers
-from proofs.verify import verify_package
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.shards import LAYOUT, build
 
 
@@ -29,10 +29,10 @@ def test_a_proof_spread_over_processes_verifies(monkeypatch):
     with ShardWorkers(3, board) as workers:
         workers.start(7)
         assert len(workers._others) == 2
-        assert board.read() == Progress(0, 7 * ROUNDS)
+        assert board.read() == ProofProgress(0, 7 * ROUNDS)
         proof, _ = workers.prove(statement, witnesses)
-        assert board.read() == Progress(7 * ROUNDS, 7 * ROUNDS)
-    assert board.read() == Progress()
+        assert board.read() == ProofProgress(7 * ROUNDS, 7 * ROUNDS)
+    assert board.read() == ProofProgress()
     verify(statement, proof)
 
 
@@ -80,14 +80,14 @@ def test_the_pool_spreads_an_epoch_and_tells_its_progress(market):
         assert verify_package(running.result()).ok
         assert {progress.total for progress in seen} <= {0, count * ROUNDS}
         assert len(seen) > 2
-        assert pool.progress == Progress()
+        assert pool.progress == ProofProgress()
     finally:
         pool.close()
 
 
 KILLED = """
 import os, time
-from proofs.shard_workers import ProgressBoard, ShardWorkers
+from proofs.epoch.workers import ProgressBoard, ShardWorkers
 if __name__ == "__main__":
     with ShardWorkers(2, ProgressBoard(2)) as workers:
         workers.start(64)

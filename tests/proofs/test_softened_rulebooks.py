@@ -3,14 +3,14 @@
 import msgspec
 import pytest
 
-from clearing.assets import RATE_TIMES_MAX
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.epoch import take_snapshot
-from clearing.margin.rulebook import read_rulebook
-from clearing.ranges.parameters import RangeParameters
-from proofs.errors import ProofCode, Refused
-from proofs.rulebook import check_rulebook
-from proofs.verify import verify_package
+from clearing.epochs.snapshot import take_snapshot
+from clearing.margin.statement.rulebook import read_rulebook
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.terms.assets import RATE_TIMES_MAX
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.statement.rulebook import check_rulebook
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.cheated_cover import Forger, lying
 from tests.kit.proofs.recomputed import PARAMETERS, changed, refused, world_of
 from tests.kit.proofs.stressed import snapshot_of
@@ -57,7 +57,7 @@ def test_an_instrument_or_token_whose_feed_has_no_price_is_refused_and_not_worth
     book = read_rulebook(stated.rules, 10**6)
     used = {each.feed for each in (*book.instruments, *book.tokens)}
     for feed in sorted(used):
-        with pytest.raises(Refused, match="no price"):
+        with pytest.raises(VerificationFailed, match="no price"):
             check_rulebook(changed(stated, feeds=tuple(each for each in book.feeds if each.feed != feed)))
     one_more = replace(book.feeds[-1], feed=99, name="extra")
     refused(changed(stated, feeds=(*book.feeds, one_more)), genesis=world.genesis)
@@ -80,7 +80,7 @@ def test_a_tokens_rate_is_the_price_of_its_feed_and_has_a_limit():
     for ticks in (rate + 1, rate - 1, 0):
         refused(with_rate(ticks, feed=feed.feed))
     refused(with_rate(1))
-    with pytest.raises(Refused, match="no price"):
+    with pytest.raises(VerificationFailed, match="no price"):
         check_rulebook(with_rate(0, feed=99))
     settled = (replace(feed, used=False), *book.feeds[1:])
     assert check_rulebook(with_rate(0, settled, feed=feed.feed))
@@ -103,7 +103,7 @@ def test_a_fund_is_no_larger_than_the_parameters_name():
     stated = snapshot_of(LEVERED, {}).statement
     fund = read_rulebook(stated.rules, 10**6).parameters.default_fund_micros
     assert check_rulebook(lying(stated, fund=fund))
-    with pytest.raises(Refused, match="fund"):
+    with pytest.raises(VerificationFailed, match="fund"):
         check_rulebook(lying(stated, fund=fund + 1))
 
 
@@ -112,5 +112,5 @@ def test_options_are_valued_at_no_time_after_the_certified_headers(market, packa
     stated = snapshot_of(LEVERED, {}).statement
     at = read_rulebook(stated.rules, 10**6).time_ms
     assert check_rulebook(stated, certified_ms=at)
-    with pytest.raises(Refused, match="after the header"):
+    with pytest.raises(VerificationFailed, match="after the header"):
         check_rulebook(stated, certified_ms=at - 1)

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.margin.snapshot import Row, RowKind
-from proofs.commitment import blinders
-from proofs.epoch import commit_epoch, context_of
+from clearing.margin.statement.snapshot import Row, RowKind
+from proofs.algebra.commitment import blinders
+from proofs.epoch.package import commitments_root, linear_statement, read_package, write_package
+from proofs.epoch.prover import commit_epoch, context_of
 from proofs.linear.prover import prove
-from proofs.linear.witness import make_witness
-from proofs.package import commitments_root, linear_statement, read_package, write_package
-from proofs.solvency import complete_holdings, layout_of
-from proofs.standalone import (
+from proofs.linear.statement import make_witness
+from proofs.statement.arithmetization import complete_holdings, layout_of
+from proofs.verify.standalone import (
     STANDALONE_BYTES_MAX,
     AccountStatements,
     StandaloneProof,
@@ -22,8 +22,8 @@ from proofs.standalone import (
     verify_standalones,
     write_standalone,
 )
-from proofs.standalone_prover import make_standalone, prove_account
-from proofs.verify import OwnAccount
+from proofs.verify.standalone_prover import make_standalone, prove_account
+from proofs.verify.verdict import OwnAccount
 
 CHECKS = ("encoding", "certificate", "roots", "statement", "rules", "listed", "solvency")
 

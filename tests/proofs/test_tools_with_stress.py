@@ -5,15 +5,16 @@ import json
 import msgspec
 import pytest
 
-from proofs.epoch import commit_epoch, prove_epoch
+from proofs.epoch.package import commitments_root, read_package, write_package
+from proofs.epoch.prover import commit_epoch, prove_epoch
 from proofs.errors import ProofCode
-from proofs.history import PackageHistory
-from proofs.history_reuse import messages
-from proofs.package import commitments_root, read_package, write_package
-from proofs.standalone import verify_standalone
-from proofs.standalone_prover import prove_account
-from proofs.verify import OwnAccount, verify_package
-from proofs.view import view_of
+from proofs.history.blinder_reuse import blinded_messages
+from proofs.history.package_history import PackageHistory
+from proofs.verify.standalone import verify_standalone
+from proofs.verify.standalone_prover import prove_account
+from proofs.verify.verdict import OwnAccount
+from proofs.verify.verifier import verify_package
+from proofs.verify.view import view_of
 from tests.kit.proofs.stressed import NOW_MS, N, seeds_of, snapshot_of
 
 HELD = {1: (9 * 10**9, 0, 5_000, 0, 0), 2: (7 * 10**9, 0, -4_000, 10, 0), 3: (3 * 10**9, 10_000, 0, 0, 0)}
@@ -80,7 +81,7 @@ def test_the_funds_proof_is_shown_by_its_parts(covered, shot):
 
 
 def test_the_funds_vectors_are_among_the_messages_that_may_not_repeat(covered):
-    named = dict(messages(read_package(covered)))
+    named = dict(blinded_messages(read_package(covered)))
     package = read_package(covered)
     assert package.cover[:48] in named.values()
     assert len(set(named.values())) == len(named)

@@ -22,17 +22,16 @@ from dataclasses import replace
 
 import pytest
 
-from proofs.commitment import commit
-from proofs.domain import domain_of
-from proofs.errors import ProofCode, Refused
-from proofs.group import encode_point
-from proofs.layout import BASE, RowRange, lay_out
+from proofs.algebra.commitment import commit
+from proofs.algebra.domain import domain_of
+from proofs.algebra.group import encode_point
+from proofs.algebra.srs import basis
+from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear import statement as linear_statement_module
+from proofs.linear.layout import BASE, RowRange, lay_out
 from proofs.linear.prover import prove, random_scalar
-from proofs.linear.statement import LinearStatement
+from proofs.linear.statement import LinearStatement, make_witness
 from proofs.linear.verifier import verify
-from proofs.linear.witness import make_witness
-from proofs.srs import basis
 from tests.kit.proofs.forgers.linear import Forger, is_false
 from tests.kit.proofs.forgers.weakened import leaving_out, without_protocol
 from tests.kit.proofs.omissions import CASH, LAYOUT, PER_ACCOUNT, RUINED, SHARED, TOKEN, N, honest
@@ -43,7 +42,7 @@ TWO_COLUMNS = lay_out(N, (TOKEN,) * 40, (RowRange(8, ((0, 1),), 0, shortfall=Fal
 def refused(statement: LinearStatement, proof: bytes) -> bool:
     try:
         verify(statement, proof)
-    except Refused as fault:
+    except VerificationFailed as fault:
         assert fault.code is ProofCode.PROOF_REFUSED
         return True
     return False

@@ -1,7 +1,7 @@
 """An epoch with withdrawals that wait, are out, and came back: its reserves add up and verify, term by term."""
 
 from clearing.base.codec import u256
-from proofs.verify import verify_package
+from proofs.verify.verifier import verify_package
 from tests.kit.clearing.gated import GATE, counted, gated, not_executed
 from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, executed
 
@@ -13,7 +13,7 @@ def test_what_waits_and_what_is_out_is_released_and_what_came_back_is_owed(marke
     world.block(after_ms=62_000)
     world.block(facts=[not_executed(world, 0), executed(1, 1)])
     large = world.block(world.withdrawal(ALICE, USDC_1, 9_000 * DOLLAR), prices=((1, 790_000), (2, 20_000)))
-    assert [type(each).__name__ for each in large.receipts][-1] == "WithdrawalWaits"
+    assert [type(each).__name__ for each in large.receipts][-1] == "WithdrawalDelayed"
     world.block(facts=counted(world, 100, paid=[1]))
     proven = market.package_of_state(world.state)
     statement = proven.statement

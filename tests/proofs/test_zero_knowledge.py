@@ -21,19 +21,19 @@ import pytest
 from flint import nmod_mat
 from py_arkworks_bls12381 import G2Point, Scalar
 
-import proofs.commitment
-import proofs.domain
-import proofs.field
-import proofs.group
-import proofs.linear.encoding
+import proofs.algebra.commitment
+import proofs.algebra.domain
+import proofs.algebra.field
+import proofs.algebra.group
+import proofs.linear.messages
 import proofs.linear.statement
 import proofs.linear.verifier
-from proofs.errors import Refused
-from proofs.field import ORDER
-from proofs.layout import RowRange, SlotRange, lay_out
+from proofs.algebra.field import ORDER
+from proofs.algebra.srs import basis
+from proofs.errors import VerificationFailed
+from proofs.linear.layout import RowRange, SlotRange, lay_out
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify
-from proofs.srs import basis
 from tests.kit.proofs import slow_verifier
 from tests.kit.proofs.simulator import simulate, simulate_book, with_openings
 from tests.kit.proofs.slow_verifier import plain_statement, slow_verify
@@ -43,11 +43,11 @@ from tests.kit.proofs.toy_group import proofs_over
 N, Q, TAU = 256, 769, 11
 FIXED = {"alpha": 100, "y": 21, "beta": 333, "delta": 45, "gamma": 600, "zeta": 37, "r": 71, "mu": 500, "context": 5}
 REAL = SimpleNamespace(
-    commitment=proofs.commitment,
-    domain=proofs.domain,
-    encoding=proofs.linear.encoding,
-    field=proofs.field,
-    group=proofs.group,
+    commitment=proofs.algebra.commitment,
+    domain=proofs.algebra.domain,
+    encoding=proofs.linear.messages,
+    field=proofs.algebra.field,
+    group=proofs.algebra.group,
     statement=proofs.linear.statement,
     verifier=proofs.linear.verifier,
 )
@@ -89,7 +89,7 @@ def test_without_tau_the_simulator_proves_nothing():
     statement = some_statement(lay_out(N, SLOTS, ROWS), 1)
     numbers = random.Random(5)
     proof = simulate(REAL, statement, 0xC0FFEE, lambda: numbers.randrange(ORDER))
-    with pytest.raises(Refused):
+    with pytest.raises(VerificationFailed):
         verify(statement, proof)
 
 
@@ -206,7 +206,7 @@ def worst_count(left: list[list[int]], right: list[list[int]]) -> float:
 
 
 def test_the_toy_group_runs_the_provers_own_code(toy):
-    assert toy.field.ORDER == Q != proofs.field.ORDER
+    assert toy.field.ORDER == Q != proofs.algebra.field.ORDER
     assert toy.prover.__spec__.origin == sys.modules["proofs.linear.prover"].__file__
     points = toy.srs.basis(N)
     roots = toy.domain.domain_of(N).roots

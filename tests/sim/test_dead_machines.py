@@ -6,11 +6,11 @@ import pytest
 
 from clearing.base.certificate import VoteKind
 from clearing.base.errors import LocalFault
-from consensus.log.wal import Record, RecordKind
 from consensus.messages import Vote
-from consensus.sending.own import seal
-from node.consensus.sign_state import SignStateFile
-from node.consensus.wal import WalFile
+from consensus.signing import seal
+from consensus.wal import Record, RecordKind
+from node.signer.sign_state import SignStateFile
+from node.store.wal import WalFile
 from tests.kit.consensus.crypto import validator_set
 from tests.kit.consensus.signer import SimSigner
 from tests.sim.consensus.disk import MachineDied, SimDisk, simulated_disks

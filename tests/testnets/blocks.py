@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clearing.base.codec import decode
 from consensus.messages import BLOCK_BYTES_MAX, Block
-from node.payload import PAYLOAD_BYTES_MAX, Payload
+from node.agreement.application import PAYLOAD_BYTES_MAX, Payload
 from node.pool.mempool import transaction_hash
 
 PAGE = 200

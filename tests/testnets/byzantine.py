@@ -14,17 +14,17 @@ from typing import Any
 from unittest import mock
 
 from clearing.base.codec import decode
-from clearing.genesis import network_id
-from clearing.transactions import Transaction
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.terms.genesis import network_id
 from consensus.outputs import Output
-from consensus.pace.timeouts import TimerKind
-from consensus.replica import Replica
-from node import process
+from consensus.replica.replica import Replica
+from consensus.timeouts import TimerKind
+from node.agreement import engine
+from node.agreement.application import PAYLOAD_BYTES_MAX, Payload, encode_payload
+from node.app import process
 from node.config_sources import load_config
-from node.consensus import engine
-from node.consensus.signer import LocalSigner
-from node.keys.ring import open_node_keys
-from node.payload import PAYLOAD_BYTES_MAX, Payload, encode_payload
+from node.signer.local import LocalSigner
+from node.signer.node_keys import open_node_keys
 from tests.kit.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
 from tests.kit.adversaries.registry import ADVERSARIES, make_adversary
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import trio
 
 from clearing.base.errors import LocalFault
-from node.devnet.codes import DevnetCode
+from devnet.codes import DevnetCode
 from tests.testnets.load import Load
 from tests.testnets.manifest import Event
 from tests.testnets.membership import change_power

@@ -18,7 +18,7 @@ from typing import Protocol
 import trio
 
 from clearing.base.errors import LocalFault
-from node.devnet.codes import DevnetCode
+from devnet.codes import DevnetCode
 from tests.kit.ports import free_ports
 from tests.testnets.manifest import Manifest
 

@@ -14,9 +14,9 @@ import trio
 from clearing.base import secp256k1
 from clearing.base.errors import LocalFault
 from clearing.base.ids import NetworkId
-from clearing.transactions import Trade
-from node.client import NodeClient
-from node.devnet.members import DevnetMember, signed_trade
+from clearing.schema.requests.trades import Trade
+from devnet.members import DevnetMember, signed_trade
+from member.client.node_client import NodeClient
 from node.pool.mempool import transaction_hash
 from tests.testnets.processes import RunningNode
 

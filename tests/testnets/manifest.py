@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from clearing.base.errors import LocalFault
-from node.codes import NodeCode
+from member.codes import NodeCode
 from node.config_sources import parse_config
 
 Name = Annotated[str, Meta(pattern="^n(0|[1-9][0-9]?)$")]

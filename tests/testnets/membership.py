@@ -11,8 +11,8 @@ from pathlib import Path
 import trio
 
 from clearing.base.errors import LocalFault
-from node.devnet.codes import DevnetCode
-from node.devnet.waiting import until
+from devnet.codes import DevnetCode
+from devnet.demo.story import until
 from tests.testnets.ground import ROOT
 from tests.testnets.network import START_SECONDS, TestNetwork
 from tests.testnets.processes import RunningNode
@@ -61,7 +61,7 @@ def _told(network: TestNetwork, node: RunningNode, power: int) -> tuple[str, str
 
 def _crossclear(*words: str) -> str:
     """Run `crossclear validators …`; what it printed. Raises LocalFault."""
-    command = [sys.executable, "-m", "node.cli", "validators", *words]
+    command = [sys.executable, "-m", "cli", "validators", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LocalFault(

@@ -14,28 +14,25 @@ from pathlib import Path
 import msgspec
 import trio
 
-from bridge.rpc import Endpoint
+from bridge.rpc.endpoint import Endpoint
 from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
-from clearing.genesis import Genesis
-from node.client import NodeClient
-from node.codes import NodeCode
-from node.config import P2P, Api, Chain, NodeConfig, Oracle, Proofs, Relayer
+from clearing.schema.terms.genesis import Genesis
+from devnet.chains import GAS_MONEY_WEI, DevnetChain, fund, place_vaults, running_chains
+from devnet.codes import DevnetCode
+from devnet.demo.main import network_seed
+from devnet.demo.story import USDC, DevnetDeposit, deposit_all, until
+from devnet.genesis import MemberIdentity, build_genesis
+from devnet.market import Market, hours_file, load_market
+from devnet.members import DevnetMember, make_members, now_ms
+from devnet.network import Devnet
+from devnet.options import DevnetOptions
+from devnet.testnet import Testnet, create_testnet
+from member.client.node_client import NodeClient
+from member.codes import NodeCode
+from node.config import P2P, Api, ChainConfig, NodeConfig, Oracle, Proofs, RelayerConfig
 from node.config_sources import parse_config
-from node.devnet.chains import GAS_MONEY_WEI, DevnetChain, place_vaults, running_chains
-from node.devnet.codes import DevnetCode
-from node.devnet.demo import network_seed
-from node.devnet.evm import fund
-from node.devnet.funding import USDC, Funding, deposit_all
-from node.devnet.genesis import MemberIdentity, build_genesis
-from node.devnet.market import Market, hours_file, load_market
-from node.devnet.members import DevnetMember, make_members
-from node.devnet.network import Devnet
-from node.devnet.options import DevnetOptions
-from node.devnet.trading import now_ms
-from node.devnet.waiting import until
 from node.oracle.replay import Schedule, write_schedule
-from node.testnet import Testnet, create_testnet
 from tests.testnets.ground import ROOT, Ground, open_ground
 from tests.testnets.manifest import Manifest
 from tests.testnets.processes import RunningNode, all_ended
@@ -212,10 +209,12 @@ def _configure(
         config,
         p2p=P2P(host=place.p2p_host, port=place.p2p_port, peers=peers),
         api=Api(host=place.api_host, port=place.api_port, requests_per_second=2_000, requests_burst=4_000),
-        chains=tuple(Chain(chain_id=chain, name=f"chain{chain}", endpoints=(url,)) for chain, url in gateway.items()),
+        chains=tuple(
+            ChainConfig(chain_id=chain, name=f"chain{chain}", endpoints=(url,)) for chain, url in gateway.items()
+        ),
         oracle=oracle,
         proofs=Proofs(enabled=manifest.proofs),
-        relayer=Relayer(enabled=bool(gateway) and index == 0, interval_ms=1_000),
+        relayer=RelayerConfig(enabled=bool(gateway) and index == 0, interval_ms=1_000),
         consensus=parse_config({"consensus": dict(manifest.consensus)}).consensus,
     )
 
@@ -251,7 +250,7 @@ async def _deposit(
         await fund(endpoint, paying, GAS_MONEY_WEI)
     devnet = Devnet(options, market, testnet.genesis, testnet.network, testnet, chains, endpoints, {}, {}, members)
     sums = {member.id: MEMBER_USDC if member.id else CAPITAL_USDC for member in members}
-    await deposit_all(devnet, tuple(Funding(member, 0, "USDC", sums[member.id] * USDC) for member in members))
+    await deposit_all(devnet, tuple(DevnetDeposit(member, 0, "USDC", sums[member.id] * USDC) for member in members))
     client = network.asked()
 
     async def credited() -> bool | None:
@@ -286,7 +285,7 @@ def _observer(testnet: Testnet, ground: Ground, index: int, gateway: dict[int, s
         for host, port in [ground.address(index, node.index)]
     ]
     command = [
-        *(sys.executable, "-m", "node.cli", "join", "--prepare-only", "--devnet", "--output", "json"),
+        *(sys.executable, "-m", "cli", "join", "--prepare-only", "--devnet", "--output", "json"),
         *("--home", str(home), "--genesis", str(testnet.genesis_path), "--network-seed-file", str(seed)),
         *("--name", f"n{index}", "--listen", f"{place.p2p_host}:{place.p2p_port}"),
         *("--api", f"{place.api_host}:{place.api_port}", "--from-genesis"),

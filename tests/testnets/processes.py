@@ -16,7 +16,7 @@ from pathlib import Path
 import trio
 
 from clearing.base.errors import LocalFault
-from node.devnet.codes import DevnetCode
+from devnet.codes import DevnetCode
 from tests.testnets.ground import ROOT, Place
 from tests.testnets.manifest import NodeTerms
 
@@ -94,7 +94,7 @@ class RunningNode:
             chosen = ["--adversary", self.terms.adversary, "--seed", str(self.seed + self.index)]
             return ["-m", "tests.testnets.byzantine", *chosen]
         told = [word for key, value in self.settings.items() for word in ("--set", f"{key}={value}")]
-        return ["-m", "node.cli", "start", "--until-stdin-closes", *told]
+        return ["-m", "cli", "start", "--until-stdin-closes", *told]
 
     def hold(self) -> None:
         """SIGSTOP: the process stands still, its connections stay."""

@@ -10,7 +10,7 @@ import httpx
 import trio
 
 from clearing.base.errors import CrossclearError, LocalFault
-from node.devnet.waiting import until
+from devnet.demo.story import until
 from tests.testnets.events import Director
 from tests.testnets.ground import ROOT
 from tests.testnets.load import Load

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from clearing.base.errors import LocalFault
-from node.devnet.codes import DevnetCode
+from devnet.codes import DevnetCode
 from tests.kit.ports import FIRST_PORT, LAST_PORT, free_ports
 from tests.testnets.ground import Ground, can_make_namespaces, open_ground
 from tests.testnets.manifest import Manifest, parse_manifest

@@ -17,13 +17,13 @@ import msgspec
 
 from clearing.base.errors import CrossclearError
 from clearing.base.hashing import sha256
-from clearing.receipts import TradeNovated
+from clearing.schema.receipts.trades import TradeNovated
 from clearing.state.state import State
-from node.application import Decided
-from node.devnet.demo import network_seed
-from node.replay import replay, state_salt
+from devnet.demo.main import network_seed
+from node.agreement.application import DecidedHeight, state_salt
+from node.api.validators import validators_of
+from node.offline.replay import replay
 from node.store.store import Store
-from node.views.validators import validators_of
 from tests.testnets.blocks import Included
 from tests.testnets.events import Outcome
 from tests.testnets.load import Load, percentile
@@ -154,7 +154,7 @@ def _replayed(verdict: Verdict, network: TestNetwork, name: str) -> None:
     novated: Counter[int] = Counter()
     last: list[State] = []
 
-    def count(decided: Decided) -> None:
+    def count(decided: DecidedHeight) -> None:
         last[:] = [decided.state]
         for receipt in decided.result.receipts:
             if isinstance(receipt, TradeNovated):

@@ -13,7 +13,7 @@ from pathlib import Path
 import trio
 
 from clearing.base.errors import LocalFault
-from node.devnet.codes import DevnetCode
+from devnet.codes import DevnetCode
 from tests.testnets.processes import RunningNode
 
 POLL_SECONDS = 0.02

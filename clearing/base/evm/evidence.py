@@ -13,8 +13,8 @@ import msgspec
 from clearing.base.codec import U63, Wire
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.evm.rlp_coding import Item, decode
-from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, BalanceWord, vault_place
-from clearing.base.evm.trie import walk
+from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, BalanceLocation, vault_storage_key
+from clearing.base.evm.trie import lookup
 from clearing.base.hashing import keccak256
 
 HEADER_BYTES_MAX = 4096
@@ -44,7 +44,7 @@ class BlockEvidence(Wire, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class EvmAccount:
     """What the state trie holds of an address."""
 
     nonce: int
@@ -62,7 +62,7 @@ class Counters:
     balance: int | None
 
 
-class ShownNodes:
+class OrderedNodes:
     """Gives nodes in the order in which they are shown. Each is hashed once."""
 
     def __init__(self, nodes: tuple[bytes, ...]) -> None:
@@ -102,29 +102,29 @@ class PooledNodes:
 class ProvenState:
     """Reads of one block's state. All raise RemoteFault BAD_TRIE_PROOF when the nodes do not prove an answer."""
 
-    def __init__(self, header: bytes, nodes: ShownNodes | PooledNodes) -> None:
+    def __init__(self, header: bytes, nodes: OrderedNodes | PooledNodes) -> None:
         """Raises RemoteFault BAD_TRIE_PROOF when `header` is no block header."""
-        fields = _list(header, "header")
+        fields = _rlp_list(header, "header")
         root = fields[_STATE_ROOT] if _FIELDS_MIN <= len(fields) <= _FIELDS_MAX else b""
         number = fields[_NUMBER] if root else b""
         if not isinstance(root, bytes) or len(root) != 32 or not isinstance(number, bytes) or len(number) > 8:
             raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "header", fields=len(fields))
         self._root = root
         self._nodes = nodes
-        self._accounts: dict[bytes, Account | None] = {}
+        self._accounts: dict[bytes, EvmAccount | None] = {}
         self.number = int.from_bytes(number, "big")
 
-    def account(self, address: bytes) -> Account | None:
+    def account(self, address: bytes) -> EvmAccount | None:
         """What the state holds of an address, None when it is proven that it holds nothing."""
         if address not in self._accounts:
             self._accounts[address] = self._read_account(address)
         return self._accounts[address]
 
-    def _read_account(self, address: bytes) -> Account | None:
-        value = walk(self._root, keccak256(address), self._nodes)
+    def _read_account(self, address: bytes) -> EvmAccount | None:
+        value = lookup(self._root, keccak256(address), self._nodes)
         if value is None:
             return None
-        fields = _list(value, "account")
+        fields = _rlp_list(value, "account")
         if len(fields) == _ACCOUNT_FIELDS:
             nonce, balance, storage_root, code_hash = fields
             if (
@@ -135,12 +135,12 @@ class ProvenState:
                 and len(nonce) <= 32 >= len(balance)
                 and len(storage_root) == 32 == len(code_hash)
             ):
-                return Account(int.from_bytes(nonce, "big"), int.from_bytes(balance, "big"), storage_root, code_hash)
+                return EvmAccount(int.from_bytes(nonce, "big"), int.from_bytes(balance, "big"), storage_root, code_hash)
         raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "account", fields=len(fields))
 
-    def word(self, account: Account, place: bytes) -> int:
+    def word(self, account: EvmAccount, place: bytes) -> int:
         """A word of a contract's storage; zero when it is proven to be absent."""
-        value = walk(account.storage_root, keccak256(place), self._nodes)
+        value = lookup(account.storage_root, keccak256(place), self._nodes)
         if value is None:
             return 0
         try:
@@ -158,7 +158,7 @@ class Custodian:
 
     vault: bytes
     token: bytes
-    balances: BalanceWord
+    balances: BalanceLocation
 
 
 def select_evidence(
@@ -182,13 +182,13 @@ def select_evidence(
     return BlockEvidence(chain_id, header, needed), counters
 
 
-def read_counters(state: ProvenState, vault: bytes, token: bytes, balances: BalanceWord) -> Counters:
+def read_counters(state: ProvenState, vault: bytes, token: bytes, balances: BalanceLocation) -> Counters:
     """What the block's state says of a vault and one token. Raises RemoteFault BAD_TRIE_PROOF."""
     holder = state.account(vault)
     if holder is None:
         raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "no vault", address=vault)
-    deposited = state.word(holder, vault_place(VAULT_DEPOSITED, token))
-    withdrawn = state.word(holder, vault_place(VAULT_WITHDRAWN, token))
+    deposited = state.word(holder, vault_storage_key(VAULT_DEPOSITED, token))
+    withdrawn = state.word(holder, vault_storage_key(VAULT_WITHDRAWN, token))
     balance: int | None = None
     if token == NATIVE:
         balance = holder.balance
@@ -200,7 +200,7 @@ def read_counters(state: ProvenState, vault: bytes, token: bytes, balances: Bala
     return Counters(deposited, withdrawn, balance)
 
 
-def _list(data: bytes, at: str) -> list[Item]:
+def _rlp_list(data: bytes, at: str) -> list[Item]:
     try:
         item = decode(data)
     except ValueError:

@@ -26,7 +26,7 @@ class BalanceOrder(IntEnum):
     """keccak(slot ‖ key): Vyper."""
 
 
-class BalanceWord(Wire, frozen=True):
+class BalanceLocation(Wire, frozen=True):
     """Where a token keeps the balance of an owner: the low `bits` of an entry of the mapping at `slot`."""
 
     order: BalanceOrder = BalanceOrder.UNKNOWN
@@ -49,6 +49,6 @@ class BalanceWord(Wire, frozen=True):
         return word & ((1 << self.bits) - 1)
 
 
-def vault_place(mapping: int, token: bytes) -> bytes:
+def vault_storage_key(mapping: int, token: bytes) -> bytes:
     """The storage key of a token's entry in one of the vault's mappings."""
     return keccak256(token.rjust(32, b"\0") + u256(mapping))

@@ -13,11 +13,11 @@ from clearing.base.hashing import keccak256
 
 EMPTY_ROOT = keccak256(encode(b""))
 
-NodeOf = Callable[[bytes], bytes]
+NodeLookup = Callable[[bytes], bytes]
 """Hash to the encoding of the node that has it; raises RemoteFault when there is none. The hash is the giver's care."""
 
 
-def walk(root: bytes, key: bytes, node_of: NodeOf) -> bytes | None:
+def lookup(root: bytes, key: bytes, node_of: NodeLookup) -> bytes | None:
     """The value of `key` under `root`, None when the nodes prove that there is none.
 
     Raises RemoteFault BAD_TRIE_PROOF for nodes of no trie, and what `node_of` raises.
@@ -43,7 +43,7 @@ def nibbles(key: bytes) -> tuple[int, ...]:
     return tuple(nibble for byte in key for nibble in (byte >> 4, byte & 15))
 
 
-def _node(reference: Item, node_of: NodeOf) -> list[Item]:
+def _node(reference: Item, node_of: NodeLookup) -> list[Item]:
     node = reference
     if isinstance(node, bytes):
         if len(node) != 32:

@@ -10,9 +10,10 @@ from bridge.evm.header import BlockHeader, read_header
 from bridge.evm.hexadecimal import read_data, read_quantity
 from bridge.evm.receipts import Log, Receipt, check_receipts_root, decode_receipt, read_receipts, receipt_items
 from bridge.evm.submission import SubmittedEvent, make_submission, verify_submitted_event
-from bridge.evm.trie import EMPTY_ROOT, index_key, trie_proof, trie_root, verify_trie_proof
+from bridge.evm.trie import index_key, trie_proof, trie_root, verify_trie_proof
 from clearing.base.codec import decode, encode, u256
 from clearing.base.errors import RemoteFault
+from clearing.base.evm.trie import EMPTY_ROOT
 
 VAULT = b"\x0a" * 20
 JSON = st.recursive(

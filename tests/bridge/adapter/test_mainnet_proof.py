@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from bridge.evm.header import header_bytes, read_header
-from bridge.storage_proofs import _nodes
+from bridge.rpc.storage_proofs import _nodes
 from clearing.base.errors import RemoteFault
-from clearing.base.evm.evidence import PooledNodes, ProvenState, ShownNodes
+from clearing.base.evm.evidence import OrderedNodes, PooledNodes, ProvenState
 from clearing.base.hashing import keccak256
 
 VECTOR = json.loads((Path(__file__).resolve().parents[2] / "vectors" / "evm" / "mainnet-21925176.json").read_text())
@@ -60,7 +60,7 @@ def test_accounts_and_words_are_read_as_the_chain_tells_them() -> None:
         for proof in VECTOR["proofs"]
     ]
     assert found[0][1] > 57 * 10**24, "the deposit contract held 57 million ether"
-    shown = ShownNodes(tuple(nodes.needed.values()))
+    shown = OrderedNodes(tuple(nodes.needed.values()))
     state = ProvenState(header, shown)
     assert state.number == 21_925_176
     assert told(state) == found

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from bridge.chain import FinalityPolicy
-from bridge.checkpoints import CHECKPOINTED, newest_checkpoint
 from bridge.contracts import load_artifact
-from bridge.quorum import EndpointQuorum
-from bridge.rpc import Call, Refusal, Result
+from bridge.rpc.checkpoints import CHECKPOINTED, newest_checkpoint
+from bridge.rpc.endpoint import Refusal, Result, RpcCall
+from bridge.rpc.quorum import EndpointQuorum
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.base.hashing import keccak256
@@ -28,10 +28,10 @@ class Chain:
     spans: list[int] = field(default_factory=list)
     refuses: bool = False
 
-    async def batch(self, calls: Sequence[Call]) -> list[Result]:
+    async def batch(self, calls: Sequence[RpcCall]) -> list[Result]:
         return [self.answer(call) for call in calls]
 
-    def answer(self, call: Call) -> Result:
+    def answer(self, call: RpcCall) -> Result:
         if self.refuses:
             return Refusal(-32000, "no")
         match call.method:

@@ -9,8 +9,8 @@ import trio
 from bridge.codes import BridgeCode
 from bridge.evm.events import DEPOSITED
 from bridge.evm.hexadecimal import hex_data, hex_quantity
-from bridge.quorum import EndpointQuorum
-from bridge.rpc import Call, Refusal
+from bridge.rpc.endpoint import Refusal, RpcCall
+from bridge.rpc.quorum import EndpointQuorum
 from clearing.base.codec import u256
 from clearing.base.errors import LocalFault, RemoteFault
 
@@ -154,7 +154,7 @@ def foreign(call, result):
 @pytest.mark.parametrize("lie", [chain_of_own, stuck, foreign])
 async def test_a_quick_liar_cannot_silence_a_slow_endpoint(chain, liar, watch, lie, monkeypatch):
     """The liar and one other are a quorum that answered, and never one that agrees."""
-    monkeypatch.setattr("bridge.quorum.GRACE_SECONDS", 0.01)
+    monkeypatch.setattr("bridge.rpc.quorum.GRACE_SECONDS", 0.01)
     profile = of_three(chain.deploy_emitter())
     chain.deposited(1)
     chain.mine(6)
@@ -358,7 +358,7 @@ async def test_the_actor_waits_faults_out_and_ends_only_with_a_halt(chain, liar,
 
 
 async def test_a_batch_may_be_refused_call_by_call(chain, endpoint):
-    results = await endpoint.batch((Call("eth_chainId"), Call("eth_noSuchMethod")))
+    results = await endpoint.batch((RpcCall("eth_chainId"), RpcCall("eth_noSuchMethod")))
     assert results[0] == hex_quantity(31337)
     assert isinstance(results[1], Refusal)
     with pytest.raises(RemoteFault) as caught:

@@ -9,22 +9,20 @@ import trio
 from eth_account import Account
 from web3 import Web3
 
-from bridge import vault
 from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.codes import BridgeCode
-from bridge.contracts import load_artifact
-from bridge.contracts.calldata import checkpoint_arguments, validator_words
+from bridge.contracts import load_artifact, vault
+from bridge.contracts.vault import VaultClaim, checkpoint_arguments, validator_words
 from bridge.evm.hexadecimal import hex_data
-from bridge.receipt_proofs import prove_events
-from bridge.relayer import Relayable, Relayer, Rotation
-from bridge.rpc import Endpoint
-from bridge.transactions import FeePolicy, Sender
-from bridge.vault import Claim
+from bridge.relay.relayer import Relayable, Relayer, Rotation
+from bridge.relay.transactions import FeePolicy, Sender
+from bridge.rpc.endpoint import Endpoint
+from bridge.rpc.receipt_proofs import prove_events
 from clearing.base.certificate import VoteKind
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
-from clearing.facts import ChainHeartbeat, ValidatorsRotated
-from clearing.withdrawals_tree import empty_node, leaf_hash, root_from_proof
+from clearing.schema.facts import ChainHeartbeat, ValidatorsRotated
+from clearing.state.withdrawals_tree import empty_subtree_root, withdrawal_leaf_hash, withdrawals_root_from_proof
 from tests.kit.bridge.vault_chain import USER, ChainUser, VaultChain, make_header, make_signers
 
 pytestmark = pytest.mark.chain
@@ -92,14 +90,15 @@ def released(deployed, four, amounts, height=1):
     """A certified header over withdrawals 0, 1 of these amounts, with the claims."""
     vault_address, token = deployed.vault_at.address, deployed.token_at.address
     leaves = [
-        leaf_hash(CHAIN_ID, vault_address, nonce, token, TO, amount, FOREVER) for nonce, amount in enumerate(amounts)
+        withdrawal_leaf_hash(CHAIN_ID, vault_address, nonce, token, TO, amount, FOREVER)
+        for nonce, amount in enumerate(amounts)
     ]
-    siblings = [leaves[1 - n] if len(leaves) == 2 else empty_node(0) for n in range(len(leaves))]
-    above = tuple(empty_node(level) for level in range(1, 32))
+    siblings = [leaves[1 - n] if len(leaves) == 2 else empty_subtree_root(0) for n in range(len(leaves))]
+    above = tuple(empty_subtree_root(level) for level in range(1, 32))
     claims = tuple(
-        Claim(nonce, token, TO, amount, FOREVER, (siblings[nonce], *above)) for nonce, amount in enumerate(amounts)
+        VaultClaim(nonce, token, TO, amount, FOREVER, (siblings[nonce], *above)) for nonce, amount in enumerate(amounts)
     )
-    root = root_from_proof(leaves[0], 0, claims[0].proof)
+    root = withdrawals_root_from_proof(leaves[0], 0, claims[0].proof)
     header = make_header(four, height, withdrawals_root=root, withdrawals_count=len(amounts))
     return Relayable(header, four.certify(header, (0, 1, 2)), four.validators, claims)
 
@@ -115,7 +114,7 @@ def test_calldata_is_what_the_committed_abi_says(four):
     certificate = four.certify(header, (0, 2, 3), round_=5)
     words, argument = checkpoint_arguments(header, certificate)
     token, checksum = b"\x70" * 20, Web3.to_checksum_address(b"\x70" * 20)
-    claim = Claim(5, token, TO, 2**255, 2**63, tuple(bytes([n]) * 32 for n in range(32)))
+    claim = VaultClaim(5, token, TO, 2**255, 2**63, tuple(bytes([n]) * 32 for n in range(32)))
     withdrawal = (5, checksum, Web3.to_checksum_address(TO), 2**255, 2**63)
     expected = {
         vault.deposit_nonce_call(): ("depositNonce", []),

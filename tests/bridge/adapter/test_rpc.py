@@ -13,8 +13,8 @@ import trio
 import trio.testing
 
 from bridge.codes import BridgeCode
-from bridge.quorum import EndpointQuorum
-from bridge.rpc import Call, Endpoint
+from bridge.rpc.endpoint import Endpoint, RpcCall
+from bridge.rpc.quorum import EndpointQuorum
 from clearing.base.errors import RemoteFault
 
 
@@ -88,7 +88,7 @@ async def test_nonsense_from_a_server_is_a_fault_with_a_code(serve, case):
     seconds = 0.3 if answer in (None, DRIP) else 60.0  # what is never answered is given up; all else is read to its end
     async with Endpoint(await serve(answer), timeout_seconds=seconds, answer_bytes_max=10_000) as endpoint:
         with pytest.raises(RemoteFault) as caught:
-            await endpoint.batch((Call("eth_chainId"),))
+            await endpoint.batch((RpcCall("eth_chainId"),))
     assert caught.value.code == code
     assert "secret" not in str(caught.value)
     assert "key" not in endpoint.name
@@ -96,8 +96,8 @@ async def test_nonsense_from_a_server_is_a_fault_with_a_code(serve, case):
 
 async def test_an_answer_of_very_many_small_values_is_refused_before_they_are_built(serve, monkeypatch):
     """Three bytes of JSON are a hundred of memory."""
-    monkeypatch.setattr("bridge.rpc.VALUES_MAX", 1_000)
-    monkeypatch.setattr("bridge.rpc.msgspec.json.decode", None)
+    monkeypatch.setattr("bridge.rpc.endpoint.VALUES_MAX", 1_000)
+    monkeypatch.setattr("bridge.rpc.endpoint.msgspec.json.decode", None)
     for small in (b"[],", b"{},", b"1,"):
         async with Endpoint(await serve(http(b'[{"id":0,"result":[' + small * 1_000 + b"1]}]"))) as endpoint:
             with pytest.raises(RemoteFault) as caught:
@@ -132,7 +132,7 @@ async def test_nobody_there_is_a_fault(serve):
 async def test_results_are_matched_by_id_not_by_place(serve):
     answer = ok([{"id": 1, "result": "b"}, {"id": 0, "error": {"code": "x", "message": 5}}])
     async with Endpoint(await serve(answer)) as endpoint:
-        first, second = await endpoint.batch((Call("a"), Call("b")))
+        first, second = await endpoint.batch((RpcCall("a"), RpcCall("b")))
     assert (first.code, first.message) == (0, "")
     assert second == "b"
 
@@ -162,6 +162,8 @@ async def test_a_request_that_is_given_up_while_it_is_sent_leaves_nothing_behind
 
 
 def test_the_watcher_needs_neither_web3_nor_keys():
-    program = "import sys, bridge.watcher; print([name for name in ('web3', 'eth_account') if name in sys.modules])"
+    program = (
+        "import sys, bridge.watch.watcher; print([name for name in ('web3', 'eth_account') if name in sys.modules])"
+    )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

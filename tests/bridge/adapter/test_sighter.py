@@ -5,12 +5,12 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from bridge.watcher import Watcher
+from bridge.watch.watcher import Watcher
 from clearing.base.codec import u256
-from clearing.collateral.receipts import SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
-from clearing.collateral.soft_credit import lent
-from clearing.facts import DepositSighted
-from node.fact_pool import FactPool
+from clearing.schema.facts import DepositSighted
+from clearing.schema.receipts.collateral import SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
+from clearing.state.ledger import soft_credit_of
+from node.chains.attestation_pool import AttestationPool
 from tests.kit.bridge.watched_chain import CHAIN_ID, TOKEN
 from tests.kit.clearing.vaults import SOFT, Vaults, genesis_with
 from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1, of_kind
@@ -23,7 +23,7 @@ class Lookout:
 
     def __init__(self, profile, endpoint, watch) -> None:
         self.below = watch(replace(profile, sight_depth=1), endpoint)
-        self.pool = FactPool(b"\x01" * 32)
+        self.pool = AttestationPool(b"\x01" * 32)
         self.view: tuple[DepositSighted, ...] = ()
 
         async def emit(fact):
@@ -143,7 +143,7 @@ async def test_a_loan_on_sight_is_repaid_at_finality_and_recalled_after_a_reorg(
     while not repaid:
         chain.mine()
         repaid = of_kind(await block(), SoftCreditRepaid)
-    assert (world.cash(ALICE), lent(world.state, HOUSE, USD)) == (23_000 * DOLLAR, 0)
+    assert (world.cash(ALICE), soft_credit_of(world.state, HOUSE, USD)) == (23_000 * DOLLAR, 0)
     assert lookout.pool.pending(world.state) == ()
 
     chain.deposited(2, account=BOB, amount=5_000 * DOLLAR)
@@ -157,5 +157,5 @@ async def test_a_loan_on_sight_is_repaid_at_finality_and_recalled_after_a_reorg(
     (undone,) = recalled
     assert (undone.account, undone.nonce, undone.micros) == (BOB, 2, 5_000 * DOLLAR)
     assert world.cash(BOB) == 20_000 * DOLLAR
-    assert lent(world.state, HOUSE, USD) == 0
+    assert soft_credit_of(world.state, HOUSE, USD) == 0
     assert world.cash(HOUSE) == 20_000 * DOLLAR

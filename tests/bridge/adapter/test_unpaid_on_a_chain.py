@@ -11,17 +11,23 @@ import trio
 
 from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.codes import BridgeCode
-from bridge.quorum import EndpointQuorum
-from bridge.rpc import Endpoint
-from bridge.unpaid import AT_ONCE, HEADERS_PER_VIEW, Expired, UnpaidReader
-from bridge.watcher import LookBack, Watcher
+from bridge.rpc.endpoint import Endpoint
+from bridge.rpc.quorum import EndpointQuorum
+from bridge.watch.expired_withdrawals import (
+    AT_ONCE,
+    HEADERS_PER_VIEW,
+    ExpiredWithdrawal,
+    ExpiredWithdrawalQuery,
+    ExpiredWithdrawalReader,
+)
+from bridge.watch.watcher import Watcher
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
-from clearing.facts import WithdrawalExecuted, WithdrawalNotExecuted
-from clearing.gates.receipts import WithdrawalGivenBack
-from clearing.gates.unpaid import expired_open
-from clearing.withdrawals_tree import empty_node, leaf_hash, root_from_proof
-from node.fact_pool import FactPool
+from clearing.schema.facts import WithdrawalExecuted, WithdrawalNotExecuted
+from clearing.schema.receipts.withdrawals import WithdrawalRefunded
+from clearing.state.withdrawals_tree import empty_subtree_root, withdrawal_leaf_hash, withdrawals_root_from_proof
+from clearing.withdrawals.refunds import expired_withdrawals
+from node.chains.attestation_pool import AttestationPool
 from tests.kit.bridge.vault_chain import UNIT, Refused, VaultChain, make_header, make_signers
 from tests.kit.clearing.gated import gated_genesis
 from tests.kit.clearing.world import ALICE, BTC, ETH, USDC_1, World, of_kind
@@ -46,9 +52,9 @@ class Scene:
         self.made.deposit(100 * UNIT)
         self.not_after = self.made.now() + valid
         token = self.made.token_at.address
-        leaf = leaf_hash(CHAIN_ID, self.made.vault_at.address, 0, token, TO, AMOUNT, self.not_after)
-        self.proof = tuple(empty_node(level) for level in range(32))
-        root = root_from_proof(leaf, 0, self.proof)
+        leaf = withdrawal_leaf_hash(CHAIN_ID, self.made.vault_at.address, 0, token, TO, AMOUNT, self.not_after)
+        self.proof = tuple(empty_subtree_root(level) for level in range(32))
+        root = withdrawals_root_from_proof(leaf, 0, self.proof)
         self.made.certified(make_header(four, 1, withdrawals_root=root, withdrawals_count=1))
 
     @property
@@ -100,15 +106,15 @@ class Lookout:
     def __init__(self, scene: Scene, endpoints, watch, expired=None, quorum: int = 1) -> None:
         profile = replace(scene.profile, finality=FinalityPolicy(quorum=quorum))
         self.below = watch(profile, *endpoints)
-        self.expired = expired or (lambda: [Expired(0, scene.not_after)])
-        self.pool = FactPool(b"\x01" * 32)
+        self.expired = expired or (lambda: [ExpiredWithdrawal(0, scene.not_after)])
+        self.pool = AttestationPool(b"\x01" * 32)
         self.view: tuple[WithdrawalNotExecuted, ...] = ()
         self.watcher = Watcher(
             profile,
             self.below.quorum,
             self.below.store,
             self.emit,
-            look_back=LookBack(lambda: self.expired(), self.tell),
+            look_back=ExpiredWithdrawalQuery(lambda: self.expired(), self.tell),
         )
 
     async def emit(self, fact) -> None:
@@ -242,13 +248,13 @@ async def test_a_payment_that_the_chain_undid_is_no_payment(scene, endpoint, wat
 async def test_after_a_reorg_under_the_cursor_nothing_more_is_told(scene, endpoint, watch):
     first = scene.pass_time()
     scene.finalise(first)
-    told: list[Expired] = []
+    told: list[ExpiredWithdrawal] = []
     lookout = Lookout(scene, [endpoint], watch, expired=lambda: told)
     assert await lookout.look() == []
     depth = scene.head - first + 2
     scene.made.chain.rpc("anvil_reorg", depth, [])
     scene.mine()
-    told.append(Expired(0, scene.not_after))
+    told.append(ExpiredWithdrawal(0, scene.not_after))
     assert await lookout.look() == []
     assert lookout.watcher.status.halt.code == BridgeCode.FINALITY_VIOLATION
 
@@ -284,19 +290,23 @@ async def test_one_liar_of_three_changes_nothing_and_two_make_no_quorum_for_a_gu
     await cursor.look()
     truth = [] if is_paid else [0]
     liars = [Lying(endpoint, LIES[lie]), Lying(endpoint), Lying(endpoint)]
-    reader = UnpaidReader(scene.profile, EndpointQuorum(liars, 2))
-    expired = [Expired(0, scene.not_after)]
+    reader = ExpiredWithdrawalReader(scene.profile, EndpointQuorum(liars, 2))
+    expired = [ExpiredWithdrawal(0, scene.not_after)]
     assert [each.nonce for each in (await reader.view(cursor.watcher._cursor, expired)).unpaid] == truth
     different = [Lying(endpoint, LIES["paid"]), Lying(endpoint, LIES["unpaid"]), Lying(endpoint, LIES["nonsense"])]
     with pytest.raises(RemoteFault):
-        await UnpaidReader(scene.profile, EndpointQuorum(different, 2)).view(cursor.watcher._cursor, expired)
+        await ExpiredWithdrawalReader(scene.profile, EndpointQuorum(different, 2)).view(cursor.watcher._cursor, expired)
 
 
 async def test_a_withdrawal_of_which_the_vault_never_heard_was_not_paid_either(scene, endpoint, watch):
     """The network released it and nobody brought the checkpoint: it is as unpaid as any other."""
     first = scene.pass_time()
     scene.finalise(first)
-    asked = [Expired(0, scene.not_after), Expired(512, scene.not_after), Expired(2**40, scene.not_after - 7)]
+    asked = [
+        ExpiredWithdrawal(0, scene.not_after),
+        ExpiredWithdrawal(512, scene.not_after),
+        ExpiredWithdrawal(2**40, scene.not_after - 7),
+    ]
     lookout = Lookout(scene, [endpoint], watch, expired=lambda: asked)
     assert await lookout.look() == [0, 512, 2**40]
     assert {fact.block_number for fact in lookout.view} == {first}
@@ -307,7 +317,7 @@ async def test_a_view_is_bounded_and_the_chain_is_asked_again_only_for_something
     scene.finalise(first)
     counting = liar()
     counting.true = endpoint
-    many = [Expired(nonce, scene.not_after) for nonce in range(AT_ONCE + 9)]
+    many = [ExpiredWithdrawal(nonce, scene.not_after) for nonce in range(AT_ONCE + 9)]
     lookout = Lookout(scene, [counting], watch, expired=lambda: many)
     assert await lookout.look() == list(range(AT_ONCE))
     calls = counting.asked.count("eth_call")
@@ -327,7 +337,7 @@ async def test_a_long_chain_is_searched_a_little_at_a_time_and_nothing_twice(sce
     scene.mine(9)
     counting = liar()
     counting.true = endpoint
-    expired = [Expired(700 + at, end) for at, end in enumerate(ends)]
+    expired = [ExpiredWithdrawal(700 + at, end) for at, end in enumerate(ends)]
     lookout = Lookout(scene, [counting], watch, expired=lambda: expired)
     while await lookout.watcher.step():
         pass
@@ -340,7 +350,7 @@ async def test_a_long_chain_is_searched_a_little_at_a_time_and_nothing_twice(sce
         views += 1
     assert 1 < views < 6
     assert [fact.block_number for fact in lookout.view] == numbers
-    fresh = UnpaidReader(scene.profile, lookout.below.quorum)
+    fresh = ExpiredWithdrawalReader(scene.profile, lookout.below.quorum)
     for each, number in zip(expired, numbers, strict=True):
         view = await fresh.view(lookout.watcher._cursor, [each])
         assert [fact.block_number for fact in view.unpaid] == [number], "in whatever order they are asked"
@@ -367,7 +377,8 @@ async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_o
             [endpoint],
             watch,
             expired=lambda: [
-                Expired(*e) for e in expired_open(world.state, CHAIN_ID, range(world.state.now.withdrawals))
+                ExpiredWithdrawal(*e)
+                for e in expired_withdrawals(world.state, CHAIN_ID, range(world.state.now.withdrawals))
             ],
         )
 
@@ -387,20 +398,20 @@ async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_o
         assert world.cash(ALICE) == 0
         for _ in range(3):
             scene.mine(4)
-            assert not of_kind(await block(), WithdrawalGivenBack)
+            assert not of_kind(await block(), WithdrawalRefunded)
         await block(after_ms=70_000)
         assert [each.nonce for each in lookout.expired()] == [0]
         for _ in range(3):
-            assert not of_kind(await block(), WithdrawalGivenBack), "over by our clock, not by the chain's"
+            assert not of_kind(await block(), WithdrawalRefunded), "over by our clock, not by the chain's"
         scene.next_block_at(released.not_after_s + 1)
         scene.mine()
         scene.finalise(scene.head)
-        backs = of_kind(await block(), WithdrawalGivenBack)
+        backs = of_kind(await block(), WithdrawalRefunded)
         assert [(each.number, each.credited) for each in backs] == [(0, ALICE)]
         assert world.cash(ALICE) == deposited
-        assert list(expired_open(world.state, CHAIN_ID, range(world.state.now.withdrawals))) == []
+        assert list(expired_withdrawals(world.state, CHAIN_ID, range(world.state.now.withdrawals))) == []
         for _ in range(3):
             scene.mine(4)
-            assert not of_kind(await block(), WithdrawalGivenBack)
+            assert not of_kind(await block(), WithdrawalRefunded)
         assert lookout.view == ()
         assert not [fact for fact in lookout.below.facts if isinstance(fact, WithdrawalExecuted)]

@@ -8,7 +8,7 @@ from bridge.codes import BridgeCode
 from bridge.evm.events import DEPOSITED, UNKNOWN_ACCOUNT
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
-from clearing.facts import ChainHeartbeat
+from clearing.schema.facts import ChainHeartbeat
 
 pytestmark = pytest.mark.chain
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from node.devnet.anvil import Anvil, anvil_chain
+from devnet.anvil import Anvil, anvil_chain
 from tests.kit.bridge.vault_chain import Signers, VaultChain, make_signers
 from tests.kit.chains import anvil, anvil_binary
 

@@ -5,16 +5,15 @@ import os
 
 import pytest
 
-from bridge import vault
-from bridge.contracts import ARTIFACTS, FOLDER, load_artifact
+from bridge.contracts import ARTIFACTS, FOLDER, load_artifact, vault
 from bridge.contracts.compile import compile_artifacts
 from bridge.evm import events
 from clearing.base.errors import LocalFault
 from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN
 from clearing.base.hashing import keccak256
 from clearing.base.validators import VALIDATORS_MAX
-from node.devnet.genesis import DEVNET_BALANCES
-from node.devnet.toolchain import INSTALL_COMMAND, compiler_path
+from devnet.genesis import DEVNET_BALANCES
+from devnet.toolchain import INSTALL_COMMAND, compiler_path
 
 CODE_BYTES_MAX = 24_576
 

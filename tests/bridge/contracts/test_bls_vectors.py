@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bridge.deploy import deploy
+from bridge.contracts.deploy import deploy
 from clearing.base import bls
 from clearing.base.errors import RemoteFault
-from node.devnet.anvil import Anvil, anvil_chain
+from devnet.anvil import Anvil, anvil_chain
 from tests.kit.bridge.vault_chain import USER, ChainUser
 from tests.kit.vectors.others import PRECOMPILES, hash_suite, precompile_cases, signature_cases, unhex
 

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from clearing.base.errors import LocalFault
-from node.devnet import toolchain
-from node.devnet.anvil import FINALITY_DEPTH, SLOTS_IN_AN_EPOCH, Anvil, anvil_chain, start_anvil
-from node.devnet.codes import DevnetCode
+from devnet import toolchain
+from devnet.anvil import FINALITY_DEPTH, SLOTS_IN_AN_EPOCH, Anvil, anvil_chain, start_anvil
+from devnet.codes import DevnetCode
 
 HASHES_ONLY = (False,)
 ROOT = Path(__file__).resolve().parents[3]
@@ -76,7 +76,7 @@ def test_a_stopped_chain_is_gone(anvil_binary: Path, tmp_path: Path) -> None:
 def test_a_chain_ends_with_an_owner_who_is_killed(anvil_binary: Path, tmp_path: Path) -> None:
     script = (
         "import sys, time, pathlib\n"
-        "from node.devnet.anvil import start_anvil\n"
+        "from devnet.anvil import start_anvil\n"
         "print(start_anvil(5, pathlib.Path(sys.argv[1])).url, flush=True)\n"
         "time.sleep(3600)\n"
     )

@@ -9,28 +9,33 @@ import msgspec
 import pytest
 
 from bridge.contracts import FOLDER
-from bridge.contracts.calldata import validator_words
-from bridge.deploy import deploy
-from bridge.solvency import Shown, certify_call, check_call, keys_of_call, read_checked, show_call
+from bridge.contracts.deploy import deploy
+from bridge.contracts.solvency_verifier import (
+    ProvenAccount,
+    certify_call,
+    check_call,
+    keys_of_call,
+    read_checked,
+    show_call,
+)
+from bridge.contracts.vault import validator_words
 from clearing.base import bls
 from clearing.base.certificate import VoteKind, signer_bitmap, vote_digest
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
-from clearing.base.hashing import sha256, tag_word
+from clearing.base.hashing import sha256, tag_prefix
 from clearing.base.merkle import LEAF_TAG, NODE_TAG, ROOT_TAG
-from node.devnet.anvil import Anvil, anvil_chain
-from proofs.domain import domain_of
-from proofs.errors import Refused as Disproved
-from proofs.field import ORDER, inverse, scalar_bytes
-from proofs.group import GENERATOR, GENERATOR_2, encode_point
-from proofs.linear.statement import weights_of
-from proofs.linear.witness import Witness
+from devnet.anvil import Anvil, anvil_chain
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, inverse, scalar_bytes
+from proofs.algebra.group import GENERATOR, GENERATOR_2, encode_point
+from proofs.algebra.srs import basis, tau_g2
+from proofs.errors import VerificationFailed as Disproved
+from proofs.linear.statement import Witness, weights_of
 from proofs.onchain.keys import CERTIFIED_TAG, KEYS_TAG, EpochKeys, certified_digest, check_keys, row_polynomials
 from proofs.onchain.leaves import row_challenge
-from proofs.onchain.points import padded_point, read_padded
-from proofs.onchain.transcript import PROTOCOL
+from proofs.onchain.messages import PROTOCOL, padded_point, read_padded
 from proofs.onchain.verifier import table_point, verify_account
-from proofs.srs import basis, tau_g2
 from tests.kit.bridge.solvency_chain import SolvencyChain
 from tests.kit.bridge.vault_chain import NETWORK, USER, Refused, Signers, VaultChain, make_header, make_signers
 from tests.kit.proofs.forgers.lattice import forge_digits
@@ -96,7 +101,7 @@ def test_a_view_tells_other_contracts_without_a_transaction(
 
 def test_the_adapters_calls_are_the_contracts(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
     web3, functions = solvency.vault.user.web3, solvency.contract.functions
-    shown = Shown(epoch.keys.words, epoch.leaves[1].words, 1, epoch.path(1), proof)
+    shown = ProvenAccount(epoch.keys.words, epoch.leaves[1].words, 1, epoch.path(1), proof)
     arguments = shown.keys, shown.leaf, shown.index, list(shown.path), shown.proof
     assert show_call(shown) == bytes.fromhex(functions.show(*arguments)._encode_transaction_data()[2:])
     to = solvency.contract.address
@@ -377,7 +382,7 @@ def test_the_contracts_constants_are_the_domains(solvency: SolvencyChain) -> Non
     second = [bytes(point.to_xy_bytes_be()) for point in (tau_g2(), -GENERATOR_2)]
     for file, tags in TAGS.items():
         text = (FOLDER / "src" / file).read_text()
-        assert all(f'"{tag}".' in text and f"= 0x{tag_word(tag).hex()};" in text for tag in tags)
+        assert all(f'"{tag}".' in text and f"= 0x{tag_prefix(tag).hex()};" in text for tag in tags)
         assert text.count('/// SHA-256 of "') == len(tags)
     wanted = [padded_point(GENERATOR), padded_point(table_point(2048))]
     wanted += [b"".join(bytes(16) + xy[i : i + 48] for i in range(0, 192, 48)) for xy in second]

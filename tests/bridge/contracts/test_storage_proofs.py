@@ -11,28 +11,27 @@ import trio
 
 from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.codes import BridgeCode
-from bridge.cursor import FileFactStore
-from bridge.custody import NATIVE, read_custody
-from bridge.evidence_keeper import TRIES, WAITING_MAX, EvidenceKeeper
-from bridge.evidence_store import EvidenceStore
-from bridge.quorum import EndpointQuorum
-from bridge.rpc import Call, Endpoint, Result
-from bridge.storage_proofs import fetch_evidence
-from bridge.watcher import Watcher
+from bridge.rpc.custody import NATIVE, read_custody
+from bridge.rpc.endpoint import Endpoint, Result, RpcCall
+from bridge.rpc.quorum import EndpointQuorum
+from bridge.rpc.storage_proofs import fetch_evidence
+from bridge.watch.cursor import FileFactStore
+from bridge.watch.custody_evidence import TRIES, WAITING_MAX, EvidenceCollector, EvidenceStore
+from bridge.watch.watcher import Watcher
 from clearing.base.codec import u256
 from clearing.base.errors import CodeBook, RemoteFault
 from clearing.base.evm.evidence import BlockEvidence
-from clearing.base.evm.storage import BalanceOrder, BalanceWord
-from clearing.facts import CustodySeen
-from clearing.margin.snapshot import CustodyTerm, PublicTotal, RiskStatement
-from proofs.custody import Standing, check_custody, check_reserves
+from clearing.base.evm.storage import BalanceLocation, BalanceOrder
+from clearing.margin.statement.snapshot import CustodyTerm, PublicTotal, RiskStatement
+from clearing.schema.facts import CustodySeen
 from proofs.errors import ProofCode
+from proofs.statement.custody import CustodyAssurance, check_custody, check_reserves
 from tests.kit.bridge.certified import certify, released
 from tests.kit.bridge.vault_chain import UNIT, VaultChain
 from tests.kit.bridge.watched_chain import Liar
 
 pytestmark = pytest.mark.chain
-PLAIN = BalanceWord(BalanceOrder.KEY_FIRST)
+PLAIN = BalanceLocation(BalanceOrder.KEY_FIRST)
 
 
 def watched(vault: VaultChain, **changes: Any) -> WatchedChain:
@@ -69,7 +68,7 @@ def head(vault: VaultChain) -> int:
     return int(vault.chain.rpc("eth_blockNumber"), 16)
 
 
-def term_of(fact: CustodySeen, balances: BalanceWord = PLAIN) -> CustodyTerm:
+def term_of(fact: CustodySeen, balances: BalanceLocation = PLAIN) -> CustodyTerm:
     """What a ledger that credited all deposits would state."""
     accounted = int.from_bytes(fact.deposited, "big") - int.from_bytes(fact.withdrawn, "big")
     return CustodyTerm(
@@ -116,7 +115,7 @@ async def test_a_vaults_counters_and_balances_are_proven_out_of_the_chains_state
             facts = await facts_of(chain, quorum, number)
             evidence = await fetch_evidence(chain, quorum, facts)
             statement = stated(*map(term_of, facts))
-            assert check_custody(statement, (evidence,)) == (Standing.PROVEN,) * 3
+            assert check_custody(statement, (evidence,)) == (CustodyAssurance.PROVEN,) * 3
             check_reserves(statement)
     dollar, fee, unused = facts
     assert [int.from_bytes(word, "big") for word in (dollar.deposited, dollar.withdrawn, dollar.balance)] == [
@@ -153,9 +152,9 @@ async def test_evidence_proves_no_other_number_block_chain_vault_or_place(vault:
     for change in (
         {"vault": bytes(20)},
         {"token": bytes([9]) * 20},
-        {"balances": BalanceWord(BalanceOrder.SLOT_FIRST)},
-        {"balances": BalanceWord(BalanceOrder.KEY_FIRST, u256(1))},
-        {"balances": BalanceWord()},
+        {"balances": BalanceLocation(BalanceOrder.SLOT_FIRST)},
+        {"balances": BalanceLocation(BalanceOrder.KEY_FIRST, u256(1))},
+        {"balances": BalanceLocation()},
     ):
         # The nodes that are shown may happen to prove that there is nothing at another place.
         code = refused(msgspec.structs.replace(first, **change))
@@ -176,50 +175,54 @@ async def test_evidence_proves_no_other_number_block_chain_vault_or_place(vault:
 
 async def test_a_token_without_a_place_is_attested_and_a_balance_is_never_claimed(vault: VaultChain) -> None:
     busy(vault)
-    chain = watched(vault, balances=(PLAIN, BalanceWord(), PLAIN))
+    chain = watched(vault, balances=(PLAIN, BalanceLocation(), PLAIN))
     async with Endpoint(vault.chain.url) as endpoint:
         quorum = EndpointQuorum((endpoint,), 1)
         facts = await facts_of(chain, quorum, head(vault))
         evidence = await fetch_evidence(chain, quorum, facts)
     terms = [term_of(fact, word) for fact, word in zip(facts, chain.balances, strict=True)]
-    assert check_custody(stated(*terms), (evidence,)) == (Standing.PROVEN, Standing.COUNTERS_PROVEN, Standing.PROVEN)
-    assert check_custody(stated(*terms), ()) == (Standing.ATTESTED,) * 3
+    assert check_custody(stated(*terms), (evidence,)) == (
+        CustodyAssurance.PROVEN,
+        CustodyAssurance.COUNTERS_PROVEN,
+        CustodyAssurance.PROVEN,
+    )
+    assert check_custody(stated(*terms), ()) == (CustodyAssurance.ATTESTED,) * 3
     unproven = msgspec.structs.replace(terms[1], balance=u256(2**200))
-    assert check_custody(stated(terms[0], unproven, terms[2]), (evidence,))[1] is Standing.COUNTERS_PROVEN
+    assert check_custody(stated(terms[0], unproven, terms[2]), (evidence,))[1] is CustodyAssurance.COUNTERS_PROVEN
 
 
 async def test_the_native_coin_is_proven_by_the_account(vault: VaultChain) -> None:
     vault.chain.fund("0x" + vault.vault_at.address.hex(), 12_345)
     vault.chain.mine(1)
-    chain = watched(vault, tokens=(NATIVE,), balances=(BalanceWord(),))
+    chain = watched(vault, tokens=(NATIVE,), balances=(BalanceLocation(),))
     async with Endpoint(vault.chain.url) as endpoint:
         quorum = EndpointQuorum((endpoint,), 1)
         facts = await facts_of(chain, quorum, head(vault))
         evidence = await fetch_evidence(chain, quorum, facts)
-    term = term_of(facts[0], BalanceWord())
+    term = term_of(facts[0], BalanceLocation())
     assert int.from_bytes(term.balance, "big") == 12_345
-    assert check_custody(stated(term), (evidence,)) == (Standing.PROVEN,)
+    assert check_custody(stated(term), (evidence,)) == (CustodyAssurance.PROVEN,)
     with pytest.raises(RemoteFault) as caught:
         check_custody(stated(msgspec.structs.replace(term, balance=u256(12_346))), (evidence,))
     assert code_of(caught) == ProofCode.CUSTODY_DIFFERS
 
 
-def _without(method: str) -> Callable[[Call, Result], Result]:
+def _without(method: str) -> Callable[[RpcCall, Result], Result]:
     return lambda call, result: None if call.method == method else result
 
 
-def _other_state(call: Call, result: Any) -> Result:
+def _other_state(call: RpcCall, result: Any) -> Result:
     """An endpoint that proves another state than that of the block."""
     if call.method == "eth_getBlockByHash":
         return result | {"stateRoot": "0x" + "11" * 32}
     return result
 
 
-def _no_nodes(call: Call, result: Any) -> Result:
+def _no_nodes(call: RpcCall, result: Any) -> Result:
     return result | {"accountProof": []} if call.method == "eth_getProof" else result
 
 
-def _flood(call: Call, result: Any) -> Result:
+def _flood(call: RpcCall, result: Any) -> Result:
     return result | {"accountProof": ["0x"] * 65} if call.method == "eth_getProof" else result
 
 
@@ -227,7 +230,7 @@ def _flood(call: Call, result: Any) -> Result:
     "alter", [_without("eth_getProof"), _without("eth_getBlockByHash"), _other_state, _no_nodes, _flood]
 )
 async def test_an_answer_that_proves_nothing_is_passed_over_for_one_that_does(
-    vault: VaultChain, alter: Callable[[Call, Result], Result]
+    vault: VaultChain, alter: Callable[[RpcCall, Result], Result]
 ) -> None:
     busy(vault)
     chain = watched(vault)
@@ -252,7 +255,7 @@ async def test_counters_that_the_state_contradicts_are_not_proven(vault: VaultCh
             with pytest.raises(RemoteFault) as caught:
                 await fetch_evidence(chain, quorum, (msgspec.structs.replace(first, **change), *others))
             assert code_of(caught) == BridgeCode.STORAGE_PROOF_DIFFERS
-        wrong = replace(chain, balances=(BalanceWord(BalanceOrder.KEY_FIRST, u256(2)),) * 3)
+        wrong = replace(chain, balances=(BalanceLocation(BalanceOrder.KEY_FIRST, u256(2)),) * 3)
         with pytest.raises(RemoteFault) as caught:
             await fetch_evidence(wrong, quorum, (first, *others))
         assert code_of(caught) == BridgeCode.STORAGE_PROOF_DIFFERS
@@ -270,7 +273,7 @@ async def test_a_watcher_keeps_evidence_of_the_blocks_that_it_tells_custody_of(
 
     async with Endpoint(own_vault.chain.url) as endpoint:
         quorum = EndpointQuorum((endpoint,), 1)
-        keeper = EvidenceKeeper(chain, quorum, store.keep)
+        keeper = EvidenceCollector(chain, quorum, store.keep)
         watcher = Watcher(chain, quorum, FileFactStore(tmp_path / "facts"), emit, evidence=keeper)
         while await watcher.step():
             await keeper.ask()
@@ -281,7 +284,7 @@ async def test_a_watcher_keeps_evidence_of_the_blocks_that_it_tells_custody_of(
     for evidence in kept:
         assert evidence is not None
         of_it = [term_of(fact) for fact in told if fact.block_hash == evidence.block_hash]
-        assert set(check_custody(stated(*of_it), (evidence,))) == {Standing.PROVEN}
+        assert set(check_custody(stated(*of_it), (evidence,))) == {CustodyAssurance.PROVEN}
 
 
 async def test_evidence_is_asked_for_a_few_times_and_facts_never_wait(vault: VaultChain) -> None:
@@ -290,7 +293,7 @@ async def test_evidence_is_asked_for_a_few_times_and_facts_never_wait(vault: Vau
     async with Endpoint(vault.chain.url) as endpoint:
         facts = await facts_of(chain, EndpointQuorum((endpoint,), 1), head(vault))
         liar = Liar(endpoint, _without("eth_getProof"))
-        keeper = EvidenceKeeper(chain, EndpointQuorum((liar,), 1), lambda number, _: kept.append(number))
+        keeper = EvidenceCollector(chain, EndpointQuorum((liar,), 1), lambda number, _: kept.append(number))
         keeper.told(facts)
         for _ in range(TRIES + 2):
             await keeper.ask()
@@ -313,7 +316,7 @@ async def test_a_full_disk_stops_no_facts(vault: VaultChain) -> None:
     busy(vault)
     async with Endpoint(vault.chain.url) as endpoint:
         quorum = EndpointQuorum((endpoint,), 1)
-        keeper = EvidenceKeeper(watched(vault), quorum, full)
+        keeper = EvidenceCollector(watched(vault), quorum, full)
         keeper.told(await facts_of(watched(vault), quorum, head(vault)))
         await keeper.ask()
     assert "no space left" in keeper.last_fault
@@ -331,7 +334,7 @@ async def test_evidence_is_asked_for_beside_the_watcher_and_a_hanging_endpoint_d
 
     async with Endpoint(own_vault.chain.url) as endpoint, trio.open_nursery() as nursery:
         silent = Liar(endpoint, silent=True)
-        hanging = EvidenceKeeper(chain, EndpointQuorum((silent,), 1), lambda number, _: kept.append(number))
+        hanging = EvidenceCollector(chain, EndpointQuorum((silent,), 1), lambda number, _: kept.append(number))
         nursery.start_soon(hanging.run, 0.01)
         quorum = EndpointQuorum((endpoint,), 1)
         watcher = Watcher(chain, quorum, FileFactStore(tmp_path / "facts"), emit, evidence=hanging)
@@ -341,7 +344,7 @@ async def test_evidence_is_asked_for_beside_the_watcher_and_a_hanging_endpoint_d
         assert told
         assert not kept
         send, receive = trio.open_memory_channel[int](9)
-        working = EvidenceKeeper(chain, quorum, lambda number, _: send.send_nowait(number))
+        working = EvidenceCollector(chain, quorum, lambda number, _: send.send_nowait(number))
         nursery.start_soon(working.run, 0.01)
         for number in sorted(told)[-2:]:
             working.told([fact for fact in facts if isinstance(fact, CustodySeen) and fact.block_number == number])
@@ -355,7 +358,7 @@ async def test_newer_counters_push_out_older_ones_that_still_wait(vault: VaultCh
     chain, kept = watched(vault), list[int]()
     async with Endpoint(vault.chain.url) as endpoint:
         quorum = EndpointQuorum((endpoint,), 1)
-        keeper = EvidenceKeeper(chain, quorum, lambda number, _: kept.append(number))
+        keeper = EvidenceCollector(chain, quorum, lambda number, _: kept.append(number))
         numbers = [head(vault) - behind for behind in range(WAITING_MAX + 1, -1, -1)]
         for number in numbers:
             keeper.told(await facts_of(chain, quorum, number))

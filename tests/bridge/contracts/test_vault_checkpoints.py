@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 from web3.exceptions import ContractCustomError
 
-from bridge.contracts.calldata import checkpoint_arguments, validator_words
-from bridge.deploy import deploy
+from bridge.contracts.deploy import deploy
+from bridge.contracts.vault import checkpoint_arguments, validator_words
 from clearing.base import bls
 from clearing.base.certificate import VoteKind, signer_bitmap, verify_finality
 from clearing.base.hashing import keccak256, sha256
-from node.devnet.anvil import Anvil
+from devnet.anvil import Anvil
 from tests.kit.bridge.vault_chain import (
     GUARDIAN,
     NETWORK,

@@ -8,10 +8,10 @@ from web3 import Web3
 from web3.exceptions import ContractCustomError
 from web3.logs import DISCARD
 
-from bridge.deploy import Deployed, deploy_vault, next_addresses
+from bridge.contracts.deploy import Deployed, deploy_vault, next_addresses
 from clearing.base.codec import u256
 from clearing.base.hashing import keccak256
-from node.devnet.anvil import Anvil
+from devnet.anvil import Anvil
 from tests.kit.bridge.vault_chain import (
     GUARDIAN,
     UNIT,

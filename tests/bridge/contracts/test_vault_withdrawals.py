@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web3.logs import DISCARD
 
-from clearing import withdrawals_tree
-from clearing.withdrawals_tree import root_from_proof
-from node.devnet.anvil import Anvil
+from clearing.state import withdrawals_tree
+from clearing.state.withdrawals_tree import withdrawals_root_from_proof
+from devnet.anvil import Anvil
 from tests.kit.bridge.certified import NEVER, PAYEE, Tree, certify, released
 from tests.kit.bridge.vault_chain import UNIT, Refused, VaultChain, make_signers
 
@@ -157,5 +157,5 @@ def test_what_one_chain_took_another_pays(anvil: Callable[..., Anvil]) -> None:
 def test_the_ledgers_proofs_lead_to_the_root_that_the_slow_tree_has(leaves: list[bytes], data: st.DataObject) -> None:
     tree = Tree(leaves)
     index = data.draw(st.integers(0, len(leaves) - 1))
-    assert root_from_proof(leaves[index], index, tree.proof(index)) == tree.root
+    assert withdrawals_root_from_proof(leaves[index], index, tree.proof(index)) == tree.root
     assert withdrawals_tree.DEPTH == 32

@@ -7,8 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from clearing.calls.terms import CallTerms
-from clearing.liquidation.terms import LiquidationTerms
+from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from tests.kit.clearing.call_examples import EXPLANATION, carried_out, example_of
 from tests.kit.clearing.crisis import CrisisWorld, leveraged
 from tests.kit.clearing.world import CAROL, DOLLAR, USDC_1

@@ -7,18 +7,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from clearing.calls.breach import touch_ppm
-from clearing.calls.early import outlook_of, parts_of
-from clearing.calls.receipts import CallLapsed, CallMet, DeadlineSet, EarlyCalled
-from clearing.calls.records import CallKind
-from clearing.calls.terms import CallTerms
-from clearing.calls.trigger import congestion_of, trigger_of
-from clearing.margins import margin_book
-from clearing.ranges.delays import report_age
-from clearing.ranges.parameters import RangeParameters
-from clearing.ranges.records import ChainDelay
-from clearing.receipts import Liquidated, MarginCalled
-from clearing.run import Run
+from clearing.context.block_context import BlockContext
+from clearing.liquidation.trigger import call_trigger, current_congestion
+from clearing.margin_calls.early_calls import breach_probability_ppm, group_deviations, price_forecast
+from clearing.price_ranges.delays import report_age_ms
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, CallMet, EarlyCalled, MarginCalled
+from clearing.schema.records.margin_calls import CallKind
+from clearing.schema.records.prices import ChainDelayRecord
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.terms.margin_calls import CallTerms
+from clearing.state.account_margins import margin_book
 from tests.kit.clearing.crisis import FALLEN, CrisisWorld, genesis_in_crisis, leveraged
 from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_PERP, CAROL, USDC_1, of_kind
 
@@ -74,7 +73,7 @@ def test_who_was_warned_has_as_much_time_at_a_breach_as_who_was_not() -> None:
     (lapsed,) = [each for result in world.results for each in of_kind(result, CallLapsed)]
     assert lapsed.kind is CallKind.EARLY
     breach = world.go(btc=FALLEN)
-    (told,) = of_kind(breach, DeadlineSet)
+    (told,) = of_kind(breach, CallDeadlineSet)
     assert (told.opened_height, told.deadline_height) == (early, last.height + 1 + 10)
     assert not of_kind(breach, Liquidated)
 
@@ -83,7 +82,7 @@ def test_where_genesis_says_so_the_time_of_a_margin_call_runs_from_the_early_one
     world = leveraged(SHORTENED)
     early = world.go(btc=WARNED).height
     world.go()
-    (told,) = of_kind(world.go(btc=FALLEN), DeadlineSet)
+    (told,) = of_kind(world.go(btc=FALLEN), CallDeadlineSet)
     assert (told.opened_height, told.deadline_height) == (early, early + 8)
 
 
@@ -98,7 +97,7 @@ def test_a_lapsed_early_call_takes_nothing_and_leaves_no_time_where_genesis_leav
     for _ in range(5):
         assert not of_kind(world.go(), Liquidated), "margin is there"
     breach = world.go(btc=FALLEN)
-    assert of_kind(breach, DeadlineSet)
+    assert of_kind(breach, CallDeadlineSet)
     assert of_kind(breach, Liquidated)
 
 
@@ -112,7 +111,7 @@ def test_a_breach_after_an_early_call_has_its_time_within_what_genesis_leaves_an
     early = world.go(btc=WARNED).height
     for _ in range(waited):
         world.go()
-    (told,) = of_kind(world.go(btc=FALLEN), DeadlineSet)
+    (told,) = of_kind(world.go(btc=FALLEN), CallDeadlineSet)
     time = told.deadline_height - (early + waited + 1)
     assert time == min(10, max(given - waited - 1, leaves))
 
@@ -120,16 +119,16 @@ def test_a_breach_after_an_early_call_has_its_time_within_what_genesis_leaves_an
 def test_lateness_of_chains_lengthens_the_horizon() -> None:
     ranges = RangeParameters(interval_ms=3_600_000)
     world = leveraged(EARLY, ranges=ranges)
-    world.state.chain_delays.put(1, ChainDelay(final_block=1, since_ms=world.state.now.time_ms - 100_000))
-    run = Run(world.state.fork(), world.make_block((), after_ms=0))
-    outlook = outlook_of(run)
+    world.state.chain_delays.put(1, ChainDelayRecord(final_block=1, since_ms=world.state.now.time_ms - 100_000))
+    run = BlockContext(world.state.fork(), world.make_block((), after_ms=0))
+    outlook = price_forecast(run)
     (first, *_) = outlook.groups
     assert outlook.delay_ms == 100_000
-    assert first.horizon_ms == EARLY.early_horizon_ms + 100_000 + report_age(run.state, BTC, run.time_ms)
+    assert first.horizon_ms == EARLY.early_horizon_ms + 100_000 + report_age_ms(run.state, BTC, run.time_ms)
     assert first.deviation_nano == isqrt(-(-first.variance * first.horizon_ms // 3_600_000) - 1) + 1
     capped = leveraged(EARLY, ranges=RangeParameters(interval_ms=3_600_000, lateness_ms_max=7_000))
-    capped.state.chain_delays.put(1, ChainDelay(final_block=1, since_ms=1))
-    assert outlook_of(Run(capped.state.fork(), capped.make_block(()))).groups[0].horizon_ms == 3_607_000
+    capped.state.chain_delays.put(1, ChainDelayRecord(final_block=1, since_ms=1))
+    assert price_forecast(BlockContext(capped.state.fork(), capped.make_block(()))).groups[0].horizon_ms == 3_607_000
 
 
 def test_below_the_trigger_nobody_is_warned_of_a_breach() -> None:
@@ -157,14 +156,14 @@ def test_an_emptied_account_is_no_longer_under_a_call() -> None:
 
 def told(world: CrisisWorld) -> dict[int, int]:
     """Who would be called early now, one by one, with their probabilities."""
-    run = Run(world.state.fork(), world.make_block((), after_ms=0))
-    outlook, congestion, found = outlook_of(run), congestion_of(run), {}
+    run = BlockContext(world.state.fork(), world.make_block((), after_ms=0))
+    outlook, congestion, found = price_forecast(run), current_congestion(run), {}
     book = margin_book(world.state)
     for account in book.accounts():
         margin = book.margin(account)
-        trigger = trigger_of(run, margin, congestion)
-        deviation = sum(each.deviation_micros for each in parts_of(margin, outlook))
-        probability = touch_ppm(margin.equity - trigger, deviation)
+        trigger = call_trigger(run, margin, congestion)
+        deviation = sum(each.deviation_micros for each in group_deviations(margin, outlook))
+        probability = breach_probability_ppm(margin.equity - trigger, deviation)
         if margin.initial and margin.equity >= trigger and probability >= EARLY.early_ppm:
             found[account] = probability
     return found

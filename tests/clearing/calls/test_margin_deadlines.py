@@ -2,16 +2,16 @@
 
 import pytest
 
-from clearing.calls.receipts import CallLapsed, CallMet, DeadlineSet
-from clearing.calls.records import CallKind
-from clearing.calls.terms import CallTerms, calls_checks
-from clearing.calls.trigger import steps_of, trigger_micros
-from clearing.collateral.terms import Check
-from clearing.crisis import CrisisParameters, crisis_checks
-from clearing.margin.parameters import RiskParameters
-from clearing.ranges.parameters import RangeParameters
-from clearing.ranges.records import ChainDelay
-from clearing.receipts import Liquidated, MarginCalled, MarginRestored
+from clearing.liquidation.trigger import congestion_steps, maintenance_trigger
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, CallMet, MarginCalled, MarginRestored
+from clearing.schema.records.margin_calls import CallKind
+from clearing.schema.records.prices import ChainDelayRecord
+from clearing.schema.risk.parameters import RiskParameters
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.terms.collateral import Check
+from clearing.schema.terms.genesis import CrisisParameters, crisis_checks
+from clearing.schema.terms.margin_calls import CallTerms, calls_checks
 from clearing.state.export import export_state, import_state
 from tests.kit.clearing.crisis import FALLEN, CrisisWorld, leveraged
 from tests.kit.clearing.world import ALICE, BTC_PERP, SALT, of_kind, roots
@@ -22,7 +22,7 @@ FIVE = CallTerms(deadline_blocks=5)
 def test_below_the_trigger_an_account_has_so_many_blocks_and_no_more() -> None:
     world = leveraged(FIVE)
     called = world.go(btc=FALLEN)
-    (told,) = of_kind(called, DeadlineSet)
+    (told,) = of_kind(called, CallDeadlineSet)
     assert (told.opened_height, told.deadline_height) == (called.height, called.height + 5)
     assert (told.equity, told.trigger) == (5_075_000_000, 5_220_000_000)
     for _ in range(4):
@@ -74,7 +74,7 @@ def test_without_a_deadline_nothing_is_kept_and_the_account_is_liquidated_at_onc
     world = leveraged()
     result = world.go(btc=FALLEN)
     assert of_kind(result, Liquidated)
-    assert not of_kind(result, DeadlineSet)
+    assert not of_kind(result, CallDeadlineSet)
     assert not of_kind(result, CallLapsed)
     assert not list(world.state.margin_calls.ordered())
 
@@ -83,21 +83,21 @@ def test_between_trigger_and_initial_an_account_is_called_but_has_no_deadline() 
     world = leveraged(FIVE)
     result = world.go(btc=760_000)
     assert of_kind(result, MarginCalled)
-    assert not of_kind(result, DeadlineSet)
+    assert not of_kind(result, CallDeadlineSet)
 
 
 @pytest.mark.parametrize(
     ("delay_ms", "steps"), [(0, 0), (30_000, 0), (30_001, 1), (90_000, 1), (90_001, 2), (10**9, 10)]
 )
 def test_congestion_counts_begun_steps_beyond_the_normal(delay_ms: int, steps: int) -> None:
-    assert steps_of(CallTerms(congestion_ms=30_000, congestion_step_ms=60_000), delay_ms) == steps
+    assert congestion_steps(CallTerms(congestion_ms=30_000, congestion_step_ms=60_000), delay_ms) == steps
 
 
 def test_the_trigger_is_rounded_up_and_never_above_initial_margin() -> None:
     risk = RiskParameters((), maintenance_numerator=4, maintenance_denominator=5)
-    assert trigger_micros(risk, 1_001, 0) == 801, "800.8"
-    assert trigger_micros(risk, 1_001, 100_000) == 881, "880.88"
-    assert trigger_micros(risk, 1_001, 900_000) == 1_001
+    assert maintenance_trigger(risk, 1_001, 0) == 801, "800.8"
+    assert maintenance_trigger(risk, 1_001, 100_000) == 881, "880.88"
+    assert maintenance_trigger(risk, 1_001, 900_000) == 1_001
 
 
 def congested(seconds: int) -> CrisisWorld:
@@ -111,16 +111,16 @@ def congested(seconds: int) -> CrisisWorld:
     )
     world = leveraged(terms, ranges=RangeParameters(interval_ms=10**9))
     since = world.state.now.time_ms + 1_000 - seconds * 1_000
-    world.state.chain_delays.put(1, ChainDelay(final_block=1, since_ms=since))
+    world.state.chain_delays.put(1, ChainDelayRecord(final_block=1, since_ms=since))
     return world
 
 
 def test_a_late_chain_calls_earlier_and_gives_more_time() -> None:
     calm = congested(10)
-    assert not of_kind(calm.go(btc=734_000), DeadlineSet)
+    assert not of_kind(calm.go(btc=734_000), CallDeadlineSet)
     world = congested(100)
     result = world.go(btc=734_000)
-    (told,) = of_kind(result, DeadlineSet)
+    (told,) = of_kind(result, CallDeadlineSet)
     assert (told.delay_ms, told.congestion_steps) == (100_000, 2)
     assert told.maintenance <= told.equity < told.trigger
     assert told.trigger == -(-told.maintenance * 11 // 10)
@@ -130,7 +130,7 @@ def test_a_late_chain_calls_earlier_and_gives_more_time() -> None:
 def test_without_deadlines_no_delay_lifts_the_trigger() -> None:
     terms = CallTerms(congestion_step_ms=1_000, congestion_step_blocks=3, congestion_step_ppm=50_000)
     world = leveraged(terms, ranges=RangeParameters(interval_ms=10**9))
-    world.state.chain_delays.put(1, ChainDelay(final_block=1, since_ms=1))
+    world.state.chain_delays.put(1, ChainDelayRecord(final_block=1, since_ms=1))
     assert not of_kind(world.go(btc=734_000), Liquidated), "maintenance is covered"
     assert of_kind(world.go(btc=FALLEN), Liquidated)
 

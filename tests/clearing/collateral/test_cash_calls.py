@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from clearing.apply_block import apply_block
 from clearing.base.units import YEAR_MS
 from clearing.collateral.interest import interest_on
-from clearing.collateral.receipts import AuctionOpened, CashCalled, CashCallMet, CollateralSold, InterestAccrued
-from clearing.collateral.terms import CashCallTerms
-from clearing.gates import deficits
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.receipts import Liquidated
-from clearing.settling.receipts import Marked
+from clearing.schema.receipts.collateral import AuctionOpened, CashCalled, CashCallMet, CollateralSold, InterestAccrued
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.settlement import Marked
+from clearing.schema.terms.collateral import CashCallTerms
+from clearing.schema.transfers import TransferCode
 from clearing.state.export import export_state, import_state
-from clearing.transfers import TransferCode
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.withdrawals import deficit_reserve
 from tests.kit.clearing.owing import owing
 from tests.kit.clearing.vaults import CALL, HOUR, INTEREST, STETH_2, Vaults, genesis_with
 from tests.kit.clearing.world import (
@@ -69,7 +69,7 @@ def test_an_account_below_maintenance_has_no_time() -> None:
     world.ticks[ETH] = 15_000
     result = world.go()
     assert of_kind(result, Liquidated)[0].positions
-    assert margin_of(arrays_of(world.state), holdings_of(world.state, ALICE)).maintenance_ok
+    assert holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE)).maintenance_ok
 
 
 def lapsed(**terms: Any) -> Vaults:
@@ -124,11 +124,11 @@ def test_who_has_to_keep_money_pays_none_of_it_for_a_friends_collateral(monkeypa
     """More is paid for it than it counts for: what is assessed, or missing elsewhere, would go to the seller."""
     world = lapsed()
     world.go()
-    margin = margin_of(arrays_of(world.state), holdings_of(world.state, BOB))
+    margin = holdings_margin(current_arrays(world.state), current_holdings(world.state, BOB))
     free = margin.equity - margin.initial
-    monkeypatch.setattr(deficits, "bound_micros", lambda run, account: free if account == BOB else 0)
+    monkeypatch.setattr(deficit_reserve, "committed_micros", lambda run, account: free if account == BOB else 0)
     assert codes(world.go(world.bid(BOB, ALICE, WETH_1, 1_000, 10**6))) == [203]
-    monkeypatch.setattr(deficits, "bound_micros", lambda run, account: free - DOLLAR)
+    monkeypatch.setattr(deficit_reserve, "committed_micros", lambda run, account: free - DOLLAR)
     assert codes(world.go(world.bid(BOB, ALICE, WETH_1, 1_000, 10**6))) == []
 
 
@@ -210,11 +210,13 @@ def test_whatever_is_bid_money_is_conserved_and_no_sale_lowers_the_sellers_equit
                 world.go(after_ms=much)
         elif kind == "bid":
             state = world.state
-            equity = margin_of(arrays_of(state), holdings_of(state, ALICE)).equity
+            equity = holdings_margin(current_arrays(state), current_holdings(state, ALICE)).equity
             result = world.go(world.bid(what, ALICE, WETH_1, much, 10**6))
             # A halted feed may reopen in the block of the bid: what the mark takes is not the sale's doing.
             if of_kind(result, CollateralSold) and not of_kind(result, Liquidated) and not of_kind(result, Marked):
-                assert margin_of(arrays_of(world.state), holdings_of(world.state, ALICE)).equity >= equity - sum(
+                assert holdings_margin(
+                    current_arrays(world.state), current_holdings(world.state, ALICE)
+                ).equity >= equity - sum(
                     each.amount
                     for each in result.transfers
                     if each.debit == ALICE and each.code is TransferCode.INTEREST

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearing.collateral.receipts import ClaimsSwapped, SkewFeePaid
-from clearing.collateral.skew import movement_fee, potential
-from clearing.collateral.terms import SkewTerms
-from clearing.ledger import FEE_POT_ACCOUNT, SUSPENSE_ACCOUNT, held
-from clearing.receipts import CashTransferred, Refused, WithdrawalReleased
+from clearing.collateral.skew import inventory_fee, skew_potential
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.receipts.accounts import CashTransferred
+from clearing.schema.receipts.collateral import ClaimsSwapped, SkewFeePaid
+from clearing.schema.receipts.withdrawals import WithdrawalReleased
+from clearing.schema.terms.collateral import SkewTerms
+from clearing.state.ledger import FEE_POT_ACCOUNT, SUSPENSE_ACCOUNT, inventory_units
 from tests.kit.clearing.vaults import SKEW, STETH_2, Vaults, genesis_with, opened
 from tests.kit.clearing.world import (
     ALICE,
@@ -52,16 +54,16 @@ def test_within_the_band_it_is_free_and_beyond_it_costs() -> None:
 def test_a_worked_fee() -> None:
     # Two tokens of equal weight, 200,000 each; 21,000 leave the first: skew 10,500 each, 9,500 beyond the band.
     # P = 2 x 0.1 x 9,500^2 / (2 x 50,000) = 180.50.
-    fee = movement_fee([200_000 * DOLLAR, 200_000 * DOLLAR], [1, 1], SKEW, 0, -21_000 * DOLLAR)
+    fee = inventory_fee([200_000 * DOLLAR, 200_000 * DOLLAR], [1, 1], SKEW, 0, -21_000 * DOLLAR)
     assert fee == 180_500_000
-    back = movement_fee([179_000 * DOLLAR, 200_000 * DOLLAR], [1, 1], SKEW, 0, 21_000 * DOLLAR)
+    back = inventory_fee([179_000 * DOLLAR, 200_000 * DOLLAR], [1, 1], SKEW, 0, 21_000 * DOLLAR)
     assert back == -180_500_000
 
 
 def test_beyond_its_depth_the_slope_stays_at_the_rate() -> None:
     step = 1_000 * DOLLAR
     far = [10**12, 0]
-    fees = [movement_fee([far[0] + n * step, 0], [1, 1], SKEW, 0, step) for n in range(3)]
+    fees = [inventory_fee([far[0] + n * step, 0], [1, 1], SKEW, 0, step) for n in range(3)]
     # Half of the step is added to the skew of each of both tokens: 0.1 of it in all.
     assert fees == [step // 10] * 3
 
@@ -83,9 +85,9 @@ def test_who_restores_the_balance_is_paid_out_of_the_pot_and_never_more_than_it_
 def test_a_withdrawal_reserves_the_chains_inventory_and_needs_the_fee_too() -> None:
     world = opened(genesis_with(skew=SKEW))
     asset = world.state.terms.assets[USDC_1]
-    before = held(world.state, asset)
+    before = inventory_units(world.state, asset)
     world.go(world.withdrawal(ALICE, USDC_1, 10_000 * DOLLAR))
-    assert held(world.state, asset) == before - 10_000 * DOLLAR
+    assert inventory_units(world.state, asset) == before - 10_000 * DOLLAR
     result = world.go(world.withdrawal(BOB, USDC_1, world.cash(BOB)))
     assert codes(result) == [218], "the whole balance leaves nothing for the fee"
 
@@ -141,9 +143,9 @@ def test_the_potential_is_convex_and_zero_in_balance(inventory: list[int], terms
     weights = data.draw(st.lists(st.integers(1, 5), min_size=len(inventory), max_size=len(inventory)))
     other = data.draw(st.lists(st.integers(0, 10**13), min_size=len(inventory), max_size=len(inventory)))
     middle = [one + two for one, two in zip(inventory, other, strict=True)]
-    doubled = [potential([2 * each for each in side], weights, terms) for side in (inventory, other)]
-    assert 2 * potential(middle, weights, terms) <= sum(doubled)
-    assert potential([weight * 10**9 for weight in weights], weights, terms) == 0
+    doubled = [skew_potential([2 * each for each in side], weights, terms) for side in (inventory, other)]
+    assert 2 * skew_potential(middle, weights, terms) <= sum(doubled)
+    assert skew_potential([weight * 10**9 for weight in weights], weights, terms) == 0
 
 
 @given(SIZES, TERMS, st.lists(st.tuples(st.integers(0, 3), st.integers(-(10**12), 10**12)), max_size=8))
@@ -153,7 +155,7 @@ def test_no_way_round_through_the_chains_gains(
     weights, now, paid = [1] * len(inventory), list(inventory), 0
     moves = [(at % len(inventory), change) for at, change in steps]
     for at, change in [*moves, *((at, -change) for at, change in reversed(moves))]:
-        fee = movement_fee(now, weights, terms, at, change)
+        fee = inventory_fee(now, weights, terms, at, change)
         assert abs(fee) <= abs(change) // 2 + 1, "a movement costs less than half of itself"
         paid += fee
         now[at] += change
@@ -192,23 +194,23 @@ def test_one_members_round_trip_never_profits(steps: list[tuple[bool, int]]) -> 
     """Alice pays in and takes out alone, and in the end brings both chains back to where they were."""
     world: Vaults = opened(genesis_with(skew=SKEW))
     assets = {asset: world.state.terms.assets[asset] for asset in (USDC_1, USDC_2)}
-    before = {asset: held(world.state, each) for asset, each in assets.items()}
+    before = {asset: inventory_units(world.state, each) for asset, each in assets.items()}
     wealth = world.cash(ALICE)
     for first, dollars in steps:
         asset = USDC_1 if first else USDC_2
         world.pay_in(ALICE, asset, dollars * DOLLAR)
         world.go(world.withdrawal(ALICE, USDC_2 if first else USDC_1, dollars * DOLLAR))
     for asset, each in assets.items():
-        change = before[asset] - held(world.state, each)
+        change = before[asset] - inventory_units(world.state, each)
         if change > 0:
             world.pay_in(ALICE, asset, change)
     for asset, each in assets.items():
-        change = before[asset] - held(world.state, each)
+        change = before[asset] - inventory_units(world.state, each)
         if change < 0:
             result = world.go(world.withdrawal(ALICE, asset, -change))
             if codes(result):
                 return  # fees took what the last step needs: no profit either
-    assert {asset: held(world.state, each) for asset, each in assets.items()} == before
+    assert {asset: inventory_units(world.state, each) for asset, each in assets.items()} == before
     assert world.cash(ALICE) <= wealth
 
 

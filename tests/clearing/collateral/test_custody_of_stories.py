@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from clearing.base.codec import u256
-from clearing.collateral.listing import asset_now, assets_now
-from clearing.collateral.receipts import CashLeftGroup
-from clearing.custody import custody_terms
-from clearing.exits.close_out import close_out
-from clearing.facts import CustodySeen
-from clearing.ledger import SUSPENSE_ACCOUNT, held
-from clearing.receipts import DepositCredited, DepositStray, WithdrawalReleased
-from clearing.state.records import Custody
+from clearing.collateral.cash_tokens import current_asset, current_assets
+from clearing.deposits.custody import custody_terms
+from clearing.epochs.exit_close_out import close_out
+from clearing.schema.facts import CustodySeen
+from clearing.schema.receipts.collateral import CashLeftGroup, DepositCredited, DepositStray
+from clearing.schema.receipts.withdrawals import WithdrawalReleased
+from clearing.schema.records.collateral import CustodyRecord
+from clearing.state.ledger import SUSPENSE_ACCOUNT, inventory_units
 from clearing.state.state import State
 from tests.kit.clearing.collateral_stories import COMPLETE, story_of
 from tests.kit.clearing.vaults import Vaults
@@ -79,7 +79,7 @@ def test_custody_terms_are_what_receipts_add_up_to(seed: int) -> None:
     for asset in state.terms.assets.values():
         counters = (count.taken[asset.id] + LATER, count.released[asset.id] // 2, count.taken[asset.id] + LATER)
         place = (asset.chain_id, asset.vault, asset.token, 10**6, bytes(32))
-        state.custody.put(asset.id, Custody(CustodySeen(*place, *map(u256, counters))))
+        state.custody.put(asset.id, CustodyRecord(CustodySeen(*place, *map(u256, counters))))
     terms = {(term.chain_id, term.token): term for term in custody_terms(state) or ()}
     for asset in state.terms.assets.values():
         term = terms[asset.chain_id, asset.token]
@@ -87,7 +87,7 @@ def test_custody_terms_are_what_receipts_add_up_to(seed: int) -> None:
         assert told == (count.owed[asset.id], count.strays[asset.id], count.dust[asset.id], LATER)
         assert number(term.released) == count.released[asset.id] - count.released[asset.id] // 2
         assert term.accounted == term.owed
-        assert asset_now(state, asset).base_units == term.unit == count.unit(asset.id)
+        assert current_asset(state, asset).base_units == term.unit == count.unit(asset.id)
     check_exits(state, count)
 
 
@@ -97,5 +97,5 @@ def check_exits(state: State, count: Count) -> None:
     for payout in close_out(state):
         assert payout.amount > 0
         promised[payout.asset] += payout.amount
-    for asset in assets_now(state):
-        assert promised[asset.id] <= held(state, asset) * asset.base_units == count.owed[asset.id]
+    for asset in current_assets(state):
+        assert promised[asset.id] <= inventory_units(state, asset) * asset.base_units == count.owed[asset.id]

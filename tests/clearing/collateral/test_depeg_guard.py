@@ -7,17 +7,21 @@ from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
 from clearing.base.errors import LocalFault
-from clearing.collateral.depeg import shares_of
-from clearing.collateral.listing import has_left
-from clearing.collateral.receipts import CashLeftGroup, ClaimConverted, GuardChanged, SoftCreditLent
-from clearing.collateral.terms import DepegTerms
-from clearing.custody import custody_terms
-from clearing.epoch import take_snapshot
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.ledger import held
-from clearing.receipts import DepositCredited
+from clearing.collateral.cash_tokens import conversion_shares, has_left_cash_group
+from clearing.deposits.custody import custody_terms
+from clearing.epochs.snapshot import take_snapshot
+from clearing.schema.receipts.collateral import (
+    CashLeftGroup,
+    ClaimConverted,
+    DepegGuardChanged,
+    DepositCredited,
+    SoftCreditLent,
+)
+from clearing.schema.terms.collateral import DepegTerms
+from clearing.schema.transfers import TransferCode
 from clearing.state.export import export_state, import_state
-from clearing.transfers import TransferCode
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import inventory_units
 from tests.kit.clearing.fuzz import check_provable
 from tests.kit.clearing.guarded import ONLY_FIRST, counted, guarded, leave
 from tests.kit.clearing.vaults import CALL, DEPEG, PAR, SOFT, USDC_FEED, Vaults, genesis_with, opened
@@ -48,8 +52,8 @@ def test_a_price_exactly_at_the_band_is_fine_and_one_tick_beyond_is_not() -> Non
         world.go()
         guard = world.state.guards.get(USDC_1)
         assert (guard.out_blocks if guard else 0) == out
-    assert [each.out_blocks for result in world.results for each in of_kind(result, GuardChanged)] == [1, 0]
-    assert not has_left(world.state, USDC_1)
+    assert [each.out_blocks for result in world.results for each in of_kind(result, DepegGuardChanged)] == [1, 0]
+    assert not has_left_cash_group(world.state, USDC_1)
 
 
 def test_beyond_the_band_nothing_is_withdrawn_and_its_deposits_wait() -> None:
@@ -75,7 +79,7 @@ def test_a_stale_feed_neither_accuses_nor_clears() -> None:
     world.go()
     for _ in range(7):
         world.go(unpriced=(USDC_FEED,), after_ms=6_000)
-    assert has_left(world.state, USDC_1), "silence after a bad price does not save it"
+    assert has_left_cash_group(world.state, USDC_1), "silence after a bad price does not save it"
 
 
 def test_a_jump_that_halts_the_feed_counts_against_the_token() -> None:
@@ -83,13 +87,13 @@ def test_a_jump_that_halts_the_feed_counts_against_the_token() -> None:
     world.ticks[USDC_FEED] = 500_000
     for _ in range(3):
         world.go()
-    assert has_left(world.state, USDC_1)
+    assert has_left_cash_group(world.state, USDC_1)
 
 
 def test_leaving_takes_from_each_positive_claim_its_share_and_the_residue_from_the_house() -> None:
     world = guarded()
     claims = {account: world.cash(account) for account in EVERYBODY}
-    inventory, group = held(world.state, world.genesis.assets[0]), sum(claims.values())
+    inventory, group = inventory_units(world.state, world.genesis.assets[0]), sum(claims.values())
     result = leave(world)
     (left,) = of_kind(result, CashLeftGroup)
     assert (left.inventory_micros, left.positive_claims_micros) == (inventory, group)
@@ -99,22 +103,22 @@ def test_leaving_takes_from_each_positive_claim_its_share_and_the_residue_from_t
         share = claims[account] * (units * 10_000) // group // 10_000
         assert world.tokens(account, USDC_1) == share
         assert world.cash(account) == claims[account] - share * 10_000
-    assert sum(world.cash(account) for account in EVERYBODY) == held(world.state, world.genesis.assets[1])
-    assert held(world.state, world.genesis.assets[0]) == 0
+    assert sum(world.cash(account) for account in EVERYBODY) == inventory_units(world.state, world.genesis.assets[1])
+    assert inventory_units(world.state, world.genesis.assets[0]) == 0
     moved = [each for each in result.transfers if each.code is TransferCode.CASH_LEFT_GROUP]
     assert sum(each.amount for each in moved) == inventory
     told = {each.account: each for each in of_kind(result, ClaimConverted)}
     assert told[ALICE].units * 10_000 == told[ALICE].given_micros
     # Worth 0.90 less the 10 % that genesis takes of it.
-    arrays = arrays_of(world.state)
+    arrays = current_arrays(world.state)
     at = [token.id for token in arrays.assets].index(USDC_1)
     assert int(arrays.token_values[at]) == 10_000 * 90 * 90 // 10_000
 
 
 def test_the_rule_of_shares() -> None:
-    assert shares_of([60, 30, 10, -20], 50) == [30, 15, 5, 0]
-    assert shares_of([1, 1, 1], 2) == [0, 0, 0]
-    assert shares_of([-5, 0], 0) == [0, 0]
+    assert conversion_shares([60, 30, 10, -20], 50) == [30, 15, 5, 0]
+    assert conversion_shares([1, 1, 1], 2) == [0, 0, 0]
+    assert conversion_shares([-5, 0], 0) == [0, 0]
 
 
 def test_debts_stay() -> None:
@@ -128,9 +132,9 @@ def test_debts_stay() -> None:
     assert world.cash(ALICE) == -300 * DOLLAR
     assert world.tokens(ALICE, USDC_1) == 0
     (left,) = of_kind(result, CashLeftGroup)
-    assert left.positive_claims_micros == left.inventory_micros + held(world.state, world.genesis.assets[1]) + 300 * (
-        DOLLAR
-    )
+    assert left.positive_claims_micros == left.inventory_micros + inventory_units(
+        world.state, world.genesis.assets[1]
+    ) + 300 * (DOLLAR)
 
 
 def test_afterwards_it_is_collateral_deposits_and_withdrawals_alike() -> None:
@@ -150,11 +154,11 @@ def test_a_halted_chain_makes_its_token_leave() -> None:
     world = guarded()
     for _ in range(19):
         world.go(silent=(1,))
-    assert not has_left(world.state, USDC_1)
+    assert not has_left_cash_group(world.state, USDC_1)
     for _ in range(2):
         world.go(silent=(1,))
-    assert has_left(world.state, USDC_1)
-    assert not has_left(world.state, USDC_2)
+    assert has_left_cash_group(world.state, USDC_1)
+    assert not has_left_cash_group(world.state, USDC_2)
 
 
 def test_reserves_are_proven_before_and_after_with_withdrawals_under_way() -> None:
@@ -187,7 +191,7 @@ def test_accounts_are_margined_again_when_a_token_leaves() -> None:
     world.ticks[USDC_FEED] = 200_000
     for _ in range(12):
         world.go()
-    margin = margin_of(arrays_of(world.state), holdings_of(world.state, ALICE))
+    margin = holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE))
     assert margin.maintenance_ok
 
 
@@ -202,7 +206,7 @@ def test_whatever_is_held_every_token_and_every_claim_is_conserved(paid_in: list
     world.go(facts=(*facts, world.deposit_fact(BOB, USDC_2, other)))
     world.go(world.withdrawal(ALICE, USDC_1, out))
     claims = {account: world.cash(account) for account in EVERYBODY}
-    inventory = held(world.state, genesis.assets[0])
+    inventory = inventory_units(world.state, genesis.assets[0])
     copy = import_state(world.genesis, SALT, export_state(world.state))
     leave(world)
     for block in world.blocks[-DEPEG.blocks :]:

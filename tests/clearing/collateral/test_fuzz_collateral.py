@@ -37,7 +37,7 @@ def test_stories_reach_every_rule() -> None:
         "CashCalled",
         "AuctionOpened",
         "ClaimsSwapped",
-        "GuardChanged",
+        "DepegGuardChanged",
     } <= TOLD
 
 

@@ -6,15 +6,16 @@ from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
 from clearing.base.errors import LocalFault
-from clearing.collateral.haircut_parts import outage_part, summed
-from clearing.collateral.haircuts import effective_assets
-from clearing.collateral.receipts import HaircutChanged
-from clearing.collateral.terms import HaircutTerms
-from clearing.extension import PriceReport, VoteExtension
-from clearing.facts import ChainHeartbeat
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.receipts import Liquidated, MarginCalled
+from clearing.collateral.haircuts import outage_component, total_haircut
+from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
+from clearing.schema.facts import ChainHeartbeat
+from clearing.schema.receipts.collateral import HaircutChanged
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.margin_calls import MarginCalled
+from clearing.schema.terms.collateral import HaircutTerms
+from clearing.state.effective_parameters import effective_assets
 from clearing.state.export import export_state, import_state
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.vaults import HAIRCUT, RATE_FEED, STETH_2, Vaults, genesis_with, opened
 from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, ETH, POWERS, SALT, WETH_1, of_kind
 
@@ -37,7 +38,7 @@ def test_the_haircut_is_base_and_parts_rounded_up_to_the_step() -> None:
     changed = [receipt for result in world.results for receipt in of_kind(result, HaircutChanged)]
     parts = (("base", 100_000), ("volatility", 50_000), ("liquidity", 5_000), ("finality", 2_500))
     assert [(each.previous_ppm, each.haircut_ppm, each.parts) for each in changed][-1][1:] == (157_500, parts)
-    token = arrays_of(world.state).token_values.tolist()
+    token = current_arrays(world.state).token_values.tolist()
     assert token[0] == 20_000 * 10_000 * (1_000_000 - 157_500) // 10**12
 
 
@@ -68,7 +69,7 @@ def test_a_silent_chain_raises_its_tokens_haircut_step_by_step_up_to_all_of_it()
     assert seen == sorted(seen)
     assert seen[0] == 157_500
     assert seen[-1] == 1_000_000
-    assert arrays_of(world.state).token_values.tolist()[0] == 0
+    assert current_arrays(world.state).token_values.tolist()[0] == 0
     assert haircut_of(world, STETH_2) == 100_000, "the other chain is alive"
     world.go()
     world.go()
@@ -88,7 +89,7 @@ def test_an_outage_of_our_own_is_none_of_the_chains() -> None:
 
 def test_an_outage_of_one_step_counts_from_the_first_millisecond_beyond() -> None:
     token = genesis_with(haircut=HAIRCUT).assets[2]
-    assert [outage_part(token, silence) for silence in (10_000, 10_001, 15_000, 15_001)] == [
+    assert [outage_component(token, silence) for silence in (10_000, 10_001, 15_000, 15_001)] == [
         0,
         200_000,
         200_000,
@@ -106,7 +107,7 @@ def test_accounts_are_margined_again_when_their_chain_falls_silent() -> None:
     taken = [each for result in results for each in of_kind(result, Liquidated)]
     assert {each.account for each in called} >= {ALICE}
     assert {each.account for each in taken} >= {ALICE}
-    left = margin_of(arrays_of(world.state), holdings_of(world.state, ALICE))
+    left = holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE))
     assert left.maintenance_ok
 
 
@@ -116,10 +117,10 @@ def test_a_yield_bearing_token_is_worth_shares_times_rate_less_both_haircuts() -
     assert steth.rate_ticks == 1_100_000
     # 200.00 x 1.1 x 0.9 x 0.98 a token; a millionth of it a unit.
     assert steth.unit_value(20_000) == 200 * 110 * 90 * 98 // (100 * 100 * 100)
-    before = margin_of(arrays_of(world.state), holdings_of(world.state, CAROL)).equity
+    before = holdings_margin(current_arrays(world.state), current_holdings(world.state, CAROL)).equity
     world.ticks[RATE_FEED] = 1_210_000
     world.go()
-    after = margin_of(arrays_of(world.state), holdings_of(world.state, CAROL)).equity
+    after = holdings_margin(current_arrays(world.state), current_holdings(world.state, CAROL)).equity
     whole = 20_000_000
     assert after - before == whole * (213 - 194)
 
@@ -135,7 +136,7 @@ def test_a_rate_without_a_price_makes_the_token_worth_nothing() -> None:
 @given(st.lists(st.integers(0, 2_000_000), max_size=6), st.integers(1, 1_000_000))
 def test_a_haircut_is_never_above_all_nor_below_its_parts(parts: list[int], step: int) -> None:
     named = tuple((str(at), part) for at, part in enumerate(parts))
-    whole = summed(named, step)
+    whole = total_haircut(named, step)
     assert whole <= 1_000_000
     assert whole == 1_000_000 or (whole >= sum(parts) and whole % step == 0)
 
@@ -144,7 +145,7 @@ def test_a_haircut_is_never_above_all_nor_below_its_parts(parts: list[int], step
 def test_longer_silence_never_lowers_a_haircut(one: int, other: int) -> None:
     token = genesis_with(haircut=HAIRCUT).assets[2]
     low, high = sorted((one, other))
-    assert outage_part(token, low) <= outage_part(token, high) <= 1_000_000
+    assert outage_component(token, low) <= outage_component(token, high) <= 1_000_000
 
 
 @given(st.lists(st.sampled_from(((), (1,), (2,), (1, 2))), min_size=1, max_size=12), st.integers(10_000, 40_000))

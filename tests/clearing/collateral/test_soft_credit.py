@@ -8,15 +8,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
-from clearing.codes import ClearingCode as C
-from clearing.collateral.receipts import RestrictionLifted, SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
-from clearing.collateral.soft_credit import lent
-from clearing.collateral.terms import SoftCreditTerms, check_soft_credit
-from clearing.facts import ChainHeartbeat
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.receipts import DepositStray, Liquidated
+from clearing.schema.codes import ClearingCode as C
+from clearing.schema.facts import ChainHeartbeat
+from clearing.schema.receipts.collateral import (
+    DepositStray,
+    RestrictionLifted,
+    SoftCreditLent,
+    SoftCreditRecalled,
+    SoftCreditRepaid,
+)
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.terms.collateral import SoftCreditTerms, check_soft_credit
+from clearing.schema.transfers import TransferCode
 from clearing.state.export import export_state, import_state
-from clearing.transfers import TransferCode
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import soft_credit_of
 from tests.kit.clearing.lending import lending
 from tests.kit.clearing.vaults import SOFT, Vaults, genesis_with, opened
 from tests.kit.clearing.world import (
@@ -62,12 +68,12 @@ def test_lent_on_sight_and_repaid_at_finality() -> None:
     (loan,) = of_kind(result, SoftCreditLent)
     assert loan.micros == loan.value_micros == 8_000 * DOLLAR, "80 % of it"
     assert (world.cash(HOUSE), world.cash(ALICE)) == (house - 8_000 * DOLLAR, own + 8_000 * DOLLAR)
-    assert lent(world.state, ALICE, USD) == lent(world.state, HOUSE, USD) == 8_000 * DOLLAR
+    assert soft_credit_of(world.state, ALICE, USD) == soft_credit_of(world.state, HOUSE, USD) == 8_000 * DOLLAR
     assert not of_kind(world.go(facts=(seen,)), SoftCreditLent), "once"
     result = world.go(facts=(final,))
     assert of_kind(result, SoftCreditRepaid)[0].micros == 8_000 * DOLLAR
     assert (world.cash(HOUSE), world.cash(ALICE)) == (house, own + 10_000 * DOLLAR)
-    assert lent(world.state, HOUSE, USD) == 0
+    assert soft_credit_of(world.state, HOUSE, USD) == 0
     assert not list(world.state.soft_credits.ordered())
 
 
@@ -77,9 +83,9 @@ def test_two_thirds_of_the_power_are_not_enough() -> None:
     world.block(facts=(seen,), attesting=2)
     other = msgspec.structs.replace(seen, block_hash=b"\x77" * 32)
     world.block(facts=(other,), attesting=2)
-    assert lent(world.state, ALICE, USD) == 0
+    assert soft_credit_of(world.state, ALICE, USD) == 0
     world.block(facts=(seen,), attesting=3)
-    assert lent(world.state, ALICE, USD) == 8_000 * DOLLAR
+    assert soft_credit_of(world.state, ALICE, USD) == 8_000 * DOLLAR
 
 
 def test_a_collateral_token_is_lent_on_after_its_haircut() -> None:
@@ -88,20 +94,20 @@ def test_a_collateral_token_is_lent_on_after_its_haircut() -> None:
     result = world.go(facts=(seen,))
     assert of_kind(result, SoftCreditLent)[0].micros == 10_000_000 * 180 * 8 // 10
     world.go(facts=(final,))
-    assert (world.tokens(CAROL, WETH_1), lent(world.state, CAROL, USD)) == (10_000_000, 0)
+    assert (world.tokens(CAROL, WETH_1), soft_credit_of(world.state, CAROL, USD)) == (10_000_000, 0)
 
 
 def test_every_limit_holds() -> None:
     # The house has 20,000, of which half may be out; an account may owe 20,000, here 6,000.
     world = lending(soft=msgspec.structs.replace(SOFT, account_micros_max=6_000 * DOLLAR))
     for account, wanted in ((ALICE, 6_000), (ALICE, 0), (BOB, 4_000), (CAROL, 0)):
-        before = lent(world.state, account, USD)
+        before = soft_credit_of(world.state, account, USD)
         seen, _ = world.sighted(account, USDC_1, 10_000 * DOLLAR)
         world.go(facts=(seen,))
-        assert lent(world.state, account, USD) - before == wanted * DOLLAR
-    assert lent(world.state, HOUSE, USD) == 10_000 * DOLLAR
+        assert soft_credit_of(world.state, account, USD) - before == wanted * DOLLAR
+    assert soft_credit_of(world.state, HOUSE, USD) == 10_000 * DOLLAR
     world.go(facts=(world.sighted(HOUSE, USDC_1, DOLLAR)[0], world.sighted(999, USDC_1, DOLLAR)[0]))
-    assert lent(world.state, HOUSE, USD) == 10_000 * DOLLAR
+    assert soft_credit_of(world.state, HOUSE, USD) == 10_000 * DOLLAR
 
 
 def test_nothing_of_a_loan_leaves_the_account() -> None:
@@ -193,7 +199,7 @@ def test_another_deposit_in_its_place_calls_the_loan_back() -> None:
     world.go(facts=(seen,))
     result = world.go(facts=(msgspec.structs.replace(final, account=BOB),))
     assert of_kind(result, SoftCreditRecalled)[0].account == ALICE
-    assert lent(world.state, HOUSE, USD) == 0
+    assert soft_credit_of(world.state, HOUSE, USD) == 0
     assert world.cash(BOB) == 30_000 * DOLLAR
 
 
@@ -206,7 +212,7 @@ def test_a_deposit_that_is_being_attested_is_not_called_back() -> None:
     result = world.block(facts=(final, beat), attesting=2)
     result = world.block(facts=(beat,))
     assert not of_kind(result, SoftCreditRecalled), "half of the power says that it is final"
-    assert lent(world.state, ALICE, USD) == 8_000 * DOLLAR
+    assert soft_credit_of(world.state, ALICE, USD) == 8_000 * DOLLAR
     assert of_kind(world.go(facts=(final,)), SoftCreditRepaid)
 
 
@@ -249,12 +255,12 @@ def test_whatever_chains_do_only_the_house_can_lose_and_replicas_agree(steps: li
             world.go()
         elif kind == "take":
             world.go(world.withdrawal(what, USDC_1, dollars * DOLLAR))
-        loans = {account: lent(world.state, account, USD) for account in EVERYBODY}
+        loans = {account: soft_credit_of(world.state, account, USD) for account in EVERYBODY}
         assert loans[HOUSE] == sum(loans[each] for each in EVERYBODY[1:]) <= 20_000 * DOLLAR
         open_credits = [credit for _, credit in world.state.soft_credits.ordered()]
         assert loans[HOUSE] == sum(credit.micros for credit in open_credits)
         for account in EVERYBODY[1:]:
-            assert margin_of(arrays_of(world.state), holdings_of(world.state, account)).maintenance_ok
+            assert holdings_margin(current_arrays(world.state), current_holdings(world.state, account)).maintenance_ok
     for block in world.blocks[start:]:
         copy = apply_block(copy, block)[0].absorb()
     assert roots(copy) == roots(world.state)
@@ -298,7 +304,7 @@ def penniless() -> Vaults:
         assert codes(world.go(world.withdrawal(ALICE, asset, units))) == []
     seen, _ = world.sighted(ALICE, USDC_1, 20_000 * DOLLAR)
     world.go(facts=(seen,))
-    assert world.cash(ALICE) == lent(world.state, ALICE, USD) == 10_000 * DOLLAR
+    assert world.cash(ALICE) == soft_credit_of(world.state, ALICE, USD) == 10_000 * DOLLAR
     return world
 
 
@@ -315,7 +321,7 @@ def test_soft_credit_does_not_leave_in_the_prices_of_trades() -> None:
     refused = codes(world.go(*trips))
     assert set(refused) == {C.SOFT_CREDIT_IS_LENT}
     assert 0 < world.cash(BOB) - bob <= 1_000 * DOLLAR
-    assert lent(world.state, ALICE, USD) - world.cash(ALICE) <= 1_000 * DOLLAR
+    assert soft_credit_of(world.state, ALICE, USD) - world.cash(ALICE) <= 1_000 * DOLLAR
     left = world.lots(ALICE, BTC_PERP)
     assert codes(world.go(world.trade(BOB, ALICE, BTC_PERP, left, mark))) == [], "at the mark it costs nothing"
 

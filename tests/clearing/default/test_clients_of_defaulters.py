@@ -2,10 +2,10 @@
 
 import pytest
 
-from clearing.codes import ClearingCode
 from clearing.default import membership
-from clearing.default.receipts import ClientClosedOut, ClientRescued, DefaultDeclared, DefaultEnded, DeficitCured
-from clearing.default.records import MemberStatus
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.default import ClientClosedOut, ClientRescued, DefaultDeclared, DefaultEnded, DeficitCured
+from clearing.schema.records.default import MemberStatus
 from tests.kit.clearing.defaults import (
     CLIENT_SECRET,
     DAVE,
@@ -15,18 +15,8 @@ from tests.kit.clearing.defaults import (
     TERMS,
     DefaultWorld,
 )
-from tests.kit.clearing.world import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    HOUSE,
-    codes,
-    of_kind,
-    secret,
-)
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, codes, of_kind
 
 
 def with_clients(ticks: int = 500_000) -> DefaultWorld:

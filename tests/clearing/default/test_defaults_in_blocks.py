@@ -3,25 +3,25 @@
 import msgspec
 import pytest
 
-from clearing.codes import ClearingCode
-from clearing.default.receipts import (
+from clearing.context.unresolved_losses import resolution_deadline, unresolved_micros
+from clearing.default_fund.contributions import contribution_micros
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.default import (
     AssessmentsCalled,
     AssessmentTaken,
     BiddersRanked,
     DefaultDeclared,
     DefaultEnded,
     Deleveraged,
-    LossShared,
+    HouseTakeover,
+    LossAllocated,
+    MemberStatusChanged,
     PortfolioSold,
-    StatusChanged,
-    TakenByHouse,
+    WaterfallLayer,
 )
-from clearing.default.records import DefaultReason, MemberStatus, Phase
-from clearing.default.unresolved import deadline_height, unresolved_micros
-from clearing.default.waterfall import Layer
-from clearing.fund.receipts import FundCalled
-from clearing.fund.use import contribution
-from clearing.receipts import Liquidated
+from clearing.schema.receipts.default_fund import FundCalled
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.records.default import DefaultPhase, DefaultReason, MemberStatus
 from tests.kit.clearing.defaults import DAVE, NO_FUND, NOTHING, TERMS, DefaultWorld
 from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1, codes, of_kind
 
@@ -56,14 +56,14 @@ def test_an_insolvent_member_is_declared_in_default_and_keeps_its_portfolio_for_
     assert world.lots(ALICE, BTC_PERP) == LOTS
     assert world.status(1) is MemberStatus.DEFAULTING
     assert unresolved_micros(world.state) == 16_000 * DOLLAR
-    assert deadline_height(world.state) == declared.deadline_height
+    assert resolution_deadline(world.state) == declared.deadline_height
     assert not of_kind(world.block(), Liquidated), "it is default's business now"
 
 
 def test_a_default_goes_from_auction_through_all_layers_to_its_end() -> None:
     world = with_fund()
     before, alice = world.everything(), world.cash(ALICE)
-    parts = {member: contribution(world.state, member) for member in (1, 2, 3, 4)}
+    parts = {member: contribution_micros(world.state, member) for member in (1, 2, 3, 4)}
     world.fall(500_000)
     ask = 10 * DOLLAR
     taken = world.block(world.bid(DAVE, 1, 60, ask), world.bid(CAROL, 1, 20, ask + 1))
@@ -76,19 +76,19 @@ def test_a_default_goes_from_auction_through_all_layers_to_its_end() -> None:
     assert world.lots(DAVE, BTC_PERP) == LOTS * 60 // 100
     (ranked,) = [each for result in results for each in of_kind(result, BiddersRanked)]
     assert {member: rank for member, _, _, _, rank in ranked.members}[2] == 0, "Bob did not bid"
-    shared = [each for result in results for each in of_kind(result, LossShared)]
+    shared = [each for result in results for each in of_kind(result, LossAllocated)]
     loss = LOTS * 390_000 * 10 - alice + 60 * ask + 20 * (ask + 1)
     assert shared[0].loss == loss
     layers = {step.layer: step.borne for step in shared[0].steps}
-    assert layers[Layer.OWN_CONTRIBUTION] == min(parts[1], loss)
+    assert layers[WaterfallLayer.OWN_CONTRIBUTION] == min(parts[1], loss)
     (ended,) = [each for result in results for each in of_kind(result, DefaultEnded)]
     assert sum(micros for _, micros in ended.by_layer) + ended.house == loss
     assert world.cash(ALICE) == 0
     assert world.lots(ALICE, BTC_PERP) == 0
     assert world.status(1) is MemberStatus.DEFAULTED
-    assert world.default().phase is Phase.ENDED
-    assert unresolved_micros(world.state) == deadline_height(world.state) == 0
-    changes = [each.after for result in results for each in of_kind(result, StatusChanged)]
+    assert world.default().phase is DefaultPhase.ENDED
+    assert unresolved_micros(world.state) == resolution_deadline(world.state) == 0
+    changes = [each.after for result in results for each in of_kind(result, MemberStatusChanged)]
     assert changes == [MemberStatus.DEFAULTED]
 
 
@@ -97,7 +97,7 @@ def test_what_nobody_bid_for_is_the_houses_where_its_capital_carries_it() -> Non
     world.bring(house=200_000)
     broken(world)
     results = world.until_ended()
-    (taken,) = [each for result in results for each in of_kind(result, TakenByHouse)]
+    (taken,) = [each for result in results for each in of_kind(result, HouseTakeover)]
     assert [(each.instrument, each.lots) for each in taken.positions] == [(BTC_PERP, LOTS)]
     assert world.lots(HOUSE, BTC_PERP) == LOTS
 
@@ -125,7 +125,7 @@ def test_gains_bear_what_nothing_else_does_and_nobody_goes_below_initial_margin(
     result = world.fall(500_000)
     (ended,) = of_kind(result, DefaultEnded)
     assert ended.loss == 16_000 * DOLLAR
-    assert ended.by_layer == ((int(Layer.GAINS), 16_000 * DOLLAR),)
+    assert ended.by_layer == ((int(WaterfallLayer.GAINS), 16_000 * DOLLAR),)
     cut = {each: before[each] + gained[each] - world.cash(each) for each in gained}
     assert cut == {BOB: 8_000 * DOLLAR, CAROL: 4_000 * DOLLAR, DAVE: 4_000 * DOLLAR}
     assert ended.house == 0
@@ -140,7 +140,7 @@ def test_gains_count_since_the_member_was_last_fully_margined_also_of_positions_
     assert world.state.windows[1].height == world.state.now.height - 1
     world.block(world.trades(BOB, CAROL, 30_000, ticks=650_000))
     (ended,) = of_kind(world.fall(500_000), DefaultEnded)
-    shared = of_kind(world.results[-1], LossShared)[-1]
+    shared = of_kind(world.results[-1], LossAllocated)[-1]
     # Bob gained 20,000 on all, then 15,000 on a quarter; Carol 45,000 on the rest.
     assert [(each.payer, each.weight) for each in shared.steps[0].shares] == [
         (BOB, 35_000 * DOLLAR),

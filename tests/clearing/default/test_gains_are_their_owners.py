@@ -4,18 +4,18 @@ import msgspec
 import pytest
 
 from clearing.base.secp256k1 import sign_digest
-from clearing.blocks import BlockResult
-from clearing.default.receipts import DefaultEnded, LossShared
-from clearing.default.terms import DefaultTerms
-from clearing.default.waterfall import Layer
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.receipts.default import DefaultEnded, LossAllocated, WaterfallLayer
+from clearing.schema.terms.default import DefaultTerms
 from tests.kit.clearing.defaults import NO_FUND, DefaultWorld
-from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, USD, codes, of_kind, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, USD, codes, of_kind
 
 TERMS = DefaultTerms(enabled=True, auction_blocks=4)
 LOSS = 16_000 * DOLLAR
 
 
-def ended(move: int, lots: tuple[int, int] = (40_000, 0)) -> tuple[DefaultWorld, int, list[LossShared], BlockResult]:
+def ended(move: int, lots: tuple[int, int] = (40_000, 0)) -> tuple[DefaultWorld, int, list[LossAllocated], BlockResult]:
     """Bob, and Carol, gain what Alice loses; then Bob moves dollars to a second account of his own, before the cut.
 
     The house takes Alice's lots over, so that the gainers' own margin stays bound.
@@ -30,7 +30,7 @@ def ended(move: int, lots: tuple[int, int] = (40_000, 0)) -> tuple[DefaultWorld,
         moved = msgspec.structs.replace(request, signature=sign_digest(secret(2), request.digest(world.network)))
         assert codes(world.block(moved)) == []
     results = world.until_ended()
-    shared = [each for result in results for each in of_kind(result, LossShared)]
+    shared = [each for result in results for each in of_kind(result, LossAllocated)]
     return world, second, shared, results[-1]
 
 
@@ -39,18 +39,20 @@ def test_what_a_gainer_moved_to_another_account_of_its_own_bears_its_share(move:
     world, second, shared, last = ended(move)
     (over,) = of_kind(last, DefaultEnded)
     assert (over.loss, over.house) == (LOSS, 0)
-    assert over.by_layer == ((int(Layer.GAINS), LOSS),)
-    (step,) = [step for each in shared for step in each.steps if step.layer is Layer.GAINS]
+    assert over.by_layer == ((int(WaterfallLayer.GAINS), LOSS),)
+    (step,) = [step for each in shared for step in each.steps if step.layer is WaterfallLayer.GAINS]
     assert [(share.payer, share.amount) for share in step.shares] == [(BOB, LOSS)]
     assert world.cash(BOB) + world.cash(second) == 200_000 * DOLLAR
-    paid = [(account, micros) for each in shared for layer, account, _, micros in each.paid if layer == Layer.GAINS]
+    paid = [
+        (account, micros) for each in shared for layer, account, _, micros in each.paid if layer == WaterfallLayer.GAINS
+    ]
     assert sum(micros for _, micros in paid) == LOSS
     assert {account for account, _ in paid} == ({BOB, second} if move else {BOB})
 
 
 def test_nobody_pays_more_because_another_moved_its_cash() -> None:
     world, second, shared, _ = ended(135_000, (20_000, 20_000))
-    (step,) = [step for each in shared for step in each.steps if step.layer is Layer.GAINS]
+    (step,) = [step for each in shared for step in each.steps if step.layer is WaterfallLayer.GAINS]
     assert [(share.payer, share.amount) for share in step.shares] == [(BOB, LOSS // 2), (CAROL, LOSS // 2)]
     paid = {account: micros for each in shared for _, account, group, micros in each.paid if group == USD}
     assert paid[CAROL] == LOSS // 2

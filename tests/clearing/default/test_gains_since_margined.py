@@ -6,11 +6,11 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearing.default.gains import all_gains
-from clearing.default.terms import DefaultTerms
+from clearing.default.variation_gains import gains_since
+from clearing.genesis.effective_terms import Terms
+from clearing.schema.terms.default import DefaultTerms
+from clearing.schema.transfers import TransferCode
 from clearing.state.export import export_state, import_state
-from clearing.state.terms import Terms
-from clearing.transfers import TransferCode
 from tests.kit.clearing.defaults import DAVE, NO_FUND, DefaultWorld
 from tests.kit.clearing.world import (
     ALICE,
@@ -68,7 +68,7 @@ def test_gains_are_what_was_paid_since_the_window_was_opened(before: list, after
     if world.state.windows.get(1) != window:
         return
     gains: Counter[int] = Counter()
-    for each in all_gains(world.state, window.height, window.marks).values():
+    for each in gains_since(world.state, window.height, window.marks).values():
         gains.update(each)
     paid = paid_in_variation(world, window.height)
     for account in PEOPLE:
@@ -100,7 +100,7 @@ def test_every_window_counts_from_its_own_block() -> None:
     for member in (1, 4):
         window = world.state.windows[member]
         paid = paid_in_variation(world, window.height)
-        gains = all_gains(world.state, window.height, window.marks)[BTC_PERP]
+        gains = gains_since(world.state, window.height, window.marks)[BTC_PERP]
         assert {each: gains[each] for each in PEOPLE} == {each: paid[each] for each in PEOPLE}
 
 

@@ -4,8 +4,12 @@ import msgspec
 import pytest
 
 from clearing.apply_block import apply_block
-from clearing.default.estate import buy
-from clearing.default.receipts import (
+from clearing.context.block_context import BlockContext
+from clearing.context.unresolved_losses import defaults_under_way
+from clearing.default.estate import buy_collateral
+from clearing.default_fund.contributions import contribution_micros
+from clearing.epochs.snapshot import is_snapshot_possible, take_snapshot
+from clearing.schema.receipts.default import (
     AssessmentTaken,
     BiddersRanked,
     CollateralTaken,
@@ -15,15 +19,11 @@ from clearing.default.receipts import (
     EstatePooled,
     PortfolioSold,
 )
-from clearing.default.records import MemberStatus, Phase
-from clearing.default.terms import DefaultTerms
-from clearing.default.unresolved import defaults_under_way
-from clearing.epoch import can_snapshot, take_snapshot
-from clearing.fund.use import contribution
-from clearing.ledger import balance
-from clearing.prices.receipts import FeedStatus
-from clearing.receipts import Liquidated
-from clearing.run import Run
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.records.default import DefaultPhase, MemberStatus
+from clearing.schema.records.prices import FeedStatus
+from clearing.schema.terms.default import DefaultTerms
+from clearing.state.ledger import balance
 from tests.kit.clearing.defaults import DAVE, NO_FUND, NOTHING, TERMS, DefaultWorld, default_genesis
 from tests.kit.clearing.fund import FundWorld
 from tests.kit.clearing.world import (
@@ -130,7 +130,7 @@ def test_two_members_fail_in_one_block_and_both_defaults_end() -> None:
         MemberStatus.ACTIVE,
         MemberStatus.DEFAULTED,
     ]
-    assert contribution(world.state, 3) == 0, "its own first"
+    assert contribution_micros(world.state, 3) == 0, "its own first"
     assert world.everything() == before
 
 
@@ -181,8 +181,8 @@ def test_the_house_bears_no_more_than_it_has() -> None:
 def test_the_last_unit_of_collateral_is_paid_for_whole() -> None:
     world = DefaultWorld(NOTHING, NO_FUND)
     world.block(facts=[world.deposit_fact(ALICE, WETH_1, 10**18)])
-    run = Run(world.state.fork(), world.make_block())
-    assert buy(run, 1, ALICE, 1_001) == 1_001
+    run = BlockContext(world.state.fork(), world.make_block())
+    assert buy_collateral(run, 1, ALICE, 1_001) == 1_001
     (taken,) = [each for each in run.receipts if isinstance(each, CollateralTaken)]
     assert (taken.units, taken.micros_per_unit, taken.counted, taken.back) == (6, 180, 1_001, 79)
     assert balance(run.state, ALICE, 1) == world.cash(ALICE) + 79
@@ -224,8 +224,8 @@ def test_a_statement_can_be_taken_and_blocks_replayed_in_the_middle_of_a_default
     while world.state.now.epoch == epoch and not world.default().ended_height:
         world.stride += 4
         world.block(facts=world.custody_facts(world.stride))
-    assert can_snapshot(world.state)
-    assert world.default().phase is Phase.OPEN
+    assert is_snapshot_possible(world.state)
+    assert world.default().phase is DefaultPhase.OPEN
     snapshot = take_snapshot(world.state)
     assert snapshot
     same, _ = apply_block(world.state, world.make_block())

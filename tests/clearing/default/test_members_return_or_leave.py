@@ -2,15 +2,16 @@
 
 import pytest
 
-from clearing.codes import ClearingCode
 from clearing.default import membership
-from clearing.default.declare import member_accounts
-from clearing.default.receipts import MemberLeft, MemberReadmitted
-from clearing.default.records import MemberStatus
-from clearing.fund.use import contribution, required
-from clearing.state import State
+from clearing.default.declaration import accounts_of_members
+from clearing.default_fund.contributions import contribution_micros, required_contribution
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.default import MemberLeft, MemberReadmitted
+from clearing.schema.records.default import MemberStatus
+from clearing.state.state import State
 from tests.kit.clearing.defaults import CLIENT_SECRET, DAVE, KEYED_CLIENT, NO_FUND, DefaultWorld
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, codes, of_kind, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, codes, of_kind
 
 
 def defaulted(world: DefaultWorld) -> DefaultWorld:
@@ -61,7 +62,7 @@ def test_a_member_is_taken_in_again_only_with_its_share_of_the_fund() -> None:
     world.fund_paid_in()
     world.fall(500_000)
     world.until_ended()
-    missing = required(world.state, 1) - contribution(world.state, 1)
+    missing = required_contribution(world.state, 1) - contribution_micros(world.state, 1)
     assert missing > 0
     assert codes(world.block(world.readmission(ALICE, 1, 1))) == [ClearingCode.NOT_READMITTABLE]
     world.bring(alice=200_000)
@@ -98,9 +99,9 @@ def test_a_block_looks_at_all_accounts_for_a_members_exit_once(monkeypatch: pyte
 
     def counted(state: State, member: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         looked.append(member)
-        return member_accounts(state, member)
+        return accounts_of_members(state, member)
 
-    monkeypatch.setattr(membership, "member_accounts", counted)
+    monkeypatch.setattr(membership, "accounts_of_members", counted)
     world = DefaultWorld(fund=NO_FUND)
     world.block(world.trades(CAROL, BOB, 10))
     exits = [world.exit(CAROL, 3) for _ in range(5)]

@@ -4,16 +4,15 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
-from clearing.default.receipts import DefaultEnded, LossShared
-from clearing.default.records import Phase
-from clearing.default.terms import DefaultTerms, blocks_max
-from clearing.default.unresolved import deadline_height, defaults_under_way, unresolved_micros
-from clearing.ledger import FUND_ACCOUNT
-from clearing.opening import open_state
+from clearing.context.unresolved_losses import defaults_under_way, resolution_deadline, unresolved_micros
+from clearing.opening import initial_state
+from clearing.schema.receipts.default import DefaultEnded, LossAllocated
+from clearing.schema.records.default import DefaultPhase
+from clearing.schema.terms.default import DefaultTerms, FundTerms, default_blocks_max
 from clearing.state.export import export_state, import_state
+from clearing.state.ledger import FUND_ACCOUNT
 from tests.kit.clearing.defaults import CLIENT_SECRET, DAVE, KEYED_CLIENT, DefaultWorld
 from tests.kit.clearing.fund import TERMS as FUND
-from tests.kit.clearing.fund import FundTerms
 from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
@@ -97,9 +96,9 @@ def test_every_default_ends_by_its_deadline_and_nothing_is_made_or_lost(
     before = world.everything()
     drive(world, [*story[:2], ("price", (61, 80)), *story[2:]])
     while defaults_under_way(world.state):
-        assert world.state.now.height < deadline_height(world.state)
+        assert world.state.now.height < resolution_deadline(world.state)
         for number, held in defaults_under_way(world.state):
-            assert held.deadline_height <= held.declared_height + blocks_max(chosen, number - 1)
+            assert held.deadline_height <= held.declared_height + default_blocks_max(chosen, number - 1)
         world.block()
     assert unresolved_micros(world.state) == 0
     assert world.everything() == before
@@ -108,16 +107,16 @@ def test_every_default_ends_by_its_deadline_and_nothing_is_made_or_lost(
     for each in results:
         if isinstance(each, DefaultEnded):
             assert each.loss == sum(micros for _, micros in each.by_layer) + each.house
-        if isinstance(each, LossShared):
+        if isinstance(each, LossAllocated):
             for step in each.steps:
                 assert step.borne == sum(share.amount for share in step.shares)
     for number, held in world.state.defaults.ordered():
-        assert held.phase is Phase.ENDED
+        assert held.phase is DefaultPhase.ENDED
         assert not [bid for (of, _), bid in world.state.default_bids.ordered() if of == number]
     event(f"{len(list(world.state.defaults.ordered()))} defaults")
     copy = import_state(world.genesis, SALT, export_state(world.state))
     assert roots(copy) == roots(world.state)
-    state = open_state(world.genesis, SALT)
+    state = initial_state(world.genesis, SALT)
     for block in world.blocks:
         state = apply_block(state, block)[0].absorb()
     assert roots(state) == roots(world.state)

@@ -4,15 +4,15 @@ import msgspec
 import pytest
 
 from clearing.base.secp256k1 import sign_digest
-from clearing.codes import ClearingCode
-from clearing.default.receipts import AssessmentTaken, LossShared
-from clearing.default.records import MemberStatus, Phase
-from clearing.default.unresolved import assessed_now
-from clearing.default.waterfall import Layer
-from clearing.transactions import CashTransfer
+from clearing.context.unresolved_losses import outstanding_assessment
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.default import AssessmentTaken, LossAllocated, WaterfallLayer
+from clearing.schema.records.default import DefaultPhase, MemberStatus
+from clearing.schema.requests.accounts import CashTransfer
 from tests.kit.clearing.defaults import DAVE, KEYED_CLIENT, TERMS, DefaultWorld
 from tests.kit.clearing.fund import TERMS as FUND
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, USD, USDC_1, WETH_1, codes, of_kind, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, USD, USDC_1, WETH_1, codes, of_kind
 
 GRACE = msgspec.structs.replace(FUND, grace_blocks=3)
 
@@ -27,15 +27,15 @@ def assessing() -> DefaultWorld:
     world.fall(500_000)
     world.prices(310_000)
     world.prices(250_000)
-    while world.default().phase is Phase.OPEN:
+    while world.default().phase is DefaultPhase.OPEN:
         world.block()
-    assert world.default().phase is Phase.ASSESSING
+    assert world.default().phase is DefaultPhase.ASSESSING
     return world
 
 
 def test_who_is_assessed_leaves_as_much_in_its_account_until_it_is_taken() -> None:
     world = assessing()
-    owed, cash = assessed_now(world.state, 3), world.cash(CAROL)
+    owed, cash = outstanding_assessment(world.state, 3), world.cash(CAROL)
     assert 0 < owed < cash
     assert codes(world.block(world.withdrawn_by(CAROL, cash - owed + 1, secret(3)))) == [ClearingCode.DEFICIT_RESERVE]
     assert codes(world.block(world.withdrawn_by(CAROL, cash - owed, secret(3)))) == []
@@ -48,7 +48,7 @@ def test_who_is_assessed_leaves_as_much_in_its_account_until_it_is_taken() -> No
 def test_what_is_assessed_may_move_between_the_members_own_accounts_and_leaves_none_of_them() -> None:
     world = assessing()
     second = world.opened(DAVE)
-    owed, cash = assessed_now(world.state, 4), world.cash(DAVE)
+    owed, cash = outstanding_assessment(world.state, 4), world.cash(DAVE)
     assert codes(world.block(signed(world, DAVE, second, cash, 4))) == []
     request = world.withdrawal(second, USDC_1, cash - owed + 1)
     again = msgspec.structs.replace(request, signature=sign_digest(secret(4), request.digest(world.network)))
@@ -59,7 +59,7 @@ def test_what_is_assessed_may_move_between_the_members_own_accounts_and_leaves_n
 
 def test_who_is_assessed_loses_nothing_of_it_to_a_friend_by_a_trade() -> None:
     world = assessing()
-    free = world.cash(CAROL) - assessed_now(world.state, 3)
+    free = world.cash(CAROL) - outstanding_assessment(world.state, 3)
     mark = world.state.marks[BTC_PERP].ticks
     lots = 132_000
     worse = free // (lots * 10) - mark // 5  # what is left covers the initial margin of the lots, and no more
@@ -94,13 +94,15 @@ def test_a_restricted_member_pays_nothing_to_a_client_that_could_take_it_out(
 
 def test_what_comes_to_a_defaulter_late_pays_before_anybody_is_asked_for_more() -> None:
     world = assessing()
-    asked = {member: assessed_now(world.state, member) for member in (2, 3, 4)}
+    asked = {member: outstanding_assessment(world.state, member) for member in (2, 3, 4)}
     whole, before = world.default().loss, world.everything()
     world.deposit(ALICE, WETH_1, 5 * 10**6)
     assert world.weth(ALICE) == 5 * 10**6
     assert codes(world.block(world.pay(ALICE, 1))) == [ClearingCode.MEMBER_NOT_ACTIVE]
     results = world.until_ended()
-    (shared,) = [each for each in of_kind(results[-1], LossShared) if each.steps[0].layer is Layer.OWN_MARGIN]
+    (shared,) = [
+        each for each in of_kind(results[-1], LossAllocated) if each.steps[0].layer is WaterfallLayer.OWN_MARGIN
+    ]
     borne = shared.steps[0].borne
     assert borne > 0
     taken = {each.member: each.micros for each in of_kind(results[-1], AssessmentTaken)}

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from clearing.default import ranks
-from clearing.default.gains import all_gains
-from clearing.default.receipts import Deleveraged
-from clearing.default.records import Shifts
+from clearing.default import deleveraging
+from clearing.default.variation_gains import gains_since
+from clearing.schema.receipts.default import Deleveraged
+from clearing.schema.records.default import PositionChangesRecord
 from clearing.state.state import State
 from clearing.state.table import Table
 from tests.kit.clearing.defaults import DAVE, KEYED_CLIENT, NO_FUND, NOTHING, DefaultWorld
@@ -31,9 +31,9 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Deleveraged], int]:
 
     def counted(state: State, height: int, marks: tuple[tuple[int, int], ...]) -> dict[int, dict[int, int]]:
         asked.append(height)
-        return all_gains(state, height, marks)
+        return gains_since(state, height, marks)
 
-    monkeypatch.setattr(ranks, "all_gains", counted)
+    monkeypatch.setattr(deleveraging, "gains_since", counted)
     world = DefaultWorld(NOTHING, fund=NO_FUND)
     world.bring(client=50_000, keyed=50_000)
     assert codes(world.block(world.withdrawal(0, USDC_1, 99_000 * DOLLAR))) == []
@@ -77,17 +77,17 @@ def test_changes_of_positions_are_read_once_however_many_instruments_are_listed(
     world = DefaultWorld(NOTHING, fund=NO_FUND)
     world.block(world.trades(ALICE, BOB, 1_000), world.trades(BOB, CAROL, 10, ETH_PERP, 20_000))
     marks = tuple((each, mark.ticks - 100) for each, mark in world.state.marks.ordered())
-    world.state.shifts.put(CAROL, Shifts(((0, BTC_PERP, 5, (5 * 789_950).to_bytes(32, "big")),)))
+    world.state.shifts.put(CAROL, PositionChangesRecord(((0, BTC_PERP, 5, (5 * 789_950).to_bytes(32, "big")),)))
     read: list[object] = []
     ordered = Table.ordered
 
-    def counted(table: Table[int, Shifts]) -> Iterator[tuple[int, Shifts]]:
+    def counted(table: Table[int, PositionChangesRecord]) -> Iterator[tuple[int, PositionChangesRecord]]:
         if table is world.state.shifts:
             read.append(table)
         return ordered(table)
 
     monkeypatch.setattr(Table, "ordered", counted)
-    gains = all_gains(world.state, 0, marks)
+    gains = gains_since(world.state, 0, marks)
     assert len(marks) > 2
     assert len(read) == 1
     assert gains[BTC_PERP] == {ALICE: 1_000_000, BOB: -1_000_000, CAROL: -(5 * 789_950 - 5 * 789_900) * 10}

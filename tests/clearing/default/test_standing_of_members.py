@@ -4,13 +4,13 @@ import msgspec
 import pytest
 
 from clearing.base.secp256k1 import sign_digest
-from clearing.codes import ClearingCode
-from clearing.default.receipts import Moved, PortfolioSold, StatusChanged
-from clearing.default.records import MemberStatus, Standing
-from clearing.default.status import lift_restriction, restrict_member, set_status
-from clearing.default.terms import DefaultTerms, blocks_max, default_checks
-from clearing.run import Run
-from clearing.transactions import CashTransfer
+from clearing.context.block_context import BlockContext
+from clearing.context.member_status import lift_member_restriction, restrict_member, set_member_status
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.default import MemberStatusChanged, MovedPosition, PortfolioSold
+from clearing.schema.records.default import MemberStatus, MemberStatusRecord
+from clearing.schema.requests.accounts import CashTransfer
+from clearing.schema.terms.default import DefaultTerms, default_blocks_max, default_checks
 from tests.kit.clearing.defaults import (
     CLIENT_SECRET,
     DAVE,
@@ -19,18 +19,8 @@ from tests.kit.clearing.defaults import (
     TERMS,
     DefaultWorld,
 )
-from tests.kit.clearing.world import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    BTC_CALL,
-    CAROL,
-    DOLLAR,
-    HOUSE,
-    codes,
-    of_kind,
-    secret,
-)
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, BTC_CALL, CAROL, DOLLAR, HOUSE, codes, of_kind
 
 
 def restricted() -> DefaultWorld:
@@ -38,7 +28,7 @@ def restricted() -> DefaultWorld:
     world = DefaultWorld(fund=NO_FUND)
     world.bring(client=1_000, keyed=1_000)
     world.block(world.trades(ALICE, BOB, 1_000))
-    world.state.standings.put(1, Standing(MemberStatus.RESTRICTED, world.state.now.height))
+    world.state.standings.put(1, MemberStatusRecord(MemberStatus.RESTRICTED, world.state.now.height))
     return world
 
 
@@ -70,12 +60,12 @@ def test_a_restricted_member_opens_no_account_and_carries_no_new_client() -> Non
 
 def test_a_restriction_is_put_and_lifted_with_a_receipt_each_and_never_on_the_house() -> None:
     world = DefaultWorld(fund=NO_FUND)
-    run = Run(world.state.fork(), world.make_block())
+    run = BlockContext(world.state.fork(), world.make_block())
     restrict_member(run, 2)
     restrict_member(run, 2)
-    lift_restriction(run, 2)
-    set_status(run, 0, MemberStatus.DEFAULTED)
-    told = [(each.member, each.before, each.after) for each in run.receipts if isinstance(each, StatusChanged)]
+    lift_member_restriction(run, 2)
+    set_member_status(run, 0, MemberStatus.DEFAULTED)
+    told = [(each.member, each.before, each.after) for each in run.receipts if isinstance(each, MemberStatusChanged)]
     assert told == [
         (2, MemberStatus.ACTIVE, MemberStatus.RESTRICTED),
         (2, MemberStatus.RESTRICTED, MemberStatus.ACTIVE),
@@ -97,7 +87,7 @@ def test_options_pass_to_a_bidder_for_their_value_at_the_mark() -> None:
     results = world.until_ended()
     (sold,) = [each for one in results for each in of_kind(one, PortfolioSold)]
     (passed,) = sold.positions
-    assert isinstance(passed, Moved)
+    assert isinstance(passed, MovedPosition)
     assert (passed.instrument, passed.lots) == (BTC_CALL, -40_000)
     assert passed.received > 0, "who takes a debt over is paid its value"
     assert world.lots(DAVE, BTC_CALL) == -40_000
@@ -129,5 +119,5 @@ def test_terms_beyond_their_bounds_are_named(field: str, value: int) -> None:
 
 
 def test_a_default_has_a_bound_that_counts_those_before_it() -> None:
-    assert blocks_max(TERMS) == 6 + 5 + 3 + 1
-    assert blocks_max(TERMS, 4) == blocks_max(TERMS) + 2
+    assert default_blocks_max(TERMS) == 6 + 5 + 3 + 1
+    assert default_blocks_max(TERMS, 4) == default_blocks_max(TERMS) + 2

@@ -2,27 +2,26 @@
 
 import pytest
 
-from clearing.default import unresolved
-from clearing.default.means import owed_beyond
-from clearing.default.unresolved import Unresolved, unresolved_micros
-from clearing.run import Run
+from clearing.context import unresolved_losses
+from clearing.context.block_context import BlockContext
+from clearing.context.unresolved_losses import UnresolvedLosses, net_owed, unresolved_micros
+from clearing.schema.transfers import TransferCode
 from clearing.state.state import State
-from clearing.transfers import TransferCode
 from tests.kit.clearing.defaults import KEYED_CLIENT, NO_FUND, DefaultWorld
 from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, HOUSE, USD, WETH_1
 
 
-def owing() -> Run:
+def owing() -> BlockContext:
     """A block while Alice owes 16,000 dollars, and clients of hers have money."""
     world = DefaultWorld(fund=NO_FUND)
     world.bring(client=1_000, keyed=1_000)
     world.block(world.trades(ALICE, BOB, 40_000))
     world.fall(500_000)
     assert unresolved_micros(world.state) == 16_000 * DOLLAR
-    return Run(world.state.fork(), world.make_block())
+    return BlockContext(world.state.fork(), world.make_block())
 
 
-def asked(run: Run) -> int:
+def asked(run: BlockContext) -> int:
     return run.unresolved.micros(run.state, run.journal.transfers)
 
 
@@ -31,9 +30,9 @@ def test_however_often_withdrawals_ask_an_account_is_looked_at_once(monkeypatch:
 
     def looking(state: State, account: int) -> int:
         looked_at.append(account)
-        return owed_beyond(state, account)
+        return net_owed(state, account)
 
-    monkeypatch.setattr(unresolved, "owed_beyond", looking)
+    monkeypatch.setattr(unresolved_losses, "net_owed", looking)
     for _ in range(5):
         assert asked(run) == 16_000 * DOLLAR
     assert looked_at == [ALICE, ALICE_CLIENT, KEYED_CLIENT]
@@ -62,7 +61,7 @@ def test_other_prices_of_collateral_and_clients_that_are_taken_over_are_noticed(
     world.bring(keyed=5_000)
     world.block(world.trades(ALICE, BOB, 40_000), world.trades(KEYED_CLIENT, BOB, 500))
     world.fall(500_000)
-    known = Unresolved()
+    known = UnresolvedLosses()
     assert known.micros(world.state, ()) == unresolved_micros(world.state)
     world.deposit(ALICE, WETH_1, 10**6)
     world.block(world.rescue(KEYED_CLIENT, 1, 3, (77).to_bytes(32, "big")))

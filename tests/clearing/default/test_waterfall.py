@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.default.sharing import allocate_capped
-from clearing.default.waterfall import Gainer, Layer, Loss, Survivor, run_waterfall
+from clearing.default.waterfall import DefaultLoss, GainingAccount, Survivor, allocate_capped, run_waterfall
+from clearing.schema.receipts.default import WaterfallLayer
 
 amounts = st.integers(0, 10**12)
 survivors = st.lists(
@@ -17,22 +17,24 @@ survivors = st.lists(
     )
 )
 gainers = st.lists(st.tuples(st.integers(1, 10**12), amounts), max_size=6).map(
-    lambda each: tuple(Gainer(200 + n, gains, free) for n, (gains, free) in enumerate(each))
+    lambda each: tuple(GainingAccount(200 + n, gains, free) for n, (gains, free) in enumerate(each))
 )
-losses = st.builds(Loss, st.just(1), amounts, amounts, amounts, amounts, survivors, st.integers(0, 2_000_000), gainers)
+losses = st.builds(
+    DefaultLoss, st.just(1), amounts, amounts, amounts, amounts, survivors, st.integers(0, 2_000_000), gainers
+)
 
 
 def test_c17_a_loss_goes_through_margin_contribution_house_and_survivors_and_the_rest_is_assessed() -> None:
     """Worked case C17."""
     weights = {"A": 1500, "B": 1000, "C": 500}
     asked = tuple(Survivor(2 + at, weight, weight) for at, weight in enumerate(weights.values()))
-    steps = run_waterfall(Loss(1, 10_000, 4_000, 1_000, 500, asked, assessment_ppm=1_000_000))
+    steps = run_waterfall(DefaultLoss(1, 10_000, 4_000, 1_000, 500, asked, assessment_ppm=1_000_000))
     assert [(step.layer, step.before, step.borne) for step in steps] == [
-        (Layer.OWN_MARGIN, 10_000, 4_000),
-        (Layer.OWN_CONTRIBUTION, 6_000, 1_000),
-        (Layer.HOUSE_CAPITAL, 5_000, 500),
-        (Layer.SURVIVORS, 4_500, 3_000),
-        (Layer.ASSESSMENTS, 1_500, 1_500),
+        (WaterfallLayer.OWN_MARGIN, 10_000, 4_000),
+        (WaterfallLayer.OWN_CONTRIBUTION, 6_000, 1_000),
+        (WaterfallLayer.HOUSE_CAPITAL, 5_000, 500),
+        (WaterfallLayer.SURVIVORS, 4_500, 3_000),
+        (WaterfallLayer.ASSESSMENTS, 1_500, 1_500),
     ]
     assert [share.amount for share in steps[-1].shares] == [750, 500, 250]
 
@@ -40,7 +42,9 @@ def test_c17_a_loss_goes_through_margin_contribution_house_and_survivors_and_the
 def test_c18_gains_are_cut_in_proportion() -> None:
     """Worked case C18."""
     gains = (12_000, 8_000, 333)
-    steps = run_waterfall(Loss(1, 5_000, gainers=tuple(Gainer(at, each, 10**9) for at, each in enumerate(gains, 2))))
+    steps = run_waterfall(
+        DefaultLoss(1, 5_000, gainers=tuple(GainingAccount(at, each, 10**9) for at, each in enumerate(gains, 2)))
+    )
     assert [gain - share.amount for gain, share in zip(gains, steps[0].shares, strict=True)] == [9_049, 6_033, 251]
     assert sum(gains) - steps[0].borne == 15_333
 
@@ -51,37 +55,37 @@ def test_c19_remainders_go_to_the_largest_fraction_then_to_the_first() -> None:
 
 
 def test_nobody_is_cut_below_its_initial_margin_and_the_others_bear_the_more() -> None:
-    gainers = (Gainer(2, 1_000, 10), Gainer(3, 1_000, 5_000), Gainer(4, 500, 0))
-    steps = run_waterfall(Loss(1, 600, gainers=gainers))
+    gainers = (GainingAccount(2, 1_000, 10), GainingAccount(3, 1_000, 5_000), GainingAccount(4, 500, 0))
+    steps = run_waterfall(DefaultLoss(1, 600, gainers=gainers))
     assert [share.amount for share in steps[0].shares] == [10, 590, 0]
     assert len(steps) == 1
 
 
 def test_those_who_did_not_bid_pay_everything_before_the_others() -> None:
     asked = (Survivor(2, 300, 300, 1), Survivor(3, 200, 200, 0), Survivor(4, 100, 100, 0))
-    steps = run_waterfall(Loss(1, 450, survivors=asked))
+    steps = run_waterfall(DefaultLoss(1, 450, survivors=asked))
     assert [(step.layer, step.borne, tuple(share.amount for share in step.shares)) for step in steps] == [
-        (Layer.SURVIVORS, 300, (200, 100)),
-        (Layer.SURVIVORS, 150, (150,)),
+        (WaterfallLayer.SURVIVORS, 300, (200, 100)),
+        (WaterfallLayer.SURVIVORS, 150, (150,)),
     ]
 
 
 def test_what_was_assessed_before_counts_against_the_cap() -> None:
     asked = (Survivor(2, 0, 1_000, assessed=900), Survivor(3, 0, 1_000))
-    steps = run_waterfall(Loss(1, 5_000, survivors=asked, assessment_ppm=1_000_000))
+    steps = run_waterfall(DefaultLoss(1, 5_000, survivors=asked, assessment_ppm=1_000_000))
     assert [share.amount for share in steps[0].shares] == [100, 1_000]
-    assert (steps[-1].layer, steps[-1].before) == (Layer.TEAR_UP, 3_900)
+    assert (steps[-1].layer, steps[-1].before) == (WaterfallLayer.TEAR_UP, 3_900)
 
 
 def test_the_defaulters_own_contribution_is_not_asked_for_twice() -> None:
     asked = (Survivor(1, 500, 500), Survivor(2, 500, 500))
-    steps = run_waterfall(Loss(1, 800, own_contribution=500, survivors=asked))
+    steps = run_waterfall(DefaultLoss(1, 800, own_contribution=500, survivors=asked))
     assert [share.payer for share in steps[-1].shares] == [2]
     assert steps[-1].borne == 300
 
 
 @given(losses)
-def test_every_unit_of_a_loss_is_borne_once_in_the_order_of_the_layers(loss: Loss) -> None:
+def test_every_unit_of_a_loss_is_borne_once_in_the_order_of_the_layers(loss: DefaultLoss) -> None:
     steps = run_waterfall(loss)
     left = loss.loss
     for step in steps:
@@ -89,7 +93,7 @@ def test_every_unit_of_a_loss_is_borne_once_in_the_order_of_the_layers(loss: Los
         assert step.borne == sum(share.amount for share in step.shares)
         assert all(0 <= share.amount <= share.most for share in step.shares)
         left -= step.borne
-    assert left == (steps[-1].before if steps and steps[-1].layer is Layer.TEAR_UP else 0)
+    assert left == (steps[-1].before if steps and steps[-1].layer is WaterfallLayer.TEAR_UP else 0)
     assert [step.layer for step in steps] == sorted(step.layer for step in steps)
     for step, after in pairwise(steps):
         assert after.before == 0 or all(share.amount == share.most or not share.weight for share in step.shares), (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clearing.default.waterfall import Layer
+from clearing.schema.receipts.default import WaterfallLayer
 from tests.kit.clearing.default_examples import carry_out, examples
 
 
@@ -14,6 +14,6 @@ def test_the_page_tells_what_the_state_machine_does(title: str) -> None:
 
 def test_there_is_an_example_for_every_layer() -> None:
     shown = {words[0] for lines in examples().values() for words in lines}
-    assert {layer.name for layer in Layer} - shown == {Layer.TEAR_UP.name}
+    assert {layer.name for layer in WaterfallLayer} - shown == {WaterfallLayer.TEAR_UP.name}
     assert {"TORN_UP", "DELEVERAGED"} <= shown
     assert len(examples()) == 8

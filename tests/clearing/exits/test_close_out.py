@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import RemoteFault
 from clearing.base.merkle import verify_merkle_proof
-from clearing.exits.close_out import Claims, close_out, settle_claims
-from clearing.exits.tree import NO_EXITS, exit_tree
-from clearing.holdings import arrays_of
-from clearing.ledger import held
+from clearing.epochs.exit_close_out import AccountClaims, close_out, settle_claims
+from clearing.epochs.exit_tree import NO_EXITS, exit_tree
+from clearing.state.holdings import current_arrays
+from clearing.state.ledger import inventory_units
 from tests.kit.clearing.exits import closed
 from tests.kit.clearing.world import (
     ALICE,
@@ -46,15 +46,15 @@ def with_house(members: list[Told], custody: tuple[int, int], tokens: tuple[int,
     return [(cash, tokens), *members]
 
 
-def claims_of(told: list[Told]) -> dict[int, Claims]:
-    return {account: Claims(list(cash), list(tokens)) for account, (cash, tokens) in enumerate(told)}
+def claims_of(told: list[Told]) -> dict[int, AccountClaims]:
+    return {account: AccountClaims(list(cash), list(tokens)) for account, (cash, tokens) in enumerate(told)}
 
 
 def worth(cash: Sequence[int], tokens: Sequence[int], values: tuple[int, int]) -> int:
     return sum(cash) + sum(a * b for a, b in zip(tokens, values, strict=True))
 
 
-def paid(claims: dict[int, Claims], account: int, custody: tuple[int, int], values: tuple[int, int]) -> Fraction:
+def paid(claims: dict[int, AccountClaims], account: int, custody: tuple[int, int], values: tuple[int, int]) -> Fraction:
     """What an account's claims are worth when paid out of custody in proportion, and its tokens."""
     cash = Fraction(0)
     for at, there in enumerate(custody):
@@ -132,7 +132,7 @@ def test_options_are_paid_out_at_their_value() -> None:
     world = funded()
     world.block(world.trade(ALICE, BOB, BTC_CALL, 500, 200))
     closed(world)
-    value = arrays_of(world.state).rows[world.state.terms.position_of[BTC_CALL]][0] * 500
+    value = current_arrays(world.state).rows[world.state.terms.position_of[BTC_CALL]][0] * 500
     assert value > 0
     out = dict.fromkeys((ALICE, BOB), 0)
     for each in close_out(world.state):
@@ -167,4 +167,4 @@ def test_no_token_is_promised_twice_whatever_is_withdrawn_meanwhile() -> None:
     closed(world)
     for asset in world.state.terms.assets.values():
         promised = sum(each.amount for each in close_out(world.state) if each.asset == asset.id)
-        assert promised <= asset.to_amount(held(world.state, asset))
+        assert promised <= asset.to_amount(inventory_units(world.state, asset))

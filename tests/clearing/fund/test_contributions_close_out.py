@@ -5,12 +5,11 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.exits.close_out import Claims, close_out, settle_claims
-from clearing.exits.parts import Parts
-from clearing.exits.tree import exit_tree
-from clearing.fund.use import draw
-from clearing.ledger import FUND_ACCOUNT, held
-from clearing.run import Run
+from clearing.context.block_context import BlockContext
+from clearing.default_fund.contributions import draw_contribution
+from clearing.epochs.exit_close_out import AccountClaims, RemainingContributions, close_out, settle_claims
+from clearing.epochs.exit_tree import exit_tree
+from clearing.state.ledger import FUND_ACCOUNT, inventory_units
 from tests.kit.clearing.fund import FundWorld
 from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, USDC_1, USDC_2
 
@@ -20,8 +19,8 @@ amounts = st.integers(-(10**9), 10**9)
 def settled(claims: dict[int, int], parts: dict[int, int], members: dict[int, int] | None = None) -> dict[int, int]:
     """One cash group; every account its member's only one, but for those in `members`."""
     owners = {account: account for account in claims} | (members or {})
-    held = {account: Claims([cash], []) for account, cash in claims.items()}
-    settle_claims(held, [], Parts(0, dict(parts), owners, {member: member for member in parts}))
+    held = {account: AccountClaims([cash], []) for account, cash in claims.items()}
+    settle_claims(held, [], RemainingContributions(0, dict(parts), owners, {member: member for member in parts}))
     return {account: each.cash[0] for account, each in held.items()}
 
 
@@ -74,22 +73,27 @@ def test_leaves_of_an_epoch_hold_contributions_too() -> None:
     assert paid == dict.fromkeys(paid, 100_000 * DOLLAR)
     promised = sum(each.amount for each in close_out(world.state))
     assets = [world.state.terms.assets[each] for each in (USDC_1, USDC_2)]
-    assert promised == sum(held(world.state, each) for each in assets)
+    assert promised == sum(inventory_units(world.state, each) for each in assets)
 
 
 def test_what_was_drawn_is_nobodys_leaf_but_the_houses() -> None:
     world = FundWorld()
     world.pass_epoch()
     world.block(*(world.pay(each, world.required(each)) for each in (ALICE, BOB, CAROL)))
-    run = Run(world.state.fork(), world.make_block())
-    draw(run, BOB, 400 * DOLLAR, cause=CAROL)
+    run = BlockContext(world.state.fork(), world.make_block())
+    draw_contribution(run, BOB, 400 * DOLLAR, cause=CAROL)
     paid = {each.account: each.amount for each in close_out(run.state)}
     assert (paid[HOUSE], paid[BOB]) == (100_400 * DOLLAR, 99_600 * DOLLAR)
 
 
 def test_parts_in_another_group_cover_debts_at_par() -> None:
-    claims = {0: Claims([0, 0], []), 1: Claims([-90, 0], []), 2: Claims([200, 0], []), 3: Claims([0, 0], [])}
-    parts = Parts(1, {2: 40, 3: 20}, {each: each for each in claims}, {2: 2, 3: 3})
+    claims = {
+        0: AccountClaims([0, 0], []),
+        1: AccountClaims([-90, 0], []),
+        2: AccountClaims([200, 0], []),
+        3: AccountClaims([0, 0], []),
+    }
+    parts = RemainingContributions(1, {2: 40, 3: 20}, {each: each for each in claims}, {2: 2, 3: 3})
     settle_claims(claims, [], parts)
     # 60 of group 1 stand in for as much of the 90 that are missing in group 0, and go to whom group 0 owes.
     assert [each.cash for each in claims.values()] == [[0, 0], [0, 0], [200, 60], [0, 0]]

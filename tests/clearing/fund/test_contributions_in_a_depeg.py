@@ -3,17 +3,16 @@
 import msgspec
 import pytest
 
-from clearing.blocks import BlockResult
-from clearing.collateral.receipts import ClaimConverted
-from clearing.collateral.terms import DepegTerms
-from clearing.crisis import CrisisParameters
-from clearing.default.records import MemberStatus
-from clearing.default.status import member_status
-from clearing.fund.receipts import FundCalled, FundPaid, FundReturned, ReturnCause
-from clearing.genesis import Genesis, MarketParameters
-from clearing.ledger import FUND_ACCOUNT
-from clearing.margin.parameters import RiskParameters
-from clearing.transfers import TransferCode
+from clearing.context.member_status import member_status
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.receipts.collateral import ClaimConverted
+from clearing.schema.receipts.default_fund import FundCalled, FundPaid, FundReturned, ReturnCause
+from clearing.schema.records.default import MemberStatus
+from clearing.schema.risk.parameters import RiskParameters
+from clearing.schema.terms.collateral import DepegTerms
+from clearing.schema.terms.genesis import CrisisParameters, Genesis, MarketParameters
+from clearing.schema.transfers import TransferCode
+from clearing.state.ledger import FUND_ACCOUNT
 from tests.kit.clearing.fund import CRASH, GROUPS, RALLY, TERMS, FundWorld
 from tests.kit.clearing.vaults import DEPEG, USDC_FEED, Vaults, genesis_with, opened
 from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, USDC_2, of_kind

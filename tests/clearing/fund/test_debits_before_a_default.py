@@ -4,20 +4,19 @@ import msgspec
 import pytest
 
 from clearing.base.secp256k1 import sign_digest
-from clearing.calls.terms import CallTerms
-from clearing.default.receipts import DefaultDeclared
-from clearing.default.records import DefaultReason, MemberStatus
-from clearing.fund.receipts import FundDebited, FundPaid, FundReduces
-from clearing.fund.terms import FundTerms, fund_checks
-from clearing.fund.use import call_replenishment, contribution, required
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.liquidation.receipts import LiquidationOpened, SliceSold, StepTaken
-from clearing.liquidation.requests import LiquidationBid
-from clearing.liquidation.sizing import DENOMINATOR
-from clearing.liquidation.terms import LiquidationTerms
-from clearing.margin.requirement import AccountMargin
-from clearing.receipts import Liquidated, MarginCalled
-from clearing.run import Run
+from clearing.context.block_context import BlockContext
+from clearing.context.liquidation_progress import DENOMINATOR
+from clearing.default_fund.contributions import call_replenishment, contribution_micros, required_contribution
+from clearing.margin.requirement.account_margin import AccountMargin
+from clearing.schema.receipts.default import DefaultDeclared
+from clearing.schema.receipts.default_fund import FundDebited, FundPaid, FundReductionStarted
+from clearing.schema.receipts.liquidation import Liquidated, LiquidationOpened, LiquidationStepTaken, SliceSold
+from clearing.schema.receipts.margin_calls import MarginCalled
+from clearing.schema.records.default import DefaultReason, MemberStatus
+from clearing.schema.requests.auctions import LiquidationBid
+from clearing.schema.terms.default import FundTerms, fund_checks
+from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.defaults import DefaultWorld, default_genesis
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.fund import FundWorld
@@ -65,15 +64,15 @@ def signed(world: DefaultWorld, words: LiquidationBid) -> LiquidationBid:
 
 
 def margin(world: FundWorld, account: int) -> AccountMargin:
-    return margin_of(arrays_of(world.state), holdings_of(world.state, account))
+    return holdings_margin(current_arrays(world.state), current_holdings(world.state, account))
 
 
 def test_what_is_missing_is_debited_down_to_maintenance_margin() -> None:
     world = called(reducing())
     before, equity = world.everything(), margin(world, ALICE).equity
-    part = contribution(world.state, 1)
+    part = contribution_micros(world.state, 1)
     result = world.block()
-    told = [each for each in of_kind(result, FundReduces) if each.member == 1]
+    told = [each for each in of_kind(result, FundReductionStarted) if each.member == 1]
     assert [(each.account, each.missing, each.until_height) for each in told] == [
         (ALICE, 5_000 * DOLLAR, result.height + 20)
     ]
@@ -84,7 +83,7 @@ def test_what_is_missing_is_debited_down_to_maintenance_margin() -> None:
     after = margin(world, ALICE)
     assert after.maintenance_ok
     assert not after.initial_ok
-    assert equity - after.equity == contribution(world.state, 1) - part, "what it lost is in its part"
+    assert equity - after.equity == contribution_micros(world.state, 1) - part, "what it lost is in its part"
     record = world.state.contributions[1]
     assert (record.called, record.deadline, record.lapsed, record.reducing) == (0, 0, False, False)
     assert world.status(1) is MemberStatus.ACTIVE, "it was never restricted, having no grace"
@@ -130,14 +129,14 @@ def test_positions_are_sold_until_all_of_it_is_there() -> None:
     assert [each for each in told if isinstance(each, Liquidated) and each.account == ALICE]
     assert 0 < world.lots(ALICE, BTC_PERP) < LOTS, "no more than is needed"
     assert world.status(1) is MemberStatus.ACTIVE
-    assert contribution(world.state, 1) >= 30_000 * DOLLAR
+    assert contribution_micros(world.state, 1) >= 30_000 * DOLLAR
     assert world.everything() == before
 
 
 def test_who_has_not_enough_is_in_default_by_the_height_that_was_told() -> None:
     world = called(reducing(2), short=None)
     result = world.block()
-    until = of_kind(result, FundReduces)[0].until_height
+    until = of_kind(result, FundReductionStarted)[0].until_height
     while not of_kind(result, DefaultDeclared):
         assert world.state.now.height < until
         result = world.block()
@@ -151,14 +150,14 @@ def test_who_has_nothing_left_to_sell_is_not_waited_for() -> None:
     world = DefaultWorld(fund=reducing(50), dollars=500)
     world.bring(bob=10_000, carol=10_000, dave=10_000)
     world.pass_epoch()
-    assert required(world.state, 1) == 1_000 * DOLLAR, "the minimum"
+    assert required_contribution(world.state, 1) == 1_000 * DOLLAR, "the minimum"
     result = world.block()
     while not of_kind(result, DefaultDeclared):
         result = world.block()
         assert world.state.now.height < 40
     (declared,) = of_kind(result, DefaultDeclared)
     assert declared.member == 1
-    assert contribution(world.state, 1) == 500 * DOLLAR, "all that there was"
+    assert contribution_micros(world.state, 1) == 500 * DOLLAR, "all that there was"
 
 
 def test_what_is_not_cash_pays_on_credit() -> None:
@@ -175,7 +174,7 @@ def test_what_is_not_cash_pays_on_credit() -> None:
         result = world.block()
     assert sum(each.micros for each in of_kind(result, FundDebited)) == missing
     assert world.cash(ALICE) == -missing
-    assert contribution(world.state, 1) == called_for
+    assert contribution_micros(world.state, 1) == called_for
     world.block()
     assert world.status(1) is MemberStatus.ACTIVE
     assert world.cash(ALICE) >= -1_000 * DOLLAR, "beyond the limit the house buys collateral for it, as from anybody"
@@ -213,7 +212,7 @@ def test_bids_may_take_what_is_sold_for_the_fund() -> None:
     words = LiquidationBid(CAROL, ALICE, opened, DENOMINATOR, 0, 9_999, world.time_ms + 60_000, bytes(65))
     sold = of_kind(world.block(signed(world, words)), SliceSold)
     assert [(each.account, each.bidder) for each in sold] == [(ALICE, CAROL)]
-    assert not [each for result in world.results for each in result.receipts if isinstance(each, StepTaken)]
+    assert not [each for result in world.results for each in result.receipts if isinstance(each, LiquidationStepTaken)]
 
 
 def test_who_needs_to_bring_less_is_let_off() -> None:
@@ -229,9 +228,11 @@ def test_who_needs_to_bring_less_is_let_off() -> None:
 def test_another_call_gives_its_own_time() -> None:
     world = called(reducing(40), short=30_000)
     result = world.block()
-    run = Run(world.state.fork(), world.make_block())
+    run = BlockContext(world.state.fork(), world.make_block())
     micros = world.state.contributions[1].called
-    record = msgspec.structs.replace(world.state.contributions[1], required=2 * contribution(world.state, 1) + micros)
+    record = msgspec.structs.replace(
+        world.state.contributions[1], required=2 * contribution_micros(world.state, 1) + micros
+    )
     run.state.contributions.put(1, record)
     assert call_replenishment(run, 1, micros, result.height + 50) == micros, "not for more than it is sold for already"
     assert run.state.contributions[1].reducing

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from node.cli.main import run
-from node.fund_tools import in_lines
-from node.views.fund import fund_of
+from cli.main import run
+from member.verifying.fund import fund_lines
+from node.api.fund import fund_of
 from tests.kit.clearing.fund import FundWorld
 from tests.kit.clearing.world import CAROL, DOLLAR
 
@@ -36,7 +36,7 @@ def test_the_command_prints_what_the_page_shows() -> None:
     world.open_positions()
     world.pass_epoch()
     world.block(world.pay(CAROL, 600 * DOLLAR))
-    assert in_lines(fund_of(world.state)) + "\n" in [text for kind, text in BLOCKS if kind == "text"]
+    assert fund_lines(fund_of(world.state)) + "\n" in [text for kind, text in BLOCKS if kind == "text"]
 
 
 def test_every_command_on_the_page_takes_these_options(capsys: pytest.CaptureFixture[str]) -> None:

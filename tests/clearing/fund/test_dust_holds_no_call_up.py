@@ -2,10 +2,10 @@
 
 import pytest
 
-from clearing.default.records import MemberStatus
-from clearing.fund.use import contribution
-from clearing.holdings import feed_status
-from clearing.prices.receipts import FeedStatus
+from clearing.default_fund.contributions import contribution_micros
+from clearing.schema.records.default import MemberStatus
+from clearing.schema.records.prices import FeedStatus
+from clearing.state.holdings import feed_status
 from tests.kit.clearing.defaults import DefaultWorld
 from tests.kit.clearing.world import ALICE, BOB, BTC, DOLLAR, ETH, WETH_1, codes
 
@@ -43,5 +43,5 @@ def test_a_trifle_of_ether_without_a_price_puts_nothing_off(wei: int) -> None:
 
 def test_cash_is_taken_from_beside_a_trifle_without_a_price() -> None:
     world = called(1, 300_000)
-    assert contribution(world.state, 1) > 90_000 * DOLLAR
+    assert contribution_micros(world.state, 1) > 90_000 * DOLLAR
     assert world.status(1) is MemberStatus.ACTIVE

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from clearing.default.records import MemberStatus, Standing
-from clearing.fund.receipts import FundCalled, FundDrawn
-from clearing.fund.use import contribution
+from clearing.default_fund.contributions import contribution_micros
+from clearing.schema.receipts.default_fund import FundCalled, FundDrawn
+from clearing.schema.records.default import MemberStatus, MemberStatusRecord
 from tests.kit.clearing.defaults import DAVE, DefaultWorld
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.world import ALICE, BOB, codes, of_kind
@@ -18,7 +18,7 @@ def about_to_fail() -> DefaultWorld:
     world.block(world.trades(ALICE, BOB, 60_000))
     world.bring(alice=200_000, bob=200_000)
     world.fund_paid_in()
-    left = contribution(world.state, 1)
+    left = contribution_micros(world.state, 1)
     assert not codes(world.block(world.withdrawn_by(ALICE, 200_000 * 10**6 - left, world.key_of(ALICE))))
     return world
 
@@ -34,12 +34,12 @@ def drawn_and_called(world: DefaultWorld) -> tuple[dict[int, int], set[int]]:
 
 def test_who_leaves_before_a_default_is_declared_pays_like_any_while_its_part_is_there() -> None:
     world = about_to_fail()
-    part = contribution(world.state, 4)
+    part = contribution_micros(world.state, 4)
     assert not codes(world.block(world.exit(DAVE, 4)))
     drawn, called = drawn_and_called(world)
     assert world.status(4) is MemberStatus.LEFT
     assert part > 0
-    assert drawn[4] == part - contribution(world.state, 4) > 0
+    assert drawn[4] == part - contribution_micros(world.state, 4) > 0
     assert 4 not in called, "it owes no part any more"
     assert 2 in drawn
     assert 2 in called
@@ -51,7 +51,7 @@ def test_a_part_that_has_left_is_paid_back_less_what_it_bore() -> None:
     assert not codes(world.block(world.exit(DAVE, 4)))
     before = world.everything()
     drawn_and_called(world)
-    left, cash = contribution(world.state, 4), world.cash(DAVE)
+    left, cash = contribution_micros(world.state, 4), world.cash(DAVE)
     world.pass_epoch()
     record = world.state.contributions.get(4)
     while record is not None:
@@ -63,8 +63,8 @@ def test_a_part_that_has_left_is_paid_back_less_what_it_bore() -> None:
 
 def test_who_fails_on_a_trifle_keeps_nothing_out_of_the_next_default() -> None:
     world = about_to_fail()
-    part = contribution(world.state, 4)
-    world.state.standings.put(4, Standing(MemberStatus.DEFAULTED, world.state.now.height))
+    part = contribution_micros(world.state, 4)
+    world.state.standings.put(4, MemberStatusRecord(MemberStatus.DEFAULTED, world.state.now.height))
     drawn, called = drawn_and_called(world)
-    assert drawn[4] == part - contribution(world.state, 4) > 0
+    assert drawn[4] == part - contribution_micros(world.state, 4) > 0
     assert 4 not in called

@@ -2,12 +2,11 @@
 
 import msgspec
 
-from clearing.accounts.kinds import AccountKind
-from clearing.default.receipts import DefaultDeclared
-from clearing.default.records import DefaultReason, MemberStatus
-from clearing.fund.receipts import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized
-from clearing.fund.use import contribution, required
-from clearing.genesis import AccountTerms
+from clearing.default_fund.contributions import contribution_micros, required_contribution
+from clearing.schema.receipts.default import DefaultDeclared
+from clearing.schema.receipts.default_fund import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized
+from clearing.schema.records.default import DefaultReason, MemberStatus
+from clearing.schema.terms.genesis import AccountKind, AccountTerms
 from clearing.state.export import export_state, import_state
 from tests.kit.clearing.defaults import DAVE, TERMS, DefaultWorld, default_genesis
 from tests.kit.clearing.fund import TERMS as FUND
@@ -81,10 +80,10 @@ def test_a_call_takes_of_all_accounts_of_the_member_s_own() -> None:
     world.block(facts=[world.deposit_fact(9, USDC_1, 5_000_000 * DOLLAR)])
     world.block(world.trades(ALICE, BOB, 63_000))
     world.pass_epoch()
-    owed = required(world.state, 1)
+    owed = required_contribution(world.state, 1)
     result = [world.block() for _ in range(3)][-1]
     paid = {each.account: each.micros for each in of_kind(result, FundPaid) if each.member == 1}
-    assert sum(paid.values()) == owed == contribution(world.state, 1)
+    assert sum(paid.values()) == owed == contribution_micros(world.state, 1)
     assert paid[9] > 0
     assert world.state.contributions[1].account == ALICE
     assert world.status(1) is MemberStatus.ACTIVE
@@ -112,11 +111,11 @@ def test_a_default_draws_its_own_part_then_those_of_survivors_and_calls_them_aga
     world.block(world.trades(ALICE, BOB, 60_000))
     world.bring(alice=200_000, bob=200_000)
     world.fund_paid_in()
-    own = contribution(world.state, 1)
+    own = contribution_micros(world.state, 1)
     alice = world.withdrawn_by(ALICE, 200_000 * DOLLAR - own, world.key_of(ALICE))
     assert not codes(world.block(alice))
     before = world.everything()
-    parts = {member: contribution(world.state, member) for member in (1, 2, 3, 4)}
+    parts = {member: contribution_micros(world.state, member) for member in (1, 2, 3, 4)}
     world.fall(560_000)
     world.prices(345_000)
     drawn: list[FundDrawn] = []
@@ -137,7 +136,7 @@ def test_a_default_draws_its_own_part_then_those_of_survivors_and_calls_them_aga
 def test_who_has_left_gets_its_part_back_after_the_delay() -> None:
     world = DefaultWorld()
     world.fund_paid_in()
-    part = contribution(world.state, 4)
+    part = contribution_micros(world.state, 4)
     assert part > 0
     cash = world.cash(DAVE)
     assert not codes(world.block(world.exit(DAVE, 4)))
@@ -145,7 +144,7 @@ def test_who_has_left_gets_its_part_back_after_the_delay() -> None:
     world.pass_epoch()
     due = world.state.contributions[4].return_height
     while world.state.now.height < due:
-        assert contribution(world.state, 4) == part
+        assert contribution_micros(world.state, 4) == part
         result = world.block()
     assert [(each.member, each.amount, each.has) for each in of_kind(result, FundReturned)] == [(4, part, 0)]
     assert 4 not in world.state.contributions

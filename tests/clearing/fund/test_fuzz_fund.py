@@ -5,19 +5,19 @@ import random
 import msgspec
 import pytest
 
-from clearing.epoch import snapshot_due, take_snapshot
-from clearing.exits.tree import exit_tree
-from clearing.fund.receipts import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized, ReturnCause
-from clearing.fund.terms import Sizing
-from clearing.fund.use import contribution, contributors, required
-from clearing.ledger import FUND_ACCOUNT, held
-from clearing.margin.rows import row_value
-from clearing.margin.snapshot import SlotKind
+from clearing.default_fund.contributions import contributing_and_owing, contribution_micros, required_contribution
+from clearing.epochs.exit_tree import exit_tree
+from clearing.epochs.snapshot import snapshot_due, take_snapshot
+from clearing.margin.statement.rows import row_value
+from clearing.margin.statement.snapshot import SlotKind
+from clearing.schema.receipts.default_fund import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized, ReturnCause
+from clearing.schema.terms.default import FundSizing
+from clearing.schema.transfers import Transfer, TransferCode
 from clearing.state.export import export_state, import_state
+from clearing.state.ledger import FUND_ACCOUNT, inventory_units
 from clearing.state.state import State
-from clearing.transfers import Transfer, TransferCode
-from proofs.least import LeastValues
-from proofs.solvency import complete_holdings
+from proofs.statement.arithmetization import complete_holdings
+from proofs.statement.auxiliary_witness import AuxiliaryWitness
 from tests.kit.clearing.defaults import DAVE, TERMS, DefaultWorld
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.world import (
@@ -42,7 +42,7 @@ def check_statement_of(state: State) -> None:
     snapshot = take_snapshot(state)
     statement = snapshot.statement
     (terms,) = statement.cover
-    members, least = dict(terms.members), LeastValues(statement)
+    members, least = dict(terms.members), AuxiliaryWitness(statement)
     assert members[FUND_ACCOUNT] == HOUSE
     values = {each.account: complete_holdings(statement, each, least) for each in snapshot.accounts}
     for each in snapshot.accounts:
@@ -65,7 +65,7 @@ class Story:
         self.chance = random.Random(seed)
         fund = msgspec.structs.replace(
             FUND,
-            sizing=self.chance.choice(list(Sizing)),
+            sizing=self.chance.choice(list(FundSizing)),
             minimum_micros=self.chance.choice((0, 1, 1_000 * DOLLAR)),
             step_micros=self.chance.choice((1, 7, DOLLAR)),
             call_blocks=self.chance.choice((1, 3, 9)),
@@ -89,7 +89,7 @@ class Story:
             instrument, ticks = chance.choice(((BTC_PERP, self.price), (ETH_PERP, 20_000)))
             requests.append(world.trades(buyer, seller, chance.randrange(1, 25_000), instrument, ticks))
         for account, member in WHO.items():
-            missing = required(world.state, member) - contribution(world.state, member)
+            missing = required_contribution(world.state, member) - contribution_micros(world.state, member)
             if chance.random() < 0.4:
                 requests.append(world.pay(account, max(missing + chance.choice((0, 0, -5, 1)), 0)))
         if chance.random() < 0.2:
@@ -125,7 +125,7 @@ class Story:
             elif isinstance(each, FundCalled):
                 assert 0 < each.micros <= each.required - each.has
                 assert each.deadline > result.height  # type: ignore[attr-defined]
-        parts = {member: contribution(world.state, member) for member in contributors(world.state)}
+        parts = {member: contribution_micros(world.state, member) for member in contributing_and_owing(world.state)}
         assert {member: micros for member, micros in parts.items() if micros} == {
             member: micros for member, micros in self.told.items() if micros
         }
@@ -139,7 +139,7 @@ class Story:
         if snapshot_due(world.state, world.state.now.height):
             check_statement_of(world.state)
             promised = sum(leaf.amount for leaf in exit_tree(world.state).leaves if leaf.asset == USDC_1)
-            assert promised <= held(world.state, world.state.terms.assets[USDC_1])
+            assert promised <= inventory_units(world.state, world.state.terms.assets[USDC_1])
 
 
 @pytest.mark.parametrize("seed", range(10))

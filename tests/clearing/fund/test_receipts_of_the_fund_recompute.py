@@ -7,17 +7,17 @@ from math import ceil
 import msgspec
 import pytest
 
-from clearing.fund.receipts import FundCalled, FundSized
-from clearing.fund.terms import FundTerms, Sizing
-from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
-from clearing.ledger import can_hold
+from clearing.schema.receipts.default_fund import FundCalled, FundSized
+from clearing.schema.terms.default import FundSizing, FundTerms
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, positions_of
+from clearing.state.ledger import can_hold
 from tests.kit.clearing.fund import CRASH, RALLY, TERMS, FundWorld, fund_genesis
 from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, CAROL, ETH_PERP, of_kind
 
 
 def by_hand(world: FundWorld) -> tuple[dict[str, dict[int, Fraction]], dict[int, int]]:
     """Of marked instruments alone: losses of every member in each scenario, beyond cash that is not free; margins."""
-    state, arrays = world.state, arrays_of(world.state)
+    state, arrays = world.state, current_arrays(world.state)
     moves = {"crash": (Fraction(-60, 100), Fraction(-70, 100)), "rally": (Fraction(60, 100), Fraction(70, 100))}
     assert [each.name for each in (CRASH, RALLY)] == list(moves)
     lacking: dict[str, dict[int, Fraction]] = {name: {} for name in moves}
@@ -25,13 +25,13 @@ def by_hand(world: FundWorld) -> tuple[dict[str, dict[int, Fraction]], dict[int,
     for account, record in state.accounts.ordered():
         if not can_hold(state, account) or record.member == 0:
             continue
-        margin = margin_of(arrays, holdings_of(state, account))
+        margin = holdings_margin(arrays, current_holdings(state, account))
         exposures[record.member] = exposures.get(record.member, 0) + margin.initial
         cash = world.cash(account)
         free = min(max(margin.equity - margin.initial, 0), max(cash, 0))
         for name, (btc, eth) in moves.items():
             worth = Fraction(cash)
-            for number, lots in book_of(state, account).lots:
+            for number, lots in positions_of(state, account).lots:
                 instrument = state.terms.instruments[number]
                 move = btc if instrument.feed == BTC else eth
                 change = int(move * state.marks[number].ticks)
@@ -66,7 +66,7 @@ def test_the_receipt_of_a_sizing_is_what_the_book_makes(seed: int) -> None:
     chance = random.Random(seed)
     terms = msgspec.structs.replace(
         TERMS,
-        sizing=chance.choice(list(Sizing)),
+        sizing=chance.choice(list(FundSizing)),
         buffer_ppm=chance.choice((0, 77_777)),
         lookback_epochs=2,
         exposure_memory_ppm=chance.choice((0, 700_003)),
@@ -101,7 +101,7 @@ def judge(world: FundWorld, sized: FundSized, terms: FundTerms, sizes: list[int]
         assert dict(scenario.lacking).items() <= told.items()
         assert scenario.cover_two == losses[0] + losses[1]
         assert scenario.largest_or_next_two == max(losses[0], losses[1] + losses[2])
-        asked.append(scenario.cover_two if terms.sizing is Sizing.COVER_TWO else scenario.largest_or_next_two)
+        asked.append(scenario.cover_two if terms.sizing is FundSizing.COVER_TWO else scenario.largest_or_next_two)
     sizes.append(ceil(Fraction(max(asked) * (10**6 + terms.buffer_ppm), 10**6)))
     assert list(sized.sizes) == sizes[-2:]
     assert sized.target == max(sizes[-2:])

@@ -2,14 +2,14 @@
 
 import msgspec
 
-from clearing.accounts.requests import AccountClosing
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import sign_digest
-from clearing.fund.receipts import FundSized
+from clearing.schema.receipts.default_fund import FundSized
+from clearing.schema.requests.accounts import AccountClosing, CashTransfer
 from clearing.state.export import export_state, import_state
-from clearing.transactions import CashTransfer
 from tests.kit.clearing.defaults import DefaultWorld
-from tests.kit.clearing.world import ALICE, BOB, DOLLAR, SALT, codes, of_kind, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import ALICE, BOB, DOLLAR, SALT, codes, of_kind
 
 
 def test_the_fund_is_sized_after_an_account_was_closed_as_by_who_never_knew_of_it() -> None:

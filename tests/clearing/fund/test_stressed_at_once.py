@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.fund.stressed import stressed_equities
-from clearing.holdings import Holdings
-from clearing.margin.stress import StressArrays, stressed_equity
+from clearing.default_fund.stress_losses import stressed_equities
+from clearing.margin.statement.stress import StressArrays, stressed_equity
+from clearing.state.holdings import Holdings
 
 sizes = st.tuples(st.integers(1, 2), st.integers(0, 2), st.integers(0, 3), st.integers(1, 3))
 wide = st.integers(-(2**62), 2**62) | st.integers(-100, 100)

@@ -8,22 +8,36 @@ import pytest
 from clearing.base import bls
 from clearing.base.errors import Bug, LocalFault
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.codes import ClearingCode
-from clearing.default.records import MemberStatus
-from clearing.default.status import member_status
-from clearing.default.terms import DefaultTerms
-from clearing.epoch import take_snapshot
-from clearing.fund.figures import stress_figures
-from clearing.fund.receipts import NOT_REQUESTED, FundCalled, FundDrawn, FundPaid, FundReturned, FundSized, ReturnCause
-from clearing.fund.sizing import cover_two
-from clearing.fund.terms import FundTerms, Sizing
-from clearing.fund.use import call_replenishment, contribution, contributors, draw, required
-from clearing.genesis import Genesis, check_genesis
-from clearing.ledger import FUND_ACCOUNT
-from clearing.prices.receipts import FeedStatus
-from clearing.run import Run
-from clearing.state.terms import Terms
-from clearing.transfers import Transfer, TransferCode
+from clearing.context.block_context import BlockContext
+from clearing.context.member_status import member_status
+from clearing.default_fund.contributions import (
+    call_replenishment,
+    contributing_and_owing,
+    contribution_micros,
+    draw_contribution,
+    required_contribution,
+)
+from clearing.default_fund.cover_rules import cover_two
+from clearing.default_fund.stress_losses import stress_needs
+from clearing.epochs.snapshot import take_snapshot
+from clearing.genesis.checks import check_genesis
+from clearing.genesis.effective_terms import Terms
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.default_fund import (
+    NOT_REQUESTED,
+    FundCalled,
+    FundDrawn,
+    FundPaid,
+    FundReturned,
+    FundSized,
+    ReturnCause,
+)
+from clearing.schema.records.default import MemberStatus
+from clearing.schema.records.prices import FeedStatus
+from clearing.schema.terms.default import DefaultTerms, FundSizing, FundTerms
+from clearing.schema.terms.genesis import Genesis
+from clearing.schema.transfers import Transfer, TransferCode
+from clearing.state.ledger import FUND_ACCOUNT
 from tests.kit.clearing.fund import BOLD, TERMS, FundWorld, fund_genesis
 from tests.kit.clearing.world import (
     ALICE,
@@ -52,8 +66,8 @@ def signed(genesis: Genesis) -> Genesis:
     return msgspec.structs.replace(genesis, validators=ValidatorSet((validator,)))
 
 
-def run_of(world: World) -> Run:
-    return Run(world.state.fork(), world.make_block())
+def run_of(world: World) -> BlockContext:
+    return BlockContext(world.state.fork(), world.make_block())
 
 
 def test_without_a_cash_group_there_is_no_fund() -> None:
@@ -92,7 +106,7 @@ def test_a_member_pays_and_its_call_is_over() -> None:
     owed = world.required(CAROL)
     result = world.block(world.pay(CAROL, owed - 5), world.pay(CAROL, 5))
     assert [(each.micros, each.missing) for each in of_kind(result, FundPaid)] == [(owed - 5, 5), (5, 0)]
-    assert contribution(world.state, CAROL) == owed == world.fund
+    assert contribution_micros(world.state, CAROL) == owed == world.fund
     assert world.state.contributions[CAROL].deadline == 0
     assert world.cash(CAROL) == 100_000 * DOLLAR - owed
 
@@ -162,7 +176,7 @@ def test_who_cannot_pay_at_the_deadline_is_restricted_until_it_has() -> None:
     lapsed = [each for each in of_kind(result, FundPaid) if each.lapsed]
     missing = world.required(ALICE) - free
     assert [(each.member, each.missing) for each in lapsed] == [(1, missing), (2, missing)]
-    assert contribution(world.state, ALICE) == free
+    assert contribution_micros(world.state, ALICE) == free
     assert member_status(world.state, 1) is MemberStatus.RESTRICTED
     world.deposit(ALICE, USDC_1, missing)
     assert not codes(world.block(world.pay(ALICE, missing)))
@@ -214,7 +228,7 @@ def test_what_is_beyond_a_members_part_goes_back_after_the_delay() -> None:
     world.open_positions(90_000)
     world.pass_epoch()
     pay_all(world)
-    paid = contribution(world.state, ALICE)
+    paid = contribution_micros(world.state, ALICE)
     assert paid == world.required(ALICE) > 50_000 * DOLLAR
     world.block(world.trade(BOB, ALICE, BTC_PERP, 90_000, 790_000))
     result = world.pass_epoch()
@@ -223,7 +237,7 @@ def test_what_is_beyond_a_members_part_goes_back_after_the_delay() -> None:
     assert due == result.height + 4
     told = []
     while world.state.now.height < due:
-        assert contribution(world.state, ALICE) == paid
+        assert contribution_micros(world.state, ALICE) == paid
         told = of_kind(world.block(), FundReturned)
     assert [(each.member, each.amount, each.has, each.cause) for each in told] == [
         (member, paid - 1_000 * DOLLAR, 1_000 * DOLLAR, ReturnCause.BEYOND_PART) for member in (1, 2)
@@ -242,9 +256,9 @@ def test_a_new_sizing_does_not_put_off_what_is_on_its_way_back() -> None:
         world.pass_epoch()
         assert world.state.contributions[ALICE].return_height == started + 13
     while world.state.now.height < started + 13:
-        assert contribution(world.state, ALICE) > 1_000 * DOLLAR
+        assert contribution_micros(world.state, ALICE) > 1_000 * DOLLAR
         world.block()
-    assert contribution(world.state, ALICE) == 1_000 * DOLLAR
+    assert contribution_micros(world.state, ALICE) == 1_000 * DOLLAR
 
 
 def test_nothing_goes_back_that_is_needed_again() -> None:
@@ -252,7 +266,7 @@ def test_nothing_goes_back_that_is_needed_again() -> None:
     world.open_positions(90_000)
     world.pass_epoch()
     pay_all(world)
-    paid = contribution(world.state, ALICE)
+    paid = contribution_micros(world.state, ALICE)
     world.block(world.trade(BOB, ALICE, BTC_PERP, 90_000, 790_000))
     world.pass_epoch()
     assert world.state.contributions[ALICE].return_height
@@ -261,7 +275,7 @@ def test_nothing_goes_back_that_is_needed_again() -> None:
     assert world.state.contributions[ALICE].return_height == 0
     for _ in range(5):
         assert "FundReturned" not in kinds(world.block())
-    assert contribution(world.state, ALICE) >= paid
+    assert contribution_micros(world.state, ALICE) >= paid
 
 
 def test_what_is_drawn_goes_to_the_house_and_is_called_for_again() -> None:
@@ -269,12 +283,15 @@ def test_what_is_drawn_goes_to_the_house_and_is_called_for_again() -> None:
     world.pass_epoch()
     pay_all(world)
     run = run_of(world)
-    before = contribution(run.state, BOB)
-    draw(run, BOB, 300 * DOLLAR, cause=ALICE)
+    before = contribution_micros(run.state, BOB)
+    draw_contribution(run, BOB, 300 * DOLLAR, cause=ALICE)
     run.journal.check_conserved()
     assert run.journal.transfers == [Transfer(FUND_ACCOUNT, HOUSE, USD, 300 * DOLLAR, TransferCode.FUND_DRAWN, ALICE)]
     assert run.receipts == [FundDrawn(BOB, BOB, 300 * DOLLAR, before - 300 * DOLLAR, ALICE)]
-    assert (contribution(run.state, BOB), required(run.state, BOB)) == (before - 300 * DOLLAR, before)
+    assert (contribution_micros(run.state, BOB), required_contribution(run.state, BOB)) == (
+        before - 300 * DOLLAR,
+        before,
+    )
     assert call_replenishment(run, BOB, 200 * DOLLAR, 40) == 200 * DOLLAR
     assert call_replenishment(run, BOB, 10**12, 50) == 300 * DOLLAR
     assert run.state.contributions[BOB].deadline == 50
@@ -290,15 +307,15 @@ def test_nobody_draws_what_is_not_there(member: int, micros: int) -> None:
     world.pass_epoch()
     pay_all(world)
     with pytest.raises(Bug):
-        draw(run_of(world), member, micros, cause=ALICE)
+        draw_contribution(run_of(world), member, micros, cause=ALICE)
 
 
 def test_contributors_are_told_in_order() -> None:
     world = FundWorld()
-    assert contributors(world.state) == ()
+    assert contributing_and_owing(world.state) == ()
     world.pass_epoch()
-    assert contributors(world.state) == (1, 2, 3)
-    assert contribution(world.state, 9) == required(world.state, 9) == 0
+    assert contributing_and_owing(world.state) == (1, 2, 3)
+    assert contribution_micros(world.state, 9) == required_contribution(world.state, 9) == 0
 
 
 def test_the_houses_own_fund_bears_first() -> None:
@@ -321,7 +338,7 @@ def test_the_house_counts_for_no_more_than_it_bears_of_one_default() -> None:
 
 
 def test_the_other_sizing_asks_for_less() -> None:
-    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, sizing=Sizing.LARGEST_OR_NEXT_TWO)))
+    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, sizing=FundSizing.LARGEST_OR_NEXT_TWO)))
     world.block(world.trade(ALICE, BOB, BTC_PERP, 30_000, 790_000), world.trade(CAROL, BOB, BTC_PERP, 25_000, 790_000))
     (sized,) = of_kind(world.pass_epoch(), FundSized)
     crash = sized.scenarios[0]
@@ -409,7 +426,7 @@ def test_the_fund_is_never_sized_below_what_a_statement_lists(seed: int) -> None
     while world.state.now.snapshot_height != world.state.now.height:
         world.stride += 4
         world.block(facts=world.custody_facts(world.stride))
-    figures = stress_figures(world.state, (1, 2, 3), USD)
+    figures = stress_needs(world.state, (1, 2, 3), USD)
     needed = [cover_two(list(lacking.values())) for _, lacking in figures.lacking]
     (terms,) = take_snapshot(world.state).statement.cover
     assert terms.fund == figures.house_micros
@@ -434,7 +451,7 @@ def test_a_fund_that_is_turned_off_is_paid_back_and_one_turned_on_is_sized() -> 
     for _ in range(4):
         world.block()
     assert world.fund == 0
-    assert contributors(world.state) == ()
+    assert contributing_and_owing(world.state) == ()
     world.pass_epoch()
     assert codes(world.block(world.pay(CAROL, 1))) == [ClearingCode.NO_FUND]
     assert not of_kind(world.pass_epoch(), FundSized)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from clearing.default.unresolved import Unresolved
-from clearing.gates import deficits
-from clearing.gates.terms import AssetGate
+from clearing.context.unresolved_losses import UnresolvedLosses
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
+from clearing.withdrawals import deficit_reserve
 from tests.kit.clearing.gated import gated
 from tests.kit.clearing.world import World
 
@@ -19,11 +19,11 @@ def with_deficit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
     end is told in `test_gates_in_a_default`.
     """
 
-    def make(micros: int, blocks: int = 20, gates: tuple[AssetGate, ...] = (), **terms: object) -> World:
+    def make(micros: int, blocks: int = 20, gates: tuple[AssetWithdrawalLimits, ...] = (), **terms: object) -> World:
         world = gated(*gates, **{"deficit_reserve": True} | terms)
         until = world.state.now.height + blocks
-        monkeypatch.setattr(Unresolved, "micros", lambda *_: micros)
-        monkeypatch.setattr(deficits, "deadline_height", lambda _: until)
+        monkeypatch.setattr(UnresolvedLosses, "micros", lambda *_: micros)
+        monkeypatch.setattr(deficit_reserve, "resolution_deadline", lambda _: until)
         return world
 
     return make

@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 
 from clearing.base.secp256k1 import sign_digest
 from clearing.base.units import MONEY_MAX
-from clearing.codes import ClearingCode
-from clearing.collateral.requests import ClaimSwap
-from clearing.default.unresolved import Unresolved
-from clearing.gates.deficits import check_reserve, part_of
-from clearing.gates.terms import AssetGate
-from clearing.ledger import token_currency
-from clearing.receipts import Refused
-from clearing.run import Run
-from clearing.withdrawals import check_leaving
+from clearing.context.block_context import BlockContext
+from clearing.context.unresolved_losses import UnresolvedLosses
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.codes import ClearingCode
+from clearing.schema.requests.accounts import ClaimSwap
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
+from clearing.state.ledger import token_currency
+from clearing.withdrawals.deficit_reserve import check_deficit_reserve, deficit_share
+from clearing.withdrawals.requests import check_can_leave
 from tests.kit.clearing.gated import cancellation
+from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
@@ -32,7 +33,6 @@ from tests.kit.clearing.world import (
     World,
     codes,
     of_kind,
-    secret,
 )
 
 REFUSED = [ClearingCode.DEFICIT_RESERVE]
@@ -108,12 +108,12 @@ def test_without_the_term_deficits_hold_nothing_back(with_deficit: Callable[...,
 )
 def test_parts_cover_the_deficit_and_nobodys_exceeds_it(deficit: int, worths: list[int]) -> None:
     whole = sum(worths)
-    parts = [part_of(deficit, worth, whole) for worth in worths]
+    parts = [deficit_share(deficit, worth, whole) for worth in worths]
     assert all(0 <= part <= deficit for part in parts)
     if whole:
         assert deficit <= sum(parts) < deficit + len(worths)
-    assert part_of(deficit, whole + 1, whole) <= deficit
-    assert part_of(deficit, -1, whole) == 0
+    assert deficit_share(deficit, whole + 1, whole) <= deficit
+    assert deficit_share(deficit, -1, whole) == 0
 
 
 def test_a_swap_gives_away_nothing_of_the_part(with_deficit: Callable[..., World]) -> None:
@@ -136,9 +136,9 @@ def test_a_swap_gives_away_nothing_of_the_part(with_deficit: Callable[..., World
 def test_what_is_paid_within_the_house_is_not_held_back(with_deficit: Callable[..., World]) -> None:
     """A contribution to the fund, or the price of a slice: they go where deficits are paid from."""
     world = with_deficit(400_000 * DOLLAR)
-    run = Run(world.state.fork(), world.make_block())
-    assert check_leaving(run, "fund_contribution", ALICE, USD, 100_000 * DOLLAR) is None
-    assert check_reserve(run, "withdrawal", ALICE, (USD, 1)) is not None
+    run = BlockContext(world.state.fork(), world.make_block())
+    assert check_can_leave(run, "fund_contribution", ALICE, USD, 100_000 * DOLLAR) is None
+    assert check_deficit_reserve(run, "withdrawal", ALICE, (USD, 1)) is not None
 
 
 def test_nobodys_comings_and_goings_make_anothers_part_smaller(with_deficit: Callable[..., World]) -> None:
@@ -153,7 +153,7 @@ def test_nobodys_comings_and_goings_make_anothers_part_smaller(with_deficit: Cal
 
 
 def test_what_was_cancelled_was_not_taken_out(with_deficit: Callable[..., World]) -> None:
-    gate = AssetGate(USDC_1, delay_above_units=1, delay_blocks=100)
+    gate = AssetWithdrawalLimits(USDC_1, delay_above_units=1, delay_blocks=100)
     world = with_deficit(40_000 * DOLLAR, blocks=60, gates=(gate,))
     for number in range(5):
         assert codes(world.block(world.withdrawal(BOB, USDC_1, 90_000 * DOLLAR))) == []
@@ -166,10 +166,10 @@ def test_what_was_cancelled_was_not_taken_out(with_deficit: Callable[..., World]
 def test_what_waited_before_the_deficit_does_not_count_against_what_was_taken_since(
     with_deficit: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = AssetGate(USDC_1, delay_above_units=1, delay_blocks=100)
+    gate = AssetWithdrawalLimits(USDC_1, delay_above_units=1, delay_blocks=100)
     world = with_deficit(0, blocks=60, gates=(gate,))
     world.block(world.withdrawal(BOB, USDC_1, 50_000 * DOLLAR))
-    monkeypatch.setattr(Unresolved, "micros", lambda *_: 40_000 * DOLLAR)
+    monkeypatch.setattr(UnresolvedLosses, "micros", lambda *_: 40_000 * DOLLAR)
     assert codes(world.block(world.withdrawal(BOB, USDC_1, 40_000 * DOLLAR))) == []
     assert codes(world.block(cancellation(world, BOB, 0))) == []
     assert world.state.deficit_left[BOB].micros == 40_000 * DOLLAR
@@ -191,6 +191,6 @@ def test_whatever_is_asked_everybodys_part_stays(
             world.deposit(account, USDC_1, dollars * DOLLAR)
         else:
             world.block(world.withdrawal(account, USDC_1, dollars * DOLLAR))
-    parts = {each: part_of(deficit, 100_000, 400_000) * DOLLAR for each in (ALICE, BOB, CAROL)}
+    parts = {each: deficit_share(deficit, 100_000, 400_000) * DOLLAR for each in (ALICE, BOB, CAROL)}
     for account, part in parts.items():
         assert world.cash(account) >= part - DOLLAR

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from clearing.base.codec import u256
-from clearing.facts import CustodySeen, DepositSeen
-from clearing.gates.deposits import holds_back
-from clearing.receipts import DepositCredited
-from clearing.run import Run
+from clearing.context.block_context import BlockContext
+from clearing.deposits.bridge_facts import is_deposit_held_back
+from clearing.schema.facts import CustodySeen, DepositSeen
+from clearing.schema.receipts.collateral import DepositCredited
 from tests.kit.clearing.gated import MARKET, WINDOW, gated_genesis
 from tests.kit.clearing.world import BOB, USDC_1, VAULTS, World, make_genesis, of_kind
 
@@ -99,7 +99,9 @@ def test_what_custody_evidence_has_reached_does_not_wait() -> None:
     fact = dusty.deposit()
     while (world.state.now.height + 1) % WINDOW:
         world.block()
-    run = Run(world.state, world.make_block())
-    assert not holds_back(run, msgspec.structs.replace(fact, block_number=8))
-    assert holds_back(run, msgspec.structs.replace(fact, block_number=9))
-    assert not holds_back(run, msgspec.structs.replace(fact, block_number=9, token=bytes(20))), "a stray is in no term"
+    run = BlockContext(world.state, world.make_block())
+    assert not is_deposit_held_back(run, msgspec.structs.replace(fact, block_number=8))
+    assert is_deposit_held_back(run, msgspec.structs.replace(fact, block_number=9))
+    assert not is_deposit_held_back(run, msgspec.structs.replace(fact, block_number=9, token=bytes(20))), (
+        "a stray is in no term"
+    )

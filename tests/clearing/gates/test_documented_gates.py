@@ -6,14 +6,21 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
-from clearing.blocks import BlockResult
-from clearing.codes import ClearingCode
-from clearing.facts import Fact
-from clearing.gates.deficits import owed_in_all, part_of
-from clearing.gates.receipts import WithdrawalGivenBack, WithdrawalNotPaid, WithdrawalWaits
-from clearing.genesis import Genesis, genesis_from_json, genesis_to_json
-from clearing.receipts import Refused, WithdrawalConfirmed, WithdrawalReleased
-from clearing.transactions import Transaction
+from clearing.genesis.json import genesis_from_json, genesis_to_json
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.codes import ClearingCode
+from clearing.schema.facts import Fact
+from clearing.schema.receipts.withdrawals import (
+    WithdrawalConfirmed,
+    WithdrawalDelayed,
+    WithdrawalExpired,
+    WithdrawalRefunded,
+    WithdrawalReleased,
+)
+from clearing.schema.terms.genesis import Genesis
+from clearing.withdrawals.deficit_reserve import deficit_share, total_owed
 from tests.kit.clearing.gated import MARKET, cancellation, not_executed
 from tests.kit.clearing.world import ALICE, BOB, DOLLAR, HOUSE, USDC_1, World, codes, executed, funded, make_genesis
 
@@ -51,11 +58,11 @@ def request_of(world: World, who: str, does: str) -> Transaction:
 def told(result: BlockResult) -> list[str]:
     words: dict[type, Callable[..., str]] = {
         WithdrawalReleased: lambda each: f"released as {each.nonce}",
-        WithdrawalWaits: lambda each: f"waits as {each.number} until {each.due_height}",
+        WithdrawalDelayed: lambda each: f"waits as {each.number} until {each.due_height}",
         Refused: lambda each: f"refused {each.code}",
-        WithdrawalGivenBack: lambda each: f"given back {each.units // DOLLAR}",
+        WithdrawalRefunded: lambda each: f"given back {each.units // DOLLAR}",
         WithdrawalConfirmed: lambda each: f"confirmed {each.nonce}",
-        WithdrawalNotPaid: lambda each: f"not paid {each.nonce}",
+        WithdrawalExpired: lambda each: f"not paid {each.nonce}",
     }
     return [words[type(each)](each) for each in result.receipts if type(each) in words]
 
@@ -99,10 +106,10 @@ def test_the_table_of_deficits(with_deficit: Callable[..., World]) -> None:
     for name, worth, part, leaves in table("account"):
         world = with_deficit(40_000 * DOLLAR)
         account = WHO[name]
-        assert owed_in_all(world.state) == 400_000 * DOLLAR
+        assert total_owed(world.state) == 400_000 * DOLLAR
         assert world.cash(account) == int(worth) * DOLLAR
         if account != HOUSE:
-            assert part_of(40_000, int(worth), 400_000) == int(part)
+            assert deficit_share(40_000, int(worth), 400_000) == int(part)
         most = int(leaves) * DOLLAR
         assert int(leaves) == int(worth) - int(part)
         assert codes(world.block(world.withdrawal(account, USDC_1, most + 1))) == [ClearingCode.DEFICIT_RESERVE]

@@ -3,14 +3,13 @@
 import pytest
 
 from clearing.base.codec import u256
-from clearing.exits.tree import exit_tree
-from clearing.facts import ChainHeartbeat, Fact, WithdrawalNotExecuted
-from clearing.gates.receipts import WithdrawalGivenBack
-from clearing.gates.terms import AssetGate
-from clearing.genesis import MarketParameters
-from clearing.ledger import held
-from clearing.receipts import WithdrawalConfirmed
-from clearing.transactions import Transaction
+from clearing.epochs.exit_tree import exit_tree
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.facts import ChainHeartbeat, Fact, WithdrawalNotExecuted
+from clearing.schema.receipts.withdrawals import WithdrawalConfirmed, WithdrawalRefunded
+from clearing.schema.terms.genesis import MarketParameters
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
+from clearing.state.ledger import inventory_units
 from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, Fuzz
 from tests.kit.clearing.gated import cancellation, gated_genesis, not_executed
 from tests.kit.clearing.world import DOLLAR, VAULTS, executed, funded, make_genesis
@@ -27,7 +26,7 @@ class GatedFuzz(Fuzz):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         gates = [
-            AssetGate(asset, 3_000 * DOLLAR, 5_000 * DOLLAR, 500 * DOLLAR, self.chance.randint(1, 6))
+            AssetWithdrawalLimits(asset, 3_000 * DOLLAR, 5_000 * DOLLAR, 500 * DOLLAR, self.chance.randint(1, 6))
             for asset in (1, 2, 3)
         ]
         terms = {
@@ -76,7 +75,7 @@ class GatedFuzz(Fuzz):
         super().step()
         for result in self.world.results[before:]:
             for receipt in result.receipts:
-                if isinstance(receipt, WithdrawalGivenBack):
+                if isinstance(receipt, WithdrawalRefunded):
                     key = (receipt.why.name == "NOT_PAID", receipt.number)
                     assert key not in self.back, "given back twice"
                     self.back.add(key)
@@ -98,14 +97,14 @@ class GatedFuzz(Fuzz):
                 if each.asset == asset.id and not (nonce in state.not_paid and state.not_paid[nonce].given_back_height)
             )
             assert int.from_bytes(flow.released_units, "big") * asset.base_units == queued + out
-            assert held(state, asset) <= asset.cap_units
+            assert inventory_units(state, asset) <= asset.cap_units
         if state.now.snapshot_height == state.now.height:
             promised: dict[int, int] = {}
             for leaf in exit_tree(state).leaves:
                 promised[leaf.asset] = promised.get(leaf.asset, 0) + leaf.amount
             for asset in state.terms.assets.values():
                 queued = sum(int.from_bytes(each.amount, "big") for each in waiting if each.asset == asset.id)
-                assert promised.get(asset.id, 0) <= asset.to_amount(held(state, asset)) + queued
+                assert promised.get(asset.id, 0) <= asset.to_amount(inventory_units(state, asset)) + queued
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -126,7 +125,7 @@ def test_the_stories_reach_every_way_out_of_a_gate() -> None:
         for result in fuzz.world.results:
             for receipt in result.receipts:
                 seen.add(type(receipt).__name__)
-                if isinstance(receipt, WithdrawalGivenBack):
+                if isinstance(receipt, WithdrawalRefunded):
                     seen.add(receipt.why.name)
-    wanted = {"WithdrawalWaits", "WithdrawalGivenBack", "WithdrawalNotPaid", "CANCELLED", "NOT_PAID", "MARGIN"}
+    wanted = {"WithdrawalDelayed", "WithdrawalRefunded", "WithdrawalExpired", "CANCELLED", "NOT_PAID", "MARGIN"}
     assert wanted <= seen, wanted - seen

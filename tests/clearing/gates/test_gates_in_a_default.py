@@ -2,26 +2,25 @@
 
 import msgspec
 
-from clearing.codes import ClearingCode
-from clearing.default.receipts import DefaultDeclared
-from clearing.default.records import MemberStatus
-from clearing.default.unresolved import deadline_height, unresolved_micros
-from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
-from clearing.gates.terms import AssetGate
-from clearing.receipts import WithdrawalReleased
+from clearing.context.unresolved_losses import resolution_deadline, unresolved_micros
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.default import DefaultDeclared
+from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalRefunded, WithdrawalReleased
+from clearing.schema.records.default import MemberStatus
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 from tests.kit.clearing.defaults import DAVE, NO_FUND, DefaultWorld, default_genesis
 from tests.kit.clearing.fund import FundWorld
 from tests.kit.clearing.gated import gated_genesis
 from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, WETH_1, codes, of_kind
 
 LOTS = 40_000
-DELAY = AssetGate(USDC_1, delay_above_units=1, delay_blocks=200)
+DELAY = AssetWithdrawalLimits(USDC_1, delay_above_units=1, delay_blocks=200)
 
 
 class GatedDefaultWorld(DefaultWorld):
     """The network of defaults, behind gates."""
 
-    def __init__(self, *assets: AssetGate, own_accounts: bool = False, **terms: object) -> None:
+    def __init__(self, *assets: AssetWithdrawalLimits, own_accounts: bool = False, **terms: object) -> None:
         genesis = gated_genesis(*assets, base=default_genesis(fund=NO_FUND), **terms)
         if own_accounts:
             alice = genesis.members[1]
@@ -45,8 +44,8 @@ def test_what_waits_comes_back_in_time_to_spare_everybody_the_default() -> None:
     assert unresolved_micros(plain.state) == 16_000 * DOLLAR
     results = [gated.prices(500_000), *(gated.block() for _ in range(3))]
     assert not [each for result in results for each in of_kind(result, DefaultDeclared)]
-    backs = [each for result in results for each in of_kind(result, WithdrawalGivenBack)]
-    assert [(each.units, each.why) for each in backs] == [(20_000 * DOLLAR, GivenBackWhy.MARGIN)]
+    backs = [each for result in results for each in of_kind(result, WithdrawalRefunded)]
+    assert [(each.units, each.why) for each in backs] == [(20_000 * DOLLAR, RefundReason.MARGIN)]
     assert not list(gated.state.waiting.ordered())
 
 
@@ -56,7 +55,7 @@ def test_survivors_leave_their_part_of_a_real_default_behind_and_the_defaulter_t
     result = world.fall(500_000)
     (declared,) = of_kind(result, DefaultDeclared)
     assert world.status(1) is MemberStatus.DEFAULTING
-    deficit, until = unresolved_micros(world.state), deadline_height(world.state)
+    deficit, until = unresolved_micros(world.state), resolution_deadline(world.state)
     assert (deficit, until) == (16_000 * DOLLAR, declared.deadline_height)
     asked = world.withdrawal(CAROL, USDC_1, 100_000 * DOLLAR)
     assert codes(world.block(asked, world.withdrawal(ALICE, USDC_1, 1))) == [
@@ -79,8 +78,8 @@ def test_what_waits_of_another_own_account_is_in_the_estate_before_anybody_pays(
     assert codes(world.block(world.withdrawal(4, USDC_1, 20_000 * DOLLAR))) == []
     world.prices(790_000)
     results = [world.fall(500_000), *(world.block() for _ in range(3))]
-    backs = [each for result in results for each in of_kind(result, WithdrawalGivenBack)]
-    assert [(each.account, each.why) for each in backs] == [(4, GivenBackWhy.DEFAULT)]
+    backs = [each for result in results for each in of_kind(result, WithdrawalRefunded)]
+    assert [(each.account, each.why) for each in backs] == [(4, RefundReason.DEFAULT)]
     assert not [each for result in results for each in of_kind(result, WithdrawalReleased)]
     (declared,) = [each for result in results for each in of_kind(result, DefaultDeclared)]
     assert declared.own == (ALICE, 4)

@@ -3,33 +3,23 @@
 import msgspec
 import pytest
 
-from clearing.accounts import by_member
 from clearing.base.secp256k1 import sign_digest
-from clearing.codes import ClearingCode
-from clearing.crisis import CrisisParameters
-from clearing.default.receipts import DefaultEnded
-from clearing.gates import siblings
-from clearing.holdings import Holdings
-from clearing.margin.arrays import RiskArrays
-from clearing.margin.requirement import AccountMargin
-from clearing.receipts import Refused
+from clearing.context import member_status
+from clearing.margin.requirement.account_margin import AccountMargin
+from clearing.margin.risk_arrays.arrays import RiskArrays
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.default import DefaultEnded
+from clearing.schema.requests.accounts import CashTransfer
+from clearing.schema.requests.withdrawals import Withdrawal
+from clearing.schema.terms.genesis import CrisisParameters
+from clearing.state.holdings import Holdings
 from clearing.state.state import State
-from clearing.transactions import CashTransfer, Withdrawal
+from clearing.withdrawals import cross_account_check
 from tests.kit.clearing.defaults import NO_FUND, TERMS, DefaultWorld, default_genesis
 from tests.kit.clearing.fund import FundWorld
-from tests.kit.clearing.world import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    BTC,
-    BTC_PERP,
-    DOLLAR,
-    ETH,
-    USDC_1,
-    codes,
-    of_kind,
-    secret,
-)
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, BTC, BTC_PERP, DOLLAR, ETH, USDC_1, codes, of_kind
 
 NEEDED = [ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN]
 
@@ -137,13 +127,13 @@ def test_where_there_are_no_defaults_every_account_stands_alone() -> None:
 def test_however_often_it_asks_accounts_are_looked_for_once_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     world, second = with_second()
     passes: list[int] = []
-    found = by_member.accounts_by_member
+    found = member_status.accounts_by_member
 
     def counted(state: State) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:
         passes.append(1)
         return found(state)
 
-    monkeypatch.setattr(siblings, "accounts_by_member", counted)
+    monkeypatch.setattr(cross_account_check, "accounts_by_member", counted)
     assert codes(world.block(*(out(world, second, 1) for _ in range(5)), **at(700_000))) == []
     assert len(passes) == 1
     assert TERMS.enabled
@@ -154,12 +144,12 @@ def test_a_clients_margin_is_worked_out_once_a_block(monkeypatch: pytest.MonkeyP
     world.bring(client=20_000)
     world.block(world.trades(ALICE_CLIENT, BOB, 8_000))
     looked_at: list[int] = []
-    judge = siblings.margin_of
+    judge = cross_account_check.holdings_margin
 
     def counted(arrays: RiskArrays, held: Holdings) -> AccountMargin:
         looked_at.append(1)
         return judge(arrays, held)
 
-    monkeypatch.setattr(siblings, "margin_of", counted)
+    monkeypatch.setattr(cross_account_check, "holdings_margin", counted)
     assert codes(world.block(*(out(world, ALICE, 1) for _ in range(5)), **at(500_000))) == []
     assert len(looked_at) == 1, "Alice may have thousands of them, and ask as often"

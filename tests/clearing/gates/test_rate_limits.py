@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
-from clearing.codes import ClearingCode
-from clearing.crisis import crisis_checks
-from clearing.gates.terms import AssetGate, GateTerms, gates_checks
-from clearing.genesis import check_terms
-from clearing.receipts import Refused, WithdrawalReleased
+from clearing.genesis.checks import check_terms
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.withdrawals import WithdrawalReleased
+from clearing.schema.terms.genesis import crisis_checks
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms, withdrawal_control_checks
 from tests.kit.clearing.gated import GATE, WINDOW, gated, gated_genesis
 from tests.kit.clearing.world import (
     ALICE,
@@ -130,18 +131,18 @@ def test_no_window_lets_out_more_than_its_limits(asked: list[tuple[int, int]]) -
 @pytest.mark.parametrize(
     ("terms", "field"),
     [
-        (GateTerms((AssetGate(2), AssetGate(1))), "assets"),
-        (GateTerms((AssetGate(1), AssetGate(1))), "assets"),
-        (GateTerms((AssetGate(1, delay_blocks=2**31 + 1),)), "assets.1.delay_blocks"),
-        (GateTerms(waiting_max=0), "waiting_max"),
-        (GateTerms(waiting_max=5_000), "waiting_max"),
-        (GateTerms(waiting_per_owner_max=0), "waiting_per_owner_max"),
-        (GateTerms(waiting_grace_blocks=0), "waiting_grace_blocks"),
-        (GateTerms(deposit_hold_blocks=2**31 + 1), "deposit_hold_blocks"),
+        (WithdrawalControlTerms((AssetWithdrawalLimits(2), AssetWithdrawalLimits(1))), "assets"),
+        (WithdrawalControlTerms((AssetWithdrawalLimits(1), AssetWithdrawalLimits(1))), "assets"),
+        (WithdrawalControlTerms((AssetWithdrawalLimits(1, delay_blocks=2**31 + 1),)), "assets.1.delay_blocks"),
+        (WithdrawalControlTerms(waiting_max=0), "waiting_max"),
+        (WithdrawalControlTerms(waiting_max=5_000), "waiting_max"),
+        (WithdrawalControlTerms(waiting_per_owner_max=0), "waiting_per_owner_max"),
+        (WithdrawalControlTerms(waiting_grace_blocks=0), "waiting_grace_blocks"),
+        (WithdrawalControlTerms(deposit_hold_blocks=2**31 + 1), "deposit_hold_blocks"),
     ],
 )
-def test_terms_outside_their_range_are_named(terms: GateTerms, field: str) -> None:
-    assert [name for name, _, good in gates_checks(terms) if not good] == [field]
+def test_terms_outside_their_range_are_named(terms: WithdrawalControlTerms, field: str) -> None:
+    assert [name for name, _, good in withdrawal_control_checks(terms) if not good] == [field]
 
 
 def test_the_parameters_of_a_crisis_name_the_gates_field() -> None:
@@ -150,7 +151,7 @@ def test_the_parameters_of_a_crisis_name_the_gates_field() -> None:
 
 
 def test_a_gate_on_an_asset_that_genesis_does_not_list_is_named() -> None:
-    check_terms(gated_genesis(AssetGate(USDC_1)))
+    check_terms(gated_genesis(AssetWithdrawalLimits(USDC_1)))
     with pytest.raises(LocalFault) as caught:
-        check_terms(gated_genesis(AssetGate(9)))
+        check_terms(gated_genesis(AssetWithdrawalLimits(9)))
     assert "crisis.gates.assets" in str(caught.value)

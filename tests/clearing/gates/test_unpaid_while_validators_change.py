@@ -2,7 +2,7 @@
 
 import msgspec
 
-from clearing.genesis import MarketParameters
+from clearing.schema.terms.genesis import MarketParameters
 from tests.kit.clearing.chamber import Chamber, chamber_genesis, validator
 from tests.kit.clearing.gated import gated_genesis, not_executed
 from tests.kit.clearing.heard import SEVEN, say, until_heard

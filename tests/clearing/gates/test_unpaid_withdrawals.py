@@ -7,16 +7,20 @@ from hypothesis import strategies as st
 
 from clearing.apply_block import replay
 from clearing.base.codec import decode, encode
-from clearing.blocks import BlockResult
-from clearing.codes import ClearingCode
-from clearing.extension import VoteExtension
-from clearing.facts import EXECUTED, NOT_EXECUTED, WithdrawalNotExecuted, fact_hash, fact_key
-from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack, WithdrawalNotPaid
-from clearing.gates.terms import AssetGate
-from clearing.gates.unpaid import GIVEN_BACK_PER_BLOCK, expired_open
-from clearing.ledger import SUSPENSE_ACCOUNT, balance, cash_currency, held, token_currency
-from clearing.receipts import WithdrawalConfirmed
-from clearing.transfers import TransferCode
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.codes import ClearingCode
+from clearing.schema.facts import EXECUTED, NOT_EXECUTED, WithdrawalNotExecuted, fact_hash, fact_key
+from clearing.schema.receipts.withdrawals import (
+    RefundReason,
+    WithdrawalConfirmed,
+    WithdrawalExpired,
+    WithdrawalRefunded,
+)
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
+from clearing.schema.transfers import TransferCode
+from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, cash_currency, inventory_units, token_currency
+from clearing.withdrawals.refunds import REFUNDS_PER_BLOCK, expired_withdrawals
 from tests.kit.clearing.gated import MARKET, VALID_MS, cancellation, gated, gated_genesis, not_executed, owed_and_held
 from tests.kit.clearing.vaults import DEPEG, PAR, SKEW, USDC_FEED, genesis_with
 from tests.kit.clearing.world import (
@@ -62,10 +66,10 @@ def test_time_alone_gives_nothing_back() -> None:
 def test_on_the_agreed_fact_the_money_comes_back_whole() -> None:
     world = released()
     result = world.block(facts=[not_executed(world, 0)])
-    (told,), (back,) = of_kind(result, WithdrawalNotPaid), of_kind(result, WithdrawalGivenBack)
+    (told,), (back,) = of_kind(result, WithdrawalExpired), of_kind(result, WithdrawalRefunded)
     assert (told.nonce, told.block_number, told.block_time_s - told.not_after_s) == (0, 900, 1)
     assert (back.account, back.credited, back.units, back.rest) == (ALICE, ALICE, UNITS, 0)
-    assert back.why == GivenBackWhy.NOT_PAID
+    assert back.why == RefundReason.NOT_PAID
     assert [(each.code, each.cause) for each in result.transfers] == [(TransferCode.UNPAID_GIVEN_BACK, 0)]
     assert world.cash(ALICE) == 100_000 * DOLLAR
     owed_and_held(world, 100)
@@ -175,29 +179,29 @@ def test_without_the_term_nothing_is_given_back() -> None:
     world.block(after_ms=LATER_MS)
     world.block(facts=[not_executed(world, 0)])
     assert world.cash(ALICE) == 95_000 * DOLLAR
-    assert not list(expired_open(world.state, 1, range(world.state.now.withdrawals)))
+    assert not list(expired_withdrawals(world.state, 1, range(world.state.now.withdrawals)))
 
 
 def test_so_many_a_block_and_the_rest_in_the_next() -> None:
     world = gated(give_back_expired=True)
-    count = GIVEN_BACK_PER_BLOCK + 3
+    count = REFUNDS_PER_BLOCK + 3
     world.block(*(world.withdrawal(ALICE, USDC_1, DOLLAR) for _ in range(count)))
     world.block(after_ms=LATER_MS)
-    assert [nonce for nonce, _ in expired_open(world.state, 1, range(world.state.now.withdrawals))] == list(
+    assert [nonce for nonce, _ in expired_withdrawals(world.state, 1, range(world.state.now.withdrawals))] == list(
         range(count)
     )
     first = world.block(facts=[not_executed(world, nonce) for nonce in range(count)])
-    assert len(of_kind(first, WithdrawalGivenBack)) == GIVEN_BACK_PER_BLOCK
-    assert len(of_kind(world.block(), WithdrawalGivenBack)) == 3
+    assert len(of_kind(first, WithdrawalRefunded)) == REFUNDS_PER_BLOCK
+    assert len(of_kind(world.block(), WithdrawalRefunded)) == 3
     assert world.cash(ALICE) == 100_000 * DOLLAR
-    assert not list(expired_open(world.state, 1, range(world.state.now.withdrawals)))
+    assert not list(expired_withdrawals(world.state, 1, range(world.state.now.withdrawals)))
 
 
 def test_it_waits_for_room_under_the_cap() -> None:
     world = released()
     asset = world.state.terms.assets[USDC_1]
     flow = world.state.flows[USDC_1]
-    lowered = msgspec.structs.replace(asset, cap_units=held(world.state, asset) + UNITS - 1)
+    lowered = msgspec.structs.replace(asset, cap_units=inventory_units(world.state, asset) + UNITS - 1)
     world.state.terms.assets[USDC_1] = lowered
     world.block(facts=[not_executed(world, 0)])
     assert world.cash(ALICE) == 95_000 * DOLLAR
@@ -209,7 +213,7 @@ def test_it_waits_for_room_under_the_cap() -> None:
 def test_no_deposit_takes_the_room_of_what_is_out_until_it_is_known_to_be_paid() -> None:
     world = released()
     asset = world.state.terms.assets[USDC_1]
-    room = asset.cap_units - held(world.state, asset)
+    room = asset.cap_units - inventory_units(world.state, asset)
     world.deposit(BOB, USDC_1, room - UNITS + 1)
     assert kinds(world.results[-1]) == ["DepositStray"]
     world.block(facts=[executed(1, 0)])
@@ -231,7 +235,7 @@ def test_a_token_comes_back_as_the_token_that_it_was() -> None:
 def test_a_closed_accounts_money_goes_where_governance_finds_it() -> None:
     world = released(account=BOB)
     world.state.accounts.remove(BOB)
-    (back,) = of_kind(world.block(facts=[not_executed(world, 0)]), WithdrawalGivenBack)
+    (back,) = of_kind(world.block(facts=[not_executed(world, 0)]), WithdrawalRefunded)
     assert (back.account, back.credited) == (BOB, SUSPENSE_ACCOUNT)
     assert balance(world.state, SUSPENSE_ACCOUNT, cash_currency(USD)) == UNITS
 
@@ -252,7 +256,7 @@ def test_out_and_back_through_expiry_earns_nobody_a_skew_rebate() -> None:
         world.block(after_ms=LATER_MS)
         world.block(facts=[not_executed(world, nonce)])
         assert sum(world.cash(each) for each in everybody) <= start
-        assert len(of_kind(world.results[-1], WithdrawalGivenBack)) == 1
+        assert len(of_kind(world.results[-1], WithdrawalRefunded)) == 1
 
 
 def at_price(world: World, ticks: int, **more: object) -> BlockResult:
@@ -267,21 +271,21 @@ def beyond_its_band() -> World:
     at_price(world, PAR, after_ms=LATER_MS)
     at_price(world, PAR * 95 // 100)
     result = at_price(world, PAR * 95 // 100, facts=[not_executed(world, 0)])
-    assert of_kind(result, WithdrawalNotPaid)
-    assert not of_kind(result, WithdrawalGivenBack)
+    assert of_kind(result, WithdrawalExpired)
+    assert not of_kind(result, WithdrawalRefunded)
     return world
 
 
 def test_a_token_beyond_its_band_is_given_back_as_cash_once_it_is_cleared() -> None:
     world = beyond_its_band()
     assert world.cash(ALICE) == 95_000 * DOLLAR
-    assert of_kind(at_price(world, PAR), WithdrawalGivenBack)
+    assert of_kind(at_price(world, PAR), WithdrawalRefunded)
     assert world.cash(ALICE) == 100_000 * DOLLAR
 
 
 def test_a_token_that_left_its_group_comes_back_as_what_it_became() -> None:
     world = beyond_its_band()
-    (back,) = of_kind(at_price(world, PAR * 95 // 100), WithdrawalGivenBack)
+    (back,) = of_kind(at_price(world, PAR * 95 // 100), WithdrawalRefunded)
     became = world.state.terms.collateral_of[USDC_1]
     units, rest = became.to_units(UNITS)
     assert (back.units, back.rest) == (units, rest)
@@ -322,7 +326,7 @@ def test_whatever_is_claimed_each_withdrawal_ends_once_and_the_ledger_counts_the
             continue
         fact = executed(1, nonce) if is_paid else not_executed(world, nonce)
         result = world.block(facts=[fact], attesting=attesting)
-        back |= {each.number for each in of_kind(result, WithdrawalGivenBack)}
+        back |= {each.number for each in of_kind(result, WithdrawalRefunded)}
         paid |= {each.nonce for each in of_kind(result, WithdrawalConfirmed)}
         assert not back & paid
     assert world.cash(ALICE) == 80_000 * DOLLAR + UNITS * len(back)
@@ -331,7 +335,7 @@ def test_whatever_is_claimed_each_withdrawal_ends_once_and_the_ledger_counts_the
 
 def test_what_waits_of_a_token_beyond_its_band_is_not_taken_back_until_it_is_judged() -> None:
     """Else whoever waits for a token that fell would hand its loss to all others of the group."""
-    gate = AssetGate(USDC_1, delay_above_units=1, delay_blocks=1, owner_units_max=0)
+    gate = AssetWithdrawalLimits(USDC_1, delay_above_units=1, delay_blocks=1, owner_units_max=0)
     base = genesis_with(market=MARKET, depeg=DEPEG)
     world = funded(genesis=gated_genesis(gate, base=base, waiting_grace_blocks=1))
     at_price(world, PAR)
@@ -339,7 +343,7 @@ def test_what_waits_of_a_token_beyond_its_band_is_not_taken_back_until_it_is_jud
     at_price(world, PAR * 95 // 100)
     refused = at_price_asking(world, PAR * 95 // 100, cancellation(world, ALICE, 0))
     assert codes(refused) == [ClearingCode.CASH_GROUP_SUSPENDED]
-    assert not of_kind(refused, WithdrawalGivenBack), "nor does it lapse meanwhile"
+    assert not of_kind(refused, WithdrawalRefunded), "nor does it lapse meanwhile"
     cleared = at_price_asking(world, PAR, cancellation(world, ALICE, 0))
     assert codes(cleared) == []
     assert world.cash(ALICE) == 100_000 * DOLLAR

@@ -4,20 +4,21 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.accounts.lifecycle import _pending
+from clearing.accounts.lifecycle import _pending_items
 from clearing.apply_block import replay
 from clearing.base.secp256k1 import sign_digest
-from clearing.codes import ClearingCode
-from clearing.exits.tree import exit_tree
-from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack, WithdrawalWaits
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.ledger import held
-from clearing.receipts import MarginCalled, WithdrawalReleased
-from clearing.run import Run
+from clearing.context.block_context import BlockContext
+from clearing.epochs.exit_tree import exit_tree
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.margin_calls import MarginCalled
+from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalDelayed, WithdrawalRefunded, WithdrawalReleased
+from clearing.schema.records.accounts import RestrictionRecord
+from clearing.schema.transfers import TransferCode
 from clearing.state.export import export_state, import_state
-from clearing.state.records import Restriction
-from clearing.transfers import TransferCode
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import inventory_units
 from tests.kit.clearing.gated import GATE, cancellation, gated, owed_and_held
+from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import (
     ALICE,
     BOB,
@@ -31,15 +32,14 @@ from tests.kit.clearing.world import (
     kinds,
     of_kind,
     roots,
-    secret,
 )
 
 LARGE = 20_000 * DOLLAR
 FREE = msgspec.structs.replace(GATE, owner_units_max=0, window_units_max=0)
 
 
-def waiting(world: World, account: int = ALICE, units: int = LARGE) -> WithdrawalWaits:
-    (receipt,) = of_kind(world.block(world.withdrawal(account, USDC_1, units)), WithdrawalWaits)
+def waiting(world: World, account: int = ALICE, units: int = LARGE) -> WithdrawalDelayed:
+    (receipt,) = of_kind(world.block(world.withdrawal(account, USDC_1, units)), WithdrawalDelayed)
     return receipt
 
 
@@ -76,8 +76,8 @@ def test_its_owner_takes_it_back_and_gets_all_of_it() -> None:
     world = gated(FREE)
     receipt = waiting(world)
     result = world.block(cancellation(world, ALICE, receipt.number))
-    (back,) = of_kind(result, WithdrawalGivenBack)
-    assert (back.account, back.units, back.rest, back.why) == (ALICE, LARGE, 0, GivenBackWhy.CANCELLED)
+    (back,) = of_kind(result, WithdrawalRefunded)
+    assert (back.account, back.units, back.rest, back.why) == (ALICE, LARGE, 0, RefundReason.CANCELLED)
     assert [each.code for each in result.transfers] == [TransferCode.WAITING_GIVEN_BACK]
     assert world.cash(ALICE) == 100_000 * DOLLAR
     for _ in range(6):
@@ -141,10 +141,10 @@ def test_an_account_that_falls_below_initial_margin_gets_back_what_waits_before_
     world.block(world.trade(ALICE, BOB, BTC_PERP, 20_000, 790_000))
     first, second = waiting(world, units=30_000 * DOLLAR), waiting(world, units=30_000 * DOLLAR)
     result = world.prices(700_000)
-    backs = of_kind(result, WithdrawalGivenBack)
+    backs = of_kind(result, WithdrawalRefunded)
     assert backs, "the price fell far"
     assert [each.number for each in backs] == [second.number, first.number][: len(backs)], "the newest first"
-    assert {each.why for each in backs} == {GivenBackWhy.MARGIN}
+    assert {each.why for each in backs} == {RefundReason.MARGIN}
     assert not [each for each in of_kind(result, MarginCalled) if each.account == ALICE]
 
 
@@ -155,27 +155,27 @@ def test_no_more_comes_back_than_margin_needs() -> None:
     assert set(codes(world.block(*asked))) == {ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN}
     count = len(list(world.state.waiting.ordered()))
     assert count > 4
-    assert 0 < len(of_kind(world.prices(760_000), WithdrawalGivenBack)) < count
-    margin = margin_of(arrays_of(world.state), holdings_of(world.state, ALICE))
+    assert 0 < len(of_kind(world.prices(760_000), WithdrawalRefunded)) < count
+    margin = holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE))
     assert 0 <= margin.equity - margin.initial < 5_000 * DOLLAR
 
 
 def test_at_its_time_it_must_pass_the_gates_and_is_given_back_when_it_does_not_in_time() -> None:
     world = gated(FREE, waiting_grace_blocks=4)
     receipt = waiting(world)
-    world.state.restrictions.put(ALICE, Restriction(1_000, 1, b"\xa1" * 20, 1))
+    world.state.restrictions.put(ALICE, RestrictionRecord(1_000, 1, b"\xa1" * 20, 1))
     while world.state.now.height < receipt.due_height + 3:
         assert not of_kind(world.block(), WithdrawalReleased)
-    (back,) = of_kind(world.block(), WithdrawalGivenBack)
-    assert (back.why, back.code) == (GivenBackWhy.LAPSED, ClearingCode.ACCOUNT_RESTRICTED)
+    (back,) = of_kind(world.block(), WithdrawalRefunded)
+    assert (back.why, back.code) == (RefundReason.LAPSED, ClearingCode.ACCOUNT_RESTRICTED)
     assert world.cash(ALICE) == 100_000 * DOLLAR
 
 
 def test_an_account_with_something_waiting_is_not_closed() -> None:
     world = gated(FREE)
     waiting(world)
-    assert _pending(Run(world.state, world.make_block()), ALICE) == 1
-    assert _pending(Run(world.state, world.make_block()), BOB) == 0
+    assert _pending_items(BlockContext(world.state, world.make_block()), ALICE) == 1
+    assert _pending_items(BlockContext(world.state, world.make_block()), BOB) == 0
 
 
 def test_what_waits_is_in_the_custody_terms_and_in_the_exit_tree_as_its_owners() -> None:
@@ -190,20 +190,20 @@ def test_what_waits_is_in_the_custody_terms_and_in_the_exit_tree_as_its_owners()
     assert world.state.now.epoch > 0, "the epoch closed with something waiting"
     promised = sum(leaf.amount for leaf in exit_tree(world.state).leaves if leaf.asset == USDC_1)
     asset = world.state.terms.assets[USDC_1]
-    assert promised == held(world.state, asset) + LARGE
+    assert promised == inventory_units(world.state, asset) + LARGE
 
 
 def test_a_deposit_cannot_take_the_room_of_what_may_come_back() -> None:
     world = gated(FREE)
     asset = world.state.terms.assets[USDC_1]
-    room = asset.cap_units - held(world.state, asset)
+    room = asset.cap_units - inventory_units(world.state, asset)
     receipt = waiting(world)
     world.deposit(BOB, USDC_1, room + 1)
     assert kinds(world.results[-1]) == ["DepositStray"]
     world.deposit(BOB, USDC_1, room)
     assert kinds(world.results[-1]) == ["DepositCredited"]
     world.block(cancellation(world, ALICE, receipt.number))
-    assert held(world.state, asset) == asset.cap_units
+    assert inventory_units(world.state, asset) == asset.cap_units
 
 
 def test_a_log_with_waiting_and_cancelled_withdrawals_replays_to_the_same_roots() -> None:

@@ -5,11 +5,17 @@ import pytest
 
 from clearing.apply_block import apply_block, replay
 from clearing.base.errors import RemoteFault
-from clearing.codes import ClearingCode
-from clearing.governance.fold import follow, next_head
-from clearing.governance.proposals import JUDGED_PER_BLOCK
-from clearing.governance.receipts import AmendmentInForce, ProposalAgreed, ProposalClosed, ProposalMade, VoteCounted
-from clearing.governance.records import Stage
+from clearing.genesis.effective_terms import next_head, replay_amendments
+from clearing.governance.proposals import VALIDATED_PER_BLOCK
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.governance import (
+    AmendmentEnacted,
+    ProposalApproved,
+    ProposalClosed,
+    ProposalMade,
+    VoteCounted,
+)
+from clearing.schema.records.governance import ProposalStage
 from clearing.state.export import export_state, import_state
 from tests.kit.clearing.chamber import validator
 from tests.kit.clearing.parliament import TIMELOCK_MS, VOTE_MS, Parliament, governed_genesis
@@ -27,21 +33,21 @@ def test_what_is_agreed_takes_effect_after_its_timelock_and_not_before() -> None
     result = house.step(*house.votes(proposal))
     counted = of_kind(result, VoteCounted)
     assert [each.approving_power for each in counted] == [10, 20, 30]
-    agreed = of_kind(result, ProposalAgreed)[0]
+    agreed = of_kind(result, ProposalApproved)[0]
     assert (agreed.approving_power, agreed.effective_ms) == (30, house.time_ms + TIMELOCK_MS)
     for _ in range(TIMELOCK_MS // 1_000 - 1):
         house.step()
         assert house.state.terms.market.trade_fee_ppm == 0
     result = house.step()
     assert house.state.terms.market.trade_fee_ppm == 100
-    assert of_kind(result, AmendmentInForce)[0].number == 1
+    assert of_kind(result, AmendmentEnacted)[0].number == 1
     assert house.state.terms.network == house.network
 
 
 def test_two_thirds_exactly_agree_on_nothing() -> None:
     house = Parliament(governed_genesis({1: 20, 2: 20, 3: 20}))
     proposal = house.agree(house.changes(FEE), (1, 2))
-    assert house.state.proposals[proposal.content(house.network)].stage is Stage.OPEN
+    assert house.state.proposals[proposal.content(house.network)].stage is ProposalStage.OPEN
     house.wait()
     assert house.state.terms.market.trade_fee_ppm == 0
 
@@ -72,7 +78,7 @@ def test_votes_can_be_taken_back_until_the_last_moment() -> None:
     house = Parliament()
     proposal = house.agree(house.changes(FEE))
     house.wait(2, house.vote(proposal, 3, approve=False, revision=2))
-    assert house.state.proposals[proposal.content(house.network)].stage is Stage.OPEN
+    assert house.state.proposals[proposal.content(house.network)].stage is ProposalStage.OPEN
     house.wait(20)
     assert house.state.terms.market.trade_fee_ppm == 0
     # Agreed again, the whole timelock runs again.
@@ -94,7 +100,9 @@ def test_a_state_read_back_has_the_terms_in_force() -> None:
     block = house.make_block([house.trade(ALICE, BOB, BTC_PERP, 1, 790_000)])
     ours, theirs = apply_block(house.state, block), apply_block(copy, block)
     assert ours[1] == theirs[1]
-    assert follow(house.genesis, [held for _, held in house.state.amendments.ordered()]) == copy.terms.genesis
+    assert (
+        replay_amendments(house.genesis, [held for _, held in house.state.amendments.ordered()]) == copy.terms.genesis
+    )
 
 
 def test_a_snapshot_with_amendments_that_nobody_agreed_on_is_none() -> None:
@@ -131,7 +139,7 @@ def test_a_fork_that_is_not_decided_leaves_the_terms_alone() -> None:
     house.wait(4)
     block = house.make_block()
     fork, result = apply_block(house.state, block)
-    assert "AmendmentInForce" in kinds(result)
+    assert "AmendmentEnacted" in kinds(result)
     assert (fork.terms.market.trade_fee_ppm, house.state.terms.market.trade_fee_ppm) == (100, 0)
     fork.absorb()
     assert house.state.terms.market.trade_fee_ppm == 100
@@ -169,8 +177,8 @@ def test_the_votes_of_who_left_weigh_nothing_when_it_comes_to_it() -> None:
     house.change([3])
     result = house.wait(5)
     # 20 of 30 is not more than two thirds: back to the vote.
-    assert "AmendmentInForce" not in kinds(result)
-    assert house.state.proposals[proposal.content(house.network)].stage is Stage.OPEN
+    assert "AmendmentEnacted" not in kinds(result)
+    assert house.state.proposals[proposal.content(house.network)].stage is ProposalStage.OPEN
     house.step(house.vote(proposal, 4))
     house.wait()
     assert house.state.terms.market.trade_fee_ppm == 100
@@ -242,11 +250,11 @@ def test_a_bomb_of_proposals_is_bounded_by_proposer_and_by_block() -> None:
     house = Parliament()
     bomb = [house.proposal(house.changes(("market.trade_fee_ppm", 100 + at)), 1 + at % 4) for at in range(12)]
     result = house.step(*bomb)
-    assert JUDGED_PER_BLOCK <= len(of_kind(result, ProposalMade)) <= JUDGED_PER_BLOCK + 1
+    assert VALIDATED_PER_BLOCK <= len(of_kind(result, ProposalMade)) <= VALIDATED_PER_BLOCK + 1
     assert set(codes(result)) == {ClearingCode.TOO_MANY_PROPOSALS}
     for _ in range(8):
         house.step(*bomb)
-    under_way = [held for _, held in house.state.proposals.ordered() if held.stage is not Stage.CLOSED]
+    under_way = [held for _, held in house.state.proposals.ordered() if held.stage is not ProposalStage.CLOSED]
     assert len(under_way) == 4 * house.genesis.crisis.governance.open_proposals
     # Also those that are refused count as judged.
     bad = [house.proposal(house.changes(("market.trade_fee_ppm", 20_000 + at))) for at in range(4)]

@@ -8,21 +8,21 @@ from clearing.base.certificate import Certificate, VoteKind, make_certificate, v
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
-from clearing.codes import ClearingCode
-from clearing.epoch import take_snapshot
-from clearing.governance.certified import (
+from clearing.epochs.snapshot import take_snapshot
+from clearing.genesis.effective_terms import next_head
+from clearing.governance.certified_amendments import (
     CertifiedAmendments,
     certify_amendments,
     check_amendments,
     read_amendments,
     write_amendments,
 )
-from clearing.governance.fold import next_head
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.ranges.parameters import RangeParameters
-from clearing.validators.sets import sets_of
-from proofs.errors import ProofCode, Refused
-from proofs.rulebook import check_rulebook
+from clearing.schema.codes import ClearingCode
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.validators.validator_sets import validator_sets
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.statement.rulebook import check_rulebook
 from tests.kit.clearing.parliament import Parliament, governed_genesis
 from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, USD
 
@@ -31,7 +31,7 @@ replace = msgspec.structs.replace
 
 def header_of(house: Parliament) -> Header:
     """What the network's header of the decided height says, as far as it matters here."""
-    sets, result = sets_of(house.state), house.results[-1]
+    sets, result = validator_sets(house.state), house.results[-1]
     return Header(
         network=house.network,
         parent=bytes(32),
@@ -52,7 +52,7 @@ def header_of(house: Parliament) -> Header:
 
 
 def signed(house: Parliament, header: Header) -> tuple[Certificate, ValidatorSet]:
-    validators = sets_of(house.state).last
+    validators = validator_sets(house.state).last
     digest = vote_digest(house.network, validators.hash, VoteKind.PRECOMMIT, header.height, 0, header.hash)
     shares = {
         at: bls.sign(bls.secret_from_seed(bytes([house.names[each.envelope_key]]) * 32), digest)
@@ -102,7 +102,7 @@ def test_a_statement_under_amended_terms_is_the_amended_genesis_and_not_the_firs
     genesis, _ = check_amendments(FILE, HOUSE.genesis, TRUSTED, statement.height)
     assert "under the genesis' parameters" in check_rulebook(statement, genesis, network=HOUSE.network)
     for other in (HOUSE.genesis, check_amendments(FILE, HOUSE.genesis, TRUSTED, FILE.amendments[1].height)[0]):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(VerificationFailed) as caught:
             check_rulebook(statement, other, network=HOUSE.network)
         assert caught.value.code is ProofCode.RULES_DIFFER
 

@@ -5,8 +5,8 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from clearing.codes import ClearingCode
 from clearing.governance import bounds
+from clearing.schema.codes import ClearingCode
 
 PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "governance.md").read_text()
 

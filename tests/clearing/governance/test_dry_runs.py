@@ -4,12 +4,12 @@ import msgspec
 
 from clearing.apply_block import apply_block
 from clearing.base.errors import Rejected
-from clearing.codes import ClearingCode
-from clearing.governance.amendments import ValidatorsAmendment
-from clearing.governance.dry_run import DryRun, dry_run
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.receipts import MarginCalled
-from clearing.validators.sets import seats_of, set_of
+from clearing.governance.dry_run import AmendmentImpact, amendment_impact
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.margin_calls import MarginCalled
+from clearing.schema.requests.amendments import ValidatorsAmendment
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.validators.validator_sets import kept_set, set_numbers
 from tests.kit.clearing.chamber import key_of
 from tests.kit.clearing.gone_chain import GONE, stuck
 from tests.kit.clearing.parliament import Parliament
@@ -24,9 +24,9 @@ def positioned() -> Parliament:
     return house
 
 
-def tried(house: Parliament, *places: tuple[str, object]) -> DryRun:
-    found = dry_run(house.state, house.changes(*places))
-    assert isinstance(found, DryRun)
+def tried(house: Parliament, *places: tuple[str, object]) -> AmendmentImpact:
+    found = amendment_impact(house.state, house.changes(*places))
+    assert isinstance(found, AmendmentImpact)
     return found
 
 
@@ -38,7 +38,7 @@ def test_what_is_foreseen_is_what_then_happens() -> None:
     result = house.amend(WIDER)
     assert {each.account for each in of_kind(result, MarginCalled)} == set(found.called)
     for each in found.accounts:
-        margin = margin_of(arrays_of(house.state), holdings_of(house.state, each.account))
+        margin = holdings_margin(current_arrays(house.state), current_holdings(house.state, each.account))
         if each.account not in found.liquidated and each.account != 0:
             assert (margin.equity, margin.initial) == (each.after.equity, each.after.initial)
 
@@ -57,7 +57,7 @@ def test_a_dry_run_changes_nothing() -> None:
 
 def test_a_dry_run_says_why_an_amendment_may_not_be() -> None:
     house = positioned()
-    found = dry_run(house.state, house.changes(("risk.groups.1.range_ppm", 1)))
+    found = amendment_impact(house.state, house.changes(("risk.groups.1.range_ppm", 1)))
     assert isinstance(found, Rejected)
     assert found.code == ClearingCode.AMENDMENT_REFUSED
     assert ("value", 1) in found.values
@@ -67,22 +67,22 @@ def test_of_a_change_of_validators_while_another_is_under_way_it_says_so() -> No
     """Members ask for it of a node that agrees on blocks: a Bug there would end the node."""
     house = Parliament()
     house.change([3])
-    in_force = set_of(house.state, seats_of(house.state).next)
+    in_force = kept_set(house.state, set_numbers(house.state).next)
     proposal = house.proposal(ValidatorsAmendment(in_force.hash, (key_of(4),), ()))
     house.step(proposal)
     assert proposal.content(house.network) in house.state.proposals
-    found = dry_run(house.state, proposal.amendment)
+    found = amendment_impact(house.state, proposal.amendment)
     assert isinstance(found, Rejected)
     assert found.code == ClearingCode.VALIDATOR_CHANGE_UNDER_WAY
     house.settle()
-    assert isinstance(dry_run(house.state, proposal.amendment), DryRun)
+    assert isinstance(amendment_impact(house.state, proposal.amendment), AmendmentImpact)
 
 
 def test_the_dry_run_of_a_detachment_shows_who_loses_what() -> None:
     house = stuck(guarded=True)
     house.wait(10)
-    found = dry_run(house.state, GONE)
-    assert isinstance(found, DryRun)
+    found = amendment_impact(house.state, GONE)
+    assert isinstance(found, AmendmentImpact)
     lost = {each.account: each.before.equity - each.after.equity for each in found.accounts}
     assert sum(lost.values()) == 3_000_000_000
     assert lost[BOB] == 4 * lost[ALICE]

@@ -8,19 +8,19 @@ import pytest
 
 from clearing.apply_block import apply_block, replay
 from clearing.base.errors import Rejected
-from clearing.extension import VoteExtension
-from clearing.governance.amendments import InstrumentHalt, TermsAmendment
-from clearing.governance.judging import judge_terms
-from clearing.governance.paths import NoSuchPlace, value_at
-from clearing.governance.receipts import AmendmentInForce, ProposalClosed
-from clearing.governance.records import Stage
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.ledger import check_whole_ledger
-from clearing.margins import margin_book
-from clearing.positions import check_whole_book
-from clearing.ranges.parameters import RangeParameters
+from clearing.genesis.paths import UnknownPathError, value_at
+from clearing.governance.validation import validate_terms
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.receipts.governance import AmendmentEnacted, ProposalClosed
+from clearing.schema.records.governance import ProposalStage
+from clearing.schema.requests.amendments import InstrumentHalt, TermsAmendment
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.state.account_margins import margin_book
 from clearing.state.export import export_state, import_state
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import check_whole_ledger
+from clearing.state.positions import check_whole_book
 from tests.kit.clearing.parliament import Parliament, governed_genesis
 from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, SALT, USD, of_kind, reports
 from tests.sim.clearing.crisis_terms import STRESS, crisis_of
@@ -67,7 +67,7 @@ def random_amendment(house: Parliament, chance: random.Random) -> TermsAmendment
     path = chance.choice(FIELDS)
     try:
         value = value_at(genesis, path)
-    except NoSuchPlace:  # an earlier amendment took it off
+    except UnknownPathError:  # an earlier amendment took it off
         return None
     if value is None:
         return None
@@ -125,7 +125,7 @@ def test_replicas_stay_one_whatever_is_voted(seed: int) -> None:
         btc = max(btc + chance.randrange(-12_000, 12_000), 300_000)
         requests = trades(house, chance)
         amendment = random_amendment(house, chance)
-        if amendment is not None and not isinstance(judge_terms(house.state, amendment), Rejected):
+        if amendment is not None and not isinstance(validate_terms(house.state, amendment), Rejected):
             proposal = house.proposal(amendment, chance.choice((None, 1, 2, 3, 4)))
             requests.append(proposal)
             waiting.append(proposal)
@@ -133,10 +133,12 @@ def test_replicas_stay_one_whatever_is_voted(seed: int) -> None:
             requests.append(house.proposal(InstrumentHalt(1, house.state.now.height + 5)))
         for each in [one for one in waiting if one.content(house.network) in house.state.proposals]:
             held = house.state.proposals[each.content(house.network)]
-            if held.stage is Stage.OPEN and not any(key[0] == held.number for key, _ in house.state.votes.ordered()):
+            if held.stage is ProposalStage.OPEN and not any(
+                key[0] == held.number for key, _ in house.state.votes.ordered()
+            ):
                 requests += house.votes(each)
         block(house, chance, *requests, btc=btc)
-        accepted += len(of_kind(house.results[-1], AmendmentInForce))
+        accepted += len(of_kind(house.results[-1], AmendmentEnacted))
         if step == 35:
             copy = import_state(genesis, SALT, export_state(house.state))
             behind = len(house.blocks)
@@ -151,5 +153,5 @@ def test_replicas_stay_one_whatever_is_voted(seed: int) -> None:
     *_, (_, roots) = replay(genesis, SALT, house.blocks)
     assert roots == house.state.module_roots()
     for account in (ALICE, BOB, CAROL):
-        margin = margin_of(arrays_of(house.state), holdings_of(house.state, account))
+        margin = holdings_margin(current_arrays(house.state), current_holdings(house.state, account))
         assert margin_book(house.state).margin(account) == margin

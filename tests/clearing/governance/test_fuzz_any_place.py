@@ -7,21 +7,21 @@ import msgspec
 import pytest
 
 from clearing.base.codec import u256
-from clearing.epoch import can_snapshot, take_snapshot
-from clearing.facts import CustodySeen, Fact
-from clearing.genesis import Genesis
-from clearing.governance.amendments import TermsAmendment
-from clearing.governance.ballots import in_force
-from clearing.governance.judging import judge_terms
-from clearing.governance.receipts import AmendmentInForce, ProposalClosed
-from clearing.governance.records import GovernanceClock, ProposalHeld, Stage, VoteHeld
-from clearing.invariants import check_state
-from clearing.margin.rows import row_value
-from clearing.margin.rulebook import read_rulebook
+from clearing.epochs.snapshot import is_snapshot_possible, take_snapshot
+from clearing.governance.validation import validate_terms
+from clearing.governance.votes import voting_set
+from clearing.invariants import check_whole_state
+from clearing.margin.statement.rows import row_value
+from clearing.margin.statement.rulebook import read_rulebook
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.facts import CustodySeen, Fact
+from clearing.schema.receipts.governance import AmendmentEnacted, ProposalClosed
+from clearing.schema.records.governance import GovernanceCounters, ProposalRecord, ProposalStage, VoteRecord
+from clearing.schema.requests.amendments import TermsAmendment
+from clearing.schema.terms.genesis import Genesis
 from clearing.state.state import State
-from clearing.transactions import Transaction
-from proofs.least import LeastValues
-from proofs.solvency import complete_holdings
+from proofs.statement.arithmetization import complete_holdings
+from proofs.statement.auxiliary_witness import AuxiliaryWitness
 from tests.kit.clearing.any_place import random_amendment
 from tests.sim.clearing.story import Story
 
@@ -51,12 +51,12 @@ class Voted(Story):
         for feed, _ in world.state.feeds.ordered():
             world.ticks.setdefault(feed, self.votes.choice((1, 20_000, 790_000, 2**40)))
         result = world.play(requests, [*facts, *self.counters()])
-        check_state(world.state)
-        self.enacted += sum(isinstance(each, AmendmentInForce) for each in result.receipts)
+        check_whole_state(world.state)
+        self.enacted += sum(isinstance(each, AmendmentEnacted) for each in result.receipts)
         self.refused_late += sum(isinstance(each, ProposalClosed) for each in result.receipts)
         world.blocks.clear()
         world.results.clear()
-        if result.snapshot and can_snapshot(world.state):
+        if result.snapshot and is_snapshot_possible(world.state):
             check_provable(world.state)
             self.epochs += 1
 
@@ -65,7 +65,7 @@ class Voted(Story):
         for _ in range(6):
             state = self.world.state
             amendment = random_amendment(self.votes, state.terms.genesis, self.kept)
-            judged = judge_terms(state, amendment) if amendment is not None else None
+            judged = validate_terms(state, amendment) if amendment is not None else None
             # Epochs that hardly ever close may be voted for; then there would be nothing to prove.
             if isinstance(judged, Genesis) and amendment is not None and judged.market.epoch_blocks <= EPOCH_BLOCKS:
                 self.world.state = agreed(state, amendment)
@@ -87,10 +87,10 @@ class Voted(Story):
 def agreed(state: State, amendment: TermsAmendment) -> State:
     """The state in which this is due in the next block."""
     fork = state.fork()
-    clock = fork.governance.get(0) or GovernanceClock()
+    clock = fork.governance.get(0) or GovernanceCounters()
     number, now = clock.proposals + 1, fork.now
     fork.governance.put(0, msgspec.structs.replace(clock, proposals=number))
-    held = ProposalHeld(
+    held = ProposalRecord(
         number=number,
         proposer=bytes(32),
         seat=0,
@@ -99,12 +99,12 @@ def agreed(state: State, amendment: TermsAmendment) -> State:
         made_height=now.height,
         vote_until_ms=now.time_ms + 10**6,
         not_after_ms=0,
-        stage=Stage.AGREED,
+        stage=ProposalStage.AGREED,
         effective_ms=now.time_ms,
     )
     fork.proposals.put(u256(number), held)
-    for each in in_force(fork).validators:
-        fork.votes.put((number, each.envelope_key), VoteHeld(approve=True, revision=1))
+    for each in voting_set(fork).validators:
+        fork.votes.put((number, each.envelope_key), VoteRecord(approve=True, revision=1))
     return fork.absorb()
 
 
@@ -114,7 +114,7 @@ def check_provable(state: State) -> None:
     statement = snapshot.statement
     read = read_rulebook(statement.rules, len(statement.slots)).slots_and_rows()
     assert read == (statement.slots, statement.rows)
-    least = LeastValues(statement)
+    least = AuxiliaryWitness(statement)
     values = {each.account: complete_holdings(statement, each, least) for each in snapshot.accounts}
     for each in snapshot.accounts:
         for row in statement.rows:

@@ -8,13 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.codec import u256
-from clearing.facts import ChainHeartbeat, Fact
-from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
-from clearing.gates.terms import AssetGate
-from clearing.governance.leaving import owed_by
-from clearing.governance.receipts import VaultOwes
-from clearing.ledger import check_whole_ledger
-from clearing.receipts import WithdrawalReleased
+from clearing.schema.facts import ChainHeartbeat, Fact
+from clearing.schema.receipts.governance import VaultLiability
+from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalRefunded, WithdrawalReleased
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
+from clearing.state.ledger import check_whole_ledger
+from clearing.withdrawals.detached_vaults import owed_by_vault
 from tests.kit.clearing.detached import USDC_TWO, VALID_MS, detached, stuck, waited
 from tests.kit.clearing.gated import not_executed
 from tests.kit.clearing.gone_chain import GONE
@@ -29,7 +28,7 @@ class Story:
     """One vault on its way out, with what its chain has seen."""
 
     def __init__(self, watched: bool) -> None:
-        gate = AssetGate(USDC_TWO, delay_above_units=100 * DOLLAR, delay_blocks=4)
+        gate = AssetWithdrawalLimits(USDC_TWO, delay_above_units=100 * DOLLAR, delay_blocks=4)
         self.house: Parliament = stuck(HEARTBEAT_MS if watched else 0, gate)
         self.blocks: Iterator[int] = count(10)
         self.paid: list[int] = []
@@ -99,13 +98,13 @@ def test_no_money_comes_twice_and_the_vault_goes(watched: bool, deeds: list[str]
     assert detached(house) or under_way is None or under_way.amendment is None
     check_whole_ledger(house.state)
     released = {r.nonce: r for each in house.results for r in of_kind(each, WithdrawalReleased)}
-    back = [r for each in house.results for r in of_kind(each, WithdrawalGivenBack) if r.why is GivenBackWhy.NOT_PAID]
+    back = [r for each in house.results for r in of_kind(each, WithdrawalRefunded) if r.why is RefundReason.NOT_PAID]
     assert len({each.number for each in back}) == len(back)
     for nonce, held in house.state.withdrawals.ordered():
         assert not (held.executed and nonce in house.state.not_paid)
     for each in back:
         assert each.number not in story.paid
         assert each.units == released[each.number].units
-    told = {r.asset: int.from_bytes(r.amount, "big") for each in house.results for r in of_kind(each, VaultOwes)}
+    told = {r.asset: int.from_bytes(r.amount, "big") for each in house.results for r in of_kind(each, VaultLiability)}
     if detached(house):
-        assert told == dict(owed_by(house.state, 2, VAULTS[2]))
+        assert told == dict(owed_by_vault(house.state, 2, VAULTS[2]))

@@ -4,20 +4,15 @@ import msgspec
 import pytest
 
 from clearing.base.errors import Rejected
-from clearing.blocks import Block, ProvenOffence
-from clearing.codes import ClearingCode
-from clearing.collateral.soft_credit import lent, recall_all_of
-from clearing.epoch import take_snapshot
-from clearing.genesis import MarketParameters
-from clearing.governance.amendments import (
-    InstrumentHalt,
-    InstrumentResumption,
-    SuspenseAssignment,
-    ValidatorsAmendment,
-)
-from clearing.governance.judging import judge_terms, trial_state
-from clearing.governance.receipts import (
-    AmendmentInForce,
+from clearing.context.block_context import BlockContext
+from clearing.deposits.soft_credit import recall_vault_credit
+from clearing.epochs.snapshot import take_snapshot
+from clearing.governance.validation import trial_state, validate_terms
+from clearing.governance.vault_detachment import genesis_without_detached
+from clearing.schema.blocks.block import BlockInput, ProvenOffence
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.governance import (
+    AmendmentEnacted,
     InstrumentHalted,
     InstrumentResumed,
     ProposalClosed,
@@ -25,15 +20,20 @@ from clearing.governance.receipts import (
     ValidatorRemoved,
     VaultDetached,
 )
-from clearing.governance.vaults import without_struck
-from clearing.ledger import SUSPENSE_ACCOUNT, balance, check_whole_ledger
-from clearing.prices.terms import PriceTerms
-from clearing.receipts import TradeNovated
-from clearing.run import Run
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.receipts.validators import ValidatorChangeFinished, ValidatorsChanged
+from clearing.schema.records.prices import AuctionOrder
+from clearing.schema.requests.amendments import (
+    InstrumentHalt,
+    InstrumentResumption,
+    SuspenseAssignment,
+    ValidatorsAmendment,
+)
+from clearing.schema.terms.genesis import MarketParameters
+from clearing.schema.terms.prices import PriceTerms
 from clearing.state.export import export_state, import_state
-from clearing.state.records import AuctionOrder
-from clearing.validators.receipts import ChangeFinished, ValidatorsChanged
-from clearing.validators.sets import seats_of, set_of
+from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, check_whole_ledger, soft_credit_of
+from clearing.validators.validator_sets import kept_set, set_numbers
 from tests.kit.clearing.chamber import key_of, validator
 from tests.kit.clearing.gone_chain import GONE, stuck
 from tests.kit.clearing.lending import lending
@@ -101,18 +101,18 @@ def test_the_house_alone_halts_once_and_rests() -> None:
 
 def test_a_vote_changes_validators_after_the_timelock() -> None:
     house = Parliament()
-    before = set_of(house.state, seats_of(house.state).next).hash
+    before = kept_set(house.state, set_numbers(house.state).next).hash
     house.agree(ValidatorsAmendment(before, (key_of(4),), (validator(9),)))
     result = house.wait()
     assert len(of_kind(result, ValidatorsChanged)) == 1
-    assert of_kind(result, AmendmentInForce)[0].number == 0
+    assert of_kind(result, AmendmentEnacted)[0].number == 0
     house.settle()
     assert set(house.speakers()) == {1, 2, 3, 9}
 
 
 def test_a_change_of_validators_waits_for_the_one_under_way_and_is_stale_after_it() -> None:
     house = Parliament()
-    before = set_of(house.state, seats_of(house.state).next).hash
+    before = kept_set(house.state, set_numbers(house.state).next).hash
     house.agree(ValidatorsAmendment(before, (key_of(4),), ()))
     house.change([3])
     house.wait(8)
@@ -127,7 +127,7 @@ def test_a_change_of_validators_waits_for_the_one_under_way_and_is_stale_after_i
 @pytest.mark.parametrize("entered", [(validator(8, 30),), ()])
 def test_a_vote_moves_no_more_power_than_any_change(entered: tuple[object, ...]) -> None:
     house = Parliament()
-    before = set_of(house.state, seats_of(house.state).next).hash
+    before = kept_set(house.state, set_numbers(house.state).next).hash
     left = () if entered else tuple(sorted((key_of(3), key_of(4))))
     told = codes(house.step(house.proposal(ValidatorsAmendment(before, left, entered))))  # type: ignore[arg-type]
     assert told == [ClearingCode.TOO_MUCH_POWER_MOVES]
@@ -142,7 +142,7 @@ def test_who_is_proven_to_misbehave_often_enough_loses_its_seat_by_rule_once() -
     house.settle()
     assert set(house.speakers()) == {1, 2, 3}
     # Taken in again by a vote, it starts anew: what cost it a seat does not cost it the next.
-    before = set_of(house.state, seats_of(house.state).next).hash
+    before = kept_set(house.state, set_numbers(house.state).next).hash
     house.agree(ValidatorsAmendment(before, (), (validator(4),)))
     house.wait()
     house.settle()
@@ -179,10 +179,10 @@ def test_a_detached_vault_lets_validators_change_and_takes_and_pays_nothing_more
     house.agree(GONE, (1, 2, 3))
     result = house.wait(TIMELOCK_MS // 1_000)
     assert [(each.chain_id, each.set_number) for each in of_kind(result, VaultDetached)] == [(2, 0)]
-    assert of_kind(result, AmendmentInForce)[0].number == 1
+    assert of_kind(result, AmendmentEnacted)[0].number == 1
     house.wait(4)
     assert 0 not in house.state.changes
-    assert any(of_kind(each, ChangeFinished) for each in house.results)
+    assert any(of_kind(each, ValidatorChangeFinished) for each in house.results)
     check_whole_ledger(house.state)
     # Claims on the group gave up their share of what is stuck, and that counts for nothing.
     assert house.cash(BOB) < 4_000 * DOLLAR
@@ -194,7 +194,7 @@ def test_a_detached_vault_lets_validators_change_and_takes_and_pays_nothing_more
     # The next change waits for the living only.
     house.change([8])
     assert house.state.changes[0].waiting == ((1, VAULTS[1]),)
-    assert [chain.chain_id for chain in without_struck(house.state).chains] == [1]
+    assert [chain.chain_id for chain in genesis_without_detached(house.state).chains] == [1]
     copy = import_state(house.genesis, SALT, export_state(house.state))
     assert (copy.terms.genesis, copy.module_roots()) == (house.state.terms.genesis, house.state.module_roots())
 
@@ -227,26 +227,26 @@ def test_nothing_is_listed_on_a_detached_vault_nor_made_to_count_again() -> None
     dead = house.state.terms.assets[2]
     fresh = msgspec.structs.replace(dead, id=9, name="LATE-2", token=b"\x77" * 20)
     for place in (("assets.9", fresh), ("assets.2.cap_units", 1), ("assets.2.depeg.haircut_ppm", 20_000)):
-        found = judge_terms(house.state, house.changes(place))
+        found = validate_terms(house.state, house.changes(place))
         assert isinstance(found, Rejected)
         assert dict(found.values)["why"] == "its vault is detached"
     living = msgspec.structs.replace(fresh, chain_id=1, vault=VAULTS[1])
-    assert not isinstance(judge_terms(house.state, house.changes(("assets.9", living))), Rejected)
+    assert not isinstance(validate_terms(house.state, house.changes(("assets.9", living))), Rejected)
 
 
 def test_loans_against_deposits_of_a_detached_vault_are_called_back() -> None:
     world = lending()
     seen, _ = world.sighted(ALICE, 1, 10_000 * DOLLAR)
     world.go(facts=(seen,))
-    assert lent(world.state, ALICE, USD) == 8_000 * DOLLAR
+    assert soft_credit_of(world.state, ALICE, USD) == 8_000 * DOLLAR
     fork = world.state.fork()
-    run = Run(fork, Block(world.state.now.height + 1, world.time_ms, (), 40, ()))
-    recall_all_of(run, seen.chain_id, seen.vault)
+    run = BlockContext(fork, BlockInput(world.state.now.height + 1, world.time_ms, (), 40, ()))
+    recall_vault_credit(run, seen.chain_id, seen.vault)
     run.journal.check_conserved()
-    assert lent(fork, ALICE, USD) == lent(fork, 0, USD) == 0
+    assert soft_credit_of(fork, ALICE, USD) == soft_credit_of(fork, 0, USD) == 0
     check_whole_ledger(fork)
     receipts = len(run.receipts)
-    recall_all_of(run, seen.chain_id, seen.vault)
+    recall_vault_credit(run, seen.chain_id, seen.vault)
     assert len(run.receipts) == receipts, "once"
 
 

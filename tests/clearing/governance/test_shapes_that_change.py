@@ -3,18 +3,17 @@
 import msgspec
 import pytest
 
-from clearing.collateral.terms import DepegTerms, HaircutTerms, SkewTerms
-from clearing.epoch import take_snapshot
-from clearing.gates.terms import AssetGate, GateTerms
-from clearing.governance.receipts import AmendmentInForce
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.charges import ConcentrationTier, LotCharge
-from clearing.margin.joint import JointCredit, collapse
-from clearing.margin.parameters import SPAN_SIXTEEN, Scenario
-from clearing.margins import margin_book
-from clearing.prices.terms import FundingTerms
-from clearing.state.indexes import CURRENCY, holders
-from proofs.rulebook import check_rulebook
+from clearing.epochs.snapshot import take_snapshot
+from clearing.schema.receipts.governance import AmendmentEnacted
+from clearing.schema.risk.charges import ConcentrationTier, LotCharge
+from clearing.schema.risk.parameters import SPAN_SIXTEEN, JointCredit, Scenario, collapse
+from clearing.schema.terms.collateral import DepegTerms, HaircutTerms, SkewTerms
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.schema.terms.prices import FundingTerms
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
+from clearing.state.account_margins import margin_book
+from clearing.state.indexes import CURRENCY_HOLDERS, holders
+from proofs.statement.rulebook import check_rulebook
 from tests.kit.clearing.listing import agreed_everywhere
 from tests.kit.clearing.parliament import Parliament
 from tests.kit.clearing.world import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, USD, WETH_1, codes, of_kind
@@ -37,7 +36,7 @@ SHAPES: dict[str, list[tuple[str, object]]] = {
     "moving haircut": [("assets.3.haircut", HaircutTerms(liquidity_ppm=20_000, step_ppm=5_000))],
     "skew": [("cash_groups.1.skew", SkewTerms(rate_ppm=10_000, depth_micros=10**9))],
     "funding": [("instruments.1.funding", FUNDED)],
-    "gates": [("crisis.gates", GateTerms(assets=(AssetGate(1, window_units_max=10**14),)))],
+    "gates": [("crisis.gates", WithdrawalControlTerms(assets=(AssetWithdrawalLimits(1, window_units_max=10**14),)))],
     "maintenance": [("risk.maintenance_numerator", 9), ("risk.maintenance_denominator", 10)],
     "everything": [
         ("risk.scenarios", WIDE),
@@ -63,12 +62,12 @@ def positioned() -> Parliament:
 def test_books_stay_whole_under_another_shape(name: str) -> None:
     house = positioned()
     lots = {each: house.state.books[each].lots for each in (ALICE, BOB, CAROL)}
-    assert of_kind(house.amend(*SHAPES[name]), AmendmentInForce)
+    assert of_kind(house.amend(*SHAPES[name]), AmendmentEnacted)
     assert {each: house.state.books[each].lots for each in (ALICE, BOB, CAROL)} == lots
     agreed_everywhere(house)
     assert codes(house.step(house.trade(BOB, CAROL, BTC_PERP, 10, 790_000))) == []
     house.step(facts=[house.deposit_fact(BOB, WETH_1, 10**18)])
-    assert BOB in holders(house.state, CURRENCY, 2**32 + WETH_1)
+    assert BOB in holders(house.state, CURRENCY_HOLDERS, 2**32 + WETH_1)
     house.wait(6)
     agreed_everywhere(house)
     house.step(facts=house.custody_facts(400))

@@ -3,17 +3,16 @@
 import msgspec
 import pytest
 
-from clearing.blocks import BlockResult
-from clearing.codes import ClearingCode
-from clearing.epoch import take_snapshot
-from clearing.facts import ChainHeartbeat
-from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
-from clearing.gates.terms import AssetGate
-from clearing.governance.leaving import is_leaving, owed_by
-from clearing.governance.receipts import VaultDetached, VaultOwes
-from clearing.ledger import check_whole_ledger
-from clearing.receipts import WithdrawalReleased
-from node.fact_pool import FactPool
+from clearing.epochs.snapshot import take_snapshot
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.codes import ClearingCode
+from clearing.schema.facts import ChainHeartbeat
+from clearing.schema.receipts.governance import VaultDetached, VaultLiability
+from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalRefunded, WithdrawalReleased
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
+from clearing.state.ledger import check_whole_ledger
+from clearing.withdrawals.detached_vaults import is_detaching, owed_by_vault
+from node.chains.attestation_pool import AttestationPool
 from tests.kit.clearing.detached import USDC_TWO, VALID_MS, detached, stuck, waited
 from tests.kit.clearing.gated import cancellation, not_executed
 from tests.kit.clearing.gone_chain import GONE
@@ -23,8 +22,8 @@ from tests.kit.clearing.world import BOB, CAROL, DOLLAR, VAULTS, codes, executed
 TIMELOCK = TIMELOCK_MS // 1_000
 
 
-def given_back(house: Parliament) -> list[WithdrawalGivenBack]:
-    return [each for result in house.results for each in of_kind(result, WithdrawalGivenBack)]
+def given_back(house: Parliament) -> list[WithdrawalRefunded]:
+    return [each for result in house.results for each in of_kind(result, WithdrawalRefunded)]
 
 
 def test_what_expires_comes_back_before_the_vault_goes() -> None:
@@ -33,7 +32,7 @@ def test_what_expires_comes_back_before_the_vault_goes() -> None:
     before = house.cash(BOB)
     house.step(house.withdrawal(BOB, USDC_TWO, 500 * DOLLAR))
     house.agree(GONE, (1, 2, 3))
-    assert owed_by(house.state, 2, VAULTS[2]) == ((USDC_TWO, 500 * DOLLAR),)
+    assert owed_by_vault(house.state, 2, VAULTS[2]) == ((USDC_TWO, 500 * DOLLAR),)
     house.wait(TIMELOCK + 5)
     assert not detached(house)
     while house.time_ms <= house.state.withdrawals[0].not_after_s * 1_000:
@@ -44,8 +43,8 @@ def test_what_expires_comes_back_before_the_vault_goes() -> None:
     assert house.cash(BOB) == before
     house.step()
     assert detached(house)
-    assert [(each.units, each.why) for each in given_back(house)] == [(500 * DOLLAR, GivenBackWhy.NOT_PAID)]
-    assert not of_kind(house.results[-1], VaultOwes)
+    assert [(each.units, each.why) for each in given_back(house)] == [(500 * DOLLAR, RefundReason.NOT_PAID)]
+    assert not of_kind(house.results[-1], VaultLiability)
     check_whole_ledger(house.state)
 
 
@@ -72,7 +71,7 @@ def test_the_timelock_is_time_to_take_out_what_is_there() -> None:
     waited(house)
     house.agree(GONE, (1, 2, 3))
     assert codes(house.step(house.withdrawal(BOB, USDC_TWO, 500 * DOLLAR))) == []
-    while not is_leaving(house.state, 2, VAULTS[2]):
+    while not is_detaching(house.state, 2, VAULTS[2]):
         house.step()
     for _ in range(3):
         assert codes(house.step(house.withdrawal(BOB, USDC_TWO, DOLLAR))) == [ClearingCode.VAULT_LEAVES]
@@ -95,7 +94,7 @@ def test_it_is_waited_no_longer_than_a_withdrawal_is_good_for() -> None:
         house.step()
         assert house.time_ms <= effective_ms + VALID_MS + TIMELOCK_MS + 1_000
     assert house.time_ms > effective_ms + VALID_MS + TIMELOCK_MS
-    told = of_kind(house.results[-1], VaultOwes)
+    told = of_kind(house.results[-1], VaultLiability)
     assert [(each.chain_id, each.vault, each.asset) for each in told] == [(2, VAULTS[2], USDC_TWO)]
     assert int.from_bytes(told[0].amount, "big") == 500 * DOLLAR
     # Nobody can know any more what becomes of it, so nothing comes back, by itself or on anybody's word.
@@ -112,7 +111,7 @@ def test_a_node_says_nothing_more_of_a_detached_vault() -> None:
     house = stuck()
     waited(house)
     house.step(house.withdrawal(BOB, USDC_TWO, 500 * DOLLAR))
-    pool = FactPool(house.genesis.validators.validators[0].envelope_key)
+    pool = AttestationPool(house.genesis.validators.validators[0].envelope_key)
     pool.add(house.deposit_fact(BOB, 2, 5 * DOLLAR))
     pool.add(executed(2, 0))
     for fact in house.custody_facts(900):
@@ -145,12 +144,12 @@ def test_a_silent_chain_is_not_waited_for() -> None:
     house.step(*house.votes(proposal))
     house.wait(TIMELOCK)
     assert detached(house)
-    assert [each.asset for each in of_kind(house.results[-1], VaultOwes)] == [USDC_TWO]
+    assert [each.asset for each in of_kind(house.results[-1], VaultLiability)] == [USDC_TWO]
     assert of_kind(house.results[-1], VaultDetached)
 
 
 def test_what_waits_behind_a_gate_when_the_vault_goes_was_never_promised() -> None:
-    gate = AssetGate(USDC_TWO, delay_above_units=100 * DOLLAR, delay_blocks=20)
+    gate = AssetWithdrawalLimits(USDC_TWO, delay_above_units=100 * DOLLAR, delay_blocks=20)
     house = stuck(0, gate)
     waited(house)
     before = house.cash(CAROL)
@@ -164,7 +163,7 @@ def test_what_waits_behind_a_gate_when_the_vault_goes_was_never_promised() -> No
     ]
     # What waited was promised by nobody: it came back, as the cash that it was, before the group gave its part up.
     assert [(each.account, each.units, each.why, each.code) for each in given_back(house)] == [
-        (CAROL, 200 * DOLLAR, GivenBackWhy.LAPSED, ClearingCode.VAULT_LEAVES)
+        (CAROL, 200 * DOLLAR, RefundReason.LAPSED, ClearingCode.VAULT_LEAVES)
     ]
     share_left = house.cash(CAROL) * 7 // 4  # of 7,000 dollars, 3,000 went with the vault
     assert abs(share_left - before) <= 2 * DOLLAR
@@ -178,7 +177,7 @@ def test_votes_that_are_taken_back_let_withdrawals_go_on() -> None:
     proposal = house.agree(GONE, (1, 2, 3))
     house.step(house.vote(proposal, 3, approve=False, revision=2))
     house.wait(TIMELOCK)
-    assert not is_leaving(house.state, 2, VAULTS[2])
+    assert not is_detaching(house.state, 2, VAULTS[2])
     assert not detached(house)
     assert codes(house.step(house.withdrawal(BOB, USDC_TWO, DOLLAR))) == []
 

@@ -3,36 +3,24 @@
 import msgspec
 import pytest
 
-from clearing.accounts.kinds import AccountKind
-from clearing.assets import Asset, Feed
 from clearing.base.codec import u256
 from clearing.base.secp256k1 import address
-from clearing.codes import ClearingCode
-from clearing.extension import VoteExtension
-from clearing.facts import DepositSeen
-from clearing.genesis import AccountTerms, ChainTerms, MemberTerms
-from clearing.governance.receipts import AmendmentInForce, ProposalMade
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.parameters import RiskGroup
-from clearing.margins import margin_book
-from clearing.ranges.parameters import RangeParameters
-from clearing.receipts import DepositCredited
-from clearing.trades.venues import VenueTerms
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.codes import ClearingCode
+from clearing.schema.facts import DepositSeen
+from clearing.schema.receipts.collateral import DepositCredited
+from clearing.schema.receipts.governance import AmendmentEnacted, ProposalMade
+from clearing.schema.risk.parameters import RiskGroup
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.terms.assets import Asset, Feed
+from clearing.schema.terms.genesis import AccountKind, AccountTerms, ChainTerms, MemberTerms, VenueTerms
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.state.account_margins import margin_book
 from tests.kit.clearing.chamber import PRICES
 from tests.kit.clearing.listing import agreed_everywhere
 from tests.kit.clearing.parliament import Parliament, governed_genesis
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    BTC_PERP,
-    DOLLAR,
-    OWNER,
-    USD,
-    codes,
-    of_kind,
-    reports,
-    secret,
-)
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, DOLLAR, OWNER, USD, codes, of_kind, reports
 
 SOL, SOL_PERP, SOL_CALL, SOL_TOKEN = 7, 20, 21, 30
 VAULT_3 = b"\xa3" * 20
@@ -51,7 +39,7 @@ def priced(house: Parliament, *transactions: object, facts: tuple[object, ...] =
 def test_a_feed_a_group_and_a_perpetual_are_listed_together_and_traded_once_there_is_a_price() -> None:
     house = Parliament()
     house.step(house.trade(ALICE, BOB, BTC_PERP, 3, 790_000))
-    assert of_kind(house.amend(FEED, GROUP, PERP), AmendmentInForce)
+    assert of_kind(house.amend(FEED, GROUP, PERP), AmendmentEnacted)
     trade = house.trade(ALICE, BOB, SOL_PERP, 5, 10_000)
     assert codes(house.step(trade)) == [ClearingCode.PRICE_MISSING]
     assert codes(priced(house, trade)) == []  # type: ignore[arg-type]

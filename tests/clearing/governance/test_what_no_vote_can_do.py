@@ -5,27 +5,26 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from clearing.accounts.kinds import AccountKind
-from clearing.assets import Feed
 from clearing.base.codec import encode
 from clearing.base.errors import Rejected
 from clearing.base.ids import FUND_ACCOUNT
-from clearing.codes import ClearingCode
-from clearing.collateral.terms import DepegTerms
-from clearing.gates.terms import AssetGate, GateTerms
-from clearing.genesis import AccountTerms
-from clearing.governance.amendments import NOTHING, Change, TermsAmendment
+from clearing.genesis.paths import UnknownPathError, change_genesis, type_at, value_at
 from clearing.governance.bounds import bounds
-from clearing.governance.judging import judge_terms
-from clearing.governance.paths import NoSuchPlace, change_genesis, type_at, value_at
-from clearing.governance.receipts import ProposalClosed
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.charges import LotCharge
-from clearing.margin.parameters import RiskGroup, Scenario
-from clearing.prices.terms import FundingTerms
-from clearing.pricing.surface import VolPillar
-from clearing.ranges.parameters import RangeParameters
-from clearing.receipts import Refused
+from clearing.governance.validation import validate_terms
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.governance import ProposalClosed
+from clearing.schema.requests.amendments import NO_VALUE, TermsAmendment, TermsChange
+from clearing.schema.risk.charges import LotCharge
+from clearing.schema.risk.parameters import RiskGroup, Scenario
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.risk.volatility_surface import VolPillar
+from clearing.schema.terms.assets import Feed
+from clearing.schema.terms.collateral import DepegTerms
+from clearing.schema.terms.genesis import AccountKind, AccountTerms
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.schema.terms.prices import FundingTerms
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
 from tests.kit.clearing.parliament import Parliament, governed_genesis
 from tests.kit.clearing.world import ALICE, BOB, BTC_CALL, USD, codes, of_kind
 from tests.sim.clearing.crisis_terms import STRESS
@@ -45,7 +44,7 @@ def perpetual(number: int, name: str) -> Instrument:
 
 def judged(*places: tuple[str, object]) -> int | None:
     """The code of the refusal."""
-    found = judge_terms(HOUSE.state, HOUSE.changes(*places))
+    found = validate_terms(HOUSE.state, HOUSE.changes(*places))
     return int(found.code) if isinstance(found, Rejected) else None
 
 
@@ -121,9 +120,9 @@ def test_what_balances_positions_and_proofs_hang_on_is_frozen(path: str, after: 
         ("crisis.fund.call_blocks", 9),
         ("crisis.liquidation.end_ppm", 200_001),
         ("crisis.liquidation.block_notional_max", 1),
-        ("crisis.gates", GateTerms(assets=(AssetGate(1, window_units_max=1),))),
-        ("crisis.gates", GateTerms(assets=(AssetGate(1, owner_units_max=1),))),
-        ("crisis.gates", GateTerms(assets=(AssetGate(1, delay_blocks=100_001),))),
+        ("crisis.gates", WithdrawalControlTerms(assets=(AssetWithdrawalLimits(1, window_units_max=1),))),
+        ("crisis.gates", WithdrawalControlTerms(assets=(AssetWithdrawalLimits(1, owner_units_max=1),))),
+        ("crisis.gates", WithdrawalControlTerms(assets=(AssetWithdrawalLimits(1, delay_blocks=100_001),))),
         ("crisis.governance.halt_blocks_max", 31),
         # What would void a protection without naming it: no time in a call, a cap without a period, a queue of one,
         # a chain that is always silent, a price that is always off, a report that is fresh for weeks.
@@ -187,20 +186,20 @@ def test_no_vote_passes_a_bound(path: str, after: object) -> None:
 
 def test_a_limit_is_a_brake_for_what_is_held_whatever_the_cap_was_voted_down_to_before() -> None:
     house = Parliament()
-    gate = GateTerms(assets=(AssetGate(1, window_units_max=1),))
+    gate = WithdrawalControlTerms(assets=(AssetWithdrawalLimits(1, window_units_max=1),))
     together = house.changes(("assets.1.cap_units", 0), ("crisis.gates", gate))
     house.amend(("assets.1.cap_units", 0))
     for amendment in (together, house.changes(("crisis.gates", gate))):
-        found = judge_terms(house.state, amendment)
+        found = validate_terms(house.state, amendment)
         assert isinstance(found, Rejected)
         assert int(found.code) in (REFUSED, STALE)
-    found = judge_terms(house.state, house.changes(("crisis.gates", gate)))
+    found = validate_terms(house.state, house.changes(("crisis.gates", gate)))
     assert isinstance(found, Rejected)
     assert found.at == "bounds.crisis.gates.assets.1.window_units_max"
     held = house.state.terms.assets[1]
     assert held.cap_units == 0
-    slow = GateTerms(assets=(AssetGate(1, window_units_max=10**9),))
-    assert not isinstance(judge_terms(house.state, house.changes(("crisis.gates", slow))), Rejected)
+    slow = WithdrawalControlTerms(assets=(AssetWithdrawalLimits(1, window_units_max=10**9),))
+    assert not isinstance(validate_terms(house.state, house.changes(("crisis.gates", slow))), Rejected)
 
 
 def test_stress_scenarios_are_told_anew_when_another_risk_group_takes_the_place_of_one() -> None:
@@ -215,11 +214,11 @@ def test_stress_scenarios_are_told_anew_when_another_risk_group_takes_the_place_
     house.amend(("risk.groups.4", fourth), ("risk.stress", four))
     assert [group.id for group in house.state.terms.risk.groups] == [1, 2, 3, 4]
     swap = (("risk.groups.3", None), ("risk.groups.5", msgspec.structs.replace(fourth, id=5, name="fifth")))
-    found = judge_terms(house.state, house.changes(*swap))
+    found = validate_terms(house.state, house.changes(*swap))
     assert isinstance(found, Rejected)
     assert dict(found.values)["path"] == "risk.stress"
     told = (msgspec.structs.replace(four[0], name="told anew"), *four[1:])
-    assert not isinstance(judge_terms(house.state, house.changes(*swap, ("risk.stress", told))), Rejected)
+    assert not isinstance(validate_terms(house.state, house.changes(*swap, ("risk.stress", told))), Rejected)
 
 
 def test_every_bound_of_a_genesis_has_a_name_of_its_own() -> None:
@@ -233,9 +232,9 @@ def test_what_was_beyond_a_bound_at_genesis_stands_in_nobodys_way_but_may_not_ge
     low = msgspec.structs.replace(HOUSE.genesis.assets[2], haircut_ppm=1_000)
     genesis = msgspec.structs.replace(governed_genesis(), assets=(*HOUSE.genesis.assets[:2], low))
     house = Parliament(genesis)
-    assert not isinstance(judge_terms(house.state, house.changes(("market.trade_fee_ppm", 5))), Rejected)
+    assert not isinstance(validate_terms(house.state, house.changes(("market.trade_fee_ppm", 5))), Rejected)
     for haircut, refused in ((999, True), (2_000, True), (5_000, False)):
-        found = judge_terms(house.state, house.changes(("assets.3.haircut_ppm", haircut)))
+        found = validate_terms(house.state, house.changes(("assets.3.haircut_ppm", haircut)))
         assert isinstance(found, Rejected) is refused
 
 
@@ -299,14 +298,14 @@ def test_what_genesis_would_refuse_is_refused(places: list[tuple[str, object]]) 
     ],
 )
 def test_a_change_is_typed_canonical_and_of_a_place_that_is(path: str, after: bytes) -> None:
-    amendment = TermsAmendment((Change(path, NOTHING, after),))
+    amendment = TermsAmendment((TermsChange(path, NO_VALUE, after),))
     if path == "market.trade_fee_ppm":
         amendment = TermsAmendment((msgspec.structs.replace(HOUSE.changes((path, 5)).changes[0], after=after),))
     if path == "market":
         amendment = TermsAmendment(
             (msgspec.structs.replace(HOUSE.changes((path, HOUSE.genesis.market)).changes[0], after=after),)
         )
-    found = judge_terms(HOUSE.state, amendment)
+    found = validate_terms(HOUSE.state, amendment)
     assert isinstance(found, Rejected)
     assert found.code in (BAD, STALE)
 
@@ -314,7 +313,7 @@ def test_a_change_is_typed_canonical_and_of_a_place_that_is(path: str, after: by
 def test_an_amendment_that_no_pool_would_take_is_refused_in_a_block_too() -> None:
     """A validator whose turn it is to propose could else have everybody keep half a megabyte, and show it to nobody."""
     house = Parliament()
-    long = TermsAmendment(tuple(Change(f"instruments.{10 + at}", NOTHING, bytes(16 << 10)) for at in range(2)))
+    long = TermsAmendment(tuple(TermsChange(f"instruments.{10 + at}", NO_VALUE, bytes(16 << 10)) for at in range(2)))
     (refused,) = of_kind(house.step(house.proposal(long, 1)), Refused)
     assert (refused.code, refused.at) == (REFUSED, "proposal.bytes")
 
@@ -355,7 +354,7 @@ def test_what_protects_somebody_may_be_voted_for_but_not_away(path: str) -> None
     off = value_at(house.genesis, path)
     house.amend((path, PROTECTED[path]))
     assert value_at(house.state.terms.genesis, path) == PROTECTED[path]
-    found = judge_terms(house.state, house.changes((path, off)))
+    found = validate_terms(house.state, house.changes((path, off)))
     assert isinstance(found, Rejected)
     assert found.at == f"bounds.{path}"
 
@@ -369,7 +368,7 @@ def test_default_and_fund_may_be_voted_for_but_not_away() -> None:
     house.step(house.trade(ALICE, BOB, 1, 10, 790_000))
     house.wait(12)
     for path, after in (("crisis.default.enabled", False), ("crisis.fund.cash_group", 0)):
-        found = judge_terms(house.state, house.changes((path, after)))
+        found = validate_terms(house.state, house.changes((path, after)))
         assert isinstance(found, Rejected)
         assert found.code == FROZEN
 
@@ -399,7 +398,7 @@ def test_whatever_of_the_right_type_is_proposed_the_judge_says_yes_or_no(path: s
     changed = change_genesis(HOUSE.genesis, HOUSE.changes((f"{path}.{name}", number)).changes)
     if isinstance(changed, Rejected) or changed == HOUSE.genesis:
         return
-    found = judge_terms(HOUSE.state, HOUSE.changes((f"{path}.{name}", number)))
+    found = validate_terms(HOUSE.state, HOUSE.changes((f"{path}.{name}", number)))
     if isinstance(found, Rejected):
         return
     event(f"{path}.{name}")
@@ -410,7 +409,7 @@ def test_whatever_of_the_right_type_is_proposed_the_judge_says_yes_or_no(path: s
 
 
 def test_a_path_leads_to_a_place_or_says_where_it_ends() -> None:
-    with pytest.raises(NoSuchPlace, match="nothing is called nowhere"):
+    with pytest.raises(UnknownPathError, match="nothing is called nowhere"):
         value_at(HOUSE.genesis, "market.nowhere")
     assert value_at(HOUSE.genesis, "instruments.77") is None
     assert type_at("instruments.77") is Instrument

@@ -6,15 +6,14 @@ import msgspec
 import pytest
 
 from clearing.base.errors import Rejected
-from clearing.calls.terms import CallTerms
-from clearing.collateral.terms import CashCallTerms
-from clearing.crisis import CrisisParameters
-from clearing.default.terms import DefaultTerms
-from clearing.genesis import Genesis
-from clearing.governance.judging import judge_terms
-from clearing.governance.protections import KEPT_DIVISOR, protections
-from clearing.prices.terms import PriceTerms
-from clearing.pricing.surface import VolPillar
+from clearing.governance.immutable_fields import KEPT_DIVISOR, safeguards
+from clearing.governance.validation import validate_terms
+from clearing.schema.risk.volatility_surface import VolPillar
+from clearing.schema.terms.collateral import CashCallTerms
+from clearing.schema.terms.default import DefaultTerms
+from clearing.schema.terms.genesis import CrisisParameters, Genesis
+from clearing.schema.terms.margin_calls import CallTerms
+from clearing.schema.terms.prices import PriceTerms
 from tests.kit.clearing.parliament import Parliament, governed_genesis
 
 change = msgspec.structs.replace
@@ -48,7 +47,7 @@ def protected_genesis() -> Genesis:
 
 
 def refused_at(house: Parliament, *places: tuple[str, object]) -> str:
-    found = judge_terms(house.state, house.changes(*places))
+    found = validate_terms(house.state, house.changes(*places))
     return found.at if isinstance(found, Rejected) else ""
 
 
@@ -58,12 +57,12 @@ def house() -> Parliament:
 
 
 # `gates.…` are booleans and the fund is off in this genesis: tested where they are on.
-ON = [field for field, value in protections(protected_genesis()) if value > 1]
+ON = [field for field, value in safeguards(protected_genesis()) if value > 1]
 
 
 @pytest.mark.parametrize("field", ON)
 def test_a_protection_keeps_a_quarter_of_what_it_was_at_first(house: Parliament, field: str) -> None:
-    first = dict(protections(house.genesis))[field]
+    first = dict(safeguards(house.genesis))[field]
     least = -(-first // KEPT_DIVISOR)
     assert refused_at(house, (field, 0)) == f"bounds.{field}"
     assert refused_at(house, (field, least - 1)) == f"bounds.{field}"
@@ -72,7 +71,7 @@ def test_a_protection_keeps_a_quarter_of_what_it_was_at_first(house: Parliament,
 
 
 def test_every_protection_is_on_in_the_genesis_of_these_rules() -> None:
-    off = {field for field, value in protections(protected_genesis()) if value <= 1}
+    off = {field for field, value in safeguards(protected_genesis()) if value <= 1}
     assert off == {
         "crisis.fund.minimum_micros",
         "crisis.fund.reduce_blocks",

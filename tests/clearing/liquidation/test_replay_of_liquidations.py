@@ -3,11 +3,16 @@
 import pytest
 
 from clearing.apply_block import apply_block, replay
-from clearing.calls.receipts import CallLapsed, DeadlineSet, EarlyCalled
-from clearing.calls.terms import CallTerms
-from clearing.liquidation.receipts import BackstopTook, LiquidationEnded, LiquidationOpened, SliceSold, StepTaken
-from clearing.liquidation.terms import LiquidationTerms
-from clearing.receipts import Liquidated
+from clearing.schema.receipts.liquidation import (
+    BackstopTakeover,
+    Liquidated,
+    LiquidationEnded,
+    LiquidationOpened,
+    LiquidationStepTaken,
+    SliceSold,
+)
+from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, EarlyCalled
+from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.state.export import export_state, import_state
 from tests.kit.clearing.crisis import CrisisWorld, genesis_in_crisis
 from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, SALT, USDC_1, of_kind
@@ -25,7 +30,7 @@ STAGES = LiquidationTerms(
     cooldown_blocks=1,
 )
 KINDS = (
-    EarlyCalled, DeadlineSet, CallLapsed, LiquidationOpened, SliceSold, StepTaken, BackstopTook, Liquidated,
+    EarlyCalled, CallDeadlineSet, CallLapsed, LiquidationOpened, SliceSold, LiquidationStepTaken, BackstopTakeover, Liquidated,
     LiquidationEnded,
 )  # fmt: skip
 

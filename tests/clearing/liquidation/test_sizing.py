@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.liquidation.budget import Budget
-from clearing.liquidation.path import discount_ppm
-from clearing.liquidation.sizing import DENOMINATOR, disposals, restoring_share, share_of, step_of
+from clearing.context.liquidation_progress import DENOMINATOR, LiquidationBudget
+from clearing.liquidation.auction import auction_discount_ppm
+from clearing.liquidation.sizing import disposal_steps, restoring_share, share_rounded_up, step_size
 
 
 def test_c5_steps_of_a_disposal() -> None:
     """280 with fraction 0.5, whole at 50, of an available 10,000 at most 1 % a step."""
-    assert list(disposals(280, step_ppm=500_000, whole=50, most=10_000 // 100)) == [100, 90, 45, 45]
+    assert list(disposal_steps(280, step_ppm=500_000, whole=50, most=10_000 // 100)) == [100, 90, 45, 45]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_c20_size_of_a_liquidation(rate_ppm: int, cost_ppm: int, size: int) -> N
 def test_the_steps_of_a_disposal_sum_to_it_and_end(total: int, step_ppm: int, whole: int, parts: int) -> None:
     most = -(-total // min(parts, 200))
     step_ppm = max(step_ppm, 50_000)
-    steps = list(disposals(total, step_ppm, whole, most))
+    steps = list(disposal_steps(total, step_ppm, whole, most))
     assert sum(steps) == total
     assert all(0 < step <= most for step in steps)
     assert len(steps) <= 2_000
@@ -39,7 +39,7 @@ def test_the_steps_of_a_disposal_sum_to_it_and_end(total: int, step_ppm: int, wh
 
 @given(st.integers(0, 2**60), st.integers(1, 10**6), st.integers(0, 2**60), st.integers(0, 2**60))
 def test_no_step_takes_more_than_there_is(left: int, step_ppm: int, whole: int, most: int) -> None:
-    size = step_of(left, step_ppm, whole, most)
+    size = step_size(left, step_ppm, whole, most)
     assert 0 <= size <= left
     assert bool(size) == bool(left)
 
@@ -68,16 +68,16 @@ def test_the_share_restores_what_is_linear_and_no_smaller_one_does(
 
 @pytest.mark.parametrize(("height", "ppm"), [(11, 1_000), (12, 7_333), (13, 13_666), (14, 20_000)])
 def test_the_discount_rises_evenly_from_the_first_block_to_the_last(height: int, ppm: int) -> None:
-    assert discount_ppm(1_000, 20_000, 11, 14, height) == ppm
+    assert auction_discount_ppm(1_000, 20_000, 11, 14, height) == ppm
 
 
 def test_an_auction_of_one_block_sells_at_the_first_discount() -> None:
-    assert discount_ppm(1_000, 20_000, 11, 11, 11) == 1_000
+    assert auction_discount_ppm(1_000, 20_000, 11, 11, 11) == 1_000
 
 
 @given(st.integers(0, 2**60), st.integers(0, 2**60))
 def test_a_share_is_rounded_up_and_at_most_everything(part: int, whole: int) -> None:
-    share = share_of(part, whole)
+    share = share_rounded_up(part, whole)
     assert 0 <= share <= DENOMINATOR
     if 0 < part <= whole:
         assert share * whole >= part * DENOMINATOR
@@ -87,7 +87,7 @@ def test_a_share_is_rounded_up_and_at_most_everything(part: int, whole: int) -> 
 def test_a_share_within_a_block_keeps_to_the_cap_but_never_starves_the_first(
     share: int, whole: int, most: int, done: int
 ) -> None:
-    budget = Budget(notional=done)
+    budget = LiquidationBudget(notional=done)
     within = budget.share_within(share, whole, most)
     assert 0 <= within <= share
     if done >= most:
@@ -95,11 +95,11 @@ def test_a_share_within_a_block_keeps_to_the_cap_but_never_starves_the_first(
     else:
         assert within >= 1
         assert within == 1 or done + whole * within // DENOMINATOR <= most
-    assert Budget(notional=done).share_within(share, whole, 0) == share
+    assert LiquidationBudget(notional=done).share_within(share, whole, 0) == share
 
 
 def test_the_first_deficit_of_a_block_is_always_taken() -> None:
-    assert Budget().may_lose(10**12, 5)
-    assert not Budget(loss=1).may_lose(5, 5)
-    assert Budget(loss=1).may_lose(4, 5)
-    assert Budget(loss=10**12).may_lose(10**12, 0)
+    assert LiquidationBudget().may_lose(10**12, 5)
+    assert not LiquidationBudget(loss=1).may_lose(5, 5)
+    assert LiquidationBudget(loss=1).may_lose(4, 5)
+    assert LiquidationBudget(loss=10**12).may_lose(10**12, 0)

@@ -5,15 +5,14 @@ from fractions import Fraction
 import msgspec
 import pytest
 
-from clearing.codes import ClearingCode
-from clearing.holdings import holdings_of
-from clearing.liquidation.receipts import LiquidationEnded, LiquidationOpened, SliceSold
-from clearing.liquidation.terms import LiquidationTerms, liquidation_checks
-from clearing.prices.receipts import FeedStatus
-from clearing.receipts import Liquidated
-from clearing.settling.receipts import Marked
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.liquidation import Liquidated, LiquidationEnded, LiquidationOpened, SliceSold
+from clearing.schema.receipts.settlement import Marked
+from clearing.schema.records.prices import FeedStatus
+from clearing.schema.terms.margin_calls import LiquidationTerms, liquidation_checks
+from clearing.schema.transfers import TransferCode
 from clearing.state.export import export_state, import_state
-from clearing.transfers import TransferCode
+from clearing.state.holdings import current_holdings
 from tests.kit.clearing.crisis import FALLEN, CrisisWorld, leveraged
 from tests.kit.clearing.world import (
     ALICE,
@@ -202,10 +201,10 @@ def test_what_is_refused_changes_nothing(bidder: int, changes: dict[str, int], c
     world = for_sale()
     world.go()
     world.go(world.transfer(ALICE, ALICE_CLIENT, 0), world.withdrawal(CAROL, USDC_1, 1 * DOLLAR))
-    before = [holdings_of(world.state, each) for each in (ALICE, CAROL, HOUSE)]
+    before = [current_holdings(world.state, each) for each in (ALICE, CAROL, HOUSE)]
     discount = {"discount_ppm": 10**6} if changes == {"discount_ppm": 1_001} else changes
     assert codes(world.go(world.bid(bidder, **discount))) == [code]
-    assert before == [holdings_of(world.state, each) for each in (ALICE, CAROL, HOUSE)]
+    assert before == [current_holdings(world.state, each) for each in (ALICE, CAROL, HOUSE)]
 
 
 def test_a_bid_in_the_name_of_somebody_else_is_refused() -> None:

@@ -6,20 +6,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearing.calls.failures import Failure, FailureReason
-from clearing.calls.terms import CallTerms
-from clearing.default.terms import DefaultTerms
-from clearing.holdings import holdings_of
-from clearing.liquidation.receipts import (
-    BackstopTook,
+from clearing.context.liquidation_progress import Failure, FailureReason
+from clearing.schema.receipts.liquidation import (
+    BackstopTakeover,
+    DeferralReason,
+    Liquidated,
+    LiquidationDeferred,
     LiquidationEnded,
-    LiquidationWaits,
+    LiquidationStepTaken,
     SliceSold,
-    StepTaken,
-    WaitReason,
 )
-from clearing.liquidation.terms import LiquidationTerms
-from clearing.receipts import Liquidated
+from clearing.schema.terms.default import DefaultTerms
+from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
+from clearing.state.holdings import current_holdings
 from tests.kit.clearing.crisis import FALLEN, CrisisWorld, leveraged
 from tests.kit.clearing.world import (
     ALICE,
@@ -38,15 +37,15 @@ from tests.kit.clearing.world import (
 
 def test_the_backstop_takes_over_before_the_house_and_gets_the_penalty() -> None:
     world = leveraged(liquidation=LiquidationTerms(backstop_account=CAROL, bidder_share_ppm=250_000))
-    carol, house = world.cash(CAROL), holdings_of(world.state, HOUSE)
+    carol, house = world.cash(CAROL), current_holdings(world.state, HOUSE)
     result = world.go(btc=FALLEN)
-    (took,) = of_kind(result, BackstopTook)
+    (took,) = of_kind(result, BackstopTakeover)
     assert not of_kind(result, Liquidated)
     assert (took.account, took.backstop, took.fraction) == (ALICE, CAROL, took.wanted)
     assert took.equity_after >= took.initial_after
     (split,) = took.paid
     assert world.cash(CAROL) - carol == split.penalty > 0
-    assert holdings_of(world.state, HOUSE) == house
+    assert current_holdings(world.state, HOUSE) == house
     assert world.lots(CAROL, BTC_PERP) == took.positions[0].lots
 
 
@@ -54,11 +53,11 @@ def test_the_house_takes_what_the_backstop_cannot_bear() -> None:
     world = leveraged(liquidation=LiquidationTerms(backstop_account=CAROL))
     world.go(world.withdrawal(CAROL, USDC_1, 99_500 * DOLLAR))
     result = world.go(btc=FALLEN)
-    (took,) = of_kind(result, BackstopTook)
+    (took,) = of_kind(result, BackstopTakeover)
     (done,) = of_kind(result, Liquidated)
     assert 0 < took.fraction < took.wanted
     assert world.margin(CAROL).initial_ok
-    one_more = holdings_of(world.state, CAROL)
+    one_more = current_holdings(world.state, CAROL)
     assert world.margin(CAROL).equity - world.margin(CAROL).initial < 100 * DOLLAR, "nearly full"
     assert done.equity_after >= done.initial_after
     assert one_more.lots[0] + world.lots(HOUSE, BTC_PERP) == 4_500 - world.lots(ALICE, BTC_PERP)
@@ -68,14 +67,14 @@ def test_a_backstop_without_room_takes_nothing() -> None:
     world = leveraged(liquidation=LiquidationTerms(backstop_account=CAROL))
     world.go(world.withdrawal(CAROL, USDC_1, 100_000 * DOLLAR))
     result = world.go(btc=FALLEN)
-    assert not of_kind(result, BackstopTook)
+    assert not of_kind(result, BackstopTakeover)
     assert of_kind(result, Liquidated)
 
 
 def test_nobody_backs_an_account_of_its_own() -> None:
     world = leveraged(liquidation=LiquidationTerms(backstop_account=ALICE))
     result = world.go(btc=FALLEN)
-    assert not of_kind(result, BackstopTook)
+    assert not of_kind(result, BackstopTakeover)
     assert of_kind(result, Liquidated)
 
 
@@ -85,10 +84,10 @@ def test_steps_take_a_share_each_with_a_cool_down_between() -> None:
     world.go(btc=FALLEN)
     heights = []
     for _ in range(12):
-        taken = of_kind(world.results[-1], StepTaken)
+        taken = of_kind(world.results[-1], LiquidationStepTaken)
         heights += [world.results[-1].height for _ in taken]
         world.go()
-    steps = [each for result in world.results for each in of_kind(result, StepTaken)]
+    steps = [each for result in world.results for each in of_kind(result, LiquidationStepTaken)]
     assert len(steps) >= 2
     assert [each.step for each in steps] == list(range(1, len(steps) + 1))
     assert {after - before for before, after in pairwise(heights)} == {3}
@@ -106,7 +105,7 @@ def test_after_so_many_steps_all_that_is_needed_is_taken() -> None:
     world.go(btc=FALLEN)
     for _ in range(5):
         world.go()
-    steps = [each for result in world.results for each in of_kind(result, StepTaken)]
+    steps = [each for result in world.results for each in of_kind(result, LiquidationStepTaken)]
     assert [each.taken < each.needed for each in steps] == [True, True, True, False]
     assert world.margin(ALICE).initial_ok
 
@@ -120,7 +119,7 @@ def test_a_block_liquidates_no_more_than_its_notional() -> None:
     for result in blocks:
         notional = sum(each.notional for each in of_kind(result, Liquidated))
         assert notional <= cap + 2 * FALLEN * 10, "a lot of rounding for each position"
-    assert of_kind(blocks[0], LiquidationWaits)[0].reason is WaitReason.BLOCK_NOTIONAL
+    assert of_kind(blocks[0], LiquidationDeferred)[0].reason is DeferralReason.BLOCK_NOTIONAL
     assert sum(len(of_kind(each, Liquidated)) for each in blocks) >= 4
     assert world.margin(ALICE).initial_ok
     assert world.margin(CAROL).initial_ok
@@ -132,9 +131,9 @@ def test_a_block_takes_no_more_than_its_loss() -> None:
     world.go(world.withdrawal(CAROL, USDC_1, 92_000 * DOLLAR))
     first, second = world.go(btc=590_000), world.go()
     (done,) = of_kind(first, Liquidated)
-    (waits,) = of_kind(first, LiquidationWaits)
+    (waits,) = of_kind(first, LiquidationDeferred)
     assert done.account == ALICE, "the worst first, however large"
-    assert (waits.account, waits.reason) == (CAROL, WaitReason.BLOCK_LOSS)
+    assert (waits.account, waits.reason) == (CAROL, DeferralReason.BLOCK_LOSS)
     assert waits.done == done.deficits[0][1]
     (later,) = of_kind(second, Liquidated)
     assert later.account == CAROL
@@ -263,7 +262,7 @@ def test_an_account_in_liquidation_that_comes_back_but_owes_cash_loses_collatera
     assert taken[0].collateral
     assert world.cash(ALICE) >= 0
     assert ALICE not in world.state.liquidations
-    assert not any(of_kind(result, StepTaken) for result in world.results)
+    assert not any(of_kind(result, LiquidationStepTaken) for result in world.results)
 
 
 def test_a_backstop_that_is_called_itself_takes_nothing() -> None:
@@ -274,7 +273,7 @@ def test_a_backstop_that_is_called_itself_takes_nothing() -> None:
     world.eth = 26_000
     # What Alice is long would restore Carol, who is short, and due in this very block with what she held before.
     result = world.go(btc=715_000)
-    assert not of_kind(result, BackstopTook)
+    assert not of_kind(result, BackstopTakeover)
     assert [each.account for each in of_kind(result, Liquidated)] == [ALICE, CAROL]
 
 
@@ -290,7 +289,7 @@ def client_in_trouble(ticks: int, liquidation: LiquidationTerms, *, defaults: bo
 
 def test_a_backstop_takes_nothing_of_its_own_members_clients() -> None:
     world = client_in_trouble(FALLEN, LiquidationTerms(backstop_account=ALICE))
-    assert not of_kind(world.results[-1], BackstopTook)
+    assert not of_kind(world.results[-1], BackstopTakeover)
     assert [each.account for each in of_kind(world.results[-1], Liquidated)] == [ALICE_CLIENT]
 
 

@@ -9,26 +9,36 @@ from hypothesis import strategies as st
 
 from clearing.base.codec import decode, encode
 from clearing.base.errors import RemoteFault
-from clearing.margin.grid import OPTION_GRID
-from clearing.models.check_fit import check_fit
-from clearing.models.check_model import check_model
-from clearing.models.evaluate import evaluate
-from clearing.models.named import from_named, to_named
-from clearing.models.numbers import ROUNDINGS, exact, in_units, rounded, shown
-from clearing.models.portfolio import Account, Collateral, Contract, Group, Haircut, Holding, Order, Portfolio, Position
-from clearing.models.scan_terms import GridPoint, Range, Scan, Selection, points_of
-from clearing.models.terms import (
+from clearing.margin.risk_arrays.grid import OPTION_GRID
+from lab.evaluation.evaluate import evaluate
+from lab.models.check_model import check_model
+from lab.models.check_portfolio import check_fit
+from lab.models.named import from_named, to_named
+from lab.models.numbers import ROUNDINGS, exact_rational, in_units, printed, rounded
+from lab.models.portfolio import (
+    Collateral,
+    Contract,
+    Group,
+    HaircutComponent,
+    Holding,
+    OpenOrder,
+    Portfolio,
+    PortfolioAccount,
+    PortfolioPosition,
+)
+from lab.models.scan_terms import GridPoint, Scan, ScanRange, Selection, grid_points
+from lab.models.terms import (
     Calendar,
     Convex,
-    Credit,
     GroupCredit,
-    Level,
     MarginFraction,
-    Minimum,
+    MarginLevel,
+    MinimumTerm,
     PerSize,
     RiskModel,
     Secant,
     Slippage,
+    SpreadCreditTerm,
     SpreadLeg,
 )
 
@@ -41,8 +51,8 @@ INSTRUMENTS = (
     Contract("ETH-7D-2800-P", "put", "ETH", seconds_to_expiry=604_800, strike=2800),
 )
 NAMES = [each.id for each in INSTRUMENTS]
-SCAN = Scan("scan", grid="span16", ranges=(Range("", "0.15", volatility_up="0.2"),))
-LEVELS = (Level("initial"), Level("maintenance", "initial", "0.8"))
+SCAN = Scan("scan", grid="span16", ranges=(ScanRange("", "0.15", volatility_up="0.2"),))
+LEVELS = (MarginLevel("initial"), MarginLevel("maintenance", "initial", "0.8"))
 
 sizes = st.integers(-10_000, 10_000).map(lambda each: f"{each}/100")
 books = st.dictionaries(st.sampled_from(NAMES), sizes, max_size=5)
@@ -50,23 +60,26 @@ decimals = st.integers(0, 12)
 fractions = st.fractions(max_denominator=10**12).filter(lambda each: abs(each) < 10**15)
 
 
-def account(book: dict[str, str], name: str = "a", **more: object) -> Account:
-    return Account(name, positions=tuple(Position(each, size) for each, size in book.items()), **more)
+def account(book: dict[str, str], name: str = "a", **more: object) -> PortfolioAccount:
+    return PortfolioAccount(name, positions=tuple(PortfolioPosition(each, size) for each, size in book.items()), **more)
 
 
-def required(model: RiskModel, *accounts: Account, level: str = "initial") -> list[Fraction]:
+def required(model: RiskModel, *accounts: PortfolioAccount, level: str = "initial") -> list[Fraction]:
     results = evaluate(model, Portfolio(GROUPS, INSTRUMENTS, (), accounts))
     return [each.level(level).requirement for each in results]
 
 
 def plus(first: dict[str, str], second: dict[str, str]) -> dict[str, str]:
-    return {each: str(exact(first.get(each, 0)) + exact(second.get(each, 0))) for each in {**first, **second}}
+    return {
+        each: str(exact_rational(first.get(each, 0)) + exact_rational(second.get(each, 0)))
+        for each in {**first, **second}
+    }
 
 
 @settings(deadline=None)
 @given(fractions)
 def test_a_number_that_is_shown_reads_back(value):
-    assert exact(shown(value)) == value
+    assert exact_rational(printed(value)) == value
 
 
 @settings(deadline=None)
@@ -99,8 +112,8 @@ def test_a_scan_of_two_books_together_is_no_more_than_apart(first, second):
 def test_a_position_split_in_two_is_the_same_position(book, name, part):
     whole = account(book)
     split = account({each: size for each, size in book.items() if each != name}, "b")
-    size = exact(book.get(name, 0))
-    pieces = (Position(name, str(size * part / 100)), Position(name, str(size * (100 - part) / 100)))
+    size = exact_rational(book.get(name, 0))
+    pieces = (PortfolioPosition(name, str(size * part / 100)), PortfolioPosition(name, str(size * (100 - part) / 100)))
     split = msgspec.structs.replace(split, positions=(*split.positions, *pieces))
     terms = (SCAN, PerSize("contingency", fraction="0.01"), MarginFraction("fraction", "0.05"))
     first, second = required(RiskModel(terms, LEVELS), whole, split)
@@ -115,8 +128,8 @@ def test_the_order_of_positions_and_accounts_does_not_matter(book, random):
     terms = (
         SCAN,
         Calendar("calendar", "BTC", 100),
-        GroupCredit("credit", (Credit((SpreadLeg("BTC", "A"), SpreadLeg("ETH", "B", 2)), "0.5"),)),
-        Minimum("minimum", ("scan", "calendar", "credit"), charge=5),
+        GroupCredit("credit", (SpreadCreditTerm((SpreadLeg("BTC", "A"), SpreadLeg("ETH", "B", 2)), "0.5"),)),
+        MinimumTerm("minimum", ("scan", "calendar", "credit"), charge=5),
     )
     model = RiskModel(terms, LEVELS)
     first, second = required(model, account(book), account(dict(items), "b"))
@@ -126,15 +139,15 @@ def test_the_order_of_positions_and_accounts_does_not_matter(book, random):
 @settings(max_examples=30, deadline=None)
 @given(books)
 def test_a_credit_never_takes_off_more_than_the_scan(book):
-    credit = GroupCredit("credit", (Credit((SpreadLeg("BTC", "A"), SpreadLeg("ETH", "B", 3)), 1),))
+    credit = GroupCredit("credit", (SpreadCreditTerm((SpreadLeg("BTC", "A"), SpreadLeg("ETH", "B", 3)), 1),))
     assert required(RiskModel((SCAN, credit), LEVELS), account(book))[0] >= 0
 
 
 @settings(max_examples=30, deadline=None)
 @given(books, st.integers(1, 9))
 def test_a_requirement_grows_in_proportion_to_the_book(book, times):
-    larger = {each: str(exact(size) * times) for each, size in book.items()}
-    model = RiskModel((SCAN, PerSize("contingency", fraction="0.02")), (Level("initial", rounding="exact"),))
+    larger = {each: str(exact_rational(size) * times) for each, size in book.items()}
+    model = RiskModel((SCAN, PerSize("contingency", fraction="0.02")), (MarginLevel("initial", rounding="exact"),))
     one, many = required(model, account(book), account(larger, "b"))
     assert many == times * one
 
@@ -143,7 +156,7 @@ def test_a_requirement_grows_in_proportion_to_the_book(book, times):
 @given(st.integers(-50, 50), st.integers(0, 30), st.integers(0, 30))
 def test_orders_on_one_side_never_lower_a_slippage_margin(size, buys, sells):
     term = Slippage("slippage", linear="0.1", quadratic="0.01", factor_long="0.2", factor_short="0.3")
-    orders = (Order("ETH-PERP", "buy", buys), Order("ETH-PERP", "sell", sells))
+    orders = (OpenOrder("ETH-PERP", "buy", buys), OpenOrder("ETH-PERP", "sell", sells))
     book = {"ETH-PERP": str(size)} if size else {}
     plain, with_orders = required(RiskModel((term,), LEVELS), account(book), account(book, "b", orders=orders))
     assert with_orders >= plain
@@ -153,7 +166,7 @@ def test_orders_on_one_side_never_lower_a_slippage_margin(size, buys, sells):
 @given(st.integers(-1000, 1000), st.lists(st.tuples(st.integers(0, 50), st.integers(0, 100)), min_size=1, max_size=4))
 def test_an_impact_charge_is_convex(size, lines):
     term = Convex("impact", tuple(Secant(slope, -intercept) for slope, intercept in lines))
-    model = RiskModel((term,), (Level("initial", rounding="exact"),))
+    model = RiskModel((term,), (MarginLevel("initial", rounding="exact"),))
     near, middle, far = required(
         model, *(account({"ETH-PERP": str(each)}, f"{each}") for each in (size - 1, size, size + 1))
     )
@@ -163,9 +176,9 @@ def test_an_impact_charge_is_convex(size, lines):
 @settings(deadline=None)
 @given(st.lists(st.fractions(0, 1, max_denominator=1000), max_size=4), st.integers(0, 10**9))
 def test_collateral_never_counts_for_more_than_its_value(haircuts, amount):
-    listed = tuple(Haircut(f"{number}", shown(each)) for number, each in enumerate(haircuts))
+    listed = tuple(HaircutComponent(f"{number}", printed(each)) for number, each in enumerate(haircuts))
     token = Collateral("T", "1.37", haircuts=listed)
-    held = Account("a", collateral=(Holding("T", amount),))
+    held = PortfolioAccount("a", collateral=(Holding("T", amount),))
     portfolio = Portfolio(GROUPS, INSTRUMENTS, (token,), (held,))
     result = evaluate(RiskModel((SCAN,), LEVELS), portfolio)[0].level("initial").equity
     assert 0 <= result <= amount * Fraction("1.37")
@@ -175,7 +188,7 @@ def test_collateral_never_counts_for_more_than_its_value(haircuts, amount):
 def test_a_term_counts_only_at_the_levels_that_it_names():
     terms = (PerSize("both", amount=1), PerSize("initial only", amount=2, weights=()))
     weighted = msgspec.structs.replace(terms[1], weights=from_weights("initial", 3))
-    model = RiskModel((terms[0], weighted), (Level("initial"), Level("maintenance")))
+    model = RiskModel((terms[0], weighted), (MarginLevel("initial"), MarginLevel("maintenance")))
     book = account({"ETH-PERP": "1"})
     assert required(model, book) == [1 + 2 * 3]
     assert required(model, book, level="maintenance") == [1]
@@ -197,8 +210,8 @@ def test_a_model_has_one_encoding_and_reads_back_from_json():
 
 
 def test_the_grids_have_the_points_that_are_told():
-    sixteen, wide = points_of(SCAN), points_of(Scan("x", grid="grid33"))
-    assert [exact(each.price) for each in sixteen[2:6]] == [Fraction(1, 3)] * 2 + [-Fraction(1, 3)] * 2
+    sixteen, wide = grid_points(SCAN), grid_points(Scan("x", grid="grid33"))
+    assert [exact_rational(each.price) for each in sixteen[2:6]] == [Fraction(1, 3)] * 2 + [-Fraction(1, 3)] * 2
     assert (len(sixteen), len(wide)) == (16, 33)
     assert [each.skew for each in wide[-4:]] == ["linear", "linear_down", "absolute", "absolute_down"]
 
@@ -207,8 +220,8 @@ def test_the_grid_of_33_is_the_networks_option_grid():
     def told(point: GridPoint) -> tuple[object, ...]:
         tilt = {"linear": 1, "linear_down": -1}.get(point.skew, 0)
         lift = {"absolute": 1, "absolute_down": -1}.get(point.skew, 0)
-        weight = exact(point.weight) * 10**6 // 1
-        return exact(point.price), exact(point.volatility), weight, point.of_price, tilt, lift
+        weight = exact_rational(point.weight) * 10**6 // 1
+        return exact_rational(point.price), exact_rational(point.volatility), weight, point.of_price, tilt, lift
 
     network = [
         (
@@ -222,7 +235,7 @@ def test_the_grid_of_33_is_the_networks_option_grid():
         for each in OPTION_GRID
     ]
     base = (0, 0, 10**6, False, 0, 0)
-    assert sorted([*network, base]) == sorted(told(each) for each in points_of(Scan("x", grid="grid33")))
+    assert sorted([*network, base]) == sorted(told(each) for each in grid_points(Scan("x", grid="grid33")))
 
 
 def test_a_grid_with_points_of_its_own_and_a_name_is_refused():
@@ -235,10 +248,11 @@ def test_given_arrays_are_needed_only_of_what_a_scan_selects():
     portfolio = Portfolio(GROUPS, (*INSTRUMENTS, listed), (), (account({"LISTED": "2", "ETH-PERP": "-10"}, "both"),))
     scan, fraction = Scan("scan", select=Selection(instruments=("LISTED",))), MarginFraction("fraction", "0.1")
     model = RiskModel(
-        (scan, msgspec.structs.replace(fraction, select=Selection(instruments=("ETH-PERP",)))), (Level("initial"),)
+        (scan, msgspec.structs.replace(fraction, select=Selection(instruments=("ETH-PERP",)))),
+        (MarginLevel("initial"),),
     )
     check_fit(model, portfolio)
     # The worse of a gain of 10 and a loss of 14, and a tenth of 10 x 0.1 x 3000.
     assert evaluate(model, portfolio)[0].level("initial").requirement == 14 + 300
     with pytest.raises(RemoteFault):
-        check_fit(RiskModel((Scan("scan"),), (Level("initial"),)), portfolio)
+        check_fit(RiskModel((Scan("scan"),), (MarginLevel("initial"),)), portfolio)

@@ -6,20 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.codec import decode, encode
-from clearing.instruments import InstrumentKind
-from clearing.margin.requirement import account_margin
-from clearing.models import network
-from clearing.models.check_fit import check_fit
-from clearing.models.check_model import check_model
-from clearing.models.check_portfolio import check_portfolio
-from clearing.models.evaluate import evaluate
-from clearing.models.named import from_named, to_named
-from clearing.models.network import model_of, portfolio_of
-from clearing.models.portfolio import Contract, Group, Portfolio
-from clearing.models.scan import Scanner
-from clearing.models.scan_terms import Range, Scan
-from clearing.models.terms import RiskModel
-from clearing.models.values import quotes_of
+from clearing.margin.requirement.account_margin import account_margin
+from clearing.schema.terms.instruments import InstrumentKind
+from lab.evaluation.evaluate import evaluate
+from lab.evaluation.scan import ScenarioScanner
+from lab.evaluation.values import instrument_quotes
+from lab.models import network
+from lab.models.check_model import check_model
+from lab.models.check_portfolio import check_fit, check_portfolio
+from lab.models.named import from_named, to_named
+from lab.models.network import model_of, portfolio_of
+from lab.models.portfolio import Contract, Group, Portfolio
+from lab.models.scan_terms import Scan, ScanRange
+from lab.models.terms import RiskModel
 from tests.kit.margin.books import BTC, ETH, INDEX, INSTRUMENTS, NORMAL, NOW_MS, holdings, modest_holdings
 from tests.kit.margin.charged import CHARGED, CHARGED_HUGE
 
@@ -70,10 +69,10 @@ def test_the_networks_arrays_are_the_sixteen_of_a_model_up_to_a_tick(instrument)
         strike=instrument.strike_ticks,
     )
     market = Group(group.name, INDEX[group.feed], f"{30_000}/1000000", f"{group.volatility_ppm}/1000000")
-    span = Range("", f"{group.range_ppm}/1000000", volatility_up=f"{group.volatility_range_ppm}/1000000")
+    span = ScanRange("", f"{group.range_ppm}/1000000", volatility_up=f"{group.volatility_range_ppm}/1000000")
     portfolio = Portfolio((market,), (contract,))
-    quotes = quotes_of(portfolio, 12)
-    values = Scanner(Scan("scan", grid="span16", ranges=(span,)), quotes, 12).scan({contract.id: 1})[0]
+    quotes = instrument_quotes(portfolio, 12)
+    values = ScenarioScanner(Scan("scan", grid="span16", ranges=(span,)), quotes, 12).scan({contract.id: 1})[0]
     at = NORMAL.instruments.index(instrument)
     row = [value - NORMAL.rows[at][0] for value in NORMAL.rows[at][1:]]
     # The index moves by whole ticks, away from where it is, and each entry is rounded down to a micro.

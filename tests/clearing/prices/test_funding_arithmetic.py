@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.prices.terms import PREMIUM_CAP_PPM_MAX
-from clearing.settling.funding import (
+from clearing.schema.terms.prices import PREMIUM_CAP_PPM_MAX
+from clearing.settlement.funding import (
     PPB,
     VOLUME_MAX,
     average_premium_ppb,

@@ -4,18 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.prices.medians import Report, lower_median, sift, upper_median
+from clearing.prices.medians import WeightedReport, filter_outliers, lower_median, upper_median
 
 WEIGHTED = st.lists(st.tuples(st.integers(-(2**40), 2**40), st.integers(0, 100)), min_size=1).filter(
     lambda pairs: any(weight for _, weight in pairs)
 )
 REPORTS = st.lists(
     st.tuples(st.integers(1, 100), st.integers(1, 2**40), st.integers(0, 100)), min_size=1, max_size=30
-).map(lambda rows: [Report(at, power, ticks, unsure) for at, (power, ticks, unsure) in enumerate(rows)])
+).map(lambda rows: [WeightedReport(at, power, ticks, unsure) for at, (power, ticks, unsure) in enumerate(rows)])
 
 
-def reports(*prices: int, power: int = 10) -> list[Report]:
-    return [Report(at, power, ticks, 0) for at, ticks in enumerate(prices)]
+def reports(*prices: int, power: int = 10) -> list[WeightedReport]:
+    return [WeightedReport(at, power, ticks, 0) for at, ticks in enumerate(prices)]
 
 
 @pytest.mark.parametrize(
@@ -73,22 +73,22 @@ def test_a_median_of_no_weight_is_refused() -> None:
 def test_reports_beyond_so_many_deviations_are_dropped(
     prices: tuple[int, ...], deviations: int, floor_ppm: int, dropped: tuple[int, ...]
 ) -> None:
-    sifted = sift(reports(*prices), deviations, floor_ppm)
+    sifted = filter_outliers(reports(*prices), deviations, floor_ppm)
     assert tuple(each.validator for each in sifted.dropped) == dropped
     assert len(sifted.kept) + len(sifted.dropped) == len(prices)
 
 
 def test_deviation_is_by_stake_and_not_by_heads() -> None:
-    many_small = [Report(at, 1, 5_000, 0) for at in range(5)]
-    few_large = [Report(5 + at, 100, 1_000 + at, 0) for at in range(3)]
-    sifted = sift([*many_small, *few_large], 3, 0)
+    many_small = [WeightedReport(at, 1, 5_000, 0) for at in range(5)]
+    few_large = [WeightedReport(5 + at, 100, 1_000 + at, 0) for at in range(3)]
+    sifted = filter_outliers([*many_small, *few_large], 3, 0)
     assert sifted.median_ticks == 1_001
     assert {each.validator for each in sifted.dropped} == set(range(5))
 
 
 @given(REPORTS, st.integers(1, 20), st.integers(0, 100_000))
-def test_half_of_the_stake_is_never_an_outlier(listed: list[Report], deviations: int, floor_ppm: int) -> None:
-    sifted = sift(listed, deviations, floor_ppm)
+def test_half_of_the_stake_is_never_an_outlier(listed: list[WeightedReport], deviations: int, floor_ppm: int) -> None:
+    sifted = filter_outliers(listed, deviations, floor_ppm)
     assert 2 * sum(each.power for each in sifted.kept) >= sum(each.power for each in listed)
     assert all(abs(each.ticks - sifted.median_ticks) <= sifted.limit_ticks for each in sifted.kept)
     assert all(abs(each.ticks - sifted.median_ticks) > sifted.limit_ticks for each in sifted.dropped)
@@ -96,11 +96,11 @@ def test_half_of_the_stake_is_never_an_outlier(listed: list[Report], deviations:
 
 @given(REPORTS, st.integers(1, 20), st.integers(2**41, 2**50))
 def test_less_than_half_of_the_stake_cannot_move_the_median_beyond_what_the_rest_says(
-    listed: list[Report], deviations: int, lie: int
+    listed: list[WeightedReport], deviations: int, lie: int
 ) -> None:
     honest = sum(each.power for each in listed)
-    liar = Report(len(listed), max(honest - 1, 1), lie, 0)
+    liar = WeightedReport(len(listed), max(honest - 1, 1), lie, 0)
     if liar.power >= honest:
         return
-    sifted = sift([*listed, liar], deviations, 1_000)
+    sifted = filter_outliers([*listed, liar], deviations, 1_000)
     assert sifted.median_ticks <= max(each.ticks for each in listed)

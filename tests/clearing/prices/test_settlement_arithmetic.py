@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.instruments import InstrumentKind
-from clearing.settling.settlement import (
+from clearing.schema.terms.instruments import InstrumentKind
+from clearing.settlement.settlement_prices import (
     TimeAverage,
     expected_average_ticks,
     extend_average,
     needed_ms,
     settlement_payments,
-    worth_ticks,
+    settlement_worth_ticks,
 )
 
 FOREVER = 10**12
@@ -111,7 +111,7 @@ def test_inside_its_window_a_future_is_worth_what_the_average_will_be() -> None:
     ],
 )
 def test_an_option_is_worth_its_intrinsic_value(kind: InstrumentKind, settlement: int, worth: int) -> None:
-    assert worth_ticks(kind, settlement, 800) == worth
+    assert settlement_worth_ticks(kind, settlement, 800) == worth
 
 
 @given(st.lists(st.integers(-(2**39), 2**39)), st.integers(0, 2**40), st.integers(0, 2**40), st.integers(1, 2**16))

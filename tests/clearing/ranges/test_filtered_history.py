@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.ranges.history import MULTIPLE_MAX_PPM, expected_shortfall, quantile_up, rescale, spans, standardised
-from clearing.ranges.records import Move
+from clearing.price_ranges.history import (
+    MULTIPLE_MAX_PPM,
+    expected_shortfall,
+    quantile_up,
+    rescale_returns,
+    spanned_moves,
+    standardised_move,
+)
+from clearing.schema.records.prices import GroupMove
 
 PPM = 1_000_000
 M = 1_000_000  # a thousandth, in 10^-9
@@ -17,12 +24,12 @@ M = 1_000_000  # a thousandth, in 10^-9
 def test_c15_past_returns_in_today_s_proportion() -> None:
     returns = [-20 * M, 10 * M, -30 * M, 15 * M, 20 * M]
     deviations = [10 * M, 10 * M, 20 * M, 15 * M, 10 * M]
-    assert rescale(returns, deviations, 30 * M) == [-60 * M, 30 * M, -45 * M, 30 * M, 60 * M]
+    assert rescale_returns(returns, deviations, 30 * M) == [-60 * M, 30 * M, -45 * M, 30 * M, 60 * M]
 
 
 @given(st.lists(st.tuples(st.integers(-(10**10), 10**10), st.integers(1, 10**10))), st.integers(0, 10**10))
 def test_rescaling_rounds_away_from_zero(pairs: list[tuple[int, int]], now: int) -> None:
-    scaled = rescale([r for r, _ in pairs], [s for _, s in pairs], now)
+    scaled = rescale_returns([r for r, _ in pairs], [s for _, s in pairs], now)
     for (moved, then), after in zip(pairs, scaled, strict=True):
         exact = Fraction(abs(moved) * now, then)
         assert exact <= abs(after) < exact + 1
@@ -31,23 +38,23 @@ def test_rescaling_rounds_away_from_zero(pairs: list[tuple[int, int]], now: int)
 
 def test_a_return_without_its_deviation_cannot_be_rescaled() -> None:
     with pytest.raises(ValueError):
-        rescale([1, 2], [1], 3)
+        rescale_returns([1, 2], [1], 3)
     with pytest.raises(ValueError):
-        rescale([1], [0], 3)
+        rescale_returns([1], [0], 3)
 
 
 def test_a_move_is_measured_in_deviations() -> None:
-    assert standardised(Move(-30, 10)) == 3 * PPM
-    assert standardised(Move(10, 3)) == 3_333_334
-    assert standardised(Move(10**9, 1)) == MULTIPLE_MAX_PPM
+    assert standardised_move(GroupMove(-30, 10)) == 3 * PPM
+    assert standardised_move(GroupMove(10, 3)) == 3_333_334
+    assert standardised_move(GroupMove(10**9, 1)) == MULTIPLE_MAX_PPM
 
 
 def test_moves_in_a_row_are_one_over_the_root_of_time() -> None:
-    moves = [Move(10, 10), Move(-4, 20), Move(8, 30), Move(1, 40), Move(0, 0)]
-    assert spans(moves, 1) == moves[:4]
-    assert spans(moves, 4) == [Move(15, 20)]
-    assert spans(moves, 2) == [Move(6, 15), Move(4, 29), Move(9, 43)]
-    assert spans(moves, 6) == []
+    moves = [GroupMove(10, 10), GroupMove(-4, 20), GroupMove(8, 30), GroupMove(1, 40), GroupMove(0, 0)]
+    assert spanned_moves(moves, 1) == moves[:4]
+    assert spanned_moves(moves, 4) == [GroupMove(15, 20)]
+    assert spanned_moves(moves, 2) == [GroupMove(6, 15), GroupMove(4, 29), GroupMove(9, 43)]
+    assert spanned_moves(moves, 6) == []
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from clearing.blocks import Block
-from clearing.epoch import can_snapshot, take_snapshot
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.margin.rows import row_value
-from clearing.margin.rulebook import read_rulebook
-from clearing.ranges.effective import effective_parameters
-from clearing.ranges.receipts import RangePublished
+from clearing.epochs.snapshot import is_snapshot_possible, take_snapshot
+from clearing.margin.statement.rows import row_value
+from clearing.margin.statement.rulebook import read_rulebook
+from clearing.schema.blocks.block import BlockInput
+from clearing.schema.receipts.prices import RangePublished
+from clearing.state.effective_parameters import effective_parameters
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.state import State
 from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, MEMBERS, Fuzz
 from tests.kit.clearing.ranged import RULES, ranged_genesis
@@ -30,23 +30,23 @@ class RangedFuzz(Fuzz):
         genesis = msgspec.structs.replace(ranged_genesis(rules), market=market)
         self.world = funded(genesis=genesis, dollars=20_000)
 
-    def check_value(self, block: Block) -> None:
+    def check_value(self, block: BlockInput) -> None:
         state, rules = self.world.state, self.world.genesis.ranges
         for group in effective_parameters(state).groups:
             was = state.terms.groups[group.id].range_ppm
             assert group.range_ppm == was or rules.range_min_ppm <= group.range_ppm <= rules.range_max_ppm
-        assert arrays_of(state).parameters == effective_parameters(state)
-        if can_snapshot(state):
+        assert current_arrays(state).parameters == effective_parameters(state)
+        if is_snapshot_possible(state):
             check_provable(state)
 
 
 def check_provable(state: State) -> None:
     """Every row of the snapshot holds, for every account, and is what anybody reads out of its rulebook."""
-    snapshot, arrays = take_snapshot(state), arrays_of(state)
+    snapshot, arrays = take_snapshot(state), current_arrays(state)
     statement = snapshot.statement
     assert read_rulebook(statement.rules, len(statement.slots)).slots_and_rows() == (statement.slots, statement.rows)
     for each in snapshot.accounts:
-        margin = margin_of(arrays, holdings_of(state, each.account))
+        margin = holdings_margin(arrays, current_holdings(state, each.account))
         values = (*each.values, *margin.terms.groups(margin.group_losses), *each.auxiliary)
         assert len(values) == len(snapshot.statement.slots)
         for row in snapshot.statement.rows:

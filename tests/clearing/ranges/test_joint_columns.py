@@ -5,17 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.margin.joint import JointCredit, JointScenario, joint_checks
-from clearing.margin.parameters import SPAN_SIXTEEN, RiskGroup, RiskParameters, Scenario
-from clearing.ranges.joint import Ladder, column_sizes, grid_moves, joint_columns, joint_credit
-from clearing.ranges.parameters import RangeParameters
-from clearing.ranges.records import Move, Moves
+from clearing.price_ranges.joint_scenarios import GridLadder, column_sizes, grid_moves, joint_columns, joint_credit
+from clearing.schema.records.prices import GroupMove, MovesRecord
+from clearing.schema.risk.parameters import (
+    SPAN_SIXTEEN,
+    JointCredit,
+    JointScenario,
+    RiskGroup,
+    RiskParameters,
+    Scenario,
+    joint_checks,
+)
+from clearing.schema.risk.price_ranges import RangeParameters
 
 M = 1_000_000  # a thousandth, in 10^-9
 RULES = RangeParameters(interval_ms=1, joint_scenarios=8, window_min=2)
 GROUPS = (RiskGroup(1, "BTC", 1, 90_000, 1, 0), RiskGroup(2, "ETH", 2, 90_000, 1, 0))
 RISK = RiskParameters(GROUPS)
-LADDER = Ladder(SPAN_SIXTEEN, 90_000)
+LADDER = GridLadder(SPAN_SIXTEEN, 90_000)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +52,7 @@ def test_a_column_moves_the_same_way_and_at_least_as_far(move: int, direction: i
 
 
 def test_a_one_sided_grid_has_no_column_for_the_other_side() -> None:
-    ladder = Ladder((Scenario(-1, 1, 0),), 100_000)
+    ladder = GridLadder((Scenario(-1, 1, 0),), 100_000)
     assert ladder.column(-5, 1) == ladder.column(-5, -1) == 1
     assert ladder.column(5, 1) == 0
 
@@ -57,13 +64,13 @@ def test_tails_of_the_index_do_not_widen_with_the_range() -> None:
 
 
 def test_each_group_moves_in_proportion_to_its_own_deviations() -> None:
-    sample = Moves(0, (Move(-10 * M, 5 * M), Move(4 * M, 8 * M)))
+    sample = MovesRecord(0, (GroupMove(-10 * M, 5 * M), GroupMove(4 * M, 8 * M)))
     # -2 deviations of 20 thousandths, +1/2 of 40: -40 with volatility up, +20 with volatility down
     assert joint_columns([sample], RISK, GROUPS, [20 * M, 40 * M]) == [(9, 4)]
 
 
 def test_what_was_not_observed_is_left_out() -> None:
-    samples = [Moves(0, (Move(0, 0), Move(4, 8))), Moves(0, (Move(4, 8),))]
+    samples = [MovesRecord(0, (GroupMove(0, 0), GroupMove(4, 8))), MovesRecord(0, (GroupMove(4, 8),))]
     assert joint_columns(samples, RISK, GROUPS, [M, M]) == []
 
 

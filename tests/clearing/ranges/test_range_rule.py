@@ -8,12 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
-from clearing.margin.parameters import RiskGroup
-from clearing.pricing.surface import VolShock
-from clearing.ranges.parameters import RangeParameters, check_ranges
-from clearing.ranges.records import PublishedRange, Variance
-from clearing.ranges.rule import Filtered, buffer_left, limited, publish, range_of
-from clearing.ranges.variance import VARIANCE_MAX
+from clearing.price_ranges.history import VARIANCE_MAX
+from clearing.price_ranges.range_rule import (
+    HistoryFigures,
+    next_published_range,
+    price_range_ppm,
+    remaining_buffer_ppm,
+    speed_limited,
+)
+from clearing.schema.records.prices import PublishedRangeRecord, VarianceRecord
+from clearing.schema.risk.parameters import RiskGroup
+from clearing.schema.risk.price_ranges import RangeParameters, check_range_parameters
+from clearing.schema.risk.volatility_surface import VolShock
 
 HOUR = 3_600_000
 PPM = 1_000_000
@@ -21,19 +27,19 @@ RULES = RangeParameters(interval_ms=HOUR)
 GROUP = RiskGroup(1, "BTC", 1, 50_000, 800_000, 200_000)
 
 
-def deviated(now: int, long_run: int = 10_000_000) -> Variance:
-    return Variance(now * now, long_run * long_run)
+def deviated(now: int, long_run: int = 10_000_000) -> VarianceRecord:
+    return VarianceRecord(now * now, long_run * long_run)
 
 
 def published(
-    held: Variance,
+    held: VarianceRecord,
     rules: RangeParameters = RULES,
     stressed: int = 10_000_000,
-    before: PublishedRange | None = None,
+    before: PublishedRangeRecord | None = None,
     horizon_ms: int = HOUR,
     multiple: int = 3 * PPM,
-) -> PublishedRange:
-    return publish(rules, GROUP, held, Filtered(multiple, stressed), before, horizon_ms, 7)
+) -> PublishedRangeRecord:
+    return next_published_range(rules, GROUP, held, HistoryFigures(multiple, stressed), before, horizon_ms, 7)
 
 
 def test_a_calm_range_is_the_raw_one_and_a_quarter() -> None:
@@ -44,13 +50,14 @@ def test_a_calm_range_is_the_raw_one_and_a_quarter() -> None:
 
 def test_stress_uses_the_buffer_up() -> None:
     lefts = [
-        buffer_left(RULES, held.variance, held.long_variance) for held in map(deviated, range(1, 40_000_000, 10**6))
+        remaining_buffer_ppm(RULES, held.variance, held.long_variance)
+        for held in map(deviated, range(1, 40_000_000, 10**6))
     ]
     assert lefts == sorted(lefts, reverse=True)
     assert lefts[0] == 250_000
     assert lefts[-1] == 0
     half = deviated(15_000_000)
-    assert buffer_left(RULES, half.variance, half.long_variance) == 125_000
+    assert remaining_buffer_ppm(RULES, half.variance, half.long_variance) == 125_000
 
 
 def test_a_quarter_of_the_weight_is_on_stress() -> None:
@@ -72,11 +79,11 @@ def test_the_horizon_grows_with_lateness_by_the_root_of_time() -> None:
     ("target", "limit"), [(1_000_000, 75_000), (60_000, 60_000), (49_800, 49_800), (1, 49_500), (50_000, 50_000)]
 )
 def test_no_epoch_changes_more_than_the_limit(target: int, limit: int) -> None:
-    assert limited(target, 50_000, RULES) == limit
+    assert speed_limited(target, 50_000, RULES) == limit
 
 
 def test_a_range_of_one_can_still_grow() -> None:
-    assert limited(100, 1, msgspec.structs.replace(RULES, rise_ppm=1)) == 2
+    assert speed_limited(100, 1, msgspec.structs.replace(RULES, rise_ppm=1)) == 2
 
 
 def test_change_is_published() -> None:
@@ -96,7 +103,9 @@ def test_a_range_stays_in_bounds_and_within_the_limit(
     now: int, long_run: int, stressed: int, previous: int, multiple: int, horizon_ms: int
 ) -> None:
     group = msgspec.structs.replace(GROUP, range_ppm=previous)
-    found = publish(RULES, group, deviated(now, long_run), Filtered(multiple, stressed), None, horizon_ms, 7)
+    found = next_published_range(
+        RULES, group, deviated(now, long_run), HistoryFigures(multiple, stressed), None, horizon_ms, 7
+    )
     low, high = max(previous * 99 // 100, RULES.range_min_ppm), max(-(-previous * 3 // 2), RULES.range_min_ppm)
     assert RULES.range_min_ppm <= found.range_ppm <= RULES.range_max_ppm
     assert min(low, RULES.range_max_ppm) <= found.range_ppm <= min(high, RULES.range_max_ppm)
@@ -108,7 +117,7 @@ def test_a_range_stays_in_bounds_and_within_the_limit(
 @given(deviations, deviations, st.integers(PPM, 20 * PPM))
 def test_more_variance_never_asks_for_less_raw_range(one: int, other: int, multiple: int) -> None:
     calm, wild = sorted((one, other))
-    assert range_of(calm**2, multiple, HOUR, HOUR) <= range_of(wild**2, multiple, HOUR, HOUR)
+    assert price_range_ppm(calm**2, multiple, HOUR, HOUR) <= price_range_ppm(wild**2, multiple, HOUR, HOUR)
 
 
 def test_volatility_follows_as_far_as_genesis_says() -> None:
@@ -126,7 +135,7 @@ def test_a_turbulent_volatility_widens_its_own_range() -> None:
     wild = msgspec.structs.replace(calm, turbulence=(100_000_000) ** 2)
     assert published(wild).volatility_range_ppm == 240_000
     fraction = msgspec.structs.replace(GROUP, shock=VolShock(relative=True))
-    found = publish(RULES, fraction, wild, Filtered(3 * PPM, 1), None, HOUR, 7)
+    found = next_published_range(RULES, fraction, wild, HistoryFigures(3 * PPM, 1), None, HOUR, 7)
     assert found.volatility_range_ppm == 300_000
     off = msgspec.structs.replace(RULES, volatility_multiple_ppm=0)
     assert published(wild, off).volatility_range_ppm == 200_000
@@ -134,8 +143,8 @@ def test_a_turbulent_volatility_widens_its_own_range() -> None:
 
 def test_the_defaults_are_off_and_in_order() -> None:
     assert not RangeParameters().enabled
-    check_ranges(RangeParameters())
-    check_ranges(RULES)
+    check_range_parameters(RangeParameters())
+    check_range_parameters(RULES)
 
 
 @pytest.mark.parametrize(
@@ -177,19 +186,19 @@ def test_the_defaults_are_off_and_in_order() -> None:
 def test_genesis_checks_every_bound(wrong: dict[str, Any]) -> None:
     field = next(iter(wrong))
     with pytest.raises(LocalFault, match=field):
-        check_ranges(msgspec.structs.replace(RULES, **wrong))
+        check_range_parameters(msgspec.structs.replace(RULES, **wrong))
 
 
 def test_windows_of_many_groups_stay_small_enough_for_a_block() -> None:
     groups = [msgspec.structs.replace(GROUP, id=at) for at in range(1, 12)]
-    check_ranges(RULES, groups[:10])
-    check_ranges(RangeParameters(), groups)
+    check_range_parameters(RULES, groups[:10])
+    check_range_parameters(RangeParameters(), groups)
     with pytest.raises(LocalFault, match="window"):
-        check_ranges(RULES, groups)
+        check_range_parameters(RULES, groups)
 
 
 def test_the_widest_variance_still_makes_a_range() -> None:
-    widest = Variance(VARIANCE_MAX, VARIANCE_MAX, VARIANCE_MAX)
+    widest = VarianceRecord(VARIANCE_MAX, VARIANCE_MAX, VARIANCE_MAX)
     found = published(widest, stressed=2 * 10**9, horizon_ms=30 * 24 * HOUR, multiple=100 * PPM)
     assert found.range_ppm == 75_000
     assert found.volatility_range_ppm == 300_000

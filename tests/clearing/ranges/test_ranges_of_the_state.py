@@ -17,22 +17,23 @@ from clearing.base import bls
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.blocks import Block
-from clearing.epoch import take_snapshot
-from clearing.facts import ChainHeartbeat
-from clearing.genesis import check_genesis, genesis_from_json, genesis_to_json
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.margin.arrays import build_risk_arrays
-from clearing.opening import open_state
-from clearing.prices.receipts import FeedStatus
-from clearing.pricing.surface import VolPillar
-from clearing.ranges.delays import averaged, inclusion_delay, report_age
-from clearing.ranges.effective import effective_parameters
-from clearing.ranges.receipts import RangePublished
-from clearing.ranges.rule import range_of
-from clearing.ranges.update import variance_of, window_of
-from clearing.receipts import MarginCalled
+from clearing.epochs.snapshot import take_snapshot
+from clearing.genesis.checks import check_genesis
+from clearing.genesis.json import genesis_from_json, genesis_to_json
+from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.opening import initial_state
+from clearing.price_ranges.delays import inclusion_delay_ms, next_average, report_age_ms
+from clearing.price_ranges.range_rule import price_range_ppm
+from clearing.price_ranges.update import group_variance, observation_window
+from clearing.schema.blocks.block import BlockInput
+from clearing.schema.facts import ChainHeartbeat
+from clearing.schema.receipts.margin_calls import MarginCalled
+from clearing.schema.receipts.prices import RangePublished
+from clearing.schema.records.prices import FeedStatus
+from clearing.schema.risk.volatility_surface import VolPillar
+from clearing.state.effective_parameters import effective_parameters
 from clearing.state.export import export_state, import_state
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.ranged import RULES, ranged, ranged_genesis, walk
 from tests.kit.clearing.world import (
     ALICE,
@@ -81,7 +82,7 @@ def test_ranges_follow_the_market_once_an_epoch() -> None:
         held = world.state.ranges[group.id]
         assert group.range_ppm == held.range_ppm == last[group.id].range_ppm
         assert group.range_ppm != world.state.terms.groups[group.id].range_ppm
-    assert arrays_of(world.state).parameters == effective_parameters(world.state)
+    assert current_arrays(world.state).parameters == effective_parameters(world.state)
 
 
 def test_a_receipt_tells_how_procyclical_a_change_was() -> None:
@@ -100,14 +101,17 @@ def test_a_receipt_tells_how_procyclical_a_change_was() -> None:
 def test_the_first_raw_range_is_that_of_genesis() -> None:
     world = ranged()
     for group in world.genesis.risk.groups:
-        first = variance_of(open_state(world.genesis, SALT), group).variance
-        assert range_of(first, RULES.multiple_ppm, RULES.horizon_ms, RULES.interval_ms) - group.range_ppm in (0, 1)
+        first = group_variance(initial_state(world.genesis, SALT), group).variance
+        assert price_range_ppm(first, RULES.multiple_ppm, RULES.horizon_ms, RULES.interval_ms) - group.range_ppm in (
+            0,
+            1,
+        )
 
 
 def test_a_return_is_observed_no_sooner_than_an_interval() -> None:
     world = ranged(msgspec.structs.replace(RULES, interval_ms=2_500))
     walk(world)
-    times = [sample.time_ms for sample in window_of(world.state)]
+    times = [sample.time_ms for sample in observation_window(world.state)]
     assert times
     assert all(after - before >= 2_500 for before, after in itertools.pairwise(times))
 
@@ -115,7 +119,7 @@ def test_a_return_is_observed_no_sooner_than_an_interval() -> None:
 def test_the_window_forgets_the_oldest() -> None:
     world = ranged()
     walk(world, times=4)
-    times = sorted(sample.time_ms for sample in window_of(world.state))
+    times = sorted(sample.time_ms for sample in observation_window(world.state))
     assert len(times) == RULES.window
     assert times[0] == world.time_ms - (RULES.window - 1) * 1_000
 
@@ -134,7 +138,7 @@ def test_a_feed_that_is_not_open_is_not_observed_and_its_gap_counts_once() -> No
     world.prices(790_000, stale.price_ticks * 11 // 10)
     moved = [
         s.moves[1].return_nano
-        for s in window_of(world.state)
+        for s in observation_window(world.state)
         if s.time_ms > stale.time_ms and s.moves[1].deviation_nano
     ]
     assert 0 < max(moved) < 10**8  # ten percent, over several intervals
@@ -143,10 +147,10 @@ def test_a_feed_that_is_not_open_is_not_observed_and_its_gap_counts_once() -> No
 def test_every_holder_is_looked_at_when_a_range_grows() -> None:
     world = ranged(dollars=8_000)
     world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
-    margins = [margin_of(arrays_of(world.state), holdings_of(world.state, ALICE)).initial]
+    margins = [holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE)).initial]
     for btc in (900_000, 700_000, 905_000, 720_000, 890_000, 790_000, 790_000, 790_000, 790_000, 790_000):
         result = world.prices(btc)
-        margins.append(margin_of(arrays_of(world.state), holdings_of(world.state, ALICE)).initial)
+        margins.append(holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE)).initial)
         if of_kind(result, RangePublished) and margins[-1] > 8_000 * DOLLAR:
             break
     assert max(margins) > margins[0]
@@ -169,7 +173,7 @@ def test_arrays_and_snapshot_see_the_same_ranges() -> None:
         parameters,
         state.now.arrays_time_ms,
     )
-    assert built.rows == arrays_of(state).rows
+    assert built.rows == current_arrays(state).rows
     assert parameters != genesis.risk
     snapshot = take_snapshot(state)
     assert snapshot.statement.scenarios == len(genesis.risk.scenarios)
@@ -180,21 +184,21 @@ def test_joint_scenarios_of_history_give_credit_between_groups() -> None:
     credit = effective_parameters(world.state).joint
     assert credit.scenarios
     assert sum(each.count for each in credit.scenarios) == RULES.window
-    margin = margin_of(arrays_of(world.state), holdings_of(world.state, ALICE))
+    margin = holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE))
     assert margin.initial < sum(margin.group_losses)
     assert 5 * margin.initial >= sum(margin.group_losses)
 
 
 def test_a_window_that_went_round_is_in_order_of_time() -> None:
     world = story()
-    times = [sample.time_ms for sample in window_of(world.state)]
+    times = [sample.time_ms for sample in observation_window(world.state)]
     slots = [sample.time_ms for _, sample in world.state.returns.ordered()]
     assert times == sorted(times) != slots
 
 
 def test_the_order_of_extensions_does_not_matter() -> None:
     world = story()
-    state = open_state(world.genesis, SALT)
+    state = initial_state(world.genesis, SALT)
     for block, told in zip(world.blocks, world.results, strict=True):
         fork, result = apply_block(state, msgspec.structs.replace(block, extensions=block.extensions[::-1]))
         assert result == told
@@ -203,9 +207,9 @@ def test_the_order_of_extensions_does_not_matter() -> None:
 
 def test_replay_export_and_import_keep_ranges() -> None:
     world = story()
-    log = [decode(encode(block), Block) for block in world.blocks]
+    log = [decode(encode(block), BlockInput) for block in world.blocks]
     assert [each for _, each in replay(world.genesis, SALT, log)] == [each.module_roots for each in world.results]
-    state = open_state(world.genesis, SALT)
+    state = initial_state(world.genesis, SALT)
     for block, told in zip(world.blocks, world.results, strict=True):
         state = import_state(world.genesis, SALT, export_state(state))
         fork, result = apply_block(state, block)
@@ -266,7 +270,7 @@ def test_the_horizon_grows_when_a_chain_is_slow() -> None:
     for number in range(1, 12):
         world.block(facts=beats(number), prices=((BTC, 790_000), (ETH, 20_000)))
     assert world.state.chain_delays[1].gap_ms == 1_000
-    assert inclusion_delay(world.state, world.time_ms) == 1_000
+    assert inclusion_delay_ms(world.state, world.time_ms) == 1_000
     quick = world.state.ranges[1].horizon_ms
     for number in range(12, 16):
         world.prices(790_000, after_ms=5_000)
@@ -300,16 +304,16 @@ def test_the_fastest_withdrawal_of_an_epoch_tells_the_delay() -> None:
 def test_reports_age() -> None:
     world = ranged()
     world.prices(790_000)
-    assert report_age(world.state, BTC, world.time_ms) == 0
-    assert report_age(world.state, BTC, world.time_ms + 700) == 700
+    assert report_age_ms(world.state, BTC, world.time_ms) == 0
+    assert report_age_ms(world.state, BTC, world.time_ms + 700) == 700
     world.block(after_ms=4_000)
-    assert report_age(world.state, BTC, world.time_ms) == 4_000
+    assert report_age_ms(world.state, BTC, world.time_ms) == 4_000
 
 
 def test_an_average_starts_with_what_is_seen() -> None:
-    assert averaged(0, 500, 900_000) == 500
-    assert averaged(1_000, 2_000, 900_000) == 1_100
-    assert averaged(1, 0, 900_000) == 1
+    assert next_average(0, 500, 900_000) == 500
+    assert next_average(1_000, 2_000, 900_000) == 1_100
+    assert next_average(1, 0, 900_000) == 1
 
 
 def test_genesis_with_ranges_is_checked_and_survives_json() -> None:
@@ -325,14 +329,14 @@ def test_genesis_with_ranges_is_checked_and_survives_json() -> None:
 
 
 def test_a_surface_does_not_follow_volatility() -> None:
-    from clearing.ranges.parameters import check_ranges
+    from clearing.schema.risk.price_ranges import check_range_parameters
 
     group = msgspec.structs.replace(make_genesis().risk.groups[0], surface=(VolPillar(1, 1_000_000),))
     follows = msgspec.structs.replace(RULES, volatility_weight_ppm=1)
-    check_ranges(RULES, [group])
-    check_ranges(follows, [])
+    check_range_parameters(RULES, [group])
+    check_range_parameters(follows, [])
     with pytest.raises(LocalFault, match="volatility_weight_ppm"):
-        check_ranges(follows, [group])
+        check_range_parameters(follows, [group])
 
 
 def test_only_ranges_volatilities_and_joint_scenarios_differ_from_genesis() -> None:

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.ranges.records import Move, Variance
-from clearing.ranges.variance import (
+from clearing.price_ranges.history import (
     NANO,
     RETURN_MAX_NANO,
     VARIANCE_MAX,
     deviation_over,
     first_variance,
+    interval_return_nano,
     next_variance,
-    observe,
-    return_of,
+    observe_price,
     sqrt_up,
 )
+from clearing.schema.records.prices import GroupMove, VarianceRecord
 
 HOUR = 3_600_000
 PPM = 1_000_000
@@ -28,8 +28,8 @@ prices = st.integers(1, 2**40 - 1)
 spans = st.integers(1, 30 * 24 * HOUR)
 
 
-def seen(held: Variance, ticks: int, time_ms: int) -> tuple[Variance, Move]:
-    return observe(held, ticks, time_ms, interval_ms=HOUR, decay_ppm=940_000, floor_samples=100)
+def seen(held: VarianceRecord, ticks: int, time_ms: int) -> tuple[VarianceRecord, GroupMove]:
+    return observe_price(held, ticks, time_ms, interval_ms=HOUR, decay_ppm=940_000, floor_samples=100)
 
 
 def test_c14_the_weighted_variance() -> None:
@@ -64,7 +64,7 @@ def test_deviation_grows_with_the_root_of_time() -> None:
 
 @given(prices, prices, st.integers(HOUR, 100 * HOUR))
 def test_a_return_is_rounded_away_from_zero_and_bounded(before: int, after: int, gap: int) -> None:
-    moved = return_of(before, after, gap, HOUR)
+    moved = interval_return_nano(before, after, gap, HOUR)
     exact = Fraction((after - before) * NANO, before)
     assert (moved > 0) == (after > before)
     assert (moved < 0) == (after < before)
@@ -74,21 +74,21 @@ def test_a_return_is_rounded_away_from_zero_and_bounded(before: int, after: int,
 
 
 def test_a_return_over_a_gap_counts_as_one_of_an_interval() -> None:
-    assert return_of(100, 110, HOUR, HOUR) == 100_000_000
-    assert return_of(100, 110, 4 * HOUR, HOUR) == 50_000_000
-    assert return_of(100, 90, 4 * HOUR, HOUR) == -50_000_000
+    assert interval_return_nano(100, 110, HOUR, HOUR) == 100_000_000
+    assert interval_return_nano(100, 110, 4 * HOUR, HOUR) == 50_000_000
+    assert interval_return_nano(100, 90, 4 * HOUR, HOUR) == -50_000_000
 
 
 def test_the_first_price_is_no_move() -> None:
-    held, move = seen(Variance(5, 5), 1_000, HOUR)
-    assert move == Move(0, 0)
+    held, move = seen(VarianceRecord(5, 5), 1_000, HOUR)
+    assert move == GroupMove(0, 0)
     assert (held.variance, held.price_ticks, held.observations) == (5, 1_000, 0)
 
 
 def test_the_deviation_that_goes_with_a_move_is_the_one_before_it() -> None:
-    held, _ = seen(Variance(10**14, 10**14), 1_000, HOUR)
+    held, _ = seen(VarianceRecord(10**14, 10**14), 1_000, HOUR)
     after, move = seen(held, 1_050, 2 * HOUR)
-    assert move == Move(50_000_000, 10_000_000)
+    assert move == GroupMove(50_000_000, 10_000_000)
     assert after.variance == next_variance(10**14, 50_000_000, 940_000)
     assert after.observations == 1
     assert after.turbulence > 0
@@ -97,7 +97,7 @@ def test_the_deviation_that_goes_with_a_move_is_the_one_before_it() -> None:
 @settings(max_examples=50)
 @given(st.lists(prices, min_size=2, max_size=30))
 def test_no_history_leaves_the_range_of_the_records(series: list[int]) -> None:
-    held = Variance(VARIANCE_MAX, VARIANCE_MAX)
+    held = VarianceRecord(VARIANCE_MAX, VARIANCE_MAX)
     for at, ticks in enumerate(series):
         held, move = seen(held, ticks, at * HOUR)
         assert 0 <= held.variance <= VARIANCE_MAX
@@ -107,7 +107,7 @@ def test_no_history_leaves_the_range_of_the_records(series: list[int]) -> None:
 
 
 def test_the_long_run_variance_is_the_mean_until_its_memory_is_full() -> None:
-    held, _ = seen(Variance(0, 0), 10**9, 0)
+    held, _ = seen(VarianceRecord(0, 0), 10**9, 0)
     for at, change in enumerate((10**7, -(10**7), 10**7), start=1):
         held, _ = seen(held, held.price_ticks + change, at * HOUR)
     assert held.long_variance == pytest.approx(0.75 * 10**14, rel=0.02)  # the first of four counts as zero

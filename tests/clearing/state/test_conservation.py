@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
 from clearing.base.errors import Bug
-from clearing.genesis import MarketParameters
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.ledger import Journal
+from clearing.context.block_context import BlockContext
 from clearing.liquidation.takeover import may_liquidate
-from clearing.positions import Positions
-from clearing.run import Run
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.terms.genesis import MarketParameters
+from clearing.schema.transfers import TransferCode
 from clearing.state.export import export_state, import_state
-from clearing.transactions import Transaction
-from clearing.transfers import TransferCode
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import Journal
+from clearing.state.positions import PositionLedger
 from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
@@ -89,12 +89,12 @@ class Story:
 
 def left_short(world: World) -> list[int]:
     """Accounts that could be liquidated now and do not cover maintenance or owe too much."""
-    run = Run(world.state, world.blocks[-1])
+    run = BlockContext(world.state, world.blocks[-1])
     limit = world.genesis.risk.cash_limit_micros
     short = []
     for account in (ALICE, BOB, CAROL, ALICE_CLIENT):
-        held = holdings_of(world.state, account)
-        margin = margin_of(arrays_of(world.state), held)
+        held = current_holdings(world.state, account)
+        margin = holdings_margin(current_arrays(world.state), held)
         fine = margin.maintenance_ok and all(claim >= -limit for claim in held.cash)
         if not fine and may_liquidate(run, held):
             short.append(account)
@@ -148,13 +148,13 @@ def test_a_transfer_without_a_counterpart_is_a_bug(monkeypatch: pytest.MonkeyPat
 
 def test_a_trade_with_one_leg_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     world = funded()
-    add = Positions.add
+    add = PositionLedger.add
 
-    def one_leg(self: Positions, account: int, instrument: int, lots: int) -> None:
+    def one_leg(self: PositionLedger, account: int, instrument: int, lots: int) -> None:
         if lots > 0:
             add(self, account, instrument, lots)
 
-    monkeypatch.setattr(Positions, "add", one_leg)
+    monkeypatch.setattr(PositionLedger, "add", one_leg)
     with pytest.raises(Bug, match="drifted"):
         world.block(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000))
 

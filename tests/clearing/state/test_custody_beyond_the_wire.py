@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from clearing.base.codec import u256
-from clearing.custody import custody_terms
-from clearing.epoch import take_snapshot
-from clearing.receipts import CustodyAgreed, EpochClosed
+from clearing.deposits.custody import custody_terms
+from clearing.epochs.snapshot import take_snapshot
+from clearing.schema.receipts.collateral import CustodyAgreed, EpochClosed
 from tests.kit.clearing.world import funded, of_kind
 
 

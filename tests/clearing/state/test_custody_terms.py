@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.codec import u256
-from clearing.custody import custody_terms
-from clearing.facts import CustodySeen, DepositSeen
-from clearing.ledger import SUSPENSE_ACCOUNT
-from clearing.margin.snapshot import CustodyTerm
+from clearing.deposits.custody import custody_terms
+from clearing.margin.statement.snapshot import CustodyTerm
+from clearing.schema.facts import CustodySeen, DepositSeen
+from clearing.state.ledger import SUSPENSE_ACCOUNT
 from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, START_MS, USDC_1, WETH_1, World, executed
 
 UNIT = 10**12

@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
-from clearing.collateral.terms import YieldTerms
-from clearing.genesis import _check_delivery
-from clearing.instruments import check_instruments
-from clearing.ledger import balance, token_currency
-from clearing.prices.terms import PriceTerms
-from clearing.receipts import Liquidated
-from clearing.settling.receipts import Delivered, DeliveryFailed, Settled, SettlementBasis
+from clearing.genesis.checks import _check_delivery
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.settlement import Delivered, DeliveryFailed, Settled, SettlementBasis
+from clearing.schema.terms.collateral import YieldTerms
+from clearing.schema.terms.instruments import check_instruments
+from clearing.schema.terms.prices import PriceTerms
+from clearing.state.ledger import balance, token_currency
 from tests.kit.clearing.priced import ETH_CASH_FWD, ETH_FWD, priced, priced_genesis
 from tests.kit.clearing.world import (
     ALICE,
@@ -134,7 +134,7 @@ def test_nobody_pays_for_a_delivery_with_soft_credit(monkeypatch: pytest.MonkeyP
     own = 120 * PRICE
     loan = world.cash(ALICE) - own
     monkeypatch.setattr(
-        "clearing.settling.delivery.lent", lambda _state, account, _group: loan if account == ALICE else 0
+        "clearing.settlement.delivery.soft_credit_of", lambda _state, account, _group: loan if account == ALICE else 0
     )
     expire(world)
     assert delivered(world).lots == 120

@@ -2,9 +2,9 @@
 
 import pytest
 
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.prices.receipts import FeedStatus
-from clearing.receipts import Liquidated
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.records.prices import FeedStatus
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.world import (
     ALICE,
     BOB,
@@ -40,7 +40,7 @@ def test_dust_on_a_halted_feed_saves_nobody_from_liquidation(shield: str) -> Non
     (done,) = of_kind(result, Liquidated)
     assert [taken.instrument for taken in done.positions] == [BTC_PERP], "what is halted is not taken over"
     assert world.lots(ALICE, ETH_PERP) == (shield == "position")
-    assert margin_of(arrays_of(world.state), holdings_of(world.state, ALICE)).initial_ok
+    assert holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE)).initial_ok
 
 
 def test_tokens_without_an_open_price_stay_and_the_house_does_not_pay_in_their_place() -> None:

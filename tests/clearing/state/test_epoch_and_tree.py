@@ -9,24 +9,26 @@ from clearing.base.codec import decode, encode, u256
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import keccak256, tagged_hash
 from clearing.base.header import STATE_TAG
-from clearing.custody import custody_terms
-from clearing.epoch import snapshot_due, take_snapshot
-from clearing.holdings import arrays_of, holdings_of
-from clearing.margin.rows import group_maxima, row_value
-from clearing.margin.snapshot import RiskSnapshot, RowKind
-from clearing.opening import open_state
-from clearing.receipts import EpochClosed, MarginCalled, WithdrawalReleased
+from clearing.deposits.custody import custody_terms
+from clearing.epochs.snapshot import snapshot_due, take_snapshot
+from clearing.margin.statement.rows import group_maxima, row_value
+from clearing.margin.statement.snapshot import RiskSnapshot, RowKind
+from clearing.opening import initial_state
+from clearing.schema.receipts.collateral import EpochClosed
+from clearing.schema.receipts.margin_calls import MarginCalled
+from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.state.export import export_state, import_state
-from clearing.withdrawals import withdrawal_proof
-from clearing.withdrawals_tree import (
+from clearing.state.holdings import current_arrays, current_holdings
+from clearing.state.withdrawals_tree import (
     DEPTH,
-    append,
-    empty_node,
-    leaf_hash,
-    proof_nodes,
-    root_from_proof,
+    append_withdrawal,
+    empty_subtree_root,
+    withdrawal_leaf_hash,
+    withdrawal_siblings,
     withdrawals_root,
+    withdrawals_root_from_proof,
 )
+from clearing.withdrawals.release import withdrawal_proof
 from tests.kit.clearing.world import (
     ALICE,
     BOB,
@@ -90,8 +92,8 @@ def test_the_snapshot_balances_and_every_row_holds() -> None:
     released = [(term.slot, int.from_bytes(term.released, "big")) for term in statement.custody]
     assert [each for each in released if each[1]] == [(0, 50 * DOLLAR)]
     for each in snapshot.accounts:
-        own = holdings_of(world.state, each.account)
-        maxima = group_maxima(arrays_of(world.state), own.cash, own.tokens, own.lots)
+        own = current_holdings(world.state, each.account)
+        maxima = group_maxima(current_arrays(world.state), own.cash, own.tokens, own.lots)
         for row in statement.rows:
             value = row_value(row, (*each.values, *maxima), each.shortfall)
             assert value >= 0 if row.kind is RowKind.AT_LEAST_ZERO else value == 0
@@ -164,7 +166,7 @@ def test_what_was_paid_is_no_longer_pending() -> None:
 def naive_root(leaves: list[bytes]) -> bytes:
     row = list(leaves)
     for level in range(DEPTH):
-        row += [empty_node(level)] * (len(row) % 2 if row else 2)
+        row += [empty_subtree_root(level)] * (len(row) % 2 if row else 2)
         row = [keccak256(row[at] + row[at + 1]) for at in range(0, len(row), 2)]
     return row[0]
 
@@ -172,13 +174,13 @@ def naive_root(leaves: list[bytes]) -> bytes:
 @given(st.lists(st.binary(min_size=32, max_size=32), max_size=12))
 @settings(max_examples=25, deadline=None)
 def test_the_tree_equals_a_naive_one_and_every_proof_leads_to_the_root(leaves: list[bytes]) -> None:
-    state = open_state(make_genesis(), SALT)
-    assert withdrawals_root(state) == empty_node(DEPTH)
+    state = initial_state(make_genesis(), SALT)
+    assert withdrawals_root(state) == empty_subtree_root(DEPTH)
     for nonce, leaf in enumerate(leaves):
-        append(state, nonce, leaf)  # type: ignore[arg-type]
+        append_withdrawal(state, nonce, leaf)  # type: ignore[arg-type]
     assert withdrawals_root(state) == naive_root(leaves)
     for nonce, leaf in enumerate(leaves):
-        assert root_from_proof(leaf, nonce, proof_nodes(state, nonce)) == withdrawals_root(state)
+        assert withdrawals_root_from_proof(leaf, nonce, withdrawal_siblings(state, nonce)) == withdrawals_root(state)
 
 
 def test_a_released_withdrawal_is_proven_with_the_vaults_own_leaf() -> None:
@@ -189,10 +191,10 @@ def test_a_released_withdrawal_is_proven_with_the_vaults_own_leaf() -> None:
         assert found is not None
         record, proof = found
         not_after_s = (world.time_ms + 604_800_000) // 1000
-        leaf = leaf_hash(1, VAULTS[1], released.nonce, b"\xc1" * 20, b"\x77" * 20, 7 * DOLLAR, not_after_s)
+        leaf = withdrawal_leaf_hash(1, VAULTS[1], released.nonce, b"\xc1" * 20, b"\x77" * 20, 7 * DOLLAR, not_after_s)
         assert record.leaf == leaf
-        assert root_from_proof(leaf, released.nonce, proof) == result.withdrawals_root
-        assert root_from_proof(leaf, released.nonce + 1, proof) != result.withdrawals_root
+        assert withdrawals_root_from_proof(leaf, released.nonce, proof) == result.withdrawals_root
+        assert withdrawals_root_from_proof(leaf, released.nonce + 1, proof) != result.withdrawals_root
     assert withdrawal_proof(world.state, 3) is None
     copy = import_state(world.genesis, SALT, export_state(world.state))
     assert withdrawals_root(copy) == result.withdrawals_root
@@ -202,4 +204,4 @@ def test_a_released_withdrawal_is_proven_with_the_vaults_own_leaf() -> None:
 
 def test_the_empty_tree_is_the_well_known_one() -> None:
     # Depth 32 over zero leaves, as the deposit contracts of several chains state it.
-    assert empty_node(32).hex() == "27ae5ba08d7291c96c8cbddcc148bf48a6d68c7974b94356f53754ef6171d757"
+    assert empty_subtree_root(32).hex() == "27ae5ba08d7291c96c8cbddcc148bf48a6d68c7974b94356f53754ef6171d757"

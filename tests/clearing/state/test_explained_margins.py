@@ -7,12 +7,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
-from clearing.explanation import explain, inputs_of, margin_for
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.margin.requirement import AccountMargin
-from clearing.receipts import Liquidated, TradeNovated
-from clearing.simulation import Shock, Trade, at_index, liquidation_prices, simulate, would_liquidate
-from clearing.state import State
+from clearing.margin.requirement.account_margin import AccountMargin
+from clearing.margin_explanation import collect_margin_inputs, explain_margin, margin_of_inputs
+from clearing.margin_simulation import Shock, SimulatedTrade, at_index, is_liquidatable, liquidation_prices, simulate
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.state import State
 from tests.kit.clearing.margined import ACCOUNTS, FULL, KEPT, PLAIN, traded
 from tests.kit.clearing.world import (
     ALICE,
@@ -29,7 +30,7 @@ from tests.kit.clearing.world import (
 
 
 def defined(state: State, account: int) -> AccountMargin:
-    return margin_of(arrays_of(state), holdings_of(state, account))
+    return holdings_margin(current_arrays(state), current_holdings(state, account))
 
 
 def figures(margin: AccountMargin) -> tuple[int, int, int]:
@@ -42,14 +43,18 @@ def test_terms_sum_to_the_margin_they_explain(risk):
     for btc in (790_000, 741_000, 822_000):
         world.prices(btc, 20_600)
         for account in ACCOUNTS:
-            told = explain(inputs_of(world.state, account))
+            told = explain_margin(collect_margin_inputs(world.state, account))
             assert figures(told.margin) == figures(defined(world.state, account))
             assert sum(each.micros for each in told.equity) == told.margin.equity
             assert sum(each.micros for each in told.requirement) == told.margin.initial
             for term in told.requirement:
                 if term.parts:
                     assert sum(part.micros for part in term.parts) == term.micros
-    named = {term.name for account in ACCOUNTS for term in explain(inputs_of(world.state, account)).requirement}
+    named = {
+        term.name
+        for account in ACCOUNTS
+        for term in explain_margin(collect_margin_inputs(world.state, account)).requirement
+    }
     assert named >= ({"group_loss"} if risk is PLAIN else {"group_loss", "lot_charge", "impact", "concentration"})
 
 
@@ -59,34 +64,36 @@ def test_a_simulated_move_is_what_the_rulebook_makes_of_it(btc: int, eth: int) -
     world = traded()
     # Time alone changes what dated instruments are worth, so the simulation is as of the block to come.
     time_ms = world.state.now.time_ms + 1_000
-    before = {each: replace(inputs_of(world.state, each), arrays_time_ms=time_ms) for each in ACCOUNTS}
+    before = {each: replace(collect_margin_inputs(world.state, each), arrays_time_ms=time_ms) for each in ACCOUNTS}
     after = {each: simulate(inputs, Shock({BTC: btc, ETH: eth})) for each, inputs in before.items()}
     moved = {feed: after[ALICE].index[feed] for feed in (BTC, ETH)}
     assume(moved[BTC] != 790_000 and moved[ETH] != 20_000)
     result = world.prices(moved[BTC], moved[ETH])
     liquidated = {each.account for each in of_kind(result, Liquidated)}
-    assert liquidated == {each for each in ACCOUNTS if would_liquidate(after[each])}
+    assert liquidated == {each for each in ACCOUNTS if is_liquidatable(after[each])}
     for each in set(ACCOUNTS) - liquidated:
-        later = inputs_of(world.state, each)
+        later = collect_margin_inputs(world.state, each)
         assert (later.marks, later.index) == (after[each].marks, after[each].index)
         assert (later.cash, later.tokens, later.lots) == (after[each].cash, after[each].tokens, after[each].lots)
-        assert figures(margin_for(after[each])) == figures(defined(world.state, each))
+        assert figures(margin_of_inputs(after[each])) == figures(defined(world.state, each))
 
 
 def test_a_simulated_trade_and_deposit_are_what_novation_books():
     world = traded()
-    before = inputs_of(world.state, BOB)
+    before = collect_margin_inputs(world.state, BOB)
     mark = before.marks[BTC_PERP]
-    shock = Shock(trades=(Trade(BTC_PERP, -250, mark - 40), Trade(ETH_PERP, 5)), cash_micros={USD: 77})
+    shock = Shock(
+        trades=(SimulatedTrade(BTC_PERP, -250, mark - 40), SimulatedTrade(ETH_PERP, 5)), cash_micros={USD: 77}
+    )
     after = simulate(before, shock)
     world.block(
         world.trade(ALICE, BOB, BTC_PERP, 250, mark - 40),
         world.trade(BOB, CAROL, ETH_PERP, 5, before.marks[ETH_PERP]),
     )
-    told = inputs_of(world.state, BOB)
+    told = collect_margin_inputs(world.state, BOB)
     assert len(of_kind(world.results[-1], TradeNovated)) == 2
     assert (after.lots, after.tokens, after.cash[0]) == (told.lots, told.tokens, told.cash[0] + 77)
-    assert margin_for(after).initial == defined(world.state, BOB).initial
+    assert margin_of_inputs(after).initial == defined(world.state, BOB).initial
 
 
 def test_an_account_is_liquidated_at_its_liquidation_price_and_not_a_tick_before():
@@ -94,16 +101,16 @@ def test_an_account_is_liquidated_at_its_liquidation_price_and_not_a_tick_before
     found = {
         (account, each.feed): each
         for account in ACCOUNTS
-        for each in liquidation_prices(inputs_of(world.state, account))
+        for each in liquidation_prices(collect_margin_inputs(world.state, account))
     }
     below, above = found[ALICE, BTC].below_ticks, found[BOB, BTC].above_ticks
     assert below is not None
     assert above is not None
     assert below < 790_000 < above
     for account, ticks, step in ((ALICE, below, 1), (BOB, above, -1)):
-        inputs = inputs_of(world.state, account)
-        assert would_liquidate(at_index(inputs, BTC, ticks))
-        assert not would_liquidate(at_index(inputs, BTC, ticks + step))
+        inputs = collect_margin_inputs(world.state, account)
+        assert is_liquidatable(at_index(inputs, BTC, ticks))
+        assert not is_liquidatable(at_index(inputs, BTC, ticks + step))
     assert found[CAROL, BTC].above_ticks is None or found[CAROL, BTC].above_ticks > above
 
 
@@ -112,9 +119,9 @@ def test_an_account_is_liquidated_at_its_liquidation_price_and_not_a_tick_before
     [
         Shock({99: 5}),
         Shock(volatility_ppm={99: 5}),
-        Shock(trades=(Trade(99, 1),)),
-        Shock(trades=(Trade(BTC_PERP, 2**40),)),
-        Shock(trades=(Trade(BTC_PERP, 1, 2**41),)),
+        Shock(trades=(SimulatedTrade(99, 1),)),
+        Shock(trades=(SimulatedTrade(BTC_PERP, 2**40),)),
+        Shock(trades=(SimulatedTrade(BTC_PERP, 1, 2**41),)),
         Shock(cash_micros={9: 1}),
         Shock(cash_micros={USD: 2**63}),
         Shock(token_units={WETH_1: -(10**12)}),
@@ -122,9 +129,11 @@ def test_an_account_is_liquidated_at_its_liquidation_price_and_not_a_tick_before
 )
 def test_a_shock_of_what_is_not_there_is_refused(shock):
     with pytest.raises(LocalFault, match="out_of_range"):
-        simulate(inputs_of(traded().state, ALICE), shock)
+        simulate(collect_margin_inputs(traded().state, ALICE), shock)
 
 
 def test_more_volatility_needs_more_margin_of_a_short_option():
-    inputs = inputs_of(traded(PLAIN).state, ALICE)
-    assert margin_for(simulate(inputs, Shock(volatility_ppm={1: 200_000}))).equity < margin_for(inputs).equity
+    inputs = collect_margin_inputs(traded(PLAIN).state, ALICE)
+    assert (
+        margin_of_inputs(simulate(inputs, Shock(volatility_ppm={1: 200_000}))).equity < margin_of_inputs(inputs).equity
+    )

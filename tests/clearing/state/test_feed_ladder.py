@@ -2,14 +2,16 @@
 
 import pytest
 
-from clearing.codes import ClearingCode as C
-from clearing.extension import PriceReport, VoteExtension
-from clearing.genesis import MarketParameters
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.prices.receipts import FeedStatus, OutliersDropped, Rung, RungChanged
-from clearing.prices.terms import PriceTerms
-from clearing.receipts import Liquidated, Refused
-from clearing.settling.receipts import Settled, SettlementBasis
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
+from clearing.schema.codes import ClearingCode as C
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.prices import OutliersDropped, PriceStatusChanged
+from clearing.schema.receipts.settlement import Settled, SettlementBasis
+from clearing.schema.records.prices import FeedStatus, PriceStatus
+from clearing.schema.terms.genesis import MarketParameters
+from clearing.schema.terms.prices import PriceTerms
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.priced import BTC_AVG_PUT, ETH_FWD, priced, priced_genesis
 from tests.kit.clearing.world import (
     ALICE,
@@ -36,12 +38,12 @@ LATE_MS = 5_001
 """So long after the last reports they are too old."""
 
 
-def silence(world: World, feed: int, price: int) -> list[RungChanged]:
+def silence(world: World, feed: int, price: int) -> list[PriceStatusChanged]:
     """One block in which only the other feed is told."""
-    return of_kind(world.block(prices=((ETH + BTC - feed, price),)), RungChanged)
+    return of_kind(world.block(prices=((ETH + BTC - feed, price),)), PriceStatusChanged)
 
 
-def quiet(world: World, blocks: int) -> list[tuple[int, Rung]]:
+def quiet(world: World, blocks: int) -> list[tuple[int, PriceStatus]]:
     """Blocks in which only BTC is told; what happens to ETH's rung, with the block's number from 1."""
     seen = []
     for number in range(1, blocks + 1):
@@ -55,21 +57,25 @@ def test_a_feed_goes_down_rung_by_rung_and_up_at_once() -> None:
     world.prices(790_000)
     assert quiet(world, 5) == []
     assert world.state.feeds[ETH].status == FeedStatus.OPEN
-    assert quiet(world, 12) == [(1, Rung.NO_NEW_RISK), (4, Rung.NO_LIQUIDATION), (11, Rung.SETTLED)]
-    (changed,) = of_kind(world.prices(790_000), RungChanged)
-    assert (changed.feed, changed.rung, changed.since_height) == (ETH, Rung.USABLE, 0)
-    assert world.state.feeds[BTC].rung == Rung.USABLE
+    assert quiet(world, 12) == [
+        (1, PriceStatus.NO_NEW_RISK),
+        (4, PriceStatus.NO_LIQUIDATION),
+        (11, PriceStatus.SETTLED),
+    ]
+    (changed,) = of_kind(world.prices(790_000), PriceStatusChanged)
+    assert (changed.feed, changed.rung, changed.since_height) == (ETH, PriceStatus.USABLE, 0)
+    assert world.state.feeds[BTC].rung == PriceStatus.USABLE
 
 
 def test_a_halted_feed_has_no_grace_and_counts_from_its_halt() -> None:
     world = priced()
-    (changed,) = of_kind(world.prices(790_000, eth=10_000), RungChanged)
-    assert changed.rung == Rung.NO_LIQUIDATION
+    (changed,) = of_kind(world.prices(790_000, eth=10_000), PriceStatusChanged)
+    assert changed.rung == PriceStatus.NO_LIQUIDATION
     since = changed.since_height
     for number in range(1, 10):
-        assert not of_kind(world.prices(790_000, eth=10_000 if number % 2 else 5_000), RungChanged)
-    (settled,) = of_kind(world.prices(790_000, eth=5_000), RungChanged)
-    assert (settled.rung, settled.since_height) == (Rung.SETTLED, since)
+        assert not of_kind(world.prices(790_000, eth=10_000 if number % 2 else 5_000), PriceStatusChanged)
+    (settled,) = of_kind(world.prices(790_000, eth=5_000), PriceStatusChanged)
+    assert (settled.rung, settled.since_height) == (PriceStatus.SETTLED, since)
 
 
 def test_from_halted_to_stale_nothing_starts_anew() -> None:
@@ -80,7 +86,9 @@ def test_from_halted_to_stale_nothing_starts_anew() -> None:
         silence(world, ETH, 790_000)
     held = world.state.feeds[ETH]
     assert held.status == FeedStatus.STALE
-    assert (held.rung, held.since_height) == (Rung.NO_LIQUIDATION, since), "a stale feed's grace is not for the halted"
+    assert (held.rung, held.since_height) == (PriceStatus.NO_LIQUIDATION, since), (
+        "a stale feed's grace is not for the halted"
+    )
 
 
 def test_a_feed_that_was_halted_gets_no_grace_by_falling_silent() -> None:
@@ -88,12 +96,12 @@ def test_a_feed_that_was_halted_gets_no_grace_by_falling_silent() -> None:
     world.prices(790_000, eth=10_000)
     world.block(after_ms=LATE_MS)
     held = world.state.feeds[ETH]
-    assert (held.status, held.rung) == (FeedStatus.STALE, Rung.NO_LIQUIDATION)
-    assert world.state.feeds[BTC].rung == Rung.NO_NEW_RISK, "the other one was never halted"
+    assert (held.status, held.rung) == (FeedStatus.STALE, PriceStatus.NO_LIQUIDATION)
+    assert world.state.feeds[BTC].rung == PriceStatus.NO_NEW_RISK, "the other one was never halted"
 
 
-@pytest.mark.parametrize(("settle_blocks", "reached"), [(0, Rung.NO_LIQUIDATION), (30, Rung.SETTLED)])
-def test_without_terms_a_feed_without_price_only_waits(settle_blocks: int, reached: Rung) -> None:
+@pytest.mark.parametrize(("settle_blocks", "reached"), [(0, PriceStatus.NO_LIQUIDATION), (30, PriceStatus.SETTLED)])
+def test_without_terms_a_feed_without_price_only_waits(settle_blocks: int, reached: PriceStatus) -> None:
     world = priced(PriceTerms(settle_blocks=settle_blocks))
     for _ in range(40):
         silence(world, ETH, 790_000)
@@ -104,7 +112,7 @@ def in_grace(world: World) -> None:
     """ETH stale, just."""
     world.prices(790_000)
     quiet(world, 6)
-    assert world.state.feeds[ETH].rung == Rung.NO_NEW_RISK
+    assert world.state.feeds[ETH].rung == PriceStatus.NO_NEW_RISK
 
 
 def test_within_the_grace_positions_may_only_shrink() -> None:
@@ -146,14 +154,14 @@ def test_a_stale_feed_liquidates_within_its_grace_and_not_after() -> None:
     world = priced(dollars=8_000)
     short_of_margin(world)
     quiet(world, 6)
-    assert world.state.feeds[ETH].rung == Rung.NO_NEW_RISK
+    assert world.state.feeds[ETH].rung == PriceStatus.NO_NEW_RISK
     (done,) = of_kind(world.block(prices=((BTC, 700_000),)), Liquidated)
     assert {each.instrument for each in done.positions} == {BTC_PERP, ETH_PERP}
 
     world = priced(dollars=8_000)
     short_of_margin(world)
     quiet(world, 9)
-    assert world.state.feeds[ETH].rung == Rung.NO_LIQUIDATION
+    assert world.state.feeds[ETH].rung == PriceStatus.NO_LIQUIDATION
     assert not of_kind(world.block(prices=((BTC, 715_000),)), Liquidated), "what is stale might save the account"
 
 
@@ -171,7 +179,7 @@ def test_a_lot_on_a_dead_feed_shields_nobody_for_ever() -> None:
     assert world.lots(ALICE, ETH_PERP) == 0
     (settled,) = (each for each in of_kind(result, Settled) if each.instrument == ETH_PERP)
     assert (settled.basis, settled.worth_ticks, settled.micros_per_lot) == (SettlementBasis.LAST_GOOD, 20_000, 0)
-    assert margin_of(arrays_of(world.state), holdings_of(world.state, ALICE)).initial_ok
+    assert holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE)).initial_ok
 
 
 def test_tokens_of_a_dead_feed_count_for_nothing_and_shield_nobody() -> None:
@@ -185,19 +193,19 @@ def test_tokens_of_a_dead_feed_count_for_nothing_and_shield_nobody() -> None:
     )
     world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
     quiet(world, 9)
-    assert world.state.feeds[ETH].rung == Rung.NO_LIQUIDATION
+    assert world.state.feeds[ETH].rung == PriceStatus.NO_LIQUIDATION
     assert not of_kind(world.block(prices=((BTC, 715_000),)), Liquidated)
     for _ in range(12):
         result = world.block(prices=((BTC, 715_000),))
         if of_kind(result, Liquidated):
             break
-    assert world.state.feeds[ETH].rung == Rung.SETTLED
+    assert world.state.feeds[ETH].rung == PriceStatus.SETTLED
     (done,) = of_kind(result, Liquidated)
     assert done.collateral == ()
     assert world.weth(ALICE) == 20_000_000, "nobody can say what they are worth: they stay"
-    assert int(arrays_of(world.state).token_values[0]) == 0
+    assert int(current_arrays(world.state).token_values[0]) == 0
     world.prices(715_000)
-    assert int(arrays_of(world.state).token_values[0]) > 0, "an open price counts again"
+    assert int(current_arrays(world.state).token_values[0]) > 0, "an open price counts again"
 
 
 def test_tokens_of_a_dead_feed_freeze_nothing_else() -> None:
@@ -208,8 +216,8 @@ def test_tokens_of_a_dead_feed_freeze_nothing_else() -> None:
     some = world.withdrawal(ALICE, USDC_1, 50_000 * DOLLAR)
     assert codes(world.block(some, prices=((BTC, 790_000),))) == [C.PRICE_NOT_OPEN]
     quiet(world, 8)
-    assert world.state.feeds[ETH].rung == Rung.SETTLED
-    needed = margin_of(arrays_of(world.state), holdings_of(world.state, ALICE)).initial
+    assert world.state.feeds[ETH].rung == PriceStatus.SETTLED
+    needed = holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE)).initial
     most = world.cash(ALICE) - needed
     for units, refused in ((most + 1, [C.COLLATERAL_NEEDED_FOR_MARGIN]), (most, [])):
         assert codes(world.block(world.withdrawal(ALICE, USDC_1, units), prices=((BTC, 790_000),))) == refused

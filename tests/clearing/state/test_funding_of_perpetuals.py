@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
-from clearing.codes import ClearingCode as C
-from clearing.instruments import check_instruments
-from clearing.ledger import ROUNDING_ACCOUNT
-from clearing.prices.terms import FundingTerms
-from clearing.receipts import TradeNovated
-from clearing.settling.funding import VOLUME_MAX, funding_payments, funding_rate_ppb
-from clearing.settling.receipts import FundingPaid, Marked
-from clearing.transfers import TransferCode
+from clearing.schema.codes import ClearingCode as C
+from clearing.schema.receipts.settlement import FundingPaid, Marked
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.terms.instruments import check_instruments
+from clearing.schema.terms.prices import FundingTerms
+from clearing.schema.transfers import TransferCode
+from clearing.settlement.funding import VOLUME_MAX, funding_payments, funding_rate_ppb
+from clearing.state.ledger import ROUNDING_ACCOUNT
 from tests.kit.clearing.priced import FUNDING, HOUR_MS, MINUTE_MS, PRICES, go_to, priced, priced_genesis
 from tests.kit.clearing.world import (
     ALICE,

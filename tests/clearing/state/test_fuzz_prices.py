@@ -12,11 +12,12 @@ import pytest
 
 from clearing.apply_block import replay
 from clearing.base.codec import encode
-from clearing.genesis import Genesis
-from clearing.prices.receipts import AuctionCleared, AuctionOrderTaken, FeedStatus, OutliersDropped, RungChanged
-from clearing.prices.terms import PriceTerms
-from clearing.settling.receipts import Delivered, DeliveryFailed, FundingPaid, Settled
-from clearing.transactions import Transaction
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.receipts.prices import AuctionCleared, AuctionOrderTaken, OutliersDropped, PriceStatusChanged
+from clearing.schema.receipts.settlement import Delivered, DeliveryFailed, FundingPaid, Settled
+from clearing.schema.records.prices import FeedStatus
+from clearing.schema.terms.genesis import Genesis
+from clearing.schema.terms.prices import PriceTerms
 from tests.kit.clearing.auction import order
 from tests.kit.clearing.fuzz import COMPLETE, MEMBERS, Fuzz
 from tests.kit.clearing.priced import FUNDING, priced_genesis
@@ -78,7 +79,7 @@ def test_no_block_stops_a_market_with_funding_averages_and_deliveries(seed: int)
 
 def test_the_stories_reach_what_they_are_about() -> None:
     seen = {type(receipt) for seed in SEEDS for result in played(seed).world.results for receipt in result.receipts}
-    assert {FundingPaid, Settled, Delivered, DeliveryFailed, RungChanged, OutliersDropped} <= seen
+    assert {FundingPaid, Settled, Delivered, DeliveryFailed, PriceStatusChanged, OutliersDropped} <= seen
     assert {AuctionOrderTaken, AuctionCleared} <= seen
 
 

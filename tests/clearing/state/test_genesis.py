@@ -9,7 +9,9 @@ from clearing.base import bls
 from clearing.base.codec import decode, encode
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.genesis import Genesis, check_genesis, genesis_from_json, genesis_to_json, network_id
+from clearing.genesis.checks import check_genesis
+from clearing.genesis.json import genesis_from_json, genesis_to_json
+from clearing.schema.terms.genesis import Genesis, network_id
 from tests.kit.clearing.world import make_genesis
 
 

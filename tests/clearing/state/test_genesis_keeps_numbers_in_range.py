@@ -5,16 +5,18 @@ import json
 import msgspec
 import pytest
 
-from clearing.assets import ASSETS_MAX, Asset
 from clearing.base import bls
 from clearing.base.errors import LocalFault
-from clearing.base.evm.storage import BalanceOrder, BalanceWord
+from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.collateral.terms import DepegTerms
-from clearing.genesis import Genesis, check_genesis, genesis_from_json, genesis_to_json, network_id
-from clearing.instruments import INDEX_TICKS_MAX
-from clearing.margin.arrays import build_risk_arrays
-from clearing.margin.snapshot import CUSTODY_TERMS_MAX
+from clearing.genesis.checks import check_genesis
+from clearing.genesis.json import genesis_from_json, genesis_to_json
+from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.margin.statement.snapshot import CUSTODY_TERMS_MAX
+from clearing.schema.terms.assets import ASSETS_MAX, Asset
+from clearing.schema.terms.collateral import DepegTerms
+from clearing.schema.terms.genesis import Genesis, network_id
+from clearing.schema.terms.instruments import INDEX_TICKS_MAX
 from tests.kit.clearing.world import BTC, BTC_CALL, BTC_FUT, START_MS, make_genesis
 
 YEAR_MS = 365 * 86_400_000
@@ -96,13 +98,13 @@ def _decimals(asset: Asset, decimals: int) -> Asset:
 @pytest.mark.parametrize(
     "balances",
     [
-        BalanceWord(BalanceOrder.KEY_FIRST, bytes(32), 0),
-        BalanceWord(BalanceOrder.SLOT_FIRST, bytes(32), 257),
-        BalanceWord(BalanceOrder.UNKNOWN, b"\x01" * 32),
-        BalanceWord(BalanceOrder.UNKNOWN, bytes(32), 255),
+        BalanceLocation(BalanceOrder.KEY_FIRST, bytes(32), 0),
+        BalanceLocation(BalanceOrder.SLOT_FIRST, bytes(32), 257),
+        BalanceLocation(BalanceOrder.UNKNOWN, b"\x01" * 32),
+        BalanceLocation(BalanceOrder.UNKNOWN, bytes(32), 255),
     ],
 )
-def test_a_place_of_balances_that_is_none_is_refused(genesis: Genesis, balances: BalanceWord) -> None:
+def test_a_place_of_balances_that_is_none_is_refused(genesis: Genesis, balances: BalanceLocation) -> None:
     first, *others = genesis.assets
     with pytest.raises(LocalFault, match="balances"):
         check_genesis(
@@ -112,7 +114,7 @@ def test_a_place_of_balances_that_is_none_is_refused(genesis: Genesis, balances:
 
 def test_a_place_of_balances_survives_the_file(genesis: Genesis) -> None:
     first, *others = genesis.assets
-    listed = msgspec.structs.replace(first, balances=BalanceWord(BalanceOrder.KEY_FIRST, bytes(31) + b"\x09", 255))
+    listed = msgspec.structs.replace(first, balances=BalanceLocation(BalanceOrder.KEY_FIRST, bytes(31) + b"\x09", 255))
     named = msgspec.structs.replace(genesis, assets=(listed, *others))
     check_genesis(named)
     assert genesis_from_json(genesis_to_json(named)) == named

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from clearing.receipts import TradeNovated
+from clearing.schema.receipts.trades import TradeNovated
 from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,

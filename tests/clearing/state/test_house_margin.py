@@ -1,8 +1,9 @@
 """The clearing house's own account: margined by the same requirement, called in public, never liquidated."""
 
-from clearing.codes import ClearingCode
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.receipts import Liquidated, MarginCalled, MarginRestored
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.margin_calls import MarginCalled, MarginRestored
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, DOLLAR, HOUSE, USDC_1, World, codes, of_kind
 
 
@@ -24,7 +25,7 @@ def called(result) -> list[int]:
 def test_a_house_that_took_over_more_than_its_capital_carries_is_called_once_and_never_liquidated():
     world = house_that_took_over(500)
     assert HOUSE in called(world.results[-1])
-    margin = margin_of(arrays_of(world.state), holdings_of(world.state, HOUSE))
+    margin = holdings_margin(current_arrays(world.state), current_holdings(world.state, HOUSE))
     assert not margin.initial_ok
     held = world.lots(HOUSE, BTC_PERP)
     later = world.prices(600_000)

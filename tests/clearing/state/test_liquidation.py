@@ -2,14 +2,15 @@
 
 import pytest
 
-from clearing.genesis import MarketParameters
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.ledger import balance, token_currency
-from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.prices.receipts import FeedStatus
-from clearing.receipts import Liquidated, MarginCalled
-from clearing.settling.receipts import Marked
-from clearing.transfers import TransferCode
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.margin_calls import MarginCalled
+from clearing.schema.receipts.settlement import Marked
+from clearing.schema.records.prices import FeedStatus
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.terms.genesis import MarketParameters
+from clearing.schema.transfers import TransferCode
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import balance, token_currency
 from tests.kit.clearing.world import (
     ALICE,
     BOB,
@@ -30,7 +31,7 @@ from tests.kit.clearing.world import (
 
 
 def margin(world: World, account: int) -> object:
-    return margin_of(arrays_of(world.state), holdings_of(world.state, account))
+    return holdings_margin(current_arrays(world.state), current_holdings(world.state, account))
 
 
 def leveraged(dollars: int = 8_000, market: MarketParameters | None = None) -> World:
@@ -60,11 +61,11 @@ def test_below_maintenance_just_enough_is_taken_over_at_the_mark() -> None:
     after = margin(world, ALICE)
     assert after.initial_ok
     assert (after.equity, after.initial) == (done.equity_after, done.initial_after)
-    one_less = holdings_of(world.state, ALICE)
+    one_less = current_holdings(world.state, ALICE)
     one_less.lots[0] += 1
     penalty_of_one = done.penalty // taken.lots
     one_less.cash[0] += penalty_of_one
-    assert not margin_of(arrays_of(world.state), one_less).initial_ok, "no lot more than needed"
+    assert not holdings_margin(current_arrays(world.state), one_less).initial_ok, "no lot more than needed"
 
 
 def test_the_receipt_can_be_recomputed_by_hand() -> None:
@@ -150,7 +151,7 @@ def test_a_writer_of_options_is_closed_out_at_the_options_value() -> None:
     (done,) = of_kind(world.prices(860_000), Liquidated)
     (taken,) = done.positions
     assert taken.lots < 0
-    value = int(arrays_of(world.state).values[2, 0])
+    value = int(current_arrays(world.state).values[2, 0])
     assert taken.received == value * taken.lots
     assert world.lots(HOUSE, BTC_CALL) == taken.lots
 

@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from clearing.apply_block import apply_block
-from clearing.extension import VoteExtension
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.margin.parameters import RiskParameters
-from clearing.margin.requirement import AccountMargin
-from clearing.margins import margin_book
-from clearing.state import State
+from clearing.margin.requirement.account_margin import AccountMargin
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.requests.trades import Trade
+from clearing.schema.requests.withdrawals import Withdrawal
+from clearing.schema.risk.parameters import RiskParameters
+from clearing.state.account_margins import margin_book
 from clearing.state.export import export_state, import_state
-from clearing.transactions import Trade, Withdrawal
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.state import State
 from tests.kit.clearing.margined import ACCOUNTS, FULL, KEPT, PLAIN
 from tests.kit.clearing.world import (
     ALICE,
@@ -43,8 +44,8 @@ tips = st.sampled_from([-1, -1, -1, -2, 0, 1])
 
 def defined(state: State) -> dict[int, AccountMargin]:
     """Every account's margin by the definition."""
-    arrays = arrays_of(state)
-    return {each: margin_of(arrays, holdings_of(state, each)) for each in ACCOUNTS}
+    arrays = current_arrays(state)
+    return {each: holdings_margin(arrays, current_holdings(state, each)) for each in ACCOUNTS}
 
 
 def check(state: State) -> None:
@@ -58,7 +59,7 @@ def check(state: State) -> None:
     short = [
         each
         for each in known
-        if not want[each].initial_ok or any(cash < -limit for cash in holdings_of(state, each).cash)
+        if not want[each].initial_ok or any(cash < -limit for cash in current_holdings(state, each).cash)
     ]
     assert book.short(known, limit) == short
     assert book.below_maintenance() == [each for each in known if not want[each].maintenance_ok]

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from clearing.extension import PriceReport, VoteExtension
-from clearing.genesis import MarketParameters
-from clearing.prices.receipts import FeedChanged, FeedStatus, PriceApplied
-from clearing.prices.terms import PriceTerms
-from clearing.receipts import Liquidated
-from clearing.state.records import Mark
+from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.prices import FeedStatusChanged, PriceApplied
+from clearing.schema.records.prices import FeedStatus, Mark
+from clearing.schema.terms.genesis import MarketParameters
+from clearing.schema.terms.prices import PriceTerms
 from tests.kit.clearing.world import (
     ALICE,
     BOB,
@@ -94,7 +94,7 @@ def test_silence_makes_a_feed_stale_and_reports_open_it_again() -> None:
     world = World()
     say(world, [100] * 4)
     result = world.block(after_ms=5_001)
-    assert [(each.feed, each.status) for each in of_kind(result, FeedChanged)] == [(BTC, FeedStatus.STALE)]
+    assert [(each.feed, each.status) for each in of_kind(result, FeedStatusChanged)] == [(BTC, FeedStatus.STALE)]
     assert not list(world.state.reports.ordered()), "old reports are dropped"
     say(world, [101] * 4)
     assert world.state.feeds[BTC].status == FeedStatus.OPEN

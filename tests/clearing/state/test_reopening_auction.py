@@ -4,13 +4,14 @@ import msgspec
 import pytest
 
 from clearing.apply_block import apply_block
-from clearing.codes import ClearingCode as C
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.prices.auction_requests import ReopeningOrder
-from clearing.prices.receipts import AuctionCleared, AuctionOrderTaken, FeedChanged, FeedStatus
-from clearing.prices.terms import PriceTerms
-from clearing.receipts import TradeNovated
+from clearing.schema.codes import ClearingCode as C
+from clearing.schema.receipts.prices import AuctionCleared, AuctionOrderTaken, FeedStatusChanged
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.records.prices import FeedStatus
+from clearing.schema.requests.auctions import ReopeningOrder
+from clearing.schema.terms.prices import PriceTerms
 from clearing.state.export import export_state, import_state
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.auction import order
 from tests.kit.clearing.priced import priced, priced_genesis
 from tests.kit.clearing.world import (
@@ -62,7 +63,7 @@ def test_an_auction_that_confirms_the_median_reopens_the_feed_at_the_median() ->
     assert not reopened(world), "orders are collected for so many blocks"
     result = going_on(world)
     assert reopened(world)
-    assert [each.status for each in of_kind(result, FeedChanged)] == [FeedStatus.OPEN]
+    assert [each.status for each in of_kind(result, FeedStatusChanged)] == [FeedStatus.OPEN]
     assert world.state.feeds[BTC].ticks == NEW, "the median, not the auction's price"
     (cleared,) = of_kind(result, AuctionCleared)
     assert (cleared.ticks, cleared.index_ticks, cleared.lots, cleared.traded) == (495_000, NEW, 200, 200)
@@ -197,7 +198,7 @@ def test_without_terms_there_is_no_auction() -> None:
 
 
 def test_an_auction_holds_so_many_orders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearing.prices.auctions.ORDERS_MAX", 2)
+    monkeypatch.setattr("clearing.trades.reopening_auctions.ORDERS_MAX", 2)
     world = halted()
     going_on(world, order(world, ALICE, 300, 505_000), order(world, BOB, 300, 505_000))
     assert codes(going_on(world, order(world, CAROL, 1, 505_000))) == [C.AUCTION_FULL]
@@ -242,9 +243,9 @@ def test_a_replica_started_within_an_auction_carries_orders_as_all_others_do() -
     world.block(facts=[world.deposit_fact(ALICE, WETH_1, 10**18)], prices=((BTC, 790_000), (ETH, 20_000)))
     world.block(prices=((BTC, 790_000), (ETH, 10_000)))
     assert world.state.feeds[ETH].status == FeedStatus.HALTED
-    held = holdings_of(world.state, ALICE)
+    held = current_holdings(world.state, ALICE)
     held.lots[world.state.terms.position_of[ETH_PERP]] = 1_000
-    of_thousand = margin_of(arrays_of(world.state), held)
+    of_thousand = holdings_margin(current_arrays(world.state), held)
     most = of_thousand.equity * 1_000 // of_thousand.initial
     orders = order(world, ALICE, most, 10_000, ETH_PERP), order(world, CAROL, -150, 10_000, ETH_PERP)
     assert codes(world.block(*orders, prices=((BTC, 790_000), (ETH, 10_000)))) == []

@@ -4,23 +4,19 @@ import msgspec
 import pytest
 
 from clearing.base.errors import RemoteFault
-from clearing.blocks import Observed
-from clearing.chains import final_block
-from clearing.codes import REMEDIES, ClearingCode
-from clearing.extension import VoteExtension
-from clearing.facts import ChainHeartbeat
-from clearing.genesis import MarketParameters
-from clearing.ledger import SUSPENSE_ACCOUNT, balance, cash_currency
-from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.receipts import (
-    DepositCredited,
-    DepositStray,
-    MarginCalled,
-    TradeNovated,
-    WithdrawalConfirmed,
-    WithdrawalReleased,
-)
-from clearing.settling.receipts import Settled
+from clearing.schema.blocks.block import BlockExtension
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.codes import REMEDIES, ClearingCode
+from clearing.schema.facts import ChainHeartbeat
+from clearing.schema.receipts.collateral import DepositCredited, DepositStray
+from clearing.schema.receipts.margin_calls import MarginCalled
+from clearing.schema.receipts.settlement import Settled
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.receipts.withdrawals import WithdrawalConfirmed, WithdrawalReleased
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.terms.genesis import MarketParameters
+from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, cash_currency
+from clearing.validators.observed_chains import agreed_final_block
 from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
@@ -307,8 +303,8 @@ def test_a_block_with_wrong_structure_is_a_lie() -> None:
     world = funded()
     good = world.make_block(extensions=[None, None])
     twice = (good.extensions[0], good.extensions[0])
-    unknown = (Observed(9, 10, None),)
-    too_heavy = (Observed(0, 41, None),)
+    unknown = (BlockExtension(9, 10, None),)
+    too_heavy = (BlockExtension(0, 41, None),)
     wrong = [
         {"height": good.height + 1},
         {"time_ms": world.time_ms - 1},
@@ -329,9 +325,9 @@ def test_a_silent_chain_releases_nothing() -> None:
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1))) == [C.CHAIN_SILENT]
     beat = ChainHeartbeat(1, 7, b"\x0b" * 32)
     world.block(facts=(beat,), attesting=2)
-    assert final_block(world.state, 1) == 0
+    assert agreed_final_block(world.state, 1) == 0
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1), facts=(beat,), attesting=3)) == []
-    assert final_block(world.state, 1) == 7
+    assert agreed_final_block(world.state, 1) == 7
     world.block(facts=(beat,), attesting=4)
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1), after_ms=3_000)) == [C.CHAIN_SILENT]
 

@@ -11,12 +11,11 @@ import pytest
 from clearing.apply_block import apply_block, replay
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.blocks import Block, BlockResult
-from clearing.opening import open_state
-from clearing.state import Module
+from clearing.opening import initial_state
+from clearing.schema.blocks.block import BlockInput, BlockResult
 from clearing.state.export import export_state, import_state
-from clearing.state.state import record_key
-from clearing.state.tree import DEPTH, Tree, bucket_of, leaf_hash, record_salt
+from clearing.state.state import Module, record_key
+from clearing.state.tree import DEPTH, ModuleTree, bucket_of, record_leaf_hash, record_salt
 from tests.kit.clearing.world import (
     ALICE,
     BOB,
@@ -65,7 +64,7 @@ def test_applying_leaves_the_given_state_untouched() -> None:
 
 def test_a_chain_of_undecided_forks_equals_deciding_one_by_one() -> None:
     world = story()
-    state = open_state(world.genesis, SALT)
+    state = initial_state(world.genesis, SALT)
     forks = []
     for block, told in zip(world.blocks, world.results, strict=True):
         state, result = apply_block(state, block)
@@ -107,7 +106,7 @@ def test_a_snapshot_then_a_block_is_a_block_then_a_snapshot() -> None:
 
 def test_every_height_can_be_exported_and_resumed() -> None:
     world = story()
-    state = open_state(world.genesis, SALT)
+    state = initial_state(world.genesis, SALT)
     for block, told in zip(world.blocks, world.results, strict=True):
         state = import_state(world.genesis, SALT, export_state(state))
         fork, result = apply_block(state, block)
@@ -128,8 +127,8 @@ def test_a_damaged_or_foreign_snapshot_is_refused() -> None:
 
 def test_roots_are_salted() -> None:
     genesis = make_genesis()
-    one, two = open_state(genesis, SALT), open_state(genesis, bytes(32))
-    assert all(a != b for a, b in zip(one.module_roots(), two.module_roots(), strict=True) if a != Tree().root)
+    one, two = initial_state(genesis, SALT), initial_state(genesis, bytes(32))
+    assert all(a != b for a, b in zip(one.module_roots(), two.module_roots(), strict=True) if a != ModuleTree().root)
 
 
 def test_one_record_can_be_opened_against_its_modules_root() -> None:
@@ -140,10 +139,10 @@ def test_one_record_can_be_opened_against_its_modules_root() -> None:
     tree = world.state.trees[Module.LEDGER]
     index = bucket_of(salt)
     leaves = [leaf for _, leaf in tree.bucket(index)]
-    assert leaf_hash(salt, key, record) in leaves
+    assert record_leaf_hash(salt, key, record) in leaves
     bucket = (1 << DEPTH) + index
     node = tree.node(bucket)
-    alone = Tree()
+    alone = ModuleTree()
     alone.update(SALT, [(key, record)])
     if len(leaves) == 1:
         assert node == alone.node(bucket)
@@ -152,7 +151,7 @@ def test_one_record_can_be_opened_against_its_modules_root() -> None:
 
 def test_a_tree_updated_step_by_step_equals_one_built_at_once() -> None:
     pairs = [(sha256(bytes([i, j])).digest(), bytes([i, j])) for i in range(40) for j in range(20)]
-    whole, steps = Tree(), Tree()
+    whole, steps = ModuleTree(), ModuleTree()
     kept = [pair for at, pair in enumerate(pairs) if at % 3]
     whole.update(SALT, kept)
     for start in range(0, len(pairs), 100):
@@ -161,19 +160,19 @@ def test_a_tree_updated_step_by_step_equals_one_built_at_once() -> None:
     steps.update(SALT, [(key, None) for at, (key, _) in enumerate(pairs) if at % 3 == 0])
     assert whole.root == steps.root
     steps.update(SALT, [(key, None) for key, _ in pairs])
-    assert steps.root == Tree().root
+    assert steps.root == ModuleTree().root
 
 
 def test_blocks_and_results_are_canonical_values() -> None:
     world = story()
     for block, result in zip(world.blocks, world.results, strict=True):
-        assert decode(encode(block), Block) == block
+        assert decode(encode(block), BlockInput) == block
         assert decode(encode(result), BlockResult) == result
 
 
 def test_replaying_the_log_gives_the_same_roots() -> None:
     world = story()
-    log = [decode(encode(block), Block) for block in world.blocks]
+    log = [decode(encode(block), BlockInput) for block in world.blocks]
     assert [roots for _, roots in replay(world.genesis, SALT, log)] == [each.module_roots for each in world.results]
 
 

@@ -6,14 +6,14 @@ import pytest
 
 from clearing.apply_block import apply_block
 from clearing.base.units import DAY_MS
-from clearing.holdings import arrays_of, holdings_of
-from clearing.margin.arrays import build_risk_arrays
-from clearing.margin.grid import OPTION_GRID, OPTION_SHOCK
-from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
-from clearing.margin.requirement import account_margin, batch_margin
-from clearing.pricing.mark import mark_ticks, option_value
-from clearing.pricing.surface import VolPillar
+from clearing.margin.requirement.account_margin import account_margin, batch_margin
+from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK
+from clearing.pricing.marks import mark_ticks, option_value
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
+from clearing.schema.risk.volatility_surface import VolPillar
 from clearing.state.export import export_state, import_state
+from clearing.state.holdings import current_arrays, current_holdings
 from tests.kit.clearing.world import (
     ALICE,
     BOB,
@@ -54,19 +54,19 @@ def world() -> World:
         made.trade(BOB, ALICE, BTC_FUT, 10, made.state.marks.get(BTC_FUT).ticks),
         made.trade(ALICE, BOB, ETH_PERP, 30, 20_000),
     )
-    assert holdings_of(made.state, ALICE).lots == [25, -10, -40, 30]
+    assert current_holdings(made.state, ALICE).lots == [25, -10, -40, 30]
     return made
 
 
 def fresh_arrays(world: World):
     """Built from the state alone."""
-    return arrays_of(import_state(world.genesis, SALT, export_state(world.state)))
+    return current_arrays(import_state(world.genesis, SALT, export_state(world.state)))
 
 
 def test_arrays_that_were_carried_from_block_to_block_are_those_of_a_restored_state(world):
     for btc, eth in PRICES:
         world.prices(btc, eth)
-        carried, fresh = arrays_of(world.state), fresh_arrays(world)
+        carried, fresh = current_arrays(world.state), fresh_arrays(world)
         assert np.array_equal(carried.values, fresh.values)
         assert carried.index_ticks == fresh.index_ticks
         assert carried.values.shape == (4, 1 + len(OPTION_GRID))
@@ -93,8 +93,8 @@ def test_options_are_marked_on_the_surface(world):
 def test_an_accounts_margin_over_two_grids_is_the_same_in_bulk_and_alone(world):
     for btc, eth in PRICES:
         world.prices(btc, eth)
-        arrays = arrays_of(world.state)
-        held = [holdings_of(world.state, account) for account in (ALICE, BOB)]
+        arrays = current_arrays(world.state)
+        held = [current_holdings(world.state, account) for account in (ALICE, BOB)]
         cash, tokens, lots = (np.array([getattr(each, name) for each in held]) for name in ("cash", "tokens", "lots"))
         batch = batch_margin(arrays, cash, tokens, lots)
         for at, each in enumerate(held):
@@ -102,8 +102,8 @@ def test_an_accounts_margin_over_two_grids_is_the_same_in_bulk_and_alone(world):
 
 
 def test_the_short_call_and_the_perpetual_offset_over_the_same_grid(world):
-    arrays = arrays_of(world.state)
-    lots = holdings_of(world.state, ALICE).lots
+    arrays = current_arrays(world.state)
+    lots = current_holdings(world.state, ALICE).lots
     alone = [account_margin(arrays, [0], [0], [q if at == n else 0 for at, q in enumerate(lots)]) for n in range(2)]
     both = account_margin(arrays, [0], [0], [*lots[:2], 0, 0])
     assert both.group_losses[0] <= sum(each.group_losses[0] for each in alone)
@@ -116,7 +116,7 @@ def test_the_arrays_of_the_state_are_those_of_its_marks_and_parameters(world):
         world.genesis.instruments, world.genesis.assets, world.genesis.cash_groups, marks,
         {BTC: 800_000, ETH: 20_000}, RISK, state.now.arrays_time_ms,
     )  # fmt: skip
-    assert np.array_equal(built.values, arrays_of(state).values)
+    assert np.array_equal(built.values, current_arrays(state).values)
 
 
 def test_many_options_of_a_feed_are_marked_together_as_each_alone():

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
-from clearing.instruments import InstrumentKind
-from clearing.prices.terms import PriceTerms
-from clearing.settling.receipts import Marked, Settled, SettlementBasis, SettlementWaits
-from clearing.settling.settlement import TimeAverage, extend_average, worth_ticks
+from clearing.schema.receipts.settlement import Marked, Settled, SettlementBasis, SettlementDeferred
+from clearing.schema.terms.instruments import InstrumentKind
+from clearing.schema.terms.prices import PriceTerms
+from clearing.settlement.settlement_prices import TimeAverage, extend_average, settlement_worth_ticks
 from clearing.state.export import export_state, import_state
 from tests.kit.clearing.priced import BTC_AVG_PUT, WINDOW_MS, go_to, priced
 from tests.kit.clearing.world import (
@@ -137,7 +137,7 @@ def missed(world: World) -> None:
 def test_too_little_coverage_prolongs_the_window() -> None:
     world = ready(PriceTerms(coverage_ppm=500_000))
     missed(world)
-    waits = [each for result in world.results for each in of_kind(result, SettlementWaits)]
+    waits = [each for result in world.results for each in of_kind(result, SettlementDeferred)]
     assert [each.instrument for each in waits] == [BTC_FUT, BTC_AVG_PUT]
     assert (waits[0].covered_ms, waits[0].needed_ms, waits[0].window_ms) == (2_000, 10_000, WINDOW_MS)
     for _ in range(4):
@@ -149,7 +149,9 @@ def test_too_little_coverage_prolongs_the_window() -> None:
     done = settled(world)[BTC_FUT]
     assert (done.basis, done.covered_ms) == (SettlementBasis.AVERAGE, 10_000)
     assert done.index_ticks == (2_000 * 790_000 + 8_000 * 600_000) // 10_000
-    assert settled(world)[BTC_AVG_PUT].worth_ticks == worth_ticks(InstrumentKind.PUT, done.index_ticks, 800_000)
+    assert settled(world)[BTC_AVG_PUT].worth_ticks == settlement_worth_ticks(
+        InstrumentKind.PUT, done.index_ticks, 800_000
+    )
 
 
 def test_a_dead_feed_settles_expired_instruments_at_the_last_good_index() -> None:

@@ -6,15 +6,16 @@ import pytest
 from clearing.base import bls, ed25519
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.codes import ClearingCode
-from clearing.epoch import take_snapshot
-from clearing.genesis import check_genesis
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.margin.charges import ConcentrationTier, LotCharge
-from clearing.margin.joint import JointCredit, collapse
-from clearing.margin.rows import row_value
-from clearing.margin.snapshot import SlotKind
-from clearing.receipts import Liquidated, MarginCalled
+from clearing.epochs.snapshot import take_snapshot
+from clearing.genesis.checks import check_genesis
+from clearing.margin.statement.rows import row_value
+from clearing.margin.statement.snapshot import SlotKind
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.margin_calls import MarginCalled
+from clearing.schema.risk.charges import ConcentrationTier, LotCharge
+from clearing.schema.risk.parameters import JointCredit, collapse
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.full_requirement import BTC_FAR, genesis
 from tests.kit.clearing.world import (
     ALICE,
@@ -34,7 +35,7 @@ from tests.kit.clearing.world import (
 
 
 def margin(world: World, account: int):
-    return margin_of(arrays_of(world.state), holdings_of(world.state, account))
+    return holdings_margin(current_arrays(world.state), current_holdings(world.state, account))
 
 
 def test_an_option_beyond_every_scenario_cannot_be_written_for_nothing():
@@ -71,7 +72,7 @@ def test_collateral_that_weighs_too_much_on_one_token_counts_for_less():
     assert margin(world, CAROL).terms.concentration == 0
     world.deposit(CAROL, WETH_1, 30_000_000)
     charged = margin(world, CAROL)
-    value = int(arrays_of(world.state).token_values[0])
+    value = int(current_arrays(world.state).token_values[0])
     assert charged.terms.concentration == 30_000_000 * -(-value // 5)
     assert charged.initial == charged.terms.concentration
 

@@ -4,22 +4,24 @@ from typing import Any
 
 import pytest
 
-from clearing.accounts.kinds import AccountKind
 from clearing.accounts.lifecycle import close_account, opened_id
 from clearing.base.codec import decode, encode
-from clearing.calls.records import CallKind, MarginDeadline
-from clearing.codes import ClearingCode
-from clearing.epoch import take_snapshot
-from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, Genesis
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.liquidation.records import Liquidation
-from clearing.margins import margin_book
-from clearing.receipts import DepositCredited, DepositStray, Liquidated
-from clearing.run import Run
+from clearing.context.block_context import BlockContext
+from clearing.epochs.snapshot import take_snapshot
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.accounts import AccountClosed, AccountOpened, AccountPorted, TokensTransferred
+from clearing.schema.receipts.collateral import DepositCredited, DepositStray
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.records.accounts import LoanRecord, RestrictionRecord
+from clearing.schema.records.collateral import CashCallRecord
+from clearing.schema.records.margin_calls import CallKind, LiquidationRecord, MarginCallRecord
+from clearing.schema.records.prices import AuctionOrder
+from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, AccountKind, Genesis
+from clearing.state.account_margins import margin_book
 from clearing.state.export import export_state, import_state
-from clearing.state.records import AuctionOrder, CashCall, Loan, Restriction
-from clearing.trades.receipts import AccountClosed, AccountOpened, AccountPorted, TokensTransferred
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.desk import CLIENT_KEY, CLIENT_SECRET, PRICE, Desk, venue_genesis
+from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
@@ -32,7 +34,6 @@ from tests.kit.clearing.world import (
     WETH_1,
     codes,
     of_kind,
-    secret,
 )
 
 C = ClearingCode
@@ -130,11 +131,11 @@ def test_an_account_is_emptied_and_closed_in_one_block() -> None:
 @pytest.mark.parametrize(
     ("table", "key", "record"),
     [
-        ("loans", lambda account: (account, 1), Loan(1)),
-        ("cash_calls", lambda account: account, CashCall(1, 2)),
-        ("margin_calls", lambda account: account, MarginDeadline(CallKind.EARLY, 1, 2)),
-        ("liquidations", lambda account: account, Liquidation(1, 2, 3, 4)),
-        ("restrictions", lambda account: account, Restriction(10**6, 1, b"\xa1" * 20, 1)),
+        ("loans", lambda account: (account, 1), LoanRecord(1)),
+        ("cash_calls", lambda account: account, CashCallRecord(1, 2)),
+        ("margin_calls", lambda account: account, MarginCallRecord(CallKind.EARLY, 1, 2)),
+        ("liquidations", lambda account: account, LiquidationRecord(1, 2, 3, 4)),
+        ("restrictions", lambda account: account, RestrictionRecord(10**6, 1, b"\xa1" * 20, 1)),
         ("auction_orders", lambda account: (BTC_PERP, account), AuctionOrder(1, PRICE, 1)),
     ],
 )
@@ -143,7 +144,7 @@ def test_an_account_with_something_under_way_is_not_closed(table: str, key: Any,
     account = desk.open(ALICE)
     fork = desk.state.fork()
     getattr(fork, table).put(key(account), record)
-    run = Run(fork, desk.make_block())
+    run = BlockContext(fork, desk.make_block())
     told = close_account(run, 0, desk.closing(account))
     assert told is not None
     assert told.code is C.ACCOUNT_NOT_EMPTY
@@ -230,10 +231,10 @@ def client_of_alice(desk: Desk) -> tuple[int, int]:
 def test_porting_moves_all_of_the_client_and_changes_none_of_it() -> None:
     desk = Desk()
     client, child = client_of_alice(desk)
-    before = {each: (holdings_of(desk.state, each), margin(desk, each)) for each in (client, child)}
+    before = {each: (current_holdings(desk.state, each), margin(desk, each)) for each in (client, child)}
     (ported,) = of_kind(desk.block(desk.porting(client, 3, client=CLIENT_SECRET)), AccountPorted)
     assert (ported.from_member, ported.to_member, ported.children, ported.held_trades) == (1, 3, (child,), 1)
-    assert {each: (holdings_of(desk.state, each), margin(desk, each)) for each in (client, child)} == before
+    assert {each: (current_holdings(desk.state, each), margin(desk, each)) for each in (client, child)} == before
     assert {desk.state.accounts[each].member for each in (client, child)} == {3}
     counts = {member: desk.state.member_accounts[member].held for member in (1, 3)}
     assert counts == {1: 2, 3: 3}
@@ -329,5 +330,5 @@ def test_the_epochs_snapshot_has_the_accounts_that_there_are() -> None:
 
 
 def margin(desk: Desk, account: int) -> Any:
-    found = margin_of(arrays_of(desk.state), holdings_of(desk.state, account))
+    found = holdings_margin(current_arrays(desk.state), current_holdings(desk.state, account))
     return found.equity, found.initial

@@ -5,13 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from clearing.accounts.kinds import AccountKind
 from clearing.base import bls
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.genesis import OPENED_ACCOUNTS, AccountTerms, Genesis, check_genesis, genesis_from_json
-from clearing.genesis import genesis_to_json as to_json
-from clearing.trades.venues import VenueTerms
+from clearing.genesis.checks import check_genesis
+from clearing.genesis.json import genesis_from_json
+from clearing.genesis.json import genesis_to_json as to_json
+from clearing.schema.terms.genesis import OPENED_ACCOUNTS, AccountKind, AccountTerms, Genesis, VenueTerms
 from tests.kit.clearing.desk import venue_genesis
 
 GOOD = VenueTerms(7, "seven", b"\x07" * 20)

@@ -2,11 +2,17 @@
 
 import msgspec
 
-from clearing.codes import ClearingCode
-from clearing.holdings import holdings_of
-from clearing.receipts import TradeNovated
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.trades import (
+    PENDING_INDEX,
+    PendingTradeCancelled,
+    PendingTradeRefused,
+    TradeGivenUp,
+    TradeNovated,
+    TradePending,
+)
 from clearing.state.export import export_state, import_state
-from clearing.trades.receipts import HELD_INDEX, HeldTradeCancelled, HeldTradeRefused, TradeGivenUp, TradeHeld
+from clearing.state.holdings import current_holdings
 from tests.kit.clearing.desk import PRICE, VENUE, Desk, venue_genesis
 from tests.kit.clearing.world import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, EXPIRY_MS, SALT, codes, of_kind
 
@@ -17,11 +23,11 @@ HOUR = 3_600_000
 def test_a_held_trade_is_novated_at_its_time_and_not_before() -> None:
     desk = Desk()
     told = desk.report(ALICE, BOB, hold_ms=10_000)
-    (held,) = of_kind(desk.block(told), TradeHeld)
+    (held,) = of_kind(desk.block(told), TradePending)
     assert held.due_ms == told.not_before_ms
     assert not of_kind(desk.block(after_ms=8_999), TradeNovated)
     (novated,) = of_kind(desk.block(after_ms=1), TradeNovated)
-    assert novated.index == HELD_INDEX
+    assert novated.index == PENDING_INDEX
     assert desk.lots(ALICE, BTC_PERP) == 10
     assert not list(desk.state.held_trades.ordered())
     assert not desk.state.held_order.get(0)
@@ -118,7 +124,7 @@ def test_a_cancelled_trade_is_gone_and_its_id_stays_used() -> None:
     told, pair = desk.report(ALICE, BOB, hold_ms=10_000), desk.bilateral(ALICE, BOB, hold_ms=10_000)
     desk.block(told, pair)
     result = desk.block(desk.cancellation(told), desk.cancellation(pair, signers="bs"))
-    assert len(of_kind(result, HeldTradeCancelled)) == 2
+    assert len(of_kind(result, PendingTradeCancelled)) == 2
     assert codes(desk.block(told, pair, desk.cancellation(told))) == [
         C.TRADE_ALREADY_NOVATED,
         C.TRADE_ALREADY_NOVATED,
@@ -162,7 +168,7 @@ def test_a_held_trade_that_lacks_margin_is_tried_again_and_then_dropped() -> Non
     desk.block(told)
     refusals = []
     for _ in range(12):
-        refusals += of_kind(desk.block(after_ms=10_000), HeldTradeRefused)
+        refusals += of_kind(desk.block(after_ms=10_000), PendingTradeRefused)
     assert [each.code for each in refusals] == [C.COLLATERAL_NEEDED_FOR_MARGIN] * 3
     assert [bool(each.next_ms) for each in refusals] == [True, True, False]
     assert not list(desk.state.held_trades.ordered())
@@ -171,7 +177,7 @@ def test_a_held_trade_that_lacks_margin_is_tried_again_and_then_dropped() -> Non
 def test_a_held_trade_that_lacks_a_price_is_novated_when_there_is_one() -> None:
     desk = Desk()
     desk.block(desk.report(ALICE, BOB, hold_ms=10_000))
-    (refused,) = of_kind(desk.block(prices=(), after_ms=20_000), HeldTradeRefused)
+    (refused,) = of_kind(desk.block(prices=(), after_ms=20_000), PendingTradeRefused)
     assert refused.code == C.PRICE_NOT_OPEN
     assert of_kind(desk.block(after_ms=30_000), TradeNovated)
 
@@ -182,7 +188,7 @@ def test_an_expired_instrument_drops_what_was_held() -> None:
     late = desk.report(ALICE, BOB, instrument=BTC_FUT, hold_ms=ahead + 1)
     assert codes(desk.block(late)) == [C.INSTRUMENT_EXPIRED]
     desk.block(desk.report(ALICE, BOB, instrument=BTC_FUT, hold_ms=ahead - 20_000))
-    (refused,) = of_kind(desk.block(after_ms=ahead + 1_000), HeldTradeRefused)
+    (refused,) = of_kind(desk.block(after_ms=ahead + 1_000), PendingTradeRefused)
     assert (refused.code, refused.next_ms) == (C.INSTRUMENT_EXPIRED, 0)
 
 
@@ -210,6 +216,6 @@ def test_what_is_held_is_in_the_state_that_is_written_and_read() -> None:
 
 def test_margin_is_asked_for_at_novation_not_while_held() -> None:
     desk = Desk()
-    before = holdings_of(desk.state, ALICE)
-    assert of_kind(desk.block(desk.report(ALICE, BOB, 900_000, hold_ms=HOUR)), TradeHeld)
-    assert holdings_of(desk.state, ALICE) == before
+    before = current_holdings(desk.state, ALICE)
+    assert of_kind(desk.block(desk.report(ALICE, BOB, 900_000, hold_ms=HOUR)), TradePending)
+    assert current_holdings(desk.state, ALICE) == before

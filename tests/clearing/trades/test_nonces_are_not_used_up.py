@@ -3,13 +3,14 @@
 import msgspec
 import pytest
 
-from clearing.accounts.kinds import AccountKind
-from clearing.accounts.requests import AccountOpening
 from clearing.base.secp256k1 import sign_digest
-from clearing.codes import ClearingCode
-from clearing.requests import NONCE_STEP_MAX
+from clearing.context.request_checks import NONCE_STEP_MAX
+from clearing.schema.codes import ClearingCode
+from clearing.schema.requests.accounts import AccountOpening
+from clearing.schema.terms.genesis import AccountKind
 from tests.kit.clearing.defaults import CLIENT_SECRET, KEYED_CLIENT, NO_FUND, DefaultWorld
-from tests.kit.clearing.world import DOLLAR, codes, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import DOLLAR, codes
 
 
 def opening(world: DefaultWorld, nonce: int) -> AccountOpening:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from clearing.epoch import rulebook_of, take_snapshot
-from clearing.genesis import Genesis, MarketParameters
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.fund import DEFICIT_MAX
-from clearing.margin.parameters import Scenario, StressScenario
-from clearing.margin.stress import stressed_equity
+from clearing.epochs.snapshot import take_snapshot
+from clearing.margin.statement.stress import DEFICIT_MAX, stressed_equity
+from clearing.schema.risk.parameters import Scenario, StressScenario
+from clearing.schema.terms.genesis import Genesis, MarketParameters
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.state.effective_parameters import current_rulebook
 from clearing.trades.novation import NOTIONAL_MAX
 from tests.kit.clearing.world import (
     ALICE,
@@ -63,7 +63,7 @@ def test_what_members_would_lack_has_its_place_in_the_proof_however_much_they_se
     while world.state.now.snapshot_height != world.state.now.height:
         world.block()
     snapshot = take_snapshot(world.state)
-    stress = rulebook_of(world.state).stress()
+    stress = current_rulebook(world.state).stress()
     worths = [
         stressed_equity(stress, each.values[:1], each.values[1:2], each.values[2:])[0] for each in snapshot.accounts
     ]

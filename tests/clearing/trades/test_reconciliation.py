@@ -7,16 +7,16 @@ import pytest
 
 from clearing.base.codec import encode
 from clearing.base.units import DAY_MS
-from clearing.codes import ClearingCode
+from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.trades import BreakKind, ReconciliationBreak, StatementCompared, VenueDayClosed
+from clearing.schema.requests.trades import STATEMENT_LINES_MAX, StatementLine, TradeReport
 from clearing.state.export import export_state, import_state
-from clearing.trades.receipts import DifferenceKind, StatementRead, TradeDiffers, VenueDayClosed
-from clearing.trades.requests import STATEMENT_LINES_MAX, StatementLine, TradeReport
-from clearing.transactions import TRANSACTION_BYTES_MAX
 from tests.kit.clearing.desk import TODAY, VENUE, Desk, line_of, venue_genesis
 from tests.kit.clearing.world import ALICE, BOB, CAROL, SALT, codes, of_kind
 
 C = ClearingCode
-K = DifferenceKind
+K = BreakKind
 
 
 def traded(desk: Desk, count: int = 4) -> list[TradeReport]:
@@ -35,9 +35,9 @@ def test_a_statement_that_agrees_leaves_nothing_to_tell() -> None:
     reports = traded(desk)
     desk.finish_day()
     result = desk.block(desk.statement(map(line_of, reports)))
-    (read,) = of_kind(result, StatementRead)
+    (read,) = of_kind(result, StatementCompared)
     assert (read.lines, read.matched, read.missing_here, read.differing) == (4, 4, 0, 0)
-    assert not of_kind(result, TradeDiffers)
+    assert not of_kind(result, ReconciliationBreak)
     day = closed(desk)
     assert (day.told, day.trades, day.matched, day.missing_there) == (True, 4, 4, 0)
     assert not list(desk.state.day_trades.ordered())
@@ -50,9 +50,9 @@ def test_differences_are_told_once_each_way() -> None:
     desk.block(held)
     desk.finish_day()
     lines = [line_of(same), line_of(wrong, lots=99), line_of(held), StatementLine(70, 1, ALICE, CAROL, 5, 5)]
-    first = of_kind(desk.block(desk.statement(lines)), TradeDiffers)
+    first = of_kind(desk.block(desk.statement(lines)), ReconciliationBreak)
     rest = desk.block()
-    told = [(each.venue_trade_id, each.kind) for each in first + of_kind(rest, TradeDiffers)]
+    told = [(each.venue_trade_id, each.kind) for each in first + of_kind(rest, ReconciliationBreak)]
     assert told == [
         (wrong.venue_trade_id, K.DIFFERING),
         (held.venue_trade_id, K.HELD_HERE),
@@ -145,14 +145,14 @@ def test_a_statement_has_so_many_lines() -> None:
 
 
 def test_what_is_left_over_is_told_so_much_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearing.trades.reconciliation.SWEPT_PER_BLOCK", 3)
+    monkeypatch.setattr("clearing.trades.reconciliation.CLOSED_TRADES_PER_BLOCK", 3)
     desk = Desk()
     traded(desk, 8)
     desk.finish_day()
     desk.block(desk.statement([]))
     copy = import_state(desk.genesis, SALT, export_state(desk.state))
     assert copy.module_roots() == desk.state.module_roots()
-    told = [len(of_kind(desk.block(), TradeDiffers)) for _ in range(4)]
+    told = [len(of_kind(desk.block(), ReconciliationBreak)) for _ in range(4)]
     assert told == [3, 3, 2, 0]
 
 

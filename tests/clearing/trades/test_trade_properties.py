@@ -12,13 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearing.accounts.kinds import AccountKind
 from clearing.apply_block import apply_block
-from clearing.genesis import OPENED_ACCOUNTS
-from clearing.holdings import holdings_of
-from clearing.receipts import TradeNovated
+from clearing.schema.receipts.trades import ReconciliationBreak, TradeNovated, VenueDayClosed
+from clearing.schema.terms.genesis import OPENED_ACCOUNTS, AccountKind
 from clearing.state.export import export_state, import_state
-from clearing.trades.receipts import TradeDiffers, VenueDayClosed
+from clearing.state.holdings import current_holdings
 from tests.kit.clearing.desk import (
     CLIENT_KEY,
     CLIENT_SECRET,
@@ -165,7 +163,14 @@ def test_long_stories_reach_every_rule(seed: int) -> None:
         story.block(requests, chance.choice((1, 1_000, 2_000, 61_000)))
         story.check()
     met = {type(each).__name__ for result in story.desk.results for each in result.receipts}
-    wanted = {"TradeNovated", "TradeHeld", "MandateChanged", "AccountOpened", "HeldTradeCorrected", "TradeGivenUp"}
+    wanted = {
+        "TradeNovated",
+        "TradePending",
+        "MandateChanged",
+        "AccountOpened",
+        "PendingTradeCorrected",
+        "TradeGivenUp",
+    }
     assert wanted <= met
 
 
@@ -211,7 +216,7 @@ def test_the_order_of_independent_trades_does_not_count(trades: list[tuple[int, 
             requests.append(desk.report(buyer, seller, lots, price + away, instrument=instrument, signers="vbs"))
         result = desk.block(*(requests[each] for each in order))
         assert len(of_kind(result, TradeNovated)) == len(trades)
-        outcomes.add(str([holdings_of(desk.state, each) for each in ACCOUNTS]))
+        outcomes.add(str([current_holdings(desk.state, each) for each in ACCOUNTS]))
     assert len(outcomes) == 1
 
 
@@ -235,9 +240,9 @@ def test_every_trade_of_a_day_is_told_once(kept: list[bool], wrong: list[bool], 
     told = []
     for number, part in enumerate(parts):
         statement = desk.statement(part, TODAY, number, last=number == len(parts) - 1)
-        told += of_kind(desk.block(statement), TradeDiffers)
+        told += of_kind(desk.block(statement), ReconciliationBreak)
     result = desk.block()
-    told += of_kind(result, TradeDiffers)
+    told += of_kind(result, ReconciliationBreak)
     (day,) = of_kind(result, VenueDayClosed)
     assert day.matched + day.differing + day.missing_there == len(reports) == day.trades
     assert day.matched + day.differing + day.missing_here == len(lines) == day.lines

@@ -8,32 +8,31 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
-from clearing.accounts import requests as accounts
-from clearing.accounts.kinds import AccountKind
 from clearing.base.codec import encode
 from clearing.base.hashing import keccak256
 from clearing.base.ids import NetworkId
 from clearing.base.secp256k1 import sign_digest
-from clearing.liquidation import requests as liquidations
-from clearing.trades import requests as trades
-from clearing.trades.requests import StatementLine
+from clearing.schema.requests import accounts, trades
+from clearing.schema.requests import auctions as liquidations
+from clearing.schema.requests.trades import StatementLine
+from clearing.schema.terms.genesis import AccountKind
 
 SECRET = b"\x01" * 32
 NETWORK = NetworkId(b"\x2a" * 32)
 DOMAIN = [("name", "string"), ("version", "string"), ("salt", "bytes32")]
 KINDS = [
-    (trades.TradeReport, trades.REPORT_TYPE),
-    (trades.TradeCorrection, trades.CORRECTION_TYPE),
-    (trades.TradeCancellation, trades.CANCELLATION_TYPE),
-    (trades.TradeGiveUp, trades.GIVE_UP_TYPE),
-    (trades.VenueMandate, trades.MANDATE_TYPE),
-    (trades.VenueStatement, trades.STATEMENT_TYPE),
-    (trades.VenueSwitch, trades.SWITCH_TYPE),
+    (trades.TradeReport, trades.TRADE_REPORT_TYPE),
+    (trades.TradeCorrection, trades.TRADE_CORRECTION_TYPE),
+    (trades.TradeCancellation, trades.TRADE_CANCELLATION_TYPE),
+    (trades.TradeGiveUp, trades.TRADE_GIVE_UP_TYPE),
+    (trades.VenueMandate, trades.VENUE_MANDATE_TYPE),
+    (trades.VenueStatement, trades.VENUE_STATEMENT_TYPE),
+    (trades.VenueSwitch, trades.VENUE_SWITCH_TYPE),
     (accounts.AccountOpening, accounts.OPENING_TYPE),
     (accounts.AccountClosing, accounts.CLOSING_TYPE),
     (accounts.TokenTransfer, accounts.TOKEN_TRANSFER_TYPE),
     (accounts.AccountPorting, accounts.PORTING_TYPE),
-    (liquidations.LiquidationBid, liquidations.BID_TYPE),
+    (liquidations.LiquidationBid, liquidations.LIQUIDATION_BID_TYPE),
 ]
 
 

@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from clearing.base.units import DAY_MS
-from clearing.codes import ClearingCode
-from clearing.receipts import TradeNovated
-from clearing.trades.receipts import VenueSwitched
-from clearing.transfers import TransferCode
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.trades import TradeNovated, VenueSwitched
+from clearing.schema.transfers import TransferCode
 from tests.kit.clearing.desk import NO_VENUE, OTHER_VENUE, PRICE, VENUE, VENUE_SECRETS, Desk, matched, venue_genesis
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, HOUSE, codes, kinds, of_kind, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, HOUSE, codes, kinds, of_kind
 
 C = ClearingCode
 

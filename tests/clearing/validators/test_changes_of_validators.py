@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from clearing.base.codec import encode
 from clearing.base.errors import Rejected
 from clearing.base.validators import VALIDATORS_MAX, Validator, ValidatorSet
-from clearing.codes import ClearingCode
-from clearing.receipts import Refused
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.blocks.transaction import transaction_bytes_max
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.validators import ValidatorChangeFinished, ValidatorsChanged
+from clearing.schema.requests.validators import Approval, ValidatorChange
 from clearing.state.export import export_state, import_state
-from clearing.transactions import bytes_max
-from clearing.validators.changes import changed_set, moved_power, plan_change
-from clearing.validators.receipts import ChangeFinished, ValidatorsChanged
-from clearing.validators.requests import Approval, ValidatorChange
-from clearing.validators.sets import EVIDENCE_HEIGHTS, SETS_KEPT, set_by_hash, sets_of, validators_at
+from clearing.validators.set_changes import changed_set, moved_power, plan_change
+from clearing.validators.validator_sets import EVIDENCE_HEIGHTS, SETS_KEPT, set_by_hash, validator_sets, validators_at
 from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, set_with, validator
 from tests.kit.clearing.world import SALT, codes, of_kind
 
@@ -37,10 +37,10 @@ def test_a_change_is_the_set_of_two_heights_on_and_of_none_before() -> None:
     assert (receipt.effective_height, receipt.number, receipt.after) == (height + 2, 1, new.hash)
     assert (receipt.left, receipt.entered) == ((key_of(1),), (key_of(5),))
     assert (receipt.total_power, receipt.approved_power) == (40, 40)
-    seen = [sets_of(chamber.state)]
+    seen = [validator_sets(chamber.state)]
     for _ in range(3):
         chamber.step()
-        seen.append(sets_of(chamber.state))
+        seen.append(validator_sets(chamber.state))
     assert [(each.heard, each.last, each.now, each.next) for each in seen] == [
         (old, old, old, new),
         (old, old, new, new),
@@ -111,7 +111,7 @@ def test_one_change_is_under_way_until_every_vault_has_rotated() -> None:
             ClearingCode.VALIDATOR_CHANGE_UNDER_WAY
         )
         chamber.step(facts=facts)
-    (finished,) = of_kind(chamber.step(facts=chamber.rotations((2,))), ChangeFinished)
+    (finished,) = of_kind(chamber.step(facts=chamber.rotations((2,))), ValidatorChangeFinished)
     assert finished.number == 1
     assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(5, 1)]))) == 0
 
@@ -139,7 +139,7 @@ def test_nobody_goes_and_comes_in_one_change() -> None:
 def test_without_vaults_a_change_is_over_when_its_validators_speak() -> None:
     chamber = Chamber(genesis=chamber_genesis(FOUR, chains=False))
     chamber.change(left=[4])
-    told = [len(of_kind(chamber.step(), ChangeFinished)) for _ in range(4)]
+    told = [len(of_kind(chamber.step(), ValidatorChangeFinished)) for _ in range(4)]
     assert told == [0, 0, 1, 0]
 
 
@@ -197,7 +197,7 @@ def test_a_change_says_what_it_makes_and_makes_something() -> None:
     chamber = Chamber()
     two, stranger = sorted((key_of(1), key_of(2))), key_of(9)
     five, six = sorted((validator(5, 1), validator(6, 1)), key=lambda each: each.envelope_key)
-    present = next(each for each in sets_of(chamber.state).next.validators if each.envelope_key == key_of(3))
+    present = next(each for each in validator_sets(chamber.state).next.validators if each.envelope_key == key_of(3))
     wrong = (
         {"after": bytes(32)},
         {"left": ()},
@@ -247,7 +247,7 @@ def test_the_longest_change_fits_its_limit() -> None:
         2**62,
         tuple(Approval(each, bytes(64)) for each in range(VALIDATORS_MAX)),
     )
-    assert bytes_max(longest) - 2048 < len(encode((longest,))) <= bytes_max(longest)
+    assert transaction_bytes_max(longest) - 2048 < len(encode((longest,))) <= transaction_bytes_max(longest)
 
 
 POWERS = st.dictionaries(st.integers(1, 12), st.integers(1, 20), min_size=1, max_size=8)
@@ -264,7 +264,7 @@ def test_whatever_is_planned_two_thirds_of_either_power_stay(
         tuple(sorted(key_of(name) for name in left)),
         tuple(sorted((validator(*each) for each in entered.items()), key=lambda each: each.envelope_key)),
     )
-    before = sets_of(chamber.state).next
+    before = validator_sets(chamber.state).next
     if isinstance(planned, Rejected):
         return
     kept = {each.envelope_key for each in before.validators} & {each.envelope_key for each in planned.validators}
@@ -287,7 +287,7 @@ def test_many_changes_leave_a_bounded_state_that_answers_for_the_kept_heights() 
     for turn in range(SETS_KEPT + 6):
         power = 11 if turn % 2 == 0 else 10
         assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(4, power)]))) == 0
-        made.append((chamber.state.now.height + 2, sets_of(chamber.state).next))
+        made.append((chamber.state.now.height + 2, validator_sets(chamber.state).next))
         while 0 in chamber.state.changes:
             chamber.hear({})
     assert len(list(chamber.state.validator_sets.ordered())) == SETS_KEPT

@@ -7,17 +7,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from clearing.apply_block import apply_block
 from clearing.base.validators import ValidatorSet
-from clearing.blocks import ProvenOffence
-from clearing.extension import VoteExtension
-from clearing.facts import ChainHeartbeat, Fact
-from clearing.genesis import MarketParameters
-from clearing.opening import open_state
-from clearing.receipts import DepositCredited, Refused
+from clearing.opening import initial_state
+from clearing.schema.blocks.block import ProvenOffence
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.facts import ChainHeartbeat, Fact
+from clearing.schema.receipts.collateral import DepositCredited
+from clearing.schema.receipts.validators import ValidatorChangeFinished, ValidatorsChanged, VaultDiverged
+from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.export import export_state, import_state
-from clearing.validators.changes import moved_power
 from clearing.validators.misbehaviour import is_reported
-from clearing.validators.receipts import ChangeFinished, ValidatorsChanged, VaultAstray
-from clearing.validators.sets import heard, seats_of, set_of, sets_of, validators_at
+from clearing.validators.set_changes import moved_power
+from clearing.validators.validator_sets import attesting_set, kept_set, set_numbers, validator_sets, validators_at
 from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
 from tests.kit.clearing.world import ALICE, BOB, BTC, ETH, SALT, USDC_1, VAULTS, of_kind, reports
 
@@ -32,21 +33,21 @@ class Chambers(RuleBasedStateMachine):
     def begin(self, powers: dict[int, int]) -> None:
         genesis = chamber_genesis(powers, MARKET)
         self.one = Chamber(genesis=genesis)
-        self.other = open_state(genesis, SALT)
+        self.other = initial_state(genesis, SALT)
         self.waiting: list[Fact] = []
         self.held: dict[int, ValidatorSet] = {1: genesis.validators}
         self.credited: set[tuple[int, int]] = set()
         self.changed_at = 0
 
     def decide(self, said: dict[int, VoteExtension], *requests: object, **more: object) -> None:
-        before = sets_of(self.one.state)
+        before = validator_sets(self.one.state)
         result = self.one.hear(said, *requests, **more)  # type: ignore[arg-type]
         block = self.one.blocks[-1]
         shuffled = msgspec.structs.replace(block, extensions=tuple(reversed(block.extensions)))
         fork, again = apply_block(self.other, shuffled)
         assert again == result
         self.other = fork.absorb()
-        after = sets_of(self.one.state)
+        after = validator_sets(self.one.state)
         assert (after.heard, after.last, after.now) == (before.last, before.now, before.next)
         gone, come = moved_power(before.next, after.next)
         assert 3 * gone <= before.next.total_power
@@ -55,7 +56,7 @@ class Chambers(RuleBasedStateMachine):
         for receipt in of_kind(result, DepositCredited):
             assert (receipt.chain_id, receipt.nonce) not in self.credited
             self.credited.add((receipt.chain_id, receipt.nonce))
-        if of_kind(result, ChangeFinished):
+        if of_kind(result, ValidatorChangeFinished):
             assert result.height >= self.changed_at + 3
             self.changed_at = 0
         if of_kind(result, ValidatorsChanged):
@@ -97,7 +98,9 @@ class Chambers(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def change(self, data: st.DataObject) -> None:
-        present = {self.one.names[each.envelope_key]: each.power for each in sets_of(self.one.state).next.validators}
+        present = {
+            self.one.names[each.envelope_key]: each.power for each in validator_sets(self.one.state).next.validators
+        }
         gone = data.draw(st.sets(st.sampled_from(sorted(present)), max_size=2))
         come = data.draw(st.dictionaries(st.sampled_from(NAMES), st.integers(1, 12), max_size=2))
         entered = [validator(*each) for each in come.items() if each[0] not in gone and present.get(each[0]) != each[1]]
@@ -109,7 +112,7 @@ class Chambers(RuleBasedStateMachine):
         refused = of_kind(self.one.results[-1], Refused)
         made = of_kind(self.one.results[-1], ValidatorsChanged)
         assert len(refused) + len(made) == 1
-        if names and not sets_of(self.one.state).next.is_quorum(sum(present[name] for name in names)):
+        if names and not validator_sets(self.one.state).next.is_quorum(sum(present[name] for name in names)):
             signed = sum(present[name] for name in names)
             assert made == [] or 3 * signed > 2 * sum(present.values())
 
@@ -123,7 +126,7 @@ class Chambers(RuleBasedStateMachine):
 
     @invariant()
     def every_word_is_of_who_is_there_with_the_power_it_has(self) -> None:
-        validators = heard(self.one.state).validators
+        validators = attesting_set(self.one.state).validators
         held = [(index, each.power) for (_, index), each in self.one.state.reports.ordered()]
         held += [(index, each.power) for (_, index), each in self.one.state.beats.ordered()]
         for table in (self.one.state.claims, self.one.state.custody_claims):
@@ -134,7 +137,7 @@ class Chambers(RuleBasedStateMachine):
                 agreed = {fact: 0 for _, fact in said}
                 for each in claim.attestations:
                     agreed[each.fact] += each.power
-                assert all(3 * power <= 2 * heard(self.one.state).total_power for power in agreed.values())
+                assert all(3 * power <= 2 * attesting_set(self.one.state).total_power for power in agreed.values())
         assert all(power == validators[index].power for index, power in held)
 
     @invariant()
@@ -150,11 +153,11 @@ class Chambers(RuleBasedStateMachine):
         for height in range(max(1, state.now.height - 6), state.now.height + 3):
             expected = self.held.get(height) or self.held[1]
             assert validators_at(state, height) == expected
-        assert set_of(state, seats_of(state).next) == validators_at(state, state.now.height + 2)
+        assert kept_set(state, set_numbers(state).next) == validators_at(state, state.now.height + 2)
 
     @invariant()
     def a_vault_astray_holds_up_the_next_change_for_good(self) -> None:
-        if any(of_kind(each, VaultAstray) for each in self.one.results):
+        if any(of_kind(each, VaultDiverged) for each in self.one.results):
             assert self.one.state.changes[0].astray
 
 

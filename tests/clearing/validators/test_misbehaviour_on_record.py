@@ -2,12 +2,12 @@
 
 import msgspec
 
-from clearing.blocks import ProvenOffence
-from clearing.receipts import Receipt
+from clearing.schema.blocks.block import ProvenOffence
+from clearing.schema.blocks.receipt import Receipt
+from clearing.schema.receipts.validators import MisbehaviourRecorded
 from clearing.state.export import export_state, import_state
-from clearing.validators.misbehaviour import OFFENCES_MAX, is_reported
-from clearing.validators.receipts import MisbehaviourNoted
-from clearing.validators.sets import EVIDENCE_HEIGHTS
+from clearing.validators.misbehaviour import OFFENCE_HEIGHTS_MAX, is_reported
+from clearing.validators.validator_sets import EVIDENCE_HEIGHTS
 from consensus import application
 from tests.kit.clearing.chamber import Chamber, key_of
 from tests.kit.clearing.world import SALT, of_kind
@@ -18,7 +18,7 @@ def offence(height: int, name: int = 1, kind: int = 1, round_: int = 0) -> Prove
 
 
 def note(chamber: Chamber, *offences: ProvenOffence) -> list[Receipt]:
-    found: list[Receipt] = of_kind(chamber.hear({}, misbehaviour=offences), MisbehaviourNoted)
+    found: list[Receipt] = of_kind(chamber.hear({}, misbehaviour=offences), MisbehaviourRecorded)
     return found
 
 
@@ -57,7 +57,7 @@ def test_a_validator_that_left_keeps_its_record() -> None:
 
 def test_what_one_key_can_make_the_state_hold_is_bounded_within_the_heights_that_can_be_proven() -> None:
     chamber = Chamber()
-    for height in range(1, OFFENCES_MAX + 1):
+    for height in range(1, OFFENCE_HEIGHTS_MAX + 1):
         assert not is_reported(chamber.state, key_of(1), height, 1)
         note(chamber, offence(height))
     assert is_reported(chamber.state, key_of(1), 999, 1), "no more of its like are taken"
@@ -68,8 +68,8 @@ def test_what_one_key_can_make_the_state_hold_is_bounded_within_the_heights_that
     assert not is_reported(chamber.state, key_of(1), later, 1), "two are too old by now"
     note(chamber, offence(later))
     held = chamber.state.offences[(key_of(1), 1)]
-    assert held.count == OFFENCES_MAX + 1
-    assert held.heights == (*range(4, OFFENCES_MAX + 1), later)
+    assert held.count == OFFENCE_HEIGHTS_MAX + 1
+    assert held.heights == (*range(4, OFFENCE_HEIGHTS_MAX + 1), later)
 
 
 def test_consensus_and_the_state_mean_the_same_heights() -> None:

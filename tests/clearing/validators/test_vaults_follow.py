@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from clearing.bridge_facts import is_awaited
-from clearing.facts import ROTATED, ValidatorsRotated, fact_key
-from clearing.run import Run
-from clearing.validators.receipts import ChangeFinished, VaultAstray, VaultRotated
-from clearing.validators.rotation import rotation_is_over
+from clearing.context.block_context import BlockContext
+from clearing.deposits.bridge_facts import is_attestable
+from clearing.schema.facts import ROTATED, ValidatorsRotated, fact_key
+from clearing.schema.receipts.validators import ValidatorChangeFinished, VaultDiverged, VaultRotated
+from clearing.validators.set_transition import rotation_is_over
 from tests.kit.clearing.chamber import SOURCE, Chamber, validator
 from tests.kit.clearing.world import VAULTS, of_kind
 
@@ -38,7 +38,7 @@ def test_a_rotation_can_be_seen_before_the_new_set_speaks_and_waits_for_it() -> 
     told = [chamber.step(facts=chamber.rotations())]
     assert len(of_kind(told[0], VaultRotated)) == 2
     told += [chamber.step() for _ in range(3)]
-    assert [len(of_kind(each, ChangeFinished)) for each in told] == [0, 0, 1, 0]
+    assert [len(of_kind(each, ValidatorChangeFinished)) for each in told] == [0, 0, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -58,18 +58,18 @@ def test_without_a_change_no_rotation_is_heard() -> None:
     chamber = Chamber()
     chamber.step()
     fact = ValidatorsRotated(1, VAULTS[1], 1, bytes(32), 5, bytes(32), bytes(32))
-    assert not of_kind(chamber.step(facts=[fact]), VaultAstray)
-    assert not is_awaited(Run(chamber.state, chamber.blocks[-1]), fact)
+    assert not of_kind(chamber.step(facts=[fact]), VaultDiverged)
+    assert not is_attestable(BlockContext(chamber.state, chamber.blocks[-1]), fact)
 
 
 def test_a_vault_that_follows_another_set_is_told_once_and_waited_for() -> None:
     chamber = changing()
     lost = chamber.rotations((1,), validators_hash=b"\x66" * 32)
-    (told,) = of_kind(chamber.step(facts=lost), VaultAstray)
+    (told,) = of_kind(chamber.step(facts=lost), VaultDiverged)
     assert (told.chain_id, told.validators_hash) == (1, b"\x66" * 32)
     for _ in range(3):
-        assert not of_kind(chamber.step(facts=lost), VaultAstray)
-        assert not of_kind(chamber.step(facts=chamber.rotations()), ChangeFinished)
+        assert not of_kind(chamber.step(facts=lost), VaultDiverged)
+        assert not of_kind(chamber.step(facts=chamber.rotations()), ValidatorChangeFinished)
     assert chamber.state.changes[0].waiting == ((1, VAULTS[1]),)
 
 

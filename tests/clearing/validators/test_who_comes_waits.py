@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator
-from clearing.codes import ClearingCode
-from clearing.crisis import CrisisParameters
-from clearing.genesis import Genesis, check_genesis
-from clearing.governance.amendments import ValidatorsAmendment
-from clearing.governance.terms import ENTRY_DELAY_MS_MAX, GovernanceTerms
+from clearing.genesis.checks import check_genesis
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.validators import ValidatorAdditionDropped, ValidatorAdditionScheduled, ValidatorsChanged
+from clearing.schema.requests.amendments import ValidatorsAmendment
+from clearing.schema.terms.genesis import CrisisParameters, Genesis
+from clearing.schema.terms.governance import ENTRY_DELAY_MS_MAX, GovernanceTerms
 from clearing.state.export import export_state, import_state
-from clearing.validators.changes import BY_ITSELF
-from clearing.validators.receipts import EntryDropped, EntryScheduled, ValidatorsChanged
-from clearing.validators.sets import seats_of, set_of
-from node.cli.validators_text import text_of_sets
-from node.views.validators import validators_of
+from clearing.validators.set_changes import RULE_INDEX
+from clearing.validators.validator_sets import kept_set, set_numbers
+from cli.operator.validators_text import text_of_sets
+from node.api.validators import validators_of
 from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
 from tests.kit.clearing.parliament import GOVERNED, TIMELOCK_MS, Parliament, governed_genesis
 from tests.kit.clearing.world import SALT, codes, of_kind
@@ -39,7 +39,7 @@ def patient() -> Chamber:
 
 
 def number(chamber: Chamber) -> int:
-    return seats_of(chamber.state).next
+    return set_numbers(chamber.state).next
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def number(chamber: Chamber) -> int:
 def test_who_comes_waits(left: list[int], entered: list[Validator]) -> None:
     chamber = patient()
     result = chamber.change(left, entered)
-    (told,) = of_kind(result, EntryScheduled)
+    (told,) = of_kind(result, ValidatorAdditionScheduled)
     assert (told.number, told.due_ms, told.approved_power) == (1, chamber.time_ms + DELAY_MS, 40)
     assert told.entered == tuple(each.envelope_key for each in entered)
     assert told.left == tuple(key_of(each) for each in left)
@@ -66,10 +66,10 @@ def test_who_comes_waits(left: list[int], entered: list[Validator]) -> None:
         assert not of_kind(chamber.step(), ValidatorsChanged)
         assert number(chamber) == 0
     (begun,) = of_kind(chamber.step(), ValidatorsChanged)
-    assert (begun.index, begun.number, begun.after, begun.approved_power) == (BY_ITSELF, 1, told.after, 40)
+    assert (begun.index, begun.number, begun.after, begun.approved_power) == (RULE_INDEX, 1, told.after, 40)
     assert validators_of(chamber.state).entry is None
     chamber.settle()
-    assert set_of(chamber.state, 1).hash == told.after
+    assert kept_set(chamber.state, 1).hash == told.after
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_what_goes_meanwhile_voids_what_was_signed_for_the_set_before() -> None:
     waiting = chamber.signed(chamber.unsigned([], [validator(8)]))
     chamber.step(waiting)
     assert of_kind(chamber.change([4]), ValidatorsChanged)
-    (dropped,) = of_kind(chamber.step(), EntryDropped)
-    assert (dropped.number, dropped.in_force) == (1, set_of(chamber.state, 1).hash)
+    (dropped,) = of_kind(chamber.step(), ValidatorAdditionDropped)
+    assert (dropped.number, dropped.in_force) == (1, kept_set(chamber.state, 1).hash)
     assert not list(chamber.state.entries.ordered())
     for _ in range(DELAY_MS // 1_000):
         chamber.step()
@@ -144,7 +144,7 @@ def test_a_vote_lets_nobody_in_sooner_and_cannot_change_the_delay() -> None:
     for delay_ms in (0, floor - 1, floor + 1):
         proposal = house.proposal(house.changes(("crisis.governance.entry_delay_ms", delay_ms)))
         assert codes(house.step(proposal)) == [ClearingCode.AMENDMENT_FROZEN]
-    before = set_of(house.state, seats_of(house.state).next).hash
+    before = kept_set(house.state, set_numbers(house.state).next).hash
     house.agree(ValidatorsAmendment(before, (), (validator(9),)))
     result = house.wait(TIMELOCK_MS // 1_000)
     assert of_kind(result, ValidatorsChanged)
@@ -166,7 +166,7 @@ def test_whoever_gains_a_voice_was_known_for_the_delay(deeds: list[str]) -> None
             chamber.step(sent[-1])
         elif deed == "out":
             names = sorted(
-                chamber.names[each.envelope_key] for each in set_of(chamber.state, number(chamber)).validators
+                chamber.names[each.envelope_key] for each in kept_set(chamber.state, number(chamber)).validators
             )
             chamber.change(names[-1:])
         elif deed == "again":
@@ -176,7 +176,7 @@ def test_whoever_gains_a_voice_was_known_for_the_delay(deeds: list[str]) -> None
         else:
             chamber.step()
         result = chamber.results[-1]
-        scheduled |= {each.after: chamber.time_ms for each in of_kind(result, EntryScheduled)}
+        scheduled |= {each.after: chamber.time_ms for each in of_kind(result, ValidatorAdditionScheduled)}
         for begun in of_kind(result, ValidatorsChanged):
             if begun.entered:
                 assert chamber.time_ms - scheduled[begun.after] >= DELAY_MS

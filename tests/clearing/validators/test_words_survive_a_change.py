@@ -6,15 +6,16 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.chains import chain_is_live, final_block, seen_ms
-from clearing.extension import VoteExtension
-from clearing.facts import ChainHeartbeat, DepositSeen, Fact
-from clearing.genesis import MarketParameters
-from clearing.prices.agreement import median_of
-from clearing.receipts import CustodyAgreed, DepositCredited, PriceApplied
-from clearing.run import Run
+from clearing.context.block_context import BlockContext
+from clearing.prices.index_prices import fresh_median
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.facts import ChainHeartbeat, DepositSeen, Fact
+from clearing.schema.receipts.collateral import CustodyAgreed, DepositCredited
+from clearing.schema.receipts.prices import PriceApplied
+from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.export import export_state, import_state
-from clearing.validators.sets import heard
+from clearing.validators.observed_chains import agreed_final_block, chain_seen_ms, is_chain_live
+from clearing.validators.validator_sets import attesting_set
 from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
 from tests.kit.clearing.heard import SEVEN, say, until_heard
 from tests.kit.clearing.world import ALICE, BTC, DOLLAR, ETH, SALT, USDC_1, of_kind, reports
@@ -29,7 +30,7 @@ def patient(powers: Mapping[int, int]) -> Chamber:
 
 def said_by(chamber: Chamber) -> dict[tuple[int, int], tuple[int, int]]:
     """(feed, name) to (ticks, power) of all reports that are held."""
-    names = [chamber.names[each.envelope_key] for each in heard(chamber.state).validators]
+    names = [chamber.names[each.envelope_key] for each in attesting_set(chamber.state).validators]
     return {(feed, names[index]): (held.ticks, held.power) for (feed, index), held in chamber.state.reports.ordered()}
 
 
@@ -53,8 +54,8 @@ def test_a_price_of_reports_before_the_change_has_a_quorum_of_the_new_power_or_n
         chamber.hear({name: VoteExtension(reports((BTC, 1_000), (ETH, 5), time_ms=time_ms)) for name in told})
         chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
         until_heard(chamber)
-        run = Run(chamber.state, chamber.blocks[-1])
-        median = median_of(run, BTC)
+        run = BlockContext(chamber.state, chamber.blocks[-1])
+        median = fresh_median(run, BTC)
         # Five of seven reported. Of the new five it is all of them, or three, which are no quorum.
         assert (median is not None) is reports_left
         assert median is None or (median.reports, median.power) == (5, 50)
@@ -75,11 +76,11 @@ def test_heartbeats_move_with_their_keys() -> None:
     chamber = patient(SEVEN)
     for name in SEVEN:
         say(chamber, {name: (ChainHeartbeat(1, 100 + name, bytes(32)),)})
-    before = final_block(chamber.state, 1)
+    before = agreed_final_block(chamber.state, 1)
     assert before == 103  # five of seven hold it final
     chamber.hear({}, chamber.signed(chamber.unsigned([1, 2])))
     until_heard(chamber)
-    assert final_block(chamber.state, 1) == 104  # four of the five that stayed
+    assert agreed_final_block(chamber.state, 1) == 104  # four of the five that stayed
     beats = {index: beat.block_number for (_, index), beat in chamber.state.beats.ordered()}
     assert beats == {index: 100 + name for name, index in chamber.speakers().items()}
 
@@ -91,14 +92,14 @@ def test_a_chain_is_live_by_the_power_of_who_is_there() -> None:
     say(chamber, {name: (ChainHeartbeat(1, 100, bytes(32)),) for name in (1, 2, 3, 4)})
 
     def live() -> bool:
-        return chain_is_live(Run(chamber.state, chamber.blocks[-1]), chains[0])
+        return is_chain_live(BlockContext(chamber.state, chamber.blocks[-1]), chains[0])
 
     assert not live()
-    assert seen_ms(chamber.state, 1, 70) == 0
+    assert chain_seen_ms(chamber.state, 1, 70) == 0
     chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
     until_heard(chamber)
     assert live()  # four of five
-    assert seen_ms(chamber.state, 1, 50) > 0
+    assert chain_seen_ms(chamber.state, 1, 50) > 0
 
 
 def test_who_left_does_not_count_towards_a_deposit() -> None:
@@ -207,7 +208,7 @@ def test_words_are_those_of_a_model_by_key(data: st.DataObject) -> None:
         chamber.hear({}, chamber.signed(chamber.unsigned(sorted(gone), entered)))
         until_heard(chamber)
         chamber.step(facts=chamber.rotations())
-        powers = {chamber.names[each.envelope_key]: each.power for each in heard(chamber.state).validators}
+        powers = {chamber.names[each.envelope_key]: each.power for each in attesting_set(chamber.state).validators}
         agreed = _agreed(words, powers)
         words = {} if agreed else {name: fact for name, fact in words.items() if name in powers}
         beats = {name: block for name, block in beats.items() if name in powers}
@@ -239,7 +240,7 @@ def test_nobody_speaks_twice_by_leaving_and_coming_back() -> None:
         chamber.hear({}, chamber.signed(chamber.unsigned(left, entered)))
         until_heard(chamber)
         chamber.step(facts=chamber.rotations())
-    assert key_of(1) in heard(chamber.state).index_of
+    assert key_of(1) in attesting_set(chamber.state).index_of
     say(chamber, {2: (fact,), 3: (fact,)})
     assert chamber.cash(ALICE) == 0  # its word of before is gone: two of four
     say(chamber, {1: (fact,)})

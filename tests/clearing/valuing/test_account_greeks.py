@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from clearing.margin.arrays import build_risk_arrays
-from clearing.margin.greeks import account_greeks, greeks_per_lot
+from clearing.margin.requirement.greeks import account_greeks, greeks_per_lot
+from clearing.margin.risk_arrays.arrays import build_risk_arrays
 from tests.kit.margin.books import (
     ASSETS,
     BTC,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import Bug
 from clearing.base.ids import Hash32, NetworkId
-from clearing.margin.requirement import account_margin
-from clearing.margin.rows import (
+from clearing.margin.requirement.account_margin import account_margin
+from clearing.margin.statement.rows import (
     account_holdings,
     build_rows,
     build_slots,
@@ -20,7 +20,7 @@ from clearing.margin.rows import (
     row_value,
     shortfall_of,
 )
-from clearing.margin.snapshot import AccountHoldings, PublicTotal, SlotKind
+from clearing.margin.statement.snapshot import AccountHoldings, PublicTotal, SlotKind
 from tests.kit.margin.books import NORMAL, holdings, modest_holdings
 from tests.kit.margin.charged import CHARGED, CHARGED_HUGE, JOINT
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
-from clearing.margin.charges import ConcentrationTier, LotCharge, chained, concentration_lines, rate_micros
-from clearing.margin.impact import impact_lines, impact_micros
-from clearing.margin.parameters import check_parameters
+from clearing.margin.risk_arrays.charge_rates import impact_lines, impact_micros
+from clearing.schema.risk.charges import ConcentrationTier, LotCharge, chained, concentration_lines, rate_micros
+from clearing.schema.risk.parameters import check_parameters
 from tests.kit.margin.charged import FULL
 
 sizes = st.lists(st.integers(1, 50_000_000), min_size=1, max_size=6, unique=True).map(lambda each: tuple(sorted(each)))

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.assets import Feed, check_assets
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault
-from clearing.instruments import MICROS_PER_TICK_MAX, Instrument, InstrumentKind, check_instruments
-from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters, Scenario, check_parameters
+from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters, Scenario, check_parameters
+from clearing.schema.terms.assets import Feed, check_assets
+from clearing.schema.terms.instruments import MICROS_PER_TICK_MAX, Instrument, InstrumentKind, check_instruments
 from tests.kit.margin.books import ASSETS, CASH_GROUPS, INSTRUMENTS, PARAMETERS, WETH
 
 FEEDS = (Feed(1, "BTC"), Feed(2, "ETH"))

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from clearing.base.errors import LocalFault
-from clearing.margin.arrays import RiskArrays, build_risk_arrays
-from clearing.margin.book import HoldingsChange, MarginBook
-from clearing.margin.charges import LotCharge
-from clearing.margin.joint import JointCredit, JointScenario
-from clearing.margin.requirement import account_margin
+from clearing.margin.requirement.account_margin import account_margin
+from clearing.margin.requirement.margin_book import HoldingsChange, MarginBook
+from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
+from clearing.schema.risk.charges import LotCharge
+from clearing.schema.risk.parameters import JointCredit, JointScenario
 from tests.kit.margin.books import (
     ASSETS,
     CASH_GROUPS,

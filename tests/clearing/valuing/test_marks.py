@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.units import YEAR_MS
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.pricing.bulk_marks import option_marks
-from clearing.pricing.mark import mark_ticks, option_value
+from clearing.pricing.marks import mark_ticks, option_marks, option_value
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from tests.kit.margin.books import BTC, DAY_MS, NOW_MS
 from tests.kit.margin.surfaces import dated, parameters
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearing.margin.arrays import build_risk_arrays
-from clearing.margin.plain import Priced, build_plain_arrays
-from clearing.margin.rows import build_rows, build_slots
+from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.margin.risk_arrays.reference_arrays import PricedListing, build_reference_arrays
+from clearing.margin.statement.rows import build_rows, build_slots
 from tests.kit.margin.books import ASSETS, CASH_GROUPS, DAY_MS, INDEX, INSTRUMENTS, NOW_MS
 from tests.kit.margin.charged import CHARGED, ONLY
 from tests.kit.margin.surfaces import LISTED, parameters
@@ -19,7 +19,7 @@ prices = st.one_of(st.integers(1, 2_000_000), st.integers(1, 2**40 - 1))
 
 def both(of, marks, index, time_ms, instruments=INSTRUMENTS):
     listed = (instruments, ASSETS, CASH_GROUPS, marks, index, of, time_ms)
-    return build_plain_arrays(Priced(*listed)), build_risk_arrays(*listed)
+    return build_reference_arrays(PricedListing(*listed)), build_risk_arrays(*listed)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -48,5 +48,5 @@ def test_slots_and_rows_of_plain_arrays_are_the_engines(name):
 
 
 def test_rows_of_a_listing_without_options_need_no_numpy():
-    code = "import sys, clearing.margin.rulebook; print('numpy' in sys.modules)"
+    code = "import sys, clearing.margin.statement.rulebook; print('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from clearing.base.units import PPM
-from clearing.margin.grid import OPTION_GRID, OPTION_SHOCK, TAILS
-from clearing.margin.parameters import RiskGroup, Scenario
-from clearing.margin.scenario_rows import scenario_volatility, shocked_index
+from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK, TAILS
+from clearing.margin.risk_arrays.reference_arrays import scenario_volatility, shocked_index
 from clearing.pricing import black76, surface
+from clearing.schema.risk.parameters import RiskGroup, Scenario
 
 FORWARD, STRIKE, DISCOUNT, SHORT_FACTOR = 95_923.63240250274, 100_000.0, 0.9924833379307125, 1.0075735901873772
 TENOR_MS = 1_399_652_000

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.assets import CashGroup
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.arrays import RiskArrays
-from clearing.margin.kernel import group_matrix, value_and_loss
-from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.margin.requirement import AccountMargin, account_margin, batch_margin, margin_of
+from clearing.margin.requirement.account_margin import AccountMargin, account_margin, batch_margin, compose_margin
+from clearing.margin.risk_arrays.arrays import RiskArrays
+from clearing.margin.risk_arrays.exact_products import group_matrix, value_and_loss
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.terms.assets import CashGroup
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from tests.kit.margin.books import HUGE, NORMAL, PARAMETERS, holdings, modest_holdings
 
 
@@ -166,7 +166,7 @@ def test_one_account_never_needs_more_than_its_two_parts(one, other):
 def test_maintenance_is_compared_exactly_and_shown_rounded_up(initial):
     num, den = PARAMETERS.maintenance_numerator, PARAMETERS.maintenance_denominator
     for equity in range(initial * num // den - 1, initial * num // den + 3):
-        margin = margin_of(equity, [initial], PARAMETERS)
+        margin = compose_margin(equity, [initial], PARAMETERS)
         assert margin.maintenance_ok is (equity * den >= initial * num)
         assert margin.maintenance_ok is (equity >= margin.maintenance)
         assert margin.initial_ok is (equity >= initial)
@@ -180,7 +180,7 @@ def test_holdings_that_do_not_fit_the_arrays_are_our_own_mistake():
 
 
 def test_an_empty_account_needs_nothing_and_a_batch_may_be_empty():
-    assert account_margin(NORMAL, (0, 0), (0,), (0,) * 5) == margin_of(0, [0, 0], PARAMETERS)
+    assert account_margin(NORMAL, (0, 0), (0,), (0,) * 5) == compose_margin(0, [0, 0], PARAMETERS)
     batch = batch_margin(NORMAL, *(np.zeros((0, width), np.int64) for width in (2, 1, 5)))
     assert batch.equity.shape == (0,)
     assert batch.losses.shape == (0, 2)

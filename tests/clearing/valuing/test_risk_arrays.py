@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import Bug
-from clearing.margin.arrays import COEFFICIENT_MAX, build_risk_arrays
-from clearing.margin.parameters import SPAN_SIXTEEN, Scenario
-from clearing.margin.scenario_rows import shocked_index
-from clearing.pricing.carry import forward_ticks
-from clearing.pricing.mark import option_value
-from clearing.pricing.surface import VOLATILITY_MIN_PPM
+from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX, shocked_index
+from clearing.pricing.marks import option_value
+from clearing.schema.risk.parameters import SPAN_SIXTEEN, Scenario
+from clearing.schema.risk.volatility_surface import VOLATILITY_MIN_PPM
+from clearing.schema.terms.instruments import forward_ticks
 from tests.kit.margin.books import (
     ASSETS,
     BTC,

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.assets import CashGroup
-from clearing.margin.arrays import build_risk_arrays
-from clearing.margin.grid import OPTION_GRID, OPTION_SHOCK
-from clearing.margin.parameters import RiskGroup, RiskParameters
+from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK
 from clearing.pricing import black76
 from clearing.pricing.greeks import option_greeks
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.terms.assets import CashGroup
 from tests.kit.margin.surfaces import LISTED, NOW_MS, SURFACE
 
 COUNT = 2 * black76.BLOCK + 17

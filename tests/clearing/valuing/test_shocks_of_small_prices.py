@@ -2,8 +2,8 @@
 
 import pytest
 
-from clearing.margin.parameters import SPAN_SIXTEEN, Scenario
-from clearing.margin.scenario_rows import shocked_index
+from clearing.margin.risk_arrays.reference_arrays import shocked_index
+from clearing.schema.risk.parameters import SPAN_SIXTEEN, Scenario
 
 
 @pytest.mark.parametrize("index", [1, 2, 3, 4, 7, 100, 2**40 - 1])

@@ -10,14 +10,19 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import Bug, LocalFault
 from clearing.base.units import MICROS_PER_TICK, PPM
-from clearing.margin.fund import cover_terms, largest_two
-from clearing.margin.parameters import RiskParameters, Scenario, StressScenario, check_parameters
-from clearing.margin.plain import Priced
-from clearing.margin.rows import build_rows, build_slots, row_value
-from clearing.margin.scenario_rows import shocked_index
-from clearing.margin.snapshot import AccountHoldings, SlotKind
-from clearing.margin.stress import NO_STRESS, build_stress, stressed_equity, uncovered_losses
-from clearing.pricing.mark import mark_ticks
+from clearing.margin.risk_arrays.reference_arrays import PricedListing, shocked_index
+from clearing.margin.statement.rows import build_rows, build_slots, row_value
+from clearing.margin.statement.snapshot import AccountHoldings, SlotKind
+from clearing.margin.statement.stress import (
+    NO_STRESS,
+    build_cover_terms,
+    build_stress,
+    largest_two,
+    stressed_equity,
+    uncovered_losses,
+)
+from clearing.pricing.marks import mark_ticks
+from clearing.schema.risk.parameters import RiskParameters, Scenario, StressScenario, check_parameters
 from tests.kit.margin.books import (
     ASSETS,
     BTC,
@@ -41,7 +46,7 @@ check_parameters(STRESSED)
 
 def stress_of(parameters: RiskParameters = STRESSED, marks=None, index=None):
     listed = (INSTRUMENTS, ASSETS, CASH_GROUPS, marks or {}, INDEX if index is None else index)
-    return build_stress(Priced(*listed, parameters, NOW_MS))
+    return build_stress(PricedListing(*listed, parameters, NOW_MS))
 
 
 STRESS = stress_of()
@@ -149,7 +154,7 @@ accounts = st.dictionaries(st.integers(1, 12), modest_holdings, max_size=8)
 def test_the_fund_in_force_and_what_it_falls_short_by_are_as_defined(book, house, owners, fund):
     members = {account: owners.get(account, account) for account in (0, *book)}
     held = [AccountHoldings(k, (*v[0], *v[1], *v[2])) for k, v in sorted({**book, 0: house}.items())]
-    terms = cover_terms(STRESS, (2, 1), held, members, 0, fund)
+    terms = build_cover_terms(STRESS, (2, 1), held, members, 0, fund)
     assert terms.fund == max(0, min([fund, sum(house[0]), *stressed_equity(STRESS, *house)]))
     assert terms.members == tuple((k, members[k]) for k in sorted(book))
     for number, deficit in enumerate(terms.deficits):
@@ -169,4 +174,4 @@ def test_no_threshold_makes_the_two_largest_less(losses):
 
 def test_a_fund_that_nobody_holds_is_a_bug():
     with pytest.raises(Bug, match="fund"):
-        cover_terms(STRESS, (2, 1), [], {}, 0, 1)
+        build_cover_terms(STRESS, (2, 1), [], {}, 0, 1)

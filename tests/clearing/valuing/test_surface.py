@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
 from clearing.base.units import DAY_MS, PPM, YEAR_MS
-from clearing.instruments import InstrumentKind
-from clearing.margin.grid import OPTION_SHOCK
-from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario, check_parameters
+from clearing.margin.risk_arrays.grid import OPTION_SHOCK
 from clearing.pricing import black76, smiles, surface
-from clearing.pricing.mark import mark_ticks, option_value
-from clearing.pricing.surface import VolPillar, VolShock
+from clearing.pricing.marks import mark_ticks, option_value
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario, check_parameters
+from clearing.schema.risk.volatility_surface import VolPillar, VolShock
+from clearing.schema.terms.instruments import InstrumentKind
 from tests.kit.margin.surfaces import NOW_MS, SURFACE, dated, pillars, shocks, sound, surfaces
 
 GROUP = RiskGroup(1, "G", 1, 180_000, 800_000, 500_000, surface=SURFACE)

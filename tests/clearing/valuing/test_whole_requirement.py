@@ -7,11 +7,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.arrays import build_risk_arrays
-from clearing.margin.joint import JointCredit, JointScenario, collapse, tail_sum, tail_threshold
-from clearing.margin.parameters import check_parameters
-from clearing.margin.requirement import AccountMargin, account_margin, add_ons, batch_margin, surely_covered
+from clearing.margin.requirement.account_margin import (
+    AccountMargin,
+    account_margin,
+    add_ons,
+    batch_margin,
+    surely_covered,
+)
+from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.schema.risk.parameters import (
+    JointCredit,
+    JointScenario,
+    check_parameters,
+    collapse,
+    tail_sum,
+    tail_threshold,
+)
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from tests.kit.margin.books import CASH_GROUPS, DAY_MS, INDEX, NORMAL, NOW_MS, holdings, modest_holdings
 from tests.kit.margin.charged import CHARGED, CHARGED_HUGE, FULL, JOINT, ONLY, TIERS, arrays_with
 

@@ -11,10 +11,10 @@ from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
-from consensus.application import Application, AppRoots, BlockContext, MisbehaviourKind
+from consensus.application import Application, AppRoots, ExecutionContext, MisbehaviourKind
 from consensus.blocks.executor import BlockExecutor
 from consensus.messages import Block, Evidence, Proposal
-from consensus.replica import Replica
+from consensus.replica.replica import Replica
 from tests.kit.adversaries.context import Adversary, AdversaryContext
 
 
@@ -26,12 +26,12 @@ class OtherPayload:
         # Applications keep what they executed by value: the copy's executions don't replace the original's.
         self._behind = copy.copy(application)
 
-    def prepare(self, context: BlockContext) -> tuple[bytes, AppRoots]:
+    def prepare(self, context: ExecutionContext) -> tuple[bytes, AppRoots]:
         payload, roots = self._behind.prepare(context)
         other = self._context.vary(payload, self._context.random)
         return (payload, roots) if other == payload else (other, self._behind.process(context, other))
 
-    def process(self, context: BlockContext, payload: bytes) -> AppRoots:
+    def process(self, context: ExecutionContext, payload: bytes) -> AppRoots:
         return self._behind.process(context, payload)
 
     def extend(self, height: int, value: Hash32) -> bytes:

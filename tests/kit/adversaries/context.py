@@ -16,10 +16,9 @@ from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.messages import Extension, Message, SignedExtension, Vote, read_envelope, read_message
 from consensus.outputs import Broadcast, Lane, Output, Send
-from consensus.replica import Replica
-from consensus.sending.own import seal
-from consensus.signing import Signer
-from node.consensus.sign_state import SignedStep, SignGuard
+from consensus.replica.replica import Replica
+from consensus.signing import Signer, seal
+from node.signer.sign_state import SignedStep, SignGuard
 
 
 class NoGuard(SignGuard):

@@ -18,7 +18,7 @@ from consensus.messages import (
     kind_of,
 )
 from consensus.outputs import Lane, Output, Send
-from consensus.sending.own import seal
+from consensus.signing import seal
 from tests.kit.adversaries.blocks import broken_block, proposal_of
 from tests.kit.adversaries.context import Adversary, AdversaryContext, like, read_any
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from consensus.log.wal import Record
 from consensus.outputs import Broadcast, Output, Persist, Send
+from consensus.wal import Record
 from tests.kit.adversaries.context import Adversary, AdversaryContext
 
 DELAY_MS_MAX = 3000

@@ -7,8 +7,8 @@ from clearing.base.validators import ValidatorSet
 from consensus.core.state import Step
 from consensus.messages import Block, CertificateMessage, Message, Proposal, Vote
 from consensus.outputs import Lane, Output, Send
-from consensus.replica import Replica
-from consensus.sending.own import seal
+from consensus.replica.replica import Replica
+from consensus.signing import seal
 from tests.kit.adversaries.blocks import other_block, proposal_of
 from tests.kit.adversaries.context import Adversary, AdversaryContext
 

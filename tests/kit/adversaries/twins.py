@@ -5,10 +5,10 @@ from dataclasses import replace
 from clearing.base.errors import CrossclearError
 from consensus.core.events import StartHeight, TimeoutElapsed
 from consensus.core.state import Step
-from consensus.height import HeightRun
 from consensus.messages import CertificateMessage, Message, Proposal, Vote, read_envelope
 from consensus.outputs import Broadcast, Output, Send, StartTimer
-from consensus.pace.timeouts import PAPER_TIMERS, TimerKind
+from consensus.replica.height import HeightRun
+from consensus.timeouts import PAPER_TIMERS, TimerKind
 from tests.kit.adversaries.blocks import other_executor
 from tests.kit.adversaries.context import Adversary, AdversaryContext, read_any
 

@@ -6,7 +6,7 @@ from clearing.base.certificate import NIL
 from consensus.core.state import Step
 from consensus.messages import Extension, Proposal, Vote
 from consensus.outputs import Lane, Output, Send
-from consensus.sending.own import seal
+from consensus.signing import seal
 from tests.kit.adversaries.blocks import broken_block, other_block, proposal_of
 from tests.kit.adversaries.context import Adversary, AdversaryContext, like
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from bridge.contracts.calldata import withdrawal_argument
+from bridge.contracts.vault import withdrawal_argument
 from clearing.base.hashing import keccak256
-from clearing.withdrawals_tree import DEPTH, empty_node, leaf_hash
+from clearing.state.withdrawals_tree import DEPTH, empty_subtree_root, withdrawal_leaf_hash
 from tests.kit.bridge.vault_chain import UNIT, VaultChain, make_header
 
 PAYEE = bytes([0x42]) * 20
@@ -20,18 +20,18 @@ class Tree:
         self.levels = [list(leaves)]
         for level in range(DEPTH):
             row = self.levels[-1]
-            row = [*row, empty_node(level)] if len(row) % 2 else row
+            row = [*row, empty_subtree_root(level)] if len(row) % 2 else row
             self.levels.append([keccak256(row[i] + row[i + 1]) for i in range(0, len(row), 2)])
 
     @property
     def root(self) -> bytes:
-        return self.levels[-1][0] if self.levels[-1] else empty_node(DEPTH)
+        return self.levels[-1][0] if self.levels[-1] else empty_subtree_root(DEPTH)
 
     def proof(self, index: int) -> tuple[bytes, ...]:
         siblings = []
         for level in range(DEPTH):
             row, at = self.levels[level], (index >> level) ^ 1
-            siblings.append(row[at] if at < len(row) else empty_node(level))
+            siblings.append(row[at] if at < len(row) else empty_subtree_root(level))
         return tuple(siblings)
 
 
@@ -40,7 +40,7 @@ def released(vault: VaultChain, nonce: int, /, **changes: Any) -> tuple[tuple[An
     told = {"token": vault.token_at.address, "to": PAYEE, "amount": UNIT, "not_after_s": NEVER} | changes
     place = {"chain_id": vault.chain.chain_id, "vault": vault.vault_at.address}
     place |= {name: told.pop(name) for name in tuple(told) if name in place}
-    return withdrawal_argument(nonce, **told), leaf_hash(nonce=nonce, **place, **told)
+    return withdrawal_argument(nonce, **told), withdrawal_leaf_hash(nonce=nonce, **place, **told)
 
 
 def certify(vault: VaultChain, leaves: list[bytes], height: int = 1, count: int | None = None) -> Tree:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bridge.deploy import deploy_solvency_verifier
+from bridge.contracts.deploy import deploy_solvency_verifier
 from clearing.base import bls
 from clearing.base.certificate import signer_bitmap
 from proofs.onchain.keys import EpochKeys, certified_digest

@@ -10,15 +10,15 @@ import pytest
 import trio
 
 from bridge.chain import FinalityPolicy, WatchedChain
-from bridge.cursor import FileFactStore
 from bridge.evm.events import DEPOSITED, WITHDRAWN, Deposited, rolled_deposits_hash
-from bridge.quorum import EndpointQuorum
-from bridge.rpc import Call, Endpoint, Result
-from bridge.watcher import Watcher
+from bridge.rpc.endpoint import Endpoint, Result, RpcCall
+from bridge.rpc.quorum import EndpointQuorum
+from bridge.watch.cursor import FileFactStore
+from bridge.watch.watcher import Watcher
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
-from clearing.facts import CustodySeen, DepositSeen, Fact, WithdrawalExecuted
-from node.devnet.anvil import Anvil
+from clearing.schema.facts import CustodySeen, DepositSeen, Fact, WithdrawalExecuted
+from devnet.anvil import Anvil
 from tests.kit.chains import anvil, anvil_binary
 
 __all__ = ["anvil", "anvil_binary"]
@@ -120,13 +120,13 @@ class Liar:
     """An endpoint that passes on what a true one says, altered by `alter(call, result)`, or is lost."""
 
     true: Endpoint
-    alter: Callable[[Call, Result], Result] = lambda call, result: result
+    alter: Callable[[RpcCall, Result], Result] = lambda call, result: result
     lost: bool = False
     silent: bool = False
     name: str = "liar"
     asked: list[str] = field(default_factory=list)
 
-    async def batch(self, calls: Sequence[Call]) -> list[Result]:
+    async def batch(self, calls: Sequence[RpcCall]) -> list[Result]:
         self.asked += [call.method for call in calls]
         if self.lost:
             from bridge.codes import BridgeCode

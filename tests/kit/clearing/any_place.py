@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from clearing.base.errors import Rejected
-from clearing.genesis import Genesis
-from clearing.governance.amendments import Change, TermsAmendment
-from clearing.governance.paths import ID_FIELDS, NoSuchPlace, change_genesis, change_of
+from clearing.genesis.paths import ID_FIELDS, UnknownPathError, change_at, change_genesis
+from clearing.schema.requests.amendments import TermsAmendment, TermsChange
+from clearing.schema.terms.genesis import Genesis
 
 NEVER = ("validators", "name", "version", "time_ms")
 """Frozen as a whole."""
@@ -47,7 +47,7 @@ def places(value: Any, above: str = "") -> Iterator[Place]:
 
 def random_amendment(chance: Random, genesis: Genesis, protected: frozenset[str]) -> TermsAmendment | None:
     """A few changes that make sense one after the other; none of them takes off one of the `protected` elements."""
-    found: list[Change] = []
+    found: list[TermsChange] = []
     for _ in range(chance.choice((1, 1, 1, 2, 3, 5))):
         change = _change(chance, genesis)
         after = change_genesis(genesis, (change,)) if change is not None else None
@@ -58,7 +58,7 @@ def random_amendment(chance: Random, genesis: Genesis, protected: frozenset[str]
     return TermsAmendment(tuple(found)) if found else None
 
 
-def _change(chance: Random, genesis: Genesis) -> Change | None:
+def _change(chance: Random, genesis: Genesis) -> TermsChange | None:
     # Each part of genesis as often as another, however many places it has; listings more often.
     parts: dict[str, list[Place]] = {}
     for place in places(genesis):
@@ -69,10 +69,10 @@ def _change(chance: Random, genesis: Genesis) -> Change | None:
     place = chance.choice(parts[part])
     try:
         if not place.by:
-            return change_of(genesis, place.path, _other(chance, place.value))
+            return change_at(genesis, place.path, _other(chance, place.value))
         named, after = _element(chance, place)
-        return change_of(genesis, f"{place.path}.{named}", after)
-    except (NoSuchPlace, ValueError, OverflowError):
+        return change_at(genesis, f"{place.path}.{named}", after)
+    except (UnknownPathError, ValueError, OverflowError):
         return None
 
 

@@ -1,6 +1,6 @@
 """Orders of the auction that reopens a price."""
 
-from clearing.prices.auction_requests import ReopeningOrder
+from clearing.schema.requests.auctions import ReopeningOrder
 from tests.kit.clearing.world import (
     BTC_PERP,
     World,

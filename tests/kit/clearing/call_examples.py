@@ -6,11 +6,25 @@ A line is a verb with its words; what follows `->` is what the receipts of that 
 import re
 from pathlib import Path
 
-from clearing.blocks import BlockResult
-from clearing.calls.receipts import CallLapsed, CallMet, DeadlineSet, EarlyCalled
-from clearing.codes import ClearingCode
-from clearing.liquidation.receipts import BackstopTook, LiquidationEnded, LiquidationOpened, SliceSold, StepTaken
-from clearing.receipts import Liquidated, MarginCalled, MarginRestored, Refused
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.liquidation import (
+    BackstopTakeover,
+    Liquidated,
+    LiquidationEnded,
+    LiquidationOpened,
+    LiquidationStepTaken,
+    SliceSold,
+)
+from clearing.schema.receipts.margin_calls import (
+    CallDeadlineSet,
+    CallLapsed,
+    CallMet,
+    EarlyCalled,
+    MarginCalled,
+    MarginRestored,
+)
 from tests.kit.clearing.crisis import CrisisWorld
 from tests.kit.clearing.world import ALICE, BOB, CAROL, HOUSE
 
@@ -36,7 +50,7 @@ def told_of(receipt: object) -> str | None:
         case EarlyCalled():
             chance = f"{receipt.probability_ppm / 10_000:.2f} %"
             return f"early call: a breach by {chance} within the horizon, deadline {receipt.deadline_height}"
-        case DeadlineSet():
+        case CallDeadlineSet():
             trigger = money(receipt.trigger)
             return f"equity {money(receipt.equity)} below trigger {trigger}, deadline {receipt.deadline_height}"
         case CallMet():
@@ -45,12 +59,12 @@ def told_of(receipt: object) -> str | None:
             return f"{receipt.kind.name.lower()} call lapsed" + (", urgent" if receipt.urgent else "")
         case LiquidationOpened():
             return f"for sale in blocks {receipt.first_height} to {receipt.last_height}"
-        case SliceSold() | BackstopTook():
+        case SliceSold() | BackstopTakeover():
             taker = receipt.bidder if isinstance(receipt, SliceSold) else receipt.backstop
             (taken,), (paid,) = receipt.positions, receipt.paid
             costs = f"discount {money(paid.discount)}, penalty {money(paid.penalty)}"
             return f"{NAMES[taker]} took {taken.lots} of {taken.of_lots} lots, {costs}"
-        case StepTaken():
+        case LiquidationStepTaken():
             return f"step {receipt.step}: {money(receipt.step_notional)} of {money(receipt.sizing.notional)}"
         case Liquidated():
             (taken,) = receipt.positions

@@ -8,13 +8,13 @@ import msgspec
 from clearing.apply_block import apply_block
 from clearing.base import bls, ed25519
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.blocks import Block, BlockResult, Observed, ProvenOffence
-from clearing.extension import VoteExtension
-from clearing.facts import Fact, ValidatorsRotated
-from clearing.genesis import Genesis, MarketParameters
-from clearing.transactions import Transaction
-from clearing.validators.requests import ValidatorChange, approve, with_approval
-from clearing.validators.sets import seats_of, set_of, sets_of
+from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult, ProvenOffence
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.facts import Fact, ValidatorsRotated
+from clearing.schema.requests.validators import ValidatorChange, sign_approval, with_approval
+from clearing.schema.terms.genesis import Genesis, MarketParameters
+from clearing.validators.validator_sets import kept_set, set_numbers, validator_sets
 from tests.kit.clearing.world import BTC, ETH, START_MS, VAULTS, World, make_genesis, reports
 
 SOURCE = b"\x0c" * 32
@@ -58,7 +58,7 @@ class Chamber(World):
 
     def speakers(self) -> dict[int, int]:
         """Names in the set whose extensions the next block carries, with their indices."""
-        found = sets_of(self.state).last.validators
+        found = validator_sets(self.state).last.validators
         return {self.names[each.envelope_key]: index for index, each in enumerate(found)}
 
     def hear(
@@ -69,11 +69,11 @@ class Chamber(World):
         misbehaviour: Sequence[ProvenOffence] = (),
     ) -> BlockResult:
         """A block with these extensions."""
-        certified, seats = sets_of(self.state).last, self.speakers()
+        certified, seats = validator_sets(self.state).last, self.speakers()
         observed = tuple(
-            Observed(seats[name], certified.validators[seats[name]].power, each) for name, each in said.items()
+            BlockExtension(seats[name], certified.validators[seats[name]].power, each) for name, each in said.items()
         )
-        block = Block(
+        block = BlockInput(
             self.state.now.height + 1,
             self.state.now.time_ms + after_ms,
             observed,
@@ -92,8 +92,8 @@ class Chamber(World):
         self, left: Sequence[int] = (), entered: Sequence[Validator] = (), **changes: object
     ) -> ValidatorChange:
         """A change that states the truth about itself."""
-        number = seats_of(self.state).next
-        before = set_of(self.state, number)
+        number = set_numbers(self.state).next
+        before = kept_set(self.state, number)
         gone = {key_of(name) for name in left}
         kept = {each.envelope_key: each for each in before.validators if each.envelope_key not in gone}
         kept.update((each.envelope_key, each) for each in entered)
@@ -111,11 +111,11 @@ class Chamber(World):
 
     def signed(self, change: ValidatorChange, names: Sequence[int] = ()) -> ValidatorChange:
         """With the approvals of these, by default of all in force."""
-        in_force = set_of(self.state, seats_of(self.state).next)
+        in_force = kept_set(self.state, set_numbers(self.state).next)
         for index, each in enumerate(in_force.validators):
             name = self.names[each.envelope_key]
             if not names or name in names:
-                change = with_approval(change, approve(change, self.network, index, envelope_secret(name)))
+                change = with_approval(change, sign_approval(change, self.network, index, envelope_secret(name)))
         return change
 
     def change(self, left: Sequence[int] = (), entered: Sequence[Validator] = ()) -> BlockResult:
@@ -127,7 +127,7 @@ class Chamber(World):
         held = self.state.changes[0]
         plain = [
             ValidatorsRotated(
-                chain, VAULTS[chain], held.height + 1, set_of(self.state, held.number).hash, 50, b"\x0b" * 32, SOURCE
+                chain, VAULTS[chain], held.height + 1, kept_set(self.state, held.number).hash, 50, b"\x0b" * 32, SOURCE
             )
             for chain in chains
         ]
@@ -140,7 +140,7 @@ class Chamber(World):
             result = self.step()
         return result
 
-    def fork_with(self, block: Block) -> BlockResult:
+    def fork_with(self, block: BlockInput) -> BlockResult:
         """The outcome of a block that is not decided."""
         return apply_block(self.state, block)[1]
 

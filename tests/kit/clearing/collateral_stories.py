@@ -8,18 +8,17 @@ import msgspec
 from clearing.apply_block import apply_block
 from clearing.base.codec import decode, encode
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.blocks import BlockResult
-from clearing.collateral.listing import assets_now
-from clearing.collateral.soft_credit import lent
-from clearing.epoch import can_snapshot
-from clearing.facts import Fact
-from clearing.genesis import MarketParameters
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.ledger import FEE_POT_ACCOUNT, held
+from clearing.collateral.cash_tokens import current_assets
+from clearing.context.block_context import BlockContext
+from clearing.epochs.snapshot import is_snapshot_possible
 from clearing.liquidation.takeover import may_liquidate
-from clearing.run import Run
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.facts import Fact
+from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.export import export_state, import_state
-from clearing.transactions import Transaction
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import FEE_POT_ACCOUNT, inventory_units, soft_credit_of
 from tests.kit.clearing.fuzz import check_provable
 from tests.kit.clearing.vaults import RATE_FEED, STETH_2, USDC_FEED, Vaults, genesis_of_everything, opened
 from tests.kit.clearing.world import (
@@ -126,16 +125,16 @@ class Story:
     def check(self) -> None:
         state = self.world.state
         assert self.world.cash(FEE_POT_ACCOUNT) >= 0
-        loans = {account: lent(state, account, USD) for account in MEMBERS}
+        loans = {account: soft_credit_of(state, account, USD) for account in MEMBERS}
         assert loans[HOUSE] == sum(loans[each] for each in MEMBERS if each != HOUSE)
         cash = sum(self.world.cash(account) for account, _ in state.accounts.ordered())
-        assert cash == sum(held(state, asset) for asset in assets_now(state) if asset.is_cash)
-        run = Run(state, self.world.blocks[-1])
+        assert cash == sum(inventory_units(state, asset) for asset in current_assets(state) if asset.is_cash)
+        run = BlockContext(state, self.world.blocks[-1])
         for account in MEMBERS:
-            own = holdings_of(state, account)
-            if account != HOUSE_ACCOUNT and not margin_of(arrays_of(state), own).maintenance_ok:
+            own = current_holdings(state, account)
+            if account != HOUSE_ACCOUNT and not holdings_margin(current_arrays(state), own).maintenance_ok:
                 assert not may_liquidate(run, own), f"account {account} is left short"
-        if can_snapshot(state):
+        if is_snapshot_possible(state):
             check_provable(state)
 
 

@@ -5,18 +5,16 @@ from typing import Any
 
 import msgspec
 
-from clearing.blocks import BlockResult
-from clearing.calls.terms import CallTerms
-from clearing.crisis import CrisisParameters, crisis_checks
-from clearing.default.terms import DefaultTerms
-from clearing.facts import Fact
-from clearing.genesis import Genesis, MarketParameters
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.liquidation.requests import LiquidationBid
-from clearing.liquidation.terms import LiquidationTerms
-from clearing.margin.requirement import AccountMargin
-from clearing.ranges.parameters import RangeParameters
-from clearing.transactions import Transaction
+from clearing.margin.requirement.account_margin import AccountMargin
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.facts import Fact
+from clearing.schema.requests.auctions import LiquidationBid
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.terms.default import DefaultTerms
+from clearing.schema.terms.genesis import CrisisParameters, Genesis, MarketParameters, crisis_checks
+from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.world import (
     ALICE,
     BOB,
@@ -71,7 +69,7 @@ class CrisisWorld(World):
 
     def margin(self, account: int) -> AccountMargin:
         """The account's margin now."""
-        return margin_of(arrays_of(self.state), holdings_of(self.state, account))
+        return holdings_margin(current_arrays(self.state), current_holdings(self.state, account))
 
     def bid(self, account: int, liquidated: int = ALICE, slice_ppb: int = 10**9, **changes: Any) -> LiquidationBid:
         """A signed bid for a slice, by default for all that may be taken, at any discount."""

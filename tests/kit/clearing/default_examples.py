@@ -7,10 +7,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from clearing.default.receipts import DefaultEnded, Deleveraged, LossShared, TornUp
-from clearing.default.terms import DefaultTerms
-from clearing.default.waterfall import Layer
-from clearing.receipts import Refused
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.receipts.default import DefaultEnded, Deleveraged, LossAllocated, PositionsTornUp, WaterfallLayer
+from clearing.schema.terms.default import DefaultTerms
 from tests.kit.clearing.defaults import DAVE, DefaultWorld
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, WETH_1
@@ -84,15 +83,15 @@ class Teller:
         found: list[tuple[str, str, int]] = []
         for result in self.world.results:
             for each in result.receipts:
-                if isinstance(each, LossShared):
+                if isinstance(each, LossAllocated):
                     for step in each.steps:
-                        names = accounts if step.layer in (Layer.GAINS, Layer.TEAR_UP) else members
+                        names = accounts if step.layer in (WaterfallLayer.GAINS, WaterfallLayer.TEAR_UP) else members
                         found += [
                             (step.layer.name, names[share.payer], share.amount) for share in step.shares if share.amount
                         ]
                 elif isinstance(each, Deleveraged):
                     found += [("DELEVERAGED", accounts[account], abs(lots)) for account, *_, lots, _ in each.by]
-                elif isinstance(each, TornUp):
+                elif isinstance(each, PositionsTornUp):
                     found += [("TORN_UP", accounts[account], abs(lots)) for account, lots, _ in each.positions]
                 elif isinstance(each, DefaultEnded) and each.house:
                     found.append(("HOUSE", "house", each.house))

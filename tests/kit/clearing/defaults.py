@@ -4,24 +4,30 @@ from typing import Any
 
 import msgspec
 
-from clearing.accounts.kinds import AccountKind
-from clearing.accounts.requests import AccountOpening
 from clearing.base.secp256k1 import address
-from clearing.blocks import BlockResult
-from clearing.crisis import CrisisParameters, crisis_checks
-from clearing.default.records import DefaultHeld, MemberStatus
-from clearing.default.requests import ClientRescue, DefaultBid, MemberExit, MemberReadmission
-from clearing.default.status import member_status
-from clearing.default.terms import DefaultTerms
-from clearing.fund.terms import FundTerms
-from clearing.fund.use import contribution, required
-from clearing.genesis import AccountTerms, Genesis, MarketParameters
-from clearing.liquidation.terms import LiquidationTerms
-from clearing.margin.parameters import RiskParameters
-from clearing.trades.receipts import AccountOpened
-from clearing.transactions import Withdrawal
+from clearing.context.member_status import member_status
+from clearing.default_fund.contributions import contribution_micros, required_contribution
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.receipts.accounts import AccountOpened
+from clearing.schema.records.default import DefaultRecord, MemberStatus
+from clearing.schema.requests.accounts import AccountOpening
+from clearing.schema.requests.auctions import DefaultBid
+from clearing.schema.requests.default import ClientRescue, MemberExit, MemberReadmission
+from clearing.schema.requests.withdrawals import Withdrawal
+from clearing.schema.risk.parameters import RiskParameters
+from clearing.schema.terms.default import DefaultTerms, FundTerms
+from clearing.schema.terms.genesis import (
+    AccountKind,
+    AccountTerms,
+    CrisisParameters,
+    Genesis,
+    MarketParameters,
+    crisis_checks,
+)
+from clearing.schema.terms.margin_calls import LiquidationTerms
 from tests.kit.clearing.fund import CRASH, GROUPS, RALLY, FundWorld
 from tests.kit.clearing.fund import TERMS as FUND
+from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
@@ -34,7 +40,6 @@ from tests.kit.clearing.world import (
     START_MS,
     USDC_1,
     make_genesis,
-    secret,
 )
 
 DAVE = 5
@@ -130,7 +135,7 @@ class DefaultWorld(FundWorld):
         """Size the fund, and let everybody pay what it is called for."""
         self.pass_epoch()
         calls = [
-            (account, required(self.state, member) - contribution(self.state, member))
+            (account, required_contribution(self.state, member) - contribution_micros(self.state, member))
             for account, member in ((ALICE, 1), (BOB, 2), (CAROL, 3), (DAVE, 4))
         ]
         result = self.block(*(self.pay(account, micros) for account, micros in calls if micros > 0))
@@ -139,7 +144,7 @@ class DefaultWorld(FundWorld):
     def status(self, member: int) -> MemberStatus:
         return member_status(self.state, member)
 
-    def default(self, number: int = 1) -> DefaultHeld:
+    def default(self, number: int = 1) -> DefaultRecord:
         return self.state.defaults[number]
 
     def fall(self, ticks: int, declared: int = 1) -> BlockResult:

@@ -5,14 +5,19 @@ from typing import Any
 
 import msgspec
 
-from clearing.accounts.kinds import AccountKind
-from clearing.accounts.requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
 from clearing.base.secp256k1 import address
 from clearing.base.units import DAY_MS
-from clearing.blocks import BlockResult
-from clearing.genesis import Genesis
-from clearing.trades.requests import (
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.requests.accounts import (
+    AccountClosing,
+    AccountOpening,
+    AccountPorting,
+    CashTransfer,
+    TokenTransfer,
+)
+from clearing.schema.requests.trades import (
     StatementLine,
+    Trade,
     TradeCancellation,
     TradeCorrection,
     TradeGiveUp,
@@ -21,22 +26,9 @@ from clearing.trades.requests import (
     VenueStatement,
     VenueSwitch,
 )
-from clearing.trades.venues import VenueTerms
-from clearing.transactions import CashTransfer, Trade
-from tests.kit.clearing.signer import signed
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    HOUSE,
-    START_MS,
-    USDC_1,
-    World,
-    make_genesis,
-    secret,
-)
+from clearing.schema.terms.genesis import AccountKind, Genesis, VenueTerms
+from tests.kit.clearing.signer import secret, signed
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, START_MS, USDC_1, World, make_genesis
 
 VENUE, OTHER_VENUE, NO_VENUE = 7, 8, 0
 VENUE_SECRETS = {VENUE: b"\x07" * 32, OTHER_VENUE: b"\x08" * 32}

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from clearing.collateral.terms import DepegTerms
-from clearing.gates.terms import AssetGate, GateTerms
-from clearing.genesis import MarketParameters
+from clearing.schema.terms.collateral import DepegTerms
+from clearing.schema.terms.genesis import MarketParameters
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
 from tests.kit.clearing.chamber import validator
 from tests.kit.clearing.parliament import Parliament, governed_genesis
 from tests.kit.clearing.world import BOB, DOLLAR, VAULTS
@@ -15,12 +15,12 @@ VALID_MS = 20_000
 USDC_TWO = 2
 
 
-def stuck(heartbeat_ms_max: int = 0, *gates: AssetGate) -> Parliament:
+def stuck(heartbeat_ms_max: int = 0, *gates: AssetWithdrawalLimits) -> Parliament:
     """A change of validators that chain 2 never follows; 3,000 dollars of Bob's are there, and withdrawals run."""
     market = MarketParameters(withdrawal_valid_ms=VALID_MS, epoch_blocks=5)
     genesis = governed_genesis(market=market)
     usdc = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms(feed=2, feed_tokens=200))
-    crisis = msgspec.structs.replace(genesis.crisis, gates=GateTerms(gates, give_back_expired=True))
+    crisis = msgspec.structs.replace(genesis.crisis, gates=WithdrawalControlTerms(gates, give_back_expired=True))
     chains = tuple(
         msgspec.structs.replace(each, heartbeat_ms_max=heartbeat_ms_max if each.chain_id == 2 else 0)
         for each in genesis.chains

@@ -1,6 +1,6 @@
 """Books closed out to cash, and the tree of exits over them."""
 
-from clearing.blocks import BlockResult
+from clearing.schema.blocks.block import BlockResult
 from tests.kit.clearing.world import (
     World,
 )

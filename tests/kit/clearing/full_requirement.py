@@ -2,10 +2,10 @@
 
 import msgspec
 
-from clearing.genesis import Genesis
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.charges import ConcentrationTier, LotCharge
-from clearing.margin.joint import JointCredit, collapse
+from clearing.schema.risk.charges import ConcentrationTier, LotCharge
+from clearing.schema.risk.parameters import JointCredit, collapse
+from clearing.schema.terms.genesis import Genesis
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from tests.kit.clearing.world import (
     BTC_PERP,
     ETH_PERP,

@@ -5,15 +5,13 @@ from typing import Any
 
 import msgspec
 
-from clearing.blocks import BlockResult
-from clearing.crisis import CrisisParameters
-from clearing.default.terms import DefaultTerms
-from clearing.fund.requests import FundContribution
-from clearing.fund.terms import FundTerms
-from clearing.genesis import Genesis, MarketParameters
-from clearing.ledger import FUND_ACCOUNT
-from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario, StressScenario
-from clearing.transactions import Transaction
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.requests.default import FundContribution
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario, StressScenario
+from clearing.schema.terms.default import DefaultTerms, FundTerms
+from clearing.schema.terms.genesis import CrisisParameters, Genesis, MarketParameters
+from clearing.state.ledger import FUND_ACCOUNT
 from tests.kit.clearing.world import (
     ALICE,
     BOB,

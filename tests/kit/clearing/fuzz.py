@@ -9,23 +9,27 @@ from clearing.apply_block import apply_block
 from clearing.base.codec import decode, encode, u256
 from clearing.base.errors import RemoteFault
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.blocks import Block, BlockResult
-from clearing.custody import custody_terms
-from clearing.epoch import can_snapshot, take_snapshot
-from clearing.extension import PriceReport, VoteExtension
-from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact, WithdrawalExecuted
-from clearing.genesis import MarketParameters
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.ledger import held
+from clearing.context.block_context import BlockContext
+from clearing.deposits.custody import custody_terms
+from clearing.epochs.snapshot import is_snapshot_possible, take_snapshot
 from clearing.liquidation.takeover import may_liquidate
-from clearing.margin.rows import group_maxima, row_value
-from clearing.margin.rulebook import read_rulebook
-from clearing.margin.snapshot import RiskSnapshot
-from clearing.receipts import CashTransferred, Refused, TradeNovated, WithdrawalReleased
-from clearing.run import Run
+from clearing.margin.statement.rows import group_maxima, row_value
+from clearing.margin.statement.rulebook import read_rulebook
+from clearing.margin.statement.snapshot import RiskSnapshot
+from clearing.schema.blocks.block import BlockInput, BlockResult
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
+from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact, WithdrawalExecuted
+from clearing.schema.receipts.accounts import CashTransferred
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.receipts.withdrawals import WithdrawalReleased
+from clearing.schema.requests.trades import Trade
+from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.export import export_state, import_state
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import inventory_units
 from clearing.state.state import State
-from clearing.transactions import Trade, Transaction
 from tests.kit.clearing.full_requirement import genesis as whole_requirement
 from tests.kit.clearing.world import (
     ALICE,
@@ -143,7 +147,7 @@ class Fuzz:
         lies = tuple(PriceReport(feed, self.some(1, 10**6), self.some(0, 10), 0, when) for feed in (BTC, ETH, 77))
         return VoteExtension(lies, tuple(self.fact() for _ in range(3)))
 
-    def block(self) -> Block:
+    def block(self) -> BlockInput:
         chance = self.chance
         if chance.random() < 0.9:
             self.btc = min(max(self.btc * chance.randint(850_000, 1_160_000) // 1_000_000, 1), 2**40 - 1)
@@ -191,19 +195,19 @@ class Fuzz:
         released = [receipt.nonce for receipt in result.receipts if isinstance(receipt, WithdrawalReleased)]
         assert released == list(range(result.withdrawals_count - len(released), result.withdrawals_count))
 
-    def check_value(self, block: Block) -> None:
+    def check_value(self, block: BlockInput) -> None:
         """Nothing owed by nobody, nobody left short who could be liquidated, the snapshot provable."""
         state = self.world.state
-        run = Run(state, block)
+        run = BlockContext(state, block)
         for account in MEMBERS:
-            own = holdings_of(state, account)
+            own = current_holdings(state, account)
             assert all(0 <= units < 2**56 for units in own.tokens)
-            if account == HOUSE_ACCOUNT or margin_of(arrays_of(state), own).maintenance_ok:
+            if account == HOUSE_ACCOUNT or holdings_margin(current_arrays(state), own).maintenance_ok:
                 continue
             assert not may_liquidate(run, own), f"account {account} is left short"
         for asset in state.terms.assets.values():
-            assert 0 <= held(state, asset) <= asset.cap_units
-        if can_snapshot(state):
+            assert 0 <= inventory_units(state, asset) <= asset.cap_units
+        if is_snapshot_possible(state):
             check_provable(state)
 
     def check_restart(self) -> None:
@@ -223,7 +227,7 @@ def check_provable(state: State) -> None:
     """Every slot and row of the snapshot lies in its range, and is what anybody reads out of its rulebook."""
     assert custody_terms(state) is not None
     snapshot = take_snapshot(state)
-    arrays = arrays_of(state)
+    arrays = current_arrays(state)
     cash, tokens = len(arrays.cash_groups), len(arrays.cash_groups) + len(arrays.assets)
     assert decode(encode(snapshot), RiskSnapshot, 1 << 24) == snapshot
     statement = snapshot.statement

@@ -6,17 +6,17 @@ from typing import Any
 import msgspec
 
 from clearing.base.codec import u256
-from clearing.custody import custody_terms
-from clearing.facts import CustodySeen, WithdrawalNotExecuted
-from clearing.gates.requests import WithdrawalCancellation
-from clearing.gates.terms import AssetGate, GateTerms
-from clearing.genesis import Genesis, MarketParameters
+from clearing.deposits.custody import custody_terms
+from clearing.schema.facts import CustodySeen, WithdrawalNotExecuted
+from clearing.schema.requests.withdrawals import WithdrawalCancellation
+from clearing.schema.terms.genesis import Genesis, MarketParameters
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
 from tests.kit.clearing.world import DOLLAR, USDC_1, World, funded, make_genesis
 
 WINDOW = 5
 VALID_MS = 60_000
 MARKET = MarketParameters(move_cap_ppm=300_000, epoch_blocks=WINDOW, withdrawal_valid_ms=VALID_MS)
-GATE = AssetGate(
+GATE = AssetWithdrawalLimits(
     USDC_1,
     owner_units_max=50_000 * DOLLAR,
     window_units_max=80_000 * DOLLAR,
@@ -25,14 +25,14 @@ GATE = AssetGate(
 )
 
 
-def gated_genesis(*assets: AssetGate, base: Genesis | None = None, **terms: Any) -> Genesis:
+def gated_genesis(*assets: AssetWithdrawalLimits, base: Genesis | None = None, **terms: Any) -> Genesis:
     """Gates on these assets and these terms, on top of `base`."""
-    gates = GateTerms(assets, **terms)
+    gates = WithdrawalControlTerms(assets, **terms)
     genesis = base or make_genesis(MARKET)
     return msgspec.structs.replace(genesis, crisis=msgspec.structs.replace(genesis.crisis, gates=gates))
 
 
-def gated(*assets: AssetGate, check: bool = True, **terms: Any) -> World:
+def gated(*assets: AssetWithdrawalLimits, check: bool = True, **terms: Any) -> World:
     """Everybody with 100,000 dollars behind these gates."""
     return funded(check, gated_genesis(*assets, **terms))
 

@@ -2,10 +2,8 @@
 
 import msgspec
 
-from clearing.collateral.terms import DepegTerms
-from clearing.governance.amendments import (
-    VaultDetachment,
-)
+from clearing.schema.requests.amendments import VaultDetachment
+from clearing.schema.terms.collateral import DepegTerms
 from tests.kit.clearing.chamber import validator
 from tests.kit.clearing.parliament import Parliament, governed_genesis
 from tests.kit.clearing.world import BOB, DOLLAR, VAULTS

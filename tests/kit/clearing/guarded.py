@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from clearing.base.codec import u256
-from clearing.collateral.terms import DepegTerms
-from clearing.facts import CustodySeen
+from clearing.schema.facts import CustodySeen
+from clearing.schema.terms.collateral import DepegTerms
 from tests.kit.clearing.vaults import DEPEG, USDC_FEED, Vaults, genesis_with, opened
 
 ONLY_FIRST = msgspec.structs.replace(DEPEG, halt_ms=20_000)

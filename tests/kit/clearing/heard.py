@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from clearing.extension import VoteExtension
-from clearing.facts import Fact
-from clearing.validators.sets import heard, sets_of
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.facts import Fact
+from clearing.validators.validator_sets import attesting_set, validator_sets
 from tests.kit.clearing.chamber import Chamber
 
 SEVEN = dict.fromkeys(range(1, 8), 10)
@@ -17,5 +17,5 @@ def say(chamber: Chamber, facts: Mapping[int, tuple[Fact, ...]], *transactions: 
 
 def until_heard(chamber: Chamber) -> None:
     """Silent blocks until the changed set is the one that speaks."""
-    while heard(chamber.state) != sets_of(chamber.state).next:
+    while attesting_set(chamber.state) != validator_sets(chamber.state).next:
         chamber.hear({})

@@ -1,9 +1,9 @@
 """Runs a story on replicas beside each other, which must agree on every root."""
 
 from clearing.apply_block import apply_block
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.margins import margin_book
+from clearing.state.account_margins import margin_book
 from clearing.state.export import export_state, import_state
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.parliament import Parliament
 from tests.kit.clearing.world import (
     SALT,
@@ -16,7 +16,9 @@ def agreed_everywhere(house: Parliament) -> None:
     assert copy.module_roots() == house.state.module_roots()
     assert copy.terms.genesis == house.state.terms.genesis
     for account in (0, 1, 2, 3):
-        mine, read = (margin_of(arrays_of(each), holdings_of(each, account)) for each in (house.state, copy))
+        mine, read = (
+            holdings_margin(current_arrays(each), current_holdings(each, account)) for each in (house.state, copy)
+        )
         assert mine == read
         if account:
             assert margin_book(house.state).margin(account) == mine

@@ -2,10 +2,9 @@
 
 import msgspec
 
-from clearing.margin.charges import ConcentrationTier, LotCharge
-from clearing.margin.joint import JointCredit, JointScenario
-from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.receipts import TradeNovated
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.risk.charges import ConcentrationTier, LotCharge
+from clearing.schema.risk.parameters import JointCredit, JointScenario, RiskGroup, RiskParameters
 from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,

@@ -6,18 +6,24 @@ import msgspec
 
 from clearing.base import ed25519
 from clearing.base.secp256k1 import sign_digest
-from clearing.blocks import BlockResult
-from clearing.crisis import CrisisParameters
-from clearing.genesis import Genesis, MarketParameters
-from clearing.governance.amendments import Amendment, Change, TermsAmendment
-from clearing.governance.paths import change_of
-from clearing.governance.requests import HOUSE_PROPOSER, EmergencyHalt, GovernanceProposal, GovernanceVote, sign_vote
-from clearing.governance.terms import GovernanceTerms
-from clearing.receipts import Receipt
-from clearing.transactions import Transaction
-from clearing.validators.sets import seats_of, set_of
+from clearing.genesis.paths import change_at
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.receipt import Receipt
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.requests.amendments import Amendment, TermsAmendment, TermsChange
+from clearing.schema.requests.governance import (
+    HOUSE_PROPOSER,
+    EmergencyHalt,
+    GovernanceProposal,
+    GovernanceVote,
+    sign_vote,
+)
+from clearing.schema.terms.genesis import CrisisParameters, Genesis, MarketParameters
+from clearing.schema.terms.governance import GovernanceTerms
+from clearing.validators.validator_sets import kept_set, set_numbers
 from tests.kit.clearing.chamber import Chamber, chamber_genesis, envelope_secret
-from tests.kit.clearing.world import DOLLAR, USDC_1, of_kind, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import DOLLAR, USDC_1, of_kind
 
 VOTE_MS, TIMELOCK_MS = 60_000, 5_000
 GOVERNED = GovernanceTerms(
@@ -50,7 +56,7 @@ class Parliament(Chamber):
     def changes(self, *places: tuple[str, object]) -> TermsAmendment:
         """An amendment of these places of the terms in force; None takes off."""
         now = self.state.terms.genesis
-        return TermsAmendment(tuple(change_of(now, path, after) for path, after in places))
+        return TermsAmendment(tuple(change_at(now, path, after) for path, after in places))
 
     def proposal(self, amendment: Amendment, by: int | None = None, **changes: object) -> GovernanceProposal:
         """`by`: name of a validator, None: the house. Every one is another, by its reason."""
@@ -64,7 +70,7 @@ class Parliament(Chamber):
 
     def seat(self, name: int) -> int:
         """Index of a validator in the set in force."""
-        in_force = set_of(self.state, seats_of(self.state).next)
+        in_force = kept_set(self.state, set_numbers(self.state).next)
         return next(at for at, each in enumerate(in_force.validators) if self.names[each.envelope_key] == name)
 
     def vote(
@@ -105,4 +111,4 @@ class Parliament(Chamber):
         return found
 
 
-__all__ = ["Change", "Parliament", "governed_genesis"]
+__all__ = ["Parliament", "TermsChange", "governed_genesis"]

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from clearing.genesis import Genesis, MarketParameters
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.prices.terms import FundingTerms, PriceTerms
+from clearing.schema.terms.genesis import Genesis, MarketParameters
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.schema.terms.prices import FundingTerms, PriceTerms
 from tests.kit.clearing.world import (
     BTC_FUT,
     BTC_PERP,

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from clearing.blocks import BlockResult
-from clearing.genesis import Genesis
-from clearing.ranges.parameters import RangeParameters
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.terms.genesis import Genesis
 from tests.kit.clearing.world import (
     World,
     funded,

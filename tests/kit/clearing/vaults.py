@@ -5,10 +5,14 @@ from typing import Any
 
 import msgspec
 
-from clearing.assets import Asset, CashGroup, Feed, check_assets
-from clearing.blocks import BlockResult
-from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
-from clearing.collateral.terms import (
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.facts import ChainHeartbeat, DepositSighted, Fact
+from clearing.schema.requests.accounts import ClaimSwap
+from clearing.schema.requests.auctions import CollateralBid
+from clearing.schema.requests.withdrawals import LimitedWithdrawal
+from clearing.schema.terms.assets import Asset, CashGroup, Feed, check_assets
+from clearing.schema.terms.collateral import (
     CashCallTerms,
     DepegTerms,
     HaircutTerms,
@@ -17,10 +21,8 @@ from clearing.collateral.terms import (
     SoftCreditTerms,
     YieldTerms,
 )
-from clearing.facts import ChainHeartbeat, DepositSighted, Fact
-from clearing.genesis import Genesis, MarketParameters
-from clearing.ledger import balance, token_currency
-from clearing.transactions import Transaction
+from clearing.schema.terms.genesis import Genesis, MarketParameters
+from clearing.state.ledger import balance, token_currency
 from tests.kit.clearing.world import (
     ALICE,
     BOB,

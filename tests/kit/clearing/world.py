@@ -3,24 +3,34 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from clearing.accounts.kinds import AccountKind
 from clearing.apply_block import apply_block
-from clearing.assets import Asset, CashGroup, Feed
 from clearing.base.codec import u256
 from clearing.base.secp256k1 import address
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.blocks import Block, BlockResult, Observed
-from clearing.extension import PriceReport, VoteExtension
-from clearing.facts import CustodySeen, DepositSeen, Fact, WithdrawalExecuted
-from clearing.genesis import AccountTerms, ChainTerms, Genesis, MarketParameters, MemberTerms, network_id
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.invariants import check_state
-from clearing.ledger import balance, cash_currency, token_currency
-from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.opening import open_state
-from clearing.receipts import Refused
-from clearing.state import State
-from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
+from clearing.invariants import check_whole_state
+from clearing.opening import initial_state
+from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
+from clearing.schema.facts import CustodySeen, DepositSeen, Fact, WithdrawalExecuted
+from clearing.schema.requests.accounts import CashTransfer
+from clearing.schema.requests.trades import Trade
+from clearing.schema.requests.withdrawals import Withdrawal
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.terms.assets import Asset, CashGroup, Feed
+from clearing.schema.terms.genesis import (
+    AccountKind,
+    AccountTerms,
+    ChainTerms,
+    Genesis,
+    MarketParameters,
+    MemberTerms,
+    network_id,
+)
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.state.ledger import balance, cash_currency, token_currency
+from clearing.state.state import State
 from tests.kit.clearing.signer import blank, secret, signed
 
 SALT = bytes(range(32))
@@ -92,8 +102,8 @@ class World:
     def __init__(self, genesis: Genesis | None = None, check: bool = True) -> None:
         self.genesis = genesis or make_genesis()
         self.network = network_id(self.genesis)
-        self.state = open_state(self.genesis, SALT)
-        self.blocks: list[Block] = []
+        self.state = initial_state(self.genesis, SALT)
+        self.blocks: list[BlockInput] = []
         self.results: list[BlockResult] = []
         self.time_ms = START_MS
         self.trade_ids = 0
@@ -126,19 +136,19 @@ class World:
         transactions: Iterable[Transaction] = (),
         extensions: Sequence[VoteExtension | None] = (),
         after_ms: int = 1_000,
-    ) -> Block:
-        observed = tuple(Observed(i, POWERS[i], each) for i, each in enumerate(extensions))
+    ) -> BlockInput:
+        observed = tuple(BlockExtension(i, POWERS[i], each) for i, each in enumerate(extensions))
         height = self.state.now.height + 1
-        return Block(height, self.state.now.time_ms + after_ms, observed, sum(POWERS), tuple(transactions))
+        return BlockInput(height, self.state.now.time_ms + after_ms, observed, sum(POWERS), tuple(transactions))
 
-    def apply(self, block: Block) -> BlockResult:
+    def apply(self, block: BlockInput) -> BlockResult:
         fork, result = apply_block(self.state, block)
         self.state = fork.absorb()
         self.time_ms = block.time_ms
         self.blocks.append(block)
         self.results.append(result)
         if self.check:
-            check_state(self.state)
+            check_whole_state(self.state)
         return result
 
     def block(

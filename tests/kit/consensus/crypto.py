@@ -14,7 +14,7 @@ from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.hashing import sha256, tagged_hash
 from clearing.base.validators import Validator, ValidatorSet
 from consensus.messages import Extension, MessageKind, envelope_digest, extension_digest, proposal_digest
-from node.consensus.sign_state import SignedStep, SignGuard
+from node.signer.sign_state import SignedStep, SignGuard
 
 MODULUS = 2**768
 

@@ -9,19 +9,19 @@ import trio.testing
 from clearing.base.certificate import verify_finality
 from consensus.blocks.store import MemoryBlockStore, load_committed
 from consensus.outputs import Decided
-from consensus.replica import ReplicaConfig
-from node.consensus.engine import Engine, Genesis, Hooks
-from node.consensus.sign_state import SignStateFile
-from node.consensus.signer import LocalSigner
-from node.consensus.wal import WalFile
+from consensus.replica.replica import ReplicaConfig
+from node.agreement.engine import ConsensusGenesis, Engine, Hooks
 from node.p2p.memory import Hub
+from node.signer.local import LocalSigner
+from node.signer.sign_state import SignStateFile
+from node.store.wal import WalFile
 from tests.kit.consensus.crypto import secrets_of, validator_set
 from tests.kit.consensus.toy import ToyApplication
 
 NETWORK = bytes(range(32))
 
 
-CHAIN = Genesis(network=NETWORK, time_ms=1_700_000_000_000)
+CHAIN = ConsensusGenesis(network=NETWORK, time_ms=1_700_000_000_000)
 
 
 VALIDATORS = validator_set(4)

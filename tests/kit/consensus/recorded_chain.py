@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from clearing.base.certificate import Certificate, VoteKind, signer_bitmap
 from clearing.base.validators import ValidatorSet
 from consensus.application import Application
-from consensus.blocks.chain import Chain, Position, chain_at
 from consensus.blocks.executor import BlockExecutor
 from consensus.blocks.store import MemoryBlockStore, keep_sets, save_committed
+from consensus.chain import ApplicationPosition, ChainState, chain_at
 from consensus.messages import CommittedBlock, Evidence, Extension, SignedExtension
 from consensus.signing import CertificateCache, Signer, Verifier
 
@@ -21,13 +21,13 @@ class RecordedChain:
         self,
         network: bytes,
         genesis_ms: int,
-        position: Position,
+        position: ApplicationPosition,
         application: Application,
         verifier: Verifier,
         signers_of: SignersOf,
     ) -> None:
         self.store = MemoryBlockStore()
-        self.chain: Chain = chain_at(network, genesis_ms, position, None)
+        self.chain: ChainState = chain_at(network, genesis_ms, position, None)
         self._executor = BlockExecutor(application, verifier, CertificateCache(verifier, network))
         self._verifier, self._signers_of = verifier, signers_of
 

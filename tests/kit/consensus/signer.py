@@ -3,13 +3,13 @@
 from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.validators import Validator
 from consensus.messages import Extension, MessageKind, proposal_digest
-from node.consensus.sign_state import SignedStep, SignGuard
-from node.consensus.signer import GuardedSigner
+from node.signer.local import GuardedSigner
+from node.signer.sign_state import SignedStep, SignGuard
 from tests.kit.consensus.crypto import FakeSigner
 
 
 class SimSigner(GuardedSigner):
-    """`node.consensus.signer.LocalSigner` with hashes in place of curves."""
+    """`node.signer.local.LocalSigner` with hashes in place of curves."""
 
     def __init__(self, network: bytes, validator: Validator, guard: SignGuard) -> None:
         super().__init__(guard)

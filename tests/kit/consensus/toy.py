@@ -8,8 +8,8 @@ from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.base.validators import ValidatorSet
-from consensus.application import EVIDENCE_HEIGHTS, AppRoots, BlockContext, Misbehaviour, MisbehaviourKind
-from consensus.blocks.chain import Position
+from consensus.application import EVIDENCE_HEIGHTS, AppRoots, ExecutionContext, Misbehaviour, MisbehaviourKind
+from consensus.chain import ApplicationPosition
 
 MAGIC = b"toy:"
 
@@ -51,9 +51,9 @@ class ToyApplication:
         self._executed.clear()
 
     @property
-    def position(self) -> Position:
+    def position(self) -> ApplicationPosition:
         sets = [self.set_of(height) for height in range(self.height, self.height + 3)]
-        return Position(self.height, *sets)
+        return ApplicationPosition(self.height, *sets)
 
     def set_of(self, height: int) -> ValidatorSet:
         """Who certifies a height."""
@@ -61,12 +61,12 @@ class ToyApplication:
             return self._change[1]
         return self._validators
 
-    def prepare(self, context: BlockContext) -> tuple[bytes, AppRoots]:
+    def prepare(self, context: ExecutionContext) -> tuple[bytes, AppRoots]:
         self._built += 1
         payload = MAGIC + b"|".join(self.pending) + f"|{self._name}.{self._built}".encode()
         return payload, self.process(context, payload)
 
-    def process(self, context: BlockContext, payload: bytes) -> AppRoots:
+    def process(self, context: ExecutionContext, payload: bytes) -> AppRoots:
         if not payload.startswith(MAGIC):
             raise RemoteFault(BaseCode.MALFORMED, "toy payload", bytes=payload)
         if context.height != self.height + 1:

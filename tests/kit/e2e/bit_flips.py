@@ -11,8 +11,8 @@ from copy import copy
 import msgpack
 
 from clearing.base.errors import CrossclearError, RemoteFault
-from proofs.package import EpochPackage, read_package
-from proofs.verify import PackageChecks, verify_package
+from proofs.epoch.package import EpochPackage, read_package
+from proofs.verify.verifier import PackageChecks, verify_package
 
 CHECKS = (
     "encoding",

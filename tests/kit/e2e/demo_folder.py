@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from clearing.base.codec import decode
-from clearing.genesis import Genesis, genesis_from_json
+from clearing.genesis.json import genesis_from_json
+from clearing.schema.terms.genesis import Genesis
 from consensus.messages import Block
-from node.application import Decided
-from node.keys.files import read_password
-from node.keys.ring import KIND_OF, PASSWORD_FILE, Purpose, read_key
-from node.replay import Replayed, replay, state_salt
+from member.keys.key_folder import KIND_OF, PASSWORD_FILE, Purpose, read_key
+from member.keys.secret_files import read_password
+from node.agreement.application import DecidedHeight, state_salt
+from node.offline.replay import Replayed, replay
 from node.store.block_log import read_block_log
 from tests.kit.e2e.leftovers import ROOT
 
@@ -84,7 +85,7 @@ class DemoFolder:
             found |= {int(url.rpartition(":")[2]) for chain in settings["chains"] for url in chain["endpoints"]}
         return found
 
-    def replayed(self, log: Path, listener: Callable[[Decided], None]) -> Replayed:
+    def replayed(self, log: Path, listener: Callable[[DecidedHeight], None]) -> Replayed:
         """Execute a block log again, in this process."""
         return replay(self.genesis, state_salt(self.network_seed), read_block_log(log), listener)
 
@@ -97,7 +98,7 @@ def blocks_of(log: Path) -> list[Block]:
 def command_line(*arguments: str, environment: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
     """`crossclear` in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "node.cli", *arguments],
+        [sys.executable, "-m", "cli", *arguments],
         cwd=ROOT,
         env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,

@@ -13,17 +13,17 @@ import trio
 
 from clearing.base import secp256k1
 from clearing.base.errors import LocalFault
-from clearing.receipts import DepositCredited, Receipt, Refused, TradeNovated
-from clearing.transactions import Trade
-from node.application import Decided
-from node.client import NodeClient
-from node.devnet.demo import export_blocks, network_seed
-from node.devnet.funding import Funding, deposit_all
-from node.devnet.members import signed_trade
-from node.devnet.network import Devnet
-from node.devnet.trading import now_ms
-from node.devnet.waiting import until
-from node.replay import replay, state_salt
+from clearing.schema.blocks.receipt import Receipt, Refused
+from clearing.schema.receipts.collateral import DepositCredited
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.requests.trades import Trade
+from devnet.demo.main import export_blocks, network_seed
+from devnet.demo.story import DevnetDeposit, deposit_all, until
+from devnet.members import now_ms, signed_trade
+from devnet.network import Devnet
+from member.client.node_client import NodeClient
+from node.agreement.application import DecidedHeight, state_salt
+from node.offline.replay import replay
 from node.store.block_log import read_block_log
 
 R = TypeVar("R")
@@ -33,7 +33,7 @@ PERPETUAL = 1
 VALID_MS = 500_000
 
 
-async def deposit(devnet: Devnet, planned: tuple[Funding, ...]) -> None:
+async def deposit(devnet: Devnet, planned: tuple[DevnetDeposit, ...]) -> None:
     """Deposit on the chains and wait until each deposit is credited."""
     await deposit_all(devnet, planned)
     wanted = Counter(devnet.chains[each.chain].anvil.chain_id for each in planned)
@@ -167,7 +167,7 @@ class Told:
     """Venue trade id to what became of it each time that a block held it."""
     header_hashes: dict[int, bytes] = field(default_factory=dict)
 
-    def note(self, decided: Decided) -> None:
+    def note(self, decided: DecidedHeight) -> None:
         """A listener."""
         self.heights = decided.header.height
         self.header_hashes[decided.header.height] = decided.header.hash
@@ -199,7 +199,7 @@ def recorded(devnet: Devnet, folder: Path) -> list[Told]:
     return found
 
 
-def check_deposits(told: Told, planned: Sequence[Funding], units: Callable[[Funding], int]) -> None:
+def check_deposits(told: Told, planned: Sequence[DevnetDeposit], units: Callable[[DevnetDeposit], int]) -> None:
     """Each was credited exactly once, with its amount."""
     credited = told.of_kind(DepositCredited)
     assert len({(each.chain_id, each.nonce) for each in credited}) == len(credited) == len(planned)

@@ -2,10 +2,10 @@
 
 from hypothesis import strategies as st
 
-from clearing.assets import Asset, CashGroup
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.arrays import RiskArrays, build_risk_arrays
-from clearing.margin.parameters import RiskGroup, RiskParameters
+from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
 
 NOW_MS = 1_584_000_000_000
 DAY_MS = 86_400_000

@@ -2,10 +2,9 @@
 
 import msgspec
 
-from clearing.margin.arrays import RiskArrays, build_risk_arrays
-from clearing.margin.charges import ConcentrationTier, LotCharge
-from clearing.margin.joint import JointCredit, collapse
-from clearing.margin.parameters import RiskParameters, check_parameters
+from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
+from clearing.schema.risk.charges import ConcentrationTier, LotCharge
+from clearing.schema.risk.parameters import JointCredit, RiskParameters, check_parameters, collapse
 from tests.kit.margin.books import (
     ASSETS,
     BTC,

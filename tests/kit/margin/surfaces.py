@@ -4,11 +4,10 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
 from clearing.base.units import DAY_MS
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.grid import OPTION_GRID, OPTION_SHOCK, TAILS
-from clearing.margin.parameters import SPAN_SIXTEEN, RiskGroup, RiskParameters, Scenario, check_parameters
-from clearing.pricing.arbitrage import surface_checks
-from clearing.pricing.surface import VolPillar, VolShock
+from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK, TAILS
+from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskGroup, RiskParameters, Scenario, check_parameters
+from clearing.schema.risk.volatility_surface import VolPillar, VolShock, surface_checks
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
 
 NOW_MS = 1_584_000_000_000
 

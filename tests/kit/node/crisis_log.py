@@ -11,35 +11,36 @@ from typing import Any
 import msgspec
 
 from clearing.base.validators import ValidatorSet
-from clearing.blocks import Block, BlockResult
-from clearing.calls.terms import CallTerms
-from clearing.extension import VoteExtension
-from clearing.gates.receipts import WithdrawalWaits
-from clearing.gates.requests import WithdrawalCancellation
-from clearing.gates.terms import AssetGate, GateTerms
-from clearing.genesis import Genesis, genesis_to_json
-from clearing.governance.amendments import TermsAmendment
-from clearing.governance.paths import change_of
-from clearing.governance.requests import HOUSE_PROPOSER, GovernanceProposal, GovernanceVote, sign_vote
-from clearing.governance.terms import GovernanceTerms
-from clearing.invariants import check_state
-from clearing.liquidation.requests import LiquidationBid
-from clearing.liquidation.terms import LiquidationTerms
-from clearing.receipts import Receipt
+from clearing.genesis.json import genesis_to_json
+from clearing.genesis.paths import change_at
+from clearing.invariants import check_whole_state
+from clearing.schema.blocks.block import BlockInput, BlockResult
+from clearing.schema.blocks.receipt import Receipt
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.receipts.withdrawals import WithdrawalDelayed
+from clearing.schema.requests.amendments import TermsAmendment
+from clearing.schema.requests.auctions import LiquidationBid
+from clearing.schema.requests.governance import HOUSE_PROPOSER, GovernanceProposal, GovernanceVote, sign_vote
+from clearing.schema.requests.withdrawals import WithdrawalCancellation
+from clearing.schema.terms.genesis import Genesis
+from clearing.schema.terms.governance import GovernanceTerms
+from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
 from clearing.state.state import State
 from consensus.blocks.store import save_committed
 from consensus.messages import CommittedBlock
-from node.application import Decided
-from node.keys.ring import open_node_keys
+from devnet.testnet import create_testnet
+from node.agreement.application import DecidedHeight
+from node.signer.node_keys import open_node_keys
 from node.store.block_log import write_block_log
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.sync.restore import encode_saved
-from node.testnet import create_testnet
 from tests.kit.clearing.defaults import DAVE, OWNERS, TERMS, DefaultWorld, default_genesis
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.fund import FundWorld
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, USDC_1, of_kind, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, USDC_1, of_kind
 from tests.kit.node.station import Home, Station
 
 LIQUIDATION = LiquidationTerms(
@@ -61,7 +62,7 @@ CALLS = CallTerms(
     early_leaves_blocks=0,
 )
 GOVERNANCE = GovernanceTerms(vote_ms=60_000, timelock_ms=5_000, timelock_floor_ms=2_000)
-GATES = GateTerms((AssetGate(USDC_1, delay_above_units=1_000 * DOLLAR, delay_blocks=50),))
+GATES = WithdrawalControlTerms((AssetWithdrawalLimits(USDC_1, delay_above_units=1_000 * DOLLAR, delay_blocks=50),))
 LOTS = 40_000
 ASK = 10 * DOLLAR
 NEW_PENALTY_PPM = 7_500
@@ -104,14 +105,14 @@ class StationWorld(DefaultWorld):
     def state(self, _: State) -> None:
         """It is what the blocks make of it."""
 
-    def apply(self, block: Block) -> BlockResult:
+    def apply(self, block: BlockInput) -> BlockResult:
         """Say it in one height, act on it in the next; the receipts of both."""
         said = block.extensions[0].extension if block.extensions else None
         first = len(self.told)
         self.station.decide(said)
         self.station.decide(VoteExtension(said.prices) if said else None, block.transactions)
         self.time_ms = self.state.now.time_ms
-        check_state(self.state)
+        check_whole_state(self.state)
         receipts: tuple[Receipt, ...] = sum((each.receipts for each in self.told[first:]), ())
         result = msgspec.structs.replace(self.told[-1], receipts=receipts)
         self.results.append(result)
@@ -122,7 +123,7 @@ class StationWorld(DefaultWorld):
 
     def propose(self, path: str, after: object) -> GovernanceProposal:
         """The house's, of one place."""
-        amendment = TermsAmendment((change_of(self.state.terms.genesis, path, after),))
+        amendment = TermsAmendment((change_at(self.state.terms.genesis, path, after),))
         return self.request(GovernanceProposal, HOUSE_PROPOSER, amendment, "a fee that covers it", key=secret(0))
 
     def vote(self, proposal: GovernanceProposal) -> GovernanceVote:
@@ -185,7 +186,7 @@ def write_crisis(folder: Path) -> CrisisLog:
     with Store(folder / "story.sqlite", home.network) as store:
         station = Station(home, store)
 
-        def note(decided: Decided) -> None:
+        def note(decided: DecidedHeight) -> None:
             height = decided.header.height
             log.receipts[height] = decided.result.receipts
             log.roots[height] = tuple(decided.header.module_roots)
@@ -208,7 +209,7 @@ def write_crisis(folder: Path) -> CrisisLog:
 def play(world: StationWorld) -> None:
     """A withdrawal is taken back, the penalty is voted on, Dave is liquidated, Alice defaults."""
     world.bring(alice=45_000, bob=60_000, client=9_000)
-    (waits,) = of_kind(world.block(world.withdrawal(CAROL, USDC_1, 5_000 * DOLLAR)), WithdrawalWaits)
+    (waits,) = of_kind(world.block(world.withdrawal(CAROL, USDC_1, 5_000 * DOLLAR)), WithdrawalDelayed)
     world.block(world.cancel(CAROL, waits.number))
     world.block(world.trades(ALICE, BOB, LOTS), world.trades(ALICE_CLIENT, CAROL, 4_500))
     world.fund_paid_in()

@@ -2,9 +2,9 @@
 
 from clearing.base import bls, ed25519
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.genesis import Genesis
-from node.devnet.genesis import DeployedChain, MemberIdentity, build_genesis
-from node.devnet.market import Market
+from clearing.schema.terms.genesis import Genesis
+from devnet.genesis import DeployedChain, MemberIdentity, build_genesis
+from devnet.market import Market
 
 
 def genesis_of(market: Market) -> Genesis:

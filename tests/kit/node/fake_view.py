@@ -12,39 +12,38 @@ import trio
 from clearing.base import secp256k1
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.ids import NetworkId
-from clearing.codes import ClearingCode, reject
-from clearing.explanation import MarginInputs
-from clearing.genesis import Genesis
-from clearing.opening import open_state
-from clearing.receipts import CashTransferred
+from clearing.margin_explanation import MarginInputs
+from clearing.opening import initial_state
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.accounts import CashTransferred
+from clearing.schema.terms.genesis import Genesis
 from clearing.state.state import State
-from clearing.transactions import Transaction
 from consensus.application import Misbehaviour
 from consensus.codes import ConsensusCode
-from consensus.light.attack import LightClientAttack
-from consensus.light.client import LightBlock
-from node.api.authentication import SignedPart, authorization
-from node.api.crisis_shapes import DefaultUnderWay, InstrumentTicks, SliceSale
-from node.api.fund_shapes import FundView
-from node.api.governance_shapes import EffectView, GovernanceView
-from node.api.server import build_api
-from node.api.shapes import AccountView, Check, HeaderView, PackageLine, Problem, StateView
-from node.api.trading_shapes import TradingView
-from node.api.validator_shapes import ValidatorsView
-from node.api.view import PackageAt, ReceiptAt, Series
-from node.api.withdrawal_shapes import WithdrawalsView
-from node.codes import NodeCode
+from consensus.evidence.attack import LightClientAttack
+from consensus.light_client import LightBlock
+from member.api.accounts import AccountView, TradingView, WithdrawalsView
+from member.api.chain import HeaderView, ValidatorsView
+from member.api.governance import EffectView, GovernanceView
+from member.api.proofs import FundView, PackageLine
+from member.api.receipts import DefaultUnderWay, InstrumentTicks, ReceiptAt, Series, SliceSale
+from member.api.state import Check, StateView
+from member.api.types import Problem
+from member.client.authorization import SignedPart, authorization
+from member.codes import NodeCode
+from member.explaining.masking import Masks
+from member.statements.statement import StatementInputs
+from node.api.fund import fund_of
+from node.api.governance import governance_of
+from node.api.view import PackageAt
 from node.config import Api
-from node.epochs.own_exits import ExitQuestion
-from node.epochs.own_holdings import OwnQuestion
-from node.explaining.concerned import Masks
-from node.p2p.roster import Role
-from node.p2p.status import PeerStatus
+from node.epochs.exits import ExitQuestion
+from node.epochs.holdings import HoldingsQuestion
+from node.http.server import build_api
+from node.ops.metrics import Metrics
+from node.p2p.peers import PeerStatus, Role
 from node.pool.mempool import Accepted, transaction_hash
-from node.statements.statement import StatementInputs
-from node.telemetry.metrics import Metrics
-from node.views.fund import fund_of
-from node.views.governance import governance_of
 from tests.kit.clearing.world import make_genesis
 
 NETWORK = NetworkId(b"n" * 32)
@@ -98,7 +97,7 @@ class FakeView:
         )
 
     def governance(self) -> GovernanceView:
-        return governance_of(open_state(GOVERNED, bytes(32)))
+        return governance_of(initial_state(GOVERNED, bytes(32)))
 
     def terms(self) -> Genesis:
         return GOVERNED
@@ -163,7 +162,7 @@ class FakeView:
         ]
         return [each for each in everything if (each.height, each.index) > after][:limit]
 
-    def inclusion(self, account: int, epoch: int | None) -> OwnQuestion | Rejected:
+    def inclusion(self, account: int, epoch: int | None) -> HoldingsQuestion | Rejected:
         return Rejected(NodeCode.API_NO_SEEDS, "fake")
 
     def crisis_receipts(self, series: Series, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:

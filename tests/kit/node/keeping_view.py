@@ -8,12 +8,12 @@ import trio
 
 from clearing.base import secp256k1
 from clearing.base.errors import Rejected
-from clearing.facts import Fact
-from node.devnet.waiting import until
-from node.epochs.own_holdings import EpochHoldings, OwnQuestion
+from clearing.schema.facts import Fact
+from devnet.demo.story import until
+from node.api.live_view import LiveView
+from node.app.persister import Persister
+from node.epochs.holdings import EpochHoldings, HoldingsQuestion
 from node.epochs.service import account_seed
-from node.recorder import Recorder
-from node.views.view import LiveView
 from tests.kit.clearing.world import USDC_1, WETH_1, World
 from tests.kit.node.fake_view import ALICE, BOB, FakeView
 
@@ -32,7 +32,7 @@ class KeepingView(FakeView):
         self._holdings = holdings
         self._store, self._home = self, Path()
 
-    def inclusion(self, account: int, epoch: int | None) -> OwnQuestion | Rejected:
+    def inclusion(self, account: int, epoch: int | None) -> HoldingsQuestion | Rejected:
         return LiveView.inclusion(self, account, epoch)  # type: ignore[arg-type]
 
     def package(self, epoch: int | None = None) -> Any:
@@ -46,7 +46,7 @@ class _Record:
     path: str = __file__
 
 
-async def record_all(recorder: Recorder) -> None:
+async def record_all(recorder: Persister) -> None:
     async def idle() -> bool | None:
         return True if recorder._receive.statistics().tasks_waiting_receive else None
 

@@ -15,8 +15,8 @@ from clearing.base.certificate import VoteKind, make_certificate, vote_digest
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
-from consensus.light.client import LightBlock, TrustPolicy
-from node.api.light import light_block_view
+from consensus.light_client import LightBlock, TrustPolicy
+from node.api.chain import light_block_view
 from tests.kit.consensus.crypto import secrets_of, validator_set
 
 NETWORK = sha256(b"light network")

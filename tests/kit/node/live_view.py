@@ -3,7 +3,7 @@
 import trio
 
 from clearing.base.errors import Rejected
-from node.views.view import LiveView
+from node.api.live_view import LiveView
 from tests.kit.node.station import Station
 
 

@@ -8,12 +8,12 @@ from typing import TypeVar
 from clearing.base.certificate import Certificate
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
-from clearing.extension import VoteExtension
-from clearing.facts import Fact
-from clearing.margin.snapshot import RiskSnapshot
+from clearing.margin.statement.snapshot import RiskSnapshot
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.facts import Fact
 from consensus.messages import CommittedBlock
 from node.epochs.service import write_package
-from proofs.epoch import commit_epoch, prove_epoch
+from proofs.epoch.prover import commit_epoch, prove_epoch
 from tests.kit.clearing.world import BTC, ETH, World, reports
 from tests.kit.node.station import MARKET, QuickProver, Station, time_of
 

@@ -10,25 +10,20 @@ from clearing.base.certificate import VoteKind, make_certificate, vote_digest
 from clearing.base.codec import encode
 from clearing.base.ids import NetworkId
 from clearing.base.validators import ValidatorSet
-from clearing.genesis import (
-    AccountKind,
-    AccountTerms,
-    Genesis,
-    MarketParameters,
-    MemberTerms,
-)
-from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
-from clearing.opening import open_state
-from clearing.transactions import CashTransfer, Transaction
-from consensus.blocks.chain import Position, chain_at
+from clearing.opening import initial_state
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.requests.accounts import CashTransfer
+from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
+from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms
 from consensus.blocks.executor import BlockExecutor
+from consensus.chain import ApplicationPosition, chain_at
 from consensus.messages import Evidence, Extension, SignedExtension, extension_digest
 from consensus.signing import CertificateCache, CurveVerifier
-from node.application import ClearingApplication
-from node.keys.ring import open_node_keys
-from node.replay import StatedCommitments, _silent, state_salt
+from devnet.testnet import create_testnet
+from node.agreement.application import ClearingApplication, state_salt
+from node.offline.replay import StatedCommitments, _silent
+from node.signer.node_keys import open_node_keys
 from node.store.records import BlockRecord
-from node.testnet import create_testnet
 
 HEIGHTS = 5
 
@@ -72,11 +67,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     keys = open_node_keys(made.nodes[0].home, made.nodes[0].home / "password", allow_weak=True)
     salt, validators = state_salt(keys.network_seed), made.genesis.validators
     application = ClearingApplication(
-        made.genesis, open_state(made.genesis, salt), OneTransfer(), StatedCommitments(), _silent
+        made.genesis, initial_state(made.genesis, salt), OneTransfer(), StatedCommitments(), _silent
     )
     verifier = CurveVerifier()
     executor = BlockExecutor(application, verifier, CertificateCache(verifier, made.network))
-    chain = chain_at(made.network, START, Position(0, validators, validators, validators), None)
+    chain = chain_at(made.network, START, ApplicationPosition(0, validators, validators, validators), None)
     records = []
     for height in range(1, HEIGHTS + 1):
         block = executor.build(chain, Evidence())

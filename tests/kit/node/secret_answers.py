@@ -4,8 +4,8 @@ from typing import Any
 
 import httpx
 
-from node.api.server import build_api
 from node.config import Api
+from node.http.server import build_api
 from tests.kit.node.fake_view import ALICE, NOW, FakeView, asked, status_and_code
 
 

@@ -12,11 +12,10 @@ from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import sha256
-from clearing.extension import VoteExtension
-from consensus.light.client import CurveLightVerifier, LightBlock, TrustPolicy
+from clearing.schema.blocks.vote_extension import VoteExtension
+from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
 from consensus.messages import BlockRequest, MessageKind, envelope_digest, read_envelope, read_message
-from consensus.sending.own import seal_body
-from consensus.signing import CurveVerifier
+from consensus.signing import CurveVerifier, seal_body
 from consensus.sync.messages import (
     SyncMessage,
     is_sync_envelope,
@@ -26,16 +25,15 @@ from consensus.sync.messages import (
 )
 from consensus.sync.state_sync import FirstSet
 from node.p2p.memory import Hub, MemoryNetwork
-from node.p2p.network import Channel
-from node.store.blocks import StoredBlocks
+from node.p2p.network import PeerChannel
+from node.store.blocks import StoredBlocks, light_block_at
 from node.store.store import Store
 from node.sync import state_sync
+from node.sync.chunks import ChunkStore
 from node.sync.joining import check_state
-from node.sync.kept_chunks import KeptChunks
-from node.sync.light_blocks import light_block_at
 from node.sync.peer_talk import PeerTalk
 from node.sync.snapshots import SnapshotService
-from node.sync.state_sync import Anchor, Curves, Joined, StateSync
+from node.sync.state_sync import Curves, Joined, StateSync, SyncAnchor
 from tests.kit.clearing.world import BTC, ETH, reports
 from tests.kit.clearing.world import World as Words
 from tests.kit.node.station import Home, Station, make_home, time_of
@@ -145,7 +143,7 @@ class World:
         store: Store,
         lie: Callable[[SyncMessage, SyncMessage | None], SyncMessage | None] | None,
     ) -> None:
-        async for incoming in network.receive(Channel.SYNC):
+        async for incoming in network.receive(PeerChannel.SYNC):
             if is_sync_envelope(incoming.data):
                 if lie is None:
                     service.take(incoming)
@@ -153,24 +151,24 @@ class World:
                 asked = read_sync_message(read_envelope(incoming.data))
                 answer = lie(asked, await service._answer_to(asked))
                 if answer is not None:
-                    network.send(incoming.sender, Channel.SYNC, seal_sync(key, answer))
+                    network.send(incoming.sender, PeerChannel.SYNC, seal_sync(key, answer))
                 continue
             request = read_message(read_envelope(incoming.data))
             assert isinstance(request, BlockRequest)
             record = store.block(request.first)
             stored = [] if record is None else [(record.block, record.certificate, record.extended_commit)]
             body = pack_block_response(stored)
-            network.send(incoming.sender, Channel.SYNC, seal_body(key, MessageKind.BLOCK_RESPONSE, body))
+            network.send(incoming.sender, PeerChannel.SYNC, seal_body(key, MessageKind.BLOCK_RESPONSE, body))
 
     @asynccontextmanager
     async def joiner(
         self,
-        anchor: Anchor | None = None,
+        anchor: SyncAnchor | None = None,
         *,
         period_ms: int = 10**9,
         offers_seconds: float = 60.0,
         real: bool = True,
-        kept: KeptChunks | None = None,
+        kept: ChunkStore | None = None,
     ) -> AsyncIterator[StateSync]:
         """A node that joins; `real` checks the state against the header, else anything is taken."""
         home = self.origin.home
@@ -187,7 +185,7 @@ class World:
             await nursery.start(talk.run)
             yield StateSync(
                 talk,
-                anchor or Anchor(FirstSet(home.network, home.genesis.validators)),
+                anchor or SyncAnchor(FirstSet(home.network, home.genesis.validators)),
                 TrustPolicy(trusting_period_ms=period_ms),
                 Curves(CurveLightVerifier(), CurveVerifier()),
                 lambda: time_of(HEIGHTS),
@@ -208,12 +206,12 @@ def world(origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wo
 async def joined_through(
     world: World,
     *peers: tuple[bytes, Callable[[SyncMessage, SyncMessage | None], SyncMessage | None] | None],
-    anchor: Anchor | None = None,
+    anchor: SyncAnchor | None = None,
     period_ms: int = 10**9,
     offers_seconds: float = 60.0,
     real: bool = True,
     store: Store | None = None,
-    kept: KeptChunks | None = None,
+    kept: ChunkStore | None = None,
 ) -> tuple[Joined | None, StateSync]:
     async with AsyncExitStack() as stack:
         nursery = await stack.enter_async_context(trio.open_nursery())

@@ -3,11 +3,11 @@
 import random
 
 from clearing.base.units import DAY_MS
-from clearing.blocks import Block, BlockResult
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.ledger import balance, cash_currency, token_currency
-from clearing.state import State
-from node.statements.days import StatementDays
+from clearing.schema.blocks.block import BlockInput, BlockResult
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import balance, cash_currency, token_currency
+from clearing.state.state import State
+from member.statements.days import StatementDays
 from tests.kit.clearing.margined import FULL
 from tests.kit.clearing.world import (
     ALICE,
@@ -41,7 +41,7 @@ class Followed(World):
         self.days = StatementDays(self.state, kept=kept)
         self.closes: dict[int, dict[str, object]] = {}
 
-    def apply(self, block: Block) -> BlockResult:
+    def apply(self, block: BlockInput) -> BlockResult:
         result = super().apply(block)
         self.days.decided(block.time_ms, result, self.state)
         self.closes[block.time_ms // DAY_MS] = truth(self.state)
@@ -49,11 +49,11 @@ class Followed(World):
 
 
 def truth(state: State) -> dict[str, object]:
-    arrays = arrays_of(state)
+    arrays = current_arrays(state)
     return {
         "balances": {(a, name): balance(state, a, each) for a in ACCOUNTS for name, each in CURRENCIES.items()},
         "lots": {a: dict(book.lots) if (book := state.books.get(a)) else {} for a in ACCOUNTS},
-        "margins": {a: margin_of(arrays, holdings_of(state, a)) for a in ACCOUNTS},
+        "margins": {a: holdings_margin(arrays, current_holdings(state, a)) for a in ACCOUNTS},
         "height": state.now.height,
     }
 

@@ -1,4 +1,4 @@
-"""A validator alone: what of `node.app.Node` stands on disk, without network and clock, one height at a time."""
+"""A validator alone: what of `node.app.node.Node` stands on disk, without network and clock, one height at a time."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -14,27 +14,25 @@ from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
 from clearing.base.validators import ValidatorSet
-from clearing.extension import VoteExtension, encode_extension
-from clearing.genesis import Genesis, MarketParameters, network_id
-from clearing.margin.snapshot import RiskSnapshot
+from clearing.margin.statement.snapshot import RiskSnapshot
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.vote_extension import VoteExtension, encode_extension
+from clearing.schema.terms.genesis import Genesis, MarketParameters, network_id
 from clearing.state.state import State
-from clearing.transactions import Transaction
 from consensus.blocks.executor import BlockExecutor
-from consensus.blocks.store import save_committed
-from consensus.log.restart import restore_chain
+from consensus.blocks.store import restore_chain, save_committed
 from consensus.messages import CommittedBlock, Evidence, Extension, SignedExtension, extension_digest
 from consensus.signing import CertificateCache, CurveVerifier
-from node.application import ClearingApplication, Decided
+from devnet.testnet import create_testnet
+from node.agreement.application import ClearingApplication, DecidedHeight, state_salt
+from node.app.persister import Persister
 from node.config import NodeConfig
 from node.epochs.service import AccountSeeds, EpochService
-from node.keys.ring import NodeKeys, open_node_keys
-from node.recorder import Recorder
-from node.replay import state_salt
+from node.signer.node_keys import NodeKeys, open_node_keys
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.sync.restore import position_of, restore
-from node.testnet import create_testnet
-from proofs.shard_workers import Progress
+from proofs.epoch.workers import ProofProgress
 from tests.kit.clearing.world import START_MS, make_genesis
 
 MARKET = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, snapshot_delay_blocks=3)
@@ -73,7 +71,7 @@ def make_home(folder: Path, market: MarketParameters = MARKET, power: int = 1, *
 class QuickProver:
     """Commitments that are hashes, at once or when told; proofs are never ready."""
 
-    progress = Progress()
+    progress = ProofProgress()
 
     def __init__(self, *, held_back: bool = False) -> None:
         self.held_back = held_back
@@ -131,7 +129,7 @@ class Station:
     home: Home
     store: Store
     prover: QuickProver = field(default_factory=QuickProver)
-    listeners: tuple[Callable[[Decided], None], ...] = ()
+    listeners: tuple[Callable[[DecidedHeight], None], ...] = ()
 
     def __post_init__(self) -> None:
         genesis = self.home.genesis
@@ -144,7 +142,7 @@ class Station:
             ed25519.public_key(self.home.keys.envelope),
             self.restored.epochs,
         )
-        self.recorder = Recorder(self.store, self.epochs)
+        self.recorder = Persister(self.store, self.epochs)
         self.pool = Pool()
         self.said = VoteExtension()
         self.application = ClearingApplication(

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from py_arkworks_bls12381 import G1Point
 
-from proofs.field import ORDER
-from proofs.group import infinity, multiply_small
-from proofs.linear.encoding import read_proof, write_proof
+from proofs.algebra.field import ORDER
+from proofs.algebra.group import infinity, multiply_small
+from proofs.linear.messages import read_proof, write_proof
 
 COFACTOR = 0x396C8C005555E1568C00AAAB0000AAAB
 

@@ -1,8 +1,8 @@
 """Lies about what is in range, and the ways to prove them."""
 
-from proofs.field import ORDER, inverse
-from proofs.layout import RowRange, SlotRange, lay_out
-from proofs.polynomial import Poly, interpolate
+from proofs.algebra.field import ORDER, inverse
+from proofs.algebra.polynomial import Poly, interpolate
+from proofs.linear.layout import RowRange, SlotRange, lay_out
 from tests.kit.proofs.cheating import CheatingProver, Secret, bytes_of
 
 N = 256

@@ -5,22 +5,22 @@ from itertools import accumulate
 
 import msgspec
 
-from proofs.book import open_book
-from proofs.commitment import blinders
+from proofs.algebra.commitment import blinders
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, inverse, scalar_bytes
+from proofs.algebra.group import encode_point
+from proofs.algebra.polynomial import Masked, Poly, polynomial, scale_argument
+from proofs.algebra.srs import CEREMONY_SHA256, basis
 from proofs.cover import prover as honest
-from proofs.cover.link import LINK_BYTES, after_openings, after_running_sum, begin_link, draw_weights, public_values
-from proofs.cover.prover import lacking, prove_cover
-from proofs.cover.terms import Cover, cover_of
-from proofs.domain import domain_of
-from proofs.epoch import context_of
-from proofs.field import ORDER, inverse, scalar_bytes
-from proofs.group import encode_point
+from proofs.cover.prover import prove_cover, uncovered_losses
+from proofs.cover.terms import CoverStatement, cover_of
+from proofs.cover.verifier import LINK_BYTES, after_openings, after_running_sum, begin_link, draw_weights, public_values
+from proofs.epoch.matched_book import open_book
+from proofs.epoch.package import FORMAT, EpochPackage, commitments_root, linear_statement, write_package
+from proofs.epoch.prover import context_of
 from proofs.linear.prover import prove, random_scalar
-from proofs.linear.witness import Witness, make_witness
-from proofs.package import FORMAT, EpochPackage, commitments_root, linear_statement, write_package
-from proofs.polynomial import Masked, Poly, polynomial, scale_argument
-from proofs.solvency import auxiliary_slots, complete_holdings, layout_of
-from proofs.srs import CEREMONY_SHA256, basis
+from proofs.linear.statement import Witness, make_witness
+from proofs.statement.arithmetization import auxiliary_slots, complete_holdings, layout_of
 from tests.kit.proofs.cheating import commit_poly
 from tests.kit.proofs.stressed import N, seeds_of
 
@@ -59,12 +59,12 @@ class Forger:
         self.by_account = {account: w for (account, _), w in zip(self.commitments, self.witnesses, strict=True)}
 
     @property
-    def cover(self) -> Cover:
+    def cover(self) -> CoverStatement:
         return cover_of(self.shown, [account for account, _ in self.commitments], N)
 
     def owed(self) -> list[list[int]]:
         """U_m in each scenario."""
-        return [lacking(self.cover, self.by_account, slot) for slot in self.cover.uncovered]
+        return [uncovered_losses(self.cover, self.by_account, slot) for slot in self.cover.uncovered]
 
     def made(self, market, cover=None, vectors=None) -> bytes:
         """The package; `cover` makes the cover proof's bytes out of the transcript."""
@@ -107,7 +107,7 @@ class ForgedLink:
         backing = whole[len(b"".join(committed)) + cover.proof_bytes + LINK_BYTES :]
         return b"".join((*committed, joint, self.link(cover, own, after), backing))
 
-    def link(self, cover: Cover, own: list[Witness], after) -> bytes:
+    def link(self, cover: CoverStatement, own: list[Witness], after) -> bytes:
         transcript, domain = begin_link(after), domain_of(N)
         weights = draw_weights(cover, transcript)
         v = self.combined(own, weights.of_stress)

@@ -2,14 +2,15 @@
 
 import msgspec
 
-from proofs.book import open_book
-from proofs.commitment import blinders
-from proofs.epoch import context_of
+from proofs.algebra.commitment import blinders
+from proofs.algebra.srs import CEREMONY_SHA256, basis
+from proofs.epoch.matched_book import open_book
+from proofs.epoch.package import EpochPackage, commitments_root, linear_statement, read_package, write_package
+from proofs.epoch.prover import context_of
 from proofs.linear.prover import random_scalar
-from proofs.package import EpochPackage, commitments_root, linear_statement, read_package, write_package
-from proofs.solvency import auxiliary_slots, complete_holdings, layout_of
-from proofs.srs import CEREMONY_SHA256, basis
-from proofs.verify import Verdict, verify_package
+from proofs.statement.arithmetization import auxiliary_slots, complete_holdings, layout_of
+from proofs.verify.verdict import Verdict
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs.cheating import CheatingProver, Secret, bytes_of, commit_poly
 
 replace = msgspec.structs.replace

@@ -9,27 +9,34 @@ any residues modulo p, on all n positions.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from proofs import prover_points
-from proofs.domain import domain_of
-from proofs.errors import Refused
-from proofs.field import ORDER, batch_inverse, inner_product, inverse, powers
-from proofs.group import encode_point
-from proofs.layout import BASE, Layout
-from proofs.linear import challenges
-from proofs.linear.encoding import AccountPart, LinearProof, write_proof
+from proofs.algebra import polynomial as prover_points
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, batch_inverse, inner_product, inverse, powers
+from proofs.algebra.group import encode_point
+from proofs.algebra.polynomial import (
+    Masked,
+    Poly,
+    coefficients,
+    divide_by_root,
+    interpolate,
+    polynomial,
+    scale_argument,
+)
+from proofs.errors import VerificationFailed
+from proofs.linear import messages
+from proofs.linear.layout import BASE, ProofLayout
+from proofs.linear.messages import AccountPart, LinearProof, write_proof
 from proofs.linear.prover import random_scalar
-from proofs.linear.statement import LinearStatement, u_values, weights_of
+from proofs.linear.statement import LinearStatement, constraint_values, u_values, weights_of
 from proofs.linear.verifier import verify
-from proofs.linear.witness import constraint_values
-from proofs.polynomial import Masked, Poly, coefficients, divide_by_root, interpolate, polynomial, scale_argument
 
 
-def bytes_of(layout: Layout, values: Sequence[int], sigma: int = 0) -> list[list[int]]:
+def bytes_of(layout: ProofLayout, values: Sequence[int], sigma: int = 0) -> list[list[int]]:
     """Digits that are all bytes; they are wrong wherever a value is out of range."""
     return _digits(layout, values, sigma, lambda value, width: list((value % BASE**width).to_bytes(width, "little")))
 
 
-def heaps_of(layout: Layout, values: Sequence[int], sigma: int = 0) -> list[list[int]]:
+def heaps_of(layout: ProofLayout, values: Sequence[int], sigma: int = 0) -> list[list[int]]:
     """Digits that add up to every value modulo p; a value out of range stands whole in its lowest digit."""
 
     def digits(value: int, width: int) -> list[int]:
@@ -61,7 +68,7 @@ class Secret:
         return Masked([*self.values, *[0] * (size - len(self.values))], self.rho).poly()
 
 
-def secret(layout: Layout, values: Sequence[int], sigma: int = 0, digits=bytes_of) -> Secret:
+def secret(layout: ProofLayout, values: Sequence[int], sigma: int = 0, digits=bytes_of) -> Secret:
     return Secret(list(values), digits(layout, values, sigma), [random_scalar(), random_scalar()])
 
 
@@ -70,7 +77,7 @@ def commit_poly(poly: Poly) -> bytes:
     return encode_point(prover_points.commit_poly(poly))
 
 
-def state(layout: Layout, secrets: Sequence[Secret], sigmas: Sequence[int] = (), context: bytes = bytes(32)):
+def state(layout: ProofLayout, secrets: Sequence[Secret], sigmas: Sequence[int] = (), context: bytes = bytes(32)):
     """The statement that these accounts are all in order."""
     return LinearStatement(
         layout,
@@ -85,7 +92,7 @@ def believed(statement: LinearStatement, proof: bytes) -> bool:
     """What the real verifier says."""
     try:
         verify(statement, proof)
-    except Refused:
+    except VerificationFailed:
         return False
     return True
 
@@ -107,23 +114,23 @@ class CheatingProver:
         self.d = [[self.hide(column) for column in each.digits] for each in self.secrets]
         self.m = self.hide(self.multiplicities())
         c_d, c_m = self.points(self.d), commit_poly(self.m)
-        self.first = challenges.after_digits(transcript, c_d, c_m)
+        self.first = messages.after_digits(transcript, c_d, c_m)
         self.weights = weights_of(self.layout, self.first.y)
         self.f = self.lookups()
         c_f = self.points(self.f)
-        delta = challenges.after_lookups(transcript, c_f)
+        delta = messages.after_lookups(transcript, c_f)
         self.own = powers(delta, len(self.secrets) * self.layout.columns)
         self.joint = self.own[:: self.layout.columns]
         self.s = self.running_sum()
         c_s = commit_poly(self.s)
-        self.gamma = challenges.after_sum(transcript, c_s)
+        self.gamma = messages.after_sum(transcript, c_s)
         self.t1, self.t2 = self.quotient()
         c_t1, c_t2 = commit_poly(self.t1), commit_poly(self.t2)
-        self.zeta = challenges.after_quotient(transcript, c_t1, c_t2)
+        self.zeta = messages.after_quotient(transcript, c_t1, c_t2)
         d_bar, s_bar = self.evaluations()
-        self.r = challenges.after_evaluations(transcript, d_bar, s_bar)
+        self.r = messages.after_evaluations(transcript, d_bar, s_bar)
         pi_1, pi_2 = (commit_poly(poly) for poly in self.openings(d_bar, s_bar))
-        challenges.after_openings(transcript, pi_1, pi_2)
+        messages.after_openings(transcript, pi_1, pi_2)
         parts = tuple(AccountPart(tuple(d), tuple(f), tuple(b)) for d, f, b in zip(c_d, c_f, d_bar, strict=True))
         return write_proof(LinearProof(parts, c_m, c_s, c_t1, c_t2, s_bar, pi_1, pi_2))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from clearing.base.evm.evidence import BlockEvidence, PooledNodes, ProvenState, read_counters
 from clearing.base.evm.rlp_coding import Encodable, encode
-from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, vault_place
+from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, vault_storage_key
 from clearing.base.hashing import keccak256
 
 Nibbles = tuple[int, ...]
@@ -71,8 +71,8 @@ class Chain:
     def put(self, term) -> None:
         """Let the state say what a custody term says."""
         vault = self.storage.setdefault(term.vault, {})
-        vault[vault_place(VAULT_DEPOSITED, term.token)] = int.from_bytes(term.deposited, "big")
-        vault[vault_place(VAULT_WITHDRAWN, term.token)] = int.from_bytes(term.withdrawn, "big")
+        vault[vault_storage_key(VAULT_DEPOSITED, term.token)] = int.from_bytes(term.deposited, "big")
+        vault[vault_storage_key(VAULT_WITHDRAWN, term.token)] = int.from_bytes(term.withdrawn, "big")
         token = self.storage.setdefault(term.token, {})
         token[term.balances.place(term.vault)] = int.from_bytes(term.balance, "big")
 

@@ -4,7 +4,7 @@ import hashlib
 from itertools import count
 from pathlib import Path
 
-from proofs.field import ORDER
+from proofs.algebra.field import ORDER
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v1"
 

@@ -1,7 +1,7 @@
 """Members whose stress the fund has to cover, and their package."""
 
-from proofs.epoch import commit_epoch, prove_epoch
-from proofs.package import commitments_root
+from proofs.epoch.package import commitments_root
+from proofs.epoch.prover import commit_epoch, prove_epoch
 from tests.kit.proofs.stressed import N, seeds_of
 
 LEVERED = {  # account: cash, WETH, BTC-PERP, BTC-PUT, ETH-PERP

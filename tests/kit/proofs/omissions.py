@@ -2,14 +2,13 @@
 
 import pytest
 
-from proofs.commitment import commit
-from proofs.group import encode_point
-from proofs.layout import RowRange, SlotRange, lay_out
+from proofs.algebra.commitment import commit
+from proofs.algebra.group import encode_point
+from proofs.algebra.srs import basis
 from proofs.linear import statement as linear_statement_module
+from proofs.linear.layout import RowRange, SlotRange, lay_out
 from proofs.linear.prover import prove, random_scalar
-from proofs.linear.statement import PROTOCOL, LinearStatement
-from proofs.linear.witness import make_witness
-from proofs.srs import basis
+from proofs.linear.statement import PROTOCOL, LinearStatement, make_witness
 from tests.kit.proofs.forgers.linear import Forgery
 
 N = 256

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from clearing.base.hashing import sha256
-from proofs.commitment import commit
-from proofs.group import encode_point
-from proofs.layout import Layout, RowRange, SlotRange, lay_out
-from proofs.linear.statement import LinearStatement, Weights, weights_of
-from proofs.linear.witness import Witness, make_witness
+from proofs.algebra.commitment import commit
+from proofs.algebra.group import encode_point
+from proofs.algebra.srs import basis
+from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
+from proofs.linear.statement import LinearStatement, Weights, Witness, make_witness, weights_of
 from proofs.onchain.keys import EpochKeys, EpochStatement, derive_keys
 from proofs.onchain.leaves import Leaf, leaf_path, make_leaf, row_challenge
 from proofs.onchain.prover import prove_leaf
-from proofs.srs import basis
 
 NETWORK = sha256(b"network of the contract tests")
 CASH, TOKEN, POSITION = SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39)
@@ -37,7 +36,7 @@ class Epoch:
     keys: EpochKeys
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> ProofLayout:
         return self.statement.linear.layout
 
     @property

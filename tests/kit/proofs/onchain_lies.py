@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from py_arkworks_bls12381 import G1Point
 
-from proofs.field import ORDER, inverse
-from proofs.onchain.points import padded_point
+from proofs.algebra.field import ORDER, inverse
+from proofs.algebra.polynomial import Masked, Poly
+from proofs.onchain.messages import ChallengeChain, padded_point
 from proofs.onchain.prover import LeafProver
-from proofs.onchain.transcript import Chain
-from proofs.polynomial import Masked, Poly
 from tests.kit.proofs.onchain_epoch import Epoch
 
 # x = 4 is on the curve y² = x³ + 4 and not in the subgroup of prime order.
@@ -36,7 +35,7 @@ BAD_POINTS = {
 }
 
 
-class Recording(Chain):
+class Recording(ChallengeChain):
     """Remembers what it drew."""
 
     def __init__(self, *arguments) -> None:

@@ -4,8 +4,8 @@ import msgspec
 
 from clearing.base.evm.evidence import BlockEvidence, Custodian, select_evidence
 from clearing.base.hashing import keccak256
-from clearing.margin.snapshot import CustodyTerm, RiskStatement
-from proofs.custody import terms_of_blocks
+from clearing.margin.statement.snapshot import CustodyTerm, RiskStatement
+from proofs.statement.custody import terms_of_blocks
 from tests.kit.evm_state import MadeState
 
 

@@ -3,12 +3,11 @@
 import msgspec
 import pytest
 
-from clearing.margin.charges import ConcentrationTier, LotCharge
-from clearing.margin.joint import JointCredit, collapse
-from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario, StressScenario
-from clearing.margin.rulebook import read_rulebook, write_rulebook
-from proofs.errors import ProofCode, Refused
-from proofs.rulebook import check_rulebook
+from clearing.margin.statement.rulebook import read_rulebook, write_rulebook
+from clearing.schema.risk.charges import ConcentrationTier, LotCharge
+from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario, StressScenario, collapse
+from proofs.errors import ProofCode, VerificationFailed
+from proofs.statement.rulebook import check_rulebook
 from tests.kit.clearing.world import (
     ALICE,
     BOB,
@@ -49,7 +48,7 @@ def world_of(**changes) -> World:
 
 
 def refused(statement, code=ProofCode.RULES_DIFFER, genesis=None):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(VerificationFailed) as caught:
         check_rulebook(statement, genesis)
     assert caught.value.code is code
 

@@ -1,16 +1,15 @@
 """Statements under every rule of the requirement."""
 
-from clearing.assets import Asset, CashGroup
 from clearing.base.codec import u256
-from clearing.base.evm.storage import BalanceWord
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.arrays import build_risk_arrays
-from clearing.margin.charges import ConcentrationTier, LotCharge
-from clearing.margin.joint import JointCredit, collapse
-from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
-from clearing.margin.rows import build_statement
-from clearing.margin.rulebook import VERSION, FeedPrice, Rulebook, write_rulebook
-from clearing.margin.snapshot import CustodyTerm, PublicTotal
+from clearing.base.evm.storage import BalanceLocation
+from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.margin.statement.rows import build_statement
+from clearing.margin.statement.rulebook import VERSION, FeedLevel, Rulebook, write_rulebook
+from clearing.margin.statement.snapshot import CustodyTerm, PublicTotal
+from clearing.schema.risk.charges import ConcentrationTier, LotCharge
+from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario, collapse
+from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
 
 NOW_MS, DAY_MS = 1_584_000_000_000, 86_400_000
 
@@ -57,7 +56,7 @@ RULEBOOK = Rulebook(
     INSTRUMENTS,
     (CashGroup(1, "USD"),),
     (WETH,),
-    (FeedPrice(1, "BTC", 800_000, used=True), FeedPrice(2, "ETH", 20_000, used=True)),
+    (FeedLevel(1, "BTC", 800_000, used=True), FeedLevel(2, "ETH", 20_000, used=True)),
     (),
     NOW_MS,
 )
@@ -78,7 +77,7 @@ def statement_for(vectors, network=bytes(32), shortfalls=()):
         return CustodyTerm(
             chain_id=chain, vault=bytes(20), token=bytes([slot]) * 20, slot=slot,
             block_number=1, block_hash=u256(chain),
-            deposited=u256(held), withdrawn=bytes(32), balance=u256(held), balances=BalanceWord(), unit=1, held=held,
+            deposited=u256(held), withdrawn=bytes(32), balance=u256(held), balances=BalanceLocation(), unit=1, held=held,
             released=bytes(32), later=bytes(32), strays=bytes(32), dust=bytes(32),
         )  # fmt: skip
 

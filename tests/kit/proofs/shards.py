@@ -1,12 +1,11 @@
 """Shards of work for provers."""
 
-from proofs.commitment import commit
-from proofs.group import encode_point
-from proofs.layout import RowRange, SlotRange, lay_out
+from proofs.algebra.commitment import commit
+from proofs.algebra.group import encode_point
+from proofs.algebra.srs import basis
+from proofs.linear.layout import RowRange, SlotRange, lay_out
 from proofs.linear.prover import random_scalar
-from proofs.linear.statement import LinearStatement
-from proofs.linear.witness import make_witness
-from proofs.srs import basis
+from proofs.linear.statement import LinearStatement, make_witness
 
 N = 256
 

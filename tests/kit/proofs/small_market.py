@@ -8,18 +8,15 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from clearing.assets import Asset, CashGroup
 from clearing.base import bls
 from clearing.base.certificate import Certificate, VoteKind, make_certificate, vote_digest
 from clearing.base.codec import u256
-from clearing.base.evm.storage import BalanceOrder, BalanceWord
+from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.epoch import take_snapshot
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
-from clearing.margin.rulebook import VERSION, FeedPrice, MarkPrice, Rulebook, write_rulebook
-from clearing.margin.snapshot import (
+from clearing.epochs.snapshot import take_snapshot
+from clearing.margin.statement.rulebook import VERSION, FeedLevel, MarkPrice, Rulebook, write_rulebook
+from clearing.margin.statement.snapshot import (
     AccountHoldings,
     CustodyTerm,
     PublicTotal,
@@ -30,15 +27,18 @@ from clearing.margin.snapshot import (
     Slot,
     SlotKind,
 )
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
+from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.state.state import State
-from proofs.commitment import blinders, commit
-from proofs.epoch import assemble, commit_epoch, context_of, prove_epoch
-from proofs.group import encode_point
-from proofs.linear.witness import Witness, make_witness
-from proofs.package import commitments_root
-from proofs.solvency import complete_holdings, layout_of
-from proofs.srs import basis
-from proofs.verify import verify_package
+from proofs.algebra.commitment import blinders, commit
+from proofs.algebra.group import encode_point
+from proofs.algebra.srs import basis
+from proofs.epoch.package import commitments_root
+from proofs.epoch.prover import assemble, commit_epoch, context_of, prove_epoch
+from proofs.linear.statement import Witness, make_witness
+from proofs.statement.arithmetization import complete_holdings, layout_of
+from proofs.verify.verifier import verify_package
 from tests.kit.proofs import cheated_package
 from tests.kit.proofs.slow_package import failed_check
 
@@ -98,7 +98,7 @@ def rulebook_of(moves: Mapping[str, tuple[int, int, tuple[int, ...]]] = MOVES) -
         ),
         cash_groups=(CashGroup(1, "USD"),),
         tokens=(Asset(3, "WETH", 31337, bytes(20), bytes(20), 18, 6, 0, 2, 0, 10**15),),
-        feeds=(FeedPrice(1, "BTC", 1_000, used=True), FeedPrice(2, "ETH", 100 * TOKEN_VALUE, used=True)),
+        feeds=(FeedLevel(1, "BTC", 1_000, used=True), FeedLevel(2, "ETH", 100 * TOKEN_VALUE, used=True)),
         marks=tuple(MarkPrice(at, MARKS[name]) for at, name in names.items()),
         time_ms=1_584_000_000_000,
     )
@@ -123,7 +123,7 @@ def statement(holdings=HOLDINGS, shortfalls=(), system=None) -> RiskStatement:
             deposited=u256(UNIT * held + 11 + 7 + 5 + 3 + 900),
             withdrawn=u256(900),
             balance=u256(UNIT * held + 11 + 7 + 5 + 3 + 2),
-            balances=BalanceWord(BalanceOrder.KEY_FIRST),
+            balances=BalanceLocation(BalanceOrder.KEY_FIRST),
             unit=UNIT,
             held=held,
             released=u256(7),

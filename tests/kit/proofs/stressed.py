@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
-from clearing.assets import Asset, CashGroup
 from clearing.base.codec import u256
-from clearing.base.evm.storage import BalanceWord
+from clearing.base.evm.storage import BalanceLocation
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.arrays import build_risk_arrays
-from clearing.margin.fund import cover_terms
-from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario, StressScenario
-from clearing.margin.rows import account_holdings, build_snapshot, build_statement
-from clearing.margin.rulebook import VERSION, FeedPrice, MarkPrice, Rulebook, write_rulebook
-from clearing.margin.snapshot import CustodyTerm, PublicTotal, RiskSnapshot
+from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.margin.statement.rows import account_holdings, build_snapshot, build_statement
+from clearing.margin.statement.rulebook import VERSION, FeedLevel, MarkPrice, Rulebook, write_rulebook
+from clearing.margin.statement.snapshot import CustodyTerm, PublicTotal, RiskSnapshot
+from clearing.margin.statement.stress import build_cover_terms
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario, StressScenario
+from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
 
 N = 256
 NETWORK = bytes([7]) * 32
@@ -46,7 +46,7 @@ RULEBOOK = Rulebook(
     ),
     cash_groups=(CashGroup(1, "USD"),),
     tokens=(Asset(3, "WETH", 31337, bytes(20), bytes(20), 18, 6, 0, 2, 150_000, 10**15),),
-    feeds=(FeedPrice(1, "BTC", 800_000, used=True), FeedPrice(2, "ETH", 20_000, used=True)),
+    feeds=(FeedLevel(1, "BTC", 800_000, used=True), FeedLevel(2, "ETH", 20_000, used=True)),
     marks=(MarkPrice(1, 800_500),),
     time_ms=NOW_MS,
 )
@@ -96,7 +96,7 @@ def snapshot_of(
         stress=stress,
         rules=write_rulebook(rulebook),
         outside=rulebook.outside,
-        cover=cover_terms(stress, (1, 1), accounts, owners, HOUSE_ACCOUNT, named) if stress.names else None,
+        cover=build_cover_terms(stress, (1, 1), accounts, owners, HOUSE_ACCOUNT, named) if stress.names else None,
     )
     return build_snapshot(statement, accounts)
 
@@ -108,6 +108,6 @@ def seeds_of(accounts: Sequence[int]) -> dict[int, bytes]:
 def _custody(chain: int, slot: int, held: int) -> CustodyTerm:
     return CustodyTerm(
         chain_id=chain, vault=bytes(20), token=bytes([slot]) * 20, slot=slot, block_number=1, block_hash=u256(chain),
-        deposited=u256(held), withdrawn=bytes(32), balance=u256(held), balances=BalanceWord(), unit=1, held=held,
+        deposited=u256(held), withdrawn=bytes(32), balance=u256(held), balances=BalanceLocation(), unit=1, held=held,
         released=bytes(32), later=bytes(32), strays=bytes(32), dust=bytes(32),
     )  # fmt: skip

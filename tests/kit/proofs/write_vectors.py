@@ -9,15 +9,14 @@ from collections.abc import Callable
 import msgspec
 
 from clearing.base.codec import u256
-from clearing.base.evm.storage import BalanceOrder, BalanceWord
-from clearing.margin.charges import ConcentrationTier, LotCharge
-from clearing.margin.grid import OPTION_GRID, OPTION_SHOCK
-from clearing.margin.joint import JointCredit, collapse
-from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.pricing.surface import VolPillar
-from proofs.package import attach_custody, read_package
-from proofs.standalone_prover import prove_account
-from proofs.verdict import OwnAccount
+from clearing.base.evm.storage import BalanceLocation, BalanceOrder
+from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK
+from clearing.schema.risk.charges import ConcentrationTier, LotCharge
+from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, collapse
+from clearing.schema.risk.volatility_surface import VolPillar
+from proofs.epoch.package import attach_custody, read_package
+from proofs.verify.standalone_prover import prove_account
+from proofs.verify.verdict import OwnAccount
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs import stressed
 from tests.kit.proofs.frozen import VECTORS, counted_scalars
@@ -25,7 +24,7 @@ from tests.kit.proofs.proven_custody import proven
 
 BOOK = {1: (10**11, 2_000_000, 400, -20, 90), 2: (5 * 10**10, 0, -300, 10, 40), 5: (4 * 10**10, 0, 50, 0, -60)}
 MEMBERS = {1: 1, 2: 1, 5: 2}
-PLACE = BalanceWord(BalanceOrder.KEY_FIRST, u256(9), 255)
+PLACE = BalanceLocation(BalanceOrder.KEY_FIRST, u256(9), 255)
 
 
 def whole_package(scalars: Callable[[], int] | None = None) -> bytes:

@@ -26,9 +26,9 @@ from py_ecc.optimized_bls12_381 import (
     pairing,
 )
 
-from proofs.errors import Refused
-from proofs.group import multi_scalar
-from proofs.onchain.points import padded_point, read_padded
+from proofs.algebra.group import multi_scalar
+from proofs.errors import VerificationFailed
+from proofs.onchain.messages import padded_point, read_padded
 
 G1, G2, SCALAR = 128, 256, 32
 _PAD = bytes(16)
@@ -62,7 +62,7 @@ class Native:
         if subgroup:
             try:
                 return read_padded(data, "vector")
-            except Refused as fault:
+            except VerificationFailed as fault:
                 raise ValueError(str(fault)) from None
         return G1Point.from_xy_bytes_unchecked_be(_unpadded(data))
 

@@ -6,22 +6,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from clearing.crisis import CrisisParameters
-from clearing.extension import VoteExtension
-from clearing.genesis import genesis_to_json
-from clearing.governance.amendments import TermsAmendment
-from clearing.governance.certified import read_amendments, write_amendments
-from clearing.governance.paths import change_of
-from clearing.governance.requests import GovernanceVote, sign_vote
-from clearing.governance.terms import GovernanceTerms
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.transactions import Transaction
-from node.cli.main import run
+from clearing.genesis.json import genesis_to_json
+from clearing.genesis.paths import change_at
+from clearing.governance.certified_amendments import read_amendments, write_amendments
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.requests.amendments import TermsAmendment
+from clearing.schema.requests.governance import GovernanceVote, sign_vote
+from clearing.schema.terms.genesis import CrisisParameters
+from clearing.schema.terms.governance import GovernanceTerms
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from cli.main import run
+from member.signing.governance import sign_proposal
+from node.api.governance import amendments_file
 from node.epochs.service import write_package
-from node.governance_tools import sign_proposal
+from node.store.blocks import light_block_at
 from node.store.store import Store
-from node.sync.light_blocks import light_block_at
-from node.views.governance import amendments_file
 from tests.kit.clearing.world import BTC, ETH, USD, World, reports
 from tests.kit.node.proving import ProverAtOnce, prove_now
 from tests.kit.node.station import MARKET, Station, make_home, time_of
@@ -46,7 +46,7 @@ def heights(station: Station, folder: Path, count: int) -> None:
         until = time_of(height) + 60_000
         transactions: tuple[Transaction, ...] = ()
         if height == 4:
-            amendment = TermsAmendment(tuple(change_of(station.state.terms.genesis, *place) for place in PLACES))
+            amendment = TermsAmendment(tuple(change_at(station.state.terms.genesis, *place) for place in PLACES))
             proposal = sign_proposal(amendment, "", until, network, 0, envelope)
             transactions = (proposal,)
         elif height == 5 and proposal is not None:

@@ -8,9 +8,9 @@ import trio
 
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.base.ids import NetworkId
-from node import client as client_module
-from node.client import NodeClient
-from node.codes import NodeCode
+from member.client import node_client as client_module
+from member.client.node_client import NodeClient
+from member.codes import NodeCode
 
 NETWORK = NetworkId(bytes(32))
 CALLS = ("state", "newest_header", "readiness", "package", "header", "account", "receipts", "submit")

@@ -13,12 +13,12 @@ from typing import Any, ClassVar
 import pytest
 
 from clearing.base.errors import LocalFault
-from node.codes import NodeCode
+from member.codes import NodeCode
 from node.epochs import service as epochs
-from node.epochs.provers import ATTEMPTS_MAX, NodeProver, SteadyPool
+from node.epochs.provers import ATTEMPTS_MAX, NodeProver, RestartingPool
 from node.store.store import Store
-from proofs.epoch import commit_epoch
-from proofs.prover_pool import LocalProverPool
+from proofs.epoch.pool import LocalProverPool
+from proofs.epoch.prover import commit_epoch
 from tests.kit.node.proving import CARRIED, decide
 from tests.kit.node.station import MARKET, QuickProver, Station, make_home
 
@@ -93,7 +93,7 @@ def test_a_job_ends_when_no_pool_can_be_made_and_the_next_one_tries_again() -> N
             raise OSError("no space left")
         return DyingPool(2)
 
-    steady = SteadyPool(make)  # type: ignore[arg-type]
+    steady = RestartingPool(make)  # type: ignore[arg-type]
     future: Future[int] = steady.run(lambda pool: pool.run())  # type: ignore[attr-defined]
     with pytest.raises(OSError, match="no space left"):
         future.result(600)
@@ -104,7 +104,7 @@ def test_a_job_ends_when_no_pool_can_be_made_and_the_next_one_tries_again() -> N
 @pytest.mark.parametrize(("good", "told"), [(1, 1), (2, 2), (ATTEMPTS_MAX, ATTEMPTS_MAX), (ATTEMPTS_MAX + 1, None)])
 def test_a_job_is_begun_again_a_few_times(good: int, told: int | None) -> None:
     DyingPool.made = 0
-    steady = SteadyPool(lambda: DyingPool(good))  # type: ignore[arg-type,return-value]
+    steady = RestartingPool(lambda: DyingPool(good))  # type: ignore[arg-type,return-value]
     future: Future[int] = steady.run(lambda pool: pool.run())  # type: ignore[attr-defined]
     if told is not None:
         assert future.result(600) == told
@@ -118,7 +118,7 @@ def test_a_job_is_begun_again_a_few_times(good: int, told: int | None) -> None:
 
 def test_an_error_of_the_job_is_not_tried_again() -> None:
     DyingPool.made = 0
-    steady = SteadyPool(lambda: DyingPool(1))  # type: ignore[arg-type,return-value]
+    steady = RestartingPool(lambda: DyingPool(1))  # type: ignore[arg-type,return-value]
 
     def job(_: Any) -> "Future[int]":
         future: Future[int] = Future()
@@ -156,7 +156,7 @@ class KeptPool:
 
 def test_a_pool_that_outlives_a_lost_proof_is_closed_and_what_waited_there_is_done_elsewhere() -> None:
     KeptPool.made.clear()
-    steady = SteadyPool(KeptPool)  # type: ignore[arg-type]
+    steady = RestartingPool(KeptPool)  # type: ignore[arg-type]
     running: Future[int] = steady.run(lambda pool: pool.run())  # type: ignore[attr-defined]
     waiting: Future[int] = steady.run(lambda pool: pool.run())  # type: ignore[attr-defined]
     KeptPool.made[0].jobs[0].set_exception(BrokenExecutor("a process that held a shard died"))

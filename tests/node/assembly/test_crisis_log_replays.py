@@ -19,38 +19,38 @@ import pytest
 import trio
 
 from clearing.apply_block import apply_block
-from clearing.blocks import Block
-from clearing.default.receipts import (
+from clearing.schema.blocks.block import BlockInput
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.receipts.default import (
     BiddersRanked,
     DefaultBidTaken,
     DefaultDeclared,
     DefaultEnded,
-    LossShared,
+    LossAllocated,
     PortfolioSold,
+    WaterfallLayer,
 )
-from clearing.default.waterfall import Layer
-from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
-from clearing.governance.receipts import AmendmentInForce
-from clearing.liquidation.receipts import LiquidationOpened, SliceSold, StepTaken
-from clearing.receipts import Liquidated, Refused
+from clearing.schema.receipts.governance import AmendmentEnacted
+from clearing.schema.receipts.liquidation import Liquidated, LiquidationOpened, LiquidationStepTaken, SliceSold
+from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalRefunded
 from clearing.state.export import export_state, import_state
-from node.api.authentication import SignedPart, authorization
-from node.api.handlers import Call
-from node.api.handlers import receipts as receipts_handler
-from node.api.render import receipt_accounts
-from node.api.server import build_api, serve_api
-from node.api.shapes import ReceiptPage
-from node.api.view import ReceiptAt, Series
-from node.application import Decided
-from node.cli.main import run
+from cli.main import run
+from member.api.receipts import ReceiptAt, ReceiptPage, Series
+from member.client.authorization import SignedPart, authorization
+from member.explaining.masking import MASKED
+from member.explaining.receipt_index import receipt_accounts
+from node.agreement.application import DecidedHeight
+from node.api.calls import ApiCall
+from node.api.live_view import LiveView
+from node.api.receipts import receipts as receipts_handler
 from node.config import Api
-from node.explaining.concerned import MASKED
-from node.replay import replay
+from node.http.server import build_api, serve_api
+from node.offline.replay import replay
 from node.store.block_log import read_block_log
 from node.store.store import Store
-from node.views.view import LiveView
 from tests.kit.clearing.defaults import DAVE
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT
 from tests.kit.node.crisis_log import NEW_PENALTY_PPM, CrisisLog, write_crisis
 from tests.kit.node.keeping_view import record_all
 from tests.kit.node.live_view import live_view
@@ -70,13 +70,25 @@ def from_log(log: CrisisLog) -> list[str]:
 
 def test_everything_that_is_to_be_replayed_is_in_the_log(log: CrisisLog) -> None:
     assert not log.of_kind(Refused)
-    (back,) = log.of_kind(WithdrawalGivenBack)
-    assert back.why is GivenBackWhy.CANCELLED
-    assert len(log.of_kind(AmendmentInForce)) == 1
-    for kind in (LiquidationOpened, SliceSold, StepTaken, Liquidated, DefaultBidTaken, PortfolioSold, BiddersRanked):
+    (back,) = log.of_kind(WithdrawalRefunded)
+    assert back.why is RefundReason.CANCELLED
+    assert len(log.of_kind(AmendmentEnacted)) == 1
+    for kind in (
+        LiquidationOpened,
+        SliceSold,
+        LiquidationStepTaken,
+        Liquidated,
+        DefaultBidTaken,
+        PortfolioSold,
+        BiddersRanked,
+    ):
         assert log.of_kind(kind)
-    (loss,) = log.of_kind(LossShared)
-    assert [step.layer for step in loss.steps] == [Layer.OWN_CONTRIBUTION, Layer.HOUSE_CAPITAL, Layer.SURVIVORS]
+    (loss,) = log.of_kind(LossAllocated)
+    assert [step.layer for step in loss.steps] == [
+        WaterfallLayer.OWN_CONTRIBUTION,
+        WaterfallLayer.HOUSE_CAPITAL,
+        WaterfallLayer.SURVIVORS,
+    ]
     assert len(log.of_kind(DefaultDeclared)) == len(log.of_kind(DefaultEnded)) == 1
 
 
@@ -84,7 +96,7 @@ def test_from_genesis_every_root_and_receipt_comes_out_again(log: CrisisLog) -> 
     roots: dict[int, tuple[bytes, ...]] = {}
     receipts: dict[int, Any] = {}
 
-    def note(decided: Decided) -> None:
+    def note(decided: DecidedHeight) -> None:
         roots[decided.header.height] = decided.state.module_roots()
         receipts[decided.header.height] = decided.result.receipts
 
@@ -98,7 +110,7 @@ def test_from_every_saved_state_they_do_too(log: CrisisLog, tmp_path: Path) -> N
     for saved in sorted(log.saved):
         told: dict[int, Any] = {}
 
-        def note(decided: Decided, told: dict[int, Any] = told) -> None:
+        def note(decided: DecidedHeight, told: dict[int, Any] = told) -> None:
             told[decided.header.height] = (decided.state.module_roots(), decided.result.receipts)
 
         with log.disk(tmp_path / f"{saved}.sqlite", saved) as store:
@@ -111,9 +123,9 @@ def test_from_the_state_at_any_height_they_do_too(log: CrisisLog) -> None:
     """Calls, sales, waiting withdrawals, amendments and defaults under way are all in the state, and nowhere else."""
     genesis, salt = log.home.genesis, log.home.salt
     states: dict[int, bytes] = {}
-    blocks: dict[int, Block] = {}
+    blocks: dict[int, BlockInput] = {}
 
-    def note(decided: Decided) -> None:
+    def note(decided: DecidedHeight) -> None:
         blocks[decided.header.height] = decided.block
         if decided.header.height % 3 == 0:
             states[decided.header.height] = export_state(decided.state)
@@ -130,7 +142,7 @@ def test_from_the_state_at_any_height_they_do_too(log: CrisisLog) -> None:
 
 @pytest.mark.parametrize("hash_seed", ["1", "4242"])
 def test_processes_that_hash_otherwise_agree(log: CrisisLog, from_log: list[str], hash_seed: str) -> None:
-    command = [sys.executable, "-m", "node.cli", "replay", from_log[1], *from_log[2:], "--output", "json"]
+    command = [sys.executable, "-m", "cli", "replay", from_log[1], *from_log[2:], "--output", "json"]
     done = subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout)["state_root"] == log.blocks[-1].block.header.state_root.hex()
@@ -221,7 +233,7 @@ async def test_a_receipt_that_a_node_has_changed_does_not_recompute(
         return [changed(each) for each in true(series, after, limit)]
 
     def changed(at: ReceiptAt) -> ReceiptAt:
-        if not isinstance(at.receipt, LossShared):
+        if not isinstance(at.receipt, LossAllocated):
             return at
         *others, last = at.receipt.steps
         (share, *rest) = last.shares
@@ -263,7 +275,7 @@ async def test_only_members_ask_and_only_what_there_is_to_ask(served: LiveView, 
 
 async def test_who_is_one_of_many_in_a_default_learns_no_others_account(log: CrisisLog, served: LiveView) -> None:
     target = f"/v1/receipts?account={ALICE_CLIENT}"
-    (loss,) = [each for each in (await got(served, target, 1)).json()["receipts"] if each["kind"] == "LossShared"]
+    (loss,) = [each for each in (await got(served, target, 1)).json()["receipts"] if each["kind"] == "LossAllocated"]
     assert [each[0] for each in loss["details"]["deficits"]] == [str(ALICE), str(ALICE_CLIENT)], "both are member 1's"
     (mine,) = [
         each
@@ -272,7 +284,7 @@ async def test_who_is_one_of_many_in_a_default_learns_no_others_account(log: Cri
     ]
     assert mine["details"]["account"] == str(DAVE)
     others = (await got(served, "/v1/defaults?limit=500", 4)).json()["receipts"]
-    (loss,) = [each for each in others if each["kind"] == "LossShared"]
+    (loss,) = [each for each in others if each["kind"] == "LossAllocated"]
     assert all(int(each[0]) >= MASKED for each in loss["details"]["deficits"])
 
 
@@ -283,9 +295,11 @@ def test_pages_follow_each_other_and_concern_their_series_only(log: CrisisLog, s
         seen += page
         after = (page[-1].height, page[-1].index)
     assert len(seen) == len({(each.height, each.index) for each in seen}) > 30
-    assert not [each for each in seen if isinstance(each.receipt, LossShared)]
+    assert not [each for each in seen if isinstance(each.receipt, LossAllocated)]
     assert [
-        each for each in served.crisis_receipts(Series.DEFAULTS, (0, -1), 500) if isinstance(each.receipt, LossShared)
+        each
+        for each in served.crisis_receipts(Series.DEFAULTS, (0, -1), 500)
+        if isinstance(each.receipt, LossAllocated)
     ]
 
 
@@ -302,7 +316,7 @@ def test_no_receipt_of_an_own_account_tells_whose_a_mask_is(log: CrisisLog, serv
     for own, other in ((sold.account, sold.bidder), (sold.bidder, sold.account)):
         key = served.owner(own)
         assert key is not None
-        page = receipts_handler(Call(served, {"account": str(own), "limit": "500"}, signer=key))
+        page = receipts_handler(ApiCall(served, {"account": str(own), "limit": "500"}, signer=key))
         assert isinstance(page, ReceiptPage)
         told = next(each.details for each in page.receipts if each.kind == "SliceSold")
         hidden = str(served.masks(key)(other))
@@ -355,5 +369,5 @@ def test_statements_tell_whose_lots_which_receipt_moved(log: CrisisLog, from_log
     assert (moved[(ALICE_CLIENT, "SliceSold")], moved[(DAVE, "SliceSold")]) == (-sold, sold)
     portfolio = sum(position.lots for each in log.of_kind(PortfolioSold) for position in each.positions)
     assert moved[(ALICE, "PortfolioSold")] == -portfolio
-    for kind in ("SliceSold", "PortfolioSold", "Liquidated", "TakenByHouse", "TradeNovated"):
+    for kind in ("SliceSold", "PortfolioSold", "Liquidated", "HouseTakeover", "TradeNovated"):
         assert sum(lots for (_, told), lots in moved.items() if told == kind) == 0, kind

@@ -9,20 +9,20 @@ import trio
 import trio.testing
 
 from bridge.codes import BridgeCode
-from bridge.evidence_store import EvidenceStore
+from bridge.watch.custody_evidence import EvidenceStore
 from clearing.base.codec import encode, u256
 from clearing.base.errors import RemoteFault
 from clearing.base.evm.evidence import BlockEvidence, Custodian, select_evidence
-from clearing.base.evm.storage import BalanceOrder, BalanceWord
+from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.base.hashing import keccak256
-from clearing.facts import CustodySeen
-from clearing.margin.snapshot import CustodyTerm
-from node.epochs.custody_evidence import FETCH_SECONDS_MAX, LIST_BYTES, CustodyEvidence
-from proofs.custody import Standing, check_custody
-from proofs.package import PART_BYTES_MAX
+from clearing.margin.statement.snapshot import CustodyTerm
+from clearing.schema.facts import CustodySeen
+from node.chains.custody_evidence import FETCH_SECONDS_MAX, LIST_BYTES, CustodyEvidence
+from proofs.epoch.package import PART_BYTES_MAX
+from proofs.statement.custody import CustodyAssurance, check_custody
 from tests.kit.evm_state import MadeState
 
-PLAIN = BalanceWord(BalanceOrder.KEY_FIRST)
+PLAIN = BalanceLocation(BalanceOrder.KEY_FIRST)
 VAULT = b"\xaa" * 20
 TOKENS = tuple(bytes([number]) * 20 for number in (1, 2, 3))
 NUMBERS = {token: (1_000 + place, place, 1_000 + place) for place, token in enumerate(TOKENS)}
@@ -84,7 +84,7 @@ async def test_kept_evidence_is_narrowed_to_what_the_statement_names(store: Evid
     found = await CustodyEvidence(store, {7: keeper}).of(statement)  # type: ignore[dict-item,arg-type]
     assert not keeper.asked
     assert [each.header for each in found] == [second, first]
-    assert check_custody(statement, found) == (Standing.PROVEN,) * 3  # type: ignore[arg-type]
+    assert check_custody(statement, found) == (CustodyAssurance.PROVEN,) * 3  # type: ignore[arg-type]
     whole = store.of_block(7, 32, keccak256(first))
     assert whole is not None
     assert len(found[1].nodes) < len(whole.nodes), "two tokens less"
@@ -99,7 +99,7 @@ async def test_what_was_not_kept_is_asked_of_the_chain_and_else_left_out(store: 
     found = await CustodyEvidence(store, {7: able, 8: unable}).of(statement)  # type: ignore[dict-item,arg-type]
     assert found == (evidence,)
     assert [fact.block_hash for fact in unable.asked[0]] == [keccak256(other)]
-    assert check_custody(statement, found) == (Standing.PROVEN, Standing.ATTESTED)  # type: ignore[arg-type]
+    assert check_custody(statement, found) == (CustodyAssurance.PROVEN, CustodyAssurance.ATTESTED)  # type: ignore[arg-type]
     assert await CustodyEvidence(store, {}).of(statement) == ()  # type: ignore[arg-type]
 
 
@@ -127,7 +127,7 @@ async def test_evidence_that_no_package_can_carry_is_left_out(
     assert await CustodyEvidence(store, {}).of(statement) == both[:1], "measured with some bytes to spare"  # type: ignore[arg-type]
     monkeypatch.setitem(PART_BYTES_MAX, "custody", len(encode(both)) + LIST_BYTES)
     assert await CustodyEvidence(store, {}).of(statement) == both  # type: ignore[arg-type]
-    monkeypatch.setattr("node.epochs.custody_evidence.CUSTODY_BLOCKS_MAX", 1)
+    monkeypatch.setattr("node.chains.custody_evidence.CUSTODY_BLOCKS_MAX", 1)
     assert await CustodyEvidence(store, {}).of(statement) == both[:1]  # type: ignore[arg-type]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node.cli.main import run
+from cli.main import run
 from tests.kit.node.crisis_log import CrisisLog, write_crisis
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -39,4 +39,4 @@ def test_the_pages_commands_print_what_it_shows(desk: CrisisLog, capsys: pytest.
 
 def test_the_page_is_of_the_story_that_it_tells(desk: CrisisLog) -> None:
     kinds = {type(each).__name__ for receipts in desk.receipts.values() for each in receipts}
-    assert kinds >= {"WithdrawalGivenBack", "AmendmentInForce", "SliceSold", "LossShared"}
+    assert kinds >= {"WithdrawalRefunded", "AmendmentEnacted", "SliceSold", "LossAllocated"}

@@ -18,22 +18,23 @@ from structlog.testing import capture_logs
 
 from clearing.base import secp256k1
 from clearing.base.errors import Bug, RemoteFault
-from clearing.exits.tree import exit_tree
-from clearing.genesis import genesis_to_json
-from node.api.exit_shapes import ExitView
-from node.api.server import build_api, serve_api
-from node.cli.main import run
-from node.codes import NodeCode
+from clearing.epochs.exit_tree import exit_tree
+from clearing.genesis.json import genesis_to_json
+from cli.main import run
+from member.api.proofs import ExitView
+from member.codes import NodeCode
+from member.verifying.exits import block_of, exit_file, read_exit_file, verify_exit
+from member.verifying.package import TrustAnchor
+from node.api.live_view import LiveView
+from node.app.persister import Persister
 from node.config import Api
-from node.epochs.own_exits import EpochExits, ExitQuestion, ExitsOfEpoch, exits_of_epoch
-from node.exit_tools import block_of, exit_file, read_exit_file, verify_exit
-from node.recorder import Recorder
+from node.epochs.exits import EpochExits, ExitQuestion, ExitTreeRecord, exit_tree_record
+from node.http.server import build_api, serve_api
 from node.store.block_log import write_block_log
 from node.store.store import Store
-from node.verify import Anchor
-from node.views.view import LiveView
 from tests.kit.clearing.exits import closed
-from tests.kit.clearing.world import CAROL, WETH_1, funded, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import CAROL, WETH_1, funded
 from tests.kit.node.fake_view import ALICE, BOB, FakeView
 from tests.kit.node.keeping_view import first_deposits, record_all
 from tests.kit.node.live_view import live_view
@@ -57,12 +58,12 @@ class KeptView(FakeView):
         return LiveView.exit(self, account, epoch)  # type: ignore[arg-type]
 
 
-def told_of(epoch: int, owner: bytes = OWNERS[1]) -> ExitsOfEpoch:
+def told_of(epoch: int, owner: bytes = OWNERS[1]) -> ExitTreeRecord:
     """The leaves of a story, as if they were of this epoch, account 1 being this owner's."""
     world = funded()
     world.deposit(1, WETH_1, 3_000_000)
     closed(world)
-    kept = exits_of_epoch(world.state)
+    kept = exit_tree_record(world.state)
     return msgspec.structs.replace(kept, epoch=epoch, owners=((1, owner), (2, OWNERS[2])))
 
 
@@ -79,7 +80,7 @@ def test_what_is_kept_gives_the_root_of_the_header_again(kept: EpochExits) -> No
     world = funded()
     world.deposit(CAROL, WETH_1, 3_000_000)
     result = closed(world)
-    kept.keep(exits_of_epoch(world.state))
+    kept.keep(exit_tree_record(world.state))
     assert stat.S_IMODE(kept._folder.stat().st_mode) == 0o700
     assert [stat.S_IMODE(path.stat().st_mode) for path in kept._folder.iterdir()] == [0o600]
     tree = exit_tree(world.state)
@@ -98,7 +99,7 @@ def test_a_state_that_went_on_is_not_taken_for_the_one_that_closed() -> None:
     closed(world)
     world.deposit(CAROL, WETH_1, 1_000_000)
     with pytest.raises(Bug):
-        exits_of_epoch(world.state)
+        exit_tree_record(world.state)
 
 
 async def test_a_member_gets_the_leaves_of_its_own_account(kept: EpochExits) -> None:
@@ -174,7 +175,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with Store(folder / "s.sqlite", home.network) as store:
         station = Station(home, store, ProverAtOnce())
         exits = EpochExits(folder / "exits")
-        recorder = Recorder(store, station.epochs, exits=exits)
+        recorder = Persister(store, station.epochs, exits=exits)
         station.application.listen(recorder.decided)
         committed = decide(station, CARRIED, first_deposits)
         snapshot = station.epochs.provable(CARRIED)
@@ -329,7 +330,7 @@ def test_validators_that_are_not_trusted_convince_nobody(
     file = read_exit_file(out.read_bytes())
     block = block_of(file)
     forged = msgspec.structs.replace(block.header, exit_root=bytes(32))
-    report = verify_exit(file, 1, Anchor(), msgspec.structs.replace(block, header=forged))
+    report = verify_exit(file, 1, TrustAnchor(), msgspec.structs.replace(block, header=forged))
     assert [each.ok for each in report.checks] == [False]
 
 

@@ -10,36 +10,36 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.accounts.signatories import keys_of
+from clearing.accounts.signatories import signing_addresses
 from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.base.errors import Rejected
-from clearing.blocks import Block
-from clearing.extension import PriceReport
-from clearing.facts import DepositSeen, WithdrawalExecuted
-from clearing.state.records import Book
+from clearing.schema.blocks.block import BlockInput
+from clearing.schema.blocks.vote_extension import PriceReport
+from clearing.schema.facts import DepositSeen, WithdrawalExecuted
+from clearing.schema.records.accounts import Book
 from clearing.state.state import Module
-from node import bridge_service, positions
-from node.application import Decided
-from node.bridge_service import CollateralGossip, valid_collateral
-from node.codes import NodeCode
+from member.codes import NodeCode
+from node.agreement import position_check
+from node.agreement.application import DecidedHeight
+from node.agreement.position_check import (
+    DISAGREEMENTS_KEPT,
+    GOSSIP_BYTES_MAX,
+    HEIGHTS_KEPT,
+    AccountPositions,
+    PositionGossip,
+    PositionWatch,
+    valid_positions,
+)
+from node.chains import bridge_service
+from node.chains.bridge_service import CollateralGossip, valid_collateral
 from node.oracle.service import OracleService, PriceGossip, valid_gossip
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Topic
 from node.pool import transaction_service
 from node.pool.mempool import Accepted, Mempool
 from node.pool.trade_batch import make_batch
 from node.pool.transaction_service import TransactionService, valid_batch_size
-from node.positions import (
-    DISAGREEMENTS_KEPT,
-    GOSSIP_BYTES_MAX,
-    HEIGHTS_KEPT,
-    BookTold,
-    PositionGossip,
-    PositionWatch,
-    valid_positions,
-)
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, World, funded
-from tests.kit.node.station import START_MS
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, START_MS, World, funded
 
 PEER, OTHER = b"p" * 32, b"o" * 32
 HUGE = 2**63 - 1
@@ -72,7 +72,7 @@ def test_validators_refuse_or_accept_any_bytes_without_failing(data: bytes) -> N
 
 
 def test_validators_refuse_what_is_too_long() -> None:
-    books = tuple(BookTold(account, ((1, 5),)) for account in range(GOSSIP_BYTES_MAX // 4))
+    books = tuple(AccountPositions(account, ((1, 5),)) for account in range(GOSSIP_BYTES_MAX // 4))
     assert not valid_positions(Incoming(PEER, encode(PositionGossip(1, bytes(32), books))))
     many = tuple(PriceReport(feed, 1, 1, 1, 1) for feed in range(1, 1000))
     assert not valid_gossip(Incoming(PEER, encode(PriceGossip(1, many))))
@@ -114,13 +114,13 @@ async def test_collateral_that_a_peer_invents_reaches_no_pool() -> None:
         await _hear(bridge.listen, data)
 
 
-def _decided(world: World, height: int, root: bytes, receipts: tuple[Any, ...] = ()) -> Decided:
+def _decided(world: World, height: int, root: bytes, receipts: tuple[Any, ...] = ()) -> DecidedHeight:
     class Roots:
         module_roots = tuple(root for _ in Module)
 
     Roots.height = height  # type: ignore[attr-defined]
     result = msgspec.structs.replace(world.results[-1], receipts=receipts)
-    return Decided(Roots(), Block(height, START_MS, (), 1, ()), result, world.state)  # type: ignore[arg-type]
+    return DecidedHeight(Roots(), BlockInput(height, START_MS, (), 1, ()), result, world.state)  # type: ignore[arg-type]
 
 
 def test_a_liar_about_positions_is_noted_once_a_height_and_memory_is_bounded() -> None:
@@ -164,9 +164,9 @@ def test_own_position_gossip_fits_what_peers_accept(monkeypatch: pytest.MonkeyPa
     class Full:
         books = Books()
 
-    monkeypatch.setattr(positions, "_moved", lambda receipt: (receipt,))
+    monkeypatch.setattr(position_check, "_moved", lambda receipt: (receipt,))
     decided = _decided(world, 3, b"a" * 32, tuple(range(300)))
-    watch.decided(Decided(decided.header, decided.block, decided.result, Full()), network)  # type: ignore[arg-type]
+    watch.decided(DecidedHeight(decided.header, decided.block, decided.result, Full()), network)  # type: ignore[arg-type]
     ((topic, data),) = network.said
     assert topic is Topic.POSITIONS
     assert valid_positions(Incoming(PEER, data))
@@ -177,7 +177,7 @@ async def test_a_batch_that_brings_nothing_new_wakes_nobody() -> None:
     world = funded()
     secret = b"\x05" * 32
     woken: list[None] = []
-    pool = Mempool(world.network, lambda who: () if who.id > 3 else keys_of(world.state, who))
+    pool = Mempool(world.network, lambda who: () if who.id > 3 else signing_addresses(world.state, who))
     service = TransactionService(
         pool,
         world.network,
@@ -202,7 +202,7 @@ def test_a_node_whose_batches_nobody_takes_accepts_nothing_until_it_is_a_validat
     world = funded()
     secret = b"\x06" * 32
     set_now: set[bytes] = {PEER}
-    pool = Mempool(world.network, lambda who: keys_of(world.state, who))
+    pool = Mempool(world.network, lambda who: signing_addresses(world.state, who))
     service = TransactionService(
         pool, world.network, secret, lambda: frozenset(set_now), lambda: world.time_ms, lambda: None
     )
@@ -219,7 +219,7 @@ async def test_what_is_gossiped_together_fits_one_message(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     world, network = funded(), Loudspeaker()
-    pool = Mempool(world.network, lambda who: keys_of(world.state, who))
+    pool = Mempool(world.network, lambda who: signing_addresses(world.state, who))
     secret = b"\x06" * 32
     own = frozenset((ed25519.public_key(secret),))
     service = TransactionService(pool, world.network, secret, lambda: own, lambda: world.time_ms, lambda: None)

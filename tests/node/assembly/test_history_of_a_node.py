@@ -6,15 +6,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from clearing.genesis import genesis_to_json
-from clearing.holdings import holdings_of
-from consensus.light.client import LightBlock
-from node.cli.main import run
+from clearing.genesis.json import genesis_to_json
+from clearing.state.holdings import current_holdings
+from cli.main import run
+from consensus.light_client import LightBlock
+from member.light.store import LightStore
 from node.epochs.service import account_seed
-from node.light.store import LightStore
 from node.store.store import Store
-from proofs.package import read_package
-from proofs.verify import verify_package
+from proofs.epoch.package import read_package
+from proofs.verify.verifier import verify_package
 from tests.kit.node.proving import ProverAtOnce, write_epochs
 from tests.kit.node.station import Station, make_home
 
@@ -31,7 +31,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         station = Station(home, store, ProverAtOnce())
 
         def keep(epoch: int) -> None:
-            held = holdings_of(station.state, 1)
+            held = current_holdings(station.state, 1)
             (folder / f"held-{epoch}.json").write_text(json.dumps([*held.cash, *held.tokens, *held.lots]))
 
         write_epochs(station, folder, EPOCHS, keep)

@@ -11,12 +11,13 @@ from clearing.base import bls
 from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.errors import LocalFault
 from consensus.blocks.store import MemoryBlockStore, save_committed
-from node.codes import NodeCode
-from node.consensus.sign_state import SignStateFile
-from node.consensus.signer import LocalSigner
-from node.membership import Membership, newest_set
+from member.codes import NodeCode
+from node.agreement.membership import Membership, newest_set
+from node.signer.local import LocalSigner
+from node.signer.sign_state import SignStateFile
+from node.store.store import Store
 from tests.kit.clearing.chamber import Chamber, envelope_secret, key_of, set_with, validator
-from tests.kit.node.station import Station, Store, make_home
+from tests.kit.node.station import Station, make_home
 
 FOUR = dict.fromkeys(range(1, 5), 10)
 

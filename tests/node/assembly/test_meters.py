@@ -6,18 +6,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from clearing.prices.receipts import OutliersDropped, PriceApplied, Rung, RungChanged
-from clearing.receipts import Refused
-from node.telemetry.meters import Meters
-from node.telemetry.metrics import Metrics
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.receipts.prices import OutliersDropped, PriceApplied, PriceStatusChanged
+from clearing.schema.records.prices import PriceStatus
+from node.ops.meters import Meters
+from node.ops.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_every_metric_is_fed_by_something() -> None:
-    source = (ROOT / "node/telemetry/metrics.py").read_text()
+    source = (ROOT / "node/ops/metrics.py").read_text()
     declared = set(re.findall(r"self\.(\w+) = self\._(?:gauge|counter|histogram)", source))
-    fed = set(re.findall(r"metrics\.(\w+)\b", (ROOT / "node/telemetry/meters.py").read_text()))
+    fed = set(re.findall(r"metrics\.(\w+)\b", (ROOT / "node/ops/meters.py").read_text()))
     assert declared <= fed, declared - fed
     assert len(declared) > 15
 
@@ -76,7 +77,10 @@ def test_a_block_is_counted_by_its_transactions_and_receipts() -> None:
 def test_a_feeds_rung_and_its_outliers_are_told() -> None:
     meters, _, _ = build()
     dropped = OutliersDropped(1, 100, 1, 5, (0, 3), 20, quorum=False)
-    for receipts, rung in (((PriceApplied(1, 100, 90, 4, 40),), 0), ((dropped, RungChanged(1, Rung.SETTLED, 9, 7)), 3)):
+    for receipts, rung in (
+        ((PriceApplied(1, 100, 90, 4, 40),), 0),
+        ((dropped, PriceStatusChanged(1, PriceStatus.SETTLED, 9, 7)), 3),
+    ):
         decided: Any = SimpleNamespace(
             block=SimpleNamespace(transactions=()), result=SimpleNamespace(receipts=receipts)
         )

@@ -5,15 +5,14 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.unpaid import AT_ONCE, Expired
-from clearing.extension import FACTS_MAX, VoteExtension, decode_extension, encode_extension
-from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalNotExecuted
-from clearing.gates.unpaid import expired_open
-from node.bridge_service import BridgeService
-from node.config import Chain
-from node.fact_pool import FactPool
-from node.open_withdrawals import OpenWithdrawals
-from node.relayer_service import open_claims
+from bridge.watch.expired_withdrawals import AT_ONCE, ExpiredWithdrawal
+from clearing.schema.blocks.vote_extension import FACTS_MAX, VoteExtension, decode_extension, encode_extension
+from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalNotExecuted
+from clearing.withdrawals.refunds import expired_withdrawals
+from node.chains.attestation_pool import AttestationPool
+from node.chains.bridge_service import BridgeService
+from node.chains.relayer_service import OpenWithdrawals, open_claims
+from node.config import ChainConfig
 from tests.kit.clearing.gated import gated, not_executed
 from tests.kit.clearing.world import ALICE, DOLLAR, USDC_1, USDC_2, VAULTS, World, executed
 
@@ -28,7 +27,7 @@ def expired(count: int = 3) -> World:
 
 
 def test_a_miss_is_attested_once_by_each_and_no_more_once_it_is_agreed() -> None:
-    world, pool = expired(1), FactPool(b"\x01" * 32)
+    world, pool = expired(1), AttestationPool(b"\x01" * 32)
     fact = not_executed(world, 0)
     assert pool.miss(1, (fact,))
     assert not pool.miss(1, (fact,)), "nothing new"
@@ -37,26 +36,26 @@ def test_a_miss_is_attested_once_by_each_and_no_more_once_it_is_agreed() -> None
     world.block(facts=[fact], attesting=1)
     assert pool.pending(world.state) == ()
     world.block(facts=[fact])
-    other = FactPool(b"\x02" * 32)
+    other = AttestationPool(b"\x02" * 32)
     other.miss(1, (fact,))
     assert other.pending(world.state) == ()
 
 
 def test_a_view_that_takes_a_word_back_is_the_view() -> None:
-    world, pool = expired(2), FactPool(b"\x01" * 32)
+    world, pool = expired(2), AttestationPool(b"\x01" * 32)
     pool.miss(1, (not_executed(world, 0), not_executed(world, 1)))
     pool.miss(1, (not_executed(world, 1),))
     assert [fact.nonce for fact in pool.pending(world.state)] == [1]
 
 
 def test_a_miss_is_never_taken_from_the_events() -> None:
-    world, pool = expired(1), FactPool(b"\x01" * 32)
+    world, pool = expired(1), AttestationPool(b"\x01" * 32)
     pool.add(not_executed(world, 0))
     assert pool.pending(world.state) == ()
 
 
 def test_what_was_seen_executed_of_a_withdrawal_that_was_given_back_is_not_said_for_ever() -> None:
-    world, pool = expired(1), FactPool(b"\x01" * 32)
+    world, pool = expired(1), AttestationPool(b"\x01" * 32)
     pool.add(executed(1, 0))
     assert pool.pending(world.state) == (executed(1, 0),)
     world.block(facts=[not_executed(world, 0)])
@@ -65,7 +64,7 @@ def test_what_was_seen_executed_of_a_withdrawal_that_was_given_back_is_not_said_
 
 
 def test_floods_of_misses_and_of_deposits_silence_nobody() -> None:
-    world, pool = expired(100), FactPool(b"\x01" * 32)
+    world, pool = expired(100), AttestationPool(b"\x01" * 32)
     for _ in range(200):
         pool.add(world.deposit_fact(ALICE, USDC_1, DOLLAR))
     for fact in (*world.custody_facts(40), *(ChainHeartbeat(chain, 41, b"\x0b" * 32) for chain in VAULTS)):
@@ -82,14 +81,14 @@ def test_a_node_asks_each_chain_about_its_own_and_so_many_at_once(tmp_path: Path
     world.deposit(ALICE, USDC_2, DOLLAR)
     world.block(world.withdrawal(ALICE, USDC_2, DOLLAR))
     configs = {
-        each.chain_id: Chain(chain_id=each.chain_id, name=each.name, endpoints=("http://127.0.0.1:9",))
+        each.chain_id: ChainConfig(chain_id=each.chain_id, name=each.name, endpoints=("http://127.0.0.1:9",))
         for each in world.genesis.chains
     }
-    bridge = BridgeService(world.genesis, configs, tmp_path, FactPool(b"\x01" * 32))
+    bridge = BridgeService(world.genesis, configs, tmp_path, AttestationPool(b"\x01" * 32))
     bridge.settle(world.state)
     asked = bridge._expired_of(1)
     assert [each.nonce for each in asked] == list(range(AT_ONCE))
-    assert asked[0] == Expired(0, world.state.withdrawals[0].not_after_s)
+    assert asked[0] == ExpiredWithdrawal(0, world.state.withdrawals[0].not_after_s)
     assert bridge._expired_of(2) == (), "its time is not over"
     world.block(facts=[not_executed(world, nonce) for nonce in range(8)], after_ms=LATER_MS)
     bridge.settle(world.state)
@@ -118,7 +117,7 @@ def test_what_is_kept_from_block_to_block_is_what_a_look_at_everything_finds(end
         closed.add(nonce)
         kept.follow(world.state)
         found = [each.nonce for each in kept.expired(world.state, 1)]
-        assert found == [each for each, _ in expired_open(world.state, 1, range(world.state.now.withdrawals))]
+        assert found == [each for each, _ in expired_withdrawals(world.state, 1, range(world.state.now.withdrawals))]
         assert found == [each for each in range(10) if each not in closed]
 
 

@@ -12,20 +12,27 @@ from eth_account import Account
 
 from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact
-from bridge.deploy import VaultTerms, connect, deploy_solvency_verifier, deploy_token, deploy_vault, deploy_verifier
-from bridge.rpc import Endpoint
-from bridge.solvency import Shown, keys_of_call
-from bridge.solvency_sender import SolvencySender
-from bridge.transactions import Sender
+from bridge.contracts.deploy import (
+    VaultTerms,
+    connect,
+    deploy_solvency_verifier,
+    deploy_token,
+    deploy_vault,
+    deploy_verifier,
+)
+from bridge.contracts.solvency_verifier import ProvenAccount, keys_of_call
+from bridge.relay.solvency_sender import SolvencySender
+from bridge.relay.transactions import Sender
+from bridge.rpc.endpoint import Endpoint
 from clearing.base.errors import RemoteFault
-from clearing.genesis import genesis_to_json
-from clearing.holdings import Holdings, holdings_of
-from node.cli.main import run
-from node.devnet.anvil import Anvil
+from clearing.genesis.json import genesis_to_json
+from clearing.state.holdings import Holdings, current_holdings
+from cli.main import run
+from devnet.anvil import Anvil
 from node.epochs.service import AccountSeeds
 from node.store.store import Store
+from proofs.epoch.package import read_package
 from proofs.onchain.file import epoch_file, read_account_file, read_epoch_file, sign_keys, write_file
-from proofs.package import read_package
 from tests.kit.chains import anvil, anvil_binary
 from tests.kit.node.proving import ProverAtOnce, write_epochs
 from tests.kit.node.station import Home, Station, make_home
@@ -71,7 +78,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     with Store(home.config.path("node.sqlite"), home.network) as store:
         station = Station(home, store, ProverAtOnce())
         station.epochs._seeds = seeds
-        write_epochs(station, folder, 1, lambda _: held.append(holdings_of(station.state, 1)))
+        write_epochs(station, folder, 1, lambda _: held.append(current_holdings(station.state, 1)))
     package = folder / "packages" / "epoch-000001.ccp"
     names = [slot.name for slot in read_package(package.read_bytes()).statement.slots if slot.is_public]
     amounts = map(str, [*held[0].cash, *held[0].tokens, *held[0].lots])
@@ -238,7 +245,7 @@ def test_a_contract_believes_what_the_members_transaction_carries(
     shown = read_account_file(mine.read_bytes())
 
     async def ask() -> None:
-        arguments = Shown(keys.words, shown.leaf.leaf.words, shown.index, shown.path, shown.proof)
+        arguments = ProvenAccount(keys.words, shown.leaf.leaf.words, shown.index, shown.path, shown.proof)
         async with Endpoint(chain.url) as endpoint:
             sender = SolvencySender(endpoint, Sender(endpoint, chain.chain_id, KEY), verifier.address)
             assert await sender.check(arguments) == (1, 1, 0)

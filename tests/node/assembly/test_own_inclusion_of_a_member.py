@@ -15,20 +15,20 @@ import trio
 from structlog.testing import capture_logs
 
 from clearing.base.errors import Rejected
-from clearing.genesis import genesis_to_json
-from clearing.holdings import holdings_of
-from node.api.inclusion_shapes import InclusionView
-from node.api.server import build_api, serve_api
-from node.application import Decided
-from node.cli.main import run
-from node.codes import NodeCode
+from clearing.genesis.json import genesis_to_json
+from clearing.state.holdings import current_holdings
+from cli.main import run
+from member.api.proofs import InclusionView
+from member.codes import NodeCode
+from node.agreement.application import DecidedHeight
+from node.api.live_view import LiveView
+from node.app.persister import Persister
 from node.config import Api
-from node.epochs.own_holdings import EpochHoldings, HeldAtEpoch, HeldOfEpoch, held_of_epoch
+from node.epochs.holdings import AccountHoldingsRecord, EpochHoldings, EpochHoldingsRecord, epoch_holdings
 from node.epochs.service import write_package
-from node.recorder import Recorder
+from node.http.server import build_api, serve_api
 from node.store.store import Store
-from node.views.view import LiveView
-from tests.kit.clearing.world import secret
+from tests.kit.clearing.signer import secret
 from tests.kit.node.fake_view import ALICE, BOB, NOW
 from tests.kit.node.keeping_view import FAKE_OWNERS, KeepingView, first_deposits, record_all, seed_of
 from tests.kit.node.live_view import live_view
@@ -39,9 +39,9 @@ from tests.kit.node.station import MARKET, QuickProver, Station, make_home
 HELD = {"cash:USD": 9_000, "position:BTC-PERP": -2}
 
 
-def held(epoch: int, owner: bytes = FAKE_OWNERS[1]) -> HeldOfEpoch:
-    accounts = (HeldAtEpoch(1, owner, ((0, 9_000), (2, -2))), HeldAtEpoch(2, FAKE_OWNERS[2], ()))
-    return HeldOfEpoch(epoch, 5 * epoch, ("cash:USD", "token:1:WETH", "position:BTC-PERP"), accounts)
+def held(epoch: int, owner: bytes = FAKE_OWNERS[1]) -> EpochHoldingsRecord:
+    accounts = (AccountHoldingsRecord(1, owner, ((0, 9_000), (2, -2))), AccountHoldingsRecord(2, FAKE_OWNERS[2], ()))
+    return EpochHoldingsRecord(epoch, 5 * epoch, ("cash:USD", "token:1:WETH", "position:BTC-PERP"), accounts)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ async def test_a_node_keeps_each_epoch_before_its_saved_state_and_tells_no_log(t
     with Store(home.path / "s.sqlite", home.network) as store:
         station = Station(home, store)
         kept = EpochHoldings(home.path / "holdings", station.epochs.seed_of)
-        recorder = Recorder(store, station.epochs, holdings=kept)
+        recorder = Persister(store, station.epochs, holdings=kept)
         station.application.listen(recorder.decided)
         decide(station, MARKET.epoch_blocks, first_deposits)
         with capture_logs() as logs:
@@ -181,7 +181,7 @@ async def test_a_node_keeps_each_epoch_before_its_saved_state_and_tells_no_log(t
         assert logs == []
         found = kept.own(1, 1)
         assert found is not None
-        own = holdings_of(station.state, 1)
+        own = current_holdings(station.state, 1)
         assert sorted(found.holdings.values()) == sorted(each for each in (*own.cash, *own.tokens, *own.lots) if each)
         view = live_view(station)
         assert isinstance(view.inclusion(1, 1), Rejected)
@@ -195,7 +195,7 @@ async def test_a_state_that_peers_gave_is_kept_when_the_node_starts(tmp_path: Pa
         await record_all(station.recorder)
         again = Station(home, store)
         kept = EpochHoldings(home.path / "holdings", again.epochs.seed_of)
-        Recorder(store, again.epochs, holdings=kept).restored(again.restored.height, again.restored.state)
+        Persister(store, again.epochs, holdings=kept).restored(again.restored.height, again.restored.state)
         assert kept.epochs == (1,)
 
 
@@ -204,7 +204,7 @@ async def test_a_full_disk_does_not_end_the_node(tmp_path: Path) -> None:
     with Store(home.path / "s.sqlite", home.network) as store:
         station = Station(home, store, QuickProver())
         (home.path / "holdings").write_text("in the way")
-        recorder = Recorder(store, station.epochs, holdings=EpochHoldings(home.path / "holdings", seed_of))
+        recorder = Persister(store, station.epochs, holdings=EpochHoldings(home.path / "holdings", seed_of))
         station.application.listen(recorder.decided)
         decide(station, MARKET.epoch_blocks, first_deposits)
         with capture_logs() as logs:
@@ -235,10 +235,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         station = Station(home, store, ProverAtOnce())
         kept = EpochHoldings(folder / "holdings", station.epochs.seed_of)
 
-        def keep(decided: Decided) -> None:
+        def keep(decided: DecidedHeight) -> None:
             snapshot = station.epochs.waiting_at(decided.header.height)
             if decided.result.snapshot and snapshot is not None:
-                kept.keep(held_of_epoch(snapshot, decided.state))
+                kept.keep(epoch_holdings(snapshot, decided.state))
 
         station.application.listen(keep)
         committed = decide(station, CARRIED, first_deposits)

@@ -8,11 +8,11 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.cursor import Cursor, FileFactStore
+from bridge.watch.cursor import FileFactStore, ScanCursor
 from clearing.base.codec import u256
-from clearing.extension import FACTS_MAX, VoteExtension, decode_extension, encode_extension
-from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact
-from node.fact_pool import FactPool
+from clearing.schema.blocks.vote_extension import FACTS_MAX, VoteExtension, decode_extension, encode_extension
+from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact
+from node.chains.attestation_pool import AttestationPool
 from node.oracle.replay import ReplaySource
 from node.oracle.service import OracleService
 from node.oracle.source import Quote
@@ -102,7 +102,7 @@ def _custody(world: World, block: int) -> list[Fact]:
 
 
 def test_a_fact_stays_until_the_state_knows_it() -> None:
-    world, pool = funded(), FactPool(b"\x01" * 32)
+    world, pool = funded(), AttestationPool(b"\x01" * 32)
     (deposit,) = _deposits(world, 1)
     pool.add(deposit)
     for _ in range(3):
@@ -110,7 +110,7 @@ def test_a_fact_stays_until_the_state_knows_it() -> None:
     world.block(facts=[deposit], attesting=1)
     assert pool.pending(world.state) == (), "the state has our word"
     assert len(pool) == 1
-    other = FactPool(b"\x02" * 32)
+    other = AttestationPool(b"\x02" * 32)
     other.add(deposit)
     assert other.pending(world.state) == (deposit,), "and not yet another's"
     world.block(facts=[deposit], attesting=4)
@@ -119,7 +119,7 @@ def test_a_fact_stays_until_the_state_knows_it() -> None:
 
 
 def test_a_flood_of_deposits_does_not_silence_custody_and_heartbeats() -> None:
-    world, pool = funded(), FactPool(b"\x01" * 32)
+    world, pool = funded(), AttestationPool(b"\x01" * 32)
     for deposit in _deposits(world, 500):
         pool.add(deposit)
     for fact in (*_custody(world, 40), *(ChainHeartbeat(chain, 41, b"\x0b" * 32) for chain in VAULTS)):
@@ -135,7 +135,7 @@ def test_a_flood_of_deposits_does_not_silence_custody_and_heartbeats() -> None:
 def test_pending_facts_always_fit_an_extension_with_all_prices(deposits: int, block: int, large: bool) -> None:
     from node.oracle.service import _reportable
 
-    world, pool = World(check=False), FactPool(b"\x01" * 32)
+    world, pool = World(check=False), AttestationPool(b"\x01" * 32)
     for nonce in range(1, deposits + 1):
         amount = 2**255 if large else 1
         pool.add(DepositSeen(1, VAULTS[1], nonce, b"t" * 20, 2**62, u256(amount), 2**62, bytes(32), bytes(32)))
@@ -146,7 +146,7 @@ def test_pending_facts_always_fit_an_extension_with_all_prices(deposits: int, bl
 
 
 def test_memory_of_custody_and_heartbeats_does_not_grow() -> None:
-    world, pool = funded(), FactPool(b"\x01" * 32)
+    world, pool = funded(), AttestationPool(b"\x01" * 32)
     for block in range(0, 4_000, 4):
         for fact in _custody(world, block):
             pool.add(fact)
@@ -158,9 +158,9 @@ def test_memory_of_custody_and_heartbeats_does_not_grow() -> None:
 def test_facts_seen_before_a_restart_are_attested_after_it(tmp_path: Path) -> None:
     world = funded()
     deposit, later = _deposits(world, 2)
-    cursor = Cursor(1, VAULTS[1], 9, bytes(32), 2, bytes(32), (bytes(32),))
+    cursor = ScanCursor(1, VAULTS[1], 9, bytes(32), 2, bytes(32), (bytes(32),))
     FileFactStore(tmp_path).record(cursor, (deposit, later))
-    reopened, pool = FileFactStore(tmp_path), FactPool(b"\x01" * 32)
+    reopened, pool = FileFactStore(tmp_path), AttestationPool(b"\x01" * 32)
     for fact in reopened.pending(1):
         pool.add(fact)
     assert pool.pending(world.state) == (deposit, later)

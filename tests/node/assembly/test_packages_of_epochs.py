@@ -14,12 +14,12 @@ from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
 from consensus.messages import CommittedBlock
 from consensus.outputs import Decided
-from node.codes import NodeCode
-from node.devnet.waiting import until
+from devnet.demo.story import until
+from member.codes import NodeCode
 from node.epochs.packages import PackageService
 from node.epochs.service import PROVERS_PER_EPOCH, AccountSeeds, EpochService, write_package
 from node.store.store import Store
-from proofs.shard_workers import Progress
+from proofs.epoch.workers import ProofProgress
 from tests.kit.node.proving import CARRIED, decide
 from tests.kit.node.station import MARKET, QuickProver, Station, make_home
 
@@ -165,9 +165,9 @@ def _key(index: int) -> bytes:
 async def test_the_log_tells_how_far_a_long_proof_is(proving: Proving, monkeypatch: pytest.MonkeyPatch) -> None:
     packages, prover = proving.packages, proving.station.prover
     monkeypatch.setattr("node.epochs.service.PROGRESS_SECONDS", 0.01)
-    monkeypatch.setattr(prover, "progress", Progress(7, 20))
+    monkeypatch.setattr(prover, "progress", ProofProgress(7, 20))
     packages.decided(Decided(proving.committed, 1, 0, fetched=False))
     with capture_logs() as told:
         await _run_until(packages, lambda: any(entry["event"] == "epoch is being proven" for entry in told))
     assert next((entry["done"], entry["of"]) for entry in told if entry["event"] == "epoch is being proven") == (7, 20)
-    assert packages.progress == Progress(7, 20)
+    assert packages.progress == ProofProgress(7, 20)

@@ -11,18 +11,18 @@ import trio
 from clearing.base.errors import LocalFault
 from clearing.base.ids import ZERO_HASH
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.extension import VoteExtension
-from clearing.receipts import EpochClosed, TradeNovated
-from clearing.validators.requests import ValidatorChange, approve, with_approval
-from clearing.validators.sets import sets_of
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.receipts.collateral import EpochClosed
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.requests.validators import ValidatorChange, sign_approval, with_approval
+from clearing.validators.validator_sets import validator_sets
 from consensus.blocks.store import save_committed
 from consensus.messages import CommittedBlock
-from node.application import Decided
-from node.codes import NodeCode
-from node.devnet.waiting import until
-from node.receipt_records import receipt_at, receipt_records
+from devnet.demo.story import until
+from member.codes import NodeCode
+from node.agreement.application import DecidedHeight
 from node.store.blocks import StoredBlocks
-from node.store.records import ReceiptRecord
+from node.store.records import ReceiptRecord, receipt_at, receipt_records
 from node.store.store import Store
 from node.sync.restore import encode_saved
 from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, HOUSE, USDC_1, World, reports
@@ -54,7 +54,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     with Store(home.path / "story.sqlite", home.network) as store:
         station = Station(home, store)
 
-        def note(decided: Decided) -> None:
+        def note(decided: DecidedHeight) -> None:
             receipts[decided.header.height] = tuple(each.data for each in receipt_records(decided.result))
             if decided.result.snapshot:
                 height = decided.header.height
@@ -219,7 +219,7 @@ def test_a_node_restored_in_the_middle_of_a_change_has_the_same_sets(tmp_path: P
             again = Station(home, store)
             assert again.restored.height == (died_at if saves else 0)
             assert again.chain == station.chain
-            assert sets_of(again.state) == sets_of(station.state)
+            assert validator_sets(again.state) == validator_sets(station.state)
             hashes = [each.hash for each in (again.chain.last_validators, again.chain.validators)]
             assert hashes[0] == (change.after if died_at >= 4 else change.before)
             assert hashes[1] == (change.after if died_at >= 3 else change.before)
@@ -231,4 +231,4 @@ def _change(home: Home, entered: Validator) -> ValidatorChange:
     unsigned = ValidatorChange(
         1, home.genesis.validators.hash, ValidatorSet((entered,)).hash, (), (entered,), 2**60, ()
     )
-    return with_approval(unsigned, approve(unsigned, home.network, 0, home.keys.envelope))
+    return with_approval(unsigned, sign_approval(unsigned, home.network, 0, home.keys.envelope))

@@ -13,16 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from clearing.accounts.kinds import AccountKind
 from clearing.base.errors import Bug, LocalFault
 from clearing.base.validators import ValidatorSet
-from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms
-from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
-from node.cli.exits import Exit
-from node.codes import NodeCode
-from node.consensus.sign_state import SignStateFile
-from node.telemetry.crash import Standing, bugs_in, write_crash
-from node.testnet import create_testnet
+from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
+from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms
+from cli.output import ExitCode
+from devnet.testnet import create_testnet
+from member.codes import NodeCode
+from node.ops.crash import CrashPosition, bugs_in, write_crash
+from node.signer.sign_state import SignStateFile
 from tests.kit.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -51,7 +50,7 @@ def _start(home: Path, *settings: str, before: str = "") -> subprocess.Popen[str
         given.append(f"api.port={free_port()}")
     arguments = ["start", "--config", str(home / "node.toml")]
     arguments += [part for each in given for part in ("--set", each)]
-    program = f"import sys\n{before}\nfrom node.cli.main import run\nsys.exit(run({arguments!r}))\n"
+    program = f"import sys\n{before}\nfrom cli.main import run\nsys.exit(run({arguments!r}))\n"
     return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, cwd=ROOT)
 
 
@@ -98,10 +97,10 @@ def test_broken_settings_end_with_three(home: Path) -> None:
         ("oracle.source=replay", "oracle.file=none.csv"),
     ):
         code, told = _ended(_start(home, *settings))
-        assert code == Exit.CONFIG, told
+        assert code == ExitCode.CONFIG, told
         assert "Traceback" not in told
     (home / "node.toml").write_text("[p2p\n")
-    assert _ended(_start(home))[0] == Exit.CONFIG
+    assert _ended(_start(home))[0] == ExitCode.CONFIG
 
 
 def test_a_genesis_that_breaks_a_rule_ends_with_a_code_and_no_traceback(home: Path) -> None:
@@ -110,7 +109,7 @@ def test_a_genesis_that_breaks_a_rule_ends_with_a_code_and_no_traceback(home: Pa
     shown["market"]["epoch_blocks"] = 0
     genesis.write_text(json.dumps(shown))
     code, told = _ended(_start(home))
-    assert code == Exit.CONFIG, told
+    assert code == ExitCode.CONFIG, told
     genesis.write_bytes(b"{")
     code, told = _ended(_start(home))
     assert code != 0
@@ -121,11 +120,11 @@ def test_wrong_and_missing_keys_end_with_three(home: Path) -> None:
     password = home / "password"
     password.write_text("wrong\n")
     code, told = _ended(_start(home))
-    assert (code, "R0812" in told) == (Exit.CONFIG, True), told
+    assert (code, "R0812" in told) == (ExitCode.CONFIG, True), told
     password.chmod(0o644)
-    assert _ended(_start(home))[0] == Exit.SAFETY
+    assert _ended(_start(home))[0] == ExitCode.SAFETY
     password.unlink()
-    assert _ended(_start(home))[0] == Exit.CONFIG
+    assert _ended(_start(home))[0] == ExitCode.CONFIG
 
 
 def test_a_locked_sign_state_ends_with_seven_and_nothing_is_touched(home: Path) -> None:
@@ -134,7 +133,7 @@ def test_a_locked_sign_state_ends_with_seven_and_nothing_is_touched(home: Path) 
         code, told = _ended(_start(home))
     finally:
         guard.close()
-    assert code == Exit.SAFETY, told
+    assert code == ExitCode.SAFETY, told
     assert not (home / "node.sqlite").exists()
 
 
@@ -144,7 +143,7 @@ def test_a_taken_port_ends_with_three_before_anything_is_signed(home: Path, whic
         taken.bind(("127.0.0.1", 0))
         taken.listen(1)
         code, told = _ended(_start(home, f"{which}={taken.getsockname()[1]}"))
-    assert code == Exit.CONFIG, told
+    assert code == ExitCode.CONFIG, told
     assert "Traceback" not in told
     guard = SignStateFile(home / "sign-state")
     guard.close()
@@ -153,7 +152,7 @@ def test_a_taken_port_ends_with_three_before_anything_is_signed(home: Path, whic
 
 BUG_AT_THREE = """
 from clearing.base.errors import Bug
-from node.application import ClearingApplication
+from node.agreement.application import ClearingApplication
 real = ClearingApplication.commit
 def commit(self, header):
     if header.height == 3:
@@ -165,7 +164,7 @@ ClearingApplication.commit = commit
 
 def test_a_bug_ends_with_seventy_and_a_dump_and_no_signature_after_it(home: Path) -> None:
     code, told = _ended(_start(home, before=BUG_AT_THREE))
-    assert code == Exit.BUG, told
+    assert code == ExitCode.BUG, told
     (dump,) = home.glob("crash-*.json")
     assert dump.name == "crash-3.json", "the block was stored before it was applied"
     assert dump.stat().st_mode & 0o777 == 0o600
@@ -179,7 +178,7 @@ def test_a_bug_ends_with_seventy_and_a_dump_and_no_signature_after_it(home: Path
     secrets = (home / "password").read_text().strip()
     assert secrets not in dump.read_text()
     again, told = _ended(_start(home, before=BUG_AT_THREE))
-    assert again == Exit.BUG, "a restart executes the stored block again: " + told
+    assert again == ExitCode.BUG, "a restart executes the stored block again: " + told
     assert sorted(each.name for each in home.glob("crash-*")) == ["crash-3-2.json", "crash-3.json"]
 
 
@@ -187,7 +186,7 @@ def test_bugs_are_found_in_any_nesting(tmp_path: Path) -> None:
     inner, outer = Bug("in"), Bug("out")
     group = BaseExceptionGroup("x", [KeyboardInterrupt(), ExceptionGroup("y", [ValueError(), inner]), outer])
     assert list(bugs_in(group)) == [inner, outer]
-    nowhere = Standing(0, None, (0, -1, "STOPPED"), (0, 0, 0))
+    nowhere = CrashPosition(0, None, (0, -1, "STOPPED"), (0, 0, 0))
     assert write_crash(tmp_path, LocalFault(NodeCode.STORE_GAP, "x"), nowhere, 0) is None
     assert write_crash(tmp_path / "missing", inner, nowhere, 0) is None, "no room to write hides nothing"
 
@@ -210,5 +209,5 @@ def test_a_home_with_blocks_and_no_sign_state_ends_with_seven_again_and_again(ho
     (home / "sign-state").unlink()
     for _ in range(2):
         code, told = _ended(_start(home))
-        assert (code, NodeCode.SIGN_STATE_MISSING.label in told) == (Exit.SAFETY, True), told
+        assert (code, NodeCode.SIGN_STATE_MISSING.label in told) == (ExitCode.SAFETY, True), told
     assert not (home / "sign-state").exists()

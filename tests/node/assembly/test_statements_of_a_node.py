@@ -11,15 +11,15 @@ import pytest
 
 from clearing.base import secp256k1
 from clearing.base.units import DAY_MS
-from clearing.extension import VoteExtension
-from clearing.genesis import genesis_to_json
-from node.api.server import build_api
-from node.api.shapes import Problem
-from node.api.statement_shapes import MemberStatement
-from node.cli.main import run
+from clearing.genesis.json import genesis_to_json
+from clearing.schema.blocks.vote_extension import VoteExtension
+from cli.main import run
+from member.api.statements import MemberStatement
+from member.api.types import Problem
+from member.statements.days import Day, StatementDays
+from member.statements.statement import StatementInputs, as_csv, day_text
 from node.config import Api
-from node.statements.days import Day, StatementDays
-from node.statements.statement import StatementInputs, as_csv, day_text
+from node.http.server import build_api
 from node.store.block_log import write_block_log
 from node.store.store import Store
 from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BTC, ETH, reports

@@ -11,32 +11,34 @@ import trio
 from eth_account import Account
 from web3 import Web3
 
-from bridge import vault
 from bridge.chain import FinalityPolicy, WatchedChain
-from bridge.deploy import VaultTerms, deploy_token, deploy_vault, deploy_verifier, next_addresses
-from bridge.relayer import Relayer
-from bridge.rpc import Endpoint
-from bridge.transactions import Sender
-from clearing.assets import Asset
+from bridge.contracts import vault
+from bridge.contracts.deploy import VaultTerms, deploy_token, deploy_vault, deploy_verifier, next_addresses
+from bridge.relay.relayer import Relayer
+from bridge.relay.transactions import Sender
+from bridge.rpc.endpoint import Endpoint
 from clearing.base import bls
 from clearing.base.certificate import VoteKind, make_certificate, vote_digest
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH
-from clearing.blocks import BlockResult
-from clearing.extension import VoteExtension
-from clearing.facts import Fact
-from clearing.genesis import ChainTerms, MarketParameters
-from clearing.receipts import DepositCredited, Receipt, WithdrawalConfirmed, WithdrawalReleased
-from clearing.transactions import Transaction
-from clearing.validators.receipts import ChangeFinished, VaultRotated
-from clearing.validators.sets import sets_of
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.receipt import Receipt
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.facts import Fact
+from clearing.schema.receipts.collateral import DepositCredited
+from clearing.schema.receipts.validators import ValidatorChangeFinished, VaultRotated
+from clearing.schema.receipts.withdrawals import WithdrawalConfirmed, WithdrawalReleased
+from clearing.schema.terms.assets import Asset
+from clearing.schema.terms.genesis import ChainTerms, MarketParameters
+from clearing.validators.validator_sets import validator_sets
 from consensus.blocks.executor import payload_root
 from consensus.blocks.store import MemoryBlockStore, save_committed
 from consensus.messages import Block, CommittedBlock, Evidence
 from consensus.outputs import Decided
-from node.devnet.anvil import Anvil
-from node.fact_pool import FactPool
-from node.relayer_service import RelayerService
+from devnet.anvil import Anvil
+from node.chains.attestation_pool import AttestationPool
+from node.chains.relayer_service import RelayerService
 from tests.kit.bridge.vault_chain import USER, ChainUser
 from tests.kit.bridge.watched_chain import Watch, watch
 from tests.kit.chains import anvil, anvil_binary
@@ -77,11 +79,11 @@ class Followed(Chamber):
         self.user.send(self.token.functions.approve(self.vault.address, 2**256 - 1))
         self.blocks_kept = MemoryBlockStore()
         self.parent: bytes = self.network
-        self.pools = {name: FactPool(key_of(name)) for name in (1, 2, 3, 4, 5)}
+        self.pools = {name: AttestationPool(key_of(name)) for name in (1, 2, 3, 4, 5)}
 
     def decide(self, *transactions: Transaction) -> BlockResult:
         """A block in which each that certified the height below says what its own pool has."""
-        sets, at = sets_of(self.state), self.state.now.time_ms + 1_000
+        sets, at = validator_sets(self.state), self.state.now.time_ms + 1_000
         prices = reports((BTC, 790_000), (ETH, 20_000), time_ms=at)
         said = {name: VoteExtension(prices, self.pools[name].pending(self.state)) for name in self.speakers()}
         result = self.hear(said, *transactions)
@@ -179,7 +181,7 @@ async def test_a_vault_that_missed_a_change_is_rotated_and_pays_under_the_new_se
     made_at = followed.state.now.height
     for _ in range(12):
         followed.decide()  # nobody relays
-    new = sets_of(followed.state).last
+    new = validator_sets(followed.state).last
     assert followed.newest.block.header.validators_hash == new.hash != followed.genesis.validators.hash
     assert followed.state.changes[0].height == made_at
     result = followed.decide(followed.withdrawal(ALICE, TOKEN, 300, TO))
@@ -199,7 +201,7 @@ async def test_a_vault_that_missed_a_change_is_rotated_and_pays_under_the_new_se
     rotated = followed.until(VaultRotated)
     assert (rotated.chain_id, rotated.vault, rotated.waiting) == (CHAIN_ID, followed.vault_at.address, 0)
     kinds = [type(each) for result in followed.results[-3:] for each in result.receipts]
-    assert ChangeFinished in kinds
+    assert ValidatorChangeFinished in kinds
     assert WithdrawalConfirmed in kinds
     assert followed.relayable().rotation is None
     # The next change is possible, and relayed in its own time.
@@ -207,7 +209,7 @@ async def test_a_vault_that_missed_a_change_is_rotated_and_pays_under_the_new_se
     followed.decide()
     again = await relayer.relay(followed.relayable())
     assert again.rotated
-    assert followed.vault.functions.validatorsHash().call() == sets_of(followed.state).next.hash
+    assert followed.vault.functions.validatorsHash().call() == validator_sets(followed.state).next.hash
 
 
 async def test_a_new_validators_word_counts_and_who_left_is_silent(followed: Followed, watching: Watch) -> None:

@@ -9,21 +9,21 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from bridge.cursor import Halt
-from bridge.watcher import WatcherStatus
+from bridge.watch.cursor import Halt
+from bridge.watch.watcher import WatcherStatus
 from clearing.base.errors import Rejected
 from clearing.base.hashing import sha256
-from clearing.extension import PriceReport, VoteExtension
-from clearing.genesis import Genesis
-from clearing.opening import open_state
-from node.bridge_service import BridgeService, Pulse
-from node.config import Chain
-from node.fact_pool import FactPool
-from node.membership import Membership
+from clearing.opening import initial_state
+from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
+from clearing.schema.terms.genesis import Genesis
+from node.agreement.membership import Membership
+from node.chains.attestation_pool import AttestationPool
+from node.chains.bridge_service import BridgeService, Pulse
+from node.config import ChainConfig
+from node.ops.health import BLOCK_AGE_MS_MAX, CHAIN_BEHIND_MAX, CHAIN_SILENCE_SECONDS_MAX, HealthMonitor
 from node.p2p.memory import Hub
 from node.store.records import PackageRecord
 from node.store.store import Store
-from node.telemetry.health import BLOCK_AGE_MS_MAX, CHAIN_BEHIND_MAX, CHAIN_SILENCE_SECONDS_MAX, Health
 from tests.kit.clearing.world import BTC, ETH, make_genesis, reports
 from tests.kit.node.live_view import live_view
 from tests.kit.node.station import Station, make_home, time_of
@@ -97,7 +97,7 @@ class _Sight:
         )
         self.status = {chain.chain_id: WatcherStatus(100, 100) for chain in genesis.chains}
         self.pulses = {chain.chain_id: Pulse(0.0, 0.0, 100) for chain in genesis.chains}
-        self.membership = Membership(b"\x01" * 32, open_state(self.genesis, bytes(32)))
+        self.membership = Membership(b"\x01" * 32, initial_state(self.genesis, bytes(32)))
         self.network = SimpleNamespace(peers=frozenset(bytes([each]) * 32 for each in (2, 3, 4)))
         self.oracle: Any = SimpleNamespace(reports=(PriceReport(1, 5, 0, 1, self.now_ms),))
         watchers = {each: SimpleNamespace(status=status) for each, status in self.status.items()}
@@ -105,9 +105,9 @@ class _Sight:
         self.health = self.make()
         self.health._decided_ms = self.now_ms - 10
 
-    def make(self, heartbeat_ms: int = 500) -> Health:
+    def make(self, heartbeat_ms: int = 500) -> HealthMonitor:
         given: tuple[Any, ...] = (self.network, self.oracle, self.bridge)
-        return Health(*given, self.genesis, self.membership, heartbeat_ms, lambda: self.now_ms)
+        return HealthMonitor(*given, self.genesis, self.membership, heartbeat_ms, lambda: self.now_ms)
 
     def bad(self) -> list[str]:
         return [check.name for check in self.health.checks() if not check.ok]
@@ -214,10 +214,10 @@ async def test_a_watched_endpoint_that_hangs_leaves_no_pulse(tmp_path: Path, ans
         genesis = make_genesis()
         url = f"http://127.0.0.1:{port}"
         configs = {
-            each.chain_id: Chain(chain_id=each.chain_id, name=each.name, endpoints=(url,), timeout_ms=600_000)
+            each.chain_id: ChainConfig(chain_id=each.chain_id, name=each.name, endpoints=(url,), timeout_ms=600_000)
             for each in genesis.chains
         }
-        bridge = BridgeService(genesis, configs, tmp_path, FactPool(b"\x01" * 32))
+        bridge = BridgeService(genesis, configs, tmp_path, AttestationPool(b"\x01" * 32))
         nursery.start_soon(bridge.run, Hub().join(b"k" * 32), lambda: None)
         while mute.asked < len(genesis.chains) or (answers and not _all_at_fault(bridge)):  # noqa: ASYNC110
             await trio.sleep(0.01)

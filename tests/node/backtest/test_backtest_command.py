@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from node.cli.exits import Exit
-from node.cli.main import run
+from cli.main import run
+from cli.output import ExitCode
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -31,7 +31,7 @@ def test_a_run_writes_what_was_asked_for(tmp_path: Path, capsys: pytest.CaptureF
         "--json", str(wanted["r.json"]), "--losses", str(wanted["l.csv"]),
         "--plot", str(wanted["r.png"]), "--plot", str(wanted["r.svg"]), "--plot", str(wanted["r.html"]),
     ]  # fmt: skip
-    assert run(["backtest", *options, "--output", "json"]) in (Exit.OK, Exit.VERIFICATION)
+    assert run(["backtest", *options, "--output", "json"]) in (ExitCode.OK, ExitCode.VERIFICATION)
     printed, written = json.loads(capsys.readouterr().out), json.loads(wanted["r.json"].read_text())
     assert printed == written
     assert len(written["books"]) == 6
@@ -42,8 +42,8 @@ def test_a_run_writes_what_was_asked_for(tmp_path: Path, capsys: pytest.CaptureF
     assert "Kupiec" in page
     assert len(wanted["l.csv"].read_text().splitlines()) == 1 + written["points"]
     before = wanted["r.svg"].read_bytes()
-    assert run(["backtest", *options]) == Exit.SAFETY  # never overwritten
-    assert run(["backtest", *options, "--force"]) in (Exit.OK, Exit.VERIFICATION)
+    assert run(["backtest", *options]) == ExitCode.SAFETY  # never overwritten
+    assert run(["backtest", *options, "--force"]) in (ExitCode.OK, ExitCode.VERIFICATION)
     assert wanted["r.svg"].read_bytes() == before
 
 
@@ -52,7 +52,7 @@ def test_neither_the_prices_nor_another_output_are_overwritten_even_by_force(tmp
     before = path.read_bytes()
     (tmp_path / "link.csv").symlink_to(path)
     for wanted in (["--losses", str(tmp_path / "link.csv")], ["--json", out, "--losses", out]):
-        assert run(["backtest", str(path), *wanted, "--force"]) == Exit.SAFETY
+        assert run(["backtest", str(path), *wanted, "--force"]) == ExitCode.SAFETY
     assert path.read_bytes() == before
     assert not Path(out).exists()
 
@@ -63,29 +63,29 @@ def test_the_ending_tells_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixt
     code = run(short)
     told = json.loads(capsys.readouterr().out)
     passed = told["raw_is_calibrated"] and told["margin_is_enough"]
-    assert code == (Exit.OK if passed else Exit.VERIFICATION)
+    assert code == (ExitCode.OK if passed else ExitCode.VERIFICATION)
 
 
 def test_without_a_file_the_folder_is_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CROSSCLEAR_MARKET_DATA", raising=False)
-    assert run(["backtest"]) == Exit.USAGE
+    assert run(["backtest"]) == ExitCode.USAGE
     assert "CROSSCLEAR_MARKET_DATA" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        (["--plot", "picture.gif"], Exit.CONFIG),
-        (["--warm-up", "259"], Exit.CONFIG),
-        (["--window", "100", "--horizon", "24"], Exit.CONFIG),
-        (["--books", "0"], Exit.USAGE),
-        (["--confidence", "1"], Exit.USAGE),
+        (["--plot", "picture.gif"], ExitCode.CONFIG),
+        (["--warm-up", "259"], ExitCode.CONFIG),
+        (["--window", "100", "--horizon", "24"], ExitCode.CONFIG),
+        (["--books", "0"], ExitCode.USAGE),
+        (["--confidence", "1"], ExitCode.USAGE),
     ],
 )
 def test_what_cannot_be_done_is_told(
-    tmp_path: Path, options: list[str], code: Exit, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, options: list[str], code: ExitCode, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["backtest", str(prices(tmp_path)), *options]) == code
     assert capsys.readouterr().err
@@ -94,10 +94,10 @@ def test_what_cannot_be_done_is_told(
 def test_a_broken_file_ends_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = prices(tmp_path)
     path.write_text(path.read_text() + "nonsense\n")
-    assert run(["backtest", str(path)]) == Exit.CONFIG
+    assert run(["backtest", str(path)]) == ExitCode.CONFIG
     assert "prices.csv:262" in capsys.readouterr().err
 
 
 def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["backtest", "--help"]) == Exit.OK
+    assert run(["backtest", "--help"]) == ExitCode.OK
     assert "Examples:" in capsys.readouterr().out

@@ -5,7 +5,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from node.backtest.coverage import (
+from lab.backtest.coverage import (
     at_least,
     change_ratio,
     chi_squared_tail,

@@ -10,14 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
-from clearing.ranges.parameters import RangeParameters
-from clearing.ranges.records import Move, Variance
-from clearing.ranges.update import filtered_of
-from node.backtest.books import FORMS, form_of, lots_of, worth_of
-from node.backtest.market_data import MarketData
-from node.backtest.report import report_of
-from node.backtest.walk import Setup, walk
-from node.backtest.window import Window
+from clearing.price_ranges.update import history_figures
+from clearing.schema.records.prices import GroupMove, VarianceRecord
+from clearing.schema.risk.price_ranges import RangeParameters
+from lab.backtest.books import FORMS, form_of, lots_of, worth_of
+from lab.backtest.market_data import MarketData
+from lab.backtest.report import report_of
+from lab.backtest.walk import MoveWindow, Setup, walk
 
 HOUR = 3_600_000
 RULES = RangeParameters(interval_ms=HOUR, window=60, window_min=20, joint_scenarios=8)
@@ -54,17 +53,17 @@ def test_lots_are_worth_at_least_what_is_wanted() -> None:
     assert lots_of((10_000, -10_000, 0), (800_000, 3_000_000, 1)) == [1_250, -334, 0]
 
 
-moves = st.lists(st.builds(Move, st.integers(-(10**9), 10**9), st.integers(0, 10**8)), max_size=120)
+moves = st.lists(st.builds(GroupMove, st.integers(-(10**9), 10**9), st.integers(0, 10**8)), max_size=120)
 
 
 @settings(max_examples=50)
 @given(moves, st.integers(0, 10**16), st.integers(1, 6))
-def test_the_sorted_window_says_what_the_state_says(history: list[Move], variance: int, steps: int) -> None:
+def test_the_sorted_window_says_what_the_state_says(history: list[GroupMove], variance: int, steps: int) -> None:
     rules = msgspec.structs.replace(RULES, horizon_ms=steps * HOUR)
-    window, held = Window(rules), Variance(variance, variance)
+    window, held = MoveWindow(rules), VarianceRecord(variance, variance)
     for move in history:
         window.add(move)
-    assert window.filtered(held) == filtered_of(rules, history[-RULES.window :], held)
+    assert window.filtered(held) == history_figures(rules, history[-RULES.window :], held)
 
 
 def test_nothing_is_estimated_from_what_comes_later() -> None:

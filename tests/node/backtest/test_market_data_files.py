@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
-from node.backtest import market_data
-from node.backtest.market_data import read_market_data, ticks_of
+from lab.backtest import market_data
+from lab.backtest.market_data import read_market_data, ticks_of
 
 HEADER = "unix,a_open,a_high,a_low,a_close,b_open,b_high,b_low,b_close"
 GOOD = "3600,1.00,1.20,0.90,1.10,7,8,6,7.5"

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from node.views.ranges import group_ranges
+from node.api.state import group_ranges
 from tests.kit.clearing.ranged import ranged, walk
 from tests.kit.clearing.world import funded
 

@@ -7,9 +7,10 @@ import pytest
 from clearing.base import bls, ed25519
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.genesis import genesis_from_json, genesis_to_json, network_id
-from node.devnet.genesis import DeployedChain, MemberIdentity, build_genesis
-from node.devnet.market import CONFIGS, load_market
+from clearing.genesis.json import genesis_from_json, genesis_to_json
+from clearing.schema.terms.genesis import network_id
+from devnet.genesis import DeployedChain, MemberIdentity, build_genesis
+from devnet.market import CONFIGS, load_market
 from node.oracle.replay import load_hours
 
 

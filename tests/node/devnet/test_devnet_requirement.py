@@ -4,17 +4,17 @@ import msgspec
 import pytest
 
 from clearing.base.errors import LocalFault
-from clearing.genesis import Genesis
-from clearing.margin.arrays import RiskArrays, build_risk_arrays
-from clearing.margin.plain import Priced
-from clearing.margin.requirement import account_margin
-from clearing.margin.rows import build_rows, build_slots, build_statement
-from clearing.margin.snapshot import PublicTotal, SlotKind
-from clearing.margin.stress import build_stress
-from clearing.ranges.parameters import JOINT_MAX
-from node.devnet.market import load_market
-from proofs.rules import check_rules
-from proofs.solvency import DOMAIN, layout_of
+from clearing.margin.requirement.account_margin import account_margin
+from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
+from clearing.margin.risk_arrays.reference_arrays import PricedListing
+from clearing.margin.statement.rows import build_rows, build_slots, build_statement
+from clearing.margin.statement.snapshot import PublicTotal, SlotKind
+from clearing.margin.statement.stress import build_stress
+from clearing.schema.risk.price_ranges import JOINT_MAX
+from clearing.schema.terms.genesis import Genesis
+from devnet.market import load_market
+from proofs.statement.arithmetization import DOMAIN, layout_of
+from proofs.statement.rows import check_rows
 from tests.kit.node.devnet_genesis import genesis_of
 
 INDEX = {1: 793_457, 2: 19_457}
@@ -34,7 +34,7 @@ def arrays_of(genesis: Genesis) -> RiskArrays:
 def test_the_statement_has_every_rule_and_fits_one_column_with_room_for_joint_scenarios(genesis: Genesis) -> None:
     arrays = arrays_of(genesis)
     listed = (genesis.instruments, genesis.assets, genesis.cash_groups, {}, INDEX)
-    stress = build_stress(Priced(*listed, genesis.risk, genesis.time_ms))
+    stress = build_stress(PricedListing(*listed, genesis.risk, genesis.time_ms))
     slots = build_slots(arrays, stress)
     statement = build_statement(
         arrays,
@@ -49,7 +49,7 @@ def test_the_statement_has_every_rule_and_fits_one_column_with_room_for_joint_sc
         shortfalls={},
         stress=stress,
     )
-    check_rules(statement)
+    check_rows(statement)
     names = {slot.name.split(":")[0] for slot in slots if not slot.is_public}
     assert names == {"max", "short", "charge", "concentration", "tail", "beyond", "joint", "groups", "uncovered"}
     layout = layout_of(statement)

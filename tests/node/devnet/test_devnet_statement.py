@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from clearing.base.secp256k1 import address
-from clearing.epoch import rulebook_of, take_snapshot
-from node.devnet.market import load_market
-from proofs.rulebook import check_rulebook
-from proofs.solvency import check_statement, layout_of
+from clearing.epochs.snapshot import take_snapshot
+from clearing.state.effective_parameters import current_rulebook
+from devnet.market import load_market
+from proofs.statement.arithmetization import check_statement, layout_of
+from proofs.statement.rulebook import check_rulebook
 from tests.kit.clearing import world
 from tests.kit.node.devnet_genesis import genesis_of
 
@@ -46,7 +47,7 @@ def trade_for_a_while(devnet: world.World, blocks: int) -> None:
 
 def test_a_statement_of_the_devnet_is_its_genesis_after_ranges_and_haircuts_have_moved(devnet: world.World) -> None:
     trade_for_a_while(devnet, 60)
-    statement, book, risk = take_snapshot(devnet.state).statement, rulebook_of(devnet.state), devnet.genesis.risk
+    statement, book, risk = take_snapshot(devnet.state).statement, current_rulebook(devnet.state), devnet.genesis.risk
     assert [each.range_ppm for each in book.parameters.groups] != [each.range_ppm for each in risk.groups]
     assert [each.haircut_ppm for each in book.tokens] != [
         each.haircut_ppm for each in devnet.genesis.assets if each.feed

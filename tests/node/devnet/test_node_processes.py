@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from clearing.base.errors import LocalFault
-from node.devnet.codes import DevnetCode
-from node.devnet.processes import NodeProcess, node_processes
+from devnet.codes import DevnetCode
+from devnet.processes import NodeProcess, node_processes
 
 SLEEPS = (sys.executable, "-c", "import time; time.sleep(600)")
 

@@ -4,9 +4,9 @@ import pytest
 import trio.testing
 
 from clearing.base.errors import LocalFault
-from node.codes import NodeCode
-from node.devnet.codes import DevnetCode
-from node.devnet.waiting import until
+from devnet.codes import DevnetCode
+from devnet.demo.story import until
+from member.codes import NodeCode
 
 
 async def test_a_node_that_does_not_answer_is_asked_again(autojump_clock: trio.testing.MockClock) -> None:

@@ -17,15 +17,15 @@ from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault
 from consensus.codes import ConsensusCode
 from consensus.messages import Extension, extension_digest, proposal_digest
-from node.codes import NodeCode
-from node.consensus.sign_state import SignedStep, SignGuard, SignStateFile
-from node.consensus.signer import LocalSigner
+from member.codes import NodeCode
 from node.signer import channel as channels
 from node.signer.address import address_of, dial, listen
 from node.signer.channel import open_as_node, open_as_signer
-from node.signer.protocol import Answer, Hello, Request, RequestKind
+from node.signer.local import LocalSigner
+from node.signer.protocol import Answer, Request, RequestKind, SignerHello
 from node.signer.remote import RemoteSigner
 from node.signer.server import CONNECTIONS_MAX, SignerServer
+from node.signer.sign_state import SignedStep, SignGuard, SignStateFile
 from tests.kit.consensus.crypto import secrets_of, validator_set
 
 NETWORK = bytes(range(32))
@@ -193,7 +193,7 @@ def test_a_signer_that_hangs_costs_one_timeout_and_then_none(tmp_path: Path) -> 
 
 
 def _hello_answer(request: bytes) -> bytes:
-    hello = Hello(network=NETWORK, envelope_key=SET.validators[0].envelope_key, bls_key=BLS_KEY)
+    hello = SignerHello(network=NETWORK, envelope_key=SET.validators[0].envelope_key, bls_key=BLS_KEY)
     return encode(Answer(number=decode(request, Request).number, code=0, data=encode(hello)))
 
 
@@ -280,9 +280,9 @@ def test_a_changed_byte_anywhere_in_the_handshake_opens_no_channel(at: int, bit:
 def test_a_frame_that_is_repeated_or_left_out_ends_the_channel() -> None:
     for repeat in (True, False):
         node_end, signer_end = pair()
-        found: list[channels.Channel] = []
+        found: list[channels.SignerChannel] = []
 
-        def accept(end: socket.socket = signer_end, into: list[channels.Channel] = found) -> None:
+        def accept(end: socket.socket = signer_end, into: list[channels.SignerChannel] = found) -> None:
             into.append(open_as_signer(end, SIGNER_LINK, lambda _: True, SECONDS)[0])
 
         thread = threading.Thread(target=accept)

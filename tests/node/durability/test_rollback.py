@@ -9,18 +9,18 @@ import pytest
 from clearing.base.codec import decode
 from clearing.base.errors import LocalFault
 from clearing.base.header import Header
-from clearing.extension import VoteExtension
-from clearing.facts import Fact
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.facts import Fact
+from cli.main import run
 from consensus.codes import ConsensusCode
 from consensus.messages import CommittedBlock
-from node.cli.main import run
-from node.codes import NodeCode
+from member.codes import NodeCode
+from node.app.process import refuse_lost_sign_state
 from node.config_sources import load_config
-from node.consensus.sign_state import SignedStep, SignStateFile
-from node.durability.rollback import roll_back
-from node.durability.state_at import state_at
-from node.durability.statediff import state_diff
-from node.process import refuse_lost_sign_state
+from node.offline.rollback import roll_back
+from node.offline.state_at import state_at
+from node.offline.state_diff import state_diff
+from node.signer.sign_state import SignedStep, SignStateFile
 from node.store.store import Store
 from node.sync.restore import SavedState, encode_saved
 from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, HOUSE, USDC_1, World, reports

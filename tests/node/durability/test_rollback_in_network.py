@@ -7,10 +7,10 @@ import trio
 import trio.testing
 
 from consensus.blocks.store import MemoryBlockStore
-from consensus.log.wal import RecordKind
 from consensus.messages import Proposal, Vote, read_envelope, read_message
-from node.consensus.wal import WalFile
+from consensus.wal import RecordKind
 from node.p2p.memory import Hub
+from node.store.wal import WalFile
 from tests.kit.consensus.engines import VALIDATORS, Peer, check_same_chain, reach
 from tests.kit.consensus.toy import ToyApplication
 

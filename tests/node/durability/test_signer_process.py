@@ -13,25 +13,26 @@ import trio.testing
 from clearing.base import ed25519
 from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
-from clearing.genesis import Genesis
+from clearing.schema.terms.genesis import Genesis
+from cli.main import run
 from consensus.blocks.store import MemoryBlockStore
-from consensus.replica import ReplicaConfig
-from node.cli.main import run
-from node.codes import NodeCode
-from node.config import Signer as SignerConfig
-from node.consensus.engine import Engine, Hooks
-from node.consensus.engine import Genesis as ChainStart
-from node.consensus.sign_state import SignGuard, SignStateFile
-from node.consensus.signer import LocalSigner
-from node.consensus.wal import WalFile
-from node.keys.files import write_secret
-from node.keys.keystore import Strength
-from node.keys.ring import KeyKind, NodeKeys, list_keys, open_node_keys, read_key, write_key
+from consensus.replica.replica import ReplicaConfig
+from devnet.testnet import create_testnet
+from member.codes import NodeCode
+from member.keys.key_folder import KeyKind, list_keys, read_key, write_key
+from member.keys.keystore import Strength
+from member.keys.secret_files import write_secret
+from node.agreement.engine import ConsensusGenesis as ChainStart
+from node.agreement.engine import Engine, Hooks
+from node.config import SignerConfig
 from node.p2p.memory import Hub
 from node.signer.choose import node_signer
 from node.signer.home import open_server
+from node.signer.local import LocalSigner
+from node.signer.node_keys import NodeKeys, open_node_keys
 from node.signer.remote import RemoteSigner
-from node.testnet import create_testnet
+from node.signer.sign_state import SignGuard, SignStateFile
+from node.store.wal import WalFile
 from tests.kit.clearing.world import make_genesis
 from tests.kit.consensus.crypto import secrets_of, validator_set
 from tests.kit.consensus.toy import ToyApplication
@@ -64,7 +65,7 @@ def link_key(home: Path) -> bytes:
 
 def start_process(home: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "node.cli", "signer", "start", "--home", str(home)],
+        [sys.executable, "-m", "cli", "signer", "start", "--home", str(home)],
         stderr=subprocess.PIPE,
         text=True,
     )

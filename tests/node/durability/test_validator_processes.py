@@ -14,15 +14,14 @@ from typing import Any
 import httpx
 import pytest
 
-from clearing.accounts.kinds import AccountKind
 from clearing.base.validators import ValidatorSet
-from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms
-from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
-from consensus.log.wal import read_frames
-from node.cli.main import run
-from node.consensus.sign_state import SignStateFile
-from node.consensus.signer import logged_step
-from node.testnet import create_testnet
+from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
+from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms
+from cli.main import run
+from consensus.wal import read_frames
+from devnet.testnet import create_testnet
+from node.signer.local import logged_step
+from node.signer.sign_state import SignStateFile
 from tests.kit.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,7 +41,7 @@ class Validator:
         arguments = ["start", "--config", str(self.home / "node.toml"), "--set", f"p2p.port={free_port()}"]
         arguments += [part for each in given for part in ("--set", each)]
         with (self.home / "told").open("ab") as told:
-            node = subprocess.Popen([sys.executable, "-m", "node.cli", *arguments], stderr=told, cwd=ROOT)
+            node = subprocess.Popen([sys.executable, "-m", "cli", *arguments], stderr=told, cwd=ROOT)
         try:
             yield node
         finally:
@@ -154,7 +153,7 @@ def failing(validator: Validator) -> set[str]:
 @contextmanager
 def signing(home: Path) -> Iterator[None]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "node.cli", "signer", "start", "--home", str(home)], stderr=subprocess.DEVNULL, cwd=ROOT
+        [sys.executable, "-m", "cli", "signer", "start", "--home", str(home)], stderr=subprocess.DEVNULL, cwd=ROOT
     )
     try:
         yield

@@ -10,17 +10,16 @@ from hypothesis import strategies as st
 from clearing.base.certificate import VoteKind
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault
+from cli.main import run
 from consensus.codes import ConsensusCode
-from consensus.log.inspection import pieces, shown, standing
-from consensus.log.wal import Record, RecordKind, TimeoutRecord, encode_frame, read_frames
 from consensus.messages import Vote
-from consensus.pace.timeouts import TimerKind
-from consensus.sending.own import seal
-from node.cli.main import run
-from node.consensus.sign_state import SignGuard, SignStateFile
-from node.consensus.signer import LocalSigner
-from node.consensus.wal import WalFile
-from node.durability.wal_repair import repair
+from consensus.signing import seal
+from consensus.timeouts import TimerKind
+from consensus.wal import Record, RecordKind, TimeoutRecord, encode_frame, read_frames
+from consensus.wal_inspection import describe_record, pieces, summarize_log
+from node.signer.local import LocalSigner
+from node.signer.sign_state import SignGuard, SignStateFile
+from node.store.wal import WalFile, repair
 from tests.kit.consensus.crypto import secrets_of, validator_set
 
 ENVELOPE, BLS = secrets_of(4)[0]
@@ -50,7 +49,7 @@ def test_the_pieces_are_the_file_and_agree_with_what_a_start_would_do(at: int, b
     log = bytes(data[:cut])
     found = list(pieces(log))
     assert b"".join(log[piece.at : piece.at + piece.length] for piece in found) == log
-    told = standing(log)
+    told = summarize_log(log)
     whole = max(count for count in range(5) if ENDS[count] <= min(at, cut) or (at >= cut and ENDS[count] <= cut))
     assert (told.frames, told.good_bytes) == (whole, ENDS[whole])
     try:
@@ -140,7 +139,7 @@ def test_an_unsynced_sign_state_that_fell_behind_its_log_takes_the_logs_word(tmp
 
 
 def test_records_are_shown_in_words() -> None:
-    words = [shown(record) for frame in FRAMES for record in frame]
+    words = [describe_record(record) for frame in FRAMES for record in frame]
     assert [(each.height, each.kind, each.what, each.round) for each in words] == [
         (7, "own", "prevote", 0),
         (7, "timeout", "propose", 1),

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.codec import decode, encode
-from node.api.view import ReceiptAt
-from node.explaining.concerned import DEFAULTS, FUNDS, LIQUIDATIONS
-from node.explaining.defaults import tell_defaults
-from node.explaining.funds import tell_fund
-from node.explaining.lines import in_text
-from node.explaining.liquidations import _path, tell_liquidations
-from node.explaining.telling import Listing
+from member.api.receipts import ReceiptAt
+from member.explaining.default_fund import explain_fund
+from member.explaining.defaults import explain_defaults
+from member.explaining.formatting import Listing
+from member.explaining.lines import formatted
+from member.explaining.liquidations import _path, explain_liquidations
+from member.explaining.receipt_index import DEFAULTS, FUNDS, LIQUIDATIONS
 
 KINDS = sorted(LIQUIDATIONS | DEFAULTS | FUNDS, key=lambda kind: kind.__name__)
 
@@ -44,8 +44,8 @@ def test_whatever_a_node_says_is_told_or_told_to_make_no_sense(data: st.DataObje
         receipt = data.draw(wire_values(msgspec.inspect.type_info(kind)))
         said.append(ReceiptAt(data.draw(st.sampled_from([5, 2**62])) + index, index, decode(encode(receipt), kind)))
     said.sort(key=lambda each: (each.height, each.index))
-    for explain in (tell_liquidations, tell_defaults, tell_fund):
-        in_text(explain(said, lambda _: Listing({1: "X"}, {1: 0}, {1: 1})))
+    for explain in (explain_liquidations, explain_defaults, explain_fund):
+        formatted(explain(said, lambda _: Listing({1: "X"}, {1: 0}, {1: 1})))
 
 
 def wire_values(info: msgspec.inspect.Type) -> st.SearchStrategy[Any]:

@@ -8,29 +8,25 @@ import msgspec
 import pytest
 
 from clearing.base.errors import RemoteFault
-from clearing.calls.breach import TOUCH_PPM, touch_ppm
-from clearing.calls.receipts import CallLapsed, DeadlineSet, EarlyCalled
-from clearing.default import receipts as default
-from clearing.fund import receipts as fund
-from clearing.liquidation.receipts import BackstopTook, LiquidationEnded, SliceSold, StepTaken
-from clearing.receipts import Liquidated
-from node.api.render import named
-from node.api.unrender import unnamed
-from node.explaining.calls import breach_ppm
-from node.explaining.concerned import (
-    BESIDE_MEMBERS,
-    DEFAULTS,
-    FUNDS,
-    LIQUIDATIONS,
-    MASKED,
-    Masks,
-    concerned,
-    masked,
+from clearing.margin_calls.early_calls import BREACH_PROBABILITIES_PPM, breach_probability_ppm
+from clearing.schema.receipts import default
+from clearing.schema.receipts import default_fund as fund
+from clearing.schema.receipts.liquidation import (
+    BackstopTakeover,
+    Liquidated,
+    LiquidationEnded,
+    LiquidationStepTaken,
+    SliceSold,
 )
-from node.explaining.defaults import _TELL as TELL_DEFAULTS
-from node.explaining.funds import _TELL as TELL_FUND
-from node.explaining.lines import equal, holds, in_text, tell
-from node.explaining.liquidations import _TELL as TELL_LIQUIDATIONS
+from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, EarlyCalled
+from member.api.receipt_json import named, unnamed
+from member.explaining.default_fund import _TEXT_OF_KIND as TELL_FUND
+from member.explaining.defaults import _TEXT_OF_KIND as TELL_DEFAULTS
+from member.explaining.lines import condition_line, equality_line, formatted, plain_line
+from member.explaining.liquidations import _TEXT_OF_KIND as TELL_LIQUIDATIONS
+from member.explaining.margin_calls import breach_ppm
+from member.explaining.masking import MASKED, Masks, masked
+from member.explaining.receipt_index import BESIDE_MEMBERS, DEFAULTS, FUNDS, LIQUIDATIONS, accounts_named
 from tests.sim.clearing.explained import (
     Heard,
     of_a_default,
@@ -61,17 +57,17 @@ def heard() -> dict[str, Heard]:
 @pytest.mark.parametrize("story", sorted(STORIES))
 def test_every_line_that_can_be_computed_comes_out_as_stated(heard: dict[str, Heard], story: str) -> None:
     told = heard[story].told()
-    assert [in_text([each]) for each in told if not each.ok] == []
+    assert [formatted([each]) for each in told if not each.ok] == []
     assert sum(line.ok is True for each in told for line in each.lines) >= 8
 
 
 def test_stories_have_every_stage_in_them(heard: dict[str, Heard]) -> None:
     kinds = {each.kind for one in heard.values() for each in one.told()}
     assert kinds >= {
-        "EarlyCalled", "DeadlineSet", "CallLapsed", "CallMet", "MarginCalled", "MarginRestored", "LiquidationOpened",
-        "SliceSold", "StepTaken", "BackstopTook", "Liquidated", "LiquidationEnded",
-        "DefaultDeclared", "DefaultBidTaken", "PortfolioSold", "BiddersRanked", "TakenByHouse", "Deleveraged",
-        "FundDrawn", "LossShared", "StatusChanged", "DefaultEnded",
+        "EarlyCalled", "CallDeadlineSet", "CallLapsed", "CallMet", "MarginCalled", "MarginRestored", "LiquidationOpened",
+        "SliceSold", "LiquidationStepTaken", "BackstopTakeover", "Liquidated", "LiquidationEnded",
+        "DefaultDeclared", "DefaultBidTaken", "PortfolioSold", "BiddersRanked", "HouseTakeover", "Deleveraged",
+        "FundDrawn", "LossAllocated", "MemberStatusChanged", "DefaultEnded",
     }  # fmt: skip
 
 
@@ -79,7 +75,7 @@ def test_stories_have_every_stage_in_them(heard: dict[str, Heard]) -> None:
 def test_what_members_with_strategies_bring_about_recomputes(seed: int) -> None:
     story = of_strategies(seed, 30)
     told = story.told()
-    assert [in_text([each]) for each in told if not each.ok] == []
+    assert [formatted([each]) for each in told if not each.ok] == []
     assert len(told) > 10
     for each in story.receipts:
         if type(each.receipt) in TABLE:
@@ -92,23 +88,23 @@ COMPUTED: dict[type, tuple[str, ...]] = {
     SliceSold: ("opened_height", "discount_ppm", "allowed", "fraction", "notional", "equity_after", "sizing.share",
                 "paid.0.discount", "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
     EarlyCalled: ("deadline_height",),
-    DeadlineSet: ("deadline_height", "congestion_steps"),
+    CallDeadlineSet: ("deadline_height", "congestion_steps"),
     CallLapsed: ("deadline_height",),
-    StepTaken: ("sizing.share", "step_notional", "taken"),
+    LiquidationStepTaken: ("sizing.share", "step_notional", "taken"),
     LiquidationEnded: ("steps",),
-    BackstopTook: ("notional", "equity_after", "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
+    BackstopTakeover: ("notional", "equity_after", "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
     Liquidated: ("notional", "penalty", "equity_after", "positions.0.lots"),
     default.PortfolioSold: ("first", "paid"),
     default.BiddersRanked: ("sold", "good_ask", "members.0.1", "members.0.4"),
     default.Deleveraged: ("lots",),
-    default.LossShared: ("member", "loss", "deficits.0.2", "steps.0.before", "steps.0.borne",
+    default.LossAllocated: ("member", "loss", "deficits.0.2", "steps.0.before", "steps.0.borne",
                          "steps.0.shares.0.amount"),
     default.DefaultEnded: ("member", "loss", "by_layer.0.1"),
     fund.FundSized: ("target", "sizes.0", "scenarios.0.cover_two", "parts.0.required"),
     fund.FundCalled: ("micros", "has"),
     fund.FundPaid: ("has",),
     fund.FundDebited: ("micros",),
-    fund.FundReduces: ("has",),
+    fund.FundReductionStarted: ("has",),
     fund.FundDrawn: ("left",),
 }  # fmt: skip
 
@@ -131,7 +127,7 @@ def test_a_unit_more_or_less_in_what_is_computed_is_told(heard: dict[str, Heard]
                 wrong = [one for one in told if not one.ok]
                 assert wrong, (kind.__name__, path, each.height)
                 assert any(
-                    "BUT THE RECEIPT STATES" in in_text([one]) or "DOES NOT HOLD" in in_text([one]) for one in wrong
+                    "BUT THE RECEIPT STATES" in formatted([one]) or "DOES NOT HOLD" in formatted([one]) for one in wrong
                 )
                 tried += 1
             break
@@ -145,11 +141,12 @@ def test_a_call_that_lapses_before_its_time_is_told(heard: dict[str, Heard]) -> 
     urgent = msgspec.structs.replace(held.receipt, urgent=not held.receipt.urgent)
     assert any("is reached" in line.text for each in story.told() for line in each.lines if each.kind == "CallLapsed")
     wrong = [each for each in story.changed(at, urgent).told() if not each.ok]
-    assert any("has not been reached   DOES NOT HOLD" in in_text([each]) for each in wrong)
+    assert any("has not been reached   DOES NOT HOLD" in formatted([each]) for each in wrong)
 
 
 @pytest.mark.parametrize(
-    ("story", "kind", "field"), [("takeovers", StepTaken, "step"), ("liquidations", LiquidationEnded, "opened_height")]
+    ("story", "kind", "field"),
+    [("takeovers", LiquidationStepTaken, "step"), ("liquidations", LiquidationEnded, "opened_height")],
 )
 def test_what_an_earlier_receipt_has_said_is_said_again(
     heard: dict[str, Heard], story: str, kind: type, field: str
@@ -165,9 +162,9 @@ def test_a_liquidation_that_begins_again_after_a_default_is_counted_anew(heard: 
     story = heard["takeovers"]
     ended = [at for at, each in enumerate(story.receipts) if type(each.receipt) is LiquidationEnded]
     broken = Heard([each for at, each in enumerate(story.receipts) if at != ended[0]], story.listings)
-    steps = [each.receipt.step for each in broken.receipts if type(each.receipt) is StepTaken]
+    steps = [each.receipt.step for each in broken.receipts if type(each.receipt) is LiquidationStepTaken]
     assert steps.count(1) > 1
-    assert [in_text([each]) for each in broken.told() if not each.ok] == []
+    assert [formatted([each]) for each in broken.told() if not each.ok] == []
 
 
 def _added(value: Any, path: list[str], more: int) -> Any:
@@ -187,7 +184,7 @@ def _added(value: Any, path: list[str], more: int) -> Any:
 def test_every_kind_that_is_kept_for_members_is_told() -> None:
     assert set(TELL_LIQUIDATIONS) == set(LIQUIDATIONS)
     assert set(TELL_DEFAULTS) == set(DEFAULTS)
-    assert set(TELL_FUND) | {default.StatusChanged} == set(FUNDS)
+    assert set(TELL_FUND) | {default.MemberStatusChanged} == set(FUNDS)
     assert not set(LIQUIDATIONS) & (set(DEFAULTS) | set(FUNDS))
 
 
@@ -209,15 +206,15 @@ def test_a_mask_hides_every_account_but_those_told(heard: dict[str, Heard]) -> N
             if type(each.receipt) not in TABLE:
                 continue
             hidden = masked(each.receipt, hide)
-            assert all(account == 2 or account >= 2**48 for account in concerned(hidden))
-            assert len(concerned(hidden)) == len(concerned(each.receipt))
-            names.update(concerned(hidden))
+            assert all(account == 2 or account >= 2**48 for account in accounts_named(hidden))
+            assert len(accounts_named(hidden)) == len(accounts_named(each.receipt))
+            names.update(accounts_named(hidden))
     assert len(names) > 4, "each account has one name"
     other = Masks(bytes(32), lambda _: False)
     assert other(1) != hide(1) >= MASKED
 
 
-IN_DEFAULT = {default.DefaultDeclared, default.LossShared, default.StatusChanged}
+IN_DEFAULT = {default.DefaultDeclared, default.LossAllocated, default.MemberStatusChanged}
 """Their member is in default, as everybody may know; the other accounts in them have none beside them."""
 
 
@@ -236,7 +233,7 @@ def test_no_mask_beside_a_member_is_found_where_an_account_stands_alone(heard: d
         for each in story.receipts:
             if type(each.receipt) in TABLE:
                 where = beside if type(each.receipt) in BESIDE_MEMBERS else alone
-                where.update(found for found in concerned(masked(each.receipt, hide)) if found >= MASKED)
+                where.update(found for found in accounts_named(masked(each.receipt, hide)) if found >= MASKED)
     assert len(alone) > 2
     assert len(beside) > 2
     assert not alone & beside
@@ -257,7 +254,7 @@ def test_masked_receipts_recompute_as_well(heard: dict[str, Heard]) -> None:
     [{}, {"account": "x"}, {"account": "1", "equity": "1"}, {"account": True, "equity": "0", "initial": "0"}],
 )
 def test_what_has_not_the_shape_of_its_kind_is_refused(details: dict[str, Any]) -> None:
-    from clearing.receipts import MarginRestored
+    from clearing.schema.receipts.margin_calls import MarginRestored
 
     with pytest.raises(RemoteFault):
         unnamed(details, MarginRestored)
@@ -271,12 +268,12 @@ def test_what_has_not_the_shape_of_its_kind_is_refused(details: dict[str, Any]) 
 
 def test_the_probability_of_a_breach_is_that_of_the_normal_distribution() -> None:
     for headroom in range(0, 6_000, 7):
-        assert breach_ppm(headroom, 1_000) == touch_ppm(headroom, 1_000)
+        assert breach_ppm(headroom, 1_000) == breach_probability_ppm(headroom, 1_000)
     assert breach_ppm(5, 0) == 0
-    assert len(TOUCH_PPM) == 51
+    assert len(BREACH_PROBABILITIES_PPM) == 51
 
 
 def test_a_line_says_what_is_stated_where_it_differs() -> None:
-    assert equal("2 x 3", 6, 6).text == "2 x 3 = 6"
-    assert equal("2 x 3", 7, 6).text == "2 x 3 = 6   BUT THE RECEIPT STATES 7"
-    assert (holds("a", good=False).ok, tell("a").ok) == (False, None)
+    assert equality_line("2 x 3", 6, 6).text == "2 x 3 = 6"
+    assert equality_line("2 x 3", 7, 6).text == "2 x 3 = 6   BUT THE RECEIPT STATES 7"
+    assert (condition_line("a", good=False).ok, plain_line("a").ok) == (False, None)

@@ -14,22 +14,22 @@ from clearing.base.certificate import VoteKind, make_certificate, signer_indices
 from clearing.base.errors import LocalFault
 from consensus.application import MisbehaviourKind
 from consensus.blocks.store import MemoryBlockStore, load_committed, load_set
-from consensus.light.client import CurveLightVerifier, LightBlock, TrustPolicy
+from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
 from consensus.outputs import Decided
-from consensus.replica import ReplicaConfig
-from node.api.server import build_api, serve_api
+from consensus.replica.replica import ReplicaConfig
+from member.codes import NodeCode
+from member.light.client import LightClient, LightOptions
+from member.light.source import HttpSource
+from member.light.store import LightStore
+from member.light.trust import TrustedHash
+from node.agreement.engine import ConsensusGenesis, Engine, Hooks
 from node.api.view import NodeView
-from node.codes import NodeCode
 from node.config import Api
-from node.consensus.engine import Engine, Genesis, Hooks
-from node.consensus.sign_state import SignStateFile
-from node.consensus.signer import LocalSigner
-from node.consensus.wal import WalFile
-from node.light.client import LightClient, LightOptions
-from node.light.source import HttpSource
-from node.light.store import LightStore
-from node.light.trust import TrustedHash
+from node.http.server import build_api, serve_api
 from node.p2p.memory import Hub
+from node.signer.local import LocalSigner
+from node.signer.sign_state import SignStateFile
+from node.store.wal import WalFile
 from tests.kit.consensus.crypto import secrets_of, validator_set
 from tests.kit.consensus.toy import ToyApplication
 from tests.kit.node.light_chain import Node, serving
@@ -56,7 +56,7 @@ class Peer:
         self.guard = SignStateFile(self.folder / f"{self.index}.state", sync=False)
         self.channel = self.hub.join(SET.validators[self.index].envelope_key)
         self.engine = Engine(
-            Genesis(NETWORK, 1_700_000_000_000),
+            ConsensusGenesis(NETWORK, 1_700_000_000_000),
             self.application.position,
             self.application,
             self.store,

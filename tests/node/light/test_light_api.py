@@ -11,19 +11,19 @@ import trio
 from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
-from clearing.genesis import genesis_to_json
+from clearing.genesis.json import genesis_to_json
+from cli.main import run
 from consensus.application import Misbehaviour, MisbehaviourKind
 from consensus.codes import ConsensusCode
-from consensus.light.attack import LightClientAttack, conflict
-from consensus.light.client import LightBlock
-from node.api import light
-from node.api.light import Turnstile
-from node.api.server import build_api, serve_api
-from node.cli.main import run
+from consensus.evidence.attack import LightClientAttack, conflict
+from consensus.light_client import LightBlock
+from member.light.evidence import keep_attack
+from node.api import chain
+from node.api.calls import Turnstile
+from node.api.live_view import LiveView
 from node.config import Api
-from node.light.evidence import keep_attack
+from node.http.server import build_api, serve_api
 from node.store.store import Store
-from node.views.view import LiveView
 from tests.kit.node.light_chain import chain_of
 from tests.kit.node.station import Home, Station, make_home
 
@@ -53,7 +53,7 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture
 def court(monkeypatch: pytest.MonkeyPatch) -> Court:
-    monkeypatch.setattr(light, "_turnstile", Turnstile(0.0))
+    monkeypatch.setattr(chain, "_turnstile", Turnstile(0.0))
     return Court()
 
 
@@ -183,13 +183,13 @@ async def test_evidence_is_judged_by_its_form_first_and_then_a_few_at_a_time(
                 unproven = encode(conflict(honest[0], honest[4], shown))
                 assert (await post(unproven)).status_code == 422
                 assert len(court.heard) == 2, "consensus hears of nothing whose signatures do not hold"
-                monkeypatch.setattr(light, "_turnstile", Turnstile(1000.0))
+                monkeypatch.setattr(chain, "_turnstile", Turnstile(1000.0))
                 assert (await post(encode(attack))).status_code == 422
                 late = await post(encode(attack))
                 assert late.status_code == 429
                 assert int(late.headers["retry-after"]) in (999, 1000)
                 assert len(court.heard) == 3
-            monkeypatch.setattr(light, "_turnstile", Turnstile(0.0))
+            monkeypatch.setattr(chain, "_turnstile", Turnstile(0.0))
             file = str(keep_attack(tmp_path / "kept", attack))
             assert await command("light", "submit", file, "--url", url) == 4
             court.convinced = True
@@ -199,10 +199,10 @@ async def test_evidence_is_judged_by_its_form_first_and_then_a_few_at_a_time(
 
 
 def test_trust_may_begin_with_a_vaults_checkpoint(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the vault says is `bridge.checkpoints`' to read; here is what becomes of it."""
-    from node.cli.light import _trusted
-    from node.light.trust import TrustedHash
-    from node.sync import vault_anchor
+    """What the vault says is `bridge.rpc.checkpoints`' to read; here is what becomes of it."""
+    from cli.member.light import _trusted
+    from member.light.trust import TrustedHash
+    from node.chains import vault_anchor
 
     asked = []
 

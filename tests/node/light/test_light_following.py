@@ -15,16 +15,15 @@ from clearing.base.codec import encode
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.codes import ConsensusCode
-from consensus.light.attack import check_attack
-from consensus.light.client import CurveLightVerifier, LightBlock, TrustPolicy
-from node.codes import NodeCode
-from node.light import source as source_module
-from node.light.client import LightClient, LightOptions
-from node.light.evidence import read_attack
-from node.light.follow import follow
-from node.light.source import HttpSource
-from node.light.store import LightStore
-from node.light.trust import TrustedGenesis, TrustedHash, parse_trust
+from consensus.evidence.attack import check_attack
+from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
+from member.codes import NodeCode
+from member.light import source as source_module
+from member.light.client import LightClient, LightOptions, follow
+from member.light.evidence import read_attack
+from member.light.source import HttpSource
+from member.light.store import LightStore
+from member.light.trust import TrustedGenesis, TrustedHash, parse_trust
 from tests.kit.node.light_chain import (
     BLOCK_MS,
     NETWORK,

@@ -11,14 +11,14 @@ import pytest
 
 from clearing.base.certificate import VoteKind
 from clearing.base.errors import LocalFault
+from cli.main import run
 from consensus.codes import ConsensusCode
-from consensus.light.client import LightBlock, TrustPolicy
-from node.cli.main import run
-from node.codes import NodeCode
-from node.light import store as store_module
-from node.light.package_trust import package_trust
-from node.light.store import LightStore
-from proofs.package import EpochPackage, read_package
+from consensus.light_client import LightBlock, TrustPolicy
+from member.codes import NodeCode
+from member.light import store as store_module
+from member.light.package_trust import package_trust
+from member.light.store import LightStore
+from proofs.epoch.package import EpochPackage, read_package
 from tests.kit.node.light_chain import NETWORK, NOW_MS, POLICY, Node, chain_of, serving, shown
 from tests.kit.proofs import small_market
 
@@ -209,7 +209,7 @@ def test_verifying_offline_imports_no_network(package: Path, tmp_path: Path) -> 
     _, block = of_package(package)
     heavy = ("web3", "libp2p", "numpy", "trio", "httpx", "starlette", "hypercorn")
     script = (
-        "import sys\nfrom node.cli.main import run\n"
+        "import sys\nfrom cli.main import run\n"
         f"assert run(['verify', {str(package)!r}, '--light-store', {store_with(tmp_path, block)!r}]) == 0\n"
         f"assert not [name for name in {heavy!r} if name in sys.modules]\n"
     )

@@ -18,7 +18,7 @@ from tests.kit.ports import free_ports
 with warnings.catch_warnings():
     # libp2p 0.8.1 imports websockets.legacy, which warns of its own deprecation.
     warnings.filterwarnings("ignore", "websockets.legacy is deprecated", DeprecationWarning)
-    from node.p2p.libp2p_network import LibP2PNetwork
+    from node.p2p.libp2p.network import LibP2PNetwork
 
 NETWORK = bytes(range(32))
 

@@ -15,10 +15,10 @@ import trio.testing
 from clearing.base import ed25519
 from clearing.base.certificate import VoteKind
 from clearing.base.codec import encode
-from consensus.intake import EARLY_VOTES, LATER_ROUND_VOTES
 from consensus.messages import Envelope, Message, Proposal, Vote, envelope_digest, kind_of, read_envelope, read_message
+from consensus.replica.inbox import EARLY_VOTES, LATER_ROUND_VOTES
 from node.p2p.memory import Hub, MemoryNetwork
-from node.p2p.network import LIMITS, Channel
+from node.p2p.network import LIMITS, PeerChannel
 from tests.kit.consensus.crypto import secrets_of
 from tests.kit.consensus.engines import NETWORK, VALIDATORS, Peer, check_same_chain, reach
 
@@ -85,11 +85,11 @@ class Flooder:
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(self.network.run)
-            for channel in Channel:
+            for channel in PeerChannel:
                 nursery.start_soon(self._listen, channel)
             await self._flood()
 
-    async def _listen(self, channel: Channel) -> None:
+    async def _listen(self, channel: PeerChannel) -> None:
         async for incoming in self.network.receive(channel):
             message = read_message(read_envelope(incoming.data))
             if isinstance(message, Proposal):
@@ -100,7 +100,7 @@ class Flooder:
         while True:
             for data in self._messages(chance):
                 for peer in sorted(self.network.peers):
-                    self.sent += self.network.send(peer, Channel.CONSENSUS, data)
+                    self.sent += self.network.send(peer, PeerChannel.CONSENSUS, data)
             await trio.sleep(TURN_SECONDS)
 
     def _messages(self, chance: random.Random) -> Iterator[bytes]:
@@ -145,8 +145,8 @@ def check_bounded(peer: Peer) -> None:
     assert engine is not None
     assert engine._replica is not None
     intake, state = engine._replica._intake, engine._replica.run.state
-    limits = LIMITS[Channel.CONSENSUS]
-    messages, size = network_of(peer)._inboxes[Channel.CONSENSUS].waiting
+    limits = LIMITS[PeerChannel.CONSENSUS]
+    messages, size = network_of(peer)._inboxes[PeerChannel.CONSENSUS].waiting
     assert messages <= 4 * limits.queue_messages
     assert size <= 4 * limits.queue_bytes
     assert len(intake._early.get(KEY, ())) <= EARLY_VOTES + 1

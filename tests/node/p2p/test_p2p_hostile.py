@@ -13,12 +13,11 @@ from multiaddr import Multiaddr
 from clearing.base import ed25519
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
-from node.p2p.gossip import OUTBOUND_QUEUE, _signed_bytes
-from node.p2p.host import INBOUND_MAX, STREAMS_MAX, build_host
-from node.p2p.identity import peer_id
-from node.p2p.libp2p_network import LibP2PNetwork
-from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Channel, Topic
-from node.p2p.session import open_stream
+from node.p2p.libp2p.gossip import OUTBOUND_QUEUE, _signed_bytes
+from node.p2p.libp2p.host import INBOUND_MAX, STREAMS_MAX, build_host, peer_id
+from node.p2p.libp2p.network import LibP2PNetwork
+from node.p2p.libp2p.session import open_stream
+from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, PeerChannel, Topic
 
 
 def refusals(node, code: P2pCode) -> int:
@@ -170,7 +169,7 @@ async def test_another_network_or_version_is_refused_by_name_on_both_sides(clust
         assert stranger.network.peers == frozenset()
 
 
-@pytest.mark.parametrize("channel", list(Channel))
+@pytest.mark.parametrize("channel", list(PeerChannel))
 async def test_an_oversized_frame_disconnects_its_sender_and_is_counted(cluster, channel):
     async with cluster(3) as c:
         await c.all_connected()
@@ -205,8 +204,8 @@ async def test_streams_beyond_the_limit_are_reset_and_the_session_lives(cluster)
             await streams[-1].read(1)
         there = victim.network._sessions[liar.key].connection
         assert len(there.get_streams()) <= STREAMS_MAX + 1
-        liar.network.send(victim.key, Channel.CONSENSUS, b"vote")
-        assert (await victim.network.receive(Channel.CONSENSUS).receive()).data == b"vote"
+        liar.network.send(victim.key, PeerChannel.CONSENSUS, b"vote")
+        assert (await victim.network.receive(PeerChannel.CONSENSUS).receive()).data == b"vote"
 
 
 def told(
@@ -324,8 +323,8 @@ async def test_a_gossip_flood_is_cut_at_the_rate_and_votes_pass(cluster):
         began = trio.current_time()
         for number in range(2000):
             liar.network.publish(Topic.TRADES, b"%d" % number)
-        liar.network.send(victim.key, Channel.CONSENSUS, b"vote")
-        assert (await victim.network.receive(Channel.CONSENSUS).receive()).data == b"vote"
+        liar.network.send(victim.key, PeerChannel.CONSENSUS, b"vote")
+        assert (await victim.network.receive(PeerChannel.CONSENSUS).receive()).data == b"vote"
         stats = victim.network.stats.topic("trades")
         await until(lambda: bool(stats.dropped["origin rate"]))
         assert set(stats.dropped) <= {"rate", "origin rate"}
@@ -461,16 +460,16 @@ async def test_a_path_that_goes_silent_is_noticed_dropped_and_taken_up_again(clu
         await c.all_connected()
         path.freeze()
         for _ in range(4):
-            one.network.send(other.key, Channel.DATA, bytes(LIMITS[Channel.DATA].message_bytes))
+            one.network.send(other.key, PeerChannel.DATA, bytes(LIMITS[PeerChannel.DATA].message_bytes))
         closed = one.network.stats.peer(other.key).closed
         await until(lambda: bool(closed))
         assert closed[code.label] == 1
         await until(lambda: not (other.network.peers))
         path.thaw()
         await c.all_connected()
-        inbox, again = other.network.receive(Channel.CONSENSUS), None
+        inbox, again = other.network.receive(PeerChannel.CONSENSUS), None
         while again is None:  # a message may still be lost with one of the connections that the thaw let through
-            one.network.send(other.key, Channel.CONSENSUS, b"again")
+            one.network.send(other.key, PeerChannel.CONSENSUS, b"again")
             with trio.move_on_after(0.2):
                 again = await inbox.receive()
         assert again.data == b"again"

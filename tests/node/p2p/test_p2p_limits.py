@@ -10,10 +10,10 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "websockets.legacy is deprecated", DeprecationWarning)
     from libp2p.pubsub.pb import rpc_pb2
 
-    from node.p2p.gossip_control import BACKOFF_SECONDS_MAX, ID_BYTES_MAX, IDS_MAX, bounded, wanted
+    from node.p2p.libp2p.gossip_limits import BACKOFF_SECONDS_MAX, ID_BYTES_MAX, IDS_MAX, bounded_control, wanted_ids
 
+from node.p2p.libp2p.gossip_limits import TOLERANCE_NS, WINDOW, ReplayWindows
 from node.p2p.rates import KEPT_MAX, Bucket, Buckets
-from node.p2p.replays import TOLERANCE_NS, WINDOW, ReplayWindows
 
 A, B = b"a" * 32, b"b" * 32
 START = 1_800_000_000_000_000_000
@@ -121,7 +121,7 @@ def test_a_control_message_keeps_our_topics_each_once_and_no_addresses() -> None
         prune.peers.append(rpc_pb2.PeerInfo(peerID=b"stranger"))
         control.prune.append(prune)
     control.idontwant.append(rpc_pb2.ControlIDontWant(messageIDs=[b"x"]))
-    kept = bounded(control, TOPICS)
+    kept = bounded_control(control, TOPICS)
     assert kept is not None
     assert [each.topicID for each in kept.graft] == ["trades", "prices"]
     assert [(each.topicID, each.backoff, len(each.peers)) for each in kept.prune] == [
@@ -137,15 +137,15 @@ def test_ids_are_bounded_each_counts_once_and_overlong_ones_not_at_all() -> None
     for topic in ("trades", "prices", "made up"):
         control.ihave.append(rpc_pb2.ControlIHave(topicID=topic, messageIDs=ids))
     control.iwant.append(rpc_pb2.ControlIWant(messageIDs=[ids[0]] * 50_000 + [bytes(ID_BYTES_MAX + 1)] + ids))
-    kept = bounded(control, TOPICS)
+    kept = bounded_control(control, TOPICS)
     assert kept is not None
     assert [len(each.messageIDs) for each in kept.ihave] == [IDS_MAX]
     assert not kept.iwant
-    assert wanted(control) == ids[:IDS_MAX]
+    assert wanted_ids(control) == ids[:IDS_MAX]
 
 
 def test_nothing_to_act_on_is_nothing() -> None:
     control = rpc_pb2.ControlMessage()
     control.graft.append(rpc_pb2.ControlGraft(topicID="made up"))
-    assert bounded(control, TOPICS) is None
-    assert wanted(control) == []
+    assert bounded_control(control, TOPICS) is None
+    assert wanted_ids(control) == []

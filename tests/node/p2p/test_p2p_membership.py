@@ -9,10 +9,10 @@ from clearing.base.errors import RemoteFault
 from consensus.codes import ConsensusCode
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
-from node.p2p.libp2p_network import LibP2PNetwork
+from node.p2p.libp2p.network import LibP2PNetwork
 from node.p2p.memory import Hub
-from node.p2p.network import Channel, Network, Topic
-from node.p2p.roster import Role
+from node.p2p.network import Network, PeerChannel, Topic
+from node.p2p.peers import Role
 from node.p2p.scores import BAN_SECONDS_FIRST
 
 PROVEN = RemoteFault(ConsensusCode.DOUBLE_SIGN, "vote")
@@ -57,8 +57,8 @@ async def test_a_key_that_joins_the_set_may_connect_without_a_restart(cluster):
             one.network.admit([one.key, other.key, joiner.key])
             await until(lambda: joiner.key in one.network.peers)
             assert one.network.roster.role(joiner.key) is Role.VALIDATOR
-            joiner.send(one.key, Channel.CONSENSUS, b"here I am")
-            assert (await one.network.receive(Channel.CONSENSUS).receive()).sender == joiner.key
+            joiner.send(one.key, PeerChannel.CONSENSUS, b"here I am")
+            assert (await one.network.receive(PeerChannel.CONSENSUS).receive()).sender == joiner.key
 
 
 async def test_an_observer_of_the_configuration_stays_whatever_the_set_is(cluster):
@@ -70,8 +70,8 @@ async def test_an_observer_of_the_configuration_stays_whatever_the_set_is(cluste
         validator, observer = c.nodes
         await c.all_connected()
         validator.network.admit([validator.key])
-        validator.network.send(observer.key, Channel.SYNC, b"a block")
-        assert (await observer.network.receive(Channel.SYNC).receive()).data == b"a block"
+        validator.network.send(observer.key, PeerChannel.SYNC, b"a block")
+        assert (await observer.network.receive(PeerChannel.SYNC).receive()).data == b"a block"
         (told,) = validator.network.status()
         assert (told.key, told.role, told.connected, told.score) == (observer.key, Role.OBSERVER, True, 100)
 
@@ -113,7 +113,7 @@ async def test_reports_about_strangers_and_after_the_end_do_no_harm(cluster):
 
 
 async def test_connections_from_one_address_are_limited_before_any_handshake(cluster, monkeypatch):
-    monkeypatch.setattr("node.p2p.host.ARRIVALS_PER_SECOND", 1.0)
+    monkeypatch.setattr("node.p2p.libp2p.host.ARRIVALS_PER_SECOND", 1.0)
     async with cluster(2) as c:
         await c.all_connected()
         node = c.nodes[0]
@@ -145,7 +145,7 @@ async def test_memory_keeps_the_same_promises(nursery, autojump_clock):
     typed.report(liar.key, PROVEN)
     assert one.peers == {third.key, fourth.key}
     assert liar.peers == {third.key, fourth.key}
-    assert not liar.send(one.key, Channel.CONSENSUS, b"lost")
+    assert not liar.send(one.key, PeerChannel.CONSENSUS, b"lost")
     typed.report(third.key, PROVEN)  # of four, two may not be missing
     assert third.key in one.peers
     await trio.sleep(BAN_SECONDS_FIRST)
@@ -177,7 +177,7 @@ async def test_a_peer_may_be_named_and_one_whose_name_is_unknown_costs_nothing_b
 
 
 async def test_a_peer_that_only_the_configuration_names_is_let_in_while_the_state_may_be_old(cluster, monkeypatch):
-    monkeypatch.setattr("node.p2p.libp2p_network.CURRENT_SECONDS", 1.0)
+    monkeypatch.setattr("node.p2p.libp2p.network.CURRENT_SECONDS", 1.0)
     async with cluster(3) as c:
         await c.all_connected()
         one, other, third = c.nodes

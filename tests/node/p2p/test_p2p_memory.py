@@ -6,7 +6,7 @@ import trio
 from clearing.base.errors import LocalFault
 from node.p2p.codes import P2pCode
 from node.p2p.memory import Hub
-from node.p2p.network import LIMITS, Channel, Incoming, Network, Topic
+from node.p2p.network import LIMITS, Incoming, Network, PeerChannel, Topic
 
 KEYS = [bytes([number]) * 32 for number in range(4)]
 
@@ -23,12 +23,12 @@ async def started(nursery, networks):
 async def test_a_broadcast_reaches_every_other_once(nursery):
     networks = joined(Hub())
     await started(nursery, networks)
-    networks[0].broadcast(Channel.CONSENSUS, b"vote")
+    networks[0].broadcast(PeerChannel.CONSENSUS, b"vote")
     for network in networks[1:]:
-        assert await network.receive(Channel.CONSENSUS).receive() == Incoming(KEYS[0], b"vote")
+        assert await network.receive(PeerChannel.CONSENSUS).receive() == Incoming(KEYS[0], b"vote")
     for network in networks:
         with pytest.raises(trio.WouldBlock):
-            network.receive(Channel.CONSENSUS).receive_nowait()
+            network.receive(PeerChannel.CONSENSUS).receive_nowait()
     assert networks[0].peers == frozenset(KEYS[1:])
 
 
@@ -38,18 +38,18 @@ async def test_a_partition_cuts_and_heals(nursery):
     await started(nursery, networks)
     hub.partition(KEYS[:2], KEYS[2:])
     assert networks[0].peers == {KEYS[1]}
-    assert not networks[0].send(KEYS[2], Channel.DATA, b"lost")
+    assert not networks[0].send(KEYS[2], PeerChannel.DATA, b"lost")
     hub.heal()
-    assert networks[0].send(KEYS[2], Channel.DATA, b"carried")
-    assert (await networks[2].receive(Channel.DATA).receive()).data == b"carried"
+    assert networks[0].send(KEYS[2], PeerChannel.DATA, b"carried")
+    assert (await networks[2].receive(PeerChannel.DATA).receive()).data == b"carried"
 
 
 async def test_delay_is_taken_from_the_virtual_clock(nursery, autojump_clock):
     networks = joined(Hub(delay=lambda sender, receiver: 0.5))
     await started(nursery, networks)
     began = trio.current_time()
-    networks[0].send(KEYS[1], Channel.CONSENSUS, b"slow")
-    await networks[1].receive(Channel.CONSENSUS).receive()
+    networks[0].send(KEYS[1], PeerChannel.CONSENSUS, b"slow")
+    await networks[1].receive(PeerChannel.CONSENSUS).receive()
     assert trio.current_time() - began == pytest.approx(0.5)
 
 
@@ -59,12 +59,12 @@ async def test_loss_is_the_same_for_the_same_seed(nursery, autojump_clock):
         async with trio.open_nursery() as inner:
             await started(inner, networks)
             for number in range(100):
-                networks[0].send(KEYS[1], Channel.CONSENSUS, b"%d" % number)
+                networks[0].send(KEYS[1], PeerChannel.CONSENSUS, b"%d" % number)
             await trio.testing.wait_all_tasks_blocked()
             got = []
             while True:
                 with trio.move_on_after(0.01) as scope:
-                    got.append((await networks[1].receive(Channel.CONSENSUS).receive()).data)
+                    got.append((await networks[1].receive(PeerChannel.CONSENSUS).receive()).data)
                 if scope.cancelled_caught:
                     break
             inner.cancel_scope.cancel()
@@ -90,7 +90,7 @@ async def test_gossip_is_validated_and_not_delivered_to_oneself(nursery):
 async def test_misuse_is_a_local_fault():
     network = Hub().join(KEYS[0])
     with pytest.raises(LocalFault) as refused:
-        network.broadcast(Channel.CONSENSUS, bytes(LIMITS[Channel.CONSENSUS].message_bytes + 1))
+        network.broadcast(PeerChannel.CONSENSUS, bytes(LIMITS[PeerChannel.CONSENSUS].message_bytes + 1))
     assert refused.value.code is P2pCode.OVERSIZE_MESSAGE
     network.subscribe(Topic.TRADES, lambda _: True)
     with pytest.raises(LocalFault) as refused:
@@ -105,7 +105,7 @@ async def test_a_node_that_left_is_nobodys_peer(nursery):
         await inner.start(networks[3].run)
         inner.cancel_scope.cancel()
     assert KEYS[3] not in networks[0].peers
-    assert not networks[0].send(KEYS[3], Channel.SYNC, b"gone")
+    assert not networks[0].send(KEYS[3], PeerChannel.SYNC, b"gone")
 
 
 @pytest.mark.parametrize("ticks", range(8))
@@ -119,5 +119,5 @@ async def test_who_sends_while_a_node_stops_is_not_harmed_by_it(ticks):
             with trio.CancelScope(shield=True):
                 for _ in range(ticks):
                     await trio.lowlevel.checkpoint()
-                staying.send(KEYS[1], Channel.CONSENSUS, b"late")
+                staying.send(KEYS[1], PeerChannel.CONSENSUS, b"late")
         assert staying.peers == frozenset()

@@ -7,7 +7,7 @@ import pytest
 import trio
 from libp2p.stream_muxer.yamux.yamux import DEFAULT_WINDOW_SIZE, Yamux
 
-from node.p2p.muxer import Muxer, QuickLock
+from node.p2p.libp2p.muxer import Muxer, QuickLock
 from tests.kit.node.muxers import joined
 
 

@@ -15,7 +15,7 @@ from libp2p.stream_muxer.yamux.yamux import (
     Yamux,
 )
 
-from node.p2p import muxer
+from node.p2p.libp2p import muxer
 from tests.kit.node.muxers import joined
 
 

@@ -12,9 +12,9 @@ import trio
 from clearing.base.errors import LocalFault
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
-from node.p2p.gossip import OUTBOUND_QUEUE
-from node.p2p.libp2p_network import LibP2PNetwork, open_network
-from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Channel, Incoming, Topic
+from node.p2p.libp2p.gossip import OUTBOUND_QUEUE
+from node.p2p.libp2p.network import LibP2PNetwork, open_network
+from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Incoming, PeerChannel, Topic
 
 TRADES = {Topic.TRADES: lambda _: True}
 
@@ -23,14 +23,14 @@ async def test_four_nodes_connect_all_to_all_and_a_broadcast_arrives_once(cluste
     async with cluster(4) as c:
         await c.all_connected()
         first, *others = c.nodes
-        for channel in Channel:
+        for channel in PeerChannel:
             first.network.broadcast(channel, b"to all on " + channel.name.encode())
             for node in others:
                 inbox = node.network.receive(channel)
                 assert await inbox.receive() == Incoming(first.key, b"to all on " + channel.name.encode())
         await trio.sleep(0.2)
         for node in c.nodes:
-            for channel in Channel:
+            for channel in PeerChannel:
                 with pytest.raises(trio.WouldBlock):
                     node.network.receive(channel).receive_nowait()
         assert first.network.peers == {node.key for node in others}
@@ -47,8 +47,8 @@ async def test_messages_of_a_channel_arrive_in_order_and_whole(cluster):
         one, other = c.nodes
         sent = [bytes([number % 251]) * (number * 97 % 5000) for number in range(1000)]
         for data in sent:
-            assert one.network.send(other.key, Channel.CONSENSUS, data)
-        inbox = other.network.receive(Channel.CONSENSUS)
+            assert one.network.send(other.key, PeerChannel.CONSENSUS, data)
+        inbox = other.network.receive(PeerChannel.CONSENSUS)
         assert [(await inbox.receive()).data for _ in sent] == sent
 
 
@@ -58,22 +58,22 @@ async def test_a_small_vote_overtakes_bulk_data(cluster):
         one, other = c.nodes
         arrived = []
 
-        async def take(channel: Channel, count: int) -> None:
+        async def take(channel: PeerChannel, count: int) -> None:
             inbox = other.network.receive(channel)
             for _ in range(count):
                 data = (await inbox.receive()).data
                 arrived.append((channel, len(data)))
 
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(take, Channel.DATA, 4)
-            nursery.start_soon(take, Channel.CONSENSUS, 1)
+            nursery.start_soon(take, PeerChannel.DATA, 4)
+            nursery.start_soon(take, PeerChannel.CONSENSUS, 1)
             for _ in range(4):
-                assert one.network.send(other.key, Channel.DATA, bytes(2 << 20))
+                assert one.network.send(other.key, PeerChannel.DATA, bytes(2 << 20))
             await trio.sleep(0.005)
             before = len(arrived)
-            assert one.network.send(other.key, Channel.CONSENSUS, b"vote")
-        assert arrived.index((Channel.CONSENSUS, 4)) <= before + 1
-        assert sorted(arrived) == [(Channel.CONSENSUS, 4), *[(Channel.DATA, 2 << 20)] * 4]
+            assert one.network.send(other.key, PeerChannel.CONSENSUS, b"vote")
+        assert arrived.index((PeerChannel.CONSENSUS, 4)) <= before + 1
+        assert sorted(arrived) == [(PeerChannel.CONSENSUS, 4), *[(PeerChannel.DATA, 2 << 20)] * 4]
 
 
 async def test_the_longest_message_of_each_channel_passes_and_one_byte_more_is_our_own_fault(cluster):
@@ -146,13 +146,13 @@ async def test_a_restarted_node_sends_and_receives_again(cluster):
         for _ in range(3):
             await last.stop()
             await until(lambda: last.key not in first.network.peers)
-            assert not first.network.send(last.key, Channel.CONSENSUS, b"nobody there")
+            assert not first.network.send(last.key, PeerChannel.CONSENSUS, b"nobody there")
             await c.start(last)
             await c.all_connected()
-            first.network.broadcast(Channel.CONSENSUS, b"welcome")
-            assert (await last.network.receive(Channel.CONSENSUS).receive()).data == b"welcome"
-            last.network.broadcast(Channel.CONSENSUS, b"back")
-            inbox = first.network.receive(Channel.CONSENSUS)
+            first.network.broadcast(PeerChannel.CONSENSUS, b"welcome")
+            assert (await last.network.receive(PeerChannel.CONSENSUS).receive()).data == b"welcome"
+            last.network.broadcast(PeerChannel.CONSENSUS, b"back")
+            inbox = first.network.receive(PeerChannel.CONSENSUS)
             assert await inbox.receive() == Incoming(last.key, b"back")
             await gossip_flows(c)
             for number in range(50):
@@ -171,8 +171,8 @@ async def test_nodes_that_dial_each_other_at_one_moment_keep_one_connection(clus
         one, other = c.nodes
         await until(lambda: len(one.network._all) == len(other.network._all) == 1)
         assert one.network.peers == {other.key}
-        one.network.send(other.key, Channel.DATA, b"still there")
-        assert (await other.network.receive(Channel.DATA).receive()).data == b"still there"
+        one.network.send(other.key, PeerChannel.DATA, b"still there")
+        assert (await other.network.receive(PeerChannel.DATA).receive()).data == b"still there"
 
 
 async def test_a_node_that_is_dialed_by_one_side_only_is_connected_to_both(cluster):
@@ -237,7 +237,7 @@ def test_importing_libp2p_warns_of_exactly_what_pytest_ignores_and_leaves_the_ro
         "import logging, warnings\n"
         "with warnings.catch_warnings(record=True) as seen:\n"
         "    warnings.simplefilter('always')\n"
-        "    import node.p2p.libp2p_network\n"
+        "    import node.p2p.libp2p.network\n"
         "print([(one.category.__name__, str(one.message)[:32]) for one in seen], logging.getLogger().handlers)"
     )
     shown = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
@@ -295,7 +295,7 @@ def gossip_streams(node) -> int:
 
 
 async def test_gossip_of_a_node_that_restarts_with_its_clock_set_back_is_delivered(cluster, monkeypatch):
-    monkeypatch.setattr("node.p2p.replays.WINDOW", 8)
+    monkeypatch.setattr("node.p2p.libp2p.gossip_limits.WINDOW", 8)
     async with cluster(2, topics=TRADES) as c:
         await c.all_connected()
         await gossip_flows(c)
@@ -306,7 +306,9 @@ async def test_gossip_of_a_node_that_restarts_with_its_clock_set_back_is_deliver
         assert len({(await feed.receive()).data for _ in range(20)}) == 20
         await restarted.stop()
         await until(lambda: restarted.key not in steady.network.peers)
-        monkeypatch.setattr("node.p2p.gossip.time", SimpleNamespace(time_ns=lambda: time.time_ns() - 300 * 10**9))
+        monkeypatch.setattr(
+            "node.p2p.libp2p.gossip.time", SimpleNamespace(time_ns=lambda: time.time_ns() - 300 * 10**9)
+        )
         await c.start(restarted)
         await c.all_connected()
         await gossip_flows(c)

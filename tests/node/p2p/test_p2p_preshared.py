@@ -10,14 +10,12 @@ import trio
 
 from clearing.base import ed25519
 from clearing.base.errors import LocalFault
-from node.cli.setup import with_preshared_key
-from node.codes import NodeCode
+from cli.operator.setup import with_preshared_key
+from member.codes import NodeCode
+from member.keys.secret_files import make_secret_folder
 from node.config import NodeConfig
-from node.keys.files import make_secret_folder
-from node.keys.ring import NodeKeys
-from node.p2p.config import NetworkConfig
-from node.p2p.preshared import new_preshared_key, read_preshared_key, write_preshared_key
-from node.service_settings import network_config
+from node.p2p.config import NetworkConfig, network_config, new_preshared_key, read_preshared_key, write_preshared_key
+from node.signer.node_keys import NodeKeys
 
 KEY = bytes(range(32))
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
 from node.p2p.codes import REMEDIES, P2pCode
-from node.p2p.framing import FrameReader, frame
-from node.p2p.hello import PROTOCOL_VERSION, Hello, check_hello
+from node.p2p.config import PROTOCOL_VERSION, PeerHello, check_hello
+from node.p2p.libp2p.session import FrameReader, frame
 from node.p2p.network import ChannelLimits, Incoming, Overflow
 from node.p2p.queues import HANDOVER, BoundedDeque, FairInbox, Outbox
 
@@ -126,8 +126,8 @@ async def test_a_consumer_that_left_costs_messages_but_nothing_else(nursery):
 @pytest.mark.parametrize(
     ("hello", "code"),
     [
-        (Hello(version=PROTOCOL_VERSION + 1, network=A, boot=A), P2pCode.WRONG_VERSION),
-        (Hello(version=PROTOCOL_VERSION, network=B, boot=A), P2pCode.WRONG_NETWORK),
+        (PeerHello(version=PROTOCOL_VERSION + 1, network=A, boot=A), P2pCode.WRONG_VERSION),
+        (PeerHello(version=PROTOCOL_VERSION, network=B, boot=A), P2pCode.WRONG_NETWORK),
     ],
 )
 def test_a_foreign_hello_is_refused_by_name_with_both_values(hello, code):

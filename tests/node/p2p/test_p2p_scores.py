@@ -7,17 +7,19 @@ from hypothesis import strategies as st
 from clearing.base.errors import BaseCode, CodeBook, RemoteFault
 from consensus.codes import ConsensusCode
 from node.p2p.codes import P2pCode
-from node.p2p.penalties import DEFAULT_POINTS, POINTS, points_of
-from node.p2p.roster import Role, Roster
+from node.p2p.peers import Role, Roster
 from node.p2p.scores import (
     BAN_SECONDS_FIRST,
     BAN_SECONDS_MAX_OBSERVER,
     BAN_SECONDS_MAX_VALIDATOR,
+    DEFAULT_POINTS,
     FORGIVEN_SECONDS,
     HALF_LIFE_SECONDS,
     PERFECT,
+    POINTS,
+    FaultResponse,
     PeerScores,
-    Verdict,
+    points_of,
 )
 
 KEYS = tuple(bytes([number]) * 32 for number in range(1, 11))
@@ -41,7 +43,7 @@ def scores_of(*validators: bytes, others: tuple[bytes, ...] = ()) -> PeerScores:
 
 def test_two_votes_of_one_round_are_a_ban_at_once() -> None:
     scores = scores_of(A, B, C)
-    assert scores.charge(A, PROVEN, 1.0) is Verdict.BAN
+    assert scores.charge(A, PROVEN, 1.0) is FaultResponse.BAN
     assert scores.banned_seconds(A, 1.0) == BAN_SECONDS_FIRST
     assert scores.banned_seconds(A, 1.0 + BAN_SECONDS_FIRST) == 0
     assert scores.score(B, 1.0) == PERFECT
@@ -50,7 +52,7 @@ def test_two_votes_of_one_round_are_a_ban_at_once() -> None:
 def test_nonsense_costs_the_connection_first_and_then_a_ban() -> None:
     scores = scores_of(A, B, C)
     verdicts = [scores.charge(A, NONSENSE, 0.1 * number) for number in range(4)]
-    assert verdicts == [Verdict.KEEP, Verdict.DISCONNECT, Verdict.KEEP, Verdict.BAN]
+    assert verdicts == [FaultResponse.KEEP, FaultResponse.DISCONNECT, FaultResponse.KEEP, FaultResponse.BAN]
     assert scores.record(A).faults.total() == 4
     assert "malformed" in scores.record(A).last_fault
 
@@ -60,7 +62,7 @@ def test_what_honest_peers_send_now_and_then_is_forgotten_faster_than_it_adds_up
     now = 0.0
     for _ in range(2000):
         now += 2.0
-        assert scores.charge(A, STALE, now) is Verdict.KEEP
+        assert scores.charge(A, STALE, now) is FaultResponse.KEEP
     assert scores.score(A, now) > 50
     assert scores.score(A, now + 10 * HALF_LIFE_SECONDS) == PERFECT
 
@@ -69,7 +71,7 @@ def test_a_broken_path_costs_nothing() -> None:
     scores = scores_of(A, B, C)
     for code in (P2pCode.HEARTBEAT_LOST, P2pCode.WRITE_STALLED, P2pCode.STREAM_ENDED, P2pCode.WRONG_VERSION):
         for _ in range(100):
-            assert scores.charge(A, fault(code), 1.0) is Verdict.KEEP
+            assert scores.charge(A, fault(code), 1.0) is FaultResponse.KEEP
     assert scores.score(A, 1.0) == PERFECT
 
 
@@ -77,7 +79,7 @@ def test_who_comes_back_from_a_ban_is_on_probation_and_the_next_ban_is_longer_up
     scores, now, lengths = scores_of(A, B, C), 0.0, []
     for _ in range(12):
         charged = 0
-        while scores.charge(A, NONSENSE, now) is not Verdict.BAN:
+        while scores.charge(A, NONSENSE, now) is not FaultResponse.BAN:
             charged += 1
         assert charged <= 3
         lengths.append(scores.banned_seconds(A, now))
@@ -110,12 +112,12 @@ def test_never_a_third_of_the_validators_is_banned_and_none_for_ever(
 
 def test_observers_are_banned_without_regard_to_the_third_and_longer() -> None:
     scores = scores_of(A, others=(B, C))
-    assert scores.charge(A, PROVEN, 0.0) is Verdict.DISCONNECT  # of two validators none may be missing
+    assert scores.charge(A, PROVEN, 0.0) is FaultResponse.DISCONNECT  # of two validators none may be missing
     assert scores.record(A).spared == 1
     now = 0.0
     for _ in range(12):
-        assert scores.charge(B, PROVEN, now) is Verdict.BAN
-        assert scores.charge(C, PROVEN, now) is Verdict.BAN
+        assert scores.charge(B, PROVEN, now) is FaultResponse.BAN
+        assert scores.charge(C, PROVEN, now) is FaultResponse.BAN
         now += scores.banned_seconds(B, now)
     scores.charge(B, PROVEN, now)
     assert scores.banned_seconds(B, now) == BAN_SECONDS_MAX_OBSERVER
@@ -123,7 +125,7 @@ def test_observers_are_banned_without_regard_to_the_third_and_longer() -> None:
 
 def test_strangers_have_no_account_and_who_leaves_has_none_any_more() -> None:
     scores = scores_of(A, B, C)
-    assert scores.charge(KEYS[7], PROVEN, 0.0) is Verdict.KEEP
+    assert scores.charge(KEYS[7], PROVEN, 0.0) is FaultResponse.KEEP
     assert scores.record(KEYS[7]).faults == {}
     scores.charge(A, NONSENSE, 0.0)
     scores.admit([A, B])
@@ -137,7 +139,7 @@ def test_a_fault_during_a_ban_does_not_make_it_longer() -> None:
     scores = scores_of(A, B, C)
     scores.charge(A, PROVEN, 0.0)
     before = scores.banned_seconds(A, 5.0)
-    assert scores.charge(A, PROVEN, 5.0) is Verdict.KEEP
+    assert scores.charge(A, PROVEN, 5.0) is FaultResponse.KEEP
     assert scores.banned_seconds(A, 5.0) == before
 
 

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import BaseCode, RemoteFault
-from clearing.codes import ClearingCode
-from clearing.models.named import FILE_BYTES_MAX
-from node.cli.main import run
-from node.runs.margin import margin_run, read_margin_run
-from node.runs.settle import read_settle_run, settle_run
+from clearing.schema.codes import ClearingCode
+from cli.main import run
+from lab.models.named import FILE_BYTES_MAX
+from lab.runs.margin import margin_run, read_margin_run
+from lab.runs.settle import read_settle_run, settle_run
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "configs/examples"
@@ -297,7 +297,7 @@ def test_a_model_may_be_a_file_of_its_own(tmp_path, capsys):
 
 @pytest.mark.parametrize(("verb", "name"), [("margin", "model-option-grid"), ("settle", "perpetual-funding")])
 def test_a_result_does_not_depend_on_the_hash_seed(verb, name):
-    command = [sys.executable, "-m", "node.cli", verb, "run", str(EXAMPLES / verb / f"{name}.json")]
+    command = [sys.executable, "-m", "cli", verb, "run", str(EXAMPLES / verb / f"{name}.json")]
     results = {
         subprocess.run(
             command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True, cwd=ROOT

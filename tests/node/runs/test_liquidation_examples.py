@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import BaseCode, RemoteFault
-from clearing.codes import ClearingCode
-from clearing.models.numbers import exact
-from node.cli.main import run
-from node.runs.liquidation import liquidation_run, read_liquidation_run
+from clearing.schema.codes import ClearingCode
+from cli.main import run
+from lab.models.numbers import exact_rational
+from lab.runs.liquidation import liquidation_run, read_liquidation_run
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "configs/examples/liquidation"
 
@@ -34,7 +34,7 @@ def test_c20_the_size_that_covers_a_shortage(capsys):
 
 def test_what_is_closed_brings_the_account_back_to_initial_margin(capsys):
     found = steps("back-to-initial-margin", capsys)
-    share = exact(found["share"]["share"])
+    share = exact_rational(found["share"]["share"])
     kept, penalty = 1 - share, share * 600
     assert 9_000 - penalty >= 400 + kept * (12_000 - 400) > 9_000 - penalty - Fraction(1, 10**4)
     assert [each["closed"] for each in found["share"]["positions"]] == [208, -83]
@@ -43,7 +43,9 @@ def test_what_is_closed_brings_the_account_back_to_initial_margin(capsys):
     path = found["slice"]["blocks"]
     assert [each["discount"] for each in path] == ["0.001", "0.00325", "0.0055", "0.00775", "0.01"]
     for each in path:
-        assert exact(each["account_pays"]) == exact(each["bidder_gets"]) + exact(each["fund_gets"])
+        assert exact_rational(each["account_pays"]) == exact_rational(each["bidder_gets"]) + exact_rational(
+            each["fund_gets"]
+        )
 
 
 SHARE = {"kind": "restoring_share", "name": "s", "equity": 1, "initial": 2, "notional": 3}
@@ -86,7 +88,7 @@ def test_steps_sum_to_the_total_and_none_is_above_the_most(total, ppm, whole_at,
     except RemoteFault as refused:
         assert refused.at == "steps[0]", "too many steps"
         return
-    sizes = [exact(each) for each in told["steps"]]
+    sizes = [exact_rational(each) for each in told["steps"]]
     assert sum(sizes) == total
     assert all(0 < size <= (most or total) for size in sizes)
 

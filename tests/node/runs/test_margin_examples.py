@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from clearing.models.numbers import exact
-from node.cli.main import run
+from cli.main import run
+from lab.models.numbers import exact_rational
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "configs/examples/margin"
 
@@ -24,16 +24,16 @@ def levels(result: Any, account: str) -> dict[str, Any]:
 
 
 def required(result: Any, account: str) -> dict[str, Fraction]:
-    return {name: exact(each["requirement"]) for name, each in levels(result, account).items()}
+    return {name: exact_rational(each["requirement"]) for name, each in levels(result, account).items()}
 
 
 def excess(result: Any, account: str) -> dict[str, Fraction]:
-    return {name: exact(each["excess"]) for name, each in levels(result, account).items()}
+    return {name: exact_rational(each["excess"]) for name, each in levels(result, account).items()}
 
 
 def amounts(result: Any, account: str) -> dict[str, Fraction]:
     found = next(each for each in result["accounts"] if each["account"] == account)
-    return {each["name"]: exact(each["amount"]) for each in found["terms"]}
+    return {each["name"]: exact_rational(each["amount"]) for each in found["terms"]}
 
 
 def rules(result: Any) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def test_c11_option_grid_engine(capsys):
 )
 def test_c12_and_c13_black76(name, instrument, value, capsys):
     prices = {each["instrument"]: each["price"] for each in result_of(name, capsys)["instruments"]}
-    assert float(exact(prices[instrument])) == pytest.approx(value, rel=1e-9)
+    assert float(exact_rational(prices[instrument])) == pytest.approx(value, rel=1e-9)
 
 
 def test_c20_liquidation_size(capsys):
@@ -111,7 +111,9 @@ def test_c20_liquidation_size(capsys):
 def test_a_perpetual_counts_unpaid_gain_and_funding(capsys):
     result = result_of("instrument-perpetual", capsys)
     assert required(result, "long") == {"initial": 9009, "maintenance": Fraction("7207.2")}
-    assert exact(levels(result, "long")["initial"]["equity"]) == 10_000 + Fraction("1.5") * 2060 - Fraction("12.5")
+    assert exact_rational(levels(result, "long")["initial"]["equity"]) == 10_000 + Fraction("1.5") * 2060 - Fraction(
+        "12.5"
+    )
     prices = {each["account"]: each for each in result["liquidation_prices"]}
     # equity 10,000 + 1.5 (1.001 p - 58,000) - 12.5 meets 0.8 x 0.1 x 1.5 x 1.001 p at 55,750.409
     assert (prices["long"]["below"], prices["long"]["above"]) == ("55750.4", None)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from clearing.base.errors import RemoteFault
-from node.runs.margin import margin_run, read_margin_run
+from lab.runs.margin import margin_run, read_margin_run
 
 SCAN = {"kind": "scan", "name": "scan", "grid": "span16", "ranges": [{"price": "0.1"}]}
 BOTH = [{"name": "initial"}, {"name": "maintenance"}]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import QuantLib as Ql
 
-from clearing.models.numbers import exact
-from node.runs.margin import margin_run, read_margin_run
+from lab.models.numbers import exact_rational
+from lab.runs.margin import margin_run, read_margin_run
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "configs/examples/margin"
 YEAR = 365 * 86_400
@@ -21,7 +21,7 @@ def run(name: str) -> Any:
 
 
 def real(text: str) -> float:
-    return float(exact(text))
+    return float(exact_rational(text))
 
 
 def black(kind: str, strike: float, forward: float, volatility: float, years: float, discount: float) -> float:
@@ -124,12 +124,12 @@ def test_the_liquidation_price_is_the_first_uncovered_cent() -> None:
 
     def excess(price: str) -> float:
         moved = json.loads(json.dumps(file))
-        factor = exact(price) / 3000
+        factor = exact_rational(price) / 3000
         moved["portfolio"]["groups"][0]["price"] = price
         moved["portfolio"]["instruments"][0]["mark"] = f"{(3003 * factor).numerator}/{(3003 * factor).denominator}"
         moved["liquidation_prices"] = []
         levels = margin_run(read_margin_run(json.dumps(moved).encode()))["accounts"][0]["levels"]
         return next(real(each["excess"]) for each in levels if each["level"] == "maintenance")
 
-    below = exact(found["below"])
+    below = exact_rational(found["below"])
     assert excess(found["below"]) < 0 <= excess(str(float(below) + 0.01))

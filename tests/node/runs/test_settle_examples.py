@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from clearing.models.numbers import exact
-from node.cli.main import run
+from cli.main import run
+from lab.models.numbers import exact_rational
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "configs/examples/settle"
 
@@ -19,11 +19,11 @@ def steps(name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 def shares(step: dict[str, Any]) -> list[Fraction]:
-    return [exact(each["amount"]) for each in step["shares"]]
+    return [exact_rational(each["amount"]) for each in step["shares"]]
 
 
 def payments(step: dict[str, Any]) -> dict[str, Fraction]:
-    return {each["account"]: exact(each["amount"]) for each in step["payments"]}
+    return {each["account"]: exact_rational(each["amount"]) for each in step["payments"]}
 
 
 def test_c03_the_last_bears_the_remainder(capsys):
@@ -102,14 +102,14 @@ def test_moving_an_inventory_out_of_balance_costs_and_back_earns(capsys):
     found = steps("cash", capsys)
     assert (found["unbalancing"]["fee"], found["balancing"]["fee"]) == ("15", "-5")
     assert shares(found["interest"]) == [Fraction("5.479452"), Fraction("-0.548055")]
-    assert sum(shares(found["interest"])) + exact(found["interest"]["house"]) == 0
+    assert sum(shares(found["interest"])) + exact_rational(found["interest"]["house"]) == 0
 
 
 def test_a_haircut_is_its_parts_rounded_up_to_the_step(capsys):
     token = steps("haircut", capsys)["stETH"]
     # 9.15 % + 2 % + 0.31 % = 11.46 %, so 12 %
     assert (token["haircut"], token["before"]) == ("0.12", "43125")
-    assert exact(token["value"]) == 43_125 * Fraction("0.99") * Fraction("0.88")
+    assert exact_rational(token["value"]) == 43_125 * Fraction("0.99") * Fraction("0.88")
 
 
 def test_an_outlier_does_not_move_the_median(capsys):

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import BaseCode, RemoteFault
-from clearing.codes import ClearingCode
-from clearing.default.sharing import allocate_capped
-from clearing.models.numbers import exact
-from node.cli.main import run
-from node.explaining.allocation import Payer, shares_of, sharing_lines
-from node.runs.waterfall import read_waterfall_run, waterfall_run
+from clearing.default.waterfall import allocate_capped
+from clearing.schema.codes import ClearingCode
+from cli.main import run
+from lab.models.numbers import exact_rational
+from lab.runs.waterfall import read_waterfall_run, waterfall_run
+from member.explaining.loss_allocation import Payer, allocation_lines, shares_of
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "configs/examples/waterfall"
 
@@ -28,7 +28,7 @@ def steps(name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 def amounts(shares: list[dict[str, Any]]) -> list[Fraction]:
-    return [exact(each["amount"]) for each in shares]
+    return [exact_rational(each["amount"]) for each in shares]
 
 
 def test_c03_the_last_bears_the_remainder_of_gains_that_were_not_collected(capsys):
@@ -62,7 +62,7 @@ def test_c17_each_layer_bears_its_part_and_the_rest_is_assessed(capsys):
 
 def test_c18_gains_are_cut_in_proportion(capsys):
     haircut = steps("c18-gains-haircut", capsys)["haircut"]["layers"][0]
-    keeps = [exact(each["keeps"]) for each in haircut["shares"]]
+    keeps = [exact_rational(each["keeps"]) for each in haircut["shares"]]
     assert (keeps, sum(keeps)) == ([9049, 6033, 251], 15_333)
 
 
@@ -72,7 +72,7 @@ def test_c19_remainders_go_to_the_largest_fraction_then_the_first(capsys):
 
 def test_who_did_not_bid_pays_first_and_what_nobody_bears_is_torn_up(capsys):
     told = steps("seniority-caps-and-tear-up", capsys)["default"]
-    assert [(each["layer"], exact(each["borne"])) for each in told["layers"]] == [
+    assert [(each["layer"], exact_rational(each["borne"])) for each in told["layers"]] == [
         ("own_margin", 400_000),
         ("own_contribution", 100_000),
         ("house_capital", 50_000),
@@ -86,7 +86,7 @@ def test_who_did_not_bid_pays_first_and_what_nobody_bears_is_torn_up(capsys):
     assessed, gains = told["layers"][6]["shares"], told["layers"][7]["shares"]
     assert amounts(assessed) == [150_000, 125_000, 0], "the third was assessed more than its cap already"
     assert amounts(gains) == [700_000, 0, 30_000], "nobody is cut below its initial margin"
-    assert exact(told["borne"]) + exact(told["torn_up"]) == exact("2500000.000001")
+    assert exact_rational(told["borne"]) + exact_rational(told["torn_up"]) == exact_rational("2500000.000001")
 
 
 def test_every_example_recomputes(capsys):
@@ -103,7 +103,7 @@ def test_the_arithmetic_told_is_that_of_the_rulebook(payers, total):
         for at, ((weight, most), share) in enumerate(zip(payers, paid, strict=True))
     ]
     assert list(shares_of(total, named).values()) == paid
-    lines = sharing_lines(total, named)
+    lines = allocation_lines(total, named)
     assert all(line.ok is not False for line in lines)
     assert sum(line.ok is True for line in lines) == len(payers), "every share is recomputed"
 
@@ -121,7 +121,7 @@ def test_a_share_that_is_off_by_a_unit_is_told(payers, total, data):
         Payer(f"m{at}", weight, most, share)
         for at, ((weight, most), share) in enumerate(zip(payers, paid, strict=True))
     ]
-    failed = [line.text for line in sharing_lines(total, named) if line.ok is False]
+    failed = [line.text for line in allocation_lines(total, named) if line.ok is False]
     assert len(failed) == 1
     assert failed[0].startswith(f"m{wrong}:")
     assert f"BUT THE RECEIPT STATES {paid[wrong]}" in failed[0]

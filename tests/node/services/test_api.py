@@ -13,20 +13,29 @@ from hypothesis import strategies as st
 
 from clearing.base.codec import encode
 from clearing.base.errors import Bug
-from clearing.receipts import CashTransferred, DepositCredited, Liquidated, TakenOver
-from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
-from node.api import authentication
-from node.api.bodies import SubmitBody, body_of, transaction_of
-from node.api.openapi import openapi
-from node.api.rates import CLIENTS_MAX, RateLimiter
-from node.api.render import named, receipt_accounts
-from node.api.routes import ROUTES
-from node.api.server import build_api, serve_api
-from node.api.shapes import AccountView, PackagePage, Problem, StateView, SubmitResults
-from node.api.validator_shapes import ValidatorsView
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.receipts.accounts import CashTransferred
+from clearing.schema.receipts.collateral import DepositCredited
+from clearing.schema.receipts.liquidation import Liquidated, TakenOverPosition
+from clearing.schema.requests.accounts import CashTransfer
+from clearing.schema.requests.trades import Trade
+from clearing.schema.requests.withdrawals import Withdrawal
+from member.api.accounts import AccountView
+from member.api.chain import ValidatorsView
+from member.api.proofs import PackagePage
+from member.api.receipt_json import named
+from member.api.state import StateView
+from member.api.submit import SubmitResults, TransactionList
+from member.api.transaction_json import SubmitBody, body_of, transaction_of
+from member.api.types import Problem
+from member.explaining.receipt_index import receipt_accounts
 from node.config import Api
+from node.http import admission
+from node.http.admission import CLIENTS_MAX, RateLimiter
+from node.http.openapi import openapi
+from node.http.routes import ROUTES
+from node.http.server import build_api, serve_api
 from node.pool.mempool import transaction_hash
-from node.pool.trade_batch import TransactionList
 from tests.kit.node.fake_view import ALICE, HASH, NOW, STRANGER, FakeView, client_of, signed
 
 
@@ -123,7 +132,7 @@ async def test_a_signed_request_is_taken_once(client: httpx.AsyncClient) -> None
 async def test_remembered_nonces_are_bounded_and_refuse_when_full(
     view: FakeView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(authentication, "NONCES_MAX", 2)
+    monkeypatch.setattr(admission, "NONCES_MAX", 2)
     now = NOW
     app = build_api(view, Api(), lambda: now)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
@@ -360,7 +369,7 @@ def test_every_schema_that_the_description_refers_to_is_there() -> None:
 
 
 def test_a_receipt_shows_narrow_integers_as_numbers_and_amounts_as_strings() -> None:
-    taken = TakenOver(7, -3, -9, 100, -5)
+    taken = TakenOverPosition(7, -3, -9, 100, -5)
     receipt = Liquidated(1, -2, 3, 2, (1, 3), (taken,), 300, 1, (), ((1, 5),), 4, 1)
     shown = named(receipt)
     assert shown["equity"] == "-2"

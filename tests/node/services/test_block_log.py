@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault, RemoteFault
-from node.codes import NodeCode
+from member.codes import NodeCode
 from node.store.block_log import MAGIC, block_log_network, read_block_log, write_block_log
 from node.store.records import BlockRecord
 

@@ -6,21 +6,22 @@ from typing import Any
 
 import msgspec
 
-from clearing.assets import Asset
-from clearing.genesis import ChainTerms
-from node.bridge_service import BridgeService
-from node.config import Chain
-from node.fact_pool import FactPool
+from clearing.schema.terms.assets import Asset
+from clearing.schema.terms.genesis import ChainTerms
+from node.chains.attestation_pool import AttestationPool
+from node.chains.bridge_service import BridgeService
+from node.config import ChainConfig
 from tests.kit.clearing.world import ETH, VAULTS, make_genesis
 
 GENESIS = make_genesis()
 CONFIGS = {
-    chain: Chain(name=f"chain-{chain}", chain_id=chain, endpoints=(f"http://127.0.0.1:{chain}",)) for chain in (1, 2)
+    chain: ChainConfig(name=f"chain-{chain}", chain_id=chain, endpoints=(f"http://127.0.0.1:{chain}",))
+    for chain in (1, 2)
 }
 
 
 def service(folder: Path) -> Any:
-    made: Any = BridgeService(GENESIS, CONFIGS, folder, FactPool(b"k" * 32))
+    made: Any = BridgeService(GENESIS, CONFIGS, folder, AttestationPool(b"k" * 32))
     for chain in (1, 2):
         made.watchers[chain] = SimpleNamespace(chain=None)
         made.keepers[chain] = SimpleNamespace(chain=None)

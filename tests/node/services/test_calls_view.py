@@ -1,11 +1,10 @@
 """What a member sees of the calls of its account: kind, time left, and whether slices of it are for sale."""
 
-from clearing.calls.terms import CallTerms
-from clearing.liquidation.records import Liquidation
-from clearing.liquidation.terms import LiquidationTerms
-from node.api.shapes import CallUnderWay
-from node.views.calls import calls_of
-from node.views.crises import SALES_MAX, slice_sales
+from clearing.schema.records.margin_calls import LiquidationRecord
+from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
+from member.api.accounts import CallUnderWay
+from node.api.accounts import calls_of
+from node.api.receipts import SALES_MAX, slice_sales
 from tests.kit.clearing.crisis import FALLEN, leveraged
 from tests.kit.clearing.world import ALICE, BOB
 
@@ -33,8 +32,8 @@ def test_of_very_many_sales_those_that_end_first_are_shown() -> None:
     height = world.state.now.height
     for number in range(2 * SALES_MAX):
         account, last = 1_000 + number, height + (9 if number % 2 else 5)
-        world.state.liquidations.put(account, Liquidation(height, height, last, height))
-    world.state.liquidations.put(5_000, Liquidation(height, height, height, height))
+        world.state.liquidations.put(account, LiquidationRecord(height, height, last, height))
+    world.state.liquidations.put(5_000, LiquidationRecord(height, height, height, height))
     shown = slice_sales(world.state)
     assert [each.account for each in shown] == [1_000 + 2 * at for at in range(SALES_MAX)]
     assert {each.last_height for each in shown} == {height + 5}

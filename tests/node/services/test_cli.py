@@ -9,24 +9,16 @@ import pytest
 
 from clearing.base.errors import BaseCode, Bug, LocalFault, RemoteFault
 from clearing.base.validators import ValidatorSet, check_validator_set
-from clearing.genesis import (
-    AccountKind,
-    AccountTerms,
-    Genesis,
-    MarketParameters,
-    MemberTerms,
-    genesis_from_json,
-    genesis_to_json,
-    network_id,
-)
-from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
+from clearing.genesis.json import genesis_from_json, genesis_to_json
+from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
+from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms, network_id
+from cli.main import VERBS, cli, run
+from cli.output import ExitCode, exit_of
 from consensus.codes import ConsensusCode
-from node.cli.exits import Exit, exit_of
-from node.cli.main import VERBS, cli, run
-from node.codes import NodeCode
+from devnet.testnet import create_testnet
+from member.codes import NodeCode
 from node.config_sources import load_config
-from node.keys.ring import open_node_keys
-from node.testnet import create_testnet
+from node.signer.node_keys import open_node_keys
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -46,36 +38,36 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
 def test_the_list_of_verbs_needs_none_of_their_modules() -> None:
     program = (
         "import sys\n"
-        "from node.cli.main import run\n"
+        "from cli.main import run\n"
         "run(['--help'])\n"
-        "print([m for m in sys.modules if m.startswith(('node.cli.', 'numpy', 'trio'))], file=sys.stderr)\n"
+        "print([m for m in sys.modules if m.startswith(('cli.', 'numpy', 'trio'))], file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert all(verb in done.stdout for verb in VERBS)
     loaded = done.stderr.splitlines()[-1]
-    assert loaded == "['node.cli.exits', 'node.cli.output', 'node.cli.main']"
+    assert loaded == "['cli.output', 'cli.output', 'cli.main']"
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (Bug("x"), Exit.BUG),
-        (LocalFault(NodeCode.CONFIG_VALUE, "x"), Exit.CONFIG),
-        (LocalFault(NodeCode.NODE_UNREACHABLE, "x"), Exit.UNREACHABLE),
-        (LocalFault(NodeCode.KEY_PERMISSIONS, "x"), Exit.SAFETY),
-        (LocalFault(ConsensusCode.DOUBLE_SIGN, "x"), Exit.SAFETY),
-        (RemoteFault(BaseCode.BAD_SIGNATURE, "x"), Exit.VERIFICATION),
-        (LocalFault(BaseCode.OUT_OF_RANGE, "x"), Exit.UNEXPECTED),
-        (ValueError("x"), Exit.UNEXPECTED),
+        (Bug("x"), ExitCode.BUG),
+        (LocalFault(NodeCode.CONFIG_VALUE, "x"), ExitCode.CONFIG),
+        (LocalFault(NodeCode.NODE_UNREACHABLE, "x"), ExitCode.UNREACHABLE),
+        (LocalFault(NodeCode.KEY_PERMISSIONS, "x"), ExitCode.SAFETY),
+        (LocalFault(ConsensusCode.DOUBLE_SIGN, "x"), ExitCode.SAFETY),
+        (RemoteFault(BaseCode.BAD_SIGNATURE, "x"), ExitCode.VERIFICATION),
+        (LocalFault(BaseCode.OUT_OF_RANGE, "x"), ExitCode.UNEXPECTED),
+        (ValueError("x"), ExitCode.UNEXPECTED),
         (
             ExceptionGroup("x", [ValueError("x"), ExceptionGroup("y", [LocalFault(NodeCode.KEY_WEAK, "x")])]),
-            Exit.SAFETY,
+            ExitCode.SAFETY,
         ),
-        (BaseExceptionGroup("x", [KeyboardInterrupt(), Bug("x")]), Exit.BUG),
-        (BaseExceptionGroup("x", [KeyboardInterrupt()]), Exit.INTERRUPTED),
+        (BaseExceptionGroup("x", [KeyboardInterrupt(), Bug("x")]), ExitCode.BUG),
+        (BaseExceptionGroup("x", [KeyboardInterrupt()]), ExitCode.INTERRUPTED),
     ],
 )
-def test_each_kind_of_failure_has_its_exit_code(error: BaseException, code: Exit) -> None:
+def test_each_kind_of_failure_has_its_exit_code(error: BaseException, code: ExitCode) -> None:
     assert exit_of(error) is code
 
 

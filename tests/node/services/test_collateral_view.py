@@ -1,8 +1,8 @@
 """What the API tells of collateral is what the next block will do."""
 
-from clearing.collateral.receipts import AuctionOpened, CollateralSold
-from node.devnet.market import load_market
-from node.views.collateral import assets_now, collateral_sales
+from clearing.schema.receipts.collateral import AuctionOpened, CollateralSold
+from devnet.market import load_market
+from node.api.state import assets_now, collateral_sales
 from tests.kit.clearing.guarded import guarded, leave
 from tests.kit.clearing.owing import owing
 from tests.kit.clearing.vaults import CALL, HAIRCUT, USDC_FEED, genesis_with, opened

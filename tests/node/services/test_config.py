@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
-from node.codes import NodeCode
-from node.config import Chain, Node, NodeConfig, Peer
+from member.codes import NodeCode
+from node.config import ChainConfig, NodeConfig, NodeSection, PeerConfig
 from node.config_sources import dump_config, load_config, parse_config
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "configs" / "node.toml"
@@ -40,7 +40,7 @@ def test_the_examples_commented_tables_are_valid_when_uncommented() -> None:
     text = text.replace("64 hex digits", "ab" * 32)
     kept = [line for line in text.splitlines() if not line.startswith(("Precedence", "Lists"))]
     config = parse_config(tomllib.loads("\n".join(kept)))
-    assert config.chains[0] == Chain(chain_id=31337, name="anvil-a", endpoints=("http://127.0.0.1:8545",))
+    assert config.chains[0] == ChainConfig(chain_id=31337, name="anvil-a", endpoints=("http://127.0.0.1:8545",))
     assert config.p2p.peers[0].port == 26600
 
 
@@ -66,7 +66,7 @@ def test_the_home_is_the_folder_of_the_file_unless_it_is_set(tmp_path: Path) -> 
 def test_a_list_in_the_environment_is_json() -> None:
     peers = '[{"key": "%s", "host": "h", "port": 5}]' % ("ab" * 32)
     config = load_config(None, {"CROSSCLEAR_P2P__PEERS": peers, "CROSSCLEAR_API__ENABLED": "false"}).config
-    assert config.p2p.peers == (Peer(key="ab" * 32, host="h", port=5),)
+    assert config.p2p.peers == (PeerConfig(key="ab" * 32, host="h", port=5),)
     assert config.api.enabled is False
 
 
@@ -110,18 +110,18 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 names = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,10}\Z")
 chains = st.builds(
-    Chain,
+    ChainConfig,
     chain_id=st.integers(1, 2**63 - 1),
     name=names,
     endpoints=st.lists(st.just("http://h:1/p?q='\"\\"), min_size=1, max_size=2).map(tuple),
 )
-peers = st.builds(Peer, key=st.just("0f" * 32), host=st.text(min_size=1, max_size=9), port=st.integers(1, 65535))
+peers = st.builds(PeerConfig, key=st.just("0f" * 32), host=st.text(min_size=1, max_size=9), port=st.integers(1, 65535))
 
 
 @given(home=st.text(max_size=20), chains=st.lists(chains, max_size=2), peers=st.lists(peers, max_size=2))
 @settings(deadline=None)
-def test_what_is_dumped_loads_as_it_was(home: str, chains: list[Chain], peers: list[Peer]) -> None:
-    config = NodeConfig(node=Node(home=home), chains=tuple(chains))
+def test_what_is_dumped_loads_as_it_was(home: str, chains: list[ChainConfig], peers: list[PeerConfig]) -> None:
+    config = NodeConfig(node=NodeSection(home=home), chains=tuple(chains))
     config = msgspec.structs.replace(config, p2p=msgspec.structs.replace(config.p2p, peers=tuple(peers)))
     assert parse_config(tomllib.loads(dump_config(config))) == config
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from node.store.files import write_whole
+from member.durable_files import write_whole
 
 
 def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
-from clearing.codes import ClearingCode
-from node.codes import NodeCode
-from node.explain import CODE_MODULES, all_explanations, code_books, explain, remedy_of
+from clearing.schema.codes import ClearingCode
+from cli.explain import CODE_MODULES, all_explanations, code_books, explanations_of
+from member.codes import NodeCode, remedy_of
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("clearing", "consensus", "bridge", "proofs", "node")
@@ -47,7 +47,7 @@ def test_every_code_book_in_the_source_is_listed() -> None:
 
 @pytest.mark.parametrize("wanted", ["R0203", "r0203", "203", "collateral_needed_for_margin", " R0203 "])
 def test_a_code_is_found_by_number_label_or_name(wanted: str) -> None:
-    (found,) = explain(wanted)
+    (found,) = explanations_of(wanted)
     assert (found.label, found.package) == ("R0203", "clearing")
     assert found.remedy == remedy_of(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN)
 
@@ -55,7 +55,7 @@ def test_a_code_is_found_by_number_label_or_name(wanted: str) -> None:
 @given(st.text(max_size=30))
 def test_an_unknown_code_is_refused_and_never_crashes(wanted: str) -> None:
     try:
-        assert explain(wanted)
+        assert explanations_of(wanted)
     except LocalFault as refusal:
         assert refusal.code is NodeCode.UNKNOWN_CODE
 

@@ -9,11 +9,11 @@ import pytest
 
 from clearing.base.hashing import sha256
 from clearing.base.ids import ZERO_HASH, NetworkId
-from node import fetch_packages as fetching
+from cli.main import run
+from member.client import fetch_packages as fetching
+from member.client.fetch_packages import FetchedPackage, fetch_packages
+from member.client.node_client import NodeClient
 from node.api.view import PackageAt
-from node.cli.main import run
-from node.client import NodeClient
-from node.fetch_packages import Fetched, fetch_packages
 from tests.kit.node.fake_view import FakeView, client_of
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -54,7 +54,7 @@ def connected(http: httpx.AsyncClient) -> Callable[[str], NodeClient]:
     return connect
 
 
-async def fetch(answer: Answer, folder: Path) -> Fetched:
+async def fetch(answer: Answer, folder: Path) -> FetchedPackage:
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url=URL)
     (found,) = await fetch_packages([URL], folder, lambda _: None, connected(http))
     return found

@@ -12,27 +12,27 @@ import trio
 from clearing.base.errors import RemoteFault
 from clearing.base.ids import FUND_ACCOUNT
 from clearing.base.units import DAY_MS
-from clearing.blocks import Block, BlockResult
-from clearing.epoch import take_snapshot
-from clearing.fund.receipts import FundPaid
-from clearing.margin.snapshot import AccountHoldings
+from clearing.epochs.snapshot import take_snapshot
+from clearing.margin.statement.snapshot import AccountHoldings
+from clearing.schema.blocks.block import BlockInput, BlockResult
+from clearing.schema.receipts.default_fund import FundPaid
+from clearing.schema.transfers import TransferCode
 from clearing.state.state import State
-from clearing.transfers import TransferCode
-from node.api.fund_shapes import FundOpening, FundView
-from node.api.server import build_api, serve_api
-from node.api.shapes import Problem
-from node.cli.main import run
-from node.codes import NodeCode
+from cli.main import run
+from member.api.proofs import FundOpening, FundView
+from member.api.types import Problem
+from member.codes import NodeCode
+from member.statements.days import StatementDays
+from member.verifying.fund import OPENING_BYTES_MAX, fund_lines, read_opening
+from node.api.fund import fund_of
 from node.config import Api
-from node.epochs.own_holdings import EpochHoldings, HeldAtEpoch, HeldOfEpoch, held_of_epoch
-from node.fund_tools import OPENING_BYTES_MAX, in_lines, read_opening
-from node.statements.days import StatementDays
-from node.views.fund import fund_of
-from proofs.commitment import commit_holdings
-from proofs.epoch import commit_epoch, context_of
-from proofs.own import values_in_slots
-from proofs.solvency import complete_holdings
-from proofs.srs import basis
+from node.epochs.holdings import AccountHoldingsRecord, EpochHoldings, EpochHoldingsRecord, epoch_holdings
+from node.http.server import build_api, serve_api
+from proofs.algebra.commitment import commit_holdings
+from proofs.algebra.srs import basis
+from proofs.epoch.prover import commit_epoch, context_of
+from proofs.statement.arithmetization import complete_holdings
+from proofs.verify.inclusion import values_in_slots
 from tests.kit.clearing.fund import FundWorld
 from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, make_genesis
 from tests.kit.node.fake_view import NOW, FakeView
@@ -67,8 +67,11 @@ def world() -> FundWorld:
 @pytest.fixture
 def kept(tmp_path: Path) -> EpochHoldings:
     holdings = EpochHoldings(tmp_path / "holdings", seed_of)
-    accounts = (HeldAtEpoch(1, FAKE_OWNERS[1], ((0, 5),)), HeldAtEpoch(FUND_ACCOUNT, HOUSE_KEY, ((0, 600 * DOLLAR),)))
-    holdings.keep(HeldOfEpoch(1, 5, ("cash:USD", "position:BTC-PERP"), accounts))
+    accounts = (
+        AccountHoldingsRecord(1, FAKE_OWNERS[1], ((0, 5),)),
+        AccountHoldingsRecord(FUND_ACCOUNT, HOUSE_KEY, ((0, 600 * DOLLAR),)),
+    )
+    holdings.keep(EpochHoldingsRecord(1, 5, ("cash:USD", "position:BTC-PERP"), accounts))
     return holdings
 
 
@@ -94,7 +97,7 @@ def test_the_composition_is_what_the_state_has(world: FundWorld) -> None:
 def test_a_network_without_a_fund_says_so() -> None:
     told = fund_of(State.empty(make_genesis(), bytes(32)))
     assert (told.cash_group, told.parts) == (0, ())
-    assert in_lines(told).startswith("no default fund")
+    assert fund_lines(told).startswith("no default fund")
 
 
 async def test_anybody_may_see_the_fund(world: FundWorld) -> None:
@@ -168,7 +171,7 @@ def test_a_members_day_tells_of_every_payment_by_its_receipt() -> None:
     days = StatementDays(world.state)
     plain = world.apply
 
-    def followed(block: Block) -> BlockResult:
+    def followed(block: BlockInput) -> BlockResult:
         result = plain(block)
         days.decided(block.time_ms, result, world.state)
         return result
@@ -208,7 +211,7 @@ async def test_what_is_opened_is_the_commitment_of_the_epoch(tmp_path: Path) -> 
         world.block(facts=world.custody_facts(world.stride))
     snapshot = take_snapshot(world.state)
     holdings = EpochHoldings(tmp_path / "holdings", seed_of)
-    holdings.keep(held_of_epoch(snapshot, world.state))
+    holdings.keep(epoch_holdings(snapshot, world.state))
     epoch = snapshot.statement.epoch
     response = await get(LivingView(world, holdings), f"/v1/fund/opening/{epoch}")
     told = msgspec.json.decode(response.content, type=FundOpening)

@@ -10,33 +10,33 @@ import msgspec
 import pytest
 import trio
 
+import cli.operator.governance as commands
 import node.api.governance as routes
-import node.cli.governance as commands
 from clearing.base import bls
 from clearing.base.errors import LocalFault, Rejected
 from clearing.base.ids import NetworkId
-from clearing.genesis import Genesis, genesis_to_json
-from clearing.governance.admission import judge_ruling
-from clearing.governance.amendments import TermsAmendment, ValidatorsAmendment
-from clearing.governance.paths import change_of
-from clearing.governance.requests import EmergencyHalt
-from clearing.receipts import Refused
-from node.api.governance_shapes import GovernanceView
-from node.api.handlers import Call
-from node.api.problems import problem_of
-from node.api.shapes import SubmitResult, SubmitResults
-from node.api.validator_shapes import ValidatorsView
-from node.cli.exits import Exit
-from node.cli.main import run
-from node.governance_tools import find_proposal, make_vote, terms_amendment, told_of_amendment
-from node.governance_values import read_value
-from node.keys.keystore import Strength
-from node.keys.ring import KIND_OF, KeyKind, Purpose, new_password, write_key
-from node.views.governance import governance_of
-from node.views.validators import validators_of
+from clearing.genesis.json import genesis_to_json
+from clearing.genesis.paths import change_at
+from clearing.governance.proposals import check_admission
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.requests.amendments import TermsAmendment, ValidatorsAmendment
+from clearing.schema.requests.governance import EmergencyHalt
+from clearing.schema.terms.genesis import Genesis
+from cli.main import run
+from cli.output import ExitCode
+from member.api.chain import ValidatorsView
+from member.api.governance import GovernanceView
+from member.api.submit import SubmitResult, SubmitResults
+from member.keys.key_folder import KIND_OF, KeyKind, Purpose, new_password, write_key
+from member.keys.keystore import Strength
+from member.signing.governance import describe_amendment, find_proposal, make_vote, read_value, terms_amendment
+from node.api.calls import ApiCall, problem_of
+from node.api.governance import governance_of
+from node.api.validators import validators_of
 from tests.kit.clearing.chamber import envelope_secret, key_of, validator
 from tests.kit.clearing.parliament import Parliament
-from tests.kit.clearing.world import BTC_PERP, of_kind, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import BTC_PERP, of_kind
 
 
 class Answers:
@@ -57,7 +57,7 @@ class Answers:
 
     async def submit(self, transactions: Sequence[Any]) -> SubmitResults:
         ruling = transactions[0]
-        told = None if isinstance(ruling, EmergencyHalt) else judge_ruling(self.house.state, ruling)
+        told = None if isinstance(ruling, EmergencyHalt) else check_admission(self.house.state, ruling)
         if isinstance(told, Rejected):
             return SubmitResults(results=(SubmitResult(hash=HASH, status="refused", problem=problem_of(told)),))
         refused = of_kind(self.house.step(*transactions), Refused)
@@ -147,10 +147,10 @@ def test_a_node_that_shows_another_change_than_was_proposed_gets_no_vote(node: A
 
     node.lie = lie
     vote = ["governance", "vote", "1", "--for", "--yes", "--devnet", "--home", str(home)]
-    assert run(vote) == Exit.VERIFICATION
+    assert run(vote) == ExitCode.VERIFICATION
     assert not list(node.house.state.votes.ordered())
     node.lie = lambda view: msgspec.structs.replace(view, proposals=())
-    assert run(vote) == Exit.VERIFICATION
+    assert run(vote) == ExitCode.VERIFICATION
 
 
 def test_a_node_that_lies_about_what_stands_there_now_gets_no_vote_for_a_change(
@@ -166,7 +166,7 @@ def test_a_node_that_lies_about_what_stands_there_now_gets_no_vote_for_a_change(
 
     monkeypatch.setattr(node, "terms", lie)
     vote = ["governance", "vote", "1", "--for", "--yes", "--devnet", "--home", str(home)]
-    assert run(vote) == Exit.VERIFICATION
+    assert run(vote) == ExitCode.VERIFICATION
     assert not list(node.house.state.votes.ordered())
     assert "WHAT IS SHOWN AS NOW IS NOT WHAT THE PROPOSAL NAMES" in capsys.readouterr().err
     assert run(["--against" if each == "--for" else each for each in vote]) == 0
@@ -178,28 +178,28 @@ def test_every_difference_is_shown_however_long_the_place_is(node: Answers) -> N
     words = tuple(msgspec.structs.replace(each, name="x" * 64) for each in genesis.instruments)
     longer = msgspec.structs.replace(genesis.risk, rate_ppm=77)
     amendment = node.house.changes(("market", hidden), ("risk", longer), ("instruments", words))
-    told = "\n".join(told_of_amendment(amendment, genesis))
+    told = "\n".join(describe_amendment(amendment, genesis))
     for place, now, then in ((".day_trades_max", 100_000, 77), (".rate_ppm", 0, 77)):
         assert f"    {place}\n    now   {now}\n    then  {then}" in told
     for at, each in enumerate(words):
         assert f'    [{at}].name\n    now   "{genesis.instruments[at].name}"\n    then  "{each.name}"' in told
     listed = node.house.changes(("instruments.9", msgspec.structs.replace(words[0], id=9, name="y" * 9_000)))
-    assert "y" * 9_000 in told_of_amendment(listed, genesis)[-1]
+    assert "y" * 9_000 in describe_amendment(listed, genesis)[-1]
 
 
 def test_the_changes_of_one_amendment_are_shown_one_after_the_other(node: Answers) -> None:
     genesis = node.house.genesis
     first = node.house.changes(("market.trade_fee_ppm", 5)).changes
     between = msgspec.structs.replace(genesis, market=msgspec.structs.replace(genesis.market, trade_fee_ppm=5))
-    amendment = TermsAmendment((*first, change_of(between, "market.trade_fee_ppm", 9)))
-    told = told_of_amendment(amendment, genesis)
+    amendment = TermsAmendment((*first, change_at(between, "market.trade_fee_ppm", 9)))
+    told = describe_amendment(amendment, genesis)
     assert [line.split()[-1] for line in told if line.startswith(("    now", "    then"))] == ["0", "5", "5", "9"]
     assert not [line for line in told if "NOT WHAT" in line]
 
 
 def test_who_enters_is_shown_with_its_power(node: Answers) -> None:
     heavy = validator(9, 12_345)
-    told = told_of_amendment(ValidatorsAmendment(bytes(32), (key_of(1),), (heavy,)), node.house.genesis)
+    told = describe_amendment(ValidatorsAmendment(bytes(32), (key_of(1),), (heavy,)), node.house.genesis)
     assert f"  left {key_of(1).hex()}" in told
     assert f"  entered {key_of(9).hex()} with power 12345 and voting key {heavy.bls_key.hex()}" in told
 
@@ -208,7 +208,7 @@ def test_a_vote_is_asked_for_once_more_unless_told(node: Answers, tmp_path: Path
     home = make_home(tmp_path, node.house, 1)
     node.house.step(node.house.proposal(node.house.changes(("market.trade_fee_ppm", 100))))
     assert run(["governance", "vote", "1", "--for", "--devnet", "--home", str(home)]) != 0
-    assert run(["governance", "vote", "1", "--yes", "--devnet", "--home", str(home)]) == Exit.USAGE
+    assert run(["governance", "vote", "1", "--yes", "--devnet", "--home", str(home)]) == ExitCode.USAGE
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_vote_is_asked_for_once_more_unless_told(node: Answers, tmp_path: Path
 )
 def test_odd_changes_are_refused_as_usage(node: Answers, tmp_path: Path, arguments: list[str]) -> None:
     home = make_home(tmp_path, node.house, 1)
-    assert run(["governance", "propose", *arguments, "--devnet", "--home", str(home)]) == Exit.USAGE
+    assert run(["governance", "propose", *arguments, "--devnet", "--home", str(home)]) == ExitCode.USAGE
 
 
 @pytest.mark.parametrize("place", ["market.nothing=1", "market.trade_fee_ppm=much", "market.trade_fee_ppm=-1", "x=1"])
@@ -242,7 +242,7 @@ def test_values_are_written_as_in_genesis_json(node: Answers) -> None:
     perpetual = json.loads(genesis_to_json(genesis))["instruments"][0] | {"id": 9, "name": "NEW"}
     amendment = terms_amendment(genesis, [("instruments.9", json.dumps(perpetual))], ["instruments.3"])
     assert [change.path for change in amendment.changes] == ["instruments.9", "instruments.3"]
-    told = told_of_amendment(amendment, genesis)
+    told = describe_amendment(amendment, genesis)
     assert "    now   nothing is listed there" in told
     assert told[-1] == "    then  taken off the list"
     assert read_value("members.1.trade_address", "0x" + "11" * 20) == b"\x11" * 20
@@ -260,7 +260,7 @@ def test_a_proposal_is_found_by_its_own_hash_only(node: Answers) -> None:
     vote = make_vote(
         shown, network, node.house.seat(1), key_of(1), envelope_secret(1), node.house.time_ms, approve=True
     )
-    assert judge_ruling(node.house.state, vote) is None
+    assert check_admission(node.house.state, vote) is None
     for field, value in (("reason", "other"), ("seat", 3), ("not_after_ms", 5), ("amendment", "0x9106")):
         lied = msgspec.structs.replace(view, proposals=(msgspec.structs.replace(view.proposals[0], **{field: value}),))
         with pytest.raises(LocalFault):
@@ -291,8 +291,8 @@ def test_the_terms_are_written_once_until_they_are_others(node: Answers, monkeyp
 
     monkeypatch.setattr(routes, "genesis_to_json", count)
     view: Any = SimpleNamespace(terms=lambda: node.house.state.terms.genesis)
-    asked = [routes.terms(Call(view, {})).body for _ in range(3)]
+    asked = [routes.terms(ApiCall(view, {})).body for _ in range(3)]
     assert len(written) == 1
     node.house.amend(("market.trade_fee_ppm", 7))
-    assert routes.terms(Call(view, {})).body not in asked
+    assert routes.terms(ApiCall(view, {})).body not in asked
     assert [each.market.trade_fee_ppm for each in written] == [0, 7]

@@ -4,18 +4,18 @@ from collections.abc import Callable
 
 import pytest
 
-from node.api.validator_shapes import OffenceView, ValidatorsView
-from node.api.withdrawal_shapes import WaitingView, WithdrawalsView
-from node.cli.output import harmless, say, show
-from node.cli.validators_text import text_of_sets
-from node.withdrawal_tools import in_lines
+from cli.member.withdrawals import withdrawal_lines
+from cli.operator.validators_text import text_of_sets
+from cli.output import harmless, say, show
+from member.api.accounts import WaitingView, WithdrawalsView
+from member.api.chain import OffenceView, ValidatorsView
 
 HOSTILE = "\x1b[2J\x9b31m\u202e\x07\r\x00"
 
 
 def withdrawals() -> str:
     waits = WaitingView(number=1, asset=1, amount_units="5", to=HOSTILE, nonce=1, accepted_height=1, due_height=9)
-    return in_lines(WithdrawalsView(account=1, height=1, waiting=(waits,)))
+    return withdrawal_lines(WithdrawalsView(account=1, height=1, waiting=(waits,)))
 
 
 def validators() -> str:

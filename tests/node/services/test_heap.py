@@ -3,7 +3,7 @@
 import gc
 import weakref
 
-from node.heap import settle_heap
+from node.app.gc_tuning import tune_gc
 
 
 class Knot:
@@ -15,7 +15,7 @@ def test_what_stands_at_the_start_is_not_walked_again_and_later_cycles_still_go(
     before = gc.get_threshold()
     stands = [[number] for number in range(10_000)]
     try:
-        settle_heap()
+        tune_gc()
         assert gc.get_freeze_count() >= len(stands)
         assert all(each is not stands for each in gc.get_objects())
         gone = weakref.ref(Knot())

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from clearing.base import bls, ed25519, secp256k1
 from clearing.base.errors import LocalFault
-from node.codes import NodeCode
-from node.keys.files import make_secret_folder, read_password, read_secret, write_secret
-from node.keys.keystore import Strength, open_keystore, parse_keystore, password_bytes, seal_keystore
-from node.keys.ring import (
+from member.codes import NodeCode
+from member.keys.key_folder import (
     KIND_OF,
     KeyKind,
     Purpose,
@@ -22,10 +20,12 @@ from node.keys.ring import (
     list_keys,
     new_password,
     new_secret,
-    open_node_keys,
     read_key,
     write_key,
 )
+from member.keys.keystore import Strength, open_keystore, parse_keystore, password_bytes, seal_keystore
+from member.keys.secret_files import make_secret_folder, read_password, read_secret, write_secret
+from node.signer.node_keys import open_node_keys
 
 PASSWORD = "𝔱𝔢𝔰𝔱𝔭𝔞𝔰𝔰𝔴𝔬𝔯𝔡🔑"
 SECRET = bytes.fromhex("000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f")

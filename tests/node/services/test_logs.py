@@ -8,9 +8,9 @@ import pytest
 import structlog
 
 from clearing.base.errors import LocalFault
-from node.codes import NodeCode
+from member.codes import NodeCode
 from node.config import Logging
-from node.telemetry.logs import configure_logs
+from node.ops.logs import configure_logs
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ import httpx
 import msgspec
 import pytest
 
-from clearing.explanation import MarginInputs, inputs_of
-from node.api.margin_shapes import MarginView, SimulationView
-from node.api.server import build_api
-from node.cli.margin_of_account import shock_body
+from clearing.margin_explanation import MarginInputs, collect_margin_inputs
+from cli.member.margin import shock_body
+from member.api.margin import MarginView, SimulationView
 from node.config import Api
+from node.http.server import build_api
 from tests.kit.clearing.margined import traded
 from tests.kit.clearing.world import BTC, BTC_PERP, USD, WETH_1
 from tests.kit.node.fake_view import BOB, NOW, FakeView, asked, status_and_code
@@ -24,7 +24,7 @@ class MarginedView(FakeView):
     """Account 1 is Alice's, 2 Bob's, of a world with positions."""
 
     def margin_inputs(self, account: int) -> MarginInputs | None:
-        return inputs_of(WORLD.state, account)
+        return collect_margin_inputs(WORLD.state, account)
 
 
 @pytest.fixture

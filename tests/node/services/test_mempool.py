@@ -12,11 +12,14 @@ from clearing.base import ed25519, secp256k1
 from clearing.base.codec import encode
 from clearing.base.errors import BaseCode, Rejected, RemoteFault
 from clearing.base.ids import NetworkId
-from clearing.codes import ClearingCode
-from clearing.transactions import CashTransfer, Trade, Withdrawal
-from node.codes import NodeCode
+from clearing.schema.codes import ClearingCode
+from clearing.schema.requests.accounts import CashTransfer
+from clearing.schema.requests.trades import Trade
+from clearing.schema.requests.withdrawals import Withdrawal
+from member.api.submit import BATCH_TRANSACTIONS_MAX
+from member.codes import NodeCode
 from node.pool.mempool import Accepted, Mempool, PoolLimits, decode_transaction, transaction_hash
-from node.pool.trade_batch import BATCH_TRANSACTIONS_MAX, make_batch, open_batch
+from node.pool.trade_batch import make_batch, open_batch
 
 NETWORK = NetworkId(b"n" * 32)
 KEYS = {account: bytes([account]) * 32 for account in range(1, 6)}

@@ -2,13 +2,11 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from node.api.peers import peer_view
-from node.cli.peers import peer_lines
-from node.p2p.roster import Role
-from node.p2p.stats import NetworkStats
-from node.p2p.status import PeerStatus
-from node.telemetry.metrics import Metrics
-from node.telemetry.peer_metrics import PeerCollector
+from cli.operator.status import peer_lines
+from node.api.operations import peer_view
+from node.ops.collectors import PeerCollector
+from node.ops.metrics import Metrics
+from node.p2p.peers import NetworkStats, PeerStatus, Role
 
 
 def peer(number: int, **changed: object) -> PeerStatus:

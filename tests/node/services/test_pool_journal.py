@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from clearing.accounts.signatories import keys_of
+from clearing.accounts.signatories import signing_addresses
 from clearing.base import ed25519
 from clearing.base.errors import LocalFault
-from node.codes import NodeCode
+from member.codes import NodeCode
 from node.pool.journal import FRAMES, PoolJournal
 from node.pool.mempool import Accepted, Mempool, transaction_hash
 from node.pool.transaction_service import TransactionService
@@ -124,7 +124,7 @@ async def test_nobody_is_told_that_a_failed_disk_has_kept_something(
 
 
 def _service(world: World, folder: Path) -> tuple[TransactionService, Mempool]:
-    pool = Mempool(world.network, lambda who: keys_of(world.state, who))
+    pool = Mempool(world.network, lambda who: signing_addresses(world.state, who))
     secret = b"\x06" * 32
     made = TransactionService(
         pool,

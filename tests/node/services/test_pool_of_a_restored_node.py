@@ -6,10 +6,10 @@ from pathlib import Path
 import trio
 import trio.testing
 
-from clearing.accounts.signatories import keys_of
+from clearing.accounts.signatories import signing_addresses
 from clearing.base import ed25519
 from clearing.base.codec import encode
-from clearing.transactions import Transaction
+from clearing.schema.blocks.transaction import Transaction
 from node.p2p.network import Incoming, Topic
 from node.pool.journal import PoolJournal
 from node.pool.mempool import Accepted, Mempool, transaction_hash
@@ -25,7 +25,7 @@ class Node:
 
     def __init__(self, world: World, *, restored: bool, journal: PoolJournal | None = None) -> None:
         self.world, self.now_ms = world, world.time_ms
-        self.pool = Mempool(world.network, lambda who: keys_of(world.state, who))
+        self.pool = Mempool(world.network, lambda who: signing_addresses(world.state, who))
         keys = frozenset(ed25519.public_key(each) for each in (OWN, OTHER))
         self.service = TransactionService(
             self.pool, world.network, OWN, lambda: keys, lambda: self.now_ms, lambda: None, journal, restored

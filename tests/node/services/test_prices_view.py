@@ -1,7 +1,7 @@
 """What the API shows of feeds and marks: rungs, confidence, premium, accruing funding, averages."""
 
-from clearing.settling.funding import average_premium_ppb, funding_rate_ppb
-from node.views.prices import feed_price, instrument_mark
+from clearing.settlement.funding import average_premium_ppb, funding_rate_ppb
+from node.api.state import feed_price, instrument_mark
 from tests.kit.clearing.priced import WINDOW_MS, go_to, priced
 from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, ETH, EXPIRY_MS, World
 

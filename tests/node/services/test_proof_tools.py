@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from clearing.base.errors import LocalFault
-from node import proof_tools
-from node.cli.main import run
-from proofs.epoch import commit_epoch, prove_epoch
-from proofs.package import commitments_root, read_package, write_package
+from cli.main import run
+from member.verifying import proof_files
+from proofs.epoch.package import commitments_root, read_package, write_package
+from proofs.epoch.prover import commit_epoch, prove_epoch
 from tests.kit.proofs import small_market
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -264,7 +264,7 @@ class TestHistory:
     def test_a_folder_of_too_many_entries_is_refused(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
     ) -> None:
-        monkeypatch.setattr(proof_tools, "FILES_MAX", 2)
+        monkeypatch.setattr(proof_files, "FILES_MAX", 2)
         assert run(["proof", "history", str(folder)]) == 1
         assert "limit=2" in capsys.readouterr().err
 
@@ -280,14 +280,14 @@ class TestHistory:
                 raise PermissionError(13, "Permission denied")
             return opened(path, *flags)
 
-        monkeypatch.setattr(proof_tools.os, "open", without_right)
+        monkeypatch.setattr(proof_files.os, "open", without_right)
         assert run(["proof", "history", str(tmp_path)]) == 6
         assert "Permission denied" in capsys.readouterr().out
 
     def test_a_pipe_that_took_a_files_place_after_the_folder_was_read_is_not_waited_for(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "5.ccp")
         with pytest.raises(LocalFault, match="no ordinary file"):
-            proof_tools._read_ordinary(tmp_path / "5.ccp")
+            proof_files._read_ordinary(tmp_path / "5.ccp")
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_the_tools_import_nothing_heavy(package: Path, arguments: list[str]) -> 
     words = [each.replace("{file}", str(package)) for each in arguments]
     program = (
         "import sys, json\n"
-        "from node.cli.main import run\n"
+        "from cli.main import run\n"
         f"run(['proof', *{words!r}])\n"
         f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]), file=sys.stderr)\n"
     )

@@ -7,15 +7,13 @@ import msgspec
 import pytest
 
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.genesis import (
-    genesis_to_json,
-)
+from clearing.genesis.json import genesis_to_json
+from cli.main import run
 from consensus.codes import ConsensusCode
-from node.cli.main import run
-from node.codes import NodeCode
-from node.keys.keystore import Strength
-from node.keys.ring import KeyKind, new_password, new_secret, write_key
-from node.replay import replay
+from member.codes import NodeCode
+from member.keys.key_folder import KeyKind, new_password, new_secret, write_key
+from member.keys.keystore import Strength
+from node.offline.replay import replay
 from node.store.block_log import write_block_log
 from tests.kit.node.recorded import HEIGHTS, Recorded
 

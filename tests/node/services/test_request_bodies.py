@@ -7,20 +7,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.accounts.kinds import AccountKind
-from clearing.accounts.signatories import keys_of, signatories
+from clearing.accounts.signatories import signatories, signing_addresses
 from clearing.base.codec import decode, encode
 from clearing.base.errors import Rejected
-from clearing.codes import ClearingCode
-from clearing.rules import RULES
-from clearing.transactions import TRANSACTION_BYTES_MAX, CashTransfer, Trade, Transaction, bytes_max
-from node.api.bodies import BODY_OF, SubmitBody, body_of, transaction_of
+from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction, transaction_bytes_max
+from clearing.schema.codes import ClearingCode
+from clearing.schema.requests.accounts import CashTransfer
+from clearing.schema.requests.trades import Trade
+from clearing.schema.terms.genesis import AccountKind
+from clearing.transaction_handlers import TRANSACTION_HANDLERS
+from member.api.transaction_json import BODY_OF, SubmitBody, body_of, transaction_of
 from node.p2p.network import TOPIC_MESSAGE_BYTES
 from node.pool.mempool import Accepted, Mempool, decode_transaction, transaction_hash
 from node.pool.trade_batch import make_batch, open_batch
 from node.pool.transaction_service import fitting
 from tests.kit.clearing.desk import CLIENT_KEY, CLIENT_SECRET, PRICE, VENUE_SECRETS, Desk, line_of
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, USDC_1, WETH_1, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, USDC_1, WETH_1
 
 KINDS = get_args(Transaction)
 NODE_KEY = b"k" * 32
@@ -56,7 +59,7 @@ def requests(kind: type) -> st.SearchStrategy[Any]:
 
 
 def test_every_kind_has_a_rule_and_a_body() -> None:
-    assert set(RULES) == set(KINDS) == set(BODY_OF)
+    assert set(TRANSACTION_HANDLERS) == set(KINDS) == set(BODY_OF)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -64,7 +67,7 @@ def test_every_kind_has_a_rule_and_a_body() -> None:
 @given(data=st.data())
 def test_a_request_is_the_same_in_json_and_fits_its_limit(kind: type, data: st.DataObject) -> None:
     request = data.draw(requests(kind))
-    assert len(encode((request,))) <= bytes_max(request)
+    assert len(encode((request,))) <= transaction_bytes_max(request)
     assert decode_transaction(encode((request,))) == request
     body = msgspec.json.decode(msgspec.json.encode(SubmitBody(transactions=(body_of(request),))), type=SubmitBody)
     assert transaction_of(body.transactions[0]) == request
@@ -144,7 +147,7 @@ def all_kinds(desk: Desk) -> list[Transaction]:
 
 
 def pool_of(desk: Desk) -> Mempool:
-    return Mempool(desk.network, lambda who: keys_of(desk.state, who))
+    return Mempool(desk.network, lambda who: signing_addresses(desk.state, who))
 
 
 def test_what_is_rightly_signed_waits_and_travels() -> None:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import RemoteFault
-from node.second_opinion import second_opinion
-from node.show import show_messagepack
-from proofs.package import EpochPackage, read_package, write_package
+from member.verifying.proof_files import show_messagepack
+from member.verifying.py_ecc_check import check_with_py_ecc
+from proofs.epoch.package import EpochPackage, read_package, write_package
 
 FROZEN = sorted((Path(__file__).resolve().parents[2] / "vectors/proofs/v1").glob("*.ccp"))
 
@@ -19,12 +19,12 @@ FROZEN = sorted((Path(__file__).resolve().parents[2] / "vectors/proofs/v1").glob
 def test_py_ecc_agrees_with_a_good_certificate_and_refuses_a_changed_one() -> None:
     data = FROZEN[0].read_bytes()
     package = read_package(data)
-    assert second_opinion(data).ok
+    assert check_with_py_ecc(data).ok
     later = msgspec.structs.replace(package.certificate, round=package.certificate.round + 1)
-    assert not second_opinion(write_package(msgspec.structs.replace(package, certificate=later))).ok
+    assert not check_with_py_ecc(write_package(msgspec.structs.replace(package, certificate=later))).ok
     broken = msgspec.structs.replace(package.certificate, aggregate=b"\xc0" + bytes(95))
-    assert not second_opinion(write_package(msgspec.structs.replace(package, certificate=broken))).ok
-    assert not second_opinion(b"\x90").ok
+    assert not check_with_py_ecc(write_package(msgspec.structs.replace(package, certificate=broken))).ok
+    assert not check_with_py_ecc(b"\x90").ok
 
 
 def test_a_package_is_shown_as_it_is() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import recover
-from node.signing import signed
+from member.signing.requests import signed
 from tests.kit.clearing.desk import VENUE_SECRETS, Desk
 from tests.kit.clearing.world import ALICE, BOB, codes
 

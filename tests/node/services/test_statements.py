@@ -7,11 +7,12 @@ import pytest
 
 from clearing.base.errors import Bug
 from clearing.base.units import DAY_MS
-from clearing.receipts import Liquidated, TradeNovated
-from clearing.settling.receipts import Settled
-from node.api.statement_shapes import MemberStatement
-from node.statements.days import StatementDays
-from node.statements.statement import as_csv, day_number, day_text, member_statement
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.settlement import Settled
+from clearing.schema.receipts.trades import TradeNovated
+from member.api.statements import MemberStatement
+from member.statements.days import StatementDays
+from member.statements.statement import as_csv, day_number, day_text, member_statement
 from tests.kit.clearing.world import (
     ALICE,
     BOB,

@@ -10,7 +10,7 @@ import trio
 
 from clearing.base.errors import LocalFault
 from consensus.blocks.store import BlockStore
-from node.codes import NodeCode
+from member.codes import NodeCode
 from node.store import database
 from node.store.blocks import StoredBlocks
 from node.store.records import BlockRecord, CursorRecord, FactRecord, PackageRecord, ReceiptRecord

@@ -6,10 +6,10 @@ import httpx
 import msgspec
 import pytest
 
-from node.api.server import build_api
-from node.api.trading_shapes import TradingView
+from member.api.accounts import TradingView
+from node.api.accounts import trading_of
 from node.config import Api
-from node.views.trading import trading_of
+from node.http.server import build_api
 from tests.kit.clearing.desk import PRICE, VENUE, VENUE_SECRETS, Desk
 from tests.kit.clearing.world import ALICE, BOB, CAROL, codes
 from tests.kit.node.fake_view import ALICE as ALICE_KEY

@@ -12,16 +12,22 @@ from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, Rejected
 from clearing.base.ids import NetworkId
 from clearing.base.validators import Validator
-from clearing.blocks import ProvenOffence
-from clearing.codes import ClearingCode
-from clearing.genesis import genesis_to_json
-from clearing.transactions import bytes_max
-from clearing.validators.changes import judge_change
-from clearing.validators.sets import sets_of
-from node.api.validator_shapes import ValidatorsView
-from node.change_files import (
+from clearing.genesis.json import genesis_to_json
+from clearing.schema.blocks.block import ProvenOffence
+from clearing.schema.blocks.transaction import transaction_bytes_max
+from clearing.schema.codes import ClearingCode
+from clearing.validators.set_changes import validate_change
+from clearing.validators.validator_sets import validator_sets
+from cli.main import run
+from cli.operator import validators as commands
+from cli.output import ExitCode
+from member.api.chain import ValidatorsView
+from member.codes import NodeCode
+from member.keys.key_folder import KIND_OF, Purpose, new_password, write_key
+from member.keys.keystore import Strength
+from member.signing.validator_changes import (
     Card,
-    Change,
+    CheckedChange,
     approve_change,
     encode_change,
     joined,
@@ -29,21 +35,15 @@ from node.change_files import (
     propose,
     read_change,
 )
-from node.cli import validators as commands
-from node.cli.exits import Exit
-from node.cli.main import run
-from node.codes import NodeCode
-from node.keys.keystore import Strength
-from node.keys.ring import KIND_OF, Purpose, new_password, write_key
+from node.api.validators import validators_of
 from node.pool.mempool import CHANGES_MAX, VALIDATORS_SLOT, Accepted, Mempool, _accounts, refuse_changes
-from node.views.validators import validators_of
 from tests.kit.clearing.chamber import Chamber, envelope_secret, key_of, validator
 from tests.kit.clearing.world import codes
 
 UNTIL = 2**50
 
 
-def approved(chamber: Chamber, change: Change, *names: int) -> Change:
+def approved(chamber: Chamber, change: CheckedChange, *names: int) -> CheckedChange:
     for name in names:
         change = approve_change(change, NetworkId(chamber.network), key_of(name), envelope_secret(name))
     return change
@@ -59,7 +59,7 @@ def test_a_change_out_of_what_a_node_shows_is_taken_by_the_next_block(tmp_path: 
     assert gathered.approved_power == 30
     assert list(gathered.approved) == sorted(gathered.approved)
     assert not codes(chamber.step(gathered.request))
-    assert sets_of(chamber.state).next == gathered.after
+    assert validator_sets(chamber.state).next == gathered.after
     assert validators_of(chamber.state).change is not None
 
 
@@ -141,7 +141,7 @@ def test_a_pool_takes_a_change_only_with_enough_good_approvals_and_waits_for_it_
     chamber.step()
 
     def judge(request: Any) -> Rejected | None:
-        told = judge_change(chamber.state, request)
+        told = validate_change(chamber.state, request)
         return told if isinstance(told, Rejected) else None
 
     pool = Mempool(NetworkId(chamber.network), lambda _: (), judge_change=judge)
@@ -150,7 +150,7 @@ def test_a_pool_takes_a_change_only_with_enough_good_approvals_and_waits_for_it_
     assert isinstance(told, Rejected)
     assert told.code is ClearingCode.TOO_FEW_APPROVALS
     good = approved(chamber, change, 1, 2, 3).request
-    assert len(encode((good,))) <= bytes_max(good)
+    assert len(encode((good,))) <= transaction_bytes_max(good)
     assert isinstance(pool.add(good, chamber.time_ms), Accepted)
     assert pool.select(chamber.time_ms) == (good,)
     many = [approved(chamber, change, *names).request for names in ((1, 2, 4), (1, 3, 4), (2, 3, 4), (1, 2, 3, 4))]
@@ -178,10 +178,10 @@ class _Answers:
         return validators_of(self.chamber.state)
 
     async def submit(self, transactions: tuple[Any, ...]) -> Any:
-        from node.api.problems import problem_of
-        from node.api.shapes import SubmitResult, SubmitResults
+        from member.api.submit import SubmitResult, SubmitResults
+        from node.api.calls import problem_of
 
-        told = judge_change(self.chamber.state, transactions[0])
+        told = validate_change(self.chamber.state, transactions[0])
         if isinstance(told, Rejected):
             refused = SubmitResult(hash="0x" + "00" * 32, status="refused", problem=problem_of(told))
             return SubmitResults(results=(refused,))
@@ -227,23 +227,23 @@ def test_the_command_line_takes_a_change_from_a_card_to_a_block(
     told = capsys.readouterr().out
     assert f"leaves  {key_of(4).hex()} with power 10" in told
     assert f"enters  {key_of(5).hex()} with power 10" in told
-    assert run(proposed) == Exit.SAFETY, "nothing is overwritten"
+    assert run(proposed) == ExitCode.SAFETY, "nothing is overwritten"
     approve = ["validators", "approve", str(change), "--devnet", "--home"]
     assert run([*approve, str(homes[1])]) == 0
     assert run([*approve, str(homes[2]), "--out", str(tmp_path / "two.json")]) == 0
     capsys.readouterr()
-    assert run(["validators", "submit", str(change), str(tmp_path / "two.json")]) == Exit.VERIFICATION
+    assert run(["validators", "submit", str(change), str(tmp_path / "two.json")]) == ExitCode.VERIFICATION
     assert "R0464" in capsys.readouterr().err
-    assert run([*approve, str(homes[5])]) == Exit.CONFIG, "not in the set yet"
+    assert run([*approve, str(homes[5])]) == ExitCode.CONFIG, "not in the set yet"
     assert run([*approve, str(homes[3]), "--output", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["approved_power"] == 20
     assert run(["validators", "submit", str(change), str(tmp_path / "two.json")]) == 0
-    assert key_of(5) in sets_of(chamber.state).next.index_of
-    assert key_of(4) not in sets_of(chamber.state).next.index_of
+    assert key_of(5) in validator_sets(chamber.state).next.index_of
+    assert key_of(4) not in validator_sets(chamber.state).next.index_of
     capsys.readouterr()
     assert run(["validators", "show"]) == 0
     assert "change 1 made at" in capsys.readouterr().out
-    assert run(["validators", "submit", str(change)]) == Exit.VERIFICATION, "a change is good once"
+    assert run(["validators", "submit", str(change)]) == ExitCode.VERIFICATION, "a change is good once"
 
 
 def test_what_init_prints_is_a_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -263,7 +263,7 @@ def test_an_approval_for_another_network_is_refused(
     other = msgspec.structs.replace(chamber.genesis, name="other")
     (home / "genesis.json").write_bytes(genesis_to_json(other))
     before = change.read_bytes()
-    assert run(["validators", "approve", str(change), "--devnet", "--home", str(home)]) == Exit.VERIFICATION
+    assert run(["validators", "approve", str(change), "--devnet", "--home", str(home)]) == ExitCode.VERIFICATION
     assert change.read_bytes() == before
 
 
@@ -273,4 +273,4 @@ def test_an_approval_for_another_network_is_refused(
     ids=lambda each: each[0],
 )
 def test_odd_arguments_are_refused_as_usage(chamber: Chamber, tmp_path: Path, arguments: list[str]) -> None:
-    assert run(["validators", "propose", *arguments, "--out", str(tmp_path / "x")]) == Exit.USAGE
+    assert run(["validators", "propose", *arguments, "--out", str(tmp_path / "x")]) == ExitCode.USAGE

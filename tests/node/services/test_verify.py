@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.margin.rulebook import write_rulebook
-from node.api.inclusion_shapes import InclusionView
-from node.cli import proof_inputs
-from node.cli.main import run
-from node.verify import Anchor, anchor_of_genesis
-from proofs.package import commitments_root, read_package, write_package
+from clearing.margin.statement.rulebook import write_rulebook
+from cli.main import run
+from cli.member import proof
+from member.api.proofs import InclusionView
+from member.verifying.package import TrustAnchor, anchor_of_genesis
+from proofs.epoch.package import commitments_root, read_package, write_package
 from tests.kit.proofs import small_market
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -164,7 +164,7 @@ def test_a_nodes_answer_about_an_own_account_cannot_steer_the_terminal(
     told = InclusionView(
         epoch=4, height=40, account=1, seed="11" * 32, holdings={"cash:\x1b[2J\u202e": "5"}, package=False
     )
-    monkeypatch.setattr(proof_inputs, "ask", lambda *_, **__: told)
+    monkeypatch.setattr(proof, "ask", lambda *_, **__: told)
     key = tmp_path / "key"
     key.write_text("11" * 32)
     out = ["--out", str(tmp_path / "inputs"), "--secret-file", str(key)]
@@ -244,17 +244,17 @@ def test_wrong_usage_exits_with_2(package: Path, arguments: list[str], capsys: p
 
 
 def test_a_genesis_file_is_an_anchor(package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from clearing.genesis import (
+    from clearing.genesis.custody_listing import listed_custody
+    from clearing.genesis.json import genesis_to_json
+    from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
+    from clearing.schema.terms.genesis import (
         AccountKind,
         AccountTerms,
         Genesis,
         MarketParameters,
         MemberTerms,
-        genesis_to_json,
         network_id,
     )
-    from clearing.listed_custody import listed_custody
-    from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
 
     house = MemberTerms(0, "house", bytes(20), (AccountTerms(0, AccountKind.HOUSE),))
     risk = RiskParameters(groups=(), scenarios=SPAN_SIXTEEN)
@@ -262,7 +262,9 @@ def test_a_genesis_file_is_an_anchor(package: Path, tmp_path: Path, capsys: pyte
     genesis = Genesis("other", 0, validators, (), (), (), (), (), risk, MarketParameters(), (house,))
     path = tmp_path / "genesis.json"
     path.write_bytes(genesis_to_json(genesis))
-    assert anchor_of_genesis(path.read_bytes()) == Anchor(network_id(genesis), validators.hash, listed_custody(genesis))
+    assert anchor_of_genesis(path.read_bytes()) == TrustAnchor(
+        network_id(genesis), validators.hash, listed_custody(genesis)
+    )
     assert run(["verify", str(package), "--genesis", str(path), "--output", "json"]) == 6
     assert json.loads(capsys.readouterr().out)["checks"][-1]["name"] == "certificate"
     path.write_bytes(b"{}")
@@ -275,7 +277,7 @@ def test_verify_imports_nothing_heavy(package: Path, anchored: bool) -> None:
     options = f", '--genesis', {str(package)!r}" if anchored else ""
     program = (
         "import sys, json\n"
-        "from node.cli.main import run\n"
+        "from cli.main import run\n"
         f"code = run(['verify', {str(package)!r}, '--output', 'json'{options}])\n"
         f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
         "print(json.dumps([code, loaded]), file=sys.stderr)\n"

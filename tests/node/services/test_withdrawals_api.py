@@ -9,17 +9,17 @@ import pytest
 import trio
 
 from clearing.base.secp256k1 import address, recover
-from clearing.gates.requests import WithdrawalCancellation
-from clearing.gates.unpaid import is_open
-from node.api.bodies import body_of, transaction_of
-from node.api.server import build_api, serve_api
-from node.api.shapes import StateView
-from node.api.withdrawal_shapes import WithdrawalsView
-from node.app import clock_ms
-from node.cli.main import run
+from clearing.schema.requests.withdrawals import WithdrawalCancellation
+from clearing.withdrawals.refunds import is_withdrawal_open
+from cli.main import run
+from cli.member.withdrawals import withdrawal_lines
+from member.api.accounts import WithdrawalsView
+from member.api.state import StateView
+from member.api.transaction_json import body_of, transaction_of
+from node.api.accounts import LISTED_MAX, withdrawals_of
+from node.app.node import clock_ms
 from node.config import Api
-from node.views.withdrawals import TOLD, withdrawals_of
-from node.withdrawal_tools import in_lines
+from node.http.server import build_api, serve_api
 from tests.kit.clearing.gated import GATE, cancellation, gated, not_executed
 from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, DOLLAR, USDC_1, World
 from tests.kit.node.fake_view import ALICE as ALICE_KEY
@@ -64,7 +64,7 @@ def test_an_overdue_one_is_told_until_it_is_given_back() -> None:
     assert view is not None
     assert [each.overdue for each in view.released] == [True]
     world.block(facts=[not_executed(world, 0)])
-    assert not is_open(world.state, 0)
+    assert not is_withdrawal_open(world.state, 0)
     after = withdrawals_of(world.state, ALICE)
     assert after is not None
     assert after.released == ()
@@ -76,7 +76,7 @@ def test_a_page_is_bounded() -> None:
         world.block(*(world.withdrawal(BOB, USDC_1, 1) for _ in range(100)))
     view = withdrawals_of(world.state, BOB)
     assert view is not None
-    assert [each.nonce for each in view.released] == list(range(299, 299 - TOLD, -1))
+    assert [each.nonce for each in view.released] == list(range(299, 299 - LISTED_MAX, -1))
 
 
 def test_a_cancellation_has_a_body_like_any_request() -> None:
@@ -157,10 +157,10 @@ def test_lines_tell_every_end() -> None:
     world.block(after_ms=70_000)
     view = withdrawals_of(world.state, ALICE)
     assert view is not None
-    assert "overdue: it comes back once the network agrees" in in_lines(view)
+    assert "overdue: it comes back once the network agrees" in withdrawal_lines(view)
     due = msgspec.structs.replace(view.released[0], not_paid_height=9)
-    told = in_lines(msgspec.structs.replace(view, released=(due,), deficit_micros="5", deficit_until_height=40))
+    told = withdrawal_lines(msgspec.structs.replace(view, released=(due,), deficit_micros="5", deficit_until_height=40))
     assert "not paid, by block 9: it comes back" in told
     assert "5 micros are owed that nobody has borne: everybody leaves its part until height 40" in told
-    empty = in_lines(WithdrawalsView(account=7, height=1))
+    empty = withdrawal_lines(WithdrawalsView(account=7, height=1))
     assert empty == "withdrawals of account 7 after height 1\n  none"

@@ -9,15 +9,15 @@ from click.testing import CliRunner
 
 from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
-from clearing.genesis import Genesis
-from node.cli.join import join
-from node.cli.settings import effective_config
-from node.codes import NodeCode
-from node.config import StateSync
-from node.keys.ring import open_node_keys
+from clearing.schema.terms.genesis import Genesis
+from cli.operator.setup import join
+from cli.options import effective_config
+from devnet.testnet import Testnet, create_testnet
+from member.codes import NodeCode
+from node.config import StateSyncConfig
+from node.signer.node_keys import open_node_keys
 from node.sync.home import address_of, peer_of, trust_of
 from node.sync.joining import anchor_of
-from node.testnet import Testnet, create_testnet
 from tests.kit.clearing.world import make_genesis
 
 
@@ -77,11 +77,11 @@ def test_a_chain_without_endpoint_is_refused_before_anything_is_written(net: Tes
 
 
 async def test_a_trusted_height_needs_a_hash(net: Testnet) -> None:
-    config = msgspec.structs.replace(net.nodes[0].config, state_sync=StateSync(enabled=True, trust_height=5))
+    config = msgspec.structs.replace(net.nodes[0].config, state_sync=StateSyncConfig(enabled=True, trust_height=5))
     with pytest.raises(LocalFault) as refused:
         await anchor_of(config, net.genesis)
     assert refused.value.code is NodeCode.CONFIG_MISSING
-    config = msgspec.structs.replace(config, state_sync=trust_of(f"5:{'ab' * 32}", StateSync()))
+    config = msgspec.structs.replace(config, state_sync=trust_of(f"5:{'ab' * 32}", StateSyncConfig()))
     assert (await anchor_of(config, net.genesis)).hash == b"\xab" * 32
     assert (await anchor_of(net.nodes[0].config, net.genesis)).height == 0
 
@@ -127,5 +127,5 @@ def test_addresses_may_be_of_ipv6() -> None:
 )
 def test_an_anchor_is_a_height_and_a_hash(text: str) -> None:
     with pytest.raises(LocalFault) as refused:
-        trust_of(text, StateSync())
+        trust_of(text, StateSyncConfig())
     assert refused.value.code is NodeCode.CONFIG_VALUE

@@ -10,13 +10,12 @@ from typing import Any
 
 import pytest
 
-from clearing.accounts.kinds import AccountKind
 from clearing.base.validators import ValidatorSet
-from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms, network_id
-from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
-from node.keys.ring import open_node_keys
+from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
+from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms, network_id
+from devnet.testnet import Testnet, create_testnet
+from node.signer.node_keys import open_node_keys
 from node.store.store import Store
-from node.testnet import Testnet, create_testnet
 from tests.kit.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,7 +27,7 @@ class Process:
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "node.cli", *arguments, "--until-stdin-closes"],
+            [sys.executable, "-m", "cli", *arguments, "--until-stdin-closes"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -91,7 +90,7 @@ def test_a_node_joins_with_one_command_and_follows(net: Testnet, tmp_path: Path,
     joining += [part for address in addresses for part in ("--peer", address)]
     joining += ["--listen", f"127.0.0.1:{ports[2]}", "--api", "off", "--devnet", "--output", "json"]
     made = subprocess.run(
-        [sys.executable, "-m", "node.cli", *joining, "--prepare-only"], capture_output=True, text=True, cwd=ROOT
+        [sys.executable, "-m", "cli", *joining, "--prepare-only"], capture_output=True, text=True, cwd=ROOT
     )
     assert made.returncode == 0, made.stderr
     told = json.loads(made.stdout)

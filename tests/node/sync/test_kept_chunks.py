@@ -11,7 +11,7 @@ import trio
 
 from consensus.sync.messages import CHUNK_BYTES, ChunkRequest, Manifest, SyncMessage
 from node.store.store import Store
-from node.sync.kept_chunks import KeptChunks
+from node.sync.chunks import ChunkStore
 from node.sync.state_sync import StateSync
 from tests.kit.node.state_sync import NEWEST, World, copy_of, joined_through
 
@@ -39,7 +39,7 @@ def below(count: int) -> Lie:
 
 async def killed_after(world: World, store: Store, path: Path, count: int) -> StateSync:
     """A joiner that ended with so many chunks."""
-    kept = KeptChunks(path)
+    kept = ChunkStore(path)
     async with trio.open_nursery() as nursery:
         await world.serve(nursery, world.validator, below(count), store)
         async with world.joiner(real=False, kept=kept) as sync, trio.open_nursery() as running:
@@ -71,7 +71,7 @@ def change(path: Path, how: Callable[[bytearray], None]) -> None:
 
 
 async def again(world: World, store: Store, path: Path) -> StateSync:
-    kept = KeptChunks(path)
+    kept = ChunkStore(path)
     joined, sync = await joined_through(
         world, (world.validator, None), real=False, store=store, kept=kept, offers_seconds=20
     )
@@ -117,7 +117,7 @@ async def test_a_write_that_a_crash_cut_off_is_fetched_again(world: World, store
     change(path, lambda data: data.__delitem__(slice(cut, None)))
     sync = await again(world, store, path)
     assert sync.progress.chunks_kept + sync.progress.chunks == CHUNKS
-    whole = KeptChunks(path)
+    whole = ChunkStore(path)
     taken: list[int] = []
     manifest = whole.manifest()
     assert manifest is not None
@@ -128,7 +128,7 @@ async def test_a_write_that_a_crash_cut_off_is_fetched_again(world: World, store
 
 async def test_what_was_begun_is_ended_though_a_newer_state_is_offered(world: World, store: Store, path: Path) -> None:
     await killed_after(world, store, path, 10)
-    older = KeptChunks(path).manifest()
+    older = ChunkStore(path).manifest()
     assert older is not None
     assert older.height == NEWEST
     other = Random(9).randbytes(CHUNKS * CHUNK_BYTES)
@@ -140,12 +140,12 @@ async def test_what_was_begun_is_ended_though_a_newer_state_is_offered(world: Wo
 async def test_chunks_of_a_state_that_nobody_offers_any_more_are_dropped(
     world: World, store: Store, path: Path
 ) -> None:
-    stale = KeptChunks(path)
+    stale = ChunkStore(path)
     stale.begin(Manifest(format=1, height=3, size=70_000, root=b"r" * 32), lambda chunk: None)
     stale.close()
     sync = await again(world, store, path)
     assert sync.progress.chunks_kept == 0
-    found = KeptChunks(path).manifest()
+    found = ChunkStore(path).manifest()
     assert found is not None
     assert found.height == NEWEST
 
@@ -161,11 +161,11 @@ async def test_a_place_that_cannot_be_written_costs_nothing_but_the_keeping(
 async def test_a_full_disk_gets_its_room_back_and_the_fetch_goes_on(
     world: World, store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: KeptChunks, data: bytes) -> None:
+    def full(self: ChunkStore, data: bytes) -> None:
         if len(data) > 1_000:
             raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(KeptChunks, "_write", full)
+    monkeypatch.setattr(ChunkStore, "_write", full)
     sync = await again(world, store, path)
     assert (sync.progress.chunks_kept, sync.progress.chunks) == (0, CHUNKS)
     assert not is_there(path)

@@ -8,13 +8,12 @@ import pytest
 from clearing.base.certificate import VoteKind, make_certificate
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
-from consensus.blocks.chain import Chain
 from consensus.blocks.store import keep_sets, save_committed
-from consensus.light.client import check_block
+from consensus.chain import ChainState
+from consensus.light_client import check_block
 from consensus.messages import Block, CommittedBlock, Evidence
-from node.store.blocks import StoredBlocks
+from node.store.blocks import StoredBlocks, light_block_at
 from node.store.store import Store
-from node.sync.light_blocks import light_block_at
 from tests.kit.consensus.crypto import validator_set
 
 NETWORK = bytes(range(32))
@@ -65,7 +64,7 @@ def fill(store: Store, first: int, sets: list[ValidatorSet]) -> None:
     for at in range(len(sets) - 2):
         made = header(first + at, sets[at], sets[at + 1])
         save_committed(blocks, committed(made, sets[at]))
-        keep_sets(blocks, Chain(NETWORK, first + at, made.hash, 0, sets[at], sets[at + 1], sets[at + 2]))
+        keep_sets(blocks, ChainState(NETWORK, first + at, made.hash, 0, sets[at], sets[at + 1], sets[at + 2]))
 
 
 def test_each_stored_height_is_shown_with_the_sets_that_its_header_names(store: Store) -> None:

@@ -15,7 +15,7 @@ from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.blocks.store import load_committed
 from consensus.codes import ConsensusCode
-from consensus.light.client import CurveLightVerifier, LightBlock
+from consensus.light_client import CurveLightVerifier, LightBlock
 from consensus.messages import read_envelope
 from consensus.signing import CurveVerifier
 from consensus.sync.messages import (
@@ -32,17 +32,16 @@ from consensus.sync.messages import (
     seal_sync,
 )
 from consensus.sync.state_sync import FirstSet
-from node.codes import NodeCode
-from node.consensus.sign_state import SignedStep, SignStateFile
+from member.codes import NodeCode
 from node.p2p.network import Incoming
-from node.store.blocks import StoredBlocks
+from node.signer.sign_state import SignedStep, SignStateFile
+from node.store.blocks import StoredBlocks, light_block_at
 from node.store.store import Store
 from node.sync import snapshots, state_sync
 from node.sync.joining import UNSEEN_HEIGHTS, keep_silent, rows_of
-from node.sync.light_blocks import light_block_at
 from node.sync.peer_talk import PeerTalk
 from node.sync.restore import encode_saved
-from node.sync.state_sync import Anchor, Joined
+from node.sync.state_sync import Joined, SyncAnchor
 from tests.kit.node.state_sync import (
     HEIGHTS,
     HELPER,
@@ -197,18 +196,18 @@ async def test_an_agreed_state_with_other_roots_is_refused_and_an_older_one_take
 
 async def test_an_anchor_from_the_settings_is_held_against_what_peers_show(world: World) -> None:
     first = FirstSet(world.origin.home.network, world.origin.home.genesis.validators)
-    good = Anchor(first, 3, world.origin.header_hash(3))
+    good = SyncAnchor(first, 3, world.origin.header_hash(3))
     joined, _ = await joined_through(world, (world.validator, None), anchor=good)
     assert joined is not None
     with pytest.raises(LocalFault) as refused:
-        await joined_through(world, (world.validator, None), anchor=Anchor(first, 3, b"x" * 32), offers_seconds=0.2)
+        await joined_through(world, (world.validator, None), anchor=SyncAnchor(first, 3, b"x" * 32), offers_seconds=0.2)
     assert refused.value.code is ConsensusCode.NO_ANCHOR
 
 
 async def test_an_anchor_above_the_snapshot_vouches_for_it_by_hashes(world: World) -> None:
     first = FirstSet(world.origin.home.network, world.origin.home.genesis.validators)
     joined, _ = await joined_through(
-        world, (world.validator, None), anchor=Anchor(first, HEIGHTS, world.origin.header_hash(HEIGHTS))
+        world, (world.validator, None), anchor=SyncAnchor(first, HEIGHTS, world.origin.header_hash(HEIGHTS))
     )
     assert joined is not None
     assert joined.light.header.height == NEWEST
@@ -234,7 +233,7 @@ async def test_the_way_down_from_an_anchor_is_shared_by_peers_that_show_a_part_o
         world,
         (HELPER, showing(range(8, HEIGHTS + 1))),
         (world.validator, showing(range(8))),
-        anchor=Anchor(first, HEIGHTS, world.origin.header_hash(HEIGHTS)),
+        anchor=SyncAnchor(first, HEIGHTS, world.origin.header_hash(HEIGHTS)),
     )
     assert joined is not None
     assert joined.light.header.height == 5
@@ -275,7 +274,7 @@ async def test_another_networks_first_block_is_no_anchor(world: World) -> None:
     validators = world.origin.home.genesis.validators
     with pytest.raises(LocalFault, match="no_anchor"):
         await joined_through(
-            world, (world.validator, None), anchor=Anchor(FirstSet(b"n" * 32, validators)), offers_seconds=0.2
+            world, (world.validator, None), anchor=SyncAnchor(FirstSet(b"n" * 32, validators)), offers_seconds=0.2
         )
 
 

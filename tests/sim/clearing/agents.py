@@ -9,10 +9,10 @@ from random import Random
 
 import msgspec
 
-from clearing.facts import Fact
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.ledger import balance, cash_currency
-from clearing.transactions import Transaction
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.facts import Fact
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import balance, cash_currency
 from tests.kit.clearing.world import (
     BTC,
     BTC_CALL,
@@ -156,7 +156,7 @@ class Agent:
 
     def free(self, world: Exchange) -> int:
         """Micros above its initial margin."""
-        margin = margin_of(arrays_of(world.state), holdings_of(world.state, self.account))
+        margin = holdings_margin(current_arrays(world.state), current_holdings(world.state, self.account))
         return margin.equity - margin.initial
 
 

@@ -13,19 +13,20 @@ import clearing.apply_block
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import POSITION_MAX
-from clearing.blocks import BlockResult
-from clearing.exits.close_out import close_out
-from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
-from clearing.invariants import check_state
-from clearing.ledger import held
-from clearing.liquidation.requests import LiquidationBid
-from clearing.prices.receipts import FeedStatus
-from clearing.receipts import Liquidated, TradeNovated, WithdrawalReleased
-from clearing.run import Run
-from clearing.settling.receipts import FundingPaid
-from clearing.state.records import Mark
+from clearing.context.block_context import BlockContext
+from clearing.epochs.exit_close_out import close_out
+from clearing.invariants import check_whole_state
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.settlement import FundingPaid
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.receipts.withdrawals import WithdrawalReleased
+from clearing.schema.records.prices import FeedStatus, Mark
+from clearing.schema.requests.auctions import LiquidationBid
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, positions_of
+from clearing.state.ledger import inventory_units
 from clearing.state.state import State
-from clearing.transactions import Transaction
 from tests.sim.clearing.exchange import STORY_MARKET
 from tests.sim.clearing.variant_audit import Operation
 from tests.sim.clearing.violation import require
@@ -39,7 +40,7 @@ Told = Sequence[tuple[int, dict[int, int]]]
 
 def audit_block(after: State, result: BlockResult, told: Told) -> None:
     """Everything."""
-    check_state(after)
+    check_whole_state(after)
     for receipt in result.receipts:
         if isinstance(receipt, TradeNovated):
             audit_trade(after, receipt)
@@ -59,8 +60,10 @@ def audit_block(after: State, result: BlockResult, told: Told) -> None:
         for each in close_out(after):
             promised[each.asset] = promised.get(each.asset, 0) + each.amount
         for asset in after.terms.assets.values():
-            now = after.terms.collateral_of[asset.id] if held(after, asset) == 0 and asset.may_leave else asset
-            there = max(held(after, asset) * asset.base_units, held(after, now) * now.base_units)
+            now = (
+                after.terms.collateral_of[asset.id] if inventory_units(after, asset) == 0 and asset.may_leave else asset
+            )
+            there = max(inventory_units(after, asset) * asset.base_units, inventory_units(after, now) * now.base_units)
             waits = sum(each.units for _, each in after.waiting.ordered() if each.asset == asset.id) * asset.base_units
             require(promised.get(asset.id, 0) <= there + waits, "exits beyond custody", asset=asset.id)
 
@@ -120,7 +123,7 @@ def audit_liquidation(after: State, receipt: Liquidated, told: Told) -> None:
 
 def is_full(after: State, instrument: int) -> bool:
     """Whether the house can take no more lots."""
-    return abs(dict(book_of(after, HOUSE_ACCOUNT).lots).get(instrument, 0)) >= POSITION_MAX - 1
+    return abs(dict(positions_of(after, HOUSE_ACCOUNT).lots).get(instrument, 0)) >= POSITION_MAX - 1
 
 
 class Watch:
@@ -135,7 +138,7 @@ class Watch:
         judge, requests, conclude = rulebook.apply_transaction, rulebook.apply_transactions, rulebook.check_block
         marks: dict[int, Mark] = {}
 
-        def judged(run: Run, index: int, transaction: Transaction) -> Rejected | None:
+        def judged(run: BlockContext, index: int, transaction: Transaction) -> Rejected | None:
             before = len(run.journal.transfers), len(run.receipts), len(run.accepted)
             operation = Operation(run, transaction)
             rejected: Rejected | None = judge(run, index, transaction)
@@ -144,19 +147,19 @@ class Watch:
             after = len(run.journal.transfers), len(run.receipts), len(run.accepted)
             require(rejected is None or before == after, "a refused request left something", request=transaction)
             if rejected is None and isinstance(transaction, LiquidationBid):
-                left = margin_of(arrays_of(run.state), holdings_of(run.state, transaction.account))
+                left = holdings_margin(current_arrays(run.state), current_holdings(run.state, transaction.account))
                 require(left.initial_ok, "a bidder without margin took a slice", bid=transaction)
             if rejected is None:
                 operation.accepted()
             self.operations += rejected is None
             return rejected
 
-        def began(run: Run) -> None:
+        def began(run: BlockContext) -> None:
             marks.clear()
             marks.update(run.state.marks.ordered())
             requests(run)
 
-        def ended(run: Run) -> None:
+        def ended(run: BlockContext) -> None:
             require(marks == dict(run.state.marks.ordered()), "a mark moved by requests or liquidations")
             conclude(run)
 

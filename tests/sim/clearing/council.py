@@ -11,28 +11,29 @@ import msgspec
 from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.base.secp256k1 import sign_digest
-from clearing.genesis import Genesis
-from clearing.governance.amendments import (
+from clearing.genesis.paths import change_at, value_at
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.records.governance import ProposalStage
+from clearing.schema.requests.amendments import (
     Amendment,
-    Change,
     InstrumentHalt,
     InstrumentResumption,
     SuspenseAssignment,
     TermsAmendment,
+    TermsChange,
     VaultDetachment,
 )
-from clearing.governance.paths import change_of, value_at
-from clearing.governance.records import Stage
-from clearing.governance.requests import (
+from clearing.schema.requests.governance import (
     HOUSE_PROPOSER,
     EmergencyHalt,
     GovernanceProposal,
     GovernanceVote,
     sign_vote,
 )
-from clearing.transactions import Transaction
+from clearing.schema.terms.genesis import Genesis
 from tests.kit.clearing.chamber import envelope_secret
-from tests.kit.clearing.world import BTC_PERP, DOLLAR, ETH_PERP, HOUSE, USD, VAULTS, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import BTC_PERP, DOLLAR, ETH_PERP, HOUSE, USD, VAULTS
 from tests.sim.clearing.electorate import Electorate, in_force
 from tests.sim.clearing.exchange import FIRST, LISTED, Exchange
 from tests.sim.clearing.variants import listing
@@ -125,7 +126,7 @@ class Council:
         if kind < 0.3 and value_at(genesis, f"instruments.{LISTED}") is None:
             pattern = value_at(genesis, f"instruments.{BTC_PERP}")
             more = msgspec.structs.replace(pattern, id=LISTED, name="BTC-MORE")
-            return TermsAmendment((change_of(genesis, f"instruments.{LISTED}", more),))
+            return TermsAmendment((change_at(genesis, f"instruments.{LISTED}", more),))
         return self.terms(genesis)
 
     def terms(self, genesis: Genesis) -> TermsAmendment:
@@ -136,9 +137,9 @@ class Council:
         for path, values in chance.sample(HOSTILE if hostile else WORDS, chance.choice((1, 1, 2))):
             value: Any = chance.choice(values)
             try:
-                changes.append(change_of(genesis, path, value))
+                changes.append(change_at(genesis, path, value))
             except Exception:  # there is no such place: said all the same
-                changes.append(Change(path, bytes(32), encode(value)))
+                changes.append(TermsChange(path, bytes(32), encode(value)))
         return TermsAmendment(tuple(changes))
 
     def emergency(self, world: Exchange) -> Transaction:
@@ -153,7 +154,7 @@ class Council:
         """On every proposal that is open, by each validator now and then."""
         made: list[Transaction] = []
         for proposal, held in world.state.proposals.ordered():
-            if held.stage is Stage.CLOSED:
+            if held.stage is ProposalStage.CLOSED:
                 continue
             for index, validator in enumerate(in_force(world).validators):
                 name = world.names[validator.envelope_key]

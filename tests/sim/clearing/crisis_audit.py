@@ -7,33 +7,32 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import ceil
 
-from clearing.accounts.kinds import AccountKind
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.blocks import BlockResult
-from clearing.default.receipts import (
+from clearing.context.unresolved_losses import defaults_under_way
+from clearing.epochs.exit_close_out import close_out
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.receipts.default import (
     AssessmentTaken,
     ClientClosedOut,
     DefaultEnded,
     DeficitCured,
     EstatePooled,
-    LossShared,
+    LossAllocated,
     PortfolioSold,
-    TornUp,
+    PositionsTornUp,
+    WaterfallLayer,
 )
-from clearing.default.records import Phase
-from clearing.default.unresolved import defaults_under_way
-from clearing.default.waterfall import Layer
-from clearing.exits.close_out import close_out
-from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.ledger import FUND_ACCOUNT, balance, cash_currency
-from clearing.liquidation.receipts import BackstopTook, CashSplit, Reduced, SliceSold
-from clearing.receipts import Liquidated, WithdrawalConfirmed
+from clearing.schema.receipts.liquidation import BackstopTakeover, CashSplit, Liquidated, ReducedPosition, SliceSold
+from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalConfirmed, WithdrawalRefunded
+from clearing.schema.records.default import DefaultPhase
+from clearing.schema.terms.genesis import AccountKind
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import FUND_ACCOUNT, balance, cash_currency
 from clearing.state.state import State
 from tests.sim.clearing.audit import Told, is_good_price
 from tests.sim.clearing.violation import require
 
-OTHERS = (Layer.HOUSE_CAPITAL, Layer.SURVIVORS, Layer.ASSESSMENTS)
+OTHERS = (WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.SURVIVORS, WaterfallLayer.ASSESSMENTS)
 
 
 class CrisisAudit:
@@ -55,17 +54,17 @@ class CrisisAudit:
         audit_deadlines(after)
         notional = 0
         for receipt in result.receipts:
-            if isinstance(receipt, SliceSold | BackstopTook):
+            if isinstance(receipt, SliceSold | BackstopTakeover):
                 audit_taking(after, receipt, told)
-            if isinstance(receipt, SliceSold | BackstopTook | Liquidated):
+            if isinstance(receipt, SliceSold | BackstopTakeover | Liquidated):
                 notional += receipt.notional - rounding(after, receipt)
             elif isinstance(receipt, WithdrawalConfirmed):
                 self.once(receipt.nonce)
                 paid = after.withdrawals[receipt.nonce]
                 self.left[paid.asset] = self.left.get(paid.asset, 0) + int.from_bytes(paid.amount, "big")
-            elif isinstance(receipt, WithdrawalGivenBack) and receipt.why is GivenBackWhy.NOT_PAID:
+            elif isinstance(receipt, WithdrawalRefunded) and receipt.why is RefundReason.NOT_PAID:
                 self.once(receipt.number)
-            elif isinstance(receipt, LossShared):
+            elif isinstance(receipt, LossAllocated):
                 self.shared(after, receipt)
             elif isinstance(receipt, DefaultEnded):
                 self.ended(receipt)
@@ -77,7 +76,7 @@ class CrisisAudit:
             elif isinstance(receipt, PortfolioSold):
                 require(receipt.paid == receipt.slices * receipt.ask_micros, "a slice at another price", told=receipt)
                 require(receipt.first + receipt.slices <= receipt.of_slices, "more slices than there are", told=receipt)
-            elif isinstance(receipt, TornUp):
+            elif isinstance(receipt, PositionsTornUp):
                 lots = sum(lots for _, lots, _ in receipt.positions)
                 cash = sum(received for _, _, received in receipt.positions)
                 require(lots == 0 and cash == 0, "a tear-up that made lots or money", lots=lots, cash=cash)
@@ -104,7 +103,7 @@ class CrisisAudit:
         require(nonce not in self.paid, "a withdrawal was paid twice", nonce=nonce)
         self.paid.add(nonce)
 
-    def shared(self, after: State, receipt: LossShared) -> None:
+    def shared(self, after: State, receipt: LossAllocated) -> None:
         """Layers bear in order and to the unit, each payer its share, and no client for its member."""
         left = receipt.loss
         layers = [step.layer for step in receipt.steps]
@@ -112,10 +111,12 @@ class CrisisAudit:
         for step in receipt.steps:
             require(step.before == left, "a layer began elsewhere", step=step)
             amounts = [share.amount for share in step.shares]
-            require(sum(amounts) == step.borne or step.layer is Layer.TEAR_UP, "shares are not the sum", step=step)
+            require(
+                sum(amounts) == step.borne or step.layer is WaterfallLayer.TEAR_UP, "shares are not the sum", step=step
+            )
             require(all(share.amount <= share.most for share in step.shares), "more than its most", step=step)
             most = sum(share.most for share in step.shares if share.weight)
-            whole = step.layer is Layer.TEAR_UP or step.borne == min(left, most)
+            whole = step.layer is WaterfallLayer.TEAR_UP or step.borne == min(left, most)
             require(whole, "a layer left something to the next that it could bear", step=step)
             audit_shares(step.borne, [(share.weight, share.most, share.amount) for share in step.shares])
             left -= step.borne
@@ -131,7 +132,7 @@ class CrisisAudit:
         require(layers + receipt.house == receipt.loss, "a default that ended with another sum", told=receipt)
 
 
-def rounding(after: State, receipt: SliceSold | BackstopTook | Liquidated) -> int:
+def rounding(after: State, receipt: SliceSold | BackstopTakeover | Liquidated) -> int:
     """One lot of every position: shares are cut to a cap, then rounded up to lots."""
     return sum(each.mark_ticks * after.terms.instruments[each.instrument].micros_per_tick for each in receipt.positions)
 
@@ -170,7 +171,7 @@ def audit_deadlines(after: State) -> None:
     for number, held in defaults_under_way(after):
         require(after.now.height <= held.deadline_height, "a default beyond its deadline", number=number, held=held)
         longest = held.deadline_height - held.declared_height
-        require(held.phase is not Phase.ENDED and longest <= LONGEST, "a default without an end", held=held)
+        require(held.phase is not DefaultPhase.ENDED and longest <= LONGEST, "a default without an end", held=held)
     for account, sale in after.liquidations.ordered():
         require(account in after.accounts and account != HOUSE_ACCOUNT, "nobody's liquidation", account=account)
         require(sale.opened_height <= after.now.height, "a sale out of the future", sale=sale)
@@ -184,7 +185,7 @@ def audit_end(after: State, lately: int) -> None:
     """
     require(not defaults_under_way(after), "a default that does not end", under_way=defaults_under_way(after))
     require(not list(after.waiting.ordered()), "a withdrawal waits for ever", waiting=list(after.waiting.ordered()))
-    arrays, sold = arrays_of(after), set()
+    arrays, sold = current_arrays(after), set()
     for account, sale in after.liquidations.ordered():
         age = after.now.height - sale.opened_height
         cap = after.terms.crisis.liquidation.block_notional_max
@@ -192,8 +193,8 @@ def audit_end(after: State, lately: int) -> None:
         sold.add(account)
     for account, record in after.accounts.ordered():
         if account != HOUSE_ACCOUNT and account not in sold:
-            held = holdings_of(after, account)
-            margin = margin_of(arrays, held)
+            held = current_holdings(after, account)
+            margin = holdings_margin(arrays, held)
             stuck = {"account": account, "record": record, "held": held, "equity": margin.equity}
             call = after.margin_calls.get(account)
             # Ranges go on moving: who was called just now has its time.
@@ -203,7 +204,7 @@ def audit_end(after: State, lately: int) -> None:
             require(any(held.lots) or margin.equity >= 0, "an account ends owing", **stuck)
 
 
-def audit_taking(after: State, receipt: SliceSold | BackstopTook, told: Told) -> None:
+def audit_taking(after: State, receipt: SliceSold | BackstopTakeover, told: Told) -> None:
     """At the mark, on good prices, no more than was asked or allowed; rounded as what is owed and what is given."""
     require(receipt.account != HOUSE_ACCOUNT, "the house liquidated", receipt=receipt)
     for taken in receipt.positions:
@@ -220,7 +221,7 @@ def audit_taking(after: State, receipt: SliceSold | BackstopTook, told: Told) ->
 
 
 def audit_split(
-    after: State, positions: Sequence[Reduced], paid: Sequence[CashSplit], rates: tuple[int, int], equity: int
+    after: State, positions: Sequence[ReducedPosition], paid: Sequence[CashSplit], rates: tuple[int, int], equity: int
 ) -> None:
     """The penalty is rounded up against the account, the discount no more than what the path gives."""
     penalty, discount = rates

@@ -7,15 +7,13 @@ from random import Random
 
 import msgspec
 
-from clearing.calls.terms import CallTerms
-from clearing.crisis import CrisisParameters
-from clearing.default.terms import DefaultTerms
-from clearing.fund.terms import FundTerms, Sizing
-from clearing.gates.terms import AssetGate, GateTerms
-from clearing.governance.terms import GovernanceTerms
-from clearing.liquidation.terms import LiquidationTerms
-from clearing.margin.parameters import Scenario, StressScenario
-from clearing.ranges.parameters import RangeParameters
+from clearing.schema.risk.parameters import Scenario, StressScenario
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.terms.default import DefaultTerms, FundSizing, FundTerms
+from clearing.schema.terms.genesis import CrisisParameters
+from clearing.schema.terms.governance import GovernanceTerms
+from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
 from tests.kit.clearing.world import BOB, DOLLAR, USD, USDC_1, USDC_2
 
 BACKSTOP = BOB
@@ -61,7 +59,7 @@ def crisis_of(seed: int) -> CrisisParameters:
         default=msgspec.structs.replace(_default(chance), auction_worst_ppm=(1_000_000, 250_000, 500_000)[seed % 3]),
         fund=FundTerms(
             cash_group=USD,
-            sizing=chance.choice(list(Sizing)),
+            sizing=chance.choice(list(FundSizing)),
             minimum_micros=100 * DOLLAR,
             buffer_ppm=chance.choice((0, 100_000)),
             lookback_epochs=chance.choice((1, 3)),
@@ -135,10 +133,10 @@ def _default(chance: Random) -> DefaultTerms:
     )
 
 
-def _gates(chance: Random) -> GateTerms:
-    return GateTerms(
+def _gates(chance: Random) -> WithdrawalControlTerms:
+    return WithdrawalControlTerms(
         assets=tuple(
-            AssetGate(
+            AssetWithdrawalLimits(
                 asset,
                 owner_units_max=chance.choice((0, 40_000 * DOLLAR)),
                 window_units_max=chance.choice((0, 200_000 * DOLLAR)),

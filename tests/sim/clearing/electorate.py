@@ -8,13 +8,13 @@ from random import Random
 import msgspec
 
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.blocks import ProvenOffence
-from clearing.facts import Fact, ValidatorsRotated
-from clearing.governance.amendments import Amendment, ValidatorsAmendment, VaultDetachment
-from clearing.transactions import Transaction
+from clearing.schema.blocks.block import ProvenOffence
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.facts import Fact, ValidatorsRotated
+from clearing.schema.requests.amendments import Amendment, ValidatorsAmendment, VaultDetachment
+from clearing.schema.requests.validators import ValidatorChange, sign_approval, with_approval
 from clearing.validators.misbehaviour import is_reported
-from clearing.validators.requests import ValidatorChange, approve, with_approval
-from clearing.validators.sets import seats_of, set_of
+from clearing.validators.validator_sets import kept_set, set_numbers
 from tests.kit.clearing.chamber import envelope_secret, key_of, validator
 from tests.sim.clearing.exchange import LIAR, NAMES, Exchange
 
@@ -43,7 +43,7 @@ class Electorate:
         for index, each in enumerate(in_force(world).validators):
             if world.names[each.envelope_key] in names:
                 secret = envelope_secret(world.names[each.envelope_key])
-                change = with_approval(change, approve(change, world.network, index, secret))
+                change = with_approval(change, sign_approval(change, world.network, index, secret))
         if self.chance.random() < 0.1:
             change = msgspec.structs.replace(change, number=change.number + 1)
         return [change]
@@ -79,7 +79,7 @@ class Electorate:
         told: list[Fact] = []
         for chain, vault in held.waiting:
             if chain not in world.silent and self.chance.random() < 0.3:
-                hashed = set_of(world.state, held.number).hash
+                hashed = kept_set(world.state, held.number).hash
                 told.append(
                     ValidatorsRotated(
                         chain, vault, held.height + 1, hashed, 50, b"\x0b" * 32, held.number.to_bytes(32, "big")
@@ -103,7 +103,7 @@ class Electorate:
 
 def in_force(world: Exchange) -> ValidatorSet:
     """The set that a change starts from, and that votes."""
-    return set_of(world.state, seats_of(world.state).next)
+    return kept_set(world.state, set_numbers(world.state).next)
 
 
 def change_of_set(world: Exchange, left: list[bytes], entered: list[Validator]) -> ValidatorChange:
@@ -113,7 +113,7 @@ def change_of_set(world: Exchange, left: list[bytes], entered: list[Validator]) 
     kept.update((each.envelope_key, each) for each in entered)
     after = ValidatorSet(tuple(kept[key] for key in sorted(kept)))
     return ValidatorChange(
-        number=seats_of(world.state).next + 1,
+        number=set_numbers(world.state).next + 1,
         before=before.hash,
         after=after.hash,
         left=tuple(sorted(left)),

@@ -9,36 +9,26 @@ from typing import Any
 
 import msgspec
 
-from clearing.accounts.kinds import AccountKind
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.secp256k1 import address
 from clearing.base.units import DAY_MS
-from clearing.blocks import Block, BlockResult, Observed, ProvenOffence
-from clearing.extension import PriceReport, VoteExtension
-from clearing.facts import ChainHeartbeat, DepositSeen, DepositSighted, Fact
-from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms, check_genesis
-from clearing.prices.receipts import FeedStatus
-from clearing.prices.terms import PriceTerms
-from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
-from clearing.validators.sets import sets_of
+from clearing.genesis.checks import check_genesis
+from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult, ProvenOffence
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
+from clearing.schema.facts import ChainHeartbeat, DepositSeen, DepositSighted, Fact
+from clearing.schema.records.prices import FeedStatus
+from clearing.schema.requests.accounts import CashTransfer
+from clearing.schema.requests.trades import Trade
+from clearing.schema.requests.withdrawals import Withdrawal
+from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms
+from clearing.schema.terms.prices import PriceTerms
+from clearing.validators.validator_sets import validator_sets
 from tests.kit.clearing.chamber import key_of, set_with
 from tests.kit.clearing.full_requirement import genesis as whole_requirement
+from tests.kit.clearing.signer import secret
 from tests.kit.clearing.vaults import RATE_FEED, STETH_2, USDC_FEED, Vaults, genesis_of_everything
-from tests.kit.clearing.world import (
-    ALICE,
-    BTC,
-    CAROL,
-    DOLLAR,
-    ETH,
-    HOUSE,
-    OWNER,
-    START_MS,
-    USD,
-    USDC_1,
-    USDC_2,
-    WETH_1,
-    secret,
-)
+from tests.kit.clearing.world import ALICE, BTC, CAROL, DOLLAR, ETH, HOUSE, OWNER, START_MS, USD, USDC_1, USDC_2, WETH_1
 from tests.sim.clearing.crisis_terms import BACKSTOP, MILD, STRESS, crisis_of, is_calm, ranges_of
 from tests.sim.clearing.signatures import sign_as
 from tests.sim.clearing.variants import (
@@ -246,7 +236,7 @@ class Exchange(Vaults):
         if self.variant.validators_change and facts and chance.random() < 0.1:
             # Every second validator is late to tell: the others' words must count with its own in the next block.
             self.half_heard, half = facts, msgspec.structs.replace(honest, facts=())
-        speakers = [self.names[each.envelope_key] for each in sets_of(self.state).last.validators]
+        speakers = [self.names[each.envelope_key] for each in validator_sets(self.state).last.validators]
         extensions = [liar if name == LIAR else half if name % 2 else honest for name in speakers]
         return self.apply(self.make_block(requests, extensions, after_ms))
 
@@ -273,16 +263,16 @@ class Exchange(Vaults):
         transactions: Iterable[Transaction] = (),
         extensions: Sequence[VoteExtension | None] = (),
         after_ms: int = 1_000,
-    ) -> Block:
+    ) -> BlockInput:
         """By the validators that certified the height below, in their order."""
-        certified = sets_of(self.state).last
+        certified = validator_sets(self.state).last
         observed = tuple(
-            Observed(at, validator.power, told)
+            BlockExtension(at, validator.power, told)
             for at, (validator, told) in enumerate(zip(certified.validators, extensions, strict=False))
         )
         now, offences = self.state.now, self.offences
         self.offences = ()
-        return Block(
+        return BlockInput(
             now.height + 1, now.time_ms + after_ms, observed, certified.total_power, tuple(transactions), offences
         )
 

@@ -6,16 +6,15 @@ from typing import Any
 
 import msgspec
 
-from clearing.blocks import BlockResult
-from clearing.calls.terms import CallTerms
-from clearing.liquidation.terms import LiquidationTerms
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.state.state import State
-from node.api.view import ReceiptAt
-from node.explaining.defaults import tell_defaults
-from node.explaining.funds import tell_fund
-from node.explaining.lines import Told
-from node.explaining.liquidations import tell_liquidations
-from node.explaining.telling import Listing, listing_of
+from member.api.receipts import ReceiptAt
+from member.explaining.default_fund import explain_fund
+from member.explaining.defaults import explain_defaults
+from member.explaining.formatting import Listing, listing_of
+from member.explaining.lines import ExplainedReceipt
+from member.explaining.liquidations import explain_liquidations
 from tests.kit.clearing.crisis import FALLEN, leveraged
 from tests.kit.clearing.defaults import DAVE, NO_FUND, NOTHING, DefaultWorld
 from tests.kit.clearing.fund import TERMS as FUND
@@ -36,9 +35,9 @@ class Heard:
         self.receipts += [ReceiptAt(result.height, at, each) for at, each in enumerate(result.receipts)]
         self.listings[result.height] = listing_of(state.terms)
 
-    def told(self) -> list[Told]:
+    def told(self) -> list[ExplainedReceipt]:
         listing: Callable[[int], Listing] = lambda height: self.listings[height]  # noqa: E731 - typed at once
-        tellers = (tell_liquidations, tell_defaults, tell_fund)
+        tellers = (explain_liquidations, explain_defaults, explain_fund)
         return [each for tell in tellers for each in tell(self.receipts, listing)]
 
     def changed(self, at: int, receipt: Any) -> "Heard":

@@ -10,7 +10,8 @@ import msgspec
 
 from clearing.base.secp256k1 import sign_digest
 from clearing.base.units import DAY_MS
-from clearing.trades.requests import (
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.requests.trades import (
     StatementLine,
     TradeCancellation,
     TradeCorrection,
@@ -20,8 +21,8 @@ from clearing.trades.requests import (
     VenueStatement,
     VenueSwitch,
 )
-from clearing.transactions import Transaction
-from tests.kit.clearing.world import HOUSE, OWNER, START_MS, secret
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import HOUSE, OWNER, START_MS
 from tests.sim.clearing.exchange import Exchange
 from tests.sim.clearing.variants import VENUES
 

@@ -8,16 +8,16 @@ from random import Random
 
 import msgspec
 
-from clearing.accounts.kinds import AccountKind
-from clearing.accounts.requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
 from clearing.base.secp256k1 import address
-from clearing.collateral.requests import ClaimSwap, LimitedWithdrawal
-from clearing.default.requests import MemberExit
-from clearing.genesis import OPENED_ACCOUNTS
-from clearing.ledger import balance, cash_currency, token_currency
-from clearing.prices.auction_requests import ReopeningOrder
-from clearing.transactions import Transaction
-from tests.kit.clearing.world import HOUSE, OWNER, secret
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.requests.accounts import AccountClosing, AccountOpening, AccountPorting, ClaimSwap, TokenTransfer
+from clearing.schema.requests.auctions import ReopeningOrder
+from clearing.schema.requests.default import MemberExit
+from clearing.schema.requests.withdrawals import LimitedWithdrawal
+from clearing.schema.terms.genesis import OPENED_ACCOUNTS, AccountKind
+from clearing.state.ledger import balance, cash_currency, token_currency
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.world import HOUSE, OWNER
 from tests.sim.clearing.exchange import TOKENS, Exchange
 
 NO_KEY = bytes(20)

@@ -5,14 +5,13 @@ Rule: as `tests.sim.clearing.agents`: asks, never writes; each member sees what 
 
 from random import Random
 
-from clearing.default.records import MemberStatus, Phase
-from clearing.default.requests import ClientRescue, DefaultBid, MemberExit, MemberReadmission
-from clearing.default.status import member_status
-from clearing.default.unresolved import defaults_under_way
-from clearing.fund.requests import FundContribution
-from clearing.gates.requests import WithdrawalCancellation
-from clearing.liquidation.requests import LiquidationBid
-from clearing.transactions import Transaction
+from clearing.context.member_status import member_status
+from clearing.context.unresolved_losses import defaults_under_way
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.records.default import DefaultPhase, MemberStatus
+from clearing.schema.requests.auctions import DefaultBid, LiquidationBid
+from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
+from clearing.schema.requests.withdrawals import WithdrawalCancellation
 from tests.kit.clearing.world import DOLLAR, HOUSE
 from tests.sim.clearing.exchange import Exchange
 
@@ -35,7 +34,7 @@ def default_bids(world: Exchange, account: int, chance: Random) -> list[Transact
     """For a defaulter's portfolio: some want much for it, some give something, some take their bid back."""
     made: list[Transaction] = []
     for number, held in defaults_under_way(world.state):
-        if held.phase is Phase.OPEN and held.auction_height > world.state.now.height:
+        if held.phase is DefaultPhase.OPEN and held.auction_height > world.state.now.height:
             slices = chance.choice((0, 1, 3, 100))
             ask = chance.choice((-5, 0, 1, 20, 500, 10**7)) * DOLLAR
             made.append(world.ask(DefaultBid, account, number, slices, ask))
@@ -48,7 +47,7 @@ def rescues(world: Exchange, account: int) -> list[Transaction]:
     made: list[Transaction] = []
     for number, held in defaults_under_way(world.state):
         for client in held.clients:
-            if held.phase is Phase.OPEN and held.porting_height > world.state.now.height and len(made) < 2:
+            if held.phase is DefaultPhase.OPEN and held.porting_height > world.state.now.height and len(made) < 2:
                 words = world.worded(ClientRescue, client, number, member, signatures=2)
                 word = world.signers.get(client, HOUSE)
                 made.append(world.signed_by(words, member_signature=member, client_signature=word))

@@ -7,44 +7,44 @@ from typing import Any
 import msgspec
 
 import clearing.accounts.porting
-import clearing.calls.margin_calls
-import clearing.default.declare
+import clearing.default.declaration
 import clearing.default.waterfall
-import clearing.fund.collecting
+import clearing.default_fund.contribution_calls
 import clearing.liquidation.auction
 import clearing.liquidation.slices
 import clearing.liquidation.takeover
-import clearing.settling.perpetuals
+import clearing.margin_calls.margin_calls
+import clearing.settlement.perpetuals
 import clearing.trades.consent
 import clearing.trades.novation
 import clearing.trades.reports
-import clearing.validators.changes
-import clearing.withdrawals
+import clearing.validators.set_changes
+import clearing.withdrawals.release
 from clearing.base.errors import Rejected
 from clearing.base.units import mul_div_down
-from clearing.calls.failures import Failure
-from clearing.fund.records import Contribution
-from clearing.holdings import Holdings
-from clearing.margin.requirement import AccountMargin
-from clearing.requests import check_signer
-from clearing.run import Run
+from clearing.context.block_context import BlockContext
+from clearing.context.liquidation_progress import Failure
+from clearing.context.request_checks import check_signer
+from clearing.margin.requirement.account_margin import AccountMargin
+from clearing.schema.records.default import ContributionRecord
+from clearing.state.holdings import Holdings
 from clearing.state.state import State
 from tests.sim.clearing.story import Story
 
 liquidation: Any = clearing.liquidation.takeover
-margin_calls: Any = clearing.calls.margin_calls
-collecting: Any = clearing.fund.collecting
-declare: Any = clearing.default.declare
+margin_calls: Any = clearing.margin_calls.margin_calls
+collecting: Any = clearing.default_fund.contribution_calls
+declare: Any = clearing.default.declaration
 auction: Any = clearing.liquidation.auction
 slices: Any = clearing.liquidation.slices
 waterfall: Any = clearing.default.waterfall
-perpetuals: Any = clearing.settling.perpetuals
+perpetuals: Any = clearing.settlement.perpetuals
 novation: Any = clearing.trades.novation
 porting: Any = clearing.accounts.porting
 consent: Any = clearing.trades.consent
 reports: Any = clearing.trades.reports
-changes: Any = clearing.validators.changes
-withdrawals: Any = clearing.withdrawals
+changes: Any = clearing.validators.set_changes
+withdrawals: Any = clearing.withdrawals.release
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def _moved() -> Any:
     """A liquidation moves the mark that the others are settled at next."""
     take_over = margin_calls.liquidate
 
-    def moving(run: Run, account: int, held: Holdings, margin: AccountMargin) -> Holdings:
+    def moving(run: BlockContext, account: int, held: Holdings, margin: AccountMargin) -> Holdings:
         after: Holdings = take_over(run, account, held, margin)
         instrument, mark = next(iter(run.state.marks.ordered()))
         run.state.marks.put(instrument, msgspec.structs.replace(mark, ticks=mark.ticks + 1))
@@ -99,9 +99,11 @@ def _part() -> Any:
     """A member's part of the fund is written down as one more than was paid."""
     pay_in = collecting.pay_in
 
-    def generous(run: Run, member: int, record: Contribution, micros: int, *index: int) -> Contribution:
+    def generous(
+        run: BlockContext, member: int, record: ContributionRecord, micros: int, *index: int
+    ) -> ContributionRecord:
         pay_in(run, member, record, micros, *index)
-        after: Contribution = run.state.contributions[member]
+        after: ContributionRecord = run.state.contributions[member]
         run.state.contributions.put(member, msgspec.structs.replace(after, micros=after.micros + 1))
         return run.state.contributions[member]
 
@@ -112,7 +114,7 @@ def _clients() -> Any:
     """Clients' accounts become part of their member's estate."""
     judge = declare.declare
 
-    def all_own(run: Run, failure: Failure, own: tuple[int, ...], clients: tuple[int, ...]) -> None:
+    def all_own(run: BlockContext, failure: Failure, own: tuple[int, ...], clients: tuple[int, ...]) -> None:
         judge(run, failure, (*own, *clients), ())
 
     return _put(declare, "declare", all_own)
@@ -169,7 +171,7 @@ def _mandate() -> Any:
     """A venue trades as much as it likes for whoever gave it a mandate."""
     check = consent.check_mandate
 
-    def small(run: Run, at: str, account: int, venue: int, *_: int) -> Rejected | None:
+    def small(run: BlockContext, at: str, account: int, venue: int, *_: int) -> Rejected | None:
         refused: Rejected | None = check(run, at, account, venue, 1, 0, 0)
         return refused
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import coincurve
 
-import clearing.requests
+import clearing.context.request_checks
 from clearing.base.ids import EvmAddress
 from clearing.base.secp256k1 import address, recover
-from tests.kit.clearing.world import secret
+from tests.kit.clearing.signer import secret
 
 KNOWN: dict[tuple[bytes, bytes], EvmAddress] = {}
 """Who made which signature of which digest, lately."""
 KNOWN_MAX = 50_000
-requests: Any = clearing.requests
+requests: Any = clearing.context.request_checks
 
 
 @cache

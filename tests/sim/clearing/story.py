@@ -4,15 +4,17 @@ from collections import Counter
 from random import Random
 
 from clearing.apply_block import apply_block
-from clearing.codes import ClearingCode
-from clearing.default.receipts import LossShared
-from clearing.default.records import MemberStatus
-from clearing.default.status import member_status
-from clearing.facts import Fact, WithdrawalNotExecuted
-from clearing.receipts import DepositCredited, Refused, WithdrawalConfirmed, WithdrawalReleased
+from clearing.context.member_status import member_status
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.codes import ClearingCode
+from clearing.schema.facts import Fact, WithdrawalNotExecuted
+from clearing.schema.receipts.collateral import DepositCredited
+from clearing.schema.receipts.default import LossAllocated
+from clearing.schema.receipts.withdrawals import WithdrawalConfirmed, WithdrawalReleased
+from clearing.schema.records.default import MemberStatus
 from clearing.state.export import export_state, import_state
 from clearing.state.state import State
-from clearing.transactions import Transaction
 from tests.kit.clearing.world import SALT, executed
 from tests.sim.clearing.agents import KINDS, Agent, Newcomer, Offer
 from tests.sim.clearing.audit import Watch, audit_block
@@ -116,8 +118,8 @@ class Story:
                 self.accepted[name] += 1
         for receipt in result.receipts:
             self.told[type(receipt).__name__] += 1
-            if isinstance(receipt, LossShared):
-                self.told.update(f"LossShared by {step.layer.name}" for step in receipt.steps if step.borne)
+            if isinstance(receipt, LossAllocated):
+                self.told.update(f"LossAllocated by {step.layer.name}" for step in receipt.steps if step.borne)
             if isinstance(receipt, DepositCredited | WithdrawalConfirmed):
                 self.accepted[type(receipt).__name__] += 1
         for receipt in result.receipts:

@@ -7,26 +7,26 @@ signatures, mandates and powers.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from clearing.accounts.kinds import AccountKind
-from clearing.accounts.requests import AccountPorting, TokenTransfer
 from clearing.base.errors import RemoteFault
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.secp256k1 import recover
 from clearing.base.units import DAY_MS
 from clearing.base.validators import ValidatorSet
-from clearing.blocks import BlockResult
-from clearing.collateral.requests import ClaimSwap, LimitedWithdrawal
-from clearing.default.requests import ClientRescue
-from clearing.holdings import holdings_of
-from clearing.ledger import CLEARING_ACCOUNT, FUND_ACCOUNT
-from clearing.receipts import TradeNovated
-from clearing.run import Run
-from clearing.settling.receipts import Delivered
+from clearing.context.block_context import BlockContext
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.receipts.settlement import Delivered
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.requests.accounts import AccountPorting, CashTransfer, ClaimSwap, TokenTransfer
+from clearing.schema.requests.default import ClientRescue
+from clearing.schema.requests.trades import TradeReport
+from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal
+from clearing.schema.terms.genesis import AccountKind
+from clearing.schema.transfers import Transfer, TransferCode
+from clearing.state.holdings import current_holdings
+from clearing.state.ledger import CLEARING_ACCOUNT, FUND_ACCOUNT
 from clearing.state.state import State
-from clearing.trades.requests import TradeReport
-from clearing.transactions import CashTransfer, Transaction, Withdrawal
-from clearing.transfers import Transfer, TransferCode
-from clearing.validators.sets import heard, sets_of
+from clearing.validators.validator_sets import attesting_set, validator_sets
 from tests.sim.clearing.variants import VENUES
 from tests.sim.clearing.violation import require
 
@@ -67,7 +67,7 @@ class VariantAudit:
 
     def sets(self, after: State) -> None:
         """Sets move up by one height a block; what comes next differs by a third of the power at most."""
-        now = sets_of(after)
+        now = validator_sets(after)
         if self.before is not None:
             last, current, coming = self.before
             moved_on = (now.heard, now.last, now.now) == (last, current, coming)
@@ -132,7 +132,7 @@ def audit_clients_money(after: State, result: BlockResult) -> None:
 
 def audit_words(after: State) -> None:
     """What was told stands under validators that there are, each with the power that it has."""
-    validators = heard(after).validators
+    validators = attesting_set(after).validators
     said = [(index, each.power) for (_, index), each in after.reports.ordered()]
     said += [(index, each.power) for (_, index), each in after.beats.ordered()]
     for table in (after.claims, after.custody_claims):
@@ -153,7 +153,7 @@ def is_signed(digest: bytes, signature: bytes, key: bytes) -> bool:
 class Operation:
     """Looks at one request: what was before, and what its words allow."""
 
-    def __init__(self, run: Run, transaction: Transaction) -> None:
+    def __init__(self, run: BlockContext, transaction: Transaction) -> None:
         self.run, self.transaction = run, transaction
         self.key = b""
         accounts = run.state.accounts
@@ -165,7 +165,7 @@ class Operation:
         """Of the client's account that is ported, and of its sub-accounts."""
         record = self.run.state.accounts.get(self.transaction.account)  # type: ignore[union-attr]
         named: Iterable[int] = () if record is None else (self.transaction.account, *record.children)  # type: ignore[union-attr]
-        return [holdings_of(self.run.state, each) for each in named]
+        return [current_holdings(self.run.state, each) for each in named]
 
     def accepted(self) -> None:
         """It was: with the word that it needs, within the mandate, and nothing of a client's changed on the way."""

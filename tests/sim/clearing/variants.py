@@ -9,19 +9,18 @@ from random import Random
 
 import msgspec
 
-from clearing.accounts.kinds import AccountKind
-from clearing.assets import Asset, CashGroup, Feed
 from clearing.base.secp256k1 import address
-from clearing.collateral.terms import DepegTerms
-from clearing.genesis import AccountTerms, Genesis, MemberTerms
-from clearing.governance.amendments import TermsAmendment
-from clearing.governance.paths import change_of, value_at
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.parameters import RiskGroup
-from clearing.prices.terms import FundingTerms
-from clearing.trades.venues import VenueTerms
+from clearing.genesis.paths import change_at, value_at
+from clearing.schema.requests.amendments import TermsAmendment
+from clearing.schema.risk.parameters import RiskGroup
+from clearing.schema.terms.assets import Asset, CashGroup, Feed
+from clearing.schema.terms.collateral import DepegTerms
+from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MemberTerms, VenueTerms
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.schema.terms.prices import FundingTerms
+from tests.kit.clearing.signer import secret
 from tests.kit.clearing.vaults import CALL, DEPEG, INTEREST, PAR, SKEW
-from tests.kit.clearing.world import BTC, ETH, HOUSE, START_MS, USD, VAULTS, WETH_1, secret
+from tests.kit.clearing.world import BTC, ETH, HOUSE, START_MS, USD, VAULTS, WETH_1
 
 OTHER = 2
 """The second cash group, of two tokens that have a guard of their own."""
@@ -135,7 +134,7 @@ def listing(genesis: Genesis, time_ms: int, chance: Random) -> TermsAmendment:
         changes = [(f"instruments.{chance.choice(off)}", None)]
     else:
         changes = [_dated(genesis, time_ms, chance)]
-    return TermsAmendment(tuple(change_of(genesis, path, after) for path, after in changes))
+    return TermsAmendment(tuple(change_at(genesis, path, after) for path, after in changes))
 
 
 def _dated(genesis: Genesis, time_ms: int, chance: Random) -> tuple[str, Instrument]:

@@ -1,7 +1,7 @@
 """A disk that keeps what was synced, perhaps more, and dies at any operation. The node's own file code runs on it.
 
-Rule: `SimOs` stands for the module `os` (and `fcntl`) in `node.consensus.wal`, `node.consensus.sign_state` and
-`node.store.files`, so the real order of writes and syncs is what a power loss falls into. A machine that loses power
+Rule: `SimOs` stands for the module `os` (and `fcntl`) in `node.store.wal`, `node.signer.sign_state` and
+`member.durable_files`, so the real order of writes and syncs is what a power loss falls into. A machine that loses power
 keeps of each unsynced write any sectors; a process that is killed loses nothing that it wrote.
 """
 
@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any
 
-import node.consensus.sign_state
-import node.consensus.wal
-import node.store.files
+import member.durable_files
+import node.signer.sign_state
+import node.store.wal
 
 SECTOR = 512
 
@@ -218,9 +218,9 @@ class SimFcntl:
 def simulated_disks(rotate_bytes: int = 8 << 20) -> Iterator[None]:
     """While it lasts, the node's file code works on `SimDisk`s, and logs start over at this size."""
     simulated = SimOs()
-    wal: Any = node.consensus.wal
-    sign_state: Any = node.consensus.sign_state
-    files: Any = node.store.files
+    wal: Any = node.store.wal
+    sign_state: Any = node.signer.sign_state
+    files: Any = member.durable_files
     before = (wal.ROTATE_BYTES, sign_state.fcntl)
     wal.ROTATE_BYTES, sign_state.fcntl = rotate_bytes, SimFcntl(simulated)
     wal.os = sign_state.os = files.os = simulated

@@ -8,28 +8,28 @@ from concurrent.futures import Future
 from random import Random
 from typing import Protocol
 
-from clearing.accounts.signatories import keys_of
+from clearing.accounts.signatories import signing_addresses
 from clearing.base.codec import decode, encode, u256
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import NetworkId
-from clearing.extension import PriceReport, VoteExtension
-from clearing.governance.admission import judge_ruling
-from clearing.invariants import check_state
-from clearing.margin.snapshot import RiskSnapshot
-from clearing.opening import open_state
+from clearing.governance.proposals import check_admission
+from clearing.invariants import check_whole_state
+from clearing.margin.statement.snapshot import RiskSnapshot
+from clearing.opening import initial_state
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
+from clearing.schema.requests.accounts import CashTransfer
 from clearing.state.export import export_state, import_state
 from clearing.state.state import State
-from clearing.transactions import CashTransfer, Transaction
-from clearing.validators.sets import sets_of
+from clearing.validators.validator_sets import validator_sets
 from consensus.application import Application
-from consensus.blocks.chain import Position
+from consensus.chain import ApplicationPosition
 from consensus.outputs import Clock
-from node.application import ClearingApplication, Decided
+from node.agreement.application import ClearingApplication, DecidedHeight, Payload, encode_payload
+from node.chains.attestation_pool import AttestationPool
 from node.epochs.service import EpochRecord, EpochService
-from node.fact_pool import FactPool
-from node.payload import Payload, encode_payload
 from node.pool.mempool import Mempool
-from proofs.shard_workers import Progress
+from proofs.epoch.workers import ProofProgress
 from tests.kit.clearing.world import ALICE, BOB, SALT
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.market import MARKET, PRICES, Market
@@ -38,7 +38,7 @@ from tests.sim.consensus.market import MARKET, PRICES, Market
 class House(Protocol):
     """One node's application and what it keeps."""
 
-    def boot(self) -> tuple[Application, Position]:
+    def boot(self) -> tuple[Application, ApplicationPosition]:
         """From disk."""
         ...
 
@@ -63,7 +63,7 @@ class ToyHouse:
         self.application = application
         self._clock = clock
 
-    def boot(self) -> tuple[Application, Position]:
+    def boot(self) -> tuple[Application, ApplicationPosition]:
         return self.application, self.application.position
 
     def crash(self) -> None:
@@ -80,7 +80,7 @@ class ToyHouse:
 class HashProver:
     """Commitments that are hashes, at once: a stand-in for the worker processes."""
 
-    progress = Progress()
+    progress = ProofProgress()
 
     def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":
         body = tagged_hash("simulation/snapshot", encode(snapshot))
@@ -108,35 +108,35 @@ class ClearingHouse:
         self.market = market
         self._index, self._key, self._clock = index, key, clock
         self._lag_ms, self._flush_every = lag_ms, flush_every
-        self._facts = FactPool(key)
+        self._facts = AttestationPool(key)
         self._seen = 0
         self._saved: tuple[int, bytes, bytes] | None = None
         self.pool: Mempool | None = None
         self.application: ClearingApplication | None = None
 
-    def boot(self) -> tuple[Application, Position]:
+    def boot(self) -> tuple[Application, ApplicationPosition]:
         market = self.market
         height, state, record = 0, None, None
         if self._saved is None:
-            state = open_state(market.genesis, SALT)
+            state = initial_state(market.genesis, SALT)
         else:
             height, exported, kept = self._saved
             state, record = import_state(market.genesis, SALT, exported), decode(kept, EpochRecord, 1 << 26)
         pool = Mempool(
             NetworkId(market.network),
-            lambda who: keys_of(application.state, who),
-            judge_change=lambda ruling: judge_ruling(application.state, ruling),
+            lambda who: signing_addresses(application.state, who),
+            judge_change=lambda ruling: check_admission(application.state, ruling),
         )
         epochs = EpochService(HashProver(), _Seeds(), MARKET.snapshot_delay_blocks, self._key, record)
         application = ClearingApplication(market.genesis, state, pool, epochs, self._observe, height)
         application.listen(lambda decided: epochs.decided(decided.header))
         application.listen(lambda decided: self._keep(decided, epochs))
         self.application, self.pool = application, pool
-        self._facts, self._seen = FactPool(self._key), 0
+        self._facts, self._seen = AttestationPool(self._key), 0
         for request in market.requests:
             self.submit(request)
-        sets = sets_of(state)
-        return application, Position(height, sets.last, sets.now, sets.next)
+        sets = validator_sets(state)
+        return application, ApplicationPosition(height, sets.last, sets.now, sets.next)
 
     def crash(self) -> None:
         self.application = self.pool = None
@@ -148,7 +148,7 @@ class ClearingHouse:
     def whole_state(self) -> bytes:
         if self.application is None:
             return b""
-        check_state(self.application.state)
+        check_whole_state(self.application.state)
         return export_state(self.application.state)
 
     def submit(self, request: Transaction) -> None:
@@ -156,7 +156,7 @@ class ClearingHouse:
         if self.pool is not None:
             self.pool.add(request, self._clock.wall_ms())
 
-    def _keep(self, decided: Decided, epochs: EpochService) -> None:
+    def _keep(self, decided: DecidedHeight, epochs: EpochService) -> None:
         if self.pool is not None:
             self.pool.remove(decided.block.transactions)
         if decided.header.height % self._flush_every == 0:

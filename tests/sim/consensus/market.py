@@ -13,15 +13,16 @@ import msgspec
 from clearing.base import ed25519
 from clearing.base.codec import u256
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact, ValidatorsRotated, WithdrawalExecuted
-from clearing.genesis import Genesis, MarketParameters, network_id
-from clearing.receipts import TradeNovated, WithdrawalReleased
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact, ValidatorsRotated, WithdrawalExecuted
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.receipts.validators import ValidatorsChanged
+from clearing.schema.receipts.withdrawals import WithdrawalReleased
+from clearing.schema.requests.validators import ValidatorChange, sign_approval, with_approval
+from clearing.schema.terms.genesis import Genesis, MarketParameters, network_id
 from clearing.state.state import State
-from clearing.transactions import Transaction
-from clearing.validators.receipts import ValidatorsChanged
-from clearing.validators.requests import ValidatorChange, approve, with_approval
-from clearing.validators.sets import seats_of, set_of
-from node.application import Decided
+from clearing.validators.validator_sets import kept_set, set_numbers
+from node.agreement.application import DecidedHeight
 from tests.kit.clearing.world import (
     ALICE,
     BOB,
@@ -113,8 +114,8 @@ class Market:
         self, state: State, left: tuple[bytes, ...], entered: tuple[Validator, ...], now_ms: int
     ) -> ValidatorChange:
         """A request of all validators in force that these go and those come."""
-        number = seats_of(state).next
-        before = set_of(state, number)
+        number = set_numbers(state).next
+        before = kept_set(state, number)
         kept = {each.envelope_key: each for each in (*before.validators, *entered) if each.envelope_key not in left}
         after = ValidatorSet(validators=tuple(kept[key] for key in sorted(kept)))
         change = ValidatorChange(
@@ -128,7 +129,7 @@ class Market:
         )
         for index, validator in enumerate(before.validators):
             secret = envelope_secrets()[validator.envelope_key]
-            change = with_approval(change, approve(change, self.network, index, secret))
+            change = with_approval(change, sign_approval(change, self.network, index, secret))
         self.requests.append(change)
         return change
 
@@ -168,7 +169,7 @@ class Market:
             for (chain_id, vault, token), total in totals.items()
         ]
 
-    def decided(self, decided: Decided, now_ms: int) -> None:
+    def decided(self, decided: DecidedHeight, now_ms: int) -> None:
         """The first node has decided a height: vaults and chains follow it after a while."""
         if decided.header.height != self.height + 1:
             return

@@ -12,8 +12,8 @@ from clearing.base.codec import encode
 from clearing.base.hashing import tagged_hash
 from clearing.base.validators import ValidatorSet
 from consensus.outputs import Lane
-from consensus.pace.timeouts import TimerKind
-from consensus.replica import ReplicaConfig
+from consensus.replica.replica import ReplicaConfig
+from consensus.timeouts import TimerKind
 from tests.kit.consensus import toy
 from tests.kit.consensus.crypto import validator_set
 from tests.kit.consensus.toy import ToyApplication

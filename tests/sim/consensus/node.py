@@ -9,17 +9,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from clearing.base.errors import Bug, CrossclearError, LocalFault
-from consensus.blocks.store import MemoryBlockStore, load_committed
+from consensus.blocks.store import MemoryBlockStore, load_committed, restore_chain
 from consensus.codes import ConsensusCode
-from consensus.log.inspection import standing
-from consensus.log.restart import restore_chain
-from consensus.log.wal import Record
 from consensus.messages import CommittedBlock
 from consensus.outputs import Broadcast, Decided, Output, PeerFault, Persist, RuleFired, Send, StartTimer
-from consensus.pace.timeouts import TimerKind
-from consensus.replica import Replica
-from node.consensus.sign_state import SignGuard, SignStateFile
-from node.consensus.wal import WalFile
+from consensus.replica.replica import Replica
+from consensus.timeouts import TimerKind
+from consensus.wal import Record
+from consensus.wal_inspection import summarize_log
+from node.signer.sign_state import SignGuard, SignStateFile
+from node.store.wal import WalFile
 from tests.kit.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
 from tests.kit.adversaries.registry import make_adversary
 from tests.kit.consensus.crypto import FakeSigner, FakeVerifier
@@ -145,7 +144,7 @@ class SimNode:
         except LocalFault as fault:
             if fault.code is not ConsensusCode.WAL_CORRUPT:
                 raise
-            found = standing(self.wal)
+            found = summarize_log(self.wal)
             self.disk.files["wal"].cut(found.damaged_at)
             self.disk.files["wal"].sync()
             self.repairs += 1

@@ -11,9 +11,9 @@ from typing import Any
 import consensus.core.step as core
 from consensus.core.effects import Effect
 from consensus.core.events import ProposalReceived
-from consensus.core.state import State
-from consensus.height import HeightRun
+from consensus.core.state import HeightState
 from consensus.messages import Proposal
+from consensus.replica.height import HeightRun
 from tests.sim.consensus.network import Faults, SimNetwork
 from tests.sim.consensus.scenarios import faults_of
 from tests.sim.consensus.violations import Violation
@@ -38,7 +38,7 @@ def lock_dropped() -> Iterator[None]:
     """L22 and L28 vote for what is proposed, whatever they are locked on."""
 
     def careless(rule: Callable[..., bool]) -> Callable[..., bool]:
-        def unlocked(state: State, out: list[Effect]) -> bool:
+        def unlocked(state: HeightState, out: list[Effect]) -> bool:
             locked = state.locked_round, state.locked_value
             state.locked_round, state.locked_value = -1, None
             fired = rule(state, out)
@@ -56,7 +56,7 @@ def lock_dropped() -> Iterator[None]:
 def unlock_dropped() -> Iterator[None]:
     """L28 never opens a lock, however new the polka is."""
 
-    def stubborn(state: State, out: list[Effect]) -> bool:
+    def stubborn(state: HeightState, out: list[Effect]) -> bool:
         proposal = state.proposals.get(state.round)
         locked = state.locked_value
         if proposal is not None and locked is not None and proposal.value != locked and proposal.pol_round >= 0:

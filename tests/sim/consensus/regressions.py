@@ -3,7 +3,7 @@
 A failing seed prints its `Faults(...)`: paste them here with what was wrong.
 """
 
-from consensus.replica import ReplicaConfig
+from consensus.replica.replica import ReplicaConfig
 from tests.sim.consensus.network import Faults
 
 REGRESSIONS: tuple[tuple[str, int, Faults], ...] = (

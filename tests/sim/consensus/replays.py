@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
-from consensus.application import Application, AppRoots, BlockContext, MisbehaviourKind
+from consensus.application import Application, AppRoots, ExecutionContext, MisbehaviourKind
 from consensus.blocks.executor import BlockExecutor
-from consensus.blocks.store import MemoryBlockStore
-from consensus.log.restart import restore_chain
-from consensus.log.wal import split_frames
+from consensus.blocks.store import MemoryBlockStore, restore_chain
 from consensus.messages import read_envelope, read_message
 from consensus.outputs import Broadcast, Persist
-from consensus.replica import Replica
+from consensus.replica.replica import Replica
 from consensus.signing import CertificateCache
-from node.consensus.sign_state import SignGuard
+from consensus.wal import split_frames
+from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import FakeVerifier
 from tests.kit.consensus.signer import SimSigner
 from tests.sim.consensus.violations import Violation
@@ -34,10 +33,10 @@ class Watched:
         self._frozen = frozen
         self.accused: set[bytes] = set()
 
-    def prepare(self, context: BlockContext) -> tuple[bytes, AppRoots]:
+    def prepare(self, context: ExecutionContext) -> tuple[bytes, AppRoots]:
         return self._behind.prepare(context)
 
-    def process(self, context: BlockContext, payload: bytes) -> AppRoots:
+    def process(self, context: ExecutionContext, payload: bytes) -> AppRoots:
         self.accused |= {each.envelope_key for each in context.misbehaviour}
         return self._behind.process(context, payload)
 

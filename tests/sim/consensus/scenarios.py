@@ -6,7 +6,7 @@ disk; everybody may crash, lose packets, be cut off or have a wrong clock.
 
 from random import Random
 
-from consensus.replica import ReplicaConfig
+from consensus.replica.replica import ReplicaConfig
 from tests.kit.adversaries.registry import ADVERSARIES
 from tests.sim.consensus.network import Faults
 

@@ -20,7 +20,7 @@ from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
-from consensus.light.client import LightBlock
+from consensus.light_client import LightBlock
 
 Json = dict[str, Any]
 AMINO_KEY = bytes.fromhex("1624de6420")

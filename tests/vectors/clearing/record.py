@@ -22,15 +22,16 @@ from typing import Any
 
 from clearing.base.codec import encode
 from clearing.base.hashing import sha256
-from clearing.blocks import Block, BlockResult
-from clearing.facts import Fact
-from clearing.genesis import Genesis, genesis_from_json, genesis_to_json, network_id
-from clearing.trades.requests import TradeReport
-from clearing.transactions import Trade, Transaction
-from node.application import Decided
-from node.keys.files import read_password
-from node.keys.ring import KIND_OF, PASSWORD_FILE, Purpose, read_key
-from node.replay import replay, state_salt
+from clearing.genesis.json import genesis_from_json, genesis_to_json
+from clearing.schema.blocks.block import BlockInput, BlockResult
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.facts import Fact
+from clearing.schema.requests.trades import Trade, TradeReport
+from clearing.schema.terms.genesis import Genesis, network_id
+from member.keys.key_folder import KIND_OF, PASSWORD_FILE, Purpose, read_key
+from member.keys.secret_files import read_password
+from node.agreement.application import DecidedHeight, state_salt
+from node.offline.replay import replay
 from node.store.block_log import block_log_network, read_block_log, write_block_log
 from tests.kit.clearing.world import SALT
 from tests.sim.clearing.signatures import looked_up
@@ -46,11 +47,11 @@ KEPT_OTHERS = 0.2
 DEMO_BLOCKS = 80
 
 
-def record_story(seed: int, blocks: int) -> tuple[Genesis, list[Block], list[BlockResult]]:
+def record_story(seed: int, blocks: int) -> tuple[Genesis, list[BlockInput], list[BlockResult]]:
     """The blocks of one story of `tests.sim.clearing`, and what each gave."""
     story = Story(seed)
     world, play, chance = story.world, story.world.play, Random(seed)
-    log: list[Block] = []
+    log: list[BlockInput] = []
     results: list[BlockResult] = []
 
     def recording(requests: list[Transaction], facts: list[Fact]) -> BlockResult:
@@ -82,7 +83,7 @@ def record_demo(folder: Path, blocks: int) -> tuple[Genesis, list[bytes], list[B
     records = list(islice(read_block_log(log), blocks))
     results: list[BlockResult] = []
 
-    def note(decided: Decided) -> None:
+    def note(decided: DecidedHeight) -> None:
         results.append(decided.result)
 
     replay(genesis, salt, records, note)

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 from flint import fmpz_mat
 
-from proofs.field import ORDER, inverse
-from proofs.layout import BASE, Layout
-from proofs.linear.statement import u_values, weights_of
-from proofs.linear.witness import constraint_values, make_witness
+from proofs.algebra.field import ORDER, inverse
+from proofs.linear.layout import BASE, ProofLayout
+from proofs.linear.statement import constraint_values, make_witness, u_values, weights_of
 
 FREE_DIGITS = 64
 """Digits that `forge_digits` chooses: 512 bits of freedom; 40 are enough."""
@@ -40,7 +39,7 @@ def small_solution(weights: Sequence[int], target: int, low: int, high: int) -> 
     raise ValueError(f"no solution in [{low}, {high}) among {count} unknowns")
 
 
-def forge_digits(layout: Layout, y: int, values: Sequence[int], shortfall: int) -> tuple[tuple[int, ...], ...]:
+def forge_digits(layout: ProofLayout, y: int, values: Sequence[int], shortfall: int) -> tuple[tuple[int, ...], ...]:
     """Bytes on H, one column after the other, with Σ ⟨u, D⟩ = ⟨v, W⟩ + c for this one y, whatever the values are.
 
     Every digit is a true byte, so the lookup holds; every slot and row "holds" in the one combination that y makes.

@@ -11,19 +11,17 @@ from typing import TypeVar
 
 import msgspec
 
-from proofs.commitment import commit
-from proofs.domain import domain_of
-from proofs.field import ORDER, inverse, powers
-from proofs.group import encode_point
-from proofs.layout import BASE, Layout, lay_out
-from proofs.linear import challenges
-from proofs.linear.encoding import AccountPart, LinearProof, write_proof
+from proofs.algebra.commitment import commit
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, inverse, powers
+from proofs.algebra.group import encode_point
+from proofs.algebra.polynomial import Masked, Poly, commit_coefficients, polynomial
+from proofs.algebra.srs import basis
+from proofs.linear import messages
+from proofs.linear.layout import BASE, ProofLayout, lay_out
+from proofs.linear.messages import AccountPart, LinearProof, write_proof
 from proofs.linear.prover import random_scalar
-from proofs.linear.statement import LinearStatement, public_evaluations, used_positions, weights_of
-from proofs.linear.witness import constraint_values
-from proofs.polynomial import Masked, Poly, polynomial
-from proofs.prover_points import commit_coefficients
-from proofs.srs import basis
+from proofs.linear.statement import LinearStatement, constraint_values, public_evaluations, used_positions, weights_of
 from tests.kit.proofs.forgers.lattice import small_solution
 from tests.kit.proofs.forgers.openings import LastRound, solve
 
@@ -37,7 +35,7 @@ class Forger:
     Columns of all accounts are numbered i = k·columns + c, as in the notes.
     """
 
-    def __init__(self, layout: Layout, vectors: Sequence[Sequence[int]], *, which: int = 0) -> None:
+    def __init__(self, layout: ProofLayout, vectors: Sequence[Sequence[int]], *, which: int = 0) -> None:
         """`which` of the messages of one kind is the unbound one, where every account or column has its own."""
         count, columns = len(vectors), len(vectors) * layout.columns
         self.layout, self.vectors, self.which = layout, vectors, which
@@ -68,7 +66,7 @@ class Forger:
             self._solve_small(*self._small_unknowns()[unbound])
         elif unbound not in ("D(zeta)", "S(omega zeta)", "pi_2", "nothing"):
             raise ValueError(unbound)
-        self.r = challenges.after_evaluations(self.transcript, self._by_account(self.d_bar), self.s_bar)
+        self.r = messages.after_evaluations(self.transcript, self._by_account(self.d_bar), self.s_bar)
         if unbound == "D(zeta)":
             solve(self._put_d_bar, self._residue)
         pi_1, pi_2 = self._openings(unbound)
@@ -81,10 +79,10 @@ class Forger:
     def _draw_until_zeta(self) -> None:
         self.transcript = self.statement().transcript()
         c_d, c_f = (self._by_account([_constant(each) for each in found]) for found in (self.d, self.f))
-        self.first = challenges.after_digits(self.transcript, c_d, _constant(self.m))
-        self.delta = challenges.after_lookups(self.transcript, c_f)
-        self.gamma = challenges.after_sum(self.transcript, _commit(self.s))
-        self.zeta = challenges.after_quotient(self.transcript, _constant(self.t_1), _constant(self.t_2))
+        self.first = messages.after_digits(self.transcript, c_d, _constant(self.m))
+        self.delta = messages.after_lookups(self.transcript, c_f)
+        self.gamma = messages.after_sum(self.transcript, _commit(self.s))
+        self.zeta = messages.after_quotient(self.transcript, _constant(self.t_1), _constant(self.t_2))
         self.shifted = domain_of(self.layout.size).omega * self.zeta % ORDER
         self._put_slope(self.s[1])
 
@@ -190,7 +188,7 @@ class Forger:
         """(π_1, π_2); with the unbound one, or S̄, chosen after μ."""
 
         def draw(pi_1: Sequence[int], pi_2: Sequence[int]) -> int:
-            return challenges.after_openings(self.transcript, _commit(pi_1), _commit(pi_2))
+            return messages.after_openings(self.transcript, _commit(pi_1), _commit(pi_2))
 
         last = LastRound(self._opened(), self.s, self.s_bar, self.zeta, self.shifted, self.gamma)
         found = last.run(unbound, draw)

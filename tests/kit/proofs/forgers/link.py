@@ -1,21 +1,20 @@
 """A forger of the cover proof's link: as `forgers.linear`, for vectors V_s that have nothing to do with the accounts.
 
-Rule: L = Ḡ − G − āV + b̄K − Z_H(ζ)·q is affine in G, q and Ḡ; symbols as in `proofs.cover.link`.
+Rule: L = Ḡ − G − āV + b̄K − Z_H(ζ)·q is affine in G, q and Ḡ; symbols as in `proofs.cover.verifier`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from proofs.cover.link import after_openings, after_running_sum, begin_link, draw_weights, public_values
-from proofs.cover.terms import Cover
-from proofs.domain import domain_of
-from proofs.field import ORDER, scalar_bytes
-from proofs.group import encode_point
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, scalar_bytes
+from proofs.algebra.group import encode_point
+from proofs.algebra.polynomial import Masked, Poly, commit_coefficients, polynomial
+from proofs.algebra.transcript import Transcript
+from proofs.cover.terms import CoverStatement
+from proofs.cover.verifier import after_openings, after_running_sum, begin_link, draw_weights, public_values
 from proofs.linear.prover import random_scalar
-from proofs.linear.witness import Witness
-from proofs.polynomial import Masked, Poly, polynomial
-from proofs.prover_points import commit_coefficients
-from proofs.transcript import Transcript
+from proofs.linear.statement import Witness
 from tests.kit.proofs.forgers.openings import LastRound, solve
 
 
@@ -23,7 +22,7 @@ class LinkForger:
     """One link; `transcript` is that of the proof over the V_s, after it."""
 
     def __init__(
-        self, cover: Cover, vectors: Sequence[Witness], accounts: Mapping[int, Witness], transcript: Transcript
+        self, cover: CoverStatement, vectors: Sequence[Witness], accounts: Mapping[int, Witness], transcript: Transcript
     ) -> None:
         self.cover, self.transcript = cover, begin_link(transcript)
         self.g, self.q, self.g_bar = [random_scalar(), random_scalar()], random_scalar(), 0

@@ -10,20 +10,18 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
-from proofs.commitment import commit
-from proofs.domain import domain_of
-from proofs.field import ORDER, inverse, scalar_bytes
-from proofs.group import encode_point
-from proofs.layout import Layout
+from proofs.algebra.commitment import commit
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, inverse, scalar_bytes
+from proofs.algebra.group import encode_point
+from proofs.algebra.polynomial import Masked, Poly, commit_coefficients, polynomial
+from proofs.algebra.srs import basis
+from proofs.linear.layout import ProofLayout
 from proofs.linear.prover import random_scalar
 from proofs.linear.statement import LinearStatement, u_values, weights_of
 from proofs.onchain.keys import EpochKeys, EpochStatement, derive_keys
 from proofs.onchain.leaves import Leaf, row_challenge
-from proofs.onchain.points import PADDED_BYTES, padded_point
-from proofs.onchain.transcript import Chain
-from proofs.polynomial import Masked, Poly, polynomial
-from proofs.prover_points import commit_coefficients
-from proofs.srs import basis
+from proofs.onchain.messages import PADDED_BYTES, ChallengeChain, padded_point
 from tests.kit.proofs.forgers.openings import LastRound, solve
 
 POINT, SCALAR = PADDED_BYTES, 32
@@ -47,29 +45,29 @@ CUTS = {
 @contextmanager
 def cutting_out(item: str) -> Iterator[None]:
     """A hash chain that absorbs everything but this item: one of `CUTS`, "keys" or "leaf"."""
-    begin, draw = Chain.__init__, Chain.draw
+    begin, draw = ChallengeChain.__init__, ChallengeChain.draw
     rounds: dict[int, int] = {}
 
-    def weak_begin(self: Chain, keys_hash: bytes, leaf_hash: bytes) -> None:
+    def weak_begin(self: ChallengeChain, keys_hash: bytes, leaf_hash: bytes) -> None:
         rounds[id(self)] = 0
         begin(self, b"" if item == "keys" else keys_hash, b"" if item == "leaf" else leaf_hash)
 
-    def weak_draw(self: Chain, data: bytes) -> tuple[int, int]:
+    def weak_draw(self: ChallengeChain, data: bytes) -> tuple[int, int]:
         number, start, stop = CUTS.get(item, (-1, 0, 0))
         here = rounds[id(self)]
         rounds[id(self)] += 1
         return draw(self, data[:start] + data[stop:] if here == number else data)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Chain, "__init__", weak_begin)
-        patch.setattr(Chain, "draw", weak_draw)
+        patch.setattr(ChallengeChain, "__init__", weak_begin)
+        patch.setattr(ChallengeChain, "draw", weak_draw)
         yield
 
 
 class OnchainForger:
     """One account of an epoch of its own, whose values may break any range and any row. Layouts of one column."""
 
-    def __init__(self, layout: Layout, values: Sequence[int]) -> None:
+    def __init__(self, layout: ProofLayout, values: Sequence[int]) -> None:
         self.layout, self.values = layout, values
         self.rho = [random_scalar(), random_scalar()]
         self.d, self.f, self.m, self.t_1, self.t_2 = (random_scalar() for _ in range(5))
@@ -116,7 +114,7 @@ class OnchainForger:
         return encode_point(commit(basis(self.layout.size), self.values, self.rho))
 
     def _draw_until_zeta(self) -> None:
-        self.chain = Chain(self.keys.hash, self.leaf.hash)
+        self.chain = ChallengeChain(self.keys.hash, self.leaf.hash)
         self.alpha, self.beta = self.chain.draw(_padded([self.m]))
         self.delta, self.gamma = self.chain.draw(_padded([self.f]) + _padded(self.s))
         self.zeta, _ = self.chain.draw(_padded([self.t_1]) + _padded([self.t_2]))

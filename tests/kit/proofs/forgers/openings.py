@@ -7,8 +7,8 @@ and encoding they go to. With π_1, π_2 or S̄ chosen after μ it can be met th
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from proofs.field import ORDER, inverse
-from proofs.polynomial import Poly, divide_by_root, polynomial
+from proofs.algebra.field import ORDER, inverse
+from proofs.algebra.polynomial import Poly, divide_by_root, polynomial
 
 DrawMu = Callable[[Sequence[int], Sequence[int]], int]
 """μ from π_1 and π_2; what is not bound is passed as [1]."""

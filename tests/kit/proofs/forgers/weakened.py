@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
-from proofs.linear import challenges
-from proofs.transcript import Transcript
+from proofs.algebra.transcript import Transcript
+from proofs.linear import messages
 
 
 @contextmanager
@@ -74,13 +74,13 @@ def early_y(transcript: Transcript) -> int:
 @contextmanager
 def y_before_digits() -> Iterator[None]:
     """A protocol that draws y before C_D; every other challenge as ever."""
-    real = challenges.after_digits
+    real = messages.after_digits
 
-    def after_digits(transcript: Transcript, c_d: Sequence[Sequence[bytes]], c_m: bytes) -> challenges.FirstChallenges:
+    def after_digits(transcript: Transcript, c_d: Sequence[Sequence[bytes]], c_m: bytes) -> messages.FirstChallenges:
         y = early_y(transcript)
         first = real(transcript, c_d, c_m)
-        return challenges.FirstChallenges(first.alpha, y, first.beta)
+        return messages.FirstChallenges(first.alpha, y, first.beta)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(challenges, "after_digits", after_digits)
+        patch.setattr(messages, "after_digits", after_digits)
         yield

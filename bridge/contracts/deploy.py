@@ -1,0 +1,122 @@
+"""Deploy a vault, its verifier, and a devnet's tokens.
+
+Rule: what a vault is bound to for ever (network, set, verifier, tokens) is checked before it is deployed. The genesis
+document names the vault and the vault names the genesis hash, so the vault's address is told before it exists. Calls
+block: under trio, use them in worker threads.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
+from web3 import Web3
+
+from bridge.codes import BridgeCode
+from bridge.contracts import load_artifact
+from bridge.contracts.vault import validator_words
+from clearing.base.errors import LocalFault
+from clearing.base.evm import rlp_coding
+from clearing.base.hashing import keccak256
+from clearing.base.nesting import bound_recursion
+from clearing.base.validators import ValidatorSet, check_validator_set
+
+bound_recursion()  # eth-account and py-ecc raise it
+
+TRUSTING_SECONDS = 14 * 86_400
+
+PAUSE_SECONDS = 3 * 86_400
+
+_RECEIPT_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A contract on a chain: its address, and the block that it came into being in."""
+
+    address: bytes
+    block_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class VaultTerms:
+    """What a vault is bound to. `assets`: token address and base units in one clearing unit, each at least 1."""
+
+    network: bytes
+    validators: ValidatorSet
+    guardian: bytes
+    assets: tuple[tuple[bytes, int], ...]
+    trusting_s: int = TRUSTING_SECONDS
+    pause_s: int = PAUSE_SECONDS
+
+
+def connect(url: str) -> Web3:
+    """A client of one endpoint."""
+    return Web3(Web3.HTTPProvider(url))
+
+
+def contract_address(deployer: bytes, nonce: int) -> bytes:
+    """Address of the contract that transaction `nonce` of `deployer` creates (Yellow Paper, section 7)."""
+    return keccak256(rlp_coding.encode([deployer, nonce]))[12:]
+
+
+def next_addresses(web3: Web3, secret: bytes, count: int) -> tuple[bytes, ...]:
+    """Where the next `count` contracts of this key will be, in order, if it sends nothing else."""
+    account = _account(secret)
+    nonce = web3.eth.get_transaction_count(account.address, "pending")
+    deployer = bytes.fromhex(account.address[2:])
+    return tuple(contract_address(deployer, nonce + ahead) for ahead in range(count))
+
+
+def deploy_token(web3: Web3, secret: bytes, name: str, symbol: str, decimals: int) -> Deployed:
+    """A coin for devnets that anybody mints."""
+    return deploy(web3, secret, "TestToken", name, symbol, decimals)
+
+
+def deploy_verifier(web3: Web3, secret: bytes) -> Deployed:
+    """The BLS verifier; any number of vaults on a chain may share one."""
+    return deploy(web3, secret, "BlsCertificateVerifier")
+
+
+def deploy_vault(web3: Web3, secret: bytes, verifier: bytes, terms: VaultTerms) -> Deployed:
+    """A vault. Raises RemoteFault for a bad validator set, LocalFault TRANSACTION_REVERTED."""
+    check_validator_set(terms.validators)
+    settings = (
+        terms.network,
+        to_checksum_address(verifier),
+        to_checksum_address(terms.guardian),
+        terms.trusting_s,
+        terms.pause_s,
+    )
+    assets = [(to_checksum_address(token), unit) for token, unit in terms.assets]
+    return deploy(web3, secret, "Vault", settings, validator_words(terms.validators), assets)
+
+
+def deploy_solvency_verifier(web3: Web3, secret: bytes, vault: bytes) -> Deployed:
+    """A verifier of single accounts that believes whom this vault believes. Raises LocalFault TRANSACTION_REVERTED."""
+    return deploy(web3, secret, "SolvencyVerifier", to_checksum_address(vault))
+
+
+def deploy(web3: Web3, secret: bytes, name: str, *arguments: Any) -> Deployed:
+    """Any of our contracts, by the name of its artifact. Raises LocalFault TRANSACTION_REVERTED."""
+    artifact, account = load_artifact(name), _account(secret)
+    constructor = web3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode).constructor(*arguments)
+    unsigned = constructor.build_transaction(
+        {
+            "from": account.address,
+            "nonce": web3.eth.get_transaction_count(account.address, "pending"),
+            "chainId": web3.eth.chain_id,
+        }
+    )
+    sent = web3.eth.send_raw_transaction(account.sign_transaction(unsigned).raw_transaction)
+    receipt = web3.eth.wait_for_transaction_receipt(sent, timeout=_RECEIPT_SECONDS, poll_latency=0.02)
+    address = receipt["contractAddress"]
+    if receipt["status"] != 1 or address is None:
+        raise LocalFault(BridgeCode.TRANSACTION_REVERTED, f"deploy {name}", transaction=bytes(sent))
+    return Deployed(bytes.fromhex(address[2:]), int(receipt["blockNumber"]))
+
+
+def _account(secret: bytes) -> LocalAccount:
+    account: LocalAccount = Account.from_key(secret)
+    return account

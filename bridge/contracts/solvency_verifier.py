@@ -1,0 +1,70 @@
+"""Calls of the solvency verifier as bytes: certify an epoch's keys, show or ask about one account.
+
+Rule: it knows the contract's functions and nothing of proofs: keys, leaf and proof come as the bytes that the contract
+takes. Tests hold it against the committed ABI.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eth_abi.abi import encode
+
+from bridge.contracts.vault import selector
+from bridge.evm.hexadecimal import malformed
+from clearing.base import bls
+from clearing.base.codec import u256
+
+CERTIFY = selector("certify(bytes,(uint256,bytes))")
+
+CHECK = selector("check(bytes,bytes,uint256,bytes32[],bytes)")
+
+SHOW = selector("show(bytes,bytes,uint256,bytes32[],bytes)")
+
+KEYS_OF = selector("keysOf(uint256)")
+
+_PROVEN_ACCOUNT_TYPES = ("bytes", "bytes", "uint256", "bytes32[]", "bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenAccount:
+    """One account of one epoch, as the contract takes it."""
+
+    keys: bytes
+    leaf: bytes
+    index: int
+    path: Sequence[bytes]
+    proof: bytes
+
+
+def certify_call(keys: bytes, signers: bytes, aggregate: bytes) -> bytes:
+    """Bring keys with a quorum's signature: 32-byte bitmap, 96-byte sum. Raises RemoteFault BAD_POINT."""
+    certificate = (int.from_bytes(signers, "big"), bls.signature_coordinates(aggregate))
+    return CERTIFY + encode(("bytes", "(uint256,bytes)"), (keys, certificate))
+
+
+def check_call(shown: ProvenAccount) -> bytes:
+    """Ask without a transaction; `read_checked` reads the answer."""
+    return CHECK + _arguments(shown)
+
+
+def show_call(shown: ProvenAccount) -> bytes:
+    """Show it to the log."""
+    return SHOW + _arguments(shown)
+
+
+def keys_of_call(epoch: int) -> bytes:
+    """The hash of the epoch's certified keys, 32 bytes; zero before they are."""
+    return KEYS_OF + u256(epoch)
+
+
+def read_checked(data: bytes) -> tuple[int, int, int]:
+    """(epoch, account, shortfall) out of the answer to `check_call`. Raises RemoteFault MALFORMED_ANSWER."""
+    numbers = [int.from_bytes(data[at : at + 32], "big") for at in range(0, len(data), 32)]
+    if len(data) != 96 or any(number >> 63 for number in numbers):
+        raise malformed("solvency", data.hex()[:200])
+    epoch, account, shortfall = numbers
+    return epoch, account, shortfall
+
+
+def _arguments(shown: ProvenAccount) -> bytes:
+    return encode(_PROVEN_ACCOUNT_TYPES, (shown.keys, shown.leaf, shown.index, list(shown.path), shown.proof))

@@ -1,0 +1,179 @@
+"""The vault's functions as bytes: calls of it and of its tokens, and the arguments that they take.
+
+Rule: the only module of the adapter that knows the vault's functions; tests hold it against the committed ABI.
+Headers, certificates, validator sets and withdrawals are put into the shapes that the vault takes; nothing is chosen
+here, every byte follows from its argument. It knows shapes, not transports.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from eth_abi.abi import encode
+
+from bridge.evm.hexadecimal import malformed
+from clearing.base import bls
+from clearing.base.certificate import Certificate
+from clearing.base.codec import u256
+from clearing.base.hashing import keccak256, tag_prefix
+from clearing.base.header import Header
+from clearing.base.validators import SET_TAG, ValidatorSet
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The newest header that a vault knows. `trusted_at` in seconds."""
+
+    height: int
+    withdrawals_count: int
+    trusted_at: int
+    withdrawals_root: bytes
+    exit_root: bytes
+    state_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VaultClaim:
+    """One released withdrawal and the 32 siblings of its leaf, from the leaf up. `amount` in token base units."""
+
+    nonce: int
+    token: bytes
+    to: bytes
+    amount: int
+    not_after_s: int
+    proof: tuple[bytes, ...]
+
+
+def selector(signature: str) -> bytes:
+    """The first four bytes of calldata for a function such as `balanceOf(address)`."""
+    return keccak256(signature.encode("ascii"))[:4]
+
+
+DEPOSIT_NONCE = selector("depositNonce()")
+
+DEPOSITED = selector("deposited(address)")
+
+WITHDRAWN = selector("withdrawn(address)")
+
+LATEST = selector("latest()")
+
+IS_PAID = selector("isPaid(uint64)")
+
+VALIDATORS_HASH = selector("validatorsHash()")
+
+VALIDATORS_CODE = selector("validatorsCode()")
+
+DEPOSIT = selector("deposit(address,uint256,uint64)")
+
+CHECKPOINT = selector("checkpoint(bytes,(uint32,uint256,bytes))")
+
+INSTALL_VALIDATORS = selector("installValidators(bytes)")
+
+WITHDRAW = selector("withdraw((uint64,address,address,uint256,uint64),bytes32[32])")
+
+BALANCE_OF = selector("balanceOf(address)")
+
+APPROVE = selector("approve(address,uint256)")
+
+
+def deposit_nonce_call() -> bytes:
+    """How many deposits the vault took."""
+    return DEPOSIT_NONCE
+
+
+def deposited_call(token: bytes) -> bytes:
+    """Base units of `token` credited since deployment."""
+    return DEPOSITED + _word(token)
+
+
+def withdrawn_call(token: bytes) -> bytes:
+    """Base units of `token` paid out since deployment."""
+    return WITHDRAWN + _word(token)
+
+
+def latest_call() -> bytes:
+    """The newest checkpoint; `read_checkpoint` reads the answer."""
+    return LATEST
+
+
+def is_paid_call(nonce: int) -> bytes:
+    """Whether withdrawal `nonce` was paid by this vault: one word, 0 or 1."""
+    return IS_PAID + u256(nonce)
+
+
+def balance_of_call(owner: bytes) -> bytes:
+    """ERC-20 balance."""
+    return BALANCE_OF + _word(owner)
+
+
+def approve_call(spender: bytes, amount: int) -> bytes:
+    """ERC-20 approval of `amount` base units."""
+    return APPROVE + _word(spender) + u256(amount)
+
+
+def deposit_call(token: bytes, amount: int, account: int) -> bytes:
+    """Pay `amount` base units of `token` in for ledger account `account`."""
+    return DEPOSIT + _word(token) + u256(amount) + u256(account)
+
+
+def checkpoint_call(header: Header, certificate: Certificate) -> bytes:
+    """Show a certified header. Raises RemoteFault BAD_POINT when the aggregate is no point."""
+    return CHECKPOINT + encode(("bytes", "(uint32,uint256,bytes)"), checkpoint_arguments(header, certificate))
+
+
+def install_validators_call(validators: ValidatorSet) -> bytes:
+    """Bring the keys of the set that a checkpoint rotated to."""
+    return INSTALL_VALIDATORS + encode(("bytes",), (validator_words(validators),))
+
+
+def withdraw_call(claim: VaultClaim) -> bytes:
+    """Claim a withdrawal that is under the vault's newest root."""
+    argument = withdrawal_argument(claim.nonce, claim.token, claim.to, claim.amount, claim.not_after_s)
+    return WITHDRAW + encode(("(uint64,address,address,uint256,uint64)", "bytes32[32]"), (argument, claim.proof))
+
+
+def read_checkpoint(data: bytes) -> Checkpoint:
+    """The answer to `latest_call`. Raises RemoteFault MALFORMED_ANSWER."""
+    if len(data) != 6 * 32:
+        raise malformed("latest", len(data))
+    height, count, trusted_at, withdrawals_root, exit_root, state_root = split_words(data)
+    numbers = [int.from_bytes(word, "big") for word in (height, count, trusted_at)]
+    return Checkpoint(numbers[0], numbers[1], numbers[2], withdrawals_root, exit_root, state_root)
+
+
+def split_words(data: bytes) -> Sequence[bytes]:
+    """Words of 32 bytes."""
+    return [data[start : start + 32] for start in range(0, len(data), 32)]
+
+
+def _word(address: bytes) -> bytes:
+    return address.rjust(32, b"\0")
+
+
+CertificateArgument: TypeAlias = tuple[int, int, bytes]
+
+WithdrawalArgument: TypeAlias = tuple[int, bytes, bytes, int, int]
+
+PROOF_SIBLINGS = 32
+
+
+def validator_words(validators: ValidatorSet) -> bytes:
+    """The words whose SHA-256 is the set's hash: constructor and `installValidators`. Raises RemoteFault BAD_POINT."""
+    words = [tag_prefix(SET_TAG), u256(len(validators.validators))]
+    for validator in validators.validators:
+        words += [u256(validator.power), validator.envelope_key, *bls.key_coordinates(validator.bls_key)]
+    return b"".join(words)
+
+
+def checkpoint_arguments(header: Header, certificate: Certificate) -> tuple[bytes, CertificateArgument]:
+    """Arguments of `checkpoint`. The certificate is shown as it is, its signature decompressed.
+
+    Raises RemoteFault BAD_POINT when the aggregate is no point.
+    """
+    signers = int.from_bytes(certificate.signers, "big")
+    return header.words, (certificate.round, signers, bls.signature_coordinates(certificate.aggregate))
+
+
+def withdrawal_argument(nonce: int, token: bytes, to: bytes, amount: int, not_after_s: int) -> WithdrawalArgument:
+    """First argument of `withdraw`; the second is the 32 siblings from the leaf up. `amount` in token base units."""
+    return (nonce, token, to, amount, not_after_s)

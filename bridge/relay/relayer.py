@@ -1,0 +1,209 @@
+"""Carries certified headers to a vault, and claims withdrawals there for whomever they are due to.
+
+Rule: it is trusted with nothing; the vault checks what it is shown. Any number of relayers may run: each looks first
+whether the work is done, and a call that lost the race is no error.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import trio
+
+from bridge.codes import BridgeCode
+from bridge.contracts import vault
+from bridge.contracts.vault import Checkpoint, VaultClaim
+from bridge.evm.hexadecimal import hex_data, read_data
+from bridge.relay.transactions import Mined, Sender
+from bridge.rpc.endpoint import Endpoint, Refusal, RpcCall
+from clearing.base.certificate import Certificate
+from clearing.base.errors import RemoteFault
+from clearing.base.header import Header
+from clearing.base.validators import ValidatorSet
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """The final header that ends the set which certified it: the last that a vault takes from `before`."""
+
+    header: Header
+    certificate: Certificate
+    before: ValidatorSet
+    after: ValidatorSet
+
+
+@dataclass(frozen=True, slots=True)
+class Relayable:
+    """A final header, its precommit certificate and set, and this vault's open withdrawals, proven under the header.
+
+    `rotation`: of the change that this vault has not been seen to follow, where its header is at hand; `known`: what
+    other sets the vault may rightly follow.
+    """
+
+    header: Header
+    certificate: Certificate
+    validators: ValidatorSet
+    claims: tuple[VaultClaim, ...] = ()
+    rotation: Rotation | None = None
+    known: tuple[ValidatorSet, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """What one round sent; None and empty where there was nothing to do."""
+
+    checkpoint: Mined | None
+    claims: tuple[tuple[int, Mined], ...]
+    refused: tuple[tuple[int, str], ...] = ()
+    """Claims that the vault refuses, by nonce, with its words."""
+    rotated: bool = False
+    """Whether the vault was brought to another set."""
+
+
+class Relayer:
+    """Serves one vault. `checkpoint_seconds`: post also without withdrawals when the vault's newest is so old."""
+
+    def __init__(self, endpoint: Endpoint, sender: Sender, vault_address: bytes, checkpoint_seconds: int) -> None:
+        self.last_fault = ""
+        self._endpoint = endpoint
+        self._sender = sender
+        self._vault = vault_address
+        self._checkpoint_seconds = checkpoint_seconds
+
+    async def run(
+        self, newest: Callable[[], Relayable | None], told: Callable[[Relayed], None], interval_seconds: float
+    ) -> None:
+        """Relay what `newest` gives, for ever. Faults are kept in `last_fault` and tried again."""
+        while True:
+            relayable = newest()
+            if relayable is not None:
+                try:
+                    relayed = await self.relay(relayable)
+                except RemoteFault as fault:
+                    self.last_fault = str(fault)
+                else:
+                    self.last_fault = ""
+                    if relayed.checkpoint is not None or relayed.claims or relayed.refused or relayed.rotated:
+                        told(relayed)
+            await trio.sleep(interval_seconds)
+
+    async def relay(self, relayable: Relayable) -> Relayed:
+        """One round: bring the vault to the set that certifies, post the header if it is due, then claim what is under
+        it. Raises RemoteFault.
+        """
+        rotated, followed = await self.follow(relayable)
+        latest = await self.latest()
+        posted = None
+        if followed == relayable.header.validators_hash and self.is_due(latest, relayable):
+            posted = await self.post_checkpoint(relayable)
+            latest = await self.latest()
+        claims: list[tuple[int, Mined]] = []
+        refused: list[tuple[int, str]] = []
+        if latest.withdrawals_root == relayable.header.withdrawals_root:
+            for claim in await self._open(relayable.claims):
+                try:
+                    mined = await self.claim(claim)
+                except RemoteFault as fault:
+                    if fault.code is not BridgeCode.TRANSACTION_REVERTED:
+                        raise
+                    refused.append((claim.nonce, str(fault)))
+                else:
+                    claims += [(claim.nonce, mined)] if mined is not None else []
+        return Relayed(posted, tuple(claims), tuple(refused), rotated)
+
+    async def follow(self, relayable: Relayable) -> tuple[bool, bytes]:
+        """Show the vault the header that rotates it, however long ago that was, and the keys of its set.
+
+        Gives whether it was rotated here, and the hash of the set that it follows. Raises RemoteFault VAULT_ASTRAY when
+        that is none of ours, and TRANSACTION_REVERTED.
+        """
+        followed, keys = await self._followed()
+        rotation, rotated = relayable.rotation, False
+        if rotation is not None and followed == rotation.before.hash:
+            if not keys:
+                await self._install(rotation.before)
+            rotated = await self._rotate(rotation)
+            followed, keys = await self._followed()
+        known = (relayable.validators, *relayable.known, *((rotation.before, rotation.after) if rotation else ()))
+        found = next((each for each in known if each.hash == followed), None)
+        if found is None:
+            raise RemoteFault(
+                BridgeCode.VAULT_ASTRAY, "vault", follows=followed, certified_by=relayable.header.validators_hash
+            )
+        if not keys:
+            await self._install(found)
+        return rotated, followed
+
+    def is_due(self, latest: Checkpoint, relayable: Relayable) -> bool:
+        """Whether withdrawals wait for this header, it rotates the set, or the vault's newest is old."""
+        header = relayable.header
+        if header.height <= latest.height:
+            return False
+        waiting = bool(relayable.claims) and header.withdrawals_root != latest.withdrawals_root
+        rotates = header.next_validators_hash != header.validators_hash
+        return waiting or rotates or header.time_ms // 1000 - latest.trusted_at >= self._checkpoint_seconds
+
+    async def latest(self) -> Checkpoint:
+        """The vault's newest checkpoint."""
+        return vault.read_checkpoint(await self._view(vault.latest_call(), 6 * 32))
+
+    async def post_checkpoint(self, relayable: Relayable) -> Mined | None:
+        """Post the header to a vault that follows its set.
+
+        None when another relayer posted it or a newer one first. Raises RemoteFault, TRANSACTION_REVERTED with the
+        vault's error when it refuses the header.
+        """
+
+        async def is_posted() -> bool:
+            return (await self.latest()).height >= relayable.header.height
+
+        return await self._unless_done(vault.checkpoint_call(relayable.header, relayable.certificate), is_posted)
+
+    async def claim(self, claim: VaultClaim) -> Mined | None:
+        """Claim a withdrawal; None when somebody else did. Raises RemoteFault like `post_checkpoint`."""
+
+        async def is_paid() -> bool:
+            return any(await self._view(vault.is_paid_call(claim.nonce), 32))
+
+        return await self._unless_done(vault.withdraw_call(claim), is_paid)
+
+    async def _rotate(self, rotation: Rotation) -> bool:
+        """Post the rotating header; False when somebody else did."""
+
+        async def is_rotated() -> bool:
+            return (await self._followed())[0] != rotation.before.hash
+
+        posted = await self._unless_done(vault.checkpoint_call(rotation.header, rotation.certificate), is_rotated)
+        return posted is not None
+
+    async def _install(self, validators: ValidatorSet) -> None:
+        """Bring the keys of the set that the vault follows."""
+
+        async def has_keys() -> bool:
+            return (await self._followed())[1]
+
+        await self._unless_done(vault.install_validators_call(validators), has_keys)
+
+    async def _followed(self) -> tuple[bytes, bool]:
+        """Hash of the set that the vault follows, and whether it has the keys."""
+        validators_hash, code = [await self._view(call, 32) for call in (vault.VALIDATORS_HASH, vault.VALIDATORS_CODE)]
+        return validators_hash, any(code)
+
+    async def _unless_done(self, data: bytes, is_done: Callable[[], Awaitable[bool]]) -> Mined | None:
+        if await is_done():
+            return None
+        try:
+            return await self._sender.send(self._vault, data)
+        except RemoteFault as fault:
+            if fault.code is BridgeCode.TRANSACTION_REVERTED and await is_done():
+                return None
+            raise
+
+    async def _open(self, claims: Sequence[VaultClaim]) -> list[VaultClaim]:
+        return [claim for claim in claims if not any(await self._view(vault.is_paid_call(claim.nonce), 32))]
+
+    async def _view(self, data: bytes, size: int) -> bytes:
+        call = RpcCall("eth_call", ({"to": hex_data(self._vault), "data": hex_data(data)}, "latest"))
+        (result,) = await self._endpoint.batch((call,))
+        if isinstance(result, Refusal):
+            raise result.fault("eth_call")
+        return read_data(result, "eth_call", size)

@@ -1,0 +1,303 @@
+"""Several endpoints of one chain as one source that is as good as a quorum of them.
+
+Rule: the quorum never shrinks. A lost or lying endpoint is one vote less, and too few votes are a fault, never a
+weaker answer. What proves itself (a header by its hash, receipts by their root) is taken from whoever has it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import trio
+
+from bridge.chain import FinalityPolicy
+from bridge.codes import BridgeCode
+from bridge.evm.header import BlockHeader, read_header, stated_identity
+from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_object, read_quantity
+from bridge.evm.receipts import Receipt, check_receipts_root, read_receipts
+from bridge.rpc.endpoint import Refusal, Result, RpcCall
+from clearing.base.errors import LocalFault, RemoteFault
+
+PAUSE_SECONDS_MIN = 0.5
+
+PAUSE_SECONDS_MAX = 30.0
+
+GRACE_SECONDS = 0.5
+"""How long a quorum that has answered waits for the others."""
+
+PATIENCE_SECONDS = 5.0
+"""How long it waits for them where those that answered don't agree: else one quick liar would silence who is slow."""
+
+T = TypeVar("T")
+
+K = TypeVar("K", bound=Hashable)
+
+V = TypeVar("V")
+
+
+class Source(Protocol):
+    """What the quorum asks: `bridge.rpc.endpoint.Endpoint`, or a test's."""
+
+    name: str
+
+    async def batch(self, calls: Sequence[RpcCall]) -> list[Result]:
+        """Results in order, or RemoteFault."""
+
+
+@dataclass(slots=True)
+class EndpointHealth:
+    """Standing of one endpoint: faults since it last answered well, in total, the last one, and until when it rests."""
+
+    name: str
+    faults_in_a_row: int = 0
+    faults_total: int = 0
+    last_fault: str = ""
+    resting_until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tips:
+    """What a poll told: the final height, and the identity of the watched block where a quorum tells one."""
+
+    final_number: int
+    watched_hash: bytes | None
+
+
+class EndpointQuorum:
+    """Reads of one chain by `quorum` of `endpoints`. Raises LocalFault BAD_QUORUM unless 2·quorum > endpoints."""
+
+    def __init__(self, endpoints: Sequence[Source], quorum: int) -> None:
+        if not len(endpoints) // 2 < quorum <= len(endpoints):
+            raise LocalFault(BridgeCode.BAD_QUORUM, "endpoints", quorum=quorum, endpoints=len(endpoints))
+        self.quorum = quorum
+        self.health = tuple(EndpointHealth(endpoint.name) for endpoint in endpoints)
+        self._endpoints = tuple(endpoints)
+
+    async def check_chain(self, chain_id: int) -> None:
+        """Check that a quorum serves `chain_id`; who serves another is blamed. Raises RemoteFault WRONG_CHAIN."""
+
+        def judge(stated: dict[int, int]) -> int:
+            wrong = [index for index, told in stated.items() if told != chain_id]
+            faults = [
+                RemoteFault(
+                    BridgeCode.WRONG_CHAIN, self._endpoints[index].name, stated=stated[index], expected=chain_id
+                )
+                for index in wrong
+            ]
+            if len(stated) - len(wrong) < self.quorum:
+                raise faults[0]
+            for index, fault in zip(wrong, faults, strict=True):
+                self.blame(index, fault)
+            return chain_id
+
+        await self._judged(
+            (RpcCall("eth_chainId"),), lambda results: read_quantity(results[0], "eth_chainId", 63), judge
+        )
+
+    async def tips(self, policy: FinalityPolicy, watched_number: int) -> Tips:
+        """One batch an endpoint: the final height (the q-th highest told) and the hash now at `watched_number`.
+
+        `watched_hash` is None when no quorum tells one hash there: lagging endpoints are no evidence of anything.
+        """
+        tags = [policy.tag, "latest"] if policy.depth else [policy.tag]
+        calls = [RpcCall("eth_getBlockByNumber", (at, False)) for at in (*tags, hex_quantity(watched_number))]
+
+        def parse(results: list[Result]) -> tuple[int, bytes | None]:
+            final = stated_identity(_result(results[0], policy.tag))[0]
+            if policy.depth:
+                head = stated_identity(_result(results[1], "latest"))[0]
+                final = min(final, max(head - policy.depth, 0))
+            watched = results[-1]
+            if watched is None or isinstance(watched, Refusal):
+                return final, None
+            number, hash_ = stated_identity(watched)
+            if number != watched_number:
+                raise malformed("header.number", number)
+            return final, hash_
+
+        told = await self.read(calls, parse)
+        heights = sorted((final for final, _ in told.values()), reverse=True)
+        if heights[self.quorum - 1] <= watched_number < heights[0] and len(told) < len(self._endpoints):
+            told = await self.read(calls, parse, patient=True)
+            heights = sorted((final for final, _ in told.values()), reverse=True)
+        hashes = Counter(hash_ for _, hash_ in told.values() if hash_ is not None)
+        agreed = [hash_ for hash_, votes in hashes.items() if votes >= self.quorum]
+        return Tips(heights[self.quorum - 1], agreed[0] if agreed else None)
+
+    async def headers(self, numbers: Sequence[int]) -> list[BlockHeader]:
+        """Headers of `numbers`, each hash told by a quorum and recomputed from its fields.
+
+        Raises RemoteFault ENDPOINT_QUORUM_LOST or ENDPOINTS_DISAGREE.
+        """
+        calls = [RpcCall("eth_getBlockByNumber", (hex_quantity(number), False)) for number in numbers]
+
+        def judge(told: dict[int, list[tuple[bytes | None, Result]]]) -> list[BlockHeader]:
+            return [
+                self._agreed_header(number, {index: row[position] for index, row in told.items()})
+                for position, number in enumerate(numbers)
+            ]
+
+        return await self._judged(calls, lambda results: [_identity(result) for result in results], judge)
+
+    async def header_by_hash(self, block_hash: bytes) -> BlockHeader:
+        """The header that a quorum has on its main chain under this hash. Raises RemoteFault UNTRUSTED_BLOCK."""
+        calls = (RpcCall("eth_getBlockByHash", (hex_data(block_hash), False)),)
+        told = await self.read(calls, lambda results: None if results[0] is None else read_header(results[0]))
+        numbers = {header.number for header in told.values() if header is not None and header.hash == block_hash}
+        for number in sorted(numbers):  # the hash binds the number, so there is at most one
+            header = (await self.headers((number,)))[0]
+            if header.hash == block_hash:
+                return header
+        raise RemoteFault(BridgeCode.UNTRUSTED_BLOCK, "block", hash=block_hash)
+
+    async def receipts(self, header: BlockHeader) -> tuple[Receipt, ...]:
+        """All receipts of a block, from the first endpoint whose receipts rebuild the header's root.
+
+        Raises RemoteFault: the last endpoint's fault, RECEIPTS_ROOT_MISMATCH if it lied.
+        """
+
+        def judge(results: list[Result]) -> tuple[Receipt, ...]:
+            receipts = read_receipts(_result(results[0], "eth_getBlockReceipts"))
+            check_receipts_root(receipts, header.receipts_root)
+            return receipts
+
+        return await self.proven((RpcCall("eth_getBlockReceipts", (hex_quantity(header.number),)),), judge)
+
+    async def proven(self, calls: Sequence[RpcCall], judge: Callable[[list[Result]], V], *, blame: bool = True) -> V:
+        """What `judge` makes of the first endpoint's answer that it does not refuse: for what proves itself.
+
+        Raises RemoteFault: the last endpoint's fault, or why `judge` refused its answer.
+        """
+        fault = RemoteFault(BridgeCode.ENDPOINT_QUORUM_LOST, calls[0].method)
+        for index in self._by_health():
+            try:
+                found = judge(await self._endpoints[index].batch(calls))
+            except RemoteFault as error:
+                fault = error
+                if blame:
+                    self.blame(index, error)
+            else:
+                return found
+        raise fault
+
+    async def agreed(self, calls: Sequence[RpcCall], parse: Callable[[list[Result]], K]) -> K:
+        """The parsed result that a quorum gives equally.
+
+        Raises RemoteFault ENDPOINTS_DISAGREE, ENDPOINT_QUORUM_LOST.
+        """
+
+        def judge(told: dict[int, K]) -> K:
+            value, votes = Counter(told.values()).most_common(1)[0]
+            if votes < self.quorum:
+                raise RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, calls[0].method, votes=votes, quorum=self.quorum)
+            for index, other in told.items():
+                if other != value:
+                    self.blame(index, RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, calls[0].method))
+            return value
+
+        return await self._judged(calls, parse, judge)
+
+    async def _judged(
+        self, calls: Sequence[RpcCall], parse: Callable[[list[Result]], T], judge: Callable[[dict[int, T]], V]
+    ) -> V:
+        """What `judge` makes of the answers; if it finds no agreement, of everybody's, the slow and resting too."""
+        told = await self.read(calls, parse)
+        try:
+            return judge(told)
+        except RemoteFault as fault:
+            if fault.code not in (BridgeCode.ENDPOINTS_DISAGREE, BridgeCode.WRONG_CHAIN):
+                raise
+            if len(told) == len(self._endpoints):
+                raise
+        return judge(await self.read(calls, parse, patient=True))
+
+    async def read(
+        self, calls: Sequence[RpcCall], parse: Callable[[list[Result]], T], *, patient: bool = False
+    ) -> dict[int, T]:
+        """Ask all endpoints at once; parsed results of those that answer well, by endpoint, at least a quorum.
+
+        Endpoints that failed, or kept a quorum waiting, rest for a growing while, as long as a quorum is left without
+        them; a patient call asks them too. Raises RemoteFault ENDPOINT_QUORUM_LOST with the last fault's words.
+        """
+        told: dict[int, T] = {}
+        awake = [i for i, health in enumerate(self.health) if health.resting_until <= trio.current_time()]
+        asked = awake if len(awake) >= self.quorum and not patient else range(len(self._endpoints))
+        grace = PATIENCE_SECONDS if patient else GRACE_SECONDS
+        faults: list[RemoteFault] = []
+
+        answered: set[int] = set()
+
+        async def ask(index: int, patience: trio.CancelScope) -> None:
+            try:
+                told[index] = parse(await self._endpoints[index].batch(calls))
+            except RemoteFault as fault:
+                faults.append(fault)
+                self.blame(index, fault)
+            else:
+                self.health[index].faults_in_a_row = 0
+            answered.add(index)
+            if len(told) == self.quorum:
+                patience.deadline = min(patience.deadline, trio.current_time() + grace)
+
+        if len(asked) == 1:
+            await ask(asked[0], trio.CancelScope())
+        else:
+            async with trio.open_nursery() as nursery:
+                for index in asked:
+                    nursery.start_soon(ask, index, nursery.cancel_scope)
+            for index in set(asked) - answered:
+                self.blame(index, RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self._endpoints[index].name, why="slow"))
+        if len(told) < self.quorum:
+            why = str(faults[-1]) if faults else "resting"
+            raise RemoteFault(
+                BridgeCode.ENDPOINT_QUORUM_LOST, calls[0].method, answered=len(told), quorum=self.quorum, why=why
+            )
+        return dict(sorted(told.items()))
+
+    def _agreed_header(self, number: int, answers: dict[int, tuple[bytes | None, Result]]) -> BlockHeader:
+        votes = Counter(hash_ for hash_, _ in answers.values() if hash_ is not None)
+        agreed = next((hash_ for hash_, count in votes.items() if count >= self.quorum), None)
+        if agreed is None:
+            raise RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, "header", number=number, hashes=len(votes))
+        fault: RemoteFault | None = None
+        for index, (hash_, value) in answers.items():
+            if hash_ != agreed:
+                if hash_ is not None:
+                    self.blame(index, RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, "header", number=number, hash=hash_))
+                continue
+            try:
+                header = read_header(value)
+            except RemoteFault as error:
+                fault = error
+                self.blame(index, error)
+                continue
+            if header.number == number:
+                return header
+        raise fault or malformed("header.number", number)
+
+    def _by_health(self) -> list[int]:
+        return sorted(range(len(self._endpoints)), key=lambda index: (self.health[index].faults_total, index))
+
+    def blame(self, index: int, fault: RemoteFault) -> None:
+        """Note a fault of one endpoint and let it rest, longer after each in a row."""
+        health = self.health[index]
+        health.faults_in_a_row += 1
+        health.faults_total += 1
+        health.last_fault = str(fault)
+        pause = min(PAUSE_SECONDS_MIN * 2 ** min(health.faults_in_a_row - 1, 10), PAUSE_SECONDS_MAX)
+        health.resting_until = trio.current_time() + pause
+
+
+def _result(result: Result, at: str) -> Result:
+    if isinstance(result, Refusal):
+        raise result.fault(at)
+    return result
+
+
+def _identity(result: Result) -> tuple[bytes | None, Result]:
+    """(stated hash, answer); no hash where the endpoint has no such block."""
+    if result is None:
+        return None, None
+    read_object(_result(result, "header"), "header")
+    return stated_identity(result)[1], result

@@ -1,0 +1,133 @@
+"""Storage proofs of a vault's counters: asked for at a final block, checked, and handed out as evidence.
+
+Rule: evidence is believed only as far as it proves, under the hash of the block, the very counters that a quorum of
+endpoints told; who tells it does not matter. Ask in time: most nodes keep the states of the last 128 blocks only.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from bridge.chain import WatchedChain
+from bridge.codes import BridgeCode
+from bridge.evm.header import header_bytes
+from bridge.evm.hexadecimal import hex_data, read_data, read_list, read_object
+from bridge.rpc.custody import NATIVE
+from bridge.rpc.endpoint import Refusal, Result, RpcCall
+from bridge.rpc.quorum import EndpointQuorum
+from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.evm.evidence import NODE_BYTES_MAX, BlockEvidence, Counters, Custodian, select_evidence
+from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, vault_storage_key
+from clearing.base.hashing import keccak256
+from clearing.schema.facts import CustodySeen
+
+DEPTH_MAX = 64
+"""Nodes of one proof."""
+
+TOKENS_MAX = 64
+"""Whose proofs are asked for at once: one more call than tokens, and two storage words a token in one of them."""
+
+
+async def fetch_evidence(chain: WatchedChain, quorum: EndpointQuorum, facts: Sequence[CustodySeen]) -> BlockEvidence:
+    """The evidence of these facts, all of one block of `chain`, from the first endpoint whose answer proves them.
+
+    No endpoint is blamed: one may know no `eth_getProof`, or have dropped the state, and be good for all else. Many
+    tokens are asked for in parts, each of which may come from another endpoint: hashes bind the nodes.
+
+    Raises LocalFault WRONG_CHAIN for facts of several blocks or another vault; RemoteFault of the last endpoint:
+    STORAGE_PROOF_DIFFERS, HEADER_HASH_MISMATCH, MALFORMED_ANSWER, BAD_TRIE_PROOF, ENDPOINT_REFUSED and the like.
+    """
+    places = {(fact.chain_id, fact.vault, fact.block_number, fact.block_hash) for fact in facts}
+    if len(places) != 1 or next(iter(places))[:2] != (chain.chain_id, chain.vault):
+        raise LocalFault(BridgeCode.WRONG_CHAIN, "custody facts", blocks=len(places), chain_id=chain.chain_id)
+    parts = [
+        await _fetch_part(chain, quorum, facts[start : start + TOKENS_MAX])
+        for start in range(0, len(facts), TOKENS_MAX)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    pool: dict[bytes, bytes] = {keccak256(node): node for part in parts for node in part.nodes}
+    return select_evidence(chain.chain_id, parts[0].header, pool, _custodians(chain, facts))[0]
+
+
+async def _fetch_part(chain: WatchedChain, quorum: EndpointQuorum, facts: Sequence[CustodySeen]) -> BlockEvidence:
+    wanted = _custodians(chain, facts)
+    return await quorum.proven(
+        _calls(wanted, facts[0].block_hash),
+        lambda results: check_answer(chain.chain_id, wanted, facts, results),
+        blame=False,
+    )
+
+
+def _custodians(chain: WatchedChain, facts: Sequence[CustodySeen]) -> tuple[Custodian, ...]:
+    return tuple(Custodian(fact.vault, fact.token, chain.balances_of(fact.token)) for fact in facts)
+
+
+def check_answer(
+    chain_id: int, wanted: Sequence[Custodian], facts: Sequence[CustodySeen], results: Sequence[Result]
+) -> BlockEvidence:
+    """The evidence in an endpoint's answers to `eth_getBlockByHash` and `eth_getProof`. Raises as `fetch_evidence`."""
+    block_hash = facts[0].block_hash
+    header = header_bytes(_value(results[0], "eth_getBlockByHash"))
+    if keccak256(header) != block_hash:
+        raise RemoteFault(BridgeCode.HEADER_HASH_MISMATCH, "header", stated=block_hash, computed=keccak256(header))
+    pool: dict[bytes, bytes] = {}
+    for result in results[1:]:
+        pool |= _nodes(_value(result, "eth_getProof"), 2 * len(facts))
+    evidence, counters = select_evidence(chain_id, header, pool, wanted)
+    for fact, found in zip(facts, counters, strict=True):
+        check_counters(fact, found)
+    return evidence
+
+
+def check_counters(fact: CustodySeen, found: Counters) -> None:
+    """Whether a block's state proves what the quorum told of it. Raises RemoteFault STORAGE_PROOF_DIFFERS."""
+    pairs = (
+        ("deposited", fact.deposited, found.deposited),
+        ("withdrawn", fact.withdrawn, found.withdrawn),
+        ("balance", fact.balance, found.balance),
+    )
+    for name, word, proven in pairs:
+        told = int.from_bytes(word, "big")
+        if proven is not None and proven != told:
+            raise RemoteFault(
+                BridgeCode.STORAGE_PROOF_DIFFERS,
+                name,
+                token=fact.token,
+                block=fact.block_number,
+                told=told,
+                proven=proven,
+            )
+
+
+def _calls(wanted: Sequence[Custodian], block_hash: bytes) -> list[RpcCall]:
+    """One proof of the vault with all counters, one of each token that has a place for balances."""
+    at = {"blockHash": hex_data(block_hash), "requireCanonical": True}
+    places = [
+        vault_storage_key(mapping, each.token) for each in wanted for mapping in (VAULT_DEPOSITED, VAULT_WITHDRAWN)
+    ]
+    asked = [(wanted[0].vault, places)]
+    asked += [
+        (each.token, [each.balances.place(each.vault)])
+        for each in wanted
+        if each.balances.is_known and each.token != NATIVE
+    ]
+    proofs = [RpcCall("eth_getProof", (hex_data(address), list(map(hex_data, keys)), at)) for address, keys in asked]
+    return [RpcCall("eth_getBlockByHash", (hex_data(block_hash), False)), *proofs]
+
+
+def _nodes(value: object, keys_max: int) -> Mapping[bytes, bytes]:
+    """All nodes in an answer to `eth_getProof`, by their hashes. What it says beside them is not read."""
+    fields = read_object(value, "eth_getProof")
+    words = read_list(fields.get("storageProof"), "storageProof", keys_max)
+    proofs = [fields.get("accountProof"), *(read_object(word, "storageProof").get("proof") for word in words)]
+    found: dict[bytes, bytes] = {}
+    for proof in proofs:
+        for node in read_list(proof, "proof", DEPTH_MAX):
+            encoded = read_data(node, "proof.node", limit=NODE_BYTES_MAX)
+            found[keccak256(encoded)] = encoded
+    return found
+
+
+def _value(result: Result, at: str) -> object:
+    if isinstance(result, Refusal):
+        raise result.fault(at)
+    return result

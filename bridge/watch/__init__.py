@@ -1,0 +1,1 @@
+"""Following a vault: final blocks, the cursor on disk, pending deposits, expired withdrawals, custody evidence."""

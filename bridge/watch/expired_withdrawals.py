@@ -1,0 +1,144 @@
+"""Expired withdrawals: which of those past their not-after the vault never paid, and never will.
+
+Rule: a withdrawal is reported only when a final block has passed its time, and as of the first such block, which is
+the same for every reader. The vault itself is asked, at the newest final block: it pays nothing after a not-after and
+forgets no payment, so what is unpaid now was unpaid then. On doubt nothing is reported. It moves no cursor and halts
+no chain, and reads so little at a time that the watcher never falls behind.
+"""
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bridge.chain import WatchedChain
+from bridge.contracts import vault
+from bridge.evm.header import BlockHeader
+from bridge.evm.hexadecimal import hex_data, malformed, read_data
+from bridge.rpc.endpoint import Refusal, Result, RpcCall
+from bridge.rpc.quorum import EndpointQuorum
+from bridge.watch.cursor import ScanCursor
+from clearing.schema.facts import WithdrawalNotExecuted
+
+AT_ONCE = 64
+"""So many withdrawals are looked at in one view, the oldest first."""
+
+HEADERS_PER_VIEW = 32
+
+HEADERS_KEPT = 4_096
+
+
+class ExpiredWithdrawal(NamedTuple):
+    """A released withdrawal that nobody saw paid, and whose not-after is over by our own time."""
+
+    nonce: int
+    not_after_s: int
+
+
+class ExpiredWithdrawalView(NamedTuple):
+    """What was found so far. Not `whole`: there is more to be read, at once."""
+
+    unpaid: tuple[WithdrawalNotExecuted, ...]
+    whole: bool
+
+
+class ExpiredWithdrawalReader:
+    """Keeps the final headers that it has read, between which it looks for the first block after a time."""
+
+    def __init__(self, chain: WatchedChain, quorum: EndpointQuorum) -> None:
+        self._chain = chain
+        self._quorum = quorum
+        self._times: list[tuple[int, int]] = []
+        """(time, number) of the headers kept, ordered, which is by number, too."""
+        self._headers: dict[int, BlockHeader] = {}
+        self._reads_left = 0
+
+    async def view(self, cursor: ScanCursor, expired: Sequence[ExpiredWithdrawal]) -> ExpiredWithdrawalView:
+        """Those of `expired` that the vault cannot pay any more, by the last block scanned, and has not.
+
+        Raises RemoteFault when endpoints fail or disagree; what was told before then stands, for it cannot change.
+        """
+        if not expired:
+            return ExpiredWithdrawalView((), whole=True)
+        last = (await self._quorum.headers((cursor.number,)))[0]
+        if last.hash != cursor.hash:
+            return ExpiredWithdrawalView((), whole=True)  # the watcher's next step halts the chain for this
+        self._keep(last)
+        self._reads_left = HEADERS_PER_VIEW
+        found: list[WithdrawalNotExecuted] = []
+        over = [each for each in expired if each.not_after_s < last.timestamp][:AT_ONCE]
+        unpaid = await self._not_paid(cursor, over)
+        for each in unpaid:
+            first = await self._first_block_after(each.not_after_s, last)
+            if first is not None:
+                found.append(self._fact(each, first))
+        return ExpiredWithdrawalView(tuple(found), whole=len(found) == len(unpaid))
+
+    async def _not_paid(self, cursor: ScanCursor, over: Sequence[ExpiredWithdrawal]) -> list[ExpiredWithdrawal]:
+        if not over:
+            return []
+        at = {"blockHash": hex_data(cursor.hash), "requireCanonical": True}
+        calls = [
+            RpcCall(
+                "eth_call", ({"to": hex_data(self._chain.vault), "data": hex_data(vault.is_paid_call(each.nonce))}, at)
+            )
+            for each in over
+        ]
+        paid = await self._quorum.agreed(calls, _read_flags)
+        return [each for each, is_paid in zip(over, paid, strict=True) if not is_paid]
+
+    async def _first_block_after(self, second: int, last: BlockHeader) -> BlockHeader | None:
+        """The first block whose time is after `second`; `last` is one. None: not found with the reads that are left.
+
+        Block times never run backwards.
+        """
+        while True:
+            at = bisect_right(self._times, (second, 2**63))
+            before = self._times[at - 1][1] if at else self._chain.deployment_block - 1
+            after = self._headers[self._times[at][1]] if at < len(self._times) else last
+            if after.number - before <= 1:
+                return after
+            if not self._reads_left:
+                return None
+            self._reads_left -= 1
+            self._keep((await self._quorum.headers(((before + after.number) // 2,)))[0])
+
+    def _keep(self, header: BlockHeader) -> None:
+        if header.number in self._headers:
+            return
+        if len(self._headers) >= HEADERS_KEPT:
+            self._times, self._headers = [], {}
+        insort(self._times, (header.timestamp, header.number))
+        self._headers[header.number] = header
+
+    def _fact(self, expired: ExpiredWithdrawal, block: BlockHeader) -> WithdrawalNotExecuted:
+        return WithdrawalNotExecuted(
+            chain_id=self._chain.chain_id,
+            vault=self._chain.vault,
+            nonce=expired.nonce,
+            not_after_s=expired.not_after_s,
+            block_number=block.number,
+            block_hash=block.hash,
+            block_time_s=block.timestamp,
+        )
+
+
+def _read_flags(results: list[Result]) -> tuple[bool, ...]:
+    return tuple(map(_read_flag, results))
+
+
+def _read_flag(result: Result) -> bool:
+    if isinstance(result, Refusal):
+        raise result.fault("eth_call")
+    value = int.from_bytes(read_data(result, "eth_call", 32), "big")
+    if value > 1:
+        raise malformed("isPaid", value)
+    return value == 1
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiredWithdrawalQuery:
+    """Who wants to know which expired withdrawals were not paid: what to look at, and where a view of them goes."""
+
+    expired: Callable[[], Sequence[ExpiredWithdrawal]]
+    tell: Callable[[tuple[WithdrawalNotExecuted, ...]], None]

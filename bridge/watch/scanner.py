@@ -1,0 +1,149 @@
+"""Finding the vault's events in final blocks, each proven by the receipts root of a header that a quorum told.
+
+Rule: an event is told only out of receipts that rebuild the root; the absence of events is told only by a log bloom in
+an agreed header, or, far behind, by a quorum of endpoints that hold the last block of the range asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bridge.chain import WatchedChain
+from bridge.codes import BridgeCode
+from bridge.evm.events import VAULT_TOPICS, VaultEvent, read_event
+from bridge.evm.header import BlockHeader, stated_identity
+from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_list, read_object, read_quantity
+from bridge.evm.receipts import LOGS_MAX, Log
+from bridge.rpc.endpoint import Refusal, Result, RpcCall
+from bridge.rpc.quorum import EndpointQuorum
+from clearing.base.errors import RemoteFault
+
+HEADERS_PER_REQUEST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenLog:
+    """An event of the vault and where it stands."""
+
+    block: BlockHeader
+    receipt_index: int
+    log_index: int
+    log: Log
+    event: VaultEvent
+
+
+class ChunkSize:
+    """How many blocks one `eth_getLogs` asks for: halved on any error, half as much again after each success."""
+
+    START = 2_000
+    MAX = 10_000
+
+    def __init__(self) -> None:
+        self.blocks = self.START
+
+    def halve(self) -> None:
+        """After an error."""
+        self.blocks = max(self.blocks // 2, 1)
+
+    def grow(self) -> None:
+        """After a success."""
+        self.blocks = min(self.blocks + (self.blocks + 1) // 2, self.MAX)
+
+
+class VaultScanner:
+    """Reads of one vault's events on one chain. Keeps nothing but the chunk size."""
+
+    def __init__(self, chain: WatchedChain, quorum: EndpointQuorum) -> None:
+        self._chain = chain
+        self._quorum = quorum
+        self.chunk = ChunkSize()
+
+    async def headers(self, first: int, last: int) -> list[BlockHeader]:
+        """Agreed headers of a range, not checked for links."""
+        found: list[BlockHeader] = []
+        for start in range(first, last + 1, HEADERS_PER_REQUEST):
+            found += await self._quorum.headers(range(start, min(start + HEADERS_PER_REQUEST, last + 1)))
+        return found
+
+    async def candidates(self, headers: Sequence[BlockHeader]) -> list[BlockHeader]:
+        """Which of these consecutive blocks may hold events of the vault."""
+        if self._chain.blooms:
+            return [header for header in headers if header.may_hold_log(self._chain.vault, VAULT_TOPICS)]
+        first, found = headers[0].number, set[int]()
+        while first <= headers[-1].number:
+            told, first = await self._logged(first, headers[-1].number)
+            found |= set().union(*told.values())
+        return [header for header in headers if header.number in found]
+
+    async def chunk_candidates(self, first: int, last: int) -> tuple[list[BlockHeader], int]:
+        """Blocks from `first` on, at most to `last`, that may hold events, and the last number that was covered."""
+        told, next_number = await self._logged(first, last)
+        numbers = sorted(set().union(*told.values()))
+        found: list[BlockHeader] = []
+        for start in range(0, len(numbers), HEADERS_PER_REQUEST):
+            found += await self._quorum.headers(numbers[start : start + HEADERS_PER_REQUEST])
+        if self._chain.blooms:
+            empty = {header.number for header in found if not header.may_hold_log(self._chain.vault, VAULT_TOPICS)}
+            for index, named in told.items():
+                if named & empty:
+                    self._quorum.blame(index, malformed("logs of a block without", min(named & empty)))
+            found = [header for header in found if header.number not in empty]
+        return found, next_number - 1
+
+    async def sightings(self, header: BlockHeader) -> list[ProvenLog]:
+        """The vault's events in one block, in order. Raises RemoteFault MALFORMED_EVENT for a proven odd one."""
+        found = []
+        for receipt_index, receipt in enumerate(await self._quorum.receipts(header)):
+            for log_index, log in enumerate(receipt.logs):
+                if log.address == self._chain.vault and receipt.succeeded:
+                    event = read_event(log)
+                    if event is not None:
+                        found.append(ProvenLog(header, receipt_index, log_index, log, event))
+        return found
+
+    async def _logged(self, first: int, last: int) -> tuple[dict[int, set[int]], int]:
+        """(by endpoint, numbers of blocks that it says hold events; first number that is not covered).
+
+        Covers one chunk, halved until a quorum answers. An answer counts towards the quorum only from an endpoint that
+        holds the agreed last block. Raises RemoteFault LOGS_UNAVAILABLE when a single block is too much.
+        """
+        while True:
+            end = min(first + self.chunk.blocks - 1, last)
+            header = (await self._quorum.headers((end,)))[0]
+            calls = (
+                RpcCall("eth_getBlockByNumber", (hex_quantity(end), False)),
+                RpcCall("eth_getLogs", (self._filter(first, header),)),
+            )
+            try:
+                told = await self._quorum.read(calls, lambda results: _read_numbers(results, first, header))  # noqa: B023
+            except RemoteFault as fault:
+                if first == end:
+                    raise RemoteFault(BridgeCode.LOGS_UNAVAILABLE, "block", number=first, why=str(fault)) from None
+                self.chunk.halve()
+                continue
+            self.chunk.grow()
+            return told, end + 1
+
+    def _filter(self, first: int, last: BlockHeader) -> dict[str, object]:
+        wanted = {
+            "address": hex_data(self._chain.vault),
+            "topics": [[hex_data(topic) for topic in VAULT_TOPICS]],
+        }
+        if first == last.number:
+            return {**wanted, "blockHash": hex_data(last.hash)}
+        return {**wanted, "fromBlock": hex_quantity(first), "toBlock": hex_quantity(last.number)}
+
+
+def _read_numbers(results: list[Result], first: int, last: BlockHeader) -> set[int]:
+    """Numbers of the blocks in an answer to `eth_getLogs`; the logs themselves are read from receipts."""
+    block, logs = results
+    if block is None or isinstance(block, Refusal) or stated_identity(block)[1] != last.hash:
+        raise RemoteFault(BridgeCode.LOGS_UNAVAILABLE, "lagging", number=last.number)
+    if isinstance(logs, Refusal):
+        raise logs.fault("eth_getLogs")
+    numbers = set()
+    for item in read_list(logs, "logs", LOGS_MAX):
+        number = read_quantity(read_object(item, "log").get("blockNumber"), "log.blockNumber", 63)
+        if not first <= number <= last.number:
+            raise malformed("log.blockNumber", number)
+        numbers.add(number)
+    return numbers

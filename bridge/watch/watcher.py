@@ -1,0 +1,351 @@
+"""One actor a chain: follows the chain's final blocks and tells what happened in the vault, in order.
+
+Rule: a fact is told once, out of a final block that links to all before it; on doubt nothing is told and the same
+blocks are looked at again; on proof that the chain or the vault broke its word the chain is halted, for good.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import trio
+
+from bridge.chain import WatchedChain
+from bridge.codes import BridgeCode
+from bridge.evm.events import Deposited, event_fact, rolled_deposits_hash
+from bridge.evm.header import BlockHeader, check_links
+from bridge.evm.submission import SubmittedEvent, verify_submitted_event
+from bridge.rpc.custody import check_solvent, read_custody
+from bridge.rpc.quorum import EndpointQuorum
+from bridge.watch.cursor import RING_MAX, FactStore, Halt, ScanCursor
+from bridge.watch.custody_evidence import EvidenceCollector
+from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery, ExpiredWithdrawalReader
+from bridge.watch.pending_deposits import PendingDepositReader
+from bridge.watch.scanner import ProvenLog, VaultScanner
+from clearing.base.errors import LocalFault, RemoteFault
+from clearing.schema.facts import ChainHeartbeat, DepositSighted, Fact, VaultFact
+
+LINKED_MAX = 64
+"""Up to so many blocks behind, every header is read and linked; farther behind, chunks of logs are read first."""
+
+CUSTODY_AGE_MAX = 32
+"""Counters of older blocks are left to the validators who saw them in time: nodes drop old states."""
+
+PAUSE_SECONDS_MAX = 5.0
+
+HALTING = frozenset(
+    (
+        BridgeCode.FINALITY_VIOLATION,
+        BridgeCode.NONCE_REPLAYED,
+        BridgeCode.VAULT_INSOLVENT,
+        BridgeCode.MALFORMED_EVENT,
+        BridgeCode.DEPOSITS_HASH_MISMATCH,
+    )
+)
+
+
+@dataclass(slots=True)
+class WatcherStatus:
+    """For health and metrics. `last_fault` stays until a poll succeeds."""
+
+    final_number: int = 0
+    scanned_number: int = 0
+    facts: int = 0
+    faults: int = 0
+    last_fault: str = ""
+    halt: Halt | None = None
+
+
+@dataclass(slots=True)
+class _RangeResult:
+    """What a range of blocks told so far."""
+
+    deposit_nonce: int
+    deposits_hash: bytes
+    facts: list[Fact] = field(default_factory=list)
+
+
+class Watcher:
+    """Follows one vault. `emit` gets each fact after it was recorded, in order; it may block (`channel.send` will do).
+
+    A restart begins at the store's cursor; facts recorded but perhaps not emitted are the store's to tell again.
+    """
+
+    def __init__(
+        self,
+        chain: WatchedChain,
+        quorum: EndpointQuorum,
+        store: FactStore,
+        emit: Callable[[Fact], Awaitable[None]],
+        sight: Callable[[tuple[DepositSighted, ...]], None] | None = None,
+        evidence: EvidenceCollector | None = None,
+        look_back: ExpiredWithdrawalQuery | None = None,
+    ) -> None:
+        self.chain = chain
+        self.status = WatcherStatus()
+        self._quorum = quorum
+        self._scanner = VaultScanner(chain, quorum)
+        self._store = store
+        self._emit = emit
+        self._sight = sight
+        self._sighter = PendingDepositReader(chain, quorum, self._scanner)
+        self._evidence = evidence
+        self._look_back = look_back
+        self._unpaid = ExpiredWithdrawalReader(chain, quorum)
+        self._looked_back: tuple[int, tuple[ExpiredWithdrawal, ...]] | None = None
+        self._cursor: ScanCursor | None = store.load(chain.chain_id)
+        self._checked_chain = False
+        if self._cursor is not None:
+            if self._cursor.vault != chain.vault:
+                raise LocalFault(BridgeCode.BAD_CURSOR, "cursor", vault=self._cursor.vault, expected=chain.vault)
+            self.status.scanned_number = self._cursor.number
+            self.status.halt = self._cursor.halt
+
+    async def run(self) -> Halt:
+        """Poll until the chain is halted; then say why. Faults of endpoints are waited out."""
+        pause = self.chain.poll_seconds
+        while self.status.halt is None:
+            try:
+                progressed = await self.step()
+                await self.look_ahead()
+                await self.look_back()
+            except RemoteFault:
+                progressed = False
+                pause = min(pause * 2, max(PAUSE_SECONDS_MAX, self.chain.poll_seconds))
+            else:
+                pause = self.chain.poll_seconds
+            if not progressed:
+                await trio.sleep(pause)
+        return self.status.halt
+
+    async def step(self) -> bool:
+        """One poll: scan at most one range of new final blocks. Whether there was one.
+
+        Raises RemoteFault after which the same step may be tried again; what halts the chain is kept in the cursor
+        and the status, and every later step is False.
+        """
+        if self.status.halt is not None:
+            return False
+        try:
+            progressed = await self._step()
+        except RemoteFault as fault:
+            self.status.faults += 1
+            self.status.last_fault = str(fault)
+            if fault.code in HALTING:
+                self._halt(fault)
+                return False
+            raise
+        self.status.last_fault = ""
+        return progressed
+
+    async def look_ahead(self) -> None:
+        """Tell the deposits that are not final yet, as one view of the chain as it is now, where anybody wants them.
+
+        Raises RemoteFault when endpoints fail or disagree; the view told last then stands.
+        """
+        if self._sight is None or not self.chain.sight_depth or self._cursor is None or self.status.halt is not None:
+            return
+        self._sight(await self._sighter.view(self._cursor))
+
+    async def look_back(self) -> None:
+        """Tell which expired withdrawals the vault never paid, where anybody asks, once a block or a question is new.
+
+        Raises RemoteFault when endpoints fail or disagree; the view told last then stands.
+        """
+        if self._look_back is None or self._cursor is None or self.status.halt is not None:
+            return
+        asked = (self._cursor.number, tuple(self._look_back.expired()))
+        if asked == self._looked_back:
+            return
+        view = await self._unpaid.view(self._cursor, asked[1])
+        self._look_back.tell(view.unpaid)
+        self._looked_back = asked if view.whole else None
+
+    async def check_submission(self, submission: SubmittedEvent) -> VaultFact:
+        """The fact that a submitted event proves, if its block is final here.
+
+        Raises RemoteFault: CHAIN_HALTED, UNTRUSTED_BLOCK, and those of `verify_submitted_event`.
+        """
+        if self.status.halt is not None:
+            raise RemoteFault(BridgeCode.CHAIN_HALTED, "submission", why=self.status.halt.reason)
+        if submission.chain_id != self.chain.chain_id:
+            raise RemoteFault(
+                BridgeCode.WRONG_CHAIN, "submission", stated=submission.chain_id, expected=self.chain.chain_id
+            )
+        header = await self._quorum.header_by_hash(submission.block_hash)
+        cursor = self._cursor
+        held = cursor.hash_at(header.number) if cursor else None
+        if cursor is None or header.number > cursor.number or held not in (None, header.hash):
+            raise RemoteFault(
+                BridgeCode.UNTRUSTED_BLOCK, "submission", number=header.number, scanned=self.status.scanned_number
+            )
+        return verify_submitted_event(submission, header, self.chain.chain_id, self.chain.vault)
+
+    async def _step(self) -> bool:
+        if not self._checked_chain:
+            await self._quorum.check_chain(self.chain.chain_id)
+            self._checked_chain = True
+        watched = self._cursor.number if self._cursor else self.chain.deployment_block - 1
+        tips = await self._quorum.tips(self.chain.finality, watched)
+        self.status.final_number = tips.final_number
+        if tips.final_number < watched:
+            return False
+        if self._cursor is None:
+            self._cursor = await self._first_cursor()
+        cursor = self._cursor
+        if tips.watched_hash not in (None, cursor.hash):
+            self._check_still(cursor, (await self._quorum.headers((cursor.number,)))[0])
+        if tips.final_number == cursor.number:
+            return False
+        if tips.final_number - cursor.number > LINKED_MAX:
+            await self._scan_far(cursor, tips.final_number - LINKED_MAX)
+        else:
+            await self._scan_linked(cursor, tips.final_number)
+        return True
+
+    async def _scan_linked(self, cursor: ScanCursor, last: int) -> None:
+        """Every block up to `last`, each linked to the one before."""
+        headers = await self._scanner.headers(cursor.number + 1, last)
+        if headers[0].parent_hash != cursor.hash:
+            # The parent is told by the same quorum, so this either halts the chain or shows who contradicts itself.
+            self._check_still(cursor, (await self._quorum.headers((cursor.number,)))[0])
+        check_links(headers)
+        if headers[0].parent_hash != cursor.hash:
+            raise RemoteFault(
+                BridgeCode.BROKEN_PARENT_LINK, "cursor", number=headers[0].number, stated=headers[0].parent_hash
+            )
+        candidates = {header.hash for header in await self._scanner.candidates(headers)}
+        gathered = _RangeResult(cursor.deposit_nonce, cursor.deposits_hash)
+        insolvent: RemoteFault | None = None
+        for header in headers:
+            if header.hash in candidates:
+                await self._gather(gathered, await self._scanner.sightings(header))
+            if header.number % self.chain.custody_stride == 0 and last - header.number <= CUSTODY_AGE_MAX:
+                insolvent = await self._gather_custody(gathered, header) or insolvent
+        await self._tell(cursor, headers, gathered)
+        if insolvent is not None:
+            raise insolvent
+
+    async def _scan_far(self, cursor: ScanCursor, last: int) -> None:
+        """One chunk of blocks by their logs, not linked: far behind, the quorum's word for each header must do."""
+        candidates, covered = await self._scanner.chunk_candidates(cursor.number + 1, last)
+        gathered = _RangeResult(cursor.deposit_nonce, cursor.deposits_hash)
+        for header in candidates:
+            await self._gather(gathered, await self._scanner.sightings(header))
+        await self._tell(cursor, await self._quorum.headers((covered,)), gathered)
+
+    async def _gather(self, gathered: _RangeResult, sightings: Sequence[ProvenLog]) -> None:
+        """Add facts in order; deposits continue nonce by nonce, missing ones are looked for from deployment on."""
+        for sighting in sightings:
+            event = sighting.event
+            if isinstance(event, Deposited):
+                if event.nonce > gathered.deposit_nonce + 1:
+                    await self._backfill(gathered, event.nonce, sighting.block.number)
+                self._continue_deposits(gathered, sighting, event)
+            gathered.facts.append(self._fact(sighting))
+
+    async def _gather_custody(self, gathered: _RangeResult, header: BlockHeader) -> RemoteFault | None:
+        """Add the counters at `header`. The fault of an insolvent vault is returned, for it is told before the halt."""
+        custody = await read_custody(self.chain, self._quorum, header)
+        if custody.deposit_nonce > gathered.deposit_nonce:
+            await self._backfill(gathered, custody.deposit_nonce + 1, header.number)
+        if custody.deposit_nonce != gathered.deposit_nonce:
+            raise RemoteFault(
+                BridgeCode.NONCE_GAP, "custody", vault_says=custody.deposit_nonce, seen=gathered.deposit_nonce
+            )
+        gathered.facts += custody.tokens
+        if self._evidence is not None:
+            self._evidence.told(custody.tokens)
+        try:
+            check_solvent(custody.tokens)
+        except RemoteFault as fault:
+            return fault
+        return None
+
+    async def _backfill(self, gathered: _RangeResult, before_nonce: int, last: int) -> None:
+        """Find the deposits after those gathered and below `before_nonce` in blocks up to `last`. NONCE_GAP if not."""
+        first = self.chain.deployment_block
+        while first <= last and gathered.deposit_nonce + 1 < before_nonce:
+            candidates, covered = await self._scanner.chunk_candidates(first, last)
+            for header in candidates:
+                for sighting in await self._scanner.sightings(header):
+                    event = sighting.event
+                    if isinstance(event, Deposited) and gathered.deposit_nonce < event.nonce < before_nonce:
+                        self._continue_deposits(gathered, sighting, event)
+                        gathered.facts.append(self._fact(sighting))
+            first = covered + 1
+        if gathered.deposit_nonce + 1 < before_nonce:
+            raise RemoteFault(
+                BridgeCode.NONCE_GAP, "deposits", after=gathered.deposit_nonce, before=before_nonce, scanned=last
+            )
+
+    def _continue_deposits(self, gathered: _RangeResult, sighting: ProvenLog, event: Deposited) -> None:
+        if event.nonce <= gathered.deposit_nonce:
+            raise RemoteFault(BridgeCode.NONCE_REPLAYED, "deposits", nonce=event.nonce, block=sighting.block.number)
+        if event.nonce != gathered.deposit_nonce + 1:
+            raise RemoteFault(BridgeCode.NONCE_GAP, "deposits", after=gathered.deposit_nonce, nonce=event.nonce)
+        rolled = rolled_deposits_hash(gathered.deposits_hash, event)
+        if rolled != event.deposits_hash:
+            raise RemoteFault(
+                BridgeCode.DEPOSITS_HASH_MISMATCH,
+                "deposits",
+                nonce=event.nonce,
+                stated=event.deposits_hash,
+                computed=rolled,
+            )
+        gathered.deposit_nonce, gathered.deposits_hash = event.nonce, rolled
+
+    def _fact(self, sighting: ProvenLog) -> VaultFact:
+        return event_fact(
+            self.chain.chain_id,
+            sighting.log,
+            sighting.event,
+            sighting.block,
+            sighting.receipt_index,
+            sighting.log_index,
+        )
+
+    async def _tell(self, cursor: ScanCursor, headers: Sequence[BlockHeader], gathered: _RangeResult) -> None:
+        """Record the new cursor with the facts, then emit them."""
+        newest = headers[-1]
+        linked = headers[0].parent_hash == cursor.hash
+        ring = (*(cursor.ring if linked else ()), *(header.hash for header in headers))
+        facts = (*gathered.facts, ChainHeartbeat(self.chain.chain_id, newest.number, newest.hash))
+        self._cursor = msgspec.structs.replace(
+            cursor,
+            number=newest.number,
+            hash=newest.hash,
+            deposit_nonce=gathered.deposit_nonce,
+            deposits_hash=gathered.deposits_hash,
+            ring=ring[-RING_MAX:],
+        )
+        self._store.record(self._cursor, facts)
+        self.status.scanned_number = newest.number
+        for fact in facts:
+            await self._emit(fact)
+            self.status.facts += 1
+
+    async def _first_cursor(self) -> ScanCursor:
+        before = (await self._quorum.headers((self.chain.deployment_block - 1,)))[0]
+        return ScanCursor(
+            chain_id=self.chain.chain_id,
+            vault=self.chain.vault,
+            number=before.number,
+            hash=before.hash,
+            deposit_nonce=0,
+            deposits_hash=bytes(32),
+            ring=(before.hash,),
+        )
+
+    def _check_still(self, cursor: ScanCursor, now: BlockHeader) -> None:
+        if now.hash != cursor.hash:
+            raise RemoteFault(
+                BridgeCode.FINALITY_VIOLATION, "cursor", number=cursor.number, held=cursor.hash, told=now.hash
+            )
+
+    def _halt(self, fault: RemoteFault) -> None:
+        halt = Halt(code=int(fault.code), reason=str(fault)[:1000])
+        self.status.halt = halt
+        if self._cursor is not None:
+            self._cursor = msgspec.structs.replace(self._cursor, halt=halt)
+            self._store.record(self._cursor, ())

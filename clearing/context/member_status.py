@@ -1,0 +1,140 @@
+"""Member status and account restrictions: who may do what, and which accounts belong to whom.
+
+Rule: one status record per member; none means active. Every request that grows risk or takes money out asks here
+first. An account is restricted when it had used soft credit against a deposit that its chain undid. Until its time is
+over and while it owes cash, it may only reduce risk and take deposits.
+"""
+
+from clearing.base.errors import Rejected
+from clearing.base.ids import HOUSE_MEMBER
+from clearing.context.block_context import BlockContext
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.collateral import RestrictionLifted
+from clearing.schema.receipts.default import MemberStatusChanged
+from clearing.schema.records.accounts import RestrictionRecord
+from clearing.schema.records.collateral import SoftCreditRecord
+from clearing.schema.records.default import MemberStatus, MemberStatusRecord
+from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX, AccountKind
+from clearing.state.ledger import balance, cash_currency
+from clearing.state.state import State
+
+
+def is_restricted(state: State, account: int) -> bool:
+    """Whether the account is restricted."""
+    return account in state.restrictions
+
+
+def check_restriction(run: BlockContext, at: str, account: int) -> Rejected | None:
+    """Refuse what a restricted account may not do."""
+    held = run.state.restrictions.get(account)
+    if held is None:
+        return None
+    return reject(ClearingCode.ACCOUNT_RESTRICTED, at, account=account, until_height=held.until_height)
+
+
+def restrict_account(run: BlockContext, key: tuple[int, bytes, int], credit: SoftCreditRecord) -> int:
+    """Restrict an account for a deposit that was undone; returns until when. A later one prolongs an earlier."""
+    until = run.block.height + run.terms.genesis.soft_credit.restriction_blocks
+    run.state.restrictions.put(credit.account, RestrictionRecord(until, *key))
+    return until
+
+
+def lift_restrictions(run: BlockContext) -> None:
+    """Lift those whose time is over and who owe no cash."""
+    for account, held in list(run.state.restrictions.ordered()):
+        owes = any(balance(run.state, account, cash_currency(group)) < 0 for group in run.terms.cash_groups)
+        if run.block.height >= held.until_height and not owes:
+            run.state.restrictions.remove(account)
+            run.receipts.append(RestrictionLifted(account))
+
+
+def member_status(state: State, member: int) -> MemberStatus:
+    """How the member stands."""
+    record = state.standings.get(member)
+    return record.status if record else MemberStatus.ACTIVE
+
+
+def status_of_account(state: State, account: int) -> MemberStatus:
+    """How the member of a known account stands."""
+    return member_status(state, state.accounts[account].member)
+
+
+def check_member_active(run: BlockContext, at: str, account: int) -> Rejected | None:
+    """Refuse what a member may not do that is not active: grow risk, bid, open accounts, give mandates."""
+    member = run.state.accounts[account].member
+    status = member_status(run.state, member)
+    if status is MemberStatus.ACTIVE:
+        return None
+    return reject(ClearingCode.MEMBER_NOT_ACTIVE, at, account=account, member=member, status=status.name)
+
+
+def check_member_reducing(run: BlockContext, at: str, account: int) -> Rejected | None:
+    """Refuse anything in the name of a member that is neither active nor restricted, less risk included."""
+    return (
+        None
+        if status_of_account(run.state, account) is MemberStatus.RESTRICTED
+        else check_member_active(run, at, account)
+    )
+
+
+def check_member_leaving(run: BlockContext, at: str, account: int) -> Rejected | None:
+    """Refuse to let money out of accounts whose member is not active, but for clients who sign with their own keys.
+
+    After a default, what is left in an account is its owner's; margin and debts are looked at by `check_can_leave`. What
+    comes late to a client of a member that has left can be taken out by nobody else, nor can anybody take it over.
+    """
+    record = run.state.accounts[account]
+    status = member_status(run.state, record.member)
+    signed_by_client = record.kind is AccountKind.CLIENT and any(record.key)
+    own_after_default = status is MemberStatus.DEFAULTED and record.kind is not AccountKind.CLIENT
+    if signed_by_client or own_after_default or status is MemberStatus.LEFT:
+        return None
+    return check_member_active(run, at, account)
+
+
+def is_restricted_to_reducing(state: State, account: int) -> bool:
+    """Whether an account may only reduce its risk, because of how its member stands."""
+    return status_of_account(state, account) is not MemberStatus.ACTIVE
+
+
+def is_in_default(state: State, account: int) -> bool:
+    """Whether the account is a defaulter's own, and its default under way: it is not called or liquidated meanwhile."""
+    record = state.accounts[account]
+    if record.kind is AccountKind.CLIENT or record.member == HOUSE_MEMBER:
+        return False
+    return member_status(state, record.member) is MemberStatus.DEFAULTING
+
+
+def set_member_status(run: BlockContext, member: int, status: MemberStatus) -> None:
+    """Let a member stand so from now on; nothing when it does already. Raises nothing; the house is always active."""
+    before = run.state.standings.get(member) or MemberStatusRecord(MemberStatus.ACTIVE, 0)
+    if before.status is status or member == HOUSE_MEMBER:
+        return
+    run.state.standings.put(member, MemberStatusRecord(status, run.block.height, before.default))
+    run.receipts.append(MemberStatusChanged(member, before.status, status, before.default))
+
+
+def restrict_member(run: BlockContext, member: int) -> None:
+    """Restrict an active member, such as one that did not bring its contribution."""
+    if member_status(run.state, member) is MemberStatus.ACTIVE:
+        set_member_status(run, member, MemberStatus.RESTRICTED)
+
+
+def lift_member_restriction(run: BlockContext, member: int) -> None:
+    """Let a restricted member be active again."""
+    if member_status(run.state, member) is MemberStatus.RESTRICTED:
+        set_member_status(run, member, MemberStatus.ACTIVE)
+
+
+def accounts_by_member(state: State) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Own accounts and clients' of every member that has any, each ordered."""
+    found: dict[int, tuple[list[int], list[int]]] = {}
+    for account, record in state.accounts.ordered():
+        if account < MEMBER_ACCOUNTS_MAX:
+            found.setdefault(record.member, ([], []))[record.kind is AccountKind.CLIENT].append(account)
+    return {member: (tuple(own), tuple(clients)) for member, (own, clients) in found.items()}
+
+
+def own_accounts_by_member(state: State) -> dict[int, tuple[int, ...]]:
+    """Own accounts of every member that has one, ordered."""
+    return {member: own for member, (own, _) in accounts_by_member(state).items() if own}

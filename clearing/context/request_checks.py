@@ -1,0 +1,87 @@
+"""Request checks: what every signed request must pass before its own rules: time, nonce, account, signature.
+
+Rule: a request is applied at most once and only by the member whose account it concerns. Checks run in a fixed order,
+cheap ones first, so that a refusal has the same code in every replica.
+"""
+
+from clearing.base.errors import Detail, Rejected, RemoteFault
+from clearing.base.secp256k1 import recover
+from clearing.base.units import MONEY_MAX
+from clearing.context.block_context import BlockContext
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.records.accounts import NonceRecord
+from clearing.state.ledger import can_hold
+from clearing.state.state import State
+
+NONCE_STEP_MAX = 2**32
+"""No nonce is so far above the last one, or above the time in nanoseconds, that none would be left."""
+
+
+def check_expiry(run: BlockContext, at: str, not_after_ms: int) -> Rejected | None:
+    """A request is good up to and including its not-after, which may not lie beyond the horizon."""
+    if run.time_ms > not_after_ms:
+        return reject(ClearingCode.REQUEST_EXPIRED, at, not_after_ms=not_after_ms, time_ms=run.time_ms)
+    if not_after_ms > run.time_ms + run.terms.market.request_ms_max:
+        return reject(
+            ClearingCode.REQUEST_TOO_FAR_AHEAD,
+            at,
+            not_after_ms=not_after_ms,
+            latest_ms=run.time_ms + run.terms.market.request_ms_max,
+        )
+    return None
+
+
+def check_account(run: BlockContext, at: str, account: int) -> Rejected | None:
+    """The account must be one of genesis's."""
+    return None if can_hold(run.state, account) else reject(ClearingCode.UNKNOWN_ACCOUNT, at, account=account)
+
+
+def check_nonce(run: BlockContext, at: str, account: int, nonce: int) -> Rejected | None:
+    """Nonces of an account only rise; gaps are allowed, but nobody uses them up.
+
+    A member signs some requests that name its client's account: with a last nonce it could lock the client in for ever.
+    """
+    last = run.state.nonces.get(account)
+    if last is not None and nonce <= last.value:
+        return reject(ClearingCode.NONCE_USED, at, account=account, nonce=nonce, last=last.value)
+    limit = max(last.value if last is not None else 0, run.time_ms * 1_000_000) + NONCE_STEP_MAX
+    if nonce > limit:
+        return reject(ClearingCode.NONCE_TOO_FAR, at, account=account, nonce=nonce, limit=min(limit, MONEY_MAX))
+    return None
+
+
+def use_nonce(run: BlockContext, account: int, nonce: int) -> None:
+    """Note that a request was applied."""
+    run.state.nonces.put(account, NonceRecord(nonce))
+
+
+def check_signer(run: BlockContext, at: str, account: int, digest: bytes, signature: bytes) -> Rejected | None:
+    """The signature must be by the trade key of the member who owns the (known) account."""
+    return check_signature_by(at, trade_key(run.state, account), digest, signature, account=account)
+
+
+def check_owner(run: BlockContext, at: str, account: int, digest: bytes, signature: bytes) -> Rejected | None:
+    """For money that leaves the (known) account: the client's own key signs where it has one, else the member's."""
+    return check_signature_by(at, owner_key(run.state, account), digest, signature, account=account)
+
+
+def trade_key(state: State, account: int) -> bytes:
+    """The address that signs for trades of a known account."""
+    return state.members[state.accounts[account].member].trade_address
+
+
+def owner_key(state: State, account: int) -> bytes:
+    """The address that signs for money that leaves a known account."""
+    own = state.accounts[account].key
+    return own if any(own) else trade_key(state, account)
+
+
+def check_signature_by(at: str, wanted: bytes, digest: bytes, signature: bytes, **who: Detail) -> Rejected | None:
+    """The signature must be by the key of this address."""
+    try:
+        signer = recover(digest, signature)
+    except RemoteFault:
+        return reject(ClearingCode.WRONG_SIGNER, at, **who, signature=signature)
+    if signer != wanted:
+        return reject(ClearingCode.WRONG_SIGNER, at, **who, signer=signer, wanted=wanted)
+    return None

@@ -1,0 +1,230 @@
+"""Declaration of a default: when a member cannot pay what an account of its failed on, and what follows at once.
+
+Rule: a member with other money of its own, beyond maintenance margin, pays with it and does not default. Otherwise
+all its own accounts become one estate: debts, money and positions together. Clients stay as they are. This module
+must not know who bears a loss.
+"""
+
+import msgspec
+
+from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
+from clearing.base.units import POSITION_MAX
+from clearing.context.block_context import BlockContext
+from clearing.context.liquidation_progress import Failure
+from clearing.context.member_status import accounts_by_member, member_status
+from clearing.context.unresolved_losses import NO_DEFAULTS, account_deficits, defaults_under_way
+from clearing.default.variation_gains import open_gains_window
+from clearing.schema.receipts.default import DefaultDeclared, DeficitCured, EstatePooled, MemberStatusChanged
+from clearing.schema.records.default import DefaultPhase, DefaultReason, DefaultRecord, MemberStatus, MemberStatusRecord
+from clearing.schema.terms.default import default_blocks_max
+from clearing.schema.transfers import TransferCode
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, position_lots, positions_of
+from clearing.state.ledger import balance, cash_currency, soft_credit_of, token_currency
+from clearing.state.state import State
+from clearing.trades.consent import end_mandates
+from clearing.withdrawals.withdrawal_controls import recall_account_withdrawals
+
+Deficits = tuple[tuple[int, int, int], ...]
+
+
+def declare_defaults(run: BlockContext) -> None:
+    """Deal with every account that failed in this block, in the order in which they failed."""
+    members: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+    for failure in run.failures:
+        if not _is_handled(run.state, failure.account):
+            members = members or accounts_by_member(run.state)
+            declare(run, failure, *members[run.state.accounts[failure.account].member])
+
+
+def declare(run: BlockContext, failure: Failure, own: tuple[int, ...], clients: tuple[int, ...]) -> None:
+    """Let the member pay out of other money of its own, or declare its default. The house pays for its own accounts."""
+    member = run.state.accounts[failure.account].member
+    deficits = account_deficits(run.state, (failure.account,))
+    if member == HOUSE_MEMBER:
+        for account, group, micros in deficits if failure.account != HOUSE_ACCOUNT else ():
+            run.journal.transfer(
+                HOUSE_ACCOUNT, account, cash_currency(group), micros, TransferCode.DEFICIT_COVERED, account
+            )
+        run.touched.update((HOUSE_ACCOUNT, failure.account))
+        return
+    recall_account_withdrawals(run, own)
+    if _cure_deficit(run, member, failure.account, _cure_needs(run, member, failure, deficits), own):
+        return
+    _open_default(run, member, failure, own, clients)
+
+
+def accounts_of_members(state: State, member: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """A member's own accounts and its clients', each ordered. Linear in all accounts: for what happens seldom."""
+    return accounts_by_member(state).get(member, ((), ()))
+
+
+def cash_above_initial(state: State, account: int) -> int:
+    """Cash that may be taken of an account and leaves it at initial margin; nothing of it is lent."""
+    margin = holdings_margin(current_arrays(state), current_holdings(state, account))
+    return cash_within(state, account, margin.equity - margin.initial)
+
+
+def cash_within(state: State, account: int, spare: int) -> int:
+    """Positive cash of an account, in all groups, but no more than what it has to spare, and nothing that is lent."""
+    return max(
+        min(_cash(state, account), spare)
+        - sum(soft_credit_of(state, account, each) for each in state.terms.cash_groups),
+        0,
+    )
+
+
+def _is_handled(state: State, account: int) -> bool:
+    return any(account in held.own or account in held.clients for _, held in defaults_under_way(state))
+
+
+def _cure_needs(run: BlockContext, member: int, failure: Failure, deficits: Deficits) -> Deficits:
+    """What would mend a failure: an account's debts, and so much more that it covers initial margin and what is called.
+
+    As (account, cash group, micros); the more in the first group. Nothing when nothing is missing that could be paid.
+    """
+    state, account = run.state, failure.account
+    margin = holdings_margin(current_arrays(state), current_holdings(state, account))
+    part = state.contributions.get(member)
+    called = part.called if part is not None and part.account == account else 0
+    brought = {group: micros for _, group, micros in deficits}
+    more = max(margin.initial + called - margin.equity - sum(brought.values()), 0)
+    if more:
+        group = run.terms.crisis.fund.cash_group or run.terms.cash_groups[0]
+        brought[group] = brought.get(group, 0) + more
+    return tuple((account, group, micros) for group, micros in sorted(brought.items()))
+
+
+def _cure_deficit(run: BlockContext, member: int, account: int, deficits: Deficits, own: tuple[int, ...]) -> bool:
+    """Bring an account what it needs out of the member's other own accounts, claims on other groups at par; or not.
+
+    Not where that would take them below maintenance margin. What is free above initial margin pays first, then other
+    cash, then more on credit: an account that is then below initial margin is called like any.
+    """
+    payers = [each for each in own if each != account]
+    spare = {each: _above_maintenance_micros(run.state, each) for each in payers}
+    needed = sum(micros for _, _, micros in deficits)
+    if not needed or sum(spare.values()) < needed:
+        return False
+    paid: dict[tuple[int, int], int] = {}
+    for most in (cash_above_initial, _cash, None):
+        for payer in payers:
+            limit = min(most(run.state, payer) if most else spare[payer], spare[payer], needed)
+            for group in run.terms.cash_groups:
+                there = max(balance(run.state, payer, cash_currency(group)), 0) if most else limit
+                micros = min(there, limit)
+                if micros:
+                    _pay_cure(run, payer, HOUSE_ACCOUNT, group, micros)
+                    paid[(payer, group)] = paid.get((payer, group), 0) + micros
+                    limit, needed, spare[payer] = limit - micros, needed - micros, spare[payer] - micros
+    for _, group, micros in deficits:
+        _pay_cure(run, HOUSE_ACCOUNT, account, group, micros)
+    run.touched.update((HOUSE_ACCOUNT, account, *payers))
+    owed = tuple((group, micros) for _, group, micros in deficits)
+    told = tuple((*key, micros) for key, micros in sorted(paid.items()))
+    run.receipts.append(DeficitCured(member, account, owed, told))
+    return True
+
+
+def _cash(state: State, account: int) -> int:
+    return sum(max(balance(state, account, cash_currency(group)), 0) for group in state.terms.cash_groups)
+
+
+def _above_maintenance_micros(state: State, account: int) -> int:
+    """What an account can owe before it is below maintenance margin; nothing of it is lent."""
+    margin = holdings_margin(current_arrays(state), current_holdings(state, account))
+    loans = sum(soft_credit_of(state, account, group) for group in state.terms.cash_groups)
+    return max(margin.equity - margin.maintenance - loans, 0)
+
+
+def _pay_cure(run: BlockContext, payer: int, payee: int, group: int, micros: int) -> None:
+    run.journal.transfer(payer, payee, cash_currency(group), micros, TransferCode.DEFICIT_CURED, payer)
+
+
+def _open_default(
+    run: BlockContext, member: int, failure: Failure, own: tuple[int, ...], clients: tuple[int, ...]
+) -> None:
+    """Write the default down, tell of it, and bring the estate together."""
+    state, terms, height = run.state, run.terms.crisis.default, run.block.height
+    clock = state.default_clock.get(0) or NO_DEFAULTS
+    number = clock.declared + 1
+    window = open_gains_window(run, member)
+    held = DefaultRecord(
+        member=member,
+        reason=DefaultReason(int(failure.reason)),
+        account=failure.account,
+        phase=DefaultPhase.OPEN,
+        declared_height=height,
+        auction_height=height + terms.auction_blocks if terms.auction_blocks and _has_positions(state, own) else 0,
+        porting_height=height + terms.porting_blocks if _has_positions(state, clients) else height,
+        deadline_height=height + default_blocks_max(terms, len(clock.under_way)),
+        estate=own[0] if own else failure.account,
+        own=own,
+        clients=clients,
+        margined_height=window.height,
+        marks=window.marks,
+    )
+    state.default_clock.put(0, msgspec.structs.replace(clock, declared=number, under_way=(*clock.under_way, number)))
+    state.defaults.put(number, held)
+    before = member_status(state, member)
+    state.standings.put(member, MemberStatusRecord(MemberStatus.DEFAULTING, height, number))
+    run.receipts.append(MemberStatusChanged(member, before, MemberStatus.DEFAULTING, number))
+    run.receipts.append(
+        DefaultDeclared(
+            number=number,
+            member=member,
+            reason=held.reason,
+            account=held.account,
+            estate=held.estate,
+            own=own,
+            clients=clients,
+            deficits=account_deficits(state, (*own, *clients)),
+            margined_height=held.margined_height,
+            auction_height=held.auction_height,
+            porting_height=held.porting_height,
+            deadline_height=held.deadline_height,
+        )
+    )
+    for account in (*own, *clients):
+        _end_open_business(run, account, own=account in own)
+    for account in own:
+        if account != held.estate:
+            pool_account(run, number, account, held.estate)
+
+
+def _has_positions(state: State, accounts: tuple[int, ...]) -> bool:
+    return any(positions_of(state, account).lots for account in accounts)
+
+
+def _end_open_business(run: BlockContext, account: int, *, own: bool) -> None:
+    """Mandates and orders end; calls and sales too where the account is the member's own."""
+    end_mandates(run, account)
+    for instrument in run.terms.instruments:
+        run.state.auction_orders.remove((instrument, account))
+    if own:
+        run.state.cash_calls.remove(account)
+        run.state.margin_calls.remove(account)
+        run.state.liquidations.remove(account)
+
+
+def pool_account(run: BlockContext, number: int, account: int, estate: int) -> None:
+    """Bring all of an account into the estate; it takes debts over, too. Lots beyond its position limit stay."""
+    money: list[tuple[int, int]] = []
+    currencies = [cash_currency(group) for group in run.terms.cash_groups]
+    currencies += [token_currency(token.id) for token in run.terms.tokens]
+    for currency in currencies:
+        amount = balance(run.state, account, currency)
+        if amount:
+            payer, payee = (account, estate) if amount > 0 else (estate, account)
+            run.journal.transfer(payer, payee, currency, abs(amount), TransferCode.ESTATE_POOLED, number)
+            money.append((currency, amount))
+    positions: list[tuple[int, int]] = []
+    for instrument, lots in positions_of(run.state, account).lots:
+        there = position_lots(run.state, estate, instrument)
+        moved = min(max(lots, -POSITION_MAX - there), POSITION_MAX - there)
+        if moved:
+            run.positions.add(account, instrument, -moved)
+            run.positions.add(estate, instrument, moved)
+            positions.append((instrument, moved))
+    run.touched.update((account, estate))
+    if money or positions:
+        run.receipts.append(EstatePooled(number, account, estate, tuple(money), tuple(positions)))

@@ -1,0 +1,198 @@
+"""Auto-deleveraging: positions close at the last mark, with the house first, then against ranked accounts.
+
+Rule: no mark moves and nobody trades: lots change hands at the mark, options for their value. The house takes over as
+far as its capital carries it. The other side of each instrument is ranked by profit x leverage, highest first, then
+by account. Profits and equities are computed once for a default and a side. This module must not know who bears what
+is still owed afterwards.
+"""
+
+from heapq import heapify, heappop, heappush
+from typing import NamedTuple
+
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import MONEY_MAX, POSITION_MAX
+from clearing.context.block_context import BlockContext
+from clearing.default.variation_gains import gains_since, record_position_changes
+from clearing.schema.receipts.default import Deleveraged, HouseTakeover, MovedPosition, PositionsTornUp
+from clearing.schema.records.default import DefaultRecord
+from clearing.schema.transfers import TransferCode
+from clearing.settlement.mark_to_market import notional_micros
+from clearing.state.account_margins import margin_book
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, position_lots, positions_of
+from clearing.state.indexes import INSTRUMENT_HOLDERS, holders
+from clearing.state.ledger import cash_currency
+
+
+def pass_position(run: BlockContext, giver: int, taker: int, instrument: int, lots: int) -> MovedPosition:
+    """Pass signed lots from one account to another at the mark; what an option is worth is paid for it."""
+    listed = run.terms.instruments[instrument]
+    run.positions.add(giver, instrument, -lots)
+    run.positions.add(taker, instrument, lots)
+    value = option_value(run, instrument) * lots
+    payer, payee = (taker, giver) if value >= 0 else (giver, taker)
+    currency = cash_currency(listed.cash_group)
+    run.journal.transfer(payer, payee, currency, abs(value), TransferCode.DEFAULT_OPTION_VALUE, instrument)
+    run.touched.update((giver, taker))
+    return MovedPosition(instrument, lots, run.state.marks[instrument].ticks, -value)
+
+
+def option_value(run: BlockContext, instrument: int) -> int:
+    """Micros that a lot is worth at the mark: an option's value; nothing where gains are paid as they arise."""
+    if run.terms.instruments[instrument].is_marked:
+        return 0
+    return int(current_arrays(run.state).values[run.terms.position_of[instrument], 0])
+
+
+class AutoDeleveragingRanking:
+    """Of one default in one block, by instrument and side."""
+
+    def __init__(self, run: BlockContext, held: DefaultRecord) -> None:
+        self._run, self._held = run, held
+        self._sides: dict[tuple[int, bool], RankedSide] = {}
+        self._gains: dict[int, dict[int, int]] | None = None
+
+    def against(self, instrument: int, lots: int) -> "RankedSide":
+        """Those on the other side of a position, as they are now."""
+        key = (instrument, lots > 0)
+        if self._gains is None:
+            record_position_changes(self._run)
+            self._gains = gains_since(self._run.state, self._held.margined_height, self._held.marks)
+        if key not in self._sides:
+            self._sides[key] = RankedSide(self._run, self._gains.get(instrument, {}), instrument, short=lots > 0)
+        side = self._sides[key]
+        # Between two accounts the house may have taken positions over.
+        side.look_at_house()
+        return side
+
+
+def close_positions(run: BlockContext, number: int, account: int, ranks: AutoDeleveragingRanking) -> None:
+    """End all positions of an account at the last marks. `ranks`: of its default, in this block."""
+    if positions_of(run.state, account).lots and not _house_takeover(run, number, account):
+        for position in positions_of(run.state, account).lots:
+            deleverage(run, number, account, position, ranks)
+
+
+def _house_takeover(run: BlockContext, number: int, account: int) -> bool:
+    """Let the house take everything over if it covers initial margin afterwards."""
+    after, positions = current_holdings(run.state, HOUSE_ACCOUNT), positions_of(run.state, account).lots
+    for instrument, lots in positions:
+        at = run.terms.position_of[instrument]
+        group = run.terms.cash_groups.index(run.terms.instruments[instrument].cash_group)
+        after.lots[at] += lots
+        after.cash[group] -= option_value(run, instrument) * lots
+        if abs(after.lots[at]) > POSITION_MAX:
+            return False
+    if not holdings_margin(current_arrays(run.state), after).initial_ok:
+        return False
+    taken = tuple(pass_position(run, account, HOUSE_ACCOUNT, instrument, lots) for instrument, lots in positions)
+    run.receipts.append(HouseTakeover(number, account, taken))
+    return True
+
+
+def deleverage(
+    run: BlockContext, number: int, account: int, position: tuple[int, int], ranks: AutoDeleveragingRanking
+) -> None:
+    """End an (instrument, lots) against those on the other side, ranked; the book is matched, so they have enough."""
+    instrument, lots = position
+    side, left, by = ranks.against(instrument, lots), lots, []
+    while left and (asked := side.take()) is not None:
+        size = min(abs(left), abs(asked.lots))
+        moved = pass_position(run, account, asked.account, instrument, size if left > 0 else -size)
+        side.put_back(asked.account)
+        left -= moved.lots
+        worth = min(asked.worth, MONEY_MAX)
+        by.append((asked.account, _bounded_micros(asked.profit), asked.equity, worth, moved.lots, moved.received))
+    ticks = run.state.marks[instrument].ticks
+    run.receipts.append(Deleveraged(number, account, instrument, lots - left, ticks, tuple(by)))
+
+
+def _bounded_micros(value: int) -> int:
+    return max(min(value, MONEY_MAX), -MONEY_MAX)
+
+
+def tear_up(run: BlockContext, number: int, instrument: int) -> None:
+    """End everybody's positions in an instrument at the last mark; long and short lots are as many."""
+    listed = run.terms.instruments[instrument]
+    positions = run.positions.holders(instrument)
+    value = option_value(run, instrument)
+    amounts = [(account, lots * value) for account, lots in positions]
+    run.journal.settle(amounts, cash_currency(listed.cash_group), TransferCode.TORN_UP, instrument)
+    for account, lots in positions:
+        run.positions.add(account, instrument, -lots)
+        run.touched.add(account)
+    told = tuple((account, lots, lots * value) for account, lots in positions)
+    run.receipts.append(PositionsTornUp(number, instrument, run.state.marks[instrument].ticks, told))
+
+
+RANK_DENOMINATOR = 10**9
+
+
+class RankedAccount(NamedTuple):
+    """One account's turn, with all that its rank follows from."""
+
+    account: int
+    profit: int
+    equity: int
+    worth: int
+    lots: int
+
+
+class RankedSide:
+    """All who hold an instrument short, or long."""
+
+    def __init__(self, run: BlockContext, profits: dict[int, int], instrument: int, *, short: bool) -> None:
+        self._run, self._instrument, self._short = run, instrument, short
+        self._ticks = run.state.marks[instrument].ticks
+        self._profits = profits
+        accounts = [each for each in holders(run.state, INSTRUMENT_HOLDERS, instrument) if self._lots(each)]
+        self._equities = _equities(run, accounts)
+        self._queue = [(self._rank(self._seen(each)), each) for each in accounts]
+        heapify(self._queue)
+
+    def take(self) -> RankedAccount | None:
+        """Whose turn it is; None: nobody is left. Whoever is asked and keeps lots has to be put back."""
+        while self._queue:
+            rank, account = heappop(self._queue)
+            if not self._lots(account):
+                continue
+            seen = self._seen(account)
+            if self._rank(seen) == rank:
+                return seen
+            heappush(self._queue, (self._rank(seen), account))
+        return None
+
+    def put_back(self, account: int) -> None:
+        """Rank an account anew by what it still holds."""
+        if self._lots(account):
+            heappush(self._queue, (self._rank(self._seen(account)), account))
+
+    def look_at_house(self) -> None:
+        """Rank the house by what it holds now."""
+        if self._lots(HOUSE_ACCOUNT):
+            self._equities |= _equities(self._run, [HOUSE_ACCOUNT])
+            self.put_back(HOUSE_ACCOUNT)
+
+    def _lots(self, account: int) -> int:
+        """What the account holds on this side."""
+        lots = position_lots(self._run.state, account, self._instrument)
+        return lots if (lots < 0) is self._short else 0
+
+    def _seen(self, account: int) -> RankedAccount:
+        lots = self._lots(account)
+        worth = notional_micros(self._run.terms.instruments[self._instrument], lots, self._ticks)
+        return RankedAccount(account, self._profits.get(account, 0), self._equities[account], worth, lots)
+
+    @staticmethod
+    def _rank(seen: RankedAccount) -> int:
+        return -(seen.profit * seen.worth * RANK_DENOMINATOR // max(seen.equity, 1))
+
+
+def _equities(run: BlockContext, accounts: list[int]) -> dict[int, int]:
+    """Equity of each account; the house's by itself, as the book of margins has everybody's but its own."""
+    book = margin_book(run.state)
+    known = [each for each in accounts if each in book]
+    found = dict(zip(known, book.margins(known).equity.tolist(), strict=True)) if known else {}
+    for each in accounts:
+        if each not in found:
+            found[each] = holdings_margin(current_arrays(run.state), current_holdings(run.state, each)).equity
+    return found

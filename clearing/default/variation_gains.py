@@ -1,0 +1,128 @@
+"""Variation gains: what every account gained since a member last covered all its initial margins.
+
+Rule: exact, and cheap for blocks without trouble. A window is open for each member under a margin call; it keeps the
+marks of the last block without one. While it is open, changes of positions are summed per account at the mark of the
+change. The gain is then lots x (mark - mark then) - the sum of changed lots x (mark at the change - mark then). Only
+marked instruments gain before they expire.
+"""
+
+from bisect import bisect_right
+
+from clearing.base.ids import HOUSE_MEMBER
+from clearing.context.block_context import BlockContext
+from clearing.schema.records.default import GainsWindow, PositionChangesRecord
+from clearing.state.holdings import position_lots
+from clearing.state.indexes import CALLED_ACCOUNTS, INSTRUMENT_HOLDERS, holders
+from clearing.state.state import State
+
+_BYTES = 32
+
+
+def open_gains_windows(run: BlockContext) -> None:
+    """Open a window for each member with an account under a margin call."""
+    state = run.state
+    called = sorted({state.accounts[account].member for account in holders(state, CALLED_ACCOUNTS, 0)})
+    for member in called:
+        if member != HOUSE_MEMBER:
+            open_gains_window(run, member)
+
+
+def open_gains_window(run: BlockContext, member: int) -> GainsWindow:
+    """The member's window, opened as of the block before when there is none."""
+    held = run.state.windows.get(member)
+    if held is None:
+        before = run.state.parent or run.state
+        marks = tuple((each, mark.ticks) for each, mark in before.marks.ordered() if not mark.settled)
+        held = GainsWindow(run.block.height - 1, marks)
+        run.state.windows.put(member, held)
+    return held
+
+
+def close_gains_windows(run: BlockContext, kept: set[int]) -> None:
+    """Close those of members who have no account under a call and are not among `kept`; forget what nobody asks for."""
+    state = run.state
+    windows = [member for member, _ in state.windows.ordered()]
+    if not windows:
+        return
+    called = {state.accounts[account].member for account in holders(state, CALLED_ACCOUNTS, 0)}
+    for member in windows:
+        if member not in called and member not in kept:
+            state.windows.remove(member)
+    if not any(True for _ in state.windows.ordered()):
+        _drop_position_changes(state)
+
+
+def drop_gains_windows(run: BlockContext) -> None:
+    """Forget all that was noted: where there are no defaults, changes are not followed, and it would soon be wrong."""
+    windows = list(run.state.windows.ordered())
+    for member, _ in windows:
+        run.state.windows.remove(member)
+    if windows:
+        _drop_position_changes(run.state)
+
+
+def _drop_position_changes(state: State) -> None:
+    for account, _ in list(state.shifts.ordered()):
+        state.shifts.remove(account)
+
+
+def record_position_changes(run: BlockContext) -> None:
+    """Take in this block's changes of positions that have not been yet, if there is a window.
+
+    Within a block marks are settled before positions change, so that all of a block's are at its marks.
+    """
+    changes = run.positions.take_changes()
+    heights = sorted({window.height for _, window in run.state.windows.ordered()})
+    if not heights:
+        return
+    summed: dict[tuple[int, int], int] = {}
+    for account, instrument, lots in changes:
+        summed[(account, instrument)] = summed.get((account, instrument), 0) + lots
+    for account, instrument in sorted(summed):
+        lots = summed[(account, instrument)]
+        listed = run.terms.instruments.get(instrument)
+        if lots and listed is not None and listed.is_marked:
+            _add_change(run.state, account, heights, (instrument, lots, lots * run.state.marks[instrument].ticks))
+
+
+def _add_change(state: State, account: int, heights: list[int], change: tuple[int, int, int]) -> None:
+    """Add one change; what no open window tells apart any more becomes one entry, so that there are never many."""
+    record, (instrument, lots, value) = state.shifts.get(account), change
+    entries: dict[tuple[int, int], tuple[int, int]] = {}
+    known = [(since, each, moved, _from_bytes(worth)) for since, each, moved, worth in record.entries] if record else []
+    for since, each, moved, worth in [*known, (heights[-1], instrument, lots, value)]:
+        at = bisect_right(heights, since)
+        if at:
+            before = entries.get((heights[at - 1], each), (0, 0))
+            entries[(heights[at - 1], each)] = (before[0] + moved, before[1] + worth)
+    told = tuple((*each, entries[each][0], _to_bytes(entries[each][1])) for each in sorted(entries))
+    state.shifts.put(account, PositionChangesRecord(told))
+
+
+def gains_since(state: State, height: int, marks: tuple[tuple[int, int], ...]) -> dict[int, dict[int, int]]:
+    """Micros that each account gained (negative: lost) since the block at `height`, by instrument of `marks`.
+
+    Those listed since the window was opened count for nothing. Linear in holders and changes, however many instruments.
+    """
+    instruments = state.terms.instruments
+    then = {each: ticks for each, ticks in marks if each in instruments and instruments[each].is_marked}
+    found: dict[int, dict[int, int]] = {each: {} for each, _ in marks if each in instruments}
+    for each, ticks in then.items():
+        moved = state.marks[each].ticks - ticks
+        for account in holders(state, INSTRUMENT_HOLDERS, each):
+            found[each][account] = position_lots(state, account, each) * moved
+    for account, record in state.shifts.ordered():
+        for since, each, lots, worth in record.entries:
+            if each in then and since >= height:
+                gains = found[each]
+                gains[account] = gains.get(account, 0) - (_from_bytes(worth) - lots * then[each])
+    values = {each: instruments[each].micros_per_tick for each in then}
+    return {each: {account: ticks * values[each] for account, ticks in found[each].items()} for each in found}
+
+
+def _from_bytes(value: bytes) -> int:
+    return int.from_bytes(value, "big", signed=True)
+
+
+def _to_bytes(value: int) -> bytes:
+    return value.to_bytes(_BYTES, "big", signed=True)

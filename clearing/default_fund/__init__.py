@@ -1,0 +1,1 @@
+"""The default fund: sizing, contributions, calls, payments and draws."""

@@ -1,0 +1,105 @@
+"""Stress losses of all members: what accounts lack in every stress scenario, which sizes the default fund.
+
+Rule: cash beyond initial margin is not counted, because it may leave. So the result is never less than the lack that
+a statement finds. Exactly `stressed_equity` of each account: in 64 bits where no sum can overflow, else one by one.
+Linear in the accounts, once an epoch. It decides nothing.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
+from clearing.default_fund.cover_rules import StressNeeds
+from clearing.margin.statement.stress import StressArrays, stressed_equity
+from clearing.state.account_margins import margin_book
+from clearing.state.effective_parameters import current_rulebook
+from clearing.state.holdings import Holdings, current_holdings
+from clearing.state.state import State
+
+RECEIPT_MICROS_MAX = 2**61
+"""No figure is told beyond this: twice as much fits into 63 bits, and no group's cash reaches half of it."""
+
+
+def stress_needs(state: State, contributing: tuple[int, ...], group: int) -> StressNeeds:
+    """What members lack in each scenario, what the house bears first, and margins of the `contributing` members.
+
+    `group`: the cash group that contributions are of; 0: of none.
+    """
+    stress, book = current_rulebook(state).stress(), margin_book(state)
+    # The book still knows accounts that were emptied and closed since it was built.
+    accounts = [account for account in book.accounts() if account in state.accounts]
+    batch = book.margins(accounts)
+    margins = {member: 0 for member in contributing if member != HOUSE_MEMBER}
+    risky: list[tuple[int, int, Holdings]] = []
+    for account, equity, initial in zip(accounts, batch.equity.tolist(), batch.initial.tolist(), strict=True):
+        member = state.accounts[account].member
+        if member in margins:
+            margins[member] = min(margins[member] + initial, RECEIPT_MICROS_MAX)
+        own = current_holdings(state, account)
+        # What has no positions and owes nothing lacks nothing: tokens are never worth less than nothing.
+        if any(own.lots) or any(cash < 0 for cash in own.cash):
+            risky.append((member, min(max(equity - initial, 0), _fund_cash(state, own, group)), own))
+    lacking: dict[int, list[int]] = {}
+    worths = stressed_equities(stress, [own for _, _, own in risky])
+    for (member, free, _), of_account in zip(risky, worths, strict=True):
+        found = [max(0, free - worth) for worth in of_account]
+        before = lacking.get(member, [0] * len(found))
+        lacking[member] = [min(a + b, RECEIPT_MICROS_MAX) for a, b in zip(before, found, strict=True)]
+    return StressNeeds(
+        lacking=tuple(
+            (name, {member: losses[at] for member, losses in sorted(lacking.items())})
+            for at, name in enumerate(stress.names)
+        ),
+        house_micros=house_fund_micros(state, stress),
+        margins=margins,
+    )
+
+
+def house_fund_micros(state: State, stress: StressArrays) -> int:
+    """What the house's own account bears: no more than it has, nor than it would keep in the worst scenario.
+
+    Nor than it bears of one default: a statement counts what risk parameters name, which may be more.
+    """
+    own, default = current_holdings(state, HOUSE_ACCOUNT), state.terms.crisis.default
+    equity = stressed_equity(stress, own.cash, own.tokens, own.lots)
+    named = state.terms.risk.default_fund_micros
+    if default.enabled:
+        named = min(named, default.house_capital_micros)
+    return max(0, min(named, sum(own.cash), *equity))
+
+
+def _fund_cash(state: State, own: Holdings, group: int) -> int:
+    """The account's own cash of the fund's group."""
+    return max(own.cash[state.terms.cash_groups.index(group)], 0) if group else 0
+
+
+_INT64_SAFE = 2**62
+
+
+def stressed_equities(stress: StressArrays, held: Sequence[Holdings]) -> list[list[int]]:
+    """[n][S] micros, in the order of `held`."""
+    if not held or not _fits_int64(stress, held):
+        return [stressed_equity(stress, own.cash, own.tokens, own.lots) for own in held]
+    cash = np.array([sum(own.cash) for own in held], np.int64)
+    worth = cash[:, None] + np.zeros((1, len(stress.names)), np.int64)
+    for values, amounts in (
+        (stress.tokens, [own.tokens for own in held]),
+        (stress.instruments, [own.lots for own in held]),
+    ):
+        if values and values[0]:
+            worth += np.array(amounts, np.int64) @ np.array(values, np.int64).T
+    found: list[list[int]] = worth.tolist()
+    return found
+
+
+def _fits_int64(stress: StressArrays, held: Sequence[Holdings]) -> bool:
+    """Whether the sum of the largest of every term stays far inside 64 bits."""
+    most = max(sum(map(abs, own.cash)) for own in held)
+    for values, amounts in (
+        (stress.tokens, [own.tokens for own in held]),
+        (stress.instruments, [own.lots for own in held]),
+    ):
+        columns = zip(zip(*values, strict=True), zip(*amounts, strict=True), strict=True)
+        most += sum(max(map(abs, of_value)) * max(map(abs, of_amount)) for of_value, of_amount in columns)
+    return most < _INT64_SAFE

@@ -1,0 +1,1 @@
+"""Deposits: attested bridge facts, custody evidence, and soft credit against deposits that are not final."""

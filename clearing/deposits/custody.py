@@ -1,0 +1,106 @@
+"""Custody: what the vaults hold by their own counters, compared with what the ledger owes.
+
+Rule: per token on one chain, deposited - withdrawn = held + released + later + strays + dust, exactly and every term
+known to all: the vault's counters at an agreed block of that chain; what the ledger owes; what it released and the
+vault had not paid; deposits after those taken in; those credited to nobody; rests below a clearing unit. Counters
+behind the ledger are no evidence: wait.
+"""
+
+from clearing.base.codec import u256
+from clearing.collateral.cash_tokens import current_asset
+from clearing.context.block_context import BlockContext
+from clearing.margin.statement.snapshot import CustodyTerm
+from clearing.schema.facts import CustodySeen
+from clearing.schema.receipts.collateral import CustodyAgreed
+from clearing.schema.records.collateral import Attestation, AttestationsRecord, CustodyRecord
+from clearing.schema.terms.assets import Asset
+from clearing.state.ledger import inventory_units
+from clearing.state.state import State
+from clearing.validators.observed_chains import agreed_power
+
+CUSTODY_ATTESTATIONS_MAX = 4
+"""How many blocks of one chain a validator may have a word on at once."""
+
+
+def count_custody_attestation(run: BlockContext, word: Attestation, fact: CustodySeen) -> None:
+    """Count one validator's word on a vault's counters; keep the newest that a quorum agrees on."""
+    asset = run.terms.asset_of.get((fact.chain_id, fact.vault, fact.token))
+    if asset is None or fact.block_number % run.terms.chains[fact.chain_id].custody_stride:
+        return
+    agreed = run.state.custody.get(asset.id)
+    if agreed is not None and fact.block_number <= agreed.seen.block_number:
+        return
+    claim = _with_attestation(run.state.custody_claims.get(asset.id), word, fact.block_number)
+    if agreed_power(claim, fact) * 3 > run.block.total_power * 2:
+        run.state.custody.put(asset.id, CustodyRecord(fact))
+        run.receipts.append(
+            CustodyAgreed(asset.id, fact.block_number, fact.block_hash, fact.deposited, fact.withdrawn, fact.balance)
+        )
+        claim = AttestationsRecord(
+            tuple(each for each in claim.attestations if attested_block(each) > fact.block_number)
+        )
+    run.state.custody_claims.put(asset.id, claim)
+
+
+def attested_block(word: Attestation) -> int:
+    """The block that a word on custody is about."""
+    return word.fact.block_number
+
+
+def _with_attestation(claim: AttestationsRecord | None, word: Attestation, block_number: int) -> AttestationsRecord:
+    """The claim with this word: one per validator and block, the newest `CUSTODY_ATTESTATIONS_MAX` per validator."""
+    others = [each for each in (claim.attestations if claim else ()) if each.validator != word.validator]
+    own = [
+        each
+        for each in (claim.attestations if claim else ())
+        if each.validator == word.validator and attested_block(each) != block_number
+    ]
+    own = sorted((*own, word), key=attested_block)[-CUSTODY_ATTESTATIONS_MAX:]
+    return AttestationsRecord(tuple(sorted((*others, *own), key=lambda each: (each.validator, attested_block(each)))))
+
+
+def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
+    """One term per asset, or None while some counters are missing, behind the ledger, or short of themselves."""
+    slots = {group: at for at, group in enumerate(state.terms.cash_groups)}
+    tokens = {token.id: len(slots) + at for at, token in enumerate(state.terms.tokens)}
+    terms = []
+    for listed in state.terms.assets.values():
+        asset, agreed = current_asset(state, listed), state.custody.get(listed.id)
+        slot = slots[asset.cash_group] if asset.is_cash else tokens[asset.id]
+        term = _custody_term(state, listed, asset, slot, agreed.seen) if agreed else None
+        if term is None:
+            return None
+        terms.append(term)
+    return tuple(terms)
+
+
+def _custody_term(state: State, listed: Asset, asset: Asset, slot: int, seen: CustodySeen) -> CustodyTerm | None:
+    """The reserves of one asset: `listed` in genesis, `asset` now. Flows count releases in the units of genesis."""
+    flow = state.flows[asset.id]
+    taken_in, strays = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(flow.stray_amount, "big")
+    released_ever = int.from_bytes(flow.released_units, "big") * listed.base_units
+    deposited, withdrawn = int.from_bytes(seen.deposited, "big"), int.from_bytes(seen.withdrawn, "big")
+    owed = inventory_units(state, asset)
+    later, released = deposited - taken_in, released_ever - withdrawn
+    dust = taken_in - strays - released_ever - owed * asset.base_units
+    short = int.from_bytes(seen.balance, "big") < deposited - withdrawn
+    if short or min(owed, later, released, dust) < 0:
+        return None
+    return CustodyTerm(
+        chain_id=asset.chain_id,
+        vault=asset.vault,
+        token=asset.token,
+        slot=slot,
+        block_number=seen.block_number,
+        block_hash=seen.block_hash,
+        deposited=seen.deposited,
+        withdrawn=seen.withdrawn,
+        balance=seen.balance,
+        balances=asset.balances,
+        unit=asset.base_units,
+        held=owed,
+        released=u256(released),
+        later=u256(later),
+        strays=u256(strays),
+        dust=u256(dust),
+    )

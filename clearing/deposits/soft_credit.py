@@ -1,0 +1,211 @@
+"""Soft credit: a loan of the house's own capital against a deposit that its chain has not made final yet.
+
+Rule: lent in cash once more than two thirds of the power sighted the same deposit, within the share of the house's own
+cash, the account's limit and the asset's; nothing of it can leave the account, and little of it be given away in the
+prices of trades. It is repaid out of the deposit when that is final. When the chain undoes the deposit the loan is
+called back, and an account that had used it restricted: what it cannot pay is the house's loss, never another member's.
+It must not know how a deposit was sighted.
+"""
+
+import msgspec
+
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import MONEY_MAX, PPM
+from clearing.collateral.cash_tokens import current_asset, is_beyond_band, is_cash_group_suspended
+from clearing.context.block_context import BlockContext
+from clearing.context.member_status import is_restricted, is_restricted_to_reducing, restrict_account
+from clearing.schema.facts import FINAL, SIGHTED, DepositSeen, DepositSighted, fact_key
+from clearing.schema.receipts.collateral import SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
+from clearing.schema.records.accounts import LoanRecord
+from clearing.schema.records.collateral import Attestation, SoftCreditRecord
+from clearing.schema.records.prices import FeedStatus
+from clearing.schema.terms.assets import Asset
+from clearing.schema.transfers import TransferCode
+from clearing.state.effective_parameters import effective_asset
+from clearing.state.ledger import balance, can_hold, cash_currency, inventory_units, soft_credit_of
+from clearing.validators.observed_chains import add_attestation, agreed_final_block, agreed_power
+
+SIGHTED_DEPOSITS_MAX = 64
+"""Sightings are kept of so many nonces beyond the credited one: what stands under a chain's head is no more."""
+
+CREDIT_TRANSFER_MAX_PPM = 100_000
+"""So much of what is lent may be lost in the prices of trades and their fees."""
+
+
+def transfers_soft_credit(loans: int, equity: int, equity_after: int) -> bool:
+    """Whether a trade that takes equity from one to the other, in its price and fees, gives away what is lent.
+
+    Spreads and fees may take a tenth of the loans from an account that has nothing of its own. Beyond that it trades at
+    prices that cost it nothing: any other could carry the loans to another account of the same owner.
+    """
+    return loans > 0 and equity_after < equity and (equity_after - loans) * PPM < -loans * CREDIT_TRANSFER_MAX_PPM
+
+
+def count_sighting(run: BlockContext, word: Attestation, fact: DepositSighted) -> None:
+    """Count one validator's word that it sees a deposit coming; lend when a quorum says the same."""
+    asset = run.terms.asset_of.get((fact.chain_id, fact.vault, fact.token))
+    cursor = run.state.cursors.get((fact.chain_id, fact.vault))
+    key = (fact.chain_id, fact.vault, fact.nonce)
+    if asset is None or not asset.soft_credit_ppm or not run.terms.genesis.soft_credit.house_ppm:
+        return
+    if cursor is None or not cursor.nonce < fact.nonce <= cursor.nonce + SIGHTED_DEPOSITS_MAX:
+        return
+    if key in run.state.soft_credits or key in run.state.agreed:
+        return
+    claim = add_attestation(run.state.claims.get(fact_key(fact)), word)
+    if agreed_power(claim, fact) * 3 <= run.block.total_power * 2:
+        run.state.claims.put(fact_key(fact), claim)
+        return
+    run.state.claims.remove(fact_key(fact))
+    _lend_soft_credit(run, current_asset(run.state, asset), asset.cash_group or run.terms.cash_groups[0], fact)
+
+
+def _lend_soft_credit(run: BlockContext, asset: Asset, group: int, fact: DepositSighted) -> None:
+    """Lend what all limits allow, and remember the deposit also where that is nothing, so that it is asked once."""
+    value = _collateral_value(run, asset, int.from_bytes(fact.amount, "big"))
+    micros = min(value, _lending_room(run, fact.account, group)) if _may_borrow(run, asset, group, fact) else 0
+    micros = max(micros, 0)
+    credit = SoftCreditRecord(fact.account, asset.id, group, micros, fact.block_number, fact.source)
+    run.state.soft_credits.put((fact.chain_id, fact.vault, fact.nonce), credit)
+    if not micros:
+        return
+    _change_loan(run, credit, micros)
+    run.journal.transfer(
+        HOUSE_ACCOUNT, fact.account, cash_currency(group), micros, TransferCode.SOFT_CREDIT_LENT, fact.nonce
+    )
+    run.touched.update((HOUSE_ACCOUNT, fact.account))
+    run.receipts.append(
+        SoftCreditLent(
+            account=fact.account,
+            chain_id=fact.chain_id,
+            vault=fact.vault,
+            nonce=fact.nonce,
+            asset=asset.id,
+            cash_group=group,
+            micros=micros,
+            value_micros=value,
+            source=fact.source,
+        )
+    )
+
+
+def _may_borrow(run: BlockContext, asset: Asset, group: int, fact: DepositSighted) -> bool:
+    """Whether anything is lent on this deposit at all."""
+    overdue = fact.block_number + run.terms.genesis.soft_credit.recall_blocks <= agreed_final_block(
+        run.state, fact.chain_id
+    )
+    ours = can_hold(run.state, fact.account) and fact.account != HOUSE_ACCOUNT
+    doubtful = is_beyond_band(run.state, asset.id) or is_cash_group_suspended(run.state, group)
+    bound = ours and (is_restricted(run.state, fact.account) or is_restricted_to_reducing(run.state, fact.account))
+    return ours and not (overdue or doubtful or bound)
+
+
+def _collateral_value(run: BlockContext, asset: Asset, amount: int) -> int:
+    """Micros that the asset's share of the deposit will count for after haircut, within the asset's cap; rounded down.
+
+    A collateral token without an open price counts for nothing.
+    """
+    units = min(asset.to_units(amount)[0], asset.cap_units - inventory_units(run.state, asset))
+    if asset.is_cash:
+        return units * asset.soft_credit_ppm // PPM
+    feeds = [run.state.feeds.get(feed) for feed in asset.feeds]
+    if any(feed is None or feed.status != FeedStatus.OPEN for feed in feeds):
+        return 0
+    index = run.state.feeds[asset.feed].ticks
+    value = units * effective_asset(run.state, asset).unit_value(index) * asset.soft_credit_ppm // PPM
+    return min(value, MONEY_MAX)
+
+
+def _lending_room(run: BlockContext, account: int, group: int) -> int:
+    """What may still be lent: within the house's share of its own cash, what it has, and the account's limit."""
+    terms = run.terms.genesis.soft_credit
+    out = soft_credit_of(run.state, HOUSE_ACCOUNT, group)
+    cash = balance(run.state, HOUSE_ACCOUNT, cash_currency(group))
+    whole = max(cash + out, 0) * terms.house_ppm // PPM
+    return min(whole - out, cash, terms.account_micros_max - soft_credit_of(run.state, account, group))
+
+
+def settle_soft_credit(run: BlockContext, deposit: DepositSeen) -> None:
+    """A deposit is final: repay the loan against it, or call it back when something else is final in its place.
+
+    Repaid also where the deposit is above the asset's cap: it is no fault of the account's.
+    """
+    key = (deposit.chain_id, deposit.vault, deposit.nonce)
+    run.state.claims.remove((SIGHTED, *key))
+    credit = run.state.soft_credits.get(key)
+    if credit is None:
+        return
+    run.state.soft_credits.remove(key)
+    if not credit.micros:
+        return
+    asset = run.terms.asset_of.get((deposit.chain_id, deposit.vault, deposit.token))
+    if deposit.account != credit.account or asset is None or asset.id != credit.asset:
+        _recall_loan(run, key, credit, deposit.block_number)
+        return
+    _repay_loan(run, key, credit)
+    run.receipts.append(SoftCreditRepaid(credit.account, *key, credit.cash_group, credit.micros))
+
+
+def recall_soft_credit(run: BlockContext) -> None:
+    """Call back the loans whose chain has gone on without the deposit: it was undone."""
+    grace = run.terms.genesis.soft_credit.recall_blocks
+    for key, credit in list(run.state.soft_credits.ordered()):
+        final = agreed_final_block(run.state, key[0])
+        if not credit.micros or final < credit.block_number + grace or _is_still_expected(run, key):
+            continue
+        run.state.soft_credits.put(key, msgspec.structs.replace(credit, micros=0))
+        _recall_loan(run, key, credit, final)
+
+
+def recall_vault_credit(run: BlockContext, chain_id: int, vault: bytes) -> None:
+    """Call back the loans against deposits of a vault of which nothing is taken in any more."""
+    for key, credit in list(run.state.soft_credits.ordered()):
+        if key[:2] == (chain_id, vault) and credit.micros:
+            run.state.soft_credits.put(key, msgspec.structs.replace(credit, micros=0))
+            _recall_loan(run, key, credit, agreed_final_block(run.state, chain_id))
+
+
+def _is_still_expected(run: BlockContext, key: tuple[int, bytes, int]) -> bool:
+    """Whether the deposit is final and waits its turn, or more than a third of the power already says that it is."""
+    claim = run.state.claims.get((FINAL, *key))
+    power = sum(each.power for each in claim.attestations) if claim else 0
+    return key in run.state.agreed or power * 3 > run.block.total_power
+
+
+def _recall_loan(run: BlockContext, key: tuple[int, bytes, int], credit: SoftCreditRecord, final: int) -> None:
+    _repay_loan(run, key, credit)
+    cash_after = balance(run.state, credit.account, cash_currency(credit.cash_group))
+    # Anybody can pay in for any account, so an undone deposit alone says nothing against its owner.
+    until = restrict_account(run, key, credit) if cash_after < 0 else 0
+    run.receipts.append(
+        SoftCreditRecalled(
+            credit.account,
+            *key,
+            cash_group=credit.cash_group,
+            micros=credit.micros,
+            block_number=credit.block_number,
+            final_block=final,
+            source=credit.source,
+            cash_after=cash_after,
+            until_height=until,
+        )
+    )
+
+
+def _repay_loan(run: BlockContext, key: tuple[int, bytes, int], credit: SoftCreditRecord) -> None:
+    _change_loan(run, credit, -credit.micros)
+    currency = cash_currency(credit.cash_group)
+    run.journal.transfer(
+        credit.account, HOUSE_ACCOUNT, currency, credit.micros, TransferCode.SOFT_CREDIT_REPAID, key[2]
+    )
+    run.touched.update((HOUSE_ACCOUNT, credit.account))
+
+
+def _change_loan(run: BlockContext, credit: SoftCreditRecord, micros: int) -> None:
+    """Change what the account owes of soft credit, and what all owe together."""
+    for account in (credit.account, HOUSE_ACCOUNT):
+        owed = soft_credit_of(run.state, account, credit.cash_group) + micros
+        if owed:
+            run.state.loans.put((account, credit.cash_group), LoanRecord(owed))
+        else:
+            run.state.loans.remove((account, credit.cash_group))

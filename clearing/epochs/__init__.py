@@ -1,0 +1,1 @@
+"""Epochs: snapshots for the solvency proofs, and the exit tree."""

@@ -1,0 +1,263 @@
+"""The close-out of a state: who would get how much of which token if everything ended at the last mark.
+
+Rule: nothing is written. Positions end at their marks. A member's contribution first pays what its own accounts and
+its clients owe; then all contributions pay what the house cannot, in proportion. Every division of tokens rounds
+down, so that no token's payments exceed its custody. The residue stays in the vaults.
+"""
+
+from dataclasses import dataclass, field
+
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import allocate
+from clearing.collateral.cash_tokens import cash_tokens
+from clearing.default_fund.contributions import current_fund_size, lowest_own_accounts
+from clearing.schema.terms.assets import Asset
+from clearing.state.holdings import Holdings, current_arrays, current_holdings
+from clearing.state.ledger import (
+    FEE_POT_ACCOUNT,
+    ROUNDING_ACCOUNT,
+    SUSPENSE_ACCOUNT,
+    can_hold,
+    inventory_units,
+    soft_credit_of,
+)
+from clearing.state.state import State
+from clearing.withdrawals.delayed_withdrawals import delayed_amounts
+
+HOUSE_OWNED = (ROUNDING_ACCOUNT, FEE_POT_ACCOUNT)
+"""Accounts of the ledger whose money is the house's."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Payout:
+    """What one account would get of one token on one chain."""
+
+    account: int
+    asset: int
+    amount: int
+    """Token base units, above zero."""
+
+
+@dataclass(slots=True)
+class AccountClaims:
+    """What an account is owed, once everything is closed out."""
+
+    cash: list[int]
+    """Micros by cash group; negative: owed by it."""
+    tokens: list[int]
+    """Clearing units by collateral token."""
+
+
+@dataclass(slots=True)
+class _UnpaidPool:
+    """What the house gives to those whose claims on one cash group it cannot pay."""
+
+    cash: dict[int, int] = field(default_factory=dict)
+    """Claims on other groups, by index."""
+    tokens: dict[int, int] = field(default_factory=dict)
+
+
+def close_out(state: State) -> tuple[Payout, ...]:
+    """What everybody would get, ordered by account and asset. Linear in the accounts; every feed must have a price.
+
+    Deposits that name no account have their share, which stays in the vaults.
+    """
+    claims = {
+        account: _closed_out_claims(state, account)
+        for account, _ in state.accounts.ordered()
+        if can_hold(state, account)
+    }
+    for account in HOUSE_OWNED:
+        _add_amounts(claims[HOUSE_ACCOUNT], _is_ledger_account(state, account))
+    claims[SUSPENSE_ACCOUNT] = _is_ledger_account(state, SUSPENSE_ACCOUNT)
+    settle_claims(claims, current_arrays(state).token_prices, remaining_contributions(state))
+    units = _payable_units(state, claims)
+    amounts = delayed_amounts(state)  # has left its account, and no margin can touch it any more
+    for account, payable in units.items():
+        for asset, amount in payable:
+            amounts[account, asset.id] = amounts.get((account, asset.id), 0) + asset.to_amount(amount)
+    return tuple(
+        Payout(account, asset, amount)
+        for (account, asset), amount in sorted(amounts.items())
+        if amount and account != SUSPENSE_ACCOUNT
+    )
+
+
+@dataclass(slots=True)
+class RemainingContributions:
+    """Mutable: what is left of each member's part."""
+
+    group: int = 0
+    """Index of the cash group that parts are claims on."""
+    micros: dict[int, int] = field(default_factory=dict)
+    """By member, ordered."""
+    member_of: dict[int, int] = field(default_factory=dict)
+    """By account."""
+    account_of: dict[int, int] = field(default_factory=dict)
+    """Where each member's part is paid back to."""
+
+    def pay_own(self, account: int, debt: int) -> int:
+        """What the part of the account's member pays of a debt of that account."""
+        member = self.member_of.get(account, -1)
+        paid = min(self.micros.get(member, 0), debt)
+        if paid:
+            self.micros[member] -= paid
+        return paid
+
+    def pay_together(self, debt: int) -> int:
+        """What all parts pay of a debt of the house, in proportion to what is left of them."""
+        paid = min(sum(self.micros.values()), debt)
+        if paid:
+            shares = allocate(paid, list(self.micros.values()))
+            self.micros = {
+                member: left - share for (member, left), share in zip(self.micros.items(), shares, strict=True)
+            }
+        return paid
+
+
+def settle_claims(
+    claims: dict[int, AccountClaims], values: list[int], parts: RemainingContributions | None = None
+) -> None:
+    """Let the house take over what owes, and share what it cannot pay; afterwards nobody owes anything.
+
+    `values`: micros that a clearing unit of each token counts for; `parts` of the default fund become claims. Claims
+    left over sum to no more than before debts.
+    """
+    house, parts = claims[HOUSE_ACCOUNT], parts or RemainingContributions()
+    for account, owed in claims.items():
+        if account != HOUSE_ACCOUNT:
+            _house_takes_debts(owed, house, values, parts, account)
+    pools = {at: _collect_for_house(house, at, values, parts) for at, cash in enumerate(house.cash) if cash < 0}
+    for member, micros in parts.micros.items():
+        if parts.account_of[member] in claims:
+            claims[parts.account_of[member]].cash[parts.group] += micros
+    _distribute_pools(pools, claims)
+
+
+def _closed_out_claims(state: State, account: int) -> AccountClaims:
+    """Cash with the value of options, and without what was lent. The house has lent what the others owe."""
+    own: Holdings = current_holdings(state, account)
+    groups, rows = state.terms.cash_groups, current_arrays(state).rows
+    cash = list(own.cash)
+    for at, instrument in enumerate(state.terms.instruments.values()):
+        if own.lots[at]:
+            cash[groups.index(instrument.cash_group)] += rows[at][0] * own.lots[at]
+    for at, group in enumerate(groups):
+        loan = soft_credit_of(state, account, group)
+        cash[at] += loan if account == HOUSE_ACCOUNT else -loan
+    return AccountClaims(cash, list(own.tokens))
+
+
+def _is_ledger_account(state: State, account: int) -> AccountClaims:
+    own = current_holdings(state, account)
+    return AccountClaims(list(own.cash), list(own.tokens))
+
+
+def _add_amounts(to: AccountClaims, more: AccountClaims) -> None:
+    to.cash = [a + b for a, b in zip(to.cash, more.cash, strict=True)]
+    to.tokens = [a + b for a, b in zip(to.tokens, more.tokens, strict=True)]
+
+
+def _house_takes_debts(
+    owed: AccountClaims, house: AccountClaims, values: list[int], parts: RemainingContributions, account: int
+) -> None:
+    """An account's debts become the house's, and so does what of its other claims, tokens and part pays for them."""
+    for at in range(len(owed.cash)):
+        if owed.cash[at] >= 0:
+            continue
+        for other in range(len(owed.cash)):
+            spare = min(max(owed.cash[other], 0), -owed.cash[at])
+            owed.cash[other] -= spare
+            house.cash[other] += spare
+            owed.cash[at] += spare
+            house.cash[at] -= spare
+        for index, value in enumerate(values):
+            units = _units_covering(-owed.cash[at], value, owed.tokens[index])
+            owed.tokens[index] -= units
+            house.tokens[index] += units
+            owed.cash[at] += units * value
+            house.cash[at] -= units * value
+        debt = max(-owed.cash[at], 0)
+        house.cash[at] -= debt
+        house.cash[parts.group] += parts.pay_own(account, debt)
+        owed.cash[at] = max(owed.cash[at], 0)
+
+
+def _units_covering(debt: int, value: int, there: int) -> int:
+    """Whole units of a token that pay a debt, rounded up, as far as there are any."""
+    return min(-(-debt // value), there) if value > 0 and debt > 0 else 0
+
+
+def _collect_for_house(house: AccountClaims, at: int, values: list[int], parts: RemainingContributions) -> _UnpaidPool:
+    """Take out of the house, then of all parts, what covers its debt in one group; its cash there is zero afterwards.
+
+    What parts give of the very group is a claim less on it.
+    """
+    pool, debt = _UnpaidPool(), -house.cash[at]
+    for other in range(len(house.cash)):
+        spare = min(max(house.cash[other], 0), debt)
+        if spare:
+            house.cash[other] -= spare
+            pool.cash[other] = spare
+            debt -= spare
+    for index, value in enumerate(values):
+        units = _units_covering(debt, value, house.tokens[index])
+        if units:
+            house.tokens[index] -= units
+            pool.tokens[index] = units
+            debt = max(debt - units * value, 0)
+    given = parts.pay_together(debt)
+    if given and parts.group != at:
+        pool.cash[parts.group] = pool.cash.get(parts.group, 0) + given
+    house.cash[at] = 0
+    return pool
+
+
+def _distribute_pools(pools: dict[int, _UnpaidPool], claims: dict[int, AccountClaims]) -> None:
+    """Give each pool to the claims on its group in proportion, rounded down."""
+    before = {account: list(each.cash) for account, each in claims.items()}
+    for at, pool in pools.items():
+        whole = sum(cash[at] for cash in before.values())
+        if not whole:
+            continue
+        for account, each in claims.items():
+            claim = before[account][at]
+            for other, micros in pool.cash.items():
+                each.cash[other] += micros * claim // whole
+            for index, units in pool.tokens.items():
+                each.tokens[index] += units * claim // whole
+
+
+def _payable_units(state: State, claims: dict[int, AccountClaims]) -> dict[int, list[tuple[Asset, int]]]:
+    """Clearing units by account and asset, in the assets that there are now."""
+    units: dict[int, list[tuple[Asset, int]]] = {account: [] for account in claims}
+    for at, group in enumerate(state.terms.cash_groups):
+        backing = [(asset, inventory_units(state, asset)) for asset in cash_tokens(state, group)]
+        whole = max(sum(each.cash[at] for each in claims.values()), sum(there for _, there in backing))
+        for account, each in claims.items():
+            if each.cash[at]:
+                units[account] += [(asset, each.cash[at] * there // whole) for asset, there in backing]
+    for index, token in enumerate(state.terms.tokens):
+        for account, each in claims.items():
+            if each.tokens[index]:
+                units[account].append((token, each.tokens[index]))
+    return units
+
+
+def remaining_contributions(state: State) -> RemainingContributions:
+    """The parts that there are; linear in the accounts where there is a fund."""
+    held = {member: record for member, record in state.contributions.ordered() if record.micros}
+    if not held:
+        return RemainingContributions()
+    lowest = lowest_own_accounts(state)
+    back = {}
+    for member, record in held.items():
+        account = state.accounts.get(record.account)
+        good = account is not None and account.member == member
+        back[member] = record.account if good else lowest.get(member, -1)
+    return RemainingContributions(
+        group=state.terms.cash_groups.index(current_fund_size(state).cash_group),
+        micros={member: record.micros for member, record in held.items()},
+        member_of={account: record.member for account, record in state.accounts.ordered()},
+        account_of=back,
+    )

@@ -1,0 +1,114 @@
+"""Epochs: when an epoch closes, when its snapshot is due, and what the solvency proofs are about.
+
+Rule: an epoch closes at the first block from its boundary on whose custody evidence is not behind the ledger and
+whose feeds all have a price. The snapshot is a function of the state alone: any replica takes the same one, at any
+time.
+"""
+
+import msgspec
+
+from clearing.base.codec import u256
+from clearing.base.errors import LocalFault
+from clearing.base.hashing import tagged_hash
+from clearing.base.header import STATE_TAG
+from clearing.base.ids import HOUSE_ACCOUNT, Hash32
+from clearing.collateral.cash_tokens import current_assets
+from clearing.context.block_context import BlockContext
+from clearing.deposits.custody import custody_terms
+from clearing.epochs.exit_tree import store_exit_tree
+from clearing.margin.statement.rows import account_holdings, build_snapshot, build_statement
+from clearing.margin.statement.rulebook import write_rulebook
+from clearing.margin.statement.snapshot import AccountHoldings, CoverTerms, PublicTotal, RiskSnapshot
+from clearing.margin.statement.stress import StressArrays, build_cover_terms
+from clearing.schema.codes import ClearingCode
+from clearing.schema.receipts.collateral import EpochClosed
+from clearing.schema.records.prices import FeedStatus
+from clearing.state.effective_parameters import current_rulebook
+from clearing.state.holdings import current_arrays, current_holdings
+from clearing.state.ledger import currency_of, inventory_units
+from clearing.state.state import State
+
+
+def close_epoch(run: BlockContext) -> None:
+    """Close the epoch when its boundary was reached and a snapshot can be taken."""
+    clock, blocks = run.state.now, run.terms.market.epoch_blocks
+    if run.block.height // blocks <= clock.snapshot_height // blocks or not is_snapshot_possible(run.state):
+        return
+    closed = msgspec.structs.replace(clock, epoch=clock.epoch + 1, snapshot_height=run.block.height)
+    run.state.clock.put(0, closed)
+    run.receipts.append(EpochClosed(closed.epoch, closed.snapshot_height))
+    store_exit_tree(run.state)
+
+
+def is_snapshot_possible(state: State) -> bool:
+    """Whether every feed has a price and custody is known and not behind."""
+    priced = all(held.status != FeedStatus.UNOPENED for _, held in state.feeds.ordered())
+    return priced and custody_terms(state) is not None
+
+
+def snapshot_due(state: State, height: int) -> bool:
+    """Whether the state after the block at `height` is an epoch's snapshot."""
+    return height > 0 and state.now.height == height == state.now.snapshot_height
+
+
+def state_root(state: State) -> Hash32:
+    """What the header at this height calls its state root."""
+    roots = state.module_roots()
+    return tagged_hash(STATE_TAG, u256(len(roots)), *roots)
+
+
+def take_snapshot(state: State) -> RiskSnapshot:
+    """The snapshot of this state: every account, every row, custody. Raises LocalFault SNAPSHOT_NOT_READY."""
+    custody = custody_terms(state)
+    if custody is None or not is_snapshot_possible(state):
+        raise LocalFault(ClearingCode.SNAPSHOT_NOT_READY, "take_snapshot", height=state.now.height)
+    arrays, terms = current_arrays(state), state.terms
+    accounts: list[AccountHoldings] = []
+    shortfalls: dict[int, int] = {}
+    for account, _ in state.accounts.ordered():
+        own = current_holdings(state, account)
+        accounts.append(account_holdings(arrays, account, own.cash, own.tokens, own.lots))
+        if accounts[-1].shortfall:
+            shortfalls[account] = accounts[-1].shortfall
+    rulebook = current_rulebook(state)
+    stress = rulebook.stress()
+    statement = build_statement(
+        arrays,
+        rulebook.parameters,
+        network=terms.network,
+        height=state.now.height,
+        epoch=state.now.epoch,
+        state_root=state_root(state),
+        prices=rulebook.prices,
+        totals=_public_totals(state),
+        custody=custody,
+        shortfalls=shortfalls,
+        stress=stress,
+        rules=write_rulebook(rulebook),
+        outside=rulebook.outside,
+        cover=_fund_cover(state, stress, accounts),
+    )
+    return build_snapshot(statement, accounts)
+
+
+def _fund_cover(state: State, stress: StressArrays, accounts: list[AccountHoldings]) -> CoverTerms | None:
+    """The test of the default fund, which the house account holds; None without stress scenarios."""
+    if not stress.names:
+        return None
+    members = {account: record.member for account, record in state.accounts.ordered()}
+    sizes = (len(state.terms.cash_groups), len(state.terms.tokens))
+    return build_cover_terms(stress, sizes, accounts, members, HOUSE_ACCOUNT, state.terms.risk.default_fund_micros)
+
+
+def _public_totals(state: State) -> list[PublicTotal]:
+    """Custody held per cash group and per token, 0 per instrument; in slot order."""
+    terms, owed = state.terms, dict.fromkeys(state.terms.cash_groups, 0)
+    for asset in current_assets(state):
+        if asset.is_cash:
+            owed[currency_of(asset)] += inventory_units(state, asset)
+    totals = [
+        *owed.values(),
+        *(inventory_units(state, token) for token in terms.tokens),
+        *(0 for _ in terms.instruments),
+    ]
+    return [PublicTotal(slot, total) for slot, total in enumerate(totals)]

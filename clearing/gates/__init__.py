@@ -1,1 +1,0 @@
-"""Gates: what holds back money that wants to leave, for how long, and why."""

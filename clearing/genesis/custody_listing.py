@@ -1,0 +1,41 @@
+"""The custody listing: the vaults, tokens and units of genesis, as a statement must name them.
+
+Rule: a function of genesis alone. Whoever has a genesis that it trusts can distinguish the network's vaults from
+others.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from clearing.base.evm.storage import BalanceLocation
+
+if TYPE_CHECKING:
+    from clearing.schema.terms.assets import Asset
+    from clearing.schema.terms.genesis import Genesis
+
+
+class ListedCustody(NamedTuple):
+    """What a custody term says of an asset beside its numbers."""
+
+    chain_id: int
+    vault: bytes
+    token: bytes
+    balances: BalanceLocation
+    unit: int
+    slot: str
+    """Name of the slot that it backs."""
+
+
+def listed_custody(genesis: "Genesis") -> frozenset[ListedCustody]:
+    """All that terms may say: one per asset, and another for a cash token that may leave its group."""
+    groups = {group.id: group.name for group in genesis.cash_groups}
+    found = set[ListedCustody]()
+    for asset in genesis.assets:
+        found.add(_custody_of(asset, groups))
+        if asset.may_leave:
+            found.add(_custody_of(asset.as_collateral, groups))
+    return frozenset(found)
+
+
+def _custody_of(asset: "Asset", groups: dict[int, str]) -> ListedCustody:
+    slot = f"cash:{groups[asset.cash_group]}" if asset.is_cash else f"token:{asset.chain_id}:{asset.name}"
+    return ListedCustody(asset.chain_id, asset.vault, asset.token, asset.balances, asset.base_units, slot)

@@ -1,0 +1,142 @@
+"""The effective terms: genesis with every amendment that took effect, in order, ready for look-ups.
+
+Rule: a function of genesis and the amendments alone, so that everybody who has both, a verifier included, gets the
+same terms. The head, a hash chain over the amendments, identifies them in 32 bytes. Nothing is judged here: an
+amendment in the state was judged when it took effect. Terms never change; an amendment makes new terms. The network
+id stays that of genesis.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import msgspec
+
+from clearing.base.codec import encode, u256
+from clearing.base.errors import CrossclearError, Rejected, RemoteFault
+from clearing.base.hashing import tagged_hash
+from clearing.base.ids import Hash32, NetworkId
+from clearing.base.units import PPM
+from clearing.genesis.checks import check_terms
+from clearing.genesis.paths import change_genesis
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.records.governance import AmendmentRecord
+from clearing.schema.requests.amendments import TermsAmendment, TermsChangingAmendment, VaultDetachment
+from clearing.schema.risk.parameters import RiskGroup
+from clearing.schema.terms.assets import Asset, CashGroup, collateral_tokens
+from clearing.schema.terms.genesis import ChainTerms, Genesis, VenueTerms, network_id
+from clearing.schema.terms.instruments import Instrument
+
+HEAD_TAG = "crossclear/amendments/v1"
+
+NO_HEAD = bytes(32)
+
+
+def amended_genesis(genesis: Genesis, amendment: TermsChangingAmendment) -> Genesis | Rejected:
+    """`genesis` with one amendment, or why it makes no sense there."""
+    if isinstance(amendment, TermsAmendment):
+        return change_genesis(genesis, amendment.changes)
+    if not any((each.chain_id, each.vault) == (amendment.chain_id, amendment.vault) for each in genesis.chains):
+        return reject(ClearingCode.BAD_AMENDMENT, "amendment.vault", chain_id=amendment.chain_id, vault=amendment.vault)
+    return msgspec.structs.replace(genesis, assets=tuple(_without_vault(each, amendment) for each in genesis.assets))
+
+
+def _without_vault(asset: Asset, gone: VaultDetachment) -> Asset:
+    """An asset of the vault is taken in no more and counts for nothing."""
+    if (asset.chain_id, asset.vault) != (gone.chain_id, gone.vault):
+        return asset
+    depeg = msgspec.structs.replace(asset.depeg, haircut_ppm=PPM) if asset.may_leave else asset.depeg
+    haircut = 0 if asset.is_cash else PPM
+    return msgspec.structs.replace(asset, cap_units=0, haircut_ppm=haircut, soft_credit_ppm=0, depeg=depeg)
+
+
+def next_head(head: bytes, height: int, time_ms: int, proposal: bytes, amendment: TermsChangingAmendment) -> Hash32:
+    """The hash chain with one more amendment: all that is held of it."""
+    return tagged_hash(HEAD_TAG, head, u256(height), u256(time_ms), proposal, encode(amendment))
+
+
+def check_amendment_chain(amendments: Sequence[AmendmentRecord]) -> Hash32:
+    """The head of these amendments, each of which must state its own. Raises RemoteFault BAD_SNAPSHOT."""
+    head = Hash32(NO_HEAD)
+    for number, held in enumerate(amendments, start=1):
+        head = next_head(head, held.height, held.time_ms, held.proposal, held.amendment)
+        if head != held.head:
+            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", number=number, head=held.head)
+    return head
+
+
+def replay_amendments(origin: Genesis, amendments: Sequence[AmendmentRecord]) -> Genesis:
+    """The genesis as amended. Raises RemoteFault BAD_SNAPSHOT when they do not follow each other."""
+    check_amendment_chain(amendments)
+    genesis = origin
+    for number, held in enumerate(amendments, start=1):
+        after = amended_genesis(genesis, held.amendment)
+        if isinstance(after, Rejected):
+            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", number=number, code=after.code.label)
+        genesis = after
+    return genesis
+
+
+class Terms:
+    """What the rules look up by id. Every mapping is in order of its key."""
+
+    def __init__(self, genesis: Genesis, origin: Genesis | None = None) -> None:
+        self.genesis = genesis
+        """As amended."""
+        self.origin = origin or genesis
+        """What the network began with."""
+        self.market = genesis.market
+        self.risk = genesis.risk
+        self.crisis = genesis.crisis
+        self.chains: dict[int, ChainTerms] = {chain.chain_id: chain for chain in genesis.chains}
+        self.assets: dict[int, Asset] = {asset.id: asset for asset in genesis.assets}
+        self.collateral_of: dict[int, Asset] = {
+            asset.id: asset.as_collateral for asset in genesis.assets if asset.may_leave
+        }
+        """What the cash tokens that may leave their group become; until then nobody holds any of it."""
+        self.heard_chains: tuple[int, ...] = tuple(
+            sorted({each.chain_id for each in genesis.assets if each.haircut.outage_ms or each.depeg.halt_ms})
+        )
+        """Chains whose silence changes what a token counts for."""
+        self.tokens: tuple[Asset, ...] = collateral_tokens(genesis.assets)
+        self.asset_of: dict[tuple[int, bytes, bytes], Asset] = {
+            (asset.chain_id, asset.vault, asset.token): asset for asset in genesis.assets
+        }
+        self.cash_terms: dict[int, CashGroup] = {group.id: group for group in genesis.cash_groups}
+        self.cash_groups: tuple[int, ...] = tuple(group.id for group in genesis.cash_groups)
+        self.instruments: dict[int, Instrument] = {instrument.id: instrument for instrument in genesis.instruments}
+        self.position_of: dict[int, int] = {instrument: at for at, instrument in enumerate(self.instruments)}
+        """Where an instrument stands in the risk arrays."""
+        self.groups: dict[int, RiskGroup] = {group.id: group for group in genesis.risk.groups}
+        self.venues: dict[int, VenueTerms] = {venue.id: venue for venue in genesis.venues}
+        self.feeds: tuple[int, ...] = tuple(feed.id for feed in genesis.feeds)
+
+    @cached_property
+    def network(self) -> NetworkId:
+        """The network id."""
+        return network_id(self.origin)
+
+    @cached_property
+    def genesis_accounts_max(self) -> int:
+        """How many accounts a member has at genesis, at most."""
+        return max(len(member.accounts) for member in self.genesis.members)
+
+    @cached_property
+    def instruments_of_feed(self) -> dict[int, tuple[Instrument, ...]]:
+        """By feed, ordered by id."""
+        return {feed: tuple(each for each in self.instruments.values() if each.feed == feed) for feed in self.feeds}
+
+    @cached_property
+    def tokens_of_feed(self) -> dict[int, tuple[Asset, ...]]:
+        """Collateral tokens by the feed that prices them, ordered by id."""
+        return {feed: tuple(each for each in self.tokens if feed in each.feeds) for feed in self.feeds}
+
+
+def effective_genesis(origin: Genesis, amendments: Sequence[AmendmentRecord]) -> Terms:
+    """The terms in force. Raises RemoteFault BAD_SNAPSHOT, also for terms that no network could have agreed on."""
+    genesis = replay_amendments(origin, amendments)
+    if amendments:
+        try:
+            check_terms(genesis)
+        except (CrossclearError, ArithmeticError, ValueError, LookupError, TypeError) as fault:
+            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", why=str(fault)[:128]) from None
+    return Terms(genesis, origin)

@@ -1,0 +1,85 @@
+"""Genesis as JSON: objects with field names, bytes as hex, enumerations as numbers.
+
+Rule: bytes in, value out; this module opens no file. It reads form, never meaning: `check_genesis` decides that.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from clearing.base.codec import Wire
+from clearing.base.errors import RemoteFault
+from clearing.base.plain_json import read_json
+from clearing.schema.codes import ClearingCode
+from clearing.schema.terms.genesis import Genesis
+
+GenesisPart = TypeVar("GenesisPart", bound=Wire)
+
+GENESIS_BYTES_MAX = 4 << 20
+
+
+def genesis_to_json(genesis: Genesis) -> bytes:
+    """Readable JSON: objects with the fields' names, bytes as hex with 0x, enumerations as their numbers."""
+    return msgspec.json.format(msgspec.json.encode(genesis_part_to_json(genesis)), indent=2) + b"\n"
+
+
+def genesis_from_json(data: bytes) -> Genesis:
+    """Read what `genesis_to_json` wrote, or a hand-written file that leaves out fields with a default.
+
+    Does not check meaning: `check_genesis` does. Raises RemoteFault BAD_GENESIS.
+    """
+    if len(data) > GENESIS_BYTES_MAX:
+        raise RemoteFault(ClearingCode.BAD_GENESIS, "genesis.json", bytes=len(data), limit=GENESIS_BYTES_MAX)
+    try:
+        return genesis_part_from_json(Genesis, read_json(data), "genesis")
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise RemoteFault(ClearingCode.BAD_GENESIS, "genesis.json", why=str(error)) from None
+
+
+def genesis_part_from_json(kind: type[GenesisPart], value: Any, at: str) -> GenesisPart:
+    """A part of genesis out of decoded JSON or TOML that names its fields. Raises ValueError naming the place."""
+    built: Any = _to_wire_order(msgspec.inspect.type_info(kind), value, at)
+    return msgspec.convert(built, kind, builtin_types=(bytes,))
+
+
+def genesis_part_to_json(value: Any) -> Any:
+    """A value of genesis in JSON's terms."""
+    if isinstance(value, msgspec.Struct):
+        return {name: genesis_part_to_json(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, tuple):
+        return [genesis_part_to_json(each) for each in value]
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _to_wire_order(info: msgspec.inspect.Type, value: Any, at: str) -> Any:
+    """Named JSON values to the array form of `Wire` structs. Raises ValueError naming the place."""
+    if isinstance(info, msgspec.inspect.Metadata):
+        return _to_wire_order(info.type, value, at)
+    if isinstance(info, msgspec.inspect.StructType):
+        fields = {field.name: field for field in info.fields}
+        if not isinstance(value, dict) or not value.keys() <= fields.keys():
+            raise ValueError(f"{at}: expected an object with fields {', '.join(fields)}")
+        missing = [name for name, field in fields.items() if field.required and name not in value]
+        if missing:
+            raise ValueError(f"{at}: {missing[0]} is missing")
+        return [
+            _to_wire_order(field.type, value[name], f"{at}.{name}") if name in value else _default(field)
+            for name, field in fields.items()
+        ]
+    if isinstance(info, msgspec.inspect.VarTupleType):
+        if not isinstance(value, list):
+            raise ValueError(f"{at}: expected a list")
+        return [_to_wire_order(info.item_type, each, f"{at}[{index}]") for index, each in enumerate(value)]
+    if isinstance(info, msgspec.inspect.BytesType):
+        if not isinstance(value, str) or not value.startswith("0x"):
+            raise ValueError(f"{at}: expected hex with 0x")
+        return bytes.fromhex(value[2:])
+    return value
+
+
+def _default(field: msgspec.inspect.Field) -> Any:
+    if field.default is not msgspec.NODEFAULT:
+        return msgspec.to_builtins(field.default, builtin_types=(bytes,))
+    raise ValueError(f"{field.name} is missing")

@@ -1,0 +1,138 @@
+"""Certified amendments: all amendments with a proof that there are no others, for whoever trusts a genesis.
+
+Rule: the file contains every amendment of the terms and opens one record of the state, the hash chain over them,
+against a certified header. So none can be left out, added or moved to another height. The reader applies them to its
+own genesis with the engine's own code and gets the terms of any height up to the header's. The record's salt opens
+nothing else. The format is separate from the epoch package's.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from clearing.base.certificate import Certificate, verify_finality
+from clearing.base.codec import U32, Bytes32, Wire, decode, encode
+from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from clearing.base.header import Header
+from clearing.base.validators import ValidatorSet, check_validator_set
+from clearing.genesis.effective_terms import check_amendment_chain, replay_amendments
+from clearing.schema.codes import ClearingCode
+from clearing.schema.records.governance import AmendmentRecord, GovernanceCounters
+from clearing.schema.terms.genesis import Genesis, network_id
+from clearing.state.state import Module, State, record_key
+from clearing.state.tree import BUCKETS, DEPTH, bucket_hash, bucket_of, record_leaf_hash, record_salt, tree_node_hash
+
+FORMAT = 1
+
+AMENDMENTS_BYTES_MAX = 64 << 20
+
+BUCKET_LEAVES_MAX = 1 << 16
+
+_KEY = record_key("governance", 0)
+
+BucketPath = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=DEPTH)]
+
+BucketLeaves = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=BUCKET_LEAVES_MAX)]
+
+
+class CertifiedAmendments(Wire, frozen=True):
+    """The file."""
+
+    format: U32
+    header: Header
+    certificate: Certificate
+    validators: ValidatorSet
+    amendments: tuple[AmendmentRecord, ...]
+    clock: GovernanceCounters
+    """The record that is opened."""
+    salt: Bytes32
+    below: BucketLeaves
+    """Leaves of the same bucket, before it."""
+    above: BucketLeaves
+    path: BucketPath
+    """Siblings from the bucket to the module's root."""
+
+
+def certify_amendments(
+    state: State, header: Header, certificate: Certificate, validators: ValidatorSet
+) -> CertifiedAmendments:
+    """The file of a decided state, with what makes its header final.
+
+    Raises LocalFault BAD_SNAPSHOT when nothing was ever proposed, or the header is of another state.
+    """
+    clock = state.governance.get(0)
+    roots = state.module_roots()
+    if clock is None or tuple(header.module_roots) != roots:
+        raise LocalFault(ClearingCode.BAD_SNAPSHOT, "amendments", proposed=int(clock is not None), height=header.height)
+    tree, salt = state.trees[Module.VALIDATORS], record_salt(state.salt, _KEY)
+    index = bucket_of(salt)
+    bucket = tree.bucket(index)
+    at = next(number for number, (key, _) in enumerate(bucket) if key == _KEY)
+    node, path = BUCKETS + index, []
+    while node > 1:
+        path.append(tree.node(node ^ 1))
+        node >>= 1
+    return CertifiedAmendments(
+        format=FORMAT,
+        header=header,
+        certificate=certificate,
+        validators=validators,
+        amendments=tuple(held for _, held in state.amendments.ordered()),
+        clock=clock,
+        salt=salt,
+        below=tuple(leaf for _, leaf in bucket[:at]),
+        above=tuple(leaf for _, leaf in bucket[at + 1 :]),
+        path=tuple(path),
+    )
+
+
+def read_amendments(data: bytes) -> CertifiedAmendments:
+    """Read a file. Raises RemoteFault for bytes that are none."""
+    found = decode(data, CertifiedAmendments, AMENDMENTS_BYTES_MAX)
+    if found.format != FORMAT:
+        raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments.format", format=found.format, known=FORMAT)
+    return found
+
+
+def write_amendments(certified: CertifiedAmendments) -> bytes:
+    """The file's bytes."""
+    return encode(certified)
+
+
+def check_amendments(
+    certified: CertifiedAmendments, genesis: Genesis, validators_hash: bytes, height: int
+) -> tuple[Genesis, int]:
+    """(the terms in force after the block at `height`, how many amendments made them), from a trusted genesis.
+
+    `validators_hash`: of the trusted set that certified the file's header. Raises RemoteFault: what the certificate's
+    check raises, BAD_MERKLE_PROOF, BAD_SNAPSHOT for amendments that are not those of the record, or too old a file.
+    """
+    check_validator_set(certified.validators)
+    if certified.validators.hash != validators_hash:
+        raise RemoteFault(
+            BaseCode.WRONG_VALIDATOR_SET, "amendments", shown=certified.validators.hash, trusted=validators_hash
+        )
+    header = certified.header
+    verify_finality(header, certified.certificate, certified.validators, network_id(genesis))
+    if header.height < height:
+        raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments.height", certified=header.height, wanted=height)
+    _check_opening(certified)
+    # What is applied is known to be what the quorum applied: nobody else can make this long.
+    head = check_amendment_chain(certified.amendments)
+    if (len(certified.amendments), head) != (certified.clock.amendments, certified.clock.head):
+        raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments.head", shown=head, certified=certified.clock.head)
+    applied = [each for each in certified.amendments if each.height <= height]
+    return replay_amendments(genesis, applied), len(applied)
+
+
+def _check_opening(certified: CertifiedAmendments) -> None:
+    leaf = record_leaf_hash(certified.salt, _KEY, encode(certified.clock))
+    found = bucket_hash((*certified.below, leaf, *certified.above))
+    node = BUCKETS + bucket_of(certified.salt)
+    for sibling in certified.path:
+        found = tree_node_hash(sibling, found) if node & 1 else tree_node_hash(found, sibling)
+        node >>= 1
+    roots = certified.header.module_roots
+    whole = len(certified.path) == DEPTH and len(roots) > Module.VALIDATORS
+    if not whole or roots[Module.VALIDATORS] != found:
+        raise RemoteFault(BaseCode.BAD_MERKLE_PROOF, "amendments", root=found)

@@ -1,0 +1,117 @@
+"""Enactment: due amendments take effect, expired proposals end, and offenders lose their seats.
+
+Rule: at most one change of the terms per block, in order of time and number, each counted again by the set in force.
+It runs before prices. Once consensus has proven enough offences of one kind against a key, the key leaves with the
+next change that can be made, within the limits of every change. A vote may take it in again.
+"""
+
+import msgspec
+
+from clearing.base.errors import Rejected
+from clearing.context.block_context import BlockContext
+from clearing.governance.effects import NO_REQUEST_INDEX, must_be_postponed
+from clearing.governance.halts import end_due_halts
+from clearing.governance.votes import close_proposal, drop_votes, enact_proposal, tally_votes
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.governance import ValidatorRemoved
+from clearing.schema.records.governance import ProposalRecord, ProposalStage, RemovedOffencesRecord
+from clearing.schema.requests.amendments import VaultDetachment
+from clearing.state.state import State
+from clearing.validators.set_changes import begin_change, plan_change
+from clearing.validators.validator_sets import kept_set, set_numbers
+from clearing.withdrawals.detached_vaults import awaits_vault_payments
+
+ENACTED_PER_BLOCK = 1
+"""Each judges and builds anew what a whole listing needs."""
+
+
+def enact_governance(run: BlockContext) -> None:
+    """Let halts end, offenders go, and proposals come into force or to their end."""
+    end_due_halts(run)
+    remove_offenders(run)
+    if run.state.governance.get(0) is None:
+        return
+    due: list[tuple[int, int, bytes, ProposalRecord]] = []
+    closed: set[int] = set()
+    for proposal, held in list(run.state.proposals.ordered()):
+        if held.stage is ProposalStage.CLOSED:
+            if held.not_after_ms < run.time_ms:
+                run.state.proposals.remove(proposal)
+        elif held.stage is ProposalStage.AGREED and held.effective_ms <= run.time_ms:
+            due.append((held.effective_ms, held.number, proposal, held))
+        elif held.stage is ProposalStage.OPEN and held.vote_until_ms < run.time_ms:
+            close_proposal(run, proposal, held, _is_over(run, held))
+            closed.add(held.number)
+    done = 0
+    for _, number, proposal, held in sorted(due, key=lambda each: each[:2]):
+        done += _process_due(run, proposal, held) if done < ENACTED_PER_BLOCK else 0
+        after = run.state.proposals.get(proposal)
+        if after is None or after.stage is ProposalStage.CLOSED:
+            closed.add(number)
+    drop_votes(run.state, closed)
+
+
+def _process_due(run: BlockContext, proposal: bytes, held: ProposalRecord) -> int:
+    """Bring one that is due into force; 1 when that, or its refusal, was judged."""
+    if not tally_votes(run.state, held.number).agreed:
+        if held.vote_until_ms < run.time_ms:
+            close_proposal(run, proposal, held, _is_over(run, held))
+        else:
+            run.state.proposals.put(proposal, msgspec.structs.replace(held, stage=ProposalStage.OPEN, effective_ms=0))
+        return 0
+    if isinstance(held.amendment, VaultDetachment) and awaits_vault_payments(run, held.amendment, held.effective_ms):
+        return 0
+    if held.amendment is not None and must_be_postponed(run.state, held.amendment):
+        if run.time_ms <= held.effective_ms + run.terms.genesis.crisis.governance.vote_ms:
+            return 0
+        # What is under way does not end: whoever still wants the change proposes it again.
+        refusal: Rejected | None = _is_over(run, held)
+    else:
+        refusal = enact_proposal(run, held, proposal)
+    if refusal is not None:
+        close_proposal(run, proposal, held, refusal)
+    return 1
+
+
+def _is_over(run: BlockContext, held: ProposalRecord) -> Rejected:
+    counted = tally_votes(run.state, held.number)
+    return reject(
+        ClearingCode.VOTING_OVER,
+        "proposal",
+        approving=counted.approving,
+        rejecting=counted.rejecting,
+        total=counted.total,
+        vote_until_ms=held.vote_until_ms,
+    )
+
+
+def remove_offenders(run: BlockContext) -> None:
+    """Begin the change that removes the first offender who can be."""
+    limit = run.terms.genesis.crisis.governance.removal_offences
+    if not limit or run.state.changes.get(0) is not None:
+        return
+    seated = {each.envelope_key: each.power for each in kept_set(run.state, set_numbers(run.state).next).validators}
+    for (key, kind), held in run.state.offences.ordered():
+        if key not in seated or held.count - removed_offences(run.state, key, kind) < limit:
+            continue
+        planned = plan_change(run.state, (key,), ())
+        if isinstance(planned, Rejected):
+            # More than a third of the power: nobody but those validators themselves can change that.
+            continue
+        run.receipts.append(ValidatorRemoved(key, kind, held.count, seated[key]))
+        _record_removal(run.state, key)
+        begin_change(run, NO_REQUEST_INDEX, planned, 0)
+        return
+
+
+def removed_offences(state: State, key: bytes, kind: int) -> int:
+    """Offences that this key has lost its seat for already."""
+    held = state.forgiven.get((key, kind))
+    return held.count if held else 0
+
+
+def _record_removal(state: State, key: bytes) -> None:
+    """All of its offences so far have cost it this seat."""
+    for (offender, kind), held in list(state.offences.ordered()):
+        if offender == key:
+            state.forgiven.put((key, kind), RemovedOffencesRecord(held.count))

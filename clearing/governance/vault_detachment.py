@@ -1,0 +1,95 @@
+"""Vault detachment: a vault whose chain never returns is detached, so that validators can change again.
+
+Rule: only a vault that a change of validators has waited for long enough, and never the last. The worth of its tokens
+is decided with it: cash of a group leaves the group first, so that every claim on the group bears the same part. From
+then on nothing of the vault is taken in, paid, or counted. This module must not know how a chain is seen.
+"""
+
+import msgspec
+
+from clearing.base.codec import u256
+from clearing.base.errors import Detail, Rejected
+from clearing.collateral.cash_tokens import has_left_cash_group, leave_cash_group
+from clearing.collateral.haircuts import chain_silence_ms
+from clearing.context.block_context import BlockContext
+from clearing.deposits.soft_credit import recall_vault_credit
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.facts import CustodySeen
+from clearing.schema.receipts.governance import VaultDetached, VaultLiability
+from clearing.schema.records.collateral import CustodyRecord
+from clearing.schema.records.governance import DetachedVaultRecord
+from clearing.schema.requests.amendments import VaultDetachment
+from clearing.schema.terms.assets import Asset
+from clearing.schema.terms.genesis import Genesis
+from clearing.state.ledger import inventory_units
+from clearing.state.state import State
+from clearing.validators.observed_chains import is_detached
+from clearing.withdrawals.detached_vaults import owed_by_vault
+from clearing.withdrawals.withdrawal_controls import recall_vault_withdrawals
+
+AT = "detachment"
+
+
+def genesis_without_detached(state: State) -> Genesis:
+    """Genesis as amended without the chains of detached vaults: what there is to watch and to relay to."""
+    genesis = state.terms.genesis
+    kept = tuple(each for each in genesis.chains if not is_detached(state, each.chain_id, each.vault))
+    return genesis if len(kept) == len(genesis.chains) else msgspec.structs.replace(genesis, chains=kept)
+
+
+def check_detachment(state: State, amendment: VaultDetachment) -> Rejected | None:
+    """Whether this vault may be waited for no more."""
+    vault, held_change = (amendment.chain_id, amendment.vault), state.changes.get(0)
+    named: dict[str, Detail] = {"chain_id": amendment.chain_id, "vault": amendment.vault}
+    if held_change is None or vault not in held_change.waiting:
+        return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, why="no change waits for it")
+    waited, least = state.now.height - held_change.height, state.terms.genesis.crisis.governance.detach_blocks
+    if waited < least:
+        return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, waited_blocks=waited, least=least)
+    others = [chain for chain in state.terms.chains.values() if not is_detached(state, chain.chain_id, chain.vault)]
+    if len(others) < 2:
+        return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, why="it is the last one")
+    for asset in state.terms.assets.values():
+        stuck = asset.is_cash and not asset.may_leave and inventory_units(state, asset) > 0
+        if (asset.chain_id, asset.vault) == vault and stuck:
+            # A vote must first say what its claims become: a guard, as for a token that loses its par.
+            return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, asset=asset.id, why="it cannot leave its group")
+    return None
+
+
+def detach_vault(run: BlockContext, amendment: VaultDetachment) -> None:
+    """Let the vault go. The caller has checked it, and changes the terms next."""
+    vault, change = (amendment.chain_id, amendment.vault), run.state.changes[0]
+    recall_vault_credit(run, *vault)
+    recall_vault_withdrawals(run, *vault)
+    for asset in run.terms.assets.values():
+        if (asset.chain_id, asset.vault) == vault and asset.may_leave and not has_left_cash_group(run.state, asset.id):
+            leave_cash_group(run, asset, 0, chain_silence_ms(run.state, asset.chain_id))
+    for asset in run.terms.assets.values():
+        if (asset.chain_id, asset.vault) == vault:
+            _settle_custody(run.state, asset)
+    waiting = tuple(each for each in change.waiting if each != vault)
+    astray = tuple(each for each in change.astray if each != vault)
+    run.state.changes.put(0, msgspec.structs.replace(change, waiting=waiting, astray=astray))
+    run.state.struck.put(vault, DetachedVaultRecord(run.block.height, change.number - 1))
+    run.receipts.append(
+        VaultDetached(amendment.chain_id, amendment.vault, change.number - 1, run.block.height - change.height)
+    )
+    run.receipts.extend(
+        VaultLiability(*vault, asset, u256(amount)) for asset, amount in owed_by_vault(run.state, *vault)
+    )
+
+
+def _settle_custody(state: State, asset: Asset) -> None:
+    """Let the vault's last counters be what the ledger took in, where they are behind it: they never come any more.
+
+    Or no epoch could close again. What they stand for counts for nothing, and nobody can prove or pay it.
+    """
+    flow, held_custody = state.flows[asset.id], state.custody.get(asset.id)
+    nothing = CustodySeen(asset.chain_id, asset.vault, asset.token, 0, bytes(32), u256(0), u256(0), u256(0))
+    seen = held_custody.seen if held_custody is not None else nothing
+    taken_in, withdrawn = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(seen.withdrawn, "big")
+    if held_custody is not None and int.from_bytes(seen.deposited, "big") >= taken_in:
+        return
+    rested = msgspec.structs.replace(seen, deposited=flow.deposited_amount, balance=u256(max(taken_in - withdrawn, 0)))
+    state.custody.put(asset.id, CustodyRecord(rested))

@@ -1,0 +1,182 @@
+"""The margin requirement of accounts: equity, worst loss of each risk group, initial and maintenance margin.
+
+Rule: `account_margin` is the definition, in plain integers. Every faster path (`batch_margin`, `MarginBook`) must
+equal it exactly and never refuse a holding for its size. The requirement is the sum over risk groups of the worst
+scenario's loss, with full offset inside a group, plus the terms of `terms`. This module must not know how a breach is
+handled.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearing.margin.requirement.add_ons import TermsBatch, margin_terms_batch
+from clearing.margin.requirement.terms import NO_MARGIN_TERMS, MarginTerms, account_terms, plain_terms
+from clearing.margin.risk_arrays.arrays import RiskArrays
+from clearing.margin.risk_arrays.exact_products import Exact, Integers, exact_product, exact_sum, value_and_loss
+from clearing.schema.risk.parameters import RiskParameters
+
+
+@dataclass(frozen=True, slots=True)
+class AccountMargin:
+    """One account's margin, in micros."""
+
+    equity: int
+    """Cash, collateral after haircut and the full value of premium-paid options."""
+    group_losses: tuple[int, ...]
+    """Worst loss of each risk group over the scenarios, at least 0, in the groups' order."""
+    initial: int
+    """The requirement: the group losses and the terms put together."""
+    maintenance: int
+    """Its maintenance fraction, rounded up; only shown: `maintenance_ok` compares exactly."""
+    maintenance_ok: bool
+    """equity * denominator >= initial * numerator."""
+    terms: MarginTerms = NO_MARGIN_TERMS
+
+    @property
+    def initial_ok(self) -> bool:
+        """Whether equity covers initial margin."""
+        return self.equity >= self.initial
+
+
+def compose_margin(
+    equity: int, group_losses: Sequence[int], parameters: RiskParameters, terms: MarginTerms = NO_MARGIN_TERMS
+) -> AccountMargin:
+    """Put one account's margin together."""
+    initial = terms.requirement(group_losses)
+    numerator, denominator = parameters.maintenance_numerator, parameters.maintenance_denominator
+    return AccountMargin(
+        equity=equity,
+        group_losses=tuple(group_losses),
+        initial=initial,
+        maintenance=-(-initial * numerator // denominator),
+        maintenance_ok=equity * denominator >= initial * numerator,
+        terms=terms,
+    )
+
+
+def account_margin(
+    arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
+) -> AccountMargin:
+    """Margin of one account from its cash per group, units per collateral token and lots per instrument.
+
+    All in the order of `arrays`. Raises ValueError when a length differs.
+    """
+    _check_lengths(arrays, len(cash), len(tokens), len(positions))
+    equity = sum(cash)
+    equity += sum(value * units for value, units in zip(arrays.token_prices, tokens, strict=True))
+    losses: list[int] = []
+    scenario_losses: list[list[int]] = []
+    for matrix in arrays.matrices:
+        worth = [0] * (1 + arrays.scenarios)
+        for at in matrix.members:
+            lots = positions[at]
+            if lots:
+                worth = [sofar + value * lots for sofar, value in zip(worth, arrays.rows[at], strict=True)]
+        equity += worth[0]
+        scenario_losses.append([worth[0] - each for each in worth[1:]])
+        losses.append(max(0, *scenario_losses[-1]))
+    by_column = [[0, *own] for own in scenario_losses]
+    members = [matrix.members for matrix in arrays.matrices]
+    terms = account_terms(arrays.tariff, losses, by_column, members, positions, tokens)
+    return compose_margin(equity, losses, arrays.parameters, terms)
+
+
+def surely_covered(arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> bool:
+    """Whether equity covers the requirement even without credit between groups.
+
+    True only where `account_margin` has `initial_ok`; False says nothing. For the many accounts that are far from their
+    margin, at half the cost. Arguments as there.
+    """
+    _check_lengths(arrays, len(cash), len(tokens), len(positions))
+    equity = sum(cash)
+    equity += sum(value * units for value, units in zip(arrays.token_prices, tokens, strict=True) if units)
+    losses: list[int] = []
+    for matrix in arrays.matrices:
+        worth: list[int] = []
+        for at in matrix.members:
+            lots = positions[at]
+            if lots and worth:
+                worth = [sofar + value * lots for sofar, value in zip(worth, arrays.rows[at], strict=True)]
+            elif lots:
+                worth = [value * lots for value in arrays.rows[at]]
+        if worth:
+            equity += worth[0]
+        losses.append(worth[0] - min(worth) if worth else 0)
+    members = [matrix.members for matrix in arrays.matrices]
+    return equity >= plain_terms(arrays.tariff, members, positions, tokens).requirement(losses)
+
+
+def add_ons(arrays: RiskArrays, losses: Exact, lots: Integers, tokens: Integers) -> Exact:
+    """[n] what is required besides the sum of group losses, in micros; negative where inter-group credit prevails.
+
+    `losses` [g, n], `lots` [m, n] and `tokens` [k, n], in the order of `arrays`.
+    """
+    return margin_terms_batch(arrays, losses, lots, tokens).add_ons
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarginBatch:
+    """Margins of n accounts. Arrays are int64, or Python integers (dtype object) where int64 would not hold them."""
+
+    equity: Exact
+    """[n] micros."""
+    losses: Exact
+    """[n, g] micros."""
+    initial: Exact
+    """[n] micros."""
+    parameters: RiskParameters
+    terms: TermsBatch | None = None
+    """None: nothing is added to the sum of the losses."""
+
+    @property
+    def initial_ok(self) -> NDArray[np.bool_]:
+        """[n] whether equity covers initial margin."""
+        return np.asarray(self.equity >= self.initial, np.bool_)
+
+    @property
+    def maintenance_ok(self) -> NDArray[np.bool_]:
+        """[n] whether equity covers maintenance margin, compared exactly."""
+        return covers_maintenance(self.equity, self.initial, self.parameters)
+
+    def account(self, at: int) -> AccountMargin:
+        """The margin of account number `at` of the batch."""
+        terms = NO_MARGIN_TERMS if self.terms is None else self.terms.at(at)
+        return compose_margin(int(self.equity[at]), [int(loss) for loss in self.losses[at]], self.parameters, terms)
+
+
+def covers_maintenance(equity: Exact, initial: Exact, parameters: RiskParameters) -> NDArray[np.bool_]:
+    """equity * denominator >= initial * numerator, elementwise and exactly."""
+    have = exact_product(parameters.maintenance_denominator, equity)
+    need = exact_product(parameters.maintenance_numerator, initial)
+    return np.asarray(have >= need, np.bool_)
+
+
+def batch_margin(arrays: RiskArrays, cash: Integers, tokens: Integers, positions: Integers) -> MarginBatch:
+    """Margins of n accounts: `cash` [n, c], `tokens` [n, k], `positions` [n, m], all int64 in the order of `arrays`.
+
+    Exactly `account_margin` of every row, whatever the sizes (|positions| < 2^39). Raises ValueError when a shape
+    differs.
+    """
+    _check_lengths(arrays, cash.shape[1], tokens.shape[1], positions.shape[1])
+    count = positions.shape[0]
+    terms: list[Exact] = [cash[:, at] for at in range(cash.shape[1])]
+    terms += [exact_product(int(value), tokens[:, at]) for at, value in enumerate(arrays.token_values)]
+    losses: list[Exact] = []
+    for matrix in arrays.matrices:
+        value, loss = value_and_loss(matrix, np.ascontiguousarray(positions.T[list(matrix.members)]))
+        terms.append(value)
+        losses.append(loss)
+    stacked = np.stack(losses, axis=1) if losses else np.zeros((count, 0), np.int64)
+    added = margin_terms_batch(arrays, stacked.T, positions.T, tokens.T)
+    initial = exact_sum([*losses, added.add_ons], count)
+    return MarginBatch(exact_sum(terms, count), stacked, initial, arrays.parameters, added)
+
+
+def _check_lengths(arrays: RiskArrays, cash: int, tokens: int, positions: int) -> None:
+    given = (cash, tokens, positions)
+    wanted = (len(arrays.cash_groups), len(arrays.assets), len(arrays.instruments))
+    if given != wanted:
+        raise ValueError(f"cash, tokens and positions have {given} entries, the arrays {wanted}")

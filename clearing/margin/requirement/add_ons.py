@@ -1,0 +1,161 @@
+"""Add-ons of many accounts at once: what is required besides the sum of group losses.
+
+Rule: exactly `account_terms` of every account; int64 under a checked bound, Python integers beyond. This is a hot
+loop on plain arrays, and costs nothing where no charge is on. This module must not know prices.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clearing.margin.requirement.terms import NO_MARGIN_TERMS, MarginTerms
+from clearing.margin.risk_arrays.charge_rates import Tariff
+from clearing.margin.risk_arrays.exact_products import (
+    INT64_EXACT,
+    Exact,
+    Integers,
+    exact_product,
+    exact_sum,
+    largest_of,
+    losses_by_scenario,
+)
+from clearing.schema.risk.charges import Lines
+
+if TYPE_CHECKING:
+    from clearing.margin.risk_arrays.arrays import RiskArrays
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TermsBatch:
+    """`Terms` of n accounts, in micros; None for a term that the tariff leaves out."""
+
+    option_minimums: Exact | None
+    """[g, n]."""
+    joint: Exact | None
+    credit: Exact | None
+    charges: Exact | None
+    impact: Exact | None
+    concentration: Exact | None
+    add_ons: Exact
+    """[n] requirement less the sum of group losses; negative where the credit is more than all else."""
+
+    def at(self, account: int) -> MarginTerms:
+        """The terms of account number `account`."""
+        parts = (self.joint, self.credit, self.charges, self.impact, self.concentration)
+        if self.option_minimums is None and all(part is None for part in parts):
+            return NO_MARGIN_TERMS
+        minimums = () if self.option_minimums is None else tuple(map(int, self.option_minimums[:, account]))
+        return MarginTerms(minimums, *(0 if part is None else int(part[account]) for part in parts))
+
+    def take(self, accounts: Integers) -> "TermsBatch":
+        """The terms of the accounts of these numbers, in that order."""
+
+        def chosen(part: Exact | None) -> Exact | None:
+            return None if part is None else part[..., accounts]
+
+        return TermsBatch(
+            option_minimums=chosen(self.option_minimums),
+            joint=chosen(self.joint),
+            credit=chosen(self.credit),
+            charges=chosen(self.charges),
+            impact=chosen(self.impact),
+            concentration=chosen(self.concentration),
+            add_ons=self.add_ons[accounts],
+        )
+
+
+def margin_terms_batch(arrays: "RiskArrays", losses: Exact, lots: Integers, tokens: Integers) -> TermsBatch:
+    """Terms of n accounts from group losses [g, n], lots [m, n] (|q| < 2^39) and units [k, n], in the arrays' order."""
+    count, tariff = lots.shape[1], arrays.tariff
+    if tariff.is_off:
+        return TermsBatch(None, None, None, None, None, None, np.zeros(count, np.int64))
+    minimums = _option_minimums(arrays, lots) if tariff.has_short_rates else None
+    parts: list[Exact] = []
+    if minimums is not None:
+        parts += list(_required(losses, minimums) - losses)
+    joint = credit = None
+    if tariff.credits_groups:
+        full = exact_sum([*losses, *parts], count)
+        joint = joint_losses_of(arrays, lots)
+        if minimums is not None:
+            joint = np.maximum(joint, exact_sum(list(minimums), count))
+        if tariff.joint.keep_largest:
+            joint = np.maximum(joint, _required(losses, minimums).max(axis=0, initial=0))
+        plain, weight, whole = tariff.credit_weights
+        weighted = exact_sum([exact_product(plain, full), exact_product(weight, joint)], count)
+        credit = full - -(-weighted // whole)
+        parts.append(-credit)
+    charges = _lot_charges(tariff, lots)
+    impact = _lines(tariff.impact, np.abs(lots))
+    concentration = _lines(tariff.concentration, tokens)
+    parts += [part for part in (charges, impact, concentration) if part is not None]
+    return TermsBatch(minimums, joint, credit, charges, impact, concentration, exact_sum(parts, count))
+
+
+def joint_losses_of(arrays: "RiskArrays", lots: Integers) -> Exact:
+    """[n] expected shortfall over the joint scenarios, at least 0, rounded up."""
+    joint, matrix = arrays.tariff.joint, arrays.joint_matrix
+    losses = losses_by_scenario(matrix, lots)[1:]
+    largest = largest_of(losses)
+    if largest * joint.tail >= INT64_EXACT:
+        losses = losses.astype(object)
+    worth: Exact = np.ascontiguousarray(losses.T)  # an account's losses side by side, which is faster to search
+    counts = np.array([scenario.count for scenario in joint.scenarios], np.int64)
+    accounts = np.arange(lots.shape[1])
+    left = np.full(lots.shape[1], joint.tail, np.int64)
+    total: Exact = np.zeros(lots.shape[1], worth.dtype)
+    # The worst of those not yet taken, until every account's tail is full: mostly a few rounds, at most one a scenario.
+    for _ in joint.scenarios:
+        if not left.any():
+            break
+        worst = worth.argmax(axis=1)
+        taken = np.minimum(counts[worst], left)
+        total += worth[accounts, worst] * taken
+        left -= taken
+        worth[accounts, worst] = -largest - 1
+    if left.any():
+        raise ValueError(f"fewer scenarios than the {joint.tail} that are averaged")
+    mean: Exact = -(-total // joint.tail)
+    return np.asarray(np.maximum(mean, 0))
+
+
+def _option_minimums(arrays: "RiskArrays", lots: Integers) -> Exact:
+    """[g, n]."""
+    rates, count = arrays.tariff.short_rates, lots.shape[1]
+    rows = []
+    for matrix in arrays.matrices:
+        short = [(rates[at], np.maximum(-lots[at], 0)) for at in matrix.members if rates[at]]
+        rows.append(exact_sum([exact_product(rate, each) for rate, each in short], count))
+    return np.stack(rows)
+
+
+def _required(losses: Exact, minimums: Exact | None) -> Exact:
+    """[g, n] the larger of loss and minimum."""
+    return losses if minimums is None else np.maximum(losses, minimums)
+
+
+def _lot_charges(tariff: Tariff, lots: Integers) -> Exact | None:
+    """[n] each lot's rate."""
+    charged = [exact_product(rate, np.abs(held)) for rate, held in zip(tariff.lot_rates, lots, strict=True) if rate]
+    return exact_sum(charged, lots.shape[1]) if charged else None
+
+
+def _lines(tariffs: tuple[Lines, ...], sizes: Integers) -> Exact | None:
+    """[n] sum of what each row of `sizes` costs."""
+    found: list[Exact] = []
+    for each, size in zip(tariffs, sizes, strict=True):
+        if not each.lines:
+            continue
+        largest: Exact = np.zeros(size.size, np.int64)
+        for slope, intercept in each.lines:
+            largest = np.maximum(largest, _less_constant(exact_product(slope, size), intercept))
+        found.append(largest)
+    return exact_sum(found, sizes.shape[1]) if found else None
+
+
+def _less_constant(one: Exact, constant: int) -> Exact:
+    if largest_of(one) + constant < INT64_EXACT:
+        return one - constant
+    wide: Exact = one.astype(object) - constant
+    return wide

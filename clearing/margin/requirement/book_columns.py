@@ -1,0 +1,247 @@
+"""The tables of a margin book: a column per account, the meaning of each row, and margins of columns.
+
+Rule: a fork writes its own columns and reads all others through, so forking costs nothing. The rows follow from what
+is listed alone, so books under different arrays of one listing share them. This module must not know why a value
+changed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearing.base.errors import BaseCode, Bug, LocalFault
+from clearing.margin.requirement.account_margin import AccountMargin, MarginBatch, account_margin
+from clearing.margin.requirement.add_ons import margin_terms_batch
+from clearing.margin.risk_arrays.arrays import RiskArrays
+from clearing.margin.risk_arrays.exact_products import Exact, Integers
+
+ID = 0
+
+_ROOM = 64
+
+
+class Columns:
+    """int64 `table` [rows, columns] and bool `marks` [marks, columns]; the first `count` columns are in use."""
+
+    def __init__(self, rows: int, marks: int, below: "Columns | None" = None) -> None:
+        self.below = below
+        """The table that this one is a fork of."""
+        self.size: int = below.size if below is not None else 0
+        """How many accounts there are, those below included."""
+        self.count = 0
+        self.table: Integers = np.zeros((rows, 0), np.int64)
+        self.marks: NDArray[np.bool_] = np.zeros((marks, 0), np.bool_)
+        self.slots: dict[int, int] = {}
+        """Slots of the accounts that are new here."""
+        self._where: Integers = np.full(self.size, -1, np.int64)
+        self._own: Integers = np.zeros(0, np.int64)
+
+    def absorb(self) -> None:
+        """Fold this fork, with its marks, into the table below. This one then reads through."""
+        below = self.below
+        if below is None:
+            raise LocalFault(BaseCode.OUT_OF_RANGE, "margin book", why="not a fork")
+        for account in self.slots:
+            below.slot(account)
+        columns = below.hold(self._own[: self.count])
+        below.table[:, columns] = self.table[:, : self.count]
+        below.marks[:, columns] |= self.marks[:, : self.count]
+        self._where = np.full(self.size, -1, np.int64)
+        self.slots, self.count = {}, 0
+
+    def find(self, account: int) -> int | None:
+        """The account's slot, None when it is unknown."""
+        columns: Columns | None = self
+        while columns is not None:
+            slot = columns.slots.get(account)
+            if slot is not None:
+                return slot
+            columns = columns.below
+        return None
+
+    def slot(self, account: int) -> int:
+        """The account's slot; a new one, with an own column of zeros, for a new account."""
+        slot = self.find(account)
+        if slot is not None:
+            return slot
+        slot = self.slots[account] = self.size
+        self.size += 1
+        if self.size > self._where.size:
+            self._where = np.append(self._where, np.full(max(_ROOM, self.size), -1, np.int64))
+        added = self._add(1)
+        self._own[added] = slot
+        self._where[slot] = added.start
+        self.table[:, added] = 0
+        self.table[ID, added] = account
+        return slot
+
+    def hold(self, slots: Integers) -> Integers:
+        """Own columns of slots, each named once, copied from below where there are none yet."""
+        columns = self._where[slots]
+        if columns.size == 0 or int(columns.min()) >= 0:
+            return columns
+        if self.below is None:
+            raise Bug("a slot of a margin book has no column")
+        missing = slots[columns < 0]
+        added = self._add(missing.size)
+        self.table[:, added] = self.below.gather(missing)
+        self._own[added] = missing
+        self._where[missing] = np.arange(added.start, added.stop)
+        return self._where[slots]
+
+    def columns_of(self, slots: Integers) -> Integers:
+        """Own columns of slots, in their order; a slot may be named often."""
+        columns = self._where[slots]
+        if columns.size and int(columns.min()) < 0:
+            self.hold(np.unique(slots))
+            columns = self._where[slots]
+        return columns
+
+    def gather(self, slots: Integers) -> Integers:
+        """[rows, n] a copy of the columns of slots, from here or below."""
+        columns = self._where[slots]
+        if self.below is None or columns.size == 0 or int(columns.min()) >= 0:
+            return self.table.take(columns, axis=1)
+        if int(columns.max()) < 0:
+            return self.below.gather(slots)
+        table = np.empty((len(self.table), slots.size), np.int64)
+        mine = columns >= 0
+        table[:, mine] = self.table[:, columns[mine]]
+        table[:, ~mine] = self.below.gather(slots[~mine])
+        return table
+
+    def holding(self, rows: slice) -> Integers:
+        """Slots with anything but zero in any of the rows."""
+        own = self._own[: self.count][self.table[rows, : self.count].any(axis=0)]
+        if self.below is None:
+            return own
+        lower = self.below.holding(rows)
+        return np.append(lower[self._where[lower] < 0], own)
+
+    def at(self, rows: slice, columns: Integers) -> Integers:
+        """Some rows of some own columns, each named once, rising; not copied when they are all."""
+        part = self.table[rows, : self.count]
+        return part if columns.size == self.count else part.take(columns, axis=1)
+
+    def put(self, row: int, columns: Integers, values: Integers) -> None:
+        """Write one row of some own columns, each named once, rising."""
+        if columns.size == self.count:
+            self.table[row, : self.count] = values
+        else:
+            self.table[row, columns] = values
+
+    def _add(self, count: int) -> slice:
+        """Room for so many more columns, without marks."""
+        added = slice(self.count, self.count + count)
+        if added.stop > self._own.size:
+            more = max(_ROOM, self._own.size, added.stop - self._own.size)
+            self._own = np.pad(self._own, (0, more))
+            self.table = np.pad(self.table, ((0, 0), (0, more)))
+            self.marks = np.pad(self.marks, ((0, 0), (0, more)))
+        self.marks[:, added] = False
+        self.count = added.stop
+        return added
+
+
+WIDE, INITIAL_OK, MAINTENANCE_OK, EQUITY, INITIAL, COLLATERAL = range(1, 7)
+"""Rows of every table, after the id. WIDE: a number of this account does not fit 64 bits, so that the account is not
+read from here but computed by the definition; INITIAL_OK, MAINTENANCE_OK: 0 or 1."""
+
+_FIRST = 7
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RiskLayout:
+    """Row numbers. Instruments of a risk group are adjacent, so that a group's lots are one block of memory."""
+
+    cash: slice
+    tokens: slice
+    lots: slice
+    groups: tuple[slice, ...]
+    """Lots of each risk group."""
+    values: slice
+    losses: slice
+    holds: slice
+    """0 or 1 for each risk group: whether any of its lots is not zero."""
+    rows: int
+    order: Integers
+    """[m] index among the listed instruments of each row of `lots`."""
+    rank: Integers
+    """[m] its inverse: row within `lots` of each listed instrument."""
+    cash_row: dict[int, int]
+    token_row: dict[int, int]
+    lots_row: dict[int, int]
+    """By id of the cash group, the asset, the instrument."""
+    group_of: dict[int, int]
+    """Number of the risk group by id of the instrument."""
+
+
+def risk_layout(arrays: RiskArrays) -> RiskLayout:
+    """The layout of a book under these arrays."""
+    # Collateral, values and losses are adjacent: they are added up together.
+    widths = (*(3 * [len(arrays.matrices)]), len(arrays.cash_groups), len(arrays.assets), len(arrays.instruments))
+    parts: list[slice] = []
+    at = _FIRST
+    for width in widths:
+        parts.append(slice(at, at + width))
+        at += width
+    values, losses, holds, cash, tokens, lots = parts
+    groups: list[slice] = []
+    order: list[int] = []
+    for matrix in arrays.matrices:
+        groups.append(slice(lots.start + len(order), lots.start + len(order) + len(matrix.members)))
+        order += matrix.members
+    return RiskLayout(
+        cash=cash,
+        tokens=tokens,
+        lots=lots,
+        groups=tuple(groups),
+        values=values,
+        losses=losses,
+        holds=holds,
+        rows=at,
+        order=np.array(order, np.intp),
+        rank=np.argsort(np.array(order, np.intp)),
+        cash_row={group.id: cash.start + row for row, group in enumerate(arrays.cash_groups)},
+        token_row={asset.id: tokens.start + row for row, asset in enumerate(arrays.assets)},
+        lots_row={arrays.instruments[listed].id: lots.start + row for row, listed in enumerate(order)},
+        group_of={arrays.instruments[at].id: number for number, m in enumerate(arrays.matrices) for at in m.members},
+    )
+
+
+def has_same_listing(one: RiskArrays, other: RiskArrays) -> bool:
+    """Whether a book under the one arrays can take the other: instruments, assets, cash and risk groups are the same.
+
+    Haircuts and ranges may differ.
+    """
+    return (
+        (one.instruments is other.instruments or one.instruments == other.instruments)
+        and [each.id for each in one.assets] == [each.id for each in other.assets]
+        and [group.id for group in one.cash_groups] == [group.id for group in other.cash_groups]
+        and [group.id for group in one.groups] == [group.id for group in other.groups]
+        and [matrix.members for matrix in one.matrices] == [matrix.members for matrix in other.matrices]
+    )
+
+
+def gathered_batch(table: Integers, arrays: RiskArrays, layout: RiskLayout) -> MarginBatch:
+    """The margins of the accounts whose columns these are, in that order."""
+    equity: Exact = table[EQUITY]
+    losses: Exact = table[layout.losses].T
+    initial: Exact = table[INITIAL]
+    wide = np.flatnonzero(table[WIDE]).tolist()
+    if wide:
+        equity, losses, initial = (each.astype(object) for each in (equity, losses, initial))
+    for at in wide:
+        defined = defined_margin(arrays, layout, table[:, at])
+        equity[at], initial[at] = defined.equity, defined.initial
+        losses[at] = defined.group_losses
+    lots, tokens = table[layout.lots][layout.rank], table[layout.tokens]
+    terms = None if arrays.tariff.is_off else margin_terms_batch(arrays, losses.T, lots, tokens)
+    return MarginBatch(equity, losses, initial, arrays.parameters, terms)
+
+
+def defined_margin(arrays: RiskArrays, layout: RiskLayout, column: Integers) -> AccountMargin:
+    """One account's margin by its definition, for numbers that int64 does not hold."""
+    positions = column[layout.lots][layout.rank].tolist()
+    return account_margin(arrays, column[layout.cash].tolist(), column[layout.tokens].tolist(), positions)

@@ -1,0 +1,372 @@
+"""`MarginBook`: the margins of all accounts, kept up to date by recomputing only what a change touches.
+
+Rule: derived and rebuildable; at any time equal to `account_margin` of every account. Prices mark the risk groups whose
+arrays moved, holdings mark their account; the next question works through all that is marked at once. A fork keeps
+columns of its own for what it touched and reads all others through, so nothing it does is ever seen below it; a book
+with forks must not be changed but by absorbing one of them. One int64 table, a column per account, rows as `Layout`
+tells: this is the hot loop, and no object is made per account. It must not know why a holding changed nor what a
+breach leads to.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from clearing.base.errors import BaseCode, LocalFault
+from clearing.base.units import MONEY_MAX, POSITION_MAX
+from clearing.margin.requirement.account_margin import (
+    AccountMargin,
+    MarginBatch,
+    account_margin,
+    add_ons,
+    covers_maintenance,
+)
+from clearing.margin.requirement.book_columns import (
+    COLLATERAL,
+    EQUITY,
+    ID,
+    INITIAL,
+    INITIAL_OK,
+    MAINTENANCE_OK,
+    WIDE,
+    Columns,
+    RiskLayout,
+    defined_margin,
+    gathered_batch,
+    has_same_listing,
+    risk_layout,
+)
+from clearing.margin.risk_arrays.arrays import RiskArrays
+from clearing.margin.risk_arrays.charge_rates import Tariff
+from clearing.margin.risk_arrays.exact_products import Exact, Integers, exact_product, exact_sum, value_and_loss
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingsChange:
+    """What to add to an account's holdings, by cash group id, asset id and instrument id."""
+
+    cash: Mapping[int, int]
+    tokens: Mapping[int, int]
+    lots: Mapping[int, int]
+
+
+class MarginBook:
+    """Holdings and margins of many accounts under the newest risk arrays."""
+
+    def __init__(self, arrays: RiskArrays, below: "MarginBook | None" = None) -> None:
+        self.take_arrays(arrays)
+        self.below = below
+        """The book that this one is a fork of."""
+        self.layout: RiskLayout = below.layout if below is not None else risk_layout(arrays)
+        # Marks: a row for each risk group and one for money, what to recompute; the last: recomputed since `remargin`.
+        self._money = len(self._matrices)
+        self._marked: set[int] = set()
+        # Terms of this size make an account wide; smaller ones, one for each group and two, have a sum below 2^62.
+        self._large = 2**62 // (len(self._matrices) + 2)
+        self.columns: Columns = Columns(self.layout.rows, self._money + 2, below.columns if below is not None else None)
+
+    def __len__(self) -> int:
+        return self.columns.size
+
+    def __contains__(self, account: int) -> bool:
+        return self.columns.find(account) is not None
+
+    def accounts(self) -> list[int]:
+        """All accounts, rising."""
+        ids: list[int] = np.sort(self.columns.gather(np.arange(self.columns.size))[ID]).tolist()
+        return ids
+
+    @property
+    def arrays(self) -> RiskArrays:
+        """The arrays last given to `reprice`."""
+        return self._arrays
+
+    def fork(self) -> "MarginBook":
+        """A book that starts as this one and writes into itself."""
+        self._refresh()
+        return MarginBook(self._arrays, self)
+
+    def absorb(self) -> None:
+        """Fold this fork into the book below, which must have no other fork in use. This one then reads through."""
+        self._refresh()
+        self.columns.absorb()
+        if self.below is not None:
+            self.below.take_arrays(self._arrays)
+
+    def take_arrays(self, arrays: RiskArrays) -> None:
+        """Note that all columns are up to date under these arrays."""
+        self._arrays, self._matrices, self._plain = arrays, arrays.matrices, arrays.tariff.is_off
+
+    def reprice(self, arrays: RiskArrays) -> None:
+        """Take new arrays of the same instruments, assets and groups; marks only the groups whose numbers differ.
+
+        Raises LocalFault when what is listed differs: then build a new book.
+        """
+        old = self._arrays
+        if arrays is old:
+            return
+        if not has_same_listing(old, arrays):
+            raise LocalFault(BaseCode.OUT_OF_RANGE, "margin book", why="arrays list other instruments or assets")
+        if _requirement_inputs(old) != _requirement_inputs(arrays):
+            self._mark_slots(self._money, np.arange(self.columns.size))
+        elif not _same_tokens(old, arrays):
+            self._mark_slots(self._money, self.columns.holding(self.layout.tokens))
+        charged = _recharged_instruments(old.tariff, arrays.tariff)
+        for number, (before, after) in enumerate(zip(old.matrices, arrays.matrices, strict=True)):
+            same = before is after or np.array_equal(before.exact, after.exact)
+            if not same or not charged.isdisjoint(after.members):
+                row = self.layout.holds.start + number
+                self._mark_slots(number, self.columns.holding(slice(row, row + 1)))
+        self.take_arrays(arrays)
+
+    def put(self, account: int, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:
+        """Set an account's holdings, in the order of the arrays; a new account is added.
+
+        Raises ValueError when a length differs, LocalFault when a value is out of its range.
+        """
+        _check_range(cash, tokens, positions)
+        rows = self.layout
+        fits = (len(cash), len(tokens), len(positions)) == (len(rows.cash_row), len(rows.token_row), len(rows.lots_row))
+        if not fits:
+            raise ValueError(f"{len(cash)}, {len(tokens)}, {len(positions)} holdings do not fit the arrays")
+        column = self.columns.hold(np.array([self._slot(account)]))
+        self.columns.table[rows.cash, column[0]] = cash
+        self.columns.table[rows.tokens, column[0]] = tokens
+        self.columns.table[rows.lots, column[0]] = np.array(positions, np.int64)[rows.order]
+        self._note_lots(column)
+        for row in range(self._money + 1):
+            self._mark(row, column)
+
+    def put_money(self, entries: Sequence[tuple[int, int, int]]) -> None:
+        """Set (account, row as in `money_rows`, amount) of many at once; new accounts are added. |amount| < 2^63."""
+        if not entries:
+            return
+        slots = np.array([self._slot(account) for account, _, _ in entries], np.int64)
+        columns = self.columns.columns_of(slots)
+        self.columns.table[[row for _, row, _ in entries], columns] = [amount for _, _, amount in entries]
+        self._mark(self._money, columns)
+
+    def put_lots(self, books: Sequence[tuple[int, Iterable[tuple[int, int]]]]) -> None:
+        """Set all positions, as (instrument id, lots), of many accounts at once, each named once."""
+        if not books:
+            return
+        columns = self.columns.columns_of(np.array([self._slot(account) for account, _ in books], np.int64))
+        rows, at, lots = [], [], []
+        for column, (_, held) in zip(columns.tolist(), books, strict=True):
+            for instrument, each in held:
+                rows.append(self.layout.lots_row[instrument])
+                at.append(column)
+                lots.append(each)
+        part = self.layout.lots
+        before = self.columns.table[part, columns]
+        self.columns.table[part, columns] = 0
+        self.columns.table[rows, at] = lots
+        moved = self.columns.table[part, columns] != before
+        for number, group in enumerate(self.layout.groups):
+            changed = moved[group.start - part.start : group.stop - part.start].any(axis=0)
+            self._mark(number, columns[changed])
+        self._mark(self._money, columns)
+        self._note_lots(columns)
+
+    def change(self, account: int, change: HoldingsChange) -> None:
+        """Add to an account's holdings; a new account starts from nothing. Raises LocalFault out of range."""
+        column = int(self.columns.hold(np.array([self._slot(account)]))[0])
+        rows = self.layout
+        money = [(rows.cash_row[each], by) for each, by in change.cash.items()]
+        money += [(rows.token_row[each], by) for each, by in change.tokens.items()]
+        after = [(row, int(self.columns.table[row, column]) + by) for row, by in money]
+        lots = {each: int(self.columns.table[rows.lots_row[each], column]) + by for each, by in change.lots.items()}
+        _check_range([value for _, value in after], (), tuple(lots.values()))
+        for row, value in after:
+            self.columns.table[row, column] = value
+            self._mark(self._money, np.array([column]))
+        for each, value in lots.items():
+            self.columns.table[rows.lots_row[each], column] = value
+            self._mark(rows.group_of[each], np.array([column]))
+        self._note_lots(np.array([column]))
+
+    @property
+    def money_rows(self) -> tuple[dict[int, int], dict[int, int]]:
+        """Rows for `put_money`, by id of the cash group and of the asset."""
+        return self.layout.cash_row, self.layout.token_row
+
+    def preview(self, account: int, change: HoldingsChange) -> AccountMargin:
+        """The margin that `account` would have after `change`; nothing is kept. An unknown account holds nothing."""
+        rows = self.layout
+        slot = self.columns.find(account)
+        column = np.zeros(rows.rows, np.int64) if slot is None else self.columns.gather(np.array([slot]))[:, 0]
+        cash, tokens, lots = column[rows.cash].tolist(), column[rows.tokens].tolist(), column[rows.lots].tolist()
+        for each, by in change.cash.items():
+            cash[rows.cash_row[each] - rows.cash.start] += by
+        for each, by in change.tokens.items():
+            tokens[rows.token_row[each] - rows.tokens.start] += by
+        for each, by in change.lots.items():
+            lots[rows.lots_row[each] - rows.lots.start] += by
+        return account_margin(self._arrays, cash, tokens, [lots[at] for at in rows.rank.tolist()])
+
+    def remargin(self) -> list[int]:
+        """Recompute all that is marked; the ids of the accounts recomputed since the last call, rising."""
+        self._refresh()
+        columns = np.flatnonzero(self.columns.marks[-1, : self.columns.count])
+        self.columns.marks[-1, columns] = False
+        ids: list[int] = np.sort(self.columns.table[ID, columns]).tolist()
+        return ids
+
+    def margin(self, account: int) -> AccountMargin:
+        """The margin of one account, by the definition. Raises KeyError for an unknown account."""
+        return defined_margin(self._arrays, self.layout, self.columns.gather(np.array([self._known(account)]))[:, 0])
+
+    def margins(self, accounts: Sequence[int]) -> MarginBatch:
+        """The margins of `accounts`, in that order. Raises KeyError for an unknown one."""
+        return self.margins_when_asked(accounts)()
+
+    def margins_when_asked(self, accounts: Sequence[int]) -> Callable[[], MarginBatch]:
+        """What `margins` tells now, worked out when it is called: taking note of the holdings is cheap."""
+        return partial(gathered_batch, self._read(accounts), self._arrays, self.layout)
+
+    def short(self, accounts: Sequence[int], cash_limit: int) -> list[int]:
+        """Those of `accounts` below initial margin, or with cash of a group below -`cash_limit`; in that order."""
+        table = self._read(accounts)
+        owes = (table[self.layout.cash] < -cash_limit).any(axis=0)
+        at = np.flatnonzero((table[INITIAL_OK] == 0) | owes)
+        ids: list[int] = table[ID, at].tolist()
+        return ids
+
+    def below_maintenance(self) -> list[int]:
+        """Ids of all accounts whose equity does not cover maintenance margin, rising."""
+        self._refresh()
+        table = self.columns.gather(np.arange(self.columns.size))
+        ids: list[int] = np.sort(table[ID, table[MAINTENANCE_OK] == 0]).tolist()
+        return ids
+
+    def _read(self, accounts: Sequence[int]) -> Integers:
+        self._refresh()
+        return self.columns.gather(np.array([self._known(account) for account in accounts], np.int64))
+
+    def _known(self, account: int) -> int:
+        slot = self.columns.find(account)
+        if slot is None:
+            raise KeyError(account)
+        return slot
+
+    def _slot(self, account: int) -> int:
+        """The account's slot; a new account, which holds nothing yet, has its money marked."""
+        slot = self.columns.find(account)
+        if slot is None:
+            slot = self.columns.slot(account)
+            self._mark_slots(self._money, np.array([slot]))
+        return slot
+
+    def _mark_slots(self, row: int, slots: Integers) -> None:
+        self._mark(row, self.columns.hold(slots))
+
+    def _mark(self, row: int, columns: Integers) -> None:
+        if columns.size:
+            self.columns.marks[row, columns] = True
+            self._marked.add(row)
+
+    def _note_lots(self, columns: Integers) -> None:
+        for number, group in enumerate(self.layout.groups):
+            held = self.columns.table[group, columns].any(axis=0)
+            self.columns.table[self.layout.holds.start + number, columns] = held
+
+    def _refresh(self) -> None:
+        """Work through everything that is marked."""
+        if not self._marked:
+            return
+        marks = self.columns.marks[:, : self.columns.count]
+        rows = sorted(self._marked)
+        touched = np.flatnonzero(marks[rows[0]] if len(rows) == 1 else marks[rows].any(axis=0))
+        wide = touched[self.columns.table[WIDE, touched] != 0]
+        if wide.size:
+            self.columns.table[WIDE, wide] = 0
+            for row in range(self._money + 1):
+                self._mark(row, wide)  # parts that did not fit are nowhere, so all of them are computed anew
+            rows = sorted(self._marked)
+        for row in rows:
+            columns = touched if len(rows) == 1 else np.flatnonzero(marks[row])
+            if row == self._money:
+                self.columns.put(COLLATERAL, columns, self._narrow(columns, self._collateral_of(columns)))
+            else:
+                value, loss = value_and_loss(self._matrices[row], self.columns.at(self.layout.groups[row], columns))
+                self.columns.put(self.layout.values.start + row, columns, self._narrow(columns, value))
+                self.columns.put(self.layout.losses.start + row, columns, self._narrow(columns, loss))
+            marks[row, columns] = False
+        self._total(touched)
+        self._marked.clear()
+        marks[-1, touched] = True
+
+    def _collateral_of(self, columns: Integers) -> Exact:
+        """[n] cash and tokens after haircut."""
+        terms: list[Exact] = list(self.columns.at(self.layout.cash, columns))
+        tokens = self.columns.at(self.layout.tokens, columns)
+        for value, units in zip(self._arrays.token_values.tolist(), tokens, strict=True):
+            terms.append(exact_product(value, units))
+        return exact_sum(terms, columns.size)
+
+    def _total(self, columns: Integers) -> None:
+        """Put equity, initial margin and coverage of some accounts together from their terms."""
+        rows = self.layout
+        terms = self.columns.at(slice(COLLATERAL, rows.losses.stop), columns)
+        losses = terms[1 + self._money :]
+        required: Exact | None = None
+        if not self._plain:
+            lots = self.columns.at(rows.lots, columns)[rows.rank]
+            required = add_ons(self._arrays, losses, lots, self.columns.at(rows.tokens, columns))
+            required = self._narrow(columns, required)
+        # No sum overflows, but those of wide accounts, which nobody reads.
+        equity = terms[: 1 + self._money].sum(axis=0)
+        initial = losses.sum(axis=0) if required is None else losses.sum(axis=0) + required
+        self.columns.put(EQUITY, columns, equity)
+        self.columns.put(INITIAL, columns, initial)
+        self.columns.put(INITIAL_OK, columns, (equity >= initial).astype(np.int64))
+        covers = covers_maintenance(equity, initial, self._arrays.parameters)
+        self.columns.put(MAINTENANCE_OK, columns, covers.astype(np.int64))
+        for column in columns[self.columns.table[WIDE, columns] != 0].tolist():
+            defined = defined_margin(self._arrays, self.layout, self.columns.table[:, column])
+            self.columns.table[INITIAL_OK, column] = defined.initial_ok
+            self.columns.table[MAINTENANCE_OK, column] = defined.maintenance_ok
+
+    def _narrow(self, columns: Integers, values: Exact) -> Integers:
+        """`values` as int64; those that are too large make their account wide and become 0."""
+        fits = np.asarray((values > -self._large) & (values < self._large), np.bool_)
+        if fits.all():
+            return values.astype(np.int64, copy=False)
+        self.columns.table[WIDE, columns[~fits]] = 1
+        return np.where(fits, values, 0).astype(np.int64)
+
+
+def _requirement_inputs(arrays: RiskArrays) -> tuple[object, ...]:
+    """What the totals of every account depend on."""
+    parameters = arrays.parameters
+    return parameters.maintenance_numerator, parameters.maintenance_denominator, arrays.tariff.joint
+
+
+def _same_tokens(one: RiskArrays, other: RiskArrays) -> bool:
+    same_values = np.array_equal(one.token_values, other.token_values)
+    return same_values and one.tariff.concentration == other.tariff.concentration
+
+
+def _recharged_instruments(before: Tariff, after: Tariff) -> set[int]:
+    """Indices of the instruments whose charges differ."""
+    if before == after:
+        return set()
+    pairs = [
+        zip(*parts, strict=True)
+        for parts in ((each.short_rates, each.lot_rates, each.impact) for each in (before, after))
+    ]
+    return {at for at, (old, new) in enumerate(zip(*pairs, strict=True)) if old != new}
+
+
+def _check_range(cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:
+    """Raise LocalFault when a holding does not fit its slot; the ledger refuses such holdings before."""
+    for name, values, most in (
+        ("cash", cash, MONEY_MAX),
+        ("tokens", tokens, MONEY_MAX),
+        ("lots", positions, POSITION_MAX),
+    ):
+        for value in values:
+            if abs(value) > most:
+                raise LocalFault(BaseCode.OUT_OF_RANGE, f"margin book {name}", value=value, most=most)

@@ -1,0 +1,264 @@
+"""Risk arrays: what one lot of each instrument and one unit of each token is worth in every scenario.
+
+Rule: integers, common to all accounts, so that equity in a scenario is linear in the holdings. Marked instruments
+enter as gain or loss against their settled mark; column 0 is zero, or variation margin would count twice.
+Premium-paid options and collateral enter at full value. The plan of a listing is made once and kept from price to
+price. This module must not know accounts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from clearing.base.errors import Bug
+from clearing.margin.risk_arrays.bulk_options import RevaluedBlock, option_rows
+from clearing.margin.risk_arrays.bulk_rows import InstrumentBlock, block_marks, build_block, marked_values
+from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
+from clearing.margin.risk_arrays.exact_products import GroupMatrix, Integers, group_matrix, joined_matrix
+from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayPlan:
+    """Where each instrument's row is, and how rows are computed together."""
+
+    instruments: tuple[Instrument, ...]
+    """Ordered by id."""
+    cash_groups: tuple[CashGroup, ...]
+    """Ordered by id."""
+    parameters: RiskParameters
+    blocks: tuple[InstrumentBlock, ...]
+    """Ordered by risk group and feed; every instrument is in one."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the array: instruments, scenarios with the base."""
+        return len(self.instruments), 1 + self.parameters.width
+
+    def fits(
+        self, instruments: Sequence[Instrument], cash_groups: Sequence[CashGroup], parameters: RiskParameters
+    ) -> bool:
+        """Whether this is the plan of a listing, given in order."""
+        return (
+            (self.instruments is instruments or self.instruments == tuple(instruments))
+            and (self.cash_groups is cash_groups or self.cash_groups == tuple(cash_groups))
+            and (self.parameters is parameters or self.parameters == parameters)
+        )
+
+
+def plan_arrays(
+    instruments: Sequence[Instrument], cash_groups: Sequence[CashGroup], parameters: RiskParameters
+) -> ArrayPlan:
+    """Raises Bug when an instrument is in no risk group."""
+    listed = tuple(sorted(instruments, key=lambda each: each.id))
+    groups = {group.id: group for group in parameters.groups}
+    strays = [each.name for each in listed if each.group not in groups]
+    if strays:
+        raise Bug(f"instruments {strays} are in no risk group")
+    numbered: dict[tuple[int, int], list[tuple[int, Instrument]]] = {}
+    for row, each in enumerate(listed):
+        numbered.setdefault((each.group, each.feed), []).append((row, each))
+    return ArrayPlan(
+        instruments=listed,
+        cash_groups=tuple(sorted(cash_groups, key=lambda group: group.id)),
+        parameters=parameters,
+        blocks=tuple(
+            build_block(groups[group], feed, rows, parameters) for (group, feed), rows in sorted(numbered.items())
+        ),
+    )
+
+
+def sorted_tokens(assets: Sequence[Asset]) -> tuple[Asset, ...]:
+    """Collateral tokens only, ordered by id."""
+    return tuple(sorted((each for each in assets if not each.is_cash), key=lambda each: each.id))
+
+
+ArrayInputs = tuple[int, int, tuple[int, ...]]
+"""Index (0: none), time where it matters, and marks of one block: its rows are a function of these."""
+
+
+@dataclass(frozen=True, eq=False)
+class RiskArrays:
+    """One block's arrays. S scenarios, m instruments, k collateral tokens, c cash groups, g risk groups."""
+
+    instruments: tuple[Instrument, ...]
+    """Ordered by id."""
+    assets: tuple[Asset, ...]
+    """Collateral tokens only, ordered by id."""
+    cash_groups: tuple[CashGroup, ...]
+    values: Integers
+    """[m, 1 + S] micros a lot; column 0 is the base scenario."""
+    token_values: Integers
+    """[k] micros a clearing unit, after haircut, rounded down; 0 while there is no price."""
+    priced: tuple[bool, ...]
+    """[m] whether the instrument's feed has a price; without one its values are zero and it must not be traded."""
+    parameters: RiskParameters
+    index_ticks: tuple[int, ...] = ()
+    """[m] index of each instrument's feed, 0 without a price; charges on size are fractions of it. May be left out
+    where the parameters have no such charge."""
+
+    plan: ArrayPlan | None = None
+    """How they were built; None where made by hand."""
+    inputs: tuple[ArrayInputs, ...] = ()
+    """What each block of the plan was built from."""
+
+    @property
+    def groups(self) -> tuple[RiskGroup, ...]:
+        """Risk groups, ordered by id."""
+        return self.parameters.groups
+
+    @property
+    def scenarios(self) -> int:
+        """How many scenarios besides the base."""
+        return int(self.values.shape[1]) - 1
+
+    def members(self, group: RiskGroup) -> tuple[int, ...]:
+        """Indices of the instruments of one risk group, rising."""
+        return tuple(at for at, each in enumerate(self.instruments) if each.group == group.id)
+
+    @cached_property
+    def matrices(self) -> tuple[GroupMatrix, ...]:
+        """Each group's array as it is multiplied by lots; made once."""
+        return tuple(group_matrix(self.values, self.members(group)) for group in self.groups)
+
+    @cached_property
+    def tariff(self) -> Tariff:
+        """Every other coefficient of the requirement; made once."""
+        values: list[int] = self.token_values.tolist()
+        return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters)
+
+    @cached_property
+    def joint_matrix(self) -> GroupMatrix:
+        """The joint scenarios over all instruments; made once."""
+        columns = [scenario.columns for scenario in self.parameters.joint.scenarios]
+        return joined_matrix(self.matrices, columns, len(self.instruments))
+
+    @cached_property
+    def token_prices(self) -> list[int]:
+        """[k] `token_values` as Python integers; made once, not to be changed."""
+        prices: list[int] = self.token_values.tolist()
+        return prices
+
+    @cached_property
+    def rows(self) -> list[list[int]]:
+        """[m][1 + S] `values` as Python integers; made once, not to be changed."""
+        rows: list[list[int]] = self.values.tolist()
+        return rows
+
+
+def build_risk_arrays(
+    instruments: Sequence[Instrument],
+    assets: Sequence[Asset],
+    cash_groups: Sequence[CashGroup],
+    marks: Mapping[int, int],
+    index: Mapping[int, int],
+    parameters: RiskParameters,
+    time_ms: int,
+    *,
+    times: Mapping[int, int] | None = None,
+    before: RiskArrays | None = None,
+) -> RiskArrays:
+    """Build all arrays from the settled `marks` (by instrument id) and the `index` (by feed id), both in ticks.
+
+    Options are valued as of `time_ms`, or of their feed's entry in `times`. An instrument without a settled mark counts
+    as marked at the index. With the arrays `before`, only rows whose index, mark or time moved are computed; the result
+    is the same. Raises Bug when a price is out of range or an entry reaches 2^62: prices and parameters are checked
+    where they enter.
+    """
+    plan = before.plan if before is not None else None
+    if plan is None or not plan.fits(instruments, cash_groups, parameters):
+        plan, before = plan_arrays(instruments, cash_groups, parameters), None
+    for feed, ticks in sorted(index.items()):
+        if not 0 < ticks <= INDEX_TICKS_MAX:
+            raise Bug(f"index of feed {feed} is {ticks} ticks, outside [1, {INDEX_TICKS_MAX}]")
+    clock = times or {}
+    inputs = tuple(_inputs(block, marks, index, clock.get(block.feed, time_ms)) for block in plan.blocks)
+    values, moved = _values(plan, inputs, before)
+    tokens = sorted_tokens(assets)
+    token_values = [each.unit_value(index[each.feed]) if each.feed in index else 0 for each in tokens]
+    if max(map(abs, token_values), default=0) > COEFFICIENT_MAX:
+        raise Bug(f"a token value reaches 2^62: {token_values}")
+    used = _index_ticks(plan, inputs)
+    built = RiskArrays(
+        instruments=plan.instruments,
+        assets=tokens,
+        cash_groups=plan.cash_groups,
+        values=values,
+        token_values=np.array(token_values, np.int64),
+        priced=tuple(map(bool, used)),
+        parameters=plan.parameters,
+        index_ticks=used,
+        plan=plan,
+        inputs=inputs,
+    )
+    if before is not None:
+        _keep_unchanged(built, before, moved)
+    return built
+
+
+def _index_ticks(plan: ArrayPlan, inputs: Sequence[ArrayInputs]) -> tuple[int, ...]:
+    """[m] the index that each instrument's row was built from, 0 without one."""
+    used = [0] * len(plan.instruments)
+    for block, (ticks, _, _) in zip(plan.blocks, inputs, strict=True):
+        for row in block.rows:
+            used[row] = ticks
+    return tuple(used)
+
+
+def _inputs(block: InstrumentBlock, marks: Mapping[int, int], index: Mapping[int, int], time_ms: int) -> ArrayInputs:
+    ticks = index.get(block.feed, 0)
+    if not ticks:
+        return 0, 0, ()
+    return ticks, time_ms if block.options.expiries else 0, block_marks(block, ticks, marks, time_ms)
+
+
+def _values(
+    plan: ArrayPlan, inputs: tuple[ArrayInputs, ...], before: RiskArrays | None
+) -> tuple[Integers, list[InstrumentBlock]]:
+    """[m, 1 + S] all rows, and the blocks that were computed; the others' are those `before`."""
+    old: Sequence[ArrayInputs | None] = before.inputs if before is not None else [None] * len(inputs)
+    moved = [at for at, (was, now) in enumerate(zip(old, inputs, strict=True)) if was != now]
+    if before is not None and not moved:
+        return before.values, []
+    values = before.values.copy() if before is not None else np.zeros(plan.shape, np.int64)
+    valued: list[RevaluedBlock] = []
+    for at in moved:
+        block, (ticks, time_ms, marks) = plan.blocks[at], inputs[at]
+        if not ticks:
+            values[block.marked_rows] = values[block.options.rows] = 0
+            continue
+        if marks:
+            values[block.marked_rows] = marked_values(block, marks)
+        if block.options.expiries:
+            valued.append(RevaluedBlock(block, ticks, time_ms))
+    for each, rows in zip(valued, option_rows(valued), strict=True):
+        values[each.block.options.rows] = rows
+    largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
+    if largest > COEFFICIENT_MAX:
+        raise Bug(f"risk array entry {largest} reaches 2^62")
+    values.setflags(write=False)
+    return values, [plan.blocks[at] for at in moved]
+
+
+def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[InstrumentBlock]) -> None:
+    """Take over what was derived from rows that did not move."""
+    known = vars(before)
+    if "matrices" in known:
+        groups = {block.group.id for block in moved}
+        vars(built)["matrices"] = tuple(
+            group_matrix(built.values, matrix.members) if group.id in groups else matrix
+            for group, matrix in zip(built.groups, before.matrices, strict=True)
+        )
+    if "rows" in known:
+        rows = list(before.rows)
+        for block in moved:
+            for row in block.rows:
+                rows[row] = built.values[row].tolist()
+        vars(built)["rows"] = rows
+    if "tariff" in known and before.assets == built.assets and not built.parameters.charges_on_value:
+        vars(built)["tariff"] = before.tariff

@@ -1,0 +1,167 @@
+"""Exact products of holdings and risk arrays, as fast as a bound that is checked allows.
+
+Rule: the result is the integer, whatever path computes it. Three paths, chosen by the bound B = largest coefficient
+times gross lots, which no partial sum can exceed in any order of summation: float64 matrix product for B < 2^53 (every
+product and partial sum is an integer that float64 holds exactly, so nothing rounds), int64 or two such float64 limbs
+for B < 2^63, Python integers beyond. Plain arrays here: this is the hot loop.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOAT_EXACT = 2**53
+
+INT64_EXACT = 2**63
+
+CHUNK_PRODUCTS = 2**18
+"""Multiplications given to the matrix library at a time: small enough for the cache and for the library to stay on the
+calling thread. Waiting for a second thread on a busy machine costs a hundred times what that thread saves."""
+
+LIMB_BITS = 20
+
+Integers = NDArray[np.int64]
+
+Exact = NDArray[Any]
+"""int64 where it fits, otherwise Python integers (dtype object); equal values either way."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GroupMatrix:
+    """The risk array of one group, ready to be multiplied by lots."""
+
+    members: tuple[int, ...]
+    """Instrument indices, rising."""
+    exact: Integers
+    """[1 + S, members]: row 0 the base value, row s the loss of one lot in scenario s (base less value)."""
+    real: NDArray[np.float64]
+    """The same as float64; exact wherever the float path is taken."""
+    largest: int
+    """Largest absolute entry."""
+
+
+def group_matrix(values: Integers, members: tuple[int, ...]) -> GroupMatrix:
+    """The matrix of the instruments `members` from risk array `values` [m, 1 + S], |values| < 2^62."""
+    own = values[list(members)].T
+    exact = np.ascontiguousarray(own[:1] - own)  # below 2^63
+    exact[:1] = own[:1]
+    largest = max(int(exact.max(initial=0)), -int(exact.min(initial=0)))
+    return GroupMatrix(members, exact, exact.astype(np.float64), largest)
+
+
+def joined_matrix(matrices: Sequence[GroupMatrix], columns: Sequence[Sequence[int]], members: int) -> GroupMatrix:
+    """Joint scenarios as one matrix over all `members` instruments: `columns` [N, g] names each group's column.
+
+    Row 0 is zero, row n the loss of one lot in joint scenario n.
+    """
+    exact = np.zeros((1 + len(columns), members), np.int64)
+    for number, matrix in enumerate(matrices):
+        own = matrix.exact.copy()
+        own[0] = 0  # nothing moves
+        exact[1:, list(matrix.members)] = own[[each[number] for each in columns]]
+    largest = max(int(exact.max(initial=0)), -int(exact.min(initial=0)))
+    return GroupMatrix(tuple(range(members)), exact, exact.astype(np.float64), largest)
+
+
+def value_and_loss(matrix: GroupMatrix, lots: Integers) -> tuple[Exact, Exact]:
+    """([n] base value, [n] worst loss, at least 0) of `lots` [members, n] in one group, exactly."""
+    count = lots.shape[1]
+    gross = np.abs(lots).sum(axis=0)  # |lots| < 2^39, so this sum is far from 2^63
+    if matrix.largest * int(gross.max(initial=0)) < FLOAT_EXACT:
+        value, loss = np.empty(count, np.int64), np.empty(count, np.int64)
+        for part in _chunks(matrix, count):
+            product = matrix.real @ lots[:, part].astype(np.float64)
+            value[part] = product[0]
+            loss[part] = product[1:].max(axis=0, initial=0.0)
+        return value, loss
+    return _large(matrix, lots, gross)
+
+
+def losses_by_scenario(matrix: GroupMatrix, lots: Integers) -> Exact:
+    """[1 + S, n] loss of `lots` [members, n] in every column, exactly; negative for a gain, zero in the base."""
+    bound = matrix.largest * int(np.abs(lots).sum(axis=0).max(initial=0))
+    losses: Exact = np.empty((len(matrix.exact), lots.shape[1]), np.int64)
+    if bound < FLOAT_EXACT:
+        for part in _chunks(matrix, lots.shape[1]):
+            losses[:, part] = matrix.real @ lots[:, part].astype(np.float64)
+    elif bound < INT64_EXACT:
+        losses = matrix.exact @ lots
+    else:
+        losses = matrix.exact.astype(object) @ lots.astype(object)
+    losses[0] = 0
+    return losses
+
+
+def _large(matrix: GroupMatrix, lots: Integers, gross: Integers) -> tuple[Exact, Exact]:
+    """The accounts that exceed the float bound, each on the first path that holds it."""
+    wide = matrix.largest * int(gross.max()) >= INT64_EXACT
+    kind: type = object if wide else np.int64
+    value: Exact = np.zeros(lots.shape[1], kind)
+    loss: Exact = np.zeros(lots.shape[1], kind)
+    small = gross <= (FLOAT_EXACT - 1) // matrix.largest
+    middle = ~small & (gross <= (INT64_EXACT - 1) // matrix.largest)
+    if small.any():
+        value[small], loss[small] = value_and_loss(matrix, lots[:, small])
+    if middle.any():
+        columns, bound = np.flatnonzero(middle), int(gross[middle].max())
+        for part in _chunks(matrix, columns.size):
+            product = _product(matrix, lots[:, columns[part]], bound)
+            value[columns[part]], loss[columns[part]] = product[0], product[1:].max(axis=0, initial=0)
+    rows = matrix.exact.tolist()
+    for column in np.flatnonzero(~small & ~middle).tolist():
+        held = lots[:, column].tolist()
+        sums = [sum(entry * q for entry, q in zip(row, held, strict=True)) for row in rows]
+        value[column], loss[column] = sums[0], max(0, *sums[1:])
+    return value, loss
+
+
+def _chunks(matrix: GroupMatrix, count: int) -> list[slice]:
+    """Cut `count` accounts into slices of at most `CHUNK_PRODUCTS` multiplications, of 64 accounts at least."""
+    size = max(64, CHUNK_PRODUCTS // max(matrix.exact.size, 1))
+    return [slice(start, start + size) for start in range(0, count, size)]
+
+
+def _product(matrix: GroupMatrix, lots: Integers, gross: int) -> Integers:
+    """[1 + S, n] exact product, given that largest * gross < 2^63.
+
+    Lots are split into two limbs where each limb's product stays below 2^53: two float64 products are several times
+    faster than one of int64, for which there is no tuned routine.
+    """
+    spill = len(matrix.members) << LIMB_BITS  # what the lower limbs, each in [0, 2^20), can add up to
+    fits = matrix.largest * spill < FLOAT_EXACT and matrix.largest * (gross + spill) < FLOAT_EXACT << LIMB_BITS
+    if not fits or matrix.largest * (gross + spill) >= INT64_EXACT:
+        return matrix.exact @ lots
+    high = lots >> LIMB_BITS  # rounds down, so the gross of the upper limbs is at most (gross + spill) / 2^20
+    low = lots - (high << LIMB_BITS)
+    upper = (matrix.real @ high.astype(np.float64)).astype(np.int64)
+    lower = (matrix.real @ low.astype(np.float64)).astype(np.int64)
+    return (upper << LIMB_BITS) + lower
+
+
+def largest_of(values: Exact) -> int:
+    """Largest absolute value, as a Python integer; 0 for an empty array."""
+    return max(int(values.max(initial=0)), -int(values.min(initial=0)))
+
+
+def exact_sum(terms: Sequence[Exact], count: int) -> Exact:
+    """Elementwise sum of arrays [count]: int64 if no partial sum can reach 2^63, else Python integers."""
+    if sum(largest_of(term) for term in terms) < INT64_EXACT:
+        total = np.zeros(count, np.int64)
+        for term in terms:
+            total += term.astype(np.int64, copy=False)
+        return total
+    wide = np.zeros(count, object)
+    for term in terms:
+        wide = wide + term.astype(object)
+    return wide
+
+
+def exact_product(factor: int, values: Exact) -> Exact:
+    """`factor` times each value: int64 if it fits, else Python integers."""
+    if abs(factor) * largest_of(values) < INT64_EXACT:
+        return values.astype(np.int64, copy=False) * factor
+    wide: Exact = values.astype(object) * factor
+    return wide

@@ -1,0 +1,104 @@
+"""Scenario grids: the ready-made ones, and a group's grid as columns of numbers.
+
+Rule: a grid is data. Column 0 of every array is the base, where nothing moves; a grid's scenarios follow in their
+order, and where another group's grid is longer, scenarios where nothing moves fill up: they cost nobody anything. It
+must not know prices.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearing.base.units import PPM
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
+from clearing.schema.risk.volatility_surface import VolShock
+
+Integers = NDArray[np.int64]
+
+GRID_RANGE_PPM = 180_000
+"""The price range that `OPTION_GRID` is drawn for: its steps are then 4.5, 9, 13.5 and 18 %."""
+
+TAILS: tuple[Scenario, ...] = tuple(
+    Scenario(percent, 100, 1, GRID_RANGE_PPM // 5 * 100 // abs(percent), of_index=True)
+    for percent in (-66, -33, 50, 100, 200, 300)
+)
+"""Extreme moves of the index itself with volatility up, dampened so that one lot of the underlying loses a fifth of
+what it loses at the range: they bite only where losses grow faster than the move. Source of moves and dampening: the
+published portfolio margin of Derive (Lyra v2)."""
+
+
+def _option_grid() -> tuple[Scenario, ...]:
+    steps = [(sign * step, 4) for step in (0, 1, 2, 3, 4) for sign in (1, -1) if step or sign == 1]
+    spots = [Scenario(num, den, way) for num, den in steps for way in (1, 0, -1) if num or way]
+    tilts = [Scenario(0, 1, 0, skew_linear=way) for way in (1, -1)]
+    lifts = [Scenario(0, 1, 0, skew_absolute=way) for way in (1, -1)]
+    return (*spots, TAILS[0], TAILS[-1], *tilts, *lifts)
+
+
+OPTION_GRID: tuple[Scenario, ...] = _option_grid()
+"""33 scenarios with the base: the index at 0, 1, 2, 3 and 4 quarters of the range, up and down, each with volatility
+up, flat and down (27 with the base); the deepest tail each way; the smile tilted and its wings lifted, both ways.
+Derive takes the worse way of a skew scenario expiry by expiry, which is not linear; here each way is a scenario."""
+
+OPTION_SHOCK = VolShock(
+    short_power_ppm=300_000,
+    long_power_ppm=130_000,
+    relative=True,
+    down_ppm=550_000,
+    up_floor_ppm=450_000,
+    skew_linear_ppm=150_000,
+    skew_absolute_ppm=150_000,
+)
+"""Shocks that go with `OPTION_GRID`, and with a volatility range of 500_000: half of the volatility up, 0.55 of that
+down, more for short-dated options. Source: as of `TAILS`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """One group's scenarios after the base, as columns [S]."""
+
+    numerators: Integers
+    """Of the size of the move, over `denominators`; with the range, so below 2^32."""
+    denominators: Integers
+    rising: NDArray[np.bool_]
+    weights: Integers
+    """In ppm."""
+    volatility: Integers
+    """-1, 0 or 1."""
+    skew_linear: Integers
+    """-1, 0 or 1."""
+    skew_absolute: Integers
+    """-1, 0 or 1."""
+    weighted: bool
+    """Whether any weight is not 1."""
+    skewed: bool
+    """Whether any scenario shifts the smile."""
+
+
+def grid_columns(group: RiskGroup, parameters: RiskParameters) -> Grid:
+    """The group's grid, as wide as the network's widest."""
+    scenarios = parameters.grid(group)
+    still = Scenario(0, 1, 0)
+    filled = [*scenarios, *(still for _ in range(parameters.width - len(scenarios)))]
+    ranges = [PPM if each.of_index else group.range_ppm for each in filled]
+    columns = (
+        [reach * abs(each.move_numerator) for reach, each in zip(ranges, filled, strict=True)],
+        [PPM * each.move_denominator for each in filled],
+        [each.weight_ppm for each in filled],
+        [each.volatility_direction for each in filled],
+        [each.skew_linear for each in filled],
+        [each.skew_absolute for each in filled],
+    )
+    numerators, denominators, weights, volatility, linear, absolute = (np.array(each, np.int64) for each in columns)
+    return Grid(
+        numerators=numerators,
+        denominators=denominators,
+        rising=np.array([each.move_numerator > 0 for each in filled]),
+        weights=weights,
+        volatility=volatility,
+        skew_linear=linear,
+        skew_absolute=absolute,
+        weighted=bool((weights != PPM).any()),
+        skewed=bool(linear.any() or absolute.any()),
+    )

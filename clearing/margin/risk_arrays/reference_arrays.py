@@ -1,0 +1,217 @@
+"""Reference arrays: what one lot is worth in every scenario, by definition, in plain integers.
+
+Rule: clear before fast, and without numpy: a verifier starts quickly and computes them once. `arrays`, `bulk_rows`
+and `bulk_options` must give the same numbers, and property tests hold them to that. A marked instrument's mark moves
+in proportion to the index. An option keeps its volatility as the forward moves (sticky strike); then the scenario
+shifts it. Moves round away from where they start, gains round down.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+from clearing.base.units import PPM, mul_div_up
+from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
+from clearing.pricing.surface import (
+    bounded_volatility,
+    log_moneyness,
+    option_deviations,
+    option_volatility,
+    shock_sizes,
+    skew_shares,
+)
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
+from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.instruments import Instrument, forward_ticks
+
+
+def shocked_index(index_ticks: int, range_ppm: int, scenario: Scenario) -> int:
+    """A price in a scenario: moved by its part of the range, rounded away from the price, never below one tick.
+
+    Towards it, writers and sellers of what costs few ticks would need no margin.
+    """
+    reach = PPM if scenario.of_index else range_ppm
+    size = mul_div_up(index_ticks * reach, abs(scenario.move_numerator), PPM * scenario.move_denominator)
+    return max(index_ticks + size if scenario.move_numerator > 0 else index_ticks - size, 1)
+
+
+def model_mark(instrument: Instrument, index_ticks: int, rate_ppm: int, time_ms: int) -> int:
+    """The mark of a marked instrument that has not been marked yet: the index, carried to expiry if it is dated."""
+    if instrument.carries:
+        return forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, time_ms)
+    return index_ticks
+
+
+def marked_row(scale: int, mark_ticks: int, range_ppm: int, scenarios: Sequence[Scenario]) -> list[int]:
+    """[1 + S] gain or loss of one lot against its mark, of `scale` micros a tick, weighted, rounded down."""
+    gains = ((shocked_index(mark_ticks, range_ppm, each) - mark_ticks) * scale for each in scenarios)
+    return [0, *(gain * each.weight_ppm // PPM for gain, each in zip(gains, scenarios, strict=True))]
+
+
+def scenario_volatility(group: RiskGroup, volatility_ppm: int, deviations: float, tenor_ms: int, each: Scenario) -> int:
+    """An option's volatility in a scenario, `deviations` from the money: moved, then skewed, rounded down."""
+    up, down = shock_sizes(group.shock, group.volatility_range_ppm, volatility_ppm, tenor_ms)
+    moved = volatility_ppm
+    if each.volatility_direction > 0:
+        moved = max(volatility_ppm + up, group.shock.up_floor_ppm)
+    elif each.volatility_direction < 0:
+        moved = volatility_ppm - down
+    tilt, lift = skew_shares(group.shock, deviations)
+    share = PPM + each.skew_linear * tilt + each.skew_absolute * lift
+    return bounded_volatility(bounded_volatility(moved) * share // PPM)
+
+
+def option_row(
+    option: Instrument,
+    index_ticks: int,
+    group: RiskGroup,
+    scenarios: Sequence[Scenario],
+    rate_ppm: int,
+    time_ms: int,
+) -> list[int]:
+    """[1 + S] value of one lot in micros: the base, and the base plus the weighted change, rounded down."""
+    from clearing.pricing.marks import option_value  # here, for a verifier of a listing without options loads no numpy
+
+    scale, tenor_ms = option.micros_per_tick, option.expiry_ms - time_ms
+    forward = float(forward_ticks(index_ticks, option.expiry_ms, rate_ppm, time_ms))
+    strike = float(option.strike_ticks)
+    volatility = option_volatility(group, forward, strike, tenor_ms)
+    deviations = option_deviations(group, log_moneyness(forward, strike), tenor_ms)
+    base = option_value(option, index_ticks, volatility, rate_ppm, time_ms, scale)
+    row = [base]
+    for each in scenarios:
+        index = shocked_index(index_ticks, group.range_ppm, each)
+        shifted = scenario_volatility(group, volatility, deviations, tenor_ms, each)
+        full = option_value(option, index, shifted, rate_ppm, time_ms, scale)
+        row.append(base + (full - base) * each.weight_ppm // PPM)
+    return row
+
+
+COEFFICIENT_MAX = 2**62 - 1
+"""Every entry and every row coefficient is at most this: the soundness bound of the solvency proof."""
+
+
+class ValuedListing(Protocol):
+    """What slots and rows are written from."""
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]: ...  # noqa: D102 - as in RiskArrays
+
+    @property
+    def assets(self) -> tuple[Asset, ...]: ...  # noqa: D102
+
+    @property
+    def cash_groups(self) -> tuple[CashGroup, ...]: ...  # noqa: D102
+
+    @property
+    def groups(self) -> tuple[RiskGroup, ...]: ...  # noqa: D102
+
+    @property
+    def scenarios(self) -> int: ...  # noqa: D102
+
+    @property
+    def rows(self) -> list[list[int]]: ...  # noqa: D102
+
+    @property
+    def token_prices(self) -> list[int]: ...  # noqa: D102
+
+    @property
+    def tariff(self) -> Tariff: ...  # noqa: D102
+
+    def members(self, group: RiskGroup) -> tuple[int, ...]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class PricedListing:
+    """What arrays are built from: a listing, every part ordered by id, its prices in ticks, and the rules for it."""
+
+    instruments: Sequence[Instrument]
+    assets: Sequence[Asset]
+    """Cash among them counts for nothing."""
+    cash_groups: Sequence[CashGroup]
+    marks: Mapping[int, int]
+    """By instrument."""
+    index: Mapping[int, int]
+    """By feed."""
+    parameters: RiskParameters
+    time_ms: int
+    """As of when options are valued."""
+
+
+@dataclass(frozen=True)
+class ReferenceArrays:
+    """As `RiskArrays`; `rows` [m][1 + S] and `token_prices` [k] in micros."""
+
+    instruments: tuple[Instrument, ...]
+    assets: tuple[Asset, ...]
+    cash_groups: tuple[CashGroup, ...]
+    parameters: RiskParameters
+    rows: list[list[int]]
+    token_prices: list[int]
+    index_ticks: tuple[int, ...]
+    """[m] index of each instrument's feed, 0 without a price."""
+
+    @property
+    def groups(self) -> tuple[RiskGroup, ...]:
+        """Risk groups, ordered by id."""
+        return self.parameters.groups
+
+    @property
+    def scenarios(self) -> int:
+        """How many scenarios besides the base."""
+        return self.parameters.width
+
+    def members(self, group: RiskGroup) -> tuple[int, ...]:
+        """Indices of the instruments of one risk group, rising."""
+        return tuple(at for at, each in enumerate(self.instruments) if each.group == group.id)
+
+    @cached_property
+    def tariff(self) -> Tariff:
+        """Every other coefficient of the requirement."""
+        return build_tariff(self.instruments, self.index_ticks, self.assets, self.token_prices, self.parameters)
+
+
+def build_reference_arrays(priced: PricedListing) -> ReferenceArrays:
+    """As `build_risk_arrays`. Raises KeyError for an instrument in no group."""
+    parameters, index = priced.parameters, priced.index
+    groups = {group.id: group for group in parameters.groups}
+    grids = {group.id: parameters.grid(group) for group in parameters.groups}
+    tokens = tuple(each for each in priced.assets if not each.is_cash)
+    ticks = tuple(index.get(each.feed, 0) for each in priced.instruments)
+    rows = [
+        _instrument_row(
+            each, at, priced.marks.get(each.id), groups[each.group], grids[each.group], parameters, priced.time_ms
+        )
+        for each, at in zip(priced.instruments, ticks, strict=True)
+    ]
+    return ReferenceArrays(
+        instruments=tuple(priced.instruments),
+        assets=tokens,
+        cash_groups=tuple(priced.cash_groups),
+        parameters=parameters,
+        rows=rows,
+        token_prices=[each.unit_value(index[each.feed]) if each.feed in index else 0 for each in tokens],
+        index_ticks=ticks,
+    )
+
+
+def _instrument_row(
+    instrument: Instrument,
+    ticks: int,
+    mark: int | None,
+    group: RiskGroup,
+    grid: Sequence[Scenario],
+    parameters: RiskParameters,
+    time_ms: int,
+) -> list[int]:
+    """One instrument's row; where another group's grid is longer, scenarios where nothing moves fill up."""
+    width = 1 + parameters.width
+    if not ticks:
+        return [0] * width
+    if instrument.is_option:
+        row = option_row(instrument, ticks, group, grid, parameters.rate_ppm, time_ms)
+    else:
+        used = model_mark(instrument, ticks, parameters.rate_ppm, time_ms) if mark is None else mark
+        row = marked_row(instrument.micros_per_tick, used, group.range_ppm, grid)
+    return row + row[:1] * (width - len(row))

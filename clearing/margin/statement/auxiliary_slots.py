@@ -1,0 +1,184 @@
+"""Auxiliary slots: the convex terms of the requirement as slots with rows, and their least values for an account.
+
+Rule: each slot is at least what its rows say, and a larger value only ever raises the requirement, so nobody gains by
+overstating one; with the least values the requirement is the engine's, to the micro. The coefficients are the tariff's.
+It must not know how rows are proven.
+
+`short:<option>`        y >= -q: lots that are short
+`charge:<instrument>`   x >= slope * |q| - intercept of each line: rate and impact together
+`concentration:<token>` z >= slope * units - intercept of each tier
+`tail`, `beyond:<n>`    t free, u_n >= loss of joint scenario n - t, u_n >= 0
+`joint`                 k J >= k t + sum of count * u (Rockafellar and Uryasev 2000), J >= all short-option minimums,
+                        and with `keep_largest` J >= each group's maximum
+`groups`                whole * G >= plain * sum of group maxima + weight * J
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clearing.margin.requirement.terms import joint_losses
+from clearing.margin.risk_arrays.reference_arrays import ValuedListing
+from clearing.margin.statement.snapshot import Row, RowKind, Slot, SlotKind
+from clearing.schema.risk.parameters import tail_threshold
+from clearing.schema.terms.instruments import Instrument
+
+if TYPE_CHECKING:
+    from clearing.margin.requirement.account_margin import AccountMargin
+    from clearing.margin.risk_arrays.arrays import RiskArrays
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things lie in the holdings vector."""
+
+    tokens: int
+    positions: int
+    maxima: int
+    auxiliary: Mapping[str, int]
+    """Auxiliary slots by name."""
+
+
+def auxiliary_slots(arrays: ValuedListing) -> tuple[Slot, ...]:
+    """The slots after the group maxima, in order; none where the tariff is off."""
+    tariff = arrays.tariff
+    names = [f"short:{each.name}" for each, rate in _instruments(arrays, tariff.short_rates) if rate]
+    names += [f"charge:{each.name}" for at, each in enumerate(arrays.instruments) if tariff.size_lines(at).lines]
+    names += [
+        f"concentration:{asset.chain_id}:{asset.name}"
+        for asset, lines in zip(arrays.assets, tariff.concentration, strict=True)
+        if lines.lines
+    ]
+    slots = [Slot(name, SlotKind.AUXILIARY) for name in names]
+    if tariff.credits_groups:
+        slots.append(Slot("tail", SlotKind.AUXILIARY_SIGNED))
+        slots += [Slot(f"beyond:{n}", SlotKind.AUXILIARY) for n in range(1, 1 + len(tariff.joint.scenarios))]
+        slots += [Slot("joint", SlotKind.AUXILIARY), Slot("groups", SlotKind.AUXILIARY)]
+    return tuple(slots)
+
+
+def places_of(arrays: ValuedListing) -> Places:
+    """Where the slots of `build_slots` lie."""
+    tokens = len(arrays.cash_groups)
+    positions = tokens + len(arrays.assets)
+    maxima = positions + len(arrays.instruments)
+    first = maxima + len(arrays.groups)
+    named = {slot.name: at for at, slot in enumerate(auxiliary_slots(arrays), start=first)}
+    return Places(tokens, positions, maxima, named)
+
+
+def auxiliary_rows(arrays: ValuedListing, places: Places) -> tuple[Row, ...]:
+    """The rows that say what each auxiliary slot is at least, and what they do to the group maxima."""
+    return (
+        *_short_rows(arrays, places),
+        *_charge_rows(arrays, places),
+        *_concentration_rows(arrays, places),
+        *(_joint_rows(arrays, places) if arrays.tariff.credits_groups else ()),
+    )
+
+
+def charged_slots(arrays: ValuedListing, places: Places) -> tuple[int, ...]:
+    """The auxiliary slots that add up to initial margin: G or the group maxima, charges and concentration."""
+    if arrays.tariff.credits_groups:
+        groups = [places.auxiliary["groups"]]
+    else:
+        groups = [places.maxima + at for at in range(len(arrays.groups))]
+    sized = [at for name, at in places.auxiliary.items() if name.startswith(("charge:", "concentration:"))]
+    return tuple(sorted(groups + sized))
+
+
+def auxiliary_values(
+    arrays: "RiskArrays", margin: "AccountMargin", tokens: Sequence[int], positions: Sequence[int]
+) -> tuple[int, ...]:
+    """The least values of an account's auxiliary slots, in the order of `auxiliary_slots`; `margin` is its margin."""
+    tariff, terms = arrays.tariff, margin.terms
+    found = [max(0, -lots) for lots, rate in zip(positions, tariff.short_rates, strict=True) if rate]
+    sized = [(tariff.size_lines(at), abs(lots)) for at, lots in enumerate(positions)]
+    sized += zip(tariff.concentration, tokens, strict=True)
+    found += [lines.at(size) for lines, size in sized if lines.lines]
+    if tariff.credits_groups:
+        losses = joint_losses(tariff, _scenario_losses(arrays, positions))
+        counts = [scenario.count for scenario in tariff.joint.scenarios]
+        threshold = tail_threshold(losses, counts, tariff.joint.tail)
+        found += [threshold, *(max(0, loss - threshold) for loss in losses), terms.joint]
+        found.append(sum(terms.groups(margin.group_losses)) - terms.credit)
+    return tuple(found)
+
+
+def _scenario_losses(arrays: "RiskArrays", positions: Sequence[int]) -> list[list[int]]:
+    """[g][1 + S] loss of each group in each column."""
+    found = []
+    for matrix in arrays.matrices:
+        losses = [0] * (1 + arrays.scenarios)
+        for at in matrix.members:
+            if positions[at]:
+                row = arrays.rows[at]
+                losses = [sofar + (row[0] - value) * positions[at] for sofar, value in zip(losses, row, strict=True)]
+        found.append(losses)
+    return found
+
+
+def _short_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
+    short = {
+        at: places.auxiliary[f"short:{each.name}"]
+        for at, (each, rate) in enumerate(_instruments(arrays, arrays.tariff.short_rates))
+        if rate
+    }
+    for at, slot in short.items():
+        name = arrays.instruments[at].name
+        yield _row(f"short:{name}", {places.positions + at: 1, slot: 1})
+    for number, group in enumerate(arrays.groups):
+        needed = {short[at]: -arrays.tariff.short_rates[at] for at in arrays.members(group) if at in short}
+        if needed:
+            yield _row(f"short-options:{group.name}", {places.maxima + number: 1, **needed})
+
+
+def _charge_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
+    for at, each in enumerate(arrays.instruments):
+        for number, (slope, intercept) in enumerate(arrays.tariff.size_lines(at).lines, start=1):
+            slot = places.auxiliary[f"charge:{each.name}"]
+            yield _row(f"charge:{each.name}:{number}:long", {places.positions + at: -slope, slot: 1}, intercept)
+            yield _row(f"charge:{each.name}:{number}:short", {places.positions + at: slope, slot: 1}, intercept)
+
+
+def _concentration_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
+    for at, (asset, tiers) in enumerate(zip(arrays.assets, arrays.tariff.concentration, strict=True)):
+        name = f"concentration:{asset.chain_id}:{asset.name}"
+        for number, (slope, intercept) in enumerate(tiers.lines, start=1):
+            yield _row(f"{name}:{number}", {places.tokens + at: -slope, places.auxiliary[name]: 1}, intercept)
+
+
+def _joint_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
+    tariff, auxiliary = arrays.tariff, places.auxiliary
+    tail, joint = auxiliary["tail"], auxiliary["joint"]
+    expected = {tail: -tariff.joint.tail, joint: tariff.joint.tail}
+    members = [arrays.members(group) for group in arrays.groups]
+    for number, scenario in enumerate(tariff.joint.scenarios, start=1):
+        beyond = auxiliary[f"beyond:{number}"]
+        changes = {
+            places.positions + at: arrays.rows[at][column] - arrays.rows[at][0]
+            for own, column in zip(members, scenario.columns, strict=True)
+            for at in own
+        }
+        yield _row(f"beyond:{number}", {**changes, tail: 1, beyond: 1})
+        expected[beyond] = -scenario.count
+    yield _row("joint", expected)
+    if tariff.has_short_rates:
+        rates = ((f"short:{each.name}", rate) for each, rate in _instruments(arrays, tariff.short_rates) if rate)
+        yield _row("joint-minimum", {joint: 1, **{auxiliary[name]: -rate for name, rate in rates}})
+    if tariff.joint.keep_largest:
+        for number, group in enumerate(arrays.groups):
+            yield _row(f"joint-largest:{group.name}", {places.maxima + number: -1, joint: 1})
+    plain, weight, whole = tariff.credit_weights
+    maxima = {places.maxima + number: -plain for number in range(len(arrays.groups))}
+    yield _row("groups", {**maxima, joint: -weight, auxiliary["groups"]: whole})
+
+
+def _instruments(arrays: ValuedListing, values: Sequence[int]) -> Iterable[tuple[Instrument, int]]:
+    return zip(arrays.instruments, values, strict=True)
+
+
+def _row(name: str, coefficients: Mapping[int, int], constant: int = 0) -> Row:
+    """A row that must be at least 0, without zero coefficients."""
+    ordered = tuple((slot, value) for slot, value in sorted(coefficients.items()) if value)
+    return Row(name, RowKind.AT_LEAST_ZERO, ordered, constant)

@@ -1,0 +1,181 @@
+"""`Rulebook`: what the slots and rows of a statement are a function of, as one value that travels with them.
+
+Rule: whoever has it computes every slot and row again, coefficient by coefficient, by the engine's own code, so no rule
+can be left out or loosened unseen. `VERSION` says by which code: it changes with every change of that function, and the
+old function is kept. What the rows do not speak of is named in `OUTSIDE`. It must not know accounts.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import msgspec
+
+from clearing.base.codec import U32, U63, Wire, encode
+from clearing.base.errors import BaseCode, RemoteFault
+from clearing.base.units import PPM
+from clearing.margin.risk_arrays.reference_arrays import PricedListing, ReferenceArrays, build_reference_arrays
+from clearing.margin.statement.rows import build_rows, build_slots
+from clearing.margin.statement.snapshot import RULES_BYTES_MAX, PriceUsed, Row, Slot
+from clearing.margin.statement.stress import StressArrays, build_stress
+from clearing.schema.risk.parameters import RiskParameters, check_parameters
+from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
+
+VERSION = 1
+
+MARK_TICKS_MAX = 2**48
+"""Far above every index carried to its expiry."""
+
+ASSUMPTIONS = (
+    "auction_liquidity",
+    "cash_calls",
+    "collateral_caps",
+    "default_waterfall",
+    "initial_margin",
+    "interest_accrued",
+    "price_formation",
+    "soft_credit",
+    "uncredited_deposits",
+    "withdrawal_restrictions",
+)
+"""Rules of the clearing house that no row speaks of; `proofs.statement.assumptions` has the words."""
+
+UNTESTED_ASSUMPTION = "default_fund"
+"""One more of them where the parameters name no stress scenario."""
+
+
+class FeedLevel(Wire, frozen=True):
+    """A feed's price in ticks."""
+
+    feed: U32
+    name: str
+    ticks: U63
+    used: bool
+    """False for a settled feed: instruments and tokens on it count for nothing."""
+
+
+class MarkPrice(Wire, frozen=True):
+    """An instrument's settled mark in ticks."""
+
+    instrument: U32
+    ticks: U63
+
+
+class Rulebook(Wire, frozen=True):
+    """Parameters, listing and prices in force. All tuples are ordered by id."""
+
+    version: U32
+    parameters: RiskParameters
+    """Genesis' with the ranges, volatilities and joint scenarios in force."""
+    instruments: tuple[Instrument, ...]
+    cash_groups: tuple[CashGroup, ...]
+    tokens: tuple[Asset, ...]
+    """Collateral, with the haircuts and rates in force."""
+    feeds: tuple[FeedLevel, ...]
+    marks: tuple[MarkPrice, ...]
+    time_ms: U63
+    """As of when options are valued."""
+
+    @property
+    def prices(self) -> tuple[PriceUsed, ...]:
+        """The same prices by name, as a statement lists them."""
+        names = {each.id: each.name for each in self.instruments}
+        found = [PriceUsed(f"{'index' if each.used else 'settled'}:{each.name}", each.ticks) for each in self.feeds]
+        found += [PriceUsed(f"mark:{names[each.instrument]}", each.ticks) for each in self.marks]
+        return tuple(sorted(found, key=lambda price: price.name))
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """Names of the rules that no row speaks of, in order."""
+        return ASSUMPTIONS if self.parameters.stress else tuple(sorted((*ASSUMPTIONS, UNTESTED_ASSUMPTION)))
+
+    @property
+    def index(self) -> dict[int, int]:
+        """Ticks of each feed that counts."""
+        return {each.feed: each.ticks for each in self.feeds if each.used}
+
+    def arrays(self) -> ReferenceArrays:
+        """The risk arrays."""
+        return build_reference_arrays(self._priced())
+
+    def stress(self) -> StressArrays:
+        """The stress scenarios' arrays."""
+        return build_stress(self._priced())
+
+    def _priced(self) -> PricedListing:
+        marks = {each.instrument: each.ticks for each in self.marks}
+        return PricedListing(
+            self.instruments, self.tokens, self.cash_groups, marks, self.index, self.parameters, self.time_ms
+        )
+
+    def slots_and_rows(self) -> tuple[tuple[Slot, ...], tuple[Row, ...]]:
+        """What a statement under this rulebook must have. Raises Bug where prices lift a coefficient out of range."""
+        arrays, stress = self.arrays(), self.stress()
+        return build_slots(arrays, stress), build_rows(arrays, self.parameters, stress)
+
+
+_DECODER = msgspec.msgpack.Decoder(Rulebook)
+
+
+def write_rulebook(rulebook: Rulebook) -> bytes:
+    """The bytes that a statement carries."""
+    return encode(rulebook)
+
+
+def read_rulebook(data: bytes, slots: int) -> Rulebook:
+    """Read and check what a stranger wrote for a statement of so many `slots`, which bounds the work of computing it.
+
+    Trailing fields that have a default may be missing, in it and in whatever it holds: a later version, whose records
+    have further fields, off by default, still reads this one's bytes, which the statement's hash binds as they are.
+    Raises RemoteFault OVERSIZE, MALFORMED, and LocalFault or RemoteFault OUT_OF_RANGE naming the field.
+    """
+    if len(data) > RULES_BYTES_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "rulebook", bytes=len(data), limit=RULES_BYTES_MAX)
+    try:
+        book = _DECODER.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
+        raise RemoteFault(BaseCode.MALFORMED, "rulebook", why=str(error)[:200]) from None
+    listed = (book.instruments, book.cash_groups, book.tokens, book.parameters.groups, book.parameters.stress)
+    _require("version", book.version, book.version == VERSION)
+    _require("slots", slots, sum(map(len, listed)) <= slots)
+    check_parameters(book.parameters)
+    check_instruments(book.instruments)
+    groups, feeds = {each.id for each in book.parameters.groups}, [each.feed for each in book.feeds]
+    _check_rising("feeds", feeds)
+    _check_rising("cash_groups", [each.id for each in book.cash_groups])
+    _check_rising("tokens", [each.id for each in book.tokens])
+    _check_rising("marks", [each.instrument for each in book.marks])
+    ids = {each.id for each in book.instruments}
+    for instrument in book.instruments:
+        _require(f"instruments.{instrument.name}.group", instrument.group, instrument.group in groups)
+    for mark in book.marks:
+        _require(f"marks.{mark.instrument}", mark.ticks, mark.instrument in ids and mark.ticks <= MARK_TICKS_MAX)
+    for price in book.feeds:
+        _require(f"feeds.{price.name}", price.ticks, price.used <= price.ticks <= INDEX_TICKS_MAX)
+    for token in book.tokens:
+        _check_token(token)
+    return book
+
+
+def _check_token(token: Asset) -> None:
+    """A token must be worth something between nothing and its price."""
+    yields = token.yields
+    checks = (
+        ("cash_group", token.cash_group, token.cash_group == 0),
+        ("unit_decimals", token.unit_decimals, token.unit_decimals <= token.token_decimals),
+        ("haircut_ppm", token.haircut_ppm, token.haircut_ppm <= PPM),
+        ("feed_tokens", token.feed_tokens, token.feed_tokens >= 1),
+        ("yields.haircut_ppm", yields.haircut_ppm, yields.haircut_ppm <= PPM),
+        ("yields.unit_ticks", yields.unit_ticks, yields.unit_ticks >= 1),
+    )
+    for field, value, good in checks:
+        _require(f"tokens.{token.name}.{field}", value, good)
+
+
+def _check_rising(field: str, ids: Sequence[int]) -> None:
+    _require(field, len(ids), all(a < b for a, b in pairwise(ids)))
+
+
+def _require(field: str, value: int, good: bool) -> None:
+    if not good:
+        raise RemoteFault(BaseCode.OUT_OF_RANGE, f"rulebook.{field[:80]}", value=value)

@@ -1,0 +1,198 @@
+"""`RiskSnapshot`: everything a solvency proof is about, at one height. The only type that `proofs.statement.arithmetization` reads.
+
+Rule: ordered and integer. The rows here are the requirement itself, not a copy of it: the margin engine evaluates these
+very rows, and property tests hold both equal. It must not know how rows are proven.
+
+Units: cash and equity in 10^-6 of the settlement unit, tokens in clearing units of their asset, positions in lots,
+group maxima in the unit of their rows.
+"""
+
+from enum import IntEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, U256Bytes, Wire, encode
+from clearing.base.evm.storage import BalanceLocation
+from clearing.base.hashing import tagged_hash
+from clearing.base.ids import Hash32
+
+RULES_BYTES_MAX = 1 << 20
+
+SNAPSHOT_TAG = "crossclear/risk-snapshot/v1"
+
+CUSTODY_TERMS_MAX = 1024
+"""One for each asset: bounds what a verifier reads out of chains' states."""
+
+
+class SlotKind(IntEnum):
+    """What a slot holds, and thereby its range."""
+
+    CASH = 1
+    """Signed, |v| < 2^63: a cash group's claim."""
+    TOKEN = 2
+    """[0, 2^56): collateral units of one token on one chain."""
+    POSITION = 3
+    """|q| < 2^39 lots of one instrument."""
+    GROUP_MAX = 4
+    """[0, 2^64): auxiliary r_g, at least the worst loss of a risk group; chosen by the holder, never published."""
+    AUXILIARY = 5
+    """[0, 2^64): any other term of the requirement, at least what its rows say; never published."""
+    AUXILIARY_SIGNED = 6
+    """|v| < 2^63: the tail's threshold of an expected shortfall, free to choose; never published."""
+    UNCOVERED = 7
+    """[0, 2^64): at least what an account lacks in one stress scenario; no part of margin, never published."""
+
+
+class RowKind(IntEnum):
+    """What a row's value must be."""
+
+    AT_LEAST_ZERO = 1
+    """[0, 2^64)."""
+    EQUAL_ZERO = 2
+
+
+class Slot(Wire, frozen=True):
+    """One coordinate of the holdings vector. `name` such as `cash:USD`, `token:31337:USDC`, `position:BTC-PERP`."""
+
+    name: str
+    kind: SlotKind
+    group: U32 = 0
+    """Risk group of a GROUP_MAX slot."""
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it holds what the ledger knows, so that its sum over all accounts is published."""
+        return self.kind in (SlotKind.CASH, SlotKind.TOKEN, SlotKind.POSITION)
+
+
+class Row(Wire, frozen=True):
+    """One linear condition: sum of coefficient x holding + constant (+ shortfall) lies in the kind's range."""
+
+    name: str
+    kind: RowKind
+    coefficients: tuple[tuple[U32, I64], ...]
+    """(slot index, coefficient), ordered by slot, no zero coefficients, |coefficient| < 2^62."""
+    constant: I64 = 0
+    shortfall: bool = False
+    """Whether an account's listed public shortfall is added to this row."""
+
+
+class AccountHoldings(Wire, frozen=True):
+    """One account: values for all public slots, in slot order, and what it is short by (0 unless listed)."""
+
+    account: U63
+    values: tuple[I64, ...]
+    shortfall: U63 = 0
+    auxiliary: tuple[I64, ...] = ()
+    """The AUXILIARY and AUXILIARY_SIGNED slots' values, in slot order: the least that the rows allow."""
+
+
+class PriceUsed(Wire, frozen=True):
+    """A settled mark that went into the coefficients."""
+
+    name: str
+    ticks: U63
+
+
+class CustodyTerm(Wire, frozen=True):
+    """Reserves of one token on one chain at one of its final blocks, every term public and by itself.
+
+    Amounts are base units of the token unless told otherwise:
+    deposited - withdrawn = held * unit + released + later + strays + dust, and balance >= deposited - withdrawn.
+    """
+
+    chain_id: U63
+    vault: Bytes20
+    token: Bytes20
+    slot: U32
+    """TOKEN slot that this custody backs, or the CASH slot of the group that the token belongs to."""
+    block_number: U63
+    block_hash: Bytes32
+    deposited: U256Bytes
+    """The vault's counter at that block."""
+    withdrawn: U256Bytes
+    """The vault's counter at that block."""
+    balance: U256Bytes
+    """The token's word on the vault at that block."""
+    balances: BalanceLocation
+    """Where the token keeps balances, by genesis."""
+    unit: U63
+    """Base units in one clearing unit."""
+    held: U63
+    """What the ledger owes, in clearing units."""
+    released: U256Bytes
+    """Withdrawals that the ledger released and the vault had not paid at that block, waiting ones included."""
+    later: U256Bytes
+    """Deposits at that block beyond the last one that the ledger took in."""
+    strays: U256Bytes
+    """Deposits that the ledger took in and credited to nobody."""
+    dust: U256Bytes
+    """What deposits left beyond whole clearing units."""
+
+    @property
+    def accounted(self) -> int:
+        """Base units that the vault accounts for; negative when it says that more left than came."""
+        return int.from_bytes(self.deposited, "big") - int.from_bytes(self.withdrawn, "big")
+
+    @property
+    def owed(self) -> int:
+        """Base units that the published terms sum to."""
+        others = (self.released, self.later, self.strays, self.dust)
+        return self.held * self.unit + sum(int.from_bytes(word, "big") for word in others)
+
+
+class PublicTotal(Wire, frozen=True):
+    """What the holdings of all accounts sum to in one slot: 0 for a position, the custody held for cash and tokens."""
+
+    slot: U32
+    total: I64
+
+
+class CoverTerms(Wire, frozen=True):
+    """What the test of the default fund is about: the two largest members' uncovered losses in every stress."""
+
+    fund: U63
+    """Micros of the fund in force: no more than its account holds, and than that account keeps in every stress."""
+    fund_account: U63
+    members: tuple[tuple[U63, U63], ...]
+    """(account, member) of every account but the fund's, ordered by account."""
+    deficits: tuple[U63, ...]
+    """For each UNCOVERED slot, in slot order: by how much the two largest exceed the fund; 0 where it covers them."""
+
+
+class RiskStatement(Wire, frozen=True):
+    """The public part of a snapshot: what anybody may read, and what the quorum certifies by its hash."""
+
+    network: Bytes32
+    height: U63
+    epoch: U63
+    state_root: Bytes32
+    scenarios: U32
+    groups: tuple[str, ...]
+    slots: tuple[Slot, ...]
+    rows: tuple[Row, ...]
+    prices: tuple[PriceUsed, ...]
+    totals: tuple[PublicTotal, ...]
+    """One for every public slot, ordered by slot."""
+    custody: Annotated[tuple[CustodyTerm, ...], Meta(max_length=CUSTODY_TERMS_MAX)]
+    shortfalls: tuple[tuple[U63, U63], ...]
+    """(account, shortfall) of every listed account, ordered by account; all others prove a shortfall of zero."""
+    rules: Annotated[bytes, Meta(max_length=RULES_BYTES_MAX)] = b""
+    """The canonical bytes of `clearing.margin.statement.rulebook.Rulebook`: parameters, listing and prices in force, of which
+    slots and rows are a function. Bytes, because a border type knows only the base; empty: none are shown."""
+    outside: tuple[str, ...] = ()
+    """Names of the rules of the clearing house that no row here speaks of, in order (`clearing.margin.statement.rulebook`)."""
+    cover: tuple[CoverTerms, ...] = ()
+    """One where the parameters name stress scenarios, else none."""
+
+    def digest(self) -> Hash32:
+        """Hash of the canonical encoding."""
+        return tagged_hash(SNAPSHOT_TAG, encode(self))
+
+
+class RiskSnapshot(Wire, frozen=True):
+    """The statement and, for validators and proof workers only, every account's holdings ordered by account."""
+
+    statement: RiskStatement
+    accounts: tuple[AccountHoldings, ...]

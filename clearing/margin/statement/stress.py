@@ -1,0 +1,172 @@
+"""Stress scenarios and cover 2: what accounts lack in larger moves, and what the two largest members lack.
+
+Rule: a stress scenario moves all risk groups at once, further than margin provides for; it is no part of the
+requirement. Tokens priced by a group's feed move with it and keep their haircut. An account lacks what its whole
+equity falls below zero by. A member lacks what its accounts lack, each by itself: one client's surplus never pays for
+another.
+
+Slot `uncovered:<name>` is u >= 0; row `stress:<name>` says u + cash + token values + sum of instrument values, all in
+that scenario, >= 0.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from clearing.base.errors import Bug
+from clearing.base.units import PPM
+from clearing.margin.risk_arrays.reference_arrays import (
+    COEFFICIENT_MAX,
+    PricedListing,
+    build_reference_arrays,
+    shocked_index,
+)
+from clearing.margin.statement.snapshot import AccountHoldings, CoverTerms, Row, RowKind, Slot, SlotKind
+from clearing.schema.risk.parameters import JointCredit, RiskParameters
+from clearing.schema.terms.assets import Asset
+from clearing.schema.terms.instruments import INDEX_TICKS_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class StressArrays:
+    """What one lot and one clearing unit are worth in every stress scenario, in micros."""
+
+    names: tuple[str, ...] = ()
+    instruments: tuple[tuple[int, ...], ...] = ()
+    """[S][m]: of a marked instrument the gain or loss against its mark, of an option its value."""
+    tokens: tuple[tuple[int, ...], ...] = ()
+    """[S][k]"""
+
+
+NO_STRESS = StressArrays()
+
+
+def build_stress(priced: PricedListing) -> StressArrays:
+    """The columns of `build_reference_arrays` under a grid of stress scenarios."""
+    parameters = priced.parameters
+    if not parameters.stress:
+        return NO_STRESS
+    arrays = build_reference_arrays(replace(priced, parameters=_grid_of(parameters)))
+    numbers = range(len(parameters.stress))
+    return StressArrays(
+        names=tuple(each.name for each in parameters.stress),
+        instruments=tuple(tuple(row[1 + number] for row in arrays.rows) for number in numbers),
+        tokens=tuple(
+            tuple(_token_value(token, priced.index, parameters, number) for token in arrays.assets)
+            for number in numbers
+        ),
+    )
+
+
+def stressed_equity(
+    stress: StressArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
+) -> list[int]:
+    """What an account's holdings are worth in every stress scenario, in micros."""
+    claims, held = sum(cash), [(at, lots) for at, lots in enumerate(positions) if lots]
+    return [
+        claims
+        + sum(value * units for value, units in zip(of_tokens, tokens, strict=True))
+        + sum(of_lots[at] * lots for at, lots in held)
+        for of_lots, of_tokens in zip(stress.instruments, stress.tokens, strict=True)
+    ]
+
+
+def uncovered_losses(
+    stress: StressArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
+) -> list[int]:
+    """What an account lacks in every stress scenario: the least values of its UNCOVERED slots."""
+    return [max(0, -worth) for worth in stressed_equity(stress, cash, tokens, positions)]
+
+
+def stress_slots(stress: StressArrays) -> tuple[Slot, ...]:
+    """One for every scenario, in order."""
+    return tuple(Slot(f"uncovered:{name}", SlotKind.UNCOVERED) for name in stress.names)
+
+
+def stress_rows(stress: StressArrays, cash_groups: int, first: int) -> Iterable[Row]:
+    """One for every scenario, in order; the first UNCOVERED slot is number `first`."""
+    for number, name in enumerate(stress.names):
+        worth = (*[1] * cash_groups, *stress.tokens[number], *stress.instruments[number])
+        coefficients = (*((slot, value) for slot, value in enumerate(worth) if value), (first + number, 1))
+        yield Row(f"stress:{name}", RowKind.AT_LEAST_ZERO, coefficients)
+
+
+def _grid_of(parameters: RiskParameters) -> RiskParameters:
+    """The parameters with stress scenarios as every group's grid, and nothing besides."""
+    groups = tuple(
+        msgspec.structs.replace(group, scenarios=tuple(stress.moves[at] for stress in parameters.stress))
+        for at, group in enumerate(parameters.groups)
+    )
+    return msgspec.structs.replace(
+        parameters,
+        groups=groups,
+        scenarios=groups[0].scenarios if groups else parameters.scenarios,
+        joint=JointCredit(),
+        charges=(),
+        concentration=(),
+        stress=(),
+        default_fund_micros=0,
+    )
+
+
+def _token_value(token: Asset, index: Mapping[int, int], parameters: RiskParameters, number: int) -> int:
+    """Micros a unit in one stress scenario, rounded down; where groups on its feed move apart, the least."""
+    if token.feed not in index:
+        return 0
+    base = token.unit_value(index[token.feed])
+    found = []
+    for group, move in zip(parameters.groups, parameters.stress[number].moves, strict=True):
+        if group.feed == token.feed:
+            moved = min(shocked_index(index[token.feed], group.range_ppm, move), INDEX_TICKS_MAX)
+            found.append(base + (token.unit_value(moved) - base) * move.weight_ppm // PPM)
+    value = min(found, default=base)
+    if value > COEFFICIENT_MAX:
+        raise Bug(f"a token value reaches 2^62: {value}")
+    return value
+
+
+DEFICIT_MAX = 2**63 - 1
+
+
+def build_cover_terms(
+    stress: StressArrays,
+    sizes: tuple[int, int],
+    accounts: Sequence[AccountHoldings],
+    members: Mapping[int, int],
+    fund_account: int,
+    fund: int,
+) -> CoverTerms:
+    """The public terms. `sizes`: cash groups and tokens; `members`: the member of each account; `fund` in micros.
+
+    Raises Bug when the account that holds the fund is not among the accounts.
+    """
+    lacking: dict[int, list[int]] = {}
+    in_force: int | None = None
+    for each in accounts:
+        cash, tokens, positions = _split_values(each.values, sizes)
+        if each.account == fund_account:
+            in_force = max(0, min(fund, sum(cash), *stressed_equity(stress, cash, tokens, positions)))
+            continue
+        own = uncovered_losses(stress, cash, tokens, positions)
+        before = lacking.get(members[each.account], [0] * len(own))
+        lacking[members[each.account]] = [a + b for a, b in zip(before, own, strict=True)]
+    if in_force is None:
+        raise Bug(f"the fund's account {fund_account} holds nothing, not even zero")
+    needed = [largest_two(losses) for losses in zip(*lacking.values(), strict=True)] or [0] * len(stress.names)
+    return CoverTerms(
+        fund=in_force,
+        fund_account=fund_account,
+        members=tuple((each.account, members[each.account]) for each in accounts if each.account != fund_account),
+        deficits=tuple(min(max(0, need - in_force), DEFICIT_MAX) for need in needed),
+    )
+
+
+def largest_two(losses: Iterable[int]) -> int:
+    """Sum of the two largest; of what there is where members are fewer."""
+    return sum(sorted(losses, reverse=True)[:2])
+
+
+def _split_values(values: Sequence[int], sizes: tuple[int, int]) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+    cash, tokens = sizes
+    return values[:cash], values[cash : cash + tokens], values[cash + tokens :]

@@ -1,0 +1,1 @@
+"""Margin calls, early calls and cash calls, with their deadlines."""

@@ -1,0 +1,172 @@
+"""Cash calls: an account that owes more cash than the limit gets a deadline, then its collateral is sold.
+
+Rule: while equity covers maintenance margin, nothing is taken before the deadline. Then members may buy collateral in
+a Dutch auction, whose price falls block by block from the value without haircut to the value after haircut. What is
+still owed the house pays by buying collateral after haircut. Nobody buys on credit or more than settles the debt. An
+account below maintenance margin gets no time.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from clearing.base.errors import Rejected
+from clearing.base.units import MONEY_MAX, PPM, mul_div_up
+from clearing.collateral.cash_tokens import current_asset, is_cash_group_suspended
+from clearing.context.block_context import BlockContext
+from clearing.context.member_status import check_member_active
+from clearing.context.request_checks import check_account, check_expiry, check_nonce, check_signer, use_nonce
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.collateral import AuctionOpened, CashCalled, CashCallMet, CollateralSold
+from clearing.schema.records.collateral import CashCallRecord
+from clearing.schema.records.prices import FeedStatus
+from clearing.schema.requests.auctions import CollateralBid
+from clearing.schema.terms.assets import Asset
+from clearing.schema.terms.collateral import CashCallTerms
+from clearing.schema.transfers import TransferCode
+from clearing.state.effective_parameters import effective_asset
+from clearing.state.holdings import Holdings
+from clearing.state.ledger import balance, cash_currency, token_currency
+from clearing.state.state import State
+from clearing.withdrawals.deficit_reserve import check_commitments
+from clearing.withdrawals.requests import check_can_leave
+
+
+def exceeds_cash_limit(run: BlockContext, cash: Sequence[int]) -> bool:
+    """Whether any claim is below what an account may owe."""
+    limit = run.terms.risk.cash_limit_micros
+    return any(claim < -limit for claim in cash)
+
+
+def advance_cash_call(run: BlockContext, account: int, held: Holdings) -> bool:
+    """Take the account's cash call one block further; whether it still has time to bring or raise cash.
+
+    Called once a block for every account that owes too much.
+    """
+    terms = _call_terms(run, held.cash)
+    if not terms.deadline_blocks:
+        return False
+    height = run.block.height
+    call = run.state.cash_calls.get(account)
+    if call is None:
+        call = CashCallRecord(height, height + terms.deadline_blocks)
+        run.state.cash_calls.put(account, call)
+        run.receipts.append(CashCalled(account, _cash_owed(run, held.cash), call.deadline_height))
+    if height < call.deadline_height:
+        return True
+    if not call.auction_height and terms.auction_blocks and any(held.tokens):
+        owed = sum(micros for _, micros in _cash_owed(run, held.cash))
+        call = CashCallRecord(call.opened_height, call.deadline_height, height + 1, owed)
+        run.state.cash_calls.put(account, call)
+        run.receipts.append(AuctionOpened(account, height + 1, height + terms.auction_blocks))
+    return call.auction_height != 0 and height < call.auction_height + terms.auction_blocks - 1
+
+
+def end_met_cash_calls(run: BlockContext) -> None:
+    """End the calls of accounts that are within the limit again, however they came there."""
+    for account, _ in list(run.state.cash_calls.ordered()):
+        if not exceeds_cash_limit(
+            run, [balance(run.state, account, cash_currency(each)) for each in run.terms.cash_groups]
+        ):
+            run.state.cash_calls.remove(account)
+            run.receipts.append(CashCallMet(account))
+
+
+def _call_terms(run: BlockContext, cash: Sequence[int]) -> CashCallTerms:
+    """Of the first group in which too much is owed; nobody has time when one of these groups gives none."""
+    limit = run.terms.risk.cash_limit_micros
+    owing = [group.call for group, claim in zip(run.terms.cash_terms.values(), cash, strict=True) if claim < -limit]
+    return min(owing, key=lambda terms: terms.deadline_blocks, default=CashCallTerms())
+
+
+def _cash_owed(run: BlockContext, cash: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    return tuple((group, -claim) for group, claim in zip(run.terms.cash_groups, cash, strict=True) if claim < 0)
+
+
+AT = "collateral_bid"
+
+
+def bid_for_collateral(run: BlockContext, index: int, request: CollateralBid) -> Rejected | None:
+    """Fill the bid at `index` of the block at the auction's price, or refuse it and change nothing."""
+    refusal = _check_bid(run, request)
+    if refusal is not None:
+        return refusal
+    call = run.state.cash_calls.get(request.seller)
+    owed = -balance(run.state, request.seller, cash_currency(request.cash_group))
+    if call is None or not is_sale_open(run.state, call, request.cash_group, run.block.height) or owed <= 0:
+        return reject(ClearingCode.NO_SUCH_AUCTION, AT, seller=request.seller, cash_group=request.cash_group)
+    token = current_asset(run.state, run.terms.assets[request.asset])
+    price = auction_price(run.state, call, request.cash_group, token, run.block.height)
+    has = balance(run.state, request.seller, token_currency(token.id))
+    if not price or not has:
+        return reject(ClearingCode.NOTHING_FOR_SALE, AT, seller=request.seller, asset=token.id)
+    if request.micros_per_unit < price:
+        return reject(ClearingCode.BID_BELOW_PRICE, AT, micros_per_unit=request.micros_per_unit, price=price)
+    units = min(request.units, units_for_sale(run.state, call, request.seller, request.cash_group, token, price))
+    paid = units * price
+    gains = (token_currency(token.id), units)
+    leaves = (cash_currency(request.cash_group), paid)
+    refusal = check_can_leave(run, AT, request.account, *leaves, gains) or check_commitments(
+        run, AT, request.account, leaves, (gains[0], -units)
+    )
+    if refusal is not None:
+        return refusal
+    use_nonce(run, request.account, request.nonce)
+    _fill_bid(run, index, request, units, price)
+    return None
+
+
+def _check_bid(run: BlockContext, request: CollateralBid) -> Rejected | None:
+    if request.asset not in run.terms.assets or current_asset(run.state, run.terms.assets[request.asset]).is_cash:
+        return reject(ClearingCode.UNKNOWN_ASSET, AT, asset=request.asset)
+    if request.cash_group not in run.terms.cash_groups:
+        return reject(ClearingCode.UNKNOWN_CASH_GROUP, AT, cash_group=request.cash_group)
+    if not 0 < request.units <= MONEY_MAX:
+        return reject(ClearingCode.BAD_SIZE, AT, units=request.units)
+    if is_cash_group_suspended(run.state, request.cash_group):
+        return reject(ClearingCode.CASH_GROUP_SUSPENDED, AT, cash_group=request.cash_group)
+    if request.account == request.seller:
+        return reject(ClearingCode.SAME_ACCOUNT, AT, account=request.account)
+    return (
+        check_expiry(run, AT, request.not_after_ms)
+        or check_account(run, AT, request.account)
+        or check_nonce(run, AT, request.account, request.nonce)
+        or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
+        or check_member_active(run, AT, request.account)
+    )
+
+
+def is_sale_open(state: State, call: CashCallRecord, group: int, height: int) -> bool:
+    """Whether the account's collateral is for sale in the block at `height`."""
+    blocks = state.terms.cash_terms[group].call.auction_blocks
+    return call.auction_height != 0 and call.auction_height <= height < call.auction_height + blocks
+
+
+def auction_price(state: State, call: CashCallRecord, group: int, token: Asset, height: int) -> int:
+    """Micros a unit in that block, rounded down but never below the value after haircut; 0 without open prices."""
+    feeds = [state.feeds.get(feed) for feed in token.feeds]
+    if any(feed is None or feed.status != FeedStatus.OPEN for feed in feeds):
+        return 0
+    index = state.feeds[token.feed].ticks
+    counted = effective_asset(state, token)
+    whole = msgspec.structs.replace(counted.at_best, rate_ticks=counted.rate_ticks)
+    first, last = whole.unit_value(index), counted.unit_value(index)
+    elapsed = height - call.auction_height
+    return first - -(-(first - last) * elapsed // state.terms.cash_terms[group].call.auction_blocks)
+
+
+def units_for_sale(state: State, call: CashCallRecord, seller: int, group: int, token: Asset, price: int) -> int:
+    """The most units that one bid may buy at a price: a slice, what is there, what settles the debt."""
+    owed = max(-balance(state, seller, cash_currency(group)), 0)
+    slice_units = mul_div_up(-(-call.auction_owed // price), state.terms.cash_terms[group].call.slice_ppm, PPM)
+    return min(balance(state, seller, token_currency(token.id)), -(-owed // price), slice_units)
+
+
+def _fill_bid(run: BlockContext, index: int, request: CollateralBid, units: int, price: int) -> None:
+    seller, buyer = request.seller, request.account
+    paid, currency = units * price, cash_currency(request.cash_group)
+    token = token_currency(request.asset)
+    run.journal.transfer(seller, buyer, token, units, TransferCode.COLLATERAL_AUCTIONED, seller)
+    run.journal.transfer(buyer, seller, currency, paid, TransferCode.AUCTION_PAID, seller)
+    run.touched.update((seller, buyer))
+    run.receipts.append(CollateralSold(index, seller, buyer, request.asset, request.cash_group, units, price, paid))

@@ -1,0 +1,304 @@
+"""Why an account's margin is what it is: every term with its inputs, price source and rounding.
+
+Rule: the numbers are `account_margin`'s over arrays built from the same inputs; the terms of equity sum to equity and
+those of the requirement to initial margin, exactly. `MarginInputs` holds frozen values only, so it can be explained
+elsewhere while the state moves on. It must not know who asks.
+"""
+
+from dataclasses import dataclass, field
+
+from clearing.margin.requirement.account_margin import AccountMargin, account_margin
+from clearing.margin.requirement.greeks import GroupGreeks, account_greeks, greeks_per_lot
+from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
+from clearing.schema.records.prices import FeedStatus, PriceStatus
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
+from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.instruments import Instrument
+from clearing.settlement.accrual import settlement_average
+from clearing.settlement.perpetuals import current_premium_ppb
+from clearing.settlement.settlement_prices import TimeAverage
+from clearing.state.effective_parameters import effective_assets, effective_parameters
+from clearing.state.holdings import current_holdings
+from clearing.state.state import State
+
+TermInputs = tuple[tuple[str, int | str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedPrice:
+    """Where a price comes from: the feed's last agreed index."""
+
+    feed: int
+    name: str
+    ticks: int
+    time_ms: int
+    """Block time at which it was agreed."""
+    status: FeedStatus
+    usable: bool
+    """Whether arrays are built from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarginInputs:
+    """All that one account's margin depends on, at one height; holdings in the order of the listings."""
+
+    account: int
+    height: int
+    time_ms: int
+    arrays_time_ms: int
+    """Block time as of which dated instruments are valued."""
+    instruments: tuple[Instrument, ...]
+    assets: tuple[Asset, ...]
+    """With the haircuts in force; cash included."""
+    cash_groups: tuple[CashGroup, ...]
+    parameters: RiskParameters
+    prices: tuple[ExplainedPrice, ...]
+    marks: dict[int, int]
+    settled: frozenset[int]
+    """Instruments that are no longer marked."""
+    premia: dict[int, int]
+    averages: dict[int, TimeAverage]
+    trade_fee_ppm: int
+    cash: tuple[int, ...]
+    tokens: tuple[int, ...]
+    lots: tuple[int, ...]
+
+    @property
+    def listed_tokens(self) -> tuple[Asset, ...]:
+        """Collateral tokens, in the order of `tokens`."""
+        return tuple(sorted((each for each in self.assets if not each.is_cash), key=lambda each: each.id))
+
+    @property
+    def index(self) -> dict[int, int]:
+        """Usable index prices in ticks, by feed."""
+        return {each.feed: each.ticks for each in self.prices if each.usable}
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedTerm:
+    """One line: `micros` of equity or of requirement, and what it was computed from."""
+
+    name: str
+    of: str
+    micros: int
+    inputs: TermInputs
+    source: str
+    rounding: str
+    parts: tuple["ExplainedTerm", ...] = field(default=())
+    """They sum to this term, where there are any."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarginExplanation:
+    """The margin of one account, term by term."""
+
+    inputs: MarginInputs
+    margin: AccountMargin
+    equity: tuple[ExplainedTerm, ...]
+    requirement: tuple[ExplainedTerm, ...]
+    greeks: tuple[GroupGreeks, ...] = ()
+    """Of the positions, by risk group; of no weight in the margin."""
+
+
+def collect_margin_inputs(state: State, account: int) -> MarginInputs:
+    """What the margin of this account depends on. Costs what is listed."""
+    terms, held = state.terms, current_holdings(state, account)
+    names = {feed.id: feed.name for feed in terms.genesis.feeds}
+    instruments = tuple(terms.instruments.values())
+    return MarginInputs(
+        account=account,
+        height=state.now.height,
+        time_ms=state.now.time_ms,
+        arrays_time_ms=state.now.arrays_time_ms,
+        instruments=instruments,
+        assets=tuple(effective_assets(state)),
+        cash_groups=tuple(terms.genesis.cash_groups),
+        parameters=effective_parameters(state),
+        prices=tuple(
+            ExplainedPrice(
+                feed,
+                names[feed],
+                each.ticks,
+                each.time_ms,
+                each.status,
+                usable=each.status != FeedStatus.UNOPENED and each.rung != PriceStatus.SETTLED,
+            )
+            for feed, each in state.feeds.ordered()
+        ),
+        marks={instrument: mark.ticks for instrument, mark in state.marks.ordered()},
+        settled=frozenset(instrument for instrument, mark in state.marks.ordered() if mark.settled),
+        premia={each.id: current_premium_ppb(state, each) for each in instruments},
+        averages={each.id: settlement_average(state, each) for each in instruments if each.averaging_ms},
+        trade_fee_ppm=terms.market.trade_fee_ppm,
+        cash=tuple(held.cash),
+        tokens=tuple(held.tokens),
+        lots=tuple(held.lots),
+    )
+
+
+def arrays_of_inputs(inputs: MarginInputs, before: RiskArrays | None = None) -> tuple[RiskArrays, list[int]]:
+    """Arrays of what the account holds only (nothing else enters its margin), and its lots in their order.
+
+    With the arrays `before` only what moved is computed; the result is the same.
+    """
+    held = [(each, lots) for each, lots in zip(inputs.instruments, inputs.lots, strict=True) if lots]
+    arrays = build_risk_arrays(
+        [each for each, _ in held],
+        inputs.assets,
+        inputs.cash_groups,
+        inputs.marks,
+        inputs.index,
+        inputs.parameters,
+        inputs.arrays_time_ms,
+        before=before,
+    )
+    return arrays, [lots for _, lots in held]
+
+
+def margin_of_inputs(inputs: MarginInputs, before: RiskArrays | None = None) -> AccountMargin:
+    """The account's margin, by the definition; `before` as in `arrays_of_inputs`."""
+    arrays, lots = arrays_of_inputs(inputs, before)
+    return account_margin(arrays, inputs.cash, inputs.tokens, lots)
+
+
+def explain_margin(inputs: MarginInputs) -> MarginExplanation:
+    """Every term of the account's margin."""
+    arrays, lots = arrays_of_inputs(inputs)
+    margin = account_margin(arrays, inputs.cash, inputs.tokens, lots)
+    return MarginExplanation(
+        inputs,
+        margin,
+        equity=_equity_terms(inputs, arrays, lots),
+        requirement=_requirement_terms(inputs, arrays, lots, margin),
+        greeks=account_greeks(arrays, greeks_per_lot(arrays), lots),
+    )
+
+
+def _equity_terms(inputs: MarginInputs, arrays: RiskArrays, lots: list[int]) -> tuple[ExplainedTerm, ...]:
+    terms = [
+        ExplainedTerm("cash", group.name, micros, (("micros", micros),), "ledger", "exact")
+        for group, micros in zip(inputs.cash_groups, inputs.cash, strict=True)
+        if micros
+    ]
+    sources = {each.feed: each for each in inputs.prices}
+    for token, units, value in zip(arrays.assets, inputs.tokens, arrays.token_values.tolist(), strict=True):
+        if units:
+            given: TermInputs = (("units", units), ("micros_per_unit", value), ("haircut_ppm", token.haircut_ppm))
+            source = _price_text(sources.get(token.feed))
+            terms.append(ExplainedTerm("collateral", token.name, units * value, given, source, "value of a unit down"))
+    for instrument, held, row in zip(arrays.instruments, lots, arrays.rows, strict=True):
+        if row[0]:
+            given = (("lots", held), ("micros_per_lot", row[0]), ("mark_ticks", inputs.marks.get(instrument.id, 0)))
+            source = _price_text(sources.get(instrument.feed))
+            terms.append(
+                ExplainedTerm("position", instrument.name, held * row[0], given, source, "value of a lot half to even")
+            )
+    return tuple(terms)
+
+
+def _requirement_terms(
+    inputs: MarginInputs, arrays: RiskArrays, lots: list[int], margin: AccountMargin
+) -> tuple[ExplainedTerm, ...]:
+    found = [
+        _group_loss_term(inputs, arrays, lots, group, number, loss)
+        for number, (group, loss) in enumerate(zip(arrays.groups, margin.group_losses, strict=True))
+    ]
+    terms = margin.terms
+    for group, loss, least in zip(arrays.groups, margin.group_losses, terms.option_minimums, strict=False):
+        if least > loss:
+            given: TermInputs = (
+                ("short_option_minimum", least),
+                ("scenario_loss", loss),
+                ("ppm", group.short_option_ppm),
+            )
+            found.append(
+                ExplainedTerm("short_option_minimum", group.name, least - loss, given, "index", "rate of a lot up")
+            )
+    if terms.credit:
+        joint = inputs.parameters.joint
+        given = (
+            ("sum_of_groups", sum(terms.groups(margin.group_losses))),
+            ("expected_shortfall", terms.joint),
+            ("scenarios", len(joint.scenarios)),
+            ("tail", joint.tail),
+            ("weight_ppm", joint.weight_ppm),
+        )
+        found.append(ExplainedTerm("inter_group_credit", "", -terms.credit, given, "joint scenarios", "requirement up"))
+    found += _charge_terms(arrays, lots)
+    for token, units, lines in zip(arrays.assets, inputs.tokens, arrays.tariff.concentration, strict=True):
+        if lines.at(units):
+            given = (("units", units), ("lines", str(lines.lines)))
+            found.append(
+                ExplainedTerm("concentration", token.name, lines.at(units), given, "haircut tiers", "rate of a unit up")
+            )
+    return tuple(each for each in found if each.micros)
+
+
+def _charge_terms(arrays: RiskArrays, lots: list[int]) -> list[ExplainedTerm]:
+    """Contingency and slippage by the lot, impact by the size."""
+    found, tariff = [], arrays.tariff
+    listed = zip(arrays.instruments, lots, tariff.lot_rates, tariff.impact, arrays.index_ticks, strict=True)
+    for instrument, held, rate, lines, ticks in listed:
+        given: TermInputs = (("lots", held), ("index_ticks", ticks))
+        by_lot = (*given, ("micros_per_lot", rate))
+        found.append(
+            ExplainedTerm("lot_charge", instrument.name, rate * abs(held), by_lot, "index", "rate of a lot up")
+        )
+        by_size = (*given, ("lines", str(lines.lines)))
+        found.append(
+            ExplainedTerm("impact", instrument.name, lines.at(abs(held)), by_size, "index", "rate of a lot up")
+        )
+    return found
+
+
+def _group_loss_term(
+    inputs: MarginInputs, arrays: RiskArrays, lots: list[int], group: RiskGroup, number: int, loss: int
+) -> ExplainedTerm:
+    """The worst scenario's loss, by position; the first of equal ones."""
+    members = [at for at in arrays.matrices[number].members if lots[at]]
+    grid = inputs.parameters.grid(group)
+    losses = [
+        sum(lots[at] * (arrays.rows[at][0] - arrays.rows[at][column]) for at in members)
+        for column in range(1, 1 + len(grid))
+    ]
+    worst = max(range(len(losses)), key=lambda each: (losses[each], -each)) if losses else 0
+    source = _price_text(next((each for each in inputs.prices if each.feed == group.feed), None))
+    parts = tuple(
+        ExplainedTerm(
+            "position_loss",
+            arrays.instruments[at].name,
+            lots[at] * (arrays.rows[at][0] - arrays.rows[at][worst + 1]),
+            (
+                ("lots", lots[at]),
+                ("micros_per_lot", arrays.rows[at][0] - arrays.rows[at][worst + 1]),
+                ("mark_ticks", inputs.marks.get(arrays.instruments[at].id, 0)),
+            ),
+            source,
+            "worth of a lot down",
+        )
+        for at in members
+    )
+    given = (
+        ("scenario", worst + 1),
+        ("scenarios", len(grid)),
+        ("range_ppm", group.range_ppm),
+        ("volatility_ppm", group.volatility_ppm),
+        ("volatility_range_ppm", group.volatility_range_ppm),
+        *_scenario_text(grid[worst]),
+    )
+    return ExplainedTerm("group_loss", group.name, loss, given, source, "shocked index away from the index", parts)
+
+
+def _scenario_text(scenario: Scenario) -> TermInputs:
+    return (
+        ("move", f"{scenario.move_numerator}/{scenario.move_denominator}"),
+        ("of", "index" if scenario.of_index else "range"),
+        ("volatility_direction", scenario.volatility_direction),
+        ("weight_ppm", scenario.weight_ppm),
+    )
+
+
+def _price_text(price: ExplainedPrice | None) -> str:
+    if price is None:
+        return "no price"
+    return f"feed {price.name}: {price.ticks} ticks, {price.status.name.lower()}, agreed at {price.time_ms} ms"

@@ -1,0 +1,116 @@
+"""Joint scenarios out of history: what all risk groups did at once, each in today's proportion, as columns of the grid.
+
+Rule: each past move is rescaled to the deviation over today's horizon and rounded outward to a column of its group's
+grid: the mildest that moves the index the same way at least as far, or the farthest there is. A column never costs more
+than the group's worst, so the joint loss never exceeds the sum of the groups' losses.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from clearing.base.units import PPM, mul_div_up
+from clearing.price_ranges.history import rescaled_return
+from clearing.schema.records.prices import MovesRecord
+from clearing.schema.risk.parameters import JointCredit, JointScenario, RiskGroup, RiskParameters, Scenario, collapse
+from clearing.schema.risk.price_ranges import RangeParameters
+
+PPM_NANO = 1_000
+
+
+def grid_moves(scenarios: Sequence[Scenario], range_ppm: int) -> list[int]:
+    """Signed move of the index that counts in each scenario, in 10^-9, rounded towards zero: weight x part x range."""
+    moves = []
+    for each in scenarios:
+        scale = PPM if each.of_index else range_ppm
+        size = scale * PPM_NANO * abs(each.move_numerator) * each.weight_ppm // (each.move_denominator * PPM)
+        moves.append(size if each.move_numerator >= 0 else -size)
+    return moves
+
+
+class GridLadder:
+    """The columns of one group's grid by how far they move the index, on either side."""
+
+    def __init__(self, scenarios: Sequence[Scenario], range_ppm: int) -> None:
+        self._rungs = {1: self._side(scenarios, range_ppm, 1), -1: self._side(scenarios, range_ppm, -1)}
+
+    @staticmethod
+    def _side(scenarios: Sequence[Scenario], range_ppm: int, sign: int) -> tuple[list[int], list[dict[int, int]]]:
+        """Distances, rising, and at each the column for either direction of volatility."""
+        rungs: dict[int, dict[int, int]] = {}
+        for column, (each, move) in enumerate(zip(scenarios, grid_moves(scenarios, range_ppm), strict=True), start=1):
+            if move * sign > 0:
+                rungs.setdefault(abs(move), {}).setdefault(each.volatility_direction, column)
+        sizes = sorted(rungs)
+        # Of equally far columns one with the direction goes first, then one that leaves volatility, then what there is.
+        found = [
+            {way: next(rung[each] for each in (way, 0, -way) if each in rung) for way in (1, -1)}
+            for rung in (rungs[size] for size in sizes)
+        ]
+        return sizes, found
+
+    def column(self, move_nano: int, direction: int) -> int:
+        """The column (from 1) for a move, rounded outward; 0, where nothing moves, for none. `direction`: 1 or -1."""
+        sizes, columns = self._rungs[1 if move_nano > 0 else -1]
+        if move_nano == 0 or not sizes:
+            return 0
+        return columns[min(bisect_left(sizes, abs(move_nano)), len(sizes) - 1)][direction]
+
+
+def joint_columns(
+    samples: Iterable[MovesRecord], risk: RiskParameters, groups: Sequence[RiskGroup], horizon_nano: Sequence[int]
+) -> list[tuple[int, ...]]:
+    """Columns of every sample in which all `groups` were observed. `horizon_nano`: deviation over the horizon now.
+
+    Volatility goes up with a move beyond its deviation, otherwise down, as the variance itself did.
+    """
+    ladders = [GridLadder(group.scenarios or risk.scenarios, group.range_ppm) for group in groups]
+    found = []
+    for sample in samples:
+        if len(sample.moves) != len(groups) or any(each.deviation_nano == 0 for each in sample.moves):
+            continue
+        found.append(
+            tuple(
+                ladder.column(
+                    rescaled_return(each.return_nano, each.deviation_nano, now),
+                    1 if abs(each.return_nano) > each.deviation_nano else -1,
+                )
+                for ladder, each, now in zip(ladders, sample.moves, horizon_nano, strict=True)
+            )
+        )
+    return found
+
+
+def joint_credit(
+    columns: Sequence[tuple[int, ...]],
+    sizes: Sequence[Sequence[int]],
+    parameters: RangeParameters,
+    genesis: JointCredit,
+) -> JointCredit:
+    """The credit of these samples; that of `genesis` while there are fewer than `window_min` or history gives none.
+
+    `sizes`: for each group, how far each column moves its index in parts of its range (column 0 included). At most
+    `joint_scenarios` different sets are kept, the farthest moves first; the mildest count as nothing moving, which they
+    nearly are: the tail is averaged over what moves far, and what the credit leaves of the plain sum stays in any case.
+    """
+    if parameters.joint_scenarios == 0 or len(columns) < parameters.window_min:
+        return genesis
+
+    def severity(each: JointScenario) -> tuple[int, tuple[int, ...]]:
+        return -sum(sizes[group][column] for group, column in enumerate(each.columns)), each.columns
+
+    counted = sorted(collapse(columns), key=severity)
+    kept, mild = counted[: parameters.joint_scenarios], counted[parameters.joint_scenarios :]
+    still = (0,) * len(sizes)
+    scenarios = {each.columns: each.count for each in kept}
+    if mild:
+        scenarios[still] = scenarios.get(still, 0) + sum(each.count for each in mild)
+    tail = max(mul_div_up(len(columns), parameters.joint_tail_ppm, PPM), 1)
+    ordered = tuple(JointScenario(each, count) for each, count in sorted(scenarios.items()))
+    return msgspec.structs.replace(genesis, scenarios=ordered, tail=tail)
+
+
+def column_sizes(scenarios: Sequence[Scenario], range_ppm: int) -> list[int]:
+    """How far each column, from 0, moves the index, in millionths of the range."""
+    return [0, *(abs(move) * PPM // (range_ppm * PPM_NANO) for move in grid_moves(scenarios, range_ppm))]

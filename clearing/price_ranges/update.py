@@ -1,0 +1,178 @@
+"""Step 2 of the block: observe returns and delays, and once an epoch publish the ranges that follow from them.
+
+Rule: a return is observed at the first block an interval after the last one, of every feed that is open; ranges change
+at the first block of an epoch (by height, so also when no snapshot could be taken). What changed is told in a receipt,
+and whoever holds such an instrument is looked at in the same block.
+"""
+
+import msgspec
+
+from clearing.context.block_context import BlockContext
+from clearing.price_ranges.delays import (
+    close_delay_window,
+    inclusion_delay_ms,
+    margin_horizon_ms,
+    next_average,
+    observe_chains,
+    report_age_ms,
+)
+from clearing.price_ranges.history import (
+    deviation_multiple,
+    deviation_over,
+    first_variance,
+    observe_price,
+    quantile_up,
+    spanned_moves,
+    sqrt_up,
+    standardised_move,
+)
+from clearing.price_ranges.joint_scenarios import column_sizes, joint_columns, joint_credit
+from clearing.price_ranges.range_rule import HistoryFigures, next_published_range
+from clearing.schema.receipts.prices import RangePublished
+from clearing.schema.records.prices import (
+    FeedStatus,
+    GroupMove,
+    JointScenariosRecord,
+    MovesRecord,
+    PublishedRangeRecord,
+    RangeClockRecord,
+    VarianceRecord,
+)
+from clearing.schema.risk.parameters import RiskGroup
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.state.effective_parameters import effective_risk_group
+from clearing.state.indexes import INSTRUMENT_HOLDERS, holders
+from clearing.state.state import State
+
+
+def update_ranges(run: BlockContext) -> None:
+    """Observe, and publish when an epoch begins. Does nothing while genesis leaves ranges off."""
+    parameters = run.terms.genesis.ranges
+    if not parameters.enabled:
+        return
+    observe_chains(run)
+    clock = run.state.range_clock.get(0) or RangeClockRecord()
+    if run.time_ms - clock.sampled_ms >= parameters.interval_ms:
+        clock = _observe_returns(run, parameters, clock)
+    blocks = run.terms.market.epoch_blocks
+    if run.block.height // blocks > clock.published_height // blocks:
+        clock = msgspec.structs.replace(clock, published_height=run.block.height)
+        close_delay_window(run)
+        _publish_ranges(run, parameters, clock)
+    run.state.range_clock.put(0, clock)
+
+
+def group_variance(state: State, group: RiskGroup) -> VarianceRecord:
+    """What a group's index did so far; at first what makes the first raw range that of genesis."""
+    ranges = state.terms.genesis.ranges
+    held = state.variances.get(group.id)
+    return held or first_variance(group.range_ppm, ranges.multiple_ppm, ranges.horizon_ms, ranges.interval_ms)
+
+
+def observation_window(state: State) -> list[MovesRecord]:
+    """The observations in the window, in order of time."""
+    return sorted((sample for _, sample in state.returns.ordered()), key=lambda each: each.time_ms)
+
+
+def history_figures(parameters: RangeParameters, moves: list[GroupMove], held: VarianceRecord) -> HistoryFigures:
+    """Multiple over the horizon and stressed deviation of one group, from the moves of its window in order of time."""
+    seen = spanned_moves(moves, parameters.steps)
+    if len(seen) < parameters.window_min:
+        return HistoryFigures(parameters.multiple_ppm, sqrt_up(held.variance))
+    multiple = deviation_multiple(sorted(map(standardised_move, seen)), parameters.confidence_ppm)
+    deviations = sorted(move.deviation_nano for move in moves if move.deviation_nano)
+    return HistoryFigures(multiple, quantile_up(deviations, parameters.stress_quantile_ppm))
+
+
+def _observe_returns(run: BlockContext, parameters: RangeParameters, clock: RangeClockRecord) -> RangeClockRecord:
+    """Observe one return of every group whose feed is open."""
+    moves = []
+    for group in run.terms.risk.groups:
+        feed = run.state.feeds.get(group.feed)
+        held = group_variance(run.state, group)
+        age = next_average(
+            held.age_ms, report_age_ms(run.state, group.feed, run.time_ms), parameters.lateness_decay_ppm
+        )
+        held, move = msgspec.structs.replace(held, age_ms=age), GroupMove(0, 0)
+        if feed is not None and feed.status is FeedStatus.OPEN:
+            held, move = observe_price(
+                held,
+                feed.ticks,
+                run.time_ms,
+                interval_ms=parameters.interval_ms,
+                decay_ppm=parameters.decay_ppm,
+                floor_samples=parameters.floor_samples,
+            )
+        run.state.variances.put(group.id, held)
+        moves.append(move)
+    if not any(move.deviation_nano for move in moves):
+        return msgspec.structs.replace(clock, sampled_ms=run.time_ms)
+    run.state.returns.put(clock.samples % parameters.window, MovesRecord(run.time_ms, tuple(moves)))
+    return msgspec.structs.replace(clock, samples=clock.samples + 1, sampled_ms=run.time_ms)
+
+
+def _publish_ranges(run: BlockContext, parameters: RangeParameters, clock: RangeClockRecord) -> None:
+    """Publish every group's range, then the joint scenarios, which are columns of those ranges."""
+    if clock.samples == 0:
+        return
+    state, groups, window = run.state, run.terms.risk.groups, observation_window(run.state)
+    delay, changed, horizons = inclusion_delay_ms(state, run.time_ms), False, []
+    for at, group in enumerate(groups):
+        held, before = group_variance(state, group), state.ranges.get(group.id)
+        span = margin_horizon_ms(parameters, delay, max(held.age_ms, report_age_ms(state, group.feed, run.time_ms)))
+        filtered = history_figures(parameters, [sample.moves[at] for sample in window], held)
+        after = next_published_range(parameters, group, held, filtered, before, span, run.block.height)
+        state.ranges.put(group.id, after)
+        horizons.append(deviation_over(held.variance, span, parameters.interval_ms))
+        if published_range(before, group) != published_range(after, group):
+            changed = True
+            _range_receipt(run, group, after)
+    changed |= _renew_joint_scenarios(run, parameters, window, horizons)
+    if changed:
+        run.rebuild_arrays()
+
+
+def published_range(published: PublishedRangeRecord | None, group: RiskGroup) -> tuple[int, int, int]:
+    """Range, volatility and volatility range of a group."""
+    each = published or group
+    return each.range_ppm, each.volatility_ppm, each.volatility_range_ppm
+
+
+def _range_receipt(run: BlockContext, group: RiskGroup, after: PublishedRangeRecord) -> None:
+    run.receipts.append(
+        RangePublished(
+            group.id,
+            after.range_ppm,
+            after.previous_ppm,
+            after.ratio_ppm,
+            after.raw_ppm,
+            after.target_ppm,
+            after.buffer_ppm,
+            after.volatility_ppm,
+            after.volatility_range_ppm,
+            after.horizon_ms,
+        )
+    )
+    for instrument in run.terms.instruments.values():
+        if instrument.group == group.id:
+            run.touched.update(holders(run.state, INSTRUMENT_HOLDERS, instrument.id))
+
+
+def _renew_joint_scenarios(
+    run: BlockContext, parameters: RangeParameters, window: list[MovesRecord], horizons: list[int]
+) -> bool:
+    """Take the joint scenarios of the window under the ranges just published; whether they differ from before."""
+    if parameters.joint_scenarios == 0:
+        return False
+    risk = run.terms.risk
+    groups = [effective_risk_group(run.state, group) for group in risk.groups]
+    columns = joint_columns(window, risk, groups, horizons)
+    sizes = [column_sizes(group.scenarios or risk.scenarios, group.range_ppm) for group in groups]
+    held = JointScenariosRecord(joint_credit(columns, sizes, parameters, risk.joint))
+    before = run.state.joint.get(0)
+    if held == before:
+        return False
+    run.state.joint.put(0, held)
+    for instrument in run.terms.instruments:
+        run.touched.update(holders(run.state, INSTRUMENT_HOLDERS, instrument))
+    return True

@@ -1,0 +1,92 @@
+"""Price status: what a feed without an open price may still be used for, until its instruments settle.
+
+Rule: status falls by blocks, one step or several, and rises only with an open price. After `settle_blocks`
+instruments settle at the last good price and tokens count for nothing. A stale feed serves to reduce and to liquidate
+within its grace period; a halted feed serves for nothing at once, because its last price is known to be wrong. While
+an instrument is halted, positions may only be reduced. This module must not know how prices are agreed on.
+"""
+
+import msgspec
+
+from clearing.base.errors import Rejected
+from clearing.context.block_context import BlockContext
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.prices import PriceStatusChanged
+from clearing.schema.records.prices import FeedState, FeedStatus, PriceStatus
+from clearing.schema.terms.instruments import Instrument
+from clearing.schema.terms.prices import PriceTerms
+from clearing.state.holdings import position_lots
+from clearing.state.indexes import CURRENCY_HOLDERS, holders
+from clearing.state.ledger import token_currency
+from clearing.state.state import State
+
+
+def price_status(held: FeedState, height: int, terms: PriceTerms) -> PriceStatus:
+    """On which rung a feed stands after the block at `height`."""
+    if held.status in (FeedStatus.OPEN, FeedStatus.UNOPENED):
+        return PriceStatus.USABLE
+    blocks = height - held.since_height
+    if terms.settle_blocks and blocks >= terms.settle_blocks:
+        return PriceStatus.SETTLED
+    in_grace = held.status == FeedStatus.STALE and blocks < terms.grace_blocks
+    return max(held.rung, PriceStatus.NO_NEW_RISK if in_grace else PriceStatus.NO_LIQUIDATION)
+
+
+def update_price_status(run: BlockContext, feed: int) -> None:
+    """Note the rung of a feed that was decided in this block, with a receipt when it is another one."""
+    held = run.state.feeds[feed]
+    rung = price_status(held, run.block.height, run.terms.market.prices)
+    if rung == held.rung:
+        return
+    run.state.feeds.put(feed, msgspec.structs.replace(held, rung=rung))
+    run.receipts.append(PriceStatusChanged(feed, rung, held.ticks, held.since_height))
+    if rung == PriceStatus.SETTLED:
+        for token in run.terms.tokens_of_feed[feed]:
+            run.touched.update(holders(run.state, CURRENCY_HOLDERS, token_currency(token.id)))
+        run.rebuild_arrays()
+
+
+def can_close_out(state: State, feed: int) -> bool:
+    """Whether a feed's price may be used to reduce and liquidate: open, or stale within its grace."""
+    held = state.feeds.get(feed)
+    return held is not None and held.status != FeedStatus.UNOPENED and held.rung <= PriceStatus.NO_NEW_RISK
+
+
+def is_settled_for_good(state: State, feed: int) -> bool:
+    """Whether what the feed priced was settled, and what it still prices counts for nothing."""
+    held = state.feeds.get(feed)
+    return held is not None and held.rung == PriceStatus.SETTLED
+
+
+def check_tradable(run: BlockContext, at: str, instrument: Instrument) -> Rejected | None:
+    """Whether an instrument may be traded at all: not settled, its feed open or stale within its grace."""
+    mark, held = run.state.marks.get(instrument.id), run.state.feeds.get(instrument.feed)
+    if mark is not None and mark.settled:
+        return reject(ClearingCode.INSTRUMENT_SETTLED, at, instrument=instrument.id)
+    if held is None or held.status == FeedStatus.UNOPENED:
+        return reject(ClearingCode.PRICE_MISSING, at, feed=instrument.feed, status=FeedStatus.UNOPENED.name)
+    if held.rung > PriceStatus.NO_NEW_RISK:
+        return reject(ClearingCode.PRICE_NOT_OPEN, at, feed=instrument.feed, status=held.status.name)
+    return None
+
+
+def check_reducing(
+    run: BlockContext, at: str, instrument: Instrument, buyer: int, seller: int, lots: int
+) -> Rejected | None:
+    """While the feed is not open, or the instrument halted, both sides' positions may only come nearer to zero."""
+    halted = halt_end_height(run.state, instrument.id)
+    if run.state.feeds[instrument.feed].rung == PriceStatus.USABLE and not halted:
+        return None
+    for account, change in ((buyer, lots), (seller, -lots)):
+        before = position_lots(run.state, account, instrument.id)
+        if before * change >= 0 or abs(change) > abs(before):
+            if halted:
+                return reject(ClearingCode.INSTRUMENT_HALTED, at, instrument=instrument.id, until_height=halted)
+            return reject(ClearingCode.ONLY_REDUCING, at, account=account, feed=instrument.feed, lots=before)
+    return None
+
+
+def halt_end_height(state: State, instrument: int) -> int:
+    """The height from which on a halted instrument goes on; 0: it is not halted."""
+    held = state.halts.get(instrument)
+    return held.until_height if held is not None and held.until_height > state.now.height else 0

@@ -1,0 +1,91 @@
+"""Marks: what instruments are worth, in ticks, at an index; one by one and for many options at once.
+
+Rule: integers in, integers out. The bulk function gives the same marks as the single one, and property tests hold it
+to that. This module must not know accounts.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from clearing.base.units import PPM, YEAR_MS
+from clearing.pricing import black76, smiles
+from clearing.pricing.black76 import option_values
+from clearing.pricing.surface import VolatilityInputs, option_volatility
+from clearing.schema.risk.volatility_surface import VOLATILITY_MIN_PPM
+from clearing.schema.terms.instruments import Instrument, InstrumentKind, forward_ticks
+
+
+def years_left(expiry_ms: int, time_ms: int) -> float:
+    """Years to expiry, 0 at or after it."""
+    return float(max(expiry_ms - time_ms, 0)) / float(YEAR_MS)
+
+
+def discount_factor(rate_ppm: int, years: float) -> float:
+    """1/(1 + rate * years)."""
+    return 1.0 / (1.0 + (float(rate_ppm) / float(PPM)) * years)
+
+
+def option_value(
+    instrument: Instrument, index_ticks: int, volatility_ppm: int, rate_ppm: int, time_ms: int, scale: int = 1
+) -> int:
+    """Value of an option times `scale`, from ticks, rounded half to even. `index_ticks` must be positive.
+
+    With `scale` the instrument's micros a tick it is the value of a lot in micros.
+    """
+    years = years_left(instrument.expiry_ms, time_ms)
+    forward = float(forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, time_ms))
+    value = black76.call if instrument.kind is InstrumentKind.CALL else black76.put
+    volatility = float(max(volatility_ppm, VOLATILITY_MIN_PPM)) / float(PPM)
+    ticks = value(forward, float(instrument.strike_ticks), volatility, years, discount_factor(rate_ppm, years))
+    return round(ticks * float(scale))
+
+
+def mark_ticks(instrument: Instrument, index_ticks: int, group: VolatilityInputs, rate_ppm: int, time_ms: int) -> int:
+    """The mark at an index: perpetual the index, dated the carried index, option its Black-76 value on the surface.
+
+    At or after expiry a future is worth the index and an option its intrinsic value. `index_ticks` must be positive.
+    """
+    if index_ticks <= 0:
+        raise ValueError(f"index must be positive, got {index_ticks}")
+    if instrument.kind is InstrumentKind.PERPETUAL:
+        return index_ticks
+    if instrument.carries:
+        return forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, time_ms)
+    forward = forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, time_ms)
+    tenor_ms = instrument.expiry_ms - time_ms
+    volatility = option_volatility(group, float(forward), float(instrument.strike_ticks), tenor_ms)
+    return option_value(instrument, index_ticks, volatility, rate_ppm, time_ms)
+
+
+FEW = 4
+"""So many options and fewer are faster one by one."""
+
+
+def option_marks(
+    options: Sequence[Instrument], index_ticks: int, group: VolatilityInputs, rate_ppm: int, time_ms: int
+) -> list[int]:
+    """The mark of each option at an index. Raises ValueError when `index_ticks` is not positive."""
+    if len(options) <= FEW:
+        return [mark_ticks(each, index_ticks, group, rate_ppm, time_ms) for each in options]
+    if index_ticks <= 0:
+        raise ValueError(f"index must be positive, got {index_ticks}")
+    expiries = sorted({each.expiry_ms for each in options})
+    expiry = np.array([expiries.index(each.expiry_ms) for each in options])
+    strikes = np.array([each.strike_ticks for each in options], np.float64)
+    forwards = np.array([forward_ticks(index_ticks, each, rate_ppm, time_ms) for each in expiries], np.float64)
+    years = [years_left(each, time_ms) for each in expiries]
+    discounts = np.array([discount_factor(rate_ppm, each) for each in years])
+    if group.surface:
+        volatilities = smiles.option_smiles(group, forwards, strikes, expiries, expiry, time_ms).volatilities
+    else:
+        volatilities = smiles.flat_smiles(group, len(options)).volatilities
+    values = option_values(
+        forward=forwards[expiry],
+        strike=strikes,
+        volatility=np.maximum(volatilities, VOLATILITY_MIN_PPM) / float(PPM),
+        years=np.array(years)[expiry],
+        discount=discounts[expiry],
+        is_call=np.array([each.kind is InstrumentKind.CALL for each in options]),
+    )
+    return [int(ticks) for ticks in np.rint(values).tolist()]

@@ -1,0 +1,5 @@
+"""The schema: data types that several subjects of clearing share, below all rules.
+
+Rule: data only. It imports `clearing.base` and itself, nothing else; so two rules never need to import each other for
+a type.
+"""

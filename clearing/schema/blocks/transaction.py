@@ -1,0 +1,72 @@
+"""`Transaction`: the union of all signed requests that a block may carry, and how large each may be.
+
+Rule: each request is signed as EIP-712 typed data whose domain contains the network id. A tag never changes.
+"""
+
+from typing import TypeAlias
+
+from clearing.schema.requests.accounts import (
+    AccountClosing,
+    AccountOpening,
+    AccountPorting,
+    CashTransfer,
+    ClaimSwap,
+    TokenTransfer,
+)
+from clearing.schema.requests.auctions import CollateralBid, DefaultBid, LiquidationBid, ReopeningOrder
+from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
+from clearing.schema.requests.governance import PROPOSAL_BYTES_MAX, EmergencyHalt, GovernanceProposal, GovernanceVote
+from clearing.schema.requests.trades import (
+    Trade,
+    TradeCancellation,
+    TradeCorrection,
+    TradeGiveUp,
+    TradeReport,
+    VenueMandate,
+    VenueStatement,
+    VenueSwitch,
+)
+from clearing.schema.requests.validators import CHANGE_BYTES_MAX, ValidatorChange
+from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
+
+TRANSACTION_BYTES_MAX = 1024
+"""Of every kind but those in `bytes_max`."""
+
+Transaction: TypeAlias = (
+    Trade
+    | Withdrawal
+    | CashTransfer
+    | TradeReport
+    | TradeCorrection
+    | TradeCancellation
+    | TradeGiveUp
+    | VenueMandate
+    | VenueStatement
+    | AccountOpening
+    | AccountClosing
+    | TokenTransfer
+    | AccountPorting
+    | VenueSwitch
+    | ClaimSwap
+    | CollateralBid
+    | LimitedWithdrawal
+    | ReopeningOrder
+    | ValidatorChange
+    | DefaultBid
+    | ClientRescue
+    | MemberReadmission
+    | MemberExit
+    | LiquidationBid
+    | GovernanceProposal
+    | GovernanceVote
+    | EmergencyHalt
+    | FundContribution
+    | WithdrawalCancellation
+)
+
+
+def transaction_bytes_max(transaction: Transaction) -> int:
+    """How long the canonical bytes of such a transaction may be."""
+    if isinstance(transaction, GovernanceProposal):
+        return PROPOSAL_BYTES_MAX
+    return CHANGE_BYTES_MAX if isinstance(transaction, ValidatorChange) else TRANSACTION_BYTES_MAX

@@ -1,0 +1,141 @@
+"""What the chains tell: the only types that `bridge` hands to the rest.
+
+Rule: frozen, each with the block it came from. A fact is a claim of one validator until more than two thirds of the
+power attested equal facts; `fact_key` says which facts are about the same event.
+"""
+
+from typing import TypeAlias
+
+from clearing.base.codec import U63, Bytes20, Bytes32, U256Bytes, Wire, encode
+from clearing.base.hashing import tagged_hash
+from clearing.base.ids import Hash32
+
+FACT_TAG = "crossclear/fact/v1"
+
+
+class DepositSeen(Wire, frozen=True, tag=1):
+    """A `Deposited` event in a finalised block. Nonces of one vault start at 1 and have no gaps."""
+
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    token: Bytes20
+    account: U63
+    amount: U256Bytes
+    """Token base units that the vault credited; the ledger converts to clearing units, rounding down."""
+    block_number: U63
+    block_hash: Bytes32
+    source: Bytes32
+    """Tagged hash of the receipt's log."""
+
+
+class WithdrawalExecuted(Wire, frozen=True, tag=2):
+    """A `Withdrawn` event in a finalised block: withdrawal `nonce` of this network was paid by this vault."""
+
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    block_number: U63
+    block_hash: Bytes32
+    source: Bytes32
+
+
+class ChainHeartbeat(Wire, frozen=True, tag=3):
+    """The newest block of a chain that this validator scanned and holds final. Never tallied for equality."""
+
+    chain_id: U63
+    block_number: U63
+    block_hash: Bytes32
+
+
+class CustodySeen(Wire, frozen=True, tag=4):
+    """A vault's counters for one token at a finalised block whose number is a multiple of the chain's custody stride.
+
+    All in token base units. `deposited` and `withdrawn` are cumulative since deployment and count what was credited to
+    accounts, so `deposited - withdrawn` is what the vault accounts for; `balance` is the token's own word and at least
+    that, or the vault is insolvent.
+    """
+
+    chain_id: U63
+    vault: Bytes20
+    token: Bytes20
+    block_number: U63
+    block_hash: Bytes32
+    deposited: U256Bytes
+    withdrawn: U256Bytes
+    balance: U256Bytes
+
+
+class DepositSighted(Wire, frozen=True, tag=5):
+    """A `Deposited` event in a block that is not final yet: enough for a loan (soft credit), never for a deposit."""
+
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    token: Bytes20
+    account: U63
+    amount: U256Bytes
+    block_number: U63
+    block_hash: Bytes32
+    source: Bytes32
+
+
+class ValidatorsRotated(Wire, frozen=True, tag=6):
+    """A `ValidatorsRotated` event in a finalised block: the vault was shown the header of `height`, which ends the set
+    that certified it, and takes checkpoints of the set with this hash from now on."""
+
+    chain_id: U63
+    vault: Bytes20
+    height: U63
+    validators_hash: Bytes32
+    block_number: U63
+    block_hash: Bytes32
+    source: Bytes32
+
+
+class WithdrawalNotExecuted(Wire, frozen=True, tag=7):
+    """A vault had not paid withdrawal `nonce` in the first block whose time is after its not-after, which is final.
+
+    From that block on it never can be, so that whatever final block from there on is read says the same.
+    """
+
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    not_after_s: U63
+    block_number: U63
+    block_hash: Bytes32
+    block_time_s: U63
+
+
+VaultFact: TypeAlias = DepositSeen | WithdrawalExecuted | ValidatorsRotated
+"""An event of a vault, in a final block."""
+
+Fact: TypeAlias = (
+    DepositSeen
+    | WithdrawalExecuted
+    | ChainHeartbeat
+    | CustodySeen
+    | DepositSighted
+    | ValidatorsRotated
+    | WithdrawalNotExecuted
+)
+
+FINAL, EXECUTED, SIGHTED, ROTATED, NOT_EXECUTED = 1, 2, 3, 4, 5
+"""Kinds of the keys of facts: a deposit that is final, a withdrawal that was paid, a deposit that is not final, a vault
+that was rotated, a withdrawal that was not paid in time."""
+
+
+def fact_key(fact: VaultFact | DepositSighted | WithdrawalNotExecuted) -> tuple[int, int, bytes, int]:
+    """(kind, chain id, vault, nonce or height): the event, applied once and for ever."""
+    if isinstance(fact, ValidatorsRotated):
+        return (ROTATED, fact.chain_id, fact.vault, fact.height)
+    if isinstance(fact, WithdrawalNotExecuted):
+        return (NOT_EXECUTED, fact.chain_id, fact.vault, fact.nonce)
+    kind = SIGHTED if isinstance(fact, DepositSighted) else FINAL if isinstance(fact, DepositSeen) else EXECUTED
+    return (kind, fact.chain_id, fact.vault, fact.nonce)
+
+
+def fact_hash(fact: Fact) -> Hash32:
+    """Attestations count together only when their facts have equal hashes."""
+    return tagged_hash(FACT_TAG, encode(fact))

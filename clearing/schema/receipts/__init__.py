@@ -1,0 +1,1 @@
+"""Receipts: what a block did and why, one file a subject."""

@@ -1,0 +1,63 @@
+"""Receipts about accounts: opened, closed, ported, and transfers between them.
+
+Rule: a receipt states, it never decides. `clearing.schema.blocks.receipt` lists all kinds of receipts.
+"""
+
+from clearing.base.codec import U32, U63, Bytes20, Wire
+
+
+class AccountOpened(Wire, frozen=True, tag=29):
+    """A member has a new account."""
+
+    index: U32
+    account: U63
+    member: U63
+    kind: U32
+    """1 the member's own, 2 a client's."""
+    parent: U63
+    key: Bytes20
+    named_account: U63
+    """Whose nonce was used."""
+    nonce: U63
+
+
+class AccountClosed(Wire, frozen=True, tag=30):
+    """An empty account is gone; its id is never given again."""
+
+    index: U32
+    account: U63
+    member: U63
+
+
+class TokensTransferred(Wire, frozen=True, tag=31):
+    """Collateral moved between two accounts of one member."""
+
+    index: U32
+    account: U63
+    recipient: U63
+    asset: U32
+    units: U63
+    nonce: U63
+
+
+class AccountPorted(Wire, frozen=True, tag=32):
+    """A client account and its sub-accounts, all they hold included, passed to another member."""
+
+    index: U32
+    account: U63
+    from_member: U63
+    to_member: U63
+    children: tuple[U63, ...]
+    held_trades: U32
+    """How many held trades of the account go on under the new member."""
+
+
+class CashTransferred(Wire, frozen=True, tag=9):
+    """Cash moved between two accounts of one member."""
+
+    index: U32
+    account: U63
+    recipient: U63
+    cash_group: U32
+    micros: U63
+    nonce: U63

@@ -1,0 +1,217 @@
+"""Receipts about collateral: deposits, custody, epochs, haircuts, fees, loans, interest and cash calls.
+
+Rule: a receipt states, it never decides. Amounts are in the units of the ledger at the time of the receipt.
+"""
+
+from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, Wire
+
+
+class HaircutChanged(Wire, frozen=True, tag=40):
+    """An asset's haircut changed; `parts` sum to it before rounding up and the cap at 100 %."""
+
+    asset: U32
+    haircut_ppm: U32
+    previous_ppm: U32
+    parts: tuple[tuple[str, U63], ...]
+
+
+class SkewFeePaid(Wire, frozen=True, tag=41):
+    """What a movement of a cash group's inventory cost its account (positive), or earned it out of the fee pot."""
+
+    account: U63
+    asset: U32
+    moved_micros: I64
+    """Inventory of the asset, after less before."""
+    fee_micros: I64
+    pot_micros: U63
+    """What the fee pot holds afterwards."""
+
+
+class DepegGuardChanged(Wire, frozen=True, tag=42):
+    """A cash token went beyond its band (`out_blocks` 1), or came back (0)."""
+
+    asset: U32
+    cash_group: U32
+    out_blocks: U32
+    ticks: U63
+    par_ticks: U63
+
+
+class CashLeftGroup(Wire, frozen=True, tag=43):
+    """A cash token left its group. The house gave `house_micros` of cash for `house_units`, residues included."""
+
+    asset: U32
+    cash_group: U32
+    out_blocks: U32
+    silent_ms: U63
+    inventory_micros: U63
+    positive_claims_micros: U63
+    units: U63
+    """Clearing units of the collateral that it became, over all accounts."""
+    house_micros: U63
+    house_units: U63
+
+
+class ClaimConverted(Wire, frozen=True, tag=44):
+    """What one account gave up of its claim on a group for a token that left it."""
+
+    account: U63
+    asset: U32
+    claim_micros: U63
+    given_micros: U63
+    units: U63
+
+
+class SoftCreditLent(Wire, frozen=True, tag=45):
+    """The house lent against a deposit that is not final; nothing of it can leave the account."""
+
+    account: U63
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    asset: U32
+    cash_group: U32
+    micros: U63
+    value_micros: U63
+    """The deposit's value after haircut and the asset's share."""
+    source: Bytes32
+
+
+class SoftCreditRepaid(Wire, frozen=True, tag=46):
+    """The deposit became final and the loan was paid back."""
+
+    account: U63
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    cash_group: U32
+    micros: U63
+
+
+class SoftCreditRecalled(Wire, frozen=True, tag=47):
+    """The chain undid the deposit: the loan was called back, and the account restricted if it owes cash since.
+
+    What the account cannot pay is taken out of its collateral, and at last out of the house's capital (`Liquidated`).
+    """
+
+    account: U63
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    cash_group: U32
+    micros: U63
+    block_number: U63
+    final_block: U63
+    source: Bytes32
+    cash_after: I64
+    until_height: U63
+    """0: not restricted."""
+
+
+class InterestAccrued(Wire, frozen=True, tag=48):
+    """Interest of a cash group: debtors paid, creditors received, the difference is the house's."""
+
+    cash_group: U32
+    until_ms: U63
+    intervals: U63
+    paid: U63
+    received: U63
+    house: I64
+
+
+class CashCalled(Wire, frozen=True, tag=49):
+    """An account owes more cash than the limit and must bring it by the deadline."""
+
+    account: U63
+    owed: tuple[tuple[U32, U63], ...]
+    """(cash group, micros) of what is beyond nothing."""
+    deadline_height: U63
+
+
+class CashCallMet(Wire, frozen=True, tag=50):
+    """An account is within the cash limit again; a sale of its collateral ends."""
+
+    account: U63
+
+
+class AuctionOpened(Wire, frozen=True, tag=51):
+    """A cash call lapsed: the account's collateral is for sale at a falling price up to and including `last_height`."""
+
+    account: U63
+    first_height: U63
+    last_height: U63
+
+
+class CollateralSold(Wire, frozen=True, tag=52):
+    """A member bought a slice of collateral in an auction."""
+
+    index: U32
+    account: U63
+    recipient: U63
+    asset: U32
+    cash_group: U32
+    units: U63
+    micros_per_unit: U63
+    paid: U63
+
+
+class RestrictionLifted(Wire, frozen=True, tag=54):
+    """The account's time of restriction is over and it owes no cash."""
+
+    account: U63
+
+
+class ClaimsSwapped(Wire, frozen=True, tag=53):
+    """Two accounts exchanged claims by agreement: `given` went to `recipient`, `taken` came from it."""
+
+    index: U32
+    account: U63
+    recipient: U63
+    given_currency: U63
+    given_units: U63
+    taken_currency: U63
+    taken_units: U63
+
+
+class DepositCredited(Wire, frozen=True, tag=5):
+    """A deposit was credited. `dust` is what rounding down left on chain, in token base units."""
+
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    asset: U32
+    account: U63
+    units: U63
+    dust: U63
+    source: Bytes32
+
+
+class DepositStray(Wire, frozen=True, tag=6):
+    """A deposit that no account could be credited with. `account`: suspense, or 0 when not in the ledger."""
+
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    token: Bytes20
+    named_account: U63
+    amount: Bytes32
+    code: U32
+    account: U63
+
+
+class CustodyAgreed(Wire, frozen=True, tag=7):
+    """A vault's counters for one token are agreed at a block of its chain."""
+
+    asset: U32
+    block_number: U63
+    block_hash: Bytes32
+    deposited: Bytes32
+    withdrawn: Bytes32
+    balance: Bytes32
+
+
+class EpochClosed(Wire, frozen=True, tag=16):
+    """The state after this block is the snapshot of `epoch`."""
+
+    epoch: U63
+    height: U63

@@ -1,0 +1,87 @@
+"""Receipts about validators: changes of the set, vault rotations, and misbehaviour.
+
+Rule: a receipt states, it never decides. None names an account.
+"""
+
+from clearing.base.codec import U32, U63, Bytes20, Bytes32, Wire
+
+
+class ValidatorsChanged(Wire, frozen=True, tag=90):
+    """From `effective_height` on another set agrees; the header one below commits to it and rotates the vaults."""
+
+    index: U32
+    number: U63
+    before: Bytes32
+    after: Bytes32
+    effective_height: U63
+    left: tuple[Bytes32, ...]
+    """Envelope keys that are in the set no more."""
+    entered: tuple[Bytes32, ...]
+    """Envelope keys that are new or have another power or BLS key."""
+    total_power: U63
+    approved_power: U63
+
+
+class ValidatorAdditionScheduled(Wire, frozen=True, tag=95):
+    """A change that gives somebody a voice begins in the first block whose time reaches `due_ms`."""
+
+    index: U32
+    number: U63
+    before: Bytes32
+    after: Bytes32
+    due_ms: U63
+    left: tuple[Bytes32, ...]
+    entered: tuple[Bytes32, ...]
+    """As of the set that it makes: see `ValidatorsChanged`."""
+    approved_power: U63
+
+
+class ValidatorAdditionDropped(Wire, frozen=True, tag=96):
+    """A change that waited is void: the set that it starts from is in force no more."""
+
+    number: U63
+    before: Bytes32
+    after: Bytes32
+    in_force: Bytes32
+
+
+class VaultRotated(Wire, frozen=True, tag=91):
+    """A vault takes checkpoints of set `number` from now on; `waiting` others do not yet."""
+
+    chain_id: U63
+    vault: Bytes20
+    number: U63
+    block_number: U63
+    source: Bytes32
+    waiting: U32
+
+
+class VaultDiverged(Wire, frozen=True, tag=92):
+    """A quorum saw a vault rotate to a set that this network did not certify: look before anything is paid there."""
+
+    chain_id: U63
+    vault: Bytes20
+    validators_hash: Bytes32
+    expected: Bytes32
+    block_number: U63
+    source: Bytes32
+
+
+class ValidatorChangeFinished(Wire, frozen=True, tag=93):
+    """Every vault follows set `number` and its validators speak: the next change can be made."""
+
+    number: U63
+    blocks: U63
+    """How many the change took."""
+
+
+class MisbehaviourRecorded(Wire, frozen=True, tag=94):
+    """A block carried proof against the validator with this key. `kind` as in consensus."""
+
+    envelope_key: Bytes32
+    kind: U32
+    height: U63
+    round: U32
+    power: U63
+    count: U63
+    """How many of this kind by now."""

@@ -1,0 +1,1 @@
+"""Records: what the tables of the state contain, one file a subject."""

@@ -1,0 +1,89 @@
+"""Records of members, accounts and the ledger: balances, positions, nonces, restrictions, loans and the block clock.
+
+Rule: data only. A record says nothing about who may change it. Units stand in the field names or their docstrings.
+"""
+
+from clearing.base.codec import I64, U32, U63, Bytes20, Wire
+from clearing.schema.terms.genesis import AccountKind
+
+
+class Balance(Wire, frozen=True):
+    """Counters of one account in one currency. The balance is credits - debits."""
+
+    debits: U63
+    credits: U63
+
+
+class Book(Wire, frozen=True):
+    """All positions of one account: (instrument, signed lots), ordered, none of zero lots."""
+
+    lots: tuple[tuple[U32, I64], ...]
+
+
+class Member(Wire, frozen=True):
+    """A clearing member."""
+
+    trade_address: Bytes20
+
+
+class Account(Wire, frozen=True):
+    """An account of a member. `called_height`: since when it is below initial margin, 0 when it is not."""
+
+    member: U63
+    kind: AccountKind
+    called_height: U63 = 0
+    parent: U63 = 0
+    """The account that this one is a sub-account of; 0: of none."""
+    children: tuple[U63, ...] = ()
+    """Its sub-accounts, ordered."""
+    key: Bytes20 = bytes(20)
+    """The client's own key, which signs for money that leaves; zeros: the member's trade key does."""
+
+
+class ClockRecord(Wire, frozen=True):
+    """Where the state is: after which block, in which epoch."""
+
+    height: U63
+    time_ms: U63
+    arrays_time_ms: U63
+    """Block time for which the risk arrays were last built."""
+    epoch: U63
+    """Number of the last closed epoch, 0 before the first."""
+    snapshot_height: U63
+    """Height of its snapshot."""
+    withdrawals: U63 = 0
+    """How many withdrawals were released."""
+
+
+class NonceRecord(Wire, frozen=True):
+    """The highest nonce that an account has used."""
+
+    value: U63
+
+
+class MemberAccounts(Wire, frozen=True):
+    """How many accounts a member has opened so far, and how many it has now."""
+
+    opened: U63
+    held: U63
+
+
+class LoanRecord(Wire, frozen=True):
+    """What an account owes of soft credit in one cash group; the house's account: what all owe."""
+
+    micros: U63
+
+
+class RestrictionRecord(Wire, frozen=True):
+    """An account whose sighted deposit was undone, and until when it may only reduce risk and bring collateral."""
+
+    until_height: U63
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+
+
+class AccrualRecord(Wire, frozen=True):
+    """Until when interest on a group's cash is settled."""
+
+    time_ms: U63

@@ -1,0 +1,1 @@
+"""Requests: what members, venues and validators sign, one file a subject."""

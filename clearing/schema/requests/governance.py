@@ -1,0 +1,93 @@
+"""What is signed in governance: proposals, votes, and the house's emergency halt.
+
+Rule: a proposal is good once, for its id is its hash and is remembered until its not-after has passed; a vote names the
+proposal by hash and a revision that must rise; a halt has a number. Validators sign with envelope keys, the house as
+members do. A signature never stands for anything that is not in the bytes signed.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from clearing.base import ed25519, eip712
+from clearing.base.codec import U32, U63, Bytes32, Bytes64, Bytes65, Wire, encode
+from clearing.base.hashing import tagged_hash
+from clearing.base.ids import Hash32, NetworkId
+from clearing.schema.requests.amendments import AMENDMENT_BYTES_MAX, REASON_BYTES_MAX, Amendment, amendment_hash
+
+PROPOSAL_TAG = "crossclear/governance/proposal/v1"
+
+GOVERNANCE_VOTE_TAG = "crossclear/governance/vote/v1"
+
+PROPOSAL_BYTES_MAX = AMENDMENT_BYTES_MAX + 1024
+
+HOUSE_PROPOSER = 2**32 - 1
+"""In place of a validator's index: the house."""
+
+GOVERNANCE_PROPOSAL_TYPE = "GovernanceProposal(bytes32 content,uint64 notAfterMs)"
+
+EMERGENCY_HALT_TYPE = "EmergencyHalt(uint32 instrument,uint64 untilHeight,uint64 number,uint64 notAfterMs)"
+
+
+class GovernanceProposal(Wire, frozen=True, tag=62):
+    """Let this be voted on. `proposer`: index in the set in force, or `HOUSE_PROPOSER`."""
+
+    proposer: U32
+    amendment: Amendment
+    reason: Annotated[str, msgspec.Meta(max_length=REASON_BYTES_MAX)]
+    not_after_ms: U63
+    signature: Annotated[bytes, msgspec.Meta(min_length=64, max_length=65)]
+    """64 bytes by an envelope key, or 65 by the house's trade key."""
+
+    def content(self, network: NetworkId) -> Hash32:
+        """The proposal's id: all that it says, but for who signed it and how."""
+        named = amendment_hash(network, self.amendment)
+        return tagged_hash(PROPOSAL_TAG, network, encode((self.proposer, named, self.reason, self.not_after_ms)))
+
+    def digest(self, network: NetworkId) -> Hash32:
+        """What the proposer signs."""
+        content = self.content(network)
+        if self.proposer != HOUSE_PROPOSER:
+            return content
+        return eip712.typed_data_digest(network, GOVERNANCE_PROPOSAL_TYPE, (content, self.not_after_ms))
+
+
+class GovernanceVote(Wire, frozen=True, tag=63):
+    """For or against a proposal. May be changed until it takes effect, by one with a higher revision."""
+
+    proposal: Bytes32
+    """`GovernanceProposal.content`."""
+    validator: U32
+    """Index in the set in force."""
+    approve: bool
+    revision: U32
+    """From 1."""
+    not_after_ms: U63
+    signature: Bytes64
+
+    def digest(self, network: NetworkId) -> Hash32:
+        """What the validator signs."""
+        said = encode((self.proposal, self.validator, self.approve, self.revision, self.not_after_ms))
+        return tagged_hash(GOVERNANCE_VOTE_TAG, network, said)
+
+
+class EmergencyHalt(Wire, frozen=True, tag=64):
+    """The house alone halts an instrument, within genesis's bounds."""
+
+    instrument: U32
+    until_height: U63
+    number: U63
+    """How many halts of this instrument there were before."""
+    not_after_ms: U63
+    signature: Bytes65
+
+    def digest(self, network: NetworkId) -> Hash32:
+        """What the house signs."""
+        return eip712.typed_data_digest(
+            network, EMERGENCY_HALT_TYPE, (self.instrument, self.until_height, self.number, self.not_after_ms)
+        )
+
+
+def sign_vote(vote: GovernanceVote, network: NetworkId, secret: bytes) -> GovernanceVote:
+    """The vote, signed with an envelope secret."""
+    return msgspec.structs.replace(vote, signature=ed25519.sign(secret, vote.digest(network)))

@@ -1,0 +1,123 @@
+"""Charges that grow with size: per lot of an instrument and per tier of a collateral token, and their lines.
+
+Rule: every charge is convex and piecewise linear in the holding, so that a proof can state it as linear rows.
+Integers only. This module must not know prices or accounts.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from clearing.base.codec import U32, U63, Wire
+from clearing.base.units import POSITION_MAX, PPM, mul_div_up
+
+Check = tuple[str, int, bool]
+"""(field, value, whether it is good)."""
+
+CHARGE_SIZES_MAX = 8
+
+CHARGE_SIZES_PPM = (250_000, 1_000_000, 4_000_000, 16_000_000)
+
+
+class LotCharge(Wire, frozen=True):
+    """What holding one instrument costs beyond scenarios. All fractions are of the lot's notional at the index."""
+
+    instrument: U32
+    contingency_ppm: U32 = 0
+    """Each lot, long or short: what scenarios do not see."""
+    slippage_ppm: U32 = 0
+    """Each lot, long or short: half the spread that closing crosses."""
+    depth_lots: U63 = 0
+    """D, the market's depth: the size that impact is measured in. 0: no impact charge."""
+    linear_impact_ppm: U32 = 0
+    """Price concession per lot when D lots are closed, growing with the size."""
+    root_impact_ppm: U32 = 0
+    """Price concession per lot when D lots are closed, growing with the square root of the size."""
+    sizes_ppm: tuple[U32, ...] = CHARGE_SIZES_PPM
+    """Sizes, as fractions of D and rising, between which the impact is a straight line."""
+
+
+class ConcentrationTier(Wire, frozen=True):
+    """A further haircut on the part of one account's holding of a token that is above a threshold."""
+
+    asset: U32
+    above_units: U63
+    haircut_ppm: U32
+    """Of the value after the ordinary haircut; tiers of one token add up, to at most the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A convex piecewise linear charge: the largest of 0 and slope * size - intercept over its lines, for size >= 0."""
+
+    lines: tuple[tuple[int, int], ...] = ()
+    """(slope, intercept), micros a lot (or unit) and micros, both rising, no intercept below 0."""
+
+    def at(self, size: int) -> int:
+        """The charge for `size` >= 0, in micros."""
+        return max(0, *(slope * size - intercept for slope, intercept in self.lines)) if self.lines else 0
+
+
+NO_LINES = Lines()
+
+
+def charge_checks(charges: Sequence[LotCharge], tiers: Sequence[ConcentrationTier]) -> list[Check]:
+    """What must hold of charges and tiers by themselves."""
+    checks: list[Check] = [
+        ("charges", len(charges), all(a.instrument < b.instrument for a, b in pairwise(charges))),
+        (
+            "concentration",
+            len(tiers),
+            all((a.asset, a.above_units) < (b.asset, b.above_units) for a, b in pairwise(tiers)),
+        ),
+    ]
+    for each in charges:
+        at, rate, sizes = f"charges.{each.instrument}", each.contingency_ppm + each.slippage_ppm, each.sizes_ppm
+        rising = all(a < b for a, b in pairwise((0, *sizes)))
+        checks += [
+            (f"{at}.contingency_ppm", rate, rate <= PPM),
+            (f"{at}.depth_lots", each.depth_lots, each.depth_lots <= POSITION_MAX),
+            (f"{at}.linear_impact_ppm", each.linear_impact_ppm, each.linear_impact_ppm <= PPM),
+            (f"{at}.root_impact_ppm", each.root_impact_ppm, each.root_impact_ppm <= PPM),
+            (f"{at}.sizes_ppm", len(sizes), 1 <= len(sizes) <= CHARGE_SIZES_MAX and rising),
+        ]
+    for asset, own in sorted(tiers_by_asset(tiers).items()):
+        whole = sum(tier.haircut_ppm for tier in own)
+        checks.append((f"concentration.{asset}.haircut_ppm", whole, whole <= PPM))
+    return checks
+
+
+def tiers_by_asset(tiers: Iterable[ConcentrationTier]) -> dict[int, list[ConcentrationTier]]:
+    """The tiers of each token, in their order; in one pass, for strangers write them, too."""
+    found: dict[int, list[ConcentrationTier]] = {}
+    for tier in tiers:
+        found.setdefault(tier.asset, []).append(tier)
+    return found
+
+
+def chained(points: Iterable[tuple[int, int]]) -> Lines:
+    """Lines that start at each (size, slope) and run on from where the ones before have come; sizes and slopes rise."""
+    lines: list[tuple[int, int]] = []
+    listed = list(points)
+    reached = 0
+    for (size, slope), (after, _) in pairwise([*listed, (listed[-1][0], 0)] if listed else []):
+        lines.append((slope, slope * size - reached))
+        reached += slope * (after - size)
+    return Lines(tuple(line for line in lines if line[0]))
+
+
+def rate_micros(notional_micros: int, ppm: int) -> int:
+    """Micros a lot of a fraction of its notional, rounded up."""
+    return mul_div_up(notional_micros, ppm, PPM)
+
+
+def concentration_lines(unit_micros: int, tiers: Iterable[ConcentrationTier]) -> Lines:
+    """The charge on one token worth `unit_micros` a unit after haircut; `tiers` ordered by threshold.
+
+    The slope above a threshold is the sum of all fractions so far, of the value, rounded up.
+    """
+    fraction, points = 0, []
+    for tier in tiers:
+        fraction += tier.haircut_ppm
+        points.append((tier.above_units, mul_div_up(unit_micros, fraction, PPM)))
+    return chained(points)

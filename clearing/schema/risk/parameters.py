@@ -1,0 +1,264 @@
+"""Risk parameters: risk groups, the scenario grid, joint scenarios and margin levels, as governance data.
+
+Rule: data only; all ratios are integers. The base scenario, in which nothing moves, is column 0 and implied; the
+listed scenarios are 1, 2 and so on. A joint scenario names one column for every risk group, so its loss never exceeds
+the sum of the group losses. Expected shortfall convention: every scenario counts `count` times, the `tail` worst are
+summed, and the sum is divided by `tail` and rounded up. This module must not know prices or holdings.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from clearing.base.codec import I64, U32, U63, Wire
+from clearing.base.errors import BaseCode, LocalFault
+from clearing.base.units import PPM
+from clearing.schema.risk.charges import Check, ConcentrationTier, LotCharge, charge_checks
+from clearing.schema.risk.volatility_surface import VolPillar, VolShock, shock_checks, surface_checks
+
+SCENARIOS_MAX = 64
+
+STRESS_MAX = 16
+
+
+class Scenario(Wire, frozen=True):
+    """One point of the grid: the index moves by numerator/denominator of the range, volatility by its range."""
+
+    move_numerator: I64
+    move_denominator: U32
+    volatility_direction: I64
+    """-1, 0 or 1."""
+    weight_ppm: U32 = PPM
+    """The fraction of the gain or loss that counts (extreme moves count in part)."""
+    of_index: bool = False
+    """Whether the move is a fraction of the index itself: such tails do not widen with the range."""
+    skew_linear: I64 = 0
+    """-1, 0 or 1: the smile tilts, for 1 higher strikes get more volatility and lower ones less."""
+    skew_absolute: I64 = 0
+    """-1, 0 or 1: both wings of the smile fall or rise."""
+
+
+class RiskGroup(Wire, frozen=True):
+    """Instruments on one underlying, whose gains and losses offset fully within each scenario."""
+
+    id: U32
+    name: str
+    feed: U32
+    range_ppm: U32
+    """Price scan range: the fraction of the index that a move of 1 stands for."""
+    volatility_ppm: U32
+    """Annualised volatility at which options are marked: 1_000_000 is 100 %."""
+    volatility_range_ppm: U32
+    """Volatility scan range, added to or taken from the volatility (points, not a fraction of it, but for `shock`)."""
+    short_option_ppm: U32 = 0
+    """Short-option minimum: for each lot of an option that is short, this fraction of its notional at the index."""
+    surface: tuple[VolPillar, ...] = ()
+    """Smiles by time to expiry, rising; without any, every option has `volatility_ppm`."""
+    shock: VolShock = VolShock()
+    """How scenarios shift volatility."""
+    scenarios: tuple[Scenario, ...] = ()
+    """The group's own grid; empty: the network's."""
+
+
+def _span_sixteen() -> tuple[Scenario, ...]:
+    moves = ((0, 1), (1, 3), (-1, 3), (2, 3), (-2, 3), (1, 1), (-1, 1))
+    grid = tuple(Scenario(num, den, direction) for num, den in moves for direction in (1, -1))
+    return (*grid, Scenario(2, 1, 0, 350_000), Scenario(-2, 1, 0, 350_000))
+
+
+SPAN_SIXTEEN: tuple[Scenario, ...] = _span_sixteen()
+"""SPAN's order: 0, +1/3, -1/3, +2/3, -2/3, +1, -1 of the range, each with volatility up then down; then plus and minus
+twice the range of which 35 % counts, volatility unchanged. Source: the published SPAN scanning array."""
+
+
+class StressScenario(Wire, frozen=True):
+    """An extreme but plausible state of all markets at once, for the size of the default fund; no part of margin."""
+
+    name: str
+    moves: tuple[Scenario, ...]
+    """One for each risk group, in the groups' order. Tokens priced by a group's feed move with it."""
+
+
+class JointScenario(Wire, frozen=True):
+    """What happens to all risk groups at once, `count` times."""
+
+    columns: tuple[U32, ...]
+    """Column of the grid for each risk group, in the groups' order; 0: nothing moves."""
+    count: U32 = 1
+
+
+class JointCredit(Wire, frozen=True):
+    """How much of the sum of group losses joint scenarios replace. Without scenarios there is no credit."""
+
+    scenarios: tuple[JointScenario, ...] = ()
+    """Each set of columns once, ordered by columns."""
+    tail: U32 = 1
+    """k: how many of the worst, of all counts, are averaged."""
+    weight_ppm: U32 = 800_000
+    """Of the requirement for groups, this fraction is the joint one and the rest the plain sum."""
+    keep_largest: bool = False
+    """Whether the joint loss is at least the largest group's requirement. An average of the worst is less than the
+    worst, so without this an account in one group alone gets a credit between groups."""
+
+
+class RiskParameters(Wire, frozen=True):
+    """Everything that turns prices into risk arrays and risk arrays into a requirement."""
+
+    groups: tuple[RiskGroup, ...]
+    """Ordered by id."""
+    scenarios: tuple[Scenario, ...] = SPAN_SIXTEEN
+    maintenance_numerator: U32 = 4
+    maintenance_denominator: U32 = 5
+    """Maintenance margin is this fraction of initial margin."""
+    cash_limit_micros: U63 = 0
+    """How negative an account's cash in one group may be while collateral covers it."""
+    rate_ppm: U32 = 0
+    """Annual rate of the linear carry of dated instruments."""
+    joint: JointCredit = JointCredit()
+    """Credit between risk groups."""
+    charges: tuple[LotCharge, ...] = ()
+    """Ordered by instrument, each at most once."""
+    concentration: tuple[ConcentrationTier, ...] = ()
+    """Ordered by asset and threshold."""
+    stress: tuple[StressScenario, ...] = ()
+    """In which the default fund must cover the two largest members' uncovered losses; empty: it is not tested."""
+    default_fund_micros: U63 = 0
+    """The fund, part of the house account's own capital."""
+
+    def grid(self, group: RiskGroup) -> tuple[Scenario, ...]:
+        """The scenarios of one group: its own, else the network's."""
+        return group.scenarios or self.scenarios
+
+    @property
+    def charges_on_value(self) -> bool:
+        """Whether anything is charged on what a lot or a token is worth, beyond scenarios."""
+        return bool(self.charges or self.concentration or any(group.short_option_ppm for group in self.groups))
+
+    @property
+    def width(self) -> int:
+        """How many scenarios the longest grid has, besides the base."""
+        return max([len(self.scenarios), *(len(group.scenarios) for group in self.groups)])
+
+
+def check_parameters(parameters: RiskParameters) -> None:
+    """Check order, counts and ranges. Raises LocalFault OUT_OF_RANGE naming the field."""
+    groups, scenarios = parameters.groups, parameters.scenarios
+    checks = [
+        ("groups", len(groups), all(a.id < b.id for a, b in pairwise(groups)) and all(g.id >= 1 for g in groups)),
+        ("groups.name", len(groups), len({group.name for group in groups}) == len(groups)),
+        ("scenarios", len(scenarios), 1 <= len(scenarios) <= SCENARIOS_MAX),
+        ("maintenance_numerator", parameters.maintenance_numerator, parameters.maintenance_numerator >= 1),
+        (
+            "maintenance_denominator",
+            parameters.maintenance_denominator,
+            parameters.maintenance_numerator <= parameters.maintenance_denominator <= 1000,
+        ),
+        ("cash_limit_micros", parameters.cash_limit_micros, parameters.cash_limit_micros < 2**62),
+        ("rate_ppm", parameters.rate_ppm, parameters.rate_ppm <= PPM),
+    ]
+    for group in groups:
+        checks += [
+            (f"groups.{group.name}.range_ppm", group.range_ppm, 1 <= group.range_ppm <= PPM),
+            (f"groups.{group.name}.volatility_ppm", group.volatility_ppm, 1 <= group.volatility_ppm <= 100 * PPM),
+            (
+                f"groups.{group.name}.volatility_range_ppm",
+                group.volatility_range_ppm,
+                group.volatility_range_ppm <= 100 * PPM,
+            ),
+        ]
+        named = (*surface_checks(group.surface, group.volatility_ppm), *shock_checks(group.shock))
+        checks += [(f"groups.{group.name}.{field}", value, good) for field, value, good in named]
+        checks += _scenario_checks(f"groups.{group.name}.scenarios", group.scenarios)
+    checks += _scenario_checks("scenarios", scenarios)
+    checks += [
+        (f"groups.{group.name}.short_option_ppm", group.short_option_ppm, group.short_option_ppm <= PPM)
+        for group in groups
+    ]
+    checks += charge_checks(parameters.charges, parameters.concentration)
+    checks += joint_checks(parameters.joint, [len(group.scenarios or scenarios) for group in groups])
+    checks += _stress_checks(parameters)
+    for field, value, ok in checks:
+        if not ok:
+            raise LocalFault(BaseCode.OUT_OF_RANGE, f"parameters.{field}", value=value)
+
+
+def _stress_checks(parameters: RiskParameters) -> list[tuple[str, int, bool]]:
+    listed, fund = parameters.stress, parameters.default_fund_micros
+    named = len({each.name for each in listed}) == len(listed) and all(each.name for each in listed)
+    checks = [
+        ("stress", len(listed), len(listed) <= STRESS_MAX and named),
+        ("default_fund_micros", fund, fund < 2**62 and (bool(listed) or not fund)),
+    ]
+    for each in listed:
+        at = f"stress.{each.name}.moves"
+        checks.append((at, len(each.moves), len(each.moves) == len(parameters.groups)))
+        checks += _scenario_checks(at, each.moves)
+    return checks
+
+
+def _scenario_checks(at: str, scenarios: Sequence[Scenario]) -> list[tuple[str, int, bool]]:
+    checks = [(at, len(scenarios), len(scenarios) <= SCENARIOS_MAX)]
+    for number, each in enumerate(scenarios, start=1):
+        bounded = 1 <= each.move_denominator <= 1000 and abs(each.move_numerator) <= 3 * each.move_denominator
+        checks += [
+            (f"{at}.{number}.move", each.move_numerator, bounded),
+            (f"{at}.{number}.volatility", each.volatility_direction, each.volatility_direction in (-1, 0, 1)),
+            (f"{at}.{number}.skew", each.skew_linear, each.skew_linear in (-1, 0, 1)),
+            (f"{at}.{number}.skew", each.skew_absolute, each.skew_absolute in (-1, 0, 1)),
+            (f"{at}.{number}.weight_ppm", each.weight_ppm, each.weight_ppm <= PPM),
+        ]
+    return checks
+
+
+JOINT_SCENARIOS_MAX = 256
+
+JOINT_COUNT_MAX = 2**20
+"""Most that all counts of a set may add up to."""
+
+
+def collapse(columns: Iterable[tuple[int, ...]]) -> tuple[JointScenario, ...]:
+    """Joint scenarios in order, each set of columns once with how often it came."""
+    return tuple(JointScenario(each, count) for each, count in sorted(Counter(columns).items()))
+
+
+def joint_checks(joint: JointCredit, columns: Sequence[int]) -> list[Check]:
+    """What must hold of joint scenarios over groups whose grids have so many `columns` (besides the base)."""
+    listed = joint.scenarios
+    total = sum(each.count for each in listed)
+    ordered = all(a.columns < b.columns for a, b in pairwise(listed))
+    checks: list[Check] = [
+        ("joint.scenarios", len(listed), len(listed) <= JOINT_SCENARIOS_MAX and ordered),
+        ("joint.count", total, all(each.count for each in listed) and total <= JOINT_COUNT_MAX),
+        ("joint.tail", joint.tail, joint.tail >= 1 and (not listed or joint.tail <= total)),
+        ("joint.weight_ppm", joint.weight_ppm, 1 <= joint.weight_ppm < PPM),
+    ]
+    for number, each in enumerate(listed, start=1):
+        fits = len(each.columns) == len(columns) and all(
+            at <= most for at, most in zip(each.columns, columns, strict=False)
+        )
+        checks.append((f"joint.scenarios.{number}.columns", len(each.columns), fits))
+    return checks
+
+
+def tail_threshold(losses: Sequence[int], counts: Sequence[int], tail: int) -> int:
+    """The `tail`-th worst loss, counting each as often as its count: t, at which Rockafellar-Uryasev's sum is least.
+
+    Source: Rockafellar and Uryasev (2000), ES = min over t of t + sum of max(0, loss - t) / k.
+    """
+    left = tail
+    for loss, count in sorted(zip(losses, counts, strict=True), reverse=True):
+        left -= count
+        if left <= 0:
+            return loss
+    raise ValueError(f"fewer scenarios than the {tail} that are averaged")
+
+
+def tail_sum(losses: Sequence[int], counts: Sequence[int], tail: int) -> int:
+    """Sum of the `tail` worst losses: expected shortfall times `tail`, exactly."""
+    left, total = tail, 0
+    for loss, count in sorted(zip(losses, counts, strict=True), reverse=True):
+        if count >= left:
+            return total + loss * left
+        total += loss * count
+        left -= count
+    raise ValueError(f"fewer scenarios than the {tail} that are averaged")

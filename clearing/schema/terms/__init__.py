@@ -1,0 +1,1 @@
+"""Terms: what genesis says, and governance may amend, one file a subject."""

@@ -1,0 +1,236 @@
+"""What is held: feeds, settlement cash groups, and the tokens behind both cash and collateral.
+
+Rule: an asset is one token on one chain; its clearing unit is a power of ten of token base units, and conversion into
+clearing units rounds down, the dust staying on chain. It must not know balances.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import msgspec
+
+from clearing.base.codec import U8, U32, U63, Bytes20, Wire
+from clearing.base.errors import BaseCode, LocalFault
+from clearing.base.evm.storage import BalanceLocation
+from clearing.base.units import MICROS_PER_TICK, PPM
+from clearing.schema.terms.collateral import (
+    CashCallTerms,
+    Check,
+    DepegTerms,
+    HaircutTerms,
+    InterestTerms,
+    SkewTerms,
+    YieldTerms,
+    check_depeg,
+    check_group,
+    check_haircut,
+    check_yield,
+)
+
+CASH_UNIT_DECIMALS = 6
+"""One clearing unit of a cash asset is one micro of the settlement unit."""
+
+DUST_DECIMALS_MAX = 18
+"""Decimals of a token below its clearing unit: what a deposit leaves on chain is told as one 63-bit number."""
+
+TOKEN_UNITS_MAX = 2**56 - 1
+"""Largest holding of one token, in clearing units: the range of a TOKEN slot."""
+
+ASSETS_MAX = 1024
+"""Each has a custody term in every statement."""
+
+RATE_TIMES_MAX = 100
+"""No agreed rate makes a share worth more than so many underlying tokens."""
+
+
+class Feed(Wire, frozen=True):
+    """An oracle feed: the index of one underlying, in ticks."""
+
+    id: U32
+    name: str
+
+
+class CashGroup(Wire, frozen=True):
+    """Tokens that governance declares interchangeable as settlement cash."""
+
+    id: U32
+    name: str
+    skew: SkewTerms = SkewTerms()
+    interest: InterestTerms = InterestTerms()
+    call: CashCallTerms = CashCallTerms()
+
+
+class Asset(Wire, frozen=True):
+    """A token on one chain. Ids start at 1."""
+
+    id: U32
+    name: str
+    chain_id: U63
+    vault: Bytes20
+    token: Bytes20
+    token_decimals: U8
+    """Decimals of the token's base unit, as its contract states."""
+    unit_decimals: U8
+    """One clearing unit is 10^-unit_decimals whole tokens; 6 for cash."""
+    cash_group: U32
+    """0 for a collateral token."""
+    feed: U32
+    """Price of one whole token; 0 for cash."""
+    haircut_ppm: U32
+    cap_units: U63
+    """How much of it, over all accounts, is taken."""
+    haircut: HaircutTerms = HaircutTerms()
+    yields: YieldTerms = YieldTerms()
+    depeg: DepegTerms = DepegTerms()
+    """Of a cash token."""
+    soft_credit_ppm: U32 = 0
+    """Of the value after haircut of a deposit that is not final yet: what the house may lend; 0: nothing."""
+    feed_tokens: U32 = 1
+    """How many whole tokens the feed prices."""
+    balances: BalanceLocation = BalanceLocation()
+    """Where the token's contract keeps balances, for storage proofs of custody; by default its balance is not proven
+    but attested."""
+    rate_ticks: U63 = 0
+    """The rate in force of a yield-bearing token, filled in by `clearing.state.effective_parameters`; 0 in genesis."""
+
+    @property
+    def is_cash(self) -> bool:
+        """Whether a deposit becomes a claim on a cash group."""
+        return self.cash_group != 0
+
+    def to_units(self, amount: int) -> tuple[int, int]:
+        """(clearing units, dust): `amount` token base units, rounded down, and the base units left over."""
+        if amount < 0:
+            raise ValueError(f"amount must not be negative, got {amount}")
+        return divmod(amount, self.base_units)
+
+    def to_amount(self, units: int) -> int:
+        """Token base units of `units` clearing units; exact."""
+        if units < 0:
+            raise ValueError(f"units must not be negative, got {units}")
+        return units * self.base_units
+
+    @property
+    def base_units(self) -> int:
+        """Token base units in one clearing unit."""
+        factor: int = 10 ** (self.token_decimals - self.unit_decimals)
+        return factor
+
+    def unit_value(self, index_ticks: int) -> int:
+        """Micros that one clearing unit counts for as collateral, rounded down once.
+
+        Price less haircut, for a yield-bearing token times its rate less the rate's own haircut.
+        """
+        value = index_ticks * MICROS_PER_TICK * (PPM - self.haircut_ppm)
+        divisor = PPM * 10**self.unit_decimals * self.feed_tokens
+        if self.yields.feed:
+            value *= self.rate_ticks * (PPM - self.yields.haircut_ppm)
+            divisor *= self.yields.unit_ticks * PPM
+        whole: int = value // divisor
+        return whole
+
+    def whole_value_up(self, units: int, index_ticks: int) -> int:
+        """Micros that `units` are worth without any haircut, rounded up."""
+        value = units * index_ticks * MICROS_PER_TICK
+        divisor: int = 10**self.unit_decimals * self.feed_tokens
+        if self.yields.feed:
+            value, divisor = value * self.rate_ticks, divisor * self.yields.unit_ticks
+        return -(-value // divisor)
+
+    @property
+    def at_best(self) -> "Asset":
+        """The token without any haircut and at the highest rate: what bounds its value at an index."""
+        return msgspec.structs.replace(
+            self,
+            haircut_ppm=0,
+            yields=msgspec.structs.replace(self.yields, haircut_ppm=0),
+            rate_ticks=RATE_TIMES_MAX * self.yields.unit_ticks if self.yields.feed else 0,
+        )
+
+    @property
+    def feeds(self) -> tuple[int, ...]:
+        """The feeds that a collateral token's value depends on."""
+        return (self.feed, self.yields.feed) if self.yields.feed else (self.feed,)
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether a cash token has a depeg guard."""
+        return self.is_cash and self.depeg.feed != 0
+
+    @property
+    def as_collateral(self) -> "Asset":
+        """What a cash token with a depeg guard becomes when it leaves its group: the same token in coarser units."""
+        depeg = self.depeg
+        return msgspec.structs.replace(
+            self,
+            unit_decimals=depeg.unit_decimals,
+            cash_group=0,
+            feed=depeg.feed,
+            feed_tokens=depeg.feed_tokens,
+            haircut_ppm=depeg.haircut_ppm,
+            cap_units=self.cap_units // 10 ** (self.unit_decimals - depeg.unit_decimals),
+            depeg=DepegTerms(),
+        )
+
+
+def collateral_tokens(assets: Iterable[Asset]) -> tuple[Asset, ...]:
+    """What may be held as collateral, in the order of the assets: tokens, and what cash tokens that leave become."""
+    return tuple(
+        each.as_collateral if each.may_leave else each for each in assets if each.may_leave or not each.is_cash
+    )
+
+
+def check_assets(assets: Iterable[Asset], cash_groups: Sequence[CashGroup], feeds: Iterable[Feed]) -> None:
+    """Check ids (from 1, strictly rising), one entry per (chain, token), references and ranges.
+
+    Raises LocalFault OUT_OF_RANGE naming the asset and the field.
+    """
+    listed = tuple(assets)
+    if len(listed) > ASSETS_MAX:
+        raise LocalFault(BaseCode.OUT_OF_RANGE, "assets", count=len(listed), limit=ASSETS_MAX)
+    groups = {group.id for group in cash_groups}
+    known = {feed.id for feed in feeds}
+    for group in cash_groups:
+        for field, value, ok in check_group(group.skew, group.interest, group.call):
+            if not ok:
+                raise LocalFault(BaseCode.OUT_OF_RANGE, f"cash_groups.{group.name}.{field}", value=value)
+    if any(a.id >= b.id for a, b in pairwise(listed)) or len({(a.chain_id, a.token) for a in listed}) != len(listed):
+        raise LocalFault(BaseCode.OUT_OF_RANGE, "assets", why="ids must rise and each (chain, token) be listed once")
+    for each in listed:
+        checks = (
+            ("id", each.id, each.id >= 1),
+            ("token_decimals", each.token_decimals, each.token_decimals <= 36),
+            ("unit_decimals", each.unit_decimals, each.unit_decimals <= each.token_decimals),
+            ("unit_decimals", each.unit_decimals, each.token_decimals <= each.unit_decimals + DUST_DECIMALS_MAX),
+            ("unit_decimals", each.unit_decimals, not each.is_cash or each.unit_decimals == CASH_UNIT_DECIMALS),
+            ("cash_group", each.cash_group, not each.is_cash or each.cash_group in groups),
+            ("feed", each.feed, each.feed == 0 if each.is_cash else each.feed in known),
+            ("haircut_ppm", each.haircut_ppm, each.haircut_ppm == 0 if each.is_cash else each.haircut_ppm <= PPM),
+            ("cap_units", each.cap_units, each.is_cash or each.cap_units <= TOKEN_UNITS_MAX),
+            *_check_asset_terms(each, known),
+        )
+        for field, value, ok in checks:
+            if not ok:
+                raise LocalFault(BaseCode.OUT_OF_RANGE, f"assets.{each.name}.{field}", value=value)
+
+
+def _check_asset_terms(asset: Asset, feeds: set[int]) -> Iterator[Check]:
+    """Ranges of what may change an asset's value or make it leave its group."""
+    yields, depeg = asset.yields, asset.depeg
+    yield "feed_tokens", asset.feed_tokens, 1 <= asset.feed_tokens <= 10**9
+    yield "rate_ticks", asset.rate_ticks, asset.rate_ticks == 0
+    yield "balances.bits", asset.balances.bits, 1 <= asset.balances.bits <= 256
+    unknown_is_empty = asset.balances.is_known or asset.balances == BalanceLocation()
+    yield "balances.order", int(asset.balances.order), unknown_is_empty
+    yield "soft_credit_ppm", asset.soft_credit_ppm, asset.soft_credit_ppm <= PPM
+    yield "yields.feed", yields.feed, yields.feed == 0 or (yields.feed in feeds and not asset.is_cash)
+    yield "depeg.feed", depeg.feed, depeg.feed == 0 or (depeg.feed in feeds and asset.is_cash)
+    parts = (("haircut", check_haircut(asset.haircut)), ("yields", check_yield(yields)), ("depeg", check_depeg(depeg)))
+    for name, checks in parts:
+        yield from ((f"{name}.{field}", value, ok) for field, value, ok in checks)
+    if asset.may_leave:
+        yield "depeg.unit_decimals", depeg.unit_decimals, depeg.unit_decimals <= asset.unit_decimals
+        dust = asset.token_decimals - depeg.unit_decimals
+        yield "depeg.unit_decimals", depeg.unit_decimals, dust <= DUST_DECIMALS_MAX
+        coarse = depeg.unit_decimals > asset.unit_decimals or asset.as_collateral.cap_units <= TOKEN_UNITS_MAX
+        yield "cap_units", asset.cap_units, coarse

@@ -1,0 +1,179 @@
+"""What governance says about collateral: haircuts, yield, the depeg guard, skew, interest, calls, soft credit.
+
+Rule: data only, integers, and every default is "off": a genesis that leaves these fields out behaves as if this package
+were not there. It must not know balances or prices.
+"""
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from clearing.base.codec import U8, U32, U63, Wire
+from clearing.base.units import PPM, YEAR_MS
+
+SKEW_RATE_MAX_PPM = 250_000
+"""Steepest slope of one token's part of the skew potential: a movement then costs less than half of itself."""
+
+RATE_MAX_PPM = 10 * PPM
+
+STEP_MAX_PPM = PPM
+
+Check: TypeAlias = tuple[str, int, bool]
+"""Field, value, whether it is within its range."""
+
+SILENCE_PER_BLOCK_MS = 10_000
+"""A chain's silence grows by no more in one block: while we had no blocks ourselves, nobody could tell."""
+
+
+class HaircutTerms(Wire, frozen=True):
+    """What is added to an asset's base haircut; with all parts at zero the base alone counts, and never changes."""
+
+    range_share_ppm: U32 = 0
+    """Of the price scan range in force of the risk group on the asset's feed: the part that follows volatility."""
+    volatility_ppm: U32 = 0
+    """Stands in for the range where no risk group is on the feed."""
+    liquidity_ppm: U32 = 0
+    """What selling it costs."""
+    finality_ppm: U32 = 0
+    """For the chance that its chain undoes what counted as final."""
+    confidence_share_ppm: U32 = 0
+    """Of the feed's own uncertainty, as a fraction of its price."""
+    outage_ms: U63 = 0
+    """How long the asset's chain may be silent without effect; 0: its silence never counts."""
+    outage_step_ms: U63 = 60_000
+    outage_step_ppm: U32 = 100_000
+    """Added for every step of silence begun beyond `outage_ms`."""
+    step_ppm: U32 = 1
+    """The whole is rounded up to a multiple of this, so that it does not change with every report."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether the haircut can differ from the base."""
+        parts = (self.range_share_ppm, self.volatility_ppm, self.liquidity_ppm, self.finality_ppm)
+        return any(parts) or self.confidence_share_ppm > 0 or self.outage_ms > 0
+
+
+class YieldTerms(Wire, frozen=True):
+    """A token that is worth its shares times a rate, such as a staking receipt. Off while `feed` is 0."""
+
+    feed: U32 = 0
+    """Feed of the rate."""
+    unit_ticks: U63 = PPM
+    """Ticks of that feed that stand for one underlying token a share."""
+    haircut_ppm: U32 = 0
+    """Taken of the rate; the asset's own haircut is taken of the price."""
+
+
+class DepegTerms(Wire, frozen=True):
+    """When a cash token leaves its group, and as what. Off while `feed` is 0."""
+
+    feed: U32 = 0
+    """Price of `feed_tokens` whole tokens: no token is 1.0 by decree."""
+    feed_tokens: U32 = 1
+    band_ppm: U32 = 20_000
+    """How far from par is still fine."""
+    blocks: U32 = 10
+    """So many blocks in a row beyond the band, and the token leaves."""
+    halt_ms: U63 = 0
+    """So long a silence of its chain, and the token leaves; 0: silence alone never makes it leave."""
+    unit_decimals: U8 = 2
+    """Clearing units of the collateral that it becomes; coarse, so that one unit is worth many micros."""
+    haircut_ppm: U32 = 100_000
+    """Base haircut of the collateral that it becomes."""
+
+    @property
+    def par_ticks(self) -> int:
+        """What the feed says at par: a tick is a hundredth."""
+        return 100 * self.feed_tokens
+
+
+class SkewTerms(Wire, frozen=True):
+    """What it costs to bring a cash group's inventory out of balance. Off while `rate_ppm` is 0."""
+
+    rate_ppm: U32 = 0
+    """Slope of the potential beyond `band_micros + depth_micros` of skew."""
+    depth_micros: U63 = PPM
+    """Over so much skew the slope rises from nothing to the rate."""
+    band_micros: U63 = 0
+    """So much skew is free."""
+    weights: tuple[tuple[U32, U32], ...] = ()
+    """(asset, weight) of the balance aimed at, ordered; an asset that is not named has weight 1."""
+
+
+class InterestTerms(Wire, frozen=True):
+    """Interest on settlement cash. Off while `interval_ms` is 0."""
+
+    interval_ms: U63 = 0
+    debit_ppm: U32 = 0
+    """A year, on what an account owes; rounded up."""
+    credit_ppm: U32 = 0
+    """A year, on what an account has; rounded down."""
+
+
+class CashCallTerms(Wire, frozen=True):
+    """What happens when an account owes more cash than the limit. With `deadline_blocks` 0: the house buys at once."""
+
+    deadline_blocks: U32 = 0
+    """How long the account has to bring cash."""
+    auction_blocks: U32 = 0
+    """How long its collateral is then for sale among members, at a price that falls to the value after haircut."""
+    slice_ppm: U32 = 250_000
+    """The most that one bid may buy, of what would settle the call."""
+
+
+class SoftCreditTerms(Wire, frozen=True):
+    """Limits of what the house lends against deposits that are not final. Off while `house_ppm` is 0."""
+
+    house_ppm: U32 = 0
+    """Of the house's own cash in the group: the most that all loans together may be."""
+    account_micros_max: U63 = 0
+    """The most that one account may owe of it."""
+    sight_depth: U32 = 1
+    """A deposit so many blocks under its chain's head is told before it is final."""
+    recall_blocks: U32 = 16
+    """The chain's final block may be so far past the deposit's before the loan is called back."""
+    restriction_blocks: U32 = 1_000
+    """How long an account is restricted after its deposit was undone."""
+
+
+def check_haircut(terms: HaircutTerms) -> Iterator[Check]:
+    """Ranges of one asset's haircut terms."""
+    for field in ("range_share_ppm", "volatility_ppm", "liquidity_ppm", "finality_ppm", "confidence_share_ppm"):
+        value: int = getattr(terms, field)
+        yield field, value, value <= RATE_MAX_PPM
+    yield "outage_step_ms", terms.outage_step_ms, terms.outage_step_ms >= 1
+    yield "outage_step_ppm", terms.outage_step_ppm, 1 <= terms.outage_step_ppm <= PPM
+    yield "step_ppm", terms.step_ppm, 1 <= terms.step_ppm <= STEP_MAX_PPM
+
+
+def check_yield(terms: YieldTerms) -> Iterator[Check]:
+    """Ranges of one asset's yield terms."""
+    yield "unit_ticks", terms.unit_ticks, 1 <= terms.unit_ticks <= 2**40
+    yield "haircut_ppm", terms.haircut_ppm, terms.haircut_ppm <= PPM
+
+
+def check_depeg(terms: DepegTerms) -> Iterator[Check]:
+    """Ranges of one asset's depeg terms."""
+    yield "feed_tokens", terms.feed_tokens, 1 <= terms.feed_tokens <= 10**9
+    yield "band_ppm", terms.band_ppm, terms.band_ppm < PPM
+    yield "blocks", terms.blocks, terms.blocks >= 1
+    yield "haircut_ppm", terms.haircut_ppm, terms.haircut_ppm <= PPM
+
+
+def check_group(skew: SkewTerms, interest: InterestTerms, call: CashCallTerms) -> Iterator[Check]:
+    """Ranges of one cash group's terms."""
+    yield "skew.rate_ppm", skew.rate_ppm, skew.rate_ppm <= SKEW_RATE_MAX_PPM
+    yield "skew.depth_micros", skew.depth_micros, 1 <= skew.depth_micros < 2**60
+    yield "skew.band_micros", skew.band_micros, skew.band_micros < 2**60
+    named = [asset for asset, _ in skew.weights]
+    yield "skew.weights", len(named), named == sorted(set(named)) and all(weight >= 1 for _, weight in skew.weights)
+    yield "interest.interval_ms", interest.interval_ms, interest.interval_ms <= YEAR_MS
+    yield "interest.debit_ppm", interest.debit_ppm, interest.credit_ppm <= interest.debit_ppm <= RATE_MAX_PPM
+    yield "call.auction_blocks", call.auction_blocks, call.auction_blocks == 0 or call.deadline_blocks > 0
+    yield "call.slice_ppm", call.slice_ppm, 1 <= call.slice_ppm <= PPM
+
+
+def check_soft_credit(terms: SoftCreditTerms) -> Iterator[Check]:
+    """Ranges of the network's soft credit."""
+    yield "house_ppm", terms.house_ppm, terms.house_ppm <= PPM
+    yield "sight_depth", terms.sight_depth, 1 <= terms.sight_depth <= 1024
+    yield "recall_blocks", terms.recall_blocks, terms.recall_blocks >= 1

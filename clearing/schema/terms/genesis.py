@@ -1,0 +1,219 @@
+"""`Genesis`: everything that all nodes must agree on before the first block. Its hash is the network id.
+
+Rule: data only. Nothing in a node's own configuration can change a state transition; what can is listed here: chains,
+members, venues, market limits, risk and crisis parameters. Every default switches its rule off.
+`clearing.genesis.checks` decides whether the values make sense.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from enum import IntEnum
+from itertools import pairwise
+
+from clearing.base.codec import U8, U32, U63, Bytes20, Wire, encode
+from clearing.base.errors import LocalFault
+from clearing.base.hashing import tagged_hash
+from clearing.base.ids import NetworkId
+from clearing.base.units import PPM
+from clearing.base.validators import ValidatorSet
+from clearing.schema.codes import ClearingCode
+from clearing.schema.risk.parameters import RiskParameters
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.terms.assets import Asset, CashGroup, Feed
+from clearing.schema.terms.collateral import Check, SoftCreditTerms
+from clearing.schema.terms.default import DefaultTerms, FundTerms, default_checks, fund_checks
+from clearing.schema.terms.governance import GovernanceTerms, governance_checks
+from clearing.schema.terms.instruments import Instrument
+from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms, calls_checks, liquidation_checks
+from clearing.schema.terms.prices import PriceTerms
+from clearing.schema.terms.withdrawals import WithdrawalControlTerms, withdrawal_control_checks
+
+VENUES_MAX = 64
+
+ID_CHUNK = 256
+"""Trade ids whose use is kept together, as the bits of one record."""
+
+ID_CHUNKS_MAX = 4096
+
+
+class VenueTerms(Wire, frozen=True):
+    """One venue. Its trade ids may come in any order within a window of `id_chunks` x 256 ids, and rise beyond it."""
+
+    id: U63
+    """At least 1. A bilateral trade may carry any number but these as a label."""
+    name: str
+    signer: Bytes20
+    """EVM address of the key that signs its trades and statements."""
+    band_ppm: U32 = 0
+    """How far from the mark its trades may be priced, where that is less than the instrument's band; 0: that band."""
+    fee_ppm: U32 = 0
+    """Of the notional, taken from each side for the venue, rounded up."""
+    fee_account: U63 = 0
+    """Who is paid the fee; 0, the house, keeps it for the venue."""
+    id_chunks: U32 = 256
+
+
+def check_venues(venues: Iterable[VenueTerms], accounts: Collection[int]) -> None:
+    """Check ids, keys and ranges. Raises LocalFault BAD_GENESIS naming the field."""
+    listed = list(venues)
+    ids = [venue.id for venue in listed]
+    _require(len(listed) <= VENUES_MAX, "venues", len(listed))
+    _require(all(a < b for a, b in pairwise(ids)), "venues", "ids must rise")
+    for venue in listed:
+        at = f"venues.{venue.name}"
+        _require(venue.id >= 1, f"{at}.id", venue.id)
+        _require(any(venue.signer), f"{at}.signer", "zero")
+        _require(venue.band_ppm <= PPM and venue.fee_ppm <= PPM // 10, f"{at}.fee_ppm", venue.fee_ppm)
+        _require(venue.fee_account in accounts, f"{at}.fee_account", venue.fee_account)
+        _require(1 <= venue.id_chunks <= ID_CHUNKS_MAX, f"{at}.id_chunks", venue.id_chunks)
+
+
+def _require(good: bool, field: str, value: int | str) -> None:
+    if not good:
+        raise LocalFault(ClearingCode.BAD_GENESIS, f"genesis.{field}", value=value)
+
+
+class AccountKind(IntEnum):
+    """Whose money it is."""
+
+    HOUSE = 1
+    """The member's own."""
+    CLIENT = 2
+
+
+class CrisisParameters(Wire, frozen=True):
+    """In the order in which they come into play."""
+
+    calls: CallTerms = CallTerms()
+    liquidation: LiquidationTerms = LiquidationTerms()
+    default: DefaultTerms = DefaultTerms()
+    fund: FundTerms = FundTerms()
+    gates: WithdrawalControlTerms = WithdrawalControlTerms()
+    governance: GovernanceTerms = GovernanceTerms()
+
+
+def crisis_checks(terms: CrisisParameters) -> Iterator[Check]:
+    """Every bounded field of every part, by its path."""
+    yield from _prefixed("calls", calls_checks(terms.calls))
+    yield from _prefixed("liquidation", liquidation_checks(terms.liquidation))
+    yield from _prefixed("default", default_checks(terms.default))
+    yield from _prefixed("fund", fund_checks(terms.fund))
+    yield from _prefixed("gates", withdrawal_control_checks(terms.gates))
+    yield from _prefixed("governance", governance_checks(terms.governance))
+
+
+def _prefixed(part: str, checks: Iterator[Check]) -> Iterator[Check]:
+    for field, value, good in checks:
+        yield f"{part}.{field}", value, good
+
+
+GENESIS_TAG = "crossclear/genesis/v1"
+
+MEMBER_ACCOUNTS_MAX = 2**48
+"""Account ids of members are below this; above are the accounts of the ledger itself (`clearing.state.ledger`)."""
+
+OPENED_ACCOUNTS = 2**47
+"""Ids from here up to `MEMBER_ACCOUNTS_MAX` are given to accounts that members open (`clearing.accounts.lifecycle`)."""
+
+
+class ChainTerms(Wire, frozen=True):
+    """One EVM chain and the vault on it."""
+
+    chain_id: U63
+    name: str
+    vault: Bytes20
+    custody_stride: U63
+    """Vault counters are reported at blocks whose number is a multiple of this."""
+    vault_block: U63 = 0
+    """The block that the vault was deployed in, or one before: where scanning begins."""
+    heartbeat_ms_max: U63 = 0
+    """How long a chain may be silent before it counts as halted; 0: not watched."""
+
+
+class MarketParameters(Wire, frozen=True):
+    """Limits and fees of the rulebook."""
+
+    report_age_ms_max: U63 = 5_000
+    """A report exactly this old is fresh; one millisecond older is not."""
+    report_ahead_ms_max: U63 = 2_000
+    """How far a report's time may lie after the block's."""
+    confidence_ppm_max: U32 = 20_000
+    """Reports less certain than this fraction of their price are dropped."""
+    move_cap_ppm: U32 = 250_000
+    """A feed that moves further in one block is halted."""
+    reopen_blocks: U32 = 3
+    """Consecutive blocks within the cap of each other after which a halted feed reopens."""
+    request_ms_max: U63 = 600_000
+    """How far ahead a not-after may lie: bounds how long trade ids are remembered."""
+    withdrawal_valid_ms: U63 = 604_800_000
+    """How long after its release a withdrawal can be claimed on chain."""
+    liquidation_penalty_ppm: U32 = 5_000
+    """Of the notional taken over, paid to the house, never beyond the account's equity."""
+    liquidations_per_block: U32 = 64
+    trade_fee_ppm: U32 = 0
+    """Of the notional, charged to each side, rounded up."""
+    deposit_window: U32 = 1024
+    """How far ahead of the credited nonce attestations are kept."""
+    epoch_blocks: U32 = 20
+    snapshot_delay_blocks: U32 = 10
+    """The header that carries an epoch's commitments comes this many heights after its snapshot."""
+    prices: PriceTerms = PriceTerms()
+    """Outliers, the ladder of a feed without a price, and averaging."""
+    hold_ms_max: U63 = 86_400_000
+    """How far ahead a trade may be held."""
+    hold_retry_ms: U63 = 30_000
+    """How long after a refusal the novation of a held trade is tried again."""
+    hold_valid_ms: U63 = 600_000
+    """How long after its time a held trade is tried."""
+    held_per_account_max: U32 = 64
+    held_max: U32 = 16_384
+    """Trades held at a time: of one account, and of all."""
+    member_accounts_max: U32 = 64
+    """Accounts that one member has at a time, beyond which it opens no more and takes none over."""
+    statement_days: U32 = 7
+    """For how many days after its end a day's statement is taken."""
+    day_trades_max: U32 = 100_000
+    """Trades of one venue and day that are kept for its statement; those beyond are only counted."""
+
+
+class AccountTerms(Wire, frozen=True):
+    """One account of a member. `key`: the client's own, without which no money leaves; zeros: none."""
+
+    id: U63
+    kind: AccountKind
+    key: Bytes20 = bytes(20)
+
+
+class MemberTerms(Wire, frozen=True):
+    """A clearing member. Member 0 is the clearing house itself, with account 0 for its capital."""
+
+    id: U63
+    name: str
+    trade_address: Bytes20
+    """EVM address of the key that signs its requests."""
+    accounts: tuple[AccountTerms, ...]
+
+
+class Genesis(Wire, frozen=True):
+    """All tuples are ordered by id (chains by chain id)."""
+
+    name: str
+    time_ms: U63
+    validators: ValidatorSet
+    chains: tuple[ChainTerms, ...]
+    feeds: tuple[Feed, ...]
+    cash_groups: tuple[CashGroup, ...]
+    assets: tuple[Asset, ...]
+    instruments: tuple[Instrument, ...]
+    risk: RiskParameters
+    market: MarketParameters
+    members: tuple[MemberTerms, ...]
+    version: U8 = 1
+    ranges: RangeParameters = RangeParameters()
+    venues: tuple[VenueTerms, ...] = ()
+    soft_credit: SoftCreditTerms = SoftCreditTerms()
+    crisis: CrisisParameters = CrisisParameters()
+
+
+def network_id(genesis: Genesis) -> NetworkId:
+    """The hash that is inside everything signed for this network."""
+    return NetworkId(tagged_hash(GENESIS_TAG, encode(genesis)))

@@ -1,0 +1,1 @@
+"""Settlement: mark to market, funding, expiry and delivery."""

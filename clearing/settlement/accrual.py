@@ -1,0 +1,71 @@
+"""Accrual: what the time since the last block adds to averaging windows, premia and funding.
+
+Rule: the index agreed in the last block stood until this one, but counts no longer than a price may be old, so a
+network that stood still averages nothing and owes no funding. Without an open price nothing accrues. It runs before
+prices change and pays nobody.
+"""
+
+import msgspec
+
+from clearing.base.codec import u256
+from clearing.context.block_context import BlockContext
+from clearing.schema.records.prices import AveragingRecord, FeedStatus
+from clearing.schema.terms.instruments import Instrument
+from clearing.settlement.funding import next_premium_ppb
+from clearing.settlement.settlement_prices import TimeAverage, extend_average
+from clearing.state.state import State
+
+
+def accrue_time(run: BlockContext) -> None:
+    """Account for the time from the last block to this one."""
+    for instrument in run.terms.instruments.values():
+        feed, mark = run.state.feeds.get(instrument.feed), run.state.marks.get(instrument.id)
+        if feed is None or feed.status != FeedStatus.OPEN or mark is None or mark.settled:
+            continue
+        if instrument.averaging_ms:
+            _extend_window(run, instrument, feed.ticks)
+        elif instrument.funding.interval_ms or instrument.funding.premium_cap_ppm:
+            _accrue_premium(run, instrument)
+
+
+def settlement_average(state: State, instrument: Instrument) -> TimeAverage:
+    """What agreed prices cover of an instrument's window so far."""
+    held = state.averages.get(instrument.id)
+    return TimeAverage(int.from_bytes(held.weighted, "big"), held.covered_ms) if held else TimeAverage()
+
+
+def _extend_window(run: BlockContext, instrument: Instrument, ticks: int) -> None:
+    """After expiry the window goes on for as long as it is not covered well enough: see `clearing.settlement.expiry`."""
+    before = settlement_average(run.state, instrument)
+    after = extend_average(
+        before,
+        ticks,
+        run.previous_ms,
+        run.time_ms if run.previous_ms >= instrument.expiry_ms else min(run.time_ms, instrument.expiry_ms),
+        instrument.expiry_ms - instrument.averaging_ms,
+        run.terms.market.report_age_ms_max,
+    )
+    if after != before:
+        run.state.averages.put(instrument.id, AveragingRecord(u256(after.weighted), after.covered_ms))
+
+
+def _accrue_premium(run: BlockContext, instrument: Instrument) -> None:
+    """Move the premium towards what was traded, and add the premium that stood meanwhile to the funding."""
+    held, terms = run.state.premia.get(instrument.id), instrument.funding
+    elapsed_ms = min(run.time_ms - run.previous_ms, run.terms.market.report_age_ms_max)
+    if held is None or elapsed_ms == 0:
+        return
+    premium, counted_ms = held.premium_ppb, elapsed_ms if terms.interval_ms else 0
+    if terms.premium_cap_ppm:
+        premium = next_premium_ppb(premium, held.weighted, held.volume, terms.depth_lots, elapsed_ms, terms.window_ms)
+    run.state.premia.put(
+        instrument.id,
+        msgspec.structs.replace(
+            held,
+            premium_ppb=premium,
+            weighted=0,
+            volume=0,
+            funding_weighted=held.funding_weighted + held.premium_ppb * counted_ms,
+            funding_ms=held.funding_ms + counted_ms,
+        ),
+    )

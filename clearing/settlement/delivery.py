@@ -1,0 +1,136 @@
+"""Physical delivery of forwards: tokens from shorts to longs against cash at the settlement price.
+
+Rule: delivery against payment, and nobody delivers what is not there: a short no more than its own free tokens, a long
+pays from its own positive cash. What one side fails to do settles in cash at the same price, which every position has
+been paid up to already, so only the tokens are missed; who fails pays a penalty out of its own equity, shared by those
+who were ready on the other side, or the house's when nobody was. Whole lots go pro rata, largest fraction first, then
+the lowest account. It must not know what margin is required: accounts are looked at afterwards, like after any trade.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import MICROS_PER_TICK, PPM, allocate, mul_div_up
+from clearing.context.block_context import BlockContext
+from clearing.schema.receipts.settlement import Delivered, DeliveryFailed
+from clearing.schema.terms.assets import Asset
+from clearing.schema.terms.instruments import Instrument
+from clearing.schema.transfers import TransferCode
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import (
+    CLEARING_ACCOUNT,
+    balance,
+    cash_currency,
+    soft_credit_of,
+    soft_credit_total,
+    token_currency,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySide:
+    """One side's accounts in order: lots to exchange, and how many of them each is able to."""
+
+    accounts: tuple[int, ...]
+    lots: tuple[int, ...]
+    able: tuple[int, ...]
+
+    def share(self, total: int) -> list[int]:
+        """How many lots of `total`, at most the sum of `able`, each exchanges; never more than it is able to."""
+        return allocate(total, self.able)
+
+    @property
+    def failing(self) -> list[int]:
+        """Lots that each is not able to exchange."""
+        return [lots - able for lots, able in zip(self.lots, self.able, strict=True)]
+
+
+def units_per_lot(instrument: Instrument, token: Asset) -> int:
+    """Clearing units of the token that one lot delivers: what is worth a lot at the feed's price; exact by genesis."""
+    scale: int = 10**token.unit_decimals
+    return instrument.micros_per_tick * scale // MICROS_PER_TICK
+
+
+def deliver_forward(
+    run: BlockContext, instrument: Instrument, ticks: int, positions: Sequence[tuple[int, int]]
+) -> None:
+    """Exchange as many lots as both sides are able to, and penalise who was not. Positions are left to the caller."""
+    if not positions:
+        return
+    token = run.terms.assets[instrument.delivery_asset]
+    each, price = units_per_lot(instrument, token), ticks * instrument.micros_per_tick
+    cash, tokens = cash_currency(instrument.cash_group), token_currency(token.id)
+    shorts = _delivery_side(positions, -1, lambda account: balance(run.state, account, tokens) // each)
+    longs = _delivery_side(
+        positions, 1, lambda account: max(_own_cash(run, account, instrument.cash_group), 0) // price
+    )
+    matched = min(sum(shorts.able), sum(longs.able))
+    given, taken = shorts.share(matched), longs.share(matched)
+    for account, lots in zip(shorts.accounts, given, strict=True):
+        run.journal.transfer(account, CLEARING_ACCOUNT, tokens, lots * each, TransferCode.DELIVERY, instrument.id)
+    for account, lots in zip(longs.accounts, taken, strict=True):
+        run.journal.transfer(CLEARING_ACCOUNT, account, tokens, lots * each, TransferCode.DELIVERY, instrument.id)
+        run.journal.transfer(
+            account, CLEARING_ACCOUNT, cash, lots * price, TransferCode.DELIVERY_PAYMENT, instrument.id
+        )
+    for account, lots in zip(shorts.accounts, given, strict=True):
+        run.journal.transfer(
+            CLEARING_ACCOUNT, account, cash, lots * price, TransferCode.DELIVERY_PAYMENT, instrument.id
+        )
+    _penalise_failures(run, instrument, ticks, -1, shorts, longs, taken)
+    _penalise_failures(run, instrument, ticks, 1, longs, shorts, given)
+    run.receipts.append(
+        Delivered(instrument.id, token.id, ticks, matched, sum(longs.lots), matched * each, matched * price)
+    )
+
+
+def _own_cash(run: BlockContext, account: int, group: int) -> int:
+    """Cash without soft credit, which is lent for margin and not for payments."""
+    loan = 0 if account == HOUSE_ACCOUNT else soft_credit_of(run.state, account, group)
+    return balance(run.state, account, cash_currency(group)) - loan
+
+
+def _own_equity(run: BlockContext, account: int) -> int:
+    """What an account is worth without soft credit, at least 0. More than that the house would pay to the other side,
+    whom the same owner may stand behind: a forward hedged in its risk group needs next to no margin.
+    """
+    equity = holdings_margin(current_arrays(run.state), current_holdings(run.state, account)).equity
+    return max(equity - soft_credit_total(run.state, account), 0)
+
+
+def _delivery_side(positions: Sequence[tuple[int, int]], sign: int, able: Callable[[int], int]) -> DeliverySide:
+    own = [(account, lots * sign) for account, lots in positions if lots * sign > 0]
+    return DeliverySide(
+        tuple(account for account, _ in own),
+        tuple(lots for _, lots in own),
+        tuple(min(lots, able(account)) for account, lots in own),
+    )
+
+
+def _penalise_failures(
+    run: BlockContext,
+    instrument: Instrument,
+    ticks: int,
+    sign: int,
+    failed: DeliverySide,
+    ready: DeliverySide,
+    exchanged: Sequence[int],
+) -> None:
+    """Take the penalty from who failed and share it over the lots of those who were ready and went without."""
+    currency, cause = cash_currency(instrument.cash_group), instrument.id
+    price, collected = ticks * instrument.micros_per_tick, 0
+    if any(failed.failing):
+        run.rebuild_arrays()  # at the prices of this block
+    for account, lots in zip(failed.accounts, failed.failing, strict=True):
+        if not lots:
+            continue
+        whole = mul_div_up(lots * price, run.terms.market.prices.delivery_fail_ppm, PPM)
+        penalty = min(whole, _own_equity(run, account))
+        run.journal.transfer(account, CLEARING_ACCOUNT, currency, penalty, TransferCode.DELIVERY_FAILED, cause)
+        run.receipts.append(DeliveryFailed(instrument.id, account, sign * lots, ticks, penalty))
+        collected += penalty
+    waited = [able - done for able, done in zip(ready.able, exchanged, strict=True)]
+    accounts, weights = (ready.accounts, waited) if any(waited) else ((HOUSE_ACCOUNT,), [1])
+    for account, share in zip(accounts, allocate(collected, weights), strict=True):
+        run.journal.transfer(CLEARING_ACCOUNT, account, currency, share, TransferCode.DELIVERY_FAILED, cause)

@@ -1,0 +1,114 @@
+"""Expiry: when an instrument is settled, at which price, and what is done about missing prices.
+
+Rule, a ladder: on the time average as soon as agreed prices cover enough of the window; while they cover too little,
+the window goes on after expiry until they do; when the feed is dead before that, at the last good price. Without a
+window: at the first open index from expiry, else at the last good one. What has not expired on a dead feed is closed at
+its last mark. One price for all, so what the longs receive is what the shorts pay.
+"""
+
+from dataclasses import dataclass
+
+from clearing.context.block_context import BlockContext
+from clearing.schema.receipts.settlement import Settled, SettlementBasis, SettlementDeferred
+from clearing.schema.records.prices import FeedState, FeedStatus, Mark, PriceStatus
+from clearing.schema.terms.instruments import Instrument
+from clearing.schema.transfers import TransferCode
+from clearing.settlement.accrual import settlement_average
+from clearing.settlement.delivery import deliver_forward
+from clearing.settlement.settlement_prices import TimeAverage, needed_ms, settlement_payments, settlement_worth_ticks
+from clearing.state.ledger import cash_currency
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementPrice:
+    """What an instrument settles at."""
+
+    ticks: int
+    worth_ticks: int
+    basis: SettlementBasis
+
+
+def settle_when_due(run: BlockContext, instrument: Instrument, mark: Mark | None, feed: FeedState) -> bool:
+    """Settle an instrument if it is due and a price may be used; True when it is settled now."""
+    price = settlement_price(run, instrument, mark, feed)
+    if price is None:
+        _defer_settlement(run, instrument)
+        return False
+    _settle_instrument(run, instrument, mark, price)
+    return True
+
+
+def settlement_price(
+    run: BlockContext, instrument: Instrument, mark: Mark | None, feed: FeedState
+) -> SettlementPrice | None:
+    """The price that the ladder gives now; None while the instrument goes on or waits."""
+    if not instrument.expired(run.time_ms):
+        if feed.rung != PriceStatus.SETTLED or mark is None:
+            return None
+        return SettlementPrice(mark.ticks, mark.ticks, SettlementBasis.LAST_GOOD)
+    average = settlement_average(run.state, instrument)
+    if instrument.averaging_ms and average.covered_ms >= _needed_ms(run, instrument):
+        return _as_settlement_price(instrument, average.ticks, SettlementBasis.AVERAGE)
+    if feed.rung == PriceStatus.SETTLED:
+        return _as_settlement_price(instrument, feed.ticks, SettlementBasis.LAST_GOOD)
+    if instrument.averaging_ms or feed.status != FeedStatus.OPEN:
+        return None
+    return _as_settlement_price(instrument, feed.ticks, SettlementBasis.INDEX)
+
+
+def _as_settlement_price(instrument: Instrument, ticks: int, basis: SettlementBasis) -> SettlementPrice:
+    return SettlementPrice(ticks, settlement_worth_ticks(instrument.kind, ticks, instrument.strike_ticks), basis)
+
+
+def _needed_ms(run: BlockContext, instrument: Instrument) -> int:
+    return needed_ms(instrument.averaging_ms, run.terms.market.prices.coverage_ppm)
+
+
+def _defer_settlement(run: BlockContext, instrument: Instrument) -> None:
+    """Once, in the block of its expiry."""
+    if instrument.averaging_ms and run.previous_ms < instrument.expiry_ms <= run.time_ms:
+        covered = settlement_average(run.state, instrument).covered_ms
+        run.receipts.append(
+            SettlementDeferred(instrument.id, covered, _needed_ms(run, instrument), instrument.averaging_ms)
+        )
+
+
+def _settle_instrument(run: BlockContext, instrument: Instrument, mark: Mark | None, price: SettlementPrice) -> None:
+    """Pay every long lot out of the short ones, deliver what is to be delivered; the positions are gone afterwards."""
+    positions = run.positions.holders(instrument.id)
+    paid_ticks = mark.ticks if instrument.is_marked and mark is not None else 0
+    micros_per_lot = (price.worth_ticks - paid_ticks) * instrument.micros_per_tick if mark is not None else 0
+    paid = 0
+    if mark is not None:
+        amounts = settlement_payments(
+            [lots for _, lots in positions], price.worth_ticks, paid_ticks, instrument.micros_per_tick
+        )
+        listed = [(account, amount) for (account, _), amount in zip(positions, amounts, strict=True)]
+        currency = cash_currency(instrument.cash_group)
+        paid = run.journal.settle(listed, currency, TransferCode.SETTLEMENT, instrument.id)
+    if instrument.delivery_asset and instrument.expired(run.time_ms):
+        deliver_forward(run, instrument, price.ticks, positions)
+    for account, lots in positions:
+        run.positions.add(account, instrument.id, -lots)
+        run.touched.add(account)
+    average = settlement_average(run.state, instrument)
+    run.state.averages.remove(instrument.id)
+    run.state.marks.put(instrument.id, Mark(price.worth_ticks, settled=True))
+    run.receipts.append(_settled_receipt(instrument, price, micros_per_lot, len(positions), paid, average))
+    run.rebuild_arrays()
+
+
+def _settled_receipt(
+    instrument: Instrument, price: SettlementPrice, micros_per_lot: int, holders: int, paid: int, average: TimeAverage
+) -> Settled:
+    return Settled(
+        instrument=instrument.id,
+        index_ticks=price.ticks,
+        micros_per_lot=micros_per_lot,
+        holders=holders,
+        paid=paid,
+        basis=price.basis,
+        covered_ms=average.covered_ms,
+        window_ms=instrument.averaging_ms,
+        worth_ticks=price.worth_ticks,
+    )

@@ -1,0 +1,113 @@
+"""Mark to market: carried lots are settled in cash against the new mark.
+
+Rule: lots x (mark - previous mark) x value of a tick, in integers; positions net to zero, so the payments do too, with
+no remainder to place. A perpetual's mark is the index with its premium, a future's inside its averaging window what
+the average will be if the price stays. Premium-paid options are marked for margin and bands, but nothing is paid until
+expiry.
+"""
+
+from clearing.context.block_context import BlockContext
+from clearing.pricing.marks import mark_ticks, option_marks
+from clearing.schema.receipts.settlement import Marked
+from clearing.schema.records.prices import FeedStatus, Mark
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.schema.transfers import TransferCode
+from clearing.settlement.accrual import settlement_average
+from clearing.settlement.expiry import settle_when_due
+from clearing.settlement.perpetuals import mark_with_premium, pay_funding
+from clearing.settlement.settlement_prices import expected_average_ticks
+from clearing.state.effective_parameters import effective_risk_group
+from clearing.state.indexes import CURRENCY_HOLDERS, INSTRUMENT_HOLDERS, holders
+from clearing.state.ledger import cash_currency, token_currency
+
+
+def mark_to_market(run: BlockContext) -> None:
+    """Step 3: mark what moved, settle what expired or lost its price for good, pay funding, drop outdated arrays."""
+    moved, options = set(run.moved_feeds), _moved_option_marks(run)
+    for instrument in run.terms.instruments.values():
+        mark = run.state.marks.get(instrument.id)
+        feed = run.state.feeds.get(instrument.feed)
+        if feed is None or (mark is not None and mark.settled):
+            continue
+        if settle_when_due(run, instrument, mark, feed) or feed.status != FeedStatus.OPEN:
+            continue
+        if instrument.kind is InstrumentKind.PERPETUAL:
+            _mark_instrument(
+                run, instrument, mark, instrument_mark_at(run, instrument, feed.ticks), moved=instrument.feed in moved
+            )
+            pay_funding(run, instrument, feed.ticks)
+        elif mark is None or instrument.feed in moved:
+            known = options.get(instrument.id)
+            ticks = known if known is not None else instrument_mark_at(run, instrument, feed.ticks)
+            _mark_instrument(run, instrument, mark, ticks, moved=True)
+    for feed_id in run.moved_feeds:
+        for token in run.terms.tokens_of_feed[feed_id]:
+            run.touched.update(holders(run.state, CURRENCY_HOLDERS, token_currency(token.id)))
+    if run.moved_feeds:
+        run.rebuild_arrays()
+    if run.arrays_rebuilt:
+        _touch_dated_holders(run)
+
+
+def instrument_mark_at(run: BlockContext, instrument: Instrument, index_ticks: int) -> int:
+    """The mark of an instrument now, at an index."""
+    if instrument.kind is InstrumentKind.PERPETUAL:
+        return mark_with_premium(run.state, instrument, index_ticks)
+    group = effective_risk_group(run.state, run.terms.groups[instrument.group])
+    ticks = mark_ticks(instrument, index_ticks, group, run.terms.risk.rate_ppm, run.time_ms)
+    if instrument.carries and instrument.averaging_ms:
+        return expected_average_ticks(settlement_average(run.state, instrument), instrument.averaging_ms, ticks)
+    return ticks
+
+
+def _moved_option_marks(run: BlockContext) -> dict[int, int]:
+    """By id what `instrument_mark_at` gives for each option whose feed moved; all of a group together cost a fraction."""
+    listed: dict[tuple[int, int], list[Instrument]] = {}
+    for feed_id in run.moved_feeds:
+        for each in run.terms.instruments_of_feed[feed_id]:
+            mark = run.state.marks.get(each.id) if each.is_option else None
+            if each.is_option and (mark is None or not mark.settled):
+                listed.setdefault((each.group, feed_id), []).append(each)
+    marks: dict[int, int] = {}
+    for (group_id, feed_id), options in listed.items():
+        group = effective_risk_group(run.state, run.terms.groups[group_id])
+        index_ticks = run.state.feeds[feed_id].ticks
+        ticks = option_marks(options, index_ticks, group, run.terms.risk.rate_ppm, run.time_ms)
+        marks.update(zip((each.id for each in options), ticks, strict=True))
+    return marks
+
+
+def _mark_instrument(
+    run: BlockContext, instrument: Instrument, before: Mark | None, ticks: int, *, moved: bool
+) -> None:
+    same = before is not None and before.ticks == ticks
+    if same and not moved:
+        return
+    run.touched.update(holders(run.state, INSTRUMENT_HOLDERS, instrument.id))
+    if same:
+        return
+    run.state.marks.put(instrument.id, Mark(ticks, settled=False))
+    if not moved:
+        run.rebuild_arrays()
+    previous = before.ticks if before is not None else ticks
+    count, paid = 0, 0
+    if instrument.is_marked:
+        value = (ticks - previous) * instrument.micros_per_tick
+        positions = run.positions.holders(instrument.id)
+        amounts = [(account, lots * value) for account, lots in positions]
+        currency = cash_currency(instrument.cash_group)
+        count = len(positions)
+        paid = run.journal.settle(amounts, currency, TransferCode.VARIATION_MARGIN, instrument.id)
+    run.receipts.append(Marked(instrument.id, ticks, previous, count, paid))
+
+
+def _touch_dated_holders(run: BlockContext) -> None:
+    """Arrays built as of a later time change what dated instruments require, also where the index stood still."""
+    for instrument in run.terms.instruments.values():
+        if instrument.kind is not InstrumentKind.PERPETUAL:
+            run.touched.update(holders(run.state, INSTRUMENT_HOLDERS, instrument.id))
+
+
+def notional_micros(instrument: Instrument, lots: int, ticks: int) -> int:
+    """Micros of the absolute value of lots at a price."""
+    return abs(lots) * ticks * instrument.micros_per_tick

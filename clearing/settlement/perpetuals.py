@@ -1,0 +1,101 @@
+"""Perpetuals: the premium that trades leave behind, the mark that it makes, and funding paid from it.
+
+Rule: funding is paid from longs to shorts (to longs at a negative rate) once in each interval, for the time that agreed
+prices covered; payers round up, payees down, the remainder goes to the rounding account. A mark never depends on a
+trade of its own block, so the order of trades within a block cannot matter to it.
+"""
+
+import msgspec
+
+from clearing.context.block_context import BlockContext
+from clearing.schema.receipts.settlement import FundingPaid
+from clearing.schema.records.prices import PremiumRecord
+from clearing.schema.terms.instruments import Instrument
+from clearing.schema.transfers import TransferCode
+from clearing.settlement.funding import (
+    VOLUME_MAX,
+    average_premium_ppb,
+    funding_payments,
+    funding_rate_ppb,
+    perpetual_mark_ticks,
+    premium_ppb,
+)
+from clearing.state.ledger import CLEARING_ACCOUNT, ROUNDING_ACCOUNT, cash_currency
+from clearing.state.state import State
+
+
+def current_premium_ppb(state: State, instrument: Instrument) -> int:
+    """A perpetual's premium in ppb of the index; 0 where none is kept."""
+    held = state.premia.get(instrument.id)
+    return held.premium_ppb if held is not None and instrument.funding.premium_cap_ppm else 0
+
+
+def mark_with_premium(state: State, instrument: Instrument, index_ticks: int) -> int:
+    """The mark of a perpetual at an index."""
+    return perpetual_mark_ticks(index_ticks, current_premium_ppb(state, instrument), instrument.funding.premium_cap_ppm)
+
+
+def record_trade_premium(run: BlockContext, instrument: Instrument, lots: int, ticks: int) -> None:
+    """Let a novated trade count for the premium, as far as the volume of one block counts."""
+    held, cap = run.state.premia.get(instrument.id), instrument.funding.premium_cap_ppm
+    if held is None or cap == 0:
+        return
+    counted = min(lots, VOLUME_MAX - held.volume)
+    sample = premium_ppb(ticks, run.state.feeds[instrument.feed].ticks, cap)
+    changed = msgspec.structs.replace(held, weighted=held.weighted + counted * sample, volume=held.volume + counted)
+    run.state.premia.put(instrument.id, changed)
+
+
+def pay_funding(run: BlockContext, instrument: Instrument, index_ticks: int) -> None:
+    """Pay the funding of the time since it was last paid, when this block is the first in a new interval."""
+    terms = instrument.funding
+    if terms.interval_ms == 0 and terms.premium_cap_ppm == 0:
+        return
+    held = run.state.premia.get(instrument.id)
+    if held is None:
+        run.state.premia.put(instrument.id, PremiumRecord(0, run.time_ms))
+        return
+    if terms.interval_ms == 0 or run.time_ms // terms.interval_ms <= held.paid_ms // terms.interval_ms:
+        return
+    average = average_premium_ppb(held.funding_weighted, held.funding_ms)
+    rate = funding_rate_ppb(average, terms.interest_ppm, terms.dampener_ppm, terms.rate_cap_ppm)
+    _pay_positions(run, instrument, index_ticks, average, rate, held.funding_ms)
+    paid = msgspec.structs.replace(held, paid_ms=run.time_ms, funding_weighted=0, funding_ms=0)
+    run.state.premia.put(instrument.id, paid)
+
+
+def _pay_positions(
+    run: BlockContext, instrument: Instrument, index_ticks: int, average: int, rate: int, covered_ms: int
+) -> None:
+    positions = run.positions.holders(instrument.id)
+    payments, rounding = funding_payments(
+        [lots for _, lots in positions],
+        index_ticks,
+        instrument.micros_per_tick,
+        rate,
+        covered_ms,
+        instrument.funding.period_ms,
+    )
+    currency, paid = cash_currency(instrument.cash_group), 0
+    for (account, _), amount in zip(positions, payments, strict=True):
+        payer, payee = (account, CLEARING_ACCOUNT) if amount < 0 else (CLEARING_ACCOUNT, account)
+        run.journal.transfer(payer, payee, currency, abs(amount), TransferCode.FUNDING, instrument.id)
+        run.touched.add(account)
+        paid += max(-amount, 0)
+    run.journal.transfer(
+        CLEARING_ACCOUNT, ROUNDING_ACCOUNT, currency, rounding, TransferCode.FUNDING_ROUNDING, instrument.id
+    )
+    run.receipts.append(
+        FundingPaid(
+            instrument=instrument.id,
+            index_ticks=index_ticks,
+            premium_ppb=average,
+            rate_ppb=rate,
+            covered_ms=covered_ms,
+            period_ms=instrument.funding.period_ms,
+            holders=len(positions),
+            paid=paid,
+            received=paid - rounding,
+            rounding=rounding,
+        )
+    )

@@ -1,1 +1,0 @@
-"""Settling: what positions pay while they are carried and when they end."""

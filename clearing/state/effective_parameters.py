@@ -1,0 +1,73 @@
+"""Effective parameters: risk parameters, haircuts and the rulebook in force at a state.
+
+Rule: the terms' values where nothing was observed, the state's values where they were published. Every rule that
+needs risk or haircuts at a height asks here. Reads only.
+"""
+
+import msgspec
+
+from clearing.margin.statement.rulebook import VERSION, FeedLevel, MarkPrice, Rulebook
+from clearing.schema.records.prices import FeedStatus, PriceStatus
+from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.terms.assets import RATE_TIMES_MAX, Asset
+from clearing.state.state import State
+
+
+def effective_assets(state: State) -> tuple[Asset, ...]:
+    """All collateral tokens, ordered by id, with the haircuts and rates in force: what risk arrays are built from."""
+    return tuple(effective_asset(state, token) for token in state.terms.tokens)
+
+
+def effective_asset(state: State, token: Asset) -> Asset:
+    """One collateral token of `Terms.tokens` with its haircut and rate in force."""
+    held = state.haircuts.get(token.id)
+    if held is None and not token.yields.feed:
+        return token
+    rate = state.feeds.get(token.yields.feed) if token.yields.feed else None
+    priced = rate is not None and rate.status != FeedStatus.UNOPENED and rate.rung != PriceStatus.SETTLED
+    return msgspec.structs.replace(
+        token,
+        haircut_ppm=held.haircut_ppm if held else token.haircut_ppm,
+        rate_ticks=min(rate.ticks, RATE_TIMES_MAX * token.yields.unit_ticks) if rate is not None and priced else 0,
+    )
+
+
+def effective_parameters(state: State) -> RiskParameters:
+    """Genesis' risk parameters with the current ranges and volatilities of every risk group."""
+    risk = state.terms.risk
+    if not state.terms.genesis.ranges.enabled:
+        return risk
+    groups = tuple(effective_risk_group(state, group) for group in risk.groups)
+    held = state.joint.get(0)
+    return msgspec.structs.replace(risk, groups=groups, joint=held.credit if held else risk.joint)
+
+
+def effective_risk_group(state: State, group: RiskGroup) -> RiskGroup:
+    """One risk group as it is in force."""
+    published = state.ranges.get(group.id)
+    if published is None:
+        return group
+    return msgspec.structs.replace(
+        group,
+        range_ppm=published.range_ppm,
+        volatility_ppm=published.volatility_ppm,
+        volatility_range_ppm=published.volatility_range_ppm,
+    )
+
+
+def current_rulebook(state: State) -> Rulebook:
+    """Parameters, listing and prices in force: what the snapshot's slots and rows are a function of."""
+    names = {feed.id: feed.name for feed in state.terms.genesis.feeds}
+    return Rulebook(
+        version=VERSION,
+        parameters=effective_parameters(state),
+        instruments=tuple(state.terms.instruments.values()),
+        cash_groups=state.terms.genesis.cash_groups,
+        tokens=effective_assets(state),
+        feeds=tuple(
+            FeedLevel(feed, names[feed], held.ticks, held.rung != PriceStatus.SETTLED)
+            for feed, held in state.feeds.ordered()
+        ),
+        marks=tuple(MarkPrice(instrument, mark.ticks) for instrument, mark in state.marks.ordered()),
+        time_ms=state.now.arrays_time_ms,
+    )

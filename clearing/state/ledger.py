@@ -1,0 +1,185 @@
+"""The ledger: accounts, counters, soft-credit loans, and transfers as the only way that money moves.
+
+Rule: a balance is never edited. Every transfer debits one account and credits another by the same amount, so the sum
+per currency is constant but for deposits and withdrawals. This module must not know why money moves.
+"""
+
+from collections.abc import Iterable
+
+from clearing.base import ids
+from clearing.base.errors import Bug
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.schema.records.accounts import Balance
+from clearing.schema.terms.assets import Asset
+from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX
+from clearing.schema.transfers import Transfer, TransferCode
+from clearing.state.indexes import CURRENCY_HOLDERS, set_holder
+from clearing.state.state import State
+
+SUSPENSE_ACCOUNT = MEMBER_ACCOUNTS_MAX
+"""Holds deposits that name no account. Nobody can sign for it."""
+
+CLEARING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 1
+"""The central counterparty's own pass-through: what losers pay and gainers receive. Zero after every block."""
+
+ROUNDING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 2
+"""Takes the remainders of payments that cannot be divided exactly. The house's; nobody can sign for it."""
+
+FEE_POT_ACCOUNT = MEMBER_ACCOUNTS_MAX + 3
+"""Takes skew fees and pays skew rebates, and nothing else. The house's; nobody can sign for it."""
+
+FUND_ACCOUNT = ids.FUND_ACCOUNT
+
+_EXTERNAL = MEMBER_ACCOUNTS_MAX + 2**32
+
+_TOKEN = 2**32
+
+_COUNTER_MAX = 2**62
+
+
+def cash_currency(group: int) -> int:
+    """The currency of a cash group's claims, in micros."""
+    return group
+
+
+def token_currency(asset: int) -> int:
+    """The currency of a collateral token, in clearing units."""
+    return _TOKEN + asset
+
+
+def asset_of_currency(currency: int) -> int:
+    """The collateral token behind a currency that is not cash."""
+    return currency - _TOKEN
+
+
+def currency_of(asset: Asset) -> int:
+    """What a deposit of this asset becomes."""
+    return cash_currency(asset.cash_group) if asset.is_cash else token_currency(asset.id)
+
+
+def external_account(asset: int) -> int:
+    """Stands for the vault's token outside: its balance is minus what was credited and not released."""
+    return _EXTERNAL + asset
+
+
+def is_claimant(account: int) -> bool:
+    """Whether what the account holds is owed by the ledger, unlike what stands for vaults outside."""
+    return account < _EXTERNAL
+
+
+def balance(state: State, account: int, currency: int) -> int:
+    """Credits minus debits."""
+    record = state.balances.get((account, currency))
+    return record.credits - record.debits if record else 0
+
+
+def inventory_units(state: State, asset: Asset) -> int:
+    """What the ledger owes in one token on one chain: credited - released, in clearing units. Also its inventory."""
+    return -balance(state, external_account(asset.id), currency_of(asset))
+
+
+class Journal:
+    """Writes transfers of one block into a state, and checks that they conserve every currency."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._drift: dict[int, int] = {}
+        self.transfers: list[Transfer] = []
+
+    def transfer(self, debit: int, credit: int, currency: int, amount: int, code: TransferCode, cause: int) -> None:
+        """Move `amount` >= 0. Raises Bug for a negative amount, or a token that its holder has not got."""
+        if amount == 0:
+            return
+        if amount < 0 or debit == credit:
+            raise Bug(f"transfer of {amount} in {currency} from {debit} to {credit}")
+        self._count(debit, currency, amount, 0)
+        self._count(credit, currency, 0, amount)
+        self.transfers.append(Transfer(debit, credit, currency, amount, code, cause))
+
+    def settle(self, amounts: Iterable[tuple[int, int]], currency: int, code: TransferCode, cause: int) -> int:
+        """Take from every (account, negative amount) and give to every (account, positive amount).
+
+        Amounts must sum to zero. Returns what was paid. Order of the transfers is that of `amounts`.
+        """
+        paid = 0
+        drift = 0
+        for account, amount in amounts:
+            drift += amount
+            if amount < 0:
+                paid -= amount
+                self.transfer(account, CLEARING_ACCOUNT, currency, -amount, code, cause)
+            else:
+                self.transfer(CLEARING_ACCOUNT, account, currency, amount, code, cause)
+        if drift:
+            raise Bug(f"settlement of {cause} in currency {currency} sums to {drift}")
+        return paid
+
+    def check_conserved(self) -> None:
+        """Raise Bug unless what was written in this block sums to zero per currency and nothing is in passage."""
+        for currency, drift in sorted(self._drift.items()):
+            if drift:
+                raise Bug(f"currency {currency} drifted by {drift} in one block")
+        for group in self._state.terms.cash_groups:
+            if balance(self._state, CLEARING_ACCOUNT, cash_currency(group)):
+                raise Bug(f"the clearing account is left with cash of group {group}")
+
+    def _count(self, account: int, currency: int, debited: int, credited: int) -> None:
+        key = (account, currency)
+        before = self._state.balances.get(key)
+        if before is None:
+            set_holder(self._state, CURRENCY_HOLDERS, currency, account, holds=True)
+            before = Balance(0, 0)
+        debited += before.debits
+        credited += before.credits
+        after = credited - debited
+        if abs(after) >= _COUNTER_MAX:
+            raise Bug(f"balance of account {account} in currency {currency} reaches 2^62")
+        if after < 0 and currency > _TOKEN and account < _EXTERNAL:
+            raise Bug(f"account {account} would owe {-after} of token {currency - _TOKEN}")
+        if max(debited, credited) >= _COUNTER_MAX:
+            # Counters restart at the balance; they are a convenience of statements, the balance is what counts.
+            debited, credited = max(-after, 0), max(after, 0)
+        self._drift[currency] = self._drift.get(currency, 0) + after - (before.credits - before.debits)
+        self._state.balances.put(key, Balance(debited, credited))
+
+
+def check_whole_ledger(state: State) -> None:
+    """Raise Bug unless every currency sums to zero over all accounts. Linear; for tests, import and audits."""
+    totals: dict[int, int] = {}
+    for (_, currency), record in state.balances.ordered():
+        totals[currency] = totals.get(currency, 0) + record.credits - record.debits
+    for currency, total in totals.items():
+        if total:
+            raise Bug(f"currency {currency} sums to {total}")
+
+
+def can_hold(state: State, account: int) -> bool:
+    """Whether genesis lists the account: only those can be paid to, or sign. The ledger's own accounts are not."""
+    return account < MEMBER_ACCOUNTS_MAX and account in state.accounts
+
+
+def remove_account_balances(state: State, account: int) -> None:
+    """Drop the empty counters of an account that is closed. Raises Bug when it still has money."""
+    terms = state.terms
+    currencies = [cash_currency(group) for group in terms.cash_groups]
+    for currency in currencies + [token_currency(token.id) for token in terms.tokens]:
+        if balance(state, account, currency):
+            raise Bug(f"account {account} is closed with {balance(state, account, currency)} of currency {currency}")
+        if (account, currency) in state.balances:
+            state.balances.remove((account, currency))
+            set_holder(state, CURRENCY_HOLDERS, currency, account, holds=False)
+
+
+def soft_credit_of(state: State, account: int, group: int) -> int:
+    """What an account owes of soft credit in a cash group; of the house's account, what all owe."""
+    loan = state.loans.get((account, group))
+    return loan.micros if loan else 0
+
+
+def soft_credit_total(state: State, account: int) -> int:
+    """What an account owes of soft credit in all cash groups; the house borrows nothing."""
+    return (
+        0
+        if account == HOUSE_ACCOUNT
+        else sum(soft_credit_of(state, account, group) for group in state.terms.cash_groups)
+    )

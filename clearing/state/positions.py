@@ -1,0 +1,71 @@
+"""Positions: netted lots per account and instrument, and the check that the book is matched.
+
+Rule: every long lot has a short one; whoever adds lots to one account takes them from another in the same block.
+It must not know prices.
+"""
+
+from bisect import bisect_left
+
+from clearing.base.errors import Bug
+from clearing.base.units import POSITION_MAX
+from clearing.schema.records.accounts import Book
+from clearing.state.holdings import positions_of
+from clearing.state.indexes import INSTRUMENT_HOLDERS, holders, set_holder
+from clearing.state.state import State
+
+
+class PositionLedger:
+    """Writes positions of one block into a state, and checks that they net to zero per instrument."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._drift: dict[int, int] = {}
+        self._changes: list[tuple[int, int, int]] = []
+
+    def add(self, account: int, instrument: int, lots: int) -> None:
+        """Net signed `lots` into a position. Raises Bug at |position| >= 2^39; callers refuse before."""
+        entries = list(positions_of(self._state, account).lots)
+        at = bisect_left(entries, (instrument, -POSITION_MAX - 1))
+        there = at < len(entries) and entries[at][0] == instrument
+        after = lots + (entries[at][1] if there else 0)
+        if abs(after) > POSITION_MAX:
+            raise Bug(f"position of account {account} in instrument {instrument} would be {after}")
+        entries[at : at + there] = [(instrument, after)] if after else []
+        if bool(after) is not there:
+            set_holder(self._state, INSTRUMENT_HOLDERS, instrument, account, holds=after != 0)
+        if entries:
+            self._state.books.put(account, Book(tuple(entries)))
+        else:
+            self._state.books.remove(account)
+        self._drift[instrument] = self._drift.get(instrument, 0) + lots
+        self._changes.append((account, instrument, lots))
+
+    def take_changes(self) -> list[tuple[int, int, int]]:
+        """(account, instrument, signed lots) of everything added since the last call, in order."""
+        taken, self._changes = self._changes, []
+        return taken
+
+    def holders(self, instrument: int) -> tuple[tuple[int, int], ...]:
+        """(account, lots) of everybody with a position, ordered by account."""
+        held = []
+        for account in holders(self._state, INSTRUMENT_HOLDERS, instrument):
+            lots = next(lots for each, lots in positions_of(self._state, account).lots if each == instrument)
+            held.append((account, lots))
+        return tuple(held)
+
+    def check_matched(self) -> None:
+        """Raise Bug unless what was written in this block nets to zero per instrument."""
+        for instrument, drift in sorted(self._drift.items()):
+            if drift:
+                raise Bug(f"positions in instrument {instrument} drifted by {drift} lots in one block")
+
+
+def check_whole_book(state: State) -> None:
+    """Raise Bug unless every instrument nets to zero over all accounts. Linear; for tests, import and audits."""
+    totals: dict[int, int] = {}
+    for _, book in state.books.ordered():
+        for instrument, lots in book.lots:
+            totals[instrument] = totals.get(instrument, 0) + lots
+    for instrument, total in totals.items():
+        if total:
+            raise Bug(f"positions in instrument {instrument} sum to {total}")

@@ -1,0 +1,121 @@
+"""Pending trades: binding, waiting for their time, and until then open to correction, cancellation and give-up.
+
+Rule: a change names the revision that it changes, so it is applied once, in order. Margin, price and band are checked
+when the trade is novated; one that fails is tried again for a while and then dropped, each time with a receipt.
+Pending trades are bounded per account and in all, and so is how many are tried in one block.
+"""
+
+import msgspec
+
+from clearing.base.errors import Rejected
+from clearing.context.block_context import BlockContext
+from clearing.schema.blocks.receipt import refused_receipt
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.trades import PENDING_INDEX, PendingTradeRefused, TradePending
+from clearing.schema.records.trades import PendingTradeRecord
+from clearing.state.indexes import index_pending
+from clearing.trades.novation import TradeTerms, check_instrument_price, check_trade_terms, clear_trade
+from clearing.trades.reconciliation import record_day_trade
+from clearing.trades.trade_ids import TradeKey, use_bilateral
+
+NOVATED_PER_BLOCK = 256
+
+AT = "held_trade"
+
+
+def check_can_pend(
+    run: BlockContext, at: str, instrument: int, due_ms: int, newcomers: tuple[int, ...], *, more: int = 1
+) -> Rejected | None:
+    """Whether a trade may be held until `due_ms` for accounts that have no part in it yet; `more`: trades added."""
+    market = run.terms.market
+    latest = run.time_ms + market.hold_ms_max
+    if due_ms > latest:
+        return reject(ClearingCode.HOLD_TOO_LONG, at, not_before_ms=due_ms, latest_ms=latest)
+    terms = run.terms.instruments[instrument]
+    if terms.expired(due_ms):
+        return reject(ClearingCode.INSTRUMENT_EXPIRED, at, instrument=instrument, expiry_ms=terms.expiry_ms)
+    for account in newcomers:
+        count = run.state.held_counts.get(account) or 0
+        if count >= market.held_per_account_max:
+            return reject(ClearingCode.HELD_TRADES_FULL, at, account=account, held=count)
+    held = len(run.state.held_order.get(0) or ())
+    if held + more > market.held_max:
+        return reject(ClearingCode.HELD_TRADES_FULL, at, held=held, limit=market.held_max)
+    return None
+
+
+def add_pending_trade(run: BlockContext, index: int, key: TradeKey, trade: PendingTradeRecord) -> None:
+    """Hold a trade that `check_can_pend` passed."""
+    write_pending_trade(run, key, trade)
+    run.receipts.append(
+        TradePending(
+            index=index,
+            venue=key[0],
+            venue_trade_id=key[1],
+            buyer=trade.buyer,
+            seller=trade.seller,
+            low=key[2],
+            high=key[3],
+            instrument=trade.instrument,
+            lots=trade.lots,
+            ticks=trade.ticks,
+            due_ms=trade.due_ms,
+        )
+    )
+
+
+def write_pending_trade(run: BlockContext, key: TradeKey, trade: PendingTradeRecord | None) -> None:
+    """Put a held trade in the place of what was there; None: take it away.
+
+    A pair can use the id of one that is gone again only when no change that was signed for it can be shown any more.
+    """
+    index_pending(run.state, key, run.state.held_trades.get(key), trade)
+    if trade is None:
+        run.state.held_trades.remove(key)
+        if key[0] not in run.terms.venues:
+            use_bilateral(run, key, run.time_ms + run.terms.market.request_ms_max)
+    else:
+        run.state.held_trades.put(key, trade)
+
+
+def novate_pending(run: BlockContext) -> None:
+    """Try those whose time has come, the longest due first and those of one time by their key."""
+    for due_ms, *key in (run.state.held_order.get(0) or ())[:NOVATED_PER_BLOCK]:
+        if due_ms > run.time_ms:
+            return
+        venue, trade_id, low, high = key
+        _try_novation(run, (venue, trade_id, low, high))
+
+
+def _try_novation(run: BlockContext, key: TradeKey) -> None:
+    held = run.state.held_trades[key]
+    venue = run.terms.venues.get(key[0])
+    bargain = TradeTerms(key[0], key[1], held.buyer, held.seller, held.instrument, held.lots, held.ticks)
+    gone = check_trade_terms(run, AT, bargain)
+    refusal = (
+        gone or check_instrument_price(run, AT, held.instrument) or clear_trade(run, PENDING_INDEX, bargain, venue)
+    )
+    if refusal is None:
+        write_pending_trade(run, key, None)
+        if venue is not None:
+            traded = TradeTerms(
+                key[0], key[1], held.first_buyer, held.first_seller, held.instrument, held.lots, held.ticks
+            )
+            record_day_trade(run, traded, held.traded_ms)
+        return
+    again = run.time_ms + run.terms.market.hold_retry_ms
+    last = gone is not None or again > held.until_ms
+    told = refused_receipt(PENDING_INDEX, refusal)
+    run.receipts.append(
+        PendingTradeRefused(
+            venue=key[0],
+            venue_trade_id=key[1],
+            buyer=held.buyer,
+            seller=held.seller,
+            code=told.code,
+            at=told.at,
+            values=told.values,
+            next_ms=0 if last else again,
+        )
+    )
+    write_pending_trade(run, key, None if last else msgspec.structs.replace(held, due_ms=again))

@@ -1,0 +1,128 @@
+"""Trade changes: correction, cancellation and give-up of a pending trade.
+
+Rule: terms change, or the trade ends, when both present sides agree or the venue acts for those who gave it a
+mandate. A side passes on when the executing and the receiving member agree; both face the house, so nobody else is
+asked. The venue's statement is compared with who traded at the venue, whatever was given up since.
+"""
+
+import msgspec
+
+from clearing.base.errors import Rejected
+from clearing.context.block_context import BlockContext
+from clearing.context.request_checks import check_account, check_expiry, check_signer
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.trades import PendingTradeCancelled, PendingTradeCorrected, TradeGivenUp
+from clearing.schema.records.trades import PendingTradeRecord
+from clearing.schema.requests.trades import TradeCancellation, TradeCorrection, TradeGiveUp
+from clearing.trades.consent import check_consent, mandate_exposure, use_consent
+from clearing.trades.novation import TradeTerms, check_trade_terms
+from clearing.trades.pending_trades import check_can_pend, write_pending_trade
+from clearing.trades.trade_ids import TradeKey
+
+
+def correct_trade(run: BlockContext, index: int, request: TradeCorrection) -> Rejected | None:
+    """Give a held trade other lots, another price or another time."""
+    at = "trade_correction"
+    held = _pending_trade(run, at, request, (request.buyer, request.seller))
+    if isinstance(held, Rejected):
+        return held
+    key = _pending_key(request)
+    changed = TradeTerms(*key[:2], held.buyer, held.seller, held.instrument, request.lots, request.ticks)
+    due_ms = max(request.not_before_ms, run.time_ms)
+    refusal = check_trade_terms(run, at, changed) or check_can_pend(run, at, held.instrument, due_ms, (), more=0)
+    if refusal is not None:
+        return refusal
+    instrument = run.terms.instruments[held.instrument]
+    micros = mandate_exposure(instrument, request.lots, request.ticks)
+    more = max(micros - mandate_exposure(instrument, held.lots, held.ticks), 0)
+    consent = check_consent(run, at, request, request.lots, micros, more)
+    if isinstance(consent, Rejected):
+        return consent
+    use_consent(run, request.venue, consent)
+    after = msgspec.structs.replace(
+        held,
+        lots=request.lots,
+        ticks=request.ticks,
+        due_ms=due_ms,
+        until_ms=due_ms + run.terms.market.hold_valid_ms,
+        revision=held.revision + 1,
+    )
+    write_pending_trade(run, key, after)
+    run.receipts.append(
+        PendingTradeCorrected(
+            index=index,
+            venue=request.venue,
+            venue_trade_id=request.venue_trade_id,
+            buyer=held.buyer,
+            seller=held.seller,
+            revision=after.revision,
+            lots=after.lots,
+            ticks=after.ticks,
+            due_ms=after.due_ms,
+        )
+    )
+    return None
+
+
+def cancel_trade(run: BlockContext, index: int, request: TradeCancellation) -> Rejected | None:
+    """End a held trade. Its id stays used up."""
+    at = "trade_cancellation"
+    held = _pending_trade(run, at, request, (request.buyer, request.seller))
+    if isinstance(held, Rejected):
+        return held
+    consent = check_consent(run, at, request, 0, 0)
+    if isinstance(consent, Rejected):
+        return consent
+    write_pending_trade(run, _pending_key(request), None)
+    run.receipts.append(PendingTradeCancelled(index, request.venue, request.venue_trade_id, held.buyer, held.seller))
+    return None
+
+
+def give_up_trade(run: BlockContext, index: int, request: TradeGiveUp) -> Rejected | None:
+    """Put `recipient` in the place of the executing account."""
+    at = "trade_give_up"
+    held = _pending_trade(run, at, request, None)
+    if isinstance(held, Rejected):
+        return held
+    if request.account not in (held.buyer, held.seller):
+        return reject(ClearingCode.NO_SUCH_HELD_TRADE, at, account=request.account)
+    if request.recipient in (held.buyer, held.seller):
+        return reject(ClearingCode.SAME_ACCOUNT, at, account=request.recipient)
+    digest = request.digest(run.terms.network)
+    refusal = (
+        check_account(run, at, request.recipient)
+        or check_signer(run, at, request.account, digest, request.signature)
+        or check_signer(run, at, request.recipient, digest, request.recipient_signature)
+        or check_can_pend(run, at, held.instrument, held.due_ms, (request.recipient,), more=0)
+    )
+    if refusal is not None:
+        return refusal
+    side = "buyer" if request.account == held.buyer else "seller"
+    after = msgspec.structs.replace(held, **{side: request.recipient, "revision": held.revision + 1})
+    write_pending_trade(run, _pending_key(request), after)
+    run.receipts.append(
+        TradeGivenUp(index, request.venue, request.venue_trade_id, request.account, request.recipient, after.revision)
+    )
+    return None
+
+
+def _pending_key(request: TradeCorrection | TradeCancellation | TradeGiveUp) -> TradeKey:
+    return (request.venue, request.venue_trade_id, request.low, request.high)
+
+
+def _pending_trade(
+    run: BlockContext,
+    at: str,
+    request: TradeCorrection | TradeCancellation | TradeGiveUp,
+    sides: tuple[int, int] | None,
+) -> PendingTradeRecord | Rejected:
+    """The trade that a request in time names, at the revision that it names, with those sides if given."""
+    refusal = check_expiry(run, at, request.not_after_ms)
+    if refusal is not None:
+        return refusal
+    held = run.state.held_trades.get(_pending_key(request))
+    if held is None or (sides is not None and sides != (held.buyer, held.seller)):
+        return reject(ClearingCode.NO_SUCH_HELD_TRADE, at, venue=request.venue, venue_trade_id=request.venue_trade_id)
+    if held.revision != request.revision:
+        return reject(ClearingCode.WRONG_REVISION, at, revision=request.revision, present=held.revision)
+    return held

@@ -1,0 +1,117 @@
+"""Trade ids and venue switches: how a trade is identified, and how a venue is suspended.
+
+Rule: a trade is novated once. A bilateral trade is known by its label, its id and its two accounts until its
+not-after. A venue's trade is known by the venue and its id alone; a used id stays used. The venue or the house may
+suspend a venue at once; only the house lets it continue. Pending trades stay binding.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from clearing.base.codec import u256
+from clearing.base.errors import Rejected
+from clearing.base.ids import HOUSE_MEMBER
+from clearing.context.block_context import BlockContext
+from clearing.context.request_checks import check_expiry, check_signature_by
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.trades import VenueSwitched
+from clearing.schema.records.trades import NovatedTradeRecord, UsedTradeIdsRecord, VenueState
+from clearing.schema.requests.trades import VenueSwitch
+from clearing.schema.terms.genesis import ID_CHUNK, VenueTerms
+from clearing.state.indexes import index_expiry
+
+TradeKey: TypeAlias = tuple[int, int, int, int]
+"""(venue or label, trade id, lower account, higher account); both accounts 0 for a venue of genesis."""
+
+_NEVER = VenueState()
+
+
+def bilateral_key(label: int, trade_id: int, buyer: int, seller: int) -> TradeKey:
+    """The key of a trade that its two sides signed."""
+    return (label, trade_id, min(buyer, seller), max(buyer, seller))
+
+
+def venue_key(venue: int, trade_id: int) -> TradeKey:
+    """The key of a trade that a venue of genesis signed. No bilateral one is alike: their accounts differ."""
+    return (venue, trade_id, 0, 0)
+
+
+def check_bilateral(run: BlockContext, at: str, key: TradeKey) -> Rejected | None:
+    """The label is no venue's own, and the pair has not used the id for a trade that is held or could come again."""
+    if key[0] in run.terms.venues:
+        return reject(ClearingCode.VENUE_SIGNATURE_NEEDED, at, venue=key[0])
+    if key in run.state.trades or key in run.state.held_trades:
+        return reject(ClearingCode.TRADE_ALREADY_NOVATED, at, venue=key[0], venue_trade_id=key[1])
+    return None
+
+
+def use_bilateral(run: BlockContext, key: TradeKey, not_after_ms: int) -> None:
+    """Remember the trade for as long as it could be shown again."""
+    run.state.trades.put(key, NovatedTradeRecord(not_after_ms))
+    index_expiry(run.state, key, not_after_ms)
+
+
+def current_venue_state(run: BlockContext, venue: int) -> VenueState:
+    """What has changed about a venue since genesis."""
+    return run.state.venues.get(venue) or _NEVER
+
+
+def check_venue_id(run: BlockContext, at: str, venue: VenueTerms, trade_id: int) -> Rejected | None:
+    """The venue has not used the id, and it lies in its window: as far above the highest as below."""
+    chunk, top = trade_id // ID_CHUNK, current_venue_state(run, venue.id).top_chunk
+    if not top - venue.id_chunks < chunk <= top + venue.id_chunks:
+        return reject(
+            ClearingCode.TRADE_ID_OUTSIDE_WINDOW,
+            at,
+            venue_trade_id=trade_id,
+            lowest=max((top - venue.id_chunks + 1) * ID_CHUNK, 0),
+            highest=(top + venue.id_chunks + 1) * ID_CHUNK - 1,
+        )
+    used = run.state.venue_ids.get((venue.id, chunk))
+    if used is not None and int.from_bytes(used.bits, "big") >> trade_id % ID_CHUNK & 1:
+        return reject(ClearingCode.TRADE_ALREADY_NOVATED, at, venue=venue.id, venue_trade_id=trade_id)
+    return None
+
+
+def use_venue_id(run: BlockContext, venue: VenueTerms, trade_id: int) -> None:
+    """Use up an id that `check_venue_id` passed; moves the window up and forgets what falls out of it."""
+    chunk = trade_id // ID_CHUNK
+    used = run.state.venue_ids.get((venue.id, chunk))
+    bits = int.from_bytes(used.bits, "big") if used else 0
+    run.state.venue_ids.put((venue.id, chunk), UsedTradeIdsRecord(u256(bits | 1 << trade_id % ID_CHUNK)))
+    state = current_venue_state(run, venue.id)
+    if chunk <= state.top_chunk:
+        return
+    for old in range(max(state.top_chunk - venue.id_chunks + 1, 0), max(chunk - venue.id_chunks + 1, 0)):
+        if (venue.id, old) in run.state.venue_ids:
+            run.state.venue_ids.remove((venue.id, old))
+    run.state.venues.put(venue.id, msgspec.structs.replace(state, top_chunk=chunk))
+
+
+AT = "venue_switch"
+
+
+def switch_venue(run: BlockContext, index: int, request: VenueSwitch) -> Rejected | None:
+    """Suspend a venue, or let it go on."""
+    venue = run.terms.venues.get(request.venue)
+    if venue is None:
+        return reject(ClearingCode.UNKNOWN_VENUE, AT, venue=request.venue)
+    refusal = check_expiry(run, AT, request.not_after_ms)
+    if refusal is not None:
+        return refusal
+    state = current_venue_state(run, venue.id)
+    if request.revision != state.revision or request.suspended == state.suspended:
+        return reject(ClearingCode.WRONG_REVISION, AT, revision=request.revision, present=state.revision)
+    digest = request.digest(run.terms.network)
+    house = run.state.members[HOUSE_MEMBER].trade_address
+    refusal = check_signature_by(AT, house, digest, request.signature, venue=venue.id)
+    if refusal is not None and request.suspended:
+        refusal = check_signature_by(AT, venue.signer, digest, request.signature, venue=venue.id)
+    if refusal is not None:
+        return refusal
+    run.state.venues.put(
+        venue.id, msgspec.structs.replace(state, suspended=request.suspended, revision=state.revision + 1)
+    )
+    run.receipts.append(VenueSwitched(index, venue.id, request.suspended))
+    return None

@@ -1,0 +1,92 @@
+"""The table of transaction handlers: which rule handles which kind of request.
+
+Rule: every kind of `Transaction` is here once. A handler applies the request at `index` of the block whole, with
+receipts, or refuses it and changes nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from clearing.accounts.lifecycle import close_account, open_account
+from clearing.accounts.porting import port_account
+from clearing.accounts.transfers import swap_claims, transfer_cash, transfer_tokens
+from clearing.base.errors import Rejected
+from clearing.context.block_context import BlockContext
+from clearing.default.default_auction import bid_for_default
+from clearing.default.membership import leave_membership, readmit_member, rescue_client
+from clearing.default_fund.payments import pay_contribution
+from clearing.governance.halts import halt_by_house
+from clearing.governance.proposals import propose_amendment
+from clearing.governance.votes import count_vote
+from clearing.liquidation.auction import bid_for_slice
+from clearing.margin_calls.cash_calls import bid_for_collateral
+from clearing.schema.requests.accounts import (
+    AccountClosing,
+    AccountOpening,
+    AccountPorting,
+    CashTransfer,
+    ClaimSwap,
+    TokenTransfer,
+)
+from clearing.schema.requests.auctions import CollateralBid, DefaultBid, LiquidationBid, ReopeningOrder
+from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
+from clearing.schema.requests.governance import EmergencyHalt, GovernanceProposal, GovernanceVote
+from clearing.schema.requests.trades import (
+    Trade,
+    TradeCancellation,
+    TradeCorrection,
+    TradeGiveUp,
+    TradeReport,
+    VenueMandate,
+    VenueStatement,
+    VenueSwitch,
+)
+from clearing.schema.requests.validators import ValidatorChange
+from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
+from clearing.trades.consent import set_mandate
+from clearing.trades.novation import novate_trade
+from clearing.trades.reconciliation import compare_statement
+from clearing.trades.reopening_auctions import place_order
+from clearing.trades.reports import report_trade
+from clearing.trades.trade_changes import cancel_trade, correct_trade, give_up_trade
+from clearing.trades.trade_ids import switch_venue
+from clearing.validators.set_changes import change_validator_set
+from clearing.withdrawals.requests import request_withdrawal
+from clearing.withdrawals.withdrawal_controls import cancel_withdrawal
+
+
+def _request_withdrawal(run: BlockContext, _: int, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:
+    return request_withdrawal(run, request)
+
+
+TRANSACTION_HANDLERS: dict[type, Callable[[BlockContext, int, Any], Rejected | None]] = {
+    Trade: novate_trade,
+    Withdrawal: _request_withdrawal,
+    CashTransfer: transfer_cash,
+    TradeReport: report_trade,
+    TradeCorrection: correct_trade,
+    TradeCancellation: cancel_trade,
+    TradeGiveUp: give_up_trade,
+    VenueMandate: set_mandate,
+    VenueStatement: compare_statement,
+    AccountOpening: open_account,
+    AccountClosing: close_account,
+    TokenTransfer: transfer_tokens,
+    AccountPorting: port_account,
+    VenueSwitch: switch_venue,
+    ClaimSwap: swap_claims,
+    CollateralBid: bid_for_collateral,
+    LimitedWithdrawal: _request_withdrawal,
+    ReopeningOrder: place_order,
+    ValidatorChange: change_validator_set,
+    DefaultBid: bid_for_default,
+    ClientRescue: rescue_client,
+    MemberReadmission: readmit_member,
+    MemberExit: leave_membership,
+    LiquidationBid: bid_for_slice,
+    GovernanceProposal: propose_amendment,
+    GovernanceVote: count_vote,
+    EmergencyHalt: halt_by_house,
+    WithdrawalCancellation: cancel_withdrawal,
+    FundContribution: pay_contribution,
+}

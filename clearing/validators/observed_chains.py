@@ -1,0 +1,76 @@
+"""Chains and events as validators observe them: finality, liveness, and the power behind each attestation.
+
+Rule: one attestation per validator and event; only equal facts count together. Nothing is released on a chain that is
+watched and silent. Reads only.
+"""
+
+from clearing.context.block_context import BlockContext
+from clearing.schema.facts import Fact
+from clearing.schema.records.collateral import Attestation, AttestationsRecord
+from clearing.schema.terms.genesis import ChainTerms
+from clearing.state.state import State
+from clearing.validators.validator_sets import attesting_set
+
+
+def is_detached(state: State, chain_id: int, vault: bytes) -> bool:
+    """Whether a vault was detached: nobody watches it, nothing is paid there, and no word on it counts any more."""
+    return (chain_id, vault) in state.struck
+
+
+def is_chain_live(run: BlockContext, chain: ChainTerms) -> bool:
+    """Whether the chain is not watched, or a quorum saw a new final block of it recently enough.
+
+    A chain whose vault was detached is dead for good: no checkpoint is certified for it any more.
+    """
+    if is_detached(run.state, chain.chain_id, chain.vault):
+        return False
+    if chain.heartbeat_ms_max == 0:
+        return True
+    power = 0
+    for validator in range(len(attesting_set(run.state).validators)):
+        beat = run.state.beats.get((chain.chain_id, validator))
+        if beat is not None and run.time_ms - beat.time_ms <= chain.heartbeat_ms_max:
+            power += beat.power
+    return 3 * power > 2 * run.block.total_power
+
+
+def chain_seen_ms(state: State, chain_id: int, total_power: int) -> int:
+    """The last time by which validators with more than two thirds of the power had all seen the chain move, or 0."""
+    beats = [
+        (beat.time_ms, beat.power)
+        for validator in range(len(attesting_set(state).validators))
+        if (beat := state.beats.get((chain_id, validator))) is not None
+    ]
+    power = 0
+    for time_ms, weight in sorted(beats, reverse=True):
+        power += weight
+        if 3 * power > 2 * total_power:
+            return time_ms
+    return 0
+
+
+def agreed_final_block(state: State, chain_id: int) -> int:
+    """The highest block that validators with more than two thirds of the power hold final; 0 before that."""
+    validators = attesting_set(state)
+    beats = [
+        (beat.block_number, beat.power)
+        for validator in range(len(validators.validators))
+        if (beat := state.beats.get((chain_id, validator))) is not None
+    ]
+    power = 0
+    for number, weight in sorted(beats, reverse=True):
+        power += weight
+        if validators.is_quorum(power):
+            return number
+    return 0
+
+
+def add_attestation(claim: AttestationsRecord | None, word: Attestation) -> AttestationsRecord:
+    """The claim with this validator's word in place of its earlier one; ordered by validator."""
+    others = [each for each in (claim.attestations if claim else ()) if each.validator != word.validator]
+    return AttestationsRecord(tuple(sorted((*others, word), key=lambda each: each.validator)))
+
+
+def agreed_power(claim: AttestationsRecord, fact: Fact) -> int:
+    """Power of those whose fact is equal to this one."""
+    return sum(each.power for each in claim.attestations if each.fact == fact)

@@ -1,0 +1,231 @@
+"""Changes of the validator set: what a change may be, who must approve it, when it begins.
+
+Rule: at most a third of the power leaves and a third of the new power joins with one change. One change is under way
+at a time. Every new key shows its proof of possession. Validator additions, power increases and new BLS keys may be
+delayed; removals take effect immediately. One delayed change waits at a time; any other change of the set drops it,
+because it was signed for the old set.
+"""
+
+from clearing.base import ed25519
+from clearing.base.errors import Rejected, RemoteFault
+from clearing.base.validators import Validator, ValidatorSet, check_possession, check_shape
+from clearing.context.block_context import BlockContext
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.receipts.validators import ValidatorAdditionDropped, ValidatorAdditionScheduled, ValidatorsChanged
+from clearing.schema.records.validators import ScheduledAdditionRecord, SetChangeRecord
+from clearing.schema.requests.validators import ValidatorChange
+from clearing.state.state import State
+from clearing.validators.validator_sets import kept_set, schedule_next_set, set_numbers
+
+AT = "validator_change"
+
+RULE_INDEX = 2**32 - 1
+"""In place of a transaction's number: its time had come."""
+
+
+def change_validator_set(run: BlockContext, index: int, request: ValidatorChange) -> Rejected | None:
+    """Begin the change that more than two thirds of the power signed, or let it wait if it gives anybody a voice."""
+    if run.time_ms > request.not_after_ms:
+        return reject(ClearingCode.REQUEST_EXPIRED, AT, not_after_ms=request.not_after_ms, time_ms=run.time_ms)
+    judged = validate_change(run.state, request)
+    if isinstance(judged, Rejected):
+        return judged
+    before, approved = kept_set(run.state, set_numbers(run.state).next), approved_power(run.state, request)
+    if is_delayed(run.state, before, judged):
+        schedule_addition(run, index, before, judged, approved)
+    else:
+        begin_change(run, index, judged, approved)
+    return None
+
+
+def is_delayed(state: State, before: ValidatorSet, after: ValidatorSet) -> bool:
+    """Whether a request for this change is known for a time before it begins."""
+    return addition_delay_ms(state) > 0 and moved_power(before, after)[1] > 0
+
+
+def begin_due_addition(run: BlockContext) -> None:
+    """Begin the change that has waited, when its time has come."""
+    held = due_addition(run)
+    if held is not None:
+        begin_change(run, RULE_INDEX, held.after, held.approved_power)
+
+
+def validate_change(state: State, request: ValidatorChange) -> ValidatorSet | Rejected:
+    """The set that a request makes, if it may, whatever the time.
+
+    What an attacker can make expensive (points, proofs) is looked at only behind a quorum's signatures; the first
+    signature that is none ends it.
+    """
+    in_force = set_numbers(state).next
+    before = kept_set(state, in_force)
+    if request.number != in_force + 1 or request.before != before.hash:
+        return reject(
+            ClearingCode.WRONG_VALIDATOR_SET,
+            AT,
+            number=request.number,
+            next_number=in_force + 1,
+            before=request.before,
+            in_force=before.hash,
+        )
+    planned = plan_change(state, request.left, request.entered)
+    if isinstance(planned, Rejected):
+        return planned
+    entry = state.entries.get(0)
+    if entry is not None and is_delayed(state, before, planned):
+        # The first that was signed for waits its time, whoever sends it or another again.
+        return reject(ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, AT, number=entry.number, due_ms=entry.due_ms)
+    refusal = _check_approvals(state, before, request)
+    if refusal is not None:
+        return refusal
+    refusal = check_new_validators(request.entered)
+    if refusal is not None:
+        return refusal
+    if planned.hash != request.after:
+        return reject(ClearingCode.BAD_VALIDATOR_CHANGE, f"{AT}.after", stated=request.after, computed=planned.hash)
+    return planned
+
+
+def plan_change(state: State, left: tuple[bytes, ...], entered: tuple[Validator, ...]) -> ValidatorSet | Rejected:
+    """The set in force without those who go and with those who come, if none is under way and no limit forbids it."""
+    held = state.changes.get(0)
+    if held is not None:
+        return reject(ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, AT, number=held.number, vaults_waiting=len(held.waiting))
+    return changed_set(kept_set(state, set_numbers(state).next), left, entered)
+
+
+def changed_set(
+    before: ValidatorSet, left: tuple[bytes, ...], entered: tuple[Validator, ...]
+) -> ValidatorSet | Rejected:
+    """`before` without those who go and with those who come, within all limits. No curve is touched."""
+    present = {each.envelope_key: each for each in before.validators}
+    strangers = [key for key in left if key not in present]
+    idle = [each for each in entered if present.get(each.envelope_key) == each]
+    keys = [each.envelope_key for each in entered]
+    if strangers or idle or not (left or entered):
+        odd = strangers[0] if strangers else idle[0].envelope_key if idle else b""
+        return reject(ClearingCode.BAD_VALIDATOR_CHANGE, AT, left=len(left), entered=len(entered), key=odd)
+    if list(left) != sorted(set(left)) or keys != sorted(set(keys)) or set(left) & set(keys):
+        return reject(ClearingCode.BAD_VALIDATOR_CHANGE, f"{AT}.order", left=len(left), entered=len(entered))
+    kept = {key: each for key, each in present.items() if key not in left}
+    kept.update((each.envelope_key, each) for each in entered)
+    after = ValidatorSet(tuple(kept[key] for key in sorted(kept)))
+    try:
+        check_shape(after)
+    except RemoteFault as fault:
+        return reject(ClearingCode.BAD_VALIDATOR_CHANGE, f"{AT}.{fault.at}", **fault.values)
+    gone, come = moved_power(before, after)
+    if 3 * gone > before.total_power or 3 * come > after.total_power:
+        return reject(
+            ClearingCode.TOO_MUCH_POWER_MOVES, AT, gone=gone, of=before.total_power, come=come, of_new=after.total_power
+        )
+    return after
+
+
+def moved_power(before: ValidatorSet, after: ValidatorSet) -> tuple[int, int]:
+    """(power that goes, in the old set's; power that comes, in the new one's).
+
+    Who stays with another power counts with the difference, who stays with another BLS key with all of it.
+    """
+    return _power_not_in(before, after), _power_not_in(after, before)
+
+
+def _power_not_in(one: ValidatorSet, other: ValidatorSet) -> int:
+    """Power of `one` that the same keys do not have in `other`."""
+    there = {(each.envelope_key, each.bls_key): each.power for each in other.validators}
+    return sum(max(each.power - there.get((each.envelope_key, each.bls_key), 0), 0) for each in one.validators)
+
+
+def check_new_validators(entered: tuple[Validator, ...]) -> Rejected | None:
+    """Every BLS key that comes must be a point whose owner knows its secret (1.5 ms each)."""
+    for each in entered:
+        try:
+            check_possession(each)
+        except RemoteFault as fault:
+            return reject(ClearingCode.BAD_POSSESSION, AT, envelope_key=each.envelope_key, why=fault.code.name)
+    return None
+
+
+def approved_power(state: State, request: ValidatorChange) -> int:
+    """Power of those whose signatures the request carries, if they are good."""
+    validators = kept_set(state, set_numbers(state).next).validators
+    return sum(validators[each.validator].power for each in request.approvals if each.validator < len(validators))
+
+
+def _check_approvals(state: State, before: ValidatorSet, request: ValidatorChange) -> Rejected | None:
+    at, indices = f"{AT}.approvals", [each.validator for each in request.approvals]
+    if indices != sorted(set(indices)) or (indices and indices[-1] >= len(before.validators)):
+        return reject(ClearingCode.BAD_APPROVAL, at, approvals=len(indices), validators=len(before.validators))
+    power = approved_power(state, request)
+    if not before.is_quorum(power):
+        return reject(ClearingCode.TOO_FEW_APPROVALS, at, power=power, total=before.total_power)
+    digest = request.digest(state.terms.network)
+    for each in request.approvals:
+        if not ed25519.verify(before.validators[each.validator].envelope_key, digest, each.signature):
+            return reject(ClearingCode.BAD_APPROVAL, at, validator=each.validator)
+    return None
+
+
+def begin_change(run: BlockContext, index: int, after: ValidatorSet, approved: int) -> None:
+    """Make `after` the set of two heights on; wait for all vaults but detached ones. Checked before (`plan_change`)."""
+    before = kept_set(run.state, set_numbers(run.state).next)
+    old = {each.envelope_key: each for each in before.validators}
+    new = {each.envelope_key for each in after.validators}
+    number, height = schedule_next_set(run.state, after), run.block.height
+    vaults = ((chain.chain_id, chain.vault) for chain in run.terms.chains.values())
+    waiting = tuple(vault for vault in vaults if vault not in run.state.struck)
+    run.state.changes.put(0, SetChangeRecord(number, height, waiting))
+    run.receipts.append(
+        ValidatorsChanged(
+            index=index,
+            number=number,
+            before=before.hash,
+            after=after.hash,
+            effective_height=height + 2,
+            left=tuple(key for key in old if key not in new),
+            entered=tuple(each.envelope_key for each in after.validators if old.get(each.envelope_key) != each),
+            total_power=after.total_power,
+            approved_power=approved,
+        )
+    )
+
+
+def addition_delay_ms(state: State) -> int:
+    """How long who comes waits; 0: begins at once."""
+    return state.terms.genesis.crisis.governance.entry_delay_ms
+
+
+def schedule_addition(run: BlockContext, index: int, before: ValidatorSet, after: ValidatorSet, approved: int) -> None:
+    """Let a change wait that was checked for now, with a receipt."""
+    number = set_numbers(run.state).next + 1
+    due_ms = run.time_ms + addition_delay_ms(run.state)
+    run.state.entries.put(0, ScheduledAdditionRecord(number, before.hash, after, approved, run.block.height, due_ms))
+    old, new = ({each.envelope_key: each for each in one.validators} for one in (before, after))
+    run.receipts.append(
+        ValidatorAdditionScheduled(
+            index=index,
+            number=number,
+            before=before.hash,
+            after=after.hash,
+            due_ms=due_ms,
+            left=tuple(key for key in old if key not in new),
+            entered=tuple(key for key, each in new.items() if old.get(key) != each),
+            approved_power=approved,
+        )
+    )
+
+
+def due_addition(run: BlockContext) -> ScheduledAdditionRecord | None:
+    """The change whose time has come; one that starts from a set which is no more is dropped first."""
+    held = run.state.entries.get(0)
+    if held is None:
+        return None
+    number = set_numbers(run.state).next
+    in_force = kept_set(run.state, number).hash
+    if (held.number, held.before) != (number + 1, in_force):
+        run.state.entries.remove(0)
+        run.receipts.append(ValidatorAdditionDropped(held.number, held.before, held.after.hash, in_force))
+        return None
+    if run.time_ms < held.due_ms:
+        return None
+    run.state.entries.remove(0)
+    return held

@@ -1,0 +1,122 @@
+"""Validator-set transition: attestations are carried over, and the change ends when every vault has rotated.
+
+Rule: an attestation belongs to an envelope key. Who stays keeps its attestations, under its new index and power;
+those of validators who left count no more. Attestations on events are counted again under the new set. A vault's
+rotation counts when more than two thirds of the power saw the same final event; no other change begins before the
+last one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from clearing.base.validators import ValidatorSet
+from clearing.context.block_context import BlockContext
+from clearing.schema.facts import ValidatorsRotated
+from clearing.schema.receipts.validators import ValidatorChangeFinished, VaultDiverged, VaultRotated
+from clearing.schema.records.collateral import Attestation, HeartbeatRecord
+from clearing.schema.records.prices import PriceReportRecord
+from clearing.state.state import State
+from clearing.state.table import Table
+from clearing.validators.validator_sets import advance_sets, kept_set, set_numbers
+
+ValidatorReport = TypeVar("ValidatorReport", PriceReportRecord, HeartbeatRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorPlace:
+    """Where a validator is in the new set."""
+
+    index: int
+    power: int
+
+
+def transition_validator_sets(run: BlockContext) -> None:
+    """Move the sets on by one height and, where who speaks changes, all words with them."""
+    turned = advance_sets(run.state)
+    if turned is None:
+        return
+    seats = new_places(*turned)
+    _reindex(run.state.reports, seats)
+    _reindex(run.state.beats, seats)
+    _collect_attestations(run, seats)
+
+
+def new_places(before: ValidatorSet, after: ValidatorSet) -> dict[int, ValidatorPlace]:
+    """Old index to new place, of those in both sets."""
+    return {
+        index: ValidatorPlace(
+            after.index_of[each.envelope_key], after.validators[after.index_of[each.envelope_key]].power
+        )
+        for index, each in enumerate(before.validators)
+        if each.envelope_key in after.index_of
+    }
+
+
+def _reindex(table: Table[tuple[int, int], ValidatorReport], seats: Mapping[int, ValidatorPlace]) -> None:
+    """Move each word, kept under (subject, validator), to its validator's new seat; drop those of who left."""
+    held = list(table.ordered())
+    for key, _ in held:
+        table.remove(key)
+    for (subject, validator), word in held:
+        seat = seats.get(validator)
+        if seat is not None:
+            table.put((subject, seat.index), msgspec.structs.replace(word, power=seat.power))
+
+
+def _collect_attestations(run: BlockContext, seats: Mapping[int, ValidatorPlace]) -> None:
+    """Take every word on an event and on custody out of the state, for the bridge's rule to hear it again."""
+    claims, custody = list(run.state.claims.ordered()), list(run.state.custody_claims.ordered())
+    for event, _ in claims:
+        run.state.claims.remove(event)
+    for asset, _ in custody:
+        run.state.custody_claims.remove(asset)
+    for _, claim in (*claims, *custody):
+        for word in claim.attestations:
+            seat = seats.get(word.validator)
+            if seat is not None:
+                run.carried.append(Attestation(seat.index, seat.power, word.fact))
+
+
+def is_rotation_awaited(state: State, fact: ValidatorsRotated) -> bool:
+    """Whether the change under way waits for this vault, and the event is of the header that rotates it."""
+    held = state.changes.get(0)
+    vault = (fact.chain_id, fact.vault)
+    waits = held is not None and vault in held.waiting and vault not in held.astray
+    return waits and held is not None and fact.height == held.height + 1
+
+
+def rotation_is_over(state: State, fact: ValidatorsRotated) -> bool:
+    """Whether nobody waits for this event any more, nor will: what is ahead of the state may be awaited later."""
+    return fact.height <= state.now.height + 1 and not is_rotation_awaited(state, fact)
+
+
+def record_rotation(run: BlockContext, fact: ValidatorsRotated) -> None:
+    """A quorum saw an awaited event. A vault that follows a set that is not ours is told, and waited for in vain."""
+    held = run.state.changes.get(0)
+    if held is None:
+        return
+    expected = kept_set(run.state, held.number).hash
+    if fact.validators_hash != expected:
+        astray = tuple(sorted((*held.astray, (fact.chain_id, fact.vault))))
+        run.state.changes.put(0, msgspec.structs.replace(held, astray=astray))
+        run.receipts.append(
+            VaultDiverged(fact.chain_id, fact.vault, fact.validators_hash, expected, fact.block_number, fact.source)
+        )
+        return
+    waiting = tuple(each for each in held.waiting if each != (fact.chain_id, fact.vault))
+    run.state.changes.put(0, msgspec.structs.replace(held, waiting=waiting))
+    run.receipts.append(
+        VaultRotated(fact.chain_id, fact.vault, held.number, fact.block_number, fact.source, len(waiting))
+    )
+
+
+def finish_set_change(run: BlockContext) -> None:
+    """Let the next change begin once no vault is waited for and all sets in use are the new one."""
+    held = run.state.changes.get(0)
+    if held is None or held.waiting or set_numbers(run.state).heard != held.number:
+        return
+    run.state.changes.remove(0)
+    run.receipts.append(ValidatorChangeFinished(held.number, run.block.height - held.height))

@@ -1,0 +1,1 @@
+"""Withdrawals: requests, controls, delays, release, refunds, and the reserve for unresolved losses."""

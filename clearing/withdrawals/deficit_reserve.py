@@ -1,0 +1,199 @@
+"""The deficit reserve: who takes money out leaves behind its part of the losses that nobody has borne yet.
+
+Rule: an account's part is the deficit in proportion to its worth among all that the ledger owed when the first
+withdrew, rounded up, so a deficit of dust holds back dust. The house's part is the whole. What the account withdrew
+since still counts as worth. At the deadline of the defaults that caused it, the reserve ends. Assessments stay in the
+account until they are taken. It moves no money.
+"""
+
+from clearing.base.errors import Rejected
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import MONEY_MAX, mul_div_up
+from clearing.collateral.cash_tokens import current_assets
+from clearing.context.block_context import BlockContext
+from clearing.context.unresolved_losses import outstanding_assessment, resolution_deadline, unresolved_micros
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.records.withdrawals import ValueWithdrawnRecord
+from clearing.schema.terms.genesis import AccountKind
+from clearing.state.holdings import Holdings, add_to_holdings, current_arrays, current_holdings, holdings_margin
+from clearing.state.ledger import inventory_units, soft_credit_of
+from clearing.state.state import State
+from clearing.withdrawals.cross_account_check import uncovered_accounts
+
+ALL_ACCOUNTS = MONEY_MAX
+"""No account: what was owed to all is noted under it."""
+
+
+def current_deficit(run: BlockContext) -> tuple[int, int]:
+    """(micros, height up to which they hold money back); (0, 0) where nothing is held back."""
+    if not _holds_reserve(run.state):
+        return 0, 0
+    return _until_height(run.state, run.unresolved.micros(run.state, run.journal.transfers))
+
+
+def unresolved_deficit(state: State) -> tuple[int, int]:
+    """The same of a state whose clock stands at the block in question."""
+    return _until_height(state, unresolved_micros(state)) if _holds_reserve(state) else (0, 0)
+
+
+def _holds_reserve(state: State) -> bool:
+    return state.terms.genesis.crisis.gates.deficit_reserve
+
+
+def _until_height(state: State, micros: int) -> tuple[int, int]:
+    until = resolution_deadline(state)
+    return (micros, until) if micros > 0 and state.now.height <= until else (0, 0)
+
+
+def deficit_share(deficit: int, worth: int, whole: int) -> int:
+    """What an account worth `worth` of `whole` leaves behind, at most all of the deficit."""
+    if worth <= 0 or whole <= 0:
+        return 0
+    return mul_div_up(deficit, min(worth, whole), whole)
+
+
+def check_deficit_reserve(
+    run: BlockContext,
+    at: str,
+    account: int,
+    *leaving: tuple[int, int],
+    within: bool = False,
+    mends: int = HOUSE_ACCOUNT,
+) -> Rejected | None:
+    """Whether an account that lets go of (currency, units) covers its initial margin and its part of the deficit.
+
+    And, unless it stays `within` its member's own accounts, what the member is assessed, and what other accounts of the
+    member are short of, where it is not brought to one of them (`mends`). Units below zero come in. What is paid within
+    the house, such as a contribution to the fund, is not asked about.
+    """
+    deficit, until = current_deficit(run)
+    assessed = 0 if within else _assessed_of_account(run.state, account)
+    short = [] if within else uncovered_accounts(run, account, mends)
+    if not deficit and not assessed and not short:
+        return None
+    after = _holdings_without(run, account, leaving)
+    if account != HOUSE_ACCOUNT:
+        for index, group in enumerate(run.terms.cash_groups):
+            after.cash[index] -= soft_credit_of(run.state, account, group)
+    left = holdings_margin(current_arrays(run.state), after)
+    reserve = max(_deficit_part(run, account, deficit) if deficit else 0, assessed)
+    if short and left.equity - left.initial < sum(each.missing for each in short):
+        first = {"account": short[0].account, "equity": short[0].equity, "initial": short[0].initial}
+        spare = left.equity - left.initial
+        return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, **first, leaves=account, spare=spare)
+    if left.equity - left.initial >= reserve:
+        return None
+    return reject(
+        ClearingCode.DEFICIT_RESERVE,
+        at,
+        account=account,
+        equity=left.equity,
+        initial=left.initial,
+        reserve=reserve,
+        deficit=deficit or assessed,
+        until=until or resolution_deadline(run.state),
+    )
+
+
+def committed_micros(run: BlockContext, account: int) -> int:
+    """What an account has to keep above its initial margin whatever else it does: what its member is assessed, and what
+    the member's other accounts are short of. A trade at another price than the mark would carry that out, too.
+    """
+    if account == HOUSE_ACCOUNT or not run.terms.crisis.default.enabled:
+        return 0
+    short = sum(each.missing for each in uncovered_accounts(run, account, HOUSE_ACCOUNT))
+    return max(_assessed_of_account(run.state, account), short)
+
+
+def check_commitments(run: BlockContext, at: str, account: int, *leaving: tuple[int, int]) -> Rejected | None:
+    """Whether an account that pays another (currency, units) keeps `committed_micros`. Units below zero come in."""
+    kept = committed_micros(run, account)
+    if not kept:
+        return None
+    left = holdings_margin(current_arrays(run.state), _holdings_without(run, account, leaving))
+    if left.equity - left.initial >= kept:
+        return None
+    told = {"equity": left.equity, "initial": left.initial, "reserve": kept}
+    return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, account=account, **told)
+
+
+def _holdings_without(run: BlockContext, account: int, leaving: tuple[tuple[int, int], ...]) -> Holdings:
+    """What an account has when (currency, units) have left it."""
+    after = current_holdings(run.state, account)
+    for currency, units in leaving:
+        add_to_holdings(run.state, after, currency, -units)
+    return after
+
+
+def _deficit_part(run: BlockContext, account: int, deficit: int) -> int:
+    worth = _equity(run, account) + value_withdrawn(run, account)
+    return deficit if account == HOUSE_ACCOUNT else deficit_share(deficit, worth, _total_owed(run))
+
+
+def _assessed_of_account(state: State, account: int) -> int:
+    """What is assessed of the member whose own account this is; nothing is of clients."""
+    record = state.accounts[account]
+    return 0 if record.kind is AccountKind.CLIENT else outstanding_assessment(state, record.member)
+
+
+def value_withdrawn(run: BlockContext, account: int) -> int:
+    """What the account took out while the present deficits were unresolved."""
+    record = _current_record(run, account)
+    return record.micros if record else 0
+
+
+def equity_and_total(run: BlockContext, account: int) -> tuple[int, int]:
+    """(the account's equity, what is owed to all) where it matters: zeros while nothing is unresolved."""
+    return (_equity(run, account), _total_owed(run)) if current_deficit(run)[0] else (0, 0)
+
+
+def record_value_withdrawn(run: BlockContext, account: int, before: tuple[int, int]) -> None:
+    """Count what a withdrawal that was just written took out. `before`: what `worths` told before it."""
+    deficit, until = current_deficit(run)
+    if not deficit:
+        return
+    micros = value_withdrawn(run, account) + max(before[0] - _equity(run, account), 0)
+    for key, value in ((account, micros), (ALL_ACCOUNTS, before[1])):
+        noted = _current_record(run, key)
+        since = noted.since_height if noted else run.block.height
+        run.state.deficit_left.put(key, ValueWithdrawnRecord(until, min(value, MONEY_MAX), since))
+
+
+def record_value_returned(run: BlockContext, account: int, equity_before: int, accepted_height: int) -> None:
+    """Count no more what came back of a withdrawal that was accepted since the deficits began."""
+    noted = _current_record(run, account)
+    if noted is not None and accepted_height >= noted.since_height and current_deficit(run)[0]:
+        left = max(noted.micros - max(_equity(run, account) - equity_before, 0), 0)
+        run.state.deficit_left.put(account, ValueWithdrawnRecord(noted.deadline_height, left, noted.since_height))
+
+
+def _current_record(run: BlockContext, account: int) -> ValueWithdrawnRecord | None:
+    """The record, while the deficits that it is for may still be unresolved."""
+    record = run.state.deficit_left.get(account)
+    return record if record is not None and record.deadline_height >= run.block.height else None
+
+
+def _total_owed(run: BlockContext) -> int:
+    noted = _current_record(run, ALL_ACCOUNTS)
+    return noted.micros if noted else total_owed(run.state)
+
+
+def total_owed(state: State) -> int:
+    """Micros: the custody of all cash groups, and of all tokens at their value after haircut."""
+    values = {
+        token.id: value for token, value in zip(state.terms.tokens, current_arrays(state).token_prices, strict=True)
+    }
+    return sum(
+        inventory_units(state, asset) * (1 if asset.is_cash else values[asset.id]) for asset in current_assets(state)
+    )
+
+
+def drop_value_withdrawn(run: BlockContext) -> None:
+    """A record counts no more once the deadline that it is for has passed."""
+    over = [account for account, each in run.state.deficit_left.ordered() if each.deadline_height < run.block.height]
+    for account in over:
+        run.state.deficit_left.remove(account)
+
+
+def _equity(run: BlockContext, account: int) -> int:
+    return holdings_margin(current_arrays(run.state), current_holdings(run.state, account)).equity

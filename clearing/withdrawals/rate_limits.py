@@ -1,0 +1,96 @@
+"""Rate limits: how much of an asset may leave in a window of blocks, per owner and in all, and what is delayed.
+
+Rule: windows are counted in blocks, so that nobody can stretch one. An owner is whoever's key signs for the money, so
+accounts of one hand count together. What is cancelled in the same window counts no more. It moves no money.
+"""
+
+import msgspec
+
+from clearing.base.errors import Rejected
+from clearing.base.units import MONEY_MAX
+from clearing.context.block_context import BlockContext
+from clearing.schema.codes import ClearingCode, reject
+from clearing.schema.records.withdrawals import WithdrawalVolumeRecord
+from clearing.schema.terms.assets import Asset
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
+
+
+def withdrawal_limits(run: BlockContext, asset: int) -> AssetWithdrawalLimits | None:
+    """The limits on an asset, where genesis has any."""
+    return next((each for each in run.terms.genesis.crisis.gates.assets if each.asset == asset), None)
+
+
+def limit_window(run: BlockContext) -> int:
+    """The number of the window that this block is in."""
+    return run.block.height // run.terms.market.epoch_blocks
+
+
+def usage_in_window(window: int, used: WithdrawalVolumeRecord | None) -> WithdrawalVolumeRecord:
+    """A record as far as it is of this window."""
+    return used if used is not None and used.window == window else WithdrawalVolumeRecord(window, 0)
+
+
+def owner_usage(run: BlockContext, asset: int, owner: bytes) -> WithdrawalVolumeRecord:
+    """What an owner withdrew of an asset in this window."""
+    return usage_in_window(limit_window(run), run.state.gate_owners.get((asset, owner)))
+
+
+def total_usage(run: BlockContext, asset: int) -> WithdrawalVolumeRecord:
+    """What all withdrew of an asset in this window."""
+    return usage_in_window(limit_window(run), run.state.gate_totals.get(asset))
+
+
+def in_genesis_units(run: BlockContext, asset: Asset, units: int) -> int:
+    """Limits are in the units of genesis, also for a token that left its group and has coarser ones."""
+    return units * (asset.base_units // run.terms.assets[asset.id].base_units)
+
+
+def check_withdrawal_rate(
+    run: BlockContext, at: str, gate: AssetWithdrawalLimits, owner: bytes, units: int
+) -> Rejected | None:
+    """Whether `units` more may be withdrawn in this window."""
+    rules = (
+        ("owner", gate.owner_units_max, owner_usage(run, gate.asset, owner).units),
+        ("all", gate.window_units_max, total_usage(run, gate.asset).units),
+    )
+    for of, limit, used in rules:
+        if limit and used + units > limit:
+            opens = (limit_window(run) + 1) * run.terms.market.epoch_blocks
+            return reject(
+                ClearingCode.RATE_LIMIT, at, of=of, asset=gate.asset, units=units, used=used, limit=limit, opens=opens
+            )
+    return None
+
+
+def must_be_delayed(run: BlockContext, gate: AssetWithdrawalLimits, owner: bytes, units: int) -> bool:
+    """Whether these units would lift what the owner withdrew without delay above the threshold."""
+    if not gate.delay_blocks:
+        return False
+    return owner_usage(run, gate.asset, owner).prompt_units + units > gate.delay_above_units
+
+
+def record_usage(run: BlockContext, gate: AssetWithdrawalLimits, owner: bytes, units: int, *, prompt: bool) -> None:
+    """Count a withdrawal that was accepted."""
+    own, whole = owner_usage(run, gate.asset, owner), total_usage(run, gate.asset)
+    prompt_units = own.prompt_units + (units if prompt else 0)
+    counted = WithdrawalVolumeRecord(own.window, min(own.units + units, MONEY_MAX), min(prompt_units, MONEY_MAX))
+    run.state.gate_owners.put((gate.asset, owner), counted)
+    run.state.gate_totals.put(gate.asset, WithdrawalVolumeRecord(whole.window, min(whole.units + units, MONEY_MAX)))
+
+
+def cancel_usage(run: BlockContext, gate: AssetWithdrawalLimits, owner: bytes, units: int, window: int) -> None:
+    """Count no more what was accepted in `window` and is taken back, while that window lasts."""
+    if window != limit_window(run):
+        return
+    own, whole = owner_usage(run, gate.asset, owner), total_usage(run, gate.asset)
+    run.state.gate_owners.put((gate.asset, owner), msgspec.structs.replace(own, units=max(own.units - units, 0)))
+    run.state.gate_totals.put(gate.asset, msgspec.structs.replace(whole, units=max(whole.units - units, 0)))
+
+
+def drop_past_usage(run: BlockContext) -> None:
+    """At the start of a window drop what owners used in those before."""
+    if run.block.height % run.terms.market.epoch_blocks:
+        return
+    window = limit_window(run)
+    for key in [key for key, used in run.state.gate_owners.ordered() if used.window != window]:
+        run.state.gate_owners.remove(key)

@@ -1,0 +1,160 @@
+"""Refunds of withdrawals: cancelled and refused ones, and expired ones that their vault did not pay.
+
+Rule: a refund is the exact opposite of acceptance: the ledger owes again, in the units that the asset has now,
+rounded down, and the skew fee is that of a deposit. A vault pays nothing after a withdrawal's not-after. Only when
+more than two thirds of the power attest that it was not paid does the money come back, once. Time alone gives nothing
+back. The first agreed fact, executed or not executed, closes the other.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from clearing.base.codec import u256
+from clearing.base.errors import Bug
+from clearing.collateral.cash_tokens import current_asset, is_beyond_band
+from clearing.collateral.skew import settle_skew_fee, skew_fee
+from clearing.context.block_context import BlockContext
+from clearing.schema.facts import EXECUTED, NOT_EXECUTED, WithdrawalNotExecuted, fact_key
+from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalExpired, WithdrawalRefunded
+from clearing.schema.records.collateral import Attestation
+from clearing.schema.records.withdrawals import ExpiredWithdrawalRecord, RefundDueRecord
+from clearing.schema.terms.assets import Asset
+from clearing.schema.transfers import TransferCode
+from clearing.state.ledger import SUSPENSE_ACCOUNT, can_hold, currency_of, external_account, inventory_units
+from clearing.state.state import State
+from clearing.validators.observed_chains import add_attestation, agreed_power
+
+
+def count_released_units(run: BlockContext, asset: int, amount: int) -> None:
+    """Note that `amount` base units left the ledger for the vault to pay; negative: came back.
+
+    Flows are counted in the units of genesis, also for a token that left its group and has coarser ones.
+    """
+    flow = run.state.flows[asset]
+    total = int.from_bytes(flow.released_units, "big") + amount // run.terms.assets[asset].base_units
+    if total < 0:
+        raise Bug(f"more of asset {asset} came back than was ever released")
+    run.state.flows.put(asset, msgspec.structs.replace(flow, released_units=u256(total)))
+
+
+def has_cap_room(run: BlockContext, asset: Asset, units: int) -> bool:
+    """Whether the ledger may owe so much more of an asset."""
+    return inventory_units(run.state, asset) + units <= asset.cap_units
+
+
+def refundable_units(run: BlockContext, asset: Asset) -> int:
+    """Units that left the ledger and may come back: room under the asset's cap that no deposit can take.
+
+    What waits, and where unpaid withdrawals are given back all that the vault was not seen to have paid; rounded up.
+    """
+    if run.terms.genesis.crisis.gates.give_back_expired:
+        flow, seen = run.state.flows[asset.id], run.state.custody.get(asset.id)
+        released = int.from_bytes(flow.released_units, "big") * run.terms.assets[asset.id].base_units
+        paid = int.from_bytes(seen.seen.withdrawn, "big") if seen else 0
+        return -(-max(released - paid, 0) // asset.base_units)
+    waiting = sum(
+        int.from_bytes(each.amount, "big") for _, each in run.state.waiting.ordered() if each.asset == asset.id
+    )
+    return -(-waiting // asset.base_units)
+
+
+def refund(
+    run: BlockContext, number: int, account: int, asset_id: int, amount: int, why: RefundReason, code: int = 0
+) -> WithdrawalRefunded:
+    """Credit `amount` base units again, with a receipt."""
+    asset = current_asset(run.state, run.terms.assets[asset_id])
+    units, rest = asset.to_units(amount)
+    known = can_hold(run.state, account)
+    credited = account if known else SUSPENSE_ACCOUNT
+    fee = skew_fee(run, asset, units) if asset.is_cash else 0
+    transfer = TransferCode.UNPAID_GIVEN_BACK if why is RefundReason.NOT_PAID else TransferCode.WAITING_GIVEN_BACK
+    count_released_units(run, asset_id, -amount)
+    run.journal.transfer(external_account(asset_id), credited, currency_of(asset), units, transfer, number)
+    settle_skew_fee(run, credited, asset, units, fee if known else max(fee, 0), number)
+    run.touched.add(credited)
+    receipt = WithdrawalRefunded(number, account, credited, asset_id, units, rest, why, code)
+    run.receipts.append(receipt)
+    return receipt
+
+
+REFUNDS_PER_BLOCK = 64
+
+
+def is_withdrawal_open(state: State, nonce: int) -> bool:
+    """Whether it is not known yet what became of a released withdrawal."""
+    released = state.withdrawals.get(nonce)
+    return released is not None and not released.executed and nonce not in state.not_paid
+
+
+def expired_withdrawals(state: State, chain_id: int, nonces: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """(nonce, not-after in seconds) of those that are of a chain, open, and whose time is over by ours."""
+    if not state.terms.genesis.crisis.gates.give_back_expired:
+        return
+    for nonce in nonces:
+        released = state.withdrawals[nonce]
+        expired = released.not_after_s * 1000 < state.now.time_ms
+        if released.chain_id == chain_id and expired and is_withdrawal_open(state, nonce):
+            yield nonce, released.not_after_s
+
+
+def is_expiry_attestable(state: State, fact: WithdrawalNotExecuted) -> bool:
+    """Whether a word on this fact is worth counting: an open withdrawal of this vault, and a block after its time."""
+    if not state.terms.genesis.crisis.gates.give_back_expired or not is_withdrawal_open(state, fact.nonce):
+        return False
+    released = state.withdrawals[fact.nonce]
+    ours = (released.chain_id, released.vault, released.not_after_s)
+    return ours == (fact.chain_id, fact.vault, fact.not_after_s) and fact.block_time_s > released.not_after_s
+
+
+def count_expiry_attestation(run: BlockContext, word: Attestation, fact: WithdrawalNotExecuted) -> None:
+    """Count one validator's word; with a quorum the withdrawal is to be given back."""
+    if not is_expiry_attestable(run.state, fact):
+        return
+    key = fact_key(fact)
+    claim = add_attestation(run.state.claims.get(key), word)
+    if agreed_power(claim, fact) * 3 <= run.block.total_power * 2:
+        run.state.claims.put(key, claim)
+        return
+    drop_withdrawal_attestations(run, fact.chain_id, fact.vault, fact.nonce)
+    agreed = ExpiredWithdrawalRecord(fact.block_number, fact.block_hash, fact.block_time_s, run.block.height)
+    run.state.not_paid.put(fact.nonce, agreed)
+    run.state.give_back_due.put(fact.nonce, RefundDueRecord(run.state.withdrawals[fact.nonce].asset))
+    run.receipts.append(
+        WithdrawalExpired(
+            nonce=fact.nonce,
+            chain_id=fact.chain_id,
+            vault=fact.vault,
+            not_after_s=fact.not_after_s,
+            block_number=fact.block_number,
+            block_hash=fact.block_hash,
+            block_time_s=fact.block_time_s,
+        )
+    )
+
+
+def drop_withdrawal_attestations(run: BlockContext, chain_id: int, vault: bytes, nonce: int) -> None:
+    """Once either fact on a withdrawal is agreed on, drop what was said of both."""
+    for kind in (EXECUTED, NOT_EXECUTED):
+        if (kind, chain_id, vault, nonce) in run.state.claims:
+            run.state.claims.remove((kind, chain_id, vault, nonce))
+
+
+def refund_expired(run: BlockContext) -> None:
+    """Give back what is due, oldest first, so many a block.
+
+    A token beyond its price band waits until it is judged, and what finds no room under its asset's cap until there is.
+    """
+    given = 0
+    for nonce, due in run.state.give_back_due.ordered():
+        if given == REFUNDS_PER_BLOCK:
+            return
+        released, asset = run.state.withdrawals[nonce], current_asset(run.state, run.terms.assets[due.asset])
+        amount = int.from_bytes(released.amount, "big")
+        if is_beyond_band(run.state, asset.id) or not has_cap_room(run, asset, asset.to_units(amount)[0]):
+            continue
+        given += 1
+        run.state.give_back_due.remove(nonce)
+        agreed = run.state.not_paid[nonce]
+        run.state.not_paid.put(nonce, msgspec.structs.replace(agreed, given_back_height=run.block.height))
+        refund(run, nonce, released.account, asset.id, amount, RefundReason.NOT_PAID)

@@ -1,0 +1,61 @@
+"""Release of withdrawals: into the withdrawals tree at the end of the block, confirmed when the vault paid.
+
+Rule: a withdrawal gets its nonce when it is released, in the order of acceptance. This module must not know why it
+was accepted.
+"""
+
+import msgspec
+
+from clearing.context.block_context import BlockContext
+from clearing.schema.records.withdrawals import ReleasedWithdrawalRecord
+from clearing.state.state import State
+from clearing.state.withdrawals_tree import append_withdrawal, withdrawal_leaf_hash, withdrawal_siblings
+
+
+def release_withdrawals(run: BlockContext) -> None:
+    """Step 7: what was accepted enters the tree, in order of acceptance."""
+    nonce = withdrawals_count(run.state)
+    for accepted in run.accepted:
+        leaf = withdrawal_leaf_hash(
+            accepted.chain_id,
+            accepted.vault,
+            nonce,
+            accepted.token,
+            accepted.to,
+            int.from_bytes(accepted.amount, "big"),
+            accepted.not_after_s,
+        )
+        released = ReleasedWithdrawalRecord(
+            account=accepted.account,
+            asset=accepted.asset,
+            units=accepted.units,
+            chain_id=accepted.chain_id,
+            vault=accepted.vault,
+            token=accepted.token,
+            to=accepted.to,
+            amount=accepted.amount,
+            not_after_s=accepted.not_after_s,
+            leaf=leaf,
+        )
+        run.state.withdrawals.put(nonce, released)
+        append_withdrawal(run.state, nonce, leaf)
+        run.receipts.append(msgspec.structs.replace(accepted, nonce=nonce))
+        nonce += 1
+    clock = run.state.now
+    run.state.clock.put(0, msgspec.structs.replace(clock, withdrawals=nonce))
+
+
+def withdrawals_count(state: State) -> int:
+    """How many withdrawals were released so far: the nonce of the next."""
+    return state.now.withdrawals
+
+
+def confirm_withdrawal(state: State, nonce: int) -> None:
+    """Note that a released withdrawal was seen executed."""
+    state.withdrawals.put(nonce, msgspec.structs.replace(state.withdrawals[nonce], executed=True))
+
+
+def withdrawal_proof(state: State, nonce: int) -> tuple[ReleasedWithdrawalRecord, tuple[bytes, ...]] | None:
+    """A released withdrawal and the 32 siblings of its leaf against this state's root; None when there is none."""
+    released = state.withdrawals.get(nonce)
+    return None if released is None else (released, withdrawal_siblings(state, nonce))

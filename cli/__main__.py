@@ -1,0 +1,5 @@
+"""`python -m cli` is `crossclear`."""
+
+from cli.main import main
+
+main()

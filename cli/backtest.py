@@ -1,0 +1,101 @@
+"""`crossclear backtest`."""
+
+from pathlib import Path
+
+import click
+
+from cli.output import ExitCode, output_option, say, show
+
+DEFAULT_FILE = "btc_eth_1h_2018_2022.csv"
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--market-data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    envvar="CROSSCLEAR_MARKET_DATA",
+    show_envvar=True,
+    help=f"Folder of market data, whose {DEFAULT_FILE} is read when no FILE is given.",
+)
+@click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the whole report here."
+)
+@click.option(
+    "--plot",
+    "plots",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a picture here: .png, .svg, or .html with the figures. May be given more than once.",
+)
+@click.option("--losses", type=click.Path(dir_okay=False, path_type=Path), help="Write every book's every loss, CSV.")
+@click.option("--force", is_flag=True, help="Overwrite these files.")
+@click.option("--books", type=click.IntRange(1, 1000), default=100, show_default=True, help="Seeds 0 to N - 1.")
+@click.option("--confidence", type=click.FloatRange(0.5, 0.9999), default=0.99, show_default=True)
+@click.option(
+    "--decay", type=click.FloatRange(0.5, 0.9999), default=0.94, show_default=True, help="Lambda of variance."
+)
+@click.option("--window", type=click.IntRange(100, 10_000), default=2_000, show_default=True, help="Observations kept.")
+@click.option("--warm-up", type=click.IntRange(1), default=1_000, show_default=True, help="Observations not tested.")
+@click.option("--horizon", type=click.IntRange(1, 1000), default=1, show_default=True, help="In observations.")
+@click.option("--buffer", type=click.FloatRange(0, 1), default=0.25, show_default=True, help="Against procyclicality.")
+@click.option("--joint", type=click.IntRange(0, 64), default=0, show_default=True, help="Joint scenarios for credit.")
+@output_option
+def backtest(
+    file: Path | None,
+    market_data: Path | None,
+    json_file: Path | None,
+    plots: tuple[Path, ...],
+    losses: Path | None,
+    force: bool,
+    books: int,
+    confidence: float,
+    decay: float,
+    window: int,
+    warm_up: int,
+    horizon: int,
+    buffer: float,
+    joint: int,
+    output: str,
+) -> int:
+    """Run the network's ranges and margins over recorded prices and judge them by what happened next.
+
+    FILE has rows of unix time, then open, high, low and close of each series. Nothing is estimated from prices at or
+    after the point it is tested on. Exits with 0 when the raw range of every series passes the two-sided Kupiec test
+    and the margin of every book the one-sided bound, both at 5 %, and with 6 when one fails.
+
+    \b
+    Examples:
+      CROSSCLEAR_MARKET_DATA=../shared/data crossclear backtest
+      crossclear backtest prices.csv --json report.json --plot report.png --plot report.html
+      crossclear backtest prices.csv --confidence 0.995 --horizon 4 --books 20 --output json
+    """
+    from clearing.schema.risk.price_ranges import RangeParameters
+    from lab.backtest.plot import write_plot
+    from lab.backtest.report import report_text
+    from lab.backtest.run import check_outputs, run_backtest, write_losses, write_report
+
+    if file is None:
+        if market_data is None:
+            raise click.UsageError("name a FILE, or set CROSSCLEAR_MARKET_DATA to the folder of market data")
+        file = market_data / DEFAULT_FILE
+    check_outputs(file, json_file, plots, losses, force=force)
+    parameters = RangeParameters(
+        decay_ppm=round(decay * 1_000_000),
+        confidence_ppm=round(confidence * 1_000_000),
+        window=window,
+        buffer_ppm=round(buffer * 1_000_000),
+        joint_scenarios=joint,
+    )
+    walked, report = run_backtest(file, parameters, books, warm_up, horizon)
+    for path in plots:
+        write_plot(path, walked, report)
+    if losses is not None:
+        write_losses(losses, walked)
+    if json_file is not None:
+        write_report(json_file, report)
+    for written in (*plots, losses, json_file):
+        if written is not None:
+            say(f"wrote {written}")
+    show(report, report_text(report), output)
+    return ExitCode.OK if report.passed else ExitCode.VERIFICATION

@@ -1,0 +1,95 @@
+"""`crossclear explain CODE`: every stable code of every package, and what to do about it.
+
+Rule: a code book that is not listed here does not exist for operators; a test walks the source tree and fails when one
+is missing. Only modules of codes are imported.
+"""
+
+import importlib
+from dataclasses import dataclass
+
+import click
+
+from clearing.base.errors import CodeBook, LocalFault
+from cli.output import output_option, show
+from member.codes import NodeCode
+
+CODE_MODULES = (
+    "clearing.base.errors",
+    "clearing.schema.codes",
+    "consensus.codes",
+    "bridge.codes",
+    "proofs.errors",
+    "member.codes",
+    "node.oracle.codes",
+    "devnet.codes",
+    "node.p2p.codes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeExplanation:
+    """One code: printed form, name, package, and what the refused party can do."""
+
+    label: str
+    name: str
+    package: str
+    remedy: str
+
+
+def code_books() -> dict[str, tuple[type[CodeBook], dict[CodeBook, str]]]:
+    """Module name to its code book and remedies. Raises LookupError for a module without either."""
+    books = {}
+    for name in CODE_MODULES:
+        module = importlib.import_module(name)
+        found = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, type)
+            and issubclass(value, CodeBook)
+            and value is not CodeBook
+            and value.__module__ == name
+        ]
+        if len(found) != 1 or not hasattr(module, "REMEDIES"):
+            raise LookupError(f"{name} must define one CodeBook and REMEDIES")
+        books[name] = (found[0], module.REMEDIES)
+    return books
+
+
+def all_explanations() -> tuple[CodeExplanation, ...]:
+    """All codes, by number."""
+    told = [
+        (code.value, CodeExplanation(code.label, code.name.lower(), module.split(".")[0], remedies[code]))
+        for module, (book, remedies) in code_books().items()
+        for code in book
+    ]
+    return tuple(explanation for _, explanation in sorted(told, key=lambda pair: pair[0]))
+
+
+def explanations_of(wanted: str) -> tuple[CodeExplanation, ...]:
+    """What `R0203`, `203` or `collateral_needed_for_margin` means. Raises LocalFault UNKNOWN_CODE."""
+    text = wanted.strip().lower()
+    number = text.removeprefix("r")
+    found = tuple(
+        each
+        for each in all_explanations()
+        if each.name == text or (number.isascii() and number.isdigit() and each.label == f"R{int(number[:9]):04d}")
+    )
+    if not found:
+        raise LocalFault(NodeCode.UNKNOWN_CODE, "explain", code=wanted)
+    return found
+
+
+@click.command()
+@click.argument("code", required=False)
+@click.option("--all", "everything", is_flag=True, help="All codes, by number.")
+@output_option
+def explain(code: str | None, everything: bool, output: str) -> None:
+    """Tell what CODE means (R0203, 203 or its name) and what to do about it."""
+    from cli.explain import all_explanations
+    from cli.explain import explanations_of as explained
+
+    if (code is None) != everything:
+        raise click.UsageError("give a code, or --all")
+    found = all_explanations() if code is None else explained(code)
+    text = "\n".join(f"{each.label} {each.name} ({each.package})\n    {each.remedy}" for each in found)
+    show(found, text, output)

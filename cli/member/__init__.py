@@ -1,0 +1,1 @@
+"""Commands of a member or of anybody: margins, statements, withdrawals, exits, explanations, and verification."""

@@ -1,0 +1,223 @@
+"""`crossclear init`, `crossclear testnet` and `crossclear join`."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from clearing.base import bls
+from clearing.base.errors import LocalFault
+from cli.options import effective_config
+from cli.output import output_option, say, show
+from member.codes import NodeCode
+from member.keys.key_folder import KIND_OF, Purpose, new_password, new_secret, write_key
+from member.keys.keystore import Strength
+from member.keys.secret_files import make_secret_folder
+from node.config import ChainConfig, NodeConfig
+from node.config_sources import dump_config, parse_config
+
+_NEXT_STEPS = """Next:
+  1. back up {home}/keys and {home}/password, apart from each other;
+  2. send the line above to whoever writes genesis.json, and put genesis.json into {home};
+  3. crossclear keys import network-seed --kind seed --secret-file FILE --home {home}  (from the other validators);
+  4. set [p2p] peers and [[chains]] in {home}/node.toml, then: crossclear config validate --config {home}/node.toml;
+  5. crossclear start --config {home}/node.toml"""
+
+
+@click.command()
+@click.option("--home", type=click.Path(file_okay=False, path_type=Path), required=True, help="A new folder.")
+@click.option("--profile", type=click.Choice(["validator", "bridge", "observer"]), default="validator")
+@click.option("--name", default="node", show_default=True)
+@click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
+@output_option
+def init(home: Path, profile: Any, name: str, devnet: bool, output: str) -> None:
+    """Make the keys and node.toml of one node, and tell what to do next. Never overwrites."""
+    target = home / "node.toml"
+    if target.exists():
+        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(target))
+    config = parse_config({"node": {"name": name, "profile": profile, "devnet": devnet}})
+    make_secret_folder(home)
+    password = new_password(home)
+    strength = Strength.DEVNET if devnet else Strength.STANDARD
+    wanted = {
+        "validator": (Purpose.VALIDATOR, Purpose.ENVELOPE, Purpose.RELAYER),
+        "bridge": (Purpose.ENVELOPE, Purpose.RELAYER),
+        "observer": (Purpose.ENVELOPE,),
+    }[profile]
+    public: dict[str, str] = {}
+    for purpose in wanted:
+        secret = new_secret(KIND_OF[purpose])
+        public[purpose.value] = write_key(home, purpose.value, KIND_OF[purpose], secret, password, strength).public
+        if purpose is Purpose.VALIDATOR:
+            public["possession"] = bls.prove_possession(int.from_bytes(secret, "big")).hex()
+    lines = [line for line in dump_config(config).splitlines() if not line.startswith("home = ")]
+    with target.open("x") as file:
+        file.write("\n".join(lines) + "\n")
+    show(public, "\n".join(f"{key} {value}" for key, value in public.items()), output)
+    say(_NEXT_STEPS.format(home=home))
+
+
+@click.command()
+@click.option("--validators", default=4, show_default=True, type=click.IntRange(1, 100))
+@click.option("--output-dir", type=click.Path(file_okay=False, path_type=Path), required=True, help="A new folder.")
+@click.option(
+    "--genesis",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="A genesis.json whose validators and time are filled in.",
+)
+@click.option("--base-port", default=26600, show_default=True, help="p2p of the first; APIs are 100 above.")
+@click.option("--endpoint", "endpoints", multiple=True, metavar="CHAIN_ID=URL", help="How to reach a chain; repeat.")
+@click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
+@click.option("--seed", type=int, help="Repeatable keys; with --devnet only.")
+@click.option("--preshared-key", is_flag=True, help="Make a key that all homes share and nobody connects without.")
+@output_option
+def testnet(
+    validators: int,
+    output_dir: Path,
+    genesis: Path,
+    base_port: int,
+    endpoints: tuple[str, ...],
+    devnet: bool,
+    seed: int | None,
+    preshared_key: bool,
+    output: str,
+) -> None:
+    """Write genesis.json and one home for each validator, to be copied to their machines. Never overwrites."""
+    from clearing.base.validators import ValidatorSet
+    from clearing.genesis.json import genesis_from_json
+    from clearing.schema.terms.genesis import Genesis
+    from devnet.testnet import create_testnet
+
+    template = genesis_from_json(genesis.read_bytes())
+
+    def build(chosen: ValidatorSet) -> Genesis:
+        started = template.time_ms or time.time_ns() // 1_000_000
+        return msgspec.structs.replace(template, validators=chosen, time_ms=started)
+
+    made = create_testnet(
+        output_dir,
+        build,
+        validators=validators,
+        base_port=base_port,
+        chains=chains_of(endpoints, {chain.chain_id: chain.name for chain in template.chains}),
+        devnet=devnet,
+        seed=seed,
+        configure=(lambda _, config: with_preshared_key(config)) if preshared_key else None,
+    )
+    data = {
+        "network": made.network.hex(),
+        "validators_hash": made.genesis.validators.hash.hex(),
+        "genesis": str(made.genesis_path),
+        "nodes": [{"home": str(node.home), "envelope_key": node.envelope_key.hex()} for node in made.nodes],
+    }
+    text = [f"network {made.network.hex()}", *(f"{node.home} {node.envelope_key.hex()}" for node in made.nodes)]
+    show(data, "\n".join(text), output)
+
+
+def with_preshared_key(config: NodeConfig) -> NodeConfig:
+    """A configuration that wants a pre-shared key, in the file `preshared-key` of its home."""
+    p2p = msgspec.structs.replace(config.p2p, preshared_key_file="preshared-key")
+    return msgspec.structs.replace(config, p2p=p2p)
+
+
+def chains_of(endpoints: tuple[str, ...], names: dict[int, str]) -> tuple[ChainConfig, ...]:
+    """Chains out of `CHAIN_ID=URL`. Raises click.BadParameter for a chain that `names` lacks."""
+    urls: dict[int, list[str]] = {}
+    for endpoint in endpoints:
+        number, equals, url = endpoint.partition("=")
+        if not equals or not number.isascii() or not number.isdigit() or int(number) not in names:
+            raise click.BadParameter(f"expected CHAIN_ID=URL of a chain in genesis, got {endpoint!r}")
+        urls.setdefault(int(number), []).append(url)
+    tree = [{"chain_id": number, "name": names[number], "endpoints": found} for number, found in urls.items()]
+    return parse_config({"chains": tree}).chains
+
+
+_JOIN_NEXT_STEPS = """Peers let this node in when their node.toml holds:
+  [[p2p.observers]]
+  key = "{key}"
+Back up {home}/keys and {home}/password, apart from each other. To start it again: crossclear start --config {config}"""
+
+
+@click.command()
+@click.option("--home", type=click.Path(file_okay=False, path_type=Path), required=True, help="A new folder.")
+@click.option(
+    "--genesis",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="The network's genesis.json.",
+)
+@click.option("--peer", "peers", multiple=True, required=True, metavar="KEY@HOST:PORT", help="A validator; repeat.")
+@click.option(
+    "--network-seed-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="64 hex digits, mode 0600; from a validator: crossclear keys export network-seed --kind seed.",
+)
+@click.option("--name", default="node", show_default=True, help="In logs and metrics.")
+@click.option("--listen", default="127.0.0.1:26600", show_default=True, metavar="HOST:PORT", help="For peers.")
+@click.option("--api", default="127.0.0.1:26680", show_default=True, metavar="HOST:PORT", help="`off` for no API.")
+@click.option("--endpoint", "endpoints", multiple=True, metavar="CHAIN_ID=URL", help="How to reach a chain; repeat.")
+@click.option("--trust", metavar="HEIGHT:HASH", help="A header that somebody you trust told; default: genesis.")
+@click.option("--trust-chain", type=int, metavar="CHAIN_ID", help="Trust the newest checkpoint of this chain's vault.")
+@click.option("--from-genesis", is_flag=True, help="Execute every block; fetch no state.")
+@click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
+@click.option("--prepare-only", is_flag=True, help="Make the home, tell its keys, and don't start.")
+@click.option("--until-stdin-closes", is_flag=True, help="Stop when standard input ends: never outlive the starter.")
+@output_option
+def join(
+    home: Path,
+    genesis: Path,
+    peers: tuple[str, ...],
+    network_seed_file: Path,
+    name: str,
+    listen: str,
+    api: str,
+    endpoints: tuple[str, ...],
+    trust: str | None,
+    trust_chain: int | None,
+    from_genesis: bool,
+    devnet: bool,
+    prepare_only: bool,
+    until_stdin_closes: bool,
+    output: str,
+) -> int:
+    """Join a running network: make a home, fetch the state from peers, and follow."""
+    # Before numpy is imported: threads of linear algebra that wait for busy cores cost many times what they gain.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from cli.operator.setup import chains_of
+    from node.config import StateSyncConfig
+    from node.sync.home import JoinOptions, address_of, make_home, peer_of, read_joined_genesis, trust_of
+
+    names = {chain.chain_id: chain.name for chain in read_joined_genesis(genesis).chains}
+    sync = StateSyncConfig(enabled=not from_genesis, fresh_key=True, trust_chain=trust_chain or 0)
+    options = JoinOptions(
+        home=home,
+        genesis=genesis,
+        seed_file=network_seed_file,
+        peers=tuple(peer_of(text) for text in peers),
+        name=name,
+        listen=address_of(listen),
+        api=None if api == "off" else address_of(api),
+        chains=chains_of(endpoints, names),
+        state_sync=sync if trust is None else trust_of(trust, sync),
+        devnet=devnet,
+    )
+    made = make_home(options)
+    public = {
+        "config": str(made.config_path),
+        "network": made.network.hex(),
+        "envelope": made.envelope_key.hex(),
+        "validator": made.bls_key.hex(),
+        "possession": made.possession.hex(),
+    }
+    show(public, "\n".join(f"{key} {value}" for key, value in public.items()), output)
+    say(_JOIN_NEXT_STEPS.format(key=made.envelope_key.hex(), home=home, config=made.config_path))
+    if prepare_only:
+        return 0
+    from node.app.process import run
+
+    return run(effective_config(made.config_path, ()).config, until_stdin_closes=until_stdin_closes)

@@ -1,0 +1,92 @@
+"""`crossclear signer init|start`: the process that holds a validator's keys for its node."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.output import output_option, say, show
+
+_home = click.option("--home", type=click.Path(file_okay=False, path_type=Path), required=True, help="Its folder.")
+
+
+@click.group()
+def signer() -> None:
+    """Hold a validator's keys apart from its node."""
+
+
+@signer.command()
+@_home
+@click.option("--network", metavar="HEX", help="The network id, 64 hex digits.")
+@click.option("--listen", "address", required=True, help="unix:PATH or tcp:HOST:PORT.")
+@click.option("--allow", "allowed", multiple=True, metavar="HEX", help="A node's link key; repeat.")
+@click.option(
+    "--move-from",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="HOME",
+    help="Take keys, and what was signed, from this stopped node, which is then the one that is allowed.",
+)
+@click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
+@output_option
+def init(
+    home: Path,
+    network: str | None,
+    address: str,
+    allowed: tuple[str, ...],
+    move_from: Path | None,
+    devnet: bool,
+    output: str,
+) -> None:
+    """Make a signer's home: signer.toml, and each key that is not imported there already. Never overwrites."""
+    from node.signer.home import init_home
+
+    if move_from is not None:
+        if network or allowed or devnet:
+            raise click.UsageError("--move-from tells network, node and devnet: leave the other options out")
+        moved = _move(home, move_from, address)
+        show(moved, "\n".join(["[signer]", *(f'{name} = "{value}"' for name, value in moved.items())]), output)
+        say(f"Next: put this into {move_from / 'node.toml'}, and take keys/validator.json out of that home for good.")
+        return
+    if network is None or not allowed:
+        raise click.UsageError("--network and --allow are needed, or --move-from")
+    made = init_home(home, network=network, listen=address, allow=allowed, devnet=devnet)
+    show(made, "\n".join(f"{name} {key}" for name, key in made.items()), output)
+    say("Next: in the node's node.toml set [signer] address and key (the link line); move `validator` out of its keys.")
+
+
+def _move(home: Path, node_home: Path, address: str) -> dict[str, str]:
+    import os
+
+    from clearing.genesis.checks import check_genesis
+    from clearing.genesis.json import genesis_from_json
+    from node.config_sources import load_config
+    from node.signer.home import move_validator
+
+    config = load_config(node_home / "node.toml", os.environ).config
+    genesis = genesis_from_json(config.path(config.node.genesis).read_bytes())
+    check_genesis(genesis)
+    return move_validator(config, genesis, home, address)
+
+
+@signer.command()
+@_home
+def start(home: Path) -> int:
+    """Sign in the foreground until SIGTERM or Ctrl-C. Exits with 7 when this home is in use."""
+    from node.signer.home import open_server
+
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    with open_server(home) as (server, address):
+        thread = threading.Thread(target=server.run, name="signer", daemon=True)
+        thread.start()
+        say(f"signing at {address}")
+        _wait(ended)
+    return 0
+
+
+def _wait(ended: Any) -> None:
+    while not ended.wait(1.0):
+        pass

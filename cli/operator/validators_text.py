@@ -1,0 +1,72 @@
+"""What `crossclear validators` prints of sets and of changes.
+
+Rule: numbers as they are computed from the file or told by the node; nothing is decided here.
+"""
+
+from typing import Any
+
+from clearing.base.validators import Validator
+from member.api.chain import ValidatorsView
+from member.signing.validator_changes import CheckedChange
+
+
+def describe_validator_change(change: CheckedChange) -> tuple[dict[str, Any], str]:
+    """What a change does, and how far it is approved: as data, and as text."""
+    before, after, request = change.before, change.after, change.request
+    gone, come = change.moved
+    enough = before.is_quorum(change.approved_power)
+    data = {
+        "number": request.number,
+        "before": before.hash.hex(),
+        "after": after.hash.hex(),
+        "left": [key.hex() for key in request.left],
+        "entered": {each.envelope_key.hex(): each.power for each in request.entered},
+        "power_gone": gone,
+        "power_come": come,
+        "power_before": before.total_power,
+        "power_after": after.total_power,
+        "not_after_ms": request.not_after_ms,
+        "approved_by": list(change.approved),
+        "approved_power": change.approved_power,
+        "enough": enough,
+    }
+    powers = {each.envelope_key: each.power for each in before.validators}
+    lines = [
+        f"change {request.number} of validator set {before.hash.hex()}",
+        *(f"  leaves  {key.hex()} with power {powers[key]}" for key in request.left),
+        *(_entering(each, powers.get(each.envelope_key)) for each in request.entered),
+        f"  makes   {after.hash.hex()}: {len(after.validators)} validators, power {after.total_power}",
+        f"power that goes: {gone} of {before.total_power}, that comes: {come} of {after.total_power} (at most a third)",
+        f"approved by {len(change.approved)} with power {change.approved_power} of {before.total_power}"
+        + (", which is enough" if enough else ": more than two thirds are needed"),
+    ]
+    return data, "\n".join(lines)
+
+
+def _entering(each: Validator, present: int | None) -> str:
+    if present is None:
+        return f"  enters  {each.envelope_key.hex()} with power {each.power}"
+    return f"  stays   {each.envelope_key.hex()} with power {each.power}, now {present}"
+
+
+def text_of_sets(view: ValidatorsView) -> str:
+    """The set, the change under way and the one that waits, misbehaviour on record."""
+    lines = [f"height {view.height}: validator set {view.number}, {view.hash}, power {view.total_power}"]
+    lines += [f"{index:>4}  {each.envelope_key[2:]}  {each.power:>12}" for index, each in enumerate(view.validators)]
+    if view.change is not None:
+        change = view.change
+        lines.append(f"change {change.number} made at {change.made_at}, in force from {change.effective_at}")
+        lines += [
+            f"      {'ASTRAY:' if each.astray else 'waits for'} vault {each.vault} on chain {each.chain_id}"
+            for each in change.waiting
+        ]
+    if view.entry is not None:
+        lines.append(
+            f"change {view.entry.number} waits until {view.entry.due_ms} ms, signed at {view.entry.accepted_at}"
+        )
+        lines += [f"      {each.envelope_key[2:]}  {each.power:>12}" for each in view.entry.validators]
+    lines += [
+        f"      {each.envelope_key[2:]} {each.kind} {each.count} times, last at height {each.height}"
+        for each in view.offences
+    ]
+    return "\n".join(lines)

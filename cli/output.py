@@ -1,0 +1,140 @@
+"""What commands print and how they end: data on stdout as text or JSON, failures on stderr, exit codes."""
+
+import traceback
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from clearing.base.errors import Bug, CrossclearError, LocalFault, RemoteFault
+from member.codes import NodeCode
+
+
+class ExitCode(IntEnum):
+    """Stable: scripts rely on them."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    CONFIG = 3
+    UNREACHABLE = 4
+    NOT_READY = 5
+    VERIFICATION = 6
+    SAFETY = 7
+    BUG = 70
+    INTERRUPTED = 130
+
+
+_OF_CODE = {
+    NodeCode.CONFIG_SYNTAX: ExitCode.CONFIG,
+    NodeCode.CONFIG_UNKNOWN_KEY: ExitCode.CONFIG,
+    NodeCode.CONFIG_VALUE: ExitCode.CONFIG,
+    NodeCode.CONFIG_MISSING: ExitCode.CONFIG,
+    NodeCode.LOG_UNUSABLE: ExitCode.CONFIG,
+    NodeCode.MARKET_DATA_UNUSABLE: ExitCode.CONFIG,
+    NodeCode.EXTRA_MISSING: ExitCode.CONFIG,
+    NodeCode.KEY_PASSWORD: ExitCode.CONFIG,
+    NodeCode.KEY_FORMAT: ExitCode.CONFIG,
+    NodeCode.KEY_MISSING: ExitCode.CONFIG,
+    NodeCode.NODE_UNREACHABLE: ExitCode.UNREACHABLE,
+    NodeCode.API_NOT_READY: ExitCode.NOT_READY,
+    NodeCode.KEY_EXISTS: ExitCode.SAFETY,
+    NodeCode.KEY_PERMISSIONS: ExitCode.SAFETY,
+    NodeCode.KEY_WEAK: ExitCode.SAFETY,
+    NodeCode.SIGN_STATE_MISSING: ExitCode.SAFETY,
+    NodeCode.OUTPUT_EXISTS: ExitCode.SAFETY,
+    NodeCode.API_IN_CLEAR: ExitCode.SAFETY,
+    NodeCode.STORE_CONFLICT: ExitCode.SAFETY,
+    NodeCode.STORE_CORRUPT: ExitCode.SAFETY,
+    NodeCode.STORE_OTHER_NETWORK: ExitCode.SAFETY,
+    NodeCode.UNKNOWN_CODE: ExitCode.USAGE,
+    NodeCode.CHANGE_FILE: ExitCode.VERIFICATION,
+    NodeCode.NOT_IN_THE_SET: ExitCode.CONFIG,
+    NodeCode.NOTHING_BELOW: ExitCode.SAFETY,
+    NodeCode.SIGNER_SILENT: ExitCode.UNREACHABLE,
+    NodeCode.SIGNER_CHANNEL: ExitCode.SAFETY,
+    NodeCode.LIGHT_STORE_UNUSABLE: ExitCode.SAFETY,
+    NodeCode.LIGHT_ATTACK: ExitCode.VERIFICATION,
+    NodeCode.LIGHT_NO_TRUST: ExitCode.CONFIG,
+}
+
+_GRAVITY = (
+    ExitCode.OK,
+    ExitCode.INTERRUPTED,
+    ExitCode.UNEXPECTED,
+    ExitCode.USAGE,
+    ExitCode.NOT_READY,
+    ExitCode.UNREACHABLE,
+    ExitCode.CONFIG,
+    ExitCode.VERIFICATION,
+    ExitCode.SAFETY,
+    ExitCode.BUG,
+)
+"""Of several failures at once, the last of these is told."""
+
+_SAFETY_NAMES = frozenset(("DOUBLE_SIGN", "SIGN_STATE_CORRUPT", "WAL_CORRUPT"))
+
+_CONFIG_NAMES = frozenset(("PORT_TAKEN", "BAD_CONFIG", "BAD_GENESIS", "PRICE_SOURCE_UNUSABLE"))
+"""Of other packages, whose code books would be slow to import."""
+
+
+def exit_of(error: BaseException) -> ExitCode:
+    """The code for an error that ended a command."""
+    if isinstance(error, Bug):
+        return ExitCode.BUG
+    if isinstance(error, CrossclearError):
+        if error.code.name in _SAFETY_NAMES:
+            return ExitCode.SAFETY
+        if isinstance(error, LocalFault) and error.code.name in _CONFIG_NAMES:
+            return ExitCode.CONFIG
+        if isinstance(error.code, NodeCode) and error.code in _OF_CODE:
+            return _OF_CODE[error.code]
+        return ExitCode.VERIFICATION if isinstance(error, RemoteFault) else ExitCode.UNEXPECTED
+    if isinstance(error, BaseExceptionGroup):
+        return max((exit_of(each) for each in error.exceptions), key=_GRAVITY.index, default=ExitCode.UNEXPECTED)
+    return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.UNEXPECTED
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+output_option: Callable[[F], F] = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How data is printed."
+)
+
+
+def show(data: object, text: str, output: str) -> None:
+    """Print `data` as JSON, or `text`."""
+    click.echo(
+        msgspec.json.format(msgspec.json.encode(data), indent=2).decode() if output == "json" else harmless(text)
+    )
+
+
+def say(text: str) -> None:
+    """Tell the user something that is not data."""
+    click.echo(harmless(text), err=True)
+
+
+def harmless(text: str) -> str:
+    """Line by line without what could steer a terminal: what is printed may be words of a node, or of a file."""
+    return "".join(each if each.isprintable() or each in "\n\t" else f"\\u{ord(each):04x}" for each in text)
+
+
+def say_failure(error: BaseException, code: ExitCode) -> None:
+    """Tell why a command failed: code and remedy for ours, a traceback for what nobody expected."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            say_failure(each, code)
+    elif isinstance(error, KeyboardInterrupt):
+        say("interrupted")
+    elif isinstance(error, CrossclearError):
+        from member.codes import remedy_of
+        from proofs.verify.verdict import printable
+
+        # What it names may be a stranger's words, with which to steer a terminal.
+        say(f"error: {printable(str(error))}\n  {remedy_of(error.code)}")
+    elif code in (ExitCode.UNEXPECTED, ExitCode.BUG):
+        say("".join(traceback.format_exception(error)).rstrip())
+    else:
+        say(f"error: {error}")

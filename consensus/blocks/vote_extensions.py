@@ -1,0 +1,141 @@
+"""Vote extensions: those of a decided height that a block carries, and those gathered while a height runs.
+
+Rule: all extensions of a block are for the certificate's height, round and value, from a quorum, and give the block
+its time. Empty data is always valid and never shown to the application: a validator with nothing to report still
+gives the time. Of a running height only those of counted votes and verified certificates are kept, so memory is
+bounded as votes are.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol
+
+from clearing.base.certificate import Certificate, VoteKind
+from clearing.base.errors import RemoteFault
+from clearing.base.validators import ValidatorSet
+from consensus.application import ObservedExtension
+from consensus.chain import ChainState
+from consensus.codes import ConsensusCode
+from consensus.core.votes import VoteKeeper
+from consensus.messages import SignedExtension, extension_digest
+from consensus.signing import Verifier
+
+
+class ExtensionSyntax(Protocol):
+    """As much of an `Application` as extensions are checked with."""
+
+    def verify_extension(self, height: int, data: bytes) -> None:
+        """See `Application`."""
+        ...
+
+
+def check_extension(
+    verifier: Verifier,
+    application: ExtensionSyntax,
+    network: bytes,
+    validators: ValidatorSet,
+    vote: tuple[int, int, bytes],
+    signed: SignedExtension,
+) -> None:
+    """Check one extension of the precommit (height, round, value). Raises RemoteFault."""
+    height, round_, value = vote
+    if signed.validator >= len(validators.validators):
+        raise RemoteFault(ConsensusCode.NOT_A_VALIDATOR, "extension", validator=signed.validator)
+    key = validators.validators[signed.validator].envelope_key
+    digest = extension_digest(network, validators.hash, height, round_, value, signed.extension)
+    if not verifier.verify_ed25519(key, digest, signed.signature):
+        raise RemoteFault(ConsensusCode.BAD_EXTENSION, "signature", validator=signed.validator, height=height)
+    if signed.extension.data:
+        application.verify_extension(height, signed.extension.data)
+
+
+def check_extended_commit(
+    verifier: Verifier,
+    application: ExtensionSyntax,
+    network: bytes,
+    validators: ValidatorSet,
+    commit: Certificate,
+    extensions: Sequence[SignedExtension],
+    already_checked: Sequence[SignedExtension] = (),
+) -> None:
+    """Check order, signatures and power > 2/3 of the extensions of `commit`'s value. Raises RemoteFault.
+
+    Those in `already_checked` (same height, round and value) are not verified again.
+    """
+    indices = [signed.validator for signed in extensions]
+    if any(low >= high for low, high in pairwise(indices)):
+        raise RemoteFault(ConsensusCode.BAD_EXTENDED_COMMIT, "order", count=len(indices))
+    known = set(already_checked)
+    power = 0
+    for signed in extensions:
+        if signed not in known:
+            vote = (commit.height, commit.round, commit.value)
+            check_extension(verifier, application, network, validators, vote, signed)
+        power += validators.validators[signed.validator].power
+    if not validators.is_quorum(power):
+        raise RemoteFault(
+            ConsensusCode.BAD_EXTENDED_COMMIT, "power", power=power, total=validators.total_power, height=commit.height
+        )
+
+
+def block_time(chain: ChainState, extensions: Sequence[SignedExtension]) -> int:
+    """max(parent's time + 1, stake-weighted lower median of the extensions' times), in ms."""
+    if not extensions:
+        return chain.time_ms + 1
+    timed = sorted(
+        (signed.extension.time_ms, chain.last_validators.validators[signed.validator].power) for signed in extensions
+    )
+    total = sum(power for _, power in timed)
+    reached = 0
+    for time_ms, power in timed:
+        reached += power
+        if 2 * reached >= total:
+            return max(chain.time_ms + 1, time_ms)
+    return chain.time_ms + 1
+
+
+def observed(chain: ChainState, extensions: Sequence[SignedExtension]) -> tuple[ObservedExtension, ...]:
+    """What the application is shown."""
+    return tuple(
+        ObservedExtension(
+            validator=signed.validator,
+            power=chain.last_validators.validators[signed.validator].power,
+            data=signed.extension.data,
+        )
+        for signed in extensions
+        if signed.extension.data
+    )
+
+
+class ExtensionKeeper:
+    """All of them are checked by the caller."""
+
+    def __init__(self, votes: VoteKeeper) -> None:
+        self._votes = votes
+        self._shown: dict[tuple[int, bytes], dict[int, SignedExtension]] = {}
+        """With certificates, by round and value."""
+
+    def take(self, certificate: Certificate, extensions: tuple[SignedExtension, ...]) -> None:
+        """Keep what a final certificate came with."""
+        held = self._shown.setdefault((certificate.round, certificate.value), {})
+        for signed in extensions:
+            held.setdefault(signed.validator, signed)
+
+    def of(self, certificate: Certificate) -> tuple[SignedExtension, ...]:
+        """Those of a quorum or, who got a collector's certificate, none: fewer are of no use to anybody."""
+        held = dict(self._shown.get((certificate.round, certificate.value), {}))
+        for vote in self._votes.votes(certificate.round, VoteKind.PRECOMMIT):
+            if vote.value == certificate.value and vote.extension is not None:
+                held[vote.validator] = vote.extension
+        validators = self._votes.validators
+        power = sum(validators.validators[index].power for index in held)
+        return tuple(held[index] for index in sorted(held)) if validators.is_quorum(power) else ()
+
+    @property
+    def size(self) -> int:
+        """Of how many certificates some are kept."""
+        return len(self._shown)
+
+    def forget(self, oldest: int) -> None:
+        """Drop those of rounds below."""
+        self._shown = {at: held for at, held in self._shown.items() if at[0] >= oldest}

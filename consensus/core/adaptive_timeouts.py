@@ -1,0 +1,105 @@
+"""Timeouts that follow what the network takes: how long a proposal and the quorums of the last heights took here.
+
+Rule: an estimate is a quantile of the last heights, never a mean: an outage is one height and moves nothing, and
+proposers of less than a third of the power who dawdle move nothing either. Bases stay within the configured bounds,
+grow with the round, and never pass the cap. Knows no clock: times are given. It changes when a validator gives up
+waiting, never what it may sign.
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+from consensus.core.rules import Rule
+from consensus.timeouts import Timeouts
+
+WINDOW = 16
+"""Heights that are remembered."""
+
+SLACK_MS = 50
+"""On top of twice what is usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTiming:
+    """How long the steps of the deciding round took here, in ms; None for what was not seen whole."""
+
+    propose_ms: int | None = None
+    """From the start of the round to its proposal, executed."""
+    prevote_ms: int | None = None
+    """From the own prevote to the polka."""
+    precommit_ms: int | None = None
+    """From the own precommit to the decision."""
+
+
+class AdaptiveTimeouts:
+    """Fed once a height. Starts from the configured bases, and needs a third of the window to be moved from there."""
+
+    def __init__(self, configured: Timeouts) -> None:
+        self._configured = configured
+        starts = (configured.propose_ms, configured.prevote_ms, configured.precommit_ms)
+        self._samples = tuple(deque([_usual(start)] * WINDOW, WINDOW) for start in starts)
+        self.current = configured
+        """What the next height waits."""
+
+    def observe(self, seen: RoundTiming) -> None:
+        """A height was decided here, not fetched and not replayed."""
+        given = self._configured
+        if not given.adaptive:
+            return
+        for samples, value in zip(self._samples, (seen.propose_ms, seen.prevote_ms, seen.precommit_ms), strict=True):
+            if value is not None:
+                samples.append(max(0, min(value, given.cap_ms)))
+        propose, prevote, precommit = (2 * _upper(samples) + SLACK_MS for samples in self._samples)
+        self.current = replace(
+            given,
+            propose_ms=given.bounded(propose, given.propose_ms_min),
+            prevote_ms=given.bounded(prevote, given.vote_ms_min),
+            precommit_ms=given.bounded(precommit, given.vote_ms_min),
+        )
+
+
+class StepWatch:
+    """Times the steps of one height. Only those of the round that is decided count."""
+
+    def __init__(self) -> None:
+        self._round = -1
+        self._began: dict[str, int] = {}
+        self._took: dict[str, int] = {}
+        self.observed = RoundTiming()
+        """Once decided; nothing when that was in a round that this validator had left or not reached."""
+
+    def proposed(self, round_: int, now_ms: int) -> None:
+        """The proposal of a round is here and executed."""
+        if round_ == self._round:
+            self._end("propose", now_ms)
+
+    def fired(self, rule: Rule, round_: int, now_ms: int) -> None:
+        """A rule applied."""
+        if rule is Rule.L11_START_ROUND:
+            self._round, self._began = round_, {"propose": now_ms}
+            self._took.clear()
+        elif rule in (Rule.L22_PREVOTE, Rule.L28_PREVOTE_AGAIN, Rule.L57_PROPOSE_TIMEOUT):
+            self._began["prevote"] = now_ms
+        elif rule in (Rule.L36_LOCK, Rule.L44_NIL_POLKA):
+            self._end("prevote", now_ms)
+            self._began.setdefault("precommit", now_ms)
+        elif rule is Rule.L61_PREVOTE_TIMEOUT:
+            self._began.setdefault("precommit", now_ms)
+        elif rule is Rule.L49_DECIDE and round_ == self._round:
+            self._end("precommit", now_ms)
+            took = self._took.get
+            self.observed = RoundTiming(took("propose"), took("prevote"), took("precommit"))
+
+    def _end(self, step: str, now_ms: int) -> None:
+        if step in self._began:
+            self._took.setdefault(step, now_ms - self._began[step])
+
+
+def _usual(base_ms: int) -> int:
+    """What must be usual for a base to be what it is."""
+    return max(0, base_ms - SLACK_MS) // 2
+
+
+def _upper(samples: deque[int]) -> int:
+    """Exceeded by less than a third of the samples."""
+    return sorted(samples)[2 * len(samples) // 3]

@@ -1,1 +1,0 @@
-"""How long steps wait. None of it can change what is decided."""

@@ -1,0 +1,346 @@
+"""`HeightRun`: one height, the core together with the blocks, signatures and log records around it.
+
+Rule: it performs the core's effects at once and in order, and feeds the answers back until nothing is left. What is to
+be sent stands in `outputs`; what must be durable before that stands in `records`.
+"""
+
+from collections import deque
+
+from clearing.base.certificate import Certificate, VoteKind
+from clearing.base.codec import encode
+from clearing.base.errors import LocalFault, RemoteFault
+from consensus.blocks.height_context import HeightContext
+from consensus.blocks.vote_extensions import ExtensionKeeper
+from consensus.chain import ChainState
+from consensus.codes import ConsensusCode
+from consensus.core.adaptive_timeouts import StepWatch
+from consensus.core.effects import (
+    CastVote,
+    Decide,
+    Effect,
+    FetchBlock,
+    Fired,
+    GetValue,
+    Propose,
+    ReportDuplicate,
+    SetTimer,
+    ShareCertificate,
+    VerifyShares,
+)
+from consensus.core.events import (
+    CertificateVerified,
+    Input,
+    ProposalReceived,
+    SharesRefused,
+    TimeoutElapsed,
+    ValueBuilt,
+    VoteReceived,
+)
+from consensus.core.proposer import collected, proposer_index
+from consensus.core.rules import Rule
+from consensus.core.state import Step, new_state
+from consensus.core.step import step
+from consensus.core.votes import PAST_ROUNDS
+from consensus.evidence.accountability import contradictions
+from consensus.evidence.judge import as_evidence, duplicate_vote
+from consensus.evidence.offences import Proof
+from consensus.messages import (
+    BadShare,
+    Block,
+    CertificateMessage,
+    CommittedBlock,
+    Evidence,
+    EvidenceMessage,
+    LateExtension,
+    Proposal,
+    SignedExtension,
+    Vote,
+)
+from consensus.outputs import Broadcast, Lane, Output, PeerFault, RuleFired, StartTimer
+from consensus.replica.delivery import Delivery, lane_of, relayed
+from consensus.replica.outbox import HeightOutbox, late_extension, own_extension
+from consensus.signing import assemble_certificate, seal
+from consensus.timeouts import TimerKind
+from consensus.wal import Record, RecordKind, TimeoutRecord
+
+
+class HeightRun:
+    """From before the start of a height to its decision."""
+
+    def __init__(self, chain: ChainState, around: HeightContext, recorded: tuple[Record, ...] = ()) -> None:
+        self.chain = chain
+        self.height = chain.height + 1
+        own = chain.validators.index_of.get(around.signer.envelope_key)
+        self.state = new_state(self.height, chain.validators, own, around.timeouts.current)
+        self.own = HeightOutbox(chain, around.signer, recorded)
+        self.outputs: list[Output] = []
+        self.delivery = Delivery(chain, own, around.signer, self.outputs)
+        self.records: list[Record] = []
+        self.record_bytes = 0
+        self.must_persist = False
+        self.fetching: list[Certificate] = []
+        """Certificates of final values whose block isn't here."""
+        self.decided: CommittedBlock | None = None
+        self._unsigned: CastVote | Propose | None = None
+        self.watch = StepWatch()
+        self._around = around
+        self._repeats = 0
+        self._unbuilt = -1
+        """The round in which too few extensions were here to propose."""
+        self._blocks: dict[bytes, Block] = {}
+        self._extensions = ExtensionKeeper(self.state.votes)
+
+    def feed(self, event: Input) -> None:
+        """Give the core one input and perform all that follows. Raises Bug."""
+        waiting = deque([event])
+        while waiting and self.decided is None:
+            given = waiting.popleft()
+            if isinstance(given, ProposalReceived):
+                self.watch.proposed(given.round, self._around.clock.steady_ms())
+            for effect in step(self.state, given):
+                waiting.extend(self._perform(effect))
+
+    def take_timeout(self, event: TimeoutElapsed) -> None:
+        """A timer of the core ran out; logged, as every input is."""
+        if self.state.running and event.round == self.state.round:
+            self.record(RecordKind.TIMEOUT, encode(TimeoutRecord(kind=event.kind, round=event.round)))
+            self.feed(event)
+
+    def take_vote(self, vote: Vote, seal: bytes = b"") -> None:
+        """A checked vote, with the signature of the envelope that it came in."""
+        self.feed(VoteReceived(vote, seal))
+
+    def take_certificate(self, message: CertificateMessage) -> None:
+        """A checked certificate."""
+        certificate = message.certificate
+        if message.extensions:
+            self._extensions.take(certificate, message.extensions)
+        self.feed(CertificateVerified(certificate))
+
+    def take_proposal(self, proposal: Proposal) -> RemoteFault | None:
+        """A proposal checked but for its block. Gives the fault of an invalid block."""
+        fault = self._learn_block(proposal.block)
+        value = proposal.block.header.hash
+        valid = self.state.known.get(value, fault is None)
+        # The proposal first: its certificate may start a round, which forgets blocks that no proposal names.
+        self.feed(ProposalReceived(proposal.round, value, proposal.pol_round, valid))
+        if proposal.certificate is not None:
+            self.feed(CertificateVerified(proposal.certificate))
+        return fault
+
+    def record(self, kind: RecordKind, data: bytes) -> None:
+        """Note an input or own message for the log."""
+        self.records.append(Record(height=self.height, kind=kind, data=data))
+        self.record_bytes += len(data)
+
+    def take_records(self) -> tuple[Record, ...]:
+        """What the log does not hold yet, to be written now."""
+        records = tuple(self.records)
+        self.records.clear()
+        self.record_bytes = 0
+        self.must_persist = False
+        return records
+
+    def proposer(self, round_: int) -> int:
+        """Whose turn a round is, by index."""
+        return proposer_index(self.chain.validators, self.height, round_)
+
+    def take_collect_timeout(self, round_: int) -> None:
+        """Half a timeout ago a vote went to the collectors: if nothing came of it, tell everybody."""
+        if self.state.running and self.state.round == round_:
+            self.delivery.fall_back(self.own.votes(round_))
+
+    def take_extensions(self, chain: ChainState) -> None:
+        """More extensions of the last height are at hand: perhaps enough to propose after all."""
+        self.chain = chain
+        if self.state.running and self.state.step is Step.PROPOSE and self.state.round == self._unbuilt:
+            for event in self._build(self._unbuilt):
+                self.feed(event)
+
+    def repeat(self) -> None:
+        """Send again what others may have missed: the own last messages, what moved the own state, certificates."""
+        self.delivery.fall_back(())
+        self._sign_again()
+        for data in self.own.latest():
+            self.outputs.append(Broadcast(lane_of(data), data))
+        if self.state.highest_polka is not None:
+            self._share(self.state.highest_polka)
+        for certificate in self.state.votes.value_certificates(VoteKind.PRECOMMIT):
+            # Its block isn't here; who has the block may lack the certificate, and takes it with extensions only.
+            self._share(certificate, self._extensions.of(certificate))
+        if self.state.own is not None:  # From others nobody takes them.
+            self.outputs.extend(Broadcast(Lane.CONSENSUS, data) for data in relayed(self.state, self._repeats))
+        self._repeats += 1
+
+    def _sign_again(self) -> None:
+        """A signer that was away may be back: the same value again, or a height without a quorum would stand."""
+        effect, self._unsigned = self._unsigned, None
+        if effect is not None and effect.round == self.state.round:
+            for event in self._perform(effect):
+                self.feed(event)
+
+    def _perform(self, effect: Effect) -> list[Input]:
+        match effect:
+            case Fired(line, round_):
+                self.outputs.append(RuleFired(line, self.height, round_))
+                self.watch.fired(line, round_, self._around.clock.steady_ms())
+                if line is Rule.L11_START_ROUND:
+                    self._forget()
+                    self._offer_extension(round_)
+            case SetTimer(kind, round_, duration_ms):
+                self.outputs.append(StartTimer(kind, self.height, round_, duration_ms))
+            case GetValue(round_):
+                return self._build(round_)
+            case Propose():
+                return self._propose(effect)
+            case CastVote():
+                return self._cast(effect)
+            case VerifyShares():
+                return self._verify(effect)
+            case ShareCertificate(certificate):
+                self._share(certificate)
+            case FetchBlock(certificate):
+                self.fetching.append(certificate)
+            case ReportDuplicate(first, second):
+                self._report(first, second)
+            case Decide(certificate):
+                self._account()
+                self.decided = CommittedBlock(
+                    block=self._blocks[certificate.value],
+                    certificate=certificate,
+                    extensions=self._extensions.of(certificate),
+                )
+        return []
+
+    def _build(self, round_: int) -> list[Input]:
+        made = self.own.proposal(round_)
+        if made is not None:
+            block = made.block
+            self._learn_block(block)
+        else:
+            try:
+                block = self._around.executor.build(self.chain, self._pick_evidence())
+            except LocalFault:
+                # Too few extensions are here to propose: others may give theirs, if they know for which certificate.
+                if self._unbuilt != round_ and self.chain.commit is not None:
+                    self._share(self.chain.commit)
+                self._unbuilt = round_
+                return []
+            self._unbuilt = -1
+            self._blocks[block.header.hash] = block
+        return [ValueBuilt(round_, block.header.hash)]
+
+    def _propose(self, effect: Propose) -> list[Input]:
+        if self.own.proposal(effect.round) is None:
+            block = self._blocks[effect.value]
+            try:
+                _, data = self.own.make_proposal(effect.round, effect.pol_round, block, effect.certificate)
+            except LocalFault:
+                self._unsigned = effect  # Silence: signed otherwise before a crash that lost the log, or no signer.
+                return []
+            self.record(RecordKind.OWN, data)
+            self.must_persist = True
+            self.outputs.append(Broadcast(Lane.DATA, data))
+        valid = self.state.known.get(effect.value, True)
+        return [ProposalReceived(effect.round, effect.value, effect.pol_round, valid)]
+
+    def _cast(self, effect: CastVote) -> list[Input]:
+        vote = self.own.vote(effect.round, effect.kind)
+        if vote is None:
+            around, own = self._around, self.state.own
+            if own is None:
+                return []
+            extension = own_extension(
+                around.application, self.height, effect.kind, effect.value, around.clock.wall_ms()
+            )
+            try:
+                vote, data = self.own.make_vote(own, effect.kind, effect.round, effect.value, extension)
+            except LocalFault:
+                self._unsigned = effect
+                return []
+            self._unsigned = None
+            self.record(RecordKind.OWN, data)
+            self.must_persist = True
+            if self.delivery.vote(effect.round, data):
+                patience = self.state.timeouts.collect_ms(effect.round)
+                self.outputs.append(StartTimer(TimerKind.COLLECT, self.height, effect.round, patience))
+        return [VoteReceived(vote)]
+
+    def _verify(self, effect: VerifyShares) -> list[Input]:
+        around, validators = self._around, self.chain.validators
+        what = (effect.kind, self.height, effect.round, effect.value)
+        certificate, bad = assemble_certificate(around.verifier, self.chain.network, validators, what, effect.shares)
+        if certificate is not None:
+            around.certificates.add(certificate)
+            if self.delivery.collects(effect.round):
+                self.delivery.certificate(certificate, self._extensions.of(certificate))
+            return [CertificateVerified(certificate)]
+        for index in bad:
+            peer = validators.validators[index].envelope_key
+            fault = RemoteFault(ConsensusCode.BAD_SHARE, "vote", height=self.height, round=effect.round, sender=peer)
+            self.outputs.append(PeerFault(peer, fault))
+            sent = self.state.votes.sealed(effect.round, effect.kind, index)
+            if sent is not None:
+                self.report(BadShare(*sent))
+        return [SharesRefused(effect.kind, effect.round, effect.value, bad)]
+
+    def _share(self, certificate: Certificate, extensions: tuple[SignedExtension, ...] = ()) -> None:
+        data = seal(self._around.signer, CertificateMessage(certificate=certificate, extensions=extensions))
+        self.outputs.append(Broadcast(lane_of(data), data))
+
+    def report(self, proof: Proof) -> RemoteFault | None:
+        """Keep proof of misbehaviour and tell all, once. Gives the fault of one that proves nothing (new)."""
+        around = self._around
+        if around.evidence.knows(proof):
+            return None
+        try:
+            around.executor.judge.check_proof(self.chain, proof)
+        except RemoteFault as fault:
+            return fault
+        if around.evidence.add(proof):
+            data = seal(around.signer, EvidenceMessage(evidence=as_evidence(proof)))
+            self.outputs.append(Broadcast(Lane.DATA, data))
+        return None
+
+    def _pick_evidence(self) -> Evidence:
+        return self._around.executor.judge.pick(self.chain, self._around.evidence)
+
+    def _account(self) -> None:
+        """The height is decided: whoever contradicted itself in it is reported. A share that does not verify is not."""
+        for conflict in contradictions(self.state.votes):
+            self.report(conflict)
+
+    def _report(self, first: Vote, second: Vote) -> None:
+        peer = self.chain.validators.validators[first.validator].envelope_key
+        fault = self.report(duplicate_vote(self.chain.validators.hash, first, second))
+        if fault is None:
+            fault = RemoteFault(ConsensusCode.DOUBLE_SIGN, "vote", height=self.height, round=first.round, sender=peer)
+        self.outputs.append(PeerFault(peer, fault))
+
+    def _learn_block(self, block: Block) -> RemoteFault | None:
+        value = block.header.hash
+        if value in self._blocks and value in self.state.known:
+            return None
+        self._blocks[value] = block
+        try:
+            self._around.executor.check(self.chain, block)
+        except RemoteFault as fault:
+            return fault
+        return None
+
+    def _offer_extension(self, round_: int) -> None:
+        """A round failed, perhaps because its proposer lacked extensions: give the own one to the next proposers."""
+        if round_ > 0 and collected(self.chain.last_validators):
+            around = self._around
+            signed = late_extension(around.application, around.signer, self.chain, around.clock.wall_ms())
+            commit = self.chain.commit
+            if signed is not None and commit is not None:
+                self.chain = self.chain.with_extensions((signed,))
+                self.delivery.extension(round_, LateExtension(commit.height, commit.round, signed))
+
+    def _forget(self) -> None:
+        for value in [value for value in self._blocks if value not in self.state.known]:
+            del self._blocks[value]
+        oldest = self.state.round - PAST_ROUNDS
+        self._extensions.forget(oldest)
+        self.own.forget(oldest)

@@ -1,0 +1,336 @@
+"""The inbox: each received message is dropped, kept for the next height, or checked and fed to the running one.
+
+Rule: bounded by sender. Of the next height `EARLY_VOTES` votes each are kept, and the proposals of its first rounds;
+of later rounds of the running height a sender's messages count only up to a rate, because each of them goes to the
+log. One validator alone never sets the pace: a height starts early only on the proposal of its first round, on a
+certificate, or on votes of more than a third of the power. A proposal of a later round proves no haste: later rounds
+are everybody's turn.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clearing.base.certificate import Certificate
+from clearing.base.codec import encode
+from clearing.base.errors import Bug, RemoteFault
+from clearing.base.validators import ValidatorSet
+from consensus.blocks.admission import is_final
+from consensus.budget import PeerBudgets
+from consensus.codes import ConsensusCode
+from consensus.core.proposer import collected, proposer_index
+from consensus.core.state import Step
+from consensus.core.votes import PAST_ROUNDS
+from consensus.evidence.judge import proofs_in
+from consensus.evidence.offences import checks_of
+from consensus.messages import (
+    BlockRequest,
+    BlockResponse,
+    CertificateMessage,
+    DuplicateProposal,
+    Envelope,
+    EvidenceMessage,
+    LateExtension,
+    Message,
+    Proposal,
+    Status,
+    Vote,
+)
+from consensus.outputs import PeerFault
+from consensus.replica.late_extensions import LateExtensions
+from consensus.wal import RecordKind
+
+if TYPE_CHECKING:
+    from consensus.replica.replica import Replica
+
+EARLY_VOTES = 16
+
+LATER_ROUND_VOTES = 64
+
+LATER_ROUND_VOTES_REGAINED = 8
+"""At each rebroadcast: who was once far ahead must be heard again, or two halves of a quorum never meet."""
+
+PROPOSAL_ROUNDS_AHEAD = 4
+
+EVIDENCE_CHECKS_PER_SECOND = 50
+
+EVIDENCE_CHECKS_AT_ONCE = 400
+"""Signature checks that evidence from one peer may cost, about 1.5 ms each."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenProposal:
+    """What a second proposal of the round is compared with, and is evidence together with."""
+
+    value: bytes
+    pol_round: int
+    signature: bytes
+
+
+def _seen(proposal: Proposal) -> SeenProposal:
+    return SeenProposal(proposal.block.header.hash, proposal.pol_round, proposal.signature)
+
+
+def _is_turn(validators: ValidatorSet, sender: bytes, proposal: Proposal) -> bool:
+    return proposer_index(validators, proposal.height, proposal.round) == validators.index_of.get(sender)
+
+
+class Inbox:
+    """The receiving side of one replica."""
+
+    def __init__(self, replica: "Replica") -> None:
+        self._replica = replica
+        self._early: dict[bytes, list[tuple[Envelope, Vote | Proposal, bytes]]] = {}
+        self._later: dict[bytes, int] = {}
+        self._voters: set[bytes] = set()
+        self._proposals: dict[int, SeenProposal] = {}
+        self._twice: set[int] = set()
+        self._late = LateExtensions(replica)
+        self._evidence = PeerBudgets(EVIDENCE_CHECKS_PER_SECOND, EVIDENCE_CHECKS_AT_ONCE)
+
+    @property
+    def has_early(self) -> bool:
+        """Whether others already work on the height that is next here."""
+        validators = self._replica.chain.validators
+        voters = set(self._voters)
+        for sender, held in self._early.items():
+            for _, message, _ in held:
+                if isinstance(message, Vote):
+                    voters.add(sender)
+                elif message.round == 0 and _is_turn(validators, sender, message):
+                    return True
+        indices = [validators.index_of[sender] for sender in voters if sender in validators.index_of]
+        return validators.is_skip(sum(validators.validators[index].power for index in indices))
+
+    def regain(self) -> None:
+        """Time has passed: senders that used up their messages of later rounds have some again."""
+        left = {sender: count - LATER_ROUND_VOTES_REGAINED for sender, count in self._later.items()}
+        self._later = {sender: count for sender, count in left.items() if count > 0}
+
+    def take(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
+        """Handle one message from an authenticated peer. Raises RemoteFault."""
+        if envelope.sender != peer:
+            self._take_relayed(peer, envelope, message, data)
+            return
+        catch_up = self._replica.catch_up
+        match message:
+            case Vote() | Proposal():
+                if self._is_current(envelope, message, data):
+                    self._take_current(envelope, message, data)
+            case CertificateMessage():
+                self._take_certificate(envelope, message, data)
+            case Status(height):
+                self._authenticate(envelope)
+                catch_up.note(peer, height)
+            case BlockRequest():
+                self._authenticate(envelope)
+                catch_up.serve(peer, message)
+            case BlockResponse():
+                self._authenticate(envelope)
+                catch_up.take(peer, message)
+            case EvidenceMessage():
+                self._take_evidence(envelope, message)
+            case LateExtension():
+                self._late.take_offered(envelope, message)
+
+    def _take_relayed(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
+        """Another's vote of the running height, passed on because nothing moves (`consensus.replica.delivery`)."""
+        if not isinstance(message, Vote):
+            raise RemoteFault(ConsensusCode.BAD_ENVELOPE, "sender", sender=envelope.sender, peer=peer)
+        if peer not in self._replica.chain.validators.index_of:  # It may be at a height of the set before.
+            raise RemoteFault(ConsensusCode.NOT_A_VALIDATOR, "relay", sender=envelope.sender, peer=peer)
+        if message.height == self._replica.run.height:
+            self._take_vote(envelope, message, data)
+        elif message.height < self._replica.run.height:
+            self._replica.catch_up.help_behind(peer, message.height)
+
+    def take_recorded(self, envelope: Envelope, message: Message) -> None:
+        """Feed an input of the log again. It was checked when it was recorded."""
+        run = self._replica.run
+        match message:
+            case Vote():
+                run.take_vote(message, envelope.signature)
+            case Proposal():
+                self._proposals.setdefault(message.round, _seen(message))
+                run.take_proposal(message)
+            case CertificateMessage():
+                run.take_certificate(message)
+            case _:
+                raise Bug(f"the log holds a {type(message).__name__} as an input")
+
+    def take_early(self) -> None:
+        """The height that these messages are for has started."""
+        early, self._early = self._early, {}
+        for peer, held in early.items():
+            for envelope, message, data in held:
+                try:
+                    if self._replica.run.decided is None and self._is_current(envelope, message, data):
+                        self._take_current(envelope, message, data)
+                except RemoteFault as fault:
+                    self._replica.send(PeerFault(peer, fault))
+
+    def turn(self) -> None:
+        """A height was decided."""
+        self._later.clear()
+        self._voters.clear()
+        self._proposals.clear()
+        self._twice.clear()
+
+    def _is_current(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> bool:
+        height = self._replica.run.height
+        if message.height == height:
+            return True
+        if message.height < height:
+            late = (
+                isinstance(message, Vote) and message.height == height - 1 and self._late.take_vote(envelope, message)
+            )
+            # Of many votes sent to a collector the last third comes after the decision: their senders hear of it.
+            if not late or not collected(self._replica.chain.last_validators):
+                self._replica.catch_up.help_behind(envelope.sender, message.height)
+            return False
+        if message.height == height + 1 and envelope.sender in self._replica.chain.next_validators.index_of:
+            self._keep_early(envelope, message, data)
+        self._replica.catch_up.note(envelope.sender, message.height - 1)
+        return False
+
+    def _keep_early(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> None:
+        held = self._early.setdefault(envelope.sender, [])
+        proposals = sum(1 for _, have, _ in held if isinstance(have, Proposal))
+        if isinstance(message, Vote):
+            wanted = len(held) - proposals < EARLY_VOTES
+        else:  # Each is a block: of those whose turn comes soon, or all of a large set would fill the memory.
+            soon = message.round <= PROPOSAL_ROUNDS_AHEAD
+            wanted = soon and not proposals and _is_turn(self._replica.chain.next_validators, envelope.sender, message)
+        if wanted:
+            held.append((envelope, message, data))
+
+    def _take_current(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> None:
+        if isinstance(message, Vote):
+            self._take_vote(envelope, message, data)
+        else:
+            self._take_proposal(envelope, message, data)
+
+    def _take_vote(self, envelope: Envelope, vote: Vote, data: bytes) -> None:
+        replica = self._replica
+        admission, run = replica.around.admission, replica.run
+        admission.check_voter(replica.chain.validators, envelope, vote)
+        if not run.state.votes.wants(vote) or vote.round < run.state.round - PAST_ROUNDS:
+            return
+        later = vote.round > run.state.round + 1
+        if later and self._later.get(envelope.sender, 0) >= LATER_ROUND_VOTES:
+            return
+        self._authenticate(envelope)
+        admission.check_vote_extension(replica.chain.network, replica.chain.validators, vote)
+        if later:
+            self._later[envelope.sender] = self._later.get(envelope.sender, 0) + 1
+        if run.state.step is Step.NEW:
+            self._voters.add(envelope.sender)
+            if self.has_early:
+                replica.start_height()
+        if run.decided is None:
+            run.record(RecordKind.RECEIVED, data)
+            run.take_vote(vote, envelope.signature)
+
+    def _take_proposal(self, envelope: Envelope, proposal: Proposal, data: bytes) -> None:
+        replica = self._replica
+        run = replica.run
+        ahead = proposal.round - run.state.round
+        if not -PAST_ROUNDS <= ahead <= PROPOSAL_ROUNDS_AHEAD or proposal.round in self._twice:
+            return
+        replica.around.admission.check_proposer(replica.chain, envelope, proposal)
+        first = self._proposals.get(proposal.round)
+        if first is not None and first.value == proposal.block.header.hash:
+            return
+        self._authenticate(envelope)
+        replica.around.admission.check_proposal(replica.chain, envelope, proposal)
+        if first is not None:
+            self._twice.add(proposal.round)
+            self._report(first, proposal)
+        self._proposals.setdefault(proposal.round, _seen(proposal))
+        self._forget(run.state.round - PAST_ROUNDS)
+        if proposal.round == 0 or proposal.certificate is not None:
+            replica.start_height()
+        if run.decided is None:
+            run.record(RecordKind.RECEIVED, data)
+            fault = run.take_proposal(proposal)
+            if fault is not None:
+                replica.send(PeerFault(envelope.sender, fault))
+
+    def _take_certificate(self, envelope: Envelope, message: CertificateMessage, data: bytes) -> None:
+        replica = self._replica
+        certificate = message.certificate
+        if certificate.height < replica.run.height:
+            if replica.around.admission.conflicts(replica.chain, certificate):
+                raise Bug(
+                    f"two blocks are final at height {certificate.height}: {_hex_of(replica.chain.commit, certificate)}"
+                )
+            if not is_final(certificate) or certificate.height < replica.chain.height:
+                replica.catch_up.help_behind(envelope.sender, certificate.height)
+            self._late.take_certificate(envelope, message)
+            return
+        if certificate.height > replica.run.height:
+            final = is_final(certificate)
+            replica.catch_up.note(envelope.sender, certificate.height - (0 if final else 1))
+            return
+        run = replica.run
+        if run.state.votes.certificate(certificate.round, certificate.kind, certificate.value) is not None:
+            return
+        replica.around.admission.check_certificate(replica.chain, message)
+        self._authenticate(envelope)
+        replica.start_height()
+        if run.decided is None and run.state.step is not Step.NEW:
+            run.record(RecordKind.RECEIVED, data)
+            run.take_certificate(message)
+
+    def _take_evidence(self, envelope: Envelope, message: EvidenceMessage) -> None:
+        """Another found it: keep it for the own next block. Repeated or untimely is nobody's fault, the rest is."""
+        replica, run = self._replica, self._replica.run
+        pool, judge = replica.around.evidence, replica.around.executor.judge
+        new = [proof for proof in proofs_in(message.evidence) if not pool.knows(proof)]
+        if not new or not self._evidence.has(envelope.sender, replica.clock.steady_ms()):
+            return
+        self._authenticate(envelope)
+        self._evidence.charge(envelope.sender, sum(checks_of(proof) for proof in new), replica.clock.steady_ms())
+        for proof in new:
+            try:
+                judge.check_proof(run.chain, proof)
+            except RemoteFault as fault:
+                if fault.code is ConsensusCode.BAD_EVIDENCE:
+                    raise
+                continue
+            pool.add(proof)
+
+    def _forget(self, oldest: int) -> None:
+        """Drop what is known of proposals of rounds long past."""
+        self._proposals = {round_: seen for round_, seen in self._proposals.items() if round_ >= oldest}
+        self._twice = {round_ for round_ in self._twice if round_ >= oldest}
+
+    def _report(self, first: SeenProposal, second: Proposal) -> None:
+        """Two proposals in a round are evidence: keep it, and blame the proposer."""
+        replica = self._replica
+        low, high = sorted((first, _seen(second)), key=lambda seen: seen.value)
+        validators = replica.chain.validators
+        sender = replica.run.proposer(second.round)
+        item = DuplicateProposal(
+            validators_hash=validators.hash,
+            height=second.height,
+            round=second.round,
+            validator=sender,
+            first_pol_round=low.pol_round,
+            first_value=low.value,
+            first_signature=low.signature,
+            second_pol_round=high.pol_round,
+            second_value=high.value,
+            second_signature=high.signature,
+        )
+        replica.run.report(item)
+        peer = validators.validators[sender].envelope_key
+        fault = RemoteFault(ConsensusCode.DOUBLE_SIGN, "proposal", height=second.height, round=second.round)
+        replica.send(PeerFault(peer, fault))
+
+    def _authenticate(self, envelope: Envelope) -> None:
+        self._replica.around.admission.check_envelope(self._replica.chain.network, envelope)
+
+
+def _hex_of(*certificates: Certificate | None) -> str:
+    """In hexadecimal, so that the last words of a node are the proof that a vault freezes on."""
+    return " and ".join(encode(certificate).hex() for certificate in certificates)

@@ -1,1 +1,0 @@
-"""The own messages: signed once, and to whom they go."""

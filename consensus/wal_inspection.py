@@ -1,0 +1,112 @@
+"""A log as an operator looks at it: every frame where it lies, what is damaged, and how much may be kept.
+
+Rule: only what lies before the first damage is kept. What lies behind it may be whole, but a height that is replayed
+with a gap could lose its lock; the sign state counts the frames and lets nothing be signed where some are lacking.
+Pure; knows no file.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from clearing.base.certificate import NIL
+from clearing.base.codec import decode
+from clearing.base.errors import RemoteFault
+from consensus.messages import CertificateMessage, Envelope, Message, Proposal, Vote, read_envelope, read_message
+from consensus.wal import FRAMES, Record, RecordKind, TimeoutRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A whole frame, or a stretch of bytes that is none."""
+
+    at: int
+    length: int
+    records: tuple[Record, ...] | None
+    """None for damage."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogSummary:
+    """What a log holds."""
+
+    frames: int
+    good_bytes: int
+    """Before the first damage, or all."""
+    torn_bytes: int
+    """A tail that a crash left: the node cuts it by itself."""
+    damaged_at: int
+    """Where a bad frame with a whole one behind it begins, or a whole one that cannot be read; -1 for none."""
+    frames_behind: int
+    """Whole frames behind the damage, which a repair gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRecord:
+    """One record in words. Numbers are -1 and texts empty where a record has none."""
+
+    height: int
+    kind: str
+    what: str
+    round: int
+    value: str
+    sender: str
+    bytes: int
+
+
+def pieces(data: bytes) -> Iterator[Piece]:
+    """The log from its first byte to its last. Linear but for bytes that look like heads of frames."""
+    at = 0
+    while at < len(data):
+        found = FRAMES.at(data, at)
+        if found is not None:
+            yield Piece(at, found[1], found[0])
+            at += found[1]
+            continue
+        end = FRAMES.after(data, at)
+        yield Piece(at, end - at, None)
+        at = end
+
+
+def summarize_log(data: bytes) -> LogSummary:
+    """Count frames and damage."""
+    found = list(pieces(data))
+    frames = next((number for number, piece in enumerate(found) if piece.records is None), len(found))
+    if frames == len(found):
+        return LogSummary(frames, len(data), 0, -1, 0)
+    at, behind = found[frames].at, found[frames + 1 :]
+    if not behind and not FRAMES.is_whole(data, at):
+        return LogSummary(frames, at, len(data) - at, -1, 0)
+    return LogSummary(frames, at, 0, at, sum(piece.records is not None for piece in behind))
+
+
+def describe_record(record: Record) -> LoggedRecord:
+    """A record in words; what does not decode is told as such."""
+    kind = record.kind.name.lower()
+    if record.kind is RecordKind.TIMEOUT:
+        try:
+            elapsed = decode(record.data, TimeoutRecord)
+        except RemoteFault:
+            return LoggedRecord(record.height, kind, "unreadable", -1, "", "", len(record.data))
+        return LoggedRecord(record.height, kind, elapsed.kind.name.lower(), elapsed.round, "", "", len(record.data))
+    try:
+        envelope = read_envelope(record.data)
+        message = read_message(envelope)
+    except RemoteFault:
+        return LoggedRecord(record.height, kind, "unreadable", -1, "", "", len(record.data))
+    what, round_, value = _describe_message(message)
+    return LoggedRecord(record.height, kind, what, round_, value, _sender(envelope), len(record.data))
+
+
+def _describe_message(message: Message) -> tuple[str, int, str]:
+    if isinstance(message, Vote):
+        return message.kind.name.lower(), message.round, "nil" if message.value == NIL else message.value.hex()
+    if isinstance(message, Proposal):
+        return "proposal", message.round, message.block.header.hash.hex()
+    if isinstance(message, CertificateMessage):
+        certificate = message.certificate
+        return f"{certificate.kind.name.lower()}s", certificate.round, certificate.value.hex()
+    return type(message).__name__, -1, ""
+
+
+def _sender(envelope: Envelope) -> str:
+    return envelope.sender.hex()

@@ -1,0 +1,1 @@
+"""Whole networks on one machine: EVM chains, genesis, members and validators as processes."""

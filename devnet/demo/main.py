@@ -1,0 +1,248 @@
+"""`crossclear devnet`: a network that stays up, or the demonstration: play the story, recompute what happened, judge."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import trio
+from rich.console import Console
+
+from clearing.base.errors import LocalFault
+from clearing.base.ids import NetworkId
+from clearing.schema.blocks.block import BlockResult
+from clearing.state.state import State
+from devnet.demo.report import Summary, count, logged, member_lines, middle, missing, show
+from devnet.demo.story import CATCH_UP_HEIGHTS, RISKY, DevnetStory, StoryRecord
+from devnet.members import MemberFiles, member_files, write_member_files
+from devnet.network import Devnet, running_devnet
+from devnet.options import DevnetOptions, check_options
+from devnet.testnet import Testnet, TestnetNode
+from member.keys.key_folder import KIND_OF, PASSWORD_FILE, Purpose, read_key
+from member.keys.secret_files import read_password
+from member.verifying.package import VerificationReport, anchor_of_genesis
+from member.verifying.proof_files import history_of
+from node.agreement.application import DecidedHeight, state_salt
+from node.epochs.service import account_seed
+from node.offline.replay import replay
+from node.store.block_log import read_block_log, write_block_log
+from node.store.store import Store
+from proofs.epoch.package import SUFFIX, read_package
+from proofs.errors import ProofCode
+
+
+def main(options: DevnetOptions) -> int:
+    """Run until the end of the demonstration, or until Ctrl-C (which is a clean end). Raises LocalFault.
+
+    SIGTERM and SIGHUP end it as Ctrl-C does: by themselves they would leave validators without an owner.
+    """
+    check_options(options)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it for what it starts in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+    console = Console(stderr=True)
+    if options.demo:
+        return trio.run(run_demo, options, console)
+    try:
+        trio.run(_stay_up, options, console)
+    except* KeyboardInterrupt:
+        console.print("the network has ended")
+    return 0
+
+
+async def _stay_up(options: DevnetOptions, console: Console) -> None:
+    async with running_devnet(options) as devnet:
+        _introduce(devnet, console)
+        story = DevnetStory(devnet, lambda text: console.print(text, highlight=False))
+        await story.fund()
+        await story.trading.open_book()
+        story.start_replay()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_watch, devnet)
+            while True:
+                try:
+                    await story.trading.flow(avoid=RISKY)
+                except LocalFault as fault:
+                    console.print(str(fault), style="yellow")
+                    await trio.sleep(1)
+
+
+async def _watch(devnet: Devnet) -> None:
+    while True:
+        for node in devnet.nodes.values():
+            node.check()
+        await trio.sleep(1)
+
+
+def _introduce(devnet: Devnet, console: Console) -> None:
+    console.print("the network is up; Ctrl-C ends it")
+    for name in devnet.nodes:
+        console.print(f"  {name}  {devnet.url(name)}/v1/state  /readyz  /metrics", highlight=False)
+    for chain in devnet.chains:
+        vault = chain.deployed.vault.hex()
+        console.print(f"  {chain.deployed.name}  {chain.anvil.url}  vault 0x{vault}", highlight=False)
+    console.print(f"  {devnet.options.output_dir}  homes, logs, packages", highlight=False)
+
+
+PACKAGE = "epoch.ccp"
+
+MEMBER = ("alice", 1)
+"""Who looks for itself in the last package: name and account."""
+
+
+async def run_demo(options: DevnetOptions, console: Console) -> int:
+    """Play and judge; the exit code."""
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"[{time.monotonic() - started:6.1f} s] {text}", highlight=False)
+
+    notes, testnet, stuck = StoryRecord(), None, ""
+    say(f"{options.validators} validators, {options.chains} chains, {options.members} members")
+    try:
+        async with running_devnet(options) as devnet:
+            say("the network is up")
+            story = DevnetStory(devnet, say)
+            notes, testnet = story.notes, devnet.testnet
+            await story.play()
+    except LocalFault as fault:
+        stuck = str(fault)
+        console.print(stuck, style="red")
+        if testnet is None:
+            raise
+    say("all processes have ended; recomputing from the block log")
+    summary = judge(options, testnet, notes, stuck, time.monotonic() - started)
+    (options.output_dir / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2))
+    show(summary, console)
+    console.print(summary.claim, highlight=False)
+    for lack in summary.missing:
+        console.print(f"missing: {lack}", style="red", highlight=False)
+    say(f"everything is in {options.output_dir}")
+    return 0 if summary.ok else 1
+
+
+def judge(options: DevnetOptions, testnet: Testnet, notes: StoryRecord, stuck: str, seconds: float) -> Summary:
+    """Replay each validator's block log, verify the package, and compare with what was promised."""
+    folder, genesis = options.output_dir, testnet.genesis
+    first, *others = [export_blocks(folder, testnet.network, node) for node in testnet.nodes]
+    results: list[BlockResult] = []
+    states: list[State] = []
+    (folder / PACKAGE).write_bytes(notes.package)
+    secret, own = network_seed(testnet.nodes[0]), member_files(folder, *MEMBER)
+    statement = read_package(notes.package).statement if notes.package else None
+
+    def note(decided: DecidedHeight) -> None:
+        results.append(decided.result)
+        states[:] = [decided.state]
+        if statement is not None and decided.header.height == statement.height:
+            write_member_files(own, statement, decided.state, account_seed(secret, own.account))
+
+    salt = state_salt(secret)
+    replayed = replay(genesis, salt, read_block_log(first), note)
+    equal = all(replay(genesis, salt, read_block_log(path)).blocks > 0 for path in others)
+    tally = count(genesis, results)
+    verdict = verify(folder, testnet, own)
+    returned = 0 <= notes.returned_heights <= CATCH_UP_HEIGHTS
+    checks = {
+        "no step may be stuck: " + (stuck or "-"): not stuck,
+        "every validator's block log must replay to its roots": equal,
+        f"the restarted validator must have the others' root within {CATCH_UP_HEIGHTS} heights": returned,
+        "the vault must have paid the wallet on the other chain": notes.paid_micros > 0,
+        "the last epoch package must verify": verdict.ok,
+        "each epoch up to the last package must have one": epochs_proven(testnet)
+        >= {*range(1, notes.package_epoch + 1)},
+        "the packages of all validators must be one history": one_history(testnet),
+    }
+    lacks = missing(genesis, tally, checks)
+    logs = sorted((folder / "logs").glob("*.log"))
+    stopped = logged(logs, "stopped")
+    proven = logged(logs, "epoch proven")
+    return Summary(
+        ok=not lacks,
+        missing=lacks,
+        network=testnet.network.hex(),
+        heights=replayed.height,
+        state_root=replayed.state_root.hex(),
+        deposits={chain.name: tally.deposits[chain.chain_id] for chain in genesis.chains},
+        trades=dict(tally.trades),
+        trades_submitted=notes.trades_submitted,
+        refused={f"R{code:04d}": number for code, number in sorted(tally.refused.items())},
+        liquidations=tally.opened.total(),
+        margin_calls=tally.called.total(),
+        slices_sold=tally.slices.total(),
+        taken_over=tally.liquidations.total(),
+        fund_members=len(tally.contributed),
+        fund_micros=tally.contributed.total(),
+        defaults=tally.defaults,
+        withdrawals_released=tally.released,
+        withdrawals_confirmed=tally.confirmed,
+        withdrawals_across_chains=len(tally.crossed),
+        deposit_seconds=round(notes.deposit_seconds, 3),
+        withdrawal_seconds=round(notes.withdrawal_seconds, 3),
+        heights_until_root_equal_after_restart=notes.returned_heights,
+        block_latency_ms_p50=middle([entry["latency_ms_p50"] for entry in stopped]),
+        block_latency_ms_p99=max((entry["latency_ms_p99"] for entry in stopped), default=0.0),
+        proofs=len({entry["epoch"] for entry in proven}),
+        proof_seconds_median=round(middle([entry["seconds"] for entry in proven]), 3),
+        package_epoch=notes.package_epoch,
+        package_height=verdict.height,
+        package_bytes=verdict.bytes,
+        verify_seconds=verdict.seconds,
+        claim=claim(folder, testnet, own),
+        members=member_lines(genesis, states[0], tally) if states else (),
+        seconds=round(seconds, 1),
+    )
+
+
+def epochs_proven(testnet: Testnet) -> set[int]:
+    """Epochs of which at least one validator keeps a package."""
+    paths = [path for node in testnet.nodes for path in (node.home / node.config.proofs.folder).glob(f"*{SUFFIX}")]
+    return {int(path.stem.rpartition("-")[2]) for path in paths}
+
+
+def one_history(testnet: Testnet) -> bool:
+    """Whether all packages pass every check and together contradict nothing; an end in mid-proof may leave a gap."""
+    folders = [node.home / node.config.proofs.folder for node in testnet.nodes]
+    anchor = anchor_of_genesis(testnet.genesis_path.read_bytes())
+    found = history_of([each for each in folders if each.is_dir()], anchor, [ProofCode.EPOCH_MISSING], thorough=False)
+    return found.ok
+
+
+def export_blocks(folder: Path, network: NetworkId, node: TestnetNode) -> Path:
+    """Write a stopped validator's block log beside the rest."""
+    path = folder / f"blocks-{node.config.node.name}.log"
+    with Store(node.home / "node.sqlite", network) as store:
+        write_block_log(path, network, store.blocks())
+    return path
+
+
+def network_seed(node: TestnetNode) -> bytes:
+    """The seed that all validators share."""
+    password = read_password(node.home / PASSWORD_FILE)
+    purpose = Purpose.NETWORK_SEED
+    return read_key(node.home, purpose.value, KIND_OF[purpose], password, allow_weak=True)
+
+
+def verify(folder: Path, testnet: Testnet, own: MemberFiles) -> VerificationReport:
+    """`crossclear verify` in a process of its own, as a member would."""
+    answer = _verify_command(folder, testnet, own, "json")
+    try:
+        return msgspec.json.decode(answer.stdout, type=VerificationReport)
+    except msgspec.DecodeError:
+        return VerificationReport(ok=False, height=0, network="", checks=(), bytes=0, seconds=0.0)
+
+
+def claim(folder: Path, testnet: Testnet, own: MemberFiles) -> str:
+    """The verifier's own words."""
+    return _verify_command(folder, testnet, own, "text").stdout.decode("utf-8", errors="replace")
+
+
+def _verify_command(
+    folder: Path, testnet: Testnet, own: MemberFiles, output: str
+) -> "subprocess.CompletedProcess[bytes]":
+    command = [sys.executable, "-m", "cli", "verify", str(folder / PACKAGE), "--output", output]
+    command += ["--genesis", str(testnet.genesis_path), *own.arguments]
+    return subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)

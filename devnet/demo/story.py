@@ -1,0 +1,286 @@
+"""The demonstration's story, from the first deposit to the last package.
+
+Rule: every wait is bounded and says what did not become true.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import trio
+from eth_abi.abi import encode as abi_encode
+
+from bridge.contracts.vault import approve_call, selector
+from clearing.base.errors import LocalFault
+from devnet.codes import DevnetCode
+from devnet.demo.trading import Bidder, Trading
+from devnet.market import hours_file
+from devnet.members import DevnetMember, now_ms, signed_withdrawal
+from devnet.network import Devnet, wait_ready
+from member.client.node_client import NodeClient
+from member.codes import NodeCode
+from node.oracle.replay import HOUR_MS, Schedule, load_hours, write_schedule
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.2
+
+
+async def until(what: str, seconds: float, look: Callable[[], Awaitable[T | None]]) -> T:
+    """The first result of `look` that is not None. Raises LocalFault STORY_STUCK naming `what` after `seconds`."""
+    with trio.move_on_after(seconds):
+        while True:
+            try:
+                found = await look()
+            except LocalFault as fault:
+                if fault.code is not NodeCode.NODE_UNREACHABLE:
+                    raise
+                found = None
+            if found is not None:
+                return found
+            await trio.sleep(POLL_SECONDS)
+    raise LocalFault(DevnetCode.STORY_STUCK, what, seconds=int(seconds))
+
+
+MINT = selector("mint(address,uint256)")
+
+DEPOSIT = selector("deposit(address,uint256,uint64)")
+
+USDC = 10**6
+
+WETH = 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class DevnetDeposit:
+    """One deposit: who, on which chain (by position), which token, how many base units."""
+
+    member: DevnetMember
+    chain: int
+    symbol: str
+    amount: int
+
+
+def fundings(devnet: Devnet) -> tuple[DevnetDeposit, ...]:
+    """Who deposits what. erin brings little; frank deposits on the first chain only, and will be paid on the second."""
+    house, *members = devnet.members
+    planned = [
+        DevnetDeposit(house, chain, "USDC", devnet.market.house.capital_micros) for chain in range(len(devnet.chains))
+    ]
+    for member in members:
+        if member.name == "erin":
+            planned.append(DevnetDeposit(member, 0, "USDC", 17_000 * USDC))
+        elif member.name == "frank":
+            planned += [DevnetDeposit(member, 0, "USDC", 250_000 * USDC), DevnetDeposit(member, 0, "WETH", 50 * WETH)]
+        else:
+            first, second = member.id % len(devnet.chains), (member.id + 1) % len(devnet.chains)
+            planned += [
+                DevnetDeposit(member, first, "USDC", 200_000 * USDC),
+                DevnetDeposit(member, second, "WETH", 100 * WETH),
+            ]
+    return tuple(planned)
+
+
+async def deposit_all(devnet: Devnet, planned: tuple[DevnetDeposit, ...]) -> None:
+    """Mint, approve and deposit, each member in its own order, all at once. Raises LocalFault for a reverted call."""
+    async with trio.open_nursery() as nursery:
+        for chain in range(len(devnet.chains)):
+            for member in devnet.members:
+                mine = [each for each in planned if each.chain == chain and each.member is member]
+                if mine:
+                    nursery.start_soon(_deposit, devnet, chain, member, mine)
+
+
+async def _deposit(devnet: Devnet, chain: int, member: DevnetMember, planned: list[DevnetDeposit]) -> None:
+    wallet, deployed = devnet.wallet(chain, member), devnet.chains[chain].deployed
+    pending = []
+    for each in planned:
+        token = deployed.tokens[each.symbol]
+        calls = (
+            (token, MINT + abi_encode(["address", "uint256"], [member.address, each.amount])),
+            (token, approve_call(deployed.vault, each.amount)),
+            (deployed.vault, DEPOSIT + abi_encode(["address", "uint256", "uint64"], [token, each.amount, member.id])),
+        )
+        for to, data in calls:
+            pending.append((f"{member.name} {each.symbol}", await wallet.send(to, data)))
+    for what, transaction in pending:
+        await wallet.mined(transaction, what)
+
+
+CREDIT_SECONDS = PACKAGE_SECONDS = 300
+"""Bounds of waits: generous, since only their expiry costs time, and a loaded machine is slow."""
+
+CATCH_UP_HEIGHTS = 20
+
+KILL_HOUR, RETURN_HOUR, WITHDRAW_HOUR = 16, 24, 30
+
+RISKY = frozenset(("erin",))
+
+BIDDERS = ("alice", "carol")
+"""They take slices of who is liquidated."""
+
+WITHDRAWN_USDC_MICROS = 5_000_000_000
+
+
+@dataclass(slots=True)
+class StoryRecord:
+    """What the story saw on its way, for the table."""
+
+    withdrawal_seconds: float = 0.0
+    returned_heights: int = -1
+    """Heights after its return at which the restarted validator's root equalled the others'; -1: it never did."""
+    package_epoch: int = 0
+    package: bytes = b""
+    paid_micros: int = 0
+    deposit_seconds: float = 0.0
+    trades_submitted: int = 0
+
+
+class DevnetStory:
+    """Plays on a running devnet. `say` tells a person what happens."""
+
+    def __init__(self, devnet: Devnet, say: Callable[[str], None]) -> None:
+        self._devnet = devnet
+        self._say = say
+        self.notes = StoryRecord()
+        self._named = {member.name: member for member in devnet.members}
+        self._replay_started = 0.0
+        self._hours = len(load_hours(hours_file(devnet.market)))
+        self.trading = Trading(
+            devnet.network, devnet.genesis, devnet.members, devnet.running_clients, devnet.options.seed
+        )
+
+    async def play(self) -> None:
+        """The whole story. Raises LocalFault naming the step that did not happen."""
+        await self.fund()
+        self._say("members open positions")
+        await self.trading.open_book()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._trade)
+            for name in BIDDERS:
+                nursery.start_soon(Bidder(self._devnet, self._named[name]).bid)
+            self.start_replay()
+            await self._wait_for_hour(KILL_HOUR)
+            name = list(self._devnet.nodes)[-1]
+            self._say(f"validator {name} is killed")
+            await self._devnet.nodes[name].kill()
+            await self._wait_for_hour(RETURN_HOUR)
+            self._say(f"validator {name} is started again")
+            nursery.start_soon(self._bring_back, name)
+            await self._wait_for_hour(WITHDRAW_HOUR)
+            await self._withdraw_across(self._named["frank"])
+            await self._wait_for_hour(self._hours)
+            nursery.cancel_scope.deadline = trio.current_time() + CREDIT_SECONDS
+            await until("the restarted validator's root", CREDIT_SECONDS, self._is_back)
+            nursery.cancel_scope.cancel()
+        self.notes.trades_submitted = self.trading.submitted
+        await self.fetch_package()
+
+    async def fund(self) -> None:
+        """Deposits, until every one is credited."""
+        devnet, started = self._devnet, trio.current_time()
+        planned = fundings(devnet)
+        self._say(f"{len(devnet.members)} accounts deposit over {len(devnet.chains)} chains")
+        await deposit_all(devnet, planned)
+        expected = {chain: sum(each.chain == chain for each in planned) for chain in range(len(devnet.chains))}
+
+        async def credited() -> bool | None:
+            header = await devnet.running_clients()[0].newest_header()
+            cursors = {cursor.chain_id: cursor.nonce for cursor in header.deposit_cursors}
+            done = all(
+                cursors.get(devnet.chains[chain].anvil.chain_id, 0) >= count for chain, count in expected.items()
+            )
+            return True if done else None
+
+        await until("deposits to be credited", CREDIT_SECONDS, credited)
+        self.notes.deposit_seconds = trio.current_time() - started
+        self._say(f"{len(planned)} deposits are final, attested and credited")
+
+    def start_replay(self) -> None:
+        """Let recorded time run."""
+        self._say(f"12 March 2020 begins, {self._devnet.options.speed:.0f} times as fast")
+        write_schedule(self._devnet.schedule_path, Schedule(start_ms=now_ms(), speed=self._devnet.options.speed))
+        self._replay_started = trio.current_time()
+
+    async def fetch_package(self) -> None:
+        """The first package whose snapshot is later than everything that was played."""
+        heights = [int((await client.state()).height) for client in self._devnet.running_clients()]
+        played = max(heights)
+        self._say(f"waiting for an epoch after height {played}")
+
+        async def found() -> tuple[int, int, bytes] | None:
+            for client in self._devnet.running_clients():
+                package = await client.package()
+                if package is not None and package[1] >= played:
+                    return package
+            return None
+
+        self.notes.package_epoch, _, self.notes.package = await until("an epoch package", PACKAGE_SECONDS, found)
+
+    async def _trade(self) -> None:
+        # A node that is killed in mid-request refuses the connection; the next round asks another.
+        while True:
+            try:
+                await self.trading.flow(avoid=RISKY)
+            except LocalFault:
+                await trio.sleep(0.5)
+
+    async def _wait_for_hour(self, hour: int) -> None:
+        """Until recorded time reaches an hour; raises at once when a validator died by itself."""
+        at = self._replay_started + hour * HOUR_MS / 1000 / self._devnet.options.speed
+        while trio.current_time() < at:
+            for node in self._devnet.nodes.values():
+                node.check()
+            await trio.sleep(min(0.5, max(0.0, at - trio.current_time())))
+
+    async def _bring_back(self, name: str) -> None:
+        devnet = self._devnet
+        await devnet.nodes[name].start()
+        await wait_ready(devnet, name)
+        back = int((await devnet.clients[name].state()).height)
+        self._say(f"validator {name} is back at height {back}")
+        other = next(client for other_name, client in devnet.clients.items() if other_name != name)
+        for height in range(back, back + CATCH_UP_HEIGHTS + 1):
+            own = await _root_at(devnet.clients[name], height)
+            if own == await _root_at(other, height):
+                self.notes.returned_heights = height - back
+                return
+
+    async def _is_back(self) -> bool | None:
+        return True if self.notes.returned_heights >= 0 else None
+
+    async def _withdraw_across(self, member: DevnetMember) -> None:
+        """Ask for USDC on the last chain, where this member never deposited, and wait until its wallet has it."""
+        devnet, started = self._devnet, trio.current_time()
+        chain = devnet.chains[-1]
+        token = chain.deployed.tokens["USDC"]
+        asset = next(
+            each.id for each in devnet.genesis.assets if each.chain_id == chain.anvil.chain_id and each.token == token
+        )
+        async with devnet.client_of(member) as client:
+            account = await client.account(member.id)
+            request = signed_withdrawal(
+                devnet.network, member, asset, WITHDRAWN_USDC_MICROS, account.next_nonce, now_ms()
+            )
+            (result,) = (await client.submit((request,))).results
+        if result.problem is not None:
+            raise LocalFault(DevnetCode.SUBMISSION_REFUSED, "withdrawal", message=result.problem.message)
+        self._say(f"{member.name} withdraws 5,000 USDC on {chain.deployed.name}, having deposited elsewhere")
+        wallet = devnet.wallet(len(devnet.chains) - 1, member)
+
+        async def paid() -> int | None:
+            return await wallet.token_balance(token) or None
+
+        self.notes.paid_micros = await until("the vault to pay", CREDIT_SECONDS, paid)
+        self.notes.withdrawal_seconds = trio.current_time() - started
+        self._say(f"the vault on {chain.deployed.name} has paid {member.name}")
+
+
+async def _root_at(client: NodeClient, height: int) -> str:
+    """A node's state root at a height, once it has it."""
+
+    async def look() -> str | None:
+        state = await client.state()
+        return (await client.header(height)).state_root if state.height >= height else None
+
+    return await until(f"height {height}", CREDIT_SECONDS, look)

@@ -1,0 +1,272 @@
+"""The devnet's genesis: what the figures of its market file become, with keys, addresses and times from its caller.
+
+Rule: a function of its arguments; it reads no file and starts nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from clearing.base.codec import u256
+from clearing.base.errors import LocalFault
+from clearing.base.evm.storage import BalanceLocation, BalanceOrder
+from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
+from clearing.base.units import DAY_MS
+from clearing.base.validators import ValidatorSet
+from clearing.genesis.checks import check_genesis
+from clearing.genesis.json import genesis_part_from_json
+from clearing.schema.risk.charges import ConcentrationTier, LotCharge
+from clearing.schema.risk.parameters import (
+    JointCredit,
+    JointScenario,
+    RiskGroup,
+    RiskParameters,
+    Scenario,
+    StressScenario,
+)
+from clearing.schema.risk.price_ranges import RangeParameters
+from clearing.schema.risk.volatility_surface import VolPillar, VolShock
+from clearing.schema.terms.assets import Asset, CashGroup, Feed
+from clearing.schema.terms.collateral import CashCallTerms, HaircutTerms, InterestTerms, SkewTerms
+from clearing.schema.terms.genesis import (
+    AccountKind,
+    AccountTerms,
+    ChainTerms,
+    CrisisParameters,
+    Genesis,
+    MarketParameters,
+    MemberTerms,
+)
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.schema.terms.prices import FundingTerms, PriceTerms
+from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
+from devnet.codes import DevnetCode
+from devnet.market import CashFigures, JointFigures, Market, MarketStress, MarketTable
+
+DEVNET_BALANCES = 0
+"""The slot in which `TestToken` keeps its balances."""
+
+MINUTE_MS = 60_000
+
+USD = 1
+
+KINDS = {
+    "perpetual": InstrumentKind.PERPETUAL,
+    "future": InstrumentKind.FUTURE,
+    "call": InstrumentKind.CALL,
+    "put": InstrumentKind.PUT,
+    "forward": InstrumentKind.FORWARD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedChain:
+    """Where things are on one chain."""
+
+    chain_id: int
+    name: str
+    vault: bytes
+    vault_block: int
+    tokens: dict[str, bytes]
+    """Symbol to address."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberIdentity:
+    """What genesis needs of a member: one account with the member's own number."""
+
+    id: int
+    name: str
+    trade_address: bytes
+
+
+def build_genesis(
+    market: Market,
+    *,
+    name: str,
+    time_ms: int,
+    validators: ValidatorSet,
+    chains: tuple[DeployedChain, ...],
+    house: MemberIdentity,
+    members: tuple[MemberIdentity, ...],
+) -> Genesis:
+    """Genesis of a devnet, checked. Raises LocalFault when the file's figures do not make one."""
+    _check_options(market)
+    feeds = {figures.name: number for number, figures in enumerate(market.feeds, start=1)}
+    genesis = Genesis(
+        name=name,
+        time_ms=time_ms,
+        validators=validators,
+        chains=tuple(
+            ChainTerms(chain.chain_id, chain.name, chain.vault, market.chains.custody_stride, chain.vault_block)
+            for chain in chains
+        ),
+        feeds=tuple(Feed(number, each) for each, number in feeds.items()),
+        cash_groups=(_cash_group(market.cash),),
+        assets=_assets(market, chains, feeds),
+        instruments=_instruments(market, feeds, time_ms),
+        risk=RiskParameters(
+            groups=_groups(market, feeds),
+            cash_limit_micros=market.risk.cash_limit_micros,
+            rate_ppm=market.risk.rate_ppm,
+            joint=_joint(market.risk.joint),
+            charges=_charges(market),
+            concentration=_tiers(market, chains),
+            stress=_stress(market.risk.stress),
+            default_fund_micros=market.risk.default_fund_micros,
+        ),
+        market=MarketParameters(
+            move_cap_ppm=market.market.move_cap_ppm,
+            epoch_blocks=market.market.epoch_blocks,
+            snapshot_delay_blocks=market.market.snapshot_delay_blocks,
+            trade_fee_ppm=market.market.trade_fee_ppm,
+            liquidation_penalty_ppm=market.market.liquidation_penalty_ppm,
+            prices=PriceTerms(**msgspec.structs.asdict(market.market.prices)) if market.market.prices else PriceTerms(),
+        ),
+        members=(
+            MemberTerms(
+                HOUSE_MEMBER, house.name, house.trade_address, (AccountTerms(HOUSE_ACCOUNT, AccountKind.HOUSE),)
+            ),
+            *(
+                MemberTerms(each.id, each.name, each.trade_address, (AccountTerms(each.id, AccountKind.HOUSE),))
+                for each in members
+            ),
+        ),
+        ranges=RangeParameters(**msgspec.structs.asdict(market.ranges)) if market.ranges else RangeParameters(),
+        crisis=_crisis(market, chains),
+    )
+    check_genesis(genesis)
+    return genesis
+
+
+def _groups(market: Market, feeds: dict[str, int]) -> tuple[RiskGroup, ...]:
+    return tuple(
+        RiskGroup(
+            number,
+            each.name,
+            feeds[each.feed],
+            each.range_ppm,
+            each.volatility_ppm,
+            each.volatility_range_ppm,
+            each.short_option_ppm,
+            surface=tuple(
+                VolPillar(smile.days * DAY_MS, smile.level_ppm, smile.skew_ppm, smile.wing_ppm) for smile in each.smiles
+            ),
+            shock=VolShock(**msgspec.structs.asdict(each.shock)) if each.shock else VolShock(),
+        )
+        for number, each in enumerate(market.groups, start=1)
+    )
+
+
+def _crisis(market: Market, chains: tuple[DeployedChain, ...]) -> CrisisParameters:
+    try:
+        crisis = genesis_part_from_json(CrisisParameters, market.crisis, "crisis")
+    except ValueError as error:
+        raise LocalFault(DevnetCode.MARKET_FILE_INVALID, "crisis", why=str(error)) from None
+    tokens = [token for _ in chains for token in market.tokens]
+    gates = tuple(
+        AssetWithdrawalLimits(number, **_named(token.gate))
+        for number, token in enumerate(tokens, start=1)
+        if token.gate is not None
+    )
+    return msgspec.structs.replace(crisis, gates=msgspec.structs.replace(crisis.gates, assets=gates))
+
+
+def _assets(market: Market, chains: tuple[DeployedChain, ...], feeds: dict[str, int]) -> tuple[Asset, ...]:
+    pairs = [(chain, token) for chain in chains for token in market.tokens]
+    return tuple(
+        Asset(
+            id=number,
+            name=f"{token.symbol}@{chain.name}",
+            chain_id=chain.chain_id,
+            vault=chain.vault,
+            token=chain.tokens[token.symbol],
+            token_decimals=token.decimals,
+            unit_decimals=token.unit_decimals,
+            cash_group=USD if token.cash else 0,
+            feed=0 if token.cash else feeds[token.feed],
+            haircut_ppm=token.haircut_ppm,
+            cap_units=token.cap_units,
+            haircut=HaircutTerms(**_named(token.haircut)),
+            balances=BalanceLocation(BalanceOrder.KEY_FIRST, u256(DEVNET_BALANCES)),
+        )
+        for number, (chain, token) in enumerate(pairs, start=1)
+    )
+
+
+def _cash_group(figures: CashFigures) -> CashGroup:
+    return CashGroup(
+        USD,
+        "USD",
+        SkewTerms(**_named(figures.skew)),
+        InterestTerms(**_named(figures.interest)),
+        CashCallTerms(**_named(figures.call)),
+    )
+
+
+def _named(figures: MarketTable | None) -> dict[str, Any]:
+    return msgspec.structs.asdict(figures) if figures is not None else {}
+
+
+def _joint(figures: JointFigures | None) -> JointCredit:
+    if figures is None:
+        return JointCredit()
+    scenarios = tuple(JointScenario(tuple(columns), count) for *columns, count in sorted(figures.scenarios))
+    return JointCredit(scenarios, figures.tail, figures.weight_ppm, figures.keep_largest)
+
+
+def _stress(figures: Sequence[MarketStress]) -> tuple[StressScenario, ...]:
+    return tuple(
+        StressScenario(
+            each.name,
+            tuple(Scenario(move, 100, each.volatility_direction, of_index=True) for move in each.moves_percent),
+        )
+        for each in figures
+    )
+
+
+def _charges(market: Market) -> tuple[LotCharge, ...]:
+    return tuple(
+        LotCharge(number, **msgspec.structs.asdict(each.charge))
+        for number, each in enumerate(market.instruments, start=1)
+        if each.charge is not None
+    )
+
+
+def _tiers(market: Market, chains: tuple[DeployedChain, ...]) -> tuple[ConcentrationTier, ...]:
+    pairs = [token for _ in chains for token in market.tokens]
+    return tuple(
+        ConcentrationTier(number, tier.above_units, tier.haircut_ppm)
+        for number, token in enumerate(pairs, start=1)
+        for tier in token.concentration
+    )
+
+
+def _check_options(market: Market) -> None:
+    """An option without a minimum is free to write once no scenario reaches its strike."""
+    free = {group.name for group in market.groups if not group.short_option_ppm}
+    for each in market.instruments:
+        if each.strike_ticks and each.group in free:
+            raise LocalFault(DevnetCode.MARKET_FILE_INVALID, f"groups.{each.group}.short_option_ppm", option=each.name)
+
+
+def _instruments(market: Market, feeds: dict[str, int], time_ms: int) -> tuple[Instrument, ...]:
+    groups = {each.name: (number, feeds[each.feed]) for number, each in enumerate(market.groups, start=1)}
+    return tuple(
+        Instrument(
+            id=number,
+            name=each.name,
+            kind=KINDS[each.kind],
+            feed=groups[each.group][1],
+            group=groups[each.group][0],
+            cash_group=USD,
+            micros_per_tick=each.micros_per_tick,
+            expiry_ms=time_ms + each.expiry_days * DAY_MS if each.expiry_days else 0,
+            strike_ticks=each.strike_ticks,
+            averaging_ms=each.averaging_minutes * MINUTE_MS,
+            funding=FundingTerms(**msgspec.structs.asdict(each.funding)) if each.funding else FundingTerms(),
+        )
+        for number, each in enumerate(market.instruments, start=1)
+    )

@@ -1,0 +1,283 @@
+"""The devnet's market file: the figures of `configs/devnet/market.toml`, typed.
+
+Rule: it only reads; what genesis makes of the figures is `devnet.genesis`.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from clearing.base.errors import LocalFault
+from clearing.schema.risk.charges import CHARGE_SIZES_PPM
+from devnet.codes import DevnetCode
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "devnet"
+
+
+class MarketTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class FeedFigures(MarketTable, frozen=True):
+    """A feed."""
+
+    name: str
+
+
+class SmileFigures(MarketTable, frozen=True):
+    """A volatility smile; see `clearing.schema.risk.volatility_surface.VolPillar`."""
+
+    days: int
+    level_ppm: int
+    skew_ppm: int = 0
+    wing_ppm: int = 0
+
+
+class ShockFigures(MarketTable, frozen=True):
+    """How scenarios shift volatility; see `clearing.schema.risk.volatility_surface.VolShock`."""
+
+    short_power_ppm: int
+    long_power_ppm: int
+
+
+class GroupFigures(MarketTable, frozen=True):
+    """A risk group."""
+
+    name: str
+    feed: str
+    range_ppm: int
+    volatility_ppm: int
+    volatility_range_ppm: int
+    short_option_ppm: int = 0
+    smiles: tuple[SmileFigures, ...] = ()
+    """By rising days to expiry."""
+    shock: ShockFigures | None = None
+
+
+class TierFigures(MarketTable, frozen=True):
+    """A further haircut on what one account holds of a token, on each chain, above a threshold."""
+
+    above_units: int
+    haircut_ppm: int
+
+
+class HaircutFigures(MarketTable, frozen=True):
+    """What moves a haircut; see `clearing.schema.terms.collateral.HaircutTerms`."""
+
+    range_share_ppm: int = 0
+    liquidity_ppm: int = 0
+    finality_ppm: int = 0
+    confidence_share_ppm: int = 0
+    outage_ms: int = 0
+    outage_step_ms: int = 60_000
+    outage_step_ppm: int = 100_000
+    step_ppm: int = 1
+
+
+class SkewFigures(MarketTable, frozen=True):
+    """The price of imbalance between chains; see `clearing.schema.terms.collateral.SkewTerms`."""
+
+    rate_ppm: int
+    depth_micros: int
+    band_micros: int
+
+
+class InterestFigures(MarketTable, frozen=True):
+    """Interest on settlement cash."""
+
+    interval_ms: int
+    debit_ppm: int
+    credit_ppm: int
+
+
+class CashCallFigures(MarketTable, frozen=True):
+    """Time for who owes too much cash."""
+
+    deadline_blocks: int
+    auction_blocks: int
+    slice_ppm: int
+
+
+class CashFigures(MarketTable, frozen=True):
+    """The settlement cash group."""
+
+    skew: SkewFigures | None = None
+    interest: InterestFigures | None = None
+    call: CashCallFigures | None = None
+
+
+class GateFigures(MarketTable, frozen=True):
+    """What holds back withdrawals of a token, on each chain; see `clearing.schema.terms.withdrawals.AssetWithdrawalLimits`."""
+
+    owner_units_max: int = 0
+    window_units_max: int = 0
+    delay_above_units: int = 0
+    delay_blocks: int = 0
+
+
+class TokenFigures(MarketTable, frozen=True):
+    """A token that every chain has."""
+
+    symbol: str
+    decimals: int
+    unit_decimals: int
+    cash: bool = False
+    feed: str = ""
+    haircut_ppm: int = 0
+    cap_units: int = 2**62
+    concentration: tuple[TierFigures, ...] = ()
+    haircut: HaircutFigures | None = None
+    gate: GateFigures | None = None
+
+
+class ChargeFigures(MarketTable, frozen=True):
+    """What size costs; see `clearing.schema.risk.charges.LotCharge`."""
+
+    contingency_ppm: int = 0
+    slippage_ppm: int = 0
+    depth_lots: int = 0
+    linear_impact_ppm: int = 0
+    root_impact_ppm: int = 0
+    sizes_ppm: tuple[int, ...] = CHARGE_SIZES_PPM
+
+
+class FundingFigures(MarketTable, frozen=True):
+    """Premium and funding of a perpetual; see `clearing.schema.terms.prices.FundingTerms`."""
+
+    premium_cap_ppm: int
+    window_ms: int
+    depth_lots: int
+    interval_ms: int
+    period_ms: int
+    rate_cap_ppm: int
+    interest_ppm: int
+    dampener_ppm: int
+
+
+class InstrumentFigures(MarketTable, frozen=True):
+    """An instrument; its expiry counts from genesis."""
+
+    name: str
+    kind: Literal["perpetual", "future", "call", "put", "forward"]
+    group: str
+    micros_per_tick: int
+    expiry_days: int = 0
+    strike_ticks: int = 0
+    charge: ChargeFigures | None = None
+    averaging_minutes: int = 0
+    """How long before expiry the index is averaged for settlement."""
+    funding: FundingFigures | None = None
+
+
+class JointFigures(MarketTable, frozen=True):
+    """Credit between groups."""
+
+    tail: int
+    weight_ppm: int
+    keep_largest: bool
+    scenarios: tuple[tuple[int, ...], ...]
+    """Each a column of the grid for every group, then how often."""
+
+
+class MarketStress(MarketTable, frozen=True):
+    """A scenario that the default fund is tested by; see `clearing.schema.risk.parameters.StressScenario`."""
+
+    name: str
+    moves_percent: tuple[int, ...]
+    """Of each group's index, in their order."""
+    volatility_direction: int
+
+
+class RiskFigures(MarketTable, frozen=True):
+    """Levels."""
+
+    rate_ppm: int
+    cash_limit_micros: int
+    joint: JointFigures | None = None
+    default_fund_micros: int = 0
+    stress: tuple[MarketStress, ...] = ()
+
+
+class PriceFigures(MarketTable, frozen=True):
+    """Outliers and the ladder of a feed without a price; see `clearing.schema.terms.prices.PriceTerms`."""
+
+    outlier_deviations: int
+    outlier_floor_ppm: int
+    grace_blocks: int
+    settle_blocks: int
+    coverage_ppm: int
+    auction_blocks: int = 0
+    auction_band_ppm: int = 50_000
+    auction_lots_min: int = 1
+
+
+class RangeFigures(MarketTable, frozen=True):
+    """How ranges follow the market; see `clearing.schema.risk.price_ranges.RangeParameters`."""
+
+    interval_ms: int
+    window: int
+    window_min: int
+    horizon_ms: int
+    lateness_ms_max: int
+    floor_samples: int
+    rise_ppm: int
+    fall_ppm: int
+    range_min_ppm: int
+    range_max_ppm: int
+
+
+class MarketFigures(MarketTable, frozen=True):
+    """Limits and fees."""
+
+    move_cap_ppm: int
+    epoch_blocks: int
+    snapshot_delay_blocks: int
+    trade_fee_ppm: int
+    liquidation_penalty_ppm: int
+    prices: PriceFigures | None = None
+
+
+class ChainFigures(MarketTable, frozen=True):
+    """Pace of the chains."""
+
+    custody_stride: int
+    block_seconds: int
+
+
+class HouseFigures(MarketTable, frozen=True):
+    """The clearing house's own money."""
+
+    capital_micros: int
+
+
+class Market(MarketTable, frozen=True):
+    """The whole file."""
+
+    hours: str
+    feeds: tuple[FeedFigures, ...]
+    groups: tuple[GroupFigures, ...]
+    tokens: tuple[TokenFigures, ...]
+    instruments: tuple[InstrumentFigures, ...]
+    risk: RiskFigures
+    market: MarketFigures
+    chains: ChainFigures
+    house: HouseFigures
+    ranges: RangeFigures | None = None
+    cash: CashFigures = CashFigures()
+    crisis: dict[str, Any] = {}
+    """Fields of `clearing.schema.terms.genesis.CrisisParameters`, by their names."""
+
+
+def load_market(path: Path = CONFIGS / "market.toml") -> Market:
+    """Read the file. Raises LocalFault naming the key that is wrong."""
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Market)
+    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise LocalFault(DevnetCode.MARKET_FILE_INVALID, str(path), why=str(error)) from None
+
+
+def hours_file(market: Market) -> Path:
+    """Where the recorded prices lie."""
+    return CONFIGS / market.hours

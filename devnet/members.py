@@ -1,0 +1,118 @@
+"""Devnet members: their keys, the requests they sign, and the files with which they find themselves in a package."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearing.base import secp256k1
+from clearing.base.hashing import tagged_hash
+from clearing.base.ids import NetworkId
+from clearing.margin.statement.snapshot import RiskStatement
+from clearing.schema.requests.trades import Trade
+from clearing.schema.requests.withdrawals import Withdrawal
+from clearing.state.holdings import current_holdings
+from clearing.state.state import State
+from member.keys.key_folder import KeyKind, new_secret
+from member.keys.secret_files import make_secret_folder, write_secret
+
+REQUEST_VALID_MS = 60_000
+
+VENUE = 1
+
+NAMES = ("house", "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory", "niaj")
+
+UNSIGNED = bytes(65)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DevnetMember:
+    """Member `id` has one account of the same number; the trade key is its wallet on every chain."""
+
+    id: int
+    name: str
+    secret: bytes
+
+    @property
+    def address(self) -> bytes:
+        """EVM address of the trade key."""
+        return secp256k1.address(self.secret)
+
+
+def make_members(seed: int, count: int) -> tuple[DevnetMember, ...]:
+    """The house (0) and members 1 to `count`."""
+    return tuple(
+        DevnetMember(number, _name(number), new_secret(KeyKind.SECP256K1, devnet_entropy(seed, f"member/{number}")))
+        for number in range(count + 1)
+    )
+
+
+def devnet_entropy(seed: int, purpose: str) -> bytes:
+    """32 bytes for one purpose of one devnet."""
+    return tagged_hash("crossclear/devnet/entropy/v1", seed.to_bytes(8, "big"), purpose.encode())
+
+
+def signed_trade(
+    network: NetworkId,
+    trade_id: int,
+    buyer: DevnetMember,
+    seller: DevnetMember,
+    instrument: int,
+    lots: int,
+    ticks: int,
+    now_ms: int,
+) -> Trade:
+    """A trade that both sides signed."""
+    not_after = now_ms + REQUEST_VALID_MS
+    bare = Trade(VENUE, trade_id, buyer.id, seller.id, instrument, lots, ticks, not_after, UNSIGNED, UNSIGNED)
+    digest = bare.digest(network)
+    signatures = (secp256k1.sign_digest(side.secret, digest) for side in (buyer, seller))
+    return Trade(VENUE, trade_id, buyer.id, seller.id, instrument, lots, ticks, not_after, *signatures)
+
+
+def signed_withdrawal(
+    network: NetworkId, member: DevnetMember, asset: int, units: int, nonce: int, now_ms: int
+) -> Withdrawal:
+    """A withdrawal to the member's own wallet on the asset's chain."""
+    not_after = now_ms + REQUEST_VALID_MS
+    bare = Withdrawal(member.id, asset, units, member.address, nonce, not_after, UNSIGNED)
+    signature = secp256k1.sign_digest(member.secret, bare.digest(network))
+    return Withdrawal(member.id, asset, units, member.address, nonce, not_after, signature)
+
+
+def _name(number: int) -> str:
+    return NAMES[number] if number < len(NAMES) else f"member-{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFiles:
+    """Where they are."""
+
+    account: int
+    seed: Path
+    holdings: Path
+
+    @property
+    def arguments(self) -> list[str]:
+        """For `crossclear verify`."""
+        return ["--account", str(self.account), "--seed-file", str(self.seed), "--holdings", str(self.holdings)]
+
+
+def member_files(folder: Path, name: str, account: int) -> MemberFiles:
+    """Their names, in a folder of the member's own."""
+    return MemberFiles(account, folder / name / "seed", folder / name / "holdings.json")
+
+
+def write_member_files(files: MemberFiles, statement: RiskStatement, state: State, seed: bytes) -> None:
+    """Write both; `state` is the one that `statement` is about."""
+    held = current_holdings(state, files.account)
+    names = [slot.name for slot in statement.slots if slot.is_public]
+    amounts = dict(zip(names, (*held.cash, *held.tokens, *held.lots), strict=True))
+    make_secret_folder(files.seed.parent)
+    write_secret(files.seed, seed.hex().encode() + b"\n")
+    files.holdings.write_text(json.dumps({name: str(amount) for name, amount in amounts.items() if amount}, indent=1))
+
+
+def now_ms() -> int:
+    """The wall clock."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,189 @@
+"""Bringing a devnet up: ports, chains, genesis, homes, vaults, processes, in this order; and taking it down again."""
+
+import shutil
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import trio
+
+from bridge.rpc.endpoint import Endpoint
+from clearing.base.errors import LocalFault
+from clearing.base.ids import NetworkId
+from clearing.base.validators import ValidatorSet
+from clearing.schema.terms.genesis import Genesis
+from devnet.chains import GAS_MONEY_WEI, DevnetChain, Wallet, fund, place_vaults, running_chains
+from devnet.codes import DevnetCode
+from devnet.genesis import MemberIdentity, build_genesis
+from devnet.market import Market, hours_file, load_market
+from devnet.members import DevnetMember, make_members, now_ms
+from devnet.options import DevnetOptions
+from devnet.processes import LAUNCHER, NodeProcess, node_processes
+from devnet.testnet import API_PORT_OFFSET, Testnet, create_testnet
+from member.client.node_client import NodeClient
+from member.codes import NodeCode
+from node.config import ChainConfig, NodeConfig, Oracle, RelayerConfig
+
+
+def free_base_port(validators: int) -> int:
+    """A port from which on, and 100 above, as many are free. Raises LocalFault when there are none."""
+    for base in range(26_600, 60_000, 2 * API_PORT_OFFSET):
+        wanted = [base + above + index for above in (0, API_PORT_OFFSET) for index in range(validators)]
+        if all(is_free(port) for port in wanted):
+            return base
+    raise LocalFault(DevnetCode.NODE_NOT_READY, "ports", why="no free range")
+
+
+def is_free(port: int) -> bool:
+    """Whether a process could listen there now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+MARKER = ".crossclear-devnet"
+
+READY_SECONDS = 300
+"""Until a node that lives must be ready; one that died is told at once."""
+
+RELAYERS = 2
+"""Validators that run a relayer: the second stands in when the first is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Devnet:
+    """A running devnet, as its users see it."""
+
+    options: DevnetOptions
+    market: Market
+    genesis: Genesis
+    network: NetworkId
+    testnet: Testnet
+    chains: tuple[DevnetChain, ...]
+    endpoints: tuple[Endpoint, ...]
+    """One a chain, in the order of `chains`."""
+    nodes: dict[str, NodeProcess]
+    clients: dict[str, NodeClient]
+    members: tuple[DevnetMember, ...]
+    """The house first."""
+
+    def wallet(self, chain: int, member: DevnetMember) -> Wallet:
+        """A member's wallet on a chain, by position."""
+        return Wallet(self.endpoints[chain], self.chains[chain].anvil.chain_id, member.secret)
+
+    def client_of(self, member: DevnetMember) -> NodeClient:
+        """A client that signs as the member, at the first node that runs."""
+        name = next(name for name, node in self.nodes.items() if node.running)
+        return NodeClient(self.url(name), self.network, member.secret)
+
+    def url(self, name: str) -> str:
+        """A node's API."""
+        config = next(each.config for each in self.testnet.nodes if each.config.node.name == name)
+        return f"http://{config.api.host}:{config.api.port}"
+
+    def running_clients(self) -> Sequence[NodeClient]:
+        """Clients of the nodes that run."""
+        return [self.clients[name] for name, node in self.nodes.items() if node.running]
+
+    @property
+    def schedule_path(self) -> Path:
+        """Writing it starts the replay of prices on every node."""
+        return self.options.output_dir / "schedule.json"
+
+
+@asynccontextmanager
+async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
+    """The whole network, ready. Raises LocalFault naming what did not come up."""
+    market, members = load_market(), make_members(options.seed, options.members)
+    folder = options.output_dir.resolve()
+    empty_folder(folder)
+    async with AsyncExitStack() as stack:
+        chains = await trio.to_thread.run_sync(stack.enter_context, running_chains(options, market, folder))
+        testnet = create_testnet(
+            folder / "nodes",
+            lambda validators: _genesis(market, validators, chains, members),
+            validators=options.validators,
+            base_port=free_base_port(options.validators),
+            chains=[
+                ChainConfig(chain_id=each.anvil.chain_id, name=each.deployed.name, endpoints=(each.anvil.url,))
+                for each in chains
+            ],
+            devnet=True,
+            seed=options.seed,
+            configure=lambda index, config: _configure(market, folder, index, config),
+        )
+        await trio.to_thread.run_sync(place_vaults, options, market, testnet.genesis, chains)
+        endpoints = tuple([await stack.enter_async_context(Endpoint(each.anvil.url)) for each in chains])
+        paying = [member.address for member in members] + [node.relayer for node in testnet.nodes]
+        for endpoint in endpoints:
+            await fund(endpoint, paying, GAS_MONEY_WEI)
+        homes = {each.config.node.name: each.home for each in testnet.nodes}
+        nodes = await stack.enter_async_context(node_processes(homes, folder / "logs", options.launcher or LAUNCHER))
+        devnet = Devnet(
+            options, market, testnet.genesis, testnet.network, testnet, chains, endpoints, nodes, {}, members
+        )
+        for name in nodes:
+            devnet.clients[name] = await stack.enter_async_context(NodeClient(devnet.url(name), testnet.network))
+        for name in nodes:
+            await wait_ready(devnet, name)
+        yield devnet
+
+
+async def wait_ready(devnet: Devnet, name: str) -> None:
+    """Until a node's every condition holds. Raises LocalFault NODE_DIED, NODE_NOT_READY with what does not."""
+    told = "no answer"
+    with trio.move_on_after(READY_SECONDS):
+        while True:
+            devnet.nodes[name].check()
+            try:
+                readiness = await devnet.clients[name].readiness()
+            except LocalFault as fault:
+                if fault.code is not NodeCode.NODE_UNREACHABLE:
+                    raise
+            else:
+                if readiness.ready:
+                    return
+                told = "; ".join(f"{check.name}: {check.detail}" for check in readiness.checks if not check.ok)
+            await trio.sleep(0.2)
+    raise LocalFault(DevnetCode.NODE_NOT_READY, name, why=told)
+
+
+def empty_folder(folder: Path) -> None:
+    """Make the devnet's folder; one that a devnet made before is emptied. Raises LocalFault OUTPUT_EXISTS."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
+        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(folder), why="not made by a devnet")
+    if folder.exists():
+        shutil.rmtree(folder)
+    (folder / "logs").mkdir(parents=True)
+    (folder / MARKER).touch()
+
+
+def _genesis(
+    market: Market, validators: ValidatorSet, chains: tuple[DevnetChain, ...], members: tuple[DevnetMember, ...]
+) -> Genesis:
+    house, *others = [MemberIdentity(member.id, member.name, member.address) for member in members]
+    return build_genesis(
+        market,
+        name="devnet",
+        time_ms=now_ms(),
+        validators=validators,
+        chains=tuple(chain.deployed for chain in chains),
+        house=house,
+        members=tuple(others),
+    )
+
+
+def _configure(market: Market, folder: Path, index: int, config: NodeConfig) -> NodeConfig:
+    return msgspec.structs.replace(
+        config,
+        oracle=Oracle(source="replay", file=str(hours_file(market)), schedule=str(folder / "schedule.json")),
+        relayer=RelayerConfig(enabled=index < RELAYERS, interval_ms=500),
+        api=msgspec.structs.replace(config.api, requests_per_second=500, requests_burst=1000),
+    )

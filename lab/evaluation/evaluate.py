@@ -1,0 +1,355 @@
+"""`evaluate`: a risk model on a portfolio, every intermediate by name.
+
+Rule: exact; the only roundings are those that the model names. Terms are evaluated in their order and may look at
+earlier ones by name. Results are frozen dataclasses of fractions; whoever shows them decides how. It must not read
+files nor know the network's own parameters.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+from lab.evaluation import charges, spreads
+from lab.evaluation.charges import InstrumentExposure
+from lab.evaluation.holdings import (
+    CollateralValue,
+    PositionValue,
+    collateral_value,
+    instrument_exposures,
+    position_value,
+)
+from lab.evaluation.scan import ScanResult, ScenarioScanner
+from lab.evaluation.values import ZERO, instrument_quotes, tier_deltas
+from lab.models.numbers import exact_rational, rounded
+from lab.models.portfolio import Portfolio, PortfolioAccount
+from lab.models.scan_terms import Scan, Selection
+from lab.models.terms import (
+    Calendar,
+    CollateralCharge,
+    Convex,
+    GroupCredit,
+    JointCreditTerm,
+    MarginFraction,
+    MarginLevel,
+    MinimumTerm,
+    OptionFormula,
+    PerSize,
+    RiskModel,
+    Slippage,
+    Term,
+)
+
+Detail: TypeAlias = (
+    ScanResult
+    | charges.FractionAmount
+    | charges.SlippageAmount
+    | charges.FormulaAmount
+    | charges.SizeAmount
+    | spreads.CalendarAmount
+    | spreads.SpreadCredit
+    | spreads.MinimumAmount
+    | spreads.JointAmount
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TermResult:
+    """What one term gives for one account."""
+
+    name: str
+    kind: str
+    amount: Fraction
+    by_group: Mapping[str, Fraction]
+    parts: tuple[Detail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LevelResult:
+    """One level of margin of one account."""
+
+    level: str
+    unrounded: Fraction
+    requirement: Fraction
+    equity: Fraction
+    """With the haircuts of this level."""
+    excess: Fraction
+    """Equity less requirement; negative is a shortage."""
+
+    @property
+    def covered(self) -> bool:
+        """Whether equity reaches the requirement."""
+        return self.excess >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountResult:
+    """One account."""
+
+    account: str
+    cash: Fraction
+    positions: tuple[PositionValue, ...]
+    collateral: tuple[CollateralValue, ...]
+    position_value: Fraction
+    """Of premium-paid positions, unpaid gains and funding."""
+    terms: tuple[TermResult, ...]
+    levels: tuple[LevelResult, ...]
+
+    def term(self, name: str) -> TermResult:
+        """A term's result by its name. Raises KeyError."""
+        return {each.name: each for each in self.terms}[name]
+
+    def level(self, name: str) -> LevelResult:
+        """A level by its name. Raises KeyError."""
+        return {each.level: each for each in self.levels}[name]
+
+
+class Evaluator:
+    """A model over one market; accounts are evaluated one by one. Model and portfolio must have been checked."""
+
+    def __init__(self, model: RiskModel, portfolio: Portfolio) -> None:
+        self.model = model
+        self.portfolio = portfolio
+        self.quotes = instrument_quotes(portfolio, model.option_decimals)
+        self._collateral = {each.id: each for each in portfolio.collateral}
+        self.scanners = {
+            term.name: ScenarioScanner(term, self.quotes, model.option_decimals)
+            for term in model.terms
+            if isinstance(term, Scan)
+        }
+
+    def account(self, account: PortfolioAccount) -> AccountResult:
+        """One account's margin."""
+        books = instrument_exposures(account, self.quotes)
+        results: dict[str, TermResult] = {}
+        for term in self.model.terms:
+            results[term.name] = self._term(term, account, books, results)
+        positions = tuple(position_value(each, self.quotes[each.instrument]) for each in account.positions)
+        value = sum((each.equity for each in positions), ZERO)
+        decimals = self.model.collateral_decimals
+        held = tuple(
+            collateral_value(
+                each, self._collateral[each.collateral], [level.name for level in self.model.levels], decimals
+            )
+            for each in account.collateral
+        )
+        cash = exact_rational(account.cash)
+        levels: dict[str, LevelResult] = {}
+        for level in self.model.levels:
+            equity = cash + value + sum((each.values[level.name] for each in held), ZERO)
+            levels[level.name] = self._level(level, results, levels, equity)
+        return AccountResult(account.id, cash, positions, held, value, tuple(results.values()), tuple(levels.values()))
+
+    def _level(
+        self, level: MarginLevel, results: Mapping[str, TermResult], levels: Mapping[str, LevelResult], equity: Fraction
+    ) -> LevelResult:
+        if level.base:
+            sums = levels[level.base].requirement
+        else:
+            sums = sum((weight_at(term, level.name) * results[term.name].amount for term in self.model.terms), ZERO)
+        unrounded = sums * exact_rational(level.factor)
+        requirement = rounded(unrounded, level.decimals, level.rounding)
+        return LevelResult(level.name, unrounded, requirement, equity, equity - requirement)
+
+    def _term(
+        self,
+        term: Term,
+        account: PortfolioAccount,
+        books: Mapping[str, InstrumentExposure],
+        results: Mapping[str, TermResult],
+    ) -> TermResult:
+        if isinstance(term, Scan):
+            return self._scan(term, account, books)
+        if isinstance(term, MarginFraction | Slippage | OptionFormula | PerSize | Convex):
+            return _per_position(term, list(selected_exposures(term.select, books).values()))
+        if isinstance(term, Calendar):
+            given = next(
+                (exact_rational(each.calendar_spreads) for each in account.given if each.group == term.group), None
+            )
+            tiers = spreads.deltas_left(
+                tier_deltas(self.quotes, _sizes(books), term.group), self._used_before(term, results)
+            )
+            formed = spreads.calendar(term, tiers, given)
+            return TermResult(term.name, "calendar", formed.amount, {term.group: formed.amount}, (formed,))
+        if isinstance(term, GroupCredit):
+            return self._group_credit(term, account, books, results)
+        if isinstance(term, MinimumTerm):
+            return self._minimum(term, account, books, results)
+        if isinstance(term, JointCreditTerm):
+            return self._joint(term, results)
+        if isinstance(term, CollateralCharge):
+            return _collateral_charge(term, account)
+        return TermResult(term.name, "amount", exact_rational(term.amount), {}, ())
+
+    def _scan(self, term: Scan, account: PortfolioAccount, books: Mapping[str, InstrumentExposure]) -> TermResult:
+        chosen = selected_exposures(term.select, books)
+        parts = list(self.scanners[term.name].scan({each: book.size for each, book in chosen.items()}))
+        for given in account.given:
+            if not term.select.groups or given.group in term.select.groups:
+                scan = exact_rational(given.scan)
+                parts = [each for each in parts if each.of != given.group]
+                parts.append(ScanResult(given.group, (scan,), None, 1, max(scan, ZERO), ()))
+        by_group: dict[str, Fraction] = {}
+        for each in parts:
+            group = (
+                self.quotes[each.of].contract.group
+                if term.offset == "instrument" and each.of in self.quotes
+                else each.of
+            )
+            by_group[group] = by_group.get(group, ZERO) + each.worst_loss
+        return TermResult(term.name, "scan", sum(by_group.values(), ZERO), by_group, tuple(parts))
+
+    def _group_credit(
+        self,
+        term: GroupCredit,
+        account: PortfolioAccount,
+        books: Mapping[str, InstrumentExposure],
+        results: Mapping[str, TermResult],
+    ) -> TermResult:
+        scans = _scan_parts(self._scan_name(term.scan), results)
+        given = {each.group: exact_rational(each.delta) for each in account.given}
+        deltas = {
+            group.id: sum(tier_deltas(self.quotes, _sizes(books), group.id).values(), ZERO)
+            for group in self.portfolio.groups
+        } | given
+        risks = {
+            each.of: each.worst_loss if term.price_risk == "scan" else spreads.span_price_risk(each) for each in scans
+        }
+        told = [each for each in account.given if each.group in risks]
+        risks |= {
+            each.group: exact_rational(each.scan if each.price_risk is None else each.price_risk) for each in told
+        }
+        parts = spreads.group_credit(term, deltas, self._used_before(term, results), risks)
+        by_group: dict[str, Fraction] = {}
+        for leg in (leg for part in parts for leg in part.legs):
+            by_group[leg.group] = by_group.get(leg.group, ZERO) + leg.credit
+        return TermResult(term.name, "group_credit", sum(by_group.values(), ZERO), by_group, parts)
+
+    def _used_before(self, term: Calendar | GroupCredit, results: Mapping[str, TermResult]) -> dict[str, Fraction]:
+        """Deltas that back spreads of earlier terms of the same kind which count at a level with this one."""
+        used: dict[str, Fraction] = {}
+        for other in self.model.terms:
+            if other.name not in results or not self._weigh_together(term, other):
+                continue
+            for part in results[other.name].parts:
+                if isinstance(part, spreads.CalendarAmount) and isinstance(term, Calendar) and part.group == term.group:
+                    taken = list(part.used.items())
+                elif isinstance(part, spreads.SpreadCredit) and isinstance(term, GroupCredit):
+                    taken = [(leg.group, leg.deltas) for leg in part.legs]
+                else:
+                    continue
+                for of, delta in taken:
+                    used[of] = used.get(of, ZERO) + delta
+        return used
+
+    def _weigh_together(self, one: Term, other: Term) -> bool:
+        sums = (level.name for level in self.model.levels if not level.base)
+        return any(weight_at(one, name) and weight_at(other, name) for name in sums)
+
+    def _minimum(
+        self,
+        term: MinimumTerm,
+        account: PortfolioAccount,
+        books: Mapping[str, InstrumentExposure],
+        results: Mapping[str, TermResult],
+    ) -> TermResult:
+        own = {each.instrument: exact_rational(each.charge) for each in term.charges}
+        least: dict[str, tuple[Fraction, Fraction]] = {}
+        for instrument, book in sorted(books.items()):
+            short = max(-book.size, ZERO)
+            if book.quote.is_option and short:
+                plain = (
+                    exact_rational(term.charge)
+                    + exact_rational(term.fraction) * book.quote.index * book.quote.multiplier
+                )
+                group = book.quote.contract.group
+                count, charge = least.get(group, (ZERO, ZERO))
+                least[group] = (count + short, charge + short * own.get(instrument, plain))
+        for given in account.given:
+            count = exact_rational(given.short_options)
+            least[given.group] = (count, count * exact_rational(term.charge))
+        reached: dict[str, Fraction] = {}
+        for name in term.over:
+            for group, amount in results[name].by_group.items():
+                reached[group] = reached.get(group, ZERO) + amount
+        parts = spreads.minimum(term, least, reached)
+        by_group = {each.group: each.amount for each in parts}
+        return TermResult(term.name, "minimum", sum(by_group.values(), ZERO), by_group, parts)
+
+    def _joint(self, term: JointCreditTerm, results: Mapping[str, TermResult]) -> TermResult:
+        scans = [part for name in term.over for part in _scan_parts(name, results)]
+        required: dict[str, Fraction] = {}
+        for name in term.over:
+            for group, amount in results[name].by_group.items():
+                required[group] = required.get(group, ZERO) + amount
+        floor = max(required.values(), default=ZERO) if term.keep_largest else ZERO
+        if term.floor:
+            lowest = [each for each in results[term.floor].parts if isinstance(each, spreads.MinimumAmount)]
+            floor = max(floor, sum((each.minimum for each in lowest), ZERO))
+        groups = [group.id for group in self.portfolio.groups]
+        total = sum((results[name].amount for name in term.over), ZERO)
+        part = spreads.joint_credit(term, groups, scans, total, floor)
+        return TermResult(term.name, "joint_credit", part.amount, {}, (part,))
+
+    def _scan_name(self, name: str) -> str:
+        return name or next(iter(self.scanners))
+
+
+def evaluate(model: RiskModel, portfolio: Portfolio) -> tuple[AccountResult, ...]:
+    """Every account of a portfolio, in its order. Model and portfolio must have been checked."""
+    evaluator = Evaluator(model, portfolio)
+    return tuple(evaluator.account(each) for each in portfolio.accounts)
+
+
+def weight_at(term: Term, level: str) -> Fraction:
+    """How much of a term counts at a level: what it says; 0 where it names other levels only, 1 where it names none."""
+    if not term.weights:
+        return Fraction(1)
+    return next((exact_rational(each.weight) for each in term.weights if each.level == level), ZERO)
+
+
+def selected_exposures(select: Selection, books: Mapping[str, InstrumentExposure]) -> dict[str, InstrumentExposure]:
+    """The books that a selection is about, ordered."""
+    return {instrument: book for instrument, book in sorted(books.items()) if select.has(book.quote.contract)}
+
+
+def _per_position(
+    term: MarginFraction | Slippage | OptionFormula | PerSize | Convex, books: list[InstrumentExposure]
+) -> TermResult:
+    by_group: dict[str, Fraction] = {}
+    parts: list[Detail] = []
+    kind = str(type(term).__struct_config__.tag)
+    found: list[
+        tuple[str, charges.FractionAmount | charges.SlippageAmount | charges.FormulaAmount | charges.SizeAmount]
+    ]
+    if isinstance(term, PerSize):
+        found = list(charges.per_size(term, books))
+    elif isinstance(term, MarginFraction):
+        found = [(each.quote.contract.group, charges.margin_fraction(term, each)) for each in books]
+    elif isinstance(term, Slippage):
+        found = [(each.quote.contract.group, charges.slippage_plus_factor(term, each)) for each in books]
+    elif isinstance(term, OptionFormula):
+        shorts = [each for each in books if each.quote.is_option]
+        found = [(each.quote.contract.group, charges.option_formula(term, each)) for each in shorts]
+    else:
+        found = [(each.quote.contract.group, charges.convex(term, each)) for each in books]
+    for group, part in found:
+        parts.append(part)
+        by_group[group] = by_group.get(group, ZERO) + part.amount
+    return TermResult(term.name, kind, sum(by_group.values(), ZERO), by_group, tuple(parts))
+
+
+def _collateral_charge(term: CollateralCharge, account: PortfolioAccount) -> TermResult:
+    held = sum((exact_rational(each.amount) for each in account.collateral if each.collateral == term.collateral), ZERO)
+    lines = [exact_rational(each.slope) * held + exact_rational(each.intercept) for each in term.secants]
+    amount = max(*lines, ZERO) if held else ZERO
+    part = charges.SizeAmount(term.collateral, held, amount / held if held else ZERO, amount)
+    return TermResult(term.name, "collateral_charge", amount, {}, (part,))
+
+
+def _scan_parts(name: str, results: Mapping[str, TermResult]) -> list[ScanResult]:
+    return [each for each in results[name].parts if isinstance(each, ScanResult)]
+
+
+def _sizes(books: Mapping[str, InstrumentExposure]) -> dict[str, Fraction]:
+    return {instrument: book.size for instrument, book in books.items()}

@@ -1,0 +1,240 @@
+"""The scenario scan: the worst loss of a book over a grid of moves, with every scenario's loss kept.
+
+Rule: gains and losses offset fully inside what the term says, and not beyond; a loss is positive here. Static discount
+and the two-sided skew are per expiry, for that is where they are not linear. It must not know levels of margin.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import lcm
+
+from clearing.pricing import elementary
+from lab.evaluation.values import DAY_SECONDS, ONE, ZERO, InstrumentQuote, log_moneyness, shocked_value
+from lab.models.numbers import Number, exact_rational, from_float, require_short
+from lab.models.scan_terms import GridPoint, Scan, ScanRange, StaticDiscount, grid_points
+
+NO_RANGE = ScanRange()
+
+
+@dataclass(frozen=True, slots=True)
+class PositionLosses:
+    """One position in every scenario."""
+
+    instrument: str
+    losses: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What offsets, in every scenario."""
+
+    of: str
+    """The group, the instrument or "all"."""
+    losses: tuple[Fraction, ...]
+    """By scenario, from the first; a gain is negative."""
+    basis: Fraction | None
+    """Loss in the basis scenario."""
+    worst_scenario: int
+    """From 1; 0 when no scenario loses, one more than there are when the basis is worst."""
+    worst_loss: Fraction
+    """At least 0."""
+    positions: tuple[PositionLosses, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _UnitGains:
+    """Gains of a size of 1 in every scenario, over one denominator: sums of many are then sums of integers."""
+
+    numerators: tuple[int, ...]
+    denominator: int
+
+
+@dataclass(slots=True)
+class _OffsetUnit:
+    """One offset unit while it is gathered."""
+
+    linear: list[tuple[Fraction, _UnitGains]] = field(default_factory=list)
+    """Sizes of what is linear."""
+    expiries: dict[tuple[str, int], list[tuple[InstrumentQuote, Fraction]]] = field(default_factory=dict)
+    """Options by group and expiry, sizes times multiplier, where the term is not linear in them."""
+    positions: list[PositionLosses] = field(default_factory=list)
+
+    def gains(self, width: int) -> list[Fraction]:
+        """Sum of what is linear."""
+        common = lcm(*(unit.denominator * size.denominator for size, unit in self.linear))
+        require_short(common)
+        sums = [0] * width
+        for size, unit in self.linear:
+            factor = size.numerator * (common // (unit.denominator * size.denominator))
+            sums = [sofar + factor * each for sofar, each in zip(sums, unit.numerators, strict=True)]
+        return [Fraction(each, common) for each in sums]
+
+
+class ScenarioScanner:
+    """A scan term over one market; values of instruments in scenarios are computed once for all accounts."""
+
+    def __init__(self, scan: Scan, quotes: Mapping[str, InstrumentQuote], option_decimals: int) -> None:
+        self._scan = scan
+        self._quotes = quotes
+        self._decimals = option_decimals
+        self._points = grid_points(scan)
+        self._is_linear = scan.static_discount is None and not scan.skew_each_expiry_loses
+        self._values: dict[str, tuple[Fraction, ...]] = {}
+        self._units: dict[str, _UnitGains] = {}
+
+    def width(self, instruments: Sequence[str]) -> int:
+        """How many scenarios there are: as many as points, or as given arrays have numbers."""
+        given = [len(self._quotes[each].contract.scanning) for each in instruments]
+        return len(self._points) or max(given, default=0)
+
+    def scan(self, sizes: Mapping[str, Fraction]) -> tuple[ScanResult, ...]:
+        """The results of what offsets, ordered; `sizes` by instrument are those the term selects."""
+        books: dict[str, _OffsetUnit] = {}
+        width = self.width(sorted(sizes))
+        for instrument in sorted(sizes):
+            quote = self._quotes[instrument]
+            of = {"group": quote.contract.group, "instrument": instrument, "all": "all"}[self._scan.offset]
+            self._add(books.setdefault(of, _OffsetUnit()), quote, Fraction(sizes[instrument]))
+        return tuple(self._result(of, books[of], width) for of in sorted(books))
+
+    def values(self, instrument: str) -> tuple[Fraction, ...]:
+        """Value of a size of 1, before the multiplier, in every scenario."""
+        if instrument not in self._values:
+            quote = self._quotes[instrument]
+            self._values[instrument] = tuple(self._value(quote, point) for point in self._points)
+        return self._values[instrument]
+
+    def _unit(self, quote: InstrumentQuote) -> _UnitGains:
+        contract = quote.contract
+        if contract.id not in self._units:
+            if contract.scanning:
+                sign = 1 if contract.scanning_tells == "gain" else -1
+                gains = [exact_rational(each) * sign for each in contract.scanning]
+            else:
+                moved = zip(self.values(contract.id), self._points, strict=True)
+                gains = [
+                    (each - quote.value) * quote.multiplier * exact_rational(point.weight) for each, point in moved
+                ]
+            common = lcm(*(each.denominator for each in gains))
+            require_short(common)
+            numerators = tuple(each.numerator * (common // each.denominator) for each in gains)
+            self._units[contract.id] = _UnitGains(numerators, common)
+        return self._units[contract.id]
+
+    def _add(self, book: _OffsetUnit, quote: InstrumentQuote, size: Fraction) -> None:
+        unit, contract = self._unit(quote), quote.contract
+        below = unit.denominator * size.denominator
+        losses = tuple(Fraction(-size.numerator * each, below) for each in unit.numerators)
+        book.positions.append(PositionLosses(contract.id, losses))
+        linear = bool(contract.scanning) or not quote.is_option or self._is_linear
+        if linear:
+            book.linear.append((size, unit))
+        if quote.is_option and not contract.scanning and not (linear and self._scan.basis is None):
+            expiry = (contract.group, contract.seconds_to_expiry)
+            book.expiries.setdefault(expiry, []).append((quote, size * quote.multiplier))
+
+    def _result(self, of: str, book: _OffsetUnit, width: int) -> ScanResult:
+        gains = book.gains(width)
+        for _, options in sorted(book.expiries.items()) if not self._is_linear else ():
+            for at, point in enumerate(self._points):
+                gains[at] += self._expiry_gain(options, at, point)
+        losses = tuple(-each for each in gains)
+        basis = self._basis(book)
+        candidates = losses if basis is None else (*losses, basis)
+        worst = max(candidates, default=ZERO)
+        number = candidates.index(worst) + 1 if worst > 0 else 0
+        return ScanResult(of, losses, basis, number, max(worst, ZERO), tuple(book.positions))
+
+    def _expiry_gain(self, options: Sequence[tuple[InstrumentQuote, Fraction]], at: int, point: GridPoint) -> Fraction:
+        now = sum((quote.value * unit for quote, unit in options), ZERO)
+        then = sum((self.values(quote.contract.id)[at] * unit for quote, unit in options), ZERO)
+        if self._scan.static_discount is not None:
+            then *= static_discount(self._scan.static_discount, options[0][0], then, self._decimals)
+        gain = (then - now) * exact_rational(point.weight)
+        loses = point.skew != "none" and self._scan.skew_each_expiry_loses
+        return -abs(gain) if loses else gain
+
+    def _basis(self, book: _OffsetUnit) -> Fraction | None:
+        basis = self._scan.basis
+        if basis is None:
+            return None
+        loss = ZERO
+        for _, options in sorted(book.expiries.items()):
+            now = sum((quote.value * unit for quote, unit in options), ZERO)
+            moved = [
+                sum((self._moved(quote, exact_rational(move)) * unit for quote, unit in options), ZERO) - now
+                for move in (basis.up, basis.down)
+            ]
+            loss += -min(*moved, ZERO) * (
+                exact_rational(basis.add) + exact_rational(basis.multiply) * options[0][0].years
+            )
+        return loss
+
+    def _moved(self, quote: InstrumentQuote, move: Fraction) -> Fraction:
+        return shocked_value(quote, 1 + move, quote.volatility, self._decimals)
+
+    def _value(self, quote: InstrumentQuote, point: GridPoint) -> Fraction:
+        at = scan_range(self._scan, quote.contract.group)
+        move = exact_rational(point.price) * (1 if point.of_price else exact_rational(at.price))
+        if at.absolute and not point.of_price:
+            move = move / quote.index if quote.index else ZERO
+        volatility = self._volatility(quote, point, at) if quote.is_option else ZERO
+        return shocked_value(quote, 1 + move, volatility, self._decimals)
+
+    def _volatility(self, quote: InstrumentQuote, point: GridPoint, at: ScanRange) -> Fraction:
+        direction = exact_rational(point.volatility)
+        down = at.volatility_up if at.volatility_down is None else at.volatility_down
+        shock = direction * exact_rational(at.volatility_up if direction >= 0 else down)
+        if direction and self._scan.term_scaling is not None:
+            shock *= self._scaled(quote)
+        now = quote.volatility
+        moved = now * (1 + shock) if self._scan.volatility_moves == "relative" else now + shock
+        if point.skew != "none":
+            moved *= self._skew(quote, point)
+        if direction > 0:
+            moved = max(moved, exact_rational(self._scan.volatility_min))
+        return max(moved, ZERO)
+
+    def _scaled(self, quote: InstrumentQuote) -> Fraction:
+        scaling = self._scan.term_scaling
+        if scaling is None:
+            return ONE
+        days = max(Fraction(quote.contract.seconds_to_expiry, DAY_SECONDS), exact_rational(scaling.days_min))
+        short = quote.contract.seconds_to_expiry <= exact_rational(scaling.days) * DAY_SECONDS
+        power = exact_rational(scaling.short_power if short else scaling.long_power)
+        return from_float(power_of(float(exact_rational(scaling.days) / days), float(power)), 12)
+
+    def _skew(self, quote: InstrumentQuote, point: GridPoint) -> Fraction:
+        shock = self._scan.skew
+        tilts = point.skew.startswith("linear")
+        cap = exact_rational(shock.linear_cap if tilts else shock.absolute_cap)
+        moneyness = log_moneyness(exact_rational(quote.contract.strike), quote.forward)
+        part = (moneyness if tilts else abs(moneyness)) * cap / exact_rational(shock.width)
+        part = -part if point.skew.endswith("_down") else part
+        return max(1 + min(max(part, -abs(cap)), abs(cap)), ZERO)
+
+
+def scan_range(scan: Scan, group: str) -> ScanRange:
+    """The range of a group: its own, else the one for all, else a move of 1 is the whole price."""
+    own = [each for each in scan.ranges if each.group == group]
+    common = [each for each in scan.ranges if each.group == ""]
+    return (own or common or [NO_RANGE])[0]
+
+
+def static_discount(terms: StaticDiscount, quote: InstrumentQuote, value: Fraction, decimals: int) -> Fraction:
+    """The factor on the value of one expiry's options in a scenario; `quote` is any of them."""
+    base: Number
+    base, rate = (
+        (terms.base, -exact_rational(terms.rate))
+        if value >= 0
+        else (terms.short_base, exact_rational(terms.short_rate))
+    )
+    growth = from_float(elementary.exp(float(rate * quote.years)), decimals) if rate else ONE
+    factor = exact_rational(base) * growth
+    return min(factor, 1 / quote.discount) if value < 0 and terms.short_up_to_forward else factor
+
+
+def power_of(base: float, power: float) -> float:
+    """base^power for base > 0, by our own exp and ln."""
+    return elementary.exp(power * elementary.log(base))

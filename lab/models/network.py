@@ -1,0 +1,128 @@
+"""The network's own requirement as a `RiskModel`, and its accounts as a `Portfolio`.
+
+Rule: nothing is computed twice: arrays and tariff are the engine's, given as scanning arrays and charges in micros and
+lots; how they become a requirement is said in the model's own terms. A test holds both to the same figures.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from clearing.margin.risk_arrays.arrays import RiskArrays
+from clearing.schema.risk.charges import Lines
+from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from lab.models.portfolio import (
+    Collateral,
+    Contract,
+    ContractKind,
+    Group,
+    Holding,
+    Portfolio,
+    PortfolioAccount,
+    PortfolioPosition,
+)
+from lab.models.scan_terms import Scan, Selection
+from lab.models.terms import (
+    CollateralCharge,
+    Convex,
+    InstrumentCharge,
+    JointCreditTerm,
+    JointScenarioTerm,
+    MarginLevel,
+    MinimumTerm,
+    PerSize,
+    RiskModel,
+    Secant,
+    Term,
+)
+
+Holdings = tuple[Sequence[int], Sequence[int], Sequence[int]]
+"""(cash, tokens, positions) of an account, in the order of the arrays."""
+
+_KINDS: dict[InstrumentKind, ContractKind] = {
+    InstrumentKind.PERPETUAL: "perpetual",
+    InstrumentKind.FUTURE: "future",
+    InstrumentKind.CALL: "call",
+    InstrumentKind.PUT: "put",
+    InstrumentKind.FORWARD: "forward",
+}
+
+
+def model_of(arrays: RiskArrays) -> RiskModel:
+    """The requirement under these arrays: sizes in lots, amounts in micros, every rounding to a whole micro."""
+    tariff, parameters = arrays.tariff, arrays.parameters
+    terms: list[Term] = [Scan("scan")]
+    over: tuple[str, ...] = ("scan",)
+    floor = ""
+    if tariff.has_short_rates:
+        rates = zip(arrays.instruments, tariff.short_rates, strict=True)
+        charges = tuple(InstrumentCharge(each.name, rate) for each, rate in rates if each.is_option)
+        terms.append(MinimumTerm("short option minimum", ("scan",), charges=charges))
+        over, floor = ("scan", "short option minimum"), "short option minimum"
+    if tariff.credits_groups:
+        terms.append(
+            JointCreditTerm(
+                name="credit between groups",
+                scenarios=tuple(JointScenarioTerm(each.columns, each.count) for each in tariff.joint.scenarios),
+                tail=tariff.joint.tail,
+                over=over,
+                floor=floor,
+                keep_largest=tariff.joint.keep_largest,
+                weight=f"{tariff.joint.weight_ppm}/1000000",
+                decimals=0,
+                rounding="up",
+            )
+        )
+    for each, rate, impact in zip(arrays.instruments, tariff.lot_rates, tariff.impact, strict=True):
+        only = Selection(instruments=(each.name,))
+        if rate:
+            terms.append(PerSize(f"charge on {each.name}", amount=rate, select=only))
+        if impact.lines:
+            terms.append(Convex(f"impact of {each.name}", _secants(impact), select=only))
+    for token, lines in zip(arrays.assets, tariff.concentration, strict=True):
+        if lines.lines:
+            terms.append(CollateralCharge(f"concentration of {token.name}", token.name, _secants(lines)))
+    fraction = f"{parameters.maintenance_numerator}/{parameters.maintenance_denominator}"
+    levels = (MarginLevel("initial", decimals=0), MarginLevel("maintenance", "initial", fraction, decimals=0))
+    return RiskModel(tuple(terms), levels, collateral_decimals=0, name="network")
+
+
+def portfolio_of(arrays: RiskArrays, holdings: Mapping[str, Holdings]) -> Portfolio:
+    """Accounts by name, in lots, units and micros; a marked instrument's gains are paid, an option counts whole."""
+    groups = {group.id: group.name for group in arrays.groups}
+    contracts = [
+        _contract(each, groups[each.group], row) for each, row in zip(arrays.instruments, arrays.rows, strict=True)
+    ]
+    values: list[int] = arrays.token_values.tolist()
+    tokens = [Collateral(each.name, value) for each, value in zip(arrays.assets, values, strict=True)]
+    return Portfolio(
+        groups=tuple(Group(group.name) for group in arrays.groups),
+        instruments=tuple(contracts),
+        collateral=tuple(tokens),
+        accounts=tuple(_account(arrays, name, held) for name, held in holdings.items()),
+    )
+
+
+def _contract(instrument: Instrument, group: str, row: Sequence[int]) -> Contract:
+    return Contract(
+        instrument.name,
+        _KINDS[instrument.kind],
+        group,
+        strike=instrument.strike_ticks,
+        mark=row[0] if instrument.is_option else 0,
+        scanning=tuple(value - row[0] for value in row[1:]),
+    )
+
+
+def _account(arrays: RiskArrays, name: str, held: Holdings) -> PortfolioAccount:
+    cash, tokens, positions = held
+    collateral = zip(arrays.assets, tokens, strict=True)
+    lots = zip(arrays.instruments, positions, strict=True)
+    return PortfolioAccount(
+        name,
+        cash=f"{sum(cash)}",
+        collateral=tuple(Holding(token.name, units) for token, units in collateral if units),
+        positions=tuple(PortfolioPosition(each.name, size) for each, size in lots if size),
+    )
+
+
+def _secants(lines: Lines) -> tuple[Secant, ...]:
+    return tuple(Secant(slope, f"{-intercept}") for slope, intercept in lines.lines)

@@ -1,0 +1,210 @@
+"""`crossclear liquidation run`: how much is closed, in which steps, along which auction path, out of one file."""
+
+from fractions import Fraction
+from typing import Any, Literal, TypeAlias
+
+from clearing.base.codec import I64, U8, U32, Wire
+from clearing.base.errors import BaseCode, RemoteFault
+from clearing.base.units import MONEY_MAX, POSITION_MAX, PPM, mul_div_down, mul_div_up
+from clearing.context.liquidation_progress import DENOMINATOR
+from clearing.liquidation.auction import auction_discount_ppm
+from clearing.liquidation.sizing import disposal_steps, restoring_share
+from lab.evaluation.evaluate import Evaluator
+from lab.evaluation.rules import LiquidationSize, apply_rule
+from lab.models.named import from_json
+from lab.models.numbers import DECIMALS_MAX, Number, exact_rational
+from lab.models.portfolio import Name, Portfolio
+from lab.runs.margin import NO_MODEL
+from lab.runs.settle_file import Note
+from lab.runs.units import as_json, micros, money, require, units, whole
+
+
+class SizedPosition(Wire, frozen=True):
+    """A position in whole lots, signed."""
+
+    of: Name
+    lots: I64
+
+
+class RestoringShare(Wire, frozen=True, tag_field="kind", tag="restoring_share"):
+    """The share of every position that brings an account back to initial margin: (I - E) / (I - C - p N), up."""
+
+    name: Name
+    equity: Number
+    initial: Number
+    notional: Number
+    """Of all positions with an open price."""
+    cost: Number = 0
+    """Of the notional that is closed, what the account pays: penalty, and discount in an auction; six decimals."""
+    collateral_charge: Number = 0
+    """The part of the requirement that closing positions does not free."""
+    with_credit: bool = False
+    """Whether the requirement has a credit, by which it was rounded up: a micro more is missing."""
+    positions: tuple[SizedPosition, ...] = ()
+
+
+class DisposalCase(Wire, frozen=True, tag_field="kind", tag="steps"):
+    """The steps in which so much is closed when nothing else happens."""
+
+    name: Name
+    total: Number
+    step: Number = 1
+    """Of what is left, the most in one step; six decimals; rounded up."""
+    whole_at: Number = 0
+    """So little is closed in one step."""
+    most: Number = 0
+    """No step closes more; 0: any."""
+    decimals: U8 = 6
+
+
+class AuctionPath(Wire, frozen=True, tag_field="kind", tag="auction"):
+    """The Dutch auction of a slice, block by block: discount, and who gets what of it and of the penalty."""
+
+    name: Name
+    notional: Number
+    """Of the slice."""
+    blocks: U32
+    end: Number
+    """Discount of the last block, of the notional; six decimals."""
+    start: Number = 0
+    """Of the first one."""
+    penalty: Number = 0
+    """Of the notional, six decimals."""
+    bidder_share: Number = 0
+    """Of the penalty, to the bidder, six decimals; the rest is the fund's."""
+
+
+LiquidationStep: TypeAlias = RestoringShare | DisposalCase | AuctionPath | LiquidationSize
+
+
+class LiquidationRun(Wire, frozen=True):
+    """The input of `crossclear liquidation run`."""
+
+    format: Literal["crossclear.liquidation.v1"]
+    steps: tuple[LiquidationStep, ...]
+    note: Note = ""
+    """For people."""
+
+
+STEPS_MAX = 256
+
+BLOCKS_MAX = 1000
+"""Of an auction that is told block by block, and of the steps of a disposal."""
+
+RATE_MAX = 10 * PPM
+
+
+def read_liquidation_run(data: bytes) -> LiquidationRun:
+    """Read and check the form of a file. Raises RemoteFault with the path."""
+    run = from_json(data, LiquidationRun)
+    if len(run.steps) > STEPS_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "steps", items=len(run.steps), limit=STEPS_MAX)
+    names = [each.name for each in run.steps]
+    require(len(set(names)) == len(names), "steps", "a name appears twice")
+    return run
+
+
+def liquidation_run(run: LiquidationRun) -> dict[str, Any]:
+    """Run the steps: a JSON object. Raises RemoteFault with the path of a step that makes no sense."""
+    told = []
+    for number, step in enumerate(run.steps):
+        result = _result(step, f"steps[{number}]")
+        told.append({"name": step.name, "kind": str(type(step).__struct_config__.tag), **as_json(result)})
+    return {"format": "crossclear.liquidation.result.v1", "steps": told}
+
+
+def _result(step: LiquidationStep, at: str) -> dict[str, Any]:
+    if isinstance(step, RestoringShare):
+        return _share(step, at)
+    if isinstance(step, DisposalCase):
+        return _steps(step, at)
+    if isinstance(step, AuctionPath):
+        return _auction(step, at)
+    return _size(step, at)
+
+
+def _share(step: RestoringShare, at: str) -> dict[str, Any]:
+    equity, cost = micros(step.equity, f"{at}.equity"), _rate(step.cost, f"{at}.cost")
+    initial, notional = micros(step.initial, f"{at}.initial", 0), micros(step.notional, f"{at}.notional", 0)
+    fixed = micros(step.collateral_charge, f"{at}.collateral_charge", 0)
+    require(fixed <= initial, f"{at}.collateral_charge", str(step.collateral_charge))
+    rounding = 1 if step.with_credit else 0
+    share = restoring_share(equity, initial, notional, cost_ppm=cost, fixed=fixed, rounding=rounding)
+    missing, freed = initial + rounding - equity, (initial - fixed) * PPM - cost * notional
+    arithmetic = [
+        f"missing = {initial} + {rounding} - {equity} = {missing}",
+        f"freed by everything = {initial} - {fixed} - {notional} x {cost} / {PPM} = {freed} / {PPM}",
+        "equity is gone, or costs eat what is freed: everything"
+        if equity <= 0 or freed <= missing * PPM
+        else f"share = {missing * PPM} / {freed} of {DENOMINATOR}, rounded up, 0 at least = {share}",
+    ]
+    taken = []
+    for place, each in enumerate(step.positions):
+        require(abs(each.lots) <= POSITION_MAX, f"{at}.positions[{place}].lots", str(each.lots))
+        size = mul_div_up(abs(each.lots), share, DENOMINATOR)
+        taken.append({"of": each.of, "lots": each.lots, "closed": size if each.lots > 0 else -size})
+        arithmetic.append(f"{each.of}: {abs(each.lots)} x {share} / {DENOMINATOR}, rounded up = {size}")
+    return {
+        "share": Fraction(share, DENOMINATOR),
+        "notional_closed": money(mul_div_up(notional, share, DENOMINATOR)),
+        "positions": taken,
+        "arithmetic": arithmetic,
+    }
+
+
+def _steps(step: DisposalCase, at: str) -> dict[str, Any]:
+    require(step.decimals <= DECIMALS_MAX, f"{at}.decimals", str(step.decimals))
+    total, whole_at, most = (
+        units(number, step.decimals, f"{at}.{field}", 0)
+        for field, number in (("total", step.total), ("whole_at", step.whole_at), ("most", step.most))
+    )
+    rate = _rate(step.step, f"{at}.step")
+    require(0 < rate <= PPM, f"{at}.step", str(step.step))
+    scale, left = 10**step.decimals, total
+    sizes: list[Fraction] = []
+    arithmetic: list[str] = []
+    for size in disposal_steps(total, rate, whole_at, most):
+        require(len(sizes) < BLOCKS_MAX, at, f"more than {BLOCKS_MAX} steps")
+        rule = "all of it" if left <= whole_at else f"{left} x {rate} / {PPM}, rounded up"
+        arithmetic.append(f"{left} left: {rule}{f', at most {most}' if most else ''} = {size}")
+        sizes.append(Fraction(size, scale))
+        left -= size
+    return {"steps": sizes, "sum": sum(sizes, Fraction(0)), "arithmetic": arithmetic}
+
+
+def _auction(step: AuctionPath, at: str) -> dict[str, Any]:
+    notional = micros(step.notional, f"{at}.notional", 0)
+    start, end = _rate(step.start, f"{at}.start"), _rate(step.end, f"{at}.end")
+    require(start <= end <= PPM, f"{at}.end", str(step.end))
+    require(0 < step.blocks <= BLOCKS_MAX, f"{at}.blocks", str(step.blocks))
+    share = _rate(step.bidder_share, f"{at}.bidder_share")
+    require(share <= PPM, f"{at}.bidder_share", str(step.bidder_share))
+    penalty = mul_div_up(notional, _rate(step.penalty, f"{at}.penalty"), PPM)
+    bidder = mul_div_down(penalty, share, PPM)
+    blocks = []
+    for block in range(1, step.blocks + 1):
+        rate = auction_discount_ppm(start, end, 1, step.blocks, block)
+        discount = mul_div_up(notional, rate, PPM)
+        blocks.append(
+            {
+                "block": block,
+                "discount": Fraction(rate, PPM),
+                "account_pays": money(discount + penalty),
+                "bidder_gets": money(discount + bidder),
+                "fund_gets": money(penalty - bidder),
+            }
+        )
+    return {"blocks": blocks, "penalty": money(penalty)}
+
+
+def _size(step: LiquidationSize, at: str) -> dict[str, Any]:
+    require(step.shortage is not None, f"{at}.shortage", "missing: there are no accounts here")
+    found = apply_rule(step, Evaluator(NO_MODEL, Portfolio()), {}, at)
+    return {"size": found.value, "units": found.units, "inputs": found.inputs}
+
+
+def _rate(number: Number, at: str) -> int:
+    """A ratio in millionths."""
+    found = whole(exact_rational(number) * PPM, at, 0, RATE_MAX)
+    require(found <= MONEY_MAX, at, str(number))
+    return found

@@ -1,0 +1,145 @@
+"""`crossclear margin run`: a risk model on a portfolio out of one file.
+
+Rule: the file is hostile until checked; what is wrong is refused with a code and the path. The result holds every
+intermediate, each as an exact number. It must not touch a node, the network or a clock.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from clearing.base.codec import Wire
+from clearing.base.errors import BaseCode, RemoteFault
+from lab.evaluation.evaluate import AccountResult, Evaluator
+from lab.evaluation.liquidation_price import STEPS_DOWN, STEPS_UP, AskLiquidationPrice, liquidation_price
+from lab.evaluation.rules import Rule, apply_rule
+from lab.models.check_model import OPTION_VALUES_MAX, SCAN_ENTRIES_MAX, check_model
+from lab.models.check_portfolio import check_fit, check_portfolio
+from lab.models.named import from_json
+from lab.models.portfolio import Portfolio
+from lab.models.scan_terms import Scan, grid_points
+from lab.models.terms import RiskModel
+from lab.runs.units import as_json
+
+FORMAT = "crossclear.margin.v1"
+
+RULES_MAX = 256
+
+ASKS_MAX = 16
+
+ENTRIES_AGAIN_MAX = 10 * SCAN_ENTRIES_MAX
+"""Positions times scenarios and terms, evaluated again for rules and for every price that a search tries."""
+
+Note = Annotated[str, msgspec.Meta(max_length=2000)]
+
+
+class MarginRun(Wire, frozen=True):
+    """The input of `crossclear margin run`."""
+
+    format: Literal["crossclear.margin.v1"]
+    portfolio: Portfolio = Portfolio()
+    model: RiskModel | None = None
+    """May also be given as a file of its own."""
+    rules: tuple[Rule, ...] = ()
+    """Applied after the margins."""
+    liquidation_prices: tuple[AskLiquidationPrice, ...] = ()
+    note: Note = ""
+    """For people."""
+
+
+NO_MODEL = RiskModel(terms=(), levels=())
+
+
+def read_margin_run(data: bytes, model: bytes | None = None) -> MarginRun:
+    """Read and check a file, and a model out of a file of its own, if given. Raises RemoteFault with the path."""
+    run = from_json(data, MarginRun)
+    if model is not None:
+        if run.model is not None:
+            raise RemoteFault(BaseCode.MALFORMED, "model", why="given twice: in the file and as a file of its own")
+        run = MarginRun(run.format, run.portfolio, from_json(model, RiskModel), *_rest(run))
+    check_portfolio(run.portfolio)
+    if run.model is not None:
+        check_model(run.model)
+        check_fit(run.model, run.portfolio)
+        _bounded(run, run.model)
+    elif run.portfolio.accounts or run.liquidation_prices:
+        raise RemoteFault(BaseCode.MALFORMED, "model", why="missing: there are accounts to be margined")
+    if len(run.rules) > RULES_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "rules", items=len(run.rules), limit=RULES_MAX)
+    return run
+
+
+def margin_run(run: MarginRun) -> dict[str, Any]:
+    """Evaluate a checked file: a JSON object. Raises RemoteFault with the path of a rule that makes no sense."""
+    model = run.model or NO_MODEL
+    try:
+        return _evaluated(run, model)
+    except (OverflowError, ZeroDivisionError) as error:
+        raise RemoteFault(BaseCode.OUT_OF_RANGE, "file", why=str(error)) from None
+
+
+def _evaluated(run: MarginRun, model: RiskModel) -> dict[str, Any]:
+    evaluator = Evaluator(model, run.portfolio)
+    results: dict[str, AccountResult] = {}
+    for account in run.portfolio.accounts:
+        results[account.id] = evaluator.account(account)
+    return {
+        "format": "crossclear.margin.result.v1",
+        "model": model.name,
+        "instruments": [_instrument(evaluator, each.id) for each in run.portfolio.instruments],
+        "scans": [_scan(evaluator, term) for term in model.terms if isinstance(term, Scan)],
+        "accounts": [_account(each) for each in results.values()],
+        "rules": [
+            as_json(apply_rule(rule, evaluator, results, f"rules[{number}]")) for number, rule in enumerate(run.rules)
+        ],
+        "liquidation_prices": [
+            as_json(liquidation_price(model, run.portfolio, ask, f"liquidation_prices[{number}]"))
+            for number, ask in enumerate(run.liquidation_prices)
+        ],
+    }
+
+
+def _instrument(evaluator: Evaluator, instrument: str) -> dict[str, Any]:
+    quote = evaluator.quotes[instrument]
+    told = {name: as_json(getattr(quote, name)) for name in ("index", "forward", "years", "discount", "volatility")}
+    return {"instrument": instrument, "kind": quote.contract.kind, **told} | {
+        "price": as_json(quote.value),
+        "mark": as_json(quote.mark),
+        "delta": as_json(quote.delta),
+    }
+
+
+def _scan(evaluator: Evaluator, scan: Scan) -> dict[str, Any]:
+    scanner = evaluator.scanners[scan.name]
+    chosen = [each.id for each in evaluator.portfolio.instruments if not each.scanning and scan.select.has(each)]
+    return {
+        "name": scan.name,
+        "scenarios": [as_json(point) for point in grid_points(scan)],
+        "prices": {each: as_json(scanner.values(each)) for each in chosen},
+    }
+
+
+def _account(result: AccountResult) -> dict[str, Any]:
+    told: dict[str, Any] = as_json(result)
+    for level, shown in zip(result.levels, told["levels"], strict=True):
+        shown["covered"] = level.covered
+    return told
+
+
+def _bounded(run: MarginRun, model: RiskModel) -> None:
+    if len(run.liquidation_prices) > ASKS_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", items=len(run.liquidation_prices), limit=ASKS_MAX)
+    options = sum(each.kind in ("call", "put") for each in run.portfolio.instruments)
+    points = sum(len(grid_points(term)) for term in model.terms if isinstance(term, Scan))
+    values = options * points * len(run.liquidation_prices) * (STEPS_DOWN + STEPS_UP + 100)
+    if values > 5 * OPTION_VALUES_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", option_values=values, limit=5 * OPTION_VALUES_MAX)
+    most = max((len(each.positions) + len(each.orders) for each in run.portfolio.accounts), default=0)
+    again = len(run.liquidation_prices) * (STEPS_DOWN + STEPS_UP + 100) + len(run.rules)
+    entries = most * (points + len(model.terms)) * again
+    if entries > ENTRIES_AGAIN_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", entries=entries, limit=ENTRIES_AGAIN_MAX)
+
+
+def _rest(run: MarginRun) -> tuple[tuple[Rule, ...], tuple[AskLiquidationPrice, ...], Note]:
+    return run.rules, run.liquidation_prices, run.note

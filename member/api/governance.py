@@ -1,0 +1,127 @@
+"""Governance as the API shows it.
+
+Rule: as in `member.api.types`. Proposals, votes and amendments are public, for they are in blocks; what one would do to
+an account is shown to its member only.
+"""
+
+from member.api.types import Address, Body, Decimal, Hash, Id
+
+
+class PlaceView(Body, frozen=True):
+    """One place of the terms that a proposal changes; values as JSON, empty: nothing stands there."""
+
+    path: str
+    present: str
+    after: str
+
+
+class BallotView(Body, frozen=True):
+    """How a validator voted last."""
+
+    envelope_key: Hash
+    approve: bool
+    revision: int
+    power: Id
+    """In the set in force; 0 for who left."""
+
+
+class ProposalView(Body, frozen=True):
+    """A proposal under way. `amendment`: its canonical bytes, which is what a voter's tool reads."""
+
+    number: Id
+    hash: Hash
+    kind: str
+    amendment: str
+    places: tuple[PlaceView, ...]
+    reason: str
+    proposer: str
+    """Envelope key, or `house`."""
+    seat: Id
+    not_after_ms: Id
+    agreed: bool
+    made_at: Id
+    vote_until_ms: Id
+    effective_ms: Id
+    """0 until it is agreed."""
+    approving: Id
+    rejecting: Id
+    total: Id
+    ballots: tuple[BallotView, ...]
+
+
+class AmendmentView(Body, frozen=True):
+    """An amendment of the terms that took effect."""
+
+    number: Id
+    height: Id
+    time_ms: Id
+    proposal: Hash
+    kind: str
+    paths: tuple[str, ...]
+    head: Hash
+
+
+class HaltView(Body, frozen=True):
+    """An instrument that may only be reduced until a height, or could until then if that is over.
+
+    `halts`: how many the house alone has made of it, which the next one of its names.
+    """
+
+    instrument: Id
+    until_height: Id
+    halts: Id
+
+
+class StruckView(Body, frozen=True):
+    """A vault that was detached."""
+
+    chain_id: Id
+    vault: Address
+    height: Id
+
+
+class GovernanceView(Body, frozen=True):
+    """What can be voted on, and what was."""
+
+    network: Hash
+    height: Id
+    time_ms: Id
+    enabled: bool
+    vote_ms: Id
+    timelock_ms: Id
+    timelock_floor_ms: Id
+    proposals: tuple[ProposalView, ...]
+    amendments_count: Id
+    amendments: tuple[AmendmentView, ...]
+    """The newest hundred, the newest last."""
+    head: Hash
+    halts: tuple[HaltView, ...]
+    struck: tuple[StruckView, ...]
+
+
+class AccountStandingView(Body, frozen=True):
+    """An account's margin, in micros."""
+
+    equity: Decimal
+    initial: Decimal
+    maintenance: Decimal
+    called: bool
+    liquidated: bool
+
+
+class AccountEffectView(Body, frozen=True):
+    """One account as it is, and as it would be."""
+
+    account: Id
+    before: AccountStandingView
+    after: AccountStandingView
+
+
+class EffectView(Body, frozen=True):
+    """What a proposal would do to the accounts of who asks, if it took effect at this height."""
+
+    proposal: Id
+    height: Id
+    refusal: str
+    """Empty, or why it could not take effect now."""
+    accounts: tuple[AccountEffectView, ...]

@@ -1,0 +1,146 @@
+"""Epoch packages and what a member needs beside one: seed and holdings, exit leaves, the opened default fund."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from clearing.base.merkle import DEPTH_MAX
+from member.api.types import Address, Body, Decimal, Hash, Id, Natural, SlotName, SmallId
+
+Seed = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes; keep it secret")]
+
+
+class InclusionView(Body, frozen=True):
+    """An own account at an epoch's snapshot. Compare the holdings with your own records: the node may err or lie."""
+
+    epoch: Id
+    height: Id
+    """Of the snapshot."""
+    account: Id
+    seed: Seed
+    """The account's commitment seed, as `crossclear verify --seed-file` takes it."""
+    holdings: Annotated[dict[SlotName, Decimal], Meta(max_length=4096)]
+    """By slot name, as `crossclear verify --holdings` takes them; what is not named is zero."""
+    package: bool
+    """Whether this node keeps a package of the epoch: `GET /v1/proofs/{epoch}`."""
+
+
+LEAVES_MAX = 4096
+
+TokenAmount = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})$", description="in the token's base units")]
+
+
+class ExitLeafView(Body, frozen=True):
+    """One leaf: the token and the address that it pays. It is hashed as
+    salt, epoch, chain_id, vault, account, token, to, amount, 32 bytes each."""
+
+    index: Id
+    """Place among the leaves."""
+    chain_id: Id
+    vault: Address
+    token: Address
+    to: Address
+    """Who signs for money that leaves the account."""
+    amount: TokenAmount
+    salt: Hash
+    """Keep it secret: with it, an amount can be guessed from the tree."""
+    path: Annotated[tuple[Hash, ...], Meta(max_length=DEPTH_MAX)]
+    """Siblings from the leaf to the top."""
+
+
+class ExitView(Body, frozen=True):
+    """An own account's leaves under the exit root of an epoch. No leaves: there was nothing to take out."""
+
+    epoch: Id
+    height: Id
+    """Whose header is the first to carry the root: GET /v1/light/{height}."""
+    account: Id
+    exit_root: Hash
+    leaf_count: SmallId
+    """Of the whole tree; it is inside the root."""
+    leaves: Annotated[tuple[ExitLeafView, ...], Meta(max_length=LEAVES_MAX)]
+
+
+OpenedSeed = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes; of the fund's account, and public")]
+
+
+class FundScenario(Body, frozen=True):
+    """What one stress scenario asked for at the last sizing."""
+
+    name: str
+    cover_two_micros: Natural
+    largest_or_next_two_micros: Natural
+
+
+class FundPart(Body, frozen=True):
+    """One member's part."""
+
+    member: Id
+    micros: Natural
+    """What it has in the fund."""
+    required_micros: Natural
+    exposure_micros: Natural
+    """Initial margin of all its accounts at the last sizing."""
+    called_micros: Natural
+    deadline: Id
+    """The height by which what was called for is due; 0: nothing was."""
+    lapsed: bool
+    """A deadline has passed already."""
+    returned_at: Id
+    """The height at which what is beyond its part is paid back; 0: nothing is."""
+    status: str
+    """active, restricted, defaulting, defaulted or left."""
+
+
+class FundView(Body, frozen=True):
+    """The fund of the newest decided height. Off while `cash_group` is 0."""
+
+    height: Id
+    cash_group: SmallId
+    epoch: Id
+    """After which it was sized last."""
+    sized_at: Id
+    sizing: str
+    """cover_two or largest_or_next_two."""
+    scenarios: tuple[FundScenario, ...]
+    house_micros: Natural
+    """What the house bears before members do."""
+    sizes_micros: tuple[Natural, ...]
+    """Of the last epochs, the newest last, with the buffer; the target is the largest."""
+    target_micros: Natural
+    minimum_micros: Natural
+    total_micros: Natural
+    """What all members have in the fund."""
+    parts: tuple[FundPart, ...]
+    """Ordered by member."""
+
+
+class FundOpening(Body, frozen=True):
+    """The account that holds the contributions, at an epoch's snapshot: for `crossclear fund verify`."""
+
+    epoch: Id
+    height: Id
+    account: Id
+    seed: OpenedSeed
+    holdings: Annotated[dict[SlotName, Decimal], Meta(max_length=4096)]
+    """By slot name; what is not named is zero."""
+
+
+PACKAGES_MAX = 500
+
+
+class PackageLine(Body, frozen=True):
+    """An epoch package that this node keeps. `sha256`: of the file; two provers of one epoch write different files."""
+
+    epoch: Id
+    height: Id
+    """Of the snapshot."""
+    bytes: Id
+    sha256: Hash
+
+
+class PackagePage(Body, frozen=True):
+    """Packages by epoch. `next` is the `after` of the next page; empty at the end."""
+
+    packages: tuple[PackageLine, ...]
+    next: str

@@ -1,0 +1,165 @@
+"""What the API says of the network and of the node: the newest height, prices, marks, ranges, collateral, health, peers."""
+
+from typing import Literal
+
+from member.api.types import Body, Decimal, Hash, Id, Natural
+
+
+class PeerView(Body, frozen=True):
+    """A peer that may connect. `score` is 100 without faults and falls to 0, where a ban begins."""
+
+    key: str
+    role: str
+    """validator, observer, or configured: in node.toml, and in no validator set that this node has seen."""
+    connected: bool
+    connections: int
+    rtt_ms: int
+    score: int
+    faults: int
+    last_fault: str
+    bans: int
+    banned_ms: int
+    """How long the present ban still lasts; 0 for none."""
+
+
+class PeersView(Body, frozen=True):
+    """All peers that may connect, in order of keys."""
+
+    peers: tuple[PeerView, ...]
+
+
+class FeedPrice(Body, frozen=True):
+    """A feed's agreed index price. `status`: unopened, open, stale or halted."""
+
+    feed: int
+    name: str
+    index_ticks: Natural
+    """The last good one, whatever the status."""
+    status: str
+    rung: str = "usable"
+    """What it may be used for: usable, no_new_risk, no_liquidation or settled."""
+    confidence_ticks: Natural = "0"
+    """How uncertain validators were."""
+    since_height: int = 0
+    """The first height without an open price; 0 while there is one."""
+    settles_at_height: int = 0
+    """Where its instruments settle at the last good price, should none come back; 0: never, or not closed."""
+
+
+class InstrumentMark(Body, frozen=True):
+    """An instrument's settled mark."""
+
+    instrument: int
+    name: str
+    mark_ticks: Natural
+    settled: bool = False
+    """Settled for good, at `mark_ticks`; traded no more."""
+    premium_ppb: Decimal = "0"
+    """Of a perpetual: the premium in the mark, in 10^-9 of the index."""
+    funding_rate_ppb: Decimal = "0"
+    """Of a perpetual: the rate of a period that would be paid if the interval ended now; positive: longs pay."""
+    averaged_ticks: Natural = "0"
+    """In an averaging window: the average so far."""
+    averaged_ms: int = 0
+    """How much of the window agreed prices cover."""
+
+
+class GroupRange(Body, frozen=True):
+    """The range of a risk group in force. All but the first three figures are 0 while genesis' stands."""
+
+    group: int
+    name: str
+    range_ppm: int
+    """Of the price."""
+    volatility_ppm: int
+    volatility_range_ppm: int
+    raw_ppm: int = 0
+    """What current deviations alone ask for over the horizon."""
+    stressed_ppm: int = 0
+    """The same with the stressed deviation of the window."""
+    floor_ppm: int = 0
+    """The same with the deviation of the long look-back."""
+    target_ppm: int = 0
+    """What the range will come to within the speed limit."""
+    buffer_ppm: int = 0
+    """What the target holds beyond need, to be used up in stress."""
+    multiple_ppm: int = 0
+    """Deviations that the raw range is."""
+    horizon_ms: int = 0
+    """Time to close out, with what late chains and old reports add."""
+    change_ratio_ppm: int = 0
+    """The range over the one before it."""
+    lowest_ppm: int = 0
+    highest_ppm: int = 0
+    """Of all ranges so far."""
+    published_height: int = 0
+
+
+class AssetNow(Body, frozen=True):
+    """A token on one chain as it is now."""
+
+    asset: int
+    name: str
+    chain_id: Id
+    cash_group: int
+    """0: collateral, also a cash token that left its group."""
+    haircut_ppm: int
+    """Of collateral, in force."""
+    unit_decimals: int
+    """A clearing unit is 10^-unit_decimals whole tokens."""
+    inventory_units: Natural
+    """What the ledger owes in it; of cash, what can be withdrawn on that chain at most."""
+    suspended: bool = False
+    """Of cash: its group is suspended while a token of it is judged by the depeg guard."""
+
+
+class CollateralSale(Body, frozen=True):
+    """What can be bid for in the next block out of a lapsed cash call."""
+
+    seller: Id
+    cash_group: int
+    asset: int
+    units: Natural
+    """The most that one bid may buy."""
+    micros_per_unit: Natural
+    last_height: int
+
+
+class StateView(Body, frozen=True):
+    """What is public of the newest decided height."""
+
+    network: Hash
+    height: int
+    time_ms: int
+    header_hash: Hash
+    state_root: Hash
+    epoch: int
+    validators: int
+    package_epoch: int
+    """Epoch of the newest package; 0 before the first."""
+    prices: tuple[FeedPrice, ...] = ()
+    marks: tuple[InstrumentMark, ...] = ()
+    ranges: tuple[GroupRange, ...] = ()
+    assets: tuple[AssetNow, ...] = ()
+    sales: tuple[CollateralSale, ...] = ()
+
+
+class Check(Body, frozen=True):
+    """One condition of readiness."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+class Readiness(Body, frozen=True):
+    """Whether the node does its work: each of the checks."""
+
+    ready: bool
+    checks: tuple[Check, ...]
+
+
+class Health(Body, frozen=True):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"

@@ -1,0 +1,1 @@
+"""Receipts in words: margin calls, liquidations, defaults and the default fund, with every figure computed again."""

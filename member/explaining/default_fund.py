@@ -1,0 +1,191 @@
+"""The default fund in words: how large it has to be and why, everybody's part, calls, payments, what was drawn.
+
+Rule: sizes and parts are computed anew from the receipt's own figures; a member in default keeps the part it had, so
+that its part is told and not computed. What a member has is followed from receipt to receipt.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from clearing.base.units import PPM
+from clearing.schema.blocks.receipt import Receipt
+from clearing.schema.receipts.default import MemberStatusChanged
+from clearing.schema.receipts.default_fund import (
+    FundCalled,
+    FundDebited,
+    FundDrawn,
+    FundPaid,
+    FundReductionStarted,
+    FundReturned,
+    FundSized,
+    ReturnCause,
+)
+from clearing.schema.records.default import MemberStatus
+from clearing.schema.terms.default import MICROS_MAX, FundSizing
+from member.api.receipts import ReceiptAt
+from member.explaining.close_out import currency_name
+from member.explaining.formatting import Listing, called, per_cent
+from member.explaining.lines import ExplainedReceipt, Line, condition_line, equality_line, plain_line, sensible
+
+FundText = tuple[str, list[Line]]
+
+TAKES_PART = (MemberStatus.ACTIVE, MemberStatus.RESTRICTED)
+
+
+@dataclass(slots=True)
+class FundBalances:
+    """What earlier receipts said: who stands how, and what each member has."""
+
+    status: dict[int, MemberStatus] = field(default_factory=dict)
+    has: dict[int, int] = field(default_factory=dict)
+
+
+def explain_fund(receipts: Iterable[ReceiptAt], _: Callable[[int], Listing]) -> list[ExplainedReceipt]:
+    """All receipts of the fund, in order."""
+    purse, told = FundBalances(), []
+    for at in receipts:
+        if isinstance(at.receipt, MemberStatusChanged):
+            purse.status[at.receipt.member] = at.receipt.after
+        elif type(at.receipt) in _TEXT_OF_KIND:
+            title, lines = _text_of(at.receipt, purse)
+            kind = type(at.receipt).__name__
+            told.append(ExplainedReceipt(height=at.height, index=at.index, kind=kind, title=title, lines=tuple(lines)))
+    return told
+
+
+def _text_of(receipt: Receipt, purse: FundBalances) -> FundText:
+    return sensible(lambda: _TEXT_OF_KIND[type(receipt)](receipt, purse))
+
+
+def _sized(receipt: FundSized, purse: FundBalances) -> FundText:
+    lines: list[Line] = []
+    asked = [0]
+    for each in receipt.scenarios:
+        losses = [micros for _, micros in each.lacking]
+        who = ", ".join(f"member {member} lacks {micros}" for member, micros in each.lacking) or "nobody lacks anything"
+        lines.append(condition_line(f"{each.name}: {who}", losses == sorted(losses, reverse=True)))
+        first, second, third = [*losses, 0, 0, 0][:3]
+        lines.append(equality_line(f"{each.name}: the two largest together", each.cover_two, first + second))
+        text = f"{each.name}: the larger of the largest and the next two"
+        lines.append(equality_line(text, each.largest_or_next_two, max(first, second + third)))
+        asked.append(each.cover_two if receipt.sizing is FundSizing.COVER_TWO else each.largest_or_next_two)
+    rest = max(max(asked) - receipt.house_micros, 0)
+    size = min(-(-rest * (PPM + receipt.buffer_ppm) // PPM), MICROS_MAX)
+    more = f"{per_cent(receipt.buffer_ppm)} more, rounded up"
+    text = f"size = ({max(asked)} - the house's {receipt.house_micros}) and {more}"
+    lines.append(equality_line(text, receipt.sizes[-1], size))
+    lines.append(
+        equality_line(f"target = the largest of the last {len(receipt.sizes)}", receipt.target, max(receipt.sizes))
+    )
+    lines += _parts(receipt, purse)
+    purse.has = {each.member: each.micros for each in receipt.parts}
+    return f"the fund has to be {receipt.target} in epoch {receipt.epoch}", lines
+
+
+def _parts(receipt: FundSized, purse: FundBalances) -> list[Line]:
+    """Everybody's part: the minimum, or a share of the rest by exposure; up to the step."""
+    taking = [each for each in receipt.parts if purse.status.get(each.member, MemberStatus.ACTIVE) in TAKES_PART]
+    weights = {each.member: each.exposure for each in taking}
+    weights = weights if any(weights.values()) else dict.fromkeys(weights, 1)
+    minimum, step, rest = receipt.minimum_micros, receipt.step_micros, receipt.target
+    open_ = set(weights)
+    while open_:
+        whole = sum(weights[member] for member in open_)
+        low = {member for member in open_ if rest * weights[member] < minimum * whole or not whole}
+        if not low:
+            break
+        rest, open_ = max(rest - minimum * len(low), 0), open_ - low
+    whole = sum(weights[member] for member in open_)
+    lines: list[Line] = []
+    for each in receipt.parts:
+        name = f"member {each.member}"
+        if each.member not in weights:
+            lines.append(plain_line(f"{name} takes no part now: {each.required} required, {each.micros} there"))
+            continue
+        shares = each.member in open_
+        part = -(-rest * weights[each.member] // whole) if shares else minimum
+        why = f"{rest} x {weights[each.member]} / {whole}, up" if shares else f"the minimum, {minimum}"
+        text = f"{name}: {why}, up to a multiple of {step}"
+        lines.append(equality_line(text, each.required, -(-part // step) * step))
+    return lines
+
+
+def _called(receipt: FundCalled, purse: FundBalances) -> FundText:
+    lines = _balance_lines(receipt.member, receipt.has, purse)
+    missing = max(receipt.required - receipt.has, 0)
+    text = f"required {receipt.required} - {receipt.has} there"
+    if receipt.replenishment:
+        lines.append(plain_line(f"{text} = {missing}; the fund had been drawn on"))
+    else:
+        lines.append(equality_line(text, receipt.micros, missing))
+    lines.append(plain_line(f"{called(receipt.account)} is debited at height {receipt.deadline}"))
+    return f"member {receipt.member} is called for {receipt.micros}", lines
+
+
+def _paid(receipt: FundPaid, purse: FundBalances) -> FundText:
+    before = purse.has.get(receipt.member)
+    lines = []
+    if before is not None:
+        lines.append(equality_line(f"has = {before} + {receipt.micros}", receipt.has, before + receipt.micros))
+    purse.has[receipt.member] = receipt.has
+    lapsed = ", and the deadline has passed" if receipt.lapsed else ""
+    lines.append(plain_line(f"missing of what it was called for: {receipt.missing}{lapsed}"))
+    return f"member {receipt.member} paid {receipt.micros} by {called(receipt.account)}", lines
+
+
+def _debited(receipt: FundDebited, purse: FundBalances) -> FundText:  # noqa: ARG001
+    text = f"the least of {receipt.missing} missing and equity {receipt.equity} - {receipt.maintenance} maintenance"
+    lines = [equality_line(text, receipt.micros, min(receipt.missing, receipt.equity - receipt.maintenance))]
+    if receipt.equity - receipt.micros < receipt.initial:
+        lines.append(
+            plain_line(f"the account is then below its initial margin of {receipt.initial}, and called like any")
+        )
+    return f"{called(receipt.account)} of member {receipt.member} is debited {receipt.micros}", lines
+
+
+def _reduces(receipt: FundReductionStarted, purse: FundBalances) -> FundText:
+    lines = _balance_lines(receipt.member, receipt.has, purse)
+    lines.append(plain_line(f"debited above maintenance margin and sold for until height {receipt.until_height}"))
+    return f"the grace of member {receipt.member} is over, {receipt.missing} missing", lines
+
+
+def _returned(receipt: FundReturned, purse: FundBalances) -> FundText:
+    before = purse.has.get(receipt.member)
+    gave = receipt.gave_up if receipt.cause is ReturnCause.TOKEN_LEFT_GROUP else receipt.amount
+    lines = []
+    if before is not None:
+        lines.append(equality_line(f"has = {before} - {gave}", receipt.has, before - gave))
+    purse.has[receipt.member] = receipt.has
+    if receipt.cause is ReturnCause.BEYOND_PART:
+        good = receipt.has >= receipt.required
+        lines.append(condition_line(f"what is left covers the {receipt.required} required", good))
+    what = f"{receipt.amount} of {currency_name(receipt.currency)}"
+    return f"member {receipt.member} got {what} back on {called(receipt.account)}", lines
+
+
+def _drawn(receipt: FundDrawn, purse: FundBalances) -> FundText:
+    before = purse.has.get(receipt.member)
+    lines = []
+    if before is not None:
+        lines.append(equality_line(f"left = {before} - {receipt.micros}", receipt.left, before - receipt.micros))
+    purse.has[receipt.member] = receipt.left
+    return f"{receipt.micros} of member {receipt.member}'s part bear a loss of member {receipt.cause}", lines
+
+
+def _balance_lines(member: int, stated: int, purse: FundBalances) -> list[Line]:
+    """What a member has is what it had after the last receipt that told of it."""
+    known = purse.has.get(member)
+    purse.has[member] = stated
+    return [] if known is None else [equality_line(f"member {member} has, as told before", stated, known)]
+
+
+_TEXT_OF_KIND: dict[type, Callable[[Any, FundBalances], FundText]] = {
+    FundSized: _sized,
+    FundCalled: _called,
+    FundPaid: _paid,
+    FundDebited: _debited,
+    FundReductionStarted: _reduces,
+    FundReturned: _returned,
+    FundDrawn: _drawn,
+}

@@ -1,0 +1,103 @@
+"""A sharing told by hand: who is at its cap in which pass, each floor with its rest, and who gets what is left over.
+
+Rule: the arithmetic of `clearing.default.waterfall.allocate_capped`, written down again from its definition and not
+called, so that an error in either shows. It knows no receipts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from member.explaining.lines import Line, equality_line, plain_line
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Whoever is asked: a name, its weight, the most it bears, and what it is said to bear."""
+
+    name: str
+    weight: int
+    most: int
+    stated: int
+
+
+def allocation_lines(total: int, payers: Sequence[Payer]) -> list[Line]:
+    """Every pass and every share of `total`."""
+    if len(payers) == 1 and payers[0].weight:
+        return [_alone(total, payers[0])]
+    lines: list[Line] = []
+    open_ = [each for each in payers if each.weight > 0 and each.most > 0]
+    left = min(total, sum(each.most for each in open_))
+    if left < total:
+        lines.append(plain_line(f"{total} is more than all of them may bear, which is {left}"))
+    while True:
+        weights = sum(each.weight for each in open_)
+        full = [each for each in open_ if each.most * weights <= left * each.weight]
+        if not full:
+            break
+        for each in full:
+            share = f"{left} x {each.weight} / {weights}"
+            lines.append(
+                equality_line(
+                    f"{each.name}: {share} is its most, {each.most}, or more: it bears", each.stated, each.most
+                )
+            )
+        left -= sum(each.most for each in full)
+        names = {each.name for each in full}
+        open_ = [each for each in open_ if each.name not in names]
+    lines += _proportional(left, open_)
+    lines += [
+        equality_line(f"{each.name}: asked for nothing, bears", each.stated, 0) for each in payers if _exempt(each)
+    ]
+    return lines
+
+
+def _alone(total: int, payer: Payer) -> Line:
+    return equality_line(
+        f"{payer.name}: the smaller of {total} and the {payer.most} there is", payer.stated, min(total, payer.most)
+    )
+
+
+def shares_of(total: int, payers: Sequence[Payer]) -> dict[str, int]:
+    """The shares by name, by exact fractions: largest remainders first, then in the order given."""
+    found = {each.name: 0 for each in payers}
+    open_ = [each for each in payers if not _exempt(each)]
+    left = min(total, sum(each.most for each in open_))
+    while open_:
+        weights = sum(each.weight for each in open_)
+        full = [each for each in open_ if each.most * weights <= left * each.weight]
+        if not full:
+            break
+        found |= {each.name: each.most for each in full}
+        left -= sum(each.most for each in full)
+        open_ = [each for each in open_ if each not in full]
+    return found | _floors_and_rests(left, open_)
+
+
+def _exempt(payer: Payer) -> bool:
+    return payer.weight == 0 or payer.most == 0
+
+
+def _floors_and_rests(left: int, open_: Sequence[Payer]) -> dict[str, int]:
+    weights = sum(each.weight for each in open_)
+    parts = {each.name: divmod(left * each.weight, weights) for each in open_}
+    over = left - sum(floor for floor, _ in parts.values())
+    order = sorted(range(len(open_)), key=lambda at: (-parts[open_[at].name][1], at))
+    lucky = {open_[at].name for at in order[:over]}
+    return {name: floor + (name in lucky) for name, (floor, _) in parts.items()}
+
+
+def _proportional(left: int, open_: Sequence[Payer]) -> list[Line]:
+    if not open_:
+        return []
+    weights = sum(each.weight for each in open_)
+    shares = _floors_and_rests(left, open_)
+    lines: list[Line] = []
+    for each in open_:
+        floor, rest = divmod(left * each.weight, weights)
+        more = " + 1 of what rounding leaves over" if shares[each.name] > floor else ""
+        text = f"{each.name}: {left} x {each.weight} / {weights} = {floor} rest {rest}{more}"
+        lines.append(equality_line(text, each.stated, shares[each.name]))
+    over = left - sum(left * each.weight // weights for each in open_)
+    if over:
+        lines.append(plain_line(f"left over by rounding down: {over}, one each to the largest rests, then in order"))
+    return lines

@@ -1,0 +1,104 @@
+"""Receipts to be explained, in order, from the pages of a node's API.
+
+Rule: a node is believed in nothing but what its receipts are computed again from. It decides nothing.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Any, Protocol
+
+from clearing.base.errors import RemoteFault
+from clearing.schema.receipts.default import LossAllocated
+from clearing.schema.receipts.default_fund import FundDrawn
+from member.api.receipt_json import receipts_of
+from member.api.receipts import InstrumentTicks, ReceiptAt, ReceiptView
+from member.codes import NodeCode
+from member.explaining.formatting import Listing
+from member.explaining.receipt_index import accounts_named
+
+PAGES_MAX = 1000
+
+
+class Page(Protocol):
+    """One page of a series."""
+
+    @property
+    def receipts(self) -> tuple[ReceiptView, ...]:
+        """In order."""
+        ...
+
+    @property
+    def next(self) -> str:
+        """Empty at the end."""
+        ...
+
+    @property
+    def instruments(self) -> tuple[InstrumentTicks, ...]:
+        """All of them."""
+        ...
+
+
+class ReceiptSeries:
+    """Receipts in order, and the listing of each height."""
+
+    def __init__(self) -> None:
+        self.receipts: list[ReceiptAt] = []
+        self._listings: dict[int, Listing] = {}
+        self._newest = Listing()
+
+    def listing(self, height: int) -> Listing:
+        """What was in force at a height."""
+        return self._listings.get(height, self._newest)
+
+    def note(self, receipts: Iterable[ReceiptAt], listing: Listing) -> None:
+        """More receipts, with the terms that they were made by."""
+        for each in receipts:
+            self.receipts.append(each)
+            self._listings[each.height] = listing
+        self._newest = listing
+
+
+async def receipts_of_pages(ask: Callable[[str], Awaitable[Page]], kinds: Collection[type[Any]]) -> ReceiptSeries:
+    """All pages of a node. Raises RemoteFault NODE_ANSWER when they do not end, or go back."""
+    found, after, names = ReceiptSeries(), "", {kind.__name__: kind for kind in kinds}
+    for _ in range(PAGES_MAX):
+        page = await ask(after)
+        receipts = receipts_of(page.receipts, names)
+        places = [(each.height, each.index) for each in (*found.receipts[-1:], *receipts)]
+        if places != sorted(set(places)):
+            raise RemoteFault(NodeCode.NODE_ANSWER, "receipts", why="not in order", after=after)
+        found.note(receipts, _listing(page.instruments))
+        after = page.next
+        if not after:
+            return found
+    raise RemoteFault(NodeCode.NODE_ANSWER, "receipts", why="the pages do not end")
+
+
+def receipts_of_account(receipts: Iterable[ReceiptAt], account: int | None) -> list[ReceiptAt]:
+    """Those that name the account; all of them where none is given."""
+    return [each for each in receipts if account is None or account in accounts_named(each.receipt)]
+
+
+def receipts_of_default(receipts: Iterable[ReceiptAt], number: int | None) -> list[ReceiptAt]:
+    """Those of one default, with what was drawn from the fund for it; all of them where no number is given."""
+    every = list(receipts)
+    losses = {
+        (each.height, each.receipt.member)
+        for each in every
+        if isinstance(each.receipt, LossAllocated) and each.receipt.number == number
+    }
+
+    def belongs(at: ReceiptAt) -> bool:
+        if isinstance(at.receipt, FundDrawn):
+            return (at.height, at.receipt.cause) in losses
+        return number in (getattr(at.receipt, "number", None), getattr(at.receipt, "default", None))
+
+    return [each for each in every if number is None or belongs(each)]
+
+
+def _listing(instruments: Iterable[InstrumentTicks]) -> Listing:
+    listed = tuple(instruments)
+    return Listing(
+        {each.instrument: each.name for each in listed},
+        {each.instrument: int(each.micros_per_tick) for each in listed},
+        {each.instrument: each.cash_group for each in listed},
+    )

@@ -1,0 +1,118 @@
+"""The trust anchor of an epoch package, out of what a light client verified (`crossclear verify --light-store`).
+
+Rule: the same header, if the store has the height or can get it; else the set that the nearest trusted header below
+names as next, while that one may still be trusted. A package of another set is not refuted by that, only not believed:
+then a server must show what lies between. Without a server this imports no network.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.header import Header
+from consensus.codes import ConsensusCode
+from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
+from member.codes import NodeCode
+from member.light.store import LightStore
+from member.verifying.package import Checked, TrustAnchor
+from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
+
+
+@dataclass(frozen=True, slots=True)
+class PackageTrust:
+    """What to trust of a package, and how it is known, in words."""
+
+    network: bytes
+    validators_hash: bytes
+    header_hash: bytes | None
+    """Of the package's header, where the very header is trusted."""
+    told: str
+
+
+def package_trust(
+    store: LightStore,
+    header: Header,
+    policy: TrustPolicy,
+    now_ms: int,
+    fetch: Callable[[int], LightBlock] | None = None,
+) -> PackageTrust:
+    """`fetch` verifies a height into the store.
+
+    Raises LocalFault LIGHT_NO_TRUST when nothing trusted leads there, TRUST_EXPIRED, and what `fetch` raises.
+    """
+    network = store.network
+    if network is None:
+        raise LocalFault(NodeCode.LIGHT_NO_TRUST, "light store", why="empty")
+    found = store.at(header.height)
+    if found is None and fetch is not None:
+        found = fetch(header.height)
+    if found is not None:
+        told = f"the header of height {header.height} is trusted"
+        return PackageTrust(network, found.header.validators_hash, found.header.hash, told)
+    below = store.at_or_below(header.height)
+    if below is None:
+        raise LocalFault(NodeCode.LIGHT_NO_TRUST, "light store", height=header.height, why="trust begins above")
+    if below.header.time_ms + policy.trusting_period_ms <= now_ms:
+        raise LocalFault(ConsensusCode.TRUST_EXPIRED, "light store", height=below.header.height)
+    if below.next_validators.hash != header.validators_hash:
+        raise LocalFault(
+            NodeCode.LIGHT_NO_TRUST, "light store", height=header.height, why="another validator set certified it"
+        )
+    told = f"certified by the set that the trusted header of height {below.header.height} names"
+    return PackageTrust(network, below.next_validators.hash, None, told)
+
+
+def anchor_of_light_store(
+    package: Path | Header, path: Path, urls: Sequence[str], policy: TrustPolicy, evidence: Path
+) -> tuple[TrustAnchor, Checked | None]:
+    """What to trust, and the check that the package's header is that of its height. No check for a file that is none.
+
+    A header out of another file may stand for the package. `urls`: a node that serves what the store lacks, then its
+    witnesses. Raises LocalFault LIGHT_*, TRUST_EXPIRED.
+    """
+    try:
+        header = package if isinstance(package, Header) else _header_of(package)
+    except (OSError, RemoteFault):
+        return TrustAnchor(), None  # `verify_file` tells what is wrong with it
+    with LightStore(path, create=False) as store:
+        if urls:
+            return _with_servers(store, header, urls, policy, evidence)
+        trust = package_trust(store, header, policy, _now_ms())
+    return TrustAnchor(trust.network, trust.validators_hash), _checked(trust.header_hash, header, trust.told)
+
+
+def _header_of(package: Path) -> Header:
+    with package.open("rb") as file:
+        return read_package(file.read(PACKAGE_BYTES_MAX + 1)).header
+
+
+def _with_servers(
+    store: LightStore, header: Header, urls: Sequence[str], policy: TrustPolicy, evidence: Path
+) -> tuple[TrustAnchor, Checked]:
+    from member.light.client import LightClient, LightOptions
+    from member.light.source import HttpSource
+
+    sources = [HttpSource(url) for url in urls]
+    client = LightClient(store, sources, LightOptions(policy), CurveLightVerifier(), evidence, _now_ms)
+
+    def fetch(height: int) -> LightBlock:
+        return client.update(height)
+
+    try:
+        trust = package_trust(store, header, policy, _now_ms(), fetch)
+    finally:
+        for source in sources:
+            source.close()
+    return TrustAnchor(trust.network, trust.validators_hash), _checked(trust.header_hash, header, trust.told)
+
+
+def _checked(trusted: bytes | None, header: Header, told: str) -> Checked:
+    if trusted is not None and trusted != header.hash:
+        return Checked("light_client", ok=False, detail=f"another header of height {header.height} is trusted")
+    return Checked("light_client", ok=True, detail=told)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,205 @@
+"""Changes of validators in files, so that each operator can sign where its key is, without a network.
+
+Rule: a file holds the set that the change starts from and the change; everything else is computed again by whoever
+reads it, and what does not fit together is refused before anything is signed or sent. An approval leaves the change as
+it was. The network id comes from the signer's own genesis, never from the file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from clearing.base.codec import encode
+from clearing.base.errors import LocalFault, Rejected, RemoteFault
+from clearing.base.ids import NetworkId
+from clearing.base.plain_json import read_json
+from clearing.base.validators import Validator, ValidatorSet, check_validator_set
+from clearing.schema.blocks.transaction import Transaction, transaction_bytes_max
+from clearing.schema.requests.validators import Approval, ValidatorChange, sign_approval, with_approval
+from clearing.validators.set_changes import changed_set, check_new_validators, moved_power
+from member.api.chain import ValidatorsView, ValidatorView, validator_view
+from member.api.transaction_json import SubmitBody, body_of, transaction_of
+from member.api.types import Body, Hash
+from member.codes import NodeCode
+
+CHANGE_FILE_BYTES_MAX = 1 << 18
+
+
+class Card(Body, frozen=True):
+    """What a newcomer shows of itself: the public part of its keys, as `crossclear init --output json` prints it."""
+
+    envelope: str
+    validator: str
+    possession: str
+    relayer: str = ""
+
+
+class ChangeFile(Body, frozen=True):
+    """A change and what it starts from. `request` is as `POST /v1/submit` takes it."""
+
+    network: Hash
+    validators: tuple[ValidatorView, ...]
+    request: SubmitBody
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedChange:
+    """A file that fits together."""
+
+    network: NetworkId
+    before: ValidatorSet
+    after: ValidatorSet
+    request: ValidatorChange
+
+    @property
+    def moved(self) -> tuple[int, int]:
+        """Power that goes, and that comes."""
+        return moved_power(self.before, self.after)
+
+    @property
+    def approved(self) -> tuple[int, ...]:
+        """Indices of the approvals."""
+        return tuple(each.validator for each in self.request.approvals)
+
+    @property
+    def approved_power(self) -> int:
+        """Their power."""
+        return sum(self.before.validators[each].power for each in self.approved)
+
+
+def set_from_view(view: Sequence[ValidatorView]) -> ValidatorSet:
+    """The set that the API or a file shows, its proofs of possession checked. Raises LocalFault CHANGE_FILE."""
+    try:
+        shown = ValidatorSet(
+            tuple(
+                Validator(_hex(each.envelope_key, 32), _hex(each.bls_key, 48), each.power, _hex(each.possession, 96))
+                for each in view
+            )
+        )
+        check_validator_set(shown)
+    except RemoteFault as fault:
+        raise LocalFault(NodeCode.CHANGE_FILE, "validators", why=str(fault)) from None
+    return shown
+
+
+def newcomer(card: Card, power: int) -> Validator:
+    """A validator out of its card. Raises LocalFault CHANGE_FILE."""
+    return Validator(_hex(card.envelope, 32), _hex(card.validator, 48), power, _hex(card.possession, 96))
+
+
+def propose(
+    shown: ValidatorsView, left: Sequence[bytes], entered: Sequence[Validator], powers: dict[bytes, int], until_ms: int
+) -> CheckedChange:
+    """A change of the set that a node shows, without approvals. `powers`: new ones of those who stay, by envelope key.
+
+    Raises LocalFault CHANGE_FILE with what forbids it.
+    """
+    before = set_from_view(shown.validators)
+    present = {each.envelope_key: each for each in before.validators}
+    strangers = [key for key in powers if key not in present]
+    if strangers:
+        raise LocalFault(NodeCode.CHANGE_FILE, "power", stranger=strangers[0])
+    staying = [msgspec.structs.replace(present[key], power=power) for key, power in powers.items()]
+    ordered = tuple(sorted((*entered, *staying), key=lambda each: each.envelope_key))
+    after = _made(before, tuple(sorted(left)), ordered)
+    request = ValidatorChange(
+        number=shown.number + 1,
+        before=before.hash,
+        after=after.hash,
+        left=tuple(sorted(left)),
+        entered=ordered,
+        not_after_ms=until_ms,
+        approvals=(),
+    )
+    return CheckedChange(NetworkId(_hex(shown.network, 32)), before, after, request)
+
+
+def encode_change(change: CheckedChange) -> bytes:
+    """The file."""
+    told = ChangeFile(
+        network="0x" + change.network.hex(),
+        validators=tuple(validator_view(each) for each in change.before.validators),
+        request=SubmitBody(transactions=(body_of(change.request),)),
+    )
+    return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"
+
+
+def read_change(path: Path) -> CheckedChange:
+    """Read a file and compute all of it again. Raises LocalFault CHANGE_FILE naming what does not fit."""
+    try:
+        data = path.read_bytes() if path.stat().st_size <= CHANGE_FILE_BYTES_MAX else b""
+        told = read_json(data, ChangeFile)
+        requests = tuple(transaction_of(each) for each in told.request.transactions)
+    except (OSError, msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise LocalFault(NodeCode.CHANGE_FILE, str(path), why=str(error)) from None
+    request: Transaction = requests[0]
+    if len(requests) != 1 or not isinstance(request, ValidatorChange):
+        raise LocalFault(NodeCode.CHANGE_FILE, str(path), requests=len(requests))
+    before = set_from_view(told.validators)
+    after = _made(before, request.left, request.entered)
+    for name, stated, computed in (("before", request.before, before.hash), ("after", request.after, after.hash)):
+        if stated != computed:
+            raise LocalFault(NodeCode.CHANGE_FILE, f"{path}: {name}", stated=stated, computed=computed)
+    change = CheckedChange(NetworkId(_hex(told.network, 32)), before, after, request)
+    if any(index >= len(before.validators) for index in change.approved):
+        raise LocalFault(NodeCode.CHANGE_FILE, f"{path}: approvals", validators=len(before.validators))
+    if len(encode((request,))) > transaction_bytes_max(request):
+        raise LocalFault(
+            NodeCode.CHANGE_FILE, str(path), bytes=len(encode((request,))), limit=transaction_bytes_max(request)
+        )
+    return change
+
+
+def approve_change(change: CheckedChange, network: NetworkId, own_key: bytes, secret: bytes) -> CheckedChange:
+    """The change with the approval of who holds this envelope key.
+
+    Raises LocalFault: CHANGE_FILE for another network's, NOT_IN_THE_SET.
+    """
+    if change.network != network:
+        raise LocalFault(NodeCode.CHANGE_FILE, "network", stated=change.network, own=network)
+    index = change.before.index_of.get(own_key)
+    if index is None:
+        raise LocalFault(NodeCode.NOT_IN_THE_SET, "envelope", key=own_key)
+    signed = with_approval(change.request, sign_approval(change.request, network, index, secret))
+    return CheckedChange(change.network, change.before, change.after, signed)
+
+
+def joined(changes: Sequence[CheckedChange]) -> CheckedChange:
+    """One change with the approvals of all these files. Raises LocalFault CHANGE_FILE when they are not one change."""
+    first, *others = changes
+    approvals: dict[int, Approval] = {each.validator: each for each in first.request.approvals}
+    for each in others:
+        if each.request.digest(each.network) != first.request.digest(first.network):
+            raise LocalFault(NodeCode.CHANGE_FILE, "files", why="they are different changes")
+        approvals.update((one.validator, one) for one in each.request.approvals)
+    ordered = tuple(approvals[index] for index in sorted(approvals))
+    request = msgspec.structs.replace(first.request, approvals=ordered)
+    return CheckedChange(first.network, first.before, first.after, request)
+
+
+def _made(before: ValidatorSet, left: tuple[bytes, ...], entered: tuple[Validator, ...]) -> ValidatorSet:
+    """The set that comes out. Raises LocalFault CHANGE_FILE with the refusal that the network would give."""
+    after = changed_set(before, left, entered)
+    if isinstance(after, Rejected):
+        raise _refused(after)
+    refusal = check_new_validators(entered)
+    if refusal is not None:
+        raise _refused(refusal)
+    return after
+
+
+def _refused(refusal: Rejected) -> LocalFault:
+    values = {name: value for name, value in refusal.values if name not in ("code", "at")}
+    return LocalFault(NodeCode.CHANGE_FILE, refusal.at, refusal=f"{refusal.code.label} {refusal.code.name}", **values)
+
+
+def _hex(text: str, size: int) -> bytes:
+    try:
+        data = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        data = b""
+    if len(data) != size:
+        raise LocalFault(NodeCode.CHANGE_FILE, "hex", text=text[:200], bytes=size)
+    return data

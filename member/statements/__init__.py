@@ -1,0 +1,1 @@
+"""Daily statements of a member, added up from the receipts of decided blocks."""

@@ -1,0 +1,328 @@
+"""`StatementDays`: what decided blocks did to accounts, added up by day.
+
+Rule: opening balance plus transfers is the closing balance, for every account and currency, and every balance that a
+block wrote is compared with what was added up. Days are those of block time in UTC. It keeps the last few days, and
+tells which of them it saw whole. It must not know how a statement looks.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+
+from clearing.base.errors import Bug
+from clearing.base.units import DAY_MS
+from clearing.margin.requirement.account_margin import AccountMargin, MarginBatch
+from clearing.margin.risk_arrays.arrays import RiskArrays
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.receipt import Receipt
+from clearing.schema.receipts.default import PortfolioSold
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.schema.records.accounts import Book
+from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX
+from clearing.schema.transfers import Transfer, TransferCode
+from clearing.state.account_margins import margin_book
+from clearing.state.ledger import balance
+from clearing.state.state import State
+from member.explaining.receipt_index import receipt_accounts
+from member.statements.receipt_moves import EXACT, RECEIPT_OF_TRANSFER, SECOND_RECEIPT_OF_TRANSFER, lots_moved
+
+DAYS_KEPT = 2
+
+MOVES_LOTS = ("PortfolioSold", "Settled", "Delivered", "DeliveryFailed", "AccountPorted", "ClientRescued")
+"""Receipts of what changes positions besides trades, and do not say whose and by how much themselves."""
+
+At = tuple[int, int]
+"""Height, and the receipt's number in its block; -1: no receipt tells of it."""
+
+LineKey = tuple[int, TransferCode, int]
+"""Currency, code, cause."""
+
+
+@dataclass(slots=True)
+class Sum:
+    """Transfers of one currency, code and cause within a day."""
+
+    credits: int
+    debits: int
+    count: int
+    first: At
+    last: At
+
+
+@dataclass(frozen=True, slots=True)
+class PositionChange:
+    """Lots that came or went, by a trade or otherwise."""
+
+    at: At
+    kind: str
+    """The receipt's kind; "" where none tells of it."""
+    instrument: int
+    lots: int
+    trade: TradeNovated | None = None
+
+
+@dataclass(slots=True)
+class Day:
+    """One day of all accounts. While it lasts, closing figures are those of the newest block."""
+
+    day: int
+    """Days since 1970 in UTC."""
+    whole: bool
+    """Whether all of its blocks were seen."""
+    opening: dict[tuple[int, int], int]
+    """(account, currency) to the balance."""
+    books: dict[int, Book]
+    lines: dict[int, dict[LineKey, Sum]] = field(default_factory=dict)
+    changes: dict[int, list[PositionChange]] = field(default_factory=dict)
+    closing: dict[tuple[int, int], int] = field(default_factory=dict)
+    closing_books: dict[int, Book] = field(default_factory=dict)
+    first_height: int = 0
+    last_height: int = 0
+    time_ms: int = 0
+    """Of the last block."""
+    over: bool = False
+    marks: dict[int, int] = field(default_factory=dict)
+    margined: list[int] = field(default_factory=list)
+    margins: Callable[[], MarginBatch] | None = None
+    """Of `margined`, worked out when they are asked for: each block might be a day's last."""
+
+    def size(self, accounts: Iterable[int]) -> int:
+        """How many lines these accounts' statements have."""
+        return sum(len(self.lines.get(each, ())) + len(self.changes.get(each, ())) for each in accounts)
+
+    def excerpt(self, accounts: Sequence[int]) -> "Day":
+        """The same of some accounts, as values that later blocks do not change."""
+        wanted = frozenset(accounts)
+        return replace(
+            self,
+            opening={key: value for key, value in self.opening.items() if key[0] in wanted},
+            closing={key: value for key, value in self.closing.items() if key[0] in wanted},
+            books={each: book for each, book in self.books.items() if each in wanted},
+            closing_books={each: book for each, book in self.closing_books.items() if each in wanted},
+            lines={
+                each: {key: replace(line) for key, line in self.lines[each].items()}
+                for each in accounts
+                if each in self.lines
+            },
+            changes={each: list(self.changes[each]) for each in accounts if each in self.changes},
+        )
+
+    def margin(self, account: int) -> AccountMargin | None:
+        """At the close; None for an account that never held anything, and the house."""
+        if self.margins is None or account not in self.rows:
+            return None
+        return self.margins().account(self.rows[account])
+
+    @property
+    def rows(self) -> dict[int, int]:
+        """Where an account stands in `margins`."""
+        return {account: at for at, account in enumerate(self.margined)}
+
+
+class StatementDays:
+    """Adds up. `accounts`: those to follow, None for all that members hold."""
+
+    def __init__(self, state: State, accounts: frozenset[int] | None = None, kept: int = DAYS_KEPT) -> None:
+        self._accounts, self._kept = accounts, kept
+        self._balances = {
+            key: record.credits - record.debits for key, record in state.balances.ordered() if self._follows(key[0])
+        }
+        self._books = {each: book for each, book in state.books.ordered() if self._follows(each)}
+        self._days: dict[int, Day] = {}
+        self._height = state.now.height
+        self._arrays: RiskArrays | None = None
+        self._margined: list[int] = []
+        self._margins: Callable[[], MarginBatch] | None = None
+        # A day is seen whole from its first block on: the one before is of an earlier day, or genesis.
+        self._since = state.now.time_ms // DAY_MS if state.now.height else -1
+
+    def decided(self, time_ms: int, result: BlockResult, state: State) -> None:
+        """Add a decided block; `state` is the one after it. Raises Bug when balances are not what was added up."""
+        if result.height != self._height + 1:
+            raise Bug(f"statements follow height {self._height}, not {result.height}")
+        day = self._day_of(time_ms)
+        day.last_height = self._height = result.height
+        day.time_ms = time_ms
+        receipts = _ReceiptsOfAccount(result)
+        touched: set[tuple[int, int]] = set()
+        for transfer in result.transfers:
+            for account, credit in ((transfer.debit, 0), (transfer.credit, transfer.amount)):
+                if self._follows(account):
+                    self._add(day, account, transfer, credit, receipts)
+                    touched.add((account, transfer.currency))
+        for account, currency in touched:
+            if balance(state, account, currency) != self._balances[account, currency]:
+                raise Bug(f"the balance of account {account} in currency {currency} is not the sum of its transfers")
+        moved = self._follow_positions(day, state, receipts)
+        book = margin_book(state)
+        if touched or moved or self._margins is None or book.arrays is not self._arrays:
+            self._arrays = book.arrays
+            self._margined = [each for each in book.accounts() if self._follows(each)]
+            self._margins = cache(book.margins_when_asked(self._margined))
+        day.margined, day.margins = self._margined, self._margins
+        day.marks = {instrument: mark.ticks for instrument, mark in state.marks.ordered()}
+
+    def day(self, number: int) -> Day | None:
+        """A day that is kept, by days since 1970."""
+        found = self._days.get(number)
+        if found is not None and not found.over:
+            found.closing, found.closing_books = self._balances, self._books
+        return found
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The days that are kept, rising."""
+        return tuple(self._days)
+
+    def _follows(self, account: int) -> bool:
+        return account in self._accounts if self._accounts is not None else account < MEMBER_ACCOUNTS_MAX
+
+    def _day_of(self, time_ms: int) -> Day:
+        number = time_ms // DAY_MS
+        found = self._days.get(number)
+        if found is not None:
+            return found
+        for before in self._days.values():
+            if not before.over:
+                before.over, before.closing, before.closing_books = True, dict(self._balances), dict(self._books)
+        day = self._days[number] = Day(number, number > self._since, dict(self._balances), dict(self._books))
+        day.first_height = self._height + 1
+        while len(self._days) > self._kept:
+            del self._days[next(iter(self._days))]
+        return day
+
+    def _add(self, day: Day, account: int, transfer: Transfer, credit: int, receipts: "_ReceiptsOfAccount") -> None:
+        debit = transfer.amount - credit
+        key = (account, transfer.currency)
+        self._balances[key] = self._balances.get(key, 0) + credit - debit
+        lines = day.lines.setdefault(account, {})
+        line = lines.get((transfer.currency, transfer.code, transfer.cause))
+        if line is None:
+            at = receipts.of_transfer(transfer, account)
+            lines[transfer.currency, transfer.code, transfer.cause] = Sum(credit, debit, 1, at, at)
+            return
+        line.credits += credit
+        line.debits += debit
+        line.count += 1
+        if line.last[0] != receipts.height:
+            line.last = receipts.of_transfer(transfer, account)
+
+    def _follow_positions(self, day: Day, state: State, receipts: "_ReceiptsOfAccount") -> bool:
+        """Note every book that is not the record it was; whether there was one."""
+        # A decided state has all records at hand; asking for them in order would cost more than all the rest.
+        decided = state.books.parent is None
+        now = state.books.own if decided else dict(state.books.ordered())
+        changed = [each for each, book in now.items() if book is not self._books.get(each) and self._follows(each)]
+        changed += [each for each in self._books if now.get(each) is None]
+        for account in sorted(changed):
+            before, after = self._books.pop(account, None), now.get(account)
+            was, held = dict(before.lots if before else ()), dict(after.lots if after else ())
+            moved = {each: held.get(each, 0) - was.get(each, 0) for each in sorted({*was, *held})}
+            found = receipts.position_changes(account, moved)
+            if found:
+                day.changes.setdefault(account, []).extend(found)
+            if after is not None:
+                self._books[account] = after
+        return bool(changed)
+
+
+class _ReceiptsOfAccount:
+    """The receipts of one block, found by what they tell of."""
+
+    def __init__(self, result: BlockResult) -> None:
+        self.height = result.height
+        self._receipts = result.receipts
+        self._of_all: dict[tuple[TransferCode, int], At] = {}
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for at, receipt in enumerate(self._receipts):
+            found.setdefault(type(receipt).__name__, []).append(at)
+        return found
+
+    @cached_property
+    def _by_cause(self) -> dict[tuple[str, int], list[int]]:
+        """Receipts by kind and the field that a transfer's cause names."""
+        found: dict[tuple[str, int], list[int]] = {}
+        for kind, name in sorted(set(RECEIPT_OF_TRANSFER.values())):
+            for at in self._by_kind.get(kind, ()) if name else ():
+                found.setdefault((kind, getattr(self._receipts[at], name)), []).append(at)
+        return found
+
+    @cached_property
+    def _by_account(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for at, receipt in enumerate(self._receipts):
+            for account in receipt_accounts(receipt):
+                found.setdefault(account, []).append(at)
+        return found
+
+    @cached_property
+    def _told_changes(self) -> dict[int, list[PositionChange]]:
+        """By account, what receipts say that it came to have or gave, as many as there are."""
+        found: dict[int, list[PositionChange]] = {}
+        for kind in EXACT:
+            for at in self._by_kind.get(kind, ()):
+                for account, instrument, lots in lots_moved(self._receipts[at]):
+                    change = PositionChange((self.height, at), kind, instrument, lots)
+                    found.setdefault(account, []).append(change)
+        return {account: sorted(changes, key=lambda each: each.at) for account, changes in found.items()}
+
+    def of_transfer(self, transfer: Transfer, account: int) -> At:
+        """Where the receipt behind one side of a transfer is."""
+        key = (transfer.code, transfer.cause)
+        known = self._of_all.get(key)
+        if known is not None:
+            return known
+        kind, name = RECEIPT_OF_TRANSFER.get(transfer.code, ("", ""))
+        told = self._by_cause.get((kind, transfer.cause), []) if name else []
+        sides = {transfer.debit, transfer.credit}
+        # Two venues may use one trade id: then the receipt that names a side is meant.
+        for at in sorted(told, key=lambda each: sides.isdisjoint(receipt_accounts(self._receipts[each]))):
+            if not receipt_accounts(self._receipts[at]):  # it tells of everybody's transfers of this code and cause
+                self._of_all[key] = (self.height, at)
+            return self.height, at
+        kinds = (kind, SECOND_RECEIPT_OF_TRANSFER.get(transfer.code, kind))
+        for at in self._by_account.get(account, ()):
+            if not kind or type(self._receipts[at]).__name__ in kinds:
+                return self.height, at
+        return self.height, -1
+
+    def position_changes(self, account: int, moved: Mapping[int, int]) -> list[PositionChange]:
+        """The trades of an account in this block, and what else changed its positions."""
+        rest, found = dict(moved), []
+        for at in self._by_account.get(account, ()):
+            receipt = self._receipts[at]
+            if not isinstance(receipt, TradeNovated):
+                continue
+            lots = receipt.lots if receipt.buyer == account else -receipt.lots
+            rest[receipt.instrument] = rest.get(receipt.instrument, 0) - lots
+            place = (self.height, at)
+            found.append(PositionChange(place, "TradeNovated", receipt.instrument, lots, receipt))
+        for change in self._told_changes.get(account, ()):
+            rest[change.instrument] = rest.get(change.instrument, 0) - change.lots
+            found.append(change)
+        for instrument, lots in sorted(rest.items()):
+            if lots:
+                at = self._other(account, instrument)
+                kind = type(self._receipts[at]).__name__ if at >= 0 else ""
+                found.append(PositionChange((self.height, at), kind, instrument, lots))
+        return found
+
+    def _other(self, account: int, instrument: int) -> int:
+        """The receipt of what moved lots without a trade: one that names the account, else the instrument."""
+        named = [at for kind in MOVES_LOTS for at in self._by_kind.get(kind, ())]
+        for at in named:
+            if account in receipt_accounts(self._receipts[at]):
+                return at
+        for at in named:
+            if instrument in _instruments_of(self._receipts[at]):
+                return at
+        return -1
+
+
+def _instruments_of(receipt: Receipt) -> set[int]:
+    if isinstance(receipt, PortfolioSold):
+        return {each.instrument for each in receipt.positions}
+    return {getattr(receipt, "instrument", 0)}

@@ -1,0 +1,161 @@
+"""Exit files: what a member keeps of its leaves, and the check of them against a certified header. Offline.
+
+Rule: nothing in the file is believed: the root is the header's, the header is final under the set that the caller
+trusts, every leaf is hashed again. It knows no network and no keys.
+"""
+
+import time
+from typing import Annotated, Literal
+
+import msgspec
+
+from clearing.base.certificate import verify_finality
+from clearing.base.codec import decode
+from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
+from clearing.base.merkle import verify_merkle_proof
+from clearing.base.plain_json import read_json
+from clearing.schema.records.withdrawals import ExitLeaf
+from consensus.light_client import LightBlock
+from member.api.chain import LIGHT_BLOCK_BYTES_MAX
+from member.api.proofs import ExitLeafView, ExitView
+from member.api.types import Body, Hex, hexed
+from member.verifying.package import Checked, TrustAnchor, VerificationReport
+from proofs.verify.verdict import printable
+
+FILE_BYTES_MAX = 16 << 20
+
+CLAIM = "if everything ended at this epoch, the vaults would owe these payments to these addresses"
+
+LIMITS = (
+    "that these are all leaves of the account: compare the amounts with your own records",
+    "that a vault pays on this root: it does when the network is halted for good and its contract accepts exits",
+)
+
+_UNTRUSTED = "nothing but the file itself was trusted: pass --genesis or --validators-hash, or anybody may have made it"
+
+_WORDS = {
+    "certificate": "A quorum of the validators signed the header that carries the root.",
+    "root": "The leaves are of the epoch and the tree whose root this header carries.",
+    "leaves": "Each payment stands in that tree, with this address and this amount.",
+}
+
+_AMOUNT_MAX = 2**256 - 1
+
+
+class ExitFile(Body, frozen=True):
+    """`crossclear exit show --out`: an account's leaves and the light block of their height."""
+
+    format: Literal["crossclear.exit.v1"]
+    exit: ExitView
+    block: Annotated[Hex, msgspec.Meta(max_length=2 + 2 * LIGHT_BLOCK_BYTES_MAX)]
+    """Header, certificate and both validator sets, as GET /v1/light/{height} gives them."""
+
+
+def exit_file(exit_: ExitView, block: bytes) -> ExitFile:
+    """What is kept of an answer."""
+    return ExitFile(format="crossclear.exit.v1", exit=exit_, block=hexed(block))
+
+
+def read_exit_file(data: bytes) -> ExitFile:
+    """The file out of anybody's bytes. Raises RemoteFault OVERSIZE, MALFORMED."""
+    if len(data) > FILE_BYTES_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "exit file", bytes=len(data), limit=FILE_BYTES_MAX)
+    try:
+        return read_json(data, ExitFile)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RemoteFault(BaseCode.MALFORMED, "exit file", why=str(error)[:200]) from None
+
+
+def block_of(file: ExitFile) -> LightBlock:
+    """The light block in a file. Raises RemoteFault MALFORMED."""
+    return decode(bytes.fromhex(file.block[2:]), LightBlock, LIGHT_BLOCK_BYTES_MAX)
+
+
+def verify_exit(
+    file: ExitFile, size: int, anchor: TrustAnchor, block: LightBlock, name: str = ""
+) -> VerificationReport:
+    """Whether every leaf stands under the exit root of the header of `block`, and that header is final."""
+    started = time.perf_counter()
+    checks: list[Checked] = []
+    for check, run in (("certificate", _certificate), ("root", _root), ("leaves", _leaves)):
+        try:
+            checks.append(Checked(check, ok=True, detail=run(file.exit, anchor, block), meaning=_WORDS[check]))
+        except CrossclearError as fault:
+            code = f"{fault.code.label} {fault.code.name.lower()}"
+            checks.append(Checked(check, ok=False, detail=printable(str(fault)), meaning=_WORDS[check], code=code))
+            break
+    good = all(each.ok for each in checks)
+    limits = LIMITS if anchor.network is not None and anchor.validators_hash is not None else (*LIMITS, _UNTRUSTED)
+    return VerificationReport(
+        ok=good,
+        height=block.header.height,
+        network=block.header.network.hex(),
+        checks=tuple(checks),
+        bytes=size,
+        seconds=round(time.perf_counter() - started, 6),
+        epoch=file.exit.epoch,
+        not_run=tuple(list(_WORDS)[len(checks) :]),
+        claim=CLAIM if good else "",
+        not_proven=limits if good else (),
+        file=printable(name),
+    )
+
+
+def leaf_of(account: int, shown: ExitLeafView) -> ExitLeaf:
+    """The leaf that is hashed. Raises RemoteFault OUT_OF_RANGE for an amount that no token can have."""
+    amount = int(shown.amount)
+    if amount > _AMOUNT_MAX:
+        raise RemoteFault(BaseCode.OUT_OF_RANGE, "leaf.amount", index=shown.index)
+    vault, token, to, salt = (bytes.fromhex(each[2:]) for each in (shown.vault, shown.token, shown.to, shown.salt))
+    return ExitLeaf(account, 0, shown.chain_id, vault, token, to, amount, salt)
+
+
+def exit_lines(exit_: ExitView) -> str:
+    """The leaves for a terminal, without their salts."""
+    lines = [f"account {exit_.account} at epoch {exit_.epoch}, height {exit_.height}, root {exit_.exit_root}"]
+    for each in exit_.leaves:
+        place = f"leaf {each.index} of {exit_.leaf_count}"
+        lines.append(
+            f"{place}: {each.amount} of {each.token} on chain {each.chain_id}, vault {each.vault}, to {each.to}"
+        )
+    return "\n".join(lines if exit_.leaves else [*lines, "nothing to take out"])
+
+
+def _certificate(_: ExitView, anchor: TrustAnchor, block: LightBlock) -> str:
+    header, validators = block.header, block.validators
+    for at, trusted, found in (
+        ("network", anchor.network, header.network),
+        ("validators", anchor.validators_hash, validators.hash),
+    ):
+        if trusted is not None and trusted != found:
+            raise RemoteFault(BaseCode.WRONG_VALUE, at, trusted=trusted, found=found)
+    verify_finality(header, block.certificate, validators, header.network)
+    return f"header {header.height} is final under {len(validators.validators)} validators"
+
+
+def _root(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
+    header = block.header
+    found = bytes.fromhex(exit_.exit_root[2:])
+    if (header.exit_root, header.epoch) != (found, exit_.epoch):
+        raise RemoteFault(
+            BaseCode.WRONG_VALUE,
+            "exit root",
+            certified=header.exit_root,
+            found=found,
+            certified_epoch=header.epoch,
+            epoch=exit_.epoch,
+        )
+    return f"height {header.height} carries the root of epoch {exit_.epoch}"
+
+
+def _leaves(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
+    places = [each.index for each in exit_.leaves]
+    if len(set(places)) != len(places):
+        raise RemoteFault(BaseCode.MALFORMED, "leaves", why="one is told twice")
+    for each in exit_.leaves:
+        path = [bytes.fromhex(sibling[2:]) for sibling in each.path]
+        encoded = leaf_of(exit_.account, each).encoded(exit_.epoch)
+        verify_merkle_proof(block.header.exit_root, exit_.leaf_count, each.index, encoded, path)
+    if not exit_.leaves:
+        raise RemoteFault(BaseCode.MALFORMED, "leaves", why="the file has none: there is nothing to check")
+    return f"{len(exit_.leaves)} of {exit_.leaf_count} leaves, of account {exit_.account}"

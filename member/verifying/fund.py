@@ -1,0 +1,107 @@
+"""`crossclear fund verify`: an epoch package and the opened account of the contributions, offline.
+
+Rule: the package is checked as ever, with the opening as an own account; one more check compares. What the opening
+says is believed only as far as the certified list has it.
+"""
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from clearing.base.errors import BaseCode, CrossclearError, LocalFault, RemoteFault
+from clearing.base.plain_json import read_json
+from clearing.margin.statement.snapshot import RiskStatement
+from member.api.proofs import FundOpening, FundView
+from member.verifying.package import Checked, TrustAnchor, VerificationReport, read_limited, report_of
+from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
+from proofs.verify.inclusion import check_contributions, own_account
+from proofs.verify.verdict import OwnAccount, printable
+from proofs.verify.verifier import verify_package
+
+OPENING_BYTES_MAX = 1 << 20
+
+MEANING = (
+    "What members contributed, with what the house's own fund bears, covers what the two largest members would lack in "
+    "every stress scenario. Contributions are the cash of the one account that was opened."
+)
+
+
+def read_opening(data: bytes) -> FundOpening:
+    """The opening out of anybody's bytes. Raises RemoteFault OVERSIZE, MALFORMED."""
+    if len(data) > OPENING_BYTES_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "opening", bytes=len(data), limit=OPENING_BYTES_MAX)
+    try:
+        return read_json(data, FundOpening)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RemoteFault(BaseCode.MALFORMED, "opening", why=str(error)[:200]) from None
+
+
+def verify_fund(path: Path, opening: Path, anchor: TrustAnchor) -> VerificationReport:
+    """Check a package file and the fund's opening. Raises LocalFault for an unreadable path, RemoteFault MALFORMED."""
+    started = time.perf_counter()
+    data, told = read_limited(path, PACKAGE_BYTES_MAX), read_opening(read_limited(opening, OPENING_BYTES_MAX))
+    own = _own_account(data, told)
+    verdict = verify_package(
+        data,
+        network=anchor.network,
+        validators_hash=anchor.validators_hash,
+        listed=anchor.listed,
+        own=own,
+        genesis=anchor.genesis,
+        clock=time.perf_counter,
+    )
+    report = report_of(str(path), len(data), verdict, anchor, time.perf_counter() - started)
+    if own is None or verdict.package is None or not verdict.ok:
+        return report
+    return report.with_check(_covered(verdict.package.statement, own))
+
+
+def _covered(statement: RiskStatement, own: OwnAccount) -> Checked:
+    try:
+        return Checked("contributions", ok=True, detail=check_contributions(statement, own), meaning=MEANING)
+    except CrossclearError as fault:
+        code = f"{fault.code.label} {fault.code.name.lower()}"
+        return Checked("contributions", ok=False, detail=printable(str(fault)), meaning=MEANING, code=code)
+
+
+def _own_account(data: bytes, opening: FundOpening) -> OwnAccount | None:
+    """The opened account in the package's slots; None when the package does not even parse."""
+    try:
+        package = read_package(data)
+    except RemoteFault:
+        return None
+    if package.statement.epoch != opening.epoch:
+        raise LocalFault(BaseCode.OUT_OF_RANGE, "epoch", package=package.statement.epoch, opening=opening.epoch)
+    holdings = {name: int(amount) for name, amount in opening.holdings.items()}
+    return own_account(package, opening.account, holdings, bytes.fromhex(opening.seed))
+
+
+def fund_lines(view: FundView) -> str:
+    """The fund as text: how large it has to be and why, then a line for each member."""
+    if not view.cash_group:
+        return "no default fund: members contribute to none here"
+    lines = [
+        f"default fund at height {view.height}: {view.total_micros} micros of cash group {view.cash_group}, "
+        f"target {view.target_micros}, sized after epoch {view.epoch} in block {view.sized_at} by {view.sizing}",
+        f"the house bears {view.house_micros} before members do; each member at least {view.minimum_micros}",
+    ]
+    lines += [
+        f"  {printable(each.name):<24} cover two {each.cover_two_micros}, largest or next two "
+        f"{each.largest_or_next_two_micros}"
+        for each in view.scenarios
+    ]
+    lines.append(f"{'member':>8} {'has':>20} {'has to have':>20} {'margin':>20}  standing")
+    for part in view.parts:
+        lines.append(
+            f"{part.member:>8} {part.micros:>20} {part.required_micros:>20} {part.exposure_micros:>20}  "
+            + ", ".join(
+                [
+                    printable(part.status),
+                    *([f"called for {part.called_micros} by height {part.deadline}"] if part.deadline else []),
+                    *(["a deadline has passed"] if part.lapsed else []),
+                    *([f"paid back what is beyond at height {part.returned_at}"] if part.returned_at else []),
+                ]
+            )
+        )
+    return "\n".join(lines)

@@ -1,0 +1,212 @@
+"""One account's solvency for contracts: join signed keys of an epoch, prove an account under them, make the calldata.
+
+Rule: a member proves only under keys that a quorum signed. Files are hostile; packages are judged as by `verify`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from clearing.base.errors import LocalFault, RemoteFault
+from clearing.margin.statement.snapshot import AccountHoldings
+from member.verifying.package import OwnAccountFiles, TrustAnchor, read_hex32, read_limited, read_own_account
+from proofs.epoch.package import PACKAGE_BYTES_MAX, EpochPackage, read_package
+from proofs.errors import ProofCode
+from proofs.onchain.file import (
+    ACCOUNT_BYTES_MAX,
+    FILE_BYTES_MAX,
+    OnchainEpoch,
+    account_file,
+    certificate_of,
+    check_file,
+    good_shares,
+    join_files,
+    prove_certified_account,
+    read_account_file,
+    read_epoch_file,
+    write_file,
+)
+from proofs.onchain.keys import account_witness, epoch_statement
+from proofs.onchain.verifier import verify_account
+from proofs.verify.verifier import PackageChecks
+
+if TYPE_CHECKING:
+    from bridge.contracts.solvency_verifier import ProvenAccount
+    from bridge.relay.solvency_sender import SolvencySender
+
+
+class EpochReport(msgspec.Struct, frozen=True):
+    """What is known of an epoch's keys."""
+
+    epoch: int
+    accounts: int
+    keys: str
+    """Hash of the keys, as the contract keeps it."""
+    commitments_root: str
+    signed_power: int
+    total_power: int
+    certified: bool
+    anchored: bool
+    """Whether network and validator set are those that the caller trusts, and not the file's own."""
+
+
+class AccountReport(msgspec.Struct, frozen=True):
+    """What an account's file shows, all of it checked but who certified the keys."""
+
+    epoch: int
+    account: int
+    shortfall: int
+    keys: str
+    bytes: int
+
+
+class Calldata(msgspec.Struct, frozen=True):
+    """Of one call of the contract `SolvencyVerifier`, hex."""
+
+    function: str
+    data: str
+
+
+def trusted_package(path: Path, anchor: TrustAnchor) -> EpochPackage:
+    """A package whose public part holds: certificate, roots, statement, rules. Raises RemoteFault."""
+    package = read_package(read_limited(path, PACKAGE_BYTES_MAX))
+    for _, check in PackageChecks(
+        package, anchor.network, anchor.validators_hash, genesis=anchor.genesis
+    ).of_its_public_part():
+        check()
+    return package
+
+
+def read_epoch(path: Path) -> OnchainEpoch:
+    """An epoch's file. Raises RemoteFault, LocalFault."""
+    return read_epoch_file(read_limited(path, FILE_BYTES_MAX))
+
+
+def join_epochs(paths: Sequence[Path], package: EpochPackage) -> OnchainEpoch:
+    """One file with all shares, its keys derived again. Raises RemoteFault KEYS_DIFFER."""
+    joined = join_files([read_epoch(path) for path in paths])
+    check_file(joined, package)
+    return joined
+
+
+def report_of_epoch(epoch: OnchainEpoch, package: EpochPackage, *, anchored: bool) -> EpochReport:
+    """Derive the keys again and count who signed. Raises RemoteFault KEYS_DIFFER, BAD_STATEMENT."""
+    check_file(epoch, package)
+    power = sum(package.validators.validators[index].power for index in good_shares(epoch, package.validators))
+    return EpochReport(
+        epoch=epoch.keys.epoch,
+        accounts=epoch.keys.accounts,
+        keys=epoch.keys.hash.hex(),
+        commitments_root=epoch.keys.commitments_root.hex(),
+        signed_power=power,
+        total_power=package.validators.total_power,
+        certified=package.validators.is_quorum(power),
+        anchored=anchored,
+    )
+
+
+def prove_own_account(epoch: OnchainEpoch, package: EpochPackage, own: OwnAccountFiles, data: bytes) -> bytes:
+    """The bytes of what the own account shows a contract; `data` is the package's.
+
+    Raises RemoteFault UNDER_QUORUM for keys that no quorum signed, KEYS_DIFFER; LocalFault WITNESS_OUT_OF_RANGE,
+    NOT_INCLUDED.
+    """
+    check_file(epoch, package)
+    certificate = certificate_of(epoch, package.validators)
+    account = read_own_account(data, own)
+    index = next((i for i, leaf in enumerate(epoch.leaves) if leaf.account == own.account), None)
+    if account is None or index is None:
+        raise LocalFault(ProofCode.NOT_INCLUDED, f"account {own.account}", accounts=len(epoch.leaves))
+    statement = epoch_statement(package.statement, package.commitments, package.domain)
+    holdings = AccountHoldings(own.account, account.values, epoch.leaves[index].shortfall)
+    witness = account_witness(package.statement, statement.linear.layout, holdings, account.seed)
+    _, proof = prove_certified_account(
+        statement, epoch.all_leaves, index, witness, account.seed, certificate, package.validators
+    )
+    shown = account_file(epoch, index, proof)
+    verify_account(shown.keys, shown.leaf.leaf, shown.index, shown.path, shown.proof)
+    return write_file(shown)
+
+
+def check_account(path: Path, keys_hash: bytes) -> AccountReport:
+    """Check an account's file under keys of this hash. Raises RemoteFault KEYS_DIFFER, WRONG_ROOT, PROOF_REFUSED."""
+    data = read_limited(path, ACCOUNT_BYTES_MAX)
+    shown = read_account_file(data)
+    if shown.keys.hash != keys_hash:
+        raise RemoteFault(ProofCode.KEYS_DIFFER, "account's file", shown=shown.keys.hash, trusted=keys_hash)
+    verify_account(shown.keys, shown.leaf.leaf, shown.index, shown.path, shown.proof)
+    return AccountReport(
+        epoch=shown.keys.epoch,
+        account=shown.leaf.account,
+        shortfall=shown.leaf.shortfall,
+        keys=shown.keys.hash.hex(),
+        bytes=len(data),
+    )
+
+
+def calldata_of_epoch(epoch: OnchainEpoch, package: EpochPackage) -> Calldata:
+    """The call that certifies an epoch's keys. Raises RemoteFault UNDER_QUORUM, KEYS_DIFFER."""
+    from bridge.contracts.solvency_verifier import certify_call
+
+    check_file(epoch, package)
+    certificate = certificate_of(epoch, package.validators)
+    data = certify_call(epoch.keys.words, certificate.signers, certificate.aggregate)
+    return Calldata("certify", "0x" + data.hex())
+
+
+def calldata_of_account(path: Path) -> Calldata:
+    """The call that shows an account; the contract is the one to check it. Raises RemoteFault."""
+    from bridge.contracts.solvency_verifier import show_call
+
+    return Calldata("show", "0x" + show_call(_proven_account(path)).hex())
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to send to, and who pays."""
+
+    url: str
+    verifier: bytes
+    key_file: Path
+
+
+async def send_epoch(epoch: OnchainEpoch, package: EpochPackage, target: Target) -> str:
+    """Certify an epoch's keys at a contract; the transaction's hash, or nothing when it has them.
+
+    Raises RemoteFault UNDER_QUORUM, KEYS_DIFFER, KEYS_ASTRAY, TRANSACTION_REVERTED.
+    """
+    data = bytes.fromhex(calldata_of_epoch(epoch, package).data[2:])
+    async with _sender(target) as sender:
+        mined = await sender.certify(epoch.keys.epoch, epoch.keys.hash, data)
+    return "" if mined is None else mined.hash.hex()
+
+
+async def send_account(path: Path, target: Target) -> str:
+    """Show an account to a contract; the transaction's hash. Raises RemoteFault TRANSACTION_REVERTED."""
+    shown = _proven_account(path)
+    async with _sender(target) as sender:
+        return (await sender.show(shown)).hash.hex()
+
+
+@asynccontextmanager
+async def _sender(target: Target) -> "AsyncIterator[SolvencySender]":
+    from bridge.evm.hexadecimal import read_quantity
+    from bridge.relay.solvency_sender import SolvencySender
+    from bridge.relay.transactions import Sender
+    from bridge.rpc.endpoint import Endpoint
+
+    secret = read_hex32(target.key_file)
+    async with Endpoint(target.url) as endpoint:
+        chain_id = read_quantity(await endpoint.call("eth_chainId"), "eth_chainId", 63)
+        yield SolvencySender(endpoint, Sender(endpoint, chain_id, secret), target.verifier)
+
+
+def _proven_account(path: Path) -> "ProvenAccount":
+    from bridge.contracts.solvency_verifier import ProvenAccount
+
+    shown = read_account_file(read_limited(path, ACCOUNT_BYTES_MAX))
+    return ProvenAccount(shown.keys.words, shown.leaf.leaf.words, shown.index, shown.path, shown.proof)

@@ -1,0 +1,247 @@
+"""`crossclear verify`: an epoch package against what the caller trusts, offline, without node or keys.
+
+Rule: it composes `proofs.verify.verifier` with a trust anchor (genesis, or hashes) and, for a member, its own holdings; nothing
+here is proven or trusted anew. It must not import web3, libp2p, numpy or trio: it starts in a fifth of a second.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from clearing.base.plain_json import read_json
+from clearing.genesis.custody_listing import ListedCustody, listed_custody
+from member.keys.secret_files import read_secret
+from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
+from proofs.verify.claim_text import MEANINGS
+from proofs.verify.inclusion import own_account as own_account_in
+from proofs.verify.verdict import CheckResult, OwnAccount, Verdict, printable
+from proofs.verify.verifier import verify_package
+
+if TYPE_CHECKING:
+    from clearing.schema.terms.genesis import Genesis
+
+TermsAt: TypeAlias = "Callable[[int], tuple[Genesis, frozenset[ListedCustody]]]"
+
+HOLDINGS_BYTES_MAX = 1 << 20
+
+_UNTRUSTED = (
+    "nothing but the file itself was trusted: pass --genesis or --validators-hash, or anybody may have made this file"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustAnchor:
+    """What the caller trusts; None is taken from the file, and said so."""
+
+    network: bytes | None = None
+    validators_hash: bytes | None = None
+    listed: frozenset[ListedCustody] | None = None
+    """Vaults and tokens of a trusted genesis."""
+    genesis: "Genesis | None" = field(default=None, repr=False, compare=False)
+    """The genesis itself, as amended: the parameters in force are compared with its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAccountFiles:
+    """Where a member's account is described: id, file of its blinding seed, file of its holdings."""
+
+    account: int
+    seed_file: Path
+    holdings_file: Path
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """One named check."""
+
+    name: str
+    ok: bool
+    detail: str
+    """What was seen, or why it failed."""
+    meaning: str = ""
+    """What it says when it passes, in plain words."""
+    code: str = ""
+    """The stable code where it failed; `crossclear explain` tells more."""
+    seconds: float = 0.0
+    complete: bool = True
+    """False where nothing is wrong, but what the check means is not, or not wholly, shown."""
+
+
+class VerificationReport(msgspec.Struct, frozen=True):
+    """What `--output json` prints."""
+
+    ok: bool
+    height: int
+    network: str
+    checks: tuple[Checked, ...]
+    bytes: int
+    seconds: float
+    epoch: int = 0
+    not_run: tuple[str, ...] = ()
+    """Checks that the failed one stopped."""
+    claim: str = ""
+    """What is proven, when every check passed."""
+    not_proven: tuple[str, ...] = ()
+    file: str = ""
+
+    def with_check(self, check: Checked) -> "VerificationReport":
+        """The same with one more check."""
+        good = self.ok and check.ok
+        claim, limits = (self.claim, self.not_proven) if good else ("", ())
+        return msgspec.structs.replace(self, ok=good, checks=(*self.checks, check), claim=claim, not_proven=limits)
+
+
+def anchor_of_genesis(data: bytes) -> TrustAnchor:
+    """Network, validator set and custody of a genesis file's JSON. Raises RemoteFault BAD_GENESIS."""
+    from clearing.genesis.json import genesis_from_json
+    from clearing.schema.terms.genesis import network_id
+
+    genesis = genesis_from_json(data)
+    return TrustAnchor(network_id(genesis), genesis.validators.hash, listed_custody(genesis), genesis)
+
+
+def terms_at(anchor: TrustAnchor, amendments: Path, validators_hash: bytes | None) -> "TermsAt":
+    """Genesis as certified amendments make it, and its custody, by height.
+
+    `validators_hash`: of the trusted set that certified the amendments' header. Raises LocalFault for an unreadable
+    path; what it gives raises RemoteFault where the amendments are not shown to be all there were.
+    """
+    from clearing.governance.certified_amendments import AMENDMENTS_BYTES_MAX, check_amendments, read_amendments
+
+    if anchor.genesis is None or validators_hash is None:
+        raise LocalFault(BaseCode.MALFORMED, "amendments", why="they amend a genesis, which must be trusted: --genesis")
+    origin, certified = anchor.genesis, read_amendments(read_limited(amendments, AMENDMENTS_BYTES_MAX))
+
+    def at(height: int) -> "tuple[Genesis, frozenset[ListedCustody]]":
+        genesis, _ = check_amendments(certified, origin, validators_hash, height)
+        return genesis, listed_custody(genesis)
+
+    return at
+
+
+def amended_anchor(anchor: TrustAnchor, package: Path, at: "TermsAt") -> TrustAnchor:
+    """The anchor with the terms in force at the package's snapshot. Raises as `terms_at`, and for an odd package."""
+    genesis, listed = at(read_package(read_limited(package, PACKAGE_BYTES_MAX)).statement.height)
+    return replace(anchor, listed=listed, genesis=genesis)
+
+
+def verify_file(
+    path: Path, anchor: TrustAnchor, own: OwnAccountFiles | None = None
+) -> tuple[VerificationReport, Verdict]:
+    """Check a package file. Raises LocalFault for an unreadable path, and for a bad seed or holdings file."""
+    started = time.perf_counter()
+    data = read_limited(path, PACKAGE_BYTES_MAX)
+    verdict = verify_package(
+        data,
+        network=anchor.network,
+        validators_hash=anchor.validators_hash,
+        listed=anchor.listed,
+        own=read_own_account(data, own) if own is not None else None,
+        genesis=anchor.genesis,
+        clock=time.perf_counter,
+    )
+    return report_of(str(path), len(data), verdict, anchor, time.perf_counter() - started), verdict
+
+
+def report_of(file: str, size: int, verdict: Verdict, anchor: TrustAnchor, seconds: float) -> VerificationReport:
+    """A verdict as it is printed."""
+    limits = verdict.not_proven
+    if anchor.network is None or anchor.validators_hash is None:
+        limits = (*limits, _UNTRUSTED)
+    return VerificationReport(
+        ok=verdict.ok,
+        height=verdict.height,
+        network=verdict.network.hex(),
+        checks=tuple(_checked(each) for each in verdict.checks),
+        bytes=size,
+        seconds=round(seconds, 6),
+        epoch=verdict.epoch,
+        not_run=verdict.not_run,
+        claim=verdict.claim,
+        not_proven=limits if verdict.ok else (),
+        file=printable(file),
+    )
+
+
+def _checked(check: CheckResult) -> Checked:
+    code = f"{check.code.label} {check.code.name.lower()}" if check.code is not None else ""
+    return Checked(
+        name=check.name,
+        ok=check.ok,
+        detail=check.detail,
+        meaning=MEANINGS.get(check.name, ""),
+        code=code,
+        seconds=round(check.seconds, 6),
+        complete=check.complete,
+    )
+
+
+def read_own_account(data: bytes, own: OwnAccountFiles) -> OwnAccount | None:
+    """The member's account in the package's slots; None when the package does not even parse. Raises LocalFault."""
+    seed = read_hex32(own.seed_file)
+    holdings = read_holdings(read_limited(own.holdings_file, HOLDINGS_BYTES_MAX))
+    try:
+        package = read_package(data)
+    except RemoteFault:
+        return None
+    return own_account_in(package, own.account, holdings, seed)
+
+
+def read_holdings(data: bytes) -> dict[str, int]:
+    """Slot names to amounts: a JSON object such as {"cash:USD": "12000000", "position:BTC-PERP": "-3"}.
+
+    Amounts are whole numbers in the slot's unit, as strings or numbers. Raises LocalFault MALFORMED.
+    """
+    try:
+        found = read_json(data, dict[str, str | int])
+        return {name: int(amount) for name, amount in found.items()}
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise LocalFault(BaseCode.MALFORMED, "holdings", why=str(error)[:200]) from None
+
+
+def report_text(report: VerificationReport) -> str:
+    """The report as text: each check with what it means, the claim, and what is not proven."""
+    lines: list[str] = []
+    for each in report.checks:
+        standing = ("ok  " if each.complete else "open") if each.ok else "FAIL"
+        lines.append(f"{standing} {each.name:<16} {each.detail}")
+        if each.ok and each.complete and each.meaning:
+            lines.append(f"{'':22}{each.meaning}")
+    lines += [f"--   {name:<16} not run" for name in report.not_run]
+    lines.append("")
+    if report.ok:
+        lines.append(report.claim)
+    else:
+        failed = next(each for each in report.checks if not each.ok)
+        lines.append(f"NOT VERIFIED: check `{failed.name}` failed; nothing in this file may be believed.")
+        if failed.code:
+            lines.append(f"`crossclear explain {failed.code.split()[0]}` tells what to do.")
+    if report.not_proven:
+        lines += ["", "Not proven:", *(f"  - {limit}" for limit in report.not_proven)]
+    lines += ["", f"network {report.network or 'unknown'}, {report.bytes} bytes, {report.seconds:.3f} s"]
+    return "\n".join(lines)
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """At most `limit` + 1 bytes, so that what is too long is refused as such by the decoder."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        raise LocalFault(BaseCode.MALFORMED, str(path), why=error.strerror or "unreadable") from None
+
+
+def read_hex32(path: Path) -> bytes:
+    """The 32 bytes of a secret file of 64 hex digits, mode 0600. Raises LocalFault MALFORMED, KEY_PERMISSIONS."""
+    data = read_secret(path)
+    try:
+        seed = bytes.fromhex(data.decode("ascii").strip().removeprefix("0x"))
+    except ValueError:
+        seed = b""
+    if len(seed) != 32:
+        raise LocalFault(BaseCode.MALFORMED, str(path), why="expected 64 hex digits")
+    return seed

@@ -1,0 +1,292 @@
+"""Proof files: make, verify and show them, compare the packages of a folder, print raw MessagePack as JSON.
+
+Rule: it composes what `proofs` judges and trusts nothing anew, and imports nothing heavy. A folder is hostile like a
+file: what is not an ordinary file is not opened, and names are printed escaped.
+"""
+
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import msgspec
+
+from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from member.verifying.package import (
+    OwnAccountFiles,
+    TermsAt,
+    TrustAnchor,
+    VerificationReport,
+    read_limited,
+    read_own_account,
+    report_of,
+)
+from proofs.epoch.package import PACKAGE_BYTES_MAX, SUFFIX
+from proofs.errors import ProofCode
+from proofs.history.package_history import HistoryVerdict, PackageHistory
+from proofs.verify.standalone import STANDALONE_BYTES_MAX, verify_standalones
+from proofs.verify.verdict import printable
+from proofs.verify.view import View, view_of
+
+FILES_MAX = 100_000
+"""Entries of a folder that are looked at."""
+
+
+class FileReport(msgspec.Struct, frozen=True):
+    """One package of a history."""
+
+    file: str
+    ok: bool
+    failed: str
+    detail: str
+    epoch: int
+    height: int
+    certified_at: int
+    accounts: int
+    bytes: int
+    seconds: float
+    linked: bool
+    """Whether its validator set leads from the trusted one, so that its word counts."""
+
+
+class FindingReport(msgspec.Struct, frozen=True):
+    """What the packages of a history show together."""
+
+    code: str
+    name: str
+    files: tuple[str, ...]
+    detail: str
+    allowed: bool
+
+
+class HistoryReport(msgspec.Struct, frozen=True):
+    """What `crossclear proof history --output json` prints."""
+
+    ok: bool
+    """Whether there is a good package and no finding but those allowed."""
+    network: str
+    epochs: tuple[int, ...]
+    packages: tuple[FileReport, ...]
+    findings: tuple[FindingReport, ...]
+    not_proven: tuple[str, ...]
+    skipped: int
+    """Entries of the folder that are no packages."""
+    seconds: float
+
+
+def make_file(package: Path, anchor: TrustAnchor, own: OwnAccountFiles, out: Path) -> int:
+    """Write a standalone proof of the own account; its size.
+
+    Raises LocalFault OUTPUT_EXISTS, NOT_INCLUDED (holdings or seed are not the committed ones), MALFORMED for an anchor
+    that leaves something open; RemoteFault for a package that this anchor doesn't certify.
+    """
+    from member.durable_files import write_new
+    from proofs.verify.standalone_prover import make_standalone
+
+    if anchor.network is None or anchor.validators_hash is None:
+        raise LocalFault(BaseCode.MALFORMED, "anchor", why="network and validator set must both be trusted")
+    data = read_limited(package, PACKAGE_BYTES_MAX)
+    account = read_own_account(data, own)
+    if account is None:
+        view_of(data)  # raises what is wrong with it
+        raise LocalFault(BaseCode.MALFORMED, str(package), why="no epoch package")
+    proof = make_standalone(
+        data, account, network=anchor.network, validators_hash=anchor.validators_hash, genesis=anchor.genesis
+    )
+    write_new(out, proof)
+    return len(proof)
+
+
+def verify_files(files: Sequence[Path], package: Path, anchor: TrustAnchor) -> list[VerificationReport]:
+    """A report on each standalone proof; the package's own checks count with the first. Raises LocalFault."""
+    started = time.perf_counter()
+    certified = read_limited(package, PACKAGE_BYTES_MAX)
+    proofs = [read_limited(path, STANDALONE_BYTES_MAX) for path in files]
+    verdicts = verify_standalones(
+        proofs,
+        certified,
+        network=anchor.network,
+        validators_hash=anchor.validators_hash,
+        genesis=anchor.genesis,
+        clock=time.perf_counter,
+    )
+    whole = time.perf_counter() - started
+    return [
+        report_of(str(path), len(data), verdict, anchor, whole if index == 0 else 0.0)
+        for index, (path, data, verdict) in enumerate(zip(files, proofs, verdicts, strict=True))
+    ]
+
+
+def view_of_file(path: Path) -> View:
+    """A proof file as JSON values. Raises RemoteFault, LocalFault."""
+    return view_of(read_limited(path, PACKAGE_BYTES_MAX))
+
+
+def history_of(
+    paths: Sequence[Path],
+    anchor: TrustAnchor,
+    allowed: Sequence[ProofCode],
+    *,
+    thorough: bool,
+    terms_at: "TermsAt | None" = None,
+) -> HistoryReport:
+    """Judge all packages of these files and folders, in order of their names. Raises LocalFault for an unreadable path.
+
+    One file is in memory at a time. `terms_at`: what genesis was amended to at a height.
+    """
+    started = time.perf_counter()
+    history = PackageHistory(
+        anchor.network,
+        anchor.validators_hash,
+        anchor.listed,
+        anchor.genesis,
+        adopt=ProofCode.SET_NOT_LINKED in allowed,
+        thorough=thorough,
+        clock=time.perf_counter,
+        terms_at=terms_at,
+    )
+    skipped = 0
+    for path in paths:
+        files, others = _packages_in(path)
+        skipped += others
+        for each in files:
+            name = printable(str(each))
+            try:
+                data = _read_ordinary(each) if path.is_dir() else read_limited(each, PACKAGE_BYTES_MAX)
+            except LocalFault as fault:
+                history.unreadable(name, fault)
+            else:
+                history.add(name, data)
+    return _report(history.finish(), allowed, skipped, time.perf_counter() - started)
+
+
+def history_text(report: HistoryReport) -> str:
+    """The report as text."""
+    lines = []
+    for each in report.packages:
+        told = f"epoch {each.epoch}, height {each.height}, {each.accounts} accounts" if each.ok else each.detail
+        standing = ("ok  " if each.linked else "open") if each.ok else "FAIL"
+        lines.append(f"{standing} {each.file}  {'' if each.ok else each.failed + ': '}{told}")
+    lines += [""] if lines else []
+    for finding in report.findings:
+        lines.append(f"{'allowed' if finding.allowed else 'FOUND'} {finding.code} {finding.name}: {finding.detail}")
+        lines.append(f"      in {', '.join(finding.files)}")
+    lines += [""] if report.findings else []
+    if report.ok:
+        first, last = report.epochs[0], report.epochs[-1]
+        lines.append(
+            f"{len(report.epochs)} epochs from {first} to {last} of network {report.network[:16]}…: every package "
+            "passes every check, and together they contradict nothing"
+            + (" but for what was allowed." if report.findings else ".")
+        )
+        lines += ["", "Not proven:", *(f"  - {limit}" for limit in report.not_proven)]
+    elif not report.epochs:
+        lines.append("NOT VERIFIED: there is no good package here.")
+    else:
+        lines.append("NOT VERIFIED: see what was found. `crossclear explain CODE` tells what it means.")
+    lines += ["", f"{len(report.packages)} packages, {report.skipped} other entries, {report.seconds:.3f} s"]
+    return "\n".join(lines)
+
+
+def _report(verdict: HistoryVerdict, allowed: Sequence[ProofCode], skipped: int, seconds: float) -> HistoryReport:
+    findings = tuple(
+        FindingReport(each.code.label, each.code.name.lower(), each.files, printable(each.detail), each.code in allowed)
+        for each in verdict.findings
+    )
+    return HistoryReport(
+        ok=bool(verdict.epochs) and not verdict.besides(allowed),
+        network=verdict.network.hex(),
+        epochs=verdict.epochs,
+        packages=tuple(
+            FileReport(
+                file=each.name,
+                ok=each.ok,
+                failed=each.failed or "",
+                detail=each.detail,
+                epoch=each.epoch,
+                height=each.height,
+                certified_at=each.certified_at,
+                accounts=each.accounts,
+                bytes=each.bytes,
+                seconds=round(each.seconds, 6),
+                linked=each.linked,
+            )
+            for each in verdict.packages
+        ),
+        findings=findings,
+        not_proven=verdict.not_proven,
+        skipped=skipped,
+        seconds=round(seconds, 6),
+    )
+
+
+def _packages_in(path: Path) -> tuple[list[Path], int]:
+    """The packages of a folder by name, or the file itself; how many entries are none. Folders inside are not entered.
+
+    Links are none: a folder shows what it holds.
+    """
+    try:
+        if not path.is_dir():
+            return [path], 0
+        found, others = [], 0
+        for entry in _entries(path):
+            ordinary = entry.name.endswith(SUFFIX) and stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode)
+            if ordinary:
+                found.append(Path(entry.path))
+            else:
+                others += 1
+    except OSError as error:
+        raise LocalFault(BaseCode.MALFORMED, str(path), why=error.strerror or "unreadable") from None
+    return sorted(found), others
+
+
+def _read_ordinary(path: Path) -> bytes:
+    """As `read_limited`, but never of a pipe or device that took a file's place: reading one could wait for ever."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise LocalFault(BaseCode.MALFORMED, str(path), why="no ordinary file")
+            return file.read(PACKAGE_BYTES_MAX + 1)
+    except OSError as error:
+        raise LocalFault(BaseCode.MALFORMED, str(path), why=error.strerror or "unreadable") from None
+
+
+def _entries(path: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(path) as entries:
+        for count, entry in enumerate(entries, start=1):
+            if count > FILES_MAX:
+                raise LocalFault(BaseCode.OVERSIZE, str(path), entries=count, limit=FILES_MAX)
+            yield entry
+
+
+FILE_BYTES_MAX = 64 << 20
+
+NESTING_MAX = 64
+
+
+def show_messagepack(data: bytes) -> str:
+    """Indented JSON of the one MessagePack value in `data`. Raises RemoteFault OVERSIZE, MALFORMED."""
+    if len(data) > FILE_BYTES_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "file", bytes=len(data), limit=FILE_BYTES_MAX)
+    try:
+        value = msgpack.unpackb(data, raw=False, strict_map_key=False)
+        return json.dumps(_json_value(value, 0), indent=1)
+    except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
+        raise RemoteFault(BaseCode.MALFORMED, "file", why=str(error)[:200]) from None
+
+
+def _json_value(value: Any, depth: int) -> Any:
+    if depth > NESTING_MAX:
+        raise ValueError("nested too deeply")
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, list):
+        return [_json_value(each, depth + 1) for each in value]
+    if isinstance(value, dict):
+        return {str(key): _json_value(each, depth + 1) for key, each in value.items()}
+    return value if isinstance(value, str | int | bool | None) else repr(value)

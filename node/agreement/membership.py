@@ -1,0 +1,67 @@
+"""`Membership`: the validator sets as the decided state has them, and the own place in them.
+
+Rule: reads the decided state and nothing else, so that every service of a node changes sets in the same height. A node
+may be in no set at all: it then follows, and signs nothing.
+"""
+
+from clearing.base.validators import ValidatorSet
+from clearing.schema.terms.genesis import Genesis
+from clearing.state.state import State
+from clearing.validators.validator_sets import ValidatorSets, validator_sets
+from consensus.blocks.store import BlockStore, load_committed, load_set
+from node.agreement.application import DecidedHeight
+
+
+class Membership:
+    """`decided` is a listener of the application, before all that ask here."""
+
+    def __init__(self, own_key: bytes, state: State) -> None:
+        """`own_key`: the own envelope key."""
+        self.own_key = own_key
+        self._sets = validator_sets(state)
+        self._keys = _keys_of(self._sets)
+
+    def decided(self, decided: DecidedHeight) -> None:
+        """Follow the state."""
+        sets = validator_sets(decided.state)
+        if sets != self._sets:
+            self._sets, self._keys = sets, _keys_of(sets)
+
+    @property
+    def sets(self) -> ValidatorSets:
+        """Around the decided height."""
+        return self._sets
+
+    @property
+    def now(self) -> ValidatorSet:
+        """Of the height that is being decided."""
+        return self._sets.now
+
+    @property
+    def keys(self) -> frozenset[bytes]:
+        """Envelope keys of all that agree, are about to, or did so just now."""
+        return self._keys
+
+    def listed_key(self, validators_hash: bytes) -> bytes | None:
+        """The BLS key that the set of this hash, of those around the decided height, lists for us."""
+        for each in (self._sets.now, self._sets.next, self._sets.last):
+            if each.hash == validators_hash:
+                index = each.index_of.get(self.own_key)
+                return None if index is None else each.validators[index].bls_key
+        return None
+
+    @property
+    def is_validator(self) -> bool:
+        """Whether we are in the set of the height that is being decided."""
+        return self.own_key in self.now.index_of
+
+
+def newest_set(genesis: Genesis, blocks: BlockStore) -> ValidatorSet:
+    """The set that the newest stored header names for the height after it; genesis' before any block."""
+    committed = load_committed(blocks, blocks.height())
+    found = load_set(blocks, committed.block.header.next_validators_hash) if committed else None
+    return found or genesis.validators
+
+
+def _keys_of(sets: ValidatorSets) -> frozenset[bytes]:
+    return frozenset(key for each in (sets.heard, sets.last, sets.now, sets.next) for key in each.index_of)

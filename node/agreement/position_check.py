@@ -1,0 +1,137 @@
+"""`PositionWatch`: validators tell each other the positions that moved, and notice at once when two disagree.
+
+Rule: agreement is consensus' work; gossip only warns early and says where. A height whose positions another validator
+holds differently is kept with both roots; nothing is ever changed by what is heard.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from clearing.base.codec import I64, U32, U63, Bytes32, Wire, decode, encode
+from clearing.base.errors import RemoteFault
+from clearing.schema.blocks.receipt import Receipt
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.settlement import Settled
+from clearing.schema.receipts.trades import TradeNovated
+from clearing.state.state import Module, State
+from node.agreement.application import DecidedHeight
+from node.p2p.network import Incoming, Network, Topic, carries
+
+GOSSIP_BYTES_MAX = 32 << 10
+
+BOOKS_BYTES_MAX = GOSSIP_BYTES_MAX - 256
+"""Of the books in one message: what is longer, peers refuse."""
+
+HEIGHTS_KEPT = 256
+
+DISAGREEMENTS_KEPT = 256
+
+log = structlog.get_logger(__name__)
+
+
+class AccountPositions(Wire, frozen=True):
+    """All positions of one account: (instrument, signed lots)."""
+
+    account: U63
+    lots: tuple[tuple[U32, I64], ...]
+
+
+class PositionGossip(Wire, frozen=True):
+    """Positions after one height: the root of all, and the books of the accounts that traded in it."""
+
+    height: U63
+    root: Bytes32
+    books: tuple[AccountPositions, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Somebody holds other positions after a height than we do."""
+
+    height: int
+    peer: bytes
+    own_root: bytes
+    told_root: bytes
+
+
+class PositionWatch:
+    """Remembers the own roots of recent heights and compares what peers tell."""
+
+    def __init__(self) -> None:
+        self._own: OrderedDict[int, bytes] = OrderedDict()
+        self.heard: dict[bytes, PositionGossip] = {}
+        """Newest gossip of each peer; peers are the validators."""
+        self.disagreements: deque[Disagreement] = deque(maxlen=DISAGREEMENTS_KEPT)
+        """The newest, one for each height and peer."""
+        self.disagreed = 0
+        """How many there were."""
+
+    def decided(self, decided: DecidedHeight, network: Network) -> None:
+        """Note the own root; tell peers when positions moved."""
+        height, root = decided.header.height, decided.header.module_roots[Module.POSITIONS]
+        self._own[height] = root
+        if len(self._own) > HEIGHTS_KEPT:
+            self._own.popitem(last=False)
+        for peer, told in self.heard.items():
+            if told.height == height:
+                self._judge(peer, told)
+        moved = sorted({account for receipt in decided.result.receipts for account in _moved(receipt)})
+        if moved:
+            books = tuple(_within(BOOKS_BYTES_MAX, (_account_positions(decided.state, account) for account in moved)))
+            network.publish(Topic.POSITIONS, encode(PositionGossip(height, root, books)))
+
+    async def listen(self, incoming: trio.MemoryReceiveChannel[Incoming]) -> None:
+        """Compare for ever."""
+        async for message in incoming:
+            try:
+                told = decode(message.data, PositionGossip, GOSSIP_BYTES_MAX)
+            except RemoteFault as fault:
+                log.warning("position gossip refused", peer=message.sender.hex(), fault=str(fault))
+                continue
+            self.compare(message.sender, told)
+
+    def compare(self, peer: bytes, told: PositionGossip) -> None:
+        """Hold one peer's word against the own root of that height: now, or once we are there if it is ahead."""
+        self.heard[peer] = told
+        self._judge(peer, told)
+
+    def _judge(self, peer: bytes, told: PositionGossip) -> None:
+        own = self._own.get(told.height)
+        if own is None or own == told.root:
+            return
+        if any(each.height == told.height and each.peer == peer for each in self.disagreements):
+            return
+        self.disagreed += 1
+        self.disagreements.append(Disagreement(told.height, peer, own, told.root))
+        log.error("a peer holds other positions", height=told.height, peer=peer.hex(), root=told.root.hex())
+
+
+valid_positions = carries(PositionGossip, GOSSIP_BYTES_MAX)
+"""Gossip validator: whether the bytes are a `PositionGossip`."""
+
+
+def _account_positions(state: State, account: int) -> AccountPositions:
+    book = state.books.get(account)
+    return AccountPositions(account, book.lots if book else ())
+
+
+def _within(limit: int, books: Iterable[AccountPositions]) -> Iterator[AccountPositions]:
+    left = limit
+    for book in books:
+        left -= len(encode(book))
+        if left < 0:
+            return
+        yield book
+
+
+def _moved(receipt: Receipt) -> tuple[int, ...]:
+    if isinstance(receipt, TradeNovated):
+        return receipt.buyer, receipt.seller
+    if isinstance(receipt, Liquidated):
+        return 0, receipt.account
+    # An expired instrument leaves every holder; the root says so without naming them.
+    return (0,) if isinstance(receipt, Settled) else ()

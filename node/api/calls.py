@@ -1,0 +1,129 @@
+"""One checked call of the API: parameters, body and signer; refusals as one JSON shape; slow answers in worker threads.
+
+Rule: an account of another member is refused in the same words as one that does not exist.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar, TypeVarTuple
+
+import msgspec
+import trio
+from starlette.responses import Response
+
+from clearing.base import plain_json
+from clearing.base.errors import CodeBook, CrossclearError, Detail, Rejected
+from member.api.receipts import RECEIPTS_MAX
+from member.api.types import Problem
+from member.codes import NodeCode, remedy_of
+from node.api.view import NodeView
+
+
+class ApiRefusal(Exception):
+    """Raised by whoever handles a request; the server turns it into a response."""
+
+    def __init__(self, status: int, code: CodeBook, at: str, /, **values: Detail) -> None:
+        super().__init__(status, code, at)
+        self.status = status
+        self.problem = problem_of(Rejected(code, at, tuple(values.items())))
+        self.headers: dict[str, str] = {}
+
+
+def problem_of(refusal: Rejected | CrossclearError) -> Problem:
+    """The JSON shape of a business refusal or a fault."""
+    return Problem(code=refusal.code.label, message=str(refusal), at=refusal.at, remedy=remedy_of(refusal.code))
+
+
+def respond(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response."""
+    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+
+
+def respond_refusal(refusal: ApiRefusal) -> Response:
+    """The response to a refusal."""
+    return respond(refusal.problem, refusal.status, refusal.headers)
+
+
+def internal_refusal() -> ApiRefusal:
+    """What a caller learns of a failure of ours."""
+    return ApiRefusal(500, NodeCode.API_INTERNAL, "request")
+
+
+THREADS = 1
+
+WAITING_MAX = 8
+
+T = TypeVar("T")
+
+Ts = TypeVarTuple("Ts")
+
+_workers = trio.CapacityLimiter(THREADS)
+
+
+async def run_in_worker(work: Callable[[*Ts], T], *inputs: *Ts) -> T:
+    """The result of `work`. Raises ApiRefusal 429 when too many wait."""
+    if _workers.statistics().tasks_waiting >= WAITING_MAX:
+        raise ApiRefusal(429, NodeCode.API_RATE, "request", waiting=WAITING_MAX)
+    return await trio.to_thread.run_sync(work, *inputs, limiter=_workers)
+
+
+class Turnstile:
+    """Lets one through at a time, and the next only some seconds after."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._free_at = -math.inf
+
+    def wait_ms(self) -> int:
+        """0 for whoever may pass now."""
+        now = self._clock()
+        if now < self._free_at:
+            return math.ceil((self._free_at - now) * 1000)
+        self._free_at = now + self._seconds
+        return 0
+
+
+RECEIPTS_PAGE = 100
+
+BodyT = TypeVar("BodyT")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A checked request. `signer` is set exactly for signed routes."""
+
+    view: NodeView
+    parameters: Mapping[str, str]
+    body: bytes = b""
+    media: str = ""
+    signer: bytes = b""
+
+
+def page_of(call: ApiCall) -> tuple[tuple[int, int], int]:
+    """Where a page of receipts begins, and how many it has at most."""
+    height, _, index = call.parameters.get("after", "").partition(":")
+    after = (int(height), int(index)) if height else (0, -1)
+    return after, min(int(call.parameters.get("limit", str(RECEIPTS_PAGE))), RECEIPTS_MAX)
+
+
+def own_account(call: ApiCall) -> int:
+    """The account that the request names, which must be the signer's."""
+    wanted = int(call.parameters["account"])
+    # An unknown account and another's are told alike: who is a client of whom is nobody's business.
+    if call.view.owner(wanted) != call.signer:
+        raise ApiRefusal(403, NodeCode.API_FORBIDDEN, "account", account=wanted)
+    return wanted
+
+
+def number_or_latest(text: str) -> int | None:
+    return None if text == "latest" else int(text)
+
+
+def read_json(data: bytes, kind: type[BodyT]) -> BodyT:
+    """A body of this shape. Raises ApiRefusal 400."""
+    try:
+        return plain_json.read_json(data, kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ApiRefusal(400, NodeCode.API_BODY, "body", why=str(error)) from None

@@ -1,0 +1,137 @@
+"""The newest height out of the decided state: prices, marks, ranges in force and public collateral."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from clearing.collateral import cash_tokens
+from clearing.margin_calls.cash_calls import auction_price, is_sale_open, units_for_sale
+from clearing.schema.records.prices import FeedState, Mark, PriceStatus
+from clearing.schema.terms.instruments import Instrument
+from clearing.settlement.accrual import settlement_average
+from clearing.settlement.funding import average_premium_ppb, funding_rate_ppb
+from clearing.state.effective_parameters import effective_asset, effective_risk_group
+from clearing.state.ledger import inventory_units
+from clearing.state.state import State
+from member.api.state import AssetNow, CollateralSale, FeedPrice, GroupRange, InstrumentMark
+from member.codes import NodeCode
+from node.api.calls import ApiCall, ApiRefusal
+
+
+def group_ranges(state: State) -> tuple[GroupRange, ...]:
+    """One for every risk group, ordered by id."""
+    found = []
+    for group in state.terms.risk.groups:
+        current, held = effective_risk_group(state, group), state.ranges.get(group.id)
+        shown = GroupRange(
+            group=group.id,
+            name=group.name,
+            range_ppm=current.range_ppm,
+            volatility_ppm=current.volatility_ppm,
+            volatility_range_ppm=current.volatility_range_ppm,
+        )
+        if held is not None:
+            shown = msgspec.structs.replace(
+                shown,
+                raw_ppm=held.raw_ppm,
+                stressed_ppm=held.stressed_ppm,
+                floor_ppm=held.floor_ppm,
+                target_ppm=held.target_ppm,
+                buffer_ppm=held.buffer_ppm,
+                multiple_ppm=held.multiple_ppm,
+                horizon_ms=held.horizon_ms,
+                change_ratio_ppm=held.ratio_ppm,
+                lowest_ppm=held.lowest_ppm,
+                highest_ppm=held.highest_ppm,
+                published_height=held.height,
+            )
+        found.append(shown)
+    return tuple(found)
+
+
+def feed_price(state: State, feed: int, name: str) -> FeedPrice:
+    """A feed's last good price, and what it may be used for."""
+    held = state.feeds[feed]
+    return FeedPrice(
+        feed=feed,
+        name=name,
+        index_ticks=str(held.ticks),
+        status=held.status.name.lower(),
+        rung=held.rung.name.lower(),
+        confidence_ticks=str(held.confidence_ticks),
+        since_height=held.since_height,
+        settles_at_height=_settles_at(state, held),
+    )
+
+
+def instrument_mark(state: State, instrument: Instrument, mark: Mark) -> InstrumentMark:
+    """An instrument's mark, and what is accruing."""
+    average, premium = settlement_average(state, instrument), state.premia.get(instrument.id)
+    terms, rate = instrument.funding, 0
+    if premium is not None and terms.interval_ms:
+        accrued = average_premium_ppb(premium.funding_weighted, premium.funding_ms)
+        rate = funding_rate_ppb(accrued, terms.interest_ppm, terms.dampener_ppm, terms.rate_cap_ppm)
+    return InstrumentMark(
+        instrument=instrument.id,
+        name=instrument.name,
+        mark_ticks=str(mark.ticks),
+        settled=mark.settled,
+        premium_ppb=str(premium.premium_ppb if premium else 0),
+        funding_rate_ppb=str(rate),
+        averaged_ticks=str(average.ticks if average.covered_ms else 0),
+        averaged_ms=average.covered_ms,
+    )
+
+
+def _settles_at(state: State, held: FeedState) -> int:
+    blocks = state.terms.market.prices.settle_blocks
+    return held.since_height + blocks if blocks and held.since_height and held.rung != PriceStatus.SETTLED else 0
+
+
+def assets_now(state: State) -> tuple[AssetNow, ...]:
+    """All tokens, ordered by id."""
+    return tuple(
+        AssetNow(
+            asset=asset.id,
+            name=asset.name,
+            chain_id=asset.chain_id,
+            cash_group=asset.cash_group,
+            haircut_ppm=0 if asset.is_cash else effective_asset(state, asset).haircut_ppm,
+            unit_decimals=asset.unit_decimals,
+            inventory_units=str(inventory_units(state, asset)),
+            suspended=asset.is_cash and cash_tokens.is_cash_group_suspended(state, asset.cash_group),
+        )
+        for asset in cash_tokens.current_assets(state)
+    )
+
+
+def collateral_sales(state: State) -> tuple[CollateralSale, ...]:
+    """What can be bid for in the next block; ordered by seller, group and asset."""
+    return tuple(_sales(state, state.now.height + 1))
+
+
+def _sales(state: State, height: int) -> Iterator[CollateralSale]:
+    for seller, call in state.cash_calls.ordered():
+        for group, terms in state.terms.cash_terms.items():
+            if not is_sale_open(state, call, group, height):
+                continue
+            for token in state.terms.tokens:
+                price = auction_price(state, call, group, token, height)
+                units = units_for_sale(state, call, seller, group, token, price) if price else 0
+                if units > 0:
+                    yield CollateralSale(
+                        seller=seller,
+                        cash_group=group,
+                        asset=token.id,
+                        units=str(units),
+                        micros_per_unit=str(price),
+                        last_height=call.auction_height + terms.call.auction_blocks - 1,
+                    )
+
+
+def state(call: ApiCall) -> object:
+    """The newest decided height."""
+    found = call.view.state()
+    if found is None:
+        raise ApiRefusal(503, NodeCode.API_NOT_READY, "state")
+    return found

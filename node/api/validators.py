@@ -1,0 +1,69 @@
+"""The validator sets of a state, as the API shows them."""
+
+from clearing.state.state import State
+from clearing.validators.validator_sets import set_numbers, validator_sets
+from consensus.application import MisbehaviourKind
+from member.api.chain import ChangeView, EntryView, OffenceView, ValidatorsView, VaultWaiting, validator_view
+from member.api.types import hexed
+from node.api.calls import ApiCall
+
+
+def validators_of(state: State) -> ValidatorsView:
+    """Sets, the change under way, and misbehaviour on record."""
+    sets = validator_sets(state)
+    return ValidatorsView(
+        network=hexed(state.terms.network),
+        height=state.now.height,
+        number=set_numbers(state).next,
+        hash=hexed(sets.next.hash),
+        total_power=sets.next.total_power,
+        validators=tuple(validator_view(each) for each in sets.next.validators),
+        agreeing_hash=hexed(sets.now.hash),
+        change=_change(state),
+        entry=_entry(state),
+        offences=tuple(
+            OffenceView(
+                envelope_key=hexed(key),
+                kind=MisbehaviourKind(kind).name.lower(),
+                count=held.count,
+                height=held.height,
+                power=held.power,
+                noted_at=held.noted_height,
+            )
+            for (key, kind), held in state.offences.ordered()
+        ),
+    )
+
+
+def _entry(state: State) -> EntryView | None:
+    held = state.entries.get(0)
+    if held is None:
+        return None
+    present = set(validator_sets(state).next.validators)
+    return EntryView(
+        number=held.number,
+        after=hexed(held.after.hash),
+        accepted_at=held.accepted_height,
+        due_ms=held.due_ms,
+        validators=tuple(validator_view(each) for each in held.after.validators if each not in present),
+    )
+
+
+def _change(state: State) -> ChangeView | None:
+    held = state.changes.get(0)
+    if held is None:
+        return None
+    return ChangeView(
+        number=held.number,
+        made_at=held.height,
+        effective_at=held.height + 2,
+        waiting=tuple(
+            VaultWaiting(chain_id=chain_id, vault=hexed(vault), astray=(chain_id, vault) in held.astray)
+            for chain_id, vault in held.waiting
+        ),
+    )
+
+
+def validators(call: ApiCall) -> object:
+    """Who agrees."""
+    return call.view.validators()

@@ -1,0 +1,314 @@
+"""The composition root: the only place that knows all parts of a node.
+
+Rule: parts are made here and handed what they need; nothing else constructs a service. Starting order is restore,
+then log, then network, then everything that talks; stopping is the nursery's end.
+"""
+
+import time
+
+import structlog
+import trio
+
+from clearing.accounts.signatories import Signatory, signing_addresses
+from clearing.base.errors import Rejected, RemoteFault
+from clearing.governance.proposals import AdmittedRequest, check_admission
+from clearing.governance.vault_detachment import genesis_without_detached
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.terms.genesis import Genesis, network_id
+from clearing.state.state import State
+from consensus.blocks.store import load_committed, load_set
+from consensus.outputs import Decided as DecidedHeight
+from consensus.signing import CurveVerifier
+from node.agreement.application import ClearingApplication, state_salt
+from node.agreement.application import DecidedHeight as Decided
+from node.agreement.engine import ConsensusGenesis as ChainStart
+from node.agreement.engine import Engine, Hooks
+from node.agreement.membership import Membership
+from node.agreement.position_check import PositionWatch, valid_positions
+from node.api.live_view import LiveView
+from node.app.gc_tuning import tune_gc
+from node.app.persister import Persister
+from node.app.service_settings import pool_limits, price_source, replica_config
+from node.chains.attestation_pool import AttestationPool
+from node.chains.bridge_service import BridgeService, valid_collateral
+from node.chains.custody_evidence import CustodyEvidence
+from node.chains.relayer_service import RelayerService
+from node.config import NodeConfig, config_of_chains
+from node.epochs.exits import EpochExits
+from node.epochs.holdings import EpochHoldings
+from node.epochs.packages import PackageService
+from node.epochs.service import AccountSeeds, EpochService
+from node.http.server import build_api, serve_api
+from node.ops.collectors import PeerCollector, SignerCollector
+from node.ops.health import HealthMonitor
+from node.ops.meters import Meters
+from node.ops.metrics import Metrics
+from node.oracle.service import OracleService, valid_gossip
+from node.p2p.config import network_config
+from node.p2p.libp2p.host import check_port_free
+from node.p2p.libp2p.network import LibP2PNetwork
+from node.p2p.network import Topic
+from node.pool.block_budget import BlockBudget, BudgetedPool
+from node.pool.journal import PoolJournal
+from node.pool.mempool import Mempool
+from node.pool.transaction_service import TransactionService, valid_batch_size
+from node.signer.choose import NodeSigner
+from node.signer.node_keys import NodeKeys
+from node.signer.remote import RemoteSigner
+from node.store.blocks import StoredBlocks
+from node.store.store import Store
+from node.store.wal import WalFile
+from node.sync.restore import position_of, restore
+from node.sync.snapshots import SnapshotService
+from proofs.epoch.pool import EpochProver
+
+HEIGHTS_PER_NEWS = 2
+"""A price or fact rides on the votes of one height, and is acted on in the next."""
+
+CURRENT_MS = 30_000
+"""A height that was decided here within so much of the own clock is not an old one that somebody shows us again."""
+
+log = structlog.get_logger(__name__)
+
+
+def clock_ms() -> int:
+    """The wall clock; only ever told to others, never believed by the state machine."""
+    return time.time_ns() // 1_000_000
+
+
+class Node:
+    """One validator with all of its services, standing at its last decided height."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        genesis: Genesis,
+        keys: NodeKeys,
+        store: Store,
+        prover: EpochProver,
+        signer: NodeSigner,
+        journal: PoolJournal,
+    ) -> None:
+        self._config = config
+        self._heights_wanted = HEIGHTS_PER_NEWS
+        network, blocks, own_key = network_id(genesis), StoredBlocks(store), signer.envelope_key
+        restored = restore(genesis, state_salt(keys.network_seed), store, blocks)
+        # What chains and tokens there are by now.
+        self._terms, amended = restored.state.terms, genesis_without_detached(restored.state)
+        self._membership = Membership(own_key, restored.state)
+        signer.listed_key = self._membership.listed_key
+
+        self._facts = AttestationPool(own_key)
+        self._oracle = OracleService(price_source(config), clock_ms, config.oracle.interval_ms)
+        self._bridge = BridgeService(amended, config_of_chains(config), config.path("bridge"), self._facts)
+        self._pool = Mempool(network, self._keys_of, pool_limits(config), self._judge_change)
+        self._epochs = EpochService(
+            prover,
+            AccountSeeds(keys.network_seed),
+            genesis.market.snapshot_delay_blocks,
+            own_key,
+            restored.epochs,
+        )
+        holdings = EpochHoldings(config.path("holdings"), self._epochs.seed_of)
+        exits = EpochExits(config.path("exits"))
+        self._recorder = Persister(store, self._epochs, holdings=holdings, exits=exits)
+        self._recorder.restored(restored.height, restored.state)
+        self._positions = PositionWatch()
+        self._budget = BlockBudget(config.consensus.block_bytes_max, config.consensus.propose_ms)
+        self._application = ClearingApplication(
+            genesis,
+            restored.state,
+            BudgetedPool(self._pool, self._budget),
+            self._epochs,
+            self._observe,
+            restored.height,
+            self._budget,
+        )
+        self._packages = PackageService(
+            self._epochs,
+            store,
+            config.home,
+            config.path(config.proofs.folder),
+            lambda validators_hash: load_set(blocks, validators_hash),
+            network,
+            CustodyEvidence(self._bridge.evidence, self._bridge.keepers).of,
+        )
+        for listener in (self._membership.decided, self._on_committed, self._recorder.decided):
+            self._application.listen(listener)
+
+        self._network = LibP2PNetwork(network_config(config, network, keys))
+        self._transactions = TransactionService(
+            self._pool,
+            network,
+            keys.envelope,
+            lambda: self._membership.keys,
+            clock_ms,
+            self._changed,
+            journal,
+            restored.height > 0,
+        )
+        self._snapshots = SnapshotService(
+            network, store, config.path("snapshots"), signer, CurveVerifier(), self._network, self._on_peer_fault
+        )
+        self._engine = Engine(
+            ChainStart(network, genesis.time_ms),
+            position_of(restored),
+            self._application,
+            blocks,
+            signer,
+            WalFile(config.path(config.consensus.wal)),
+            self._network,
+            replica_config(config),
+            Hooks(
+                on_decided=self._on_decided,
+                on_peer_fault=self._on_peer_fault,
+                has_work=self._has_work,
+                on_sync=self._snapshots.take,
+            ),
+        )
+        # Heights that a restart executed were told to the listener before the network ran.
+        self._application.listen(lambda decided: self._positions.decided(decided, self._network))
+        self._network.admit(self._membership.keys)
+        self._application.listen(lambda _: self._network.admit(self._membership.keys))
+        self._health = HealthMonitor(
+            self._network,
+            None if config.oracle.source == "none" else self._oracle,
+            self._bridge,
+            genesis_without_detached(self._application.state),
+            self._membership,
+            config.consensus.heartbeat_ms,
+            clock_ms,
+            (lambda: signer.connected) if isinstance(signer, RemoteSigner) else None,
+        )
+        self._application.listen(lambda decided: self._health.follow(genesis_without_detached(decided.state)))
+        self._meters = Meters(
+            Metrics(
+                PeerCollector(self._network), SignerCollector(signer if isinstance(signer, RemoteSigner) else None)
+            ),
+            self._network,
+            self._oracle,
+            self._bridge,
+            self._packages,
+            self._pool,
+            self._transactions,
+            self._membership,
+            clock_ms,
+        )
+        self._application.listen(self._meters.committed)
+        self._relayer = RelayerService(
+            amended, config_of_chains(config), keys.relayer, self._application, blocks, config.relayer.interval_ms
+        )
+        self._view = LiveView(
+            genesis,
+            self._application,
+            store,
+            blocks,
+            config.home,
+            submit=self._transactions.submit,
+            kept=self._transactions.kept,
+            look_for_event=self._bridge.look_for,
+            submit_attack=self._engine.submit_attack,
+            checks=self._health.checks,
+            render_metrics=self._meters.render,
+            peers=self._network.status,
+            holdings=holdings,
+            exits=exits,
+        )
+        committed = load_committed(blocks, self._application.height)
+        if committed is not None:
+            self._view.decided(committed.block.header)
+        if config.proofs.enabled:
+            self._packages.resume(blocks)
+        log.info("restored", saved=restored.height, height=self._application.height)
+        if not self._membership.is_validator:
+            log.warning("not in the validator set: this node follows and signs nothing", key=own_key.hex())
+
+    @property
+    def working_at(self) -> tuple[int, int, str]:
+        """Height, round and step that consensus works on."""
+        return self._engine.running
+
+    async def run(self) -> None:
+        """Run until cancelled. Raises Bug, and LocalFault PORT_TAKEN before anything is signed."""
+        if self._config.api.enabled:
+            check_port_free(self._config.api.host, self._config.api.port)
+        network = self._network
+        trades = network.subscribe(Topic.TRADES, valid_batch_size)
+        positions = network.subscribe(Topic.POSITIONS, valid_positions)
+        prices = network.subscribe(Topic.PRICES, valid_gossip)
+        collateral = network.subscribe(Topic.COLLATERAL, valid_collateral)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._recorder.run)
+            nursery.start_soon(self._snapshots.run)
+            if self._config.proofs.enabled:
+                nursery.start_soon(self._packages.run)
+            await nursery.start(network.run)
+            again = self._transactions.resume()
+            log.info("offered again", transactions=again)
+            nursery.start_soon(self._transactions.listen, trades)
+            nursery.start_soon(self._positions.listen, positions)
+            nursery.start_soon(self._oracle.listen, prices)
+            nursery.start_soon(self._bridge.listen, collateral)
+            nursery.start_soon(self._transactions.run, network, self._config.mempool.batch_ms)
+            nursery.start_soon(self._oracle.run, network, self._changed)
+            nursery.start_soon(self._bridge.run, network, self._changed)
+            await nursery.start(self._engine.run)
+            if self._config.relayer.enabled:
+                nursery.start_soon(self._relayer.run)
+            if self._config.api.enabled:
+                api = build_api(self._view, self._config.api, clock_ms, self._meters.api_answered)
+                await nursery.start(serve_api, api, self._config.api)
+            tune_gc()
+            log.info("running", p2p_port=network.port, api_port=self._config.api.port)
+
+    def tell_end(self) -> None:
+        """Say what was measured, when everything has stopped."""
+        durations = sorted(self._engine.stats.durations_ms)
+        log.info(
+            "stopped",
+            height=self._application.height,
+            heights=self._engine.stats.heights,
+            fetched=self._engine.stats.heights_fetched,
+            rounds_beyond_first=self._engine.stats.rounds_beyond_first,
+            latency_ms_p50=durations[len(durations) // 2] if durations else 0,
+            latency_ms_p99=durations[len(durations) * 99 // 100] if durations else 0,
+        )
+
+    def _observe(self, state: State) -> VoteExtension:
+        return VoteExtension(prices=self._oracle.reports, facts=self._facts.pending(state))
+
+    def _keys_of(self, who: Signatory) -> tuple[bytes, ...]:
+        return signing_addresses(self._application.state, who)
+
+    def _judge_change(self, ruling: AdmittedRequest) -> Rejected | None:
+        return check_admission(self._application.state, ruling)
+
+    def _changed(self) -> None:
+        self._heights_wanted = HEIGHTS_PER_NEWS
+        self._engine.notify_work()
+
+    def _has_work(self) -> bool:
+        return self._heights_wanted > 0 or len(self._pool) > 0
+
+    def _on_committed(self, decided: Decided) -> None:
+        self._heights_wanted = max(0, self._heights_wanted - 1)
+        self._epochs.decided(decided.header)
+        self._transactions.decided(decided.block.transactions, decided.block.time_ms)
+        self._bridge.settle(decided.state)
+        if decided.state.terms is not self._terms:
+            self._terms = decided.state.terms
+            self._bridge.follow(genesis_without_detached(decided.state))
+
+    def _on_peer_fault(self, peer: bytes, fault: RemoteFault) -> None:
+        log.warning("consensus message refused", peer=peer.hex(), fault=str(fault))
+
+    def _on_decided(self, decided: DecidedHeight) -> None:
+        self._budget.decided(len(decided.committed.block.payload), decided.rounds)
+        self._view.decided(decided.committed.block.header)
+        if self._config.proofs.enabled:
+            self._packages.decided(decided)
+        self._health.decided()
+        if not decided.fetched and abs(clock_ms() - decided.committed.block.header.time_ms) < CURRENT_MS:
+            self._network.note_current()
+        self._meters.decided(decided)
+        self._relayer.decided(decided)

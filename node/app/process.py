@@ -1,0 +1,178 @@
+"""The process of one node: open what lies on its disk, perhaps begin with a state from peers, run, and end.
+
+Rule: a signal, or the end of standard input where that was asked for, stops it cleanly; a `Bug` leaves with exit code
+70 and a dump of where everything stood, and nothing is signed after it. What a node consists of is for `node.app.node`.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import structlog
+import trio
+
+from clearing.base.errors import CrossclearError, LocalFault
+from clearing.genesis.checks import check_genesis
+from clearing.genesis.json import genesis_from_json
+from clearing.schema.terms.genesis import Genesis, network_id
+from consensus.blocks.store import load_committed
+from member.codes import NodeCode
+from node.agreement.membership import newest_set
+from node.app.node import Node, clock_ms
+from node.config import NodeConfig
+from node.epochs.provers import NodeProver
+from node.ops.crash import CrashPosition, bugs_in, write_crash
+from node.ops.logs import configure_logs
+from node.pool.journal import PoolJournal
+from node.signer.choose import node_signer
+from node.signer.node_keys import NodeKeys, open_node_keys
+from node.signer.sign_state import SignStateFile, has_sign_state
+from node.store.blocks import StoredBlocks
+from node.store.store import Store
+from node.sync.joining import begin_from_peers
+from proofs.epoch.pool import LocalProverPool
+
+_STOPPED = (0, -1, "STOPPED")
+
+log = structlog.get_logger(__name__)
+
+
+def run(config: NodeConfig, *, until_stdin_closes: bool = False) -> int:
+    """Run a validator until SIGTERM or SIGINT, or the end of standard input if asked to; 0 after a clean stop.
+
+    Raises LocalFault, or Bug.
+    """
+    try:
+        configure_logs(config.logging, node=config.node.name)
+    except OSError as error:
+        raise LocalFault(NodeCode.LOG_UNUSABLE, "logging.file", why=str(error)) from None
+    trio.run(_run, config, until_stdin_closes)
+    return 0
+
+
+async def _run(config: NodeConfig, until_stdin_closes: bool) -> None:
+    if config.state_sync.enabled and not await _begin(config, until_stdin_closes):
+        return
+    with open_node(config) as node:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+            if until_stdin_closes:
+                nursery.start_soon(_stop_without_owner, nursery.cancel_scope)
+            await node.run()
+            nursery.cancel_scope.cancel()
+        node.tell_end()
+
+
+async def _begin(config: NodeConfig, until_stdin_closes: bool) -> bool:
+    """Fetch a state from peers if the home has no blocks; False when it was told to stop meanwhile."""
+    genesis = read_genesis(config.path(config.node.genesis))
+    refuse_lost_sign_state(config, genesis)
+    begun = False
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+        if until_stdin_closes:
+            nursery.start_soon(_stop_without_owner, nursery.cancel_scope)
+        await begin_from_peers(config, genesis, lambda: _keys_of(config), clock_ms)
+        begun = True
+        nursery.cancel_scope.cancel()
+    return begun
+
+
+def _keys_of(config: NodeConfig) -> NodeKeys:
+    return open_node_keys(
+        config.home,
+        config.path(config.node.password_file),
+        allow_weak=config.node.devnet,
+        signs=not config.signer.address,
+    )
+
+
+async def _stop_on_signal(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            log.info("stopping", signal=signal.Signals(number).name)
+            scope.cancel()
+            return
+
+
+async def _stop_without_owner(scope: trio.CancelScope) -> None:
+    while True:
+        await trio.lowlevel.wait_readable(sys.stdin.fileno())
+        if not os.read(sys.stdin.fileno(), 4096):
+            log.info("stopping", signal="standard input closed")
+            scope.cancel()
+            return
+
+
+@contextmanager
+def open_node(config: NodeConfig) -> Iterator[Node]:
+    """Open everything that lies on disk, in order, and close it in reverse."""
+    genesis = read_genesis(config.path(config.node.genesis))
+    keys = _keys_of(config)
+    refuse_lost_sign_state(config, genesis)
+    with ExitStack() as stack:
+        # The lock first: a second process of the same home must touch nothing.
+        # Not synced: the log beside it is, and holds every step before it is sent.
+        guard = SignStateFile(config.path("sign-state"))
+        stack.callback(guard.close)
+        store = stack.enter_context(Store(config.path("node.sqlite"), network_id(genesis)))
+        cluster = "" if config.proofs.prover == "local" else config.proofs.prover
+        prover = NodeProver(config.proofs.workers, partial(LocalProverPool, cluster=cluster))
+        stack.callback(prover.close)
+        journal = PoolJournal(config.path("pool.journal"))
+        stack.callback(journal.close)
+        running = _STOPPED
+        try:
+            in_force = newest_set(genesis, StoredBlocks(store))
+            signer = stack.enter_context(node_signer(config, network_id(genesis), in_force, keys, guard))
+            node = Node(config, genesis, keys, store, prover, signer, journal)
+            try:
+                yield node
+            finally:
+                running = node.working_at
+        except BaseException as error:
+            _dump(config, error, store, guard, running)
+            raise
+
+
+def _dump(
+    config: NodeConfig, error: BaseException, store: Store, guard: SignStateFile, running: tuple[int, int, str]
+) -> None:
+    if next(bugs_in(error), None) is None:
+        return
+    height, committed = 0, None
+    try:
+        height = store.height()
+        committed = load_committed(StoredBlocks(store), height)
+    except CrossclearError as fault:
+        log.error("store not readable for the dump", fault=str(fault))
+    signed = (guard.last.height, guard.last.round, guard.last.step)
+    standing = CrashPosition(height, committed.block.header if committed else None, running, signed)
+    path = write_crash(config.home, error, standing, clock_ms())
+    log.critical("invariant broken: nothing is signed any more", height=height, dump=str(path))
+
+
+def refuse_lost_sign_state(config: NodeConfig, genesis: Genesis) -> None:
+    """A home that has blocks had a sign state, and a new one would forget what was signed.
+
+    Raises LocalFault SIGN_STATE_MISSING.
+    """
+    database = config.path("node.sqlite")
+    if has_sign_state(config.path("sign-state")) or not database.exists():
+        return
+    with Store(database, network_id(genesis)) as store:
+        if store.height() > 0:
+            raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(config.path("sign-state")), height=store.height())
+
+
+def read_genesis(path: Path) -> Genesis:
+    """Read and check genesis. Raises LocalFault CONFIG_MISSING, and what the checks raise."""
+    if not path.is_file():
+        raise LocalFault(NodeCode.CONFIG_MISSING, "node.genesis", path=str(path))
+    genesis = genesis_from_json(path.read_bytes())
+    check_genesis(genesis)
+    return genesis

@@ -1,0 +1,53 @@
+"""From `NodeConfig` to what consensus, the mempool and the oracle take."""
+
+from consensus.replica.replica import ReplicaConfig
+from consensus.timeouts import Timeouts
+from node.config import NodeConfig
+from node.oracle.replay import ReplaySource
+from node.oracle.source import PriceSource, Quote
+from node.pool.mempool import PoolLimits
+
+
+class _NoSource:
+    """A validator without prices of its own reports none."""
+
+    def read(self, now_ms: int) -> tuple[Quote, ...]:  # noqa: ARG002 - the interface's
+        """Nothing."""
+        return ()
+
+
+def replica_config(config: NodeConfig) -> ReplicaConfig:
+    """For the consensus engine."""
+    given = config.consensus
+    return ReplicaConfig(
+        timeouts=Timeouts(
+            propose_ms=given.propose_ms,
+            prevote_ms=given.prevote_ms,
+            precommit_ms=given.precommit_ms,
+            growth_ms=given.growth_ms,
+            cap_ms=given.timeout_max_ms,
+            adaptive=given.adaptive,
+            propose_ms_min=given.propose_ms_min,
+            vote_ms_min=given.vote_ms_min,
+            base_ms_max=given.timeout_base_max_ms,
+        ),
+        block_interval_ms_min=given.block_interval_ms,
+        heartbeat_ms=given.heartbeat_ms,
+    )
+
+
+def pool_limits(config: NodeConfig) -> PoolLimits:
+    """For the mempool."""
+    return PoolLimits(
+        transactions_max=config.mempool.transactions_max,
+        bytes_max=config.mempool.bytes_max,
+        per_account_max=config.mempool.per_account_max,
+        block_bytes_max=config.consensus.block_bytes_max,
+    )
+
+
+def price_source(config: NodeConfig) -> PriceSource:
+    """For the oracle. Raises LocalFault PRICE_SOURCE_UNUSABLE."""
+    if config.oracle.source == "none":
+        return _NoSource()
+    return ReplaySource(config.path(config.oracle.file), config.path(config.oracle.schedule))

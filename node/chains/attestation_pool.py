@@ -1,0 +1,142 @@
+"""`AttestationPool`: what the own bridge adapters saw and the network has not agreed on yet.
+
+Rule: a fact stays until the decided state knows it, so a restart or a lost height loses nothing; an extension takes the
+oldest of each kind first, kinds in turn, within its limits. Only own observations are ever attested.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+
+from clearing.base.codec import encode
+from clearing.schema.blocks.vote_extension import EXTENSION_BYTES_MAX, FACTS_MAX
+from clearing.schema.facts import (
+    ChainHeartbeat,
+    CustodySeen,
+    DepositSighted,
+    Fact,
+    ValidatorsRotated,
+    VaultFact,
+    WithdrawalExecuted,
+    WithdrawalNotExecuted,
+    fact_key,
+)
+from clearing.schema.records.collateral import AttestationsRecord
+from clearing.state.state import State
+from clearing.validators.observed_chains import is_detached
+from clearing.validators.set_transition import rotation_is_over
+from clearing.validators.validator_sets import attesting_set
+from clearing.withdrawals.refunds import is_expiry_attestable, is_withdrawal_open
+
+EXTENSION_OVERHEAD = 1536
+"""Bytes of an extension that are kept free for prices and framing."""
+
+
+class AttestationPool:
+    """Facts by chain, in the order in which the adapters told them. `own_key` is this validator's envelope key."""
+
+    def __init__(self, own_key: bytes) -> None:
+        self._own_key = own_key
+        self._events: dict[tuple[int, int, bytes, int], VaultFact] = {}
+        self._custody: dict[tuple[int, bytes, bytes], CustodySeen] = {}
+        self._heartbeats: dict[int, ChainHeartbeat] = {}
+        self._sighted: dict[int, tuple[DepositSighted, ...]] = {}
+        self._unpaid: dict[int, tuple[WithdrawalNotExecuted, ...]] = {}
+
+    def sight(self, chain_id: int, view: tuple[DepositSighted, ...]) -> bool:
+        """Take in what is seen of a chain ahead of finality, in place of what was; whether it differs."""
+        changed = self._sighted.get(chain_id, ()) != view
+        self._sighted[chain_id] = view
+        return changed
+
+    def miss(self, chain_id: int, view: tuple[WithdrawalNotExecuted, ...]) -> bool:
+        """Take in what a chain's vault never paid, in place of what was; whether it differs."""
+        changed = self._unpaid.get(chain_id, ()) != view
+        self._unpaid[chain_id] = view
+        return changed
+
+    def add(self, fact: Fact) -> None:
+        """Take in what an adapter saw; a newer custody or heartbeat replaces the older."""
+        if isinstance(fact, ChainHeartbeat):
+            self._heartbeats[fact.chain_id] = fact
+        elif isinstance(fact, CustodySeen):
+            self._custody[fact.chain_id, fact.vault, fact.token] = fact
+        elif isinstance(fact, DepositSighted | WithdrawalNotExecuted):
+            pass  # only a whole view counts, see `sight` and `miss`
+        else:
+            self._events.setdefault(fact_key(fact), fact)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def pending(self, state: State) -> tuple[Fact, ...]:
+        """What to attest now: events, custody and heartbeats that `state` has not heard from us, within the limits."""
+        for key in [key for key, fact in self._events.items() if event_is_agreed(state, fact)]:
+            del self._events[key]
+        own = attesting_set(state).index_of.get(self._own_key)
+        custody = [fact for _, fact in sorted(self._custody.items()) if _custody_is_news(state, fact, own)]
+        beats = [fact for _, fact in sorted(self._heartbeats.items()) if _heartbeat_is_news(state, fact, own)]
+        events = [fact for fact in self._events.values() if not _attested(state.claims.get(fact_key(fact)), fact, own)]
+        seen = [
+            fact for _, view in sorted(self._sighted.items()) for fact in view if _sighting_is_news(state, fact, own)
+        ]
+        missed = [fact for _, view in sorted(self._unpaid.items()) for fact in view if _miss_is_news(state, fact, own)]
+        told = _in_turn(events, custody, beats, seen, missed)
+        return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, told))
+
+
+def _custody_is_news(state: State, fact: CustodySeen, own: int | None) -> bool:
+    asset = state.terms.asset_of.get((fact.chain_id, fact.vault, fact.token))
+    if asset is None or is_detached(state, fact.chain_id, fact.vault):
+        return False
+    agreed = state.custody.get(asset.id)
+    newer = agreed is None or fact.block_number > agreed.seen.block_number
+    return newer and not _attested(state.custody_claims.get(asset.id), fact, own)
+
+
+def _heartbeat_is_news(state: State, fact: ChainHeartbeat, own: int | None) -> bool:
+    beat = state.beats.get((fact.chain_id, own)) if own is not None else None
+    return beat is None or fact.block_number > beat.block_number
+
+
+def _sighting_is_news(state: State, fact: DepositSighted, own: int | None) -> bool:
+    if (fact.chain_id, fact.vault, fact.nonce) in state.soft_credits or event_is_agreed(state, fact):
+        return False
+    return not _attested(state.claims.get(fact_key(fact)), fact, own)
+
+
+def _miss_is_news(state: State, fact: WithdrawalNotExecuted, own: int | None) -> bool:
+    waited_for = is_expiry_attestable(state, fact) and not is_detached(state, fact.chain_id, fact.vault)
+    return waited_for and not _attested(state.claims.get(fact_key(fact)), fact, own)
+
+
+def _attested(claim: AttestationsRecord | None, fact: Fact, own: int | None) -> bool:
+    """Whether the state already holds our word for exactly this fact. `own`: our index in it, None without one."""
+    words = claim.attestations if claim is not None else ()
+    return any(each.validator == own and each.fact == fact for each in words)
+
+
+def event_is_agreed(state: State, fact: VaultFact | DepositSighted) -> bool:
+    """Whether nobody waits for a word on the event: a quorum's is in the state, or its vault was detached."""
+    if is_detached(state, fact.chain_id, fact.vault):
+        return True
+    if isinstance(fact, ValidatorsRotated):
+        return rotation_is_over(state, fact)
+    if isinstance(fact, WithdrawalExecuted):
+        return fact.nonce in state.withdrawals and not is_withdrawal_open(state, fact.nonce)
+    cursor = state.cursors.get((fact.chain_id, fact.vault))
+    credited = cursor is not None and fact.nonce <= cursor.nonce
+    return credited or state.agreed.get((fact.chain_id, fact.vault, fact.nonce)) is not None
+
+
+def _in_turn(*kinds: Sequence[Fact]) -> Iterable[Fact]:
+    """One of each kind after the other: a flood of deposits must not silence custody, without which no epoch closes."""
+    return (fact for turn in zip_longest(*kinds) for fact in turn if fact is not None)
+
+
+def _within(limit: int, facts: Iterable[Fact]) -> Iterable[Fact]:
+    left = limit
+    for count, fact in enumerate(facts):
+        left -= len(encode(fact))
+        if left < 0 or count >= FACTS_MAX:
+            return
+        yield fact

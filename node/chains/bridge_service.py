@@ -1,0 +1,240 @@
+"""`BridgeService`: one watcher a chain, its facts on their way into vote extensions, and the chains' health.
+
+Rule: a fact reaches the pool only from the own watcher, which proved it; what peers gossip about collateral is noted
+in the log and nowhere else. A halted chain stays halted and is told in readiness; the other chains go on.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import structlog
+import trio
+
+from bridge.chain import FinalityPolicy, WatchedChain
+from bridge.rpc.endpoint import Endpoint
+from bridge.rpc.quorum import EndpointQuorum, Tips
+from bridge.rpc.receipt_proofs import prove_events
+from bridge.watch.cursor import FileFactStore
+from bridge.watch.custody_evidence import EvidenceCollector, EvidenceStore
+from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery
+from bridge.watch.watcher import Watcher
+from clearing.base.codec import Wire, decode, encode
+from clearing.base.errors import LocalFault, RemoteFault
+from clearing.schema.facts import DepositSighted, Fact, VaultFact, WithdrawalNotExecuted, fact_key
+from clearing.schema.terms.genesis import Genesis
+from clearing.state.state import State
+from member.codes import NodeCode
+from node.chains.attestation_pool import AttestationPool, event_is_agreed
+from node.chains.relayer_service import OpenWithdrawals
+from node.config import ChainConfig
+from node.p2p.network import Incoming, Network, Topic, carries
+
+GOSSIP_BYTES_MAX = 4096
+
+SUBMISSIONS_WAITING = 64
+
+SUBMISSIONS_KNOWN = 4096
+
+log = structlog.get_logger(__name__)
+
+
+class CollateralGossip(Wire, frozen=True):
+    """An event that the sender's watcher proved, for others to look for on their own."""
+
+    event: VaultFact
+
+
+@dataclass(slots=True)
+class Pulse:
+    """When a chain last answered and last moved, on trio's clock."""
+
+    answered: float
+    moved: float
+    final_number: int = 0
+
+    def note(self, now: float, final_number: int) -> None:
+        """A quorum of endpoints told its newest final block."""
+        self.answered = now
+        if final_number > self.final_number:
+            self.final_number, self.moved = final_number, now
+
+
+class _HeardQuorum(EndpointQuorum):
+    """Notes each answer, so that an endpoint that hangs, or stands still, is told from a quiet vault."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], quorum: int, pulse: Pulse) -> None:
+        super().__init__(endpoints, quorum)
+        self._pulse = pulse
+
+    async def tips(self, policy: FinalityPolicy, watched_number: int) -> Tips:
+        told = await super().tips(policy, watched_number)
+        self._pulse.note(trio.current_time(), told.final_number)
+        return told
+
+
+class BridgeService:
+    """Runs the watchers of all chains that genesis names."""
+
+    def __init__(
+        self, genesis: Genesis, configs: Mapping[int, ChainConfig], folder: Path, pool: AttestationPool
+    ) -> None:
+        missing = [chain.chain_id for chain in genesis.chains if chain.chain_id not in configs]
+        if missing:
+            raise LocalFault(NodeCode.CONFIG_MISSING, "chains", chain_id=missing[0])
+        for config in configs.values():
+            # A URL named twice would be two votes of the quorum.
+            if len(set(config.endpoints)) != len(config.endpoints):
+                raise LocalFault(NodeCode.CONFIG_VALUE, f"chains.{config.name}.endpoints", why="repeated")
+        self._configs = configs
+        self._pool = pool
+        self._store = FileFactStore(folder)
+        self._chains = tuple(_watched(genesis, chain.chain_id, configs[chain.chain_id]) for chain in genesis.chains)
+        self._to_prove, self._submitted = trio.open_memory_channel[tuple[int, bytes]](SUBMISSIONS_WAITING)
+        self._known: OrderedDict[tuple[int, bytes], None] = OrderedDict()
+        self.watchers: dict[int, Watcher] = {}
+        self.evidence = EvidenceStore(folder / "evidence")
+        self.keepers: dict[int, EvidenceCollector] = {}
+        self.pulses: dict[int, Pulse] = {}
+        self._expired: dict[int, tuple[ExpiredWithdrawal, ...]] = {}
+        self._open = OpenWithdrawals()
+        for chain in self._chains:
+            # What was seen and not agreed on before a restart is attested again.
+            for fact in self._store.pending(chain.chain_id):
+                pool.add(fact)
+
+    async def run(self, network: Network, changed: Callable[[], None]) -> None:
+        """Watch every chain for ever; `changed` is called when there is something new to attest."""
+        first_endpoints: dict[int, Endpoint] = {}
+        async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
+            for chain in self._chains:
+                config = self._configs[chain.chain_id]
+                endpoints = [
+                    await stack.enter_async_context(Endpoint(url, timeout_seconds=config.timeout_ms / 1000))
+                    for url in config.endpoints
+                ]
+                now = trio.current_time()
+                pulse = self.pulses[chain.chain_id] = Pulse(now, now)
+                quorum = _HeardQuorum(endpoints, config.quorum, pulse)
+                sight = partial(self._sight, chain.chain_id, changed)
+                keeper = self.keepers[chain.chain_id] = EvidenceCollector(chain, quorum, self.evidence.keep)
+                back = ExpiredWithdrawalQuery(
+                    partial(self._expired_of, chain.chain_id), partial(self._miss, chain.chain_id, changed)
+                )
+                emit = partial(self._emit, network, changed)
+                watcher = Watcher(chain, quorum, self._store, emit, sight, keeper, back)
+                self.watchers[chain.chain_id] = watcher
+                first_endpoints[chain.chain_id] = endpoints[0]
+                nursery.start_soon(self._watch, watcher)
+                nursery.start_soon(keeper.run)
+            nursery.start_soon(self._prove_submissions, first_endpoints, network, changed)
+
+    def follow(self, genesis: Genesis) -> None:
+        """From here on the tokens and strides that amendments made; a chain that is new waits for the next start."""
+        listed = {chain.chain_id for chain in genesis.chains}
+        for chain_id in sorted(listed - {chain.chain_id for chain in self._chains}):
+            log.warning("a chain was listed that is not watched: configure it and restart", chain_id=chain_id)
+        before, self._chains = (
+            self._chains,
+            tuple(
+                _watched(genesis, each.chain_id, self._configs[each.chain_id]) if each.chain_id in listed else each
+                for each in self._chains
+            ),
+        )
+        for chain, after in zip(before, self._chains, strict=True):
+            if after != chain and chain.chain_id in self.watchers:
+                self.watchers[chain.chain_id].chain = after
+                self.keepers[chain.chain_id].follow(after)
+
+    def look_for(self, chain_id: int, transaction: bytes) -> bool:
+        """Have a transaction that somebody points at proven and attested; False when it is known or too many wait.
+
+        The submitter's word is worth nothing: the event is fetched, proven by its receipt, and must be final here.
+        """
+        key = (chain_id, transaction)
+        if key in self._known:
+            return False
+        try:
+            self._to_prove.send_nowait(key)
+        except trio.WouldBlock:
+            return False
+        self._known[key] = None
+        if len(self._known) > SUBMISSIONS_KNOWN:
+            self._known.popitem(last=False)
+        return True
+
+    async def listen(self, incoming: trio.MemoryReceiveChannel[Incoming]) -> None:
+        """Note what peers say they proved. Nothing follows from it: the own watcher looks by itself."""
+        async for message in incoming:
+            try:
+                event = decode(message.data, CollateralGossip, GOSSIP_BYTES_MAX).event
+            except RemoteFault as fault:
+                log.warning("collateral gossip refused", peer=message.sender.hex(), fault=str(fault))
+                continue
+            log.debug("peer saw collateral event", key=fact_key(event), peer=message.sender.hex())
+
+    def settle(self, state: State) -> None:
+        """Forget, on disk too, the events that the decided state has taken; note which withdrawals it has open."""
+        self._open.follow(state)
+        for chain in self._chains:
+            self._store.settle(chain.chain_id, lambda fact: event_is_agreed(state, fact))
+            self._expired[chain.chain_id] = self._open.expired(state, chain.chain_id)
+
+    async def _emit(self, network: Network, changed: Callable[[], None], fact: Fact) -> None:
+        self._pool.add(fact)
+        changed()
+        if isinstance(fact, VaultFact):
+            network.publish(Topic.COLLATERAL, encode(CollateralGossip(fact)))
+
+    def _sight(self, chain_id: int, changed: Callable[[], None], view: tuple[DepositSighted, ...]) -> None:
+        if self._pool.sight(chain_id, view):
+            changed()
+
+    def _expired_of(self, chain_id: int) -> tuple[ExpiredWithdrawal, ...]:
+        return self._expired.get(chain_id, ())
+
+    def _miss(self, chain_id: int, changed: Callable[[], None], view: tuple[WithdrawalNotExecuted, ...]) -> None:
+        if self._pool.miss(chain_id, view):
+            changed()
+
+    async def _prove_submissions(
+        self, endpoints: Mapping[int, Endpoint], network: Network, changed: Callable[[], None]
+    ) -> None:
+        """One at a time, so that submitters cannot make us ask the chains for more than they answer."""
+        async for chain_id, transaction in self._submitted:
+            watcher = self.watchers[chain_id]
+            try:
+                for event in await prove_events(endpoints[chain_id], chain_id, watcher.chain.vault, transaction):
+                    await self._emit(network, changed, await watcher.check_submission(event))
+            except RemoteFault as fault:
+                # It may be true and not final yet: it can be submitted again, and the watcher sees it anyway.
+                self._known.pop((chain_id, transaction), None)
+                log.info("submitted event refused", chain_id=chain_id, transaction=transaction, fault=str(fault))
+
+    async def _watch(self, watcher: Watcher) -> None:
+        halt = await watcher.run()
+        log.error("chain halted", chain_id=watcher.chain.chain_id, code=halt.code, reason=halt.reason)
+
+
+valid_collateral = carries(CollateralGossip, GOSSIP_BYTES_MAX)
+"""Gossip validator: whether the bytes are a `CollateralGossip`."""
+
+
+def _watched(genesis: Genesis, chain_id: int, config: ChainConfig) -> WatchedChain:
+    terms = next(chain for chain in genesis.chains if chain.chain_id == chain_id)
+    listed = [asset for asset in genesis.assets if asset.chain_id == chain_id]
+    lends = genesis.soft_credit.house_ppm > 0 and any(asset.soft_credit_ppm for asset in listed)
+    return WatchedChain(
+        chain_id=chain_id,
+        vault=terms.vault,
+        deployment_block=max(terms.vault_block, 1),
+        tokens=tuple(asset.token for asset in listed),
+        balances=tuple(asset.balances for asset in listed),
+        finality=FinalityPolicy(quorum=config.quorum, depth=config.confirmations),
+        custody_stride=terms.custody_stride,
+        poll_seconds=config.poll_ms / 1000,
+        sight_depth=genesis.soft_credit.sight_depth if lends else 0,
+    )

@@ -1,0 +1,175 @@
+"""`RelayerService`: gives each vault the newest certified header when it needs one, and claims what is due there.
+
+Rule: it is never trusted: the contract checks what it is given. `OpenWithdrawals` keeps, from block to block, the
+released withdrawals whose end the state does not know yet.
+"""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from itertools import islice
+
+import structlog
+import trio
+
+from bridge.contracts.vault import VaultClaim
+from bridge.relay.relayer import Relayable, Relayed, Relayer, Rotation
+from bridge.relay.transactions import Sender
+from bridge.rpc.endpoint import Endpoint
+from bridge.watch.expired_withdrawals import AT_ONCE, ExpiredWithdrawal
+from clearing.base.validators import ValidatorSet
+from clearing.schema.terms.genesis import ChainTerms, Genesis
+from clearing.state.state import State
+from clearing.state.withdrawals_tree import withdrawal_siblings
+from clearing.validators.validator_sets import kept_set, validator_sets
+from clearing.withdrawals.refunds import expired_withdrawals, is_withdrawal_open
+from consensus.blocks.store import BlockStore, load_committed
+from consensus.outputs import Decided
+from node.agreement.application import ClearingApplication
+from node.config import ChainConfig
+
+CLAIMS_MAX = 16
+"""Claims that one round carries to a vault."""
+
+CHECKPOINT_SECONDS = 3600
+"""How old a vault's newest checkpoint may become without a withdrawal that waits."""
+
+log = structlog.get_logger(__name__)
+
+
+class RelayerService:
+    """One relayer a chain, all with one key."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        configs: Mapping[int, ChainConfig],
+        secret: bytes,
+        application: ClearingApplication,
+        blocks: BlockStore,
+        interval_ms: int,
+    ) -> None:
+        self._genesis = genesis
+        self._configs = configs
+        self._secret = secret
+        self._application = application
+        self._blocks = blocks
+        self._rotation: tuple[int, Rotation] | None = None
+        """Of the change with this number, once loaded."""
+        self._interval_seconds = interval_ms / 1000
+        self._newest: Decided | None = None
+
+    def decided(self, decided: Decided) -> None:
+        """Note the newest certified height; the application stands at it."""
+        self._newest = decided
+
+    async def run(self) -> None:
+        """Relay to all vaults for ever."""
+        async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
+            for terms in self._genesis.chains:
+                endpoint = await stack.enter_async_context(Endpoint(self._configs[terms.chain_id].endpoints[0]))
+                # Loading the wallet library takes most of a second, and votes must not wait for it.
+                sender = await trio.to_thread.run_sync(Sender, endpoint, terms.chain_id, self._secret)
+                relayer = Relayer(endpoint, sender, terms.vault, CHECKPOINT_SECONDS)
+                nursery.start_soon(self._serve, relayer, terms)
+
+    async def _serve(self, relayer: Relayer, terms: ChainTerms) -> None:
+        fault = ""
+
+        def newest() -> Relayable | None:
+            nonlocal fault
+            if relayer.last_fault != fault:
+                fault = relayer.last_fault
+                if fault:  # a vault astray, too, is told here
+                    log.warning("relaying failed", chain_id=terms.chain_id, fault=fault)
+            return self._relayable(terms)
+
+        def told(relayed: Relayed) -> None:
+            log.info(
+                "relayed",
+                chain_id=terms.chain_id,
+                checkpoint=relayed.checkpoint is not None,
+                rotated=relayed.rotated,
+                claimed=[nonce for nonce, _ in relayed.claims],
+                refused=[nonce for nonce, _ in relayed.refused],
+            )
+
+        await relayer.run(newest, told, self._interval_seconds)
+
+    def _relayable(self, terms: ChainTerms) -> Relayable | None:
+        decided, state = self._newest, self._application.state
+        if decided is None or decided.committed.block.header.height != state.now.height:
+            return None
+        sets = validator_sets(state)
+        return Relayable(
+            decided.committed.block.header,
+            decided.committed.certificate,
+            sets.last,
+            open_claims(state, terms.chain_id),
+            self._rotation_of(state, terms),
+            (sets.next, *self._left_behind(state)),
+        )
+
+    def _left_behind(self, state: State) -> tuple[ValidatorSet, ...]:
+        """The set that a vault follows until the change under way reaches it."""
+        held = state.changes.get(0)
+        return (kept_set(state, held.number - 1),) if held is not None else ()
+
+    def _rotation_of(self, state: State, terms: ChainTerms) -> Rotation | None:
+        """The header that the vault has still to be shown, out of the own store however old it is."""
+        held = state.changes.get(0)
+        if held is None or (terms.chain_id, terms.vault) not in held.waiting:
+            return None
+        if self._rotation is None or self._rotation[0] != held.number:
+            rotating = load_committed(self._blocks, held.height + 1)
+            if rotating is None:
+                # Not decided yet, or decided before this node joined: then another's relayer has it.
+                return None
+            before, after = kept_set(state, held.number - 1), kept_set(state, held.number)
+            rotation = Rotation(rotating.block.header, rotating.certificate, before, after)
+            self._rotation = (held.number, rotation)
+        return self._rotation[1]
+
+
+def open_claims(state: State, chain_id: int) -> tuple[VaultClaim, ...]:
+    """Released withdrawals of a chain that the state has not seen paid, oldest first, proven under its root.
+
+    Without those whose time is over: the vault would refuse them, and they would take the places of others.
+    """
+    waiting = [
+        (nonce, released)
+        for nonce, released in state.withdrawals.ordered()
+        if released.chain_id == chain_id and not released.executed and released.not_after_s * 1000 >= state.now.time_ms
+    ]
+    return tuple(
+        VaultClaim(
+            nonce=nonce,
+            token=released.token,
+            to=released.to,
+            amount=int.from_bytes(released.amount, "big"),
+            not_after_s=released.not_after_s,
+            proof=withdrawal_siblings(state, nonce),
+        )
+        for nonce, released in waiting[:CLAIMS_MAX]
+    )
+
+
+class OpenWithdrawals:
+    """Nonces, ascending; brought up to date with `follow`."""
+
+    def __init__(self) -> None:
+        self._open: list[int] = []
+        self._seen = 0
+
+    def follow(self, state: State) -> None:
+        """Take in what a decided state released, drop what it knows the end of; nothing where none is given back."""
+        if not state.terms.genesis.crisis.gates.give_back_expired:
+            return
+        count = state.now.withdrawals
+        self._open = [nonce for nonce in (*self._open, *range(self._seen, count)) if is_withdrawal_open(state, nonce)]
+        self._seen = count
+
+    def expired(self, state: State, chain_id: int) -> tuple[ExpiredWithdrawal, ...]:
+        """Those of a chain whose time is over by the network's clock, oldest first, as many as are asked at once."""
+        return tuple(
+            ExpiredWithdrawal(*each) for each in islice(expired_withdrawals(state, chain_id, self._open), AT_ONCE)
+        )

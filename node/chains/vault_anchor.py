@@ -1,0 +1,46 @@
+"""An anchor of trust out of a vault: the newest checkpoint that the contract accepted on one of the chains.
+
+Rule: the contract checked the quorum's certificate itself, and a quorum of the own endpoints tells what it accepted.
+"""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+from bridge.chain import FinalityPolicy
+from bridge.rpc import checkpoints
+from bridge.rpc.endpoint import Endpoint
+from bridge.rpc.quorum import EndpointQuorum
+from clearing.base.errors import LocalFault
+from clearing.schema.terms.genesis import Genesis
+from consensus.codes import ConsensusCode
+from member.codes import NodeCode
+from node.config import ChainConfig
+
+
+async def newest_checkpoint(genesis: Genesis, configs: Mapping[int, ChainConfig], chain_id: int) -> tuple[int, bytes]:
+    """(height, header hash) of the vault on a chain.
+
+    Raises LocalFault: CONFIG_MISSING for a chain without endpoints, NO_ANCHOR when the vault has no checkpoint yet;
+    RemoteFault when too few endpoints answer or agree.
+    """
+    terms = next((chain for chain in genesis.chains if chain.chain_id == chain_id), None)
+    config = configs.get(chain_id)
+    if terms is None or config is None:
+        raise LocalFault(NodeCode.CONFIG_MISSING, "state_sync.trust_chain", chain_id=chain_id)
+    async with AsyncExitStack() as stack:
+        endpoints = [
+            await stack.enter_async_context(Endpoint(url, timeout_seconds=config.timeout_ms / 1000))
+            for url in config.endpoints
+        ]
+        quorum = EndpointQuorum(endpoints, config.quorum)
+        await quorum.check_chain(chain_id)
+        height, hash_ = await checkpoints.newest_checkpoint(
+            quorum,
+            FinalityPolicy(quorum=config.quorum, depth=config.confirmations),
+            terms.vault,
+            max(terms.vault_block, 1),
+            config.logs_span,
+        )
+    if height == 0:
+        raise LocalFault(ConsensusCode.NO_ANCHOR, "vault", chain_id=chain_id)
+    return height, hash_

@@ -1,0 +1,114 @@
+"""`EpochHoldings`: what every account held at the newest epochs' snapshots, for the members that ask for their own.
+
+Rule: kept as `node.epochs.epoch_files` says, written before the saved state that would make it needless. Nothing of what is
+inside is logged or goes to peers.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearing.base.codec import I64, U32, U63, Bytes20, Wire, decode, encode
+from clearing.base.errors import CrossclearError
+from clearing.margin.statement.snapshot import RiskSnapshot
+from clearing.state.state import State
+from node.epochs.epoch_files import BYTES_MAX, EPOCHS_MAX, FILE_BYTES_MAX, EpochFiles
+
+
+class AccountHoldingsRecord(Wire, frozen=True):
+    """One account: whose it was, and what it held where that is not zero."""
+
+    account: U63
+    owner: Bytes20
+    """The trade address of its member at that height: who was ported an account learns nothing of the time before."""
+    amounts: tuple[tuple[U32, I64], ...]
+    """(public slot, amount), ordered by slot."""
+
+
+class EpochHoldingsRecord(Wire, frozen=True):
+    """All accounts at the snapshot of an epoch."""
+
+    epoch: U63
+    height: U63
+    slots: tuple[str, ...]
+    """Names of the public slots, in slot order."""
+    accounts: tuple[AccountHoldingsRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAtEpoch:
+    """One account at one epoch's snapshot."""
+
+    epoch: int
+    height: int
+    account: int
+    owner: bytes
+    seed: bytes
+    holdings: Mapping[str, int]
+    """By slot name; what is zero is left out."""
+
+
+def epoch_holdings(snapshot: RiskSnapshot, state: State) -> EpochHoldingsRecord:
+    """What is kept of a snapshot, which was taken of `state`."""
+    public = [(index, slot.name) for index, slot in enumerate(snapshot.statement.slots) if slot.is_public]
+    accounts = []
+    for each in snapshot.accounts:
+        record = state.accounts.get(each.account)
+        member = state.members.get(record.member) if record else None
+        owner = member.trade_address if member else bytes(20)
+        amounts = tuple((place, amount) for place, amount in enumerate(each.values[: len(public)]) if amount)
+        accounts.append(AccountHoldingsRecord(each.account, owner, amounts))
+    statement = snapshot.statement
+    return EpochHoldingsRecord(statement.epoch, statement.height, tuple(name for _, name in public), tuple(accounts))
+
+
+class EpochHoldings(EpochFiles):
+    """The folder of kept holdings. `keep` may block and is called from one thread at a time; `own` reads one file."""
+
+    def __init__(
+        self,
+        folder: Path,
+        seed_of: Callable[[int], bytes],
+        epochs_max: int = EPOCHS_MAX,
+        bytes_max: int = BYTES_MAX,
+    ) -> None:
+        super().__init__(folder, "holdings", ".held", epochs_max, bytes_max)
+        self._seed_of = seed_of
+
+    def keep(self, held: EpochHoldingsRecord) -> None:
+        """Write an epoch, durable on return, and drop the oldest. Raises OSError, LocalFault KEY_PERMISSIONS."""
+        self.write(held.epoch, encode(held))
+
+    def own(self, account: int, epoch: int) -> AccountAtEpoch | None:
+        """An account at an epoch; None when the epoch is not kept, or had no such account."""
+        held = self._held(epoch)
+        found = next((each for each in held.accounts if each.account == account), None) if held else None
+        if held is None or found is None:
+            return None
+        amounts = {held.slots[place]: amount for place, amount in found.amounts}
+        return AccountAtEpoch(held.epoch, held.height, account, found.owner, self._seed_of(account), amounts)
+
+    def _held(self, epoch: int) -> EpochHoldingsRecord | None:
+        data = self.read(epoch)
+        try:
+            return None if data is None else decode(data, EpochHoldingsRecord, FILE_BYTES_MAX)
+        except CrossclearError:
+            self.damaged(epoch)
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingsQuestion:
+    """What a member asks of its account, as it was when it asked."""
+
+    holdings: EpochHoldings
+    account: int
+    owner: bytes | None
+    epoch: int
+    package: bool
+    """Whether a package of the epoch is here."""
+
+    def answer(self) -> AccountAtEpoch | None:
+        """Read a file: in a worker. None when the account was not its present owner's at a kept epoch."""
+        found = self.holdings.own(self.account, self.epoch)
+        return found if found is not None and found.owner == self.owner else None

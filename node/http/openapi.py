@@ -1,0 +1,72 @@
+"""OpenAPI 3.1, generated from the table of routes."""
+
+from typing import Any
+
+import msgspec
+
+from member.api.types import Problem
+from node.http.routes import JSON, ROUTES, Route
+
+_REF = "#/components/schemas/{name}"
+
+
+def openapi() -> dict[str, Any]:
+    """The description, as JSON types."""
+    kinds = {route.name: route.answer for route in ROUTES if route.answer is not None}
+    bodies = {route.name: route.body for route in ROUTES if route.body is not None}
+    names = [*kinds, *(f"{name} body" for name in bodies)]
+    schemas, components = msgspec.json.schema_components(
+        [*kinds.values(), *bodies.values(), Problem], ref_template=_REF
+    )
+    of = dict(zip(names, schemas, strict=False))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, of, schemas[-1])
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "crossclear node", "version": "1"},
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "signature": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "Crossclear <time ms>:<nonce, 64 hex>:<EIP-712 signature by the trade key, 130 hex>",
+                }
+            },
+        },
+    }
+
+
+def _operation(route: Route, of: dict[str, Any], problem: Any) -> dict[str, Any]:
+    content = {route.media: {"schema": of[route.name]} if route.answer is not None else {}}
+    told: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.told,
+        "responses": {
+            **{str(status): {"description": "answer", "content": content} for status in route.statuses},
+            "default": {"description": "refusal", "content": {JSON: {"schema": problem}}},
+        },
+    }
+    if route.parameters:
+        told["parameters"] = [
+            {
+                "name": each.name,
+                "in": each.where,
+                "required": each.required,
+                "description": each.told,
+                "schema": {"type": "string", "pattern": f"^({each.pattern})$"},
+            }
+            for each in route.parameters
+        ]
+    if route.body is not None:
+        schema = {"schema": of[f"{route.name} body"]}
+        told["requestBody"] = {
+            "required": True,
+            "content": {media: schema if media == JSON else {} for media in route.body_media},
+        }
+    if route.signed:
+        told["security"] = [{"signature": []}]
+    return told

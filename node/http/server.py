@@ -1,0 +1,215 @@
+"""The HTTP server: starlette's router over the table of routes, served by hypercorn under trio.
+
+Rule: every request passes the same gates in one place, cheapest first: rate, parameters, body size and type, signature,
+handler. Whatever goes wrong is answered in one shape, and nothing that a client sends ends the server.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+import trio
+from hypercorn.config import Config
+from hypercorn.trio import serve
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+
+from clearing.base.errors import Bug
+from member.client.authorization import SignedPart
+from member.codes import NodeCode
+from node.api.calls import ApiCall, ApiRefusal, internal_refusal, respond, respond_refusal
+from node.api.proofs import is_loopback
+from node.api.view import NodeView
+from node.config import Api
+from node.http.admission import Authenticator, RateLimiter
+from node.http.openapi import openapi
+from node.http.routes import ROUTES, Route
+
+log = structlog.get_logger(__name__)
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+_SHUTDOWN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ApiContext:
+    """What every route shares."""
+
+    view: NodeView
+    settings: Api
+    clock_ms: Callable[[], int]
+    limiter: RateLimiter
+    authenticator: Authenticator
+    counted: Callable[[str, int], None]
+    """Told the route's name and the status of each answer."""
+    alarm: "Alarm"
+
+
+class Alarm:
+    """A broken invariant that a request met: the server ends with it at once."""
+
+    def __init__(self) -> None:
+        self._rung = trio.Event()
+        self._bug: Bug | None = None
+
+    def ring(self, bug: Bug) -> None:
+        """Keep the first one."""
+        self._bug = self._bug or bug
+        self._rung.set()
+
+    async def wait(self) -> None:
+        """Raise it once there is one."""
+        await self._rung.wait()
+        if self._bug is not None:
+            raise self._bug
+
+
+def build_api(
+    view: NodeView,
+    settings: Api,
+    clock_ms: Callable[[], int],
+    counted: Callable[[str, int], None] = lambda _name, _status: None,
+) -> Starlette:
+    """The ASGI application."""
+    served = ApiContext(
+        view=view,
+        settings=settings,
+        clock_ms=clock_ms,
+        limiter=RateLimiter(settings.requests_per_second, settings.requests_burst),
+        authenticator=Authenticator(view, settings.clock_skew_ms_max),
+        counted=counted,
+        alarm=Alarm(),
+    )
+    description = msgspec.json.encode(openapi())
+
+    async def describe(_: Request) -> Response:
+        return Response(description, media_type="application/json")
+
+    routes = [StarletteRoute(route.path, _endpoint(route, served), methods=[route.method]) for route in ROUTES]
+    routes.append(StarletteRoute("/openapi.json", describe, methods=["GET"]))
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _routing_refusal})
+    app.state.alarm = served.alarm
+    return app
+
+
+async def serve_api(
+    app: Starlette,
+    settings: Api,
+    task_status: Any = trio.TASK_STATUS_IGNORED,  # the stubs of trio lack TaskStatus
+) -> None:
+    """Serve until cancelled; `started` with the addresses that are listened on. Raises a `Bug` that a request met."""
+    config = Config()
+    config.bind = [f"{settings.host}:{settings.port}"]
+    config.accesslog = None
+    config.errorlog = None
+    config.include_server_header = False
+    config.graceful_timeout = _SHUTDOWN_S
+    config.shutdown_timeout = _SHUTDOWN_S
+    config.h11_max_incomplete_size = 1 << 15
+    config.keep_alive_timeout = 30
+    config.read_timeout = 30
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(app.state.alarm.wait)
+        await serve(app, config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+
+
+def _endpoint(route: Route, served: ApiContext) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        try:
+            response = await _answer(route, served, request)
+        except ApiRefusal as refusal:
+            response = respond_refusal(refusal)
+        except Bug as bug:
+            served.alarm.ring(bug)
+            response = respond_refusal(internal_refusal())
+        except ClientDisconnect:
+            raise
+        except Exception:
+            log.exception("request failed", route=route.name)
+            response = respond_refusal(internal_refusal())
+        if route.secret:
+            response.headers["Cache-Control"] = "no-store"
+        served.counted(route.name, response.status_code)
+        return response
+
+    return endpoint
+
+
+async def _answer(route: Route, served: ApiContext, request: Request) -> Response:
+    now_ms = served.clock_ms()
+    if route.limited:
+        _check_rate(served, request, now_ms)
+    if route.secret and not (served.settings.behind_tls or is_loopback(served.settings.host)):
+        raise ApiRefusal(403, NodeCode.API_IN_CLEAR, "request")
+    parameters = _parameters(route, request)
+    media = _media(route, request)
+    body = await _body(request, served.settings.body_bytes_max if route.body is not None else 0)
+    signer = b""
+    if route.signed:
+        target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        part = SignedPart(request.method, target, body)
+        signer = served.authenticator.check(request.headers.get("authorization"), part, now_ms)
+    answer = route.handler(ApiCall(served.view, parameters, body, media, signer))
+    if isinstance(answer, Awaitable):
+        answer = await answer
+    return answer if isinstance(answer, Response) else respond(answer)
+
+
+def _check_rate(served: ApiContext, request: Request, now_ms: int) -> None:
+    client = request.client.host if request.client else ""
+    wait_ms = served.limiter.wait_ms(client, now_ms)
+    if wait_ms:
+        refusal = ApiRefusal(429, NodeCode.API_RATE, "request", wait_ms=wait_ms)
+        refusal.headers["Retry-After"] = str(-(-wait_ms // 1000))
+        raise refusal
+
+
+def _parameters(route: Route, request: Request) -> dict[str, str]:
+    known = {each.name: each for each in route.parameters}
+    given = dict(request.path_params)
+    for name, value in request.query_params.multi_items():
+        if name in given or name not in known or known[name].where != "query":
+            raise ApiRefusal(400, NodeCode.API_PARAMETER, "query", parameter=name)
+        given[name] = value
+    for name, parameter in known.items():
+        if name in given and re.fullmatch(parameter.pattern, given[name], re.ASCII) is None:
+            raise ApiRefusal(400, NodeCode.API_PARAMETER, name, value=given[name])
+        if name not in given and parameter.required:
+            raise ApiRefusal(400, NodeCode.API_PARAMETER, name, why="missing")
+    return given
+
+
+def _media(route: Route, request: Request) -> str:
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if route.body is not None and media not in route.body_media:
+        raise ApiRefusal(415, NodeCode.API_MEDIA_TYPE, "content-type", found=media)
+    return media
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """All of the body, never more than `limit` bytes of it in memory (and one chunk)."""
+    chunks: list[bytes] = []
+    size = 0
+    async with aclosing(request.stream()) as stream:
+        async for chunk in stream:
+            size += len(chunk)
+            if size > limit:
+                raise ApiRefusal(413, NodeCode.API_BODY_TOO_LARGE, "body", limit=limit)
+            chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _routing_refusal(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    codes = {404: NodeCode.API_NOT_FOUND, 405: NodeCode.API_METHOD}
+    if status not in codes:
+        return respond_refusal(internal_refusal())
+    return respond_refusal(ApiRefusal(status, codes[status], "path", path=request.url.path[:200]))

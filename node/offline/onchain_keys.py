@@ -1,0 +1,79 @@
+"""A validator's keys of an epoch for contracts, derived from its own state.
+
+Rule: a validator signs only keys that it has derived from its own state, under the header that its own network made
+final.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearing.base.errors import BaseCode, LocalFault
+from clearing.state.state import State
+from proofs.epoch.package import EpochPackage
+from proofs.errors import ProofCode
+from proofs.onchain.file import KeysShare, OnchainEpoch, epoch_file, sign_keys
+from proofs.onchain.keys import derive_epoch
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HomeSecrets:
+    """What a validator's home adds to its state; `bls_secret` is 0 where it is not to sign."""
+
+    network_seed: bytes
+    envelope_key: bytes
+    bls_secret: int
+
+
+def derive_from_state(package: EpochPackage, state: State, secrets: HomeSecrets) -> OnchainEpoch:
+    """The keys and leaves of the epoch whose snapshot is of this state, with the own share where the home may sign.
+
+    Raises LocalFault KEYS_DIFFER when the state is not the one whose commitments the package's header carries.
+    """
+    # Imported here: `verify` needs neither the rulebook nor the market.
+    from clearing.epochs.snapshot import take_snapshot
+    from node.epochs.service import AccountSeeds
+
+    derived = derive_epoch(take_snapshot(state), AccountSeeds(secrets.network_seed), package.domain)
+    if derived.statement.linear.context != package.header.commitments_root:
+        raise LocalFault(
+            ProofCode.KEYS_DIFFER,
+            "own state",
+            certified=package.header.commitments_root,
+            found=derived.statement.linear.context,
+        )
+    validators, shares = package.validators, list[KeysShare]()
+    own = validators.index_of.get(secrets.envelope_key)
+    if secrets.bls_secret and own is not None:
+        shares.append(sign_keys(derived.keys, validators, own, secrets.bls_secret))
+    return epoch_file(derived.keys, derived.leaves, shares)
+
+
+def onchain_state_of_home(home: Path, height: int, *, sign: bool) -> tuple[State, HomeSecrets]:
+    """The state of a home at a height, by its own disk and program, and its keys. Raises LocalFault."""
+    import os
+
+    from clearing.base import ed25519
+    from clearing.genesis.checks import check_genesis
+    from clearing.genesis.json import genesis_from_json
+    from clearing.schema.terms.genesis import network_id
+    from member.codes import NodeCode
+    from node.agreement.application import state_salt
+    from node.config_sources import load_config
+    from node.offline.state_at import state_at
+    from node.signer.node_keys import open_node_keys
+    from node.store.store import Store
+
+    config = load_config(home / "node.toml", os.environ).config
+    terms = genesis_from_json(config.path(config.node.genesis).read_bytes())
+    check_genesis(terms)
+    keys = open_node_keys(
+        config.home, config.path(config.node.password_file), allow_weak=config.node.devnet, signs=sign
+    )
+    database = config.path("node.sqlite")
+    if not database.exists():
+        raise LocalFault(NodeCode.STORE_GAP, str(database), height=0)
+    with Store(database, network_id(terms)) as store:
+        found = state_at(terms, state_salt(keys.network_seed), store, height)
+    if found.differences:
+        raise LocalFault(BaseCode.MALFORMED, str(home), why="the own state differs from the certified headers")
+    return found.state, HomeSecrets(keys.network_seed, ed25519.public_key(keys.envelope), keys.validator)

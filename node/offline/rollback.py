@@ -1,0 +1,65 @@
+"""One height back: the newest decided block leaves the store, and the node comes back at the state below it.
+
+Rule: the sign state and the log stay as they are: what was signed is not signed otherwise because the disk forgot the
+block, the own votes leave again in the same bytes, and the lock of a height above comes back with it. A final block is
+never undone by this: peers give the same one again, or vote for it again when all went back together.
+"""
+
+from dataclasses import dataclass
+
+from clearing.base.codec import decode
+from clearing.base.errors import LocalFault
+from clearing.schema.terms.genesis import Genesis, network_id
+from consensus.messages import BLOCK_BYTES_MAX, Block
+from member.codes import NodeCode
+from node.config import NodeConfig
+from node.signer.sign_state import SIGN_STATE, locked_sign_state
+from node.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """Where the node stands now, and what it left."""
+
+    height: int
+    state_root: bytes
+    """Of the header at `height`; zeros at height 0."""
+    removed: int
+    removed_hash: bytes
+    """Of the block that peers will give again."""
+    saved_at: int
+    """The saved state that blocks are executed from; 0 for genesis."""
+
+
+def roll_back(config: NodeConfig, genesis: Genesis) -> RolledBack:
+    """Remove the newest block with its receipts and saved state.
+
+    Raises LocalFault DOUBLE_SIGN while the node runs, SIGN_STATE_MISSING, and NOTHING_BELOW where no state leads to the
+    height below.
+    """
+    database = config.path("node.sqlite")
+    if not database.exists():
+        raise LocalFault(NodeCode.NOTHING_BELOW, str(database), height=0)
+    with locked_sign_state(config.path(SIGN_STATE)) as guard, Store(database, network_id(genesis)) as store:
+        height = store.height()
+        if height == 0:
+            raise LocalFault(NodeCode.NOTHING_BELOW, str(database), height=0)
+        if guard is None:
+            raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(config.path(SIGN_STATE)), height=height)
+        snapshot = store.snapshot(height - 1)
+        saved_at = snapshot[0] if snapshot else 0
+        lowest = store.first_height()
+        if (height == lowest and height > 1) or (saved_at == 0 and lowest > 1) or (saved_at and saved_at < lowest):
+            raise LocalFault(NodeCode.NOTHING_BELOW, str(database), height=height, lowest=lowest, saved=saved_at)
+        removed = _block(store, height)
+        below = _block(store, height - 1) if height > 1 else None
+        store.remove_newest(height)
+    root = bytes(below.header.state_root) if below is not None else bytes(32)
+    return RolledBack(height - 1, root, height, bytes(removed.header.hash), saved_at)
+
+
+def _block(store: Store, height: int) -> Block:
+    record = store.block(height)
+    if record is None:
+        raise LocalFault(NodeCode.STORE_GAP, "roll back", height=height)
+    return decode(record.block, Block, 2 * BLOCK_BYTES_MAX)

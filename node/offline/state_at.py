@@ -1,0 +1,198 @@
+"""The state of a home at a height, as that node's own disk and program make it: for looking, never for going on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clearing.base.codec import U63, Wire, decode, encode
+from clearing.base.errors import Bug, LocalFault
+from clearing.base.header import Header
+from clearing.base.ids import Hash32
+from clearing.base.validators import ValidatorSet
+from clearing.opening import initial_state
+from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.terms.genesis import Genesis
+from clearing.state.export import export_state, import_state
+from clearing.state.state import Module, State
+from clearing.validators.validator_sets import validator_sets
+from consensus.application import AppRoots, ExecutionContext
+from consensus.blocks.executor import BlockExecutor
+from consensus.blocks.store import load_committed
+from consensus.chain import ApplicationPosition, chain_at
+from consensus.messages import CommittedBlock
+from consensus.signing import CertificateCache, CurveVerifier
+from member.codes import NodeCode
+from member.keys.secret_files import write_secret
+from node.agreement.application import ClearingApplication
+from node.offline.replay import NoPool, StatedCommitments
+from node.store.blocks import StoredBlocks
+from node.store.store import Store
+from node.sync.restore import SAVED_BYTES_MAX, SavedState
+
+
+class StateFile(Wire, frozen=True):
+    """What `debug export` writes: a state alone."""
+
+    height: U63
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A height at which the state made here has other roots than the certified header states."""
+
+    height: int
+    modules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StateAt:
+    """What a home's disk comes to."""
+
+    height: int
+    state: State
+    header: Header | None
+    """Certified, of this height; None at height 0 or where only a state is at hand."""
+    differences: tuple[Difference, ...]
+    """The first that was met while executing, and the one at this height."""
+    executed_from: int
+
+
+def state_at(genesis: Genesis, salt: bytes, store: Store, height: int) -> StateAt:
+    """Begin at the newest saved state not above `height` and execute blocks up to it.
+
+    Raises LocalFault STORE_GAP when blocks or a state to begin with are lacking, Bug for a block that cannot execute.
+    """
+    found = store.snapshot(height)
+    saved_at, state = (0, initial_state(genesis, salt)) if found is None else saved_state(genesis, salt, found[1])
+    application = _Judging(genesis, state, saved_at)
+    blocks = StoredBlocks(store)
+    last = _block(blocks, saved_at) if saved_at else None
+    if last is not None:
+        application.compare(last.block.header)
+    sets = validator_sets(state)
+    chain = chain_at(
+        state.terms.network, genesis.time_ms, ApplicationPosition(saved_at, sets.last, sets.now, sets.next), last
+    )
+    verifier = CurveVerifier()
+    executor = BlockExecutor(application, verifier, CertificateCache(verifier, chain.network))
+    for each in range(saved_at + 1, height + 1):
+        last = _block(blocks, each)
+        application.stated = last.block.header
+        chain = executor.apply(chain, last.block, last.certificate, last.extensions)
+    return StateAt(height, application.state, last.block.header if last else None, application.differences, saved_at)
+
+
+def saved_state(genesis: Genesis, salt: bytes, data: bytes) -> tuple[int, State]:
+    """(height, state) out of what a node saved. Raises RemoteFault for bytes that are none."""
+    saved = decode(data, SavedState, SAVED_BYTES_MAX)
+    return saved.height, import_state(genesis, salt, saved.state)
+
+
+def exported_state(genesis: Genesis, salt: bytes, data: bytes) -> tuple[int, State]:
+    """(height, state) out of a file of `write_state`. Raises RemoteFault for bytes that are none."""
+    found = decode(data, StateFile, SAVED_BYTES_MAX)
+    return found.height, import_state(genesis, salt, found.state)
+
+
+def write_state(path: Path, found: StateAt) -> None:
+    """A new file of mode 0600 in a folder that is closed to others. Raises LocalFault KEY_EXISTS, KEY_PERMISSIONS."""
+    write_secret(path, encode(StateFile(height=found.height, state=export_state(found.state))))
+
+
+def read_state(path: Path) -> bytes:
+    """An exported state's file. Raises LocalFault STORE_CORRUPT for one that is unreadable or too long."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(SAVED_BYTES_MAX + 1)
+    except OSError as error:
+        raise LocalFault(NodeCode.STORE_CORRUPT, str(path), why=error.strerror or "unreadable") from None
+    if len(data) > SAVED_BYTES_MAX:
+        raise LocalFault(NodeCode.STORE_CORRUPT, str(path), bytes_max=SAVED_BYTES_MAX)
+    return data
+
+
+def _block(blocks: StoredBlocks, height: int) -> CommittedBlock:
+    committed = load_committed(blocks, height)
+    if committed is None:
+        raise LocalFault(NodeCode.STORE_GAP, "blocks", height=height, highest=blocks.height())
+    return committed
+
+
+class _Judging(ClearingApplication):
+    """Executes as the node does, but answers with the stated roots, so that a difference does not end it."""
+
+    def __init__(self, genesis: Genesis, state: State, height: int) -> None:
+        self._commitments = StatedCommitments()
+        super().__init__(genesis, state, NoPool(), self._commitments, lambda _: VoteExtension(), height)
+        self.stated: Header | None = None
+        self._made: tuple[Hash32, ...] = ()
+        self._first: Difference | None = None
+        self._last: Difference | None = None
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """The first and the last height's, once each."""
+        both = (self._first, self._last)
+        return tuple(dict.fromkeys(each for each in both if each is not None))
+
+    def compare(self, header: Header) -> None:
+        """Of the decided state."""
+        self._note(header, self.state.module_roots())
+
+    def process(self, context: ExecutionContext, payload: bytes) -> AppRoots:
+        """Execute; the roots are those that the header states."""
+        header = self.stated
+        if header is None or header.height != context.height:
+            raise Bug(f"height {context.height} without its header")
+        self._commitments.header = header
+        roots = super().process(context, payload)
+        self._made = roots.module_roots
+        self._note(header, roots.module_roots)
+        return AppRoots(
+            module_roots=tuple(Hash32(each) for each in header.module_roots),
+            commitments_root=Hash32(header.commitments_root),
+            commitments_height=header.commitments_height,
+            withdrawals_root=Hash32(header.withdrawals_root),
+            withdrawals_count=header.withdrawals_count,
+            exit_root=Hash32(header.exit_root),
+            epoch=header.epoch,
+            deposit_cursors=header.deposit_cursors,
+        )
+
+    def commit(self, header: Header) -> ValidatorSet:
+        """The state that was made here, whatever the header states."""
+        return super().commit(msgspec.structs.replace(header, module_roots=self._made))
+
+    def _note(self, header: Header, made: tuple[bytes, ...]) -> None:
+        pairs = zip(Module, made, header.module_roots, strict=True)
+        modules = tuple(module.name for module, here, there in pairs if here != there)
+        self._last = Difference(header.height, modules) if modules else None
+        self._first = self._first or self._last
+
+
+def state_of_home(home: Path, height: int | None) -> Any:
+    """The state of a node's own disk at a height, by default the highest. Raises LocalFault."""
+    import os
+
+    from clearing.schema.terms.genesis import network_id
+    from member.keys.key_folder import KIND_OF, Purpose, read_key
+    from member.keys.secret_files import read_password
+    from node.agreement.application import state_salt
+    from node.app.process import read_genesis
+    from node.config_sources import load_config
+    from node.offline.state_at import state_at
+    from node.store.store import Store
+
+    config = load_config(home / "node.toml", os.environ).config
+    genesis = read_genesis(config.path(config.node.genesis))
+    purpose = Purpose.NETWORK_SEED
+    password = read_password(config.path(config.node.password_file))
+    seed = read_key(config.home, purpose.value, KIND_OF[purpose], password, allow_weak=config.node.devnet)
+    database = config.path("node.sqlite")
+    if not database.exists():
+        raise LocalFault(NodeCode.STORE_GAP, str(database), height=0)
+    with Store(database, network_id(genesis)) as store:
+        return state_at(genesis, state_salt(seed), store, store.height() if height is None else height).state

@@ -1,0 +1,1 @@
+"""What an operator sees of a running node: health, metrics, logs and the file that a crash leaves."""

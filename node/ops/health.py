@@ -1,0 +1,109 @@
+"""`Health`: whether the node does its work, as named conditions.
+
+Rule: reads counters and ages; decides nothing. A condition that fails says what is wrong with numbers.
+"""
+
+from collections.abc import Callable, Sequence
+
+import trio
+
+from clearing.schema.terms.genesis import Genesis
+from member.api.state import Check
+from node.agreement.membership import Membership
+from node.chains.bridge_service import BridgeService
+from node.oracle.service import OracleService
+from node.p2p.libp2p.network import LibP2PNetwork
+
+BLOCK_AGE_MS_MAX = 10_000
+
+ORACLE_AGE_MS_MAX = 5_000
+
+CHAIN_SILENCE_SECONDS_MAX = 30.0
+"""Several times what one poll may take with every endpoint timing out."""
+
+CHAIN_BEHIND_MAX = 64
+"""Final blocks not looked at yet; more than the watcher links one by one is catching up."""
+
+
+class HealthMonitor:
+    """Knows the services, and is known by the API alone."""
+
+    def __init__(
+        self,
+        network: LibP2PNetwork,
+        oracle: OracleService | None,
+        bridge: BridgeService,
+        genesis: Genesis,
+        membership: Membership,
+        heartbeat_ms: int,
+        clock_ms: Callable[[], int],
+        signer_connected: Callable[[], bool] | None = None,
+    ) -> None:
+        """`oracle` is None for a validator that reports no prices, `signer_connected` for one that signs itself."""
+        self._signer_connected = signer_connected
+        self._network = network
+        self._oracle = oracle
+        self._bridge = bridge
+        self._membership = membership
+        self._still_seconds_max = {chain.chain_id: chain.heartbeat_ms_max / 1000 for chain in genesis.chains}
+        self._block_age_ms_max = max(BLOCK_AGE_MS_MAX, 4 * heartbeat_ms)
+        self._clock_ms = clock_ms
+        self._decided_ms = 0
+
+    def decided(self) -> None:
+        """A height was decided just now."""
+        self._decided_ms = self._clock_ms()
+
+    def follow(self, genesis: Genesis) -> None:
+        """From here on the chains that amendments left; one that is new is watched, and asked for, from the next start
+        on."""
+        listed = {chain.chain_id: chain.heartbeat_ms_max / 1000 for chain in genesis.chains}
+        self._still_seconds_max = {each: listed[each] for each in self._still_seconds_max if each in listed}
+
+    def checks(self) -> Sequence[Check]:
+        """Peers, blocks, oracle, each chain."""
+        now = self._clock_ms()
+        others = self._membership.now.index_of.keys() - {self._membership.own_key}
+        peers, needed = len(self._network.peers & others), 2 * len(self._membership.now.validators) // 3
+        block_age = now - self._decided_ms if self._decided_ms else -1
+        fresh = 0 <= block_age <= self._block_age_ms_max
+        return (
+            Check(name="peers", ok=peers >= needed, detail=f"{peers} validators connected, {needed} needed"),
+            Check(name="blocks", ok=fresh, detail=f"newest decided {block_age} ms ago" if self._decided_ms else "none"),
+            *self._signer_checks(),
+            *self._oracle_checks(now),
+            *(self._chain(chain_id) for chain_id in sorted(self._still_seconds_max)),
+        )
+
+    def _signer_checks(self) -> Sequence[Check]:
+        if self._signer_connected is None:
+            return ()
+        connected = self._signer_connected()
+        return (Check(name="signer", ok=connected, detail="connected" if connected else "nothing is signed"),)
+
+    def _oracle_checks(self, now_ms: int) -> Sequence[Check]:
+        if self._oracle is None:
+            return ()
+        reports = self._oracle.reports
+        age = now_ms - min(report.time_ms for report in reports) if reports else -1
+        detail = f"own prices {age} ms old" if reports else "no prices yet"
+        return (Check(name="oracle", ok=0 <= age <= ORACLE_AGE_MS_MAX, detail=detail),)
+
+    def _chain(self, chain_id: int) -> Check:
+        name, watcher = f"chain-{chain_id}", self._bridge.watchers.get(chain_id)
+        pulse = self._bridge.pulses.get(chain_id)
+        if watcher is None or pulse is None:
+            return Check(name=name, ok=False, detail="not watched yet")
+        status, now, still_max = watcher.status, trio.current_time(), self._still_seconds_max[chain_id]
+        if status.halt is not None:
+            return Check(name=name, ok=False, detail=f"halted: {status.halt.reason}")
+        behind = status.final_number - status.scanned_number
+        detail = f"scanned {status.scanned_number} of {status.final_number} final blocks"
+        silent, still = now - pulse.answered, now - pulse.moved
+        if status.last_fault:
+            return Check(name=name, ok=False, detail=f"{detail}; {status.last_fault}")
+        if silent > CHAIN_SILENCE_SECONDS_MAX:
+            return Check(name=name, ok=False, detail=f"{detail}; no answer for {silent:.0f} s")
+        if still_max and still > still_max:
+            return Check(name=name, ok=False, detail=f"{detail}; no new final block for {still:.0f} s")
+        return Check(name=name, ok=status.scanned_number > 0 and behind <= CHAIN_BEHIND_MAX, detail=detail)

@@ -1,0 +1,64 @@
+"""Logging: structlog to standard error or a file, JSON off a terminal.
+
+Rule: bytes are shown as short hex, and values under a key that names a secret never appear.
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import Processor
+
+from clearing.base.errors import CrossclearError
+from node.config import Logging
+
+SECRET_KEYS = frozenset(("secret", "password", "seed", "private_key", "network_seed", "salt"))
+
+_BYTES_SHOWN = 32
+
+
+def configure_logs(settings: Logging, *, node: str = "", stream: TextIO | None = None) -> TextIO:
+    """Set up structlog and the standard library's loggers for this process; the stream that is written to.
+
+    A file is opened for appending, line by line. Raises OSError when it cannot be.
+    """
+    out = stream
+    if out is None:
+        out = open(settings.file, "a", encoding="utf-8", buffering=1) if settings.file else sys.stderr  # noqa: SIM115, PTH123
+    console = settings.format == "console" or (settings.format == "auto" and out.isatty())
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    renderer: Processor = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    exceptions: list[Processor] = [] if console else [structlog.processors.format_exc_info]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *exceptions,
+            format_values,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries log through the standard library; only what went wrong there is of interest.
+    logging.basicConfig(stream=out, level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s")
+    structlog.contextvars.clear_contextvars()
+    if node:
+        structlog.contextvars.bind_contextvars(node=node)
+    return out
+
+
+def format_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Make every value printable: bytes as hex, our errors as code and text, secrets not at all."""
+    for key, value in event.items():
+        if key in SECRET_KEYS:
+            event[key] = "(hidden)"
+        elif isinstance(value, bytes):
+            event[key] = value[:_BYTES_SHOWN].hex() + ("…" if len(value) > _BYTES_SHOWN else "")
+        elif isinstance(value, CrossclearError):
+            event[key] = str(value)
+    return event

@@ -1,0 +1,140 @@
+"""`Meters`: feeds the metrics, from decided heights as they come and from the services' own counters when asked.
+
+Rule: it reads and counts; a metric that nothing feeds does not exist (a test says so).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import trio
+
+from clearing.schema.blocks.receipt import Refused
+from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.prices import OutliersDropped, PriceApplied, PriceStatusChanged
+from clearing.schema.receipts.validators import MisbehaviourRecorded
+from clearing.schema.records.prices import PriceStatus
+from consensus.outputs import Decided as DecidedHeight
+from node.agreement.application import DecidedHeight as Decided
+from node.agreement.membership import Membership
+from node.chains.bridge_service import BridgeService
+from node.epochs.packages import PackageService
+from node.ops.metrics import Metrics
+from node.oracle.service import OracleService
+from node.p2p.libp2p.network import LibP2PNetwork
+from node.pool.mempool import Mempool
+from node.pool.transaction_service import TransactionService
+
+
+class Meters:
+    """Knows the services; known by the application's listeners and the API."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        network: LibP2PNetwork,
+        oracle: OracleService,
+        bridge: BridgeService,
+        packages: PackageService,
+        pool: Mempool,
+        transactions: TransactionService,
+        membership: Membership,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._metrics = metrics
+        self._network = network
+        self._oracle = oracle
+        self._bridge = bridge
+        self._packages = packages
+        self._pool = pool
+        self._transactions = transactions
+        self._membership = membership
+        self._clock_ms = clock_ms
+        self._decided_ms = 0
+        self._counted: dict[tuple[str, tuple[str, ...]], int] = {}
+
+    def committed(self, decided: Decided) -> None:
+        """Count what a block did, also one that a restart executes again."""
+        metrics = self._metrics
+        metrics.num_txs.set(len(decided.block.transactions))
+        metrics.total_txs.inc(len(decided.block.transactions))
+        accused = {each.envelope_key for each in decided.result.receipts if isinstance(each, MisbehaviourRecorded)}
+        metrics.byzantine_validators.set(len(accused))
+        for receipt in decided.result.receipts:
+            if isinstance(receipt, Refused):
+                metrics.receipts_refused.labels(code=f"R{receipt.code:04d}").inc()
+            elif isinstance(receipt, Liquidated):
+                metrics.liquidations.inc()
+            elif isinstance(receipt, PriceApplied):
+                metrics.feed_rung.labels(feed=str(receipt.feed)).set(PriceStatus.USABLE)
+            elif isinstance(receipt, PriceStatusChanged):
+                metrics.feed_rung.labels(feed=str(receipt.feed)).set(receipt.rung)
+            elif isinstance(receipt, OutliersDropped):
+                metrics.outliers.labels(feed=str(receipt.feed)).inc(len(receipt.dropped))
+
+    def decided(self, decided: DecidedHeight) -> None:
+        """Count a height that consensus decided while running."""
+        now, metrics, block = self._clock_ms(), self._metrics, decided.committed.block
+        if self._decided_ms:
+            metrics.block_interval.observe((now - self._decided_ms) / 1000)
+        self._decided_ms = now
+        signed = int.from_bytes(decided.committed.certificate.signers, "big").bit_count()
+        metrics.height.set(block.header.height)
+        metrics.rounds.set(decided.rounds - 1)
+        metrics.block_size.set(len(block.payload))
+        metrics.missing_validators.set(len(self._membership.sets.last.validators) - signed)
+        metrics.syncing.set(1 if decided.fetched else 0)
+        if not decided.fetched:
+            metrics.block_latency.observe(decided.duration_ms / 1000)
+
+    def api_answered(self, route: str, status: int) -> None:
+        """Count one answer of the API."""
+        self._metrics.api_requests.labels(route=route, status=str(status)).inc()
+
+    def render(self) -> bytes:
+        """Prometheus' text, with the gauges read now."""
+        metrics, now = self._metrics, self._clock_ms()
+        metrics.peers.set(len(self._network.peers))
+        metrics.validators.set(len(self._membership.now.validators))
+        metrics.validators_power.set(self._membership.now.total_power)
+        metrics.mempool_size.set(len(self._pool))
+        metrics.mempool_bytes.set(self._pool.size)
+        metrics.proof_epoch.set(self._packages.newest_epoch)
+        metrics.proof_bytes.set(self._packages.newest_bytes)
+        progress = self._packages.progress
+        metrics.proof_progress.set(progress.done / max(progress.total, 1))
+        while self._packages.seconds:
+            metrics.proof_time.observe(self._packages.seconds.popleft())
+        for report in self._oracle.reports:
+            metrics.oracle_age.labels(feed=str(report.feed)).set((now - report.time_ms) / 1000)
+        for chain_id, watcher in self._bridge.watchers.items():
+            metrics.chain_height.labels(chain=str(chain_id)).set(watcher.status.final_number)
+        for chain_id, keeper in self._bridge.keepers.items():
+            metrics.custody_proven.labels(chain=str(chain_id)).set(keeper.proven)
+            metrics.custody_unproven.labels(chain=str(chain_id)).set(1 if keeper.last_fault else 0)
+        for chain_id, pulse in self._bridge.pulses.items():
+            metrics.chain_lag.labels(chain=str(chain_id)).set(trio.current_time() - pulse.moved)
+        self._count_traffic()
+        return metrics.render()
+
+    def _count_traffic(self) -> None:
+        metrics = self._metrics
+        peers = self._network.stats.peers.values()
+        self._raise("sent", metrics.bytes_sent, _sums(peer.bytes_out for peer in peers))
+        self._raise("received", metrics.bytes_received, _sums(peer.bytes_in for peer in peers))
+        self._raise("dropped", metrics.messages_dropped, _sums(peer.dropped_out for peer in peers))
+        self._raise("failed", metrics.failed_txs, dict(self._transactions.refused))
+
+    def _raise(self, name: str, counter: Any, values: Mapping[str, int]) -> None:
+        """Bring a counter with one label up to what a service has counted itself."""
+        for label, value in values.items():
+            before = self._counted.get((name, (label,)), 0)
+            counter.labels(label).inc(value - before)
+            self._counted[name, (label,)] = value
+
+
+def _sums(counters: Any) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for counter in counters:
+        for label, value in counter.items():
+            total[label] = total.get(label, 0) + value
+    return total

@@ -1,0 +1,91 @@
+"""Prometheus metrics of a node, named after CometBFT's where it has one, so that its dashboards fit.
+
+Rule: one `Metrics` object with a registry of its own per node; label values come from bounded sets (chain ids, peers of
+the validator set, codes), never from what strangers send.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
+
+NAMESPACE = "crossclear"
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+_PROOF_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+
+
+class Metrics:
+    """Every metric, as a field. `render` gives the exposition text."""
+
+    def __init__(self, *collectors: Collector) -> None:
+        """`collectors` tell families of their own when they are asked."""
+        self.registry = CollectorRegistry()
+        for collector in collectors:
+            self.registry.register(collector)
+        self._consensus()
+        self._traffic()
+        self._clearing()
+
+    def render(self) -> bytes:
+        """Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def _consensus(self) -> None:
+        self.height = self._gauge("consensus_height", "Height of the chain")
+        self.rounds = self._gauge("consensus_rounds", "Rounds that the last height needed beyond the first")
+        self.validators = self._gauge("consensus_validators", "Number of validators")
+        self.validators_power = self._gauge("consensus_validators_power", "Total voting power")
+        self.missing_validators = self._gauge("consensus_missing_validators", "Validators missing in the last commit")
+        self.byzantine_validators = self._gauge(
+            "consensus_byzantine_validators", "Validators with evidence in the last block"
+        )
+        self.block_interval = self._histogram("consensus_block_interval_seconds", "Time between decided heights")
+        self.block_latency = self._histogram("consensus_block_latency_seconds", "Start of a height to its decision")
+        self.num_txs = self._gauge("consensus_num_txs", "Transactions in the last block")
+        self.total_txs = self._counter("consensus_total_txs", "Transactions in all blocks")
+        self.block_size = self._gauge("consensus_block_size_bytes", "Size of the last block")
+        self.syncing = self._gauge("blocksync_syncing", "1 while this node catches up")
+
+    def _traffic(self) -> None:
+        self.peers = self._gauge("p2p_peers", "Connected peers")
+        self.bytes_sent = self._counter("p2p_message_send_bytes", "Bytes sent", ("channel",))
+        self.bytes_received = self._counter("p2p_message_receive_bytes", "Bytes received", ("channel",))
+        self.messages_dropped = self._counter("p2p_messages_dropped", "Messages dropped by a full queue", ("channel",))
+        self.mempool_size = self._gauge("mempool_size", "Transactions that wait")
+        self.mempool_bytes = self._gauge("mempool_size_bytes", "Bytes of the transactions that wait")
+        self.failed_txs = self._counter("mempool_failed_txs", "Transactions refused at the door", ("code",))
+        self.api_requests = self._counter("api_requests", "HTTP requests", ("route", "status"))
+
+    def _clearing(self) -> None:
+        self.receipts_refused = self._counter("clearing_refused", "Transactions refused in blocks", ("code",))
+        self.liquidations = self._counter("clearing_liquidations", "Liquidations")
+        self.feed_rung = self._gauge(
+            "clearing_feed_rung", "0 usable, 1 no new risk, 2 no liquidation, 3 settled", ("feed",)
+        )
+        self.outliers = self._counter("clearing_outliers", "Price reports left out as outliers", ("feed",))
+        self.oracle_age = self._gauge("oracle_age_seconds", "Age of the own price report", ("feed",))
+        self.chain_height = self._gauge("bridge_chain_final_height", "Final block seen", ("chain",))
+        self.custody_proven = self._gauge(
+            "bridge_custody_blocks_proven", "Blocks whose custody was proven by storage proofs since start", ("chain",)
+        )
+        self.custody_unproven = self._gauge(
+            "bridge_custody_unproven", "1 while the newest custody block has no storage proof", ("chain",)
+        )
+        self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Time since a new final block was seen", ("chain",))
+        self.proof_epoch = self._gauge("proofs_epoch", "Epoch of the newest package")
+        self.proof_time = self._histogram("proofs_proving_seconds", "Time to prove an epoch", _PROOF_SECONDS)
+        self.proof_progress = self._gauge(
+            "proofs_progress_ratio", "Share of the proof under way that is done; 0 when none is"
+        )
+        self.proof_bytes = self._gauge("proofs_package_bytes", "Size of the newest package")
+
+    def _gauge(self, name: str, told: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return Gauge(name, told, labels, namespace=NAMESPACE, registry=self.registry)
+
+    def _counter(self, name: str, told: str, labels: tuple[str, ...] = ()) -> Counter:
+        return Counter(name, told, labels, namespace=NAMESPACE, registry=self.registry)
+
+    def _histogram(self, name: str, told: str, buckets: tuple[float, ...] = _SECONDS) -> Histogram:
+        return Histogram(name, told, (), namespace=NAMESPACE, registry=self.registry, buckets=buckets)

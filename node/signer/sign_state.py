@@ -1,0 +1,180 @@
+"""The sign state: the last (height, round, step) that a key signed, on disk, so that it never signs two values there.
+
+Rule: a home is held by the lock of its sign state, which every running node holds, so that no tool meets a running
+node. A sign state that is missing is not made: that would look like a key that never signed.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+from clearing.base.errors import LocalFault
+from consensus.codes import ConsensusCode
+from member.durable_files import sync_folder
+
+_MAGIC = b"XCSS0002"
+
+_SLOT = 512
+
+_BODY = 65
+
+_LAST = (2**63 - 1, 2)
+"""Round and step above all that are signed."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SignedStep:
+    """Where signing stands. Steps in a round: 0 proposal, 1 prevote, 2 precommit."""
+
+    height: int = 0
+    round: int = 0
+    step: int = 0
+
+
+class SignGuard:
+    """The rule without the disk: forward only, and in one place always the same digest."""
+
+    def __init__(self, last: SignedStep | None = None, digest: bytes = bytes(32)) -> None:
+        self.last = last or SignedStep()
+        self.digest = digest
+        self.log_frames = 0
+        """How many frames the log beside it held when it was last written."""
+        self._unwritten = False
+
+    def resume(self, log_frames: int, decided: int) -> bool:
+        """Stand beside a log of so many frames, with the store at height `decided`.
+
+        False when the log lacks frames of a height that is not decided: nothing is signed there any more.
+        """
+        lacking = log_frames < self.log_frames and self.last.height > decided
+        self.log_frames = log_frames
+        if lacking:
+            self._close_height()
+        return not lacking and (self.last.height <= decided or (self.last.round, self.last.step) != _LAST)
+
+    def _close_height(self) -> None:
+        last = SignedStep(self.last.height, *_LAST)
+        if last != self.last:
+            self.advance(last, bytes(32))
+            self.sync()  # No log tells it again: it must not go with the power.
+
+    def advance(self, to: SignedStep, digest: bytes, *, write: bool = True) -> None:
+        """Allow signing `digest` at a step. Raises LocalFault DOUBLE_SIGN for a lower step or another digest.
+
+        Who does not let it write at once must `settle` before the signature leaves.
+        """
+        if to == self.last and digest == self.digest:
+            return
+        if to <= self.last:
+            raise LocalFault(
+                ConsensusCode.DOUBLE_SIGN,
+                "sign state",
+                height=to.height,
+                round=to.round,
+                step=to.step,
+                last_height=self.last.height,
+                last_round=self.last.round,
+                last_step=self.last.step,
+            )
+        if write:
+            self.write(to, digest)
+        self.last, self.digest, self._unwritten = to, digest, not write
+
+    def settle(self) -> None:
+        """Write where signing stands, if that was put off."""
+        if self._unwritten:
+            self.write(self.last, self.digest)
+            self._unwritten = False
+
+    def write(self, to: SignedStep, digest: bytes) -> None:
+        """Make it durable. In memory there is nothing to do."""
+
+    def sync(self) -> None:
+        """What was written outlasts the machine's power from now on. In memory there is nothing to do."""
+
+
+class SignStateFile(SignGuard):
+    """The rule on disk."""
+
+    def __init__(self, path: Path, *, sync: bool = True) -> None:
+        """Open or create the file. Raises LocalFault: SIGN_STATE_CORRUPT, or DOUBLE_SIGN when a process holds it."""
+        self._sync = sync
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._descriptor)
+            raise LocalFault(ConsensusCode.DOUBLE_SIGN, "sign state is held by a process", path=str(path)) from None
+        data = os.pread(self._descriptor, 2 * _SLOT, 0)
+        slots = [_read_slot(data[:_SLOT]), _read_slot(data[_SLOT:])]
+        found = [slot for slot in slots if slot is not None]
+        if data and (len(data) < 2 * _SLOT or not found):
+            os.close(self._descriptor)
+            raise LocalFault(ConsensusCode.SIGN_STATE_CORRUPT, "sign state", path=str(path), bytes=len(data))
+        self._counter, last, digest, log_frames = max(found, default=(0, SignedStep(), bytes(32), 0))
+        super().__init__(last, digest)
+        self.log_frames = log_frames
+        if not data:
+            self._create(path)
+
+    def write(self, to: SignedStep, digest: bytes) -> None:
+        """Write the slot that does not hold the current state."""
+        self._counter += 1
+        os.pwrite(self._descriptor, _slot(self._counter, to, digest, self.log_frames), (self._counter % 2) * _SLOT)
+        if self._sync:
+            os.fdatasync(self._descriptor)
+
+    def sync(self) -> None:
+        """See `SignGuard`."""
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Give the file up."""
+        os.close(self._descriptor)
+
+    def _create(self, path: Path) -> None:
+        """Both slots hold the zero state, durably, before anything is signed: one that signed is never empty."""
+        os.pwrite(self._descriptor, _slot(0, SignedStep(), bytes(32), 0) * 2, 0)
+        os.fsync(self._descriptor)
+        sync_folder(path.parent)
+
+
+def has_sign_state(path: Path) -> bool:
+    """Whether there is one. An empty file is none: a copy that failed leaves one, and opening would begin anew."""
+    return path.exists() and path.stat().st_size > 0
+
+
+def _slot(counter: int, at: SignedStep, digest: bytes, log_frames: int) -> bytes:
+    body = counter.to_bytes(8, "big") + at.height.to_bytes(8, "big") + at.round.to_bytes(8, "big")
+    body += at.step.to_bytes(1, "big") + digest + log_frames.to_bytes(8, "big")
+    return (_MAGIC + crc32(body).to_bytes(8, "big") + body).ljust(_SLOT, b"\0")
+
+
+def _read_slot(data: bytes) -> tuple[int, SignedStep, bytes, int] | None:
+    body = data[16 : 16 + _BODY]
+    if len(data) < _SLOT or not data.startswith(_MAGIC) or crc32(body) != int.from_bytes(data[8:16], "big"):
+        return None
+    at = SignedStep(
+        int.from_bytes(body[8:16], "big"), int.from_bytes(body[16:24], "big"), int.from_bytes(body[24:25], "big")
+    )
+    return int.from_bytes(body[:8], "big"), at, body[25:57], int.from_bytes(body[57:], "big")
+
+
+SIGN_STATE = "sign-state"
+
+
+@contextmanager
+def locked_sign_state(sign_state: Path) -> Iterator[SignStateFile | None]:
+    """The locked sign state, or None where there is none. Raises LocalFault: DOUBLE_SIGN while a node runs."""
+    if not has_sign_state(sign_state):
+        yield None
+        return
+    guard = SignStateFile(sign_state)
+    try:
+        yield guard
+    finally:
+        guard.close()

@@ -1,1 +1,0 @@
-"""What the API shows of the decided state."""

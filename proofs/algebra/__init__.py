@@ -1,0 +1,1 @@
+"""Field, groups, polynomials, the reference string, commitments and the transcript: what every proof is built from."""

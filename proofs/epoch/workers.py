@@ -1,0 +1,257 @@
+"""One proof spread over processes: each further process holds a shard of the accounts through all rounds.
+
+Rule: a shard's blinders never leave its process; what comes back are commitments and sums, the same as from a shard of
+this process: integers and bytes. A process serves one proof and ends with it, or with whoever started it, however that
+one ends. When one dies the proof fails as a whole (BrokenExecutor): a retry draws everything anew.
+"""
+
+import os
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context, parent_process
+from multiprocessing.sharedctypes import RawArray
+from threading import Thread
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from proofs.algebra.polynomial import Masked
+from proofs.algebra.srs import basis
+from proofs.algebra.transcript import Transcript
+from proofs.linear.layout import ProofLayout
+from proofs.linear.prover import ProverShard, prove_shards, random_scalar
+from proofs.linear.shard import ROUNDS, OpeningWeights, Shard
+from proofs.linear.statement import LinearStatement, Witness
+from proofs.linear.sums import ShardSums
+
+if TYPE_CHECKING:
+    from ctypes import Array, c_uint64
+    from multiprocessing.connection import Connection
+
+SHARD_ACCOUNTS_MIN = 32
+"""Fewer accounts are proven sooner than a process starts (half a second)."""
+
+SHARDS_MAX = 256
+
+_HOLD = "hold"
+
+
+@dataclass(frozen=True)
+class ProofProgress:
+    """How far the proof under way is: rounds of accounts done, and all of them. Both 0 when none is under way."""
+
+    done: int = 0
+    total: int = 0
+
+
+class ProgressBoard:
+    """Counters in memory that the processes of a proof share; each writes its own, so none needs a lock.
+
+    Rule: what is read is for people and meters only.
+    """
+
+    def __init__(self, shards: int) -> None:
+        self._counters: Array[c_uint64] = RawArray("Q", 1 + shards)
+
+    def begin(self, accounts: int) -> None:
+        """A proof of so many accounts starts; 0 when it has ended."""
+        for shard in range(1, len(self._counters)):
+            self._counters[shard] = 0
+        self._counters[0] = accounts * ROUNDS
+
+    def advance(self, shard: int, accounts: int) -> None:
+        """A shard has done one round of so many accounts."""
+        self._counters[1 + shard] += accounts
+
+    def read(self) -> ProofProgress:
+        """Where it stands."""
+        total, *done = self._counters
+        return ProofProgress(min(sum(done), total), total)
+
+
+@dataclass
+class ShardWorkers:
+    """Proves with the accounts over up to `count` processes, this one included. A context manager: one proof each."""
+
+    count: int
+    board: ProgressBoard
+    cluster: str = ""
+    """`dask://host:port`: the further shards live on that cluster's workers instead, one each."""
+    _others: list["RemoteShard"] = field(default_factory=list)
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> "ShardWorkers":
+        return self
+
+    def start(self, accounts: int) -> None:
+        """Start as many processes as so many accounts are worth, ahead of `prove`, while it is being prepared."""
+        self.board.begin(accounts)
+        worthwhile = max(accounts // SHARD_ACCOUNTS_MIN, 1)
+        if self.cluster and worthwhile > 1:
+            # Imported here: it needs an optional library.
+            from proofs.epoch.dask_workers import Cluster
+
+            cluster = Cluster(self.cluster)
+            self._stack.callback(cluster.close)
+            for number in range(min(len(cluster.workers), worthwhile - 1)):
+                self._others.append(cluster.shard(number, self.board))
+        elif not self.cluster:
+            for slot in range(1, min(self.count, worthwhile)):
+                self._others.append(ShardProcess(self.board, slot))
+
+    def prove(
+        self, statement: LinearStatement, witnesses: Sequence[Witness], *, check_witness: bool = True
+    ) -> tuple[bytes, Transcript]:
+        """As `proofs.linear.prover.prove`. Raises BrokenExecutor when a process of a shard dies."""
+        parts = _split(witnesses, 1 + len(self._others))
+        own = Shard(
+            statement.layout,
+            basis(statement.layout.size),
+            parts[0],
+            random_scalar,
+            lambda accounts: self.board.advance(0, accounts),
+        )
+        shards: list[tuple[ProverShard, int]] = [(own, len(parts[0]))]
+        shards += [(other, len(part)) for other, part in zip(self._others, parts[1:], strict=True)]
+        for other, part in zip(self._others, parts[1:], strict=True):
+            other.hold(statement.layout, part)
+        return prove_shards(statement, shards, check_witness=check_witness)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            for other in self._others:
+                other.end()
+        self.board.begin(0)
+
+
+class RemoteShard(ABC):
+    """A shard that lives elsewhere, with the calls of `Shard`; each waits for the answer."""
+
+    @abstractmethod
+    def hold(self, layout: ProofLayout, witnesses: Sequence[Witness]) -> None:
+        """Make the shard of these accounts there."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Have no more of it."""
+
+    @abstractmethod
+    def ask(self, call: str, *arguments: object) -> Any:
+        """What that call of `Shard` gives there. Raises what it raises, and BrokenExecutor when nobody answers."""
+
+    def commit_digits(self) -> tuple[list[tuple[bytes, ...]], list[int]]:
+        """See `Shard`."""
+        found: tuple[list[tuple[bytes, ...]], list[int]] = self.ask("commit_digits")
+        return found
+
+    def carry_table(self, counts: Sequence[int]) -> bytes:
+        """See `Shard`."""
+        found: bytes = self.ask("carry_table", list(counts))
+        return found
+
+    def commit_lookups(self, alpha: int) -> list[tuple[bytes, ...]]:
+        """See `Shard`."""
+        found: list[tuple[bytes, ...]] = self.ask("commit_lookups", alpha)
+        return found
+
+    def sums(self, deltas: Sequence[int]) -> ShardSums:
+        """See `Shard`."""
+        found: ShardSums = self.ask("sums", list(deltas))
+        return found
+
+    def evaluate(self, lagrange: Sequence[int], vanishing: int, zeta: int) -> list[tuple[int, ...]]:
+        """See `Shard`."""
+        found: list[tuple[int, ...]] = self.ask("evaluate", list(lagrange), vanishing, zeta)
+        return found
+
+    def opening(self, weights: OpeningWeights) -> Masked:
+        """See `Shard`."""
+        found: Masked = self.ask("opening", weights)
+        return found
+
+
+class ShardProcess(RemoteShard):
+    """A shard in a process of its own."""
+
+    def __init__(self, board: ProgressBoard, slot: int) -> None:
+        # "spawn": a forked copy of a process with threads may hold locks for ever.
+        context = get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        niceness = os.getpriority(os.PRIO_PROCESS, 0)
+        self._process = context.Process(target=_serve, args=(theirs, board, slot, niceness), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid or 0
+
+    def hold(self, layout: ProofLayout, witnesses: Sequence[Witness]) -> None:
+        """See `RemoteShard`."""
+        self.ask(_HOLD, layout, list(witnesses))
+
+    def end(self) -> None:
+        """End the process, which has nothing to lose, and wait for it."""
+        self._pipe.close()
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+
+    def ask(self, call: str, *arguments: object) -> Any:
+        """See `RemoteShard`."""
+        try:
+            self._pipe.send((call, arguments))
+            answer = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise BrokenExecutor("a process that held a shard died") from error
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+def _split(witnesses: Sequence[Witness], parts: int) -> list[Sequence[Witness]]:
+    """In order, as even as can be, none empty as long as there are enough."""
+    ends = [len(witnesses) * (i + 1) // parts for i in range(parts)]
+    return [witnesses[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def follow_parent() -> None:
+    """In a worker: end with the process that started it, however that one ends, and leave Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    if parent is not None:
+
+        def wait() -> None:
+            parent.join()
+            os._exit(0)
+
+        Thread(target=wait, daemon=True).start()
+
+
+def _serve(pipe: "Connection[Any, Any]", board: ProgressBoard, slot: int, niceness: int) -> None:
+    """In the process of a shard: answer call after call until the other end is closed."""
+    follow_parent()
+    if os.getpriority(os.PRIO_PROCESS, 0) < niceness:
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    shard: Shard | None = None
+    while True:
+        try:
+            call, arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            if call == _HOLD:
+                layout, witnesses = arguments
+                shard = Shard(layout, basis(layout.size), witnesses, random_scalar, partial(board.advance, slot))
+                pipe.send(None)
+            else:
+                pipe.send(getattr(shard, call)(*arguments))
+        except Exception as error:  # whoever asked decides what it means
+            pipe.send(error)

@@ -1,0 +1,1 @@
+"""Many packages of one network together: order, gaps, contradictions and reused blinders."""

@@ -1,0 +1,186 @@
+"""Many packages of one network together: what no single package can show.
+
+Rule: every package is judged by `proofs.verify.verifier` first; what then counts is only what it proved: its header when the
+certificate holds, its statement when the header carries it. A finding has a stable code, names the files, and says what
+was seen. Of each package only a summary is kept, so that a folder of any size needs little memory. Pure: it reads no
+files.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from clearing.base.errors import CodeBook, CrossclearError, RemoteFault
+from clearing.genesis.custody_listing import ListedCustody
+from proofs.epoch.package import read_package
+from proofs.errors import ProofCode
+from proofs.history.blinder_reuse import ReuseSearch
+from proofs.history.ordering import Entry, Finding, backwards, chain_conflicts, entry_of, equivocations, gaps, link
+from proofs.verify.verdict import Clock, Verdict, failed, printable
+from proofs.verify.verifier import verify_package
+
+if TYPE_CHECKING:
+    from clearing.schema.terms.genesis import Genesis
+
+FINDINGS_MAX = 1000
+"""Of one code, so that many of those that a caller allows hide no other."""
+
+LIMITS = (
+    "What each package by itself leaves open: `crossclear verify` tells it.",
+    "An epoch after the last or before the first of these packages: nothing here shows whether there is one.",
+    "Blinders are found reused where commitments or proof messages repeat, or where two commitments of one account "
+    "differ by a small multiple of one slot; a reuse behind larger changes leaves no trace that anybody could search.",
+    "What changed in holdings, prices and rules between epochs is not judged.",
+)
+
+
+@dataclass(frozen=True)
+class PackageResult:
+    """One file of a history."""
+
+    name: str
+    ok: bool
+    """Whether every check of the package passed, judged by itself."""
+    failed: str | None
+    """Name of the check that failed."""
+    detail: str
+    epoch: int = 0
+    height: int = 0
+    """Of the snapshot."""
+    certified_at: int = 0
+    """Height of the header."""
+    accounts: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    linked: bool = False
+    """Whether its validator set leads from the trusted one, so that its word counts."""
+
+
+@dataclass(frozen=True)
+class HistoryVerdict:
+    """What all of them say together."""
+
+    packages: tuple[PackageResult, ...]
+    """In the order in which they were added."""
+    findings: tuple[Finding, ...]
+    network: bytes = b""
+    epochs: tuple[int, ...] = ()
+    """Epochs that a good package of a linked set shows, ascending."""
+    not_proven: tuple[str, ...] = LIMITS
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a good package and nothing was found."""
+        return bool(self.epochs) and not self.findings
+
+    def besides(self, allowed: Sequence[ProofCode]) -> tuple[Finding, ...]:
+        """The findings that are none of these."""
+        return tuple(each for each in self.findings if each.code not in allowed)
+
+
+@dataclass
+class PackageHistory:
+    """Add packages in any order, then `finish`.
+
+    `network`, `validators_hash` (of the earliest package), `listed` (custody) and `genesis` are what is trusted;
+    `terms_at` gives genesis as amended and its custody at a height, where amendments are known.
+    `adopt`: follow a set that nothing links, after saying so. `thorough` searches for reused blinders behind two
+    changed slots, too: a tenth of a second an account and epoch.
+    """
+
+    network: bytes | None = None
+    validators_hash: bytes | None = None
+    listed: frozenset[ListedCustody] | None = None
+    genesis: "Genesis | None" = None
+    adopt: bool = False
+    thorough: bool = False
+    clock: Clock | None = None
+    terms_at: "Callable[[int], tuple[Genesis, frozenset[ListedCustody]]] | None" = None
+    _results: list[PackageResult] = field(default_factory=list)
+    _entries: list[Entry] = field(default_factory=list)
+    _findings: list[Finding] = field(default_factory=list)
+    _counts: Counter[CodeBook] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._reuse = ReuseSearch(thorough=self.thorough)
+
+    def _verify(self, data: bytes) -> Verdict:
+        if self.terms_at is None:
+            return verify_package(data, listed=self.listed, genesis=self.genesis, clock=self.clock)
+        try:
+            genesis, listed = self.terms_at(read_package(data).statement.height)
+        except RemoteFault as fault:
+            return Verdict((failed("encoding", fault),))
+        return verify_package(data, network=self.network, listed=listed, genesis=genesis, clock=self.clock)
+
+    def add(self, name: str, data: bytes) -> PackageResult:
+        """Judge one package by itself and remember what the others are compared with. Never raises for bad input."""
+        verdict = self._verify(data)
+        package, last = verdict.package, verdict.checks[-1]
+        result = PackageResult(
+            name=name,
+            ok=verdict.ok,
+            failed=verdict.failed,
+            detail=last.detail if not verdict.ok else f"{len(verdict.checks)} checks passed",
+            epoch=verdict.epoch,
+            height=verdict.height,
+            certified_at=package.header.height if package is not None else 0,
+            accounts=len(package.commitments) if package is not None else 0,
+            bytes=len(data),
+            seconds=sum(check.seconds for check in verdict.checks),
+        )
+        self._results.append(result)
+        if not verdict.ok:
+            self._note(Finding(last.code or ProofCode.PROOF_REFUSED, (name,), f"{last.name}: {last.detail}"))
+        passed = {check.name for check in verdict.checks if check.ok}
+        if package is None or "certificate" not in passed:
+            return result
+        self.network = package.header.network if self.network is None else self.network
+        if package.header.network != self.network:
+            self._note(Finding(ProofCode.WRONG_NETWORK, (name,), f"network {package.header.network.hex()}"))
+            return result
+        self._entries.append(
+            entry_of(len(self._results) - 1, name, package, stated="roots" in passed, proven=verdict.ok)
+        )
+        if verdict.ok:
+            for detail, files in self._reuse.add(name, package):
+                self._note(Finding(ProofCode.BLINDERS_REUSED, files, detail))
+        return result
+
+    def unreadable(self, name: str, fault: CrossclearError) -> None:
+        """Note a file that could not even be read."""
+        self._results.append(PackageResult(name, ok=False, failed="reading", detail=printable(str(fault))))
+        self._note(Finding(fault.code, (name,), printable(str(fault))))
+
+    def finish(self) -> HistoryVerdict:
+        """Compare them all."""
+        ordered = sorted(self._entries, key=lambda each: (each.height, each.name))
+        linked, strangers = link(ordered, self.validators_hash, adopt=self.adopt)
+        stated = [each for each in linked if each.stated]
+        for found in (
+            strangers,
+            equivocations(linked),
+            backwards(linked),
+            chain_conflicts(stated),
+            gaps([each for each in stated if each.proven]),
+        ):
+            for finding in found:
+                self._note(finding)
+        limits = LIMITS if self.validators_hash is not None else (*LIMITS, _OWN_SET)
+        if self._reuse.full:
+            limits = (*limits, _NOT_COMPARED)
+        epochs = tuple(sorted({each.epoch for each in stated if each.proven}))
+        believed = {each.index for each in linked}
+        results = tuple(replace(each, linked=index in believed) for index, each in enumerate(self._results))
+        return HistoryVerdict(results, tuple(self._findings), self.network or b"", epochs, limits)
+
+    def _note(self, finding: Finding) -> None:
+        self._counts[finding.code] += 1
+        if self._counts[finding.code] <= FINDINGS_MAX:
+            self._findings.append(finding)
+
+
+_OWN_SET = "The first package's validator set is its own: compare its hash with one that you trust."
+
+_NOT_COMPARED = "There are more commitments than are compared with each other: the last packages were left out of that."

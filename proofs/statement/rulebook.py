@@ -1,0 +1,193 @@
+"""Whether slots, rows and prices are those of the rulebook that the statement carries, and the rulebook the genesis'.
+
+Rule: everything is computed again from parameters, listing and prices by the engine's definition, and compared whole:
+a rule that was left out or loosened, a coefficient that is off by one micro, is a difference. With the genesis, whose
+hash the network's name is, nothing but ranges, volatilities, joint scenarios, haircuts and prices is left to the
+validators' word, and ranges, volatilities and haircuts only as far as the genesis lets them move. Without it the
+parameters are their word, too.
+"""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from clearing.base.errors import Bug, CrossclearError
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import PPM, mul_div_up
+from clearing.margin.statement.snapshot import RiskStatement, Row, Slot
+from proofs.errors import ProofCode, VerificationFailed
+
+if TYPE_CHECKING:
+    from clearing.margin.statement.rulebook import Rulebook
+    from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters
+    from clearing.schema.risk.price_ranges import RangeParameters
+    from clearing.schema.terms.genesis import Genesis
+
+
+def check_rulebook(
+    statement: RiskStatement,
+    genesis: "Genesis | None" = None,
+    *,
+    certified_ms: int | None = None,
+    network: bytes | None = None,
+) -> str:
+    """Compute slots, rows and prices again, and compare the parameters with the genesis; what was found, in words.
+
+    `certified_ms`: the time of the header that certifies the statement. `network`: by default of the genesis, which
+    differs from it once the genesis was amended. Raises Refused RULES_DIFFER naming the first
+    difference, BAD_STATEMENT for a rulebook that makes no rows.
+    """
+    book = _read(statement)
+    slots, rows = _computed(book)
+    _same("slots", [slot.name for slot in statement.slots], [slot.name for slot in slots])
+    _same("slots", statement.slots, slots)
+    _same_rows(statement.rows, rows)
+    _same("groups", statement.groups, tuple(group.name for group in book.parameters.groups))
+    _same("scenarios", (statement.scenarios,), (book.parameters.width,))
+    _same("prices", statement.prices, book.prices)
+    _same("outside", statement.outside, book.outside)
+    _check_prices(book)
+    _check_fund(statement, book)
+    if certified_ms is not None and book.time_ms > certified_ms:
+        raise VerificationFailed(
+            ProofCode.RULES_DIFFER, "time after the header's", stated=book.time_ms, certified=certified_ms
+        )
+    found = f"{len(rows)} rows are those of {len(book.instruments)} instruments and {len(book.prices)} prices"
+    if genesis is None:
+        return f"{found} under the stated parameters"
+    _check_genesis(statement, book, genesis, network)
+    return f"{found} under the genesis' parameters"
+
+
+def _read(statement: RiskStatement) -> "Rulebook":
+    from clearing.margin.statement.rulebook import read_rulebook
+
+    if not statement.rules:
+        raise VerificationFailed(ProofCode.RULES_DIFFER, "no rulebook")
+    try:
+        return read_rulebook(statement.rules, len(statement.slots))
+    except CrossclearError as fault:
+        raise VerificationFailed(ProofCode.BAD_STATEMENT, "rulebook", why=str(fault)[:200]) from None
+
+
+def _computed(book: "Rulebook") -> tuple[tuple[Slot, ...], tuple[Row, ...]]:
+    try:
+        return book.slots_and_rows()
+    except (Bug, CrossclearError, ArithmeticError, ValueError) as fault:  # what no network's own checks let pass
+        raise VerificationFailed(ProofCode.BAD_STATEMENT, "rulebook makes no rows", why=str(fault)[:200]) from None
+
+
+def _same_rows(stated: tuple[Row, ...], computed: tuple[Row, ...]) -> None:
+    """Rows by what they say; their names only tell where the first difference is."""
+    for ours, theirs in zip(computed, stated, strict=False):
+        if msgspec.structs.replace(theirs, name=ours.name) != ours:
+            raise VerificationFailed(ProofCode.RULES_DIFFER, f"row {ours.name[:64]}", stated=theirs.name[:64])
+    _same("number of rows", len(stated), len(computed))
+
+
+def _same(what: str, stated: object, computed: object) -> None:
+    if stated != computed:
+        raise VerificationFailed(ProofCode.RULES_DIFFER, what, stated=str(stated)[:200], computed=str(computed)[:200])
+
+
+def _check_prices(book: "Rulebook") -> None:
+    """Every feed of an instrument or token has its price, or what is on it would count for nothing and nobody see it.
+
+    A rate is the price of its feed, up to its limit.
+    """
+    from clearing.schema.terms.assets import RATE_TIMES_MAX
+
+    listed = {each.feed: each for each in book.feeds}
+    tokens = [(f"token {each.name}", each) for each in book.tokens]
+    named = [*((each.name, each.feed) for each in book.instruments), *((name, each.feed) for name, each in tokens)]
+    named += [(name, each.yields.feed) for name, each in tokens if each.yields.feed]
+    for name, feed in named:
+        if feed not in listed:
+            raise VerificationFailed(ProofCode.RULES_DIFFER, f"no price of {name[:64]}", feed=feed)
+    for name, token in tokens:
+        rate = listed.get(token.yields.feed) if token.yields.feed else None
+        ticks = rate.ticks if rate is not None and rate.used else 0
+        _same(f"rate of {name[:64]}", token.rate_ticks, min(ticks, RATE_TIMES_MAX * token.yields.unit_ticks))
+
+
+def _check_fund(statement: RiskStatement, book: "Rulebook") -> None:
+    """The fund is the house's and no more than the parameters say: as the fund's, no other account is left out."""
+    for terms in statement.cover:
+        _same("account of the fund", terms.fund_account, HOUSE_ACCOUNT)
+        if terms.fund > book.parameters.default_fund_micros:
+            raise VerificationFailed(
+                ProofCode.RULES_DIFFER, "fund", stated=terms.fund, named=book.parameters.default_fund_micros
+            )
+
+
+def _check_genesis(statement: RiskStatement, book: "Rulebook", genesis: "Genesis", network: bytes | None) -> None:
+    """Whether nothing differs from the genesis but what its own rules let move."""
+    from clearing.schema.terms.assets import collateral_tokens
+    from clearing.schema.terms.genesis import network_id
+
+    _same("network", statement.network, network_id(genesis) if network is None else network)
+    _same("instruments", book.instruments, genesis.instruments)
+    _same("cash groups", book.cash_groups, genesis.cash_groups)
+    named = sorted((feed.id, feed.name) for feed in genesis.feeds)
+    _same("feeds", [(each.feed, each.name) for each in book.feeds], named)
+    tokens = collateral_tokens(genesis.assets)
+    _same("tokens", tuple(token.id for token in book.tokens), tuple(token.id for token in tokens))
+    for token, listed in zip(book.tokens, tokens, strict=True):
+        fixed = {"rate_ticks": 0, "haircut_ppm": listed.haircut_ppm}
+        _same(f"token {listed.name}", msgspec.structs.replace(token, **fixed), listed)
+        moves = token.haircut_ppm == listed.haircut_ppm or (
+            listed.haircut.moves and token.haircut_ppm > listed.haircut_ppm
+        )
+        if not moves:
+            raise VerificationFailed(ProofCode.RULES_DIFFER, f"haircut of {listed.name}", stated=token.haircut_ppm)
+    _same_parameters(book.parameters, genesis)
+
+
+def _same_parameters(stated: "RiskParameters", genesis: "Genesis") -> None:
+    """Equal, but for what a genesis that observes the market lets move, and that within its bounds."""
+    fixed, ranges = genesis.risk, genesis.ranges
+    if not ranges.enabled:
+        _same("parameters", stated, fixed)
+        return
+    _same("risk groups", tuple(map(_same_over_time, stated.groups)), tuple(map(_same_over_time, fixed.groups)))
+    for ours, theirs in zip(fixed.groups, stated.groups, strict=True):
+        if theirs.range_ppm != ours.range_ppm and not ranges.range_min_ppm <= theirs.range_ppm <= ranges.range_max_ppm:
+            raise VerificationFailed(ProofCode.RULES_DIFFER, f"range of {ours.name}", stated=theirs.range_ppm)
+        _check_volatility(theirs, ours, ranges)
+    _same("parameters", msgspec.structs.replace(stated, groups=fixed.groups, joint=fixed.joint), fixed)
+    if stated.joint != fixed.joint:
+        _check_joint(stated.joint, fixed.joint, ranges)
+
+
+def _check_volatility(stated: "RiskGroup", fixed: "RiskGroup", ranges: "RangeParameters") -> None:
+    """A volatility moves by the weight of the observed one, and its range never falls below the genesis' own."""
+    volatility, shift = stated.volatility_ppm, stated.volatility_range_ppm
+    weight = ranges.volatility_weight_ppm
+    lowest = max(fixed.volatility_ppm * (PPM - weight) // PPM, 1)
+    if volatility < lowest or (not weight and volatility != lowest):
+        raise VerificationFailed(
+            ProofCode.RULES_DIFFER, f"volatility of {fixed.name}", stated=volatility, lowest=lowest
+        )
+    lowest = fixed.volatility_range_ppm
+    if shift < lowest or (not ranges.volatility_multiple_ppm and shift != lowest):
+        raise VerificationFailed(
+            ProofCode.RULES_DIFFER, f"volatility range of {fixed.name}", stated=shift, lowest=lowest
+        )
+
+
+def _check_joint(stated: "JointCredit", fixed: "JointCredit", ranges: "RangeParameters") -> None:
+    """Joint scenarios of history: how many there may be, and how many of the worst are averaged, is the genesis'."""
+    total = sum(each.count for each in stated.scenarios)
+    tail = max(mul_div_up(total, ranges.joint_tail_ppm, PPM), 1)
+    kept = ranges.joint_scenarios + 1  # and one more, in which the mild ones are counted
+    known = ranges.joint_scenarios and ranges.window_min <= total <= ranges.window and len(stated.scenarios) <= kept
+    if not known or stated.tail != tail:
+        raise VerificationFailed(
+            ProofCode.RULES_DIFFER, "joint scenarios", stated=len(stated.scenarios), tail=stated.tail
+        )
+    _same("credit", msgspec.structs.replace(stated, scenarios=fixed.scenarios, tail=fixed.tail), fixed)
+
+
+def _same_over_time(group: "RiskGroup") -> "RiskGroup":
+    """A risk group without what the market moves."""
+    return msgspec.structs.replace(group, range_ppm=0, volatility_ppm=0, volatility_range_ppm=0)

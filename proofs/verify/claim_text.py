@@ -1,0 +1,153 @@
+"""The claim text: what a verified package shows, and what it does not show, in plain sentences.
+
+Rule: never more than was checked. Every verifier prints both.
+"""
+
+from clearing.margin.statement.snapshot import RiskStatement, SlotKind
+from proofs.epoch.package import EpochPackage
+from proofs.statement.assumptions import assumptions_of, cover_limits, rules_limit
+from proofs.statement.custody import CustodyAssurance, custody_assurances, custody_limits
+from proofs.statement.rows import bounds_of
+
+NAMED_MAX = 10
+"""Listed shortfalls that are told one by one."""
+
+_OWN_SET = "The validator set is the package's own: compare its hash with one that you trust."
+
+MEANINGS = {
+    "encoding": "The file is a whole epoch package in its one canonical form.",
+    "certificate": "Validators with more than two thirds of the voting power signed the header.",
+    "roots": "The statement and every account's commitment are the ones that this header certifies.",
+    "statement": "The public rules are complete: every scenario of every group, every charge, nothing counted twice.",
+    "ranges_and_rows": "Every account's hidden holdings are in range and meet its maintenance requirement, or fall "
+    "short by no more than is listed.",
+    "matched_book": "The positions of all accounts cancel out, and their cash and tokens add up to the public totals.",
+    "reserves": "What the vaults hold covers those totals, and what is on its way in or out.",
+    "custody": "The chains' own states, in blocks that the validators certified, prove the vaults' counters and "
+    "balances, as far as the file has proofs of them.",
+    "cover": "The default fund, which its account holds, covers what its two largest members would lack in every "
+    "stress scenario, or falls short by no more than is listed. Without stated scenarios, none of this is said.",
+    "house": "The clearing house's own account owes nothing in any currency, where the package shows it.",
+    "rules": "Every row is what the stated parameters and prices make of the rulebook, to the last coefficient; with a "
+    "genesis, the parameters are its own.",
+    "listed": "The proof is about exactly one account of the certified list.",
+    "solvency": "This account's hidden holdings are in range and meet its maintenance requirement, or fall short by no "
+    "more than is listed.",
+    "inclusion": "Your own account is in the list, with exactly the holdings that you know of.",
+}
+"""What each check of `proofs.verify.verifier` and `proofs.verify.standalone` means when it passes."""
+
+
+def claim_of(package: EpochPackage) -> str:
+    """The claim of a package whose checks all passed."""
+    statement = package.statement
+    short = statement.shortfalls
+    accounts = len(package.commitments)
+    proven = custody_assurances(statement, package.custody).count(CustodyAssurance.PROVEN)
+    instruments = sum(slot.kind is SlotKind.POSITION for slot in statement.slots)
+    solvent = (
+        f"all {accounts} accounts meet their maintenance requirement"
+        if not short
+        else f"{accounts - len(short)} of {accounts} accounts meet their maintenance requirement; "
+        + _short(short)
+        + " (in the unit of the listed rows)"
+    )
+    return (
+        f"At height {statement.height} (epoch {statement.epoch}) of network {statement.network.hex()[:16]}…, {solvent} "
+        f"in each of {statement.scenarios} scenarios over {len(statement.groups)} risk groups, "
+        f"{_further_terms(statement)}{len(statement.rows)} rows; "
+        f"all positions in {instruments} instruments cancel out; "
+        f"what the ledger owes in {len(statement.custody)} "
+        f"custody accounts is covered by the published balances, {proven} of which the chains' states prove"
+        f"{_fund(statement)}. Certified by header {package.header.height}."
+    )
+
+
+def _short(listed: tuple[tuple[int, int], ...]) -> str:
+    """The listed shortfalls, largest first: a long list is cut off where it is shown, and must not hide one."""
+    ordered = sorted(listed, key=lambda each: (-each[1], each[0]))
+    words = [f"account {account} is short by at most {sigma}" for account, sigma in ordered[:NAMED_MAX]]
+    rest = [sigma for _, sigma in ordered[NAMED_MAX:]]
+    if rest:
+        words.append(f"{len(rest)} others by at most {rest[0]} each and {sum(rest)} together")
+    return ", ".join(words)
+
+
+def _fund(statement: RiskStatement) -> str:
+    """What the test of the default fund shows, where there is one."""
+    if not statement.cover:
+        return ""
+    terms = statement.cover[0]
+    short = [deficit for deficit in terms.deficits if deficit]
+    count = len(terms.deficits)
+    covered = f"each of {count}" if not short else f"{count - len(short)} of {count}"
+    lacking = f", and lacks at most {max(short)} micros in the others" if short else ""
+    return (
+        f"; the default fund of {terms.fund} micros covers what its two largest members would lack in {covered} stress "
+        f"scenarios{lacking}"
+    )
+
+
+def _further_terms(statement: RiskStatement) -> str:
+    """What the requirement has besides the worst scenario of each group, told by the rows' shapes."""
+    bounds = bounds_of(statement)
+    maxima = {j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.GROUP_MAX}
+    short = {slot for j in maxima for each in bounds[j] for slot in each.above}
+    averages = [each for rows in bounds.values() for each in rows if each.above and each.signed]
+    behind = {slot for each in averages for slot in each.above}
+    behind |= {j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.UNCOVERED}
+    sized = [j for j, rows in bounds.items() if j not in maxima | short | behind and rows and rows[0].public]
+    terms = [f"a minimum for {len(short)} short options"] if short else []
+    terms += [f"charges on the size of {len(sized)} holdings"] if sized else []
+    terms += [
+        f"a credit between groups by the {each.whole} worst of {sum(each.above.values())} joint scenarios"
+        for each in averages
+    ]
+    return f"with {', '.join(terms)}, " if terms else ""
+
+
+def limits_of(
+    package: EpochPackage, *, trusted: bool, listed: bool = False, with_genesis: bool = False
+) -> tuple[str, ...]:
+    """What is not proven, one sentence each. `trusted`: whether the caller brought a validator set."""
+    limits = (
+        "Positions are hidden from everybody outside the validator set, not from validators.",
+        rules_limit(with_genesis=with_genesis),
+        *custody_limits(package.statement, custody_assurances(package.statement, package.custody), listed=listed),
+        "Members' claims in cash may be larger than the vaults' cash: the rest is owed by accounts whose cash is below "
+        f"zero{'' if package.house else ', the house perhaps among them'}, and backed by their collateral.",
+        "An account whose owner never checks its own leaf is bound only in sum with other such accounts; the house's "
+        "and those that nobody claims count among them.",
+        *cover_limits(package.statement),
+        "A book of two accounts reveals each one's positions to the other.",
+        *assumptions_of(package.statement),
+    )
+    if trusted:
+        return limits
+    return (*limits, _OWN_SET)
+
+
+def claim_of_account(package: EpochPackage, account: int, shortfall: int) -> str:
+    """The claim of a standalone proof whose checks all passed."""
+    statement = package.statement
+    meets = (
+        "meets its maintenance requirement"
+        if not shortfall
+        else f"is short of its maintenance requirement by at most {shortfall} (in the unit of the listed rows)"
+    )
+    return (
+        f"At height {statement.height} (epoch {statement.epoch}) of network {statement.network.hex()[:16]}…, account "
+        f"{account} {meets}, in each of {statement.scenarios} scenarios over {len(statement.groups)} risk groups. "
+        f"Certified by header {package.header.height}."
+    )
+
+
+def limits_of_account(package: EpochPackage, *, trusted: bool, with_genesis: bool = False) -> tuple[str, ...]:
+    """What a standalone proof leaves open, one sentence each."""
+    limits = (
+        "This says nothing of any other account, of the matched book or of reserves: verify the package for those.",
+        rules_limit(with_genesis=with_genesis),
+        "Who owns the account is not part of the proof: whoever knows its holdings and seed can make one.",
+        *assumptions_of(package.statement),
+    )
+    return limits if trusted else (*limits, _OWN_SET)
