@@ -43,16 +43,33 @@ __all__ = [
 ]
 
 _HOME = {
-    "errors": ("ProofCode", "VerificationFailed"),
-    "history": ("HistoryVerdict", "PackageHistory", "PackageResult"),
-    "history_order": ("Finding",),
-    "standalone_prover": ("make_standalone",),
-    "own": ("own_account",),
-    "package": ("EpochPackage", "read_package"),
-    "standalone": ("verify_standalone", "verify_standalones"),
-    "verdict": ("CheckResult", "OwnAccount", "Verdict"),
-    "verify": ("verify_package",),
-    "view": ("view_of",),
+    "errors": (
+        "ProofCode",
+        "VerificationFailed",
+    ),
+    "epoch.package": (
+        "EpochPackage",
+        "read_package",
+    ),
+    "history.ordering": ("Finding",),
+    "history.package_history": (
+        "HistoryVerdict",
+        "PackageHistory",
+        "PackageResult",
+    ),
+    "verify.inclusion": ("own_account",),
+    "verify.standalone": (
+        "verify_standalone",
+        "verify_standalones",
+    ),
+    "verify.standalone_prover": ("make_standalone",),
+    "verify.verdict": (
+        "CheckResult",
+        "OwnAccount",
+        "Verdict",
+    ),
+    "verify.verifier": ("verify_package",),
+    "verify.view": ("view_of",),
 }
 
 

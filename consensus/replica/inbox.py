@@ -7,14 +7,15 @@ certificate, or on votes of more than a third of the power. A proposal of a late
 are everybody's turn.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from clearing.base.certificate import Certificate
 from clearing.base.codec import encode
 from clearing.base.errors import Bug, RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.blocks.admission import is_final
+from consensus.blocks.height_context import HeightContext
 from consensus.budget import PeerBudgets
 from consensus.codes import ConsensusCode
 from consensus.core.proposer import collected, proposer_index
@@ -35,12 +36,11 @@ from consensus.messages import (
     Status,
     Vote,
 )
-from consensus.outputs import PeerFault
+from consensus.outputs import Output, PeerFault
+from consensus.replica.current import CurrentHeight
 from consensus.replica.late_extensions import LateExtensions
+from consensus.sync.catchup import CatchUp
 from consensus.wal import RecordKind
-
-if TYPE_CHECKING:
-    from consensus.replica.replica import Replica
 
 EARLY_VOTES = 16
 
@@ -77,20 +77,31 @@ def _is_turn(validators: ValidatorSet, sender: bytes, proposal: Proposal) -> boo
 class Inbox:
     """The receiving side of one replica."""
 
-    def __init__(self, replica: "Replica") -> None:
-        self._replica = replica
+    def __init__(
+        self,
+        current: CurrentHeight,
+        context: HeightContext,
+        catch_up: CatchUp,
+        start_height: Callable[[], None],
+        send: Callable[[Output], None],
+    ) -> None:
+        self._current = current
+        self._context = context
+        self._catch_up = catch_up
+        self._start_height = start_height
+        self._send = send
         self._early: dict[bytes, list[tuple[Envelope, Vote | Proposal, bytes]]] = {}
         self._later: dict[bytes, int] = {}
         self._voters: set[bytes] = set()
         self._proposals: dict[int, SeenProposal] = {}
         self._twice: set[int] = set()
-        self._late = LateExtensions(replica)
+        self._late = LateExtensions(current, context)
         self._evidence = PeerBudgets(EVIDENCE_CHECKS_PER_SECOND, EVIDENCE_CHECKS_AT_ONCE)
 
     @property
     def has_early(self) -> bool:
         """Whether others already work on the height that is next here."""
-        validators = self._replica.chain.validators
+        validators = self._current.chain.validators
         voters = set(self._voters)
         for sender, held in self._early.items():
             for _, message, _ in held:
@@ -111,7 +122,6 @@ class Inbox:
         if envelope.sender != peer:
             self._take_relayed(peer, envelope, message, data)
             return
-        catch_up = self._replica.catch_up
         match message:
             case Vote() | Proposal():
                 if self._is_current(envelope, message, data):
@@ -120,13 +130,13 @@ class Inbox:
                 self._take_certificate(envelope, message, data)
             case Status(height):
                 self._authenticate(envelope)
-                catch_up.note(peer, height)
+                self._catch_up.note(peer, height)
             case BlockRequest():
                 self._authenticate(envelope)
-                catch_up.serve(peer, message)
+                self._catch_up.serve(peer, message)
             case BlockResponse():
                 self._authenticate(envelope)
-                catch_up.take(peer, message)
+                self._catch_up.take(peer, message)
             case EvidenceMessage():
                 self._take_evidence(envelope, message)
             case LateExtension():
@@ -136,16 +146,16 @@ class Inbox:
         """Another's vote of the running height, passed on because nothing moves (`consensus.replica.delivery`)."""
         if not isinstance(message, Vote):
             raise RemoteFault(ConsensusCode.BAD_ENVELOPE, "sender", sender=envelope.sender, peer=peer)
-        if peer not in self._replica.chain.validators.index_of:  # It may be at a height of the set before.
+        if peer not in self._current.chain.validators.index_of:  # It may be at a height of the set before.
             raise RemoteFault(ConsensusCode.NOT_A_VALIDATOR, "relay", sender=envelope.sender, peer=peer)
-        if message.height == self._replica.run.height:
+        if message.height == self._current.run.height:
             self._take_vote(envelope, message, data)
-        elif message.height < self._replica.run.height:
-            self._replica.catch_up.help_behind(peer, message.height)
+        elif message.height < self._current.run.height:
+            self._catch_up.help_behind(peer, message.height)
 
     def take_recorded(self, envelope: Envelope, message: Message) -> None:
         """Feed an input of the log again. It was checked when it was recorded."""
-        run = self._replica.run
+        run = self._current.run
         match message:
             case Vote():
                 run.take_vote(message, envelope.signature)
@@ -163,10 +173,10 @@ class Inbox:
         for peer, held in early.items():
             for envelope, message, data in held:
                 try:
-                    if self._replica.run.decided is None and self._is_current(envelope, message, data):
+                    if self._current.run.decided is None and self._is_current(envelope, message, data):
                         self._take_current(envelope, message, data)
                 except RemoteFault as fault:
-                    self._replica.send(PeerFault(peer, fault))
+                    self._send(PeerFault(peer, fault))
 
     def turn(self) -> None:
         """A height was decided."""
@@ -176,7 +186,7 @@ class Inbox:
         self._twice.clear()
 
     def _is_current(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> bool:
-        height = self._replica.run.height
+        height = self._current.run.height
         if message.height == height:
             return True
         if message.height < height:
@@ -184,12 +194,12 @@ class Inbox:
                 isinstance(message, Vote) and message.height == height - 1 and self._late.take_vote(envelope, message)
             )
             # Of many votes sent to a collector the last third comes after the decision: their senders hear of it.
-            if not late or not collected(self._replica.chain.last_validators):
-                self._replica.catch_up.help_behind(envelope.sender, message.height)
+            if not late or not collected(self._current.chain.last_validators):
+                self._catch_up.help_behind(envelope.sender, message.height)
             return False
-        if message.height == height + 1 and envelope.sender in self._replica.chain.next_validators.index_of:
+        if message.height == height + 1 and envelope.sender in self._current.chain.next_validators.index_of:
             self._keep_early(envelope, message, data)
-        self._replica.catch_up.note(envelope.sender, message.height - 1)
+        self._catch_up.note(envelope.sender, message.height - 1)
         return False
 
     def _keep_early(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> None:
@@ -199,7 +209,7 @@ class Inbox:
             wanted = len(held) - proposals < EARLY_VOTES
         else:  # Each is a block: of those whose turn comes soon, or all of a large set would fill the memory.
             soon = message.round <= PROPOSAL_ROUNDS_AHEAD
-            wanted = soon and not proposals and _is_turn(self._replica.chain.next_validators, envelope.sender, message)
+            wanted = soon and not proposals and _is_turn(self._current.chain.next_validators, envelope.sender, message)
         if wanted:
             held.append((envelope, message, data))
 
@@ -210,86 +220,84 @@ class Inbox:
             self._take_proposal(envelope, message, data)
 
     def _take_vote(self, envelope: Envelope, vote: Vote, data: bytes) -> None:
-        replica = self._replica
-        admission, run = replica.around.admission, replica.run
-        admission.check_voter(replica.chain.validators, envelope, vote)
+        current, run, admission = self._current, self._current.run, self._context.admission
+        admission.check_voter(current.chain.validators, envelope, vote)
         if not run.state.votes.wants(vote) or vote.round < run.state.round - PAST_ROUNDS:
             return
         later = vote.round > run.state.round + 1
         if later and self._later.get(envelope.sender, 0) >= LATER_ROUND_VOTES:
             return
         self._authenticate(envelope)
-        admission.check_vote_extension(replica.chain.network, replica.chain.validators, vote)
+        admission.check_vote_extension(current.chain.network, current.chain.validators, vote)
         if later:
             self._later[envelope.sender] = self._later.get(envelope.sender, 0) + 1
         if run.state.step is Step.NEW:
             self._voters.add(envelope.sender)
             if self.has_early:
-                replica.start_height()
+                self._start_height()
         if run.decided is None:
             run.record(RecordKind.RECEIVED, data)
             run.take_vote(vote, envelope.signature)
 
     def _take_proposal(self, envelope: Envelope, proposal: Proposal, data: bytes) -> None:
-        replica = self._replica
-        run = replica.run
+        current, run, admission = self._current, self._current.run, self._context.admission
         ahead = proposal.round - run.state.round
         if not -PAST_ROUNDS <= ahead <= PROPOSAL_ROUNDS_AHEAD or proposal.round in self._twice:
             return
-        replica.around.admission.check_proposer(replica.chain, envelope, proposal)
+        admission.check_proposer(current.chain, envelope, proposal)
         first = self._proposals.get(proposal.round)
         if first is not None and first.value == proposal.block.header.hash:
             return
         self._authenticate(envelope)
-        replica.around.admission.check_proposal(replica.chain, envelope, proposal)
+        admission.check_proposal(current.chain, envelope, proposal)
         if first is not None:
             self._twice.add(proposal.round)
             self._report(first, proposal)
         self._proposals.setdefault(proposal.round, _seen(proposal))
         self._forget(run.state.round - PAST_ROUNDS)
         if proposal.round == 0 or proposal.certificate is not None:
-            replica.start_height()
+            self._start_height()
         if run.decided is None:
             run.record(RecordKind.RECEIVED, data)
             fault = run.take_proposal(proposal)
             if fault is not None:
-                replica.send(PeerFault(envelope.sender, fault))
+                self._send(PeerFault(envelope.sender, fault))
 
     def _take_certificate(self, envelope: Envelope, message: CertificateMessage, data: bytes) -> None:
-        replica = self._replica
+        current, admission = self._current, self._context.admission
         certificate = message.certificate
-        if certificate.height < replica.run.height:
-            if replica.around.admission.conflicts(replica.chain, certificate):
+        if certificate.height < current.run.height:
+            if admission.conflicts(current.chain, certificate):
                 raise Bug(
-                    f"two blocks are final at height {certificate.height}: {_hex_of(replica.chain.commit, certificate)}"
+                    f"two blocks are final at height {certificate.height}: {_hex_of(current.chain.commit, certificate)}"
                 )
-            if not is_final(certificate) or certificate.height < replica.chain.height:
-                replica.catch_up.help_behind(envelope.sender, certificate.height)
+            if not is_final(certificate) or certificate.height < current.chain.height:
+                self._catch_up.help_behind(envelope.sender, certificate.height)
             self._late.take_certificate(envelope, message)
             return
-        if certificate.height > replica.run.height:
+        if certificate.height > current.run.height:
             final = is_final(certificate)
-            replica.catch_up.note(envelope.sender, certificate.height - (0 if final else 1))
+            self._catch_up.note(envelope.sender, certificate.height - (0 if final else 1))
             return
-        run = replica.run
+        run = current.run
         if run.state.votes.certificate(certificate.round, certificate.kind, certificate.value) is not None:
             return
-        replica.around.admission.check_certificate(replica.chain, message)
+        admission.check_certificate(current.chain, message)
         self._authenticate(envelope)
-        replica.start_height()
+        self._start_height()
         if run.decided is None and run.state.step is not Step.NEW:
             run.record(RecordKind.RECEIVED, data)
             run.take_certificate(message)
 
     def _take_evidence(self, envelope: Envelope, message: EvidenceMessage) -> None:
         """Another found it: keep it for the own next block. Repeated or untimely is nobody's fault, the rest is."""
-        replica, run = self._replica, self._replica.run
-        pool, judge = replica.around.evidence, replica.around.executor.judge
+        run, now = self._current.run, self._context.clock.steady_ms()
+        pool, judge = self._context.evidence, self._context.executor.judge
         new = [proof for proof in proofs_in(message.evidence) if not pool.knows(proof)]
-        if not new or not self._evidence.has(envelope.sender, replica.clock.steady_ms()):
+        if not new or not self._evidence.has(envelope.sender, now):
             return
         self._authenticate(envelope)
-        self._evidence.charge(envelope.sender, sum(checks_of(proof) for proof in new), replica.clock.steady_ms())
+        self._evidence.charge(envelope.sender, sum(checks_of(proof) for proof in new), now)
         for proof in new:
             try:
                 judge.check_proof(run.chain, proof)
@@ -306,10 +314,10 @@ class Inbox:
 
     def _report(self, first: SeenProposal, second: Proposal) -> None:
         """Two proposals in a round are evidence: keep it, and blame the proposer."""
-        replica = self._replica
+        current = self._current
         low, high = sorted((first, _seen(second)), key=lambda seen: seen.value)
-        validators = replica.chain.validators
-        sender = replica.run.proposer(second.round)
+        validators = current.chain.validators
+        sender = current.run.proposer(second.round)
         item = DuplicateProposal(
             validators_hash=validators.hash,
             height=second.height,
@@ -322,13 +330,13 @@ class Inbox:
             second_value=high.value,
             second_signature=high.signature,
         )
-        replica.run.report(item)
+        current.run.report(item)
         peer = validators.validators[sender].envelope_key
         fault = RemoteFault(ConsensusCode.DOUBLE_SIGN, "proposal", height=second.height, round=second.round)
-        replica.send(PeerFault(peer, fault))
+        self._send(PeerFault(peer, fault))
 
     def _authenticate(self, envelope: Envelope) -> None:
-        self._replica.around.admission.check_envelope(self._replica.chain.network, envelope)
+        self._context.admission.check_envelope(self._current.chain.network, envelope)
 
 
 def _hex_of(*certificates: Certificate | None) -> str:

@@ -5,38 +5,36 @@ validators, while extensions are signed for one round. So of two final certifica
 holds no quorum of extensions: all of those come to hold the same one, and their extensions add up.
 """
 
-from typing import TYPE_CHECKING
-
 from clearing.base.errors import RemoteFault
 from consensus.blocks.admission import is_final
+from consensus.blocks.height_context import HeightContext
 from consensus.codes import ConsensusCode
 from consensus.messages import CertificateMessage, Envelope, LateExtension, SignedExtension, Vote
-
-if TYPE_CHECKING:
-    from consensus.replica.replica import Replica
+from consensus.replica.current import CurrentHeight
 
 
 class LateExtensions:
     """The receiving side of one replica, for the last decided height."""
 
-    def __init__(self, replica: "Replica") -> None:
-        self._replica = replica
+    def __init__(self, current: CurrentHeight, context: HeightContext) -> None:
+        self._current = current
+        self._context = context
 
     def take_vote(self, envelope: Envelope, vote: Vote) -> bool:
         """A precommit of the last decided value that came after the decision: its extension is still of use.
 
         False for any other vote and for one that is known: who repeats it may not know of the decision.
         """
-        chain = self._replica.chain
+        chain = self._current.chain
         commit = chain.commit
         if commit is None or (vote.round, vote.value) != (commit.round, commit.value) or vote.extension is None:
             return False
-        self._replica.around.admission.check_voter(chain.last_validators, envelope, vote)
+        self._context.admission.check_voter(chain.last_validators, envelope, vote)
         return self._add(envelope, (vote.extension,))
 
     def take_offered(self, envelope: Envelope, message: LateExtension) -> None:
         """A validator gives its extension of the last height because proposers may lack it."""
-        chain, signed = self._replica.chain, message.extension
+        chain, signed = self._current.chain, message.extension
         if chain.commit is None or (message.height, message.round) != (chain.height, chain.commit.round):
             return
         if chain.last_validators.index_of.get(envelope.sender) != signed.validator:
@@ -47,7 +45,7 @@ class LateExtensions:
 
     def take_certificate(self, envelope: Envelope, message: CertificateMessage) -> None:
         """The last height was decided on a bare certificate, and here is one of a lower round, or are extensions."""
-        chain, certificate = self._replica.run.chain, message.certificate
+        chain, certificate = self._current.run.chain, message.certificate
         decided = chain.commit
         if decided is None or not is_final(certificate):
             return
@@ -57,15 +55,15 @@ class LateExtensions:
         if chain.last_validators.is_quorum(held):
             return
         if certificate.round < decided.round:
-            self._replica.around.certificates.verify(certificate, chain.last_validators)
+            self._context.certificates.verify(certificate, chain.last_validators)
             self._authenticate(envelope)
-            self._replica.recommit(certificate)
+            self._current.recommit(certificate)
         if certificate.round <= decided.round and message.extensions:
             self._add(envelope, message.extensions)
 
     def _add(self, envelope: Envelope, extensions: tuple[SignedExtension, ...]) -> bool:
         """Check those that are new, each once; False when none is. Raises RemoteFault for the first bad one."""
-        chain, admission = self._replica.run.chain, self._replica.around.admission
+        chain, admission = self._current.run.chain, self._context.admission
         held = {signed.validator for signed in chain.extensions}
         new = {signed.validator: signed for signed in extensions if signed.validator not in held}
         if not new:
@@ -76,8 +74,8 @@ class LateExtensions:
                 admission.check_late(chain, signed)
                 held.add(signed.validator)
         finally:
-            self._replica.add_late_extensions(tuple(signed for signed in new.values() if signed.validator in held))
+            self._current.add_late_extensions(tuple(signed for signed in new.values() if signed.validator in held))
         return True
 
     def _authenticate(self, envelope: Envelope) -> None:
-        self._replica.around.admission.check_envelope(self._replica.chain.network, envelope)
+        self._context.admission.check_envelope(self._current.chain.network, envelope)

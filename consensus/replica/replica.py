@@ -5,9 +5,8 @@ never an exception; only `Bug` leaves, and then nothing may be signed any more.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from clearing.base.certificate import Certificate
 from clearing.base.codec import decode
 from clearing.base.errors import Bug, RemoteFault
 from consensus.application import Application, Misbehaviour
@@ -22,8 +21,9 @@ from consensus.core.events import StartHeight, TimeoutElapsed
 from consensus.core.state import Step
 from consensus.evidence.attack import LightClientAttack, proofs_of_attack
 from consensus.evidence.judge import EvidencePool
-from consensus.messages import CommittedBlock, MessageKind, SignedExtension, read_envelope, read_message
+from consensus.messages import CommittedBlock, MessageKind, read_envelope, read_message
 from consensus.outputs import Clock, Decided, Output, PeerFault, Persist, StartTimer
+from consensus.replica.current import CurrentHeight
 from consensus.replica.height import HeightRun
 from consensus.replica.inbox import Inbox
 from consensus.signing import CertificateCache, Signer, Verifier
@@ -88,15 +88,24 @@ class Replica:
         self._config, self._has_work = config, has_work
         self._recorded = tuple(recorded)
         self._replaying = False
-        self.chain = chain
-        self.run = HeightRun(chain, self._around, self._recorded_now())
-        self._intake = Inbox(self)
-        self.catch_up = CatchUp(self, store)
+        self._current = CurrentHeight(chain, self._around, self._recorded_above(chain.height))
+        self.catch_up = CatchUp(self._current, self._around, store, self._emit, self._commit_fetched)
+        self._intake = Inbox(self._current, self._around, self.catch_up, self.start_height, self._emit)
         self._faults = PeerBudgets(FAULTS_PER_SECOND, FAULTS_AT_ONCE)
         self._out: list[Output] = []
         self._started_ms = clock.steady_ms()
         self._paced = False
         self._progress: tuple[int, int, Step] | None = None
+
+    @property
+    def chain(self) -> ChainState:
+        """After the last decided block."""
+        return self._current.chain
+
+    @property
+    def run(self) -> HeightRun:
+        """The height that runs."""
+        return self._current.run
 
     @property
     def around(self) -> HeightContext:
@@ -177,29 +186,16 @@ class Replica:
         self._flush_run()
         if not fetched:
             save_committed(self._store, committed)
-        self.chain = self._around.executor.apply(
-            self.chain, committed.block, committed.certificate, committed.extensions
-        )
-        keep_sets(self._store, self.chain)
+        chain = self._around.executor.apply(self.chain, committed.block, committed.certificate, committed.extensions)
+        keep_sets(self._store, chain)
         if not fetched and not self._replaying:
             self._around.timeouts.observe(self.run.watch.observed)
         self._around.evidence.forget(committed.block.evidence)
         self._emit(Decided(committed, committed.certificate.round + 1, duration, fetched))
-        self.run = HeightRun(self.chain, self._around, self._recorded_now())
+        self._current.turn(chain, self._recorded_above(chain.height))
         self._intake.turn()
         self._pace()
         self._replay()
-
-    def add_late_extensions(self, extensions: tuple[SignedExtension, ...]) -> None:
-        """More checked extensions of the last decided height, for the own next proposal."""
-        chain = self.run.chain.with_extensions(extensions)
-        if chain is not self.chain:
-            self.chain = chain
-            self.run.take_extensions(chain)
-
-    def recommit(self, certificate: Certificate) -> None:
-        """Take another final certificate of the last decided block, to gather its extensions instead."""
-        self.chain = self.run.chain = replace(self.run.chain, commit=certificate, extensions=())
 
     def submit_attack(self, attack: LightClientAttack) -> tuple[tuple[Misbehaviour, ...], list[Output]]:
         """A light client saw this attack: keep what it proves for a block and tell the other validators.
@@ -220,13 +216,12 @@ class Replica:
             raise faults[0]
         return tuple(accused), self._drain()
 
-    def send(self, output: Output) -> None:
-        """Add an output."""
-        self._emit(output)
+    def _commit_fetched(self, committed: CommittedBlock) -> None:
+        self.commit(committed, fetched=True)
 
-    def _recorded_now(self) -> tuple[Record, ...]:
-        """What the log recorded of the next height; more than one is ahead only after a rollback."""
-        height = self.chain.height + 1
+    def _recorded_above(self, decided: int) -> tuple[Record, ...]:
+        """What the log recorded of the height above `decided`; more than one is ahead only after a rollback."""
+        height = decided + 1
         self._recorded = tuple(record for record in self._recorded if record.height >= height)
         return tuple(record for record in self._recorded if record.height == height)
 
@@ -235,7 +230,7 @@ class Replica:
 
         Goes on with the next height while one is decided so. False when nothing is recorded of the running one.
         """
-        if self._replaying or not (recorded := self._recorded_now()):
+        if self._replaying or not (recorded := self._recorded_above(self.chain.height)):
             return False
         self._replaying = True
         while recorded:
@@ -246,7 +241,7 @@ class Replica:
                 self._finish_if_decided()
                 if self.run.height != height:
                     break
-            recorded = () if self.run.height == height else self._recorded_now()
+            recorded = () if self.run.height == height else self._recorded_above(self.chain.height)
         self._replaying = False
         if self.run.state.step is not Step.NEW:
             self._check_replayed_lock()

@@ -6,23 +6,22 @@ the loop stays free.
 """
 
 from collections import deque
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from clearing.base.certificate import Certificate, signer_indices
 from clearing.base.errors import Bug, LocalFault, RemoteFault
+from consensus.blocks.height_context import HeightContext
 from consensus.blocks.store import BlockStore, Stored, save_run
 from consensus.budget import PeerBudgets
+from consensus.chain import ChainState
 from consensus.messages import BlockRequest, BlockResponse, CommittedBlock, MessageKind, Status
-from consensus.outputs import Broadcast, Lane, PeerFault, Send, StartTimer
+from consensus.outputs import Broadcast, Lane, Output, PeerFault, Send, StartTimer
 from consensus.signing import seal, seal_body
 from consensus.sync.certified_run import RUN_MAX, RunFault, certify_run
 from consensus.sync.fetching import GRACE_MS, HEDGE_MS, BlockSync
 from consensus.sync.messages import pack_block_response
 from consensus.timeouts import TimerKind
-
-if TYPE_CHECKING:
-    from consensus.replica.replica import Replica
 
 RESPONSE_BYTES_AIM = 256 << 10
 """Several short answers from several peers: none of them holds up votes on its connection for long."""
@@ -32,12 +31,31 @@ REQUEST_BYTES = 32 << 10
 """What any request is charged beside its blocks."""
 
 
-class CatchUp:
-    """Block sync of one replica."""
+class DecidedChain(Protocol):
+    """Where the chain stands; it moves on while blocks are fetched."""
 
-    def __init__(self, replica: "Replica", store: BlockStore) -> None:
-        self._replica = replica
+    @property
+    def chain(self) -> ChainState:
+        """After the last decided block."""
+        ...
+
+
+class CatchUp:
+    """Block sync of one replica. `commit` applies a fetched block, which is stored already."""
+
+    def __init__(
+        self,
+        decided: DecidedChain,
+        context: HeightContext,
+        store: BlockStore,
+        send: Callable[[Output], None],
+        commit: Callable[[CommittedBlock], None],
+    ) -> None:
+        self._decided = decided
+        self._context = context
         self._store = store
+        self._send = send
+        self._commit = commit
         self._sync = BlockSync()
         self._certified: deque[CommittedBlock] = deque()
         """Final and not applied yet, in order; at most a run."""
@@ -51,22 +69,22 @@ class CatchUp:
 
     def tell_status(self) -> None:
         """Broadcast the decided height."""
-        status = Status(height=self._replica.chain.height)
-        self._replica.send(Broadcast(Lane.CONSENSUS, seal(self._replica.around.signer, status)))
+        status = Status(height=self._decided.chain.height)
+        self._send(Broadcast(Lane.CONSENSUS, seal(self._context.signer, status)))
 
     def help_behind(self, peer: bytes, height: int) -> None:
         """A peer works on a height decided here: tell it so, once a height."""
         if self._helped.get(peer, 0) >= height:
             return
-        if peer in self._replica.chain.validators.index_of:
+        if peer in self._decided.chain.validators.index_of:
             self._helped[peer] = height
-            status = Status(height=self._replica.chain.height)
-            self._replica.send(Send(peer, Lane.CONSENSUS, seal(self._replica.around.signer, status)))
+            status = Status(height=self._decided.chain.height)
+            self._send(Send(peer, Lane.CONSENSUS, seal(self._context.signer, status)))
 
     def note(self, peer: bytes, height: int) -> None:
         """A peer has decided this height. One ahead is usual and waits a little; more is asked for at once."""
         self._sync.note_height(peer, height)
-        ahead = height - self._replica.chain.height
+        ahead = height - self._decided.chain.height
         if ahead == 1:
             self._later(GRACE_MS)
         elif ahead > 1:
@@ -74,8 +92,8 @@ class CatchUp:
 
     def look_for(self, certificates: Iterable[Certificate]) -> None:
         """A value is final but its block isn't here: its signers will have it."""
-        validators = self._replica.chain.validators.validators
-        own = self._replica.around.signer.envelope_key
+        validators = self._decided.chain.validators.validators
+        own = self._context.signer.envelope_key
         for certificate in certificates:
             for index in signer_indices(certificate.signers):
                 if validators[index].envelope_key != own:
@@ -84,11 +102,11 @@ class CatchUp:
 
     def ask(self) -> None:
         """Request what is missing, of several peers, and look again when answers are late."""
-        own = self._certified[-1].block.header.height if self._certified else self._replica.chain.height
+        own = self._certified[-1].block.header.height if self._certified else self._decided.chain.height
         if self._sync.best_height() <= own:
             return
-        for peer, request in self._sync.requests(own, self._replica.clock.steady_ms()):
-            self._replica.send(Send(peer, Lane.SYNC, seal(self._replica.around.signer, request)))
+        for peer, request in self._sync.requests(own, self._context.clock.steady_ms()):
+            self._send(Send(peer, Lane.SYNC, seal(self._context.signer, request)))
         self._later(HEDGE_MS)
 
     def serve(self, peer: bytes, request: BlockRequest) -> None:
@@ -97,12 +115,12 @@ class CatchUp:
 
         Reading takes the time of the consensus loop; stored bytes go out as they are.
         """
-        now = self._replica.clock.steady_ms()
+        now = self._context.clock.steady_ms()
         if not self._served.has(peer, now):
             return
         blocks: list[Stored] = []
         size = 0
-        for height in range(request.first, min(request.first + request.count, self._replica.chain.height + 1)):
+        for height in range(request.first, min(request.first + request.count, self._decided.chain.height + 1)):
             try:
                 stored = self._store.load(height)
             except LocalFault:
@@ -115,19 +133,17 @@ class CatchUp:
                 break
         self._served.charge(peer, REQUEST_BYTES + size, now)
         body = pack_block_response(blocks)
-        self._replica.send(
-            Send(peer, Lane.SYNC, seal_body(self._replica.around.signer, MessageKind.BLOCK_RESPONSE, body))
-        )
+        self._send(Send(peer, Lane.SYNC, seal_body(self._context.signer, MessageKind.BLOCK_RESPONSE, body)))
 
     def take(self, peer: bytes, response: BlockResponse) -> None:
         """Fetched blocks arrived: ask for more, and apply them one a turn."""
-        if self._sync.accept(peer, response, self._replica.clock.steady_ms()):
+        if self._sync.accept(peer, response, self._context.clock.steady_ms()):
             self._go_on()
         self.ask()
 
     def apply_next(self) -> None:
         """Apply the next fetched block; of those that are not certified yet, check a run first."""
-        while self._certified and self._certified[0].block.header.height <= self._replica.chain.height:
+        while self._certified and self._certified[0].block.header.height <= self._decided.chain.height:
             self._certified.popleft()
         if not self._certified:
             self._certify()
@@ -136,39 +152,38 @@ class CatchUp:
         if self._certified:
             self._go_on()
             return
-        if self._sync.holds(self._replica.chain.height + 1):
+        if self._sync.holds(self._decided.chain.height + 1):
             self._go_on()
         self.ask()
 
     def _certify(self) -> None:
-        chain, around = self._replica.chain, self._replica.around
+        chain = self._decided.chain
         run = self._sync.run_above(chain.height, RUN_MAX)
         if not run:
             return
-        found = certify_run(chain, run, around.admission)
+        found = certify_run(chain, run, self._context.admission)
         if isinstance(found, RunFault):
-            self._sync.blame(found.peer, self._replica.clock.steady_ms())
-            self._replica.send(PeerFault(found.peer, found.fault))
+            self._sync.blame(found.peer, self._context.clock.steady_ms())
+            self._send(PeerFault(found.peer, found.fault))
         else:
             save_run(self._store, found)
             self._certified.extend(found)
             self._sync.forget_to(found[-1].block.header.height)
 
     def _apply(self, committed: CommittedBlock) -> None:
-        replica = self._replica
         try:
-            replica.around.executor.check(replica.chain, committed.block, certified=True)
+            self._context.executor.check(self._decided.chain, committed.block, certified=True)
         except RemoteFault as fault:
             raise Bug(f"a quorum decided block {committed.block.header.height}, invalid here: {fault}") from fault
-        replica.commit(committed, fetched=True)
+        self._commit(committed)
 
     def _go_on(self) -> None:
-        self._replica.send(StartTimer(TimerKind.APPLY, 0, 0, 0))
+        self._send(StartTimer(TimerKind.APPLY, 0, 0, 0))
 
     def _later(self, duration_ms: int) -> None:
         """Look again after this time, or when it was due anyway: messages must not put it off for ever."""
-        now = self._replica.clock.steady_ms()
+        now = self._context.clock.steady_ms()
         if now < self._due_ms <= now + duration_ms:
             return
         self._due_ms = now + duration_ms
-        self._replica.send(StartTimer(TimerKind.SYNC, 0, 0, duration_ms))
+        self._send(StartTimer(TimerKind.SYNC, 0, 0, duration_ms))

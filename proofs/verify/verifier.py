@@ -30,7 +30,6 @@ from proofs.statement.custody import CustodyAssurance, check_custody, check_list
 from proofs.statement.rulebook import check_rulebook
 from proofs.verify.claim_text import claim_of, limits_of
 from proofs.verify.verdict import (
-    CheckResult,
     Clock,
     NamedCheck,
     OwnAccount,
@@ -44,7 +43,7 @@ from proofs.verify.verdict import (
 if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis
 
-__all__ = ["CheckResult", "OwnAccount", "PackageChecks", "Verdict", "verify_package"]
+__all__ = ["PackageChecks", "verify_package"]
 
 
 def verify_package(

@@ -523,13 +523,10 @@ def test_a_rotten_block_is_left_out_of_an_answer_and_stops_nobody() -> None:
         return bytes(64)
 
     signer = SimpleNamespace(envelope_key=bytes(32), sign_envelope=sign)
-    replica = SimpleNamespace(
-        chain=SimpleNamespace(height=9),
-        clock=SimpleNamespace(steady_ms=lambda: 0),
-        around=SimpleNamespace(signer=signer),
-        send=lambda _: None,
-    )
-    serving: Any = CatchUp(cast(Any, replica), RottenStore())
+    context = SimpleNamespace(clock=SimpleNamespace(steady_ms=lambda: 0), signer=signer)
+    decided = SimpleNamespace(chain=SimpleNamespace(height=9))
+    unused = cast(Any, None)
+    serving: Any = CatchUp(cast(Any, decided), cast(Any, context), RottenStore(), lambda _: None, unused)
     for first in (1, 3):
         serving.serve(b"p" * 32, BlockRequest(first=first, count=8))
     stored = (b"\xc0", b"\xc0", b"\xc0")

@@ -261,7 +261,7 @@ def test_a_height_that_was_final_in_several_rounds_stops_nobody(monkeypatch: pyt
         if self.chain.height == 3:
             round_ = 1 + network.validators.index_of[self.around.signer.envelope_key] % 3
             split[round_] += 1
-            self.chain = self.run.chain = replace(
+            self._current.chain = self.run.chain = replace(
                 self.chain, commit=of_round(network.validators, committed.certificate, round_), extensions=()
             )
 

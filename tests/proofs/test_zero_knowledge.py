@@ -144,7 +144,7 @@ def log(data: bytes) -> int:
 
 def published(toy, statement, proof: bytes) -> list[int]:
     """Everything a proof shows, as numbers: W, D, f, D̄ of each account, then m, S, t1, t2, S̄; last π_1, π_2."""
-    read = toy.encoding.read_proof(proof, len(statement.accounts), statement.layout.columns)
+    read = toy.messages.read_proof(proof, len(statement.accounts), statement.layout.columns)
     values = [log(c_w) for c_w in statement.commitments]
     for part in read.parts:
         values += [*map(log, part.c_d), *map(log, part.c_f), *part.d_bar]
@@ -159,7 +159,7 @@ def honest(toy, count, planted=(), *, slots=SLOTS, accounts=1, rho=2, holdings=H
     for number in range(count):
         hiding = random.Random(-number - 1)
         blinders = [[hiding.randrange(Q) if i < rho else 0 for i in range(2)] for _ in range(accounts)]
-        witnesses = [toy.witness.make_witness(layout, values, 0, tuple(own)) for own in blinders]
+        witnesses = [toy.statement.make_witness(layout, values, 0, tuple(own)) for own in blinders]
         statement = statement_of(toy, layout, witnesses)
         proof, _ = toy.prover.prove(statement, witnesses, scalars=Blinders(number + 1000 * accounts, planted))
         found.append(published(toy, statement, proof))
@@ -219,7 +219,7 @@ def test_the_toy_group_runs_the_provers_own_code(toy):
 def test_an_honest_prover_draws_as_many_blinders_as_the_notes_say(toy):
     draw = Blinders(1)
     layout = toy_layout(toy)
-    witness = toy.witness.make_witness(layout, HOLDINGS, 0, (1, 2))
+    witness = toy.statement.make_witness(layout, HOLDINGS, 0, (1, 2))
     toy.prover.prove(statement_of(toy, layout, [witness]), [witness], scalars=draw)
     assert layout.columns == 1
     assert draw.drawn == len((*D, *F, *M, *S, *T))
@@ -228,11 +228,11 @@ def test_an_honest_prover_draws_as_many_blinders_as_the_notes_say(toy):
 def test_honest_proofs_verify_over_the_toy_group_and_their_openings_are_the_only_ones(toy):
     layout = toy_layout(toy)
     for number in range(5):
-        witness = toy.witness.make_witness(layout, HOLDINGS, 0, (number, 2))
+        witness = toy.statement.make_witness(layout, HOLDINGS, 0, (number, 2))
         statement = statement_of(toy, layout, [witness])
         proof, _ = toy.prover.prove(statement, [witness], scalars=Blinders(number))
         toy.verifier.verify(statement, proof)
-        read = toy.encoding.read_proof(proof, 1, 1)
+        read = toy.messages.read_proof(proof, 1, 1)
         wiped = type(read)(**{**vars(read), "pi_1": read.c_m, "pi_2": read.c_m})
         assert with_openings(toy, statement, wiped, TAU) == read
 
@@ -284,7 +284,7 @@ def test_two_proofs_about_one_commitment_show_no_more_together_than_each_alone(t
     layout, values = toy_layout(toy), []
     for number in range(36):
         hiding = random.Random(-number - 1)
-        witness = toy.witness.make_witness(layout, HOLDINGS, 0, (hiding.randrange(Q), hiding.randrange(Q)))
+        witness = toy.statement.make_witness(layout, HOLDINGS, 0, (hiding.randrange(Q), hiding.randrange(Q)))
         statement = statement_of(toy, layout, [witness])
         pair = [toy.prover.prove(statement, [witness], scalars=Blinders(2 * number + i))[0] for i in range(2)]
         one, two = (published(toy, statement, proof)[:-2] for proof in pair)
@@ -319,13 +319,13 @@ joint proof."""
 def linked(toy, count, planted=()) -> list[list[int]]:
     """What so many links show beside what the accounts' commitments do: each W and V_s, G, q and G at ωζ."""
     shot, found = snapshot_of(LEVERED, {1: 11, 2: 12}), []
-    layout = toy.solvency.layout_of(shot.statement, N)
-    full = [toy.solvency.complete_holdings(shot.statement, account) for account in shot.accounts]
+    layout = toy.arithmetization.layout_of(shot.statement, N)
+    full = [toy.arithmetization.complete_holdings(shot.statement, account) for account in shot.accounts]
     points = toy.srs.basis(N)
     for number in range(count):
         hiding = random.Random(-number - 1)
         witnesses = [
-            toy.witness.make_witness(layout, values, 0, (hiding.randrange(Q), hiding.randrange(Q))) for values in full
+            toy.statement.make_witness(layout, values, 0, (hiding.randrange(Q), hiding.randrange(Q))) for values in full
         ]
         commitments = tuple(
             (account.account, toy.group.encode_point(toy.commitment.commit(points, own.values, own.blinders)))

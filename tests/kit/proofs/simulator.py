@@ -13,7 +13,7 @@ Scalars = Callable[[], int]
 
 def simulate(proofs: Any, statement: Any, tau: int, scalars: Scalars) -> bytes:
     """Points and values at random, then the two openings that the verifier's equation asks for."""
-    encoding, count, columns = proofs.encoding, len(statement.accounts), statement.layout.columns
+    encoding, count, columns = proofs.messages, len(statement.accounts), statement.layout.columns
 
     def point() -> bytes:
         return bytes(proofs.group.encode_point(proofs.group.multiply(proofs.group.GENERATOR, scalars())))

@@ -114,11 +114,11 @@ class _Copies(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         source = _NATIVE.sub(f"{self.name}_native", source)
         exec(compile(source, str(origin), "exec"), vars(module))  # noqa: S102 - our own source, which is the point
         part = module.__name__.partition(".")[2]
-        if part == "field":
+        if part == "algebra.field":
             vars(module).update(ORDER=self.q, _GENERATOR=self.generator)
-        if part == "coset":
+        if part == "algebra.coset":
             vars(module).update(SHIFT=self.generator)
-        if part == "srs":
+        if part == "algebra.srs":
             native = sys.modules[f"{self.name}_native"]
             logs = [pow(self.tau, i, self.q) for i in range(2048 + 3)]
             first, second = tuple(map(native.G1Point, logs)), native.G2Point(self.tau)
@@ -135,7 +135,14 @@ def proofs_over(q: int, generator: int, tau: int) -> SimpleNamespace:
     def load(part: str) -> ModuleType:
         return importlib.import_module(f"{name}.{part}")
 
-    parts = ("field", "srs", "group", "domain", "layout", "transcript", "commitment", "book")
-    linear = ("witness", "statement", "prover", "verifier", "encoding")
-    found = {part: load(part) for part in parts} | {part: load(f"linear.{part}") for part in linear}
-    return SimpleNamespace(q=q, tau=tau, solvency=load("solvency"), cover=load("cover.prover"), **found)
+    algebra = ("field", "srs", "group", "domain", "transcript", "commitment")
+    linear = ("layout", "statement", "prover", "verifier", "messages")
+    found = {part: load(f"algebra.{part}") for part in algebra} | {part: load(f"linear.{part}") for part in linear}
+    return SimpleNamespace(
+        q=q,
+        tau=tau,
+        book=load("epoch.matched_book"),
+        arithmetization=load("statement.arithmetization"),
+        cover=load("cover.prover"),
+        **found,
+    )

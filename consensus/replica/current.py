@@ -1,0 +1,38 @@
+"""`CurrentHeight`: the decided chain of one replica, and the height that runs above it.
+
+Rule: the only place that says which height runs. The parts of a replica read it; only the replica itself turns it.
+"""
+
+from dataclasses import replace
+
+from clearing.base.certificate import Certificate
+from consensus.blocks.height_context import HeightContext
+from consensus.chain import ChainState
+from consensus.messages import SignedExtension
+from consensus.replica.height import HeightRun
+from consensus.wal import Record
+
+
+class CurrentHeight:
+    """What the inbox, catching up and the replica share."""
+
+    def __init__(self, chain: ChainState, context: HeightContext, recorded: tuple[Record, ...]) -> None:
+        self._context = context
+        self.chain = chain
+        self.run = HeightRun(chain, context, recorded)
+
+    def turn(self, chain: ChainState, recorded: tuple[Record, ...]) -> None:
+        """A block was decided and applied: the next height runs above `chain`."""
+        self.chain = chain
+        self.run = HeightRun(chain, self._context, recorded)
+
+    def add_late_extensions(self, extensions: tuple[SignedExtension, ...]) -> None:
+        """More checked extensions of the last decided height, for the own next proposal."""
+        chain = self.run.chain.with_extensions(extensions)
+        if chain is not self.chain:
+            self.chain = chain
+            self.run.take_extensions(chain)
+
+    def recommit(self, certificate: Certificate) -> None:
+        """Take another final certificate of the last decided block, to gather its extensions instead."""
+        self.chain = self.run.chain = replace(self.run.chain, commit=certificate, extensions=())
