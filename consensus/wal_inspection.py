@@ -46,7 +46,7 @@ class LoggedRecord:
 
     height: int
     kind: str
-    what: str
+    description: str
     round: int
     value: str
     sender: str

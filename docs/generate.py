@@ -77,7 +77,10 @@ def _command(command: click.Command, above: click.Context, name: str, heading: s
 
 def api() -> str:
     """The HTTP API."""
-    rows = [f"| {route.method} | `{route.path}` | {'yes' if route.signed else ''} | {route.told} |" for route in ROUTES]
+    rows = [
+        f"| {route.method} | `{route.path}` | {'yes' if route.signed else ''} | {route.description} |"
+        for route in ROUTES
+    ]
     head = "# HTTP API\n\n`/openapi.json` describes the same, with every field.\n\n"
     return MADE + head + "| method | path | signed | what |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
 

@@ -42,14 +42,14 @@ def certify_call(keys: bytes, signers: bytes, aggregate: bytes) -> bytes:
     return CERTIFY + encode(("bytes", "(uint256,bytes)"), (keys, certificate))
 
 
-def check_call(shown: ProvenAccount) -> bytes:
+def check_call(account: ProvenAccount) -> bytes:
     """Ask without a transaction; `read_checked` reads the answer."""
-    return CHECK + _arguments(shown)
+    return CHECK + _arguments(account)
 
 
-def show_call(shown: ProvenAccount) -> bytes:
+def show_call(account: ProvenAccount) -> bytes:
     """Show it to the log."""
-    return SHOW + _arguments(shown)
+    return SHOW + _arguments(account)
 
 
 def keys_of_call(epoch: int) -> bytes:
@@ -66,5 +66,5 @@ def read_checked(data: bytes) -> tuple[int, int, int]:
     return epoch, account, shortfall
 
 
-def _arguments(shown: ProvenAccount) -> bytes:
-    return encode(_PROVEN_ACCOUNT_TYPES, (shown.keys, shown.leaf, shown.index, list(shown.path), shown.proof))
+def _arguments(account: ProvenAccount) -> bytes:
+    return encode(_PROVEN_ACCOUNT_TYPES, (account.keys, account.leaf, account.index, list(account.path), account.proof))

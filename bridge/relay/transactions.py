@@ -168,8 +168,8 @@ class Sender:
             await trio.sleep(min(POLL_SECONDS, max(deadline - trio.current_time(), 0.0)))
 
 
-def _is_sent(told: str) -> bool:
-    return not told or any(word in told for word in _KNOWN)
+def _is_sent(answer: str) -> bool:
+    return not answer or any(word in answer for word in _KNOWN)
 
 
 def _read_mined(hash_: bytes, result: object) -> Mined:

@@ -40,12 +40,12 @@ class _WaitingBlock:
 class EvidenceCollector:
     """Of one chain. `keep` gets a block's number and evidence that was checked against the quorum's word."""
 
-    def __init__(self, chain: WatchedChain, quorum: EndpointQuorum, keep: Callable[[int, BlockEvidence], None]) -> None:
+    def __init__(self, chain: WatchedChain, quorum: EndpointQuorum, save: Callable[[int, BlockEvidence], None]) -> None:
         self._chain = chain
         self._quorum = quorum
-        self._keep = keep
+        self._save = save
         self._waiting: deque[_WaitingBlock] = deque(maxlen=WAITING_MAX)
-        self._wanted = trio.Event()
+        self._requested = trio.Event()
         self.proven = 0
         """Blocks whose counters were proven."""
         self.last_fault = ""
@@ -55,21 +55,21 @@ class EvidenceCollector:
         """From here on other tokens of the same vault."""
         self._chain = chain
 
-    def told(self, facts: Sequence[CustodySeen]) -> None:
+    def request(self, facts: Sequence[CustodySeen]) -> None:
         """Counters at one block were told: their evidence is wanted."""
         if facts:
             self._waiting.append(_WaitingBlock(tuple(facts)))
-            self._wanted.set()
+            self._requested.set()
 
     async def run(self, pause: float = PAUSE_SECONDS) -> None:
         """Ask for what is told, for ever."""
         while True:
-            await self._wanted.wait()
+            await self._requested.wait()
             await self.ask()
             if self._waiting:
                 await trio.sleep(pause)
             else:
-                self._wanted = trio.Event()
+                self._requested = trio.Event()
 
     async def ask(self) -> None:
         """Ask once for all that is wanted."""
@@ -91,7 +91,7 @@ class EvidenceCollector:
 
     def _store(self, number: int, evidence: BlockEvidence) -> None:
         try:
-            self._keep(number, evidence)
+            self._save(number, evidence)
         except OSError as error:  # a full disk stops no facts
             self.last_fault = str(error)
         else:
@@ -119,7 +119,7 @@ class EvidenceStore:
         self._kept = kept
         folder.mkdir(parents=True, exist_ok=True)
 
-    def keep(self, number: int, evidence: BlockEvidence) -> None:
+    def save(self, number: int, evidence: BlockEvidence) -> None:
         """Write the evidence of a block, in one step, and drop what is older than the newest `kept` of its chain."""
         path = self._path(evidence.chain_id, number, evidence.block_hash)
         new = path.with_suffix(".new")

@@ -39,7 +39,7 @@ class ExpiredWithdrawalView(NamedTuple):
     """What was found so far. Not `whole`: there is more to be read, at once."""
 
     unpaid: tuple[WithdrawalNotExecuted, ...]
-    whole: bool
+    is_complete: bool
 
 
 class ExpiredWithdrawalReader:
@@ -59,10 +59,10 @@ class ExpiredWithdrawalReader:
         Raises RemoteFault when endpoints fail or disagree; what was told before then stands, for it cannot change.
         """
         if not expired:
-            return ExpiredWithdrawalView((), whole=True)
+            return ExpiredWithdrawalView((), is_complete=True)
         last = (await self._quorum.headers((cursor.number,)))[0]
         if last.hash != cursor.hash:
-            return ExpiredWithdrawalView((), whole=True)  # the watcher's next step halts the chain for this
+            return ExpiredWithdrawalView((), is_complete=True)  # the watcher's next step halts the chain for this
         self._keep(last)
         self._reads_left = HEADERS_PER_VIEW
         found: list[WithdrawalNotExecuted] = []
@@ -72,7 +72,7 @@ class ExpiredWithdrawalReader:
             first = await self._first_block_after(each.not_after_s, last)
             if first is not None:
                 found.append(self._fact(each, first))
-        return ExpiredWithdrawalView(tuple(found), whole=len(found) == len(unpaid))
+        return ExpiredWithdrawalView(tuple(found), is_complete=len(found) == len(unpaid))
 
     async def _not_paid(self, cursor: ScanCursor, over: Sequence[ExpiredWithdrawal]) -> list[ExpiredWithdrawal]:
         if not over:
@@ -141,4 +141,4 @@ class ExpiredWithdrawalQuery:
     """Who wants to know which expired withdrawals were not paid: what to look at, and where a view of them goes."""
 
     expired: Callable[[], Sequence[ExpiredWithdrawal]]
-    tell: Callable[[tuple[WithdrawalNotExecuted, ...]], None]
+    publish: Callable[[tuple[WithdrawalNotExecuted, ...]], None]

@@ -54,7 +54,7 @@ class PendingDepositReader:
             return
         candidates = {header.hash for header in await self._scanner.candidates(new)}
         for header in new:
-            found = tuple(await self._scanner.sightings(header)) if header.hash in candidates else ()
+            found = tuple(await self._scanner.proven_logs(header)) if header.hash in candidates else ()
             self._read[header.hash] = found
         while len(self._read) > BLOCKS_KEPT:
             self._read.popitem(last=False)
@@ -71,10 +71,10 @@ class PendingDepositReader:
                 nonce, rolled = nonce + 1, rolled_deposits_hash(rolled, event)
                 if event.nonce != nonce or event.deposits_hash != rolled:
                     return tuple(told)
-                told.append(self._sighted(sighting))
+                told.append(self._pending_deposit(sighting))
         return tuple(told)
 
-    def _sighted(self, sighting: ProvenLog) -> DepositSighted:
+    def _pending_deposit(self, sighting: ProvenLog) -> DepositSighted:
         fact = event_fact(
             self._chain.chain_id,
             sighting.log,

@@ -89,7 +89,7 @@ class VaultScanner:
             found = [header for header in found if header.number not in empty]
         return found, next_number - 1
 
-    async def sightings(self, header: BlockHeader) -> list[ProvenLog]:
+    async def proven_logs(self, header: BlockHeader) -> list[ProvenLog]:
         """The vault's events in one block, in order. Raises RemoteFault MALFORMED_EVENT for a proven odd one."""
         found = []
         for receipt_index, receipt in enumerate(await self._quorum.receipts(header)):

@@ -77,9 +77,9 @@ class Watcher:
         quorum: EndpointQuorum,
         store: FactStore,
         emit: Callable[[Fact], Awaitable[None]],
-        sight: Callable[[tuple[DepositSighted, ...]], None] | None = None,
+        publish_pending: Callable[[tuple[DepositSighted, ...]], None] | None = None,
         evidence: EvidenceCollector | None = None,
-        look_back: ExpiredWithdrawalQuery | None = None,
+        expired_withdrawals: ExpiredWithdrawalQuery | None = None,
     ) -> None:
         self.chain = chain
         self.status = WatcherStatus()
@@ -87,12 +87,12 @@ class Watcher:
         self._scanner = VaultScanner(chain, quorum)
         self._store = store
         self._emit = emit
-        self._sight = sight
-        self._sighter = PendingDepositReader(chain, quorum, self._scanner)
+        self._publish_pending = publish_pending
+        self._pending_deposits = PendingDepositReader(chain, quorum, self._scanner)
         self._evidence = evidence
-        self._look_back = look_back
-        self._unpaid = ExpiredWithdrawalReader(chain, quorum)
-        self._looked_back: tuple[int, tuple[ExpiredWithdrawal, ...]] | None = None
+        self._expired_query = expired_withdrawals
+        self._expired_withdrawals = ExpiredWithdrawalReader(chain, quorum)
+        self._last_expired: tuple[int, tuple[ExpiredWithdrawal, ...]] | None = None
         self._cursor: ScanCursor | None = store.load(chain.chain_id)
         self._checked_chain = False
         if self._cursor is not None:
@@ -107,8 +107,8 @@ class Watcher:
         while self.status.halt is None:
             try:
                 progressed = await self.step()
-                await self.look_ahead()
-                await self.look_back()
+                await self.read_pending_deposits()
+                await self.read_expired_withdrawals()
             except RemoteFault:
                 progressed = False
                 pause = min(pause * 2, max(PAUSE_SECONDS_MAX, self.chain.poll_seconds))
@@ -138,28 +138,33 @@ class Watcher:
         self.status.last_fault = ""
         return progressed
 
-    async def look_ahead(self) -> None:
+    async def read_pending_deposits(self) -> None:
         """Tell the deposits that are not final yet, as one view of the chain as it is now, where anybody wants them.
 
         Raises RemoteFault when endpoints fail or disagree; the view told last then stands.
         """
-        if self._sight is None or not self.chain.sight_depth or self._cursor is None or self.status.halt is not None:
+        if (
+            self._publish_pending is None
+            or not self.chain.sight_depth
+            or self._cursor is None
+            or self.status.halt is not None
+        ):
             return
-        self._sight(await self._sighter.view(self._cursor))
+        self._publish_pending(await self._pending_deposits.view(self._cursor))
 
-    async def look_back(self) -> None:
+    async def read_expired_withdrawals(self) -> None:
         """Tell which expired withdrawals the vault never paid, where anybody asks, once a block or a question is new.
 
         Raises RemoteFault when endpoints fail or disagree; the view told last then stands.
         """
-        if self._look_back is None or self._cursor is None or self.status.halt is not None:
+        if self._expired_query is None or self._cursor is None or self.status.halt is not None:
             return
-        asked = (self._cursor.number, tuple(self._look_back.expired()))
-        if asked == self._looked_back:
+        asked = (self._cursor.number, tuple(self._expired_query.expired()))
+        if asked == self._last_expired:
             return
-        view = await self._unpaid.view(self._cursor, asked[1])
-        self._look_back.tell(view.unpaid)
-        self._looked_back = asked if view.whole else None
+        view = await self._expired_withdrawals.view(self._cursor, asked[1])
+        self._expired_query.publish(view.unpaid)
+        self._last_expired = asked if view.is_complete else None
 
     async def check_submission(self, submission: SubmittedEvent) -> VaultFact:
         """The fact that a submitted event proves, if its block is final here.
@@ -219,10 +224,10 @@ class Watcher:
         insolvent: RemoteFault | None = None
         for header in headers:
             if header.hash in candidates:
-                await self._gather(gathered, await self._scanner.sightings(header))
+                await self._gather(gathered, await self._scanner.proven_logs(header))
             if header.number % self.chain.custody_stride == 0 and last - header.number <= CUSTODY_AGE_MAX:
                 insolvent = await self._gather_custody(gathered, header) or insolvent
-        await self._tell(cursor, headers, gathered)
+        await self._record_and_emit(cursor, headers, gathered)
         if insolvent is not None:
             raise insolvent
 
@@ -231,8 +236,8 @@ class Watcher:
         candidates, covered = await self._scanner.chunk_candidates(cursor.number + 1, last)
         gathered = _RangeResult(cursor.deposit_nonce, cursor.deposits_hash)
         for header in candidates:
-            await self._gather(gathered, await self._scanner.sightings(header))
-        await self._tell(cursor, await self._quorum.headers((covered,)), gathered)
+            await self._gather(gathered, await self._scanner.proven_logs(header))
+        await self._record_and_emit(cursor, await self._quorum.headers((covered,)), gathered)
 
     async def _gather(self, gathered: _RangeResult, sightings: Sequence[ProvenLog]) -> None:
         """Add facts in order; deposits continue nonce by nonce, missing ones are looked for from deployment on."""
@@ -255,7 +260,7 @@ class Watcher:
             )
         gathered.facts += custody.tokens
         if self._evidence is not None:
-            self._evidence.told(custody.tokens)
+            self._evidence.request(custody.tokens)
         try:
             check_solvent(custody.tokens)
         except RemoteFault as fault:
@@ -268,7 +273,7 @@ class Watcher:
         while first <= last and gathered.deposit_nonce + 1 < before_nonce:
             candidates, covered = await self._scanner.chunk_candidates(first, last)
             for header in candidates:
-                for sighting in await self._scanner.sightings(header):
+                for sighting in await self._scanner.proven_logs(header):
                     event = sighting.event
                     if isinstance(event, Deposited) and gathered.deposit_nonce < event.nonce < before_nonce:
                         self._continue_deposits(gathered, sighting, event)
@@ -305,7 +310,9 @@ class Watcher:
             sighting.log_index,
         )
 
-    async def _tell(self, cursor: ScanCursor, headers: Sequence[BlockHeader], gathered: _RangeResult) -> None:
+    async def _record_and_emit(
+        self, cursor: ScanCursor, headers: Sequence[BlockHeader], gathered: _RangeResult
+    ) -> None:
         """Record the new cursor with the facts, then emit them."""
         newest = headers[-1]
         linked = headers[0].parent_hash == cursor.hash

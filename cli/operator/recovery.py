@@ -126,7 +126,9 @@ def dump(file: Path | None, home: Path | None, output: str) -> None:
         text.append(f"{piece.at:>10} {'frame' if piece.records is not None else 'DAMAGED'} {piece.length} bytes")
         for each in records:
             round_ = f" round {each.round}" if each.round >= 0 else ""
-            text.append(f"{'':>12}{each.height} {each.kind} {each.what}{round_} {each.value} {each.sender}".rstrip())
+            text.append(
+                f"{'':>12}{each.height} {each.kind} {each.description}{round_} {each.value} {each.sender}".rstrip()
+            )
     found = summarize_log(data)
     show({"standing": found, "frames": frames}, "\n".join(text) or "empty", output)
     say(_described(found))
@@ -150,7 +152,7 @@ def repair(file: Path | None, home: Path | None, dry_run: bool, output: str) -> 
         done = cut(path, dry_run=dry_run)
     show(
         done,
-        _described(done.standing) + (f"\nthe damaged file is kept as {done.kept_as}" if done.kept_as else ""),
+        _described(done.standing) + (f"\nthe damaged file is kept as {done.backup_path}" if done.backup_path else ""),
         output,
     )
 

@@ -112,18 +112,18 @@ class ExtensionKeeper:
 
     def __init__(self, votes: VoteKeeper) -> None:
         self._votes = votes
-        self._shown: dict[tuple[int, bytes], dict[int, SignedExtension]] = {}
+        self._extensions: dict[tuple[int, bytes], dict[int, SignedExtension]] = {}
         """With certificates, by round and value."""
 
     def take(self, certificate: Certificate, extensions: tuple[SignedExtension, ...]) -> None:
         """Keep what a final certificate came with."""
-        held = self._shown.setdefault((certificate.round, certificate.value), {})
+        held = self._extensions.setdefault((certificate.round, certificate.value), {})
         for signed in extensions:
             held.setdefault(signed.validator, signed)
 
     def of(self, certificate: Certificate) -> tuple[SignedExtension, ...]:
         """Those of a quorum or, who got a collector's certificate, none: fewer are of no use to anybody."""
-        held = dict(self._shown.get((certificate.round, certificate.value), {}))
+        held = dict(self._extensions.get((certificate.round, certificate.value), {}))
         for vote in self._votes.votes(certificate.round, VoteKind.PRECOMMIT):
             if vote.value == certificate.value and vote.extension is not None:
                 held[vote.validator] = vote.extension
@@ -134,8 +134,8 @@ class ExtensionKeeper:
     @property
     def size(self) -> int:
         """Of how many certificates some are kept."""
-        return len(self._shown)
+        return len(self._extensions)
 
     def forget(self, oldest: int) -> None:
         """Drop those of rounds below."""
-        self._shown = {at: held for at, held in self._shown.items() if at[0] >= oldest}
+        self._extensions = {at: held for at, held in self._extensions.items() if at[0] >= oldest}

@@ -30,7 +30,7 @@ class HeightState:
 
     height: int
     validators: ValidatorSet
-    own: int | None
+    own_index: int | None
     timeouts: Timeouts
     votes: VoteKeeper
     round: int = -1
@@ -57,6 +57,8 @@ class HeightState:
         return self.step not in (Step.NEW, Step.DECIDED)
 
 
-def new_state(height: int, validators: ValidatorSet, own: int | None, timeouts: Timeouts) -> HeightState:
+def new_state(height: int, validators: ValidatorSet, own_index: int | None, timeouts: Timeouts) -> HeightState:
     """The state before a height starts."""
-    return HeightState(height=height, validators=validators, own=own, timeouts=timeouts, votes=VoteKeeper(validators))
+    return HeightState(
+        height=height, validators=validators, own_index=own_index, timeouts=timeouts, votes=VoteKeeper(validators)
+    )

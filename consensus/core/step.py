@@ -124,7 +124,7 @@ def _start_round(state: HeightState, out: list[Effect], round_: int) -> None:
         out.append(Fired(Rule.SHOW_POLKA, round_))
         out.append(ShareCertificate(state.highest_polka))
     out.append(_timer(state, TimerKind.PROPOSE))
-    if state.own is None or proposer_index(state.validators, state.height, round_) != state.own:
+    if state.own_index is None or proposer_index(state.validators, state.height, round_) != state.own_index:
         return
     if state.valid_value is not None:
         out.append(Fired(Rule.L16_PROPOSE_VALID, round_))
@@ -269,13 +269,13 @@ def _raise_valid(state: HeightState, certificate: Certificate) -> None:
 
 def _prevote(state: HeightState, out: list[Effect], value: bytes) -> None:
     state.step = Step.PREVOTE
-    if state.own is not None:
+    if state.own_index is not None:
         out.append(CastVote(VoteKind.PREVOTE, state.round, value))
 
 
 def _precommit(state: HeightState, out: list[Effect], value: bytes) -> None:
     state.step = Step.PRECOMMIT
-    if state.own is not None:
+    if state.own_index is not None:
         out.append(CastVote(VoteKind.PRECOMMIT, state.round, value))
 
 

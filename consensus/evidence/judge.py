@@ -157,28 +157,28 @@ class EvidencePool:
     """Checked proofs that no block has carried yet, the oldest first."""
 
     def __init__(self) -> None:
-        self._held: dict[Proof, None] = {}
+        self._proofs: dict[Proof, None] = {}
         self._done: OrderedDict[Proof, None] = OrderedDict()
 
     @property
     def proofs(self) -> tuple[Proof, ...]:
         """In order of arrival."""
-        return tuple(self._held)
+        return tuple(self._proofs)
 
     def knows(self, proof: Proof) -> bool:
         """Whether it is here, or was."""
-        return proof in self._held or proof in self._done
+        return proof in self._proofs or proof in self._done
 
     def add(self, proof: Proof) -> bool:
         """Keep a checked proof; False when it is known or there is no room."""
-        if self.knows(proof) or sum(type(held) is type(proof) for held in self._held) >= POOL_MAX:
+        if self.knows(proof) or sum(type(held) is type(proof) for held in self._proofs) >= POOL_MAX:
             return False
-        self._held[proof] = None
+        self._proofs[proof] = None
         return True
 
     def drop(self, proof: Proof) -> None:
         """It will not be needed again."""
-        self._held.pop(proof, None)
+        self._proofs.pop(proof, None)
         self._done[proof] = None
         if len(self._done) > DONE_MAX:
             self._done.popitem(last=False)

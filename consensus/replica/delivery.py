@@ -36,15 +36,15 @@ def lane_of(data: bytes) -> Lane:
 class Delivery:
     """Appends to the outputs of one height."""
 
-    def __init__(self, chain: ChainState, own: int | None, signer: Signer, outputs: list[Output]) -> None:
-        self._chain, self._own, self._signer, self._outputs = chain, own, signer, outputs
+    def __init__(self, chain: ChainState, own_index: int | None, signer: Signer, outputs: list[Output]) -> None:
+        self._chain, self._own_index, self._signer, self._outputs = chain, own_index, signer, outputs
         self._height = chain.height + 1
         self.to_all = not collected(chain.validators)
         """Whether votes go to everybody."""
 
     def collects(self, round_: int) -> bool:
         """Whether others send the own validator their votes of this round."""
-        return collected(self._chain.validators) and self._own in self._collectors(round_)
+        return collected(self._chain.validators) and self._own_index in self._collectors(round_)
 
     def vote(self, round_: int, data: bytes) -> bool:
         """Send an own vote. True when only collectors got it: look after half a timeout whether that was enough."""
@@ -104,7 +104,7 @@ def relayed(state: HeightState, turn: int) -> list[bytes]:
     found: list[bytes] = []
     for at, kind in steps:
         for index, validator in enumerate(state.validators.validators):
-            sent = None if index == state.own else state.votes.sealed(at, kind, index)
+            sent = None if index == state.own_index else state.votes.sealed(at, kind, index)
             if sent is not None:
                 vote, signature = sent
                 envelope = Envelope(
@@ -114,5 +114,5 @@ def relayed(state: HeightState, turn: int) -> list[bytes]:
     count = relays_of(len(state.validators.validators))
     if len(found) <= count:
         return found
-    first = (turn + (state.own or 0)) * count % len(found)
+    first = (turn + (state.own_index or 0)) * count % len(found)
     return (found + found)[first : first + count]

@@ -67,14 +67,14 @@ from consensus.wal import Record, RecordKind, TimeoutRecord
 class HeightRun:
     """From before the start of a height to its decision."""
 
-    def __init__(self, chain: ChainState, around: HeightContext, recorded: tuple[Record, ...] = ()) -> None:
+    def __init__(self, chain: ChainState, context: HeightContext, recorded: tuple[Record, ...] = ()) -> None:
         self.chain = chain
         self.height = chain.height + 1
-        own = chain.validators.index_of.get(around.signer.envelope_key)
-        self.state = new_state(self.height, chain.validators, own, around.timeouts.current)
-        self.own = HeightOutbox(chain, around.signer, recorded)
+        own = chain.validators.index_of.get(context.signer.envelope_key)
+        self.state = new_state(self.height, chain.validators, own, context.timeouts.current)
+        self.outbox = HeightOutbox(chain, context.signer, recorded)
         self.outputs: list[Output] = []
-        self.delivery = Delivery(chain, own, around.signer, self.outputs)
+        self.delivery = Delivery(chain, own, context.signer, self.outputs)
         self.records: list[Record] = []
         self.record_bytes = 0
         self.must_persist = False
@@ -83,9 +83,9 @@ class HeightRun:
         self.decided: CommittedBlock | None = None
         self._unsigned: CastVote | Propose | None = None
         self.watch = StepWatch()
-        self._around = around
+        self._context = context
         self._repeats = 0
-        self._unbuilt = -1
+        self._round_without_proposal = -1
         """The round in which too few extensions were here to propose."""
         self._blocks: dict[bytes, Block] = {}
         self._extensions = ExtensionKeeper(self.state.votes)
@@ -96,7 +96,7 @@ class HeightRun:
         while waiting and self.decided is None:
             given = waiting.popleft()
             if isinstance(given, ProposalReceived):
-                self.watch.proposed(given.round, self._around.clock.steady_ms())
+                self.watch.proposed(given.round, self._context.clock.steady_ms())
             for effect in step(self.state, given):
                 waiting.extend(self._perform(effect))
 
@@ -148,27 +148,27 @@ class HeightRun:
     def take_collect_timeout(self, round_: int) -> None:
         """Half a timeout ago a vote went to the collectors: if nothing came of it, tell everybody."""
         if self.state.running and self.state.round == round_:
-            self.delivery.fall_back(self.own.votes(round_))
+            self.delivery.fall_back(self.outbox.votes(round_))
 
     def take_extensions(self, chain: ChainState) -> None:
         """More extensions of the last height are at hand: perhaps enough to propose after all."""
         self.chain = chain
-        if self.state.running and self.state.step is Step.PROPOSE and self.state.round == self._unbuilt:
-            for event in self._build(self._unbuilt):
+        if self.state.running and self.state.step is Step.PROPOSE and self.state.round == self._round_without_proposal:
+            for event in self._build(self._round_without_proposal):
                 self.feed(event)
 
     def repeat(self) -> None:
         """Send again what others may have missed: the own last messages, what moved the own state, certificates."""
         self.delivery.fall_back(())
         self._sign_again()
-        for data in self.own.latest():
+        for data in self.outbox.latest():
             self.outputs.append(Broadcast(lane_of(data), data))
         if self.state.highest_polka is not None:
             self._share(self.state.highest_polka)
         for certificate in self.state.votes.value_certificates(VoteKind.PRECOMMIT):
             # Its block isn't here; who has the block may lack the certificate, and takes it with extensions only.
             self._share(certificate, self._extensions.of(certificate))
-        if self.state.own is not None:  # From others nobody takes them.
+        if self.state.own_index is not None:  # From others nobody takes them.
             self.outputs.extend(Broadcast(Lane.CONSENSUS, data) for data in relayed(self.state, self._repeats))
         self._repeats += 1
 
@@ -183,7 +183,7 @@ class HeightRun:
         match effect:
             case Fired(line, round_):
                 self.outputs.append(RuleFired(line, self.height, round_))
-                self.watch.fired(line, round_, self._around.clock.steady_ms())
+                self.watch.fired(line, round_, self._context.clock.steady_ms())
                 if line is Rule.L11_START_ROUND:
                     self._forget()
                     self._offer_extension(round_)
@@ -204,7 +204,7 @@ class HeightRun:
             case ReportDuplicate(first, second):
                 self._report(first, second)
             case Decide(certificate):
-                self._account()
+                self._report_contradictions()
                 self.decided = CommittedBlock(
                     block=self._blocks[certificate.value],
                     certificate=certificate,
@@ -213,28 +213,28 @@ class HeightRun:
         return []
 
     def _build(self, round_: int) -> list[Input]:
-        made = self.own.proposal(round_)
+        made = self.outbox.proposal(round_)
         if made is not None:
             block = made.block
             self._learn_block(block)
         else:
             try:
-                block = self._around.executor.build(self.chain, self._pick_evidence())
+                block = self._context.executor.build(self.chain, self._pick_evidence())
             except LocalFault:
                 # Too few extensions are here to propose: others may give theirs, if they know for which certificate.
-                if self._unbuilt != round_ and self.chain.commit is not None:
+                if self._round_without_proposal != round_ and self.chain.commit is not None:
                     self._share(self.chain.commit)
-                self._unbuilt = round_
+                self._round_without_proposal = round_
                 return []
-            self._unbuilt = -1
+            self._round_without_proposal = -1
             self._blocks[block.header.hash] = block
         return [ValueBuilt(round_, block.header.hash)]
 
     def _propose(self, effect: Propose) -> list[Input]:
-        if self.own.proposal(effect.round) is None:
+        if self.outbox.proposal(effect.round) is None:
             block = self._blocks[effect.value]
             try:
-                _, data = self.own.make_proposal(effect.round, effect.pol_round, block, effect.certificate)
+                _, data = self.outbox.make_proposal(effect.round, effect.pol_round, block, effect.certificate)
             except LocalFault:
                 self._unsigned = effect  # Silence: signed otherwise before a crash that lost the log, or no signer.
                 return []
@@ -245,16 +245,16 @@ class HeightRun:
         return [ProposalReceived(effect.round, effect.value, effect.pol_round, valid)]
 
     def _cast(self, effect: CastVote) -> list[Input]:
-        vote = self.own.vote(effect.round, effect.kind)
+        vote = self.outbox.vote(effect.round, effect.kind)
         if vote is None:
-            around, own = self._around, self.state.own
+            around, own = self._context, self.state.own_index
             if own is None:
                 return []
             extension = own_extension(
                 around.application, self.height, effect.kind, effect.value, around.clock.wall_ms()
             )
             try:
-                vote, data = self.own.make_vote(own, effect.kind, effect.round, effect.value, extension)
+                vote, data = self.outbox.make_vote(own, effect.kind, effect.round, effect.value, extension)
             except LocalFault:
                 self._unsigned = effect
                 return []
@@ -267,7 +267,7 @@ class HeightRun:
         return [VoteReceived(vote)]
 
     def _verify(self, effect: VerifyShares) -> list[Input]:
-        around, validators = self._around, self.chain.validators
+        around, validators = self._context, self.chain.validators
         what = (effect.kind, self.height, effect.round, effect.value)
         certificate, bad = assemble_certificate(around.verifier, self.chain.network, validators, what, effect.shares)
         if certificate is not None:
@@ -285,12 +285,12 @@ class HeightRun:
         return [SharesRefused(effect.kind, effect.round, effect.value, bad)]
 
     def _share(self, certificate: Certificate, extensions: tuple[SignedExtension, ...] = ()) -> None:
-        data = seal(self._around.signer, CertificateMessage(certificate=certificate, extensions=extensions))
+        data = seal(self._context.signer, CertificateMessage(certificate=certificate, extensions=extensions))
         self.outputs.append(Broadcast(lane_of(data), data))
 
     def report(self, proof: Proof) -> RemoteFault | None:
         """Keep proof of misbehaviour and tell all, once. Gives the fault of one that proves nothing (new)."""
-        around = self._around
+        around = self._context
         if around.evidence.knows(proof):
             return None
         try:
@@ -303,9 +303,9 @@ class HeightRun:
         return None
 
     def _pick_evidence(self) -> Evidence:
-        return self._around.executor.judge.pick(self.chain, self._around.evidence)
+        return self._context.executor.judge.pick(self.chain, self._context.evidence)
 
-    def _account(self) -> None:
+    def _report_contradictions(self) -> None:
         """The height is decided: whoever contradicted itself in it is reported. A share that does not verify is not."""
         for conflict in contradictions(self.state.votes):
             self.report(conflict)
@@ -323,7 +323,7 @@ class HeightRun:
             return None
         self._blocks[value] = block
         try:
-            self._around.executor.check(self.chain, block)
+            self._context.executor.check(self.chain, block)
         except RemoteFault as fault:
             return fault
         return None
@@ -331,7 +331,7 @@ class HeightRun:
     def _offer_extension(self, round_: int) -> None:
         """A round failed, perhaps because its proposer lacked extensions: give the own one to the next proposers."""
         if round_ > 0 and collected(self.chain.last_validators):
-            around = self._around
+            around = self._context
             signed = late_extension(around.application, around.signer, self.chain, around.clock.wall_ms())
             commit = self.chain.commit
             if signed is not None and commit is not None:
@@ -343,4 +343,4 @@ class HeightRun:
             del self._blocks[value]
         oldest = self.state.round - PAST_ROUNDS
         self._extensions.forget(oldest)
-        self.own.forget(oldest)
+        self.outbox.forget(oldest)

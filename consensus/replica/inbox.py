@@ -91,11 +91,11 @@ class Inbox:
         self._start_height = start_height
         self._send = send
         self._early: dict[bytes, list[tuple[Envelope, Vote | Proposal, bytes]]] = {}
-        self._later: dict[bytes, int] = {}
+        self._later_round_counts: dict[bytes, int] = {}
         self._voters: set[bytes] = set()
         self._proposals: dict[int, SeenProposal] = {}
-        self._twice: set[int] = set()
-        self._late = LateExtensions(current, context)
+        self._conflicting_rounds: set[int] = set()
+        self._late_extensions = LateExtensions(current, context)
         self._evidence = PeerBudgets(EVIDENCE_CHECKS_PER_SECOND, EVIDENCE_CHECKS_AT_ONCE)
 
     @property
@@ -114,8 +114,8 @@ class Inbox:
 
     def regain(self) -> None:
         """Time has passed: senders that used up their messages of later rounds have some again."""
-        left = {sender: count - LATER_ROUND_VOTES_REGAINED for sender, count in self._later.items()}
-        self._later = {sender: count for sender, count in left.items() if count > 0}
+        left = {sender: count - LATER_ROUND_VOTES_REGAINED for sender, count in self._later_round_counts.items()}
+        self._later_round_counts = {sender: count for sender, count in left.items() if count > 0}
 
     def take(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
         """Handle one message from an authenticated peer. Raises RemoteFault."""
@@ -130,7 +130,7 @@ class Inbox:
                 self._take_certificate(envelope, message, data)
             case Status(height):
                 self._authenticate(envelope)
-                self._catch_up.note(peer, height)
+                self._catch_up.note_height(peer, height)
             case BlockRequest():
                 self._authenticate(envelope)
                 self._catch_up.serve(peer, message)
@@ -140,7 +140,7 @@ class Inbox:
             case EvidenceMessage():
                 self._take_evidence(envelope, message)
             case LateExtension():
-                self._late.take_offered(envelope, message)
+                self._late_extensions.take_offered(envelope, message)
 
     def _take_relayed(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
         """Another's vote of the running height, passed on because nothing moves (`consensus.replica.delivery`)."""
@@ -180,10 +180,10 @@ class Inbox:
 
     def turn(self) -> None:
         """A height was decided."""
-        self._later.clear()
+        self._later_round_counts.clear()
         self._voters.clear()
         self._proposals.clear()
-        self._twice.clear()
+        self._conflicting_rounds.clear()
 
     def _is_current(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> bool:
         height = self._current.run.height
@@ -191,7 +191,9 @@ class Inbox:
             return True
         if message.height < height:
             late = (
-                isinstance(message, Vote) and message.height == height - 1 and self._late.take_vote(envelope, message)
+                isinstance(message, Vote)
+                and message.height == height - 1
+                and self._late_extensions.take_vote(envelope, message)
             )
             # Of many votes sent to a collector the last third comes after the decision: their senders hear of it.
             if not late or not collected(self._current.chain.last_validators):
@@ -199,7 +201,7 @@ class Inbox:
             return False
         if message.height == height + 1 and envelope.sender in self._current.chain.next_validators.index_of:
             self._keep_early(envelope, message, data)
-        self._catch_up.note(envelope.sender, message.height - 1)
+        self._catch_up.note_height(envelope.sender, message.height - 1)
         return False
 
     def _keep_early(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> None:
@@ -225,12 +227,12 @@ class Inbox:
         if not run.state.votes.wants(vote) or vote.round < run.state.round - PAST_ROUNDS:
             return
         later = vote.round > run.state.round + 1
-        if later and self._later.get(envelope.sender, 0) >= LATER_ROUND_VOTES:
+        if later and self._later_round_counts.get(envelope.sender, 0) >= LATER_ROUND_VOTES:
             return
         self._authenticate(envelope)
         admission.check_vote_extension(current.chain.network, current.chain.validators, vote)
         if later:
-            self._later[envelope.sender] = self._later.get(envelope.sender, 0) + 1
+            self._later_round_counts[envelope.sender] = self._later_round_counts.get(envelope.sender, 0) + 1
         if run.state.step is Step.NEW:
             self._voters.add(envelope.sender)
             if self.has_early:
@@ -242,7 +244,7 @@ class Inbox:
     def _take_proposal(self, envelope: Envelope, proposal: Proposal, data: bytes) -> None:
         current, run, admission = self._current, self._current.run, self._context.admission
         ahead = proposal.round - run.state.round
-        if not -PAST_ROUNDS <= ahead <= PROPOSAL_ROUNDS_AHEAD or proposal.round in self._twice:
+        if not -PAST_ROUNDS <= ahead <= PROPOSAL_ROUNDS_AHEAD or proposal.round in self._conflicting_rounds:
             return
         admission.check_proposer(current.chain, envelope, proposal)
         first = self._proposals.get(proposal.round)
@@ -251,7 +253,7 @@ class Inbox:
         self._authenticate(envelope)
         admission.check_proposal(current.chain, envelope, proposal)
         if first is not None:
-            self._twice.add(proposal.round)
+            self._conflicting_rounds.add(proposal.round)
             self._report(first, proposal)
         self._proposals.setdefault(proposal.round, _seen(proposal))
         self._forget(run.state.round - PAST_ROUNDS)
@@ -273,11 +275,11 @@ class Inbox:
                 )
             if not is_final(certificate) or certificate.height < current.chain.height:
                 self._catch_up.help_behind(envelope.sender, certificate.height)
-            self._late.take_certificate(envelope, message)
+            self._late_extensions.take_certificate(envelope, message)
             return
         if certificate.height > current.run.height:
             final = is_final(certificate)
-            self._catch_up.note(envelope.sender, certificate.height - (0 if final else 1))
+            self._catch_up.note_height(envelope.sender, certificate.height - (0 if final else 1))
             return
         run = current.run
         if run.state.votes.certificate(certificate.round, certificate.kind, certificate.value) is not None:
@@ -310,7 +312,7 @@ class Inbox:
     def _forget(self, oldest: int) -> None:
         """Drop what is known of proposals of rounds long past."""
         self._proposals = {round_: seen for round_, seen in self._proposals.items() if round_ >= oldest}
-        self._twice = {round_ for round_ in self._twice if round_ >= oldest}
+        self._conflicting_rounds = {round_ for round_ in self._conflicting_rounds if round_ >= oldest}
 
     def _report(self, first: SeenProposal, second: Proposal) -> None:
         """Two proposals in a round are evidence: keep it, and blame the proposer."""

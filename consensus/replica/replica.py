@@ -73,7 +73,7 @@ class Replica:
     ) -> None:
         certificates = CertificateCache(verifier, chain.network)
         admission = Admission(application, verifier, certificates)
-        self._around = HeightContext(
+        self._context = HeightContext(
             application=application,
             executor=BlockExecutor(application, verifier, certificates),
             admission=admission,
@@ -88,9 +88,9 @@ class Replica:
         self._config, self._has_work = config, has_work
         self._recorded = tuple(recorded)
         self._replaying = False
-        self._current = CurrentHeight(chain, self._around, self._recorded_above(chain.height))
-        self.catch_up = CatchUp(self._current, self._around, store, self._emit, self._commit_fetched)
-        self._intake = Inbox(self._current, self._around, self.catch_up, self.start_height, self._emit)
+        self._current = CurrentHeight(chain, self._context, self._recorded_above(chain.height))
+        self.catch_up = CatchUp(self._current, self._context, store, self._emit, self._commit_fetched)
+        self._inbox = Inbox(self._current, self._context, self.catch_up, self.start_height, self._emit)
         self._faults = PeerBudgets(FAULTS_PER_SECOND, FAULTS_AT_ONCE)
         self._out: list[Output] = []
         self._started_ms = clock.steady_ms()
@@ -108,9 +108,9 @@ class Replica:
         return self._current.run
 
     @property
-    def around(self) -> HeightContext:
+    def context(self) -> HeightContext:
         """What the parts of this replica share."""
-        return self._around
+        return self._context
 
     @property
     def clock(self) -> Clock:
@@ -123,7 +123,7 @@ class Replica:
         self._emit(StartTimer(TimerKind.STATUS, 0, 0, self._config.status_ms))
         if not self._replay():
             self._pace()
-        self.catch_up.tell_status()
+        self.catch_up.broadcast_status()
         return self._drain()
 
     def receive(self, peer: bytes, data: bytes) -> list[Output]:
@@ -139,7 +139,7 @@ class Replica:
             if envelope.kind is MessageKind.BLOCK_RESPONSE and not self.catch_up.awaits(peer):
                 return []
             message = read_message(envelope)
-            self._intake.take(peer, envelope, message, data)
+            self._inbox.take(peer, envelope, message, data)
         except RemoteFault as fault:
             self._faults.charge(peer, 1 + len(data) // FAULT_BYTES, now)
             self._emit(PeerFault(peer, fault))
@@ -156,7 +156,7 @@ class Replica:
             if height == self.run.height:
                 self.run.take_collect_timeout(round_)
         elif kind is TimerKind.STATUS:
-            self.catch_up.tell_status()
+            self.catch_up.broadcast_status()
             self._emit(StartTimer(TimerKind.STATUS, 0, 0, self._config.status_ms))
         elif kind is TimerKind.SYNC:
             self.catch_up.ask()
@@ -178,7 +178,7 @@ class Replica:
             return
         self._started_ms = self._clock.steady_ms()
         self.run.feed(StartHeight())
-        self._intake.take_early()
+        self._inbox.take_early()
 
     def commit(self, committed: CommittedBlock, *, fetched: bool) -> None:
         """Store a decided block (a fetched one is), apply it, and turn to the next height."""
@@ -186,14 +186,14 @@ class Replica:
         self._flush_run()
         if not fetched:
             save_committed(self._store, committed)
-        chain = self._around.executor.apply(self.chain, committed.block, committed.certificate, committed.extensions)
+        chain = self._context.executor.apply(self.chain, committed.block, committed.certificate, committed.extensions)
         keep_sets(self._store, chain)
         if not fetched and not self._replaying:
-            self._around.timeouts.observe(self.run.watch.observed)
-        self._around.evidence.forget(committed.block.evidence)
+            self._context.timeouts.observe(self.run.watch.observed)
+        self._context.evidence.forget(committed.block.evidence)
         self._emit(Decided(committed, committed.certificate.round + 1, duration, fetched))
         self._current.turn(chain, self._recorded_above(chain.height))
-        self._intake.turn()
+        self._inbox.turn()
         self._pace()
         self._replay()
 
@@ -202,7 +202,7 @@ class Replica:
 
         Gives whom it accuses of what. Raises RemoteFault when it proves nothing, or nothing new.
         """
-        judge = self._around.executor.judge
+        judge = self._context.executor.judge
         accused: list[Misbehaviour] = []
         faults: list[RemoteFault] = []
         for proof in proofs_of_attack(attack, judge.sets(self.chain)):
@@ -254,11 +254,11 @@ class Replica:
             self.run.feed(TimeoutElapsed(elapsed.kind, elapsed.round))
         elif record.kind is RecordKind.RECEIVED:
             envelope = read_envelope(record.data)
-            self._intake.take_recorded(envelope, read_message(envelope))
+            self._inbox.take_recorded(envelope, read_message(envelope))
 
     def _check_replayed_lock(self) -> None:
         """A precommit that was sent must have left its lock, or a later vote could break it. Raises Bug."""
-        locked = max((vote.round for vote in self.run.own.value_precommits()), default=-1)
+        locked = max((vote.round for vote in self.run.outbox.value_precommits()), default=-1)
         if self.run.state.locked_round < locked:
             raise Bug(f"height {self.run.height}: the log holds a precommit of round {locked} but not what led to it")
 
@@ -266,11 +266,11 @@ class Replica:
         """Wait out the least interval; at once when others are ahead already."""
         self._paced = False
         elapsed = self._clock.steady_ms() - self._started_ms
-        wait = 0 if self._intake.has_early else max(0, self._config.block_interval_ms_min - elapsed)
+        wait = 0 if self._inbox.has_early else max(0, self._config.block_interval_ms_min - elapsed)
         self._emit(StartTimer(TimerKind.PACE, self.run.height, 0, wait))
 
     def _on_pace(self, kind: TimerKind) -> None:
-        if kind is TimerKind.HEARTBEAT or self._has_work() or self._intake.has_early:
+        if kind is TimerKind.HEARTBEAT or self._has_work() or self._inbox.has_early:
             self.start_height()
             return
         self._paced = True
@@ -278,7 +278,7 @@ class Replica:
         self._emit(StartTimer(TimerKind.HEARTBEAT, self.run.height, 0, wait))
 
     def _rebroadcast(self) -> None:
-        self._intake.regain()
+        self._inbox.regain()
         state = self.run.state
         progress = (state.height, state.round, state.step)
         if state.running and progress == self._progress:
@@ -297,7 +297,7 @@ class Replica:
             self._emit(Persist(run.take_records()))
         self._out.extend(run.outputs)
         run.outputs.clear()
-        self.catch_up.look_for(run.fetching)
+        self.catch_up.note_signers(run.fetching)
         run.fetching.clear()
 
     def _emit(self, output: Output) -> None:

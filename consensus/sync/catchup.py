@@ -59,7 +59,7 @@ class CatchUp:
         self._sync = BlockSync()
         self._certified: deque[CommittedBlock] = deque()
         """Final and not applied yet, in order; at most a run."""
-        self._helped: dict[bytes, int] = {}
+        self._status_sent: dict[bytes, int] = {}
         self._due_ms = -1
         self._served = PeerBudgets(SERVED_BYTES_PER_SECOND, SERVED_BYTES_AT_ONCE)
 
@@ -67,30 +67,30 @@ class CatchUp:
         """Whether this peer was asked for blocks: what nobody asked for is not even read."""
         return self._sync.awaits(peer)
 
-    def tell_status(self) -> None:
+    def broadcast_status(self) -> None:
         """Broadcast the decided height."""
         status = Status(height=self._decided.chain.height)
         self._send(Broadcast(Lane.CONSENSUS, seal(self._context.signer, status)))
 
     def help_behind(self, peer: bytes, height: int) -> None:
         """A peer works on a height decided here: tell it so, once a height."""
-        if self._helped.get(peer, 0) >= height:
+        if self._status_sent.get(peer, 0) >= height:
             return
         if peer in self._decided.chain.validators.index_of:
-            self._helped[peer] = height
+            self._status_sent[peer] = height
             status = Status(height=self._decided.chain.height)
             self._send(Send(peer, Lane.CONSENSUS, seal(self._context.signer, status)))
 
-    def note(self, peer: bytes, height: int) -> None:
+    def note_height(self, peer: bytes, height: int) -> None:
         """A peer has decided this height. One ahead is usual and waits a little; more is asked for at once."""
         self._sync.note_height(peer, height)
         ahead = height - self._decided.chain.height
         if ahead == 1:
-            self._later(GRACE_MS)
+            self._schedule_ask(GRACE_MS)
         elif ahead > 1:
             self.ask()
 
-    def look_for(self, certificates: Iterable[Certificate]) -> None:
+    def note_signers(self, certificates: Iterable[Certificate]) -> None:
         """A value is final but its block isn't here: its signers will have it."""
         validators = self._decided.chain.validators.validators
         own = self._context.signer.envelope_key
@@ -98,7 +98,7 @@ class CatchUp:
             for index in signer_indices(certificate.signers):
                 if validators[index].envelope_key != own:
                     self._sync.note_height(validators[index].envelope_key, certificate.height)
-            self._later(GRACE_MS)
+            self._schedule_ask(GRACE_MS)
 
     def ask(self) -> None:
         """Request what is missing, of several peers, and look again when answers are late."""
@@ -107,7 +107,7 @@ class CatchUp:
             return
         for peer, request in self._sync.requests(own, self._context.clock.steady_ms()):
             self._send(Send(peer, Lane.SYNC, seal(self._context.signer, request)))
-        self._later(HEDGE_MS)
+        self._schedule_ask(HEDGE_MS)
 
     def serve(self, peer: bytes, request: BlockRequest) -> None:
         """Answer with consecutive blocks: about a quarter megabyte, at least one if there is one; nothing to who asks
@@ -138,7 +138,7 @@ class CatchUp:
     def take(self, peer: bytes, response: BlockResponse) -> None:
         """Fetched blocks arrived: ask for more, and apply them one a turn."""
         if self._sync.accept(peer, response, self._context.clock.steady_ms()):
-            self._go_on()
+            self._schedule_apply()
         self.ask()
 
     def apply_next(self) -> None:
@@ -150,10 +150,10 @@ class CatchUp:
         if self._certified:
             self._apply(self._certified.popleft())
         if self._certified:
-            self._go_on()
+            self._schedule_apply()
             return
         if self._sync.holds(self._decided.chain.height + 1):
-            self._go_on()
+            self._schedule_apply()
         self.ask()
 
     def _certify(self) -> None:
@@ -177,10 +177,10 @@ class CatchUp:
             raise Bug(f"a quorum decided block {committed.block.header.height}, invalid here: {fault}") from fault
         self._commit(committed)
 
-    def _go_on(self) -> None:
+    def _schedule_apply(self) -> None:
         self._send(StartTimer(TimerKind.APPLY, 0, 0, 0))
 
-    def _later(self, duration_ms: int) -> None:
+    def _schedule_ask(self, duration_ms: int) -> None:
         """Look again after this time, or when it was due anyway: messages must not put it off for ever."""
         now = self._context.clock.steady_ms()
         if now < self._due_ms <= now + duration_ms:

@@ -106,7 +106,7 @@ async def run_demo(options: DevnetOptions, console: Console) -> int:
         async with running_devnet(options) as devnet:
             say("the network is up")
             story = DevnetStory(devnet, say)
-            notes, testnet = story.notes, devnet.testnet
+            notes, testnet = story.record, devnet.testnet
             await story.play()
     except LocalFault as fault:
         stuck = str(fault)

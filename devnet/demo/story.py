@@ -142,7 +142,7 @@ class DevnetStory:
     def __init__(self, devnet: Devnet, say: Callable[[str], None]) -> None:
         self._devnet = devnet
         self._say = say
-        self.notes = StoryRecord()
+        self.record = StoryRecord()
         self._named = {member.name: member for member in devnet.members}
         self._replay_started = 0.0
         self._hours = len(load_hours(hours_file(devnet.market)))
@@ -173,7 +173,7 @@ class DevnetStory:
             nursery.cancel_scope.deadline = trio.current_time() + CREDIT_SECONDS
             await until("the restarted validator's root", CREDIT_SECONDS, self._is_back)
             nursery.cancel_scope.cancel()
-        self.notes.trades_submitted = self.trading.submitted
+        self.record.trades_submitted = self.trading.submitted
         await self.fetch_package()
 
     async def fund(self) -> None:
@@ -193,7 +193,7 @@ class DevnetStory:
             return True if done else None
 
         await until("deposits to be credited", CREDIT_SECONDS, credited)
-        self.notes.deposit_seconds = trio.current_time() - started
+        self.record.deposit_seconds = trio.current_time() - started
         self._say(f"{len(planned)} deposits are final, attested and credited")
 
     def start_replay(self) -> None:
@@ -215,7 +215,7 @@ class DevnetStory:
                     return package
             return None
 
-        self.notes.package_epoch, _, self.notes.package = await until("an epoch package", PACKAGE_SECONDS, found)
+        self.record.package_epoch, _, self.record.package = await until("an epoch package", PACKAGE_SECONDS, found)
 
     async def _trade(self) -> None:
         # A node that is killed in mid-request refuses the connection; the next round asks another.
@@ -243,11 +243,11 @@ class DevnetStory:
         for height in range(back, back + CATCH_UP_HEIGHTS + 1):
             own = await _root_at(devnet.clients[name], height)
             if own == await _root_at(other, height):
-                self.notes.returned_heights = height - back
+                self.record.returned_heights = height - back
                 return
 
     async def _is_back(self) -> bool | None:
-        return True if self.notes.returned_heights >= 0 else None
+        return True if self.record.returned_heights >= 0 else None
 
     async def _withdraw_across(self, member: DevnetMember) -> None:
         """Ask for USDC on the last chain, where this member never deposited, and wait until its wallet has it."""
@@ -271,8 +271,8 @@ class DevnetStory:
         async def paid() -> int | None:
             return await wallet.token_balance(token) or None
 
-        self.notes.paid_micros = await until("the vault to pay", CREDIT_SECONDS, paid)
-        self.notes.withdrawal_seconds = trio.current_time() - started
+        self.record.paid_micros = await until("the vault to pay", CREDIT_SECONDS, paid)
+        self.record.withdrawal_seconds = trio.current_time() - started
         self._say(f"the vault on {chain.deployed.name} has paid {member.name}")
 
 

@@ -43,7 +43,7 @@ class TradingView(Body, frozen=True):
 
     account: int
     height: int
-    held_trades: tuple[PendingTradeView, ...] = ()
+    pending_trades: tuple[PendingTradeView, ...] = ()
     mandates: tuple[MandateView, ...] = ()
 
 
@@ -156,7 +156,7 @@ class AccountView(Body, frozen=True):
     parent: int = 0
     """The account that this one is a sub-account of; 0: of none."""
     sub_accounts: tuple[int, ...] = ()
-    held_trades: int = 0
+    pending_trades: int = 0
     """Trades that wait for their time."""
     calls: tuple[CallUnderWay, ...] = ()
     """At most one; none where genesis gives calls no deadline."""

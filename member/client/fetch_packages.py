@@ -76,7 +76,7 @@ class _NodeDownload:
 
     url: str
     folder: Path
-    told: Callable[[str], None]
+    on_progress: Callable[[str], None]
     new: int = 0
     known: int = 0
     bytes: int = 0
@@ -105,7 +105,7 @@ class _NodeDownload:
             return
         found = await _patiently(partial(client.package, line.epoch))
         if found is None:
-            self.told(f"{self.url}: epoch {line.epoch} is on its list, but not there")
+            self.on_progress(f"{self.url}: epoch {line.epoch} is on its list, but not there")
             return
         data = found[2]
         path = _path(self.folder, line.epoch, sha256(data).hex())
@@ -115,7 +115,7 @@ class _NodeDownload:
         self.bytes += len(data)
         write_whole(path, data)
         self.new += 1
-        self.told(f"{self.url}: epoch {line.epoch}, {len(data)} bytes")
+        self.on_progress(f"{self.url}: epoch {line.epoch}, {len(data)} bytes")
 
 
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:

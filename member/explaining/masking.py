@@ -29,7 +29,7 @@ class Masks:
     """
 
     salt: bytes
-    is_told: Callable[[int], bool]
+    is_visible: Callable[[int], bool]
 
     def __call__(self, account: int) -> int:
         """Where the account stands alone."""
@@ -40,7 +40,7 @@ class Masks:
         return self._name(account, _BESIDE_TAG)
 
     def _name(self, account: int, tag: bytes) -> int:
-        if account >= MEMBER_ACCOUNTS_MAX or self.is_told(account):
+        if account >= MEMBER_ACCOUNTS_MAX or self.is_visible(account):
             return account
         digest = hmac.digest(self.salt, tag + account.to_bytes(8, "big"), "sha256")
         return MASKED + int.from_bytes(digest[:_MASK_BYTES], "big")

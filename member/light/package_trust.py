@@ -28,7 +28,7 @@ class PackageTrust:
     validators_hash: bytes
     header_hash: bytes | None
     """Of the package's header, where the very header is trusted."""
-    told: str
+    explanation: str
 
 
 def package_trust(
@@ -80,7 +80,7 @@ def anchor_of_light_store(
         if urls:
             return _with_servers(store, header, urls, policy, evidence)
         trust = package_trust(store, header, policy, _now_ms())
-    return TrustAnchor(trust.network, trust.validators_hash), _checked(trust.header_hash, header, trust.told)
+    return TrustAnchor(trust.network, trust.validators_hash), _checked(trust.header_hash, header, trust.explanation)
 
 
 def _header_of(package: Path) -> Header:
@@ -105,7 +105,7 @@ def _with_servers(
     finally:
         for source in sources:
             source.close()
-    return TrustAnchor(trust.network, trust.validators_hash), _checked(trust.header_hash, header, trust.told)
+    return TrustAnchor(trust.network, trust.validators_hash), _checked(trust.header_hash, header, trust.explanation)
 
 
 def _checked(trusted: bytes | None, header: Header, told: str) -> Checked:

@@ -259,7 +259,7 @@ class _ReceiptsOfAccount:
         return found
 
     @cached_property
-    def _told_changes(self) -> dict[int, list[PositionChange]]:
+    def _stated_changes(self) -> dict[int, list[PositionChange]]:
         """By account, what receipts say that it came to have or gave, as many as there are."""
         found: dict[int, list[PositionChange]] = {}
         for kind in EXACT:
@@ -300,7 +300,7 @@ class _ReceiptsOfAccount:
             rest[receipt.instrument] = rest.get(receipt.instrument, 0) - lots
             place = (self.height, at)
             found.append(PositionChange(place, "TradeNovated", receipt.instrument, lots, receipt))
-        for change in self._told_changes.get(account, ()):
+        for change in self._stated_changes.get(account, ()):
             rest[change.instrument] = rest.get(change.instrument, 0) - change.lots
             found.append(change)
         for instrument, lots in sorted(rest.items()):

@@ -55,7 +55,7 @@ class Disagreement:
     height: int
     peer: bytes
     own_root: bytes
-    told_root: bytes
+    peer_root: bytes
 
 
 class PositionWatch:

@@ -52,7 +52,7 @@ def trading_of(state: State, account: int) -> TradingView | None:
     return TradingView(
         account=account,
         height=state.now.height,
-        held_trades=_pending_trades(state, account),
+        pending_trades=_pending_trades(state, account),
         mandates=_mandates(state, account),
     )
 

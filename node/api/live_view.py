@@ -194,7 +194,7 @@ class LiveView:
             kind="client" if record.kind is AccountKind.CLIENT else "house",
             parent=record.parent,
             sub_accounts=record.children,
-            held_trades=state.held_counts.get(account) or 0,
+            pending_trades=state.held_counts.get(account) or 0,
             calls=calls_of(state, account),
             in_liquidation=account in state.liquidations,
         )
@@ -296,7 +296,7 @@ class LiveView:
         """Into the pool, and on to the peers."""
         return self._submit(transaction)
 
-    async def kept(self) -> None:
+    async def journaled(self) -> None:
         """On the own disk."""
         await self._kept()
 

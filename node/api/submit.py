@@ -36,7 +36,7 @@ async def submit(call: ApiCall) -> Response:
         results.append(_submit_one(call.view, each))
         if number % CHECKED_AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
-    await call.view.kept()
+    await call.view.journaled()
     refused = all(result.status == "refused" for result in results)
     return respond(SubmitResults(results=tuple(results)), 422 if refused else 202)
 

@@ -162,7 +162,7 @@ class NodeView(Protocol):
         """Check a transaction, let it wait, gossip it."""
         ...
 
-    async def kept(self) -> None:
+    async def journaled(self) -> None:
         """Return when what was submitted is durable here."""
         ...
 

@@ -205,7 +205,7 @@ class Node:
             blocks,
             config.home,
             submit=self._transactions.submit,
-            kept=self._transactions.kept,
+            kept=self._transactions.journaled,
             look_for_event=self._bridge.look_for,
             submit_attack=self._engine.submit_attack,
             checks=self._health.checks,

@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     receipts: tuple[ReceiptRecord, ...]
-    held: EpochHoldingsRecord | None
+    holdings: EpochHoldingsRecord | None
     exits: ExitTreeRecord | None
     saved: tuple[int, bytes] | None
 
@@ -86,8 +86,8 @@ class Persister:
         """Write for ever."""
         async for outcome in self._receive:
             # Before the saved state: a restart from there does not execute this height again.
-            if outcome.held is not None and self._holdings is not None:
-                await trio.to_thread.run_sync(_keep, self._holdings, outcome.held)
+            if outcome.holdings is not None and self._holdings is not None:
+                await trio.to_thread.run_sync(_keep, self._holdings, outcome.holdings)
             if outcome.exits is not None and self._exits is not None:
                 await trio.to_thread.run_sync(_keep, self._exits, outcome.exits)
             if outcome.receipts or outcome.saved is not None:

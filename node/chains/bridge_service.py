@@ -120,7 +120,7 @@ class BridgeService:
                 pulse = self.pulses[chain.chain_id] = Pulse(now, now)
                 quorum = _HeardQuorum(endpoints, config.quorum, pulse)
                 sight = partial(self._sight, chain.chain_id, changed)
-                keeper = self.keepers[chain.chain_id] = EvidenceCollector(chain, quorum, self.evidence.keep)
+                keeper = self.keepers[chain.chain_id] = EvidenceCollector(chain, quorum, self.evidence.save)
                 back = ExpiredWithdrawalQuery(
                     partial(self._expired_of, chain.chain_id), partial(self._miss, chain.chain_id, changed)
                 )

@@ -102,11 +102,11 @@ class EpochExits(EpochFiles):
     def __init__(self, folder: Path, epochs_max: int = EPOCHS_MAX, bytes_max: int = BYTES_MAX) -> None:
         super().__init__(folder, "exits", ".exits", epochs_max, bytes_max)
 
-    def keep(self, exits: ExitTreeRecord) -> None:
+    def write_epoch(self, exits: ExitTreeRecord) -> None:
         """Write an epoch, durable on return, and drop the oldest. Raises OSError, LocalFault KEY_PERMISSIONS."""
         self.write(exits.epoch, encode(exits))
 
-    def own(self, account: int, epoch: int) -> AccountExit | None:
+    def account_at(self, account: int, epoch: int) -> AccountExit | None:
         """An account at an epoch; None when the epoch is not kept, or had no such account."""
         data = self.read(epoch)
         try:
@@ -127,7 +127,7 @@ class ExitQuestion:
 
     def answer(self) -> AccountExit | None:
         """Read a file: in a worker. None when the account was not its present owner's at a kept epoch."""
-        found = self.exits.own(self.account, self.epoch)
+        found = self.exits.account_at(self.account, self.epoch)
         return found if found is not None and found.owner == self.owner else None
 
 

@@ -75,20 +75,20 @@ class EpochHoldings(EpochFiles):
         super().__init__(folder, "holdings", ".held", epochs_max, bytes_max)
         self._seed_of = seed_of
 
-    def keep(self, held: EpochHoldingsRecord) -> None:
+    def write_epoch(self, held: EpochHoldingsRecord) -> None:
         """Write an epoch, durable on return, and drop the oldest. Raises OSError, LocalFault KEY_PERMISSIONS."""
         self.write(held.epoch, encode(held))
 
-    def own(self, account: int, epoch: int) -> AccountAtEpoch | None:
+    def account_at(self, account: int, epoch: int) -> AccountAtEpoch | None:
         """An account at an epoch; None when the epoch is not kept, or had no such account."""
-        held = self._held(epoch)
+        held = self._record(epoch)
         found = next((each for each in held.accounts if each.account == account), None) if held else None
         if held is None or found is None:
             return None
         amounts = {held.slots[place]: amount for place, amount in found.amounts}
         return AccountAtEpoch(held.epoch, held.height, account, found.owner, self._seed_of(account), amounts)
 
-    def _held(self, epoch: int) -> EpochHoldingsRecord | None:
+    def _record(self, epoch: int) -> EpochHoldingsRecord | None:
         data = self.read(epoch)
         try:
             return None if data is None else decode(data, EpochHoldingsRecord, FILE_BYTES_MAX)
@@ -110,5 +110,5 @@ class HoldingsQuestion:
 
     def answer(self) -> AccountAtEpoch | None:
         """Read a file: in a worker. None when the account was not its present owner's at a kept epoch."""
-        found = self.holdings.own(self.account, self.epoch)
+        found = self.holdings.account_at(self.account, self.epoch)
         return found if found is not None and found.owner == self.owner else None

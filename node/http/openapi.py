@@ -44,7 +44,7 @@ def _operation(route: Route, of: dict[str, Any], problem: Any) -> dict[str, Any]
     content = {route.media: {"schema": of[route.name]} if route.answer is not None else {}}
     told: dict[str, Any] = {
         "operationId": route.name,
-        "summary": route.told,
+        "summary": route.description,
         "responses": {
             **{str(status): {"description": "answer", "content": content} for status in route.statuses},
             "default": {"description": "refusal", "content": {JSON: {"schema": problem}}},
@@ -56,7 +56,7 @@ def _operation(route: Route, of: dict[str, Any], problem: Any) -> dict[str, Any]
                 "name": each.name,
                 "in": each.where,
                 "required": each.required,
-                "description": each.told,
+                "description": each.description,
                 "schema": {"type": "string", "pattern": f"^({each.pattern})$"},
             }
             for each in route.parameters

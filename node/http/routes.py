@@ -38,7 +38,7 @@ class Parameter:
     name: str
     where: str
     pattern: str
-    told: str
+    description: str
     required: bool = True
 
 
@@ -49,7 +49,7 @@ class Route:
     method: str
     path: str
     name: str
-    told: str
+    description: str
     handler: Callable[[ApiCall], Answer | Awaitable[Answer]]
     answer: Any
     """The type of the JSON answer, or None for bytes of `media`."""

@@ -66,7 +66,7 @@ class PoolJournal:
         if transaction_hash(transaction) not in self._waiting:
             self._taken.append(transaction)
 
-    async def kept(self) -> None:
+    async def synced(self) -> None:
         """Return when all that was taken in so far is durable. Callers of one turn of the loop share one sync."""
         await trio.lowlevel.checkpoint()
         self._flush()

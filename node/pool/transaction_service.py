@@ -91,10 +91,10 @@ class TransactionService:
             self._journal.take(transaction)
         return told
 
-    async def kept(self) -> None:
+    async def journaled(self) -> None:
         """Return when all that was taken in is durable: only then may its member be told."""
         if self._journal is not None:
-            await self._journal.kept()
+            await self._journal.synced()
 
     def resume(self) -> int:
         """Offer again what an earlier run of this node took in and no block has decided; how many."""

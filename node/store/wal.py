@@ -77,7 +77,7 @@ class Repaired:
     """What a repair did; `kept_as` is empty when there was nothing to do."""
 
     standing: LogSummary
-    kept_as: str
+    backup_path: str
 
 
 def read_log(path: Path) -> bytes:

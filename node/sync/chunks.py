@@ -36,7 +36,7 @@ class ChunkProgress:
     offers: int = 0
     light_blocks: int = 0
     chunks: int = 0
-    chunks_kept: int = 0
+    chunks_on_disk: int = 0
     """Of an earlier start."""
     chunks_refused: int = 0
     refused: list[str] = field(default_factory=list)
@@ -75,7 +75,7 @@ class ChunkStore:
             self._give_up(error)
         return 0
 
-    def keep(self, chunk: ChunkResponse) -> None:
+    def write(self, chunk: ChunkResponse) -> None:
         """One more chunk, which was checked. Durable when the system writes it: what is lost is fetched again."""
         try:
             self._write(encode(chunk))
@@ -136,7 +136,7 @@ class ChunkFetch:
         """All chunks, several of each holder at a time; None when too many failed."""
         assembly = Assembly(manifest)
         if self.kept is not None:
-            self.progress.chunks_kept = await trio.to_thread.run_sync(self.kept.begin, manifest, assembly.take)
+            self.progress.chunks_on_disk = await trio.to_thread.run_sync(self.kept.begin, manifest, assembly.take)
         async with trio.open_nursery() as nursery:
             for peer in holders:
                 strikes = [STRIKES]
@@ -159,7 +159,7 @@ class ChunkFetch:
                     raise RemoteFault(ConsensusCode.BAD_CHUNK, "none", index=index)
                 assembly.take(answer)
                 if self.kept is not None:
-                    self.kept.keep(answer)
+                    self.kept.write(answer)
                 self.progress.chunks += 1
                 strikes[0] = min(STRIKES, strikes[0] + 1)
             except RemoteFault as fault:

@@ -197,10 +197,10 @@ def account_witness(
     layout: ProofLayout,
     account: AccountHoldings,
     seed: bytes,
-    least: AuxiliaryWitness | None = None,
+    auxiliary: AuxiliaryWitness | None = None,
 ) -> Witness:
     """An account's witness, by its holdings and seed. Raises LocalFault WITNESS_OUT_OF_RANGE, BAD_LENGTH."""
-    values = complete_holdings(statement, account, least)
+    values = complete_holdings(statement, account, auxiliary)
     context = CommitmentContext(statement.network, account.account, statement.epoch, statement.state_root)
     return make_witness(layout, values, account.shortfall, blinders(seed, context))
 

@@ -79,7 +79,7 @@ def check_statement(statement: RiskStatement) -> None:
 
 
 def complete_holdings(
-    statement: RiskStatement, account: AccountHoldings, least: AuxiliaryWitness | None = None
+    statement: RiskStatement, account: AccountHoldings, auxiliary: AuxiliaryWitness | None = None
 ) -> tuple[int, ...]:
     """Values of all slots: the account's own, the auxiliary ones it brings, and the least that rows allow for the rest.
 
@@ -100,7 +100,7 @@ def complete_holdings(
             auxiliary=len(account.auxiliary),
         )
     known = dict(zip((*public, *brought), (*account.values, *account.auxiliary), strict=True))
-    return (AuxiliaryWitness(statement) if least is None else least).of(known)
+    return (AuxiliaryWitness(statement) if auxiliary is None else auxiliary).of(known)
 
 
 def _slot_range(slot: Slot) -> SlotRange:

@@ -208,7 +208,7 @@ def evidence_view(package: EpochPackage) -> list[dict[str, Any]]:
     ]
 
 
-def _term_view(term: CustodyTerm, names: list[str], standing: CustodyAssurance) -> dict[str, Any]:
+def _term_view(term: CustodyTerm, names: list[str], assurance: CustodyAssurance) -> dict[str, Any]:
     amounts = {name: str(int.from_bytes(getattr(term, name), "big")) for name in _AMOUNTS}
     return {
         "chain_id": term.chain_id,
@@ -222,7 +222,7 @@ def _term_view(term: CustodyTerm, names: list[str], standing: CustodyAssurance) 
         "held_units": term.held,
         "owed": str(term.owed),
         "balances": _balances_view(term.balances),
-        "vouched_by": _ASSURANCE_TEXT[standing],
+        "vouched_by": _ASSURANCE_TEXT[assurance],
     }
 
 

@@ -78,7 +78,7 @@ FACTS = tuple(
 async def asked(*nodes: Node) -> tuple[list[BlockEvidence], EvidenceCollector]:
     kept: list[BlockEvidence] = []
     keeper = EvidenceCollector(CHAIN, EndpointQuorum(nodes, 2), lambda _, evidence: kept.append(evidence))
-    keeper.told(FACTS)
+    keeper.request(FACTS)
     await keeper.ask()
     return kept, keeper
 

@@ -171,7 +171,7 @@ class Timed(SimNetwork):
 
     def bases(self) -> list[tuple[int, ...]]:
         """Of every node."""
-        return [bases(node.replica.around.timeouts.current) for node in self.nodes if node.replica is not None]
+        return [bases(node.replica.context.timeouts.current) for node in self.nodes if node.replica is not None]
 
 
 def last_rounds(*, adaptive: bool, latency_ms: int) -> list[int]:

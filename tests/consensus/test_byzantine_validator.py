@@ -98,7 +98,7 @@ def faults(outputs: list[Output]) -> list[str]:
 @pytest.fixture(scope="module")
 def proposal() -> Proposal:
     """The liar's good proposal of round 0."""
-    made = replica_of(LIAR).run.own.proposal(0)
+    made = replica_of(LIAR).run.outbox.proposal(0)
     assert made is not None
     return made
 
@@ -176,7 +176,7 @@ def test_proposals_of_many_rounds_take_bounded_memory(proposal: Proposal) -> Non
         replica.receive(KEYS[LIAR], sealed(LIAR, made))
         replica.on_timer(TimerKind.REBROADCAST, 0, 0)
     assert replica.run.state.round == 396
-    held = [value for value in vars(replica._intake).values() if isinstance(value, dict)]
+    held = [value for value in vars(replica._inbox).values() if isinstance(value, dict)]
     assert all(len(found) <= 2 * PAST_ROUNDS for found in held)
     assert not any(isinstance(kept, Proposal) for found in held for kept in found.values())
     assert replica.run._extensions.size <= 2 * PAST_ROUNDS
@@ -197,7 +197,7 @@ def test_a_vote_for_the_next_height_does_not_take_the_pause_before_it() -> None:
     replica = replica_of(HONEST[0], work=False)
     early = vote_of(LIAR, VoteKind.PREVOTE, 2, 0, NIL)
     replica.receive(KEYS[LIAR], sealed(LIAR, early))
-    assert not replica._intake.has_early
+    assert not replica._inbox.has_early
 
 
 def test_who_sends_nothing_but_faults_is_passed_over_for_a_while() -> None:
@@ -232,7 +232,7 @@ def test_a_block_reports_an_offence_once() -> None:
     replica = replica_of(HONEST[0])
     low, high = (vote_of(LIAR, VoteKind.PREVOTE, 1, 0, value) for value in (b"v" * 32, b"w" * 32))
     item = duplicate_vote(VALIDATORS.hash, low, high)
-    judge = replica.around.executor.judge
+    judge = replica.context.executor.judge
     assert len(judge.check(replica.chain, Evidence(votes=(item,)))) == 1
     with pytest.raises(RemoteFault) as refused:
         judge.check(replica.chain, Evidence(votes=(item, item)))

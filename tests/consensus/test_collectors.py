@@ -207,7 +207,7 @@ def test_a_final_certificate_may_come_bare_in_a_large_set_only() -> None:
         chain = type(chain)(**{name: getattr(chain, name) for name in chain.__slots__} | {"height": other.height - 1})
         bare = CertificateMessage(certificate=committed.certificate)
         try:
-            replica.around.admission.check_certificate(chain, bare)
+            replica.context.admission.check_certificate(chain, bare)
         except RemoteFault as fault:
             assert not taken
             assert fault.code.name == "BAD_EXTENDED_COMMIT"
@@ -259,7 +259,7 @@ def test_a_height_that_was_final_in_several_rounds_stops_nobody(monkeypatch: pyt
     def commit(self: Replica, committed: CommittedBlock, *, fetched: bool) -> None:
         real(self, committed, fetched=fetched)
         if self.chain.height == 3:
-            round_ = 1 + network.validators.index_of[self.around.signer.envelope_key] % 3
+            round_ = 1 + network.validators.index_of[self.context.signer.envelope_key] % 3
             split[round_] += 1
             self._current.chain = self.run.chain = replace(
                 self.chain, commit=of_round(network.validators, committed.certificate, round_), extensions=()

@@ -445,16 +445,16 @@ def test_a_replica_tells_all_of_a_bad_share_that_spoiled_a_quorum() -> None:
     told, faults = outputs_of(outputs)
     assert faults == ["BAD_SHARE"]
     assert [proof.vote.validator for proof in told if isinstance(proof, BadShare)] == [2]
-    assert replica.around.evidence.proofs == tuple(told)
+    assert replica.context.evidence.proofs == tuple(told)
 
 
 def test_evidence_from_a_peer_is_kept_when_it_proves_and_blamed_when_it_does_not() -> None:
     replica = replica_of(0)
     good = duplicate_vote(VALIDATORS.hash, vote(3, PREVOTE, 0, V), vote(3, PREVOTE, 0, W))
     assert outputs_of(replica.receive(KEYS[1], sealed(1, EvidenceMessage(as_evidence(good))))) == ([], [])
-    assert replica.around.evidence.proofs == (good,)
+    assert replica.context.evidence.proofs == (good,)
     replica.receive(KEYS[2], sealed(2, EvidenceMessage(as_evidence(good))))
-    assert replica.around.evidence.proofs == (good,)
+    assert replica.context.evidence.proofs == (good,)
     bad = msgspec.structs.replace(good, first_share=bytes(96))
     assert outputs_of(replica.receive(KEYS[1], sealed(1, EvidenceMessage(as_evidence(bad)))))[1] == ["BAD_EVIDENCE"]
     ahead = [vote(3, PREVOTE, 0, value, height=9) for value in (V, W)]
@@ -465,7 +465,7 @@ def test_evidence_from_a_peer_is_kept_when_it_proves_and_blamed_when_it_does_not
 def test_evidence_costs_its_sender_no_more_than_its_share_of_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     replica = replica_of(0)
     asked = 0
-    verifier = replica.around.executor.judge._verifier
+    verifier = replica.context.executor.judge._verifier
 
     def counted(*_: object) -> bool:
         nonlocal asked
@@ -486,7 +486,7 @@ def light_block(certificate: Certificate, validators: ValidatorSet, like: LightB
 
 def attack(replica: Replica, validators: ValidatorSet, round_: int = 0) -> LightClientAttack:
     """Two certified headers of height 1: the chain's first block, and one more under this set."""
-    proposal = replica.run.own.proposal(0)
+    proposal = replica.run.outbox.proposal(0)
     assert proposal is not None
     header = proposal.block.header
     shared = LightBlock(
@@ -503,7 +503,7 @@ def attack(replica: Replica, validators: ValidatorSet, round_: int = 0) -> Light
 def proposer_replica() -> Replica:
     for own in range(4):
         replica = replica_of(own)
-        if replica.run.own.proposal(0) is not None:
+        if replica.run.outbox.proposal(0) is not None:
             return replica
     raise AssertionError
 

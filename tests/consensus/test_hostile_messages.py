@@ -162,7 +162,7 @@ def test_one_validator_alone_hastens_its_own_turn_only(round_: int, hastens: boo
     """Every validator is the proposer of some later round, so a proposal of one must not start a height."""
     replica, maker = fresh(started=False), fresh(started=False)
     chain = replica.chain
-    block = maker.around.executor.build(chain, Evidence())
+    block = maker.context.executor.build(chain, Evidence())
     turn = proposer_index(VALIDATORS, 1, round_)
     signer = FakeSigner(NETWORK, VALIDATORS.validators[turn], SignGuard())
     _, data = HeightOutbox(chain, signer).make_proposal(round_, -1, block, None)
@@ -171,8 +171,8 @@ def test_one_validator_alone_hastens_its_own_turn_only(round_: int, hastens: boo
     assert replica.run.state.proposals[round_].valid
     early = fresh(started=False)
     # The same one height early: what is held for the next height tells whether it is under way.
-    early._intake._early[KEYS[turn]] = [(read_envelope(data), read_message(read_envelope(data)), data)]  # type: ignore[list-item]
-    assert early._intake.has_early == hastens
+    early._inbox._early[KEYS[turn]] = [(read_envelope(data), read_message(read_envelope(data)), data)]  # type: ignore[list-item]
+    assert early._inbox.has_early == hastens
 
 
 def test_a_stranger_has_no_vote() -> None:
@@ -202,7 +202,7 @@ def test_a_flood_of_later_rounds_and_heights_takes_bounded_memory() -> None:
         replica.receive(KEYS[1], sealed(1, prevote(3 + number, 0, 1)))
         replica.receive(KEYS[1], sealed(1, Status(height=number)))
     assert replica.run.state.votes.size < 10
-    assert sum(len(held) for held in replica._intake._early.values()) <= EARLY_VOTES
+    assert sum(len(held) for held in replica._inbox._early.values()) <= EARLY_VOTES
     assert len(replica.run.records) < 100
 
 
@@ -228,7 +228,7 @@ def test_a_height_without_end_keeps_few_of_the_own_proposals() -> None:
             replica.receive(KEYS[voter], sealed(voter, vote))
         replica.on_timer(TimerKind.PRECOMMIT, 1, round_)
     assert replica.run.state.round == 120
-    held = [round_ for round_ in range(121) if replica.run.own.proposal(round_) is not None]
+    held = [round_ for round_ in range(121) if replica.run.outbox.proposal(round_) is not None]
     turns = [round_ for round_ in range(121) if proposer_index(VALIDATORS, 1, round_) == 0]
     assert held == [round_ for round_ in turns if round_ >= 120 - PAST_ROUNDS]
     assert len(replica.run._blocks) <= PAST_ROUNDS + 1
@@ -237,12 +237,12 @@ def test_a_height_without_end_keeps_few_of_the_own_proposals() -> None:
 def test_of_the_next_height_only_proposals_whose_turn_comes_soon_are_kept() -> None:
     """One of each validator would be a block of each: more than the memory of a node in a large set."""
     replica, maker = fresh(started=False), fresh(started=False)
-    block = maker.around.executor.build(maker.chain, Evidence())
+    block = maker.context.executor.build(maker.chain, Evidence())
     for sender in (1, 2, 3):
         for round_ in range(2 * PROPOSAL_ROUNDS_AHEAD):
             told = Proposal(2, round_, -1, block, None, bytes(64))
             assert faults(replica.receive(KEYS[sender], sealed(sender, told))) == []
-    kept = [(sender, held[1].round) for sender, all_ in replica._intake._early.items() for held in all_]
+    kept = [(sender, held[1].round) for sender, all_ in replica._inbox._early.items() for held in all_]
     turns = {
         KEYS[proposer_index(VALIDATORS, 2, round_)]: round_ for round_ in reversed(range(PROPOSAL_ROUNDS_AHEAD + 1))
     }

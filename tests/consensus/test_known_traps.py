@@ -243,7 +243,7 @@ def test_an_extension_for_another_round_or_value_is_refused() -> None:
         ((1, final.round, W), False),
         ((2, final.round, final.value), False),
     ):
-        around = replica.around
+        around = replica.context
         try:
             check_extension(around.verifier, around.application, NETWORK, network.validators, step, signed)
         except RemoteFault:

@@ -73,7 +73,7 @@ def test_a_whole_frame_that_cannot_be_read_is_refused_and_not_cut(tmp_path: Path
     assert refused.value.code is ConsensusCode.WAL_CORRUPT
     told = summarize_log(path.read_bytes())
     assert (told.frames, told.damaged_at, told.frames_behind) == (1, ENDS[1], 1 if behind else 0)
-    assert repair(path).kept_as
+    assert repair(path).backup_path
     assert WalFile(path).records == list(FRAMES[0])
 
 

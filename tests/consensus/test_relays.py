@@ -139,7 +139,7 @@ def test_an_observer_passes_no_votes_on() -> None:
     observer = peers.replica(0, FakeSigner(NETWORK, stranger, SignGuard()))
     for voter in (1, 2):
         observer.receive(peers.keys[voter], peers.vote(voter, VoteKind.PREVOTE, 0, NIL))
-    assert observer.run.state.own is None
+    assert observer.run.state.own_index is None
     assert observer.run.state.votes.size == 2
     assert votes_of_others(stall(observer), stranger.envelope_key) == []
 

@@ -81,7 +81,7 @@ def test_who_is_removed_follows_as_an_observer(seed: int, faults: Faults) -> Non
     assert max(at for at, voters in network.voted.items() if gone in voters) < height
     replica = network.nodes[gone].replica
     assert replica is not None
-    assert replica.run.state.own is None
+    assert replica.run.state.own_index is None
 
 
 @pytest.mark.parametrize("seed", range(6))

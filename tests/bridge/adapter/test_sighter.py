@@ -31,7 +31,7 @@ class Lookout:
             self.pool.add(fact)
 
         self.watcher = Watcher(
-            replace(profile, sight_depth=1), self.below.quorum, self.below.store, emit, sight=self.sight
+            replace(profile, sight_depth=1), self.below.quorum, self.below.store, emit, publish_pending=self.sight
         )
 
     def sight(self, view) -> None:
@@ -41,7 +41,7 @@ class Lookout:
     async def look(self) -> tuple[int, ...]:
         while await self.watcher.step():
             pass
-        await self.watcher.look_ahead()
+        await self.watcher.read_pending_deposits()
         return tuple(fact.nonce for fact in self.view)
 
 
@@ -101,11 +101,11 @@ async def test_without_terms_nobody_looks_ahead(chain, endpoint, watch):
     chain.mine(6)
     seen: list[object] = []
     w = watch(profile, endpoint)
-    watcher = Watcher(profile, w.quorum, w.store, w.watcher._emit, sight=seen.append)
+    watcher = Watcher(profile, w.quorum, w.store, w.watcher._emit, publish_pending=seen.append)
     chain.deposited(1)
     chain.mine(2)
     await watcher.step()
-    await watcher.look_ahead()
+    await watcher.read_pending_deposits()
     assert seen == []
 
 

@@ -114,7 +114,7 @@ class Lookout:
             self.below.quorum,
             self.below.store,
             self.emit,
-            look_back=ExpiredWithdrawalQuery(lambda: self.expired(), self.tell),
+            expired_withdrawals=ExpiredWithdrawalQuery(lambda: self.expired(), self.tell),
         )
 
     async def emit(self, fact) -> None:
@@ -128,9 +128,9 @@ class Lookout:
     async def look(self) -> list[int]:
         while await self.watcher.step():
             pass
-        await self.watcher.look_back()
-        while self.watcher._looked_back is None and self.watcher.status.halt is None:
-            await self.watcher.look_back()
+        await self.watcher.read_expired_withdrawals()
+        while self.watcher._last_expired is None and self.watcher.status.halt is None:
+            await self.watcher.read_expired_withdrawals()
         return [fact.nonce for fact in self.view]
 
 
@@ -204,7 +204,7 @@ async def test_paid_in_the_last_second_it_is_executed_and_never_the_other(scene,
     scene.pass_time()
     lookout = Lookout(scene, [endpoint], watch)
     while await lookout.watcher.step():
-        await lookout.watcher.look_back()
+        await lookout.watcher.read_expired_withdrawals()
         assert lookout.view == ()
     scene.finalise(scene.head)
     assert await lookout.look() == []
@@ -321,7 +321,7 @@ async def test_a_view_is_bounded_and_the_chain_is_asked_again_only_for_something
     lookout = Lookout(scene, [counting], watch, expired=lambda: many)
     assert await lookout.look() == list(range(AT_ONCE))
     calls = counting.asked.count("eth_call")
-    await lookout.watcher.look_back()
+    await lookout.watcher.read_expired_withdrawals()
     assert counting.asked.count("eth_call") == calls
     many.pop(0)
     assert await lookout.look() == list(range(1, AT_ONCE + 1))
@@ -342,9 +342,9 @@ async def test_a_long_chain_is_searched_a_little_at_a_time_and_nothing_twice(sce
     while await lookout.watcher.step():
         pass
     views = 0
-    while lookout.watcher._looked_back is None:
+    while lookout.watcher._last_expired is None:
         before = len(counting.asked)
-        await lookout.watcher.look_back()
+        await lookout.watcher.read_expired_withdrawals()
         reads = counting.asked[before:].count("eth_getBlockByNumber")
         assert reads <= HEADERS_PER_VIEW + 1
         views += 1

@@ -273,7 +273,7 @@ async def test_a_watcher_keeps_evidence_of_the_blocks_that_it_tells_custody_of(
 
     async with Endpoint(own_vault.chain.url) as endpoint:
         quorum = EndpointQuorum((endpoint,), 1)
-        keeper = EvidenceCollector(chain, quorum, store.keep)
+        keeper = EvidenceCollector(chain, quorum, store.save)
         watcher = Watcher(chain, quorum, FileFactStore(tmp_path / "facts"), emit, evidence=keeper)
         while await watcher.step():
             await keeper.ask()
@@ -294,7 +294,7 @@ async def test_evidence_is_asked_for_a_few_times_and_facts_never_wait(vault: Vau
         facts = await facts_of(chain, EndpointQuorum((endpoint,), 1), head(vault))
         liar = Liar(endpoint, _without("eth_getProof"))
         keeper = EvidenceCollector(chain, EndpointQuorum((liar,), 1), lambda number, _: kept.append(number))
-        keeper.told(facts)
+        keeper.request(facts)
         for _ in range(TRIES + 2):
             await keeper.ask()
         assert liar.asked.count("eth_getBlockByHash") == TRIES
@@ -303,7 +303,7 @@ async def test_evidence_is_asked_for_a_few_times_and_facts_never_wait(vault: Vau
         liar.alter = lambda call, result: result
         await keeper.ask()
         assert not kept, "it was given up"
-        keeper.told(facts)
+        keeper.request(facts)
         await keeper.ask()
     assert kept == [facts[0].block_number]
     assert keeper.last_fault == ""
@@ -317,7 +317,7 @@ async def test_a_full_disk_stops_no_facts(vault: VaultChain) -> None:
     async with Endpoint(vault.chain.url) as endpoint:
         quorum = EndpointQuorum((endpoint,), 1)
         keeper = EvidenceCollector(watched(vault), quorum, full)
-        keeper.told(await facts_of(watched(vault), quorum, head(vault)))
+        keeper.request(await facts_of(watched(vault), quorum, head(vault)))
         await keeper.ask()
     assert "no space left" in keeper.last_fault
     assert keeper.proven == 0
@@ -347,7 +347,7 @@ async def test_evidence_is_asked_for_beside_the_watcher_and_a_hanging_endpoint_d
         working = EvidenceCollector(chain, quorum, lambda number, _: send.send_nowait(number))
         nursery.start_soon(working.run, 0.01)
         for number in sorted(told)[-2:]:
-            working.told([fact for fact in facts if isinstance(fact, CustodySeen) and fact.block_number == number])
+            working.request([fact for fact in facts if isinstance(fact, CustodySeen) and fact.block_number == number])
             assert await receive.receive() == number
         nursery.cancel_scope.cancel()
     assert not kept
@@ -361,6 +361,6 @@ async def test_newer_counters_push_out_older_ones_that_still_wait(vault: VaultCh
         keeper = EvidenceCollector(chain, quorum, lambda number, _: kept.append(number))
         numbers = [head(vault) - behind for behind in range(WAITING_MAX + 1, -1, -1)]
         for number in numbers:
-            keeper.told(await facts_of(chain, quorum, number))
+            keeper.request(await facts_of(chain, quorum, number))
         await keeper.ask()
     assert kept == numbers[-WAITING_MAX:]

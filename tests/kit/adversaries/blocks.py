@@ -52,7 +52,7 @@ class OtherPayload:
 
 def other_executor(context: AdversaryContext, replica: Replica) -> BlockExecutor:
     """Builds and judges blocks beside the replica's own executor."""
-    around = replica.around
+    around = replica.context
     application = cast(Application, OtherPayload(context, around.application))
     return BlockExecutor(application, around.verifier, around.certificates)
 

@@ -66,7 +66,7 @@ class LockSplitter(Adversary):
         state = replica.run.state
         if state.step is Step.DECIDED:
             return []
-        state.own = None  # Its replica looks on: with the own vote it would decide, and tell the others.
+        state.own_index = None  # Its replica looks on: with the own vote it would decide, and tell the others.
         if split.votes_left == 2:
             split.votes_left = 1
             # Whose turn comes next goes on as soon as it can: before the victims can show what they are locked on.

@@ -55,7 +55,7 @@ class Twins(Adversary):
             return None
         if self._twin is None or self._twin.height != replica.run.height:
             around = replace(
-                replica.around,
+                replica.context,
                 signer=self.signer,
                 executor=other_executor(self.context, replica),
             )
@@ -70,7 +70,7 @@ class Twins(Adversary):
         replica = self.context.replica()
         if replica is None or twin.state.step is Step.DECIDED:
             return
-        chain, admission = twin.chain, replica.around.admission
+        chain, admission = twin.chain, replica.context.admission
         match message:
             case Vote(height=twin.height):
                 if chain.validators.index_of.get(sender) == message.validator:
@@ -78,7 +78,7 @@ class Twins(Adversary):
             case Proposal(height=twin.height):
                 if chain.validators.index_of.get(sender) == twin.proposer(message.round):
                     if message.certificate is not None:
-                        replica.around.certificates.verify(message.certificate, chain.validators)
+                        replica.context.certificates.verify(message.certificate, chain.validators)
                     twin.take_proposal(message)
             case CertificateMessage(certificate) if certificate.height == twin.height:
                 admission.check_certificate(chain, message)

@@ -47,7 +47,7 @@ class Core:
                 self.effects.append(effect)
                 match effect:
                     case CastVote(kind, round_, value):
-                        waiting.append(VoteReceived(vote(self.state.own or 0, kind, round_, value)))
+                        waiting.append(VoteReceived(vote(self.state.own_index or 0, kind, round_, value)))
                     case Propose(round_, value, pol_round):
                         waiting.append(ProposalReceived(round_, value, pol_round, valid=True))
                     case VerifyShares(kind, round_, value, shares):

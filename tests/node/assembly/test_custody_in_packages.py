@@ -78,7 +78,7 @@ def store(tmp_path: Path) -> EvidenceStore:
 async def test_kept_evidence_is_narrowed_to_what_the_statement_names(store: EvidenceStore) -> None:
     (first, first_nodes), (second, second_nodes) = made(32), made(64)
     for number, header, nodes in ((32, first, first_nodes), (64, second, second_nodes)):
-        store.keep(number, select_evidence(7, header, nodes, ALL)[0])
+        store.save(number, select_evidence(7, header, nodes, ALL)[0])
     statement = Statement(term(64, second, TOKENS[0]), term(32, first, TOKENS[1]), term(64, second, TOKENS[2]))
     keeper = Keeper()
     found = await CustodyEvidence(store, {7: keeper}).of(statement)  # type: ignore[dict-item,arg-type]
@@ -106,7 +106,7 @@ async def test_what_was_not_kept_is_asked_of_the_chain_and_else_left_out(store: 
 async def test_kept_evidence_that_proves_other_numbers_is_not_used(store: EvidenceStore) -> None:
     """A file may be of anybody's making, and a quorum may have certified what the chain denies."""
     header, nodes = made(32)
-    store.keep(32, select_evidence(7, header, nodes, ALL)[0])
+    store.save(32, select_evidence(7, header, nodes, ALL)[0])
     lie = msgspec.structs.replace(term(32, header, TOKENS[0]), balance=u256(5_000))
     keeper = Keeper()
     assert await CustodyEvidence(store, {7: keeper}).of(Statement(lie)) == ()  # type: ignore[dict-item,arg-type]
@@ -119,7 +119,7 @@ async def test_evidence_that_no_package_can_carry_is_left_out(
     """Else the package itself would be refused, and the epoch left without one."""
     (first, first_nodes), (second, second_nodes) = made(32), made(64)
     for number, header, nodes in ((32, first, first_nodes), (64, second, second_nodes)):
-        store.keep(number, select_evidence(7, header, nodes, ALL)[0])
+        store.save(number, select_evidence(7, header, nodes, ALL)[0])
     statement = Statement(term(32, first, TOKENS[0]), term(64, second, TOKENS[0]))
     both = await CustodyEvidence(store, {}).of(statement)  # type: ignore[arg-type]
     assert len(both) == 2
@@ -136,9 +136,9 @@ def test_a_store_keeps_the_newest_blocks_of_each_chain_and_reads_nothing_damaged
     store = EvidenceStore(folder, kept=3)
     evidence = {number: select_evidence(7, *made(number), ALL)[0] for number in (8, 16, 24, 32, 100)}
     other = msgspec.structs.replace(evidence[8], chain_id=70)
-    store.keep(8, other)
+    store.save(8, other)
     for number, each in evidence.items():
-        store.keep(number, each)
+        store.save(number, each)
     held = {number: store.of_block(7, number, each.block_hash) is not None for number, each in evidence.items()}
     assert held == {8: False, 16: False, 24: True, 32: True, 100: True}
     assert store.of_block(70, 8, other.block_hash) == other, "another chain's are not counted"
@@ -177,7 +177,7 @@ async def test_evidence_that_is_left_out_takes_no_room_of_others(
 ) -> None:
     headers = [made(number, f12=bytes(2_000 if number == 1 else 1)) for number in (1, 2, 3)]
     for number, (header, nodes) in enumerate(headers, start=1):
-        store.keep(number, select_evidence(7, header, nodes, ALL[:1])[0])
+        store.save(number, select_evidence(7, header, nodes, ALL[:1])[0])
     sizes = [len(encode(store.of_block(7, n, keccak256(header)))) for n, (header, _) in enumerate(headers, start=1)]
     monkeypatch.setitem(PART_BYTES_MAX, "custody", LIST_BYTES + sizes[1] + sizes[2])
     terms = [term(number, header, TOKENS[0]) for number, (header, _) in enumerate(headers, start=1)]

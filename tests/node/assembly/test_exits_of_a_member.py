@@ -80,11 +80,11 @@ def test_what_is_kept_gives_the_root_of_the_header_again(kept: EpochExits) -> No
     world = funded()
     world.deposit(CAROL, WETH_1, 3_000_000)
     result = closed(world)
-    kept.keep(exit_tree_record(world.state))
+    kept.write_epoch(exit_tree_record(world.state))
     assert stat.S_IMODE(kept._folder.stat().st_mode) == 0o700
     assert [stat.S_IMODE(path.stat().st_mode) for path in kept._folder.iterdir()] == [0o600]
     tree = exit_tree(world.state)
-    found = EpochExits(kept._folder).own(CAROL, 1)
+    found = EpochExits(kept._folder).account_at(CAROL, 1)
     assert found is not None
     assert (found.root, found.count, found.height) == (result.exit_root, len(tree.leaves), result.height)
     for own in found.leaves:
@@ -103,7 +103,7 @@ def test_a_state_that_went_on_is_not_taken_for_the_one_that_closed() -> None:
 
 
 async def test_a_member_gets_the_leaves_of_its_own_account(kept: EpochExits) -> None:
-    kept.keep(told_of(1))
+    kept.write_epoch(told_of(1))
     for query in ("?epoch=1", ""):
         response = await ask(kept, f"/v1/accounts/1/exit{query}")
         assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
@@ -113,7 +113,7 @@ async def test_a_member_gets_the_leaves_of_its_own_account(kept: EpochExits) -> 
 
 
 async def test_others_and_unknown_accounts_are_refused_alike(kept: EpochExits) -> None:
-    kept.keep(told_of(1))
+    kept.write_epoch(told_of(1))
     for account in (1, 99):
         response = await ask(kept, f"/v1/accounts/{account}/exit", BOB)
         assert problem(response) == (403, NodeCode.API_FORBIDDEN.label)
@@ -123,30 +123,30 @@ async def test_others_and_unknown_accounts_are_refused_alike(kept: EpochExits) -
 async def test_an_epoch_that_is_not_kept_is_not_found(kept: EpochExits) -> None:
     assert problem(await ask(kept, "/v1/accounts/1/exit")) == (404, NodeCode.API_NOT_FOUND.label)
     assert problem(await ask(None, "/v1/accounts/1/exit")) == (404, NodeCode.API_NOT_FOUND.label)
-    kept.keep(told_of(1))
+    kept.write_epoch(told_of(1))
     assert problem(await ask(kept, "/v1/accounts/1/exit?epoch=2")) == (404, NodeCode.API_NOT_FOUND.label)
     assert problem(await ask(kept, "/v1/accounts/1/exit?epoch=-1")) == (400, NodeCode.API_PARAMETER.label)
     assert problem(await ask(kept, "/v1/accounts/1/exit?salt=1")) == (400, NodeCode.API_PARAMETER.label)
 
 
 async def test_who_was_ported_an_account_learns_nothing_of_the_time_before(kept: EpochExits) -> None:
-    kept.keep(told_of(1, OWNERS[2]))
+    kept.write_epoch(told_of(1, OWNERS[2]))
     assert problem(await ask(kept, "/v1/accounts/1/exit?epoch=1")) == (404, NodeCode.API_NOT_FOUND.label)
 
 
 @pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 200), ("192.0.2.7", 403)])
 async def test_salts_are_told_only_where_nobody_reads_along(kept: EpochExits, host: str, status: int) -> None:
-    kept.keep(told_of(1))
+    kept.write_epoch(told_of(1))
     assert (await ask(kept, "/v1/accounts/1/exit", host=host)).status_code == status
 
 
 def test_a_damaged_file_is_an_epoch_that_is_not_kept(kept: EpochExits) -> None:
-    kept.keep(told_of(1))
+    kept.write_epoch(told_of(1))
     path = next(kept._folder.iterdir())
     for data in (b"", path.read_bytes()[:-1], path.read_bytes() + b"x"):
         path.write_bytes(data)
         with capture_logs() as logs:
-            assert kept.own(1, 1) is None
+            assert kept.account_at(1, 1) is None
         assert [(each["event"], each["epoch"]) for each in logs] == [("exits of an epoch are damaged", 1)]
 
 

@@ -54,7 +54,7 @@ async def ask(holdings: EpochHoldings | None, target: str, key: bytes = ALICE, *
 
 
 async def test_a_member_gets_seed_and_holdings_of_its_own_account(kept: EpochHoldings) -> None:
-    kept.keep(held(1))
+    kept.write_epoch(held(1))
     for epoch in ("1", "latest"):
         response = await ask(kept, f"/v1/accounts/1/inclusion/{epoch}")
         assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
@@ -64,7 +64,7 @@ async def test_a_member_gets_seed_and_holdings_of_its_own_account(kept: EpochHol
 
 
 async def test_an_account_of_another_member_is_refused_like_one_that_is_not_there(kept: EpochHoldings) -> None:
-    kept.keep(held(1))
+    kept.write_epoch(held(1))
     for account in (1, 99):
         response = await ask(kept, f"/v1/accounts/{account}/inclusion/1", BOB)
         assert problem(response) == (403, NodeCode.API_FORBIDDEN.label)
@@ -80,24 +80,24 @@ async def test_a_request_that_nobody_signed_is_refused(kept: EpochHoldings) -> N
 
 async def test_an_epoch_that_is_not_kept_is_not_found(kept: EpochHoldings) -> None:
     assert problem(await ask(kept, "/v1/accounts/1/inclusion/latest")) == (404, NodeCode.API_NOT_FOUND.label)
-    kept.keep(held(1))
+    kept.write_epoch(held(1))
     assert problem(await ask(kept, "/v1/accounts/1/inclusion/2")) == (404, NodeCode.API_NOT_FOUND.label)
     assert problem(await ask(kept, "/v1/accounts/1/inclusion/-1")) == (400, NodeCode.API_PARAMETER.label)
 
 
 async def test_latest_is_the_epoch_of_the_newest_package_here(kept: EpochHoldings) -> None:
     for epoch in (1, 2):
-        kept.keep(held(epoch))
+        kept.write_epoch(held(epoch))
     for epoch, expected in (("latest", (1, True)), ("2", (2, False))):
         told = (await ask(kept, f"/v1/accounts/1/inclusion/{epoch}")).json()
         assert (told["epoch"], told["package"]) == expected
     later = EpochHoldings(kept._folder.parent / "later", seed_of)
-    later.keep(held(3))
+    later.write_epoch(held(3))
     assert (await ask(later, "/v1/accounts/1/inclusion/latest")).json()["epoch"] == 3
 
 
 async def test_who_was_ported_an_account_learns_nothing_of_the_time_before(kept: EpochHoldings) -> None:
-    kept.keep(held(1, FAKE_OWNERS[2]))
+    kept.write_epoch(held(1, FAKE_OWNERS[2]))
     assert problem(await ask(kept, "/v1/accounts/1/inclusion/1")) == (404, NodeCode.API_NOT_FOUND.label)
 
 
@@ -123,7 +123,7 @@ async def test_a_node_without_seeds_says_so() -> None:
 async def test_secrets_are_told_only_where_nobody_reads_along(
     kept: EpochHoldings, host: str, behind_tls: bool, status: int
 ) -> None:
-    kept.keep(held(1))
+    kept.write_epoch(held(1))
     response = await ask(kept, "/v1/accounts/1/inclusion/1", host=host, behind_tls=behind_tls)
     assert response.status_code == status
     if status == 403:
@@ -131,11 +131,11 @@ async def test_secrets_are_told_only_where_nobody_reads_along(
 
 
 def test_what_is_kept_is_closed_to_others_and_outlives_a_restart(kept: EpochHoldings) -> None:
-    kept.keep(held(1))
+    kept.write_epoch(held(1))
     folder = kept._folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert [stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()] == [0o600]
-    found = EpochHoldings(folder, seed_of).own(1, 1)
+    found = EpochHoldings(folder, seed_of).account_at(1, 1)
     assert found is not None
     assert (found.holdings, found.height, found.seed) == (HELD, 5, seed_of(1))
 
@@ -143,27 +143,27 @@ def test_what_is_kept_is_closed_to_others_and_outlives_a_restart(kept: EpochHold
 def test_the_oldest_epochs_are_forgotten(tmp_path: Path) -> None:
     by_count = EpochHoldings(tmp_path / "count", seed_of, epochs_max=3)
     for epoch in range(1, 6):
-        by_count.keep(held(epoch))
+        by_count.write_epoch(held(epoch))
     assert by_count.epochs == (3, 4, 5)
-    assert by_count.own(1, 2) is None
+    assert by_count.account_at(1, 2) is None
     size = next((tmp_path / "count").iterdir()).stat().st_size
     by_bytes = EpochHoldings(tmp_path / "bytes", seed_of, bytes_max=2 * size)
     for epoch in range(1, 6):
-        by_bytes.keep(held(epoch))
+        by_bytes.write_epoch(held(epoch))
     assert by_bytes.epochs == (4, 5)
     tight = EpochHoldings(tmp_path / "tight", seed_of, bytes_max=1)
     for epoch in (1, 2):
-        tight.keep(held(epoch))
+        tight.write_epoch(held(epoch))
     assert tight.epochs == (2,)
 
 
 def test_a_damaged_file_is_an_epoch_that_is_not_kept(kept: EpochHoldings) -> None:
-    kept.keep(held(1))
+    kept.write_epoch(held(1))
     path = next(kept._folder.iterdir())
     for data in (b"", path.read_bytes()[:-1], path.read_bytes() + b"x"):
         path.write_bytes(data)
         with capture_logs() as logs:
-            assert kept.own(1, 1) is None
+            assert kept.account_at(1, 1) is None
         assert [(each["event"], each["epoch"]) for each in logs] == [("holdings of an epoch are damaged", 1)]
 
 
@@ -179,7 +179,7 @@ async def test_a_node_keeps_each_epoch_before_its_saved_state_and_tells_no_log(t
             await record_all(recorder)
         assert kept.epochs == (1,)
         assert logs == []
-        found = kept.own(1, 1)
+        found = kept.account_at(1, 1)
         assert found is not None
         own = current_holdings(station.state, 1)
         assert sorted(found.holdings.values()) == sorted(each for each in (*own.cash, *own.tokens, *own.lots) if each)
@@ -238,7 +238,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         def keep(decided: DecidedHeight) -> None:
             snapshot = station.epochs.waiting_at(decided.header.height)
             if decided.result.snapshot and snapshot is not None:
-                kept.keep(epoch_holdings(snapshot, decided.state))
+                kept.write_epoch(epoch_holdings(snapshot, decided.state))
 
         station.application.listen(keep)
         committed = decide(station, CARRIED, first_deposits)

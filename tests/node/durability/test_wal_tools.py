@@ -73,17 +73,17 @@ def test_a_repair_cuts_before_the_damage_and_keeps_the_damaged_file(tmp_path: Pa
         path.write_bytes(bytes(data))
         with pytest.raises(LocalFault):
             WalFile(path)
-        assert repair(path, dry_run=True).kept_as == ""
+        assert repair(path, dry_run=True).backup_path == ""
         assert path.read_bytes() == bytes(data)
         done = repair(path)
-        assert Path(done.kept_as).name == f"consensus.wal.damaged-{number}"
-        assert Path(done.kept_as).read_bytes() == bytes(data)
+        assert Path(done.backup_path).name == f"consensus.wal.damaged-{number}"
+        assert Path(done.backup_path).read_bytes() == bytes(data)
         assert path.read_bytes() == WHOLE[: ENDS[damaged]]
         assert path.stat().st_mode & 0o777 == 0o600
         log = WalFile(path)
         assert log.frames == damaged
         log.close()
-    assert repair(path).kept_as == "", "a whole log is left alone"
+    assert repair(path).backup_path == "", "a whole log is left alone"
 
 
 def test_beside_a_repaired_log_the_running_height_is_not_signed_for(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_an_unsynced_sign_state_that_fell_behind_its_log_takes_the_logs_word(tmp
 
 def test_records_are_shown_in_words() -> None:
     words = [describe_record(record) for frame in FRAMES for record in frame]
-    assert [(each.height, each.kind, each.what, each.round) for each in words] == [
+    assert [(each.height, each.kind, each.description, each.round) for each in words] == [
         (7, "own", "prevote", 0),
         (7, "timeout", "propose", 1),
         (7, "own", "prevote", 1),

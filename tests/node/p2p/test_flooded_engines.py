@@ -144,13 +144,13 @@ def check_bounded(peer: Peer) -> None:
     engine = peer.engine
     assert engine is not None
     assert engine._replica is not None
-    intake, state = engine._replica._intake, engine._replica.run.state
+    intake, state = engine._replica._inbox, engine._replica.run.state
     limits = LIMITS[PeerChannel.CONSENSUS]
     messages, size = network_of(peer)._inboxes[PeerChannel.CONSENSUS].waiting
     assert messages <= 4 * limits.queue_messages
     assert size <= 4 * limits.queue_bytes
     assert len(intake._early.get(KEY, ())) <= EARLY_VOTES + 1
-    assert intake._later.get(KEY, 0) <= LATER_ROUND_VOTES
+    assert intake._later_round_counts.get(KEY, 0) <= LATER_ROUND_VOTES
     # A height is short: with what is regained each second, of its rounds no more than some of these are ever kept.
     assert len({round_ for round_, _ in state.votes._tallies if round_ > state.round + 1}) <= 4 * LATER_ROUND_VOTES
     assert {each for each in intake._early if each not in VALIDATORS.index_of} == set()

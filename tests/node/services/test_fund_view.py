@@ -71,7 +71,7 @@ def kept(tmp_path: Path) -> EpochHoldings:
         AccountHoldingsRecord(1, FAKE_OWNERS[1], ((0, 5),)),
         AccountHoldingsRecord(FUND_ACCOUNT, HOUSE_KEY, ((0, 600 * DOLLAR),)),
     )
-    holdings.keep(EpochHoldingsRecord(1, 5, ("cash:USD", "position:BTC-PERP"), accounts))
+    holdings.write_epoch(EpochHoldingsRecord(1, 5, ("cash:USD", "position:BTC-PERP"), accounts))
     return holdings
 
 
@@ -211,7 +211,7 @@ async def test_what_is_opened_is_the_commitment_of_the_epoch(tmp_path: Path) -> 
         world.block(facts=world.custody_facts(world.stride))
     snapshot = take_snapshot(world.state)
     holdings = EpochHoldings(tmp_path / "holdings", seed_of)
-    holdings.keep(epoch_holdings(snapshot, world.state))
+    holdings.write_epoch(epoch_holdings(snapshot, world.state))
     epoch = snapshot.statement.epoch
     response = await get(LivingView(world, holdings), f"/v1/fund/opening/{epoch}")
     told = msgspec.json.decode(response.content, type=FundOpening)

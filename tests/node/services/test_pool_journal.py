@@ -23,7 +23,7 @@ async def _keep(path: Path, *transactions: object, over: tuple[bytes, ...] = ())
     journal = PoolJournal(path)
     for each in transactions:
         journal.take(each)  # type: ignore[arg-type]
-    await journal.kept()
+    await journal.synced()
     journal.over(over)
     journal.close()
 
@@ -76,7 +76,7 @@ async def test_the_file_is_written_anew_when_it_has_grown(tmp_path: Path) -> Non
     journal = PoolJournal(path, rewrite_bytes=2000)
     for each in trades:
         journal.take(each)
-        await journal.kept()
+        await journal.synced()
         journal.over([transaction_hash(each)] if each is not trades[-1] else [])
         journal.tidy(lambda _: True)
         assert path.stat().st_size < 3000
@@ -92,7 +92,7 @@ async def test_callers_of_one_turn_share_one_frame(tmp_path: Path) -> None:
 
     async def one(number: int) -> None:
         journal.take(trades[number])
-        await journal.kept()
+        await journal.synced()
         assert trades[number] in journal.waiting
 
     async with trio.open_nursery() as nursery:
@@ -116,9 +116,9 @@ async def test_nobody_is_told_that_a_failed_disk_has_kept_something(
         broken.setattr("os.fdatasync", fail)
         for _ in trades:  # each member's own call, of one turn
             with pytest.raises(OSError, match="no space"):
-                await journal.kept()
+                await journal.synced()
     assert journal.waiting == ()
-    await journal.kept()
+    await journal.synced()
     journal.close()
     assert PoolJournal(path).waiting == tuple(trades)
 
@@ -149,7 +149,7 @@ async def test_what_gossip_brought_first_is_kept_when_its_member_is_told(tmp_pat
         told = service.submit(each)
         assert isinstance(told, Accepted)
         assert told.known
-    await service.kept()
+    await service.journaled()
     assert PoolJournal(tmp_path / "pool.journal").waiting == (trade,)
 
 
@@ -159,7 +159,7 @@ async def test_a_killed_node_offers_again_what_it_accepted(tmp_path: Path) -> No
     before, _ = _service(world, tmp_path)
     for each in trades:
         assert isinstance(before.submit(each), Accepted)
-    await before.kept()
+    await before.journaled()
     before.decided(trades[:1], world.time_ms)
     # Killed here: nothing is closed.
     after, pool = _service(world, tmp_path)

@@ -81,7 +81,7 @@ async def test_what_a_member_was_told_is_accepted_is_kept_whoever_brought_it_fir
     for each in trades:
         assert isinstance(node.service.submit(each), Accepted)
     node.service.decided([], world.time_ms)
-    await node.service.kept()
+    await node.service.journaled()
     assert node.holds(trades) == [True, True]
     assert journal.waiting == tuple(trades)
     journal.close()

@@ -47,10 +47,10 @@ def test_held_trades_come_by_their_time_with_all_that_a_change_names() -> None:
     assert alice is not None
     assert bob is not None
     assert carol is not None
-    (held,) = alice.held_trades
+    (held,) = alice.pending_trades
     assert (held.lots, held.price_ticks, held.revision, held.low, held.high) == ("5", str(PRICE), 1, 0, 0)
-    assert [each.venue for each in bob.held_trades] == [0, VENUE, VENUE]
-    assert [(each.buyer, each.seller) for each in carol.held_trades] == [(CAROL, BOB), (CAROL, BOB)]
+    assert [each.venue for each in bob.pending_trades] == [0, VENUE, VENUE]
+    assert [(each.buyer, each.seller) for each in carol.pending_trades] == [(CAROL, BOB), (CAROL, BOB)]
     assert trading_of(desk.state, 999) is None
 
 
@@ -69,6 +69,6 @@ def test_mandates_show_what_is_used_of_the_day() -> None:
 
 async def test_a_member_sees_its_own_accounts_only(client: httpx.AsyncClient) -> None:
     shown = await client.get(TARGET, headers=signed(ALICE_KEY, TARGET))
-    assert len(msgspec.json.decode(shown.content, type=TradingView).held_trades) == 1
+    assert len(msgspec.json.decode(shown.content, type=TradingView).pending_trades) == 1
     assert (await client.get(TARGET, headers=signed(BOB_KEY, TARGET))).status_code == 403
     assert (await client.get(TARGET)).status_code == 401

@@ -44,7 +44,7 @@ async def killed_after(world: World, store: Store, path: Path, count: int) -> St
         await world.serve(nursery, world.validator, below(count), store)
         async with world.joiner(real=False, kept=kept) as sync, trio.open_nursery() as running:
             running.start_soon(sync.run)
-            while sync.progress.chunks_kept + sync.progress.chunks < count:  # noqa: ASYNC110
+            while sync.progress.chunks_on_disk + sync.progress.chunks < count:  # noqa: ASYNC110
                 await trio.sleep(0.01)
             running.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
@@ -85,7 +85,7 @@ async def test_a_joiner_that_crashed_fetches_only_what_it_lacks(world: World, st
     await killed_after(world, store, path, 10)
     assert mode_of(path) == 0o600
     sync = await again(world, store, path)
-    assert (sync.progress.chunks_kept, sync.progress.chunks) == (10, CHUNKS - 10)
+    assert (sync.progress.chunks_on_disk, sync.progress.chunks) == (10, CHUNKS - 10)
     service = world.served[next(iter(world.served))]
     assert service.chunks_sent == CHUNKS - 10
 
@@ -95,7 +95,7 @@ async def test_a_joiner_may_crash_as_often_as_it_likes(world: World, store: Stor
     for count in (4, 9, 15):
         fetched += (await killed_after(world, store, path, count)).progress.chunks
     sync = await again(world, store, path)
-    assert (fetched, sync.progress.chunks_kept, sync.progress.chunks) == (15, 15, CHUNKS - 15)
+    assert (fetched, sync.progress.chunks_on_disk, sync.progress.chunks) == (15, 15, CHUNKS - 15)
 
 
 @pytest.mark.parametrize("place", [0, 3, 50, 100, 5 * CHUNK_BYTES, -1])
@@ -105,8 +105,8 @@ async def test_a_changed_byte_on_the_own_disk_is_no_more_than_a_lying_peer(
     await killed_after(world, store, path, 10)
     change(path, lambda data: data.__setitem__(place, data[place] ^ 0x40))
     sync = await again(world, store, path)
-    assert sync.progress.chunks_kept < 10
-    assert sync.progress.chunks == CHUNKS - sync.progress.chunks_kept
+    assert sync.progress.chunks_on_disk < 10
+    assert sync.progress.chunks == CHUNKS - sync.progress.chunks_on_disk
     assert sync.progress.chunks_refused == 0
     assert world.reported == []
 
@@ -116,7 +116,7 @@ async def test_a_write_that_a_crash_cut_off_is_fetched_again(world: World, store
     await killed_after(world, store, path, 10)
     change(path, lambda data: data.__delitem__(slice(cut, None)))
     sync = await again(world, store, path)
-    assert sync.progress.chunks_kept + sync.progress.chunks == CHUNKS
+    assert sync.progress.chunks_on_disk + sync.progress.chunks == CHUNKS
     whole = ChunkStore(path)
     taken: list[int] = []
     manifest = whole.manifest()
@@ -134,7 +134,7 @@ async def test_what_was_begun_is_ended_though_a_newer_state_is_offered(world: Wo
     other = Random(9).randbytes(CHUNKS * CHUNK_BYTES)
     store.save_snapshot(NEWEST + 1, other)
     sync = await again(world, store, path)
-    assert sync.progress.chunks_kept == 10
+    assert sync.progress.chunks_on_disk == 10
 
 
 async def test_chunks_of_a_state_that_nobody_offers_any_more_are_dropped(
@@ -144,7 +144,7 @@ async def test_chunks_of_a_state_that_nobody_offers_any_more_are_dropped(
     stale.begin(Manifest(format=1, height=3, size=70_000, root=b"r" * 32), lambda chunk: None)
     stale.close()
     sync = await again(world, store, path)
-    assert sync.progress.chunks_kept == 0
+    assert sync.progress.chunks_on_disk == 0
     found = ChunkStore(path).manifest()
     assert found is not None
     assert found.height == NEWEST
@@ -155,7 +155,7 @@ async def test_a_place_that_cannot_be_written_costs_nothing_but_the_keeping(
 ) -> None:
     make_folder(path)
     sync = await again(world, store, path)
-    assert (sync.progress.chunks_kept, sync.progress.chunks) == (0, CHUNKS)
+    assert (sync.progress.chunks_on_disk, sync.progress.chunks) == (0, CHUNKS)
 
 
 async def test_a_full_disk_gets_its_room_back_and_the_fetch_goes_on(
@@ -167,5 +167,5 @@ async def test_a_full_disk_gets_its_room_back_and_the_fetch_goes_on(
 
     monkeypatch.setattr(ChunkStore, "_write", full)
     sync = await again(world, store, path)
-    assert (sync.progress.chunks_kept, sync.progress.chunks) == (0, CHUNKS)
+    assert (sync.progress.chunks_on_disk, sync.progress.chunks) == (0, CHUNKS)
     assert not is_there(path)

@@ -93,7 +93,7 @@ def check_prefixes(node: "SimNode", random: Random) -> int:
 def _replay(node: "SimNode", log: _Log) -> Replica:
     """A replica from this log on the node's disk as it is; nothing of it is kept."""
     assert node.replica is not None
-    around = node.replica.around
+    around = node.replica.context
     guard = SignGuard(node.guard.last, node.guard.digest)
     guard.log_frames = node.guard.log_frames
     verifier = FakeVerifier()
