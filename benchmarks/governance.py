@@ -34,7 +34,7 @@ FAR_MS = 2**62
 def due(state: State, amendment: TermsAmendment) -> State:
     """A fork in which everybody agreed on it, and its timelock is over."""
     fork = state.fork()
-    fork.governance.put(0, GovernanceCounters(1))
+    fork.governance_counters.put(0, GovernanceCounters(1))
     held = ProposalRecord(1, bytes(32), HOUSE_PROPOSER, amendment, "", 1, FAR_MS, FAR_MS, ProposalStage.AGREED, 1)
     fork.proposals.put(bytes(32), held)
     for each in voting_set(fork).validators:

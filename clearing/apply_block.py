@@ -143,7 +143,7 @@ def block_result(run: BlockContext) -> BlockResult:
         withdrawals_count=withdrawals_count(state),
         exit_root=stored_exit_root(state),
         epoch=state.now.epoch,
-        snapshot=snapshot_due(state, run.block.height),
+        snapshot_due=snapshot_due(state, run.block.height),
         deposit_cursors=deposit_cursors(state),
     )
 
@@ -151,7 +151,7 @@ def block_result(run: BlockContext) -> BlockResult:
 def deposit_cursors(state: State) -> tuple[DepositCursor, ...]:
     """Per vault, the last credited deposit; ordered by chain."""
     return tuple(
-        DepositCursor(chain.chain_id, chain.vault, state.cursors[(chain.chain_id, chain.vault)].nonce)
+        DepositCursor(chain.chain_id, chain.vault, state.deposit_cursors[(chain.chain_id, chain.vault)].nonce)
         for chain in state.terms.chains.values()
     )
 

@@ -38,6 +38,6 @@ def check_whole_state(state: State) -> None:
 
 
 def _check_backing(state: State) -> None:
-    for asset in (*state.terms.assets.values(), *state.terms.collateral_of.values()):
+    for asset in (*state.terms.assets.values(), *state.terms.collateral_after_leaving.values()):
         if inventory_units(state, asset) < 0:
             raise Bug(f"more of asset {asset.name} was released than was ever credited")

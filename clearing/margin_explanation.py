@@ -121,7 +121,7 @@ def collect_margin_inputs(state: State, account: int) -> MarginInputs:
                 each.ticks,
                 each.time_ms,
                 each.status,
-                usable=each.status != FeedStatus.UNOPENED and each.rung != PriceStatus.SETTLED,
+                usable=each.status != FeedStatus.UNOPENED and each.price_status != PriceStatus.SETTLED,
             )
             for feed, each in state.feeds.ordered()
         ),

@@ -32,9 +32,9 @@ def initial_state(genesis: Genesis, state_salt: bytes) -> State:
     if genesis.crisis.fund.enabled:
         state.accounts.put(FUND_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
     for chain in genesis.chains:
-        state.cursors.put((chain.chain_id, chain.vault), DepositCursorRecord(0))
+        state.deposit_cursors.put((chain.chain_id, chain.vault), DepositCursorRecord(0))
     for asset in genesis.assets:
-        state.flows.put(asset.id, AssetFlowRecord(u256(0), u256(0)))
+        state.asset_flows.put(asset.id, AssetFlowRecord(u256(0), u256(0)))
     for feed in genesis.feeds:
         state.feeds.put(feed.id, FeedState(FeedStatus.UNOPENED, 0, 0))
     state.clock.put(0, ClockRecord(0, genesis.time_ms, genesis.time_ms, 0, 0))

@@ -194,7 +194,7 @@ class March(World):
             if held.phase is DefaultPhase.OPEN and held.auction_height == height:
                 made += self.default_bids(number, held)
             if held.phase is DefaultPhase.OPEN and held.porting_height >= height:
-                made += [self.rescue(client, number) for client in held.clients]
+                made += [self.rescue(client, number) for client in held.client_accounts]
         return made
 
     def default_bids(self, number: int, held: DefaultRecord) -> list[Transaction]:

@@ -53,8 +53,8 @@ def open_account(run: BlockContext, index: int, request: AccountOpening) -> Reje
     member = run.state.accounts[request.account].member
     counts = accounts_of_member(run.state, member)
     limit = run.terms.market.member_accounts_max
-    if counts.held >= limit or counts.opened >= ACCOUNTS_OPENED_MAX or member >= _MEMBERS_WITH_IDS_MAX:
-        return reject(ClearingCode.ACCOUNTS_FULL, at, member=member, held=counts.held, opened=counts.opened)
+    if counts.open >= limit or counts.opened >= ACCOUNTS_OPENED_MAX or member >= _MEMBERS_WITH_IDS_MAX:
+        return reject(ClearingCode.ACCOUNTS_FULL, at, member=member, held=counts.open, opened=counts.opened)
     key = request.key
     if request.parent:
         refusal = _check_parent(run, at, member, request)
@@ -66,7 +66,7 @@ def open_account(run: BlockContext, index: int, request: AccountOpening) -> Reje
     use_nonce(run, request.account, request.nonce)
     account = opened_id(member, counts.opened)
     run.state.accounts.put(account, Account(member, request.kind, parent=request.parent, key=key))
-    run.state.member_accounts.put(member, MemberAccounts(counts.opened + 1, counts.held + 1))
+    run.state.member_accounts.put(member, MemberAccounts(counts.opened + 1, counts.open + 1))
     if request.parent:
         _set_children(run, request.parent, (*run.state.accounts[request.parent].children, account))
     run.receipts.append(
@@ -93,7 +93,7 @@ def close_account(run: BlockContext, index: int, request: AccountClosing) -> Rej
     account = request.account
     record = run.state.accounts[account]
     counts = accounts_of_member(run.state, record.member)
-    run.state.member_accounts.put(record.member, MemberAccounts(counts.opened, counts.held - 1))
+    run.state.member_accounts.put(record.member, MemberAccounts(counts.opened, counts.open - 1))
     if record.parent:
         siblings = run.state.accounts[record.parent].children
         _set_children(run, record.parent, tuple(each for each in siblings if each != account))
@@ -151,7 +151,7 @@ def _check_empty(run: BlockContext, at: str, account: int) -> Rejected | None:
     if left:
         currency, amount = next(iter(left.items()))
         return reject(ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, currency=currency, balance=amount)
-    book, held = state.books.get(account), state.held_counts.get(account) or 0
+    book, held = state.books.get(account), state.pending_counts.get(account) or 0
     positions, children = len(book.lots) if book else 0, len(state.accounts[account].children)
     pending = _pending_items(run, account)
     if positions or held or children or pending:

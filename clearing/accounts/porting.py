@@ -47,7 +47,7 @@ def port_account(run: BlockContext, index: int, request: AccountPorting) -> Reje
     use_nonce(run, request.account, request.nonce)
     record = run.state.accounts[request.account]
     moved = transfer_membership(run, request.account, request.to_member)
-    held = sum(run.state.held_counts.get(account) or 0 for account in moved)
+    held = sum(run.state.pending_counts.get(account) or 0 for account in moved)
     run.receipts.append(AccountPorted(index, request.account, record.member, request.to_member, record.children, held))
     return None
 
@@ -70,8 +70,8 @@ def _check_portable(run: BlockContext, request: AccountPorting) -> Rejected | No
     if member_status(run.state, request.to_member) is not MemberStatus.ACTIVE:
         return reject(ClearingCode.MEMBER_NOT_ACTIVE, AT, account=request.account, member=request.to_member)
     counts, limit = accounts_of_member(run.state, request.to_member), run.terms.market.member_accounts_max
-    if counts.held + 1 + len(record.children) > limit:
-        return reject(ClearingCode.ACCOUNTS_FULL, AT, member=request.to_member, held=counts.held, limit=limit)
+    if counts.open + 1 + len(record.children) > limit:
+        return reject(ClearingCode.ACCOUNTS_FULL, AT, member=request.to_member, held=counts.open, limit=limit)
     return None
 
 
@@ -123,4 +123,4 @@ def transfer_membership(run: BlockContext, account: int, to_member: int) -> tupl
 
 def _adjust_account_count(run: BlockContext, member: int, by: int) -> None:
     counts = accounts_of_member(run.state, member)
-    run.state.member_accounts.put(member, MemberAccounts(counts.opened, counts.held + by))
+    run.state.member_accounts.put(member, MemberAccounts(counts.opened, counts.open + by))

@@ -86,7 +86,7 @@ def _transfer(
         return refusal
     use_nonce(run, account, request.nonce)
     run.journal.transfer(account, recipient, currency, amount, code, request.nonce)
-    run.touched.update((account, recipient))
+    run.touched_accounts.update((account, recipient))
     return None
 
 
@@ -113,7 +113,7 @@ def swap_claims(run: BlockContext, index: int, request: ClaimSwap) -> Rejected |
     code, cause = TransferCode.CLAIM_SWAPPED, request.nonce
     run.journal.transfer(request.account, request.recipient, *given, code, cause)
     run.journal.transfer(request.recipient, request.account, *taken, code, cause)
-    run.touched.update((request.account, request.recipient))
+    run.touched_accounts.update((request.account, request.recipient))
     run.receipts.append(ClaimsSwapped(index, request.account, request.recipient, *given, *taken))
     return None
 

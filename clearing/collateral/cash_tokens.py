@@ -24,13 +24,17 @@ from clearing.state.state import State
 
 def has_left_cash_group(state: State, asset: int) -> bool:
     """Whether a cash token has left its group."""
-    guard = state.guards.get(asset)
+    guard = state.depeg_guards.get(asset)
     return guard is not None and guard.left_height != 0
 
 
 def current_asset(state: State, asset: Asset) -> Asset:
     """The asset of genesis as it is now: a cash token that left, as the collateral that it became."""
-    return state.terms.collateral_of[asset.id] if asset.may_leave and has_left_cash_group(state, asset.id) else asset
+    return (
+        state.terms.collateral_after_leaving[asset.id]
+        if asset.may_leave and has_left_cash_group(state, asset.id)
+        else asset
+    )
 
 
 def current_assets(state: State) -> Iterator[Asset]:
@@ -45,8 +49,8 @@ def cash_tokens(state: State, group: int) -> tuple[Asset, ...]:
 
 def is_beyond_band(state: State, asset: int) -> bool:
     """Whether a cash token is beyond its band and has not left: nobody may gain or lose by being quick."""
-    guard = state.guards.get(asset)
-    return guard is not None and guard.out_blocks > 0 and guard.left_height == 0
+    guard = state.depeg_guards.get(asset)
+    return guard is not None and guard.blocks_outside_band > 0 and guard.left_height == 0
 
 
 def is_cash_group_suspended(state: State, group: int) -> bool:
@@ -62,23 +66,23 @@ def check_pegs(run: BlockContext) -> None:
 
 
 def _check_peg(run: BlockContext, asset: Asset) -> None:
-    before = run.state.guards.get(asset.id) or DepegGuardRecord(0)
+    before = run.state.depeg_guards.get(asset.id) or DepegGuardRecord(0)
     ticks, status = observed_price(run, asset)
     beyond = abs(ticks - asset.depeg.par_ticks) * PPM > asset.depeg.par_ticks * asset.depeg.band_ppm
     if status == FeedStatus.UNOPENED:
         out = 0
     elif status == FeedStatus.STALE:
         # No price clears nobody, and accuses nobody.
-        out = before.out_blocks + 1 if before.out_blocks else 0
+        out = before.blocks_outside_band + 1 if before.blocks_outside_band else 0
     else:
-        out = before.out_blocks + 1 if beyond else 0
+        out = before.blocks_outside_band + 1 if beyond else 0
     silence = chain_silence_ms(run.state, asset.chain_id)
     if out >= asset.depeg.blocks or 0 < asset.depeg.halt_ms <= silence:
         leave_cash_group(run, asset, out, silence)
         return
-    if out != before.out_blocks:
-        run.state.guards.put(asset.id, DepegGuardRecord(out))
-        if not out or not before.out_blocks:
+    if out != before.blocks_outside_band:
+        run.state.depeg_guards.put(asset.id, DepegGuardRecord(out))
+        if not out or not before.blocks_outside_band:
             run.receipts.append(DepegGuardChanged(asset.id, asset.cash_group, out, ticks, asset.depeg.par_ticks))
 
 
@@ -87,8 +91,8 @@ def observed_price(run: BlockContext, asset: Asset) -> tuple[int, FeedStatus]:
     feed = run.state.feeds.get(asset.depeg.feed)
     if feed is None:
         return 0, FeedStatus.UNOPENED
-    jumped = feed.status == FeedStatus.HALTED and feed.seen_ticks
-    return (feed.seen_ticks if jumped else feed.ticks), feed.status
+    jumped = feed.status == FeedStatus.HALTED and feed.observed_ticks
+    return (feed.observed_ticks if jumped else feed.ticks), feed.status
 
 
 def conversion_shares(claims: list[int], inventory: int) -> list[int]:
@@ -99,7 +103,7 @@ def conversion_shares(claims: list[int], inventory: int) -> list[int]:
 
 def leave_cash_group(run: BlockContext, asset: Asset, out_blocks: int, silence_ms: int) -> None:
     """Turn the group's claims on this token into the token, and have everybody concerned looked at."""
-    token = run.terms.collateral_of[asset.id]
+    token = run.terms.collateral_after_leaving[asset.id]
     cash, scale = cash_currency(asset.cash_group), token.base_units // asset.base_units
     accounts = [
         each for each in holders(run.state, CURRENCY_HOLDERS, cash) if is_claimant(each) and each != HOUSE_ACCOUNT
@@ -109,7 +113,7 @@ def leave_cash_group(run: BlockContext, asset: Asset, out_blocks: int, silence_m
     positive = sum(claim for claim in claims if claim > 0)
     inventory = inventory_units(run.state, asset)
     left = inventory // scale * scale
-    run.state.guards.put(asset.id, DepegGuardRecord(out_blocks, run.block.height))
+    run.state.depeg_guards.put(asset.id, DepegGuardRecord(out_blocks, run.block.height))
     shares = [share // scale for share in conversion_shares(claims, left)] if left else [0] * len(claims)
     shares[-1] = left // scale - sum(shares[:-1])
     given = [units * scale for units in shares]
@@ -121,12 +125,12 @@ def leave_cash_group(run: BlockContext, asset: Asset, out_blocks: int, silence_m
         run.journal.transfer(account, outside, cash, micros, TransferCode.CASH_LEFT_GROUP, asset.id)
         run.journal.transfer(outside, account, becomes, units, TransferCode.TOKEN_OF_LEFT_CASH, asset.id)
         run.receipts.append(ClaimConverted(account, asset.id, max(claim, 0), micros, units))
-        run.touched.add(account)
+        run.touched_accounts.add(account)
     run.receipts.append(
         CashLeftGroup(
             asset=asset.id,
             cash_group=asset.cash_group,
-            out_blocks=out_blocks,
+            blocks_outside_band=out_blocks,
             silent_ms=silence_ms,
             inventory_micros=inventory,
             positive_claims_micros=positive,

@@ -20,28 +20,28 @@ from clearing.validators.observed_chains import chain_seen_ms
 
 def chain_silence_ms(state: State, chain_id: int) -> int:
     """Milliseconds of silence; 0 for a chain whose silence changes nothing."""
-    held = state.silences.get(chain_id)
+    held = state.chain_silences.get(chain_id)
     return held.silent_ms if held else 0
 
 
 def update_chain_silence(run: BlockContext) -> None:
     """Count one block further for every chain with an asset that its silence changes."""
-    for chain_id in run.terms.heard_chains:
+    for chain_id in run.terms.watched_chains:
         seen = chain_seen_ms(run.state, chain_id, run.block.total_power)
-        before = run.state.silences.get(chain_id)
+        before = run.state.chain_silences.get(chain_id)
         if not seen:
             continue
         if before is None or seen != before.seen_ms:
             silent = min(run.time_ms - seen, SILENCE_PER_BLOCK_MS)
         else:
-            silent = before.silent_ms + min(run.time_ms - before.at_ms, SILENCE_PER_BLOCK_MS)
-        run.state.silences.put(chain_id, ChainSilenceRecord(seen, silent, run.time_ms))
+            silent = before.silent_ms + min(run.time_ms - before.updated_ms, SILENCE_PER_BLOCK_MS)
+        run.state.chain_silences.put(chain_id, ChainSilenceRecord(seen, silent, run.time_ms))
 
 
 def refresh_haircuts(run: BlockContext) -> None:
     """Work out every haircut that moves; on a change, note it and have its holders looked at."""
     for token in run.terms.tokens:
-        if not token.haircut.moves:
+        if not token.haircut.is_dynamic:
             continue
         parts = haircut_components(run, token)
         haircut_ppm = total_haircut(parts, token.haircut.step_ppm)
@@ -53,7 +53,7 @@ def refresh_haircuts(run: BlockContext) -> None:
         if haircut_ppm == before:
             continue
         run.receipts.append(HaircutChanged(token.id, haircut_ppm, before, parts))
-        run.touched.update(holders(run.state, CURRENCY_HOLDERS, token_currency(token.id)))
+        run.touched_accounts.update(holders(run.state, CURRENCY_HOLDERS, token_currency(token.id)))
         run.rebuild_arrays()
 
 

@@ -32,14 +32,14 @@ def accrue_interest(run: BlockContext) -> None:
 
 def _accrue_group(run: BlockContext, group: CashGroup) -> None:
     terms = group.interest
-    last = run.state.accruals.get(group.id)
+    last = run.state.interest_accruals.get(group.id)
     since_ms = last.time_ms if last else run.terms.genesis.time_ms
     # No more than a year at once, whatever the clock does; the rest follows in the next blocks.
     intervals = min((run.time_ms - since_ms) // terms.interval_ms, YEAR_MS // terms.interval_ms)
     if intervals <= 0:
         return
     elapsed_ms = intervals * terms.interval_ms
-    run.state.accruals.put(group.id, AccrualRecord(since_ms + elapsed_ms))
+    run.state.interest_accruals.put(group.id, AccrualRecord(since_ms + elapsed_ms))
     currency = cash_currency(group.id)
     amounts = []
     for account in holders(run.state, CURRENCY_HOLDERS, currency):
@@ -49,8 +49,8 @@ def _accrue_group(run: BlockContext, group: CashGroup) -> None:
     amounts = [(account, micros) for account, micros in amounts if micros]
     paid = -sum(micros for _, micros in amounts if micros < 0)
     received = sum(micros for _, micros in amounts if micros > 0)
-    run.journal.settle([*amounts, (HOUSE_ACCOUNT, paid - received)], currency, TransferCode.INTEREST, group.id)
-    run.touched.update(account for account, _ in amounts)
+    run.journal.settle_amounts([*amounts, (HOUSE_ACCOUNT, paid - received)], currency, TransferCode.INTEREST, group.id)
+    run.touched_accounts.update(account for account, _ in amounts)
     if amounts:
         run.receipts.append(
             InterestAccrued(group.id, since_ms + elapsed_ms, intervals, paid, received, paid - received)

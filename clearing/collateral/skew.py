@@ -67,7 +67,7 @@ def settle_skew_fee(run: BlockContext, account: int, asset: Asset, change: int, 
         run.journal.transfer(account, FEE_POT_ACCOUNT, currency, fee, TransferCode.SKEW_FEE, cause)
     else:
         run.journal.transfer(FEE_POT_ACCOUNT, account, currency, -fee, TransferCode.SKEW_REBATE, cause)
-    run.touched.add(account)
+    run.touched_accounts.add(account)
     run.receipts.append(SkewFeePaid(account, asset.id, change, fee, balance(run.state, FEE_POT_ACCOUNT, currency)))
 
 

@@ -26,7 +26,7 @@ class UncoveredAccount(NamedTuple):
     account: int
     equity: int
     initial: int
-    missing: int
+    shortfall: int
 
 
 class BlockContext:
@@ -37,31 +37,31 @@ class BlockContext:
         self.block = block
         self.journal = Journal(state)
         self.positions = PositionLedger(state)
-        self.previous_ms = state.now.time_ms
+        self.previous_time_ms = state.now.time_ms
         """Time of the block before."""
         self.receipts: list[Receipt] = []
         self.moved_feeds: list[int] = []
         """Feeds whose index moved or reopened in this block, ordered."""
-        self.touched: set[int] = set()
+        self.touched_accounts: set[int] = set()
         """Accounts whose margin has to be looked at."""
         self.arrays_rebuilt = False
-        self.judged_proposals = 0
+        self.validated_proposals = 0
         """How many proposals of this block were judged: it is work, so it is bounded."""
-        self.judged_in_turn = False
+        self.validated_in_turn = False
         """Whether one was judged beyond those, of the proposer whose turn this block is."""
-        self.judged_exits: set[int] = set()
+        self.exit_checked_members: set[int] = set()
         """Members whose exit was judged in this block: it looks at all accounts, so each has one a block."""
-        self.carried: list[Attestation] = []
+        self.attestations_to_recount: list[Attestation] = []
         """Words on bridge facts to be heard again, because the set that says them has changed."""
-        self.accepted: list[WithdrawalReleased] = []
+        self.accepted_withdrawals: list[WithdrawalReleased] = []
         """Withdrawals that passed their gates, to be released at the end; nonces not yet given."""
-        self.liquidated = LiquidationBudget()
+        self.liquidation_budget = LiquidationBudget()
         """What this block has liquidated so far."""
-        self.by_member: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        self.accounts_by_member: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
         """Own and clients' accounts of every member, as they were when first asked for; empty: nobody has asked."""
-        self.short_siblings: dict[int, tuple[tuple[UncoveredAccount, ...], tuple[UncoveredAccount, ...]]] = {}
+        self.uncovered_accounts: dict[int, tuple[tuple[UncoveredAccount, ...], tuple[UncoveredAccount, ...]]] = {}
         """By member, those of them that could not cover what they should when first asked for."""
-        self.unresolved = UnresolvedLosses()
+        self.unresolved_losses = UnresolvedLosses()
         """What defaults have not resolved, as of the last question."""
         self.failures: list[Failure] = []
         """Accounts that liquidation can do no more about, for default to deal with; ordered as they failed."""
@@ -76,7 +76,7 @@ class BlockContext:
         """The block's time."""
         return self.block.time_ms
 
-    def check_left(self, account: int, cash: list[int], planned: list[int]) -> None:
+    def check_as_planned(self, account: int, cash: list[int], planned: list[int]) -> None:
         """Raise Bug when a plan and what was written differ."""
         if cash != planned:
             raise Bug(f"account {account} is left with {cash}, planned {planned}")

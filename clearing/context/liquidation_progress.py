@@ -25,7 +25,7 @@ class LiquidationBudget:
         room = most - self.notional
         return min(share, max(room * DENOMINATOR // whole, 1)) if room > 0 else 0
 
-    def may_lose(self, loss: int, most: int) -> bool:
+    def allows_loss(self, loss: int, most: int) -> bool:
         """Whether so much more may be taken as deficits: the first of a block always."""
         return not most or not self.loss or self.loss + loss <= most
 

@@ -50,7 +50,7 @@ def lift_restrictions(run: BlockContext) -> None:
 
 def member_status(state: State, member: int) -> MemberStatus:
     """How the member stands."""
-    record = state.standings.get(member)
+    record = state.member_statuses.get(member)
     return record.status if record else MemberStatus.ACTIVE
 
 
@@ -107,10 +107,10 @@ def is_in_default(state: State, account: int) -> bool:
 
 def set_member_status(run: BlockContext, member: int, status: MemberStatus) -> None:
     """Let a member stand so from now on; nothing when it does already. Raises nothing; the house is always active."""
-    before = run.state.standings.get(member) or MemberStatusRecord(MemberStatus.ACTIVE, 0)
+    before = run.state.member_statuses.get(member) or MemberStatusRecord(MemberStatus.ACTIVE, 0)
     if before.status is status or member == HOUSE_MEMBER:
         return
-    run.state.standings.put(member, MemberStatusRecord(status, run.block.height, before.default))
+    run.state.member_statuses.put(member, MemberStatusRecord(status, run.block.height, before.default))
     run.receipts.append(MemberStatusChanged(member, before.status, status, before.default))
 
 

@@ -42,9 +42,9 @@ def check_nonce(run: BlockContext, at: str, account: int, nonce: int) -> Rejecte
     A member signs some requests that name its client's account: with a last nonce it could lock the client in for ever.
     """
     last = run.state.nonces.get(account)
-    if last is not None and nonce <= last.value:
-        return reject(ClearingCode.NONCE_USED, at, account=account, nonce=nonce, last=last.value)
-    limit = max(last.value if last is not None else 0, run.time_ms * 1_000_000) + NONCE_STEP_MAX
+    if last is not None and nonce <= last.nonce:
+        return reject(ClearingCode.NONCE_USED, at, account=account, nonce=nonce, last=last.nonce)
+    limit = max(last.nonce if last is not None else 0, run.time_ms * 1_000_000) + NONCE_STEP_MAX
     if nonce > limit:
         return reject(ClearingCode.NONCE_TOO_FAR, at, account=account, nonce=nonce, limit=min(limit, MONEY_MAX))
     return None

@@ -20,8 +20,8 @@ NO_DEFAULTS = DefaultCounters(0)
 
 def defaults_under_way(state: State) -> tuple[tuple[int, DefaultRecord], ...]:
     """Numbers and records of the defaults that have not ended, in order of declaration."""
-    clock = state.default_clock.get(0) or NO_DEFAULTS
-    return tuple((number, state.defaults[number]) for number in clock.under_way)
+    clock = state.default_counters.get(0) or NO_DEFAULTS
+    return tuple((number, state.defaults[number]) for number in clock.open)
 
 
 class UnresolvedLosses:
@@ -61,12 +61,12 @@ class UnresolvedLosses:
 
     def _look(self, state: State, number: int, held: DefaultRecord) -> int:
         """A client pays its own debts only, the member's own accounts pay all that is left."""
-        for account in (*held.own, *held.clients):
+        for account in (*held.own_accounts, *held.client_accounts):
             if account not in self._beyond:
                 self._beyond[account] = net_owed(state, account)
             self._default_of[account] = number
-        clients = sum(max(self._beyond[client], 0) for client in held.clients)
-        return max(sum(self._beyond[account] for account in held.own) + clients, 0)
+        clients = sum(max(self._beyond[client], 0) for client in held.client_accounts)
+        return max(sum(self._beyond[account] for account in held.own_accounts) + clients, 0)
 
 
 def unresolved_micros(state: State) -> int:

@@ -45,7 +45,7 @@ def declare(run: BlockContext, failure: Failure, own: tuple[int, ...], clients: 
             run.journal.transfer(
                 HOUSE_ACCOUNT, account, cash_currency(group), micros, TransferCode.DEFICIT_COVERED, account
             )
-        run.touched.update((HOUSE_ACCOUNT, failure.account))
+        run.touched_accounts.update((HOUSE_ACCOUNT, failure.account))
         return
     recall_account_withdrawals(run, own)
     if _cure_deficit(run, member, failure.account, _cure_needs(run, member, failure, deficits), own):
@@ -74,7 +74,7 @@ def cash_within(state: State, account: int, spare: int) -> int:
 
 
 def _is_handled(state: State, account: int) -> bool:
-    return any(account in held.own or account in held.clients for _, held in defaults_under_way(state))
+    return any(account in held.own_accounts or account in held.client_accounts for _, held in defaults_under_way(state))
 
 
 def _cure_needs(run: BlockContext, member: int, failure: Failure, deficits: Deficits) -> Deficits:
@@ -118,7 +118,7 @@ def _cure_deficit(run: BlockContext, member: int, account: int, deficits: Defici
                     limit, needed, spare[payer] = limit - micros, needed - micros, spare[payer] - micros
     for _, group, micros in deficits:
         _pay_cure(run, HOUSE_ACCOUNT, account, group, micros)
-    run.touched.update((HOUSE_ACCOUNT, account, *payers))
+    run.touched_accounts.update((HOUSE_ACCOUNT, account, *payers))
     owed = tuple((group, micros) for _, group, micros in deficits)
     told = tuple((*key, micros) for key, micros in sorted(paid.items()))
     run.receipts.append(DeficitCured(member, account, owed, told))
@@ -145,7 +145,7 @@ def _open_default(
 ) -> None:
     """Write the default down, tell of it, and bring the estate together."""
     state, terms, height = run.state, run.terms.crisis.default, run.block.height
-    clock = state.default_clock.get(0) or NO_DEFAULTS
+    clock = state.default_counters.get(0) or NO_DEFAULTS
     number = clock.declared + 1
     window = open_gains_window(run, member)
     held = DefaultRecord(
@@ -156,17 +156,17 @@ def _open_default(
         declared_height=height,
         auction_height=height + terms.auction_blocks if terms.auction_blocks and _has_positions(state, own) else 0,
         porting_height=height + terms.porting_blocks if _has_positions(state, clients) else height,
-        deadline_height=height + default_blocks_max(terms, len(clock.under_way)),
+        deadline_height=height + default_blocks_max(terms, len(clock.open)),
         estate=own[0] if own else failure.account,
-        own=own,
-        clients=clients,
-        margined_height=window.height,
-        marks=window.marks,
+        own_accounts=own,
+        client_accounts=clients,
+        last_margined_height=window.height,
+        last_margined_marks=window.marks,
     )
-    state.default_clock.put(0, msgspec.structs.replace(clock, declared=number, under_way=(*clock.under_way, number)))
+    state.default_counters.put(0, msgspec.structs.replace(clock, declared=number, under_way=(*clock.open, number)))
     state.defaults.put(number, held)
     before = member_status(state, member)
-    state.standings.put(member, MemberStatusRecord(MemberStatus.DEFAULTING, height, number))
+    state.member_statuses.put(member, MemberStatusRecord(MemberStatus.DEFAULTING, height, number))
     run.receipts.append(MemberStatusChanged(member, before, MemberStatus.DEFAULTING, number))
     run.receipts.append(
         DefaultDeclared(
@@ -178,7 +178,7 @@ def _open_default(
             own=own,
             clients=clients,
             deficits=account_deficits(state, (*own, *clients)),
-            margined_height=held.margined_height,
+            margined_height=held.last_margined_height,
             auction_height=held.auction_height,
             porting_height=held.porting_height,
             deadline_height=held.deadline_height,
@@ -225,6 +225,6 @@ def pool_account(run: BlockContext, number: int, account: int, estate: int) -> N
             run.positions.add(account, instrument, -moved)
             run.positions.add(estate, instrument, moved)
             positions.append((instrument, moved))
-    run.touched.update((account, estate))
+    run.touched_accounts.update((account, estate))
     if money or positions:
         run.receipts.append(EstatePooled(number, account, estate, tuple(money), tuple(positions)))

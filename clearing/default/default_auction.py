@@ -91,7 +91,7 @@ def _check_auction(run: BlockContext, request: DefaultBid) -> Rejected | None:
 
 def auction_portfolio(run: BlockContext, held: DefaultRecord) -> PositionLots:
     """(instrument, lots) of the estate whose prices are open."""
-    if not held.own:
+    if not held.own_accounts:
         return ()
     listed = run.terms.instruments
     return tuple(
@@ -105,7 +105,7 @@ def slice_margin(run: BlockContext, lots: PositionLots) -> int:
     """Initial margin of a slice: that of the whole portfolio alone, divided, rounded down."""
     alone = Holdings([0] * len(run.terms.cash_groups), [0] * len(run.terms.tokens), [0] * len(run.terms.instruments))
     for instrument, held in lots:
-        alone.lots[run.terms.position_of[instrument]] = held
+        alone.lots[run.terms.array_index[instrument]] = held
     return holdings_margin(current_arrays(run.state), alone).initial // run.terms.crisis.default.auction_slices
 
 
@@ -143,9 +143,9 @@ class _PortfolioSale:
     bids: dict[int, DefaultBidRecord]
     """By member."""
     sold: int = 0
-    dearest: int = 0
+    highest_ask: int = 0
     """The dearest ask filled so far; the last one, as the cheapest are filled first."""
-    carried: set[int] = field(default_factory=set)
+    affordable: set[int] = field(default_factory=set)
     """Members who could carry all that they bid for, also what was sold before their turn."""
 
 
@@ -156,10 +156,10 @@ def _consider_bid(run: BlockContext, number: int, held: DefaultRecord, sale: _Po
     slices = _slices_affordable(run, member, bid, sale.lots, sale.sold, wanted)
     if slices:
         _fill_bid(run, number, held, (member, bid), (sale.sold, slices), sale.lots)
-        sale.sold, sale.dearest = sale.sold + slices, bid.ask_micros
+        sale.sold, sale.highest_ask = sale.sold + slices, bid.ask_micros
     rest = bid.slices - wanted
     if slices == wanted and _slices_affordable(run, member, bid, sale.lots, 0, rest) == rest:
-        sale.carried.add(member)
+        sale.affordable.add(member)
 
 
 def _fill_bid(
@@ -230,7 +230,7 @@ def _is_affordable(run: BlockContext, bid: DefaultBidRecord, lots: PositionLots,
         after.cash[at] -= soft_credit_of(run.state, bid.account, of)
     after.cash[0] += slices * bid.ask_micros
     for instrument, moved in lots:
-        listed, at = run.terms.instruments[instrument], run.terms.position_of[instrument]
+        listed, at = run.terms.instruments[instrument], run.terms.array_index[instrument]
         grows = abs(after.lots[at] + moved) > abs(after.lots[at])
         after.lots[at] += moved
         after.cash[run.terms.cash_groups.index(listed.cash_group)] -= option_value(run, instrument) * moved
@@ -268,7 +268,7 @@ def contributing_members(state: State, defaulter: int) -> tuple[int, ...]:
 def _seniorities(run: BlockContext, number: int, held: DefaultRecord, sale: _PortfolioSale) -> BiddersRanked:
     """Every survivor's rank, lower ones paying first, with all that it follows from."""
     terms, survivors = run.terms.crisis.default, surviving_members(run.state, held.member)
-    good_ask = sale.dearest + mul_div_down(sale.margin, terms.auction_tolerance_ppm, PPM)
+    good_ask = sale.highest_ask + mul_div_down(sale.margin, terms.auction_tolerance_ppm, PPM)
     needed = {member: required_contribution(run.state, member) for member in survivors}
     whole = sum(needed.values())
     told = []
@@ -276,17 +276,17 @@ def _seniorities(run: BlockContext, number: int, held: DefaultRecord, sale: _Por
         share = terms.auction_slices * needed[member] // whole if whole else 0
         bid = sale.bids.get(member)
         good = bid is not None and bid.ask_micros <= good_ask
-        rank = 0 if bid is None or not good else 2 if bid.slices >= share and member in sale.carried else 1
+        rank = 0 if bid is None or not good else 2 if bid.slices >= share and member in sale.affordable else 1
         told.append((member, share, bid.slices if bid else 0, bid.ask_micros if bid else 0, rank))
     return BiddersRanked(
         number=number,
         sold=sale.sold,
         of_slices=terms.auction_slices,
-        good_ask=good_ask,
+        competitive_ask=good_ask,
         members=tuple(told),
         portfolio=sale.lots,
         slice_margin=sale.margin,
         tolerance_ppm=terms.auction_tolerance_ppm,
         required=tuple(needed.items()),
-        carried=tuple(sorted(sale.carried)),
+        carried=tuple(sorted(sale.affordable)),
     )

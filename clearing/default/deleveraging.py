@@ -32,7 +32,7 @@ def pass_position(run: BlockContext, giver: int, taker: int, instrument: int, lo
     payer, payee = (taker, giver) if value >= 0 else (giver, taker)
     currency = cash_currency(listed.cash_group)
     run.journal.transfer(payer, payee, currency, abs(value), TransferCode.DEFAULT_OPTION_VALUE, instrument)
-    run.touched.update((giver, taker))
+    run.touched_accounts.update((giver, taker))
     return MovedPosition(instrument, lots, run.state.marks[instrument].ticks, -value)
 
 
@@ -40,7 +40,7 @@ def option_value(run: BlockContext, instrument: int) -> int:
     """Micros that a lot is worth at the mark: an option's value; nothing where gains are paid as they arise."""
     if run.terms.instruments[instrument].is_marked:
         return 0
-    return int(current_arrays(run.state).values[run.terms.position_of[instrument], 0])
+    return int(current_arrays(run.state).values[run.terms.array_index[instrument], 0])
 
 
 class AutoDeleveragingRanking:
@@ -56,12 +56,12 @@ class AutoDeleveragingRanking:
         key = (instrument, lots > 0)
         if self._gains is None:
             record_position_changes(self._run)
-            self._gains = gains_since(self._run.state, self._held.margined_height, self._held.marks)
+            self._gains = gains_since(self._run.state, self._held.last_margined_height, self._held.last_margined_marks)
         if key not in self._sides:
             self._sides[key] = RankedSide(self._run, self._gains.get(instrument, {}), instrument, short=lots > 0)
         side = self._sides[key]
         # Between two accounts the house may have taken positions over.
-        side.look_at_house()
+        side.rerank_house()
         return side
 
 
@@ -76,7 +76,7 @@ def _house_takeover(run: BlockContext, number: int, account: int) -> bool:
     """Let the house take everything over if it covers initial margin afterwards."""
     after, positions = current_holdings(run.state, HOUSE_ACCOUNT), positions_of(run.state, account).lots
     for instrument, lots in positions:
-        at = run.terms.position_of[instrument]
+        at = run.terms.array_index[instrument]
         group = run.terms.cash_groups.index(run.terms.instruments[instrument].cash_group)
         after.lots[at] += lots
         after.cash[group] -= option_value(run, instrument) * lots
@@ -95,12 +95,12 @@ def deleverage(
     """End an (instrument, lots) against those on the other side, ranked; the book is matched, so they have enough."""
     instrument, lots = position
     side, left, by = ranks.against(instrument, lots), lots, []
-    while left and (asked := side.take()) is not None:
+    while left and (asked := side.next_ranked()) is not None:
         size = min(abs(left), abs(asked.lots))
         moved = pass_position(run, account, asked.account, instrument, size if left > 0 else -size)
-        side.put_back(asked.account)
+        side.rerank(asked.account)
         left -= moved.lots
-        worth = min(asked.worth, MONEY_MAX)
+        worth = min(asked.notional, MONEY_MAX)
         by.append((asked.account, _bounded_micros(asked.profit), asked.equity, worth, moved.lots, moved.received))
     ticks = run.state.marks[instrument].ticks
     run.receipts.append(Deleveraged(number, account, instrument, lots - left, ticks, tuple(by)))
@@ -116,10 +116,10 @@ def tear_up(run: BlockContext, number: int, instrument: int) -> None:
     positions = run.positions.holders(instrument)
     value = option_value(run, instrument)
     amounts = [(account, lots * value) for account, lots in positions]
-    run.journal.settle(amounts, cash_currency(listed.cash_group), TransferCode.TORN_UP, instrument)
+    run.journal.settle_amounts(amounts, cash_currency(listed.cash_group), TransferCode.TORN_UP, instrument)
     for account, lots in positions:
         run.positions.add(account, instrument, -lots)
-        run.touched.add(account)
+        run.touched_accounts.add(account)
     told = tuple((account, lots, lots * value) for account, lots in positions)
     run.receipts.append(PositionsTornUp(number, instrument, run.state.marks[instrument].ticks, told))
 
@@ -133,7 +133,7 @@ class RankedAccount(NamedTuple):
     account: int
     profit: int
     equity: int
-    worth: int
+    notional: int
     lots: int
 
 
@@ -149,7 +149,7 @@ class RankedSide:
         self._queue = [(self._rank(self._seen(each)), each) for each in accounts]
         heapify(self._queue)
 
-    def take(self) -> RankedAccount | None:
+    def next_ranked(self) -> RankedAccount | None:
         """Whose turn it is; None: nobody is left. Whoever is asked and keeps lots has to be put back."""
         while self._queue:
             rank, account = heappop(self._queue)
@@ -161,16 +161,16 @@ class RankedSide:
             heappush(self._queue, (self._rank(seen), account))
         return None
 
-    def put_back(self, account: int) -> None:
+    def rerank(self, account: int) -> None:
         """Rank an account anew by what it still holds."""
         if self._lots(account):
             heappush(self._queue, (self._rank(self._seen(account)), account))
 
-    def look_at_house(self) -> None:
+    def rerank_house(self) -> None:
         """Rank the house by what it holds now."""
         if self._lots(HOUSE_ACCOUNT):
             self._equities |= _equities(self._run, [HOUSE_ACCOUNT])
-            self.put_back(HOUSE_ACCOUNT)
+            self.rerank(HOUSE_ACCOUNT)
 
     def _lots(self, account: int) -> int:
         """What the account holds on this side."""
@@ -184,7 +184,7 @@ class RankedSide:
 
     @staticmethod
     def _rank(seen: RankedAccount) -> int:
-        return -(seen.profit * seen.worth * RANK_DENOMINATOR // max(seen.equity, 1))
+        return -(seen.profit * seen.notional * RANK_DENOMINATOR // max(seen.equity, 1))
 
 
 def _equities(run: BlockContext, accounts: list[int]) -> dict[int, int]:

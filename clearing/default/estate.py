@@ -49,7 +49,7 @@ def buy_collateral(run: BlockContext, number: int, account: int, micros: int) ->
             transfer(HOUSE_ACCOUNT, account, cash_currency(group), back, TransferCode.ESTATE_COLLATERAL_PAID, account)
             run.receipts.append(CollateralTaken(number, account, currency, units, value, counted, group, back))
             left -= counted
-    run.touched.update((account, HOUSE_ACCOUNT))
+    run.touched_accounts.update((account, HOUSE_ACCOUNT))
     return micros - left
 
 
@@ -67,7 +67,7 @@ def take_unpriced_collateral(run: BlockContext, number: int, accounts: tuple[int
                 code = TransferCode.ESTATE_COLLATERAL_TAKEN
                 run.journal.transfer(account, HOUSE_ACCOUNT, currency, units, code, account)
                 run.receipts.append(CollateralTaken(number, account, currency, units, 0, 0, group, 0))
-                run.touched.update((account, HOUSE_ACCOUNT))
+                run.touched_accounts.update((account, HOUSE_ACCOUNT))
 
 
 def settle_own_debts(run: BlockContext, number: int, account: int) -> None:
@@ -96,5 +96,5 @@ def _collect_positive_cash(run: BlockContext, account: int, micros: int, paid: P
             )
             paid.append((account, group, part))
             left -= part
-    run.touched.update((account, HOUSE_ACCOUNT))
+    run.touched_accounts.update((account, HOUSE_ACCOUNT))
     return micros - left

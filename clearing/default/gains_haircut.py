@@ -36,7 +36,7 @@ class GainsHaircut:
             run, self._book, sorted({each for family in self._family.values() for each in family})
         )
 
-    def asked(self) -> tuple[GainingAccount, ...]:
+    def gaining_accounts(self) -> tuple[GainingAccount, ...]:
         """With what each can bear: its own free cash, then what the others of its owner do not need, in order."""
         most = {account: min(gained, self._free[account]) for account, gained in self._gained.items()}
         spare: dict[BeneficialOwner, int] = {}
@@ -54,7 +54,7 @@ class GainsHaircut:
             if micros or account in self._book
         )
 
-    def payers(self, account: int, micros: int) -> list[tuple[int, int]]:
+    def cash_payers(self, account: int, micros: int) -> list[tuple[int, int]]:
         """(account, micros) that bring a gainer's share: out of its own free cash, then its owner's."""
         found = []
         for each in self._family[account]:
@@ -77,7 +77,7 @@ def _net_gains(run: BlockContext, held: DefaultRecord, cut: dict[int, int]) -> d
     """Accounts that gained since the defaulter was last fully margined, less what was cut. The house bore its share."""
     record_position_changes(run)
     sums: dict[int, int] = {}
-    for gains in gains_since(run.state, held.margined_height, held.marks).values():
+    for gains in gains_since(run.state, held.last_margined_height, held.last_margined_marks).values():
         for account, micros in gains.items():
             sums[account] = sums.get(account, 0) + micros
     gained = {account: sums[account] - cut.get(account, 0) for account in sorted(sums)}
@@ -87,7 +87,7 @@ def _net_gains(run: BlockContext, held: DefaultRecord, cut: dict[int, int]) -> d
 
 
 def _is_haircut(state: State, held: DefaultRecord, account: int) -> bool:
-    return account != HOUSE_ACCOUNT and account not in held.own and can_hold(state, account)
+    return account != HOUSE_ACCOUNT and account not in held.own_accounts and can_hold(state, account)
 
 
 def _accounts_by_owner(

@@ -40,7 +40,7 @@ FUNDED_LAYERS = (WaterfallLayer.OWN_CONTRIBUTION, WaterfallLayer.SURVIVORS)
 def allocate_funded_layers(run: BlockContext, number: int, held: DefaultRecord) -> DefaultRecord:
     """Let own margin, own contribution, the house and the survivors bear the loss; assess members for more."""
     terms = run.terms.crisis.default
-    deficits = account_deficits(run.state, (*held.own, *held.clients))
+    deficits = account_deficits(run.state, (*held.own_accounts, *held.client_accounts))
     whole = sum(micros for _, _, micros in deficits)
     held = msgspec.structs.replace(held, loss=whole)
     if not whole:
@@ -49,7 +49,7 @@ def allocate_funded_layers(run: BlockContext, number: int, held: DefaultRecord) 
     loss = DefaultLoss(
         defaulter=held.member,
         loss=whole,
-        own_margin=available_resources(run.state, held.own),
+        own_margin=available_resources(run.state, held.own_accounts),
         own_contribution=contribution_micros(run.state, held.member),
         house_capital=max(min(terms.house_capital_micros, house), 0),
         survivors=_waterfall_survivors(run, held),
@@ -66,8 +66,8 @@ def allocate_funded_layers(run: BlockContext, number: int, held: DefaultRecord) 
     borne = tuple(step for step in steps if step.layer < WaterfallLayer.ASSESSMENTS)
     paid = _collect_layers(run, number, held, borne)
     if whole > loss.own_margin:
-        take_unpriced_collateral(run, number, held.own)
-    _pay_deficits(run, number, sum(step.borne for step in borne))
+        take_unpriced_collateral(run, number, held.own_accounts)
+    _pay_deficits(run, number, sum(step.loss_borne for step in borne))
     run.receipts.append(LossAllocated(number, held.member, whole, deficits, steps, paid))
     used = [share for step in borne if step.layer is WaterfallLayer.SURVIVORS for share in step.shares if share.amount]
     told = tuple(sorted((share.payer, share.amount) for share in used))
@@ -104,7 +104,7 @@ def _collect_layers(
     told: list[tuple[int, int, int, int]] = []
     for step in steps:
         if step.layer is WaterfallLayer.OWN_MARGIN:
-            told += [(int(step.layer), *each) for each in collect_cash(run, number, held.own, step.borne)]
+            told += [(int(step.layer), *each) for each in collect_cash(run, number, held.own_accounts, step.loss_borne)]
         elif step.layer in FUNDED_LAYERS:
             for share in step.shares:
                 draw_contribution(run, share.payer, share.amount, held.member)
@@ -114,20 +114,20 @@ def _collect_layers(
 def _pay_deficits(run: BlockContext, number: int, micros: int) -> None:
     """Let the house pay so much of what a default's accounts owe, in proportion (`allocate_collected`)."""
     held = run.state.defaults[number]
-    deficits = account_deficits(run.state, (*held.own, *held.clients))
+    deficits = account_deficits(run.state, (*held.own_accounts, *held.client_accounts))
     parts = allocate_collected(micros, [owed for _, _, owed in deficits])
     for (account, group, _), part in zip(deficits, parts, strict=True):
         run.journal.transfer(
             HOUSE_ACCOUNT, account, cash_currency(group), part, TransferCode.DEFAULT_DEFICIT_PAID, number
         )
-        run.touched.update((HOUSE_ACCOUNT, account))
+        run.touched_accounts.update((HOUSE_ACCOUNT, account))
 
 
 def _with_losses_borne(held: DefaultRecord, steps: tuple[LayerAllocation, ...]) -> DefaultRecord:
-    sums = dict(held.by_layer)
+    sums = dict(held.borne_by_layer)
     for step in steps:
-        if step.borne:
-            sums[int(step.layer)] = sums.get(int(step.layer), 0) + step.borne
+        if step.loss_borne:
+            sums[int(step.layer)] = sums.get(int(step.layer), 0) + step.loss_borne
     return msgspec.structs.replace(held, borne=sum(sums.values()), by_layer=tuple(sorted(sums.items())))
 
 
@@ -141,16 +141,16 @@ def call_assessments(run: BlockContext, number: int, held: DefaultRecord) -> Non
 
 def allocate_late_estate(run: BlockContext, number: int, held: DefaultRecord) -> DefaultRecord:
     """Let the defaulter's own accounts bear what came to them since they were closed, before anybody else is asked."""
-    deficits = account_deficits(run.state, (*held.own, *held.clients))
-    left, own = sum(micros for _, _, micros in deficits), available_resources(run.state, held.own)
+    deficits = account_deficits(run.state, (*held.own_accounts, *held.client_accounts))
+    left, own = sum(micros for _, _, micros in deficits), available_resources(run.state, held.own_accounts)
     if left > own:
-        take_unpriced_collateral(run, number, held.own)
+        take_unpriced_collateral(run, number, held.own_accounts)
     if not left or not own:
         return held
     steps = run_waterfall(DefaultLoss(held.member, left, own_margin=own))
     borne = tuple(step for step in steps if step.layer is WaterfallLayer.OWN_MARGIN)
     paid = _collect_layers(run, number, held, borne)
-    _pay_deficits(run, number, sum(step.borne for step in borne))
+    _pay_deficits(run, number, sum(step.loss_borne for step in borne))
     run.receipts.append(LossAllocated(number, held.member, left, deficits, borne, paid))
     return _with_losses_borne(held, borne)
 
@@ -193,7 +193,7 @@ def _debit_member(
         group = run.terms.crisis.fund.cash_group or run.terms.cash_groups[0]
         _pay_assessment(run, number, own[0], group, left)
         paid[(own[0], group)] = paid.get((own[0], group), 0) + left
-    run.touched.update(own)
+    run.touched_accounts.update(own)
     return tuple((*key, part) for key, part in sorted(paid.items()))
 
 
@@ -206,7 +206,7 @@ def allocate_remainder(run: BlockContext, number: int, held: DefaultRecord) -> t
     cut: dict[int, int] = {}
     held = _allocate_gains_haircut(run, number, held, cut)
     # Positions end only where the margin that they free has gains to bear the loss for.
-    if _owed_micros(run, held) and GainsHaircut(run, held, cut).asked():
+    if _owed_micros(run, held) and GainsHaircut(run, held, cut).gaining_accounts():
         torn = _losing_instruments(run, held)
         for instrument in torn:
             tear_up(run, number, instrument)
@@ -217,24 +217,24 @@ def allocate_remainder(run: BlockContext, number: int, held: DefaultRecord) -> t
 
 
 def _owed_micros(run: BlockContext, held: DefaultRecord) -> int:
-    return sum(micros for _, _, micros in account_deficits(run.state, (*held.own, *held.clients)))
+    return sum(micros for _, _, micros in account_deficits(run.state, (*held.own_accounts, *held.client_accounts)))
 
 
 def _allocate_gains_haircut(run: BlockContext, number: int, held: DefaultRecord, cut: dict[int, int]) -> DefaultRecord:
     """Cut gains for what is owed, and note in `cut` how much of whose."""
-    deficits = account_deficits(run.state, (*held.own, *held.clients))
+    deficits = account_deficits(run.state, (*held.own_accounts, *held.client_accounts))
     left = sum(micros for _, _, micros in deficits)
     if not left:
         return held
     gainers = GainsHaircut(run, held, cut)
-    steps = run_waterfall(DefaultLoss(held.member, left, gainers=gainers.asked()))
+    steps = run_waterfall(DefaultLoss(held.member, left, gainers=gainers.gaining_accounts()))
     paid: list[tuple[int, int, int, int]] = []
     for step in steps:
         for share in step.shares:
-            for account, micros in gainers.payers(share.payer, share.amount):
+            for account, micros in gainers.cash_payers(share.payer, share.amount):
                 paid += _haircut_cash(run, number, account, micros)
             cut[share.payer] = cut.get(share.payer, 0) + share.amount
-    _pay_deficits(run, number, sum(step.borne for step in steps))
+    _pay_deficits(run, number, sum(step.loss_borne for step in steps))
     run.receipts.append(LossAllocated(number, held.member, left, deficits, steps, tuple(paid)))
     return _with_losses_borne(held, steps)
 
@@ -242,9 +242,9 @@ def _allocate_gains_haircut(run: BlockContext, number: int, held: DefaultRecord,
 def _losing_instruments(run: BlockContext, held: DefaultRecord) -> tuple[int, ...]:
     """Instruments in which the defaulter and its clients lost since it was last fully margined."""
     record_position_changes(run)
-    accounts = {*held.own, *held.clients}
+    accounts = {*held.own_accounts, *held.client_accounts}
     lost = []
-    for instrument, gains in gains_since(run.state, held.margined_height, held.marks).items():
+    for instrument, gains in gains_since(run.state, held.last_margined_height, held.last_margined_marks).items():
         if sum(gains.get(account, 0) for account in accounts) < 0:
             lost.append(instrument)
     return tuple(lost)
@@ -259,5 +259,5 @@ def _haircut_cash(run: BlockContext, number: int, account: int, micros: int) -> 
             run.journal.transfer(account, HOUSE_ACCOUNT, cash_currency(group), part, TransferCode.GAINS_CUT, number)
             paid.append((int(WaterfallLayer.GAINS), account, group, part))
             left -= part
-    run.touched.update((account, HOUSE_ACCOUNT))
+    run.touched_accounts.update((account, HOUSE_ACCOUNT))
     return paid

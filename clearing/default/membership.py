@@ -51,9 +51,9 @@ def rescue_client(run: BlockContext, index: int, request: ClientRescue) -> Rejec
     record = run.state.accounts[request.account]
     moved = transfer_membership(run, request.account, request.to_member)
     held = run.state.defaults[request.number]
-    clients = tuple(each for each in held.clients if each not in moved)
+    clients = tuple(each for each in held.client_accounts if each not in moved)
     run.state.defaults.put(request.number, msgspec.structs.replace(held, clients=clients))
-    run.touched.update(moved)
+    run.touched_accounts.update(moved)
     run.receipts.append(ClientRescued(index, request.number, request.account, request.to_member, record.children))
     return None
 
@@ -62,7 +62,7 @@ def _check_parties(run: BlockContext, request: ClientRescue) -> Rejected | None:
     """A default of the account's member, and a member to take it; margins only once both have signed."""
     state, record = run.state, run.state.accounts[request.account]
     held = state.defaults.get(request.number)
-    if held is None or held.member != record.member or state.standings[record.member].default != request.number:
+    if held is None or held.member != record.member or state.member_statuses[record.member].default != request.number:
         return reject(ClearingCode.NO_SUCH_DEFAULT, RESCUE, number=request.number, account=request.account)
     if request.to_member not in state.members:
         return reject(ClearingCode.UNKNOWN_MEMBER, RESCUE, member=request.to_member)
@@ -86,8 +86,8 @@ def _check_rescue(run: BlockContext, request: ClientRescue) -> Rejected | None:
             short=len(short),
         )
     counts, limit = accounts_of_member(state, request.to_member), run.terms.market.member_accounts_max
-    if counts.held + 1 + len(record.children) > limit:
-        return reject(ClearingCode.ACCOUNTS_FULL, RESCUE, member=request.to_member, held=counts.held, limit=limit)
+    if counts.open + 1 + len(record.children) > limit:
+        return reject(ClearingCode.ACCOUNTS_FULL, RESCUE, member=request.to_member, held=counts.open, limit=limit)
     return None
 
 
@@ -119,7 +119,7 @@ def readmit_member(run: BlockContext, index: int, request: MemberReadmission) ->
     )
     if refusal is not None:
         return refusal
-    record, standing = state.accounts[request.account], state.standings.get(request.member)
+    record, standing = state.accounts[request.account], state.member_statuses.get(request.member)
     own, _ = accounts_of_members(state, request.member)
     owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in run.terms.cash_groups)
     missing = max(required_contribution(state, request.member) - contribution_micros(state, request.member), 0)
@@ -152,14 +152,14 @@ def leave_membership(run: BlockContext, index: int, request: MemberExit) -> Reje
         return refusal
     state, member = run.state, run.state.accounts[request.account].member
     status = member_status(state, member)
-    if member in run.judged_exits:
+    if member in run.exit_checked_members:
         return reject(ClearingCode.CANNOT_LEAVE, EXIT, member=member, status=status.name, why="judged in this block")
-    run.judged_exits.add(member)
+    run.exit_checked_members.add(member)
     own, clients = accounts_of_members(state, member)
     positions = sum(bool(positions_of(state, each).lots) for each in (*own, *clients))
     owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in run.terms.cash_groups)
     money = sum(_needs_member_signature(run, each) for each in clients)
-    held = sum(state.held_counts.get(each) or 0 for each in (*own, *clients))
+    held = sum(state.pending_counts.get(each) or 0 for each in (*own, *clients))
     gone = status in (MemberStatus.DEFAULTING, MemberStatus.LEFT) or member == HOUSE_MEMBER
     # Whoever may still be asked to bear a share stays until that is over.
     under_way = len(defaults_under_way(state))

@@ -78,7 +78,9 @@ def _waits_for_prices(run: BlockContext, held: DefaultRecord) -> bool:
     if run.block.height >= min(last, held.deadline_height):
         return False
     feeds = {
-        feed for each in (*held.own, *held.clients) for feed in held_feeds(run.state, current_holdings(run.state, each))
+        feed
+        for each in (*held.own_accounts, *held.client_accounts)
+        for feed in held_feeds(run.state, current_holdings(run.state, each))
     }
     return not all(can_close_out(run.state, feed) for feed in feeds)
 
@@ -86,9 +88,9 @@ def _waits_for_prices(run: BlockContext, held: DefaultRecord) -> bool:
 def _close_default(run: BlockContext, number: int, held: DefaultRecord) -> DefaultRecord:
     """Close all positions, let clients pay what is theirs, share the loss; assess members for what is left."""
     ranks = AutoDeleveragingRanking(run, held)
-    for account in held.own:
+    for account in held.own_accounts:
         close_positions(run, number, account, ranks)
-    for account in held.clients:
+    for account in held.client_accounts:
         if positions_of(run.state, account).lots:
             close_positions(run, number, account, ranks)
             groups = run.terms.cash_groups
@@ -110,25 +112,25 @@ def _end_default(run: BlockContext, number: int, held: DefaultRecord) -> None:
     run.state.defaults.put(number, held)
     held, rest = allocate_remainder(run, number, held)
     state, height, terms = run.state, run.block.height, run.terms.crisis.default
-    if account_deficits(state, (*held.own, *held.clients)):
+    if account_deficits(state, (*held.own_accounts, *held.client_accounts)):
         raise Bug(f"default {number} ends while something is still owed")
     ended = msgspec.structs.replace(held, phase=DefaultPhase.ENDED, ended_height=height)
     state.defaults.put(number, ended)
-    clock = state.default_clock.get(0) or NO_DEFAULTS
-    under_way = tuple(each for each in clock.under_way if each != number)
-    state.default_clock.put(0, msgspec.structs.replace(clock, under_way=under_way))
-    state.standings.put(held.member, MemberStatusRecord(MemberStatus.DEFAULTED, height, number))
+    clock = state.default_counters.get(0) or NO_DEFAULTS
+    under_way = tuple(each for each in clock.open if each != number)
+    state.default_counters.put(0, msgspec.structs.replace(clock, under_way=under_way))
+    state.member_statuses.put(held.member, MemberStatusRecord(MemberStatus.DEFAULTED, height, number))
     run.receipts.append(MemberStatusChanged(held.member, MemberStatus.DEFAULTING, MemberStatus.DEFAULTED, number))
     replenish = height + terms.replenishment_blocks if terms.replenishment_blocks else 0
-    used = held.used if replenish else ()
+    used = held.contributions_used if replenish else ()
     called = tuple((member, call_replenishment(run, member, micros, replenish)) for member, micros in used)
-    run.touched.update((*held.own, *held.clients, HOUSE_ACCOUNT))
+    run.touched_accounts.update((*held.own_accounts, *held.client_accounts, HOUSE_ACCOUNT))
     run.receipts.append(
         DefaultEnded(
             number=number,
             member=held.member,
-            loss=held.borne + rest,
-            by_layer=held.by_layer,
+            loss=held.loss_borne + rest,
+            by_layer=held.borne_by_layer,
             house=rest,
             replenished=tuple(each for each in called if each[1]),
             replenishment_height=replenish,

@@ -29,41 +29,41 @@ def open_gains_windows(run: BlockContext) -> None:
 
 def open_gains_window(run: BlockContext, member: int) -> GainsWindow:
     """The member's window, opened as of the block before when there is none."""
-    held = run.state.windows.get(member)
+    held = run.state.gains_windows.get(member)
     if held is None:
         before = run.state.parent or run.state
         marks = tuple((each, mark.ticks) for each, mark in before.marks.ordered() if not mark.settled)
         held = GainsWindow(run.block.height - 1, marks)
-        run.state.windows.put(member, held)
+        run.state.gains_windows.put(member, held)
     return held
 
 
 def close_gains_windows(run: BlockContext, kept: set[int]) -> None:
     """Close those of members who have no account under a call and are not among `kept`; forget what nobody asks for."""
     state = run.state
-    windows = [member for member, _ in state.windows.ordered()]
+    windows = [member for member, _ in state.gains_windows.ordered()]
     if not windows:
         return
     called = {state.accounts[account].member for account in holders(state, CALLED_ACCOUNTS, 0)}
     for member in windows:
         if member not in called and member not in kept:
-            state.windows.remove(member)
-    if not any(True for _ in state.windows.ordered()):
+            state.gains_windows.remove(member)
+    if not any(True for _ in state.gains_windows.ordered()):
         _drop_position_changes(state)
 
 
 def drop_gains_windows(run: BlockContext) -> None:
     """Forget all that was noted: where there are no defaults, changes are not followed, and it would soon be wrong."""
-    windows = list(run.state.windows.ordered())
+    windows = list(run.state.gains_windows.ordered())
     for member, _ in windows:
-        run.state.windows.remove(member)
+        run.state.gains_windows.remove(member)
     if windows:
         _drop_position_changes(run.state)
 
 
 def _drop_position_changes(state: State) -> None:
-    for account, _ in list(state.shifts.ordered()):
-        state.shifts.remove(account)
+    for account, _ in list(state.position_changes.ordered()):
+        state.position_changes.remove(account)
 
 
 def record_position_changes(run: BlockContext) -> None:
@@ -72,7 +72,7 @@ def record_position_changes(run: BlockContext) -> None:
     Within a block marks are settled before positions change, so that all of a block's are at its marks.
     """
     changes = run.positions.take_changes()
-    heights = sorted({window.height for _, window in run.state.windows.ordered()})
+    heights = sorted({window.height for _, window in run.state.gains_windows.ordered()})
     if not heights:
         return
     summed: dict[tuple[int, int], int] = {}
@@ -87,16 +87,16 @@ def record_position_changes(run: BlockContext) -> None:
 
 def _add_change(state: State, account: int, heights: list[int], change: tuple[int, int, int]) -> None:
     """Add one change; what no open window tells apart any more becomes one entry, so that there are never many."""
-    record, (instrument, lots, value) = state.shifts.get(account), change
+    record, (instrument, lots, value) = state.position_changes.get(account), change
     entries: dict[tuple[int, int], tuple[int, int]] = {}
-    known = [(since, each, moved, _from_bytes(worth)) for since, each, moved, worth in record.entries] if record else []
+    known = [(since, each, moved, _from_bytes(worth)) for since, each, moved, worth in record.changes] if record else []
     for since, each, moved, worth in [*known, (heights[-1], instrument, lots, value)]:
         at = bisect_right(heights, since)
         if at:
             before = entries.get((heights[at - 1], each), (0, 0))
             entries[(heights[at - 1], each)] = (before[0] + moved, before[1] + worth)
     told = tuple((*each, entries[each][0], _to_bytes(entries[each][1])) for each in sorted(entries))
-    state.shifts.put(account, PositionChangesRecord(told))
+    state.position_changes.put(account, PositionChangesRecord(told))
 
 
 def gains_since(state: State, height: int, marks: tuple[tuple[int, int], ...]) -> dict[int, dict[int, int]]:
@@ -111,8 +111,8 @@ def gains_since(state: State, height: int, marks: tuple[tuple[int, int], ...]) -
         moved = state.marks[each].ticks - ticks
         for account in holders(state, INSTRUMENT_HOLDERS, each):
             found[each][account] = position_lots(state, account, each) * moved
-    for account, record in state.shifts.ordered():
-        for since, each, lots, worth in record.entries:
+    for account, record in state.position_changes.ordered():
+        for since, each, lots, worth in record.changes:
             if each in then and since >= height:
                 gains = found[each]
                 gains[account] = gains.get(account, 0) - (_from_bytes(worth) - lots * then[each])

@@ -64,11 +64,11 @@ def run_waterfall(loss: DefaultLoss) -> tuple[LayerAllocation, ...]:
     for layer, shares in _layer_payers(loss):
         if not left:
             break
-        paid = allocate_capped(left, [each.weight for each in shares], [each.most for each in shares])
+        paid = allocate_capped(left, [each.weight for each in shares], [each.cap for each in shares])
         borne = sum(paid)
         if borne:
             told = tuple(
-                LossShare(each.payer, each.weight, each.most, amount) for each, amount in zip(shares, paid, strict=True)
+                LossShare(each.payer, each.weight, each.cap, amount) for each, amount in zip(shares, paid, strict=True)
             )
             steps.append(LayerAllocation(layer, left, borne, told))
         left -= borne

@@ -44,7 +44,7 @@ def convert_contributions(run: BlockContext) -> None:
     if run.state.fund_sizes.get(0) is not None:
         left = [each for each in run.receipts if isinstance(each, ClaimConverted) and each.account == FUND_ACCOUNT]
         for each in left:
-            _convert_token(run, run.terms.collateral_of[each.asset].id, each.given_micros, each.units)
+            _convert_token(run, run.terms.collateral_after_leaving[each.asset].id, each.given_micros, each.units)
 
 
 def _convert_token(run: BlockContext, token: int, micros: int, units: int) -> None:
@@ -58,7 +58,7 @@ def _convert_token(run: BlockContext, token: int, micros: int, units: int) -> No
         left = record.micros - given_up
         state.contributions.put(member, msgspec.structs.replace(record, micros=left))
         run.journal.transfer(FUND_ACCOUNT, account, currency, paid, TransferCode.FUND_TOKEN_RETURNED, member)
-        run.touched.add(account)
+        run.touched_accounts.add(account)
         cause = ReturnCause.TOKEN_LEFT_GROUP
         run.receipts.append(FundReturned(member, account, currency, paid, left, record.required, cause, given_up))
 
@@ -66,10 +66,10 @@ def _convert_token(run: BlockContext, token: int, micros: int, units: int) -> No
 def collect_contribution_calls(run: BlockContext) -> None:
     """Step 6, before defaults: take what is due; `update_fund` of the same block finds what is next."""
     size = current_fund_size(run.state)
-    if not size.next_height or run.block.height < size.next_height:
+    if not size.next_review_height or run.block.height < size.next_review_height:
         return
     parts = run.state.contributions.ordered()
-    due = [each for each in parts if each[1].reducing or 0 < each[1].deadline <= run.block.height]
+    due = [each for each in parts if each[1].reduction_started or 0 < each[1].deadline <= run.block.height]
     if due and not can_members_pay(run.state):
         extend_calls(run, due)
         return
@@ -99,7 +99,7 @@ def _collect_call(run: BlockContext, member: int, record: ContributionRecord, ow
     if record.called and _is_over(run, record) and _could_pay(run, record, payers):
         state.contributions.put(member, msgspec.structs.replace(record, deadline=run.block.height + 1))
         return
-    if record.called and payers and not first and (record.reducing or terms.reduce_blocks):
+    if record.called and payers and not first and (record.reduction_started or terms.reduce_blocks):
         record = _reduce_forcibly(run, member, record, payers)
     if not record.called or not _is_over(run, record):
         return
@@ -122,7 +122,9 @@ def _could_pay(run: BlockContext, record: ContributionRecord, own: list[int]) ->
 
 def _reduce_forcibly(run: BlockContext, member: int, record: ContributionRecord, own: list[int]) -> ContributionRecord:
     """Debit what is missing and sell for it; where nothing is left to sell its time is over."""
-    record = reduce_member(run, member, record if record.reducing else begin_reduction(run, member, record), own)
+    record = reduce_member(
+        run, member, record if record.reduction_started else begin_reduction(run, member, record), own
+    )
     if record.called:
         restrict_member(run, member)
         if not is_reducible(run, own):

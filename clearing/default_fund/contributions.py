@@ -19,7 +19,7 @@ from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import FUND_ACCOUNT, can_hold, cash_currency
 from clearing.state.state import State
 
-NO_FUND_SIZE = FundSizeRecord(epoch=0, height=0, target=0, sizes=(), cash_group=0)
+NO_FUND_SIZE = FundSizeRecord(epoch=0, height=0, target=0, recent_sizes=(), cash_group=0)
 
 
 def current_fund_size(state: State) -> FundSizeRecord:
@@ -85,7 +85,7 @@ def call_contribution(
 def schedule_review(state: State, height: int) -> None:
     """Have the fund looked at in the block of this height at the latest."""
     size = current_fund_size(state)
-    if height and (not size.next_height or height < size.next_height):
+    if height and (not size.next_review_height or height < size.next_review_height):
         state.fund_sizes.put(0, msgspec.structs.replace(size, next_height=height))
 
 
@@ -94,10 +94,10 @@ def update_next_review(run: BlockContext) -> None:
     state = run.state
     due: list[int] = []
     for _, record in state.contributions.ordered():
-        due += (run.block.height + 1 if record.reducing else record.deadline, record.return_height)
+        due += (run.block.height + 1 if record.reduction_started else record.deadline, record.return_height)
     nearest = max(min((each for each in due if each), default=0), run.block.height + 1) if any(due) else 0
     size = current_fund_size(state)
-    if size.next_height != nearest:
+    if size.next_review_height != nearest:
         state.fund_sizes.put(0, msgspec.structs.replace(size, next_height=nearest))
 
 
@@ -131,7 +131,7 @@ def draw_contribution(run: BlockContext, member: int, micros: int, cause: int) -
     left = record.micros - micros
     run.journal.transfer(FUND_ACCOUNT, HOUSE_ACCOUNT, fund_currency(run.state), micros, TransferCode.FUND_DRAWN, cause)
     run.state.contributions.put(member, msgspec.structs.replace(record, micros=left))
-    run.touched.add(HOUSE_ACCOUNT)
+    run.touched_accounts.add(HOUSE_ACCOUNT)
     run.receipts.append(FundDrawn(member, record.account, micros, left, cause))
 
 

@@ -19,7 +19,7 @@ LARGEST_LISTED = 3
 class StressNeeds:
     """What is to be covered: by scenario what each member lacks, and what the house bears of it before members do."""
 
-    lacking: tuple[tuple[str, Mapping[int, int]], ...]
+    shortfalls: tuple[tuple[str, Mapping[int, int]], ...]
     """Name of the scenario, and micros by member."""
     house_micros: int
     margins: Mapping[int, int]

@@ -70,7 +70,7 @@ def move_into_fund(
     """Move what was checked from the account of `record` into the fund; the record afterwards."""
     currency = fund_currency(run.state)
     run.journal.transfer(record.account, FUND_ACCOUNT, currency, micros, TransferCode.FUND_CONTRIBUTION, member)
-    run.touched.add(record.account)
+    run.touched_accounts.add(record.account)
     missing = max(record.called - micros, 0)
     after = msgspec.structs.replace(
         record,
@@ -78,7 +78,7 @@ def move_into_fund(
         called=missing,
         deadline=record.deadline if missing else 0,
         lapsed=record.lapsed and missing > 0,
-        reducing=record.reducing and missing > 0,
+        reducing=record.reduction_started and missing > 0,
     )
     run.state.contributions.put(member, after)
     run.receipts.append(FundPaid(index, member, record.account, micros, after.micros, missing))

@@ -50,7 +50,10 @@ def update_fund(run: BlockContext) -> None:
     if (terms.enabled or size.cash_group) and state.now.epoch > size.epoch:
         _size_fund(run, size, terms)
         update_next_review(run)
-    if current_fund_size(state).next_height == 0 or run.block.height < current_fund_size(state).next_height:
+    if (
+        current_fund_size(state).next_review_height == 0
+        or run.block.height < current_fund_size(state).next_review_height
+    ):
         return
     for member, record in list(state.contributions.ordered()):
         if record.return_height and run.block.height >= record.return_height:
@@ -67,8 +70,10 @@ def _size_fund(run: BlockContext, size: FundSizeRecord, terms: FundTerms) -> Non
     # A member with clients only has nothing of its own to pay with.
     members = [each for each, _ in state.members.ordered() if each in own and is_contributing(state, each)]
     figures = stress_needs(state, tuple(members) if on else (), terms.cash_group if on else 0)
-    scenarios = tuple(stress_size(name, lacking) for name, lacking in figures.lacking)
-    sizes = recent_sizes(size.sizes, required_fund_size(scenarios, figures.house_micros, terms) if on else 0, terms)
+    scenarios = tuple(stress_size(name, lacking) for name, lacking in figures.shortfalls)
+    sizes = recent_sizes(
+        size.recent_sizes, required_fund_size(scenarios, figures.house_micros, terms) if on else 0, terms
+    )
     target = max(sizes) if on else 0
     group = terms.cash_group if on else size.cash_group if _has_contributions(state) else 0
     state.fund_sizes.put(
@@ -77,11 +82,11 @@ def _size_fund(run: BlockContext, size: FundSizeRecord, terms: FundTerms) -> Non
             epoch=state.now.epoch,
             height=run.block.height,
             target=target,
-            sizes=sizes,
+            recent_sizes=sizes,
             cash_group=group,
             house_micros=figures.house_micros,
-            asked=tuple((each.cover_two, each.largest_or_next_two) for each in scenarios),
-            next_height=size.next_height,
+            scenario_sizes=tuple((each.cover_two, each.largest_or_next_two) for each in scenarios),
+            next_review_height=size.next_review_height,
         ),
     )
     _set_contributions(run, target, figures, terms, own)
@@ -145,7 +150,7 @@ def _follow_contribution(run: BlockContext, member: int, record: ContributionRec
         if record.lapsed and not missing:
             lift_member_restriction(run, member)
         deadline, lapsed = (record.deadline, record.lapsed) if missing else (0, False)
-        reducing = record.reducing and missing > 0
+        reducing = record.reduction_started and missing > 0
         record = msgspec.structs.replace(record, called=missing, deadline=deadline, lapsed=lapsed, reducing=reducing)
     beyond = record.micros > record.required and (left or is_contributing(state, member))
     return_height = (record.return_height or height + terms.return_blocks) if beyond else 0
@@ -169,7 +174,7 @@ def _return_excess(run: BlockContext, member: int, record: ContributionRecord) -
         return
     if beyond and account is not None:
         run.journal.transfer(FUND_ACCOUNT, account, fund_currency(state), beyond, TransferCode.FUND_RETURNED, member)
-        run.touched.add(account)
+        run.touched_accounts.add(account)
         left = record.micros - beyond
         run.receipts.append(
             FundReturned(member, account, fund_currency(state), beyond, left, record.required, ReturnCause.BEYOND_PART)

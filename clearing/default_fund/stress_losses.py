@@ -47,7 +47,7 @@ def stress_needs(state: State, contributing: tuple[int, ...], group: int) -> Str
         before = lacking.get(member, [0] * len(found))
         lacking[member] = [min(a + b, RECEIPT_MICROS_MAX) for a, b in zip(before, found, strict=True)]
     return StressNeeds(
-        lacking=tuple(
+        shortfalls=tuple(
             (name, {member: losses[at] for member, losses in sorted(lacking.items())})
             for at, name in enumerate(stress.names)
         ),

@@ -50,7 +50,7 @@ from clearing.withdrawals.release import confirm_withdrawal
 
 def apply_bridge_facts(run: BlockContext) -> None:
     """Step 4: count attestations, apply what a quorum agrees on, credit deposits in order."""
-    for word in run.carried:
+    for word in run.attestations_to_recount:
         count_attestation(run, word)
     for observed in run.block.extensions:
         for fact in observed.extension.facts if observed.extension else ():
@@ -76,13 +76,13 @@ def count_attestation(run: BlockContext, word: Attestation) -> None:
         count_expiry_attestation(run, word, fact)
     elif is_attestable(run, fact):
         key = fact_key(fact)
-        claim = add_attestation(run.state.claims.get(key), word)
+        claim = add_attestation(run.state.fact_attestations.get(key), word)
         if agreed_power(claim, fact) * 3 <= run.block.total_power * 2:
-            run.state.claims.put(key, claim)
+            run.state.fact_attestations.put(key, claim)
             return
-        run.state.claims.remove(key)
+        run.state.fact_attestations.remove(key)
         if isinstance(fact, DepositSeen):
-            run.state.agreed.put((fact.chain_id, fact.vault, fact.nonce), AgreedDepositRecord(fact))
+            run.state.agreed_deposits.put((fact.chain_id, fact.vault, fact.nonce), AgreedDepositRecord(fact))
         elif isinstance(fact, ValidatorsRotated):
             record_rotation(run, fact)
         else:
@@ -101,16 +101,16 @@ def is_attestable(run: BlockContext, fact: VaultFact) -> bool:
         released = run.state.withdrawals.get(fact.nonce)
         ours = released is not None and (released.chain_id, released.vault) == (fact.chain_id, fact.vault)
         return ours and is_withdrawal_open(run.state, fact.nonce)
-    cursor = run.state.cursors.get((fact.chain_id, fact.vault))
-    if cursor is None or (fact.chain_id, fact.vault, fact.nonce) in run.state.agreed:
+    cursor = run.state.deposit_cursors.get((fact.chain_id, fact.vault))
+    if cursor is None or (fact.chain_id, fact.vault, fact.nonce) in run.state.agreed_deposits:
         return False
     return cursor.nonce < fact.nonce <= cursor.nonce + run.terms.market.deposit_window
 
 
 def _record_heartbeat(run: BlockContext, word: Attestation, fact: ChainHeartbeat) -> None:
-    before = run.state.beats.get((fact.chain_id, word.validator))
+    before = run.state.heartbeats.get((fact.chain_id, word.validator))
     if fact.chain_id in run.terms.chains and (before is None or before.block_number < fact.block_number):
-        run.state.beats.put(
+        run.state.heartbeats.put(
             (fact.chain_id, word.validator), HeartbeatRecord(word.power, fact.block_number, run.time_ms)
         )
 
@@ -120,23 +120,23 @@ def _credit_deposits_in_order(run: BlockContext, chain_id: int, vault: bytes) ->
 
     A deposit of a token beyond its price band waits, and all behind it, the few blocks until it is judged.
     """
-    cursor = run.state.cursors.get((chain_id, vault))
+    cursor = run.state.deposit_cursors.get((chain_id, vault))
     nonce = cursor.nonce if cursor else 0
-    while (waiting := run.state.agreed.get((chain_id, vault, nonce + 1))) is not None:
-        asset = run.terms.asset_of.get((chain_id, vault, waiting.deposit.token))
+    while (waiting := run.state.agreed_deposits.get((chain_id, vault, nonce + 1))) is not None:
+        asset = run.terms.assets_by_token.get((chain_id, vault, waiting.deposit.token))
         if asset is not None and is_beyond_band(run.state, asset.id):
             return
         if is_deposit_held_back(run, waiting.deposit):
             return
         nonce += 1
-        run.state.agreed.remove((chain_id, vault, nonce))
-        run.state.cursors.put((chain_id, vault), DepositCursorRecord(nonce))
+        run.state.agreed_deposits.remove((chain_id, vault, nonce))
+        run.state.deposit_cursors.put((chain_id, vault), DepositCursorRecord(nonce))
         _credit_deposit(run, waiting.deposit)
         settle_soft_credit(run, waiting.deposit)
 
 
 def _credit_deposit(run: BlockContext, deposit: DepositSeen) -> None:
-    listed = run.terms.asset_of.get((deposit.chain_id, deposit.vault, deposit.token))
+    listed = run.terms.assets_by_token.get((deposit.chain_id, deposit.vault, deposit.token))
     if listed is None:
         _record_stray(run, deposit, ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN)
         return
@@ -156,7 +156,7 @@ def _credit_deposit(run: BlockContext, deposit: DepositSeen) -> None:
     run.journal.transfer(
         external_account(asset.id), account, currency_of(asset), units, TransferCode.DEPOSIT, deposit.nonce
     )
-    run.touched.add(account)
+    run.touched_accounts.add(account)
     if known:
         receipt = DepositCredited(
             deposit.chain_id, deposit.vault, deposit.nonce, asset.id, account, units, dust, deposit.source
@@ -169,18 +169,20 @@ def _credit_deposit(run: BlockContext, deposit: DepositSeen) -> None:
 
 def _count_deposit(run: BlockContext, asset: Asset, amount: int, stray: int) -> None:
     """Count everything that a vault took, dust and strays included: what custody is compared with."""
-    flow = run.state.flows[asset.id]
+    flow = run.state.asset_flows[asset.id]
     total, strays = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(flow.stray_amount, "big")
     counted = AssetFlowRecord(
         deposited_amount=u256(min(total + amount, 2**256 - 1)),
         released_units=flow.released_units,
         stray_amount=u256(min(strays + stray, 2**256 - 1)),
     )
-    run.state.flows.put(asset.id, counted)
+    run.state.asset_flows.put(asset.id, counted)
 
 
 def _record_stray(run: BlockContext, deposit: DepositSeen, code: ClearingCode) -> None:
-    run.state.strays.put((deposit.chain_id, deposit.vault, deposit.nonce), StrayDepositRecord(int(code), deposit))
+    run.state.stray_deposits.put(
+        (deposit.chain_id, deposit.vault, deposit.nonce), StrayDepositRecord(int(code), deposit)
+    )
     run.receipts.append(_stray_receipt(deposit, code, 0))
 
 
@@ -205,6 +207,6 @@ def is_deposit_held_back(run: BlockContext, deposit: DepositSeen) -> bool:
     overdue = height // blocks > run.state.now.snapshot_height // blocks
     if not overdue or height % blocks >= hold:
         return False
-    asset = run.terms.asset_of.get((deposit.chain_id, deposit.vault, deposit.token))
+    asset = run.terms.assets_by_token.get((deposit.chain_id, deposit.vault, deposit.token))
     seen = run.state.custody.get(asset.id) if asset is not None else None
-    return asset is not None and (seen is None or deposit.block_number > seen.seen.block_number)
+    return asset is not None and (seen is None or deposit.block_number > seen.counters.block_number)

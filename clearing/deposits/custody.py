@@ -24,13 +24,13 @@ CUSTODY_ATTESTATIONS_MAX = 4
 
 def count_custody_attestation(run: BlockContext, word: Attestation, fact: CustodySeen) -> None:
     """Count one validator's word on a vault's counters; keep the newest that a quorum agrees on."""
-    asset = run.terms.asset_of.get((fact.chain_id, fact.vault, fact.token))
+    asset = run.terms.assets_by_token.get((fact.chain_id, fact.vault, fact.token))
     if asset is None or fact.block_number % run.terms.chains[fact.chain_id].custody_stride:
         return
     agreed = run.state.custody.get(asset.id)
-    if agreed is not None and fact.block_number <= agreed.seen.block_number:
+    if agreed is not None and fact.block_number <= agreed.counters.block_number:
         return
-    claim = _with_attestation(run.state.custody_claims.get(asset.id), word, fact.block_number)
+    claim = _with_attestation(run.state.custody_attestations.get(asset.id), word, fact.block_number)
     if agreed_power(claim, fact) * 3 > run.block.total_power * 2:
         run.state.custody.put(asset.id, CustodyRecord(fact))
         run.receipts.append(
@@ -39,7 +39,7 @@ def count_custody_attestation(run: BlockContext, word: Attestation, fact: Custod
         claim = AttestationsRecord(
             tuple(each for each in claim.attestations if attested_block(each) > fact.block_number)
         )
-    run.state.custody_claims.put(asset.id, claim)
+    run.state.custody_attestations.put(asset.id, claim)
 
 
 def attested_block(word: Attestation) -> int:
@@ -67,7 +67,7 @@ def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
     for listed in state.terms.assets.values():
         asset, agreed = current_asset(state, listed), state.custody.get(listed.id)
         slot = slots[asset.cash_group] if asset.is_cash else tokens[asset.id]
-        term = _custody_term(state, listed, asset, slot, agreed.seen) if agreed else None
+        term = _custody_term(state, listed, asset, slot, agreed.counters) if agreed else None
         if term is None:
             return None
         terms.append(term)
@@ -76,7 +76,7 @@ def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
 
 def _custody_term(state: State, listed: Asset, asset: Asset, slot: int, seen: CustodySeen) -> CustodyTerm | None:
     """The reserves of one asset: `listed` in genesis, `asset` now. Flows count releases in the units of genesis."""
-    flow = state.flows[asset.id]
+    flow = state.asset_flows[asset.id]
     taken_in, strays = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(flow.stray_amount, "big")
     released_ever = int.from_bytes(flow.released_units, "big") * listed.base_units
     deposited, withdrawn = int.from_bytes(seen.deposited, "big"), int.from_bytes(seen.withdrawn, "big")

@@ -43,20 +43,20 @@ def transfers_soft_credit(loans: int, equity: int, equity_after: int) -> bool:
 
 def count_sighting(run: BlockContext, word: Attestation, fact: DepositSighted) -> None:
     """Count one validator's word that it sees a deposit coming; lend when a quorum says the same."""
-    asset = run.terms.asset_of.get((fact.chain_id, fact.vault, fact.token))
-    cursor = run.state.cursors.get((fact.chain_id, fact.vault))
+    asset = run.terms.assets_by_token.get((fact.chain_id, fact.vault, fact.token))
+    cursor = run.state.deposit_cursors.get((fact.chain_id, fact.vault))
     key = (fact.chain_id, fact.vault, fact.nonce)
     if asset is None or not asset.soft_credit_ppm or not run.terms.genesis.soft_credit.house_ppm:
         return
     if cursor is None or not cursor.nonce < fact.nonce <= cursor.nonce + SIGHTED_DEPOSITS_MAX:
         return
-    if key in run.state.soft_credits or key in run.state.agreed:
+    if key in run.state.soft_credits or key in run.state.agreed_deposits:
         return
-    claim = add_attestation(run.state.claims.get(fact_key(fact)), word)
+    claim = add_attestation(run.state.fact_attestations.get(fact_key(fact)), word)
     if agreed_power(claim, fact) * 3 <= run.block.total_power * 2:
-        run.state.claims.put(fact_key(fact), claim)
+        run.state.fact_attestations.put(fact_key(fact), claim)
         return
-    run.state.claims.remove(fact_key(fact))
+    run.state.fact_attestations.remove(fact_key(fact))
     _lend_soft_credit(run, current_asset(run.state, asset), asset.cash_group or run.terms.cash_groups[0], fact)
 
 
@@ -73,7 +73,7 @@ def _lend_soft_credit(run: BlockContext, asset: Asset, group: int, fact: Deposit
     run.journal.transfer(
         HOUSE_ACCOUNT, fact.account, cash_currency(group), micros, TransferCode.SOFT_CREDIT_LENT, fact.nonce
     )
-    run.touched.update((HOUSE_ACCOUNT, fact.account))
+    run.touched_accounts.update((HOUSE_ACCOUNT, fact.account))
     run.receipts.append(
         SoftCreditLent(
             account=fact.account,
@@ -131,14 +131,14 @@ def settle_soft_credit(run: BlockContext, deposit: DepositSeen) -> None:
     Repaid also where the deposit is above the asset's cap: it is no fault of the account's.
     """
     key = (deposit.chain_id, deposit.vault, deposit.nonce)
-    run.state.claims.remove((SIGHTED, *key))
+    run.state.fact_attestations.remove((SIGHTED, *key))
     credit = run.state.soft_credits.get(key)
     if credit is None:
         return
     run.state.soft_credits.remove(key)
     if not credit.micros:
         return
-    asset = run.terms.asset_of.get((deposit.chain_id, deposit.vault, deposit.token))
+    asset = run.terms.assets_by_token.get((deposit.chain_id, deposit.vault, deposit.token))
     if deposit.account != credit.account or asset is None or asset.id != credit.asset:
         _recall_loan(run, key, credit, deposit.block_number)
         return
@@ -167,9 +167,9 @@ def recall_vault_credit(run: BlockContext, chain_id: int, vault: bytes) -> None:
 
 def _is_still_expected(run: BlockContext, key: tuple[int, bytes, int]) -> bool:
     """Whether the deposit is final and waits its turn, or more than a third of the power already says that it is."""
-    claim = run.state.claims.get((FINAL, *key))
+    claim = run.state.fact_attestations.get((FINAL, *key))
     power = sum(each.power for each in claim.attestations) if claim else 0
-    return key in run.state.agreed or power * 3 > run.block.total_power
+    return key in run.state.agreed_deposits or power * 3 > run.block.total_power
 
 
 def _recall_loan(run: BlockContext, key: tuple[int, bytes, int], credit: SoftCreditRecord, final: int) -> None:
@@ -198,7 +198,7 @@ def _repay_loan(run: BlockContext, key: tuple[int, bytes, int], credit: SoftCred
     run.journal.transfer(
         credit.account, HOUSE_ACCOUNT, currency, credit.micros, TransferCode.SOFT_CREDIT_REPAID, key[2]
     )
-    run.touched.update((HOUSE_ACCOUNT, credit.account))
+    run.touched_accounts.update((HOUSE_ACCOUNT, credit.account))
 
 
 def _change_loan(run: BlockContext, credit: SoftCreditRecord, micros: int) -> None:

@@ -47,7 +47,7 @@ def store_exit_tree(state: State) -> None:
                 f"exits promise {promised[asset.id]} of asset {asset.name}, {inventory_units(state, asset)} units are held"
             )
     state.exits.put(0, ExitRecord(tree.epoch, tree.height, len(tree.leaves), tree.root))
-    state.exits_built = tree
+    state.exit_tree = tree
 
 
 def closed_exit_tree(state: State) -> ExitTree:
@@ -55,7 +55,7 @@ def closed_exit_tree(state: State) -> ExitTree:
 
     Raises Bug when it is not the one whose root the state holds.
     """
-    built = state.exits_built
+    built = state.exit_tree
     tree = built or exit_tree(state)
     held_root = state.exits.get(0)
     stated = held_root and (held_root.epoch, held_root.height, held_root.leaves)

@@ -59,8 +59,8 @@ def check_amendment_chain(amendments: Sequence[AmendmentRecord]) -> Hash32:
     head = Hash32(NO_HEAD)
     for number, held in enumerate(amendments, start=1):
         head = next_head(head, held.height, held.time_ms, held.proposal, held.amendment)
-        if head != held.head:
-            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", number=number, head=held.head)
+        if head != held.chain_head:
+            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", number=number, head=held.chain_head)
     return head
 
 
@@ -82,29 +82,29 @@ class Terms:
     def __init__(self, genesis: Genesis, origin: Genesis | None = None) -> None:
         self.genesis = genesis
         """As amended."""
-        self.origin = origin or genesis
+        self.original_genesis = origin or genesis
         """What the network began with."""
         self.market = genesis.market
         self.risk = genesis.risk
         self.crisis = genesis.crisis
         self.chains: dict[int, ChainTerms] = {chain.chain_id: chain for chain in genesis.chains}
         self.assets: dict[int, Asset] = {asset.id: asset for asset in genesis.assets}
-        self.collateral_of: dict[int, Asset] = {
+        self.collateral_after_leaving: dict[int, Asset] = {
             asset.id: asset.as_collateral for asset in genesis.assets if asset.may_leave
         }
         """What the cash tokens that may leave their group become; until then nobody holds any of it."""
-        self.heard_chains: tuple[int, ...] = tuple(
+        self.watched_chains: tuple[int, ...] = tuple(
             sorted({each.chain_id for each in genesis.assets if each.haircut.outage_ms or each.depeg.halt_ms})
         )
         """Chains whose silence changes what a token counts for."""
         self.tokens: tuple[Asset, ...] = collateral_tokens(genesis.assets)
-        self.asset_of: dict[tuple[int, bytes, bytes], Asset] = {
+        self.assets_by_token: dict[tuple[int, bytes, bytes], Asset] = {
             (asset.chain_id, asset.vault, asset.token): asset for asset in genesis.assets
         }
         self.cash_terms: dict[int, CashGroup] = {group.id: group for group in genesis.cash_groups}
         self.cash_groups: tuple[int, ...] = tuple(group.id for group in genesis.cash_groups)
         self.instruments: dict[int, Instrument] = {instrument.id: instrument for instrument in genesis.instruments}
-        self.position_of: dict[int, int] = {instrument: at for at, instrument in enumerate(self.instruments)}
+        self.array_index: dict[int, int] = {instrument: at for at, instrument in enumerate(self.instruments)}
         """Where an instrument stands in the risk arrays."""
         self.groups: dict[int, RiskGroup] = {group.id: group for group in genesis.risk.groups}
         self.venues: dict[int, VenueTerms] = {venue.id: venue for venue in genesis.venues}
@@ -113,7 +113,7 @@ class Terms:
     @cached_property
     def network(self) -> NetworkId:
         """The network id."""
-        return network_id(self.origin)
+        return network_id(self.original_genesis)
 
     @cached_property
     def genesis_accounts_max(self) -> int:

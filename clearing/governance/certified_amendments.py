@@ -60,7 +60,7 @@ def certify_amendments(
 
     Raises LocalFault BAD_SNAPSHOT when nothing was ever proposed, or the header is of another state.
     """
-    clock = state.governance.get(0)
+    clock = state.governance_counters.get(0)
     roots = state.module_roots()
     if clock is None or tuple(header.module_roots) != roots:
         raise LocalFault(ClearingCode.BAD_SNAPSHOT, "amendments", proposed=int(clock is not None), height=header.height)
@@ -119,8 +119,10 @@ def check_amendments(
     _check_opening(certified)
     # What is applied is known to be what the quorum applied: nobody else can make this long.
     head = check_amendment_chain(certified.amendments)
-    if (len(certified.amendments), head) != (certified.clock.amendments, certified.clock.head):
-        raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments.head", shown=head, certified=certified.clock.head)
+    if (len(certified.amendments), head) != (certified.clock.amendments, certified.clock.chain_head):
+        raise RemoteFault(
+            ClearingCode.BAD_SNAPSHOT, "amendments.head", shown=head, certified=certified.clock.chain_head
+        )
     applied = [each for each in certified.amendments if each.height <= height]
     return replay_amendments(genesis, applied), len(applied)
 

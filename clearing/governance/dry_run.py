@@ -62,9 +62,9 @@ class AmendmentImpact(Wire, frozen=True):
     initial_before: U63
     initial_after: U63
     """Sums over these."""
-    called: tuple[U63, ...]
+    called_accounts: tuple[U63, ...]
     """Accounts that would be called and are not now."""
-    liquidated: tuple[U63, ...]
+    liquidated_accounts: tuple[U63, ...]
     """Accounts that would be below maintenance and are not now."""
 
 
@@ -92,8 +92,8 @@ def amendment_impact(
         accounts=effects,
         initial_before=sum(each.before.initial for each in effects),
         initial_after=sum(each.after.initial for each in effects),
-        called=tuple(each.account for each in effects if each.before.initial_ok and not each.after.initial_ok),
-        liquidated=tuple(
+        called_accounts=tuple(each.account for each in effects if each.before.initial_ok and not each.after.initial_ok),
+        liquidated_accounts=tuple(
             each.account for each in effects if each.before.maintenance_ok and not each.after.maintenance_ok
         ),
     )

@@ -57,7 +57,7 @@ def must_be_postponed(state: State, amendment: Amendment) -> bool:
     if isinstance(amendment, TermsAmendment):
         touches = any(change.path.split(".")[0] in ("crisis", "members") for change in amendment.changes)
         return touches and bool(defaults_under_way(state))
-    return isinstance(amendment, ValidatorsAmendment) and state.changes.get(0) is not None
+    return isinstance(amendment, ValidatorsAmendment) and state.set_changes.get(0) is not None
 
 
 def enact_amendment(
@@ -85,10 +85,10 @@ def enact_amendment(
 
 
 def _enact_terms(run: BlockContext, amendment: TermsChangingAmendment, after: Genesis, proposal: bytes) -> int:
-    clock = run.state.governance.get(0) or GovernanceCounters()
+    clock = run.state.governance_counters.get(0) or GovernanceCounters()
     number, height = clock.amendments + 1, run.block.height
-    head = next_head(clock.head, height, run.time_ms, proposal, amendment)
-    run.state.governance.put(0, GovernanceCounters(clock.proposals, number, head))
+    head = next_head(clock.chain_head, height, run.time_ms, proposal, amendment)
+    run.state.governance_counters.put(0, GovernanceCounters(clock.proposals, number, head))
     run.state.amendments.put(number, AmendmentRecord(height, run.time_ms, proposal, amendment, head))
     adopt_terms(run, after)
     return number
@@ -97,10 +97,10 @@ def _enact_terms(run: BlockContext, amendment: TermsChangingAmendment, after: Ge
 def adopt_terms(run: BlockContext, after: Genesis) -> None:
     """From here on the block, and all later ones, have these terms; everybody's margin is looked at."""
     before = run.state.terms
-    run.state.terms = Terms(after, before.origin)
-    write_listing_change(run.state, before.genesis, after, run.previous_ms)
+    run.state.terms = Terms(after, before.original_genesis)
+    write_listing_change(run.state, before.genesis, after, run.previous_time_ms)
     run.rebuild_arrays()
-    run.touched.update(account for account, _ in run.state.accounts.ordered())
+    run.touched_accounts.update(account for account, _ in run.state.accounts.ordered())
 
 
 def _check_validators(state: State, amendment: ValidatorsAmendment) -> Rejected | None:
@@ -128,5 +128,5 @@ def assign_suspense(run: BlockContext, amendment: SuspenseAssignment) -> None:
     """Move it. The caller has checked it."""
     account, currency, units = amendment.account, amendment.currency, amendment.units
     run.journal.transfer(SUSPENSE_ACCOUNT, account, currency, units, TransferCode.SUSPENSE_ASSIGNED, account)
-    run.touched.add(account)
+    run.touched_accounts.add(account)
     run.receipts.append(SuspenseAssigned(account, currency, units))

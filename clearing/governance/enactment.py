@@ -29,7 +29,7 @@ def enact_governance(run: BlockContext) -> None:
     """Let halts end, offenders go, and proposals come into force or to their end."""
     end_due_halts(run)
     remove_offenders(run)
-    if run.state.governance.get(0) is None:
+    if run.state.governance_counters.get(0) is None:
         return
     due: list[tuple[int, int, bytes, ProposalRecord]] = []
     closed: set[int] = set()
@@ -88,7 +88,7 @@ def _is_over(run: BlockContext, held: ProposalRecord) -> Rejected:
 def remove_offenders(run: BlockContext) -> None:
     """Begin the change that removes the first offender who can be."""
     limit = run.terms.genesis.crisis.governance.removal_offences
-    if not limit or run.state.changes.get(0) is not None:
+    if not limit or run.state.set_changes.get(0) is not None:
         return
     seated = {each.envelope_key: each.power for each in kept_set(run.state, set_numbers(run.state).next).validators}
     for (key, kind), held in run.state.offences.ordered():
@@ -106,7 +106,7 @@ def remove_offenders(run: BlockContext) -> None:
 
 def removed_offences(state: State, key: bytes, kind: int) -> int:
     """Offences that this key has lost its seat for already."""
-    held = state.forgiven.get((key, kind))
+    held = state.removed_offences.get((key, kind))
     return held.count if held else 0
 
 
@@ -114,4 +114,4 @@ def _record_removal(state: State, key: bytes) -> None:
     """All of its offences so far have cost it this seat."""
     for (offender, kind), held in list(state.offences.ordered()):
         if offender == key:
-            state.forgiven.put((key, kind), RemovedOffencesRecord(held.count))
+            state.removed_offences.put((key, kind), RemovedOffencesRecord(held.count))

@@ -46,10 +46,10 @@ def _check_instruments(state: State, before: Genesis, after: Genesis) -> Rejecte
     for each in sorted(new.keys() - old.keys()):
         if new[each].expired(state.now.time_ms):
             return _refusal("instruments", each, "it has expired")
-    waiting = {held.instrument for _, held in state.held_trades.ordered()}
+    waiting = {held.instrument for _, held in state.pending_trades.ordered()}
     ordered = {instrument for (instrument, _), _ in state.auction_orders.ordered()}
     # What losses and gains are counted from names instruments, too.
-    counted = any(True for _ in state.windows.ordered()) or bool(defaults_under_way(state))
+    counted = any(True for _ in state.gains_windows.ordered()) or bool(defaults_under_way(state))
     for each in sorted(old.keys() - new.keys()):
         if counted:
             return _refusal("instruments", each, "gains and losses in it are being counted")
@@ -61,7 +61,7 @@ def _check_instruments(state: State, before: Genesis, after: Genesis) -> Rejecte
 def _check_assets(state: State, before: Genesis, after: Genesis) -> Rejected | None:
     old, new = ({each.id: each for each in genesis.assets} for genesis in (before, after))
     for each in sorted(old.keys() - new.keys()):
-        flow = state.flows.get(each)
+        flow = state.asset_flows.get(each)
         moved = flow is not None and any((*flow.deposited_amount, *flow.released_units))
         if moved or _outstanding_units(state, old[each]):
             return _refusal("assets", each, "some of it went through the ledger")
@@ -70,7 +70,7 @@ def _check_assets(state: State, before: Genesis, after: Genesis) -> Rejected | N
         if is_detached(state, asset.chain_id, asset.vault) and asset != old.get(each):
             return _refusal("assets", each, "its vault is detached")
     for each in sorted(old.keys() & new.keys()):
-        guard = state.guards.get(each)
+        guard = state.depeg_guards.get(each)
         gone = guard is not None and guard.left_height > 0
         if old[each].may_leave != new[each].may_leave and (gone or old[each].may_leave):
             return _refusal("assets", each, "its guard stands")
@@ -155,10 +155,10 @@ def write_listing_change(state: State, before: Genesis, after: Genesis, previous
     _write_assets(state, before, after)
     _write_feeds(state, before, after)
     for chain in after.chains:
-        if (chain.chain_id, chain.vault) not in state.cursors:
-            state.cursors.put((chain.chain_id, chain.vault), DepositCursorRecord(0))
+        if (chain.chain_id, chain.vault) not in state.deposit_cursors:
+            state.deposit_cursors.put((chain.chain_id, chain.vault), DepositCursorRecord(0))
     for instrument in sorted({each.id for each in before.instruments} - {each.id for each in after.instruments}):
-        for table in (state.marks, state.premia, state.averages, state.halts):
+        for table in (state.marks, state.premia, state.settlement_averages, state.halts):
             table.remove(instrument)
     for key, _ in list(state.auction_orders.ordered()) if not after.market.prices.auction_blocks else ():
         state.auction_orders.remove(key)
@@ -167,7 +167,7 @@ def write_listing_change(state: State, before: Genesis, after: Genesis, previous
         was = groups.get(group.id)
         if was is None or was.interest.interval_ms == 0:
             # Interest begins now, not when the network did.
-            state.accruals.put(group.id, AccrualRecord(previous_ms))
+            state.interest_accruals.put(group.id, AccrualRecord(previous_ms))
     if any(group.skew.rate_ppm for group in after.cash_groups) and FEE_POT_ACCOUNT not in state.accounts:
         state.accounts.put(FEE_POT_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
     if after.crisis.fund.enabled and FUND_ACCOUNT not in state.accounts:
@@ -183,12 +183,12 @@ def _write_assets(state: State, before: Genesis, after: Genesis) -> None:
     listed = {each.id: each for each in after.assets}
     for each, asset in listed.items():
         if each not in old:
-            state.flows.put(each, AssetFlowRecord(u256(0), u256(0)))
+            state.asset_flows.put(each, AssetFlowRecord(u256(0), u256(0)))
         elif asset != old[each]:
             # A haircut that moves is worked out again in this block.
             state.haircuts.remove(each)
     for each in sorted(old.keys() - listed.keys()):
-        for table in (state.flows, state.custody, state.custody_claims, state.haircuts, state.guards):
+        for table in (state.asset_flows, state.custody, state.custody_attestations, state.haircuts, state.depeg_guards):
             table.remove(each)
 
 
@@ -198,9 +198,9 @@ def _write_feeds(state: State, before: Genesis, after: Genesis) -> None:
         state.feeds.put(feed, FeedState(FeedStatus.UNOPENED, 0, 0))
     for feed in sorted(old - new):
         state.feeds.remove(feed)
-    for key, _ in list(state.reports.ordered()) if old - new else ():
+    for key, _ in list(state.price_reports.ordered()) if old - new else ():
         if key[0] in old - new:
-            state.reports.remove(key)
+            state.price_reports.remove(key)
 
 
 def _write_member(state: State, before: MemberTerms | None, after: MemberTerms) -> None:
@@ -216,7 +216,7 @@ def _write_member(state: State, before: MemberTerms | None, after: MemberTerms) 
         state.accounts.put(account.id, Account(after.id, account.kind, key=account.key))
     counted = state.member_accounts.get(after.id)
     if counted is not None and fresh:
-        state.member_accounts.put(after.id, MemberAccounts(counted.opened, counted.held + len(fresh)))
+        state.member_accounts.put(after.id, MemberAccounts(counted.opened, counted.open + len(fresh)))
 
 
 def remap_moves(state: State, before: Genesis, after: Genesis) -> None:
@@ -226,16 +226,16 @@ def remap_moves(state: State, before: Genesis, after: Genesis) -> None:
         _remap_columns(state, old, new, after.ranges.window)
     for gone in sorted(set(old) - set(new)):
         state.variances.remove(gone)
-        state.ranges.remove(gone)
+        state.price_ranges.remove(gone)
     if before.risk != after.risk or before.ranges != after.ranges:
-        state.joint.remove(0)
+        state.joint_scenarios.remove(0)
         for group in after.risk.groups:
             _keep_in_bounds(state, group, after.ranges)
 
 
 def _keep_in_bounds(state: State, group: RiskGroup, ranges: RangeParameters) -> None:
     """Hold what was last published to the new bounds, which the next statement is judged by; never a smaller range."""
-    held = state.ranges.get(group.id)
+    held = state.price_ranges.get(group.id)
     if held is None or not ranges.enabled:
         return
     weight = ranges.volatility_weight_ppm
@@ -249,7 +249,7 @@ def _keep_in_bounds(state: State, group: RiskGroup, ranges: RangeParameters) -> 
         volatility_range_ppm=shift if ranges.volatility_multiple_ppm else group.volatility_range_ppm,
     )
     if within != held:
-        state.ranges.put(group.id, within)
+        state.price_ranges.put(group.id, within)
 
 
 def _remap_columns(state: State, old: tuple[int, ...], new: tuple[int, ...], window: int) -> None:

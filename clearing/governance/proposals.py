@@ -38,27 +38,27 @@ def propose_amendment(run: BlockContext, index: int, request: GovernanceProposal
     refusal = check_expiry(run, AT, request.not_after_ms) or check_proposal(run.state, request)
     if refusal is not None:
         return refusal
-    if request.proposer == proposer_in_turn(run) and not run.judged_in_turn:
-        run.judged_in_turn = True
-    elif run.judged_proposals >= VALIDATED_PER_BLOCK:
-        return reject(ClearingCode.TOO_MANY_PROPOSALS, AT, in_block=run.judged_proposals, limit=VALIDATED_PER_BLOCK)
+    if request.proposer == proposer_in_turn(run) and not run.validated_in_turn:
+        run.validated_in_turn = True
+    elif run.validated_proposals >= VALIDATED_PER_BLOCK:
+        return reject(ClearingCode.TOO_MANY_PROPOSALS, AT, in_block=run.validated_proposals, limit=VALIDATED_PER_BLOCK)
     else:
-        run.judged_proposals += 1
+        run.validated_proposals += 1
     judged = validate_amendment(run.state, request.amendment)
     if isinstance(judged, Rejected):
         return judged
     network, terms = run.terms.network, run.terms.genesis.crisis.governance
     content = request.content(network)
-    clock = run.state.governance.get(0) or GovernanceCounters()
+    clock = run.state.governance_counters.get(0) or GovernanceCounters()
     number = clock.proposals + 1
-    run.state.governance.put(0, GovernanceCounters(number, clock.amendments, clock.head))
+    run.state.governance_counters.put(0, GovernanceCounters(number, clock.amendments, clock.chain_head))
     held = ProposalRecord(
         number=number,
         proposer=proposer_key(voting_set(run.state), request),
         seat=request.proposer,
         amendment=request.amendment,
         reason=request.reason,
-        made_height=run.block.height,
+        proposed_height=run.block.height,
         vote_until_ms=run.time_ms + terms.vote_ms,
         not_after_ms=request.not_after_ms,
     )

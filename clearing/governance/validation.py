@@ -41,7 +41,7 @@ def validate_terms(state: State, amendment: TermsChangingAmendment) -> Genesis |
         check_immutable(before, after)
         or _check_amended_terms(after)
         or check_bounds(before, after)
-        or check_safeguards(state.terms.origin, before, after)
+        or check_safeguards(state.terms.original_genesis, before, after)
         or check_listing_change(state, before, after)
         or _check_trial_state(state, after)
     )
@@ -51,7 +51,7 @@ def validate_terms(state: State, amendment: TermsChangingAmendment) -> Genesis |
 def trial_state(state: State, after: Genesis, previous_ms: int) -> State:
     """A state above this one as if `after` were in force already, to be looked at and thrown away."""
     before = state.terms
-    trial = State(Terms(after, before.origin), state.salt, state)
+    trial = State(Terms(after, before.original_genesis), state.salt, state)
     trial.arrays_cache = None
     write_listing_change(trial, before.genesis, after, previous_ms)
     return trial

@@ -39,9 +39,9 @@ def genesis_without_detached(state: State) -> Genesis:
 
 def check_detachment(state: State, amendment: VaultDetachment) -> Rejected | None:
     """Whether this vault may be waited for no more."""
-    vault, held_change = (amendment.chain_id, amendment.vault), state.changes.get(0)
+    vault, held_change = (amendment.chain_id, amendment.vault), state.set_changes.get(0)
     named: dict[str, Detail] = {"chain_id": amendment.chain_id, "vault": amendment.vault}
-    if held_change is None or vault not in held_change.waiting:
+    if held_change is None or vault not in held_change.awaited_vaults:
         return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, why="no change waits for it")
     waited, least = state.now.height - held_change.height, state.terms.genesis.crisis.governance.detach_blocks
     if waited < least:
@@ -59,7 +59,7 @@ def check_detachment(state: State, amendment: VaultDetachment) -> Rejected | Non
 
 def detach_vault(run: BlockContext, amendment: VaultDetachment) -> None:
     """Let the vault go. The caller has checked it, and changes the terms next."""
-    vault, change = (amendment.chain_id, amendment.vault), run.state.changes[0]
+    vault, change = (amendment.chain_id, amendment.vault), run.state.set_changes[0]
     recall_vault_credit(run, *vault)
     recall_vault_withdrawals(run, *vault)
     for asset in run.terms.assets.values():
@@ -68,10 +68,10 @@ def detach_vault(run: BlockContext, amendment: VaultDetachment) -> None:
     for asset in run.terms.assets.values():
         if (asset.chain_id, asset.vault) == vault:
             _settle_custody(run.state, asset)
-    waiting = tuple(each for each in change.waiting if each != vault)
-    astray = tuple(each for each in change.astray if each != vault)
-    run.state.changes.put(0, msgspec.structs.replace(change, waiting=waiting, astray=astray))
-    run.state.struck.put(vault, DetachedVaultRecord(run.block.height, change.number - 1))
+    waiting = tuple(each for each in change.awaited_vaults if each != vault)
+    astray = tuple(each for each in change.diverged_vaults if each != vault)
+    run.state.set_changes.put(0, msgspec.structs.replace(change, waiting=waiting, astray=astray))
+    run.state.detached_vaults.put(vault, DetachedVaultRecord(run.block.height, change.number - 1))
     run.receipts.append(
         VaultDetached(amendment.chain_id, amendment.vault, change.number - 1, run.block.height - change.height)
     )
@@ -85,9 +85,9 @@ def _settle_custody(state: State, asset: Asset) -> None:
 
     Or no epoch could close again. What they stand for counts for nothing, and nobody can prove or pay it.
     """
-    flow, held_custody = state.flows[asset.id], state.custody.get(asset.id)
+    flow, held_custody = state.asset_flows[asset.id], state.custody.get(asset.id)
     nothing = CustodySeen(asset.chain_id, asset.vault, asset.token, 0, bytes(32), u256(0), u256(0), u256(0))
-    seen = held_custody.seen if held_custody is not None else nothing
+    seen = held_custody.counters if held_custody is not None else nothing
     taken_in, withdrawn = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(seen.withdrawn, "big")
     if held_custody is not None and int.from_bytes(seen.deposited, "big") >= taken_in:
         return

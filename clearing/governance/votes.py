@@ -137,7 +137,7 @@ def enact_proposal(run: BlockContext, held: ProposalRecord, proposal: bytes) -> 
         return judged
     approved = tally_votes(run.state, held.number).approving
     number = enact_amendment(run, held.amendment, judged, proposal, approved)
-    head = (run.state.governance.get(0) or GovernanceCounters()).head
+    head = (run.state.governance_counters.get(0) or GovernanceCounters()).chain_head
     hashed = amendment_hash(run.terms.network, held.amendment)
     run.receipts.append(AmendmentEnacted(number, held.number, hashed, head))
     _end_proposal(run, proposal, held)

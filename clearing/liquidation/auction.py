@@ -54,9 +54,9 @@ def bid_for_slice(run: BlockContext, index: int, request: LiquidationBid) -> Rej
     allowed = allowed_share(run, sizing)
     if not allowed and not margin.initial_ok:
         most = run.terms.crisis.liquidation.block_notional_max
-        return reject(ClearingCode.LIQUIDATED_ENOUGH, AT, notional=run.liquidated.notional, limit=most)
+        return reject(ClearingCode.LIQUIDATED_ENOUGH, AT, notional=run.liquidation_budget.notional, limit=most)
     part = cut_slice(run, held, margin, min(request.slice_ppb, allowed), request.account, discount)
-    after = holdings_margin(current_arrays(run.state), part.after)
+    after = holdings_margin(current_arrays(run.state), part.holdings_after)
     worse = after.initial - after.equity > margin.initial - margin.equity
     if margin.initial_ok or not part.positions or worse:
         return reject(ClearingCode.NOTHING_TO_TAKE, AT, liquidated=request.liquidated, slice_ppb=request.slice_ppb)
@@ -81,7 +81,7 @@ def allowed_share(run: BlockContext, sizing: SliceSizing) -> int:
     """The largest share that a bid may take: 0 when the block has liquidated as much as it may."""
     terms = run.terms.crisis.liquidation
     most = min(terms.slice_max_ppm * (DENOMINATOR // PPM), sizing.share)
-    return run.liquidated.share_within(most, sizing.notional, terms.block_notional_max)
+    return run.liquidation_budget.share_within(most, sizing.notional, terms.block_notional_max)
 
 
 def _check_bid(run: BlockContext, request: LiquidationBid) -> Rejected | None:
@@ -150,8 +150,8 @@ def _sold_receipt(
             bidder_share_ppm=run.terms.crisis.liquidation.bidder_share_ppm,
             opened_height=request.opened_height,
             discount_ppm=discount,
-            asked=request.slice_ppb,
-            allowed=allowed,
+            requested_share=request.slice_ppb,
+            allowed_share=allowed,
             fraction=part.fraction,
             sizing=sizing,
             denominator=DENOMINATOR,

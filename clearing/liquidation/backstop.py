@@ -30,15 +30,15 @@ def backstop_takeover(
 ) -> Holdings:
     """Let the backstop take up to `wanted_ids` of the account; returns what the account is left with."""
     backstop = run.terms.crisis.liquidation.backstop_account
-    if not backstop or run.liquidated.backstop_full or not _is_backstop_able(run, backstop, account):
+    if not backstop or run.liquidation_budget.backstop_full or not _is_backstop_able(run, backstop, account):
         return held
     before = current_holdings(run.state, backstop)
     part = _largest_share(run, held, margin, wanted, backstop, before)
-    run.liquidated.backstop_full = part is None or part.fraction < wanted
+    run.liquidation_budget.backstop_full = part is None or part.fraction < wanted
     if part is None:
         return held
     transfer_slice(run, account, backstop, part, TransferCode.BACKSTOP_OPTION_VALUE)
-    left = holdings_margin(current_arrays(run.state), part.after)
+    left = holdings_margin(current_arrays(run.state), part.holdings_after)
     run.receipts.append(
         BackstopTakeover(
             account=account,
@@ -57,7 +57,7 @@ def backstop_takeover(
             initial_after=left.initial,
         )
     )
-    return part.after
+    return part.holdings_after
 
 
 def _is_backstop_able(run: BlockContext, backstop: int, account: int) -> bool:

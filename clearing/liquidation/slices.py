@@ -27,7 +27,7 @@ class LiquidationSlice:
 
     fraction: int
     """Of `DENOMINATOR`."""
-    after: Holdings
+    holdings_after: Holdings
     positions: list[ReducedPosition] = field(default_factory=list)
     discounts: dict[int, int] = field(default_factory=dict)
     penalties: dict[int, int] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def cut_slice(
         taken = size if lots > 0 else -size
         if not taken:
             continue
-        at, mark = run.terms.position_of[instrument.id], instrument_mark(run, instrument.id)
+        at, mark = run.terms.array_index[instrument.id], instrument_mark(run, instrument.id)
         value, received = notional_micros(instrument, taken, mark), int(arrays.values[at, 0]) * taken
         discount = min(mul_div_up(value, discount_ppm, PPM), spare)
         penalty = min(mul_div_up(value, run.terms.market.liquidation_penalty_ppm, PPM), spare - discount)
@@ -75,8 +75,8 @@ def cut_slice(
         result.discounts[group] = result.discounts.get(group, 0) + discount
         result.penalties[group] = result.penalties.get(group, 0) + penalty
         result.notional += value
-        result.after.lots[at] -= taken
-        result.after.cash[group] += received - discount - penalty
+        result.holdings_after.lots[at] -= taken
+        result.holdings_after.cash[group] += received - discount - penalty
     return result
 
 
@@ -84,7 +84,7 @@ def taker_holdings_after(run: BlockContext, before: Holdings, part: LiquidationS
     """What the taker would have. `fund`: it gets the fund's part of the penalty, too."""
     after = before.copy()
     for each in part.positions:
-        at = run.terms.position_of[each.instrument]
+        at = run.terms.array_index[each.instrument]
         after.lots[at] += each.lots
         after.cash[_cash_group_of(run, each.instrument)] -= each.received
     for split in part.paid(run):
@@ -100,7 +100,7 @@ def can_take_slice(run: BlockContext, before: Holdings, after: Holdings, part: L
     if any(claim < min(-limit, was) for was, claim in cash):
         return False
     for each in part.positions:
-        at = run.terms.position_of[each.instrument]
+        at = run.terms.array_index[each.instrument]
         grows = abs(after.lots[at]) > abs(before.lots[at])
         if grows and is_position_too_large(run, run.terms.instruments[each.instrument], after):
             return False
@@ -125,9 +125,9 @@ def transfer_slice(
         rest = split.penalty - split.penalty_to_taker
         transfer(account, fund, currency, rest, TransferCode.PENALTY_TO_FUND, account)
     cash = [balance(run.state, account, cash_currency(group)) for group in run.terms.cash_groups]
-    run.check_left(account, cash, part.after.cash)
-    run.liquidated.notional += part.notional
-    run.touched.update((account, taker))
+    run.check_as_planned(account, cash, part.holdings_after.cash)
+    run.liquidation_budget.notional += part.notional
+    run.touched_accounts.update((account, taker))
 
 
 def _cash_group_of(run: BlockContext, instrument: int) -> int:

@@ -117,7 +117,7 @@ def _advance_sale(run: BlockContext, account: int, held: Holdings, margin: Accou
     if record.steps >= terms.steps_max:
         size = left
     share = needed if size == left else min(share_rounded_up(size, whole), needed)
-    share = run.liquidated.share_within(share, whole, terms.block_notional_max)
+    share = run.liquidation_budget.share_within(share, whole, terms.block_notional_max)
     if not share and needed:
         return _defer(run, account, held, whole)
     record = msgspec.structs.replace(record, steps=record.steps + 1, next_height=height + 1 + terms.cooldown_blocks)
@@ -132,7 +132,7 @@ def _advance_sale(run: BlockContext, account: int, held: Holdings, margin: Accou
         margin = holdings_margin(current_arrays(run.state), after)
         share = _house_share(share, whole, whole - open_notional(run, after))
         if margin.initial_ok or not share:
-            run.liquidated.accounts += 1
+            run.liquidation_budget.accounts += 1
             return after
     return _take_over_share(run, account, after, margin, share)
 
@@ -149,7 +149,7 @@ def open_sale(run: BlockContext, account: int, held: Holdings, margin: AccountMa
     record = LiquidationRecord(height, height + 1, height + terms.auction_blocks, height)
     run.state.liquidations.put(account, record)
     if terms.auction_blocks:
-        run.liquidated.accounts += 1
+        run.liquidation_budget.accounts += 1
         run.receipts.append(
             LiquidationOpened(
                 account=account,
@@ -173,17 +173,17 @@ def _take_over_share(run: BlockContext, account: int, held: Holdings, margin: Ac
     if _is_for_default(run, account, margin):
         return _fail_account(run, account, held, margin, FailureReason.DEFICIT)
     whole = open_notional(run, held)
-    within = run.liquidated.share_within(share, whole, terms.block_notional_max)
+    within = run.liquidation_budget.share_within(share, whole, terms.block_notional_max)
     if share and not within:
         return _defer(run, account, held, whole)
     plan = plan_takeover(run, held, margin, within)
     loss = final_deficit(run, plan)
-    if not run.liquidated.may_lose(loss, terms.block_loss_max):
-        told = map(receipt_micros, (run.liquidated.loss, terms.block_loss_max, loss))
+    if not run.liquidation_budget.allows_loss(loss, terms.block_loss_max):
+        told = map(receipt_micros, (run.liquidation_budget.loss, terms.block_loss_max, loss))
         run.receipts.append(LiquidationDeferred(account, DeferralReason.BLOCK_LOSS, *told))
         return held
-    run.liquidated.loss += loss
-    run.liquidated.notional += plan.notional
+    run.liquidation_budget.loss += loss
+    run.liquidation_budget.notional += plan.notional
     return _execute_plan(run, account, margin, plan)
 
 
@@ -191,7 +191,7 @@ def _defer(run: BlockContext, account: int, held: Holdings, whole: int) -> Holdi
     most = run.terms.crisis.liquidation.block_notional_max
     run.receipts.append(
         LiquidationDeferred(
-            account, DeferralReason.BLOCK_NOTIONAL, *map(receipt_micros, (run.liquidated.notional, most, whole))
+            account, DeferralReason.BLOCK_NOTIONAL, *map(receipt_micros, (run.liquidation_budget.notional, most, whole))
         )
     )
     return held
@@ -206,11 +206,11 @@ def _is_for_default(run: BlockContext, account: int, margin: AccountMargin) -> b
 
 def _execute_plan(run: BlockContext, account: int, margin: AccountMargin, plan: TakeoverPlan) -> Holdings:
     """Carry a plan out; what is owed at the end is covered by the house, or the account fails."""
-    run.liquidated.accounts += 1
+    run.liquidation_budget.accounts += 1
     owed, enabled = final_deficit(run, plan), run.terms.crisis.default.enabled
     if owed and not enabled:
         cover_deficit(run, plan)
-    after = execute_takeover(run, account, margin, plan) if _has_effect(plan) else plan.after
+    after = execute_takeover(run, account, margin, plan) if _has_effect(plan) else plan.holdings_after
     left = holdings_margin(current_arrays(run.state), after)
     if owed and enabled:
         return _fail_account(run, account, after, left, FailureReason.DEFICIT)
@@ -223,7 +223,7 @@ def _execute_plan(run: BlockContext, account: int, margin: AccountMargin, plan: 
 
 
 def _has_effect(plan: TakeoverPlan) -> bool:
-    return bool(plan.taken or plan.bought or plan.deficits)
+    return bool(plan.positions_taken or plan.collateral_bought or plan.deficits)
 
 
 def _fail_account(
@@ -237,13 +237,15 @@ def _fail_account(
 
 def _collateral_suffices(run: BlockContext, plan: TakeoverPlan) -> bool:
     """Whether collateral alone brings what is owed: the account keeps its positions, maintenance being covered."""
-    return not _plan_deficit(run, plan) and holdings_margin(current_arrays(run.state), plan.after).maintenance_ok
+    return (
+        not _plan_deficit(run, plan) and holdings_margin(current_arrays(run.state), plan.holdings_after).maintenance_ok
+    )
 
 
 def _restores_margin(run: BlockContext, plan: TakeoverPlan) -> bool:
     """Whether the account would owe no more than the limit, and be back at initial margin."""
-    return not _plan_deficit(run, plan) and holdings_margin(current_arrays(run.state), plan.after).initial_ok
+    return not _plan_deficit(run, plan) and holdings_margin(current_arrays(run.state), plan.holdings_after).initial_ok
 
 
 def _plan_deficit(run: BlockContext, plan: TakeoverPlan) -> bool:
-    return any(claim < -run.terms.risk.cash_limit_micros for claim in plan.after.cash)
+    return any(claim < -run.terms.risk.cash_limit_micros for claim in plan.holdings_after.cash)

@@ -29,12 +29,12 @@ class TakeoverPlan:
 
     fraction: int
     """Of `DENOMINATOR`."""
-    after: Holdings
-    taken: list[TakenOverPosition] = field(default_factory=list)
+    holdings_after: Holdings
+    positions_taken: list[TakenOverPosition] = field(default_factory=list)
     penalties: dict[int, int] = field(default_factory=dict)
     """By index of the cash group."""
     notional: int = 0
-    bought: list[CollateralBought] = field(default_factory=list)
+    collateral_bought: list[CollateralBought] = field(default_factory=list)
     deficits: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -101,7 +101,7 @@ def plan_takeover(run: BlockContext, held: Holdings, margin: AccountMargin, frac
     arrays = current_arrays(run.state)
     spare = max(margin.equity, 0)
     for instrument, lots in open_positions(run, held):
-        at = run.terms.position_of[instrument.id]
+        at = run.terms.array_index[instrument.id]
         size = min(mul_div_up(abs(lots), fraction, DENOMINATOR), position_room(run, HOUSE_ACCOUNT, instrument.id, lots))
         taken = size if lots > 0 else -size
         if not taken:
@@ -112,11 +112,11 @@ def plan_takeover(run: BlockContext, held: Holdings, margin: AccountMargin, frac
         value = notional_micros(instrument, taken, mark)
         penalty = min(mul_div_up(value, run.terms.market.liquidation_penalty_ppm, PPM), spare)
         spare -= penalty
-        plan.taken.append(TakenOverPosition(instrument.id, taken, lots, mark, received))
+        plan.positions_taken.append(TakenOverPosition(instrument.id, taken, lots, mark, received))
         plan.penalties[group] = plan.penalties.get(group, 0) + penalty
         plan.notional += value
-        plan.after.lots[at] -= taken
-        plan.after.cash[group] += received - penalty
+        plan.holdings_after.lots[at] -= taken
+        plan.holdings_after.cash[group] += received - penalty
     _buy_collateral(run, plan)
     return plan
 
@@ -127,51 +127,51 @@ def _buy_collateral(run: BlockContext, plan: TakeoverPlan) -> None:
     Only cash below the limit is brought up while positions remain; nothing may be owed once they are gone. Units are
     rounded up and paid in full, so that the account's equity does not change by it.
     """
-    limit = run.terms.risk.cash_limit_micros if any(plan.after.lots) else 0
+    limit = run.terms.risk.cash_limit_micros if any(plan.holdings_after.lots) else 0
     values = current_arrays(run.state).token_values.tolist()
     for at, group in enumerate(run.terms.cash_groups):
-        if plan.after.cash[at] >= -limit:
+        if plan.holdings_after.cash[at] >= -limit:
             continue
         for other, currency in enumerate(run.terms.cash_groups):
-            spare = min(max(plan.after.cash[other], 0), -plan.after.cash[at])
+            spare = min(max(plan.holdings_after.cash[other], 0), -plan.holdings_after.cash[at])
             if spare > 0:
-                plan.after.cash[other] -= spare
+                plan.holdings_after.cash[other] -= spare
                 _bought_collateral(plan, at, group, cash_currency(currency), spare, 1)
         for index, token in enumerate(run.terms.tokens):
-            owed = max(-plan.after.cash[at], 0)
+            owed = max(-plan.holdings_after.cash[at], 0)
             value = values[index] if _is_priced(run, token) else 0
-            units = min(-(-owed // value), plan.after.tokens[index]) if value else 0
+            units = min(-(-owed // value), plan.holdings_after.tokens[index]) if value else 0
             if units > 0:
-                plan.after.tokens[index] -= units
+                plan.holdings_after.tokens[index] -= units
                 _bought_collateral(plan, at, group, token_currency(token.id), units, value)
 
 
 def _bought_collateral(
     plan: TakeoverPlan, at: int, group: int, currency: int, units: int, micros_per_unit: int
 ) -> None:
-    plan.after.cash[at] += units * micros_per_unit
-    plan.bought.append(CollateralBought(currency, units, group, micros_per_unit, units * micros_per_unit))
+    plan.holdings_after.cash[at] += units * micros_per_unit
+    plan.collateral_bought.append(CollateralBought(currency, units, group, micros_per_unit, units * micros_per_unit))
 
 
 def final_deficit(run: BlockContext, plan: TakeoverPlan) -> int:
     """Micros owed when nothing is left that could bring them; 0 while something is."""
-    if any(plan.after.lots) or has_unpriced_holdings(run, plan.after):
+    if any(plan.holdings_after.lots) or has_unpriced_holdings(run, plan.holdings_after):
         return 0
-    return sum(-claim for claim in plan.after.cash if claim < 0)
+    return sum(-claim for claim in plan.holdings_after.cash if claim < 0)
 
 
 def cover_deficit(run: BlockContext, plan: TakeoverPlan) -> None:
     """The house's capital pays what is still owed when nothing is left."""
     for at, group in enumerate(run.terms.cash_groups):
-        if plan.after.cash[at] < 0:
-            plan.deficits.append((group, -plan.after.cash[at]))
-            plan.after.cash[at] = 0
+        if plan.holdings_after.cash[at] < 0:
+            plan.deficits.append((group, -plan.holdings_after.cash[at]))
+            plan.holdings_after.cash[at] = 0
 
 
 def execute_takeover(run: BlockContext, account: int, margin: AccountMargin, plan: TakeoverPlan) -> Holdings:
     """Carry a plan out, with its receipt; returns what the account is left with."""
     _write_plan(run, account, plan)
-    left = holdings_margin(current_arrays(run.state), plan.after)
+    left = holdings_margin(current_arrays(run.state), plan.holdings_after)
     run.receipts.append(
         Liquidated(
             account=account,
@@ -179,22 +179,22 @@ def execute_takeover(run: BlockContext, account: int, margin: AccountMargin, pla
             initial=margin.initial,
             maintenance=margin.maintenance,
             fraction=(plan.fraction, DENOMINATOR),
-            positions=tuple(plan.taken),
+            positions=tuple(plan.positions_taken),
             notional=min(plan.notional, MONEY_MAX),
             penalty=sum(plan.penalties.values()),
-            collateral=tuple(plan.bought),
+            collateral=tuple(plan.collateral_bought),
             deficits=tuple(plan.deficits),
             equity_after=left.equity,
             initial_after=left.initial,
         )
     )
-    return plan.after
+    return plan.holdings_after
 
 
 def _write_plan(run: BlockContext, account: int, plan: TakeoverPlan) -> None:
     """Write the plan: lots and option values, penalties, collateral against cash, deficits."""
     groups, transfer = run.terms.cash_groups, run.journal.transfer
-    for taken in plan.taken:
+    for taken in plan.positions_taken:
         run.positions.add(account, taken.instrument, -taken.lots)
         run.positions.add(HOUSE_ACCOUNT, taken.instrument, taken.lots)
         payer, payee = (HOUSE_ACCOUNT, account) if taken.received >= 0 else (account, HOUSE_ACCOUNT)
@@ -204,13 +204,15 @@ def _write_plan(run: BlockContext, account: int, plan: TakeoverPlan) -> None:
     for at, penalty in sorted(plan.penalties.items()):
         currency = cash_currency(groups[at])
         transfer(account, HOUSE_ACCOUNT, currency, penalty, TransferCode.LIQUIDATION_PENALTY, account)
-    for each in plan.bought:
+    for each in plan.collateral_bought:
         transfer(account, HOUSE_ACCOUNT, each.currency, each.units, TransferCode.COLLATERAL_BOUGHT, account)
         currency = cash_currency(each.cash_group)
         transfer(HOUSE_ACCOUNT, account, currency, each.paid, TransferCode.COLLATERAL_PAID, account)
     for group, micros in plan.deficits:
         transfer(HOUSE_ACCOUNT, account, cash_currency(group), micros, TransferCode.DEFICIT_COVERED, account)
-    run.check_left(account, [balance(run.state, account, cash_currency(group)) for group in groups], plan.after.cash)
+    run.check_as_planned(
+        account, [balance(run.state, account, cash_currency(group)) for group in groups], plan.holdings_after.cash
+    )
 
 
 def open_positions(run: BlockContext, held: Holdings) -> list[tuple[Instrument, int]]:

@@ -168,5 +168,5 @@ def _fill_bid(run: BlockContext, index: int, request: CollateralBid, units: int,
     token = token_currency(request.asset)
     run.journal.transfer(seller, buyer, token, units, TransferCode.COLLATERAL_AUCTIONED, seller)
     run.journal.transfer(buyer, seller, currency, paid, TransferCode.AUCTION_PAID, seller)
-    run.touched.update((seller, buyer))
+    run.touched_accounts.update((seller, buyer))
     run.receipts.append(CollateralSold(index, seller, buyer, request.asset, request.cash_group, units, price, paid))

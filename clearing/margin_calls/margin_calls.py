@@ -31,12 +31,12 @@ def check_margins(run: BlockContext) -> None:
     book = margin_book(run.state)
     called = [each for each in holders(run.state, CALLED_ACCOUNTS, 0) if each in book]
     remargined = set(book.remargin())
-    others = run.touched.difference(remargined)
+    others = run.touched_accounts.difference(remargined)
     looked_at = sorted(remargined.union(called, (each for each in others if each in book)))
     due = _check_all(run, book, looked_at, called)
     due.sort(key=lambda each: (-each[0], each[1]))
     for _, account, holdings, margin in due:
-        if run.liquidated.accounts >= run.terms.market.liquidations_per_block:
+        if run.liquidation_budget.accounts >= run.terms.market.liquidations_per_block:
             break
         left = liquidate_account(run, account, holdings, margin)
         after = margin if left is holdings else holdings_margin(current_arrays(run.state), left)

@@ -80,7 +80,7 @@ def report_age_ms(state: State, feed: int, time_ms: int) -> int:
     """Age of the youngest half of a feed's reports at most, by stake; of its last price where none is kept."""
     reports = []
     for validator in range(len(attesting_set(state).validators)):
-        report = state.reports.get((feed, validator))
+        report = state.price_reports.get((feed, validator))
         if report is not None:
             reports.append((max(time_ms - report.time_ms, 0), report.power))
     held = state.feeds.get(feed)

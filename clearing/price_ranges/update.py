@@ -118,11 +118,11 @@ def _publish_ranges(run: BlockContext, parameters: RangeParameters, clock: Range
     state, groups, window = run.state, run.terms.risk.groups, observation_window(run.state)
     delay, changed, horizons = inclusion_delay_ms(state, run.time_ms), False, []
     for at, group in enumerate(groups):
-        held, before = group_variance(state, group), state.ranges.get(group.id)
+        held, before = group_variance(state, group), state.price_ranges.get(group.id)
         span = margin_horizon_ms(parameters, delay, max(held.age_ms, report_age_ms(state, group.feed, run.time_ms)))
         filtered = history_figures(parameters, [sample.moves[at] for sample in window], held)
         after = next_published_range(parameters, group, held, filtered, before, span, run.block.height)
-        state.ranges.put(group.id, after)
+        state.price_ranges.put(group.id, after)
         horizons.append(deviation_over(held.variance, span, parameters.interval_ms))
         if published_range(before, group) != published_range(after, group):
             changed = True
@@ -155,7 +155,7 @@ def _range_receipt(run: BlockContext, group: RiskGroup, after: PublishedRangeRec
     )
     for instrument in run.terms.instruments.values():
         if instrument.group == group.id:
-            run.touched.update(holders(run.state, INSTRUMENT_HOLDERS, instrument.id))
+            run.touched_accounts.update(holders(run.state, INSTRUMENT_HOLDERS, instrument.id))
 
 
 def _renew_joint_scenarios(
@@ -169,10 +169,10 @@ def _renew_joint_scenarios(
     columns = joint_columns(window, risk, groups, horizons)
     sizes = [column_sizes(group.scenarios or risk.scenarios, group.range_ppm) for group in groups]
     held = JointScenariosRecord(joint_credit(columns, sizes, parameters, risk.joint))
-    before = run.state.joint.get(0)
+    before = run.state.joint_scenarios.get(0)
     if held == before:
         return False
-    run.state.joint.put(0, held)
+    run.state.joint_scenarios.put(0, held)
     for instrument in run.terms.instruments:
-        run.touched.update(holders(run.state, INSTRUMENT_HOLDERS, instrument))
+        run.touched_accounts.update(holders(run.state, INSTRUMENT_HOLDERS, instrument))
     return True

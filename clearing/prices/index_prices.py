@@ -47,10 +47,10 @@ def store_reports(run: BlockContext) -> None:
     known = set(run.terms.feeds)
     for observed in run.block.extensions:
         for report in observed.extension.prices if observed.extension else ():
-            before = run.state.reports.get((report.feed, observed.validator))
+            before = run.state.price_reports.get((report.feed, observed.validator))
             newer = before is None or report.time_ms > before.time_ms
             if report.feed in known and newer and is_acceptable(run, report):
-                run.state.reports.put(
+                run.state.price_reports.put(
                     (report.feed, observed.validator),
                     PriceReportRecord(observed.power, report.ticks, report.confidence_ticks, report.time_ms),
                 )
@@ -103,13 +103,13 @@ def _fresh_reports(run: BlockContext, feed: int) -> list[WeightedReport]:
     """All that are fresh, ordered by validator; those that are too old are forgotten."""
     fresh = []
     for validator in range(len(attesting_set(run.state).validators)):
-        report = run.state.reports.get((feed, validator))
+        report = run.state.price_reports.get((feed, validator))
         if report is None:
             continue
         if is_fresh(run, report.time_ms):
             fresh.append(WeightedReport(validator, report.power, report.ticks, report.confidence_ticks))
         elif report.time_ms < run.time_ms:
-            run.state.reports.remove((feed, validator))
+            run.state.price_reports.remove((feed, validator))
     return fresh
 
 
@@ -131,7 +131,7 @@ def _decide_feed(run: BlockContext, feed: int, held: FeedState, median: AgreedMe
     if held.status != FeedStatus.HALTED:
         _close_feed(run, feed, held, FeedStatus.HALTED, median.ticks)
         return
-    steady = held.steady_blocks + 1 if within_cap(median.ticks, held.seen_ticks, market.move_cap_ppm) else 1
+    steady = held.steady_blocks + 1 if within_cap(median.ticks, held.observed_ticks, market.move_cap_ppm) else 1
     opens = steady > market.reopen_blocks or is_confirmed(run, feed, held, median.ticks)
     if opens and not is_out_of_scale(held, median.ticks):
         _move_index(run, feed, held, median)
@@ -161,7 +161,9 @@ def _move_index(run: BlockContext, feed: int, held: FeedState, median: AgreedMed
     if same and held.confidence_ticks == median.confidence_ticks:
         return
     time_ms = held.time_ms if same else run.time_ms
-    moved = FeedState(FeedStatus.OPEN, median.ticks, time_ms, confidence_ticks=median.confidence_ticks, rung=held.rung)
+    moved = FeedState(
+        FeedStatus.OPEN, median.ticks, time_ms, confidence_ticks=median.confidence_ticks, price_status=held.price_status
+    )
     run.state.feeds.put(feed, moved)
     if same:
         return

@@ -29,33 +29,33 @@ def price_status(held: FeedState, height: int, terms: PriceTerms) -> PriceStatus
     if terms.settle_blocks and blocks >= terms.settle_blocks:
         return PriceStatus.SETTLED
     in_grace = held.status == FeedStatus.STALE and blocks < terms.grace_blocks
-    return max(held.rung, PriceStatus.NO_NEW_RISK if in_grace else PriceStatus.NO_LIQUIDATION)
+    return max(held.price_status, PriceStatus.NO_NEW_RISK if in_grace else PriceStatus.NO_LIQUIDATION)
 
 
 def update_price_status(run: BlockContext, feed: int) -> None:
     """Note the rung of a feed that was decided in this block, with a receipt when it is another one."""
     held = run.state.feeds[feed]
     rung = price_status(held, run.block.height, run.terms.market.prices)
-    if rung == held.rung:
+    if rung == held.price_status:
         return
     run.state.feeds.put(feed, msgspec.structs.replace(held, rung=rung))
     run.receipts.append(PriceStatusChanged(feed, rung, held.ticks, held.since_height))
     if rung == PriceStatus.SETTLED:
         for token in run.terms.tokens_of_feed[feed]:
-            run.touched.update(holders(run.state, CURRENCY_HOLDERS, token_currency(token.id)))
+            run.touched_accounts.update(holders(run.state, CURRENCY_HOLDERS, token_currency(token.id)))
         run.rebuild_arrays()
 
 
 def can_close_out(state: State, feed: int) -> bool:
     """Whether a feed's price may be used to reduce and liquidate: open, or stale within its grace."""
     held = state.feeds.get(feed)
-    return held is not None and held.status != FeedStatus.UNOPENED and held.rung <= PriceStatus.NO_NEW_RISK
+    return held is not None and held.status != FeedStatus.UNOPENED and held.price_status <= PriceStatus.NO_NEW_RISK
 
 
 def is_settled_for_good(state: State, feed: int) -> bool:
     """Whether what the feed priced was settled, and what it still prices counts for nothing."""
     held = state.feeds.get(feed)
-    return held is not None and held.rung == PriceStatus.SETTLED
+    return held is not None and held.price_status == PriceStatus.SETTLED
 
 
 def check_tradable(run: BlockContext, at: str, instrument: Instrument) -> Rejected | None:
@@ -65,7 +65,7 @@ def check_tradable(run: BlockContext, at: str, instrument: Instrument) -> Reject
         return reject(ClearingCode.INSTRUMENT_SETTLED, at, instrument=instrument.id)
     if held is None or held.status == FeedStatus.UNOPENED:
         return reject(ClearingCode.PRICE_MISSING, at, feed=instrument.feed, status=FeedStatus.UNOPENED.name)
-    if held.rung > PriceStatus.NO_NEW_RISK:
+    if held.price_status > PriceStatus.NO_NEW_RISK:
         return reject(ClearingCode.PRICE_NOT_OPEN, at, feed=instrument.feed, status=held.status.name)
     return None
 
@@ -75,7 +75,7 @@ def check_reducing(
 ) -> Rejected | None:
     """While the feed is not open, or the instrument halted, both sides' positions may only come nearer to zero."""
     halted = halt_end_height(run.state, instrument.id)
-    if run.state.feeds[instrument.feed].rung == PriceStatus.USABLE and not halted:
+    if run.state.feeds[instrument.feed].price_status == PriceStatus.USABLE and not halted:
         return None
     for account, change in ((buyer, lots), (seller, -lots)):
         before = position_lots(run.state, account, instrument.id)

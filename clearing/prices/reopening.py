@@ -33,7 +33,7 @@ class UncrossingResult:
 
     ticks: int
     lots: int
-    surplus: int
+    imbalance: int
 
 
 def uncross(orders: Iterable[LimitOrder], reference_ticks: int) -> UncrossingResult | None:
@@ -84,7 +84,7 @@ def is_out_of_scale(held: FeedState, median_ticks: int) -> bool:
     Carried positions are not marked at it, which could be more money than the ledger counts to: the feed stays halted
     until they are settled at the last good price. Without positions it opens at any price. A fall is believed.
     """
-    return held.rung != PriceStatus.SETTLED and median_ticks > SCALE_FACTOR * held.ticks
+    return held.price_status != PriceStatus.SETTLED and median_ticks > SCALE_FACTOR * held.ticks
 
 
 def auction_orders_of(state: State, instrument: Instrument) -> list[LimitOrder]:
@@ -103,7 +103,7 @@ def is_order_margined(run: BlockContext, instrument: Instrument, account: int, l
     """
     arrays, held = current_arrays(run.state), current_holdings(run.state, account)
     before = holdings_margin(arrays, held)
-    held.lots[run.terms.position_of[instrument.id]] += lots
+    held.lots[run.terms.array_index[instrument.id]] += lots
     after = holdings_margin(arrays, held)
     return after.initial_ok or after.initial < before.initial
 

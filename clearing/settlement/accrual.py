@@ -30,8 +30,8 @@ def accrue_time(run: BlockContext) -> None:
 
 def settlement_average(state: State, instrument: Instrument) -> TimeAverage:
     """What agreed prices cover of an instrument's window so far."""
-    held = state.averages.get(instrument.id)
-    return TimeAverage(int.from_bytes(held.weighted, "big"), held.covered_ms) if held else TimeAverage()
+    held = state.settlement_averages.get(instrument.id)
+    return TimeAverage(int.from_bytes(held.weighted_ticks, "big"), held.covered_ms) if held else TimeAverage()
 
 
 def _extend_window(run: BlockContext, instrument: Instrument, ticks: int) -> None:
@@ -40,24 +40,26 @@ def _extend_window(run: BlockContext, instrument: Instrument, ticks: int) -> Non
     after = extend_average(
         before,
         ticks,
-        run.previous_ms,
-        run.time_ms if run.previous_ms >= instrument.expiry_ms else min(run.time_ms, instrument.expiry_ms),
+        run.previous_time_ms,
+        run.time_ms if run.previous_time_ms >= instrument.expiry_ms else min(run.time_ms, instrument.expiry_ms),
         instrument.expiry_ms - instrument.averaging_ms,
         run.terms.market.report_age_ms_max,
     )
     if after != before:
-        run.state.averages.put(instrument.id, AveragingRecord(u256(after.weighted), after.covered_ms))
+        run.state.settlement_averages.put(instrument.id, AveragingRecord(u256(after.weighted_ticks), after.covered_ms))
 
 
 def _accrue_premium(run: BlockContext, instrument: Instrument) -> None:
     """Move the premium towards what was traded, and add the premium that stood meanwhile to the funding."""
     held, terms = run.state.premia.get(instrument.id), instrument.funding
-    elapsed_ms = min(run.time_ms - run.previous_ms, run.terms.market.report_age_ms_max)
+    elapsed_ms = min(run.time_ms - run.previous_time_ms, run.terms.market.report_age_ms_max)
     if held is None or elapsed_ms == 0:
         return
     premium, counted_ms = held.premium_ppb, elapsed_ms if terms.interval_ms else 0
     if terms.premium_cap_ppm:
-        premium = next_premium_ppb(premium, held.weighted, held.volume, terms.depth_lots, elapsed_ms, terms.window_ms)
+        premium = next_premium_ppb(
+            premium, held.weighted_premium, held.volume, terms.depth_lots, elapsed_ms, terms.window_ms
+        )
     run.state.premia.put(
         instrument.id,
         msgspec.structs.replace(

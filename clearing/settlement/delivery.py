@@ -34,16 +34,16 @@ class DeliverySide:
 
     accounts: tuple[int, ...]
     lots: tuple[int, ...]
-    able: tuple[int, ...]
+    deliverable_lots: tuple[int, ...]
 
     def share(self, total: int) -> list[int]:
         """How many lots of `total`, at most the sum of `able`, each exchanges; never more than it is able to."""
-        return allocate(total, self.able)
+        return allocate(total, self.deliverable_lots)
 
     @property
-    def failing(self) -> list[int]:
+    def undeliverable(self) -> list[int]:
         """Lots that each is not able to exchange."""
-        return [lots - able for lots, able in zip(self.lots, self.able, strict=True)]
+        return [lots - able for lots, able in zip(self.lots, self.deliverable_lots, strict=True)]
 
 
 def units_per_lot(instrument: Instrument, token: Asset) -> int:
@@ -65,7 +65,7 @@ def deliver_forward(
     longs = _delivery_side(
         positions, 1, lambda account: max(_own_cash(run, account, instrument.cash_group), 0) // price
     )
-    matched = min(sum(shorts.able), sum(longs.able))
+    matched = min(sum(shorts.deliverable_lots), sum(longs.deliverable_lots))
     given, taken = shorts.share(matched), longs.share(matched)
     for account, lots in zip(shorts.accounts, given, strict=True):
         run.journal.transfer(account, CLEARING_ACCOUNT, tokens, lots * each, TransferCode.DELIVERY, instrument.id)
@@ -120,9 +120,9 @@ def _penalise_failures(
     """Take the penalty from who failed and share it over the lots of those who were ready and went without."""
     currency, cause = cash_currency(instrument.cash_group), instrument.id
     price, collected = ticks * instrument.micros_per_tick, 0
-    if any(failed.failing):
+    if any(failed.undeliverable):
         run.rebuild_arrays()  # at the prices of this block
-    for account, lots in zip(failed.accounts, failed.failing, strict=True):
+    for account, lots in zip(failed.accounts, failed.undeliverable, strict=True):
         if not lots:
             continue
         whole = mul_div_up(lots * price, run.terms.market.prices.delivery_fail_ppm, PPM)
@@ -130,7 +130,7 @@ def _penalise_failures(
         run.journal.transfer(account, CLEARING_ACCOUNT, currency, penalty, TransferCode.DELIVERY_FAILED, cause)
         run.receipts.append(DeliveryFailed(instrument.id, account, sign * lots, ticks, penalty))
         collected += penalty
-    waited = [able - done for able, done in zip(ready.able, exchanged, strict=True)]
+    waited = [able - done for able, done in zip(ready.deliverable_lots, exchanged, strict=True)]
     accounts, weights = (ready.accounts, waited) if any(waited) else ((HOUSE_ACCOUNT,), [1])
     for account, share in zip(accounts, allocate(collected, weights), strict=True):
         run.journal.transfer(CLEARING_ACCOUNT, account, currency, share, TransferCode.DELIVERY_FAILED, cause)

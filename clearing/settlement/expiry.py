@@ -43,13 +43,13 @@ def settlement_price(
 ) -> SettlementPrice | None:
     """The price that the ladder gives now; None while the instrument goes on or waits."""
     if not instrument.expired(run.time_ms):
-        if feed.rung != PriceStatus.SETTLED or mark is None:
+        if feed.price_status != PriceStatus.SETTLED or mark is None:
             return None
         return SettlementPrice(mark.ticks, mark.ticks, SettlementBasis.LAST_GOOD)
     average = settlement_average(run.state, instrument)
     if instrument.averaging_ms and average.covered_ms >= _needed_ms(run, instrument):
         return _as_settlement_price(instrument, average.ticks, SettlementBasis.AVERAGE)
-    if feed.rung == PriceStatus.SETTLED:
+    if feed.price_status == PriceStatus.SETTLED:
         return _as_settlement_price(instrument, feed.ticks, SettlementBasis.LAST_GOOD)
     if instrument.averaging_ms or feed.status != FeedStatus.OPEN:
         return None
@@ -66,7 +66,7 @@ def _needed_ms(run: BlockContext, instrument: Instrument) -> int:
 
 def _defer_settlement(run: BlockContext, instrument: Instrument) -> None:
     """Once, in the block of its expiry."""
-    if instrument.averaging_ms and run.previous_ms < instrument.expiry_ms <= run.time_ms:
+    if instrument.averaging_ms and run.previous_time_ms < instrument.expiry_ms <= run.time_ms:
         covered = settlement_average(run.state, instrument).covered_ms
         run.receipts.append(
             SettlementDeferred(instrument.id, covered, _needed_ms(run, instrument), instrument.averaging_ms)
@@ -85,14 +85,14 @@ def _settle_instrument(run: BlockContext, instrument: Instrument, mark: Mark | N
         )
         listed = [(account, amount) for (account, _), amount in zip(positions, amounts, strict=True)]
         currency = cash_currency(instrument.cash_group)
-        paid = run.journal.settle(listed, currency, TransferCode.SETTLEMENT, instrument.id)
+        paid = run.journal.settle_amounts(listed, currency, TransferCode.SETTLEMENT, instrument.id)
     if instrument.delivery_asset and instrument.expired(run.time_ms):
         deliver_forward(run, instrument, price.ticks, positions)
     for account, lots in positions:
         run.positions.add(account, instrument.id, -lots)
-        run.touched.add(account)
+        run.touched_accounts.add(account)
     average = settlement_average(run.state, instrument)
-    run.state.averages.remove(instrument.id)
+    run.state.settlement_averages.remove(instrument.id)
     run.state.marks.put(instrument.id, Mark(price.worth_ticks, settled=True))
     run.receipts.append(_settled_receipt(instrument, price, micros_per_lot, len(positions), paid, average))
     run.rebuild_arrays()

@@ -42,7 +42,7 @@ def mark_to_market(run: BlockContext) -> None:
             _mark_instrument(run, instrument, mark, ticks, moved=True)
     for feed_id in run.moved_feeds:
         for token in run.terms.tokens_of_feed[feed_id]:
-            run.touched.update(holders(run.state, CURRENCY_HOLDERS, token_currency(token.id)))
+            run.touched_accounts.update(holders(run.state, CURRENCY_HOLDERS, token_currency(token.id)))
     if run.moved_feeds:
         run.rebuild_arrays()
     if run.arrays_rebuilt:
@@ -83,7 +83,7 @@ def _mark_instrument(
     same = before is not None and before.ticks == ticks
     if same and not moved:
         return
-    run.touched.update(holders(run.state, INSTRUMENT_HOLDERS, instrument.id))
+    run.touched_accounts.update(holders(run.state, INSTRUMENT_HOLDERS, instrument.id))
     if same:
         return
     run.state.marks.put(instrument.id, Mark(ticks, settled=False))
@@ -97,7 +97,7 @@ def _mark_instrument(
         amounts = [(account, lots * value) for account, lots in positions]
         currency = cash_currency(instrument.cash_group)
         count = len(positions)
-        paid = run.journal.settle(amounts, currency, TransferCode.VARIATION_MARGIN, instrument.id)
+        paid = run.journal.settle_amounts(amounts, currency, TransferCode.VARIATION_MARGIN, instrument.id)
     run.receipts.append(Marked(instrument.id, ticks, previous, count, paid))
 
 
@@ -105,7 +105,7 @@ def _touch_dated_holders(run: BlockContext) -> None:
     """Arrays built as of a later time change what dated instruments require, also where the index stood still."""
     for instrument in run.terms.instruments.values():
         if instrument.kind is not InstrumentKind.PERPETUAL:
-            run.touched.update(holders(run.state, INSTRUMENT_HOLDERS, instrument.id))
+            run.touched_accounts.update(holders(run.state, INSTRUMENT_HOLDERS, instrument.id))
 
 
 def notional_micros(instrument: Instrument, lots: int, ticks: int) -> int:

@@ -42,7 +42,9 @@ def record_trade_premium(run: BlockContext, instrument: Instrument, lots: int, t
         return
     counted = min(lots, VOLUME_MAX - held.volume)
     sample = premium_ppb(ticks, run.state.feeds[instrument.feed].ticks, cap)
-    changed = msgspec.structs.replace(held, weighted=held.weighted + counted * sample, volume=held.volume + counted)
+    changed = msgspec.structs.replace(
+        held, weighted=held.weighted_premium + counted * sample, volume=held.volume + counted
+    )
     run.state.premia.put(instrument.id, changed)
 
 
@@ -55,7 +57,7 @@ def pay_funding(run: BlockContext, instrument: Instrument, index_ticks: int) -> 
     if held is None:
         run.state.premia.put(instrument.id, PremiumRecord(0, run.time_ms))
         return
-    if terms.interval_ms == 0 or run.time_ms // terms.interval_ms <= held.paid_ms // terms.interval_ms:
+    if terms.interval_ms == 0 or run.time_ms // terms.interval_ms <= held.funding_paid_ms // terms.interval_ms:
         return
     average = average_premium_ppb(held.funding_weighted, held.funding_ms)
     rate = funding_rate_ppb(average, terms.interest_ppm, terms.dampener_ppm, terms.rate_cap_ppm)
@@ -80,7 +82,7 @@ def _pay_positions(
     for (account, _), amount in zip(positions, payments, strict=True):
         payer, payee = (account, CLEARING_ACCOUNT) if amount < 0 else (CLEARING_ACCOUNT, account)
         run.journal.transfer(payer, payee, currency, abs(amount), TransferCode.FUNDING, instrument.id)
-        run.touched.add(account)
+        run.touched_accounts.add(account)
         paid += max(-amount, 0)
     run.journal.transfer(
         CLEARING_ACCOUNT, ROUNDING_ACCOUNT, currency, rounding, TransferCode.FUNDING_ROUNDING, instrument.id

@@ -15,7 +15,7 @@ from clearing.schema.terms.instruments import InstrumentKind
 class TimeAverage:
     """Sums over the part of a window that agreed prices cover."""
 
-    weighted: int = 0
+    weighted_ticks: int = 0
     """Sum of ticks x milliseconds."""
     covered_ms: int = 0
 
@@ -27,7 +27,7 @@ class TimeAverage:
         """
         if self.covered_ms <= 0:
             raise ValueError("no part of the window is covered")
-        return self.weighted // self.covered_ms
+        return self.weighted_ticks // self.covered_ms
 
 
 def extend_average(
@@ -40,7 +40,7 @@ def extend_average(
     begin, end = max(from_ms, start_ms), min(to_ms, from_ms + hold_ms)
     if end <= begin:
         return average
-    return TimeAverage(average.weighted + ticks * (end - begin), average.covered_ms + end - begin)
+    return TimeAverage(average.weighted_ticks + ticks * (end - begin), average.covered_ms + end - begin)
 
 
 def needed_ms(window_ms: int, coverage_ppm: int) -> int:
@@ -54,7 +54,7 @@ def expected_average_ticks(average: TimeAverage, window_ms: int, forward_ticks: 
     This is what a future is worth inside its window: each block leaves less of it at risk.
     """
     whole = max(window_ms, average.covered_ms)
-    return (average.weighted + (whole - average.covered_ms) * forward_ticks) // whole if whole else forward_ticks
+    return (average.weighted_ticks + (whole - average.covered_ms) * forward_ticks) // whole if whole else forward_ticks
 
 
 def settlement_worth_ticks(kind: InstrumentKind, settlement_ticks: int, strike_ticks: int) -> int:

@@ -45,11 +45,11 @@ def _apply_writes(state: State, book: MarginBook) -> None:
     book.put_money(
         [
             (account, rows[currency], balance(state, account, currency))
-            for account, currency in state.balances.take_log()
+            for account, currency in state.balances.take_write_log()
             if currency in rows and (account in book or _has_margin(state, account))
         ]
     )
-    books = state.books.take_log()
+    books = state.books.take_write_log()
     # Also of an account that was emptied and closed in one block: what the book still has of it must go.
     book.put_lots(
         [(each, positions_of(state, each).lots) for each in books if each in book or _has_margin(state, each)]
@@ -60,8 +60,8 @@ def _rebuilt_book(state: State, arrays: RiskArrays) -> MarginBook:
     """A book of its own, from all records."""
     book = state.margin_book = MarginBook(arrays)
     rows = _currency_rows(book)
-    state.balances.take_log()
-    state.books.take_log()
+    state.balances.take_write_log()
+    state.books.take_write_log()
     book.put_money(
         [
             (account, rows[currency], record.credits - record.debits)

@@ -24,7 +24,7 @@ def effective_asset(state: State, token: Asset) -> Asset:
     if held is None and not token.yields.feed:
         return token
     rate = state.feeds.get(token.yields.feed) if token.yields.feed else None
-    priced = rate is not None and rate.status != FeedStatus.UNOPENED and rate.rung != PriceStatus.SETTLED
+    priced = rate is not None and rate.status != FeedStatus.UNOPENED and rate.price_status != PriceStatus.SETTLED
     return msgspec.structs.replace(
         token,
         haircut_ppm=held.haircut_ppm if held else token.haircut_ppm,
@@ -38,13 +38,13 @@ def effective_parameters(state: State) -> RiskParameters:
     if not state.terms.genesis.ranges.enabled:
         return risk
     groups = tuple(effective_risk_group(state, group) for group in risk.groups)
-    held = state.joint.get(0)
+    held = state.joint_scenarios.get(0)
     return msgspec.structs.replace(risk, groups=groups, joint=held.credit if held else risk.joint)
 
 
 def effective_risk_group(state: State, group: RiskGroup) -> RiskGroup:
     """One risk group as it is in force."""
-    published = state.ranges.get(group.id)
+    published = state.price_ranges.get(group.id)
     if published is None:
         return group
     return msgspec.structs.replace(
@@ -65,7 +65,7 @@ def current_rulebook(state: State) -> Rulebook:
         cash_groups=state.terms.genesis.cash_groups,
         tokens=effective_assets(state),
         feeds=tuple(
-            FeedLevel(feed, names[feed], held.ticks, held.rung != PriceStatus.SETTLED)
+            FeedLevel(feed, names[feed], held.ticks, held.price_status != PriceStatus.SETTLED)
             for feed, held in state.feeds.ordered()
         ),
         marks=tuple(MarkPrice(instrument, mark.ticks) for instrument, mark in state.marks.ordered()),

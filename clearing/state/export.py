@@ -18,7 +18,7 @@ VERSION = 1
 
 
 class StateExport(Wire, frozen=True):
-    """Each table as (name, canonical bytes of its (key, record) pairs), ordered by name."""
+    """Each table as (label, canonical bytes of its (key, record) pairs), ordered by label."""
 
     version: int
     network: Bytes32
@@ -27,7 +27,9 @@ class StateExport(Wire, frozen=True):
 
 def export_state(state: State) -> bytes:
     """Canonical bytes of everything that is agreed. Linear in the state."""
-    tables = tuple((name, encode(tuple(getattr(state, name).ordered()))) for name in sorted(TABLES))
+    tables = tuple(
+        (label, encode(tuple(getattr(state, TABLES[label].attribute).ordered()))) for label in sorted(TABLES)
+    )
     return encode(StateExport(VERSION, state.terms.network, tables))
 
 
@@ -41,16 +43,16 @@ def import_state(genesis: Genesis, state_salt: bytes, data: bytes) -> State:
     state = State.empty(genesis, state_salt)
     if export.version != VERSION or export.network != state.terms.network:
         raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "export", version=export.version, network=export.network)
-    if [name for name, _ in export.tables] != sorted(TABLES):
+    if [label for label, _ in export.tables] != sorted(TABLES):
         raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "export.tables", tables=len(export.tables))
-    for name, content in export.tables:
-        _, key, record = TABLES[name]
-        pairs = decode(content, tuple[tuple[key, record], ...], EXPORT_BYTES_MAX)  # type: ignore[valid-type]
-        table = getattr(state, name)
-        for each, value in pairs:
-            table.put(each, value)
-        if [each for each, _ in table.ordered()] != [each for each, _ in pairs]:
-            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, f"export.{name}", why="keys are repeated or out of order")
+    for label, content in export.tables:
+        declared = TABLES[label]
+        pairs = decode(content, tuple[tuple[declared.key, declared.record], ...], EXPORT_BYTES_MAX)  # type: ignore[name-defined]
+        table = getattr(state, declared.attribute)
+        for key, record in pairs:
+            table.put(key, record)
+        if [key for key, _ in table.ordered()] != [key for key, _ in pairs]:
+            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, f"export.{label}", why="keys are repeated or out of order")
     state.terms = effective_genesis(genesis, [held for _, held in state.amendments.ordered()])
     rebuild_indexes(state)
     rebuild_tree(state)

@@ -37,7 +37,7 @@ def current_arrays(state: State) -> RiskArrays:
         index = {
             feed: held.ticks
             for feed, held in state.feeds.ordered()
-            if held.status != FeedStatus.UNOPENED and held.rung != PriceStatus.SETTLED
+            if held.status != FeedStatus.UNOPENED and held.price_status != PriceStatus.SETTLED
         }
         genesis = terms.genesis
         state.arrays_cache = build_risk_arrays(
@@ -48,9 +48,9 @@ def current_arrays(state: State) -> RiskArrays:
             index,
             effective_parameters(state),
             state.now.arrays_time_ms,
-            before=state.arrays_before,
+            before=state.previous_arrays,
         )
-        state.arrays_before = state.arrays_cache
+        state.previous_arrays = state.arrays_cache
     return state.arrays_cache
 
 

@@ -38,44 +38,44 @@ def expiry_second(not_after_ms: int) -> int:
 def index_expiry(state: State, trade: tuple[int, int, int, int], not_after_ms: int) -> None:
     """Let a trade id be found when it can be forgotten."""
     second = expiry_second(not_after_ms)
-    count = state.due_counts.get(second) or 0
-    state.due.put((second, count), trade)
-    state.due_counts.put(second, count + 1)
+    count = state.expiring_trade_counts.get(second) or 0
+    state.expiring_trades.put((second, count), trade)
+    state.expiring_trade_counts.put(second, count + 1)
 
 
 def drop_expired(state: State, before_ms: int, time_ms: int) -> None:
     """Forget trade ids that expired up to `time_ms`, given that all up to `before_ms` are forgotten."""
     last = min(time_ms // 1000, expiry_second(before_ms + state.terms.market.request_ms_max))
     for second in range(before_ms // 1000, last + 1):
-        for at in range(state.due_counts.get(second) or 0):
-            trade = state.due.get((second, at))
-            seen = state.trades.get(trade) if trade is not None else None
+        for at in range(state.expiring_trade_counts.get(second) or 0):
+            trade = state.expiring_trades.get((second, at))
+            seen = state.novated_trades.get(trade) if trade is not None else None
             # One that was held and remembered again has a later entry, too.
             if trade is not None and seen is not None and expiry_second(seen.not_after_ms) <= second:
-                state.trades.remove(trade)
-            state.due.remove((second, at))
-        state.due_counts.remove(second)
+                state.novated_trades.remove(trade)
+            state.expiring_trades.remove((second, at))
+        state.expiring_trade_counts.remove(second)
 
 
 def index_pending(
     state: State, key: tuple[int, int, int, int], before: PendingTradeRecord | None, after: PendingTradeRecord | None
 ) -> None:
     """Let a held trade be found when it is due, and count it for both its sides. None: there is, or will be, none."""
-    order = state.held_order.get(0) or ()
+    order = state.pending_by_due_time.get(0) or ()
     if before is not None:
         at = bisect_left(order, (before.due_ms, *key))
         order = (*order[:at], *order[at + 1 :])
     if after is not None:
         at = bisect_left(order, (after.due_ms, *key))
         order = (*order[:at], (after.due_ms, *key), *order[at:])
-    state.held_order.put(0, order)
+    state.pending_by_due_time.put(0, order)
     for record, by in ((before, -1), (after, 1)):
         for account in (record.buyer, record.seller) if record else ():
-            count = (state.held_counts.get(account) or 0) + by
+            count = (state.pending_counts.get(account) or 0) + by
             if count:
-                state.held_counts.put(account, count)
+                state.pending_counts.put(account, count)
             else:
-                state.held_counts.remove(account)
+                state.pending_counts.remove(account)
 
 
 def rebuild_indexes(state: State) -> None:
@@ -87,9 +87,9 @@ def rebuild_indexes(state: State) -> None:
             set_holder(state, INSTRUMENT_HOLDERS, instrument, account, holds=True)
     for account, record in state.accounts.ordered():
         set_holder(state, CALLED_ACCOUNTS, 0, account, holds=record.called_height != 0)
-    for trade, seen in state.trades.ordered():
+    for trade, seen in state.novated_trades.ordered():
         index_expiry(state, trade, seen.not_after_ms)
-    for key, held in state.held_trades.ordered():
+    for key, held in state.pending_trades.ordered():
         index_pending(state, key, None, held)
     for (venue, day, number), trade_of_day in state.day_trades.ordered():
-        state.day_ids.put((venue, trade_of_day.venue_trade_id), (day, number))
+        state.day_trade_ids.put((venue, trade_of_day.venue_trade_id), (day, number))

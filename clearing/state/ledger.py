@@ -96,7 +96,7 @@ class Journal:
         self._count(credit, currency, 0, amount)
         self.transfers.append(Transfer(debit, credit, currency, amount, code, cause))
 
-    def settle(self, amounts: Iterable[tuple[int, int]], currency: int, code: TransferCode, cause: int) -> int:
+    def settle_amounts(self, amounts: Iterable[tuple[int, int]], currency: int, code: TransferCode, cause: int) -> int:
         """Take from every (account, negative amount) and give to every (account, positive amount).
 
         Amounts must sum to zero. Returns what was paid. Order of the transfers is that of `amounts`.

@@ -7,7 +7,7 @@ It must not know what the records mean.
 
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
 from clearing.base.codec import U32, U63, Bytes20, Bytes32, encode
 from clearing.base.errors import LocalFault
@@ -16,20 +16,94 @@ from clearing.genesis.effective_terms import Terms
 from clearing.margin.requirement.margin_book import MarginBook
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.schema.codes import ClearingCode
-from clearing.schema.records import accounts as records
-from clearing.schema.records import collateral, prices
-from clearing.schema.records import default as default_records
-from clearing.schema.records import default as fund_records
-from clearing.schema.records import governance as governance_records
-from clearing.schema.records import margin_calls as call_records
-from clearing.schema.records import margin_calls as liquidation_records
-from clearing.schema.records import prices as range_records
-from clearing.schema.records import trades as records_3
-from clearing.schema.records import validators as validator_records
-from clearing.schema.records import withdrawals as exit_records
-from clearing.schema.records import withdrawals as gate_records
-from clearing.schema.records import withdrawals as records_4
-from clearing.schema.records.withdrawals import ExitTree
+from clearing.schema.records.accounts import (
+    Account,
+    AccrualRecord,
+    Balance,
+    Book,
+    ClockRecord,
+    LoanRecord,
+    Member,
+    MemberAccounts,
+    NonceRecord,
+    RestrictionRecord,
+)
+from clearing.schema.records.collateral import (
+    AgreedDepositRecord,
+    AssetFlowRecord,
+    AttestationsRecord,
+    CashCallRecord,
+    ChainSilenceRecord,
+    CustodyRecord,
+    DepegGuardRecord,
+    DepositCursorRecord,
+    HaircutRecord,
+    HeartbeatRecord,
+    SoftCreditRecord,
+    StrayDepositRecord,
+)
+from clearing.schema.records.default import (
+    AssessmentRecord,
+    ContributionRecord,
+    DefaultBidRecord,
+    DefaultCounters,
+    DefaultRecord,
+    FundSizeRecord,
+    GainsWindow,
+    MemberStatusRecord,
+    PositionChangesRecord,
+)
+from clearing.schema.records.governance import (
+    AmendmentRecord,
+    DetachedVaultRecord,
+    GovernanceCounters,
+    HaltRecord,
+    ProposalRecord,
+    RemovedOffencesRecord,
+    VoteRecord,
+)
+from clearing.schema.records.margin_calls import LiquidationRecord, MarginCallRecord
+from clearing.schema.records.prices import (
+    AuctionOrder,
+    AveragingRecord,
+    ChainDelayRecord,
+    FeedState,
+    JointScenariosRecord,
+    Mark,
+    MovesRecord,
+    PremiumRecord,
+    PriceReportRecord,
+    PublishedRangeRecord,
+    RangeClockRecord,
+    VarianceRecord,
+)
+from clearing.schema.records.trades import (
+    DayTrade,
+    MandateRecord,
+    NovatedTradeRecord,
+    PendingTradeRecord,
+    UsedTradeIdsRecord,
+    VenueDay,
+    VenueState,
+)
+from clearing.schema.records.validators import (
+    OffencesRecord,
+    ScheduledAdditionRecord,
+    SetChangeRecord,
+    SetNumbersRecord,
+    ValidatorSetRecord,
+)
+from clearing.schema.records.withdrawals import (
+    DelayedWithdrawalCounter,
+    DelayedWithdrawalRecord,
+    ExitRecord,
+    ExitTree,
+    ExpiredWithdrawalRecord,
+    RefundDueRecord,
+    ReleasedWithdrawalRecord,
+    ValueWithdrawnRecord,
+    WithdrawalVolumeRecord,
+)
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.table import Table
 from clearing.state.tree import ModuleTree
@@ -49,213 +123,178 @@ class Module(IntEnum):
     VALIDATORS = 8
 
 
-TABLES: dict[str, tuple[Module, Any, Any]] = {
-    "balances": (Module.LEDGER, tuple[U63, U63], records.Balance),
-    "books": (Module.POSITIONS, U63, records.Book),
-    "marks": (Module.PRICES, U32, prices.Mark),
-    "feeds": (Module.PRICES, U32, prices.FeedState),
-    "reports": (Module.PRICES, tuple[U32, U32], prices.PriceReportRecord),
-    "premia": (Module.PRICES, U32, prices.PremiumRecord),
-    "averages": (Module.PRICES, U32, prices.AveragingRecord),
-    "auction_orders": (Module.PRICES, tuple[U32, U63], prices.AuctionOrder),
-    "members": (Module.MEMBERS, U63, records.Member),
-    "accounts": (Module.MEMBERS, U63, records.Account),
-    "cursors": (Module.BRIDGE, tuple[U63, Bytes20], collateral.DepositCursorRecord),
-    "claims": (Module.BRIDGE, tuple[U32, U63, Bytes20, U63], collateral.AttestationsRecord),
-    "agreed": (Module.BRIDGE, tuple[U63, Bytes20, U63], collateral.AgreedDepositRecord),
-    "strays": (Module.BRIDGE, tuple[U63, Bytes20, U63], collateral.StrayDepositRecord),
-    "flows": (Module.BRIDGE, U32, collateral.AssetFlowRecord),
-    "custody_claims": (Module.BRIDGE, U32, collateral.AttestationsRecord),
-    "custody": (Module.BRIDGE, U32, collateral.CustodyRecord),
-    "beats": (Module.BRIDGE, tuple[U63, U32], collateral.HeartbeatRecord),
-    "clock": (Module.RISK, U32, records.ClockRecord),
-    "nonces": (Module.REQUESTS, U63, records.NonceRecord),
-    "trades": (Module.REQUESTS, tuple[U63, U63, U63, U63], records_3.NovatedTradeRecord),
-    "withdrawals": (Module.WITHDRAWALS, U63, records_4.ReleasedWithdrawalRecord),
-    "ranges": (Module.RISK, U32, range_records.PublishedRangeRecord),
-    "variances": (Module.RISK, U32, range_records.VarianceRecord),
-    "returns": (Module.RISK, U32, range_records.MovesRecord),
-    "range_clock": (Module.RISK, U32, range_records.RangeClockRecord),
-    "chain_delays": (Module.RISK, U63, range_records.ChainDelayRecord),
-    "joint": (Module.RISK, U32, range_records.JointScenariosRecord),
-    "member_accounts": (Module.MEMBERS, U63, records.MemberAccounts),
-    "venues": (Module.MEMBERS, U63, records_3.VenueState),
-    "mandates": (Module.MEMBERS, tuple[U63, U63], records_3.MandateRecord),
-    "venue_ids": (Module.REQUESTS, tuple[U63, U63], records_3.UsedTradeIdsRecord),
-    "held_trades": (Module.REQUESTS, tuple[U63, U63, U63, U63], records_3.PendingTradeRecord),
-    "venue_days": (Module.REQUESTS, tuple[U63, U63], records_3.VenueDay),
-    "day_trades": (Module.REQUESTS, tuple[U63, U63, U63], records_3.DayTrade),
-    "haircuts": (Module.RISK, U32, collateral.HaircutRecord),
-    "guards": (Module.RISK, U32, collateral.DepegGuardRecord),
-    "soft_credits": (Module.BRIDGE, tuple[U63, Bytes20, U63], collateral.SoftCreditRecord),
-    "loans": (Module.LEDGER, tuple[U63, U32], records.LoanRecord),
-    "restrictions": (Module.MEMBERS, U63, records.RestrictionRecord),
-    "accruals": (Module.LEDGER, U32, records.AccrualRecord),
-    "cash_calls": (Module.RISK, U63, collateral.CashCallRecord),
-    "silences": (Module.BRIDGE, U63, collateral.ChainSilenceRecord),
-    "validator_sets": (Module.VALIDATORS, U63, validator_records.ValidatorSetRecord),
-    "seats": (Module.VALIDATORS, U32, validator_records.SetNumbersRecord),
-    "changes": (Module.VALIDATORS, U32, validator_records.SetChangeRecord),
-    "entries": (Module.VALIDATORS, U32, validator_records.ScheduledAdditionRecord),
-    "offences": (Module.VALIDATORS, tuple[Bytes32, U32], validator_records.OffencesRecord),
-    "exits": (Module.WITHDRAWALS, U32, exit_records.ExitRecord),
-    "fund_sizes": (Module.RISK, U32, fund_records.FundSizeRecord),
-    "contributions": (Module.LEDGER, U63, fund_records.ContributionRecord),
-    "gate_owners": (Module.REQUESTS, tuple[U32, Bytes20], gate_records.WithdrawalVolumeRecord),
-    "gate_totals": (Module.REQUESTS, U32, gate_records.WithdrawalVolumeRecord),
-    "waiting": (Module.WITHDRAWALS, U63, gate_records.DelayedWithdrawalRecord),
-    "waiting_clock": (Module.WITHDRAWALS, U32, gate_records.DelayedWithdrawalCounter),
-    "not_paid": (Module.WITHDRAWALS, U63, gate_records.ExpiredWithdrawalRecord),
-    "give_back_due": (Module.WITHDRAWALS, U63, gate_records.RefundDueRecord),
-    "deficit_left": (Module.REQUESTS, U63, gate_records.ValueWithdrawnRecord),
-    "margin_calls": (Module.RISK, U63, call_records.MarginCallRecord),
-    "liquidations": (Module.RISK, U63, liquidation_records.LiquidationRecord),
-    "governance": (Module.VALIDATORS, U32, governance_records.GovernanceCounters),
-    "proposals": (Module.VALIDATORS, Bytes32, governance_records.ProposalRecord),
-    "votes": (Module.VALIDATORS, tuple[U63, Bytes32], governance_records.VoteRecord),
-    "amendments": (Module.VALIDATORS, U63, governance_records.AmendmentRecord),
-    "halts": (Module.VALIDATORS, U32, governance_records.HaltRecord),
-    "struck": (Module.VALIDATORS, tuple[U63, Bytes20], governance_records.DetachedVaultRecord),
-    "forgiven": (Module.VALIDATORS, tuple[Bytes32, U32], governance_records.RemovedOffencesRecord),
-    "standings": (Module.MEMBERS, U63, default_records.MemberStatusRecord),
-    "defaults": (Module.RISK, U63, default_records.DefaultRecord),
-    "default_clock": (Module.RISK, U32, default_records.DefaultCounters),
-    "default_bids": (Module.REQUESTS, tuple[U63, U63], default_records.DefaultBidRecord),
-    "assessments": (Module.RISK, U63, default_records.AssessmentRecord),
-    "windows": (Module.RISK, U63, default_records.GainsWindow),
-    "shifts": (Module.RISK, U63, default_records.PositionChangesRecord),
-}
-"""Name, module, type of key and record of every table that is hashed. Names are inside the leaves: never renamed."""
-
-INDEX_TABLES = ("holders", "due", "due_counts", "nodes", "held_order", "held_counts", "day_ids")
-"""Tables derived from the others (`clearing.state.indexes`): not hashed, not exported, rebuilt."""
-
 LOGGED_TABLES = ("balances", "books")
 """Tables that note what was written, for the margin book (`clearing.state.account_margins`)."""
 
 
-class State:
-    """All tables. Records are read and written through them; money only through `clearing.state.ledger`."""
+class HashedTable(NamedTuple):
+    """A table that is part of the state root: how `State` calls it, and what is inside the leaves."""
 
-    balances: Table[tuple[int, int], records.Balance]
-    books: Table[int, records.Book]
-    marks: Table[int, prices.Mark]
-    feeds: Table[int, prices.FeedState]
-    reports: Table[tuple[int, int], prices.PriceReportRecord]
-    premia: Table[int, prices.PremiumRecord]
-    averages: Table[int, prices.AveragingRecord]
-    auction_orders: Table[tuple[int, int], prices.AuctionOrder]
-    members: Table[int, records.Member]
-    accounts: Table[int, records.Account]
-    cursors: Table[tuple[int, bytes], collateral.DepositCursorRecord]
-    claims: Table[tuple[int, int, bytes, int], collateral.AttestationsRecord]
-    agreed: Table[tuple[int, bytes, int], collateral.AgreedDepositRecord]
-    strays: Table[tuple[int, bytes, int], collateral.StrayDepositRecord]
-    flows: Table[int, collateral.AssetFlowRecord]
-    custody_claims: Table[int, collateral.AttestationsRecord]
-    custody: Table[int, collateral.CustodyRecord]
-    beats: Table[tuple[int, int], collateral.HeartbeatRecord]
-    clock: Table[int, records.ClockRecord]
-    nonces: Table[int, records.NonceRecord]
-    trades: Table[tuple[int, int, int, int], records_3.NovatedTradeRecord]
+    attribute: str
+    label: str
+    """Inside the leaves and exports: never renamed, whatever the attribute is called."""
+    module: Module
+    key: Any
+    record: Any
+
+
+class _Declared(NamedTuple):
+    label: str
+    module: Module
+    key: Any
+
+
+def hashed(label: str, module: Module, key: Any) -> Any:
+    """Declare a table of `State` that is hashed: its label inside the leaves, its module, the type of its keys."""
+    return _Declared(label, module, key)
+
+
+class State:
+    """All tables. Records are read and written through them; money only through `clearing.state.ledger`.
+
+    Each table is declared once, here: `hashed` ones are part of the root, the others are indexes derived from them
+    (`clearing.state.indexes`): not hashed, not exported, rebuilt.
+    """
+
+    balances: Table[tuple[int, int], Balance] = hashed("balances", Module.LEDGER, tuple[U63, U63])
+    books: Table[int, Book] = hashed("books", Module.POSITIONS, U63)
+    marks: Table[int, Mark] = hashed("marks", Module.PRICES, U32)
+    feeds: Table[int, FeedState] = hashed("feeds", Module.PRICES, U32)
+    price_reports: Table[tuple[int, int], PriceReportRecord] = hashed("reports", Module.PRICES, tuple[U32, U32])
+    premia: Table[int, PremiumRecord] = hashed("premia", Module.PRICES, U32)
+    settlement_averages: Table[int, AveragingRecord] = hashed("averages", Module.PRICES, U32)
+    auction_orders: Table[tuple[int, int], AuctionOrder] = hashed("auction_orders", Module.PRICES, tuple[U32, U63])
+    members: Table[int, Member] = hashed("members", Module.MEMBERS, U63)
+    accounts: Table[int, Account] = hashed("accounts", Module.MEMBERS, U63)
+    deposit_cursors: Table[tuple[int, bytes], DepositCursorRecord] = hashed(
+        "cursors", Module.BRIDGE, tuple[U63, Bytes20]
+    )
+    fact_attestations: Table[tuple[int, int, bytes, int], AttestationsRecord] = hashed(
+        "claims", Module.BRIDGE, tuple[U32, U63, Bytes20, U63]
+    )
+    agreed_deposits: Table[tuple[int, bytes, int], AgreedDepositRecord] = hashed(
+        "agreed", Module.BRIDGE, tuple[U63, Bytes20, U63]
+    )
+    stray_deposits: Table[tuple[int, bytes, int], StrayDepositRecord] = hashed(
+        "strays", Module.BRIDGE, tuple[U63, Bytes20, U63]
+    )
+    asset_flows: Table[int, AssetFlowRecord] = hashed("flows", Module.BRIDGE, U32)
+    custody_attestations: Table[int, AttestationsRecord] = hashed("custody_claims", Module.BRIDGE, U32)
+    custody: Table[int, CustodyRecord] = hashed("custody", Module.BRIDGE, U32)
+    heartbeats: Table[tuple[int, int], HeartbeatRecord] = hashed("beats", Module.BRIDGE, tuple[U63, U32])
+    clock: Table[int, ClockRecord] = hashed("clock", Module.RISK, U32)
+    nonces: Table[int, NonceRecord] = hashed("nonces", Module.REQUESTS, U63)
+    novated_trades: Table[tuple[int, int, int, int], NovatedTradeRecord] = hashed(
+        "trades", Module.REQUESTS, tuple[U63, U63, U63, U63]
+    )
     """(venue label, trade id, lower account, higher account) of bilateral trades."""
-    withdrawals: Table[int, records_4.ReleasedWithdrawalRecord]
-    ranges: Table[int, range_records.PublishedRangeRecord]
+    withdrawals: Table[int, ReleasedWithdrawalRecord] = hashed("withdrawals", Module.WITHDRAWALS, U63)
+    price_ranges: Table[int, PublishedRangeRecord] = hashed("ranges", Module.RISK, U32)
     """By risk group; none before the first publication."""
-    variances: Table[int, range_records.VarianceRecord]
+    variances: Table[int, VarianceRecord] = hashed("variances", Module.RISK, U32)
     """By risk group."""
-    returns: Table[int, range_records.MovesRecord]
+    returns: Table[int, MovesRecord] = hashed("returns", Module.RISK, U32)
     """By number of the observation modulo the window."""
-    range_clock: Table[int, range_records.RangeClockRecord]
-    chain_delays: Table[int, range_records.ChainDelayRecord]
-    joint: Table[int, range_records.JointScenariosRecord]
-    member_accounts: Table[int, records.MemberAccounts]
-    venues: Table[int, records_3.VenueState]
-    mandates: Table[tuple[int, int], records_3.MandateRecord]
+    range_clock: Table[int, RangeClockRecord] = hashed("range_clock", Module.RISK, U32)
+    chain_delays: Table[int, ChainDelayRecord] = hashed("chain_delays", Module.RISK, U63)
+    joint_scenarios: Table[int, JointScenariosRecord] = hashed("joint", Module.RISK, U32)
+    member_accounts: Table[int, MemberAccounts] = hashed("member_accounts", Module.MEMBERS, U63)
+    venues: Table[int, VenueState] = hashed("venues", Module.MEMBERS, U63)
+    mandates: Table[tuple[int, int], MandateRecord] = hashed("mandates", Module.MEMBERS, tuple[U63, U63])
     """(account, venue)."""
-    venue_ids: Table[tuple[int, int], records_3.UsedTradeIdsRecord]
+    used_trade_ids: Table[tuple[int, int], UsedTradeIdsRecord] = hashed("venue_ids", Module.REQUESTS, tuple[U63, U63])
     """(venue, trade id // 256)."""
-    held_trades: Table[tuple[int, int, int, int], records_3.PendingTradeRecord]
+    pending_trades: Table[tuple[int, int, int, int], PendingTradeRecord] = hashed(
+        "held_trades", Module.REQUESTS, tuple[U63, U63, U63, U63]
+    )
     """(venue, trade id, 0, 0), or as in `trades`."""
-    venue_days: Table[tuple[int, int], records_3.VenueDay]
+    venue_days: Table[tuple[int, int], VenueDay] = hashed("venue_days", Module.REQUESTS, tuple[U63, U63])
     """(venue, days since 1970)."""
-    day_trades: Table[tuple[int, int, int], records_3.DayTrade]
+    day_trades: Table[tuple[int, int, int], DayTrade] = hashed("day_trades", Module.REQUESTS, tuple[U63, U63, U63])
     """(venue, day, number in the day)."""
-    haircuts: Table[int, collateral.HaircutRecord]
-    guards: Table[int, collateral.DepegGuardRecord]
-    soft_credits: Table[tuple[int, bytes, int], collateral.SoftCreditRecord]
-    loans: Table[tuple[int, int], records.LoanRecord]
-    restrictions: Table[int, records.RestrictionRecord]
-    accruals: Table[int, records.AccrualRecord]
-    cash_calls: Table[int, collateral.CashCallRecord]
-    silences: Table[int, collateral.ChainSilenceRecord]
-    validator_sets: Table[int, validator_records.ValidatorSetRecord]
+    haircuts: Table[int, HaircutRecord] = hashed("haircuts", Module.RISK, U32)
+    depeg_guards: Table[int, DepegGuardRecord] = hashed("guards", Module.RISK, U32)
+    soft_credits: Table[tuple[int, bytes, int], SoftCreditRecord] = hashed(
+        "soft_credits", Module.BRIDGE, tuple[U63, Bytes20, U63]
+    )
+    loans: Table[tuple[int, int], LoanRecord] = hashed("loans", Module.LEDGER, tuple[U63, U32])
+    restrictions: Table[int, RestrictionRecord] = hashed("restrictions", Module.MEMBERS, U63)
+    interest_accruals: Table[int, AccrualRecord] = hashed("accruals", Module.LEDGER, U32)
+    cash_calls: Table[int, CashCallRecord] = hashed("cash_calls", Module.RISK, U63)
+    chain_silences: Table[int, ChainSilenceRecord] = hashed("silences", Module.BRIDGE, U63)
+    validator_sets: Table[int, ValidatorSetRecord] = hashed("validator_sets", Module.VALIDATORS, U63)
     """By number; `clearing.validators.validator_sets` says which stay."""
-    seats: Table[int, validator_records.SetNumbersRecord]
-    changes: Table[int, validator_records.SetChangeRecord]
+    set_numbers: Table[int, SetNumbersRecord] = hashed("seats", Module.VALIDATORS, U32)
+    set_changes: Table[int, SetChangeRecord] = hashed("changes", Module.VALIDATORS, U32)
     """The one under way, under 0."""
-    entries: Table[int, validator_records.ScheduledAdditionRecord]
+    scheduled_additions: Table[int, ScheduledAdditionRecord] = hashed("entries", Module.VALIDATORS, U32)
     """The one that waits to begin, under 0."""
-    offences: Table[tuple[bytes, int], validator_records.OffencesRecord]
+    offences: Table[tuple[bytes, int], OffencesRecord] = hashed("offences", Module.VALIDATORS, tuple[Bytes32, U32])
     """(envelope key, kind of misbehaviour)."""
-    exits: Table[int, exit_records.ExitRecord]
+    exits: Table[int, ExitRecord] = hashed("exits", Module.WITHDRAWALS, U32)
     """The newest closed epoch's, under 0."""
-    margin_calls: Table[int, call_records.MarginCallRecord]
-    """By account."""
-    liquidations: Table[int, liquidation_records.LiquidationRecord]
-    """By account."""
-    governance: Table[int, governance_records.GovernanceCounters]
-    proposals: Table[bytes, governance_records.ProposalRecord]
-    votes: Table[tuple[int, bytes], governance_records.VoteRecord]
-    amendments: Table[int, governance_records.AmendmentRecord]
-    """All that ever took effect; `terms` are genesis and these."""
-    halts: Table[int, governance_records.HaltRecord]
-    """By instrument."""
-    struck: Table[tuple[int, bytes], governance_records.DetachedVaultRecord]
-    forgiven: Table[tuple[bytes, int], governance_records.RemovedOffencesRecord]
-    gate_owners: Table[tuple[int, bytes], gate_records.WithdrawalVolumeRecord]
-    """(asset, address that signs for the money)."""
-    gate_totals: Table[int, gate_records.WithdrawalVolumeRecord]
-    """By asset."""
-    waiting: Table[int, gate_records.DelayedWithdrawalRecord]
-    """By number, in order of acceptance."""
-    waiting_clock: Table[int, gate_records.DelayedWithdrawalCounter]
-    not_paid: Table[int, gate_records.ExpiredWithdrawalRecord]
-    """By nonce of the withdrawal."""
-    give_back_due: Table[int, gate_records.RefundDueRecord]
-    """Nonces of those in `not_paid` that are not given back yet."""
-    deficit_left: Table[int, gate_records.ValueWithdrawnRecord]
-    """By account, and under `clearing.withdrawals.deficit_reserve.ALL_ACCOUNTS`."""
-    fund_sizes: Table[int, fund_records.FundSizeRecord]
+    fund_sizes: Table[int, FundSizeRecord] = hashed("fund_sizes", Module.RISK, U32)
     """The last, under 0."""
-    contributions: Table[int, fund_records.ContributionRecord]
+    contributions: Table[int, ContributionRecord] = hashed("contributions", Module.LEDGER, U63)
     """By member."""
-    standings: Table[int, default_records.MemberStatusRecord]
+    owner_withdrawal_volumes: Table[tuple[int, bytes], WithdrawalVolumeRecord] = hashed(
+        "gate_owners", Module.REQUESTS, tuple[U32, Bytes20]
+    )
+    """(asset, address that signs for the money)."""
+    total_withdrawal_volumes: Table[int, WithdrawalVolumeRecord] = hashed("gate_totals", Module.REQUESTS, U32)
+    """By asset."""
+    delayed_withdrawals: Table[int, DelayedWithdrawalRecord] = hashed("waiting", Module.WITHDRAWALS, U63)
+    """By number, in order of acceptance."""
+    delayed_withdrawal_counter: Table[int, DelayedWithdrawalCounter] = hashed("waiting_clock", Module.WITHDRAWALS, U32)
+    expired_withdrawals: Table[int, ExpiredWithdrawalRecord] = hashed("not_paid", Module.WITHDRAWALS, U63)
+    """By nonce of the withdrawal."""
+    refunds_due: Table[int, RefundDueRecord] = hashed("give_back_due", Module.WITHDRAWALS, U63)
+    """Nonces of those in `not_paid` that are not given back yet."""
+    values_withdrawn: Table[int, ValueWithdrawnRecord] = hashed("deficit_left", Module.REQUESTS, U63)
+    """By account, and under `clearing.withdrawals.deficit_reserve.ALL_ACCOUNTS`."""
+    margin_calls: Table[int, MarginCallRecord] = hashed("margin_calls", Module.RISK, U63)
+    """By account."""
+    liquidations: Table[int, LiquidationRecord] = hashed("liquidations", Module.RISK, U63)
+    """By account."""
+    governance_counters: Table[int, GovernanceCounters] = hashed("governance", Module.VALIDATORS, U32)
+    proposals: Table[bytes, ProposalRecord] = hashed("proposals", Module.VALIDATORS, Bytes32)
+    votes: Table[tuple[int, bytes], VoteRecord] = hashed("votes", Module.VALIDATORS, tuple[U63, Bytes32])
+    amendments: Table[int, AmendmentRecord] = hashed("amendments", Module.VALIDATORS, U63)
+    """All that ever took effect; `terms` are genesis and these."""
+    halts: Table[int, HaltRecord] = hashed("halts", Module.VALIDATORS, U32)
+    """By instrument."""
+    detached_vaults: Table[tuple[int, bytes], DetachedVaultRecord] = hashed(
+        "struck", Module.VALIDATORS, tuple[U63, Bytes20]
+    )
+    removed_offences: Table[tuple[bytes, int], RemovedOffencesRecord] = hashed(
+        "forgiven", Module.VALIDATORS, tuple[Bytes32, U32]
+    )
+    member_statuses: Table[int, MemberStatusRecord] = hashed("standings", Module.MEMBERS, U63)
     """By member; none: active."""
-    defaults: Table[int, default_records.DefaultRecord]
+    defaults: Table[int, DefaultRecord] = hashed("defaults", Module.RISK, U63)
     """By number, from 1."""
-    default_clock: Table[int, default_records.DefaultCounters]
-    default_bids: Table[tuple[int, int], default_records.DefaultBidRecord]
+    default_counters: Table[int, DefaultCounters] = hashed("default_clock", Module.RISK, U32)
+    default_bids: Table[tuple[int, int], DefaultBidRecord] = hashed("default_bids", Module.REQUESTS, tuple[U63, U63])
     """(default, member)."""
-    assessments: Table[int, default_records.AssessmentRecord]
+    assessments: Table[int, AssessmentRecord] = hashed("assessments", Module.RISK, U63)
     """By member."""
-    windows: Table[int, default_records.GainsWindow]
+    gains_windows: Table[int, GainsWindow] = hashed("windows", Module.RISK, U63)
     """By member."""
-    shifts: Table[int, default_records.PositionChangesRecord]
+    position_changes: Table[int, PositionChangesRecord] = hashed("shifts", Module.RISK, U63)
     """By account, while there are windows."""
     holders: Table[tuple[int, int], tuple[int, ...]]
     """(0, instrument) or (1, currency) to the accounts that hold it, ordered."""
-    due: Table[tuple[int, int], tuple[int, int, int, int]]
+    expiring_trades: Table[tuple[int, int], tuple[int, int, int, int]]
     """(second, n) to the n-th trade id that can be forgotten after that second."""
-    due_counts: Table[int, int]
+    expiring_trade_counts: Table[int, int]
     """Second to how many."""
-    nodes: Table[tuple[int, int], Hash32]
+    withdrawals_nodes: Table[tuple[int, int], Hash32]
     """(level, index) to a node of the withdrawals tree."""
-    held_order: Table[int, tuple[tuple[int, int, int, int, int], ...]]
+    pending_by_due_time: Table[int, tuple[tuple[int, int, int, int, int], ...]]
     """0 to (due ms, key) of all held trades, ordered."""
-    held_counts: Table[int, int]
+    pending_counts: Table[int, int]
     """Account to how many held trades it is a side of."""
-    day_ids: Table[tuple[int, int], tuple[int, int]]
+    day_trade_ids: Table[tuple[int, int], tuple[int, int]]
     """(venue, trade id) to (day, number) of a trade of the day."""
 
     def __init__(self, terms: Terms, state_salt: bytes, parent: "State | None" = None) -> None:
@@ -263,25 +302,25 @@ class State:
         self.salt = state_salt
         self.parent = parent
         """The state that this one is a fork of."""
-        self.decided = 0
+        self.absorbed_forks = 0
         """How many forks were folded into this state: a fork that has seen fewer is stale."""
-        self.seen = parent.decided if parent else 0
+        self.parent_absorbed_forks = parent.absorbed_forks if parent else 0
         self.trees: tuple[ModuleTree, ...] = tuple(
             parent.trees[module].fork() if parent else ModuleTree() for module in Module
         )
         self.arrays_cache: RiskArrays | None = parent.arrays_cache if parent else None
         """Risk arrays of this state, once built; dropped when a mark moves. Not part of what is agreed."""
-        self.arrays_before: RiskArrays | None = parent.arrays_before if parent else None
+        self.previous_arrays: RiskArrays | None = parent.previous_arrays if parent else None
         """The arrays last built, from which the next are built where nothing moved. Not part of what is agreed."""
-        for name in (*TABLES, *INDEX_TABLES):
+        for name in TABLE_ATTRIBUTES:
             setattr(self, name, getattr(parent, name).fork() if parent else Table())
         self.margin_book: MarginBook | None = None
         """Margins of all accounts, once asked for (`clearing.state.account_margins`). Not part of what is agreed."""
-        self.exits_built: ExitTree | None = None
+        self.exit_tree: ExitTree | None = None
         """The exit tree, when this state is the one that an epoch closed at. Not part of what is agreed."""
         if parent is None:
             for name in LOGGED_TABLES:
-                getattr(self, name).log = set()
+                getattr(self, name).write_log = set()
 
     @classmethod
     def empty(cls, genesis: Genesis, state_salt: bytes) -> "State":
@@ -306,54 +345,70 @@ class State:
         if parent is None:
             raise LocalFault(ClearingCode.STALE_FORK, "absorb", why="not a fork")
         self.module_roots()
-        for name in (*TABLES, *INDEX_TABLES):
+        for name in TABLE_ATTRIBUTES:
             getattr(self, name).absorb()
             getattr(parent, name).dirty.clear()
         for tree in self.trees:
             tree.absorb()
-        parent.arrays_cache, parent.arrays_before = self.arrays_cache, self.arrays_before
-        parent.terms, parent.exits_built = self.terms, self.exits_built
+        parent.arrays_cache, parent.previous_arrays = self.arrays_cache, self.previous_arrays
+        parent.terms, parent.exit_tree = self.terms, self.exit_tree
         if self.margin_book is not None:
             if self.margin_book.below is parent.margin_book and parent.margin_book is not None:
                 self.margin_book.absorb()
             else:
                 parent.margin_book = self.margin_book
-        parent.decided += 1
-        self.seen = parent.decided
+        parent.absorbed_forks += 1
+        self.parent_absorbed_forks = parent.absorbed_forks
         return parent
 
     def check_current(self) -> None:
         """Raise LocalFault STALE_FORK when another fork of a state below was decided instead of this one."""
         state: State | None = self
         while state is not None and state.parent is not None:
-            if state.seen != state.parent.decided:
+            if state.parent_absorbed_forks != state.parent.absorbed_forks:
                 raise LocalFault(ClearingCode.STALE_FORK, "state", height=self.now.height)
             state = state.parent
 
     def module_roots(self) -> tuple[Hash32, ...]:
         """Roots in order of `Module`, rehashing what changed since the last call."""
         changes: dict[Module, list[tuple[bytes, bytes | None]]] = {}
-        for name, (module, _, _) in TABLES.items():
-            table: Table[Any, Any] = getattr(self, name)
+        for label, declared in TABLES.items():
+            table: Table[Any, Any] = getattr(self, declared.attribute)
             if table.dirty:
-                changes.setdefault(module, []).extend(_encoded(name, table))
+                changes.setdefault(declared.module, []).extend(_encoded(label, table))
                 table.dirty.clear()
         for module, pairs in changes.items():
             self.trees[module].update(self.salt, pairs)
         return tuple(tree.root for tree in self.trees)
 
     @property
-    def now(self) -> records.ClockRecord:
+    def now(self) -> ClockRecord:
         """The clock record; zeros before genesis was opened."""
-        return self.clock.get(0) or records.ClockRecord(0, 0, 0, 0, 0)
+        return self.clock.get(0) or ClockRecord(0, 0, 0, 0, 0)
 
 
-def record_key(table: str, key: Any) -> bytes:
-    """Canonical bytes of a record's key, unlike in any two tables."""
-    return encode((table, key))
+def _hashed_tables() -> dict[str, HashedTable]:
+    tables = {}
+    for attribute, annotation in State.__annotations__.items():
+        declared = State.__dict__.get(attribute)
+        if isinstance(declared, _Declared):
+            record = get_args(annotation)[1]
+            tables[declared.label] = HashedTable(attribute, declared.label, declared.module, declared.key, record)
+    return tables
 
 
-def _encoded(name: str, table: Table[Any, Any]) -> Iterator[tuple[bytes, bytes | None]]:
+TABLES = _hashed_tables()
+"""By label, every table that is hashed, as `State` declares it."""
+TABLE_ATTRIBUTES = tuple(State.__annotations__)
+"""How `State` calls all its tables, indexes included."""
+
+
+def record_key(label: str, key: Any) -> bytes:
+    """Canonical bytes of a record's key, unlike in any two tables. `label`: of the table."""
+    return encode((label, key))
+
+
+def _encoded(label: str, table: Table[Any, Any]) -> Iterator[tuple[bytes, bytes | None]]:
     for key in table.dirty:
         record = table.get(key)
-        yield record_key(name, key), None if record is None else encode(record)
+        yield record_key(label, key), None if record is None else encode(record)

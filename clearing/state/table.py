@@ -16,22 +16,22 @@ _MISSING: Any = object()
 
 
 class Table(Generic[K, V]):
-    """A mapping from keys to frozen records. In `own`, None stands for a record that was removed here."""
+    """A mapping from keys to frozen records. In `own_records`, None stands for a record that was removed here."""
 
-    __slots__ = ("dirty", "log", "own", "parent")
+    __slots__ = ("dirty", "own_records", "parent", "write_log")
 
     def __init__(self, parent: "Table[K, V] | None" = None) -> None:
         self.parent = parent
-        self.own: dict[K, V | None] = {}
+        self.own_records: dict[K, V | None] = {}
         self.dirty: set[K] = set()
-        self.log: set[K] | None = None if parent is None or parent.log is None else set()
+        self.write_log: set[K] | None = None if parent is None or parent.write_log is None else set()
         """Keys written here since their reader, if there is one, last took them; a fork's start anew."""
 
     def get(self, key: K) -> V | None:
         """The record, or None. Cost grows with the number of undecided forks below, usually one or two."""
         table: Table[K, V] | None = self
         while table is not None:
-            found: V | None = table.own.get(key, _MISSING)
+            found: V | None = table.own_records.get(key, _MISSING)
             if found is not _MISSING:
                 return found
             table = table.parent
@@ -49,20 +49,20 @@ class Table(Generic[K, V]):
 
     def put(self, key: K, record: V) -> None:
         """Write a record here; no parent sees it."""
-        self.own[key] = record
+        self.own_records[key] = record
         self.dirty.add(key)
-        if self.log is not None:
-            self.log.add(key)
+        if self.write_log is not None:
+            self.write_log.add(key)
 
     def remove(self, key: K) -> None:
         """Remove a record here. Removing what is not there changes nothing."""
         if self.parent is None:
-            self.own.pop(key, None)
+            self.own_records.pop(key, None)
         else:
-            self.own[key] = None
+            self.own_records[key] = None
         self.dirty.add(key)
-        if self.log is not None:
-            self.log.add(key)
+        if self.write_log is not None:
+            self.write_log.add(key)
 
     def ordered(self) -> Iterator[tuple[K, V]]:
         """All records, ordered by key. Linear in the whole table: not for the path of a block, but for small tables."""
@@ -73,7 +73,7 @@ class Table(Generic[K, V]):
             table = table.parent
         merged: dict[K, V | None] = {}
         for layer in reversed(layers):
-            merged.update(layer.own)
+            merged.update(layer.own_records)
         for key in sorted(merged):  # type: ignore[type-var]  # keys of one table are of one ordered type
             record = merged[key]
             if record is not None:
@@ -89,22 +89,22 @@ class Table(Generic[K, V]):
         if parent is None:
             return
         if parent.parent is None:
-            for key, record in self.own.items():
+            for key, record in self.own_records.items():
                 if record is None:
-                    parent.own.pop(key, None)
+                    parent.own_records.pop(key, None)
                 else:
-                    parent.own[key] = record
+                    parent.own_records[key] = record
         else:
-            parent.own.update(self.own)
+            parent.own_records.update(self.own_records)
         parent.dirty |= self.dirty
-        self.own, self.dirty = {}, set()
-        if parent.log is not None and self.log:
-            parent.log |= self.log
-            self.log = set()
+        self.own_records, self.dirty = {}, set()
+        if parent.write_log is not None and self.write_log:
+            parent.write_log |= self.write_log
+            self.write_log = set()
 
-    def take_log(self) -> set[K]:
+    def take_write_log(self) -> set[K]:
         """Keys written here since the last call. Raises Bug when this table keeps no log."""
-        if self.log is None:
+        if self.write_log is None:
             raise Bug("a table without a log was asked for it")
-        log, self.log = self.log, set()
+        log, self.write_log = self.write_log, set()
         return log

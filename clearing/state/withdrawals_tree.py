@@ -31,16 +31,16 @@ def withdrawal_leaf_hash(
 
 def withdrawals_node(state: State, level: int, index: int) -> Hash32:
     """A node of the tree; level 0 are the leaves."""
-    return state.nodes.get((level, index)) or empty_subtree_root(level)
+    return state.withdrawals_nodes.get((level, index)) or empty_subtree_root(level)
 
 
 def append_withdrawal(state: State, nonce: int, leaf: Hash32) -> None:
     """Put leaf `nonce`, which must be the next one, and rehash its path: 32 hashes."""
-    state.nodes.put((0, nonce), leaf)
+    state.withdrawals_nodes.put((0, nonce), leaf)
     for level in range(DEPTH):
         nonce >>= 1
         pair = withdrawals_node(state, level, 2 * nonce) + withdrawals_node(state, level, 2 * nonce + 1)
-        state.nodes.put((level + 1, nonce), keccak256(pair))
+        state.withdrawals_nodes.put((level + 1, nonce), keccak256(pair))
 
 
 def withdrawals_root(state: State) -> Hash32:
@@ -66,7 +66,7 @@ def rebuild_withdrawals_tree(state: State) -> None:
     row = [released.leaf for _, released in state.withdrawals.ordered()]
     for level in range(DEPTH + 1):
         for index, value in enumerate(row):
-            state.nodes.put((level, index), Hash32(value))
+            state.withdrawals_nodes.put((level, index), Hash32(value))
         if not row or level == DEPTH:
             break
         padded = [*row, empty_subtree_root(level)] if len(row) % 2 else row

@@ -47,7 +47,7 @@ def set_mandate(run: BlockContext, index: int, request: VenueMandate) -> Rejecte
     use_nonce(run, request.account, request.nonce)
     key = (request.account, request.venue)
     before = run.state.mandates.get(key)
-    day, used = (before.day, before.used) if before else (0, 0)
+    day, used = (before.day, before.used_notional) if before else (0, 0)
     limits = (request.lots_max, request.notional_max, request.day_notional_max)
     run.state.mandates.put(key, MandateRecord(*limits, request.expires_ms, day, used))
     run.receipts.append(
@@ -74,7 +74,7 @@ def check_mandate(
         return reject(
             ClearingCode.MANDATE_EXCEEDED, at, account=account, notional=micros, notional_max=held.notional_max
         )
-    used = held.used if held.day == run.time_ms // DAY_MS else 0
+    used = held.used_notional if held.day == run.time_ms // DAY_MS else 0
     if counted and used + counted > held.day_notional_max:
         left = max(held.day_notional_max - used, 0)
         return reject(ClearingCode.MANDATE_EXCEEDED, at, account=account, notional=counted, left_today=left)
@@ -84,7 +84,7 @@ def check_mandate(
 def use_mandate(run: BlockContext, account: int, venue: int, micros: int) -> None:
     """Count a trade that `check_mandate` passed."""
     held, today = run.state.mandates[(account, venue)], run.time_ms // DAY_MS
-    used = (held.used if held.day == today else 0) + micros
+    used = (held.used_notional if held.day == today else 0) + micros
     run.state.mandates.put((account, venue), msgspec.structs.replace(held, day=today, used=used))
 
 
@@ -99,8 +99,8 @@ def end_mandates(run: BlockContext, account: int) -> None:
 class Consent:
     """What a passed check found: for whom the venue spoke, and how much of their mandates that uses."""
 
-    by_mandate: tuple[int, ...]
-    counted: int
+    mandated_accounts: tuple[int, ...]
+    counted_notional: int
 
 
 def check_consent(
@@ -141,5 +141,5 @@ def check_consent(
 
 def use_consent(run: BlockContext, venue: int, consent: Consent) -> None:
     """Count what the venue did for those whom it spoke for."""
-    for account in consent.by_mandate:
-        use_mandate(run, account, venue, consent.counted)
+    for account in consent.mandated_accounts:
+        use_mandate(run, account, venue, consent.counted_notional)

@@ -176,7 +176,7 @@ def _check_side(run: BlockContext, instrument: Instrument, account: int, lots: i
     before = current_holdings(run.state, account)
     after = before.copy()
     group = run.terms.cash_groups.index(instrument.cash_group)
-    position = run.terms.position_of[instrument.id]
+    position = run.terms.array_index[instrument.id]
     after.lots[position] += lots
     after.cash[group] += cash
     if abs(after.lots[position]) > POSITION_MAX:
@@ -193,7 +193,7 @@ def _check_side(run: BlockContext, instrument: Instrument, account: int, lots: i
 def is_position_too_large(run: BlockContext, instrument: Instrument, after: Holdings) -> bool:
     """Whether a position that grew is worth more than any may be, or all of the account where the fund is tested."""
     largest = max(run.state.feeds[instrument.feed].ticks, instrument.strike_ticks)
-    gross = notional_micros(instrument, after.lots[run.terms.position_of[instrument.id]], largest)
+    gross = notional_micros(instrument, after.lots[run.terms.array_index[instrument.id]], largest)
     tested = bool(run.terms.risk.stress)
     return gross > NOTIONAL_MAX or (tested and _gross_notional(run, after) > NOTIONAL_MAX // _accounts_max(run))
 
@@ -267,7 +267,7 @@ def _book_trade(run: BlockContext, instrument: Instrument, trade: TradeTerms, re
     # What a member agrees with itself is no price: it would move the mark at will, and at no risk.
     if run.state.accounts[trade.buyer].member != run.state.accounts[trade.seller].member:
         record_trade_premium(run, instrument, trade.lots, trade.ticks)
-    run.touched.update((trade.buyer, trade.seller))
+    run.touched_accounts.update((trade.buyer, trade.seller))
 
 
 def _pay_venue(run: BlockContext, instrument: Instrument, trade: TradeTerms, venue: VenueTerms, fee: int) -> None:
@@ -276,4 +276,4 @@ def _pay_venue(run: BlockContext, instrument: Instrument, trade: TradeTerms, ven
         if side != venue.fee_account:
             code = TransferCode.VENUE_FEE
             run.journal.transfer(side, venue.fee_account, currency, fee, code, trade.venue_trade_id)
-            run.touched.add(venue.fee_account)
+            run.touched_accounts.add(venue.fee_account)

@@ -35,10 +35,10 @@ def check_can_pend(
     if terms.expired(due_ms):
         return reject(ClearingCode.INSTRUMENT_EXPIRED, at, instrument=instrument, expiry_ms=terms.expiry_ms)
     for account in newcomers:
-        count = run.state.held_counts.get(account) or 0
+        count = run.state.pending_counts.get(account) or 0
         if count >= market.held_per_account_max:
             return reject(ClearingCode.HELD_TRADES_FULL, at, account=account, held=count)
-    held = len(run.state.held_order.get(0) or ())
+    held = len(run.state.pending_by_due_time.get(0) or ())
     if held + more > market.held_max:
         return reject(ClearingCode.HELD_TRADES_FULL, at, held=held, limit=market.held_max)
     return None
@@ -69,18 +69,18 @@ def write_pending_trade(run: BlockContext, key: TradeKey, trade: PendingTradeRec
 
     A pair can use the id of one that is gone again only when no change that was signed for it can be shown any more.
     """
-    index_pending(run.state, key, run.state.held_trades.get(key), trade)
+    index_pending(run.state, key, run.state.pending_trades.get(key), trade)
     if trade is None:
-        run.state.held_trades.remove(key)
+        run.state.pending_trades.remove(key)
         if key[0] not in run.terms.venues:
             use_bilateral(run, key, run.time_ms + run.terms.market.request_ms_max)
     else:
-        run.state.held_trades.put(key, trade)
+        run.state.pending_trades.put(key, trade)
 
 
 def novate_pending(run: BlockContext) -> None:
     """Try those whose time has come, the longest due first and those of one time by their key."""
-    for due_ms, *key in (run.state.held_order.get(0) or ())[:NOVATED_PER_BLOCK]:
+    for due_ms, *key in (run.state.pending_by_due_time.get(0) or ())[:NOVATED_PER_BLOCK]:
         if due_ms > run.time_ms:
             return
         venue, trade_id, low, high = key
@@ -88,7 +88,7 @@ def novate_pending(run: BlockContext) -> None:
 
 
 def _try_novation(run: BlockContext, key: TradeKey) -> None:
-    held = run.state.held_trades[key]
+    held = run.state.pending_trades[key]
     venue = run.terms.venues.get(key[0])
     bargain = TradeTerms(key[0], key[1], held.buyer, held.seller, held.instrument, held.lots, held.ticks)
     gone = check_trade_terms(run, AT, bargain)
@@ -99,12 +99,12 @@ def _try_novation(run: BlockContext, key: TradeKey) -> None:
         write_pending_trade(run, key, None)
         if venue is not None:
             traded = TradeTerms(
-                key[0], key[1], held.first_buyer, held.first_seller, held.instrument, held.lots, held.ticks
+                key[0], key[1], held.executing_buyer, held.executing_seller, held.instrument, held.lots, held.ticks
             )
             record_day_trade(run, traded, held.traded_ms)
         return
     again = run.time_ms + run.terms.market.hold_retry_ms
-    last = gone is not None or again > held.until_ms
+    last = gone is not None or again > held.last_attempt_ms
     told = refused_receipt(PENDING_INDEX, refusal)
     run.receipts.append(
         PendingTradeRefused(

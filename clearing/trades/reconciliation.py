@@ -41,11 +41,11 @@ def record_day_trade(run: BlockContext, trade: TradeTerms, traded_ms: int) -> No
     if record.phase is not VenueDayPhase.OPEN or day < _earliest_open_day(run):
         return  # held for so long that the day is over and done with: it was told as held
     if record.trades >= run.terms.market.day_trades_max:
-        record = msgspec.structs.replace(record, unkept=record.unkept + 1)
+        record = msgspec.structs.replace(record, unkept=record.unrecorded + 1)
     else:
         kept = DayTrade(trade.venue_trade_id, trade.instrument, trade.buyer, trade.seller, trade.lots, trade.ticks)
         run.state.day_trades.put((trade.venue, day, record.trades), kept)
-        run.state.day_ids.put((trade.venue, trade.venue_trade_id), (day, record.trades))
+        run.state.day_trade_ids.put((trade.venue, trade.venue_trade_id), (day, record.trades))
         record = msgspec.structs.replace(record, trades=record.trades + 1)
     run.state.venue_days.put((trade.venue, day), record)
 
@@ -58,7 +58,7 @@ def compare_statement(run: BlockContext, index: int, statement: VenueStatement) 
     counts: dict[BreakKind | None, int] = dict.fromkeys((None, *BreakKind), 0)
     for line in statement.lines:
         counts[_compare_line(run, statement, line)] += 1
-    missing = counts[BreakKind.MISSING_HERE] + counts[BreakKind.HELD_HERE]
+    missing = counts[BreakKind.MISSING_HERE] + counts[BreakKind.PENDING_HERE]
     key = (statement.venue, statement.day)
     day = run.state.venue_days.get(key) or VenueDay()
     run.state.venue_days.put(
@@ -102,22 +102,22 @@ def close_venue_days(run: BlockContext) -> None:
             continue
         if record.phase is VenueDayPhase.OPEN and day >= earliest:
             continue
-        until = min(record.trades, record.swept + room)
-        room -= until - record.swept
+        until = min(record.trades, record.closed + room)
+        room -= until - record.closed
         _close_unmatched(run, venue, day, record, until)
 
 
 def _close_unmatched(run: BlockContext, venue: int, day: int, record: VenueDay, until: int) -> None:
     """Take the trades numbered below `until` that no line told; close the day after the last."""
     missing = 0
-    for number in range(record.swept, until):
+    for number in range(record.closed, until):
         kept = run.state.day_trades.get((venue, day, number))
         if kept is None:
             continue
         missing += 1
         run.state.day_trades.remove((venue, day, number))
-        run.state.day_ids.remove((venue, kept.venue_trade_id))
-        if record.told:
+        run.state.day_trade_ids.remove((venue, kept.venue_trade_id))
+        if record.statement_complete:
             _break_receipt(
                 run, venue, day, kept.venue_trade_id, BreakKind.MISSING_THERE, _booked_trade(kept), _NO_TRADE
             )
@@ -134,9 +134,9 @@ def _close_unmatched(run: BlockContext, venue: int, day: int, record: VenueDay, 
             VenueDayClosed(
                 venue=venue,
                 day=day,
-                told=record.told,
+                statement_complete=record.statement_complete,
                 trades=record.trades,
-                unkept=record.unkept,
+                unrecorded=record.unrecorded,
                 lines=record.lines,
                 matched=record.matched,
                 missing_here=record.missing_here,
@@ -178,16 +178,16 @@ def _compare_line(run: BlockContext, statement: VenueStatement, line: StatementL
     """Compare a line with our book and tell the difference; None: they agree. The trade is told now, and forgotten."""
     venue, day, trade_id = statement.venue, statement.day, line.venue_trade_id
     told = BookedTrade(line.instrument, line.buyer, line.seller, line.lots, line.ticks)
-    kept_at = run.state.day_ids.get((venue, trade_id))
+    kept_at = run.state.day_trade_ids.get((venue, trade_id))
     if kept_at is None or kept_at[0] != day:
-        held = venue_key(venue, trade_id) in run.state.held_trades
-        kind = BreakKind.HELD_HERE if held else BreakKind.MISSING_HERE
+        held = venue_key(venue, trade_id) in run.state.pending_trades
+        kind = BreakKind.PENDING_HERE if held else BreakKind.MISSING_HERE
         _break_receipt(run, venue, day, trade_id, kind, _NO_TRADE, told)
         return kind
     key = (venue, day, kept_at[1])
     novated = _booked_trade(run.state.day_trades[key])
     run.state.day_trades.remove(key)
-    run.state.day_ids.remove((venue, trade_id))
+    run.state.day_trade_ids.remove((venue, trade_id))
     if novated == told:
         return None
     _break_receipt(run, venue, day, trade_id, BreakKind.DIFFERING, novated, told)

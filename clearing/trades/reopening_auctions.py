@@ -97,7 +97,7 @@ def clear_auctions(run: BlockContext) -> None:
             continue
         if feed.status == FeedStatus.OPEN:
             number = _match_orders(run, instrument, feed.ticks, number)
-        if feed.status != FeedStatus.HALTED or feed.rung == PriceStatus.SETTLED:
+        if feed.status != FeedStatus.HALTED or feed.price_status == PriceStatus.SETTLED:
             for order in auction_orders_of(run.state, instrument):
                 run.state.auction_orders.remove((instrument.id, order.account))
 
@@ -116,7 +116,7 @@ def _match_orders(run: BlockContext, instrument: Instrument, index_ticks: int, n
             traded += lots
     run.receipts.append(
         AuctionCleared(
-            instrument.id, uncrossed.ticks, index_ticks, uncrossed.lots, traded, uncrossed.surplus, len(orders)
+            instrument.id, uncrossed.ticks, index_ticks, uncrossed.lots, traded, uncrossed.imbalance, len(orders)
         )
     )
     return number

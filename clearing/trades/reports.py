@@ -105,8 +105,8 @@ def _pending_from_report(run: BlockContext, report: TradeReport) -> PendingTrade
         lots=report.lots,
         ticks=report.ticks,
         traded_ms=report.traded_ms,
-        first_buyer=report.buyer,
-        first_seller=report.seller,
+        executing_buyer=report.buyer,
+        executing_seller=report.seller,
         due_ms=report.not_before_ms,
-        until_ms=report.not_before_ms + run.terms.market.hold_valid_ms,
+        last_attempt_ms=report.not_before_ms + run.terms.market.hold_valid_ms,
     )

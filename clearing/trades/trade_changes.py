@@ -120,7 +120,7 @@ def _pending_trade(
     refusal = check_expiry(run, at, request.not_after_ms)
     if refusal is not None:
         return refusal
-    held = run.state.held_trades.get(_pending_key(request))
+    held = run.state.pending_trades.get(_pending_key(request))
     if held is None or (sides is not None and sides != (held.buyer, held.seller)):
         return reject(ClearingCode.NO_SUCH_HELD_TRADE, at, venue=request.venue, venue_trade_id=request.venue_trade_id)
     if held.revision != request.revision:

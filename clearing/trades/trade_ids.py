@@ -41,14 +41,14 @@ def check_bilateral(run: BlockContext, at: str, key: TradeKey) -> Rejected | Non
     """The label is no venue's own, and the pair has not used the id for a trade that is held or could come again."""
     if key[0] in run.terms.venues:
         return reject(ClearingCode.VENUE_SIGNATURE_NEEDED, at, venue=key[0])
-    if key in run.state.trades or key in run.state.held_trades:
+    if key in run.state.novated_trades or key in run.state.pending_trades:
         return reject(ClearingCode.TRADE_ALREADY_NOVATED, at, venue=key[0], venue_trade_id=key[1])
     return None
 
 
 def use_bilateral(run: BlockContext, key: TradeKey, not_after_ms: int) -> None:
     """Remember the trade for as long as it could be shown again."""
-    run.state.trades.put(key, NovatedTradeRecord(not_after_ms))
+    run.state.novated_trades.put(key, NovatedTradeRecord(not_after_ms))
     index_expiry(run.state, key, not_after_ms)
 
 
@@ -68,8 +68,8 @@ def check_venue_id(run: BlockContext, at: str, venue: VenueTerms, trade_id: int)
             lowest=max((top - venue.id_chunks + 1) * ID_CHUNK, 0),
             highest=(top + venue.id_chunks + 1) * ID_CHUNK - 1,
         )
-    used = run.state.venue_ids.get((venue.id, chunk))
-    if used is not None and int.from_bytes(used.bits, "big") >> trade_id % ID_CHUNK & 1:
+    used = run.state.used_trade_ids.get((venue.id, chunk))
+    if used is not None and int.from_bytes(used.used_bits, "big") >> trade_id % ID_CHUNK & 1:
         return reject(ClearingCode.TRADE_ALREADY_NOVATED, at, venue=venue.id, venue_trade_id=trade_id)
     return None
 
@@ -77,15 +77,15 @@ def check_venue_id(run: BlockContext, at: str, venue: VenueTerms, trade_id: int)
 def use_venue_id(run: BlockContext, venue: VenueTerms, trade_id: int) -> None:
     """Use up an id that `check_venue_id` passed; moves the window up and forgets what falls out of it."""
     chunk = trade_id // ID_CHUNK
-    used = run.state.venue_ids.get((venue.id, chunk))
-    bits = int.from_bytes(used.bits, "big") if used else 0
-    run.state.venue_ids.put((venue.id, chunk), UsedTradeIdsRecord(u256(bits | 1 << trade_id % ID_CHUNK)))
+    used = run.state.used_trade_ids.get((venue.id, chunk))
+    bits = int.from_bytes(used.used_bits, "big") if used else 0
+    run.state.used_trade_ids.put((venue.id, chunk), UsedTradeIdsRecord(u256(bits | 1 << trade_id % ID_CHUNK)))
     state = current_venue_state(run, venue.id)
     if chunk <= state.top_chunk:
         return
     for old in range(max(state.top_chunk - venue.id_chunks + 1, 0), max(chunk - venue.id_chunks + 1, 0)):
-        if (venue.id, old) in run.state.venue_ids:
-            run.state.venue_ids.remove((venue.id, old))
+        if (venue.id, old) in run.state.used_trade_ids:
+            run.state.used_trade_ids.remove((venue.id, old))
     run.state.venues.put(venue.id, msgspec.structs.replace(state, top_chunk=chunk))
 
 

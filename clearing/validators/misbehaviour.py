@@ -34,7 +34,7 @@ def record_misbehaviour(run: BlockContext) -> None:
             height=each.height,
             round=each.round,
             power=each.power,
-            noted_height=run.block.height,
+            recorded_height=run.block.height,
         )
         run.state.offences.put(key, after)
         run.receipts.append(

@@ -14,7 +14,7 @@ from clearing.validators.validator_sets import attesting_set
 
 def is_detached(state: State, chain_id: int, vault: bytes) -> bool:
     """Whether a vault was detached: nobody watches it, nothing is paid there, and no word on it counts any more."""
-    return (chain_id, vault) in state.struck
+    return (chain_id, vault) in state.detached_vaults
 
 
 def is_chain_live(run: BlockContext, chain: ChainTerms) -> bool:
@@ -28,7 +28,7 @@ def is_chain_live(run: BlockContext, chain: ChainTerms) -> bool:
         return True
     power = 0
     for validator in range(len(attesting_set(run.state).validators)):
-        beat = run.state.beats.get((chain.chain_id, validator))
+        beat = run.state.heartbeats.get((chain.chain_id, validator))
         if beat is not None and run.time_ms - beat.time_ms <= chain.heartbeat_ms_max:
             power += beat.power
     return 3 * power > 2 * run.block.total_power
@@ -39,7 +39,7 @@ def chain_seen_ms(state: State, chain_id: int, total_power: int) -> int:
     beats = [
         (beat.time_ms, beat.power)
         for validator in range(len(attesting_set(state).validators))
-        if (beat := state.beats.get((chain_id, validator))) is not None
+        if (beat := state.heartbeats.get((chain_id, validator))) is not None
     ]
     power = 0
     for time_ms, weight in sorted(beats, reverse=True):
@@ -55,7 +55,7 @@ def agreed_final_block(state: State, chain_id: int) -> int:
     beats = [
         (beat.block_number, beat.power)
         for validator in range(len(validators.validators))
-        if (beat := state.beats.get((chain_id, validator))) is not None
+        if (beat := state.heartbeats.get((chain_id, validator))) is not None
     ]
     power = 0
     for number, weight in sorted(beats, reverse=True):

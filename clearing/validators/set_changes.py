@@ -70,7 +70,7 @@ def validate_change(state: State, request: ValidatorChange) -> ValidatorSet | Re
     planned = plan_change(state, request.left, request.entered)
     if isinstance(planned, Rejected):
         return planned
-    entry = state.entries.get(0)
+    entry = state.scheduled_additions.get(0)
     if entry is not None and is_delayed(state, before, planned):
         # The first that was signed for waits its time, whoever sends it or another again.
         return reject(ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, AT, number=entry.number, due_ms=entry.due_ms)
@@ -87,9 +87,11 @@ def validate_change(state: State, request: ValidatorChange) -> ValidatorSet | Re
 
 def plan_change(state: State, left: tuple[bytes, ...], entered: tuple[Validator, ...]) -> ValidatorSet | Rejected:
     """The set in force without those who go and with those who come, if none is under way and no limit forbids it."""
-    held = state.changes.get(0)
+    held = state.set_changes.get(0)
     if held is not None:
-        return reject(ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, AT, number=held.number, vaults_waiting=len(held.waiting))
+        return reject(
+            ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, AT, number=held.number, vaults_waiting=len(held.awaited_vaults)
+        )
     return changed_set(kept_set(state, set_numbers(state).next), left, entered)
 
 
@@ -172,8 +174,8 @@ def begin_change(run: BlockContext, index: int, after: ValidatorSet, approved: i
     new = {each.envelope_key for each in after.validators}
     number, height = schedule_next_set(run.state, after), run.block.height
     vaults = ((chain.chain_id, chain.vault) for chain in run.terms.chains.values())
-    waiting = tuple(vault for vault in vaults if vault not in run.state.struck)
-    run.state.changes.put(0, SetChangeRecord(number, height, waiting))
+    waiting = tuple(vault for vault in vaults if vault not in run.state.detached_vaults)
+    run.state.set_changes.put(0, SetChangeRecord(number, height, waiting))
     run.receipts.append(
         ValidatorsChanged(
             index=index,
@@ -198,7 +200,9 @@ def schedule_addition(run: BlockContext, index: int, before: ValidatorSet, after
     """Let a change wait that was checked for now, with a receipt."""
     number = set_numbers(run.state).next + 1
     due_ms = run.time_ms + addition_delay_ms(run.state)
-    run.state.entries.put(0, ScheduledAdditionRecord(number, before.hash, after, approved, run.block.height, due_ms))
+    run.state.scheduled_additions.put(
+        0, ScheduledAdditionRecord(number, before.hash, after, approved, run.block.height, due_ms)
+    )
     old, new = ({each.envelope_key: each for each in one.validators} for one in (before, after))
     run.receipts.append(
         ValidatorAdditionScheduled(
@@ -216,16 +220,16 @@ def schedule_addition(run: BlockContext, index: int, before: ValidatorSet, after
 
 def due_addition(run: BlockContext) -> ScheduledAdditionRecord | None:
     """The change whose time has come; one that starts from a set which is no more is dropped first."""
-    held = run.state.entries.get(0)
+    held = run.state.scheduled_additions.get(0)
     if held is None:
         return None
     number = set_numbers(run.state).next
     in_force = kept_set(run.state, number).hash
     if (held.number, held.before) != (number + 1, in_force):
-        run.state.entries.remove(0)
+        run.state.scheduled_additions.remove(0)
         run.receipts.append(ValidatorAdditionDropped(held.number, held.before, held.after.hash, in_force))
         return None
     if run.time_ms < held.due_ms:
         return None
-    run.state.entries.remove(0)
+    run.state.scheduled_additions.remove(0)
     return held

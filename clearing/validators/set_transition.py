@@ -39,8 +39,8 @@ def transition_validator_sets(run: BlockContext) -> None:
     if turned is None:
         return
     seats = new_places(*turned)
-    _reindex(run.state.reports, seats)
-    _reindex(run.state.beats, seats)
+    _reindex(run.state.price_reports, seats)
+    _reindex(run.state.heartbeats, seats)
     _collect_attestations(run, seats)
 
 
@@ -68,23 +68,23 @@ def _reindex(table: Table[tuple[int, int], ValidatorReport], seats: Mapping[int,
 
 def _collect_attestations(run: BlockContext, seats: Mapping[int, ValidatorPlace]) -> None:
     """Take every word on an event and on custody out of the state, for the bridge's rule to hear it again."""
-    claims, custody = list(run.state.claims.ordered()), list(run.state.custody_claims.ordered())
+    claims, custody = list(run.state.fact_attestations.ordered()), list(run.state.custody_attestations.ordered())
     for event, _ in claims:
-        run.state.claims.remove(event)
+        run.state.fact_attestations.remove(event)
     for asset, _ in custody:
-        run.state.custody_claims.remove(asset)
+        run.state.custody_attestations.remove(asset)
     for _, claim in (*claims, *custody):
         for word in claim.attestations:
             seat = seats.get(word.validator)
             if seat is not None:
-                run.carried.append(Attestation(seat.index, seat.power, word.fact))
+                run.attestations_to_recount.append(Attestation(seat.index, seat.power, word.fact))
 
 
 def is_rotation_awaited(state: State, fact: ValidatorsRotated) -> bool:
     """Whether the change under way waits for this vault, and the event is of the header that rotates it."""
-    held = state.changes.get(0)
+    held = state.set_changes.get(0)
     vault = (fact.chain_id, fact.vault)
-    waits = held is not None and vault in held.waiting and vault not in held.astray
+    waits = held is not None and vault in held.awaited_vaults and vault not in held.diverged_vaults
     return waits and held is not None and fact.height == held.height + 1
 
 
@@ -95,19 +95,19 @@ def rotation_is_over(state: State, fact: ValidatorsRotated) -> bool:
 
 def record_rotation(run: BlockContext, fact: ValidatorsRotated) -> None:
     """A quorum saw an awaited event. A vault that follows a set that is not ours is told, and waited for in vain."""
-    held = run.state.changes.get(0)
+    held = run.state.set_changes.get(0)
     if held is None:
         return
     expected = kept_set(run.state, held.number).hash
     if fact.validators_hash != expected:
-        astray = tuple(sorted((*held.astray, (fact.chain_id, fact.vault))))
-        run.state.changes.put(0, msgspec.structs.replace(held, astray=astray))
+        astray = tuple(sorted((*held.diverged_vaults, (fact.chain_id, fact.vault))))
+        run.state.set_changes.put(0, msgspec.structs.replace(held, astray=astray))
         run.receipts.append(
             VaultDiverged(fact.chain_id, fact.vault, fact.validators_hash, expected, fact.block_number, fact.source)
         )
         return
-    waiting = tuple(each for each in held.waiting if each != (fact.chain_id, fact.vault))
-    run.state.changes.put(0, msgspec.structs.replace(held, waiting=waiting))
+    waiting = tuple(each for each in held.awaited_vaults if each != (fact.chain_id, fact.vault))
+    run.state.set_changes.put(0, msgspec.structs.replace(held, waiting=waiting))
     run.receipts.append(
         VaultRotated(fact.chain_id, fact.vault, held.number, fact.block_number, fact.source, len(waiting))
     )
@@ -115,8 +115,8 @@ def record_rotation(run: BlockContext, fact: ValidatorsRotated) -> None:
 
 def finish_set_change(run: BlockContext) -> None:
     """Let the next change begin once no vault is waited for and all sets in use are the new one."""
-    held = run.state.changes.get(0)
-    if held is None or held.waiting or set_numbers(run.state).heard != held.number:
+    held = run.state.set_changes.get(0)
+    if held is None or held.awaited_vaults or set_numbers(run.state).attesting != held.number:
         return
-    run.state.changes.remove(0)
+    run.state.set_changes.remove(0)
     run.receipts.append(ValidatorChangeFinished(held.number, run.block.height - held.height))

@@ -25,7 +25,7 @@ SETS_KEPT = 64
 class ValidatorSets:
     """The sets around the state after height h: see `SetNumbersRecord`."""
 
-    heard: ValidatorSet
+    attesting: ValidatorSet
     last: ValidatorSet
     now: ValidatorSet
     next: ValidatorSet
@@ -33,7 +33,7 @@ class ValidatorSets:
 
 def set_numbers(state: State) -> SetNumbersRecord:
     """Numbers of the sets. Raises Bug before genesis was opened."""
-    seats = state.seats.get(0)
+    seats = state.set_numbers.get(0)
     if seats is None:
         raise Bug("a state without validators")
     return seats
@@ -50,13 +50,13 @@ def kept_set(state: State, number: int) -> ValidatorSet:
 def validator_sets(state: State) -> ValidatorSets:
     """The sets that certified the height below and this one, and those of the next two heights."""
     seats = set_numbers(state)
-    heard, last, now, after = (kept_set(state, each) for each in (seats.heard, seats.last, seats.now, seats.next))
+    heard, last, now, after = (kept_set(state, each) for each in (seats.attesting, seats.last, seats.now, seats.next))
     return ValidatorSets(heard, last, now, after)
 
 
 def attesting_set(state: State) -> ValidatorSet:
     """The set that indices of validators in the state are into."""
-    return kept_set(state, set_numbers(state).heard)
+    return kept_set(state, set_numbers(state).attesting)
 
 
 def validators_at(state: State, height: int) -> ValidatorSet | None:
@@ -67,7 +67,7 @@ def validators_at(state: State, height: int) -> ValidatorSet | None:
     now = state.now.height
     if not max(1, now - EVIDENCE_HEIGHTS) <= height <= now + 2:
         return None
-    return next((held.validators for held in _newest_first(state) if held.since <= height), None)
+    return next((held.validators for held in _newest_first(state) if held.since_height <= height), None)
 
 
 def set_by_hash(state: State, validators_hash: bytes) -> ValidatorSet | None:
@@ -78,7 +78,7 @@ def set_by_hash(state: State, validators_hash: bytes) -> ValidatorSet | None:
 def initialise_sets(state: State, genesis: ValidatorSet) -> None:
     """The first set, in all places."""
     state.validator_sets.put(0, ValidatorSetRecord(1, genesis))
-    state.seats.put(0, SetNumbersRecord(0, 0, 0, 0))
+    state.set_numbers.put(0, SetNumbersRecord(0, 0, 0, 0))
 
 
 def advance_sets(state: State) -> tuple[ValidatorSet, ValidatorSet] | None:
@@ -87,13 +87,13 @@ def advance_sets(state: State) -> tuple[ValidatorSet, ValidatorSet] | None:
     Gives the sets that indices were and now are into where these differ, else None.
     """
     before = set_numbers(state)
-    after = SetNumbersRecord(heard=before.last, last=before.now, now=before.next, next=before.next)
+    after = SetNumbersRecord(attesting=before.last, last=before.now, now=before.next, next=before.next)
     if after == before:
         return None
-    state.seats.put(0, after)
-    if before.heard == after.heard:
+    state.set_numbers.put(0, after)
+    if before.attesting == after.attesting:
         return None
-    return kept_set(state, before.heard), kept_set(state, after.heard)
+    return kept_set(state, before.attesting), kept_set(state, after.attesting)
 
 
 def schedule_next_set(state: State, validators: ValidatorSet) -> int:
@@ -101,8 +101,8 @@ def schedule_next_set(state: State, validators: ValidatorSet) -> int:
     seats, height = set_numbers(state), state.now.height
     number = seats.next + 1
     state.validator_sets.put(number, ValidatorSetRecord(height + 2, validators))
-    state.seats.put(0, SetNumbersRecord(seats.heard, seats.last, seats.now, number))
-    kept = [(each, held.since) for each, held in state.validator_sets.ordered()]
+    state.set_numbers.put(0, SetNumbersRecord(seats.attesting, seats.last, seats.now, number))
+    kept = [(each, held.since_height) for each, held in state.validator_sets.ordered()]
     for (old, _), (follower, since) in pairwise(kept):
         # A set's last height is the one below its follower's first.
         if since + EVIDENCE_HEIGHTS <= height or follower + SETS_KEPT <= number + 1:

@@ -23,9 +23,9 @@ def uncovered_accounts(run: BlockContext, account: int, mends: int) -> list[Unco
     asked = run.terms.crisis.default.enabled and record.kind is not AccountKind.CLIENT
     if not asked or record.member == HOUSE_MEMBER:
         return []
-    if record.member not in run.short_siblings:
-        run.short_siblings[record.member] = _find_uncovered(run, record.member)
-    own, clients = run.short_siblings[record.member]
+    if record.member not in run.uncovered_accounts:
+        run.uncovered_accounts[record.member] = _find_uncovered(run, record.member)
+    own, clients = run.uncovered_accounts[record.member]
     now = [_shortfall(run, each.account) for each in own if each.account != account]
     short = [*(each for each in now if each is not None), *clients]
     return [] if any(each.account == mends for each in short) else short
@@ -38,11 +38,11 @@ def _find_uncovered(
 
     Clients may be many: what is brought to one of them is noticed in the next block.
     """
-    if not run.by_member:
-        run.by_member = accounts_by_member(run.state)
+    if not run.accounts_by_member:
+        run.accounts_by_member = accounts_by_member(run.state)
     own, clients = (
         tuple(each for account in accounts if (each := _shortfall(run, account)) is not None)
-        for accounts in run.by_member.get(member, ((), ()))
+        for accounts in run.accounts_by_member.get(member, ((), ()))
     )
     return own, clients
 

@@ -28,7 +28,7 @@ def current_deficit(run: BlockContext) -> tuple[int, int]:
     """(micros, height up to which they hold money back); (0, 0) where nothing is held back."""
     if not _holds_reserve(run.state):
         return 0, 0
-    return _until_height(run.state, run.unresolved.micros(run.state, run.journal.transfers))
+    return _until_height(run.state, run.unresolved_losses.micros(run.state, run.journal.transfers))
 
 
 def unresolved_deficit(state: State) -> tuple[int, int]:
@@ -77,7 +77,7 @@ def check_deficit_reserve(
             after.cash[index] -= soft_credit_of(run.state, account, group)
     left = holdings_margin(current_arrays(run.state), after)
     reserve = max(_deficit_part(run, account, deficit) if deficit else 0, assessed)
-    if short and left.equity - left.initial < sum(each.missing for each in short):
+    if short and left.equity - left.initial < sum(each.shortfall for each in short):
         first = {"account": short[0].account, "equity": short[0].equity, "initial": short[0].initial}
         spare = left.equity - left.initial
         return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, **first, leaves=account, spare=spare)
@@ -101,7 +101,7 @@ def committed_micros(run: BlockContext, account: int) -> int:
     """
     if account == HOUSE_ACCOUNT or not run.terms.crisis.default.enabled:
         return 0
-    short = sum(each.missing for each in uncovered_accounts(run, account, HOUSE_ACCOUNT))
+    short = sum(each.shortfall for each in uncovered_accounts(run, account, HOUSE_ACCOUNT))
     return max(_assessed_of_account(run.state, account), short)
 
 
@@ -156,7 +156,7 @@ def record_value_withdrawn(run: BlockContext, account: int, before: tuple[int, i
     for key, value in ((account, micros), (ALL_ACCOUNTS, before[1])):
         noted = _current_record(run, key)
         since = noted.since_height if noted else run.block.height
-        run.state.deficit_left.put(key, ValueWithdrawnRecord(until, min(value, MONEY_MAX), since))
+        run.state.values_withdrawn.put(key, ValueWithdrawnRecord(until, min(value, MONEY_MAX), since))
 
 
 def record_value_returned(run: BlockContext, account: int, equity_before: int, accepted_height: int) -> None:
@@ -164,12 +164,12 @@ def record_value_returned(run: BlockContext, account: int, equity_before: int, a
     noted = _current_record(run, account)
     if noted is not None and accepted_height >= noted.since_height and current_deficit(run)[0]:
         left = max(noted.micros - max(_equity(run, account) - equity_before, 0), 0)
-        run.state.deficit_left.put(account, ValueWithdrawnRecord(noted.deadline_height, left, noted.since_height))
+        run.state.values_withdrawn.put(account, ValueWithdrawnRecord(noted.deadline_height, left, noted.since_height))
 
 
 def _current_record(run: BlockContext, account: int) -> ValueWithdrawnRecord | None:
     """The record, while the deficits that it is for may still be unresolved."""
-    record = run.state.deficit_left.get(account)
+    record = run.state.values_withdrawn.get(account)
     return record if record is not None and record.deadline_height >= run.block.height else None
 
 
@@ -190,9 +190,11 @@ def total_owed(state: State) -> int:
 
 def drop_value_withdrawn(run: BlockContext) -> None:
     """A record counts no more once the deadline that it is for has passed."""
-    over = [account for account, each in run.state.deficit_left.ordered() if each.deadline_height < run.block.height]
+    over = [
+        account for account, each in run.state.values_withdrawn.ordered() if each.deadline_height < run.block.height
+    ]
     for account in over:
-        run.state.deficit_left.remove(account)
+        run.state.values_withdrawn.remove(account)
 
 
 def _equity(run: BlockContext, account: int) -> int:

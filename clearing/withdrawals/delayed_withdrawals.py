@@ -26,7 +26,7 @@ def check_delay_queue(run: BlockContext, at: str, account: int, owner: bytes) ->
     fill it, and nobody else's larger withdrawals would be taken in.
     """
     terms, accounts = run.terms.genesis.crisis.gates, run.state.accounts
-    queue = [each for _, each in run.state.waiting.ordered()]
+    queue = [each for _, each in run.state.delayed_withdrawals.ordered()]
     own = sum(each.owner == owner for each in queue)
     members = Counter(accounts[each.account].member for each in queue if each.account in accounts)
     known = sum(1 for _ in run.state.members.ordered())
@@ -57,12 +57,12 @@ def delay_withdrawal(
     nonce: int,
 ) -> None:
     """Let a withdrawal wait, with a receipt. Its money has left the account already."""
-    clock = run.state.waiting_clock.get(0)
-    number = clock.numbered if clock else 0
+    clock = run.state.delayed_withdrawal_counter.get(0)
+    number = clock.next_number if clock else 0
     due = run.block.height + gate.delay_blocks
     used = owner_usage(run, gate.asset, owner)
-    run.state.waiting_clock.put(0, DelayedWithdrawalCounter(number + 1))
-    run.state.waiting.put(
+    run.state.delayed_withdrawal_counter.put(0, DelayedWithdrawalCounter(number + 1))
+    run.state.delayed_withdrawals.put(
         number,
         DelayedWithdrawalRecord(
             account=account,
@@ -86,7 +86,7 @@ def delay_withdrawal(
             nonce=nonce,
             due_height=due,
             window=used.window,
-            prompt_units=used.prompt_units,
+            undelayed_units=used.undelayed_units,
             threshold=gate.delay_above_units,
         )
     )
@@ -94,7 +94,7 @@ def delay_withdrawal(
 
 def remove_delayed(run: BlockContext, number: int, waiting: DelayedWithdrawalRecord, *, taken_back: bool) -> None:
     """Drop a withdrawal from the queue; what is taken back no longer counts against the window's limits."""
-    run.state.waiting.remove(number)
+    run.state.delayed_withdrawals.remove(number)
     gate = withdrawal_limits(run, waiting.asset)
     if taken_back and gate is not None:
         amount = int.from_bytes(waiting.amount, "big")
@@ -105,13 +105,13 @@ def remove_delayed(run: BlockContext, number: int, waiting: DelayedWithdrawalRec
 
 def delayed_withdrawals_of(state: State, account: int) -> tuple[tuple[int, DelayedWithdrawalRecord], ...]:
     """(number, withdrawal) of what waits of one account, in order of acceptance."""
-    return tuple((number, each) for number, each in state.waiting.ordered() if each.account == account)
+    return tuple((number, each) for number, each in state.delayed_withdrawals.ordered() if each.account == account)
 
 
 def delayed_amounts(state: State) -> dict[tuple[int, int], int]:
     """Token base units that wait, by account and asset."""
     found: dict[tuple[int, int], int] = {}
-    for _, each in state.waiting.ordered():
+    for _, each in state.delayed_withdrawals.ordered():
         key = (each.account, each.asset)
         found[key] = found.get(key, 0) + int.from_bytes(each.amount, "big")
     return found

@@ -17,8 +17,8 @@ from clearing.withdrawals.delayed_withdrawals import delayed_amounts
 
 def is_detaching(state: State, chain_id: int, vault: bytes) -> bool:
     """Whether the detachment of this vault is agreed on, and its timelock is over."""
-    change = state.changes.get(0)
-    if change is None or (chain_id, vault) not in change.waiting:
+    change = state.set_changes.get(0)
+    if change is None or (chain_id, vault) not in change.awaited_vaults:
         return False
     wanted, now_ms = VaultDetachment(chain_id, vault), state.now.time_ms
     return any(
@@ -50,7 +50,7 @@ def awaits_vault_payments(run: BlockContext, amendment: VaultDetachment, effecti
     waits_ms += run.terms.genesis.crisis.governance.timelock_ms
     if run.time_ms > effective_ms + waits_ms:
         return False
-    due = {each.asset for _, each in run.state.give_back_due.ordered()}
+    due = {each.asset for _, each in run.state.refunds_due.ordered()}
     vault = (amendment.chain_id, amendment.vault)
     if any((asset.chain_id, asset.vault) == vault and asset.id in due for asset in run.terms.assets.values()):
         return True
@@ -60,6 +60,6 @@ def awaits_vault_payments(run: BlockContext, amendment: VaultDetachment, effecti
 
 
 def _unpaid_units(state: State, asset: Asset) -> int:
-    flow, seen = state.flows[asset.id], state.custody.get(asset.id)
+    flow, seen = state.asset_flows[asset.id], state.custody.get(asset.id)
     released = int.from_bytes(flow.released_units, "big") * asset.base_units
-    return released - (int.from_bytes(seen.seen.withdrawn, "big") if seen else 0)
+    return released - (int.from_bytes(seen.counters.withdrawn, "big") if seen else 0)

@@ -32,12 +32,12 @@ def usage_in_window(window: int, used: WithdrawalVolumeRecord | None) -> Withdra
 
 def owner_usage(run: BlockContext, asset: int, owner: bytes) -> WithdrawalVolumeRecord:
     """What an owner withdrew of an asset in this window."""
-    return usage_in_window(limit_window(run), run.state.gate_owners.get((asset, owner)))
+    return usage_in_window(limit_window(run), run.state.owner_withdrawal_volumes.get((asset, owner)))
 
 
 def total_usage(run: BlockContext, asset: int) -> WithdrawalVolumeRecord:
     """What all withdrew of an asset in this window."""
-    return usage_in_window(limit_window(run), run.state.gate_totals.get(asset))
+    return usage_in_window(limit_window(run), run.state.total_withdrawal_volumes.get(asset))
 
 
 def in_genesis_units(run: BlockContext, asset: Asset, units: int) -> int:
@@ -66,16 +66,18 @@ def must_be_delayed(run: BlockContext, gate: AssetWithdrawalLimits, owner: bytes
     """Whether these units would lift what the owner withdrew without delay above the threshold."""
     if not gate.delay_blocks:
         return False
-    return owner_usage(run, gate.asset, owner).prompt_units + units > gate.delay_above_units
+    return owner_usage(run, gate.asset, owner).undelayed_units + units > gate.delay_above_units
 
 
 def record_usage(run: BlockContext, gate: AssetWithdrawalLimits, owner: bytes, units: int, *, prompt: bool) -> None:
     """Count a withdrawal that was accepted."""
     own, whole = owner_usage(run, gate.asset, owner), total_usage(run, gate.asset)
-    prompt_units = own.prompt_units + (units if prompt else 0)
+    prompt_units = own.undelayed_units + (units if prompt else 0)
     counted = WithdrawalVolumeRecord(own.window, min(own.units + units, MONEY_MAX), min(prompt_units, MONEY_MAX))
-    run.state.gate_owners.put((gate.asset, owner), counted)
-    run.state.gate_totals.put(gate.asset, WithdrawalVolumeRecord(whole.window, min(whole.units + units, MONEY_MAX)))
+    run.state.owner_withdrawal_volumes.put((gate.asset, owner), counted)
+    run.state.total_withdrawal_volumes.put(
+        gate.asset, WithdrawalVolumeRecord(whole.window, min(whole.units + units, MONEY_MAX))
+    )
 
 
 def cancel_usage(run: BlockContext, gate: AssetWithdrawalLimits, owner: bytes, units: int, window: int) -> None:
@@ -83,8 +85,12 @@ def cancel_usage(run: BlockContext, gate: AssetWithdrawalLimits, owner: bytes, u
     if window != limit_window(run):
         return
     own, whole = owner_usage(run, gate.asset, owner), total_usage(run, gate.asset)
-    run.state.gate_owners.put((gate.asset, owner), msgspec.structs.replace(own, units=max(own.units - units, 0)))
-    run.state.gate_totals.put(gate.asset, msgspec.structs.replace(whole, units=max(whole.units - units, 0)))
+    run.state.owner_withdrawal_volumes.put(
+        (gate.asset, owner), msgspec.structs.replace(own, units=max(own.units - units, 0))
+    )
+    run.state.total_withdrawal_volumes.put(
+        gate.asset, msgspec.structs.replace(whole, units=max(whole.units - units, 0))
+    )
 
 
 def drop_past_usage(run: BlockContext) -> None:
@@ -92,5 +98,5 @@ def drop_past_usage(run: BlockContext) -> None:
     if run.block.height % run.terms.market.epoch_blocks:
         return
     window = limit_window(run)
-    for key in [key for key, used in run.state.gate_owners.ordered() if used.window != window]:
-        run.state.gate_owners.remove(key)
+    for key in [key for key, used in run.state.owner_withdrawal_volumes.ordered() if used.window != window]:
+        run.state.owner_withdrawal_volumes.remove(key)

@@ -31,11 +31,11 @@ def count_released_units(run: BlockContext, asset: int, amount: int) -> None:
 
     Flows are counted in the units of genesis, also for a token that left its group and has coarser ones.
     """
-    flow = run.state.flows[asset]
+    flow = run.state.asset_flows[asset]
     total = int.from_bytes(flow.released_units, "big") + amount // run.terms.assets[asset].base_units
     if total < 0:
         raise Bug(f"more of asset {asset} came back than was ever released")
-    run.state.flows.put(asset, msgspec.structs.replace(flow, released_units=u256(total)))
+    run.state.asset_flows.put(asset, msgspec.structs.replace(flow, released_units=u256(total)))
 
 
 def has_cap_room(run: BlockContext, asset: Asset, units: int) -> bool:
@@ -49,12 +49,14 @@ def refundable_units(run: BlockContext, asset: Asset) -> int:
     What waits, and where unpaid withdrawals are given back all that the vault was not seen to have paid; rounded up.
     """
     if run.terms.genesis.crisis.gates.give_back_expired:
-        flow, seen = run.state.flows[asset.id], run.state.custody.get(asset.id)
+        flow, seen = run.state.asset_flows[asset.id], run.state.custody.get(asset.id)
         released = int.from_bytes(flow.released_units, "big") * run.terms.assets[asset.id].base_units
-        paid = int.from_bytes(seen.seen.withdrawn, "big") if seen else 0
+        paid = int.from_bytes(seen.counters.withdrawn, "big") if seen else 0
         return -(-max(released - paid, 0) // asset.base_units)
     waiting = sum(
-        int.from_bytes(each.amount, "big") for _, each in run.state.waiting.ordered() if each.asset == asset.id
+        int.from_bytes(each.amount, "big")
+        for _, each in run.state.delayed_withdrawals.ordered()
+        if each.asset == asset.id
     )
     return -(-waiting // asset.base_units)
 
@@ -72,7 +74,7 @@ def refund(
     count_released_units(run, asset_id, -amount)
     run.journal.transfer(external_account(asset_id), credited, currency_of(asset), units, transfer, number)
     settle_skew_fee(run, credited, asset, units, fee if known else max(fee, 0), number)
-    run.touched.add(credited)
+    run.touched_accounts.add(credited)
     receipt = WithdrawalRefunded(number, account, credited, asset_id, units, rest, why, code)
     run.receipts.append(receipt)
     return receipt
@@ -84,7 +86,7 @@ REFUNDS_PER_BLOCK = 64
 def is_withdrawal_open(state: State, nonce: int) -> bool:
     """Whether it is not known yet what became of a released withdrawal."""
     released = state.withdrawals.get(nonce)
-    return released is not None and not released.executed and nonce not in state.not_paid
+    return released is not None and not released.executed and nonce not in state.expired_withdrawals
 
 
 def expired_withdrawals(state: State, chain_id: int, nonces: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -112,14 +114,14 @@ def count_expiry_attestation(run: BlockContext, word: Attestation, fact: Withdra
     if not is_expiry_attestable(run.state, fact):
         return
     key = fact_key(fact)
-    claim = add_attestation(run.state.claims.get(key), word)
+    claim = add_attestation(run.state.fact_attestations.get(key), word)
     if agreed_power(claim, fact) * 3 <= run.block.total_power * 2:
-        run.state.claims.put(key, claim)
+        run.state.fact_attestations.put(key, claim)
         return
     drop_withdrawal_attestations(run, fact.chain_id, fact.vault, fact.nonce)
     agreed = ExpiredWithdrawalRecord(fact.block_number, fact.block_hash, fact.block_time_s, run.block.height)
-    run.state.not_paid.put(fact.nonce, agreed)
-    run.state.give_back_due.put(fact.nonce, RefundDueRecord(run.state.withdrawals[fact.nonce].asset))
+    run.state.expired_withdrawals.put(fact.nonce, agreed)
+    run.state.refunds_due.put(fact.nonce, RefundDueRecord(run.state.withdrawals[fact.nonce].asset))
     run.receipts.append(
         WithdrawalExpired(
             nonce=fact.nonce,
@@ -136,8 +138,8 @@ def count_expiry_attestation(run: BlockContext, word: Attestation, fact: Withdra
 def drop_withdrawal_attestations(run: BlockContext, chain_id: int, vault: bytes, nonce: int) -> None:
     """Once either fact on a withdrawal is agreed on, drop what was said of both."""
     for kind in (EXECUTED, NOT_EXECUTED):
-        if (kind, chain_id, vault, nonce) in run.state.claims:
-            run.state.claims.remove((kind, chain_id, vault, nonce))
+        if (kind, chain_id, vault, nonce) in run.state.fact_attestations:
+            run.state.fact_attestations.remove((kind, chain_id, vault, nonce))
 
 
 def refund_expired(run: BlockContext) -> None:
@@ -146,7 +148,7 @@ def refund_expired(run: BlockContext) -> None:
     A token beyond its price band waits until it is judged, and what finds no room under its asset's cap until there is.
     """
     given = 0
-    for nonce, due in run.state.give_back_due.ordered():
+    for nonce, due in run.state.refunds_due.ordered():
         if given == REFUNDS_PER_BLOCK:
             return
         released, asset = run.state.withdrawals[nonce], current_asset(run.state, run.terms.assets[due.asset])
@@ -154,7 +156,7 @@ def refund_expired(run: BlockContext) -> None:
         if is_beyond_band(run.state, asset.id) or not has_cap_room(run, asset, asset.to_units(amount)[0]):
             continue
         given += 1
-        run.state.give_back_due.remove(nonce)
-        agreed = run.state.not_paid[nonce]
-        run.state.not_paid.put(nonce, msgspec.structs.replace(agreed, given_back_height=run.block.height))
+        run.state.refunds_due.remove(nonce)
+        agreed = run.state.expired_withdrawals[nonce]
+        run.state.expired_withdrawals.put(nonce, msgspec.structs.replace(agreed, given_back_height=run.block.height))
         refund(run, nonce, released.account, asset.id, amount, RefundReason.NOT_PAID)

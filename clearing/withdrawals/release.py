@@ -15,7 +15,7 @@ from clearing.state.withdrawals_tree import append_withdrawal, withdrawal_leaf_h
 def release_withdrawals(run: BlockContext) -> None:
     """Step 7: what was accepted enters the tree, in order of acceptance."""
     nonce = withdrawals_count(run.state)
-    for accepted in run.accepted:
+    for accepted in run.accepted_withdrawals:
         leaf = withdrawal_leaf_hash(
             accepted.chain_id,
             accepted.vault,
@@ -47,7 +47,7 @@ def release_withdrawals(run: BlockContext) -> None:
 
 def withdrawals_count(state: State) -> int:
     """How many withdrawals were released so far: the nonce of the next."""
-    return state.now.withdrawals
+    return state.now.withdrawals_released
 
 
 def confirm_withdrawal(state: State, nonce: int) -> None:

@@ -90,7 +90,7 @@ def request_withdrawal(run: BlockContext, request: Withdrawal | LimitedWithdrawa
     if gate is not None and waits:
         delay_withdrawal(run, gate, owner, request.account, asset, request.units, request.to, request.nonce)
     else:
-        run.accepted.append(_release_receipt(run, request, asset))
+        run.accepted_withdrawals.append(_release_receipt(run, request, asset))
     if gate is not None:
         record_usage(run, gate, owner, size, prompt=not waits)
     return None
@@ -111,7 +111,7 @@ def _debit_account(run: BlockContext, request: Withdrawal | LimitedWithdrawal, a
     settle_skew_fee(run, request.account, asset, -request.units, fee, request.nonce)
     count_released_units(run, asset.id, asset.to_amount(request.units))
     record_value_withdrawn(run, request.account, before)
-    run.touched.add(request.account)
+    run.touched_accounts.add(request.account)
 
 
 def _release_receipt(run: BlockContext, request: Withdrawal | LimitedWithdrawal, asset: Asset) -> WithdrawalReleased:

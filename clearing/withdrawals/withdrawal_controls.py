@@ -44,7 +44,7 @@ def cancel_withdrawal(run: BlockContext, _: int, request: WithdrawalCancellation
     )
     if refusal is not None:
         return refusal
-    waiting = run.state.waiting.get(request.number)
+    waiting = run.state.delayed_withdrawals.get(request.number)
     if waiting is None or waiting.account != request.account:
         return reject(ClearingCode.NO_SUCH_WAITING_WITHDRAWAL, AT, account=request.account, number=request.number)
     if is_beyond_band(run.state, waiting.asset):
@@ -57,7 +57,7 @@ def cancel_withdrawal(run: BlockContext, _: int, request: WithdrawalCancellation
 def recall_withdrawals(run: BlockContext) -> None:
     """Before calls: what waits of accounts below initial margin comes back, the newest first, until it is covered."""
     by_account: dict[int, list[tuple[int, DelayedWithdrawalRecord]]] = {}
-    for number, waiting in run.state.waiting.ordered():
+    for number, waiting in run.state.delayed_withdrawals.ordered():
         if is_in_default(run.state, waiting.account):
             _refund_waiting(run, number, waiting, RefundReason.DEFAULT)
         elif not is_beyond_band(run.state, waiting.asset):
@@ -70,7 +70,7 @@ def recall_withdrawals(run: BlockContext) -> None:
 
 def recall_account_withdrawals(run: BlockContext, accounts: tuple[int, ...]) -> None:
     """Give everything back that waits of these accounts: one of them has just failed."""
-    for number, waiting in list(run.state.waiting.ordered()):
+    for number, waiting in list(run.state.delayed_withdrawals.ordered()):
         if waiting.account in accounts:
             _refund_waiting(run, number, waiting, RefundReason.DEFAULT)
 
@@ -80,7 +80,7 @@ def recall_vault_withdrawals(run: BlockContext, chain_id: int, vault: bytes) -> 
 
     A token beyond its band stays what its owner asked for: its loss is not the group's.
     """
-    for number, waiting in list(run.state.waiting.ordered()):
+    for number, waiting in list(run.state.delayed_withdrawals.ordered()):
         asset = run.terms.assets[waiting.asset]
         if (asset.chain_id, asset.vault) == (chain_id, vault) and not is_beyond_band(run.state, asset.id):
             _refund_waiting(run, number, waiting, RefundReason.LAPSED, int(ClearingCode.VAULT_LEAVES))
@@ -92,7 +92,7 @@ def process_delayed_withdrawals(run: BlockContext) -> None:
     drop_past_usage(run)
     drop_value_withdrawn(run)
     let_go, grace = [], run.terms.genesis.crisis.gates.waiting_grace_blocks
-    for number, waiting in list(run.state.waiting.ordered()):
+    for number, waiting in list(run.state.delayed_withdrawals.ordered()):
         if run.block.height < waiting.due_height:
             continue
         refusal = check_withdrawal_controls(run, waiting)
@@ -101,7 +101,7 @@ def process_delayed_withdrawals(run: BlockContext) -> None:
             let_go.append(_release_receipt(run, waiting))
         elif run.block.height >= waiting.due_height + grace and not is_beyond_band(run.state, waiting.asset):
             _refund_waiting(run, number, waiting, RefundReason.LAPSED, int(refusal.code))
-    run.accepted[:0] = let_go
+    run.accepted_withdrawals[:0] = let_go
 
 
 def check_withdrawal_controls(run: BlockContext, waiting: DelayedWithdrawalRecord) -> Rejected | None:

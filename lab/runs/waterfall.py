@@ -146,11 +146,11 @@ def waterfall_run(run: WaterfallRun) -> dict[str, Any]:
 
 def layer_lines(step: default.LayerAllocation, names: dict[int, str]) -> list[Line]:
     """The arithmetic of one layer, in whole units."""
-    payers = [Payer(names[each.payer], each.weight, each.most, each.amount) for each in step.shares]
+    payers = [Payer(names[each.payer], each.weight, each.cap, each.amount) for each in step.shares]
     paid = sum(each.amount for each in step.shares)
     return [
-        *allocation_lines(step.before, payers),
-        condition_line(f"the shares sum to {step.borne}", paid == step.borne),
+        *allocation_lines(step.loss_before, payers),
+        condition_line(f"the shares sum to {step.loss_borne}", paid == step.loss_borne),
     ]
 
 
@@ -162,7 +162,7 @@ def _waterfall(step: WaterfallCase, at: str) -> dict[str, Any]:
     names = {1: DEFAULTER, 0: HOUSE} | dict(enumerate(people, start=2))
     scale = 10**step.decimals
     steps = waterfall.run_waterfall(loss)
-    borne = sum(each.borne for each in steps)
+    borne = sum(each.loss_borne for each in steps)
     return {
         "layers": [_layer(each, names, scale) for each in steps],
         "borne": Fraction(borne, scale),
@@ -175,17 +175,17 @@ def _layer(step: default.LayerAllocation, names: dict[int, str], scale: int) -> 
         {
             "of": names[each.payer],
             "weight": Fraction(each.weight, scale if len(step.shares) > 1 else 1),
-            "most": Fraction(each.most, scale),
+            "most": Fraction(each.cap, scale),
             "amount": Fraction(each.amount, scale),
-            "keeps": Fraction(each.most - each.amount, scale),
+            "keeps": Fraction(each.cap - each.amount, scale),
         }
         for each in step.shares
     ]
     return {
         "layer": step.layer.name.lower(),
-        "before": Fraction(step.before, scale),
-        "borne": Fraction(step.borne, scale),
-        "left": Fraction(step.before - step.borne, scale),
+        "before": Fraction(step.loss_before, scale),
+        "borne": Fraction(step.loss_borne, scale),
+        "left": Fraction(step.loss_before - step.loss_borne, scale),
         "shares": shares,
         "arithmetic": [line.text for line in layer_lines(step, names)] if shares else [],
     }
@@ -247,7 +247,7 @@ def _cover(step: CoverCase, at: str) -> dict[str, Any]:
         told.append(
             {
                 "scenario": scenario.name,
-                "lacking": [{"of": names[place], "loss": Fraction(loss, scale)} for place, loss in size.lacking],
+                "lacking": [{"of": names[place], "loss": Fraction(loss, scale)} for place, loss in size.shortfalls],
                 "cover_2": Fraction(size.cover_two, scale),
                 "largest_or_next_two": Fraction(size.largest_or_next_two, scale),
             }

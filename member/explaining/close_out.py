@@ -63,8 +63,8 @@ class EstateBooks:
         for step in receipt.steps:
             if step.layer is WaterfallLayer.ASSESSMENTS:
                 self.assessed[receipt.number] = {each.payer: each.amount for each in step.shares}
-            elif step.borne:
-                self.bear(receipt.number, step.layer, step.borne)
+            elif step.loss_borne:
+                self.bear(receipt.number, step.layer, step.loss_borne)
 
 
 def pooled(receipt: EstatePooled, books: EstateBooks) -> tuple[str, list[Line]]:
@@ -126,7 +126,7 @@ def ranked(receipt: BiddersRanked, books: EstateBooks) -> AuctionText:
             f"a bid is good up to {dearest}, the dearest filled, + {per_cent(receipt.tolerance_ppm)} of the margin of a"
         )
         lines.append(
-            equality_line(f"{text} slice, {receipt.slice_margin}, down", receipt.good_ask, dearest + tolerated)
+            equality_line(f"{text} slice, {receipt.slice_margin}, down", receipt.competitive_ask, dearest + tolerated)
         )
     needed = dict(receipt.required)
     whole = sum(needed.values())
@@ -135,7 +135,7 @@ def ranked(receipt: BiddersRanked, books: EstateBooks) -> AuctionText:
         found = receipt.of_slices * required // whole if whole else 0
         text = f"member {member}: share = {receipt.of_slices} x {required} / {whole}, down"
         lines.append(equality_line(text, share, found))
-        good = slices > 0 and ask <= receipt.good_ask
+        good = slices > 0 and ask <= receipt.competitive_ask
         place = 0 if not good else 2 if slices >= share and member in receipt.carried else 1
         lines.append(equality_line(f"member {member}: bid for {slices} at {ask}: {RANKS[place]}: rank", rank, place))
     return (
@@ -179,14 +179,14 @@ def taken_by_house(receipt: HouseTakeover, books: EstateBooks) -> CloseOutText:
 def deleveraged(receipt: Deleveraged, books: EstateBooks) -> CloseOutText:
     """Against those who gained most at most leverage."""
     lines, ranks = [], []
-    for account, profit, equity, notional, lots, received in receipt.by:
+    for account, profit, equity, notional, lots, received in receipt.counterparties:
         rank = profit * notional * RANK_SCALE // max(equity, 1)
         ranks.append((-rank, account))
         value = f", {signed(received)} for them" if received else ""
         text = f"rank {profit} x {notional} / {equity} = {rank} x 10^-9: {signed(lots)} lots{value}"
         lines.append(plain_line(f"{called(account)}: {text}"))
     lines.append(condition_line("the highest rank first, then the lower account", ranks == sorted(ranks)))
-    lots = sum(each[4] for each in receipt.by)
+    lots = sum(each[4] for each in receipt.counterparties)
     lines.append(equality_line("lots together", receipt.lots, lots))
     name = f"{books.listing.instrument(receipt.instrument)} at mark {receipt.mark_ticks}"
     title = f"default {receipt.number}: {signed(receipt.lots)} lots of {name} of {called(receipt.account)} end"
@@ -202,13 +202,11 @@ def client_closed(receipt: ClientClosedOut, _: EstateBooks) -> CloseOutText:
 def collateral_taken(receipt: CollateralTaken, _: EstateBooks) -> CloseOutText:
     """Tokens for debts."""
     worth = receipt.units * receipt.micros_per_unit
-    text = (
-        f"{receipt.units} of {currency_name(receipt.currency)} x {receipt.micros_per_unit} - {receipt.back} given back"
-    )
-    lines = [equality_line(text, receipt.counted, worth - receipt.back)]
+    text = f"{receipt.units} of {currency_name(receipt.currency)} x {receipt.micros_per_unit} - {receipt.returned} given back"
+    lines = [equality_line(text, receipt.counted_micros, worth - receipt.returned)]
     if receipt.micros_per_unit:
-        less = f"the {receipt.back} given back are less than a unit is worth"
-        lines.append(condition_line(less, receipt.back < receipt.micros_per_unit))
+        less = f"the {receipt.returned} given back are less than a unit is worth"
+        lines.append(condition_line(less, receipt.returned < receipt.micros_per_unit))
     return f"default {receipt.number}: the house bought collateral of {called(receipt.account)}", lines
 
 

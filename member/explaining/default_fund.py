@@ -62,8 +62,11 @@ def _sized(receipt: FundSized, purse: FundBalances) -> FundText:
     lines: list[Line] = []
     asked = [0]
     for each in receipt.scenarios:
-        losses = [micros for _, micros in each.lacking]
-        who = ", ".join(f"member {member} lacks {micros}" for member, micros in each.lacking) or "nobody lacks anything"
+        losses = [micros for _, micros in each.shortfalls]
+        who = (
+            ", ".join(f"member {member} lacks {micros}" for member, micros in each.shortfalls)
+            or "nobody lacks anything"
+        )
         lines.append(condition_line(f"{each.name}: {who}", losses == sorted(losses, reverse=True)))
         first, second, third = [*losses, 0, 0, 0][:3]
         lines.append(equality_line(f"{each.name}: the two largest together", each.cover_two, first + second))
@@ -112,9 +115,9 @@ def _parts(receipt: FundSized, purse: FundBalances) -> list[Line]:
 
 
 def _called(receipt: FundCalled, purse: FundBalances) -> FundText:
-    lines = _balance_lines(receipt.member, receipt.has, purse)
-    missing = max(receipt.required - receipt.has, 0)
-    text = f"required {receipt.required} - {receipt.has} there"
+    lines = _balance_lines(receipt.member, receipt.contributed, purse)
+    missing = max(receipt.required - receipt.contributed, 0)
+    text = f"required {receipt.required} - {receipt.contributed} there"
     if receipt.replenishment:
         lines.append(plain_line(f"{text} = {missing}; the fund had been drawn on"))
     else:
@@ -127,8 +130,8 @@ def _paid(receipt: FundPaid, purse: FundBalances) -> FundText:
     before = purse.has.get(receipt.member)
     lines = []
     if before is not None:
-        lines.append(equality_line(f"has = {before} + {receipt.micros}", receipt.has, before + receipt.micros))
-    purse.has[receipt.member] = receipt.has
+        lines.append(equality_line(f"has = {before} + {receipt.micros}", receipt.contributed, before + receipt.micros))
+    purse.has[receipt.member] = receipt.contributed
     lapsed = ", and the deadline has passed" if receipt.lapsed else ""
     lines.append(plain_line(f"missing of what it was called for: {receipt.missing}{lapsed}"))
     return f"member {receipt.member} paid {receipt.micros} by {called(receipt.account)}", lines
@@ -145,20 +148,20 @@ def _debited(receipt: FundDebited, purse: FundBalances) -> FundText:  # noqa: AR
 
 
 def _reduces(receipt: FundReductionStarted, purse: FundBalances) -> FundText:
-    lines = _balance_lines(receipt.member, receipt.has, purse)
+    lines = _balance_lines(receipt.member, receipt.contributed, purse)
     lines.append(plain_line(f"debited above maintenance margin and sold for until height {receipt.until_height}"))
     return f"the grace of member {receipt.member} is over, {receipt.missing} missing", lines
 
 
 def _returned(receipt: FundReturned, purse: FundBalances) -> FundText:
     before = purse.has.get(receipt.member)
-    gave = receipt.gave_up if receipt.cause is ReturnCause.TOKEN_LEFT_GROUP else receipt.amount
+    gave = receipt.surrendered if receipt.cause is ReturnCause.TOKEN_LEFT_GROUP else receipt.amount
     lines = []
     if before is not None:
-        lines.append(equality_line(f"has = {before} - {gave}", receipt.has, before - gave))
-    purse.has[receipt.member] = receipt.has
+        lines.append(equality_line(f"has = {before} - {gave}", receipt.contributed, before - gave))
+    purse.has[receipt.member] = receipt.contributed
     if receipt.cause is ReturnCause.BEYOND_PART:
-        good = receipt.has >= receipt.required
+        good = receipt.contributed >= receipt.required
         lines.append(condition_line(f"what is left covers the {receipt.required} required", good))
     what = f"{receipt.amount} of {currency_name(receipt.currency)}"
     return f"member {receipt.member} got {what} back on {called(receipt.account)}", lines

@@ -106,9 +106,9 @@ def _loss(receipt: default.LossAllocated, books: EstateBooks) -> DefaultText:
     lines.append(equality_line("loss = what they owe, together", receipt.loss, owed))
     left = receipt.loss
     for step in receipt.steps:
-        lines.append(equality_line(f"{_LAYERS[step.layer]}: still to be borne", step.before, left))
+        lines.append(equality_line(f"{_LAYERS[step.layer]}: still to be borne", step.loss_before, left))
         lines += _layer(step)
-        left -= step.borne
+        left -= step.loss_borne
     lines.append(condition_line("layers pay in their order", _in_order(receipt.steps)))
     lines += books.of_another(receipt.number, receipt.member)
     lines += _moved(receipt, books)
@@ -120,20 +120,23 @@ def _loss(receipt: default.LossAllocated, books: EstateBooks) -> DefaultText:
 
 def _layer(step: LayerAllocation) -> list[Line]:
     if not step.shares:
-        return [condition_line("nobody is left to bear it: positions end at the last mark", step.borne == 0)]
+        return [condition_line("nobody is left to bear it: positions end at the last mark", step.loss_borne == 0)]
     of_accounts = step.layer in (WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.GAINS, WaterfallLayer.TEAR_UP)
     payers = [
-        Payer(called(each.payer) if of_accounts else f"member {each.payer}", each.weight, each.most, each.amount)
+        Payer(called(each.payer) if of_accounts else f"member {each.payer}", each.weight, each.cap, each.amount)
         for each in step.shares
     ]
     paid = sum(each.amount for each in step.shares)
-    return [*allocation_lines(step.before, payers), equality_line("borne by this layer, together", step.borne, paid)]
+    return [
+        *allocation_lines(step.loss_before, payers),
+        equality_line("borne by this layer, together", step.loss_borne, paid),
+    ]
 
 
 def _in_order(steps: tuple[LayerAllocation, ...]) -> bool:
     """A layer pays nothing while one before it has something left."""
     layers = [step.layer for step in steps]
-    full = all(share.amount == share.most or not share.weight for step in steps[:-1] for share in step.shares)
+    full = all(share.amount == share.cap or not share.weight for step in steps[:-1] for share in step.shares)
     return layers == sorted(layers) and full
 
 
@@ -143,7 +146,7 @@ def _moved(receipt: default.LossAllocated, books: EstateBooks) -> list[Line]:
     for step in receipt.steps:
         if step.layer in (WaterfallLayer.OWN_MARGIN, WaterfallLayer.GAINS):
             paid = sum(micros for layer, _, _, micros in receipt.paid if layer == step.layer)
-            lines.append(equality_line(f"moved to the house for {_LAYERS[step.layer]}", paid, step.borne))
+            lines.append(equality_line(f"moved to the house for {_LAYERS[step.layer]}", paid, step.loss_borne))
         elif step.layer in FUNDED:
             for share in step.shares:
                 drawn = books.drawn.pop((share.payer, receipt.member), 0)

@@ -98,12 +98,12 @@ def _slice_sold(receipt: SliceSold, story: LiquidationHistory) -> LiquidationTex
         lines.append(equality_line(text, receipt.sizing.cost_ppm, rates.penalty_ppm + receipt.discount_ppm))
         most = min(rates.liquidation.slice_max_ppm * 1000, receipt.sizing.share)
         text = f"allowed = the smaller of that and {per_cent(rates.liquidation.slice_max_ppm)}"
-        if receipt.allowed < most and rates.liquidation.block_notional_max:
-            lines.append(plain_line(f"{text} = {most}; the block had room for {receipt.allowed} only"))
+        if receipt.allowed_share < most and rates.liquidation.block_notional_max:
+            lines.append(plain_line(f"{text} = {most}; the block had room for {receipt.allowed_share} only"))
         else:
-            lines.append(equality_line(text, receipt.allowed, most))
-    smaller = min(receipt.asked, receipt.allowed)
-    text = f"share = the smaller of {receipt.asked} asked and {receipt.allowed} allowed, of {receipt.denominator}"
+            lines.append(equality_line(text, receipt.allowed_share, most))
+    smaller = min(receipt.requested_share, receipt.allowed_share)
+    text = f"share = the smaller of {receipt.requested_share} asked and {receipt.allowed_share} allowed, of {receipt.denominator}"
     lines.append(equality_line(text, receipt.fraction, smaller))
     lines += _reduced(receipt, story.listing)
     lines += _costs(receipt, story.listing, receipt.discount_ppm)
@@ -194,7 +194,7 @@ def _liquidated(receipt: Liquidated, story: LiquidationHistory) -> LiquidationTe
 
 def _waits(receipt: LiquidationDeferred, _: LiquidationHistory) -> LiquidationText:
     reason = receipt.reason.name.lower().replace("_", " ")
-    text = f"{receipt.done} done in this block of {receipt.limit}, {receipt.asked} more asked"
+    text = f"{receipt.reached} done in this block of {receipt.limit}, {receipt.requested} more asked"
     return f"{called(receipt.account)} waits: {reason}", [plain_line(text)]
 
 

@@ -187,7 +187,7 @@ def describe_dry_run(found: AmendmentImpact) -> list[str]:
             f"  initial {before.initial} -> {after.initial}  {fate}"
         )
     lines.append(
-        f"newly called: {_describe_value(found.called)}; newly below maintenance: {_describe_value(found.liquidated)}"
+        f"newly called: {_describe_value(found.called_accounts)}; newly below maintenance: {_describe_value(found.liquidated_accounts)}"
     )
     return lines
 

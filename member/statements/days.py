@@ -211,7 +211,7 @@ class StatementDays:
         """Note every book that is not the record it was; whether there was one."""
         # A decided state has all records at hand; asking for them in order would cost more than all the rest.
         decided = state.books.parent is None
-        now = state.books.own if decided else dict(state.books.ordered())
+        now = state.books.own_records if decided else dict(state.books.ordered())
         changed = [each for each, book in now.items() if book is not self._books.get(each) and self._follows(each)]
         changed += [each for each in self._books if now.get(each) is None]
         for account in sorted(changed):

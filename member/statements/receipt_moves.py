@@ -43,7 +43,7 @@ def _pooled(receipt: EstatePooled) -> Iterator[LotsMoved]:
 
 
 def _deleveraged(receipt: Deleveraged) -> Iterator[LotsMoved]:
-    for account, _, _, _, lots, _ in receipt.by:
+    for account, _, _, _, lots, _ in receipt.counterparties:
         yield from _moved_between(receipt.account, account, receipt.instrument, lots)
 
 

@@ -194,7 +194,7 @@ class ClearingApplication:
         sets = validator_sets(self._state)
         if (sets.last.hash, sets.now.hash) != (header.validators_hash, header.next_validators_hash):
             raise Bug(f"height {header.height} was agreed by another validator set than the state has")
-        if executed.result.snapshot:
+        if executed.result.snapshot_due:
             self._epochs.snapshot_decided(header.height, executed.result.epoch, self._state)
         decided = DecidedHeight(header, executed.block, executed.result, self._state, executed.fetched)
         for listener in self._listeners:

@@ -64,4 +64,4 @@ def newest_set(genesis: Genesis, blocks: BlockStore) -> ValidatorSet:
 
 
 def _keys_of(sets: ValidatorSets) -> frozenset[bytes]:
-    return frozenset(key for each in (sets.heard, sets.last, sets.now, sets.next) for key in each.index_of)
+    return frozenset(key for each in (sets.attesting, sets.last, sets.now, sets.next) for key in each.index_of)

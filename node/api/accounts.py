@@ -59,11 +59,11 @@ def trading_of(state: State, account: int) -> TradingView | None:
 
 def _pending_trades(state: State, account: int) -> tuple[PendingTradeView, ...]:
     found: list[PendingTradeView] = []
-    count = state.held_counts.get(account) or 0
-    for _, venue, trade_id, low, high in state.held_order.get(0) or ():
+    count = state.pending_counts.get(account) or 0
+    for _, venue, trade_id, low, high in state.pending_by_due_time.get(0) or ():
         if len(found) == count:
             break
-        trade = state.held_trades[(venue, trade_id, low, high)]
+        trade = state.pending_trades[(venue, trade_id, low, high)]
         if account in (trade.buyer, trade.seller):
             found.append(
                 PendingTradeView(
@@ -77,7 +77,7 @@ def _pending_trades(state: State, account: int) -> tuple[PendingTradeView, ...]:
                     lots=str(trade.lots),
                     price_ticks=str(trade.ticks),
                     due_ms=trade.due_ms,
-                    until_ms=trade.until_ms,
+                    until_ms=trade.last_attempt_ms,
                     revision=trade.revision,
                 )
             )
@@ -94,7 +94,7 @@ def _mandates(state: State, account: int) -> tuple[MandateView, ...]:
             lots_max=str(held.lots_max),
             notional_max=str(held.notional_max),
             day_notional_max=str(held.day_notional_max),
-            used_today=str(held.used if held.day == today else 0),
+            used_today=str(held.used_notional if held.day == today else 0),
             expires_ms=held.expires_ms,
         )
         for venue in state.terms.venues.values()
@@ -158,10 +158,10 @@ def withdrawals_of(state: State, account: int) -> WithdrawalsView | None:
 
 def _released(state: State, account: int) -> tuple[ReleasedView, ...]:
     found: list[ReleasedView] = []
-    count = state.now.withdrawals
+    count = state.now.withdrawals_released
     for nonce in range(count - 1, max(count - LOOKED_AT, 0) - 1, -1):
-        each, missed = state.withdrawals[nonce], state.not_paid.get(nonce)
-        due = missed is not None and not missed.given_back_height
+        each, missed = state.withdrawals[nonce], state.expired_withdrawals.get(nonce)
+        due = missed is not None and not missed.refunded_height
         if each.account != account or not (is_withdrawal_open(state, nonce) or due):
             continue
         found.append(
@@ -186,16 +186,16 @@ def _limit(state: State, gate: AssetWithdrawalLimits, account: int) -> LimitView
     # What the next block may let out: it may be the first of another window.
     window = (state.now.height + 1) // blocks
     own: WithdrawalVolumeRecord = usage_in_window(
-        window, state.gate_owners.get((gate.asset, owner_key(state, account)))
+        window, state.owner_withdrawal_volumes.get((gate.asset, owner_key(state, account)))
     )
-    whole = usage_in_window(window, state.gate_totals.get(gate.asset))
+    whole = usage_in_window(window, state.total_withdrawal_volumes.get(gate.asset))
     return LimitView(
         asset=gate.asset,
         owner_used_units=str(own.units),
         owner_units_max=str(gate.owner_units_max),
         all_used_units=str(whole.units),
         window_units_max=str(gate.window_units_max),
-        prompt_used_units=str(own.prompt_units),
+        prompt_used_units=str(own.undelayed_units),
         delay_above_units=str(gate.delay_above_units),
         delay_blocks=gate.delay_blocks,
         opens_height=(window + 1) * blocks,

@@ -48,10 +48,10 @@ def fund_of(state: State) -> FundView:
         sizing=FundSizing(terms.sizing).name.lower(),
         scenarios=tuple(
             FundScenario(name=name, cover_two_micros=str(two), largest_or_next_two_micros=str(other))
-            for name, (two, other) in zip(names, size.asked, strict=False)
+            for name, (two, other) in zip(names, size.scenario_sizes, strict=False)
         ),
         house_micros=str(size.house_micros),
-        sizes_micros=tuple(map(str, size.sizes)),
+        sizes_micros=tuple(map(str, size.recent_sizes)),
         target_micros=str(size.target),
         minimum_micros=str(terms.minimum_micros),
         total_micros=str(sum(record.micros for _, record in state.contributions.ordered())),

@@ -80,7 +80,7 @@ AMENDMENTS_SHOWN = 100
 
 def governance_of(state: State) -> GovernanceView:
     """Proposals under way, amendments, halts, detached vaults."""
-    terms, clock = state.terms.genesis.crisis.governance, state.governance.get(0) or GovernanceCounters()
+    terms, clock = state.terms.genesis.crisis.governance, state.governance_counters.get(0) or GovernanceCounters()
     newest = range(max(clock.amendments - AMENDMENTS_SHOWN, 0) + 1, clock.amendments + 1)
     open_ones = [(key, held) for key, held in state.proposals.ordered() if held.stage is not ProposalStage.CLOSED]
     return GovernanceView(
@@ -96,14 +96,14 @@ def governance_of(state: State) -> GovernanceView:
         ),
         amendments_count=clock.amendments,
         amendments=tuple(_amendment(number, state.amendments[number]) for number in newest),
-        head=hexed(clock.head),
+        head=hexed(clock.chain_head),
         halts=tuple(
             HaltView(instrument=instrument, until_height=held.until_height, halts=held.number)
             for instrument, held in state.halts.ordered()
         ),
         struck=tuple(
             StruckView(chain_id=chain_id, vault=hexed(vault), height=held.height)
-            for (chain_id, vault), held in state.struck.ordered()
+            for (chain_id, vault), held in state.detached_vaults.ordered()
         ),
     )
 
@@ -116,7 +116,7 @@ def proposal_numbered(state: State, number: int) -> Amendment | None:
 
 def amendments_file(state: State, block: LightBlock | None) -> bytes | None:
     """All amendments, certified by this block; None before anything was proposed, or while the state is another's."""
-    if block is None or state.governance.get(0) is None or block.header.module_roots != state.module_roots():
+    if block is None or state.governance_counters.get(0) is None or block.header.module_roots != state.module_roots():
         return None
     return write_amendments(certify_amendments(state, block.header, block.certificate, block.validators))
 
@@ -177,7 +177,7 @@ def _proposal(state: State, key: bytes, held: ProposalRecord) -> ProposalView:
         seat=held.seat,
         not_after_ms=held.not_after_ms,
         agreed=held.stage is ProposalStage.AGREED,
-        made_at=held.made_height,
+        made_at=held.proposed_height,
         vote_until_ms=held.vote_until_ms,
         effective_ms=held.effective_ms,
         approving=counted.approving,
@@ -206,5 +206,5 @@ def _amendment(number: int, held: AmendmentRecord) -> AmendmentView:
         proposal=hexed(held.proposal),
         kind=kind_of(held.amendment),
         paths=tuple(each.path for each in changes),
-        head=hexed(held.head),
+        head=hexed(held.chain_head),
     )

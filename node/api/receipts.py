@@ -112,7 +112,7 @@ def under_way(state: State) -> tuple[DefaultUnderWay, ...]:
             porting_height=held.porting_height,
             deadline_height=held.deadline_height,
             slices=state.terms.crisis.default.auction_slices,
-            positions=_positions(state, held.estate) if held.own else (),
+            positions=_positions(state, held.estate) if held.own_accounts else (),
         )
         for number, held in defaults_under_way(state)
     )

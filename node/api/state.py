@@ -22,7 +22,7 @@ def group_ranges(state: State) -> tuple[GroupRange, ...]:
     """One for every risk group, ordered by id."""
     found = []
     for group in state.terms.risk.groups:
-        current, held = effective_risk_group(state, group), state.ranges.get(group.id)
+        current, held = effective_risk_group(state, group), state.price_ranges.get(group.id)
         shown = GroupRange(
             group=group.id,
             name=group.name,
@@ -57,7 +57,7 @@ def feed_price(state: State, feed: int, name: str) -> FeedPrice:
         name=name,
         index_ticks=str(held.ticks),
         status=held.status.name.lower(),
-        rung=held.rung.name.lower(),
+        rung=held.price_status.name.lower(),
         confidence_ticks=str(held.confidence_ticks),
         since_height=held.since_height,
         settles_at_height=_settles_at(state, held),
@@ -85,7 +85,9 @@ def instrument_mark(state: State, instrument: Instrument, mark: Mark) -> Instrum
 
 def _settles_at(state: State, held: FeedState) -> int:
     blocks = state.terms.market.prices.settle_blocks
-    return held.since_height + blocks if blocks and held.since_height and held.rung != PriceStatus.SETTLED else 0
+    return (
+        held.since_height + blocks if blocks and held.since_height and held.price_status != PriceStatus.SETTLED else 0
+    )
 
 
 def assets_now(state: State) -> tuple[AssetNow, ...]:

@@ -28,7 +28,7 @@ def validators_of(state: State) -> ValidatorsView:
                 count=held.count,
                 height=held.height,
                 power=held.power,
-                noted_at=held.noted_height,
+                noted_at=held.recorded_height,
             )
             for (key, kind), held in state.offences.ordered()
         ),
@@ -36,7 +36,7 @@ def validators_of(state: State) -> ValidatorsView:
 
 
 def _entry(state: State) -> EntryView | None:
-    held = state.entries.get(0)
+    held = state.scheduled_additions.get(0)
     if held is None:
         return None
     present = set(validator_sets(state).next.validators)
@@ -50,7 +50,7 @@ def _entry(state: State) -> EntryView | None:
 
 
 def _change(state: State) -> ChangeView | None:
-    held = state.changes.get(0)
+    held = state.set_changes.get(0)
     if held is None:
         return None
     return ChangeView(
@@ -58,8 +58,8 @@ def _change(state: State) -> ChangeView | None:
         made_at=held.height,
         effective_at=held.height + 2,
         waiting=tuple(
-            VaultWaiting(chain_id=chain_id, vault=hexed(vault), astray=(chain_id, vault) in held.astray)
-            for chain_id, vault in held.waiting
+            VaultWaiting(chain_id=chain_id, vault=hexed(vault), astray=(chain_id, vault) in held.diverged_vaults)
+            for chain_id, vault in held.awaited_vaults
         ),
     )
 

@@ -61,12 +61,12 @@ class Persister:
     def decided(self, decided: DecidedHeight) -> None:
         """Queue receipts, and what members may ask of the epoch and the state where one closed."""
         saved, held, exits = None, None, None
-        if decided.result.snapshot and self._exits is not None:
+        if decided.result.snapshot_due and self._exits is not None:
             exits = exit_tree_record(decided.state)
-        if decided.result.snapshot and self._holdings is not None:
+        if decided.result.snapshot_due and self._holdings is not None:
             snapshot = self._epochs.waiting_at(decided.header.height)
             held = epoch_holdings(snapshot, decided.state) if snapshot is not None else None
-        if decided.result.snapshot and not (decided.fetched and self._clock() < self._not_before):
+        if decided.result.snapshot_due and not (decided.fetched and self._clock() < self._not_before):
             started = self._clock()
             saved = (decided.header.height, encode_saved(decided.header.height, decided.state, self._epochs.record()))
             ended = self._clock()

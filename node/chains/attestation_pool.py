@@ -75,7 +75,11 @@ class AttestationPool:
         own = attesting_set(state).index_of.get(self._own_key)
         custody = [fact for _, fact in sorted(self._custody.items()) if _custody_is_news(state, fact, own)]
         beats = [fact for _, fact in sorted(self._heartbeats.items()) if _heartbeat_is_news(state, fact, own)]
-        events = [fact for fact in self._events.values() if not _attested(state.claims.get(fact_key(fact)), fact, own)]
+        events = [
+            fact
+            for fact in self._events.values()
+            if not _attested(state.fact_attestations.get(fact_key(fact)), fact, own)
+        ]
         seen = [
             fact for _, view in sorted(self._sighted.items()) for fact in view if _sighting_is_news(state, fact, own)
         ]
@@ -85,28 +89,28 @@ class AttestationPool:
 
 
 def _custody_is_news(state: State, fact: CustodySeen, own: int | None) -> bool:
-    asset = state.terms.asset_of.get((fact.chain_id, fact.vault, fact.token))
+    asset = state.terms.assets_by_token.get((fact.chain_id, fact.vault, fact.token))
     if asset is None or is_detached(state, fact.chain_id, fact.vault):
         return False
     agreed = state.custody.get(asset.id)
-    newer = agreed is None or fact.block_number > agreed.seen.block_number
-    return newer and not _attested(state.custody_claims.get(asset.id), fact, own)
+    newer = agreed is None or fact.block_number > agreed.counters.block_number
+    return newer and not _attested(state.custody_attestations.get(asset.id), fact, own)
 
 
 def _heartbeat_is_news(state: State, fact: ChainHeartbeat, own: int | None) -> bool:
-    beat = state.beats.get((fact.chain_id, own)) if own is not None else None
+    beat = state.heartbeats.get((fact.chain_id, own)) if own is not None else None
     return beat is None or fact.block_number > beat.block_number
 
 
 def _sighting_is_news(state: State, fact: DepositSighted, own: int | None) -> bool:
     if (fact.chain_id, fact.vault, fact.nonce) in state.soft_credits or event_is_agreed(state, fact):
         return False
-    return not _attested(state.claims.get(fact_key(fact)), fact, own)
+    return not _attested(state.fact_attestations.get(fact_key(fact)), fact, own)
 
 
 def _miss_is_news(state: State, fact: WithdrawalNotExecuted, own: int | None) -> bool:
     waited_for = is_expiry_attestable(state, fact) and not is_detached(state, fact.chain_id, fact.vault)
-    return waited_for and not _attested(state.claims.get(fact_key(fact)), fact, own)
+    return waited_for and not _attested(state.fact_attestations.get(fact_key(fact)), fact, own)
 
 
 def _attested(claim: AttestationsRecord | None, fact: Fact, own: int | None) -> bool:
@@ -123,9 +127,9 @@ def event_is_agreed(state: State, fact: VaultFact | DepositSighted) -> bool:
         return rotation_is_over(state, fact)
     if isinstance(fact, WithdrawalExecuted):
         return fact.nonce in state.withdrawals and not is_withdrawal_open(state, fact.nonce)
-    cursor = state.cursors.get((fact.chain_id, fact.vault))
+    cursor = state.deposit_cursors.get((fact.chain_id, fact.vault))
     credited = cursor is not None and fact.nonce <= cursor.nonce
-    return credited or state.agreed.get((fact.chain_id, fact.vault, fact.nonce)) is not None
+    return credited or state.agreed_deposits.get((fact.chain_id, fact.vault, fact.nonce)) is not None
 
 
 def _in_turn(*kinds: Sequence[Fact]) -> Iterable[Fact]:

@@ -111,13 +111,13 @@ class RelayerService:
 
     def _left_behind(self, state: State) -> tuple[ValidatorSet, ...]:
         """The set that a vault follows until the change under way reaches it."""
-        held = state.changes.get(0)
+        held = state.set_changes.get(0)
         return (kept_set(state, held.number - 1),) if held is not None else ()
 
     def _rotation_of(self, state: State, terms: ChainTerms) -> Rotation | None:
         """The header that the vault has still to be shown, out of the own store however old it is."""
-        held = state.changes.get(0)
-        if held is None or (terms.chain_id, terms.vault) not in held.waiting:
+        held = state.set_changes.get(0)
+        if held is None or (terms.chain_id, terms.vault) not in held.awaited_vaults:
             return None
         if self._rotation is None or self._rotation[0] != held.number:
             rotating = load_committed(self._blocks, held.height + 1)
@@ -164,7 +164,7 @@ class OpenWithdrawals:
         """Take in what a decided state released, drop what it knows the end of; nothing where none is given back."""
         if not state.terms.genesis.crisis.gates.give_back_expired:
             return
-        count = state.now.withdrawals
+        count = state.now.withdrawals_released
         self._open = [nonce for nonce in (*self._open, *range(self._seen, count)) if is_withdrawal_open(state, nonce)]
         self._seen = count
 

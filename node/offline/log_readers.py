@@ -77,7 +77,7 @@ def exit_of_log(
                 return
 
     def tell(decided: DecidedHeight) -> None:
-        if not decided.result.snapshot or epoch not in (None, decided.result.epoch):
+        if not decided.result.snapshot_due or epoch not in (None, decided.result.epoch):
             return
         sets = validator_sets(decided.state)
         certificate = decode(current[0].certificate, Certificate)

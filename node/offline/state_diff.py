@@ -63,14 +63,15 @@ def state_diff(a: State, b: State) -> StateDiff:
     roots = zip(Module, a.module_roots(), b.module_roots(), strict=True)
     modules = tuple(ModuleDiff(module.name, left.hex(), right.hex(), left == right) for module, left, right in roots)
     tables = []
-    for name in TABLES:
-        found = _table_diff(name, _Sides(dict(getattr(a, name).ordered()), dict(getattr(b, name).ordered())))
+    for label, declared in TABLES.items():
+        sides = _Sides(dict(getattr(a, declared.attribute).ordered()), dict(getattr(b, declared.attribute).ordered()))
+        found = _table_diff(label, sides)
         if found is not None:
             tables.append(found)
     return StateDiff(not tables and all(each.equal for each in modules), modules, tuple(tables))
 
 
-def _table_diff(name: str, sides: _Sides) -> TableDiff | None:
+def _table_diff(label: str, sides: _Sides) -> TableDiff | None:
     differing = [key for key in sorted({*sides.a, *sides.b}) if sides.a.get(key) != sides.b.get(key)]
     if not differing:
         return None
@@ -79,7 +80,7 @@ def _table_diff(name: str, sides: _Sides) -> TableDiff | None:
     )
     only_a = sum(key not in sides.b for key in differing)
     only_b = sum(key not in sides.a for key in differing)
-    return TableDiff(name, TABLES[name][0].name, only_a, only_b, len(differing) - only_a - only_b, records)
+    return TableDiff(label, TABLES[label].module.name, only_a, only_b, len(differing) - only_a - only_b, records)
 
 
 def _text(value: Any) -> str:

@@ -67,7 +67,7 @@ class Meters:
             elif isinstance(receipt, PriceApplied):
                 metrics.feed_rung.labels(feed=str(receipt.feed)).set(PriceStatus.USABLE)
             elif isinstance(receipt, PriceStatusChanged):
-                metrics.feed_rung.labels(feed=str(receipt.feed)).set(receipt.rung)
+                metrics.feed_rung.labels(feed=str(receipt.feed)).set(receipt.price_status)
             elif isinstance(receipt, OutliersDropped):
                 metrics.outliers.labels(feed=str(receipt.feed)).inc(len(receipt.dropped))
 

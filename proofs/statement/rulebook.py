@@ -136,7 +136,7 @@ def _check_genesis(statement: RiskStatement, book: "Rulebook", genesis: "Genesis
         fixed = {"rate_ticks": 0, "haircut_ppm": listed.haircut_ppm}
         _same(f"token {listed.name}", msgspec.structs.replace(token, **fixed), listed)
         moves = token.haircut_ppm == listed.haircut_ppm or (
-            listed.haircut.moves and token.haircut_ppm > listed.haircut_ppm
+            listed.haircut.is_dynamic and token.haircut_ppm > listed.haircut_ppm
         )
         if not moves:
             raise VerificationFailed(ProofCode.RULES_DIFFER, f"haircut of {listed.name}", stated=token.haircut_ppm)

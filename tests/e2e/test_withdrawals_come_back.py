@@ -103,5 +103,5 @@ async def test_what_no_vault_paid_comes_back_and_what_waits_is_cancelled(
         (missed,) = log.of_kind(WithdrawalExpired)
         assert missed.block_time_s > missed.not_after_s
         assert len(log.of_kind(WithdrawalDelayed)) == 1
-        backs = [(each.why, each.units, each.credited) for each in log.of_kind(WithdrawalRefunded)]
+        backs = [(each.reason, each.units, each.credited) for each in log.of_kind(WithdrawalRefunded)]
         assert backs == [(RefundReason.NOT_PAID, SMALL, one.id), (RefundReason.CANCELLED, LARGE, two.id)]

@@ -135,7 +135,7 @@ def test_what_the_market_moves_may_differ_within_the_genesis_bounds():
     )
     moving = world_of(ranges=RANGES, assets=assets)
     moving.state.haircuts.put(WETH_1, HaircutRecord(170_000))
-    moving.state.arrays_cache = moving.state.arrays_before = None
+    moving.state.arrays_cache = moving.state.previous_arrays = None
     stated = take_snapshot(moving.state).statement
     assert check_rulebook(stated, moving.genesis)
 

@@ -55,6 +55,6 @@ class BlockResult(Wire, frozen=True):
     withdrawals_count: U63
     exit_root: Bytes32
     epoch: U63
-    snapshot: bool
+    snapshot_due: bool
     """Whether the state after this block is to be taken as `epoch`'s snapshot."""
     deposit_cursors: tuple[DepositCursor, ...]

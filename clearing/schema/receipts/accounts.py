@@ -48,7 +48,7 @@ class AccountPorted(Wire, frozen=True, tag=32):
     from_member: U63
     to_member: U63
     children: tuple[U63, ...]
-    held_trades: U32
+    pending_trades: U32
     """How many held trades of the account go on under the new member."""
 
 

@@ -32,7 +32,7 @@ class DepegGuardChanged(Wire, frozen=True, tag=42):
 
     asset: U32
     cash_group: U32
-    out_blocks: U32
+    blocks_outside_band: U32
     ticks: U63
     par_ticks: U63
 
@@ -42,7 +42,7 @@ class CashLeftGroup(Wire, frozen=True, tag=43):
 
     asset: U32
     cash_group: U32
-    out_blocks: U32
+    blocks_outside_band: U32
     silent_ms: U63
     inventory_micros: U63
     positive_claims_micros: U63

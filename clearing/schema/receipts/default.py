@@ -112,7 +112,7 @@ class BiddersRanked(Wire, frozen=True, tag=116):
     number: U63
     sold: U32
     of_slices: U32
-    good_ask: I64
+    competitive_ask: I64
     members: tuple[tuple[U63, U32, U32, I64, U32], ...]
     """(member, share, slices bid, ask, rank)."""
     portfolio: tuple[tuple[U32, I64], ...]
@@ -149,7 +149,7 @@ class Deleveraged(Wire, frozen=True, tag=118):
     instrument: U32
     lots: I64
     mark_ticks: U63
-    by: tuple[tuple[U63, I64, I64, U63, I64, I64], ...]
+    counterparties: tuple[tuple[U63, I64, I64, U63, I64, I64], ...]
 
 
 class HouseTakeover(Wire, frozen=True, tag=119):
@@ -176,10 +176,10 @@ class CollateralTaken(Wire, frozen=True, tag=121):
     currency: U63
     units: U63
     micros_per_unit: U63
-    counted: U63
+    counted_micros: U63
     """Of units x micros_per_unit, what pays debts."""
     cash_group: U32
-    back: U63
+    returned: U63
     """The rest of the last unit, in this group's cash."""
 
 
@@ -201,7 +201,7 @@ class LossShare(Wire, frozen=True):
     payer: U63
     """A member; an account in GAINS and TEAR_UP."""
     weight: U63
-    most: U63
+    cap: U63
     amount: U63
 
 
@@ -209,9 +209,9 @@ class LayerAllocation(Wire, frozen=True):
     """One layer, whole or in part."""
 
     layer: WaterfallLayer
-    before: U63
+    loss_before: U63
     """What was still to be borne."""
-    borne: U63
+    loss_borne: U63
     shares: tuple[LossShare, ...]
     """Of every payer that was asked, those that bear nothing included; ordered by payer."""
 

@@ -16,7 +16,7 @@ class StressSizing(Wire, frozen=True):
     """What one stress scenario asks of the fund."""
 
     name: str
-    lacking: tuple[tuple[U63, U63], ...]
+    shortfalls: tuple[tuple[U63, U63], ...]
     """(member, micros) of the three who lack most, the largest first, lowest id first among equals; none of zero."""
     cover_two: U63
     largest_or_next_two: U63
@@ -68,7 +68,7 @@ class FundCalled(Wire, frozen=True, tag=131):
     micros: U63
     """All that it is called for now, what it was called for before included."""
     required: U63
-    has: U63
+    contributed: U63
     deadline: U63
     replenishment: bool
     """Whether the fund had been drawn on."""
@@ -82,7 +82,7 @@ class FundPaid(Wire, frozen=True, tag=132):
     member: U63
     account: U63
     micros: U63
-    has: U63
+    contributed: U63
     """Afterwards."""
     missing: U63
     """Of what it was called for, afterwards."""
@@ -114,7 +114,7 @@ class FundReductionStarted(Wire, frozen=True, tag=139):
     member: U63
     account: U63
     missing: U63
-    has: U63
+    contributed: U63
     until_height: U63
 
 
@@ -133,11 +133,11 @@ class FundReturned(Wire, frozen=True, tag=133):
     account: U63
     currency: U63
     amount: U63
-    has: U63
+    contributed: U63
     """Afterwards, in micros."""
     required: U63
     cause: ReturnCause
-    gave_up: U63 = 0
+    surrendered: U63 = 0
     """Micros of the part that a token which left took the place of."""
 
 

@@ -74,9 +74,9 @@ class SliceSold(Wire, frozen=True, tag=105):
     """Of the penalty, what the bidder gets; rounded down in each cash group."""
     opened_height: U63
     discount_ppm: U32
-    asked: U63
+    requested_share: U63
     """Slice that was asked for, of `denominator`."""
-    allowed: U63
+    allowed_share: U63
     """Most that a bid may take: the slice limit, or what restores initial margin."""
     fraction: U63
     """What was taken of every position, each rounded up to whole lots."""
@@ -124,10 +124,10 @@ class LiquidationDeferred(Wire, frozen=True, tag=107):
 
     account: U63
     reason: DeferralReason
-    done: U63
+    reached: U63
     """Micros that the block had liquidated, or lost, when the account's turn came."""
     limit: U63
-    asked: U63
+    requested: U63
     """What the account would have lost, or all its positions with an open price."""
 
 

@@ -23,14 +23,14 @@ class FeedStatusChanged(Wire, frozen=True, tag=2):
     feed: U32
     status: FeedStatus
     ticks: U63
-    seen_ticks: U63
+    observed_ticks: U63
 
 
 class PriceStatusChanged(Wire, frozen=True, tag=60):
     """A feed went to another rung of the ladder. `since_height`: the first block without an open price, 0 with one."""
 
     feed: U32
-    rung: PriceStatus
+    price_status: PriceStatus
     ticks: U63
     """The last good price."""
     since_height: U63
@@ -74,7 +74,7 @@ class AuctionCleared(Wire, frozen=True, tag=67):
     """What crossed."""
     traded: U63
     """What of it both sides could carry."""
-    surplus: I64
+    imbalance: I64
     """Lots left at the price; positive: buyers."""
     orders: U32
 

@@ -109,7 +109,7 @@ class BreakKind(IntEnum):
     MISSING_THERE = 2
     """Novated, and not in the statement."""
     DIFFERING = 3
-    HELD_HERE = 4
+    PENDING_HERE = 4
     """Told by the venue, and still held."""
 
 
@@ -134,7 +134,7 @@ class ReconciliationBreak(Wire, frozen=True, tag=27):
     """Of our book, or of the statement where ours has none."""
     seller: U63
     novated: BookedTrade
-    told: BookedTrade
+    reported: BookedTrade
 
 
 class VenueDayClosed(Wire, frozen=True, tag=28):
@@ -142,10 +142,10 @@ class VenueDayClosed(Wire, frozen=True, tag=28):
 
     venue: U63
     day: U63
-    told: bool
+    statement_complete: bool
     trades: U63
     """Novated of that day and kept."""
-    unkept: U63
+    unrecorded: U63
     """Novated beyond what is kept for a day: not compared."""
     lines: U63
     matched: U63

@@ -53,7 +53,7 @@ class VaultRotated(Wire, frozen=True, tag=91):
     number: U63
     block_number: U63
     source: Bytes32
-    waiting: U32
+    vaults_awaited: U32
 
 
 class VaultDiverged(Wire, frozen=True, tag=92):

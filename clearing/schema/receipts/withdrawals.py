@@ -34,7 +34,7 @@ class WithdrawalDelayed(Wire, frozen=True, tag=135):
     nonce: U63
     due_height: U63
     window: U63
-    prompt_units: U63
+    undelayed_units: U63
     """What the owner withdrew in this window without delay."""
     threshold: U63
 
@@ -52,8 +52,8 @@ class WithdrawalRefunded(Wire, frozen=True, tag=136):
     credited: U63
     asset: U32
     units: U63
-    rest: U63
-    why: RefundReason
+    remainder: U63
+    reason: RefundReason
     code: U32 = 0
     """LAPSED: the refusal that it met last."""
 

@@ -51,21 +51,21 @@ class ClockRecord(Wire, frozen=True):
     """Number of the last closed epoch, 0 before the first."""
     snapshot_height: U63
     """Height of its snapshot."""
-    withdrawals: U63 = 0
+    withdrawals_released: U63 = 0
     """How many withdrawals were released."""
 
 
 class NonceRecord(Wire, frozen=True):
     """The highest nonce that an account has used."""
 
-    value: U63
+    nonce: U63
 
 
 class MemberAccounts(Wire, frozen=True):
     """How many accounts a member has opened so far, and how many it has now."""
 
     opened: U63
-    held: U63
+    open: U63
 
 
 class LoanRecord(Wire, frozen=True):

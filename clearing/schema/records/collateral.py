@@ -36,7 +36,7 @@ class AgreedDepositRecord(Wire, frozen=True):
 class StrayDepositRecord(Wire, frozen=True):
     """A deposit outside the ledger: why, and what it was."""
 
-    code: U32
+    reason_code: U32
     deposit: DepositSeen
 
 
@@ -56,7 +56,7 @@ class AssetFlowRecord(Wire, frozen=True):
 class CustodyRecord(Wire, frozen=True):
     """A vault's counters for one asset that a quorum agreed on."""
 
-    seen: CustodySeen
+    counters: CustodySeen
 
 
 class HeartbeatRecord(Wire, frozen=True):
@@ -76,7 +76,7 @@ class HaircutRecord(Wire, frozen=True):
 class DepegGuardRecord(Wire, frozen=True):
     """What the depeg guard has seen of a cash token: blocks in a row beyond its band, the height at which it left."""
 
-    out_blocks: U32
+    blocks_outside_band: U32
     left_height: U63 = 0
 
 
@@ -106,5 +106,5 @@ class ChainSilenceRecord(Wire, frozen=True):
 
     seen_ms: U63
     silent_ms: U63
-    at_ms: U63
+    updated_ms: U63
     """Block time of this record."""

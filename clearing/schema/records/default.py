@@ -66,22 +66,22 @@ class DefaultRecord(Wire, frozen=True):
     """By this block it has ended."""
     estate: U63
     """The member's own account that everything of its own was brought into."""
-    own: tuple[U63, ...]
+    own_accounts: tuple[U63, ...]
     """Its own accounts, ordered, the estate included. Empty: it has only clients."""
-    clients: tuple[U63, ...]
+    client_accounts: tuple[U63, ...]
     """Its clients' accounts that were not ported, ordered, sub-accounts included."""
-    margined_height: U63
+    last_margined_height: U63
     """The last block in which all its accounts covered initial margin."""
-    marks: tuple[tuple[U32, U63], ...]
+    last_margined_marks: tuple[tuple[U32, U63], ...]
     """(instrument, ticks) of that block: what gains since are counted from."""
     seniority: tuple[tuple[U63, U32], ...] = ()
     """(member, rank) after the auction: lower ranks pay first."""
     loss: U63 = 0
     """Micros to be borne, once they are known; what was borne so far stands in `borne`."""
-    borne: U63 = 0
-    by_layer: tuple[tuple[U32, U63], ...] = ()
+    loss_borne: U63 = 0
+    borne_by_layer: tuple[tuple[U32, U63], ...] = ()
     """(layer, micros) borne so far, in order."""
-    used: tuple[tuple[U63, U63], ...] = ()
+    contributions_used: tuple[tuple[U63, U63], ...] = ()
     """(member, micros) of survivors' contributions that bore some of it."""
     assessed: tuple[tuple[U63, U63], ...] = ()
     """(member, micros) to be taken at `assessment_height`."""
@@ -119,14 +119,14 @@ class PositionChangesRecord(Wire, frozen=True):
     Each: height of the newest window then, instrument, lots, lots x mark in ticks (two's complement).
     """
 
-    entries: tuple[tuple[U63, U32, I64, Bytes32], ...]
+    changes: tuple[tuple[U63, U32, I64, Bytes32], ...]
 
 
 class DefaultCounters(Wire, frozen=True):
     """How many defaults were declared so far, and how many are under way."""
 
     declared: U63
-    under_way: tuple[U63, ...] = ()
+    open: tuple[U63, ...] = ()
 
 
 class FundSizeRecord(Wire, frozen=True):
@@ -137,15 +137,15 @@ class FundSizeRecord(Wire, frozen=True):
     height: U63
     target: U63
     """Micros that all members together have to contribute, before minimum and rounding."""
-    sizes: tuple[U63, ...]
+    recent_sizes: tuple[U63, ...]
     """Micros that the stress scenarios asked for in the last epochs, the newest last."""
     cash_group: U32
     """What contributions are cash of, as long as there are any."""
     house_micros: U63 = 0
     """What the house bears before members do."""
-    asked: tuple[tuple[U63, U63], ...] = ()
+    scenario_sizes: tuple[tuple[U63, U63], ...] = ()
     """Both sizes of every stress scenario, in their order: cover two, and largest or next two."""
-    next_height: U63 = 0
+    next_review_height: U63 = 0
     """The first height at which a call lapses or something is paid back; 0: none."""
 
 
@@ -168,5 +168,5 @@ class ContributionRecord(Wire, frozen=True):
     """Whether a deadline has passed already: the member is restricted until it has paid."""
     return_height: U63 = 0
     """The height at which what is beyond `required` is paid back; 0: nothing is."""
-    reducing: bool = False
+    reduction_started: bool = False
     """Whether the grace is over too: it is debited and sold for in every block until `deadline`."""

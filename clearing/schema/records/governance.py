@@ -33,7 +33,7 @@ class ProposalRecord(Wire, frozen=True):
     amendment: Amendment | None
     """None when closed."""
     reason: str
-    made_height: U63
+    proposed_height: U63
     vote_until_ms: U63
     """Block time up to and including which it can be agreed."""
     not_after_ms: U63
@@ -57,7 +57,7 @@ class AmendmentRecord(Wire, frozen=True):
     time_ms: U63
     proposal: Bytes32
     amendment: TermsChangingAmendment
-    head: Bytes32
+    chain_head: Bytes32
     """Hash chain over all amendments up to this one: what a certificate of them states."""
 
 
@@ -78,7 +78,7 @@ class GovernanceCounters(Wire, frozen=True):
 
     proposals: U63 = 0
     amendments: U63 = 0
-    head: Bytes32 = bytes(32)
+    chain_head: Bytes32 = bytes(32)
 
 
 class DetachedVaultRecord(Wire, frozen=True):

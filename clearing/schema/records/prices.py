@@ -145,11 +145,11 @@ class FeedState(Wire, frozen=True):
     ticks: U63
     time_ms: U63
     """Block time at which `ticks` was agreed."""
-    seen_ticks: U63 = 0
+    observed_ticks: U63 = 0
     steady_blocks: U32 = 0
     confidence_ticks: U63 = 0
     """How uncertain the reports behind `ticks` were: their upper median, by stake."""
-    rung: PriceStatus = PriceStatus.USABLE
+    price_status: PriceStatus = PriceStatus.USABLE
     since_height: U63 = 0
     """The first block without an open price; 0 while there is one."""
     halted_height: U63 = 0
@@ -160,9 +160,9 @@ class PremiumRecord(Wire, frozen=True):
     """A perpetual's premium and the funding that is accruing; all in ppb of the index."""
 
     premium_ppb: I64
-    paid_ms: U63
+    funding_paid_ms: U63
     """Block time at which funding was last paid, or began to accrue."""
-    weighted: I64 = 0
+    weighted_premium: I64 = 0
     """Sum of lots x premium over the trades that the average has not taken in yet."""
     volume: U63 = 0
     """Their lots."""
@@ -184,6 +184,6 @@ class AuctionOrder(Wire, frozen=True):
 class AveragingRecord(Wire, frozen=True):
     """The part of an instrument's averaging window that agreed prices cover so far."""
 
-    weighted: U256Bytes
+    weighted_ticks: U256Bytes
     """Sum of ticks x milliseconds."""
     covered_ms: U63

@@ -26,7 +26,7 @@ class VenueState(Wire, frozen=True):
 class UsedTradeIdsRecord(Wire, frozen=True):
     """Which of 256 consecutive trade ids of a venue are used up: bit id % 256 of a big-endian number."""
 
-    bits: Bytes32
+    used_bits: Bytes32
 
 
 class MandateRecord(Wire, frozen=True):
@@ -37,7 +37,7 @@ class MandateRecord(Wire, frozen=True):
     day_notional_max: U63
     expires_ms: U63
     day: U63 = 0
-    used: U63 = 0
+    used_notional: U63 = 0
     """Micros of notional in `day`."""
 
 
@@ -50,12 +50,12 @@ class PendingTradeRecord(Wire, frozen=True):
     lots: U63
     ticks: U63
     traded_ms: U63
-    first_buyer: U63
+    executing_buyer: U63
     """Who bought at the venue, before any give-up."""
-    first_seller: U63
+    executing_seller: U63
     due_ms: U63
     """When novation is tried next."""
-    until_ms: U63
+    last_attempt_ms: U63
     """When it is tried for the last time."""
     revision: U32 = 0
 
@@ -76,7 +76,7 @@ class VenueDay(Wire, frozen=True):
 
     trades: U63 = 0
     """How many were kept; they are numbered from 0."""
-    unkept: U63 = 0
+    unrecorded: U63 = 0
     """How many more were novated than are kept."""
     lines: U63 = 0
     parts: U32 = 0
@@ -86,9 +86,9 @@ class VenueDay(Wire, frozen=True):
     missing_here: U63 = 0
     differing: U63 = 0
     missing_there: U63 = 0
-    swept: U63 = 0
+    closed: U63 = 0
     phase: VenueDayPhase = VenueDayPhase.OPEN
-    told: bool = False
+    statement_complete: bool = False
     """Whether the statement was complete."""
 
 

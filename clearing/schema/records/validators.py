@@ -10,14 +10,14 @@ from clearing.base.validators import ValidatorSet
 class ValidatorSetRecord(Wire, frozen=True):
     """A set, and the first height that it certifies; the last is the one below the next set's first."""
 
-    since: U63
+    since_height: U63
     validators: ValidatorSet
 
 
 class SetNumbersRecord(Wire, frozen=True):
     """Numbers of the sets around the state after height h. Equal but for the three blocks after a change."""
 
-    heard: U63
+    attesting: U63
     """Certified h - 1: what its extensions said stands in the state under indices into this set."""
     last: U63
     """Certified h: the next block's extensions are of this set."""
@@ -32,9 +32,9 @@ class SetChangeRecord(Wire, frozen=True):
 
     number: U63
     height: U63
-    waiting: tuple[tuple[U63, Bytes20], ...]
+    awaited_vaults: tuple[tuple[U63, Bytes20], ...]
     """(chain id, vault) of those not yet seen to have rotated, ordered."""
-    astray: tuple[tuple[U63, Bytes20], ...] = ()
+    diverged_vaults: tuple[tuple[U63, Bytes20], ...] = ()
     """Of these, those seen to follow a set that is not ours; nothing more is heard about them."""
 
 
@@ -62,5 +62,5 @@ class OffencesRecord(Wire, frozen=True):
     round: U32
     power: U63
     """What the key had then."""
-    noted_height: U63
+    recorded_height: U63
     """The block that noted it."""

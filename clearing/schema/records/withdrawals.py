@@ -16,7 +16,7 @@ class WithdrawalVolumeRecord(Wire, frozen=True):
 
     window: U63
     units: U63
-    prompt_units: U63 = 0
+    undelayed_units: U63 = 0
     """Of them, what did not have to wait."""
 
 
@@ -41,7 +41,7 @@ class DelayedWithdrawalRecord(Wire, frozen=True):
 class DelayedWithdrawalCounter(Wire, frozen=True):
     """How many withdrawals ever waited: the number of the next."""
 
-    numbered: U63
+    next_number: U63
 
 
 class ExpiredWithdrawalRecord(Wire, frozen=True):
@@ -51,7 +51,7 @@ class ExpiredWithdrawalRecord(Wire, frozen=True):
     block_hash: Bytes32
     block_time_s: U63
     agreed_height: U63
-    given_back_height: U63 = 0
+    refunded_height: U63 = 0
     """0: not yet."""
 
 

@@ -46,7 +46,7 @@ class HaircutTerms(Wire, frozen=True):
     """The whole is rounded up to a multiple of this, so that it does not change with every report."""
 
     @property
-    def moves(self) -> bool:
+    def is_dynamic(self) -> bool:
         """Whether the haircut can differ from the base."""
         parts = (self.range_share_ppm, self.volatility_ppm, self.liquidity_ppm, self.finality_ppm)
         return any(parts) or self.confidence_share_ppm > 0 or self.outage_ms > 0

@@ -378,7 +378,7 @@ async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_o
             watch,
             expired=lambda: [
                 ExpiredWithdrawal(*e)
-                for e in expired_withdrawals(world.state, CHAIN_ID, range(world.state.now.withdrawals))
+                for e in expired_withdrawals(world.state, CHAIN_ID, range(world.state.now.withdrawals_released))
             ],
         )
 
@@ -409,7 +409,7 @@ async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_o
         backs = of_kind(await block(), WithdrawalRefunded)
         assert [(each.number, each.credited) for each in backs] == [(0, ALICE)]
         assert world.cash(ALICE) == deposited
-        assert list(expired_withdrawals(world.state, CHAIN_ID, range(world.state.now.withdrawals))) == []
+        assert list(expired_withdrawals(world.state, CHAIN_ID, range(world.state.now.withdrawals_released))) == []
         for _ in range(3):
             scene.mine(4)
             assert not of_kind(await block(), WithdrawalRefunded)

@@ -41,7 +41,7 @@ class Count:
 
     def unit(self, asset: int) -> int:
         terms = self.world.state.terms
-        return (terms.collateral_of if asset in self.left else terms.assets)[asset].base_units
+        return (terms.collateral_after_leaving if asset in self.left else terms.assets)[asset].base_units
 
     def take(self, receipt: object) -> None:
         if isinstance(receipt, DepositCredited):

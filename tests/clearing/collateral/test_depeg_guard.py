@@ -50,8 +50,8 @@ def test_a_price_exactly_at_the_band_is_fine_and_one_tick_beyond_is_not() -> Non
     for ticks, out in ((PAR - 20_000, 0), (PAR + 20_000, 0), (PAR - 20_001, 1), (PAR + 20_001, 2), (PAR, 0)):
         world.ticks[USDC_FEED] = ticks
         world.go()
-        guard = world.state.guards.get(USDC_1)
-        assert (guard.out_blocks if guard else 0) == out
+        guard = world.state.depeg_guards.get(USDC_1)
+        assert (guard.blocks_outside_band if guard else 0) == out
     assert [each.out_blocks for result in world.results for each in of_kind(result, DepegGuardChanged)] == [1, 0]
     assert not has_left_cash_group(world.state, USDC_1)
 
@@ -74,7 +74,7 @@ def test_a_stale_feed_neither_accuses_nor_clears() -> None:
     world = guarded()
     for _ in range(7):
         world.go(unpriced=(USDC_FEED,))
-    assert world.state.guards.get(USDC_1) is None
+    assert world.state.depeg_guards.get(USDC_1) is None
     world.ticks[USDC_FEED] = 950_000
     world.go()
     for _ in range(7):

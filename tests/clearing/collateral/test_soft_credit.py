@@ -56,7 +56,7 @@ def test_without_terms_a_sighting_is_not_even_remembered() -> None:
     world = opened(genesis_with(), dollars=20_000)
     seen, _ = world.sighted(ALICE, USDC_1, 1_000 * DOLLAR)
     world.go(facts=(seen,))
-    assert not list(world.state.claims.ordered())
+    assert not list(world.state.fact_attestations.ordered())
     assert not list(world.state.soft_credits.ordered())
 
 
@@ -277,7 +277,7 @@ def test_a_deposit_above_the_cap_is_repaid_without_blame() -> None:
     world.go(facts=(seen,))
     room = world.genesis.assets[2].cap_units - 100_000_000
     world.state.terms.assets[WETH_1] = msgspec.structs.replace(world.genesis.assets[2], cap_units=100_000_000)
-    world.state.terms.asset_of = {
+    world.state.terms.assets_by_token = {
         (each.chain_id, each.vault, each.token): each for each in world.state.terms.assets.values()
     }
     result = world.go(facts=(final,))
@@ -291,9 +291,9 @@ def test_sightings_far_ahead_are_not_remembered() -> None:
     world = lending()
     seen, _ = world.sighted(ALICE, USDC_1, 1_000)
     world.block(facts=(msgspec.structs.replace(seen, nonce=seen.nonce + 64),), attesting=1)
-    assert not list(world.state.claims.ordered())
+    assert not list(world.state.fact_attestations.ordered())
     world.block(facts=(msgspec.structs.replace(seen, nonce=seen.nonce + 63),), attesting=1)
-    assert len(list(world.state.claims.ordered())) == 1
+    assert len(list(world.state.fact_attestations.ordered())) == 1
 
 
 def penniless() -> Vaults:

@@ -135,9 +135,9 @@ def test_gains_count_since_the_member_was_last_fully_margined_also_of_positions_
     world = DefaultWorld(NOTHING, NO_FUND)
     world.block(world.trades(ALICE, BOB, LOTS))
     world.prices(700_000)  # Bob gains 36,000 dollars; Alice has 64,000 for an initial margin of 56,000
-    assert not world.state.windows.get(1)
+    assert not world.state.gains_windows.get(1)
     world.prices(650_000)  # below initial, not below maintenance
-    assert world.state.windows[1].height == world.state.now.height - 1
+    assert world.state.gains_windows[1].height == world.state.now.height - 1
     world.block(world.trades(BOB, CAROL, 30_000, ticks=650_000))
     (ended,) = of_kind(world.fall(500_000), DefaultEnded)
     shared = of_kind(world.results[-1], LossAllocated)[-1]
@@ -148,8 +148,8 @@ def test_gains_count_since_the_member_was_last_fully_margined_also_of_positions_
     ]
     assert ended.loss == 16_000 * DOLLAR
     world.block()
-    assert not world.state.windows.get(1)
-    assert not list(world.state.shifts.ordered()), "forgotten when nobody asks any more"
+    assert not world.state.gains_windows.get(1)
+    assert not list(world.state.position_changes.ordered()), "forgotten when nobody asks any more"
 
 
 def test_members_bring_what_they_are_assessed_by_a_deadline_and_no_more_than_the_cap() -> None:

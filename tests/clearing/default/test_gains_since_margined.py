@@ -59,13 +59,13 @@ def test_gains_are_what_was_paid_since_the_window_was_opened(before: list, after
     world.block(world.trades(ALICE, BOB, 40_000, ticks=world.state.marks[BTC_PERP].ticks))
     price = world.quotes[0][1]
     world.block(prices=((1, price * 79 // 100), world.quotes[1]))
-    if 1 not in world.state.windows:
+    if 1 not in world.state.gains_windows:
         return
-    window = world.state.windows[1]
+    window = world.state.gains_windows[1]
     act(world, after)
     if expires:
         world.block(after_ms=START_MS + 3_600_001 - world.time_ms)
-    if world.state.windows.get(1) != window:
+    if world.state.gains_windows.get(1) != window:
         return
     gains: Counter[int] = Counter()
     for each in gains_since(world.state, window.height, window.marks).values():
@@ -91,14 +91,14 @@ def test_every_window_counts_from_its_own_block() -> None:
     world.bring(bob=100_000)
     world.block(world.trades(ALICE, BOB, 42_000), world.trades(DAVE, BOB, 39_000))
     world.prices(670_000)
-    assert [member for member, _ in world.state.windows.ordered()] == [1]
+    assert [member for member, _ in world.state.gains_windows.ordered()] == [1]
     world.block(world.trades(BOB, CAROL, 20_000, ticks=670_000))
     world.prices(660_000)
-    assert [member for member, _ in world.state.windows.ordered()] == [1, 4]
+    assert [member for member, _ in world.state.gains_windows.ordered()] == [1, 4]
     world.block(world.trades(BOB, CAROL, 10_000, ticks=660_000))
     world.prices(658_000)
     for member in (1, 4):
-        window = world.state.windows[member]
+        window = world.state.gains_windows[member]
         paid = paid_in_variation(world, window.height)
         gains = gains_since(world.state, window.height, window.marks)[BTC_PERP]
         assert {each: gains[each] for each in PEOPLE} == {each: paid[each] for each in PEOPLE}
@@ -110,13 +110,13 @@ def test_windows_are_forgotten_when_defaults_are_turned_off() -> None:
     world.prices(700_000)
     world.prices(680_000)
     world.block(world.trades(BOB, CAROL, 10, ticks=680_000))
-    assert list(world.state.windows.ordered())
-    assert list(world.state.shifts.ordered())
+    assert list(world.state.gains_windows.ordered())
+    assert list(world.state.position_changes.ordered())
     off = msgspec.structs.replace(world.genesis.crisis, default=DefaultTerms())
     world.state.terms = Terms(msgspec.structs.replace(world.genesis, crisis=off), world.genesis)
     world.block()
-    assert not list(world.state.windows.ordered())
-    assert not list(world.state.shifts.ordered())
+    assert not list(world.state.gains_windows.ordered())
+    assert not list(world.state.position_changes.ordered())
 
 
 def test_windows_that_come_and_go_leave_few_entries_behind() -> None:
@@ -125,7 +125,7 @@ def test_windows_that_come_and_go_leave_few_entries_behind() -> None:
     world.block(world.trades(ALICE, BOB, 45_000))
     world.prices(700_000)
     world.prices(680_000)
-    assert 1 in world.state.windows
+    assert 1 in world.state.gains_windows
     for _ in range(6):
         world.bring(dave=0 + 1)
         world.block(world.trades(DAVE, CAROL, 80_000, ETH_PERP, 20_000))
@@ -133,7 +133,7 @@ def test_windows_that_come_and_go_leave_few_entries_behind() -> None:
         world.prices(680_000, 20_000)
         world.block(world.trades(CAROL, DAVE, 80_000, ETH_PERP, 20_000))
         world.block()
-    heights = {window.height for _, window in world.state.windows.ordered()}
-    for _, shifts in world.state.shifts.ordered():
-        assert len(shifts.entries) <= len(MARKED) * (len(heights) + 1)
+    heights = {window.height for _, window in world.state.gains_windows.ordered()}
+    for _, shifts in world.state.position_changes.ordered():
+        assert len(shifts.changes) <= len(MARKED) * (len(heights) + 1)
     assert world.cash(DAVE) > DOLLAR

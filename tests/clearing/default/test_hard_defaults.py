@@ -184,7 +184,7 @@ def test_the_last_unit_of_collateral_is_paid_for_whole() -> None:
     run = BlockContext(world.state.fork(), world.make_block())
     assert buy_collateral(run, 1, ALICE, 1_001) == 1_001
     (taken,) = [each for each in run.receipts if isinstance(each, CollateralTaken)]
-    assert (taken.units, taken.micros_per_unit, taken.counted, taken.back) == (6, 180, 1_001, 79)
+    assert (taken.units, taken.micros_per_unit, taken.counted_micros, taken.returned) == (6, 180, 1_001, 79)
     assert balance(run.state, ALICE, 1) == world.cash(ALICE) + 79
 
 

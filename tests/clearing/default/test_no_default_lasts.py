@@ -71,7 +71,7 @@ def drive(world: DefaultWorld, story: list[tuple[str, tuple[int, ...]]]) -> None
         rescues = [
             world.rescue(client, number, 4, CLIENT_SECRET if client == KEYED_CLIENT else None)
             for number, held in defaults_under_way(world.state)
-            for client in held.clients
+            for client in held.client_accounts
             if held.member != 4 and dollars > 0
         ]
         world.block(*asked, *rescues)
@@ -109,7 +109,7 @@ def test_every_default_ends_by_its_deadline_and_nothing_is_made_or_lost(
             assert each.loss == sum(micros for _, micros in each.by_layer) + each.house
         if isinstance(each, LossAllocated):
             for step in each.steps:
-                assert step.borne == sum(share.amount for share in step.shares)
+                assert step.loss_borne == sum(share.amount for share in step.shares)
     for number, held in world.state.defaults.ordered():
         assert held.phase is DefaultPhase.ENDED
         assert not [bid for (of, _), bid in world.state.default_bids.ordered() if of == number]

@@ -108,4 +108,4 @@ def test_what_comes_to_a_defaulter_late_pays_before_anybody_is_asked_for_more() 
     taken = {each.member: each.micros for each in of_kind(results[-1], AssessmentTaken)}
     assert sum(taken.values()) == shared.loss - borne < sum(asked.values())
     assert (world.default().loss, world.everything()) == (whole, before)
-    assert sum(micros for _, micros in world.default().by_layer) == whole
+    assert sum(micros for _, micros in world.default().borne_by_layer) == whole

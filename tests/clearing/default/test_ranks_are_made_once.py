@@ -60,12 +60,15 @@ def test_each_side_is_ranked_once_for_a_default(monkeypatch: pytest.MonkeyPatch)
 def test_who_was_asked_in_part_is_ranked_anew_by_what_it_still_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     told, _ = closed(monkeypatch)
     for each in told:
-        keys = [(-(profit * worth // max(equity, 1)), account) for account, profit, equity, worth, _, _ in each.by]
+        keys = [
+            (-(profit * worth // max(equity, 1)), account)
+            for account, profit, equity, worth, _, _ in each.counterparties
+        ]
         assert keys == sorted(keys)
-        assert sum(lots for *_, lots, _ in each.by) == each.lots
+        assert sum(lots for *_, lots, _ in each.counterparties) == each.lots
     lots: dict[int, int] = {}
     for each in told:
-        for account, _, _, _, taken, _ in each.by:
+        for account, _, _, _, taken, _ in each.counterparties:
             lots[account] = lots.get(account, 0) + taken
     assert lots == {BOB: 20_000, CAROL: 20_000, DAVE: 5_000}
 
@@ -77,12 +80,14 @@ def test_changes_of_positions_are_read_once_however_many_instruments_are_listed(
     world = DefaultWorld(NOTHING, fund=NO_FUND)
     world.block(world.trades(ALICE, BOB, 1_000), world.trades(BOB, CAROL, 10, ETH_PERP, 20_000))
     marks = tuple((each, mark.ticks - 100) for each, mark in world.state.marks.ordered())
-    world.state.shifts.put(CAROL, PositionChangesRecord(((0, BTC_PERP, 5, (5 * 789_950).to_bytes(32, "big")),)))
+    world.state.position_changes.put(
+        CAROL, PositionChangesRecord(((0, BTC_PERP, 5, (5 * 789_950).to_bytes(32, "big")),))
+    )
     read: list[object] = []
     ordered = Table.ordered
 
     def counted(table: Table[int, PositionChangesRecord]) -> Iterator[tuple[int, PositionChangesRecord]]:
-        if table is world.state.shifts:
+        if table is world.state.position_changes:
             read.append(table)
         return ordered(table)
 

@@ -28,7 +28,7 @@ def restricted() -> DefaultWorld:
     world = DefaultWorld(fund=NO_FUND)
     world.bring(client=1_000, keyed=1_000)
     world.block(world.trades(ALICE, BOB, 1_000))
-    world.state.standings.put(1, MemberStatusRecord(MemberStatus.RESTRICTED, world.state.now.height))
+    world.state.member_statuses.put(1, MemberStatusRecord(MemberStatus.RESTRICTED, world.state.now.height))
     return world
 
 
@@ -79,7 +79,7 @@ def test_options_pass_to_a_bidder_for_their_value_at_the_mark() -> None:
     world.block(world.trades(BOB, ALICE, 40_000, BTC_CALL, mark))
     world.prices(1_100_000)
     for _ in range(2):
-        if world.state.default_clock.get(0):
+        if world.state.default_counters.get(0):
             break
         world.block()
     assert world.status(1) is MemberStatus.DEFAULTING

@@ -22,7 +22,7 @@ def owing() -> BlockContext:
 
 
 def asked(run: BlockContext) -> int:
-    return run.unresolved.micros(run.state, run.journal.transfers)
+    return run.unresolved_losses.micros(run.state, run.journal.transfers)
 
 
 def test_however_often_withdrawals_ask_an_account_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def test_c17_a_loss_goes_through_margin_contribution_house_and_survivors_and_the
     weights = {"A": 1500, "B": 1000, "C": 500}
     asked = tuple(Survivor(2 + at, weight, weight) for at, weight in enumerate(weights.values()))
     steps = run_waterfall(DefaultLoss(1, 10_000, 4_000, 1_000, 500, asked, assessment_ppm=1_000_000))
-    assert [(step.layer, step.before, step.borne) for step in steps] == [
+    assert [(step.layer, step.loss_before, step.loss_borne) for step in steps] == [
         (WaterfallLayer.OWN_MARGIN, 10_000, 4_000),
         (WaterfallLayer.OWN_CONTRIBUTION, 6_000, 1_000),
         (WaterfallLayer.HOUSE_CAPITAL, 5_000, 500),
@@ -46,7 +46,7 @@ def test_c18_gains_are_cut_in_proportion() -> None:
         DefaultLoss(1, 5_000, gainers=tuple(GainingAccount(at, each, 10**9) for at, each in enumerate(gains, 2)))
     )
     assert [gain - share.amount for gain, share in zip(gains, steps[0].shares, strict=True)] == [9_049, 6_033, 251]
-    assert sum(gains) - steps[0].borne == 15_333
+    assert sum(gains) - steps[0].loss_borne == 15_333
 
 
 def test_c19_remainders_go_to_the_largest_fraction_then_to_the_first() -> None:
@@ -64,7 +64,7 @@ def test_nobody_is_cut_below_its_initial_margin_and_the_others_bear_the_more() -
 def test_those_who_did_not_bid_pay_everything_before_the_others() -> None:
     asked = (Survivor(2, 300, 300, 1), Survivor(3, 200, 200, 0), Survivor(4, 100, 100, 0))
     steps = run_waterfall(DefaultLoss(1, 450, survivors=asked))
-    assert [(step.layer, step.borne, tuple(share.amount for share in step.shares)) for step in steps] == [
+    assert [(step.layer, step.loss_borne, tuple(share.amount for share in step.shares)) for step in steps] == [
         (WaterfallLayer.SURVIVORS, 300, (200, 100)),
         (WaterfallLayer.SURVIVORS, 150, (150,)),
     ]
@@ -74,14 +74,14 @@ def test_what_was_assessed_before_counts_against_the_cap() -> None:
     asked = (Survivor(2, 0, 1_000, assessed=900), Survivor(3, 0, 1_000))
     steps = run_waterfall(DefaultLoss(1, 5_000, survivors=asked, assessment_ppm=1_000_000))
     assert [share.amount for share in steps[0].shares] == [100, 1_000]
-    assert (steps[-1].layer, steps[-1].before) == (WaterfallLayer.TEAR_UP, 3_900)
+    assert (steps[-1].layer, steps[-1].loss_before) == (WaterfallLayer.TEAR_UP, 3_900)
 
 
 def test_the_defaulters_own_contribution_is_not_asked_for_twice() -> None:
     asked = (Survivor(1, 500, 500), Survivor(2, 500, 500))
     steps = run_waterfall(DefaultLoss(1, 800, own_contribution=500, survivors=asked))
     assert [share.payer for share in steps[-1].shares] == [2]
-    assert steps[-1].borne == 300
+    assert steps[-1].loss_borne == 300
 
 
 @given(losses)
@@ -89,14 +89,14 @@ def test_every_unit_of_a_loss_is_borne_once_in_the_order_of_the_layers(loss: Def
     steps = run_waterfall(loss)
     left = loss.loss
     for step in steps:
-        assert step.before == left
-        assert step.borne == sum(share.amount for share in step.shares)
-        assert all(0 <= share.amount <= share.most for share in step.shares)
-        left -= step.borne
-    assert left == (steps[-1].before if steps and steps[-1].layer is WaterfallLayer.TEAR_UP else 0)
+        assert step.loss_before == left
+        assert step.loss_borne == sum(share.amount for share in step.shares)
+        assert all(0 <= share.amount <= share.cap for share in step.shares)
+        left -= step.loss_borne
+    assert left == (steps[-1].loss_before if steps and steps[-1].layer is WaterfallLayer.TEAR_UP else 0)
     assert [step.layer for step in steps] == sorted(step.layer for step in steps)
     for step, after in pairwise(steps):
-        assert after.before == 0 or all(share.amount == share.most or not share.weight for share in step.shares), (
+        assert after.loss_before == 0 or all(share.amount == share.cap or not share.weight for share in step.shares), (
             "a layer pays nothing while one before it has something left"
         )
 

@@ -39,7 +39,7 @@ def test_c16_the_fund_is_sized_by_what_members_lack_under_stress(sizing: FundSiz
 def test_c17_a_loss_of_10_000_goes_through_the_layers_and_1_500_are_assessed() -> None:
     asked = tuple(Survivor(member, weight, weight) for member, weight in ((2, 1_500), (3, 1_000), (4, 500)))
     steps = run_waterfall(DefaultLoss(1, 10_000, 4_000, 1_000, 500, asked, assessment_ppm=1_000_000))
-    assert [(step.layer, step.borne) for step in steps] == [
+    assert [(step.layer, step.loss_borne) for step in steps] == [
         (WaterfallLayer.OWN_MARGIN, 4_000),
         (WaterfallLayer.OWN_CONTRIBUTION, 1_000),
         (WaterfallLayer.HOUSE_CAPITAL, 500),

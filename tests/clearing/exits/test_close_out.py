@@ -132,7 +132,7 @@ def test_options_are_paid_out_at_their_value() -> None:
     world = funded()
     world.block(world.trade(ALICE, BOB, BTC_CALL, 500, 200))
     closed(world)
-    value = current_arrays(world.state).rows[world.state.terms.position_of[BTC_CALL]][0] * 500
+    value = current_arrays(world.state).rows[world.state.terms.array_index[BTC_CALL]][0] * 500
     assert value > 0
     out = dict.fromkeys((ALICE, BOB), 0)
     for each in close_out(world.state):

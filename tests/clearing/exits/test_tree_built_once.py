@@ -31,14 +31,14 @@ def test_whoever_keeps_the_leaves_of_a_closed_epoch_builds_no_second_tree(monkey
 def test_a_state_from_disk_gives_the_same_tree() -> None:
     world = _closed()
     again = import_state(world.state.terms.genesis, world.state.salt, export_state(world.state))
-    assert again.exits_built is None
+    assert again.exit_tree is None
     assert closed_exit_tree(again) == closed_exit_tree(world.state)
 
 
 def test_the_next_block_lets_it_go() -> None:
     world = _closed()
     world.deposit(CAROL, WETH_1, 1_000_000)
-    assert world.state.exits_built is None
+    assert world.state.exit_tree is None
     with pytest.raises(Bug):
         closed_exit_tree(world.state)
 

@@ -85,7 +85,7 @@ def test_what_is_missing_is_debited_down_to_maintenance_margin() -> None:
     assert not after.initial_ok
     assert equity - after.equity == contribution_micros(world.state, 1) - part, "what it lost is in its part"
     record = world.state.contributions[1]
-    assert (record.called, record.deadline, record.lapsed, record.reducing) == (0, 0, False, False)
+    assert (record.called, record.deadline, record.lapsed, record.reduction_started) == (0, 0, False, False)
     assert world.status(1) is MemberStatus.ACTIVE, "it was never restricted, having no grace"
     assert not of_kind(result, DefaultDeclared)
     assert world.everything() == before
@@ -114,7 +114,7 @@ def test_positions_are_sold_until_all_of_it_is_there() -> None:
     before = world.everything()
     results = [world.block()]
     assert world.status(1) is MemberStatus.RESTRICTED
-    assert world.state.contributions[1].reducing
+    assert world.state.contributions[1].reduction_started
     while world.state.contributions[1].called:
         results.append(world.block())
         assert world.state.now.height < results[0].height + 60
@@ -141,7 +141,7 @@ def test_who_has_not_enough_is_in_default_by_the_height_that_was_told() -> None:
         assert world.state.now.height < until
         result = world.block()
     assert {each.reason for each in of_kind(result, DefaultDeclared)} == {DefaultReason.CALL_LAPSED}
-    assert not world.state.contributions[1].reducing
+    assert not world.state.contributions[1].reduction_started
     world.until_ended()
     assert world.status(1) is MemberStatus.DEFAULTED
 
@@ -183,7 +183,7 @@ def test_what_is_not_cash_pays_on_credit() -> None:
 def test_nothing_is_sold_or_debited_while_prices_are_not_open() -> None:
     world = called(reducing(4), short=30_000)
     world.block()
-    assert world.state.contributions[1].reducing
+    assert world.state.contributions[1].reduction_started
     lots = world.lots(ALICE, BTC_PERP)
     jump = 790_000 * 15 // 10
     for _ in range(8):
@@ -218,10 +218,10 @@ def test_bids_may_take_what_is_sold_for_the_fund() -> None:
 def test_who_needs_to_bring_less_is_let_off() -> None:
     world = called(reducing(40), short=30_000)
     world.block()
-    assert world.state.contributions[1].reducing
+    assert world.state.contributions[1].reduction_started
     world.pass_epoch()
     record = world.state.contributions[1]
-    assert (record.called, record.deadline, record.reducing) == (0, 0, False)
+    assert (record.called, record.deadline, record.reduction_started) == (0, 0, False)
     assert world.status(1) is MemberStatus.ACTIVE
 
 
@@ -235,9 +235,9 @@ def test_another_call_gives_its_own_time() -> None:
     )
     run.state.contributions.put(1, record)
     assert call_replenishment(run, 1, micros, result.height + 50) == micros, "not for more than it is sold for already"
-    assert run.state.contributions[1].reducing
+    assert run.state.contributions[1].reduction_started
     assert call_replenishment(run, 1, micros + 1, result.height + 50) == micros + 1
-    assert not run.state.contributions[1].reducing
+    assert not run.state.contributions[1].reduction_started
     assert run.state.contributions[1].deadline == result.height + 50
 
 
@@ -249,7 +249,7 @@ def test_a_member_pays_itself_out_of_it() -> None:
     paid = [each for result in world.results[-2:] for each in of_kind(result, FundPaid) if each.member == 1]
     assert paid[-1].missing == 0
     assert world.status(1) is MemberStatus.ACTIVE
-    assert not world.state.contributions[1].reducing
+    assert not world.state.contributions[1].reduction_started
 
 
 @pytest.mark.parametrize(("blocks", "good"), [(0, True), (1_000_000, True), (2**31, True), (2**31 + 1, False)])

@@ -64,7 +64,7 @@ def test_a_part_that_has_left_is_paid_back_less_what_it_bore() -> None:
 def test_who_fails_on_a_trifle_keeps_nothing_out_of_the_next_default() -> None:
     world = about_to_fail()
     part = contribution_micros(world.state, 4)
-    world.state.standings.put(4, MemberStatusRecord(MemberStatus.DEFAULTED, world.state.now.height))
+    world.state.member_statuses.put(4, MemberStatusRecord(MemberStatus.DEFAULTED, world.state.now.height))
     drawn, called = drawn_and_called(world)
     assert drawn[4] == part - contribution_micros(world.state, 4) > 0
     assert 4 not in called

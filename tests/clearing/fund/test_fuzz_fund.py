@@ -111,19 +111,19 @@ class Story:
         for each in result.receipts:  # type: ignore[attr-defined]
             if isinstance(each, FundPaid):
                 self.told[each.member] = self.told.get(each.member, 0) + each.micros
-                assert self.told[each.member] == each.has
+                assert self.told[each.member] == each.contributed
             elif isinstance(each, FundDrawn):
                 self.told[each.member] -= each.micros
                 assert self.told[each.member] == each.left >= 0
             elif isinstance(each, FundReturned):
-                self.told[each.member] -= each.amount if each.cause is ReturnCause.BEYOND_PART else each.gave_up
-                assert self.told[each.member] == each.has
+                self.told[each.member] -= each.amount if each.cause is ReturnCause.BEYOND_PART else each.surrendered
+                assert self.told[each.member] == each.contributed
             elif isinstance(each, FundSized):
                 paying = [part.required for part in each.parts if world.status(part.member).value <= 1]
                 assert sum(paying) >= each.target or not paying
                 assert each.target == max(each.sizes)
             elif isinstance(each, FundCalled):
-                assert 0 < each.micros <= each.required - each.has
+                assert 0 < each.micros <= each.required - each.contributed
                 assert each.deadline > result.height  # type: ignore[attr-defined]
         parts = {member: contribution_micros(world.state, member) for member in contributing_and_owing(world.state)}
         assert {member: micros for member, micros in parts.items() if micros} == {
@@ -135,7 +135,9 @@ class Story:
         assert all(each.called <= max(each.required - each.micros, 0) for each in record)
         nearest = world.state.fund_sizes.get(0)
         waiting = [h for each in record for h in (each.deadline, each.return_height) if h]
-        assert not waiting or (nearest is not None and 0 < nearest.next_height <= max(min(waiting), result.height + 1))  # type: ignore[attr-defined]
+        assert not waiting or (
+            nearest is not None and 0 < nearest.next_review_height <= max(min(waiting), result.height + 1)
+        )  # type: ignore[attr-defined]
         if snapshot_due(world.state, world.state.now.height):
             check_statement_of(world.state)
             promised = sum(leaf.amount for leaf in exit_tree(world.state).leaves if leaf.asset == USDC_1)

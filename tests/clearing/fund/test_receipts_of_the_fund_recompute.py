@@ -98,7 +98,7 @@ def judge(world: FundWorld, sized: FundSized, terms: FundTerms, sizes: list[int]
     for scenario in sized.scenarios:
         losses = sorted(lacking[scenario.name].values(), reverse=True)
         told = {member: micros for member, micros in lacking[scenario.name].items() if micros}
-        assert dict(scenario.lacking).items() <= told.items()
+        assert dict(scenario.shortfalls).items() <= told.items()
         assert scenario.cover_two == losses[0] + losses[1]
         assert scenario.largest_or_next_two == max(losses[0], losses[1] + losses[2])
         asked.append(scenario.cover_two if terms.sizing is FundSizing.COVER_TWO else scenario.largest_or_next_two)

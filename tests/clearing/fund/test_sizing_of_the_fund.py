@@ -37,9 +37,9 @@ def test_c16_both_sizes_of_the_fund_over_members_and_scenarios() -> None:
 
 
 def test_a_receipt_names_those_that_the_sizes_are_made_of() -> None:
-    assert stress_size("A", C16["A"]).lacking == ((1, 120), (2, 80), (3, 60))
-    assert stress_size("C", C16["C"]).lacking == ((2, 130), (4, 50), (1, 40))
-    assert stress_size("even", {5: 7, 3: 7, 4: 7, 2: 0}).lacking == ((3, 7), (4, 7), (5, 7))
+    assert stress_size("A", C16["A"]).shortfalls == ((1, 120), (2, 80), (3, 60))
+    assert stress_size("C", C16["C"]).shortfalls == ((2, 130), (4, 50), (1, 40))
+    assert stress_size("even", {5: 7, 3: 7, 4: 7, 2: 0}).shortfalls == ((3, 7), (4, 7), (5, 7))
 
 
 @pytest.mark.parametrize("losses", [[], [5], [5, 3], [3, 5]])

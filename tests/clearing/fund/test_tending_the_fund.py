@@ -295,7 +295,7 @@ def test_what_is_drawn_goes_to_the_house_and_is_called_for_again() -> None:
     assert call_replenishment(run, BOB, 200 * DOLLAR, 40) == 200 * DOLLAR
     assert call_replenishment(run, BOB, 10**12, 50) == 300 * DOLLAR
     assert run.state.contributions[BOB].deadline == 50
-    assert run.state.fund_sizes[0].next_height <= 40
+    assert run.state.fund_sizes[0].next_review_height <= 40
     assert call_replenishment(run, BOB, 1, 60) == 300 * DOLLAR
     assert call_replenishment(run, 77, 1, 60) == 0
     assert [each.replenishment for each in run.receipts if isinstance(each, FundCalled)] == [True, True]
@@ -427,7 +427,7 @@ def test_the_fund_is_never_sized_below_what_a_statement_lists(seed: int) -> None
         world.stride += 4
         world.block(facts=world.custody_facts(world.stride))
     figures = stress_needs(world.state, (1, 2, 3), USD)
-    needed = [cover_two(list(lacking.values())) for _, lacking in figures.lacking]
+    needed = [cover_two(list(lacking.values())) for _, lacking in figures.shortfalls]
     (terms,) = take_snapshot(world.state).statement.cover
     assert terms.fund == figures.house_micros
     assert all(need >= terms.fund + deficit for need, deficit in zip(needed, terms.deficits, strict=True) if deficit)

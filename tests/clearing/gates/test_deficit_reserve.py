@@ -93,13 +93,13 @@ def test_after_the_deadline_the_gate_is_open_whatever_became_of_the_deficit(with
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 100_000 * DOLLAR))) == REFUSED
     world.block()
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 100_000 * DOLLAR))) == []
-    assert not list(world.state.deficit_left.ordered())
+    assert not list(world.state.values_withdrawn.ordered())
 
 
 def test_without_the_term_deficits_hold_nothing_back(with_deficit: Callable[..., World]) -> None:
     world = with_deficit(40_000 * DOLLAR, deficit_reserve=False)
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 100_000 * DOLLAR))) == []
-    assert not list(world.state.deficit_left.ordered())
+    assert not list(world.state.values_withdrawn.ordered())
 
 
 @given(
@@ -172,7 +172,7 @@ def test_what_waited_before_the_deficit_does_not_count_against_what_was_taken_si
     monkeypatch.setattr(UnresolvedLosses, "micros", lambda *_: 40_000 * DOLLAR)
     assert codes(world.block(world.withdrawal(BOB, USDC_1, 40_000 * DOLLAR))) == []
     assert codes(world.block(cancellation(world, BOB, 0))) == []
-    assert world.state.deficit_left[BOB].micros == 40_000 * DOLLAR
+    assert world.state.values_withdrawn[BOB].micros == 40_000 * DOLLAR
 
 
 @given(

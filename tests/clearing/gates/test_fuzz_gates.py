@@ -44,8 +44,8 @@ class GatedFuzz(Fuzz):
     def request(self) -> Transaction:
         kind = self.chance.random()
         if kind < 0.2:
-            clock = self.world.state.waiting_clock.get(0)
-            number = self.some(0, clock.numbered if clock else 1)
+            clock = self.world.state.delayed_withdrawal_counter.get(0)
+            number = self.some(0, clock.next_number if clock else 1)
             return cancellation(self.world, self.account(), number)
         if kind < 0.45:
             dollars = self.chance.choice((1, 100, 400, 600, 2_500))
@@ -53,7 +53,7 @@ class GatedFuzz(Fuzz):
         return super().request()
 
     def fact(self) -> Fact:
-        count = self.world.state.now.withdrawals
+        count = self.world.state.now.withdrawals_released
         kind = self.chance.random()
         if count and kind < 0.35:
             nonce = self.chance.randrange(count)
@@ -76,7 +76,7 @@ class GatedFuzz(Fuzz):
         for result in self.world.results[before:]:
             for receipt in result.receipts:
                 if isinstance(receipt, WithdrawalRefunded):
-                    key = (receipt.why.name == "NOT_PAID", receipt.number)
+                    key = (receipt.reason.name == "NOT_PAID", receipt.number)
                     assert key not in self.back, "given back twice"
                     self.back.add(key)
                 elif isinstance(receipt, WithdrawalConfirmed):
@@ -86,15 +86,16 @@ class GatedFuzz(Fuzz):
 
     def check_queue(self) -> None:
         state = self.world.state
-        waiting = [each for _, each in state.waiting.ordered()]
+        waiting = [each for _, each in state.delayed_withdrawals.ordered()]
         assert len(waiting) <= 6
         for asset in state.terms.assets.values():
-            flow = state.flows[asset.id]
+            flow = state.asset_flows[asset.id]
             queued = sum(int.from_bytes(each.amount, "big") for each in waiting if each.asset == asset.id)
             out = sum(
                 int.from_bytes(each.amount, "big")
                 for nonce, each in state.withdrawals.ordered()
-                if each.asset == asset.id and not (nonce in state.not_paid and state.not_paid[nonce].given_back_height)
+                if each.asset == asset.id
+                and not (nonce in state.expired_withdrawals and state.expired_withdrawals[nonce].refunded_height)
             )
             assert int.from_bytes(flow.released_units, "big") * asset.base_units == queued + out
             assert inventory_units(state, asset) <= asset.cap_units
@@ -126,6 +127,6 @@ def test_the_stories_reach_every_way_out_of_a_gate() -> None:
             for receipt in result.receipts:
                 seen.add(type(receipt).__name__)
                 if isinstance(receipt, WithdrawalRefunded):
-                    seen.add(receipt.why.name)
+                    seen.add(receipt.reason.name)
     wanted = {"WithdrawalDelayed", "WithdrawalRefunded", "WithdrawalExpired", "CANCELLED", "NOT_PAID", "MARGIN"}
     assert wanted <= seen, wanted - seen

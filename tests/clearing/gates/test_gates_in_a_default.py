@@ -46,7 +46,7 @@ def test_what_waits_comes_back_in_time_to_spare_everybody_the_default() -> None:
     assert not [each for result in results for each in of_kind(result, DefaultDeclared)]
     backs = [each for result in results for each in of_kind(result, WithdrawalRefunded)]
     assert [(each.units, each.why) for each in backs] == [(20_000 * DOLLAR, RefundReason.MARGIN)]
-    assert not list(gated.state.waiting.ordered())
+    assert not list(gated.state.delayed_withdrawals.ordered())
 
 
 def test_survivors_leave_their_part_of_a_real_default_behind_and_the_defaulter_takes_nothing() -> None:

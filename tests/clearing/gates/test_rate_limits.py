@@ -96,10 +96,10 @@ def test_what_owners_used_is_forgotten_with_their_window() -> None:
     world = gated(PROMPT)
     at_window_start(world)
     world.block(world.withdrawal(ALICE, USDC_1, DOLLAR), world.withdrawal(BOB, USDC_1, DOLLAR))
-    assert len(list(world.state.gate_owners.ordered())) == 2
+    assert len(list(world.state.owner_withdrawal_volumes.ordered())) == 2
     for _ in range(WINDOW):
         world.block()
-    assert not list(world.state.gate_owners.ordered())
+    assert not list(world.state.owner_withdrawal_volumes.ordered())
 
 
 def test_without_gates_nothing_is_counted_and_roots_are_those_of_the_same_blocks() -> None:

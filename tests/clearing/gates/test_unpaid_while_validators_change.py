@@ -29,7 +29,7 @@ def test_a_quorum_that_only_lacked_who_left_gives_back_without_another_word() ->
     assert chamber.cash(ALICE) == 2 * DOLLAR, "four of seven"
     until_heard(chamber)
     assert chamber.cash(ALICE) == 5 * DOLLAR, "four of five"
-    assert not list(chamber.state.claims.ordered())
+    assert not list(chamber.state.fact_attestations.ordered())
 
 
 def test_who_left_does_not_count() -> None:
@@ -51,6 +51,6 @@ def test_a_word_that_changes_its_mind_is_one_word() -> None:
     for _ in range(3):
         say(chamber, dict.fromkeys((1, 2, 3, 4), (fact,)))
         say(chamber, dict.fromkeys((1, 2, 3, 4), (other,)))
-    (claim,) = [claim for _, claim in chamber.state.claims.ordered()]
+    (claim,) = [claim for _, claim in chamber.state.fact_attestations.ordered()]
     assert len(claim.attestations) == 4
     assert chamber.cash(ALICE) == 2 * DOLLAR

@@ -111,7 +111,7 @@ def test_a_fact_on_another_vault_nonce_or_time_is_not_even_remembered(change: di
     world = released()
     world.block(facts=[not_executed(world, 0, **change)])
     assert world.cash(ALICE) == 95_000 * DOLLAR
-    assert not list(world.state.claims.ordered())
+    assert not list(world.state.fact_attestations.ordered())
 
 
 def test_a_block_of_the_very_last_second_is_too_early() -> None:
@@ -128,7 +128,7 @@ def test_what_was_paid_at_the_last_second_is_never_given_back() -> None:
     world.block(facts=[executed(1, 0)])
     world.block(facts=[not_executed(world, 0)])
     assert world.cash(ALICE) == 95_000 * DOLLAR
-    assert not list(world.state.claims.ordered())
+    assert not list(world.state.fact_attestations.ordered())
     owed_and_held(world, 100, paid=[0])
 
 
@@ -138,7 +138,7 @@ def test_what_was_given_back_is_not_taken_for_paid_by_a_later_word() -> None:
     result = world.block(facts=[executed(1, 0)])
     assert not of_kind(result, WithdrawalConfirmed)
     assert not world.state.withdrawals[0].executed
-    assert not list(world.state.claims.ordered())
+    assert not list(world.state.fact_attestations.ordered())
 
 
 def test_both_facts_claimed_at_once_only_the_one_with_a_quorum_counts_and_the_other_is_forgotten() -> None:
@@ -147,11 +147,11 @@ def test_both_facts_claimed_at_once_only_the_one_with_a_quorum_counts_and_the_ot
     fact = not_executed(world, 0)
     liar, honest = VoteExtension((), (executed(1, 0),)), VoteExtension((), (fact,))
     world.apply(world.make_block(extensions=[liar, honest, honest]))
-    kinds_held = [key[0] for key, _ in world.state.claims.ordered()]
+    kinds_held = [key[0] for key, _ in world.state.fact_attestations.ordered()]
     assert kinds_held == [EXECUTED, NOT_EXECUTED]
     world.apply(world.make_block(extensions=[liar, honest, honest, honest]))
     assert world.cash(ALICE) == 100_000 * DOLLAR
-    assert not list(world.state.claims.ordered())
+    assert not list(world.state.fact_attestations.ordered())
 
 
 def test_both_facts_with_a_quorum_in_one_block_the_first_counts_and_the_reserves_tell_the_rest() -> None:
@@ -179,7 +179,7 @@ def test_without_the_term_nothing_is_given_back() -> None:
     world.block(after_ms=LATER_MS)
     world.block(facts=[not_executed(world, 0)])
     assert world.cash(ALICE) == 95_000 * DOLLAR
-    assert not list(expired_withdrawals(world.state, 1, range(world.state.now.withdrawals)))
+    assert not list(expired_withdrawals(world.state, 1, range(world.state.now.withdrawals_released)))
 
 
 def test_so_many_a_block_and_the_rest_in_the_next() -> None:
@@ -187,25 +187,25 @@ def test_so_many_a_block_and_the_rest_in_the_next() -> None:
     count = REFUNDS_PER_BLOCK + 3
     world.block(*(world.withdrawal(ALICE, USDC_1, DOLLAR) for _ in range(count)))
     world.block(after_ms=LATER_MS)
-    assert [nonce for nonce, _ in expired_withdrawals(world.state, 1, range(world.state.now.withdrawals))] == list(
-        range(count)
-    )
+    assert [
+        nonce for nonce, _ in expired_withdrawals(world.state, 1, range(world.state.now.withdrawals_released))
+    ] == list(range(count))
     first = world.block(facts=[not_executed(world, nonce) for nonce in range(count)])
     assert len(of_kind(first, WithdrawalRefunded)) == REFUNDS_PER_BLOCK
     assert len(of_kind(world.block(), WithdrawalRefunded)) == 3
     assert world.cash(ALICE) == 100_000 * DOLLAR
-    assert not list(expired_withdrawals(world.state, 1, range(world.state.now.withdrawals)))
+    assert not list(expired_withdrawals(world.state, 1, range(world.state.now.withdrawals_released)))
 
 
 def test_it_waits_for_room_under_the_cap() -> None:
     world = released()
     asset = world.state.terms.assets[USDC_1]
-    flow = world.state.flows[USDC_1]
+    flow = world.state.asset_flows[USDC_1]
     lowered = msgspec.structs.replace(asset, cap_units=inventory_units(world.state, asset) + UNITS - 1)
     world.state.terms.assets[USDC_1] = lowered
     world.block(facts=[not_executed(world, 0)])
     assert world.cash(ALICE) == 95_000 * DOLLAR
-    assert world.state.flows[USDC_1] == flow
+    assert world.state.asset_flows[USDC_1] == flow
     world.block(world.withdrawal(BOB, USDC_1, 1))
     assert world.cash(ALICE) == 100_000 * DOLLAR
 
@@ -286,7 +286,7 @@ def test_a_token_beyond_its_band_is_given_back_as_cash_once_it_is_cleared() -> N
 def test_a_token_that_left_its_group_comes_back_as_what_it_became() -> None:
     world = beyond_its_band()
     (back,) = of_kind(at_price(world, PAR * 95 // 100), WithdrawalRefunded)
-    became = world.state.terms.collateral_of[USDC_1]
+    became = world.state.terms.collateral_after_leaving[USDC_1]
     units, rest = became.to_units(UNITS)
     assert (back.units, back.rest) == (units, rest)
     claim, inventory, whole = 95_000, 395_000, 395_000

@@ -48,7 +48,7 @@ def test_a_withdrawal_up_to_the_threshold_is_released_at_once_and_one_beyond_it_
     at_once = world.block(world.withdrawal(ALICE, USDC_1, 1_000 * DOLLAR))
     assert kinds(at_once) == ["WithdrawalReleased"]
     receipt = waiting(world, units=1)
-    assert receipt.prompt_units == 1_000 * DOLLAR == receipt.threshold, "many small ones are one large one"
+    assert receipt.undelayed_units == 1_000 * DOLLAR == receipt.threshold, "many small ones are one large one"
     assert receipt.due_height == world.state.now.height + 3
     assert codes(world.results[-1]) == []
 
@@ -62,7 +62,7 @@ def test_it_is_released_at_its_height_and_not_before() -> None:
     (released,) = of_kind(world.block(), WithdrawalReleased)
     assert (world.state.now.height, released.units, released.nonce) == (receipt.due_height, LARGE, 0)
     assert released.not_after_s == (world.time_ms + 60_000) // 1000, "its time begins with its release"
-    assert not list(world.state.waiting.ordered())
+    assert not list(world.state.delayed_withdrawals.ordered())
 
 
 def test_what_waits_cannot_be_spent_again() -> None:
@@ -153,7 +153,7 @@ def test_no_more_comes_back_than_margin_needs() -> None:
     world.block(world.trade(ALICE, BOB, BTC_PERP, 20_000, 790_000))
     asked = [world.withdrawal(ALICE, USDC_1, 5_000 * DOLLAR) for _ in range(20)]
     assert set(codes(world.block(*asked))) == {ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN}
-    count = len(list(world.state.waiting.ordered()))
+    count = len(list(world.state.delayed_withdrawals.ordered()))
     assert count > 4
     assert 0 < len(of_kind(world.prices(760_000), WithdrawalRefunded)) < count
     margin = holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE))
@@ -233,5 +233,5 @@ def test_whatever_is_asked_and_cancelled_money_is_with_its_owner_waiting_or_rele
         for released in of_kind(world.block(request), WithdrawalReleased):
             out[released.account] += released.units
         for owner, taken in out.items():
-            waits = sum(each.units for _, each in world.state.waiting.ordered() if each.account == owner)
+            waits = sum(each.units for _, each in world.state.delayed_withdrawals.ordered() if each.account == owner)
             assert world.cash(owner) + waits + taken == 100_000 * DOLLAR

@@ -111,7 +111,7 @@ def test_no_amendment_can_be_left_out_added_changed_or_moved() -> None:
     first, second, third = FILE.amendments
     later = replace(first, height=first.height + 1)
     forged = replace(third, amendment=first.amendment)
-    chained = next_head(second.head, forged.height, forged.time_ms, forged.proposal, forged.amendment)
+    chained = next_head(second.chain_head, forged.height, forged.time_ms, forged.proposal, forged.amendment)
     forged = replace(forged, head=chained)
     # Nor may another proposal be said to have been agreed on.
     other = replace(third, proposal=bytes(32))
@@ -122,7 +122,7 @@ def test_no_amendment_can_be_left_out_added_changed_or_moved() -> None:
 
 
 def test_the_record_is_the_states_and_no_other() -> None:
-    fewer = replace(FILE.clock, amendments=2, head=FILE.amendments[1].head)
+    fewer = replace(FILE.clock, amendments=2, head=FILE.amendments[1].chain_head)
     cut = replace(FILE, clock=fewer, amendments=FILE.amendments[:2])
     assert refused(cut) == BaseCode.BAD_MERKLE_PROOF
     for name, value in (
@@ -168,7 +168,7 @@ def test_ranges_that_were_published_are_held_to_the_bounds_of_the_new_terms() ->
     ranges = RangeParameters(interval_ms=1_000, window=20, window_min=5, horizon_ms=2_000, volatility_weight_ppm=0)
     house = Parliament(replace(governed_genesis(), ranges=ranges))
     house.wait(20)
-    assert 1 in house.state.ranges
+    assert 1 in house.state.price_ranges
     house.amend(
         ("risk.groups.1.volatility_ppm", 900_000),
         ("risk.groups.1.volatility_range_ppm", 400_000),
@@ -179,4 +179,4 @@ def test_ranges_that_were_published_are_held_to_the_bounds_of_the_new_terms() ->
     file = certified(house)
     genesis, _ = check_amendments(file, house.genesis, file.validators.hash, statement.height)
     assert "under the genesis' parameters" in check_rulebook(statement, genesis, network=house.network)
-    assert house.state.ranges[1].range_ppm >= 300_000
+    assert house.state.price_ranges[1].range_ppm >= 300_000

@@ -33,13 +33,13 @@ def tried(house: Parliament, *places: tuple[str, object]) -> AmendmentImpact:
 def test_what_is_foreseen_is_what_then_happens() -> None:
     house = positioned()
     found = tried(house, WIDER)
-    assert found.called == (ALICE, BOB)
+    assert found.called_accounts == (ALICE, BOB)
     assert found.initial_after == 2 * found.initial_before
     result = house.amend(WIDER)
-    assert {each.account for each in of_kind(result, MarginCalled)} == set(found.called)
+    assert {each.account for each in of_kind(result, MarginCalled)} == set(found.called_accounts)
     for each in found.accounts:
         margin = holdings_margin(current_arrays(house.state), current_holdings(house.state, each.account))
-        if each.account not in found.liquidated and each.account != 0:
+        if each.account not in found.liquidated_accounts and each.account != 0:
             assert (margin.equity, margin.initial) == (each.after.equity, each.after.initial)
 
 

@@ -56,7 +56,7 @@ class Voted(Story):
         self.refused_late += sum(isinstance(each, ProposalClosed) for each in result.receipts)
         world.blocks.clear()
         world.results.clear()
-        if result.snapshot and is_snapshot_possible(world.state):
+        if result.snapshot_due and is_snapshot_possible(world.state):
             check_provable(world.state)
             self.epochs += 1
 
@@ -78,7 +78,7 @@ class Voted(Story):
         for asset in state.terms.genesis.assets:
             stride = state.terms.chains[asset.chain_id].custody_stride
             number = state.now.height * 10**6 // stride * stride
-            counted = u256(int.from_bytes(state.flows[asset.id].deposited_amount, "big") + FAR)
+            counted = u256(int.from_bytes(state.asset_flows[asset.id].deposited_amount, "big") + FAR)
             seen = (number, u256(number), counted, u256(0), counted)
             told.append(CustodySeen(asset.chain_id, asset.vault, asset.token, *seen))
         return told
@@ -87,16 +87,16 @@ class Voted(Story):
 def agreed(state: State, amendment: TermsAmendment) -> State:
     """The state in which this is due in the next block."""
     fork = state.fork()
-    clock = fork.governance.get(0) or GovernanceCounters()
+    clock = fork.governance_counters.get(0) or GovernanceCounters()
     number, now = clock.proposals + 1, fork.now
-    fork.governance.put(0, msgspec.structs.replace(clock, proposals=number))
+    fork.governance_counters.put(0, msgspec.structs.replace(clock, proposals=number))
     held = ProposalRecord(
         number=number,
         proposer=bytes(32),
         seat=0,
         amendment=amendment,
         reason="",
-        made_height=now.height,
+        proposed_height=now.height,
         vote_until_ms=now.time_ms + 10**6,
         not_after_ms=0,
         stage=ProposalStage.AGREED,

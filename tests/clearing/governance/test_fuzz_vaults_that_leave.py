@@ -42,7 +42,7 @@ class Story:
 
     def open_nonces(self) -> list[int]:
         state = self.house.state
-        known = (*self.paid, *(nonce for nonce, _ in state.not_paid.ordered()))
+        known = (*self.paid, *(nonce for nonce, _ in state.expired_withdrawals.ordered()))
         return [nonce for nonce, _ in state.withdrawals.ordered() if nonce not in known]
 
     def counted(self) -> list[Fact]:
@@ -101,7 +101,7 @@ def test_no_money_comes_twice_and_the_vault_goes(watched: bool, deeds: list[str]
     back = [r for each in house.results for r in of_kind(each, WithdrawalRefunded) if r.why is RefundReason.NOT_PAID]
     assert len({each.number for each in back}) == len(back)
     for nonce, held in house.state.withdrawals.ordered():
-        assert not (held.executed and nonce in house.state.not_paid)
+        assert not (held.executed and nonce in house.state.expired_withdrawals)
     for each in back:
         assert each.number not in story.paid
         assert each.units == released[each.number].units

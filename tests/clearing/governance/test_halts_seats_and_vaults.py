@@ -181,7 +181,7 @@ def test_a_detached_vault_lets_validators_change_and_takes_and_pays_nothing_more
     assert [(each.chain_id, each.set_number) for each in of_kind(result, VaultDetached)] == [(2, 0)]
     assert of_kind(result, AmendmentEnacted)[0].number == 1
     house.wait(4)
-    assert 0 not in house.state.changes
+    assert 0 not in house.state.set_changes
     assert any(of_kind(each, ValidatorChangeFinished) for each in house.results)
     check_whole_ledger(house.state)
     # Claims on the group gave up their share of what is stuck, and that counts for nothing.
@@ -193,7 +193,7 @@ def test_a_detached_vault_lets_validators_change_and_takes_and_pays_nothing_more
     assert codes(house.step(house.withdrawal(ALICE, 2, 1))) == [ClearingCode.CHAIN_SILENT]
     # The next change waits for the living only.
     house.change([8])
-    assert house.state.changes[0].waiting == ((1, VAULTS[1]),)
+    assert house.state.set_changes[0].awaited_vaults == ((1, VAULTS[1]),)
     assert [chain.chain_id for chain in genesis_without_detached(house.state).chains] == [1]
     copy = import_state(house.genesis, SALT, export_state(house.state))
     assert (copy.terms.genesis, copy.module_roots()) == (house.state.terms.genesis, house.state.module_roots())

@@ -43,7 +43,7 @@ def test_what_expires_comes_back_before_the_vault_goes() -> None:
     assert house.cash(BOB) == before
     house.step()
     assert detached(house)
-    assert [(each.units, each.why) for each in given_back(house)] == [(500 * DOLLAR, RefundReason.NOT_PAID)]
+    assert [(each.units, each.reason) for each in given_back(house)] == [(500 * DOLLAR, RefundReason.NOT_PAID)]
     assert not of_kind(house.results[-1], VaultLiability)
     check_whole_ledger(house.state)
 
@@ -101,7 +101,7 @@ def test_it_is_waited_no_longer_than_a_withdrawal_is_good_for() -> None:
     cash = house.cash(BOB)
     house.step(facts=[not_executed(house, 0), executed(2, 0), *house.custody_facts(900)])
     assert not house.state.withdrawals[0].executed
-    assert not list(house.state.not_paid.ordered())
+    assert not list(house.state.expired_withdrawals.ordered())
     house.wait(VALID_MS // 1_000)
     assert house.cash(BOB) == cash
     assert not given_back(house)
@@ -136,7 +136,7 @@ def test_a_silent_chain_is_not_waited_for() -> None:
         beat += 1
         return house.step(*requests, facts=[ChainHeartbeat(2, beat, bytes(32))])  # type: ignore[arg-type]
 
-    while house.state.now.height - house.state.changes[0].height < 10:
+    while house.state.now.height - house.state.set_changes[0].height < 10:
         step()
     assert codes(step(house.withdrawal(BOB, USDC_TWO, 500 * DOLLAR))) == []
     proposal = house.proposal(GONE)
@@ -162,7 +162,7 @@ def test_what_waits_behind_a_gate_when_the_vault_goes_was_never_promised() -> No
         each for result in house.results for each in of_kind(result, WithdrawalReleased) if each.asset == USDC_TWO
     ]
     # What waited was promised by nobody: it came back, as the cash that it was, before the group gave its part up.
-    assert [(each.account, each.units, each.why, each.code) for each in given_back(house)] == [
+    assert [(each.account, each.units, each.reason, each.code) for each in given_back(house)] == [
         (CAROL, 200 * DOLLAR, RefundReason.LAPSED, ClearingCode.VAULT_LEAVES)
     ]
     share_left = house.cash(CAROL) * 7 // 4  # of 7,000 dollars, 3,000 went with the vault

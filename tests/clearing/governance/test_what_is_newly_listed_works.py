@@ -154,7 +154,7 @@ def test_ranges_go_on_over_a_new_group_and_another_window(window: int) -> None:
     assert len(held) <= window
     assert len({each.time_ms for each in held}) == len(held)
     assert sorted(each.time_ms for each in held)[-1] == house.time_ms
-    assert 7 in house.state.ranges
+    assert 7 in house.state.price_ranges
     agreed_everywhere(house)
 
 

@@ -99,7 +99,7 @@ def test_a_share_within_a_block_keeps_to_the_cap_but_never_starves_the_first(
 
 
 def test_the_first_deficit_of_a_block_is_always_taken() -> None:
-    assert LiquidationBudget().may_lose(10**12, 5)
-    assert not LiquidationBudget(loss=1).may_lose(5, 5)
-    assert LiquidationBudget(loss=1).may_lose(4, 5)
-    assert LiquidationBudget(loss=10**12).may_lose(10**12, 0)
+    assert LiquidationBudget().allows_loss(10**12, 5)
+    assert not LiquidationBudget(loss=1).allows_loss(5, 5)
+    assert LiquidationBudget(loss=1).allows_loss(4, 5)
+    assert LiquidationBudget(loss=10**12).allows_loss(10**12, 0)

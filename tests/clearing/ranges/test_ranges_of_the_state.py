@@ -68,7 +68,7 @@ def test_without_an_interval_genesis_stands() -> None:
     walk(world)
     assert effective_parameters(world.state) is world.genesis.risk
     assert not list(world.state.returns.ordered())
-    assert not list(world.state.ranges.ordered())
+    assert not list(world.state.price_ranges.ordered())
 
 
 def test_ranges_follow_the_market_once_an_epoch() -> None:
@@ -79,7 +79,7 @@ def test_ranges_follow_the_market_once_an_epoch() -> None:
     assert all(height % world.genesis.market.epoch_blocks == 0 for height, _ in told)
     last = {each.group: each for _, each in told}
     for group in effective_parameters(world.state).groups:
-        held = world.state.ranges[group.id]
+        held = world.state.price_ranges[group.id]
         assert group.range_ppm == held.range_ppm == last[group.id].range_ppm
         assert group.range_ppm != world.state.terms.groups[group.id].range_ppm
     assert current_arrays(world.state).parameters == effective_parameters(world.state)
@@ -94,7 +94,7 @@ def test_a_receipt_tells_how_procyclical_a_change_was() -> None:
             assert each.ratio_ppm == -(-each.range_ppm * 1_000_000 // each.previous_ppm)
             assert 990_000 <= each.ratio_ppm <= 1_500_001
             before[each.group] = each.range_ppm
-    for group, held in world.state.ranges.ordered():
+    for group, held in world.state.price_ranges.ordered():
         assert held.lowest_ppm <= before[group] <= held.highest_ppm
 
 
@@ -271,18 +271,18 @@ def test_the_horizon_grows_when_a_chain_is_slow() -> None:
         world.block(facts=beats(number), prices=((BTC, 790_000), (ETH, 20_000)))
     assert world.state.chain_delays[1].gap_ms == 1_000
     assert inclusion_delay_ms(world.state, world.time_ms) == 1_000
-    quick = world.state.ranges[1].horizon_ms
+    quick = world.state.price_ranges[1].horizon_ms
     for number in range(12, 16):
         world.prices(790_000, after_ms=5_000)
         world.prices(790_000, after_ms=5_000)
         world.block(facts=beats(number), prices=((BTC, 790_000), (ETH, 20_000)))
     assert 2_000 < world.state.chain_delays[1].gap_ms < 11_000
-    assert world.state.ranges[1].horizon_ms > quick
-    raw = world.state.ranges[1].raw_ppm
+    assert world.state.price_ranges[1].horizon_ms > quick
+    raw = world.state.price_ranges[1].raw_ppm
     for _ in range(10):
         world.prices(790_000, after_ms=5_000)  # silence counts as lateness, up to the cap
-    assert world.state.ranges[1].horizon_ms > quick + 30_000
-    assert world.state.ranges[1].horizon_ms <= RULES.horizon_ms + RULES.lateness_ms_max
+    assert world.state.price_ranges[1].horizon_ms > quick + 30_000
+    assert world.state.price_ranges[1].horizon_ms <= RULES.horizon_ms + RULES.lateness_ms_max
     assert raw > 0
 
 
@@ -359,6 +359,6 @@ def test_prices_that_stood_still_prove_nothing() -> None:
     world = ranged()
     for _ in range(30):
         world.prices(790_000)
-    held = world.state.ranges[1]
+    held = world.state.price_ranges[1]
     assert held.multiple_ppm == 1_000_000
     assert held.raw_ppm > 0

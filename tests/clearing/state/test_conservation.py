@@ -163,7 +163,7 @@ def test_money_left_in_passage_is_a_bug() -> None:
     world = funded()
     journal = Journal(world.state.fork())
     with pytest.raises(Bug, match="sums to 1"):
-        journal.settle([(ALICE, -5), (BOB, 6)], 1, TransferCode.VARIATION_MARGIN, 1)
+        journal.settle_amounts([(ALICE, -5), (BOB, 6)], 1, TransferCode.VARIATION_MARGIN, 1)
     with pytest.raises(Bug, match="left with cash"):
         journal.check_conserved()
 

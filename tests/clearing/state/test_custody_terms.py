@@ -57,9 +57,9 @@ class Chain:
             self.world.block(facts=(fact,))
 
     def release(self, units: int) -> None:
-        before = self.world.state.now.withdrawals
+        before = self.world.state.now.withdrawals_released
         self.world.block(self.world.withdrawal(ALICE, WETH_1, units))
-        if self.world.state.now.withdrawals > before:
+        if self.world.state.now.withdrawals_released > before:
             self.released.append((before, units * UNIT))
 
     def pay(self, count: int) -> None:

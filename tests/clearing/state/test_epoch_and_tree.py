@@ -59,15 +59,15 @@ def test_an_epoch_waits_for_custody_and_then_closes_once() -> None:
     world = epoch_world()
     while world.state.now.height < 6:
         assert not of_kind(world.prices(790_000), EpochClosed)
-    assert not world.results[-1].snapshot, "the boundary, 5, is past; custody is not known"
+    assert not world.results[-1].snapshot_due, "the boundary, 5, is past; custody is not known"
     with pytest.raises(LocalFault, match="R0406"):
         take_snapshot(world.state)
     result = world.block(facts=world.custody_facts(400))
     assert of_kind(result, EpochClosed) == [EpochClosed(1, world.state.now.height)]
-    assert result.snapshot
+    assert result.snapshot_due
     assert result.epoch == 1
     assert snapshot_due(world.state, world.state.now.height)
-    assert not world.prices(790_000).snapshot
+    assert not world.prices(790_000).snapshot_due
     while world.state.now.height < 10:
         result = world.prices(790_000)
     assert result.epoch == 2
@@ -141,7 +141,7 @@ def test_custody_is_agreed_at_multiples_of_the_stride_and_only_forward() -> None
     assert not world.state.custody.get(USDC_1)
     for number, wanted in ((404, 404), (400, 404), (408, 408)):
         world.block(facts=(msgspec.structs.replace(fact, block_number=number),))
-        assert world.state.custody[USDC_1].seen.block_number == wanted
+        assert world.state.custody[USDC_1].counters.block_number == wanted
 
 
 def test_what_was_paid_is_no_longer_pending() -> None:

@@ -47,7 +47,7 @@ def quiet(world: World, blocks: int) -> list[tuple[int, PriceStatus]]:
     """Blocks in which only BTC is told; what happens to ETH's rung, with the block's number from 1."""
     seen = []
     for number in range(1, blocks + 1):
-        seen += [(number, each.rung) for each in silence(world, ETH, 790_000) if each.feed == ETH]
+        seen += [(number, each.price_status) for each in silence(world, ETH, 790_000) if each.feed == ETH]
     return seen
 
 
@@ -64,7 +64,7 @@ def test_a_feed_goes_down_rung_by_rung_and_up_at_once() -> None:
     ]
     (changed,) = of_kind(world.prices(790_000), PriceStatusChanged)
     assert (changed.feed, changed.rung, changed.since_height) == (ETH, PriceStatus.USABLE, 0)
-    assert world.state.feeds[BTC].rung == PriceStatus.USABLE
+    assert world.state.feeds[BTC].price_status == PriceStatus.USABLE
 
 
 def test_a_halted_feed_has_no_grace_and_counts_from_its_halt() -> None:
@@ -86,7 +86,7 @@ def test_from_halted_to_stale_nothing_starts_anew() -> None:
         silence(world, ETH, 790_000)
     held = world.state.feeds[ETH]
     assert held.status == FeedStatus.STALE
-    assert (held.rung, held.since_height) == (PriceStatus.NO_LIQUIDATION, since), (
+    assert (held.price_status, held.since_height) == (PriceStatus.NO_LIQUIDATION, since), (
         "a stale feed's grace is not for the halted"
     )
 
@@ -96,8 +96,8 @@ def test_a_feed_that_was_halted_gets_no_grace_by_falling_silent() -> None:
     world.prices(790_000, eth=10_000)
     world.block(after_ms=LATE_MS)
     held = world.state.feeds[ETH]
-    assert (held.status, held.rung) == (FeedStatus.STALE, PriceStatus.NO_LIQUIDATION)
-    assert world.state.feeds[BTC].rung == PriceStatus.NO_NEW_RISK, "the other one was never halted"
+    assert (held.status, held.price_status) == (FeedStatus.STALE, PriceStatus.NO_LIQUIDATION)
+    assert world.state.feeds[BTC].price_status == PriceStatus.NO_NEW_RISK, "the other one was never halted"
 
 
 @pytest.mark.parametrize(("settle_blocks", "reached"), [(0, PriceStatus.NO_LIQUIDATION), (30, PriceStatus.SETTLED)])
@@ -105,14 +105,14 @@ def test_without_terms_a_feed_without_price_only_waits(settle_blocks: int, reach
     world = priced(PriceTerms(settle_blocks=settle_blocks))
     for _ in range(40):
         silence(world, ETH, 790_000)
-    assert world.state.feeds[ETH].rung == reached
+    assert world.state.feeds[ETH].price_status == reached
 
 
 def in_grace(world: World) -> None:
     """ETH stale, just."""
     world.prices(790_000)
     quiet(world, 6)
-    assert world.state.feeds[ETH].rung == PriceStatus.NO_NEW_RISK
+    assert world.state.feeds[ETH].price_status == PriceStatus.NO_NEW_RISK
 
 
 def test_within_the_grace_positions_may_only_shrink() -> None:
@@ -154,14 +154,14 @@ def test_a_stale_feed_liquidates_within_its_grace_and_not_after() -> None:
     world = priced(dollars=8_000)
     short_of_margin(world)
     quiet(world, 6)
-    assert world.state.feeds[ETH].rung == PriceStatus.NO_NEW_RISK
+    assert world.state.feeds[ETH].price_status == PriceStatus.NO_NEW_RISK
     (done,) = of_kind(world.block(prices=((BTC, 700_000),)), Liquidated)
     assert {each.instrument for each in done.positions} == {BTC_PERP, ETH_PERP}
 
     world = priced(dollars=8_000)
     short_of_margin(world)
     quiet(world, 9)
-    assert world.state.feeds[ETH].rung == PriceStatus.NO_LIQUIDATION
+    assert world.state.feeds[ETH].price_status == PriceStatus.NO_LIQUIDATION
     assert not of_kind(world.block(prices=((BTC, 715_000),)), Liquidated), "what is stale might save the account"
 
 
@@ -193,13 +193,13 @@ def test_tokens_of_a_dead_feed_count_for_nothing_and_shield_nobody() -> None:
     )
     world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
     quiet(world, 9)
-    assert world.state.feeds[ETH].rung == PriceStatus.NO_LIQUIDATION
+    assert world.state.feeds[ETH].price_status == PriceStatus.NO_LIQUIDATION
     assert not of_kind(world.block(prices=((BTC, 715_000),)), Liquidated)
     for _ in range(12):
         result = world.block(prices=((BTC, 715_000),))
         if of_kind(result, Liquidated):
             break
-    assert world.state.feeds[ETH].rung == PriceStatus.SETTLED
+    assert world.state.feeds[ETH].price_status == PriceStatus.SETTLED
     (done,) = of_kind(result, Liquidated)
     assert done.collateral == ()
     assert world.weth(ALICE) == 20_000_000, "nobody can say what they are worth: they stay"
@@ -216,7 +216,7 @@ def test_tokens_of_a_dead_feed_freeze_nothing_else() -> None:
     some = world.withdrawal(ALICE, USDC_1, 50_000 * DOLLAR)
     assert codes(world.block(some, prices=((BTC, 790_000),))) == [C.PRICE_NOT_OPEN]
     quiet(world, 8)
-    assert world.state.feeds[ETH].rung == PriceStatus.SETTLED
+    assert world.state.feeds[ETH].price_status == PriceStatus.SETTLED
     needed = holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE)).initial
     most = world.cash(ALICE) - needed
     for units, refused in ((most + 1, [C.COLLATERAL_NEEDED_FOR_MARGIN]), (most, [])):

@@ -47,7 +47,7 @@ def test_trades_above_the_index_lift_the_mark_in_the_next_block() -> None:
     (novated,) = of_kind(world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 797_900)), TradeNovated)
     assert novated.mark_ticks == world.state.marks[BTC_PERP].ticks == 790_000, "not by a trade of its own block"
     held = world.state.premia[BTC_PERP]
-    assert (held.volume, held.weighted) == (900, 900 * 10_000_000)
+    assert (held.volume, held.weighted_premium) == (900, 900 * 10_000_000)
     result = world.prices(790_000)
     # Sample 1 % x 900 / (900 + 100) = 0.9 %, of which 1 s / (1 s + 10 s) is taken in.
     assert premium(world) == 9_000_000 // 11
@@ -97,7 +97,7 @@ def test_the_volume_of_one_block_counts_so_far_and_no_further() -> None:
     world.state.premia.put(BTC_PERP, msgspec.structs.replace(held, volume=VOLUME_MAX - 10))
     world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 797_900), after_ms=0)
     after = world.state.premia[BTC_PERP]
-    assert (after.volume, after.weighted) == (VOLUME_MAX, 10 * 10_000_000)
+    assert (after.volume, after.weighted_premium) == (VOLUME_MAX, 10 * 10_000_000)
 
 
 def test_the_order_of_trades_in_a_block_does_not_count() -> None:

@@ -29,7 +29,7 @@ def test_what_is_remembered_of_trades_ends_with_their_time() -> None:
     for _ in range(20):
         fuzz.step()
     fuzz.world.block(after_ms=61_000)
-    assert not list(fuzz.world.state.trades.ordered())
-    assert not fuzz.world.state.due.own
+    assert not list(fuzz.world.state.novated_trades.ordered())
+    assert not fuzz.world.state.expiring_trades.own_records
     assert fuzz.world.state.now.time_ms > START_MS
     assert fuzz.world.lots(ALICE, BTC_PERP) + sum(fuzz.world.lots(each, BTC_PERP) for each in MEMBERS if each != 1) == 0

@@ -95,7 +95,7 @@ def test_silence_makes_a_feed_stale_and_reports_open_it_again() -> None:
     say(world, [100] * 4)
     result = world.block(after_ms=5_001)
     assert [(each.feed, each.status) for each in of_kind(result, FeedStatusChanged)] == [(BTC, FeedStatus.STALE)]
-    assert not list(world.state.reports.ordered()), "old reports are dropped"
+    assert not list(world.state.price_reports.ordered()), "old reports are dropped"
     say(world, [101] * 4)
     assert world.state.feeds[BTC].status == FeedStatus.OPEN
 
@@ -166,7 +166,7 @@ def test_unknown_feeds_are_ignored() -> None:
     world = World()
     said = VoteExtension((PriceReport(99, 5, 0, 1, world.time_ms + 1_000),))
     world.apply(world.make_block(extensions=[said] * 4))
-    assert not list(world.state.reports.ordered())
+    assert not list(world.state.price_reports.ordered())
 
 
 def test_the_order_of_extensions_does_not_matter() -> None:

@@ -244,7 +244,7 @@ def test_a_replica_started_within_an_auction_carries_orders_as_all_others_do() -
     world.block(prices=((BTC, 790_000), (ETH, 10_000)))
     assert world.state.feeds[ETH].status == FeedStatus.HALTED
     held = current_holdings(world.state, ALICE)
-    held.lots[world.state.terms.position_of[ETH_PERP]] = 1_000
+    held.lots[world.state.terms.array_index[ETH_PERP]] = 1_000
     of_thousand = holdings_margin(current_arrays(world.state), held)
     most = of_thousand.equity * 1_000 // of_thousand.initial
     orders = order(world, ALICE, most, 10_000, ETH_PERP), order(world, CAROL, -150, 10_000, ETH_PERP)

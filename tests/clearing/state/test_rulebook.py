@@ -112,7 +112,7 @@ def test_nothing_deposited_is_lost() -> None:
     ]
     assert balance(world.state, SUSPENSE_ACCOUNT, cash_currency(USD)) == DOLLAR
     assert world.cash(ALICE) == DOLLAR
-    assert (1, VAULTS[1], 2) in world.state.strays
+    assert (1, VAULTS[1], 2) in world.state.stray_deposits
 
 
 def test_dust_stays_on_chain() -> None:
@@ -126,7 +126,7 @@ def test_facts_far_ahead_are_not_remembered() -> None:
     world = World()
     fact = deposit_seen(1, 5_000, world.state.terms.assets[USDC_1].token, ALICE, DOLLAR)
     world.block(facts=(fact,), attesting=1)
-    assert not list(world.state.claims.ordered())
+    assert not list(world.state.fact_attestations.ordered())
 
 
 def test_a_trade_is_novated_netted_and_settled_at_the_mark() -> None:
@@ -211,11 +211,11 @@ def test_a_trade_id_is_novated_once_even_with_other_terms() -> None:
 def test_trade_ids_are_forgotten_when_they_can_no_longer_be_shown() -> None:
     world = funded()
     world.block(*(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000) for _ in range(3)))
-    assert len(list(world.state.trades.ordered())) == 3
+    assert len(list(world.state.novated_trades.ordered())) == 3
     for _ in range(62):
         world.prices(790_000)
-    assert not list(world.state.trades.ordered())
-    assert not list(world.state.due.ordered())
+    assert not list(world.state.novated_trades.ordered())
+    assert not list(world.state.expiring_trades.ordered())
 
 
 def test_both_sides_must_have_signed() -> None:
@@ -384,7 +384,7 @@ def test_a_credited_nonce_is_not_remembered_again() -> None:
     fact = world.deposit_fact(ALICE, USDC_1, DOLLAR)
     world.block(facts=(fact,))
     world.block(facts=(fact,), attesting=2)
-    assert not list(world.state.claims.ordered())
+    assert not list(world.state.fact_attestations.ordered())
 
 
 def test_exactly_two_thirds_credit_nothing() -> None:

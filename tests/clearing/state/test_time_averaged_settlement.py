@@ -64,7 +64,7 @@ def test_what_is_averaged_settles_on_the_average_and_the_rest_on_the_index() -> 
         BOB: -(wanted - 790_000) * 100 * 10 - 10_000 * 10 * 10,
         CAROL: 0,
     }
-    assert not list(world.state.averages.ordered())
+    assert not list(world.state.settlement_averages.ordered())
 
 
 def test_a_jump_at_the_end_of_the_window_moves_little() -> None:
@@ -163,14 +163,14 @@ def test_a_dead_feed_settles_expired_instruments_at_the_last_good_index() -> Non
     for instrument, worth in ((BTC_FUT, 790_000), (BTC_CALL, 0), (BTC_AVG_PUT, 10_000)):
         assert done[instrument].basis == SettlementBasis.LAST_GOOD
         assert (done[instrument].index_ticks, done[instrument].worth_ticks) == (790_000, worth)
-    assert not list(world.state.averages.ordered())
+    assert not list(world.state.settlement_averages.ordered())
 
 
 def test_a_network_that_stands_still_in_the_window_lets_no_price_count_for_long() -> None:
     world = ready()
     go_to(world, START_MS)
     world.prices(790_000, after_ms=15_000)
-    assert world.state.averages[BTC_FUT].covered_ms == 5_000, "a price counts as long as a report may be old"
+    assert world.state.settlement_averages[BTC_FUT].covered_ms == 5_000, "a price counts as long as a report may be old"
 
 
 BLOCKS = st.lists(

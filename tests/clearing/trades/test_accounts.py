@@ -236,7 +236,7 @@ def test_porting_moves_all_of_the_client_and_changes_none_of_it() -> None:
     assert (ported.from_member, ported.to_member, ported.children, ported.held_trades) == (1, 3, (child,), 1)
     assert {each: (current_holdings(desk.state, each), margin(desk, each)) for each in (client, child)} == before
     assert {desk.state.accounts[each].member for each in (client, child)} == {3}
-    counts = {member: desk.state.member_accounts[member].held for member in (1, 3)}
+    counts = {member: desk.state.member_accounts[member].open for member in (1, 3)}
     assert counts == {1: 2, 3: 3}
     assert not [key for key, _ in desk.state.mandates.ordered() if key[0] in (client, child)]
 

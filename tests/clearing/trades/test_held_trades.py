@@ -29,9 +29,9 @@ def test_a_held_trade_is_novated_at_its_time_and_not_before() -> None:
     (novated,) = of_kind(desk.block(after_ms=1), TradeNovated)
     assert novated.index == PENDING_INDEX
     assert desk.lots(ALICE, BTC_PERP) == 10
-    assert not list(desk.state.held_trades.ordered())
-    assert not desk.state.held_order.get(0)
-    assert not desk.state.held_counts.own
+    assert not list(desk.state.pending_trades.ordered())
+    assert not desk.state.pending_by_due_time.get(0)
+    assert not desk.state.pending_counts.own_records
 
 
 def test_no_mix_of_reports_novates_one_trade_twice() -> None:
@@ -88,7 +88,7 @@ def test_a_correction_cannot_exceed_the_mandate_or_hold_for_ever() -> None:
     far = desk.correction(told, not_before_ms=desk.time_ms + 25 * HOUR)
     assert codes(desk.block(*more, far)) == [C.MANDATE_EXCEEDED, C.MANDATE_EXCEEDED, C.HOLD_TOO_LONG]
     assert codes(desk.block(desk.correction(told, lots=20))) == [], "only what is added counts for the day"
-    assert desk.state.mandates[(ALICE, VENUE)].used == 2 * worth
+    assert desk.state.mandates[(ALICE, VENUE)].used_notional == 2 * worth
 
 
 def test_a_change_signed_for_a_trade_that_is_gone_changes_no_later_one() -> None:
@@ -105,10 +105,10 @@ def test_a_change_signed_for_a_trade_that_is_gone_changes_no_later_one() -> None
     later = desk.bilateral(ALICE, BOB, venue_trade_id=5, hold_ms=30_000)
     assert codes(desk.block(later, cancel)) == [C.REQUEST_EXPIRED]
     desk.block(after_ms=700_000)
-    assert not list(desk.state.held_trades.ordered())
+    assert not list(desk.state.pending_trades.ordered())
     desk.block(after_ms=700_000)
-    assert not list(desk.state.trades.ordered())
-    assert not desk.state.due.own
+    assert not list(desk.state.novated_trades.ordered())
+    assert not desk.state.expiring_trades.own_records
 
 
 def test_a_venue_can_cancel_when_the_days_limit_is_used_up() -> None:
@@ -116,7 +116,7 @@ def test_a_venue_can_cancel_when_the_days_limit_is_used_up() -> None:
     told = desk.report(ALICE, BOB, hold_ms=10_000)
     desk.block(told, desk.mandate(ALICE, day=1))
     assert codes(desk.block(desk.correction(told, lots=11), desk.cancellation(told))) == [C.MANDATE_EXCEEDED]
-    assert not list(desk.state.held_trades.ordered())
+    assert not list(desk.state.pending_trades.ordered())
 
 
 def test_a_cancelled_trade_is_gone_and_its_id_stays_used() -> None:
@@ -171,7 +171,7 @@ def test_a_held_trade_that_lacks_margin_is_tried_again_and_then_dropped() -> Non
         refusals += of_kind(desk.block(after_ms=10_000), PendingTradeRefused)
     assert [each.code for each in refusals] == [C.COLLATERAL_NEEDED_FOR_MARGIN] * 3
     assert [bool(each.next_ms) for each in refusals] == [True, True, False]
-    assert not list(desk.state.held_trades.ordered())
+    assert not list(desk.state.pending_trades.ordered())
 
 
 def test_a_held_trade_that_lacks_a_price_is_novated_when_there_is_one() -> None:

@@ -39,9 +39,9 @@ def test_a_statement_that_agrees_leaves_nothing_to_tell() -> None:
     assert (read.lines, read.matched, read.missing_here, read.differing) == (4, 4, 0, 0)
     assert not of_kind(result, ReconciliationBreak)
     day = closed(desk)
-    assert (day.told, day.trades, day.matched, day.missing_there) == (True, 4, 4, 0)
+    assert (day.statement_complete, day.trades, day.matched, day.missing_there) == (True, 4, 4, 0)
     assert not list(desk.state.day_trades.ordered())
-    assert not list(desk.state.day_ids.ordered())
+    assert not list(desk.state.day_trade_ids.ordered())
 
 
 def test_differences_are_told_once_each_way() -> None:
@@ -55,7 +55,7 @@ def test_differences_are_told_once_each_way() -> None:
     told = [(each.venue_trade_id, each.kind) for each in first + of_kind(rest, ReconciliationBreak)]
     assert told == [
         (wrong.venue_trade_id, K.DIFFERING),
-        (held.venue_trade_id, K.HELD_HERE),
+        (held.venue_trade_id, K.PENDING_HERE),
         (70, K.MISSING_HERE),
         (unknown_there.venue_trade_id, K.MISSING_THERE),
     ]
@@ -96,7 +96,7 @@ def test_a_day_without_a_statement_is_told_and_forgotten() -> None:
     desk.block(after_ms=7 * DAY_MS)
     assert codes(desk.block(desk.statement([line_of(reports[0])], last=False))) == []
     day = closed(desk, after_ms=DAY_MS)
-    assert (day.told, day.trades, day.matched, day.missing_there) == (False, 4, 1, 3)
+    assert (day.statement_complete, day.trades, day.matched, day.missing_there) == (False, 4, 1, 3)
     assert codes(desk.block(desk.statement([]))) == [C.STATEMENT_DAY]
     desk.block()
     for table in ("venue_days", "day_trades", "day_ids"):
@@ -131,7 +131,7 @@ def test_trades_beyond_what_a_day_keeps_are_counted() -> None:
     desk.finish_day()
     desk.block(desk.statement([line_of(each) for each in reports]))
     day = closed(desk)
-    assert (day.trades, day.unkept, day.matched, day.missing_here) == (3, 2, 3, 2)
+    assert (day.trades, day.unrecorded, day.matched, day.missing_here) == (3, 2, 3, 2)
 
 
 def test_a_statement_has_so_many_lines() -> None:

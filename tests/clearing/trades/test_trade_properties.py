@@ -56,7 +56,7 @@ class Story:
     def waiting(self, number: int) -> tuple[Any, int]:
         """A reported trade with its present sides, and the revision that a change of it has to name."""
         told = self.any_of(self.reports, number)
-        held = list(self.desk.state.held_trades.ordered())
+        held = list(self.desk.state.pending_trades.ordered())
         if number % 5 == 0 or not held:
             return told, number % 2
         key, trade = self.any_of(held, number)
@@ -142,16 +142,16 @@ class Story:
         assert len(set(venues)) == len(venues), "a venue's id is novated once"
         state = self.desk.state
         counted: dict[int, int] = {}
-        for _, held in state.held_trades.ordered():
+        for _, held in state.pending_trades.ordered():
             for side in (held.buyer, held.seller):
                 counted[side] = counted.get(side, 0) + 1
-        assert counted == dict(state.held_counts.ordered())
+        assert counted == dict(state.pending_counts.ordered())
         held_by: dict[int, int] = {}
         for account, record in state.accounts.ordered():
             if account < 2**48:
                 held_by[record.member] = held_by.get(record.member, 0) + 1
         for member, counts in state.member_accounts.ordered():
-            assert counts.held == held_by.get(member, 0) <= 4
+            assert counts.open == held_by.get(member, 0) <= 4
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -62,7 +62,7 @@ def test_a_venues_trade_id_is_good_once_for_ever() -> None:
     assert codes(desk.block(again)) == [C.TRADE_ALREADY_NOVATED]
     desk.block(desk.report(ALICE, BOB, venue_trade_id=2 * 256), desk.report(ALICE, BOB, venue_trade_id=4 * 256))
     assert codes(desk.block(desk.report(ALICE, BOB, venue_trade_id=9))) == [C.TRADE_ID_OUTSIDE_WINDOW]
-    assert len(list(desk.state.venue_ids.ordered())) == 1, "what is below the window is not remembered"
+    assert len(list(desk.state.used_trade_ids.ordered())) == 1, "what is below the window is not remembered"
 
 
 @pytest.mark.parametrize(("first", "good"), [(767, True), (768, False), (2**63 - 1, False)])

@@ -41,7 +41,7 @@ def test_a_change_is_the_set_of_two_heights_on_and_of_none_before() -> None:
     for _ in range(3):
         chamber.step()
         seen.append(validator_sets(chamber.state))
-    assert [(each.heard, each.last, each.now, each.next) for each in seen] == [
+    assert [(each.attesting, each.last, each.now, each.next) for each in seen] == [
         (old, old, old, new),
         (old, old, new, new),
         (old, new, new, new),
@@ -120,7 +120,7 @@ def test_until_its_validators_speak_a_change_is_under_way_though_no_vault_is_wai
     chamber = Chamber(genesis=chamber_genesis(FOUR, chains=False))
     chamber.change(left=[4])
     for _ in range(2):
-        assert not chamber.state.changes[0].waiting
+        assert not chamber.state.set_changes[0].awaited_vaults
         assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(5, 1)]))) == (
             ClearingCode.VALIDATOR_CHANGE_UNDER_WAY
         )
@@ -288,7 +288,7 @@ def test_many_changes_leave_a_bounded_state_that_answers_for_the_kept_heights() 
         power = 11 if turn % 2 == 0 else 10
         assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(4, power)]))) == 0
         made.append((chamber.state.now.height + 2, validator_sets(chamber.state).next))
-        while 0 in chamber.state.changes:
+        while 0 in chamber.state.set_changes:
             chamber.hear({})
     assert len(list(chamber.state.validator_sets.ordered())) == SETS_KEPT
     kept = made[-SETS_KEPT:]

@@ -48,7 +48,7 @@ class Chambers(RuleBasedStateMachine):
         assert again == result
         self.other = fork.absorb()
         after = validator_sets(self.one.state)
-        assert (after.heard, after.last, after.now) == (before.last, before.now, before.next)
+        assert (after.attesting, after.last, after.now) == (before.last, before.now, before.next)
         gone, come = moved_power(before.next, after.next)
         assert 3 * gone <= before.next.total_power
         assert 3 * come <= after.next.total_power
@@ -65,7 +65,7 @@ class Chambers(RuleBasedStateMachine):
 
     def words(self, data: st.DataObject) -> dict[int, VoteExtension]:
         """What some of those who may speak say of all that may be seen."""
-        rotated = self.one.rotations() if 0 in self.one.state.changes else ()
+        rotated = self.one.rotations() if 0 in self.one.state.set_changes else ()
         lies = self.one.rotations((1,), validators_hash=b"\x66" * 32) if rotated else ()
         beats = [ChainHeartbeat(chain, data.draw(st.integers(1, 50)), bytes(32)) for chain in VAULTS]
         pool: list[Fact] = [*self.waiting, *rotated, *lies, *beats]
@@ -83,7 +83,7 @@ class Chambers(RuleBasedStateMachine):
 
     @rule()
     def everybody_agrees(self) -> None:
-        rotated = self.one.rotations() if 0 in self.one.state.changes else ()
+        rotated = self.one.rotations() if 0 in self.one.state.set_changes else ()
         told = tuple([*self.waiting, *rotated][:8])
         self.decide(dict.fromkeys(self.one.speakers(), VoteExtension((), told)))
 
@@ -127,9 +127,9 @@ class Chambers(RuleBasedStateMachine):
     @invariant()
     def every_word_is_of_who_is_there_with_the_power_it_has(self) -> None:
         validators = attesting_set(self.one.state).validators
-        held = [(index, each.power) for (_, index), each in self.one.state.reports.ordered()]
-        held += [(index, each.power) for (_, index), each in self.one.state.beats.ordered()]
-        for table in (self.one.state.claims, self.one.state.custody_claims):
+        held = [(index, each.power) for (_, index), each in self.one.state.price_reports.ordered()]
+        held += [(index, each.power) for (_, index), each in self.one.state.heartbeats.ordered()]
+        for table in (self.one.state.fact_attestations, self.one.state.custody_attestations):
             for _, claim in table.ordered():
                 held += [(each.validator, each.power) for each in claim.attestations]
                 said = [(each.validator, each.fact) for each in claim.attestations]
@@ -158,7 +158,7 @@ class Chambers(RuleBasedStateMachine):
     @invariant()
     def a_vault_astray_holds_up_the_next_change_for_good(self) -> None:
         if any(of_kind(each, VaultDiverged) for each in self.one.results):
-            assert self.one.state.changes[0].astray
+            assert self.one.state.set_changes[0].diverged_vaults
 
 
 Chambers.TestCase.settings = settings(

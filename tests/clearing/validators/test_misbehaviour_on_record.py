@@ -30,7 +30,7 @@ def test_an_offence_is_on_record_with_a_receipt() -> None:
         (key_of(2), 4, 1, 0, 1),
     ]
     held = chamber.state.offences[(key_of(1), 1)]
-    assert (held.count, held.heights, held.power, held.noted_height) == (1, (1,), 10, 1)
+    assert (held.count, held.heights, held.power, held.recorded_height) == (1, (1,), 10, 1)
     assert is_reported(chamber.state, key_of(1), 1, 1)
     assert not is_reported(chamber.state, key_of(1), 2, 1)
     assert not is_reported(chamber.state, key_of(1), 1, 2)

@@ -28,7 +28,7 @@ def test_a_quorum_that_sees_it_lets_a_vault_count_once() -> None:
     (told,) = of_kind(chamber.step(facts=[one], names=(3,)), VaultRotated)
     assert (told.chain_id, told.vault, told.number, told.source, told.waiting) == (1, VAULTS[1], 1, SOURCE, 1)
     assert not of_kind(chamber.step(facts=[one]), VaultRotated)
-    assert not list(chamber.state.claims.ordered())
+    assert not list(chamber.state.fact_attestations.ordered())
     assert len(of_kind(chamber.step(facts=[two]), VaultRotated)) == 1
 
 
@@ -50,8 +50,8 @@ def test_an_event_that_nobody_waits_for_leaves_nothing_behind(changes: dict[str,
     chamber = changing()
     fact = msgspec.structs.replace(chamber.rotations()[0], **changes)
     chamber.step(facts=[fact])
-    assert len(chamber.state.changes[0].waiting) == 2
-    assert not list(chamber.state.claims.ordered())
+    assert len(chamber.state.set_changes[0].awaited_vaults) == 2
+    assert not list(chamber.state.fact_attestations.ordered())
 
 
 def test_without_a_change_no_rotation_is_heard() -> None:
@@ -70,7 +70,7 @@ def test_a_vault_that_follows_another_set_is_told_once_and_waited_for() -> None:
     for _ in range(3):
         assert not of_kind(chamber.step(facts=lost), VaultDiverged)
         assert not of_kind(chamber.step(facts=chamber.rotations()), ValidatorChangeFinished)
-    assert chamber.state.changes[0].waiting == ((1, VAULTS[1]),)
+    assert chamber.state.set_changes[0].awaited_vaults == ((1, VAULTS[1]),)
 
 
 def test_who_says_otherwise_does_not_count_with_the_quorum() -> None:

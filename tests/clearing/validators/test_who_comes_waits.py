@@ -78,7 +78,7 @@ def test_who_comes_waits(left: list[int], entered: list[Validator]) -> None:
 def test_who_only_goes_goes_at_once(left: list[int], entered: list[Validator]) -> None:
     chamber = patient()
     assert of_kind(chamber.change(left, entered), ValidatorsChanged)
-    assert not list(chamber.state.entries.ordered())
+    assert not list(chamber.state.scheduled_additions.ordered())
 
 
 def test_lost_keys_are_put_out_at_once_and_replaced_after_the_delay() -> None:
@@ -99,10 +99,10 @@ def test_no_request_that_is_sent_again_puts_off_what_waits() -> None:
     first = chamber.signed(chamber.unsigned([], [validator(8)]))
     other = chamber.signed(chamber.unsigned([], [validator(9)]))
     assert codes(chamber.step(first)) == []
-    due_ms = chamber.state.entries[0].due_ms
+    due_ms = chamber.state.scheduled_additions[0].due_ms
     for request in (first, other, first, other):
         assert codes(chamber.step(request)) == [UNDER_WAY]
-    assert chamber.state.entries[0].due_ms == due_ms
+    assert chamber.state.scheduled_additions[0].due_ms == due_ms
     chamber.step()
     assert number(chamber) == 1
     assert codes(chamber.step(other, first)) == [STALE, STALE]
@@ -115,7 +115,7 @@ def test_what_goes_meanwhile_voids_what_was_signed_for_the_set_before() -> None:
     assert of_kind(chamber.change([4]), ValidatorsChanged)
     (dropped,) = of_kind(chamber.step(), ValidatorAdditionDropped)
     assert (dropped.number, dropped.in_force) == (1, kept_set(chamber.state, 1).hash)
-    assert not list(chamber.state.entries.ordered())
+    assert not list(chamber.state.scheduled_additions.ordered())
     for _ in range(DELAY_MS // 1_000):
         chamber.step()
     chamber.settle()
@@ -128,7 +128,7 @@ def test_what_waits_survives_a_snapshot() -> None:
     chamber.change([], [validator(8)])
     again = import_state(chamber.genesis, SALT, export_state(chamber.state))
     assert again.module_roots() == chamber.state.module_roots()
-    assert again.entries[0] == chamber.state.entries[0]
+    assert again.scheduled_additions[0] == chamber.state.scheduled_additions[0]
 
 
 def test_without_a_delay_everything_is_as_before() -> None:
@@ -171,7 +171,7 @@ def test_whoever_gains_a_voice_was_known_for_the_delay(deeds: list[str]) -> None
             chamber.change(names[-1:])
         elif deed == "again":
             chamber.step(*sent)
-        elif deed == "settle" and 0 in chamber.state.changes:
+        elif deed == "settle" and 0 in chamber.state.set_changes:
             chamber.step(facts=chamber.rotations())
         else:
             chamber.step()
@@ -180,5 +180,5 @@ def test_whoever_gains_a_voice_was_known_for_the_delay(deeds: list[str]) -> None
         for begun in of_kind(result, ValidatorsChanged):
             if begun.entered:
                 assert chamber.time_ms - scheduled[begun.after] >= DELAY_MS
-        for _, waiting in chamber.state.entries.ordered():
+        for _, waiting in chamber.state.scheduled_additions.ordered():
             assert waiting.due_ms == scheduled[waiting.after.hash] + DELAY_MS

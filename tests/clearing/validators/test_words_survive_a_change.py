@@ -31,7 +31,9 @@ def patient(powers: Mapping[int, int]) -> Chamber:
 def said_by(chamber: Chamber) -> dict[tuple[int, int], tuple[int, int]]:
     """(feed, name) to (ticks, power) of all reports that are held."""
     names = [chamber.names[each.envelope_key] for each in attesting_set(chamber.state).validators]
-    return {(feed, names[index]): (held.ticks, held.power) for (feed, index), held in chamber.state.reports.ordered()}
+    return {
+        (feed, names[index]): (held.ticks, held.power) for (feed, index), held in chamber.state.price_reports.ordered()
+    }
 
 
 def test_reports_move_with_their_keys_and_those_of_who_left_are_gone() -> None:
@@ -44,7 +46,7 @@ def test_reports_move_with_their_keys_and_those_of_who_left_are_gone() -> None:
     # 9 and 10 have said nothing yet, 1 has more power, all indices moved.
     assert said_by(chamber) == {(BTC, name): (1_000 + name, 15 if name == 1 else 10) for name in (1, 3, 4, 6, 7)}
     indices = {name: index for name, index in chamber.speakers().items() if name in (1, 3, 4, 6, 7)}
-    assert {index for _, index in dict(chamber.state.reports.ordered())} == set(indices.values())
+    assert {index for _, index in dict(chamber.state.price_reports.ordered())} == set(indices.values())
 
 
 def test_a_price_of_reports_before_the_change_has_a_quorum_of_the_new_power_or_none() -> None:
@@ -81,7 +83,7 @@ def test_heartbeats_move_with_their_keys() -> None:
     chamber.hear({}, chamber.signed(chamber.unsigned([1, 2])))
     until_heard(chamber)
     assert agreed_final_block(chamber.state, 1) == 104  # four of the five that stayed
-    beats = {index: beat.block_number for (_, index), beat in chamber.state.beats.ordered()}
+    beats = {index: beat.block_number for (_, index), beat in chamber.state.heartbeats.ordered()}
     assert beats == {index: 100 + name for name, index in chamber.speakers().items()}
 
 
@@ -120,7 +122,7 @@ def test_a_deposit_that_only_lacked_who_left_is_credited_without_another_word() 
     assert chamber.cash(ALICE) == 0
     until_heard(chamber)
     assert chamber.cash(ALICE) == 5 * DOLLAR
-    assert not list(chamber.state.claims.ordered())
+    assert not list(chamber.state.fact_attestations.ordered())
 
 
 def test_power_counts_as_it_is_now() -> None:
@@ -140,13 +142,13 @@ def test_words_on_custody_move_and_can_agree() -> None:
     told = {name: chamber.custody_facts(4)[:1] + chamber.custody_facts(8)[:1] for name in (1, 2, 3, 4)}
     say(chamber, told)
     assert not list(chamber.state.custody.ordered())
-    assert len(chamber.state.custody_claims[USDC_1].attestations) == 8
+    assert len(chamber.state.custody_attestations[USDC_1].attestations) == 8
     chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
     results = len(chamber.results)
     until_heard(chamber)
     agreed = [each for result in chamber.results[results:] for each in of_kind(result, CustodyAgreed)]
     assert [each.block_number for each in agreed] == [4, 8]
-    assert chamber.state.custody_claims[USDC_1].attestations == ()
+    assert chamber.state.custody_attestations[USDC_1].attestations == ()
 
 
 def test_conflicting_words_keep_their_owners() -> None:
@@ -156,7 +158,7 @@ def test_conflicting_words_keep_their_owners() -> None:
     say(chamber, {1: (other,), 2: (fact,), 3: (fact,), 4: (fact,)})
     chamber.hear({}, chamber.signed(chamber.unsigned([4], [validator(9)])))
     until_heard(chamber)
-    (claim,) = [each for _, each in chamber.state.claims.ordered()]
+    (claim,) = [each for _, each in chamber.state.fact_attestations.ordered()]
     names = {index: name for name, index in chamber.speakers().items()}
     assert {names[each.validator]: each.fact.account for each in claim.attestations} == {1: 99, 2: ALICE, 3: ALICE}
     assert [each.validator for each in claim.attestations] == sorted(each.validator for each in claim.attestations)
@@ -215,10 +217,10 @@ def test_words_are_those_of_a_model_by_key(data: st.DataObject) -> None:
         if agreed:
             break
     names = {index: name for name, index in chamber.speakers().items()}
-    assert {names[index]: (beat.block_number, beat.power) for (_, index), beat in chamber.state.beats.ordered()} == {
-        name: (block, powers[name]) for name, block in beats.items()
-    }
-    held = [each for key, each in chamber.state.claims.ordered() if key[3] == 5]
+    assert {
+        names[index]: (beat.block_number, beat.power) for (_, index), beat in chamber.state.heartbeats.ordered()
+    } == {name: (block, powers[name]) for name, block in beats.items()}
+    held = [each for key, each in chamber.state.fact_attestations.ordered() if key[3] == 5]
     told = {names[each.validator]: (each.fact, each.power) for claim in held for each in claim.attestations}
     if not _agreed(words, powers):
         assert told == {name: (fact, powers[name]) for name, fact in words.items()}

@@ -124,7 +124,7 @@ class Chamber(World):
 
     def rotations(self, chains: Sequence[int] = tuple(VAULTS), **changes: object) -> tuple[ValidatorsRotated, ...]:
         """What vaults tell once they were shown the header after the change under way."""
-        held = self.state.changes[0]
+        held = self.state.set_changes[0]
         plain = [
             ValidatorsRotated(
                 chain, VAULTS[chain], held.height + 1, kept_set(self.state, held.number).hash, 50, b"\x0b" * 32, SOURCE
@@ -136,7 +136,7 @@ class Chamber(World):
     def settle(self) -> BlockResult:
         """Blocks until the change under way is over."""
         result = self.step(facts=self.rotations())
-        while 0 in self.state.changes:
+        while 0 in self.state.set_changes:
             result = self.step()
         return result
 

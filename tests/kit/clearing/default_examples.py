@@ -90,7 +90,9 @@ class Teller:
                             (step.layer.name, names[share.payer], share.amount) for share in step.shares if share.amount
                         ]
                 elif isinstance(each, Deleveraged):
-                    found += [("DELEVERAGED", accounts[account], abs(lots)) for account, *_, lots, _ in each.by]
+                    found += [
+                        ("DELEVERAGED", accounts[account], abs(lots)) for account, *_, lots, _ in each.counterparties
+                    ]
                 elif isinstance(each, PositionsTornUp):
                     found += [("TORN_UP", accounts[account], abs(lots)) for account, lots, _ in each.positions]
                 elif isinstance(each, DefaultEnded) and each.house:

@@ -151,7 +151,7 @@ class DefaultWorld(FundWorld):
         """A price at which somebody fails; the block in which so many defaults are declared."""
         result = self.prices(ticks)
         for _ in range(3):
-            clock = self.state.default_clock.get(0)
+            clock = self.state.default_counters.get(0)
             if clock is not None and clock.declared >= declared:
                 return result
             result = self.block()

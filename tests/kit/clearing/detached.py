@@ -35,9 +35,9 @@ def stuck(heartbeat_ms_max: int = 0, *gates: AssetWithdrawalLimits) -> Parliamen
 
 def waited(house: Parliament) -> None:
     """Until a vote may detach."""
-    while house.state.now.height - house.state.changes[0].height < 10:
+    while house.state.now.height - house.state.set_changes[0].height < 10:
         house.step()
 
 
 def detached(house: Parliament) -> bool:
-    return (2, VAULTS[2]) in house.state.struck
+    return (2, VAULTS[2]) in house.state.detached_vaults

@@ -171,7 +171,7 @@ class Fuzz:
         except RemoteFault:
             assert block.total_power == 0
             return
-        known = {account: before.nonces[account].value for account in MEMBERS if account in before.nonces}
+        known = {account: before.nonces[account].nonce for account in MEMBERS if account in before.nonces}
         roots = other[0].module_roots()
         result = self.world.apply(block)  # checked against every invariant
         assert other[1] == result

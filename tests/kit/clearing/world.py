@@ -203,7 +203,7 @@ class World:
         """What honest vaults would count, had everything been credited and nothing been paid yet."""
         facts = []
         for asset in self.genesis.assets:
-            deposited = self.state.flows[asset.id].deposited_amount
+            deposited = self.state.asset_flows[asset.id].deposited_amount
             block = u256(asset.chain_id << 64 | block_number)
             facts.append(
                 CustodySeen(

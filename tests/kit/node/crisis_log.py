@@ -190,7 +190,7 @@ def write_crisis(folder: Path) -> CrisisLog:
             height = decided.header.height
             log.receipts[height] = decided.result.receipts
             log.roots[height] = tuple(decided.header.module_roots)
-            if decided.result.snapshot:
+            if decided.result.snapshot_due:
                 log.saved[height] = encode_saved(height, decided.state, station.epochs.record())
 
         station.application.listen(note)
@@ -232,7 +232,7 @@ def _liquidate_the_client(world: StationWorld) -> None:
 def _default(world: StationWorld) -> None:
     """Alice cannot pay; Dave and Carol bid, Bob does not."""
     world.prices(500_000)
-    while not world.state.default_clock.get(0):
+    while not world.state.default_counters.get(0):
         world.block()
     world.block(world.bid(DAVE, 1, 60, ASK), world.bid(CAROL, 1, 20, ASK + 1))
     world.prices(310_000)

@@ -117,14 +117,16 @@ def test_what_is_kept_from_block_to_block_is_what_a_look_at_everything_finds(end
         closed.add(nonce)
         kept.follow(world.state)
         found = [each.nonce for each in kept.expired(world.state, 1)]
-        assert found == [each for each, _ in expired_withdrawals(world.state, 1, range(world.state.now.withdrawals))]
+        assert found == [
+            each for each, _ in expired_withdrawals(world.state, 1, range(world.state.now.withdrawals_released))
+        ]
         assert found == [each for each in range(10) if each not in closed]
 
 
 def test_one_that_stays_open_for_ever_costs_later_blocks_nothing_but_itself() -> None:
     world, kept = expired(1), OpenWithdrawals()
     for _ in range(5):
-        first = world.state.now.withdrawals
+        first = world.state.now.withdrawals_released
         world.block(*(world.withdrawal(ALICE, USDC_1, DOLLAR) for _ in range(50)))
         world.block(facts=[executed(1, nonce) for nonce in range(first, first + 50)])
         kept.follow(world.state)

@@ -237,7 +237,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
         def keep(decided: DecidedHeight) -> None:
             snapshot = station.epochs.waiting_at(decided.header.height)
-            if decided.result.snapshot and snapshot is not None:
+            if decided.result.snapshot_due and snapshot is not None:
                 kept.write_epoch(epoch_holdings(snapshot, decided.state))
 
         station.application.listen(keep)

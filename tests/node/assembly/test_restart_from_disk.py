@@ -56,7 +56,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
         def note(decided: DecidedHeight) -> None:
             receipts[decided.header.height] = tuple(each.data for each in receipt_records(decided.result))
-            if decided.result.snapshot:
+            if decided.result.snapshot_due:
                 height = decided.header.height
                 saved[height] = encode_saved(height, decided.state, station.epochs.record())
 

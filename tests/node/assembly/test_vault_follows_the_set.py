@@ -183,7 +183,7 @@ async def test_a_vault_that_missed_a_change_is_rotated_and_pays_under_the_new_se
         followed.decide()  # nobody relays
     new = validator_sets(followed.state).last
     assert followed.newest.block.header.validators_hash == new.hash != followed.genesis.validators.hash
-    assert followed.state.changes[0].height == made_at
+    assert followed.state.set_changes[0].height == made_at
     result = followed.decide(followed.withdrawal(ALICE, TOKEN, 300, TO))
     assert of_kind(result, WithdrawalReleased)
 

@@ -20,7 +20,7 @@ def test_published_ranges_are_shown_with_all_they_are_made_of() -> None:
     world = ranged()
     walk(world, times=2)
     for shown in group_ranges(world.state):
-        held = msgspec.structs.asdict(world.state.ranges[shown.group])
+        held = msgspec.structs.asdict(world.state.price_ranges[shown.group])
         told = msgspec.structs.asdict(shown)
         assert told["change_ratio_ppm"] == held["ratio_ppm"]
         assert told["published_height"] == held["height"] > 0

@@ -55,16 +55,21 @@ def audit_block(after: State, result: BlockResult, told: Told) -> None:
         require(
             not open_ or is_fresh(after, feed, told), "an open price that nobody honest told", feed=feed, found=found
         )
-    if result.snapshot:
+    if result.snapshot_due:
         promised: dict[int, int] = {}
         for each in close_out(after):
             promised[each.asset] = promised.get(each.asset, 0) + each.amount
         for asset in after.terms.assets.values():
             now = (
-                after.terms.collateral_of[asset.id] if inventory_units(after, asset) == 0 and asset.may_leave else asset
+                after.terms.collateral_after_leaving[asset.id]
+                if inventory_units(after, asset) == 0 and asset.may_leave
+                else asset
             )
             there = max(inventory_units(after, asset) * asset.base_units, inventory_units(after, now) * now.base_units)
-            waits = sum(each.units for _, each in after.waiting.ordered() if each.asset == asset.id) * asset.base_units
+            waits = (
+                sum(each.units for _, each in after.delayed_withdrawals.ordered() if each.asset == asset.id)
+                * asset.base_units
+            )
             require(promised.get(asset.id, 0) <= there + waits, "exits beyond custody", asset=asset.id)
 
 
@@ -139,12 +144,12 @@ class Watch:
         marks: dict[int, Mark] = {}
 
         def judged(run: BlockContext, index: int, transaction: Transaction) -> Rejected | None:
-            before = len(run.journal.transfers), len(run.receipts), len(run.accepted)
+            before = len(run.journal.transfers), len(run.receipts), len(run.accepted_withdrawals)
             operation = Operation(run, transaction)
             rejected: Rejected | None = judge(run, index, transaction)
             run.journal.check_conserved()
             run.positions.check_matched()
-            after = len(run.journal.transfers), len(run.receipts), len(run.accepted)
+            after = len(run.journal.transfers), len(run.receipts), len(run.accepted_withdrawals)
             require(rejected is None or before == after, "a refused request left something", request=transaction)
             if rejected is None and isinstance(transaction, LiquidationBid):
                 left = holdings_margin(current_arrays(run.state), current_holdings(run.state, transaction.account))

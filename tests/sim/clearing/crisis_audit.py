@@ -62,7 +62,7 @@ class CrisisAudit:
                 self.once(receipt.nonce)
                 paid = after.withdrawals[receipt.nonce]
                 self.left[paid.asset] = self.left.get(paid.asset, 0) + int.from_bytes(paid.amount, "big")
-            elif isinstance(receipt, WithdrawalRefunded) and receipt.why is RefundReason.NOT_PAID:
+            elif isinstance(receipt, WithdrawalRefunded) and receipt.reason is RefundReason.NOT_PAID:
                 self.once(receipt.number)
             elif isinstance(receipt, LossAllocated):
                 self.shared(after, receipt)
@@ -83,7 +83,7 @@ class CrisisAudit:
             elif isinstance(receipt, ClientClosedOut):
                 left = [cash for _, cash in receipt.cash if cash < 0]
                 require(not left or after.accounts.get(receipt.account) is not None, "a client gone that owes")
-        if result.snapshot:
+        if result.snapshot_due:
             self.exits(after)
         self.liquidated = [*self.liquidated[-7:], notional]
         limit = after.terms.crisis.liquidation.block_notional_max
@@ -95,7 +95,7 @@ class CrisisAudit:
         for each in close_out(after):
             promised[each.asset] = promised.get(each.asset, 0) + each.amount
         for asset, amount in sorted(promised.items()):
-            there = int.from_bytes(after.flows[asset].deposited_amount, "big") - self.left.get(asset, 0)
+            there = int.from_bytes(after.asset_flows[asset].deposited_amount, "big") - self.left.get(asset, 0)
             require(amount <= there, "exits beyond what the vault has", asset=asset, promised=amount, there=there)
 
     def once(self, nonce: int) -> None:
@@ -109,22 +109,24 @@ class CrisisAudit:
         layers = [step.layer for step in receipt.steps]
         require(layers == sorted(layers), "layers out of order", told=layers)
         for step in receipt.steps:
-            require(step.before == left, "a layer began elsewhere", step=step)
+            require(step.loss_before == left, "a layer began elsewhere", step=step)
             amounts = [share.amount for share in step.shares]
             require(
-                sum(amounts) == step.borne or step.layer is WaterfallLayer.TEAR_UP, "shares are not the sum", step=step
+                sum(amounts) == step.loss_borne or step.layer is WaterfallLayer.TEAR_UP,
+                "shares are not the sum",
+                step=step,
             )
-            require(all(share.amount <= share.most for share in step.shares), "more than its most", step=step)
-            most = sum(share.most for share in step.shares if share.weight)
-            whole = step.layer is WaterfallLayer.TEAR_UP or step.borne == min(left, most)
+            require(all(share.amount <= share.cap for share in step.shares), "more than its most", step=step)
+            most = sum(share.cap for share in step.shares if share.weight)
+            whole = step.layer is WaterfallLayer.TEAR_UP or step.loss_borne == min(left, most)
             require(whole, "a layer left something to the next that it could bear", step=step)
-            audit_shares(step.borne, [(share.weight, share.most, share.amount) for share in step.shares])
-            left -= step.borne
+            audit_shares(step.loss_borne, [(share.weight, share.cap, share.amount) for share in step.shares])
+            left -= step.loss_borne
         require(left >= 0, "more borne than lost", loss=receipt.loss, left=left)
         for layer, account, _, micros in receipt.paid:
             client = account in after.accounts and after.accounts[account].kind is AccountKind.CLIENT
             require(layer not in OTHERS or not client, "a client paid for others", account=account, micros=micros)
-        self.borne[receipt.number] = self.borne.get(receipt.number, 0) + sum(step.borne for step in receipt.steps)
+        self.borne[receipt.number] = self.borne.get(receipt.number, 0) + sum(step.loss_borne for step in receipt.steps)
 
     def ended(self, receipt: DefaultEnded) -> None:
         """What the layers bore and what the house is left with is the loss."""
@@ -184,7 +186,11 @@ def audit_end(after: State, lately: int) -> None:
     they take: far options that no scenario gives any value to can be held in any number.
     """
     require(not defaults_under_way(after), "a default that does not end", under_way=defaults_under_way(after))
-    require(not list(after.waiting.ordered()), "a withdrawal waits for ever", waiting=list(after.waiting.ordered()))
+    require(
+        not list(after.delayed_withdrawals.ordered()),
+        "a withdrawal waits for ever",
+        waiting=list(after.delayed_withdrawals.ordered()),
+    )
     arrays, sold = current_arrays(after), set()
     for account, sale in after.liquidations.ordered():
         age = after.now.height - sale.opened_height
@@ -215,7 +221,11 @@ def audit_taking(after: State, receipt: SliceSold | BackstopTakeover, told: Told
     discount = 0
     if isinstance(receipt, SliceSold):
         discount = receipt.discount_ppm
-        require(receipt.fraction <= min(receipt.asked, receipt.allowed), "a larger slice than allowed", told=receipt)
+        require(
+            receipt.fraction <= min(receipt.requested_share, receipt.allowed_share),
+            "a larger slice than allowed",
+            told=receipt,
+        )
     rate = after.terms.market.liquidation_penalty_ppm
     audit_split(after, receipt.positions, receipt.paid, (rate, discount), receipt.equity)
 

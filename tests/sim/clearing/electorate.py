@@ -63,21 +63,21 @@ class Electorate:
 
     def amendment(self, world: Exchange) -> Amendment:
         """The same by a vote, or that a vault that nobody hears of is waited for no more."""
-        held = world.state.changes.get(0)
-        if held is not None and held.waiting:
-            return VaultDetachment(*self.chance.choice(held.waiting))
+        held = world.state.set_changes.get(0)
+        if held is not None and held.awaited_vaults:
+            return VaultDetachment(*self.chance.choice(held.awaited_vaults))
         left, entered = self.moves(in_force(world))
         return ValidatorsAmendment(in_force(world).hash, tuple(left), tuple(entered))
 
     def facts(self, world: Exchange) -> list[Fact]:
         """Vaults that have followed, each after a while."""
-        held = world.state.changes.get(0)
+        held = world.state.set_changes.get(0)
         if held is None or world.state.now.height <= held.height:
             return []
         if self.loses_chain and held.number > 1:
             world.lost = (LOST_CHAIN,)
         told: list[Fact] = []
-        for chain, vault in held.waiting:
+        for chain, vault in held.awaited_vaults:
             if chain not in world.silent and self.chance.random() < 0.3:
                 hashed = kept_set(world.state, held.number).hash
                 told.append(

@@ -97,7 +97,7 @@ class Floor:
     def changes(self, world: Exchange) -> list[Transaction]:
         """Of trades that are held: other terms, the end of it, another side."""
         chance, made = self.chance, []
-        for key, held in list(world.state.held_trades.ordered())[:40]:
+        for key, held in list(world.state.pending_trades.ordered())[:40]:
             if chance.random() > 0.15:
                 continue
             named = (*key, held.buyer, held.seller, held.revision)

@@ -46,7 +46,7 @@ def rescues(world: Exchange, account: int) -> list[Transaction]:
     member = world.state.accounts[account].member
     made: list[Transaction] = []
     for number, held in defaults_under_way(world.state):
-        for client in held.clients:
+        for client in held.client_accounts:
             if held.phase is DefaultPhase.OPEN and held.porting_height > world.state.now.height and len(made) < 2:
                 words = world.worded(ClientRescue, client, number, member, signatures=2)
                 word = world.signers.get(client, HOUSE)
@@ -65,7 +65,7 @@ def contributions(world: Exchange, account: int, chance: Random) -> list[Transac
 
 def cancellations(world: Exchange, account: int) -> list[Transaction]:
     """Of every withdrawal of its own that waits."""
-    waiting = [number for number, each in world.state.waiting.ordered() if each.account == account]
+    waiting = [number for number, each in world.state.delayed_withdrawals.ordered() if each.account == account]
     return [world.ask(WithdrawalCancellation, account, number) for number in waiting[:2]]
 
 
@@ -74,7 +74,7 @@ def ways_back(world: Exchange, account: int, chance: Random) -> list[Transaction
     member = world.state.accounts[account].member
     if member_status(world.state, member) is not MemberStatus.DEFAULTED or chance.random() > 0.5:
         return []
-    number = world.state.standings[member].default
+    number = world.state.member_statuses[member].default
     words = world.worded(MemberReadmission, account, member, number, nonce=False, signatures=2)
     return [world.signed_by(words, signature=member, house_signature=HOUSE)]
 

@@ -119,7 +119,7 @@ class Story:
         for receipt in result.receipts:
             self.told[type(receipt).__name__] += 1
             if isinstance(receipt, LossAllocated):
-                self.told.update(f"LossAllocated by {step.layer.name}" for step in receipt.steps if step.borne)
+                self.told.update(f"LossAllocated by {step.layer.name}" for step in receipt.steps if step.loss_borne)
             if isinstance(receipt, DepositCredited | WithdrawalConfirmed):
                 self.accepted[type(receipt).__name__] += 1
         for receipt in result.receipts:

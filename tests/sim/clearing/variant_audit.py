@@ -70,7 +70,7 @@ class VariantAudit:
         now = validator_sets(after)
         if self.before is not None:
             last, current, coming = self.before
-            moved_on = (now.heard, now.last, now.now) == (last, current, coming)
+            moved_on = (now.attesting, now.last, now.now) == (last, current, coming)
             require(moved_on, "validators of another height", height=after.now.height)
             require(is_third(coming, now.next), "more than a third of the power left", height=after.now.height)
             require(is_third(now.next, coming), "more than a third of the power came", height=after.now.height)
@@ -98,10 +98,10 @@ def audit_delivery(after: State, receipt: Delivered, transfers: Sequence[Transfe
 def audit_counts(after: State) -> None:
     """Held trades of an account and accounts of a member are as many as are counted."""
     counted: dict[int, int] = {}
-    for _, held in after.held_trades.ordered():
+    for _, held in after.pending_trades.ordered():
         for side in (held.buyer, held.seller):
             counted[side] = counted.get(side, 0) + 1
-    told = {account: count for account, count in after.held_counts.ordered() if count}
+    told = {account: count for account, count in after.pending_counts.ordered() if count}
     require(counted == told, "held trades are counted wrong", counted=counted, told=told)
     of_member: dict[int, int] = {}
     for account, record in after.accounts.ordered():
@@ -112,7 +112,7 @@ def audit_counts(after: State) -> None:
             good = own.parent == account and (own.member, own.kind, own.key) == (record.member, record.kind, record.key)
             require(good, "a sub-account that is not its parent's", account=account, child=child)
     for member, counts in after.member_accounts.ordered():
-        require(counts.held == of_member.get(member, 0), "accounts are counted wrong", member=member, counts=counts)
+        require(counts.open == of_member.get(member, 0), "accounts are counted wrong", member=member, counts=counts)
 
 
 def audit_clients_money(after: State, result: BlockResult) -> None:
@@ -133,9 +133,9 @@ def audit_clients_money(after: State, result: BlockResult) -> None:
 def audit_words(after: State) -> None:
     """What was told stands under validators that there are, each with the power that it has."""
     validators = attesting_set(after).validators
-    said = [(index, each.power) for (_, index), each in after.reports.ordered()]
-    said += [(index, each.power) for (_, index), each in after.beats.ordered()]
-    for table in (after.claims, after.custody_claims):
+    said = [(index, each.power) for (_, index), each in after.price_reports.ordered()]
+    said += [(index, each.power) for (_, index), each in after.heartbeats.ordered()]
+    for table in (after.fact_attestations, after.custody_attestations):
         for _, claim in table.ordered():
             said += [(each.validator, each.power) for each in claim.attestations]
     good = all(index < len(validators) and power == validators[index].power for index, power in said)
@@ -190,5 +190,5 @@ class Operation:
             require(held is not None, "a venue traded for somebody without a mandate", request=words)
             if held is not None:
                 in_time = self.run.time_ms <= held.expires_ms and held.day == self.run.time_ms // DAY_MS
-                within = words.lots <= held.lots_max and held.used <= held.day_notional_max
+                within = words.lots <= held.lots_max and held.used_notional <= held.day_notional_max
                 require(in_time and within, "a venue traded beyond a mandate", request=words, mandate=held)
