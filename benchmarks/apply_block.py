@@ -86,9 +86,9 @@ def margined(accounts: int) -> list[Figure]:
     ):
         took: list[float] = []
 
-        def timed_margins(run: BlockContext, took: list[float] = took) -> None:
+        def timed_margins(context: BlockContext, took: list[float] = took) -> None:
             started = time.process_time()
-            check_margins(run)
+            check_margins(context)
             took.append(time.process_time() - started)
 
         with patch("clearing.apply_block.check_margins", timed_margins):

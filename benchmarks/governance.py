@@ -35,8 +35,10 @@ def due(state: State, amendment: TermsAmendment) -> State:
     """A fork in which everybody agreed on it, and its timelock is over."""
     fork = state.fork()
     fork.governance_counters.put(0, GovernanceCounters(1))
-    held = ProposalRecord(1, bytes(32), HOUSE_PROPOSER, amendment, "", 1, FAR_MS, FAR_MS, ProposalStage.AGREED, 1)
-    fork.proposals.put(bytes(32), held)
+    proposal_record = ProposalRecord(
+        1, bytes(32), HOUSE_PROPOSER, amendment, "", 1, FAR_MS, FAR_MS, ProposalStage.AGREED, 1
+    )
+    fork.proposals.put(bytes(32), proposal_record)
     for each in voting_set(fork).validators:
         fork.votes.put((1, each.envelope_key), VoteRecord(approve=True, revision=1))
     return fork

@@ -61,36 +61,36 @@ def apply_block(state: State, block: BlockInput) -> tuple[State, BlockResult]:
     LocalFault STALE_FORK when `state` was overtaken, Bug when an invariant does not hold.
     """
     block = check_block_structure(state, block)
-    run = BlockContext(state.fork(), block)
-    open_block(run)
-    transition_validator_sets(run)
-    record_misbehaviour(run)
-    enact_governance(run)
-    accrue_time(run)
-    agree_prices(run)
-    update_ranges(run)
-    update_collateral(run)
-    convert_contributions(run)
-    mark_to_market(run)
-    clear_auctions(run)
-    apply_bridge_facts(run)
-    finish_set_change(run)
-    begin_due_addition(run)
-    observe_withdrawals(run)
-    close_venue_days(run)
-    novate_pending(run)
-    apply_transactions(run)
-    recall_withdrawals(run)
-    check_margins(run)
-    collect_contribution_calls(run)
-    resolve_defaults(run)
-    update_fund(run)
-    check_house_margin(run)
-    process_delayed_withdrawals(run)
-    release_withdrawals(run)
-    close_epoch(run)
-    check_block(run)
-    return run.state, block_result(run)
+    context = BlockContext(state.fork(), block)
+    open_block(context)
+    transition_validator_sets(context)
+    record_misbehaviour(context)
+    enact_governance(context)
+    accrue_time(context)
+    agree_prices(context)
+    update_ranges(context)
+    update_collateral(context)
+    convert_contributions(context)
+    mark_to_market(context)
+    clear_auctions(context)
+    apply_bridge_facts(context)
+    finish_set_change(context)
+    begin_due_addition(context)
+    observe_withdrawals(context)
+    close_venue_days(context)
+    novate_pending(context)
+    apply_transactions(context)
+    recall_withdrawals(context)
+    check_margins(context)
+    collect_contribution_calls(context)
+    resolve_defaults(context)
+    update_fund(context)
+    check_house_margin(context)
+    process_delayed_withdrawals(context)
+    release_withdrawals(context)
+    close_epoch(context)
+    check_block(context)
+    return context.state, block_result(context)
 
 
 def check_block_structure(state: State, block: BlockInput) -> BlockInput:
@@ -108,42 +108,42 @@ def check_block_structure(state: State, block: BlockInput) -> BlockInput:
     return msgspec.structs.replace(block, extensions=ordered)
 
 
-def open_block(run: BlockContext) -> None:
+def open_block(context: BlockContext) -> None:
     """Move the clock on, and forget trade ids that can no longer be shown again."""
     # Whoever asks for risk arrays while prices are being decided gets those of the last block, as a replica that has
     # just been started has to build them first.
-    current_arrays(run.state)
-    before = run.state.now
-    run.state.clock.put(0, msgspec.structs.replace(before, height=run.block.height, time_ms=run.time_ms))
-    drop_expired(run.state, before.time_ms, run.time_ms)
+    current_arrays(context.state)
+    before = context.state.now
+    context.state.clock.put(0, msgspec.structs.replace(before, height=context.block.height, time_ms=context.time_ms))
+    drop_expired(context.state, before.time_ms, context.time_ms)
 
 
-def apply_transactions(run: BlockContext) -> None:
+def apply_transactions(context: BlockContext) -> None:
     """Step 5: each request atomically, in order, each with a receipt."""
-    for index, transaction in enumerate(run.block.transactions):
-        rejected = apply_transaction(run, index, transaction)
+    for index, transaction in enumerate(context.block.transactions):
+        rejected = apply_transaction(context, index, transaction)
         if rejected is not None:
-            run.receipts.append(refused_receipt(index, rejected))
+            context.receipts.append(refused_receipt(index, rejected))
 
 
-def apply_transaction(run: BlockContext, index: int, transaction: Transaction) -> Rejected | None:
+def apply_transaction(context: BlockContext, index: int, transaction: Transaction) -> Rejected | None:
     """One request by the rule of its kind."""
-    return TRANSACTION_HANDLERS[type(transaction)](run, index, transaction)
+    return TRANSACTION_HANDLERS[type(transaction)](context, index, transaction)
 
 
-def block_result(run: BlockContext) -> BlockResult:
+def block_result(context: BlockContext) -> BlockResult:
     """Step 9: the roots, and what happened."""
-    state = run.state
+    state = context.state
     return BlockResult(
-        height=run.block.height,
-        receipts=tuple(run.receipts),
-        transfers=tuple(run.journal.transfers),
+        height=context.block.height,
+        receipts=tuple(context.receipts),
+        transfers=tuple(context.journal.transfers),
         module_roots=state.module_roots(),
         withdrawals_root=withdrawals_root(state),
         withdrawals_count=withdrawals_count(state),
         exit_root=stored_exit_root(state),
         epoch=state.now.epoch,
-        snapshot_due=snapshot_due(state, run.block.height),
+        snapshot_due=snapshot_due(state, context.block.height),
         deposit_cursors=deposit_cursors(state),
     )
 
@@ -167,11 +167,11 @@ def replay(
         state = fork.absorb()
 
 
-def update_collateral(run: BlockContext) -> None:
+def update_collateral(context: BlockContext) -> None:
     """Judge cash tokens, work out haircuts, settle interest, end what is over."""
-    update_chain_silence(run)
-    check_pegs(run)
-    refresh_haircuts(run)
-    accrue_interest(run)
-    end_met_cash_calls(run)
-    lift_restrictions(run)
+    update_chain_silence(context)
+    check_pegs(context)
+    refresh_haircuts(context)
+    accrue_interest(context)
+    end_met_cash_calls(context)
+    lift_restrictions(context)

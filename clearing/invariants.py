@@ -11,12 +11,12 @@ from clearing.state.positions import check_whole_book
 from clearing.state.state import State
 
 
-def check_block(run: BlockContext) -> None:
+def check_block(context: BlockContext) -> None:
     """Step 8. Raises Bug."""
-    run.journal.check_conserved()
-    run.positions.check_matched()
-    check_fund_balance(run.state)
-    _check_backing(run.state)
+    context.journal.check_conserved()
+    context.positions.check_matched()
+    check_fund_balance(context.state)
+    _check_backing(context.state)
 
 
 def check_fund_balance(state: State) -> None:

@@ -55,8 +55,8 @@ from clearing.withdrawals.requests import request_withdrawal
 from clearing.withdrawals.withdrawal_controls import cancel_withdrawal
 
 
-def _request_withdrawal(run: BlockContext, _: int, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:
-    return request_withdrawal(run, request)
+def _request_withdrawal(context: BlockContext, _: int, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:
+    return request_withdrawal(context, request)
 
 
 TRANSACTION_HANDLERS: dict[type, Callable[[BlockContext, int, Any], Rejected | None]] = {

@@ -197,10 +197,10 @@ class March(World):
                 made += [self.rescue(client, number) for client in held.client_accounts]
         return made
 
-    def default_bids(self, number: int, held: DefaultRecord) -> list[Transaction]:
+    def default_bids(self, number: int, default: DefaultRecord) -> list[Transaction]:
         """Half of a defaulter's portfolio each, for the same part of the notional as in any sale."""
         slices, whole = self.genesis.crisis.default.auction_slices, 0
-        for instrument, lots in positions_of(self.state, held.estate).lots:
+        for instrument, lots in positions_of(self.state, default.estate).lots:
             whole += abs(lots) * self.state.marks[instrument].ticks * MICROS_PER_TICK
         asks = [whole * least // PPM // slices for least in DISCOUNTS_PPM]
         pairs = zip(DEALERS, asks, strict=True)

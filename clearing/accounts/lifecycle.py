@@ -44,32 +44,32 @@ def accounts_of_member(state: State, member: int) -> MemberAccounts:
     return MemberAccounts(0, len(terms.accounts) if terms else 0)
 
 
-def open_account(run: BlockContext, index: int, request: AccountOpening) -> Rejected | None:
+def open_account(context: BlockContext, index: int, request: AccountOpening) -> Rejected | None:
     """Give the member of `request.account` a new, empty account."""
     at = "account_opening"
-    refusal = _check_request(run, at, request)
+    refusal = _check_request(context, at, request)
     if refusal is not None:
         return refusal
-    member = run.state.accounts[request.account].member
-    counts = accounts_of_member(run.state, member)
-    limit = run.terms.market.member_accounts_max
+    member = context.state.accounts[request.account].member
+    counts = accounts_of_member(context.state, member)
+    limit = context.terms.market.member_accounts_max
     if counts.open >= limit or counts.opened >= ACCOUNTS_OPENED_MAX or member >= _MEMBERS_WITH_IDS_MAX:
         return reject(ClearingCode.ACCOUNTS_FULL, at, member=member, held=counts.open, opened=counts.opened)
     key = request.key
     if request.parent:
-        refusal = _check_parent(run, at, member, request)
+        refusal = _check_parent(context, at, member, request)
         if refusal is not None:
             return refusal
-        key = run.state.accounts[request.parent].key
+        key = context.state.accounts[request.parent].key
     elif any(key) and request.kind is not AccountKind.CLIENT:
         return reject(ClearingCode.BAD_PARENT, at, why="only a client has a key of its own")
-    use_nonce(run, request.account, request.nonce)
+    use_nonce(context, request.account, request.nonce)
     account = opened_id(member, counts.opened)
-    run.state.accounts.put(account, Account(member, request.kind, parent=request.parent, key=key))
-    run.state.member_accounts.put(member, MemberAccounts(counts.opened + 1, counts.open + 1))
+    context.state.accounts.put(account, Account(member, request.kind, parent=request.parent, key=key))
+    context.state.member_accounts.put(member, MemberAccounts(counts.opened + 1, counts.open + 1))
     if request.parent:
-        _set_children(run, request.parent, (*run.state.accounts[request.parent].children, account))
-    run.receipts.append(
+        _set_children(context, request.parent, (*context.state.accounts[request.parent].children, account))
+    context.receipts.append(
         AccountOpened(
             index=index,
             account=account,
@@ -84,36 +84,36 @@ def open_account(run: BlockContext, index: int, request: AccountOpening) -> Reje
     return None
 
 
-def close_account(run: BlockContext, index: int, request: AccountClosing) -> Rejected | None:
+def close_account(context: BlockContext, index: int, request: AccountClosing) -> Rejected | None:
     """Take away an account that was opened by request and has nothing left."""
     at = "account_closing"
-    refusal = _check_request(run, at, request) or _check_empty(run, at, request.account)
+    refusal = _check_request(context, at, request) or _check_empty(context, at, request.account)
     if refusal is not None:
         return refusal
     account = request.account
-    record = run.state.accounts[account]
-    counts = accounts_of_member(run.state, record.member)
-    run.state.member_accounts.put(record.member, MemberAccounts(counts.opened, counts.open - 1))
+    record = context.state.accounts[account]
+    counts = accounts_of_member(context.state, record.member)
+    context.state.member_accounts.put(record.member, MemberAccounts(counts.opened, counts.open - 1))
     if record.parent:
-        siblings = run.state.accounts[record.parent].children
-        _set_children(run, record.parent, tuple(each for each in siblings if each != account))
-    end_mandates(run, account)
-    remove_account_balances(run.state, account)
-    set_holder(run.state, CALLED_ACCOUNTS, 0, account, holds=False)
-    run.state.accounts.remove(account)
-    run.state.nonces.remove(account)
-    run.receipts.append(AccountClosed(index, account, record.member))
+        siblings = context.state.accounts[record.parent].children
+        _set_children(context, record.parent, tuple(each for each in siblings if each != account))
+    end_mandates(context, account)
+    remove_account_balances(context.state, account)
+    set_holder(context.state, CALLED_ACCOUNTS, 0, account, holds=False)
+    context.state.accounts.remove(account)
+    context.state.nonces.remove(account)
+    context.receipts.append(AccountClosed(index, account, record.member))
     return None
 
 
-def check_segregation(run: BlockContext, at: str, account: int, recipient: int) -> Rejected | None:
+def check_segregation(context: BlockContext, at: str, account: int, recipient: int) -> Rejected | None:
     """Whether money may pass between two accounts of one member, as far as it is whose money it is.
 
     Out of a client's account it goes to accounts of the same client: the account itself with its sub-accounts, or one
     with the same key. Where the client has a key, whatever leaves was signed with it (`clearing.context.request_checks.check_owner`),
     and it may send it anywhere the member has an account. Into a client's account it may always go.
     """
-    giver, taker = run.state.accounts[account], run.state.accounts[recipient]
+    giver, taker = context.state.accounts[account], context.state.accounts[recipient]
     if giver.kind is not AccountKind.CLIENT or any(giver.key):
         return None
     same = taker.kind is AccountKind.CLIENT and (giver.parent or account) == (taker.parent or recipient)
@@ -122,55 +122,55 @@ def check_segregation(run: BlockContext, at: str, account: int, recipient: int) 
     return None
 
 
-def _check_request(run: BlockContext, at: str, request: AccountOpening | AccountClosing) -> Rejected | None:
+def _check_request(context: BlockContext, at: str, request: AccountOpening | AccountClosing) -> Rejected | None:
     return (
-        check_expiry(run, at, request.not_after_ms)
-        or check_account(run, at, request.account)
-        or check_nonce(run, at, request.account, request.nonce)
-        or check_signer(run, at, request.account, request.digest(run.terms.network), request.signature)
-        or check_member_active(run, at, request.account)
+        check_expiry(context, at, request.not_after_ms)
+        or check_account(context, at, request.account)
+        or check_nonce(context, at, request.account, request.nonce)
+        or check_signer(context, at, request.account, request.digest(context.terms.network), request.signature)
+        or check_member_active(context, at, request.account)
     )
 
 
-def _check_parent(run: BlockContext, at: str, member: int, request: AccountOpening) -> Rejected | None:
+def _check_parent(context: BlockContext, at: str, member: int, request: AccountOpening) -> Rejected | None:
     """A parent is an account of the same member and kind, and no sub-account; the new one can have no other key."""
-    parent = run.state.accounts.get(request.parent)
+    parent = context.state.accounts.get(request.parent)
     fits = parent is not None and (parent.member, parent.kind, parent.parent) == (member, request.kind, 0)
     if parent is None or not fits or request.key not in (NO_KEY, parent.key):
         return reject(ClearingCode.BAD_PARENT, at, parent=request.parent)
     return None
 
 
-def _check_empty(run: BlockContext, at: str, account: int) -> Rejected | None:
+def _check_empty(context: BlockContext, at: str, account: int) -> Rejected | None:
     if account < OPENED_ACCOUNTS or account == HOUSE_ACCOUNT:
         return reject(ClearingCode.NOT_CLOSABLE, at, account=account)
-    state = run.state
-    currencies = [cash_currency(group) for group in run.terms.cash_groups]
-    currencies += [token_currency(token.id) for token in run.terms.tokens]
+    state = context.state
+    currencies = [cash_currency(group) for group in context.terms.cash_groups]
+    currencies += [token_currency(token.id) for token in context.terms.tokens]
     left = {currency: amount for currency in currencies if (amount := balance(state, account, currency))}
     if left:
         currency, amount = next(iter(left.items()))
         return reject(ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, currency=currency, balance=amount)
     book, held = state.books.get(account), state.pending_counts.get(account) or 0
     positions, children = len(book.lots) if book else 0, len(state.accounts[account].children)
-    pending = _pending_items(run, account)
+    pending = _pending_items(context, account)
     if positions or held or children or pending:
         counts = {"positions": positions, "held": held, "children": children, "pending": pending}
         return reject(ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, **counts)
     return None
 
 
-def _pending_items(run: BlockContext, account: int) -> int:
+def _pending_items(context: BlockContext, account: int) -> int:
     """How many things of the account are under way: soft credit, a restriction, calls, a liquidation, orders in
     auctions, withdrawals that wait."""
-    state = run.state
-    loans = sum((account, group) in state.loans for group in run.terms.cash_groups)
-    orders = sum((instrument, account) in state.auction_orders for instrument in run.terms.instruments)
+    state = context.state
+    loans = sum((account, group) in state.loans for group in context.terms.cash_groups)
+    orders = sum((instrument, account) in state.auction_orders for instrument in context.terms.instruments)
     waiting = len(delayed_withdrawals_of(state, account))
     calls = (account in state.cash_calls) + (account in state.margin_calls) + (account in state.liquidations)
     return loans + orders + waiting + calls + (account in state.restrictions)
 
 
-def _set_children(run: BlockContext, account: int, children: tuple[int, ...]) -> None:
-    record = run.state.accounts[account]
-    run.state.accounts.put(account, msgspec.structs.replace(record, children=children))
+def _set_children(context: BlockContext, account: int, children: tuple[int, ...]) -> None:
+    record = context.state.accounts[account]
+    context.state.accounts.put(account, msgspec.structs.replace(record, children=children))

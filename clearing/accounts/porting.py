@@ -31,33 +31,35 @@ from clearing.trades.consent import end_mandates
 AT = "account_porting"
 
 
-def port_account(run: BlockContext, index: int, request: AccountPorting) -> Rejected | None:
+def port_account(context: BlockContext, index: int, request: AccountPorting) -> Rejected | None:
     """Put the account and its sub-accounts under another member."""
     refusal = (
-        check_expiry(run, AT, request.not_after_ms)
-        or check_account(run, AT, request.account)
-        or check_nonce(run, AT, request.account, request.nonce)
-        or check_member_active(run, AT, request.account)
-        or _check_portable(run, request)
-        or _check_consents(run, request)
-        or _check_covered(run, request)
+        check_expiry(context, AT, request.not_after_ms)
+        or check_account(context, AT, request.account)
+        or check_nonce(context, AT, request.account, request.nonce)
+        or check_member_active(context, AT, request.account)
+        or _check_portable(context, request)
+        or _check_consents(context, request)
+        or _check_covered(context, request)
     )
     if refusal is not None:
         return refusal
-    use_nonce(run, request.account, request.nonce)
-    record = run.state.accounts[request.account]
-    moved = transfer_membership(run, request.account, request.to_member)
-    held = sum(run.state.pending_counts.get(account) or 0 for account in moved)
-    run.receipts.append(AccountPorted(index, request.account, record.member, request.to_member, record.children, held))
+    use_nonce(context, request.account, request.nonce)
+    record = context.state.accounts[request.account]
+    moved = transfer_membership(context, request.account, request.to_member)
+    held = sum(context.state.pending_counts.get(account) or 0 for account in moved)
+    context.receipts.append(
+        AccountPorted(index, request.account, record.member, request.to_member, record.children, held)
+    )
     return None
 
 
-def _check_portable(run: BlockContext, request: AccountPorting) -> Rejected | None:
-    record = run.state.accounts[request.account]
-    if request.to_member not in run.state.members:
+def _check_portable(context: BlockContext, request: AccountPorting) -> Rejected | None:
+    record = context.state.accounts[request.account]
+    if request.to_member not in context.state.members:
         return reject(ClearingCode.UNKNOWN_MEMBER, AT, member=request.to_member)
     accounts = (request.account, *record.children)
-    called = [each for each in accounts if _is_under_call(run, each)]
+    called = [each for each in accounts if _is_under_call(context, each)]
     if record.kind is not AccountKind.CLIENT or record.parent or record.member == request.to_member or called:
         return reject(
             ClearingCode.NOT_PORTABLE,
@@ -67,24 +69,24 @@ def _check_portable(run: BlockContext, request: AccountPorting) -> Rejected | No
             parent=record.parent,
             called=len(called),
         )
-    if member_status(run.state, request.to_member) is not MemberStatus.ACTIVE:
+    if member_status(context.state, request.to_member) is not MemberStatus.ACTIVE:
         return reject(ClearingCode.MEMBER_NOT_ACTIVE, AT, account=request.account, member=request.to_member)
-    counts, limit = accounts_of_member(run.state, request.to_member), run.terms.market.member_accounts_max
+    counts, limit = accounts_of_member(context.state, request.to_member), context.terms.market.member_accounts_max
     if counts.open + 1 + len(record.children) > limit:
         return reject(ClearingCode.ACCOUNTS_FULL, AT, member=request.to_member, held=counts.open, limit=limit)
     return None
 
 
-def _is_under_call(run: BlockContext, account: int) -> bool:
+def _is_under_call(context: BlockContext, account: int) -> bool:
     """Whether the account is under a margin call, a cash call or a restriction, which its member has to end first."""
-    state = run.state
+    state = context.state
     return state.accounts[account].called_height > 0 or account in state.cash_calls or account in state.restrictions
 
 
-def _check_covered(run: BlockContext, request: AccountPorting) -> Rejected | None:
+def _check_covered(context: BlockContext, request: AccountPorting) -> Rejected | None:
     """Initial margin is covered at the block's prices, or a member passed on a debt that it would have to pay."""
-    for account in (request.account, *run.state.accounts[request.account].children):
-        margin = holdings_margin(current_arrays(run.state), current_holdings(run.state, account))
+    for account in (request.account, *context.state.accounts[request.account].children):
+        margin = holdings_margin(current_arrays(context.state), current_holdings(context.state, account))
         if not margin.initial_ok:
             return reject(
                 ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN,
@@ -96,31 +98,31 @@ def _check_covered(run: BlockContext, request: AccountPorting) -> Rejected | Non
     return None
 
 
-def _check_consents(run: BlockContext, request: AccountPorting) -> Rejected | None:
-    digest = request.digest(run.terms.network)
-    taker = run.state.members[request.to_member].trade_address
-    refusal = check_signer(run, AT, request.account, digest, request.signature) or check_signature_by(
+def _check_consents(context: BlockContext, request: AccountPorting) -> Rejected | None:
+    digest = request.digest(context.terms.network)
+    taker = context.state.members[request.to_member].trade_address
+    refusal = check_signer(context, AT, request.account, digest, request.signature) or check_signature_by(
         AT, taker, digest, request.member_signature, member=request.to_member
     )
-    key = run.state.accounts[request.account].key
+    key = context.state.accounts[request.account].key
     if refusal is None and any(key):
         refusal = check_signature_by(AT, key, digest, request.client_signature, client=request.account)
     return refusal
 
 
-def transfer_membership(run: BlockContext, account: int, to_member: int) -> tuple[int, ...]:
+def transfer_membership(context: BlockContext, account: int, to_member: int) -> tuple[int, ...]:
     """Let another member carry an account and its sub-accounts, which are returned. Mandates that were given end."""
-    record = run.state.accounts[account]
+    record = context.state.accounts[account]
     moved = (account, *record.children)
-    _adjust_account_count(run, record.member, -len(moved))
-    _adjust_account_count(run, to_member, len(moved))
+    _adjust_account_count(context, record.member, -len(moved))
+    _adjust_account_count(context, to_member, len(moved))
     for each in moved:
-        before = run.state.accounts[each]
-        run.state.accounts.put(each, msgspec.structs.replace(before, member=to_member))
-        end_mandates(run, each)
+        before = context.state.accounts[each]
+        context.state.accounts.put(each, msgspec.structs.replace(before, member=to_member))
+        end_mandates(context, each)
     return moved
 
 
-def _adjust_account_count(run: BlockContext, member: int, by: int) -> None:
-    counts = accounts_of_member(run.state, member)
-    run.state.member_accounts.put(member, MemberAccounts(counts.opened, counts.open + by))
+def _adjust_account_count(context: BlockContext, member: int, by: int) -> None:
+    counts = accounts_of_member(context.state, member)
+    context.state.member_accounts.put(member, MemberAccounts(counts.opened, counts.open + by))

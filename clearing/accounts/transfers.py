@@ -23,113 +23,120 @@ from clearing.withdrawals.deficit_reserve import check_deficit_reserve
 from clearing.withdrawals.requests import check_can_leave
 
 
-def transfer_cash(run: BlockContext, index: int, request: CashTransfer) -> Rejected | None:
+def transfer_cash(context: BlockContext, index: int, request: CashTransfer) -> Rejected | None:
     """Move cash, or refuse and change nothing."""
     at, group, micros = "cash_transfer", request.cash_group, request.micros
-    if group not in run.terms.cash_groups:
+    if group not in context.terms.cash_groups:
         return reject(ClearingCode.UNKNOWN_CASH_GROUP, at, cash_group=group)
     if not 0 < micros <= MONEY_MAX:
         return reject(ClearingCode.BAD_SIZE, at, micros=micros)
-    refusal = _transfer(run, at, request, cash_currency(group), micros, TransferCode.CASH_TRANSFER)
+    refusal = _transfer(context, at, request, cash_currency(group), micros, TransferCode.CASH_TRANSFER)
     if refusal is not None:
         return refusal
-    run.receipts.append(CashTransferred(index, request.account, request.recipient, group, micros, request.nonce))
+    context.receipts.append(CashTransferred(index, request.account, request.recipient, group, micros, request.nonce))
     return None
 
 
-def transfer_tokens(run: BlockContext, index: int, request: TokenTransfer) -> Rejected | None:
+def transfer_tokens(context: BlockContext, index: int, request: TokenTransfer) -> Rejected | None:
     """Move tokens, or refuse and change nothing."""
     at, units = "token_transfer", request.units
-    asset = run.terms.assets.get(request.asset)
-    if asset is None or current_asset(run.state, asset).is_cash:
+    asset = context.terms.assets.get(request.asset)
+    if asset is None or current_asset(context.state, asset).is_cash:
         return reject(ClearingCode.UNKNOWN_ASSET, at, asset=request.asset)
     if not 0 < units <= MONEY_MAX:
         return reject(ClearingCode.BAD_SIZE, at, units=units)
-    refusal = _transfer(run, at, request, token_currency(asset.id), units, TransferCode.TOKEN_TRANSFER)
+    refusal = _transfer(context, at, request, token_currency(asset.id), units, TransferCode.TOKEN_TRANSFER)
     if refusal is not None:
         return refusal
-    run.receipts.append(TokensTransferred(index, request.account, request.recipient, asset.id, units, request.nonce))
+    context.receipts.append(
+        TokensTransferred(index, request.account, request.recipient, asset.id, units, request.nonce)
+    )
     return None
 
 
 def _transfer(
-    run: BlockContext, at: str, request: CashTransfer | TokenTransfer, currency: int, amount: int, code: TransferCode
+    context: BlockContext,
+    at: str,
+    request: CashTransfer | TokenTransfer,
+    currency: int,
+    amount: int,
+    code: TransferCode,
 ) -> Rejected | None:
     """Check both accounts and the request, then move `amount` of a currency."""
     account, recipient = request.account, request.recipient
     if account == recipient:
         return reject(ClearingCode.SAME_ACCOUNT, at, account=account)
     refusal = (
-        check_expiry(run, at, request.not_after_ms)
-        or check_account(run, at, account)
-        or check_account(run, at, recipient)
-        or check_nonce(run, at, account, request.nonce)
-        or check_owner(run, at, account, request.digest(run.terms.network), request.signature)
+        check_expiry(context, at, request.not_after_ms)
+        or check_account(context, at, account)
+        or check_account(context, at, recipient)
+        or check_nonce(context, at, account, request.nonce)
+        or check_owner(context, at, account, request.digest(context.terms.network), request.signature)
     )
     if refusal is not None:
         return refusal
-    owners = [run.state.accounts[each].member for each in (account, recipient)]
+    owners = [context.state.accounts[each].member for each in (account, recipient)]
     if owners[0] != owners[1]:
         return reject(ClearingCode.NOT_OWN_ACCOUNT, at, member=owners[0], recipient=owners[1])
-    giver, taker = (run.state.accounts[each] for each in (account, recipient))
+    giver, taker = (context.state.accounts[each] for each in (account, recipient))
     # A client with a key may take its money out whatever its member did: a member that may not, pays it no more.
     out = giver.kind is AccountKind.HOUSE and any(taker.key)
     may_give = check_member_active if out else check_member_reducing
     within = giver.kind is AccountKind.HOUSE and taker.kind is AccountKind.HOUSE
     refusal = (
-        check_segregation(run, at, account, recipient)
-        or may_give(run, at, account)
-        or check_can_leave(run, at, account, currency, amount)
-        or check_deficit_reserve(run, at, account, (currency, amount), within=within, mends=recipient)
+        check_segregation(context, at, account, recipient)
+        or may_give(context, at, account)
+        or check_can_leave(context, at, account, currency, amount)
+        or check_deficit_reserve(context, at, account, (currency, amount), within=within, mends=recipient)
     )
     if refusal is not None:
         return refusal
-    use_nonce(run, account, request.nonce)
-    run.journal.transfer(account, recipient, currency, amount, code, request.nonce)
-    run.touched_accounts.update((account, recipient))
+    use_nonce(context, account, request.nonce)
+    context.journal.transfer(account, recipient, currency, amount, code, request.nonce)
+    context.touched_accounts.update((account, recipient))
     return None
 
 
 AT = "claim_swap"
 
 
-def swap_claims(run: BlockContext, index: int, request: ClaimSwap) -> Rejected | None:
+def swap_claims(context: BlockContext, index: int, request: ClaimSwap) -> Rejected | None:
     """Exchange two claims, or refuse and change nothing."""
     given = (request.given_currency, request.given_units)
     taken = (request.taken_currency, request.taken_units)
     refusal = (
-        _check_swap(run, request)
-        or _check_clients(run, request)
-        or check_member_active(run, AT, request.account)
-        or check_member_active(run, AT, request.recipient)
-        or check_can_leave(run, AT, request.account, *given, gains=taken)
-        or check_can_leave(run, AT, request.recipient, *taken, gains=given)
-        or check_deficit_reserve(run, AT, request.account, given, (taken[0], -taken[1]))
-        or check_deficit_reserve(run, AT, request.recipient, taken, (given[0], -given[1]))
+        _check_swap(context, request)
+        or _check_clients(context, request)
+        or check_member_active(context, AT, request.account)
+        or check_member_active(context, AT, request.recipient)
+        or check_can_leave(context, AT, request.account, *given, gains=taken)
+        or check_can_leave(context, AT, request.recipient, *taken, gains=given)
+        or check_deficit_reserve(context, AT, request.account, given, (taken[0], -taken[1]))
+        or check_deficit_reserve(context, AT, request.recipient, taken, (given[0], -given[1]))
     )
     if refusal is not None:
         return refusal
-    use_nonce(run, request.account, request.nonce)
+    use_nonce(context, request.account, request.nonce)
     code, cause = TransferCode.CLAIM_SWAPPED, request.nonce
-    run.journal.transfer(request.account, request.recipient, *given, code, cause)
-    run.journal.transfer(request.recipient, request.account, *taken, code, cause)
-    run.touched_accounts.update((request.account, request.recipient))
-    run.receipts.append(ClaimsSwapped(index, request.account, request.recipient, *given, *taken))
+    context.journal.transfer(request.account, request.recipient, *given, code, cause)
+    context.journal.transfer(request.recipient, request.account, *taken, code, cause)
+    context.touched_accounts.update((request.account, request.recipient))
+    context.receipts.append(ClaimsSwapped(index, request.account, request.recipient, *given, *taken))
     return None
 
 
-def _check_clients(run: BlockContext, request: ClaimSwap) -> Rejected | None:
+def _check_clients(context: BlockContext, request: ClaimSwap) -> Rejected | None:
     """A member does not swap with its own clients behind their backs."""
-    accounts = run.state.accounts
+    accounts = context.state.accounts
     if accounts[request.account].member != accounts[request.recipient].member:
         return None
-    return check_segregation(run, AT, request.account, request.recipient) or check_segregation(
-        run, AT, request.recipient, request.account
+    return check_segregation(context, AT, request.account, request.recipient) or check_segregation(
+        context, AT, request.recipient, request.account
     )
 
 
-def _check_swap(run: BlockContext, request: ClaimSwap) -> Rejected | None:
-    known = {*run.terms.cash_groups, *(token_currency(token.id) for token in run.terms.tokens)}
+def _check_swap(context: BlockContext, request: ClaimSwap) -> Rejected | None:
+    known = {*context.terms.cash_groups, *(token_currency(token.id) for token in context.terms.tokens)}
     for currency, units in (
         (request.given_currency, request.given_units),
         (request.taken_currency, request.taken_units),
@@ -142,12 +149,12 @@ def _check_swap(run: BlockContext, request: ClaimSwap) -> Rejected | None:
         return reject(ClearingCode.UNKNOWN_CURRENCY, AT, currency=request.taken_currency, why="given and taken")
     if request.account == request.recipient:
         return reject(ClearingCode.SAME_ACCOUNT, AT, account=request.account)
-    digest = request.digest(run.terms.network)
+    digest = request.digest(context.terms.network)
     return (
-        check_expiry(run, AT, request.not_after_ms)
-        or check_account(run, AT, request.account)
-        or check_account(run, AT, request.recipient)
-        or check_nonce(run, AT, request.account, request.nonce)
-        or check_owner(run, AT, request.account, digest, request.signature)
-        or check_owner(run, AT, request.recipient, digest, request.recipient_signature)
+        check_expiry(context, AT, request.not_after_ms)
+        or check_account(context, AT, request.account)
+        or check_account(context, AT, request.recipient)
+        or check_nonce(context, AT, request.account, request.nonce)
+        or check_owner(context, AT, request.account, digest, request.signature)
+        or check_owner(context, AT, request.recipient, digest, request.recipient_signature)
     )

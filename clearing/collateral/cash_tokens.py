@@ -58,16 +58,16 @@ def is_cash_group_suspended(state: State, group: int) -> bool:
     return any(is_beyond_band(state, asset.id) for asset in state.terms.assets.values() if asset.cash_group == group)
 
 
-def check_pegs(run: BlockContext) -> None:
+def check_pegs(context: BlockContext) -> None:
     """Judge every cash token that has a guard and is in its group."""
-    for asset in run.terms.assets.values():
-        if asset.may_leave and not has_left_cash_group(run.state, asset.id):
-            _check_peg(run, asset)
+    for asset in context.terms.assets.values():
+        if asset.may_leave and not has_left_cash_group(context.state, asset.id):
+            _check_peg(context, asset)
 
 
-def _check_peg(run: BlockContext, asset: Asset) -> None:
-    before = run.state.depeg_guards.get(asset.id) or DepegGuardRecord(0)
-    ticks, status = observed_price(run, asset)
+def _check_peg(context: BlockContext, asset: Asset) -> None:
+    before = context.state.depeg_guards.get(asset.id) or DepegGuardRecord(0)
+    ticks, status = observed_price(context, asset)
     beyond = abs(ticks - asset.depeg.par_ticks) * PPM > asset.depeg.par_ticks * asset.depeg.band_ppm
     if status == FeedStatus.UNOPENED:
         out = 0
@@ -76,19 +76,19 @@ def _check_peg(run: BlockContext, asset: Asset) -> None:
         out = before.blocks_outside_band + 1 if before.blocks_outside_band else 0
     else:
         out = before.blocks_outside_band + 1 if beyond else 0
-    silence = chain_silence_ms(run.state, asset.chain_id)
+    silence = chain_silence_ms(context.state, asset.chain_id)
     if out >= asset.depeg.blocks or 0 < asset.depeg.halt_ms <= silence:
-        leave_cash_group(run, asset, out, silence)
+        leave_cash_group(context, asset, out, silence)
         return
     if out != before.blocks_outside_band:
-        run.state.depeg_guards.put(asset.id, DepegGuardRecord(out))
+        context.state.depeg_guards.put(asset.id, DepegGuardRecord(out))
         if not out or not before.blocks_outside_band:
-            run.receipts.append(DepegGuardChanged(asset.id, asset.cash_group, out, ticks, asset.depeg.par_ticks))
+            context.receipts.append(DepegGuardChanged(asset.id, asset.cash_group, out, ticks, asset.depeg.par_ticks))
 
 
-def observed_price(run: BlockContext, asset: Asset) -> tuple[int, FeedStatus]:
+def observed_price(context: BlockContext, asset: Asset) -> tuple[int, FeedStatus]:
     """What the token's feed says now: while it is halted for a jump, the price that it jumped to."""
-    feed = run.state.feeds.get(asset.depeg.feed)
+    feed = context.state.feeds.get(asset.depeg.feed)
     if feed is None:
         return 0, FeedStatus.UNOPENED
     jumped = feed.status == FeedStatus.HALTED and feed.observed_ticks
@@ -101,19 +101,19 @@ def conversion_shares(claims: list[int], inventory: int) -> list[int]:
     return [claim * inventory // positive if claim > 0 else 0 for claim in claims]
 
 
-def leave_cash_group(run: BlockContext, asset: Asset, out_blocks: int, silence_ms: int) -> None:
+def leave_cash_group(context: BlockContext, asset: Asset, out_blocks: int, silence_ms: int) -> None:
     """Turn the group's claims on this token into the token, and have everybody concerned looked at."""
-    token = run.terms.collateral_after_leaving[asset.id]
+    token = context.terms.collateral_after_leaving[asset.id]
     cash, scale = cash_currency(asset.cash_group), token.base_units // asset.base_units
     accounts = [
-        each for each in holders(run.state, CURRENCY_HOLDERS, cash) if is_claimant(each) and each != HOUSE_ACCOUNT
+        each for each in holders(context.state, CURRENCY_HOLDERS, cash) if is_claimant(each) and each != HOUSE_ACCOUNT
     ]
     accounts.append(HOUSE_ACCOUNT)
-    claims = [balance(run.state, account, cash) for account in accounts]
+    claims = [balance(context.state, account, cash) for account in accounts]
     positive = sum(claim for claim in claims if claim > 0)
-    inventory = inventory_units(run.state, asset)
+    inventory = inventory_units(context.state, asset)
     left = inventory // scale * scale
-    run.state.depeg_guards.put(asset.id, DepegGuardRecord(out_blocks, run.block.height))
+    context.state.depeg_guards.put(asset.id, DepegGuardRecord(out_blocks, context.block.height))
     shares = [share // scale for share in conversion_shares(claims, left)] if left else [0] * len(claims)
     shares[-1] = left // scale - sum(shares[:-1])
     given = [units * scale for units in shares]
@@ -122,11 +122,11 @@ def leave_cash_group(run: BlockContext, asset: Asset, out_blocks: int, silence_m
     for account, claim, units, micros in zip(accounts, claims, shares, given, strict=True):
         if not micros:
             continue
-        run.journal.transfer(account, outside, cash, micros, TransferCode.CASH_LEFT_GROUP, asset.id)
-        run.journal.transfer(outside, account, becomes, units, TransferCode.TOKEN_OF_LEFT_CASH, asset.id)
-        run.receipts.append(ClaimConverted(account, asset.id, max(claim, 0), micros, units))
-        run.touched_accounts.add(account)
-    run.receipts.append(
+        context.journal.transfer(account, outside, cash, micros, TransferCode.CASH_LEFT_GROUP, asset.id)
+        context.journal.transfer(outside, account, becomes, units, TransferCode.TOKEN_OF_LEFT_CASH, asset.id)
+        context.receipts.append(ClaimConverted(account, asset.id, max(claim, 0), micros, units))
+        context.touched_accounts.add(account)
+    context.receipts.append(
         CashLeftGroup(
             asset=asset.id,
             cash_group=asset.cash_group,

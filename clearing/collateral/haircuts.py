@@ -24,37 +24,37 @@ def chain_silence_ms(state: State, chain_id: int) -> int:
     return held.silent_ms if held else 0
 
 
-def update_chain_silence(run: BlockContext) -> None:
+def update_chain_silence(context: BlockContext) -> None:
     """Count one block further for every chain with an asset that its silence changes."""
-    for chain_id in run.terms.watched_chains:
-        seen = chain_seen_ms(run.state, chain_id, run.block.total_power)
-        before = run.state.chain_silences.get(chain_id)
+    for chain_id in context.terms.watched_chains:
+        seen = chain_seen_ms(context.state, chain_id, context.block.total_power)
+        before = context.state.chain_silences.get(chain_id)
         if not seen:
             continue
         if before is None or seen != before.seen_ms:
-            silent = min(run.time_ms - seen, SILENCE_PER_BLOCK_MS)
+            silent = min(context.time_ms - seen, SILENCE_PER_BLOCK_MS)
         else:
-            silent = before.silent_ms + min(run.time_ms - before.updated_ms, SILENCE_PER_BLOCK_MS)
-        run.state.chain_silences.put(chain_id, ChainSilenceRecord(seen, silent, run.time_ms))
+            silent = before.silent_ms + min(context.time_ms - before.updated_ms, SILENCE_PER_BLOCK_MS)
+        context.state.chain_silences.put(chain_id, ChainSilenceRecord(seen, silent, context.time_ms))
 
 
-def refresh_haircuts(run: BlockContext) -> None:
+def refresh_haircuts(context: BlockContext) -> None:
     """Work out every haircut that moves; on a change, note it and have its holders looked at."""
-    for token in run.terms.tokens:
+    for token in context.terms.tokens:
         if not token.haircut.is_dynamic:
             continue
-        parts = haircut_components(run, token)
+        parts = haircut_components(context, token)
         haircut_ppm = total_haircut(parts, token.haircut.step_ppm)
-        held = run.state.haircuts.get(token.id)
+        held = context.state.haircuts.get(token.id)
         before = held.haircut_ppm if held else token.haircut_ppm
         if held is not None and haircut_ppm == before:
             continue
-        run.state.haircuts.put(token.id, HaircutRecord(haircut_ppm))
+        context.state.haircuts.put(token.id, HaircutRecord(haircut_ppm))
         if haircut_ppm == before:
             continue
-        run.receipts.append(HaircutChanged(token.id, haircut_ppm, before, parts))
-        run.touched_accounts.update(holders(run.state, CURRENCY_HOLDERS, token_currency(token.id)))
-        run.rebuild_arrays()
+        context.receipts.append(HaircutChanged(token.id, haircut_ppm, before, parts))
+        context.touched_accounts.update(holders(context.state, CURRENCY_HOLDERS, token_currency(token.id)))
+        context.rebuild_arrays()
 
 
 def total_haircut(parts: tuple[tuple[str, int], ...], step_ppm: int) -> int:
@@ -63,16 +63,16 @@ def total_haircut(parts: tuple[tuple[str, int], ...], step_ppm: int) -> int:
     return min(-(-whole // step_ppm) * step_ppm, PPM)
 
 
-def haircut_components(run: BlockContext, token: Asset) -> tuple[tuple[str, int], ...]:
+def haircut_components(context: BlockContext, token: Asset) -> tuple[tuple[str, int], ...]:
     """(name, parts per million) of everything that a haircut is made of, those at zero left out."""
     terms = token.haircut
     parts = (
         ("base", token.haircut_ppm),
-        ("volatility", volatility_component(run.state, token)),
+        ("volatility", volatility_component(context.state, token)),
         ("liquidity", terms.liquidity_ppm),
         ("finality", terms.finality_ppm),
-        ("confidence", mul_div_up(feed_confidence_ppm(run.state, token.feed), terms.confidence_share_ppm, PPM)),
-        ("outage", outage_component(token, chain_silence_ms(run.state, token.chain_id))),
+        ("confidence", mul_div_up(feed_confidence_ppm(context.state, token.feed), terms.confidence_share_ppm, PPM)),
+        ("outage", outage_component(token, chain_silence_ms(context.state, token.chain_id))),
     )
     return tuple((name, ppm) for name, ppm in parts if ppm)
 

@@ -23,35 +23,37 @@ def interest_on(micros: int, terms: InterestTerms, elapsed_ms: int) -> int:
     return mul_div_down(micros, terms.credit_ppm * elapsed_ms, PPM * YEAR_MS)
 
 
-def accrue_interest(run: BlockContext) -> None:
+def accrue_interest(context: BlockContext) -> None:
     """Settle every group's interest for the intervals that are over."""
-    for group in run.terms.genesis.cash_groups:
+    for group in context.terms.genesis.cash_groups:
         if group.interest.interval_ms:
-            _accrue_group(run, group)
+            _accrue_group(context, group)
 
 
-def _accrue_group(run: BlockContext, group: CashGroup) -> None:
+def _accrue_group(context: BlockContext, group: CashGroup) -> None:
     terms = group.interest
-    last = run.state.interest_accruals.get(group.id)
-    since_ms = last.time_ms if last else run.terms.genesis.time_ms
+    last = context.state.interest_accruals.get(group.id)
+    since_ms = last.time_ms if last else context.terms.genesis.time_ms
     # No more than a year at once, whatever the clock does; the rest follows in the next blocks.
-    intervals = min((run.time_ms - since_ms) // terms.interval_ms, YEAR_MS // terms.interval_ms)
+    intervals = min((context.time_ms - since_ms) // terms.interval_ms, YEAR_MS // terms.interval_ms)
     if intervals <= 0:
         return
     elapsed_ms = intervals * terms.interval_ms
-    run.state.interest_accruals.put(group.id, AccrualRecord(since_ms + elapsed_ms))
+    context.state.interest_accruals.put(group.id, AccrualRecord(since_ms + elapsed_ms))
     currency = cash_currency(group.id)
     amounts = []
-    for account in holders(run.state, CURRENCY_HOLDERS, currency):
-        if account != HOUSE_ACCOUNT and can_hold(run.state, account):
-            own = balance(run.state, account, currency) - soft_credit_of(run.state, account, group.id)
+    for account in holders(context.state, CURRENCY_HOLDERS, currency):
+        if account != HOUSE_ACCOUNT and can_hold(context.state, account):
+            own = balance(context.state, account, currency) - soft_credit_of(context.state, account, group.id)
             amounts.append((account, interest_on(own, terms, elapsed_ms)))
     amounts = [(account, micros) for account, micros in amounts if micros]
     paid = -sum(micros for _, micros in amounts if micros < 0)
     received = sum(micros for _, micros in amounts if micros > 0)
-    run.journal.settle_amounts([*amounts, (HOUSE_ACCOUNT, paid - received)], currency, TransferCode.INTEREST, group.id)
-    run.touched_accounts.update(account for account, _ in amounts)
+    context.journal.settle_amounts(
+        [*amounts, (HOUSE_ACCOUNT, paid - received)], currency, TransferCode.INTEREST, group.id
+    )
+    context.touched_accounts.update(account for account, _ in amounts)
     if amounts:
-        run.receipts.append(
+        context.receipts.append(
             InterestAccrued(group.id, since_ms + elapsed_ms, intervals, paid, received, paid - received)
         )

@@ -45,31 +45,33 @@ def inventory_fee(inventory: Sequence[int], weights: Sequence[int], terms: SkewT
     return -(-difference // skew_potential_unit(weights, terms))
 
 
-def skew_fee(run: BlockContext, asset: Asset, change: int) -> int:
+def skew_fee(context: BlockContext, asset: Asset, change: int) -> int:
     """What moving a cash token's inventory by `change` micros costs now; negative: the rebate that the pot can pay."""
-    group = _cash_group(run, asset)
+    group = _cash_group(context, asset)
     if not group.skew.rate_ppm:
         return 0
-    tokens = cash_tokens(run.state, group.id)
+    tokens = cash_tokens(context.state, group.id)
     named = dict(group.skew.weights)
     weights = [named.get(token.id, 1) for token in tokens]
     at = [token.id for token in tokens].index(asset.id)
-    fee = inventory_fee([inventory_units(run.state, token) for token in tokens], weights, group.skew, at, change)
-    return max(fee, -balance(run.state, FEE_POT_ACCOUNT, cash_currency(group.id)))
+    fee = inventory_fee([inventory_units(context.state, token) for token in tokens], weights, group.skew, at, change)
+    return max(fee, -balance(context.state, FEE_POT_ACCOUNT, cash_currency(group.id)))
 
 
-def settle_skew_fee(run: BlockContext, account: int, asset: Asset, change: int, fee: int, cause: int) -> None:
+def settle_skew_fee(context: BlockContext, account: int, asset: Asset, change: int, fee: int, cause: int) -> None:
     """Pay a fee into the pot, or a rebate out of it, with a receipt."""
     if not fee:
         return
     currency = cash_currency(asset.cash_group)
     if fee > 0:
-        run.journal.transfer(account, FEE_POT_ACCOUNT, currency, fee, TransferCode.SKEW_FEE, cause)
+        context.journal.transfer(account, FEE_POT_ACCOUNT, currency, fee, TransferCode.SKEW_FEE, cause)
     else:
-        run.journal.transfer(FEE_POT_ACCOUNT, account, currency, -fee, TransferCode.SKEW_REBATE, cause)
-    run.touched_accounts.add(account)
-    run.receipts.append(SkewFeePaid(account, asset.id, change, fee, balance(run.state, FEE_POT_ACCOUNT, currency)))
+        context.journal.transfer(FEE_POT_ACCOUNT, account, currency, -fee, TransferCode.SKEW_REBATE, cause)
+    context.touched_accounts.add(account)
+    context.receipts.append(
+        SkewFeePaid(account, asset.id, change, fee, balance(context.state, FEE_POT_ACCOUNT, currency))
+    )
 
 
-def _cash_group(run: BlockContext, asset: Asset) -> CashGroup:
-    return run.terms.cash_terms[asset.cash_group]
+def _cash_group(context: BlockContext, asset: Asset) -> CashGroup:
+    return context.terms.cash_terms[asset.cash_group]

@@ -24,28 +24,28 @@ def is_restricted(state: State, account: int) -> bool:
     return account in state.restrictions
 
 
-def check_restriction(run: BlockContext, at: str, account: int) -> Rejected | None:
+def check_restriction(context: BlockContext, at: str, account: int) -> Rejected | None:
     """Refuse what a restricted account may not do."""
-    held = run.state.restrictions.get(account)
+    held = context.state.restrictions.get(account)
     if held is None:
         return None
     return reject(ClearingCode.ACCOUNT_RESTRICTED, at, account=account, until_height=held.until_height)
 
 
-def restrict_account(run: BlockContext, key: tuple[int, bytes, int], credit: SoftCreditRecord) -> int:
+def restrict_account(context: BlockContext, key: tuple[int, bytes, int], credit: SoftCreditRecord) -> int:
     """Restrict an account for a deposit that was undone; returns until when. A later one prolongs an earlier."""
-    until = run.block.height + run.terms.genesis.soft_credit.restriction_blocks
-    run.state.restrictions.put(credit.account, RestrictionRecord(until, *key))
+    until = context.block.height + context.terms.genesis.soft_credit.restriction_blocks
+    context.state.restrictions.put(credit.account, RestrictionRecord(until, *key))
     return until
 
 
-def lift_restrictions(run: BlockContext) -> None:
+def lift_restrictions(context: BlockContext) -> None:
     """Lift those whose time is over and who owe no cash."""
-    for account, held in list(run.state.restrictions.ordered()):
-        owes = any(balance(run.state, account, cash_currency(group)) < 0 for group in run.terms.cash_groups)
-        if run.block.height >= held.until_height and not owes:
-            run.state.restrictions.remove(account)
-            run.receipts.append(RestrictionLifted(account))
+    for account, held in list(context.state.restrictions.ordered()):
+        owes = any(balance(context.state, account, cash_currency(group)) < 0 for group in context.terms.cash_groups)
+        if context.block.height >= held.until_height and not owes:
+            context.state.restrictions.remove(account)
+            context.receipts.append(RestrictionLifted(account))
 
 
 def member_status(state: State, member: int) -> MemberStatus:
@@ -59,37 +59,37 @@ def status_of_account(state: State, account: int) -> MemberStatus:
     return member_status(state, state.accounts[account].member)
 
 
-def check_member_active(run: BlockContext, at: str, account: int) -> Rejected | None:
+def check_member_active(context: BlockContext, at: str, account: int) -> Rejected | None:
     """Refuse what a member may not do that is not active: grow risk, bid, open accounts, give mandates."""
-    member = run.state.accounts[account].member
-    status = member_status(run.state, member)
+    member = context.state.accounts[account].member
+    status = member_status(context.state, member)
     if status is MemberStatus.ACTIVE:
         return None
     return reject(ClearingCode.MEMBER_NOT_ACTIVE, at, account=account, member=member, status=status.name)
 
 
-def check_member_reducing(run: BlockContext, at: str, account: int) -> Rejected | None:
+def check_member_reducing(context: BlockContext, at: str, account: int) -> Rejected | None:
     """Refuse anything in the name of a member that is neither active nor restricted, less risk included."""
     return (
         None
-        if status_of_account(run.state, account) is MemberStatus.RESTRICTED
-        else check_member_active(run, at, account)
+        if status_of_account(context.state, account) is MemberStatus.RESTRICTED
+        else check_member_active(context, at, account)
     )
 
 
-def check_member_leaving(run: BlockContext, at: str, account: int) -> Rejected | None:
+def check_member_leaving(context: BlockContext, at: str, account: int) -> Rejected | None:
     """Refuse to let money out of accounts whose member is not active, but for clients who sign with their own keys.
 
     After a default, what is left in an account is its owner's; margin and debts are looked at by `check_can_leave`. What
     comes late to a client of a member that has left can be taken out by nobody else, nor can anybody take it over.
     """
-    record = run.state.accounts[account]
-    status = member_status(run.state, record.member)
+    record = context.state.accounts[account]
+    status = member_status(context.state, record.member)
     signed_by_client = record.kind is AccountKind.CLIENT and any(record.key)
     own_after_default = status is MemberStatus.DEFAULTED and record.kind is not AccountKind.CLIENT
     if signed_by_client or own_after_default or status is MemberStatus.LEFT:
         return None
-    return check_member_active(run, at, account)
+    return check_member_active(context, at, account)
 
 
 def is_restricted_to_reducing(state: State, account: int) -> bool:
@@ -105,25 +105,25 @@ def is_in_default(state: State, account: int) -> bool:
     return member_status(state, record.member) is MemberStatus.DEFAULTING
 
 
-def set_member_status(run: BlockContext, member: int, status: MemberStatus) -> None:
+def set_member_status(context: BlockContext, member: int, status: MemberStatus) -> None:
     """Let a member stand so from now on; nothing when it does already. Raises nothing; the house is always active."""
-    before = run.state.member_statuses.get(member) or MemberStatusRecord(MemberStatus.ACTIVE, 0)
+    before = context.state.member_statuses.get(member) or MemberStatusRecord(MemberStatus.ACTIVE, 0)
     if before.status is status or member == HOUSE_MEMBER:
         return
-    run.state.member_statuses.put(member, MemberStatusRecord(status, run.block.height, before.default))
-    run.receipts.append(MemberStatusChanged(member, before.status, status, before.default))
+    context.state.member_statuses.put(member, MemberStatusRecord(status, context.block.height, before.default))
+    context.receipts.append(MemberStatusChanged(member, before.status, status, before.default))
 
 
-def restrict_member(run: BlockContext, member: int) -> None:
+def restrict_member(context: BlockContext, member: int) -> None:
     """Restrict an active member, such as one that did not bring its contribution."""
-    if member_status(run.state, member) is MemberStatus.ACTIVE:
-        set_member_status(run, member, MemberStatus.RESTRICTED)
+    if member_status(context.state, member) is MemberStatus.ACTIVE:
+        set_member_status(context, member, MemberStatus.RESTRICTED)
 
 
-def lift_member_restriction(run: BlockContext, member: int) -> None:
+def lift_member_restriction(context: BlockContext, member: int) -> None:
     """Let a restricted member be active again."""
-    if member_status(run.state, member) is MemberStatus.RESTRICTED:
-        set_member_status(run, member, MemberStatus.ACTIVE)
+    if member_status(context.state, member) is MemberStatus.RESTRICTED:
+        set_member_status(context, member, MemberStatus.ACTIVE)
 
 
 def accounts_by_member(state: State) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:

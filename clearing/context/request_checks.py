@@ -17,52 +17,52 @@ NONCE_STEP_MAX = 2**32
 """No nonce is so far above the last one, or above the time in nanoseconds, that none would be left."""
 
 
-def check_expiry(run: BlockContext, at: str, not_after_ms: int) -> Rejected | None:
+def check_expiry(context: BlockContext, at: str, not_after_ms: int) -> Rejected | None:
     """A request is good up to and including its not-after, which may not lie beyond the horizon."""
-    if run.time_ms > not_after_ms:
-        return reject(ClearingCode.REQUEST_EXPIRED, at, not_after_ms=not_after_ms, time_ms=run.time_ms)
-    if not_after_ms > run.time_ms + run.terms.market.request_ms_max:
+    if context.time_ms > not_after_ms:
+        return reject(ClearingCode.REQUEST_EXPIRED, at, not_after_ms=not_after_ms, time_ms=context.time_ms)
+    if not_after_ms > context.time_ms + context.terms.market.request_ms_max:
         return reject(
             ClearingCode.REQUEST_TOO_FAR_AHEAD,
             at,
             not_after_ms=not_after_ms,
-            latest_ms=run.time_ms + run.terms.market.request_ms_max,
+            latest_ms=context.time_ms + context.terms.market.request_ms_max,
         )
     return None
 
 
-def check_account(run: BlockContext, at: str, account: int) -> Rejected | None:
+def check_account(context: BlockContext, at: str, account: int) -> Rejected | None:
     """The account must be one of genesis's."""
-    return None if can_hold(run.state, account) else reject(ClearingCode.UNKNOWN_ACCOUNT, at, account=account)
+    return None if can_hold(context.state, account) else reject(ClearingCode.UNKNOWN_ACCOUNT, at, account=account)
 
 
-def check_nonce(run: BlockContext, at: str, account: int, nonce: int) -> Rejected | None:
+def check_nonce(context: BlockContext, at: str, account: int, nonce: int) -> Rejected | None:
     """Nonces of an account only rise; gaps are allowed, but nobody uses them up.
 
     A member signs some requests that name its client's account: with a last nonce it could lock the client in for ever.
     """
-    last = run.state.nonces.get(account)
+    last = context.state.nonces.get(account)
     if last is not None and nonce <= last.nonce:
         return reject(ClearingCode.NONCE_USED, at, account=account, nonce=nonce, last=last.nonce)
-    limit = max(last.nonce if last is not None else 0, run.time_ms * 1_000_000) + NONCE_STEP_MAX
+    limit = max(last.nonce if last is not None else 0, context.time_ms * 1_000_000) + NONCE_STEP_MAX
     if nonce > limit:
         return reject(ClearingCode.NONCE_TOO_FAR, at, account=account, nonce=nonce, limit=min(limit, MONEY_MAX))
     return None
 
 
-def use_nonce(run: BlockContext, account: int, nonce: int) -> None:
+def use_nonce(context: BlockContext, account: int, nonce: int) -> None:
     """Note that a request was applied."""
-    run.state.nonces.put(account, NonceRecord(nonce))
+    context.state.nonces.put(account, NonceRecord(nonce))
 
 
-def check_signer(run: BlockContext, at: str, account: int, digest: bytes, signature: bytes) -> Rejected | None:
+def check_signer(context: BlockContext, at: str, account: int, digest: bytes, signature: bytes) -> Rejected | None:
     """The signature must be by the trade key of the member who owns the (known) account."""
-    return check_signature_by(at, trade_key(run.state, account), digest, signature, account=account)
+    return check_signature_by(at, trade_key(context.state, account), digest, signature, account=account)
 
 
-def check_owner(run: BlockContext, at: str, account: int, digest: bytes, signature: bytes) -> Rejected | None:
+def check_owner(context: BlockContext, at: str, account: int, digest: bytes, signature: bytes) -> Rejected | None:
     """For money that leaves the (known) account: the client's own key signs where it has one, else the member's."""
-    return check_signature_by(at, owner_key(run.state, account), digest, signature, account=account)
+    return check_signature_by(at, owner_key(context.state, account), digest, signature, account=account)
 
 
 def trade_key(state: State, account: int) -> bytes:

@@ -59,14 +59,14 @@ class UnresolvedLosses:
                     self._missing.pop(self._default_of[account], None)
         self._seen = len(transfers)
 
-    def _look(self, state: State, number: int, held: DefaultRecord) -> int:
+    def _look(self, state: State, number: int, default: DefaultRecord) -> int:
         """A client pays its own debts only, the member's own accounts pay all that is left."""
-        for account in (*held.own_accounts, *held.client_accounts):
+        for account in (*default.own_accounts, *default.client_accounts):
             if account not in self._beyond:
                 self._beyond[account] = net_owed(state, account)
             self._default_of[account] = number
-        clients = sum(max(self._beyond[client], 0) for client in held.client_accounts)
-        return max(sum(self._beyond[account] for account in held.own_accounts) + clients, 0)
+        clients = sum(max(self._beyond[client], 0) for client in default.client_accounts)
+        return max(sum(self._beyond[account] for account in default.own_accounts) + clients, 0)
 
 
 def unresolved_micros(state: State) -> int:

@@ -27,30 +27,30 @@ from clearing.withdrawals.withdrawal_controls import recall_account_withdrawals
 Deficits = tuple[tuple[int, int, int], ...]
 
 
-def declare_defaults(run: BlockContext) -> None:
+def declare_defaults(context: BlockContext) -> None:
     """Deal with every account that failed in this block, in the order in which they failed."""
     members: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
-    for failure in run.failures:
-        if not _is_handled(run.state, failure.account):
-            members = members or accounts_by_member(run.state)
-            declare(run, failure, *members[run.state.accounts[failure.account].member])
+    for failure in context.failures:
+        if not _is_handled(context.state, failure.account):
+            members = members or accounts_by_member(context.state)
+            declare(context, failure, *members[context.state.accounts[failure.account].member])
 
 
-def declare(run: BlockContext, failure: Failure, own: tuple[int, ...], clients: tuple[int, ...]) -> None:
+def declare(context: BlockContext, failure: Failure, own_accounts: tuple[int, ...], clients: tuple[int, ...]) -> None:
     """Let the member pay out of other money of its own, or declare its default. The house pays for its own accounts."""
-    member = run.state.accounts[failure.account].member
-    deficits = account_deficits(run.state, (failure.account,))
+    member = context.state.accounts[failure.account].member
+    deficits = account_deficits(context.state, (failure.account,))
     if member == HOUSE_MEMBER:
         for account, group, micros in deficits if failure.account != HOUSE_ACCOUNT else ():
-            run.journal.transfer(
+            context.journal.transfer(
                 HOUSE_ACCOUNT, account, cash_currency(group), micros, TransferCode.DEFICIT_COVERED, account
             )
-        run.touched_accounts.update((HOUSE_ACCOUNT, failure.account))
+        context.touched_accounts.update((HOUSE_ACCOUNT, failure.account))
         return
-    recall_account_withdrawals(run, own)
-    if _cure_deficit(run, member, failure.account, _cure_needs(run, member, failure, deficits), own):
+    recall_account_withdrawals(context, own_accounts)
+    if _cure_deficit(context, member, failure.account, _cure_needs(context, member, failure, deficits), own_accounts):
         return
-    _open_default(run, member, failure, own, clients)
+    _open_default(context, member, failure, own_accounts, clients)
 
 
 def accounts_of_members(state: State, member: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -77,51 +77,53 @@ def _is_handled(state: State, account: int) -> bool:
     return any(account in held.own_accounts or account in held.client_accounts for _, held in defaults_under_way(state))
 
 
-def _cure_needs(run: BlockContext, member: int, failure: Failure, deficits: Deficits) -> Deficits:
+def _cure_needs(context: BlockContext, member: int, failure: Failure, deficits: Deficits) -> Deficits:
     """What would mend a failure: an account's debts, and so much more that it covers initial margin and what is called.
 
     As (account, cash group, micros); the more in the first group. Nothing when nothing is missing that could be paid.
     """
-    state, account = run.state, failure.account
+    state, account = context.state, failure.account
     margin = holdings_margin(current_arrays(state), current_holdings(state, account))
     part = state.contributions.get(member)
     called = part.called if part is not None and part.account == account else 0
     brought = {group: micros for _, group, micros in deficits}
     more = max(margin.initial + called - margin.equity - sum(brought.values()), 0)
     if more:
-        group = run.terms.crisis.fund.cash_group or run.terms.cash_groups[0]
+        group = context.terms.crisis.fund.cash_group or context.terms.cash_groups[0]
         brought[group] = brought.get(group, 0) + more
     return tuple((account, group, micros) for group, micros in sorted(brought.items()))
 
 
-def _cure_deficit(run: BlockContext, member: int, account: int, deficits: Deficits, own: tuple[int, ...]) -> bool:
+def _cure_deficit(
+    context: BlockContext, member: int, account: int, deficits: Deficits, own_accounts: tuple[int, ...]
+) -> bool:
     """Bring an account what it needs out of the member's other own accounts, claims on other groups at par; or not.
 
     Not where that would take them below maintenance margin. What is free above initial margin pays first, then other
     cash, then more on credit: an account that is then below initial margin is called like any.
     """
-    payers = [each for each in own if each != account]
-    spare = {each: _above_maintenance_micros(run.state, each) for each in payers}
+    payers = [each for each in own_accounts if each != account]
+    spare = {each: _above_maintenance_micros(context.state, each) for each in payers}
     needed = sum(micros for _, _, micros in deficits)
     if not needed or sum(spare.values()) < needed:
         return False
     paid: dict[tuple[int, int], int] = {}
     for most in (cash_above_initial, _cash, None):
         for payer in payers:
-            limit = min(most(run.state, payer) if most else spare[payer], spare[payer], needed)
-            for group in run.terms.cash_groups:
-                there = max(balance(run.state, payer, cash_currency(group)), 0) if most else limit
+            limit = min(most(context.state, payer) if most else spare[payer], spare[payer], needed)
+            for group in context.terms.cash_groups:
+                there = max(balance(context.state, payer, cash_currency(group)), 0) if most else limit
                 micros = min(there, limit)
                 if micros:
-                    _pay_cure(run, payer, HOUSE_ACCOUNT, group, micros)
+                    _pay_cure(context, payer, HOUSE_ACCOUNT, group, micros)
                     paid[(payer, group)] = paid.get((payer, group), 0) + micros
                     limit, needed, spare[payer] = limit - micros, needed - micros, spare[payer] - micros
     for _, group, micros in deficits:
-        _pay_cure(run, HOUSE_ACCOUNT, account, group, micros)
-    run.touched_accounts.update((HOUSE_ACCOUNT, account, *payers))
+        _pay_cure(context, HOUSE_ACCOUNT, account, group, micros)
+    context.touched_accounts.update((HOUSE_ACCOUNT, account, *payers))
     owed = tuple((group, micros) for _, group, micros in deficits)
     told = tuple((*key, micros) for key, micros in sorted(paid.items()))
-    run.receipts.append(DeficitCured(member, account, owed, told))
+    context.receipts.append(DeficitCured(member, account, owed, told))
     return True
 
 
@@ -136,95 +138,97 @@ def _above_maintenance_micros(state: State, account: int) -> int:
     return max(margin.equity - margin.maintenance - loans, 0)
 
 
-def _pay_cure(run: BlockContext, payer: int, payee: int, group: int, micros: int) -> None:
-    run.journal.transfer(payer, payee, cash_currency(group), micros, TransferCode.DEFICIT_CURED, payer)
+def _pay_cure(context: BlockContext, payer: int, payee: int, group: int, micros: int) -> None:
+    context.journal.transfer(payer, payee, cash_currency(group), micros, TransferCode.DEFICIT_CURED, payer)
 
 
 def _open_default(
-    run: BlockContext, member: int, failure: Failure, own: tuple[int, ...], clients: tuple[int, ...]
+    context: BlockContext, member: int, failure: Failure, own_accounts: tuple[int, ...], clients: tuple[int, ...]
 ) -> None:
     """Write the default down, tell of it, and bring the estate together."""
-    state, terms, height = run.state, run.terms.crisis.default, run.block.height
+    state, terms, height = context.state, context.terms.crisis.default, context.block.height
     clock = state.default_counters.get(0) or NO_DEFAULTS
     number = clock.declared + 1
-    window = open_gains_window(run, member)
-    held = DefaultRecord(
+    window = open_gains_window(context, member)
+    default = DefaultRecord(
         member=member,
         reason=DefaultReason(int(failure.reason)),
         account=failure.account,
         phase=DefaultPhase.OPEN,
         declared_height=height,
-        auction_height=height + terms.auction_blocks if terms.auction_blocks and _has_positions(state, own) else 0,
+        auction_height=height + terms.auction_blocks
+        if terms.auction_blocks and _has_positions(state, own_accounts)
+        else 0,
         porting_height=height + terms.porting_blocks if _has_positions(state, clients) else height,
         deadline_height=height + default_blocks_max(terms, len(clock.open)),
-        estate=own[0] if own else failure.account,
-        own_accounts=own,
+        estate=own_accounts[0] if own_accounts else failure.account,
+        own_accounts=own_accounts,
         client_accounts=clients,
         last_margined_height=window.height,
         last_margined_marks=window.marks,
     )
-    state.default_counters.put(0, msgspec.structs.replace(clock, declared=number, under_way=(*clock.open, number)))
-    state.defaults.put(number, held)
+    state.default_counters.put(0, msgspec.structs.replace(clock, declared=number, open=(*clock.open, number)))
+    state.defaults.put(number, default)
     before = member_status(state, member)
     state.member_statuses.put(member, MemberStatusRecord(MemberStatus.DEFAULTING, height, number))
-    run.receipts.append(MemberStatusChanged(member, before, MemberStatus.DEFAULTING, number))
-    run.receipts.append(
+    context.receipts.append(MemberStatusChanged(member, before, MemberStatus.DEFAULTING, number))
+    context.receipts.append(
         DefaultDeclared(
             number=number,
             member=member,
-            reason=held.reason,
-            account=held.account,
-            estate=held.estate,
-            own=own,
+            reason=default.reason,
+            account=default.account,
+            estate=default.estate,
+            own=own_accounts,
             clients=clients,
-            deficits=account_deficits(state, (*own, *clients)),
-            margined_height=held.last_margined_height,
-            auction_height=held.auction_height,
-            porting_height=held.porting_height,
-            deadline_height=held.deadline_height,
+            deficits=account_deficits(state, (*own_accounts, *clients)),
+            margined_height=default.last_margined_height,
+            auction_height=default.auction_height,
+            porting_height=default.porting_height,
+            deadline_height=default.deadline_height,
         )
     )
-    for account in (*own, *clients):
-        _end_open_business(run, account, own=account in own)
-    for account in own:
-        if account != held.estate:
-            pool_account(run, number, account, held.estate)
+    for account in (*own_accounts, *clients):
+        _end_open_business(context, account, own=account in own_accounts)
+    for account in own_accounts:
+        if account != default.estate:
+            pool_account(context, number, account, default.estate)
 
 
 def _has_positions(state: State, accounts: tuple[int, ...]) -> bool:
     return any(positions_of(state, account).lots for account in accounts)
 
 
-def _end_open_business(run: BlockContext, account: int, *, own: bool) -> None:
+def _end_open_business(context: BlockContext, account: int, *, own: bool) -> None:
     """Mandates and orders end; calls and sales too where the account is the member's own."""
-    end_mandates(run, account)
-    for instrument in run.terms.instruments:
-        run.state.auction_orders.remove((instrument, account))
+    end_mandates(context, account)
+    for instrument in context.terms.instruments:
+        context.state.auction_orders.remove((instrument, account))
     if own:
-        run.state.cash_calls.remove(account)
-        run.state.margin_calls.remove(account)
-        run.state.liquidations.remove(account)
+        context.state.cash_calls.remove(account)
+        context.state.margin_calls.remove(account)
+        context.state.liquidations.remove(account)
 
 
-def pool_account(run: BlockContext, number: int, account: int, estate: int) -> None:
+def pool_account(context: BlockContext, number: int, account: int, estate: int) -> None:
     """Bring all of an account into the estate; it takes debts over, too. Lots beyond its position limit stay."""
     money: list[tuple[int, int]] = []
-    currencies = [cash_currency(group) for group in run.terms.cash_groups]
-    currencies += [token_currency(token.id) for token in run.terms.tokens]
+    currencies = [cash_currency(group) for group in context.terms.cash_groups]
+    currencies += [token_currency(token.id) for token in context.terms.tokens]
     for currency in currencies:
-        amount = balance(run.state, account, currency)
+        amount = balance(context.state, account, currency)
         if amount:
             payer, payee = (account, estate) if amount > 0 else (estate, account)
-            run.journal.transfer(payer, payee, currency, abs(amount), TransferCode.ESTATE_POOLED, number)
+            context.journal.transfer(payer, payee, currency, abs(amount), TransferCode.ESTATE_POOLED, number)
             money.append((currency, amount))
     positions: list[tuple[int, int]] = []
-    for instrument, lots in positions_of(run.state, account).lots:
-        there = position_lots(run.state, estate, instrument)
+    for instrument, lots in positions_of(context.state, account).lots:
+        there = position_lots(context.state, estate, instrument)
         moved = min(max(lots, -POSITION_MAX - there), POSITION_MAX - there)
         if moved:
-            run.positions.add(account, instrument, -moved)
-            run.positions.add(estate, instrument, moved)
+            context.positions.add(account, instrument, -moved)
+            context.positions.add(estate, instrument, moved)
             positions.append((instrument, moved))
-    run.touched_accounts.update((account, estate))
+    context.touched_accounts.update((account, estate))
     if money or positions:
-        run.receipts.append(EstatePooled(number, account, estate, tuple(money), tuple(positions)))
+        context.receipts.append(EstatePooled(number, account, estate, tuple(money), tuple(positions)))

@@ -37,100 +37,102 @@ AT = "default_bid"
 PositionLots = tuple[tuple[int, int], ...]
 
 
-def bid_for_default(run: BlockContext, index: int, request: DefaultBid) -> Rejected | None:
+def bid_for_default(context: BlockContext, index: int, request: DefaultBid) -> Rejected | None:
     """Take a bid in, in place of the member's last one; or refuse it and change nothing."""
-    terms = run.terms.crisis.default
+    terms = context.terms.crisis.default
     if request.slices > terms.auction_slices or abs(request.ask_micros) * max(request.slices, 1) > CASH_MICROS_MAX:
         return reject(ClearingCode.BAD_SIZE, AT, slices=request.slices, ask_micros=request.ask_micros)
     refusal = (
-        check_expiry(run, AT, request.not_after_ms)
-        or check_account(run, AT, request.account)
-        or check_nonce(run, AT, request.account, request.nonce)
-        or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
-        or check_member_active(run, AT, request.account)
-        or check_restriction(run, AT, request.account)
-        or _check_own_account(run, request)
-        or _check_auction(run, request)
+        check_expiry(context, AT, request.not_after_ms)
+        or check_account(context, AT, request.account)
+        or check_nonce(context, AT, request.account, request.nonce)
+        or check_signer(context, AT, request.account, request.digest(context.terms.network), request.signature)
+        or check_member_active(context, AT, request.account)
+        or check_restriction(context, AT, request.account)
+        or _check_own_account(context, request)
+        or _check_auction(context, request)
     )
     if refusal is not None:
         return refusal
-    member = run.state.accounts[request.account].member
-    use_nonce(run, request.account, request.nonce)
+    member = context.state.accounts[request.account].member
+    use_nonce(context, request.account, request.nonce)
     if request.slices:
-        held = DefaultBidRecord(request.account, request.slices, request.ask_micros, run.block.height)
-        run.state.default_bids.put((request.number, member), held)
+        held = DefaultBidRecord(request.account, request.slices, request.ask_micros, context.block.height)
+        context.state.default_bids.put((request.number, member), held)
     else:
-        run.state.default_bids.remove((request.number, member))
-    run.receipts.append(
+        context.state.default_bids.remove((request.number, member))
+    context.receipts.append(
         DefaultBidTaken(index, request.number, member, request.account, request.slices, request.ask_micros)
     )
     return None
 
 
-def _check_own_account(run: BlockContext, request: DefaultBid) -> Rejected | None:
+def _check_own_account(context: BlockContext, request: DefaultBid) -> Rejected | None:
     """A bid spares the member's part of the fund, and may give money: a client's pays for neither."""
-    if run.state.accounts[request.account].kind is AccountKind.CLIENT:
+    if context.state.accounts[request.account].kind is AccountKind.CLIENT:
         return reject(ClearingCode.CLIENT_MONEY, AT, account=request.account)
     return None
 
 
-def _check_auction(run: BlockContext, request: DefaultBid) -> Rejected | None:
-    held = dict(defaults_under_way(run.state)).get(request.number)
+def _check_auction(context: BlockContext, request: DefaultBid) -> Rejected | None:
+    held = dict(defaults_under_way(context.state)).get(request.number)
     if held is None:
         return reject(ClearingCode.NO_SUCH_DEFAULT, AT, number=request.number)
-    if held.phase is not DefaultPhase.OPEN or run.block.height > held.auction_height:
+    if held.phase is not DefaultPhase.OPEN or context.block.height > held.auction_height:
         return reject(ClearingCode.DEFAULT_AUCTION_OVER, AT, number=request.number, last=held.auction_height)
-    member = run.state.accounts[request.account].member
+    member = context.state.accounts[request.account].member
     if member == HOUSE_MEMBER:
         return reject(ClearingCode.OWN_DEFAULT, AT, account=request.account, member=member)
-    most = ask_max(run, auction_portfolio(run, held))
+    most = ask_max(context, auction_portfolio(context, held))
     if request.ask_micros > most:
         return reject(ClearingCode.ASK_TOO_HIGH, AT, ask_micros=request.ask_micros, most=most)
     return None
 
 
-def auction_portfolio(run: BlockContext, held: DefaultRecord) -> PositionLots:
+def auction_portfolio(context: BlockContext, default: DefaultRecord) -> PositionLots:
     """(instrument, lots) of the estate whose prices are open."""
-    if not held.own_accounts:
+    if not default.own_accounts:
         return ()
-    listed = run.terms.instruments
+    listed = context.terms.instruments
     return tuple(
         (instrument, lots)
-        for instrument, lots in positions_of(run.state, held.estate).lots
-        if can_close_out(run.state, listed[instrument].feed)
+        for instrument, lots in positions_of(context.state, default.estate).lots
+        if can_close_out(context.state, listed[instrument].feed)
     )
 
 
-def slice_margin(run: BlockContext, lots: PositionLots) -> int:
+def slice_margin(context: BlockContext, lots: PositionLots) -> int:
     """Initial margin of a slice: that of the whole portfolio alone, divided, rounded down."""
-    alone = Holdings([0] * len(run.terms.cash_groups), [0] * len(run.terms.tokens), [0] * len(run.terms.instruments))
+    alone = Holdings(
+        [0] * len(context.terms.cash_groups), [0] * len(context.terms.tokens), [0] * len(context.terms.instruments)
+    )
     for instrument, held in lots:
-        alone.lots[run.terms.array_index[instrument]] = held
-    return holdings_margin(current_arrays(run.state), alone).initial // run.terms.crisis.default.auction_slices
+        alone.lots[context.terms.array_index[instrument]] = held
+    return holdings_margin(current_arrays(context.state), alone).initial // context.terms.crisis.default.auction_slices
 
 
-def ask_max(run: BlockContext, lots: PositionLots) -> int:
+def ask_max(context: BlockContext, lots: PositionLots) -> int:
     """The most that may be asked for a slice."""
-    return mul_div_down(slice_margin(run, lots), run.terms.crisis.default.auction_worst_ppm, PPM)
+    return mul_div_down(slice_margin(context, lots), context.terms.crisis.default.auction_worst_ppm, PPM)
 
 
-def sell_portfolio(run: BlockContext, number: int, held: DefaultRecord) -> DefaultRecord:
+def sell_portfolio(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
     """Fill the bids for a default's portfolio, rank who could bid, and forget the bids."""
-    lots = auction_portfolio(run, held)
-    bids = {member: bid for (of, member), bid in list(run.state.default_bids.ordered()) if of == number}
-    sale = _PortfolioSale(lots, slice_margin(run, lots), bids)
+    lots = auction_portfolio(context, default)
+    bids = {member: bid for (of, member), bid in list(context.state.default_bids.ordered()) if of == number}
+    sale = _PortfolioSale(lots, slice_margin(context, lots), bids)
     for ask, _, member in sorted((bid.ask_micros, bid.height, member) for member, bid in bids.items()):
-        if not lots or ask > mul_div_down(sale.margin, run.terms.crisis.default.auction_worst_ppm, PPM):
+        if not lots or ask > mul_div_down(sale.margin, context.terms.crisis.default.auction_worst_ppm, PPM):
             break
-        _consider_bid(run, number, held, sale, member)
+        _consider_bid(context, number, default, sale, member)
     if lots:
-        receipt = _seniorities(run, number, held, sale)
-        run.receipts.append(receipt)
+        receipt = _seniorities(context, number, default, sale)
+        context.receipts.append(receipt)
         ranked = tuple((member, rank) for member, _, _, _, rank in receipt.members)
-        held = msgspec.structs.replace(held, seniority=ranked)
+        default = msgspec.structs.replace(default, seniority=ranked)
     for member in bids:
-        run.state.default_bids.remove((number, member))
-    return held
+        context.state.default_bids.remove((number, member))
+    return default
 
 
 @dataclass(slots=True)
@@ -149,37 +151,39 @@ class _PortfolioSale:
     """Members who could carry all that they bid for, also what was sold before their turn."""
 
 
-def _consider_bid(run: BlockContext, number: int, held: DefaultRecord, sale: _PortfolioSale, member: int) -> None:
+def _consider_bid(
+    context: BlockContext, number: int, default: DefaultRecord, sale: _PortfolioSale, member: int
+) -> None:
     """A bid's turn: as much as it wants, is left and it carries."""
-    bid, of_slices = sale.bids[member], run.terms.crisis.default.auction_slices
+    bid, of_slices = sale.bids[member], context.terms.crisis.default.auction_slices
     wanted = min(bid.slices, of_slices - sale.sold)
-    slices = _slices_affordable(run, member, bid, sale.lots, sale.sold, wanted)
+    slices = _slices_affordable(context, member, bid, sale.lots, sale.sold, wanted)
     if slices:
-        _fill_bid(run, number, held, (member, bid), (sale.sold, slices), sale.lots)
+        _fill_bid(context, number, default, (member, bid), (sale.sold, slices), sale.lots)
         sale.sold, sale.highest_ask = sale.sold + slices, bid.ask_micros
     rest = bid.slices - wanted
-    if slices == wanted and _slices_affordable(run, member, bid, sale.lots, 0, rest) == rest:
+    if slices == wanted and _slices_affordable(context, member, bid, sale.lots, 0, rest) == rest:
         sale.affordable.add(member)
 
 
 def _fill_bid(
-    run: BlockContext,
+    context: BlockContext,
     number: int,
-    held: DefaultRecord,
+    default: DefaultRecord,
     bidder: tuple[int, DefaultBidRecord],
     part: tuple[int, int],
     portfolio_lots: PositionLots,
 ) -> None:
     """Sell a bidder the slices from the first of `part`, as many as its second says."""
     (member, bid), (first, slices) = bidder, part
-    of_slices = run.terms.crisis.default.auction_slices
+    of_slices = context.terms.crisis.default.auction_slices
     moved: list[MovedPosition] = []
     for instrument, lots in slice_lots(portfolio_lots, first, slices, of_slices):
-        moved.append(pass_position(run, held.estate, bid.account, instrument, lots))
-    paid, currency = slices * bid.ask_micros, cash_currency(run.terms.cash_groups[0])
-    payer, payee = (held.estate, bid.account) if paid >= 0 else (bid.account, held.estate)
-    run.journal.transfer(payer, payee, currency, abs(paid), TransferCode.DEFAULT_AUCTION_PAID, number)
-    run.receipts.append(
+        moved.append(pass_position(context, default.estate, bid.account, instrument, lots))
+    paid, currency = slices * bid.ask_micros, cash_currency(context.terms.cash_groups[0])
+    payer, payee = (default.estate, bid.account) if paid >= 0 else (bid.account, default.estate)
+    context.journal.transfer(payer, payee, currency, abs(paid), TransferCode.DEFAULT_AUCTION_PAID, number)
+    context.receipts.append(
         PortfolioSold(
             number=number,
             member=member,
@@ -206,40 +210,40 @@ def slice_lots(lots: PositionLots, first: int, slices: int, of_slices: int) -> P
 
 
 def _slices_affordable(
-    run: BlockContext, member: int, bid: DefaultBidRecord, lots: PositionLots, first: int, wanted: int
+    context: BlockContext, member: int, bid: DefaultBidRecord, lots: PositionLots, first: int, wanted: int
 ) -> int:
     """The most slices, up to those wanted, that leave the bidder at initial margin; found by halving."""
-    record = run.state.accounts.get(bid.account)
-    if record is None or record.member != member or member_status(run.state, member) is not MemberStatus.ACTIVE:
+    record = context.state.accounts.get(bid.account)
+    if record is None or record.member != member or member_status(context.state, member) is not MemberStatus.ACTIVE:
         return 0
-    of_slices = run.terms.crisis.default.auction_slices
+    of_slices = context.terms.crisis.default.auction_slices
     enough, too_many = 0, wanted + 1
     while too_many - enough > 1:
         middle = wanted if enough == 0 and too_many == wanted + 1 else (enough + too_many) // 2
-        if _is_affordable(run, bid, slice_lots(lots, first, middle, of_slices), middle):
+        if _is_affordable(context, bid, slice_lots(lots, first, middle, of_slices), middle):
             enough = middle
         else:
             too_many = middle
     return enough
 
 
-def _is_affordable(run: BlockContext, bid: DefaultBidRecord, lots: PositionLots, slices: int) -> bool:
+def _is_affordable(context: BlockContext, bid: DefaultBidRecord, lots: PositionLots, slices: int) -> bool:
     """Whether the bidder covers initial margin with these lots, without what is lent to it, within all limits."""
-    after = current_holdings(run.state, bid.account)
-    for at, of in enumerate(run.terms.cash_groups):
-        after.cash[at] -= soft_credit_of(run.state, bid.account, of)
+    after = current_holdings(context.state, bid.account)
+    for at, of in enumerate(context.terms.cash_groups):
+        after.cash[at] -= soft_credit_of(context.state, bid.account, of)
     after.cash[0] += slices * bid.ask_micros
     for instrument, moved in lots:
-        listed, at = run.terms.instruments[instrument], run.terms.array_index[instrument]
+        listed, at = context.terms.instruments[instrument], context.terms.array_index[instrument]
         grows = abs(after.lots[at] + moved) > abs(after.lots[at])
         after.lots[at] += moved
-        after.cash[run.terms.cash_groups.index(listed.cash_group)] -= option_value(run, instrument) * moved
-        if abs(after.lots[at]) > POSITION_MAX or (grows and is_position_too_large(run, listed, after)):
+        after.cash[context.terms.cash_groups.index(listed.cash_group)] -= option_value(context, instrument) * moved
+        if abs(after.lots[at]) > POSITION_MAX or (grows and is_position_too_large(context, listed, after)):
             return False
-    limit = run.terms.risk.cash_limit_micros
+    limit = context.terms.risk.cash_limit_micros
     if any(claim < -limit for claim in after.cash):
         return False
-    return holdings_margin(current_arrays(run.state), after).initial_ok
+    return holdings_margin(current_arrays(context.state), after).initial_ok
 
 
 def surviving_members(state: State, defaulter: int) -> tuple[int, ...]:
@@ -265,11 +269,11 @@ def contributing_members(state: State, defaulter: int) -> tuple[int, ...]:
     )
 
 
-def _seniorities(run: BlockContext, number: int, held: DefaultRecord, sale: _PortfolioSale) -> BiddersRanked:
+def _seniorities(context: BlockContext, number: int, default: DefaultRecord, sale: _PortfolioSale) -> BiddersRanked:
     """Every survivor's rank, lower ones paying first, with all that it follows from."""
-    terms, survivors = run.terms.crisis.default, surviving_members(run.state, held.member)
+    terms, survivors = context.terms.crisis.default, surviving_members(context.state, default.member)
     good_ask = sale.highest_ask + mul_div_down(sale.margin, terms.auction_tolerance_ppm, PPM)
-    needed = {member: required_contribution(run.state, member) for member in survivors}
+    needed = {member: required_contribution(context.state, member) for member in survivors}
     whole = sum(needed.values())
     told = []
     for member in survivors:

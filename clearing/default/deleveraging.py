@@ -23,31 +23,31 @@ from clearing.state.indexes import INSTRUMENT_HOLDERS, holders
 from clearing.state.ledger import cash_currency
 
 
-def pass_position(run: BlockContext, giver: int, taker: int, instrument: int, lots: int) -> MovedPosition:
+def pass_position(context: BlockContext, giver: int, taker: int, instrument: int, lots: int) -> MovedPosition:
     """Pass signed lots from one account to another at the mark; what an option is worth is paid for it."""
-    listed = run.terms.instruments[instrument]
-    run.positions.add(giver, instrument, -lots)
-    run.positions.add(taker, instrument, lots)
-    value = option_value(run, instrument) * lots
+    listed = context.terms.instruments[instrument]
+    context.positions.add(giver, instrument, -lots)
+    context.positions.add(taker, instrument, lots)
+    value = option_value(context, instrument) * lots
     payer, payee = (taker, giver) if value >= 0 else (giver, taker)
     currency = cash_currency(listed.cash_group)
-    run.journal.transfer(payer, payee, currency, abs(value), TransferCode.DEFAULT_OPTION_VALUE, instrument)
-    run.touched_accounts.update((giver, taker))
-    return MovedPosition(instrument, lots, run.state.marks[instrument].ticks, -value)
+    context.journal.transfer(payer, payee, currency, abs(value), TransferCode.DEFAULT_OPTION_VALUE, instrument)
+    context.touched_accounts.update((giver, taker))
+    return MovedPosition(instrument, lots, context.state.marks[instrument].ticks, -value)
 
 
-def option_value(run: BlockContext, instrument: int) -> int:
+def option_value(context: BlockContext, instrument: int) -> int:
     """Micros that a lot is worth at the mark: an option's value; nothing where gains are paid as they arise."""
-    if run.terms.instruments[instrument].is_marked:
+    if context.terms.instruments[instrument].is_marked:
         return 0
-    return int(current_arrays(run.state).values[run.terms.array_index[instrument], 0])
+    return int(current_arrays(context.state).values[context.terms.array_index[instrument], 0])
 
 
 class AutoDeleveragingRanking:
     """Of one default in one block, by instrument and side."""
 
-    def __init__(self, run: BlockContext, held: DefaultRecord) -> None:
-        self._run, self._held = run, held
+    def __init__(self, context: BlockContext, default: DefaultRecord) -> None:
+        self._run, self._held = context, default
         self._sides: dict[tuple[int, bool], RankedSide] = {}
         self._gains: dict[int, dict[int, int]] | None = None
 
@@ -65,63 +65,63 @@ class AutoDeleveragingRanking:
         return side
 
 
-def close_positions(run: BlockContext, number: int, account: int, ranks: AutoDeleveragingRanking) -> None:
+def close_positions(context: BlockContext, number: int, account: int, ranks: AutoDeleveragingRanking) -> None:
     """End all positions of an account at the last marks. `ranks`: of its default, in this block."""
-    if positions_of(run.state, account).lots and not _house_takeover(run, number, account):
-        for position in positions_of(run.state, account).lots:
-            deleverage(run, number, account, position, ranks)
+    if positions_of(context.state, account).lots and not _house_takeover(context, number, account):
+        for position in positions_of(context.state, account).lots:
+            deleverage(context, number, account, position, ranks)
 
 
-def _house_takeover(run: BlockContext, number: int, account: int) -> bool:
+def _house_takeover(context: BlockContext, number: int, account: int) -> bool:
     """Let the house take everything over if it covers initial margin afterwards."""
-    after, positions = current_holdings(run.state, HOUSE_ACCOUNT), positions_of(run.state, account).lots
+    after, positions = current_holdings(context.state, HOUSE_ACCOUNT), positions_of(context.state, account).lots
     for instrument, lots in positions:
-        at = run.terms.array_index[instrument]
-        group = run.terms.cash_groups.index(run.terms.instruments[instrument].cash_group)
+        at = context.terms.array_index[instrument]
+        group = context.terms.cash_groups.index(context.terms.instruments[instrument].cash_group)
         after.lots[at] += lots
-        after.cash[group] -= option_value(run, instrument) * lots
+        after.cash[group] -= option_value(context, instrument) * lots
         if abs(after.lots[at]) > POSITION_MAX:
             return False
-    if not holdings_margin(current_arrays(run.state), after).initial_ok:
+    if not holdings_margin(current_arrays(context.state), after).initial_ok:
         return False
-    taken = tuple(pass_position(run, account, HOUSE_ACCOUNT, instrument, lots) for instrument, lots in positions)
-    run.receipts.append(HouseTakeover(number, account, taken))
+    taken = tuple(pass_position(context, account, HOUSE_ACCOUNT, instrument, lots) for instrument, lots in positions)
+    context.receipts.append(HouseTakeover(number, account, taken))
     return True
 
 
 def deleverage(
-    run: BlockContext, number: int, account: int, position: tuple[int, int], ranks: AutoDeleveragingRanking
+    context: BlockContext, number: int, account: int, position: tuple[int, int], ranks: AutoDeleveragingRanking
 ) -> None:
     """End an (instrument, lots) against those on the other side, ranked; the book is matched, so they have enough."""
     instrument, lots = position
     side, left, by = ranks.against(instrument, lots), lots, []
     while left and (asked := side.next_ranked()) is not None:
         size = min(abs(left), abs(asked.lots))
-        moved = pass_position(run, account, asked.account, instrument, size if left > 0 else -size)
+        moved = pass_position(context, account, asked.account, instrument, size if left > 0 else -size)
         side.rerank(asked.account)
         left -= moved.lots
         worth = min(asked.notional, MONEY_MAX)
         by.append((asked.account, _bounded_micros(asked.profit), asked.equity, worth, moved.lots, moved.received))
-    ticks = run.state.marks[instrument].ticks
-    run.receipts.append(Deleveraged(number, account, instrument, lots - left, ticks, tuple(by)))
+    ticks = context.state.marks[instrument].ticks
+    context.receipts.append(Deleveraged(number, account, instrument, lots - left, ticks, tuple(by)))
 
 
 def _bounded_micros(value: int) -> int:
     return max(min(value, MONEY_MAX), -MONEY_MAX)
 
 
-def tear_up(run: BlockContext, number: int, instrument: int) -> None:
+def tear_up(context: BlockContext, number: int, instrument: int) -> None:
     """End everybody's positions in an instrument at the last mark; long and short lots are as many."""
-    listed = run.terms.instruments[instrument]
-    positions = run.positions.holders(instrument)
-    value = option_value(run, instrument)
+    listed = context.terms.instruments[instrument]
+    positions = context.positions.holders(instrument)
+    value = option_value(context, instrument)
     amounts = [(account, lots * value) for account, lots in positions]
-    run.journal.settle_amounts(amounts, cash_currency(listed.cash_group), TransferCode.TORN_UP, instrument)
+    context.journal.settle_amounts(amounts, cash_currency(listed.cash_group), TransferCode.TORN_UP, instrument)
     for account, lots in positions:
-        run.positions.add(account, instrument, -lots)
-        run.touched_accounts.add(account)
+        context.positions.add(account, instrument, -lots)
+        context.touched_accounts.add(account)
     told = tuple((account, lots, lots * value) for account, lots in positions)
-    run.receipts.append(PositionsTornUp(number, instrument, run.state.marks[instrument].ticks, told))
+    context.receipts.append(PositionsTornUp(number, instrument, context.state.marks[instrument].ticks, told))
 
 
 RANK_DENOMINATOR = 10**9
@@ -140,12 +140,12 @@ class RankedAccount(NamedTuple):
 class RankedSide:
     """All who hold an instrument short, or long."""
 
-    def __init__(self, run: BlockContext, profits: dict[int, int], instrument: int, *, short: bool) -> None:
-        self._run, self._instrument, self._short = run, instrument, short
-        self._ticks = run.state.marks[instrument].ticks
+    def __init__(self, context: BlockContext, profits: dict[int, int], instrument: int, *, short: bool) -> None:
+        self._run, self._instrument, self._short = context, instrument, short
+        self._ticks = context.state.marks[instrument].ticks
         self._profits = profits
-        accounts = [each for each in holders(run.state, INSTRUMENT_HOLDERS, instrument) if self._lots(each)]
-        self._equities = _equities(run, accounts)
+        accounts = [each for each in holders(context.state, INSTRUMENT_HOLDERS, instrument) if self._lots(each)]
+        self._equities = _equities(context, accounts)
         self._queue = [(self._rank(self._seen(each)), each) for each in accounts]
         heapify(self._queue)
 
@@ -183,16 +183,16 @@ class RankedSide:
         return RankedAccount(account, self._profits.get(account, 0), self._equities[account], worth, lots)
 
     @staticmethod
-    def _rank(seen: RankedAccount) -> int:
-        return -(seen.profit * seen.notional * RANK_DENOMINATOR // max(seen.equity, 1))
+    def _rank(ranked: RankedAccount) -> int:
+        return -(ranked.profit * ranked.notional * RANK_DENOMINATOR // max(ranked.equity, 1))
 
 
-def _equities(run: BlockContext, accounts: list[int]) -> dict[int, int]:
+def _equities(context: BlockContext, accounts: list[int]) -> dict[int, int]:
     """Equity of each account; the house's by itself, as the book of margins has everybody's but its own."""
-    book = margin_book(run.state)
+    book = margin_book(context.state)
     known = [each for each in accounts if each in book]
     found = dict(zip(known, book.margins(known).equity.tolist(), strict=True)) if known else {}
     for each in accounts:
         if each not in found:
-            found[each] = holdings_margin(current_arrays(run.state), current_holdings(run.state, each)).equity
+            found[each] = holdings_margin(current_arrays(context.state), current_holdings(context.state, each)).equity
     return found

@@ -25,15 +25,15 @@ BeneficialOwner = tuple[AccountKind, int]
 class GainsHaircut:
     """Of one default, as things stand; what is paid is counted off."""
 
-    def __init__(self, run: BlockContext, held: DefaultRecord, cut: dict[int, int]) -> None:
+    def __init__(self, context: BlockContext, default: DefaultRecord, cut: dict[int, int]) -> None:
         """`cut`: what was taken of whose gains before."""
-        self._gained = _net_gains(run, held, cut)
-        self._book = margin_book(run.state)
-        self._owner = {account: beneficial_owner(run.state, account) for account in self._gained}
-        families = _accounts_by_owner(run.state, set(self._owner.values()), held) if self._gained else {}
+        self._gained = _net_gains(context, default, cut)
+        self._book = margin_book(context.state)
+        self._owner = {account: beneficial_owner(context.state, account) for account in self._gained}
+        families = _accounts_by_owner(context.state, set(self._owner.values()), default) if self._gained else {}
         self._family = {account: (account, *families[owner]) for account, owner in self._owner.items()}
         self._free = _cash_above_initial(
-            run, self._book, sorted({each for family in self._family.values() for each in family})
+            context, self._book, sorted({each for family in self._family.values() for each in family})
         )
 
     def gaining_accounts(self) -> tuple[GainingAccount, ...]:
@@ -73,40 +73,42 @@ def beneficial_owner(state: State, account: int) -> BeneficialOwner:
     return record.kind, (record.parent or account) if of_client else record.member
 
 
-def _net_gains(run: BlockContext, held: DefaultRecord, cut: dict[int, int]) -> dict[int, int]:
+def _net_gains(context: BlockContext, default: DefaultRecord, cut: dict[int, int]) -> dict[int, int]:
     """Accounts that gained since the defaulter was last fully margined, less what was cut. The house bore its share."""
-    record_position_changes(run)
+    record_position_changes(context)
     sums: dict[int, int] = {}
-    for gains in gains_since(run.state, held.last_margined_height, held.last_margined_marks).values():
+    for gains in gains_since(context.state, default.last_margined_height, default.last_margined_marks).values():
         for account, micros in gains.items():
             sums[account] = sums.get(account, 0) + micros
     gained = {account: sums[account] - cut.get(account, 0) for account in sorted(sums)}
     return {
-        account: micros for account, micros in gained.items() if micros > 0 and _is_haircut(run.state, held, account)
+        account: micros
+        for account, micros in gained.items()
+        if micros > 0 and _is_haircut(context.state, default, account)
     }
 
 
-def _is_haircut(state: State, held: DefaultRecord, account: int) -> bool:
-    return account != HOUSE_ACCOUNT and account not in held.own_accounts and can_hold(state, account)
+def _is_haircut(state: State, default: DefaultRecord, account: int) -> bool:
+    return account != HOUSE_ACCOUNT and account not in default.own_accounts and can_hold(state, account)
 
 
 def _accounts_by_owner(
-    state: State, owners: set[BeneficialOwner], held: DefaultRecord
+    state: State, owners: set[BeneficialOwner], default: DefaultRecord
 ) -> dict[BeneficialOwner, tuple[int, ...]]:
     """All accounts of each owner, ordered; linear in the accounts."""
     found: dict[BeneficialOwner, list[int]] = {owner: [] for owner in owners}
     for account, _ in state.accounts.ordered():
-        if _is_haircut(state, held, account) and (owner := beneficial_owner(state, account)) in found:
+        if _is_haircut(state, default, account) and (owner := beneficial_owner(state, account)) in found:
             found[owner].append(account)
     return {owner: tuple(accounts) for owner, accounts in found.items()}
 
 
-def _cash_above_initial(run: BlockContext, book: MarginBook, accounts: list[int]) -> dict[int, int]:
+def _cash_above_initial(context: BlockContext, book: MarginBook, accounts: list[int]) -> dict[int, int]:
     """Cash of each above its initial margin, as far as it is its own."""
     known = [account for account in accounts if account in book]
     free = dict.fromkeys(accounts, 0)
     if known:
         margins = book.margins(known)
         for account, equity, initial in zip(known, margins.equity.tolist(), margins.initial.tolist(), strict=True):
-            free[account] = cash_within(run.state, account, equity - initial)
+            free[account] = cash_within(context.state, account, equity - initial)
     return free

@@ -37,22 +37,22 @@ LayerPayments = tuple[tuple[int, int, int, int], ...]
 FUNDED_LAYERS = (WaterfallLayer.OWN_CONTRIBUTION, WaterfallLayer.SURVIVORS)
 
 
-def allocate_funded_layers(run: BlockContext, number: int, held: DefaultRecord) -> DefaultRecord:
+def allocate_funded_layers(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
     """Let own margin, own contribution, the house and the survivors bear the loss; assess members for more."""
-    terms = run.terms.crisis.default
-    deficits = account_deficits(run.state, (*held.own_accounts, *held.client_accounts))
+    terms = context.terms.crisis.default
+    deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
     whole = sum(micros for _, _, micros in deficits)
-    held = msgspec.structs.replace(held, loss=whole)
+    default = msgspec.structs.replace(default, loss=whole)
     if not whole:
-        return held
-    house = sum(balance(run.state, HOUSE_ACCOUNT, cash_currency(group)) for group in run.terms.cash_groups)
+        return default
+    house = sum(balance(context.state, HOUSE_ACCOUNT, cash_currency(group)) for group in context.terms.cash_groups)
     loss = DefaultLoss(
-        defaulter=held.member,
+        defaulter=default.member,
         loss=whole,
-        own_margin=available_resources(run.state, held.own_accounts),
-        own_contribution=contribution_micros(run.state, held.member),
+        own_margin=available_resources(context.state, default.own_accounts),
+        own_contribution=contribution_micros(context.state, default.member),
         house_capital=max(min(terms.house_capital_micros, house), 0),
-        survivors=_waterfall_survivors(run, held),
+        survivors=_waterfall_survivors(context, default),
         assessment_ppm=terms.assessment_ppm,
     )
     steps = tuple(step for step in run_waterfall(loss) if step.layer <= WaterfallLayer.ASSESSMENTS)
@@ -64,200 +64,215 @@ def allocate_funded_layers(run: BlockContext, number: int, held: DefaultRecord) 
         if share.amount
     )
     borne = tuple(step for step in steps if step.layer < WaterfallLayer.ASSESSMENTS)
-    paid = _collect_layers(run, number, held, borne)
+    paid = _collect_layers(context, number, default, borne)
     if whole > loss.own_margin:
-        take_unpriced_collateral(run, number, held.own_accounts)
-    _pay_deficits(run, number, sum(step.loss_borne for step in borne))
-    run.receipts.append(LossAllocated(number, held.member, whole, deficits, steps, paid))
+        take_unpriced_collateral(context, number, default.own_accounts)
+    _pay_deficits(context, number, sum(step.loss_borne for step in borne))
+    context.receipts.append(LossAllocated(number, default.member, whole, deficits, steps, paid))
     used = [share for step in borne if step.layer is WaterfallLayer.SURVIVORS for share in step.shares if share.amount]
     told = tuple(sorted((share.payer, share.amount) for share in used))
-    return _with_losses_borne(msgspec.structs.replace(held, used=told, assessed=assessed), borne)
+    return _with_losses_borne(msgspec.structs.replace(default, contributions_used=told, assessed=assessed), borne)
 
 
-def _waterfall_survivors(run: BlockContext, held: DefaultRecord) -> tuple[Survivor, ...]:
-    payers, standing = contributing_members(run.state, held.member), surviving_members(run.state, held.member)
-    ranks, own = dict(held.seniority), own_accounts_by_member(run.state) if standing else {}
+def _waterfall_survivors(context: BlockContext, default: DefaultRecord) -> tuple[Survivor, ...]:
+    payers, standing = (
+        contributing_members(context.state, default.member),
+        surviving_members(context.state, default.member),
+    )
+    ranks, own = dict(default.seniority), own_accounts_by_member(context.state) if standing else {}
     return tuple(
         Survivor(
             member=member,
-            contribution=contribution_micros(run.state, member),
-            required=required_contribution(run.state, member) if member in own and member in standing else 0,
+            contribution=contribution_micros(context.state, member),
+            required=required_contribution(context.state, member) if member in own and member in standing else 0,
             seniority=ranks.get(member, 0),
-            assessed=assessed_so_far(run, member).micros,
+            assessed=assessed_so_far(context, member).micros,
         )
         for member in payers
     )
 
 
-def assessed_so_far(run: BlockContext, member: int) -> AssessmentRecord:
+def assessed_so_far(context: BlockContext, member: int) -> AssessmentRecord:
     """What a member was assessed in the period that the cap is for, which begins anew after its time."""
-    record = run.state.assessments.get(member)
-    if record is None or run.block.height >= record.since_height + run.terms.crisis.default.assessment_period_blocks:
-        return AssessmentRecord(run.block.height, 0)
+    record = context.state.assessments.get(member)
+    if (
+        record is None
+        or context.block.height >= record.since_height + context.terms.crisis.default.assessment_period_blocks
+    ):
+        return AssessmentRecord(context.block.height, 0)
     return record
 
 
 def _collect_layers(
-    run: BlockContext, number: int, held: DefaultRecord, steps: tuple[LayerAllocation, ...]
+    context: BlockContext, number: int, default: DefaultRecord, allocations: tuple[LayerAllocation, ...]
 ) -> LayerPayments:
     """Move what the first layers bear to the house; its own capital is there already."""
     told: list[tuple[int, int, int, int]] = []
-    for step in steps:
+    for step in allocations:
         if step.layer is WaterfallLayer.OWN_MARGIN:
-            told += [(int(step.layer), *each) for each in collect_cash(run, number, held.own_accounts, step.loss_borne)]
+            told += [
+                (int(step.layer), *each)
+                for each in collect_cash(context, number, default.own_accounts, step.loss_borne)
+            ]
         elif step.layer in FUNDED_LAYERS:
             for share in step.shares:
-                draw_contribution(run, share.payer, share.amount, held.member)
+                draw_contribution(context, share.payer, share.amount, default.member)
     return tuple(told)
 
 
-def _pay_deficits(run: BlockContext, number: int, micros: int) -> None:
+def _pay_deficits(context: BlockContext, number: int, micros: int) -> None:
     """Let the house pay so much of what a default's accounts owe, in proportion (`allocate_collected`)."""
-    held = run.state.defaults[number]
-    deficits = account_deficits(run.state, (*held.own_accounts, *held.client_accounts))
+    held = context.state.defaults[number]
+    deficits = account_deficits(context.state, (*held.own_accounts, *held.client_accounts))
     parts = allocate_collected(micros, [owed for _, _, owed in deficits])
     for (account, group, _), part in zip(deficits, parts, strict=True):
-        run.journal.transfer(
+        context.journal.transfer(
             HOUSE_ACCOUNT, account, cash_currency(group), part, TransferCode.DEFAULT_DEFICIT_PAID, number
         )
-        run.touched_accounts.update((HOUSE_ACCOUNT, account))
+        context.touched_accounts.update((HOUSE_ACCOUNT, account))
 
 
-def _with_losses_borne(held: DefaultRecord, steps: tuple[LayerAllocation, ...]) -> DefaultRecord:
-    sums = dict(held.borne_by_layer)
-    for step in steps:
+def _with_losses_borne(default: DefaultRecord, allocations: tuple[LayerAllocation, ...]) -> DefaultRecord:
+    sums = dict(default.borne_by_layer)
+    for step in allocations:
         if step.loss_borne:
             sums[int(step.layer)] = sums.get(int(step.layer), 0) + step.loss_borne
-    return msgspec.structs.replace(held, borne=sum(sums.values()), by_layer=tuple(sorted(sums.items())))
+    return msgspec.structs.replace(default, loss_borne=sum(sums.values()), borne_by_layer=tuple(sorted(sums.items())))
 
 
-def call_assessments(run: BlockContext, number: int, held: DefaultRecord) -> None:
+def call_assessments(context: BlockContext, number: int, default: DefaultRecord) -> None:
     """Tell members what they have to bring, and count it against their caps."""
-    for member, micros in held.assessed:
-        before = assessed_so_far(run, member)
-        run.state.assessments.put(member, AssessmentRecord(before.since_height, before.micros + micros))
-    run.receipts.append(AssessmentsCalled(number, held.assessment_height, held.assessed))
+    for member, micros in default.assessed:
+        before = assessed_so_far(context, member)
+        context.state.assessments.put(member, AssessmentRecord(before.since_height, before.micros + micros))
+    context.receipts.append(AssessmentsCalled(number, default.assessment_height, default.assessed))
 
 
-def allocate_late_estate(run: BlockContext, number: int, held: DefaultRecord) -> DefaultRecord:
+def allocate_late_estate(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
     """Let the defaulter's own accounts bear what came to them since they were closed, before anybody else is asked."""
-    deficits = account_deficits(run.state, (*held.own_accounts, *held.client_accounts))
-    left, own = sum(micros for _, _, micros in deficits), available_resources(run.state, held.own_accounts)
+    deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
+    left, own = sum(micros for _, _, micros in deficits), available_resources(context.state, default.own_accounts)
     if left > own:
-        take_unpriced_collateral(run, number, held.own_accounts)
+        take_unpriced_collateral(context, number, default.own_accounts)
     if not left or not own:
-        return held
-    steps = run_waterfall(DefaultLoss(held.member, left, own_margin=own))
+        return default
+    steps = run_waterfall(DefaultLoss(default.member, left, own_margin=own))
     borne = tuple(step for step in steps if step.layer is WaterfallLayer.OWN_MARGIN)
-    paid = _collect_layers(run, number, held, borne)
-    _pay_deficits(run, number, sum(step.loss_borne for step in borne))
-    run.receipts.append(LossAllocated(number, held.member, left, deficits, borne, paid))
-    return _with_losses_borne(held, borne)
+    paid = _collect_layers(context, number, default, borne)
+    _pay_deficits(context, number, sum(step.loss_borne for step in borne))
+    context.receipts.append(LossAllocated(number, default.member, left, deficits, borne, paid))
+    return _with_losses_borne(default, borne)
 
 
-def collect_assessments(run: BlockContext, number: int, held: DefaultRecord) -> DefaultRecord:
+def collect_assessments(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
     """Take what was assessed, or in proportion less where less is owed by now."""
-    if not held.assessed:
-        return held
-    owed = _owed_micros(run, held)
-    asked = [micros for _, micros in held.assessed]
+    if not default.assessed:
+        return default
+    owed = _owed_micros(context, default)
+    asked = [micros for _, micros in default.assessed]
     taken = allocate_capped(owed, asked, asked)
-    own = own_accounts_by_member(run.state)
+    own = own_accounts_by_member(context.state)
     # Whose last own account was closed meanwhile has nothing to take it from: the next layer bears it.
-    taken = [micros if member in own else 0 for (member, _), micros in zip(held.assessed, taken, strict=True)]
-    for (member, _), micros in zip(held.assessed, taken, strict=True):
+    taken = [micros if member in own else 0 for (member, _), micros in zip(default.assessed, taken, strict=True)]
+    for (member, _), micros in zip(default.assessed, taken, strict=True):
         if micros:
-            paid = _debit_member(run, number, own[member], micros)
-            run.receipts.append(AssessmentTaken(number, member, micros, paid))
-    _pay_deficits(run, number, sum(taken))
+            paid = _debit_member(context, number, own[member], micros)
+            context.receipts.append(AssessmentTaken(number, member, micros, paid))
+    _pay_deficits(context, number, sum(taken))
     step = LayerAllocation(WaterfallLayer.ASSESSMENTS, owed, sum(taken), ())
-    return _with_losses_borne(msgspec.structs.replace(held, assessed=()), (step,))
+    return _with_losses_borne(msgspec.structs.replace(default, assessed=()), (step,))
 
 
 def _debit_member(
-    run: BlockContext, number: int, own: tuple[int, ...], micros: int
+    context: BlockContext, number: int, own_accounts: tuple[int, ...], micros: int
 ) -> tuple[tuple[int, int, int], ...]:
     """Take `micros` of a member's own accounts: what is free, then any cash, then on credit of the first account."""
     paid: dict[tuple[int, int], int] = {}
     left = micros
     for free_only in (True, False):
-        for account in own:
-            limit = cash_above_initial(run.state, account) if free_only else left
-            for group in run.terms.cash_groups:
-                part = min(max(balance(run.state, account, cash_currency(group)), 0), limit, left)
+        for account in own_accounts:
+            limit = cash_above_initial(context.state, account) if free_only else left
+            for group in context.terms.cash_groups:
+                part = min(max(balance(context.state, account, cash_currency(group)), 0), limit, left)
                 if part:
-                    _pay_assessment(run, number, account, group, part)
+                    _pay_assessment(context, number, account, group, part)
                     paid[(account, group)] = paid.get((account, group), 0) + part
                     limit, left = limit - part, left - part
     if left:
-        group = run.terms.crisis.fund.cash_group or run.terms.cash_groups[0]
-        _pay_assessment(run, number, own[0], group, left)
-        paid[(own[0], group)] = paid.get((own[0], group), 0) + left
-    run.touched_accounts.update(own)
+        group = context.terms.crisis.fund.cash_group or context.terms.cash_groups[0]
+        _pay_assessment(context, number, own_accounts[0], group, left)
+        paid[(own_accounts[0], group)] = paid.get((own_accounts[0], group), 0) + left
+    context.touched_accounts.update(own_accounts)
     return tuple((*key, part) for key, part in sorted(paid.items()))
 
 
-def _pay_assessment(run: BlockContext, number: int, account: int, group: int, micros: int) -> None:
-    run.journal.transfer(account, HOUSE_ACCOUNT, cash_currency(group), micros, TransferCode.ASSESSMENT, number)
+def _pay_assessment(context: BlockContext, number: int, account: int, group: int, micros: int) -> None:
+    context.journal.transfer(account, HOUSE_ACCOUNT, cash_currency(group), micros, TransferCode.ASSESSMENT, number)
 
 
-def allocate_remainder(run: BlockContext, number: int, held: DefaultRecord) -> tuple[DefaultRecord, int]:
+def allocate_remainder(context: BlockContext, number: int, default: DefaultRecord) -> tuple[DefaultRecord, int]:
     """Let gains bear what is left, after a tear-up if need be; what even that leaves the house pays. Also: how much."""
     cut: dict[int, int] = {}
-    held = _allocate_gains_haircut(run, number, held, cut)
+    default = _allocate_gains_haircut(context, number, default, cut)
     # Positions end only where the margin that they free has gains to bear the loss for.
-    if _owed_micros(run, held) and GainsHaircut(run, held, cut).gaining_accounts():
-        torn = _losing_instruments(run, held)
+    if _owed_micros(context, default) and GainsHaircut(context, default, cut).gaining_accounts():
+        torn = _losing_instruments(context, default)
         for instrument in torn:
-            tear_up(run, number, instrument)
-        held = _allocate_gains_haircut(run, number, held, cut) if torn else held
-    rest = _owed_micros(run, held)
-    _pay_deficits(run, number, rest)
-    return held, rest
+            tear_up(context, number, instrument)
+        default = _allocate_gains_haircut(context, number, default, cut) if torn else default
+    rest = _owed_micros(context, default)
+    _pay_deficits(context, number, rest)
+    return default, rest
 
 
-def _owed_micros(run: BlockContext, held: DefaultRecord) -> int:
-    return sum(micros for _, _, micros in account_deficits(run.state, (*held.own_accounts, *held.client_accounts)))
+def _owed_micros(context: BlockContext, default: DefaultRecord) -> int:
+    return sum(
+        micros for _, _, micros in account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
+    )
 
 
-def _allocate_gains_haircut(run: BlockContext, number: int, held: DefaultRecord, cut: dict[int, int]) -> DefaultRecord:
+def _allocate_gains_haircut(
+    context: BlockContext, number: int, default: DefaultRecord, cut: dict[int, int]
+) -> DefaultRecord:
     """Cut gains for what is owed, and note in `cut` how much of whose."""
-    deficits = account_deficits(run.state, (*held.own_accounts, *held.client_accounts))
+    deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
     left = sum(micros for _, _, micros in deficits)
     if not left:
-        return held
-    gainers = GainsHaircut(run, held, cut)
-    steps = run_waterfall(DefaultLoss(held.member, left, gainers=gainers.gaining_accounts()))
+        return default
+    gainers = GainsHaircut(context, default, cut)
+    steps = run_waterfall(DefaultLoss(default.member, left, gainers=gainers.gaining_accounts()))
     paid: list[tuple[int, int, int, int]] = []
     for step in steps:
         for share in step.shares:
             for account, micros in gainers.cash_payers(share.payer, share.amount):
-                paid += _haircut_cash(run, number, account, micros)
+                paid += _haircut_cash(context, number, account, micros)
             cut[share.payer] = cut.get(share.payer, 0) + share.amount
-    _pay_deficits(run, number, sum(step.loss_borne for step in steps))
-    run.receipts.append(LossAllocated(number, held.member, left, deficits, steps, tuple(paid)))
-    return _with_losses_borne(held, steps)
+    _pay_deficits(context, number, sum(step.loss_borne for step in steps))
+    context.receipts.append(LossAllocated(number, default.member, left, deficits, steps, tuple(paid)))
+    return _with_losses_borne(default, steps)
 
 
-def _losing_instruments(run: BlockContext, held: DefaultRecord) -> tuple[int, ...]:
+def _losing_instruments(context: BlockContext, default: DefaultRecord) -> tuple[int, ...]:
     """Instruments in which the defaulter and its clients lost since it was last fully margined."""
-    record_position_changes(run)
-    accounts = {*held.own_accounts, *held.client_accounts}
+    record_position_changes(context)
+    accounts = {*default.own_accounts, *default.client_accounts}
     lost = []
-    for instrument, gains in gains_since(run.state, held.last_margined_height, held.last_margined_marks).items():
+    for instrument, gains in gains_since(
+        context.state, default.last_margined_height, default.last_margined_marks
+    ).items():
         if sum(gains.get(account, 0) for account in accounts) < 0:
             lost.append(instrument)
     return tuple(lost)
 
 
-def _haircut_cash(run: BlockContext, number: int, account: int, micros: int) -> list[tuple[int, int, int, int]]:
+def _haircut_cash(context: BlockContext, number: int, account: int, micros: int) -> list[tuple[int, int, int, int]]:
     """Take a cut of an account's cash, group by group."""
     paid, left = [], micros
-    for group in run.terms.cash_groups:
-        part = min(max(balance(run.state, account, cash_currency(group)), 0), left)
+    for group in context.terms.cash_groups:
+        part = min(max(balance(context.state, account, cash_currency(group)), 0), left)
         if part:
-            run.journal.transfer(account, HOUSE_ACCOUNT, cash_currency(group), part, TransferCode.GAINS_CUT, number)
+            context.journal.transfer(account, HOUSE_ACCOUNT, cash_currency(group), part, TransferCode.GAINS_CUT, number)
             paid.append((int(WaterfallLayer.GAINS), account, group, part))
             left -= part
-    run.touched_accounts.update((account, HOUSE_ACCOUNT))
+    context.touched_accounts.update((account, HOUSE_ACCOUNT))
     return paid

@@ -35,32 +35,32 @@ from clearing.state.ledger import balance, cash_currency, token_currency
 RESCUE, READMISSION, EXIT = "client_rescue", "member_readmission", "member_exit"
 
 
-def rescue_client(run: BlockContext, index: int, request: ClientRescue) -> Rejected | None:
+def rescue_client(context: BlockContext, index: int, request: ClientRescue) -> Rejected | None:
     """Put a defaulter's client and its sub-accounts under the member that takes them, or refuse."""
     refusal = (
-        check_expiry(run, RESCUE, request.not_after_ms)
-        or check_account(run, RESCUE, request.account)
-        or check_nonce(run, RESCUE, request.account, request.nonce)
-        or _check_parties(run, request)
-        or _check_signatures(run, request)
-        or _check_rescue(run, request)
+        check_expiry(context, RESCUE, request.not_after_ms)
+        or check_account(context, RESCUE, request.account)
+        or check_nonce(context, RESCUE, request.account, request.nonce)
+        or _check_parties(context, request)
+        or _check_signatures(context, request)
+        or _check_rescue(context, request)
     )
     if refusal is not None:
         return refusal
-    use_nonce(run, request.account, request.nonce)
-    record = run.state.accounts[request.account]
-    moved = transfer_membership(run, request.account, request.to_member)
-    held = run.state.defaults[request.number]
+    use_nonce(context, request.account, request.nonce)
+    record = context.state.accounts[request.account]
+    moved = transfer_membership(context, request.account, request.to_member)
+    held = context.state.defaults[request.number]
     clients = tuple(each for each in held.client_accounts if each not in moved)
-    run.state.defaults.put(request.number, msgspec.structs.replace(held, clients=clients))
-    run.touched_accounts.update(moved)
-    run.receipts.append(ClientRescued(index, request.number, request.account, request.to_member, record.children))
+    context.state.defaults.put(request.number, msgspec.structs.replace(held, client_accounts=clients))
+    context.touched_accounts.update(moved)
+    context.receipts.append(ClientRescued(index, request.number, request.account, request.to_member, record.children))
     return None
 
 
-def _check_parties(run: BlockContext, request: ClientRescue) -> Rejected | None:
+def _check_parties(context: BlockContext, request: ClientRescue) -> Rejected | None:
     """A default of the account's member, and a member to take it; margins only once both have signed."""
-    state, record = run.state, run.state.accounts[request.account]
+    state, record = context.state, context.state.accounts[request.account]
     held = state.defaults.get(request.number)
     if held is None or held.member != record.member or state.member_statuses[record.member].default != request.number:
         return reject(ClearingCode.NO_SUCH_DEFAULT, RESCUE, number=request.number, account=request.account)
@@ -69,11 +69,11 @@ def _check_parties(run: BlockContext, request: ClientRescue) -> Rejected | None:
     return None
 
 
-def _check_rescue(run: BlockContext, request: ClientRescue) -> Rejected | None:
+def _check_rescue(context: BlockContext, request: ClientRescue) -> Rejected | None:
     """A client, whole and at initial margin, and a member that may take it."""
-    state, record = run.state, run.state.accounts[request.account]
+    state, record = context.state, context.state.accounts[request.account]
     status = member_status(state, request.to_member)
-    short = [each for each in (request.account, *record.children) if not _is_covered(run, each)]
+    short = [each for each in (request.account, *record.children) if not _is_covered(context, each)]
     left = member_status(state, record.member) in (MemberStatus.DEFAULTING, MemberStatus.DEFAULTED)
     good = left and record.kind is AccountKind.CLIENT and not record.parent and status is MemberStatus.ACTIVE
     if not good or short or request.to_member == record.member:
@@ -85,20 +85,20 @@ def _check_rescue(run: BlockContext, request: ClientRescue) -> Rejected | None:
             status=status.name,
             short=len(short),
         )
-    counts, limit = accounts_of_member(state, request.to_member), run.terms.market.member_accounts_max
+    counts, limit = accounts_of_member(state, request.to_member), context.terms.market.member_accounts_max
     if counts.open + 1 + len(record.children) > limit:
         return reject(ClearingCode.ACCOUNTS_FULL, RESCUE, member=request.to_member, held=counts.open, limit=limit)
     return None
 
 
-def _is_covered(run: BlockContext, account: int) -> bool:
-    held = current_holdings(run.state, account)
-    return holdings_margin(current_arrays(run.state), held).initial_ok and all(claim >= 0 for claim in held.cash)
+def _is_covered(context: BlockContext, account: int) -> bool:
+    held = current_holdings(context.state, account)
+    return holdings_margin(current_arrays(context.state), held).initial_ok and all(claim >= 0 for claim in held.cash)
 
 
-def _check_signatures(run: BlockContext, request: ClientRescue) -> Rejected | None:
+def _check_signatures(context: BlockContext, request: ClientRescue) -> Rejected | None:
     """The taker signs; so does the client, or the house for one without a key."""
-    digest, state = request.digest(run.terms.network), run.state
+    digest, state = request.digest(context.terms.network), context.state
     taker = state.members[request.to_member].trade_address
     key = state.accounts[request.account].key
     other = key if any(key) else state.members[HOUSE_MEMBER].trade_address
@@ -107,21 +107,23 @@ def _check_signatures(run: BlockContext, request: ClientRescue) -> Rejected | No
     ) or check_signature_by(RESCUE, other, digest, request.client_signature, client=request.account)
 
 
-def readmit_member(run: BlockContext, index: int, request: MemberReadmission) -> Rejected | None:
+def readmit_member(context: BlockContext, index: int, request: MemberReadmission) -> Rejected | None:
     """Let a defaulted member be active again, if it and the house say so."""
-    state = run.state
-    refusal = check_expiry(run, READMISSION, request.not_after_ms) or check_account(run, READMISSION, request.account)
+    state = context.state
+    refusal = check_expiry(context, READMISSION, request.not_after_ms) or check_account(
+        context, READMISSION, request.account
+    )
     if refusal is not None:
         return refusal
-    digest, house = request.digest(run.terms.network), state.members[HOUSE_MEMBER].trade_address
-    refusal = check_signer(run, READMISSION, request.account, digest, request.signature) or check_signature_by(
+    digest, house = request.digest(context.terms.network), state.members[HOUSE_MEMBER].trade_address
+    refusal = check_signer(context, READMISSION, request.account, digest, request.signature) or check_signature_by(
         READMISSION, house, digest, request.house_signature, member=HOUSE_MEMBER
     )
     if refusal is not None:
         return refusal
     record, standing = state.accounts[request.account], state.member_statuses.get(request.member)
     own, _ = accounts_of_members(state, request.member)
-    owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in run.terms.cash_groups)
+    owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in context.terms.cash_groups)
     missing = max(required_contribution(state, request.member) - contribution_micros(state, request.member), 0)
     defaulted = standing is not None and standing.status is MemberStatus.DEFAULTED
     same = standing is not None and standing.default == request.number and record.member == request.member
@@ -135,30 +137,30 @@ def readmit_member(run: BlockContext, index: int, request: MemberReadmission) ->
             owing=owing,
             missing=missing,
         )
-    set_member_status(run, request.member, MemberStatus.ACTIVE)
-    run.receipts.append(MemberReadmitted(index, request.member, request.number))
+    set_member_status(context, request.member, MemberStatus.ACTIVE)
+    context.receipts.append(MemberReadmitted(index, request.member, request.number))
     return None
 
 
-def leave_membership(run: BlockContext, index: int, request: MemberExit) -> Rejected | None:
+def leave_membership(context: BlockContext, index: int, request: MemberExit) -> Rejected | None:
     """Let a member go that has no positions, debts, clients or default under way; money it may withdraw afterwards."""
     refusal = (
-        check_expiry(run, EXIT, request.not_after_ms)
-        or check_account(run, EXIT, request.account)
-        or check_nonce(run, EXIT, request.account, request.nonce)
-        or check_signer(run, EXIT, request.account, request.digest(run.terms.network), request.signature)
+        check_expiry(context, EXIT, request.not_after_ms)
+        or check_account(context, EXIT, request.account)
+        or check_nonce(context, EXIT, request.account, request.nonce)
+        or check_signer(context, EXIT, request.account, request.digest(context.terms.network), request.signature)
     )
     if refusal is not None:
         return refusal
-    state, member = run.state, run.state.accounts[request.account].member
+    state, member = context.state, context.state.accounts[request.account].member
     status = member_status(state, member)
-    if member in run.exit_checked_members:
+    if member in context.exit_checked_members:
         return reject(ClearingCode.CANNOT_LEAVE, EXIT, member=member, status=status.name, why="judged in this block")
-    run.exit_checked_members.add(member)
+    context.exit_checked_members.add(member)
     own, clients = accounts_of_members(state, member)
     positions = sum(bool(positions_of(state, each).lots) for each in (*own, *clients))
-    owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in run.terms.cash_groups)
-    money = sum(_needs_member_signature(run, each) for each in clients)
+    owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in context.terms.cash_groups)
+    money = sum(_needs_member_signature(context, each) for each in clients)
     held = sum(state.pending_counts.get(each) or 0 for each in (*own, *clients))
     gone = status in (MemberStatus.DEFAULTING, MemberStatus.LEFT) or member == HOUSE_MEMBER
     # Whoever may still be asked to bear a share stays until that is over.
@@ -175,22 +177,22 @@ def leave_membership(run: BlockContext, index: int, request: MemberExit) -> Reje
             held=held,
             defaults=under_way,
         )
-    use_nonce(run, request.account, request.nonce)
-    set_member_status(run, member, MemberStatus.LEFT)
-    run.receipts.append(MemberLeft(index, member))
+    use_nonce(context, request.account, request.nonce)
+    set_member_status(context, member, MemberStatus.LEFT)
+    context.receipts.append(MemberLeft(index, member))
     return None
 
 
-def _needs_member_signature(run: BlockContext, account: int) -> bool:
+def _needs_member_signature(context: BlockContext, account: int) -> bool:
     """Whether a client's account has money that its own key alone could not take out.
 
     Who has a key takes its money out whoever its member is; it cannot hold its member back with what it leaves there.
     """
-    lent_to = any((account, group) in run.state.loans for group in run.terms.cash_groups)
-    return lent_to or (_has_money(run, account) and not any(run.state.accounts[account].key))
+    lent_to = any((account, group) in context.state.loans for group in context.terms.cash_groups)
+    return lent_to or (_has_money(context, account) and not any(context.state.accounts[account].key))
 
 
-def _has_money(run: BlockContext, account: int) -> bool:
-    currencies = [cash_currency(group) for group in run.terms.cash_groups]
-    currencies += [token_currency(token.id) for token in run.terms.tokens]
-    return any(balance(run.state, account, currency) for currency in currencies)
+def _has_money(context: BlockContext, account: int) -> bool:
+    currencies = [cash_currency(group) for group in context.terms.cash_groups]
+    currencies += [token_currency(token.id) for token in context.terms.tokens]
+    return any(balance(context.state, account, currency) for currency in currencies)

@@ -18,29 +18,29 @@ from clearing.state.state import State
 _BYTES = 32
 
 
-def open_gains_windows(run: BlockContext) -> None:
+def open_gains_windows(context: BlockContext) -> None:
     """Open a window for each member with an account under a margin call."""
-    state = run.state
+    state = context.state
     called = sorted({state.accounts[account].member for account in holders(state, CALLED_ACCOUNTS, 0)})
     for member in called:
         if member != HOUSE_MEMBER:
-            open_gains_window(run, member)
+            open_gains_window(context, member)
 
 
-def open_gains_window(run: BlockContext, member: int) -> GainsWindow:
+def open_gains_window(context: BlockContext, member: int) -> GainsWindow:
     """The member's window, opened as of the block before when there is none."""
-    held = run.state.gains_windows.get(member)
+    held = context.state.gains_windows.get(member)
     if held is None:
-        before = run.state.parent or run.state
+        before = context.state.parent or context.state
         marks = tuple((each, mark.ticks) for each, mark in before.marks.ordered() if not mark.settled)
-        held = GainsWindow(run.block.height - 1, marks)
-        run.state.gains_windows.put(member, held)
+        held = GainsWindow(context.block.height - 1, marks)
+        context.state.gains_windows.put(member, held)
     return held
 
 
-def close_gains_windows(run: BlockContext, kept: set[int]) -> None:
+def close_gains_windows(context: BlockContext, kept: set[int]) -> None:
     """Close those of members who have no account under a call and are not among `kept`; forget what nobody asks for."""
-    state = run.state
+    state = context.state
     windows = [member for member, _ in state.gains_windows.ordered()]
     if not windows:
         return
@@ -52,13 +52,13 @@ def close_gains_windows(run: BlockContext, kept: set[int]) -> None:
         _drop_position_changes(state)
 
 
-def drop_gains_windows(run: BlockContext) -> None:
+def drop_gains_windows(context: BlockContext) -> None:
     """Forget all that was noted: where there are no defaults, changes are not followed, and it would soon be wrong."""
-    windows = list(run.state.gains_windows.ordered())
+    windows = list(context.state.gains_windows.ordered())
     for member, _ in windows:
-        run.state.gains_windows.remove(member)
+        context.state.gains_windows.remove(member)
     if windows:
-        _drop_position_changes(run.state)
+        _drop_position_changes(context.state)
 
 
 def _drop_position_changes(state: State) -> None:
@@ -66,13 +66,13 @@ def _drop_position_changes(state: State) -> None:
         state.position_changes.remove(account)
 
 
-def record_position_changes(run: BlockContext) -> None:
+def record_position_changes(context: BlockContext) -> None:
     """Take in this block's changes of positions that have not been yet, if there is a window.
 
     Within a block marks are settled before positions change, so that all of a block's are at its marks.
     """
-    changes = run.positions.take_changes()
-    heights = sorted({window.height for _, window in run.state.gains_windows.ordered()})
+    changes = context.positions.take_changes()
+    heights = sorted({window.height for _, window in context.state.gains_windows.ordered()})
     if not heights:
         return
     summed: dict[tuple[int, int], int] = {}
@@ -80,9 +80,11 @@ def record_position_changes(run: BlockContext) -> None:
         summed[(account, instrument)] = summed.get((account, instrument), 0) + lots
     for account, instrument in sorted(summed):
         lots = summed[(account, instrument)]
-        listed = run.terms.instruments.get(instrument)
+        listed = context.terms.instruments.get(instrument)
         if lots and listed is not None and listed.is_marked:
-            _add_change(run.state, account, heights, (instrument, lots, lots * run.state.marks[instrument].ticks))
+            _add_change(
+                context.state, account, heights, (instrument, lots, lots * context.state.marks[instrument].ticks)
+            )
 
 
 def _add_change(state: State, account: int, heights: list[int], change: tuple[int, int, int]) -> None:

@@ -39,17 +39,19 @@ from clearing.state.holdings import Holdings, current_arrays, current_holdings, 
 from clearing.state.ledger import FUND_ACCOUNT, token_currency
 
 
-def convert_contributions(run: BlockContext) -> None:
+def convert_contributions(context: BlockContext) -> None:
     """After tokens have left the fund's cash group: every part gives up cash in proportion, and is paid the token."""
-    if run.state.fund_sizes.get(0) is not None:
-        left = [each for each in run.receipts if isinstance(each, ClaimConverted) and each.account == FUND_ACCOUNT]
+    if context.state.fund_sizes.get(0) is not None:
+        left = [each for each in context.receipts if isinstance(each, ClaimConverted) and each.account == FUND_ACCOUNT]
         for each in left:
-            _convert_token(run, run.terms.collateral_after_leaving[each.asset].id, each.given_micros, each.units)
+            _convert_token(
+                context, context.terms.collateral_after_leaving[each.asset].id, each.given_micros, each.units
+            )
 
 
-def _convert_token(run: BlockContext, token: int, micros: int, units: int) -> None:
+def _convert_token(context: BlockContext, token: int, micros: int, units: int) -> None:
     """Share what the fund gave up of its cash, and the token that it has instead, by what each part is."""
-    state, currency = run.state, token_currency(token)
+    state, currency = context.state, token_currency(token)
     parts = [(member, record) for member, record in state.contributions.ordered() if record.micros]
     weights = [record.micros for _, record in parts]
     shares = zip(parts, allocate(micros, weights), allocate(units, weights), strict=True)
@@ -57,143 +59,158 @@ def _convert_token(run: BlockContext, token: int, micros: int, units: int) -> No
         account = contribution_account(state, member, record.account) or record.account
         left = record.micros - given_up
         state.contributions.put(member, msgspec.structs.replace(record, micros=left))
-        run.journal.transfer(FUND_ACCOUNT, account, currency, paid, TransferCode.FUND_TOKEN_RETURNED, member)
-        run.touched_accounts.add(account)
+        context.journal.transfer(FUND_ACCOUNT, account, currency, paid, TransferCode.FUND_TOKEN_RETURNED, member)
+        context.touched_accounts.add(account)
         cause = ReturnCause.TOKEN_LEFT_GROUP
-        run.receipts.append(FundReturned(member, account, currency, paid, left, record.required, cause, given_up))
+        context.receipts.append(FundReturned(member, account, currency, paid, left, record.required, cause, given_up))
 
 
-def collect_contribution_calls(run: BlockContext) -> None:
+def collect_contribution_calls(context: BlockContext) -> None:
     """Step 6, before defaults: take what is due; `update_fund` of the same block finds what is next."""
-    size = current_fund_size(run.state)
-    if not size.next_review_height or run.block.height < size.next_review_height:
+    size = current_fund_size(context.state)
+    if not size.next_review_height or context.block.height < size.next_review_height:
         return
-    parts = run.state.contributions.ordered()
-    due = [each for each in parts if each[1].reduction_started or 0 < each[1].deadline <= run.block.height]
-    if due and not can_members_pay(run.state):
-        extend_calls(run, due)
+    parts = context.state.contributions.ordered()
+    due = [each for each in parts if each[1].reduction_started or 0 < each[1].deadline <= context.block.height]
+    if due and not can_members_pay(context.state):
+        extend_calls(context, due)
         return
-    own = own_accounts_by_member(run.state) if due else {}
+    own = own_accounts_by_member(context.state) if due else {}
     for member, record in due:
-        _collect_call(run, member, record, own.get(member, ()))
+        _collect_call(context, member, record, own.get(member, ()))
 
 
-def extend_calls(run: BlockContext, due: list[tuple[int, ContributionRecord]]) -> None:
+def extend_calls(context: BlockContext, due: list[tuple[int, ContributionRecord]]) -> None:
     """Give calls as long again that nobody can meet: no token of the fund's cash group is left."""
-    later = run.block.height + run.terms.crisis.fund.call_blocks
+    later = context.block.height + context.terms.crisis.fund.call_blocks
     for member, record in due:
-        run.state.contributions.put(member, msgspec.structs.replace(record, deadline=later))
+        context.state.contributions.put(member, msgspec.structs.replace(record, deadline=later))
 
 
-def _collect_call(run: BlockContext, member: int, record: ContributionRecord, own: tuple[int, ...]) -> None:
+def _collect_call(
+    context: BlockContext, member: int, contribution: ContributionRecord, own_accounts: tuple[int, ...]
+) -> None:
     """Take what is there; restrict the member, or hand it on as failed, for what is not."""
-    state, terms = run.state, run.terms.crisis.fund
+    state, terms = context.state, context.terms.crisis.fund
     if not is_contributing(state, member):
-        state.contributions.put(member, msgspec.structs.replace(record, called=0, deadline=0, reducing=False))
+        state.contributions.put(member, msgspec.structs.replace(contribution, called=0, deadline=0, reduction_started=False))
         return
-    if own and record.account not in own:  # closed meanwhile
-        record = msgspec.structs.replace(record, account=own[0])
-    payers = sorted(own, key=lambda each: (each != record.account, each))
-    record = _debit_accounts(run, member, record, payers)
-    first = terms.grace_blocks > 0 and not record.lapsed
-    if record.called and _is_over(run, record) and _could_pay(run, record, payers):
-        state.contributions.put(member, msgspec.structs.replace(record, deadline=run.block.height + 1))
+    if own_accounts and contribution.account not in own_accounts:  # closed meanwhile
+        contribution = msgspec.structs.replace(contribution, account=own_accounts[0])
+    payers = sorted(own_accounts, key=lambda each: (each != contribution.account, each))
+    contribution = _debit_accounts(context, member, contribution, payers)
+    first = terms.grace_blocks > 0 and not contribution.lapsed
+    if contribution.called and _is_over(context, contribution) and _could_pay(context, contribution, payers):
+        state.contributions.put(member, msgspec.structs.replace(contribution, deadline=context.block.height + 1))
         return
-    if record.called and payers and not first and (record.reduction_started or terms.reduce_blocks):
-        record = _reduce_forcibly(run, member, record, payers)
-    if not record.called or not _is_over(run, record):
+    if contribution.called and payers and not first and (contribution.reduction_started or terms.reduce_blocks):
+        contribution = _reduce_forcibly(context, member, contribution, payers)
+    if not contribution.called or not _is_over(context, contribution):
         return
-    deadline = run.block.height + (terms.grace_blocks if first else terms.call_blocks)
-    record = msgspec.structs.replace(record, lapsed=True, deadline=deadline, reducing=False)
-    state.contributions.put(member, record)
-    run.receipts.append(FundPaid(NOT_REQUESTED, member, record.account, 0, record.micros, record.called, lapsed=True))
-    restrict_member(run, member)
-    if payers and not first and run.terms.crisis.default.enabled:
-        run.failures.append(Failure(record.account, FailureReason.CALL_LAPSED))
-
-
-def _is_over(run: BlockContext, record: ContributionRecord) -> bool:
-    return run.block.height >= record.deadline
-
-
-def _could_pay(run: BlockContext, record: ContributionRecord, own: list[int]) -> bool:
-    return sum(possible_free_cash(run, account) for account in own) >= record.called
-
-
-def _reduce_forcibly(run: BlockContext, member: int, record: ContributionRecord, own: list[int]) -> ContributionRecord:
-    """Debit what is missing and sell for it; where nothing is left to sell its time is over."""
-    record = reduce_member(
-        run, member, record if record.reduction_started else begin_reduction(run, member, record), own
+    deadline = context.block.height + (terms.grace_blocks if first else terms.call_blocks)
+    contribution = msgspec.structs.replace(contribution, lapsed=True, deadline=deadline, reduction_started=False)
+    state.contributions.put(member, contribution)
+    context.receipts.append(
+        FundPaid(NOT_REQUESTED, member, contribution.account, 0, contribution.micros, contribution.called, lapsed=True)
     )
-    if record.called:
-        restrict_member(run, member)
-        if not is_reducible(run, own):
-            record = msgspec.structs.replace(record, deadline=run.block.height)
-    return record
+    restrict_member(context, member)
+    if payers and not first and context.terms.crisis.default.enabled:
+        context.failures.append(Failure(contribution.account, FailureReason.CALL_LAPSED))
 
 
-def _debit_accounts(run: BlockContext, member: int, record: ContributionRecord, own: list[int]) -> ContributionRecord:
+def _is_over(context: BlockContext, contribution: ContributionRecord) -> bool:
+    return context.block.height >= contribution.deadline
+
+
+def _could_pay(context: BlockContext, contribution: ContributionRecord, own: list[int]) -> bool:
+    return sum(possible_free_cash(context, account) for account in own) >= contribution.called
+
+
+def _reduce_forcibly(
+    context: BlockContext, member: int, contribution: ContributionRecord, own: list[int]
+) -> ContributionRecord:
+    """Debit what is missing and sell for it; where nothing is left to sell its time is over."""
+    contribution = reduce_member(
+        context,
+        member,
+        contribution if contribution.reduction_started else begin_reduction(context, member, contribution),
+        own,
+    )
+    if contribution.called:
+        restrict_member(context, member)
+        if not is_reducible(context, own):
+            contribution = msgspec.structs.replace(contribution, deadline=context.block.height)
+    return contribution
+
+
+def _debit_accounts(
+    context: BlockContext, member: int, contribution: ContributionRecord, own: list[int]
+) -> ContributionRecord:
     """Debit the account that the member pays from, then its others of its own, the lowest first: so they come here."""
     for account in own:
-        micros = min(certain_free_cash(run, account), record.called)
+        micros = min(certain_free_cash(context, account), contribution.called)
         if micros:
-            after = move_into_fund(run, member, msgspec.structs.replace(record, account=account), micros)
-            record = msgspec.structs.replace(after, account=record.account)
-            run.state.contributions.put(member, record)
-    return record
+            after = move_into_fund(context, member, msgspec.structs.replace(contribution, account=account), micros)
+            contribution = msgspec.structs.replace(after, account=contribution.account)
+            context.state.contributions.put(member, contribution)
+    return contribution
 
 
-def begin_reduction(run: BlockContext, member: int, record: ContributionRecord) -> ContributionRecord:
+def begin_reduction(context: BlockContext, member: int, contribution: ContributionRecord) -> ContributionRecord:
     """The grace is over: from now on it is debited and sold for, until a height that is told."""
-    until = run.block.height + run.terms.crisis.fund.reduce_blocks
-    record = msgspec.structs.replace(record, lapsed=True, reducing=True, deadline=until)
-    run.state.contributions.put(member, record)
-    run.receipts.append(FundReductionStarted(member, record.account, record.called, record.micros, until))
-    return record
+    until = context.block.height + context.terms.crisis.fund.reduce_blocks
+    contribution = msgspec.structs.replace(contribution, lapsed=True, reduction_started=True, deadline=until)
+    context.state.contributions.put(member, contribution)
+    context.receipts.append(
+        FundReductionStarted(member, contribution.account, contribution.called, contribution.micros, until)
+    )
+    return contribution
 
 
-def reduce_member(run: BlockContext, member: int, record: ContributionRecord, own: list[int]) -> ContributionRecord:
+def reduce_member(
+    context: BlockContext, member: int, contribution: ContributionRecord, own: list[int]
+) -> ContributionRecord:
     """One block of it, for a member's own accounts in the order in which they pay; what is then still called for."""
     for account in own:
-        record = _debit_above_maintenance(run, member, record, account)
+        contribution = _debit_above_maintenance(context, member, contribution, account)
     for account in own:
-        held = current_holdings(run.state, account)
-        margin = holdings_margin(current_arrays(run.state), held)
-        if not margin.initial_ok or exceeds_cash_limit(run, held.cash):
-            call_margin(run, account, margin)
+        held = current_holdings(context.state, account)
+        margin = holdings_margin(current_arrays(context.state), held)
+        if not margin.initial_ok or exceeds_cash_limit(context, held.cash):
+            call_margin(context, account, margin)
         if not margin.initial_ok:
-            _open_reduction_sale(run, account, held, margin)
-    return record
+            _open_reduction_sale(context, account, held, margin)
+    return contribution
 
 
-def is_reducible(run: BlockContext, own: list[int]) -> bool:
+def is_reducible(context: BlockContext, own: list[int]) -> bool:
     """Whether anything is left to sell, or to wait for: a price that is not open."""
     return any(
-        any(held.lots) or has_unpriced_holdings(run, held)
-        for held in (current_holdings(run.state, each) for each in own)
+        any(held.lots) or has_unpriced_holdings(context, held)
+        for held in (current_holdings(context.state, each) for each in own)
     )
 
 
 def _debit_above_maintenance(
-    run: BlockContext, member: int, record: ContributionRecord, account: int
+    context: BlockContext, member: int, contribution: ContributionRecord, account: int
 ) -> ContributionRecord:
     """Take all that leaves maintenance margin covered; what the account has no cash for it owes."""
-    margin = certain_margin(run, account)
+    margin = certain_margin(context, account)
     if margin is None:
-        return record
-    micros = min(margin.equity - margin.maintenance, record.called)
+        return contribution
+    micros = min(margin.equity - margin.maintenance, contribution.called)
     if micros <= 0:
-        return record
-    told = (member, account, micros, record.called, margin.equity, margin.initial, margin.maintenance)
-    run.receipts.append(FundDebited(*told))
-    after = move_into_fund(run, member, msgspec.structs.replace(record, account=account), micros)
-    record = msgspec.structs.replace(after, account=record.account)
-    run.state.contributions.put(member, record)
-    return record
+        return contribution
+    told = (member, account, micros, contribution.called, margin.equity, margin.initial, margin.maintenance)
+    context.receipts.append(FundDebited(*told))
+    after = move_into_fund(context, member, msgspec.structs.replace(contribution, account=account), micros)
+    contribution = msgspec.structs.replace(after, account=contribution.account)
+    context.state.contributions.put(member, contribution)
+    return contribution
 
 
-def _open_reduction_sale(run: BlockContext, account: int, held: Holdings, margin: AccountMargin) -> None:
+def _open_reduction_sale(context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin) -> None:
     """Have an account sold until it is back at initial margin, unless that is under way."""
-    under_way = account in run.state.liquidations or certain_margin(run, account) is None
-    if not under_way and any(held.lots) and may_liquidate(run, held):
-        open_sale(run, account, held, margin)
+    under_way = account in context.state.liquidations or certain_margin(context, account) is None
+    if not under_way and any(holdings.lots) and may_liquidate(context, holdings):
+        open_sale(context, account, holdings, margin)

@@ -65,20 +65,22 @@ def _is_own_account(state: State, member: int, account: int) -> bool:
 
 
 def call_contribution(
-    run: BlockContext,
+    context: BlockContext,
     member: int,
-    record: ContributionRecord,
+    contribution: ContributionRecord,
     micros: int,
     deadline: int,
     *,
     replenishment: bool = False,
 ) -> None:
     """Write down that a member is called for `micros`, have its deadline noticed, and tell of it."""
-    called = msgspec.structs.replace(record, called=micros, deadline=deadline, reducing=False)
-    run.state.contributions.put(member, called)
-    schedule_review(run.state, deadline)
-    run.receipts.append(
-        FundCalled(member, record.account, micros, record.required, record.micros, deadline, replenishment)
+    called = msgspec.structs.replace(contribution, called=micros, deadline=deadline, reduction_started=False)
+    context.state.contributions.put(member, called)
+    schedule_review(context.state, deadline)
+    context.receipts.append(
+        FundCalled(
+            member, contribution.account, micros, contribution.required, contribution.micros, deadline, replenishment
+        )
     )
 
 
@@ -86,19 +88,19 @@ def schedule_review(state: State, height: int) -> None:
     """Have the fund looked at in the block of this height at the latest."""
     size = current_fund_size(state)
     if height and (not size.next_review_height or height < size.next_review_height):
-        state.fund_sizes.put(0, msgspec.structs.replace(size, next_height=height))
+        state.fund_sizes.put(0, msgspec.structs.replace(size, next_review_height=height))
 
 
-def update_next_review(run: BlockContext) -> None:
+def update_next_review(context: BlockContext) -> None:
     """Find the height at which the fund is to be looked at next, after what was due was done."""
-    state = run.state
+    state = context.state
     due: list[int] = []
     for _, record in state.contributions.ordered():
-        due += (run.block.height + 1 if record.reduction_started else record.deadline, record.return_height)
-    nearest = max(min((each for each in due if each), default=0), run.block.height + 1) if any(due) else 0
+        due += (context.block.height + 1 if record.reduction_started else record.deadline, record.return_height)
+    nearest = max(min((each for each in due if each), default=0), context.block.height + 1) if any(due) else 0
     size = current_fund_size(state)
     if size.next_review_height != nearest:
-        state.fund_sizes.put(0, msgspec.structs.replace(size, next_height=nearest))
+        state.fund_sizes.put(0, msgspec.structs.replace(size, next_review_height=nearest))
 
 
 def contribution_micros(state: State, member: int) -> int:
@@ -118,34 +120,36 @@ def contributing_and_owing(state: State) -> tuple[int, ...]:
     return tuple(member for member, _ in state.contributions.ordered())
 
 
-def draw_contribution(run: BlockContext, member: int, micros: int, cause: int) -> None:
+def draw_contribution(context: BlockContext, member: int, micros: int, cause: int) -> None:
     """Take of a member's part what bears a loss; it goes to the house account. `cause`: the defaulter's id.
 
     Raises Bug for more than there is, or less than nothing.
     """
-    record = run.state.contributions.get(member)
+    record = context.state.contributions.get(member)
     if record is None or not 0 <= micros <= record.micros:
         raise Bug(f"{micros} is drawn of {record.micros if record else 0} that member {member} has in the fund")
     if not micros:
         return
     left = record.micros - micros
-    run.journal.transfer(FUND_ACCOUNT, HOUSE_ACCOUNT, fund_currency(run.state), micros, TransferCode.FUND_DRAWN, cause)
-    run.state.contributions.put(member, msgspec.structs.replace(record, micros=left))
-    run.touched_accounts.add(HOUSE_ACCOUNT)
-    run.receipts.append(FundDrawn(member, record.account, micros, left, cause))
+    context.journal.transfer(
+        FUND_ACCOUNT, HOUSE_ACCOUNT, fund_currency(context.state), micros, TransferCode.FUND_DRAWN, cause
+    )
+    context.state.contributions.put(member, msgspec.structs.replace(record, micros=left))
+    context.touched_accounts.add(HOUSE_ACCOUNT)
+    context.receipts.append(FundDrawn(member, record.account, micros, left, cause))
 
 
-def call_replenishment(run: BlockContext, member: int, micros: int, deadline_height: int) -> int:
+def call_replenishment(context: BlockContext, member: int, micros: int, deadline_height: int) -> int:
     """Call a member for what is missing to its part, but for no more than `micros`; what it is called for now.
 
     A call that it has not met goes on when it asks for as much; else all of it is due at the new deadline. Nobody is
     called while no token of the fund's cash group is left, nor who is no member in good standing any more.
     """
-    record = run.state.contributions.get(member)
+    record = context.state.contributions.get(member)
     missing = min(max(record.required - record.micros, 0), micros) if record else 0
-    if record is None or not is_contributing(run.state, member):
+    if record is None or not is_contributing(context.state, member):
         return 0
-    if missing <= record.called or not can_members_pay(run.state):
+    if missing <= record.called or not can_members_pay(context.state):
         return record.called
-    call_contribution(run, member, record, missing, deadline_height, replenishment=True)
+    call_contribution(context, member, record, missing, deadline_height, replenishment=True)
     return missing

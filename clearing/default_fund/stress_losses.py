@@ -69,23 +69,23 @@ def house_fund_micros(state: State, stress: StressArrays) -> int:
     return max(0, min(named, sum(own.cash), *equity))
 
 
-def _fund_cash(state: State, own: Holdings, group: int) -> int:
+def _fund_cash(state: State, house_holdings: Holdings, group: int) -> int:
     """The account's own cash of the fund's group."""
-    return max(own.cash[state.terms.cash_groups.index(group)], 0) if group else 0
+    return max(house_holdings.cash[state.terms.cash_groups.index(group)], 0) if group else 0
 
 
 _INT64_SAFE = 2**62
 
 
-def stressed_equities(stress: StressArrays, held: Sequence[Holdings]) -> list[list[int]]:
+def stressed_equities(stress: StressArrays, holdings: Sequence[Holdings]) -> list[list[int]]:
     """[n][S] micros, in the order of `held`."""
-    if not held or not _fits_int64(stress, held):
-        return [stressed_equity(stress, own.cash, own.tokens, own.lots) for own in held]
-    cash = np.array([sum(own.cash) for own in held], np.int64)
+    if not holdings or not _fits_int64(stress, holdings):
+        return [stressed_equity(stress, own.cash, own.tokens, own.lots) for own in holdings]
+    cash = np.array([sum(own.cash) for own in holdings], np.int64)
     worth = cash[:, None] + np.zeros((1, len(stress.names)), np.int64)
     for values, amounts in (
-        (stress.tokens, [own.tokens for own in held]),
-        (stress.instruments, [own.lots for own in held]),
+        (stress.tokens, [own.tokens for own in holdings]),
+        (stress.instruments, [own.lots for own in holdings]),
     ):
         if values and values[0]:
             worth += np.array(amounts, np.int64) @ np.array(values, np.int64).T
@@ -93,12 +93,12 @@ def stressed_equities(stress: StressArrays, held: Sequence[Holdings]) -> list[li
     return found
 
 
-def _fits_int64(stress: StressArrays, held: Sequence[Holdings]) -> bool:
+def _fits_int64(stress: StressArrays, holdings: Sequence[Holdings]) -> bool:
     """Whether the sum of the largest of every term stays far inside 64 bits."""
-    most = max(sum(map(abs, own.cash)) for own in held)
+    most = max(sum(map(abs, own.cash)) for own in holdings)
     for values, amounts in (
-        (stress.tokens, [own.tokens for own in held]),
-        (stress.instruments, [own.lots for own in held]),
+        (stress.tokens, [own.tokens for own in holdings]),
+        (stress.instruments, [own.lots for own in holdings]),
     ):
         columns = zip(zip(*values, strict=True), zip(*amounts, strict=True), strict=True)
         most += sum(max(map(abs, of_value)) * max(map(abs, of_amount)) for of_value, of_amount in columns)

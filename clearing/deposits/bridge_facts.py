@@ -48,142 +48,143 @@ from clearing.withdrawals.refunds import (
 from clearing.withdrawals.release import confirm_withdrawal
 
 
-def apply_bridge_facts(run: BlockContext) -> None:
+def apply_bridge_facts(context: BlockContext) -> None:
     """Step 4: count attestations, apply what a quorum agrees on, credit deposits in order."""
-    for word in run.attestations_to_recount:
-        count_attestation(run, word)
-    for observed in run.block.extensions:
+    for word in context.attestations_to_recount:
+        count_attestation(context, word)
+    for observed in context.block.extensions:
         for fact in observed.extension.facts if observed.extension else ():
-            count_attestation(run, Attestation(observed.validator, observed.power, fact))
-    for chain in run.terms.chains.values():
-        if not is_detached(run.state, chain.chain_id, chain.vault):
-            _credit_deposits_in_order(run, chain.chain_id, chain.vault)
-    recall_soft_credit(run)
+            count_attestation(context, Attestation(observed.validator, observed.power, fact))
+    for chain in context.terms.chains.values():
+        if not is_detached(context.state, chain.chain_id, chain.vault):
+            _credit_deposits_in_order(context, chain.chain_id, chain.vault)
+    recall_soft_credit(context)
 
 
-def count_attestation(run: BlockContext, word: Attestation) -> None:
+def count_attestation(context: BlockContext, attestation: Attestation) -> None:
     """Take in one validator's word; apply the fact when a quorum has given the same."""
-    fact = word.fact
+    fact = attestation.fact
     if isinstance(fact, ChainHeartbeat):
-        _record_heartbeat(run, word, fact)
-    elif is_detached(run.state, fact.chain_id, fact.vault):
+        _record_heartbeat(context, attestation, fact)
+    elif is_detached(context.state, fact.chain_id, fact.vault):
         return  # Of a detached vault nothing is taken in any more, nor are its counters heard.
     elif isinstance(fact, CustodySeen):
-        count_custody_attestation(run, word, fact)
+        count_custody_attestation(context, attestation, fact)
     elif isinstance(fact, DepositSighted):
-        count_sighting(run, word, fact)
+        count_sighting(context, attestation, fact)
     elif isinstance(fact, WithdrawalNotExecuted):
-        count_expiry_attestation(run, word, fact)
-    elif is_attestable(run, fact):
+        count_expiry_attestation(context, attestation, fact)
+    elif is_attestable(context, fact):
         key = fact_key(fact)
-        claim = add_attestation(run.state.fact_attestations.get(key), word)
-        if agreed_power(claim, fact) * 3 <= run.block.total_power * 2:
-            run.state.fact_attestations.put(key, claim)
+        claim = add_attestation(context.state.fact_attestations.get(key), attestation)
+        if agreed_power(claim, fact) * 3 <= context.block.total_power * 2:
+            context.state.fact_attestations.put(key, claim)
             return
-        run.state.fact_attestations.remove(key)
+        context.state.fact_attestations.remove(key)
         if isinstance(fact, DepositSeen):
-            run.state.agreed_deposits.put((fact.chain_id, fact.vault, fact.nonce), AgreedDepositRecord(fact))
+            context.state.agreed_deposits.put((fact.chain_id, fact.vault, fact.nonce), AgreedDepositRecord(fact))
         elif isinstance(fact, ValidatorsRotated):
-            record_rotation(run, fact)
+            record_rotation(context, fact)
         else:
-            confirm_withdrawal(run.state, fact.nonce)
-            drop_withdrawal_attestations(run, fact.chain_id, fact.vault, fact.nonce)
-            run.receipts.append(
+            confirm_withdrawal(context.state, fact.nonce)
+            drop_withdrawal_attestations(context, fact.chain_id, fact.vault, fact.nonce)
+            context.receipts.append(
                 WithdrawalConfirmed(fact.nonce, fact.chain_id, fact.vault, fact.block_number, fact.source)
             )
 
 
-def is_attestable(run: BlockContext, fact: VaultFact) -> bool:
+def is_attestable(context: BlockContext, fact: VaultFact) -> bool:
     """Whether the event is one that has not been applied and can be soon: anything else is not worth remembering."""
     if isinstance(fact, ValidatorsRotated):
-        return is_rotation_awaited(run.state, fact)
+        return is_rotation_awaited(context.state, fact)
     if isinstance(fact, WithdrawalExecuted):
-        released = run.state.withdrawals.get(fact.nonce)
+        released = context.state.withdrawals.get(fact.nonce)
         ours = released is not None and (released.chain_id, released.vault) == (fact.chain_id, fact.vault)
-        return ours and is_withdrawal_open(run.state, fact.nonce)
-    cursor = run.state.deposit_cursors.get((fact.chain_id, fact.vault))
-    if cursor is None or (fact.chain_id, fact.vault, fact.nonce) in run.state.agreed_deposits:
+        return ours and is_withdrawal_open(context.state, fact.nonce)
+    cursor = context.state.deposit_cursors.get((fact.chain_id, fact.vault))
+    if cursor is None or (fact.chain_id, fact.vault, fact.nonce) in context.state.agreed_deposits:
         return False
-    return cursor.nonce < fact.nonce <= cursor.nonce + run.terms.market.deposit_window
+    return cursor.nonce < fact.nonce <= cursor.nonce + context.terms.market.deposit_window
 
 
-def _record_heartbeat(run: BlockContext, word: Attestation, fact: ChainHeartbeat) -> None:
-    before = run.state.heartbeats.get((fact.chain_id, word.validator))
-    if fact.chain_id in run.terms.chains and (before is None or before.block_number < fact.block_number):
-        run.state.heartbeats.put(
-            (fact.chain_id, word.validator), HeartbeatRecord(word.power, fact.block_number, run.time_ms)
+def _record_heartbeat(context: BlockContext, attestation: Attestation, fact: ChainHeartbeat) -> None:
+    before = context.state.heartbeats.get((fact.chain_id, attestation.validator))
+    if fact.chain_id in context.terms.chains and (before is None or before.block_number < fact.block_number):
+        context.state.heartbeats.put(
+            (fact.chain_id, attestation.validator),
+            HeartbeatRecord(attestation.power, fact.block_number, context.time_ms),
         )
 
 
-def _credit_deposits_in_order(run: BlockContext, chain_id: int, vault: bytes) -> None:
+def _credit_deposits_in_order(context: BlockContext, chain_id: int, vault: bytes) -> None:
     """Credit every agreed deposit that follows the last credited one without a gap.
 
     A deposit of a token beyond its price band waits, and all behind it, the few blocks until it is judged.
     """
-    cursor = run.state.deposit_cursors.get((chain_id, vault))
+    cursor = context.state.deposit_cursors.get((chain_id, vault))
     nonce = cursor.nonce if cursor else 0
-    while (waiting := run.state.agreed_deposits.get((chain_id, vault, nonce + 1))) is not None:
-        asset = run.terms.assets_by_token.get((chain_id, vault, waiting.deposit.token))
-        if asset is not None and is_beyond_band(run.state, asset.id):
+    while (waiting := context.state.agreed_deposits.get((chain_id, vault, nonce + 1))) is not None:
+        asset = context.terms.assets_by_token.get((chain_id, vault, waiting.deposit.token))
+        if asset is not None and is_beyond_band(context.state, asset.id):
             return
-        if is_deposit_held_back(run, waiting.deposit):
+        if is_deposit_held_back(context, waiting.deposit):
             return
         nonce += 1
-        run.state.agreed_deposits.remove((chain_id, vault, nonce))
-        run.state.deposit_cursors.put((chain_id, vault), DepositCursorRecord(nonce))
-        _credit_deposit(run, waiting.deposit)
-        settle_soft_credit(run, waiting.deposit)
+        context.state.agreed_deposits.remove((chain_id, vault, nonce))
+        context.state.deposit_cursors.put((chain_id, vault), DepositCursorRecord(nonce))
+        _credit_deposit(context, waiting.deposit)
+        settle_soft_credit(context, waiting.deposit)
 
 
-def _credit_deposit(run: BlockContext, deposit: DepositSeen) -> None:
-    listed = run.terms.assets_by_token.get((deposit.chain_id, deposit.vault, deposit.token))
+def _credit_deposit(context: BlockContext, deposit: DepositSeen) -> None:
+    listed = context.terms.assets_by_token.get((deposit.chain_id, deposit.vault, deposit.token))
     if listed is None:
-        _record_stray(run, deposit, ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN)
+        _record_stray(context, deposit, ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN)
         return
-    asset = current_asset(run.state, listed)
+    asset = current_asset(context.state, listed)
     amount = int.from_bytes(deposit.amount, "big")
     units, dust = asset.to_units(amount)
-    is_stray = inventory_units(run.state, asset) + refundable_units(run, asset) + units > asset.cap_units
-    _count_deposit(run, asset, amount, stray=amount if is_stray else 0)
+    is_stray = inventory_units(context.state, asset) + refundable_units(context, asset) + units > asset.cap_units
+    _count_deposit(context, asset, amount, stray=amount if is_stray else 0)
     if is_stray:
-        _record_stray(run, deposit, ClearingCode.DEPOSIT_ABOVE_CAP)
+        _record_stray(context, deposit, ClearingCode.DEPOSIT_ABOVE_CAP)
         return
-    known = can_hold(run.state, deposit.account)
+    known = can_hold(context.state, deposit.account)
     account = deposit.account if known else SUSPENSE_ACCOUNT
-    fee = skew_fee(run, asset, units) if asset.is_cash else 0
+    fee = skew_fee(context, asset, units) if asset.is_cash else 0
     # What nobody can be credited with moves inventory too, but earns nothing.
     fee = fee if known else max(fee, 0)
-    run.journal.transfer(
+    context.journal.transfer(
         external_account(asset.id), account, currency_of(asset), units, TransferCode.DEPOSIT, deposit.nonce
     )
-    run.touched_accounts.add(account)
+    context.touched_accounts.add(account)
     if known:
         receipt = DepositCredited(
             deposit.chain_id, deposit.vault, deposit.nonce, asset.id, account, units, dust, deposit.source
         )
-        run.receipts.append(receipt)
+        context.receipts.append(receipt)
     else:
-        run.receipts.append(_stray_receipt(deposit, ClearingCode.DEPOSIT_TO_UNKNOWN_ACCOUNT, SUSPENSE_ACCOUNT))
-    settle_skew_fee(run, account, asset, units, fee, deposit.nonce)
+        context.receipts.append(_stray_receipt(deposit, ClearingCode.DEPOSIT_TO_UNKNOWN_ACCOUNT, SUSPENSE_ACCOUNT))
+    settle_skew_fee(context, account, asset, units, fee, deposit.nonce)
 
 
-def _count_deposit(run: BlockContext, asset: Asset, amount: int, stray: int) -> None:
+def _count_deposit(context: BlockContext, asset: Asset, amount: int, stray: int) -> None:
     """Count everything that a vault took, dust and strays included: what custody is compared with."""
-    flow = run.state.asset_flows[asset.id]
+    flow = context.state.asset_flows[asset.id]
     total, strays = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(flow.stray_amount, "big")
     counted = AssetFlowRecord(
         deposited_amount=u256(min(total + amount, 2**256 - 1)),
         released_units=flow.released_units,
         stray_amount=u256(min(strays + stray, 2**256 - 1)),
     )
-    run.state.asset_flows.put(asset.id, counted)
+    context.state.asset_flows.put(asset.id, counted)
 
 
-def _record_stray(run: BlockContext, deposit: DepositSeen, code: ClearingCode) -> None:
-    run.state.stray_deposits.put(
+def _record_stray(context: BlockContext, deposit: DepositSeen, code: ClearingCode) -> None:
+    context.state.stray_deposits.put(
         (deposit.chain_id, deposit.vault, deposit.nonce), StrayDepositRecord(int(code), deposit)
     )
-    run.receipts.append(_stray_receipt(deposit, code, 0))
+    context.receipts.append(_stray_receipt(deposit, code, 0))
 
 
 def _stray_receipt(deposit: DepositSeen, code: ClearingCode, account: int) -> DepositStray:
@@ -199,14 +200,14 @@ def _stray_receipt(deposit: DepositSeen, code: ClearingCode, account: int) -> De
     )
 
 
-def is_deposit_held_back(run: BlockContext, deposit: DepositSeen) -> bool:
+def is_deposit_held_back(context: BlockContext, deposit: DepositSeen) -> bool:
     """Whether this deposit waits in this block."""
-    blocks, height = run.terms.market.epoch_blocks, run.block.height
+    blocks, height = context.terms.market.epoch_blocks, context.block.height
     # A part of each epoch is always free, or a chain whose evidence never comes would stop deposits of all.
-    hold = min(run.terms.genesis.crisis.gates.deposit_hold_blocks, blocks - 1)
-    overdue = height // blocks > run.state.now.snapshot_height // blocks
+    hold = min(context.terms.genesis.crisis.gates.deposit_hold_blocks, blocks - 1)
+    overdue = height // blocks > context.state.now.snapshot_height // blocks
     if not overdue or height % blocks >= hold:
         return False
-    asset = run.terms.assets_by_token.get((deposit.chain_id, deposit.vault, deposit.token))
-    seen = run.state.custody.get(asset.id) if asset is not None else None
+    asset = context.terms.assets_by_token.get((deposit.chain_id, deposit.vault, deposit.token))
+    seen = context.state.custody.get(asset.id) if asset is not None else None
     return asset is not None and (seen is None or deposit.block_number > seen.counters.block_number)

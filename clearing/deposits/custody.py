@@ -22,40 +22,44 @@ CUSTODY_ATTESTATIONS_MAX = 4
 """How many blocks of one chain a validator may have a word on at once."""
 
 
-def count_custody_attestation(run: BlockContext, word: Attestation, fact: CustodySeen) -> None:
+def count_custody_attestation(context: BlockContext, attestation: Attestation, fact: CustodySeen) -> None:
     """Count one validator's word on a vault's counters; keep the newest that a quorum agrees on."""
-    asset = run.terms.assets_by_token.get((fact.chain_id, fact.vault, fact.token))
-    if asset is None or fact.block_number % run.terms.chains[fact.chain_id].custody_stride:
+    asset = context.terms.assets_by_token.get((fact.chain_id, fact.vault, fact.token))
+    if asset is None or fact.block_number % context.terms.chains[fact.chain_id].custody_stride:
         return
-    agreed = run.state.custody.get(asset.id)
+    agreed = context.state.custody.get(asset.id)
     if agreed is not None and fact.block_number <= agreed.counters.block_number:
         return
-    claim = _with_attestation(run.state.custody_attestations.get(asset.id), word, fact.block_number)
-    if agreed_power(claim, fact) * 3 > run.block.total_power * 2:
-        run.state.custody.put(asset.id, CustodyRecord(fact))
-        run.receipts.append(
+    attestations = _with_attestation(context.state.custody_attestations.get(asset.id), attestation, fact.block_number)
+    if agreed_power(attestations, fact) * 3 > context.block.total_power * 2:
+        context.state.custody.put(asset.id, CustodyRecord(fact))
+        context.receipts.append(
             CustodyAgreed(asset.id, fact.block_number, fact.block_hash, fact.deposited, fact.withdrawn, fact.balance)
         )
-        claim = AttestationsRecord(
-            tuple(each for each in claim.attestations if attested_block(each) > fact.block_number)
+        attestations = AttestationsRecord(
+            tuple(each for each in attestations.attestations if attested_block(each) > fact.block_number)
         )
-    run.state.custody_attestations.put(asset.id, claim)
+    context.state.custody_attestations.put(asset.id, attestations)
 
 
-def attested_block(word: Attestation) -> int:
+def attested_block(attestation: Attestation) -> int:
     """The block that a word on custody is about."""
-    return word.fact.block_number
+    return attestation.fact.block_number
 
 
-def _with_attestation(claim: AttestationsRecord | None, word: Attestation, block_number: int) -> AttestationsRecord:
+def _with_attestation(
+    attestations: AttestationsRecord | None, attestation: Attestation, block_number: int
+) -> AttestationsRecord:
     """The claim with this word: one per validator and block, the newest `CUSTODY_ATTESTATIONS_MAX` per validator."""
-    others = [each for each in (claim.attestations if claim else ()) if each.validator != word.validator]
+    others = [
+        each for each in (attestations.attestations if attestations else ()) if each.validator != attestation.validator
+    ]
     own = [
         each
-        for each in (claim.attestations if claim else ())
-        if each.validator == word.validator and attested_block(each) != block_number
+        for each in (attestations.attestations if attestations else ())
+        if each.validator == attestation.validator and attested_block(each) != block_number
     ]
-    own = sorted((*own, word), key=attested_block)[-CUSTODY_ATTESTATIONS_MAX:]
+    own = sorted((*own, attestation), key=attested_block)[-CUSTODY_ATTESTATIONS_MAX:]
     return AttestationsRecord(tuple(sorted((*others, *own), key=lambda each: (each.validator, attested_block(each)))))
 
 
@@ -74,16 +78,16 @@ def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
     return tuple(terms)
 
 
-def _custody_term(state: State, listed: Asset, asset: Asset, slot: int, seen: CustodySeen) -> CustodyTerm | None:
+def _custody_term(state: State, listed: Asset, asset: Asset, slot: int, counters: CustodySeen) -> CustodyTerm | None:
     """The reserves of one asset: `listed` in genesis, `asset` now. Flows count releases in the units of genesis."""
     flow = state.asset_flows[asset.id]
     taken_in, strays = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(flow.stray_amount, "big")
     released_ever = int.from_bytes(flow.released_units, "big") * listed.base_units
-    deposited, withdrawn = int.from_bytes(seen.deposited, "big"), int.from_bytes(seen.withdrawn, "big")
+    deposited, withdrawn = int.from_bytes(counters.deposited, "big"), int.from_bytes(counters.withdrawn, "big")
     owed = inventory_units(state, asset)
     later, released = deposited - taken_in, released_ever - withdrawn
     dust = taken_in - strays - released_ever - owed * asset.base_units
-    short = int.from_bytes(seen.balance, "big") < deposited - withdrawn
+    short = int.from_bytes(counters.balance, "big") < deposited - withdrawn
     if short or min(owed, later, released, dust) < 0:
         return None
     return CustodyTerm(
@@ -91,11 +95,11 @@ def _custody_term(state: State, listed: Asset, asset: Asset, slot: int, seen: Cu
         vault=asset.vault,
         token=asset.token,
         slot=slot,
-        block_number=seen.block_number,
-        block_hash=seen.block_hash,
-        deposited=seen.deposited,
-        withdrawn=seen.withdrawn,
-        balance=seen.balance,
+        block_number=counters.block_number,
+        block_hash=counters.block_hash,
+        deposited=counters.deposited,
+        withdrawn=counters.withdrawn,
+        balance=counters.balance,
         balances=asset.balances,
         unit=asset.base_units,
         held=owed,

@@ -41,40 +41,42 @@ def transfers_soft_credit(loans: int, equity: int, equity_after: int) -> bool:
     return loans > 0 and equity_after < equity and (equity_after - loans) * PPM < -loans * CREDIT_TRANSFER_MAX_PPM
 
 
-def count_sighting(run: BlockContext, word: Attestation, fact: DepositSighted) -> None:
+def count_sighting(context: BlockContext, attestation: Attestation, fact: DepositSighted) -> None:
     """Count one validator's word that it sees a deposit coming; lend when a quorum says the same."""
-    asset = run.terms.assets_by_token.get((fact.chain_id, fact.vault, fact.token))
-    cursor = run.state.deposit_cursors.get((fact.chain_id, fact.vault))
+    asset = context.terms.assets_by_token.get((fact.chain_id, fact.vault, fact.token))
+    cursor = context.state.deposit_cursors.get((fact.chain_id, fact.vault))
     key = (fact.chain_id, fact.vault, fact.nonce)
-    if asset is None or not asset.soft_credit_ppm or not run.terms.genesis.soft_credit.house_ppm:
+    if asset is None or not asset.soft_credit_ppm or not context.terms.genesis.soft_credit.house_ppm:
         return
     if cursor is None or not cursor.nonce < fact.nonce <= cursor.nonce + SIGHTED_DEPOSITS_MAX:
         return
-    if key in run.state.soft_credits or key in run.state.agreed_deposits:
+    if key in context.state.soft_credits or key in context.state.agreed_deposits:
         return
-    claim = add_attestation(run.state.fact_attestations.get(fact_key(fact)), word)
-    if agreed_power(claim, fact) * 3 <= run.block.total_power * 2:
-        run.state.fact_attestations.put(fact_key(fact), claim)
+    claim = add_attestation(context.state.fact_attestations.get(fact_key(fact)), attestation)
+    if agreed_power(claim, fact) * 3 <= context.block.total_power * 2:
+        context.state.fact_attestations.put(fact_key(fact), claim)
         return
-    run.state.fact_attestations.remove(fact_key(fact))
-    _lend_soft_credit(run, current_asset(run.state, asset), asset.cash_group or run.terms.cash_groups[0], fact)
+    context.state.fact_attestations.remove(fact_key(fact))
+    _lend_soft_credit(
+        context, current_asset(context.state, asset), asset.cash_group or context.terms.cash_groups[0], fact
+    )
 
 
-def _lend_soft_credit(run: BlockContext, asset: Asset, group: int, fact: DepositSighted) -> None:
+def _lend_soft_credit(context: BlockContext, asset: Asset, group: int, fact: DepositSighted) -> None:
     """Lend what all limits allow, and remember the deposit also where that is nothing, so that it is asked once."""
-    value = _collateral_value(run, asset, int.from_bytes(fact.amount, "big"))
-    micros = min(value, _lending_room(run, fact.account, group)) if _may_borrow(run, asset, group, fact) else 0
+    value = _collateral_value(context, asset, int.from_bytes(fact.amount, "big"))
+    micros = min(value, _lending_room(context, fact.account, group)) if _may_borrow(context, asset, group, fact) else 0
     micros = max(micros, 0)
     credit = SoftCreditRecord(fact.account, asset.id, group, micros, fact.block_number, fact.source)
-    run.state.soft_credits.put((fact.chain_id, fact.vault, fact.nonce), credit)
+    context.state.soft_credits.put((fact.chain_id, fact.vault, fact.nonce), credit)
     if not micros:
         return
-    _change_loan(run, credit, micros)
-    run.journal.transfer(
+    _change_loan(context, credit, micros)
+    context.journal.transfer(
         HOUSE_ACCOUNT, fact.account, cash_currency(group), micros, TransferCode.SOFT_CREDIT_LENT, fact.nonce
     )
-    run.touched_accounts.update((HOUSE_ACCOUNT, fact.account))
-    run.receipts.append(
+    context.touched_accounts.update((HOUSE_ACCOUNT, fact.account))
+    context.receipts.append(
         SoftCreditLent(
             account=fact.account,
             chain_id=fact.chain_id,
@@ -89,95 +91,97 @@ def _lend_soft_credit(run: BlockContext, asset: Asset, group: int, fact: Deposit
     )
 
 
-def _may_borrow(run: BlockContext, asset: Asset, group: int, fact: DepositSighted) -> bool:
+def _may_borrow(context: BlockContext, asset: Asset, group: int, fact: DepositSighted) -> bool:
     """Whether anything is lent on this deposit at all."""
-    overdue = fact.block_number + run.terms.genesis.soft_credit.recall_blocks <= agreed_final_block(
-        run.state, fact.chain_id
+    overdue = fact.block_number + context.terms.genesis.soft_credit.recall_blocks <= agreed_final_block(
+        context.state, fact.chain_id
     )
-    ours = can_hold(run.state, fact.account) and fact.account != HOUSE_ACCOUNT
-    doubtful = is_beyond_band(run.state, asset.id) or is_cash_group_suspended(run.state, group)
-    bound = ours and (is_restricted(run.state, fact.account) or is_restricted_to_reducing(run.state, fact.account))
+    ours = can_hold(context.state, fact.account) and fact.account != HOUSE_ACCOUNT
+    doubtful = is_beyond_band(context.state, asset.id) or is_cash_group_suspended(context.state, group)
+    bound = ours and (
+        is_restricted(context.state, fact.account) or is_restricted_to_reducing(context.state, fact.account)
+    )
     return ours and not (overdue or doubtful or bound)
 
 
-def _collateral_value(run: BlockContext, asset: Asset, amount: int) -> int:
+def _collateral_value(context: BlockContext, asset: Asset, amount: int) -> int:
     """Micros that the asset's share of the deposit will count for after haircut, within the asset's cap; rounded down.
 
     A collateral token without an open price counts for nothing.
     """
-    units = min(asset.to_units(amount)[0], asset.cap_units - inventory_units(run.state, asset))
+    units = min(asset.to_units(amount)[0], asset.cap_units - inventory_units(context.state, asset))
     if asset.is_cash:
         return units * asset.soft_credit_ppm // PPM
-    feeds = [run.state.feeds.get(feed) for feed in asset.feeds]
+    feeds = [context.state.feeds.get(feed) for feed in asset.feeds]
     if any(feed is None or feed.status != FeedStatus.OPEN for feed in feeds):
         return 0
-    index = run.state.feeds[asset.feed].ticks
-    value = units * effective_asset(run.state, asset).unit_value(index) * asset.soft_credit_ppm // PPM
+    index = context.state.feeds[asset.feed].ticks
+    value = units * effective_asset(context.state, asset).unit_value(index) * asset.soft_credit_ppm // PPM
     return min(value, MONEY_MAX)
 
 
-def _lending_room(run: BlockContext, account: int, group: int) -> int:
+def _lending_room(context: BlockContext, account: int, group: int) -> int:
     """What may still be lent: within the house's share of its own cash, what it has, and the account's limit."""
-    terms = run.terms.genesis.soft_credit
-    out = soft_credit_of(run.state, HOUSE_ACCOUNT, group)
-    cash = balance(run.state, HOUSE_ACCOUNT, cash_currency(group))
+    terms = context.terms.genesis.soft_credit
+    out = soft_credit_of(context.state, HOUSE_ACCOUNT, group)
+    cash = balance(context.state, HOUSE_ACCOUNT, cash_currency(group))
     whole = max(cash + out, 0) * terms.house_ppm // PPM
-    return min(whole - out, cash, terms.account_micros_max - soft_credit_of(run.state, account, group))
+    return min(whole - out, cash, terms.account_micros_max - soft_credit_of(context.state, account, group))
 
 
-def settle_soft_credit(run: BlockContext, deposit: DepositSeen) -> None:
+def settle_soft_credit(context: BlockContext, deposit: DepositSeen) -> None:
     """A deposit is final: repay the loan against it, or call it back when something else is final in its place.
 
     Repaid also where the deposit is above the asset's cap: it is no fault of the account's.
     """
     key = (deposit.chain_id, deposit.vault, deposit.nonce)
-    run.state.fact_attestations.remove((SIGHTED, *key))
-    credit = run.state.soft_credits.get(key)
+    context.state.fact_attestations.remove((SIGHTED, *key))
+    credit = context.state.soft_credits.get(key)
     if credit is None:
         return
-    run.state.soft_credits.remove(key)
+    context.state.soft_credits.remove(key)
     if not credit.micros:
         return
-    asset = run.terms.assets_by_token.get((deposit.chain_id, deposit.vault, deposit.token))
+    asset = context.terms.assets_by_token.get((deposit.chain_id, deposit.vault, deposit.token))
     if deposit.account != credit.account or asset is None or asset.id != credit.asset:
-        _recall_loan(run, key, credit, deposit.block_number)
+        _recall_loan(context, key, credit, deposit.block_number)
         return
-    _repay_loan(run, key, credit)
-    run.receipts.append(SoftCreditRepaid(credit.account, *key, credit.cash_group, credit.micros))
+    _repay_loan(context, key, credit)
+    context.receipts.append(SoftCreditRepaid(credit.account, *key, credit.cash_group, credit.micros))
 
 
-def recall_soft_credit(run: BlockContext) -> None:
+def recall_soft_credit(context: BlockContext) -> None:
     """Call back the loans whose chain has gone on without the deposit: it was undone."""
-    grace = run.terms.genesis.soft_credit.recall_blocks
-    for key, credit in list(run.state.soft_credits.ordered()):
-        final = agreed_final_block(run.state, key[0])
-        if not credit.micros or final < credit.block_number + grace or _is_still_expected(run, key):
+    grace = context.terms.genesis.soft_credit.recall_blocks
+    for key, credit in list(context.state.soft_credits.ordered()):
+        final = agreed_final_block(context.state, key[0])
+        if not credit.micros or final < credit.block_number + grace or _is_still_expected(context, key):
             continue
-        run.state.soft_credits.put(key, msgspec.structs.replace(credit, micros=0))
-        _recall_loan(run, key, credit, final)
+        context.state.soft_credits.put(key, msgspec.structs.replace(credit, micros=0))
+        _recall_loan(context, key, credit, final)
 
 
-def recall_vault_credit(run: BlockContext, chain_id: int, vault: bytes) -> None:
+def recall_vault_credit(context: BlockContext, chain_id: int, vault: bytes) -> None:
     """Call back the loans against deposits of a vault of which nothing is taken in any more."""
-    for key, credit in list(run.state.soft_credits.ordered()):
+    for key, credit in list(context.state.soft_credits.ordered()):
         if key[:2] == (chain_id, vault) and credit.micros:
-            run.state.soft_credits.put(key, msgspec.structs.replace(credit, micros=0))
-            _recall_loan(run, key, credit, agreed_final_block(run.state, chain_id))
+            context.state.soft_credits.put(key, msgspec.structs.replace(credit, micros=0))
+            _recall_loan(context, key, credit, agreed_final_block(context.state, chain_id))
 
 
-def _is_still_expected(run: BlockContext, key: tuple[int, bytes, int]) -> bool:
+def _is_still_expected(context: BlockContext, key: tuple[int, bytes, int]) -> bool:
     """Whether the deposit is final and waits its turn, or more than a third of the power already says that it is."""
-    claim = run.state.fact_attestations.get((FINAL, *key))
+    claim = context.state.fact_attestations.get((FINAL, *key))
     power = sum(each.power for each in claim.attestations) if claim else 0
-    return key in run.state.agreed_deposits or power * 3 > run.block.total_power
+    return key in context.state.agreed_deposits or power * 3 > context.block.total_power
 
 
-def _recall_loan(run: BlockContext, key: tuple[int, bytes, int], credit: SoftCreditRecord, final: int) -> None:
-    _repay_loan(run, key, credit)
-    cash_after = balance(run.state, credit.account, cash_currency(credit.cash_group))
+def _recall_loan(context: BlockContext, key: tuple[int, bytes, int], credit: SoftCreditRecord, final: int) -> None:
+    _repay_loan(context, key, credit)
+    cash_after = balance(context.state, credit.account, cash_currency(credit.cash_group))
     # Anybody can pay in for any account, so an undone deposit alone says nothing against its owner.
-    until = restrict_account(run, key, credit) if cash_after < 0 else 0
-    run.receipts.append(
+    until = restrict_account(context, key, credit) if cash_after < 0 else 0
+    context.receipts.append(
         SoftCreditRecalled(
             credit.account,
             *key,
@@ -192,20 +196,20 @@ def _recall_loan(run: BlockContext, key: tuple[int, bytes, int], credit: SoftCre
     )
 
 
-def _repay_loan(run: BlockContext, key: tuple[int, bytes, int], credit: SoftCreditRecord) -> None:
-    _change_loan(run, credit, -credit.micros)
+def _repay_loan(context: BlockContext, key: tuple[int, bytes, int], credit: SoftCreditRecord) -> None:
+    _change_loan(context, credit, -credit.micros)
     currency = cash_currency(credit.cash_group)
-    run.journal.transfer(
+    context.journal.transfer(
         credit.account, HOUSE_ACCOUNT, currency, credit.micros, TransferCode.SOFT_CREDIT_REPAID, key[2]
     )
-    run.touched_accounts.update((HOUSE_ACCOUNT, credit.account))
+    context.touched_accounts.update((HOUSE_ACCOUNT, credit.account))
 
 
-def _change_loan(run: BlockContext, credit: SoftCreditRecord, micros: int) -> None:
+def _change_loan(context: BlockContext, credit: SoftCreditRecord, micros: int) -> None:
     """Change what the account owes of soft credit, and what all owe together."""
     for account in (credit.account, HOUSE_ACCOUNT):
-        owed = soft_credit_of(run.state, account, credit.cash_group) + micros
+        owed = soft_credit_of(context.state, account, credit.cash_group) + micros
         if owed:
-            run.state.loans.put((account, credit.cash_group), LoanRecord(owed))
+            context.state.loans.put((account, credit.cash_group), LoanRecord(owed))
         else:
-            run.state.loans.remove((account, credit.cash_group))
+            context.state.loans.remove((account, credit.cash_group))

@@ -116,21 +116,21 @@ class RemainingContributions:
 
 
 def settle_claims(
-    claims: dict[int, AccountClaims], values: list[int], parts: RemainingContributions | None = None
+    claims: dict[int, AccountClaims], values: list[int], fund_left: RemainingContributions | None = None
 ) -> None:
     """Let the house take over what owes, and share what it cannot pay; afterwards nobody owes anything.
 
     `values`: micros that a clearing unit of each token counts for; `parts` of the default fund become claims. Claims
     left over sum to no more than before debts.
     """
-    house, parts = claims[HOUSE_ACCOUNT], parts or RemainingContributions()
+    house, fund_left = claims[HOUSE_ACCOUNT], fund_left or RemainingContributions()
     for account, owed in claims.items():
         if account != HOUSE_ACCOUNT:
-            _house_takes_debts(owed, house, values, parts, account)
-    pools = {at: _collect_for_house(house, at, values, parts) for at, cash in enumerate(house.cash) if cash < 0}
-    for member, micros in parts.micros.items():
-        if parts.account_of[member] in claims:
-            claims[parts.account_of[member]].cash[parts.group] += micros
+            _house_takes_debts(owed, house, values, fund_left, account)
+    pools = {at: _collect_for_house(house, at, values, fund_left) for at, cash in enumerate(house.cash) if cash < 0}
+    for member, micros in fund_left.micros.items():
+        if fund_left.account_of[member] in claims:
+            claims[fund_left.account_of[member]].cash[fund_left.group] += micros
     _distribute_pools(pools, claims)
 
 
@@ -159,7 +159,7 @@ def _add_amounts(to: AccountClaims, more: AccountClaims) -> None:
 
 
 def _house_takes_debts(
-    owed: AccountClaims, house: AccountClaims, values: list[int], parts: RemainingContributions, account: int
+    owed: AccountClaims, house: AccountClaims, values: list[int], fund_left: RemainingContributions, account: int
 ) -> None:
     """An account's debts become the house's, and so does what of its other claims, tokens and part pays for them."""
     for at in range(len(owed.cash)):
@@ -179,7 +179,7 @@ def _house_takes_debts(
             house.cash[at] -= units * value
         debt = max(-owed.cash[at], 0)
         house.cash[at] -= debt
-        house.cash[parts.group] += parts.pay_own(account, debt)
+        house.cash[fund_left.group] += fund_left.pay_own(account, debt)
         owed.cash[at] = max(owed.cash[at], 0)
 
 
@@ -188,7 +188,9 @@ def _units_covering(debt: int, value: int, there: int) -> int:
     return min(-(-debt // value), there) if value > 0 and debt > 0 else 0
 
 
-def _collect_for_house(house: AccountClaims, at: int, values: list[int], parts: RemainingContributions) -> _UnpaidPool:
+def _collect_for_house(
+    house: AccountClaims, at: int, values: list[int], fund_left: RemainingContributions
+) -> _UnpaidPool:
     """Take out of the house, then of all parts, what covers its debt in one group; its cash there is zero afterwards.
 
     What parts give of the very group is a claim less on it.
@@ -206,9 +208,9 @@ def _collect_for_house(house: AccountClaims, at: int, values: list[int], parts: 
             house.tokens[index] -= units
             pool.tokens[index] = units
             debt = max(debt - units * value, 0)
-    given = parts.pay_together(debt)
-    if given and parts.group != at:
-        pool.cash[parts.group] = pool.cash.get(parts.group, 0) + given
+    given = fund_left.pay_together(debt)
+    if given and fund_left.group != at:
+        pool.cash[fund_left.group] = pool.cash.get(fund_left.group, 0) + given
     house.cash[at] = 0
     return pool
 

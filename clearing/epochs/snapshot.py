@@ -29,15 +29,15 @@ from clearing.state.ledger import currency_of, inventory_units
 from clearing.state.state import State
 
 
-def close_epoch(run: BlockContext) -> None:
+def close_epoch(context: BlockContext) -> None:
     """Close the epoch when its boundary was reached and a snapshot can be taken."""
-    clock, blocks = run.state.now, run.terms.market.epoch_blocks
-    if run.block.height // blocks <= clock.snapshot_height // blocks or not is_snapshot_possible(run.state):
+    clock, blocks = context.state.now, context.terms.market.epoch_blocks
+    if context.block.height // blocks <= clock.snapshot_height // blocks or not is_snapshot_possible(context.state):
         return
-    closed = msgspec.structs.replace(clock, epoch=clock.epoch + 1, snapshot_height=run.block.height)
-    run.state.clock.put(0, closed)
-    run.receipts.append(EpochClosed(closed.epoch, closed.snapshot_height))
-    store_exit_tree(run.state)
+    closed = msgspec.structs.replace(clock, epoch=clock.epoch + 1, snapshot_height=context.block.height)
+    context.state.clock.put(0, closed)
+    context.receipts.append(EpochClosed(closed.epoch, closed.snapshot_height))
+    store_exit_tree(context.state)
 
 
 def is_snapshot_possible(state: State) -> bool:

@@ -304,11 +304,11 @@ def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
             yield f"{at}.{field}", value, good
 
 
-def limits_outflow(gate: AssetWithdrawalLimits, units: int) -> Iterator[Check]:
+def limits_outflow(limits: AssetWithdrawalLimits, units: int) -> Iterator[Check]:
     """Whether a gate's limits let so many units out in time."""
     for field, limit, windows in (
-        ("window_units_max", gate.window_units_max, 10_000),
-        ("owner_units_max", gate.owner_units_max, 10**9),
+        ("window_units_max", limits.window_units_max, 10_000),
+        ("owner_units_max", limits.owner_units_max, 10**9),
     ):
         yield field, limit, limit == 0 or limit * windows >= units
 

@@ -102,9 +102,9 @@ def amendment_impact(
 def _context_above(state: State) -> BlockContext:
     """A block in progress above a state, without anything in it."""
     height, time_ms = state.now.height + 1, state.now.time_ms
-    run = BlockContext(State(state.terms, state.salt, state), BlockInput(height, time_ms, (), 1, ()))
-    run.state.clock.put(0, msgspec.structs.replace(state.now, height=height))
-    return run
+    context = BlockContext(State(state.terms, state.salt, state), BlockInput(height, time_ms, (), 1, ()))
+    context.state.clock.put(0, msgspec.structs.replace(state.now, height=height))
+    return context
 
 
 def _effects(state: State, after: State) -> tuple[AmendmentEffect, ...]:

@@ -61,46 +61,46 @@ def must_be_postponed(state: State, amendment: Amendment) -> bool:
 
 
 def enact_amendment(
-    run: BlockContext, amendment: Amendment, judged: Genesis | None, proposal: bytes, approved: int
+    context: BlockContext, amendment: Amendment, judged: Genesis | None, proposal: bytes, approved: int
 ) -> int:
     """Let an amendment be, with what `judge` gave in this block. The number of the amendment of the terms, or 0."""
     if isinstance(amendment, TermsAmendment | VaultDetachment):
         if judged is None:
             raise Bug("an amendment of the terms was judged and made none")
         if isinstance(amendment, VaultDetachment):
-            detach_vault(run, amendment)
-        return _enact_terms(run, amendment, judged, proposal)
+            detach_vault(context, amendment)
+        return _enact_terms(context, amendment, judged, proposal)
     if isinstance(amendment, ValidatorsAmendment):
-        planned = plan_change(run.state, amendment.left, amendment.entered)
+        planned = plan_change(context.state, amendment.left, amendment.entered)
         if isinstance(planned, Rejected):
             raise Bug(f"an amendment of the validators was judged, and is {planned}")
-        begin_change(run, NO_REQUEST_INDEX, planned, approved)
+        begin_change(context, NO_REQUEST_INDEX, planned, approved)
     elif isinstance(amendment, InstrumentHalt):
-        halt_instrument(run, amendment.instrument, amendment.until_height, by_house=False)
+        halt_instrument(context, amendment.instrument, amendment.until_height, by_house=False)
     elif isinstance(amendment, InstrumentResumption):
-        resume_instrument(run, amendment.instrument)
+        resume_instrument(context, amendment.instrument)
     elif isinstance(amendment, SuspenseAssignment):
-        assign_suspense(run, amendment)
+        assign_suspense(context, amendment)
     return 0
 
 
-def _enact_terms(run: BlockContext, amendment: TermsChangingAmendment, after: Genesis, proposal: bytes) -> int:
-    clock = run.state.governance_counters.get(0) or GovernanceCounters()
-    number, height = clock.amendments + 1, run.block.height
-    head = next_head(clock.chain_head, height, run.time_ms, proposal, amendment)
-    run.state.governance_counters.put(0, GovernanceCounters(clock.proposals, number, head))
-    run.state.amendments.put(number, AmendmentRecord(height, run.time_ms, proposal, amendment, head))
-    adopt_terms(run, after)
+def _enact_terms(context: BlockContext, amendment: TermsChangingAmendment, after: Genesis, proposal: bytes) -> int:
+    clock = context.state.governance_counters.get(0) or GovernanceCounters()
+    number, height = clock.amendments + 1, context.block.height
+    head = next_head(clock.chain_head, height, context.time_ms, proposal, amendment)
+    context.state.governance_counters.put(0, GovernanceCounters(clock.proposals, number, head))
+    context.state.amendments.put(number, AmendmentRecord(height, context.time_ms, proposal, amendment, head))
+    adopt_terms(context, after)
     return number
 
 
-def adopt_terms(run: BlockContext, after: Genesis) -> None:
+def adopt_terms(context: BlockContext, after: Genesis) -> None:
     """From here on the block, and all later ones, have these terms; everybody's margin is looked at."""
-    before = run.state.terms
-    run.state.terms = Terms(after, before.original_genesis)
-    write_listing_change(run.state, before.genesis, after, run.previous_time_ms)
-    run.rebuild_arrays()
-    run.touched_accounts.update(account for account, _ in run.state.accounts.ordered())
+    before = context.state.terms
+    context.state.terms = Terms(after, before.original_genesis)
+    write_listing_change(context.state, before.genesis, after, context.previous_time_ms)
+    context.rebuild_arrays()
+    context.touched_accounts.update(account for account, _ in context.state.accounts.ordered())
 
 
 def _check_validators(state: State, amendment: ValidatorsAmendment) -> Rejected | None:
@@ -124,9 +124,9 @@ def check_suspense(state: State, amendment: SuspenseAssignment) -> Rejected | No
     return None
 
 
-def assign_suspense(run: BlockContext, amendment: SuspenseAssignment) -> None:
+def assign_suspense(context: BlockContext, amendment: SuspenseAssignment) -> None:
     """Move it. The caller has checked it."""
     account, currency, units = amendment.account, amendment.currency, amendment.units
-    run.journal.transfer(SUSPENSE_ACCOUNT, account, currency, units, TransferCode.SUSPENSE_ASSIGNED, account)
-    run.touched_accounts.add(account)
-    run.receipts.append(SuspenseAssigned(account, currency, units))
+    context.journal.transfer(SUSPENSE_ACCOUNT, account, currency, units, TransferCode.SUSPENSE_ASSIGNED, account)
+    context.touched_accounts.add(account)
+    context.receipts.append(SuspenseAssigned(account, currency, units))

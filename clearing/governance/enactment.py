@@ -25,82 +25,88 @@ ENACTED_PER_BLOCK = 1
 """Each judges and builds anew what a whole listing needs."""
 
 
-def enact_governance(run: BlockContext) -> None:
+def enact_governance(context: BlockContext) -> None:
     """Let halts end, offenders go, and proposals come into force or to their end."""
-    end_due_halts(run)
-    remove_offenders(run)
-    if run.state.governance_counters.get(0) is None:
+    end_due_halts(context)
+    remove_offenders(context)
+    if context.state.governance_counters.get(0) is None:
         return
     due: list[tuple[int, int, bytes, ProposalRecord]] = []
     closed: set[int] = set()
-    for proposal, held in list(run.state.proposals.ordered()):
+    for proposal, held in list(context.state.proposals.ordered()):
         if held.stage is ProposalStage.CLOSED:
-            if held.not_after_ms < run.time_ms:
-                run.state.proposals.remove(proposal)
-        elif held.stage is ProposalStage.AGREED and held.effective_ms <= run.time_ms:
+            if held.not_after_ms < context.time_ms:
+                context.state.proposals.remove(proposal)
+        elif held.stage is ProposalStage.AGREED and held.effective_ms <= context.time_ms:
             due.append((held.effective_ms, held.number, proposal, held))
-        elif held.stage is ProposalStage.OPEN and held.vote_until_ms < run.time_ms:
-            close_proposal(run, proposal, held, _is_over(run, held))
+        elif held.stage is ProposalStage.OPEN and held.vote_until_ms < context.time_ms:
+            close_proposal(context, proposal, held, _is_over(context, held))
             closed.add(held.number)
     done = 0
     for _, number, proposal, held in sorted(due, key=lambda each: each[:2]):
-        done += _process_due(run, proposal, held) if done < ENACTED_PER_BLOCK else 0
-        after = run.state.proposals.get(proposal)
+        done += _process_due(context, proposal, held) if done < ENACTED_PER_BLOCK else 0
+        after = context.state.proposals.get(proposal)
         if after is None or after.stage is ProposalStage.CLOSED:
             closed.add(number)
-    drop_votes(run.state, closed)
+    drop_votes(context.state, closed)
 
 
-def _process_due(run: BlockContext, proposal: bytes, held: ProposalRecord) -> int:
+def _process_due(context: BlockContext, proposal: bytes, proposal_record: ProposalRecord) -> int:
     """Bring one that is due into force; 1 when that, or its refusal, was judged."""
-    if not tally_votes(run.state, held.number).agreed:
-        if held.vote_until_ms < run.time_ms:
-            close_proposal(run, proposal, held, _is_over(run, held))
+    if not tally_votes(context.state, proposal_record.number).agreed:
+        if proposal_record.vote_until_ms < context.time_ms:
+            close_proposal(context, proposal, proposal_record, _is_over(context, proposal_record))
         else:
-            run.state.proposals.put(proposal, msgspec.structs.replace(held, stage=ProposalStage.OPEN, effective_ms=0))
+            context.state.proposals.put(
+                proposal, msgspec.structs.replace(proposal_record, stage=ProposalStage.OPEN, effective_ms=0)
+            )
         return 0
-    if isinstance(held.amendment, VaultDetachment) and awaits_vault_payments(run, held.amendment, held.effective_ms):
+    if isinstance(proposal_record.amendment, VaultDetachment) and awaits_vault_payments(
+        context, proposal_record.amendment, proposal_record.effective_ms
+    ):
         return 0
-    if held.amendment is not None and must_be_postponed(run.state, held.amendment):
-        if run.time_ms <= held.effective_ms + run.terms.genesis.crisis.governance.vote_ms:
+    if proposal_record.amendment is not None and must_be_postponed(context.state, proposal_record.amendment):
+        if context.time_ms <= proposal_record.effective_ms + context.terms.genesis.crisis.governance.vote_ms:
             return 0
         # What is under way does not end: whoever still wants the change proposes it again.
-        refusal: Rejected | None = _is_over(run, held)
+        refusal: Rejected | None = _is_over(context, proposal_record)
     else:
-        refusal = enact_proposal(run, held, proposal)
+        refusal = enact_proposal(context, proposal_record, proposal)
     if refusal is not None:
-        close_proposal(run, proposal, held, refusal)
+        close_proposal(context, proposal, proposal_record, refusal)
     return 1
 
 
-def _is_over(run: BlockContext, held: ProposalRecord) -> Rejected:
-    counted = tally_votes(run.state, held.number)
+def _is_over(context: BlockContext, proposal_record: ProposalRecord) -> Rejected:
+    counted = tally_votes(context.state, proposal_record.number)
     return reject(
         ClearingCode.VOTING_OVER,
         "proposal",
         approving=counted.approving,
         rejecting=counted.rejecting,
         total=counted.total,
-        vote_until_ms=held.vote_until_ms,
+        vote_until_ms=proposal_record.vote_until_ms,
     )
 
 
-def remove_offenders(run: BlockContext) -> None:
+def remove_offenders(context: BlockContext) -> None:
     """Begin the change that removes the first offender who can be."""
-    limit = run.terms.genesis.crisis.governance.removal_offences
-    if not limit or run.state.set_changes.get(0) is not None:
+    limit = context.terms.genesis.crisis.governance.removal_offences
+    if not limit or context.state.set_changes.get(0) is not None:
         return
-    seated = {each.envelope_key: each.power for each in kept_set(run.state, set_numbers(run.state).next).validators}
-    for (key, kind), held in run.state.offences.ordered():
-        if key not in seated or held.count - removed_offences(run.state, key, kind) < limit:
+    seated = {
+        each.envelope_key: each.power for each in kept_set(context.state, set_numbers(context.state).next).validators
+    }
+    for (key, kind), held in context.state.offences.ordered():
+        if key not in seated or held.count - removed_offences(context.state, key, kind) < limit:
             continue
-        planned = plan_change(run.state, (key,), ())
+        planned = plan_change(context.state, (key,), ())
         if isinstance(planned, Rejected):
             # More than a third of the power: nobody but those validators themselves can change that.
             continue
-        run.receipts.append(ValidatorRemoved(key, kind, held.count, seated[key]))
-        _record_removal(run.state, key)
-        begin_change(run, NO_REQUEST_INDEX, planned, 0)
+        context.receipts.append(ValidatorRemoved(key, kind, held.count, seated[key]))
+        _record_removal(context.state, key)
+        begin_change(context, NO_REQUEST_INDEX, planned, 0)
         return
 
 

@@ -33,53 +33,55 @@ again. One more is judged of whose turn the block is, so that nobody who fills t
 NO_PROPOSER = bytes(32)
 
 
-def propose_amendment(run: BlockContext, index: int, request: GovernanceProposal) -> Rejected | None:
+def propose_amendment(context: BlockContext, index: int, request: GovernanceProposal) -> Rejected | None:
     """Let an amendment be voted on."""
-    refusal = check_expiry(run, AT, request.not_after_ms) or check_proposal(run.state, request)
+    refusal = check_expiry(context, AT, request.not_after_ms) or check_proposal(context.state, request)
     if refusal is not None:
         return refusal
-    if request.proposer == proposer_in_turn(run) and not run.validated_in_turn:
-        run.validated_in_turn = True
-    elif run.validated_proposals >= VALIDATED_PER_BLOCK:
-        return reject(ClearingCode.TOO_MANY_PROPOSALS, AT, in_block=run.validated_proposals, limit=VALIDATED_PER_BLOCK)
+    if request.proposer == proposer_in_turn(context) and not context.validated_in_turn:
+        context.validated_in_turn = True
+    elif context.validated_proposals >= VALIDATED_PER_BLOCK:
+        return reject(
+            ClearingCode.TOO_MANY_PROPOSALS, AT, in_block=context.validated_proposals, limit=VALIDATED_PER_BLOCK
+        )
     else:
-        run.validated_proposals += 1
-    judged = validate_amendment(run.state, request.amendment)
+        context.validated_proposals += 1
+    judged = validate_amendment(context.state, request.amendment)
     if isinstance(judged, Rejected):
         return judged
-    network, terms = run.terms.network, run.terms.genesis.crisis.governance
+    network, terms = context.terms.network, context.terms.genesis.crisis.governance
     content = request.content(network)
-    clock = run.state.governance_counters.get(0) or GovernanceCounters()
+    clock = context.state.governance_counters.get(0) or GovernanceCounters()
     number = clock.proposals + 1
-    run.state.governance_counters.put(0, GovernanceCounters(number, clock.amendments, clock.chain_head))
-    held = ProposalRecord(
+    context.state.governance_counters.put(0, GovernanceCounters(number, clock.amendments, clock.chain_head))
+    proposal_record = ProposalRecord(
         number=number,
-        proposer=proposer_key(voting_set(run.state), request),
+        proposer=proposer_key(voting_set(context.state), request),
         seat=request.proposer,
         amendment=request.amendment,
         reason=request.reason,
-        proposed_height=run.block.height,
-        vote_until_ms=run.time_ms + terms.vote_ms,
+        proposed_height=context.block.height,
+        vote_until_ms=context.time_ms + terms.vote_ms,
         not_after_ms=request.not_after_ms,
     )
-    run.state.proposals.put(content, held)
-    run.receipts.append(
+    context.state.proposals.put(content, proposal_record)
+    context.receipts.append(
         ProposalMade(
             index=index,
             number=number,
             proposal=content,
             amendment=amendment_hash(network, request.amendment),
-            proposer=held.proposer,
-            vote_until_ms=held.vote_until_ms,
+            proposer=proposal_record.proposer,
+            vote_until_ms=proposal_record.vote_until_ms,
         )
     )
     return None
 
 
-def proposer_in_turn(run: BlockContext) -> int:
+def proposer_in_turn(context: BlockContext) -> int:
     """Who is heard in this block whatever else is in it: the validators one after the other, then the house."""
-    seats = len(voting_set(run.state).validators)
-    turn = run.block.height % (seats + 1)
+    seats = len(voting_set(context.state).validators)
+    turn = context.block.height % (seats + 1)
     return turn if turn < seats else HOUSE_PROPOSER
 
 

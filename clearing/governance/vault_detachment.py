@@ -57,26 +57,30 @@ def check_detachment(state: State, amendment: VaultDetachment) -> Rejected | Non
     return None
 
 
-def detach_vault(run: BlockContext, amendment: VaultDetachment) -> None:
+def detach_vault(context: BlockContext, amendment: VaultDetachment) -> None:
     """Let the vault go. The caller has checked it, and changes the terms next."""
-    vault, change = (amendment.chain_id, amendment.vault), run.state.set_changes[0]
-    recall_vault_credit(run, *vault)
-    recall_vault_withdrawals(run, *vault)
-    for asset in run.terms.assets.values():
-        if (asset.chain_id, asset.vault) == vault and asset.may_leave and not has_left_cash_group(run.state, asset.id):
-            leave_cash_group(run, asset, 0, chain_silence_ms(run.state, asset.chain_id))
-    for asset in run.terms.assets.values():
+    vault, change = (amendment.chain_id, amendment.vault), context.state.set_changes[0]
+    recall_vault_credit(context, *vault)
+    recall_vault_withdrawals(context, *vault)
+    for asset in context.terms.assets.values():
+        if (
+            (asset.chain_id, asset.vault) == vault
+            and asset.may_leave
+            and not has_left_cash_group(context.state, asset.id)
+        ):
+            leave_cash_group(context, asset, 0, chain_silence_ms(context.state, asset.chain_id))
+    for asset in context.terms.assets.values():
         if (asset.chain_id, asset.vault) == vault:
-            _settle_custody(run.state, asset)
+            _settle_custody(context.state, asset)
     waiting = tuple(each for each in change.awaited_vaults if each != vault)
     astray = tuple(each for each in change.diverged_vaults if each != vault)
-    run.state.set_changes.put(0, msgspec.structs.replace(change, waiting=waiting, astray=astray))
-    run.state.detached_vaults.put(vault, DetachedVaultRecord(run.block.height, change.number - 1))
-    run.receipts.append(
-        VaultDetached(amendment.chain_id, amendment.vault, change.number - 1, run.block.height - change.height)
+    context.state.set_changes.put(0, msgspec.structs.replace(change, awaited_vaults=waiting, diverged_vaults=astray))
+    context.state.detached_vaults.put(vault, DetachedVaultRecord(context.block.height, change.number - 1))
+    context.receipts.append(
+        VaultDetached(amendment.chain_id, amendment.vault, change.number - 1, context.block.height - change.height)
     )
-    run.receipts.extend(
-        VaultLiability(*vault, asset, u256(amount)) for asset, amount in owed_by_vault(run.state, *vault)
+    context.receipts.extend(
+        VaultLiability(*vault, asset, u256(amount)) for asset, amount in owed_by_vault(context.state, *vault)
     )
 
 

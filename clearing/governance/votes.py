@@ -28,16 +28,16 @@ from clearing.validators.validator_sets import kept_set, set_numbers
 AT = "vote"
 
 
-def count_vote(run: BlockContext, index: int, request: GovernanceVote) -> Rejected | None:
+def count_vote(context: BlockContext, index: int, request: GovernanceVote) -> Rejected | None:
     """Count one validator's vote."""
-    refusal = check_expiry(run, AT, request.not_after_ms) or check_vote(run.state, request)
+    refusal = check_expiry(context, AT, request.not_after_ms) or check_vote(context.state, request)
     if refusal is not None:
         return refusal
-    held = run.state.proposals[request.proposal]
-    voter = voting_set(run.state).validators[request.validator]
-    run.state.votes.put((held.number, voter.envelope_key), VoteRecord(request.approve, request.revision))
-    counted = tally_votes(run.state, held.number)
-    run.receipts.append(
+    held = context.state.proposals[request.proposal]
+    voter = voting_set(context.state).validators[request.validator]
+    context.state.votes.put((held.number, voter.envelope_key), VoteRecord(request.approve, request.revision))
+    counted = tally_votes(context.state, held.number)
+    context.receipts.append(
         VoteCounted(
             index=index,
             number=held.number,
@@ -50,7 +50,7 @@ def count_vote(run: BlockContext, index: int, request: GovernanceVote) -> Reject
             total_power=counted.total,
         )
     )
-    update_stage(run, request.proposal, held, counted)
+    update_stage(context, request.proposal, held, counted)
     return None
 
 
@@ -87,22 +87,28 @@ class BallotTally(NamedTuple):
         return 3 * self.approving > 2 * self.total
 
 
-def update_stage(run: BlockContext, proposal: bytes, held: ProposalRecord, counted: BallotTally) -> None:
+def update_stage(context: BlockContext, proposal: bytes, proposal_record: ProposalRecord, tally: BallotTally) -> None:
     """Let the timelock begin when a proposal is agreed, or end when it is so no longer; urgent ones take effect."""
-    if counted.agreed and held.amendment is not None and isinstance(held.amendment, URGENT_AMENDMENTS):
-        refusal = enact_proposal(run, held, proposal)
+    if (
+        tally.agreed
+        and proposal_record.amendment is not None
+        and isinstance(proposal_record.amendment, URGENT_AMENDMENTS)
+    ):
+        refusal = enact_proposal(context, proposal_record, proposal)
         if refusal is not None:
-            close_proposal(run, proposal, held, refusal)
-        drop_votes(run.state, {held.number})
+            close_proposal(context, proposal, proposal_record, refusal)
+        drop_votes(context.state, {proposal_record.number})
         return
-    if counted.agreed and held.stage is ProposalStage.OPEN:
-        effective_ms = run.time_ms + run.terms.genesis.crisis.governance.timelock_ms
-        run.state.proposals.put(
-            proposal, msgspec.structs.replace(held, stage=ProposalStage.AGREED, effective_ms=effective_ms)
+    if tally.agreed and proposal_record.stage is ProposalStage.OPEN:
+        effective_ms = context.time_ms + context.terms.genesis.crisis.governance.timelock_ms
+        context.state.proposals.put(
+            proposal, msgspec.structs.replace(proposal_record, stage=ProposalStage.AGREED, effective_ms=effective_ms)
         )
-        run.receipts.append(ProposalApproved(held.number, counted.approving, counted.total, effective_ms))
-    elif not counted.agreed and held.stage is ProposalStage.AGREED:
-        run.state.proposals.put(proposal, msgspec.structs.replace(held, stage=ProposalStage.OPEN, effective_ms=0))
+        context.receipts.append(ProposalApproved(proposal_record.number, tally.approving, tally.total, effective_ms))
+    elif not tally.agreed and proposal_record.stage is ProposalStage.AGREED:
+        context.state.proposals.put(
+            proposal, msgspec.structs.replace(proposal_record, stage=ProposalStage.OPEN, effective_ms=0)
+        )
 
 
 def voting_set(state: State) -> ValidatorSet:
@@ -128,32 +134,34 @@ def drop_votes(state: State, numbers: Collection[int]) -> None:
             state.votes.remove(key)
 
 
-def enact_proposal(run: BlockContext, held: ProposalRecord, proposal: bytes) -> Rejected | None:
+def enact_proposal(context: BlockContext, proposal_record: ProposalRecord, proposal: bytes) -> Rejected | None:
     """Let an agreed proposal take effect, or give the reason why it cannot; then nothing has changed."""
-    if held.amendment is None:
+    if proposal_record.amendment is None:
         return None
-    judged = validate_amendment(run.state, held.amendment)
+    judged = validate_amendment(context.state, proposal_record.amendment)
     if isinstance(judged, Rejected):
         return judged
-    approved = tally_votes(run.state, held.number).approving
-    number = enact_amendment(run, held.amendment, judged, proposal, approved)
-    head = (run.state.governance_counters.get(0) or GovernanceCounters()).chain_head
-    hashed = amendment_hash(run.terms.network, held.amendment)
-    run.receipts.append(AmendmentEnacted(number, held.number, hashed, head))
-    _end_proposal(run, proposal, held)
+    approved = tally_votes(context.state, proposal_record.number).approving
+    number = enact_amendment(context, proposal_record.amendment, judged, proposal, approved)
+    head = (context.state.governance_counters.get(0) or GovernanceCounters()).chain_head
+    hashed = amendment_hash(context.terms.network, proposal_record.amendment)
+    context.receipts.append(AmendmentEnacted(number, proposal_record.number, hashed, head))
+    _end_proposal(context, proposal, proposal_record)
     return None
 
 
-def close_proposal(run: BlockContext, proposal: bytes, held: ProposalRecord, refusal: Rejected) -> None:
+def close_proposal(context: BlockContext, proposal: bytes, proposal_record: ProposalRecord, refusal: Rejected) -> None:
     """End a proposal without effect."""
     told = refused_receipt(0, refusal)
-    run.receipts.append(ProposalClosed(held.number, told.code, told.at, told.values))
-    _end_proposal(run, proposal, held)
+    context.receipts.append(ProposalClosed(proposal_record.number, told.code, told.at, told.values))
+    _end_proposal(context, proposal, proposal_record)
 
 
-def _end_proposal(run: BlockContext, proposal: bytes, held: ProposalRecord) -> None:
-    if held.not_after_ms < run.time_ms:
-        run.state.proposals.remove(proposal)
+def _end_proposal(context: BlockContext, proposal: bytes, proposal_record: ProposalRecord) -> None:
+    if proposal_record.not_after_ms < context.time_ms:
+        context.state.proposals.remove(proposal)
         return
-    closed = msgspec.structs.replace(held, stage=ProposalStage.CLOSED, amendment=None, reason="", effective_ms=0)
-    run.state.proposals.put(proposal, closed)
+    closed = msgspec.structs.replace(
+        proposal_record, stage=ProposalStage.CLOSED, amendment=None, reason="", effective_ms=0
+    )
+    context.state.proposals.put(proposal, closed)

@@ -37,127 +37,131 @@ from clearing.state.holdings import current_arrays, current_holdings, holdings_m
 AT = "liquidation_bid"
 
 
-def bid_for_slice(run: BlockContext, index: int, request: LiquidationBid) -> Rejected | None:
+def bid_for_slice(context: BlockContext, index: int, request: LiquidationBid) -> Rejected | None:
     """Fill the bid at `index` of the block at the block's discount, or refuse it and change nothing."""
-    refusal = _check_bid(run, request) or _check_bidder(run, request) or _check_sale(run, request)
+    refusal = _check_bid(context, request) or _check_bidder(context, request) or _check_sale(context, request)
     if refusal is not None:
         return refusal
-    record = run.state.liquidations[request.liquidated]
-    discount = current_discount_ppm(run, record)
+    record = context.state.liquidations[request.liquidated]
+    discount = current_discount_ppm(context, record)
     if discount < request.discount_ppm:
         return reject(ClearingCode.DISCOUNT_TOO_SMALL, AT, discount_ppm=request.discount_ppm, discount=discount)
-    held = current_holdings(run.state, request.liquidated)
-    if not may_liquidate(run, held):
+    held = current_holdings(context.state, request.liquidated)
+    if not may_liquidate(context, held):
         return reject(ClearingCode.PRICE_NOT_OPEN, AT, liquidated=request.liquidated)
-    margin = holdings_margin(current_arrays(run.state), held)
-    sizing = size_liquidation(run, held, margin, discount)
-    allowed = allowed_share(run, sizing)
+    margin = holdings_margin(current_arrays(context.state), held)
+    sizing = size_liquidation(context, held, margin, discount)
+    allowed = allowed_share(context, sizing)
     if not allowed and not margin.initial_ok:
-        most = run.terms.crisis.liquidation.block_notional_max
-        return reject(ClearingCode.LIQUIDATED_ENOUGH, AT, notional=run.liquidation_budget.notional, limit=most)
-    part = cut_slice(run, held, margin, min(request.slice_ppb, allowed), request.account, discount)
-    after = holdings_margin(current_arrays(run.state), part.holdings_after)
+        most = context.terms.crisis.liquidation.block_notional_max
+        return reject(ClearingCode.LIQUIDATED_ENOUGH, AT, notional=context.liquidation_budget.notional, limit=most)
+    part = cut_slice(context, held, margin, min(request.slice_ppb, allowed), request.account, discount)
+    after = holdings_margin(current_arrays(context.state), part.holdings_after)
     worse = after.initial - after.equity > margin.initial - margin.equity
     if margin.initial_ok or not part.positions or worse:
         return reject(ClearingCode.NOTHING_TO_TAKE, AT, liquidated=request.liquidated, slice_ppb=request.slice_ppb)
-    refusal = _check_taker_margin(run, request, part)
+    refusal = _check_taker_margin(context, request, part)
     if refusal is not None:
         return refusal
-    use_nonce(run, request.account, request.nonce)
-    transfer_slice(run, request.liquidated, request.account, part, TransferCode.SLICE_OPTION_VALUE)
-    run.state.liquidations.put(request.liquidated, msgspec.structs.replace(record, fills=record.fills + 1))
-    _sold_receipt(run, index, request, discount, sizing, allowed, part, after)
+    use_nonce(context, request.account, request.nonce)
+    transfer_slice(context, request.liquidated, request.account, part, TransferCode.SLICE_OPTION_VALUE)
+    context.state.liquidations.put(request.liquidated, msgspec.structs.replace(record, fills=record.fills + 1))
+    _sold_receipt(context, index, request, discount, sizing, allowed, part, after)
     return None
 
 
-def current_discount_ppm(run: BlockContext, record: LiquidationRecord) -> int:
+def current_discount_ppm(context: BlockContext, liquidation: LiquidationRecord) -> int:
     """The discount at which slices are sold in this block, of the notional."""
-    terms = run.terms.crisis.liquidation
-    span = (record.first_height, record.last_height)
-    return auction_discount_ppm(terms.start_ppm, terms.end_ppm, *span, run.block.height)
+    terms = context.terms.crisis.liquidation
+    span = (liquidation.first_height, liquidation.last_height)
+    return auction_discount_ppm(terms.start_ppm, terms.end_ppm, *span, context.block.height)
 
 
-def allowed_share(run: BlockContext, sizing: SliceSizing) -> int:
+def allowed_share(context: BlockContext, sizing: SliceSizing) -> int:
     """The largest share that a bid may take: 0 when the block has liquidated as much as it may."""
-    terms = run.terms.crisis.liquidation
+    terms = context.terms.crisis.liquidation
     most = min(terms.slice_max_ppm * (DENOMINATOR // PPM), sizing.share)
-    return run.liquidation_budget.share_within(most, sizing.notional, terms.block_notional_max)
+    return context.liquidation_budget.share_within(most, sizing.notional, terms.block_notional_max)
 
 
-def _check_bid(run: BlockContext, request: LiquidationBid) -> Rejected | None:
+def _check_bid(context: BlockContext, request: LiquidationBid) -> Rejected | None:
     if not 0 < request.slice_ppb <= DENOMINATOR:
         return reject(ClearingCode.BAD_SIZE, AT, slice_ppb=request.slice_ppb)
     if request.discount_ppm > PPM:
         return reject(ClearingCode.BAD_SIZE, AT, discount_ppm=request.discount_ppm)
     return (
-        check_expiry(run, AT, request.not_after_ms)
-        or check_account(run, AT, request.account)
-        or check_account(run, AT, request.liquidated)
-        or check_nonce(run, AT, request.account, request.nonce)
-        or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
+        check_expiry(context, AT, request.not_after_ms)
+        or check_account(context, AT, request.account)
+        or check_account(context, AT, request.liquidated)
+        or check_nonce(context, AT, request.account, request.nonce)
+        or check_signer(context, AT, request.account, request.digest(context.terms.network), request.signature)
     )
 
 
-def _check_bidder(run: BlockContext, request: LiquidationBid) -> Rejected | None:
+def _check_bidder(context: BlockContext, request: LiquidationBid) -> Rejected | None:
     """Nobody who may not grow, nor whoever stands on the account's side; the house takes over in the end anyway."""
-    accounts = run.state.accounts
+    accounts = context.state.accounts
     if request.account == HOUSE_ACCOUNT:
         return reject(ClearingCode.MAY_NOT_TAKE_SLICES, AT, account=request.account)
     if accounts[request.account].member == accounts[request.liquidated].member:
         return reject(ClearingCode.OWN_LIQUIDATION, AT, account=request.account, liquidated=request.liquidated)
-    return check_member_active(run, AT, request.account) or check_restriction(run, AT, request.account)
+    return check_member_active(context, AT, request.account) or check_restriction(context, AT, request.account)
 
 
-def _check_sale(run: BlockContext, request: LiquidationBid) -> Rejected | None:
+def _check_sale(context: BlockContext, request: LiquidationBid) -> Rejected | None:
     """Slices of the account are for sale in this block, by the liquidation that the bid names."""
-    record, height = run.state.liquidations.get(request.liquidated), run.block.height
+    record, height = context.state.liquidations.get(request.liquidated), context.block.height
     on_sale = record is not None and record.opened_height == request.opened_height
     on_sale = on_sale and record is not None and record.first_height <= height <= record.last_height
-    if on_sale and not is_in_default(run.state, request.liquidated):
+    if on_sale and not is_in_default(context.state, request.liquidated):
         return None
     return reject(
         ClearingCode.NO_SUCH_LIQUIDATION, AT, liquidated=request.liquidated, opened_height=request.opened_height
     )
 
 
-def _check_taker_margin(run: BlockContext, request: LiquidationBid, part: LiquidationSlice) -> Rejected | None:
+def _check_taker_margin(
+    context: BlockContext, request: LiquidationBid, liquidation_slice: LiquidationSlice
+) -> Rejected | None:
     """The bidder is at initial margin afterwards, within its cash and position limits."""
-    before = current_holdings(run.state, request.account)
-    after = taker_holdings_after(run, before, part, fund=request.account == penalty_fund_account(run))
-    if can_take_slice(run, before, after, part):
+    before = current_holdings(context.state, request.account)
+    after = taker_holdings_after(
+        context, before, liquidation_slice, fund=request.account == penalty_fund_account(context)
+    )
+    if can_take_slice(context, before, after, liquidation_slice):
         return None
-    margin = holdings_margin(current_arrays(run.state), after)
-    told = {"equity": margin.equity, "initial": margin.initial, "notional": receipt_micros(part.notional)}
+    margin = holdings_margin(current_arrays(context.state), after)
+    told = {"equity": margin.equity, "initial": margin.initial, "notional": receipt_micros(liquidation_slice.notional)}
     return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=request.account, **told)
 
 
 def _sold_receipt(
-    run: BlockContext,
+    context: BlockContext,
     index: int,
     request: LiquidationBid,
     discount: int,
     sizing: SliceSizing,
     allowed: int,
-    part: LiquidationSlice,
+    liquidation_slice: LiquidationSlice,
     after: AccountMargin,
 ) -> None:
-    run.receipts.append(
+    context.receipts.append(
         SliceSold(
             index=index,
             account=request.liquidated,
             bidder=request.account,
-            fund=penalty_fund_account(run, request.liquidated),
-            bidder_share_ppm=run.terms.crisis.liquidation.bidder_share_ppm,
+            fund=penalty_fund_account(context, request.liquidated),
+            bidder_share_ppm=context.terms.crisis.liquidation.bidder_share_ppm,
             opened_height=request.opened_height,
             discount_ppm=discount,
             requested_share=request.slice_ppb,
             allowed_share=allowed,
-            fraction=part.fraction,
+            fraction=liquidation_slice.fraction,
             sizing=sizing,
             denominator=DENOMINATOR,
-            positions=tuple(part.positions),
-            notional=receipt_micros(part.notional),
-            paid=part.paid(run),
+            positions=tuple(liquidation_slice.positions),
+            notional=receipt_micros(liquidation_slice.notional),
+            paid=liquidation_slice.paid(context),
             equity=sizing.equity,
             initial=sizing.initial,
             equity_after=after.equity,

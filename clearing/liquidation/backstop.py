@@ -26,31 +26,31 @@ HALVINGS = 10
 
 
 def backstop_takeover(
-    run: BlockContext, account: int, held: Holdings, margin: AccountMargin, wanted: int, step: int
+    context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin, wanted: int, step: int
 ) -> Holdings:
     """Let the backstop take up to `wanted_ids` of the account; returns what the account is left with."""
-    backstop = run.terms.crisis.liquidation.backstop_account
-    if not backstop or run.liquidation_budget.backstop_full or not _is_backstop_able(run, backstop, account):
-        return held
-    before = current_holdings(run.state, backstop)
-    part = _largest_share(run, held, margin, wanted, backstop, before)
-    run.liquidation_budget.backstop_full = part is None or part.fraction < wanted
+    backstop = context.terms.crisis.liquidation.backstop_account
+    if not backstop or context.liquidation_budget.backstop_full or not _is_backstop_able(context, backstop, account):
+        return holdings
+    before = current_holdings(context.state, backstop)
+    part = _largest_share(context, holdings, margin, wanted, backstop, before)
+    context.liquidation_budget.backstop_full = part is None or part.fraction < wanted
     if part is None:
-        return held
-    transfer_slice(run, account, backstop, part, TransferCode.BACKSTOP_OPTION_VALUE)
-    left = holdings_margin(current_arrays(run.state), part.holdings_after)
-    run.receipts.append(
+        return holdings
+    transfer_slice(context, account, backstop, part, TransferCode.BACKSTOP_OPTION_VALUE)
+    left = holdings_margin(current_arrays(context.state), part.holdings_after)
+    context.receipts.append(
         BackstopTakeover(
             account=account,
             backstop=backstop,
-            bidder_share_ppm=run.terms.crisis.liquidation.bidder_share_ppm,
+            bidder_share_ppm=context.terms.crisis.liquidation.bidder_share_ppm,
             step=step,
             wanted=wanted,
             fraction=part.fraction,
             denominator=DENOMINATOR,
             positions=tuple(part.positions),
             notional=receipt_micros(part.notional),
-            paid=part.paid(run),
+            paid=part.paid(context),
             equity=margin.equity,
             initial=margin.initial,
             equity_after=left.equity,
@@ -60,35 +60,37 @@ def backstop_takeover(
     return part.holdings_after
 
 
-def _is_backstop_able(run: BlockContext, backstop: int, account: int) -> bool:
+def _is_backstop_able(context: BlockContext, backstop: int, account: int) -> bool:
     """Whether it may take anything: its member in good standing, another than the account's, itself not called.
 
     One that is called may be due in this very block, with what it held before.
     """
-    accounts = run.state.accounts
+    accounts = context.state.accounts
     own = accounts[backstop].member == accounts[account].member
-    active = status_of_account(run.state, backstop) is MemberStatus.ACTIVE
-    return active and not own and not accounts[backstop].called_height and backstop not in run.state.restrictions
+    active = status_of_account(context.state, backstop) is MemberStatus.ACTIVE
+    return active and not own and not accounts[backstop].called_height and backstop not in context.state.restrictions
 
 
 def _largest_share(
-    run: BlockContext, held: Holdings, margin: AccountMargin, wanted: int, backstop: int, before: Holdings
+    context: BlockContext, holdings: Holdings, margin: AccountMargin, wanted: int, backstop: int, before: Holdings
 ) -> LiquidationSlice | None:
     """The largest share, in thousandths of `wanted_ids`, that the backstop can take; None: not even one of them."""
-    part = _slice_if_fitting(run, held, margin, wanted, backstop, before)
+    part = _slice_if_fitting(context, holdings, margin, wanted, backstop, before)
     if part is not None:
         return part
     low, high, found = 0, 2**HALVINGS, None
     while high - low > 1:
         middle = (low + high) // 2
-        part = _slice_if_fitting(run, held, margin, wanted * middle // 2**HALVINGS, backstop, before)
+        part = _slice_if_fitting(context, holdings, margin, wanted * middle // 2**HALVINGS, backstop, before)
         low, high, found = (middle, high, part) if part is not None else (low, middle, found)
     return found
 
 
 def _slice_if_fitting(
-    run: BlockContext, held: Holdings, margin: AccountMargin, fraction: int, backstop: int, before: Holdings
+    context: BlockContext, holdings: Holdings, margin: AccountMargin, fraction: int, backstop: int, before: Holdings
 ) -> LiquidationSlice | None:
-    part = cut_slice(run, held, margin, fraction, backstop)
-    fits = part.positions and can_take_slice(run, before, taker_holdings_after(run, before, part, fund=True), part)
+    part = cut_slice(context, holdings, margin, fraction, backstop)
+    fits = part.positions and can_take_slice(
+        context, before, taker_holdings_after(context, before, part, fund=True), part
+    )
     return part if fits else None

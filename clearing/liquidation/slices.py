@@ -34,12 +34,12 @@ class LiquidationSlice:
     """Both by index of the cash group."""
     notional: int = 0
 
-    def paid(self, run: BlockContext) -> tuple[CashSplit, ...]:
+    def paid(self, context: BlockContext) -> tuple[CashSplit, ...]:
         """Discount and penalty of every cash group concerned, and how the penalty is shared."""
-        share = run.terms.crisis.liquidation.bidder_share_ppm
+        share = context.terms.crisis.liquidation.bidder_share_ppm
         return tuple(
             CashSplit(
-                cash_group=run.terms.cash_groups[at],
+                cash_group=context.terms.cash_groups[at],
                 discount=self.discounts[at],
                 penalty=penalty,
                 penalty_to_taker=mul_div_down(penalty, share, PPM),
@@ -48,29 +48,29 @@ class LiquidationSlice:
         )
 
 
-def penalty_fund_account(run: BlockContext, liquidated: int = HOUSE_ACCOUNT) -> int:
+def penalty_fund_account(context: BlockContext, liquidated: int = HOUSE_ACCOUNT) -> int:
     """Who gets the fund's part of penalties: the backstop, or the house where there is none, or it pays itself."""
-    backstop = run.terms.crisis.liquidation.backstop_account
+    backstop = context.terms.crisis.liquidation.backstop_account
     return backstop if backstop != liquidated and backstop else HOUSE_ACCOUNT
 
 
 def cut_slice(
-    run: BlockContext, held: Holdings, margin: AccountMargin, fraction: int, taker: int, discount_ppm: int = 0
+    context: BlockContext, holdings: Holdings, margin: AccountMargin, fraction: int, taker: int, discount_ppm: int = 0
 ) -> LiquidationSlice:
     """The slice of a share: lots of every position as far as the taker has room for them, and what they cost."""
-    result, spare = LiquidationSlice(fraction, held.copy()), max(margin.equity, 0)
-    arrays = current_arrays(run.state)
-    for instrument, lots in open_positions(run, held):
-        size = min(mul_div_up(abs(lots), fraction, DENOMINATOR), position_room(run, taker, instrument.id, lots))
+    result, spare = LiquidationSlice(fraction, holdings.copy()), max(margin.equity, 0)
+    arrays = current_arrays(context.state)
+    for instrument, lots in open_positions(context, holdings):
+        size = min(mul_div_up(abs(lots), fraction, DENOMINATOR), position_room(context, taker, instrument.id, lots))
         taken = size if lots > 0 else -size
         if not taken:
             continue
-        at, mark = run.terms.array_index[instrument.id], instrument_mark(run, instrument.id)
+        at, mark = context.terms.array_index[instrument.id], instrument_mark(context, instrument.id)
         value, received = notional_micros(instrument, taken, mark), int(arrays.values[at, 0]) * taken
         discount = min(mul_div_up(value, discount_ppm, PPM), spare)
-        penalty = min(mul_div_up(value, run.terms.market.liquidation_penalty_ppm, PPM), spare - discount)
+        penalty = min(mul_div_up(value, context.terms.market.liquidation_penalty_ppm, PPM), spare - discount)
         spare -= discount + penalty
-        group = run.terms.cash_groups.index(instrument.cash_group)
+        group = context.terms.cash_groups.index(instrument.cash_group)
         result.positions.append(ReducedPosition(instrument.id, taken, lots, mark, received))
         result.discounts[group] = result.discounts.get(group, 0) + discount
         result.penalties[group] = result.penalties.get(group, 0) + penalty
@@ -80,55 +80,59 @@ def cut_slice(
     return result
 
 
-def taker_holdings_after(run: BlockContext, before: Holdings, part: LiquidationSlice, *, fund: bool) -> Holdings:
+def taker_holdings_after(
+    context: BlockContext, before: Holdings, liquidation_slice: LiquidationSlice, *, fund: bool
+) -> Holdings:
     """What the taker would have. `fund`: it gets the fund's part of the penalty, too."""
     after = before.copy()
-    for each in part.positions:
-        at = run.terms.array_index[each.instrument]
+    for each in liquidation_slice.positions:
+        at = context.terms.array_index[each.instrument]
         after.lots[at] += each.lots
-        after.cash[_cash_group_of(run, each.instrument)] -= each.received
-    for split in part.paid(run):
+        after.cash[_cash_group_of(context, each.instrument)] -= each.received
+    for split in liquidation_slice.paid(context):
         earned = split.penalty if fund else split.penalty_to_taker
-        after.cash[run.terms.cash_groups.index(split.cash_group)] += split.discount + earned
+        after.cash[context.terms.cash_groups.index(split.cash_group)] += split.discount + earned
     return after
 
 
-def can_take_slice(run: BlockContext, before: Holdings, after: Holdings, part: LiquidationSlice) -> bool:
+def can_take_slice(
+    context: BlockContext, before: Holdings, after: Holdings, liquidation_slice: LiquidationSlice
+) -> bool:
     """Whether a taker may come to hold `after`: at initial margin, within cash and position limits."""
-    limit = run.terms.risk.cash_limit_micros
+    limit = context.terms.risk.cash_limit_micros
     cash = zip(before.cash, after.cash, strict=True)
     if any(claim < min(-limit, was) for was, claim in cash):
         return False
-    for each in part.positions:
-        at = run.terms.array_index[each.instrument]
+    for each in liquidation_slice.positions:
+        at = context.terms.array_index[each.instrument]
         grows = abs(after.lots[at]) > abs(before.lots[at])
-        if grows and is_position_too_large(run, run.terms.instruments[each.instrument], after):
+        if grows and is_position_too_large(context, context.terms.instruments[each.instrument], after):
             return False
-    return holdings_margin(current_arrays(run.state), after).initial_ok
+    return holdings_margin(current_arrays(context.state), after).initial_ok
 
 
 def transfer_slice(
-    run: BlockContext, account: int, taker: int, part: LiquidationSlice, value_code: TransferCode
+    context: BlockContext, account: int, taker: int, liquidation_slice: LiquidationSlice, value_code: TransferCode
 ) -> None:
     """Write a slice: lots and option values, the discount, and the penalty to taker and fund."""
-    transfer, fund = run.journal.transfer, penalty_fund_account(run, account)
-    for each in part.positions:
-        run.positions.add(account, each.instrument, -each.lots)
-        run.positions.add(taker, each.instrument, each.lots)
+    transfer, fund = context.journal.transfer, penalty_fund_account(context, account)
+    for each in liquidation_slice.positions:
+        context.positions.add(account, each.instrument, -each.lots)
+        context.positions.add(taker, each.instrument, each.lots)
         payer, payee = (taker, account) if each.received >= 0 else (account, taker)
-        currency = cash_currency(run.terms.instruments[each.instrument].cash_group)
+        currency = cash_currency(context.terms.instruments[each.instrument].cash_group)
         transfer(payer, payee, currency, abs(each.received), value_code, each.instrument)
-    for split in part.paid(run):
+    for split in liquidation_slice.paid(context):
         currency = cash_currency(split.cash_group)
         transfer(account, taker, currency, split.discount, TransferCode.SLICE_DISCOUNT, account)
         transfer(account, taker, currency, split.penalty_to_taker, TransferCode.PENALTY_TO_TAKER, account)
         rest = split.penalty - split.penalty_to_taker
         transfer(account, fund, currency, rest, TransferCode.PENALTY_TO_FUND, account)
-    cash = [balance(run.state, account, cash_currency(group)) for group in run.terms.cash_groups]
-    run.check_as_planned(account, cash, part.holdings_after.cash)
-    run.liquidation_budget.notional += part.notional
-    run.touched_accounts.update((account, taker))
+    cash = [balance(context.state, account, cash_currency(group)) for group in context.terms.cash_groups]
+    context.check_as_planned(account, cash, liquidation_slice.holdings_after.cash)
+    context.liquidation_budget.notional += liquidation_slice.notional
+    context.touched_accounts.update((account, taker))
 
 
-def _cash_group_of(run: BlockContext, instrument: int) -> int:
-    return run.terms.cash_groups.index(run.terms.instruments[instrument].cash_group)
+def _cash_group_of(context: BlockContext, instrument: int) -> int:
+    return context.terms.cash_groups.index(context.terms.instruments[instrument].cash_group)

@@ -41,22 +41,22 @@ from clearing.settlement.mark_to_market import notional_micros
 from clearing.state.holdings import Holdings, current_arrays, holdings_margin
 
 
-def liquidate_account(run: BlockContext, account: int, held: Holdings, margin: AccountMargin) -> Holdings:
+def liquidate_account(context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin) -> Holdings:
     """Take the liquidation of an account one block further; returns what it is left with."""
-    terms, needed, record = run.terms.crisis.liquidation, DENOMINATOR, run.state.liquidations.get(account)
-    if record is not None and run.block.height < max(record.last_height, record.next_height):
-        return held
-    if margin.equity >= call_trigger(run, margin, current_congestion(run)) and record is None:
-        plan = plan_takeover(run, held, margin, 0)
-        if _collateral_suffices(run, plan):
-            return _execute_plan(run, account, margin, plan)
+    terms, needed, record = context.terms.crisis.liquidation, DENOMINATOR, context.state.liquidations.get(account)
+    if record is not None and context.block.height < max(record.last_height, record.next_height):
+        return holdings
+    if margin.equity >= call_trigger(context, margin, current_congestion(context)) and record is None:
+        plan = plan_takeover(context, holdings, margin, 0)
+        if _collateral_suffices(context, plan):
+            return _execute_plan(context, account, margin, plan)
     else:
-        needed = size_liquidation(run, held, margin).share
-        if needed < DENOMINATOR and not _restores_margin(run, plan_takeover(run, held, margin, needed)):
+        needed = size_liquidation(context, holdings, margin).share
+        if needed < DENOMINATOR and not _restores_margin(context, plan_takeover(context, holdings, margin, needed)):
             needed = DENOMINATOR
-    if not has_stages(terms) or not needed or not open_positions(run, held):
-        return _take_over_share(run, account, held, margin, needed)
-    return _advance_sale(run, account, held, margin, needed)
+    if not has_stages(terms) or not needed or not open_positions(context, holdings):
+        return _take_over_share(context, account, holdings, margin, needed)
+    return _advance_sale(context, account, holdings, margin, needed)
 
 
 def has_stages(terms: LiquidationTerms) -> bool:
@@ -65,76 +65,83 @@ def has_stages(terms: LiquidationTerms) -> bool:
     return bool(terms.auction_blocks or terms.backstop_account or stepped or terms.insolvent_to_default)
 
 
-def size_liquidation(run: BlockContext, held: Holdings, margin: AccountMargin, discount_ppm: int = 0) -> SliceSizing:
+def size_liquidation(
+    context: BlockContext, holdings: Holdings, margin: AccountMargin, discount_ppm: int = 0
+) -> SliceSizing:
     """The share of every position, rounded up, after whose handing over the account is at initial margin; with inputs.
 
     Where a requirement is not convex, or cash stays owed, that share may not suffice.
     """
-    whole = open_notional(run, held)
-    cost = run.terms.market.liquidation_penalty_ppm + discount_ppm
+    whole = open_notional(context, holdings)
+    cost = context.terms.market.liquidation_penalty_ppm + discount_ppm
     fixed, rounding = margin.terms.concentration, 1 if margin.terms.credit else 0
     share = restoring_share(margin.equity, margin.initial, whole, cost_ppm=cost, fixed=fixed, rounding=rounding)
     return SliceSizing(margin.equity, margin.initial, receipt_micros(whole), cost, fixed, rounding, share)
 
 
-def open_notional(run: BlockContext, held: Holdings) -> int:
+def open_notional(context: BlockContext, holdings: Holdings) -> int:
     """Of all positions with an open price, at the mark."""
-    return sum(notional_micros(each, lots, instrument_mark(run, each.id)) for each, lots in open_positions(run, held))
+    return sum(
+        notional_micros(each, lots, instrument_mark(context, each.id))
+        for each, lots in open_positions(context, holdings)
+    )
 
 
-def close_liquidation(run: BlockContext, account: int, margin: AccountMargin, *, failed: bool) -> None:
+def close_liquidation(context: BlockContext, account: int, margin: AccountMargin, *, failed: bool) -> None:
     """Forget a liquidation that is over."""
-    record = run.state.liquidations.get(account)
+    record = context.state.liquidations.get(account)
     if record is not None:
-        run.state.liquidations.remove(account)
+        context.state.liquidations.remove(account)
         ended = (record.opened_height, record.steps, record.fills, margin.equity, margin.initial, failed)
-        run.receipts.append(LiquidationEnded(account, *ended))
+        context.receipts.append(LiquidationEnded(account, *ended))
 
 
-def pause_liquidation(run: BlockContext, account: int, held: Holdings, margin: AccountMargin) -> None:
+def pause_liquidation(context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin) -> None:
     """Put off what an account's liquidation has still to sell: while prices are not open, its path stands still.
 
     Where nothing is left that could be lost there is nothing to wait for.
     """
-    record = run.state.liquidations.get(account)
-    if not is_at_risk(run, held):
-        close_liquidation(run, account, margin, failed=False)
-    elif record is not None and run.block.height <= record.last_height:
+    record = context.state.liquidations.get(account)
+    if not is_at_risk(context, holdings):
+        close_liquidation(context, account, margin, failed=False)
+    elif record is not None and context.block.height <= record.last_height:
         later = {"first_height": record.first_height + 1, "last_height": record.last_height + 1}
-        run.state.liquidations.put(account, msgspec.structs.replace(record, **later))
+        context.state.liquidations.put(account, msgspec.structs.replace(record, **later))
 
 
-def _advance_sale(run: BlockContext, account: int, held: Holdings, margin: AccountMargin, needed: int) -> Holdings:
+def _advance_sale(
+    context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin, needed: int
+) -> Holdings:
     """Open the auction; after it let backstop and house take a step."""
-    height, terms = run.block.height, run.terms.crisis.liquidation
-    record = run.state.liquidations.get(account) or open_sale(run, account, held, margin)
+    height, terms = context.block.height, context.terms.crisis.liquidation
+    record = context.state.liquidations.get(account) or open_sale(context, account, holdings, margin)
     if height < record.last_height:
-        return held
-    sizing = size_liquidation(run, held, margin)
-    whole = open_notional(run, held)
+        return holdings
+    sizing = size_liquidation(context, holdings, margin)
+    whole = open_notional(context, holdings)
     left = -(-whole * needed // DENOMINATOR)
     size = step_size(left, terms.step_ppm, terms.whole_notional, terms.step_notional_max)
     if record.steps >= terms.steps_max:
         size = left
     share = needed if size == left else min(share_rounded_up(size, whole), needed)
-    share = run.liquidation_budget.share_within(share, whole, terms.block_notional_max)
+    share = context.liquidation_budget.share_within(share, whole, terms.block_notional_max)
     if not share and needed:
-        return _defer(run, account, held, whole)
+        return _defer(context, account, holdings, whole)
     record = msgspec.structs.replace(record, steps=record.steps + 1, next_height=height + 1 + terms.cooldown_blocks)
-    run.state.liquidations.put(account, record)
-    run.receipts.append(
+    context.state.liquidations.put(account, record)
+    context.receipts.append(
         LiquidationStepTaken(
             account, record.steps, sizing, needed, share, DENOMINATOR, receipt_micros(size), record.next_height
         )
     )
-    after = backstop_takeover(run, account, held, margin, share, record.steps)
-    if after is not held:
-        margin = holdings_margin(current_arrays(run.state), after)
-        share = _house_share(share, whole, whole - open_notional(run, after))
+    after = backstop_takeover(context, account, holdings, margin, share, record.steps)
+    if after is not holdings:
+        margin = holdings_margin(current_arrays(context.state), after)
+        share = _house_share(share, whole, whole - open_notional(context, after))
         if margin.initial_ok or not share:
-            run.liquidation_budget.accounts += 1
+            context.liquidation_budget.accounts += 1
             return after
-    return _take_over_share(run, account, after, margin, share)
+    return _take_over_share(context, account, after, margin, share)
 
 
 def _house_share(share: int, whole: int, taken: int) -> int:
@@ -143,82 +150,86 @@ def _house_share(share: int, whole: int, taken: int) -> int:
     return share_rounded_up(left, whole - taken) if left > 0 else 0
 
 
-def open_sale(run: BlockContext, account: int, held: Holdings, margin: AccountMargin) -> LiquidationRecord:
+def open_sale(context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin) -> LiquidationRecord:
     """Begin: offer slices from the next block on, where genesis has auctions."""
-    terms, height = run.terms.crisis.liquidation, run.block.height
-    record = LiquidationRecord(height, height + 1, height + terms.auction_blocks, height)
-    run.state.liquidations.put(account, record)
+    terms, height = context.terms.crisis.liquidation, context.block.height
+    liquidation = LiquidationRecord(height, height + 1, height + terms.auction_blocks, height)
+    context.state.liquidations.put(account, liquidation)
     if terms.auction_blocks:
-        run.liquidation_budget.accounts += 1
-        run.receipts.append(
+        context.liquidation_budget.accounts += 1
+        context.receipts.append(
             LiquidationOpened(
                 account=account,
                 equity=margin.equity,
                 initial=margin.initial,
                 maintenance=margin.maintenance,
                 opened_height=height,
-                first_height=record.first_height,
-                last_height=record.last_height,
+                first_height=liquidation.first_height,
+                last_height=liquidation.last_height,
                 start_ppm=terms.start_ppm,
                 end_ppm=terms.end_ppm,
-                positions=tuple((each.id, lots) for each, lots in open_positions(run, held)),
+                positions=tuple((each.id, lots) for each, lots in open_positions(context, holdings)),
             )
         )
-    return record
+    return liquidation
 
 
-def _take_over_share(run: BlockContext, account: int, held: Holdings, margin: AccountMargin, share: int) -> Holdings:
+def _take_over_share(
+    context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin, share: int
+) -> Holdings:
     """Let the house take over a share, within the caps of the block."""
-    terms = run.terms.crisis.liquidation
-    if _is_for_default(run, account, margin):
-        return _fail_account(run, account, held, margin, FailureReason.DEFICIT)
-    whole = open_notional(run, held)
-    within = run.liquidation_budget.share_within(share, whole, terms.block_notional_max)
+    terms = context.terms.crisis.liquidation
+    if _is_for_default(context, account, margin):
+        return _fail_account(context, account, holdings, margin, FailureReason.DEFICIT)
+    whole = open_notional(context, holdings)
+    within = context.liquidation_budget.share_within(share, whole, terms.block_notional_max)
     if share and not within:
-        return _defer(run, account, held, whole)
-    plan = plan_takeover(run, held, margin, within)
-    loss = final_deficit(run, plan)
-    if not run.liquidation_budget.allows_loss(loss, terms.block_loss_max):
-        told = map(receipt_micros, (run.liquidation_budget.loss, terms.block_loss_max, loss))
-        run.receipts.append(LiquidationDeferred(account, DeferralReason.BLOCK_LOSS, *told))
-        return held
-    run.liquidation_budget.loss += loss
-    run.liquidation_budget.notional += plan.notional
-    return _execute_plan(run, account, margin, plan)
+        return _defer(context, account, holdings, whole)
+    plan = plan_takeover(context, holdings, margin, within)
+    loss = final_deficit(context, plan)
+    if not context.liquidation_budget.allows_loss(loss, terms.block_loss_max):
+        told = map(receipt_micros, (context.liquidation_budget.loss, terms.block_loss_max, loss))
+        context.receipts.append(LiquidationDeferred(account, DeferralReason.BLOCK_LOSS, *told))
+        return holdings
+    context.liquidation_budget.loss += loss
+    context.liquidation_budget.notional += plan.notional
+    return _execute_plan(context, account, margin, plan)
 
 
-def _defer(run: BlockContext, account: int, held: Holdings, whole: int) -> Holdings:
-    most = run.terms.crisis.liquidation.block_notional_max
-    run.receipts.append(
+def _defer(context: BlockContext, account: int, holdings: Holdings, whole: int) -> Holdings:
+    most = context.terms.crisis.liquidation.block_notional_max
+    context.receipts.append(
         LiquidationDeferred(
-            account, DeferralReason.BLOCK_NOTIONAL, *map(receipt_micros, (run.liquidation_budget.notional, most, whole))
+            account,
+            DeferralReason.BLOCK_NOTIONAL,
+            *map(receipt_micros, (context.liquidation_budget.notional, most, whole)),
         )
     )
-    return held
+    return holdings
 
 
-def _is_for_default(run: BlockContext, account: int, margin: AccountMargin) -> bool:
+def _is_for_default(context: BlockContext, account: int, margin: AccountMargin) -> bool:
     """Whether positions of an account without equity stay for the auction of its member's default."""
-    crisis, record = run.terms.crisis, run.state.accounts[account]
+    crisis, record = context.terms.crisis, context.state.accounts[account]
     asked = crisis.default.enabled and crisis.liquidation.insolvent_to_default
     return asked and margin.equity < 0 and record.kind is AccountKind.HOUSE
 
 
-def _execute_plan(run: BlockContext, account: int, margin: AccountMargin, plan: TakeoverPlan) -> Holdings:
+def _execute_plan(context: BlockContext, account: int, margin: AccountMargin, plan: TakeoverPlan) -> Holdings:
     """Carry a plan out; what is owed at the end is covered by the house, or the account fails."""
-    run.liquidation_budget.accounts += 1
-    owed, enabled = final_deficit(run, plan), run.terms.crisis.default.enabled
+    context.liquidation_budget.accounts += 1
+    owed, enabled = final_deficit(context, plan), context.terms.crisis.default.enabled
     if owed and not enabled:
-        cover_deficit(run, plan)
-    after = execute_takeover(run, account, margin, plan) if _has_effect(plan) else plan.holdings_after
-    left = holdings_margin(current_arrays(run.state), after)
+        cover_deficit(context, plan)
+    after = execute_takeover(context, account, margin, plan) if _has_effect(plan) else plan.holdings_after
+    left = holdings_margin(current_arrays(context.state), after)
     if owed and enabled:
-        return _fail_account(run, account, after, left, FailureReason.DEFICIT)
+        return _fail_account(context, account, after, left, FailureReason.DEFICIT)
     if owed:
-        close_liquidation(run, account, left, failed=True)
-    stuck = not _has_effect(plan) and any(after.lots) and not has_unpriced_holdings(run, after)
+        close_liquidation(context, account, left, failed=True)
+    stuck = not _has_effect(plan) and any(after.lots) and not has_unpriced_holdings(context, after)
     if stuck and enabled and not left.initial_ok:
-        return _fail_account(run, account, after, left, FailureReason.CALL_LAPSED)
+        return _fail_account(context, account, after, left, FailureReason.CALL_LAPSED)
     return after
 
 
@@ -227,25 +238,29 @@ def _has_effect(plan: TakeoverPlan) -> bool:
 
 
 def _fail_account(
-    run: BlockContext, account: int, held: Holdings, margin: AccountMargin, reason: FailureReason
+    context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin, reason: FailureReason
 ) -> Holdings:
     """Hand the account on to default."""
-    close_liquidation(run, account, margin, failed=True)
-    run.failures.append(Failure(account, reason))
-    return held
+    close_liquidation(context, account, margin, failed=True)
+    context.failures.append(Failure(account, reason))
+    return holdings
 
 
-def _collateral_suffices(run: BlockContext, plan: TakeoverPlan) -> bool:
+def _collateral_suffices(context: BlockContext, plan: TakeoverPlan) -> bool:
     """Whether collateral alone brings what is owed: the account keeps its positions, maintenance being covered."""
     return (
-        not _plan_deficit(run, plan) and holdings_margin(current_arrays(run.state), plan.holdings_after).maintenance_ok
+        not _plan_deficit(context, plan)
+        and holdings_margin(current_arrays(context.state), plan.holdings_after).maintenance_ok
     )
 
 
-def _restores_margin(run: BlockContext, plan: TakeoverPlan) -> bool:
+def _restores_margin(context: BlockContext, plan: TakeoverPlan) -> bool:
     """Whether the account would owe no more than the limit, and be back at initial margin."""
-    return not _plan_deficit(run, plan) and holdings_margin(current_arrays(run.state), plan.holdings_after).initial_ok
+    return (
+        not _plan_deficit(context, plan)
+        and holdings_margin(current_arrays(context.state), plan.holdings_after).initial_ok
+    )
 
 
-def _plan_deficit(run: BlockContext, plan: TakeoverPlan) -> bool:
-    return any(claim < -run.terms.risk.cash_limit_micros for claim in plan.holdings_after.cash)
+def _plan_deficit(context: BlockContext, plan: TakeoverPlan) -> bool:
+    return any(claim < -context.terms.risk.cash_limit_micros for claim in plan.holdings_after.cash)

@@ -38,108 +38,110 @@ class TakeoverPlan:
     deficits: list[tuple[int, int]] = field(default_factory=list)
 
 
-def may_liquidate(run: BlockContext, held: Holdings) -> bool:
+def may_liquidate(context: BlockContext, holdings: Holdings) -> bool:
     """Whether the account could lose more than it has paid for, and prices that are not open could not change that."""
-    if has_unpriced_holdings(run, held) and not _is_certainly_liquidatable(run, held):
+    if has_unpriced_holdings(context, holdings) and not _is_certainly_liquidatable(context, holdings):
         return False
-    return is_at_risk(run, held)
+    return is_at_risk(context, holdings)
 
 
-def is_at_risk(run: BlockContext, held: Holdings) -> bool:
+def is_at_risk(context: BlockContext, holdings: Holdings) -> bool:
     """Whether the account could lose more than it has paid for: it owes cash, or holds what is marked or short."""
-    owed = any(claim < 0 for claim in held.cash)
-    instruments = run.terms.instruments.values()
-    risky = any(lots < 0 or (lots and each.is_marked) for each, lots in zip(instruments, held.lots, strict=True))
+    owed = any(claim < 0 for claim in holdings.cash)
+    instruments = context.terms.instruments.values()
+    risky = any(lots < 0 or (lots and each.is_marked) for each, lots in zip(instruments, holdings.lots, strict=True))
     return owed or risky
 
 
-def has_unpriced_holdings(run: BlockContext, held: Holdings) -> bool:
+def has_unpriced_holdings(context: BlockContext, holdings: Holdings) -> bool:
     """Whether something held is priced by a feed that is not open."""
-    return not all(_is_open(run, feed) for feed in held_feeds(run.state, held))
+    return not all(_is_open(context, feed) for feed in held_feeds(context.state, holdings))
 
 
-def _is_open(run: BlockContext, feed: int) -> bool:
-    return can_close_out(run.state, feed)
+def _is_open(context: BlockContext, feed: int) -> bool:
+    return can_close_out(context.state, feed)
 
 
-def _is_certainly_liquidatable(run: BlockContext, held: Holdings) -> bool:
+def _is_certainly_liquidatable(context: BlockContext, holdings: Holdings) -> bool:
     """Whether there is something to take over, and maintenance would not be covered at prices far in its favour.
 
     What has no open price then needs no margin, positions gain their whole notional at the last index (or strike), and
     tokens count for twice their last value without haircut, on a dead feed for nothing.
     """
-    best = held.copy()
+    best = holdings.copy()
     taken = False
-    for at, instrument in enumerate(run.terms.instruments.values()):
-        if _is_open(run, instrument.feed):
-            taken = taken or held.lots[at] != 0
+    for at, instrument in enumerate(context.terms.instruments.values()):
+        if _is_open(context, instrument.feed):
+            taken = taken or holdings.lots[at] != 0
             continue
         best.cash[0] += notional_micros(
-            instrument, held.lots[at], max(_index(run, instrument.feed), instrument.strike_ticks)
+            instrument, holdings.lots[at], max(_index(context, instrument.feed), instrument.strike_ticks)
         )
         best.lots[at] = 0
-    for at, token in enumerate(run.terms.tokens):
-        if not _is_priced(run, token):
-            counted = current_arrays(run.state).assets[at]
-            dead = any(is_settled_for_good(run.state, feed) for feed in token.feeds)
-            best.cash[0] += 0 if dead else counted.whole_value_up(2 * held.tokens[at], _index(run, token.feed))
+    for at, token in enumerate(context.terms.tokens):
+        if not _is_priced(context, token):
+            counted = current_arrays(context.state).assets[at]
+            dead = any(is_settled_for_good(context.state, feed) for feed in token.feeds)
+            best.cash[0] += 0 if dead else counted.whole_value_up(2 * holdings.tokens[at], _index(context, token.feed))
             best.tokens[at] = 0
-    return taken and not holdings_margin(current_arrays(run.state), best).maintenance_ok
+    return taken and not holdings_margin(current_arrays(context.state), best).maintenance_ok
 
 
-def _is_priced(run: BlockContext, token: Asset) -> bool:
-    return all(_is_open(run, feed) for feed in token.feeds)
+def _is_priced(context: BlockContext, token: Asset) -> bool:
+    return all(_is_open(context, feed) for feed in token.feeds)
 
 
-def _index(run: BlockContext, feed: int) -> int:
-    return run.state.feeds[feed].ticks
+def _index(context: BlockContext, feed: int) -> int:
+    return context.state.feeds[feed].ticks
 
 
-def plan_takeover(run: BlockContext, held: Holdings, margin: AccountMargin, fraction: int) -> TakeoverPlan:
+def plan_takeover(context: BlockContext, holdings: Holdings, margin: AccountMargin, fraction: int) -> TakeoverPlan:
     """What taking `fraction` of every position (each rounded up to whole lots) does to the account."""
-    plan = TakeoverPlan(fraction, held.copy())
-    arrays = current_arrays(run.state)
+    plan = TakeoverPlan(fraction, holdings.copy())
+    arrays = current_arrays(context.state)
     spare = max(margin.equity, 0)
-    for instrument, lots in open_positions(run, held):
-        at = run.terms.array_index[instrument.id]
-        size = min(mul_div_up(abs(lots), fraction, DENOMINATOR), position_room(run, HOUSE_ACCOUNT, instrument.id, lots))
+    for instrument, lots in open_positions(context, holdings):
+        at = context.terms.array_index[instrument.id]
+        size = min(
+            mul_div_up(abs(lots), fraction, DENOMINATOR), position_room(context, HOUSE_ACCOUNT, instrument.id, lots)
+        )
         taken = size if lots > 0 else -size
         if not taken:
             continue
-        mark = instrument_mark(run, instrument.id)
+        mark = instrument_mark(context, instrument.id)
         received = int(arrays.values[at, 0]) * taken
-        group = run.terms.cash_groups.index(instrument.cash_group)
+        group = context.terms.cash_groups.index(instrument.cash_group)
         value = notional_micros(instrument, taken, mark)
-        penalty = min(mul_div_up(value, run.terms.market.liquidation_penalty_ppm, PPM), spare)
+        penalty = min(mul_div_up(value, context.terms.market.liquidation_penalty_ppm, PPM), spare)
         spare -= penalty
         plan.positions_taken.append(TakenOverPosition(instrument.id, taken, lots, mark, received))
         plan.penalties[group] = plan.penalties.get(group, 0) + penalty
         plan.notional += value
         plan.holdings_after.lots[at] -= taken
         plan.holdings_after.cash[group] += received - penalty
-    _buy_collateral(run, plan)
+    _buy_collateral(context, plan)
     return plan
 
 
-def _buy_collateral(run: BlockContext, plan: TakeoverPlan) -> None:
+def _buy_collateral(context: BlockContext, plan: TakeoverPlan) -> None:
     """Let the house buy what brings negative cash to zero: claims on other cash groups at par, then tokens in order.
 
     Only cash below the limit is brought up while positions remain; nothing may be owed once they are gone. Units are
     rounded up and paid in full, so that the account's equity does not change by it.
     """
-    limit = run.terms.risk.cash_limit_micros if any(plan.holdings_after.lots) else 0
-    values = current_arrays(run.state).token_values.tolist()
-    for at, group in enumerate(run.terms.cash_groups):
+    limit = context.terms.risk.cash_limit_micros if any(plan.holdings_after.lots) else 0
+    values = current_arrays(context.state).token_values.tolist()
+    for at, group in enumerate(context.terms.cash_groups):
         if plan.holdings_after.cash[at] >= -limit:
             continue
-        for other, currency in enumerate(run.terms.cash_groups):
+        for other, currency in enumerate(context.terms.cash_groups):
             spare = min(max(plan.holdings_after.cash[other], 0), -plan.holdings_after.cash[at])
             if spare > 0:
                 plan.holdings_after.cash[other] -= spare
                 _bought_collateral(plan, at, group, cash_currency(currency), spare, 1)
-        for index, token in enumerate(run.terms.tokens):
+        for index, token in enumerate(context.terms.tokens):
             owed = max(-plan.holdings_after.cash[at], 0)
-            value = values[index] if _is_priced(run, token) else 0
+            value = values[index] if _is_priced(context, token) else 0
             units = min(-(-owed // value), plan.holdings_after.tokens[index]) if value else 0
             if units > 0:
                 plan.holdings_after.tokens[index] -= units
@@ -153,26 +155,26 @@ def _bought_collateral(
     plan.collateral_bought.append(CollateralBought(currency, units, group, micros_per_unit, units * micros_per_unit))
 
 
-def final_deficit(run: BlockContext, plan: TakeoverPlan) -> int:
+def final_deficit(context: BlockContext, plan: TakeoverPlan) -> int:
     """Micros owed when nothing is left that could bring them; 0 while something is."""
-    if any(plan.holdings_after.lots) or has_unpriced_holdings(run, plan.holdings_after):
+    if any(plan.holdings_after.lots) or has_unpriced_holdings(context, plan.holdings_after):
         return 0
     return sum(-claim for claim in plan.holdings_after.cash if claim < 0)
 
 
-def cover_deficit(run: BlockContext, plan: TakeoverPlan) -> None:
+def cover_deficit(context: BlockContext, plan: TakeoverPlan) -> None:
     """The house's capital pays what is still owed when nothing is left."""
-    for at, group in enumerate(run.terms.cash_groups):
+    for at, group in enumerate(context.terms.cash_groups):
         if plan.holdings_after.cash[at] < 0:
             plan.deficits.append((group, -plan.holdings_after.cash[at]))
             plan.holdings_after.cash[at] = 0
 
 
-def execute_takeover(run: BlockContext, account: int, margin: AccountMargin, plan: TakeoverPlan) -> Holdings:
+def execute_takeover(context: BlockContext, account: int, margin: AccountMargin, plan: TakeoverPlan) -> Holdings:
     """Carry a plan out, with its receipt; returns what the account is left with."""
-    _write_plan(run, account, plan)
-    left = holdings_margin(current_arrays(run.state), plan.holdings_after)
-    run.receipts.append(
+    _write_plan(context, account, plan)
+    left = holdings_margin(current_arrays(context.state), plan.holdings_after)
+    context.receipts.append(
         Liquidated(
             account=account,
             equity=margin.equity,
@@ -191,14 +193,14 @@ def execute_takeover(run: BlockContext, account: int, margin: AccountMargin, pla
     return plan.holdings_after
 
 
-def _write_plan(run: BlockContext, account: int, plan: TakeoverPlan) -> None:
+def _write_plan(context: BlockContext, account: int, plan: TakeoverPlan) -> None:
     """Write the plan: lots and option values, penalties, collateral against cash, deficits."""
-    groups, transfer = run.terms.cash_groups, run.journal.transfer
+    groups, transfer = context.terms.cash_groups, context.journal.transfer
     for taken in plan.positions_taken:
-        run.positions.add(account, taken.instrument, -taken.lots)
-        run.positions.add(HOUSE_ACCOUNT, taken.instrument, taken.lots)
+        context.positions.add(account, taken.instrument, -taken.lots)
+        context.positions.add(HOUSE_ACCOUNT, taken.instrument, taken.lots)
         payer, payee = (HOUSE_ACCOUNT, account) if taken.received >= 0 else (account, HOUSE_ACCOUNT)
-        currency = cash_currency(run.terms.instruments[taken.instrument].cash_group)
+        currency = cash_currency(context.terms.instruments[taken.instrument].cash_group)
         value = abs(taken.received)
         transfer(payer, payee, currency, value, TransferCode.LIQUIDATION_OPTION_VALUE, taken.instrument)
     for at, penalty in sorted(plan.penalties.items()):
@@ -210,24 +212,24 @@ def _write_plan(run: BlockContext, account: int, plan: TakeoverPlan) -> None:
         transfer(HOUSE_ACCOUNT, account, currency, each.paid, TransferCode.COLLATERAL_PAID, account)
     for group, micros in plan.deficits:
         transfer(HOUSE_ACCOUNT, account, cash_currency(group), micros, TransferCode.DEFICIT_COVERED, account)
-    run.check_as_planned(
-        account, [balance(run.state, account, cash_currency(group)) for group in groups], plan.holdings_after.cash
+    context.check_as_planned(
+        account, [balance(context.state, account, cash_currency(group)) for group in groups], plan.holdings_after.cash
     )
 
 
-def open_positions(run: BlockContext, held: Holdings) -> list[tuple[Instrument, int]]:
+def open_positions(context: BlockContext, holdings: Holdings) -> list[tuple[Instrument, int]]:
     """What can be taken over: positions whose price is open."""
-    instruments = run.terms.instruments.values()
-    listed = zip(instruments, held.lots, strict=True)
-    return [(each, lots) for each, lots in listed if lots and _is_open(run, each.feed)]
+    instruments = context.terms.instruments.values()
+    listed = zip(instruments, holdings.lots, strict=True)
+    return [(each, lots) for each, lots in listed if lots and _is_open(context, each.feed)]
 
 
-def position_room(run: BlockContext, taker: int, instrument: int, lots: int) -> int:
+def position_room(context: BlockContext, taker: int, instrument: int, lots: int) -> int:
     """How many lots of this direction an account can still take, the house included."""
-    own = position_lots(run.state, taker, instrument)
+    own = position_lots(context.state, taker, instrument)
     return POSITION_MAX - (own if lots > 0 else -own)
 
 
-def instrument_mark(run: BlockContext, instrument: int) -> int:
+def instrument_mark(context: BlockContext, instrument: int) -> int:
     """The mark in ticks, at which everything is handed over."""
-    return run.state.marks[instrument].ticks
+    return context.state.marks[instrument].ticks

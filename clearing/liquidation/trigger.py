@@ -22,12 +22,12 @@ class Congestion(NamedTuple):
     steps: int
 
 
-def current_congestion(run: BlockContext) -> Congestion:
+def current_congestion(context: BlockContext) -> Congestion:
     """As observed so far; none where genesis widens nothing by it."""
-    terms = run.terms.crisis.calls
+    terms = context.terms.crisis.calls
     if not (terms.congestion_step_blocks or terms.congestion_step_ppm):
         return Congestion(0, 0)
-    delay = inclusion_delay_ms(run.state, run.time_ms)
+    delay = inclusion_delay_ms(context.state, context.time_ms)
     return Congestion(delay, congestion_steps(terms, delay))
 
 
@@ -46,16 +46,16 @@ def maintenance_trigger(risk: RiskParameters, initial: int, widened_ppm: int) ->
     return min(level, initial) if widened_ppm else level
 
 
-def call_trigger(run: BlockContext, margin: AccountMargin, congestion: Congestion) -> int:
+def call_trigger(context: BlockContext, margin: AccountMargin, congestion: Congestion) -> int:
     """The account's trigger in this block, in micros: a higher one only where a call gives time.
 
     A delay may be the network's own, which had no blocks; nobody is liquidated for that.
     """
-    terms = run.terms.crisis.calls
+    terms = context.terms.crisis.calls
     widened = congestion.steps * terms.congestion_step_ppm if terms.deadline_blocks else 0
-    return maintenance_trigger(run.terms.risk, margin.initial, widened)
+    return maintenance_trigger(context.terms.risk, margin.initial, widened)
 
 
-def call_deadline(run: BlockContext, blocks: int, congestion: Congestion) -> int:
+def call_deadline(context: BlockContext, blocks: int, congestion: Congestion) -> int:
     """The first block without time for an account that is called in this one and has so many blocks."""
-    return run.block.height + blocks + congestion.steps * run.terms.crisis.calls.congestion_step_blocks
+    return context.block.height + blocks + congestion.steps * context.terms.crisis.calls.congestion_step_blocks

@@ -32,107 +32,110 @@ from clearing.withdrawals.deficit_reserve import check_commitments
 from clearing.withdrawals.requests import check_can_leave
 
 
-def exceeds_cash_limit(run: BlockContext, cash: Sequence[int]) -> bool:
+def exceeds_cash_limit(context: BlockContext, cash: Sequence[int]) -> bool:
     """Whether any claim is below what an account may owe."""
-    limit = run.terms.risk.cash_limit_micros
+    limit = context.terms.risk.cash_limit_micros
     return any(claim < -limit for claim in cash)
 
 
-def advance_cash_call(run: BlockContext, account: int, held: Holdings) -> bool:
+def advance_cash_call(context: BlockContext, account: int, holdings: Holdings) -> bool:
     """Take the account's cash call one block further; whether it still has time to bring or raise cash.
 
     Called once a block for every account that owes too much.
     """
-    terms = _call_terms(run, held.cash)
+    terms = _call_terms(context, holdings.cash)
     if not terms.deadline_blocks:
         return False
-    height = run.block.height
-    call = run.state.cash_calls.get(account)
+    height = context.block.height
+    call = context.state.cash_calls.get(account)
     if call is None:
         call = CashCallRecord(height, height + terms.deadline_blocks)
-        run.state.cash_calls.put(account, call)
-        run.receipts.append(CashCalled(account, _cash_owed(run, held.cash), call.deadline_height))
+        context.state.cash_calls.put(account, call)
+        context.receipts.append(CashCalled(account, _cash_owed(context, holdings.cash), call.deadline_height))
     if height < call.deadline_height:
         return True
-    if not call.auction_height and terms.auction_blocks and any(held.tokens):
-        owed = sum(micros for _, micros in _cash_owed(run, held.cash))
+    if not call.auction_height and terms.auction_blocks and any(holdings.tokens):
+        owed = sum(micros for _, micros in _cash_owed(context, holdings.cash))
         call = CashCallRecord(call.opened_height, call.deadline_height, height + 1, owed)
-        run.state.cash_calls.put(account, call)
-        run.receipts.append(AuctionOpened(account, height + 1, height + terms.auction_blocks))
+        context.state.cash_calls.put(account, call)
+        context.receipts.append(AuctionOpened(account, height + 1, height + terms.auction_blocks))
     return call.auction_height != 0 and height < call.auction_height + terms.auction_blocks - 1
 
 
-def end_met_cash_calls(run: BlockContext) -> None:
+def end_met_cash_calls(context: BlockContext) -> None:
     """End the calls of accounts that are within the limit again, however they came there."""
-    for account, _ in list(run.state.cash_calls.ordered()):
+    for account, _ in list(context.state.cash_calls.ordered()):
         if not exceeds_cash_limit(
-            run, [balance(run.state, account, cash_currency(each)) for each in run.terms.cash_groups]
+            context, [balance(context.state, account, cash_currency(each)) for each in context.terms.cash_groups]
         ):
-            run.state.cash_calls.remove(account)
-            run.receipts.append(CashCallMet(account))
+            context.state.cash_calls.remove(account)
+            context.receipts.append(CashCallMet(account))
 
 
-def _call_terms(run: BlockContext, cash: Sequence[int]) -> CashCallTerms:
+def _call_terms(context: BlockContext, cash: Sequence[int]) -> CashCallTerms:
     """Of the first group in which too much is owed; nobody has time when one of these groups gives none."""
-    limit = run.terms.risk.cash_limit_micros
-    owing = [group.call for group, claim in zip(run.terms.cash_terms.values(), cash, strict=True) if claim < -limit]
+    limit = context.terms.risk.cash_limit_micros
+    owing = [group.call for group, claim in zip(context.terms.cash_terms.values(), cash, strict=True) if claim < -limit]
     return min(owing, key=lambda terms: terms.deadline_blocks, default=CashCallTerms())
 
 
-def _cash_owed(run: BlockContext, cash: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    return tuple((group, -claim) for group, claim in zip(run.terms.cash_groups, cash, strict=True) if claim < 0)
+def _cash_owed(context: BlockContext, cash: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    return tuple((group, -claim) for group, claim in zip(context.terms.cash_groups, cash, strict=True) if claim < 0)
 
 
 AT = "collateral_bid"
 
 
-def bid_for_collateral(run: BlockContext, index: int, request: CollateralBid) -> Rejected | None:
+def bid_for_collateral(context: BlockContext, index: int, request: CollateralBid) -> Rejected | None:
     """Fill the bid at `index` of the block at the auction's price, or refuse it and change nothing."""
-    refusal = _check_bid(run, request)
+    refusal = _check_bid(context, request)
     if refusal is not None:
         return refusal
-    call = run.state.cash_calls.get(request.seller)
-    owed = -balance(run.state, request.seller, cash_currency(request.cash_group))
-    if call is None or not is_sale_open(run.state, call, request.cash_group, run.block.height) or owed <= 0:
+    call = context.state.cash_calls.get(request.seller)
+    owed = -balance(context.state, request.seller, cash_currency(request.cash_group))
+    if call is None or not is_sale_open(context.state, call, request.cash_group, context.block.height) or owed <= 0:
         return reject(ClearingCode.NO_SUCH_AUCTION, AT, seller=request.seller, cash_group=request.cash_group)
-    token = current_asset(run.state, run.terms.assets[request.asset])
-    price = auction_price(run.state, call, request.cash_group, token, run.block.height)
-    has = balance(run.state, request.seller, token_currency(token.id))
+    token = current_asset(context.state, context.terms.assets[request.asset])
+    price = auction_price(context.state, call, request.cash_group, token, context.block.height)
+    has = balance(context.state, request.seller, token_currency(token.id))
     if not price or not has:
         return reject(ClearingCode.NOTHING_FOR_SALE, AT, seller=request.seller, asset=token.id)
     if request.micros_per_unit < price:
         return reject(ClearingCode.BID_BELOW_PRICE, AT, micros_per_unit=request.micros_per_unit, price=price)
-    units = min(request.units, units_for_sale(run.state, call, request.seller, request.cash_group, token, price))
+    units = min(request.units, units_for_sale(context.state, call, request.seller, request.cash_group, token, price))
     paid = units * price
     gains = (token_currency(token.id), units)
     leaves = (cash_currency(request.cash_group), paid)
-    refusal = check_can_leave(run, AT, request.account, *leaves, gains) or check_commitments(
-        run, AT, request.account, leaves, (gains[0], -units)
+    refusal = check_can_leave(context, AT, request.account, *leaves, gains) or check_commitments(
+        context, AT, request.account, leaves, (gains[0], -units)
     )
     if refusal is not None:
         return refusal
-    use_nonce(run, request.account, request.nonce)
-    _fill_bid(run, index, request, units, price)
+    use_nonce(context, request.account, request.nonce)
+    _fill_bid(context, index, request, units, price)
     return None
 
 
-def _check_bid(run: BlockContext, request: CollateralBid) -> Rejected | None:
-    if request.asset not in run.terms.assets or current_asset(run.state, run.terms.assets[request.asset]).is_cash:
+def _check_bid(context: BlockContext, request: CollateralBid) -> Rejected | None:
+    if (
+        request.asset not in context.terms.assets
+        or current_asset(context.state, context.terms.assets[request.asset]).is_cash
+    ):
         return reject(ClearingCode.UNKNOWN_ASSET, AT, asset=request.asset)
-    if request.cash_group not in run.terms.cash_groups:
+    if request.cash_group not in context.terms.cash_groups:
         return reject(ClearingCode.UNKNOWN_CASH_GROUP, AT, cash_group=request.cash_group)
     if not 0 < request.units <= MONEY_MAX:
         return reject(ClearingCode.BAD_SIZE, AT, units=request.units)
-    if is_cash_group_suspended(run.state, request.cash_group):
+    if is_cash_group_suspended(context.state, request.cash_group):
         return reject(ClearingCode.CASH_GROUP_SUSPENDED, AT, cash_group=request.cash_group)
     if request.account == request.seller:
         return reject(ClearingCode.SAME_ACCOUNT, AT, account=request.account)
     return (
-        check_expiry(run, AT, request.not_after_ms)
-        or check_account(run, AT, request.account)
-        or check_nonce(run, AT, request.account, request.nonce)
-        or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
-        or check_member_active(run, AT, request.account)
+        check_expiry(context, AT, request.not_after_ms)
+        or check_account(context, AT, request.account)
+        or check_nonce(context, AT, request.account, request.nonce)
+        or check_signer(context, AT, request.account, request.digest(context.terms.network), request.signature)
+        or check_member_active(context, AT, request.account)
     )
 
 
@@ -162,11 +165,11 @@ def units_for_sale(state: State, call: CashCallRecord, seller: int, group: int, 
     return min(balance(state, seller, token_currency(token.id)), -(-owed // price), slice_units)
 
 
-def _fill_bid(run: BlockContext, index: int, request: CollateralBid, units: int, price: int) -> None:
+def _fill_bid(context: BlockContext, index: int, request: CollateralBid, units: int, price: int) -> None:
     seller, buyer = request.seller, request.account
     paid, currency = units * price, cash_currency(request.cash_group)
     token = token_currency(request.asset)
-    run.journal.transfer(seller, buyer, token, units, TransferCode.COLLATERAL_AUCTIONED, seller)
-    run.journal.transfer(buyer, seller, currency, paid, TransferCode.AUCTION_PAID, seller)
-    run.touched_accounts.update((seller, buyer))
-    run.receipts.append(CollateralSold(index, seller, buyer, request.asset, request.cash_group, units, price, paid))
+    context.journal.transfer(seller, buyer, token, units, TransferCode.COLLATERAL_AUCTIONED, seller)
+    context.journal.transfer(buyer, seller, currency, paid, TransferCode.AUCTION_PAID, seller)
+    context.touched_accounts.update((seller, buyer))
+    context.receipts.append(CollateralSold(index, seller, buyer, request.asset, request.cash_group, units, price, paid))

@@ -16,24 +16,26 @@ from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, C
 from clearing.schema.records.margin_calls import CallKind, MarginCallRecord
 
 
-def advance_call(run: BlockContext, account: int, margin: AccountMargin, trigger: int, congestion: Congestion) -> bool:
+def advance_call(
+    context: BlockContext, account: int, margin: AccountMargin, trigger: int, congestion: Congestion
+) -> bool:
     """Take the call of an account below its trigger one block further; whether its time is over."""
-    terms = run.terms.crisis.calls
-    held = run.state.margin_calls.get(account)
+    terms = context.terms.crisis.calls
+    held = context.state.margin_calls.get(account)
     if held is None and not terms.deadline_blocks:
         return True
     if held is None or held.kind is CallKind.EARLY:
-        held = _open_call(run, account, margin, trigger, congestion, held)
+        held = _open_call(context, account, margin, trigger, congestion, held)
     urgent = margin.equity * PPM < margin.maintenance * terms.urgent_ppm
-    if not held.lapsed and (urgent or run.block.height >= held.deadline_height):
+    if not held.lapsed and (urgent or context.block.height >= held.deadline_height):
         held = lapse_call(
-            run, account, margin, trigger, held, urgent=urgent and run.block.height < held.deadline_height
+            context, account, margin, trigger, held, urgent=urgent and context.block.height < held.deadline_height
         )
     return held.lapsed
 
 
 def _open_call(
-    run: BlockContext,
+    context: BlockContext,
     account: int,
     margin: AccountMargin,
     trigger: int,
@@ -41,15 +43,15 @@ def _open_call(
     early: MarginCallRecord | None,
 ) -> MarginCallRecord:
     """Call for margin; where an early call came before, with the time that it left, or what genesis leaves at least."""
-    height, terms = run.block.height, run.terms.crisis.calls
-    deadline = call_deadline(run, terms.deadline_blocks, congestion)
+    height, terms = context.block.height, context.terms.crisis.calls
+    deadline = call_deadline(context, terms.deadline_blocks, congestion)
     opened = height
     if early is not None:
         opened = early.opened_height
         deadline = min(deadline, max(early.deadline_height, height + terms.early_leaves_blocks))
-    held = MarginCallRecord(CallKind.MARGIN, opened, deadline)
-    run.state.margin_calls.put(account, held)
-    run.receipts.append(
+    call = MarginCallRecord(CallKind.MARGIN, opened, deadline)
+    context.state.margin_calls.put(account, call)
+    context.receipts.append(
         CallDeadlineSet(
             account=account,
             equity=margin.equity,
@@ -62,39 +64,39 @@ def _open_call(
             congestion_steps=congestion.steps,
         )
     )
-    return held
+    return call
 
 
 def lapse_call(
-    run: BlockContext,
+    context: BlockContext,
     account: int,
     margin: AccountMargin,
     trigger: int,
-    held: MarginCallRecord,
+    call: MarginCallRecord,
     *,
     urgent: bool = False,
 ) -> MarginCallRecord:
     """Note that a call's time is over."""
-    lapsed = msgspec.structs.replace(held, lapsed=True)
-    run.state.margin_calls.put(account, lapsed)
-    run.receipts.append(
+    lapsed = msgspec.structs.replace(call, lapsed=True)
+    context.state.margin_calls.put(account, lapsed)
+    context.receipts.append(
         CallLapsed(
             account=account,
-            kind=held.kind,
+            kind=call.kind,
             equity=margin.equity,
             trigger=trigger,
             maintenance=margin.maintenance,
-            opened_height=held.opened_height,
-            deadline_height=held.deadline_height,
+            opened_height=call.opened_height,
+            deadline_height=call.deadline_height,
             urgent=urgent,
         )
     )
     return lapsed
 
 
-def meet_call(run: BlockContext, account: int, margin: AccountMargin, probability_ppm: int = 0) -> None:
+def meet_call(context: BlockContext, account: int, margin: AccountMargin, probability_ppm: int = 0) -> None:
     """End the call of an account that has what was asked for."""
-    held = run.state.margin_calls.get(account)
+    held = context.state.margin_calls.get(account)
     if held is not None:
-        run.state.margin_calls.remove(account)
-        run.receipts.append(CallMet(account, held.kind, margin.equity, margin.initial, probability_ppm))
+        context.state.margin_calls.remove(account)
+        context.receipts.append(CallMet(account, held.kind, margin.equity, margin.initial, probability_ppm))

@@ -43,78 +43,80 @@ class Forecast(NamedTuple):
     groups: tuple[GroupForecast, ...]
 
 
-def price_forecast(run: BlockContext) -> Forecast:
+def price_forecast(context: BlockContext) -> Forecast:
     """Deviations over the horizon of early calls and what lateness adds to it, capped as for ranges.
 
     While ranges do not move, the variance is that with which the first raw range is the one of genesis.
     """
-    ranges, terms = run.terms.genesis.ranges, run.terms.crisis.calls
-    delay = inclusion_delay_ms(run.state, run.time_ms)
+    ranges, terms = context.terms.genesis.ranges, context.terms.crisis.calls
+    delay = inclusion_delay_ms(context.state, context.time_ms)
     interval = ranges.interval_ms or ranges.horizon_ms
     groups = []
-    for group in run.terms.risk.groups:
-        age = report_age_ms(run.state, group.feed, run.time_ms)
+    for group in context.terms.risk.groups:
+        age = report_age_ms(context.state, group.feed, context.time_ms)
         if ranges.enabled:
-            held = group_variance(run.state, group)
+            held = group_variance(context.state, group)
             age = max(age, held.age_ms)
         else:
             held = first_variance(group.range_ppm, ranges.multiple_ppm, ranges.horizon_ms, interval)
         horizon = terms.early_horizon_ms + min(delay + age, ranges.lateness_ms_max)
         deviation = deviation_over(held.variance, horizon, interval)
-        in_force = effective_risk_group(run.state, group).range_ppm
+        in_force = effective_risk_group(context.state, group).range_ppm
         groups.append(GroupForecast(group.id, in_force, held.variance, horizon, deviation))
     return Forecast(delay, tuple(groups))
 
 
-def check_early_calls(run: BlockContext, book: MarginBook, looked_at: Sequence[int], congestion: Congestion) -> None:
+def check_early_calls(
+    context: BlockContext, book: MarginBook, looked_at: Sequence[int], congestion: Congestion
+) -> None:
     """Call early who is likely to breach, of `looked_at`; take back and lapse the early calls under way."""
-    terms = run.terms.crisis.calls
-    under_way = [account for account, held in list(run.state.margin_calls.ordered()) if held.kind is CallKind.EARLY]
+    terms = context.terms.crisis.calls
+    under_way = [account for account, held in list(context.state.margin_calls.ordered()) if held.kind is CallKind.EARLY]
     if not terms.early_ppm and not under_way:
         return
-    outlook = price_forecast(run)
+    outlook = price_forecast(context)
     for account in under_way:
-        _follow_early_call(run, book, account, outlook, congestion)
+        _follow_early_call(context, book, account, outlook, congestion)
     if not terms.early_ppm:
         return
     for account in _candidates(book, looked_at, outlook, terms.early_ppm):
-        if account not in run.state.margin_calls and not is_in_default(run.state, account):
-            _consider_early_call(run, account, book.margin(account), outlook, congestion)
+        if account not in context.state.margin_calls and not is_in_default(context.state, account):
+            _consider_early_call(context, account, book.margin(account), outlook, congestion)
 
 
 def _follow_early_call(
-    run: BlockContext, book: MarginBook, account: int, outlook: Forecast, congestion: Congestion
+    context: BlockContext, book: MarginBook, account: int, outlook: Forecast, congestion: Congestion
 ) -> None:
     """Take an early call back when a breach is no longer likely; note when its time is over."""
-    terms, held = run.terms.crisis.calls, run.state.margin_calls[account]
+    terms, held = context.terms.crisis.calls, context.state.margin_calls[account]
     if account not in book:  # emptied and closed
-        meet_call(run, account, AccountMargin(0, (), 0, 0, maintenance_ok=True))
+        meet_call(context, account, AccountMargin(0, (), 0, 0, maintenance_ok=True))
         return
     margin = book.margin(account)
-    trigger = call_trigger(run, margin, congestion)
+    trigger = call_trigger(context, margin, congestion)
     probability = breach_probability_ppm(
         margin.equity - trigger, sum(each.deviation_micros for each in group_deviations(margin, outlook))
     )
     if not terms.early_ppm or probability < terms.early_release_ppm or not margin.initial:
-        meet_call(run, account, margin, probability)
-    elif run.block.height >= held.deadline_height and not held.lapsed:
-        lapse_call(run, account, margin, trigger, held)
+        meet_call(context, account, margin, probability)
+    elif context.block.height >= held.deadline_height and not held.lapsed:
+        lapse_call(context, account, margin, trigger, held)
 
 
 def _consider_early_call(
-    run: BlockContext, account: int, margin: AccountMargin, outlook: Forecast, congestion: Congestion
+    context: BlockContext, account: int, margin: AccountMargin, outlook: Forecast, congestion: Congestion
 ) -> None:
     """Call the account early when its probability of a breach is at the threshold and its trigger is covered."""
-    terms = run.terms.crisis.calls
-    trigger = call_trigger(run, margin, congestion)
+    terms = context.terms.crisis.calls
+    trigger = call_trigger(context, margin, congestion)
     parts = group_deviations(margin, outlook)
     deviation = sum(each.deviation_micros for each in parts)
     probability = breach_probability_ppm(margin.equity - trigger, deviation)
     if margin.equity < trigger or probability < terms.early_ppm:
         return
-    deadline = call_deadline(run, terms.early_blocks, congestion)
-    run.state.margin_calls.put(account, MarginCallRecord(CallKind.EARLY, run.block.height, deadline))
-    run.receipts.append(
+    deadline = call_deadline(context, terms.early_blocks, congestion)
+    context.state.margin_calls.put(account, MarginCallRecord(CallKind.EARLY, context.block.height, deadline))
+    context.receipts.append(
         EarlyCalled(
             account=account,
             equity=margin.equity,

@@ -26,94 +26,94 @@ from clearing.state.holdings import Holdings, current_arrays, current_holdings, 
 from clearing.state.indexes import CALLED_ACCOUNTS, holders, set_holder
 
 
-def check_margins(run: BlockContext) -> None:
+def check_margins(context: BlockContext) -> None:
     """Look at all touched and called accounts: call, warn, and liquidate those whose time is over."""
-    book = margin_book(run.state)
-    called = [each for each in holders(run.state, CALLED_ACCOUNTS, 0) if each in book]
+    book = margin_book(context.state)
+    called = [each for each in holders(context.state, CALLED_ACCOUNTS, 0) if each in book]
     remargined = set(book.remargin())
-    others = run.touched_accounts.difference(remargined)
+    others = context.touched_accounts.difference(remargined)
     looked_at = sorted(remargined.union(called, (each for each in others if each in book)))
-    due = _check_all(run, book, looked_at, called)
+    due = _check_all(context, book, looked_at, called)
     due.sort(key=lambda each: (-each[0], each[1]))
     for _, account, holdings, margin in due:
-        if run.liquidation_budget.accounts >= run.terms.market.liquidations_per_block:
+        if context.liquidation_budget.accounts >= context.terms.market.liquidations_per_block:
             break
-        left = liquidate_account(run, account, holdings, margin)
-        after = margin if left is holdings else holdings_margin(current_arrays(run.state), left)
+        left = liquidate_account(context, account, holdings, margin)
+        after = margin if left is holdings else holdings_margin(current_arrays(context.state), left)
         if after.initial_ok:
-            end_calls(run, account, after)
+            end_calls(context, account, after)
 
 
 def _check_all(
-    run: BlockContext, book: MarginBook, looked_at: list[int], called: list[int]
+    context: BlockContext, book: MarginBook, looked_at: list[int], called: list[int]
 ) -> list[tuple[int, int, Holdings, AccountMargin]]:
     """Call and restore; how far below maintenance they are, and the accounts that are to be liquidated."""
-    congestion = current_congestion(run)
-    short = set(book.short(looked_at, run.terms.risk.cash_limit_micros))
+    congestion = current_congestion(context)
+    short = set(book.short(looked_at, context.terms.risk.cash_limit_micros))
     due = []
     for account in sorted(short.union(called)):
-        if is_in_default(run.state, account):
+        if is_in_default(context.state, account):
             continue
         margin = book.margin(account)
         if account not in short:
-            end_calls(run, account, margin)
+            end_calls(context, account, margin)
             continue
-        call_margin(run, account, margin)
-        held = current_holdings(run.state, account)
-        cash_due = exceeds_cash_limit(run, held.cash) and not advance_cash_call(run, account, held)
-        trigger = call_trigger(run, margin, congestion)
-        margin_due = margin.equity < trigger and advance_call(run, account, margin, trigger, congestion)
-        if not (cash_due or margin_due or account in run.state.liquidations):
+        call_margin(context, account, margin)
+        held = current_holdings(context.state, account)
+        cash_due = exceeds_cash_limit(context, held.cash) and not advance_cash_call(context, account, held)
+        trigger = call_trigger(context, margin, congestion)
+        margin_due = margin.equity < trigger and advance_call(context, account, margin, trigger, congestion)
+        if not (cash_due or margin_due or account in context.state.liquidations):
             continue
-        if may_liquidate(run, held):
-            due.append((maintenance_shortfall(run, margin), account, held, margin))
+        if may_liquidate(context, held):
+            due.append((maintenance_shortfall(context, margin), account, held, margin))
         else:
-            pause_liquidation(run, account, held, margin)
-    check_early_calls(run, book, looked_at, congestion)
+            pause_liquidation(context, account, held, margin)
+    check_early_calls(context, book, looked_at, congestion)
     return due
 
 
-def maintenance_shortfall(run: BlockContext, margin: AccountMargin) -> int:
+def maintenance_shortfall(context: BlockContext, margin: AccountMargin) -> int:
     """How far below maintenance, in micros times the maintenance denominator."""
-    risk = run.terms.risk
+    risk = context.terms.risk
     return risk.maintenance_numerator * margin.initial - risk.maintenance_denominator * margin.equity
 
 
-def end_calls(run: BlockContext, account: int, margin: AccountMargin) -> None:
+def end_calls(context: BlockContext, account: int, margin: AccountMargin) -> None:
     """An account is at initial margin again: end its calls, and its liquidation."""
-    close_liquidation(run, account, margin, failed=False)
-    withdraw_margin_call(run, account, margin)
-    if not _is_early_call(run, account):
-        meet_call(run, account, margin)
+    close_liquidation(context, account, margin, failed=False)
+    withdraw_margin_call(context, account, margin)
+    if not _is_early_call(context, account):
+        meet_call(context, account, margin)
 
 
-def _is_early_call(run: BlockContext, account: int) -> bool:
-    held = run.state.margin_calls.get(account)
+def _is_early_call(context: BlockContext, account: int) -> bool:
+    held = context.state.margin_calls.get(account)
     return held is not None and held.kind is CallKind.EARLY
 
 
-def call_margin(run: BlockContext, account: int, margin: AccountMargin) -> None:
+def call_margin(context: BlockContext, account: int, margin: AccountMargin) -> None:
     """Call an account that is not called yet."""
-    record = run.state.accounts[account]
+    record = context.state.accounts[account]
     if record.called_height == 0:
-        run.state.accounts.put(account, msgspec.structs.replace(record, called_height=run.block.height))
-        set_holder(run.state, CALLED_ACCOUNTS, 0, account, holds=True)
-        run.receipts.append(MarginCalled(account, margin.equity, margin.initial, margin.maintenance))
+        context.state.accounts.put(account, msgspec.structs.replace(record, called_height=context.block.height))
+        set_holder(context.state, CALLED_ACCOUNTS, 0, account, holds=True)
+        context.receipts.append(MarginCalled(account, margin.equity, margin.initial, margin.maintenance))
 
 
-def withdraw_margin_call(run: BlockContext, account: int, margin: AccountMargin) -> None:
+def withdraw_margin_call(context: BlockContext, account: int, margin: AccountMargin) -> None:
     """Take back the call of an account that is called."""
-    record = run.state.accounts[account]
+    record = context.state.accounts[account]
     if record.called_height != 0:
-        run.state.accounts.put(account, msgspec.structs.replace(record, called_height=0))
-        set_holder(run.state, CALLED_ACCOUNTS, 0, account, holds=False)
-        run.receipts.append(MarginRestored(account, margin.equity, margin.initial))
+        context.state.accounts.put(account, msgspec.structs.replace(record, called_height=0))
+        set_holder(context.state, CALLED_ACCOUNTS, 0, account, holds=False)
+        context.receipts.append(MarginRestored(account, margin.equity, margin.initial))
 
 
-def check_house_margin(run: BlockContext) -> None:
+def check_house_margin(context: BlockContext) -> None:
     """Call the house when its capital does not cover the initial margin of what it holds, and take the call back."""
-    record = run.state.accounts[HOUSE_ACCOUNT]
-    if not positions_of(run.state, HOUSE_ACCOUNT).lots and not record.called_height:
+    record = context.state.accounts[HOUSE_ACCOUNT]
+    if not positions_of(context.state, HOUSE_ACCOUNT).lots and not record.called_height:
         return
-    margin = holdings_margin(current_arrays(run.state), current_holdings(run.state, HOUSE_ACCOUNT))
-    (withdraw_margin_call if margin.initial_ok else call_margin)(run, HOUSE_ACCOUNT, margin)
+    margin = holdings_margin(current_arrays(context.state), current_holdings(context.state, HOUSE_ACCOUNT))
+    (withdraw_margin_call if margin.initial_ok else call_margin)(context, HOUSE_ACCOUNT, margin)

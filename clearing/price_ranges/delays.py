@@ -23,47 +23,47 @@ def next_average(average_ms: int, seen_ms: int, decay_ppm: int) -> int:
     return -(-(average_ms * decay_ppm + seen_ms * (PPM - decay_ppm)) // PPM)
 
 
-def observe_chains(run: BlockContext) -> None:
+def observe_chains(context: BlockContext) -> None:
     """Note which chains went on."""
-    decay = run.terms.genesis.ranges.lateness_decay_ppm
-    for chain_id in run.terms.chains:
-        number = agreed_final_block(run.state, chain_id)
-        held = run.state.chain_delays.get(chain_id)
+    decay = context.terms.genesis.ranges.lateness_decay_ppm
+    for chain_id in context.terms.chains:
+        number = agreed_final_block(context.state, chain_id)
+        held = context.state.chain_delays.get(chain_id)
         if number == 0 or (held is not None and number <= held.final_block):
             continue
         if held is None:
-            run.state.chain_delays.put(chain_id, ChainDelayRecord(number, run.time_ms))
+            context.state.chain_delays.put(chain_id, ChainDelayRecord(number, context.time_ms))
             continue
-        gap = next_average(held.gap_ms, run.time_ms - held.since_ms, decay)
-        run.state.chain_delays.put(
-            chain_id, msgspec.structs.replace(held, final_block=number, since_ms=run.time_ms, gap_ms=gap)
+        gap = next_average(held.gap_ms, context.time_ms - held.since_ms, decay)
+        context.state.chain_delays.put(
+            chain_id, msgspec.structs.replace(held, final_block=number, since_ms=context.time_ms, gap_ms=gap)
         )
 
 
-def observe_withdrawals(run: BlockContext) -> None:
+def observe_withdrawals(context: BlockContext) -> None:
     """Note how long the withdrawals confirmed in this block took; called once their receipts are written."""
-    valid_ms = run.terms.market.withdrawal_valid_ms
-    for receipt in run.receipts:
+    valid_ms = context.terms.market.withdrawal_valid_ms
+    for receipt in context.receipts:
         if not isinstance(receipt, WithdrawalConfirmed):
             continue
-        held = run.state.chain_delays.get(receipt.chain_id)
-        released = run.state.withdrawals.get(receipt.nonce)
+        held = context.state.chain_delays.get(receipt.chain_id)
+        released = context.state.withdrawals.get(receipt.nonce)
         if held is None or released is None:
             continue
         # Its not-after is its release and the time that genesis gives, in whole seconds.
-        took = max(run.time_ms - (released.not_after_s * 1000 - valid_ms), 1)
+        took = max(context.time_ms - (released.not_after_s * 1000 - valid_ms), 1)
         if held.fastest_ms == 0 or took < held.fastest_ms:
-            run.state.chain_delays.put(receipt.chain_id, msgspec.structs.replace(held, fastest_ms=took))
+            context.state.chain_delays.put(receipt.chain_id, msgspec.structs.replace(held, fastest_ms=took))
 
 
-def close_delay_window(run: BlockContext) -> None:
+def close_delay_window(context: BlockContext) -> None:
     """At an epoch's end let the fastest withdrawal of each chain count."""
-    decay = run.terms.genesis.ranges.lateness_decay_ppm
-    for chain_id in run.terms.chains:
-        held = run.state.chain_delays.get(chain_id)
+    decay = context.terms.genesis.ranges.lateness_decay_ppm
+    for chain_id in context.terms.chains:
+        held = context.state.chain_delays.get(chain_id)
         if held is not None and held.fastest_ms:
             paid = next_average(held.paid_ms, held.fastest_ms, decay)
-            run.state.chain_delays.put(chain_id, msgspec.structs.replace(held, paid_ms=paid, fastest_ms=0))
+            context.state.chain_delays.put(chain_id, msgspec.structs.replace(held, paid_ms=paid, fastest_ms=0))
 
 
 def inclusion_delay_ms(state: State, time_ms: int) -> int:

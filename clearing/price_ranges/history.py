@@ -57,27 +57,27 @@ def interval_return_nano(before_ticks: int, ticks: int, gap_ms: int, interval_ms
 
 
 def observe_price(
-    held: VarianceRecord, ticks: int, time_ms: int, *, interval_ms: int, decay_ppm: int, floor_samples: int
+    variance_record: VarianceRecord, ticks: int, time_ms: int, *, interval_ms: int, decay_ppm: int, floor_samples: int
 ) -> tuple[VarianceRecord, GroupMove]:
     """Take in a price. Returns what is known now and the move, with the deviation that was expected *before* it.
 
     The first price gives a move that is marked as not observed.
     """
-    if held.price_ticks == 0:
-        return msgspec.structs.replace(held, price_ticks=ticks, time_ms=time_ms), GroupMove(0, 0)
-    moved = interval_return_nano(held.price_ticks, ticks, time_ms - held.time_ms, interval_ms)
-    expected = max(sqrt_up(held.variance), 1)
-    variance = next_variance(held.variance, moved, decay_ppm)
+    if variance_record.price_ticks == 0:
+        return msgspec.structs.replace(variance_record, price_ticks=ticks, time_ms=time_ms), GroupMove(0, 0)
+    moved = interval_return_nano(variance_record.price_ticks, ticks, time_ms - variance_record.time_ms, interval_ms)
+    expected = max(sqrt_up(variance_record.variance), 1)
+    variance = next_variance(variance_record.variance, moved, decay_ppm)
     change = mul_div_up(abs(sqrt_up(variance) - expected), NANO, expected)
-    weight = min(held.observations + 2, floor_samples)
+    weight = min(variance_record.observations + 2, floor_samples)
     seen = VarianceRecord(
         variance=variance,
-        long_variance=-(-(held.long_variance * (weight - 1) + moved * moved) // weight),
-        turbulence=next_variance(held.turbulence, min(change, RETURN_MAX_NANO), decay_ppm),
-        observations=held.observations + 1,
+        long_variance=-(-(variance_record.long_variance * (weight - 1) + moved * moved) // weight),
+        turbulence=next_variance(variance_record.turbulence, min(change, RETURN_MAX_NANO), decay_ppm),
+        observations=variance_record.observations + 1,
         price_ticks=ticks,
         time_ms=time_ms,
-        age_ms=held.age_ms,
+        age_ms=variance_record.age_ms,
     )
     return seen, GroupMove(moved, expected)
 

@@ -56,7 +56,7 @@ def speed_limited(target: int, previous: int, parameters: RangeParameters) -> in
 def next_published_range(
     parameters: RangeParameters,
     group: RiskGroup,
-    held: VarianceRecord,
+    variance_record: VarianceRecord,
     filtered: HistoryFigures,
     before: PublishedRangeRecord | None,
     horizon_ms: int,
@@ -64,22 +64,22 @@ def next_published_range(
 ) -> PublishedRangeRecord:
     """The next range of a group. `group` is genesis', whose range counts as the previous one at first."""
     multiple, interval = filtered.multiple_ppm, parameters.interval_ms
-    raw = price_range_ppm(held.variance, multiple, horizon_ms, interval)
+    raw = price_range_ppm(variance_record.variance, multiple, horizon_ms, interval)
     stressed = price_range_ppm(filtered.stressed_nano**2, multiple, horizon_ms, interval)
-    floor = price_range_ppm(held.long_variance, multiple, horizon_ms, interval)
+    floor = price_range_ppm(variance_record.long_variance, multiple, horizon_ms, interval)
     weight = parameters.stress_weight_ppm
     mixed = -(-(raw * (PPM - weight) + stressed * weight) // PPM)
-    buffer = remaining_buffer_ppm(parameters, held.variance, held.long_variance)
+    buffer = remaining_buffer_ppm(parameters, variance_record.variance, variance_record.long_variance)
     target = mul_div_up(max(raw, floor, mixed), PPM + buffer, PPM)
     previous = before.range_ppm if before else group.range_ppm
     published = min(
         max(speed_limited(target, previous, parameters), parameters.range_min_ppm), parameters.range_max_ppm
     )
-    volatility = _next_volatility(parameters, group, held, before)
+    volatility = _next_volatility(parameters, group, variance_record, before)
     return PublishedRangeRecord(
         range_ppm=published,
         volatility_ppm=volatility,
-        volatility_range_ppm=_next_volatility_range(parameters, group, held, before, volatility, horizon_ms),
+        volatility_range_ppm=_next_volatility_range(parameters, group, variance_record, before, volatility, horizon_ms),
         raw_ppm=raw,
         stressed_ppm=stressed,
         floor_ppm=floor,
@@ -96,13 +96,13 @@ def next_published_range(
 
 
 def _next_volatility(
-    parameters: RangeParameters, group: RiskGroup, held: VarianceRecord, before: PublishedRangeRecord | None
+    parameters: RangeParameters, group: RiskGroup, variance_record: VarianceRecord, before: PublishedRangeRecord | None
 ) -> int:
     """Annual volatility: genesis' weighed with the root mean of current and long-run variance, speed limited."""
     weight = parameters.volatility_weight_ppm
     if weight == 0:
         return group.volatility_ppm
-    mean = (held.variance + held.long_variance) // 2
+    mean = (variance_record.variance + variance_record.long_variance) // 2
     observed = deviation_over(mean, YEAR_MS, parameters.interval_ms) // NANO_PER_PPM
     target = (group.volatility_ppm * (PPM - weight) + observed * weight) // PPM
     previous = before.volatility_ppm if before else group.volatility_ppm
@@ -112,7 +112,7 @@ def _next_volatility(
 def _next_volatility_range(
     parameters: RangeParameters,
     group: RiskGroup,
-    held: VarianceRecord,
+    variance_record: VarianceRecord,
     before: PublishedRangeRecord | None,
     volatility_ppm: int,
     horizon_ms: int,
@@ -123,7 +123,7 @@ def _next_volatility_range(
     multiple = parameters.volatility_multiple_ppm
     if multiple == 0:
         return group.volatility_range_ppm
-    relative = price_range_ppm(held.turbulence, multiple, horizon_ms, parameters.interval_ms)
+    relative = price_range_ppm(variance_record.turbulence, multiple, horizon_ms, parameters.interval_ms)
     of = PPM if group.shock.relative else volatility_ppm
     target = max(mul_div_up(of, relative, PPM), group.volatility_range_ppm)
     previous = before.volatility_range_ppm if before else group.volatility_range_ppm

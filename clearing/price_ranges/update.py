@@ -45,21 +45,21 @@ from clearing.state.indexes import INSTRUMENT_HOLDERS, holders
 from clearing.state.state import State
 
 
-def update_ranges(run: BlockContext) -> None:
+def update_ranges(context: BlockContext) -> None:
     """Observe, and publish when an epoch begins. Does nothing while genesis leaves ranges off."""
-    parameters = run.terms.genesis.ranges
+    parameters = context.terms.genesis.ranges
     if not parameters.enabled:
         return
-    observe_chains(run)
-    clock = run.state.range_clock.get(0) or RangeClockRecord()
-    if run.time_ms - clock.sampled_ms >= parameters.interval_ms:
-        clock = _observe_returns(run, parameters, clock)
-    blocks = run.terms.market.epoch_blocks
-    if run.block.height // blocks > clock.published_height // blocks:
-        clock = msgspec.structs.replace(clock, published_height=run.block.height)
-        close_delay_window(run)
-        _publish_ranges(run, parameters, clock)
-    run.state.range_clock.put(0, clock)
+    observe_chains(context)
+    clock = context.state.range_clock.get(0) or RangeClockRecord()
+    if context.time_ms - clock.sampled_ms >= parameters.interval_ms:
+        clock = _observe_returns(context, parameters, clock)
+    blocks = context.terms.market.epoch_blocks
+    if context.block.height // blocks > clock.published_height // blocks:
+        clock = msgspec.structs.replace(clock, published_height=context.block.height)
+        close_delay_window(context)
+        _publish_ranges(context, parameters, clock)
+    context.state.range_clock.put(0, clock)
 
 
 def group_variance(state: State, group: RiskGroup) -> VarianceRecord:
@@ -74,62 +74,64 @@ def observation_window(state: State) -> list[MovesRecord]:
     return sorted((sample for _, sample in state.returns.ordered()), key=lambda each: each.time_ms)
 
 
-def history_figures(parameters: RangeParameters, moves: list[GroupMove], held: VarianceRecord) -> HistoryFigures:
+def history_figures(
+    parameters: RangeParameters, moves: list[GroupMove], variance_record: VarianceRecord
+) -> HistoryFigures:
     """Multiple over the horizon and stressed deviation of one group, from the moves of its window in order of time."""
     seen = spanned_moves(moves, parameters.steps)
     if len(seen) < parameters.window_min:
-        return HistoryFigures(parameters.multiple_ppm, sqrt_up(held.variance))
+        return HistoryFigures(parameters.multiple_ppm, sqrt_up(variance_record.variance))
     multiple = deviation_multiple(sorted(map(standardised_move, seen)), parameters.confidence_ppm)
     deviations = sorted(move.deviation_nano for move in moves if move.deviation_nano)
     return HistoryFigures(multiple, quantile_up(deviations, parameters.stress_quantile_ppm))
 
 
-def _observe_returns(run: BlockContext, parameters: RangeParameters, clock: RangeClockRecord) -> RangeClockRecord:
+def _observe_returns(context: BlockContext, parameters: RangeParameters, clock: RangeClockRecord) -> RangeClockRecord:
     """Observe one return of every group whose feed is open."""
     moves = []
-    for group in run.terms.risk.groups:
-        feed = run.state.feeds.get(group.feed)
-        held = group_variance(run.state, group)
+    for group in context.terms.risk.groups:
+        feed = context.state.feeds.get(group.feed)
+        held = group_variance(context.state, group)
         age = next_average(
-            held.age_ms, report_age_ms(run.state, group.feed, run.time_ms), parameters.lateness_decay_ppm
+            held.age_ms, report_age_ms(context.state, group.feed, context.time_ms), parameters.lateness_decay_ppm
         )
         held, move = msgspec.structs.replace(held, age_ms=age), GroupMove(0, 0)
         if feed is not None and feed.status is FeedStatus.OPEN:
             held, move = observe_price(
                 held,
                 feed.ticks,
-                run.time_ms,
+                context.time_ms,
                 interval_ms=parameters.interval_ms,
                 decay_ppm=parameters.decay_ppm,
                 floor_samples=parameters.floor_samples,
             )
-        run.state.variances.put(group.id, held)
+        context.state.variances.put(group.id, held)
         moves.append(move)
     if not any(move.deviation_nano for move in moves):
-        return msgspec.structs.replace(clock, sampled_ms=run.time_ms)
-    run.state.returns.put(clock.samples % parameters.window, MovesRecord(run.time_ms, tuple(moves)))
-    return msgspec.structs.replace(clock, samples=clock.samples + 1, sampled_ms=run.time_ms)
+        return msgspec.structs.replace(clock, sampled_ms=context.time_ms)
+    context.state.returns.put(clock.samples % parameters.window, MovesRecord(context.time_ms, tuple(moves)))
+    return msgspec.structs.replace(clock, samples=clock.samples + 1, sampled_ms=context.time_ms)
 
 
-def _publish_ranges(run: BlockContext, parameters: RangeParameters, clock: RangeClockRecord) -> None:
+def _publish_ranges(context: BlockContext, parameters: RangeParameters, clock: RangeClockRecord) -> None:
     """Publish every group's range, then the joint scenarios, which are columns of those ranges."""
     if clock.samples == 0:
         return
-    state, groups, window = run.state, run.terms.risk.groups, observation_window(run.state)
-    delay, changed, horizons = inclusion_delay_ms(state, run.time_ms), False, []
+    state, groups, window = context.state, context.terms.risk.groups, observation_window(context.state)
+    delay, changed, horizons = inclusion_delay_ms(state, context.time_ms), False, []
     for at, group in enumerate(groups):
         held, before = group_variance(state, group), state.price_ranges.get(group.id)
-        span = margin_horizon_ms(parameters, delay, max(held.age_ms, report_age_ms(state, group.feed, run.time_ms)))
+        span = margin_horizon_ms(parameters, delay, max(held.age_ms, report_age_ms(state, group.feed, context.time_ms)))
         filtered = history_figures(parameters, [sample.moves[at] for sample in window], held)
-        after = next_published_range(parameters, group, held, filtered, before, span, run.block.height)
+        after = next_published_range(parameters, group, held, filtered, before, span, context.block.height)
         state.price_ranges.put(group.id, after)
         horizons.append(deviation_over(held.variance, span, parameters.interval_ms))
         if published_range(before, group) != published_range(after, group):
             changed = True
-            _range_receipt(run, group, after)
-    changed |= _renew_joint_scenarios(run, parameters, window, horizons)
+            _range_receipt(context, group, after)
+    changed |= _renew_joint_scenarios(context, parameters, window, horizons)
     if changed:
-        run.rebuild_arrays()
+        context.rebuild_arrays()
 
 
 def published_range(published: PublishedRangeRecord | None, group: RiskGroup) -> tuple[int, int, int]:
@@ -138,8 +140,8 @@ def published_range(published: PublishedRangeRecord | None, group: RiskGroup) ->
     return each.range_ppm, each.volatility_ppm, each.volatility_range_ppm
 
 
-def _range_receipt(run: BlockContext, group: RiskGroup, after: PublishedRangeRecord) -> None:
-    run.receipts.append(
+def _range_receipt(context: BlockContext, group: RiskGroup, after: PublishedRangeRecord) -> None:
+    context.receipts.append(
         RangePublished(
             group.id,
             after.range_ppm,
@@ -153,26 +155,26 @@ def _range_receipt(run: BlockContext, group: RiskGroup, after: PublishedRangeRec
             after.horizon_ms,
         )
     )
-    for instrument in run.terms.instruments.values():
+    for instrument in context.terms.instruments.values():
         if instrument.group == group.id:
-            run.touched_accounts.update(holders(run.state, INSTRUMENT_HOLDERS, instrument.id))
+            context.touched_accounts.update(holders(context.state, INSTRUMENT_HOLDERS, instrument.id))
 
 
 def _renew_joint_scenarios(
-    run: BlockContext, parameters: RangeParameters, window: list[MovesRecord], horizons: list[int]
+    context: BlockContext, parameters: RangeParameters, window: list[MovesRecord], horizons: list[int]
 ) -> bool:
     """Take the joint scenarios of the window under the ranges just published; whether they differ from before."""
     if parameters.joint_scenarios == 0:
         return False
-    risk = run.terms.risk
-    groups = [effective_risk_group(run.state, group) for group in risk.groups]
+    risk = context.terms.risk
+    groups = [effective_risk_group(context.state, group) for group in risk.groups]
     columns = joint_columns(window, risk, groups, horizons)
     sizes = [column_sizes(group.scenarios or risk.scenarios, group.range_ppm) for group in groups]
     held = JointScenariosRecord(joint_credit(columns, sizes, parameters, risk.joint))
-    before = run.state.joint_scenarios.get(0)
+    before = context.state.joint_scenarios.get(0)
     if held == before:
         return False
-    run.state.joint_scenarios.put(0, held)
-    for instrument in run.terms.instruments:
-        run.touched_accounts.update(holders(run.state, INSTRUMENT_HOLDERS, instrument))
+    context.state.joint_scenarios.put(0, held)
+    for instrument in context.terms.instruments:
+        context.touched_accounts.update(holders(context.state, INSTRUMENT_HOLDERS, instrument))
     return True

@@ -21,29 +21,29 @@ from clearing.state.ledger import token_currency
 from clearing.state.state import State
 
 
-def price_status(held: FeedState, height: int, terms: PriceTerms) -> PriceStatus:
+def price_status(feed_state: FeedState, height: int, terms: PriceTerms) -> PriceStatus:
     """On which rung a feed stands after the block at `height`."""
-    if held.status in (FeedStatus.OPEN, FeedStatus.UNOPENED):
+    if feed_state.status in (FeedStatus.OPEN, FeedStatus.UNOPENED):
         return PriceStatus.USABLE
-    blocks = height - held.since_height
+    blocks = height - feed_state.since_height
     if terms.settle_blocks and blocks >= terms.settle_blocks:
         return PriceStatus.SETTLED
-    in_grace = held.status == FeedStatus.STALE and blocks < terms.grace_blocks
-    return max(held.price_status, PriceStatus.NO_NEW_RISK if in_grace else PriceStatus.NO_LIQUIDATION)
+    in_grace = feed_state.status == FeedStatus.STALE and blocks < terms.grace_blocks
+    return max(feed_state.price_status, PriceStatus.NO_NEW_RISK if in_grace else PriceStatus.NO_LIQUIDATION)
 
 
-def update_price_status(run: BlockContext, feed: int) -> None:
+def update_price_status(context: BlockContext, feed: int) -> None:
     """Note the rung of a feed that was decided in this block, with a receipt when it is another one."""
-    held = run.state.feeds[feed]
-    rung = price_status(held, run.block.height, run.terms.market.prices)
+    held = context.state.feeds[feed]
+    rung = price_status(held, context.block.height, context.terms.market.prices)
     if rung == held.price_status:
         return
-    run.state.feeds.put(feed, msgspec.structs.replace(held, rung=rung))
-    run.receipts.append(PriceStatusChanged(feed, rung, held.ticks, held.since_height))
+    context.state.feeds.put(feed, msgspec.structs.replace(held, price_status=rung))
+    context.receipts.append(PriceStatusChanged(feed, rung, held.ticks, held.since_height))
     if rung == PriceStatus.SETTLED:
-        for token in run.terms.tokens_of_feed[feed]:
-            run.touched_accounts.update(holders(run.state, CURRENCY_HOLDERS, token_currency(token.id)))
-        run.rebuild_arrays()
+        for token in context.terms.tokens_of_feed[feed]:
+            context.touched_accounts.update(holders(context.state, CURRENCY_HOLDERS, token_currency(token.id)))
+        context.rebuild_arrays()
 
 
 def can_close_out(state: State, feed: int) -> bool:
@@ -58,9 +58,9 @@ def is_settled_for_good(state: State, feed: int) -> bool:
     return held is not None and held.price_status == PriceStatus.SETTLED
 
 
-def check_tradable(run: BlockContext, at: str, instrument: Instrument) -> Rejected | None:
+def check_tradable(context: BlockContext, at: str, instrument: Instrument) -> Rejected | None:
     """Whether an instrument may be traded at all: not settled, its feed open or stale within its grace."""
-    mark, held = run.state.marks.get(instrument.id), run.state.feeds.get(instrument.feed)
+    mark, held = context.state.marks.get(instrument.id), context.state.feeds.get(instrument.feed)
     if mark is not None and mark.settled:
         return reject(ClearingCode.INSTRUMENT_SETTLED, at, instrument=instrument.id)
     if held is None or held.status == FeedStatus.UNOPENED:
@@ -71,14 +71,14 @@ def check_tradable(run: BlockContext, at: str, instrument: Instrument) -> Reject
 
 
 def check_reducing(
-    run: BlockContext, at: str, instrument: Instrument, buyer: int, seller: int, lots: int
+    context: BlockContext, at: str, instrument: Instrument, buyer: int, seller: int, lots: int
 ) -> Rejected | None:
     """While the feed is not open, or the instrument halted, both sides' positions may only come nearer to zero."""
-    halted = halt_end_height(run.state, instrument.id)
-    if run.state.feeds[instrument.feed].price_status == PriceStatus.USABLE and not halted:
+    halted = halt_end_height(context.state, instrument.id)
+    if context.state.feeds[instrument.feed].price_status == PriceStatus.USABLE and not halted:
         return None
     for account, change in ((buyer, lots), (seller, -lots)):
-        before = position_lots(run.state, account, instrument.id)
+        before = position_lots(context.state, account, instrument.id)
         if before * change >= 0 or abs(change) > abs(before):
             if halted:
                 return reject(ClearingCode.INSTRUMENT_HALTED, at, instrument=instrument.id, until_height=halted)

@@ -78,13 +78,13 @@ SCALE_FACTOR = 1_000
 """A quorum that reads a source which counts in another unit agrees on a price so many times the last good one."""
 
 
-def is_out_of_scale(held: FeedState, median_ticks: int) -> bool:
+def is_out_of_scale(feed_state: FeedState, median_ticks: int) -> bool:
     """Whether a halted feed's median is in another unit rather than another price.
 
     Carried positions are not marked at it, which could be more money than the ledger counts to: the feed stays halted
     until they are settled at the last good price. Without positions it opens at any price. A fall is believed.
     """
-    return held.price_status != PriceStatus.SETTLED and median_ticks > SCALE_FACTOR * held.ticks
+    return feed_state.price_status != PriceStatus.SETTLED and median_ticks > SCALE_FACTOR * feed_state.ticks
 
 
 def auction_orders_of(state: State, instrument: Instrument) -> list[LimitOrder]:
@@ -96,39 +96,39 @@ def auction_orders_of(state: State, instrument: Instrument) -> list[LimitOrder]:
     ]
 
 
-def is_order_margined(run: BlockContext, instrument: Instrument, account: int, lots: int) -> bool:
+def is_order_margined(context: BlockContext, instrument: Instrument, account: int, lots: int) -> bool:
     """Whether an account covers the initial margin of its positions and all of its order, or has less at risk by it.
 
     At the marks as they are: before a reopening the last good ones, afterwards the new ones.
     """
-    arrays, held = current_arrays(run.state), current_holdings(run.state, account)
+    arrays, held = current_arrays(context.state), current_holdings(context.state, account)
     before = holdings_margin(arrays, held)
-    held.lots[run.terms.array_index[instrument.id]] += lots
+    held.lots[context.terms.array_index[instrument.id]] += lots
     after = holdings_margin(arrays, held)
     return after.initial_ok or after.initial < before.initial
 
 
-def margined_orders(run: BlockContext, instrument: Instrument) -> list[LimitOrder]:
+def margined_orders(context: BlockContext, instrument: Instrument) -> list[LimitOrder]:
     """The orders in a perpetual that their accounts can carry; the others count for nothing."""
-    listed = auction_orders_of(run.state, instrument)
-    return [each for each in listed if is_order_margined(run, instrument, each.account, each.lots)]
+    listed = auction_orders_of(context.state, instrument)
+    return [each for each in listed if is_order_margined(context, instrument, each.account, each.lots)]
 
 
-def is_within_band(run: BlockContext, ticks: int, median_ticks: int) -> bool:
+def is_within_band(context: BlockContext, ticks: int, median_ticks: int) -> bool:
     """Whether an auction's price confirms a median; exactly at the band it does."""
-    return abs(ticks - median_ticks) * PPM <= median_ticks * run.terms.market.prices.auction_band_ppm
+    return abs(ticks - median_ticks) * PPM <= median_ticks * context.terms.market.prices.auction_band_ppm
 
 
-def is_confirmed(run: BlockContext, feed: int, held: FeedState, median_ticks: int) -> bool:
+def is_confirmed(context: BlockContext, feed: int, feed_state: FeedState, median_ticks: int) -> bool:
     """Whether the auction in one of a halted feed's perpetuals has run long enough and confirms the median."""
-    terms = run.terms.market.prices
-    if not terms.auction_blocks or run.block.height - held.halted_height < terms.auction_blocks:
+    terms = context.terms.market.prices
+    if not terms.auction_blocks or context.block.height - feed_state.halted_height < terms.auction_blocks:
         return False
-    for instrument in run.terms.instruments_of_feed[feed]:
+    for instrument in context.terms.instruments_of_feed[feed]:
         if instrument.kind is not InstrumentKind.PERPETUAL:
             continue
-        uncrossed = uncross(margined_orders(run, instrument), median_ticks)
+        uncrossed = uncross(margined_orders(context, instrument), median_ticks)
         enough = uncrossed is not None and uncrossed.lots >= terms.auction_lots_min
-        if uncrossed is not None and enough and is_within_band(run, uncrossed.ticks, median_ticks):
+        if uncrossed is not None and enough and is_within_band(context, uncrossed.ticks, median_ticks):
             return True
     return False

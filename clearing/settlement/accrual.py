@@ -16,16 +16,16 @@ from clearing.settlement.settlement_prices import TimeAverage, extend_average
 from clearing.state.state import State
 
 
-def accrue_time(run: BlockContext) -> None:
+def accrue_time(context: BlockContext) -> None:
     """Account for the time from the last block to this one."""
-    for instrument in run.terms.instruments.values():
-        feed, mark = run.state.feeds.get(instrument.feed), run.state.marks.get(instrument.id)
+    for instrument in context.terms.instruments.values():
+        feed, mark = context.state.feeds.get(instrument.feed), context.state.marks.get(instrument.id)
         if feed is None or feed.status != FeedStatus.OPEN or mark is None or mark.settled:
             continue
         if instrument.averaging_ms:
-            _extend_window(run, instrument, feed.ticks)
+            _extend_window(context, instrument, feed.ticks)
         elif instrument.funding.interval_ms or instrument.funding.premium_cap_ppm:
-            _accrue_premium(run, instrument)
+            _accrue_premium(context, instrument)
 
 
 def settlement_average(state: State, instrument: Instrument) -> TimeAverage:
@@ -34,25 +34,29 @@ def settlement_average(state: State, instrument: Instrument) -> TimeAverage:
     return TimeAverage(int.from_bytes(held.weighted_ticks, "big"), held.covered_ms) if held else TimeAverage()
 
 
-def _extend_window(run: BlockContext, instrument: Instrument, ticks: int) -> None:
+def _extend_window(context: BlockContext, instrument: Instrument, ticks: int) -> None:
     """After expiry the window goes on for as long as it is not covered well enough: see `clearing.settlement.expiry`."""
-    before = settlement_average(run.state, instrument)
+    before = settlement_average(context.state, instrument)
     after = extend_average(
         before,
         ticks,
-        run.previous_time_ms,
-        run.time_ms if run.previous_time_ms >= instrument.expiry_ms else min(run.time_ms, instrument.expiry_ms),
+        context.previous_time_ms,
+        context.time_ms
+        if context.previous_time_ms >= instrument.expiry_ms
+        else min(context.time_ms, instrument.expiry_ms),
         instrument.expiry_ms - instrument.averaging_ms,
-        run.terms.market.report_age_ms_max,
+        context.terms.market.report_age_ms_max,
     )
     if after != before:
-        run.state.settlement_averages.put(instrument.id, AveragingRecord(u256(after.weighted_ticks), after.covered_ms))
+        context.state.settlement_averages.put(
+            instrument.id, AveragingRecord(u256(after.weighted_ticks), after.covered_ms)
+        )
 
 
-def _accrue_premium(run: BlockContext, instrument: Instrument) -> None:
+def _accrue_premium(context: BlockContext, instrument: Instrument) -> None:
     """Move the premium towards what was traded, and add the premium that stood meanwhile to the funding."""
-    held, terms = run.state.premia.get(instrument.id), instrument.funding
-    elapsed_ms = min(run.time_ms - run.previous_time_ms, run.terms.market.report_age_ms_max)
+    held, terms = context.state.premia.get(instrument.id), instrument.funding
+    elapsed_ms = min(context.time_ms - context.previous_time_ms, context.terms.market.report_age_ms_max)
     if held is None or elapsed_ms == 0:
         return
     premium, counted_ms = held.premium_ppb, elapsed_ms if terms.interval_ms else 0
@@ -60,12 +64,12 @@ def _accrue_premium(run: BlockContext, instrument: Instrument) -> None:
         premium = next_premium_ppb(
             premium, held.weighted_premium, held.volume, terms.depth_lots, elapsed_ms, terms.window_ms
         )
-    run.state.premia.put(
+    context.state.premia.put(
         instrument.id,
         msgspec.structs.replace(
             held,
             premium_ppb=premium,
-            weighted=0,
+            weighted_premium=0,
             volume=0,
             funding_weighted=held.funding_weighted + held.premium_ppb * counted_ms,
             funding_ms=held.funding_ms + counted_ms,

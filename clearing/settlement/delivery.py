@@ -53,50 +53,50 @@ def units_per_lot(instrument: Instrument, token: Asset) -> int:
 
 
 def deliver_forward(
-    run: BlockContext, instrument: Instrument, ticks: int, positions: Sequence[tuple[int, int]]
+    context: BlockContext, instrument: Instrument, ticks: int, positions: Sequence[tuple[int, int]]
 ) -> None:
     """Exchange as many lots as both sides are able to, and penalise who was not. Positions are left to the caller."""
     if not positions:
         return
-    token = run.terms.assets[instrument.delivery_asset]
+    token = context.terms.assets[instrument.delivery_asset]
     each, price = units_per_lot(instrument, token), ticks * instrument.micros_per_tick
     cash, tokens = cash_currency(instrument.cash_group), token_currency(token.id)
-    shorts = _delivery_side(positions, -1, lambda account: balance(run.state, account, tokens) // each)
+    shorts = _delivery_side(positions, -1, lambda account: balance(context.state, account, tokens) // each)
     longs = _delivery_side(
-        positions, 1, lambda account: max(_own_cash(run, account, instrument.cash_group), 0) // price
+        positions, 1, lambda account: max(_own_cash(context, account, instrument.cash_group), 0) // price
     )
     matched = min(sum(shorts.deliverable_lots), sum(longs.deliverable_lots))
     given, taken = shorts.share(matched), longs.share(matched)
     for account, lots in zip(shorts.accounts, given, strict=True):
-        run.journal.transfer(account, CLEARING_ACCOUNT, tokens, lots * each, TransferCode.DELIVERY, instrument.id)
+        context.journal.transfer(account, CLEARING_ACCOUNT, tokens, lots * each, TransferCode.DELIVERY, instrument.id)
     for account, lots in zip(longs.accounts, taken, strict=True):
-        run.journal.transfer(CLEARING_ACCOUNT, account, tokens, lots * each, TransferCode.DELIVERY, instrument.id)
-        run.journal.transfer(
+        context.journal.transfer(CLEARING_ACCOUNT, account, tokens, lots * each, TransferCode.DELIVERY, instrument.id)
+        context.journal.transfer(
             account, CLEARING_ACCOUNT, cash, lots * price, TransferCode.DELIVERY_PAYMENT, instrument.id
         )
     for account, lots in zip(shorts.accounts, given, strict=True):
-        run.journal.transfer(
+        context.journal.transfer(
             CLEARING_ACCOUNT, account, cash, lots * price, TransferCode.DELIVERY_PAYMENT, instrument.id
         )
-    _penalise_failures(run, instrument, ticks, -1, shorts, longs, taken)
-    _penalise_failures(run, instrument, ticks, 1, longs, shorts, given)
-    run.receipts.append(
+    _penalise_failures(context, instrument, ticks, -1, shorts, longs, taken)
+    _penalise_failures(context, instrument, ticks, 1, longs, shorts, given)
+    context.receipts.append(
         Delivered(instrument.id, token.id, ticks, matched, sum(longs.lots), matched * each, matched * price)
     )
 
 
-def _own_cash(run: BlockContext, account: int, group: int) -> int:
+def _own_cash(context: BlockContext, account: int, group: int) -> int:
     """Cash without soft credit, which is lent for margin and not for payments."""
-    loan = 0 if account == HOUSE_ACCOUNT else soft_credit_of(run.state, account, group)
-    return balance(run.state, account, cash_currency(group)) - loan
+    loan = 0 if account == HOUSE_ACCOUNT else soft_credit_of(context.state, account, group)
+    return balance(context.state, account, cash_currency(group)) - loan
 
 
-def _own_equity(run: BlockContext, account: int) -> int:
+def _own_equity(context: BlockContext, account: int) -> int:
     """What an account is worth without soft credit, at least 0. More than that the house would pay to the other side,
     whom the same owner may stand behind: a forward hedged in its risk group needs next to no margin.
     """
-    equity = holdings_margin(current_arrays(run.state), current_holdings(run.state, account)).equity
-    return max(equity - soft_credit_total(run.state, account), 0)
+    equity = holdings_margin(current_arrays(context.state), current_holdings(context.state, account)).equity
+    return max(equity - soft_credit_total(context.state, account), 0)
 
 
 def _delivery_side(positions: Sequence[tuple[int, int]], sign: int, able: Callable[[int], int]) -> DeliverySide:
@@ -109,7 +109,7 @@ def _delivery_side(positions: Sequence[tuple[int, int]], sign: int, able: Callab
 
 
 def _penalise_failures(
-    run: BlockContext,
+    context: BlockContext,
     instrument: Instrument,
     ticks: int,
     sign: int,
@@ -121,16 +121,16 @@ def _penalise_failures(
     currency, cause = cash_currency(instrument.cash_group), instrument.id
     price, collected = ticks * instrument.micros_per_tick, 0
     if any(failed.undeliverable):
-        run.rebuild_arrays()  # at the prices of this block
+        context.rebuild_arrays()  # at the prices of this block
     for account, lots in zip(failed.accounts, failed.undeliverable, strict=True):
         if not lots:
             continue
-        whole = mul_div_up(lots * price, run.terms.market.prices.delivery_fail_ppm, PPM)
-        penalty = min(whole, _own_equity(run, account))
-        run.journal.transfer(account, CLEARING_ACCOUNT, currency, penalty, TransferCode.DELIVERY_FAILED, cause)
-        run.receipts.append(DeliveryFailed(instrument.id, account, sign * lots, ticks, penalty))
+        whole = mul_div_up(lots * price, context.terms.market.prices.delivery_fail_ppm, PPM)
+        penalty = min(whole, _own_equity(context, account))
+        context.journal.transfer(account, CLEARING_ACCOUNT, currency, penalty, TransferCode.DELIVERY_FAILED, cause)
+        context.receipts.append(DeliveryFailed(instrument.id, account, sign * lots, ticks, penalty))
         collected += penalty
     waited = [able - done for able, done in zip(ready.deliverable_lots, exchanged, strict=True)]
     accounts, weights = (ready.accounts, waited) if any(waited) else ((HOUSE_ACCOUNT,), [1])
     for account, share in zip(accounts, allocate(collected, weights), strict=True):
-        run.journal.transfer(CLEARING_ACCOUNT, account, currency, share, TransferCode.DELIVERY_FAILED, cause)
+        context.journal.transfer(CLEARING_ACCOUNT, account, currency, share, TransferCode.DELIVERY_FAILED, cause)

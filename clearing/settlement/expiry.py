@@ -28,26 +28,26 @@ class SettlementPrice:
     basis: SettlementBasis
 
 
-def settle_when_due(run: BlockContext, instrument: Instrument, mark: Mark | None, feed: FeedState) -> bool:
+def settle_when_due(context: BlockContext, instrument: Instrument, mark: Mark | None, feed: FeedState) -> bool:
     """Settle an instrument if it is due and a price may be used; True when it is settled now."""
-    price = settlement_price(run, instrument, mark, feed)
+    price = settlement_price(context, instrument, mark, feed)
     if price is None:
-        _defer_settlement(run, instrument)
+        _defer_settlement(context, instrument)
         return False
-    _settle_instrument(run, instrument, mark, price)
+    _settle_instrument(context, instrument, mark, price)
     return True
 
 
 def settlement_price(
-    run: BlockContext, instrument: Instrument, mark: Mark | None, feed: FeedState
+    context: BlockContext, instrument: Instrument, mark: Mark | None, feed: FeedState
 ) -> SettlementPrice | None:
     """The price that the ladder gives now; None while the instrument goes on or waits."""
-    if not instrument.expired(run.time_ms):
+    if not instrument.expired(context.time_ms):
         if feed.price_status != PriceStatus.SETTLED or mark is None:
             return None
         return SettlementPrice(mark.ticks, mark.ticks, SettlementBasis.LAST_GOOD)
-    average = settlement_average(run.state, instrument)
-    if instrument.averaging_ms and average.covered_ms >= _needed_ms(run, instrument):
+    average = settlement_average(context.state, instrument)
+    if instrument.averaging_ms and average.covered_ms >= _needed_ms(context, instrument):
         return _as_settlement_price(instrument, average.ticks, SettlementBasis.AVERAGE)
     if feed.price_status == PriceStatus.SETTLED:
         return _as_settlement_price(instrument, feed.ticks, SettlementBasis.LAST_GOOD)
@@ -60,22 +60,24 @@ def _as_settlement_price(instrument: Instrument, ticks: int, basis: SettlementBa
     return SettlementPrice(ticks, settlement_worth_ticks(instrument.kind, ticks, instrument.strike_ticks), basis)
 
 
-def _needed_ms(run: BlockContext, instrument: Instrument) -> int:
-    return needed_ms(instrument.averaging_ms, run.terms.market.prices.coverage_ppm)
+def _needed_ms(context: BlockContext, instrument: Instrument) -> int:
+    return needed_ms(instrument.averaging_ms, context.terms.market.prices.coverage_ppm)
 
 
-def _defer_settlement(run: BlockContext, instrument: Instrument) -> None:
+def _defer_settlement(context: BlockContext, instrument: Instrument) -> None:
     """Once, in the block of its expiry."""
-    if instrument.averaging_ms and run.previous_time_ms < instrument.expiry_ms <= run.time_ms:
-        covered = settlement_average(run.state, instrument).covered_ms
-        run.receipts.append(
-            SettlementDeferred(instrument.id, covered, _needed_ms(run, instrument), instrument.averaging_ms)
+    if instrument.averaging_ms and context.previous_time_ms < instrument.expiry_ms <= context.time_ms:
+        covered = settlement_average(context.state, instrument).covered_ms
+        context.receipts.append(
+            SettlementDeferred(instrument.id, covered, _needed_ms(context, instrument), instrument.averaging_ms)
         )
 
 
-def _settle_instrument(run: BlockContext, instrument: Instrument, mark: Mark | None, price: SettlementPrice) -> None:
+def _settle_instrument(
+    context: BlockContext, instrument: Instrument, mark: Mark | None, price: SettlementPrice
+) -> None:
     """Pay every long lot out of the short ones, deliver what is to be delivered; the positions are gone afterwards."""
-    positions = run.positions.holders(instrument.id)
+    positions = context.positions.holders(instrument.id)
     paid_ticks = mark.ticks if instrument.is_marked and mark is not None else 0
     micros_per_lot = (price.worth_ticks - paid_ticks) * instrument.micros_per_tick if mark is not None else 0
     paid = 0
@@ -85,17 +87,17 @@ def _settle_instrument(run: BlockContext, instrument: Instrument, mark: Mark | N
         )
         listed = [(account, amount) for (account, _), amount in zip(positions, amounts, strict=True)]
         currency = cash_currency(instrument.cash_group)
-        paid = run.journal.settle_amounts(listed, currency, TransferCode.SETTLEMENT, instrument.id)
-    if instrument.delivery_asset and instrument.expired(run.time_ms):
-        deliver_forward(run, instrument, price.ticks, positions)
+        paid = context.journal.settle_amounts(listed, currency, TransferCode.SETTLEMENT, instrument.id)
+    if instrument.delivery_asset and instrument.expired(context.time_ms):
+        deliver_forward(context, instrument, price.ticks, positions)
     for account, lots in positions:
-        run.positions.add(account, instrument.id, -lots)
-        run.touched_accounts.add(account)
-    average = settlement_average(run.state, instrument)
-    run.state.settlement_averages.remove(instrument.id)
-    run.state.marks.put(instrument.id, Mark(price.worth_ticks, settled=True))
-    run.receipts.append(_settled_receipt(instrument, price, micros_per_lot, len(positions), paid, average))
-    run.rebuild_arrays()
+        context.positions.add(account, instrument.id, -lots)
+        context.touched_accounts.add(account)
+    average = settlement_average(context.state, instrument)
+    context.state.settlement_averages.remove(instrument.id)
+    context.state.marks.put(instrument.id, Mark(price.worth_ticks, settled=True))
+    context.receipts.append(_settled_receipt(instrument, price, micros_per_lot, len(positions), paid, average))
+    context.rebuild_arrays()
 
 
 def _settled_receipt(

@@ -21,91 +21,95 @@ from clearing.state.indexes import CURRENCY_HOLDERS, INSTRUMENT_HOLDERS, holders
 from clearing.state.ledger import cash_currency, token_currency
 
 
-def mark_to_market(run: BlockContext) -> None:
+def mark_to_market(context: BlockContext) -> None:
     """Step 3: mark what moved, settle what expired or lost its price for good, pay funding, drop outdated arrays."""
-    moved, options = set(run.moved_feeds), _moved_option_marks(run)
-    for instrument in run.terms.instruments.values():
-        mark = run.state.marks.get(instrument.id)
-        feed = run.state.feeds.get(instrument.feed)
+    moved, options = set(context.moved_feeds), _moved_option_marks(context)
+    for instrument in context.terms.instruments.values():
+        mark = context.state.marks.get(instrument.id)
+        feed = context.state.feeds.get(instrument.feed)
         if feed is None or (mark is not None and mark.settled):
             continue
-        if settle_when_due(run, instrument, mark, feed) or feed.status != FeedStatus.OPEN:
+        if settle_when_due(context, instrument, mark, feed) or feed.status != FeedStatus.OPEN:
             continue
         if instrument.kind is InstrumentKind.PERPETUAL:
             _mark_instrument(
-                run, instrument, mark, instrument_mark_at(run, instrument, feed.ticks), moved=instrument.feed in moved
+                context,
+                instrument,
+                mark,
+                instrument_mark_at(context, instrument, feed.ticks),
+                moved=instrument.feed in moved,
             )
-            pay_funding(run, instrument, feed.ticks)
+            pay_funding(context, instrument, feed.ticks)
         elif mark is None or instrument.feed in moved:
             known = options.get(instrument.id)
-            ticks = known if known is not None else instrument_mark_at(run, instrument, feed.ticks)
-            _mark_instrument(run, instrument, mark, ticks, moved=True)
-    for feed_id in run.moved_feeds:
-        for token in run.terms.tokens_of_feed[feed_id]:
-            run.touched_accounts.update(holders(run.state, CURRENCY_HOLDERS, token_currency(token.id)))
-    if run.moved_feeds:
-        run.rebuild_arrays()
-    if run.arrays_rebuilt:
-        _touch_dated_holders(run)
+            ticks = known if known is not None else instrument_mark_at(context, instrument, feed.ticks)
+            _mark_instrument(context, instrument, mark, ticks, moved=True)
+    for feed_id in context.moved_feeds:
+        for token in context.terms.tokens_of_feed[feed_id]:
+            context.touched_accounts.update(holders(context.state, CURRENCY_HOLDERS, token_currency(token.id)))
+    if context.moved_feeds:
+        context.rebuild_arrays()
+    if context.arrays_rebuilt:
+        _touch_dated_holders(context)
 
 
-def instrument_mark_at(run: BlockContext, instrument: Instrument, index_ticks: int) -> int:
+def instrument_mark_at(context: BlockContext, instrument: Instrument, index_ticks: int) -> int:
     """The mark of an instrument now, at an index."""
     if instrument.kind is InstrumentKind.PERPETUAL:
-        return mark_with_premium(run.state, instrument, index_ticks)
-    group = effective_risk_group(run.state, run.terms.groups[instrument.group])
-    ticks = mark_ticks(instrument, index_ticks, group, run.terms.risk.rate_ppm, run.time_ms)
+        return mark_with_premium(context.state, instrument, index_ticks)
+    group = effective_risk_group(context.state, context.terms.groups[instrument.group])
+    ticks = mark_ticks(instrument, index_ticks, group, context.terms.risk.rate_ppm, context.time_ms)
     if instrument.carries and instrument.averaging_ms:
-        return expected_average_ticks(settlement_average(run.state, instrument), instrument.averaging_ms, ticks)
+        return expected_average_ticks(settlement_average(context.state, instrument), instrument.averaging_ms, ticks)
     return ticks
 
 
-def _moved_option_marks(run: BlockContext) -> dict[int, int]:
+def _moved_option_marks(context: BlockContext) -> dict[int, int]:
     """By id what `instrument_mark_at` gives for each option whose feed moved; all of a group together cost a fraction."""
     listed: dict[tuple[int, int], list[Instrument]] = {}
-    for feed_id in run.moved_feeds:
-        for each in run.terms.instruments_of_feed[feed_id]:
-            mark = run.state.marks.get(each.id) if each.is_option else None
+    for feed_id in context.moved_feeds:
+        for each in context.terms.instruments_of_feed[feed_id]:
+            mark = context.state.marks.get(each.id) if each.is_option else None
             if each.is_option and (mark is None or not mark.settled):
                 listed.setdefault((each.group, feed_id), []).append(each)
     marks: dict[int, int] = {}
     for (group_id, feed_id), options in listed.items():
-        group = effective_risk_group(run.state, run.terms.groups[group_id])
-        index_ticks = run.state.feeds[feed_id].ticks
-        ticks = option_marks(options, index_ticks, group, run.terms.risk.rate_ppm, run.time_ms)
+        group = effective_risk_group(context.state, context.terms.groups[group_id])
+        index_ticks = context.state.feeds[feed_id].ticks
+        ticks = option_marks(options, index_ticks, group, context.terms.risk.rate_ppm, context.time_ms)
         marks.update(zip((each.id for each in options), ticks, strict=True))
     return marks
 
 
 def _mark_instrument(
-    run: BlockContext, instrument: Instrument, before: Mark | None, ticks: int, *, moved: bool
+    context: BlockContext, instrument: Instrument, before: Mark | None, ticks: int, *, moved: bool
 ) -> None:
     same = before is not None and before.ticks == ticks
     if same and not moved:
         return
-    run.touched_accounts.update(holders(run.state, INSTRUMENT_HOLDERS, instrument.id))
+    context.touched_accounts.update(holders(context.state, INSTRUMENT_HOLDERS, instrument.id))
     if same:
         return
-    run.state.marks.put(instrument.id, Mark(ticks, settled=False))
+    context.state.marks.put(instrument.id, Mark(ticks, settled=False))
     if not moved:
-        run.rebuild_arrays()
+        context.rebuild_arrays()
     previous = before.ticks if before is not None else ticks
     count, paid = 0, 0
     if instrument.is_marked:
         value = (ticks - previous) * instrument.micros_per_tick
-        positions = run.positions.holders(instrument.id)
+        positions = context.positions.holders(instrument.id)
         amounts = [(account, lots * value) for account, lots in positions]
         currency = cash_currency(instrument.cash_group)
         count = len(positions)
-        paid = run.journal.settle_amounts(amounts, currency, TransferCode.VARIATION_MARGIN, instrument.id)
-    run.receipts.append(Marked(instrument.id, ticks, previous, count, paid))
+        paid = context.journal.settle_amounts(amounts, currency, TransferCode.VARIATION_MARGIN, instrument.id)
+    context.receipts.append(Marked(instrument.id, ticks, previous, count, paid))
 
 
-def _touch_dated_holders(run: BlockContext) -> None:
+def _touch_dated_holders(context: BlockContext) -> None:
     """Arrays built as of a later time change what dated instruments require, also where the index stood still."""
-    for instrument in run.terms.instruments.values():
+    for instrument in context.terms.instruments.values():
         if instrument.kind is not InstrumentKind.PERPETUAL:
-            run.touched_accounts.update(holders(run.state, INSTRUMENT_HOLDERS, instrument.id))
+            context.touched_accounts.update(holders(context.state, INSTRUMENT_HOLDERS, instrument.id))
 
 
 def notional_micros(instrument: Instrument, lots: int, ticks: int) -> int:

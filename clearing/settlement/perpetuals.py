@@ -35,41 +35,41 @@ def mark_with_premium(state: State, instrument: Instrument, index_ticks: int) ->
     return perpetual_mark_ticks(index_ticks, current_premium_ppb(state, instrument), instrument.funding.premium_cap_ppm)
 
 
-def record_trade_premium(run: BlockContext, instrument: Instrument, lots: int, ticks: int) -> None:
+def record_trade_premium(context: BlockContext, instrument: Instrument, lots: int, ticks: int) -> None:
     """Let a novated trade count for the premium, as far as the volume of one block counts."""
-    held, cap = run.state.premia.get(instrument.id), instrument.funding.premium_cap_ppm
+    held, cap = context.state.premia.get(instrument.id), instrument.funding.premium_cap_ppm
     if held is None or cap == 0:
         return
     counted = min(lots, VOLUME_MAX - held.volume)
-    sample = premium_ppb(ticks, run.state.feeds[instrument.feed].ticks, cap)
+    sample = premium_ppb(ticks, context.state.feeds[instrument.feed].ticks, cap)
     changed = msgspec.structs.replace(
-        held, weighted=held.weighted_premium + counted * sample, volume=held.volume + counted
+        held, weighted_premium=held.weighted_premium + counted * sample, volume=held.volume + counted
     )
-    run.state.premia.put(instrument.id, changed)
+    context.state.premia.put(instrument.id, changed)
 
 
-def pay_funding(run: BlockContext, instrument: Instrument, index_ticks: int) -> None:
+def pay_funding(context: BlockContext, instrument: Instrument, index_ticks: int) -> None:
     """Pay the funding of the time since it was last paid, when this block is the first in a new interval."""
     terms = instrument.funding
     if terms.interval_ms == 0 and terms.premium_cap_ppm == 0:
         return
-    held = run.state.premia.get(instrument.id)
+    held = context.state.premia.get(instrument.id)
     if held is None:
-        run.state.premia.put(instrument.id, PremiumRecord(0, run.time_ms))
+        context.state.premia.put(instrument.id, PremiumRecord(0, context.time_ms))
         return
-    if terms.interval_ms == 0 or run.time_ms // terms.interval_ms <= held.funding_paid_ms // terms.interval_ms:
+    if terms.interval_ms == 0 or context.time_ms // terms.interval_ms <= held.funding_paid_ms // terms.interval_ms:
         return
     average = average_premium_ppb(held.funding_weighted, held.funding_ms)
     rate = funding_rate_ppb(average, terms.interest_ppm, terms.dampener_ppm, terms.rate_cap_ppm)
-    _pay_positions(run, instrument, index_ticks, average, rate, held.funding_ms)
-    paid = msgspec.structs.replace(held, paid_ms=run.time_ms, funding_weighted=0, funding_ms=0)
-    run.state.premia.put(instrument.id, paid)
+    _pay_positions(context, instrument, index_ticks, average, rate, held.funding_ms)
+    paid = msgspec.structs.replace(held, funding_paid_ms=context.time_ms, funding_weighted=0, funding_ms=0)
+    context.state.premia.put(instrument.id, paid)
 
 
 def _pay_positions(
-    run: BlockContext, instrument: Instrument, index_ticks: int, average: int, rate: int, covered_ms: int
+    context: BlockContext, instrument: Instrument, index_ticks: int, average: int, rate: int, covered_ms: int
 ) -> None:
-    positions = run.positions.holders(instrument.id)
+    positions = context.positions.holders(instrument.id)
     payments, rounding = funding_payments(
         [lots for _, lots in positions],
         index_ticks,
@@ -81,13 +81,13 @@ def _pay_positions(
     currency, paid = cash_currency(instrument.cash_group), 0
     for (account, _), amount in zip(positions, payments, strict=True):
         payer, payee = (account, CLEARING_ACCOUNT) if amount < 0 else (CLEARING_ACCOUNT, account)
-        run.journal.transfer(payer, payee, currency, abs(amount), TransferCode.FUNDING, instrument.id)
-        run.touched_accounts.add(account)
+        context.journal.transfer(payer, payee, currency, abs(amount), TransferCode.FUNDING, instrument.id)
+        context.touched_accounts.add(account)
         paid += max(-amount, 0)
-    run.journal.transfer(
+    context.journal.transfer(
         CLEARING_ACCOUNT, ROUNDING_ACCOUNT, currency, rounding, TransferCode.FUNDING_ROUNDING, instrument.id
     )
-    run.receipts.append(
+    context.receipts.append(
         FundingPaid(
             instrument=instrument.id,
             index_ticks=index_ticks,

@@ -66,9 +66,9 @@ def settlement_worth_ticks(kind: InstrumentKind, settlement_ticks: int, strike_t
     return settlement_ticks
 
 
-def settlement_payments(lots: Sequence[int], worth: int, paid_ticks: int, micros_per_tick: int) -> list[int]:
+def settlement_payments(lots: Sequence[int], value: int, paid_ticks: int, micros_per_tick: int) -> list[int]:
     """What each position receives in micros: lots x (worth - what was paid through already) x value of a tick; exact.
 
     `paid_ticks`: the last settled mark of a marked instrument, 0 for an option, whose premium was paid up front.
     """
-    return [each * (worth - paid_ticks) * micros_per_tick for each in lots]
+    return [each * (value - paid_ticks) * micros_per_tick for each in lots]

@@ -77,30 +77,30 @@ def current_holdings(state: State, account: int) -> Holdings:
     )
 
 
-def add_to_holdings(state: State, held: Holdings, currency: int, units: int) -> None:
+def add_to_holdings(state: State, holdings: Holdings, currency: int, units: int) -> None:
     """Add units of a currency to holdings."""
     cash = state.terms.cash_groups
     if currency in cash:
-        held.cash[cash.index(currency)] += units
+        holdings.cash[cash.index(currency)] += units
     else:
-        held.tokens[[token.id for token in state.terms.tokens].index(asset_of_currency(currency))] += units
+        holdings.tokens[[token.id for token in state.terms.tokens].index(asset_of_currency(currency))] += units
 
 
-def holdings_margin(arrays: RiskArrays, held: Holdings) -> AccountMargin:
+def holdings_margin(arrays: RiskArrays, holdings: Holdings) -> AccountMargin:
     """Margin of these holdings."""
-    return account_margin(arrays, held.cash, held.tokens, held.lots)
+    return account_margin(arrays, holdings.cash, holdings.tokens, holdings.lots)
 
 
-def is_certainly_margined(arrays: RiskArrays, held: Holdings) -> bool:
+def is_certainly_margined(arrays: RiskArrays, holdings: Holdings) -> bool:
     """True only where `margin_of` has `initial_ok`, at less cost; False says nothing."""
-    return surely_covered(arrays, held.cash, held.tokens, held.lots)
+    return surely_covered(arrays, holdings.cash, holdings.tokens, holdings.lots)
 
 
-def held_feeds(state: State, held: Holdings) -> set[int]:
+def held_feeds(state: State, holdings: Holdings) -> set[int]:
     """Feeds that the value of these holdings depends on."""
     terms = state.terms
-    feeds = {each.feed for each, lots in zip(terms.instruments.values(), held.lots, strict=True) if lots}
-    tokens = zip(terms.tokens, held.tokens, strict=True)
+    feeds = {each.feed for each, lots in zip(terms.instruments.values(), holdings.lots, strict=True) if lots}
+    tokens = zip(terms.tokens, holdings.tokens, strict=True)
     return feeds | {feed for token, units in tokens if units for feed in token.feeds}
 
 

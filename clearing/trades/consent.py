@@ -32,25 +32,25 @@ from clearing.trades.trade_ids import current_venue_state
 AT = "mandate"
 
 
-def set_mandate(run: BlockContext, index: int, request: VenueMandate) -> Rejected | None:
+def set_mandate(context: BlockContext, index: int, request: VenueMandate) -> Rejected | None:
     """Give, change or (`expires_ms` 0) revoke a mandate."""
-    if request.venue not in run.terms.venues:
+    if request.venue not in context.terms.venues:
         return reject(ClearingCode.UNKNOWN_VENUE, AT, venue=request.venue)
     refusal = (
-        check_expiry(run, AT, request.not_after_ms)
-        or check_account(run, AT, request.account)
-        or check_nonce(run, AT, request.account, request.nonce)
-        or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
+        check_expiry(context, AT, request.not_after_ms)
+        or check_account(context, AT, request.account)
+        or check_nonce(context, AT, request.account, request.nonce)
+        or check_signer(context, AT, request.account, request.digest(context.terms.network), request.signature)
     )
     if refusal is not None:
         return refusal
-    use_nonce(run, request.account, request.nonce)
+    use_nonce(context, request.account, request.nonce)
     key = (request.account, request.venue)
-    before = run.state.mandates.get(key)
+    before = context.state.mandates.get(key)
     day, used = (before.day, before.used_notional) if before else (0, 0)
     limits = (request.lots_max, request.notional_max, request.day_notional_max)
-    run.state.mandates.put(key, MandateRecord(*limits, request.expires_ms, day, used))
-    run.receipts.append(
+    context.state.mandates.put(key, MandateRecord(*limits, request.expires_ms, day, used))
+    context.receipts.append(
         MandateChanged(index, request.account, request.venue, *limits, request.expires_ms, request.nonce)
     )
     return None
@@ -62,11 +62,11 @@ def mandate_exposure(instrument: Instrument, lots: int, ticks: int) -> int:
 
 
 def check_mandate(
-    run: BlockContext, at: str, account: int, venue: int, lots: int, micros: int, counted: int
+    context: BlockContext, at: str, account: int, venue: int, lots: int, micros: int, counted: int
 ) -> Rejected | None:
     """Whether the venue may do such a trade for the account now; `counted` micros are new for the day's limit."""
-    held = run.state.mandates.get((account, venue))
-    if held is None or run.time_ms > held.expires_ms:
+    held = context.state.mandates.get((account, venue))
+    if held is None or context.time_ms > held.expires_ms:
         return reject(ClearingCode.MANDATE_NEEDED, at, account=account, venue=venue)
     if lots > held.lots_max:
         return reject(ClearingCode.MANDATE_EXCEEDED, at, account=account, lots=lots, lots_max=held.lots_max)
@@ -74,25 +74,25 @@ def check_mandate(
         return reject(
             ClearingCode.MANDATE_EXCEEDED, at, account=account, notional=micros, notional_max=held.notional_max
         )
-    used = held.used_notional if held.day == run.time_ms // DAY_MS else 0
+    used = held.used_notional if held.day == context.time_ms // DAY_MS else 0
     if counted and used + counted > held.day_notional_max:
         left = max(held.day_notional_max - used, 0)
         return reject(ClearingCode.MANDATE_EXCEEDED, at, account=account, notional=counted, left_today=left)
     return None
 
 
-def use_mandate(run: BlockContext, account: int, venue: int, micros: int) -> None:
+def use_mandate(context: BlockContext, account: int, venue: int, micros: int) -> None:
     """Count a trade that `check_mandate` passed."""
-    held, today = run.state.mandates[(account, venue)], run.time_ms // DAY_MS
+    held, today = context.state.mandates[(account, venue)], context.time_ms // DAY_MS
     used = (held.used_notional if held.day == today else 0) + micros
-    run.state.mandates.put((account, venue), msgspec.structs.replace(held, day=today, used=used))
+    context.state.mandates.put((account, venue), msgspec.structs.replace(held, day=today, used_notional=used))
 
 
-def end_mandates(run: BlockContext, account: int) -> None:
+def end_mandates(context: BlockContext, account: int) -> None:
     """Forget all mandates of an account that is closed or has another member."""
-    for venue in run.terms.venues:
-        if (account, venue) in run.state.mandates:
-            run.state.mandates.remove((account, venue))
+    for venue in context.terms.venues:
+        if (account, venue) in context.state.mandates:
+            context.state.mandates.remove((account, venue))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Consent:
 
 
 def check_consent(
-    run: BlockContext,
+    context: BlockContext,
     at: str,
     request: TradeReport | TradeCorrection | TradeCancellation,
     lots: int,
@@ -116,13 +116,13 @@ def check_consent(
     `counted`: how much of it is new for the day's limits, by default all. Accounts must be known.
     """
     counted = micros if counted is None else counted
-    digest = request.digest(run.terms.network)
-    venue = run.terms.venues.get(request.venue)
+    digest = request.digest(context.terms.network)
+    venue = context.terms.venues.get(request.venue)
     speaks = venue is not None and bool(request.venue_signature)
     if venue is None and request.venue_signature:
         return reject(ClearingCode.UNKNOWN_VENUE, at, venue=request.venue)
     if venue is not None and request.venue_signature:
-        if current_venue_state(run, venue.id).suspended:
+        if current_venue_state(context, venue.id).suspended:
             return reject(ClearingCode.VENUE_SUSPENDED, at, venue=venue.id)
         refusal = check_signature_by(at, venue.signer, digest, request.venue_signature, venue=venue.id)
         if refusal is not None:
@@ -130,16 +130,16 @@ def check_consent(
     spoken_for = []
     for account, signature in ((request.buyer, request.buyer_signature), (request.seller, request.seller_signature)):
         if signature or not speaks:
-            refusal = check_signer(run, at, account, digest, signature)
+            refusal = check_signer(context, at, account, digest, signature)
         else:
-            refusal = check_mandate(run, at, account, request.venue, lots, micros, counted)
+            refusal = check_mandate(context, at, account, request.venue, lots, micros, counted)
             spoken_for.append(account)
         if refusal is not None:
             return refusal
     return Consent(tuple(spoken_for), counted)
 
 
-def use_consent(run: BlockContext, venue: int, consent: Consent) -> None:
+def use_consent(context: BlockContext, venue: int, consent: Consent) -> None:
     """Count what the venue did for those whom it spoke for."""
     for account in consent.mandated_accounts:
-        use_mandate(run, account, venue, consent.counted_notional)
+        use_mandate(context, account, venue, consent.counted_notional)

@@ -55,58 +55,60 @@ class TradeTerms:
     ticks: int
 
 
-def novate_trade(run: BlockContext, index: int, trade: Trade) -> Rejected | None:
+def novate_trade(context: BlockContext, index: int, trade: Trade) -> Rejected | None:
     """Novate the bilateral trade at `index` of the block, or refuse it and change nothing."""
     bargain = TradeTerms(
         trade.venue, trade.venue_trade_id, trade.buyer, trade.seller, trade.instrument, trade.lots, trade.ticks
     )
     key = bilateral_key(trade.venue, trade.venue_trade_id, trade.buyer, trade.seller)
     refusal = (
-        check_bilateral(run, AT, key)
-        or check_trade_terms(run, AT, bargain)
-        or check_expiry(run, AT, trade.not_after_ms)
-        or check_instrument_price(run, AT, trade.instrument)
-        or _check_parties(run, trade)
-        or clear_trade(run, index, bargain)
+        check_bilateral(context, AT, key)
+        or check_trade_terms(context, AT, bargain)
+        or check_expiry(context, AT, trade.not_after_ms)
+        or check_instrument_price(context, AT, trade.instrument)
+        or _check_parties(context, trade)
+        or clear_trade(context, index, bargain)
     )
     if refusal is None:
-        use_bilateral(run, key, trade.not_after_ms)
+        use_bilateral(context, key, trade.not_after_ms)
     return refusal
 
 
-def clear_trade(run: BlockContext, index: int, trade: TradeTerms, venue: VenueTerms | None = None) -> Rejected | None:
+def clear_trade(
+    context: BlockContext, index: int, trade: TradeTerms, venue: VenueTerms | None = None
+) -> Rejected | None:
     """Novate a trade whose id, terms, price and parties have been checked, or refuse it and change nothing.
 
     The band and the initial margin of both sides are checked here. `index`: of the transaction, for the receipt.
     """
-    instrument = run.terms.instruments[trade.instrument]
-    mark = run.state.marks.get(trade.instrument)
+    instrument = context.terms.instruments[trade.instrument]
+    mark = context.state.marks.get(trade.instrument)
     if mark is None:
         return reject(ClearingCode.PRICE_MISSING, AT, instrument=trade.instrument)
     band_ppm = min(instrument.band_ppm, venue.band_ppm) if venue and venue.band_ppm else instrument.band_ppm
     refusal = (
-        check_member_reducing(run, AT, trade.buyer)
-        or check_member_reducing(run, AT, trade.seller)
+        check_member_reducing(context, AT, trade.buyer)
+        or check_member_reducing(context, AT, trade.seller)
         or _check_price_band(trade, mark.ticks, band_ppm)
-        or check_reducing(run, AT, instrument, trade.buyer, trade.seller, trade.lots)
+        or check_reducing(context, AT, instrument, trade.buyer, trade.seller, trade.lots)
     )
     if refusal is not None:
         return refusal
     value = (mark.ticks - trade.ticks) if instrument.is_marked else -trade.ticks
     received = value * trade.lots * instrument.micros_per_tick
     worth = notional_micros(instrument, trade.lots, trade.ticks)
-    fee = mul_div_up(worth, run.terms.market.trade_fee_ppm, PPM)
+    fee = mul_div_up(worth, context.terms.market.trade_fee_ppm, PPM)
     venue_fee = mul_div_up(worth, venue.fee_ppm, PPM) if venue else 0
     charged = fee + venue_fee
-    refusal = _check_side(run, instrument, trade.buyer, trade.lots, received - charged) or _check_side(
-        run, instrument, trade.seller, -trade.lots, -received - charged
+    refusal = _check_side(context, instrument, trade.buyer, trade.lots, received - charged) or _check_side(
+        context, instrument, trade.seller, -trade.lots, -received - charged
     )
     if refusal is not None:
         return refusal
-    _book_trade(run, instrument, trade, received, fee)
+    _book_trade(context, instrument, trade, received, fee)
     if venue:
-        _pay_venue(run, instrument, trade, venue, venue_fee)
-    run.receipts.append(
+        _pay_venue(context, instrument, trade, venue, venue_fee)
+    context.receipts.append(
         TradeNovated(
             index=index,
             venue=trade.venue,
@@ -125,35 +127,35 @@ def clear_trade(run: BlockContext, index: int, trade: TradeTerms, venue: VenueTe
     return None
 
 
-def check_trade_terms(run: BlockContext, at: str, trade: TradeTerms) -> Rejected | None:
+def check_trade_terms(context: BlockContext, at: str, trade: TradeTerms) -> Rejected | None:
     """What the trade says of instrument and size, without looking at accounts or prices."""
-    instrument = run.terms.instruments.get(trade.instrument)
+    instrument = context.terms.instruments.get(trade.instrument)
     if instrument is None:
         return reject(ClearingCode.UNKNOWN_INSTRUMENT, at, instrument=trade.instrument)
     if not 0 < trade.lots <= POSITION_MAX:
         return reject(ClearingCode.BAD_SIZE, at, lots=trade.lots)
     if trade.ticks > TRADE_TICKS_MAX:
         return reject(ClearingCode.BAD_SIZE, at, ticks=trade.ticks)
-    if instrument.expired(run.time_ms):
+    if instrument.expired(context.time_ms):
         return reject(ClearingCode.INSTRUMENT_EXPIRED, at, instrument=trade.instrument, expiry_ms=instrument.expiry_ms)
     return None
 
 
-def check_instrument_price(run: BlockContext, at: str, instrument: int) -> Rejected | None:
+def check_instrument_price(context: BlockContext, at: str, instrument: int) -> Rejected | None:
     """The instrument's feed is open, or stale within its grace, when `clear` lets positions only shrink."""
-    return check_tradable(run, at, run.terms.instruments[instrument])
+    return check_tradable(context, at, context.terms.instruments[instrument])
 
 
-def _check_parties(run: BlockContext, trade: Trade) -> Rejected | None:
+def _check_parties(context: BlockContext, trade: Trade) -> Rejected | None:
     """Both accounts exist, differ, and signed."""
     if trade.buyer == trade.seller:
         return reject(ClearingCode.SAME_ACCOUNT, AT, account=trade.buyer)
-    refusal = check_account(run, AT, trade.buyer) or check_account(run, AT, trade.seller)
+    refusal = check_account(context, AT, trade.buyer) or check_account(context, AT, trade.seller)
     if refusal is not None:
         return refusal
-    digest = trade.digest(run.terms.network)
-    return check_signer(run, AT, trade.buyer, digest, trade.buyer_signature) or check_signer(
-        run, AT, trade.seller, digest, trade.seller_signature
+    digest = trade.digest(context.terms.network)
+    return check_signer(context, AT, trade.buyer, digest, trade.buyer_signature) or check_signer(
+        context, AT, trade.seller, digest, trade.seller_signature
     )
 
 
@@ -171,52 +173,52 @@ def _check_price_band(trade: TradeTerms, mark_ticks: int, band_ppm: int) -> Reje
     return None
 
 
-def _check_side(run: BlockContext, instrument: Instrument, account: int, lots: int, cash: int) -> Rejected | None:
+def _check_side(context: BlockContext, instrument: Instrument, account: int, lots: int, cash: int) -> Rejected | None:
     """Whether one side may: position limit, cash limit, initial margin afterwards or strictly less risk."""
-    before = current_holdings(run.state, account)
+    before = current_holdings(context.state, account)
     after = before.copy()
-    group = run.terms.cash_groups.index(instrument.cash_group)
-    position = run.terms.array_index[instrument.id]
+    group = context.terms.cash_groups.index(instrument.cash_group)
+    position = context.terms.array_index[instrument.id]
     after.lots[position] += lots
     after.cash[group] += cash
     if abs(after.lots[position]) > POSITION_MAX:
         return reject(ClearingCode.POSITION_LIMIT, AT, account=account, lots=after.lots[position])
     grows = abs(after.lots[position]) > abs(before.lots[position])
-    if grows and is_position_too_large(run, instrument, after):
+    if grows and is_position_too_large(context, instrument, after):
         return reject(ClearingCode.POSITION_LIMIT, AT, account=account, lots=after.lots[position])
-    limit = run.terms.risk.cash_limit_micros
+    limit = context.terms.risk.cash_limit_micros
     if after.cash[group] < min(-limit, before.cash[group]):
         return reject(ClearingCode.CASH_LIMIT, AT, account=account, cash=after.cash[group], limit=limit)
-    return _check_margin(run, account, before, after)
+    return _check_margin(context, account, before, after)
 
 
-def is_position_too_large(run: BlockContext, instrument: Instrument, after: Holdings) -> bool:
+def is_position_too_large(context: BlockContext, instrument: Instrument, after: Holdings) -> bool:
     """Whether a position that grew is worth more than any may be, or all of the account where the fund is tested."""
-    largest = max(run.state.feeds[instrument.feed].ticks, instrument.strike_ticks)
-    gross = notional_micros(instrument, after.lots[run.terms.array_index[instrument.id]], largest)
-    tested = bool(run.terms.risk.stress)
-    return gross > NOTIONAL_MAX or (tested and _gross_notional(run, after) > NOTIONAL_MAX // _accounts_max(run))
+    largest = max(context.state.feeds[instrument.feed].ticks, instrument.strike_ticks)
+    gross = notional_micros(instrument, after.lots[context.terms.array_index[instrument.id]], largest)
+    tested = bool(context.terms.risk.stress)
+    return gross > NOTIONAL_MAX or (tested and _gross_notional(context, after) > NOTIONAL_MAX // _accounts_max(context))
 
 
-def _gross_notional(run: BlockContext, held: Holdings) -> int:
+def _gross_notional(context: BlockContext, holdings: Holdings) -> int:
     """Micros of all positions of an account, without netting, each at the index or its strike."""
-    listed = zip(run.terms.instruments.values(), held.lots, strict=True)
+    listed = zip(context.terms.instruments.values(), holdings.lots, strict=True)
     return sum(
-        notional_micros(each, lots, max(run.state.feeds[each.feed].ticks, each.strike_ticks))
+        notional_micros(each, lots, max(context.state.feeds[each.feed].ticks, each.strike_ticks))
         for each, lots in listed
         if lots
     )
 
 
-def _accounts_max(run: BlockContext) -> int:
+def _accounts_max(context: BlockContext) -> int:
     """Accounts that a member may have, by genesis."""
-    return max(run.terms.market.member_accounts_max, run.terms.genesis_accounts_max)
+    return max(context.terms.market.member_accounts_max, context.terms.genesis_accounts_max)
 
 
-def _check_margin(run: BlockContext, account: int, before: Holdings, after: Holdings) -> Rejected | None:
-    arrays, loans = current_arrays(run.state), soft_credit_total(run.state, account)
-    bound = is_restricted(run.state, account) or is_restricted_to_reducing(run.state, account)
-    kept = committed_micros(run, account)
+def _check_margin(context: BlockContext, account: int, before: Holdings, after: Holdings) -> Rejected | None:
+    arrays, loans = current_arrays(context.state), soft_credit_total(context.state, account)
+    bound = is_restricted(context.state, account) or is_restricted_to_reducing(context.state, account)
+    kept = committed_micros(context, account)
     free = not loans and not bound
     if free and not kept and is_certainly_margined(arrays, after):
         return None
@@ -232,8 +234,8 @@ def _check_margin(run: BlockContext, account: int, before: Holdings, after: Hold
     if is_risk_reduced(earlier, margin):
         return None
     return (
-        check_restriction(run, AT, account)
-        or check_member_active(run, AT, account)
+        check_restriction(context, AT, account)
+        or check_member_active(context, AT, account)
         or reject(
             ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=account, equity=margin.equity, initial=margin.initial
         )
@@ -252,28 +254,28 @@ def is_risk_reduced(before: AccountMargin, after: AccountMargin) -> bool:
     return after.initial < before.initial and own and spare and (share or before.equity <= 0)
 
 
-def _book_trade(run: BlockContext, instrument: Instrument, trade: TradeTerms, received: int, fee: int) -> None:
+def _book_trade(context: BlockContext, instrument: Instrument, trade: TradeTerms, received: int, fee: int) -> None:
     """Move cash and lots of both sides against the house."""
     code = TransferCode.TRADE_VARIATION if instrument.is_marked else TransferCode.PREMIUM
     payer, payee = (trade.seller, trade.buyer) if received >= 0 else (trade.buyer, trade.seller)
     currency = cash_currency(instrument.cash_group)
-    run.journal.transfer(payer, CLEARING_ACCOUNT, currency, abs(received), code, trade.venue_trade_id)
-    run.journal.transfer(CLEARING_ACCOUNT, payee, currency, abs(received), code, trade.venue_trade_id)
+    context.journal.transfer(payer, CLEARING_ACCOUNT, currency, abs(received), code, trade.venue_trade_id)
+    context.journal.transfer(CLEARING_ACCOUNT, payee, currency, abs(received), code, trade.venue_trade_id)
     for side in (trade.buyer, trade.seller):
         if side != HOUSE_ACCOUNT:
-            run.journal.transfer(side, HOUSE_ACCOUNT, currency, fee, TransferCode.TRADE_FEE, trade.venue_trade_id)
-    run.positions.add(trade.buyer, instrument.id, trade.lots)
-    run.positions.add(trade.seller, instrument.id, -trade.lots)
+            context.journal.transfer(side, HOUSE_ACCOUNT, currency, fee, TransferCode.TRADE_FEE, trade.venue_trade_id)
+    context.positions.add(trade.buyer, instrument.id, trade.lots)
+    context.positions.add(trade.seller, instrument.id, -trade.lots)
     # What a member agrees with itself is no price: it would move the mark at will, and at no risk.
-    if run.state.accounts[trade.buyer].member != run.state.accounts[trade.seller].member:
-        record_trade_premium(run, instrument, trade.lots, trade.ticks)
-    run.touched_accounts.update((trade.buyer, trade.seller))
+    if context.state.accounts[trade.buyer].member != context.state.accounts[trade.seller].member:
+        record_trade_premium(context, instrument, trade.lots, trade.ticks)
+    context.touched_accounts.update((trade.buyer, trade.seller))
 
 
-def _pay_venue(run: BlockContext, instrument: Instrument, trade: TradeTerms, venue: VenueTerms, fee: int) -> None:
+def _pay_venue(context: BlockContext, instrument: Instrument, trade: TradeTerms, venue: VenueTerms, fee: int) -> None:
     currency = cash_currency(instrument.cash_group)
     for side in (trade.buyer, trade.seller):
         if side != venue.fee_account:
             code = TransferCode.VENUE_FEE
-            run.journal.transfer(side, venue.fee_account, currency, fee, code, trade.venue_trade_id)
-            run.touched_accounts.add(venue.fee_account)
+            context.journal.transfer(side, venue.fee_account, currency, fee, code, trade.venue_trade_id)
+            context.touched_accounts.add(venue.fee_account)

@@ -24,30 +24,30 @@ AT = "held_trade"
 
 
 def check_can_pend(
-    run: BlockContext, at: str, instrument: int, due_ms: int, newcomers: tuple[int, ...], *, more: int = 1
+    context: BlockContext, at: str, instrument: int, due_ms: int, newcomers: tuple[int, ...], *, more: int = 1
 ) -> Rejected | None:
     """Whether a trade may be held until `due_ms` for accounts that have no part in it yet; `more`: trades added."""
-    market = run.terms.market
-    latest = run.time_ms + market.hold_ms_max
+    market = context.terms.market
+    latest = context.time_ms + market.hold_ms_max
     if due_ms > latest:
         return reject(ClearingCode.HOLD_TOO_LONG, at, not_before_ms=due_ms, latest_ms=latest)
-    terms = run.terms.instruments[instrument]
+    terms = context.terms.instruments[instrument]
     if terms.expired(due_ms):
         return reject(ClearingCode.INSTRUMENT_EXPIRED, at, instrument=instrument, expiry_ms=terms.expiry_ms)
     for account in newcomers:
-        count = run.state.pending_counts.get(account) or 0
+        count = context.state.pending_counts.get(account) or 0
         if count >= market.held_per_account_max:
             return reject(ClearingCode.HELD_TRADES_FULL, at, account=account, held=count)
-    held = len(run.state.pending_by_due_time.get(0) or ())
+    held = len(context.state.pending_by_due_time.get(0) or ())
     if held + more > market.held_max:
         return reject(ClearingCode.HELD_TRADES_FULL, at, held=held, limit=market.held_max)
     return None
 
 
-def add_pending_trade(run: BlockContext, index: int, key: TradeKey, trade: PendingTradeRecord) -> None:
+def add_pending_trade(context: BlockContext, index: int, key: TradeKey, trade: PendingTradeRecord) -> None:
     """Hold a trade that `check_can_pend` passed."""
-    write_pending_trade(run, key, trade)
-    run.receipts.append(
+    write_pending_trade(context, key, trade)
+    context.receipts.append(
         TradePending(
             index=index,
             venue=key[0],
@@ -64,49 +64,51 @@ def add_pending_trade(run: BlockContext, index: int, key: TradeKey, trade: Pendi
     )
 
 
-def write_pending_trade(run: BlockContext, key: TradeKey, trade: PendingTradeRecord | None) -> None:
+def write_pending_trade(context: BlockContext, key: TradeKey, trade: PendingTradeRecord | None) -> None:
     """Put a held trade in the place of what was there; None: take it away.
 
     A pair can use the id of one that is gone again only when no change that was signed for it can be shown any more.
     """
-    index_pending(run.state, key, run.state.pending_trades.get(key), trade)
+    index_pending(context.state, key, context.state.pending_trades.get(key), trade)
     if trade is None:
-        run.state.pending_trades.remove(key)
-        if key[0] not in run.terms.venues:
-            use_bilateral(run, key, run.time_ms + run.terms.market.request_ms_max)
+        context.state.pending_trades.remove(key)
+        if key[0] not in context.terms.venues:
+            use_bilateral(context, key, context.time_ms + context.terms.market.request_ms_max)
     else:
-        run.state.pending_trades.put(key, trade)
+        context.state.pending_trades.put(key, trade)
 
 
-def novate_pending(run: BlockContext) -> None:
+def novate_pending(context: BlockContext) -> None:
     """Try those whose time has come, the longest due first and those of one time by their key."""
-    for due_ms, *key in (run.state.pending_by_due_time.get(0) or ())[:NOVATED_PER_BLOCK]:
-        if due_ms > run.time_ms:
+    for due_ms, *key in (context.state.pending_by_due_time.get(0) or ())[:NOVATED_PER_BLOCK]:
+        if due_ms > context.time_ms:
             return
         venue, trade_id, low, high = key
-        _try_novation(run, (venue, trade_id, low, high))
+        _try_novation(context, (venue, trade_id, low, high))
 
 
-def _try_novation(run: BlockContext, key: TradeKey) -> None:
-    held = run.state.pending_trades[key]
-    venue = run.terms.venues.get(key[0])
+def _try_novation(context: BlockContext, key: TradeKey) -> None:
+    held = context.state.pending_trades[key]
+    venue = context.terms.venues.get(key[0])
     bargain = TradeTerms(key[0], key[1], held.buyer, held.seller, held.instrument, held.lots, held.ticks)
-    gone = check_trade_terms(run, AT, bargain)
+    gone = check_trade_terms(context, AT, bargain)
     refusal = (
-        gone or check_instrument_price(run, AT, held.instrument) or clear_trade(run, PENDING_INDEX, bargain, venue)
+        gone
+        or check_instrument_price(context, AT, held.instrument)
+        or clear_trade(context, PENDING_INDEX, bargain, venue)
     )
     if refusal is None:
-        write_pending_trade(run, key, None)
+        write_pending_trade(context, key, None)
         if venue is not None:
             traded = TradeTerms(
                 key[0], key[1], held.executing_buyer, held.executing_seller, held.instrument, held.lots, held.ticks
             )
-            record_day_trade(run, traded, held.traded_ms)
+            record_day_trade(context, traded, held.traded_ms)
         return
-    again = run.time_ms + run.terms.market.hold_retry_ms
+    again = context.time_ms + context.terms.market.hold_retry_ms
     last = gone is not None or again > held.last_attempt_ms
     told = refused_receipt(PENDING_INDEX, refusal)
-    run.receipts.append(
+    context.receipts.append(
         PendingTradeRefused(
             venue=key[0],
             venue_trade_id=key[1],
@@ -118,4 +120,4 @@ def _try_novation(run: BlockContext, key: TradeKey) -> None:
             next_ms=0 if last else again,
         )
     )
-    write_pending_trade(run, key, None if last else msgspec.structs.replace(held, due_ms=again))
+    write_pending_trade(context, key, None if last else msgspec.structs.replace(held, due_ms=again))

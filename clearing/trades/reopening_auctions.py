@@ -37,25 +37,25 @@ NO_TRADE_INDEX = 2**32 - 1
 """In place of the index of a transaction: the trades of an auction follow from many."""
 
 
-def place_order(run: BlockContext, index: int, request: ReopeningOrder) -> Rejected | None:
+def place_order(context: BlockContext, index: int, request: ReopeningOrder) -> Rejected | None:
     """Take in, replace or withdraw an order, or refuse it and change nothing."""
-    instrument = run.terms.instruments.get(request.instrument)
-    refusal = _check_order(run, request, instrument) or _check_auction_open(run, request, instrument)
+    instrument = context.terms.instruments.get(request.instrument)
+    refusal = _check_order(context, request, instrument) or _check_auction_open(context, request, instrument)
     if refusal is not None:
         return refusal
-    use_nonce(run, request.account, request.nonce)
+    use_nonce(context, request.account, request.nonce)
     key = (request.instrument, request.account)
     if request.lots:
-        run.state.auction_orders.put(key, AuctionOrder(request.lots, request.ticks, run.block.height))
+        context.state.auction_orders.put(key, AuctionOrder(request.lots, request.ticks, context.block.height))
     else:
-        run.state.auction_orders.remove(key)
-    run.receipts.append(
+        context.state.auction_orders.remove(key)
+    context.receipts.append(
         AuctionOrderTaken(index, request.account, request.instrument, request.lots, request.ticks, request.nonce)
     )
     return None
 
 
-def _check_order(run: BlockContext, request: ReopeningOrder, instrument: Instrument | None) -> Rejected | None:
+def _check_order(context: BlockContext, request: ReopeningOrder, instrument: Instrument | None) -> Rejected | None:
     if instrument is None:
         return reject(ClearingCode.UNKNOWN_INSTRUMENT, AT, instrument=request.instrument)
     if abs(request.lots) > POSITION_MAX:
@@ -63,58 +63,60 @@ def _check_order(run: BlockContext, request: ReopeningOrder, instrument: Instrum
     if not 0 < request.ticks <= TRADE_TICKS_MAX:
         return reject(ClearingCode.BAD_SIZE, AT, ticks=request.ticks)
     return (
-        check_expiry(run, AT, request.not_after_ms)
-        or check_account(run, AT, request.account)
-        or check_nonce(run, AT, request.account, request.nonce)
-        or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
-        or check_member_active(run, AT, request.account)
+        check_expiry(context, AT, request.not_after_ms)
+        or check_account(context, AT, request.account)
+        or check_nonce(context, AT, request.account, request.nonce)
+        or check_signer(context, AT, request.account, request.digest(context.terms.network), request.signature)
+        or check_member_active(context, AT, request.account)
     )
 
 
-def _check_auction_open(run: BlockContext, request: ReopeningOrder, instrument: Instrument | None) -> Rejected | None:
+def _check_auction_open(
+    context: BlockContext, request: ReopeningOrder, instrument: Instrument | None
+) -> Rejected | None:
     if instrument is None or instrument.kind is not InstrumentKind.PERPETUAL:
         return reject(ClearingCode.NO_AUCTION, AT, instrument=request.instrument)
-    feed, mark = run.state.feeds[instrument.feed], run.state.marks.get(instrument.id)
+    feed, mark = context.state.feeds[instrument.feed], context.state.marks.get(instrument.id)
     halted = feed.status == FeedStatus.HALTED and mark is not None and not mark.settled
-    if not run.terms.market.prices.auction_blocks or not halted:
+    if not context.terms.market.prices.auction_blocks or not halted:
         return reject(ClearingCode.NO_AUCTION, AT, instrument=instrument.id, status=feed.status.name)
-    orders = auction_orders_of(run.state, instrument)
+    orders = auction_orders_of(context.state, instrument)
     if len(orders) >= ORDERS_MAX and all(each.account != request.account for each in orders):
         return reject(ClearingCode.AUCTION_FULL, AT, instrument=instrument.id, orders=len(orders))
-    if request.lots and not is_order_margined(run, instrument, request.account, request.lots):
+    if request.lots and not is_order_margined(context, instrument, request.account, request.lots):
         return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=request.account, lots=request.lots)
     return None
 
 
-def clear_auctions(run: BlockContext) -> None:
+def clear_auctions(context: BlockContext) -> None:
     """Step 4: match the orders of every perpetual whose feed is open again; forget those that can trade no more."""
-    if not run.terms.market.prices.auction_blocks:
+    if not context.terms.market.prices.auction_blocks:
         return
-    number = run.block.height << 20
-    for instrument in run.terms.instruments.values():
-        feed = run.state.feeds.get(instrument.feed)
+    number = context.block.height << 20
+    for instrument in context.terms.instruments.values():
+        feed = context.state.feeds.get(instrument.feed)
         if instrument.kind is not InstrumentKind.PERPETUAL or feed is None or feed.status == FeedStatus.UNOPENED:
             continue
         if feed.status == FeedStatus.OPEN:
-            number = _match_orders(run, instrument, feed.ticks, number)
+            number = _match_orders(context, instrument, feed.ticks, number)
         if feed.status != FeedStatus.HALTED or feed.price_status == PriceStatus.SETTLED:
-            for order in auction_orders_of(run.state, instrument):
-                run.state.auction_orders.remove((instrument.id, order.account))
+            for order in auction_orders_of(context.state, instrument):
+                context.state.auction_orders.remove((instrument.id, order.account))
 
 
-def _match_orders(run: BlockContext, instrument: Instrument, index_ticks: int, number: int) -> int:
+def _match_orders(context: BlockContext, instrument: Instrument, index_ticks: int, number: int) -> int:
     """Novate all pairs at the auction's price, each by the rules of any trade; returns the last trade's id."""
-    orders = margined_orders(run, instrument)
+    orders = margined_orders(context, instrument)
     uncrossed = uncross(orders, index_ticks)
-    if uncrossed is None or not is_within_band(run, uncrossed.ticks, index_ticks):
+    if uncrossed is None or not is_within_band(context, uncrossed.ticks, index_ticks):
         return number
     traded = 0
     for buyer, seller, lots in matched_pairs(orders, uncrossed):
         number += 1
         bargain = TradeTerms(AUCTION_VENUE, number, buyer, seller, instrument.id, lots, uncrossed.ticks)
-        if clear_trade(run, NO_TRADE_INDEX, bargain) is None:
+        if clear_trade(context, NO_TRADE_INDEX, bargain) is None:
             traded += lots
-    run.receipts.append(
+    context.receipts.append(
         AuctionCleared(
             instrument.id, uncrossed.ticks, index_ticks, uncrossed.lots, traded, uncrossed.imbalance, len(orders)
         )

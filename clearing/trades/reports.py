@@ -28,50 +28,50 @@ from clearing.trades.trade_ids import (
 AT = "trade_report"
 
 
-def report_trade(run: BlockContext, index: int, report: TradeReport) -> Rejected | None:
+def report_trade(context: BlockContext, index: int, report: TradeReport) -> Rejected | None:
     """Novate or hold the reported trade, or refuse it and change nothing."""
-    venue = run.terms.venues.get(report.venue)
+    venue = context.terms.venues.get(report.venue)
     bargain = TradeTerms(
         report.venue, report.venue_trade_id, report.buyer, report.seller, report.instrument, report.lots, report.ticks
     )
     key = _report_key(report, venue)
     refusal = (
-        _check_trade_id(run, report, venue, key)
-        or check_trade_terms(run, AT, bargain)
-        or check_expiry(run, AT, report.not_after_ms)
-        or _check_trade_time(run, report.traded_ms)
-        or check_parties(run, report.buyer, report.seller)
+        _check_trade_id(context, report, venue, key)
+        or check_trade_terms(context, AT, bargain)
+        or check_expiry(context, AT, report.not_after_ms)
+        or _check_trade_time(context, report.traded_ms)
+        or check_parties(context, report.buyer, report.seller)
     )
     if refusal is not None:
         return refusal
-    micros = mandate_exposure(run.terms.instruments[report.instrument], report.lots, report.ticks)
-    consent = check_consent(run, AT, report, report.lots, micros)
+    micros = mandate_exposure(context.terms.instruments[report.instrument], report.lots, report.ticks)
+    consent = check_consent(context, AT, report, report.lots, micros)
     if isinstance(consent, Rejected):
         return consent
-    held = report.not_before_ms > run.time_ms
+    held = report.not_before_ms > context.time_ms
     if held:
-        refusal = check_can_pend(run, AT, report.instrument, report.not_before_ms, (report.buyer, report.seller))
+        refusal = check_can_pend(context, AT, report.instrument, report.not_before_ms, (report.buyer, report.seller))
     else:
-        refusal = check_instrument_price(run, AT, report.instrument) or clear_trade(run, index, bargain, venue)
+        refusal = check_instrument_price(context, AT, report.instrument) or clear_trade(context, index, bargain, venue)
     if refusal is not None:
         return refusal
     if venue is None:
-        use_bilateral(run, key, report.not_after_ms)
+        use_bilateral(context, key, report.not_after_ms)
     else:
-        use_venue_id(run, venue, report.venue_trade_id)
-        use_consent(run, venue.id, consent)
+        use_venue_id(context, venue, report.venue_trade_id)
+        use_consent(context, venue.id, consent)
     if held:
-        add_pending_trade(run, index, key, _pending_from_report(run, report))
+        add_pending_trade(context, index, key, _pending_from_report(context, report))
     elif venue is not None:
-        record_day_trade(run, bargain, report.traded_ms)
+        record_day_trade(context, bargain, report.traded_ms)
     return None
 
 
-def check_parties(run: BlockContext, buyer: int, seller: int) -> Rejected | None:
+def check_parties(context: BlockContext, buyer: int, seller: int) -> Rejected | None:
     """Both accounts exist, and they are two."""
     if buyer == seller:
         return reject(ClearingCode.SAME_ACCOUNT, AT, account=buyer)
-    return check_account(run, AT, buyer) or check_account(run, AT, seller)
+    return check_account(context, AT, buyer) or check_account(context, AT, seller)
 
 
 def _report_key(report: TradeReport, venue: VenueTerms | None) -> TradeKey:
@@ -80,24 +80,26 @@ def _report_key(report: TradeReport, venue: VenueTerms | None) -> TradeKey:
     return bilateral_key(report.venue, report.venue_trade_id, report.buyer, report.seller)
 
 
-def _check_trade_id(run: BlockContext, report: TradeReport, venue: VenueTerms | None, key: TradeKey) -> Rejected | None:
+def _check_trade_id(
+    context: BlockContext, report: TradeReport, venue: VenueTerms | None, key: TradeKey
+) -> Rejected | None:
     if venue is None:
-        return check_bilateral(run, AT, key)
+        return check_bilateral(context, AT, key)
     if not report.venue_signature:
         return reject(ClearingCode.VENUE_SIGNATURE_NEEDED, AT, venue=venue.id)
-    return check_venue_id(run, AT, venue, report.venue_trade_id)
+    return check_venue_id(context, AT, venue, report.venue_trade_id)
 
 
-def _check_trade_time(run: BlockContext, traded_ms: int) -> Rejected | None:
+def _check_trade_time(context: BlockContext, traded_ms: int) -> Rejected | None:
     """Agreed lately: a day's trades must all be here when its statement is compared."""
-    market = run.terms.market
-    earliest, latest = run.time_ms - market.request_ms_max, run.time_ms + market.report_ahead_ms_max
+    market = context.terms.market
+    earliest, latest = context.time_ms - market.request_ms_max, context.time_ms + market.report_ahead_ms_max
     if not earliest <= traded_ms <= latest:
         return reject(ClearingCode.TRADE_TIME, AT, traded_ms=traded_ms, earliest_ms=earliest, latest_ms=latest)
     return None
 
 
-def _pending_from_report(run: BlockContext, report: TradeReport) -> PendingTradeRecord:
+def _pending_from_report(context: BlockContext, report: TradeReport) -> PendingTradeRecord:
     return PendingTradeRecord(
         instrument=report.instrument,
         buyer=report.buyer,
@@ -108,5 +110,5 @@ def _pending_from_report(run: BlockContext, report: TradeReport) -> PendingTrade
         executing_buyer=report.buyer,
         executing_seller=report.seller,
         due_ms=report.not_before_ms,
-        last_attempt_ms=report.not_before_ms + run.terms.market.hold_valid_ms,
+        last_attempt_ms=report.not_before_ms + context.terms.market.hold_valid_ms,
     )

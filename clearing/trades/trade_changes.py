@@ -20,35 +20,37 @@ from clearing.trades.pending_trades import check_can_pend, write_pending_trade
 from clearing.trades.trade_ids import TradeKey
 
 
-def correct_trade(run: BlockContext, index: int, request: TradeCorrection) -> Rejected | None:
+def correct_trade(context: BlockContext, index: int, request: TradeCorrection) -> Rejected | None:
     """Give a held trade other lots, another price or another time."""
     at = "trade_correction"
-    held = _pending_trade(run, at, request, (request.buyer, request.seller))
+    held = _pending_trade(context, at, request, (request.buyer, request.seller))
     if isinstance(held, Rejected):
         return held
     key = _pending_key(request)
     changed = TradeTerms(*key[:2], held.buyer, held.seller, held.instrument, request.lots, request.ticks)
-    due_ms = max(request.not_before_ms, run.time_ms)
-    refusal = check_trade_terms(run, at, changed) or check_can_pend(run, at, held.instrument, due_ms, (), more=0)
+    due_ms = max(request.not_before_ms, context.time_ms)
+    refusal = check_trade_terms(context, at, changed) or check_can_pend(
+        context, at, held.instrument, due_ms, (), more=0
+    )
     if refusal is not None:
         return refusal
-    instrument = run.terms.instruments[held.instrument]
+    instrument = context.terms.instruments[held.instrument]
     micros = mandate_exposure(instrument, request.lots, request.ticks)
     more = max(micros - mandate_exposure(instrument, held.lots, held.ticks), 0)
-    consent = check_consent(run, at, request, request.lots, micros, more)
+    consent = check_consent(context, at, request, request.lots, micros, more)
     if isinstance(consent, Rejected):
         return consent
-    use_consent(run, request.venue, consent)
+    use_consent(context, request.venue, consent)
     after = msgspec.structs.replace(
         held,
         lots=request.lots,
         ticks=request.ticks,
         due_ms=due_ms,
-        until_ms=due_ms + run.terms.market.hold_valid_ms,
+        last_attempt_ms=due_ms + context.terms.market.hold_valid_ms,
         revision=held.revision + 1,
     )
-    write_pending_trade(run, key, after)
-    run.receipts.append(
+    write_pending_trade(context, key, after)
+    context.receipts.append(
         PendingTradeCorrected(
             index=index,
             venue=request.venue,
@@ -64,43 +66,45 @@ def correct_trade(run: BlockContext, index: int, request: TradeCorrection) -> Re
     return None
 
 
-def cancel_trade(run: BlockContext, index: int, request: TradeCancellation) -> Rejected | None:
+def cancel_trade(context: BlockContext, index: int, request: TradeCancellation) -> Rejected | None:
     """End a held trade. Its id stays used up."""
     at = "trade_cancellation"
-    held = _pending_trade(run, at, request, (request.buyer, request.seller))
+    held = _pending_trade(context, at, request, (request.buyer, request.seller))
     if isinstance(held, Rejected):
         return held
-    consent = check_consent(run, at, request, 0, 0)
+    consent = check_consent(context, at, request, 0, 0)
     if isinstance(consent, Rejected):
         return consent
-    write_pending_trade(run, _pending_key(request), None)
-    run.receipts.append(PendingTradeCancelled(index, request.venue, request.venue_trade_id, held.buyer, held.seller))
+    write_pending_trade(context, _pending_key(request), None)
+    context.receipts.append(
+        PendingTradeCancelled(index, request.venue, request.venue_trade_id, held.buyer, held.seller)
+    )
     return None
 
 
-def give_up_trade(run: BlockContext, index: int, request: TradeGiveUp) -> Rejected | None:
+def give_up_trade(context: BlockContext, index: int, request: TradeGiveUp) -> Rejected | None:
     """Put `recipient` in the place of the executing account."""
     at = "trade_give_up"
-    held = _pending_trade(run, at, request, None)
+    held = _pending_trade(context, at, request, None)
     if isinstance(held, Rejected):
         return held
     if request.account not in (held.buyer, held.seller):
         return reject(ClearingCode.NO_SUCH_HELD_TRADE, at, account=request.account)
     if request.recipient in (held.buyer, held.seller):
         return reject(ClearingCode.SAME_ACCOUNT, at, account=request.recipient)
-    digest = request.digest(run.terms.network)
+    digest = request.digest(context.terms.network)
     refusal = (
-        check_account(run, at, request.recipient)
-        or check_signer(run, at, request.account, digest, request.signature)
-        or check_signer(run, at, request.recipient, digest, request.recipient_signature)
-        or check_can_pend(run, at, held.instrument, held.due_ms, (request.recipient,), more=0)
+        check_account(context, at, request.recipient)
+        or check_signer(context, at, request.account, digest, request.signature)
+        or check_signer(context, at, request.recipient, digest, request.recipient_signature)
+        or check_can_pend(context, at, held.instrument, held.due_ms, (request.recipient,), more=0)
     )
     if refusal is not None:
         return refusal
     side = "buyer" if request.account == held.buyer else "seller"
     after = msgspec.structs.replace(held, **{side: request.recipient, "revision": held.revision + 1})
-    write_pending_trade(run, _pending_key(request), after)
-    run.receipts.append(
+    write_pending_trade(context, _pending_key(request), after)
+    context.receipts.append(
         TradeGivenUp(index, request.venue, request.venue_trade_id, request.account, request.recipient, after.revision)
     )
     return None
@@ -111,16 +115,16 @@ def _pending_key(request: TradeCorrection | TradeCancellation | TradeGiveUp) -> 
 
 
 def _pending_trade(
-    run: BlockContext,
+    context: BlockContext,
     at: str,
     request: TradeCorrection | TradeCancellation | TradeGiveUp,
     sides: tuple[int, int] | None,
 ) -> PendingTradeRecord | Rejected:
     """The trade that a request in time names, at the revision that it names, with those sides if given."""
-    refusal = check_expiry(run, at, request.not_after_ms)
+    refusal = check_expiry(context, at, request.not_after_ms)
     if refusal is not None:
         return refusal
-    held = run.state.pending_trades.get(_pending_key(request))
+    held = context.state.pending_trades.get(_pending_key(request))
     if held is None or (sides is not None and sides != (held.buyer, held.seller)):
         return reject(ClearingCode.NO_SUCH_HELD_TRADE, at, venue=request.venue, venue_trade_id=request.venue_trade_id)
     if held.revision != request.revision:

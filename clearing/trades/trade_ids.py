@@ -37,29 +37,29 @@ def venue_key(venue: int, trade_id: int) -> TradeKey:
     return (venue, trade_id, 0, 0)
 
 
-def check_bilateral(run: BlockContext, at: str, key: TradeKey) -> Rejected | None:
+def check_bilateral(context: BlockContext, at: str, key: TradeKey) -> Rejected | None:
     """The label is no venue's own, and the pair has not used the id for a trade that is held or could come again."""
-    if key[0] in run.terms.venues:
+    if key[0] in context.terms.venues:
         return reject(ClearingCode.VENUE_SIGNATURE_NEEDED, at, venue=key[0])
-    if key in run.state.novated_trades or key in run.state.pending_trades:
+    if key in context.state.novated_trades or key in context.state.pending_trades:
         return reject(ClearingCode.TRADE_ALREADY_NOVATED, at, venue=key[0], venue_trade_id=key[1])
     return None
 
 
-def use_bilateral(run: BlockContext, key: TradeKey, not_after_ms: int) -> None:
+def use_bilateral(context: BlockContext, key: TradeKey, not_after_ms: int) -> None:
     """Remember the trade for as long as it could be shown again."""
-    run.state.novated_trades.put(key, NovatedTradeRecord(not_after_ms))
-    index_expiry(run.state, key, not_after_ms)
+    context.state.novated_trades.put(key, NovatedTradeRecord(not_after_ms))
+    index_expiry(context.state, key, not_after_ms)
 
 
-def current_venue_state(run: BlockContext, venue: int) -> VenueState:
+def current_venue_state(context: BlockContext, venue: int) -> VenueState:
     """What has changed about a venue since genesis."""
-    return run.state.venues.get(venue) or _NEVER
+    return context.state.venues.get(venue) or _NEVER
 
 
-def check_venue_id(run: BlockContext, at: str, venue: VenueTerms, trade_id: int) -> Rejected | None:
+def check_venue_id(context: BlockContext, at: str, venue: VenueTerms, trade_id: int) -> Rejected | None:
     """The venue has not used the id, and it lies in its window: as far above the highest as below."""
-    chunk, top = trade_id // ID_CHUNK, current_venue_state(run, venue.id).top_chunk
+    chunk, top = trade_id // ID_CHUNK, current_venue_state(context, venue.id).top_chunk
     if not top - venue.id_chunks < chunk <= top + venue.id_chunks:
         return reject(
             ClearingCode.TRADE_ID_OUTSIDE_WINDOW,
@@ -68,50 +68,50 @@ def check_venue_id(run: BlockContext, at: str, venue: VenueTerms, trade_id: int)
             lowest=max((top - venue.id_chunks + 1) * ID_CHUNK, 0),
             highest=(top + venue.id_chunks + 1) * ID_CHUNK - 1,
         )
-    used = run.state.used_trade_ids.get((venue.id, chunk))
+    used = context.state.used_trade_ids.get((venue.id, chunk))
     if used is not None and int.from_bytes(used.used_bits, "big") >> trade_id % ID_CHUNK & 1:
         return reject(ClearingCode.TRADE_ALREADY_NOVATED, at, venue=venue.id, venue_trade_id=trade_id)
     return None
 
 
-def use_venue_id(run: BlockContext, venue: VenueTerms, trade_id: int) -> None:
+def use_venue_id(context: BlockContext, venue: VenueTerms, trade_id: int) -> None:
     """Use up an id that `check_venue_id` passed; moves the window up and forgets what falls out of it."""
     chunk = trade_id // ID_CHUNK
-    used = run.state.used_trade_ids.get((venue.id, chunk))
+    used = context.state.used_trade_ids.get((venue.id, chunk))
     bits = int.from_bytes(used.used_bits, "big") if used else 0
-    run.state.used_trade_ids.put((venue.id, chunk), UsedTradeIdsRecord(u256(bits | 1 << trade_id % ID_CHUNK)))
-    state = current_venue_state(run, venue.id)
+    context.state.used_trade_ids.put((venue.id, chunk), UsedTradeIdsRecord(u256(bits | 1 << trade_id % ID_CHUNK)))
+    state = current_venue_state(context, venue.id)
     if chunk <= state.top_chunk:
         return
     for old in range(max(state.top_chunk - venue.id_chunks + 1, 0), max(chunk - venue.id_chunks + 1, 0)):
-        if (venue.id, old) in run.state.used_trade_ids:
-            run.state.used_trade_ids.remove((venue.id, old))
-    run.state.venues.put(venue.id, msgspec.structs.replace(state, top_chunk=chunk))
+        if (venue.id, old) in context.state.used_trade_ids:
+            context.state.used_trade_ids.remove((venue.id, old))
+    context.state.venues.put(venue.id, msgspec.structs.replace(state, top_chunk=chunk))
 
 
 AT = "venue_switch"
 
 
-def switch_venue(run: BlockContext, index: int, request: VenueSwitch) -> Rejected | None:
+def switch_venue(context: BlockContext, index: int, request: VenueSwitch) -> Rejected | None:
     """Suspend a venue, or let it go on."""
-    venue = run.terms.venues.get(request.venue)
+    venue = context.terms.venues.get(request.venue)
     if venue is None:
         return reject(ClearingCode.UNKNOWN_VENUE, AT, venue=request.venue)
-    refusal = check_expiry(run, AT, request.not_after_ms)
+    refusal = check_expiry(context, AT, request.not_after_ms)
     if refusal is not None:
         return refusal
-    state = current_venue_state(run, venue.id)
+    state = current_venue_state(context, venue.id)
     if request.revision != state.revision or request.suspended == state.suspended:
         return reject(ClearingCode.WRONG_REVISION, AT, revision=request.revision, present=state.revision)
-    digest = request.digest(run.terms.network)
-    house = run.state.members[HOUSE_MEMBER].trade_address
+    digest = request.digest(context.terms.network)
+    house = context.state.members[HOUSE_MEMBER].trade_address
     refusal = check_signature_by(AT, house, digest, request.signature, venue=venue.id)
     if refusal is not None and request.suspended:
         refusal = check_signature_by(AT, venue.signer, digest, request.signature, venue=venue.id)
     if refusal is not None:
         return refusal
-    run.state.venues.put(
+    context.state.venues.put(
         venue.id, msgspec.structs.replace(state, suspended=request.suspended, revision=state.revision + 1)
     )
-    run.receipts.append(VenueSwitched(index, venue.id, request.suspended))
+    context.receipts.append(VenueSwitched(index, venue.id, request.suspended))
     return None

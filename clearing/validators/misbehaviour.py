@@ -21,12 +21,12 @@ def is_reported(state: State, envelope_key: bytes, height: int, kind: int) -> bo
     return height in held.heights or len(_is_provable(held, state.now.height)) >= OFFENCE_HEIGHTS_MAX
 
 
-def record_misbehaviour(run: BlockContext) -> None:
+def record_misbehaviour(context: BlockContext) -> None:
     """Count what this block proves; consensus has left out what is reported."""
-    for each in run.block.misbehaviour:
+    for each in context.block.misbehaviour:
         key = (each.envelope_key, each.kind)
-        before = run.state.offences.get(key)
-        heights = _is_provable(before, run.block.height) if before else ()
+        before = context.state.offences.get(key)
+        heights = _is_provable(before, context.block.height) if before else ()
         count = 1 + (before.count if before else 0)
         after = OffencesRecord(
             count=count,
@@ -34,13 +34,13 @@ def record_misbehaviour(run: BlockContext) -> None:
             height=each.height,
             round=each.round,
             power=each.power,
-            recorded_height=run.block.height,
+            recorded_height=context.block.height,
         )
-        run.state.offences.put(key, after)
-        run.receipts.append(
+        context.state.offences.put(key, after)
+        context.receipts.append(
             MisbehaviourRecorded(each.envelope_key, each.kind, each.height, each.round, each.power, count)
         )
 
 
-def _is_provable(held: OffencesRecord, now: int) -> tuple[int, ...]:
-    return tuple(height for height in held.heights if height >= now - EVIDENCE_HEIGHTS)
+def _is_provable(offences: OffencesRecord, now: int) -> tuple[int, ...]:
+    return tuple(height for height in offences.heights if height >= now - EVIDENCE_HEIGHTS)

@@ -17,21 +17,21 @@ def is_detached(state: State, chain_id: int, vault: bytes) -> bool:
     return (chain_id, vault) in state.detached_vaults
 
 
-def is_chain_live(run: BlockContext, chain: ChainTerms) -> bool:
+def is_chain_live(context: BlockContext, chain: ChainTerms) -> bool:
     """Whether the chain is not watched, or a quorum saw a new final block of it recently enough.
 
     A chain whose vault was detached is dead for good: no checkpoint is certified for it any more.
     """
-    if is_detached(run.state, chain.chain_id, chain.vault):
+    if is_detached(context.state, chain.chain_id, chain.vault):
         return False
     if chain.heartbeat_ms_max == 0:
         return True
     power = 0
-    for validator in range(len(attesting_set(run.state).validators)):
-        beat = run.state.heartbeats.get((chain.chain_id, validator))
-        if beat is not None and run.time_ms - beat.time_ms <= chain.heartbeat_ms_max:
+    for validator in range(len(attesting_set(context.state).validators)):
+        beat = context.state.heartbeats.get((chain.chain_id, validator))
+        if beat is not None and context.time_ms - beat.time_ms <= chain.heartbeat_ms_max:
             power += beat.power
-    return 3 * power > 2 * run.block.total_power
+    return 3 * power > 2 * context.block.total_power
 
 
 def chain_seen_ms(state: State, chain_id: int, total_power: int) -> int:
@@ -65,12 +65,14 @@ def agreed_final_block(state: State, chain_id: int) -> int:
     return 0
 
 
-def add_attestation(claim: AttestationsRecord | None, word: Attestation) -> AttestationsRecord:
+def add_attestation(attestations: AttestationsRecord | None, attestation: Attestation) -> AttestationsRecord:
     """The claim with this validator's word in place of its earlier one; ordered by validator."""
-    others = [each for each in (claim.attestations if claim else ()) if each.validator != word.validator]
-    return AttestationsRecord(tuple(sorted((*others, word), key=lambda each: each.validator)))
+    others = [
+        each for each in (attestations.attestations if attestations else ()) if each.validator != attestation.validator
+    ]
+    return AttestationsRecord(tuple(sorted((*others, attestation), key=lambda each: each.validator)))
 
 
-def agreed_power(claim: AttestationsRecord, fact: Fact) -> int:
+def agreed_power(attestations: AttestationsRecord, fact: Fact) -> int:
     """Power of those whose fact is equal to this one."""
-    return sum(each.power for each in claim.attestations if each.fact == fact)
+    return sum(each.power for each in attestations.attestations if each.fact == fact)

@@ -23,18 +23,18 @@ RULE_INDEX = 2**32 - 1
 """In place of a transaction's number: its time had come."""
 
 
-def change_validator_set(run: BlockContext, index: int, request: ValidatorChange) -> Rejected | None:
+def change_validator_set(context: BlockContext, index: int, request: ValidatorChange) -> Rejected | None:
     """Begin the change that more than two thirds of the power signed, or let it wait if it gives anybody a voice."""
-    if run.time_ms > request.not_after_ms:
-        return reject(ClearingCode.REQUEST_EXPIRED, AT, not_after_ms=request.not_after_ms, time_ms=run.time_ms)
-    judged = validate_change(run.state, request)
+    if context.time_ms > request.not_after_ms:
+        return reject(ClearingCode.REQUEST_EXPIRED, AT, not_after_ms=request.not_after_ms, time_ms=context.time_ms)
+    judged = validate_change(context.state, request)
     if isinstance(judged, Rejected):
         return judged
-    before, approved = kept_set(run.state, set_numbers(run.state).next), approved_power(run.state, request)
-    if is_delayed(run.state, before, judged):
-        schedule_addition(run, index, before, judged, approved)
+    before, approved = kept_set(context.state, set_numbers(context.state).next), approved_power(context.state, request)
+    if is_delayed(context.state, before, judged):
+        schedule_addition(context, index, before, judged, approved)
     else:
-        begin_change(run, index, judged, approved)
+        begin_change(context, index, judged, approved)
     return None
 
 
@@ -43,11 +43,11 @@ def is_delayed(state: State, before: ValidatorSet, after: ValidatorSet) -> bool:
     return addition_delay_ms(state) > 0 and moved_power(before, after)[1] > 0
 
 
-def begin_due_addition(run: BlockContext) -> None:
+def begin_due_addition(context: BlockContext) -> None:
     """Begin the change that has waited, when its time has come."""
-    held = due_addition(run)
+    held = due_addition(context)
     if held is not None:
-        begin_change(run, RULE_INDEX, held.after, held.approved_power)
+        begin_change(context, RULE_INDEX, held.after, held.approved_power)
 
 
 def validate_change(state: State, request: ValidatorChange) -> ValidatorSet | Rejected:
@@ -167,16 +167,16 @@ def _check_approvals(state: State, before: ValidatorSet, request: ValidatorChang
     return None
 
 
-def begin_change(run: BlockContext, index: int, after: ValidatorSet, approved: int) -> None:
+def begin_change(context: BlockContext, index: int, after: ValidatorSet, approved: int) -> None:
     """Make `after` the set of two heights on; wait for all vaults but detached ones. Checked before (`plan_change`)."""
-    before = kept_set(run.state, set_numbers(run.state).next)
+    before = kept_set(context.state, set_numbers(context.state).next)
     old = {each.envelope_key: each for each in before.validators}
     new = {each.envelope_key for each in after.validators}
-    number, height = schedule_next_set(run.state, after), run.block.height
-    vaults = ((chain.chain_id, chain.vault) for chain in run.terms.chains.values())
-    waiting = tuple(vault for vault in vaults if vault not in run.state.detached_vaults)
-    run.state.set_changes.put(0, SetChangeRecord(number, height, waiting))
-    run.receipts.append(
+    number, height = schedule_next_set(context.state, after), context.block.height
+    vaults = ((chain.chain_id, chain.vault) for chain in context.terms.chains.values())
+    waiting = tuple(vault for vault in vaults if vault not in context.state.detached_vaults)
+    context.state.set_changes.put(0, SetChangeRecord(number, height, waiting))
+    context.receipts.append(
         ValidatorsChanged(
             index=index,
             number=number,
@@ -196,15 +196,17 @@ def addition_delay_ms(state: State) -> int:
     return state.terms.genesis.crisis.governance.entry_delay_ms
 
 
-def schedule_addition(run: BlockContext, index: int, before: ValidatorSet, after: ValidatorSet, approved: int) -> None:
+def schedule_addition(
+    context: BlockContext, index: int, before: ValidatorSet, after: ValidatorSet, approved: int
+) -> None:
     """Let a change wait that was checked for now, with a receipt."""
-    number = set_numbers(run.state).next + 1
-    due_ms = run.time_ms + addition_delay_ms(run.state)
-    run.state.scheduled_additions.put(
-        0, ScheduledAdditionRecord(number, before.hash, after, approved, run.block.height, due_ms)
+    number = set_numbers(context.state).next + 1
+    due_ms = context.time_ms + addition_delay_ms(context.state)
+    context.state.scheduled_additions.put(
+        0, ScheduledAdditionRecord(number, before.hash, after, approved, context.block.height, due_ms)
     )
     old, new = ({each.envelope_key: each for each in one.validators} for one in (before, after))
-    run.receipts.append(
+    context.receipts.append(
         ValidatorAdditionScheduled(
             index=index,
             number=number,
@@ -218,18 +220,18 @@ def schedule_addition(run: BlockContext, index: int, before: ValidatorSet, after
     )
 
 
-def due_addition(run: BlockContext) -> ScheduledAdditionRecord | None:
+def due_addition(context: BlockContext) -> ScheduledAdditionRecord | None:
     """The change whose time has come; one that starts from a set which is no more is dropped first."""
-    held = run.state.scheduled_additions.get(0)
+    held = context.state.scheduled_additions.get(0)
     if held is None:
         return None
-    number = set_numbers(run.state).next
-    in_force = kept_set(run.state, number).hash
+    number = set_numbers(context.state).next
+    in_force = kept_set(context.state, number).hash
     if (held.number, held.before) != (number + 1, in_force):
-        run.state.scheduled_additions.remove(0)
-        run.receipts.append(ValidatorAdditionDropped(held.number, held.before, held.after.hash, in_force))
+        context.state.scheduled_additions.remove(0)
+        context.receipts.append(ValidatorAdditionDropped(held.number, held.before, held.after.hash, in_force))
         return None
-    if run.time_ms < held.due_ms:
+    if context.time_ms < held.due_ms:
         return None
-    run.state.scheduled_additions.remove(0)
+    context.state.scheduled_additions.remove(0)
     return held

@@ -33,15 +33,15 @@ class ValidatorPlace:
     power: int
 
 
-def transition_validator_sets(run: BlockContext) -> None:
+def transition_validator_sets(context: BlockContext) -> None:
     """Move the sets on by one height and, where who speaks changes, all words with them."""
-    turned = advance_sets(run.state)
+    turned = advance_sets(context.state)
     if turned is None:
         return
     seats = new_places(*turned)
-    _reindex(run.state.price_reports, seats)
-    _reindex(run.state.heartbeats, seats)
-    _collect_attestations(run, seats)
+    _reindex(context.state.price_reports, seats)
+    _reindex(context.state.heartbeats, seats)
+    _collect_attestations(context, seats)
 
 
 def new_places(before: ValidatorSet, after: ValidatorSet) -> dict[int, ValidatorPlace]:
@@ -55,29 +55,32 @@ def new_places(before: ValidatorSet, after: ValidatorSet) -> dict[int, Validator
     }
 
 
-def _reindex(table: Table[tuple[int, int], ValidatorReport], seats: Mapping[int, ValidatorPlace]) -> None:
+def _reindex(table: Table[tuple[int, int], ValidatorReport], places: Mapping[int, ValidatorPlace]) -> None:
     """Move each word, kept under (subject, validator), to its validator's new seat; drop those of who left."""
     held = list(table.ordered())
     for key, _ in held:
         table.remove(key)
     for (subject, validator), word in held:
-        seat = seats.get(validator)
+        seat = places.get(validator)
         if seat is not None:
             table.put((subject, seat.index), msgspec.structs.replace(word, power=seat.power))
 
 
-def _collect_attestations(run: BlockContext, seats: Mapping[int, ValidatorPlace]) -> None:
+def _collect_attestations(context: BlockContext, places: Mapping[int, ValidatorPlace]) -> None:
     """Take every word on an event and on custody out of the state, for the bridge's rule to hear it again."""
-    claims, custody = list(run.state.fact_attestations.ordered()), list(run.state.custody_attestations.ordered())
+    claims, custody = (
+        list(context.state.fact_attestations.ordered()),
+        list(context.state.custody_attestations.ordered()),
+    )
     for event, _ in claims:
-        run.state.fact_attestations.remove(event)
+        context.state.fact_attestations.remove(event)
     for asset, _ in custody:
-        run.state.custody_attestations.remove(asset)
+        context.state.custody_attestations.remove(asset)
     for _, claim in (*claims, *custody):
         for word in claim.attestations:
-            seat = seats.get(word.validator)
+            seat = places.get(word.validator)
             if seat is not None:
-                run.attestations_to_recount.append(Attestation(seat.index, seat.power, word.fact))
+                context.attestations_to_recount.append(Attestation(seat.index, seat.power, word.fact))
 
 
 def is_rotation_awaited(state: State, fact: ValidatorsRotated) -> bool:
@@ -93,30 +96,30 @@ def rotation_is_over(state: State, fact: ValidatorsRotated) -> bool:
     return fact.height <= state.now.height + 1 and not is_rotation_awaited(state, fact)
 
 
-def record_rotation(run: BlockContext, fact: ValidatorsRotated) -> None:
+def record_rotation(context: BlockContext, fact: ValidatorsRotated) -> None:
     """A quorum saw an awaited event. A vault that follows a set that is not ours is told, and waited for in vain."""
-    held = run.state.set_changes.get(0)
+    held = context.state.set_changes.get(0)
     if held is None:
         return
-    expected = kept_set(run.state, held.number).hash
+    expected = kept_set(context.state, held.number).hash
     if fact.validators_hash != expected:
         astray = tuple(sorted((*held.diverged_vaults, (fact.chain_id, fact.vault))))
-        run.state.set_changes.put(0, msgspec.structs.replace(held, astray=astray))
-        run.receipts.append(
+        context.state.set_changes.put(0, msgspec.structs.replace(held, diverged_vaults=astray))
+        context.receipts.append(
             VaultDiverged(fact.chain_id, fact.vault, fact.validators_hash, expected, fact.block_number, fact.source)
         )
         return
     waiting = tuple(each for each in held.awaited_vaults if each != (fact.chain_id, fact.vault))
-    run.state.set_changes.put(0, msgspec.structs.replace(held, waiting=waiting))
-    run.receipts.append(
+    context.state.set_changes.put(0, msgspec.structs.replace(held, awaited_vaults=waiting))
+    context.receipts.append(
         VaultRotated(fact.chain_id, fact.vault, held.number, fact.block_number, fact.source, len(waiting))
     )
 
 
-def finish_set_change(run: BlockContext) -> None:
+def finish_set_change(context: BlockContext) -> None:
     """Let the next change begin once no vault is waited for and all sets in use are the new one."""
-    held = run.state.set_changes.get(0)
-    if held is None or held.awaited_vaults or set_numbers(run.state).attesting != held.number:
+    held = context.state.set_changes.get(0)
+    if held is None or held.awaited_vaults or set_numbers(context.state).attesting != held.number:
         return
-    run.state.set_changes.remove(0)
-    run.receipts.append(ValidatorChangeFinished(held.number, run.block.height - held.height))
+    context.state.set_changes.remove(0)
+    context.receipts.append(ValidatorChangeFinished(held.number, context.block.height - held.height))

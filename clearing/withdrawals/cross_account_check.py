@@ -13,50 +13,50 @@ from clearing.state.holdings import current_arrays, current_holdings, holdings_m
 from clearing.state.ledger import balance, cash_currency
 
 
-def uncovered_accounts(run: BlockContext, account: int, mends: int) -> list[UncoveredAccount]:
+def uncovered_accounts(context: BlockContext, account: int, mends: int) -> list[UncoveredAccount]:
     """Which other accounts of the same member have to be left money for; ordered, its own first.
 
     Asked of a member's own accounts only. `mends`: the account that what leaves is brought to; where that is one of
     them, nothing has to be left.
     """
-    record = run.state.accounts[account]
-    asked = run.terms.crisis.default.enabled and record.kind is not AccountKind.CLIENT
+    record = context.state.accounts[account]
+    asked = context.terms.crisis.default.enabled and record.kind is not AccountKind.CLIENT
     if not asked or record.member == HOUSE_MEMBER:
         return []
-    if record.member not in run.uncovered_accounts:
-        run.uncovered_accounts[record.member] = _find_uncovered(run, record.member)
-    own, clients = run.uncovered_accounts[record.member]
-    now = [_shortfall(run, each.account) for each in own if each.account != account]
+    if record.member not in context.uncovered_accounts:
+        context.uncovered_accounts[record.member] = _find_uncovered(context, record.member)
+    own, clients = context.uncovered_accounts[record.member]
+    now = [_shortfall(context, each.account) for each in own if each.account != account]
     short = [*(each for each in now if each is not None), *clients]
     return [] if any(each.account == mends for each in short) else short
 
 
 def _find_uncovered(
-    run: BlockContext, member: int
+    context: BlockContext, member: int
 ) -> tuple[tuple[UncoveredAccount, ...], tuple[UncoveredAccount, ...]]:
     """All that are short, own and clients', at the block's prices: no request makes another account so.
 
     Clients may be many: what is brought to one of them is noticed in the next block.
     """
-    if not run.accounts_by_member:
-        run.accounts_by_member = accounts_by_member(run.state)
+    if not context.accounts_by_member:
+        context.accounts_by_member = accounts_by_member(context.state)
     own, clients = (
-        tuple(each for account in accounts if (each := _shortfall(run, account)) is not None)
-        for accounts in run.accounts_by_member.get(member, ((), ()))
+        tuple(each for account in accounts if (each := _shortfall(context, account)) is not None)
+        for accounts in context.accounts_by_member.get(member, ((), ()))
     )
     return own, clients
 
 
-def _shortfall(run: BlockContext, account: int) -> UncoveredAccount | None:
+def _shortfall(context: BlockContext, account: int) -> UncoveredAccount | None:
     """Of an own account below maintenance margin what is missing to initial; of a client what is beyond all it has."""
-    record = run.state.accounts.get(account)
+    record = context.state.accounts.get(account)
     if record is None:
         return None
-    owes = any(balance(run.state, account, cash_currency(group)) < 0 for group in run.terms.cash_groups)
+    owes = any(balance(context.state, account, cash_currency(group)) < 0 for group in context.terms.cash_groups)
     is_client = record.kind is AccountKind.CLIENT
-    if not owes and (is_client or account not in run.state.books):
+    if not owes and (is_client or account not in context.state.books):
         return None
-    held, arrays = current_holdings(run.state, account), current_arrays(run.state)
+    held, arrays = current_holdings(context.state, account), current_arrays(context.state)
     if is_certainly_margined(arrays, held):
         return None
     margin = holdings_margin(arrays, held)

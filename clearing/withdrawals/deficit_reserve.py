@@ -24,11 +24,11 @@ ALL_ACCOUNTS = MONEY_MAX
 """No account: what was owed to all is noted under it."""
 
 
-def current_deficit(run: BlockContext) -> tuple[int, int]:
+def current_deficit(context: BlockContext) -> tuple[int, int]:
     """(micros, height up to which they hold money back); (0, 0) where nothing is held back."""
-    if not _holds_reserve(run.state):
+    if not _holds_reserve(context.state):
         return 0, 0
-    return _until_height(run.state, run.unresolved_losses.micros(run.state, run.journal.transfers))
+    return _until_height(context.state, context.unresolved_losses.micros(context.state, context.journal.transfers))
 
 
 def unresolved_deficit(state: State) -> tuple[int, int]:
@@ -45,15 +45,15 @@ def _until_height(state: State, micros: int) -> tuple[int, int]:
     return (micros, until) if micros > 0 and state.now.height <= until else (0, 0)
 
 
-def deficit_share(deficit: int, worth: int, whole: int) -> int:
+def deficit_share(deficit: int, value: int, whole: int) -> int:
     """What an account worth `worth` of `whole` leaves behind, at most all of the deficit."""
-    if worth <= 0 or whole <= 0:
+    if value <= 0 or whole <= 0:
         return 0
-    return mul_div_up(deficit, min(worth, whole), whole)
+    return mul_div_up(deficit, min(value, whole), whole)
 
 
 def check_deficit_reserve(
-    run: BlockContext,
+    context: BlockContext,
     at: str,
     account: int,
     *leaving: tuple[int, int],
@@ -66,17 +66,17 @@ def check_deficit_reserve(
     member are short of, where it is not brought to one of them (`mends`). Units below zero come in. What is paid within
     the house, such as a contribution to the fund, is not asked about.
     """
-    deficit, until = current_deficit(run)
-    assessed = 0 if within else _assessed_of_account(run.state, account)
-    short = [] if within else uncovered_accounts(run, account, mends)
+    deficit, until = current_deficit(context)
+    assessed = 0 if within else _assessed_of_account(context.state, account)
+    short = [] if within else uncovered_accounts(context, account, mends)
     if not deficit and not assessed and not short:
         return None
-    after = _holdings_without(run, account, leaving)
+    after = _holdings_without(context, account, leaving)
     if account != HOUSE_ACCOUNT:
-        for index, group in enumerate(run.terms.cash_groups):
-            after.cash[index] -= soft_credit_of(run.state, account, group)
-    left = holdings_margin(current_arrays(run.state), after)
-    reserve = max(_deficit_part(run, account, deficit) if deficit else 0, assessed)
+        for index, group in enumerate(context.terms.cash_groups):
+            after.cash[index] -= soft_credit_of(context.state, account, group)
+    left = holdings_margin(current_arrays(context.state), after)
+    reserve = max(_deficit_part(context, account, deficit) if deficit else 0, assessed)
     if short and left.equity - left.initial < sum(each.shortfall for each in short):
         first = {"account": short[0].account, "equity": short[0].equity, "initial": short[0].initial}
         spare = left.equity - left.initial
@@ -91,43 +91,43 @@ def check_deficit_reserve(
         initial=left.initial,
         reserve=reserve,
         deficit=deficit or assessed,
-        until=until or resolution_deadline(run.state),
+        until=until or resolution_deadline(context.state),
     )
 
 
-def committed_micros(run: BlockContext, account: int) -> int:
+def committed_micros(context: BlockContext, account: int) -> int:
     """What an account has to keep above its initial margin whatever else it does: what its member is assessed, and what
     the member's other accounts are short of. A trade at another price than the mark would carry that out, too.
     """
-    if account == HOUSE_ACCOUNT or not run.terms.crisis.default.enabled:
+    if account == HOUSE_ACCOUNT or not context.terms.crisis.default.enabled:
         return 0
-    short = sum(each.shortfall for each in uncovered_accounts(run, account, HOUSE_ACCOUNT))
-    return max(_assessed_of_account(run.state, account), short)
+    short = sum(each.shortfall for each in uncovered_accounts(context, account, HOUSE_ACCOUNT))
+    return max(_assessed_of_account(context.state, account), short)
 
 
-def check_commitments(run: BlockContext, at: str, account: int, *leaving: tuple[int, int]) -> Rejected | None:
+def check_commitments(context: BlockContext, at: str, account: int, *leaving: tuple[int, int]) -> Rejected | None:
     """Whether an account that pays another (currency, units) keeps `committed_micros`. Units below zero come in."""
-    kept = committed_micros(run, account)
+    kept = committed_micros(context, account)
     if not kept:
         return None
-    left = holdings_margin(current_arrays(run.state), _holdings_without(run, account, leaving))
+    left = holdings_margin(current_arrays(context.state), _holdings_without(context, account, leaving))
     if left.equity - left.initial >= kept:
         return None
     told = {"equity": left.equity, "initial": left.initial, "reserve": kept}
     return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, account=account, **told)
 
 
-def _holdings_without(run: BlockContext, account: int, leaving: tuple[tuple[int, int], ...]) -> Holdings:
+def _holdings_without(context: BlockContext, account: int, leaving: tuple[tuple[int, int], ...]) -> Holdings:
     """What an account has when (currency, units) have left it."""
-    after = current_holdings(run.state, account)
+    after = current_holdings(context.state, account)
     for currency, units in leaving:
-        add_to_holdings(run.state, after, currency, -units)
+        add_to_holdings(context.state, after, currency, -units)
     return after
 
 
-def _deficit_part(run: BlockContext, account: int, deficit: int) -> int:
-    worth = _equity(run, account) + value_withdrawn(run, account)
-    return deficit if account == HOUSE_ACCOUNT else deficit_share(deficit, worth, _total_owed(run))
+def _deficit_part(context: BlockContext, account: int, deficit: int) -> int:
+    worth = _equity(context, account) + value_withdrawn(context, account)
+    return deficit if account == HOUSE_ACCOUNT else deficit_share(deficit, worth, _total_owed(context))
 
 
 def _assessed_of_account(state: State, account: int) -> int:
@@ -136,46 +136,48 @@ def _assessed_of_account(state: State, account: int) -> int:
     return 0 if record.kind is AccountKind.CLIENT else outstanding_assessment(state, record.member)
 
 
-def value_withdrawn(run: BlockContext, account: int) -> int:
+def value_withdrawn(context: BlockContext, account: int) -> int:
     """What the account took out while the present deficits were unresolved."""
-    record = _current_record(run, account)
+    record = _current_record(context, account)
     return record.micros if record else 0
 
 
-def equity_and_total(run: BlockContext, account: int) -> tuple[int, int]:
+def equity_and_total(context: BlockContext, account: int) -> tuple[int, int]:
     """(the account's equity, what is owed to all) where it matters: zeros while nothing is unresolved."""
-    return (_equity(run, account), _total_owed(run)) if current_deficit(run)[0] else (0, 0)
+    return (_equity(context, account), _total_owed(context)) if current_deficit(context)[0] else (0, 0)
 
 
-def record_value_withdrawn(run: BlockContext, account: int, before: tuple[int, int]) -> None:
+def record_value_withdrawn(context: BlockContext, account: int, before: tuple[int, int]) -> None:
     """Count what a withdrawal that was just written took out. `before`: what `worths` told before it."""
-    deficit, until = current_deficit(run)
+    deficit, until = current_deficit(context)
     if not deficit:
         return
-    micros = value_withdrawn(run, account) + max(before[0] - _equity(run, account), 0)
+    micros = value_withdrawn(context, account) + max(before[0] - _equity(context, account), 0)
     for key, value in ((account, micros), (ALL_ACCOUNTS, before[1])):
-        noted = _current_record(run, key)
-        since = noted.since_height if noted else run.block.height
-        run.state.values_withdrawn.put(key, ValueWithdrawnRecord(until, min(value, MONEY_MAX), since))
+        noted = _current_record(context, key)
+        since = noted.since_height if noted else context.block.height
+        context.state.values_withdrawn.put(key, ValueWithdrawnRecord(until, min(value, MONEY_MAX), since))
 
 
-def record_value_returned(run: BlockContext, account: int, equity_before: int, accepted_height: int) -> None:
+def record_value_returned(context: BlockContext, account: int, equity_before: int, accepted_height: int) -> None:
     """Count no more what came back of a withdrawal that was accepted since the deficits began."""
-    noted = _current_record(run, account)
-    if noted is not None and accepted_height >= noted.since_height and current_deficit(run)[0]:
-        left = max(noted.micros - max(_equity(run, account) - equity_before, 0), 0)
-        run.state.values_withdrawn.put(account, ValueWithdrawnRecord(noted.deadline_height, left, noted.since_height))
+    noted = _current_record(context, account)
+    if noted is not None and accepted_height >= noted.since_height and current_deficit(context)[0]:
+        left = max(noted.micros - max(_equity(context, account) - equity_before, 0), 0)
+        context.state.values_withdrawn.put(
+            account, ValueWithdrawnRecord(noted.deadline_height, left, noted.since_height)
+        )
 
 
-def _current_record(run: BlockContext, account: int) -> ValueWithdrawnRecord | None:
+def _current_record(context: BlockContext, account: int) -> ValueWithdrawnRecord | None:
     """The record, while the deficits that it is for may still be unresolved."""
-    record = run.state.values_withdrawn.get(account)
-    return record if record is not None and record.deadline_height >= run.block.height else None
+    record = context.state.values_withdrawn.get(account)
+    return record if record is not None and record.deadline_height >= context.block.height else None
 
 
-def _total_owed(run: BlockContext) -> int:
-    noted = _current_record(run, ALL_ACCOUNTS)
-    return noted.micros if noted else total_owed(run.state)
+def _total_owed(context: BlockContext) -> int:
+    noted = _current_record(context, ALL_ACCOUNTS)
+    return noted.micros if noted else total_owed(context.state)
 
 
 def total_owed(state: State) -> int:
@@ -188,14 +190,16 @@ def total_owed(state: State) -> int:
     )
 
 
-def drop_value_withdrawn(run: BlockContext) -> None:
+def drop_value_withdrawn(context: BlockContext) -> None:
     """A record counts no more once the deadline that it is for has passed."""
     over = [
-        account for account, each in run.state.values_withdrawn.ordered() if each.deadline_height < run.block.height
+        account
+        for account, each in context.state.values_withdrawn.ordered()
+        if each.deadline_height < context.block.height
     ]
     for account in over:
-        run.state.values_withdrawn.remove(account)
+        context.state.values_withdrawn.remove(account)
 
 
-def _equity(run: BlockContext, account: int) -> int:
-    return holdings_margin(current_arrays(run.state), current_holdings(run.state, account)).equity
+def _equity(context: BlockContext, account: int) -> int:
+    return holdings_margin(current_arrays(context.state), current_holdings(context.state, account)).equity

@@ -19,17 +19,17 @@ from clearing.state.state import State
 from clearing.withdrawals.rate_limits import cancel_usage, owner_usage, withdrawal_limits
 
 
-def check_delay_queue(run: BlockContext, at: str, account: int, owner: bytes) -> Rejected | None:
+def check_delay_queue(context: BlockContext, at: str, account: int, owner: bytes) -> Rejected | None:
     """Whether one more withdrawal of this owner may wait.
 
     Half of the queue is kept for the members in equal parts: keys cost nothing, so a member with many clients could
     fill it, and nobody else's larger withdrawals would be taken in.
     """
-    terms, accounts = run.terms.genesis.crisis.gates, run.state.accounts
-    queue = [each for _, each in run.state.delayed_withdrawals.ordered()]
+    terms, accounts = context.terms.genesis.crisis.gates, context.state.accounts
+    queue = [each for _, each in context.state.delayed_withdrawals.ordered()]
     own = sum(each.owner == owner for each in queue)
     members = Counter(accounts[each.account].member for each in queue if each.account in accounts)
-    known = sum(1 for _ in run.state.members.ordered())
+    known = sum(1 for _ in context.state.members.ordered())
     fair = terms.waiting_max // (2 * known)
     mine = members.pop(accounts[account].member, 0)
     kept = fair * (known - 1) - sum(min(each, fair) for each in members.values())
@@ -47,8 +47,8 @@ def check_delay_queue(run: BlockContext, at: str, account: int, owner: bytes) ->
 
 
 def delay_withdrawal(
-    run: BlockContext,
-    gate: AssetWithdrawalLimits,
+    context: BlockContext,
+    limits: AssetWithdrawalLimits,
     owner: bytes,
     account: int,
     asset: Asset,
@@ -57,12 +57,12 @@ def delay_withdrawal(
     nonce: int,
 ) -> None:
     """Let a withdrawal wait, with a receipt. Its money has left the account already."""
-    clock = run.state.delayed_withdrawal_counter.get(0)
+    clock = context.state.delayed_withdrawal_counter.get(0)
     number = clock.next_number if clock else 0
-    due = run.block.height + gate.delay_blocks
-    used = owner_usage(run, gate.asset, owner)
-    run.state.delayed_withdrawal_counter.put(0, DelayedWithdrawalCounter(number + 1))
-    run.state.delayed_withdrawals.put(
+    due = context.block.height + limits.delay_blocks
+    used = owner_usage(context, limits.asset, owner)
+    context.state.delayed_withdrawal_counter.put(0, DelayedWithdrawalCounter(number + 1))
+    context.state.delayed_withdrawals.put(
         number,
         DelayedWithdrawalRecord(
             account=account,
@@ -72,11 +72,11 @@ def delay_withdrawal(
             amount=u256(asset.to_amount(units)),
             nonce=nonce,
             owner=owner,
-            accepted_height=run.block.height,
+            accepted_height=context.block.height,
             due_height=due,
         ),
     )
-    run.receipts.append(
+    context.receipts.append(
         WithdrawalDelayed(
             number=number,
             account=account,
@@ -87,20 +87,22 @@ def delay_withdrawal(
             due_height=due,
             window=used.window,
             undelayed_units=used.undelayed_units,
-            threshold=gate.delay_above_units,
+            threshold=limits.delay_above_units,
         )
     )
 
 
-def remove_delayed(run: BlockContext, number: int, waiting: DelayedWithdrawalRecord, *, taken_back: bool) -> None:
+def remove_delayed(
+    context: BlockContext, number: int, withdrawal: DelayedWithdrawalRecord, *, taken_back: bool
+) -> None:
     """Drop a withdrawal from the queue; what is taken back no longer counts against the window's limits."""
-    run.state.delayed_withdrawals.remove(number)
-    gate = withdrawal_limits(run, waiting.asset)
+    context.state.delayed_withdrawals.remove(number)
+    gate = withdrawal_limits(context, withdrawal.asset)
     if taken_back and gate is not None:
-        amount = int.from_bytes(waiting.amount, "big")
-        units = amount // run.terms.assets[waiting.asset].base_units
-        window = waiting.accepted_height // run.terms.market.epoch_blocks
-        cancel_usage(run, gate, waiting.owner, units, window)
+        amount = int.from_bytes(withdrawal.amount, "big")
+        units = amount // context.terms.assets[withdrawal.asset].base_units
+        window = withdrawal.accepted_height // context.terms.market.epoch_blocks
+        cancel_usage(context, gate, withdrawal.owner, units, window)
 
 
 def delayed_withdrawals_of(state: State, account: int) -> tuple[tuple[int, DelayedWithdrawalRecord], ...]:

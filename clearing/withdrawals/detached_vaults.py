@@ -40,23 +40,23 @@ def owed_by_vault(state: State, chain_id: int, vault: bytes) -> tuple[tuple[int,
     )
 
 
-def awaits_vault_payments(run: BlockContext, amendment: VaultDetachment, effective_ms: int) -> bool:
+def awaits_vault_payments(context: BlockContext, amendment: VaultDetachment, effective_ms: int) -> bool:
     """Whether a detachment that is due waits for what its vault still owes.
 
     Whatever it owes was released before it was due, so it ends, paid or not, within the time that a withdrawal is good
     for; another timelock is left for all to agree on that. No longer is waited.
     """
-    waits_ms = min(run.terms.market.withdrawal_valid_ms, VOTE_MS_MAX)
-    waits_ms += run.terms.genesis.crisis.governance.timelock_ms
-    if run.time_ms > effective_ms + waits_ms:
+    waits_ms = min(context.terms.market.withdrawal_valid_ms, VOTE_MS_MAX)
+    waits_ms += context.terms.genesis.crisis.governance.timelock_ms
+    if context.time_ms > effective_ms + waits_ms:
         return False
-    due = {each.asset for _, each in run.state.refunds_due.ordered()}
+    due = {each.asset for _, each in context.state.refunds_due.ordered()}
     vault = (amendment.chain_id, amendment.vault)
-    if any((asset.chain_id, asset.vault) == vault and asset.id in due for asset in run.terms.assets.values()):
+    if any((asset.chain_id, asset.vault) == vault and asset.id in due for asset in context.terms.assets.values()):
         return True
-    chain = run.terms.chains.get(amendment.chain_id)
-    seen = chain is not None and is_chain_live(run, chain)
-    return seen and run.terms.genesis.crisis.gates.give_back_expired and bool(owed_by_vault(run.state, *vault))
+    chain = context.terms.chains.get(amendment.chain_id)
+    seen = chain is not None and is_chain_live(context, chain)
+    return seen and context.terms.genesis.crisis.gates.give_back_expired and bool(owed_by_vault(context.state, *vault))
 
 
 def _unpaid_units(state: State, asset: Asset) -> int:

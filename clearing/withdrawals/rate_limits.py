@@ -15,88 +15,90 @@ from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 
 
-def withdrawal_limits(run: BlockContext, asset: int) -> AssetWithdrawalLimits | None:
+def withdrawal_limits(context: BlockContext, asset: int) -> AssetWithdrawalLimits | None:
     """The limits on an asset, where genesis has any."""
-    return next((each for each in run.terms.genesis.crisis.gates.assets if each.asset == asset), None)
+    return next((each for each in context.terms.genesis.crisis.gates.assets if each.asset == asset), None)
 
 
-def limit_window(run: BlockContext) -> int:
+def limit_window(context: BlockContext) -> int:
     """The number of the window that this block is in."""
-    return run.block.height // run.terms.market.epoch_blocks
+    return context.block.height // context.terms.market.epoch_blocks
 
 
-def usage_in_window(window: int, used: WithdrawalVolumeRecord | None) -> WithdrawalVolumeRecord:
+def usage_in_window(window: int, usage: WithdrawalVolumeRecord | None) -> WithdrawalVolumeRecord:
     """A record as far as it is of this window."""
-    return used if used is not None and used.window == window else WithdrawalVolumeRecord(window, 0)
+    return usage if usage is not None and usage.window == window else WithdrawalVolumeRecord(window, 0)
 
 
-def owner_usage(run: BlockContext, asset: int, owner: bytes) -> WithdrawalVolumeRecord:
+def owner_usage(context: BlockContext, asset: int, owner: bytes) -> WithdrawalVolumeRecord:
     """What an owner withdrew of an asset in this window."""
-    return usage_in_window(limit_window(run), run.state.owner_withdrawal_volumes.get((asset, owner)))
+    return usage_in_window(limit_window(context), context.state.owner_withdrawal_volumes.get((asset, owner)))
 
 
-def total_usage(run: BlockContext, asset: int) -> WithdrawalVolumeRecord:
+def total_usage(context: BlockContext, asset: int) -> WithdrawalVolumeRecord:
     """What all withdrew of an asset in this window."""
-    return usage_in_window(limit_window(run), run.state.total_withdrawal_volumes.get(asset))
+    return usage_in_window(limit_window(context), context.state.total_withdrawal_volumes.get(asset))
 
 
-def in_genesis_units(run: BlockContext, asset: Asset, units: int) -> int:
+def in_genesis_units(context: BlockContext, asset: Asset, units: int) -> int:
     """Limits are in the units of genesis, also for a token that left its group and has coarser ones."""
-    return units * (asset.base_units // run.terms.assets[asset.id].base_units)
+    return units * (asset.base_units // context.terms.assets[asset.id].base_units)
 
 
 def check_withdrawal_rate(
-    run: BlockContext, at: str, gate: AssetWithdrawalLimits, owner: bytes, units: int
+    context: BlockContext, at: str, limits: AssetWithdrawalLimits, owner: bytes, units: int
 ) -> Rejected | None:
     """Whether `units` more may be withdrawn in this window."""
     rules = (
-        ("owner", gate.owner_units_max, owner_usage(run, gate.asset, owner).units),
-        ("all", gate.window_units_max, total_usage(run, gate.asset).units),
+        ("owner", limits.owner_units_max, owner_usage(context, limits.asset, owner).units),
+        ("all", limits.window_units_max, total_usage(context, limits.asset).units),
     )
     for of, limit, used in rules:
         if limit and used + units > limit:
-            opens = (limit_window(run) + 1) * run.terms.market.epoch_blocks
+            opens = (limit_window(context) + 1) * context.terms.market.epoch_blocks
             return reject(
-                ClearingCode.RATE_LIMIT, at, of=of, asset=gate.asset, units=units, used=used, limit=limit, opens=opens
+                ClearingCode.RATE_LIMIT, at, of=of, asset=limits.asset, units=units, used=used, limit=limit, opens=opens
             )
     return None
 
 
-def must_be_delayed(run: BlockContext, gate: AssetWithdrawalLimits, owner: bytes, units: int) -> bool:
+def must_be_delayed(context: BlockContext, limits: AssetWithdrawalLimits, owner: bytes, units: int) -> bool:
     """Whether these units would lift what the owner withdrew without delay above the threshold."""
-    if not gate.delay_blocks:
+    if not limits.delay_blocks:
         return False
-    return owner_usage(run, gate.asset, owner).undelayed_units + units > gate.delay_above_units
+    return owner_usage(context, limits.asset, owner).undelayed_units + units > limits.delay_above_units
 
 
-def record_usage(run: BlockContext, gate: AssetWithdrawalLimits, owner: bytes, units: int, *, prompt: bool) -> None:
+def record_usage(
+    context: BlockContext, limits: AssetWithdrawalLimits, owner: bytes, units: int, *, prompt: bool
+) -> None:
     """Count a withdrawal that was accepted."""
-    own, whole = owner_usage(run, gate.asset, owner), total_usage(run, gate.asset)
+    own, whole = owner_usage(context, limits.asset, owner), total_usage(context, limits.asset)
     prompt_units = own.undelayed_units + (units if prompt else 0)
     counted = WithdrawalVolumeRecord(own.window, min(own.units + units, MONEY_MAX), min(prompt_units, MONEY_MAX))
-    run.state.owner_withdrawal_volumes.put((gate.asset, owner), counted)
-    run.state.total_withdrawal_volumes.put(
-        gate.asset, WithdrawalVolumeRecord(whole.window, min(whole.units + units, MONEY_MAX))
+    context.state.owner_withdrawal_volumes.put((limits.asset, owner), counted)
+    context.state.total_withdrawal_volumes.put(
+        limits.asset, WithdrawalVolumeRecord(whole.window, min(whole.units + units, MONEY_MAX))
     )
 
 
-def cancel_usage(run: BlockContext, gate: AssetWithdrawalLimits, owner: bytes, units: int, window: int) -> None:
+def cancel_usage(context: BlockContext, limits: AssetWithdrawalLimits, owner: bytes, units: int, window: int) -> None:
     """Count no more what was accepted in `window` and is taken back, while that window lasts."""
-    if window != limit_window(run):
+    if window != limit_window(context):
         return
-    own, whole = owner_usage(run, gate.asset, owner), total_usage(run, gate.asset)
-    run.state.owner_withdrawal_volumes.put(
-        (gate.asset, owner), msgspec.structs.replace(own, units=max(own.units - units, 0))
+    own, whole = owner_usage(context, limits.asset, owner), total_usage(context, limits.asset)
+    context.state.owner_withdrawal_volumes.put(
+        (limits.asset, owner), msgspec.structs.replace(own, units=max(own.units - units, 0))
     )
-    run.state.total_withdrawal_volumes.put(
-        gate.asset, msgspec.structs.replace(whole, units=max(whole.units - units, 0))
+    context.state.total_withdrawal_volumes.put(
+        limits.asset, msgspec.structs.replace(whole, units=max(whole.units - units, 0))
     )
 
 
-def drop_past_usage(run: BlockContext) -> None:
+def drop_past_usage(context: BlockContext) -> None:
     """At the start of a window drop what owners used in those before."""
-    if run.block.height % run.terms.market.epoch_blocks:
+    if context.block.height % context.terms.market.epoch_blocks:
         return
-    window = limit_window(run)
-    for key in [key for key, used in run.state.owner_withdrawal_volumes.ordered() if used.window != window]:
-        run.state.owner_withdrawal_volumes.remove(key)
+    window = limit_window(context)
+    for key in [key for key, used in context.state.owner_withdrawal_volumes.ordered() if used.window != window]:
+        context.state.owner_withdrawal_volumes.remove(key)

@@ -26,57 +26,57 @@ from clearing.state.state import State
 from clearing.validators.observed_chains import add_attestation, agreed_power
 
 
-def count_released_units(run: BlockContext, asset: int, amount: int) -> None:
+def count_released_units(context: BlockContext, asset: int, amount: int) -> None:
     """Note that `amount` base units left the ledger for the vault to pay; negative: came back.
 
     Flows are counted in the units of genesis, also for a token that left its group and has coarser ones.
     """
-    flow = run.state.asset_flows[asset]
-    total = int.from_bytes(flow.released_units, "big") + amount // run.terms.assets[asset].base_units
+    flow = context.state.asset_flows[asset]
+    total = int.from_bytes(flow.released_units, "big") + amount // context.terms.assets[asset].base_units
     if total < 0:
         raise Bug(f"more of asset {asset} came back than was ever released")
-    run.state.asset_flows.put(asset, msgspec.structs.replace(flow, released_units=u256(total)))
+    context.state.asset_flows.put(asset, msgspec.structs.replace(flow, released_units=u256(total)))
 
 
-def has_cap_room(run: BlockContext, asset: Asset, units: int) -> bool:
+def has_cap_room(context: BlockContext, asset: Asset, units: int) -> bool:
     """Whether the ledger may owe so much more of an asset."""
-    return inventory_units(run.state, asset) + units <= asset.cap_units
+    return inventory_units(context.state, asset) + units <= asset.cap_units
 
 
-def refundable_units(run: BlockContext, asset: Asset) -> int:
+def refundable_units(context: BlockContext, asset: Asset) -> int:
     """Units that left the ledger and may come back: room under the asset's cap that no deposit can take.
 
     What waits, and where unpaid withdrawals are given back all that the vault was not seen to have paid; rounded up.
     """
-    if run.terms.genesis.crisis.gates.give_back_expired:
-        flow, seen = run.state.asset_flows[asset.id], run.state.custody.get(asset.id)
-        released = int.from_bytes(flow.released_units, "big") * run.terms.assets[asset.id].base_units
+    if context.terms.genesis.crisis.gates.give_back_expired:
+        flow, seen = context.state.asset_flows[asset.id], context.state.custody.get(asset.id)
+        released = int.from_bytes(flow.released_units, "big") * context.terms.assets[asset.id].base_units
         paid = int.from_bytes(seen.counters.withdrawn, "big") if seen else 0
         return -(-max(released - paid, 0) // asset.base_units)
     waiting = sum(
         int.from_bytes(each.amount, "big")
-        for _, each in run.state.delayed_withdrawals.ordered()
+        for _, each in context.state.delayed_withdrawals.ordered()
         if each.asset == asset.id
     )
     return -(-waiting // asset.base_units)
 
 
 def refund(
-    run: BlockContext, number: int, account: int, asset_id: int, amount: int, why: RefundReason, code: int = 0
+    context: BlockContext, number: int, account: int, asset_id: int, amount: int, reason: RefundReason, code: int = 0
 ) -> WithdrawalRefunded:
     """Credit `amount` base units again, with a receipt."""
-    asset = current_asset(run.state, run.terms.assets[asset_id])
+    asset = current_asset(context.state, context.terms.assets[asset_id])
     units, rest = asset.to_units(amount)
-    known = can_hold(run.state, account)
+    known = can_hold(context.state, account)
     credited = account if known else SUSPENSE_ACCOUNT
-    fee = skew_fee(run, asset, units) if asset.is_cash else 0
-    transfer = TransferCode.UNPAID_GIVEN_BACK if why is RefundReason.NOT_PAID else TransferCode.WAITING_GIVEN_BACK
-    count_released_units(run, asset_id, -amount)
-    run.journal.transfer(external_account(asset_id), credited, currency_of(asset), units, transfer, number)
-    settle_skew_fee(run, credited, asset, units, fee if known else max(fee, 0), number)
-    run.touched_accounts.add(credited)
-    receipt = WithdrawalRefunded(number, account, credited, asset_id, units, rest, why, code)
-    run.receipts.append(receipt)
+    fee = skew_fee(context, asset, units) if asset.is_cash else 0
+    transfer = TransferCode.UNPAID_GIVEN_BACK if reason is RefundReason.NOT_PAID else TransferCode.WAITING_GIVEN_BACK
+    count_released_units(context, asset_id, -amount)
+    context.journal.transfer(external_account(asset_id), credited, currency_of(asset), units, transfer, number)
+    settle_skew_fee(context, credited, asset, units, fee if known else max(fee, 0), number)
+    context.touched_accounts.add(credited)
+    receipt = WithdrawalRefunded(number, account, credited, asset_id, units, rest, reason, code)
+    context.receipts.append(receipt)
     return receipt
 
 
@@ -109,20 +109,20 @@ def is_expiry_attestable(state: State, fact: WithdrawalNotExecuted) -> bool:
     return ours == (fact.chain_id, fact.vault, fact.not_after_s) and fact.block_time_s > released.not_after_s
 
 
-def count_expiry_attestation(run: BlockContext, word: Attestation, fact: WithdrawalNotExecuted) -> None:
+def count_expiry_attestation(context: BlockContext, attestation: Attestation, fact: WithdrawalNotExecuted) -> None:
     """Count one validator's word; with a quorum the withdrawal is to be given back."""
-    if not is_expiry_attestable(run.state, fact):
+    if not is_expiry_attestable(context.state, fact):
         return
     key = fact_key(fact)
-    claim = add_attestation(run.state.fact_attestations.get(key), word)
-    if agreed_power(claim, fact) * 3 <= run.block.total_power * 2:
-        run.state.fact_attestations.put(key, claim)
+    claim = add_attestation(context.state.fact_attestations.get(key), attestation)
+    if agreed_power(claim, fact) * 3 <= context.block.total_power * 2:
+        context.state.fact_attestations.put(key, claim)
         return
-    drop_withdrawal_attestations(run, fact.chain_id, fact.vault, fact.nonce)
-    agreed = ExpiredWithdrawalRecord(fact.block_number, fact.block_hash, fact.block_time_s, run.block.height)
-    run.state.expired_withdrawals.put(fact.nonce, agreed)
-    run.state.refunds_due.put(fact.nonce, RefundDueRecord(run.state.withdrawals[fact.nonce].asset))
-    run.receipts.append(
+    drop_withdrawal_attestations(context, fact.chain_id, fact.vault, fact.nonce)
+    agreed = ExpiredWithdrawalRecord(fact.block_number, fact.block_hash, fact.block_time_s, context.block.height)
+    context.state.expired_withdrawals.put(fact.nonce, agreed)
+    context.state.refunds_due.put(fact.nonce, RefundDueRecord(context.state.withdrawals[fact.nonce].asset))
+    context.receipts.append(
         WithdrawalExpired(
             nonce=fact.nonce,
             chain_id=fact.chain_id,
@@ -135,28 +135,33 @@ def count_expiry_attestation(run: BlockContext, word: Attestation, fact: Withdra
     )
 
 
-def drop_withdrawal_attestations(run: BlockContext, chain_id: int, vault: bytes, nonce: int) -> None:
+def drop_withdrawal_attestations(context: BlockContext, chain_id: int, vault: bytes, nonce: int) -> None:
     """Once either fact on a withdrawal is agreed on, drop what was said of both."""
     for kind in (EXECUTED, NOT_EXECUTED):
-        if (kind, chain_id, vault, nonce) in run.state.fact_attestations:
-            run.state.fact_attestations.remove((kind, chain_id, vault, nonce))
+        if (kind, chain_id, vault, nonce) in context.state.fact_attestations:
+            context.state.fact_attestations.remove((kind, chain_id, vault, nonce))
 
 
-def refund_expired(run: BlockContext) -> None:
+def refund_expired(context: BlockContext) -> None:
     """Give back what is due, oldest first, so many a block.
 
     A token beyond its price band waits until it is judged, and what finds no room under its asset's cap until there is.
     """
     given = 0
-    for nonce, due in run.state.refunds_due.ordered():
+    for nonce, due in context.state.refunds_due.ordered():
         if given == REFUNDS_PER_BLOCK:
             return
-        released, asset = run.state.withdrawals[nonce], current_asset(run.state, run.terms.assets[due.asset])
+        released, asset = (
+            context.state.withdrawals[nonce],
+            current_asset(context.state, context.terms.assets[due.asset]),
+        )
         amount = int.from_bytes(released.amount, "big")
-        if is_beyond_band(run.state, asset.id) or not has_cap_room(run, asset, asset.to_units(amount)[0]):
+        if is_beyond_band(context.state, asset.id) or not has_cap_room(context, asset, asset.to_units(amount)[0]):
             continue
         given += 1
-        run.state.refunds_due.remove(nonce)
-        agreed = run.state.expired_withdrawals[nonce]
-        run.state.expired_withdrawals.put(nonce, msgspec.structs.replace(agreed, given_back_height=run.block.height))
-        refund(run, nonce, released.account, asset.id, amount, RefundReason.NOT_PAID)
+        context.state.refunds_due.remove(nonce)
+        agreed = context.state.expired_withdrawals[nonce]
+        context.state.expired_withdrawals.put(
+            nonce, msgspec.structs.replace(agreed, refunded_height=context.block.height)
+        )
+        refund(context, nonce, released.account, asset.id, amount, RefundReason.NOT_PAID)

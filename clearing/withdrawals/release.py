@@ -12,10 +12,10 @@ from clearing.state.state import State
 from clearing.state.withdrawals_tree import append_withdrawal, withdrawal_leaf_hash, withdrawal_siblings
 
 
-def release_withdrawals(run: BlockContext) -> None:
+def release_withdrawals(context: BlockContext) -> None:
     """Step 7: what was accepted enters the tree, in order of acceptance."""
-    nonce = withdrawals_count(run.state)
-    for accepted in run.accepted_withdrawals:
+    nonce = withdrawals_count(context.state)
+    for accepted in context.accepted_withdrawals:
         leaf = withdrawal_leaf_hash(
             accepted.chain_id,
             accepted.vault,
@@ -37,12 +37,12 @@ def release_withdrawals(run: BlockContext) -> None:
             not_after_s=accepted.not_after_s,
             leaf=leaf,
         )
-        run.state.withdrawals.put(nonce, released)
-        append_withdrawal(run.state, nonce, leaf)
-        run.receipts.append(msgspec.structs.replace(accepted, nonce=nonce))
+        context.state.withdrawals.put(nonce, released)
+        append_withdrawal(context.state, nonce, leaf)
+        context.receipts.append(msgspec.structs.replace(accepted, nonce=nonce))
         nonce += 1
-    clock = run.state.now
-    run.state.clock.put(0, msgspec.structs.replace(clock, withdrawals=nonce))
+    clock = context.state.now
+    context.state.clock.put(0, msgspec.structs.replace(clock, withdrawals_released=nonce))
 
 
 def withdrawals_count(state: State) -> int:

@@ -44,63 +44,63 @@ from clearing.withdrawals.rate_limits import (
 from clearing.withdrawals.refunds import count_released_units
 
 
-def request_withdrawal(run: BlockContext, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:
+def request_withdrawal(context: BlockContext, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:
     """Accept or refuse one request; accepted, it is released at the end of the block."""
     at = "withdrawal"
-    listed = run.terms.assets.get(request.asset)
+    listed = context.terms.assets.get(request.asset)
     if listed is None:
         return reject(ClearingCode.UNKNOWN_ASSET, at, asset=request.asset)
-    asset = current_asset(run.state, listed)
+    asset = current_asset(context.state, listed)
     if not 0 < request.units <= MONEY_MAX:
         return reject(ClearingCode.BAD_SIZE, at, units=request.units)
     if not any(request.to):
         return reject(ClearingCode.BAD_RECIPIENT, at, to=request.to)
-    fee = skew_fee(run, asset, -request.units) if asset.is_cash else 0
+    fee = skew_fee(context, asset, -request.units) if asset.is_cash else 0
     leaving = currency_of(asset), request.units + max(fee, 0)
     refusal = (
-        check_expiry(run, at, request.not_after_ms)
-        or check_account(run, at, request.account)
-        or check_nonce(run, at, request.account, request.nonce)
-        or check_owner(run, at, request.account, request.digest(run.terms.network), request.signature)
-        or check_member_leaving(run, at, request.account)
-        or check_can_leave(run, at, request.account, *leaving)
-        or check_deficit_reserve(run, at, request.account, leaving)
-        or _check_cash_group(run, at, asset)
+        check_expiry(context, at, request.not_after_ms)
+        or check_account(context, at, request.account)
+        or check_nonce(context, at, request.account, request.nonce)
+        or check_owner(context, at, request.account, request.digest(context.terms.network), request.signature)
+        or check_member_leaving(context, at, request.account)
+        or check_can_leave(context, at, request.account, *leaving)
+        or check_deficit_reserve(context, at, request.account, leaving)
+        or _check_cash_group(context, at, asset)
     )
     if refusal is not None:
         return refusal
-    inventory = inventory_units(run.state, asset)
+    inventory = inventory_units(context.state, asset)
     if request.units > inventory:
         return reject(ClearingCode.CHAIN_INVENTORY_TOO_SMALL, at, units=request.units, inventory=inventory)
-    if not is_chain_live(run, run.terms.chains[asset.chain_id]):
+    if not is_chain_live(context, context.terms.chains[asset.chain_id]):
         return reject(ClearingCode.CHAIN_SILENT, at, chain_id=asset.chain_id)
-    if is_detaching(run.state, asset.chain_id, asset.vault):
+    if is_detaching(context.state, asset.chain_id, asset.vault):
         return reject(ClearingCode.VAULT_LEAVES, at, chain_id=asset.chain_id, vault=asset.vault)
     if isinstance(request, LimitedWithdrawal) and fee > request.fee_max:
         return reject(ClearingCode.FEE_ABOVE_LIMIT, at, fee=fee, limit=request.fee_max)
-    gate, owner = withdrawal_limits(run, asset.id), owner_key(run.state, request.account)
-    size = in_genesis_units(run, asset, request.units)
-    waits = gate is not None and must_be_delayed(run, gate, owner, size)
-    refusal = (check_withdrawal_rate(run, at, gate, owner, size) if gate else None) or (
-        check_delay_queue(run, at, request.account, owner) if waits else None
+    gate, owner = withdrawal_limits(context, asset.id), owner_key(context.state, request.account)
+    size = in_genesis_units(context, asset, request.units)
+    waits = gate is not None and must_be_delayed(context, gate, owner, size)
+    refusal = (check_withdrawal_rate(context, at, gate, owner, size) if gate else None) or (
+        check_delay_queue(context, at, request.account, owner) if waits else None
     )
     if refusal is not None:
         return refusal
-    _debit_account(run, request, asset, fee)
+    _debit_account(context, request, asset, fee)
     if gate is not None and waits:
-        delay_withdrawal(run, gate, owner, request.account, asset, request.units, request.to, request.nonce)
+        delay_withdrawal(context, gate, owner, request.account, asset, request.units, request.to, request.nonce)
     else:
-        run.accepted_withdrawals.append(_release_receipt(run, request, asset))
+        context.accepted_withdrawals.append(_release_receipt(context, request, asset))
     if gate is not None:
-        record_usage(run, gate, owner, size, prompt=not waits)
+        record_usage(context, gate, owner, size, prompt=not waits)
     return None
 
 
-def _debit_account(run: BlockContext, request: Withdrawal | LimitedWithdrawal, asset: Asset, fee: int) -> None:
+def _debit_account(context: BlockContext, request: Withdrawal | LimitedWithdrawal, asset: Asset, fee: int) -> None:
     """Let the money leave its account for the vault to pay."""
-    before = equity_and_total(run, request.account)
-    use_nonce(run, request.account, request.nonce)
-    run.journal.transfer(
+    before = equity_and_total(context, request.account)
+    use_nonce(context, request.account, request.nonce)
+    context.journal.transfer(
         request.account,
         external_account(asset.id),
         currency_of(asset),
@@ -108,13 +108,15 @@ def _debit_account(run: BlockContext, request: Withdrawal | LimitedWithdrawal, a
         TransferCode.WITHDRAWAL,
         request.nonce,
     )
-    settle_skew_fee(run, request.account, asset, -request.units, fee, request.nonce)
-    count_released_units(run, asset.id, asset.to_amount(request.units))
-    record_value_withdrawn(run, request.account, before)
-    run.touched_accounts.add(request.account)
+    settle_skew_fee(context, request.account, asset, -request.units, fee, request.nonce)
+    count_released_units(context, asset.id, asset.to_amount(request.units))
+    record_value_withdrawn(context, request.account, before)
+    context.touched_accounts.add(request.account)
 
 
-def _release_receipt(run: BlockContext, request: Withdrawal | LimitedWithdrawal, asset: Asset) -> WithdrawalReleased:
+def _release_receipt(
+    context: BlockContext, request: Withdrawal | LimitedWithdrawal, asset: Asset
+) -> WithdrawalReleased:
     return WithdrawalReleased(
         nonce=0,
         account=request.account,
@@ -125,19 +127,19 @@ def _release_receipt(run: BlockContext, request: Withdrawal | LimitedWithdrawal,
         token=asset.token,
         to=request.to,
         amount=u256(asset.to_amount(request.units)),
-        not_after_s=(run.time_ms + run.terms.market.withdrawal_valid_ms) // 1000,
+        not_after_s=(context.time_ms + context.terms.market.withdrawal_valid_ms) // 1000,
     )
 
 
-def _check_cash_group(run: BlockContext, at: str, asset: Asset) -> Rejected | None:
+def _check_cash_group(context: BlockContext, at: str, asset: Asset) -> Rejected | None:
     """Nothing is withdrawn of a cash group while a token of it is beyond its band: no one may gain by being quick."""
-    if asset.is_cash and is_cash_group_suspended(run.state, asset.cash_group):
+    if asset.is_cash and is_cash_group_suspended(context.state, asset.cash_group):
         return reject(ClearingCode.CASH_GROUP_SUSPENDED, at, cash_group=asset.cash_group)
     return None
 
 
 def check_can_leave(
-    run: BlockContext, at: str, account: int, currency: int, units: int, gains: tuple[int, int] | None = None
+    context: BlockContext, at: str, account: int, currency: int, units: int, gains: tuple[int, int] | None = None
 ) -> Rejected | None:
     """Whether an account may let go of `units` of a currency: its own, and initial margin covered afterwards.
 
@@ -145,29 +147,31 @@ def check_can_leave(
     that leaves. With positions, every price that the account depends on must be open; without, collateral is simply its
     own.
     """
-    refusal = check_restriction(run, at, account)
+    refusal = check_restriction(context, at, account)
     if refusal is not None:
         return refusal
-    have = balance(run.state, account, currency)
+    have = balance(context.state, account, currency)
     if have < units:
         return reject(ClearingCode.BALANCE_TOO_SMALL, at, units=units, balance=have)
-    after = current_holdings(run.state, account)
-    add_to_holdings(run.state, after, currency, -units)
+    after = current_holdings(context.state, account)
+    add_to_holdings(context.state, after, currency, -units)
     if gains is not None:
-        add_to_holdings(run.state, after, *gains)
+        add_to_holdings(context.state, after, *gains)
     if account != HOUSE_ACCOUNT:
-        for index, group in enumerate(run.terms.cash_groups):
-            loan = soft_credit_of(run.state, account, group)
+        for index, group in enumerate(context.terms.cash_groups):
+            loan = soft_credit_of(context.state, account, group)
             if group == currency and have - loan < units:
                 return reject(ClearingCode.SOFT_CREDIT_IS_LENT, at, units=units, balance=have, lent=loan)
             after.cash[index] -= loan
     if not any(after.lots) and all(claim >= 0 for claim in after.cash):
         return None
-    for feed in sorted(held_feeds(run.state, after)):
+    for feed in sorted(held_feeds(context.state, after)):
         # What a dead feed prices counts for nothing and cannot get worse; waiting for it would freeze everything else.
-        if (status := feed_status(run.state, feed)) != FeedStatus.OPEN and not is_settled_for_good(run.state, feed):
+        if (status := feed_status(context.state, feed)) != FeedStatus.OPEN and not is_settled_for_good(
+            context.state, feed
+        ):
             return reject(ClearingCode.PRICE_NOT_OPEN, at, feed=feed, status=status.name)
-    margin = holdings_margin(current_arrays(run.state), after)
+    margin = holdings_margin(current_arrays(context.state), after)
     if not margin.initial_ok:
         return reject(
             ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, account=account, equity=margin.equity, initial=margin.initial

@@ -34,124 +34,124 @@ from clearing.withdrawals.requests import check_can_leave
 AT = "withdrawal_cancellation"
 
 
-def cancel_withdrawal(run: BlockContext, _: int, request: WithdrawalCancellation) -> Rejected | None:
+def cancel_withdrawal(context: BlockContext, _: int, request: WithdrawalCancellation) -> Rejected | None:
     """Give a withdrawal that waits back to its account, at its owner's word."""
     refusal = (
-        check_expiry(run, AT, request.not_after_ms)
-        or check_account(run, AT, request.account)
-        or check_nonce(run, AT, request.account, request.nonce)
-        or check_owner(run, AT, request.account, request.digest(run.terms.network), request.signature)
+        check_expiry(context, AT, request.not_after_ms)
+        or check_account(context, AT, request.account)
+        or check_nonce(context, AT, request.account, request.nonce)
+        or check_owner(context, AT, request.account, request.digest(context.terms.network), request.signature)
     )
     if refusal is not None:
         return refusal
-    waiting = run.state.delayed_withdrawals.get(request.number)
+    waiting = context.state.delayed_withdrawals.get(request.number)
     if waiting is None or waiting.account != request.account:
         return reject(ClearingCode.NO_SUCH_WAITING_WITHDRAWAL, AT, account=request.account, number=request.number)
-    if is_beyond_band(run.state, waiting.asset):
+    if is_beyond_band(context.state, waiting.asset):
         return reject(ClearingCode.CASH_GROUP_SUSPENDED, AT, asset=waiting.asset)
-    use_nonce(run, request.account, request.nonce)
-    _refund_waiting(run, request.number, waiting, RefundReason.CANCELLED)
+    use_nonce(context, request.account, request.nonce)
+    _refund_waiting(context, request.number, waiting, RefundReason.CANCELLED)
     return None
 
 
-def recall_withdrawals(run: BlockContext) -> None:
+def recall_withdrawals(context: BlockContext) -> None:
     """Before calls: what waits of accounts below initial margin comes back, the newest first, until it is covered."""
     by_account: dict[int, list[tuple[int, DelayedWithdrawalRecord]]] = {}
-    for number, waiting in run.state.delayed_withdrawals.ordered():
-        if is_in_default(run.state, waiting.account):
-            _refund_waiting(run, number, waiting, RefundReason.DEFAULT)
-        elif not is_beyond_band(run.state, waiting.asset):
+    for number, waiting in context.state.delayed_withdrawals.ordered():
+        if is_in_default(context.state, waiting.account):
+            _refund_waiting(context, number, waiting, RefundReason.DEFAULT)
+        elif not is_beyond_band(context.state, waiting.asset):
             by_account.setdefault(waiting.account, []).append((number, waiting))
     for account in sorted(by_account):
         queue = by_account[account]
-        while queue and not _is_covered(run, account):
-            _refund_waiting(run, *queue.pop(), RefundReason.MARGIN)
+        while queue and not _is_covered(context, account):
+            _refund_waiting(context, *queue.pop(), RefundReason.MARGIN)
 
 
-def recall_account_withdrawals(run: BlockContext, accounts: tuple[int, ...]) -> None:
+def recall_account_withdrawals(context: BlockContext, accounts: tuple[int, ...]) -> None:
     """Give everything back that waits of these accounts: one of them has just failed."""
-    for number, waiting in list(run.state.delayed_withdrawals.ordered()):
+    for number, waiting in list(context.state.delayed_withdrawals.ordered()):
         if waiting.account in accounts:
-            _refund_waiting(run, number, waiting, RefundReason.DEFAULT)
+            _refund_waiting(context, number, waiting, RefundReason.DEFAULT)
 
 
-def recall_vault_withdrawals(run: BlockContext, chain_id: int, vault: bytes) -> None:
+def recall_vault_withdrawals(context: BlockContext, chain_id: int, vault: bytes) -> None:
     """Give everything back that waits for a vault which is about to pay nothing more; it was never promised there.
 
     A token beyond its band stays what its owner asked for: its loss is not the group's.
     """
-    for number, waiting in list(run.state.delayed_withdrawals.ordered()):
-        asset = run.terms.assets[waiting.asset]
-        if (asset.chain_id, asset.vault) == (chain_id, vault) and not is_beyond_band(run.state, asset.id):
-            _refund_waiting(run, number, waiting, RefundReason.LAPSED, int(ClearingCode.VAULT_LEAVES))
+    for number, waiting in list(context.state.delayed_withdrawals.ordered()):
+        asset = context.terms.assets[waiting.asset]
+        if (asset.chain_id, asset.vault) == (chain_id, vault) and not is_beyond_band(context.state, asset.id):
+            _refund_waiting(context, number, waiting, RefundReason.LAPSED, int(ClearingCode.VAULT_LEAVES))
 
 
-def process_delayed_withdrawals(run: BlockContext) -> None:
+def process_delayed_withdrawals(context: BlockContext) -> None:
     """Before releases: what was not paid comes back, what has waited long enough is let go, old counts are dropped."""
-    refund_expired(run)
-    drop_past_usage(run)
-    drop_value_withdrawn(run)
-    let_go, grace = [], run.terms.genesis.crisis.gates.waiting_grace_blocks
-    for number, waiting in list(run.state.delayed_withdrawals.ordered()):
-        if run.block.height < waiting.due_height:
+    refund_expired(context)
+    drop_past_usage(context)
+    drop_value_withdrawn(context)
+    let_go, grace = [], context.terms.genesis.crisis.gates.waiting_grace_blocks
+    for number, waiting in list(context.state.delayed_withdrawals.ordered()):
+        if context.block.height < waiting.due_height:
             continue
-        refusal = check_withdrawal_controls(run, waiting)
+        refusal = check_withdrawal_controls(context, waiting)
         if refusal is None:
-            remove_delayed(run, number, waiting, taken_back=False)
-            let_go.append(_release_receipt(run, waiting))
-        elif run.block.height >= waiting.due_height + grace and not is_beyond_band(run.state, waiting.asset):
-            _refund_waiting(run, number, waiting, RefundReason.LAPSED, int(refusal.code))
-    run.accepted_withdrawals[:0] = let_go
+            remove_delayed(context, number, waiting, taken_back=False)
+            let_go.append(_release_receipt(context, waiting))
+        elif context.block.height >= waiting.due_height + grace and not is_beyond_band(context.state, waiting.asset):
+            _refund_waiting(context, number, waiting, RefundReason.LAPSED, int(refusal.code))
+    context.accepted_withdrawals[:0] = let_go
 
 
-def check_withdrawal_controls(run: BlockContext, waiting: DelayedWithdrawalRecord) -> Rejected | None:
+def check_withdrawal_controls(context: BlockContext, withdrawal: DelayedWithdrawalRecord) -> Rejected | None:
     """The gates of a withdrawal that has left its account already."""
-    at, account = "withdrawal", waiting.account
-    asset = current_asset(run.state, run.terms.assets[waiting.asset])
-    if not can_hold(run.state, account):
+    at, account = "withdrawal", withdrawal.account
+    asset = current_asset(context.state, context.terms.assets[withdrawal.asset])
+    if not can_hold(context.state, account):
         return reject(ClearingCode.UNKNOWN_ACCOUNT, at, account=account)
-    if asset.is_cash and is_cash_group_suspended(run.state, asset.cash_group):
+    if asset.is_cash and is_cash_group_suspended(context.state, asset.cash_group):
         return reject(ClearingCode.CASH_GROUP_SUSPENDED, at, cash_group=asset.cash_group)
-    if not is_chain_live(run, run.terms.chains[asset.chain_id]):
+    if not is_chain_live(context, context.terms.chains[asset.chain_id]):
         return reject(ClearingCode.CHAIN_SILENT, at, chain_id=asset.chain_id)
-    if is_detaching(run.state, asset.chain_id, asset.vault):
+    if is_detaching(context.state, asset.chain_id, asset.vault):
         return reject(ClearingCode.VAULT_LEAVES, at, chain_id=asset.chain_id, vault=asset.vault)
     return (
-        check_member_leaving(run, at, account)
-        or check_can_leave(run, at, account, currency_of(asset), 0)
-        or check_deficit_reserve(run, at, account)
+        check_member_leaving(context, at, account)
+        or check_can_leave(context, at, account, currency_of(asset), 0)
+        or check_deficit_reserve(context, at, account)
     )
 
 
-def _is_covered(run: BlockContext, account: int) -> bool:
-    held, arrays = current_holdings(run.state, account), current_arrays(run.state)
+def _is_covered(context: BlockContext, account: int) -> bool:
+    held, arrays = current_holdings(context.state, account), current_arrays(context.state)
     if not any(held.lots) and all(claim >= 0 for claim in held.cash):
         return True
     return is_certainly_margined(arrays, held) or holdings_margin(arrays, held).initial_ok
 
 
 def _refund_waiting(
-    run: BlockContext, number: int, waiting: DelayedWithdrawalRecord, why: RefundReason, code: int = 0
+    context: BlockContext, number: int, withdrawal: DelayedWithdrawalRecord, reason: RefundReason, code: int = 0
 ) -> None:
-    remove_delayed(run, number, waiting, taken_back=True)
-    amount = int.from_bytes(waiting.amount, "big")
-    before, _ = equity_and_total(run, waiting.account)
-    refund(run, number, waiting.account, waiting.asset, amount, why, code)
-    record_value_returned(run, waiting.account, before, waiting.accepted_height)
+    remove_delayed(context, number, withdrawal, taken_back=True)
+    amount = int.from_bytes(withdrawal.amount, "big")
+    before, _ = equity_and_total(context, withdrawal.account)
+    refund(context, number, withdrawal.account, withdrawal.asset, amount, reason, code)
+    record_value_returned(context, withdrawal.account, before, withdrawal.accepted_height)
 
 
-def _release_receipt(run: BlockContext, waiting: DelayedWithdrawalRecord) -> WithdrawalReleased:
-    asset = current_asset(run.state, run.terms.assets[waiting.asset])
-    amount = int.from_bytes(waiting.amount, "big")
+def _release_receipt(context: BlockContext, withdrawal: DelayedWithdrawalRecord) -> WithdrawalReleased:
+    asset = current_asset(context.state, context.terms.assets[withdrawal.asset])
+    amount = int.from_bytes(withdrawal.amount, "big")
     return WithdrawalReleased(
         nonce=0,
-        account=waiting.account,
+        account=withdrawal.account,
         asset=asset.id,
         units=asset.to_units(amount)[0],
         chain_id=asset.chain_id,
         vault=asset.vault,
         token=asset.token,
-        to=waiting.to,
+        to=withdrawal.to,
         amount=u256(amount),
-        not_after_s=(run.time_ms + run.terms.market.withdrawal_valid_ms) // 1000,
+        not_after_s=(context.time_ms + context.terms.market.withdrawal_valid_ms) // 1000,
     )

@@ -68,11 +68,11 @@ class MoveWindow:
         if size is not None:
             insort(self._multiples, size)
 
-    def filtered(self, held: VarianceRecord) -> HistoryFigures:
+    def filtered(self, variance_record: VarianceRecord) -> HistoryFigures:
         """Multiple and stressed deviation now."""
         rules = self._parameters
         if len(self._multiples) < rules.window_min:
-            return HistoryFigures(rules.multiple_ppm, sqrt_up(held.variance))
+            return HistoryFigures(rules.multiple_ppm, sqrt_up(variance_record.variance))
         multiple = deviation_multiple(self._multiples, rules.confidence_ppm)
         return HistoryFigures(multiple, quantile_up(self._deviations, rules.stress_quantile_ppm))
 

@@ -91,17 +91,17 @@ class SizeAmount:
     amount: Fraction
 
 
-def margin_fraction(term: MarginFraction, book: InstrumentExposure) -> FractionAmount:
+def margin_fraction(term: MarginFraction, exposure: InstrumentExposure) -> FractionAmount:
     """|worse size| times the mark times the fraction, which open interest may raise."""
-    size = abs(book.size)
+    size = abs(exposure.size)
     if term.with_orders:
-        size = max(size, abs(book.size + book.buys), abs(book.size - book.sells))
-    notional = abs(size * book.notional)
-    scale = open_interest_scale(term.open_interest, exact_rational(book.quote.contract.open_interest))
+        size = max(size, abs(exposure.size + exposure.buys), abs(exposure.size - exposure.sells))
+    notional = abs(size * exposure.notional)
+    scale = open_interest_scale(term.open_interest, exact_rational(exposure.quote.contract.open_interest))
     fraction = exact_rational(term.fraction)
     fraction += scale * max(ONE - fraction, ZERO)
     amount = rounded(notional * fraction, term.decimals, term.rounding)
-    return FractionAmount(book.quote.contract.id, notional, scale, fraction, amount)
+    return FractionAmount(exposure.quote.contract.id, notional, scale, fraction, amount)
 
 
 def open_interest_scale(terms: OpenInterest | None, open_interest: Fraction) -> Fraction:
@@ -114,23 +114,23 @@ def open_interest_scale(terms: OpenInterest | None, open_interest: Fraction) -> 
     return (open_interest - lower) / (upper - lower) if open_interest > lower else ZERO
 
 
-def slippage_plus_factor(term: Slippage, book: InstrumentExposure) -> SlippageAmount:
+def slippage_plus_factor(term: Slippage, exposure: InstrumentExposure) -> SlippageAmount:
     """The larger of the long and the short side; see `Slippage`."""
-    contract = book.quote.contract
-    long_exit = None if contract.exit_long is None else book.quote.mark - exact_rational(contract.exit_long)
-    short_exit = None if contract.exit_short is None else exact_rational(contract.exit_short) - book.quote.mark
-    reach_long, reach_short = book.size + book.buys > 0, book.size - book.sells < 0
+    contract = exposure.quote.contract
+    long_exit = None if contract.exit_long is None else exposure.quote.mark - exact_rational(contract.exit_long)
+    short_exit = None if contract.exit_short is None else exact_rational(contract.exit_short) - exposure.quote.mark
+    reach_long, reach_short = exposure.size + exposure.buys > 0, exposure.size - exposure.sells < 0
     long = _side_amount(
         term,
-        book,
-        (max(book.size, ZERO), book.buys, book.buy_value) if reach_long else (ZERO, ZERO, ZERO),
+        exposure,
+        (max(exposure.size, ZERO), exposure.buys, exposure.buy_value) if reach_long else (ZERO, ZERO, ZERO),
         exact_rational(term.factor_long),
         long_exit,
     )
     short = _side_amount(
         term,
-        book,
-        (max(-book.size, ZERO), book.sells, book.sell_value) if reach_short else (ZERO, ZERO, ZERO),
+        exposure,
+        (max(-exposure.size, ZERO), exposure.sells, exposure.sell_value) if reach_short else (ZERO, ZERO, ZERO),
         exact_rational(term.factor_short),
         short_exit,
     )
@@ -141,24 +141,24 @@ def slippage_plus_factor(term: Slippage, book: InstrumentExposure) -> SlippageAm
 
 def _side_amount(
     term: Slippage,
-    book: InstrumentExposure,
+    exposure: InstrumentExposure,
     sizes: tuple[Fraction, Fraction, Fraction],
     factor: Fraction,
     gap: Fraction | None,
 ) -> SideAmount:
     size, orders, orders_value = sizes
-    unit = book.notional
+    unit = exposure.notional
     by_factor = unit * (exact_rational(term.linear) * size + exact_rational(term.quadratic) * size * size)
-    by_exit = None if gap is None or term.auction else max(gap, ZERO) * book.quote.multiplier * size
+    by_exit = None if gap is None or term.auction else max(gap, ZERO) * exposure.quote.multiplier * size
     cost = max(by_factor if by_exit is None else min(by_factor, by_exit), ZERO)
     on_open = unit * factor * size
-    worth = orders_value * book.quote.multiplier if term.auction else unit * orders
+    worth = orders_value * exposure.quote.multiplier if term.auction else unit * orders
     return SideAmount(size, orders, by_factor, by_exit, cost, on_open, worth * factor, cost + on_open + worth * factor)
 
 
-def option_formula(term: OptionFormula, book: InstrumentExposure) -> FormulaAmount:
+def option_formula(term: OptionFormula, exposure: InstrumentExposure) -> FormulaAmount:
     """The requirement of one short option."""
-    quote, short = book.quote, max(-book.size, ZERO)
+    quote, short = exposure.quote, max(-exposure.size, ZERO)
     strike = exact_rational(quote.contract.strike)
     call = quote.contract.kind == "call"
     out_of_the_money = max(strike - quote.index if call else quote.index - strike, ZERO)
@@ -168,12 +168,12 @@ def option_formula(term: OptionFormula, book: InstrumentExposure) -> FormulaAmou
     return FormulaAmount(quote.contract.id, short, out_of_the_money, each, amount)
 
 
-def per_size(term: PerSize, books: Sequence[InstrumentExposure]) -> list[tuple[str, SizeAmount]]:
+def per_size(term: PerSize, exposures: Sequence[InstrumentExposure]) -> list[tuple[str, SizeAmount]]:
     """(group, charge) of each position, or of each strike where shorts are counted naked."""
     if term.count == "naked_short":
-        return _naked_shorts(term, books)
+        return _naked_shorts(term, exposures)
     found = []
-    for book in books:
+    for book in exposures:
         size = {"gross": abs(book.size), "long": max(book.size, ZERO), "short": max(-book.size, ZERO)}[term.count]
         each = _size_rate(term, book.quote)
         found.append((book.quote.contract.group, SizeAmount(book.quote.contract.id, size, each, size * each)))
@@ -185,9 +185,9 @@ def _size_rate(term: PerSize, quote: InstrumentQuote) -> Fraction:
     return exact_rational(term.fraction) * price * quote.multiplier + exact_rational(term.amount)
 
 
-def _naked_shorts(term: PerSize, books: Sequence[InstrumentExposure]) -> list[tuple[str, SizeAmount]]:
+def _naked_shorts(term: PerSize, exposures: Sequence[InstrumentExposure]) -> list[tuple[str, SizeAmount]]:
     strikes: dict[tuple[str, int, Fraction], list[InstrumentExposure]] = {}
-    for book in books:
+    for book in exposures:
         contract = book.quote.contract
         if book.quote.is_option:
             strikes.setdefault(
@@ -203,9 +203,9 @@ def _naked_shorts(term: PerSize, books: Sequence[InstrumentExposure]) -> list[tu
     return found
 
 
-def convex(term: Convex, book: InstrumentExposure) -> SizeAmount:
+def convex(term: Convex, exposure: InstrumentExposure) -> SizeAmount:
     """The largest of the lines at |size| or at the notional, at least 0."""
-    size = abs(book.size * book.notional) if term.of == "notional" else abs(book.size)
+    size = abs(exposure.size * exposure.notional) if term.of == "notional" else abs(exposure.size)
     lines = [exact_rational(each.slope) * size + exact_rational(each.intercept) for each in term.secants]
     amount = max(*lines, ZERO) if size else ZERO
-    return SizeAmount(book.quote.contract.id, size, amount / size if size else ZERO, amount)
+    return SizeAmount(exposure.quote.contract.id, size, amount / size if size else ZERO, amount)

@@ -155,34 +155,34 @@ class Evaluator:
         self,
         term: Term,
         account: PortfolioAccount,
-        books: Mapping[str, InstrumentExposure],
+        exposures: Mapping[str, InstrumentExposure],
         results: Mapping[str, TermResult],
     ) -> TermResult:
         if isinstance(term, Scan):
-            return self._scan(term, account, books)
+            return self._scan(term, account, exposures)
         if isinstance(term, MarginFraction | Slippage | OptionFormula | PerSize | Convex):
-            return _per_position(term, list(selected_exposures(term.select, books).values()))
+            return _per_position(term, list(selected_exposures(term.select, exposures).values()))
         if isinstance(term, Calendar):
             given = next(
                 (exact_rational(each.calendar_spreads) for each in account.given if each.group == term.group), None
             )
             tiers = spreads.deltas_left(
-                tier_deltas(self.quotes, _sizes(books), term.group), self._used_before(term, results)
+                tier_deltas(self.quotes, _sizes(exposures), term.group), self._used_before(term, results)
             )
             formed = spreads.calendar(term, tiers, given)
             return TermResult(term.name, "calendar", formed.amount, {term.group: formed.amount}, (formed,))
         if isinstance(term, GroupCredit):
-            return self._group_credit(term, account, books, results)
+            return self._group_credit(term, account, exposures, results)
         if isinstance(term, MinimumTerm):
-            return self._minimum(term, account, books, results)
+            return self._minimum(term, account, exposures, results)
         if isinstance(term, JointCreditTerm):
             return self._joint(term, results)
         if isinstance(term, CollateralCharge):
             return _collateral_charge(term, account)
         return TermResult(term.name, "amount", exact_rational(term.amount), {}, ())
 
-    def _scan(self, term: Scan, account: PortfolioAccount, books: Mapping[str, InstrumentExposure]) -> TermResult:
-        chosen = selected_exposures(term.select, books)
+    def _scan(self, term: Scan, account: PortfolioAccount, exposures: Mapping[str, InstrumentExposure]) -> TermResult:
+        chosen = selected_exposures(term.select, exposures)
         parts = list(self.scanners[term.name].scan({each: book.size for each, book in chosen.items()}))
         for given in account.given:
             if not term.select.groups or given.group in term.select.groups:
@@ -203,13 +203,13 @@ class Evaluator:
         self,
         term: GroupCredit,
         account: PortfolioAccount,
-        books: Mapping[str, InstrumentExposure],
+        exposures: Mapping[str, InstrumentExposure],
         results: Mapping[str, TermResult],
     ) -> TermResult:
         scans = _scan_parts(self._scan_name(term.scan), results)
         given = {each.group: exact_rational(each.delta) for each in account.given}
         deltas = {
-            group.id: sum(tier_deltas(self.quotes, _sizes(books), group.id).values(), ZERO)
+            group.id: sum(tier_deltas(self.quotes, _sizes(exposures), group.id).values(), ZERO)
             for group in self.portfolio.groups
         } | given
         risks = {
@@ -250,12 +250,12 @@ class Evaluator:
         self,
         term: MinimumTerm,
         account: PortfolioAccount,
-        books: Mapping[str, InstrumentExposure],
+        exposures: Mapping[str, InstrumentExposure],
         results: Mapping[str, TermResult],
     ) -> TermResult:
         own = {each.instrument: exact_rational(each.charge) for each in term.charges}
         least: dict[str, tuple[Fraction, Fraction]] = {}
-        for instrument, book in sorted(books.items()):
+        for instrument, book in sorted(exposures.items()):
             short = max(-book.size, ZERO)
             if book.quote.is_option and short:
                 plain = (
@@ -308,13 +308,13 @@ def weight_at(term: Term, level: str) -> Fraction:
     return next((exact_rational(each.weight) for each in term.weights if each.level == level), ZERO)
 
 
-def selected_exposures(select: Selection, books: Mapping[str, InstrumentExposure]) -> dict[str, InstrumentExposure]:
+def selected_exposures(select: Selection, exposures: Mapping[str, InstrumentExposure]) -> dict[str, InstrumentExposure]:
     """The books that a selection is about, ordered."""
-    return {instrument: book for instrument, book in sorted(books.items()) if select.has(book.quote.contract)}
+    return {instrument: book for instrument, book in sorted(exposures.items()) if select.has(book.quote.contract)}
 
 
 def _per_position(
-    term: MarginFraction | Slippage | OptionFormula | PerSize | Convex, books: list[InstrumentExposure]
+    term: MarginFraction | Slippage | OptionFormula | PerSize | Convex, exposures: list[InstrumentExposure]
 ) -> TermResult:
     by_group: dict[str, Fraction] = {}
     parts: list[Detail] = []
@@ -323,16 +323,16 @@ def _per_position(
         tuple[str, charges.FractionAmount | charges.SlippageAmount | charges.FormulaAmount | charges.SizeAmount]
     ]
     if isinstance(term, PerSize):
-        found = list(charges.per_size(term, books))
+        found = list(charges.per_size(term, exposures))
     elif isinstance(term, MarginFraction):
-        found = [(each.quote.contract.group, charges.margin_fraction(term, each)) for each in books]
+        found = [(each.quote.contract.group, charges.margin_fraction(term, each)) for each in exposures]
     elif isinstance(term, Slippage):
-        found = [(each.quote.contract.group, charges.slippage_plus_factor(term, each)) for each in books]
+        found = [(each.quote.contract.group, charges.slippage_plus_factor(term, each)) for each in exposures]
     elif isinstance(term, OptionFormula):
-        shorts = [each for each in books if each.quote.is_option]
+        shorts = [each for each in exposures if each.quote.is_option]
         found = [(each.quote.contract.group, charges.option_formula(term, each)) for each in shorts]
     else:
-        found = [(each.quote.contract.group, charges.convex(term, each)) for each in books]
+        found = [(each.quote.contract.group, charges.convex(term, each)) for each in exposures]
     for group, part in found:
         parts.append(part)
         by_group[group] = by_group.get(group, ZERO) + part.amount
@@ -351,5 +351,5 @@ def _scan_parts(name: str, results: Mapping[str, TermResult]) -> list[ScanResult
     return [each for each in results[name].parts if isinstance(each, ScanResult)]
 
 
-def _sizes(books: Mapping[str, InstrumentExposure]) -> dict[str, Fraction]:
-    return {instrument: book.size for instrument, book in books.items()}
+def _sizes(exposures: Mapping[str, InstrumentExposure]) -> dict[str, Fraction]:
+    return {instrument: book.size for instrument, book in exposures.items()}

@@ -122,29 +122,29 @@ class ScenarioScanner:
             self._units[contract.id] = _UnitGains(numerators, common)
         return self._units[contract.id]
 
-    def _add(self, book: _OffsetUnit, quote: InstrumentQuote, size: Fraction) -> None:
+    def _add(self, offset_unit: _OffsetUnit, quote: InstrumentQuote, size: Fraction) -> None:
         unit, contract = self._unit(quote), quote.contract
         below = unit.denominator * size.denominator
         losses = tuple(Fraction(-size.numerator * each, below) for each in unit.numerators)
-        book.positions.append(PositionLosses(contract.id, losses))
+        offset_unit.positions.append(PositionLosses(contract.id, losses))
         linear = bool(contract.scanning) or not quote.is_option or self._is_linear
         if linear:
-            book.linear.append((size, unit))
+            offset_unit.linear.append((size, unit))
         if quote.is_option and not contract.scanning and not (linear and self._scan.basis is None):
             expiry = (contract.group, contract.seconds_to_expiry)
-            book.expiries.setdefault(expiry, []).append((quote, size * quote.multiplier))
+            offset_unit.expiries.setdefault(expiry, []).append((quote, size * quote.multiplier))
 
-    def _result(self, of: str, book: _OffsetUnit, width: int) -> ScanResult:
-        gains = book.gains(width)
-        for _, options in sorted(book.expiries.items()) if not self._is_linear else ():
+    def _result(self, of: str, offset_unit: _OffsetUnit, width: int) -> ScanResult:
+        gains = offset_unit.gains(width)
+        for _, options in sorted(offset_unit.expiries.items()) if not self._is_linear else ():
             for at, point in enumerate(self._points):
                 gains[at] += self._expiry_gain(options, at, point)
         losses = tuple(-each for each in gains)
-        basis = self._basis(book)
+        basis = self._basis(offset_unit)
         candidates = losses if basis is None else (*losses, basis)
         worst = max(candidates, default=ZERO)
         number = candidates.index(worst) + 1 if worst > 0 else 0
-        return ScanResult(of, losses, basis, number, max(worst, ZERO), tuple(book.positions))
+        return ScanResult(of, losses, basis, number, max(worst, ZERO), tuple(offset_unit.positions))
 
     def _expiry_gain(self, options: Sequence[tuple[InstrumentQuote, Fraction]], at: int, point: GridPoint) -> Fraction:
         now = sum((quote.value * unit for quote, unit in options), ZERO)
@@ -155,12 +155,12 @@ class ScenarioScanner:
         loses = point.skew != "none" and self._scan.skew_each_expiry_loses
         return -abs(gain) if loses else gain
 
-    def _basis(self, book: _OffsetUnit) -> Fraction | None:
+    def _basis(self, offset_unit: _OffsetUnit) -> Fraction | None:
         basis = self._scan.basis
         if basis is None:
             return None
         loss = ZERO
-        for _, options in sorted(book.expiries.items()):
+        for _, options in sorted(offset_unit.expiries.items()):
             now = sum((quote.value * unit for quote, unit in options), ZERO)
             moved = [
                 sum((self._moved(quote, exact_rational(move)) * unit for quote, unit in options), ZERO) - now

@@ -112,8 +112,8 @@ def _contract(instrument: Instrument, group: str, row: Sequence[int]) -> Contrac
     )
 
 
-def _account(arrays: RiskArrays, name: str, held: Holdings) -> PortfolioAccount:
-    cash, tokens, positions = held
+def _account(arrays: RiskArrays, name: str, holdings: Holdings) -> PortfolioAccount:
+    cash, tokens, positions = holdings
     collateral = zip(arrays.assets, tokens, strict=True)
     lots = zip(arrays.instruments, positions, strict=True)
     return PortfolioAccount(

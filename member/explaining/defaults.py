@@ -133,10 +133,10 @@ def _layer(step: LayerAllocation) -> list[Line]:
     ]
 
 
-def _in_order(steps: tuple[LayerAllocation, ...]) -> bool:
+def _in_order(allocations: tuple[LayerAllocation, ...]) -> bool:
     """A layer pays nothing while one before it has something left."""
-    layers = [step.layer for step in steps]
-    full = all(share.amount == share.cap or not share.weight for step in steps[:-1] for share in step.shares)
+    layers = [step.layer for step in allocations]
+    full = all(share.amount == share.cap or not share.weight for step in allocations[:-1] for share in step.shares)
     return layers == sorted(layers) and full
 
 

@@ -181,23 +181,23 @@ def _released(state: State, account: int) -> tuple[ReleasedView, ...]:
     return tuple(found)
 
 
-def _limit(state: State, gate: AssetWithdrawalLimits, account: int) -> LimitView:
+def _limit(state: State, limits: AssetWithdrawalLimits, account: int) -> LimitView:
     blocks = state.terms.market.epoch_blocks
     # What the next block may let out: it may be the first of another window.
     window = (state.now.height + 1) // blocks
     own: WithdrawalVolumeRecord = usage_in_window(
-        window, state.owner_withdrawal_volumes.get((gate.asset, owner_key(state, account)))
+        window, state.owner_withdrawal_volumes.get((limits.asset, owner_key(state, account)))
     )
-    whole = usage_in_window(window, state.total_withdrawal_volumes.get(gate.asset))
+    whole = usage_in_window(window, state.total_withdrawal_volumes.get(limits.asset))
     return LimitView(
-        asset=gate.asset,
+        asset=limits.asset,
         owner_used_units=str(own.units),
-        owner_units_max=str(gate.owner_units_max),
+        owner_units_max=str(limits.owner_units_max),
         all_used_units=str(whole.units),
-        window_units_max=str(gate.window_units_max),
+        window_units_max=str(limits.window_units_max),
         prompt_used_units=str(own.undelayed_units),
-        delay_above_units=str(gate.delay_above_units),
-        delay_blocks=gate.delay_blocks,
+        delay_above_units=str(limits.delay_above_units),
+        delay_blocks=limits.delay_blocks,
         opens_height=(window + 1) * blocks,
     )
 

@@ -59,15 +59,15 @@ def fund_of(state: State) -> FundView:
     )
 
 
-def _part(state: State, member: int, record: ContributionRecord) -> FundPart:
+def _part(state: State, member: int, contribution: ContributionRecord) -> FundPart:
     return FundPart(
         member=member,
-        micros=str(record.micros),
-        required_micros=str(record.required),
-        exposure_micros=str(record.exposure),
-        called_micros=str(record.called),
-        deadline=record.deadline,
-        lapsed=record.lapsed,
-        returned_at=record.return_height,
+        micros=str(contribution.micros),
+        required_micros=str(contribution.required),
+        exposure_micros=str(contribution.exposure),
+        called_micros=str(contribution.called),
+        deadline=contribution.deadline,
+        lapsed=contribution.lapsed,
+        returned_at=contribution.return_height,
         status=member_status(state, member).name.lower(),
     )

@@ -158,28 +158,28 @@ def _standing_view(standing: AccountStanding) -> AccountStandingView:
     )
 
 
-def _proposal(state: State, key: bytes, held: ProposalRecord) -> ProposalView:
-    counted, amendment = tally_votes(state, held.number), held.amendment
+def _proposal(state: State, key: bytes, proposal_record: ProposalRecord) -> ProposalView:
+    counted, amendment = tally_votes(state, proposal_record.number), proposal_record.amendment
     powers = {each.envelope_key: each.power for each in voting_set(state).validators}
     ballots = [
         BallotView(envelope_key=hexed(voter), approve=vote.approve, revision=vote.revision, power=powers.get(voter, 0))
         for (number, voter), vote in state.votes.ordered()
-        if number == held.number
+        if number == proposal_record.number
     ]
     return ProposalView(
-        number=held.number,
+        number=proposal_record.number,
         hash=hexed(key),
         kind=kind_of(amendment) if amendment is not None else "",
         amendment="0x" + (encode(amendment).hex() if amendment is not None else ""),
         places=places_of(state.terms.genesis, amendment) if amendment is not None else (),
-        reason=held.reason,
-        proposer=hexed(held.proposer) if any(held.proposer) else "house",
-        seat=held.seat,
-        not_after_ms=held.not_after_ms,
-        agreed=held.stage is ProposalStage.AGREED,
-        made_at=held.proposed_height,
-        vote_until_ms=held.vote_until_ms,
-        effective_ms=held.effective_ms,
+        reason=proposal_record.reason,
+        proposer=hexed(proposal_record.proposer) if any(proposal_record.proposer) else "house",
+        seat=proposal_record.seat,
+        not_after_ms=proposal_record.not_after_ms,
+        agreed=proposal_record.stage is ProposalStage.AGREED,
+        made_at=proposal_record.proposed_height,
+        vote_until_ms=proposal_record.vote_until_ms,
+        effective_ms=proposal_record.effective_ms,
         approving=counted.approving,
         rejecting=counted.rejecting,
         total=counted.total,
@@ -197,14 +197,14 @@ def places_of(genesis: Genesis, amendment: Amendment) -> tuple[PlaceView, ...]:
     )
 
 
-def _amendment(number: int, held: AmendmentRecord) -> AmendmentView:
-    changes = held.amendment.changes if isinstance(held.amendment, TermsAmendment) else ()
+def _amendment(number: int, amendment_record: AmendmentRecord) -> AmendmentView:
+    changes = amendment_record.amendment.changes if isinstance(amendment_record.amendment, TermsAmendment) else ()
     return AmendmentView(
         number=number,
-        height=held.height,
-        time_ms=held.time_ms,
-        proposal=hexed(held.proposal),
-        kind=kind_of(held.amendment),
+        height=amendment_record.height,
+        time_ms=amendment_record.time_ms,
+        proposal=hexed(amendment_record.proposal),
+        kind=kind_of(amendment_record.amendment),
         paths=tuple(each.path for each in changes),
-        head=hexed(held.chain_head),
+        head=hexed(amendment_record.chain_head),
     )

@@ -318,25 +318,25 @@ class LiveView:
         """Prometheus' text."""
         return self._render_metrics()
 
-    def _cash(self, held: Holdings) -> tuple[CashHolding, ...]:
+    def _cash(self, holdings: Holdings) -> tuple[CashHolding, ...]:
         return tuple(
             CashHolding(cash_group=group.id, name=group.name, amount_micros=str(micros))
-            for group, micros in zip(self._application.state.terms.genesis.cash_groups, held.cash, strict=True)
+            for group, micros in zip(self._application.state.terms.genesis.cash_groups, holdings.cash, strict=True)
             if micros
         )
 
 
-def _tokens(state: State, held: Holdings) -> tuple[TokenHolding, ...]:
+def _tokens(state: State, holdings: Holdings) -> tuple[TokenHolding, ...]:
     return tuple(
         TokenHolding(asset=token.id, name=token.name, amount_units=str(units))
-        for token, units in zip(state.terms.tokens, held.tokens, strict=True)
+        for token, units in zip(state.terms.tokens, holdings.tokens, strict=True)
         if units
     )
 
 
-def _positions(state: State, held: Holdings) -> tuple[Position, ...]:
+def _positions(state: State, holdings: Holdings) -> tuple[Position, ...]:
     return tuple(
         Position(instrument=each.id, name=each.name, lots=str(lots))
-        for each, lots in zip(state.terms.instruments.values(), held.lots, strict=True)
+        for each, lots in zip(state.terms.instruments.values(), holdings.lots, strict=True)
         if lots
     )

@@ -83,10 +83,12 @@ def instrument_mark(state: State, instrument: Instrument, mark: Mark) -> Instrum
     )
 
 
-def _settles_at(state: State, held: FeedState) -> int:
+def _settles_at(state: State, feed_state: FeedState) -> int:
     blocks = state.terms.market.prices.settle_blocks
     return (
-        held.since_height + blocks if blocks and held.since_height and held.price_status != PriceStatus.SETTLED else 0
+        feed_state.since_height + blocks
+        if blocks and feed_state.since_height and feed_state.price_status != PriceStatus.SETTLED
+        else 0
     )
 
 

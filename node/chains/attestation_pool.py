@@ -113,9 +113,9 @@ def _miss_is_news(state: State, fact: WithdrawalNotExecuted, own: int | None) ->
     return waited_for and not _attested(state.fact_attestations.get(fact_key(fact)), fact, own)
 
 
-def _attested(claim: AttestationsRecord | None, fact: Fact, own: int | None) -> bool:
+def _attested(attestations: AttestationsRecord | None, fact: Fact, own: int | None) -> bool:
     """Whether the state already holds our word for exactly this fact. `own`: our index in it, None without one."""
-    words = claim.attestations if claim is not None else ()
+    words = attestations.attestations if attestations is not None else ()
     return any(each.validator == own and each.fact == fact for each in words)
 
 

@@ -120,11 +120,11 @@ def test_lateness_of_chains_lengthens_the_horizon() -> None:
     ranges = RangeParameters(interval_ms=3_600_000)
     world = leveraged(EARLY, ranges=ranges)
     world.state.chain_delays.put(1, ChainDelayRecord(final_block=1, since_ms=world.state.now.time_ms - 100_000))
-    run = BlockContext(world.state.fork(), world.make_block((), after_ms=0))
-    outlook = price_forecast(run)
+    context = BlockContext(world.state.fork(), world.make_block((), after_ms=0))
+    outlook = price_forecast(context)
     (first, *_) = outlook.groups
     assert outlook.delay_ms == 100_000
-    assert first.horizon_ms == EARLY.early_horizon_ms + 100_000 + report_age_ms(run.state, BTC, run.time_ms)
+    assert first.horizon_ms == EARLY.early_horizon_ms + 100_000 + report_age_ms(context.state, BTC, context.time_ms)
     assert first.deviation_nano == isqrt(-(-first.variance * first.horizon_ms // 3_600_000) - 1) + 1
     capped = leveraged(EARLY, ranges=RangeParameters(interval_ms=3_600_000, lateness_ms_max=7_000))
     capped.state.chain_delays.put(1, ChainDelayRecord(final_block=1, since_ms=1))
@@ -156,12 +156,12 @@ def test_an_emptied_account_is_no_longer_under_a_call() -> None:
 
 def told(world: CrisisWorld) -> dict[int, int]:
     """Who would be called early now, one by one, with their probabilities."""
-    run = BlockContext(world.state.fork(), world.make_block((), after_ms=0))
-    outlook, congestion, found = price_forecast(run), current_congestion(run), {}
+    context = BlockContext(world.state.fork(), world.make_block((), after_ms=0))
+    outlook, congestion, found = price_forecast(context), current_congestion(context), {}
     book = margin_book(world.state)
     for account in book.accounts():
         margin = book.margin(account)
-        trigger = call_trigger(run, margin, congestion)
+        trigger = call_trigger(context, margin, congestion)
         deviation = sum(each.deviation_micros for each in group_deviations(margin, outlook))
         probability = breach_probability_ppm(margin.equity - trigger, deviation)
         if margin.initial and margin.equity >= trigger and probability >= EARLY.early_ppm:

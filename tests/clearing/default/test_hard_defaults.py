@@ -181,11 +181,11 @@ def test_the_house_bears_no_more_than_it_has() -> None:
 def test_the_last_unit_of_collateral_is_paid_for_whole() -> None:
     world = DefaultWorld(NOTHING, NO_FUND)
     world.block(facts=[world.deposit_fact(ALICE, WETH_1, 10**18)])
-    run = BlockContext(world.state.fork(), world.make_block())
-    assert buy_collateral(run, 1, ALICE, 1_001) == 1_001
-    (taken,) = [each for each in run.receipts if isinstance(each, CollateralTaken)]
+    context = BlockContext(world.state.fork(), world.make_block())
+    assert buy_collateral(context, 1, ALICE, 1_001) == 1_001
+    (taken,) = [each for each in context.receipts if isinstance(each, CollateralTaken)]
     assert (taken.units, taken.micros_per_unit, taken.counted_micros, taken.returned) == (6, 180, 1_001, 79)
-    assert balance(run.state, ALICE, 1) == world.cash(ALICE) + 79
+    assert balance(context.state, ALICE, 1) == world.cash(ALICE) + 79
 
 
 def test_no_account_is_brought_below_maintenance_margin_for_another() -> None:

@@ -60,12 +60,14 @@ def test_a_restricted_member_opens_no_account_and_carries_no_new_client() -> Non
 
 def test_a_restriction_is_put_and_lifted_with_a_receipt_each_and_never_on_the_house() -> None:
     world = DefaultWorld(fund=NO_FUND)
-    run = BlockContext(world.state.fork(), world.make_block())
-    restrict_member(run, 2)
-    restrict_member(run, 2)
-    lift_member_restriction(run, 2)
-    set_member_status(run, 0, MemberStatus.DEFAULTED)
-    told = [(each.member, each.before, each.after) for each in run.receipts if isinstance(each, MemberStatusChanged)]
+    context = BlockContext(world.state.fork(), world.make_block())
+    restrict_member(context, 2)
+    restrict_member(context, 2)
+    lift_member_restriction(context, 2)
+    set_member_status(context, 0, MemberStatus.DEFAULTED)
+    told = [
+        (each.member, each.before, each.after) for each in context.receipts if isinstance(each, MemberStatusChanged)
+    ]
     assert told == [
         (2, MemberStatus.ACTIVE, MemberStatus.RESTRICTED),
         (2, MemberStatus.RESTRICTED, MemberStatus.ACTIVE),

@@ -21,8 +21,8 @@ def owing() -> BlockContext:
     return BlockContext(world.state.fork(), world.make_block())
 
 
-def asked(run: BlockContext) -> int:
-    return run.unresolved_losses.micros(run.state, run.journal.transfers)
+def asked(context: BlockContext) -> int:
+    return context.unresolved_losses.micros(context.state, context.journal.transfers)
 
 
 def test_however_often_withdrawals_ask_an_account_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,9 +80,9 @@ def test_what_was_drawn_is_nobodys_leaf_but_the_houses() -> None:
     world = FundWorld()
     world.pass_epoch()
     world.block(*(world.pay(each, world.required(each)) for each in (ALICE, BOB, CAROL)))
-    run = BlockContext(world.state.fork(), world.make_block())
-    draw_contribution(run, BOB, 400 * DOLLAR, cause=CAROL)
-    paid = {each.account: each.amount for each in close_out(run.state)}
+    context = BlockContext(world.state.fork(), world.make_block())
+    draw_contribution(context, BOB, 400 * DOLLAR, cause=CAROL)
+    paid = {each.account: each.amount for each in close_out(context.state)}
     assert (paid[HOUSE], paid[BOB]) == (100_400 * DOLLAR, 99_600 * DOLLAR)
 
 
@@ -93,8 +93,8 @@ def test_parts_in_another_group_cover_debts_at_par() -> None:
         2: AccountClaims([200, 0], []),
         3: AccountClaims([0, 0], []),
     }
-    parts = RemainingContributions(1, {2: 40, 3: 20}, {each: each for each in claims}, {2: 2, 3: 3})
-    settle_claims(claims, [], parts)
+    fund_left = RemainingContributions(1, {2: 40, 3: 20}, {each: each for each in claims}, {2: 2, 3: 3})
+    settle_claims(claims, [], fund_left)
     # 60 of group 1 stand in for as much of the 90 that are missing in group 0, and go to whom group 0 owes.
     assert [each.cash for each in claims.values()] == [[0, 0], [0, 0], [200, 60], [0, 0]]
     assert Fraction(200 * 110, 200) + 60 == 170

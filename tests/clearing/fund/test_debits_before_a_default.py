@@ -228,17 +228,19 @@ def test_who_needs_to_bring_less_is_let_off() -> None:
 def test_another_call_gives_its_own_time() -> None:
     world = called(reducing(40), short=30_000)
     result = world.block()
-    run = BlockContext(world.state.fork(), world.make_block())
+    context = BlockContext(world.state.fork(), world.make_block())
     micros = world.state.contributions[1].called
     record = msgspec.structs.replace(
         world.state.contributions[1], required=2 * contribution_micros(world.state, 1) + micros
     )
-    run.state.contributions.put(1, record)
-    assert call_replenishment(run, 1, micros, result.height + 50) == micros, "not for more than it is sold for already"
-    assert run.state.contributions[1].reduction_started
-    assert call_replenishment(run, 1, micros + 1, result.height + 50) == micros + 1
-    assert not run.state.contributions[1].reduction_started
-    assert run.state.contributions[1].deadline == result.height + 50
+    context.state.contributions.put(1, record)
+    assert call_replenishment(context, 1, micros, result.height + 50) == micros, (
+        "not for more than it is sold for already"
+    )
+    assert context.state.contributions[1].reduction_started
+    assert call_replenishment(context, 1, micros + 1, result.height + 50) == micros + 1
+    assert not context.state.contributions[1].reduction_started
+    assert context.state.contributions[1].deadline == result.height + 50
 
 
 def test_a_member_pays_itself_out_of_it() -> None:

@@ -136,9 +136,9 @@ def test_a_swap_gives_away_nothing_of_the_part(with_deficit: Callable[..., World
 def test_what_is_paid_within_the_house_is_not_held_back(with_deficit: Callable[..., World]) -> None:
     """A contribution to the fund, or the price of a slice: they go where deficits are paid from."""
     world = with_deficit(400_000 * DOLLAR)
-    run = BlockContext(world.state.fork(), world.make_block())
-    assert check_can_leave(run, "fund_contribution", ALICE, USD, 100_000 * DOLLAR) is None
-    assert check_deficit_reserve(run, "withdrawal", ALICE, (USD, 1)) is not None
+    context = BlockContext(world.state.fork(), world.make_block())
+    assert check_can_leave(context, "fund_contribution", ALICE, USD, 100_000 * DOLLAR) is None
+    assert check_deficit_reserve(context, "withdrawal", ALICE, (USD, 1)) is not None
 
 
 def test_nobodys_comings_and_goings_make_anothers_part_smaller(with_deficit: Callable[..., World]) -> None:
@@ -153,8 +153,8 @@ def test_nobodys_comings_and_goings_make_anothers_part_smaller(with_deficit: Cal
 
 
 def test_what_was_cancelled_was_not_taken_out(with_deficit: Callable[..., World]) -> None:
-    gate = AssetWithdrawalLimits(USDC_1, delay_above_units=1, delay_blocks=100)
-    world = with_deficit(40_000 * DOLLAR, blocks=60, gates=(gate,))
+    limits = AssetWithdrawalLimits(USDC_1, delay_above_units=1, delay_blocks=100)
+    world = with_deficit(40_000 * DOLLAR, blocks=60, gates=(limits,))
     for number in range(5):
         assert codes(world.block(world.withdrawal(BOB, USDC_1, 90_000 * DOLLAR))) == []
         assert codes(world.block(cancellation(world, BOB, number))) == []
@@ -166,8 +166,8 @@ def test_what_was_cancelled_was_not_taken_out(with_deficit: Callable[..., World]
 def test_what_waited_before_the_deficit_does_not_count_against_what_was_taken_since(
     with_deficit: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = AssetWithdrawalLimits(USDC_1, delay_above_units=1, delay_blocks=100)
-    world = with_deficit(0, blocks=60, gates=(gate,))
+    limits = AssetWithdrawalLimits(USDC_1, delay_above_units=1, delay_blocks=100)
+    world = with_deficit(0, blocks=60, gates=(limits,))
     world.block(world.withdrawal(BOB, USDC_1, 50_000 * DOLLAR))
     monkeypatch.setattr(UnresolvedLosses, "micros", lambda *_: 40_000 * DOLLAR)
     assert codes(world.block(world.withdrawal(BOB, USDC_1, 40_000 * DOLLAR))) == []

@@ -99,9 +99,9 @@ def test_what_custody_evidence_has_reached_does_not_wait() -> None:
     fact = dusty.deposit()
     while (world.state.now.height + 1) % WINDOW:
         world.block()
-    run = BlockContext(world.state, world.make_block())
-    assert not is_deposit_held_back(run, msgspec.structs.replace(fact, block_number=8))
-    assert is_deposit_held_back(run, msgspec.structs.replace(fact, block_number=9))
-    assert not is_deposit_held_back(run, msgspec.structs.replace(fact, block_number=9, token=bytes(20))), (
+    context = BlockContext(world.state, world.make_block())
+    assert not is_deposit_held_back(context, msgspec.structs.replace(fact, block_number=8))
+    assert is_deposit_held_back(context, msgspec.structs.replace(fact, block_number=9))
+    assert not is_deposit_held_back(context, msgspec.structs.replace(fact, block_number=9, token=bytes(20))), (
         "a stray is in no term"
     )

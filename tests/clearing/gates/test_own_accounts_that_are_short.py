@@ -146,9 +146,9 @@ def test_a_clients_margin_is_worked_out_once_a_block(monkeypatch: pytest.MonkeyP
     looked_at: list[int] = []
     judge = cross_account_check.holdings_margin
 
-    def counted(arrays: RiskArrays, held: Holdings) -> AccountMargin:
+    def counted(arrays: RiskArrays, holdings: Holdings) -> AccountMargin:
         looked_at.append(1)
-        return judge(arrays, held)
+        return judge(arrays, holdings)
 
     monkeypatch.setattr(cross_account_check, "holdings_margin", counted)
     assert codes(world.block(*(out(world, ALICE, 1) for _ in range(5)), **at(500_000))) == []

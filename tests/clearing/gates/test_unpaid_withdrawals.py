@@ -335,9 +335,9 @@ def test_whatever_is_claimed_each_withdrawal_ends_once_and_the_ledger_counts_the
 
 def test_what_waits_of_a_token_beyond_its_band_is_not_taken_back_until_it_is_judged() -> None:
     """Else whoever waits for a token that fell would hand its loss to all others of the group."""
-    gate = AssetWithdrawalLimits(USDC_1, delay_above_units=1, delay_blocks=1, owner_units_max=0)
+    limits = AssetWithdrawalLimits(USDC_1, delay_above_units=1, delay_blocks=1, owner_units_max=0)
     base = genesis_with(market=MARKET, depeg=DEPEG)
-    world = funded(genesis=gated_genesis(gate, base=base, waiting_grace_blocks=1))
+    world = funded(genesis=gated_genesis(limits, base=base, waiting_grace_blocks=1))
     at_price(world, PAR)
     world.block(world.withdrawal(ALICE, USDC_1, UNITS))
     at_price(world, PAR * 95 // 100)

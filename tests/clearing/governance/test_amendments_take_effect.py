@@ -114,7 +114,7 @@ def test_a_snapshot_with_amendments_that_nobody_agreed_on_is_none() -> None:
     for amendment, at in ((worse, held.height), (msgspec.structs.replace(worse, changes=(unknown,)), held.height)):
         head = next_head(bytes(32), at, held.time_ms, held.proposal, amendment)
         fork = house.state.fork()
-        fork.amendments.put(1, msgspec.structs.replace(held, amendment=amendment, head=head))
+        fork.amendments.put(1, msgspec.structs.replace(held, amendment=amendment, chain_head=head))
         with pytest.raises(RemoteFault) as caught:
             import_state(house.genesis, SALT, export_state(fork))
         assert caught.value.code == ClearingCode.BAD_SNAPSHOT

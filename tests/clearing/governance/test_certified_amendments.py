@@ -112,7 +112,7 @@ def test_no_amendment_can_be_left_out_added_changed_or_moved() -> None:
     later = replace(first, height=first.height + 1)
     forged = replace(third, amendment=first.amendment)
     chained = next_head(second.chain_head, forged.height, forged.time_ms, forged.proposal, forged.amendment)
-    forged = replace(forged, head=chained)
+    forged = replace(forged, chain_head=chained)
     # Nor may another proposal be said to have been agreed on.
     other = replace(third, proposal=bytes(32))
     for amendments in ((), (first, second), (second, third), (first, third, second), (*FILE.amendments, third)):
@@ -122,7 +122,7 @@ def test_no_amendment_can_be_left_out_added_changed_or_moved() -> None:
 
 
 def test_the_record_is_the_states_and_no_other() -> None:
-    fewer = replace(FILE.clock, amendments=2, head=FILE.amendments[1].chain_head)
+    fewer = replace(FILE.clock, amendments=2, chain_head=FILE.amendments[1].chain_head)
     cut = replace(FILE, clock=fewer, amendments=FILE.amendments[:2])
     assert refused(cut) == BaseCode.BAD_MERKLE_PROOF
     for name, value in (

@@ -90,7 +90,7 @@ def agreed(state: State, amendment: TermsAmendment) -> State:
     clock = fork.governance_counters.get(0) or GovernanceCounters()
     number, now = clock.proposals + 1, fork.now
     fork.governance_counters.put(0, msgspec.structs.replace(clock, proposals=number))
-    held = ProposalRecord(
+    proposal_record = ProposalRecord(
         number=number,
         proposer=bytes(32),
         seat=0,
@@ -102,7 +102,7 @@ def agreed(state: State, amendment: TermsAmendment) -> State:
         stage=ProposalStage.AGREED,
         effective_ms=now.time_ms,
     )
-    fork.proposals.put(u256(number), held)
+    fork.proposals.put(u256(number), proposal_record)
     for each in voting_set(fork).validators:
         fork.votes.put((number, each.envelope_key), VoteRecord(approve=True, revision=1))
     return fork.absorb()

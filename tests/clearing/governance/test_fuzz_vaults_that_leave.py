@@ -28,8 +28,8 @@ class Story:
     """One vault on its way out, with what its chain has seen."""
 
     def __init__(self, watched: bool) -> None:
-        gate = AssetWithdrawalLimits(USDC_TWO, delay_above_units=100 * DOLLAR, delay_blocks=4)
-        self.house: Parliament = stuck(HEARTBEAT_MS if watched else 0, gate)
+        limits = AssetWithdrawalLimits(USDC_TWO, delay_above_units=100 * DOLLAR, delay_blocks=4)
+        self.house: Parliament = stuck(HEARTBEAT_MS if watched else 0, limits)
         self.blocks: Iterator[int] = count(10)
         self.paid: list[int] = []
         self.revision = count(2)

@@ -240,14 +240,14 @@ def test_loans_against_deposits_of_a_detached_vault_are_called_back() -> None:
     world.go(facts=(seen,))
     assert soft_credit_of(world.state, ALICE, USD) == 8_000 * DOLLAR
     fork = world.state.fork()
-    run = BlockContext(fork, BlockInput(world.state.now.height + 1, world.time_ms, (), 40, ()))
-    recall_vault_credit(run, seen.chain_id, seen.vault)
-    run.journal.check_conserved()
+    context = BlockContext(fork, BlockInput(world.state.now.height + 1, world.time_ms, (), 40, ()))
+    recall_vault_credit(context, seen.chain_id, seen.vault)
+    context.journal.check_conserved()
     assert soft_credit_of(fork, ALICE, USD) == soft_credit_of(fork, 0, USD) == 0
     check_whole_ledger(fork)
-    receipts = len(run.receipts)
-    recall_vault_credit(run, seen.chain_id, seen.vault)
-    assert len(run.receipts) == receipts, "once"
+    receipts = len(context.receipts)
+    recall_vault_credit(context, seen.chain_id, seen.vault)
+    assert len(context.receipts) == receipts, "once"
 
 
 def test_orders_of_auctions_that_are_no_more_are_forgotten() -> None:

@@ -149,8 +149,8 @@ def test_a_silent_chain_is_not_waited_for() -> None:
 
 
 def test_what_waits_behind_a_gate_when_the_vault_goes_was_never_promised() -> None:
-    gate = AssetWithdrawalLimits(USDC_TWO, delay_above_units=100 * DOLLAR, delay_blocks=20)
-    house = stuck(0, gate)
+    limits = AssetWithdrawalLimits(USDC_TWO, delay_above_units=100 * DOLLAR, delay_blocks=20)
+    house = stuck(0, limits)
     waited(house)
     before = house.cash(CAROL)
     assert codes(house.step(house.withdrawal(CAROL, USDC_TWO, 200 * DOLLAR))) == []

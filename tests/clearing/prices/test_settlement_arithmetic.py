@@ -110,10 +110,10 @@ def test_inside_its_window_a_future_is_worth_what_the_average_will_be() -> None:
         (InstrumentKind.PUT, 700, 100),
     ],
 )
-def test_an_option_is_worth_its_intrinsic_value(kind: InstrumentKind, settlement: int, worth: int) -> None:
-    assert settlement_worth_ticks(kind, settlement, 800) == worth
+def test_an_option_is_worth_its_intrinsic_value(kind: InstrumentKind, settlement: int, value: int) -> None:
+    assert settlement_worth_ticks(kind, settlement, 800) == value
 
 
 @given(st.lists(st.integers(-(2**39), 2**39)), st.integers(0, 2**40), st.integers(0, 2**40), st.integers(1, 2**16))
-def test_settlement_of_matched_lots_sums_to_zero(lots: list[int], worth: int, paid: int, micros: int) -> None:
-    assert sum(settlement_payments([*lots, -sum(lots)], worth, paid, micros)) == 0
+def test_settlement_of_matched_lots_sums_to_zero(lots: list[int], value: int, paid: int, micros: int) -> None:
+    assert sum(settlement_payments([*lots, -sum(lots)], value, paid, micros)) == 0

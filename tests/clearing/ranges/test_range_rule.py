@@ -32,14 +32,16 @@ def deviated(now: int, long_run: int = 10_000_000) -> VarianceRecord:
 
 
 def published(
-    held: VarianceRecord,
+    variance_record: VarianceRecord,
     rules: RangeParameters = RULES,
     stressed: int = 10_000_000,
     before: PublishedRangeRecord | None = None,
     horizon_ms: int = HOUR,
     multiple: int = 3 * PPM,
 ) -> PublishedRangeRecord:
-    return next_published_range(rules, GROUP, held, HistoryFigures(multiple, stressed), before, horizon_ms, 7)
+    return next_published_range(
+        rules, GROUP, variance_record, HistoryFigures(multiple, stressed), before, horizon_ms, 7
+    )
 
 
 def test_a_calm_range_is_the_raw_one_and_a_quarter() -> None:

@@ -28,8 +28,8 @@ prices = st.integers(1, 2**40 - 1)
 spans = st.integers(1, 30 * 24 * HOUR)
 
 
-def seen(held: VarianceRecord, ticks: int, time_ms: int) -> tuple[VarianceRecord, GroupMove]:
-    return observe_price(held, ticks, time_ms, interval_ms=HOUR, decay_ppm=940_000, floor_samples=100)
+def seen(variance_record: VarianceRecord, ticks: int, time_ms: int) -> tuple[VarianceRecord, GroupMove]:
+    return observe_price(variance_record, ticks, time_ms, interval_ms=HOUR, decay_ppm=940_000, floor_samples=100)
 
 
 def test_c14_the_weighted_variance() -> None:
@@ -97,12 +97,12 @@ def test_the_deviation_that_goes_with_a_move_is_the_one_before_it() -> None:
 @settings(max_examples=50)
 @given(st.lists(prices, min_size=2, max_size=30))
 def test_no_history_leaves_the_range_of_the_records(series: list[int]) -> None:
-    held = VarianceRecord(VARIANCE_MAX, VARIANCE_MAX)
+    variance_record = VarianceRecord(VARIANCE_MAX, VARIANCE_MAX)
     for at, ticks in enumerate(series):
-        held, move = seen(held, ticks, at * HOUR)
-        assert 0 <= held.variance <= VARIANCE_MAX
-        assert 0 <= held.long_variance <= VARIANCE_MAX
-        assert 0 <= held.turbulence <= VARIANCE_MAX
+        variance_record, move = seen(variance_record, ticks, at * HOUR)
+        assert 0 <= variance_record.variance <= VARIANCE_MAX
+        assert 0 <= variance_record.long_variance <= VARIANCE_MAX
+        assert 0 <= variance_record.turbulence <= VARIANCE_MAX
         assert abs(move.return_nano) <= RETURN_MAX_NANO
 
 

@@ -89,14 +89,14 @@ class Story:
 
 def left_short(world: World) -> list[int]:
     """Accounts that could be liquidated now and do not cover maintenance or owe too much."""
-    run = BlockContext(world.state, world.blocks[-1])
+    context = BlockContext(world.state, world.blocks[-1])
     limit = world.genesis.risk.cash_limit_micros
     short = []
     for account in (ALICE, BOB, CAROL, ALICE_CLIENT):
         held = current_holdings(world.state, account)
         margin = holdings_margin(current_arrays(world.state), held)
         fine = margin.maintenance_ok and all(claim >= -limit for claim in held.cash)
-        if not fine and may_liquidate(run, held):
+        if not fine and may_liquidate(context, held):
             short.append(account)
     return short
 

@@ -144,8 +144,8 @@ def test_an_account_with_something_under_way_is_not_closed(table: str, key: Any,
     account = desk.open(ALICE)
     fork = desk.state.fork()
     getattr(fork, table).put(key(account), record)
-    run = BlockContext(fork, desk.make_block())
-    told = close_account(run, 0, desk.closing(account))
+    context = BlockContext(fork, desk.make_block())
+    told = close_account(context, 0, desk.closing(account))
     assert told is not None
     assert told.code is C.ACCOUNT_NOT_EMPTY
 

@@ -56,8 +56,8 @@ def test_a_price_of_reports_before_the_change_has_a_quorum_of_the_new_power_or_n
         chamber.hear({name: VoteExtension(reports((BTC, 1_000), (ETH, 5), time_ms=time_ms)) for name in told})
         chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
         until_heard(chamber)
-        run = BlockContext(chamber.state, chamber.blocks[-1])
-        median = fresh_median(run, BTC)
+        context = BlockContext(chamber.state, chamber.blocks[-1])
+        median = fresh_median(context, BTC)
         # Five of seven reported. Of the new five it is all of them, or three, which are no quorum.
         assert (median is not None) is reports_left
         assert median is None or (median.reports, median.power) == (5, 50)

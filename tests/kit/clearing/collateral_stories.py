@@ -129,11 +129,11 @@ class Story:
         assert loans[HOUSE] == sum(loans[each] for each in MEMBERS if each != HOUSE)
         cash = sum(self.world.cash(account) for account, _ in state.accounts.ordered())
         assert cash == sum(inventory_units(state, asset) for asset in current_assets(state) if asset.is_cash)
-        run = BlockContext(state, self.world.blocks[-1])
+        context = BlockContext(state, self.world.blocks[-1])
         for account in MEMBERS:
             own = current_holdings(state, account)
             if account != HOUSE_ACCOUNT and not holdings_margin(current_arrays(state), own).maintenance_ok:
-                assert not may_liquidate(run, own), f"account {account} is left short"
+                assert not may_liquidate(context, own), f"account {account} is left short"
         if is_snapshot_possible(state):
             check_provable(state)
 

@@ -198,13 +198,13 @@ class Fuzz:
     def check_value(self, block: BlockInput) -> None:
         """Nothing owed by nobody, nobody left short who could be liquidated, the snapshot provable."""
         state = self.world.state
-        run = BlockContext(state, block)
+        context = BlockContext(state, block)
         for account in MEMBERS:
             own = current_holdings(state, account)
             assert all(0 <= units < 2**56 for units in own.tokens)
             if account == HOUSE_ACCOUNT or holdings_margin(current_arrays(state), own).maintenance_ok:
                 continue
-            assert not may_liquidate(run, own), f"account {account} is left short"
+            assert not may_liquidate(context, own), f"account {account} is left short"
         for asset in state.terms.assets.values():
             assert 0 <= inventory_units(state, asset) <= asset.cap_units
         if is_snapshot_possible(state):

@@ -143,30 +143,32 @@ class Watch:
         judge, requests, conclude = rulebook.apply_transaction, rulebook.apply_transactions, rulebook.check_block
         marks: dict[int, Mark] = {}
 
-        def judged(run: BlockContext, index: int, transaction: Transaction) -> Rejected | None:
-            before = len(run.journal.transfers), len(run.receipts), len(run.accepted_withdrawals)
-            operation = Operation(run, transaction)
-            rejected: Rejected | None = judge(run, index, transaction)
-            run.journal.check_conserved()
-            run.positions.check_matched()
-            after = len(run.journal.transfers), len(run.receipts), len(run.accepted_withdrawals)
+        def judged(context: BlockContext, index: int, transaction: Transaction) -> Rejected | None:
+            before = len(context.journal.transfers), len(context.receipts), len(context.accepted_withdrawals)
+            operation = Operation(context, transaction)
+            rejected: Rejected | None = judge(context, index, transaction)
+            context.journal.check_conserved()
+            context.positions.check_matched()
+            after = len(context.journal.transfers), len(context.receipts), len(context.accepted_withdrawals)
             require(rejected is None or before == after, "a refused request left something", request=transaction)
             if rejected is None and isinstance(transaction, LiquidationBid):
-                left = holdings_margin(current_arrays(run.state), current_holdings(run.state, transaction.account))
+                left = holdings_margin(
+                    current_arrays(context.state), current_holdings(context.state, transaction.account)
+                )
                 require(left.initial_ok, "a bidder without margin took a slice", bid=transaction)
             if rejected is None:
                 operation.accepted()
             self.operations += rejected is None
             return rejected
 
-        def began(run: BlockContext) -> None:
+        def began(context: BlockContext) -> None:
             marks.clear()
-            marks.update(run.state.marks.ordered())
-            requests(run)
+            marks.update(context.state.marks.ordered())
+            requests(context)
 
-        def ended(run: BlockContext) -> None:
-            require(marks == dict(run.state.marks.ordered()), "a mark moved by requests or liquidations")
-            conclude(run)
+        def ended(context: BlockContext) -> None:
+            require(marks == dict(context.state.marks.ordered()), "a mark moved by requests or liquidations")
+            conclude(context)
 
         rulebook.apply_transaction, rulebook.apply_transactions, rulebook.check_block = judged, began, ended
         try:

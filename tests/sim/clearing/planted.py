@@ -86,10 +86,10 @@ def _moved() -> Any:
     """A liquidation moves the mark that the others are settled at next."""
     take_over = margin_calls.liquidate
 
-    def moving(run: BlockContext, account: int, held: Holdings, margin: AccountMargin) -> Holdings:
-        after: Holdings = take_over(run, account, held, margin)
-        instrument, mark = next(iter(run.state.marks.ordered()))
-        run.state.marks.put(instrument, msgspec.structs.replace(mark, ticks=mark.ticks + 1))
+    def moving(context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin) -> Holdings:
+        after: Holdings = take_over(context, account, holdings, margin)
+        instrument, mark = next(iter(context.state.marks.ordered()))
+        context.state.marks.put(instrument, msgspec.structs.replace(mark, ticks=mark.ticks + 1))
         return after
 
     return _put(margin_calls, "liquidate", moving)
@@ -100,12 +100,12 @@ def _part() -> Any:
     pay_in = collecting.pay_in
 
     def generous(
-        run: BlockContext, member: int, record: ContributionRecord, micros: int, *index: int
+        context: BlockContext, member: int, contribution: ContributionRecord, micros: int, *index: int
     ) -> ContributionRecord:
-        pay_in(run, member, record, micros, *index)
-        after: ContributionRecord = run.state.contributions[member]
-        run.state.contributions.put(member, msgspec.structs.replace(after, micros=after.micros + 1))
-        return run.state.contributions[member]
+        pay_in(context, member, contribution, micros, *index)
+        after: ContributionRecord = context.state.contributions[member]
+        context.state.contributions.put(member, msgspec.structs.replace(after, micros=after.micros + 1))
+        return context.state.contributions[member]
 
     return _put(collecting, "pay_in", generous)
 
@@ -114,8 +114,10 @@ def _clients() -> Any:
     """Clients' accounts become part of their member's estate."""
     judge = declare.declare
 
-    def all_own(run: BlockContext, failure: Failure, own: tuple[int, ...], clients: tuple[int, ...]) -> None:
-        judge(run, failure, (*own, *clients), ())
+    def all_own(
+        context: BlockContext, failure: Failure, own_accounts: tuple[int, ...], clients: tuple[int, ...]
+    ) -> None:
+        judge(context, failure, (*own_accounts, *clients), ())
 
     return _put(declare, "declare", all_own)
 
@@ -171,8 +173,8 @@ def _mandate() -> Any:
     """A venue trades as much as it likes for whoever gave it a mandate."""
     check = consent.check_mandate
 
-    def small(run: BlockContext, at: str, account: int, venue: int, *_: int) -> Rejected | None:
-        refused: Rejected | None = check(run, at, account, venue, 1, 0, 0)
+    def small(context: BlockContext, at: str, account: int, venue: int, *_: int) -> Rejected | None:
+        refused: Rejected | None = check(context, at, account, venue, 1, 0, 0)
         return refused
 
     return _put(consent, "check_mandate", small)

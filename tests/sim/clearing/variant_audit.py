@@ -153,10 +153,10 @@ def is_signed(digest: bytes, signature: bytes, key: bytes) -> bool:
 class Operation:
     """Looks at one request: what was before, and what its words allow."""
 
-    def __init__(self, run: BlockContext, transaction: Transaction) -> None:
-        self.run, self.transaction = run, transaction
+    def __init__(self, context: BlockContext, transaction: Transaction) -> None:
+        self.run, self.transaction = context, transaction
         self.key = b""
-        accounts = run.state.accounts
+        accounts = context.state.accounts
         if isinstance(transaction, LEAVING) and transaction.account in accounts:
             self.key = accounts[transaction.account].key
         self.carried = self.holdings() if isinstance(transaction, AccountPorting | ClientRescue) else []
