@@ -66,12 +66,12 @@ class MarginInputs:
     @property
     def listed_tokens(self) -> tuple[Asset, ...]:
         """Collateral tokens, in the order of `tokens`."""
-        return tuple(sorted((each for each in self.assets if not each.is_cash), key=lambda each: each.id))
+        return tuple(sorted((asset for asset in self.assets if not asset.is_cash), key=lambda each: each.id))
 
     @property
     def index(self) -> dict[int, int]:
         """Usable index prices in ticks, by feed."""
-        return {each.feed: each.ticks for each in self.prices if each.usable}
+        return {price.feed: price.ticks for price in self.prices if price.usable}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class MarginExplanation:
 
 def collect_margin_inputs(state: State, account: int) -> MarginInputs:
     """What the margin of this account depends on. Costs what is listed."""
-    terms, held = state.terms, current_holdings(state, account)
+    terms, holdings = state.terms, current_holdings(state, account)
     names = {feed.id: feed.name for feed in terms.genesis.feeds}
     instruments = tuple(terms.instruments.values())
     return MarginInputs(
@@ -130,9 +130,9 @@ def collect_margin_inputs(state: State, account: int) -> MarginInputs:
         premia={each.id: current_premium_ppb(state, each) for each in instruments},
         averages={each.id: settlement_average(state, each) for each in instruments if each.averaging_ms},
         trade_fee_ppm=terms.market.trade_fee_ppm,
-        cash=tuple(held.cash),
-        tokens=tuple(held.tokens),
-        lots=tuple(held.lots),
+        cash=tuple(holdings.cash),
+        tokens=tuple(holdings.tokens),
+        lots=tuple(holdings.lots),
     )
 
 
@@ -180,7 +180,7 @@ def _equity_terms(inputs: MarginInputs, arrays: RiskArrays, lots: list[int]) -> 
         for group, micros in zip(inputs.cash_groups, inputs.cash, strict=True)
         if micros
     ]
-    sources = {each.feed: each for each in inputs.prices}
+    sources = {price.feed: price for price in inputs.prices}
     for token, units, value in zip(arrays.assets, inputs.tokens, arrays.token_values.tolist(), strict=True):
         if units:
             given: TermInputs = (("units", units), ("micros_per_unit", value), ("haircut_ppm", token.haircut_ppm))
@@ -262,7 +262,7 @@ def _group_loss_term(
         for column in range(1, 1 + len(grid))
     ]
     worst = max(range(len(losses)), key=lambda each: (losses[each], -each)) if losses else 0
-    source = _price_text(next((each for each in inputs.prices if each.feed == group.feed), None))
+    source = _price_text(next((price for price in inputs.prices if price.feed == group.feed), None))
     parts = tuple(
         ExplainedTerm(
             "position_loss",

@@ -146,7 +146,7 @@ def _with_prices(inputs: MarginInputs, index: dict[int, int], groups: tuple[Risk
             paid = lots * (mark - marks[instrument.id]) * instrument.micros_per_tick
             cash[rows[instrument.cash_group]] += paid
         marks[instrument.id] = mark
-    prices = tuple(replace(each, ticks=index.get(each.feed, each.ticks)) for each in inputs.prices)
+    prices = tuple(replace(price, ticks=index.get(price.feed, price.ticks)) for price in inputs.prices)
     parameters = inputs.parameters  # the same object where it is the same: arrays are then built from those before
     if groups != parameters.groups:
         parameters = msgspec.structs.replace(parameters, groups=groups)
@@ -177,7 +177,7 @@ def _with_trade(inputs: MarginInputs, trade: SimulatedTrade) -> MarginInputs:
         raise LocalFault(BaseCode.OUT_OF_RANGE, "shock.trades", lots=after, ticks=ticks)
     received = ((mark - ticks) if instrument.is_marked else -ticks) * trade.lots * instrument.micros_per_tick
     fee = mul_div_up(abs(trade.lots) * ticks * instrument.micros_per_tick, inputs.trade_fee_ppm, PPM)
-    group = [each.id for each in inputs.cash_groups].index(instrument.cash_group)
+    group = [cash_group.id for cash_group in inputs.cash_groups].index(instrument.cash_group)
     cash, lots = list(inputs.cash), list(inputs.lots)
     cash[group] += received - fee
     lots[at] = after
@@ -192,7 +192,7 @@ def _with_deposits(inputs: MarginInputs, shock: Shock) -> MarginInputs:
         cash[_check_listed(groups, group, "cash group")] += micros
     for asset, units in sorted(shock.token_units.items()):
         tokens[_check_listed(assets, asset, "asset")] += units
-    if any(abs(each) > MONEY_MAX for each in cash) or any(not 0 <= each <= MONEY_MAX for each in tokens):
+    if any(abs(each) > MONEY_MAX for each in cash) or any(not 0 <= token <= MONEY_MAX for token in tokens):
         raise LocalFault(BaseCode.OUT_OF_RANGE, "shock.deposits", most=MONEY_MAX)
     return replace(inputs, cash=tuple(cash), tokens=tuple(tokens))
 

@@ -70,9 +70,10 @@ def explanations_of(wanted: str) -> tuple[CodeExplanation, ...]:
     text = wanted.strip().lower()
     number = text.removeprefix("r")
     found = tuple(
-        each
-        for each in all_explanations()
-        if each.name == text or (number.isascii() and number.isdigit() and each.label == f"R{int(number[:9]):04d}")
+        all_explanation
+        for all_explanation in all_explanations()
+        if all_explanation.name == text
+        or (number.isascii() and number.isdigit() and all_explanation.label == f"R{int(number[:9]):04d}")
     )
     if not found:
         raise LocalFault(NodeCode.UNKNOWN_CODE, "explain", code=wanted)

@@ -93,7 +93,9 @@ def exit_of(error: BaseException) -> ExitCode:
             return _OF_CODE[error.code]
         return ExitCode.VERIFICATION if isinstance(error, RemoteFault) else ExitCode.UNEXPECTED
     if isinstance(error, BaseExceptionGroup):
-        return max((exit_of(each) for each in error.exceptions), key=_GRAVITY.index, default=ExitCode.UNEXPECTED)
+        return max(
+            (exit_of(exception) for exception in error.exceptions), key=_GRAVITY.index, default=ExitCode.UNEXPECTED
+        )
     return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.UNEXPECTED
 
 
@@ -124,8 +126,8 @@ def harmless(text: str) -> str:
 def say_failure(error: BaseException, code: ExitCode) -> None:
     """Tell why a command failed: code and remedy for ours, a traceback for what nobody expected."""
     if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            say_failure(each, code)
+        for exception in error.exceptions:
+            say_failure(exception, code)
     elif isinstance(error, KeyboardInterrupt):
         say("interrupted")
     elif isinstance(error, CrossclearError):

@@ -130,8 +130,8 @@ def build_genesis(
                 HOUSE_MEMBER, house.name, house.trade_address, (AccountTerms(HOUSE_ACCOUNT, AccountKind.HOUSE),)
             ),
             *(
-                MemberTerms(each.id, each.name, each.trade_address, (AccountTerms(each.id, AccountKind.HOUSE),))
-                for each in members
+                MemberTerms(member.id, member.name, member.trade_address, (AccountTerms(member.id, AccountKind.HOUSE),))
+                for member in members
             ),
         ),
         ranges=RangeParameters(**msgspec.structs.asdict(market.ranges)) if market.ranges else RangeParameters(),
@@ -220,10 +220,10 @@ def _joint(figures: JointFigures | None) -> JointCredit:
 def _stress(figures: Sequence[MarketStress]) -> tuple[StressScenario, ...]:
     return tuple(
         StressScenario(
-            each.name,
-            tuple(Scenario(move, 100, each.volatility_direction, of_index=True) for move in each.moves_percent),
+            figure.name,
+            tuple(Scenario(move, 100, figure.volatility_direction, of_index=True) for move in figure.moves_percent),
         )
-        for each in figures
+        for figure in figures
     )
 
 
@@ -247,9 +247,11 @@ def _tiers(market: Market, chains: tuple[DeployedChain, ...]) -> tuple[Concentra
 def _check_options(market: Market) -> None:
     """An option without a minimum is free to write once no scenario reaches its strike."""
     free = {group.name for group in market.groups if not group.short_option_ppm}
-    for each in market.instruments:
-        if each.strike_ticks and each.group in free:
-            raise LocalFault(DevnetCode.MARKET_FILE_INVALID, f"groups.{each.group}.short_option_ppm", option=each.name)
+    for instrument in market.instruments:
+        if instrument.strike_ticks and instrument.group in free:
+            raise LocalFault(
+                DevnetCode.MARKET_FILE_INVALID, f"groups.{instrument.group}.short_option_ppm", option=instrument.name
+            )
 
 
 def _instruments(market: Market, feeds: dict[str, int], time_ms: int) -> tuple[Instrument, ...]:

@@ -85,7 +85,7 @@ class Devnet:
 
     def url(self, name: str) -> str:
         """A node's API."""
-        config = next(each.config for each in self.testnet.nodes if each.config.node.name == name)
+        config = next(node.config for node in self.testnet.nodes if node.config.node.name == name)
         return f"http://{config.api.host}:{config.api.port}"
 
     def running_clients(self) -> Sequence[NodeClient]:
@@ -112,15 +112,15 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
             validators=options.validators,
             base_port=free_base_port(options.validators),
             chains=[
-                ChainConfig(chain_id=each.anvil.chain_id, name=each.deployed.name, endpoints=(each.anvil.url,))
-                for each in chains
+                ChainConfig(chain_id=chain.anvil.chain_id, name=chain.deployed.name, endpoints=(chain.anvil.url,))
+                for chain in chains
             ],
             devnet=True,
             seed=options.seed,
             configure=lambda index, config: _configure(market, folder, index, config),
         )
         await trio.to_thread.run_sync(place_vaults, options, market, testnet.genesis, chains)
-        endpoints = tuple([await stack.enter_async_context(Endpoint(each.anvil.url)) for each in chains])
+        endpoints = tuple([await stack.enter_async_context(Endpoint(chain.anvil.url)) for chain in chains])
         paying = [member.address for member in members] + [node.relayer for node in testnet.nodes]
         for endpoint in endpoints:
             await fund(endpoint, paying, GAS_MONEY_WEI)

@@ -96,7 +96,7 @@ def close_account(context: BlockContext, index: int, request: AccountClosing) ->
     context.state.member_accounts.put(record.member, MemberAccounts(counts.opened, counts.open - 1))
     if record.parent:
         siblings = context.state.accounts[record.parent].children
-        _set_children(context, record.parent, tuple(each for each in siblings if each != account))
+        _set_children(context, record.parent, tuple(sibling for sibling in siblings if sibling != account))
     end_mandates(context, account)
     remove_account_balances(context.state, account)
     set_holder(context.state, CALLED_ACCOUNTS, 0, account, holds=False)

@@ -59,7 +59,7 @@ def _check_portable(context: BlockContext, request: AccountPorting) -> Rejected 
     if request.to_member not in context.state.members:
         return reject(ClearingCode.UNKNOWN_MEMBER, AT, member=request.to_member)
     accounts = (request.account, *record.children)
-    called = [each for each in accounts if _is_under_call(context, each)]
+    called = [account for account in accounts if _is_under_call(context, account)]
     if record.kind is not AccountKind.CLIENT or record.parent or record.member == request.to_member or called:
         return reject(
             ClearingCode.NOT_PORTABLE,

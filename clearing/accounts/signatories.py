@@ -75,7 +75,7 @@ def signatories(request: Transaction) -> tuple[Signatory, ...]:
         kind = SignatoryRole.VENUE if isinstance(request, VenueStatement) else SignatoryRole.VENUE_OR_HOUSE
         return (Signatory("signature", kind, request.venue, request.signature),)
     if isinstance(request, ValidatorChange):
-        signed = [(each.validator, each.signature) for each in request.approvals] or [(0, b"")]
+        signed = [(approval.validator, approval.signature) for approval in request.approvals] or [(0, b"")]
         return tuple(Signatory("approvals", SignatoryRole.VALIDATOR, index, signature) for index, signature in signed)
     if isinstance(request, GovernanceProposal | GovernanceVote | EmergencyHalt):
         return (_governance_signatories(request),)
@@ -114,7 +114,7 @@ def _trade_signatories(request: Trade | TradeReport | TradeCorrection | TradeCan
     if isinstance(request, Trade) or not request.venue_signature:
         return sides
     venue = Signatory("venue_signature", SignatoryRole.VENUE, request.venue, request.venue_signature)
-    return (venue, *(each for each in sides if each.signature))
+    return (venue, *(side for side in sides if side.signature))
 
 
 def accounts_of(request: Transaction) -> tuple[int, ...]:

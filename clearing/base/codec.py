@@ -100,11 +100,11 @@ def _check(info: msgspec.inspect.Type, at: str, above: tuple[type, ...]) -> None
     if isinstance(info, msgspec.inspect.VarTupleType):
         return _check(info.item_type, at, above)
     if isinstance(info, msgspec.inspect.TupleType):
-        for item in info.item_types:
-            _check(item, at, above)
+        for kind in info.item_types:
+            _check(kind, at, above)
         return None
     if isinstance(info, msgspec.inspect.UnionType):
-        for item in info.types:
-            _check(item, at, above)
+        for kind in info.types:
+            _check(kind, at, above)
         return None
     raise LocalFault(BaseCode.MALFORMED, at, why=f"{type(info).__name__} has no canonical encoding")

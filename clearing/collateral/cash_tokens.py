@@ -106,7 +106,9 @@ def leave_cash_group(context: BlockContext, asset: Asset, out_blocks: int, silen
     token = context.terms.collateral_after_leaving[asset.id]
     cash, scale = cash_currency(asset.cash_group), token.base_units // asset.base_units
     accounts = [
-        each for each in holders(context.state, CURRENCY_HOLDERS, cash) if is_claimant(each) and each != HOUSE_ACCOUNT
+        holder
+        for holder in holders(context.state, CURRENCY_HOLDERS, cash)
+        if is_claimant(holder) and holder != HOUSE_ACCOUNT
     ]
     accounts.append(HOUSE_ACCOUNT)
     claims = [balance(context.state, account, cash) for account in accounts]

@@ -20,8 +20,8 @@ from clearing.validators.observed_chains import chain_seen_ms
 
 def chain_silence_ms(state: State, chain_id: int) -> int:
     """Milliseconds of silence; 0 for a chain whose silence changes nothing."""
-    held = state.chain_silences.get(chain_id)
-    return held.silent_ms if held else 0
+    silence = state.chain_silences.get(chain_id)
+    return silence.silent_ms if silence else 0
 
 
 def update_chain_silence(context: BlockContext) -> None:
@@ -45,9 +45,9 @@ def refresh_haircuts(context: BlockContext) -> None:
             continue
         parts = haircut_components(context, token)
         haircut_ppm = total_haircut(parts, token.haircut.step_ppm)
-        held = context.state.haircuts.get(token.id)
-        before = held.haircut_ppm if held else token.haircut_ppm
-        if held is not None and haircut_ppm == before:
+        haircut = context.state.haircuts.get(token.id)
+        before = haircut.haircut_ppm if haircut else token.haircut_ppm
+        if haircut is not None and haircut_ppm == before:
             continue
         context.state.haircuts.put(token.id, HaircutRecord(haircut_ppm))
         if haircut_ppm == before:
@@ -88,8 +88,12 @@ def volatility_component(state: State, token: Asset) -> int:
 
 def feed_confidence_ppm(state: State, feed: int) -> int:
     """The feed's own uncertainty as a fraction of its price: of its last good one, while it has none."""
-    held = state.feeds.get(feed)
-    return mul_div_up(held.confidence_ticks, PPM, held.ticks) if held is not None and held.ticks else 0
+    feed_state = state.feeds.get(feed)
+    return (
+        mul_div_up(feed_state.confidence_ticks, PPM, feed_state.ticks)
+        if feed_state is not None and feed_state.ticks
+        else 0
+    )
 
 
 def outage_component(token: Asset, silence_ms: int) -> int:

@@ -26,10 +26,10 @@ def is_restricted(state: State, account: int) -> bool:
 
 def check_restriction(context: BlockContext, at: str, account: int) -> Rejected | None:
     """Refuse what a restricted account may not do."""
-    held = context.state.restrictions.get(account)
-    if held is None:
+    restriction = context.state.restrictions.get(account)
+    if restriction is None:
         return None
-    return reject(ClearingCode.ACCOUNT_RESTRICTED, at, account=account, until_height=held.until_height)
+    return reject(ClearingCode.ACCOUNT_RESTRICTED, at, account=account, until_height=restriction.until_height)
 
 
 def restrict_account(context: BlockContext, key: tuple[int, bytes, int], credit: SoftCreditRecord) -> int:
@@ -41,9 +41,9 @@ def restrict_account(context: BlockContext, key: tuple[int, bytes, int], credit:
 
 def lift_restrictions(context: BlockContext) -> None:
     """Lift those whose time is over and who owe no cash."""
-    for account, held in list(context.state.restrictions.ordered()):
+    for account, restriction in list(context.state.restrictions.ordered()):
         owes = any(balance(context.state, account, cash_currency(group)) < 0 for group in context.terms.cash_groups)
-        if context.block.height >= held.until_height and not owes:
+        if context.block.height >= restriction.until_height and not owes:
             context.state.restrictions.remove(account)
             context.receipts.append(RestrictionLifted(account))
 

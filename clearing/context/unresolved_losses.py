@@ -39,10 +39,10 @@ class UnresolvedLosses:
         """As `unresolved_micros`; `transfers`: all of the block so far."""
         self._forget(state, transfers)
         whole = 0
-        for number, held in defaults_under_way(state):
+        for number, default in defaults_under_way(state):
             known = self._missing.get(number)
-            if known is None or known[0] is not held:
-                known = self._missing[number] = (held, self._look(state, number, held))
+            if known is None or known[0] is not default:
+                known = self._missing[number] = (default, self._look(state, number, default))
             whole += known[1]
         return whole
 
@@ -79,12 +79,12 @@ def unresolved_micros(state: State) -> int:
 
 def resolution_deadline(state: State) -> int:
     """By the block of this height every default under way has ended; 0 when none is."""
-    return max((held.deadline_height for _, held in defaults_under_way(state)), default=0)
+    return max((default.deadline_height for _, default in defaults_under_way(state)), default=0)
 
 
 def outstanding_assessment(state: State, member: int) -> int:
     """What a member was assessed and has not brought yet, for all defaults together."""
-    return sum(_assessed_micros(held.assessed, member) for _, held in defaults_under_way(state))
+    return sum(_assessed_micros(default.assessed, member) for _, default in defaults_under_way(state))
 
 
 def _assessed_micros(assessed: tuple[tuple[int, int], ...], member: int) -> int:

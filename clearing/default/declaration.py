@@ -68,13 +68,16 @@ def cash_within(state: State, account: int, spare: int) -> int:
     """Positive cash of an account, in all groups, but no more than what it has to spare, and nothing that is lent."""
     return max(
         min(_cash(state, account), spare)
-        - sum(soft_credit_of(state, account, each) for each in state.terms.cash_groups),
+        - sum(soft_credit_of(state, account, cash_group) for cash_group in state.terms.cash_groups),
         0,
     )
 
 
 def _is_handled(state: State, account: int) -> bool:
-    return any(account in held.own_accounts or account in held.client_accounts for _, held in defaults_under_way(state))
+    return any(
+        account in default.own_accounts or account in default.client_accounts
+        for _, default in defaults_under_way(state)
+    )
 
 
 def _cure_needs(context: BlockContext, member: int, failure: Failure, deficits: Deficits) -> Deficits:

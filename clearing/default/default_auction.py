@@ -57,8 +57,8 @@ def bid_for_default(context: BlockContext, index: int, request: DefaultBid) -> R
     member = context.state.accounts[request.account].member
     use_nonce(context, request.account, request.nonce)
     if request.slices:
-        held = DefaultBidRecord(request.account, request.slices, request.ask_micros, context.block.height)
-        context.state.default_bids.put((request.number, member), held)
+        bid = DefaultBidRecord(request.account, request.slices, request.ask_micros, context.block.height)
+        context.state.default_bids.put((request.number, member), bid)
     else:
         context.state.default_bids.remove((request.number, member))
     context.receipts.append(
@@ -75,15 +75,15 @@ def _check_own_account(context: BlockContext, request: DefaultBid) -> Rejected |
 
 
 def _check_auction(context: BlockContext, request: DefaultBid) -> Rejected | None:
-    held = dict(defaults_under_way(context.state)).get(request.number)
-    if held is None:
+    default = dict(defaults_under_way(context.state)).get(request.number)
+    if default is None:
         return reject(ClearingCode.NO_SUCH_DEFAULT, AT, number=request.number)
-    if held.phase is not DefaultPhase.OPEN or context.block.height > held.auction_height:
-        return reject(ClearingCode.DEFAULT_AUCTION_OVER, AT, number=request.number, last=held.auction_height)
+    if default.phase is not DefaultPhase.OPEN or context.block.height > default.auction_height:
+        return reject(ClearingCode.DEFAULT_AUCTION_OVER, AT, number=request.number, last=default.auction_height)
     member = context.state.accounts[request.account].member
     if member == HOUSE_MEMBER:
         return reject(ClearingCode.OWN_DEFAULT, AT, account=request.account, member=member)
-    most = ask_max(context, auction_portfolio(context, held))
+    most = ask_max(context, auction_portfolio(context, default))
     if request.ask_micros > most:
         return reject(ClearingCode.ASK_TOO_HIGH, AT, ask_micros=request.ask_micros, most=most)
     return None

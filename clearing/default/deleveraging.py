@@ -144,9 +144,9 @@ class RankedSide:
         self._run, self._instrument, self._short = context, instrument, short
         self._ticks = context.state.marks[instrument].ticks
         self._profits = profits
-        accounts = [each for each in holders(context.state, INSTRUMENT_HOLDERS, instrument) if self._lots(each)]
+        accounts = [holder for holder in holders(context.state, INSTRUMENT_HOLDERS, instrument) if self._lots(holder)]
         self._equities = _equities(context, accounts)
-        self._queue = [(self._rank(self._seen(each)), each) for each in accounts]
+        self._queue = [(self._rank(self._seen(account)), account) for account in accounts]
         heapify(self._queue)
 
     def next_ranked(self) -> RankedAccount | None:
@@ -190,9 +190,11 @@ class RankedSide:
 def _equities(context: BlockContext, accounts: list[int]) -> dict[int, int]:
     """Equity of each account; the house's by itself, as the book of margins has everybody's but its own."""
     book = margin_book(context.state)
-    known = [each for each in accounts if each in book]
+    known = [account for account in accounts if account in book]
     found = dict(zip(known, book.margins(known).equity.tolist(), strict=True)) if known else {}
-    for each in accounts:
-        if each not in found:
-            found[each] = holdings_margin(current_arrays(context.state), current_holdings(context.state, each)).equity
+    for account in accounts:
+        if account not in found:
+            found[account] = holdings_margin(
+                current_arrays(context.state), current_holdings(context.state, account)
+            ).equity
     return found

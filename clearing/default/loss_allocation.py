@@ -122,8 +122,8 @@ def _collect_layers(
 
 def _pay_deficits(context: BlockContext, number: int, micros: int) -> None:
     """Let the house pay so much of what a default's accounts owe, in proportion (`allocate_collected`)."""
-    held = context.state.defaults[number]
-    deficits = account_deficits(context.state, (*held.own_accounts, *held.client_accounts))
+    default = context.state.defaults[number]
+    deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
     parts = allocate_collected(micros, [owed for _, _, owed in deficits])
     for (account, group, _), part in zip(deficits, parts, strict=True):
         context.journal.transfer(

@@ -50,9 +50,9 @@ def rescue_client(context: BlockContext, index: int, request: ClientRescue) -> R
     use_nonce(context, request.account, request.nonce)
     record = context.state.accounts[request.account]
     moved = transfer_membership(context, request.account, request.to_member)
-    held = context.state.defaults[request.number]
-    clients = tuple(each for each in held.client_accounts if each not in moved)
-    context.state.defaults.put(request.number, msgspec.structs.replace(held, client_accounts=clients))
+    default = context.state.defaults[request.number]
+    clients = tuple(account for account in default.client_accounts if account not in moved)
+    context.state.defaults.put(request.number, msgspec.structs.replace(default, client_accounts=clients))
     context.touched_accounts.update(moved)
     context.receipts.append(ClientRescued(index, request.number, request.account, request.to_member, record.children))
     return None
@@ -61,8 +61,12 @@ def rescue_client(context: BlockContext, index: int, request: ClientRescue) -> R
 def _check_parties(context: BlockContext, request: ClientRescue) -> Rejected | None:
     """A default of the account's member, and a member to take it; margins only once both have signed."""
     state, record = context.state, context.state.accounts[request.account]
-    held = state.defaults.get(request.number)
-    if held is None or held.member != record.member or state.member_statuses[record.member].default != request.number:
+    default = state.defaults.get(request.number)
+    if (
+        default is None
+        or default.member != record.member
+        or state.member_statuses[record.member].default != request.number
+    ):
         return reject(ClearingCode.NO_SUCH_DEFAULT, RESCUE, number=request.number, account=request.account)
     if request.to_member not in state.members:
         return reject(ClearingCode.UNKNOWN_MEMBER, RESCUE, member=request.to_member)
@@ -92,8 +96,10 @@ def _check_rescue(context: BlockContext, request: ClientRescue) -> Rejected | No
 
 
 def _is_covered(context: BlockContext, account: int) -> bool:
-    held = current_holdings(context.state, account)
-    return holdings_margin(current_arrays(context.state), held).initial_ok and all(claim >= 0 for claim in held.cash)
+    holdings = current_holdings(context.state, account)
+    return holdings_margin(current_arrays(context.state), holdings).initial_ok and all(
+        claim >= 0 for claim in holdings.cash
+    )
 
 
 def _check_signatures(context: BlockContext, request: ClientRescue) -> Rejected | None:
@@ -123,7 +129,9 @@ def readmit_member(context: BlockContext, index: int, request: MemberReadmission
         return refusal
     record, standing = state.accounts[request.account], state.member_statuses.get(request.member)
     own, _ = accounts_of_members(state, request.member)
-    owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in context.terms.cash_groups)
+    owing = sum(
+        balance(state, account, cash_currency(group)) < 0 for account in own for group in context.terms.cash_groups
+    )
     missing = max(required_contribution(state, request.member) - contribution_micros(state, request.member), 0)
     defaulted = standing is not None and standing.status is MemberStatus.DEFAULTED
     same = standing is not None and standing.default == request.number and record.member == request.member
@@ -158,10 +166,12 @@ def leave_membership(context: BlockContext, index: int, request: MemberExit) -> 
         return reject(ClearingCode.CANNOT_LEAVE, EXIT, member=member, status=status.name, why="judged in this block")
     context.exit_checked_members.add(member)
     own, clients = accounts_of_members(state, member)
-    positions = sum(bool(positions_of(state, each).lots) for each in (*own, *clients))
-    owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in context.terms.cash_groups)
-    money = sum(_needs_member_signature(context, each) for each in clients)
-    held = sum(state.pending_counts.get(each) or 0 for each in (*own, *clients))
+    positions = sum(bool(positions_of(state, account).lots) for account in (*own, *clients))
+    owing = sum(
+        balance(state, account, cash_currency(group)) < 0 for account in own for group in context.terms.cash_groups
+    )
+    money = sum(_needs_member_signature(context, account) for account in clients)
+    held = sum(state.pending_counts.get(account) or 0 for account in (*own, *clients))
     gone = status in (MemberStatus.DEFAULTING, MemberStatus.LEFT) or member == HOUSE_MEMBER
     # Whoever may still be asked to bear a share stays until that is over.
     under_way = len(defaults_under_way(state))

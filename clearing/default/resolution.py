@@ -49,7 +49,7 @@ def resolve_defaults(context: BlockContext) -> None:
     for number, _ in defaults_under_way(context.state):
         steps -= _advance_default(context, number, steps)
     record_position_changes(context)
-    close_gains_windows(context, {held.member for _, held in defaults_under_way(context.state)})
+    close_gains_windows(context, {default.member for _, default in defaults_under_way(context.state)})
 
 
 def _advance_default(context: BlockContext, number: int, steps: int) -> int:
@@ -79,8 +79,8 @@ def _waits_for_prices(context: BlockContext, default: DefaultRecord) -> bool:
         return False
     feeds = {
         feed
-        for each in (*default.own_accounts, *default.client_accounts)
-        for feed in held_feeds(context.state, current_holdings(context.state, each))
+        for account in (*default.own_accounts, *default.client_accounts)
+        for feed in held_feeds(context.state, current_holdings(context.state, account))
     }
     return not all(can_close_out(context.state, feed) for feed in feeds)
 

@@ -29,13 +29,13 @@ def open_gains_windows(context: BlockContext) -> None:
 
 def open_gains_window(context: BlockContext, member: int) -> GainsWindow:
     """The member's window, opened as of the block before when there is none."""
-    held = context.state.gains_windows.get(member)
-    if held is None:
+    window = context.state.gains_windows.get(member)
+    if window is None:
         before = context.state.parent or context.state
         marks = tuple((each, mark.ticks) for each, mark in before.marks.ordered() if not mark.settled)
-        held = GainsWindow(context.block.height - 1, marks)
-        context.state.gains_windows.put(member, held)
-    return held
+        window = GainsWindow(context.block.height - 1, marks)
+        context.state.gains_windows.put(member, window)
+    return window
 
 
 def close_gains_windows(context: BlockContext, kept: set[int]) -> None:
@@ -97,7 +97,7 @@ def _add_change(state: State, account: int, heights: list[int], change: tuple[in
         if at:
             before = entries.get((heights[at - 1], each), (0, 0))
             entries[(heights[at - 1], each)] = (before[0] + moved, before[1] + worth)
-    told = tuple((*each, entries[each][0], _to_bytes(entries[each][1])) for each in sorted(entries))
+    told = tuple((*entry, entries[entry][0], _to_bytes(entries[entry][1])) for entry in sorted(entries))
     state.position_changes.put(account, PositionChangesRecord(told))
 
 

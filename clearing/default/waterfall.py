@@ -64,7 +64,7 @@ def run_waterfall(loss: DefaultLoss) -> tuple[LayerAllocation, ...]:
     for layer, shares in _layer_payers(loss):
         if not left:
             break
-        paid = allocate_capped(left, [each.weight for each in shares], [each.cap for each in shares])
+        paid = allocate_capped(left, [share.weight for share in shares], [share.cap for share in shares])
         borne = sum(paid)
         if borne:
             told = tuple(
@@ -84,14 +84,14 @@ def assessable_micros(survivor: Survivor, assessment_ppm: int) -> int:
 
 def _layer_payers(loss: DefaultLoss) -> list[tuple[WaterfallLayer, list[LossShare]]]:
     """Every layer with those who may be asked; survivors once for each seniority."""
-    survivors = [each for each in loss.survivors if each.member != loss.defaulter]
+    survivors = [survivor for survivor in loss.survivors if survivor.member != loss.defaulter]
     layers = [
         (WaterfallLayer.OWN_MARGIN, [_sole_payer(loss.defaulter, loss.own_margin)]),
         (WaterfallLayer.OWN_CONTRIBUTION, [_sole_payer(loss.defaulter, loss.own_contribution)]),
         (WaterfallLayer.HOUSE_CAPITAL, [_sole_payer(HOUSE_ACCOUNT, loss.house_capital)]),
     ]
-    for seniority in sorted({each.seniority for each in survivors}):
-        asked = [each for each in survivors if each.seniority == seniority]
+    for seniority in sorted({survivor.seniority for survivor in survivors}):
+        asked = [survivor for survivor in survivors if survivor.seniority == seniority]
         layers.append(
             (WaterfallLayer.SURVIVORS, [LossShare(e.member, e.contribution, e.contribution, 0) for e in asked])
         )
@@ -139,12 +139,12 @@ def allocate_collected(collected: int, claims: Sequence[int]) -> list[int]:
     Nobody is paid more than its claim: what is too much for the last goes to the one before it. All claims are paid in
     full when enough was collected. Raises ValueError for a negative number.
     """
-    if collected < 0 or any(each < 0 for each in claims):
+    if collected < 0 or any(claim < 0 for claim in claims):
         raise ValueError("what was collected and claims must not be negative")
     whole = sum(claims)
     if collected >= whole:
         return list(claims)
-    paid = [each * collected // whole for each in claims]
+    paid = [claim * collected // whole for claim in claims]
     left = collected - sum(paid)
     for at in reversed(range(len(paid))):
         more = min(left, claims[at] - paid[at])

@@ -42,7 +42,11 @@ from clearing.state.ledger import FUND_ACCOUNT, token_currency
 def convert_contributions(context: BlockContext) -> None:
     """After tokens have left the fund's cash group: every part gives up cash in proportion, and is paid the token."""
     if context.state.fund_sizes.get(0) is not None:
-        left = [each for each in context.receipts if isinstance(each, ClaimConverted) and each.account == FUND_ACCOUNT]
+        left = [
+            receipt
+            for receipt in context.receipts
+            if isinstance(receipt, ClaimConverted) and receipt.account == FUND_ACCOUNT
+        ]
         for each in left:
             _convert_token(
                 context, context.terms.collateral_after_leaving[each.asset].id, each.given_micros, each.units
@@ -71,7 +75,7 @@ def collect_contribution_calls(context: BlockContext) -> None:
     if not size.next_review_height or context.block.height < size.next_review_height:
         return
     parts = context.state.contributions.ordered()
-    due = [each for each in parts if each[1].reduction_started or 0 < each[1].deadline <= context.block.height]
+    due = [part for part in parts if part[1].reduction_started or 0 < part[1].deadline <= context.block.height]
     if due and not can_members_pay(context.state):
         extend_calls(context, due)
         return
@@ -93,7 +97,9 @@ def _collect_call(
     """Take what is there; restrict the member, or hand it on as failed, for what is not."""
     state, terms = context.state, context.terms.crisis.fund
     if not is_contributing(state, member):
-        state.contributions.put(member, msgspec.structs.replace(contribution, called=0, deadline=0, reduction_started=False))
+        state.contributions.put(
+            member, msgspec.structs.replace(contribution, called=0, deadline=0, reduction_started=False)
+        )
         return
     if own_accounts and contribution.account not in own_accounts:  # closed meanwhile
         contribution = msgspec.structs.replace(contribution, account=own_accounts[0])
@@ -174,12 +180,12 @@ def reduce_member(
     for account in own:
         contribution = _debit_above_maintenance(context, member, contribution, account)
     for account in own:
-        held = current_holdings(context.state, account)
-        margin = holdings_margin(current_arrays(context.state), held)
-        if not margin.initial_ok or exceeds_cash_limit(context, held.cash):
+        holdings = current_holdings(context.state, account)
+        margin = holdings_margin(current_arrays(context.state), holdings)
+        if not margin.initial_ok or exceeds_cash_limit(context, holdings.cash):
             call_margin(context, account, margin)
         if not margin.initial_ok:
-            _open_reduction_sale(context, account, held, margin)
+            _open_reduction_sale(context, account, holdings, margin)
     return contribution
 
 
@@ -187,7 +193,7 @@ def is_reducible(context: BlockContext, own: list[int]) -> bool:
     """Whether anything is left to sell, or to wait for: a price that is not open."""
     return any(
         any(held.lots) or has_unpriced_holdings(context, held)
-        for held in (current_holdings(context.state, each) for each in own)
+        for held in (current_holdings(context.state, account) for account in own)
     )
 
 

@@ -49,7 +49,10 @@ def required_fund_size(scenarios: Sequence[StressSizing], house_micros: int, ter
 
     Never more than `MICROS_MAX`, which is more cash than a group can have.
     """
-    asked = [each.cover_two if terms.sizing == FundSizing.COVER_TWO else each.largest_or_next_two for each in scenarios]
+    asked = [
+        scenario.cover_two if terms.sizing == FundSizing.COVER_TWO else scenario.largest_or_next_two
+        for scenario in scenarios
+    ]
     return min(mul_div_up(max(max(asked, default=0) - house_micros, 0), PPM + terms.buffer_ppm, PPM), MICROS_MAX)
 
 

@@ -85,7 +85,7 @@ def _size_fund(context: BlockContext, fund_size: FundSizeRecord, terms: FundTerm
             recent_sizes=sizes,
             cash_group=group,
             house_micros=figures.house_micros,
-            scenario_sizes=tuple((each.cover_two, each.largest_or_next_two) for each in scenarios),
+            scenario_sizes=tuple((scenario.cover_two, scenario.largest_or_next_two) for scenario in scenarios),
             next_review_height=fund_size.next_review_height,
         ),
     )
@@ -144,7 +144,9 @@ def _follow_contribution(
     missing = max(contribution.required - contribution.micros, 0)
     left = member_status(state, member) is MemberStatus.LEFT
     if not is_contributing(state, member):
-        contribution = msgspec.structs.replace(contribution, called=0, deadline=0, lapsed=False, reduction_started=False)
+        contribution = msgspec.structs.replace(
+            contribution, called=0, deadline=0, lapsed=False, reduction_started=False
+        )
     elif missing and not contribution.called and can_members_pay(state):
         call_contribution(context, member, contribution, missing, height + terms.call_blocks)
         contribution = state.contributions[member]

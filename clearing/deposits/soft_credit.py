@@ -172,7 +172,7 @@ def recall_vault_credit(context: BlockContext, chain_id: int, vault: bytes) -> N
 def _is_still_expected(context: BlockContext, key: tuple[int, bytes, int]) -> bool:
     """Whether the deposit is final and waits its turn, or more than a third of the power already says that it is."""
     claim = context.state.fact_attestations.get((FINAL, *key))
-    power = sum(each.power for each in claim.attestations) if claim else 0
+    power = sum(attestation.power for attestation in claim.attestations) if claim else 0
     return key in context.state.agreed_deposits or power * 3 > context.block.total_power
 
 

@@ -235,7 +235,7 @@ def _payable_units(state: State, claims: dict[int, AccountClaims]) -> dict[int, 
     units: dict[int, list[tuple[Asset, int]]] = {account: [] for account in claims}
     for at, group in enumerate(state.terms.cash_groups):
         backing = [(asset, inventory_units(state, asset)) for asset in cash_tokens(state, group)]
-        whole = max(sum(each.cash[at] for each in claims.values()), sum(there for _, there in backing))
+        whole = max(sum(claim.cash[at] for claim in claims.values()), sum(there for _, there in backing))
         for account, each in claims.items():
             if each.cash[at]:
                 units[account] += [(asset, each.cash[at] * there // whole) for asset, there in backing]

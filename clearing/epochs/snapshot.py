@@ -42,7 +42,7 @@ def close_epoch(context: BlockContext) -> None:
 
 def is_snapshot_possible(state: State) -> bool:
     """Whether every feed has a price and custody is known and not behind."""
-    priced = all(held.status != FeedStatus.UNOPENED for _, held in state.feeds.ordered())
+    priced = all(feed_state.status != FeedStatus.UNOPENED for _, feed_state in state.feeds.ordered())
     return priced and custody_terms(state) is not None
 
 

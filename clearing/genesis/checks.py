@@ -78,7 +78,7 @@ def check_terms(genesis: Genesis) -> None:
     _check_members(genesis)
     _check_ranges(genesis)
     _check_provable(genesis)
-    check_venues(genesis.venues, {each.id for member in genesis.members for each in member.accounts})
+    check_venues(genesis.venues, {account.id for member in genesis.members for account in member.accounts})
     for field, value, good in check_soft_credit(genesis.soft_credit):
         _require(good, f"soft_credit.{field}", value)
     for field, value, good in crisis_checks(genesis.crisis):
@@ -136,7 +136,9 @@ def _check_references(genesis: Genesis) -> None:
 
 def _check_delivery(genesis: Genesis, instrument: Instrument) -> None:
     """A lot must be a whole number of the token's units, worth at the feed's price alone what a lot is worth."""
-    token = next((each for each in genesis.assets if each.id == instrument.delivery_asset and not each.is_cash), None)
+    token = next(
+        (asset for asset in genesis.assets if asset.id == instrument.delivery_asset and not asset.is_cash), None
+    )
     field = f"instruments.{instrument.name}.delivery_asset"
     _require(token is not None and token.feeds == (instrument.feed,), field, instrument.delivery_asset)
     if token is not None:
@@ -149,11 +151,11 @@ def _check_ranges(genesis: Genesis) -> None:
     caps = sum(asset.cap_units for asset in genesis.assets if asset.is_cash)
     denominator = genesis.risk.maintenance_denominator
     _require(caps * denominator < 2**63, "risk.maintenance_denominator", denominator)
-    for each in genesis.instruments:
+    for instrument in genesis.instruments:
         # No scenario moves further than to four times the index; an option's value may reach 2^61.
-        highest = forward_ticks(4 * INDEX_TICKS_MAX, each.expiry_ms, genesis.risk.rate_ppm, genesis.time_ms)
-        good = highest * each.micros_per_tick <= 2**61 and highest <= 4 * MARK_TICKS_MAX
-        _require(good, f"instruments.{each.name}.carry", each.expiry_ms)
+        highest = forward_ticks(4 * INDEX_TICKS_MAX, instrument.expiry_ms, genesis.risk.rate_ppm, genesis.time_ms)
+        good = highest * instrument.micros_per_tick <= 2**61 and highest <= 4 * MARK_TICKS_MAX
+        _require(good, f"instruments.{instrument.name}.carry", instrument.expiry_ms)
     # Nor any line of a charge: slopes are row coefficients, intercepts row constants.
     tokens = [each.as_collateral if each.may_leave else each for each in genesis.assets]
     whole = [each.at_best for each in tokens if not each.is_cash]
@@ -185,8 +187,8 @@ def _check_members(genesis: Genesis) -> None:
     _require(owns, "members", "the first must be the house, 0, with account 0")
     ids = [account.id for member in genesis.members for account in member.accounts]
     _require(len(set(ids)) == len(ids), "members.accounts", "an account belongs to one member")
-    _require(all(each < MEMBER_ACCOUNTS_MAX for each in ids), "members.accounts", "too large an id")
-    _require(all(each < OPENED_ACCOUNTS for each in ids), "members.accounts", "an id of accounts opened by request")
+    _require(all(id_ < MEMBER_ACCOUNTS_MAX for id_ in ids), "members.accounts", "too large an id")
+    _require(all(id_ < OPENED_ACCOUNTS for id_ in ids), "members.accounts", "an id of accounts opened by request")
     own = {each.id for member in genesis.members[1:] for each in member.accounts if each.kind is AccountKind.HOUSE}
     backstop = genesis.crisis.liquidation.backstop_account
     _require(not backstop or backstop in own, "crisis.liquidation.backstop_account", backstop)
@@ -258,7 +260,7 @@ def _largest_statement(
     instruments: Sequence[Instrument], tokens: Sequence[Asset], cash_groups: Sequence[CashGroup], risk: RiskParameters
 ) -> tuple[tuple[Slot, ...], tuple[Row, ...]]:
     """Slots and rows at the highest prices, where every charge has its lines; scenarios change nothing."""
-    best = tuple(each.at_best for each in tokens)
+    best = tuple(token.at_best for token in tokens)
     arrays = ReferenceArrays(
         instruments=tuple(instruments),
         assets=best,

@@ -35,9 +35,9 @@ def amended_genesis(genesis: Genesis, amendment: TermsChangingAmendment) -> Gene
     """`genesis` with one amendment, or why it makes no sense there."""
     if isinstance(amendment, TermsAmendment):
         return change_genesis(genesis, amendment.changes)
-    if not any((each.chain_id, each.vault) == (amendment.chain_id, amendment.vault) for each in genesis.chains):
+    if not any((chain.chain_id, chain.vault) == (amendment.chain_id, amendment.vault) for chain in genesis.chains):
         return reject(ClearingCode.BAD_AMENDMENT, "amendment.vault", chain_id=amendment.chain_id, vault=amendment.vault)
-    return msgspec.structs.replace(genesis, assets=tuple(_without_vault(each, amendment) for each in genesis.assets))
+    return msgspec.structs.replace(genesis, assets=tuple(_without_vault(asset, amendment) for asset in genesis.assets))
 
 
 def _without_vault(asset: Asset, gone: VaultDetachment) -> Asset:
@@ -123,12 +123,15 @@ class Terms:
     @cached_property
     def instruments_of_feed(self) -> dict[int, tuple[Instrument, ...]]:
         """By feed, ordered by id."""
-        return {feed: tuple(each for each in self.instruments.values() if each.feed == feed) for feed in self.feeds}
+        return {
+            feed: tuple(instrument for instrument in self.instruments.values() if instrument.feed == feed)
+            for feed in self.feeds
+        }
 
     @cached_property
     def tokens_of_feed(self) -> dict[int, tuple[Asset, ...]]:
         """Collateral tokens by the feed that prices them, ordered by id."""
-        return {feed: tuple(each for each in self.tokens if feed in each.feeds) for feed in self.feeds}
+        return {feed: tuple(token for token in self.tokens if feed in token.feeds) for feed in self.feeds}
 
 
 def effective_genesis(origin: Genesis, amendments: Sequence[AmendmentRecord]) -> Terms:

@@ -119,7 +119,7 @@ def bounds(genesis: Genesis) -> Iterator[Check]:
 
 def _risk_bounds(genesis: Genesis) -> Iterator[Check]:
     risk = genesis.risk
-    with_options = {each.group for each in genesis.instruments if each.is_option}
+    with_options = {instrument.group for instrument in genesis.instruments if instrument.is_option}
     part = risk.maintenance_numerator * PPM // risk.maintenance_denominator if risk.maintenance_denominator else 0
     yield "risk.maintenance", part, MAINTENANCE_PPM_MIN <= part <= PPM
     yield "risk.cash_limit_micros", risk.cash_limit_micros, risk.cash_limit_micros <= CASH_LIMIT_MICROS_MAX
@@ -139,16 +139,16 @@ def _risk_bounds(genesis: Genesis) -> Iterator[Check]:
             for name, level in zip(("lowest", "highest"), at_money_volatilities(group), strict=True):
                 yield f"{at}.volatility_ppm.{name}", level, VOLATILITY_PPM_MIN <= level <= VOLATILITY_PPM_MAX
             for name, sign in (("rises", 1), ("falls", -1)):
-                count = sum(each.volatility_direction == sign and each.weight_ppm == PPM for each in grid)
+                count = sum(point.volatility_direction == sign and point.weight_ppm == PPM for point in grid)
                 yield f"{at}.scenarios.volatility_{name}", count, count > 0
 
 
 def _farthest_move_ppm(group: RiskGroup, grid: tuple[Scenario, ...], sign: int) -> int:
     """The farthest move to one side that counts whole, in parts of the index."""
     moves = [
-        (PPM if each.of_index else group.range_ppm) * each.move_numerator * sign // each.move_denominator
-        for each in grid
-        if each.weight_ppm == WHOLE_WEIGHT_PPM and each.move_denominator
+        (PPM if point.of_index else group.range_ppm) * point.move_numerator * sign // point.move_denominator
+        for point in grid
+        if point.weight_ppm == WHOLE_WEIGHT_PPM and point.move_denominator
     ]
     return max(0, *moves) if moves else 0
 
@@ -243,15 +243,15 @@ def _listing_bounds(genesis: Genesis) -> Iterator[Check]:
         )
     for venue in genesis.venues:
         yield f"venues.{venue.id}.fee_ppm", venue.fee_ppm, venue.fee_ppm <= TRADE_FEE_PPM_MAX
-    for each in genesis.instruments:
-        funding = each.funding
-        if each.kind is InstrumentKind.PERPETUAL and funding.interval_ms:
+    for instrument in genesis.instruments:
+        funding = instrument.funding
+        if instrument.kind is InstrumentKind.PERPETUAL and funding.interval_ms:
             paid = funding.rate_cap_ppm * funding.interval_ms // max(funding.period_ms, 1)
-            yield f"instruments.{each.id}.funding", paid, paid <= 50_000
+            yield f"instruments.{instrument.id}.funding", paid, paid <= 50_000
             daily = funding.rate_cap_ppm * DAY_MS // max(funding.period_ms, 1)
-            yield f"instruments.{each.id}.funding.day", daily, daily <= FUNDING_DAY_PPM_MAX
+            yield f"instruments.{instrument.id}.funding.day", daily, daily <= FUNDING_DAY_PPM_MAX
         cap = funding.premium_cap_ppm
-        yield f"instruments.{each.id}.funding.premium_cap_ppm", cap, cap <= PREMIUM_CAP_PPM_MAX
+        yield f"instruments.{instrument.id}.funding.premium_cap_ppm", cap, cap <= PREMIUM_CAP_PPM_MAX
 
 
 def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
@@ -324,7 +324,7 @@ def _name_bounds(genesis: Genesis) -> Iterator[Check]:
         "venues": genesis.venues,
     }
     names = [(f"{path}.{each.id}", each.name) for path, listed in named.items() for each in listed]
-    names += [(f"chains.{each.chain_id}", each.name) for each in genesis.chains]
+    names += [(f"chains.{chain.chain_id}", chain.name) for chain in genesis.chains]
     names += [(f"risk.stress.{number}", each.name) for number, each in enumerate(genesis.risk.stress)]
     for at, name in names:
         yield f"{at}.name", len(name), 1 <= len(name) <= NAME_CHARS_MAX and name.isprintable()

@@ -77,7 +77,7 @@ def certify_amendments(
         header=header,
         certificate=certificate,
         validators=validators,
-        amendments=tuple(held for _, held in state.amendments.ordered()),
+        amendments=tuple(amendment_record for _, amendment_record in state.amendments.ordered()),
         clock=clock,
         salt=salt,
         below=tuple(leaf for _, leaf in bucket[:at]),
@@ -123,7 +123,7 @@ def check_amendments(
         raise RemoteFault(
             ClearingCode.BAD_SNAPSHOT, "amendments.head", shown=head, certified=certified.clock.chain_head
         )
-    applied = [each for each in certified.amendments if each.height <= height]
+    applied = [amendment for amendment in certified.amendments if amendment.height <= height]
     return replay_amendments(genesis, applied), len(applied)
 
 

@@ -90,11 +90,13 @@ def amendment_impact(
         height=state.now.height,
         receipts=tuple(run.receipts),
         accounts=effects,
-        initial_before=sum(each.before.initial for each in effects),
-        initial_after=sum(each.after.initial for each in effects),
-        called_accounts=tuple(each.account for each in effects if each.before.initial_ok and not each.after.initial_ok),
+        initial_before=sum(effect.before.initial for effect in effects),
+        initial_after=sum(effect.after.initial for effect in effects),
+        called_accounts=tuple(
+            effect.account for effect in effects if effect.before.initial_ok and not effect.after.initial_ok
+        ),
         liquidated_accounts=tuple(
-            each.account for each in effects if each.before.maintenance_ok and not each.after.maintenance_ok
+            effect.account for effect in effects if effect.before.maintenance_ok and not effect.after.maintenance_ok
         ),
     )
 

@@ -95,16 +95,17 @@ def remove_offenders(context: BlockContext) -> None:
     if not limit or context.state.set_changes.get(0) is not None:
         return
     seated = {
-        each.envelope_key: each.power for each in kept_set(context.state, set_numbers(context.state).next).validators
+        validator.envelope_key: validator.power
+        for validator in kept_set(context.state, set_numbers(context.state).next).validators
     }
-    for (key, kind), held in context.state.offences.ordered():
-        if key not in seated or held.count - removed_offences(context.state, key, kind) < limit:
+    for (key, kind), offences in context.state.offences.ordered():
+        if key not in seated or offences.count - removed_offences(context.state, key, kind) < limit:
             continue
         planned = plan_change(context.state, (key,), ())
         if isinstance(planned, Rejected):
             # More than a third of the power: nobody but those validators themselves can change that.
             continue
-        context.receipts.append(ValidatorRemoved(key, kind, held.count, seated[key]))
+        context.receipts.append(ValidatorRemoved(key, kind, offences.count, seated[key]))
         _record_removal(context.state, key)
         begin_change(context, NO_REQUEST_INDEX, planned, 0)
         return
@@ -112,12 +113,12 @@ def remove_offenders(context: BlockContext) -> None:
 
 def removed_offences(state: State, key: bytes, kind: int) -> int:
     """Offences that this key has lost its seat for already."""
-    held = state.removed_offences.get((key, kind))
-    return held.count if held else 0
+    removed = state.removed_offences.get((key, kind))
+    return removed.count if removed else 0
 
 
 def _record_removal(state: State, key: bytes) -> None:
     """All of its offences so far have cost it this seat."""
-    for (offender, kind), held in list(state.offences.ordered()):
+    for (offender, kind), offences in list(state.offences.ordered()):
         if offender == key:
-            state.removed_offences.put((key, kind), RemovedOffencesRecord(held.count))
+            state.removed_offences.put((key, kind), RemovedOffencesRecord(offences.count))

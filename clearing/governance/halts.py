@@ -26,15 +26,15 @@ def halt_by_house(context: BlockContext, index: int, request: EmergencyHalt) -> 
     terms = context.terms.genesis.crisis.governance
     if not terms.enabled or not terms.halt_blocks_max:
         return reject(ClearingCode.GOVERNANCE_OFF, AT)
-    held = context.state.halts.get(request.instrument) or HaltRecord(0, 0)
+    halt = context.state.halts.get(request.instrument) or HaltRecord(0, 0)
     refusal = check_expiry(context, AT, request.not_after_ms) or check_halt(
         context.state, request.instrument, request.until_height
     )
     if refusal is not None:
         return refusal
-    if request.number != held.number or context.block.height < held.rested_height:
+    if request.number != halt.number or context.block.height < halt.rested_height:
         return reject(
-            ClearingCode.HALT_REFUSED, AT, number=request.number, present=held.number, rested_height=held.rested_height
+            ClearingCode.HALT_REFUSED, AT, number=request.number, present=halt.number, rested_height=halt.rested_height
         )
     house, digest = context.state.members[HOUSE_MEMBER].trade_address, request.digest(context.terms.network)
     refusal = check_signature_by(AT, house, digest, request.signature)
@@ -69,25 +69,25 @@ def check_resumption(state: State, instrument: int) -> Rejected | None:
 
 def halt_instrument(context: BlockContext, instrument: int, until_height: int, *, by_house: bool) -> None:
     """Halt, from the next request on. The caller has checked it."""
-    held = context.state.halts.get(instrument) or HaltRecord(0, 0)
+    halt = context.state.halts.get(instrument) or HaltRecord(0, 0)
     rest = context.terms.genesis.crisis.governance.halt_rest_blocks
-    since = held.since_height if halt_end_height(context.state, instrument) else context.block.height
-    after = msgspec.structs.replace(held, since_height=since, until_height=until_height)
+    since = halt.since_height if halt_end_height(context.state, instrument) else context.block.height
+    after = msgspec.structs.replace(halt, since_height=since, until_height=until_height)
     if by_house:
-        after = msgspec.structs.replace(after, number=held.number + 1, rested_height=until_height + rest)
+        after = msgspec.structs.replace(after, number=halt.number + 1, rested_height=until_height + rest)
     context.state.halts.put(instrument, after)
     context.receipts.append(InstrumentHalted(instrument, until_height, by_house))
 
 
 def resume_instrument(context: BlockContext, instrument: int) -> None:
     """Let a halted instrument go on. The caller has checked it."""
-    held = context.state.halts[instrument]
-    context.state.halts.put(instrument, msgspec.structs.replace(held, until_height=context.block.height))
+    halt = context.state.halts[instrument]
+    context.state.halts.put(instrument, msgspec.structs.replace(halt, until_height=context.block.height))
     context.receipts.append(InstrumentResumed(instrument, by_vote=True))
 
 
 def end_due_halts(context: BlockContext) -> None:
     """Tell of the halts that end with this block's height."""
-    for instrument, held in context.state.halts.ordered():
-        if held.until_height == context.block.height:
+    for instrument, halt in context.state.halts.ordered():
+        if halt.until_height == context.block.height:
             context.receipts.append(InstrumentResumed(instrument, by_vote=False))

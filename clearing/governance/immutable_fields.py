@@ -154,8 +154,10 @@ def _member_changes(before: Genesis, after: Genesis) -> Iterator[str]:
         now = new.get(was.id)
         if now is None:
             continue
-        kept = {each.id: each for each in now.accounts}
-        yield from (f"members.{was.id}.accounts.{each.id}" for each in was.accounts if kept.get(each.id) != each)
+        kept = {account.id: account for account in now.accounts}
+        yield from (
+            f"members.{was.id}.accounts.{account.id}" for account in was.accounts if kept.get(account.id) != account
+        )
         if was.id == HOUSE_MEMBER and len(now.accounts) != len(was.accounts):
             yield f"members.{was.id}.accounts"
     if before.risk.stress:
@@ -165,7 +167,7 @@ def _member_changes(before: Genesis, after: Genesis) -> Iterator[str]:
 
 def _is_wider(before: Genesis, after: Genesis) -> Iterator[str]:
     most = [
-        max(genesis.market.member_accounts_max, *(len(each.accounts) for each in genesis.members))
+        max(genesis.market.member_accounts_max, *(len(member.accounts) for member in genesis.members))
         for genesis in (before, after)
     ]
     if most[1] > most[0]:
@@ -173,7 +175,7 @@ def _is_wider(before: Genesis, after: Genesis) -> Iterator[str]:
 
 
 def _by_id(elements: Iterable[Any], field: str) -> dict[int, Any]:
-    return {getattr(each, field): each for each in elements}
+    return {getattr(element, field): element for element in elements}
 
 
 def _field(value: Any, path: str) -> Any:
@@ -242,7 +244,7 @@ def _check_rate_steps(before: Genesis, after: Genesis) -> Rejected | None:
     was, now = before.risk.rate_ppm, after.risk.rate_ppm
     if abs(now - was) > RATE_STEP_PPM:
         return reject(ClearingCode.AMENDMENT_REFUSED, "bounds.risk.rate_ppm.step", value=now, was=was)
-    with_options = {each.group for each in before.instruments if each.is_option}
+    with_options = {instrument.group for instrument in before.instruments if instrument.is_option}
     groups = {group.id: group for group in after.risk.groups}
     for group in before.risk.groups:
         if group.id not in with_options or group.id not in groups:

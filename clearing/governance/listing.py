@@ -46,7 +46,7 @@ def _check_instruments(state: State, before: Genesis, after: Genesis) -> Rejecte
     for each in sorted(new.keys() - old.keys()):
         if new[each].expired(state.now.time_ms):
             return _refusal("instruments", each, "it has expired")
-    waiting = {held.instrument for _, held in state.pending_trades.ordered()}
+    waiting = {pending.instrument for _, pending in state.pending_trades.ordered()}
     ordered = {instrument for (instrument, _), _ in state.auction_orders.ordered()}
     # What losses and gains are counted from names instruments, too.
     counted = any(True for _ in state.gains_windows.ordered()) or bool(defaults_under_way(state))
@@ -235,20 +235,20 @@ def remap_moves(state: State, before: Genesis, after: Genesis) -> None:
 
 def _keep_in_bounds(state: State, group: RiskGroup, ranges: RangeParameters) -> None:
     """Hold what was last published to the new bounds, which the next statement is judged by; never a smaller range."""
-    held = state.price_ranges.get(group.id)
-    if held is None or not ranges.enabled:
+    published = state.price_ranges.get(group.id)
+    if published is None or not ranges.enabled:
         return
     weight = ranges.volatility_weight_ppm
     lowest = max(group.volatility_ppm * (PPM - weight) // PPM, 1)
-    volatility = max(held.volatility_ppm, lowest) if weight else group.volatility_ppm
-    shift = max(held.volatility_range_ppm, group.volatility_range_ppm)
+    volatility = max(published.volatility_ppm, lowest) if weight else group.volatility_ppm
+    shift = max(published.volatility_range_ppm, group.volatility_range_ppm)
     within = msgspec.structs.replace(
-        held,
-        range_ppm=min(max(held.range_ppm, ranges.range_min_ppm), ranges.range_max_ppm),
+        published,
+        range_ppm=min(max(published.range_ppm, ranges.range_min_ppm), ranges.range_max_ppm),
         volatility_ppm=volatility,
         volatility_range_ppm=shift if ranges.volatility_multiple_ppm else group.volatility_range_ppm,
     )
-    if within != held:
+    if within != published:
         state.price_ranges.put(group.id, within)
 
 

@@ -108,7 +108,8 @@ def check_proposal(state: State, request: GovernanceProposal) -> Rejected | None
     if content in state.proposals:
         return reject(ClearingCode.PROPOSAL_KNOWN, AT, proposal=content)
     under_way = sum(
-        held.proposer == key and held.stage is not ProposalStage.CLOSED for _, held in state.proposals.ordered()
+        proposal_record.proposer == key and proposal_record.stage is not ProposalStage.CLOSED
+        for _, proposal_record in state.proposals.ordered()
     )
     if under_way >= terms.open_proposals:
         return reject(ClearingCode.TOO_MANY_PROPOSALS, AT, under_way=under_way, limit=terms.open_proposals)

@@ -33,7 +33,7 @@ AT = "detachment"
 def genesis_without_detached(state: State) -> Genesis:
     """Genesis as amended without the chains of detached vaults: what there is to watch and to relay to."""
     genesis = state.terms.genesis
-    kept = tuple(each for each in genesis.chains if not is_detached(state, each.chain_id, each.vault))
+    kept = tuple(chain for chain in genesis.chains if not is_detached(state, chain.chain_id, chain.vault))
     return genesis if len(kept) == len(genesis.chains) else msgspec.structs.replace(genesis, chains=kept)
 
 
@@ -72,8 +72,8 @@ def detach_vault(context: BlockContext, amendment: VaultDetachment) -> None:
     for asset in context.terms.assets.values():
         if (asset.chain_id, asset.vault) == vault:
             _settle_custody(context.state, asset)
-    waiting = tuple(each for each in change.awaited_vaults if each != vault)
-    astray = tuple(each for each in change.diverged_vaults if each != vault)
+    waiting = tuple(awaited_vault for awaited_vault in change.awaited_vaults if awaited_vault != vault)
+    astray = tuple(diverged_vault for diverged_vault in change.diverged_vaults if diverged_vault != vault)
     context.state.set_changes.put(0, msgspec.structs.replace(change, awaited_vaults=waiting, diverged_vaults=astray))
     context.state.detached_vaults.put(vault, DetachedVaultRecord(context.block.height, change.number - 1))
     context.receipts.append(

@@ -33,14 +33,14 @@ def count_vote(context: BlockContext, index: int, request: GovernanceVote) -> Re
     refusal = check_expiry(context, AT, request.not_after_ms) or check_vote(context.state, request)
     if refusal is not None:
         return refusal
-    held = context.state.proposals[request.proposal]
+    proposal_record = context.state.proposals[request.proposal]
     voter = voting_set(context.state).validators[request.validator]
-    context.state.votes.put((held.number, voter.envelope_key), VoteRecord(request.approve, request.revision))
-    counted = tally_votes(context.state, held.number)
+    context.state.votes.put((proposal_record.number, voter.envelope_key), VoteRecord(request.approve, request.revision))
+    counted = tally_votes(context.state, proposal_record.number)
     context.receipts.append(
         VoteCounted(
             index=index,
-            number=held.number,
+            number=proposal_record.number,
             envelope_key=voter.envelope_key,
             approve=request.approve,
             revision=request.revision,
@@ -50,7 +50,7 @@ def count_vote(context: BlockContext, index: int, request: GovernanceVote) -> Re
             total_power=counted.total,
         )
     )
-    update_stage(context, request.proposal, held, counted)
+    update_stage(context, request.proposal, proposal_record, counted)
     return None
 
 
@@ -58,14 +58,14 @@ def check_vote(state: State, request: GovernanceVote) -> Rejected | None:
     """All but time: cheap, and the same for whoever takes votes in."""
     if not state.terms.genesis.crisis.governance.enabled:
         return reject(ClearingCode.GOVERNANCE_OFF, AT)
-    held = state.proposals.get(request.proposal)
-    if held is None or held.amendment is None:
+    proposal_record = state.proposals.get(request.proposal)
+    if proposal_record is None or proposal_record.amendment is None:
         return reject(ClearingCode.NO_SUCH_PROPOSAL, AT, proposal=request.proposal)
     validators = voting_set(state).validators
     if request.validator >= len(validators):
         return reject(ClearingCode.BAD_APPROVAL, AT, validator=request.validator, validators=len(validators))
     key = validators[request.validator].envelope_key
-    before = state.votes.get((held.number, key))
+    before = state.votes.get((proposal_record.number, key))
     last = before.revision if before else 0
     if request.revision <= last:
         return reject(ClearingCode.VOTE_USED, AT, revision=request.revision, last=last)
@@ -120,10 +120,10 @@ def tally_votes(state: State, number: int) -> BallotTally:
     """The powers for and against proposal `number` now."""
     validators = voting_set(state)
     powers = {True: 0, False: 0}
-    for each in validators.validators:
-        held = state.votes.get((number, each.envelope_key))
-        if held is not None:
-            powers[held.approve] += each.power
+    for validator in validators.validators:
+        vote_record = state.votes.get((number, validator.envelope_key))
+        if vote_record is not None:
+            powers[vote_record.approve] += validator.power
     return BallotTally(powers[True], powers[False], validators.total_power)
 
 

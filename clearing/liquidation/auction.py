@@ -46,16 +46,16 @@ def bid_for_slice(context: BlockContext, index: int, request: LiquidationBid) ->
     discount = current_discount_ppm(context, record)
     if discount < request.discount_ppm:
         return reject(ClearingCode.DISCOUNT_TOO_SMALL, AT, discount_ppm=request.discount_ppm, discount=discount)
-    held = current_holdings(context.state, request.liquidated)
-    if not may_liquidate(context, held):
+    holdings = current_holdings(context.state, request.liquidated)
+    if not may_liquidate(context, holdings):
         return reject(ClearingCode.PRICE_NOT_OPEN, AT, liquidated=request.liquidated)
-    margin = holdings_margin(current_arrays(context.state), held)
-    sizing = size_liquidation(context, held, margin, discount)
+    margin = holdings_margin(current_arrays(context.state), holdings)
+    sizing = size_liquidation(context, holdings, margin, discount)
     allowed = allowed_share(context, sizing)
     if not allowed and not margin.initial_ok:
         most = context.terms.crisis.liquidation.block_notional_max
         return reject(ClearingCode.LIQUIDATED_ENOUGH, AT, notional=context.liquidation_budget.notional, limit=most)
-    part = cut_slice(context, held, margin, min(request.slice_ppb, allowed), request.account, discount)
+    part = cut_slice(context, holdings, margin, min(request.slice_ppb, allowed), request.account, discount)
     after = holdings_margin(current_arrays(context.state), part.holdings_after)
     worse = after.initial - after.equity > margin.initial - margin.equity
     if margin.initial_ok or not part.positions or worse:

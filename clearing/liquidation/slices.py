@@ -85,10 +85,10 @@ def taker_holdings_after(
 ) -> Holdings:
     """What the taker would have. `fund`: it gets the fund's part of the penalty, too."""
     after = before.copy()
-    for each in liquidation_slice.positions:
-        at = context.terms.array_index[each.instrument]
-        after.lots[at] += each.lots
-        after.cash[_cash_group_of(context, each.instrument)] -= each.received
+    for position in liquidation_slice.positions:
+        at = context.terms.array_index[position.instrument]
+        after.lots[at] += position.lots
+        after.cash[_cash_group_of(context, position.instrument)] -= position.received
     for split in liquidation_slice.paid(context):
         earned = split.penalty if fund else split.penalty_to_taker
         after.cash[context.terms.cash_groups.index(split.cash_group)] += split.discount + earned
@@ -103,10 +103,10 @@ def can_take_slice(
     cash = zip(before.cash, after.cash, strict=True)
     if any(claim < min(-limit, was) for was, claim in cash):
         return False
-    for each in liquidation_slice.positions:
-        at = context.terms.array_index[each.instrument]
+    for position in liquidation_slice.positions:
+        at = context.terms.array_index[position.instrument]
         grows = abs(after.lots[at]) > abs(before.lots[at])
-        if grows and is_position_too_large(context, context.terms.instruments[each.instrument], after):
+        if grows and is_position_too_large(context, context.terms.instruments[position.instrument], after):
             return False
     return holdings_margin(current_arrays(context.state), after).initial_ok
 
@@ -116,12 +116,12 @@ def transfer_slice(
 ) -> None:
     """Write a slice: lots and option values, the discount, and the penalty to taker and fund."""
     transfer, fund = context.journal.transfer, penalty_fund_account(context, account)
-    for each in liquidation_slice.positions:
-        context.positions.add(account, each.instrument, -each.lots)
-        context.positions.add(taker, each.instrument, each.lots)
-        payer, payee = (taker, account) if each.received >= 0 else (account, taker)
-        currency = cash_currency(context.terms.instruments[each.instrument].cash_group)
-        transfer(payer, payee, currency, abs(each.received), value_code, each.instrument)
+    for position in liquidation_slice.positions:
+        context.positions.add(account, position.instrument, -position.lots)
+        context.positions.add(taker, position.instrument, position.lots)
+        payer, payee = (taker, account) if position.received >= 0 else (account, taker)
+        currency = cash_currency(context.terms.instruments[position.instrument].cash_group)
+        transfer(payer, payee, currency, abs(position.received), value_code, position.instrument)
     for split in liquidation_slice.paid(context):
         currency = cash_currency(split.cash_group)
         transfer(account, taker, currency, split.discount, TransferCode.SLICE_DISCOUNT, account)

@@ -66,7 +66,8 @@ def end_met_cash_calls(context: BlockContext) -> None:
     """End the calls of accounts that are within the limit again, however they came there."""
     for account, _ in list(context.state.cash_calls.ordered()):
         if not exceeds_cash_limit(
-            context, [balance(context.state, account, cash_currency(each)) for each in context.terms.cash_groups]
+            context,
+            [balance(context.state, account, cash_currency(cash_group)) for cash_group in context.terms.cash_groups],
         ):
             context.state.cash_calls.remove(account)
             context.receipts.append(CashCallMet(account))

@@ -96,7 +96,7 @@ def lapse_call(
 
 def meet_call(context: BlockContext, account: int, margin: AccountMargin, probability_ppm: int = 0) -> None:
     """End the call of an account that has what was asked for."""
-    held = context.state.margin_calls.get(account)
-    if held is not None:
+    call = context.state.margin_calls.get(account)
+    if call is not None:
         context.state.margin_calls.remove(account)
-        context.receipts.append(CallMet(account, held.kind, margin.equity, margin.initial, probability_ppm))
+        context.receipts.append(CallMet(account, call.kind, margin.equity, margin.initial, probability_ppm))

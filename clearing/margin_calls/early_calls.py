@@ -71,7 +71,7 @@ def check_early_calls(
 ) -> None:
     """Call early who is likely to breach, of `looked_at`; take back and lapse the early calls under way."""
     terms = context.terms.crisis.calls
-    under_way = [account for account, held in list(context.state.margin_calls.ordered()) if held.kind is CallKind.EARLY]
+    under_way = [account for account, call in list(context.state.margin_calls.ordered()) if call.kind is CallKind.EARLY]
     if not terms.early_ppm and not under_way:
         return
     outlook = price_forecast(context)
@@ -88,19 +88,20 @@ def _follow_early_call(
     context: BlockContext, book: MarginBook, account: int, outlook: Forecast, congestion: Congestion
 ) -> None:
     """Take an early call back when a breach is no longer likely; note when its time is over."""
-    terms, held = context.terms.crisis.calls, context.state.margin_calls[account]
+    terms, call = context.terms.crisis.calls, context.state.margin_calls[account]
     if account not in book:  # emptied and closed
         meet_call(context, account, AccountMargin(0, (), 0, 0, maintenance_ok=True))
         return
     margin = book.margin(account)
     trigger = call_trigger(context, margin, congestion)
     probability = breach_probability_ppm(
-        margin.equity - trigger, sum(each.deviation_micros for each in group_deviations(margin, outlook))
+        margin.equity - trigger,
+        sum(group_deviation.deviation_micros for group_deviation in group_deviations(margin, outlook)),
     )
     if not terms.early_ppm or probability < terms.early_release_ppm or not margin.initial:
         meet_call(context, account, margin, probability)
-    elif context.block.height >= held.deadline_height and not held.lapsed:
-        lapse_call(context, account, margin, trigger, held)
+    elif context.block.height >= call.deadline_height and not call.lapsed:
+        lapse_call(context, account, margin, trigger, call)
 
 
 def _consider_early_call(
@@ -110,7 +111,7 @@ def _consider_early_call(
     terms = context.terms.crisis.calls
     trigger = call_trigger(context, margin, congestion)
     parts = group_deviations(margin, outlook)
-    deviation = sum(each.deviation_micros for each in parts)
+    deviation = sum(part.deviation_micros for part in parts)
     probability = breach_probability_ppm(margin.equity - trigger, deviation)
     if margin.equity < trigger or probability < terms.early_ppm:
         return

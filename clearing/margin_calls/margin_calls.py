@@ -29,7 +29,7 @@ from clearing.state.indexes import CALLED_ACCOUNTS, holders, set_holder
 def check_margins(context: BlockContext) -> None:
     """Look at all touched and called accounts: call, warn, and liquidate those whose time is over."""
     book = margin_book(context.state)
-    called = [each for each in holders(context.state, CALLED_ACCOUNTS, 0) if each in book]
+    called = [holder for holder in holders(context.state, CALLED_ACCOUNTS, 0) if holder in book]
     remargined = set(book.remargin())
     others = context.touched_accounts.difference(remargined)
     looked_at = sorted(remargined.union(called, (each for each in others if each in book)))
@@ -59,16 +59,16 @@ def _check_all(
             end_calls(context, account, margin)
             continue
         call_margin(context, account, margin)
-        held = current_holdings(context.state, account)
-        cash_due = exceeds_cash_limit(context, held.cash) and not advance_cash_call(context, account, held)
+        holdings = current_holdings(context.state, account)
+        cash_due = exceeds_cash_limit(context, holdings.cash) and not advance_cash_call(context, account, holdings)
         trigger = call_trigger(context, margin, congestion)
         margin_due = margin.equity < trigger and advance_call(context, account, margin, trigger, congestion)
         if not (cash_due or margin_due or account in context.state.liquidations):
             continue
-        if may_liquidate(context, held):
-            due.append((maintenance_shortfall(context, margin), account, held, margin))
+        if may_liquidate(context, holdings):
+            due.append((maintenance_shortfall(context, margin), account, holdings, margin))
         else:
-            pause_liquidation(context, account, held, margin)
+            pause_liquidation(context, account, holdings, margin)
     check_early_calls(context, book, looked_at, congestion)
     return due
 
@@ -88,8 +88,8 @@ def end_calls(context: BlockContext, account: int, margin: AccountMargin) -> Non
 
 
 def _is_early_call(context: BlockContext, account: int) -> bool:
-    held = context.state.margin_calls.get(account)
-    return held is not None and held.kind is CallKind.EARLY
+    call = context.state.margin_calls.get(account)
+    return call is not None and call.kind is CallKind.EARLY
 
 
 def call_margin(context: BlockContext, account: int, margin: AccountMargin) -> None:

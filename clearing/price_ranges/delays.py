@@ -28,15 +28,15 @@ def observe_chains(context: BlockContext) -> None:
     decay = context.terms.genesis.ranges.lateness_decay_ppm
     for chain_id in context.terms.chains:
         number = agreed_final_block(context.state, chain_id)
-        held = context.state.chain_delays.get(chain_id)
-        if number == 0 or (held is not None and number <= held.final_block):
+        delay = context.state.chain_delays.get(chain_id)
+        if number == 0 or (delay is not None and number <= delay.final_block):
             continue
-        if held is None:
+        if delay is None:
             context.state.chain_delays.put(chain_id, ChainDelayRecord(number, context.time_ms))
             continue
-        gap = next_average(held.gap_ms, context.time_ms - held.since_ms, decay)
+        gap = next_average(delay.gap_ms, context.time_ms - delay.since_ms, decay)
         context.state.chain_delays.put(
-            chain_id, msgspec.structs.replace(held, final_block=number, since_ms=context.time_ms, gap_ms=gap)
+            chain_id, msgspec.structs.replace(delay, final_block=number, since_ms=context.time_ms, gap_ms=gap)
         )
 
 
@@ -46,33 +46,33 @@ def observe_withdrawals(context: BlockContext) -> None:
     for receipt in context.receipts:
         if not isinstance(receipt, WithdrawalConfirmed):
             continue
-        held = context.state.chain_delays.get(receipt.chain_id)
+        delay = context.state.chain_delays.get(receipt.chain_id)
         released = context.state.withdrawals.get(receipt.nonce)
-        if held is None or released is None:
+        if delay is None or released is None:
             continue
         # Its not-after is its release and the time that genesis gives, in whole seconds.
         took = max(context.time_ms - (released.not_after_s * 1000 - valid_ms), 1)
-        if held.fastest_ms == 0 or took < held.fastest_ms:
-            context.state.chain_delays.put(receipt.chain_id, msgspec.structs.replace(held, fastest_ms=took))
+        if delay.fastest_ms == 0 or took < delay.fastest_ms:
+            context.state.chain_delays.put(receipt.chain_id, msgspec.structs.replace(delay, fastest_ms=took))
 
 
 def close_delay_window(context: BlockContext) -> None:
     """At an epoch's end let the fastest withdrawal of each chain count."""
     decay = context.terms.genesis.ranges.lateness_decay_ppm
     for chain_id in context.terms.chains:
-        held = context.state.chain_delays.get(chain_id)
-        if held is not None and held.fastest_ms:
-            paid = next_average(held.paid_ms, held.fastest_ms, decay)
-            context.state.chain_delays.put(chain_id, msgspec.structs.replace(held, paid_ms=paid, fastest_ms=0))
+        delay = context.state.chain_delays.get(chain_id)
+        if delay is not None and delay.fastest_ms:
+            paid = next_average(delay.paid_ms, delay.fastest_ms, decay)
+            context.state.chain_delays.put(chain_id, msgspec.structs.replace(delay, paid_ms=paid, fastest_ms=0))
 
 
 def inclusion_delay_ms(state: State, time_ms: int) -> int:
     """Milliseconds until collateral sent now would count, by the slowest chain; 0 while nothing was observed."""
     delays = [0]
     for chain_id in state.terms.chains:
-        held = state.chain_delays.get(chain_id)
-        if held is not None:
-            delays.append(max(held.gap_ms, held.paid_ms, time_ms - held.since_ms))
+        delay = state.chain_delays.get(chain_id)
+        if delay is not None:
+            delays.append(max(delay.gap_ms, delay.paid_ms, time_ms - delay.since_ms))
     return max(delays)
 
 
@@ -83,9 +83,9 @@ def report_age_ms(state: State, feed: int, time_ms: int) -> int:
         report = state.price_reports.get((feed, validator))
         if report is not None:
             reports.append((max(time_ms - report.time_ms, 0), report.power))
-    held = state.feeds.get(feed)
-    if held is not None and (not reports or held.status is not FeedStatus.OPEN):
-        return max(time_ms - held.time_ms, 0)
+    feed_state = state.feeds.get(feed)
+    if feed_state is not None and (not reports or feed_state.status is not FeedStatus.OPEN):
+        return max(time_ms - feed_state.time_ms, 0)
     power, below = sum(weight for _, weight in reports), 0
     for age, weight in sorted(reports):
         below += weight

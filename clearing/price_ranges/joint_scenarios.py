@@ -22,10 +22,12 @@ PPM_NANO = 1_000
 def grid_moves(scenarios: Sequence[Scenario], range_ppm: int) -> list[int]:
     """Signed move of the index that counts in each scenario, in 10^-9, rounded towards zero: weight x part x range."""
     moves = []
-    for each in scenarios:
-        scale = PPM if each.of_index else range_ppm
-        size = scale * PPM_NANO * abs(each.move_numerator) * each.weight_ppm // (each.move_denominator * PPM)
-        moves.append(size if each.move_numerator >= 0 else -size)
+    for scenario in scenarios:
+        scale = PPM if scenario.of_index else range_ppm
+        size = (
+            scale * PPM_NANO * abs(scenario.move_numerator) * scenario.weight_ppm // (scenario.move_denominator * PPM)
+        )
+        moves.append(size if scenario.move_numerator >= 0 else -size)
     return moves
 
 
@@ -68,7 +70,7 @@ def joint_columns(
     ladders = [GridLadder(group.scenarios or risk.scenarios, group.range_ppm) for group in groups]
     found = []
     for sample in samples:
-        if len(sample.moves) != len(groups) or any(each.deviation_nano == 0 for each in sample.moves):
+        if len(sample.moves) != len(groups) or any(move.deviation_nano == 0 for move in sample.moves):
             continue
         found.append(
             tuple(

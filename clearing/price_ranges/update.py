@@ -65,8 +65,8 @@ def update_ranges(context: BlockContext) -> None:
 def group_variance(state: State, group: RiskGroup) -> VarianceRecord:
     """What a group's index did so far; at first what makes the first raw range that of genesis."""
     ranges = state.terms.genesis.ranges
-    held = state.variances.get(group.id)
-    return held or first_variance(group.range_ppm, ranges.multiple_ppm, ranges.horizon_ms, ranges.interval_ms)
+    variance = state.variances.get(group.id)
+    return variance or first_variance(group.range_ppm, ranges.multiple_ppm, ranges.horizon_ms, ranges.interval_ms)
 
 
 def observation_window(state: State) -> list[MovesRecord]:
@@ -120,12 +120,14 @@ def _publish_ranges(context: BlockContext, parameters: RangeParameters, clock: R
     state, groups, window = context.state, context.terms.risk.groups, observation_window(context.state)
     delay, changed, horizons = inclusion_delay_ms(state, context.time_ms), False, []
     for at, group in enumerate(groups):
-        held, before = group_variance(state, group), state.price_ranges.get(group.id)
-        span = margin_horizon_ms(parameters, delay, max(held.age_ms, report_age_ms(state, group.feed, context.time_ms)))
-        filtered = history_figures(parameters, [sample.moves[at] for sample in window], held)
-        after = next_published_range(parameters, group, held, filtered, before, span, context.block.height)
+        variance, before = group_variance(state, group), state.price_ranges.get(group.id)
+        span = margin_horizon_ms(
+            parameters, delay, max(variance.age_ms, report_age_ms(state, group.feed, context.time_ms))
+        )
+        filtered = history_figures(parameters, [sample.moves[at] for sample in window], variance)
+        after = next_published_range(parameters, group, variance, filtered, before, span, context.block.height)
         state.price_ranges.put(group.id, after)
-        horizons.append(deviation_over(held.variance, span, parameters.interval_ms))
+        horizons.append(deviation_over(variance.variance, span, parameters.interval_ms))
         if published_range(before, group) != published_range(after, group):
             changed = True
             _range_receipt(context, group, after)
@@ -170,11 +172,11 @@ def _renew_joint_scenarios(
     groups = [effective_risk_group(context.state, group) for group in risk.groups]
     columns = joint_columns(window, risk, groups, horizons)
     sizes = [column_sizes(group.scenarios or risk.scenarios, group.range_ppm) for group in groups]
-    held = JointScenariosRecord(joint_credit(columns, sizes, parameters, risk.joint))
+    joint_scenarios = JointScenariosRecord(joint_credit(columns, sizes, parameters, risk.joint))
     before = context.state.joint_scenarios.get(0)
-    if held == before:
+    if joint_scenarios == before:
         return False
-    context.state.joint_scenarios.put(0, held)
+    context.state.joint_scenarios.put(0, joint_scenarios)
     for instrument in context.terms.instruments:
         context.touched_accounts.update(holders(context.state, INSTRUMENT_HOLDERS, instrument))
     return True

@@ -36,9 +36,9 @@ def agree_prices(context: BlockContext) -> None:
     """Step 1: take in the reports, decide every feed, and let those without an open price down the ladder."""
     store_reports(context)
     for feed in context.terms.feeds:
-        held = context.state.feeds.get(feed)
-        if held is not None:
-            _decide_feed(context, feed, held, fresh_median(context, feed))
+        feed_state = context.state.feeds.get(feed)
+        if feed_state is not None:
+            _decide_feed(context, feed, feed_state, fresh_median(context, feed))
             update_price_status(context, feed)
 
 
@@ -114,7 +114,7 @@ def _fresh_reports(context: BlockContext, feed: int) -> list[WeightedReport]:
 
 
 def _is_quorum(context: BlockContext, reports: list[WeightedReport] | tuple[WeightedReport, ...]) -> bool:
-    return 3 * sum(each.power for each in reports) > 2 * context.block.total_power
+    return 3 * sum(report.power for report in reports) > 2 * context.block.total_power
 
 
 def _decide_feed(context: BlockContext, feed: int, feed_state: FeedState, median: AgreedMedian | None) -> None:

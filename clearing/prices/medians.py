@@ -55,11 +55,11 @@ def filter_outliers(reports: Sequence[WeightedReport], deviations: int, floor_pp
     and the floor, a fraction of the median rounded down, is what keeps honest small differences. `deviations` 0 drops
     nothing. Raises ValueError without weight. Source: Hampel's identifier, with stake for counts.
     """
-    middle = lower_median((each.ticks, each.power) for each in reports)
-    spread = lower_median((abs(each.ticks - middle), each.power) for each in reports)
+    middle = lower_median((report.ticks, report.power) for report in reports)
+    spread = lower_median((abs(report.ticks - middle), report.power) for report in reports)
     limit = max(deviations * spread, mul_div_down(middle, floor_ppm, PPM))
     if deviations == 0:
         return FilteredReports(tuple(reports), (), middle, spread, limit)
-    kept = tuple(each for each in reports if abs(each.ticks - middle) <= limit)
-    dropped = tuple(each for each in reports if abs(each.ticks - middle) > limit)
+    kept = tuple(report for report in reports if abs(report.ticks - middle) <= limit)
+    dropped = tuple(report for report in reports if abs(report.ticks - middle) > limit)
     return FilteredReports(kept, dropped, middle, spread, limit)

@@ -34,12 +34,12 @@ def price_status(feed_state: FeedState, height: int, terms: PriceTerms) -> Price
 
 def update_price_status(context: BlockContext, feed: int) -> None:
     """Note the rung of a feed that was decided in this block, with a receipt when it is another one."""
-    held = context.state.feeds[feed]
-    rung = price_status(held, context.block.height, context.terms.market.prices)
-    if rung == held.price_status:
+    feed_state = context.state.feeds[feed]
+    rung = price_status(feed_state, context.block.height, context.terms.market.prices)
+    if rung == feed_state.price_status:
         return
-    context.state.feeds.put(feed, msgspec.structs.replace(held, price_status=rung))
-    context.receipts.append(PriceStatusChanged(feed, rung, held.ticks, held.since_height))
+    context.state.feeds.put(feed, msgspec.structs.replace(feed_state, price_status=rung))
+    context.receipts.append(PriceStatusChanged(feed, rung, feed_state.ticks, feed_state.since_height))
     if rung == PriceStatus.SETTLED:
         for token in context.terms.tokens_of_feed[feed]:
             context.touched_accounts.update(holders(context.state, CURRENCY_HOLDERS, token_currency(token.id)))
@@ -48,25 +48,29 @@ def update_price_status(context: BlockContext, feed: int) -> None:
 
 def can_close_out(state: State, feed: int) -> bool:
     """Whether a feed's price may be used to reduce and liquidate: open, or stale within its grace."""
-    held = state.feeds.get(feed)
-    return held is not None and held.status != FeedStatus.UNOPENED and held.price_status <= PriceStatus.NO_NEW_RISK
+    feed_state = state.feeds.get(feed)
+    return (
+        feed_state is not None
+        and feed_state.status != FeedStatus.UNOPENED
+        and feed_state.price_status <= PriceStatus.NO_NEW_RISK
+    )
 
 
 def is_settled_for_good(state: State, feed: int) -> bool:
     """Whether what the feed priced was settled, and what it still prices counts for nothing."""
-    held = state.feeds.get(feed)
-    return held is not None and held.price_status == PriceStatus.SETTLED
+    feed_state = state.feeds.get(feed)
+    return feed_state is not None and feed_state.price_status == PriceStatus.SETTLED
 
 
 def check_tradable(context: BlockContext, at: str, instrument: Instrument) -> Rejected | None:
     """Whether an instrument may be traded at all: not settled, its feed open or stale within its grace."""
-    mark, held = context.state.marks.get(instrument.id), context.state.feeds.get(instrument.feed)
+    mark, feed_state = context.state.marks.get(instrument.id), context.state.feeds.get(instrument.feed)
     if mark is not None and mark.settled:
         return reject(ClearingCode.INSTRUMENT_SETTLED, at, instrument=instrument.id)
-    if held is None or held.status == FeedStatus.UNOPENED:
+    if feed_state is None or feed_state.status == FeedStatus.UNOPENED:
         return reject(ClearingCode.PRICE_MISSING, at, feed=instrument.feed, status=FeedStatus.UNOPENED.name)
-    if held.price_status > PriceStatus.NO_NEW_RISK:
-        return reject(ClearingCode.PRICE_NOT_OPEN, at, feed=instrument.feed, status=held.status.name)
+    if feed_state.price_status > PriceStatus.NO_NEW_RISK:
+        return reject(ClearingCode.PRICE_NOT_OPEN, at, feed=instrument.feed, status=feed_state.status.name)
     return None
 
 
@@ -88,5 +92,5 @@ def check_reducing(
 
 def halt_end_height(state: State, instrument: int) -> int:
     """The height from which on a halted instrument goes on; 0: it is not halted."""
-    held = state.halts.get(instrument)
-    return held.until_height if held is not None and held.until_height > state.now.height else 0
+    halt = state.halts.get(instrument)
+    return halt.until_height if halt is not None and halt.until_height > state.now.height else 0

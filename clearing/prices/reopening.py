@@ -52,11 +52,11 @@ def uncross(orders: Iterable[LimitOrder], reference_ticks: int) -> UncrossingRes
 def matched_pairs(orders: Sequence[LimitOrder], uncrossed: UncrossingResult) -> list[tuple[int, int, int]]:
     """(buyer, seller, lots) of all that trades, in order of priority; the lots sum to those of the auction."""
     buys = sorted(
-        (each for each in orders if each.lots > 0 and each.ticks >= uncrossed.ticks),
+        (order for order in orders if order.lots > 0 and order.ticks >= uncrossed.ticks),
         key=lambda each: (-each.ticks, each.height, each.account),
     )
     sells = sorted(
-        (each for each in orders if each.lots < 0 and each.ticks <= uncrossed.ticks),
+        (order for order in orders if order.lots < 0 and order.ticks <= uncrossed.ticks),
         key=lambda each: (each.ticks, each.height, each.account),
     )
     left = uncrossed.lots
@@ -101,10 +101,10 @@ def is_order_margined(context: BlockContext, instrument: Instrument, account: in
 
     At the marks as they are: before a reopening the last good ones, afterwards the new ones.
     """
-    arrays, held = current_arrays(context.state), current_holdings(context.state, account)
-    before = holdings_margin(arrays, held)
-    held.lots[context.terms.array_index[instrument.id]] += lots
-    after = holdings_margin(arrays, held)
+    arrays, holdings = current_arrays(context.state), current_holdings(context.state, account)
+    before = holdings_margin(arrays, holdings)
+    holdings.lots[context.terms.array_index[instrument.id]] += lots
+    after = holdings_margin(arrays, holdings)
     return after.initial_ok or after.initial < before.initial
 
 

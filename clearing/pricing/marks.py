@@ -67,15 +67,15 @@ def option_marks(
 ) -> list[int]:
     """The mark of each option at an index. Raises ValueError when `index_ticks` is not positive."""
     if len(options) <= FEW:
-        return [mark_ticks(each, index_ticks, group, rate_ppm, time_ms) for each in options]
+        return [mark_ticks(option, index_ticks, group, rate_ppm, time_ms) for option in options]
     if index_ticks <= 0:
         raise ValueError(f"index must be positive, got {index_ticks}")
-    expiries = sorted({each.expiry_ms for each in options})
-    expiry = np.array([expiries.index(each.expiry_ms) for each in options])
-    strikes = np.array([each.strike_ticks for each in options], np.float64)
+    expiries = sorted({option.expiry_ms for option in options})
+    expiry = np.array([expiries.index(option.expiry_ms) for option in options])
+    strikes = np.array([option.strike_ticks for option in options], np.float64)
     forwards = np.array([forward_ticks(index_ticks, each, rate_ppm, time_ms) for each in expiries], np.float64)
     years = [years_left(each, time_ms) for each in expiries]
-    discounts = np.array([discount_factor(rate_ppm, each) for each in years])
+    discounts = np.array([discount_factor(rate_ppm, year) for year in years])
     if group.surface:
         volatilities = smiles.option_smiles(group, forwards, strikes, expiries, expiry, time_ms).volatilities
     else:
@@ -86,6 +86,6 @@ def option_marks(
         volatility=np.maximum(volatilities, VOLATILITY_MIN_PPM) / float(PPM),
         years=np.array(years)[expiry],
         discount=discounts[expiry],
-        is_call=np.array([each.kind is InstrumentKind.CALL for each in options]),
+        is_call=np.array([option.kind is InstrumentKind.CALL for option in options]),
     )
     return [int(ticks) for ticks in np.rint(values).tolist()]

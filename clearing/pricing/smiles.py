@@ -36,16 +36,16 @@ def option_smiles(
     `forwards` and `expiries` are per expiry; `expiry` [n] says which one an option has.
     """
     tenors = [each - time_ms for each in expiries]
-    smiles = [smile_at(group.surface or FLAT, group.volatility_ppm, max(each, 1)) for each in tenors]
+    smiles = [smile_at(group.surface or FLAT, group.volatility_ppm, max(tenor, 1)) for tenor in tenors]
     moneyness = _log_moneyness(forwards[expiry], strikes)
-    at_money = np.array([each.at_money for each in smiles])[expiry]
-    alive = np.array([each > 0 for each in tenors])[expiry]
+    at_money = np.array([smile.at_money for smile in smiles])[expiry]
+    alive = np.array([tenor > 0 for tenor in tenors])[expiry]
     deviations = np.where(alive, moneyness / np.sqrt(at_money), 0.0)
     if not group.surface:
         return OptionSmiles(np.full(len(strikes), group.volatility_ppm, np.int64), deviations)
-    tilt = np.array([each.tilt for each in smiles])[expiry]
-    opening = np.array([each.opening for each in smiles])[expiry]
-    years = np.array([each.years for each in smiles])[expiry]
+    tilt = np.array([smile.tilt for smile in smiles])[expiry]
+    opening = np.array([smile.opening for smile in smiles])[expiry]
+    years = np.array([smile.years for smile in smiles])[expiry]
     reach = opening * moneyness
     lean = tilt * moneyness
     root = np.sqrt(np.maximum(reach * reach + (2.0 * lean) * at_money + at_money * at_money, 0.0))

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 def _constants(coefficients: tuple[float, ...]) -> tuple[Floats, ...]:
     """Coefficients as numpy takes them fastest."""
-    return tuple(np.array(each) for each in coefficients)
+    return tuple(np.array(coefficient) for coefficient in coefficients)
 
 
 EXP_SERIES = _constants(elementary.EXP_SERIES)

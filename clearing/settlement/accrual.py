@@ -30,8 +30,8 @@ def accrue_time(context: BlockContext) -> None:
 
 def settlement_average(state: State, instrument: Instrument) -> TimeAverage:
     """What agreed prices cover of an instrument's window so far."""
-    held = state.settlement_averages.get(instrument.id)
-    return TimeAverage(int.from_bytes(held.weighted_ticks, "big"), held.covered_ms) if held else TimeAverage()
+    average = state.settlement_averages.get(instrument.id)
+    return TimeAverage(int.from_bytes(average.weighted_ticks, "big"), average.covered_ms) if average else TimeAverage()
 
 
 def _extend_window(context: BlockContext, instrument: Instrument, ticks: int) -> None:

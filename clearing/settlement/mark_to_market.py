@@ -77,7 +77,7 @@ def _moved_option_marks(context: BlockContext) -> dict[int, int]:
         group = effective_risk_group(context.state, context.terms.groups[group_id])
         index_ticks = context.state.feeds[feed_id].ticks
         ticks = option_marks(options, index_ticks, group, context.terms.risk.rate_ppm, context.time_ms)
-        marks.update(zip((each.id for each in options), ticks, strict=True))
+        marks.update(zip((option.id for option in options), ticks, strict=True))
     return marks
 
 

@@ -26,8 +26,8 @@ from clearing.state.state import State
 
 def current_premium_ppb(state: State, instrument: Instrument) -> int:
     """A perpetual's premium in ppb of the index; 0 where none is kept."""
-    held = state.premia.get(instrument.id)
-    return held.premium_ppb if held is not None and instrument.funding.premium_cap_ppm else 0
+    premium = state.premia.get(instrument.id)
+    return premium.premium_ppb if premium is not None and instrument.funding.premium_cap_ppm else 0
 
 
 def mark_with_premium(state: State, instrument: Instrument, index_ticks: int) -> int:
@@ -37,13 +37,13 @@ def mark_with_premium(state: State, instrument: Instrument, index_ticks: int) ->
 
 def record_trade_premium(context: BlockContext, instrument: Instrument, lots: int, ticks: int) -> None:
     """Let a novated trade count for the premium, as far as the volume of one block counts."""
-    held, cap = context.state.premia.get(instrument.id), instrument.funding.premium_cap_ppm
-    if held is None or cap == 0:
+    premium, cap = context.state.premia.get(instrument.id), instrument.funding.premium_cap_ppm
+    if premium is None or cap == 0:
         return
-    counted = min(lots, VOLUME_MAX - held.volume)
+    counted = min(lots, VOLUME_MAX - premium.volume)
     sample = premium_ppb(ticks, context.state.feeds[instrument.feed].ticks, cap)
     changed = msgspec.structs.replace(
-        held, weighted_premium=held.weighted_premium + counted * sample, volume=held.volume + counted
+        premium, weighted_premium=premium.weighted_premium + counted * sample, volume=premium.volume + counted
     )
     context.state.premia.put(instrument.id, changed)
 
@@ -53,16 +53,16 @@ def pay_funding(context: BlockContext, instrument: Instrument, index_ticks: int)
     terms = instrument.funding
     if terms.interval_ms == 0 and terms.premium_cap_ppm == 0:
         return
-    held = context.state.premia.get(instrument.id)
-    if held is None:
+    premium = context.state.premia.get(instrument.id)
+    if premium is None:
         context.state.premia.put(instrument.id, PremiumRecord(0, context.time_ms))
         return
-    if terms.interval_ms == 0 or context.time_ms // terms.interval_ms <= held.funding_paid_ms // terms.interval_ms:
+    if terms.interval_ms == 0 or context.time_ms // terms.interval_ms <= premium.funding_paid_ms // terms.interval_ms:
         return
-    average = average_premium_ppb(held.funding_weighted, held.funding_ms)
+    average = average_premium_ppb(premium.funding_weighted, premium.funding_ms)
     rate = funding_rate_ppb(average, terms.interest_ppm, terms.dampener_ppm, terms.rate_cap_ppm)
-    _pay_positions(context, instrument, index_ticks, average, rate, held.funding_ms)
-    paid = msgspec.structs.replace(held, funding_paid_ms=context.time_ms, funding_weighted=0, funding_ms=0)
+    _pay_positions(context, instrument, index_ticks, average, rate, premium.funding_ms)
+    paid = msgspec.structs.replace(premium, funding_paid_ms=context.time_ms, funding_weighted=0, funding_ms=0)
     context.state.premia.put(instrument.id, paid)
 
 

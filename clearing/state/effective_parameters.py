@@ -20,14 +20,14 @@ def effective_assets(state: State) -> tuple[Asset, ...]:
 
 def effective_asset(state: State, token: Asset) -> Asset:
     """One collateral token of `Terms.tokens` with its haircut and rate in force."""
-    held = state.haircuts.get(token.id)
-    if held is None and not token.yields.feed:
+    haircut = state.haircuts.get(token.id)
+    if haircut is None and not token.yields.feed:
         return token
     rate = state.feeds.get(token.yields.feed) if token.yields.feed else None
     priced = rate is not None and rate.status != FeedStatus.UNOPENED and rate.price_status != PriceStatus.SETTLED
     return msgspec.structs.replace(
         token,
-        haircut_ppm=held.haircut_ppm if held else token.haircut_ppm,
+        haircut_ppm=haircut.haircut_ppm if haircut else token.haircut_ppm,
         rate_ticks=min(rate.ticks, RATE_TIMES_MAX * token.yields.unit_ticks) if rate is not None and priced else 0,
     )
 
@@ -38,8 +38,8 @@ def effective_parameters(state: State) -> RiskParameters:
     if not state.terms.genesis.ranges.enabled:
         return risk
     groups = tuple(effective_risk_group(state, group) for group in risk.groups)
-    held = state.joint_scenarios.get(0)
-    return msgspec.structs.replace(risk, groups=groups, joint=held.credit if held else risk.joint)
+    joint_scenarios = state.joint_scenarios.get(0)
+    return msgspec.structs.replace(risk, groups=groups, joint=joint_scenarios.credit if joint_scenarios else risk.joint)
 
 
 def effective_risk_group(state: State, group: RiskGroup) -> RiskGroup:
@@ -65,8 +65,8 @@ def current_rulebook(state: State) -> Rulebook:
         cash_groups=state.terms.genesis.cash_groups,
         tokens=effective_assets(state),
         feeds=tuple(
-            FeedLevel(feed, names[feed], held.ticks, held.price_status != PriceStatus.SETTLED)
-            for feed, held in state.feeds.ordered()
+            FeedLevel(feed, names[feed], feed_state.ticks, feed_state.price_status != PriceStatus.SETTLED)
+            for feed, feed_state in state.feeds.ordered()
         ),
         marks=tuple(MarkPrice(instrument, mark.ticks) for instrument, mark in state.marks.ordered()),
         time_ms=state.now.arrays_time_ms,

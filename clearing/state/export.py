@@ -53,7 +53,7 @@ def import_state(genesis: Genesis, state_salt: bytes, data: bytes) -> State:
             table.put(key, record)
         if [key for key, _ in table.ordered()] != [key for key, _ in pairs]:
             raise RemoteFault(ClearingCode.BAD_SNAPSHOT, f"export.{label}", why="keys are repeated or out of order")
-    state.terms = effective_genesis(genesis, [held for _, held in state.amendments.ordered()])
+    state.terms = effective_genesis(genesis, [amendment_record for _, amendment_record in state.amendments.ordered()])
     rebuild_indexes(state)
     rebuild_tree(state)
     return state

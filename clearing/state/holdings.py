@@ -35,9 +35,9 @@ def current_arrays(state: State) -> RiskArrays:
         terms = state.terms
         marks = {instrument: mark.ticks for instrument, mark in state.marks.ordered()}
         index = {
-            feed: held.ticks
-            for feed, held in state.feeds.ordered()
-            if held.status != FeedStatus.UNOPENED and held.price_status != PriceStatus.SETTLED
+            feed: feed_state.ticks
+            for feed, feed_state in state.feeds.ordered()
+            if feed_state.status != FeedStatus.UNOPENED and feed_state.price_status != PriceStatus.SETTLED
         }
         genesis = terms.genesis
         state.arrays_cache = build_risk_arrays(

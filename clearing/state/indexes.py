@@ -89,7 +89,7 @@ def rebuild_indexes(state: State) -> None:
         set_holder(state, CALLED_ACCOUNTS, 0, account, holds=record.called_height != 0)
     for trade, seen in state.novated_trades.ordered():
         index_expiry(state, trade, seen.not_after_ms)
-    for key, held in state.pending_trades.ordered():
-        index_pending(state, key, None, held)
+    for key, pending in state.pending_trades.ordered():
+        index_pending(state, key, None, pending)
     for (venue, day, number), trade_of_day in state.day_trades.ordered():
         state.day_trade_ids.put((venue, trade_of_day.venue_trade_id), (day, number))

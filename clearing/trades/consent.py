@@ -65,27 +65,27 @@ def check_mandate(
     context: BlockContext, at: str, account: int, venue: int, lots: int, micros: int, counted: int
 ) -> Rejected | None:
     """Whether the venue may do such a trade for the account now; `counted` micros are new for the day's limit."""
-    held = context.state.mandates.get((account, venue))
-    if held is None or context.time_ms > held.expires_ms:
+    mandate = context.state.mandates.get((account, venue))
+    if mandate is None or context.time_ms > mandate.expires_ms:
         return reject(ClearingCode.MANDATE_NEEDED, at, account=account, venue=venue)
-    if lots > held.lots_max:
-        return reject(ClearingCode.MANDATE_EXCEEDED, at, account=account, lots=lots, lots_max=held.lots_max)
-    if micros > held.notional_max:
+    if lots > mandate.lots_max:
+        return reject(ClearingCode.MANDATE_EXCEEDED, at, account=account, lots=lots, lots_max=mandate.lots_max)
+    if micros > mandate.notional_max:
         return reject(
-            ClearingCode.MANDATE_EXCEEDED, at, account=account, notional=micros, notional_max=held.notional_max
+            ClearingCode.MANDATE_EXCEEDED, at, account=account, notional=micros, notional_max=mandate.notional_max
         )
-    used = held.used_notional if held.day == context.time_ms // DAY_MS else 0
-    if counted and used + counted > held.day_notional_max:
-        left = max(held.day_notional_max - used, 0)
+    used = mandate.used_notional if mandate.day == context.time_ms // DAY_MS else 0
+    if counted and used + counted > mandate.day_notional_max:
+        left = max(mandate.day_notional_max - used, 0)
         return reject(ClearingCode.MANDATE_EXCEEDED, at, account=account, notional=counted, left_today=left)
     return None
 
 
 def use_mandate(context: BlockContext, account: int, venue: int, micros: int) -> None:
     """Count a trade that `check_mandate` passed."""
-    held, today = context.state.mandates[(account, venue)], context.time_ms // DAY_MS
-    used = (held.used_notional if held.day == today else 0) + micros
-    context.state.mandates.put((account, venue), msgspec.structs.replace(held, day=today, used_notional=used))
+    mandate, today = context.state.mandates[(account, venue)], context.time_ms // DAY_MS
+    used = (mandate.used_notional if mandate.day == today else 0) + micros
+    context.state.mandates.put((account, venue), msgspec.structs.replace(mandate, day=today, used_notional=used))
 
 
 def end_mandates(context: BlockContext, account: int) -> None:

@@ -88,36 +88,42 @@ def novate_pending(context: BlockContext) -> None:
 
 
 def _try_novation(context: BlockContext, key: TradeKey) -> None:
-    held = context.state.pending_trades[key]
+    pending = context.state.pending_trades[key]
     venue = context.terms.venues.get(key[0])
-    bargain = TradeTerms(key[0], key[1], held.buyer, held.seller, held.instrument, held.lots, held.ticks)
+    bargain = TradeTerms(key[0], key[1], pending.buyer, pending.seller, pending.instrument, pending.lots, pending.ticks)
     gone = check_trade_terms(context, AT, bargain)
     refusal = (
         gone
-        or check_instrument_price(context, AT, held.instrument)
+        or check_instrument_price(context, AT, pending.instrument)
         or clear_trade(context, PENDING_INDEX, bargain, venue)
     )
     if refusal is None:
         write_pending_trade(context, key, None)
         if venue is not None:
             traded = TradeTerms(
-                key[0], key[1], held.executing_buyer, held.executing_seller, held.instrument, held.lots, held.ticks
+                key[0],
+                key[1],
+                pending.executing_buyer,
+                pending.executing_seller,
+                pending.instrument,
+                pending.lots,
+                pending.ticks,
             )
-            record_day_trade(context, traded, held.traded_ms)
+            record_day_trade(context, traded, pending.traded_ms)
         return
     again = context.time_ms + context.terms.market.hold_retry_ms
-    last = gone is not None or again > held.last_attempt_ms
+    last = gone is not None or again > pending.last_attempt_ms
     told = refused_receipt(PENDING_INDEX, refusal)
     context.receipts.append(
         PendingTradeRefused(
             venue=key[0],
             venue_trade_id=key[1],
-            buyer=held.buyer,
-            seller=held.seller,
+            buyer=pending.buyer,
+            seller=pending.seller,
             code=told.code,
             at=told.at,
             values=told.values,
             next_ms=0 if last else again,
         )
     )
-    write_pending_trade(context, key, None if last else msgspec.structs.replace(held, due_ms=again))
+    write_pending_trade(context, key, None if last else msgspec.structs.replace(pending, due_ms=again))

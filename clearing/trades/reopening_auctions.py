@@ -81,7 +81,7 @@ def _check_auction_open(
     if not context.terms.market.prices.auction_blocks or not halted:
         return reject(ClearingCode.NO_AUCTION, AT, instrument=instrument.id, status=feed.status.name)
     orders = auction_orders_of(context.state, instrument)
-    if len(orders) >= ORDERS_MAX and all(each.account != request.account for each in orders):
+    if len(orders) >= ORDERS_MAX and all(order.account != request.account for order in orders):
         return reject(ClearingCode.AUCTION_FULL, AT, instrument=instrument.id, orders=len(orders))
     if request.lots and not is_order_margined(context, instrument, request.account, request.lots):
         return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=request.account, lots=request.lots)

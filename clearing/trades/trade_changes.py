@@ -23,31 +23,31 @@ from clearing.trades.trade_ids import TradeKey
 def correct_trade(context: BlockContext, index: int, request: TradeCorrection) -> Rejected | None:
     """Give a held trade other lots, another price or another time."""
     at = "trade_correction"
-    held = _pending_trade(context, at, request, (request.buyer, request.seller))
-    if isinstance(held, Rejected):
-        return held
+    pending = _pending_trade(context, at, request, (request.buyer, request.seller))
+    if isinstance(pending, Rejected):
+        return pending
     key = _pending_key(request)
-    changed = TradeTerms(*key[:2], held.buyer, held.seller, held.instrument, request.lots, request.ticks)
+    changed = TradeTerms(*key[:2], pending.buyer, pending.seller, pending.instrument, request.lots, request.ticks)
     due_ms = max(request.not_before_ms, context.time_ms)
     refusal = check_trade_terms(context, at, changed) or check_can_pend(
-        context, at, held.instrument, due_ms, (), more=0
+        context, at, pending.instrument, due_ms, (), more=0
     )
     if refusal is not None:
         return refusal
-    instrument = context.terms.instruments[held.instrument]
+    instrument = context.terms.instruments[pending.instrument]
     micros = mandate_exposure(instrument, request.lots, request.ticks)
-    more = max(micros - mandate_exposure(instrument, held.lots, held.ticks), 0)
+    more = max(micros - mandate_exposure(instrument, pending.lots, pending.ticks), 0)
     consent = check_consent(context, at, request, request.lots, micros, more)
     if isinstance(consent, Rejected):
         return consent
     use_consent(context, request.venue, consent)
     after = msgspec.structs.replace(
-        held,
+        pending,
         lots=request.lots,
         ticks=request.ticks,
         due_ms=due_ms,
         last_attempt_ms=due_ms + context.terms.market.hold_valid_ms,
-        revision=held.revision + 1,
+        revision=pending.revision + 1,
     )
     write_pending_trade(context, key, after)
     context.receipts.append(
@@ -55,8 +55,8 @@ def correct_trade(context: BlockContext, index: int, request: TradeCorrection) -
             index=index,
             venue=request.venue,
             venue_trade_id=request.venue_trade_id,
-            buyer=held.buyer,
-            seller=held.seller,
+            buyer=pending.buyer,
+            seller=pending.seller,
             revision=after.revision,
             lots=after.lots,
             ticks=after.ticks,
@@ -69,15 +69,15 @@ def correct_trade(context: BlockContext, index: int, request: TradeCorrection) -
 def cancel_trade(context: BlockContext, index: int, request: TradeCancellation) -> Rejected | None:
     """End a held trade. Its id stays used up."""
     at = "trade_cancellation"
-    held = _pending_trade(context, at, request, (request.buyer, request.seller))
-    if isinstance(held, Rejected):
-        return held
+    pending = _pending_trade(context, at, request, (request.buyer, request.seller))
+    if isinstance(pending, Rejected):
+        return pending
     consent = check_consent(context, at, request, 0, 0)
     if isinstance(consent, Rejected):
         return consent
     write_pending_trade(context, _pending_key(request), None)
     context.receipts.append(
-        PendingTradeCancelled(index, request.venue, request.venue_trade_id, held.buyer, held.seller)
+        PendingTradeCancelled(index, request.venue, request.venue_trade_id, pending.buyer, pending.seller)
     )
     return None
 
@@ -85,24 +85,24 @@ def cancel_trade(context: BlockContext, index: int, request: TradeCancellation) 
 def give_up_trade(context: BlockContext, index: int, request: TradeGiveUp) -> Rejected | None:
     """Put `recipient` in the place of the executing account."""
     at = "trade_give_up"
-    held = _pending_trade(context, at, request, None)
-    if isinstance(held, Rejected):
-        return held
-    if request.account not in (held.buyer, held.seller):
+    pending = _pending_trade(context, at, request, None)
+    if isinstance(pending, Rejected):
+        return pending
+    if request.account not in (pending.buyer, pending.seller):
         return reject(ClearingCode.NO_SUCH_HELD_TRADE, at, account=request.account)
-    if request.recipient in (held.buyer, held.seller):
+    if request.recipient in (pending.buyer, pending.seller):
         return reject(ClearingCode.SAME_ACCOUNT, at, account=request.recipient)
     digest = request.digest(context.terms.network)
     refusal = (
         check_account(context, at, request.recipient)
         or check_signer(context, at, request.account, digest, request.signature)
         or check_signer(context, at, request.recipient, digest, request.recipient_signature)
-        or check_can_pend(context, at, held.instrument, held.due_ms, (request.recipient,), more=0)
+        or check_can_pend(context, at, pending.instrument, pending.due_ms, (request.recipient,), more=0)
     )
     if refusal is not None:
         return refusal
-    side = "buyer" if request.account == held.buyer else "seller"
-    after = msgspec.structs.replace(held, **{side: request.recipient, "revision": held.revision + 1})
+    side = "buyer" if request.account == pending.buyer else "seller"
+    after = msgspec.structs.replace(pending, **{side: request.recipient, "revision": pending.revision + 1})
     write_pending_trade(context, _pending_key(request), after)
     context.receipts.append(
         TradeGivenUp(index, request.venue, request.venue_trade_id, request.account, request.recipient, after.revision)
@@ -124,9 +124,9 @@ def _pending_trade(
     refusal = check_expiry(context, at, request.not_after_ms)
     if refusal is not None:
         return refusal
-    held = context.state.pending_trades.get(_pending_key(request))
-    if held is None or (sides is not None and sides != (held.buyer, held.seller)):
+    pending = context.state.pending_trades.get(_pending_key(request))
+    if pending is None or (sides is not None and sides != (pending.buyer, pending.seller)):
         return reject(ClearingCode.NO_SUCH_HELD_TRADE, at, venue=request.venue, venue_trade_id=request.venue_trade_id)
-    if held.revision != request.revision:
-        return reject(ClearingCode.WRONG_REVISION, at, revision=request.revision, present=held.revision)
-    return held
+    if pending.revision != request.revision:
+        return reject(ClearingCode.WRONG_REVISION, at, revision=request.revision, present=pending.revision)
+    return pending

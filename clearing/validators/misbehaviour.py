@@ -15,10 +15,10 @@ OFFENCE_HEIGHTS_MAX = 16
 
 def is_reported(state: State, envelope_key: bytes, height: int, kind: int) -> bool:
     """Whether this offence is on record, or no more of its like are taken: no block may prove it again."""
-    held = state.offences.get((envelope_key, kind))
-    if held is None:
+    offences = state.offences.get((envelope_key, kind))
+    if offences is None:
         return False
-    return height in held.heights or len(_is_provable(held, state.now.height)) >= OFFENCE_HEIGHTS_MAX
+    return height in offences.heights or len(_is_provable(offences, state.now.height)) >= OFFENCE_HEIGHTS_MAX
 
 
 def record_misbehaviour(context: BlockContext) -> None:

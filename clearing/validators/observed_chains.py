@@ -75,4 +75,4 @@ def add_attestation(attestations: AttestationsRecord | None, attestation: Attest
 
 def agreed_power(attestations: AttestationsRecord, fact: Fact) -> int:
     """Power of those whose fact is equal to this one."""
-    return sum(each.power for each in attestations.attestations if each.fact == fact)
+    return sum(attestation.power for attestation in attestations.attestations if attestation.fact == fact)

@@ -45,9 +45,9 @@ def is_delayed(state: State, before: ValidatorSet, after: ValidatorSet) -> bool:
 
 def begin_due_addition(context: BlockContext) -> None:
     """Begin the change that has waited, when its time has come."""
-    held = due_addition(context)
-    if held is not None:
-        begin_change(context, RULE_INDEX, held.after, held.approved_power)
+    addition = due_addition(context)
+    if addition is not None:
+        begin_change(context, RULE_INDEX, addition.after, addition.approved_power)
 
 
 def validate_change(state: State, request: ValidatorChange) -> ValidatorSet | Rejected:
@@ -87,10 +87,13 @@ def validate_change(state: State, request: ValidatorChange) -> ValidatorSet | Re
 
 def plan_change(state: State, left: tuple[bytes, ...], entered: tuple[Validator, ...]) -> ValidatorSet | Rejected:
     """The set in force without those who go and with those who come, if none is under way and no limit forbids it."""
-    held = state.set_changes.get(0)
-    if held is not None:
+    set_change = state.set_changes.get(0)
+    if set_change is not None:
         return reject(
-            ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, AT, number=held.number, vaults_waiting=len(held.awaited_vaults)
+            ClearingCode.VALIDATOR_CHANGE_UNDER_WAY,
+            AT,
+            number=set_change.number,
+            vaults_waiting=len(set_change.awaited_vaults),
         )
     return changed_set(kept_set(state, set_numbers(state).next), left, entered)
 
@@ -99,17 +102,17 @@ def changed_set(
     before: ValidatorSet, left: tuple[bytes, ...], entered: tuple[Validator, ...]
 ) -> ValidatorSet | Rejected:
     """`before` without those who go and with those who come, within all limits. No curve is touched."""
-    present = {each.envelope_key: each for each in before.validators}
+    present = {validator.envelope_key: validator for validator in before.validators}
     strangers = [key for key in left if key not in present]
-    idle = [each for each in entered if present.get(each.envelope_key) == each]
-    keys = [each.envelope_key for each in entered]
+    idle = [validator for validator in entered if present.get(validator.envelope_key) == validator]
+    keys = [validator.envelope_key for validator in entered]
     if strangers or idle or not (left or entered):
         odd = strangers[0] if strangers else idle[0].envelope_key if idle else b""
         return reject(ClearingCode.BAD_VALIDATOR_CHANGE, AT, left=len(left), entered=len(entered), key=odd)
     if list(left) != sorted(set(left)) or keys != sorted(set(keys)) or set(left) & set(keys):
         return reject(ClearingCode.BAD_VALIDATOR_CHANGE, f"{AT}.order", left=len(left), entered=len(entered))
     kept = {key: each for key, each in present.items() if key not in left}
-    kept.update((each.envelope_key, each) for each in entered)
+    kept.update((validator.envelope_key, validator) for validator in entered)
     after = ValidatorSet(tuple(kept[key] for key in sorted(kept)))
     try:
         check_shape(after)
@@ -133,45 +136,50 @@ def moved_power(before: ValidatorSet, after: ValidatorSet) -> tuple[int, int]:
 
 def _power_not_in(one: ValidatorSet, other: ValidatorSet) -> int:
     """Power of `one` that the same keys do not have in `other`."""
-    there = {(each.envelope_key, each.bls_key): each.power for each in other.validators}
-    return sum(max(each.power - there.get((each.envelope_key, each.bls_key), 0), 0) for each in one.validators)
+    there = {(validator.envelope_key, validator.bls_key): validator.power for validator in other.validators}
+    return sum(
+        max(validator.power - there.get((validator.envelope_key, validator.bls_key), 0), 0)
+        for validator in one.validators
+    )
 
 
 def check_new_validators(entered: tuple[Validator, ...]) -> Rejected | None:
     """Every BLS key that comes must be a point whose owner knows its secret (1.5 ms each)."""
-    for each in entered:
+    for validator in entered:
         try:
-            check_possession(each)
+            check_possession(validator)
         except RemoteFault as fault:
-            return reject(ClearingCode.BAD_POSSESSION, AT, envelope_key=each.envelope_key, why=fault.code.name)
+            return reject(ClearingCode.BAD_POSSESSION, AT, envelope_key=validator.envelope_key, why=fault.code.name)
     return None
 
 
 def approved_power(state: State, request: ValidatorChange) -> int:
     """Power of those whose signatures the request carries, if they are good."""
     validators = kept_set(state, set_numbers(state).next).validators
-    return sum(validators[each.validator].power for each in request.approvals if each.validator < len(validators))
+    return sum(
+        validators[approval.validator].power for approval in request.approvals if approval.validator < len(validators)
+    )
 
 
 def _check_approvals(state: State, before: ValidatorSet, request: ValidatorChange) -> Rejected | None:
-    at, indices = f"{AT}.approvals", [each.validator for each in request.approvals]
+    at, indices = f"{AT}.approvals", [approval.validator for approval in request.approvals]
     if indices != sorted(set(indices)) or (indices and indices[-1] >= len(before.validators)):
         return reject(ClearingCode.BAD_APPROVAL, at, approvals=len(indices), validators=len(before.validators))
     power = approved_power(state, request)
     if not before.is_quorum(power):
         return reject(ClearingCode.TOO_FEW_APPROVALS, at, power=power, total=before.total_power)
     digest = request.digest(state.terms.network)
-    for each in request.approvals:
-        if not ed25519.verify(before.validators[each.validator].envelope_key, digest, each.signature):
-            return reject(ClearingCode.BAD_APPROVAL, at, validator=each.validator)
+    for approval in request.approvals:
+        if not ed25519.verify(before.validators[approval.validator].envelope_key, digest, approval.signature):
+            return reject(ClearingCode.BAD_APPROVAL, at, validator=approval.validator)
     return None
 
 
 def begin_change(context: BlockContext, index: int, after: ValidatorSet, approved: int) -> None:
     """Make `after` the set of two heights on; wait for all vaults but detached ones. Checked before (`plan_change`)."""
     before = kept_set(context.state, set_numbers(context.state).next)
-    old = {each.envelope_key: each for each in before.validators}
-    new = {each.envelope_key for each in after.validators}
+    old = {validator.envelope_key: validator for validator in before.validators}
+    new = {validator.envelope_key for validator in after.validators}
     number, height = schedule_next_set(context.state, after), context.block.height
     vaults = ((chain.chain_id, chain.vault) for chain in context.terms.chains.values())
     waiting = tuple(vault for vault in vaults if vault not in context.state.detached_vaults)
@@ -184,7 +192,9 @@ def begin_change(context: BlockContext, index: int, after: ValidatorSet, approve
             after=after.hash,
             effective_height=height + 2,
             left=tuple(key for key in old if key not in new),
-            entered=tuple(each.envelope_key for each in after.validators if old.get(each.envelope_key) != each),
+            entered=tuple(
+                validator.envelope_key for validator in after.validators if old.get(validator.envelope_key) != validator
+            ),
             total_power=after.total_power,
             approved_power=approved,
         )
@@ -205,7 +215,7 @@ def schedule_addition(
     context.state.scheduled_additions.put(
         0, ScheduledAdditionRecord(number, before.hash, after, approved, context.block.height, due_ms)
     )
-    old, new = ({each.envelope_key: each for each in one.validators} for one in (before, after))
+    old, new = ({validator.envelope_key: validator for validator in one.validators} for one in (before, after))
     context.receipts.append(
         ValidatorAdditionScheduled(
             index=index,
@@ -222,16 +232,18 @@ def schedule_addition(
 
 def due_addition(context: BlockContext) -> ScheduledAdditionRecord | None:
     """The change whose time has come; one that starts from a set which is no more is dropped first."""
-    held = context.state.scheduled_additions.get(0)
-    if held is None:
+    addition = context.state.scheduled_additions.get(0)
+    if addition is None:
         return None
     number = set_numbers(context.state).next
     in_force = kept_set(context.state, number).hash
-    if (held.number, held.before) != (number + 1, in_force):
+    if (addition.number, addition.before) != (number + 1, in_force):
         context.state.scheduled_additions.remove(0)
-        context.receipts.append(ValidatorAdditionDropped(held.number, held.before, held.after.hash, in_force))
+        context.receipts.append(
+            ValidatorAdditionDropped(addition.number, addition.before, addition.after.hash, in_force)
+        )
         return None
-    if context.time_ms < held.due_ms:
+    if context.time_ms < addition.due_ms:
         return None
     context.state.scheduled_additions.remove(0)
-    return held
+    return addition

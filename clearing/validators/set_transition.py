@@ -85,10 +85,10 @@ def _collect_attestations(context: BlockContext, places: Mapping[int, ValidatorP
 
 def is_rotation_awaited(state: State, fact: ValidatorsRotated) -> bool:
     """Whether the change under way waits for this vault, and the event is of the header that rotates it."""
-    held = state.set_changes.get(0)
+    set_change = state.set_changes.get(0)
     vault = (fact.chain_id, fact.vault)
-    waits = held is not None and vault in held.awaited_vaults and vault not in held.diverged_vaults
-    return waits and held is not None and fact.height == held.height + 1
+    waits = set_change is not None and vault in set_change.awaited_vaults and vault not in set_change.diverged_vaults
+    return waits and set_change is not None and fact.height == set_change.height + 1
 
 
 def rotation_is_over(state: State, fact: ValidatorsRotated) -> bool:
@@ -98,28 +98,30 @@ def rotation_is_over(state: State, fact: ValidatorsRotated) -> bool:
 
 def record_rotation(context: BlockContext, fact: ValidatorsRotated) -> None:
     """A quorum saw an awaited event. A vault that follows a set that is not ours is told, and waited for in vain."""
-    held = context.state.set_changes.get(0)
-    if held is None:
+    set_change = context.state.set_changes.get(0)
+    if set_change is None:
         return
-    expected = kept_set(context.state, held.number).hash
+    expected = kept_set(context.state, set_change.number).hash
     if fact.validators_hash != expected:
-        astray = tuple(sorted((*held.diverged_vaults, (fact.chain_id, fact.vault))))
-        context.state.set_changes.put(0, msgspec.structs.replace(held, diverged_vaults=astray))
+        astray = tuple(sorted((*set_change.diverged_vaults, (fact.chain_id, fact.vault))))
+        context.state.set_changes.put(0, msgspec.structs.replace(set_change, diverged_vaults=astray))
         context.receipts.append(
             VaultDiverged(fact.chain_id, fact.vault, fact.validators_hash, expected, fact.block_number, fact.source)
         )
         return
-    waiting = tuple(each for each in held.awaited_vaults if each != (fact.chain_id, fact.vault))
-    context.state.set_changes.put(0, msgspec.structs.replace(held, awaited_vaults=waiting))
+    waiting = tuple(
+        awaited_vault for awaited_vault in set_change.awaited_vaults if awaited_vault != (fact.chain_id, fact.vault)
+    )
+    context.state.set_changes.put(0, msgspec.structs.replace(set_change, awaited_vaults=waiting))
     context.receipts.append(
-        VaultRotated(fact.chain_id, fact.vault, held.number, fact.block_number, fact.source, len(waiting))
+        VaultRotated(fact.chain_id, fact.vault, set_change.number, fact.block_number, fact.source, len(waiting))
     )
 
 
 def finish_set_change(context: BlockContext) -> None:
     """Let the next change begin once no vault is waited for and all sets in use are the new one."""
-    held = context.state.set_changes.get(0)
-    if held is None or held.awaited_vaults or set_numbers(context.state).attesting != held.number:
+    set_change = context.state.set_changes.get(0)
+    if set_change is None or set_change.awaited_vaults or set_numbers(context.state).attesting != set_change.number:
         return
     context.state.set_changes.remove(0)
-    context.receipts.append(ValidatorChangeFinished(held.number, context.block.height - held.height))
+    context.receipts.append(ValidatorChangeFinished(set_change.number, context.block.height - set_change.height))

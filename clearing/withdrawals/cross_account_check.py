@@ -56,9 +56,9 @@ def _shortfall(context: BlockContext, account: int) -> UncoveredAccount | None:
     is_client = record.kind is AccountKind.CLIENT
     if not owes and (is_client or account not in context.state.books):
         return None
-    held, arrays = current_holdings(context.state, account), current_arrays(context.state)
-    if is_certainly_margined(arrays, held):
+    holdings, arrays = current_holdings(context.state, account), current_arrays(context.state)
+    if is_certainly_margined(arrays, holdings):
         return None
-    margin = holdings_margin(arrays, held)
+    margin = holdings_margin(arrays, holdings)
     missing = -margin.equity if is_client else 0 if margin.maintenance_ok else margin.initial - margin.equity
     return UncoveredAccount(account, margin.equity, margin.initial, missing) if missing > 0 else None

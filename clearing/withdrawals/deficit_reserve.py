@@ -101,7 +101,9 @@ def committed_micros(context: BlockContext, account: int) -> int:
     """
     if account == HOUSE_ACCOUNT or not context.terms.crisis.default.enabled:
         return 0
-    short = sum(each.shortfall for each in uncovered_accounts(context, account, HOUSE_ACCOUNT))
+    short = sum(
+        uncovered_account.shortfall for uncovered_account in uncovered_accounts(context, account, HOUSE_ACCOUNT)
+    )
     return max(_assessed_of_account(context.state, account), short)
 
 

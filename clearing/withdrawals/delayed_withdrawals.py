@@ -32,7 +32,7 @@ def check_delay_queue(context: BlockContext, at: str, account: int, owner: bytes
     known = sum(1 for _ in context.state.members.ordered())
     fair = terms.waiting_max // (2 * known)
     mine = members.pop(accounts[account].member, 0)
-    kept = fair * (known - 1) - sum(min(each, fair) for each in members.values())
+    kept = fair * (known - 1) - sum(min(member, fair) for member in members.values())
     limit = terms.waiting_max if mine < fair else terms.waiting_max - kept
     if len(queue) >= limit or own >= terms.waiting_per_owner_max:
         return reject(

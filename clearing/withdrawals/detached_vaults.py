@@ -22,8 +22,10 @@ def is_detaching(state: State, chain_id: int, vault: bytes) -> bool:
         return False
     wanted, now_ms = VaultDetachment(chain_id, vault), state.now.time_ms
     return any(
-        held.stage is ProposalStage.AGREED and held.effective_ms <= now_ms and held.amendment == wanted
-        for _, held in state.proposals.ordered()
+        proposal_record.stage is ProposalStage.AGREED
+        and proposal_record.effective_ms <= now_ms
+        and proposal_record.amendment == wanted
+        for _, proposal_record in state.proposals.ordered()
     )
 
 

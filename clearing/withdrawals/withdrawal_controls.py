@@ -124,10 +124,10 @@ def check_withdrawal_controls(context: BlockContext, withdrawal: DelayedWithdraw
 
 
 def _is_covered(context: BlockContext, account: int) -> bool:
-    held, arrays = current_holdings(context.state, account), current_arrays(context.state)
-    if not any(held.lots) and all(claim >= 0 for claim in held.cash):
+    holdings, arrays = current_holdings(context.state, account), current_arrays(context.state)
+    if not any(holdings.lots) and all(claim >= 0 for claim in holdings.cash):
         return True
-    return is_certainly_margined(arrays, held) or holdings_margin(arrays, held).initial_ok
+    return is_certainly_margined(arrays, holdings) or holdings_margin(arrays, holdings).initial_ok
 
 
 def _refund_waiting(

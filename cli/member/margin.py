@@ -194,9 +194,9 @@ def _text(view: "MarginView") -> str:
         below, above = price.below_ticks or "-", price.above_ticks or "-"
         lines.append(f"liquidated at {price.name} {below} below, {above} above the index {price.index_ticks}")
     lines += [
-        f"greeks {each.name}: delta {each.delta_nano} and gamma {each.gamma_nano} x 10^-9 of the underlying,"
-        f" vega {each.vega_micros} a point, theta {each.theta_micros} a day"
-        for each in view.greeks
+        f"greeks {greek.name}: delta {greek.delta_nano} and gamma {greek.gamma_nano} x 10^-9 of the underlying,"
+        f" vega {greek.vega_micros} a point, theta {greek.theta_micros} a day"
+        for greek in view.greeks
     ]
     return "\n".join(lines)
 

@@ -244,10 +244,10 @@ def fetch(folder: Path, urls: tuple[str, ...]) -> int:
 
     folder.mkdir(parents=True, exist_ok=True)
     results = trio.run(fetch_packages, urls, folder, say)
-    for each in results:
-        failed = f", then {printable(each.failure)}" if each.failure else ""
-        click.echo(f"{each.url}: {each.new} new packages, {each.known} known{failed}")
-    return ExitCode.UNREACHABLE if any(each.failure for each in results) else ExitCode.OK
+    for result in results:
+        failed = f", then {printable(result.failure)}" if result.failure else ""
+        click.echo(f"{result.url}: {result.new} new packages, {result.known} known{failed}")
+    return ExitCode.UNREACHABLE if any(result.failure for result in results) else ExitCode.OK
 
 
 proof.add_command(inputs)

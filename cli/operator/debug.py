@@ -39,9 +39,9 @@ def statediff(a: Path, b: Path, height: int | None, genesis: Path | None, output
         raise click.UsageError(f"the states are of heights {sides[0].height} and {sides[1].height}")
     found = state_diff(sides[0].state, sides[1].state)
     told = [
-        f"{name}: at height {each.height} the header states other roots of {', '.join(each.modules)}"
+        f"{name}: at height {difference.height} the header states other roots of {', '.join(difference.modules)}"
         for name, side in zip("AB", sides, strict=True)
-        for each in side.differences
+        for difference in side.differences
     ]
     data = {"height": sides[0].height, "headers": told, "diff": found}
     show(data, "\n".join([f"height {sides[0].height}", *told, *_lines(found)]), output)
@@ -132,12 +132,13 @@ def _side(path: Path, terms: Any, salt: bytes, height: int) -> Any:
 
 def _lines(found: Any) -> list[str]:
     lines = [
-        f"{'same' if each.equal else 'DIFF'} {each.module:<12} {each.a[:16]} {each.b[:16]}" for each in found.modules
+        f"{'same' if module.equal else 'DIFF'} {module.module:<12} {module.a[:16]} {module.b[:16]}"
+        for module in found.modules
     ]
     for table in found.tables:
         lines.append(
             f"{table.module} {table.table}: {table.only_a} only in A, {table.only_b} only in B, {table.changed} changed"
         )
-        for each in table.records:
-            lines += [f"  {each.key}", f"    A {each.a or '-'}", f"    B {each.b or '-'}"]
+        for record in table.records:
+            lines += [f"  {record.key}", f"    A {record.a or '-'}", f"    B {record.b or '-'}"]
     return lines

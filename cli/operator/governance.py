@@ -229,7 +229,7 @@ def _await(url: str, wanted: str) -> None:
     deadline = time.monotonic() + SEEN_SECONDS
     while time.monotonic() < deadline:
         shown = _ask(url, lambda client: client.governance())
-        number = next((each.number for each in shown.proposals if each.hash == wanted), None)
+        number = next((proposal.number for proposal in shown.proposals if proposal.hash == wanted), None)
         if number is not None:
             say(f"proposal {number} can be voted on: `crossclear governance vote {number}`")
             return
@@ -260,7 +260,7 @@ def _amendment(terms: "Genesis", options: dict[str, Any]) -> "Amendment":
     if options["resume"] is not None:
         return kinds.InstrumentResumption(options["resume"])
     if options["detach"] is not None:
-        vault = next((each.vault for each in terms.chains if each.chain_id == options["detach"]), None)
+        vault = next((chain.vault for chain in terms.chains if chain.chain_id == options["detach"]), None)
         if vault is None:
             raise click.BadParameter("no such chain is listed", param_hint="--detach")
         return kinds.VaultDetachment(options["detach"], vault)
@@ -279,16 +279,16 @@ def _data_of(found: Any) -> Any:
         "liquidated": list(found.liquidated),
         "accounts": [
             {
-                "account": each.account,
-                "member": each.member,
-                "equity_before": str(each.before.equity),
-                "equity_after": str(each.after.equity),
-                "initial_before": str(each.before.initial),
-                "initial_after": str(each.after.initial),
-                "initial_ok": each.after.initial_ok,
-                "maintenance_ok": each.after.maintenance_ok,
+                "account": account.account,
+                "member": account.member,
+                "equity_before": str(account.before.equity),
+                "equity_after": str(account.after.equity),
+                "initial_before": str(account.before.initial),
+                "initial_after": str(account.after.initial),
+                "initial_ok": account.after.initial_ok,
+                "maintenance_ok": account.after.maintenance_ok,
             }
-            for each in found.accounts
+            for account in found.accounts
         ],
     }
 

@@ -121,13 +121,13 @@ def dump(file: Path | None, home: Path | None, output: str) -> None:
     frames: list[dict[str, Any]] = []
     text = []
     for piece in pieces(data):
-        records = [] if piece.records is None else [describe_record(each) for each in piece.records]
+        records = [] if piece.records is None else [describe_record(record) for record in piece.records]
         frames.append({"at": piece.at, "bytes": piece.length, "whole": piece.records is not None, "records": records})
         text.append(f"{piece.at:>10} {'frame' if piece.records is not None else 'DAMAGED'} {piece.length} bytes")
-        for each in records:
-            round_ = f" round {each.round}" if each.round >= 0 else ""
+        for record in records:
+            round_ = f" round {record.round}" if record.round >= 0 else ""
             text.append(
-                f"{'':>12}{each.height} {each.kind} {each.description}{round_} {each.value} {each.sender}".rstrip()
+                f"{'':>12}{record.height} {record.kind} {record.description}{round_} {record.value} {record.sender}".rstrip()
             )
     found = summarize_log(data)
     show({"standing": found, "frames": frames}, "\n".join(text) or "empty", output)

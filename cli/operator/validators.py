@@ -154,7 +154,7 @@ def submit(files: tuple[Path, ...], url: str, output: str) -> None:
     from member.codes import NodeCode
     from member.signing.validator_changes import joined, read_change
 
-    change = joined([read_change(each) for each in files])
+    change = joined([read_change(file) for file in files])
     results = _ask(url, lambda client: client.submit((change.request,)))
     result = results.results[0]
     show(*describe_validator_change(change), output)

@@ -20,7 +20,7 @@ def describe_validator_change(change: CheckedChange) -> tuple[dict[str, Any], st
         "before": before.hash.hex(),
         "after": after.hash.hex(),
         "left": [key.hex() for key in request.left],
-        "entered": {each.envelope_key.hex(): each.power for each in request.entered},
+        "entered": {validator.envelope_key.hex(): validator.power for validator in request.entered},
         "power_gone": gone,
         "power_come": come,
         "power_before": before.total_power,
@@ -30,11 +30,11 @@ def describe_validator_change(change: CheckedChange) -> tuple[dict[str, Any], st
         "approved_power": change.approved_power,
         "enough": enough,
     }
-    powers = {each.envelope_key: each.power for each in before.validators}
+    powers = {validator.envelope_key: validator.power for validator in before.validators}
     lines = [
         f"change {request.number} of validator set {before.hash.hex()}",
         *(f"  leaves  {key.hex()} with power {powers[key]}" for key in request.left),
-        *(_entering(each, powers.get(each.envelope_key)) for each in request.entered),
+        *(_entering(validator, powers.get(validator.envelope_key)) for validator in request.entered),
         f"  makes   {after.hash.hex()}: {len(after.validators)} validators, power {after.total_power}",
         f"power that goes: {gone} of {before.total_power}, that comes: {come} of {after.total_power} (at most a third)",
         f"approved by {len(change.approved)} with power {change.approved_power} of {before.total_power}"
@@ -64,9 +64,9 @@ def text_of_sets(view: ValidatorsView) -> str:
         lines.append(
             f"change {view.entry.number} waits until {view.entry.due_ms} ms, signed at {view.entry.accepted_at}"
         )
-        lines += [f"      {each.envelope_key[2:]}  {each.power:>12}" for each in view.entry.validators]
+        lines += [f"      {validator.envelope_key[2:]}  {validator.power:>12}" for validator in view.entry.validators]
     lines += [
-        f"      {each.envelope_key[2:]} {each.kind} {each.count} times, last at height {each.height}"
-        for each in view.offences
+        f"      {offence.envelope_key[2:]} {offence.kind} {offence.count} times, last at height {offence.height}"
+        for offence in view.offences
     ]
     return "\n".join(lines)

@@ -46,7 +46,7 @@ def _of_one_step(votes: VoteKeeper) -> Iterator[ConflictingSignatures]:
 def _against_a_lock(votes: VoteKeeper) -> Iterator[ConflictingSignatures]:
     rounds = sorted({round_ for round_, _ in votes.steps})
     for earlier in rounds[:-1]:
-        locks = [each for each in _statements(votes, earlier, VoteKind.PRECOMMIT) if each.value != NIL]
+        locks = [statement for statement in _statements(votes, earlier, VoteKind.PRECOMMIT) if statement.value != NIL]
         for later in [round_ for round_ in rounds if earlier < round_ <= earlier + EVIDENCE_POLKAS_MAX + 1]:
             for prevote in _statements(votes, later, VoteKind.PREVOTE) if locks else ():
                 polkas = _polkas(votes, range(earlier + 1, later), prevote.value)
@@ -61,7 +61,9 @@ def _polkas(votes: VoteKeeper, rounds: range, value: bytes) -> tuple[Certificate
     """A polka of each round for anything else; None when one is missing."""
     found = []
     for round_ in rounds:
-        others = [each for each in votes.certificates(round_, VoteKind.PREVOTE) if each.value != value]
+        others = [
+            certificate for certificate in votes.certificates(round_, VoteKind.PREVOTE) if certificate.value != value
+        ]
         if not others:
             return None
         found.append(others[0])

@@ -68,7 +68,7 @@ class Offers:
 
     def note(self, peer: bytes, manifests: Sequence[Manifest]) -> None:
         """What a peer offers now; it replaces what it offered before."""
-        self._by_peer[peer] = tuple(each for each in manifests[:OFFERS_MAX] if each.format == FORMAT)
+        self._by_peer[peer] = tuple(manifest for manifest in manifests[:OFFERS_MAX] if manifest.format == FORMAT)
 
     def refuse(self, manifest: Manifest) -> None:
         """Never try this one again."""

@@ -207,7 +207,9 @@ def one_history(testnet: Testnet) -> bool:
     """Whether all packages pass every check and together contradict nothing; an end in mid-proof may leave a gap."""
     folders = [node.home / node.config.proofs.folder for node in testnet.nodes]
     anchor = anchor_of_genesis(testnet.genesis_path.read_bytes())
-    found = history_of([each for each in folders if each.is_dir()], anchor, [ProofCode.EPOCH_MISSING], thorough=False)
+    found = history_of(
+        [folder for folder in folders if folder.is_dir()], anchor, [ProofCode.EPOCH_MISSING], thorough=False
+    )
     return found.ok
 
 

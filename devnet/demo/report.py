@@ -57,7 +57,7 @@ class LogTally:
 
 def count(genesis: Genesis, results: Iterable[BlockResult]) -> LogTally:
     """Tally the receipts of consecutive heights."""
-    kinds = {each.id: _kind(each.kind) for each in genesis.instruments}
+    kinds = {instrument.id: _kind(instrument.kind) for instrument in genesis.instruments}
     tally = LogTally()
     deposited: dict[int, set[int]] = {}
     released: dict[int, WithdrawalReleased] = {}
@@ -106,7 +106,7 @@ def missing(genesis: Genesis, tally: LogTally, checks: Mapping[str, bool]) -> tu
     lacks = [f"no deposit on chain {chain.name}" for chain in genesis.chains if not tally.deposits[chain.chain_id]]
     lacks += [
         f"no trade in {_named(kind)}"
-        for kind in sorted({_kind(each.kind) for each in genesis.instruments})
+        for kind in sorted({_kind(instrument.kind) for instrument in genesis.instruments})
         if not tally.trades[kind]
     ]
     if not tally.called:

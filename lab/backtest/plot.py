@@ -88,8 +88,8 @@ def _draw_range(axis: Any, walked: Walked, report: BacktestReport, at: int, name
 
 
 def _draw_books(axis: Any, report: BacktestReport) -> None:
-    seeds = np.array([each.seed for each in report.books])
-    frequency = np.array([100 * each.coverage.frequency for each in report.books])
+    seeds = np.array([book.seed for book in report.books])
+    frequency = np.array([100 * book.coverage.frequency for book in report.books])
     allowed = 100 - report.confidence_ppm / 10_000
     axis.bar(seeds, frequency, color="#1f77b4")
     axis.axhline(allowed, color="#c1121f", linewidth=1, label=f"allowed: {allowed:g} %")

@@ -113,7 +113,7 @@ def report_of(walked: Walked, setup: Setup, file: str, file_sha256: str) -> Back
             for at, seed in over
         ),
         raw_is_calibrated=all(each.raw.is_calibrated for each in ranges),
-        margin_is_enough=all(each.coverage.is_enough for each in books),
+        margin_is_enough=all(book.coverage.is_enough for book in books),
     )
 
 
@@ -173,9 +173,10 @@ def report_text(report: BacktestReport) -> str:
     lines += [_row(each.name, each.published, calibrated=False) for each in report.ranges]
     lines += ["", f"Initial margin of {len(report.books)} books: one-sided upper bound at 5 %", _header("book")]
     lines += [
-        _row(f"{each.seed} {each.form}", each.coverage, calibrated=False) for each in _notable_books(report.books)
+        _row(f"{notable_book.seed} {notable_book.form}", notable_book.coverage, calibrated=False)
+        for notable_book in _notable_books(report.books)
     ]
-    failing = sum(not each.coverage.is_enough for each in report.books)
+    failing = sum(not book.coverage.is_enough for book in report.books)
     lines += [
         f"  books that fail: {failing}; losses beyond margin: {len(report.breaches)} of"
         f" {report.points * len(report.books)}, each in the JSON",
@@ -196,10 +197,10 @@ def report_text(report: BacktestReport) -> str:
 def _notable_books(books: tuple[BookReport, ...]) -> list[BookReport]:
     """The worst book of each form."""
     worst: dict[str, BookReport] = {}
-    for each in books:
-        before = worst.get(each.form)
-        if before is None or each.coverage.exceeded > before.coverage.exceeded:
-            worst[each.form] = each
+    for book in books:
+        before = worst.get(book.form)
+        if before is None or book.coverage.exceeded > before.coverage.exceeded:
+            worst[book.form] = book
     return list(worst.values())
 
 

@@ -195,8 +195,8 @@ def _naked_shorts(term: PerSize, exposures: Sequence[InstrumentExposure]) -> lis
             ).append(book)
     found = []
     for (group, seconds, strike), options in sorted(strikes.items()):
-        short = sum((max(-each.size, ZERO) for each in options), ZERO)
-        long = sum((max(each.size, ZERO) for each in options), ZERO)
+        short = sum((max(-option.size, ZERO) for option in options), ZERO)
+        long = sum((max(option.size, ZERO) for option in options), ZERO)
         naked = max(short - long, ZERO)
         rate = _size_rate(term, options[0].quote)
         found.append((group, SizeAmount(f"{group} {seconds} s {strike}", naked, rate, naked * rate)))
@@ -206,6 +206,6 @@ def _naked_shorts(term: PerSize, exposures: Sequence[InstrumentExposure]) -> lis
 def convex(term: Convex, exposure: InstrumentExposure) -> SizeAmount:
     """The largest of the lines at |size| or at the notional, at least 0."""
     size = abs(exposure.size * exposure.notional) if term.of == "notional" else abs(exposure.size)
-    lines = [exact_rational(each.slope) * size + exact_rational(each.intercept) for each in term.secants]
+    lines = [exact_rational(secant.slope) * size + exact_rational(secant.intercept) for secant in term.secants]
     amount = max(*lines, ZERO) if size else ZERO
     return SizeAmount(exposure.quote.contract.id, size, amount / size if size else ZERO, amount)

@@ -97,11 +97,11 @@ class AccountResult:
 
     def term(self, name: str) -> TermResult:
         """A term's result by its name. Raises KeyError."""
-        return {each.name: each for each in self.terms}[name]
+        return {term.name: term for term in self.terms}[name]
 
     def level(self, name: str) -> LevelResult:
         """A level by its name. Raises KeyError."""
-        return {each.level: each for each in self.levels}[name]
+        return {level.level: level for level in self.levels}[name]
 
 
 class Evaluator:
@@ -124,8 +124,8 @@ class Evaluator:
         results: dict[str, TermResult] = {}
         for term in self.model.terms:
             results[term.name] = self._term(term, account, books, results)
-        positions = tuple(position_value(each, self.quotes[each.instrument]) for each in account.positions)
-        value = sum((each.equity for each in positions), ZERO)
+        positions = tuple(position_value(position, self.quotes[position.instrument]) for position in account.positions)
+        value = sum((position.equity for position in positions), ZERO)
         decimals = self.model.collateral_decimals
         held = tuple(
             collateral_value(
@@ -187,16 +187,16 @@ class Evaluator:
         for given in account.given:
             if not term.select.groups or given.group in term.select.groups:
                 scan = exact_rational(given.scan)
-                parts = [each for each in parts if each.of != given.group]
+                parts = [part for part in parts if part.of != given.group]
                 parts.append(ScanResult(given.group, (scan,), None, 1, max(scan, ZERO), ()))
         by_group: dict[str, Fraction] = {}
-        for each in parts:
+        for part in parts:
             group = (
-                self.quotes[each.of].contract.group
-                if term.offset == "instrument" and each.of in self.quotes
-                else each.of
+                self.quotes[part.of].contract.group
+                if term.offset == "instrument" and part.of in self.quotes
+                else part.of
             )
-            by_group[group] = by_group.get(group, ZERO) + each.worst_loss
+            by_group[group] = by_group.get(group, ZERO) + part.worst_loss
         return TermResult(term.name, "scan", sum(by_group.values(), ZERO), by_group, tuple(parts))
 
     def _group_credit(
@@ -213,7 +213,7 @@ class Evaluator:
             for group in self.portfolio.groups
         } | given
         risks = {
-            each.of: each.worst_loss if term.price_risk == "scan" else spreads.span_price_risk(each) for each in scans
+            scan.of: scan.worst_loss if term.price_risk == "scan" else spreads.span_price_risk(scan) for scan in scans
         }
         told = [each for each in account.given if each.group in risks]
         risks |= {
@@ -273,7 +273,7 @@ class Evaluator:
             for group, amount in results[name].by_group.items():
                 reached[group] = reached.get(group, ZERO) + amount
         parts = spreads.minimum(term, least, reached)
-        by_group = {each.group: each.amount for each in parts}
+        by_group = {part.group: part.amount for part in parts}
         return TermResult(term.name, "minimum", sum(by_group.values(), ZERO), by_group, parts)
 
     def _joint(self, term: JointCreditTerm, results: Mapping[str, TermResult]) -> TermResult:
@@ -298,14 +298,14 @@ class Evaluator:
 def evaluate(model: RiskModel, portfolio: Portfolio) -> tuple[AccountResult, ...]:
     """Every account of a portfolio, in its order. Model and portfolio must have been checked."""
     evaluator = Evaluator(model, portfolio)
-    return tuple(evaluator.account(each) for each in portfolio.accounts)
+    return tuple(evaluator.account(account) for account in portfolio.accounts)
 
 
 def weight_at(term: Term, level: str) -> Fraction:
     """How much of a term counts at a level: what it says; 0 where it names other levels only, 1 where it names none."""
     if not term.weights:
         return Fraction(1)
-    return next((exact_rational(each.weight) for each in term.weights if each.level == level), ZERO)
+    return next((exact_rational(weight.weight) for weight in term.weights if weight.level == level), ZERO)
 
 
 def selected_exposures(select: Selection, exposures: Mapping[str, InstrumentExposure]) -> dict[str, InstrumentExposure]:
@@ -325,14 +325,16 @@ def _per_position(
     if isinstance(term, PerSize):
         found = list(charges.per_size(term, exposures))
     elif isinstance(term, MarginFraction):
-        found = [(each.quote.contract.group, charges.margin_fraction(term, each)) for each in exposures]
+        found = [(exposure.quote.contract.group, charges.margin_fraction(term, exposure)) for exposure in exposures]
     elif isinstance(term, Slippage):
-        found = [(each.quote.contract.group, charges.slippage_plus_factor(term, each)) for each in exposures]
+        found = [
+            (exposure.quote.contract.group, charges.slippage_plus_factor(term, exposure)) for exposure in exposures
+        ]
     elif isinstance(term, OptionFormula):
-        shorts = [each for each in exposures if each.quote.is_option]
+        shorts = [exposure for exposure in exposures if exposure.quote.is_option]
         found = [(each.quote.contract.group, charges.option_formula(term, each)) for each in shorts]
     else:
-        found = [(each.quote.contract.group, charges.convex(term, each)) for each in exposures]
+        found = [(exposure.quote.contract.group, charges.convex(term, exposure)) for exposure in exposures]
     for group, part in found:
         parts.append(part)
         by_group[group] = by_group.get(group, ZERO) + part.amount
@@ -341,14 +343,14 @@ def _per_position(
 
 def _collateral_charge(term: CollateralCharge, account: PortfolioAccount) -> TermResult:
     held = sum((exact_rational(each.amount) for each in account.collateral if each.collateral == term.collateral), ZERO)
-    lines = [exact_rational(each.slope) * held + exact_rational(each.intercept) for each in term.secants]
+    lines = [exact_rational(secant.slope) * held + exact_rational(secant.intercept) for secant in term.secants]
     amount = max(*lines, ZERO) if held else ZERO
     part = charges.SizeAmount(term.collateral, held, amount / held if held else ZERO, amount)
     return TermResult(term.name, "collateral_charge", amount, {}, (part,))
 
 
 def _scan_parts(name: str, results: Mapping[str, TermResult]) -> list[ScanResult]:
-    return [each for each in results[name].parts if isinstance(each, ScanResult)]
+    return [part for part in results[name].parts if isinstance(part, ScanResult)]
 
 
 def _sizes(exposures: Mapping[str, InstrumentExposure]) -> dict[str, Fraction]:

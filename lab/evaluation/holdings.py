@@ -59,28 +59,31 @@ def instrument_exposures(
     account: PortfolioAccount, quotes: Mapping[str, InstrumentQuote]
 ) -> dict[str, InstrumentExposure]:
     """Position and orders of each instrument that the account has any of."""
-    ids = {each.instrument for each in account.positions} | {each.instrument for each in account.orders}
+    ids = {position.instrument for position in account.positions} | {order.instrument for order in account.orders}
     books = {}
     for instrument in sorted(ids):
-        buys = [each for each in account.orders if each.instrument == instrument and each.side == "buy"]
-        sells = [each for each in account.orders if each.instrument == instrument and each.side == "sell"]
+        buys = [order for order in account.orders if order.instrument == instrument and order.side == "buy"]
+        sells = [order for order in account.orders if order.instrument == instrument and order.side == "sell"]
         quote = quotes[instrument]
         books[instrument] = InstrumentExposure(
             quote,
-            sum((exact_rational(each.size) for each in account.positions if each.instrument == instrument), ZERO),
-            sum((exact_rational(each.size) for each in buys), ZERO),
-            sum((exact_rational(each.size) for each in sells), ZERO),
+            sum(
+                (exact_rational(position.size) for position in account.positions if position.instrument == instrument),
+                ZERO,
+            ),
+            sum((exact_rational(buy.size) for buy in buys), ZERO),
+            sum((exact_rational(sell.size) for sell in sells), ZERO),
             sum(
                 (
-                    exact_rational(each.size) * (quote.mark if each.price is None else exact_rational(each.price))
-                    for each in buys
+                    exact_rational(buy.size) * (quote.mark if buy.price is None else exact_rational(buy.price))
+                    for buy in buys
                 ),
                 ZERO,
             ),
             sum(
                 (
-                    exact_rational(each.size) * (quote.mark if each.price is None else exact_rational(each.price))
-                    for each in sells
+                    exact_rational(sell.size) * (quote.mark if sell.price is None else exact_rational(sell.price))
+                    for sell in sells
                 ),
                 ZERO,
             ),

@@ -64,7 +64,7 @@ def liquidation_price(
     group = next((each for each in portfolio.groups if each.id == ask.group), None)
     if account is None or group is None or exact_rational(group.price) <= 0:
         raise RemoteFault(ClearingCode.BAD_STEP, at, account=ask.account, group=ask.group)
-    if ask.level not in [each.name for each in model.levels] or ask.decimals > DECIMALS_MAX:
+    if ask.level not in [level.name for level in model.levels] or ask.decimals > DECIMALS_MAX:
         raise RemoteFault(ClearingCode.BAD_STEP, at, level=ask.level, decimals=ask.decimals)
     price, scale = exact_rational(group.price), 10**ask.decimals
     covers = _covers(model, portfolio, account, ask)
@@ -110,16 +110,16 @@ def _units(price: Fraction, scale: int, sign: int) -> int:
 def _covers(
     model: RiskModel, portfolio: Portfolio, account: PortfolioAccount, ask: AskLiquidationPrice
 ) -> Callable[[Fraction], bool]:
-    held = {each.instrument for each in account.positions} | {each.instrument for each in account.orders}
-    named = {each for term in model.terms for each in _instruments(term)}
-    kept = tuple(each for each in portfolio.instruments if each.id in held | named)
-    today = exact_rational(next(each for each in portfolio.groups if each.id == ask.group).price)
+    held = {position.instrument for position in account.positions} | {order.instrument for order in account.orders}
+    named = {instrument for term in model.terms for instrument in _instruments(term)}
+    kept = tuple(instrument for instrument in portfolio.instruments if instrument.id in held | named)
+    today = exact_rational(next(group for group in portfolio.groups if group.id == ask.group).price)
 
     def covers(price: Fraction) -> bool:
         factor = max(price, Fraction(0)) / today
         moved = msgspec.structs.replace(
             portfolio,
-            groups=tuple(_moved_group(each, price) if each.id == ask.group else each for each in portfolio.groups),
+            groups=tuple(_moved_group(group, price) if group.id == ask.group else group for group in portfolio.groups),
             instruments=tuple(_moved(each, factor) if each.group == ask.group else each for each in kept),
             collateral=tuple(
                 _moved_token(each, factor) if each.group == ask.group else each for each in portfolio.collateral

@@ -236,15 +236,17 @@ def _level(results: Mapping[str, AccountResult], account: str, level: str, at: s
 
 def _position(account: str, instrument: str, evaluator: Evaluator, at: str) -> tuple[PortfolioAccount, Fraction]:
     found = next(each for each in evaluator.portfolio.accounts if each.id == account)
-    size = sum((exact_rational(each.size) for each in found.positions if each.instrument == instrument), ZERO)
+    size = sum(
+        (exact_rational(position.size) for position in found.positions if position.instrument == instrument), ZERO
+    )
     _require(size != 0, f"{at}.instrument", instrument)
     return found, size
 
 
 def _with_size(account: PortfolioAccount, instrument: str, size: Fraction) -> PortfolioAccount:
     """The account with one position of that instrument, of another size."""
-    kept = tuple(each for each in account.positions if each.instrument != instrument)
-    first = next(each for each in account.positions if each.instrument == instrument)
+    kept = tuple(position for position in account.positions if position.instrument != instrument)
+    first = next(position for position in account.positions if position.instrument == instrument)
     changed = msgspec.structs.replace(first, size=f"{size.numerator}/{size.denominator}")
     return msgspec.structs.replace(account, positions=(*kept, changed) if size else kept)
 

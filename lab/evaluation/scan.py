@@ -85,7 +85,7 @@ class ScenarioScanner:
 
     def width(self, instruments: Sequence[str]) -> int:
         """How many scenarios there are: as many as points, or as given arrays have numbers."""
-        given = [len(self._quotes[each].contract.scanning) for each in instruments]
+        given = [len(self._quotes[instrument].contract.scanning) for instrument in instruments]
         return len(self._points) or max(given, default=0)
 
     def scan(self, sizes: Mapping[str, Fraction]) -> tuple[ScanResult, ...]:
@@ -116,16 +116,16 @@ class ScenarioScanner:
                 gains = [
                     (each - quote.value) * quote.multiplier * exact_rational(point.weight) for each, point in moved
                 ]
-            common = lcm(*(each.denominator for each in gains))
+            common = lcm(*(gain.denominator for gain in gains))
             require_short(common)
-            numerators = tuple(each.numerator * (common // each.denominator) for each in gains)
+            numerators = tuple(gain.numerator * (common // gain.denominator) for gain in gains)
             self._units[contract.id] = _UnitGains(numerators, common)
         return self._units[contract.id]
 
     def _add(self, offset_unit: _OffsetUnit, quote: InstrumentQuote, size: Fraction) -> None:
         unit, contract = self._unit(quote), quote.contract
         below = unit.denominator * size.denominator
-        losses = tuple(Fraction(-size.numerator * each, below) for each in unit.numerators)
+        losses = tuple(Fraction(-size.numerator * numerator, below) for numerator in unit.numerators)
         offset_unit.positions.append(PositionLosses(contract.id, losses))
         linear = bool(contract.scanning) or not quote.is_option or self._is_linear
         if linear:
@@ -139,7 +139,7 @@ class ScenarioScanner:
         for _, options in sorted(offset_unit.expiries.items()) if not self._is_linear else ():
             for at, point in enumerate(self._points):
                 gains[at] += self._expiry_gain(options, at, point)
-        losses = tuple(-each for each in gains)
+        losses = tuple(-gain for gain in gains)
         basis = self._basis(offset_unit)
         candidates = losses if basis is None else (*losses, basis)
         worst = max(candidates, default=ZERO)

@@ -131,7 +131,7 @@ def group_credit(
     `price_risks` are per group; per delta they are divided by the net delta.
     """
     left = deltas_left(deltas, used)
-    return tuple(_one_credit(each, left, deltas, price_risks) for each in term.spreads)
+    return tuple(_one_credit(spread, left, deltas, price_risks) for spread in term.spreads)
 
 
 def _one_credit(
@@ -178,7 +178,7 @@ def joint_credit(
     term: JointCreditTerm, groups: Sequence[str], results: Sequence[ScanResult], total: Fraction, floor: Fraction
 ) -> JointAmount:
     """The credit on `total`; `groups` are in the order of the scenarios' columns, `floor` is the least joint loss."""
-    by_group = {each.of: each for each in results}
+    by_group = {result.of: result for result in results}
     losses = []
     for scenario in term.scenarios:
         moved = zip(groups, scenario.columns, strict=True)

@@ -58,7 +58,10 @@ class InstrumentQuote:
 def instrument_quotes(portfolio: Portfolio, option_decimals: int) -> dict[str, InstrumentQuote]:
     """Every instrument of a portfolio, by id. References must have been checked."""
     groups = {group.id: group for group in portfolio.groups}
-    return {each.id: instrument_quote(each, groups[each.group], option_decimals) for each in portfolio.instruments}
+    return {
+        instrument.id: instrument_quote(instrument, groups[instrument.group], option_decimals)
+        for instrument in portfolio.instruments
+    }
 
 
 def instrument_quote(contract: Contract, group: Group, option_decimals: int) -> InstrumentQuote:
@@ -124,8 +127,8 @@ def _volatility(contract: Contract, group: Group, forward: Fraction) -> Fraction
         return exact_rational(group.volatility)
     smiles = sorted(group.smiles, key=lambda each: each.seconds_to_expiry)
     seconds = contract.seconds_to_expiry
-    below = [each for each in smiles if each.seconds_to_expiry <= seconds]
-    above = [each for each in smiles if each.seconds_to_expiry >= seconds]
+    below = [smile for smile in smiles if smile.seconds_to_expiry <= seconds]
+    above = [smile for smile in smiles if smile.seconds_to_expiry >= seconds]
     moneyness = log_moneyness(exact_rational(contract.strike), forward)
     if not below or not above or below[-1] is above[0]:
         return _smile(below[-1] if below else above[0], moneyness)

@@ -173,7 +173,7 @@ def _group_term_findings(at: str, term: Term, before: dict[str, Term]) -> Iterat
             yield from check_size(f"{at}.charges[{number}].charge", each.charge, 0)
     elif isinstance(term, JointCreditTerm):
         floors = [name for name, each in before.items() if isinstance(each, MinimumTerm)]
-        counts = sum(each.count for each in term.scenarios)
+        counts = sum(scenario.count for scenario in term.scenarios)
         joined = [name for name in term.over if name in scans]
         yield f"{at}.over", len(joined), len(joined) == 1
         yield f"{at}.floor", term.floor, not term.floor or term.floor in floors

@@ -46,11 +46,11 @@ def check_fit(model: RiskModel, portfolio: Portfolio, at: str = "model") -> None
 
 
 def _fit_findings(model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
-    groups = {each.id: each for each in portfolio.groups}
-    instruments = {each.id: each for each in portfolio.instruments}
+    groups = {group.id: group for group in portfolio.groups}
+    instruments = {instrument.id: instrument for instrument in portfolio.instruments}
     tokens = {each.id for each in portfolio.collateral}
-    positions = sum(len(each.positions) + len(each.orders) for each in portfolio.accounts)
-    options = sum(each.kind in ("call", "put") for each in portfolio.instruments)
+    positions = sum(len(account.positions) + len(account.orders) for account in portfolio.accounts)
+    options = sum(instrument.kind in ("call", "put") for instrument in portfolio.instruments)
     scans = [term for term in model.terms if isinstance(term, Scan)]
     points = sum(len(grid_points(scan)) or POINTS_MAX for scan in scans)
     yield "terms", options * points, options * points <= OPTION_VALUES_MAX
@@ -69,7 +69,9 @@ def _fit_findings(model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
             yield from ((f"{at}.spreads", of, of in groups) for of in legs)
         elif isinstance(term, MinimumTerm):
             yield from ((f"{at}.groups", of, of in groups) for of in term.groups)
-            yield from ((f"{at}.charges", each.instrument, each.instrument in instruments) for each in term.charges)
+            yield from (
+                (f"{at}.charges", charge.instrument, charge.instrument in instruments) for charge in term.charges
+            )
         elif isinstance(term, CollateralCharge):
             yield f"{at}.collateral", term.collateral, term.collateral in tokens
         elif isinstance(term, JointCreditTerm):
@@ -79,8 +81,8 @@ def _fit_findings(model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
 def _selection_findings(
     at: str, select: Selection, groups: dict[str, Group], instruments: dict[str, Contract]
 ) -> Iterator[Finding]:
-    yield from ((f"{at}.groups", each, each in groups) for each in select.groups)
-    yield from ((f"{at}.instruments", each, each in instruments) for each in select.instruments)
+    yield from ((f"{at}.groups", group, group in groups) for group in select.groups)
+    yield from ((f"{at}.instruments", instrument, instrument in instruments) for instrument in select.instruments)
 
 
 def _scan_findings(
@@ -88,7 +90,7 @@ def _scan_findings(
 ) -> Iterator[Finding]:
     yield from ((f"{at}.ranges", each.group, each.group in groups) for each in scan.ranges if each.group)
     points = len(grid_points(scan))
-    chosen = [each for each in instruments.values() if scan.select.has(each)]
+    chosen = [instrument for instrument in instruments.values() if scan.select.has(instrument)]
     widths = {len(each.scanning) for each in chosen if each.scanning}
     if points:
         yield f"{at}.points", points, widths <= {points}
@@ -104,12 +106,14 @@ def _scan_findings(
 def _joint_findings(at: str, term: JointCreditTerm, model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
     scans = {each.name: each for each in model.terms if isinstance(each, Scan)}
     scan = next(scans[name] for name in term.over if name in scans)
-    given = max((len(each.scanning) for each in portfolio.instruments if scan.select.has(each)), default=0)
+    given = max(
+        (len(instrument.scanning) for instrument in portfolio.instruments if scan.select.has(instrument)), default=0
+    )
     points = len(grid_points(scan)) or given
     work = len(term.scenarios) * len(portfolio.groups) * len(portfolio.accounts)
     yield f"{at}.scenarios", work, work <= SCAN_ENTRIES_MAX
     yield f"{at}.over", scan.offset, scan.offset == "group"
-    told = [each.id for each in portfolio.accounts if each.given]
+    told = [account.id for account in portfolio.accounts if account.given]
     yield f"{at}.over", told[0] if told else "", not told
     for number, each in enumerate(term.scenarios):
         path = f"{at}.scenarios[{number}].columns"
@@ -124,7 +128,7 @@ def check_portfolio(portfolio: Portfolio, at: str = "portfolio") -> None:
 
 def _portfolio_findings(portfolio: Portfolio) -> Iterator[Finding]:
     groups = {each.id for each in portfolio.groups}
-    instruments = {each.id for each in portfolio.instruments}
+    instruments = {instrument.id for instrument in portfolio.instruments}
     tokens = {each.id for each in portfolio.collateral}
     for name in ("groups", "instruments", "collateral", "accounts"):
         listed = getattr(portfolio, name)

@@ -61,7 +61,9 @@ def model_of(arrays: RiskArrays) -> RiskModel:
         terms.append(
             JointCreditTerm(
                 name="credit between groups",
-                scenarios=tuple(JointScenarioTerm(each.columns, each.count) for each in tariff.joint.scenarios),
+                scenarios=tuple(
+                    JointScenarioTerm(scenario.columns, scenario.count) for scenario in tariff.joint.scenarios
+                ),
                 tail=tariff.joint.tail,
                 over=over,
                 floor=floor,

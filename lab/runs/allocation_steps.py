@@ -97,7 +97,7 @@ def fund_size(step: FundSizeStep, at: str) -> dict[str, Any]:
     told: list[dict[str, Any]] = []
     for number, scenario in enumerate(step.scenarios):
         require(len(scenario.losses) > 0, f"{at}.scenarios[{number}].losses", "0")
-        ordered = sorted((max(exact_rational(each), Fraction(0)) for each in scenario.losses), reverse=True)
+        ordered = sorted((max(exact_rational(loss), Fraction(0)) for loss in scenario.losses), reverse=True)
         first, rest = ordered[0], sum(ordered[1:3], Fraction(0))
         told.append(
             {
@@ -131,7 +131,7 @@ def haircut(step: HaircutStep, at: str) -> dict[str, Any]:
     """The haircut, and the value after it, rounded down to a micro."""
     require(0 < step.step_ppm <= PPM, f"{at}.step_ppm", str(step.step_ppm))
     require(step.rate_haircut_ppm <= PPM, f"{at}.rate_haircut_ppm", str(step.rate_haircut_ppm))
-    ppm = total_haircut(tuple((each.of, each.ppm) for each in step.parts), step.step_ppm)
+    ppm = total_haircut(tuple((part.of, part.ppm) for part in step.parts), step.step_ppm)
     amount, price = exact_rational(step.amount), exact_rational(step.price)
     for field, value in (("amount", amount), ("price", price), ("rate", exact_rational(step.rate))):
         require(0 <= value <= 10**24, f"{at}.{field}", printed(value))
@@ -157,7 +157,7 @@ def median(step: MedianStep, at: str) -> dict[str, Any]:
     for number, each in enumerate(step.reports):
         ticks = whole(exact_rational(each.price) / tick, f"{at}.reports[{number}].price", 1, INDEX_TICKS_MAX)
         reports.append(WeightedReport(number, each.power, ticks, 0))
-    require(sum(each.power for each in reports) > 0, f"{at}.reports", str(len(reports)))
+    require(sum(report.power for report in reports) > 0, f"{at}.reports", str(len(reports)))
     first = filter_outliers(reports, step.deviations, step.floor_ppm)
     after = filter_outliers(first.kept, 0, 0)
     return {
@@ -189,7 +189,7 @@ def rescaled(step: Rescale, at: str) -> dict[str, Any]:
     returns = [units(each, places, f"{at}.returns[{number}]") for number, each in enumerate(step.returns)]
     then = [units(each, places, f"{at}.deviations[{number}]", 1) for number, each in enumerate(step.deviations)]
     now = units(step.deviation, places, f"{at}.deviation", 1)
-    return {"returns": [Fraction(each, 10**places) for each in rescale_returns(returns, then, now)]}
+    return {"returns": [Fraction(rescale_return, 10**places) for rescale_return in rescale_returns(returns, then, now)]}
 
 
 def shortfall(step: Shortfall, at: str) -> dict[str, Any]:
@@ -205,16 +205,16 @@ def _amounts(shares: Sequence[ShareInput], decimals: int, at: str) -> list[int]:
 
 def _split(total: int, shares: Sequence[ShareInput], rule: str, at: str) -> list[int]:
     """`total` by the shares' amounts, whatever unit those are in."""
-    exacts = [exact_rational(each.amount) for each in shares]
-    common = lcm(*(each.denominator for each in exacts))
+    exacts = [exact_rational(share.amount) for share in shares]
+    common = lcm(*(exact.denominator for exact in exacts))
     require_short(common)
-    negative = [each for each in exacts if each < 0]
+    negative = [exact for exact in exacts if exact < 0]
     require(not negative and (sum(exacts) > 0 or total == 0), at, printed(negative[0] if negative else Fraction(0)))
-    weights = [(each * common).numerator for each in exacts]
+    weights = [(exact * common).numerator for exact in exacts]
     if rule == "largest_fraction":
         return allocate(total, weights)
     whole_weight = sum(weights)
-    parts = [total * each // whole_weight if whole_weight else 0 for each in weights[:-1]]
+    parts = [total * weight // whole_weight if whole_weight else 0 for weight in weights[:-1]]
     return [*parts, total - sum(parts)]
 
 

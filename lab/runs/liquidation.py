@@ -99,7 +99,7 @@ def read_liquidation_run(data: bytes) -> LiquidationRun:
     run = from_json(data, LiquidationRun)
     if len(run.steps) > STEPS_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "steps", items=len(run.steps), limit=STEPS_MAX)
-    names = [each.name for each in run.steps]
+    names = [step.name for step in run.steps]
     require(len(set(names)) == len(names), "steps", "a name appears twice")
     return run
 

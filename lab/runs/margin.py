@@ -86,9 +86,9 @@ def _evaluated(run: MarginRun, model: RiskModel) -> dict[str, Any]:
     return {
         "format": "crossclear.margin.result.v1",
         "model": model.name,
-        "instruments": [_instrument(evaluator, each.id) for each in run.portfolio.instruments],
+        "instruments": [_instrument(evaluator, instrument.id) for instrument in run.portfolio.instruments],
         "scans": [_scan(evaluator, term) for term in model.terms if isinstance(term, Scan)],
-        "accounts": [_account(each) for each in results.values()],
+        "accounts": [_account(result) for result in results.values()],
         "rules": [
             as_json(apply_rule(rule, evaluator, results, f"rules[{number}]")) for number, rule in enumerate(run.rules)
         ],
@@ -111,7 +111,11 @@ def _instrument(evaluator: Evaluator, instrument: str) -> dict[str, Any]:
 
 def _scan(evaluator: Evaluator, scan: Scan) -> dict[str, Any]:
     scanner = evaluator.scanners[scan.name]
-    chosen = [each.id for each in evaluator.portfolio.instruments if not each.scanning and scan.select.has(each)]
+    chosen = [
+        instrument.id
+        for instrument in evaluator.portfolio.instruments
+        if not instrument.scanning and scan.select.has(instrument)
+    ]
     return {
         "name": scan.name,
         "scenarios": [as_json(point) for point in grid_points(scan)],
@@ -129,12 +133,12 @@ def _account(result: AccountResult) -> dict[str, Any]:
 def _bounded(run: MarginRun, model: RiskModel) -> None:
     if len(run.liquidation_prices) > ASKS_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", items=len(run.liquidation_prices), limit=ASKS_MAX)
-    options = sum(each.kind in ("call", "put") for each in run.portfolio.instruments)
+    options = sum(instrument.kind in ("call", "put") for instrument in run.portfolio.instruments)
     points = sum(len(grid_points(term)) for term in model.terms if isinstance(term, Scan))
     values = options * points * len(run.liquidation_prices) * (STEPS_DOWN + STEPS_UP + 100)
     if values > 5 * OPTION_VALUES_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", option_values=values, limit=5 * OPTION_VALUES_MAX)
-    most = max((len(each.positions) + len(each.orders) for each in run.portfolio.accounts), default=0)
+    most = max((len(account.positions) + len(account.orders) for account in run.portfolio.accounts), default=0)
     again = len(run.liquidation_prices) * (STEPS_DOWN + STEPS_UP + 100) + len(run.rules)
     entries = most * (points + len(model.terms)) * again
     if entries > ENTRIES_AGAIN_MAX:

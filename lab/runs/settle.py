@@ -41,7 +41,7 @@ def read_settle_run(data: bytes) -> SettleRun:
     run = from_json(data, SettleRun)
     if len(run.steps) > STEPS_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "steps", items=len(run.steps), limit=STEPS_MAX)
-    for at, names in (("steps", [each.name for each in run.steps]), ("instruments", [i.id for i in run.instruments])):
+    for at, names in (("steps", [step.name for step in run.steps]), ("instruments", [i.id for i in run.instruments])):
         require(len(set(names)) == len(names), at, "a name appears twice")
     return run
 

@@ -121,9 +121,9 @@ def read_waterfall_run(data: bytes) -> WaterfallRun:
     run = from_json(data, WaterfallRun)
     if len(run.steps) > STEPS_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "steps", items=len(run.steps), limit=STEPS_MAX)
-    names = [each.name for each in run.steps]
+    names = [step.name for step in run.steps]
     require(len(set(names)) == len(names), "steps", "a name appears twice")
-    people = sum(len(each.survivors) + len(each.gainers) for each in run.steps if isinstance(each, WaterfallCase))
+    people = sum(len(step.survivors) + len(step.gainers) for step in run.steps if isinstance(step, WaterfallCase))
     if people > PEOPLE_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "steps", people=people, limit=PEOPLE_MAX)
     return run
@@ -146,8 +146,8 @@ def waterfall_run(run: WaterfallRun) -> dict[str, Any]:
 
 def layer_lines(step: default.LayerAllocation, names: dict[int, str]) -> list[Line]:
     """The arithmetic of one layer, in whole units."""
-    payers = [Payer(names[each.payer], each.weight, each.cap, each.amount) for each in step.shares]
-    paid = sum(each.amount for each in step.shares)
+    payers = [Payer(names[share.payer], share.weight, share.cap, share.amount) for share in step.shares]
+    paid = sum(share.amount for share in step.shares)
     return [
         *allocation_lines(step.loss_before, payers),
         condition_line(f"the shares sum to {step.loss_borne}", paid == step.loss_borne),
@@ -156,7 +156,7 @@ def layer_lines(step: default.LayerAllocation, names: dict[int, str]) -> list[Li
 
 def _waterfall(step: WaterfallCase, at: str) -> dict[str, Any]:
     require(step.decimals <= DECIMALS_MAX, f"{at}.decimals", str(step.decimals))
-    people = [*(each.of for each in step.survivors), *(each.of for each in step.gainers)]
+    people = [*(survivor.of for survivor in step.survivors), *(gainer.of for gainer in step.gainers)]
     require(len(set(people)) == len(people), at, "somebody appears twice")
     loss = _loss(step, at)
     names = {1: DEFAULTER, 0: HOUSE} | dict(enumerate(people, start=2))
@@ -173,13 +173,13 @@ def _waterfall(step: WaterfallCase, at: str) -> dict[str, Any]:
 def _layer(step: default.LayerAllocation, names: dict[int, str], scale: int) -> dict[str, Any]:
     shares = [
         {
-            "of": names[each.payer],
-            "weight": Fraction(each.weight, scale if len(step.shares) > 1 else 1),
-            "most": Fraction(each.cap, scale),
-            "amount": Fraction(each.amount, scale),
-            "keeps": Fraction(each.cap - each.amount, scale),
+            "of": names[share.payer],
+            "weight": Fraction(share.weight, scale if len(step.shares) > 1 else 1),
+            "most": Fraction(share.cap, scale),
+            "amount": Fraction(share.amount, scale),
+            "keeps": Fraction(share.cap - share.amount, scale),
         }
-        for each in step.shares
+        for share in step.shares
     ]
     return {
         "layer": step.layer.name.lower(),

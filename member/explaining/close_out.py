@@ -62,7 +62,7 @@ class EstateBooks:
         """A loss was shared. What is assessed is borne when it is taken."""
         for step in receipt.steps:
             if step.layer is WaterfallLayer.ASSESSMENTS:
-                self.assessed[receipt.number] = {each.payer: each.amount for each in step.shares}
+                self.assessed[receipt.number] = {share.payer: share.amount for share in step.shares}
             elif step.loss_borne:
                 self.bear(receipt.number, step.layer, step.loss_borne)
 
@@ -104,7 +104,7 @@ def portfolio_sold(receipt: PortfolioSold, books: EstateBooks) -> AuctionText:
         lines.append(condition_line(f"asks no less than the bid filled before, {before}", receipt.ask_micros >= before))
     asked = f"{receipt.slices} x {receipt.ask_micros}"
     lines.append(equality_line(f"the estate paid {asked}", receipt.paid, receipt.slices * receipt.ask_micros))
-    lines += [moved_line(each, books.listing) for each in receipt.positions]
+    lines += [moved_line(position, books.listing) for position in receipt.positions]
     if sold is not None:
         books.sold[receipt.number] = sold + receipt.slices
     books.dearest[receipt.number] = receipt.ask_micros
@@ -146,7 +146,7 @@ def ranked(receipt: BiddersRanked, books: EstateBooks) -> AuctionText:
 
 def _lots(filled: PortfolioSold, receipt: BiddersRanked, listing: Listing) -> list[Line]:
     """What a bid got of each position: all up to its last slice, less all up to its first."""
-    got = {each.instrument: each.lots for each in filled.positions}
+    got = {position.instrument: position.lots for position in filled.positions}
     first, last, of_slices = filled.first, filled.first + filled.slices, filled.of_slices
     lines = []
     for instrument, lots in receipt.portfolio:
@@ -172,7 +172,7 @@ RANK_SCALE = 10**9
 
 def taken_by_house(receipt: HouseTakeover, books: EstateBooks) -> CloseOutText:
     """The house covers the positions."""
-    lines = [moved_line(each, books.listing) for each in receipt.positions]
+    lines = [moved_line(position, books.listing) for position in receipt.positions]
     return f"default {receipt.number}: the house took over from {called(receipt.account)} at the mark", lines
 
 
@@ -186,7 +186,7 @@ def deleveraged(receipt: Deleveraged, books: EstateBooks) -> CloseOutText:
         text = f"rank {profit} x {notional} / {equity} = {rank} x 10^-9: {signed(lots)} lots{value}"
         lines.append(plain_line(f"{called(account)}: {text}"))
     lines.append(condition_line("the highest rank first, then the lower account", ranks == sorted(ranks)))
-    lots = sum(each[4] for each in receipt.counterparties)
+    lots = sum(counterparty[4] for counterparty in receipt.counterparties)
     lines.append(equality_line("lots together", receipt.lots, lots))
     name = f"{books.listing.instrument(receipt.instrument)} at mark {receipt.mark_ticks}"
     title = f"default {receipt.number}: {signed(receipt.lots)} lots of {name} of {called(receipt.account)} end"

@@ -61,18 +61,18 @@ def _text_of(receipt: Receipt, purse: FundBalances) -> FundText:
 def _sized(receipt: FundSized, purse: FundBalances) -> FundText:
     lines: list[Line] = []
     asked = [0]
-    for each in receipt.scenarios:
-        losses = [micros for _, micros in each.shortfalls]
+    for scenario in receipt.scenarios:
+        losses = [micros for _, micros in scenario.shortfalls]
         who = (
-            ", ".join(f"member {member} lacks {micros}" for member, micros in each.shortfalls)
+            ", ".join(f"member {member} lacks {micros}" for member, micros in scenario.shortfalls)
             or "nobody lacks anything"
         )
-        lines.append(condition_line(f"{each.name}: {who}", losses == sorted(losses, reverse=True)))
+        lines.append(condition_line(f"{scenario.name}: {who}", losses == sorted(losses, reverse=True)))
         first, second, third = [*losses, 0, 0, 0][:3]
-        lines.append(equality_line(f"{each.name}: the two largest together", each.cover_two, first + second))
-        text = f"{each.name}: the larger of the largest and the next two"
-        lines.append(equality_line(text, each.largest_or_next_two, max(first, second + third)))
-        asked.append(each.cover_two if receipt.sizing is FundSizing.COVER_TWO else each.largest_or_next_two)
+        lines.append(equality_line(f"{scenario.name}: the two largest together", scenario.cover_two, first + second))
+        text = f"{scenario.name}: the larger of the largest and the next two"
+        lines.append(equality_line(text, scenario.largest_or_next_two, max(first, second + third)))
+        asked.append(scenario.cover_two if receipt.sizing is FundSizing.COVER_TWO else scenario.largest_or_next_two)
     rest = max(max(asked) - receipt.house_micros, 0)
     size = min(-(-rest * (PPM + receipt.buffer_ppm) // PPM), MICROS_MAX)
     more = f"{per_cent(receipt.buffer_ppm)} more, rounded up"
@@ -82,7 +82,7 @@ def _sized(receipt: FundSized, purse: FundBalances) -> FundText:
         equality_line(f"target = the largest of the last {len(receipt.sizes)}", receipt.target, max(receipt.sizes))
     )
     lines += _parts(receipt, purse)
-    purse.has = {each.member: each.micros for each in receipt.parts}
+    purse.has = {part.member: part.micros for part in receipt.parts}
     return f"the fund has to be {receipt.target} in epoch {receipt.epoch}", lines
 
 

@@ -95,7 +95,7 @@ def _declared(receipt: default.DefaultDeclared, books: EstateBooks) -> DefaultTe
 
 
 def _accounts(accounts: tuple[int, ...]) -> str:
-    return ", ".join(called(each) for each in accounts) or "none"
+    return ", ".join(called(account) for account in accounts) or "none"
 
 
 def _loss(receipt: default.LossAllocated, books: EstateBooks) -> DefaultText:
@@ -123,10 +123,10 @@ def _layer(step: LayerAllocation) -> list[Line]:
         return [condition_line("nobody is left to bear it: positions end at the last mark", step.loss_borne == 0)]
     of_accounts = step.layer in (WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.GAINS, WaterfallLayer.TEAR_UP)
     payers = [
-        Payer(called(each.payer) if of_accounts else f"member {each.payer}", each.weight, each.cap, each.amount)
-        for each in step.shares
+        Payer(called(share.payer) if of_accounts else f"member {share.payer}", share.weight, share.cap, share.amount)
+        for share in step.shares
     ]
-    paid = sum(each.amount for each in step.shares)
+    paid = sum(share.amount for share in step.shares)
     return [
         *allocation_lines(step.loss_before, payers),
         equality_line("borne by this layer, together", step.loss_borne, paid),
@@ -206,7 +206,7 @@ def _ended(receipt: default.DefaultEnded, books: EstateBooks) -> DefaultText:
 
 def _rescued(receipt: default.ClientRescued, _: EstateBooks) -> DefaultText:
     title = f"default {receipt.number}: {called(receipt.account)} passed to member {receipt.to_member} as it is"
-    return title, [plain_line(f"with {called(each)}") for each in receipt.children]
+    return title, [plain_line(f"with {called(child)}") for child in receipt.children]
 
 
 def _readmitted(receipt: default.MemberReadmitted, _: EstateBooks) -> DefaultText:

@@ -48,9 +48,9 @@ def listing_of(terms: Terms) -> Listing:
     """Everything, as the terms in force have it."""
     ranges = terms.genesis.ranges
     return Listing(
-        {each.id: each.name for each in terms.instruments.values()},
-        {each.id: each.micros_per_tick for each in terms.instruments.values()},
-        {each.id: each.cash_group for each in terms.instruments.values()},
+        {instrument.id: instrument.name for instrument in terms.instruments.values()},
+        {instrument.id: instrument.micros_per_tick for instrument in terms.instruments.values()},
+        {instrument.id: instrument.cash_group for instrument in terms.instruments.values()},
         Rates(
             terms.market.liquidation_penalty_ppm,
             (terms.risk.maintenance_numerator, terms.risk.maintenance_denominator),

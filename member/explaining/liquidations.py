@@ -172,7 +172,7 @@ def _liquidated(receipt: Liquidated, story: LiquidationHistory) -> LiquidationTe
         plain_line(f"equity {receipt.equity}, maintenance {receipt.maintenance}, initial margin {receipt.initial}")
     ]
     share, denominator = receipt.fraction
-    lines += [_rounded(each, share, denominator, story.listing) for each in receipt.positions]
+    lines += [_rounded(position, share, denominator, story.listing) for position in receipt.positions]
     lines += _notional(receipt.positions, receipt.notional, story.listing)
     penalty = _charged(receipt, story.listing, 0)
     if penalty is not None:
@@ -219,7 +219,7 @@ def _ended(receipt: LiquidationEnded, story: LiquidationHistory) -> LiquidationT
 
 
 def _reduced(receipt: SliceSold | BackstopTakeover, listing: Listing) -> list[Line]:
-    lines = [_rounded(each, receipt.fraction, receipt.denominator, listing) for each in receipt.positions]
+    lines = [_rounded(position, receipt.fraction, receipt.denominator, listing) for position in receipt.positions]
     return lines + _notional(receipt.positions, receipt.notional, listing)
 
 
@@ -232,10 +232,10 @@ def _rounded(each: ReducedPosition | TakenOverPosition, share: int, denominator:
 
 
 def _notional(positions: Iterable[ReducedPosition | TakenOverPosition], stated: int, listing: Listing) -> list[Line]:
-    parts = [listing.notional(each.instrument, each.lots, each.mark_ticks) for each in positions]
+    parts = [listing.notional(position.instrument, position.lots, position.mark_ticks) for position in positions]
     if None in parts:
         return []
-    return [equality_line("notional = lots x mark, together", stated, sum(each or 0 for each in parts))]
+    return [equality_line("notional = lots x mark, together", stated, sum(part or 0 for part in parts))]
 
 
 def _charged(
@@ -245,14 +245,14 @@ def _charged(
     if listing.rates is None:
         return None
     spare, found = max(receipt.equity, 0), dict[int, tuple[int, int]]()
-    for each in receipt.positions:
-        value = listing.notional(each.instrument, each.lots, each.mark_ticks)
+    for position in receipt.positions:
+        value = listing.notional(position.instrument, position.lots, position.mark_ticks)
         if value is None:
             return None
         discount = min(-(-value * discount_ppm // PPM), spare)
         penalty = min(-(-value * listing.rates.penalty_ppm // PPM), spare - discount)
         spare -= discount + penalty
-        group = listing.cash_groups[each.instrument]
+        group = listing.cash_groups[position.instrument]
         before = found.get(group, (0, 0))
         found[group] = (before[0] + discount, before[1] + penalty)
     return found

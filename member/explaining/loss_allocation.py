@@ -25,7 +25,7 @@ def allocation_lines(total: int, payers: Sequence[Payer]) -> list[Line]:
     if len(payers) == 1 and payers[0].weight:
         return [_alone(total, payers[0])]
     lines: list[Line] = []
-    open_ = [each for each in payers if each.weight > 0 and each.most > 0]
+    open_ = [payer for payer in payers if payer.weight > 0 and payer.most > 0]
     left = min(total, sum(each.most for each in open_))
     if left < total:
         lines.append(plain_line(f"{total} is more than all of them may bear, which is {left}"))
@@ -46,7 +46,7 @@ def allocation_lines(total: int, payers: Sequence[Payer]) -> list[Line]:
         open_ = [each for each in open_ if each.name not in names]
     lines += _proportional(left, open_)
     lines += [
-        equality_line(f"{each.name}: asked for nothing, bears", each.stated, 0) for each in payers if _exempt(each)
+        equality_line(f"{payer.name}: asked for nothing, bears", payer.stated, 0) for payer in payers if _exempt(payer)
     ]
     return lines
 
@@ -59,8 +59,8 @@ def _alone(total: int, payer: Payer) -> Line:
 
 def shares_of(total: int, payers: Sequence[Payer]) -> dict[str, int]:
     """The shares by name, by exact fractions: largest remainders first, then in the order given."""
-    found = {each.name: 0 for each in payers}
-    open_ = [each for each in payers if not _exempt(each)]
+    found = {payer.name: 0 for payer in payers}
+    open_ = [payer for payer in payers if not _exempt(payer)]
     left = min(total, sum(each.most for each in open_))
     while open_:
         weights = sum(each.weight for each in open_)

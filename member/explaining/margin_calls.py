@@ -110,9 +110,9 @@ def margin_restored(receipt: MarginRestored, _: Listing) -> CallText:
 def early_called(receipt: EarlyCalled, listing: Listing) -> CallText:
     """A breach is likely."""
     lines: list[Line] = []
-    for each in receipt.groups:
-        lines += _group(each, listing)
-    whole = sum(each.deviation_micros for each in receipt.groups)
+    for group in receipt.groups:
+        lines += _group(group, listing)
+    whole = sum(group.deviation_micros for group in receipt.groups)
     lines.append(equality_line("deviation of equity = the groups' together", receipt.deviation, whole))
     headroom = receipt.equity - receipt.trigger
     lines.append(plain_line(f"headroom = equity {receipt.equity} - trigger {receipt.trigger} = {headroom}"))

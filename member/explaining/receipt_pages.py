@@ -51,9 +51,9 @@ class ReceiptSeries:
 
     def note(self, receipts: Iterable[ReceiptAt], listing: Listing) -> None:
         """More receipts, with the terms that they were made by."""
-        for each in receipts:
-            self.receipts.append(each)
-            self._listings[each.height] = listing
+        for receipt in receipts:
+            self.receipts.append(receipt)
+            self._listings[receipt.height] = listing
         self._newest = listing
 
 
@@ -75,7 +75,7 @@ async def receipts_of_pages(ask: Callable[[str], Awaitable[Page]], kinds: Collec
 
 def receipts_of_account(receipts: Iterable[ReceiptAt], account: int | None) -> list[ReceiptAt]:
     """Those that name the account; all of them where none is given."""
-    return [each for each in receipts if account is None or account in accounts_named(each.receipt)]
+    return [receipt for receipt in receipts if account is None or account in accounts_named(receipt.receipt)]
 
 
 def receipts_of_default(receipts: Iterable[ReceiptAt], number: int | None) -> list[ReceiptAt]:

@@ -189,7 +189,7 @@ class LightClient:
 
     def _confirm(self, primary: LightSource, trace: Sequence[LightBlock]) -> None:
         """Ask the witnesses. Raises LocalFault LIGHT_ATTACK, NO_WITNESS."""
-        witnesses = [each for each in self._sources if each is not primary]
+        witnesses = [source for source in self._sources if source is not primary]
         agreed = 0
         for witness in witnesses:
             try:

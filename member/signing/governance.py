@@ -102,7 +102,9 @@ def make_vote(
     approve: bool,
 ) -> GovernanceVote:
     """A vote on it with the next revision."""
-    before = max((each.revision for each in shown.view.ballots if each.envelope_key == "0x" + key.hex()), default=0)
+    before = max(
+        (ballot.revision for ballot in shown.view.ballots if ballot.envelope_key == "0x" + key.hex()), default=0
+    )
     plain = GovernanceVote(shown.proposal.content(network), seat, approve, before + 1, until_ms, bytes(64))
     return sign_vote(plain, network, secret)
 
@@ -113,10 +115,10 @@ def describe_amendment(amendment: Amendment, genesis: Genesis | None) -> list[st
         fields = ((name, getattr(amendment, name)) for name in amendment.__struct_fields__)
         return [kind_of(amendment), *(f"  {name} {_describe_value(value)}" for name, value in fields)]
     lines = [f"terms: {len(amendment.changes)} places"]
-    for each in amendment.changes:
-        lines.append(f"  {each.path}")
-        lines += _describe_change(each, genesis)
-        genesis = _after(genesis, each)
+    for change in amendment.changes:
+        lines.append(f"  {change.path}")
+        lines += _describe_change(change, genesis)
+        genesis = _after(genesis, change)
     return [_on_one_line(line) for line in lines]
 
 
@@ -176,7 +178,7 @@ def _on_one_line(text: str) -> str:
 
 def describe_dry_run(found: AmendmentImpact) -> list[str]:
     """Every account whose margin differs, and the sums."""
-    changed = [each for each in found.accounts if each.changes]
+    changed = [account for account in found.accounts if account.changes]
     lines = [f"tried at height {found.height}: {len(changed)} of {len(found.accounts)} accounts differ"]
     lines.append(f"initial margin of all: {found.initial_before} micros, then {found.initial_after}")
     for each in changed:
@@ -197,11 +199,11 @@ def describe_effect(view: EffectView) -> str:
     if view.refusal:
         return printable(f"proposal {view.proposal} could not take effect at height {view.height}: {view.refusal}")
     lines = [f"proposal {view.proposal}, if it took effect at height {view.height}:"]
-    for each in view.accounts:
-        fate = "below maintenance" if each.after.liquidated else "called" if each.after.called else "covered"
+    for account in view.accounts:
+        fate = "below maintenance" if account.after.liquidated else "called" if account.after.called else "covered"
         lines.append(
-            f"  account {each.account:>16}  equity {each.before.equity} -> {each.after.equity}"
-            f"  initial {each.before.initial} -> {each.after.initial}  {fate}"
+            f"  account {account.account:>16}  equity {account.before.equity} -> {account.after.equity}"
+            f"  initial {account.before.initial} -> {account.after.initial}  {fate}"
         )
     return "\n".join(lines)
 
@@ -211,17 +213,25 @@ def describe_governance(shown: GovernanceView) -> str:
     lines = [f"height {shown.height}: {shown.amendments_count} amendments, head {shown.head}"]
     if not shown.enabled:
         lines.append("this network has no governance")
-    for each in shown.proposals:
-        stage = f"agreed, in force from {each.effective_ms}" if each.agreed else f"open until {each.vote_until_ms}"
-        lines.append(f"proposal {each.number} by {each.proposer}: {each.kind}, {stage}")
-        lines.append(f"  for {each.approving}, against {each.rejecting}, of {each.total}   {each.reason}")
-        lines += [f"  {place.path}: {place.present or '-'} -> {place.after or '-'}" for place in each.places]
-    for one in shown.amendments:
-        lines.append(f"amendment {one.number} at height {one.height}: {one.kind} {', '.join(one.paths)}")
+    for proposal in shown.proposals:
+        stage = (
+            f"agreed, in force from {proposal.effective_ms}"
+            if proposal.agreed
+            else f"open until {proposal.vote_until_ms}"
+        )
+        lines.append(f"proposal {proposal.number} by {proposal.proposer}: {proposal.kind}, {stage}")
+        lines.append(
+            f"  for {proposal.approving}, against {proposal.rejecting}, of {proposal.total}   {proposal.reason}"
+        )
+        lines += [f"  {place.path}: {place.present or '-'} -> {place.after or '-'}" for place in proposal.places]
+    for amendment in shown.amendments:
+        lines.append(
+            f"amendment {amendment.number} at height {amendment.height}: {amendment.kind} {', '.join(amendment.paths)}"
+        )
     lines += [
-        f"instrument {one.instrument} is halted until height {one.until_height}"
-        for one in shown.halts
-        if one.until_height > shown.height
+        f"instrument {halt.instrument} is halted until height {halt.until_height}"
+        for halt in shown.halts
+        if halt.until_height > shown.height
     ]
     lines += [f"vault {one.vault} on chain {one.chain_id} was detached at {one.height}" for one in shown.struck]
     return "\n".join(map(printable, lines))

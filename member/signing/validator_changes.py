@@ -61,7 +61,7 @@ class CheckedChange:
     @property
     def approved(self) -> tuple[int, ...]:
         """Indices of the approvals."""
-        return tuple(each.validator for each in self.request.approvals)
+        return tuple(approval.validator for approval in self.request.approvals)
 
     @property
     def approved_power(self) -> int:
@@ -97,7 +97,7 @@ def propose(
     Raises LocalFault CHANGE_FILE with what forbids it.
     """
     before = set_from_view(shown.validators)
-    present = {each.envelope_key: each for each in before.validators}
+    present = {validator.envelope_key: validator for validator in before.validators}
     strangers = [key for key in powers if key not in present]
     if strangers:
         raise LocalFault(NodeCode.CHANGE_FILE, "power", stranger=strangers[0])
@@ -120,7 +120,7 @@ def encode_change(change: CheckedChange) -> bytes:
     """The file."""
     told = ChangeFile(
         network="0x" + change.network.hex(),
-        validators=tuple(validator_view(each) for each in change.before.validators),
+        validators=tuple(validator_view(validator) for validator in change.before.validators),
         request=SubmitBody(transactions=(body_of(change.request),)),
     )
     return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"
@@ -131,7 +131,7 @@ def read_change(path: Path) -> CheckedChange:
     try:
         data = path.read_bytes() if path.stat().st_size <= CHANGE_FILE_BYTES_MAX else b""
         told = read_json(data, ChangeFile)
-        requests = tuple(transaction_of(each) for each in told.request.transactions)
+        requests = tuple(transaction_of(transaction) for transaction in told.request.transactions)
     except (OSError, msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise LocalFault(NodeCode.CHANGE_FILE, str(path), why=str(error)) from None
     request: Transaction = requests[0]
@@ -169,11 +169,11 @@ def approve_change(change: CheckedChange, network: NetworkId, own_key: bytes, se
 def joined(changes: Sequence[CheckedChange]) -> CheckedChange:
     """One change with the approvals of all these files. Raises LocalFault CHANGE_FILE when they are not one change."""
     first, *others = changes
-    approvals: dict[int, Approval] = {each.validator: each for each in first.request.approvals}
+    approvals: dict[int, Approval] = {approval.validator: approval for approval in first.request.approvals}
     for each in others:
         if each.request.digest(each.network) != first.request.digest(first.network):
             raise LocalFault(NodeCode.CHANGE_FILE, "files", why="they are different changes")
-        approvals.update((one.validator, one) for one in each.request.approvals)
+        approvals.update((approval.validator, approval) for approval in each.request.approvals)
     ordered = tuple(approvals[index] for index in sorted(approvals))
     request = msgspec.structs.replace(first.request, approvals=ordered)
     return CheckedChange(first.network, first.before, first.after, request)

@@ -88,7 +88,7 @@ class Day:
 
     def size(self, accounts: Iterable[int]) -> int:
         """How many lines these accounts' statements have."""
-        return sum(len(self.lines.get(each, ())) + len(self.changes.get(each, ())) for each in accounts)
+        return sum(len(self.lines.get(account, ())) + len(self.changes.get(account, ())) for account in accounts)
 
     def excerpt(self, accounts: Sequence[int]) -> "Day":
         """The same of some accounts, as values that later blocks do not change."""
@@ -100,11 +100,11 @@ class Day:
             books={each: book for each, book in self.books.items() if each in wanted},
             closing_books={each: book for each, book in self.closing_books.items() if each in wanted},
             lines={
-                each: {key: replace(line) for key, line in self.lines[each].items()}
-                for each in accounts
-                if each in self.lines
+                account: {key: replace(line) for key, line in self.lines[account].items()}
+                for account in accounts
+                if account in self.lines
             },
-            changes={each: list(self.changes[each]) for each in accounts if each in self.changes},
+            changes={account: list(self.changes[account]) for account in accounts if account in self.changes},
         )
 
     def margin(self, account: int) -> AccountMargin | None:
@@ -324,5 +324,5 @@ class _ReceiptsOfAccount:
 
 def _instruments_of(receipt: Receipt) -> set[int]:
     if isinstance(receipt, PortfolioSold):
-        return {each.instrument for each in receipt.positions}
+        return {position.instrument for position in receipt.positions}
     return {getattr(receipt, "instrument", 0)}

@@ -31,8 +31,8 @@ def _moved_between(giver: int, taker: int, instrument: int, lots: int) -> Iterat
 
 def _moved_to(taker: Callable[[Any], int]) -> Callable[[Any], Iterator[LotsMoved]]:
     def moved(receipt: Any) -> Iterator[LotsMoved]:
-        for each in receipt.positions:
-            yield from _moved_between(receipt.account, taker(receipt), each.instrument, each.lots)
+        for position in receipt.positions:
+            yield from _moved_between(receipt.account, taker(receipt), position.instrument, position.lots)
 
     return moved
 

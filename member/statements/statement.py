@@ -211,7 +211,10 @@ def _fees(terms: Terms, account: int, day: Day) -> tuple[FeeLine, ...]:
 
 
 def _currencies(terms: Terms) -> list[int]:
-    return [*(cash_currency(group) for group in terms.cash_groups), *(token_currency(each.id) for each in terms.tokens)]
+    return [
+        *(cash_currency(group) for group in terms.cash_groups),
+        *(token_currency(token.id) for token in terms.tokens),
+    ]
 
 
 def _currency(terms: Terms, currency: int) -> tuple[str, str]:
@@ -247,22 +250,24 @@ def _rows(account: AccountStatement) -> list[dict[str, object]]:
         told = {name: getattr(line, name) for name in names}
         rows.append({"section": "transfer", "name": line.currency, "receipts": " ".join(line.receipts), **told})
     rows += [
-        {"section": "position", "name": each.name, "unit": "lots", "price_ticks": each.mark_ticks}
-        | {"opening": each.opening_lots, "closing": each.closing_lots}
-        | _signed(each.change_lots)
-        for each in account.positions
+        {"section": "position", "name": position.name, "unit": "lots", "price_ticks": position.mark_ticks}
+        | {"opening": position.opening_lots, "closing": position.closing_lots}
+        | _signed(position.change_lots)
+        for position in account.positions
     ]
     rows += [
-        {"section": "change", "name": each.name, "unit": "lots", "code": each.kind, "receipts": each.receipt}
-        | {"cause": each.venue_trade_id, "price_ticks": each.price_ticks}
-        | {"first_height": each.height, "last_height": each.height}
-        | _signed(each.lots)
-        for each in account.changes
+        {"section": "change", "name": change.name, "unit": "lots", "code": change.kind, "receipts": change.receipt}
+        | {"cause": change.venue_trade_id, "price_ticks": change.price_ticks}
+        | {"first_height": change.height, "last_height": change.height}
+        | _signed(change.lots)
+        for change in account.changes
     ]
     rows += [{"section": "fee", "name": fee.currency, "code": fee.code, "debits": fee.paid} for fee in account.fees]
     if account.margin is not None:
         figures = ("equity_micros", "initial_margin_micros", "maintenance_margin_micros")
-        rows += [{"section": "margin", "name": each, "closing": getattr(account.margin, each)} for each in figures]
+        rows += [
+            {"section": "margin", "name": figure, "closing": getattr(account.margin, figure)} for figure in figures
+        ]
     return rows
 
 

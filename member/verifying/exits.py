@@ -113,10 +113,10 @@ def leaf_of(account: int, shown: ExitLeafView) -> ExitLeaf:
 def exit_lines(exit_: ExitView) -> str:
     """The leaves for a terminal, without their salts."""
     lines = [f"account {exit_.account} at epoch {exit_.epoch}, height {exit_.height}, root {exit_.exit_root}"]
-    for each in exit_.leaves:
-        place = f"leaf {each.index} of {exit_.leaf_count}"
+    for leaf in exit_.leaves:
+        place = f"leaf {leaf.index} of {exit_.leaf_count}"
         lines.append(
-            f"{place}: {each.amount} of {each.token} on chain {each.chain_id}, vault {each.vault}, to {each.to}"
+            f"{place}: {leaf.amount} of {leaf.token} on chain {leaf.chain_id}, vault {leaf.vault}, to {leaf.to}"
         )
     return "\n".join(lines if exit_.leaves else [*lines, "nothing to take out"])
 
@@ -149,13 +149,13 @@ def _root(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
 
 
 def _leaves(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
-    places = [each.index for each in exit_.leaves]
+    places = [leaf.index for leaf in exit_.leaves]
     if len(set(places)) != len(places):
         raise RemoteFault(BaseCode.MALFORMED, "leaves", why="one is told twice")
-    for each in exit_.leaves:
-        path = [bytes.fromhex(sibling[2:]) for sibling in each.path]
-        encoded = leaf_of(exit_.account, each).encoded(exit_.epoch)
-        verify_merkle_proof(block.header.exit_root, exit_.leaf_count, each.index, encoded, path)
+    for leaf in exit_.leaves:
+        path = [bytes.fromhex(sibling[2:]) for sibling in leaf.path]
+        encoded = leaf_of(exit_.account, leaf).encoded(exit_.epoch)
+        verify_merkle_proof(block.header.exit_root, exit_.leaf_count, leaf.index, encoded, path)
     if not exit_.leaves:
         raise RemoteFault(BaseCode.MALFORMED, "leaves", why="the file has none: there is nothing to check")
     return f"{len(exit_.leaves)} of {exit_.leaf_count} leaves, of account {exit_.account}"

@@ -87,9 +87,9 @@ def fund_lines(view: FundView) -> str:
         f"the house bears {view.house_micros} before members do; each member at least {view.minimum_micros}",
     ]
     lines += [
-        f"  {printable(each.name):<24} cover two {each.cover_two_micros}, largest or next two "
-        f"{each.largest_or_next_two_micros}"
-        for each in view.scenarios
+        f"  {printable(scenario.name):<24} cover two {scenario.cover_two_micros}, largest or next two "
+        f"{scenario.largest_or_next_two_micros}"
+        for scenario in view.scenarios
     ]
     lines.append(f"{'member':>8} {'has':>20} {'has to have':>20} {'margin':>20}  standing")
     for part in view.parts:

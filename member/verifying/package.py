@@ -156,7 +156,7 @@ def report_of(file: str, size: int, verdict: Verdict, anchor: TrustAnchor, secon
         ok=verdict.ok,
         height=verdict.height,
         network=verdict.network.hex(),
-        checks=tuple(_checked(each) for each in verdict.checks),
+        checks=tuple(_checked(check) for check in verdict.checks),
         bytes=size,
         seconds=round(seconds, 6),
         epoch=verdict.epoch,
@@ -206,17 +206,17 @@ def read_holdings(data: bytes) -> dict[str, int]:
 def report_text(report: VerificationReport) -> str:
     """The report as text: each check with what it means, the claim, and what is not proven."""
     lines: list[str] = []
-    for each in report.checks:
-        standing = ("ok  " if each.complete else "open") if each.ok else "FAIL"
-        lines.append(f"{standing} {each.name:<16} {each.detail}")
-        if each.ok and each.complete and each.meaning:
-            lines.append(f"{'':22}{each.meaning}")
+    for check in report.checks:
+        standing = ("ok  " if check.complete else "open") if check.ok else "FAIL"
+        lines.append(f"{standing} {check.name:<16} {check.detail}")
+        if check.ok and check.complete and check.meaning:
+            lines.append(f"{'':22}{check.meaning}")
     lines += [f"--   {name:<16} not run" for name in report.not_run]
     lines.append("")
     if report.ok:
         lines.append(report.claim)
     else:
-        failed = next(each for each in report.checks if not each.ok)
+        failed = next(check for check in report.checks if not check.ok)
         lines.append(f"NOT VERIFIED: check `{failed.name}` failed; nothing in this file may be believed.")
         if failed.code:
             lines.append(f"`crossclear explain {failed.code.split()[0]}` tells what to do.")

@@ -153,10 +153,10 @@ def history_of(
     for path in paths:
         files, others = _packages_in(path)
         skipped += others
-        for each in files:
-            name = printable(str(each))
+        for file in files:
+            name = printable(str(file))
             try:
-                data = _read_ordinary(each) if path.is_dir() else read_limited(each, PACKAGE_BYTES_MAX)
+                data = _read_ordinary(file) if path.is_dir() else read_limited(file, PACKAGE_BYTES_MAX)
             except LocalFault as fault:
                 history.unreadable(name, fault)
             else:
@@ -167,10 +167,14 @@ def history_of(
 def history_text(report: HistoryReport) -> str:
     """The report as text."""
     lines = []
-    for each in report.packages:
-        told = f"epoch {each.epoch}, height {each.height}, {each.accounts} accounts" if each.ok else each.detail
-        standing = ("ok  " if each.linked else "open") if each.ok else "FAIL"
-        lines.append(f"{standing} {each.file}  {'' if each.ok else each.failed + ': '}{told}")
+    for package in report.packages:
+        told = (
+            f"epoch {package.epoch}, height {package.height}, {package.accounts} accounts"
+            if package.ok
+            else package.detail
+        )
+        standing = ("ok  " if package.linked else "open") if package.ok else "FAIL"
+        lines.append(f"{standing} {package.file}  {'' if package.ok else package.failed + ': '}{told}")
     lines += [""] if lines else []
     for finding in report.findings:
         lines.append(f"{'allowed' if finding.allowed else 'FOUND'} {finding.code} {finding.name}: {finding.detail}")
@@ -194,8 +198,14 @@ def history_text(report: HistoryReport) -> str:
 
 def _report(verdict: HistoryVerdict, allowed: Sequence[ProofCode], skipped: int, seconds: float) -> HistoryReport:
     findings = tuple(
-        FindingReport(each.code.label, each.code.name.lower(), each.files, printable(each.detail), each.code in allowed)
-        for each in verdict.findings
+        FindingReport(
+            finding.code.label,
+            finding.code.name.lower(),
+            finding.files,
+            printable(finding.detail),
+            finding.code in allowed,
+        )
+        for finding in verdict.findings
     )
     return HistoryReport(
         ok=bool(verdict.epochs) and not verdict.besides(allowed),
@@ -203,19 +213,19 @@ def _report(verdict: HistoryVerdict, allowed: Sequence[ProofCode], skipped: int,
         epochs=verdict.epochs,
         packages=tuple(
             FileReport(
-                file=each.name,
-                ok=each.ok,
-                failed=each.failed or "",
-                detail=each.detail,
-                epoch=each.epoch,
-                height=each.height,
-                certified_at=each.certified_at,
-                accounts=each.accounts,
-                bytes=each.bytes,
-                seconds=round(each.seconds, 6),
-                linked=each.linked,
+                file=package.name,
+                ok=package.ok,
+                failed=package.failed or "",
+                detail=package.detail,
+                epoch=package.epoch,
+                height=package.height,
+                certified_at=package.certified_at,
+                accounts=package.accounts,
+                bytes=package.bytes,
+                seconds=round(package.seconds, 6),
+                linked=package.linked,
             )
-            for each in verdict.packages
+            for package in verdict.packages
         ),
         findings=findings,
         not_proven=verdict.not_proven,

@@ -212,7 +212,7 @@ class ClearingApplication:
     def _roots(self, result: BlockResult, stated: tuple[Hash32, int] | None) -> AppRoots:
         root, height = self._epochs.root_at(result.height, stated)
         return AppRoots(
-            module_roots=tuple(Hash32(each) for each in result.module_roots),
+            module_roots=tuple(Hash32(module_root) for module_root in result.module_roots),
             commitments_root=root,
             commitments_height=height,
             withdrawals_root=Hash32(result.withdrawals_root),

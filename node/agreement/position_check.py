@@ -103,7 +103,7 @@ class PositionWatch:
         own = self._own.get(told.height)
         if own is None or own == told.root:
             return
-        if any(each.height == told.height and each.peer == peer for each in self.disagreements):
+        if any(disagreement.height == told.height and disagreement.peer == peer for disagreement in self.disagreements):
             return
         self.disagreed += 1
         self.disagreements.append(Disagreement(told.height, peer, own, told.root))

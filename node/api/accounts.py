@@ -32,15 +32,15 @@ from node.api.calls import ApiCall, ApiRefusal, own_account, run_in_worker
 
 def calls_of(state: State, account: int) -> tuple[CallUnderWay, ...]:
     """The account's call for margin, or early one; none where it has none, or genesis gives calls no deadline."""
-    held = state.margin_calls.get(account)
-    if held is None:
+    call = state.margin_calls.get(account)
+    if call is None:
         return ()
     return (
         CallUnderWay(
-            kind="early" if held.kind is CallKind.EARLY else "margin",
-            opened_height=held.opened_height,
-            deadline_height=held.deadline_height,
-            lapsed=held.lapsed,
+            kind="early" if call.kind is CallKind.EARLY else "margin",
+            opened_height=call.opened_height,
+            deadline_height=call.deadline_height,
+            lapsed=call.lapsed,
         ),
     )
 
@@ -91,14 +91,14 @@ def _mandates(state: State, account: int) -> tuple[MandateView, ...]:
             venue=venue.id,
             name=venue.name,
             suspended=bool(changed and changed.suspended),
-            lots_max=str(held.lots_max),
-            notional_max=str(held.notional_max),
-            day_notional_max=str(held.day_notional_max),
-            used_today=str(held.used_notional if held.day == today else 0),
-            expires_ms=held.expires_ms,
+            lots_max=str(mandate.lots_max),
+            notional_max=str(mandate.notional_max),
+            day_notional_max=str(mandate.day_notional_max),
+            used_today=str(mandate.used_notional if mandate.day == today else 0),
+            expires_ms=mandate.expires_ms,
         )
         for venue in state.terms.venues.values()
-        if (held := state.mandates.get((account, venue.id))) is not None
+        if (mandate := state.mandates.get((account, venue.id))) is not None
         for changed in (state.venues.get(venue.id),)
     )
 

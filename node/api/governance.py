@@ -110,7 +110,11 @@ def governance_of(state: State) -> GovernanceView:
 
 def proposal_numbered(state: State, number: int) -> Amendment | None:
     """What proposal `number` would change; None when it is not under way."""
-    found = (held.amendment for _, held in state.proposals.ordered() if held.number == number)
+    found = (
+        proposal_record.amendment
+        for _, proposal_record in state.proposals.ordered()
+        if proposal_record.number == number
+    )
     return next(found, None)
 
 
@@ -128,7 +132,7 @@ def effect_on_member(state: State, number: int, address: bytes) -> EffectView | 
     if amendment is None or member is None:
         return None
     accounts = [each for each, record in state.accounts.ordered() if record.member == member]
-    return effect_of(state, number, amendment, [each for each in accounts if can_hold(state, each)])
+    return effect_of(state, number, amendment, [account for account in accounts if can_hold(state, account)])
 
 
 def effect_of(state: State, number: int, amendment: Amendment, accounts: Collection[int]) -> EffectView:
@@ -137,7 +141,10 @@ def effect_of(state: State, number: int, amendment: Amendment, accounts: Collect
     if isinstance(found, Rejected):
         return EffectView(proposal=number, height=state.now.height, refusal=str(found), accounts=())
     return EffectView(
-        proposal=number, height=found.height, refusal="", accounts=tuple(effect_view(each) for each in found.accounts)
+        proposal=number,
+        height=found.height,
+        refusal="",
+        accounts=tuple(effect_view(account) for account in found.accounts),
     )
 
 
@@ -160,7 +167,7 @@ def _standing_view(standing: AccountStanding) -> AccountStandingView:
 
 def _proposal(state: State, key: bytes, proposal_record: ProposalRecord) -> ProposalView:
     counted, amendment = tally_votes(state, proposal_record.number), proposal_record.amendment
-    powers = {each.envelope_key: each.power for each in voting_set(state).validators}
+    powers = {validator.envelope_key: validator.power for validator in voting_set(state).validators}
     ballots = [
         BallotView(envelope_key=hexed(voter), approve=vote.approve, revision=vote.revision, power=powers.get(voter, 0))
         for (number, voter), vote in state.votes.ordered()
@@ -192,8 +199,8 @@ def places_of(genesis: Genesis, amendment: Amendment) -> tuple[PlaceView, ...]:
     if not isinstance(amendment, TermsAmendment):
         return ()
     return tuple(
-        PlaceView(path=each.path, present=present_json(genesis, each.path), after=after_json(each))
-        for each in amendment.changes
+        PlaceView(path=change.path, present=present_json(genesis, change.path), after=after_json(change))
+        for change in amendment.changes
     )
 
 
@@ -205,6 +212,6 @@ def _amendment(number: int, amendment_record: AmendmentRecord) -> AmendmentView:
         time_ms=amendment_record.time_ms,
         proposal=hexed(amendment_record.proposal),
         kind=kind_of(amendment_record.amendment),
-        paths=tuple(each.path for each in changes),
+        paths=tuple(change.path for change in changes),
         head=hexed(amendment_record.chain_head),
     )

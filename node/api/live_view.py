@@ -114,9 +114,9 @@ class LiveView:
             package_epoch=package.epoch if package else 0,
             prices=tuple(feed_price(state, feed.id, feed.name) for feed in state.terms.genesis.feeds),
             marks=tuple(
-                instrument_mark(state, each, mark)
-                for each in state.terms.genesis.instruments
-                if (mark := state.marks.get(each.id)) is not None
+                instrument_mark(state, instrument, mark)
+                for instrument in state.terms.genesis.instruments
+                if (mark := state.marks.get(instrument.id)) is not None
             ),
             ranges=group_ranges(state),
             assets=assets_now(state),
@@ -176,8 +176,8 @@ class LiveView:
         record = state.accounts.get(account)
         if record is None:
             return None
-        held = current_holdings(state, account)
-        margin = holdings_margin(current_arrays(state), held)
+        holdings = current_holdings(state, account)
+        margin = holdings_margin(current_arrays(state), holdings)
         nonce = state.nonces.get(account)
         return AccountView(
             account=account,
@@ -188,9 +188,9 @@ class LiveView:
             maintenance_margin_micros=str(margin.maintenance),
             called=record.called_height > 0,
             next_nonce=nonce.nonce + 1 if nonce else 1,
-            cash=self._cash(held),
-            tokens=_tokens(state, held),
-            positions=_positions(state, held),
+            cash=self._cash(holdings),
+            tokens=_tokens(state, holdings),
+            positions=_positions(state, holdings),
             kind="client" if record.kind is AccountKind.CLIENT else "house",
             parent=record.parent,
             sub_accounts=record.children,
@@ -288,8 +288,8 @@ class LiveView:
     def packages(self, after: int, limit: int) -> Sequence[PackageLine]:
         """What the store has on record; the files are looked at when they are asked for."""
         return [
-            PackageLine(epoch=each.epoch, height=each.height, bytes=each.size, sha256=hexed(each.digest))
-            for each in self._store.packages(after, limit)
+            PackageLine(epoch=package.epoch, height=package.height, bytes=package.size, sha256=hexed(package.digest))
+            for package in self._store.packages(after, limit)
         ]
 
     def submit(self, transaction: Transaction) -> Accepted | Rejected:

@@ -54,7 +54,7 @@ def margin_view(inputs: MarginInputs) -> MarginView:
         equity=tuple(_term(each) for each in told.equity),
         requirement=tuple(_term(each) for each in told.requirement),
         maintenance_fraction=(risk.maintenance_numerator, risk.maintenance_denominator),
-        liquidation=tuple(_liquidation(each) for each in liquidation_prices(inputs)),
+        liquidation=tuple(_liquidation(liquidation_price) for liquidation_price in liquidation_prices(inputs)),
         greeks=tuple(
             GreeksView(
                 group=each.group,
@@ -80,7 +80,7 @@ def shock_of(body: SimulateBody) -> Shock:
         [each.feed for each in body.index],
         [each.group for each in body.volatility],
         [each.cash_group for each in body.cash],
-        [each.asset for each in body.tokens],
+        [token.asset for token in body.tokens],
     )
     for ids in names:
         if len(set(ids)) != len(ids):
@@ -89,11 +89,13 @@ def shock_of(body: SimulateBody) -> Shock:
         index_ppm={each.feed: each.move_ppm for each in body.index},
         volatility_ppm={each.group: each.points_ppm for each in body.volatility},
         trades=tuple(
-            SimulatedTrade(each.instrument, int(each.lots), None if each.price_ticks is None else int(each.price_ticks))
-            for each in body.trades
+            SimulatedTrade(
+                trade.instrument, int(trade.lots), None if trade.price_ticks is None else int(trade.price_ticks)
+            )
+            for trade in body.trades
         ),
         cash_micros={each.cash_group: int(each.amount_micros) for each in body.cash},
-        token_units={each.asset: int(each.amount_units) for each in body.tokens},
+        token_units={token.asset: int(token.amount_units) for token in body.tokens},
     )
 
 
@@ -107,14 +109,14 @@ def _inputs(call: ApiCall) -> MarginInputs:
 def _term(term: ExplainedTerm) -> TermView:
     parts = tuple(
         PartView(
-            name=each.name,
-            of=each.of,
-            amount_micros=str(each.micros),
-            inputs=_term_values(each),
-            source=each.source,
-            rounding=each.rounding,
+            name=part.name,
+            of=part.of,
+            amount_micros=str(part.micros),
+            inputs=_term_values(part),
+            source=part.source,
+            rounding=part.rounding,
         )
-        for each in term.parts
+        for part in term.parts
     )
     return TermView(
         name=term.name,

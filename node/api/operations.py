@@ -10,7 +10,7 @@ from node.p2p.peers import PeerStatus
 
 def peers(call: ApiCall) -> object:
     """Every peer of the allow-list."""
-    return PeersView(peers=tuple(peer_view(each) for each in call.view.peers()))
+    return PeersView(peers=tuple(peer_view(peer) for peer in call.view.peers()))
 
 
 def peer_view(status: PeerStatus) -> PeerView:

@@ -57,7 +57,7 @@ def exit_view(found: AccountExit) -> ExitView:
         account=found.account,
         exit_root=hexed(found.root),
         leaf_count=found.count,
-        leaves=tuple(_leaf(each) for each in found.leaves),
+        leaves=tuple(_leaf(leaf) for leaf in found.leaves),
     )
 
 

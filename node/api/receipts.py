@@ -69,9 +69,12 @@ def instrument_ticks(state: State) -> tuple[InstrumentTicks, ...]:
     """All instruments, ordered by id."""
     return tuple(
         InstrumentTicks(
-            instrument=each.id, name=each.name, micros_per_tick=str(each.micros_per_tick), cash_group=each.cash_group
+            instrument=instrument.id,
+            name=instrument.name,
+            micros_per_tick=str(instrument.micros_per_tick),
+            cash_group=instrument.cash_group,
         )
-        for each in state.terms.instruments.values()
+        for instrument in state.terms.instruments.values()
     )
 
 
@@ -105,16 +108,16 @@ def under_way(state: State) -> tuple[DefaultUnderWay, ...]:
     return tuple(
         DefaultUnderWay(
             number=number,
-            member=held.member,
-            phase=DefaultPhase(held.phase).name.lower(),
-            declared_height=held.declared_height,
-            auction_height=held.auction_height,
-            porting_height=held.porting_height,
-            deadline_height=held.deadline_height,
+            member=default.member,
+            phase=DefaultPhase(default.phase).name.lower(),
+            declared_height=default.declared_height,
+            auction_height=default.auction_height,
+            porting_height=default.porting_height,
+            deadline_height=default.deadline_height,
             slices=state.terms.crisis.default.auction_slices,
-            positions=_positions(state, held.estate) if held.own_accounts else (),
+            positions=_positions(state, default.estate) if default.own_accounts else (),
         )
-        for number, held in defaults_under_way(state)
+        for number, default in defaults_under_way(state)
     )
 
 

@@ -22,7 +22,7 @@ def group_ranges(state: State) -> tuple[GroupRange, ...]:
     """One for every risk group, ordered by id."""
     found = []
     for group in state.terms.risk.groups:
-        current, held = effective_risk_group(state, group), state.price_ranges.get(group.id)
+        current, published = effective_risk_group(state, group), state.price_ranges.get(group.id)
         shown = GroupRange(
             group=group.id,
             name=group.name,
@@ -30,20 +30,20 @@ def group_ranges(state: State) -> tuple[GroupRange, ...]:
             volatility_ppm=current.volatility_ppm,
             volatility_range_ppm=current.volatility_range_ppm,
         )
-        if held is not None:
+        if published is not None:
             shown = msgspec.structs.replace(
                 shown,
-                raw_ppm=held.raw_ppm,
-                stressed_ppm=held.stressed_ppm,
-                floor_ppm=held.floor_ppm,
-                target_ppm=held.target_ppm,
-                buffer_ppm=held.buffer_ppm,
-                multiple_ppm=held.multiple_ppm,
-                horizon_ms=held.horizon_ms,
-                change_ratio_ppm=held.ratio_ppm,
-                lowest_ppm=held.lowest_ppm,
-                highest_ppm=held.highest_ppm,
-                published_height=held.height,
+                raw_ppm=published.raw_ppm,
+                stressed_ppm=published.stressed_ppm,
+                floor_ppm=published.floor_ppm,
+                target_ppm=published.target_ppm,
+                buffer_ppm=published.buffer_ppm,
+                multiple_ppm=published.multiple_ppm,
+                horizon_ms=published.horizon_ms,
+                change_ratio_ppm=published.ratio_ppm,
+                lowest_ppm=published.lowest_ppm,
+                highest_ppm=published.highest_ppm,
+                published_height=published.height,
             )
         found.append(shown)
     return tuple(found)
@@ -51,16 +51,16 @@ def group_ranges(state: State) -> tuple[GroupRange, ...]:
 
 def feed_price(state: State, feed: int, name: str) -> FeedPrice:
     """A feed's last good price, and what it may be used for."""
-    held = state.feeds[feed]
+    feed_state = state.feeds[feed]
     return FeedPrice(
         feed=feed,
         name=name,
-        index_ticks=str(held.ticks),
-        status=held.status.name.lower(),
-        rung=held.price_status.name.lower(),
-        confidence_ticks=str(held.confidence_ticks),
-        since_height=held.since_height,
-        settles_at_height=_settles_at(state, held),
+        index_ticks=str(feed_state.ticks),
+        status=feed_state.status.name.lower(),
+        rung=feed_state.price_status.name.lower(),
+        confidence_ticks=str(feed_state.confidence_ticks),
+        since_height=feed_state.since_height,
+        settles_at_height=_settles_at(state, feed_state),
     )
 
 

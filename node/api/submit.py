@@ -64,7 +64,7 @@ def _transactions(call: ApiCall) -> tuple[Transaction, ...]:
         return found
     body = read_json(call.body, SubmitBody)
     try:
-        return tuple(transaction_of(each) for each in body.transactions)
+        return tuple(transaction_of(transaction) for transaction in body.transactions)
     except msgspec.ValidationError as error:
         raise ApiRefusal(400, NodeCode.API_BODY, "body", why=str(error)) from None
 

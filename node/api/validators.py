@@ -17,7 +17,7 @@ def validators_of(state: State) -> ValidatorsView:
         number=set_numbers(state).next,
         hash=hexed(sets.next.hash),
         total_power=sets.next.total_power,
-        validators=tuple(validator_view(each) for each in sets.next.validators),
+        validators=tuple(validator_view(validator) for validator in sets.next.validators),
         agreeing_hash=hexed(sets.now.hash),
         change=_change(state),
         entry=_entry(state),
@@ -25,41 +25,43 @@ def validators_of(state: State) -> ValidatorsView:
             OffenceView(
                 envelope_key=hexed(key),
                 kind=MisbehaviourKind(kind).name.lower(),
-                count=held.count,
-                height=held.height,
-                power=held.power,
-                noted_at=held.recorded_height,
+                count=offences.count,
+                height=offences.height,
+                power=offences.power,
+                noted_at=offences.recorded_height,
             )
-            for (key, kind), held in state.offences.ordered()
+            for (key, kind), offences in state.offences.ordered()
         ),
     )
 
 
 def _entry(state: State) -> EntryView | None:
-    held = state.scheduled_additions.get(0)
-    if held is None:
+    addition = state.scheduled_additions.get(0)
+    if addition is None:
         return None
     present = set(validator_sets(state).next.validators)
     return EntryView(
-        number=held.number,
-        after=hexed(held.after.hash),
-        accepted_at=held.accepted_height,
-        due_ms=held.due_ms,
-        validators=tuple(validator_view(each) for each in held.after.validators if each not in present),
+        number=addition.number,
+        after=hexed(addition.after.hash),
+        accepted_at=addition.accepted_height,
+        due_ms=addition.due_ms,
+        validators=tuple(
+            validator_view(validator) for validator in addition.after.validators if validator not in present
+        ),
     )
 
 
 def _change(state: State) -> ChangeView | None:
-    held = state.set_changes.get(0)
-    if held is None:
+    set_change = state.set_changes.get(0)
+    if set_change is None:
         return None
     return ChangeView(
-        number=held.number,
-        made_at=held.height,
-        effective_at=held.height + 2,
+        number=set_change.number,
+        made_at=set_change.height,
+        effective_at=set_change.height + 2,
         waiting=tuple(
-            VaultWaiting(chain_id=chain_id, vault=hexed(vault), astray=(chain_id, vault) in held.diverged_vaults)
-            for chain_id, vault in held.awaited_vaults
+            VaultWaiting(chain_id=chain_id, vault=hexed(vault), astray=(chain_id, vault) in set_change.diverged_vaults)
+            for chain_id, vault in set_change.awaited_vaults
         ),
     )
 

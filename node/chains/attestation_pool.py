@@ -116,7 +116,7 @@ def _miss_is_news(state: State, fact: WithdrawalNotExecuted, own: int | None) ->
 def _attested(attestations: AttestationsRecord | None, fact: Fact, own: int | None) -> bool:
     """Whether the state already holds our word for exactly this fact. `own`: our index in it, None without one."""
     words = attestations.attestations if attestations is not None else ()
-    return any(each.validator == own and each.fact == fact for each in words)
+    return any(word.validator == own and word.fact == fact for word in words)
 
 
 def event_is_agreed(state: State, fact: VaultFact | DepositSighted) -> bool:

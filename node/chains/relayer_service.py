@@ -111,22 +111,22 @@ class RelayerService:
 
     def _left_behind(self, state: State) -> tuple[ValidatorSet, ...]:
         """The set that a vault follows until the change under way reaches it."""
-        held = state.set_changes.get(0)
-        return (kept_set(state, held.number - 1),) if held is not None else ()
+        set_change = state.set_changes.get(0)
+        return (kept_set(state, set_change.number - 1),) if set_change is not None else ()
 
     def _rotation_of(self, state: State, terms: ChainTerms) -> Rotation | None:
         """The header that the vault has still to be shown, out of the own store however old it is."""
-        held = state.set_changes.get(0)
-        if held is None or (terms.chain_id, terms.vault) not in held.awaited_vaults:
+        set_change = state.set_changes.get(0)
+        if set_change is None or (terms.chain_id, terms.vault) not in set_change.awaited_vaults:
             return None
-        if self._rotation is None or self._rotation[0] != held.number:
-            rotating = load_committed(self._blocks, held.height + 1)
+        if self._rotation is None or self._rotation[0] != set_change.number:
+            rotating = load_committed(self._blocks, set_change.height + 1)
             if rotating is None:
                 # Not decided yet, or decided before this node joined: then another's relayer has it.
                 return None
-            before, after = kept_set(state, held.number - 1), kept_set(state, held.number)
+            before, after = kept_set(state, set_change.number - 1), kept_set(state, set_change.number)
             rotation = Rotation(rotating.block.header, rotating.certificate, before, after)
-            self._rotation = (held.number, rotation)
+            self._rotation = (set_change.number, rotation)
         return self._rotation[1]
 
 

@@ -41,7 +41,7 @@ class ExitTreeRecord(Wire, frozen=True):
     @property
     def tree(self) -> ExitTree:
         """As the rulebook has it."""
-        return ExitTree(self.epoch, self.height, tuple(_leaf(each) for each in self.leaves))
+        return ExitTree(self.epoch, self.height, tuple(_leaf(leaf) for leaf in self.leaves))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,9 @@ def exit_tree_record(state: State) -> ExitTreeRecord:
     )
     leaves = tuple(
         ExitLeafRecord(
-            each.account, each.asset, each.chain_id, each.vault, each.token, each.to, u256(each.amount), each.salt
+            leaf.account, leaf.asset, leaf.chain_id, leaf.vault, leaf.token, leaf.to, u256(leaf.amount), leaf.salt
         )
-        for each in tree.leaves
+        for leaf in tree.leaves
     )
     return ExitTreeRecord(tree.epoch, tree.height, owners, leaves)
 

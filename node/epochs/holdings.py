@@ -52,12 +52,12 @@ def epoch_holdings(snapshot: RiskSnapshot, state: State) -> EpochHoldingsRecord:
     """What is kept of a snapshot, which was taken of `state`."""
     public = [(index, slot.name) for index, slot in enumerate(snapshot.statement.slots) if slot.is_public]
     accounts = []
-    for each in snapshot.accounts:
-        record = state.accounts.get(each.account)
+    for account in snapshot.accounts:
+        record = state.accounts.get(account.account)
         member = state.members.get(record.member) if record else None
         owner = member.trade_address if member else bytes(20)
-        amounts = tuple((place, amount) for place, amount in enumerate(each.values[: len(public)]) if amount)
-        accounts.append(AccountHoldingsRecord(each.account, owner, amounts))
+        amounts = tuple((place, amount) for place, amount in enumerate(account.values[: len(public)]) if amount)
+        accounts.append(AccountHoldingsRecord(account.account, owner, amounts))
     statement = snapshot.statement
     return EpochHoldingsRecord(statement.epoch, statement.height, tuple(name for _, name in public), tuple(accounts))
 

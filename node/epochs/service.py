@@ -198,7 +198,7 @@ class EpochService:
 
     def _seeds_of(self, snapshot: RiskSnapshot) -> dict[int, bytes]:
         """Those that a worker process needs, and no others."""
-        return {each.account: self._seeds[each.account] for each in snapshot.accounts}
+        return {account.account: self._seeds[account.account] for account in snapshot.accounts}
 
     def _begin(self, waiting: _WaitingEpoch) -> "Future[tuple[tuple[int, bytes], ...]]":
         """Ask a worker, once."""

@@ -53,13 +53,13 @@ def _operation(route: Route, of: dict[str, Any], problem: Any) -> dict[str, Any]
     if route.parameters:
         told["parameters"] = [
             {
-                "name": each.name,
-                "in": each.where,
-                "required": each.required,
-                "description": each.description,
-                "schema": {"type": "string", "pattern": f"^({each.pattern})$"},
+                "name": parameter.name,
+                "in": parameter.where,
+                "required": parameter.required,
+                "description": parameter.description,
+                "schema": {"type": "string", "pattern": f"^({parameter.pattern})$"},
             }
-            for each in route.parameters
+            for parameter in route.parameters
         ]
     if route.body is not None:
         schema = {"schema": of[f"{route.name} body"]}

@@ -152,7 +152,7 @@ class _Judging(ClearingApplication):
         self._made = roots.module_roots
         self._note(header, roots.module_roots)
         return AppRoots(
-            module_roots=tuple(Hash32(each) for each in header.module_roots),
+            module_roots=tuple(Hash32(module_root) for module_root in header.module_roots),
             commitments_root=Hash32(header.commitments_root),
             commitments_height=header.commitments_height,
             withdrawals_root=Hash32(header.withdrawals_root),

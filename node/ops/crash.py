@@ -37,8 +37,8 @@ def bugs_in(error: BaseException) -> Iterator[Bug]:
     if isinstance(error, Bug):
         yield error
     elif isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from bugs_in(each)
+        for exception in error.exceptions:
+            yield from bugs_in(exception)
 
 
 def write_crash(home: Path, error: BaseException, standing: CrashPosition, time_ms: int) -> Path | None:

@@ -68,7 +68,7 @@ def init_home(home: Path, *, network: str, listen: str, allow: Sequence[str], de
     lines = [f"{key} = {msgspec.json.encode(value).decode()}" for key, value in tree.items()]
     with target.open("x") as file:
         file.write("\n".join(lines) + "\n")
-    return {each.name: each.public for each in list_keys(home)}
+    return {list_key.name: list_key.public for list_key in list_keys(home)}
 
 
 def move_validator(config: NodeConfig, genesis: Genesis, home: Path, listen: str) -> dict[str, str]:
@@ -98,7 +98,7 @@ def move_validator(config: NodeConfig, genesis: Genesis, home: Path, listen: str
             write_key(home, name, KEYS[name], secret, fresh, strength)
         if not key_path(config.home, settings.link).exists():
             write_key(config.home, settings.link, KeyKind.ED25519, new_secret(KeyKind.ED25519), password, strength)
-        link = next(each.public for each in list_keys(config.home) if each.name == settings.link)
+        link = next(list_key.public for list_key in list_keys(config.home) if list_key.name == settings.link)
         network = network_id(genesis).hex()
         made = init_home(home, network=network, listen=listen, allow=[link], devnet=devnet)
     return {"address": listen, "key": made["link"], "link": settings.link}

@@ -315,11 +315,11 @@ def _save_results(
 
 
 def _save_receipts(connection: sqlite3.Connection, receipts: Sequence[ReceiptRecord]) -> None:
-    for each in receipts:
-        key = (each.height, each.index)
+    for receipt in receipts:
+        key = (receipt.height, receipt.index)
         row = connection.execute("SELECT data FROM receipts WHERE height = ? AND position = ?", key).fetchone()
-        if row is not None and row[0] != each.data:
-            raise LocalFault(NodeCode.STORE_CONFLICT, "receipts", height=each.height, index=each.index)
+        if row is not None and row[0] != receipt.data:
+            raise LocalFault(NodeCode.STORE_CONFLICT, "receipts", height=receipt.height, index=receipt.index)
     connection.executemany(
         "INSERT OR IGNORE INTO receipts VALUES (?, ?, ?)", [(r.height, r.index, r.data) for r in receipts]
     )

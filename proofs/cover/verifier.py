@@ -149,7 +149,7 @@ def check_cover(
     backing = backing_statement(cover, statement, fund_holder, transcript)
     backing_bytes = part_bytes(backing.layout.columns) + TAIL_BYTES if backing else 0
     parts = read_cover(data, cover, LINK_BYTES, backing_bytes)
-    vectors = [decode_point(each, "C_V") for each in parts.commitments]
+    vectors = [decode_point(commitment, "C_V") for commitment in parts.commitments]
     after = verify(cover.statement(parts.commitments, transcript), parts.joint, vectors)
     accounts = {account: point for (account, _), point in zip(commitments, points, strict=True)}
     verify_link(cover, vectors, accounts, parts.link, after)

@@ -55,7 +55,7 @@ class Cluster:
         if not self.workers:
             self.close()
             raise LocalFault(ProofCode.BAD_CLUSTER, address, why="no workers")
-        astray = [] if security else [each for each in self.workers if urlsplit(each).hostname not in _LOOPBACK]
+        astray = [] if security else [worker for worker in self.workers if urlsplit(worker).hostname not in _LOOPBACK]
         if astray:  # a scheduler on this machine takes workers from anywhere, and hands holdings on to them
             self.close()
             raise LocalFault(ProofCode.BAD_CLUSTER, address, why=f"a worker elsewhere without TLS: {astray[0]}")

@@ -71,7 +71,10 @@ def entry_of(index: int, name: str, package: EpochPackage, *, stated: bool, prov
         root=header.commitments_root,
         snapshot_height=header.commitments_height,
         withdrawals=header.withdrawals_count,
-        cursors=tuple((each.chain_id, each.vault, each.nonce) for each in header.deposit_cursors),
+        cursors=tuple(
+            (deposit_cursor.chain_id, deposit_cursor.vault, deposit_cursor.nonce)
+            for deposit_cursor in header.deposit_cursors
+        ),
         stated=stated,
         proven=proven,
         epoch=statement.epoch if stated else 0,
@@ -92,17 +95,19 @@ def equivocations(entries: Sequence[Entry]) -> Iterator[Finding]:
     of_height: dict[int, Entry] = {}
     of_snapshot: dict[int, Entry] = {}
     of_epoch: dict[int, Entry] = {}
-    for each in entries:
-        first = of_height.setdefault(each.height, each)
-        if first.hash != each.hash:
-            yield _equivocation(first, each, f"two headers of height {each.height}")
-        first = of_snapshot.setdefault(each.snapshot_height, each)
-        if first.root != each.root:
-            yield _equivocation(first, each, f"two commitments roots of the snapshot at height {each.snapshot_height}")
-        if each.stated:
-            first = of_epoch.setdefault(each.epoch, each)
-            if first.root != each.root:
-                yield _equivocation(first, each, f"two snapshots of epoch {each.epoch}")
+    for entry in entries:
+        first = of_height.setdefault(entry.height, entry)
+        if first.hash != entry.hash:
+            yield _equivocation(first, entry, f"two headers of height {entry.height}")
+        first = of_snapshot.setdefault(entry.snapshot_height, entry)
+        if first.root != entry.root:
+            yield _equivocation(
+                first, entry, f"two commitments roots of the snapshot at height {entry.snapshot_height}"
+            )
+        if entry.stated:
+            first = of_epoch.setdefault(entry.epoch, entry)
+            if first.root != entry.root:
+                yield _equivocation(first, entry, f"two snapshots of epoch {entry.epoch}")
 
 
 def link(entries: Sequence[Entry], trusted: bytes | None, *, adopt: bool) -> tuple[list[Entry], list[Finding]]:
@@ -174,17 +179,17 @@ def _stated_growing(entry: Entry) -> Iterator[tuple[str, int]]:
 def chain_conflicts(entries: Sequence[Entry]) -> Iterator[Finding]:
     """One block of one chain with two hashes: a final block that changed, or that never was."""
     seen: dict[tuple[int, int], tuple[bytes, str]] = {}
-    for each in entries:
-        for chain, number, block_hash in each.chains:
-            first, name = seen.setdefault((chain, number), (block_hash, each.name))
+    for entry in entries:
+        for chain, number, block_hash in entry.chains:
+            first, name = seen.setdefault((chain, number), (block_hash, entry.name))
             if first != block_hash:
                 detail = f"block {number} of chain {chain} is {first.hex()} and {block_hash.hex()}"
-                yield Finding(ProofCode.CHAIN_CONFLICT, (name, each.name), detail)
+                yield Finding(ProofCode.CHAIN_CONFLICT, (name, entry.name), detail)
 
 
 def gaps(entries: Sequence[Entry]) -> Iterator[Finding]:
     """Epochs without a good package between two that have one."""
-    by_epoch = {each.epoch: each.name for each in entries}
+    by_epoch = {entry.epoch: entry.name for entry in entries}
     for before, after in pairwise(sorted(by_epoch)):
         if after > before + 1:
             missing = f"epoch {before + 1}" if after == before + 2 else f"epochs {before + 1} to {after - 1}"

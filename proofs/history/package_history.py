@@ -76,7 +76,7 @@ class HistoryVerdict:
 
     def besides(self, allowed: Sequence[ProofCode]) -> tuple[Finding, ...]:
         """The findings that are none of these."""
-        return tuple(each for each in self.findings if each.code not in allowed)
+        return tuple(finding for finding in self.findings if finding.code not in allowed)
 
 
 @dataclass

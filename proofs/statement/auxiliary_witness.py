@@ -21,7 +21,7 @@ class AuxiliaryWitness:
     def __init__(self, statement: RiskStatement) -> None:
         self._slots = statement.slots
         self._bounds = bounds = bounds_of(statement)
-        self._behind = {slot: each for rows in bounds.values() for each in rows if each.above for slot in each.signed}
+        self._behind = {slot: row for rows in bounds.values() for row in rows if row.above for slot in row.signed}
         self._orders: dict[frozenset[int], list[int]] = {}
 
     def of(self, known: Mapping[int, int]) -> tuple[int, ...]:
@@ -76,11 +76,11 @@ def _threshold(expected: Bound, bounds: Mapping[int, Sequence[Bound]], values: M
 
 def _least(rows: Sequence[Bound], values: Mapping[int, int]) -> int:
     least = 0
-    for each in rows:
-        needed = _public(each, values)
-        needed += sum(a * values[slot] for slot, a in each.above.items())
-        needed -= sum(a * values[slot] for slot, a in each.signed.items())
-        least = max(least, -(-needed // each.whole))
+    for row in rows:
+        needed = _public(row, values)
+        needed += sum(a * values[slot] for slot, a in row.above.items())
+        needed -= sum(a * values[slot] for slot, a in row.signed.items())
+        least = max(least, -(-needed // row.whole))
     return least
 
 

@@ -118,13 +118,13 @@ def _losses_of(statement: RiskStatement, bounds: dict[int, list[Bound]], maxima:
     found = _Losses({}, [])
     for number, j in enumerate(sorted(maxima)):
         own = [each for each in bounds[j] if not each.above]
-        exact = all(each.whole == 1 and not each.signed and each.row.constant <= 0 for each in own)
+        exact = all(account.whole == 1 and not account.signed and account.row.constant <= 0 for account in own)
         if not exact or not len(own) == statement.scenarios > 0:
             raise _refused("loss rows do not cover every scenario of every group", slot=j)
-        for slot in (slot for each in own for slot in each.public):
+        for slot in (slot for account in own for slot in account.public):
             if found.group.setdefault(slot, number) != number:
                 raise _refused("an instrument in two groups", slot=slot)
-        found.rows.append({tuple(each.public.items()) for each in own})
+        found.rows.append({tuple(account.public.items()) for account in own})
     return found
 
 
@@ -203,9 +203,9 @@ def _check_floor(floors: Sequence[Bound], bounds: dict[int, list[Bound]], maxima
         for each in bounds[j]:
             for slot, rate in each.above.items():
                 wanted[slot] = wanted.get(slot, 0) + rate
-    largest = [each for each in floors if any(j in maxima for j in each.above)]
-    rest = [each for each in floors if not any(j in maxima for j in each.above)]
-    exact = not any(_loose(each) or each.whole != 1 for each in floors)
+    largest = [floor for floor in floors if any(j in maxima for j in floor.above)]
+    rest = [floor for floor in floors if not any(j in maxima for j in floor.above)]
+    exact = not any(_loose(floor) or floor.whole != 1 for floor in floors)
     if not exact or any(each.above != wanted for each in rest) or len(rest) != bool(wanted):
         raise _refused("a credit undoes the groups' minimums", slots=len(wanted), rows=len(rest))
     if largest and sorted(tuple(each.above.items()) for each in largest) != [((j, 1),) for j in sorted(maxima)]:
@@ -217,12 +217,12 @@ def _check_charge(charge: int, rows: Sequence[Bound], kinds: Sequence[SlotKind])
 
     A token's follows from how much it is, an instrument's from how much either way.
     """
-    held = {slot for each in rows for slot in each.public}
-    alone = all(each.whole == 1 and len(each.public) == 1 and not each.above and not each.signed for each in rows)
+    held = {slot for row in rows for slot in row.public}
+    alone = all(row.whole == 1 and len(row.public) == 1 and not row.above and not row.signed for row in rows)
     if len(held) != 1 or not alone:
         raise _refused("a charge that does not follow from one holding", slot=charge)
     (slot,) = held
-    lines = {(each.public[slot], each.row.constant) for each in rows}
+    lines = {(row.public[slot], row.row.constant) for row in rows}
     if kinds[slot] is SlotKind.POSITION:
         complete = all((-slope, constant) in lines for slope, constant in lines)
     else:
@@ -235,9 +235,9 @@ def _check_charge(charge: int, rows: Sequence[Bound], kinds: Sequence[SlotKind])
 def _check_minimum(bounds: dict[int, list[Bound]], maximum: int) -> set[int]:
     """The slots through which a group's maximum has a minimum: each counts lots, one slot one instrument's."""
     own = [each for each in bounds[maximum] if each.above]
-    if len(own) > 1 or any(_loose(each) or each.whole != 1 for each in own):
+    if len(own) > 1 or any(_loose(account) or account.whole != 1 for account in own):
         raise _refused("a group's minimum is not one row", slot=maximum)
-    counted = {slot for each in own for slot in each.above}
+    counted = {slot for account in own for slot in account.above}
     for j in counted:
         rows = bounds[j]
         alone = len(rows) == 1 and not rows[0].above and not rows[0].signed and rows[0].row.constant <= 0

@@ -99,7 +99,10 @@ def _check_prices(book: "Rulebook") -> None:
 
     listed = {each.feed: each for each in book.feeds}
     tokens = [(f"token {each.name}", each) for each in book.tokens]
-    named = [*((each.name, each.feed) for each in book.instruments), *((name, each.feed) for name, each in tokens)]
+    named = [
+        *((instrument.name, instrument.feed) for instrument in book.instruments),
+        *((name, each.feed) for name, each in tokens),
+    ]
     named += [(name, each.yields.feed) for name, each in tokens if each.yields.feed]
     for name, feed in named:
         if feed not in listed:
@@ -177,7 +180,7 @@ def _check_volatility(stated: "RiskGroup", fixed: "RiskGroup", ranges: "RangePar
 
 def _check_joint(stated: "JointCredit", fixed: "JointCredit", ranges: "RangeParameters") -> None:
     """Joint scenarios of history: how many there may be, and how many of the worst are averaged, is the genesis'."""
-    total = sum(each.count for each in stated.scenarios)
+    total = sum(scenario.count for scenario in stated.scenarios)
     tail = max(mul_div_up(total, ranges.joint_tail_ppm, PPM), 1)
     kept = ranges.joint_scenarios + 1  # and one more, in which the mild ones are counted
     known = ranges.joint_scenarios and ranges.window_min <= total <= ranges.window and len(stated.scenarios) <= kept

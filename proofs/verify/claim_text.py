@@ -93,15 +93,15 @@ def _further_terms(statement: RiskStatement) -> str:
     bounds = bounds_of(statement)
     maxima = {j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.GROUP_MAX}
     short = {slot for j in maxima for each in bounds[j] for slot in each.above}
-    averages = [each for rows in bounds.values() for each in rows if each.above and each.signed]
-    behind = {slot for each in averages for slot in each.above}
+    averages = [row for rows in bounds.values() for row in rows if row.above and row.signed]
+    behind = {slot for average in averages for slot in average.above}
     behind |= {j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.UNCOVERED}
     sized = [j for j, rows in bounds.items() if j not in maxima | short | behind and rows and rows[0].public]
     terms = [f"a minimum for {len(short)} short options"] if short else []
     terms += [f"charges on the size of {len(sized)} holdings"] if sized else []
     terms += [
-        f"a credit between groups by the {each.whole} worst of {sum(each.above.values())} joint scenarios"
-        for each in averages
+        f"a credit between groups by the {average.whole} worst of {sum(average.above.values())} joint scenarios"
+        for average in averages
     ]
     return f"with {', '.join(terms)}, " if terms else ""
 

@@ -217,7 +217,7 @@ def has_same_listing(one: RiskArrays, other: RiskArrays) -> bool:
     """
     return (
         (one.instruments is other.instruments or one.instruments == other.instruments)
-        and [each.id for each in one.assets] == [each.id for each in other.assets]
+        and [asset.id for asset in one.assets] == [asset.id for asset in other.assets]
         and [group.id for group in one.cash_groups] == [group.id for group in other.cash_groups]
         and [group.id for group in one.groups] == [group.id for group in other.groups]
         and [matrix.members for matrix in one.matrices] == [matrix.members for matrix in other.matrices]

@@ -75,7 +75,7 @@ def plan_arrays(
 
 def sorted_tokens(assets: Sequence[Asset]) -> tuple[Asset, ...]:
     """Collateral tokens only, ordered by id."""
-    return tuple(sorted((each for each in assets if not each.is_cash), key=lambda each: each.id))
+    return tuple(sorted((asset for asset in assets if not asset.is_cash), key=lambda each: each.id))
 
 
 ArrayInputs = tuple[int, int, tuple[int, ...]]
@@ -180,7 +180,7 @@ def build_risk_arrays(
     inputs = tuple(_inputs(block, marks, index, clock.get(block.feed, time_ms)) for block in plan.blocks)
     values, moved = _values(plan, inputs, before)
     tokens = sorted_tokens(assets)
-    token_values = [each.unit_value(index[each.feed]) if each.feed in index else 0 for each in tokens]
+    token_values = [token.unit_value(index[token.feed]) if token.feed in index else 0 for token in tokens]
     if max(map(abs, token_values), default=0) > COEFFICIENT_MAX:
         raise Bug(f"a token value reaches 2^62: {token_values}")
     used = _index_ticks(plan, inputs)

@@ -56,13 +56,13 @@ def option_rows(moved: Sequence[RevaluedBlock]) -> list[Integers]:
     options = [each.block.options for each in moved]
     ticks = option_values(
         forward=forwards,
-        strike=_concatenated([each.wide_strikes for each in options]),
+        strike=_concatenated([option.wide_strikes for option in options]),
         volatility=volatilities,
         years=years,
         discount=discounts,
-        is_call=_concatenated([each.wide_calls for each in options]),
+        is_call=_concatenated([option.wide_calls for option in options]),
     )
-    ticks *= _concatenated([each.wide_scales for each in options])
+    ticks *= _concatenated([option.wide_scales for option in options])
     rounded = np.rint(ticks, ticks)
     largest = max(float(rounded.max()), -float(rounded.min()))
     if not largest <= VALUE_MAX:  # also refuses NaN
@@ -84,8 +84,8 @@ def _value_columns(moved: RevaluedBlock) -> OptionValueColumns:
     block, index_ticks, time_ms = moved
     options, width = block.options, 1 + len(block.grid.weights)
     forwards = _forwards(block, index_ticks, time_ms)
-    years = [years_left(each, time_ms) for each in options.expiries]
-    discounts = [discount_factor(block.rate_ppm, each) for each in years]
+    years = [years_left(expiry, time_ms) for expiry in options.expiries]
+    discounts = [discount_factor(block.rate_ppm, year) for year in years]
     volatilities = _volatilities(block, forwards[:, 0], time_ms)
     return OptionValueColumns(
         forwards=forwards[options.expiry].reshape(-1),
@@ -118,10 +118,10 @@ def _forwards(block: InstrumentBlock, index_ticks: int, time_ms: int) -> Floats:
     if index_ticks * int(grid.numerators.max()) < INT64_EXACT:
         indices[1:] = shocked_ticks(np.array([[index_ticks]], np.int64), grid)[0]
     else:
-        moved = [shocked_index(index_ticks, block.group.range_ppm, each) for each in block.scenarios]
+        moved = [shocked_index(index_ticks, block.group.range_ppm, scenario) for scenario in block.scenarios]
         indices[1 : 1 + len(moved)] = moved
         indices[1 + len(moved) :] = index_ticks
-    return _carried_forwards(indices, [each - time_ms for each in expiries], block.rate_ppm)
+    return _carried_forwards(indices, [expiry - time_ms for expiry in expiries], block.rate_ppm)
 
 
 def _carried_forwards(indices: Integers, tenors: Sequence[int], rate_ppm: int) -> Floats:
@@ -130,9 +130,9 @@ def _carried_forwards(indices: Integers, tenors: Sequence[int], rate_ppm: int) -
     Below 2^42 ticks and 2^62 parts of a year the guess in float64 is at most one off, so what is left over is small
     and exact although the two products that it is the difference of may wrap around.
     """
-    parts = [rate_ppm * max(each, 0) for each in tenors]
+    parts = [rate_ppm * max(tenor, 0) for tenor in tenors]
     if max(parts) >= PARTS_MAX:
-        carried = [[each + each * part // YEAR_PARTS for each in indices.tolist()] for part in parts]
+        carried = [[index + index * part // YEAR_PARTS for index in indices.tolist()] for part in parts]
         return np.array(carried, np.float64)
     numerators = np.array(parts, np.int64)[:, np.newaxis]
     guess = np.floor(indices * (numerators / YEAR_PARTS)).astype(np.int64)

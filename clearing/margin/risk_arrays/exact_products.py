@@ -61,7 +61,7 @@ def joined_matrix(matrices: Sequence[GroupMatrix], columns: Sequence[Sequence[in
     for number, matrix in enumerate(matrices):
         own = matrix.exact.copy()
         own[0] = 0  # nothing moves
-        exact[1:, list(matrix.members)] = own[[each[number] for each in columns]]
+        exact[1:, list(matrix.members)] = own[[column[number] for column in columns]]
     largest = max(int(exact.max(initial=0)), -int(exact.min(initial=0)))
     return GroupMatrix(tuple(range(members)), exact, exact.astype(np.float64), largest)
 

@@ -90,7 +90,7 @@ def grid_columns(group: RiskGroup, parameters: RiskParameters) -> Grid:
         [each.skew_linear for each in filled],
         [each.skew_absolute for each in filled],
     )
-    numerators, denominators, weights, volatility, linear, absolute = (np.array(each, np.int64) for each in columns)
+    numerators, denominators, weights, volatility, linear, absolute = (np.array(column, np.int64) for column in columns)
     return Grid(
         numerators=numerators,
         denominators=denominators,

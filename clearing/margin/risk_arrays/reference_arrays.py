@@ -45,7 +45,7 @@ def model_mark(instrument: Instrument, index_ticks: int, rate_ppm: int, time_ms:
 
 def marked_row(scale: int, mark_ticks: int, range_ppm: int, scenarios: Sequence[Scenario]) -> list[int]:
     """[1 + S] gain or loss of one lot against its mark, of `scale` micros a tick, weighted, rounded down."""
-    gains = ((shocked_index(mark_ticks, range_ppm, each) - mark_ticks) * scale for each in scenarios)
+    gains = ((shocked_index(mark_ticks, range_ppm, scenario) - mark_ticks) * scale for scenario in scenarios)
     return [0, *(gain * each.weight_ppm // PPM for gain, each in zip(gains, scenarios, strict=True))]
 
 
@@ -80,11 +80,11 @@ def option_row(
     deviations = option_deviations(group, log_moneyness(forward, strike), tenor_ms)
     base = option_value(option, index_ticks, volatility, rate_ppm, time_ms, scale)
     row = [base]
-    for each in scenarios:
-        index = shocked_index(index_ticks, group.range_ppm, each)
-        shifted = scenario_volatility(group, volatility, deviations, tenor_ms, each)
+    for scenario in scenarios:
+        index = shocked_index(index_ticks, group.range_ppm, scenario)
+        shifted = scenario_volatility(group, volatility, deviations, tenor_ms, scenario)
         full = option_value(option, index, shifted, rate_ppm, time_ms, scale)
-        row.append(base + (full - base) * each.weight_ppm // PPM)
+        row.append(base + (full - base) * scenario.weight_ppm // PPM)
     return row
 
 
@@ -177,8 +177,8 @@ def build_reference_arrays(priced: PricedListing) -> ReferenceArrays:
     parameters, index = priced.parameters, priced.index
     groups = {group.id: group for group in parameters.groups}
     grids = {group.id: parameters.grid(group) for group in parameters.groups}
-    tokens = tuple(each for each in priced.assets if not each.is_cash)
-    ticks = tuple(index.get(each.feed, 0) for each in priced.instruments)
+    tokens = tuple(asset for asset in priced.assets if not asset.is_cash)
+    ticks = tuple(index.get(instrument.feed, 0) for instrument in priced.instruments)
     rows = [
         _instrument_row(
             each, at, priced.marks.get(each.id), groups[each.group], grids[each.group], parameters, priced.time_ms
@@ -191,7 +191,7 @@ def build_reference_arrays(priced: PricedListing) -> ReferenceArrays:
         cash_groups=tuple(priced.cash_groups),
         parameters=parameters,
         rows=rows,
-        token_prices=[each.unit_value(index[each.feed]) if each.feed in index else 0 for each in tokens],
+        token_prices=[token.unit_value(index[token.feed]) if token.feed in index else 0 for token in tokens],
         index_ticks=ticks,
     )
 

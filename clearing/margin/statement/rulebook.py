@@ -79,9 +79,9 @@ class Rulebook(Wire, frozen=True):
     @property
     def prices(self) -> tuple[PriceUsed, ...]:
         """The same prices by name, as a statement lists them."""
-        names = {each.id: each.name for each in self.instruments}
-        found = [PriceUsed(f"{'index' if each.used else 'settled'}:{each.name}", each.ticks) for each in self.feeds]
-        found += [PriceUsed(f"mark:{names[each.instrument]}", each.ticks) for each in self.marks]
+        names = {instrument.id: instrument.name for instrument in self.instruments}
+        found = [PriceUsed(f"{'index' if feed.used else 'settled'}:{feed.name}", feed.ticks) for feed in self.feeds]
+        found += [PriceUsed(f"mark:{names[mark.instrument]}", mark.ticks) for mark in self.marks]
         return tuple(sorted(found, key=lambda price: price.name))
 
     @property
@@ -92,7 +92,7 @@ class Rulebook(Wire, frozen=True):
     @property
     def index(self) -> dict[int, int]:
         """Ticks of each feed that counts."""
-        return {each.feed: each.ticks for each in self.feeds if each.used}
+        return {feed.feed: feed.ticks for feed in self.feeds if feed.used}
 
     def arrays(self) -> ReferenceArrays:
         """The risk arrays."""
@@ -103,7 +103,7 @@ class Rulebook(Wire, frozen=True):
         return build_stress(self._priced())
 
     def _priced(self) -> PricedListing:
-        marks = {each.instrument: each.ticks for each in self.marks}
+        marks = {mark.instrument: mark.ticks for mark in self.marks}
         return PricedListing(
             self.instruments, self.tokens, self.cash_groups, marks, self.index, self.parameters, self.time_ms
         )
@@ -140,9 +140,9 @@ def read_rulebook(data: bytes, slots: int) -> Rulebook:
     _require("slots", slots, sum(map(len, listed)) <= slots)
     check_parameters(book.parameters)
     check_instruments(book.instruments)
-    groups, feeds = {each.id for each in book.parameters.groups}, [each.feed for each in book.feeds]
+    groups, feeds = {group.id for group in book.parameters.groups}, [feed.feed for feed in book.feeds]
     _check_rising("feeds", feeds)
-    _check_rising("cash_groups", [each.id for each in book.cash_groups])
+    _check_rising("cash_groups", [cash_group.id for cash_group in book.cash_groups])
     _check_rising("tokens", [each.id for each in book.tokens])
     _check_rising("marks", [each.instrument for each in book.marks])
     ids = {each.id for each in book.instruments}

@@ -143,21 +143,23 @@ def build_cover_terms(
     """
     lacking: dict[int, list[int]] = {}
     in_force: int | None = None
-    for each in accounts:
-        cash, tokens, positions = _split_values(each.values, sizes)
-        if each.account == fund_account:
+    for account in accounts:
+        cash, tokens, positions = _split_values(account.values, sizes)
+        if account.account == fund_account:
             in_force = max(0, min(fund, sum(cash), *stressed_equity(stress, cash, tokens, positions)))
             continue
         own = uncovered_losses(stress, cash, tokens, positions)
-        before = lacking.get(members[each.account], [0] * len(own))
-        lacking[members[each.account]] = [a + b for a, b in zip(before, own, strict=True)]
+        before = lacking.get(members[account.account], [0] * len(own))
+        lacking[members[account.account]] = [a + b for a, b in zip(before, own, strict=True)]
     if in_force is None:
         raise Bug(f"the fund's account {fund_account} holds nothing, not even zero")
     needed = [largest_two(losses) for losses in zip(*lacking.values(), strict=True)] or [0] * len(stress.names)
     return CoverTerms(
         fund=in_force,
         fund_account=fund_account,
-        members=tuple((each.account, members[each.account]) for each in accounts if each.account != fund_account),
+        members=tuple(
+            (account.account, members[account.account]) for account in accounts if account.account != fund_account
+        ),
         deficits=tuple(min(max(0, need - in_force), DEFICIT_MAX) for need in needed),
     )
 

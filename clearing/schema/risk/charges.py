@@ -71,14 +71,14 @@ def charge_checks(charges: Sequence[LotCharge], tiers: Sequence[ConcentrationTie
             all((a.asset, a.above_units) < (b.asset, b.above_units) for a, b in pairwise(tiers)),
         ),
     ]
-    for each in charges:
-        at, rate, sizes = f"charges.{each.instrument}", each.contingency_ppm + each.slippage_ppm, each.sizes_ppm
+    for charge in charges:
+        at, rate, sizes = f"charges.{charge.instrument}", charge.contingency_ppm + charge.slippage_ppm, charge.sizes_ppm
         rising = all(a < b for a, b in pairwise((0, *sizes)))
         checks += [
             (f"{at}.contingency_ppm", rate, rate <= PPM),
-            (f"{at}.depth_lots", each.depth_lots, each.depth_lots <= POSITION_MAX),
-            (f"{at}.linear_impact_ppm", each.linear_impact_ppm, each.linear_impact_ppm <= PPM),
-            (f"{at}.root_impact_ppm", each.root_impact_ppm, each.root_impact_ppm <= PPM),
+            (f"{at}.depth_lots", charge.depth_lots, charge.depth_lots <= POSITION_MAX),
+            (f"{at}.linear_impact_ppm", charge.linear_impact_ppm, charge.linear_impact_ppm <= PPM),
+            (f"{at}.root_impact_ppm", charge.root_impact_ppm, charge.root_impact_ppm <= PPM),
             (f"{at}.sizes_ppm", len(sizes), 1 <= len(sizes) <= CHARGE_SIZES_MAX and rising),
         ]
     for asset, own in sorted(tiers_by_asset(tiers).items()):

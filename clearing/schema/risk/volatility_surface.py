@@ -63,8 +63,8 @@ def surface_checks(pillars: Sequence[VolPillar], volatility_ppm: int) -> Iterato
 
 
 def _butterflies(pillars: Sequence[VolPillar], volatility_ppm: int) -> Iterator[Check]:
-    wing = max(each.wing_ppm for each in pillars)
-    skew = max(abs(each.skew_ppm) for each in pillars)
+    wing = max(pillar.wing_ppm for pillar in pillars)
+    skew = max(abs(pillar.skew_ppm) for pillar in pillars)
     yield "surface.wing_ppm", wing, wing * wing * (PPM + skew) <= 4 * PPM**3
     for at, each in enumerate(pillars):
         tenor = max(each.tenor_ms, HORIZON_MS) if at == len(pillars) - 1 else each.tenor_ms

@@ -176,7 +176,7 @@ class Asset(Wire, frozen=True):
 def collateral_tokens(assets: Iterable[Asset]) -> tuple[Asset, ...]:
     """What may be held as collateral, in the order of the assets: tokens, and what cash tokens that leave become."""
     return tuple(
-        each.as_collateral if each.may_leave else each for each in assets if each.may_leave or not each.is_cash
+        asset.as_collateral if asset.may_leave else asset for asset in assets if asset.may_leave or not asset.is_cash
     )
 
 

@@ -56,10 +56,10 @@ class WithdrawalControlTerms(Wire, frozen=True):
 
 def withdrawal_control_checks(terms: WithdrawalControlTerms) -> Iterator[Check]:
     """Every bounded field: its name, its value, and whether it is within its range."""
-    ids = [each.asset for each in terms.assets]
+    ids = [asset.asset for asset in terms.assets]
     yield "assets", len(ids), all(a < b for a, b in pairwise(ids))
-    for each in terms.assets:
-        yield f"assets.{each.asset}.delay_blocks", each.delay_blocks, each.delay_blocks <= DELAY_BLOCKS_MAX
+    for asset in terms.assets:
+        yield f"assets.{asset.asset}.delay_blocks", asset.delay_blocks, asset.delay_blocks <= DELAY_BLOCKS_MAX
     yield "waiting_max", terms.waiting_max, 1 <= terms.waiting_max <= DELAYED_WITHDRAWALS_MAX
     yield "waiting_per_owner_max", terms.waiting_per_owner_max, terms.waiting_per_owner_max >= 1
     yield "waiting_grace_blocks", terms.waiting_grace_blocks, 1 <= terms.waiting_grace_blocks <= DELAY_BLOCKS_MAX

@@ -26,7 +26,7 @@ def bounded_control(control: Any, topics: Collection[str]) -> Any | None:
     kept = rpc_pb2.ControlMessage()
     room = IDS_MAX
     for topic, ihaves in _by_topic(control.ihave, topics).items():
-        ids = _ids((each.messageIDs for each in ihaves), room)
+        ids = _ids((ihave.messageIDs for ihave in ihaves), room)
         room -= len(ids)
         if ids:
             kept.ihave.append(rpc_pb2.ControlIHave(topicID=topic, messageIDs=ids))
@@ -54,11 +54,11 @@ def _ids(lists: Iterable[Iterable[bytes]], most: int) -> list[bytes]:
     """The first different ids; `most` of them."""
     found: dict[bytes, None] = {}
     for ids in lists:
-        for each in ids:
+        for id_ in ids:
             if len(found) >= most:
                 return list(found)
-            if len(each) <= ID_BYTES_MAX:
-                found[each] = None
+            if len(id_) <= ID_BYTES_MAX:
+                found[id_] = None
     return list(found)
 
 
