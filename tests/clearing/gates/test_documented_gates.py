@@ -1,4 +1,4 @@
-"""The examples of docs/explanation/gates.md do what they say there."""
+"""The examples of docs/explanation/withdrawal-controls.md do what they say there."""
 
 import json
 import re
@@ -24,7 +24,7 @@ from clearing.withdrawals.deficit_reserve import deficit_share, total_owed
 from tests.kit.clearing.gated import MARKET, cancellation, not_executed
 from tests.kit.clearing.world import ALICE, BOB, DOLLAR, HOUSE, USDC_1, World, codes, executed, funded, make_genesis
 
-PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "gates.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "withdrawal-controls.md").read_text(encoding="utf-8")
 WHO = {"alice": ALICE, "bob": BOB, "house": HOUSE}
 
 

@@ -1,0 +1,83 @@
+"""Every command in the documentation exists with its options; those that end by themselves are executed elsewhere."""
+
+import re
+import shlex
+from itertools import takewhile
+from pathlib import Path
+
+import click
+import pytest
+
+from cli.main import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    [
+        *(ROOT / "docs").glob("*.md"),
+        *(page for folder in ("tutorials", "how-to", "explanation") for page in (ROOT / "docs" / folder).glob("*.md")),
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    ]
+)
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PROMPT = re.compile(r"^(?:\$|[a-z]+\$)\s+|^\.venv/bin/")
+
+
+def commands_of(page: Path) -> list[list[str]]:
+    """The words of each line in a fence that calls the program."""
+    found = []
+    for _, block in FENCE.findall(page.read_text(encoding="utf-8")):
+        for line in re.sub(r"\\\n\s*", " ", block).splitlines():
+            called = PROMPT.sub("", PROMPT.sub("", line.strip()))
+            if called.startswith("crossclear "):
+                words = shlex.split(called, comments=True)[1:]
+                found.append([word for word in takewhile(lambda word: word not in {">", "|"}, words) if word != "…"])
+    return found
+
+
+COMMANDS = [(page.relative_to(ROOT).as_posix(), words) for page in PAGES for words in commands_of(page)]
+
+
+def check_command(words: list[str]) -> None:
+    """Raises click's fault for a command or an option that does not exist, or a required one that lacks."""
+    command: click.Command = cli
+    context = click.Context(cli, info_name="crossclear", **cli.context_settings)
+    while isinstance(command, click.Group):
+        found = command.get_command(context, words[0]) if words else None
+        if found is None:
+            raise click.UsageError(f"no command {words[:1]}")
+        command, words = found, words[1:]
+        context = click.Context(command, context, command.name)
+    _, extra, _ = command.make_parser(context).parse_args(words)
+    if extra:
+        raise click.UsageError(f"unexpected {extra}")
+
+
+@pytest.mark.parametrize(("page", "words"), COMMANDS, ids=lambda value: " ".join(value)[:60])
+def test_each_command_exists_with_its_options(page: str, words: list[str]) -> None:
+    check_command(words)
+
+
+def test_a_command_or_an_option_that_does_not_exist_is_found() -> None:
+    for words in (["nothing"], ["proof", "nothing"], ["status", "--nothing"], ["keys", "list", "too", "many"]):
+        with pytest.raises(click.UsageError):
+            check_command(words)
+
+
+def test_there_are_commands_to_check() -> None:
+    assert len(COMMANDS) > 60
+
+
+def test_each_make_target_of_the_documentation_exists() -> None:
+    texts = [page.read_text(encoding="utf-8") for page in PAGES]
+    named = {name for text in texts for name in re.findall(r"(?:^|`)make ([a-z]+)", text, re.MULTILINE)}
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert named - targets == set()
+    assert {"demo", "test", "site", "devnet"} <= named
+
+
+def test_each_file_and_module_that_a_command_runs_exists() -> None:
+    for page in PAGES:
+        for module in re.findall(r"python -m ([a-z_0-9.]+)", page.read_text(encoding="utf-8")):
+            path = ROOT / module.replace(".", "/")
+            tool = module in ("pytest",)
+            assert tool or path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), (page.name, module)
