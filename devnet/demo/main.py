@@ -1,9 +1,9 @@
 """`crossclear devnet`: a network that stays up, or the demonstration: play the story, recompute what happened, judge."""
 
-import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,7 @@ from clearing.schema.blocks.block import BlockResult
 from clearing.state.state import State
 from devnet.demo.report import Summary, count, logged, member_lines, middle, missing, show
 from devnet.demo.story import CATCH_UP_HEIGHTS, RISKY, DevnetStory, StoryRecord
+from devnet.interruption import run_interruptibly
 from devnet.members import MemberFiles, member_files, write_member_files
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions, check_options
@@ -39,16 +40,13 @@ def main(options: DevnetOptions) -> int:
     SIGTERM and SIGHUP end it as Ctrl-C does: by themselves they would leave validators without an owner.
     """
     check_options(options)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it for what it starts in the background
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     console = Console(stderr=True)
     if options.demo:
-        return trio.run(run_demo, options, console)
+        status: int = trio.run(run_interruptibly, partial(run_demo, options, console))
+        return status
     try:
-        trio.run(_stay_up, options, console)
-    except* KeyboardInterrupt:
+        trio.run(run_interruptibly, partial(_stay_up, options, console))
+    except KeyboardInterrupt:
         console.print("the network has ended")
     return 0
 
@@ -114,7 +112,11 @@ async def run_demo(options: DevnetOptions, console: Console) -> int:
         if testnet is None:
             raise
     say("all processes have ended; recomputing from the block log")
-    summary = judge(options, testnet, notes, stuck, time.monotonic() - started)
+    judging = partial(judge, options, testnet, notes, stuck, time.monotonic() - started)
+    summary = await trio.to_thread.run_sync(
+        judging,
+        abandon_on_cancel=True,  # type: ignore[call-arg]  # the stubs know its old name
+    )
     (options.output_dir / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2))
     show(summary, console)
     console.print(summary.claim, highlight=False)

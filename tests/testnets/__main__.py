@@ -9,7 +9,6 @@ process and no network namespace is left: SIGTERM and SIGHUP end it as Ctrl-C do
 """
 
 import argparse
-import signal
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 import trio
 
 from clearing.base.errors import CrossclearError
+from devnet.interruption import run_interruptibly
 from tests.kit.adversaries.registry import ADVERSARIES
 from tests.testnets.generate import generate
 from tests.testnets.ground import ROOT
@@ -31,17 +31,11 @@ INTERRUPTED = 130
 
 def main() -> int:
     """The command line."""
-    told = _arguments()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it for what it starts in the background
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
-    status = INTERRUPTED
     try:
-        status = _do(told)
-    except* KeyboardInterrupt:
+        return _do(_arguments())
+    except KeyboardInterrupt:
         sys.stderr.write("interrupted; everything has ended\n")
-    return status
+        return INTERRUPTED
 
 
 def _do(told: argparse.Namespace) -> int:
@@ -84,7 +78,7 @@ def _run(manifest: Manifest, folder: Path) -> int:
     def say(text: str) -> None:
         sys.stderr.write(f"[{time.monotonic() - started:7.2f} s] {text}\n")
 
-    verdict = trio.run(partial(run_manifest, manifest, folder, say, ROOT))
+    verdict = trio.run(run_interruptibly, partial(run_manifest, manifest, folder, say, ROOT))
     sys.stdout.write(as_text(verdict) + "\n")
     sys.stdout.flush()
     return 0 if verdict.ok else 1
