@@ -42,39 +42,55 @@ class BridgeCode(CodeBook):
 
 
 REMEDIES: dict[BridgeCode, str] = {
-    BridgeCode.MALFORMED_ANSWER: "An endpoint's answer has not the expected shape. Check its software, or replace it.",
+    BridgeCode.MALFORMED_ANSWER: (
+        "An endpoint's answer does not have the expected shape. Check its software, or replace it."
+    ),
     BridgeCode.ANSWER_OVERSIZE: "An endpoint's answer is too long. The scanner asks for smaller ranges by itself.",
     BridgeCode.ENDPOINT_UNREACHABLE: "An endpoint did not answer in time. It is asked again after a growing pause.",
     BridgeCode.ENDPOINT_REFUSED: "An endpoint answered with an error. Its code and message are in the values.",
     BridgeCode.WRONG_CHAIN: "An endpoint or a submission belongs to another chain id than the one configured.",
     BridgeCode.ENDPOINT_QUORUM_LOST: "Fewer endpoints answer than the quorum. Nothing is credited until they return; "
     "the quorum never shrinks by itself.",
-    BridgeCode.ENDPOINTS_DISAGREE: "No value is told by a quorum of endpoints. Look for one that lies or is forked.",
+    BridgeCode.ENDPOINTS_DISAGREE: (
+        "No value is reported by a quorum of endpoints. Find the one that lies or is forked."
+    ),
     BridgeCode.BAD_QUORUM: "The quorum must be more than half of the endpoints and at most all of them.",
     BridgeCode.HEADER_HASH_MISMATCH: "A header's fields don't hash to its stated hash: the endpoint lies, or the chain "
     "has a fork that this version does not know.",
     BridgeCode.BROKEN_PARENT_LINK: "Headers don't form a chain. The endpoint lies or answered amid a reorg.",
     BridgeCode.RECEIPTS_ROOT_MISMATCH: "Receipts don't rebuild the root in the agreed header: they were altered.",
     BridgeCode.BAD_TRIE_PROOF: "A receipt proof does not lead from the header's receipts root to the receipt.",
-    BridgeCode.MALFORMED_RECEIPT: "A proven receipt has not the form that the execution specification gives.",
-    BridgeCode.MALFORMED_EVENT: "The vault's address emitted an event of a wrong shape: it is not the vault we know.",
-    BridgeCode.NOT_A_VAULT_EVENT: "The log pointed to is not a deposit or withdrawal of the configured vault.",
-    BridgeCode.UNTRUSTED_BLOCK: "The block is not among those held final here. Wait until the chain has finalised it.",
-    BridgeCode.LOGS_UNAVAILABLE: "Too few endpoints gave the logs of a block that they hold. Use archive endpoints.",
-    BridgeCode.NONCE_GAP: "Deposits are missing between two that were seen, also after scanning from deployment.",
-    BridgeCode.NONCE_REPLAYED: "The vault used a deposit nonce again. The chain is halted: governance must look.",
-    BridgeCode.FINALITY_VIOLATION: "A block held final was replaced. The chain is halted: governance must look.",
-    BridgeCode.VAULT_INSOLVENT: "The vault holds less than it accounts for. The chain is halted: governance must look.",
-    BridgeCode.CHAIN_HALTED: "The chain was halted and stays so. The values say why; governance may release it.",
+    BridgeCode.MALFORMED_RECEIPT: "A proven receipt does not have the form of the execution specification.",
+    BridgeCode.MALFORMED_EVENT: (
+        "The vault's address emitted an event of a wrong shape: it is not the expected vault contract."
+    ),
+    BridgeCode.NOT_A_VAULT_EVENT: "The named log is not a deposit or withdrawal of the configured vault.",
+    BridgeCode.UNTRUSTED_BLOCK: "The block is not final here yet. Wait until the chain has finalised it.",
+    BridgeCode.LOGS_UNAVAILABLE: (
+        "Too few endpoints returned the logs of a block that they have. Use archive endpoints."
+    ),
+    BridgeCode.NONCE_GAP: "Deposits are missing between two that were seen, even after a scan from the deployment on.",
+    BridgeCode.NONCE_REPLAYED: "The vault used a deposit nonce again. The chain is halted: governance has to decide.",
+    BridgeCode.FINALITY_VIOLATION: "A final block was replaced. The chain is halted: governance has to decide.",
+    BridgeCode.VAULT_INSOLVENT: (
+        "The vault has less than it accounts for. The chain is halted: governance has to decide."
+    ),
+    BridgeCode.CHAIN_HALTED: "The chain was halted and stays halted. The values say why; governance may release it.",
     BridgeCode.BAD_CURSOR: "The saved cursor belongs to another chain or vault, or cannot be read.",
     BridgeCode.DEPOSITS_HASH_MISMATCH: "A deposit does not continue the vault's rolling hash. The chain is halted.",
     BridgeCode.TRANSACTION_REFUSED: "An endpoint refused a transaction. Its message is in the values.",
     BridgeCode.TRANSACTION_REVERTED: "The vault refused the call. The revert data names its error.",
     BridgeCode.TRANSACTION_NOT_MINED: "The transaction was not mined in time, at any of the fees tried.",
-    BridgeCode.VAULT_ASTRAY: "The vault follows a validator set that this node does not know as the last or the next. "
-    "Is the node behind? If it is not, somebody else rotated the vault: governance must look.",
-    BridgeCode.KEYS_ASTRAY: "The solvency verifier believes other keys of this epoch: a quorum signed two. Compare "
-    "both with `crossclear onchain check`; the false ones are evidence.",
-    BridgeCode.STORAGE_PROOF_DIFFERS: "A block's state proves other counters than a quorum of endpoints told of it. Do "
-    "the endpoints lie, or is the storage place that genesis names for the token's balances wrong?",
+    BridgeCode.VAULT_ASTRAY: (
+        "The vault follows a validator set that this node does not know as the last or the next. Check whether "
+        "the node is behind. If it is not, somebody else rotated the vault: governance has to decide."
+    ),
+    BridgeCode.KEYS_ASTRAY: (
+        "The solvency verifier has other keys of this epoch: a quorum signed two. Compare both with `crossclear "
+        "onchain check`; the false ones are evidence."
+    ),
+    BridgeCode.STORAGE_PROOF_DIFFERS: (
+        "A block's state proves other counters than a quorum of endpoints reported. Check the endpoints, and the "
+        "storage place that genesis names for the token's balances."
+    ),
 }

@@ -48,26 +48,40 @@ REMEDIES: dict[ConsensusCode, str] = {
     ConsensusCode.BAD_EXTENSION: "A precommit's extension is missing, superfluous, too long or wrongly signed.",
     ConsensusCode.BROKEN_LINK: "The header names another parent, network, height or validator set than the chain has.",
     ConsensusCode.WRONG_TIME: "The header's time is not the median of the extension times. Check the node's version.",
-    ConsensusCode.WRONG_PAYLOAD_ROOT: "The header does not commit to what the block carries.",
-    ConsensusCode.WRONG_ROOTS: "Executing the block gave other roots than its header states: versions differ?",
+    ConsensusCode.WRONG_PAYLOAD_ROOT: "The header does not commit to the block's contents.",
+    ConsensusCode.WRONG_ROOTS: (
+        "The execution of the block gave other roots than its header states. Compare the versions."
+    ),
     ConsensusCode.BAD_LAST_COMMIT: "The block's certificate does not make its parent final.",
     ConsensusCode.BAD_EXTENDED_COMMIT: "The block's extensions are unordered, wrongly signed or under two thirds.",
     ConsensusCode.BAD_EVIDENCE: "A block carries evidence that proves nothing.",
-    ConsensusCode.EVIDENCE_OUT_OF_TIME: "The offence is too old or lies ahead: the set of its height is unknown here.",
-    ConsensusCode.EVIDENCE_REPEATED: "All that this evidence shows is recorded already. A proposer must leave it out.",
+    ConsensusCode.EVIDENCE_OUT_OF_TIME: (
+        "The offence is too old or in the future: the validator set of its height is unknown here."
+    ),
+    ConsensusCode.EVIDENCE_REPEATED: (
+        "Everything that this evidence shows is recorded already. A proposer must leave it out."
+    ),
     ConsensusCode.DOUBLE_SIGN: "The signer was asked for a second, different signature. Never run one key twice.",
-    ConsensusCode.WAL_CORRUPT: "The log is damaged. Cut it with `crossclear wal repair`; never put an old one back.",
+    ConsensusCode.WAL_CORRUPT: "The log is damaged. Cut it with `crossclear wal repair`; never restore an old one.",
     ConsensusCode.SIGN_STATE_CORRUPT: "Both slots of the sign state are damaged. Never delete it for a key in use.",
     ConsensusCode.STORE_INCOMPLETE: "The block store lacks a block that the application has or needs. Restore or sync.",
-    ConsensusCode.BAD_CHUNK: "A peer sent a chunk that is not of the snapshot it offered. Another peer is asked.",
+    ConsensusCode.BAD_CHUNK: (
+        "A peer sent a chunk that does not belong to the snapshot it offered. The node asks another peer."
+    ),
     ConsensusCode.SNAPSHOT_REFUSED: "A fetched snapshot does not have the roots of its certified header, although more"
     " than a third of the power offers it. Stop, and compare the peers' versions.",
-    ConsensusCode.NO_ANCHOR: "No peer shows a header that fits the trusted height and hash. Check both, and the peers.",
+    ConsensusCode.NO_ANCHOR: "No peer shows a header of the trusted height and hash. Check both, and the peers.",
     ConsensusCode.BAD_BLOCK_RESPONSE: "A peer answered a block request with blocks that don't follow or aren't final.",
     ConsensusCode.BAD_SHARE: "A vote's BLS share does not verify although its envelope does: its sender is at fault.",
-    ConsensusCode.TRUST_EXPIRED: "The trusted header is older than the trusting period. Get one from whom you trust.",
-    ConsensusCode.NOT_LATER: "A light client goes forward only: height and time must lie above the trusted header's.",
-    ConsensusCode.FROM_THE_FUTURE: "The header's time lies ahead of the own clock. Check the clock, then the sender.",
-    ConsensusCode.NO_WITNESS: "No witness confirmed what the first server showed. Name others, or none at all.",
-    ConsensusCode.LIGHT_LACKING: "The server has no light block of this height: not decided yet, or before its first.",
+    ConsensusCode.TRUST_EXPIRED: (
+        "The trusted header is older than the trusting period. Get a newer one from somebody you trust."
+    ),
+    ConsensusCode.NOT_LATER: "A light client only goes forward: height and time must be above the trusted header's.",
+    ConsensusCode.FROM_THE_FUTURE: (
+        "The header's time is ahead of this machine's clock. Check the clock, then the sender."
+    ),
+    ConsensusCode.NO_WITNESS: "No witness confirmed what the first server showed. Name other witnesses, or none.",
+    ConsensusCode.LIGHT_LACKING: (
+        "The server has no light block of this height: it is not decided yet, or before the server's first."
+    ),
 }

@@ -72,24 +72,30 @@ class NodeCode(CodeBook):
 
 
 REMEDIES: dict[NodeCode, str] = {
-    NodeCode.STORE_GAP: "Blocks are saved height by height. Replay or sync from the height that the store tells.",
+    NodeCode.STORE_GAP: "Blocks are saved height by height. Replay or sync from the height that the store states.",
     NodeCode.STORE_CONFLICT: "Another value is stored under this key. Stop the node and compare with its peers.",
-    NodeCode.STORE_CORRUPT: "A stored record does not match its digest: the disk is failing. Restore or sync anew.",
+    NodeCode.STORE_CORRUPT: "A stored record does not match its digest: the disk is failing. Restore or sync again.",
     NodeCode.STORE_OTHER_NETWORK: "The store belongs to another network. Check `node.home` and the genesis file.",
     NodeCode.STORE_CLOSED: "The store is closed. The node is shutting down.",
     NodeCode.STORE_VERSION: "The store was written by another version of this program. Export with that version.",
     NodeCode.BLOCK_LOG_CORRUPT: "A record in the middle of the block log fails its checksum. Export the log again.",
     NodeCode.BLOCK_LOG_TORN: "The block log ends inside a record. Export it again, or read it with the tail cut.",
-    NodeCode.POOL_JOURNAL_CORRUPT: "pool.journal is damaged before its tail: the disk is failing. Move the file away;"
-    " what it held and no block has decided must be sent again.",
+    NodeCode.POOL_JOURNAL_CORRUPT: (
+        "pool.journal is damaged before its tail: the disk is failing. Move the file away, and send its undecided "
+        "requests again."
+    ),
     NodeCode.KEY_EXISTS: "A key or password file of this name exists and is never overwritten. Choose another name.",
-    NodeCode.KEY_PERMISSIONS: "A secret file must be mode 0600 and its folder 0700: run chmod, then think who read it.",
+    NodeCode.KEY_PERMISSIONS: (
+        "A secret file must be mode 0600 and its folder 0700. Run chmod, then check who may have read it."
+    ),
     NodeCode.KEY_PASSWORD: "The password does not open this keystore. Check the password file.",
     NodeCode.KEY_FORMAT: "The file is not a version 4 keystore (EIP-2335), or its parameters are out of bounds.",
-    NodeCode.KEY_WEAK: "The keystore has weak scrypt or pbkdf2 parameters, accepted in a devnet only. Make it anew.",
+    NodeCode.KEY_WEAK: "The keystore has weak scrypt or pbkdf2 parameters, which only a devnet accepts. Make it again.",
     NodeCode.KEY_MISSING: "The home folder lacks this key. Run `crossclear keys list`, then `crossclear keys new`.",
-    NodeCode.SIGN_STATE_MISSING: "This node has decided blocks and lost what it signed last: it could sign twice."
-    " Put the sign state back, or join with new keys.",
+    NodeCode.SIGN_STATE_MISSING: (
+        "This node has decided blocks and lost its sign state: it could sign twice. Restore the sign state, or "
+        "join with new keys."
+    ),
     NodeCode.CONFIG_SYNTAX: "node.toml is not TOML at the stated line.",
     NodeCode.CONFIG_UNKNOWN_KEY: "No such setting. See configs/node.toml for all of them.",
     NodeCode.CONFIG_VALUE: "The setting has the wrong type or is out of bounds. See configs/node.toml.",
@@ -100,7 +106,7 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.POOL_FULL: "The mempool is full. Send again after the next blocks.",
     NodeCode.POOL_ACCOUNT_LIMIT: "The account has too many requests waiting. Send again when some are in a block.",
     NodeCode.BATCH_SHAPE: "A batch of trades is empty or has too many transactions.",
-    NodeCode.BATCH_SENDER: "Only a validator's batch of trades is taken. Hand requests in at a validator.",
+    NodeCode.BATCH_SENDER: "Only a validator's batch of trades is accepted. Submit requests to a validator.",
     NodeCode.API_NOT_FOUND: "There is nothing under this path. See /openapi.json.",
     NodeCode.API_METHOD: "The path does not take this method. See /openapi.json.",
     NodeCode.API_PARAMETER: "A parameter is missing, unknown or out of bounds. See /openapi.json.",
@@ -113,27 +119,45 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.API_STALE_REQUEST: "The request's time differs too much from the node's clock. Set the clock, sign again.",
     NodeCode.API_REPLAYED: "The request's nonce was used already. Sign again with a new nonce.",
     NodeCode.API_NOT_READY: "The node has no state to show yet. /readyz says what it waits for.",
-    NodeCode.API_INTERNAL: "The node failed on this request; its log tells why.",
-    NodeCode.API_IN_CLEAR: "The answer holds secrets and would travel in clear. Ask over https, or on the node's own"
-    " machine; an operator whose proxy ends TLS before the API sets `api.behind_tls`.",
+    NodeCode.API_INTERNAL: "The node failed on this request. Its log says why.",
+    NodeCode.API_IN_CLEAR: (
+        "The answer contains secrets and would travel unencrypted. Ask over https, or on the node's own machine. "
+        "An operator whose proxy ends TLS before the API sets `api.behind_tls`."
+    ),
     NodeCode.API_NO_SEEDS: "This node keeps no commitment seeds or no holdings of epochs. Ask a validator's node.",
     NodeCode.OUTPUT_EXISTS: "The output exists and is never overwritten. Choose another folder or file.",
     NodeCode.UNKNOWN_CODE: "No package has a code of this number or name. `crossclear explain --all` lists them.",
-    NodeCode.NODE_UNREACHABLE: "No node answers at this address. Is it running, and is the API enabled?",
-    NodeCode.NODE_ANSWER: "What answers at this address does not speak this API, or too much of it. Check the URL.",
+    NodeCode.NODE_UNREACHABLE: "No node answers at this address. Check that it is running and that its API is enabled.",
+    NodeCode.NODE_ANSWER: (
+        "The server at this address does not speak this API, or answers with too much. Check the URL."
+    ),
     NodeCode.LOG_UNUSABLE: "The log file cannot be opened. Check `logging.file` and its folder.",
-    NodeCode.PROVER_LOST: "Worker processes keep dying on one job: out of memory, as a rule. Give them more, restart.",
-    NodeCode.PROVER_LATE: "An epoch's commitments take too long for the blocks that need them. Free a core, restart.",
+    NodeCode.PROVER_LOST: (
+        "Worker processes keep dying on one job, usually because memory is too small. Give them more and restart."
+    ),
+    NodeCode.PROVER_LATE: (
+        "An epoch's commitments take too long for the blocks that need them. Free a core and restart."
+    ),
     NodeCode.CHANGE_FILE: "The file describes no change of validators that this network can make. See the values.",
     NodeCode.NOT_IN_THE_SET: "This envelope key is not in the validator set that the change starts from.",
-    NodeCode.VOTE_KEY_NOT_LISTED: "The validator set lists another BLS key for this node than it has: nothing is voted."
-    " Bring the listed key, or have the set changed to this one.",
-    NodeCode.NOTHING_BELOW: "One height is rolled back at a time, down to the lowest that a saved state can lead to.",
-    NodeCode.SIGNER_SILENT: "The remote signer did not answer in time: nothing is signed until it does. Is it running?",
-    NodeCode.SIGNER_CHANNEL: "The other end of the signer's channel is not whom the settings name, or speaks otherwise."
-    " Compare `signer.key` with the signer's link key, and its `allow` with this node's.",
-    NodeCode.LIGHT_STORE_UNUSABLE: "The light store is damaged, or of another network. Move it away and trust anew.",
-    NodeCode.LIGHT_ATTACK: "Validators certified two headers of one height. Believe neither, keep the evidence file.",
+    NodeCode.VOTE_KEY_NOT_LISTED: (
+        "The validator set lists another BLS key for this node than it has, so the node does not vote. Install "
+        "the listed key, or have the set changed to this one."
+    ),
+    NodeCode.NOTHING_BELOW: "Rollback takes one height at a time, down to the lowest that a saved state can lead to.",
+    NodeCode.SIGNER_SILENT: (
+        "The remote signer did not answer in time. Nothing is signed until it does. Check whether it is running."
+    ),
+    NodeCode.SIGNER_CHANNEL: (
+        "The other end of the signer's channel is not the one that the settings name, or speaks another protocol. "
+        "Compare `signer.key` with the signer's link key, and its `allow` with this node's."
+    ),
+    NodeCode.LIGHT_STORE_UNUSABLE: (
+        "The light store is damaged, or from another network. Move it away and start from a trusted header again."
+    ),
+    NodeCode.LIGHT_ATTACK: (
+        "Validators certified two headers of one height. Believe neither and keep the evidence file."
+    ),
     NodeCode.LIGHT_NO_TRUST: "Nothing is trusted yet: pass --trust HEIGHT:HASH, or --genesis, or a vault's checkpoint.",
 }
 

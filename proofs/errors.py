@@ -54,30 +54,48 @@ REMEDIES: dict[ProofCode, str] = {
     ProofCode.BOOK_NOT_MATCHED: "The commitments do not sum to the public totals: the book is not matched.",
     ProofCode.RESERVES_SHORT: "Custody does not cover what the ledger owes. The values name chain and token.",
     ProofCode.NOT_INCLUDED: "The account's commitment, recomputed from holdings and seed, is not in the list.",
-    ProofCode.WITNESS_OUT_OF_RANGE: "The prover's own holdings break a range or a row. List the shortfall and retry.",
+    ProofCode.WITNESS_OUT_OF_RANGE: (
+        "The prover's own holdings break a range or a row. List the shortfall and try again."
+    ),
     ProofCode.BLINDERS_REUSED: "A proof session was used twice. Start a new one: blinders are single-use.",
-    ProofCode.WRONG_NETWORK: "The package is of another network than the one asked for, or of another validator set. "
-    "Where the set has changed since genesis, follow it first (`crossclear light follow`, `verify --light-store`).",
-    ProofCode.FUND_NOT_COVERED: "Nothing shows that the default fund covers its two largest members' stress losses.",
-    ProofCode.RULES_DIFFER: "Slots, rows or prices are not those of the statement's rulebook, or this is not what the "
-    "genesis fixes. The values name the first difference.",
-    ProofCode.CUSTODY_NOT_PROVEN: "Header and nodes of a chain do not prove a vault's counters. Was the file changed?",
+    ProofCode.WRONG_NETWORK: (
+        "The package is from another network than the requested one, or from another validator set. Where the set "
+        "has changed since genesis, follow it first (`crossclear light follow`, `verify --light-store`)."
+    ),
+    ProofCode.FUND_NOT_COVERED: (
+        "Nothing shows that the default fund covers the stress losses of its two largest members."
+    ),
+    ProofCode.RULES_DIFFER: (
+        "Slots, rows or prices are not those of the statement's rulebook, or differ from what genesis fixes. The "
+        "values name the first difference."
+    ),
+    ProofCode.CUSTODY_NOT_PROVEN: (
+        "Header and nodes of a chain do not prove a vault's counters. Check whether the file was changed."
+    ),
     ProofCode.CUSTODY_DIFFERS: "A chain's state proves another number than the quorum certified. The values name it.",
-    ProofCode.CUSTODY_STRAY: "A storage proof is of a block that no custody term names, or out of order.",
-    ProofCode.CUSTODY_UNLISTED: "Custody is named of a vault, token, unit or slot that the trusted genesis has not, or "
-    "none of an asset that it has.",
-    ProofCode.EQUIVOCATION: "Validators certified two things of one height or epoch. Believe neither, keep both files.",
+    ProofCode.CUSTODY_STRAY: "A storage proof is for a block that no custody term names, or is out of order.",
+    ProofCode.CUSTODY_UNLISTED: (
+        "Custody names a vault, token, unit or slot that the trusted genesis does not have, or names none for an "
+        "asset that it has."
+    ),
+    ProofCode.EQUIVOCATION: (
+        "Validators certified two values for one height or epoch. Believe neither and keep both files."
+    ),
     ProofCode.SET_NOT_LINKED: "A package's validators are not those that the package before names: the set changed "
     "more than once in between. Follow the sets (`crossclear light follow`), verify that package with `--light-store`.",
-    ProofCode.HISTORY_BACKWARDS: "Something that only grows became less from one certified header to a later one.",
+    ProofCode.HISTORY_BACKWARDS: "A value that can only grow decreased from one certified header to a later one.",
     ProofCode.CHAIN_CONFLICT: "Two packages name different hashes for one block of one chain, both as final.",
     ProofCode.EPOCH_MISSING: "There is no good package of an epoch between two others. Ask another node for it.",
-    ProofCode.COUNTED_TWICE: "Custody terms contradict each other: one token, or one block, could stand for two. The "
-    "values name chain, block and token.",
+    ProofCode.COUNTED_TWICE: (
+        "Custody terms contradict each other: one token, or one block, could count twice. The values name chain, "
+        "block and token."
+    ),
     ProofCode.BAD_CLUSTER: "The cluster of `proofs.prover` does not answer or has no workers, or the extra `dask` is "
     "missing.",
-    ProofCode.KEYS_DIFFER: "Keys for a contract are not those that the certified statement and the leaves give. The "
-    "place names the first that differs. Whoever signed such keys could have false proofs taken for true.",
+    ProofCode.KEYS_DIFFER: (
+        "Keys for a contract are not those that the certified statement and the leaves give. The place names the "
+        "first that differs. With such keys, contracts could accept false proofs."
+    ),
 }
 
 

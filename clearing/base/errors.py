@@ -52,20 +52,22 @@ REMEDIES: dict[BaseCode, str] = {
     BaseCode.OVERSIZE: "The message is longer than its limit. Split it or send less.",
     BaseCode.MALFORMED: "The bytes are not of the expected type. Check the version of the sender.",
     BaseCode.NON_CANONICAL: "The bytes decode, but are not the one canonical encoding. Use the canonical codec.",
-    BaseCode.OUT_OF_RANGE: "A number lies outside the range of its field. The values name the field and the bounds.",
-    BaseCode.DAMAGED: "A file fails its checksums before its tail: the disk is failing, or something else wrote there.",
+    BaseCode.OUT_OF_RANGE: "A number is outside the range of its field. The values name the field and the bounds.",
+    BaseCode.DAMAGED: (
+        "A file fails its checksums before its tail. The disk is failing, or another program wrote to the file."
+    ),
     BaseCode.BAD_POINT: "A curve point is not canonical, not on the curve, not in the subgroup, or infinity.",
     BaseCode.BAD_SIGNATURE: "A signature does not verify under the stated key and message.",
     BaseCode.BAD_POSSESSION_PROOF: "A validator key comes without a valid proof of possession.",
     BaseCode.BAD_VALIDATOR_SET: "A validator set is empty, unordered, repeats a key or has a power of zero.",
-    BaseCode.STRAY_SIGNER: "A certificate names a signer outside its validator set.",
+    BaseCode.STRAY_SIGNER: "A certificate names a signer that is not in its validator set.",
     BaseCode.UNDER_QUORUM: "The signers of a certificate hold no more than two thirds of the power.",
     BaseCode.WRONG_KIND: "A prevote certificate was shown where only precommits are final.",
     BaseCode.WRONG_NETWORK: "The object belongs to another network: compare the genesis hashes.",
-    BaseCode.WRONG_VALIDATOR_SET: "The certificate was made by another validator set than the one trusted here.",
-    BaseCode.WRONG_VALUE: "The certificate certifies another value, height or round than the one shown.",
+    BaseCode.WRONG_VALIDATOR_SET: "Another validator set than the trusted one made the certificate.",
+    BaseCode.WRONG_VALUE: "The certificate is for another value, height or round than the one shown.",
     BaseCode.BAD_MERKLE_PROOF: "A Merkle proof does not lead to the stated root.",
-    BaseCode.BAD_TRIE_PROOF: "Header or nodes do not prove what an EVM chain's state is said to hold.",
+    BaseCode.BAD_TRIE_PROOF: "The header or the trie nodes do not prove the stated values of an EVM chain's state.",
 }
 
 

@@ -123,7 +123,7 @@ class ClearingCode(CodeBook):
 
 REMEDIES: dict[ClearingCode, str] = {
     ClearingCode.REQUEST_EXPIRED: "The block's time is past the request's not-after. Sign it again with a later one.",
-    ClearingCode.REQUEST_TOO_FAR_AHEAD: "The not-after lies beyond the horizon that genesis allows. Sign a nearer one.",
+    ClearingCode.REQUEST_TOO_FAR_AHEAD: "The not-after is beyond the horizon that genesis allows. Sign an earlier one.",
     ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN: (
         "Equity after this request would be below the initial margin. Deposit collateral, ask for less, or reduce risk."
     ),
@@ -134,135 +134,147 @@ REMEDIES: dict[ClearingCode, str] = {
     ClearingCode.WRONG_SIGNER: (
         "The signature is malformed or not by the trade key of the account's member. Check key, network id and fields."
     ),
-    ClearingCode.TRADE_ALREADY_NOVATED: "The venue's trade id was novated before. Use a new trade id.",
+    ClearingCode.TRADE_ALREADY_NOVATED: "The venue's trade id was already novated. Use a new trade id.",
     ClearingCode.NONCE_USED: "The nonce is not above the account's last one. Sign with a higher nonce.",
     ClearingCode.NONCE_TOO_FAR: "The nonce is too far above the account's last one. Sign with the next one.",
     ClearingCode.BAD_SIZE: "A size is zero or beyond its limit.",
-    ClearingCode.SAME_ACCOUNT: "Both sides are one account. Name two.",
-    ClearingCode.NOT_OWN_ACCOUNT: "Cash moves between accounts of one member only.",
-    ClearingCode.PRICE_OUTSIDE_BAND: "The trade's price is too far from the mark. See the values.",
+    ClearingCode.SAME_ACCOUNT: "Both sides are the same account. Name two accounts.",
+    ClearingCode.NOT_OWN_ACCOUNT: "Cash moves only between accounts of one member.",
+    ClearingCode.PRICE_OUTSIDE_BAND: "The trade's price is too far from the mark. The values have the band.",
     ClearingCode.INSTRUMENT_EXPIRED: "The instrument has expired. Trade another expiry.",
-    ClearingCode.POSITION_LIMIT: "The position, alone or with the account's others, would be too large. Trade less.",
-    ClearingCode.CASH_LIMIT: "Settlement cash would fall below what genesis lets an account owe. Bring cash.",
-    ClearingCode.BALANCE_TOO_SMALL: "The account holds less than is asked for.",
+    ClearingCode.POSITION_LIMIT: (
+        "The position, by itself or with the account's others, would be too large. Trade less."
+    ),
+    ClearingCode.CASH_LIMIT: "Settlement cash would fall below the limit that genesis sets. Deposit cash.",
+    ClearingCode.BALANCE_TOO_SMALL: "The account has less than the request asks for. Ask for less.",
     ClearingCode.CHAIN_INVENTORY_TOO_SMALL: (
-        "The vault on that chain holds less of the token than is asked for. Withdraw less, or on another chain."
+        "The vault on that chain has less of the token than the request asks for. Withdraw less, or on another chain."
     ),
     ClearingCode.BAD_RECIPIENT: "The receiving address is zero. Name an address that can spend.",
     ClearingCode.CHAIN_SILENT: (
-        "Too few validators see new final blocks of that chain. Wait until it goes on, or withdraw on another chain."
+        "Too few validators see new final blocks of that chain. Wait until it continues, or withdraw on another chain."
     ),
     ClearingCode.UNKNOWN_VENUE: "Genesis lists no venue with this id.",
     ClearingCode.VENUE_SUSPENDED: (
-        "The venue is suspended. Wait until the house lets it go on, or agree the trade without the venue."
+        "The venue is suspended. Wait until the house lifts the suspension, or agree the trade without the venue."
     ),
     ClearingCode.VENUE_SIGNATURE_NEEDED: (
-        "A trade in the name of a venue of genesis needs the venue's signature. Have the venue report it."
+        "A trade in the name of a venue of genesis needs the venue's signature. Ask the venue to report it."
     ),
-    ClearingCode.MANDATE_NEEDED: (
-        "A side neither signed nor gave the venue a mandate that is still good. Sign, or give a mandate."
-    ),
+    ClearingCode.MANDATE_NEEDED: "A side neither signed nor gave the venue a valid mandate. Sign, or give a mandate.",
     ClearingCode.MANDATE_EXCEEDED: (
         "The trade is beyond the limits of a side's mandate. Trade less, sign it, or widen the mandate."
     ),
     ClearingCode.TRADE_ID_OUTSIDE_WINDOW: (
-        "The venue's trade id is too far below or above those it used last. See the window."
+        "The venue's trade id is too far below or above its recent ids. The values have the window."
     ),
-    ClearingCode.TRADE_TIME: "The trade was agreed too long ago, or lies ahead of the block's time.",
-    ClearingCode.HOLD_TOO_LONG: "The trade would be held longer than genesis allows. Report it later.",
-    ClearingCode.HELD_TRADES_FULL: "Too many trades are held for this account, or at all. Wait until some are novated.",
+    ClearingCode.TRADE_TIME: "The trade was agreed too long ago, or is ahead of the block's time.",
+    ClearingCode.HOLD_TOO_LONG: "The trade would be pending longer than genesis allows. Report it later.",
+    ClearingCode.HELD_TRADES_FULL: (
+        "Too many trades are pending for this account, or in all. Wait until some are novated."
+    ),
     ClearingCode.NO_SUCH_HELD_TRADE: (
-        "No trade with this key is held: it was novated, cancelled or dropped, or the sides differ."
+        "No trade with this key is pending: it was novated, cancelled or dropped, or the sides differ."
     ),
-    ClearingCode.WRONG_REVISION: "The held trade was changed meanwhile. Look at it and sign for its present revision.",
+    ClearingCode.WRONG_REVISION: (
+        "The pending trade was changed in the meantime. Check it and sign for its present revision."
+    ),
     ClearingCode.BAD_STATEMENT: (
-        "A part of a statement is out of turn, its lines do not rise, or are too many. Send what the values ask for."
+        "A part of a statement is out of order, its lines do not rise, or it has too many. Send what the values "
+        "ask for."
     ),
-    ClearingCode.STATEMENT_DAY: "The day is not over yet, or too long ago, or its statement is complete.",
+    ClearingCode.STATEMENT_DAY: "The day is not over yet, is too long ago, or has a complete statement.",
     ClearingCode.UNKNOWN_MEMBER: "No such member. Check the id against genesis.",
-    ClearingCode.ACCOUNTS_FULL: "The member has as many accounts as genesis allows. Close one that is empty.",
-    ClearingCode.BAD_PARENT: "The parent is not a fitting account of the same member, or is a sub-account itself.",
-    ClearingCode.ACCOUNT_NOT_EMPTY: "The account has money, positions, held trades or sub-accounts. Empty it first.",
-    ClearingCode.NOT_CLOSABLE: "Accounts of genesis stay open. Only those opened by request can be closed.",
-    ClearingCode.CLIENT_MONEY: "Money of a client goes to nobody else's account without the client's own key.",
+    ClearingCode.ACCOUNTS_FULL: "The member has as many accounts as genesis allows. Close an empty one.",
+    ClearingCode.BAD_PARENT: "The parent is not a suitable account of the same member, or is a sub-account itself.",
+    ClearingCode.ACCOUNT_NOT_EMPTY: "The account has money, positions, pending trades or sub-accounts. Empty it first.",
+    ClearingCode.NOT_CLOSABLE: "Accounts of genesis stay open. Only accounts opened by request can be closed.",
+    ClearingCode.CLIENT_MONEY: "A client's money moves to another owner's account only with the client's own key.",
     ClearingCode.NOT_PORTABLE: (
-        "Only client accounts that are no sub-accounts can be ported, to another member, once their calls are met."
+        "Only client accounts that are no sub-accounts can be ported, to another member, after their calls are met."
     ),
     ClearingCode.NO_SUCH_LIQUIDATION: (
-        "No slices of this account are for sale in this block. See the liquidations under way in the receipts."
+        "No slices of this account are for sale in this block. The receipts have the liquidations under way."
     ),
     ClearingCode.DISCOUNT_TOO_SMALL: "The block's discount is below the bid's. Accept less, or bid later.",
-    ClearingCode.OWN_LIQUIDATION: "Nobody takes slices of an account of the same member. Let others bid.",
+    ClearingCode.OWN_LIQUIDATION: (
+        "Nobody takes slices of an account of the same member. Leave this sale to other members."
+    ),
     ClearingCode.NOTHING_TO_TAKE: (
-        "The slice comes to no lots: it is too small, initial margin is restored already, or no position has an open "
-        "price."
+        "The slice is less than one lot: it is too small, initial margin is restored already, or no position has "
+        "an open price."
     ),
     ClearingCode.LIQUIDATED_ENOUGH: "The block has liquidated as much as genesis allows. Bid in the next one.",
     ClearingCode.MAY_NOT_TAKE_SLICES: (
-        "The house takes over what nobody bids for, and restricted accounts reduce risk only. Bid for another account."
+        "The house takes over what nobody bids for, and restricted accounts only reduce risk. Bid from another account."
     ),
     ClearingCode.DEFICIT_RESERVE: (
-        "A deficit is unresolved, and until the height shown every account leaves behind what its part of it may be. "
+        "A deficit is unresolved. Until the height shown every account leaves its possible share of it behind. "
         "Ask for less, or later."
     ),
     ClearingCode.RATE_LIMIT: (
-        "The withdrawal is beyond what may leave in this window, of this owner or of all. Ask for less, or from the "
+        "The withdrawal exceeds the rate limit of this window, of this owner or of all. Ask for less, or from the "
         "height shown on."
     ),
     ClearingCode.WITHDRAWALS_WAITING_FULL: (
-        "A withdrawal of this size has to wait, and as many as may are waiting, of this owner or of all. Ask for less, "
-        "cancel one that waits, or come later."
+        "A withdrawal of this size is delayed, and the limit of delayed withdrawals is reached, of this owner or "
+        "of all. Ask for less, cancel a delayed one, or try later."
     ),
     ClearingCode.NO_SUCH_WAITING_WITHDRAWAL: (
-        "No withdrawal of this account waits under this number: it was released or given back, or is another's."
+        "No withdrawal of this account is delayed under this number: it was released or refunded, or belongs to "
+        "another account."
     ),
-    ClearingCode.NO_FUND: "Members contribute to no default fund here.",
+    ClearingCode.NO_FUND: "This network has no default fund of members' contributions.",
     ClearingCode.CONTRIBUTION_NOT_OWED: (
-        "More than is missing to the member's part of the default fund. See `crossclear fund`, and pay what is missing."
+        "The payment is more than the member's contribution lacks. `crossclear fund` shows what is missing; pay that."
     ),
     ClearingCode.CONTRIBUTION_OF_CLIENT_MONEY: (
-        "Contributions are the member's own. Pay from an account of its own, not of a client."
+        "Contributions are the member's own money. Pay from an account of its own, not of a client."
     ),
     ClearingCode.MEMBER_NOT_ACTIVE: (
-        "The account's member is restricted, in default, or gone. Bring collateral and what is called; a defaulted "
-        "member asks the house to be taken in again. A client asks another member to take the account over."
+        "The account's member is restricted, in default, or has left. Pay what is called. A defaulted member asks "
+        "the house for readmission. A client asks another member to take the account over."
     ),
     ClearingCode.NO_SUCH_DEFAULT: "No default with this number is under way. See GET /v1/defaults.",
-    ClearingCode.OWN_DEFAULT: "Nobody bids for its own portfolio, and the house takes over only what nobody wants.",
+    ClearingCode.OWN_DEFAULT: (
+        "A member does not bid for its own portfolio, and the house only takes over what nobody bids for."
+    ),
     ClearingCode.NOT_READMITTABLE: (
-        "A member is taken in again after its default is over, when it owes nothing and has brought the fund's share."
+        "A member is readmitted after its default is over, when it owes nothing and has paid its contribution to "
+        "the fund."
     ),
     ClearingCode.CANNOT_LEAVE: (
-        "A member leaves without positions, money, debts, clients or defaults under way. The values name what is left."
+        "A member leaves without positions, money, debts, clients or defaults under way. The values name what remains."
     ),
     ClearingCode.NOT_RESCUABLE: (
-        "Only client accounts that are no sub-accounts are taken over from a defaulter, by another active member, who "
-        "must have brought what they are called for. See the values."
+        "Only client accounts that are no sub-accounts are taken over from a defaulter, by another active member "
+        "that has paid its contribution calls. See the values."
     ),
     ClearingCode.PRICE_MISSING: "A feed that this request depends on has no price yet. Wait for the oracle.",
     ClearingCode.PRICE_NOT_OPEN: "A feed that this request depends on is stale or halted. Wait until it reopens.",
     ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN: (
-        "A vault took a token that genesis does not list. It is recorded as a stray; governance returns it."
+        "A vault received a token that genesis does not list. It is recorded as a stray deposit; governance returns it."
     ),
     ClearingCode.DEPOSIT_TO_UNKNOWN_ACCOUNT: (
-        "A deposit names an account that does not exist. It is held in suspense; governance assigns it."
+        "A deposit names an account that does not exist. It is in the suspense account; governance assigns it."
     ),
     ClearingCode.DEPOSIT_ABOVE_CAP: (
-        "A deposit would lift the holdings of a token above its cap. It is recorded as a stray; governance returns it."
+        "A deposit would raise the holdings of a token above its cap. It is recorded as a stray deposit; "
+        "governance returns it."
     ),
     ClearingCode.CASH_GROUP_SUSPENDED: (
-        "A token of the cash group is outside its price band: nothing is withdrawn of the group, nor bid in it, until "
-        "the token is back or has left, a few blocks. Wait."
+        "A token of the cash group is outside its price band. Withdrawals and bids in the group stop until the "
+        "token is back or has left, which takes a few blocks. Wait."
     ),
     ClearingCode.ACCOUNT_RESTRICTED: (
-        "A deposit that the house lent against was undone by its chain. Until the height shown, and while cash is "
-        "owed, the account may reduce risk and take deposits only."
+        "A chain reverted a deposit that the house lent against. Until the height shown, and while cash is owed, "
+        "the account may only reduce risk and receive deposits."
     ),
     ClearingCode.SOFT_CREDIT_IS_LENT: (
-        "What is asked for, or what a trade's price and fees take, includes a loan against a deposit not yet final. "
-        "Wait until the deposit is final, or trade nearer to the mark."
+        "The request, or a trade's price and fees, would use a loan against a deposit that is not final. Wait "
+        "until the deposit is final, or trade nearer to the mark."
     ),
-    ClearingCode.NO_SUCH_AUCTION: "No collateral of this account is for sale. See the open auctions in the receipts.",
+    ClearingCode.NO_SUCH_AUCTION: "No collateral of this account is for sale. The receipts have the open auctions.",
     ClearingCode.BID_BELOW_PRICE: "The bid's limit is below the auction's price in this block. Bid more, or later.",
     ClearingCode.NOTHING_FOR_SALE: "The account has none of this token, or it has no open price. Bid for another.",
     ClearingCode.UNKNOWN_CURRENCY: "No such currency: neither a cash group nor 2^32 + the id of a collateral token.",
@@ -272,72 +284,79 @@ REMEDIES: dict[ClearingCode, str] = {
     ClearingCode.BAD_SNAPSHOT: "A state snapshot does not belong to this genesis, or is damaged. Restore another.",
     ClearingCode.STALE_FORK: "A state was used after another fork of its parent was decided. Fork the decided state.",
     ClearingCode.NO_SUCH_WITHDRAWAL: "No withdrawal with this nonce has been released.",
-    ClearingCode.INSTRUMENT_SETTLED: "The instrument was settled and is traded no more. Trade another.",
+    ClearingCode.INSTRUMENT_SETTLED: "The instrument was settled and is not traded any more. Trade another.",
     ClearingCode.ONLY_REDUCING: (
-        "The feed has no fresh price: until it has, neither side's position may grow. Wait, or reduce both positions."
+        "The feed has no fresh price. Until it has one, neither side's position may grow. Wait, or reduce both "
+        "positions."
     ),
     ClearingCode.NO_AUCTION: (
-        "Orders are taken in perpetuals of a halted feed, where genesis has auctions. Trade, or wait for a halt."
+        "Orders are accepted only in perpetuals of a halted feed, where genesis has auctions. Trade, or wait for "
+        "a halt."
     ),
-    ClearingCode.AUCTION_FULL: "The auction holds as many orders as it can. Wait until the feed reopens.",
-    ClearingCode.SNAPSHOT_NOT_READY: "No epoch snapshot of this state: no prices yet, or custody is behind.",
-    ClearingCode.DEFAULT_AUCTION_OVER: "Bids for this portfolio are no longer taken, or it has none to sell.",
-    ClearingCode.ASK_TOO_HIGH: "More is asked for a slice than may be paid. Ask for less: the values tell how much.",
+    ClearingCode.AUCTION_FULL: "The auction has as many orders as it accepts. Wait until the feed reopens.",
+    ClearingCode.SNAPSHOT_NOT_READY: "This state has no epoch snapshot yet: prices are missing, or custody is behind.",
+    ClearingCode.DEFAULT_AUCTION_OVER: "Bids for this portfolio are not accepted any more, or it has nothing to sell.",
+    ClearingCode.ASK_TOO_HIGH: "The bid asks more for a slice than may be paid. Ask for at most what the values state.",
     ClearingCode.BAD_MODEL: (
-        "A risk model contradicts itself or the portfolio, or asks for too much work. The path names the field."
+        "A risk model contradicts itself or the portfolio, or needs too much work. The path names the field."
     ),
-    ClearingCode.BAD_PORTFOLIO: "A portfolio names what it does not list, or a number is out of range. See the path.",
-    ClearingCode.BAD_STEP: "A rule or a settlement step has a number that makes no sense. The path names the field.",
+    ClearingCode.BAD_PORTFOLIO: (
+        "A portfolio refers to something that it does not list, or a number is out of range. See the path."
+    ),
+    ClearingCode.BAD_STEP: "A rule or a settlement step has an invalid number. The path names the field.",
     ClearingCode.VALIDATOR_CHANGE_UNDER_WAY: (
-        "The last change is not over: the values count the vaults that were not seen to follow it. Wait, or have the "
-        "header that rotates them relayed."
+        "The last change is not complete: the values count the vaults that were not seen to follow it. Wait, or "
+        "relay the header that rotates them."
     ),
     ClearingCode.WRONG_VALIDATOR_SET: (
         "The change starts from another set than the one in force. Propose it again: `crossclear validators propose`."
     ),
     ClearingCode.BAD_VALIDATOR_CHANGE: (
-        "The change names keys out of order or twice, lets go who is not there, changes nothing, makes a set that "
-        "cannot be, or another than it states."
+        "The change names keys out of order or twice, removes a key that is not in the set, changes nothing, "
+        "makes an invalid set, or makes another set than it states."
     ),
     ClearingCode.TOO_MUCH_POWER_MOVES: (
-        "More than a third of the power would go, or of the new power come, at once. Make several changes of it."
+        "More than a third of the power would leave, or of the new power enter, at once. Split the change."
     ),
     ClearingCode.TOO_FEW_APPROVALS: (
         "The change is not signed by more than two thirds of the power. Collect more: `crossclear validators approve`."
     ),
     ClearingCode.BAD_APPROVAL: (
-        "An approval is out of order, of no validator in force, or not by its envelope key on this very change."
+        "An approval is out of order, by no validator in force, or not by its envelope key for this change."
     ),
     ClearingCode.BAD_POSSESSION: (
-        "A key that would come is no BLS key, or shows no proof that its owner knows the secret. Get it from its owner."
+        "An entering key is no BLS key, or has no proof that its owner knows the secret. Get it from its owner."
     ),
     ClearingCode.GOVERNANCE_OFF: "Genesis has no governance: nothing can be proposed or voted on.",
     ClearingCode.BAD_AMENDMENT: (
-        "The path leads nowhere, or what should stand there is no value of that place. See `crossclear governance "
-        "dry-run`."
+        "The path leads nowhere, or the value has the wrong type for this place. See `crossclear governance dry-run`."
     ),
     ClearingCode.AMENDMENT_STALE: (
-        "Another amendment changed the same place meanwhile. Propose again from what stands there now."
+        "Another amendment changed the same place in the meantime. Propose again from the present value."
     ),
     ClearingCode.AMENDMENT_REFUSED: (
-        "With this change the terms break a rule of genesis, a bound that no vote can pass, or what the state holds. "
-        "The values name the place."
+        "With this change the terms break a rule of genesis, a bound that no vote can pass, or the state. The "
+        "values name the place."
     ),
-    ClearingCode.AMENDMENT_FROZEN: "No vote can change this place: what is held, owed or proven depends on it.",
+    ClearingCode.AMENDMENT_FROZEN: "No vote can change this place: balances, debts or proofs depend on it.",
     ClearingCode.NO_SUCH_PROPOSAL: "No proposal with this hash can be voted on. See `crossclear governance show`.",
-    ClearingCode.TOO_MANY_PROPOSALS: "The proposer has as many under way as genesis allows. Wait for their end.",
-    ClearingCode.PROPOSAL_KNOWN: "This very proposal was made before. To repeat it, sign it with another not-after.",
+    ClearingCode.TOO_MANY_PROPOSALS: (
+        "The proposer has as many proposals under way as genesis allows. Wait until one ends."
+    ),
+    ClearingCode.PROPOSAL_KNOWN: "The same proposal was made before. To repeat it, sign it with another not-after.",
     ClearingCode.VOTE_USED: "The vote's revision is not above the last one of this validator. Sign a higher one.",
-    ClearingCode.VOTING_OVER: "The proposal was not agreed in time, or more than a third of the power took it back.",
+    ClearingCode.VOTING_OVER: (
+        "The proposal was not agreed in time, or more than a third of the power withdrew its votes."
+    ),
     ClearingCode.INSTRUMENT_HALTED: "The instrument is halted: until the height shown, positions can only be reduced.",
     ClearingCode.HALT_REFUSED: (
-        "The halt is longer than genesis allows, of nothing that can be halted, or too soon after the last."
+        "The halt is longer than genesis allows, names nothing that can be halted, or is too soon after the last."
     ),
     ClearingCode.DETACHMENT_REFUSED: (
         "No change of validators waits for this vault, or not for long enough, or it is the last one."
     ),
     ClearingCode.VAULT_LEAVES: (
-        "This vault is about to be detached, so it is asked to pay nothing more. Withdraw on another chain."
+        "This vault is about to be detached, so it is not asked to pay anything more. Withdraw on another chain."
     ),
 }
 
