@@ -1,8 +1,22 @@
 """The rulebook, top to bottom: `apply_block(state, block) -> (state, result)`.
 
 Rule: pure and total. Every well-formed block has exactly one outcome, the same in every replica; the given state is
-never changed. Every phase is called here, in order. This module must not know how blocks are agreed on or where
-collateral is seen.
+never changed. The phases below run in this order, and docstrings elsewhere name them by these numbers. This module
+must not know how blocks are agreed on or where collateral is seen.
+
+ 1. Open: the clock moves on, and expired trade ids are dropped.
+ 2. Governance: validator sets, misbehaviour, amendments that take effect.
+ 3. Time: averaging windows, premia and funding accrue for the time that has passed.
+ 4. Prices: index prices, feed statuses, price scan ranges.
+ 5. Collateral: chain silence, pegs, haircuts, interest, cash calls and restrictions that end.
+ 6. Settlement: mark-to-market, expiry, funding, reopening auctions.
+ 7. Bridge facts: deposits, custody, validator changes that follow from them, observed withdrawals.
+ 8. Due trades: venue days that close, pending trades that are novated.
+ 9. Transactions: each request, in order.
+10. Margin: recalled withdrawals, margin calls, liquidation.
+11. Losses: contribution calls, defaults and the waterfall, the size of the default fund, the house's own margin.
+12. Withdrawals: delayed ones are processed, accepted ones enter the withdrawals tree.
+13. Close: the epoch's snapshot, the invariants, the roots.
 """
 
 from collections.abc import Iterable, Iterator
@@ -60,36 +74,20 @@ def apply_block(state: State, block: BlockInput) -> tuple[State, BlockResult]:
     Cost is proportional to what the block touches. Raises RemoteFault BAD_BLOCK when the block's structure is wrong,
     LocalFault STALE_FORK when `state` was overtaken, Bug when an invariant does not hold.
     """
-    block = check_block_structure(state, block)
-    context = BlockContext(state.fork(), block)
+    context = BlockContext(state.fork(), check_block_structure(state, block))
     open_block(context)
-    transition_validator_sets(context)
-    record_misbehaviour(context)
-    enact_governance(context)
+    apply_governance(context)
     accrue_time(context)
-    agree_prices(context)
-    update_ranges(context)
+    decide_prices(context)
     update_collateral(context)
-    convert_contributions(context)
-    mark_to_market(context)
-    clear_auctions(context)
-    apply_bridge_facts(context)
-    finish_set_change(context)
-    begin_due_addition(context)
-    observe_withdrawals(context)
-    close_venue_days(context)
-    novate_pending(context)
+    settle_positions(context)
+    take_in_facts(context)
+    finish_due_trades(context)
     apply_transactions(context)
-    recall_withdrawals(context)
-    check_margins(context)
-    collect_contribution_calls(context)
-    resolve_defaults(context)
-    update_fund(context)
-    check_house_margin(context)
-    process_delayed_withdrawals(context)
-    release_withdrawals(context)
-    close_epoch(context)
-    check_block(context)
+    call_margin(context)
+    cover_losses(context)
+    pay_withdrawals(context)
+    close_block(context)
     return context.state, block_result(context)
 
 
@@ -109,7 +107,7 @@ def check_block_structure(state: State, block: BlockInput) -> BlockInput:
 
 
 def open_block(context: BlockContext) -> None:
-    """Move the clock on, and forget trade ids that can no longer be shown again."""
+    """Phase 1: move the clock on, and forget trade ids that can no longer be shown again."""
     # Whoever asks for risk arrays while prices are being decided gets those of the last block, as a replica that has
     # just been started has to build them first.
     current_arrays(context.state)
@@ -118,8 +116,52 @@ def open_block(context: BlockContext) -> None:
     drop_expired(context.state, before.time_ms, context.time_ms)
 
 
+def apply_governance(context: BlockContext) -> None:
+    """Phase 2: who validates this block, who is reported for misbehaviour, and which terms are in force."""
+    transition_validator_sets(context)
+    record_misbehaviour(context)
+    enact_governance(context)
+
+
+def decide_prices(context: BlockContext) -> None:
+    """Phase 4: index prices and feed statuses, then the price scan ranges that follow from them."""
+    agree_prices(context)
+    update_ranges(context)
+
+
+def update_collateral(context: BlockContext) -> None:
+    """Phase 5: what collateral is worth, what cash costs, and which calls and restrictions are over."""
+    update_chain_silence(context)
+    check_pegs(context)
+    refresh_haircuts(context)
+    accrue_interest(context)
+    end_met_cash_calls(context)
+    lift_restrictions(context)
+    convert_contributions(context)
+
+
+def settle_positions(context: BlockContext) -> None:
+    """Phase 6: positions are marked and settled, and feeds that reopened trade first in their auctions."""
+    mark_to_market(context)
+    clear_auctions(context)
+
+
+def take_in_facts(context: BlockContext) -> None:
+    """Phase 7: bridge facts, and what follows from them for validators and withdrawals."""
+    apply_bridge_facts(context)
+    finish_set_change(context)
+    begin_due_addition(context)
+    observe_withdrawals(context)
+
+
+def finish_due_trades(context: BlockContext) -> None:
+    """Phase 8: venue days that are over, and pending trades whose time has come."""
+    close_venue_days(context)
+    novate_pending(context)
+
+
 def apply_transactions(context: BlockContext) -> None:
-    """Step 5: each request atomically, in order, each with a receipt."""
+    """Phase 9: each request atomically, in order, each with a receipt."""
     for index, transaction in enumerate(context.block.transactions):
         rejected = apply_transaction(context, index, transaction)
         if rejected is not None:
@@ -131,8 +173,34 @@ def apply_transaction(context: BlockContext, index: int, transaction: Transactio
     return TRANSACTION_HANDLERS[type(transaction)](context, index, transaction)
 
 
+def call_margin(context: BlockContext) -> None:
+    """Phase 10: margin of every account that was touched; withdrawals that it still needs are recalled first."""
+    recall_withdrawals(context)
+    check_margins(context)
+
+
+def cover_losses(context: BlockContext) -> None:
+    """Phase 11: contributions that are due, defaults, then the fund's size and the house's own margin."""
+    collect_contribution_calls(context)
+    resolve_defaults(context)
+    update_fund(context)
+    check_house_margin(context)
+
+
+def pay_withdrawals(context: BlockContext) -> None:
+    """Phase 12: last, so that nothing leaves that an earlier phase of this block needs."""
+    process_delayed_withdrawals(context)
+    release_withdrawals(context)
+
+
+def close_block(context: BlockContext) -> None:
+    """Phase 13: the epoch ends when it is due, and the invariants hold. Raises Bug."""
+    close_epoch(context)
+    check_block(context)
+
+
 def block_result(context: BlockContext) -> BlockResult:
-    """Step 9: the roots, and what happened."""
+    """The roots after the last phase, and what happened."""
     state = context.state
     return BlockResult(
         height=context.block.height,
@@ -165,13 +233,3 @@ def replay(
         fork, result = apply_block(state, block)
         yield result.height, fork.module_roots()
         state = fork.absorb()
-
-
-def update_collateral(context: BlockContext) -> None:
-    """Judge cash tokens, work out haircuts, settle interest, end what is over."""
-    update_chain_silence(context)
-    check_pegs(context)
-    refresh_haircuts(context)
-    accrue_interest(context)
-    end_met_cash_calls(context)
-    lift_restrictions(context)

@@ -12,7 +12,7 @@ from clearing.state.state import State
 
 
 def check_block(context: BlockContext) -> None:
-    """Step 8. Raises Bug."""
+    """Phase 13, after everything. Raises Bug."""
     context.journal.check_conserved()
     context.positions.check_matched()
     check_fund_balance(context.state)

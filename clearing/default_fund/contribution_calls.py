@@ -70,7 +70,7 @@ def _convert_token(context: BlockContext, token: int, micros: int, units: int) -
 
 
 def collect_contribution_calls(context: BlockContext) -> None:
-    """Step 6, before defaults: take what is due; `update_fund` of the same block finds what is next."""
+    """Phase 11, before defaults: take what is due; `update_fund` of the same block finds what is next."""
     size = current_fund_size(context.state)
     if not size.next_review_height or context.block.height < size.next_review_height:
         return

@@ -42,7 +42,7 @@ from clearing.state.state import State
 
 
 def update_fund(context: BlockContext) -> None:
-    """Step 6, after defaults: size the fund when an epoch has closed, and pay back what is due."""
+    """Phase 11, after defaults: size the fund when an epoch has closed, and pay back what is due."""
     state, terms = context.state, context.terms.crisis.fund
     if terms.enabled and FUND_ACCOUNT not in state.accounts:
         state.accounts.put(FUND_ACCOUNT, Account(HOUSE_MEMBER, AccountKind.HOUSE))

@@ -49,7 +49,7 @@ from clearing.withdrawals.release import confirm_withdrawal
 
 
 def apply_bridge_facts(context: BlockContext) -> None:
-    """Step 4: count attestations, apply what a quorum agrees on, credit deposits in order."""
+    """Phase 7: count attestations, apply what a quorum agrees on, credit deposits in order."""
     for word in context.attestations_to_recount:
         count_attestation(context, word)
     for observed in context.block.extensions:

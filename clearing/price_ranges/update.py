@@ -1,4 +1,4 @@
-"""Step 2 of the block: observe returns and delays, and once an epoch publish the ranges that follow from them.
+"""Phase 4, after index prices: observe returns and delays; once an epoch publish the ranges that follow from them.
 
 Rule: a return is observed at the first block an interval after the last one, of every feed that is open; ranges change
 at the first block of an epoch (by height, so also when no snapshot could be taken). What changed is told in a receipt,

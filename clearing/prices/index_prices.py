@@ -33,7 +33,7 @@ class AgreedMedian:
 
 
 def agree_prices(context: BlockContext) -> None:
-    """Step 1: take in the reports, decide every feed, and let those without an open price down the ladder."""
+    """Phase 4: take in the reports, decide every feed, and let those without an open price down the ladder."""
     store_reports(context)
     for feed in context.terms.feeds:
         feed_state = context.state.feeds.get(feed)

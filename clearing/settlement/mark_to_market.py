@@ -22,7 +22,7 @@ from clearing.state.ledger import cash_currency, token_currency
 
 
 def mark_to_market(context: BlockContext) -> None:
-    """Step 3: mark what moved, settle what expired or lost its price for good, pay funding, drop outdated arrays."""
+    """Phase 6: mark what moved, settle what expired or lost its price for good, pay funding, drop outdated arrays."""
     moved, options = set(context.moved_feeds), _moved_option_marks(context)
     for instrument in context.terms.instruments.values():
         mark = context.state.marks.get(instrument.id)

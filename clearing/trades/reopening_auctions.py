@@ -89,7 +89,7 @@ def _check_auction_open(
 
 
 def clear_auctions(context: BlockContext) -> None:
-    """Step 4: match the orders of every perpetual whose feed is open again; forget those that can trade no more."""
+    """Phase 6: match the orders of every perpetual whose feed is open again; forget those that can trade no more."""
     if not context.terms.market.prices.auction_blocks:
         return
     number = context.block.height << 20

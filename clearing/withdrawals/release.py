@@ -13,7 +13,7 @@ from clearing.state.withdrawals_tree import append_withdrawal, withdrawal_leaf_h
 
 
 def release_withdrawals(context: BlockContext) -> None:
-    """Step 7: what was accepted enters the tree, in order of acceptance."""
+    """Phase 12: what was accepted enters the tree, in order of acceptance."""
     nonce = withdrawals_count(context.state)
     for accepted in context.accepted_withdrawals:
         leaf = withdrawal_leaf_hash(
