@@ -58,7 +58,7 @@ def backtest(
     joint: int,
     output: str,
 ) -> int:
-    """Run the network's ranges and margins over recorded prices and judge them by what happened next.
+    """Test the network's ranges and margins on recorded prices.
 
     FILE has rows of unix time, then open, high, low and close of each series. Nothing is estimated from prices at or
     after the point it is tested on. Exits with 0 when the raw range of every series passes the two-sided Kupiec test

@@ -85,7 +85,7 @@ def explanations_of(wanted: str) -> tuple[CodeExplanation, ...]:
 @click.option("--all", "everything", is_flag=True, help="All codes, by number.")
 @output_option
 def explain(code: str | None, everything: bool, output: str) -> None:
-    """Tell what CODE means (R0203, 203 or its name) and what to do about it."""
+    """Explain CODE (R0203, 203 or its name) and what to do about it."""
     from cli.explain import all_explanations
     from cli.explain import explanations_of as explained
 

@@ -20,7 +20,7 @@ _REFUSED = "Exits with 6 when the file is refused; the refusal names the path."
 @click.option("--model", "model_file", type=_FILE, help="The risk model, where FILE has none.")
 @_pretty
 def margin_run(file: Path, model_file: Path | None, pretty: bool) -> None:
-    """Evaluate a risk model on a portfolio out of FILE (JSON; - is standard input): every intermediate as JSON.
+    """Evaluate a risk model on a portfolio from FILE (JSON; - is standard input): every intermediate as JSON.
 
     Needs neither node nor keys. Exits with 6 when the file is refused; the refusal names the path.
     """
@@ -93,7 +93,7 @@ def _print(result: dict[str, Any], *, pretty: bool) -> None:
 
 @click.group()
 def settle() -> None:
-    """Settlement: variation margin, funding, expiry and the sharing of losses out of a file."""
+    """Settlement from a file: variation margin, funding, expiry and loss allocation."""
 
 
 settle.add_command(settle_run)

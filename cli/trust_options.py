@@ -127,7 +127,7 @@ def anchor_of(
 def amendments_option(command: F) -> F:
     """--amendments, for packages of terms that were amended since genesis."""
     return click.option(
-        "--amendments", type=_FILE, help="What was voted since genesis, certified: `crossclear governance amendments`."
+        "--amendments", type=_FILE, help="Amendments since genesis, certified: `crossclear governance amendments`."
     )(command)
 
 

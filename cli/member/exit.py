@@ -21,13 +21,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group("exit")
 def exit_() -> None:
-    """What an own account could take out if everything ended at an epoch: its leaves of the exit tree."""
+    """What an own account could withdraw if everything ended at an epoch: its leaves of the exit tree."""
 
 
 @exit_.command("show")
 @click.argument("account", type=click.IntRange(0, 2**63 - 1))
 @click.option("--epoch", type=click.IntRange(1, 2**63 - 1), help="Default: the newest that closed.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Keep leaves and header in a new file.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write leaves and header to a new file.")
 @account_options
 @log_options
 @output_option
@@ -41,11 +41,11 @@ def exit_show(
     output: str,
     **key: Any,
 ) -> None:
-    """Print an own account's payments at an epoch; with --out also what shows them to be promised.
+    """Print an own account's payments at an epoch; with --out also write their proofs.
 
-    Keep the file of each epoch: it is what the vaults are shown when no node answers any more. Its salts are secret:
-    nothing is asked over plain http but of this machine, and existing files are never overwritten. With --log the tree
-    is made again out of a node's blocks.
+    Keep the file of each epoch: members show it to the vaults when no node answers any more. Its salts are secret:
+    plain http is used only on this machine, and existing files are never overwritten. With --log the tree is computed
+    again from a node's blocks.
     """
     import msgspec
 
@@ -84,7 +84,7 @@ def exit_verify(
     light_urls: tuple[str, ...],
     output: str,
 ) -> int:
-    """Check offline that every payment in FILE stands under the exit root of a final header.
+    """Check offline that every payment in FILE is under the exit root of a final header.
 
     Exits with 0 when every check passes and with 6 when one fails. Needs neither node nor keys.
     """

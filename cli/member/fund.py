@@ -30,7 +30,7 @@ fund.add_command(fund_explain)
 @_url
 @output_option
 def fund_show(url: str, output: str) -> None:
-    """Print size, scenarios, and every member's part with its calls."""
+    """Print size, scenarios, and every member's contribution with its calls."""
     from member.verifying.fund import fund_lines
 
     view = _ask(url, lambda client: client.fund())

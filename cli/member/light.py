@@ -20,7 +20,7 @@ _store = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("light.sqlite"),
     show_default=True,
-    help="What is trusted is kept here.",
+    help="File of what is trusted.",
 )
 
 
@@ -29,7 +29,7 @@ def _options(command: F) -> F:
     for option in reversed(
         (
             _store,
-            click.option("--url", required=True, help="The node that serves: its API."),
+            click.option("--url", required=True, help="The API of the node that serves."),
             click.option("--witness", "witnesses", multiple=True, help="Another node that must confirm; repeat."),
             click.option("--trust", "trusted", metavar="HEIGHT:HASH", help="A header that you trust."),
             click.option(
@@ -62,7 +62,7 @@ def _options(command: F) -> F:
                 type=click.Path(file_okay=False, path_type=Path),
                 default=Path("light-evidence"),
                 show_default=True,
-                help="Folder for what contradicts.",
+                help="Folder for evidence of an attack.",
             ),
             output_option,
         )
@@ -78,7 +78,9 @@ def light() -> None:
 
 @light.command()
 @_options
-@click.option("--interval-ms", type=click.IntRange(min=50), default=1000, show_default=True, help="Between questions.")
+@click.option(
+    "--interval-ms", type=click.IntRange(min=50), default=1000, show_default=True, help="Time between two questions."
+)
 @click.option("--once", is_flag=True, help="Verify the newest height and end.")
 def follow(interval_ms: int, once: bool, output: str, **given: Any) -> None:
     """Verify each newest height until Ctrl-C. Exits with 6 when two headers of one height are certified."""
@@ -120,7 +122,7 @@ def verify(height: int, hash_: str | None, output: str, **given: Any) -> int:
 @_store
 @output_option
 def show_(store_path: Path, output: str) -> None:
-    """What the store trusts. Asks nobody."""
+    """Print what the store trusts. Uses no network."""
     from member.light.store import LightStore
 
     with LightStore(store_path, create=False) as store:
@@ -142,7 +144,7 @@ def show_(store_path: Path, output: str) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--url", "urls", multiple=True, required=True, help="A node's API; repeat.")
 def submit(file: Path, urls: tuple[str, ...]) -> int:
-    """Hand an evidence file to nodes again. Exits with 4 when none takes it."""
+    """Submit an evidence file to nodes again. Exits with 4 when none accepts it."""
     from cli.output import ExitCode
     from member.light.evidence import read_attack, submit_everywhere
     from member.light.source import HttpSource

@@ -26,11 +26,10 @@ if TYPE_CHECKING:
 def liquidations_explain(
     account: int | None, log: Path | None, genesis: Path | None, cut_torn_tail: bool, output: str, **key: Any
 ) -> int:
-    """Tell every margin call and liquidation: who, how much, why, and the arithmetic done again line by line.
+    """Explain every margin call and liquidation: who, how much, why, with the arithmetic computed again line by line.
 
-    A node shows a member its own accounts and masks the others. With --log every block is executed again, and the
-    terms that were in force are known, so that more is computed. Exits with 6 when a line does not come out as its
-    receipt states.
+    A node shows a member its own accounts and masks the others. With --log every block is executed again, and the terms
+    in force are known, so more is computed. Exits with 6 when a line does not agree with its receipt.
     """
     from member.explaining.liquidations import explain_liquidations
     from member.explaining.receipt_index import LIQUIDATIONS
@@ -54,11 +53,11 @@ def liquidations_explain(
 def waterfall_explain(
     number: int | None, log: Path | None, genesis: Path | None, cut_torn_tail: bool, output: str, **key: Any
 ) -> int:
-    """Tell every default: who could not pay, who took what over, and who bore how much of the loss, layer by layer.
+    """Explain every default: who could not pay, who took over what, and who bore how much of the loss, layer by layer.
 
     Shares are computed again from the receipts, and sums followed from the declaration to the end. A node masks
-    accounts of other members; with --log every block is executed again. Exits with 6 when a line does not come out as
-    its receipt states.
+    accounts of other members; with --log every block is executed again. Exits with 6 when a line does not agree with
+    its receipt.
     """
     from member.explaining.defaults import explain_defaults
     from member.explaining.receipt_index import DEFAULTS
@@ -79,10 +78,10 @@ def waterfall_explain(
 @log_options
 @output_option
 def fund_explain(log: Path | None, genesis: Path | None, cut_torn_tail: bool, output: str, **key: Any) -> int:
-    """Tell how the default fund was sized, called for, paid into, drawn on and paid back, and compute it again.
+    """Explain the sizing, calls, payments, draws and returns of the default fund, and compute them again.
 
     What each member has is followed from receipt to receipt. A node masks accounts of other members; with --log every
-    block is executed again. Exits with 6 when a line does not come out as its receipt states.
+    block is executed again. Exits with 6 when a line does not agree with its receipt.
     """
     from member.explaining.default_fund import explain_fund
     from member.explaining.receipt_index import FUNDS
@@ -129,7 +128,7 @@ def _print_explained(told: "list[ExplainedReceipt]", output: str) -> int:
 
 @click.group()
 def liquidation() -> None:
-    """Liquidation out of a file: how much is closed, in which steps, at which discount."""
+    """Liquidation from a file: how much is closed, in which steps, at which discount."""
 
 
 @click.group()
@@ -144,7 +143,7 @@ liquidations.add_command(liquidations_explain)
 
 @click.group()
 def waterfall() -> None:
-    """Who bears the loss of a default: out of a file, of a node or a block log, with the arithmetic of every share."""
+    """Who bears the loss of a default, from a file, a node or a block log, with the arithmetic of every share."""
 
 
 waterfall.add_command(waterfall_run)

@@ -35,7 +35,8 @@ def margin_explain(
     """Print every term of an own account's margin, with inputs, price source and rounding.
 
     The terms of equity sum to equity, those of the requirement to initial margin. The liquidation price is found by
-    bisection over the same engine: the nearest index at which the account would be liquidated while all else stands.
+    bisection with the same engine: the nearest index at which the account would be liquidated, with everything else
+    unchanged.
     """
     if log is None:
         view = ask(lambda client: client.margin(account), **key)

@@ -74,7 +74,7 @@ def join(files: tuple[Path, ...], package: Path, out: Path, trusted: Trusted, ou
 def check(file: Path, package: Path, trusted: Trusted, output: str) -> int:
     """Derive the keys of FILE again from its leaves and the package, and count who signed them.
 
-    This is what a contract cannot do: it takes the keys from the quorum.
+    A contract cannot do this: it takes the keys from the quorum.
     """
     from member.verifying.onchain import read_epoch, report_of_epoch
 
@@ -101,7 +101,7 @@ def prove(
 ) -> int:
     """Prove your own account under the keys in FILE, which a quorum must have signed.
 
-    It tells which account it is, and its public shortfall. However often you prove, it is the same bytes.
+    The file reveals the account's number and its public shortfall. Every proof of the same account has the same bytes.
     """
     from member.durable_files import write_new
     from member.verifying.onchain import prove_own_account, read_epoch
@@ -165,7 +165,7 @@ def calldata(file: Path, package: Path | None, trusted: Trusted, output: str) ->
 @click.option("--key-file", type=_FILE, required=True, help="Who pays: a secp256k1 key, 64 hex digits, mode 0600.")
 @trust_options
 def send(file: Path, package: Path | None, rpc: str, verifier: str, key_file: Path, trusted: Trusted) -> int:
-    """Send what `calldata` prints, and wait until it is mined. The key must be in no other program's use."""
+    """Send what `calldata` prints, and wait until it is mined. No other program may use the key."""
     import trio
 
     from member.verifying.onchain import Target, read_epoch, send_account, send_epoch

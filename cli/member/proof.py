@@ -24,14 +24,14 @@ from cli.trust_options import (
 @click.option("--account", type=click.IntRange(0, 2**63 - 1), required=True, help="Own account.")
 @click.option("--epoch", default="latest", show_default=True, help="Of the package to be checked.")
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A folder, closed to others."
+    "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="A folder that only you can read."
 )
 @account_options
 def inputs(account: int, epoch: str, out: Path, **key: Any) -> int:
     """Write an own account's seed and holdings at an epoch, as `crossclear verify` takes them.
 
-    Compare the holdings with your own records before you verify: the check is worth what that comparison is. Both are
-    secret: nothing is asked over plain http but of this machine, and existing files are never overwritten.
+    Compare the holdings with your own records before you verify: only that comparison makes the check worth anything.
+    Seed and holdings are secret: plain http is used only on this machine, and existing files are never overwritten.
     """
     import msgspec
 
@@ -84,7 +84,7 @@ _ALLOWED = {"gaps": "EPOCH_MISSING", "unlinked": "SET_NOT_LINKED"}
 
 @click.group()
 def proof() -> None:
-    """Make, check and look into proofs: of one account, of an epoch, of many epochs.
+    """Make, check and inspect proofs: of one account, of an epoch, of many epochs.
 
     Only `fetch` and `inputs` use a network.
     """
@@ -112,8 +112,8 @@ def make(
 ) -> int:
     """Prove that your own account meets its requirement in PACKAGE, and nothing else about it.
 
-    Whoever has the package can check the proof; it says neither what you hold nor who you are. PACKAGE must be
-    certified by validators that you trust: rows that somebody else made up could ask anything about your holdings.
+    Anybody with the package can check the proof; it reveals neither your holdings nor who you are. PACKAGE must be
+    certified by validators that you trust: rows made up by somebody else could ask anything about your holdings.
     """
     from member.verifying.package import OwnAccountFiles
     from member.verifying.proof_files import make_file
@@ -170,7 +170,7 @@ def verify(
 
 @proof.command(name="show")
 @click.argument("file", type=_FILE)
-@click.option("--raw", is_flag=True, help="The MessagePack as it is, of whatever file.")
+@click.option("--raw", is_flag=True, help="Print the MessagePack of any file as it is.")
 def show_file(file: Path, raw: bool) -> None:
     """Print a package or a proof of one account as JSON: fields by name, rows in words, bytes as hex.
 
@@ -197,7 +197,7 @@ def show_file(file: Path, raw: bool) -> None:
     "allowed",
     type=click.Choice(sorted(_ALLOWED)),
     multiple=True,
-    help="Tell these, but pass: epochs that are missing, validator sets that changed more than once in between.",
+    help="Report these without failing: missing epochs, validator sets that changed more than once in between.",
 )
 @click.option("--thorough", is_flag=True, help="Search for reused blinders behind two changed slots, too (slow).")
 @output_option
@@ -213,9 +213,9 @@ def history(
 ) -> int:
     """Check all packages of folders or files, and that together they are one history.
 
-    Finds missing epochs, two certified headers or books of one height or epoch, validator sets that nothing links,
-    numbers that only grow and went back, blocks of a chain with two hashes, blinders that were used twice, and packages
-    of other networks. Exits with 0 when nothing is found and with 6 otherwise.
+    Finds missing epochs, two certified headers or books of one height or epoch, validator sets without a link, values
+    that decreased and may only grow, blocks of a chain with two hashes, blinders that were used twice, and packages of
+    other networks. Exits with 0 when nothing is found and with 6 otherwise.
     """
     from member.verifying.proof_files import history_of, history_text
     from proofs.errors import ProofCode
@@ -230,12 +230,18 @@ def history(
 
 @proof.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--url", "urls", multiple=True, required=True, help="A node's API; repeat: each keeps what it proved.")
+@click.option(
+    "--url",
+    "urls",
+    multiple=True,
+    required=True,
+    help="A node's API; repeat: each node keeps the packages that it proved.",
+)
 def fetch(folder: Path, urls: tuple[str, ...]) -> int:
-    """Bring the epoch packages that nodes keep into FOLDER, for `history`. It uses a network.
+    """Fetch the epoch packages of nodes into FOLDER, for `history`. Uses a network.
 
-    Nothing is believed: files are named by their hashes, and two of one epoch stay side by side. Exits with 4 when a
-    node did not answer to the end.
+    No node is believed: files are named by their hashes, and two of one epoch are both kept. Exits with 4 when a node
+    did not answer to the end.
     """
     import trio
 

@@ -19,7 +19,7 @@ _ACCOUNT = click.IntRange(0, 2**63 - 1)
 
 @click.group()
 def withdrawals() -> None:
-    """Withdrawals of an own account: what waits, what was not seen paid, what may follow."""
+    """Withdrawals of an own account: delayed, released and not seen paid, and what the limits leave."""
 
 
 @withdrawals.command("show")
@@ -27,7 +27,7 @@ def withdrawals() -> None:
 @account_options
 @output_option
 def withdrawals_show(account: int, output: str, **key: Any) -> None:
-    """Print what waits and until when, what is out, how much of each limit is used, and what deficits hold back."""
+    """Print delayed and released withdrawals, the used part of each limit, and what deficits retain."""
     from cli.member.withdrawals import withdrawal_lines
 
     view = ask(lambda client: client.withdrawals(account), **key)
@@ -37,13 +37,15 @@ def withdrawals_show(account: int, output: str, **key: Any) -> None:
 @withdrawals.command("cancel")
 @click.argument("account", type=_ACCOUNT)
 @click.argument("number", type=click.IntRange(0, 2**63 - 1))
-@click.option("--nonce", type=_ACCOUNT, help="Of the request; by default asked for, which only a member's key can.")
+@click.option(
+    "--nonce", type=_ACCOUNT, help="Of the request; by default the node is asked, which only a member's key can do."
+)
 @account_options
 def withdrawals_cancel(account: int, number: int, nonce: int | None, **key: Any) -> None:
-    """Take back the withdrawal that waits under NUMBER, as `withdrawals show` lists it.
+    """Cancel the delayed withdrawal NUMBER, as `withdrawals show` lists it.
 
-    The key is that which signs for the account's money: its member's trade key, or the client's own where it has one.
-    The request is good for a minute.
+    The key is the one that signs for the account's money: its member's trade key, or the client's own where it has one.
+    The request is valid for a minute.
     """
     import time
 

@@ -12,7 +12,7 @@ from cli.output import ExitCode, output_option, say, show
 
 @click.group()
 def debug() -> None:
-    """Look for the reason when nodes disagree. Shows positions: for operators only."""
+    """Find the reason when nodes disagree. Shows positions: for operators only."""
 
 
 @debug.command()
@@ -24,7 +24,7 @@ def debug() -> None:
 def statediff(a: Path, b: Path, height: int | None, genesis: Path | None, output: str) -> int:
     """Compare the states of two homes, or of files that `debug export` wrote: roots per module, then records.
 
-    Executes from each home's own saved state, and tells the first height where that leaves the certified header. Exits
+    Executes from each home's own saved state, and prints the first height that differs from the certified header. Exits
     with 6 when the states differ.
     """
     from node.offline.state_diff import state_diff
@@ -53,7 +53,7 @@ def statediff(a: Path, b: Path, height: int | None, genesis: Path | None, output
 @click.option("--height", type=click.IntRange(min=0), help="Default: the highest.")
 @click.option("--to", "target", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A new file.")
 def export(home: Path, height: int | None, target: Path) -> None:
-    """Write the state of a height into a file of mode 0600, for `debug statediff` elsewhere. Holds all positions."""
+    """Write the state of a height into a file of mode 0600, for `debug statediff` elsewhere. Contains all positions."""
     from node.offline.state_at import state_at, write_state
 
     terms, salt = _terms(None, home)

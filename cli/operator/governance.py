@@ -40,7 +40,11 @@ def _own_keys(command: F) -> F:
         click.option("--devnet", is_flag=True, help="Accept weakly derived keystores."),
         click.option("--genesis", type=_FILE, help="The network's; default: HOME/genesis.json."),
         click.option(
-            "--minutes", type=click.IntRange(1, 10_080), default=5, show_default=True, help="Good for so long."
+            "--minutes",
+            type=click.IntRange(1, 10_080),
+            default=5,
+            show_default=True,
+            help="How long the request is valid.",
         ),
     )
     for option in reversed(options):
@@ -54,12 +58,12 @@ def _what(command: F) -> F:
         click.option(
             "--set", "places", multiple=True, metavar="PATH=JSON", help="A place of genesis; @FILE reads JSON."
         ),
-        click.option("--unlist", multiple=True, metavar="PATH", help="Take an element off its list."),
+        click.option("--unlist", multiple=True, metavar="PATH", help="Remove an element from its list."),
         click.option("--validators", type=_FILE, help="A file of `crossclear validators propose`."),
         click.option("--halt", metavar="INSTRUMENT=HEIGHT", help="Halt an instrument until a height."),
         click.option("--resume", type=_NUMBER, metavar="INSTRUMENT", help="End a halt."),
-        click.option("--detach", type=_NUMBER, metavar="CHAIN", help="Wait no more for the vault on a chain."),
-        click.option("--suspense", metavar="ACCOUNT:CURRENCY:UNITS", help="Give money in suspense to an account."),
+        click.option("--detach", type=_NUMBER, metavar="CHAIN", help="Detach the vault on a chain."),
+        click.option("--suspense", metavar="ACCOUNT:CURRENCY:UNITS", help="Assign money in suspense to an account."),
     )
     for option in reversed(options):
         command = option(command)
@@ -68,10 +72,10 @@ def _what(command: F) -> F:
 
 @click.group()
 def governance() -> None:
-    """Change the rules: propose, vote, try out what a change does to every account.
+    """Change the rules: propose, vote, try a change on every account.
 
-    More than two thirds of the power must be for a change; then its timelock runs, and every vote can still be taken
-    back. Some places no vote changes, and some bounds no vote passes.
+    More than two thirds of the power must be for a change. Then its timelock runs, and every vote can still be
+    withdrawn. Some fields are immutable, and some bounds no vote can pass.
     """
 
 
@@ -93,7 +97,7 @@ def show_(url: str, output: str) -> None:
 @_url
 @output_option
 def propose(reason: str, url: str, output: str, **options: Any) -> None:
-    """Sign a proposal and hand it in. Exits with 6 when the node refuses it."""
+    """Sign a proposal and submit it. Exits with 6 when the node refuses it."""
     from member.signing.governance import describe_amendment, seat_of, sign_proposal
 
     terms: Genesis = _ask(url, lambda client: client.terms())
@@ -111,7 +115,7 @@ def propose(reason: str, url: str, output: str, **options: Any) -> None:
 
 @governance.command()
 @click.argument("number", type=_NUMBER)
-@click.option("--for/--against", "approve", default=None, help="How; a later vote stands in place of an earlier one.")
+@click.option("--for/--against", "approve", default=None, help="The vote; a later one replaces an earlier one.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_own_keys
 @_url
@@ -140,15 +144,15 @@ def vote(number: int, approve: bool | None, url: str, output: str, *, yes: bool,
 
 @governance.command("dry-run")
 @_what
-@click.option("--proposal", type=_NUMBER, help="One under way, in place of changes.")
+@click.option("--proposal", type=_NUMBER, help="A proposal under way, in place of changes.")
 @click.option("--height", type=click.IntRange(min=0), help="Default: the highest on disk.")
 @click.option("--home", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="A node's.")
 @output_option
 def dry_run_(proposal: int | None, height: int | None, home: Path, output: str, **options: Any) -> int:
-    """Try a change on the state of a stopped or running node's own disk: every account's margin before and after.
+    """Try a change on the state on a node's own disk, stopped or running: every account's margin before and after.
 
-    Shows everybody's margins: for operators. Members are shown their own accounts by `effect`. Exits with 6 when the
-    change would be refused.
+    Shows everybody's margins: for operators. `effect` shows members their own accounts. Exits with 6 when the change
+    would be refused.
     """
     from clearing.base.errors import Rejected
     from clearing.governance.dry_run import amendment_impact
@@ -201,7 +205,7 @@ def amendments(out: Path, url: str) -> None:
 
 @governance.command()
 @click.argument("instrument", type=click.IntRange(1, 2**32 - 1))
-@click.option("--until", type=_NUMBER, required=True, metavar="HEIGHT", help="The height at which it goes on.")
+@click.option("--until", type=_NUMBER, required=True, metavar="HEIGHT", help="The height at which trading continues.")
 @_own_keys
 @_url
 def halt(instrument: int, until: int, url: str, **options: Any) -> None:

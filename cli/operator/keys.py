@@ -69,7 +69,7 @@ def import_(
     devnet: bool,
     output: str,
 ) -> None:
-    """Seal a secret from a file (mode 0600) into a keystore."""
+    """Encrypt a secret from a file (mode 0600) into a keystore."""
     try:
         secret = bytes.fromhex(read_secret(secret_file).decode("ascii").strip().removeprefix("0x"))
     except ValueError:
@@ -87,7 +87,7 @@ def import_(
 @_password
 @_devnet
 def export(name: str, kind: str, target: Path, home: Path, password_file: Path | None, devnet: bool) -> None:
-    """Write a key's secret, unsealed, to a new file of mode 0600 in a folder of mode 0700."""
+    """Write a key's secret, unencrypted, to a new file of mode 0600 in a folder of mode 0700."""
     secret = read_key(home, name, KeyKind(kind), _read(home, password_file), allow_weak=devnet)
     write_secret(target, secret.hex().encode() + b"\n")
     say(f"the secret of {name} is in {target}, unprotected: move it and delete the file")

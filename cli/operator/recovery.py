@@ -73,9 +73,9 @@ def replay(
 @set_option
 @output_option
 def rollback(config_path: Path, assignments: tuple[str, ...], output: str) -> None:
-    """Remove the newest block of a stopped node; it executes from below and gets the same block again.
+    """Remove the newest block of a stopped node, which then executes from below and fetches the same block again.
 
-    What was signed stays signed: sign state and log are not touched. Exits with 7 while the node runs.
+    Signatures stay valid: sign state and log are not touched. Exits with 7 while the node runs.
     """
     from clearing.genesis.checks import check_genesis
     from clearing.genesis.json import genesis_from_json
@@ -104,7 +104,7 @@ _home = click.option(
 
 @click.group()
 def wal() -> None:
-    """Look into the consensus log, and cut it before damage."""
+    """Inspect the consensus log, and cut it before damage."""
 
 
 @wal.command()
@@ -137,12 +137,12 @@ def dump(file: Path | None, home: Path | None, output: str) -> None:
 @wal.command()
 @_file
 @_home
-@click.option("--dry-run", is_flag=True, help="Only tell what would be cut.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be cut.")
 @output_option
 def repair(file: Path | None, home: Path | None, dry_run: bool, output: str) -> None:
-    """Cut the log before its first damage, and keep the damaged file beside it.
+    """Cut the log before its first damage, and keep the damaged file under another name.
 
-    The node then signs nothing in the height that was running: others decide it. Exits with 7 while the node runs.
+    The node then signs nothing in the height that was running; the others decide it. Exits with 7 while the node runs.
     """
     from node.signer.sign_state import locked_sign_state
     from node.store.wal import repair as cut

@@ -29,7 +29,7 @@ def start(config_path: Path, assignments: tuple[str, ...], prover: str | None, *
 @click.option("--validators", default=4, show_default=True, help="Validator processes.")
 @click.option("--chains", default=2, show_default=True, help="EVM chains.")
 @click.option("--members", default=8, show_default=True, help="Clearing members that trade.")
-@click.option("--seed", default=7, show_default=True, help="Of all randomness.")
+@click.option("--seed", default=7, show_default=True, help="Seed of all randomness.")
 @click.option("--speed", default="2880x", show_default=True, help="Recorded time per wall time.")
 @click.option("--demo", is_flag=True, help="Play the demonstration to its end and judge it.")
 @click.option(
@@ -37,7 +37,7 @@ def start(config_path: Path, assignments: tuple[str, ...], prover: str | None, *
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("devnet-out"),
     show_default=True,
-    help="Everything that is written lies here.",
+    help="Folder for everything that is written.",
 )
 def devnet(
     validators: int,

@@ -34,7 +34,7 @@ _NEXT_STEPS = """Next:
 @click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
 @output_option
 def init(home: Path, profile: Any, name: str, devnet: bool, output: str) -> None:
-    """Make the keys and node.toml of one node, and tell what to do next. Never overwrites."""
+    """Make the keys and node.toml of one node, and print the next steps. Never overwrites."""
     target = home / "node.toml"
     if target.exists():
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(target))
@@ -161,11 +161,11 @@ Back up {home}/keys and {home}/password, apart from each other. To start it agai
 @click.option("--listen", default="127.0.0.1:26600", show_default=True, metavar="HOST:PORT", help="For peers.")
 @click.option("--api", default="127.0.0.1:26680", show_default=True, metavar="HOST:PORT", help="`off` for no API.")
 @click.option("--endpoint", "endpoints", multiple=True, metavar="CHAIN_ID=URL", help="How to reach a chain; repeat.")
-@click.option("--trust", metavar="HEIGHT:HASH", help="A header that somebody you trust told; default: genesis.")
+@click.option("--trust", metavar="HEIGHT:HASH", help="A header from somebody you trust; default: genesis.")
 @click.option("--trust-chain", type=int, metavar="CHAIN_ID", help="Trust the newest checkpoint of this chain's vault.")
 @click.option("--from-genesis", is_flag=True, help="Execute every block; fetch no state.")
 @click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
-@click.option("--prepare-only", is_flag=True, help="Make the home, tell its keys, and don't start.")
+@click.option("--prepare-only", is_flag=True, help="Make the home, print its keys, and don't start.")
 @click.option("--until-stdin-closes", is_flag=True, help="Stop when standard input ends: never outlive the starter.")
 @output_option
 def join(

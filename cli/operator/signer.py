@@ -14,7 +14,7 @@ _home = click.option("--home", type=click.Path(file_okay=False, path_type=Path),
 
 @click.group()
 def signer() -> None:
-    """Hold a validator's keys apart from its node."""
+    """Keep a validator's keys in a process apart from its node."""
 
 
 @signer.command()
@@ -26,7 +26,7 @@ def signer() -> None:
     "--move-from",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="HOME",
-    help="Take keys, and what was signed, from this stopped node, which is then the one that is allowed.",
+    help="Take the keys and the sign state from this stopped node, and allow this node.",
 )
 @click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
 @output_option
@@ -39,7 +39,7 @@ def init(
     devnet: bool,
     output: str,
 ) -> None:
-    """Make a signer's home: signer.toml, and each key that is not imported there already. Never overwrites."""
+    """Make a signer's home: signer.toml, and each key that was not imported before. Never overwrites."""
     from node.signer.home import init_home
 
     if move_from is not None:

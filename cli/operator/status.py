@@ -32,7 +32,7 @@ _WATCH_S = 2.0
 
 @click.command()
 @click.option("--url", default="http://127.0.0.1:26680", show_default=True, help="The node's API.")
-@click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Repeat every two seconds, until Ctrl-C.")
 @output_option
 def status(url: str, watch: bool, output: str) -> int:
     """Height, epoch, readiness, and each peer with its score.

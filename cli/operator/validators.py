@@ -41,7 +41,7 @@ def _own_keys(command: F) -> F:
 
 @click.group()
 def validators() -> None:
-    """Who agrees, and how that is changed: propose, have more than two thirds of the power approve, submit.
+    """Show and change the validator set: propose, have more than two thirds of the power approve, submit.
 
     Only `show`, `propose` and `submit` talk to a node; `approve` needs the file, the own key and genesis.
     """
@@ -62,7 +62,7 @@ def show_(url: str, output: str) -> None:
 @_own_keys
 @output_option
 def card(home: Path, password_file: Path | None, devnet: bool, output: str) -> None:
-    """Print what a newcomer gives to whoever proposes it: public keys and a proof that it knows the BLS secret."""
+    """Print the card of a new validator, for its proposer: public keys and a proof that it knows the BLS secret."""
     from clearing.base import bls
     from member.keys.key_folder import KIND_OF, Purpose, public_of
 
@@ -78,9 +78,13 @@ def card(home: Path, password_file: Path | None, devnet: bool, output: str) -> N
 
 @validators.command()
 @_url
-@click.option("--enter", multiple=True, metavar="CARD=POWER", help="Who comes: a card in JSON and its power; repeat.")
-@click.option("--leave", multiple=True, metavar="KEY", help="Who goes: envelope key, 64 hex digits; repeat.")
-@click.option("--power", multiple=True, metavar="KEY=POWER", help="Another power of who stays; repeat.")
+@click.option(
+    "--enter", multiple=True, metavar="CARD=POWER", help="A validator to add: a card in JSON and its power; repeat."
+)
+@click.option(
+    "--leave", multiple=True, metavar="KEY", help="A validator to remove: envelope key, 64 hex digits; repeat."
+)
+@click.option("--power", multiple=True, metavar="KEY=POWER", help="A new power of a validator that stays; repeat.")
 @click.option("--days", type=click.IntRange(1, 365), default=7, show_default=True, help="How long it can be approved.")
 @click.option("--out", type=_NEW, required=True, help="A new file.")
 @output_option
@@ -124,7 +128,7 @@ def approve(
     out: Path | None,
     output: str,
 ) -> None:
-    """Sign a change with the own envelope key. Needs no network: compare the hashes with what you were told."""
+    """Sign a change with the own envelope key. Needs no network: compare the hashes with those of the proposer."""
     from clearing.schema.terms.genesis import network_id
     from cli.operator.validators_text import describe_validator_change
     from member.durable_files import write_new, write_whole
@@ -148,7 +152,7 @@ def approve(
 @_url
 @output_option
 def submit(files: tuple[Path, ...], url: str, output: str) -> None:
-    """Gather the approvals of all FILES of one change and hand it in. Exits with 6 when the node refuses it."""
+    """Join the approvals of all FILES of one change and submit it. Exits with 6 when the node refuses it."""
     from clearing.base.errors import RemoteFault
     from cli.operator.validators_text import describe_validator_change
     from member.codes import NodeCode

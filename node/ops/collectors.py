@@ -41,7 +41,7 @@ class SignerCollector(Collector):
             "crossclear_signer_connected", "1 while votes can be signed", value=1.0 if connected else 0.0
         )
         yield CounterMetricFamily(
-            "crossclear_signer_silences", "Signatures that the remote signer did not give in time", value=silences
+            "crossclear_signer_silences", "Signatures that the remote signer did not make in time", value=silences
         )
 
 
@@ -90,7 +90,7 @@ class PeerCollector(Collector):
         )
         yield _gauge(
             "peer_rtt_seconds",
-            "Last heartbeat there and back",
+            "Round trip of the last heartbeat",
             ("peer",),
             (((key,), each.rtt_ms / 1000) for key, each in told),
         )
@@ -106,13 +106,13 @@ class PeerCollector(Collector):
         )
         yield _counter(
             "connections_closed",
-            "Connections that ended, by why",
+            "Connections that ended, by reason",
             ("code",),
             _summed(peer.closed for peer in stats.peers.values()),
         )
         yield _counter(
             "connections_refused",
-            "Connections that never became a peer, by why",
+            "Connections that never became a peer, by reason",
             ("code",),
             (((code,), count) for code, count in sorted(stats.refused.items())),
         )
@@ -124,13 +124,13 @@ class PeerCollector(Collector):
         )
         yield _counter(
             "gossip_delivered",
-            "Gossip messages that were good and new",
+            "Valid new gossip messages",
             ("topic",),
             (((topic,), each.delivered) for topic, each in topics),
         )
         yield _counter(
             "gossip_duplicates",
-            "Gossip messages that were known",
+            "Repeated gossip messages",
             ("topic",),
             (((topic,), each.duplicates) for topic, each in topics),
         )

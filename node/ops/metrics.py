@@ -53,9 +53,9 @@ class Metrics:
         self.bytes_sent = self._counter("p2p_message_send_bytes", "Bytes sent", ("channel",))
         self.bytes_received = self._counter("p2p_message_receive_bytes", "Bytes received", ("channel",))
         self.messages_dropped = self._counter("p2p_messages_dropped", "Messages dropped by a full queue", ("channel",))
-        self.mempool_size = self._gauge("mempool_size", "Transactions that wait")
-        self.mempool_bytes = self._gauge("mempool_size_bytes", "Bytes of the transactions that wait")
-        self.failed_txs = self._counter("mempool_failed_txs", "Transactions refused at the door", ("code",))
+        self.mempool_size = self._gauge("mempool_size", "Pending transactions")
+        self.mempool_bytes = self._gauge("mempool_size_bytes", "Bytes of pending transactions")
+        self.failed_txs = self._counter("mempool_failed_txs", "Transactions refused by the mempool", ("code",))
         self.api_requests = self._counter("api_requests", "HTTP requests", ("route", "status"))
 
     def _clearing(self) -> None:
@@ -64,8 +64,8 @@ class Metrics:
         self.feed_rung = self._gauge(
             "clearing_feed_rung", "0 usable, 1 no new risk, 2 no liquidation, 3 settled", ("feed",)
         )
-        self.outliers = self._counter("clearing_outliers", "Price reports left out as outliers", ("feed",))
-        self.oracle_age = self._gauge("oracle_age_seconds", "Age of the own price report", ("feed",))
+        self.outliers = self._counter("clearing_outliers", "Price reports dropped as outliers", ("feed",))
+        self.oracle_age = self._gauge("oracle_age_seconds", "Age of this node's price report", ("feed",))
         self.chain_height = self._gauge("bridge_chain_final_height", "Final block seen", ("chain",))
         self.custody_proven = self._gauge(
             "bridge_custody_blocks_proven", "Blocks whose custody was proven by storage proofs since start", ("chain",)
