@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from member.client.node_client import NodeClient
     from node.store.records import BlockRecord
 
-SettingsCommand = TypeVar("SettingsCommand", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., Any])
 
-config_option: Callable[[SettingsCommand], SettingsCommand] = click.option(
+config_option: Callable[[F], F] = click.option(
     "--config",
     "config_path",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -26,7 +26,7 @@ config_option: Callable[[SettingsCommand], SettingsCommand] = click.option(
     help="The node's settings.",
 )
 
-set_option: Callable[[SettingsCommand], SettingsCommand] = click.option(
+set_option: Callable[[F], F] = click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Over file and environment: --set p2p.port=26610."
 )
 
@@ -42,12 +42,10 @@ def effective_config(config_path: Path, assignments: Sequence[str]) -> Effective
     return load_config(config_path, os.environ, flags)
 
 
-LogCommand = TypeVar("LogCommand", bound=Callable[..., Any])
-
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def log_options(command: LogCommand) -> LogCommand:
+def log_options(command: F) -> F:
     """--log, --genesis, --cut-torn-tail; the keys' --home is then a node's folder, whose seed salts the roots."""
     options = (
         click.option("--log", type=_FILE, help="Read this block log, executing every block, instead of asking a node."),
@@ -78,9 +76,6 @@ def open_log(
     password = read_password(password_file or home / PASSWORD_FILE)
     seed = read_key(home, purpose.value, KIND_OF[purpose], password, allow_weak=devnet)
     return terms, state_salt(seed), read_block_log(log, cut_torn_tail=cut_torn_tail)
-
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def account_options(command: F) -> F:

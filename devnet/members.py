@@ -15,14 +15,13 @@ from clearing.state.holdings import current_holdings
 from clearing.state.state import State
 from member.keys.key_folder import KeyKind, new_secret
 from member.keys.secret_files import make_secret_folder, write_secret
+from member.signing.requests import UNSIGNED, signed
 
 REQUEST_VALID_MS = 60_000
 
 VENUE = 1
 
 NAMES = ("house", "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory", "niaj")
-
-UNSIGNED = bytes(65)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -64,10 +63,8 @@ def signed_trade(
 ) -> Trade:
     """A trade that both sides signed."""
     not_after = now_ms + REQUEST_VALID_MS
-    bare = Trade(VENUE, trade_id, buyer.id, seller.id, instrument, lots, ticks, not_after, UNSIGNED, UNSIGNED)
-    digest = bare.digest(network)
-    signatures = (secp256k1.sign_digest(side.secret, digest) for side in (buyer, seller))
-    return Trade(VENUE, trade_id, buyer.id, seller.id, instrument, lots, ticks, not_after, *signatures)
+    plain = Trade(VENUE, trade_id, buyer.id, seller.id, instrument, lots, ticks, not_after, UNSIGNED, UNSIGNED)
+    return signed(network, plain, buyer_signature=buyer.secret, seller_signature=seller.secret)
 
 
 def signed_withdrawal(
@@ -75,9 +72,8 @@ def signed_withdrawal(
 ) -> Withdrawal:
     """A withdrawal to the member's own wallet on the asset's chain."""
     not_after = now_ms + REQUEST_VALID_MS
-    bare = Withdrawal(member.id, asset, units, member.address, nonce, not_after, UNSIGNED)
-    signature = secp256k1.sign_digest(member.secret, bare.digest(network))
-    return Withdrawal(member.id, asset, units, member.address, nonce, not_after, signature)
+    plain = Withdrawal(member.id, asset, units, member.address, nonce, not_after, UNSIGNED)
+    return signed(network, plain, signature=member.secret)
 
 
 def _name(number: int) -> str:

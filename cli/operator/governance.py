@@ -210,18 +210,15 @@ def amendments(out: Path, url: str) -> None:
 @_url
 def halt(instrument: int, until: int, url: str, **options: Any) -> None:
     """Halt INSTRUMENT in the house's name alone, for an emergency: until HEIGHT it can only be reduced."""
-    import msgspec
-
-    from clearing.base.secp256k1 import sign_digest
     from clearing.schema.requests.governance import EmergencyHalt
+    from member.signing.requests import UNSIGNED, signed
 
     if options["key_name"] is None:
         raise click.UsageError("--key names the house's trade key")
     view = _ask(url, lambda client: client.governance())
     number = next((each.halts for each in view.halts if each.instrument == instrument), 0)
-    plain = EmergencyHalt(instrument, until, number, _until(options), bytes(65))
-    signature = sign_digest(_secret(options), plain.digest(_network(options)))
-    _submit(url, msgspec.structs.replace(plain, signature=signature))
+    plain = EmergencyHalt(instrument, until, number, _until(options), UNSIGNED)
+    _submit(url, signed(_network(options), plain, signature=_secret(options)))
     say(f"instrument {instrument} is to be halted until height {until}")
 
 

@@ -5,10 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 import trio
 
-from clearing.base import secp256k1
 from clearing.base.errors import LocalFault
 from clearing.base.ids import NetworkId
 from clearing.base.units import PPM
@@ -16,12 +14,13 @@ from clearing.schema.requests.auctions import LiquidationBid
 from clearing.schema.requests.trades import Trade
 from clearing.schema.terms.genesis import Genesis
 from devnet.codes import DevnetCode
-from devnet.members import REQUEST_VALID_MS, UNSIGNED, DevnetMember, now_ms, signed_trade
+from devnet.members import REQUEST_VALID_MS, DevnetMember, now_ms, signed_trade
 from devnet.network import Devnet
 from member.api.receipts import SliceSale
 from member.api.state import StateView
 from member.api.submit import SubmitResults
 from member.client.node_client import NodeClient
+from member.signing.requests import UNSIGNED, signed
 
 FLOW_PAUSE_SECONDS = 0.25
 
@@ -146,7 +145,7 @@ class Bidder:
         if sale.discount_ppm < LEAST_DISCOUNT_PPM:
             return
         account = await client.account(self.member.id)
-        bare = LiquidationBid(
+        bid = LiquidationBid(
             account=self.member.id,
             liquidated=int(sale.account),
             opened_height=int(sale.opened_height),
@@ -156,6 +155,5 @@ class Bidder:
             not_after_ms=now_ms() + REQUEST_VALID_MS,
             signature=UNSIGNED,
         )
-        signature = secp256k1.sign_digest(self.member.secret, bare.digest(self.devnet.network))
-        await client.submit((msgspec.structs.replace(bare, signature=signature),))
+        await client.submit((signed(self.devnet.network, bid, signature=self.member.secret),))
         self.submitted += 1

@@ -70,7 +70,7 @@ DEFAULTS: dict[type[msgspec.Struct], tuple[Path, ...]] = {
     default.PortfolioSold: _ACCOUNT_ONLY,
     default.BiddersRanked: (),
     default.ClientRescued: (("account",), ("children", ALL)),
-    default.Deleveraged: (("account",), ("by", ALL, 0)),
+    default.Deleveraged: (("account",), ("counterparties", ALL, 0)),
     default.HouseTakeover: _ACCOUNT_ONLY,
     default.ClientClosedOut: _ACCOUNT_ONLY,
     default.CollateralTaken: _ACCOUNT_ONLY,

@@ -12,12 +12,10 @@ from typing import Any
 
 import msgspec
 
-from clearing.base import ed25519
 from clearing.base.codec import decode
 from clearing.base.errors import BaseCode, LocalFault, Rejected, RemoteFault
 from clearing.base.ids import NetworkId
 from clearing.base.plain_json import DuplicateNameError, read_json
-from clearing.base.secp256k1 import sign_digest
 from clearing.base.validators import Validator
 from clearing.genesis.json import genesis_part_from_json, genesis_part_to_json
 from clearing.genesis.paths import UnknownPathError, change_at, change_genesis, type_at, value_at
@@ -29,11 +27,12 @@ from clearing.schema.requests.amendments import (
     TermsAmendment,
     TermsChange,
 )
-from clearing.schema.requests.governance import HOUSE_PROPOSER, GovernanceProposal, GovernanceVote, sign_vote
+from clearing.schema.requests.governance import HOUSE_PROPOSER, GovernanceProposal, GovernanceVote
 from clearing.schema.terms.genesis import Genesis
 from member.api.chain import ValidatorsView
 from member.api.governance import EffectView, GovernanceView, ProposalView
 from member.codes import NodeCode
+from member.signing.requests import UNSIGNED, UNSIGNED_BY_VALIDATOR, signed, signed_by_validator
 from proofs.verify.verdict import printable
 
 
@@ -59,11 +58,11 @@ def sign_proposal(
     amendment: Amendment, reason: str, until_ms: int, network: NetworkId, seat: int | None, secret: bytes
 ) -> GovernanceProposal:
     """The request; `seat`: index of the validator whose envelope secret it is, None for the house's trade secret."""
-    house = seat is None
-    plain = GovernanceProposal(HOUSE_PROPOSER if seat is None else seat, amendment, reason, until_ms, bytes(64))
-    digest = plain.digest(network)
-    signature = sign_digest(secret, digest) if house else ed25519.sign(secret, digest)
-    return msgspec.structs.replace(plain, signature=signature)
+    if seat is None:
+        plain = GovernanceProposal(HOUSE_PROPOSER, amendment, reason, until_ms, UNSIGNED)
+        return signed(network, plain, signature=secret)
+    plain = GovernanceProposal(seat, amendment, reason, until_ms, UNSIGNED_BY_VALIDATOR)
+    return signed_by_validator(network, plain, secret)
 
 
 def seat_of(shown: ValidatorsView, key: bytes) -> int:
@@ -84,7 +83,7 @@ def find_proposal(shown: GovernanceView, number: int, network: NetworkId) -> Pro
         amendment: Amendment = decode(bytes.fromhex(view.amendment[2:]), kinds, AMENDMENT_BYTES_MAX)
     except (ValueError, RemoteFault) as fault:
         raise LocalFault(NodeCode.CHANGE_FILE, "amendment", why=str(fault)) from None
-    proposal = GovernanceProposal(view.seat, amendment, view.reason, view.not_after_ms, bytes(64))
+    proposal = GovernanceProposal(view.seat, amendment, view.reason, view.not_after_ms, UNSIGNED_BY_VALIDATOR)
     found = "0x" + proposal.content(network).hex()
     if found != view.hash:
         raise LocalFault(NodeCode.CHANGE_FILE, "proposal", stated=view.hash, computed=found)
@@ -105,8 +104,8 @@ def make_vote(
     before = max(
         (ballot.revision for ballot in shown.view.ballots if ballot.envelope_key == "0x" + key.hex()), default=0
     )
-    plain = GovernanceVote(shown.proposal.content(network), seat, approve, before + 1, until_ms, bytes(64))
-    return sign_vote(plain, network, secret)
+    plain = GovernanceVote(shown.proposal.content(network), seat, approve, before + 1, until_ms, UNSIGNED_BY_VALIDATOR)
+    return signed_by_validator(network, plain, secret)
 
 
 def describe_amendment(amendment: Amendment, genesis: Genesis | None) -> list[str]:

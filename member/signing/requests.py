@@ -1,20 +1,31 @@
-"""Requests signed with a trade key, for members, venues, bots and tools."""
+"""The one signer of requests: by a trade key (EIP-712, secp256k1) or by a validator's envelope key (Ed25519).
+
+Rule: whoever signs computes the digest here, from the request itself and the network id of its own genesis. A new
+signature takes the place of the empty one that the request was built with.
+"""
 
 from typing import TypeVar
 
 import msgspec
 
-from clearing.base import secp256k1
+from clearing.base import ed25519
 from clearing.base.ids import NetworkId
 from clearing.base.secp256k1 import sign_digest
 from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.requests.validators import Approval, ValidatorChange
 from clearing.schema.requests.withdrawals import WithdrawalCancellation
 
 R = TypeVar("R", bound=Transaction)
 
+UNSIGNED = bytes(65)
+"""What stands for a trade key's signature until it is made."""
+
+UNSIGNED_BY_VALIDATOR = bytes(64)
+"""What stands for an envelope key's signature until it is made."""
+
 
 def signed(network: NetworkId, request: R, **secrets: bytes) -> R:
-    """`request` with each named signature made by that secret, such as `signature=key` or `venue_signature=key`.
+    """`request` with each named signature made by that trade key: `signature=key`, or `venue_signature=key`.
 
     Signatures that are not named stay as they are, so that several can sign one after another. Raises ValueError for a
     field that the request does not have.
@@ -27,10 +38,18 @@ def signed(network: NetworkId, request: R, **secrets: bytes) -> R:
     return msgspec.structs.replace(request, **made)
 
 
+def signed_by_validator(network: NetworkId, request: R, secret: bytes) -> R:
+    """`request` with its `signature` made by a validator's envelope key."""
+    return msgspec.structs.replace(request, signature=ed25519.sign(secret, request.digest(network)))
+
+
 def signed_cancellation(
     network: NetworkId, secret: bytes, account: int, number: int, nonce: int, not_after_ms: int
 ) -> WithdrawalCancellation:
-    """Take back the withdrawal that waits under `number`. `secret`: of whoever signs for the account's money."""
-    bare = WithdrawalCancellation(account, number, nonce, not_after_ms, bytes(65))
-    signature = secp256k1.sign_digest(secret, bare.digest(network))
-    return WithdrawalCancellation(account, number, nonce, not_after_ms, signature)
+    """Cancel the delayed withdrawal `number`. `secret`: the key that signs for the account's money."""
+    return signed(network, WithdrawalCancellation(account, number, nonce, not_after_ms, UNSIGNED), signature=secret)
+
+
+def sign_approval(change: ValidatorChange, network: NetworkId, validator: int, secret: bytes) -> Approval:
+    """The signature of the validator with this index, by its envelope secret."""
+    return Approval(validator, ed25519.sign(secret, change.digest(network)))

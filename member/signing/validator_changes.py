@@ -17,12 +17,13 @@ from clearing.base.ids import NetworkId
 from clearing.base.plain_json import read_json
 from clearing.base.validators import Validator, ValidatorSet, check_validator_set
 from clearing.schema.blocks.transaction import Transaction, transaction_bytes_max
-from clearing.schema.requests.validators import Approval, ValidatorChange, sign_approval, with_approval
+from clearing.schema.requests.validators import Approval, ValidatorChange, with_approval
 from clearing.validators.set_changes import changed_set, check_new_validators, moved_power
 from member.api.chain import ValidatorsView, ValidatorView, validator_view
 from member.api.transaction_json import SubmitBody, body_of, transaction_of
 from member.api.types import Body, Hash
 from member.codes import NodeCode
+from member.signing.requests import sign_approval
 
 CHANGE_FILE_BYTES_MAX = 1 << 18
 

@@ -106,9 +106,6 @@ RECEIPT_OF_TRANSFER: dict[TransferCode, tuple[str, str]] = {
     TransferCode.TORN_UP: ("PositionsTornUp", _INSTRUMENT),
     TransferCode.ESTATE_COLLATERAL_TAKEN: ("CollateralTaken", "account"),
     TransferCode.ESTATE_COLLATERAL_PAID: ("CollateralTaken", "account"),
-    TransferCode.FUND_CONTRIBUTION: ("FundPaid", "member"),
-    TransferCode.FUND_RETURNED: ("FundReturned", "member"),
-    TransferCode.FUND_DRAWN: ("FundDrawn", "cause"),
     TransferCode.WAITING_GIVEN_BACK: ("WithdrawalRefunded", ""),
     TransferCode.UNPAID_GIVEN_BACK: ("WithdrawalRefunded", ""),
 }

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from clearing.base import ed25519, eip712
+from clearing.base import eip712
 from clearing.base.codec import U32, U63, Bytes32, Bytes64, Bytes65, Wire, encode
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32, NetworkId
@@ -86,8 +86,3 @@ class EmergencyHalt(Wire, frozen=True, tag=64):
         return eip712.typed_data_digest(
             network, EMERGENCY_HALT_TYPE, (self.instrument, self.until_height, self.number, self.not_after_ms)
         )
-
-
-def sign_vote(vote: GovernanceVote, network: NetworkId, secret: bytes) -> GovernanceVote:
-    """The vote, signed with an envelope secret."""
-    return msgspec.structs.replace(vote, signature=ed25519.sign(secret, vote.digest(network)))

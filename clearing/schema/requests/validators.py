@@ -9,7 +9,6 @@ from typing import Annotated
 
 import msgspec
 
-from clearing.base import ed25519
 from clearing.base.codec import U32, U63, Bytes32, Bytes64, Wire, encode
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32, NetworkId
@@ -51,11 +50,6 @@ class ValidatorChange(Wire, frozen=True, tag=40):
     def digest(self, network: NetworkId) -> Hash32:
         """What each of them signs."""
         return tagged_hash(CHANGE_TAG, network, encode(msgspec.structs.replace(self, approvals=())))
-
-
-def sign_approval(change: ValidatorChange, network: NetworkId, validator: int, secret: bytes) -> Approval:
-    """The signature of the validator with this index, by its envelope secret."""
-    return Approval(validator, ed25519.sign(secret, change.digest(network)))
 
 
 def with_approval(change: ValidatorChange, approval: Approval) -> ValidatorChange:

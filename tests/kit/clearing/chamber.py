@@ -12,9 +12,10 @@ from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.facts import Fact, ValidatorsRotated
-from clearing.schema.requests.validators import ValidatorChange, sign_approval, with_approval
+from clearing.schema.requests.validators import ValidatorChange, with_approval
 from clearing.schema.terms.genesis import Genesis, MarketParameters
 from clearing.validators.validator_sets import kept_set, set_numbers, validator_sets
+from member.signing.requests import sign_approval
 from tests.kit.clearing.world import BTC, ETH, START_MS, VAULTS, World, make_genesis, reports
 
 SOURCE = b"\x0c" * 32

@@ -14,12 +14,13 @@ from clearing.base.validators import Validator, ValidatorSet
 from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.receipts.collateral import EpochClosed
 from clearing.schema.receipts.trades import TradeNovated
-from clearing.schema.requests.validators import ValidatorChange, sign_approval, with_approval
+from clearing.schema.requests.validators import ValidatorChange, with_approval
 from clearing.validators.validator_sets import validator_sets
 from consensus.blocks.store import save_committed
 from consensus.messages import CommittedBlock
 from devnet.demo.story import until
 from member.codes import NodeCode
+from member.signing.requests import sign_approval
 from node.agreement.application import DecidedHeight
 from node.store.blocks import StoredBlocks
 from node.store.records import ReceiptRecord, receipt_at, receipt_records

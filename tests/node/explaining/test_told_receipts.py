@@ -85,7 +85,7 @@ def test_what_members_with_strategies_bring_about_recomputes(seed: int) -> None:
 
 # Fields that are computed again wherever they stand; a unit more in one of them is told.
 COMPUTED: dict[type, tuple[str, ...]] = {
-    SliceSold: ("opened_height", "discount_ppm", "allowed", "fraction", "notional", "equity_after", "sizing.share",
+    SliceSold: ("opened_height", "discount_ppm", "allowed_share", "fraction", "notional", "equity_after", "sizing.share",
                 "paid.0.discount", "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
     EarlyCalled: ("deadline_height",),
     CallDeadlineSet: ("deadline_height", "congestion_steps"),
@@ -95,16 +95,16 @@ COMPUTED: dict[type, tuple[str, ...]] = {
     BackstopTakeover: ("notional", "equity_after", "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
     Liquidated: ("notional", "penalty", "equity_after", "positions.0.lots"),
     default.PortfolioSold: ("first", "paid"),
-    default.BiddersRanked: ("sold", "good_ask", "members.0.1", "members.0.4"),
+    default.BiddersRanked: ("sold", "competitive_ask", "members.0.1", "members.0.4"),
     default.Deleveraged: ("lots",),
-    default.LossAllocated: ("member", "loss", "deficits.0.2", "steps.0.before", "steps.0.borne",
+    default.LossAllocated: ("member", "loss", "deficits.0.2", "steps.0.loss_before", "steps.0.loss_borne",
                          "steps.0.shares.0.amount"),
     default.DefaultEnded: ("member", "loss", "by_layer.0.1"),
     fund.FundSized: ("target", "sizes.0", "scenarios.0.cover_two", "parts.0.required"),
-    fund.FundCalled: ("micros", "has"),
-    fund.FundPaid: ("has",),
+    fund.FundCalled: ("micros", "contributed"),
+    fund.FundPaid: ("contributed",),
     fund.FundDebited: ("micros",),
-    fund.FundReductionStarted: ("has",),
+    fund.FundReductionStarted: ("contributed",),
     fund.FundDrawn: ("left",),
 }  # fmt: skip
 

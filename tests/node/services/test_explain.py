@@ -13,7 +13,7 @@ from cli.explain import CODE_MODULES, all_explanations, code_books, explanations
 from member.codes import NodeCode, remedy_of
 
 ROOT = Path(__file__).resolve().parents[3]
-PACKAGES = ("clearing", "consensus", "bridge", "proofs", "node")
+PACKAGES = ("clearing", "consensus", "bridge", "proofs", "node", "member", "lab", "devnet", "cli")
 
 
 def test_every_code_has_a_remedy_and_nothing_else_has() -> None:

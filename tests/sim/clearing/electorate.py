@@ -12,9 +12,10 @@ from clearing.schema.blocks.block import ProvenOffence
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import Fact, ValidatorsRotated
 from clearing.schema.requests.amendments import Amendment, ValidatorsAmendment, VaultDetachment
-from clearing.schema.requests.validators import ValidatorChange, sign_approval, with_approval
+from clearing.schema.requests.validators import ValidatorChange, with_approval
 from clearing.validators.misbehaviour import is_reported
 from clearing.validators.validator_sets import kept_set, set_numbers
+from member.signing.requests import sign_approval
 from tests.kit.clearing.chamber import envelope_secret, key_of, validator
 from tests.sim.clearing.exchange import LIAR, NAMES, Exchange
 

@@ -18,10 +18,11 @@ from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact
 from clearing.schema.receipts.trades import TradeNovated
 from clearing.schema.receipts.validators import ValidatorsChanged
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
-from clearing.schema.requests.validators import ValidatorChange, sign_approval, with_approval
+from clearing.schema.requests.validators import ValidatorChange, with_approval
 from clearing.schema.terms.genesis import Genesis, MarketParameters, network_id
 from clearing.state.state import State
 from clearing.validators.validator_sets import kept_set, set_numbers
+from member.signing.requests import sign_approval
 from node.agreement.application import DecidedHeight
 from tests.kit.clearing.world import (
     ALICE,
