@@ -16,11 +16,11 @@ from clearing.schema.requests.governance import (
     EmergencyHalt,
     GovernanceProposal,
     GovernanceVote,
-    sign_vote,
 )
 from clearing.schema.terms.genesis import CrisisParameters, Genesis, MarketParameters
 from clearing.schema.terms.governance import GovernanceTerms
 from clearing.validators.validator_sets import kept_set, set_numbers
+from member.signing.requests import signed_by_validator
 from tests.kit.clearing.chamber import Chamber, chamber_genesis, envelope_secret
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import DOLLAR, USDC_1, of_kind
@@ -79,7 +79,7 @@ class Parliament(Chamber):
         plain = GovernanceVote(
             proposal.content(self.network), self.seat(name), approve, revision, self.time_ms + 60_000, bytes(64)
         )
-        return sign_vote(msgspec.structs.replace(plain, **changes), self.network, envelope_secret(name))
+        return signed_by_validator(self.network, msgspec.structs.replace(plain, **changes), envelope_secret(name))
 
     def votes(self, proposal: GovernanceProposal, names: Sequence[int] = (1, 2, 3)) -> list[GovernanceVote]:
         return [self.vote(proposal, name) for name in names]

@@ -20,7 +20,7 @@ from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.receipts.withdrawals import WithdrawalDelayed
 from clearing.schema.requests.amendments import TermsAmendment
 from clearing.schema.requests.auctions import LiquidationBid
-from clearing.schema.requests.governance import HOUSE_PROPOSER, GovernanceProposal, GovernanceVote, sign_vote
+from clearing.schema.requests.governance import HOUSE_PROPOSER, GovernanceProposal, GovernanceVote
 from clearing.schema.requests.withdrawals import WithdrawalCancellation
 from clearing.schema.terms.genesis import Genesis
 from clearing.schema.terms.governance import GovernanceTerms
@@ -30,6 +30,7 @@ from clearing.state.state import State
 from consensus.blocks.store import save_committed
 from consensus.messages import CommittedBlock
 from devnet.testnet import create_testnet
+from member.signing.requests import signed_by_validator
 from node.agreement.application import DecidedHeight
 from node.signer.node_keys import open_node_keys
 from node.store.block_log import write_block_log
@@ -135,7 +136,7 @@ class StationWorld(DefaultWorld):
             not_after_ms=self.time_ms + 60_000,
             signature=bytes(64),
         )
-        return sign_vote(plain, self.network, self.station.home.keys.envelope)
+        return signed_by_validator(self.network, plain, self.station.home.keys.envelope)
 
     def take(self, account: int, liquidated: int, slice_ppb: int) -> LiquidationBid:
         opened = self.state.liquidations[liquidated].opened_height

@@ -12,12 +12,13 @@ from clearing.governance.certified_amendments import read_amendments, write_amen
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.requests.amendments import TermsAmendment
-from clearing.schema.requests.governance import GovernanceVote, sign_vote
+from clearing.schema.requests.governance import GovernanceVote
 from clearing.schema.terms.genesis import CrisisParameters
 from clearing.schema.terms.governance import GovernanceTerms
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from cli.main import run
 from member.signing.governance import sign_proposal
+from member.signing.requests import signed_by_validator
 from node.api.governance import amendments_file
 from node.epochs.service import write_package
 from node.store.blocks import light_block_at
@@ -53,7 +54,7 @@ def heights(station: Station, folder: Path, count: int) -> None:
             plain = GovernanceVote(
                 proposal.content(network), 0, approve=True, revision=1, not_after_ms=until, signature=bytes(64)
             )
-            transactions = (sign_vote(plain, network, envelope),)
+            transactions = (signed_by_validator(network, plain, envelope),)
         prices = reports((BTC, 790_000 + height), (ETH, 20_000), time_ms=time_of(height))
         committed = station.decide(VoteExtension(prices, words.custody_facts(4 * height)), transactions)
         snapshot = station.epochs.provable(height)

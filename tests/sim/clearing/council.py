@@ -28,9 +28,9 @@ from clearing.schema.requests.governance import (
     EmergencyHalt,
     GovernanceProposal,
     GovernanceVote,
-    sign_vote,
 )
 from clearing.schema.terms.genesis import Genesis
+from member.signing.requests import signed_by_validator
 from tests.kit.clearing.chamber import envelope_secret
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import BTC_PERP, DOLLAR, ETH_PERP, HOUSE, USD, VAULTS
@@ -167,7 +167,7 @@ class Council:
                 self.revisions[(proposal, name)] = revision
                 approve = name != REBEL and (not wavers or self.chance.random() < 0.5)
                 vote = GovernanceVote(proposal, index, approve, revision, world.time_ms + 60_000, bytes(64))
-                made.append(sign_vote(vote, world.network, envelope_secret(name)))
+                made.append(signed_by_validator(world.network, vote, envelope_secret(name)))
         return made
 
 
