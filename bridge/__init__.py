@@ -1,5 +1,5 @@
-"""Where collateral lives: vault contracts on EVM chains, and the adapter that tells what happened there.
+"""Where collateral lives: the vault contracts on EVM chains, and the adapter that reports what happened there.
 
-Rule: nothing leaves this package but `clearing.schema.facts`, each proven against a block that a quorum of endpoints agreed is
-final. What is doubtful is not told.
+Rule: only `clearing.schema.facts` leave this package, each proven against a block that a quorum of endpoints calls final.
+Doubtful facts are not reported.
 """

@@ -39,7 +39,7 @@ class Timeouts:
     growth_ms: int = 150
     cap_ms: int = 3000
     adaptive: bool = True
-    """Whether the bases follow what heights took (`consensus.core.adaptive_timeouts`): these then are where they start."""
+    """Whether the bases adapt to measured heights (`consensus.core.adaptive_timeouts`); these are the first values."""
     propose_ms_min: int = 400
     vote_ms_min: int = 150
     base_ms_max: int = 1500

@@ -1,8 +1,8 @@
 """The structured reference string: the Ethereum KZG ceremony's powers of τ, and what is derived from them.
 
-Rule: both files are pinned by SHA-256, so a pinned file needs no check of its points when it is loaded; the checks
-(subgroups, one progression, derivation of the Lagrange basis) are `proofs.algebra.ceremony`, which tests run. The ceremony file
-is the one inside the `eth-account` distribution; the verifier needs only `lagrange_2048.bin`, which lies beside.
+Rule: both files are pinned by SHA-256, so the points of a pinned file need no check when it is loaded. The checks
+(subgroups, one progression, derivation of the Lagrange basis) are in `proofs.algebra.ceremony`, which tests run. The
+ceremony file is part of the `eth-account` distribution; the verifier needs only `lagrange_2048.bin` beside this module.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Many packages of one network together: what no single package can show.
 
-Rule: every package is judged by `proofs.verify.verifier` first; what then counts is only what it proved: its header when the
-certificate holds, its statement when the header carries it. A finding has a stable code, names the files, and says what
-was seen. Of each package only a summary is kept, so that a folder of any size needs little memory. Pure: it reads no
+Rule: `proofs.verify.verifier` checks every package first. Only what it proved counts then: its header if the certificate
+is valid, its statement if the header carries it. A finding has a stable code, names the files, and describes the
+conflict. Of each package only a summary is kept, so that a folder of any size needs little memory. Pure: it reads no
 files.
 """
 
