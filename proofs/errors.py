@@ -1,7 +1,7 @@
 """The stable codes of refusals and faults of proofs: 07xx.
 
-Rule: a number never changes and is never used again. Verifiers raise `VerificationFailed`; `proofs.verify.verdict` turns
-it into a named result. The code says what is wrong, the check's name says where.
+Rule: a number never changes and is never used again. Verifiers raise `VerificationFailed`; `proofs.verify.verdict`
+turns it into a named result. The code says what is wrong, the check's name says where.
 """
 
 from clearing.base.errors import CodeBook, RemoteFault

@@ -69,7 +69,7 @@ class EpochPackage(Wire, frozen=True):
     """Storage proofs, one for each block that custody terms speak about, in the order of the terms; it may lack some or
     all, and the verdict says which terms are then unproven. Bound by the certified block hashes."""
     house: ProofBytes = b""
-    """Proof that the house owes no cash (`proofs.epoch.house_solvency`); if empty, the verdict says it is not proven."""
+    """Proof that the house owes no cash (`proofs.epoch.house_solvency`); if empty, the verdict says so."""
 
 
 # A fixed number of parts, each skipped over and not decoded.

@@ -1,9 +1,9 @@
 """Many packages of one network together: what no single package can show.
 
-Rule: `proofs.verify.verifier` checks every package first. Only what it proved counts then: its header if the certificate
-is valid, its statement if the header carries it. A finding has a stable code, names the files, and describes the
-conflict. Of each package only a summary is kept, so that a folder of any size needs little memory. Pure: it reads no
-files.
+Rule: `proofs.verify.verifier` checks every package first. Only what it proved counts then: its header if the
+certificate is valid, its statement if the header carries it. A finding has a stable code, names the files, and
+describes the conflict. Of each package only a summary is kept, so that a folder of any size needs little memory. Pure:
+it reads no files.
 """
 
 from collections import Counter

@@ -58,9 +58,9 @@ def verify_package(
 ) -> Verdict:
     """Check a package's bytes.
 
-    `network`, `validators_hash`, `listed` (`clearing.genesis.custody_listing`) and `genesis` are what the caller trusts;
-    without them the package's own are taken, and the limits say so. The genesis is a checked one, as amended: stated
-    parameters and custody are compared with it. Never raises for bad input.
+    `network`, `validators_hash`, `listed` (`clearing.genesis.custody_listing`) and `genesis` are what the caller
+    trusts; without them the package's own are taken, and the limits say so. The genesis is a checked one, as amended:
+    stated parameters and custody are compared with it. Never raises for bad input.
     """
     started = clock() if clock is not None else 0.0
     if genesis is not None and listed is None:
