@@ -1,7 +1,7 @@
-"""What the chains tell: the only types that `bridge` hands to the rest.
+"""Facts about chains: the only types that `bridge` emits.
 
-Rule: frozen, each with the block it came from. A fact is a claim of one validator until more than two thirds of the
-power attested equal facts; `fact_key` says which facts are about the same event.
+Rule: frozen, each with the block that it came from. A fact is one validator's attestation until more than two thirds of
+the power attested equal facts. `fact_key` identifies the event that a fact is about.
 """
 
 from typing import TypeAlias
@@ -22,7 +22,7 @@ class DepositSeen(Wire, frozen=True, tag=1):
     token: Bytes20
     account: U63
     amount: U256Bytes
-    """Token base units that the vault credited; the ledger converts to clearing units, rounding down."""
+    """Token base units that the vault credited. The ledger converts to clearing units, rounding down."""
     block_number: U63
     block_hash: Bytes32
     source: Bytes32
@@ -41,7 +41,7 @@ class WithdrawalExecuted(Wire, frozen=True, tag=2):
 
 
 class ChainHeartbeat(Wire, frozen=True, tag=3):
-    """The newest block of a chain that this validator scanned and holds final. Never tallied for equality."""
+    """The newest block of a chain that this validator scanned and considers final. Never compared for equality."""
 
     chain_id: U63
     block_number: U63
@@ -51,9 +51,9 @@ class ChainHeartbeat(Wire, frozen=True, tag=3):
 class CustodySeen(Wire, frozen=True, tag=4):
     """A vault's counters for one token at a finalised block whose number is a multiple of the chain's custody stride.
 
-    All in token base units. `deposited` and `withdrawn` are cumulative since deployment and count what was credited to
-    accounts, so `deposited - withdrawn` is what the vault accounts for; `balance` is the token's own word and at least
-    that, or the vault is insolvent.
+    All amounts are in token base units. `deposited` and `withdrawn` are cumulative since deployment and count what was
+    credited to accounts, so `deposited - withdrawn` is what the vault accounts for. `balance` is what the token
+    contract reports. It is at least that difference, or the vault is insolvent.
     """
 
     chain_id: U63
@@ -67,7 +67,8 @@ class CustodySeen(Wire, frozen=True, tag=4):
 
 
 class DepositSighted(Wire, frozen=True, tag=5):
-    """A `Deposited` event in a block that is not final yet: enough for a loan (soft credit), never for a deposit."""
+    """A `Deposited` event in a block that is not final yet. It justifies a loan (soft credit), never a credited
+    deposit."""
 
     chain_id: U63
     vault: Bytes20
@@ -81,8 +82,8 @@ class DepositSighted(Wire, frozen=True, tag=5):
 
 
 class ValidatorsRotated(Wire, frozen=True, tag=6):
-    """A `ValidatorsRotated` event in a finalised block: the vault was shown the header of `height`, which ends the set
-    that certified it, and takes checkpoints of the set with this hash from now on."""
+    """A `ValidatorsRotated` event in a finalised block. The vault verified the header of `height`, the last one that
+    the previous set certified, and accepts checkpoints of the set with this hash from now on."""
 
     chain_id: U63
     vault: Bytes20
@@ -94,9 +95,10 @@ class ValidatorsRotated(Wire, frozen=True, tag=6):
 
 
 class WithdrawalNotExecuted(Wire, frozen=True, tag=7):
-    """A vault had not paid withdrawal `nonce` in the first block whose time is after its not-after, which is final.
+    """A vault had not paid withdrawal `nonce` in the first block whose time is after its not-after, and that block is
+    final.
 
-    From that block on it never can be, so that whatever final block from there on is read says the same.
+    From that block on the vault can never pay it, so every later final block gives the same answer.
     """
 
     chain_id: U63
@@ -109,7 +111,7 @@ class WithdrawalNotExecuted(Wire, frozen=True, tag=7):
 
 
 VaultFact: TypeAlias = DepositSeen | WithdrawalExecuted | ValidatorsRotated
-"""An event of a vault, in a final block."""
+"""An event of a vault in a finalised block."""
 
 Fact: TypeAlias = (
     DepositSeen
@@ -122,12 +124,12 @@ Fact: TypeAlias = (
 )
 
 FINAL, EXECUTED, SIGHTED, ROTATED, NOT_EXECUTED = 1, 2, 3, 4, 5
-"""Kinds of the keys of facts: a deposit that is final, a withdrawal that was paid, a deposit that is not final, a vault
-that was rotated, a withdrawal that was not paid in time."""
+"""Kinds of fact keys: a final deposit, a paid withdrawal, a deposit that is not final, a rotated vault, a withdrawal
+that was not paid in time."""
 
 
 def fact_key(fact: VaultFact | DepositSighted | WithdrawalNotExecuted) -> tuple[int, int, bytes, int]:
-    """(kind, chain id, vault, nonce or height): the event, applied once and for ever."""
+    """(kind, chain id, vault, nonce or height): identifies the event, which is applied exactly once."""
     if isinstance(fact, ValidatorsRotated):
         return (ROTATED, fact.chain_id, fact.vault, fact.height)
     if isinstance(fact, WithdrawalNotExecuted):
@@ -137,5 +139,5 @@ def fact_key(fact: VaultFact | DepositSighted | WithdrawalNotExecuted) -> tuple[
 
 
 def fact_hash(fact: Fact) -> Hash32:
-    """Attestations count together only when their facts have equal hashes."""
+    """The hash by which attestations are counted: only equal facts count together."""
     return tagged_hash(FACT_TAG, encode(fact))

@@ -1,6 +1,6 @@
-"""Transfers: which account paid which, how much, by which code and for what.
+"""Transfers: debit account, credit account, amount, code and cause.
 
-Rule: data only; a number of `TransferCode` never changes. `clearing.state.ledger` moves the money.
+Rule: data only. A number of `TransferCode` never changes. `clearing.state.ledger` moves the money.
 """
 
 from enum import IntEnum
@@ -75,4 +75,4 @@ class Transfer(Wire, frozen=True):
     amount: U63
     code: TransferCode
     cause: U63
-    """What it was for: deposit or withdrawal nonce, trade id, instrument, or account, as the code implies."""
+    """The deposit or withdrawal nonce, trade id, instrument or account that it was for, as the code implies."""

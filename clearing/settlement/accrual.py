@@ -35,7 +35,8 @@ def settlement_average(state: State, instrument: Instrument) -> TimeAverage:
 
 
 def _extend_window(context: BlockContext, instrument: Instrument, ticks: int) -> None:
-    """After expiry the window goes on for as long as it is not covered well enough: see `clearing.settlement.expiry`."""
+    """After expiry the window goes on for as long as it is not covered well enough: see
+    `clearing.settlement.expiry`."""
     before = settlement_average(context.state, instrument)
     after = extend_average(
         before,

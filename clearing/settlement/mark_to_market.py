@@ -65,7 +65,8 @@ def instrument_mark_at(context: BlockContext, instrument: Instrument, index_tick
 
 
 def _moved_option_marks(context: BlockContext) -> dict[int, int]:
-    """By id what `instrument_mark_at` gives for each option whose feed moved; all of a group together cost a fraction."""
+    """By id what `instrument_mark_at` gives for each option whose feed moved; all of a group together
+    cost a fraction."""
     listed: dict[tuple[int, int], list[Instrument]] = {}
     for feed_id in context.moved_feeds:
         for each in context.terms.instruments_of_feed[feed_id]:

@@ -182,7 +182,8 @@ class RiskStatement(Wire, frozen=True):
     """The canonical bytes of `clearing.margin.statement.rulebook.Rulebook`: parameters, listing and prices in force, of which
     slots and rows are a function. Bytes, because a border type knows only the base; empty: none are shown."""
     outside: tuple[str, ...] = ()
-    """Names of the rules of the clearing house that no row here speaks of, in order (`clearing.margin.statement.rulebook`)."""
+    """Names of the rules of the clearing house that no row here speaks of, in order
+    (`clearing.margin.statement.rulebook`)."""
     cover: tuple[CoverTerms, ...] = ()
     """One where the parameters name stress scenarios, else none."""
 

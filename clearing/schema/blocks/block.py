@@ -1,7 +1,7 @@
-"""What goes into the state machine, and what comes out, per height.
+"""`BlockInput` and `BlockResult`: what the state machine reads and returns at one height.
 
-Rule: both are canonical values, so that a block log can be replayed anywhere. Neither knows votes, rounds or bytes of
-the network.
+Rule: both are canonical values, so a block log can be replayed anywhere. They contain no votes, rounds or network
+bytes.
 """
 
 from clearing.base.codec import U32, U63, Bytes32, Wire
@@ -13,7 +13,7 @@ from clearing.schema.transfers import Transfer
 
 
 class BlockExtension(Wire, frozen=True):
-    """One validator's vote extension of the height below; None when its bytes could not be read."""
+    """One validator's vote extension of the previous height. None when its bytes could not be decoded."""
 
     validator: U32
     power: U63
@@ -21,7 +21,7 @@ class BlockExtension(Wire, frozen=True):
 
 
 class ProvenOffence(Wire, frozen=True):
-    """Misbehaviour of one validator, which consensus has checked and tells once. `kind` as in consensus."""
+    """Misbehaviour of one validator, verified by consensus and reported once. `kind` as in consensus."""
 
     envelope_key: Bytes32
     kind: U32
@@ -31,20 +31,20 @@ class ProvenOffence(Wire, frozen=True):
 
 
 class BlockInput(Wire, frozen=True):
-    """One height, as consensus decided it. The order of `extensions` does not matter; transactions are in order."""
+    """One height, as consensus decided it. The order of `extensions` does not matter; transactions are ordered."""
 
     height: U63
     time_ms: U63
     extensions: tuple[BlockExtension, ...]
     total_power: U63
-    """Of the validator set that the extensions come from."""
+    """Total power of the validator set that the extensions come from."""
     transactions: tuple[Transaction, ...]
     misbehaviour: tuple[ProvenOffence, ...] = ()
     """Ordered by (key, height, round, kind)."""
 
 
 class BlockResult(Wire, frozen=True):
-    """Everything that applying one block tells: what happened, and the roots for the header."""
+    """The result of one block: what happened, and the roots for the header."""
 
     height: U63
     receipts: tuple[Receipt, ...]
@@ -56,5 +56,5 @@ class BlockResult(Wire, frozen=True):
     exit_root: Bytes32
     epoch: U63
     snapshot_due: bool
-    """Whether the state after this block is to be taken as `epoch`'s snapshot."""
+    """Whether the state after this block becomes the snapshot of `epoch`."""
     deposit_cursors: tuple[DepositCursor, ...]

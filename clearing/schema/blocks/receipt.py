@@ -1,6 +1,6 @@
 """`Receipt`: the union of everything that a block may report, enough to replay every step by hand.
 
-Rule: one tagged union, in the order in which things happened. A tag never changes. Receipts state, they never decide.
+Rule: one tagged union, in the order in which things happened. A tag never changes. A receipt reports; it never decides.
 """
 
 from typing import TypeAlias

@@ -1,4 +1,4 @@
-"""`Transaction`: the union of all signed requests that a block may carry, and how large each may be.
+"""`Transaction`: the union of all signed requests that a block may contain, and the size limit of each.
 
 Rule: each request is signed as EIP-712 typed data whose domain contains the network id. A tag never changes.
 """
@@ -30,7 +30,7 @@ from clearing.schema.requests.validators import CHANGE_BYTES_MAX, ValidatorChang
 from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
 
 TRANSACTION_BYTES_MAX = 1024
-"""Of every kind but those in `bytes_max`."""
+"""Limit for every kind that `transaction_bytes_max` does not list."""
 
 Transaction: TypeAlias = (
     Trade
@@ -66,7 +66,7 @@ Transaction: TypeAlias = (
 
 
 def transaction_bytes_max(transaction: Transaction) -> int:
-    """How long the canonical bytes of such a transaction may be."""
+    """Largest size of this transaction's canonical bytes."""
     if isinstance(transaction, GovernanceProposal):
         return PROPOSAL_BYTES_MAX
     return CHANGE_BYTES_MAX if isinstance(transaction, ValidatorChange) else TRANSACTION_BYTES_MAX

@@ -1,7 +1,7 @@
-"""What a validator says about the world in its vote extension: prices and bridge facts.
+"""`VoteExtension`: the prices and bridge facts that a validator attests.
 
-Rule: at most `EXTENSION_BYTES_MAX` bytes; read through `decode_extension`, also one's own. Syntax only: whether a price
-or fact is believed is decided by the state machine from all extensions of a height.
+Rule: at most `EXTENSION_BYTES_MAX` bytes. `decode_extension` reads every extension, the node's own too. It checks
+syntax only: the state machine decides from all extensions of a height which prices and facts are accepted.
 """
 
 from itertools import pairwise
@@ -18,7 +18,7 @@ REPORTS_MAX = 32
 
 
 class PriceReport(Wire, frozen=True):
-    """One feed as one validator sees it."""
+    """One validator's report on one feed."""
 
     feed: U32
     ticks: U63
@@ -29,7 +29,7 @@ class PriceReport(Wire, frozen=True):
 
 
 class VoteExtension(Wire, frozen=True):
-    """All that one validator reports at one height. Reports ordered by feed, each feed once."""
+    """All that one validator reports at one height. Reports are ordered by feed, each feed at most once."""
 
     prices: tuple[PriceReport, ...] = ()
     facts: tuple[Fact, ...] = ()

@@ -1,13 +1,13 @@
 """Receipts about accounts: opened, closed, ported, and transfers between them.
 
-Rule: a receipt states, it never decides. `clearing.schema.blocks.receipt` lists all kinds of receipts.
+Rule: a receipt reports; it never decides. `clearing.schema.blocks.receipt` lists all kinds of receipts.
 """
 
 from clearing.base.codec import U32, U63, Bytes20, Wire
 
 
 class AccountOpened(Wire, frozen=True, tag=29):
-    """A member has a new account."""
+    """A member opened an account."""
 
     index: U32
     account: U63
@@ -17,12 +17,12 @@ class AccountOpened(Wire, frozen=True, tag=29):
     parent: U63
     key: Bytes20
     named_account: U63
-    """Whose nonce was used."""
+    """The account whose nonce was used."""
     nonce: U63
 
 
 class AccountClosed(Wire, frozen=True, tag=30):
-    """An empty account is gone; its id is never given again."""
+    """An empty account was closed. Its id is never reused."""
 
     index: U32
     account: U63
@@ -41,7 +41,7 @@ class TokensTransferred(Wire, frozen=True, tag=31):
 
 
 class AccountPorted(Wire, frozen=True, tag=32):
-    """A client account and its sub-accounts, all they hold included, passed to another member."""
+    """A client account and its sub-accounts, with their contents, were ported to another member."""
 
     index: U32
     account: U63
@@ -49,7 +49,7 @@ class AccountPorted(Wire, frozen=True, tag=32):
     to_member: U63
     children: tuple[U63, ...]
     pending_trades: U32
-    """How many held trades of the account go on under the new member."""
+    """How many pending trades of the account continue under the new member."""
 
 
 class CashTransferred(Wire, frozen=True, tag=9):

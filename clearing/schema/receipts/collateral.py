@@ -1,13 +1,13 @@
 """Receipts about collateral: deposits, custody, epochs, haircuts, fees, loans, interest and cash calls.
 
-Rule: a receipt states, it never decides. Amounts are in the units of the ledger at the time of the receipt.
+Rule: a receipt reports; it never decides. Amounts are in the units of the ledger at the time of the receipt.
 """
 
 from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, Wire
 
 
 class HaircutChanged(Wire, frozen=True, tag=40):
-    """An asset's haircut changed; `parts` sum to it before rounding up and the cap at 100 %."""
+    """An asset's haircut changed. `parts` sum to it before rounding up and before the cap at 100 %."""
 
     asset: U32
     haircut_ppm: U32
@@ -16,19 +16,20 @@ class HaircutChanged(Wire, frozen=True, tag=40):
 
 
 class SkewFeePaid(Wire, frozen=True, tag=41):
-    """What a movement of a cash group's inventory cost its account (positive), or earned it out of the fee pot."""
+    """The skew fee of an inventory movement: the account paid it (positive) or received it out of the fee pot
+    (negative)."""
 
     account: U63
     asset: U32
     moved_micros: I64
-    """Inventory of the asset, after less before."""
+    """Inventory of the asset after the movement minus before."""
     fee_micros: I64
     pot_micros: U63
-    """What the fee pot holds afterwards."""
+    """Balance of the fee pot afterwards."""
 
 
 class DepegGuardChanged(Wire, frozen=True, tag=42):
-    """A cash token went beyond its band (`out_blocks` 1), or came back (0)."""
+    """A cash token left its price band (`blocks_outside_band` 1) or returned into it (0)."""
 
     asset: U32
     cash_group: U32
@@ -47,13 +48,14 @@ class CashLeftGroup(Wire, frozen=True, tag=43):
     inventory_micros: U63
     positive_claims_micros: U63
     units: U63
-    """Clearing units of the collateral that it became, over all accounts."""
+    """Clearing units of the collateral that the token became, over all accounts."""
     house_micros: U63
     house_units: U63
 
 
 class ClaimConverted(Wire, frozen=True, tag=44):
-    """What one account gave up of its claim on a group for a token that left it."""
+    """One account's share of the conversion: the claim on the group that it gave up, and the token units that it
+    received."""
 
     account: U63
     asset: U32
@@ -63,7 +65,7 @@ class ClaimConverted(Wire, frozen=True, tag=44):
 
 
 class SoftCreditLent(Wire, frozen=True, tag=45):
-    """The house lent against a deposit that is not final; nothing of it can leave the account."""
+    """The house lent against a deposit that is not final. The loan cannot leave the account."""
 
     account: U63
     chain_id: U63
@@ -73,7 +75,7 @@ class SoftCreditLent(Wire, frozen=True, tag=45):
     cash_group: U32
     micros: U63
     value_micros: U63
-    """The deposit's value after haircut and the asset's share."""
+    """The deposit's value after haircut, times the asset's soft credit share."""
     source: Bytes32
 
 
@@ -89,9 +91,9 @@ class SoftCreditRepaid(Wire, frozen=True, tag=46):
 
 
 class SoftCreditRecalled(Wire, frozen=True, tag=47):
-    """The chain undid the deposit: the loan was called back, and the account restricted if it owes cash since.
+    """The chain reverted the deposit: the loan was recalled, and the account is restricted if it now owes cash.
 
-    What the account cannot pay is taken out of its collateral, and at last out of the house's capital (`Liquidated`).
+    What the account cannot pay is taken from its collateral, and last from the house's capital (`Liquidated`).
     """
 
     account: U63
@@ -109,7 +111,8 @@ class SoftCreditRecalled(Wire, frozen=True, tag=47):
 
 
 class InterestAccrued(Wire, frozen=True, tag=48):
-    """Interest of a cash group: debtors paid, creditors received, the difference is the house's."""
+    """Interest of a cash group was settled: debtors paid it, creditors received it, the house received
+    the difference."""
 
     cash_group: U32
     until_ms: U63
@@ -120,16 +123,16 @@ class InterestAccrued(Wire, frozen=True, tag=48):
 
 
 class CashCalled(Wire, frozen=True, tag=49):
-    """An account owes more cash than the limit and must bring it by the deadline."""
+    """An account owes more cash than the limit and must pay it by the deadline."""
 
     account: U63
     owed: tuple[tuple[U32, U63], ...]
-    """(cash group, micros) of what is beyond nothing."""
+    """(cash group, micros) owed."""
     deadline_height: U63
 
 
 class CashCallMet(Wire, frozen=True, tag=50):
-    """An account is within the cash limit again; a sale of its collateral ends."""
+    """An account is within the cash limit again. A sale of its collateral ends."""
 
     account: U63
 
@@ -156,13 +159,13 @@ class CollateralSold(Wire, frozen=True, tag=52):
 
 
 class RestrictionLifted(Wire, frozen=True, tag=54):
-    """The account's time of restriction is over and it owes no cash."""
+    """The restriction of an account ended: its time is over and it owes no cash."""
 
     account: U63
 
 
 class ClaimsSwapped(Wire, frozen=True, tag=53):
-    """Two accounts exchanged claims by agreement: `given` went to `recipient`, `taken` came from it."""
+    """Two accounts exchanged claims: `given` went to `recipient`, `taken` came from it."""
 
     index: U32
     account: U63
@@ -187,7 +190,7 @@ class DepositCredited(Wire, frozen=True, tag=5):
 
 
 class DepositStray(Wire, frozen=True, tag=6):
-    """A deposit that no account could be credited with. `account`: suspense, or 0 when not in the ledger."""
+    """A deposit that could not be credited to its account. `account`: suspense, or 0 when it is not in the ledger."""
 
     chain_id: U63
     vault: Bytes20
@@ -200,7 +203,7 @@ class DepositStray(Wire, frozen=True, tag=6):
 
 
 class CustodyAgreed(Wire, frozen=True, tag=7):
-    """A vault's counters for one token are agreed at a block of its chain."""
+    """A quorum agreed on a vault's counters for one token at a block of its chain."""
 
     asset: U32
     block_number: U63

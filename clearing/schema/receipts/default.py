@@ -1,6 +1,6 @@
-"""Receipts about defaults: who could not pay, who took what over, and who bore what and why, layer by layer.
+"""Receipts about defaults: declaration, auction, takeovers and loss allocation, layer by layer.
 
-Rule: data only, and enough to compute every step again. Amounts are in micros, prices in ticks, positions in lots.
+Rule: data only, and enough to recompute every step. Amounts are in micros, prices in ticks, positions in lots.
 """
 
 from enum import IntEnum
@@ -10,9 +10,9 @@ from clearing.schema.records.default import DefaultReason, MemberStatus
 
 
 class MovedPosition(Wire, frozen=True):
-    """Signed lots of one instrument that passed to the account at the mark, and the cash that it received for them.
+    """Signed lots of one instrument that the account received at the mark, and the cash that it received for them.
 
-    Only options have a value at the mark; negative: it paid.
+    Only options have a value at the mark. Negative: the account paid.
     """
 
     instrument: U32
@@ -22,7 +22,7 @@ class MovedPosition(Wire, frozen=True):
 
 
 class MemberStatusChanged(Wire, frozen=True, tag=110):
-    """A member stands otherwise than before."""
+    """A member's status changed."""
 
     member: U63
     before: MemberStatus
@@ -31,10 +31,10 @@ class MemberStatusChanged(Wire, frozen=True, tag=110):
 
 
 class DeficitCured(Wire, frozen=True, tag=111):
-    """What an account failed on was paid out of other money of the same member: no default.
+    """Other money of the same member paid what an account failed on, so no default was declared.
 
-    That is its debts, and so much more that it covers its initial margin and what the fund calls for. `paid`:
-    (account, cash group, micros) in order of account and group; both sum to the same.
+    That is the account's debts, its shortfall to initial margin, and open fund calls. `paid`: (account, cash group,
+    micros) ordered by account and group. `deficits` and `paid` have equal sums.
     """
 
     member: U63
@@ -45,7 +45,7 @@ class DeficitCured(Wire, frozen=True, tag=111):
 
 
 class DefaultDeclared(Wire, frozen=True, tag=112):
-    """A member cannot pay. Its own accounts are brought together in the estate."""
+    """A member is in default. Its own accounts are merged into the estate."""
 
     number: U63
     member: U63
@@ -63,7 +63,8 @@ class DefaultDeclared(Wire, frozen=True, tag=112):
 
 
 class EstatePooled(Wire, frozen=True, tag=113):
-    """What one of the member's own accounts gave to the estate: (currency, amount; negative cash: its debt), lots."""
+    """What one of the member's own accounts transferred to the estate: (currency, amount), negative cash being its
+    debt, and lots."""
 
     number: U63
     account: U63
@@ -73,7 +74,7 @@ class EstatePooled(Wire, frozen=True, tag=113):
 
 
 class DefaultBidTaken(Wire, frozen=True, tag=114):
-    """A bid stands, in place of an earlier one of the same member."""
+    """A bid was accepted. It replaces an earlier one of the same member."""
 
     index: U32
     number: U63
@@ -84,7 +85,7 @@ class DefaultBidTaken(Wire, frozen=True, tag=114):
 
 
 class PortfolioSold(Wire, frozen=True, tag=115):
-    """A bid was filled: slices `first` to `first + slices` of the `of_slices`, cheapest bid first.
+    """A bid was filled with slices `first` to `first + slices` of the `of_slices`, cheapest bid first.
 
     Of each position q the buyer took q x (first + slices) // of_slices - q x first // of_slices lots, both rounded
     towards zero, at the mark. `paid`: slices x ask, from the estate; negative: to it.
@@ -103,10 +104,10 @@ class PortfolioSold(Wire, frozen=True, tag=115):
 
 
 class BiddersRanked(Wire, frozen=True, tag=116):
-    """Whose contributions are used first: each member's share of the slices, what it bid for them, and its rank.
+    """The seniority of contributions after the auction: each member's share of the slices, its bid, and its rank.
 
-    0: no bid, or one beyond `good_ask`; 1: good, but for less than its share, or more than it can carry; 2: for its
-    share. Shares are in proportion to required contributions, rounded down.
+    Rank 0: no bid, or an ask above `good_ask`. Rank 1: a good bid, but for less than its share, or for more than it can
+    margin. Rank 2: a good bid for its share. Shares are in proportion to required contributions, rounded down.
     """
 
     number: U63
@@ -118,17 +119,17 @@ class BiddersRanked(Wire, frozen=True, tag=116):
     portfolio: tuple[tuple[U32, I64], ...]
     """(instrument, lots) that were for sale."""
     slice_margin: U63
-    """Initial margin of the portfolio alone, divided by the slices and rounded down."""
+    """Initial margin of the portfolio alone, divided by the number of slices, rounded down."""
     tolerance_ppm: U32
-    """`good_ask` is the dearest ask filled (0: none was), and so much of `slice_margin`, rounded down."""
+    """`good_ask` is the highest ask filled (0: none was) plus this fraction of `slice_margin`, rounded down."""
     required: tuple[tuple[U63, U63], ...]
     """(member, micros): the weights of the shares."""
     carried: tuple[U63, ...]
-    """Members that could carry all that they bid for, also what was sold before their turn; ordered."""
+    """Members that could margin all that they bid for, including what was sold before their turn; ordered."""
 
 
 class ClientRescued(Wire, frozen=True, tag=117):
-    """A defaulter's client passed to another member, with its sub-accounts, as they are."""
+    """A defaulter's client was ported to another member, with its sub-accounts and their contents."""
 
     index: U32
     number: U63
@@ -138,10 +139,11 @@ class ClientRescued(Wire, frozen=True, tag=117):
 
 
 class Deleveraged(Wire, frozen=True, tag=118):
-    """Positions ended at the last mark, against those who have the most of the other side at the most leverage.
+    """Positions were closed at the last mark against the counterparties with the highest profit and leverage (ADL).
 
-    `account` gave `lots` of the instrument. `by`: (account, profit, equity, notional, lots, received): in order of
-    profit x notional / equity, highest first, then by account; profit is what it gained since `margined_height`.
+    `account` gave `lots` of the instrument. `counterparties`: (account, profit, equity, notional, lots, received), in
+    order of profit x notional / equity, highest first, then by account. Profit is what it gained since
+    `margined_height`.
     """
 
     number: U63
@@ -153,7 +155,7 @@ class Deleveraged(Wire, frozen=True, tag=118):
 
 
 class HouseTakeover(Wire, frozen=True, tag=119):
-    """The house took positions over at the mark: its capital covers their initial margin."""
+    """The house took positions over at the mark. Its capital covers their initial margin."""
 
     number: U63
     account: U63
@@ -161,7 +163,7 @@ class HouseTakeover(Wire, frozen=True, tag=119):
 
 
 class ClientClosedOut(Wire, frozen=True, tag=120):
-    """A client that nobody took was closed out; what is left is its own, what it owes its member's loss."""
+    """A client that was not ported was closed out. It keeps what is left; what it owes adds to its member's loss."""
 
     number: U63
     account: U63
@@ -169,7 +171,7 @@ class ClientClosedOut(Wire, frozen=True, tag=120):
 
 
 class CollateralTaken(Wire, frozen=True, tag=121):
-    """The house bought collateral at its value after haircut, to pay what is owed; `back` is the account's again."""
+    """The house bought collateral at its value after haircut, to pay debts. `returned` goes back to the account."""
 
     number: U63
     account: U63
@@ -177,14 +179,14 @@ class CollateralTaken(Wire, frozen=True, tag=121):
     units: U63
     micros_per_unit: U63
     counted_micros: U63
-    """Of units x micros_per_unit, what pays debts."""
+    """The part of units x micros_per_unit that pays debts."""
     cash_group: U32
     returned: U63
-    """The rest of the last unit, in this group's cash."""
+    """The rest of the last unit, in cash of this group."""
 
 
 class WaterfallLayer(IntEnum):
-    """In the order in which they pay."""
+    """Layers of the waterfall, in the order in which they pay."""
 
     OWN_MARGIN = 1
     OWN_CONTRIBUTION = 2
@@ -196,45 +198,46 @@ class WaterfallLayer(IntEnum):
 
 
 class LossShare(Wire, frozen=True):
-    """What one payer bears in a layer: in proportion to `weight`, at most `most`."""
+    """What one payer bears in a layer: in proportion to `weight`, at most `cap`."""
 
     payer: U63
-    """A member; an account in GAINS and TEAR_UP."""
+    """A member id; an account id in GAINS and TEAR_UP."""
     weight: U63
     cap: U63
     amount: U63
 
 
 class LayerAllocation(Wire, frozen=True):
-    """One layer, whole or in part."""
+    """One layer, used whole or in part."""
 
     layer: WaterfallLayer
     loss_before: U63
-    """What was still to be borne."""
+    """Loss left before this layer."""
     loss_borne: U63
     shares: tuple[LossShare, ...]
-    """Of every payer that was asked, those that bear nothing included; ordered by payer."""
+    """Every payer of the layer, including those that bear nothing; ordered by payer."""
 
 
 class LossAllocated(Wire, frozen=True, tag=122):
-    """The loss of a default, and the layers that bore it: shares by `clearing.default.waterfall.allocate_capped`."""
+    """The loss of a default and the layers that bore it. `clearing.default.waterfall.allocate_capped` computes the
+    shares."""
 
     number: U63
     member: U63
     loss: U63
-    """What was still to be borne."""
+    """Loss still to be allocated."""
     deficits: tuple[tuple[U63, U32, U63], ...]
     """(account, cash group, micros)."""
     steps: tuple[LayerAllocation, ...]
     paid: tuple[tuple[U32, U63, U32, U63], ...]
-    """(layer, account, cash group, micros) that moved to the house, which pays the deficits with it.
+    """(layer, account, cash group, micros) paid to the house, which pays the deficits with it.
 
-    Cash group 0: tokens, as told in `CollateralTaken`. Parts of the default fund are told in `FundDrawn`.
+    Cash group 0: tokens, see `CollateralTaken`. Default fund contributions: see `FundDrawn`.
     """
 
 
 class AssessmentsCalled(Wire, frozen=True, tag=123):
-    """Members have to bring this until the block at `deadline_height`, in which it is taken."""
+    """Members were assessed: they must pay this by the block at `deadline_height`, which debits what is missing."""
 
     number: U63
     deadline_height: U63
@@ -242,9 +245,9 @@ class AssessmentsCalled(Wire, frozen=True, tag=123):
 
 
 class AssessmentTaken(Wire, frozen=True, tag=124):
-    """What a member was assessed was taken out of its own accounts, what is free first, in order of account.
+    """A member's assessment was debited from its own accounts, free cash first, in order of account.
 
-    `paid`: (account, cash group, micros). The last of them may owe cash now, like after any payment.
+    `paid`: (account, cash group, micros). The last account may owe cash afterwards, as after any payment.
     """
 
     number: U63
@@ -254,7 +257,7 @@ class AssessmentTaken(Wire, frozen=True, tag=124):
 
 
 class PositionsTornUp(Wire, frozen=True, tag=125):
-    """All positions in an instrument ended at the last mark: (account, lots, received), ordered."""
+    """All positions in an instrument were closed at the last mark: (account, lots, received), ordered."""
 
     number: U63
     instrument: U32
@@ -263,7 +266,7 @@ class PositionsTornUp(Wire, frozen=True, tag=125):
 
 
 class DefaultEnded(Wire, frozen=True, tag=126):
-    """Nothing is open any more. `loss` = all of `by_layer`, (layer, micros), + `house`, what nobody else could bear."""
+    """A default ended. `loss` = sum of `by_layer` (layer, micros) + `house`, which bears the rest."""
 
     number: U63
     member: U63
@@ -284,7 +287,7 @@ class MemberReadmitted(Wire, frozen=True, tag=127):
 
 
 class MemberLeft(Wire, frozen=True, tag=128):
-    """A member left for good."""
+    """A member left permanently."""
 
     index: U32
     member: U63

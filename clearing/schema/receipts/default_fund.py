@@ -1,6 +1,6 @@
-"""What happened to the default fund: sized, called for, paid into, paid back, drawn on.
+"""Receipts about the default fund: sizing, calls, payments, returns and draws.
 
-Rule: data only; every figure that the next one is computed from stands beside it.
+Rule: data only. Every receipt contains the figures that its result was computed from.
 """
 
 from enum import IntEnum
@@ -9,39 +9,41 @@ from clearing.base.codec import I64, U32, U63, Wire
 from clearing.schema.terms.default import FundSizing
 
 NOT_REQUESTED = 2**32 - 1
-"""Stands for the index of a request where nobody asked: the money was taken at the deadline."""
+"""In place of a request's index: the deadline debited the money, without a request."""
 
 
 class StressSizing(Wire, frozen=True):
-    """What one stress scenario asks of the fund."""
+    """What one stress scenario requires of the fund."""
 
     name: str
     shortfalls: tuple[tuple[U63, U63], ...]
-    """(member, micros) of the three who lack most, the largest first, lowest id first among equals; none of zero."""
+    """(member, micros) of the three largest shortfalls, largest first, lowest id first among equals; no zeros."""
     cover_two: U63
     largest_or_next_two: U63
 
 
 class ContributionSet(Wire, frozen=True):
-    """What one member has to contribute from now on."""
+    """One member's required contribution from now on."""
 
     member: U63
     exposure: U63
     required: U63
     micros: U63
-    """What it has in the fund."""
+    """Its current contribution."""
     margin: U63 = 0
-    """Its initial margin now; `exposure` is this, or what is remembered of the last exposure if that is more."""
+    """Its initial margin now. `exposure` is this, or the remembered part of the last exposure where that is more."""
 
 
 class FundSized(Wire, frozen=True, tag=130):
-    """How large the fund has to be, and everybody's part.
+    """The required size of the fund, and each member's contribution.
 
-    size = the largest of the scenarios' by `sizing`, less `house_micros`, more the buffer, rounded up; target = the
-    largest of `sizes`. Who would have to pay less than the minimum by its exposure pays the minimum, the others share
-    the rest by exposure; each part is rounded up to a multiple of the step, and what that is too much stays its own.
-    A call that is open asks for no more than what is now missing; where a part has more than is required, the rest is
-    paid back after the delay of genesis, counted from here.
+    1. size = largest scenario size by `sizing`, minus `house_micros`, plus the buffer, rounded up.
+    2. target = the largest of `sizes`.
+    3. A member whose share by exposure is below the minimum contributes the minimum. The others share the rest by
+       exposure.
+    4. Each contribution is rounded up to a multiple of the step. The excess stays the member's own.
+    5. An open call is reduced to what is missing now. An excess contribution is paid back after genesis's delay from
+       here.
     """
 
     epoch: U63
@@ -60,56 +62,58 @@ class FundSized(Wire, frozen=True, tag=130):
 
 
 class FundCalled(Wire, frozen=True, tag=131):
-    """A member is called for what is missing to its part."""
+    """A member is called for the missing part of its contribution."""
 
     member: U63
     account: U63
-    """Which is debited at the deadline as far as it can be, unless the member has paid before."""
+    """The account debited at the deadline, as far as it can pay, unless the member paid before."""
     micros: U63
-    """All that it is called for now, what it was called for before included."""
+    """The whole call, including the part called before."""
     required: U63
     contributed: U63
     deadline: U63
     replenishment: bool
-    """Whether the fund had been drawn on."""
+    """Whether a draw on the fund caused the call."""
 
 
 class FundPaid(Wire, frozen=True, tag=132):
-    """A member paid into the fund, or what was there was taken at the deadline."""
+    """A member paid into the fund, or the deadline debited what was there."""
 
     index: U32
-    """Of the request; NOT_REQUESTED at the deadline."""
+    """Index of the request; NOT_REQUESTED at the deadline."""
     member: U63
     account: U63
     micros: U63
     contributed: U63
-    """Afterwards."""
+    """Its contribution afterwards."""
     missing: U63
-    """Of what it was called for, afterwards."""
+    """What is still missing of the call afterwards."""
     lapsed: bool = False
-    """Whether the deadline has passed with something missing."""
+    """Whether the deadline passed with something missing."""
 
 
 class FundDebited(Wire, frozen=True, tag=138):
-    """After the grace, what is missing was debited above maintenance margin: `FundPaid` of the same amount follows.
+    """After the grace period, the missing part was debited from equity above maintenance margin. A `FundPaid` of the
+    same amount follows.
 
-    micros = the least of `missing` and equity less maintenance margin. The account may owe cash for it, and is then
-    below initial margin: it is called like any.
+    micros = min(missing, equity - maintenance margin). The account may then owe cash and is below initial margin: it is
+    called like any other account.
     """
 
     member: U63
     account: U63
     micros: U63
     missing: U63
-    """Before."""
+    """Before the debit."""
     equity: I64
-    """Before, without what is lent to it, and at the worst of what has no open price."""
+    """Before the debit, without soft credit, and at the worst case of what has no open price."""
     initial: U63
     maintenance: U63
 
 
 class FundReductionStarted(Wire, frozen=True, tag=139):
-    """The grace is over with something missing: positions are sold for it until a height, then it is a default."""
+    """The grace period ended with something missing: positions are sold for it until `until_height`, then the member
+    defaults."""
 
     member: U63
     account: U63
@@ -119,35 +123,36 @@ class FundReductionStarted(Wire, frozen=True, tag=139):
 
 
 class ReturnCause(IntEnum):
-    """Why something was paid back."""
+    """Why money was paid back."""
 
     BEYOND_PART = 1
     TOKEN_LEFT_GROUP = 2
-    """A token left the fund's cash group: each part gave up cash for it in proportion, and is given the token."""
+    """A token left the fund's cash group: each contribution gave up cash for it pro rata and is
+    returned in the token."""
 
 
 class FundReturned(Wire, frozen=True, tag=133):
-    """A member got something back."""
+    """A member was paid back."""
 
     member: U63
     account: U63
     currency: U63
     amount: U63
     contributed: U63
-    """Afterwards, in micros."""
+    """Its contribution afterwards, in micros."""
     required: U63
     cause: ReturnCause
     surrendered: U63 = 0
-    """Micros of the part that a token which left took the place of."""
+    """Micros of the contribution that the departed token replaced."""
 
 
 class FundDrawn(Wire, frozen=True, tag=134):
-    """A part was used to bear a loss."""
+    """A contribution was used to bear a loss."""
 
     member: U63
     account: U63
-    """Its own, that the part would have been paid back to."""
+    """The member's own account that the contribution would have been paid back to."""
     micros: U63
     left: U63
     cause: U63
-    """What the loss is of: the defaulter's id."""
+    """The defaulter whose loss it bears."""

@@ -1,13 +1,13 @@
-"""Receipts of governance.
+"""Receipts of governance: proposals, votes, amendments, halts, detached vaults and removed validators.
 
-Rule: as in `clearing.schema.blocks.receipt`, whose union they are part of: a receipt states, it never decides.
+Rule: a receipt reports; it never decides.
 """
 
 from clearing.base.codec import U32, U63, Bytes20, Bytes32, U256Bytes, Wire
 
 
 class ProposalMade(Wire, frozen=True, tag=140):
-    """A proposal can be voted on. `proposer`: envelope key; zeros: the house."""
+    """A proposal is open for voting. `proposer`: envelope key; zeros: the house."""
 
     index: U32
     number: U63
@@ -18,7 +18,7 @@ class ProposalMade(Wire, frozen=True, tag=140):
 
 
 class VoteCounted(Wire, frozen=True, tag=141):
-    """A validator said how it votes. Powers as of the set in force."""
+    """A validator voted. Powers are those of the set in force."""
 
     index: U32
     number: U63
@@ -32,7 +32,7 @@ class VoteCounted(Wire, frozen=True, tag=141):
 
 
 class ProposalApproved(Wire, frozen=True, tag=142):
-    """More than two thirds of the power are for it: it takes effect in the first block at or after `effective_ms`."""
+    """More than two thirds of the power approve: it takes effect in the first block at or after `effective_ms`."""
 
     number: U63
     approving_power: U63
@@ -41,7 +41,7 @@ class ProposalApproved(Wire, frozen=True, tag=142):
 
 
 class ProposalClosed(Wire, frozen=True, tag=143):
-    """A proposal ended without effect. `code`: of the refusal, `VOTING_OVER` when it was not agreed, or no longer."""
+    """A proposal ended without effect. `code`: the refusal, or `VOTING_OVER` when it was not approved, or no longer."""
 
     number: U63
     code: U32
@@ -50,10 +50,10 @@ class ProposalClosed(Wire, frozen=True, tag=143):
 
 
 class AmendmentEnacted(Wire, frozen=True, tag=144):
-    """The terms of this block and all later ones have this amendment."""
+    """The terms of this block and all later ones contain this amendment."""
 
     number: U63
-    """Of the amendment."""
+    """Number of the amendment."""
     proposal: U63
     """Number of the proposal."""
     amendment: Bytes32
@@ -61,7 +61,7 @@ class AmendmentEnacted(Wire, frozen=True, tag=144):
 
 
 class InstrumentHalted(Wire, frozen=True, tag=145):
-    """Until that height an instrument may only be reduced. `by_house`: without a vote."""
+    """Positions in an instrument can only be reduced until that height. `by_house`: without a vote."""
 
     instrument: U32
     until_height: U63
@@ -69,14 +69,14 @@ class InstrumentHalted(Wire, frozen=True, tag=145):
 
 
 class InstrumentResumed(Wire, frozen=True, tag=146):
-    """An instrument goes on; by a vote, or because its halt is over."""
+    """Trading in an instrument resumed, by a vote or because its halt ended."""
 
     instrument: U32
     by_vote: bool
 
 
 class VaultDetached(Wire, frozen=True, tag=147):
-    """A vault is waited for no more. `set_number`: the validator set that it follows."""
+    """A vault was detached: the network no longer waits for it. `set_number`: the validator set that it follows."""
 
     chain_id: U63
     vault: Bytes20
@@ -85,9 +85,9 @@ class VaultDetached(Wire, frozen=True, tag=147):
 
 
 class VaultLiability(Wire, frozen=True, tag=150):
-    """What a vault that was detached had to pay and was not seen to have paid: it is its own matter from now on.
+    """What a detached vault owed and was not observed to have paid. It remains that vault's liability.
 
-    Nobody can know whether it was or will be paid, so nothing of it is given back. `amount`: token base units.
+    Nobody can know whether it was or will be paid, so none of it is refunded. `amount`: token base units.
     """
 
     chain_id: U63
@@ -97,7 +97,7 @@ class VaultLiability(Wire, frozen=True, tag=150):
 
 
 class ValidatorRemoved(Wire, frozen=True, tag=148):
-    """By rule: so many proven offences of one kind."""
+    """A validator was removed by rule, after this many proven offences of one kind."""
 
     envelope_key: Bytes32
     kind: U32
@@ -106,7 +106,7 @@ class ValidatorRemoved(Wire, frozen=True, tag=148):
 
 
 class SuspenseAssigned(Wire, frozen=True, tag=149):
-    """Money in suspense went to the account that a vote named."""
+    """Money in suspense was assigned to the account that a vote named."""
 
     account: U63
     currency: U63

@@ -1,6 +1,6 @@
-"""Receipts about liquidations: slices for sale, bids filled, steps of the backstop and the house, waits.
+"""Receipts about liquidations: slices for sale, bids filled, backstop and house takeovers, deferrals.
 
-Rule: a receipt states, it never decides. Its inputs are enough to compute the step again.
+Rule: a receipt reports; it never decides. It contains the inputs needed to recompute the step.
 """
 
 from enum import IntEnum
@@ -9,41 +9,41 @@ from clearing.base.codec import I64, U32, U63, Wire
 
 
 class ReducedPosition(Wire, frozen=True):
-    """One position reduced: signed lots that left, of how many, the mark, what the account received for them."""
+    """One reduced position: the signed lots taken, the lots before, the mark, and what the account received."""
 
     instrument: U32
     lots: I64
     of_lots: I64
     mark_ticks: U63
     received: I64
-    """Value of premium-paid options at the mark; 0 of what is marked, whose value is settled already."""
+    """Value of premium-paid options at the mark. 0 for marked instruments, whose value is settled already."""
 
 
 class CashSplit(Wire, frozen=True):
-    """What left the account in one cash group: discount to the taker, penalty to taker and fund."""
+    """What the account paid in one cash group: discount to the taker, penalty to taker and fund."""
 
     cash_group: U32
     discount: U63
     penalty: U63
     penalty_to_taker: U63
-    """Rounded down; the rest, the remainder included, is the fund's."""
+    """Rounded down. The fund gets the rest, including the remainder."""
 
 
 class SliceSizing(Wire, frozen=True):
-    """What goes into the share that restores initial margin (`clearing.liquidation.sizing.restoring_share`)."""
+    """Inputs of the share that restores initial margin (`clearing.liquidation.sizing.restoring_share`)."""
 
     equity: I64
     initial: U63
     notional: U63
-    """Of all positions with an open price, at the mark."""
+    """Notional of all positions with an open price, at the mark."""
     cost_ppm: U32
-    """Penalty and discount, of the notional."""
+    """Penalty and discount, as a fraction of the notional."""
     fixed: U63
-    """The charge on collateral, which stays whatever positions go."""
+    """The charge on collateral, which does not depend on positions."""
     rounding: U32
-    """1 where the requirement is one after credit, which is rounded up."""
+    """1 where the requirement is after joint credit, which is rounded up."""
     share: U63
-    """What comes out, in 10^-9."""
+    """The result, in 10^-9."""
 
 
 class LiquidationOpened(Wire, frozen=True, tag=104):
@@ -69,17 +69,17 @@ class SliceSold(Wire, frozen=True, tag=105):
     account: U63
     bidder: U63
     fund: U63
-    """Account that the fund's share of the penalty went to."""
+    """Account that received the fund's share of the penalty."""
     bidder_share_ppm: U32
-    """Of the penalty, what the bidder gets; rounded down in each cash group."""
+    """The bidder's share of the penalty; rounded down in each cash group."""
     opened_height: U63
     discount_ppm: U32
     requested_share: U63
-    """Slice that was asked for, of `denominator`."""
+    """Slice requested, of `denominator`."""
     allowed_share: U63
-    """Most that a bid may take: the slice limit, or what restores initial margin."""
+    """Largest slice that a bid may take: the slice limit, or what restores initial margin."""
     fraction: U63
-    """What was taken of every position, each rounded up to whole lots."""
+    """Fraction taken of every position, each rounded up to whole lots."""
     sizing: SliceSizing
     denominator: U63
     positions: tuple[ReducedPosition, ...]
@@ -92,12 +92,12 @@ class SliceSold(Wire, frozen=True, tag=105):
 
 
 class BackstopTakeover(Wire, frozen=True, tag=106):
-    """The backstop account took over a share of every position at the mark, as much as its own margin allows."""
+    """The backstop account took over a share of every position at the mark, limited by its own margin."""
 
     account: U63
     backstop: U63
     bidder_share_ppm: U32
-    """How the penalty is split; the backstop gets both parts."""
+    """How the penalty is split. The backstop gets both parts."""
     step: U32
     wanted: U63
     """Share that restores initial margin, after the caps of step and block, of `denominator`."""
@@ -113,26 +113,26 @@ class BackstopTakeover(Wire, frozen=True, tag=106):
 
 
 class DeferralReason(IntEnum):
-    """Why a liquidation goes no further in a block."""
+    """Why a liquidation is deferred in a block."""
 
     BLOCK_NOTIONAL = 1
     BLOCK_LOSS = 2
 
 
 class LiquidationDeferred(Wire, frozen=True, tag=107):
-    """An account that is due waits for a later block, because this one has reached a cap."""
+    """The liquidation of an account waits for a later block, because this block reached a cap."""
 
     account: U63
     reason: DeferralReason
     reached: U63
-    """Micros that the block had liquidated, or lost, when the account's turn came."""
+    """Micros that the block had liquidated, or lost, before this account's turn."""
     limit: U63
     requested: U63
-    """What the account would have lost, or all its positions with an open price."""
+    """What the account would have lost, or the notional of all its positions with an open price."""
 
 
 class LiquidationEnded(Wire, frozen=True, tag=108):
-    """The liquidation is over. `failed`: nothing is left to take, and margin or cash is missing."""
+    """The liquidation is over. `failed`: nothing is left to liquidate, and margin or cash is missing."""
 
     account: U63
     opened_height: U63
@@ -144,22 +144,23 @@ class LiquidationEnded(Wire, frozen=True, tag=108):
 
 
 class LiquidationStepTaken(Wire, frozen=True, tag=109):
-    """How far a step by backstop and house goes: the share of the positions, and why no more."""
+    """The size of a step by backstop and house: the share of the positions, and the limits on it."""
 
     account: U63
     step: U32
     sizing: SliceSizing
     needed: U63
-    """The same share of `denominator`, or everything where that does not suffice, as when cash is owed."""
+    """The share needed, of `denominator`; everything where that does not suffice, as when cash is owed."""
     taken: U63
     denominator: U63
     step_notional: U63
-    """What this step may take of the notional."""
+    """Largest notional of this step."""
     next_height: U63
 
 
 class TakenOverPosition(Wire, frozen=True):
-    """One position in a liquidation: signed lots to the house, the mark, the cash that the account received."""
+    """One liquidated position: signed lots to the house, the lots before, the mark, the cash that the
+    account received."""
 
     instrument: U32
     lots: I64
@@ -169,10 +170,10 @@ class TakenOverPosition(Wire, frozen=True):
 
 
 class CollateralBought(Wire, frozen=True):
-    """Collateral that the house bought of a liquidated account, at its value after haircut."""
+    """Collateral that the house bought from a liquidated account, at its value after haircut."""
 
     currency: U63
-    """2^32 + asset id of a token, or another cash group, whose claims are taken at par."""
+    """2^32 + asset id of a token; or another cash group, whose claims are taken at par."""
     units: U63
     cash_group: U32
     micros_per_unit: U63
@@ -180,10 +181,10 @@ class CollateralBought(Wire, frozen=True):
 
 
 class Liquidated(Wire, frozen=True, tag=13):
-    """The house took over positions of an account below maintenance, at the mark, which does not move by it.
+    """The house took over positions of an account below maintenance margin at the mark. The mark does not move by it.
 
-    `fraction` is numerator and denominator of the share taken (each position rounded up to whole lots). The deficit
-    is what the house's capital paid to bring negative cash without collateral back to zero.
+    `fraction` is numerator and denominator of the share taken (each position rounded up to whole lots). The deficit is
+    what the house's capital paid to bring negative cash without collateral back to zero.
     """
 
     account: U63

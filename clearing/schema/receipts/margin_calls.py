@@ -1,6 +1,6 @@
 """Receipts about margin calls: calls, early calls with their inputs, deadlines, calls met and calls lapsed.
 
-Rule: a receipt states, it never decides.
+Rule: a receipt reports; it never decides.
 """
 
 from clearing.base.codec import I64, U32, U63, Wire
@@ -8,31 +8,32 @@ from clearing.schema.records.margin_calls import CallKind
 
 
 class GroupDeviation(Wire, frozen=True):
-    """What one risk group brings to the deviation of an account's equity: loss x deviation / range, rounded up."""
+    """One risk group's part of the deviation of an account's equity: loss x deviation / range, rounded up."""
 
     group: U32
     loss: U63
-    """The worst scenario's, in micros, which stands for a move by the whole range."""
+    """Loss of the worst scenario in micros, which stands for a move by the whole range."""
     range_ppm: U32
     variance: U63
-    """Of one observation interval, in 10^-18."""
+    """Variance of one observation interval, in 10^-18."""
     horizon_ms: U63
-    """That of the terms, and how late the slowest chain and this group's oracle are."""
+    """The horizon of the terms plus the delay of the slowest chain and of this group's oracle."""
     deviation_nano: U63
-    """Over this horizon."""
+    """Deviation over this horizon."""
     deviation_micros: U63
 
 
 class EarlyCalled(Wire, frozen=True, tag=100):
-    """A breach is likely within the horizon: P = 2 (1 - Phi(headroom / deviation)), rounded up, is at the threshold."""
+    """A breach is likely within the horizon: P = 2 (1 - Phi(headroom / deviation)), rounded up, reaches
+    the threshold."""
 
     account: U63
     equity: I64
     trigger: U63
-    """Equity below which the account would be called for margin."""
+    """Equity below which the account would get a margin call."""
     initial: U63
     deviation: U63
-    """Of equity over the horizon, in micros: the groups' together."""
+    """Deviation of equity over the horizon, in micros, over all groups."""
     probability_ppm: U32
     threshold_ppm: U32
     delay_ms: U63
@@ -42,7 +43,7 @@ class EarlyCalled(Wire, frozen=True, tag=100):
 
 
 class CallDeadlineSet(Wire, frozen=True, tag=101):
-    """Equity is below the trigger and has to be mended before `deadline_height`."""
+    """Equity is below the trigger and must be restored before `deadline_height`."""
 
     account: U63
     equity: I64
@@ -50,26 +51,26 @@ class CallDeadlineSet(Wire, frozen=True, tag=101):
     maintenance: U63
     initial: U63
     opened_height: U63
-    """Of this call, or of the early call that it follows."""
+    """Height of this call, or of the early call before it."""
     deadline_height: U63
     delay_ms: U63
     congestion_steps: U32
-    """By which the deadline is longer and the trigger higher."""
+    """Steps by which the deadline is extended and the trigger raised."""
 
 
 class CallMet(Wire, frozen=True, tag=102):
-    """What a call asked for is there: equity at initial margin, or a breach no longer likely."""
+    """A call was met: equity is at initial margin, or a breach is no longer likely."""
 
     account: U63
     kind: CallKind
     equity: I64
     initial: U63
     probability_ppm: U32
-    """Of an early call; 0 of the others."""
+    """Of an early call; 0 otherwise."""
 
 
 class CallLapsed(Wire, frozen=True, tag=103):
-    """A call's time is over. `urgent`: equity fell so low that there was no more time."""
+    """The deadline of a call passed. `urgent`: equity fell so low that the call ended at once."""
 
     account: U63
     kind: CallKind
@@ -82,7 +83,7 @@ class CallLapsed(Wire, frozen=True, tag=103):
 
 
 class MarginCalled(Wire, frozen=True, tag=11):
-    """Equity fell below the initial margin: until it is restored only risk-reducing actions pass."""
+    """Equity fell below initial margin. Until it is restored only risk-reducing requests are accepted."""
 
     account: U63
     equity: I64

@@ -1,6 +1,6 @@
-"""Receipts about feeds and price ranges: what was agreed, dropped, halted, reopened and published.
+"""Receipts about feeds and price ranges: prices, dropped reports, halts, reopenings and published ranges.
 
-Rule: a receipt states, it never decides.
+Rule: a receipt reports; it never decides.
 """
 
 from clearing.base.codec import I64, U32, U63, Wire
@@ -8,7 +8,7 @@ from clearing.schema.records.prices import FeedStatus, PriceStatus
 
 
 class PriceApplied(Wire, frozen=True, tag=1):
-    """A feed's agreed index price moved."""
+    """A feed's agreed index price changed."""
 
     feed: U32
     ticks: U63
@@ -18,7 +18,7 @@ class PriceApplied(Wire, frozen=True, tag=1):
 
 
 class FeedStatusChanged(Wire, frozen=True, tag=2):
-    """A feed's status changed. `seen_ticks` is the median that led to it, 0 without a quorum."""
+    """A feed's status changed. `observed_ticks`: the median that caused it; 0 without a quorum."""
 
     feed: U32
     status: FeedStatus
@@ -27,25 +27,25 @@ class FeedStatusChanged(Wire, frozen=True, tag=2):
 
 
 class PriceStatusChanged(Wire, frozen=True, tag=60):
-    """A feed went to another rung of the ladder. `since_height`: the first block without an open price, 0 with one."""
+    """A feed's price status changed. `since_height`: the first block without an open price; 0 with one."""
 
     feed: U32
     price_status: PriceStatus
     ticks: U63
-    """The last good price."""
+    """Last good price."""
     since_height: U63
 
 
 class OutliersDropped(Wire, frozen=True, tag=61):
-    """Reports too far from the others were left out. Without a quorum among the rest the feed has no price."""
+    """Outlying reports were dropped. Without a quorum among the rest the feed has no price."""
 
     feed: U32
     median_ticks: U63
-    """Of all reports that were fresh and certain."""
+    """Median of all reports that are fresh and certain enough."""
     deviation_ticks: U63
-    """Their median absolute deviation from it."""
+    """Median absolute deviation of the reports from it."""
     limit_ticks: U63
-    """The distance up to which reports were kept."""
+    """Largest distance of a report that is used."""
     dropped: tuple[U32, ...]
     """Validators."""
     kept_power: U63
@@ -53,7 +53,7 @@ class OutliersDropped(Wire, frozen=True, tag=61):
 
 
 class AuctionOrderTaken(Wire, frozen=True, tag=66):
-    """An order entered a reopening auction in place of the account's earlier one; zero lots: it was withdrawn."""
+    """An order entered a reopening auction. It replaces the account's earlier one; zero lots: it was withdrawn."""
 
     index: U32
     account: U63
@@ -64,26 +64,26 @@ class AuctionOrderTaken(Wire, frozen=True, tag=66):
 
 
 class AuctionCleared(Wire, frozen=True, tag=67):
-    """The orders in a perpetual crossed at one price when its feed reopened; each pair has a receipt of its trade."""
+    """The orders in a perpetual crossed at one price when its feed reopened. Each pair has a receipt of its trade."""
 
     instrument: U32
     ticks: U63
     index_ticks: U63
     """The median at which the feed reopened."""
     lots: U63
-    """What crossed."""
+    """Lots that crossed."""
     traded: U63
-    """What of it both sides could carry."""
+    """Lots of these that both sides could margin."""
     imbalance: I64
-    """Lots left at the price; positive: buyers."""
+    """Lots left over at the price; positive: buyers."""
     orders: U32
 
 
 class RangePublished(Wire, frozen=True, tag=80):
-    """A risk group's price range or volatility changed. `ratio_ppm` is how much by: the range over the previous one.
+    """A risk group's price range or volatility changed. `ratio_ppm`: the new range over the previous one.
 
-    `raw_ppm` is what current deviations alone would ask for, `target_ppm` what it will come to within the speed limit,
-    and `buffer_ppm` what the target holds beyond need, to be used up in stress.
+    `raw_ppm` is the range by current deviations alone, `target_ppm` the range that it approaches within the speed
+    limit, and `buffer_ppm` the part of the target above the need, which is released in stress.
     """
 
     group: U32
@@ -96,4 +96,4 @@ class RangePublished(Wire, frozen=True, tag=80):
     volatility_ppm: U32
     volatility_range_ppm: U32
     horizon_ms: U63
-    """Time to close out, with what late chains and old reports add."""
+    """Time to close out, plus the delay of chains and the age of reports."""

@@ -1,6 +1,6 @@
-"""Receipts about what positions paid: marks, funding, settlement and delivery.
+"""Receipts about payments on positions: marks, funding, settlement and delivery.
 
-Rule: as in `clearing.schema.blocks.receipt`, whose union they are part of: a receipt states, it never decides.
+Rule: a receipt reports; it never decides.
 """
 
 from enum import IntEnum
@@ -16,11 +16,11 @@ class SettlementBasis(IntEnum):
     AVERAGE = 1
     """The time average over the window."""
     LAST_GOOD = 2
-    """The last good index (after expiry) or mark (before), because no price came back."""
+    """The last good index (after expiry) or mark (before), because no price returned."""
 
 
 class Marked(Wire, frozen=True, tag=3):
-    """An instrument was marked; for marked instruments each holder was settled lots x (mark - previous) x value."""
+    """An instrument was marked. For marked instruments each holder was settled lots x (mark - previous) x value."""
 
     instrument: U32
     ticks: U63
@@ -31,12 +31,12 @@ class Marked(Wire, frozen=True, tag=3):
 
 
 class Settled(Wire, frozen=True, tag=4):
-    """An instrument was settled in cash at `index_ticks`, whose origin is the basis; all positions in it are gone."""
+    """An instrument was settled in cash at `index_ticks`, chosen by `basis`. All positions in it are closed."""
 
     instrument: U32
     index_ticks: U63
     micros_per_lot: I64
-    """What one long lot received: future (index - last mark) x value, option its intrinsic value."""
+    """What one long lot received: future (index - last mark) x value; option its intrinsic value."""
     holders: U32
     paid: U63
     basis: SettlementBasis = SettlementBasis.INDEX
@@ -44,16 +44,17 @@ class Settled(Wire, frozen=True, tag=4):
     """How much of the averaging window agreed prices covered."""
     window_ms: U63 = 0
     worth_ticks: U63 = 0
-    """What a lot is worth at `index_ticks`, the price settled at: an option its intrinsic value."""
+    """Value of a lot at `index_ticks`, the settlement price; of an option its intrinsic value."""
 
 
 class FundingPaid(Wire, frozen=True, tag=62):
-    """Each position of q lots paid q x index x micros a tick x rate x covered / period; payers up, payees down."""
+    """Each position of q lots paid q x index x micros a tick x rate x covered / period; payers rounded
+    up, payees down."""
 
     instrument: U32
     index_ticks: U63
     premium_ppb: I64
-    """Time average over what is covered."""
+    """Time average over the covered time."""
     rate_ppb: I64
     covered_ms: U63
     period_ms: U63
@@ -61,11 +62,12 @@ class FundingPaid(Wire, frozen=True, tag=62):
     paid: U63
     received: U63
     rounding: U63
-    """paid - received, to the rounding account."""
+    """paid - received, credited to the rounding account."""
 
 
 class SettlementDeferred(Wire, frozen=True, tag=63):
-    """An expired instrument waits: agreed prices cover too little of its window. They are counted on after expiry."""
+    """Settlement of an expired instrument is deferred: agreed prices cover too little of its window. Prices after
+    expiry count."""
 
     instrument: U32
     covered_ms: U63
@@ -74,7 +76,7 @@ class SettlementDeferred(Wire, frozen=True, tag=63):
 
 
 class Delivered(Wire, frozen=True, tag=64):
-    """An expired forward's tokens went from shorts to longs against cash; what was not delivered settled in cash."""
+    """An expired forward's tokens moved from shorts to longs against cash. What was not delivered settled in cash."""
 
     instrument: U32
     asset: U32

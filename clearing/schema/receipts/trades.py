@@ -1,6 +1,6 @@
 """Receipts about trades: novations, mandates, pending trades, venue statements and venue switches.
 
-Rule: a receipt states, it never decides.
+Rule: a receipt reports; it never decides.
 """
 
 from enum import IntEnum
@@ -8,11 +8,11 @@ from enum import IntEnum
 from clearing.base.codec import I64, U32, U63, Wire
 
 PENDING_INDEX = 2**32 - 1
-"""Stands for no transaction: a held trade's time had come."""
+"""In place of a transaction's index: a pending trade became due."""
 
 
 class MandateChanged(Wire, frozen=True, tag=20):
-    """An account's mandate to a venue is new, or (`expires_ms` 0) revoked. Notional in micros."""
+    """An account's mandate to a venue is new, or revoked (`expires_ms` 0). Notional in micros."""
 
     index: U32
     account: U63
@@ -25,7 +25,7 @@ class MandateChanged(Wire, frozen=True, tag=20):
 
 
 class TradePending(Wire, frozen=True, tag=21):
-    """A trade is binding and waits for `due_ms`; its key for changes is (venue, id, low, high)."""
+    """A trade is binding and pending until `due_ms`. Later changes name it by (venue, id, low, high)."""
 
     index: U32
     venue: U63
@@ -41,7 +41,7 @@ class TradePending(Wire, frozen=True, tag=21):
 
 
 class PendingTradeCorrected(Wire, frozen=True, tag=22):
-    """A held trade has other terms. `revision`: what it is now."""
+    """A pending trade has new terms. `revision`: the new revision."""
 
     index: U32
     venue: U63
@@ -55,7 +55,7 @@ class PendingTradeCorrected(Wire, frozen=True, tag=22):
 
 
 class PendingTradeCancelled(Wire, frozen=True, tag=23):
-    """A held trade will not be novated."""
+    """A pending trade was cancelled and will not be novated."""
 
     index: U32
     venue: U63
@@ -65,7 +65,7 @@ class PendingTradeCancelled(Wire, frozen=True, tag=23):
 
 
 class TradeGivenUp(Wire, frozen=True, tag=24):
-    """A side of a held trade passed from `account` to `recipient`. `revision`: what it is now."""
+    """One side of a pending trade moved from `account` to `recipient`. `revision`: the new revision."""
 
     index: U32
     venue: U63
@@ -76,7 +76,7 @@ class TradeGivenUp(Wire, frozen=True, tag=24):
 
 
 class PendingTradeRefused(Wire, frozen=True, tag=25):
-    """A held trade could not be novated at its time. `next_ms`: when it is tried again; 0: it is dropped."""
+    """A pending trade could not be novated when due. `next_ms`: time of the next attempt; 0: it is dropped."""
 
     venue: U63
     venue_trade_id: U63
@@ -89,7 +89,7 @@ class PendingTradeRefused(Wire, frozen=True, tag=25):
 
 
 class StatementCompared(Wire, frozen=True, tag=26):
-    """A part of a venue's statement was compared: so many of its lines agree, are unknown here, or differ."""
+    """A part of a venue's statement was compared: how many of its lines match, are unknown here, or differ."""
 
     index: U32
     venue: U63
@@ -105,16 +105,16 @@ class BreakKind(IntEnum):
     """How the venue's book and ours differ about one trade."""
 
     MISSING_HERE = 1
-    """Told by the venue, never novated for that day."""
+    """In the statement, never novated for that day."""
     MISSING_THERE = 2
-    """Novated, and not in the statement."""
+    """Novated, not in the statement."""
     DIFFERING = 3
     PENDING_HERE = 4
-    """Told by the venue, and still held."""
+    """In the statement, still pending."""
 
 
 class BookedTrade(Wire, frozen=True):
-    """A trade as one book has it; all zeros when it does not."""
+    """A trade as recorded in one book; all zeros when it is not recorded."""
 
     instrument: U32 = 0
     buyer: U63 = 0
@@ -124,29 +124,29 @@ class BookedTrade(Wire, frozen=True):
 
 
 class ReconciliationBreak(Wire, frozen=True, tag=27):
-    """One difference between a venue's statement and what was novated. Parties are those who traded at the venue."""
+    """One difference between a venue's statement and the novated trades. Parties are those who traded at the venue."""
 
     venue: U63
     day: U63
     venue_trade_id: U63
     kind: BreakKind
     buyer: U63
-    """Of our book, or of the statement where ours has none."""
+    """As in our book, or in the statement where our book has no such trade."""
     seller: U63
     novated: BookedTrade
     reported: BookedTrade
 
 
 class VenueDayClosed(Wire, frozen=True, tag=28):
-    """A venue's day is reconciled, or (not `told`) its statement did not come in time."""
+    """A venue's day is reconciled, or its statement did not arrive in time (`statement_complete` is False)."""
 
     venue: U63
     day: U63
     statement_complete: bool
     trades: U63
-    """Novated of that day and kept."""
+    """Trades novated for that day and recorded."""
     unrecorded: U63
-    """Novated beyond what is kept for a day: not compared."""
+    """Trades novated beyond the number recorded per day; not compared."""
     lines: U63
     matched: U63
     missing_here: U63
@@ -155,7 +155,7 @@ class VenueDayClosed(Wire, frozen=True, tag=28):
 
 
 class VenueSwitched(Wire, frozen=True, tag=33):
-    """A venue was suspended, or let go on."""
+    """A venue was suspended or reinstated."""
 
     index: U32
     venue: U63
@@ -163,10 +163,11 @@ class VenueSwitched(Wire, frozen=True, tag=33):
 
 
 class TradeNovated(Wire, frozen=True, tag=8):
-    """A trade became two trades with the house. `variation` is what the buyer received (marked), or paid (premium)."""
+    """A trade was novated: it became two trades with the house. `buyer_received`: variation received (marked);
+    negative: premium paid."""
 
     index: U32
-    """Of the transaction; `clearing.schema.receipts.trades.PENDING_INDEX` for a trade that was held before."""
+    """Index of the transaction; `PENDING_INDEX` for a trade that was pending."""
     venue: U63
     venue_trade_id: U63
     instrument: U32

@@ -1,13 +1,14 @@
 """Receipts about validators: changes of the set, vault rotations, and misbehaviour.
 
-Rule: a receipt states, it never decides. None names an account.
+Rule: a receipt reports; it never decides. None names an account.
 """
 
 from clearing.base.codec import U32, U63, Bytes20, Bytes32, Wire
 
 
 class ValidatorsChanged(Wire, frozen=True, tag=90):
-    """From `effective_height` on another set agrees; the header one below commits to it and rotates the vaults."""
+    """A new validator set takes effect at `effective_height`. The header one below commits to it and rotates the
+    vaults."""
 
     index: U32
     number: U63
@@ -15,15 +16,15 @@ class ValidatorsChanged(Wire, frozen=True, tag=90):
     after: Bytes32
     effective_height: U63
     left: tuple[Bytes32, ...]
-    """Envelope keys that are in the set no more."""
+    """Envelope keys that left the set."""
     entered: tuple[Bytes32, ...]
-    """Envelope keys that are new or have another power or BLS key."""
+    """Envelope keys that are new, or have a new power or BLS key."""
     total_power: U63
     approved_power: U63
 
 
 class ValidatorAdditionScheduled(Wire, frozen=True, tag=95):
-    """A change that gives somebody a voice begins in the first block whose time reaches `due_ms`."""
+    """A change that adds voting power is scheduled for the first block whose time reaches `due_ms`."""
 
     index: U32
     number: U63
@@ -32,12 +33,12 @@ class ValidatorAdditionScheduled(Wire, frozen=True, tag=95):
     due_ms: U63
     left: tuple[Bytes32, ...]
     entered: tuple[Bytes32, ...]
-    """As of the set that it makes: see `ValidatorsChanged`."""
+    """Relative to the new set: see `ValidatorsChanged`."""
     approved_power: U63
 
 
 class ValidatorAdditionDropped(Wire, frozen=True, tag=96):
-    """A change that waited is void: the set that it starts from is in force no more."""
+    """A scheduled change was dropped: the set that it starts from is no longer in force."""
 
     number: U63
     before: Bytes32
@@ -46,7 +47,7 @@ class ValidatorAdditionDropped(Wire, frozen=True, tag=96):
 
 
 class VaultRotated(Wire, frozen=True, tag=91):
-    """A vault takes checkpoints of set `number` from now on; `waiting` others do not yet."""
+    """A vault accepts checkpoints of set `number` from now on. `vaults_awaited` others do not yet."""
 
     chain_id: U63
     vault: Bytes20
@@ -57,7 +58,8 @@ class VaultRotated(Wire, frozen=True, tag=91):
 
 
 class VaultDiverged(Wire, frozen=True, tag=92):
-    """A quorum saw a vault rotate to a set that this network did not certify: look before anything is paid there."""
+    """A quorum saw a vault rotate to a set that this network did not certify. Investigate before anything is paid
+    there."""
 
     chain_id: U63
     vault: Bytes20
@@ -68,15 +70,15 @@ class VaultDiverged(Wire, frozen=True, tag=92):
 
 
 class ValidatorChangeFinished(Wire, frozen=True, tag=93):
-    """Every vault follows set `number` and its validators speak: the next change can be made."""
+    """Every vault follows set `number` and its validators vote: the next change can begin."""
 
     number: U63
     blocks: U63
-    """How many the change took."""
+    """How many blocks the change took."""
 
 
 class MisbehaviourRecorded(Wire, frozen=True, tag=94):
-    """A block carried proof against the validator with this key. `kind` as in consensus."""
+    """A block contained proof against the validator with this key. `kind` as in consensus."""
 
     envelope_key: Bytes32
     kind: U32
@@ -84,4 +86,4 @@ class MisbehaviourRecorded(Wire, frozen=True, tag=94):
     round: U32
     power: U63
     count: U63
-    """How many of this kind by now."""
+    """Offences of this kind so far."""

@@ -1,6 +1,6 @@
-"""Receipts about withdrawals: delayed, released, confirmed, given back and unpaid ones.
+"""Receipts about withdrawals: delayed, released, confirmed, refunded and expired ones.
 
-Rule: a receipt states, it never decides. Units are those of the time of the receipt.
+Rule: a receipt reports; it never decides. Units are those at the time of the receipt.
 """
 
 from enum import IntEnum
@@ -9,22 +9,22 @@ from clearing.base.codec import U32, U63, Bytes20, Bytes32, Wire
 
 
 class RefundReason(IntEnum):
-    """Why the money of a withdrawal came back to its account."""
+    """Why a withdrawal was refunded to its account."""
 
     CANCELLED = 1
-    """Its owner asked."""
+    """The owner cancelled it."""
     MARGIN = 2
-    """The account fell below its initial margin while it waited."""
+    """The account fell below initial margin while it was delayed."""
     LAPSED = 3
-    """It did not pass its gates in the time that genesis gives."""
+    """It did not pass the withdrawal controls within the grace period."""
     NOT_PAID = 4
     """It was released, and its vault did not pay it in time."""
     DEFAULT = 5
-    """An own account of its member failed: what waited pays before anybody else does."""
+    """An own account of its member failed: delayed withdrawals pay before anybody else does."""
 
 
 class WithdrawalDelayed(Wire, frozen=True, tag=135):
-    """A withdrawal was accepted and waits: it would lift what its owner withdrew without delay above the threshold."""
+    """A withdrawal was accepted and delayed: it exceeds what its owner may withdraw without delay in this window."""
 
     number: U63
     account: U63
@@ -35,16 +35,16 @@ class WithdrawalDelayed(Wire, frozen=True, tag=135):
     due_height: U63
     window: U63
     undelayed_units: U63
-    """What the owner withdrew in this window without delay."""
+    """What the owner has withdrawn in this window without delay."""
     threshold: U63
 
 
 class WithdrawalRefunded(Wire, frozen=True, tag=136):
-    """A withdrawal's money is the account's again, less the skew fee of its way back, which has its own receipt.
+    """A withdrawal was refunded to its account, less the skew fee of the return, which has its own receipt.
 
-    `number` is that of a withdrawal that waited, for NOT_PAID the nonce of its leaf. `credited` is `account`, or the
-    account for deposits that nobody can be credited with where it was closed meanwhile. `rest`: token base units below
-    one clearing unit where the token's units became coarser; the vault keeps them.
+    `number` is that of a delayed withdrawal, for NOT_PAID the nonce of its leaf. `credited` is `account`, or the
+    suspense account where `account` was closed meanwhile. `remainder`: token base units below one clearing unit where
+    the token's units became coarser; the vault keeps them.
     """
 
     number: U63
@@ -55,11 +55,11 @@ class WithdrawalRefunded(Wire, frozen=True, tag=136):
     remainder: U63
     reason: RefundReason
     code: U32 = 0
-    """LAPSED: the refusal that it met last."""
+    """LAPSED: the last refusal."""
 
 
 class WithdrawalExpired(Wire, frozen=True, tag=137):
-    """More than two thirds of the power saw that the vault had not paid withdrawal `nonce` when it no longer could."""
+    """More than two thirds of the power attested that the vault did not pay withdrawal `nonce` before its deadline."""
 
     nonce: U63
     chain_id: U63
@@ -71,7 +71,7 @@ class WithdrawalExpired(Wire, frozen=True, tag=137):
 
 
 class WithdrawalReleased(Wire, frozen=True, tag=14):
-    """A withdrawal entered the withdrawals tree as leaf `nonce`; its vault pays it on a certified checkpoint."""
+    """A withdrawal entered the withdrawals tree as leaf `nonce`. Its vault pays it against a certified checkpoint."""
 
     nonce: U63
     account: U63
@@ -86,7 +86,7 @@ class WithdrawalReleased(Wire, frozen=True, tag=14):
 
 
 class WithdrawalConfirmed(Wire, frozen=True, tag=15):
-    """A released withdrawal was seen executed by its vault."""
+    """A vault was observed to have executed a released withdrawal."""
 
     nonce: U63
     chain_id: U63

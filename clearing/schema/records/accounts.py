@@ -1,6 +1,6 @@
 """Records of members, accounts and the ledger: balances, positions, nonces, restrictions, loans and the block clock.
 
-Rule: data only. A record says nothing about who may change it. Units stand in the field names or their docstrings.
+Rule: data only. A record does not define who may change it. Units are in the field names or their docstrings.
 """
 
 from clearing.base.codec import I64, U32, U63, Bytes20, Wire
@@ -8,7 +8,7 @@ from clearing.schema.terms.genesis import AccountKind
 
 
 class Balance(Wire, frozen=True):
-    """Counters of one account in one currency. The balance is credits - debits."""
+    """Counters of one account in one currency. The balance is credits minus debits."""
 
     debits: U63
     credits: U63
@@ -27,21 +27,21 @@ class Member(Wire, frozen=True):
 
 
 class Account(Wire, frozen=True):
-    """An account of a member. `called_height`: since when it is below initial margin, 0 when it is not."""
+    """An account of a member. `called_height`: since when it is below initial margin; 0: it is not."""
 
     member: U63
     kind: AccountKind
     called_height: U63 = 0
     parent: U63 = 0
-    """The account that this one is a sub-account of; 0: of none."""
+    """The account that this one is a sub-account of; 0: none."""
     children: tuple[U63, ...] = ()
     """Its sub-accounts, ordered."""
     key: Bytes20 = bytes(20)
-    """The client's own key, which signs for money that leaves; zeros: the member's trade key does."""
+    """The client's own key, which signs for money that leaves; zeros: the member's trade key signs."""
 
 
 class ClockRecord(Wire, frozen=True):
-    """Where the state is: after which block, in which epoch."""
+    """The position of the state: height, time and epoch."""
 
     height: U63
     time_ms: U63
@@ -69,13 +69,13 @@ class MemberAccounts(Wire, frozen=True):
 
 
 class LoanRecord(Wire, frozen=True):
-    """What an account owes of soft credit in one cash group; the house's account: what all owe."""
+    """What an account owes of soft credit in one cash group. On the house's account: the sum over all accounts."""
 
     micros: U63
 
 
 class RestrictionRecord(Wire, frozen=True):
-    """An account whose sighted deposit was undone, and until when it may only reduce risk and bring collateral."""
+    """A restricted account, after its chain reverted a sighted deposit: it may only reduce risk and deposit."""
 
     until_height: U63
     chain_id: U63
@@ -84,6 +84,6 @@ class RestrictionRecord(Wire, frozen=True):
 
 
 class AccrualRecord(Wire, frozen=True):
-    """Until when interest on a group's cash is settled."""
+    """Time up to which interest on a group's cash is settled."""
 
     time_ms: U63

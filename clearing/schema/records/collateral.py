@@ -1,6 +1,6 @@
 """Records of bridge facts and collateral: attestations, cursors, custody, haircuts, guards and cash calls.
 
-Rule: data only. Only attestations of more than two thirds of the power become agreed records.
+Rule: data only. Only facts that more than two thirds of the power attested become agreed records.
 """
 
 from clearing.base.codec import U32, U63, Bytes32, U256Bytes, Wire
@@ -8,7 +8,7 @@ from clearing.schema.facts import CustodySeen, DepositSeen, Fact
 
 
 class Attestation(Wire, frozen=True):
-    """One validator's word."""
+    """One validator's attestation of a fact."""
 
     validator: U32
     power: U63
@@ -16,41 +16,41 @@ class Attestation(Wire, frozen=True):
 
 
 class AttestationsRecord(Wire, frozen=True):
-    """What validators say about one event, ordered by validator, until a quorum says the same."""
+    """Attestations about one event, ordered by validator, until a quorum agrees."""
 
     attestations: tuple[Attestation, ...]
 
 
 class DepositCursorRecord(Wire, frozen=True):
-    """Deposits of one vault that were credited: all up to and including `nonce`."""
+    """The deposits of one vault up to and including `nonce` were credited."""
 
     nonce: U63
 
 
 class AgreedDepositRecord(Wire, frozen=True):
-    """A deposit that a quorum attested and that waits for the one before it."""
+    """A deposit that a quorum attested, waiting for the one before it."""
 
     deposit: DepositSeen
 
 
 class StrayDepositRecord(Wire, frozen=True):
-    """A deposit outside the ledger: why, and what it was."""
+    """A deposit outside the ledger, and the reason."""
 
     reason_code: U32
     deposit: DepositSeen
 
 
 class AssetFlowRecord(Wire, frozen=True):
-    """What went through one asset: deposits taken in (token base units, dust and strays included), units released.
+    """Cumulative flows of one asset: deposits (token base units, dust and strays included) and released units.
 
-    Both grow with every round of the same coin, so neither may have an end that can be reached. What is given back was
-    never paid, and is taken off the units released.
+    Both are 256 bits wide, because they grow each time the same coin is deposited and withdrawn. Refunds were never
+    paid and are subtracted from the released units.
     """
 
     deposited_amount: U256Bytes
     released_units: U256Bytes
     stray_amount: U256Bytes = bytes(32)
-    """Of the deposits taken in, those that nobody was credited with, in base units."""
+    """The part of the deposits that was credited to nobody, in base units."""
 
 
 class CustodyRecord(Wire, frozen=True):
@@ -60,7 +60,7 @@ class CustodyRecord(Wire, frozen=True):
 
 
 class HeartbeatRecord(Wire, frozen=True):
-    """The highest final block of a chain that a validator has told."""
+    """The highest final block of a chain that a validator reported."""
 
     power: U63
     block_number: U63
@@ -68,20 +68,20 @@ class HeartbeatRecord(Wire, frozen=True):
 
 
 class HaircutRecord(Wire, frozen=True):
-    """The haircut in force of an asset whose haircut moves."""
+    """The haircut in force of an asset with a dynamic haircut."""
 
     haircut_ppm: U32
 
 
 class DepegGuardRecord(Wire, frozen=True):
-    """What the depeg guard has seen of a cash token: blocks in a row beyond its band, the height at which it left."""
+    """State of a cash token's depeg guard: consecutive blocks outside its band, and the height at which it left."""
 
     blocks_outside_band: U32
     left_height: U63 = 0
 
 
 class SoftCreditRecord(Wire, frozen=True):
-    """A loan of the house against a deposit that was sighted at `block_number` of its chain."""
+    """A loan of the house against a deposit sighted at `block_number` of its chain."""
 
     account: U63
     asset: U32
@@ -92,17 +92,19 @@ class SoftCreditRecord(Wire, frozen=True):
 
 
 class CashCallRecord(Wire, frozen=True):
-    """An account must bring cash by `deadline_height`; from `auction_height` on (0: not yet) collateral is for sale."""
+    """An account must bring cash by `deadline_height`. From `auction_height` on (0: not yet) its collateral is for
+    sale."""
 
     opened_height: U63
     deadline_height: U63
     auction_height: U63 = 0
     auction_owed: U63 = 0
-    """Micros that were owed in all groups when the sale began: what slices are measured by."""
+    """Micros owed in all groups when the sale began, the base of slice sizes."""
 
 
 class ChainSilenceRecord(Wire, frozen=True):
-    """How long a chain has been silent: since it was last seen to move (`seen_ms`), in time in which we had blocks."""
+    """How long a chain has been silent since it was last seen to advance (`seen_ms`), counting only time with blocks
+    here."""
 
     seen_ms: U63
     silent_ms: U63

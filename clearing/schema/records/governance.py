@@ -1,7 +1,7 @@
-"""What the state holds about governance.
+"""Records of governance: proposals, votes, amendments, halts and detached vaults.
 
-Rule: data only. What took effect stays for good, in order: the terms in force are genesis and these. What did not is
-forgotten once it could not be shown again.
+Rule: data only. Enacted amendments stay forever, in order: genesis and these give the terms in force. Other proposals
+are deleted once they can no longer be submitted again.
 """
 
 from enum import IntEnum
@@ -11,70 +11,70 @@ from clearing.schema.requests.amendments import Amendment, TermsChangingAmendmen
 
 
 class ProposalStage(IntEnum):
-    """How far a proposal is."""
+    """Stage of a proposal."""
 
     OPEN = 0
-    """It can be voted on."""
+    """Open for voting."""
     AGREED = 1
-    """More than two thirds of the power are for it; the timelock runs. Votes can still be changed."""
+    """More than two thirds of the power approve; the timelock runs. Votes can still be changed."""
     CLOSED = 2
-    """It took effect, failed, or was not agreed in time: kept so that nobody shows it again."""
+    """Enacted, failed, or not approved in time. Remembered so that it cannot be submitted again."""
 
 
 class ProposalRecord(Wire, frozen=True):
     """A proposal, under its hash."""
 
     number: U63
-    """In order of arrival, from 1."""
+    """Order of arrival, from 1."""
     proposer: Bytes32
     """Envelope key; zeros: the house."""
     seat: U32
-    """What the request named: with it the proposal's hash is computed again by whoever votes."""
+    """As named in the request. Voters recompute the proposal's hash with it."""
     amendment: Amendment | None
     """None when closed."""
     reason: str
     proposed_height: U63
     vote_until_ms: U63
-    """Block time up to and including which it can be agreed."""
+    """Block time up to and including which it can be approved."""
     not_after_ms: U63
     stage: ProposalStage = ProposalStage.OPEN
     effective_ms: U63 = 0
-    """When agreed: block time from which on it takes effect."""
+    """When approved: block time at which it takes effect."""
 
 
 class VoteRecord(Wire, frozen=True):
-    """How the holder of an envelope key voted last, under (number of the proposal, key)."""
+    """The last vote of an envelope key, under (proposal number, key)."""
 
     approve: bool
     revision: U32
 
 
 class AmendmentRecord(Wire, frozen=True):
-    """An amendment that made other terms, under its number from 1."""
+    """An enacted amendment of the terms, under its number from 1."""
 
     height: U63
-    """Of the block in which it took effect."""
+    """Height of the block in which it took effect."""
     time_ms: U63
     proposal: Bytes32
     amendment: TermsChangingAmendment
     chain_head: Bytes32
-    """Hash chain over all amendments up to this one: what a certificate of them states."""
+    """Hash chain over all amendments up to this one, which a certificate of amendments states."""
 
 
 class HaltRecord(Wire, frozen=True):
-    """An instrument's halts: of the one in force or the last."""
+    """An instrument's halts: the one in force, or the last."""
 
     since_height: U63
     until_height: U63
-    """From this height on it goes on. Not above the present height: it is not halted."""
+    """The first height of trading again. At or below the present height: it is not halted."""
     number: U63 = 0
-    """How many halts by the house alone there were."""
+    """How many halts the house alone ordered."""
     rested_height: U63 = 0
-    """From which on the house alone may halt it again."""
+    """From this height on the house alone may halt it again."""
 
 
 class GovernanceCounters(Wire, frozen=True):
-    """Under 0. How many proposals and amendments there were, and the hash chain over the amendments."""
+    """Under key 0: numbers of proposals and amendments, and the hash chain over the amendments."""
 
     proposals: U63 = 0
     amendments: U63 = 0
@@ -86,10 +86,11 @@ class DetachedVaultRecord(Wire, frozen=True):
 
     height: U63
     number: U63
-    """Of the last validator set that it was seen to follow; it never follows a later one."""
+    """Number of the last validator set that it followed; it never follows a later one."""
 
 
 class RemovedOffencesRecord(Wire, frozen=True):
-    """Under (envelope key, kind): how many offences a validator was removed for. Whoever takes it in again knows."""
+    """Under (envelope key, kind): the offences for which a validator was removed. A readmission starts
+    from this count."""
 
     count: U63

@@ -22,9 +22,9 @@ class MarginCallRecord(Wire, frozen=True):
 
     kind: CallKind
     opened_height: U63
-    """Of the first call of this run: an early call that became a margin call keeps it."""
+    """Height of the first call of this series: an early call that became a margin call keeps it."""
     deadline_height: U63
-    """The first block in which there is no more time."""
+    """The first block after the deadline."""
     lapsed: bool = False
 
 
@@ -32,14 +32,14 @@ class LiquidationRecord(Wire, frozen=True):
     """A liquidation under way, by account. It ends when the account is at initial margin, or has failed."""
 
     opened_height: U63
-    """Of the block that opened it; names it, together with the account."""
+    """Height of the block that opened it. With the account, it identifies the liquidation."""
     first_height: U63
     """The first block in which slices are for sale."""
     last_height: U63
-    """The last one; below `first_height` where there is no auction."""
+    """The last such block; below `first_height` where there is no auction."""
     next_height: U63
-    """No step by backstop or house before this block."""
+    """Backstop and house take no step before this block."""
     steps: U32 = 0
-    """Taken by backstop and house so far."""
+    """Steps taken by backstop and house so far."""
     fills: U32 = 0
     """Bids filled so far."""

@@ -11,25 +11,25 @@ from clearing.schema.risk.parameters import JointCredit
 
 
 class VarianceRecord(Wire, frozen=True):
-    """What one risk group's index did so far."""
+    """Statistics of one risk group's index."""
 
     variance: U63
-    """Exponentially weighted, of the next return."""
+    """Exponentially weighted forecast of the next return's variance."""
     long_variance: U63
     """Over the long look-back."""
     turbulence: U63 = 0
     """Exponentially weighted variance of the relative changes of the deviation itself, in 10^-18."""
     observations: U63 = 0
     price_ticks: U63 = 0
-    """The last price observed, 0 before the first."""
+    """The last price observed; 0 before the first."""
     time_ms: U63 = 0
-    """When."""
+    """Time of that observation."""
     age_ms: U63 = 0
     """Average age of the oracle's reports."""
 
 
 class GroupMove(Wire, frozen=True):
-    """One return of one risk group, and the deviation that was expected before it. A deviation of 0: not observed."""
+    """One return of one risk group, and the deviation forecast before it. A deviation of 0: not observed."""
 
     return_nano: I64
     deviation_nano: U63
@@ -43,35 +43,35 @@ class MovesRecord(Wire, frozen=True):
 
 
 class PublishedRangeRecord(Wire, frozen=True):
-    """What is in force for one risk group, and everything that it was made of."""
+    """The range in force of one risk group, and all inputs it was computed from."""
 
     range_ppm: U32
     volatility_ppm: U32
     volatility_range_ppm: U32
     raw_ppm: U63
-    """Multiple x current deviation over the horizon: what the backtest holds to its confidence on both sides."""
+    """Multiple x current deviation over the horizon: the range whose coverage the backtest measures on both sides."""
     stressed_ppm: U63
     """The same with the stressed deviation."""
     floor_ppm: U63
     """The same with the deviation of the long look-back."""
     buffer_ppm: U32
-    """What was added to the target: less than the whole buffer while stress uses it up."""
+    """What was added to the target; less than the whole buffer while stress releases it."""
     target_ppm: U63
     """Before speed limit and bounds."""
     multiple_ppm: U63
     horizon_ms: U63
     previous_ppm: U32
     ratio_ppm: U63
-    """This range over the previous one: how procyclical the last step was."""
+    """This range over the previous one, a measure of procyclicality."""
     lowest_ppm: U32
-    """Of all ranges published so far."""
+    """Over all ranges published so far."""
     highest_ppm: U32
     height: U63 = 0
-    """Of the block that published it."""
+    """Height of the block that published it."""
 
 
 class RangeClockRecord(Wire, frozen=True):
-    """How far observing and publishing have come."""
+    """Progress of observing and publishing."""
 
     samples: U63 = 0
     sampled_ms: U63 = 0
@@ -79,11 +79,11 @@ class RangeClockRecord(Wire, frozen=True):
 
 
 class ChainDelayRecord(Wire, frozen=True):
-    """How late what happens on one chain is known here, in block time."""
+    """How late events on one chain are known here, in block time."""
 
     final_block: U63
     since_ms: U63
-    """When a quorum first held that block final."""
+    """When a quorum first reported that block as final."""
     gap_ms: U63 = 0
     """Average time between two advances."""
     paid_ms: U63 = 0
@@ -93,7 +93,7 @@ class ChainDelayRecord(Wire, frozen=True):
 
 
 class JointScenariosRecord(Wire, frozen=True):
-    """Joint scenarios in force, out of the window and the ranges last published."""
+    """Joint scenarios in force, computed from the window and the ranges last published."""
 
     credit: JointCredit
 
@@ -106,7 +106,7 @@ class Mark(Wire, frozen=True):
 
 
 class PriceReportRecord(Wire, frozen=True):
-    """A validator's last report on one feed, kept until it is too old."""
+    """A validator's last report on one feed, until it is too old."""
 
     power: U63
     ticks: U63
@@ -123,23 +123,23 @@ class FeedStatus(IntEnum):
     STALE = 2
     """No quorum of fresh reports: no new risk, no liquidation."""
     HALTED = 3
-    """Moved beyond the cap in one block: the same, until it holds still for some blocks."""
+    """Moved beyond the cap in one block: like STALE, until it is steady for some blocks."""
 
 
 class PriceStatus(IntEnum):
-    """How far a feed without an open price has come down the ladder."""
+    """What a feed without an open price may still be used for, in descending order."""
 
     USABLE = 0
     NO_NEW_RISK = 1
-    """Stale for a short while: the last good price may still reduce and liquidate positions, not open any."""
+    """Stale for a short time: the last good price may reduce and liquidate positions, not open any."""
     NO_LIQUIDATION = 2
     """Neither trades nor liquidation: its positions and tokens wait."""
     SETTLED = 3
-    """Its instruments were settled at the last good price, its tokens count for nothing."""
+    """Its instruments were settled at the last good price; its tokens count for nothing."""
 
 
 class FeedState(Wire, frozen=True):
-    """A feed's last good price, and on the way back from a halt the price seen and for how many blocks it held."""
+    """A feed's last good price. After a halt: the price observed, and for how many blocks it was steady."""
 
     status: FeedStatus
     ticks: U63
@@ -148,22 +148,22 @@ class FeedState(Wire, frozen=True):
     observed_ticks: U63 = 0
     steady_blocks: U32 = 0
     confidence_ticks: U63 = 0
-    """How uncertain the reports behind `ticks` were: their upper median, by stake."""
+    """Uncertainty of the reports behind `ticks`: their upper median, by stake."""
     price_status: PriceStatus = PriceStatus.USABLE
     since_height: U63 = 0
     """The first block without an open price; 0 while there is one."""
     halted_height: U63 = 0
-    """The block that halted it last."""
+    """The block that last halted it."""
 
 
 class PremiumRecord(Wire, frozen=True):
-    """A perpetual's premium and the funding that is accruing; all in ppb of the index."""
+    """A perpetual's premium and its accruing funding; all in ppb of the index."""
 
     premium_ppb: I64
     funding_paid_ms: U63
     """Block time at which funding was last paid, or began to accrue."""
     weighted_premium: I64 = 0
-    """Sum of lots x premium over the trades that the average has not taken in yet."""
+    """Sum of lots x premium over the trades that are not in the average yet."""
     volume: U63 = 0
     """Their lots."""
     funding_weighted: I64 = 0
@@ -178,7 +178,7 @@ class AuctionOrder(Wire, frozen=True):
     lots: I64
     ticks: U63
     height: U63
-    """When it was taken in."""
+    """Height at which it was accepted."""
 
 
 class AveragingRecord(Wire, frozen=True):

@@ -9,28 +9,28 @@ from clearing.base.codec import U32, U63, Bytes32, Wire
 
 
 class NovatedTradeRecord(Wire, frozen=True):
-    """A novated trade's id is remembered until the trade could no longer be shown again."""
+    """The id of a novated trade, remembered until the trade can no longer be submitted again."""
 
     not_after_ms: U63
 
 
 class VenueState(Wire, frozen=True):
-    """What changes about a venue. Of its trade ids, those of chunks up to `top_chunk` - the window are over."""
+    """The state of a venue. Trade ids of chunks up to `top_chunk` minus the window are expired."""
 
     top_chunk: U63 = 0
     suspended: bool = False
     revision: U32 = 0
-    """How often it was suspended or let go on."""
+    """How often it was suspended or reinstated."""
 
 
 class UsedTradeIdsRecord(Wire, frozen=True):
-    """Which of 256 consecutive trade ids of a venue are used up: bit id % 256 of a big-endian number."""
+    """Which of 256 consecutive trade ids of a venue are used: bit id % 256 of a big-endian number."""
 
     used_bits: Bytes32
 
 
 class MandateRecord(Wire, frozen=True):
-    """What a venue may do for an account, and how much of the day's limit is used up."""
+    """What a venue may trade for an account, and how much of the day's limit is used."""
 
     lots_max: U63
     notional_max: U63
@@ -42,7 +42,7 @@ class MandateRecord(Wire, frozen=True):
 
 
 class PendingTradeRecord(Wire, frozen=True):
-    """A trade that both sides are bound to and that waits for its time."""
+    """A trade that binds both sides and waits for its time."""
 
     instrument: U32
     buyer: U63
@@ -54,30 +54,30 @@ class PendingTradeRecord(Wire, frozen=True):
     """Who bought at the venue, before any give-up."""
     executing_seller: U63
     due_ms: U63
-    """When novation is tried next."""
+    """Time of the next attempt to novate."""
     last_attempt_ms: U63
-    """When it is tried for the last time."""
+    """Time of the last attempt."""
     revision: U32 = 0
 
 
 class VenueDayPhase(IntEnum):
-    """How far a day's reconciliation is."""
+    """Phase of a day's reconciliation."""
 
     OPEN = 0
-    """No last part of a statement yet."""
+    """The last part of the statement has not arrived."""
     CLOSING = 1
-    """The statement is complete, or too late; what is left over is being told."""
+    """The statement is complete, or too late; the remaining breaks are being reported."""
     CLOSED = 2
-    """Kept so that nothing is told twice."""
+    """Remembered so that nothing is reported twice."""
 
 
 class VenueDay(Wire, frozen=True):
-    """One day of one venue: trades novated, and what its statement said of them so far."""
+    """One day of one venue: trades novated, and the results of its statement so far."""
 
     trades: U63 = 0
-    """How many were kept; they are numbered from 0."""
+    """How many are recorded; they are numbered from 0."""
     unrecorded: U63 = 0
-    """How many more were novated than are kept."""
+    """How many more were novated than are recorded."""
     lines: U63 = 0
     parts: U32 = 0
     next_id: U63 = 0
@@ -93,7 +93,7 @@ class VenueDay(Wire, frozen=True):
 
 
 class DayTrade(Wire, frozen=True):
-    """A novated trade of a venue, until its statement has told it."""
+    """A novated trade of a venue, until its statement contained it."""
 
     venue_trade_id: U63
     instrument: U32

@@ -1,6 +1,7 @@
-"""What the state holds about validator sets.
+"""Records of validator sets, their changes and proven offences.
 
-Rule: data only. A set is known by its number, 0 for genesis, one more with every change; a set itself never changes.
+Rule: data only. A set is identified by its number, 0 for genesis, one more with every change. A set itself never
+changes.
 """
 
 from clearing.base.codec import U32, U63, Bytes20, Bytes32, Wire
@@ -8,41 +9,41 @@ from clearing.base.validators import ValidatorSet
 
 
 class ValidatorSetRecord(Wire, frozen=True):
-    """A set, and the first height that it certifies; the last is the one below the next set's first."""
+    """A set, and the first height that it certifies. The last is the one below the next set's first."""
 
     since_height: U63
     validators: ValidatorSet
 
 
 class SetNumbersRecord(Wire, frozen=True):
-    """Numbers of the sets around the state after height h. Equal but for the three blocks after a change."""
+    """Numbers of the sets around the state after height h. They are equal except in the three blocks after a change."""
 
     attesting: U63
-    """Certified h - 1: what its extensions said stands in the state under indices into this set."""
+    """The set that certified h - 1. Validator indices of its extensions in the state refer to this set."""
     last: U63
-    """Certified h: the next block's extensions are of this set."""
+    """The set that certified h, whose extensions the next block contains."""
     now: U63
-    """Of h + 1."""
+    """The set of h + 1."""
     next: U63
-    """Of h + 2, which the header of h + 1 commits to."""
+    """The set of h + 2, to which the header of h + 1 commits."""
 
 
 class SetChangeRecord(Wire, frozen=True):
-    """A change under way. `height`: of the block that made it; the header one above rotates the vaults."""
+    """A change under way. `height`: of the block that made it. The header one above rotates the vaults."""
 
     number: U63
     height: U63
     awaited_vaults: tuple[tuple[U63, Bytes20], ...]
-    """(chain id, vault) of those not yet seen to have rotated, ordered."""
+    """(chain id, vault) of vaults not yet seen to have rotated, ordered."""
     diverged_vaults: tuple[tuple[U63, Bytes20], ...] = ()
-    """Of these, those seen to follow a set that is not ours; nothing more is heard about them."""
+    """Those of them that follow another set than ours. No more facts about them are accepted."""
 
 
 class ScheduledAdditionRecord(Wire, frozen=True):
-    """A change that waits to begin, because it gives somebody a voice."""
+    """A change that is scheduled for later, because it adds voting power."""
 
     number: U63
-    """Of the set that it makes."""
+    """Number of the new set."""
     before: Bytes32
     """Hash of the set that it starts from."""
     after: ValidatorSet
@@ -52,15 +53,15 @@ class ScheduledAdditionRecord(Wire, frozen=True):
 
 
 class OffencesRecord(Wire, frozen=True):
-    """What was proven of one kind against one envelope key. A validator that leaves keeps its record."""
+    """Proven offences of one kind by one envelope key. The record stays when the validator leaves."""
 
     count: U63
     heights: tuple[U63, ...]
-    """At which, ordered; those too old to be proven again are dropped."""
+    """Their heights, ordered; those too old to be proven again are dropped."""
     height: U63
-    """Of the offence noted last, and its round."""
+    """Height and round of the last recorded offence."""
     round: U32
     power: U63
-    """What the key had then."""
+    """Power of the key then."""
     recorded_height: U63
-    """The block that noted it."""
+    """The block that recorded it."""

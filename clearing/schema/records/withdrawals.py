@@ -1,6 +1,6 @@
-"""Records of withdrawals: released, delayed and unpaid ones, used limits, and the exit tree.
+"""Records of withdrawals: released, delayed and expired ones, used limits, and the exit tree.
 
-Rule: data only. Exit leaves are salted and ordered by account and asset; their number is inside the root.
+Rule: data only. Exit leaves are salted and ordered by account and asset. Their number is inside the root.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,12 @@ class WithdrawalVolumeRecord(Wire, frozen=True):
     window: U63
     units: U63
     undelayed_units: U63 = 0
-    """Of them, what did not have to wait."""
+    """The part that was not delayed."""
 
 
 class DelayedWithdrawalRecord(Wire, frozen=True):
-    """A withdrawal that has left its account and is released at `due_height`, or as soon after as it passes."""
+    """A withdrawal that left its account. It is released at `due_height`, or at the first later block
+    where it passes."""
 
     account: U63
     asset: U32
@@ -31,21 +32,21 @@ class DelayedWithdrawalRecord(Wire, frozen=True):
     amount: U256Bytes
     """Token base units."""
     nonce: U63
-    """Of the request."""
+    """Nonce of the request."""
     owner: Bytes20
-    """Who could sign for the money."""
+    """The key that could sign for the money."""
     accepted_height: U63
     due_height: U63
 
 
 class DelayedWithdrawalCounter(Wire, frozen=True):
-    """How many withdrawals ever waited: the number of the next."""
+    """How many withdrawals were ever delayed: the number of the next."""
 
     next_number: U63
 
 
 class ExpiredWithdrawalRecord(Wire, frozen=True):
-    """A released withdrawal that its vault had not paid when it could no longer be: agreed at a block of its chain."""
+    """A released withdrawal that its vault did not pay before its deadline, as agreed at a block of its chain."""
 
     block_number: U63
     block_hash: Bytes32
@@ -56,14 +57,15 @@ class ExpiredWithdrawalRecord(Wire, frozen=True):
 
 
 class RefundDueRecord(Wire, frozen=True):
-    """A withdrawal that was not paid and is to be given back, when its asset's price and cap let it."""
+    """An expired withdrawal to be refunded, as soon as its asset's price and cap allow."""
 
     asset: U32
 
 
 class ValueWithdrawnRecord(Wire, frozen=True):
-    """What an account took out, in micros of value, since `since_height`, while deficits were unresolved that end by
-    `deadline_height`. Under `clearing.withdrawals.deficit_reserve.ALL_ACCOUNTS`: what was owed to all before anybody took anything out."""
+    """What an account withdrew, in micros of value, since `since_height`, while deficits are unresolved that end by
+    `deadline_height`. Under `clearing.withdrawals.deficit_reserve.ALL_ACCOUNTS`: what was owed to all before the first
+    withdrawal."""
 
     deadline_height: U63
     micros: U63
@@ -71,7 +73,7 @@ class ValueWithdrawnRecord(Wire, frozen=True):
 
 
 class ExitRecord(Wire, frozen=True):
-    """The newest closed epoch's tree."""
+    """The exit tree of the last closed epoch."""
 
     epoch: U63
     height: U63
@@ -81,7 +83,7 @@ class ExitRecord(Wire, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ExitLeaf:
-    """One payment. `to` is who signs for money that leaves the account; `amount` in token base units."""
+    """One payment. `to` is the key that signs for money leaving the account; `amount` in token base units."""
 
     account: int
     asset: int
@@ -102,7 +104,7 @@ class ExitLeaf:
 
 @dataclass(frozen=True, slots=True)
 class ExitTree:
-    """All leaves of one epoch. Secret as a whole: it tells what everybody owns."""
+    """All leaves of one epoch. Secret as a whole: it reveals what everybody owns."""
 
     epoch: int
     height: int
@@ -110,7 +112,7 @@ class ExitTree:
 
     @property
     def root(self) -> Hash32:
-        """What headers carry from the height after `height` until the next epoch closes."""
+        """The root in headers from the height after `height` until the next epoch closes."""
         return exit_root(self.epoch, self.leaves)
 
     def of_account(self, account: int) -> tuple[tuple[int, ExitLeaf], ...]:

@@ -1,6 +1,6 @@
 """Requests about accounts: opening, closing, porting, transfers of cash and tokens, and swaps of claims.
 
-Rule: data and digests only. Each request names an account and uses up a nonce of it, so it is applied at most once.
+Rule: data and digests only. Each request names an account and uses a nonce of it, so it is applied at most once.
 """
 
 from clearing.base import eip712
@@ -17,15 +17,15 @@ PORTING_TYPE = "AccountPorting(uint64 account,uint64 toMember,uint64 nonce,uint6
 
 
 class AccountOpening(Wire, frozen=True, tag=10):
-    """Open an account of the member who owns `account`; the receipt tells its id (`lifecycle.opened_id`)."""
+    """Open an account of the member that owns `account`. The receipt contains its id (`lifecycle.opened_id`)."""
 
     account: U63
-    """An account the member has; this one's nonce is used."""
+    """An existing account of the member, whose nonce is used."""
     kind: AccountKind
     parent: U63
-    """The account that the new one is a sub-account of; 0: of none."""
+    """The account that the new one is a sub-account of; 0: none."""
     key: Bytes20
-    """The client's own key, without which no money leaves; zeros: none. A sub-account has its parent's."""
+    """The client's own key, required to move money out; zeros: none. A sub-account has its parent's key."""
     nonce: U63
     not_after_ms: U63
     signature: Bytes65
@@ -53,18 +53,18 @@ class AccountClosing(Wire, frozen=True, tag=11):
 
 
 class AccountPorting(Wire, frozen=True, tag=13):
-    """A client account, with its sub-accounts and all that is in them, passes to another member."""
+    """Port a client account to another member, with its sub-accounts and all their contents."""
 
     account: U63
     to_member: U63
     nonce: U63
     not_after_ms: U63
     signature: Bytes65
-    """Of the member who carries it now."""
+    """Signature of the present member."""
     member_signature: Bytes65
-    """Of the member who takes it."""
+    """Signature of the new member."""
     client_signature: OptionalSignature
-    """Of the client's own key, when the account has one."""
+    """Signature of the client's own key, when the account has one."""
 
     def digest(self, network: NetworkId) -> Hash32:
         """What all of them sign."""
@@ -90,7 +90,7 @@ class TokenTransfer(Wire, frozen=True, tag=12):
     signature: Bytes65
 
     def digest(self, network: NetworkId) -> Hash32:
-        """What whoever may move the account's money signs."""
+        """What the key that may move the account's money signs."""
         return eip712.typed_data_digest(
             network,
             TOKEN_TRANSFER_TYPE,
@@ -105,13 +105,13 @@ CLAIM_SWAP_TYPE = (
 
 
 class ClaimSwap(Wire, frozen=True, tag=20):
-    """Two accounts exchange claims, such as a token on one chain for it on another. Both sign the same words.
+    """Two accounts exchange claims, such as a token on one chain for it on another. Both sign the same digest.
 
     A currency is a cash group's id, or 2^32 + the id of a collateral token.
     """
 
     account: U63
-    """Gives `given`, takes `taken`; its nonce is used."""
+    """Gives `given`, receives `taken`; its nonce is used."""
     recipient: U63
     given_currency: U63
     given_units: U63

@@ -1,8 +1,8 @@
 """`Amendment`: what a vote can change, as data.
 
-Rule: an amendment of the terms names places in genesis and what stands there before and after, so it means one thing,
-and nothing once somebody else has changed the same place. Everything is typed, and bounded before it is decoded. It
-must not know how it is agreed on, nor what it does.
+Rule: an amendment of the terms names places in genesis with their values before and after. It therefore has one
+meaning, and becomes void when somebody else changes the same place. Everything is typed, and bounded before it is
+decoded. It must not know how it is agreed on, nor what it does.
 """
 
 from typing import Annotated, TypeAlias
@@ -30,27 +30,28 @@ AMENDMENT_BYTES_MAX = 24 << 10
 REASON_BYTES_MAX = 256
 
 NO_VALUE = bytes(32)
-"""`before` of a place where there is nothing yet."""
+"""`before` of a place that has no value yet."""
 
 
 class TermsChange(Wire, frozen=True):
-    """One place of genesis. `path`: field names and ids with points between, as `instruments.7.band_ppm`."""
+    """One change of one place in genesis. `path`: field names and ids joined by dots, as `instruments.7.band_ppm`."""
 
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=PATH_BYTES_MAX)]
     before: Bytes32
-    """`value_hash` of what stands there, `NOTHING` for an element that is to be listed."""
+    """`value_hash` of the present value, `NO_VALUE` for an element to be added."""
     after: Annotated[bytes, msgspec.Meta(max_length=VALUE_BYTES_MAX)]
-    """Canonical bytes of what stands there then; empty: the element is taken off the list."""
+    """Canonical bytes of the new value; empty: the element is removed."""
 
 
 class TermsAmendment(Wire, frozen=True, tag=1):
-    """Parameters, feeds, chains, assets, instruments, members and venues: all changes together, or none."""
+    """Changes of parameters, feeds, chains, assets, instruments, members and venues, applied all together or not at
+    all."""
 
     changes: Annotated[tuple[TermsChange, ...], msgspec.Meta(min_length=1, max_length=CHANGES_MAX)]
 
 
 class ValidatorsAmendment(Wire, frozen=True, tag=2):
-    """Another validator set, as in `clearing.schema.requests.validators.ValidatorChange`."""
+    """A new validator set, as in `clearing.schema.requests.validators.ValidatorChange`."""
 
     before: Bytes32
     """Hash of the set in force when it takes effect."""
@@ -59,28 +60,29 @@ class ValidatorsAmendment(Wire, frozen=True, tag=2):
 
 
 class VaultDetachment(Wire, frozen=True, tag=3):
-    """A vault whose chain never returns is waited for no more. Nothing is taken in or paid there any more, and what it
-    holds counts for nothing."""
+    """Stop waiting for a vault whose chain never returns. Its deposits and withdrawals end, and its balance counts for
+    nothing."""
 
     chain_id: U63
     vault: Bytes20
 
 
 class InstrumentHalt(Wire, frozen=True, tag=4):
-    """An instrument is only reduced until a height. In force at once: it takes no right away but that to grow."""
+    """Positions in an instrument can only be reduced until a height. In force at once, because it only forbids new
+    risk."""
 
     instrument: U32
     until_height: U63
 
 
 class InstrumentResumption(Wire, frozen=True, tag=5):
-    """A halted instrument goes on, at once."""
+    """Trading in a halted instrument resumes at once."""
 
     instrument: U32
 
 
 class SuspenseAssignment(Wire, frozen=True, tag=6):
-    """Money that arrived for an account that does not exist goes to one that does."""
+    """Assign money that arrived for an unknown account to an existing one."""
 
     account: U63
     currency: U63
@@ -92,17 +94,17 @@ Amendment: TypeAlias = (
 )
 
 TermsChangingAmendment: TypeAlias = TermsAmendment | VaultDetachment
-"""What makes other terms: a function of genesis alone, so that anybody can follow it."""
+"""Amendments that change the terms. The result depends on genesis alone, so anybody can follow it."""
 
 URGENT_AMENDMENTS = (InstrumentHalt, InstrumentResumption)
-"""What takes effect in the block that agrees on it."""
+"""Amendments that take effect in the block that approves them."""
 
 
 def value_hash(value: bytes) -> Hash32:
-    """What `Change.before` says of the canonical bytes of a value."""
+    """The value of `TermsChange.before` for the canonical bytes of a value."""
     return tagged_hash(VALUE_TAG, value)
 
 
 def amendment_hash(network: NetworkId, amendment: Amendment) -> Hash32:
-    """What votes and certificates name an amendment by."""
+    """The hash by which votes and certificates identify an amendment."""
     return tagged_hash(AMENDMENT_TAG, network, encode(amendment))

@@ -1,6 +1,6 @@
 """Requests in auctions: reopening orders, and bids in a liquidation, for collateral and for a defaulter's portfolio.
 
-Rule: data and digests only. Each request names an account and uses up a nonce of it, so it is applied at most once.
+Rule: data and digests only. Each request names an account and uses a nonce of it, so it is applied at most once.
 """
 
 from clearing.base import eip712
@@ -15,22 +15,22 @@ REOPENING_ORDER_TYPE = (
 class ReopeningOrder(Wire, frozen=True, tag=30):
     """Buy (positive lots) or sell (negative) a perpetual when its halted feed reopens, at `ticks` or better.
 
-    Takes the place of the account's earlier order; zero lots withdraw it.
+    It replaces the account's earlier order; zero lots withdraw it.
     """
 
     account: U63
     instrument: U32
     lots: I64
     ticks: U63
-    """The most that is paid, or the least that is taken; all trade at one price."""
+    """The highest price paid, or the lowest accepted. All orders trade at one price."""
     nonce: U63
     not_after_ms: U63
     signature: Bytes65
 
     def digest(self, network: NetworkId) -> Hash32:
         """What the account's member signs."""
-        words = (self.account, self.instrument, self.lots, self.ticks, self.nonce, self.not_after_ms)
-        return eip712.typed_data_digest(network, REOPENING_ORDER_TYPE, words)
+        values = (self.account, self.instrument, self.lots, self.ticks, self.nonce, self.not_after_ms)
+        return eip712.typed_data_digest(network, REOPENING_ORDER_TYPE, values)
 
 
 LIQUIDATION_BID_TYPE = (
@@ -43,14 +43,14 @@ class LiquidationBid(Wire, frozen=True, tag=50):
     """Take a slice of every position of an account in liquidation, at the mark less the block's discount."""
 
     account: U63
-    """Who takes it, and must be at initial margin afterwards."""
+    """The bidding account. It must be at initial margin afterwards."""
     liquidated: U63
     opened_height: U63
-    """Of the liquidation, so that the bid is good for no later one."""
+    """Opening height of the liquidation, so that the bid is not valid for a later one."""
     slice_ppb: U63
-    """Of every position, in 10^-9; what restores initial margin, or the slice limit, is taken when it is less."""
+    """Share of every position, in 10^-9; reduced to what restores initial margin, or to the slice limit."""
     discount_ppm: U32
-    """The least discount that is accepted; the block's is what is given."""
+    """The lowest discount accepted. The block's discount applies."""
     nonce: U63
     not_after_ms: U63
     signature: Bytes65
@@ -73,13 +73,13 @@ class CollateralBid(Wire, frozen=True, tag=21):
     """Buy up to `units` of the collateral that `seller`'s lapsed cash call put up for sale."""
 
     account: U63
-    """Who pays, out of its cash in the group."""
+    """The account that pays, out of its cash in the group."""
     seller: U63
     asset: U32
     cash_group: U32
     units: U63
     micros_per_unit: U63
-    """The most that is paid; the auction's price is what is paid."""
+    """The highest price accepted. The auction's price applies."""
     nonce: U63
     not_after_ms: U63
     signature: Bytes65
@@ -101,13 +101,13 @@ class DefaultBid(Wire, frozen=True, tag=55):
     """Take up to `slices` of a defaulter's portfolio at the mark, for `ask_micros` a slice."""
 
     account: U63
-    """Who takes the positions, and pays or is paid."""
+    """The account that receives the positions, and pays or is paid."""
     number: U63
-    """Of the default."""
+    """Number of the default."""
     slices: U32
-    """0 takes an earlier bid back."""
+    """0 withdraws an earlier bid."""
     ask_micros: I64
-    """Negative: what is given for a slice."""
+    """Negative: what is paid for a slice."""
     nonce: U63
     not_after_ms: U63
     signature: Bytes65

@@ -1,6 +1,6 @@
-"""Requests after a default: taking over clients, readmission, exit, and contributions to the default fund.
+"""Requests after a default: client porting, readmission, exit, and contributions to the default fund.
 
-Rule: data and digests only. Each request names an account and uses up a nonce of it, so it is applied at most once.
+Rule: data and digests only. Each request names an account and uses a nonce of it, so it is applied at most once.
 """
 
 from typing import Annotated
@@ -15,7 +15,7 @@ CONTRIBUTION_TYPE = "FundContribution(uint64 account,uint64 micros,uint64 nonce,
 
 
 class FundContribution(Wire, frozen=True, tag=60):
-    """Pay what the member has to contribute, or a part of it, out of one of its own accounts."""
+    """Pay the member's contribution, or a part of it, from one of its own accounts."""
 
     account: U63
     micros: U63
@@ -24,14 +24,14 @@ class FundContribution(Wire, frozen=True, tag=60):
     signature: Bytes65
 
     def digest(self, network: NetworkId) -> Hash32:
-        """What whoever may move the account's money signs."""
+        """What the key that may move the account's money signs."""
         return eip712.typed_data_digest(
             network, CONTRIBUTION_TYPE, (self.account, self.micros, self.nonce, self.not_after_ms)
         )
 
 
 Signature = Annotated[bytes, msgspec.Meta(max_length=65)]
-"""Of 65 bytes, or none."""
+"""65 bytes, or none."""
 
 CLIENT_RESCUE_TYPE = "ClientRescue(uint64 account,uint64 number,uint64 toMember,uint64 nonce,uint64 notAfterMs)"
 
@@ -41,9 +41,9 @@ MEMBER_EXIT_TYPE = "MemberExit(uint64 account,uint64 member,uint64 nonce,uint64 
 
 
 class ClientRescue(Wire, frozen=True, tag=56):
-    """Port a client's account away from a defaulter, without whom nothing is asked.
+    """Port a client's account away from a defaulter, without the defaulter's signature.
 
-    The member that takes it signs, and the client; for a client without a key of its own the house does.
+    The receiving member signs, and the client. For a client without its own key the house signs.
     """
 
     account: U63
@@ -62,9 +62,9 @@ class ClientRescue(Wire, frozen=True, tag=56):
 
 
 class MemberReadmission(Wire, frozen=True, tag=57):
-    """Take a defaulted member in again. `account`: one of its own; signed by it and by the house.
+    """Readmit a defaulted member. `account`: one of its own; signed by the member and by the house.
 
-    `number`: of its last default, so that it is good once.
+    `number`: its last default, so that the request is valid once.
     """
 
     account: U63
@@ -82,7 +82,7 @@ class MemberReadmission(Wire, frozen=True, tag=57):
 
 
 class MemberExit(Wire, frozen=True, tag=58):
-    """Leave for good, with no positions, debts or clients. `account`: one of the member's own."""
+    """Leave permanently, without positions, debts or clients. `account`: one of the member's own."""
 
     account: U63
     member: U63

@@ -1,8 +1,8 @@
-"""What is signed in governance: proposals, votes, and the house's emergency halt.
+"""Requests of governance: proposals, votes, and the house's emergency halt.
 
-Rule: a proposal is good once, for its id is its hash and is remembered until its not-after has passed; a vote names the
-proposal by hash and a revision that must rise; a halt has a number. Validators sign with envelope keys, the house as
-members do. A signature never stands for anything that is not in the bytes signed.
+Rule: each request is applied at most once. A proposal's id is its hash, remembered until its not-after has passed. A
+vote names the proposal by hash and a rising revision. A halt has a number. Validators sign with envelope keys, the
+house like a member. A signature covers everything that it stands for.
 """
 
 from typing import Annotated
@@ -30,7 +30,7 @@ EMERGENCY_HALT_TYPE = "EmergencyHalt(uint32 instrument,uint64 untilHeight,uint64
 
 
 class GovernanceProposal(Wire, frozen=True, tag=62):
-    """Let this be voted on. `proposer`: index in the set in force, or `HOUSE_PROPOSER`."""
+    """Open a proposal for voting. `proposer`: index in the set in force, or `HOUSE_PROPOSER`."""
 
     proposer: U32
     amendment: Amendment
@@ -40,9 +40,9 @@ class GovernanceProposal(Wire, frozen=True, tag=62):
     """64 bytes by an envelope key, or 65 by the house's trade key."""
 
     def content(self, network: NetworkId) -> Hash32:
-        """The proposal's id: all that it says, but for who signed it and how."""
-        named = amendment_hash(network, self.amendment)
-        return tagged_hash(PROPOSAL_TAG, network, encode((self.proposer, named, self.reason, self.not_after_ms)))
+        """The proposal's id: hash of all fields but the signature."""
+        amendment = amendment_hash(network, self.amendment)
+        return tagged_hash(PROPOSAL_TAG, network, encode((self.proposer, amendment, self.reason, self.not_after_ms)))
 
     def digest(self, network: NetworkId) -> Hash32:
         """What the proposer signs."""
@@ -53,7 +53,7 @@ class GovernanceProposal(Wire, frozen=True, tag=62):
 
 
 class GovernanceVote(Wire, frozen=True, tag=63):
-    """For or against a proposal. May be changed until it takes effect, by one with a higher revision."""
+    """Approve or reject a proposal. A vote with a higher revision replaces it until the proposal takes effect."""
 
     proposal: Bytes32
     """`GovernanceProposal.content`."""
@@ -67,8 +67,8 @@ class GovernanceVote(Wire, frozen=True, tag=63):
 
     def digest(self, network: NetworkId) -> Hash32:
         """What the validator signs."""
-        said = encode((self.proposal, self.validator, self.approve, self.revision, self.not_after_ms))
-        return tagged_hash(GOVERNANCE_VOTE_TAG, network, said)
+        fields = encode((self.proposal, self.validator, self.approve, self.revision, self.not_after_ms))
+        return tagged_hash(GOVERNANCE_VOTE_TAG, network, fields)
 
 
 class EmergencyHalt(Wire, frozen=True, tag=64):
@@ -77,7 +77,7 @@ class EmergencyHalt(Wire, frozen=True, tag=64):
     instrument: U32
     until_height: U63
     number: U63
-    """How many halts of this instrument there were before."""
+    """How many halts of this instrument the house ordered before."""
     not_after_ms: U63
     signature: Bytes65
 

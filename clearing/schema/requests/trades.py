@@ -1,6 +1,6 @@
 """Requests about trades: trades, venue reports, changes of pending trades, mandates and day statements.
 
-Rule: data and digests only. A report is good for one trade. A change names the revision that it changes, so it is
+Rule: data and digests only. A report is valid for one trade. A change names the revision that it changes, so it is
 applied at most once.
 """
 
@@ -14,7 +14,7 @@ from clearing.base.hashing import keccak256
 from clearing.base.ids import Hash32, NetworkId
 
 STATEMENT_LINES_MAX = 16
-"""So that a part of a statement fits into `TRANSACTION_BYTES_MAX` whatever its numbers are."""
+"""Keeps a part of a statement within `TRANSACTION_BYTES_MAX`, whatever its numbers are."""
 
 OptionalSignature = Annotated[bytes, msgspec.Meta(max_length=65)]
 
@@ -26,8 +26,8 @@ TRADE_REPORT_TYPE = (
 )
 
 TRADE_CORRECTION_TYPE = (
-    f"TradeCorrection({_KEY_FIELDS},uint64 buyer,uint64 seller,uint32 revision,uint64 lots,uint64 ticks,uint64 notBeforeMs,"
-    "uint64 notAfterMs)"
+    f"TradeCorrection({_KEY_FIELDS},uint64 buyer,uint64 seller,uint32 revision,uint64 lots,uint64 ticks,"
+    "uint64 notBeforeMs,uint64 notAfterMs)"
 )
 
 TRADE_CANCELLATION_TYPE = (
@@ -47,7 +47,7 @@ VENUE_SWITCH_TYPE = "VenueSwitch(uint64 venue,bool suspended,uint32 revision,uin
 
 
 class TradeReport(Wire, frozen=True, tag=4):
-    """A trade told by a venue of genesis, or by both sides without one; novated at once, or held until its time.
+    """A trade reported by a venue of genesis, or by both sides without one; novated at once, or pending until its time.
 
     A venue's trade needs the venue's signature and, of each side, either a signature or a mandate to the venue.
     """
@@ -60,23 +60,23 @@ class TradeReport(Wire, frozen=True, tag=4):
     lots: U63
     ticks: U63
     traded_ms: U63
-    """When it was agreed, which also says of which day's statement it is."""
+    """Time of the trade, which also determines the day of its statement."""
     not_before_ms: U63
-    """The trade is held until block time is this; 0: not at all."""
+    """The trade is pending until this block time; 0: novated at once."""
     not_after_ms: U63
     venue_signature: OptionalSignature
     buyer_signature: OptionalSignature
     seller_signature: OptionalSignature
 
     def digest(self, network: NetworkId) -> Hash32:
-        """What venue and sides sign."""
+        """What the venue and both sides sign."""
         values = (self.venue, self.venue_trade_id, self.buyer, self.seller, self.instrument, self.lots, self.ticks)
         times = (self.traded_ms, self.not_before_ms, self.not_after_ms)
         return eip712.typed_data_digest(network, TRADE_REPORT_TYPE, values + times)
 
 
 class TradeCorrection(Wire, frozen=True, tag=5):
-    """Other lots, price or time for a held trade. `low`, `high`: its key, both 0 when a venue told the trade."""
+    """New lots, price or time for a pending trade. `low`, `high`: its key, both 0 when a venue reported the trade."""
 
     venue: U63
     venue_trade_id: U63
@@ -85,7 +85,7 @@ class TradeCorrection(Wire, frozen=True, tag=5):
     buyer: U63
     seller: U63
     revision: U32
-    """Of the held trade, as it is before this."""
+    """Revision of the pending trade before this change."""
     lots: U63
     ticks: U63
     not_before_ms: U63
@@ -95,14 +95,14 @@ class TradeCorrection(Wire, frozen=True, tag=5):
     seller_signature: OptionalSignature
 
     def digest(self, network: NetworkId) -> Hash32:
-        """What those who agree sign."""
+        """What the agreeing parties sign."""
         key = (self.venue, self.venue_trade_id, self.low, self.high)
         terms = (self.buyer, self.seller, self.revision, self.lots, self.ticks, self.not_before_ms, self.not_after_ms)
         return eip712.typed_data_digest(network, TRADE_CORRECTION_TYPE, key + terms)
 
 
 class TradeCancellation(Wire, frozen=True, tag=6):
-    """A held trade shall not be novated."""
+    """Cancel a pending trade."""
 
     venue: U63
     venue_trade_id: U63
@@ -117,7 +117,7 @@ class TradeCancellation(Wire, frozen=True, tag=6):
     seller_signature: OptionalSignature
 
     def digest(self, network: NetworkId) -> Hash32:
-        """What those who agree sign."""
+        """What the agreeing parties sign."""
         key = (self.venue, self.venue_trade_id, self.low, self.high)
         return eip712.typed_data_digest(
             network, TRADE_CANCELLATION_TYPE, (*key, self.buyer, self.seller, self.revision, self.not_after_ms)
@@ -125,7 +125,7 @@ class TradeCancellation(Wire, frozen=True, tag=6):
 
 
 class TradeGiveUp(Wire, frozen=True, tag=7):
-    """One side of a held trade passes from the executing `account` to `recipient`."""
+    """Give up one side of a pending trade from the executing `account` to `recipient`."""
 
     venue: U63
     venue_trade_id: U63
@@ -147,19 +147,19 @@ class TradeGiveUp(Wire, frozen=True, tag=7):
 
 
 class VenueMandate(Wire, frozen=True, tag=8):
-    """An account lets a venue trade for it within limits; it takes the place of an earlier one.
+    """A venue's permission to trade for an account within limits. It replaces an earlier one.
 
-    `expires_ms` 0 revokes. Notional is in micros, options by their strike where that is higher than their price.
+    `expires_ms` 0 revokes. Notional is in micros; an option's notional uses its strike where that is above its price.
     """
 
     account: U63
     venue: U63
     lots_max: U63
-    """Of one trade."""
+    """Limit of one trade."""
     notional_max: U63
-    """Of one trade."""
+    """Limit of one trade."""
     day_notional_max: U63
-    """Of all trades in one day of block time, UTC."""
+    """Limit of all trades in one day of block time, UTC."""
     expires_ms: U63
     nonce: U63
     not_after_ms: U63
@@ -174,7 +174,7 @@ class VenueMandate(Wire, frozen=True, tag=8):
 
 
 class StatementLine(Wire, frozen=True):
-    """One trade as the venue has it in its own book at the end of the day."""
+    """One trade as recorded in the venue's own book at the end of the day."""
 
     venue_trade_id: U63
     instrument: U32
@@ -188,7 +188,8 @@ StatementLines = Annotated[tuple[StatementLine, ...], msgspec.Meta(max_length=ST
 
 
 class VenueStatement(Wire, frozen=True, tag=9):
-    """Part `part`, from 0, of a venue's statement of one day: lines with rising ids, over all parts. `last` ends it."""
+    """Part `part`, from 0, of a venue's statement of one day. Line ids rise over all parts. `last` ends
+    the statement."""
 
     venue: U63
     day: U63
@@ -208,7 +209,7 @@ class VenueStatement(Wire, frozen=True, tag=9):
 
 
 class VenueSwitch(Wire, frozen=True, tag=14):
-    """Suspend a venue (its own key or the house's) or let it go on (the house's key alone)."""
+    """Suspend a venue (signed by the venue or the house) or reinstate it (signed by the house)."""
 
     venue: U63
     suspended: bool
@@ -233,7 +234,7 @@ TRADE_TYPE = (
 class Trade(Wire, frozen=True, tag=1):
     """A trade agreed outside, signed by both sides' trade keys, to be novated to the house.
 
-    `venue` is a label that is no venue's of genesis; those report their trades themselves (`TradeReport`).
+    `venue` is a label that no venue of genesis has. Venues of genesis report their trades themselves (`TradeReport`).
     """
 
     venue: U63

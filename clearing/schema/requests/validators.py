@@ -1,8 +1,7 @@
-"""The request that changes the validator set, and what its validators sign.
+"""The request that changes the validator set, and the approvals that validators sign.
 
-Rule: it names the set that it starts from and the set that it makes, by number and hash, so it means one thing and is
-good once. Signed by envelope keys over everything but the signatures. Making a signature needs no network: it can be
-done where the key is.
+Rule: it names the present set and the new set by number and hash, so it has one meaning and is applied at most once.
+Envelope keys sign everything but the signatures. Signing needs no network, so it can be done where the key is.
 """
 
 from typing import Annotated
@@ -17,43 +16,43 @@ from clearing.base.validators import VALIDATORS_MAX, Validator
 CHANGE_TAG = "crossclear/validator-change/v1"
 
 ENTRIES_MAX = 64
-"""Validators that one change takes in or lets go."""
+"""Limit of validators that one change adds, and of those that it removes."""
 
 CHANGE_BYTES_MAX = 24 << 10
 
 
 class Approval(Wire, frozen=True):
-    """One validator's signature; `validator` is its index in the set that the change starts from."""
+    """One validator's signature. `validator` is its index in the set in force."""
 
     validator: U32
     signature: Bytes64
 
 
 class ValidatorChange(Wire, frozen=True, tag=40):
-    """Replace the validator set from two heights on."""
+    """Replace the validator set, effective two heights later."""
 
     number: U63
-    """Of the set that it makes; the set in force has one less."""
+    """Number of the new set; the set in force has one less."""
     before: Bytes32
     """Hash of the set in force."""
     after: Bytes32
-    """Hash of the set that it makes."""
+    """Hash of the new set."""
     left: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=ENTRIES_MAX)]
-    """Envelope keys that go, ordered."""
+    """Envelope keys that leave, ordered."""
     entered: Annotated[tuple[Validator, ...], msgspec.Meta(max_length=ENTRIES_MAX)]
-    """Who comes, and who stays with another power or BLS key; ordered by envelope key."""
+    """Validators that enter, and those that stay with a new power or BLS key; ordered by envelope key."""
     not_after_ms: U63
-    """May lie far ahead: operators sign apart from each other."""
+    """May be far in the future: operators sign at different times."""
     approvals: Annotated[tuple[Approval, ...], msgspec.Meta(max_length=VALIDATORS_MAX)]
-    """Of more than two thirds of the power in force, ordered by index."""
+    """Signatures of more than two thirds of the power in force, ordered by index."""
 
     def digest(self, network: NetworkId) -> Hash32:
-        """What each of them signs."""
+        """What each approving validator signs."""
         return tagged_hash(CHANGE_TAG, network, encode(msgspec.structs.replace(self, approvals=())))
 
 
 def with_approval(change: ValidatorChange, approval: Approval) -> ValidatorChange:
-    """The change with one more signature, in place of an earlier one of the same validator."""
-    kept = [each for each in change.approvals if each.validator != approval.validator]
-    ordered = sorted((*kept, approval), key=lambda each: each.validator)
+    """The change with one more approval, replacing an earlier one of the same validator."""
+    others = [other for other in change.approvals if other.validator != approval.validator]
+    ordered = sorted((*others, approval), key=lambda signed: signed.validator)
     return msgspec.structs.replace(change, approvals=tuple(ordered))

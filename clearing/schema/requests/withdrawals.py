@@ -1,6 +1,6 @@
 """Requests about withdrawals: a withdrawal, a withdrawal with a fee limit, and the cancellation of a delayed one.
 
-Rule: data and digests only. Each request uses up a nonce of its account, so it is applied at most once.
+Rule: data and digests only. Each request uses a nonce of its account, so it is applied at most once.
 """
 
 from clearing.base import eip712
@@ -11,7 +11,7 @@ WITHDRAWAL_CANCELLATION_TYPE = "WithdrawalCancellation(uint64 account,uint64 num
 
 
 class WithdrawalCancellation(Wire, frozen=True, tag=68):
-    """Take back the withdrawal that waits under `number`, as its receipt told."""
+    """Cancel the delayed withdrawal with this `number`, which its receipt contains."""
 
     account: U63
     number: U63

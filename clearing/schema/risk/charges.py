@@ -1,7 +1,8 @@
-"""Charges that grow with size: per lot of an instrument and per tier of a collateral token, and their lines.
+"""Charges that grow with size, per lot of an instrument and per tier of a collateral token, as piecewise linear
+functions.
 
-Rule: every charge is convex and piecewise linear in the holding, so that a proof can state it as linear rows.
-Integers only. This module must not know prices or accounts.
+Rule: every charge is convex and piecewise linear in the holding, so a proof can state it as linear rows. Integers only.
+This module must not know prices or accounts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from clearing.base.codec import U32, U63, Wire
 from clearing.base.units import POSITION_MAX, PPM, mul_div_up
 
 Check = tuple[str, int, bool]
-"""(field, value, whether it is good)."""
+"""(field, value, whether it is valid)."""
 
 CHARGE_SIZES_MAX = 8
 
@@ -20,30 +21,30 @@ CHARGE_SIZES_PPM = (250_000, 1_000_000, 4_000_000, 16_000_000)
 
 
 class LotCharge(Wire, frozen=True):
-    """What holding one instrument costs beyond scenarios. All fractions are of the lot's notional at the index."""
+    """Charges on one instrument's lots beyond scenarios. All fractions are of the lot's notional at the index."""
 
     instrument: U32
     contingency_ppm: U32 = 0
-    """Each lot, long or short: what scenarios do not see."""
+    """Per lot, long or short: a charge for risks outside the scenarios."""
     slippage_ppm: U32 = 0
-    """Each lot, long or short: half the spread that closing crosses."""
+    """Per lot, long or short: half of the spread crossed when closing."""
     depth_lots: U63 = 0
-    """D, the market's depth: the size that impact is measured in. 0: no impact charge."""
+    """D, the market's depth: the unit of size for impact. 0: no impact charge."""
     linear_impact_ppm: U32 = 0
     """Price concession per lot when D lots are closed, growing with the size."""
     root_impact_ppm: U32 = 0
     """Price concession per lot when D lots are closed, growing with the square root of the size."""
     sizes_ppm: tuple[U32, ...] = CHARGE_SIZES_PPM
-    """Sizes, as fractions of D and rising, between which the impact is a straight line."""
+    """Sizes, as rising fractions of D, between which the impact is linear."""
 
 
 class ConcentrationTier(Wire, frozen=True):
-    """A further haircut on the part of one account's holding of a token that is above a threshold."""
+    """An additional haircut on the part of one account's holding of a token above a threshold."""
 
     asset: U32
     above_units: U63
     haircut_ppm: U32
-    """Of the value after the ordinary haircut; tiers of one token add up, to at most the whole."""
+    """Fraction of the value after the ordinary haircut. Tiers of one token add up, to at most the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ NO_LINES = Lines()
 
 
 def charge_checks(charges: Sequence[LotCharge], tiers: Sequence[ConcentrationTier]) -> list[Check]:
-    """What must hold of charges and tiers by themselves."""
+    """Checks of charges and tiers by themselves."""
     checks: list[Check] = [
         ("charges", len(charges), all(a.instrument < b.instrument for a, b in pairwise(charges))),
         (
@@ -88,7 +89,7 @@ def charge_checks(charges: Sequence[LotCharge], tiers: Sequence[ConcentrationTie
 
 
 def tiers_by_asset(tiers: Iterable[ConcentrationTier]) -> dict[int, list[ConcentrationTier]]:
-    """The tiers of each token, in their order; in one pass, for strangers write them, too."""
+    """The tiers of each token, in their order. One pass, because untrusted portfolios use it too."""
     found: dict[int, list[ConcentrationTier]] = {}
     for tier in tiers:
         found.setdefault(tier.asset, []).append(tier)
@@ -96,7 +97,7 @@ def tiers_by_asset(tiers: Iterable[ConcentrationTier]) -> dict[int, list[Concent
 
 
 def chained(points: Iterable[tuple[int, int]]) -> Lines:
-    """Lines that start at each (size, slope) and run on from where the ones before have come; sizes and slopes rise."""
+    """Lines that start at each (size, slope), where the line before has arrived. Sizes and slopes rise."""
     lines: list[tuple[int, int]] = []
     listed = list(points)
     reached = 0

@@ -1,9 +1,9 @@
 """Risk parameters: risk groups, the scenario grid, joint scenarios and margin levels, as governance data.
 
-Rule: data only; all ratios are integers. The base scenario, in which nothing moves, is column 0 and implied; the
-listed scenarios are 1, 2 and so on. A joint scenario names one column for every risk group, so its loss never exceeds
-the sum of the group losses. Expected shortfall convention: every scenario counts `count` times, the `tail` worst are
-summed, and the sum is divided by `tail` and rounded up. This module must not know prices or holdings.
+Rule: data only; all ratios are integers. The base scenario, in which nothing moves, is column 0 and implicit. The
+listed scenarios are columns 1, 2 and so on. A joint scenario names one column for every risk group, so its loss never
+exceeds the sum of the group losses. Expected shortfall convention: every scenario counts `count` times, the `tail`
+worst are summed, and the sum is divided by `tail` and rounded up. This module must not know prices or holdings.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ class Scenario(Wire, frozen=True):
     of_index: bool = False
     """Whether the move is a fraction of the index itself: such tails do not widen with the range."""
     skew_linear: I64 = 0
-    """-1, 0 or 1: the smile tilts, for 1 higher strikes get more volatility and lower ones less."""
+    """-1, 0 or 1: the smile tilts; for 1 higher strikes get more volatility and lower ones less."""
     skew_absolute: I64 = 0
     """-1, 0 or 1: both wings of the smile fall or rise."""
 
@@ -49,11 +49,12 @@ class RiskGroup(Wire, frozen=True):
     volatility_ppm: U32
     """Annualised volatility at which options are marked: 1_000_000 is 100 %."""
     volatility_range_ppm: U32
-    """Volatility scan range, added to or taken from the volatility (points, not a fraction of it, but for `shock`)."""
+    """Volatility scan range in points, added to or subtracted from the volatility; a fraction of it under
+    `shock.relative`."""
     short_option_ppm: U32 = 0
-    """Short-option minimum: for each lot of an option that is short, this fraction of its notional at the index."""
+    """Short-option minimum: this fraction of the notional at the index, for each short lot of an option."""
     surface: tuple[VolPillar, ...] = ()
-    """Smiles by time to expiry, rising; without any, every option has `volatility_ppm`."""
+    """Smiles by rising time to expiry. Without any, every option has `volatility_ppm`."""
     shock: VolShock = VolShock()
     """How scenarios shift volatility."""
     scenarios: tuple[Scenario, ...] = ()
@@ -72,7 +73,7 @@ twice the range of which 35 % counts, volatility unchanged. Source: the publishe
 
 
 class StressScenario(Wire, frozen=True):
-    """An extreme but plausible state of all markets at once, for the size of the default fund; no part of margin."""
+    """An extreme but plausible state of all markets at once, which sizes the default fund; no part of margin."""
 
     name: str
     moves: tuple[Scenario, ...]
@@ -80,7 +81,7 @@ class StressScenario(Wire, frozen=True):
 
 
 class JointScenario(Wire, frozen=True):
-    """What happens to all risk groups at once, `count` times."""
+    """A simultaneous move of all risk groups, counted `count` times."""
 
     columns: tuple[U32, ...]
     """Column of the grid for each risk group, in the groups' order; 0: nothing moves."""
@@ -88,17 +89,18 @@ class JointScenario(Wire, frozen=True):
 
 
 class JointCredit(Wire, frozen=True):
-    """How much of the sum of group losses joint scenarios replace. Without scenarios there is no credit."""
+    """The credit between risk groups: how far joint scenarios replace the sum of group losses. Without
+    scenarios: none."""
 
     scenarios: tuple[JointScenario, ...] = ()
-    """Each set of columns once, ordered by columns."""
+    """Ordered by columns, each set of columns once."""
     tail: U32 = 1
-    """k: how many of the worst, of all counts, are averaged."""
+    """k: how many of the worst losses, counting repetitions, are averaged."""
     weight_ppm: U32 = 800_000
-    """Of the requirement for groups, this fraction is the joint one and the rest the plain sum."""
+    """The requirement for groups is this fraction of the joint loss plus the rest of the plain sum."""
     keep_largest: bool = False
-    """Whether the joint loss is at least the largest group's requirement. An average of the worst is less than the
-    worst, so without this an account in one group alone gets a credit between groups."""
+    """Whether the joint loss is at least the largest group's requirement. An average of the worst losses is below the
+    worst, so without this an account in a single group gets a credit between groups."""
 
 
 class RiskParameters(Wire, frozen=True):
@@ -121,7 +123,7 @@ class RiskParameters(Wire, frozen=True):
     concentration: tuple[ConcentrationTier, ...] = ()
     """Ordered by asset and threshold."""
     stress: tuple[StressScenario, ...] = ()
-    """In which the default fund must cover the two largest members' uncovered losses; empty: it is not tested."""
+    """In these the default fund must cover the two largest members' uncovered losses; empty: it is not tested."""
     default_fund_micros: U63 = 0
     """The fund, part of the house account's own capital."""
 
@@ -131,7 +133,7 @@ class RiskParameters(Wire, frozen=True):
 
     @property
     def charges_on_value(self) -> bool:
-        """Whether anything is charged on what a lot or a token is worth, beyond scenarios."""
+        """Whether there are charges on the value of lots or tokens, beyond scenarios."""
         return bool(self.charges or self.concentration or any(group.short_option_ppm for group in self.groups))
 
     @property
@@ -184,28 +186,30 @@ def check_parameters(parameters: RiskParameters) -> None:
 
 def _stress_checks(parameters: RiskParameters) -> list[tuple[str, int, bool]]:
     listed, fund = parameters.stress, parameters.default_fund_micros
-    named = len({each.name for each in listed}) == len(listed) and all(each.name for each in listed)
+    unique_names = len({stress.name for stress in listed}) == len(listed) and all(stress.name for stress in listed)
     checks = [
-        ("stress", len(listed), len(listed) <= STRESS_MAX and named),
+        ("stress", len(listed), len(listed) <= STRESS_MAX and unique_names),
         ("default_fund_micros", fund, fund < 2**62 and (bool(listed) or not fund)),
     ]
-    for each in listed:
-        at = f"stress.{each.name}.moves"
-        checks.append((at, len(each.moves), len(each.moves) == len(parameters.groups)))
-        checks += _scenario_checks(at, each.moves)
+    for stress in listed:
+        at = f"stress.{stress.name}.moves"
+        checks.append((at, len(stress.moves), len(stress.moves) == len(parameters.groups)))
+        checks += _scenario_checks(at, stress.moves)
     return checks
 
 
 def _scenario_checks(at: str, scenarios: Sequence[Scenario]) -> list[tuple[str, int, bool]]:
     checks = [(at, len(scenarios), len(scenarios) <= SCENARIOS_MAX)]
-    for number, each in enumerate(scenarios, start=1):
-        bounded = 1 <= each.move_denominator <= 1000 and abs(each.move_numerator) <= 3 * each.move_denominator
+    for number, scenario in enumerate(scenarios, start=1):
+        bounded = (
+            1 <= scenario.move_denominator <= 1000 and abs(scenario.move_numerator) <= 3 * scenario.move_denominator
+        )
         checks += [
-            (f"{at}.{number}.move", each.move_numerator, bounded),
-            (f"{at}.{number}.volatility", each.volatility_direction, each.volatility_direction in (-1, 0, 1)),
-            (f"{at}.{number}.skew", each.skew_linear, each.skew_linear in (-1, 0, 1)),
-            (f"{at}.{number}.skew", each.skew_absolute, each.skew_absolute in (-1, 0, 1)),
-            (f"{at}.{number}.weight_ppm", each.weight_ppm, each.weight_ppm <= PPM),
+            (f"{at}.{number}.move", scenario.move_numerator, bounded),
+            (f"{at}.{number}.volatility", scenario.volatility_direction, scenario.volatility_direction in (-1, 0, 1)),
+            (f"{at}.{number}.skew", scenario.skew_linear, scenario.skew_linear in (-1, 0, 1)),
+            (f"{at}.{number}.skew", scenario.skew_absolute, scenario.skew_absolute in (-1, 0, 1)),
+            (f"{at}.{number}.weight_ppm", scenario.weight_ppm, scenario.weight_ppm <= PPM),
         ]
     return checks
 
@@ -213,35 +217,37 @@ def _scenario_checks(at: str, scenarios: Sequence[Scenario]) -> list[tuple[str, 
 JOINT_SCENARIOS_MAX = 256
 
 JOINT_COUNT_MAX = 2**20
-"""Most that all counts of a set may add up to."""
+"""Limit of the sum of a set's counts."""
 
 
 def collapse(columns: Iterable[tuple[int, ...]]) -> tuple[JointScenario, ...]:
-    """Joint scenarios in order, each set of columns once with how often it came."""
-    return tuple(JointScenario(each, count) for each, count in sorted(Counter(columns).items()))
+    """Joint scenarios in order, each set of columns once, with its number of occurrences."""
+    return tuple(
+        JointScenario(columns_of_groups, count) for columns_of_groups, count in sorted(Counter(columns).items())
+    )
 
 
 def joint_checks(joint: JointCredit, columns: Sequence[int]) -> list[Check]:
-    """What must hold of joint scenarios over groups whose grids have so many `columns` (besides the base)."""
+    """Checks of joint scenarios over groups whose grids have these numbers of `columns` (besides the base)."""
     listed = joint.scenarios
-    total = sum(each.count for each in listed)
+    total = sum(scenario.count for scenario in listed)
     ordered = all(a.columns < b.columns for a, b in pairwise(listed))
     checks: list[Check] = [
         ("joint.scenarios", len(listed), len(listed) <= JOINT_SCENARIOS_MAX and ordered),
-        ("joint.count", total, all(each.count for each in listed) and total <= JOINT_COUNT_MAX),
+        ("joint.count", total, all(scenario.count for scenario in listed) and total <= JOINT_COUNT_MAX),
         ("joint.tail", joint.tail, joint.tail >= 1 and (not listed or joint.tail <= total)),
         ("joint.weight_ppm", joint.weight_ppm, 1 <= joint.weight_ppm < PPM),
     ]
-    for number, each in enumerate(listed, start=1):
-        fits = len(each.columns) == len(columns) and all(
-            at <= most for at, most in zip(each.columns, columns, strict=False)
+    for number, scenario in enumerate(listed, start=1):
+        fits = len(scenario.columns) == len(columns) and all(
+            at <= most for at, most in zip(scenario.columns, columns, strict=False)
         )
-        checks.append((f"joint.scenarios.{number}.columns", len(each.columns), fits))
+        checks.append((f"joint.scenarios.{number}.columns", len(scenario.columns), fits))
     return checks
 
 
 def tail_threshold(losses: Sequence[int], counts: Sequence[int], tail: int) -> int:
-    """The `tail`-th worst loss, counting each as often as its count: t, at which Rockafellar-Uryasev's sum is least.
+    """The `tail`-th worst loss, counting repetitions: the t at which Rockafellar-Uryasev's sum is least.
 
     Source: Rockafellar and Uryasev (2000), ES = min over t of t + sum of max(0, loss - t) / k.
     """

@@ -1,6 +1,6 @@
-"""`RangeParameters`: how ranges follow the market, as governance data.
+"""`RangeParameters`: how price ranges follow the market, as governance data.
 
-Rule: data only; all ratios are integers. With `interval_ms` 0 nothing is observed and the ranges of genesis stand. It
+Rule: data only; all ratios are integers. With `interval_ms` 0 nothing is observed and the ranges of genesis apply. It
 must not know prices or state.
 """
 
@@ -14,36 +14,36 @@ from clearing.schema.risk.parameters import RiskGroup
 WINDOW_MAX = 10_000
 
 MOVES_MAX = 20_000
-"""Moves in the windows of all risk groups: looking at them once an epoch takes a few tenths of a second."""
+"""Moves in the windows of all risk groups: processing them once an epoch takes a few tenths of a second."""
 
 JOINT_MAX = 64
 
 
 class RangeParameters(Wire, frozen=True):
-    """All of it; the defaults are what `docs/explanation/backtest.md` measures, but for `interval_ms`."""
+    """All range parameters. `docs/explanation/backtest.md` measures the defaults, except for `interval_ms`."""
 
     interval_ms: U63 = 0
-    """Between two observed returns; 0: ranges do not move."""
+    """Interval between two observed returns; 0: ranges do not move."""
     decay_ppm: U32 = 940_000
     """Lambda of the exponentially weighted variance, per observation."""
     confidence_ppm: U32 = 990_000
-    """The part of returns over one horizon that the raw range covers."""
+    """The fraction of returns over one horizon that the raw range covers."""
     window: U32 = 2_000
-    """How many observations are kept for quantiles and joint scenarios."""
+    """How many observations are stored for quantiles and joint scenarios."""
     window_min: U32 = 100
     """Observations before the multiple is estimated; until then it is `multiple_ppm`."""
     multiple_ppm: U63 = 3_000_000
-    """How many deviations the raw range is before there are enough observations."""
+    """The raw range in deviations, before there are enough observations."""
     horizon_ms: U63 = 3_600_000
-    """Time to close out, without what chains and oracles add. The multiple is estimated over as many intervals."""
+    """Time to close out, without the delay of chains and oracles. The multiple is estimated over as many intervals."""
     lateness_ms_max: U63 = 3_600_000
     """Cap on what the inclusion delay of chains and the age of oracle reports add to the horizon."""
     lateness_decay_ppm: U32 = 900_000
     """Lambda of the averages of both."""
     buffer_ppm: U32 = 250_000
-    """Added in calm times, to be used up in stress."""
+    """Added in calm times, released in stress."""
     release_ppm: U32 = 2_000_000
-    """Current over long-run deviation at which the buffer is wholly released; at 1_000_000 it is whole."""
+    """Current over long-run deviation at which the buffer is fully released; at 1_000_000 none is."""
     stress_weight_ppm: U32 = 250_000
     """Weight of the stressed range in the target."""
     stress_quantile_ppm: U32 = 990_000
@@ -51,19 +51,19 @@ class RangeParameters(Wire, frozen=True):
     floor_samples: U32 = 8_760
     """Length of the long look-back: the memory of the long-run variance, in observations."""
     rise_ppm: U32 = 500_000
-    """Speed limit up: the most that a range grows by in one epoch, as a fraction of itself."""
+    """Speed limit up: the largest growth of a range in one epoch, as a fraction of itself."""
     fall_ppm: U32 = 10_000
     """Speed limit down."""
     range_min_ppm: U32 = 10_000
     range_max_ppm: U32 = 900_000
     volatility_weight_ppm: U32 = 0
-    """How far the volatility of options follows the observed one: 0 not at all, 1_000_000 wholly."""
+    """How far the volatility of options follows the observed one: 0 not at all, 1_000_000 fully."""
     volatility_multiple_ppm: U63 = 3_000_000
-    """How many deviations of the volatility's own changes its range is; 0: genesis' volatility range stands."""
+    """The volatility range in deviations of the volatility's own changes; 0: genesis's volatility range applies."""
     joint_scenarios: U32 = 0
-    """How many different joint scenarios of history may give credit between risk groups; 0: no credit."""
+    """How many distinct historical joint scenarios may give credit between risk groups; 0: no credit."""
     joint_tail_ppm: U32 = 25_000
-    """Expected shortfall is the mean loss over this part of the window, the worst."""
+    """Expected shortfall is the mean loss over this worst fraction of the window."""
 
     @property
     def enabled(self) -> bool:
@@ -77,9 +77,10 @@ class RangeParameters(Wire, frozen=True):
 
 
 def check_range_parameters(ranges: RangeParameters, groups: Sequence[RiskGroup] = ()) -> None:
-    """Check every bound, and that the risk `groups` may move as told. Raises LocalFault OUT_OF_RANGE naming the field.
+    """Check every bound, and that ranges of these risk `groups` may move. Raises LocalFault OUT_OF_RANGE naming the
+    field.
 
-    A surface was checked at genesis' volatility only, so that one must not move under it.
+    A surface was checked at genesis's volatility only, so a group with a surface must not have a moving volatility.
     """
     follows = ranges.enabled and ranges.volatility_weight_ppm > 0
     day = 86_400_000

@@ -5,10 +5,11 @@ negative probability; a calendar spread with a negative price would make a later
 This module must not know risk groups or prices.
 
 With level l, skew s, wing e and time to expiry T of each pillar:
-butterflies, from Gatheral and Jacquier (2014), theorem 4.2: e^2 (1 + |s|) <= 4 with the largest wing and skew of all
-pillars, which also bounds what lies between them, and e l v sqrt(T) (1 + |s|) < 4 at volatility v;
-calendars, from Corbetta et al. (2019), between neighbours: l^2 T does not fall, (1 + s) e l sqrt(T) and (1 - s) e l
-sqrt(T) do not fall, e / (l sqrt(T)) does not rise. Each is monotone between two pillars when it holds at both.
+
+- butterflies, from Gatheral and Jacquier (2014), theorem 4.2: e^2 (1 + |s|) <= 4 with the largest wing and skew of all
+  pillars, which also bounds what is between them, and e l v sqrt(T) (1 + |s|) < 4 at volatility v;
+- calendars, from Corbetta et al. (2019), between neighbours: l^2 T does not fall, (1 + s) e l sqrt(T) and (1 - s) e l
+  sqrt(T) do not fall, e / (l sqrt(T)) does not rise. Each is monotone between two pillars when it holds at both.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,21 +29,21 @@ WING_MAX_PPM = 2 * PPM
 TENOR_MIN_MS = 3_600_000
 
 HORIZON_MS = YEAR_MS
-"""Butterflies are excluded up to the longest pillar, and to this time to expiry at least."""
+"""Butterflies are excluded up to the longest pillar, and at least up to this time to expiry."""
 
 Check = tuple[str, int, bool]
-"""Field, value, whether it is good."""
+"""(field, value, whether it is valid)."""
 
 
 class VolPillar(Wire, frozen=True):
     """The smile of options with one time to expiry."""
 
     tenor_ms: U63
-    """Time to expiry that this smile is for; between pillars it is interpolated, beyond them kept."""
+    """Time to expiry of this smile. Between pillars smiles are interpolated, beyond them constant."""
     level_ppm: U32
     """At-the-money volatility as a fraction of the risk group's volatility: 1_000_000 is all of it."""
     skew_ppm: I64 = 0
-    """Correlation-like tilt, between -1 and 1: below zero low strikes have more volatility."""
+    """Correlation-like tilt between -1 and 1: below zero low strikes have more volatility."""
     wing_ppm: U32 = 0
     """How fast volatility rises away from the money, per standard deviation; 0 is a flat smile."""
 
@@ -51,11 +52,11 @@ def surface_checks(pillars: Sequence[VolPillar], volatility_ppm: int) -> Iterato
     """Ranges and order of every pillar, then freedom from arbitrage at the group's volatility."""
     yield "surface", len(pillars), len(pillars) <= PILLARS_MAX
     yield "surface.tenor_ms", len(pillars), all(a.tenor_ms < b.tenor_ms for a, b in pairwise(pillars))
-    for at, each in enumerate(pillars):
-        yield f"surface.{at}.tenor_ms", each.tenor_ms, TENOR_MIN_MS <= each.tenor_ms <= 10 * YEAR_MS
-        yield f"surface.{at}.level_ppm", each.level_ppm, 1 <= each.level_ppm <= LEVEL_MAX_PPM
-        yield f"surface.{at}.skew_ppm", each.skew_ppm, abs(each.skew_ppm) <= SKEW_MAX_PPM
-        yield f"surface.{at}.wing_ppm", each.wing_ppm, each.wing_ppm <= WING_MAX_PPM
+    for at, pillar in enumerate(pillars):
+        yield f"surface.{at}.tenor_ms", pillar.tenor_ms, TENOR_MIN_MS <= pillar.tenor_ms <= 10 * YEAR_MS
+        yield f"surface.{at}.level_ppm", pillar.level_ppm, 1 <= pillar.level_ppm <= LEVEL_MAX_PPM
+        yield f"surface.{at}.skew_ppm", pillar.skew_ppm, abs(pillar.skew_ppm) <= SKEW_MAX_PPM
+        yield f"surface.{at}.wing_ppm", pillar.wing_ppm, pillar.wing_ppm <= WING_MAX_PPM
     if pillars:
         yield from _butterflies(pillars, volatility_ppm)
     for at, (near, far) in enumerate(pairwise(pillars), start=1):
@@ -68,18 +69,18 @@ def _butterflies(pillars: Sequence[VolPillar], volatility_ppm: int) -> Iterator[
     yield "surface.wing_ppm", wing, wing * wing * (PPM + skew) <= 4 * PPM**3
     for at, each in enumerate(pillars):
         tenor = max(each.tenor_ms, HORIZON_MS) if at == len(pillars) - 1 else each.tenor_ms
-        opening = each.wing_ppm * each.level_ppm * volatility_ppm * (PPM + abs(each.skew_ppm))  # times sqrt(T), < 4
-        yield f"surface.{at}.wing_ppm", each.wing_ppm, opening * opening * tenor < 16 * PPM**8 * YEAR_MS
+        wing_slope = each.wing_ppm * each.level_ppm * volatility_ppm * (PPM + abs(each.skew_ppm))  # times sqrt(T), < 4
+        yield f"surface.{at}.wing_ppm", each.wing_ppm, wing_slope * wing_slope * tenor < 16 * PPM**8 * YEAR_MS
 
 
 def _calendars(field: str, near: VolPillar, far: VolPillar) -> Iterator[Check]:
-    """Squares of the conditions, so that no root is needed."""
-    variance = [each.level_ppm**2 * each.tenor_ms for each in (near, far)]
+    """Compares squares, so that no root is needed."""
+    variance = [pillar.level_ppm**2 * pillar.tenor_ms for pillar in (near, far)]
     yield f"{field}.level_ppm", far.level_ppm, variance[0] <= variance[1]
     for sign in (1, -1):
         reach = [
-            (each.wing_ppm * (PPM + sign * each.skew_ppm)) ** 2 * of
-            for each, of in zip((near, far), variance, strict=True)
+            (pillar.wing_ppm * (PPM + sign * pillar.skew_ppm)) ** 2 * level_variance
+            for pillar, level_variance in zip((near, far), variance, strict=True)
         ]
         yield f"{field}.skew_ppm", far.skew_ppm, reach[0] <= reach[1]
     flatter = far.wing_ppm**2 * variance[0] <= near.wing_ppm**2 * variance[1]
@@ -87,26 +88,26 @@ def _calendars(field: str, near: VolPillar, far: VolPillar) -> Iterator[Check]:
 
 
 class VolShock(Wire, frozen=True):
-    """How a scenario shifts volatility. The defaults add or take the group's range, the same for all expiries."""
+    """How a scenario shifts volatility. The defaults add or subtract the group's range, the same for all expiries."""
 
     short_power_ppm: U32 = 0
     """p of the factor (30 days / time to expiry)^p on shocks, up to 30 days."""
     long_power_ppm: U32 = 0
     """The same beyond 30 days."""
     tenor_min_ms: U63 = DAY_MS
-    """A shorter time to expiry is shocked as this one."""
+    """A shorter time to expiry is shocked like this one."""
     relative: bool = False
     """Whether the group's volatility range is a fraction of the option's volatility, not points added to it."""
     down_ppm: U32 = PPM
-    """The part of the range that a move down takes."""
+    """The fraction of the range that a move down subtracts."""
     up_floor_ppm: U32 = 0
-    """Least volatility in a scenario with volatility up."""
+    """Lowest volatility in a scenario with volatility up."""
     skew_linear_ppm: U32 = 0
     """Largest relative change of volatility by a tilt of the smile."""
     skew_absolute_ppm: U32 = 0
     """Largest relative change of volatility by raising or lowering both wings."""
     skew_width_ppm: U32 = 4 * PPM
-    """At how many standard deviations from the money a skew shock is at its largest."""
+    """Distance from the money, in standard deviations, at which a skew shock is at its largest."""
 
 
 def shock_checks(shock: VolShock) -> Iterator[Check]:
@@ -122,10 +123,10 @@ def shock_checks(shock: VolShock) -> Iterator[Check]:
 
 
 REFERENCE_MS = 30 * DAY_MS
-"""The time to expiry at which a shock has its plain size."""
+"""The time to expiry at which a shock is unscaled."""
 
 VOLATILITY_MIN_PPM = 10_000
-"""Volatility never falls below 1 %, so that a scenario cannot turn it to nothing or below."""
+"""Volatility never falls below 1 %, so a scenario cannot bring it to zero or below."""
 
 VOLATILITY_MAX_PPM = 1_000 * PPM
 

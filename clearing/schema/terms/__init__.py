@@ -1,1 +1,1 @@
-"""Terms: what genesis says, and governance may amend, one file a subject."""
+"""Terms: the contents of genesis, which governance may amend, one file a subject."""

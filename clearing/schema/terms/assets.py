@@ -1,7 +1,7 @@
-"""What is held: feeds, settlement cash groups, and the tokens behind both cash and collateral.
+"""Feeds, settlement cash groups, and the tokens behind both cash and collateral.
 
-Rule: an asset is one token on one chain; its clearing unit is a power of ten of token base units, and conversion into
-clearing units rounds down, the dust staying on chain. It must not know balances.
+Rule: an asset is one token on one chain. Its clearing unit is a power of ten of token base units. Conversion into
+clearing units rounds down, and the dust stays on chain. It must not know balances.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,16 +31,16 @@ CASH_UNIT_DECIMALS = 6
 """One clearing unit of a cash asset is one micro of the settlement unit."""
 
 DUST_DECIMALS_MAX = 18
-"""Decimals of a token below its clearing unit: what a deposit leaves on chain is told as one 63-bit number."""
+"""Largest number of a token's decimals below its clearing unit: the dust of a deposit is one 63-bit number."""
 
 TOKEN_UNITS_MAX = 2**56 - 1
 """Largest holding of one token, in clearing units: the range of a TOKEN slot."""
 
 ASSETS_MAX = 1024
-"""Each has a custody term in every statement."""
+"""Every statement contains a custody term for each."""
 
 RATE_TIMES_MAX = 100
-"""No agreed rate makes a share worth more than so many underlying tokens."""
+"""Upper bound on the agreed rate: a share is worth at most so many underlying tokens."""
 
 
 class Feed(Wire, frozen=True):
@@ -78,18 +78,18 @@ class Asset(Wire, frozen=True):
     """Price of one whole token; 0 for cash."""
     haircut_ppm: U32
     cap_units: U63
-    """How much of it, over all accounts, is taken."""
+    """Largest accepted holding over all accounts."""
     haircut: HaircutTerms = HaircutTerms()
     yields: YieldTerms = YieldTerms()
     depeg: DepegTerms = DepegTerms()
-    """Of a cash token."""
+    """For cash tokens."""
     soft_credit_ppm: U32 = 0
-    """Of the value after haircut of a deposit that is not final yet: what the house may lend; 0: nothing."""
+    """The fraction of a non-final deposit's value after haircut that the house may lend; 0: nothing."""
     feed_tokens: U32 = 1
     """How many whole tokens the feed prices."""
     balances: BalanceLocation = BalanceLocation()
-    """Where the token's contract keeps balances, for storage proofs of custody; by default its balance is not proven
-    but attested."""
+    """Where the token's contract stores balances, for storage proofs of custody. By default its balance is attested,
+    not proven."""
     rate_ticks: U63 = 0
     """The rate in force of a yield-bearing token, filled in by `clearing.state.effective_parameters`; 0 in genesis."""
 
@@ -117,9 +117,9 @@ class Asset(Wire, frozen=True):
         return factor
 
     def unit_value(self, index_ticks: int) -> int:
-        """Micros that one clearing unit counts for as collateral, rounded down once.
+        """Collateral value of one clearing unit in micros, rounded down once.
 
-        Price less haircut, for a yield-bearing token times its rate less the rate's own haircut.
+        Price less haircut; for a yield-bearing token times its rate less the rate's own haircut.
         """
         value = index_ticks * MICROS_PER_TICK * (PPM - self.haircut_ppm)
         divisor = PPM * 10**self.unit_decimals * self.feed_tokens
@@ -139,7 +139,7 @@ class Asset(Wire, frozen=True):
 
     @property
     def at_best(self) -> "Asset":
-        """The token without any haircut and at the highest rate: what bounds its value at an index."""
+        """The token without any haircut and at the highest rate: an upper bound of its value at an index."""
         return msgspec.structs.replace(
             self,
             haircut_ppm=0,
@@ -159,7 +159,8 @@ class Asset(Wire, frozen=True):
 
     @property
     def as_collateral(self) -> "Asset":
-        """What a cash token with a depeg guard becomes when it leaves its group: the same token in coarser units."""
+        """The collateral token that a cash token with a depeg guard becomes on leaving its group: the same in coarser
+        units."""
         depeg = self.depeg
         return msgspec.structs.replace(
             self,
@@ -174,7 +175,7 @@ class Asset(Wire, frozen=True):
 
 
 def collateral_tokens(assets: Iterable[Asset]) -> tuple[Asset, ...]:
-    """What may be held as collateral, in the order of the assets: tokens, and what cash tokens that leave become."""
+    """Possible collateral, in the order of the assets: collateral tokens, and what departing cash tokens become."""
     return tuple(
         asset.as_collateral if asset.may_leave else asset for asset in assets if asset.may_leave or not asset.is_cash
     )
@@ -196,26 +197,26 @@ def check_assets(assets: Iterable[Asset], cash_groups: Sequence[CashGroup], feed
                 raise LocalFault(BaseCode.OUT_OF_RANGE, f"cash_groups.{group.name}.{field}", value=value)
     if any(a.id >= b.id for a, b in pairwise(listed)) or len({(a.chain_id, a.token) for a in listed}) != len(listed):
         raise LocalFault(BaseCode.OUT_OF_RANGE, "assets", why="ids must rise and each (chain, token) be listed once")
-    for each in listed:
+    for asset in listed:
         checks = (
-            ("id", each.id, each.id >= 1),
-            ("token_decimals", each.token_decimals, each.token_decimals <= 36),
-            ("unit_decimals", each.unit_decimals, each.unit_decimals <= each.token_decimals),
-            ("unit_decimals", each.unit_decimals, each.token_decimals <= each.unit_decimals + DUST_DECIMALS_MAX),
-            ("unit_decimals", each.unit_decimals, not each.is_cash or each.unit_decimals == CASH_UNIT_DECIMALS),
-            ("cash_group", each.cash_group, not each.is_cash or each.cash_group in groups),
-            ("feed", each.feed, each.feed == 0 if each.is_cash else each.feed in known),
-            ("haircut_ppm", each.haircut_ppm, each.haircut_ppm == 0 if each.is_cash else each.haircut_ppm <= PPM),
-            ("cap_units", each.cap_units, each.is_cash or each.cap_units <= TOKEN_UNITS_MAX),
-            *_check_asset_terms(each, known),
+            ("id", asset.id, asset.id >= 1),
+            ("token_decimals", asset.token_decimals, asset.token_decimals <= 36),
+            ("unit_decimals", asset.unit_decimals, asset.unit_decimals <= asset.token_decimals),
+            ("unit_decimals", asset.unit_decimals, asset.token_decimals <= asset.unit_decimals + DUST_DECIMALS_MAX),
+            ("unit_decimals", asset.unit_decimals, not asset.is_cash or asset.unit_decimals == CASH_UNIT_DECIMALS),
+            ("cash_group", asset.cash_group, not asset.is_cash or asset.cash_group in groups),
+            ("feed", asset.feed, asset.feed == 0 if asset.is_cash else asset.feed in known),
+            ("haircut_ppm", asset.haircut_ppm, asset.haircut_ppm == 0 if asset.is_cash else asset.haircut_ppm <= PPM),
+            ("cap_units", asset.cap_units, asset.is_cash or asset.cap_units <= TOKEN_UNITS_MAX),
+            *_check_asset_terms(asset, known),
         )
         for field, value, ok in checks:
             if not ok:
-                raise LocalFault(BaseCode.OUT_OF_RANGE, f"assets.{each.name}.{field}", value=value)
+                raise LocalFault(BaseCode.OUT_OF_RANGE, f"assets.{asset.name}.{field}", value=value)
 
 
 def _check_asset_terms(asset: Asset, feeds: set[int]) -> Iterator[Check]:
-    """Ranges of what may change an asset's value or make it leave its group."""
+    """Range checks of the terms that change an asset's value or let it leave its group."""
     yields, depeg = asset.yields, asset.depeg
     yield "feed_tokens", asset.feed_tokens, 1 <= asset.feed_tokens <= 10**9
     yield "rate_ticks", asset.rate_ticks, asset.rate_ticks == 0

@@ -1,7 +1,7 @@
-"""What governance says about collateral: haircuts, yield, the depeg guard, skew, interest, calls, soft credit.
+"""Terms of collateral: haircuts, yield, the depeg guard, skew, interest, cash calls and soft credit.
 
-Rule: data only, integers, and every default is "off": a genesis that leaves these fields out behaves as if this package
-were not there. It must not know balances or prices.
+Rule: data only, in integers. Every default means "off": a genesis that leaves these fields out switches nothing on. It
+must not know balances or prices.
 """
 
 from collections.abc import Iterator
@@ -18,32 +18,33 @@ RATE_MAX_PPM = 10 * PPM
 STEP_MAX_PPM = PPM
 
 Check: TypeAlias = tuple[str, int, bool]
-"""Field, value, whether it is within its range."""
+"""(field, value, whether it is within its range)."""
 
 SILENCE_PER_BLOCK_MS = 10_000
-"""A chain's silence grows by no more in one block: while we had no blocks ourselves, nobody could tell."""
+"""Largest growth of a chain's silence in one block: during our own outage nobody could observe the chain."""
 
 
 class HaircutTerms(Wire, frozen=True):
-    """What is added to an asset's base haircut; with all parts at zero the base alone counts, and never changes."""
+    """Additions to an asset's base haircut. With all parts at zero the base alone counts and never changes."""
 
     range_share_ppm: U32 = 0
-    """Of the price scan range in force of the risk group on the asset's feed: the part that follows volatility."""
+    """Fraction of the price scan range in force of the risk group on the asset's feed: the part that follows
+    volatility."""
     volatility_ppm: U32 = 0
-    """Stands in for the range where no risk group is on the feed."""
+    """Replaces the range where no risk group is on the feed."""
     liquidity_ppm: U32 = 0
-    """What selling it costs."""
+    """Cost of selling it."""
     finality_ppm: U32 = 0
-    """For the chance that its chain undoes what counted as final."""
+    """For the risk that its chain reverts a final block."""
     confidence_share_ppm: U32 = 0
-    """Of the feed's own uncertainty, as a fraction of its price."""
+    """Multiple of the feed's own uncertainty, as a fraction of its price."""
     outage_ms: U63 = 0
-    """How long the asset's chain may be silent without effect; 0: its silence never counts."""
+    """How long the asset's chain may be silent without effect; 0: silence never counts."""
     outage_step_ms: U63 = 60_000
     outage_step_ppm: U32 = 100_000
     """Added for every step of silence begun beyond `outage_ms`."""
     step_ppm: U32 = 1
-    """The whole is rounded up to a multiple of this, so that it does not change with every report."""
+    """The sum is rounded up to a multiple of this, so that it does not change with every report."""
 
     @property
     def is_dynamic(self) -> bool:
@@ -58,45 +59,45 @@ class YieldTerms(Wire, frozen=True):
     feed: U32 = 0
     """Feed of the rate."""
     unit_ticks: U63 = PPM
-    """Ticks of that feed that stand for one underlying token a share."""
+    """Ticks of that feed that mean one underlying token a share."""
     haircut_ppm: U32 = 0
-    """Taken of the rate; the asset's own haircut is taken of the price."""
+    """Haircut on the rate. The asset's own haircut applies to the price."""
 
 
 class DepegTerms(Wire, frozen=True):
-    """When a cash token leaves its group, and as what. Off while `feed` is 0."""
+    """When a cash token leaves its group, and what it becomes. Off while `feed` is 0."""
 
     feed: U32 = 0
-    """Price of `feed_tokens` whole tokens: no token is 1.0 by decree."""
+    """Price feed of `feed_tokens` whole tokens. No token is 1.0 by definition."""
     feed_tokens: U32 = 1
     band_ppm: U32 = 20_000
-    """How far from par is still fine."""
+    """Largest tolerated distance from par."""
     blocks: U32 = 10
-    """So many blocks in a row beyond the band, and the token leaves."""
+    """The token leaves after this many consecutive blocks outside the band."""
     halt_ms: U63 = 0
-    """So long a silence of its chain, and the token leaves; 0: silence alone never makes it leave."""
+    """The token leaves after this silence of its chain; 0: silence alone never makes it leave."""
     unit_decimals: U8 = 2
-    """Clearing units of the collateral that it becomes; coarse, so that one unit is worth many micros."""
+    """Clearing units of the resulting collateral; coarse, so that one unit is worth many micros."""
     haircut_ppm: U32 = 100_000
-    """Base haircut of the collateral that it becomes."""
+    """Base haircut of the resulting collateral."""
 
     @property
     def par_ticks(self) -> int:
-        """What the feed says at par: a tick is a hundredth."""
+        """The feed's value at par: a tick is a hundredth."""
         return 100 * self.feed_tokens
 
 
 class SkewTerms(Wire, frozen=True):
-    """What it costs to bring a cash group's inventory out of balance. Off while `rate_ppm` is 0."""
+    """The fee for unbalancing a cash group's inventory. Off while `rate_ppm` is 0."""
 
     rate_ppm: U32 = 0
     """Slope of the potential beyond `band_micros + depth_micros` of skew."""
     depth_micros: U63 = PPM
-    """Over so much skew the slope rises from nothing to the rate."""
+    """Skew over which the slope rises from zero to the rate."""
     band_micros: U63 = 0
-    """So much skew is free."""
+    """Skew without a fee."""
     weights: tuple[tuple[U32, U32], ...] = ()
-    """(asset, weight) of the balance aimed at, ordered; an asset that is not named has weight 1."""
+    """(asset, weight) of the target balance, ordered; an asset not listed has weight 1."""
 
 
 class InterestTerms(Wire, frozen=True):
@@ -104,35 +105,35 @@ class InterestTerms(Wire, frozen=True):
 
     interval_ms: U63 = 0
     debit_ppm: U32 = 0
-    """A year, on what an account owes; rounded up."""
+    """Annual rate on what an account owes; rounded up."""
     credit_ppm: U32 = 0
-    """A year, on what an account has; rounded down."""
+    """Annual rate on what an account has; rounded down."""
 
 
 class CashCallTerms(Wire, frozen=True):
-    """What happens when an account owes more cash than the limit. With `deadline_blocks` 0: the house buys at once."""
+    """What happens when an account owes more cash than the limit. With `deadline_blocks` 0 the house buys at once."""
 
     deadline_blocks: U32 = 0
     """How long the account has to bring cash."""
     auction_blocks: U32 = 0
     """How long its collateral is then for sale among members, at a price that falls to the value after haircut."""
     slice_ppm: U32 = 250_000
-    """The most that one bid may buy, of what would settle the call."""
+    """Largest purchase of one bid, as a fraction of what settles the call."""
 
 
 class SoftCreditTerms(Wire, frozen=True):
-    """Limits of what the house lends against deposits that are not final. Off while `house_ppm` is 0."""
+    """Limits of loans against deposits that are not final. Off while `house_ppm` is 0."""
 
     house_ppm: U32 = 0
-    """Of the house's own cash in the group: the most that all loans together may be."""
+    """Largest sum of all loans, as a fraction of the house's own cash in the group."""
     account_micros_max: U63 = 0
-    """The most that one account may owe of it."""
+    """Largest loan to one account."""
     sight_depth: U32 = 1
-    """A deposit so many blocks under its chain's head is told before it is final."""
+    """Depth below its chain's head at which a deposit is attested before it is final."""
     recall_blocks: U32 = 16
-    """The chain's final block may be so far past the deposit's before the loan is called back."""
+    """How many blocks the chain's final block may be past the deposit's before the loan is recalled."""
     restriction_blocks: U32 = 1_000
-    """How long an account is restricted after its deposit was undone."""
+    """How long an account is restricted after its deposit was reverted."""
 
 
 def check_haircut(terms: HaircutTerms) -> Iterator[Check]:

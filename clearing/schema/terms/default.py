@@ -11,40 +11,40 @@ from clearing.base.units import PPM
 from clearing.schema.terms.collateral import Check
 
 DEFAULT_BLOCKS_MAX = 1_000_000
-"""No part of a default takes longer."""
+"""Upper bound of every phase of a default."""
 
 SLICES_MAX = 10_000
 
 STEPS_PER_BLOCK = 4
-"""A block closes or ends so many defaults; others wait for the next."""
+"""How many defaults one block closes or ends; others wait for the next."""
 
 
 class DefaultTerms(Wire, frozen=True):
-    """Of default: declaration, auction, porting, the waterfall's shares and caps."""
+    """Terms of default: declaration, auction, porting, the waterfall's shares and caps."""
 
     enabled: bool = False
     """Off: the house's capital covers every deficit at once."""
     house_capital_micros: U63 = 0
-    """What the house's own cash bears of one default before the survivors do, as far as it is there."""
+    """What the house's own cash bears of one default before the survivors do, as far as it suffices."""
     assessment_ppm: U32 = 0
-    """Of what a member has to contribute to the fund: the most that it is assessed in one period."""
+    """The cap on a member's assessments in one period, as a fraction of its required contribution."""
     assessment_period_blocks: U32 = 100_000
     assessment_blocks: U32 = 0
-    """How long members have to bring what they are assessed; then it is taken."""
+    """How long members have to pay an assessment; then it is debited."""
     auction_blocks: U32 = 0
-    """How long bids for a defaulter's portfolio are taken; 0: there is no auction."""
+    """How long bids for a defaulter's portfolio are accepted; 0: no auction."""
     auction_slices: U32 = 100
-    """A portfolio is sold in so many equal slices."""
+    """A portfolio is sold in this many equal slices."""
     auction_worst_ppm: U32 = PPM
-    """The most that may be asked for a slice, of its initial margin."""
+    """Largest ask for a slice, as a fraction of its initial margin."""
     auction_tolerance_ppm: U32 = 100_000
-    """Who asks so much more than the dearest bid filled, of a slice's initial margin, still bid well."""
+    """An ask this much above the highest ask filled is still competitive, as a fraction of a slice's initial margin."""
     porting_blocks: U32 = 0
     """How long clients may be ported before they are closed out."""
     halt_blocks: U32 = 0
-    """How much longer a portfolio waits for prices that are not open, before it ends at the last mark."""
+    """How much longer a portfolio waits for prices to open before its positions close at the last mark."""
     replenishment_blocks: U32 = 0
-    """How long survivors have to bring what was used of their contributions; 0: they are not called."""
+    """How long survivors have to replenish their used contributions; 0: they are not called."""
 
 
 def default_checks(terms: DefaultTerms) -> Iterator[Check]:
@@ -61,9 +61,9 @@ def default_checks(terms: DefaultTerms) -> Iterator[Check]:
 
 
 def default_blocks_max(terms: DefaultTerms, before: int = 0) -> int:
-    """A default has ended so many blocks after its declaration, whatever happens. `before`: those under way then.
+    """Latest end of a default in blocks after its declaration. `before`: defaults under way at that time.
 
-    Each has two steps that look at all accounts, and a block takes `STEPS_PER_BLOCK` of them, in order of declaration.
+    Each has two steps that iterate over all accounts. A block takes `STEPS_PER_BLOCK` of them, in order of declaration.
     """
     own = max(terms.auction_blocks, terms.porting_blocks) + terms.halt_blocks + terms.assessment_blocks + 1
     return own + -(-2 * before // STEPS_PER_BLOCK)
@@ -78,7 +78,7 @@ FUND_BLOCKS_MAX = 2**31
 
 
 class FundSizing(IntEnum):
-    """What the fund must be able to bear in every stress scenario, of what members lack."""
+    """Which of the members' shortfalls the fund must cover in every stress scenario."""
 
     COVER_TWO = 0
     """The two largest together."""
@@ -87,30 +87,31 @@ class FundSizing(IntEnum):
 
 
 class FundTerms(Wire, frozen=True):
-    """Of the default fund that members contribute to. Off while `cash_group` is 0."""
+    """Terms of the default fund that members contribute to. Off while `cash_group` is 0."""
 
     cash_group: U32 = 0
     """Contributions are cash of this group."""
     sizing: FundSizing = FundSizing.COVER_TWO
     minimum_micros: U63 = 0
-    """What every member contributes at least."""
+    """Smallest contribution of every member."""
     buffer_ppm: U32 = 0
-    """On top of the size that the stress scenarios ask for."""
+    """On top of the size that the stress scenarios require."""
     lookback_epochs: U32 = 1
-    """The fund is as large as the largest of so many epochs' sizes, this one's included."""
+    """The fund is as large as the largest size of this many epochs, the current one included."""
     step_micros: U63 = 1
-    """What a member has to contribute is rounded up to a multiple of this, so that it does not change every epoch."""
+    """A required contribution is rounded up to a multiple of this, so that it does not change every epoch."""
     call_blocks: U32 = 1
-    """How long a member has to pay what it is called for."""
+    """How long a member has to pay a call."""
     grace_blocks: U32 = 0
     """How much longer a member that has not paid is only restricted; then it is in default. 0: at once."""
     return_blocks: U32 = 1
-    """How long what is beyond a member's part, or a former member's, stays in the fund."""
+    """How long an excess contribution, or a former member's contribution, stays in the fund."""
     exposure_memory_ppm: U32 = 0
-    """Of a member's last exposure, what counts at least now: who holds little for a moment pays for what it held."""
+    """Fraction of a member's last exposure that counts at least now, so that a brief reduction does not
+    cut its share."""
     reduce_blocks: U32 = 0
-    """After the grace, what is missing is debited down to maintenance margin and positions are sold for it, for so long
-    before the member is in default. 0: it is at once."""
+    """How long, after the grace period, what is missing is debited down to maintenance margin and positions are sold
+    for it, before the member is in default. 0: the member is in default at once."""
 
     @property
     def enabled(self) -> bool:
@@ -132,7 +133,8 @@ def fund_checks(terms: FundTerms) -> Iterator[Check]:
 
 
 def fund_fits(terms: FundTerms, cash_groups: set[int], stresses: int, without_house_account: int) -> Iterator[Check]:
-    """Whether a fund can be had with this listing; the last two count scenarios, and members who could not pay."""
+    """Whether these terms permit a fund. `stresses` counts scenarios, `without_house_account` members that could not
+    pay."""
     if terms.enabled:
         yield "cash_group", terms.cash_group, terms.cash_group in cash_groups
         yield "stress scenarios", stresses, stresses > 0

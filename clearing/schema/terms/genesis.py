@@ -1,8 +1,8 @@
 """`Genesis`: everything that all nodes must agree on before the first block. Its hash is the network id.
 
-Rule: data only. Nothing in a node's own configuration can change a state transition; what can is listed here: chains,
-members, venues, market limits, risk and crisis parameters. Every default switches its rule off.
-`clearing.genesis.checks` decides whether the values make sense.
+Rule: data only. A node's own configuration cannot change a state transition. What can is listed here: chains, members,
+venues, market limits, risk and crisis parameters. Every default switches its rule off. `clearing.genesis.checks`
+validates the values.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -30,25 +30,25 @@ from clearing.schema.terms.withdrawals import WithdrawalControlTerms, withdrawal
 VENUES_MAX = 64
 
 ID_CHUNK = 256
-"""Trade ids whose use is kept together, as the bits of one record."""
+"""Trade ids whose use is recorded together, as the bits of one record."""
 
 ID_CHUNKS_MAX = 4096
 
 
 class VenueTerms(Wire, frozen=True):
-    """One venue. Its trade ids may come in any order within a window of `id_chunks` x 256 ids, and rise beyond it."""
+    """One venue. Its trade ids may arrive in any order within a window of `id_chunks` x 256 ids, and rise beyond it."""
 
     id: U63
-    """At least 1. A bilateral trade may carry any number but these as a label."""
+    """At least 1. A bilateral trade may use any other number as a label."""
     name: str
     signer: Bytes20
     """EVM address of the key that signs its trades and statements."""
     band_ppm: U32 = 0
-    """How far from the mark its trades may be priced, where that is less than the instrument's band; 0: that band."""
+    """Largest distance of its trades from the mark, where below the instrument's band; 0: the instrument's band."""
     fee_ppm: U32 = 0
-    """Of the notional, taken from each side for the venue, rounded up."""
+    """Fraction of the notional that each side pays to the venue, rounded up."""
     fee_account: U63 = 0
-    """Who is paid the fee; 0, the house, keeps it for the venue."""
+    """Account that receives the fee; 0: the house keeps it for the venue."""
     id_chunks: U32 = 256
 
 
@@ -73,15 +73,15 @@ def _require(good: bool, field: str, value: int | str) -> None:
 
 
 class AccountKind(IntEnum):
-    """Whose money it is."""
+    """Who owns the money."""
 
     HOUSE = 1
-    """The member's own."""
+    """The member itself."""
     CLIENT = 2
 
 
 class CrisisParameters(Wire, frozen=True):
-    """In the order in which they come into play."""
+    """Terms of crises, in the order in which they apply."""
 
     calls: CallTerms = CallTerms()
     liquidation: LiquidationTerms = LiquidationTerms()
@@ -92,7 +92,7 @@ class CrisisParameters(Wire, frozen=True):
 
 
 def crisis_checks(terms: CrisisParameters) -> Iterator[Check]:
-    """Every bounded field of every part, by its path."""
+    """Range checks of all parts, with the path of each field."""
     yield from _prefixed("calls", calls_checks(terms.calls))
     yield from _prefixed("liquidation", liquidation_checks(terms.liquidation))
     yield from _prefixed("default", default_checks(terms.default))
@@ -109,10 +109,10 @@ def _prefixed(part: str, checks: Iterator[Check]) -> Iterator[Check]:
 GENESIS_TAG = "crossclear/genesis/v1"
 
 MEMBER_ACCOUNTS_MAX = 2**48
-"""Account ids of members are below this; above are the accounts of the ledger itself (`clearing.state.ledger`)."""
+"""Account ids of members are below this. Above are the accounts of the ledger itself (`clearing.state.ledger`)."""
 
 OPENED_ACCOUNTS = 2**47
-"""Ids from here up to `MEMBER_ACCOUNTS_MAX` are given to accounts that members open (`clearing.accounts.lifecycle`)."""
+"""Ids from here up to `MEMBER_ACCOUNTS_MAX` are for accounts that members open (`clearing.accounts.lifecycle`)."""
 
 
 class ChainTerms(Wire, frozen=True):
@@ -124,9 +124,9 @@ class ChainTerms(Wire, frozen=True):
     custody_stride: U63
     """Vault counters are reported at blocks whose number is a multiple of this."""
     vault_block: U63 = 0
-    """The block that the vault was deployed in, or one before: where scanning begins."""
+    """The block in which the vault was deployed, or one before: scanning begins here."""
     heartbeat_ms_max: U63 = 0
-    """How long a chain may be silent before it counts as halted; 0: not watched."""
+    """How long a chain may be silent before it counts as halted; 0: not monitored."""
 
 
 class MarketParameters(Wire, frozen=True):
@@ -135,48 +135,48 @@ class MarketParameters(Wire, frozen=True):
     report_age_ms_max: U63 = 5_000
     """A report exactly this old is fresh; one millisecond older is not."""
     report_ahead_ms_max: U63 = 2_000
-    """How far a report's time may lie after the block's."""
+    """How far a report's time may be after the block's."""
     confidence_ppm_max: U32 = 20_000
-    """Reports less certain than this fraction of their price are dropped."""
+    """Reports with an uncertainty above this fraction of their price are dropped."""
     move_cap_ppm: U32 = 250_000
     """A feed that moves further in one block is halted."""
     reopen_blocks: U32 = 3
-    """Consecutive blocks within the cap of each other after which a halted feed reopens."""
+    """A halted feed reopens after this many consecutive blocks within the cap of each other."""
     request_ms_max: U63 = 600_000
-    """How far ahead a not-after may lie: bounds how long trade ids are remembered."""
+    """How far ahead a not-after may be. It bounds how long trade ids are remembered."""
     withdrawal_valid_ms: U63 = 604_800_000
     """How long after its release a withdrawal can be claimed on chain."""
     liquidation_penalty_ppm: U32 = 5_000
-    """Of the notional taken over, paid to the house, never beyond the account's equity."""
+    """Fraction of the notional taken over, paid to the house, never more than the account's equity."""
     liquidations_per_block: U32 = 64
     trade_fee_ppm: U32 = 0
-    """Of the notional, charged to each side, rounded up."""
+    """Fraction of the notional, charged to each side, rounded up."""
     deposit_window: U32 = 1024
-    """How far ahead of the credited nonce attestations are kept."""
+    """How far above the credited nonce attestations are stored."""
     epoch_blocks: U32 = 20
     snapshot_delay_blocks: U32 = 10
-    """The header that carries an epoch's commitments comes this many heights after its snapshot."""
+    """The header with an epoch's commitments comes this many heights after its snapshot."""
     prices: PriceTerms = PriceTerms()
-    """Outliers, the ladder of a feed without a price, and averaging."""
+    """Outliers, the price status of a feed without a price, and averaging."""
     hold_ms_max: U63 = 86_400_000
-    """How far ahead a trade may be held."""
+    """How far ahead a trade's time may be."""
     hold_retry_ms: U63 = 30_000
-    """How long after a refusal the novation of a held trade is tried again."""
+    """How long after a refusal the novation of a pending trade is attempted again."""
     hold_valid_ms: U63 = 600_000
-    """How long after its time a held trade is tried."""
+    """How long after its time a pending trade is attempted."""
     held_per_account_max: U32 = 64
     held_max: U32 = 16_384
-    """Trades held at a time: of one account, and of all."""
+    """Largest number of pending trades, of one account and of all."""
     member_accounts_max: U32 = 64
-    """Accounts that one member has at a time, beyond which it opens no more and takes none over."""
+    """Limit of one member's open accounts. At the limit it opens none and takes none over."""
     statement_days: U32 = 7
-    """For how many days after its end a day's statement is taken."""
+    """For how many days after its end a day's statement is accepted."""
     day_trades_max: U32 = 100_000
-    """Trades of one venue and day that are kept for its statement; those beyond are only counted."""
+    """Trades of one venue and day recorded for its statement. Those beyond are only counted."""
 
 
 class AccountTerms(Wire, frozen=True):
-    """One account of a member. `key`: the client's own, without which no money leaves; zeros: none."""
+    """One account of a member. `key`: the client's own key, required to move money out; zeros: none."""
 
     id: U63
     kind: AccountKind

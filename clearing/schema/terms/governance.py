@@ -1,7 +1,7 @@
-"""What genesis says about governance: how long is voted, how long everybody may look at what was agreed, emergencies.
+"""Terms of governance: voting time, timelock, emergency halts, removal and detachment.
 
-Rule: data only, integers, and every default is "off": a genesis that leaves these fields out behaves as if they were
-not there. The floor of the timelock is genesis's for good: no vote can change it. It must not know balances or prices.
+Rule: data only, in integers. Every default means "off": a genesis that leaves these fields out switches nothing on. The
+floor of the timelock is fixed in genesis: no vote can change it. It must not know balances or prices.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from clearing.schema.terms.collateral import Check
 VOTE_MS_MAX = 90 * 86_400_000
 
 TIMELOCK_MS_MIN = 1_000
-"""Whatever genesis says: an amendment is never in force in the block that agreed on it."""
+"""Lower bound, whatever genesis says: an amendment never takes effect in the block that approves it."""
 
 TIMELOCK_MS_MAX = 90 * 86_400_000
 
@@ -28,27 +28,28 @@ OFFENCES_MAX = 16
 
 
 class GovernanceTerms(Wire, frozen=True):
-    """Of governance. Off while `vote_ms` is 0: then only the request of `clearing.validators` changes anything."""
+    """Terms of governance. Off while `vote_ms` is 0: then only the request of `clearing.validators`
+    changes anything."""
 
     vote_ms: U63 = 0
-    """How long a proposal can be voted on."""
+    """How long a proposal is open for voting."""
     timelock_ms: U63 = 0
-    """How long what was agreed is known before it takes effect: time to leave for whoever does not want it."""
+    """Time between approval and effect, in which those who disagree can leave."""
     timelock_floor_ms: U63 = 0
     """No vote makes the timelock shorter than this."""
     open_proposals: U32 = 2
-    """How many proposals one proposer has under way at a time."""
+    """How many proposals one proposer may have open at a time."""
     halt_blocks_max: U32 = 0
-    """How long an emergency halt of an instrument lasts at most; 0: there are none."""
+    """Longest emergency halt of an instrument; 0: there are none."""
     halt_rest_blocks: U32 = 0
-    """How long after a halt of the house alone it cannot halt the same instrument again."""
+    """How long after its halt the house alone cannot halt the same instrument again."""
     removal_offences: U32 = 0
-    """A validator with so many proven offences of one kind is removed by rule; 0: only by a vote."""
+    """A validator with this many proven offences of one kind is removed by rule; 0: only by a vote."""
     detach_blocks: U32 = 1_000
-    """How long a vault must have been waited for before a vote may detach it."""
+    """How long a vault must have been awaited before a vote may detach it."""
     entry_delay_ms: U63 = 0
-    """How long a signed request is known that gives anybody a voice among the validators; who leaves, leaves at once.
-    No vote changes it."""
+    """Delay of validator additions, by which a signed request is known before it takes effect. Removals take effect
+    immediately. No vote changes it."""
 
     @property
     def enabled(self) -> bool:
@@ -65,11 +66,11 @@ def governance_checks(terms: GovernanceTerms) -> Iterator[Check]:
     yield "timelock_ms", terms.timelock_ms, off or floor <= terms.timelock_ms <= TIMELOCK_MS_MAX
     yield "open_proposals", terms.open_proposals, 1 <= terms.open_proposals <= OPEN_PROPOSALS_MAX
     yield "halt_blocks_max", terms.halt_blocks_max, terms.halt_blocks_max <= HALT_BLOCKS_MAX
-    # Who halts, rests at least as long: an instrument is never shut for good by one key.
+    # The rest period is at least as long as the halt, so that one key cannot halt an instrument permanently.
     rested = not terms.halt_blocks_max or terms.halt_blocks_max <= terms.halt_rest_blocks <= HALT_BLOCKS_MAX
     yield "halt_rest_blocks", terms.halt_rest_blocks, rested
     yield "removal_offences", terms.removal_offences, terms.removal_offences <= OFFENCES_MAX
-    # A vote lets nobody in sooner than a request does.
+    # A vote adds no validator sooner than a request does.
     delay = terms.entry_delay_ms
     yield "entry_delay_ms", delay, delay <= (ENTRY_DELAY_MS_MAX if off else min(floor, ENTRY_DELAY_MS_MAX))
     yield "detach_blocks", terms.detach_blocks, terms.detach_blocks >= DETACH_BLOCKS_MIN

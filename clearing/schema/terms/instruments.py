@@ -1,8 +1,8 @@
 """Instruments: what is cleared, as governance data, and the carry of dated instruments.
 
-Rule: an instrument is a value that does not change between blocks. Carry is linear at the annual rate, in integers
-and without a numerical library, so that a reader of genesis loads none. This module must not know prices, accounts or
-risk parameters.
+Rule: an instrument is a value that does not change between blocks. Carry is linear at the annual rate, in integers and
+without a numerical library, so that reading genesis loads none. This module must not know prices, accounts or risk
+parameters.
 """
 
 from collections.abc import Iterable
@@ -30,11 +30,11 @@ class InstrumentKind(IntEnum):
     """European, cash-settled at expiry on the index, premium paid up front."""
     PUT = 4
     FORWARD = 5
-    """Spot at a later date: marked like a future, at expiry delivered as a token against cash, or settled in cash."""
+    """Spot at a later date: marked like a future; at expiry delivered as a token against cash, or settled in cash."""
 
 
 class Instrument(Wire, frozen=True):
-    """One thing that can be traded. Ids start at 1."""
+    """One instrument. Ids start at 1."""
 
     id: U32
     name: str
@@ -49,13 +49,13 @@ class Instrument(Wire, frozen=True):
     expiry_ms: U63 = 0
     """0 for perpetuals."""
     strike_ticks: U63 = 0
-    """0 but for options."""
+    """0 except for options."""
     band_ppm: U32 = 100_000
-    """How far from the mark a trade may be agreed."""
+    """Largest distance of a trade's price from the mark."""
     averaging_ms: U63 = 0
-    """Settled on the time average of the index over this long before expiry; 0: on the index at expiry."""
+    """Settled at the time average of the index over this long before expiry; 0: at the index at expiry."""
     funding: FundingTerms = FundingTerms()
-    """Of a perpetual."""
+    """For perpetuals."""
     delivery_asset: U32 = 0
     """The token that a forward delivers; 0: settled in cash."""
 
@@ -66,12 +66,12 @@ class Instrument(Wire, frozen=True):
 
     @property
     def is_option(self) -> bool:
-        """Whether the full premium was paid: the position itself has a value."""
+        """Whether the full premium was paid, so that the position itself has a value."""
         return self.kind in (InstrumentKind.CALL, InstrumentKind.PUT)
 
     @property
     def is_marked(self) -> bool:
-        """Whether gains are paid in cash every block, so that the position itself is worth nothing."""
+        """Whether gains are paid in cash every block, so that the position itself has no value."""
         return not self.is_option
 
     def expired(self, time_ms: int) -> bool:
@@ -85,30 +85,30 @@ def check_instruments(instruments: Iterable[Instrument]) -> None:
     Raises LocalFault OUT_OF_RANGE naming the instrument and the field.
     """
     listed = tuple(instruments)
-    if any(a.id >= b.id for a, b in pairwise(listed)) or len({each.name for each in listed}) != len(listed):
+    if any(a.id >= b.id for a, b in pairwise(listed)) or len({instrument.name for instrument in listed}) != len(listed):
         raise LocalFault(BaseCode.OUT_OF_RANGE, "instruments", why="ids must rise and names be unique")
-    for each in listed:
-        dated = each.kind is not InstrumentKind.PERPETUAL
+    for instrument in listed:
+        dated = instrument.kind is not InstrumentKind.PERPETUAL
         checks = (
-            ("id", each.id, each.id >= 1),
-            ("micros_per_tick", each.micros_per_tick, 1 <= each.micros_per_tick <= MICROS_PER_TICK_MAX),
-            ("expiry_ms", each.expiry_ms, (each.expiry_ms > 0) is dated),
-            ("strike_ticks", each.strike_ticks, (each.strike_ticks > 0) is each.is_option),
-            ("strike_ticks", each.strike_ticks, each.strike_ticks <= INDEX_TICKS_MAX),
-            ("band_ppm", each.band_ppm, 1 <= each.band_ppm <= 1_000_000),
-            ("cash_group", each.cash_group, each.cash_group >= 1),
-            ("averaging_ms", each.averaging_ms, each.averaging_ms <= AVERAGING_MS_MAX),
-            ("averaging_ms", each.averaging_ms, dated or each.averaging_ms == 0),
+            ("id", instrument.id, instrument.id >= 1),
+            ("micros_per_tick", instrument.micros_per_tick, 1 <= instrument.micros_per_tick <= MICROS_PER_TICK_MAX),
+            ("expiry_ms", instrument.expiry_ms, (instrument.expiry_ms > 0) is dated),
+            ("strike_ticks", instrument.strike_ticks, (instrument.strike_ticks > 0) is instrument.is_option),
+            ("strike_ticks", instrument.strike_ticks, instrument.strike_ticks <= INDEX_TICKS_MAX),
+            ("band_ppm", instrument.band_ppm, 1 <= instrument.band_ppm <= 1_000_000),
+            ("cash_group", instrument.cash_group, instrument.cash_group >= 1),
+            ("averaging_ms", instrument.averaging_ms, instrument.averaging_ms <= AVERAGING_MS_MAX),
+            ("averaging_ms", instrument.averaging_ms, dated or instrument.averaging_ms == 0),
             (
                 "delivery_asset",
-                each.delivery_asset,
-                each.delivery_asset == 0 or each.kind is InstrumentKind.FORWARD,
+                instrument.delivery_asset,
+                instrument.delivery_asset == 0 or instrument.kind is InstrumentKind.FORWARD,
             ),
         )
         for field, value, ok in checks:
             if not ok:
-                raise LocalFault(BaseCode.OUT_OF_RANGE, f"instruments.{each.name}.{field}", value=value)
-        check_funding_terms(each.name, each.funding, perpetual=not dated)
+                raise LocalFault(BaseCode.OUT_OF_RANGE, f"instruments.{instrument.name}.{field}", value=value)
+        check_funding_terms(instrument.name, instrument.funding, perpetual=not dated)
 
 
 def forward_ticks(index_ticks: int, expiry_ms: int, rate_ppm: int, time_ms: int) -> int:

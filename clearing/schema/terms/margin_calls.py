@@ -14,36 +14,37 @@ DEADLINE_BLOCKS_MAX = 100_000
 CONGESTION_STEPS_MAX = 1_000
 
 EARLY_PPM_MIN = 1_000
-"""Smaller probabilities are told apart too coarsely to act on."""
+"""Smaller probabilities are computed too coarsely to act on."""
 
 
 class CallTerms(Wire, frozen=True):
-    """Of margin calls: deadlines, early calls, congestion."""
+    """Terms of margin calls: deadlines, early calls, congestion."""
 
     deadline_blocks: U32 = 0
-    """So many blocks an account below its trigger has to mend it before it is liquidated; 0: none."""
+    """How many blocks an account below its trigger has before it is liquidated; 0: none."""
     urgent_ppm: U32 = 500_000
-    """Of maintenance margin: an account with less equity than this has no time."""
+    """Fraction of maintenance margin: an account with less equity than this is liquidated at once."""
     early_ppm: U32 = 0
-    """An account is called early where maintenance is breached within the horizon with this probability; 0: never."""
+    """An account is called early when a breach of maintenance within the horizon has this probability; 0: never."""
     early_release_ppm: U32 = 0
-    """An early call is taken back where the probability falls below this; above 0, at most `early_ppm`."""
+    """An early call is withdrawn when the probability falls below this; above 0, at most `early_ppm`."""
     early_blocks: U32 = 20
-    """So many blocks an early call gives."""
+    """Deadline of an early call, in blocks."""
     early_horizon_ms: U63 = 3_600_000
-    """How far ahead a breach is looked for; lateness of chains and oracles is added, capped as for ranges."""
+    """Horizon of early calls. The delay of chains and oracles is added, capped as for ranges."""
     congestion_ms: U63 = 0
     """An observed inclusion delay up to this is normal."""
     congestion_step_ms: U63 = 60_000
-    """Every begun step of delay beyond the normal widens deadlines and triggers by what follows."""
+    """Every begun step of delay beyond normal extends deadlines and raises triggers as follows."""
     congestion_step_blocks: U32 = 0
-    """Longer a deadline by so many blocks a step."""
+    """Blocks by which a step extends a deadline."""
     congestion_step_ppm: U32 = 0
-    """Higher a trigger by so much of maintenance margin a step, never above the initial margin; only with deadlines."""
+    """Fraction of maintenance margin by which a step raises a trigger, never above initial margin; only
+    with deadlines."""
     congestion_steps_max: U32 = 10
     early_leaves_blocks: U32 = DEADLINE_BLOCKS_MAX
-    """Where an early call came before, a margin call lasts as long as that one would have, but at least so many blocks,
-    and never longer than without it. By default nobody who was warned has less time than who was not."""
+    """After an early call, a margin call keeps the early call's deadline, but gets at least this many blocks, and never
+    more than without the early call. By default an early call never shortens the time."""
 
 
 def calls_checks(terms: CallTerms) -> Iterator[Check]:
@@ -70,36 +71,36 @@ STEPS_MAX = 1_000
 
 
 class LiquidationTerms(Wire, frozen=True):
-    """Of liquidation: an auction of slices among members, then a backstop account, then the house, in steps."""
+    """Terms of liquidation: an auction of slices among members, then a backstop account, then the house, in steps."""
 
     auction_blocks: U32 = 0
-    """For so many blocks slices of the portfolio are for sale among members; 0: no auction."""
+    """For how many blocks slices of the portfolio are for sale among members; 0: no auction."""
     start_ppm: U32 = 0
-    """Discount of the first block, of the notional, which the account pays to the bidder."""
+    """Discount of the first block, a fraction of the notional, which the account pays to the bidder."""
     end_ppm: U32 = 20_000
-    """Discount of the last block; in between it rises evenly, rounded down."""
+    """Discount of the last block. In between it rises linearly, rounded down."""
     slice_max_ppm: U32 = PPM
-    """No bid takes a larger share of the positions."""
+    """Largest share of the positions that one bid takes."""
     bidder_share_ppm: U32 = 0
-    """Of the penalty, what the bidder gets; the rest is the backstop's, or the house's where there is none."""
+    """The bidder's fraction of the penalty. The backstop gets the rest, or the house where there is no backstop."""
     backstop_account: U63 = 0
     """Account that takes over at the mark what no bid took, as far as it stays at initial margin; 0: none."""
     step_ppm: U32 = PPM
-    """Of what is to be taken over by backstop and house, the most in one step."""
+    """Largest step by backstop and house, as a fraction of what is to be taken over."""
     whole_notional: U63 = 0
-    """So little is taken over whole."""
+    """A notional up to this is taken over whole."""
     step_notional_max: U63 = 0
-    """No step takes over more than this; 0: any."""
+    """Largest notional of a step; 0: no limit."""
     steps_max: U32 = 20
-    """After so many steps all that is needed is taken at once, within the caps of the block."""
+    """After this many steps everything needed is taken at once, within the caps of the block."""
     cooldown_blocks: U32 = 0
-    """So many blocks pass between two steps on one account."""
+    """Blocks between two steps on one account."""
     block_notional_max: U63 = 0
-    """No block liquidates more than this by auction, backstop and house together; 0: any."""
+    """Largest notional that a block liquidates by auction, backstop and house together; 0: no limit."""
     block_loss_max: U63 = 0
-    """No block takes more than this as deficits; 0: any. The first deficit of a block is always taken."""
+    """Largest sum of deficits that a block accepts; 0: no limit. The first deficit of a block is always accepted."""
     insolvent_to_default: bool = False
-    """What a member's own account holds when its equity is gone stays for the auction of its default."""
+    """Whether positions of a member's own account without equity are left for the auction of its default."""
 
 
 def liquidation_checks(terms: LiquidationTerms) -> Iterator[Check]:

@@ -1,14 +1,14 @@
-"""What genesis says about prices, funding and settlement, as data.
+"""Terms of prices, funding and settlement.
 
-Rule: every default leaves the rule it belongs to switched off, so that a genesis that says nothing gets indices,
-marks and settlements from the agreed index alone. It must not know the state.
+Rule: data only, in integers. Every default means "off": a genesis that leaves these fields out gets indices, marks and
+settlements from the agreed index alone. It must not know the state.
 """
 
 from clearing.base.codec import U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
 
 PREMIUM_CAP_PPM_MAX = 500_000
-"""A premium beyond half the index is no premium; also bounds what is summed up in the state."""
+"""A premium beyond half the index is not plausible. Also bounds sums in the state."""
 
 FUNDING_PERIOD_MS_MAX = 7 * 86_400_000
 
@@ -21,21 +21,22 @@ class PriceTerms(Wire, frozen=True):
     outlier_deviations: U32 = 0
     """A report further from the median than this many median absolute deviations is dropped; 0: none is."""
     outlier_floor_ppm: U32 = 1_000
-    """Within this fraction of the median no report is an outlier, however closely the others agree."""
+    """A report within this fraction of the median is never an outlier, however closely the others agree."""
     sources_min: U32 = 0
-    """Reports that rest on fewer sources are dropped."""
+    """Reports based on fewer sources are dropped."""
     grace_blocks: U32 = 0
-    """For so many blocks a stale feed's last good price may still reduce and liquidate positions (rung 1)."""
+    """For how many blocks a stale feed's last good price may still reduce and liquidate positions (status
+    NO_NEW_RISK)."""
     settle_blocks: U32 = 0
-    """After so many blocks without an open price all of a feed's instruments settle at the last good one; 0: never."""
+    """After this many blocks without an open price a feed's instruments settle at the last good price; 0: never."""
     coverage_ppm: U32 = 500_000
-    """The fraction of an averaging window that must be covered by agreed prices before it settles anything."""
+    """The fraction of an averaging window that agreed prices must cover before settlement."""
     delivery_fail_ppm: U32 = 10_000
-    """Of the value that a side cannot deliver or pay for at the expiry of a forward; its penalty."""
+    """Penalty of a side that cannot deliver or pay at the expiry of a forward, as a fraction of the missing value."""
     auction_blocks: U32 = 0
-    """A halted feed collects orders for at least so many blocks before an auction may reopen it; 0: no auctions."""
+    """A halted feed collects orders for at least this many blocks before an auction may reopen it; 0: no auctions."""
     auction_band_ppm: U32 = 50_000
-    """How far an auction's price may lie from the median that it confirms, and at which its orders may trade."""
+    """Largest distance of an auction's price, and of its orders, from the median that it confirms."""
     auction_lots_min: U63 = 1
     """An auction of fewer lots confirms nothing."""
 
@@ -44,15 +45,15 @@ class FundingTerms(Wire, frozen=True):
     """Premium and funding of a perpetual. All zero: marked at the index, and nothing is paid."""
 
     premium_cap_ppm: U32 = 0
-    """How far the mark may lie from the index; 0: not at all."""
+    """Largest distance of the mark from the index; 0: the mark is the index."""
     window_ms: U63 = 0
     """Time constant of the moving average of the traded premium."""
     depth_lots: U63 = 0
-    """So many lots are thought to trade at the index beside those that trade, so that little volume moves little."""
+    """Lots assumed to trade at the index beside the real ones, so that little volume moves the premium little."""
     interval_ms: U63 = 0
     """Funding is paid once in each interval of block time; 0: never."""
     period_ms: U63 = 28_800_000
-    """What rates refer to: a rate of 1 % is paid once over this time."""
+    """Period of the rates: a rate of 1 % is paid once over this time."""
     rate_cap_ppm: U32 = 0
     """Rates are clamped to plus and minus this."""
     interest_ppm: U32 = 0

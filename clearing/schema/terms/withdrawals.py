@@ -1,7 +1,7 @@
-"""What genesis says about what holds back withdrawals: rates, delays, deficits.
+"""Terms of withdrawal controls: rate limits, delays and the deficit reserve.
 
-Rule: data only, integers, and every default is "off": a genesis that leaves these fields out behaves as if they were
-not there. It must not know balances or prices.
+Rule: data only, in integers. Every default means "off": a genesis that leaves these fields out switches nothing on. It
+must not know balances or prices.
 """
 
 from collections.abc import Iterator
@@ -11,47 +11,47 @@ from clearing.base.codec import U32, U63, Wire
 from clearing.schema.terms.collateral import Check
 
 DELAYED_WITHDRAWALS_MAX = 4_096
-"""Every block looks at all withdrawals that wait."""
+"""Every block iterates over all delayed withdrawals."""
 
 DELAY_BLOCKS_MAX = 2**31
-"""Spans in blocks are added to heights: the sum stays far inside 63 bits."""
+"""Numbers of blocks are added to heights: the sum stays far inside 63 bits."""
 
 
 class AssetWithdrawalLimits(Wire, frozen=True):
     """Limits on one asset, in its clearing units of genesis, each for a window of `market.epoch_blocks` blocks.
 
-    An owner is whoever's key signs for the money: accounts with the same key count as one, or a limit could be had as
-    often as there are accounts.
+    An owner is the key that signs for the money. Accounts with the same key count as one, or more accounts would mean a
+    higher limit.
     """
 
     asset: U32
     owner_units_max: U63 = 0
-    """What one owner may withdraw in a window; 0: no limit."""
+    """Limit of one owner in a window; 0: no limit."""
     window_units_max: U63 = 0
-    """What all may withdraw in a window; 0: no limit."""
+    """Limit of all together in a window; 0: no limit."""
     delay_above_units: U63 = 0
-    """What one owner may withdraw in a window without a delay: what goes beyond it waits."""
+    """What one owner may withdraw in a window without delay. A withdrawal beyond it is delayed."""
     delay_blocks: U32 = 0
-    """How long; 0: nothing waits."""
+    """Length of the delay; 0: nothing is delayed."""
 
 
 class WithdrawalControlTerms(Wire, frozen=True):
-    """Of what holds back withdrawals: rates, delays, deficits."""
+    """Terms of withdrawal controls: rate limits, delays, deficits."""
 
     assets: tuple[AssetWithdrawalLimits, ...] = ()
     """Ordered by asset."""
     waiting_max: U32 = 1_024
-    """Withdrawals that wait at a time, of all."""
+    """Limit of delayed withdrawals at a time, over all owners."""
     waiting_per_owner_max: U32 = 16
     waiting_grace_blocks: U32 = 1_000
-    """For how long after its time a withdrawal that does not pass its gates is tried; then it is given back."""
+    """For how long after its time a delayed withdrawal that is refused is tried again; then it is refunded."""
     deficit_reserve: bool = False
-    """Whether who withdraws has to leave its part of what deficits may still cost."""
+    """Whether a withdrawal must leave the account's share of what unresolved deficits may still cost."""
     give_back_expired: bool = False
-    """Whether withdrawals that the vault did not pay in time are given back, on the agreed fact that it did not."""
+    """Whether withdrawals that the vault did not pay in time are refunded, on the agreed fact that it did not."""
     deposit_hold_blocks: U32 = 0
-    """For how many blocks from an epoch's boundary on deposits wait that custody evidence has not reached, so that the
-    epoch can close under a stream of deposits; 0: none wait."""
+    """For how many blocks from an epoch's boundary deposits not yet covered by custody evidence are postponed, so that
+    the epoch can close under a stream of deposits; 0: none are."""
 
 
 def withdrawal_control_checks(terms: WithdrawalControlTerms) -> Iterator[Check]:
