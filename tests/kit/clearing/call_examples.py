@@ -93,7 +93,7 @@ def step(world: CrisisWorld, words: list[str]) -> BlockResult:
 
 def example_of(page: str, name: str) -> str:
     """The example of that name on a page."""
-    (found,) = re.findall(rf"```told {name}\n(.*?)```", (EXPLANATION / page).read_text(), re.DOTALL)
+    (found,) = re.findall(rf"```example {name}\n(.*?)```", (EXPLANATION / page).read_text(), re.DOTALL)
     return str(found)
 
 

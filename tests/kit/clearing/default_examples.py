@@ -23,7 +23,7 @@ LOTS_PER_BTC = 1_000
 def examples() -> dict[str, list[list[str]]]:
     """Title of the section to the words of the example's lines."""
     text = PAGE.read_text()
-    found = re.findall(r"^### (.+?)$(?:(?!^### ).)*?^```told\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^### (.+?)$(?:(?!^### ).)*?^```example\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return {title: [line.split() for line in block.splitlines() if line.strip()] for title, block in found}
 
 
