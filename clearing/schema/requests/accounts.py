@@ -3,21 +3,21 @@
 Rule: data and digests only. Each request names an account and uses a nonce of it, so it is applied at most once.
 """
 
-from clearing.base import eip712
-from clearing.base.codec import U32, U63, Bytes20, Bytes65, Wire
-from clearing.base.ids import Hash32, NetworkId
+from typing import ClassVar
+
+from clearing.base.codec import U32, U63, Bytes20, Bytes65
 from clearing.schema.requests.trades import OptionalSignature
+from clearing.schema.requests.typed_request import TypedRequest
 from clearing.schema.terms.genesis import AccountKind
 
-OPENING_TYPE = "AccountOpening(uint64 account,uint32 kind,uint64 parent,address key,uint64 nonce,uint64 notAfterMs)"
 
-CLOSING_TYPE = "AccountClosing(uint64 account,uint64 nonce,uint64 notAfterMs)"
-
-PORTING_TYPE = "AccountPorting(uint64 account,uint64 toMember,uint64 nonce,uint64 notAfterMs)"
-
-
-class AccountOpening(Wire, frozen=True, tag=10):
+class AccountOpening(TypedRequest, frozen=True, tag=10):
     """Open an account of the member that owns `account`. The receipt contains its id (`lifecycle.opened_id`)."""
+
+    SIGNED: ClassVar[str] = (
+        "AccountOpening(uint64 account,uint32 kind,uint64 parent,address key,uint64 nonce,uint64 notAfterMs)"
+    )
+    """Signed by the account's member."""
 
     account: U63
     """An existing account of the member, whose nonce is used."""
@@ -30,30 +30,24 @@ class AccountOpening(Wire, frozen=True, tag=10):
     not_after_ms: U63
     signature: Bytes65
 
-    def digest(self, network: NetworkId) -> Hash32:
-        """What the member signs."""
-        return eip712.typed_data_digest(
-            network,
-            OPENING_TYPE,
-            (self.account, int(self.kind), self.parent, self.key, self.nonce, self.not_after_ms),
-        )
 
-
-class AccountClosing(Wire, frozen=True, tag=11):
+class AccountClosing(TypedRequest, frozen=True, tag=11):
     """Close an empty account that was opened by request."""
+
+    SIGNED: ClassVar[str] = "AccountClosing(uint64 account,uint64 nonce,uint64 notAfterMs)"
+    """Signed by the account's member."""
 
     account: U63
     nonce: U63
     not_after_ms: U63
     signature: Bytes65
 
-    def digest(self, network: NetworkId) -> Hash32:
-        """What the member signs."""
-        return eip712.typed_data_digest(network, CLOSING_TYPE, (self.account, self.nonce, self.not_after_ms))
 
-
-class AccountPorting(Wire, frozen=True, tag=13):
+class AccountPorting(TypedRequest, frozen=True, tag=13):
     """Port a client account to another member, with its sub-accounts and all their contents."""
+
+    SIGNED: ClassVar[str] = "AccountPorting(uint64 account,uint64 toMember,uint64 nonce,uint64 notAfterMs)"
+    """Signed by both members, and by the client where it has a key."""
 
     account: U63
     to_member: U63
@@ -66,20 +60,14 @@ class AccountPorting(Wire, frozen=True, tag=13):
     client_signature: OptionalSignature
     """Signature of the client's own key, when the account has one."""
 
-    def digest(self, network: NetworkId) -> Hash32:
-        """What all of them sign."""
-        return eip712.typed_data_digest(
-            network, PORTING_TYPE, (self.account, self.to_member, self.nonce, self.not_after_ms)
-        )
 
-
-TOKEN_TRANSFER_TYPE = (
-    "TokenTransfer(uint64 account,uint64 recipient,uint32 asset,uint64 units,uint64 nonce,uint64 notAfterMs)"
-)
-
-
-class TokenTransfer(Wire, frozen=True, tag=12):
+class TokenTransfer(TypedRequest, frozen=True, tag=12):
     """Move `units` (clearing units) of a collateral token between two accounts of one member."""
+
+    SIGNED: ClassVar[str] = (
+        "TokenTransfer(uint64 account,uint64 recipient,uint32 asset,uint64 units,uint64 nonce,uint64 notAfterMs)"
+    )
+    """Signed by the account's owner."""
 
     account: U63
     recipient: U63
@@ -89,26 +77,18 @@ class TokenTransfer(Wire, frozen=True, tag=12):
     not_after_ms: U63
     signature: Bytes65
 
-    def digest(self, network: NetworkId) -> Hash32:
-        """What the key that may move the account's money signs."""
-        return eip712.typed_data_digest(
-            network,
-            TOKEN_TRANSFER_TYPE,
-            (self.account, self.recipient, self.asset, self.units, self.nonce, self.not_after_ms),
-        )
 
-
-CLAIM_SWAP_TYPE = (
-    "ClaimSwap(uint64 account,uint64 recipient,uint64 givenCurrency,uint64 givenUnits,uint64 takenCurrency,"
-    "uint64 takenUnits,uint64 nonce,uint64 notAfterMs)"
-)
-
-
-class ClaimSwap(Wire, frozen=True, tag=20):
+class ClaimSwap(TypedRequest, frozen=True, tag=20):
     """Two accounts exchange claims, such as a token on one chain for it on another. Both sign the same digest.
 
     A currency is a cash group's id, or 2^32 + the id of a collateral token.
     """
+
+    SIGNED: ClassVar[str] = (
+        "ClaimSwap(uint64 account,uint64 recipient,uint64 givenCurrency,uint64 givenUnits,uint64 takenCurrency,"
+        "uint64 takenUnits,uint64 nonce,uint64 notAfterMs)"
+    )
+    """Signed by the owners of both accounts."""
 
     account: U63
     """Gives `given`, receives `taken`; its nonce is used."""
@@ -122,21 +102,14 @@ class ClaimSwap(Wire, frozen=True, tag=20):
     signature: Bytes65
     recipient_signature: Bytes65
 
-    def digest(self, network: NetworkId) -> Hash32:
-        """What both sides sign."""
-        given = (self.given_currency, self.given_units, self.taken_currency, self.taken_units)
-        return eip712.typed_data_digest(
-            network, CLAIM_SWAP_TYPE, (self.account, self.recipient, *given, self.nonce, self.not_after_ms)
-        )
 
-
-CASH_TRANSFER_TYPE = (
-    "Transfer(uint64 account,uint64 recipient,uint32 cashGroup,uint64 micros,uint64 nonce,uint64 notAfterMs)"
-)
-
-
-class CashTransfer(Wire, frozen=True, tag=3):
+class CashTransfer(TypedRequest, frozen=True, tag=3):
     """Move cash between two accounts of one member."""
+
+    SIGNED: ClassVar[str] = (
+        "Transfer(uint64 account,uint64 recipient,uint32 cashGroup,uint64 micros,uint64 nonce,uint64 notAfterMs)"
+    )
+    """Signed by the account's owner."""
 
     account: U63
     recipient: U63
@@ -145,11 +118,3 @@ class CashTransfer(Wire, frozen=True, tag=3):
     nonce: U63
     not_after_ms: U63
     signature: Bytes65
-
-    def digest(self, network: NetworkId) -> Hash32:
-        """What the account's member signs."""
-        return eip712.typed_data_digest(
-            network,
-            CASH_TRANSFER_TYPE,
-            (self.account, self.recipient, self.cash_group, self.micros, self.nonce, self.not_after_ms),
-        )

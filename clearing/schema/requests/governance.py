@@ -5,7 +5,7 @@ vote names the proposal by hash and a rising revision. A halt has a number. Vali
 house like a member. A signature covers everything that it stands for.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from clearing.base.codec import U32, U63, Bytes32, Bytes64, Bytes65, Wire, encod
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32, NetworkId
 from clearing.schema.requests.amendments import AMENDMENT_BYTES_MAX, REASON_BYTES_MAX, Amendment, amendment_hash
+from clearing.schema.requests.typed_request import TypedRequest
 
 PROPOSAL_TAG = "crossclear/governance/proposal/v1"
 
@@ -25,8 +26,6 @@ HOUSE_PROPOSER = 2**32 - 1
 """In place of a validator's index: the house."""
 
 GOVERNANCE_PROPOSAL_TYPE = "GovernanceProposal(bytes32 content,uint64 notAfterMs)"
-
-EMERGENCY_HALT_TYPE = "EmergencyHalt(uint32 instrument,uint64 untilHeight,uint64 number,uint64 notAfterMs)"
 
 
 class GovernanceProposal(Wire, frozen=True, tag=62):
@@ -71,8 +70,11 @@ class GovernanceVote(Wire, frozen=True, tag=63):
         return tagged_hash(GOVERNANCE_VOTE_TAG, network, fields)
 
 
-class EmergencyHalt(Wire, frozen=True, tag=64):
+class EmergencyHalt(TypedRequest, frozen=True, tag=64):
     """The house alone halts an instrument, within genesis's bounds."""
+
+    SIGNED: ClassVar[str] = "EmergencyHalt(uint32 instrument,uint64 untilHeight,uint64 number,uint64 notAfterMs)"
+    """Signed by the house."""
 
     instrument: U32
     until_height: U63
@@ -80,9 +82,3 @@ class EmergencyHalt(Wire, frozen=True, tag=64):
     """How many halts of this instrument the house ordered before."""
     not_after_ms: U63
     signature: Bytes65
-
-    def digest(self, network: NetworkId) -> Hash32:
-        """What the house signs."""
-        return eip712.typed_data_digest(
-            network, EMERGENCY_HALT_TYPE, (self.instrument, self.until_height, self.number, self.not_after_ms)
-        )

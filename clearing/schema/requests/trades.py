@@ -4,14 +4,13 @@ Rule: data and digests only. A report is valid for one trade. A change names the
 applied at most once.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
-from clearing.base import eip712
 from clearing.base.codec import U32, U63, Bytes65, Wire, encode
 from clearing.base.hashing import keccak256
-from clearing.base.ids import Hash32, NetworkId
+from clearing.schema.requests.typed_request import TypedRequest
 
 STATEMENT_LINES_MAX = 16
 """Keeps a part of a statement within `TRANSACTION_BYTES_MAX`, whatever its numbers are."""
@@ -20,37 +19,18 @@ OptionalSignature = Annotated[bytes, msgspec.Meta(max_length=65)]
 
 _KEY_FIELDS = "uint64 venue,uint64 venueTradeId,uint64 low,uint64 high"
 
-TRADE_REPORT_TYPE = (
-    "TradeReport(uint64 venue,uint64 venueTradeId,uint64 buyer,uint64 seller,uint32 instrument,uint64 lots,"
-    "uint64 ticks,uint64 tradedMs,uint64 notBeforeMs,uint64 notAfterMs)"
-)
 
-TRADE_CORRECTION_TYPE = (
-    f"TradeCorrection({_KEY_FIELDS},uint64 buyer,uint64 seller,uint32 revision,uint64 lots,uint64 ticks,"
-    "uint64 notBeforeMs,uint64 notAfterMs)"
-)
-
-TRADE_CANCELLATION_TYPE = (
-    f"TradeCancellation({_KEY_FIELDS},uint64 buyer,uint64 seller,uint32 revision,uint64 notAfterMs)"
-)
-
-TRADE_GIVE_UP_TYPE = f"TradeGiveUp({_KEY_FIELDS},uint64 account,uint64 recipient,uint32 revision,uint64 notAfterMs)"
-
-VENUE_MANDATE_TYPE = (
-    "VenueMandate(uint64 account,uint64 venue,uint64 lotsMax,uint64 notionalMax,uint64 dayNotionalMax,"
-    "uint64 expiresMs,uint64 nonce,uint64 notAfterMs)"
-)
-
-VENUE_STATEMENT_TYPE = "VenueStatement(uint64 venue,uint64 day,uint32 part,bool last,bytes32 lines,uint64 notAfterMs)"
-
-VENUE_SWITCH_TYPE = "VenueSwitch(uint64 venue,bool suspended,uint32 revision,uint64 notAfterMs)"
-
-
-class TradeReport(Wire, frozen=True, tag=4):
+class TradeReport(TypedRequest, frozen=True, tag=4):
     """A trade reported by a venue of genesis, or by both sides without one; novated at once, or pending until its time.
 
     A venue's trade needs the venue's signature and, of each side, either a signature or a mandate to the venue.
     """
+
+    SIGNED: ClassVar[str] = (
+        "TradeReport(uint64 venue,uint64 venueTradeId,uint64 buyer,uint64 seller,uint32 instrument,uint64 lots,"
+        "uint64 ticks,uint64 tradedMs,uint64 notBeforeMs,uint64 notAfterMs)"
+    )
+    """Signed by the venue, by the sides, or by all of them."""
 
     venue: U63
     venue_trade_id: U63
@@ -68,15 +48,15 @@ class TradeReport(Wire, frozen=True, tag=4):
     buyer_signature: OptionalSignature
     seller_signature: OptionalSignature
 
-    def digest(self, network: NetworkId) -> Hash32:
-        """What the venue and both sides sign."""
-        values = (self.venue, self.venue_trade_id, self.buyer, self.seller, self.instrument, self.lots, self.ticks)
-        times = (self.traded_ms, self.not_before_ms, self.not_after_ms)
-        return eip712.typed_data_digest(network, TRADE_REPORT_TYPE, values + times)
 
-
-class TradeCorrection(Wire, frozen=True, tag=5):
+class TradeCorrection(TypedRequest, frozen=True, tag=5):
     """New lots, price or time for a pending trade. `low`, `high`: its key, both 0 when a venue reported the trade."""
+
+    SIGNED: ClassVar[str] = (
+        f"TradeCorrection({_KEY_FIELDS},uint64 buyer,uint64 seller,uint32 revision,uint64 lots,uint64 ticks,"
+        "uint64 notBeforeMs,uint64 notAfterMs)"
+    )
+    """Signed by the venue, by the sides, or by all of them."""
 
     venue: U63
     venue_trade_id: U63
@@ -94,15 +74,14 @@ class TradeCorrection(Wire, frozen=True, tag=5):
     buyer_signature: OptionalSignature
     seller_signature: OptionalSignature
 
-    def digest(self, network: NetworkId) -> Hash32:
-        """What the agreeing parties sign."""
-        key = (self.venue, self.venue_trade_id, self.low, self.high)
-        terms = (self.buyer, self.seller, self.revision, self.lots, self.ticks, self.not_before_ms, self.not_after_ms)
-        return eip712.typed_data_digest(network, TRADE_CORRECTION_TYPE, key + terms)
 
-
-class TradeCancellation(Wire, frozen=True, tag=6):
+class TradeCancellation(TypedRequest, frozen=True, tag=6):
     """Cancel a pending trade."""
+
+    SIGNED: ClassVar[str] = (
+        f"TradeCancellation({_KEY_FIELDS},uint64 buyer,uint64 seller,uint32 revision,uint64 notAfterMs)"
+    )
+    """Signed by the venue, by the sides, or by all of them."""
 
     venue: U63
     venue_trade_id: U63
@@ -116,16 +95,14 @@ class TradeCancellation(Wire, frozen=True, tag=6):
     buyer_signature: OptionalSignature
     seller_signature: OptionalSignature
 
-    def digest(self, network: NetworkId) -> Hash32:
-        """What the agreeing parties sign."""
-        key = (self.venue, self.venue_trade_id, self.low, self.high)
-        return eip712.typed_data_digest(
-            network, TRADE_CANCELLATION_TYPE, (*key, self.buyer, self.seller, self.revision, self.not_after_ms)
-        )
 
-
-class TradeGiveUp(Wire, frozen=True, tag=7):
+class TradeGiveUp(TypedRequest, frozen=True, tag=7):
     """Give up one side of a pending trade from the executing `account` to `recipient`."""
+
+    SIGNED: ClassVar[str] = (
+        f"TradeGiveUp({_KEY_FIELDS},uint64 account,uint64 recipient,uint32 revision,uint64 notAfterMs)"
+    )
+    """Signed by the executing and the receiving member."""
 
     venue: U63
     venue_trade_id: U63
@@ -138,19 +115,18 @@ class TradeGiveUp(Wire, frozen=True, tag=7):
     signature: Bytes65
     recipient_signature: Bytes65
 
-    def digest(self, network: NetworkId) -> Hash32:
-        """What the executing and the receiving member sign."""
-        key = (self.venue, self.venue_trade_id, self.low, self.high)
-        return eip712.typed_data_digest(
-            network, TRADE_GIVE_UP_TYPE, (*key, self.account, self.recipient, self.revision, self.not_after_ms)
-        )
 
-
-class VenueMandate(Wire, frozen=True, tag=8):
+class VenueMandate(TypedRequest, frozen=True, tag=8):
     """A venue's permission to trade for an account within limits. It replaces an earlier one.
 
     `expires_ms` 0 revokes. Notional is in micros; an option's notional uses its strike where that is above its price.
     """
+
+    SIGNED: ClassVar[str] = (
+        "VenueMandate(uint64 account,uint64 venue,uint64 lotsMax,uint64 notionalMax,uint64 dayNotionalMax,"
+        "uint64 expiresMs,uint64 nonce,uint64 notAfterMs)"
+    )
+    """Signed by the account's member."""
 
     account: U63
     venue: U63
@@ -164,13 +140,6 @@ class VenueMandate(Wire, frozen=True, tag=8):
     nonce: U63
     not_after_ms: U63
     signature: Bytes65
-
-    def digest(self, network: NetworkId) -> Hash32:
-        """What the account's member signs."""
-        limits = (self.lots_max, self.notional_max, self.day_notional_max, self.expires_ms)
-        return eip712.typed_data_digest(
-            network, VENUE_MANDATE_TYPE, (self.account, self.venue, *limits, self.nonce, self.not_after_ms)
-        )
 
 
 class StatementLine(Wire, frozen=True):
@@ -187,9 +156,14 @@ class StatementLine(Wire, frozen=True):
 StatementLines = Annotated[tuple[StatementLine, ...], msgspec.Meta(max_length=STATEMENT_LINES_MAX)]
 
 
-class VenueStatement(Wire, frozen=True, tag=9):
+class VenueStatement(TypedRequest, frozen=True, tag=9):
     """Part `part`, from 0, of a venue's statement of one day. Line ids rise over all parts. `last` ends
     the statement."""
+
+    SIGNED: ClassVar[str] = (
+        "VenueStatement(uint64 venue,uint64 day,uint32 part,bool last,bytes32 lines,uint64 notAfterMs)"
+    )
+    """Signed by the venue."""
 
     venue: U63
     day: U63
@@ -200,16 +174,17 @@ class VenueStatement(Wire, frozen=True, tag=9):
     not_after_ms: U63
     signature: Bytes65
 
-    def digest(self, network: NetworkId) -> Hash32:
-        """What the venue signs. `lines` is Keccak over the canonical bytes of the lines."""
+    def signed_values(self) -> tuple[int | bytes, ...]:
+        """`lines` is signed as Keccak over their canonical bytes."""
         lines = keccak256(encode(self.lines))
-        return eip712.typed_data_digest(
-            network, VENUE_STATEMENT_TYPE, (self.venue, self.day, self.part, int(self.last), lines, self.not_after_ms)
-        )
+        return (self.venue, self.day, self.part, self.last, lines, self.not_after_ms)
 
 
-class VenueSwitch(Wire, frozen=True, tag=14):
+class VenueSwitch(TypedRequest, frozen=True, tag=14):
     """Suspend a venue (signed by the venue or the house) or reinstate it (signed by the house)."""
+
+    SIGNED: ClassVar[str] = "VenueSwitch(uint64 venue,bool suspended,uint32 revision,uint64 notAfterMs)"
+    """Signed by the venue or the house."""
 
     venue: U63
     suspended: bool
@@ -218,24 +193,18 @@ class VenueSwitch(Wire, frozen=True, tag=14):
     not_after_ms: U63
     signature: Bytes65
 
-    def digest(self, network: NetworkId) -> Hash32:
-        """What the venue or the house signs."""
-        return eip712.typed_data_digest(
-            network, VENUE_SWITCH_TYPE, (self.venue, int(self.suspended), self.revision, self.not_after_ms)
-        )
 
-
-TRADE_TYPE = (
-    "Trade(uint64 venue,uint64 venueTradeId,uint64 buyer,uint64 seller,uint32 instrument,uint64 lots,uint64 ticks,"
-    "uint64 notAfterMs)"
-)
-
-
-class Trade(Wire, frozen=True, tag=1):
+class Trade(TypedRequest, frozen=True, tag=1):
     """A trade agreed outside, signed by both sides' trade keys, to be novated to the house.
 
     `venue` is a label that no venue of genesis has. Venues of genesis report their trades themselves (`TradeReport`).
     """
+
+    SIGNED: ClassVar[str] = (
+        "Trade(uint64 venue,uint64 venueTradeId,uint64 buyer,uint64 seller,uint32 instrument,uint64 lots,"
+        "uint64 ticks,uint64 notAfterMs)"
+    )
+    """Signed by both sides."""
 
     venue: U63
     venue_trade_id: U63
@@ -247,20 +216,3 @@ class Trade(Wire, frozen=True, tag=1):
     not_after_ms: U63
     buyer_signature: Bytes65
     seller_signature: Bytes65
-
-    def digest(self, network: NetworkId) -> Hash32:
-        """What both sides sign."""
-        return eip712.typed_data_digest(
-            network,
-            TRADE_TYPE,
-            (
-                self.venue,
-                self.venue_trade_id,
-                self.buyer,
-                self.seller,
-                self.instrument,
-                self.lots,
-                self.ticks,
-                self.not_after_ms,
-            ),
-        )
