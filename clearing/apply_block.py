@@ -72,7 +72,7 @@ def apply_block(state: State, block: BlockInput) -> tuple[State, BlockResult]:
     """Apply one block to a fork of `state`, which is returned undecided: `absorb` decides it.
 
     Cost is proportional to what the block touches. Raises RemoteFault BAD_BLOCK when the block's structure is wrong,
-    LocalFault STALE_FORK when `state` was overtaken, Bug when an invariant does not hold.
+    LocalFault STALE_FORK when another fork was decided, Bug when an invariant is violated.
     """
     context = BlockContext(state.fork(), check_block_structure(state, block))
     open_block(context)
@@ -92,24 +92,25 @@ def apply_block(state: State, block: BlockInput) -> tuple[State, BlockResult]:
 
 
 def check_block_structure(state: State, block: BlockInput) -> BlockInput:
-    """Check heights, time and extensions; the extensions come back ordered by validator. Raises RemoteFault."""
-    # The extensions are of the height below, so by the set that certified it.
+    """Check heights, time and extensions. Returns the block with extensions ordered by validator.
+    Raises RemoteFault."""
+    # The extensions are of the previous height, so their indices refer to the set that certified it.
     now, validators = state.now, validator_sets(state).last
     if block.height != now.height + 1 or block.time_ms < now.time_ms:
         raise RemoteFault(ClearingCode.BAD_BLOCK, "block", height=block.height, after=now.height, time_ms=block.time_ms)
-    ordered = tuple(sorted(block.extensions, key=lambda each: each.validator))
-    seen = [each.validator for each in ordered]
+    ordered = tuple(sorted(block.extensions, key=lambda extension: extension.validator))
+    seen = [extension.validator for extension in ordered]
     if len(set(seen)) != len(seen) or (seen and seen[-1] >= len(validators.validators)):
         raise RemoteFault(ClearingCode.BAD_BLOCK, "block.extensions", validators=len(set(seen)), extensions=len(seen))
-    if sum(each.power for each in ordered) > block.total_power:
+    if sum(extension.power for extension in ordered) > block.total_power:
         raise RemoteFault(ClearingCode.BAD_BLOCK, "block.total_power", total=block.total_power)
     return msgspec.structs.replace(block, extensions=ordered)
 
 
 def open_block(context: BlockContext) -> None:
-    """Phase 1: move the clock on, and forget trade ids that can no longer be shown again."""
-    # Whoever asks for risk arrays while prices are being decided gets those of the last block, as a replica that has
-    # just been started has to build them first.
+    """Phase 1: advance the clock, and delete trade ids that can no longer be submitted again."""
+    # Risk arrays used during price agreement are those of the last block: a replica that has just started must build
+    # them first.
     current_arrays(context.state)
     before = context.state.now
     context.state.clock.put(0, msgspec.structs.replace(before, height=context.block.height, time_ms=context.time_ms))
@@ -169,7 +170,7 @@ def apply_transactions(context: BlockContext) -> None:
 
 
 def apply_transaction(context: BlockContext, index: int, transaction: Transaction) -> Rejected | None:
-    """One request by the rule of its kind."""
+    """Apply one request by the handler of its kind."""
     return TRANSACTION_HANDLERS[type(transaction)](context, index, transaction)
 
 
@@ -217,7 +218,7 @@ def block_result(context: BlockContext) -> BlockResult:
 
 
 def deposit_cursors(state: State) -> tuple[DepositCursor, ...]:
-    """Per vault, the last credited deposit; ordered by chain."""
+    """The last credited deposit of each vault; ordered by chain."""
     return tuple(
         DepositCursor(chain.chain_id, chain.vault, state.deposit_cursors[(chain.chain_id, chain.vault)].nonce)
         for chain in state.terms.chains.values()

@@ -1,7 +1,7 @@
-"""Invariants: what must hold after every block, whatever was in it.
+"""Invariants: the checks after every block, whatever was in it.
 
-Rule: the cheap checks run in every block and cost what the block touched; the whole ones are linear in the state and
-run in tests, on import and in audits. A violation is a `Bug`: nothing may be signed after it.
+Rule: the cheap checks run in every block and cost what the block touched. The whole-state checks are linear in the
+state and run in tests, on import and in audits. A violation is a `Bug`: nothing may be signed after it.
 """
 
 from clearing.base.errors import Bug
@@ -12,7 +12,7 @@ from clearing.state.state import State
 
 
 def check_block(context: BlockContext) -> None:
-    """Phase 13, after everything. Raises Bug."""
+    """Phase 13, after everything else. Raises Bug."""
     context.journal.check_conserved()
     context.positions.check_matched()
     check_fund_balance(context.state)
@@ -20,17 +20,17 @@ def check_block(context: BlockContext) -> None:
 
 
 def check_fund_balance(state: State) -> None:
-    """The default fund's cash is what members have in it. Raises Bug."""
+    """The default fund's cash equals the sum of the contributions. Raises Bug."""
     size = state.fund_sizes.get(0)
     if size is not None:
-        parts = sum(record.micros for _, record in state.contributions.ordered())
-        there = balance(state, FUND_ACCOUNT, cash_currency(size.cash_group))
-        if parts != there:
-            raise Bug(f"members have {parts} in the default fund, which has {there}")
+        contributed = sum(record.micros for _, record in state.contributions.ordered())
+        fund_cash = balance(state, FUND_ACCOUNT, cash_currency(size.cash_group))
+        if contributed != fund_cash:
+            raise Bug(f"members contributed {contributed} to the default fund, which has {fund_cash}")
 
 
 def check_whole_state(state: State) -> None:
-    """Everything, over the whole state. Raises Bug."""
+    """All checks over the whole state. Raises Bug."""
     check_whole_ledger(state)
     check_whole_book(state)
     check_fund_balance(state)

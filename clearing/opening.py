@@ -1,6 +1,6 @@
-"""The first state of a network, out of genesis.
+"""`initial_state`: the first state of a network, built from genesis.
 
-Rule: height 0 holds members, accounts, validators and empty cursors; no money, no prices.
+Rule: height 0 contains members, accounts, validators and empty cursors; no money, no prices.
 """
 
 from clearing.base.codec import u256
@@ -17,7 +17,7 @@ from clearing.validators.validator_sets import initialise_sets
 def initial_state(genesis: Genesis, state_salt: bytes) -> State:
     """The state before height 1. `genesis` must have passed `check_genesis`.
 
-    `state_salt`: 32 bytes that only validators know; it salts every leaf of the roots and is in no block.
+    `state_salt`: 32 bytes known only to validators. It salts every leaf of the roots and is in no block.
     """
     state = State.empty(genesis, state_salt)
     initialise_sets(state, genesis.validators)

@@ -1,6 +1,6 @@
-"""The table of transaction handlers: which rule handles which kind of request.
+"""The table of transaction handlers: which function handles which kind of request.
 
-Rule: every kind of `Transaction` is here once. A handler applies the request at `index` of the block whole, with
+Rule: every kind of `Transaction` is here once. A handler applies the request at `index` of the block completely, with
 receipts, or refuses it and changes nothing.
 """
 

@@ -1,8 +1,8 @@
 """BLS12-381 signatures, minimal public keys, the proof-of-possession suite of draft-irtf-cfrg-bls-signature-05.
 
-Rule: bytes in, bytes out. Every point that is decoded is checked: canonical, on the curve, in the subgroup, not
-infinity; of a sum the summands are checked for the first two, and the sum for all. The backend is
-`py-arkworks-bls12381`; tests hold it against `py-ecc` byte by byte.
+Rule: bytes in, bytes out. Every decoded point is checked: canonical, on the curve, in the subgroup, not infinity. In a
+sum, the summands are checked to be canonical and on the curve, the sum for everything. The backend is
+`py-arkworks-bls12381`; tests compare it with `py-ecc` byte by byte.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _KEY_SUMS_MAX = 64
 
 
 def secret_from_seed(seed: bytes) -> int:
-    """A secret key out of at least 32 bytes of secret entropy; 0 never results."""
+    """A secret key from at least 32 bytes of secret entropy; never 0."""
     if len(seed) < 32:
         raise LocalFault(BaseCode.OUT_OF_RANGE, "bls seed", bytes=len(seed))
     wide = tagged_hash("crossclear/bls/seed/0", seed) + tagged_hash("crossclear/bls/seed/1", seed)
@@ -41,25 +41,25 @@ def sign(secret: int, message: bytes) -> bytes:
 
 
 def prove_possession(secret: int) -> bytes:
-    """The signature on the own public key under the suite's possession tag."""
+    """The signature on one's own public key under the suite's possession tag."""
     return (G2Point.hash_to_curve(public_key(secret), POSSESSION_DST) * _scalar(secret)).to_compressed_bytes()
 
 
 def verify_possession(key: bytes, proof: bytes) -> bool:
-    """Whether `proof` shows that the owner of `key` knows its secret. Raises RemoteFault BAD_POINT."""
+    """Whether `proof` proves that the owner of `key` knows its secret. Raises RemoteFault BAD_POINT."""
     return _pairing_equal(decode_key(key), G2Point.hash_to_curve(key, POSSESSION_DST), decode_signature(proof))
 
 
 def verify(key: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether `signature` is by `key`. Raises RemoteFault BAD_POINT for bytes that are no point."""
+    """Whether `signature` is by `key`. Raises RemoteFault BAD_POINT for bytes that are not a point."""
     return verify_aggregate((key,), message, signature)
 
 
 def aggregate(signatures: Sequence[bytes]) -> bytes:
     """Sum of signatures on one message, 96 bytes. Raises LocalFault for none, RemoteFault BAD_POINT.
 
-    The subgroup is checked of the sum alone: summands outside of it that cancel out leave as good a sum as any, and
-    who gave them is of no use to know. A sum costs 0.06 ms a summand, half of what checking each would.
+    Only the sum is checked to be in the subgroup: summands outside of it that cancel out give a valid sum, and it does
+    not matter who sent them. A sum costs 0.06 ms a summand, half of checking each.
     """
     if not signatures:
         raise LocalFault(BaseCode.OUT_OF_RANGE, "bls aggregate", signatures=0)
@@ -78,7 +78,7 @@ def aggregate(signatures: Sequence[bytes]) -> bytes:
 def verify_aggregate(keys: Sequence[bytes], message: bytes, signature: bytes) -> bool:
     """Whether `signature` is the sum of each key's signature on the one `message`.
 
-    Sound only for keys with a checked proof of possession. Cost is two pairings whatever the number of keys (decoded
+    Sound only for keys with a checked proof of possession. Cost: two pairings, whatever the number of keys (decoded
     keys are cached). Raises RemoteFault BAD_POINT. False for no keys.
     """
     if not keys:
@@ -92,7 +92,7 @@ def verify_aggregate(keys: Sequence[bytes], message: bytes, signature: bytes) ->
 @lru_cache(maxsize=4096)
 def decode_key(key: bytes) -> G1Point:
     """The point of a compressed public key. Raises RemoteFault BAD_POINT."""
-    # The native library ignores whatever follows an infinity flag, so encoding again must give the same bytes.
+    # The native library ignores the bytes after an infinity flag, so encoding again must give the same bytes.
     try:
         point = G1Point.from_compressed_bytes(key)
         good = len(key) == 48 and not key[0] & _INFINITY_FLAG and point.to_compressed_bytes() == key
@@ -104,7 +104,7 @@ def decode_key(key: bytes) -> G1Point:
 
 
 _key_sums: dict[bytes, G2Point] = {}
-"""Checked sums that were made here: mostly they are verified next, and then need not be decoded."""
+"""Checked sums made by `aggregate`: mostly they are verified next, and need not be decoded again."""
 
 
 def decode_signature(signature: bytes) -> G2Point:
@@ -122,7 +122,7 @@ def _in_subgroup(signature: bytes) -> G2Point:
 
 
 def _on_curve(signature: bytes) -> G2Point:
-    """The point of canonical bytes; whether it lies in the subgroup is not checked. Raises RemoteFault BAD_POINT."""
+    """The point of canonical bytes, without the subgroup check. Raises RemoteFault BAD_POINT."""
     try:
         point = G2Point.from_compressed_bytes_unchecked(signature)
         good = len(signature) == 96 and not signature[0] & _INFINITY_FLAG and point.to_compressed_bytes() == signature

@@ -1,7 +1,7 @@
-"""Votes' signed bytes and `Certificate`: proof that a quorum voted for one value in one round.
+"""Vote digests and `Certificate`: proof that a quorum voted for one value in one round.
 
-Rule: kind, network and validator set are inside the signed bytes; only a precommit certificate of a value is final.
-The digest is SHA-256 over seven words, so that the vault contract checks the consensus certificate itself.
+Rule: the signed bytes contain kind, network and validator set. Only a precommit certificate of a value is final. The
+digest is SHA-256 over seven words, so that the vault contract can check a consensus certificate.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ NIL = ZERO_HASH
 
 
 class VoteKind(IntEnum):
-    """The two steps that are voted on."""
+    """The two voting steps."""
 
     PREVOTE = 1
     PRECOMMIT = 2

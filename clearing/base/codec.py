@@ -1,9 +1,9 @@
 """The canonical codec: one value has exactly one encoding, and every decode is bounded.
 
-Rule: MessagePack arrays in field order, typed by `Wire` structs. Decoding checks the size first, then the type, then
-that encoding the result again gives the same bytes (MessagePack has five encodings of the integer 1; this leaves one).
-Floats, untyped values and recursive types are refused when a type is first used, so depth is bounded by the type.
-Integers beyond 64 bits travel as fixed big-endian bytes (`u256`, `U256Bytes`).
+Rule: MessagePack arrays in field order, typed by `Wire` structs. Decoding checks the size, then the type, then that
+encoding the result again gives the same bytes (MessagePack has five encodings of the integer 1; this leaves one).
+Floats, untyped values and recursive types are refused when a type is first used, so the type bounds the depth. Integers
+beyond 64 bits are encoded as fixed big-endian bytes (`u256`, `U256Bytes`).
 """
 
 from functools import lru_cache
@@ -40,15 +40,15 @@ def u256(value: int) -> bytes:
 
 
 def encode(value: Any) -> bytes:
-    """The canonical bytes of a `Wire` struct or of a tuple of such."""
+    """The canonical bytes of a `Wire` struct or of a tuple of them."""
     return msgspec.msgpack.encode(value)
 
 
 def decode(data: bytes, kind: type[T], limit: int = DEFAULT_LIMIT) -> T:
-    """Read the one canonical encoding of a `kind`.
+    """Decode the canonical encoding of a `kind`.
 
     Raises RemoteFault: OVERSIZE above `limit` bytes, MALFORMED when the bytes are not a `kind`, NON_CANONICAL when they
-    are not the bytes that `encode` would give.
+    differ from the output of `encode`.
     """
     if len(data) > limit:
         raise RemoteFault(BaseCode.OVERSIZE, type_name(kind), bytes=len(data), limit=limit)
@@ -64,7 +64,7 @@ def decode(data: bytes, kind: type[T], limit: int = DEFAULT_LIMIT) -> T:
 
 
 def type_name(kind: object) -> str:
-    """How a type is called in refusals."""
+    """The name of a type in refusals."""
     return getattr(kind, "__name__", str(kind))
 
 

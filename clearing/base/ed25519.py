@@ -1,6 +1,6 @@
-"""Ed25519: the envelopes of node messages.
+"""Ed25519 signatures of node message envelopes.
 
-Rule: an envelope key is a validator's `envelope_key`; what is signed always starts with a tag word.
+Rule: an envelope key is a validator's `envelope_key`. Every signed message starts with a domain tag.
 """
 
 from functools import lru_cache
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 def public_key(secret: bytes) -> bytes:
-    """32 bytes out of the 32-byte secret."""
+    """32 bytes from the 32-byte secret."""
     return Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
@@ -21,7 +21,7 @@ def sign(secret: bytes, message: bytes) -> bytes:
 
 
 def verify(key: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether `signature` is by `key`; False for a key that is no point, too."""
+    """Whether `signature` is by `key`; also False for a key that is not a point."""
     try:
         _public(key).verify(signature, message)
     except (InvalidSignature, ValueError):

@@ -1,7 +1,7 @@
-"""EIP-712 typed data, as far as member requests need it: flat structs of 32-byte words.
+"""EIP-712 typed data for member requests: flat structs of 32-byte words.
 
-Rule: the domain's salt is the network id, so nothing signed for one network means anything on another. Only value types
-of one word are used (uintN, intN, bytes32, address), so the struct hash is Keccak over words.
+Rule: the domain's salt is the network id, so a signature for one network is invalid on any other. Only value types of
+one word are used (uintN, intN, bytes32, address), so the struct hash is Keccak over words.
 """
 
 from functools import lru_cache
@@ -15,7 +15,7 @@ DOMAIN_VERSION = "1"
 
 
 def abi_word(value: int | bytes) -> bytes:
-    """One ABI word: an integer in two's complement, bytes32 as they are, an address left-padded."""
+    """One ABI word: an integer in two's complement, bytes32 unchanged, an address left-padded."""
     if isinstance(value, int):
         return value.to_bytes(32, "big", signed=value < 0)
     return value.rjust(32, b"\0") if len(value) == 20 else value.ljust(32, b"\0")
@@ -36,9 +36,9 @@ def domain_separator(network: NetworkId) -> Hash32:
 
 @lru_cache(maxsize=32768)
 def typed_data_digest(network: NetworkId, declaration: str, values: tuple[int | bytes, ...]) -> Hash32:
-    """What is signed for a struct of the declared type with these values, in order.
+    """The digest to sign for a struct of the declared type with these values, in order.
 
-    Cached: a request is hashed when it arrives and again in the block that holds it.
+    Cached: a request is hashed when it arrives and again in its block.
     """
     struct = keccak256(type_hash(declaration) + b"".join(abi_word(value) for value in values))
     return keccak256(b"\x19\x01" + domain_separator(network) + struct)

@@ -1,12 +1,12 @@
-"""The four shapes an error can have, and the stable codes that name refusals.
+"""The four kinds of errors, and the stable codes of refusals.
 
-- A business refusal is a *value*: `Rejected`, kept in a receipt.
-- A peer, chain, file or caller that lied or sent nonsense: `RemoteFault`.
-- We misused our own interface: `LocalFault`.
+- A business refusal is a *value*: `Rejected`, recorded in a receipt.
+- A peer, chain, file or caller sent invalid data: `RemoteFault`.
+- Our own misuse of an interface: `LocalFault`.
 - A broken invariant: `Bug`. The node stops signing at once, dumps and exits with 70.
 
-Every code is a member of a `CodeBook`; its number never changes and is never used again. Ranges: 01xx base,
-02xx-04xx clearing, 05xx consensus, 06xx bridge, 07xx proofs, 08xx node.
+Every code is a member of a `CodeBook`; its number never changes and is never reused. Ranges: 01xx base, 02xx-04xx
+clearing, 05xx consensus, 06xx bridge, 07xx proofs, 08xx node.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from enum import IntEnum
 from typing import TypeAlias
 
 Detail: TypeAlias = int | str | bytes
-"""What a refusal may carry: the offending value, as it was read."""
+"""A value in a refusal: the offending value, as it was read."""
 
 
 class CodeBook(IntEnum):
-    """Base of each package's enumeration of codes; the docstring of a member is kept in its book's `REMEDIES`."""
+    """Base of each package's enumeration of codes. The book's `REMEDIES` describe each member."""
 
     @property
     def label(self) -> str:
@@ -27,7 +27,7 @@ class CodeBook(IntEnum):
 
 
 class BaseCode(CodeBook):
-    """Refusals that the base itself speaks."""
+    """Refusals by the base itself."""
 
     OVERSIZE = 101
     MALFORMED = 102
@@ -61,18 +61,18 @@ REMEDIES: dict[BaseCode, str] = {
     BaseCode.BAD_POSSESSION_PROOF: "A validator key comes without a valid proof of possession.",
     BaseCode.BAD_VALIDATOR_SET: "A validator set is empty, unordered, repeats a key or has a power of zero.",
     BaseCode.STRAY_SIGNER: "A certificate names a signer that is not in its validator set.",
-    BaseCode.UNDER_QUORUM: "The signers of a certificate hold no more than two thirds of the power.",
-    BaseCode.WRONG_KIND: "A prevote certificate was shown where only precommits are final.",
+    BaseCode.UNDER_QUORUM: "The signers of a certificate have at most two thirds of the power.",
+    BaseCode.WRONG_KIND: "This is a prevote certificate; only precommit certificates are final.",
     BaseCode.WRONG_NETWORK: "The object belongs to another network: compare the genesis hashes.",
-    BaseCode.WRONG_VALIDATOR_SET: "Another validator set than the trusted one made the certificate.",
-    BaseCode.WRONG_VALUE: "The certificate is for another value, height or round than the one shown.",
+    BaseCode.WRONG_VALIDATOR_SET: "A validator set other than the trusted one made the certificate.",
+    BaseCode.WRONG_VALUE: "The certificate is for another value, height or round than the given one.",
     BaseCode.BAD_MERKLE_PROOF: "A Merkle proof does not lead to the stated root.",
     BaseCode.BAD_TRIE_PROOF: "The header or the trie nodes do not prove the stated values of an EVM chain's state.",
 }
 
 
 class CrossclearError(Exception):
-    """An error with a code, the place it was found at, and the offending values."""
+    """An error with a code, its place, and the offending values."""
 
     def __init__(self, code: CodeBook, at: str, /, **values: Detail) -> None:
         self.code = code
@@ -81,20 +81,20 @@ class CrossclearError(Exception):
         super().__init__(code, at, values)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The values are keywords, which pickling (between worker processes) would not give back.
+        # The values are keywords, which pickling (between worker processes) would lose.
         return _rebuilt, (type(self), self.code, self.at, self.values)
 
     def __str__(self) -> str:
-        told = " ".join(f"{name}={_printed(value)}" for name, value in self.values.items())
-        return f"{self.code.label} {self.code.name.lower()} at {self.at}" + (f": {told}" if told else "")
+        details = " ".join(f"{name}={_printed(value)}" for name, value in self.values.items())
+        return f"{self.code.label} {self.code.name.lower()} at {self.at}" + (f": {details}" if details else "")
 
 
 class RemoteFault(CrossclearError):
-    """Somebody else lied or sent nonsense. Score the peer, refuse the input, carry on."""
+    """Somebody else sent invalid data. Score the peer, refuse the input, continue."""
 
 
 class LocalFault(CrossclearError):
-    """We called our own interface in a way it forbids, or our own files are wrong."""
+    """Our own code misused an interface, or our own files are wrong."""
 
 
 class Bug(Exception):
@@ -103,15 +103,15 @@ class Bug(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A business refusal: the code, what it is about, and the values that led to it, in a stable order."""
+    """A business refusal: the code, the place, and the values that caused it, in a stable order."""
 
     code: CodeBook
     at: str
     values: tuple[tuple[str, Detail], ...] = ()
 
     def __str__(self) -> str:
-        told = " ".join(f"{name}={_printed(value)}" for name, value in self.values)
-        return f"{self.code.label} {self.code.name.lower()} at {self.at}" + (f": {told}" if told else "")
+        details = " ".join(f"{name}={_printed(value)}" for name, value in self.values)
+        return f"{self.code.label} {self.code.name.lower()} at {self.at}" + (f": {details}" if details else "")
 
 
 def _rebuilt(kind: "type[CrossclearError]", code: CodeBook, at: str, values: dict[str, Detail]) -> "CrossclearError":

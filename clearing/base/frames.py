@@ -1,10 +1,15 @@
-"""`Frames`: an append-only file as frames, and what of a damaged one may be believed.
+"""`Frames`: an append-only file of checksummed frames, and the recovery of a damaged one.
 
 Layout: magic (4 bytes), u32 length, u32 CRC-32 of the payload, u32 CRC-32 of these twelve bytes, payload; big-endian.
-Rule: frames are written in order and synced, so only the last one can be torn: a torn tail is cut, a bad frame with a
-whole one behind it means a damaged disk, and the file is refused. So is a whole frame that cannot be read: no crash
-leaves that, but another version does, and what was promised must not be cut away. A payload is chosen by others, so it
-is never searched for frames while its own length can be believed. Knows no file.
+
+Rule: frames are written in order and synced, so only the last one can be torn.
+
+1. A torn tail is cut off.
+2. A bad frame followed by a whole one means a damaged disk: the file is refused.
+3. A whole frame that cannot be decoded is refused too: no crash causes it, but another version does, and committed data
+   must not be cut off.
+
+Others choose the payload, so it is never searched for frames while its own length is trustworthy. Knows no file.
 """
 
 from collections.abc import Callable
@@ -20,7 +25,7 @@ HEAD_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Frames(Generic[T]):
-    """Frames of one kind of file. `read` makes of a payload what it holds; raises RemoteFault for one that is none."""
+    """Frames of one kind of file. `read` decodes a payload; it raises RemoteFault for an invalid one."""
 
     magic: bytes
     read: Callable[[bytes], T]
@@ -31,9 +36,9 @@ class Frames(Generic[T]):
         return head + crc32(head).to_bytes(4, "big") + payload
 
     def split(self, data: bytes) -> tuple[list[T], int]:
-        """What the frames hold, and how many bytes of `data` are good; behind them is a torn tail.
+        """The decoded frames, and how many bytes of `data` they occupy; the rest is a torn tail.
 
-        Raises RemoteFault DAMAGED for damage before the tail, and for a whole frame that cannot be read.
+        Raises RemoteFault DAMAGED for damage before the tail, and for a whole frame that cannot be decoded.
         """
         found: list[T] = []
         at = 0
@@ -51,7 +56,7 @@ class Frames(Generic[T]):
         return found, at
 
     def at(self, data: bytes, at: int) -> tuple[T, int] | None:
-        """What the whole frame that begins here holds and its length, or None."""
+        """The decoded whole frame that begins here and its length, or None."""
         payload = self._payload(data, at)
         if payload is None:
             return None
@@ -61,11 +66,11 @@ class Frames(Generic[T]):
             return None
 
     def is_whole(self, data: bytes, at: int) -> bool:
-        """Whether the checksums of the frame that begins here hold, whatever is in it."""
+        """Whether the frame that begins here has valid checksums, whatever its payload."""
         return self._payload(data, at) is not None
 
     def after(self, data: bytes, at: int) -> int:
-        """Where the first whole frame behind the bad one at `at` begins; the end of `data` for none."""
+        """Start of the first whole frame after the bad one at `at`; the end of `data` for none."""
         length = self._payload_length(data, at)
         behind = data.find(self.magic, at + 1 if length < 0 else at + HEAD_BYTES + length)
         while behind != -1:
@@ -82,7 +87,7 @@ class Frames(Generic[T]):
         return payload
 
     def _payload_length(self, data: bytes, at: int) -> int:
-        """What an undamaged head says; -1 for a damaged or torn one."""
+        """The payload length in an undamaged head; -1 for a damaged or torn one."""
         head = data[at : at + HEAD_BYTES]
         whole = len(head) == HEAD_BYTES and head.startswith(self.magic)
         if not whole or crc32(head[:-4]) != int.from_bytes(head[-4:], "big"):

@@ -1,8 +1,8 @@
-"""Tagged SHA-256: the same bytes under two tags never share a hash.
+"""Tagged SHA-256: the same bytes under two tags never have the same hash.
 
-Rule: `tagged_hash(tag, data)` is SHA-256(SHA-256(tag) || data); every use has a tag of its own, listed by its module.
-What Solidity recomputes is a sequence of 32-byte words whose first word is the hash of the tag.
-Keccak-256 is only for what Solidity keeps by itself (withdrawals tree, `depositsHash`) and for EIP-712.
+Rule: `tagged_hash(tag, data)` is SHA-256(SHA-256(tag) || data). Every use has its own tag, defined in its module. Data
+that Solidity recomputes is a sequence of 32-byte words whose first word is the hash of the tag. Keccak-256 is only for
+what Solidity maintains itself (withdrawals tree, `depositsHash`) and for EIP-712.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ def sha256(data: bytes) -> Hash32:
 
 @lru_cache(maxsize=256)
 def tag_prefix(tag: str) -> bytes:
-    """The 32-byte word that opens a tagged message: SHA-256 of the tag's ASCII bytes."""
+    """The first 32-byte word of a tagged message: SHA-256 of the tag's ASCII bytes."""
     return hashlib.sha256(tag.encode("ascii")).digest()
 
 
 def tagged_hash(tag: str, *parts: bytes) -> Hash32:
-    """SHA-256(tag_word(tag) || parts…). Parts must be of fixed length each, or one canonical encoding."""
+    """SHA-256(tag_prefix(tag) || parts…). Each part has a fixed length, or there is one canonical encoding."""
     state = hashlib.sha256(tag_prefix(tag))
     for part in parts:
         state.update(part)

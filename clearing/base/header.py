@@ -1,7 +1,7 @@
 """`Header`: what one height commits to. Its hash is the value that consensus certifies.
 
-Rule: the hash is SHA-256 over 16 fixed words of 32 bytes, which the vault contract reads by offset; nothing of variable
-length is hashed into it but through a root. A change of layout is a new version tag.
+Rule: the hash is SHA-256 over 16 fixed words of 32 bytes, which the vault contract reads by offset. Data of variable
+length enters it only through a root. A change of layout needs a new version tag.
 """
 
 from functools import cached_property
@@ -19,7 +19,7 @@ MODULES_MAX = 16
 
 
 class DepositCursor(Wire, frozen=True):
-    """How many deposits of one vault are credited: all nonces up to and including `nonce`."""
+    """The credited deposits of one vault: all nonces up to and including `nonce`."""
 
     chain_id: U63
     vault: Bytes20
@@ -27,15 +27,15 @@ class DepositCursor(Wire, frozen=True):
 
 
 class Header(Wire, frozen=True, dict=True):
-    """One height. `module_roots` are opaque here; `clearing.state` says which module each stands for."""
+    """One height. `module_roots` are opaque here; `clearing.state` defines the module of each."""
 
     network: Bytes32
     parent: Bytes32
-    """Hash of the header one height below; the network id at height 1."""
+    """Hash of the previous header; the network id at height 1."""
     height: U63
     time_ms: U63
     payload_root: Bytes32
-    """What the block carries beside the header: payload, commit certificate, extensions, evidence."""
+    """Root of the block's contents beside the header: payload, commit certificate, extensions, evidence."""
     module_roots: tuple[Bytes32, ...]
     """Roots of the state *after* this block, one a module."""
     commitments_root: Bytes32
@@ -59,7 +59,7 @@ class Header(Wire, frozen=True, dict=True):
 
     @cached_property
     def words(self) -> bytes:
-        """The 512 bytes that are hashed, and that the vault contract is shown."""
+        """The 512 bytes that are hashed, and that the vault contract receives."""
         cursors = b"".join(u256(c.chain_id) + c.vault.rjust(32, b"\0") + u256(c.nonce) for c in self.deposit_cursors)
         return b"".join(
             (

@@ -1,6 +1,6 @@
-"""Names for things. Ids are plain integers or fixed bytes with a type of their own, ordered and hashable.
+"""Id types: plain integers or fixed bytes with a type of their own, ordered and hashable.
 
-Rule: an id is never parsed for meaning; what it stands for is in the state or in genesis.
+Rule: an id is never parsed for meaning. The state or genesis defines what it refers to.
 """
 
 from typing import NewType
@@ -38,5 +38,5 @@ Hash32 = NewType("Hash32", bytes)
 HOUSE_MEMBER = MemberId(0)
 HOUSE_ACCOUNT = AccountId(0)
 FUND_ACCOUNT = AccountId(2**48 + 4)
-"""Holds what members contributed to the default fund (`clearing.default_fund`). Theirs; nobody can sign for it."""
+"""Contains the members' contributions to the default fund (`clearing.default_fund`). Theirs; nobody can sign for it."""
 ZERO_HASH = Hash32(bytes(32))

@@ -1,8 +1,8 @@
 """Binary Merkle trees over SHA-256, with domain tags for leaves and nodes and a bound on the depth.
 
-Rule: leaves and inner nodes are hashed under different tags, the number of leaves is inside the root, a proof's length
-must equal the depth that this number implies, and an index beyond it is refused. Nothing is duplicated: a missing
-right neighbour is the constant `EMPTY`.
+Rule: leaves and inner nodes are hashed under different tags, and the root contains the number of leaves. A proof's
+length must equal the depth that this number implies, and an index beyond it is refused. Nothing is duplicated: a
+missing right neighbour is the constant `EMPTY`.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def merkle_root(leaves: Sequence[bytes]) -> Hash32:
 
 
 def merkle_proof(leaves: Sequence[bytes], index: int) -> tuple[Hash32, ...]:
-    """Siblings from the leaf at `index` to the top. Raises IndexError when there is no such leaf."""
+    """Siblings from the leaf at `index` up to the root. Raises IndexError when there is no such leaf."""
     if not 0 <= index < len(leaves):
         raise IndexError(index)
     level: list[Hash32] = [leaf_hash(leaf) for leaf in leaves]

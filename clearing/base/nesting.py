@@ -1,8 +1,8 @@
-"""How deep JSON may nest. Asked before parsing, because parsers recurse.
+"""`check_nesting`: a limit on the nesting of JSON, checked before parsing, because parsers recurse.
 
-Rule: bytes from outside never reach a parser deeper than `NESTING_MAX`. Parsers trust the recursion limit of the
-interpreter, which py-ecc raises past what the C stack holds when it is imported (by eth-account, too): there, ten
-kilobytes of `[` would end the process.
+Rule: bytes from outside never reach a parser deeper than `NESTING_MAX`. Parsers rely on the interpreter's recursion
+limit, which py-ecc (also through eth-account) raises on import beyond what the C stack allows. Then ten kilobytes of
+`[` would crash the process.
 """
 
 import re
@@ -14,7 +14,7 @@ NESTING_MAX = 200
 RECURSION_MAX = 1000
 """The interpreter's own default."""
 
-# A text without an end runs to the end of the bytes, or each quote in it would be tried as a beginning.
+# An unterminated string extends to the end of the bytes; otherwise each quote in it would be tried as a start.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z|\\\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -34,6 +34,6 @@ def check_nesting(data: bytes, at: str) -> None:
 
 
 def bound_recursion() -> None:
-    """Take the recursion limit back to `RECURSION_MAX`. Whoever imports a library that raises it calls this after."""
+    """Reset the recursion limit to `RECURSION_MAX`. Call it after importing a library that raises the limit."""
     if sys.getrecursionlimit() > RECURSION_MAX:
         sys.setrecursionlimit(RECURSION_MAX)

@@ -1,7 +1,7 @@
-"""JSON of others: read by `msgspec`, with each name once in an object.
+"""`read_json`: JSON from outside, read by `msgspec`, with each name at most once in an object.
 
-Rule: where a name stands twice, parsers disagree about which value counts, so that what a person, a proxy and this
-program read could be three things: it is refused with the name. It must not know what the objects mean.
+Rule: parsers disagree on the value of a duplicated name, so a person, a proxy and this program could read three
+different things. Duplicates are refused with the name. It must not know what the objects mean.
 """
 
 import json
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class DuplicateNameError(msgspec.DecodeError):
-    """A name twice in one object: for a caller the same as bytes that are no JSON."""
+    """A duplicate name in one object. For a caller this is invalid JSON."""
 
 
 @overload
@@ -25,7 +25,7 @@ def read_json(data: bytes | str) -> Any: ...
 def read_json(data: bytes | str, kind: type[T]) -> T: ...
 def read_json(data: bytes | str, kind: Any = Any) -> Any:
     """Decode as `kind`. Raises `msgspec.DecodeError`, UnicodeDecodeError and RecursionError, as msgspec does."""
-    # First the parser with the types: what it refuses is not looked at twice.
+    # The typed parser runs first: its refusals need no second pass.
     read = msgspec.json.decode(data, type=kind)
     try:
         json.loads(
@@ -34,7 +34,7 @@ def read_json(data: bytes | str, kind: Any = Any) -> Any:
     except DuplicateNameError:
         raise
     except ValueError as error:
-        # Nothing is known that only one of the two parsers takes; if there is, it is nothing to rely on.
+        # No input is known that only one of the two parsers accepts. If there is one, it is not reliable.
         raise DuplicateNameError(str(error)) from None
     return read
 
@@ -42,7 +42,7 @@ def read_json(data: bytes | str, kind: Any = Any) -> Any:
 def _unique_names(pairs: list[tuple[str, Any]]) -> None:
     if len(dict(pairs)) != len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise DuplicateNameError(f"the name {twice[:NAME_PRINTED_MAX]!a} stands twice in one object")
+        raise DuplicateNameError(f"the name {twice[:NAME_PRINTED_MAX]!a} occurs twice in one object")
 
 
 def _ignore_number(_: str) -> None:

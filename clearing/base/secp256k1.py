@@ -1,7 +1,7 @@
-"""Recoverable ECDSA on secp256k1 over Keccak digests: how members sign, as Ethereum wallets do.
+"""Recoverable ECDSA on secp256k1 over Keccak digests: member signatures, as by Ethereum wallets.
 
 Rule: a signature is 65 bytes r || s || v with v in {27, 28} and s in the lower half of the order, so one digest and key
-have one accepted form of each signature. The signer is known by its 20-byte EVM address.
+have one accepted form of each signature. A signer is identified by its 20-byte EVM address.
 """
 
 from functools import lru_cache
@@ -28,7 +28,7 @@ def sign_digest(secret: bytes, digest: bytes) -> bytes:
 
 @lru_cache(maxsize=65536)
 def recover(digest: bytes, signature: bytes) -> EvmAddress:
-    """The address that signed `digest`. Cached. Raises RemoteFault BAD_SIGNATURE for anything but a canonical one."""
+    """The address that signed `digest`. Cached. Raises RemoteFault BAD_SIGNATURE unless the signature is canonical."""
     if len(signature) != 65 or signature[64] not in (27, 28):
         raise RemoteFault(BaseCode.BAD_SIGNATURE, "secp256k1", signature=signature)
     if not 0 < int.from_bytes(signature[32:64], "big") <= ORDER // 2:
@@ -48,5 +48,5 @@ def _address_of(key: coincurve.PublicKey) -> EvmAddress:
 
 @lru_cache(maxsize=4096)
 def _address_of_point(point: bytes) -> EvmAddress:
-    """Of an uncompressed point. Cached: members are few, and sign much."""
+    """Address of an uncompressed point. Cached: there are few members, who sign often."""
     return EvmAddress(keccak256(point[1:])[12:])

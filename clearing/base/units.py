@@ -1,7 +1,7 @@
 """Integers with a unit, and the only ways to divide them.
 
-Rule: what a member owes rounds up, what a member is given rounds down, and the direction stands in the function's
-name. Ratios are compared by cross-multiplication; a remainder always has an owner.
+Rule: what a member owes rounds up, what a member is given rounds down, and the function's name states the direction.
+Ratios are compared by cross-multiplication. A remainder always has an owner.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ Lots = NewType("Lots", int)
 """A position or a trade size in lots, signed: positive is long."""
 
 Millis = NewType("Millis", int)
-"""Block time: milliseconds since the Unix epoch, as the block header states it."""
+"""Block time: milliseconds since the Unix epoch, as in the block header."""
 
 PPM = 1_000_000
-"""Parts per million: ratios are integers over this."""
+"""Parts per million: the denominator of integer ratios."""
 DAY_MS = 86_400_000
 """Days are counted from 1970, UTC, in block time."""
 YEAR_MS = 365 * DAY_MS
@@ -45,12 +45,11 @@ def mul_div_up(value: int, numerator: int, denominator: int) -> int:
 
 
 def allocate(total: int, weights: Sequence[int]) -> list[int]:
-    """Split `total` >= 0 over non-negative `weights`, the shares summing to `total` exactly.
+    """Split `total` >= 0 over non-negative `weights`; the shares sum to `total` exactly.
 
-    Each share is first rounded down; what is left goes, one unit each, to the largest fraction, then to the lowest
-    index (callers order the weights by id). 100 over three equal weights gives 34, 33, 33.
-
-    Raises ValueError when `total` or a weight is negative, or every weight is zero while `total` is not.
+    Each share is first rounded down. The rest goes, one unit each, to the largest fractions, lowest index first among
+    equals (callers order the weights by id). 100 over three equal weights gives 34, 33, 33. Raises ValueError when
+    `total` or a weight is negative, or every weight is zero while `total` is not.
     """
     if total < 0 or any(weight < 0 for weight in weights):
         raise ValueError("total and weights must not be negative")

@@ -1,7 +1,7 @@
-"""`ValidatorSet`: who agrees, with which power, under which keys.
+"""`ValidatorSet`: the validators with their power and keys.
 
-Rule: ordered strictly by envelope key, powers positive, keys unique, every BLS key with a proof of possession checked
-when the set is built from outside. Its hash is over fixed words, so that the vault contract recomputes it.
+Rule: ordered strictly by envelope key, powers positive, keys unique, every BLS key with a proof of possession, which is
+checked when the set comes from outside. Its hash is over fixed words, so that the vault contract can recompute it.
 """
 
 from functools import cached_property
@@ -14,8 +14,8 @@ from clearing.base.ids import Hash32
 
 SET_TAG = "crossclear/validator-set/v1"
 VALIDATORS_MAX = 127
-"""What a vault can keep as contract code (EIP-170). A vault could never be shown the keys of a larger set, and would
-take no checkpoint ever after."""
+"""Largest set that a vault can store as contract code (EIP-170). A vault could not receive the keys of a larger set,
+and would accept no checkpoint ever after."""
 
 
 class Validator(Wire, frozen=True):
@@ -28,7 +28,7 @@ class Validator(Wire, frozen=True):
 
 
 class ValidatorSet(Wire, frozen=True, dict=True):
-    """Validators in order. Index in this order is the bit in a certificate."""
+    """Validators in order. The index in this order is the bit in a certificate."""
 
     validators: tuple[Validator, ...]
 
@@ -56,19 +56,20 @@ class ValidatorSet(Wire, frozen=True, dict=True):
         return 3 * power > 2 * self.total_power
 
     def is_skip(self, power: int) -> bool:
-        """Whether `power` is strictly more than one third of the total, so that an honest one is among them."""
+        """Whether `power` is strictly more than one third of the total, so that it includes an honest validator."""
         return 3 * power > self.total_power
 
 
 def check_validator_set(validators: ValidatorSet) -> None:
-    """Check a set that came from outside: shape, order and proofs of possession (1.5 ms each). Raises RemoteFault."""
+    """Check a set from outside: shape, order and proofs of possession (1.5 ms each). Raises RemoteFault."""
     check_shape(validators)
     for validator in validators.validators:
         check_possession(validator)
 
 
 def check_shape(validators: ValidatorSet) -> None:
-    """Count, order, repeated keys and powers of a set; no point is decoded. Raises RemoteFault BAD_VALIDATOR_SET."""
+    """Check count, order, unique keys and powers of a set; no point is decoded. Raises RemoteFault
+    BAD_VALIDATOR_SET."""
     keys = [validator.envelope_key for validator in validators.validators]
     bls_keys = {validator.bls_key for validator in validators.validators}
     ordered = all(keys[i] < keys[i + 1] for i in range(len(keys) - 1))

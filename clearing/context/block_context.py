@@ -1,6 +1,7 @@
-"""`BlockContext`: one block in progress, handed from phase to phase of `apply_block`.
+"""`BlockContext`: one block in progress, passed from phase to phase of `apply_block`.
 
-Rule: carries the fork that is written to, the journal, the receipts, and what the block touched. It decides nothing.
+Rule: it contains the fork that is written to, the journal, the receipts, and what the block touched. It decides
+nothing.
 """
 
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from clearing.state.state import State
 
 
 class UncoveredAccount(NamedTuple):
-    """An account that cannot cover what it should, and how much it is short of."""
+    """An account that does not cover its requirement, and its shortfall."""
 
     account: int
     equity: int
@@ -30,7 +31,7 @@ class UncoveredAccount(NamedTuple):
 
 
 class BlockContext:
-    """Mutable, and gone when the block is applied."""
+    """Mutable; dropped when the block is applied."""
 
     def __init__(self, state: State, block: BlockInput) -> None:
         self.state = state
@@ -38,37 +39,39 @@ class BlockContext:
         self.journal = Journal(state)
         self.positions = PositionLedger(state)
         self.previous_time_ms = state.now.time_ms
-        """Time of the block before."""
+        """Time of the previous block."""
         self.receipts: list[Receipt] = []
         self.moved_feeds: list[int] = []
         """Feeds whose index moved or reopened in this block, ordered."""
         self.touched_accounts: set[int] = set()
-        """Accounts whose margin has to be looked at."""
+        """Accounts whose margin must be checked."""
         self.arrays_rebuilt = False
         self.validated_proposals = 0
-        """How many proposals of this block were judged: it is work, so it is bounded."""
+        """How many proposals this block has validated. Validation is costly, so the number is bounded."""
         self.validated_in_turn = False
-        """Whether one was judged beyond those, of the proposer whose turn this block is."""
+        """Whether one more was validated for the proposer whose turn this block is."""
         self.exit_checked_members: set[int] = set()
-        """Members whose exit was judged in this block: it looks at all accounts, so each has one a block."""
+        """Members whose exit request was checked in this block. The check reads all accounts, so each member
+        has one a block."""
         self.attestations_to_recount: list[Attestation] = []
-        """Words on bridge facts to be heard again, because the set that says them has changed."""
+        """Attestations of bridge facts to be counted again, because the validator set has changed."""
         self.accepted_withdrawals: list[WithdrawalReleased] = []
-        """Withdrawals that passed their gates, to be released at the end; nonces not yet given."""
+        """Withdrawals that passed the withdrawal controls, to be released at the end of the block;
+        without nonces yet."""
         self.liquidation_budget = LiquidationBudget()
         """What this block has liquidated so far."""
         self.accounts_by_member: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
-        """Own and clients' accounts of every member, as they were when first asked for; empty: nobody has asked."""
+        """Own and client accounts of every member, as of the first request in the block; empty: not requested yet."""
         self.uncovered_accounts: dict[int, tuple[tuple[UncoveredAccount, ...], tuple[UncoveredAccount, ...]]] = {}
-        """By member, those of them that could not cover what they should when first asked for."""
+        """By member, its uncovered own and client accounts, as of the first request in the block."""
         self.unresolved_losses = UnresolvedLosses()
-        """What defaults have not resolved, as of the last question."""
+        """Losses of open defaults, cached."""
         self.failures: list[Failure] = []
-        """Accounts that liquidation can do no more about, for default to deal with; ordered as they failed."""
+        """Accounts that liquidation cannot help any more, for the default rules; ordered as they failed."""
 
     @property
     def terms(self) -> Terms:
-        """Genesis, ready for look-ups."""
+        """Genesis and amendments, ready for look-ups."""
         return self.state.terms
 
     @property
@@ -77,12 +80,12 @@ class BlockContext:
         return self.block.time_ms
 
     def check_as_planned(self, account: int, cash: list[int], planned: list[int]) -> None:
-        """Raise Bug when a plan and what was written differ."""
+        """Raise Bug when the plan and what was written differ."""
         if cash != planned:
             raise Bug(f"account {account} is left with {cash}, planned {planned}")
 
     def rebuild_arrays(self) -> None:
-        """Have the risk arrays built anew, as of this block, when they are next asked for."""
+        """Rebuild the risk arrays, as of this block, on next use."""
         self.state.clock.put(0, msgspec.structs.replace(self.state.now, arrays_time_ms=self.time_ms))
         self.state.arrays_cache = None
         self.arrays_rebuilt = True

@@ -1,8 +1,8 @@
-"""What liquidation has done in this block: the caps used up so far, and the accounts that could not pay.
+"""Liquidation progress of this block: the caps used so far, and the accounts that failed.
 
-Rule: counts and lists; a cap of 0 is none. While anything is left of a cap, one lot of every position passes, so that
-nothing waits for ever because it is larger than the cap. An account is listed as failed only when liquidation has
-nothing more to take. This module must not know what default does about it.
+Rule: counters and lists only. A cap of 0 means no cap. While anything of a cap is left, one lot of every position
+passes, so a position larger than the cap does not wait forever. An account is listed as failed only when liquidation
+has nothing more to take. This module must not know what default does about it.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,15 @@ class LiquidationBudget:
     backstop_full: bool = False
 
     def share_within(self, share: int, whole: int, most: int) -> int:
-        """A share of a portfolio worth `whole`, cut to what is left of the block's cap; lots are rounded up after."""
+        """A share of a portfolio worth `whole`, reduced to what is left of the block's cap. Lots are
+        rounded up afterwards."""
         if not most or not whole:
             return share
         room = most - self.notional
         return min(share, max(room * DENOMINATOR // whole, 1)) if room > 0 else 0
 
     def allows_loss(self, loss: int, most: int) -> bool:
-        """Whether so much more may be taken as deficits: the first of a block always."""
+        """Whether this deficit is within the block's cap. The first deficit of a block always is."""
         return not most or not self.loss or self.loss + loss <= most
 
 
@@ -36,12 +37,12 @@ class FailureReason(IntEnum):
     DEFICIT = 1
     """Nothing is left to liquidate, and cash is owed."""
     CALL_LAPSED = 2
-    """A call lapsed, and what is left cannot be liquidated though margin is missing."""
+    """A call lapsed, and what is left cannot be liquidated although margin is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One account and why it failed."""
+    """One failed account and the reason."""
 
     account: int
     reason: FailureReason

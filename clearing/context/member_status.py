@@ -1,8 +1,8 @@
 """Member status and account restrictions: who may do what, and which accounts belong to whom.
 
-Rule: one status record per member; none means active. Every request that grows risk or takes money out asks here
-first. An account is restricted when it had used soft credit against a deposit that its chain undid. Until its time is
-over and while it owes cash, it may only reduce risk and take deposits.
+Rule: one status record per member; without one it is active. Every request that adds risk or takes money out is checked
+here first. An account is restricted after its chain reverted a deposit whose soft credit it had used. Until the
+restriction ends and while it owes cash, it may only reduce risk and deposit.
 """
 
 from clearing.base.errors import Rejected
@@ -25,7 +25,7 @@ def is_restricted(state: State, account: int) -> bool:
 
 
 def check_restriction(context: BlockContext, at: str, account: int) -> Rejected | None:
-    """Refuse what a restricted account may not do."""
+    """Refuse a request that a restricted account may not make."""
     restriction = context.state.restrictions.get(account)
     if restriction is None:
         return None
@@ -33,14 +33,15 @@ def check_restriction(context: BlockContext, at: str, account: int) -> Rejected 
 
 
 def restrict_account(context: BlockContext, key: tuple[int, bytes, int], credit: SoftCreditRecord) -> int:
-    """Restrict an account for a deposit that was undone; returns until when. A later one prolongs an earlier."""
+    """Restrict an account after its deposit was reverted; returns the end height. A later restriction
+    replaces an earlier."""
     until = context.block.height + context.terms.genesis.soft_credit.restriction_blocks
     context.state.restrictions.put(credit.account, RestrictionRecord(until, *key))
     return until
 
 
 def lift_restrictions(context: BlockContext) -> None:
-    """Lift those whose time is over and who owe no cash."""
+    """Lift restrictions whose time is over, of accounts that owe no cash."""
     for account, restriction in list(context.state.restrictions.ordered()):
         owes = any(balance(context.state, account, cash_currency(group)) < 0 for group in context.terms.cash_groups)
         if context.block.height >= restriction.until_height and not owes:
@@ -49,18 +50,18 @@ def lift_restrictions(context: BlockContext) -> None:
 
 
 def member_status(state: State, member: int) -> MemberStatus:
-    """How the member stands."""
+    """The member's status."""
     record = state.member_statuses.get(member)
     return record.status if record else MemberStatus.ACTIVE
 
 
 def status_of_account(state: State, account: int) -> MemberStatus:
-    """How the member of a known account stands."""
+    """The status of a known account's member."""
     return member_status(state, state.accounts[account].member)
 
 
 def check_member_active(context: BlockContext, at: str, account: int) -> Rejected | None:
-    """Refuse what a member may not do that is not active: grow risk, bid, open accounts, give mandates."""
+    """Refuse what only active members may do: add risk, bid, open accounts, give mandates."""
     member = context.state.accounts[account].member
     status = member_status(context.state, member)
     if status is MemberStatus.ACTIVE:
@@ -69,7 +70,7 @@ def check_member_active(context: BlockContext, at: str, account: int) -> Rejecte
 
 
 def check_member_reducing(context: BlockContext, at: str, account: int) -> Rejected | None:
-    """Refuse anything in the name of a member that is neither active nor restricted, less risk included."""
+    """Refuse any request of a member that is neither active nor restricted, including risk reduction."""
     return (
         None
         if status_of_account(context.state, account) is MemberStatus.RESTRICTED
@@ -78,10 +79,10 @@ def check_member_reducing(context: BlockContext, at: str, account: int) -> Rejec
 
 
 def check_member_leaving(context: BlockContext, at: str, account: int) -> Rejected | None:
-    """Refuse to let money out of accounts whose member is not active, but for clients who sign with their own keys.
+    """Refuse to release money from accounts of a member that is not active, except for clients with their own keys.
 
-    After a default, what is left in an account is its owner's; margin and debts are looked at by `check_can_leave`. What
-    comes late to a client of a member that has left can be taken out by nobody else, nor can anybody take it over.
+    After a default, what is left in an own account may leave; `check_can_leave` checks margin and debts. After a member
+    has left, late credits to its clients may leave with the member's key, because no other key can move them.
     """
     record = context.state.accounts[account]
     status = member_status(context.state, record.member)
@@ -98,7 +99,7 @@ def is_restricted_to_reducing(state: State, account: int) -> bool:
 
 
 def is_in_default(state: State, account: int) -> bool:
-    """Whether the account is a defaulter's own, and its default under way: it is not called or liquidated meanwhile."""
+    """Whether the account is a defaulter's own while its default is open: it is then neither called nor liquidated."""
     record = state.accounts[account]
     if record.kind is AccountKind.CLIENT or record.member == HOUSE_MEMBER:
         return False
@@ -106,7 +107,7 @@ def is_in_default(state: State, account: int) -> bool:
 
 
 def set_member_status(context: BlockContext, member: int, status: MemberStatus) -> None:
-    """Let a member stand so from now on; nothing when it does already. Raises nothing; the house is always active."""
+    """Set a member's status; no change when it has it already. The house is always active."""
     before = context.state.member_statuses.get(member) or MemberStatusRecord(MemberStatus.ACTIVE, 0)
     if before.status is status or member == HOUSE_MEMBER:
         return
@@ -115,13 +116,13 @@ def set_member_status(context: BlockContext, member: int, status: MemberStatus) 
 
 
 def restrict_member(context: BlockContext, member: int) -> None:
-    """Restrict an active member, such as one that did not bring its contribution."""
+    """Restrict an active member, for example when it has not paid its contribution."""
     if member_status(context.state, member) is MemberStatus.ACTIVE:
         set_member_status(context, member, MemberStatus.RESTRICTED)
 
 
 def lift_member_restriction(context: BlockContext, member: int) -> None:
-    """Let a restricted member be active again."""
+    """Make a restricted member active again."""
     if member_status(context.state, member) is MemberStatus.RESTRICTED:
         set_member_status(context, member, MemberStatus.ACTIVE)
 
@@ -136,5 +137,5 @@ def accounts_by_member(state: State) -> dict[int, tuple[tuple[int, ...], tuple[i
 
 
 def own_accounts_by_member(state: State) -> dict[int, tuple[int, ...]]:
-    """Own accounts of every member that has one, ordered."""
+    """Own accounts of every member with at least one, ordered."""
     return {member: own for member, (own, _) in accounts_by_member(state).items() if own}

@@ -1,4 +1,4 @@
-"""Request checks: what every signed request must pass before its own rules: time, nonce, account, signature.
+"""Request checks: time, nonce, account and signature, before a request's own rules.
 
 Rule: a request is applied at most once and only by the member whose account it concerns. Checks run in a fixed order,
 cheap ones first, so that a refusal has the same code in every replica.
@@ -14,11 +14,11 @@ from clearing.state.ledger import can_hold
 from clearing.state.state import State
 
 NONCE_STEP_MAX = 2**32
-"""No nonce is so far above the last one, or above the time in nanoseconds, that none would be left."""
+"""Largest step of a nonce above the last one, or above the time in nanoseconds, so that nonces cannot be used up."""
 
 
 def check_expiry(context: BlockContext, at: str, not_after_ms: int) -> Rejected | None:
-    """A request is good up to and including its not-after, which may not lie beyond the horizon."""
+    """A request is valid up to and including its not-after, which must be within the horizon."""
     if context.time_ms > not_after_ms:
         return reject(ClearingCode.REQUEST_EXPIRED, at, not_after_ms=not_after_ms, time_ms=context.time_ms)
     if not_after_ms > context.time_ms + context.terms.market.request_ms_max:
@@ -32,14 +32,15 @@ def check_expiry(context: BlockContext, at: str, not_after_ms: int) -> Rejected 
 
 
 def check_account(context: BlockContext, at: str, account: int) -> Rejected | None:
-    """The account must be one of genesis's."""
+    """The account must be a known member account."""
     return None if can_hold(context.state, account) else reject(ClearingCode.UNKNOWN_ACCOUNT, at, account=account)
 
 
 def check_nonce(context: BlockContext, at: str, account: int, nonce: int) -> Rejected | None:
-    """Nonces of an account only rise; gaps are allowed, but nobody uses them up.
+    """Nonces of an account rise; gaps are allowed, within `NONCE_STEP_MAX`.
 
-    A member signs some requests that name its client's account: with a last nonce it could lock the client in for ever.
+    A member signs some requests that name its client's account: with a maximal nonce it could lock the client out
+    forever.
     """
     last = context.state.nonces.get(account)
     if last is not None and nonce <= last.nonce:
@@ -51,17 +52,18 @@ def check_nonce(context: BlockContext, at: str, account: int, nonce: int) -> Rej
 
 
 def use_nonce(context: BlockContext, account: int, nonce: int) -> None:
-    """Note that a request was applied."""
+    """Record the nonce of an applied request."""
     context.state.nonces.put(account, NonceRecord(nonce))
 
 
 def check_signer(context: BlockContext, at: str, account: int, digest: bytes, signature: bytes) -> Rejected | None:
-    """The signature must be by the trade key of the member who owns the (known) account."""
+    """The signature must be by the trade key of the member that owns the (known) account."""
     return check_signature_by(at, trade_key(context.state, account), digest, signature, account=account)
 
 
 def check_owner(context: BlockContext, at: str, account: int, digest: bytes, signature: bytes) -> Rejected | None:
-    """For money that leaves the (known) account: the client's own key signs where it has one, else the member's."""
+    """For money that leaves the (known) account: the client's own key signs where it has one, otherwise
+    the member's."""
     return check_signature_by(at, owner_key(context.state, account), digest, signature, account=account)
 
 
@@ -71,7 +73,7 @@ def trade_key(state: State, account: int) -> bytes:
 
 
 def owner_key(state: State, account: int) -> bytes:
-    """The address that signs for money that leaves a known account."""
+    """The address that signs for money leaving a known account."""
     own = state.accounts[account].key
     return own if any(own) else trade_key(state, account)
 

@@ -1,8 +1,8 @@
-"""Unresolved losses and available resources: what nobody has borne yet, and what accounts can pay with.
+"""Unresolved losses and available resources: losses not yet borne, and what accounts can pay with.
 
-Rule: read off the ledger, so never more than what is really missing; nothing is moved. Cash counts at par, tokens at
-their value after haircut at the last price. Within a block an account is looked at again only when its money has
-moved. This module must not know who will bear a loss.
+Rule: computed from the ledger, so never more than what is missing; nothing is moved. Cash counts at par, tokens at
+their value after haircut at the last price. Within a block an account is read again only when its money has moved. This
+module must not know who will bear a loss.
 """
 
 from bisect import bisect_left
@@ -19,20 +19,20 @@ NO_DEFAULTS = DefaultCounters(0)
 
 
 def defaults_under_way(state: State) -> tuple[tuple[int, DefaultRecord], ...]:
-    """Numbers and records of the defaults that have not ended, in order of declaration."""
+    """Numbers and records of open defaults, in order of declaration."""
     clock = state.default_counters.get(0) or NO_DEFAULTS
     return tuple((number, state.defaults[number]) for number in clock.open)
 
 
 class UnresolvedLosses:
-    """Of one block: what was found of each account and each default, as long as nothing about it has changed."""
+    """Cached losses of one block: per account and per default, until something about it changes."""
 
     def __init__(self) -> None:
         self._arrays: RiskArrays | None = None
-        self._seen = 0
-        """Transfers of the block that were looked at."""
-        self._beyond: dict[int, int] = {}
-        self._missing: dict[int, tuple[DefaultRecord, int]] = {}
+        self._transfers_seen = 0
+        """Number of the block's transfers that were processed."""
+        self._net_owed_by_account: dict[int, int] = {}
+        self._unresolved_by_default: dict[int, tuple[DefaultRecord, int]] = {}
         self._default_of: dict[int, int] = {}
 
     def micros(self, state: State, transfers: Sequence[Transfer]) -> int:
@@ -40,55 +40,59 @@ class UnresolvedLosses:
         self._forget(state, transfers)
         whole = 0
         for number, default in defaults_under_way(state):
-            known = self._missing.get(number)
-            if known is None or known[0] is not default:
-                known = self._missing[number] = (default, self._look(state, number, default))
-            whole += known[1]
+            cached = self._unresolved_by_default.get(number)
+            if cached is None or cached[0] is not default:
+                cached = self._unresolved_by_default[number] = (
+                    default,
+                    self._unresolved_of_default(state, number, default),
+                )
+            whole += cached[1]
         return whole
 
     def _forget(self, state: State, transfers: Sequence[Transfer]) -> None:
-        """Drop what is known of accounts whose money has moved, or of all when tokens are worth something else."""
+        """Drop cached accounts whose money has moved, or all when token values have changed."""
         arrays = current_arrays(state)
         if arrays is not self._arrays:
             self._arrays = arrays
-            self._beyond.clear()
-            self._missing.clear()
-        for moved in transfers[self._seen :]:
+            self._net_owed_by_account.clear()
+            self._unresolved_by_default.clear()
+        for moved in transfers[self._transfers_seen :]:
             for account in (moved.debit, moved.credit):
-                if self._beyond.pop(account, None) is not None:
-                    self._missing.pop(self._default_of[account], None)
-        self._seen = len(transfers)
+                if self._net_owed_by_account.pop(account, None) is not None:
+                    self._unresolved_by_default.pop(self._default_of[account], None)
+        self._transfers_seen = len(transfers)
 
-    def _look(self, state: State, number: int, default: DefaultRecord) -> int:
-        """A client pays its own debts only, the member's own accounts pay all that is left."""
+    def _unresolved_of_default(self, state: State, number: int, default: DefaultRecord) -> int:
+        """A client pays only its own debts; the member's own accounts pay all that is left."""
         for account in (*default.own_accounts, *default.client_accounts):
-            if account not in self._beyond:
-                self._beyond[account] = net_owed(state, account)
+            if account not in self._net_owed_by_account:
+                self._net_owed_by_account[account] = net_owed(state, account)
             self._default_of[account] = number
-        clients = sum(max(self._beyond[client], 0) for client in default.client_accounts)
-        return max(sum(self._beyond[account] for account in default.own_accounts) + clients, 0)
+        clients = sum(max(self._net_owed_by_account[client], 0) for client in default.client_accounts)
+        return max(sum(self._net_owed_by_account[account] for account in default.own_accounts) + clients, 0)
 
 
 def unresolved_micros(state: State) -> int:
-    """What defaulters and their clients owe in cash, all groups together, beyond what they have to pay it with.
+    """What defaulters and their clients owe in cash over all groups, beyond their resources.
 
-    Else somebody could owe in one group what it has in another, or in collateral, and hold everybody's money back.
+    Netting over groups matters: otherwise an account could owe in one group what it has in another, or in collateral,
+    and block everybody's withdrawals.
     """
     return UnresolvedLosses().micros(state, ())
 
 
 def resolution_deadline(state: State) -> int:
-    """By the block of this height every default under way has ended; 0 when none is."""
+    """The height by which every open default has ended; 0 when none is open."""
     return max((default.deadline_height for _, default in defaults_under_way(state)), default=0)
 
 
 def outstanding_assessment(state: State, member: int) -> int:
-    """What a member was assessed and has not brought yet, for all defaults together."""
+    """What a member was assessed and has not paid yet, over all open defaults."""
     return sum(_assessed_micros(default.assessed, member) for _, default in defaults_under_way(state))
 
 
 def _assessed_micros(assessed: tuple[tuple[int, int], ...], member: int) -> int:
-    """Micros of one member; `assessed` is in order of members."""
+    """Micros of one member; `assessed` is ordered by member."""
     at = bisect_left(assessed, (member, 0))
     return assessed[at][1] if at < len(assessed) and assessed[at][0] == member else 0
 
@@ -99,7 +103,7 @@ def available_resources(state: State, accounts: tuple[int, ...]) -> int:
 
 
 def account_deficits(state: State, accounts: tuple[int, ...]) -> tuple[tuple[int, int, int], ...]:
-    """(account, cash group, micros owed) of those that owe, in order of account and group."""
+    """(account, cash group, micros owed) of the accounts that owe, in order of account and group."""
     found = []
     for account in accounts:
         for group in state.terms.cash_groups:
@@ -110,7 +114,7 @@ def account_deficits(state: State, accounts: tuple[int, ...]) -> tuple[tuple[int
 
 
 def net_owed(state: State, account: int) -> int:
-    """What an account owes beyond what it has; negative: what it has beyond that."""
+    """What an account owes beyond its resources; negative: its resources beyond what it owes."""
     return sum(micros for _, _, micros in account_deficits(state, (account,))) - available_resources(state, (account,))
 
 

@@ -1,7 +1,8 @@
 """The checks of genesis: order, references, ranges, and whether its epochs can be proven.
 
-Rule: everything that no price or holding changes is checked before the network begins and again for every amendment.
-The proof limits are those of the proofs, which a test compares; this module knows no proof. A fault names the field.
+Rule: everything that does not depend on prices or holdings is checked before the network begins, and again for every
+amendment. The proof limits are those of the proofs, which a test compares; this module knows no proof. A fault names
+the field.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,19 +40,19 @@ from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, check
 from clearing.schema.terms.prices import check_price_terms
 
 CHARGE_LINE_MAX = 2**62 - 2**40
-"""Largest slope or intercept of a charge at the highest price that can be agreed; rows take a little more."""
+"""Largest slope or intercept of a charge at the highest price that can be agreed; rows use a little more."""
 
 CASH_MICROS_MAX = 2**60
 """The caps of a cash group's assets sum to less than this, so that balances stay far inside 63 bits."""
 
 TESTED_MEMBERS_MAX = 1_023
-"""The proof that the default fund covers two members has room for so many, the house's own accounts counting as one."""
+"""Capacity of the proof that the default fund covers two members; the house's own accounts count as one."""
 
 REQUEST_MS_MAX = 7 * DAY_MS
-"""A block looks at every second of the time since the last, as far as requests reach ahead."""
+"""A block iterates over every second since the last block, as far ahead as requests may be valid."""
 
 SPAN_MS_MAX = 10 * 365 * DAY_MS
-"""Spans that are added to block time: the sum is kept in the state, in 63 bits."""
+"""Largest duration that is added to block time: the sum is stored in the state in 63 bits."""
 
 
 def check_genesis(genesis: Genesis) -> None:
@@ -61,7 +62,7 @@ def check_genesis(genesis: Genesis) -> None:
 
 
 def check_terms(genesis: Genesis) -> None:
-    """All of `check_genesis` but for the validators, which amendments do not touch. Raises as that."""
+    """All of `check_genesis` except for the validators, which amendments do not touch. Raises the same faults."""
     check_assets(genesis.assets, genesis.cash_groups, genesis.feeds)
     check_instruments(genesis.instruments)
     check_parameters(genesis.risk)
@@ -83,9 +84,11 @@ def check_terms(genesis: Genesis) -> None:
         _require(good, f"soft_credit.{field}", value)
     for field, value, good in crisis_checks(genesis.crisis):
         _require(good, f"crisis.{field}", value)
-    houseless = sum(all(own.kind is not AccountKind.HOUSE for own in each.accounts) for each in genesis.members)
+    without_own_account = sum(
+        all(account.kind is not AccountKind.HOUSE for account in member.accounts) for member in genesis.members
+    )
     listed = {group.id for group in genesis.cash_groups}
-    for field, value, good in fund_fits(genesis.crisis.fund, listed, len(genesis.risk.stress), houseless):
+    for field, value, good in fund_fits(genesis.crisis.fund, listed, len(genesis.risk.stress), without_own_account):
         _require(good, f"crisis.fund.{field}", value)
     market = genesis.market
     _require(market.epoch_blocks > 0, "market.epoch_blocks", market.epoch_blocks)
@@ -93,7 +96,7 @@ def check_terms(genesis: Genesis) -> None:
     _require(market.reopen_blocks > 0, "market.reopen_blocks", market.reopen_blocks)
     _require(market.liquidation_penalty_ppm < 1_000_000, "market.penalty", market.liquidation_penalty_ppm)
     _require(market.request_ms_max <= REQUEST_MS_MAX, "market.request_ms_max", market.request_ms_max)
-    # A day's statement is due when no trade of that day can be shown any more.
+    # A day's statement is due when no trade of that day can be submitted any more.
     _require(market.statement_days * DAY_MS > market.request_ms_max, "market.statement_days", market.statement_days)
     _require(market.hold_retry_ms > 0, "market.hold_retry_ms", market.hold_retry_ms)
     for field in ("withdrawal_valid_ms", "hold_ms_max", "hold_retry_ms", "hold_valid_ms", "report_ahead_ms_max"):
@@ -135,7 +138,7 @@ def _check_references(genesis: Genesis) -> None:
 
 
 def _check_delivery(genesis: Genesis, instrument: Instrument) -> None:
-    """A lot must be a whole number of the token's units, worth at the feed's price alone what a lot is worth."""
+    """A lot must be a whole number of the token's units, whose value at the feed's price equals the value of a lot."""
     token = next(
         (asset for asset in genesis.assets if asset.id == instrument.delivery_asset and not asset.is_cash), None
     )
@@ -147,25 +150,25 @@ def _check_delivery(genesis: Genesis, instrument: Instrument) -> None:
 
 
 def _check_ranges(genesis: Genesis) -> None:
-    """No agreed price may lift a risk array, and no money taken in a row of the proof, out of its range."""
+    """No agreed price may bring a risk array out of its range, nor any accepted balance a row of the proof."""
     caps = sum(asset.cap_units for asset in genesis.assets if asset.is_cash)
     denominator = genesis.risk.maintenance_denominator
     _require(caps * denominator < 2**63, "risk.maintenance_denominator", denominator)
     for instrument in genesis.instruments:
-        # No scenario moves further than to four times the index; an option's value may reach 2^61.
+        # No scenario moves the index beyond four times its value. An option's value may reach 2^61.
         highest = forward_ticks(4 * INDEX_TICKS_MAX, instrument.expiry_ms, genesis.risk.rate_ppm, genesis.time_ms)
         good = highest * instrument.micros_per_tick <= 2**61 and highest <= 4 * MARK_TICKS_MAX
         _require(good, f"instruments.{instrument.name}.carry", instrument.expiry_ms)
     # Nor any line of a charge: slopes are row coefficients, intercepts row constants.
-    tokens = [each.as_collateral if each.may_leave else each for each in genesis.assets]
-    whole = [each.at_best for each in tokens if not each.is_cash]
-    worth = [each.unit_value(INDEX_TICKS_MAX) for each in whole]
-    for token, value in zip(whole, worth, strict=True):
+    tokens = [asset.as_collateral if asset.may_leave else asset for asset in genesis.assets]
+    best_tokens = [token.at_best for token in tokens if not token.is_cash]
+    token_values = [token.unit_value(INDEX_TICKS_MAX) for token in best_tokens]
+    for token, value in zip(best_tokens, token_values, strict=True):
         _require(value * denominator < 2**62, f"assets.{token.name}.unit_decimals", token.unit_decimals)
     highest_index = [INDEX_TICKS_MAX] * len(genesis.instruments)
-    tariff = build_tariff(genesis.instruments, highest_index, whole, worth, genesis.risk)
-    named = [(each.name, tariff.size_lines(at)) for at, each in enumerate(genesis.instruments)]
-    named += [(each.name, lines) for each, lines in zip(whole, tariff.concentration, strict=True)]
+    tariff = build_tariff(genesis.instruments, highest_index, best_tokens, token_values, genesis.risk)
+    named = [(instrument.name, tariff.size_lines(at)) for at, instrument in enumerate(genesis.instruments)]
+    named += [(token.name, lines) for token, lines in zip(best_tokens, tariff.concentration, strict=True)]
     for name, lines in named:
         largest = max((max(line) for line in lines.lines), default=0)
         _require(largest <= CHARGE_LINE_MAX, f"risk.charges.{name}", largest)
@@ -173,7 +176,7 @@ def _check_ranges(genesis: Genesis) -> None:
 
 def _check_provable(genesis: Genesis) -> None:
     """Epochs of this listing can be proven."""
-    # History gives so many scenarios, and one for all that move less.
+    # Number of joint scenarios from history, plus one for all smaller moves.
     joint = genesis.ranges.joint_scenarios + 1 if genesis.ranges.enabled and genesis.ranges.joint_scenarios else 0
     tokens = collateral_tokens(genesis.assets)
     listed = (genesis.instruments, tokens, genesis.cash_groups, genesis.feeds)
@@ -183,13 +186,15 @@ def _check_provable(genesis: Genesis) -> None:
 
 def _check_members(genesis: Genesis) -> None:
     house = genesis.members[0] if genesis.members else None
-    owns = house is not None and house.id == HOUSE_MEMBER and [a.id for a in house.accounts] == [HOUSE_ACCOUNT]
-    _require(owns, "members", "the first must be the house, 0, with account 0")
+    is_house = house is not None and house.id == HOUSE_MEMBER and [a.id for a in house.accounts] == [HOUSE_ACCOUNT]
+    _require(is_house, "members", "the first must be the house, 0, with account 0")
     ids = [account.id for member in genesis.members for account in member.accounts]
     _require(len(set(ids)) == len(ids), "members.accounts", "an account belongs to one member")
     _require(all(id_ < MEMBER_ACCOUNTS_MAX for id_ in ids), "members.accounts", "too large an id")
     _require(all(id_ < OPENED_ACCOUNTS for id_ in ids), "members.accounts", "an id of accounts opened by request")
-    own = {each.id for member in genesis.members[1:] for each in member.accounts if each.kind is AccountKind.HOUSE}
+    own = {
+        account.id for member in genesis.members[1:] for account in member.accounts if account.kind is AccountKind.HOUSE
+    }
     backstop = genesis.crisis.liquidation.backstop_account
     _require(not backstop or backstop in own, "crisis.liquidation.backstop_account", backstop)
     for member in genesis.members:
@@ -208,10 +213,10 @@ def _require(good: bool, field: str, value: int | str) -> None:
 SLOTS_MAX = 2_048
 
 DIGITS_MAX = 16 * (SLOTS_MAX - 7)
-"""Bytes of all slots and rows: in each of the columns up to seven places stay empty."""
+"""Limit of the bytes of all slots and rows: each column leaves up to seven places empty."""
 
 NAMED_BYTES_MAX = RULES_BYTES_MAX // 2
-"""What a rulebook says of listing and parameters; prices, and numbers that grow, have the other half."""
+"""Limit of listing and parameters in a rulebook. The other half is for prices and numbers that grow."""
 
 _NARROW_DIGITS = {SlotKind.TOKEN: 7, SlotKind.POSITION: 5}
 
@@ -228,9 +233,10 @@ def provable_checks(
     risk: RiskParameters,
     joint_scenarios: int,
 ) -> Iterator[Check]:
-    """What must hold. `tokens`: all that may be collateral; `joint_scenarios`: how many history may come to give.
+    """Checks that epochs can be proven. `tokens`: all possible collateral; `joint_scenarios`: the most that history
+    gives.
 
-    What comes later is only asked for where what was asked before holds.
+    A later check assumes that the earlier ones passed.
     """
     names = [feed.name for feed in feeds]
     yield "feeds.name", len(names), len(set(names)) == len(names)
@@ -248,31 +254,31 @@ def provable_checks(
 
 
 def _largest_parameters(risk: RiskParameters, joint_scenarios: int) -> RiskParameters:
-    """The parameters with as many joint scenarios as there may be: what they say does not matter here."""
+    """The parameters with the largest number of joint scenarios; their contents do not matter here."""
     if joint_scenarios <= len(risk.joint.scenarios):
         return risk
-    still = JointScenario((0,) * len(risk.groups))
-    credit: JointCredit = msgspec.structs.replace(risk.joint, scenarios=(still,) * joint_scenarios, tail=1)
+    unmoved = JointScenario((0,) * len(risk.groups))
+    credit: JointCredit = msgspec.structs.replace(risk.joint, scenarios=(unmoved,) * joint_scenarios, tail=1)
     return msgspec.structs.replace(risk, joint=credit)
 
 
 def _largest_statement(
     instruments: Sequence[Instrument], tokens: Sequence[Asset], cash_groups: Sequence[CashGroup], risk: RiskParameters
 ) -> tuple[tuple[Slot, ...], tuple[Row, ...]]:
-    """Slots and rows at the highest prices, where every charge has its lines; scenarios change nothing."""
-    best = tuple(token.at_best for token in tokens)
+    """Slots and rows at the highest prices, where every charge has its lines. Scenarios do not change their number."""
+    best_tokens = tuple(token.at_best for token in tokens)
     arrays = ReferenceArrays(
         instruments=tuple(instruments),
-        assets=best,
+        assets=best_tokens,
         cash_groups=tuple(cash_groups),
         parameters=risk,
         rows=[[0] * (1 + risk.width)] * len(instruments),
-        token_prices=[each.unit_value(INDEX_TICKS_MAX) for each in best],
+        token_prices=[token.unit_value(INDEX_TICKS_MAX) for token in best_tokens],
         index_ticks=(INDEX_TICKS_MAX,) * len(instruments),
     )
     count = len(risk.stress)
     stress = StressArrays(
-        names=tuple(each.name for each in risk.stress),
+        names=tuple(scenario.name for scenario in risk.stress),
         instruments=((0,) * len(instruments),) * count,
         tokens=((0,) * len(tokens),) * count,
     )

@@ -1,7 +1,6 @@
 """The custody listing: the vaults, tokens and units of genesis, as a statement must name them.
 
-Rule: a function of genesis alone. Whoever has a genesis that it trusts can distinguish the network's vaults from
-others.
+Rule: a function of genesis alone. Anybody with a trusted genesis can distinguish the network's vaults from others.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ListedCustody(NamedTuple):
-    """What a custody term says of an asset beside its numbers."""
+    """The fixed fields of an asset's custody term."""
 
     chain_id: int
     vault: bytes
@@ -26,7 +25,7 @@ class ListedCustody(NamedTuple):
 
 
 def listed_custody(genesis: "Genesis") -> frozenset[ListedCustody]:
-    """All that terms may say: one per asset, and another for a cash token that may leave its group."""
+    """All permitted custody terms: one per asset, and another for a cash token that may leave its group."""
     groups = {group.id: group.name for group in genesis.cash_groups}
     found = set[ListedCustody]()
     for asset in genesis.assets:

@@ -1,8 +1,8 @@
-"""The effective terms: genesis with every amendment that took effect, in order, ready for look-ups.
+"""The effective terms: genesis with every enacted amendment, in order, ready for look-ups.
 
-Rule: a function of genesis and the amendments alone, so that everybody who has both, a verifier included, gets the
-same terms. The head, a hash chain over the amendments, identifies them in 32 bytes. Nothing is judged here: an
-amendment in the state was judged when it took effect. Terms never change; an amendment makes new terms. The network
+Rule: a function of genesis and the amendments alone, so everybody who has both, a verifier included, gets the same
+terms. The head, a hash chain over the amendments, identifies them in 32 bytes. Amendments are not validated here: the
+state contains only those validated when they took effect. Terms never change; an amendment makes new terms. The network
 id stays that of genesis.
 """
 
@@ -32,7 +32,7 @@ NO_HEAD = bytes(32)
 
 
 def amended_genesis(genesis: Genesis, amendment: TermsChangingAmendment) -> Genesis | Rejected:
-    """`genesis` with one amendment, or why it makes no sense there."""
+    """`genesis` with one amendment, or why it does not apply."""
     if isinstance(amendment, TermsAmendment):
         return change_genesis(genesis, amendment.changes)
     if not any((chain.chain_id, chain.vault) == (amendment.chain_id, amendment.vault) for chain in genesis.chains):
@@ -40,9 +40,9 @@ def amended_genesis(genesis: Genesis, amendment: TermsChangingAmendment) -> Gene
     return msgspec.structs.replace(genesis, assets=tuple(_without_vault(asset, amendment) for asset in genesis.assets))
 
 
-def _without_vault(asset: Asset, gone: VaultDetachment) -> Asset:
-    """An asset of the vault is taken in no more and counts for nothing."""
-    if (asset.chain_id, asset.vault) != (gone.chain_id, gone.vault):
+def _without_vault(asset: Asset, detached: VaultDetachment) -> Asset:
+    """An asset of the vault is no longer accepted and counts for nothing."""
+    if (asset.chain_id, asset.vault) != (detached.chain_id, detached.vault):
         return asset
     depeg = msgspec.structs.replace(asset.depeg, haircut_ppm=PPM) if asset.may_leave else asset.depeg
     haircut = 0 if asset.is_cash else PPM
@@ -50,17 +50,17 @@ def _without_vault(asset: Asset, gone: VaultDetachment) -> Asset:
 
 
 def next_head(head: bytes, height: int, time_ms: int, proposal: bytes, amendment: TermsChangingAmendment) -> Hash32:
-    """The hash chain with one more amendment: all that is held of it."""
+    """The hash chain with one more amendment."""
     return tagged_hash(HEAD_TAG, head, u256(height), u256(time_ms), proposal, encode(amendment))
 
 
 def check_amendment_chain(amendments: Sequence[AmendmentRecord]) -> Hash32:
     """The head of these amendments, each of which must state its own. Raises RemoteFault BAD_SNAPSHOT."""
     head = Hash32(NO_HEAD)
-    for number, held in enumerate(amendments, start=1):
-        head = next_head(head, held.height, held.time_ms, held.proposal, held.amendment)
-        if head != held.chain_head:
-            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", number=number, head=held.chain_head)
+    for number, record in enumerate(amendments, start=1):
+        head = next_head(head, record.height, record.time_ms, record.proposal, record.amendment)
+        if head != record.chain_head:
+            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", number=number, head=record.chain_head)
     return head
 
 
@@ -68,8 +68,8 @@ def replay_amendments(origin: Genesis, amendments: Sequence[AmendmentRecord]) ->
     """The genesis as amended. Raises RemoteFault BAD_SNAPSHOT when they do not follow each other."""
     check_amendment_chain(amendments)
     genesis = origin
-    for number, held in enumerate(amendments, start=1):
-        after = amended_genesis(genesis, held.amendment)
+    for number, record in enumerate(amendments, start=1):
+        after = amended_genesis(genesis, record.amendment)
         if isinstance(after, Rejected):
             raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", number=number, code=after.code.label)
         genesis = after
@@ -77,13 +77,13 @@ def replay_amendments(origin: Genesis, amendments: Sequence[AmendmentRecord]) ->
 
 
 class Terms:
-    """What the rules look up by id. Every mapping is in order of its key."""
+    """Look-up tables of the terms by id. Every mapping is in order of its key."""
 
     def __init__(self, genesis: Genesis, origin: Genesis | None = None) -> None:
         self.genesis = genesis
         """As amended."""
         self.original_genesis = origin or genesis
-        """What the network began with."""
+        """The genesis that the network began with."""
         self.market = genesis.market
         self.risk = genesis.risk
         self.crisis = genesis.crisis
@@ -92,11 +92,11 @@ class Terms:
         self.collateral_after_leaving: dict[int, Asset] = {
             asset.id: asset.as_collateral for asset in genesis.assets if asset.may_leave
         }
-        """What the cash tokens that may leave their group become; until then nobody holds any of it."""
+        """What the cash tokens that may leave their group become. Until then nobody has any of it."""
         self.watched_chains: tuple[int, ...] = tuple(
-            sorted({each.chain_id for each in genesis.assets if each.haircut.outage_ms or each.depeg.halt_ms})
+            sorted({asset.chain_id for asset in genesis.assets if asset.haircut.outage_ms or asset.depeg.halt_ms})
         )
-        """Chains whose silence changes what a token counts for."""
+        """Chains whose silence changes the value of a token."""
         self.tokens: tuple[Asset, ...] = collateral_tokens(genesis.assets)
         self.assets_by_token: dict[tuple[int, bytes, bytes], Asset] = {
             (asset.chain_id, asset.vault, asset.token): asset for asset in genesis.assets
@@ -105,7 +105,7 @@ class Terms:
         self.cash_groups: tuple[int, ...] = tuple(group.id for group in genesis.cash_groups)
         self.instruments: dict[int, Instrument] = {instrument.id: instrument for instrument in genesis.instruments}
         self.array_index: dict[int, int] = {instrument: at for at, instrument in enumerate(self.instruments)}
-        """Where an instrument stands in the risk arrays."""
+        """Position of an instrument in the risk arrays."""
         self.groups: dict[int, RiskGroup] = {group.id: group for group in genesis.risk.groups}
         self.venues: dict[int, VenueTerms] = {venue.id: venue for venue in genesis.venues}
         self.feeds: tuple[int, ...] = tuple(feed.id for feed in genesis.feeds)
@@ -117,12 +117,12 @@ class Terms:
 
     @cached_property
     def genesis_accounts_max(self) -> int:
-        """How many accounts a member has at genesis, at most."""
+        """The largest number of accounts of one member at genesis."""
         return max(len(member.accounts) for member in self.genesis.members)
 
     @cached_property
     def instruments_of_feed(self) -> dict[int, tuple[Instrument, ...]]:
-        """By feed, ordered by id."""
+        """Instruments by feed, ordered by id."""
         return {
             feed: tuple(instrument for instrument in self.instruments.values() if instrument.feed == feed)
             for feed in self.feeds

@@ -1,6 +1,6 @@
 """Genesis as JSON: objects with field names, bytes as hex, enumerations as numbers.
 
-Rule: bytes in, value out; this module opens no file. It reads form, never meaning: `check_genesis` decides that.
+Rule: bytes in, value out; this module opens no file. It checks the form; `check_genesis` checks the meaning.
 """
 
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ def genesis_to_json(genesis: Genesis) -> bytes:
 def genesis_from_json(data: bytes) -> Genesis:
     """Read what `genesis_to_json` wrote, or a hand-written file that leaves out fields with a default.
 
-    Does not check meaning: `check_genesis` does. Raises RemoteFault BAD_GENESIS.
+    Does not check the meaning: `check_genesis` does. Raises RemoteFault BAD_GENESIS.
     """
     if len(data) > GENESIS_BYTES_MAX:
         raise RemoteFault(ClearingCode.BAD_GENESIS, "genesis.json", bytes=len(data), limit=GENESIS_BYTES_MAX)
@@ -37,24 +37,24 @@ def genesis_from_json(data: bytes) -> Genesis:
 
 
 def genesis_part_from_json(kind: type[GenesisPart], value: Any, at: str) -> GenesisPart:
-    """A part of genesis out of decoded JSON or TOML that names its fields. Raises ValueError naming the place."""
+    """A part of genesis from decoded JSON or TOML with field names. Raises ValueError naming the place."""
     built: Any = _to_wire_order(msgspec.inspect.type_info(kind), value, at)
     return msgspec.convert(built, kind, builtin_types=(bytes,))
 
 
 def genesis_part_to_json(value: Any) -> Any:
-    """A value of genesis in JSON's terms."""
+    """A value of genesis as plain JSON types."""
     if isinstance(value, msgspec.Struct):
         return {name: genesis_part_to_json(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, tuple):
-        return [genesis_part_to_json(each) for each in value]
+        return [genesis_part_to_json(element) for element in value]
     if isinstance(value, bytes):
         return "0x" + value.hex()
     return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _to_wire_order(info: msgspec.inspect.Type, value: Any, at: str) -> Any:
-    """Named JSON values to the array form of `Wire` structs. Raises ValueError naming the place."""
+    """Convert named JSON values to the array form of `Wire` structs. Raises ValueError naming the place."""
     if isinstance(info, msgspec.inspect.Metadata):
         return _to_wire_order(info.type, value, at)
     if isinstance(info, msgspec.inspect.StructType):
@@ -71,7 +71,7 @@ def _to_wire_order(info: msgspec.inspect.Type, value: Any, at: str) -> Any:
     if isinstance(info, msgspec.inspect.VarTupleType):
         if not isinstance(value, list):
             raise ValueError(f"{at}: expected a list")
-        return [_to_wire_order(info.item_type, each, f"{at}[{index}]") for index, each in enumerate(value)]
+        return [_to_wire_order(info.item_type, item, f"{at}[{index}]") for index, item in enumerate(value)]
     if isinstance(info, msgspec.inspect.BytesType):
         if not isinstance(value, str) or not value.startswith("0x"):
             raise ValueError(f"{at}: expected hex with 0x")

@@ -1,8 +1,8 @@
 """Places of genesis by path: reading, and writing into a copy.
 
-Rule: a path is field names and, where a list is ordered by id, ids, with points between; a list without ids is one
-place. What is written is decoded as the type that stands there, canonical and bounded, so no path can put anything
-where it does not belong. Pure; it must not know what may be changed.
+Rule: a path is field names joined by dots, with ids where a list is ordered by id; a list without ids is one place. A
+new value is decoded as the type of its place, canonical and bounded, so no path can write a value of another type.
+Pure; it must not know what may be changed.
 """
 
 from collections.abc import Callable
@@ -35,15 +35,15 @@ ID_FIELDS: dict[type, str] = {
     RiskGroup: "id",
     LotCharge: "instrument",
 }
-"""Lists of these are ordered by that field, and an element is named by it."""
+"""Elements of these lists are ordered and named by that field."""
 
 
 class UnknownPathError(Exception):
-    """A path that leads nowhere; the message says where it ends."""
+    """A path that does not exist; the message says where it ends."""
 
 
 def change_genesis(genesis: Genesis, changes: tuple[TermsChange, ...]) -> Genesis | Rejected:
-    """`genesis` with all changes, in order, or why not: nothing else is checked."""
+    """`genesis` with all changes, in order, or the reason of the refusal. Nothing else is checked."""
     for change in changes:
         steps = tuple(change.path.split("."))
         try:
@@ -59,12 +59,12 @@ def change_genesis(genesis: Genesis, changes: tuple[TermsChange, ...]) -> Genesi
 
 
 def value_at(genesis: Genesis, path: str) -> Any:
-    """What stands at a path; None: an element that is not listed. Raises UnknownPathError."""
+    """The value at a path; None: an element that is not listed. Raises UnknownPathError."""
     return _read(Genesis, genesis, tuple(path.split(".")))
 
 
 def type_at(path: str) -> Any:
-    """The type of what stands at a path. Raises UnknownPathError."""
+    """The type of the value at a path. Raises UnknownPathError."""
     kind: Any = Genesis
     for step in path.split("."):
         element = _element_type(kind)
@@ -73,7 +73,7 @@ def type_at(path: str) -> Any:
 
 
 def change_at(genesis: Genesis, path: str, after: Any) -> TermsChange:
-    """The change that puts `after` at a path, None: that takes it off. Raises UnknownPathError."""
+    """The change that writes `after` at a path; None removes the element. Raises UnknownPathError."""
     present = value_at(genesis, path)
     before = NO_VALUE if present is None else value_hash(encode(present))
     return TermsChange(path, before, b"" if after is None else encode(after))
@@ -86,11 +86,11 @@ def _read(kind: Any, value: Any, steps: tuple[str, ...]) -> Any:
     if element is None:
         field = _field_type(kind, steps[0])
         return _read(field, getattr(value, steps[0]), steps[1:])
-    each, name = element
-    found = next((one for one in value if getattr(one, name) == _number(steps[0])), None)
+    element_type, name = element
+    found = next((item for item in value if getattr(item, name) == _number(steps[0])), None)
     if found is None and steps[1:]:
         raise UnknownPathError(f"{steps[0]} is not listed")
-    return _read(each, found, steps[1:]) if found is not None else None
+    return _read(element_type, found, steps[1:]) if found is not None else None
 
 
 def _write(kind: Any, value: Any, steps: tuple[str, ...], after: bytes) -> Any:
@@ -100,34 +100,34 @@ def _write(kind: Any, value: Any, steps: tuple[str, ...], after: bytes) -> Any:
     if element is None:
         field = _field_type(kind, steps[0])
         if len(steps) == 1 and not after:
-            raise UnknownPathError(f"{steps[0]} is a field: it cannot be taken off")
+            raise UnknownPathError(f"{steps[0]} is a field: it cannot be removed")
         return msgspec.structs.replace(value, **{steps[0]: _write(field, getattr(value, steps[0]), steps[1:], after)})
-    each, name = element
+    element_type, name = element
     number = _number(steps[0])
-    kept = [one for one in value if getattr(one, name) != number]
+    others = [item for item in value if getattr(item, name) != number]
     if len(steps) == 1 and not after:
-        return tuple(kept)
-    present = next((one for one in value if getattr(one, name) == number), None)
-    written = _write(each, present, steps[1:], after)
+        return tuple(others)
+    present = next((item for item in value if getattr(item, name) == number), None)
+    written = _write(element_type, present, steps[1:], after)
     if getattr(written, name) != number:
-        raise UnknownPathError(f"{steps[0]} is not the {name} of what is to stand there")
-    ordering: Callable[[Any], int] = lambda one: getattr(one, name)  # noqa: E731
-    return tuple(sorted((*kept, written), key=ordering))
+        raise UnknownPathError(f"{steps[0]} is not the {name} of the new element")
+    ordering: Callable[[Any], int] = lambda item: getattr(item, name)  # noqa: E731
+    return tuple(sorted((*others, written), key=ordering))
 
 
 def _element_type(kind: Any) -> tuple[Any, str] | None:
-    """Of a list that is ordered by id: the type of its elements and the field that is the id."""
+    """For a list ordered by id: the type of its elements and the name of the id field."""
     if get_origin(kind) is tuple and len(get_args(kind)) == 2 and get_args(kind)[1] is ...:
-        each = get_args(kind)[0]
-        if isinstance(each, type) and each in ID_FIELDS:
-            return each, ID_FIELDS[each]
+        item_type = get_args(kind)[0]
+        if isinstance(item_type, type) and item_type in ID_FIELDS:
+            return item_type, ID_FIELDS[item_type]
     return None
 
 
 def _field_type(kind: Any, step: str) -> Any:
     fields = _fields(kind)
     if step not in fields:
-        raise UnknownPathError(f"nothing is called {step[:32]} there")
+        raise UnknownPathError(f"there is no field {step[:32]}")
     return fields[step]
 
 
@@ -141,5 +141,5 @@ def _fields(kind: Any) -> dict[str, Any]:
 
 def _number(step: str) -> int:
     if not step.isascii() or not step.isdigit() or len(step) > 19 or str(int(step)) != step:
-        raise UnknownPathError(f"{step[:32]} is no id")
+        raise UnknownPathError(f"{step[:32]} is not an id")
     return int(step)

@@ -1,8 +1,7 @@
-"""The margins of all accounts of a state, kept in a `MarginBook` that is brought up to date by what was written.
+"""`margin_book`: the margins of all accounts of a state, updated from what was written.
 
-Rule: what has to be looked at anew follows from the records that were written and the arrays that moved, not from a
-list that somebody might forget to fill. A fork's book is a fork of its parent's, made when first asked for; the state
-folds it in when the fork is decided. It must not know why money moved.
+Rule: the records written and the arrays that moved determine what is recomputed; no rule maintains a list. A fork's
+book is a fork of its parent's, made on first use. Deciding the fork merges the book. It must not know why money moved.
 """
 
 from clearing.base.ids import HOUSE_ACCOUNT
@@ -15,11 +14,11 @@ from clearing.state.state import State
 
 
 def margin_book(state: State) -> MarginBook:
-    """The book of this state, equal to `account_margin` of all that it holds. The house has no margin.
+    """The margin book of this state, equal to `account_margin` of every account. The house has no margin.
 
-    Costs what was written since the last call, and the holders of what moved; the whole state when there was no book
-    yet or when another instrument, asset or group was listed. Not to be changed by the caller, but for `remargin`.
-    Raises LocalFault STALE_FORK when another fork was decided.
+    Cost: what was written since the last call, and the holders of what moved; the whole state when there is no book yet
+    or when an instrument, asset or group was listed. Callers must not change it, except for `remargin`. Raises
+    LocalFault STALE_FORK when another fork was decided.
     """
     state.check_current()
     return _current_arrays(state)
@@ -39,9 +38,9 @@ def _current_arrays(state: State) -> MarginBook:
 
 
 def _apply_writes(state: State, book: MarginBook) -> None:
-    """Read anew the balances and positions that were written since they were last read."""
+    """Update the balances and positions written since the last call."""
     rows = _currency_rows(book)
-    # In any order: what the book answers does not depend on it.
+    # In any order: the results of the book do not depend on it.
     book.put_money(
         [
             (account, rows[currency], balance(state, account, currency))
@@ -50,14 +49,18 @@ def _apply_writes(state: State, book: MarginBook) -> None:
         ]
     )
     books = state.books.take_write_log()
-    # Also of an account that was emptied and closed in one block: what the book still has of it must go.
+    # Includes accounts emptied and closed in one block: their entries must leave the book.
     book.put_lots(
-        [(each, positions_of(state, each).lots) for each in books if each in book or _has_margin(state, each)]
+        [
+            (account, positions_of(state, account).lots)
+            for account in books
+            if account in book or _has_margin(state, account)
+        ]
     )
 
 
 def _rebuilt_book(state: State, arrays: RiskArrays) -> MarginBook:
-    """A book of its own, from all records."""
+    """A new book, built from all records."""
     book = state.margin_book = MarginBook(arrays)
     rows = _currency_rows(book)
     state.balances.take_write_log()
@@ -69,7 +72,7 @@ def _rebuilt_book(state: State, arrays: RiskArrays) -> MarginBook:
             if currency in rows and _has_margin(state, account)
         ]
     )
-    book.put_lots([(each, held.lots) for each, held in state.books.ordered() if _has_margin(state, each)])
+    book.put_lots([(account, record.lots) for account, record in state.books.ordered() if _has_margin(state, account)])
     return book
 
 
@@ -78,7 +81,7 @@ def _has_margin(state: State, account: int) -> bool:
 
 
 def _currency_rows(book: MarginBook) -> dict[int, int]:
-    """Row of the book's table by currency."""
+    """Row of the book's table for each currency."""
     cash, tokens = book.money_rows
     rows = {cash_currency(group): row for group, row in cash.items()}
     return rows | {token_currency(asset): row for asset, row in tokens.items()}

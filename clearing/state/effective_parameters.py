@@ -1,7 +1,7 @@
 """Effective parameters: risk parameters, haircuts and the rulebook in force at a state.
 
-Rule: the terms' values where nothing was observed, the state's values where they were published. Every rule that
-needs risk or haircuts at a height asks here. Reads only.
+Rule: published values where the state has them, otherwise the values of the terms. Every rule that needs risk
+parameters or haircuts at a height reads them here. Reads only.
 """
 
 import msgspec
@@ -14,7 +14,7 @@ from clearing.state.state import State
 
 
 def effective_assets(state: State) -> tuple[Asset, ...]:
-    """All collateral tokens, ordered by id, with the haircuts and rates in force: what risk arrays are built from."""
+    """All collateral tokens, ordered by id, with the haircuts and rates in force: the input of risk arrays."""
     return tuple(effective_asset(state, token) for token in state.terms.tokens)
 
 
@@ -33,7 +33,7 @@ def effective_asset(state: State, token: Asset) -> Asset:
 
 
 def effective_parameters(state: State) -> RiskParameters:
-    """Genesis' risk parameters with the current ranges and volatilities of every risk group."""
+    """Genesis's risk parameters with the current ranges and volatilities of every risk group."""
     risk = state.terms.risk
     if not state.terms.genesis.ranges.enabled:
         return risk
@@ -43,7 +43,7 @@ def effective_parameters(state: State) -> RiskParameters:
 
 
 def effective_risk_group(state: State, group: RiskGroup) -> RiskGroup:
-    """One risk group as it is in force."""
+    """One risk group with the values in force."""
     published = state.price_ranges.get(group.id)
     if published is None:
         return group
@@ -56,7 +56,7 @@ def effective_risk_group(state: State, group: RiskGroup) -> RiskGroup:
 
 
 def current_rulebook(state: State) -> Rulebook:
-    """Parameters, listing and prices in force: what the snapshot's slots and rows are a function of."""
+    """Parameters, listing and prices in force, from which the snapshot's slots and rows follow."""
     names = {feed.id: feed.name for feed in state.terms.genesis.feeds}
     return Rulebook(
         version=VERSION,

@@ -1,7 +1,7 @@
-"""A whole state as bytes, and back: for a restart from disk.
+"""Export and import of a whole state as bytes, for a restart from disk.
 
-Rule: canonical (tables in order of their names, records in order of their keys), without indexes and salt. A state that
-was read has the same roots and answers every block as the one that was written.
+Rule: canonical (tables in order of their labels, records in order of their keys), without indexes and salt. An imported
+state has the same roots and gives every block the same result as the exported one.
 """
 
 from clearing.base.codec import Bytes32, Wire, decode, encode

@@ -1,6 +1,6 @@
-"""What an account holds, in the order of the risk arrays, and its margin.
+"""Holdings: the contents of an account in the order of the risk arrays, and its margin.
 
-Rule: reads only. The margin itself is `clearing.margin`'s; here is only where its inputs come from.
+Rule: reads only. `clearing.margin` computes the margin; this module collects its inputs.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Holdings:
 
 
 def current_arrays(state: State) -> RiskArrays:
-    """Risk arrays of this state, built when first asked for and after each move of a mark."""
+    """Risk arrays of this state, built on first use and after each move of a mark."""
     if state.arrays_cache is None:
         terms = state.terms
         marks = {instrument: mark.ticks for instrument, mark in state.marks.ordered()}
@@ -56,7 +56,7 @@ def current_arrays(state: State) -> RiskArrays:
 
 def position_lots(state: State, account: int, instrument: int) -> int:
     """Signed lots of one position."""
-    return next((lots for held, lots in positions_of(state, account).lots if held == instrument), 0)
+    return next((lots for listed, lots in positions_of(state, account).lots if listed == instrument), 0)
 
 
 def positions_of(state: State, account: int) -> Book:
@@ -65,11 +65,11 @@ def positions_of(state: State, account: int) -> Book:
 
 
 def current_holdings(state: State, account: int) -> Holdings:
-    """All that an account holds."""
+    """All holdings of an account."""
     terms = state.terms
     lots = dict.fromkeys(terms.instruments, 0)
-    for instrument, held in positions_of(state, account).lots:
-        lots[instrument] = held
+    for instrument, position in positions_of(state, account).lots:
+        lots[instrument] = position
     return Holdings(
         [balance(state, account, cash_currency(group)) for group in terms.cash_groups],
         [balance(state, account, token_currency(token.id)) for token in terms.tokens],
@@ -92,14 +92,16 @@ def holdings_margin(arrays: RiskArrays, holdings: Holdings) -> AccountMargin:
 
 
 def is_certainly_margined(arrays: RiskArrays, holdings: Holdings) -> bool:
-    """True only where `margin_of` has `initial_ok`, at less cost; False says nothing."""
+    """True only where `holdings_margin` has `initial_ok`, at less cost. False is inconclusive."""
     return surely_covered(arrays, holdings.cash, holdings.tokens, holdings.lots)
 
 
 def held_feeds(state: State, holdings: Holdings) -> set[int]:
-    """Feeds that the value of these holdings depends on."""
+    """Feeds on which the value of these holdings depends."""
     terms = state.terms
-    feeds = {each.feed for each, lots in zip(terms.instruments.values(), holdings.lots, strict=True) if lots}
+    feeds = {
+        instrument.feed for instrument, lots in zip(terms.instruments.values(), holdings.lots, strict=True) if lots
+    }
     tokens = zip(terms.tokens, holdings.tokens, strict=True)
     return feeds | {feed for token, units in tokens if units for feed in token.feeds}
 

@@ -1,7 +1,7 @@
-"""Indexes: tables that follow from the others, so that a block finds what it touches without looking at all.
+"""Indexes: tables derived from the hashed ones, so that a block finds what it touches without a scan.
 
-Rule: each follows from hashed tables alone, so it is neither hashed nor exported; whoever writes the record writes the
-index. Order of insertion is never visible in a result.
+Rule: an index follows from hashed tables alone, so it is neither hashed nor exported. The code that writes a record
+also writes its index. Insertion order never affects a result.
 """
 
 from bisect import bisect_left
@@ -15,28 +15,28 @@ CALLED_ACCOUNTS = 2
 
 
 def holders(state: State, kind: int, of: int) -> tuple[int, ...]:
-    """Accounts that hold an instrument (0) or a currency (1), or are under a margin call (2, of 0); ordered."""
+    """Accounts that hold an instrument (0) or a currency (1), or are under a margin call (2, `of` 0); ordered."""
     return state.holders.get((kind, of)) or ()
 
 
 def set_holder(state: State, kind: int, of: int, account: int, *, holds: bool) -> None:
-    """Note whether an account holds something."""
-    held = holders(state, kind, of)
-    at = bisect_left(held, account)
-    there = at < len(held) and held[at] == account
-    if holds and not there:
-        state.holders.put((kind, of), (*held[:at], account, *held[at:]))
-    elif there and not holds:
-        state.holders.put((kind, of), held[:at] + held[at + 1 :])
+    """Add an account to an index of holders, or remove it."""
+    listed = holders(state, kind, of)
+    at = bisect_left(listed, account)
+    is_listed = at < len(listed) and listed[at] == account
+    if holds and not is_listed:
+        state.holders.put((kind, of), (*listed[:at], account, *listed[at:]))
+    elif is_listed and not holds:
+        state.holders.put((kind, of), listed[:at] + listed[at + 1 :])
 
 
 def expiry_second(not_after_ms: int) -> int:
-    """The first whole second at which a request with this not-after is certainly over."""
+    """The first whole second at which a request with this not-after has expired."""
     return not_after_ms // 1000 + 1
 
 
 def index_expiry(state: State, trade: tuple[int, int, int, int], not_after_ms: int) -> None:
-    """Let a trade id be found when it can be forgotten."""
+    """Index a trade id by the second in which it can be deleted."""
     second = expiry_second(not_after_ms)
     count = state.expiring_trade_counts.get(second) or 0
     state.expiring_trades.put((second, count), trade)
@@ -44,14 +44,14 @@ def index_expiry(state: State, trade: tuple[int, int, int, int], not_after_ms: i
 
 
 def drop_expired(state: State, before_ms: int, time_ms: int) -> None:
-    """Forget trade ids that expired up to `time_ms`, given that all up to `before_ms` are forgotten."""
+    """Delete trade ids that expired up to `time_ms`. All up to `before_ms` are already deleted."""
     last = min(time_ms // 1000, expiry_second(before_ms + state.terms.market.request_ms_max))
     for second in range(before_ms // 1000, last + 1):
         for at in range(state.expiring_trade_counts.get(second) or 0):
             trade = state.expiring_trades.get((second, at))
-            seen = state.novated_trades.get(trade) if trade is not None else None
-            # One that was held and remembered again has a later entry, too.
-            if trade is not None and seen is not None and expiry_second(seen.not_after_ms) <= second:
+            novated = state.novated_trades.get(trade) if trade is not None else None
+            # A trade that was pending and was recorded again has a later entry, too.
+            if trade is not None and novated is not None and expiry_second(novated.not_after_ms) <= second:
                 state.novated_trades.remove(trade)
             state.expiring_trades.remove((second, at))
         state.expiring_trade_counts.remove(second)
@@ -60,7 +60,7 @@ def drop_expired(state: State, before_ms: int, time_ms: int) -> None:
 def index_pending(
     state: State, key: tuple[int, int, int, int], before: PendingTradeRecord | None, after: PendingTradeRecord | None
 ) -> None:
-    """Let a held trade be found when it is due, and count it for both its sides. None: there is, or will be, none."""
+    """Index a pending trade by its due time, and count it for both sides. None: no record before, or after."""
     order = state.pending_by_due_time.get(0) or ()
     if before is not None:
         at = bisect_left(order, (before.due_ms, *key))
@@ -79,7 +79,7 @@ def index_pending(
 
 
 def rebuild_indexes(state: State) -> None:
-    """Fill the indexes of a state whose hashed tables were read from outside (but for the withdrawals tree)."""
+    """Fill the indexes of an imported state, except for the withdrawals tree."""
     for (account, currency), _ in state.balances.ordered():
         set_holder(state, CURRENCY_HOLDERS, currency, account, holds=True)
     for account, book in state.books.ordered():
@@ -87,8 +87,8 @@ def rebuild_indexes(state: State) -> None:
             set_holder(state, INSTRUMENT_HOLDERS, instrument, account, holds=True)
     for account, record in state.accounts.ordered():
         set_holder(state, CALLED_ACCOUNTS, 0, account, holds=record.called_height != 0)
-    for trade, seen in state.novated_trades.ordered():
-        index_expiry(state, trade, seen.not_after_ms)
+    for trade, novated in state.novated_trades.ordered():
+        index_expiry(state, trade, novated.not_after_ms)
     for key, pending in state.pending_trades.ordered():
         index_pending(state, key, None, pending)
     for (venue, day, number), trade_of_day in state.day_trades.ordered():

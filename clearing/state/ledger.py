@@ -1,7 +1,7 @@
-"""The ledger: accounts, counters, soft-credit loans, and transfers as the only way that money moves.
+"""The ledger: accounts, counters, soft-credit loans, and transfers, the only way that money moves.
 
 Rule: a balance is never edited. Every transfer debits one account and credits another by the same amount, so the sum
-per currency is constant but for deposits and withdrawals. This module must not know why money moves.
+per currency is constant except for deposits and withdrawals. This module must not know why money moves.
 """
 
 from collections.abc import Iterable
@@ -17,16 +17,17 @@ from clearing.state.indexes import CURRENCY_HOLDERS, set_holder
 from clearing.state.state import State
 
 SUSPENSE_ACCOUNT = MEMBER_ACCOUNTS_MAX
-"""Holds deposits that name no account. Nobody can sign for it."""
+"""Receives deposits that name no known account. Nobody can sign for it."""
 
 CLEARING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 1
-"""The central counterparty's own pass-through: what losers pay and gainers receive. Zero after every block."""
+"""The central counterparty's pass-through account: losers pay into it, gainers are paid from it. Zero
+after every block."""
 
 ROUNDING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 2
-"""Takes the remainders of payments that cannot be divided exactly. The house's; nobody can sign for it."""
+"""Receives the remainders of payments that cannot be divided exactly. The house's; nobody can sign for it."""
 
 FEE_POT_ACCOUNT = MEMBER_ACCOUNTS_MAX + 3
-"""Takes skew fees and pays skew rebates, and nothing else. The house's; nobody can sign for it."""
+"""Receives skew fees and pays skew rebates, nothing else. The house's; nobody can sign for it."""
 
 FUND_ACCOUNT = ids.FUND_ACCOUNT
 
@@ -53,17 +54,17 @@ def asset_of_currency(currency: int) -> int:
 
 
 def currency_of(asset: Asset) -> int:
-    """What a deposit of this asset becomes."""
+    """The currency that a deposit of this asset is credited in."""
     return cash_currency(asset.cash_group) if asset.is_cash else token_currency(asset.id)
 
 
 def external_account(asset: int) -> int:
-    """Stands for the vault's token outside: its balance is minus what was credited and not released."""
+    """The account of the vault's token outside the ledger: its balance is minus what was credited and not released."""
     return _EXTERNAL + asset
 
 
 def is_claimant(account: int) -> bool:
-    """Whether what the account holds is owed by the ledger, unlike what stands for vaults outside."""
+    """Whether the ledger owes what the account has. False for the accounts of outside vaults."""
     return account < _EXTERNAL
 
 
@@ -74,12 +75,12 @@ def balance(state: State, account: int, currency: int) -> int:
 
 
 def inventory_units(state: State, asset: Asset) -> int:
-    """What the ledger owes in one token on one chain: credited - released, in clearing units. Also its inventory."""
+    """What the ledger owes in one token on one chain, its inventory: credited minus released, in clearing units."""
     return -balance(state, external_account(asset.id), currency_of(asset))
 
 
 class Journal:
-    """Writes transfers of one block into a state, and checks that they conserve every currency."""
+    """Writes the transfers of one block into a state, and checks that they conserve every currency."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -87,7 +88,7 @@ class Journal:
         self.transfers: list[Transfer] = []
 
     def transfer(self, debit: int, credit: int, currency: int, amount: int, code: TransferCode, cause: int) -> None:
-        """Move `amount` >= 0. Raises Bug for a negative amount, or a token that its holder has not got."""
+        """Move `amount` >= 0. Raises Bug for a negative amount, or for a token balance that would fall below zero."""
         if amount == 0:
             return
         if amount < 0 or debit == credit:
@@ -97,9 +98,9 @@ class Journal:
         self.transfers.append(Transfer(debit, credit, currency, amount, code, cause))
 
     def settle_amounts(self, amounts: Iterable[tuple[int, int]], currency: int, code: TransferCode, cause: int) -> int:
-        """Take from every (account, negative amount) and give to every (account, positive amount).
+        """Debit every (account, negative amount) and credit every (account, positive amount).
 
-        Amounts must sum to zero. Returns what was paid. Order of the transfers is that of `amounts`.
+        Amounts must sum to zero. Returns the sum of the debits. The transfers are in the order of `amounts`.
         """
         paid = 0
         drift = 0
@@ -115,7 +116,7 @@ class Journal:
         return paid
 
     def check_conserved(self) -> None:
-        """Raise Bug unless what was written in this block sums to zero per currency and nothing is in passage."""
+        """Raise Bug unless this block's transfers sum to zero per currency and the clearing account is empty."""
         for currency, drift in sorted(self._drift.items()):
             if drift:
                 raise Bug(f"currency {currency} drifted by {drift} in one block")
@@ -137,7 +138,7 @@ class Journal:
         if after < 0 and currency > _TOKEN and account < _EXTERNAL:
             raise Bug(f"account {account} would owe {-after} of token {currency - _TOKEN}")
         if max(debited, credited) >= _COUNTER_MAX:
-            # Counters restart at the balance; they are a convenience of statements, the balance is what counts.
+            # Counters restart at the balance. Statements use them for convenience; only the balance counts.
             debited, credited = max(-after, 0), max(after, 0)
         self._drift[currency] = self._drift.get(currency, 0) + after - (before.credits - before.debits)
         self._state.balances.put(key, Balance(debited, credited))
@@ -154,12 +155,13 @@ def check_whole_ledger(state: State) -> None:
 
 
 def can_hold(state: State, account: int) -> bool:
-    """Whether genesis lists the account: only those can be paid to, or sign. The ledger's own accounts are not."""
+    """Whether the account is a known member account: only those can receive or sign. The ledger's own
+    accounts are not."""
     return account < MEMBER_ACCOUNTS_MAX and account in state.accounts
 
 
 def remove_account_balances(state: State, account: int) -> None:
-    """Drop the empty counters of an account that is closed. Raises Bug when it still has money."""
+    """Delete the empty counters of an account that is closed. Raises Bug when it still has money."""
     terms = state.terms
     currencies = [cash_currency(group) for group in terms.cash_groups]
     for currency in currencies + [token_currency(token.id) for token in terms.tokens]:
@@ -171,13 +173,13 @@ def remove_account_balances(state: State, account: int) -> None:
 
 
 def soft_credit_of(state: State, account: int, group: int) -> int:
-    """What an account owes of soft credit in a cash group; of the house's account, what all owe."""
+    """What an account owes of soft credit in a cash group; for the house's account, the sum over all accounts."""
     loan = state.loans.get((account, group))
     return loan.micros if loan else 0
 
 
 def soft_credit_total(state: State, account: int) -> int:
-    """What an account owes of soft credit in all cash groups; the house borrows nothing."""
+    """What an account owes of soft credit in all cash groups. The house borrows nothing."""
     return (
         0
         if account == HOUSE_ACCOUNT

@@ -1,7 +1,7 @@
 """Positions: netted lots per account and instrument, and the check that the book is matched.
 
-Rule: every long lot has a short one; whoever adds lots to one account takes them from another in the same block.
-It must not know prices.
+Rule: every long lot has a short one. A rule that adds lots to one account takes them from another in the same block. It
+must not know prices.
 """
 
 from bisect import bisect_left
@@ -9,13 +9,13 @@ from bisect import bisect_left
 from clearing.base.errors import Bug
 from clearing.base.units import POSITION_MAX
 from clearing.schema.records.accounts import Book
-from clearing.state.holdings import positions_of
+from clearing.state.holdings import position_lots, positions_of
 from clearing.state.indexes import INSTRUMENT_HOLDERS, holders, set_holder
 from clearing.state.state import State
 
 
 class PositionLedger:
-    """Writes positions of one block into a state, and checks that they net to zero per instrument."""
+    """Writes the positions of one block into a state, and checks that they net to zero per instrument."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -26,12 +26,12 @@ class PositionLedger:
         """Net signed `lots` into a position. Raises Bug at |position| >= 2^39; callers refuse before."""
         entries = list(positions_of(self._state, account).lots)
         at = bisect_left(entries, (instrument, -POSITION_MAX - 1))
-        there = at < len(entries) and entries[at][0] == instrument
-        after = lots + (entries[at][1] if there else 0)
+        is_open = at < len(entries) and entries[at][0] == instrument
+        after = lots + (entries[at][1] if is_open else 0)
         if abs(after) > POSITION_MAX:
             raise Bug(f"position of account {account} in instrument {instrument} would be {after}")
-        entries[at : at + there] = [(instrument, after)] if after else []
-        if bool(after) is not there:
+        entries[at : at + is_open] = [(instrument, after)] if after else []
+        if bool(after) is not is_open:
             set_holder(self._state, INSTRUMENT_HOLDERS, instrument, account, holds=after != 0)
         if entries:
             self._state.books.put(account, Book(tuple(entries)))
@@ -42,19 +42,19 @@ class PositionLedger:
 
     def take_changes(self) -> list[tuple[int, int, int]]:
         """(account, instrument, signed lots) of everything added since the last call, in order."""
-        taken, self._changes = self._changes, []
-        return taken
+        changes, self._changes = self._changes, []
+        return changes
 
     def holders(self, instrument: int) -> tuple[tuple[int, int], ...]:
-        """(account, lots) of everybody with a position, ordered by account."""
-        held = []
+        """(account, lots) of every account with a position, ordered by account."""
+        found = []
         for account in holders(self._state, INSTRUMENT_HOLDERS, instrument):
-            lots = next(lots for each, lots in positions_of(self._state, account).lots if each == instrument)
-            held.append((account, lots))
-        return tuple(held)
+            lots = position_lots(self._state, account, instrument)
+            found.append((account, lots))
+        return tuple(found)
 
     def check_matched(self) -> None:
-        """Raise Bug unless what was written in this block nets to zero per instrument."""
+        """Raise Bug unless this block's changes net to zero per instrument."""
         for instrument, drift in sorted(self._drift.items()):
             if drift:
                 raise Bug(f"positions in instrument {instrument} drifted by {drift} lots in one block")

@@ -1,8 +1,8 @@
 """`State`: everything that replicas agree on, in tables, with a root per module.
 
-Rule: a state is never changed by a block; a fork of it is. Forking costs nothing, deciding a fork (`absorb`) costs what
-the fork wrote, roots cost what changed. The order of `Module` is the order of the roots in the header.
-It must not know what the records mean.
+Rule: a block never changes a state, but a fork of it. Forking costs nothing, deciding a fork (`absorb`) costs what the
+fork wrote, and roots cost what changed. The order of `Module` is the order of the roots in the header. It must not know
+what the records mean.
 """
 
 from collections.abc import Iterator
@@ -110,7 +110,7 @@ from clearing.state.tree import ModuleTree
 
 
 class Module(IntEnum):
-    """Parts of the state with a root of their own."""
+    """Modules: parts of the state with a root of their own."""
 
     LEDGER = 0
     POSITIONS = 1
@@ -124,15 +124,15 @@ class Module(IntEnum):
 
 
 LOGGED_TABLES = ("balances", "books")
-"""Tables that note what was written, for the margin book (`clearing.state.account_margins`)."""
+"""Tables that log what was written, for the margin book (`clearing.state.account_margins`)."""
 
 
 class HashedTable(NamedTuple):
-    """A table that is part of the state root: how `State` calls it, and what is inside the leaves."""
+    """A table that is part of the state root: its attribute of `State`, and its label inside the leaves."""
 
     attribute: str
     label: str
-    """Inside the leaves and exports: never renamed, whatever the attribute is called."""
+    """Inside the leaves and exports. Never renamed, whatever the attribute's name."""
     module: Module
     key: Any
     record: Any
@@ -145,14 +145,14 @@ class _Declared(NamedTuple):
 
 
 def hashed(label: str, module: Module, key: Any) -> Any:
-    """Declare a table of `State` that is hashed: its label inside the leaves, its module, the type of its keys."""
+    """Declare a hashed table of `State`: its label inside the leaves, its module, the type of its keys."""
     return _Declared(label, module, key)
 
 
 class State:
-    """All tables. Records are read and written through them; money only through `clearing.state.ledger`.
+    """All tables. Rules read and write records through them; money moves only through `clearing.state.ledger`.
 
-    Each table is declared once, here: `hashed` ones are part of the root, the others are indexes derived from them
+    Each table is declared once, here. `hashed` tables are part of the root. The others are indexes derived from them
     (`clearing.state.indexes`): not hashed, not exported, rebuilt.
     """
 
@@ -207,7 +207,7 @@ class State:
     pending_trades: Table[tuple[int, int, int, int], PendingTradeRecord] = hashed(
         "held_trades", Module.REQUESTS, tuple[U63, U63, U63, U63]
     )
-    """(venue, trade id, 0, 0), or as in `trades`."""
+    """(venue, trade id, 0, 0), or as in `novated_trades`."""
     venue_days: Table[tuple[int, int], VenueDay] = hashed("venue_days", Module.REQUESTS, tuple[U63, U63])
     """(venue, days since 1970)."""
     day_trades: Table[tuple[int, int, int], DayTrade] = hashed("day_trades", Module.REQUESTS, tuple[U63, U63, U63])
@@ -223,18 +223,18 @@ class State:
     cash_calls: Table[int, CashCallRecord] = hashed("cash_calls", Module.RISK, U63)
     chain_silences: Table[int, ChainSilenceRecord] = hashed("silences", Module.BRIDGE, U63)
     validator_sets: Table[int, ValidatorSetRecord] = hashed("validator_sets", Module.VALIDATORS, U63)
-    """By number; `clearing.validators.validator_sets` says which stay."""
+    """By number; `clearing.validators.validator_sets` decides which are kept."""
     set_numbers: Table[int, SetNumbersRecord] = hashed("seats", Module.VALIDATORS, U32)
     set_changes: Table[int, SetChangeRecord] = hashed("changes", Module.VALIDATORS, U32)
-    """The one under way, under 0."""
+    """The change under way, under 0."""
     scheduled_additions: Table[int, ScheduledAdditionRecord] = hashed("entries", Module.VALIDATORS, U32)
-    """The one that waits to begin, under 0."""
+    """The scheduled change, under 0."""
     offences: Table[tuple[bytes, int], OffencesRecord] = hashed("offences", Module.VALIDATORS, tuple[Bytes32, U32])
     """(envelope key, kind of misbehaviour)."""
     exits: Table[int, ExitRecord] = hashed("exits", Module.WITHDRAWALS, U32)
-    """The newest closed epoch's, under 0."""
+    """The exit tree of the last closed epoch, under 0."""
     fund_sizes: Table[int, FundSizeRecord] = hashed("fund_sizes", Module.RISK, U32)
-    """The last, under 0."""
+    """The last sizing, under 0."""
     contributions: Table[int, ContributionRecord] = hashed("contributions", Module.LEDGER, U63)
     """By member."""
     owner_withdrawal_volumes: Table[tuple[int, bytes], WithdrawalVolumeRecord] = hashed(
@@ -249,7 +249,7 @@ class State:
     expired_withdrawals: Table[int, ExpiredWithdrawalRecord] = hashed("not_paid", Module.WITHDRAWALS, U63)
     """By nonce of the withdrawal."""
     refunds_due: Table[int, RefundDueRecord] = hashed("give_back_due", Module.WITHDRAWALS, U63)
-    """Nonces of those in `not_paid` that are not given back yet."""
+    """By nonce, those in `expired_withdrawals` that are not refunded yet."""
     values_withdrawn: Table[int, ValueWithdrawnRecord] = hashed("deficit_left", Module.REQUESTS, U63)
     """By account, and under `clearing.withdrawals.deficit_reserve.ALL_ACCOUNTS`."""
     margin_calls: Table[int, MarginCallRecord] = hashed("margin_calls", Module.RISK, U63)
@@ -260,7 +260,7 @@ class State:
     proposals: Table[bytes, ProposalRecord] = hashed("proposals", Module.VALIDATORS, Bytes32)
     votes: Table[tuple[int, bytes], VoteRecord] = hashed("votes", Module.VALIDATORS, tuple[U63, Bytes32])
     amendments: Table[int, AmendmentRecord] = hashed("amendments", Module.VALIDATORS, U63)
-    """All that ever took effect; `terms` are genesis and these."""
+    """All enacted amendments; `terms` are genesis and these."""
     halts: Table[int, HaltRecord] = hashed("halts", Module.VALIDATORS, U32)
     """By instrument."""
     detached_vaults: Table[tuple[int, bytes], DetachedVaultRecord] = hashed(
@@ -270,7 +270,7 @@ class State:
         "forgiven", Module.VALIDATORS, tuple[Bytes32, U32]
     )
     member_statuses: Table[int, MemberStatusRecord] = hashed("standings", Module.MEMBERS, U63)
-    """By member; none: active."""
+    """By member; without a record a member is active."""
     defaults: Table[int, DefaultRecord] = hashed("defaults", Module.RISK, U63)
     """By number, from 1."""
     default_counters: Table[int, DefaultCounters] = hashed("default_clock", Module.RISK, U32)
@@ -279,23 +279,24 @@ class State:
     assessments: Table[int, AssessmentRecord] = hashed("assessments", Module.RISK, U63)
     """By member."""
     gains_windows: Table[int, GainsWindow] = hashed("windows", Module.RISK, U63)
-    """By member."""
+    """By member, while it does not cover its margins."""
     position_changes: Table[int, PositionChangesRecord] = hashed("shifts", Module.RISK, U63)
-    """By account, while there are windows."""
+    """By account, while there are gains windows."""
     holders: Table[tuple[int, int], tuple[int, ...]]
-    """(0, instrument) or (1, currency) to the accounts that hold it, ordered."""
+    """(0, instrument) or (1, currency): the accounts that hold it, ordered; (2, 0): the accounts under
+    a margin call."""
     expiring_trades: Table[tuple[int, int], tuple[int, int, int, int]]
-    """(second, n) to the n-th trade id that can be forgotten after that second."""
+    """(second, n): the n-th trade id that can be deleted after that second."""
     expiring_trade_counts: Table[int, int]
-    """Second to how many."""
+    """Number of trade ids by second."""
     withdrawals_nodes: Table[tuple[int, int], Hash32]
-    """(level, index) to a node of the withdrawals tree."""
+    """(level, index): a node of the withdrawals tree."""
     pending_by_due_time: Table[int, tuple[tuple[int, int, int, int, int], ...]]
-    """0 to (due ms, key) of all held trades, ordered."""
+    """Under 0: (due ms, key) of all pending trades, ordered."""
     pending_counts: Table[int, int]
-    """Account to how many held trades it is a side of."""
+    """By account: of how many pending trades it is a side."""
     day_trade_ids: Table[tuple[int, int], tuple[int, int]]
-    """(venue, trade id) to (day, number) of a trade of the day."""
+    """(venue, trade id): (day, number) of the trade in that day."""
 
     def __init__(self, terms: Terms, state_salt: bytes, parent: "State | None" = None) -> None:
         self.terms = terms
@@ -303,7 +304,7 @@ class State:
         self.parent = parent
         """The state that this one is a fork of."""
         self.absorbed_forks = 0
-        """How many forks were folded into this state: a fork that has seen fewer is stale."""
+        """How many forks were merged into this state. A fork that has seen fewer is stale."""
         self.parent_absorbed_forks = parent.absorbed_forks if parent else 0
         self.trees: tuple[ModuleTree, ...] = tuple(
             parent.trees[module].fork() if parent else ModuleTree() for module in Module
@@ -311,34 +312,35 @@ class State:
         self.arrays_cache: RiskArrays | None = parent.arrays_cache if parent else None
         """Risk arrays of this state, once built; dropped when a mark moves. Not part of what is agreed."""
         self.previous_arrays: RiskArrays | None = parent.previous_arrays if parent else None
-        """The arrays last built, from which the next are built where nothing moved. Not part of what is agreed."""
+        """The arrays last built, reused where nothing moved. Not part of what is agreed."""
         for name in TABLE_ATTRIBUTES:
             setattr(self, name, getattr(parent, name).fork() if parent else Table())
         self.margin_book: MarginBook | None = None
-        """Margins of all accounts, once asked for (`clearing.state.account_margins`). Not part of what is agreed."""
+        """Margins of all accounts, once requested (`clearing.state.account_margins`). Not part of what is agreed."""
         self.exit_tree: ExitTree | None = None
-        """The exit tree, when this state is the one that an epoch closed at. Not part of what is agreed."""
+        """The exit tree, when an epoch closed at this state. Not part of what is agreed."""
         if parent is None:
             for name in LOGGED_TABLES:
                 getattr(self, name).write_log = set()
 
     @classmethod
     def empty(cls, genesis: Genesis, state_salt: bytes) -> "State":
-        """No records at all; `clearing.opening` writes the first. `state_salt`: 32 secret bytes of all validators."""
+        """A state without records; `clearing.opening` writes the first. `state_salt`: 32 secret bytes of
+        all validators."""
         if len(state_salt) != 32:
             raise LocalFault(ClearingCode.BAD_SNAPSHOT, "state salt", bytes=len(state_salt))
         return cls(Terms(genesis), state_salt)
 
     def fork(self) -> "State":
-        """A state that starts as this one and writes into itself. Raises LocalFault STALE_FORK."""
+        """A fork: it reads through to this state and writes into itself. Raises LocalFault STALE_FORK."""
         self.check_current()
-        self.module_roots()  # so that a child never has to hash what its parent wrote
+        self.module_roots()  # so that a child never has to hash its parent's writes
         return State(self.terms, self.salt, self)
 
     def absorb(self) -> "State":
-        """Decide this fork: fold it into its parent and return the parent.
+        """Decide this fork: merge it into its parent and return the parent.
 
-        Every other fork of that parent is stale from now on; this one and its own forks stay usable.
+        Every other fork of that parent becomes stale. This one and its own forks stay usable.
         """
         self.check_current()
         parent = self.parent
@@ -362,7 +364,7 @@ class State:
         return parent
 
     def check_current(self) -> None:
-        """Raise LocalFault STALE_FORK when another fork of a state below was decided instead of this one."""
+        """Raise LocalFault STALE_FORK when another fork of an ancestor was decided instead."""
         state: State | None = self
         while state is not None and state.parent is not None:
             if state.parent_absorbed_forks != state.parent.absorbed_forks:
@@ -370,7 +372,7 @@ class State:
             state = state.parent
 
     def module_roots(self) -> tuple[Hash32, ...]:
-        """Roots in order of `Module`, rehashing what changed since the last call."""
+        """Roots in the order of `Module`. Rehashes what changed since the last call."""
         changes: dict[Module, list[tuple[bytes, bytes | None]]] = {}
         for label, declared in TABLES.items():
             table: Table[Any, Any] = getattr(self, declared.attribute)
@@ -383,7 +385,7 @@ class State:
 
     @property
     def now(self) -> ClockRecord:
-        """The clock record; zeros before genesis was opened."""
+        """The clock record; zeros before genesis is opened."""
         return self.clock.get(0) or ClockRecord(0, 0, 0, 0, 0)
 
 
@@ -398,13 +400,13 @@ def _hashed_tables() -> dict[str, HashedTable]:
 
 
 TABLES = _hashed_tables()
-"""By label, every table that is hashed, as `State` declares it."""
+"""Every hashed table by label, as `State` declares it."""
 TABLE_ATTRIBUTES = tuple(State.__annotations__)
-"""How `State` calls all its tables, indexes included."""
+"""Attribute names of all tables of `State`, indexes included."""
 
 
 def record_key(label: str, key: Any) -> bytes:
-    """Canonical bytes of a record's key, unlike in any two tables. `label`: of the table."""
+    """Canonical bytes of a record's key, distinct between tables. `label`: of the table."""
     return encode((label, key))
 
 

@@ -1,7 +1,7 @@
 """`Table`: records by key, as a stack of overlays.
 
 Rule: a fork costs nothing and writes only into itself; reads fall through to the parent. Records are frozen values, so
-sharing them is safe. Iteration is always in order of the key.
+they can be shared. Iteration is always in order of the key.
 """
 
 from collections.abc import Hashable, Iterator
@@ -16,7 +16,7 @@ _MISSING: Any = object()
 
 
 class Table(Generic[K, V]):
-    """A mapping from keys to frozen records. In `own_records`, None stands for a record that was removed here."""
+    """A mapping from keys to frozen records. In `own_records`, None marks a record removed here."""
 
     __slots__ = ("dirty", "own_records", "parent", "write_log")
 
@@ -25,7 +25,7 @@ class Table(Generic[K, V]):
         self.own_records: dict[K, V | None] = {}
         self.dirty: set[K] = set()
         self.write_log: set[K] | None = None if parent is None or parent.write_log is None else set()
-        """Keys written here since their reader, if there is one, last took them; a fork's start anew."""
+        """Keys written here since `take_write_log` was last called; None: no log. A fork's log starts empty."""
 
     def get(self, key: K) -> V | None:
         """The record, or None. Cost grows with the number of undecided forks below, usually one or two."""
@@ -48,14 +48,14 @@ class Table(Generic[K, V]):
         return self.get(key) is not None
 
     def put(self, key: K, record: V) -> None:
-        """Write a record here; no parent sees it."""
+        """Write a record here. Parents do not see it."""
         self.own_records[key] = record
         self.dirty.add(key)
         if self.write_log is not None:
             self.write_log.add(key)
 
     def remove(self, key: K) -> None:
-        """Remove a record here. Removing what is not there changes nothing."""
+        """Remove a record here. Removing a missing record changes nothing."""
         if self.parent is None:
             self.own_records.pop(key, None)
         else:
@@ -65,7 +65,8 @@ class Table(Generic[K, V]):
             self.write_log.add(key)
 
     def ordered(self) -> Iterator[tuple[K, V]]:
-        """All records, ordered by key. Linear in the whole table: not for the path of a block, but for small tables."""
+        """All records, ordered by key. Linear in the whole table: only for small tables, or outside of
+        block processing."""
         layers: list[Table[K, V]] = []
         table: Table[K, V] | None = self
         while table is not None:
@@ -84,7 +85,7 @@ class Table(Generic[K, V]):
         return Table(self)
 
     def absorb(self) -> None:
-        """Fold what was written here into the parent, which must not be None. This table then reads through."""
+        """Merge what was written here into the parent, which must not be None. This table then reads through."""
         parent = self.parent
         if parent is None:
             return
@@ -103,7 +104,7 @@ class Table(Generic[K, V]):
             self.write_log = set()
 
     def take_write_log(self) -> set[K]:
-        """Keys written here since the last call. Raises Bug when this table keeps no log."""
+        """Keys written here since the last call. Raises Bug when this table has no log."""
         if self.write_log is None:
             raise Bug("a table without a log was asked for it")
         log, self.write_log = self.write_log, set()

@@ -1,9 +1,9 @@
-"""`Tree`: the root of one module of the state, rehashed only where records changed.
+"""`ModuleTree`: the root of one module of the state, rehashed only where records changed.
 
-Rule: 4096 buckets under a binary tree of fixed depth 12; a record's bucket is chosen by its salt, and its leaf is
-H(salt, key, record) with salt = HMAC-SHA256(state salt, key). Nobody without the state salt can guess a record from a
-leaf, or aim many records at one bucket; a validator can open one record by telling its salt, bucket and path.
-It must not know what records mean.
+Rule: 4096 buckets under a binary tree of fixed depth 12. A record's salt selects its bucket. Its leaf is H(salt, key,
+record) with salt = HMAC-SHA256(state salt, key). Without the state salt nobody can guess a record from a leaf, or
+direct many records into one bucket. A validator opens one record by disclosing its salt, bucket and path. It must not
+know what records mean.
 """
 
 import hmac
@@ -35,7 +35,8 @@ _EMPTY = _empty_levels()
 
 
 def record_leaf_hash(salt: bytes, key: bytes, record: bytes) -> bytes:
-    """A record's leaf: `key` and `record` are canonical encodings, `key` of fixed arity, so they can't be shifted."""
+    """A record's leaf. `key` and `record` are canonical encodings, `key` of fixed arity, so bytes cannot shift
+    between them."""
     return sha256(_LEAF_TAG + salt + sha256(key).digest() + record).digest()
 
 
@@ -50,12 +51,12 @@ def bucket_of(salt: bytes) -> int:
 
 
 def bucket_hash(leaves: Iterable[bytes]) -> bytes:
-    """Of a bucket's leaves, in the order of their keys."""
+    """Hash of a bucket's leaves, in the order of their keys."""
     return sha256(_BUCKET_TAG + b"".join(leaves)).digest()
 
 
 def tree_node_hash(left: bytes, right: bytes) -> bytes:
-    """Of a node above two others."""
+    """Hash of an inner node."""
     return sha256(_NODE_TAG + left + right).digest()
 
 
@@ -71,7 +72,7 @@ class ModuleTree:
 
     @property
     def root(self) -> Hash32:
-        """Root of what was last updated."""
+        """Root as of the last update."""
         return Hash32(self.node(1))
 
     def node(self, index: int) -> bytes:
@@ -95,7 +96,7 @@ class ModuleTree:
         return ()
 
     def update(self, state_salt: bytes, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
-        """Set (key, record) pairs, None for a removed one, and rehash the touched buckets and their paths."""
+        """Set (key, record) pairs, None for a removed record, and rehash the touched buckets and their paths."""
         touched: dict[int, list[tuple[bytes, bytes]]] = {}
         for key, record in changes:
             salt = record_salt(state_salt, key)
@@ -104,11 +105,11 @@ class ModuleTree:
             if entries is None:
                 entries = touched[index] = list(self.bucket(index))
             at = bisect_left(entries, (key, b""))
-            there = at < len(entries) and entries[at][0] == key
+            is_present = at < len(entries) and entries[at][0] == key
             if record is None:
-                if there:
+                if is_present:
                     del entries[at]
-            elif there:
+            elif is_present:
                 entries[at] = (key, record_leaf_hash(salt, key, record))
             else:
                 entries.insert(at, (key, record_leaf_hash(salt, key, record)))
@@ -126,7 +127,7 @@ class ModuleTree:
         return ModuleTree(self)
 
     def absorb(self) -> None:
-        """Fold what was rehashed here into the parent."""
+        """Merge what was rehashed here into the parent."""
         if self.parent is None:
             return
         self.parent.nodes.update(self.nodes)

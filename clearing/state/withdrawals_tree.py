@@ -1,6 +1,7 @@
-"""The withdrawals tree: an append-only Keccak tree of depth 32, which the vault contracts verify proofs against.
+"""The withdrawals tree: an append-only Keccak tree of depth 32, against which the vault contracts verify proofs.
 
-Rule: leaf number n is withdrawal n, counted from 0 over all chains; nothing is ever changed or removed.
+Rule: leaf number n is withdrawal n, counted from 0 over all chains. Nothing is ever changed or removed.
+
 leaf = keccak(keccak(chain id, vault, nonce, token, to, amount, not-after in seconds)), each a 32-byte word, hashed
 twice so that no inner node (64 bytes) can pass for a leaf; node = keccak(left, right); an empty leaf is 32 zero bytes.
 """
@@ -30,12 +31,12 @@ def withdrawal_leaf_hash(
 
 
 def withdrawals_node(state: State, level: int, index: int) -> Hash32:
-    """A node of the tree; level 0 are the leaves."""
+    """A node of the tree; leaves are at level 0."""
     return state.withdrawals_nodes.get((level, index)) or empty_subtree_root(level)
 
 
 def append_withdrawal(state: State, nonce: int, leaf: Hash32) -> None:
-    """Put leaf `nonce`, which must be the next one, and rehash its path: 32 hashes."""
+    """Append leaf `nonce`, which must be the next one, and rehash its path: 32 hashes."""
     state.withdrawals_nodes.put((0, nonce), leaf)
     for level in range(DEPTH):
         nonce >>= 1
@@ -49,12 +50,12 @@ def withdrawals_root(state: State) -> Hash32:
 
 
 def withdrawal_siblings(state: State, nonce: int) -> tuple[Hash32, ...]:
-    """32 siblings from the leaf up, against `withdrawals_root` of the same state."""
+    """The 32 siblings from the leaf up, against `withdrawals_root` of the same state."""
     return tuple(withdrawals_node(state, level, (nonce >> level) ^ 1) for level in range(DEPTH))
 
 
 def withdrawals_root_from_proof(leaf: bytes, nonce: int, proof: tuple[bytes, ...]) -> Hash32:
-    """The root that a proof leads to, as the vault contract computes it."""
+    """The root of a proof, as the vault contract computes it."""
     current = leaf
     for level, sibling in enumerate(proof):
         current = keccak256(sibling + current if nonce >> level & 1 else current + sibling)
@@ -62,7 +63,7 @@ def withdrawals_root_from_proof(leaf: bytes, nonce: int, proof: tuple[bytes, ...
 
 
 def rebuild_withdrawals_tree(state: State) -> None:
-    """Fill the tree of a state whose withdrawals were read from outside: about two hashes a leaf, level by level."""
+    """Fill the tree of an imported state: about two hashes a leaf, level by level."""
     row = [released.leaf for _, released in state.withdrawals.ordered()]
     for level in range(DEPTH + 1):
         for index, value in enumerate(row):

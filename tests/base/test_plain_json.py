@@ -56,7 +56,7 @@ values = st.recursive(
 @pytest.mark.parametrize("data", TWICE)
 def test_a_name_that_stands_twice_is_refused_with_the_name(data: bytes) -> None:
     for given_as in (data, data.decode()):
-        with pytest.raises(DuplicateNameError, match="stands twice in one object"):
+        with pytest.raises(DuplicateNameError, match="occurs twice in one object"):
             read_json(given_as)
 
 
@@ -93,18 +93,18 @@ def test_any_bytes_are_read_as_before_or_refused_in_the_same_shape(data: bytes) 
     try:
         assert read_json(data) == plain
     except DuplicateNameError as refused:
-        assert "stands twice" in str(refused)
+        assert "occurs twice" in str(refused)
 
 
 def _refusal(error: CrossclearError) -> tuple[object, bool]:
-    return error.code, "stands twice" in str(error.values["why"])
+    return error.code, "occurs twice" in str(error.values["why"])
 
 
 def test_each_door_refuses_with_its_own_code() -> None:
     with pytest.raises(ApiRefusal) as body:
         read_body(b'{"a": 1, "a": 2}', dict[str, int])
     assert body.value.problem.code == NodeCode.API_BODY.label
-    assert "stands twice" in body.value.problem.message
+    assert "occurs twice" in body.value.problem.message
     with pytest.raises(RemoteFault) as genesis:
         genesis_from_json(b'{"name": "a", "name": "b"}')
     assert _refusal(genesis.value) == (ClearingCode.BAD_GENESIS, True)

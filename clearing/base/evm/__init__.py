@@ -1,1 +1,1 @@
-"""What every EVM chain keeps: its encoding, its tries, and what can be proven out of them."""
+"""EVM state: its encoding, its tries, and proofs of accounts and storage words."""

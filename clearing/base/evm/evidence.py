@@ -1,7 +1,7 @@
 """`BlockEvidence`: a block header and the trie nodes under its state root that prove accounts and storage words.
 
-Rule: nodes stand once each, in the order in which reading first needs them, and all of them are needed: what is read
-fixes the bytes. Nothing in it is trusted but the hash that the caller brings.
+Rule: each node is included once, in the order of its first use, and all are needed: the reads determine the bytes. Only
+the block hash that the caller supplies is trusted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,18 +18,18 @@ from clearing.base.evm.trie import lookup
 from clearing.base.hashing import keccak256
 
 HEADER_BYTES_MAX = 4096
-"""Ethereum's are about 650; other chains put signatures into the extra data, of at most 1,024."""
+"""Ethereum's are about 650 bytes. Other chains put signatures into the extra data, up to 1,024."""
 NODE_BYTES_MAX = 1024
 """A full branch is 532 bytes."""
 NODES_MAX = 4096
 NATIVE = bytes(20)
-"""The token address that stands for the chain's own coin."""
+"""The token address that means the chain's native coin."""
 _STATE_ROOT, _NUMBER, _FIELDS_MIN, _FIELDS_MAX = 3, 8, 15, 64
 _ACCOUNT_FIELDS = 4
 
 
 class BlockEvidence(Wire, frozen=True):
-    """Proofs out of one block's state. `header`: its RLP, whose Keccak hash is the block's."""
+    """Proofs of one block's state. `header`: its RLP, whose Keccak hash is the block hash."""
 
     chain_id: U63
     header: Annotated[bytes, msgspec.Meta(max_length=HEADER_BYTES_MAX)]
@@ -39,13 +39,13 @@ class BlockEvidence(Wire, frozen=True):
 
     @property
     def block_hash(self) -> bytes:
-        """The hash of the block that it is about."""
+        """The hash of the proven block."""
         return keccak256(self.header)
 
 
 @dataclass(frozen=True, slots=True)
 class EvmAccount:
-    """What the state trie holds of an address."""
+    """The entry of an address in the state trie."""
 
     nonce: int
     balance: int
@@ -55,7 +55,7 @@ class EvmAccount:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """A vault's counters for one token, in base units. `balance`: None where no place of the token's is known."""
+    """A vault's counters for one token, in base units. `balance`: None where the token's storage layout is unknown."""
 
     deposited: int
     withdrawn: int
@@ -63,14 +63,14 @@ class Counters:
 
 
 class OrderedNodes:
-    """Gives nodes in the order in which they are shown. Each is hashed once."""
+    """Supplies nodes in the order of the evidence. Each is hashed once."""
 
     def __init__(self, nodes: tuple[bytes, ...]) -> None:
         self._nodes = nodes
         self._known: dict[bytes, bytes] = {}
 
     def __call__(self, hash_: bytes) -> bytes:
-        """The node of that hash, if it is known or the next one shown."""
+        """The node of that hash, if it is known or the next one."""
         if hash_ not in self._known:
             used = len(self._known)
             if used == len(self._nodes) or keccak256(self._nodes[used]) != hash_:
@@ -79,20 +79,20 @@ class OrderedNodes:
         return self._known[hash_]
 
     def check_all_used(self) -> None:
-        """Raises RemoteFault BAD_TRIE_PROOF when nodes are shown that nothing needed."""
+        """Raises RemoteFault BAD_TRIE_PROOF when there are unused nodes."""
         if len(self._known) != len(self._nodes):
             raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "nodes", used=len(self._known), shown=len(self._nodes))
 
 
 class PooledNodes:
-    """Gives nodes from a heap and remembers which were needed, in order: the maker's side."""
+    """Supplies nodes from a pool and records which were needed, in order: the prover's side."""
 
     def __init__(self, pool: Mapping[bytes, bytes]) -> None:
         self._pool = pool
         self.needed: dict[bytes, bytes] = {}
 
     def __call__(self, hash_: bytes) -> bytes:
-        """The node of that hash, if the heap has it."""
+        """The node of that hash, if the pool has it."""
         if hash_ not in self._pool:
             raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "node missing", expected=hash_)
         self.needed[hash_] = self._pool[hash_]
@@ -103,7 +103,7 @@ class ProvenState:
     """Reads of one block's state. All raise RemoteFault BAD_TRIE_PROOF when the nodes do not prove an answer."""
 
     def __init__(self, header: bytes, nodes: OrderedNodes | PooledNodes) -> None:
-        """Raises RemoteFault BAD_TRIE_PROOF when `header` is no block header."""
+        """Raises RemoteFault BAD_TRIE_PROOF when `header` is not a block header."""
         fields = _rlp_list(header, "header")
         root = fields[_STATE_ROOT] if _FIELDS_MIN <= len(fields) <= _FIELDS_MAX else b""
         number = fields[_NUMBER] if root else b""
@@ -115,7 +115,7 @@ class ProvenState:
         self.number = int.from_bytes(number, "big")
 
     def account(self, address: bytes) -> EvmAccount | None:
-        """What the state holds of an address, None when it is proven that it holds nothing."""
+        """The account at an address; None when it is proven that there is none."""
         if address not in self._accounts:
             self._accounts[address] = self._read_account(address)
         return self._accounts[address]
@@ -154,7 +154,7 @@ class ProvenState:
 
 @dataclass(frozen=True, slots=True)
 class Custodian:
-    """Whose counters are read: a vault, one of its tokens, and where the token keeps balances."""
+    """What counters are read of: a vault, one of its tokens, and where the token stores balances."""
 
     vault: bytes
     token: bytes
@@ -164,13 +164,13 @@ class Custodian:
 def select_evidence(
     chain_id: int, header: bytes, pool: Mapping[bytes, bytes], wanted: Sequence[Custodian]
 ) -> tuple[BlockEvidence, tuple[Counters, ...]]:
-    """The evidence of exactly these counters, out of a heap of nodes by their hashes, and what it proves.
+    """The evidence of exactly these counters, selected from a pool of nodes by hash, and the counters.
 
-    Raises RemoteFault BAD_TRIE_PROOF when the heap does not prove them, OVERSIZE when they need too much.
+    Raises RemoteFault BAD_TRIE_PROOF when the pool does not prove them, OVERSIZE when the evidence is too large.
     """
     nodes = PooledNodes(pool)
     state = ProvenState(header, nodes)
-    counters = tuple(read_counters(state, each.vault, each.token, each.balances) for each in wanted)
+    counters = tuple(read_counters(state, custodian.vault, custodian.token, custodian.balances) for custodian in wanted)
     needed = tuple(nodes.needed.values())
     for at, size, limit in (
         ("header", len(header), HEADER_BYTES_MAX),
@@ -183,7 +183,7 @@ def select_evidence(
 
 
 def read_counters(state: ProvenState, vault: bytes, token: bytes, balances: BalanceLocation) -> Counters:
-    """What the block's state says of a vault and one token. Raises RemoteFault BAD_TRIE_PROOF."""
+    """The counters of a vault and one token in the block's state. Raises RemoteFault BAD_TRIE_PROOF."""
     holder = state.account(vault)
     if holder is None:
         raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "no vault", address=vault)

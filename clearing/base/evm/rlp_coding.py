@@ -1,7 +1,7 @@
 """RLP, the encoding of everything that an EVM chain hashes (yellow paper, appendix B).
 
-Rule: `decode` accepts one whole canonical item or raises ValueError, however the bytes are nested. Written out here,
-for the verifier of a package must start fast, and the library's import takes longer than all else that it loads.
+Rule: `decode` accepts one whole canonical item or raises ValueError, at any nesting of the bytes. Implemented here,
+because the package verifier must start fast, and importing the library takes longer than everything else it loads.
 """
 
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ Item: TypeAlias = Union[bytes, "list[Item]"]
 Encodable: TypeAlias = Union[bytes, int, "Sequence[Encodable]"]
 
 DEPTH_MAX = 64
-"""Lists within lists. A trie's nodes stand inline only where they are shorter than 32 bytes."""
+"""Limit of nested lists. A trie node is inline only where it is shorter than 32 bytes."""
 _SHORT = 55
 _STRING, _LIST = 0x80, 0xC0
 
 
 def encode(item: Encodable) -> bytes:
-    """Bytes, non-negative integers (big-endian, minimal) and sequences of such."""
+    """Bytes, non-negative integers (big-endian, minimal) and sequences of them."""
     if isinstance(item, int):
         if item < 0:
             raise ValueError(f"a negative integer has no encoding, got {item}")
@@ -29,7 +29,7 @@ def encode(item: Encodable) -> bytes:
 
 
 def decode(data: bytes) -> Item:
-    """The item that is encoded. Raises ValueError for anything but one whole canonical item."""
+    """The encoded item. Raises ValueError for anything but one whole canonical item."""
     item, end = _read(data, 0, len(data), DEPTH_MAX)
     if end != len(data):
         raise ValueError(f"{len(data) - end} bytes after the item")
@@ -52,7 +52,7 @@ def _read(data: bytes, at: int, limit: int, depth: int) -> tuple[Item, int]:
         return data[at : at + 1], at + 1
     start, end = _extent(data, at, first - (_LIST if first >= _LIST else _STRING))
     if end > limit:
-        raise ValueError("an item ends behind what holds it")
+        raise ValueError("an item ends beyond its list")
     if first < _LIST:
         if end - start == 1 and data[start] < _STRING:
             raise ValueError("a byte that is its own encoding has a prefix")
@@ -68,14 +68,14 @@ def _read(data: bytes, at: int, limit: int, depth: int) -> tuple[Item, int]:
 
 
 def _extent(data: bytes, at: int, size: int) -> tuple[int, int]:
-    """Where an item's content begins and ends; `size` is what its first byte says beyond the kind."""
+    """Where an item's content begins and ends; `size` is the length code in its first byte."""
     if size <= _SHORT:
         return at + 1, at + 1 + size
     start = at + 1 + size - _SHORT
     length = data[at + 1 : start]
     if len(length) != size - _SHORT or length[0] == 0:
         raise ValueError("a length is cut short or begins with zero")
-    told = int.from_bytes(length, "big")
-    if told <= _SHORT:
+    content_bytes = int.from_bytes(length, "big")
+    if content_bytes <= _SHORT:
         raise ValueError("a short item has a long length")
-    return start, start + told
+    return start, start + content_bytes

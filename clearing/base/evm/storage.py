@@ -1,7 +1,7 @@
-"""Where contracts keep what custody proofs read: the vault's counters and the tokens' balances.
+"""Storage locations that custody proofs read: the vault's counters and the tokens' balances.
 
-Rule: the vault's places follow from its source as solc lays it out (a test compares them with the compiler's own
-table); a token's are what genesis says, for a contract tells its balances to callers and not where it keeps them.
+Rule: the vault's locations follow from its source as solc lays it out (a test compares them with the compiler's own
+table). A token's location is listed in genesis, because a contract does not report where it stores balances.
 """
 
 from enum import IntEnum
@@ -10,16 +10,16 @@ from clearing.base.codec import U32, Bytes32, Wire, u256
 from clearing.base.hashing import keccak256
 
 VAULT_DEPOSITED = 9
-"""Of `Vault.deposited`, a mapping from token to base units."""
+"""Storage slot of `Vault.deposited`, a mapping from token to base units."""
 VAULT_WITHDRAWN = 10
-"""Of `Vault.withdrawn`, likewise."""
+"""Storage slot of `Vault.withdrawn`, likewise."""
 
 
 class BalanceOrder(IntEnum):
-    """How the place of a mapping's entry is hashed."""
+    """How the storage key of a mapping entry is hashed."""
 
     UNKNOWN = 0
-    """No place is known: the balance cannot be proven."""
+    """Unknown layout: the balance cannot be proven."""
     KEY_FIRST = 1
     """keccak(key ‖ slot): Solidity."""
     SLOT_FIRST = 2
@@ -27,16 +27,16 @@ class BalanceOrder(IntEnum):
 
 
 class BalanceLocation(Wire, frozen=True):
-    """Where a token keeps the balance of an owner: the low `bits` of an entry of the mapping at `slot`."""
+    """Where a token stores an owner's balance: the low `bits` of an entry of the mapping at `slot`."""
 
     order: BalanceOrder = BalanceOrder.UNKNOWN
     slot: Bytes32 = bytes(32)
     bits: U32 = 256
-    """Fewer where the word holds something else too, such as 255 beside a blacklist's flag."""
+    """Fewer where the word contains other data too, such as 255 beside a blacklist flag."""
 
     @property
     def is_known(self) -> bool:
-        """Whether a storage proof can show a balance."""
+        """Whether a storage proof can prove a balance."""
         return self.order is not BalanceOrder.UNKNOWN
 
     def place(self, owner: bytes) -> bytes:
@@ -45,7 +45,7 @@ class BalanceLocation(Wire, frozen=True):
         return keccak256(self.slot + key if self.order is BalanceOrder.SLOT_FIRST else key + self.slot)
 
     def balance_in(self, word: int) -> int:
-        """The balance that a storage word holds."""
+        """The balance in a storage word."""
         return word & ((1 << self.bits) - 1)
 
 

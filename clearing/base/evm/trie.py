@@ -1,8 +1,7 @@
-"""Reading a Merkle-Patricia trie through the nodes that somebody shows.
+"""Merkle-Patricia trie look-ups over supplied nodes.
 
-Rule (yellow paper, appendix D): a node is referenced by its Keccak hash, or stands inline where its encoding is shorter
-than 32 bytes. What a path leads to is proven, and so is that it leads nowhere. Who shows the nodes, and which root is
-true, is the caller's business.
+Rule (yellow paper, appendix D): a node is referenced by its Keccak hash, or inline where its encoding is shorter than
+32 bytes. Presence and absence of a key are both proven. The caller supplies the nodes and the trusted root.
 """
 
 from collections.abc import Callable
@@ -14,13 +13,13 @@ from clearing.base.hashing import keccak256
 EMPTY_ROOT = keccak256(encode(b""))
 
 NodeLookup = Callable[[bytes], bytes]
-"""Hash to the encoding of the node that has it; raises RemoteFault when there is none. The hash is the giver's care."""
+"""Returns the encoding of the node with this hash; raises RemoteFault when there is none. It must check the hash."""
 
 
 def lookup(root: bytes, key: bytes, node_of: NodeLookup) -> bytes | None:
-    """The value of `key` under `root`, None when the nodes prove that there is none.
+    """The value of `key` under `root`; None when the nodes prove that there is none.
 
-    Raises RemoteFault BAD_TRIE_PROOF for nodes of no trie, and what `node_of` raises.
+    Raises RemoteFault BAD_TRIE_PROOF for invalid nodes, and what `node_of` raises.
     """
     if root == EMPTY_ROOT:
         return None
@@ -39,7 +38,7 @@ def lookup(root: bytes, key: bytes, node_of: NodeLookup) -> bytes | None:
 
 
 def nibbles(key: bytes) -> tuple[int, ...]:
-    """Two a byte, the upper first."""
+    """Two nibbles a byte, the upper first."""
     return tuple(nibble for byte in key for nibble in (byte >> 4, byte & 15))
 
 
@@ -59,7 +58,7 @@ def _node(reference: Item, node_of: NodeLookup) -> list[Item]:
 
 
 def _descend(node: list[Item], path: tuple[int, ...]) -> tuple[Item, tuple[int, ...], bool] | None:
-    """What comes next on `path`, what remains of it, and whether that is the value; None where the path ends."""
+    """The next item on `path`, the rest of the path, and whether the item is the value; None where the path ends."""
     if len(node) == 17:
         item, rest = (node[path[0]], path[1:]) if path else (node[16], ())
         return (item, rest, not path) if item else None
