@@ -14,8 +14,8 @@ from cli.explain import all_explanations
 from cli.main import VERBS, cli
 from docs import run_files
 from node.config import NodeConfig
-from node.http.openapi import openapi as describe_api
 from node.http.routes import ROUTES
+from node.http.routes import openapi as describe_api
 from node.ops.collectors import PeerCollector, SignerCollector
 from node.ops.metrics import Metrics
 

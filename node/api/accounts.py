@@ -1,4 +1,4 @@
-"""One account out of the decided state: balances, calls, pending trades, mandates, withdrawals, and its statements.
+"""Accounts: margin and holdings, calls, pending trades and mandates, withdrawals.
 
 Rule: a member sees its own accounts only.
 """
@@ -7,7 +7,9 @@ from clearing.base.units import DAY_MS
 from clearing.context.request_checks import owner_key
 from clearing.schema.records.margin_calls import CallKind
 from clearing.schema.records.withdrawals import WithdrawalVolumeRecord
+from clearing.schema.terms.genesis import AccountKind
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
+from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import can_hold
 from clearing.state.state import State
 from clearing.withdrawals.deficit_reserve import unresolved_deficit
@@ -15,23 +17,90 @@ from clearing.withdrawals.delayed_withdrawals import delayed_withdrawals_of
 from clearing.withdrawals.rate_limits import usage_in_window
 from clearing.withdrawals.refunds import is_withdrawal_open
 from member.api.accounts import (
+    AccountView,
     CallUnderWay,
+    CashHolding,
     LimitView,
     MandateView,
     PendingTradeView,
+    Position,
     ReleasedView,
+    TokenHolding,
     TradingView,
     WaitingView,
     WithdrawalsView,
 )
-from member.api.statements import MemberStatement
-from member.codes import NodeCode
-from member.statements.statement import STATEMENT_LINES_MAX, StatementInputs, day_number, member_statement
-from node.api.calls import ApiCall, ApiRefusal, own_account, run_in_worker
+from node.api.calls import ApiCall, own_account, ready
+from node.api.routes import ACCOUNT, Routes
+
+LOOKED_AT = 10_000
+
+LISTED_MAX = 256
+
+routes = Routes()
+
+
+@routes.get("/v1/accounts/{account}", ACCOUNT, signed=True)
+def account(call: ApiCall) -> AccountView:
+    """Holdings and margin of an own account."""
+    return ready(account_of(call.state, own_account(call)), "account")
+
+
+def account_of(state: State, account: int) -> AccountView | None:
+    """Holdings and margin; None for no such account."""
+    record = state.accounts.get(account)
+    if record is None:
+        return None
+    holdings = current_holdings(state, account)
+    margin = holdings_margin(current_arrays(state), holdings)
+    nonce = state.nonces.get(account)
+    return AccountView(
+        account=account,
+        member=record.member,
+        height=state.now.height,
+        equity_micros=str(margin.equity),
+        initial_margin_micros=str(margin.initial),
+        maintenance_margin_micros=str(margin.maintenance),
+        called=record.called_height > 0,
+        next_nonce=nonce.nonce + 1 if nonce else 1,
+        cash=_cash(state, holdings),
+        tokens=_tokens(state, holdings),
+        positions=_positions(state, holdings),
+        kind="client" if record.kind is AccountKind.CLIENT else "house",
+        parent=record.parent,
+        sub_accounts=record.children,
+        pending_trades=state.pending_counts.get(account) or 0,
+        calls=calls_of(state, account),
+        in_liquidation=account in state.liquidations,
+    )
+
+
+def _cash(state: State, holdings: Holdings) -> tuple[CashHolding, ...]:
+    return tuple(
+        CashHolding(cash_group=group.id, name=group.name, amount_micros=str(micros))
+        for group, micros in zip(state.terms.genesis.cash_groups, holdings.cash, strict=True)
+        if micros
+    )
+
+
+def _tokens(state: State, holdings: Holdings) -> tuple[TokenHolding, ...]:
+    return tuple(
+        TokenHolding(asset=token.id, name=token.name, amount_units=str(units))
+        for token, units in zip(state.terms.tokens, holdings.tokens, strict=True)
+        if units
+    )
+
+
+def _positions(state: State, holdings: Holdings) -> tuple[Position, ...]:
+    return tuple(
+        Position(instrument=instrument.id, name=instrument.name, lots=str(lots))
+        for instrument, lots in zip(state.terms.instruments.values(), holdings.lots, strict=True)
+        if lots
+    )
 
 
 def calls_of(state: State, account: int) -> tuple[CallUnderWay, ...]:
-    """The account's call for margin, or early one; none where it has none, or genesis gives calls no deadline."""
+    """The account's margin call, or early warning; empty without one, or where genesis gives calls no deadline."""
     call = state.margin_calls.get(account)
     if call is None:
         return ()
@@ -45,8 +114,14 @@ def calls_of(state: State, account: int) -> tuple[CallUnderWay, ...]:
     )
 
 
+@routes.get("/v1/accounts/{account}/trading", ACCOUNT, signed=True)
+def trading(call: ApiCall) -> TradingView:
+    """Pending trades, and the mandates of venues for an own account."""
+    return ready(trading_of(call.state, own_account(call)), "account")
+
+
 def trading_of(state: State, account: int) -> TradingView | None:
-    """What waits for the account and what venues may do for it; None for no such account."""
+    """Pending trades and venue mandates of an account; None for no such account."""
     if account not in state.accounts:
         return None
     return TradingView(
@@ -58,14 +133,14 @@ def trading_of(state: State, account: int) -> TradingView | None:
 
 
 def _pending_trades(state: State, account: int) -> tuple[PendingTradeView, ...]:
-    found: list[PendingTradeView] = []
+    listed: list[PendingTradeView] = []
     count = state.pending_counts.get(account) or 0
     for _, venue, trade_id, low, high in state.pending_by_due_time.get(0) or ():
-        if len(found) == count:
+        if len(listed) == count:
             break
         trade = state.pending_trades[(venue, trade_id, low, high)]
         if account in (trade.buyer, trade.seller):
-            found.append(
+            listed.append(
                 PendingTradeView(
                     venue=venue,
                     venue_trade_id=trade_id,
@@ -81,7 +156,7 @@ def _pending_trades(state: State, account: int) -> tuple[PendingTradeView, ...]:
                     revision=trade.revision,
                 )
             )
-    return tuple(found)
+    return tuple(listed)
 
 
 def _mandates(state: State, account: int) -> tuple[MandateView, ...]:
@@ -103,34 +178,14 @@ def _mandates(state: State, account: int) -> tuple[MandateView, ...]:
     )
 
 
-async def statement(call: ApiCall) -> object:
-    """A day of all accounts of the member that signed."""
-    text = call.parameters["day"]
-    try:
-        number = day_number(text)
-    except ValueError:
-        raise ApiRefusal(400, NodeCode.API_PARAMETER, "day", value=text) from None
-    found = call.view.statement_inputs(call.signer, number)
-    if found is None:
-        raise ApiRefusal(404, NodeCode.API_NOT_FOUND, "day", day=text)
-    if found.day is None:
-        raise ApiRefusal(422, NodeCode.API_NOT_FOUND, "day", day=text, lines_max=STATEMENT_LINES_MAX)
-    return await run_in_worker(_made, found)
-
-
-def _made(inputs: StatementInputs) -> MemberStatement:
-    if inputs.day is None:
-        raise TypeError("a statement without a day")
-    return member_statement(inputs.terms, inputs.member, inputs.accounts, inputs.day)
-
-
-LOOKED_AT = 10_000
-
-LISTED_MAX = 256
+@routes.get("/v1/accounts/{account}/withdrawals", ACCOUNT, signed=True)
+def withdrawals(call: ApiCall) -> WithdrawalsView:
+    """Withdrawals of an own account that are delayed or were not seen paid, and what the limits leave."""
+    return ready(withdrawals_of(call.state, own_account(call)), "account")
 
 
 def withdrawals_of(state: State, account: int) -> WithdrawalsView | None:
-    """What is on its way of an account, and what may follow; None for no such account."""
+    """Delayed and released withdrawals of an account, and its limits; None for no such account."""
     if not can_hold(state, account):
         return None
     deficit, until = unresolved_deficit(state)
@@ -140,50 +195,50 @@ def withdrawals_of(state: State, account: int) -> WithdrawalsView | None:
         waiting=tuple(
             WaitingView(
                 number=number,
-                asset=each.asset,
-                amount_units=str(each.units),
-                to="0x" + each.to.hex(),
-                nonce=each.nonce,
-                accepted_height=each.accepted_height,
-                due_height=each.due_height,
+                asset=delayed.asset,
+                amount_units=str(delayed.units),
+                to="0x" + delayed.to.hex(),
+                nonce=delayed.nonce,
+                accepted_height=delayed.accepted_height,
+                due_height=delayed.due_height,
             )
-            for number, each in delayed_withdrawals_of(state, account)
+            for number, delayed in delayed_withdrawals_of(state, account)
         ),
         released=_released(state, account),
-        limits=tuple(_limit(state, gate, account) for gate in state.terms.genesis.crisis.gates.assets),
+        limits=tuple(_limit(state, limits, account) for limits in state.terms.genesis.crisis.gates.assets),
         deficit_micros=str(deficit),
         deficit_until_height=until,
     )
 
 
 def _released(state: State, account: int) -> tuple[ReleasedView, ...]:
-    found: list[ReleasedView] = []
+    listed: list[ReleasedView] = []
     count = state.now.withdrawals_released
     for nonce in range(count - 1, max(count - LOOKED_AT, 0) - 1, -1):
-        each, missed = state.withdrawals[nonce], state.expired_withdrawals.get(nonce)
+        withdrawal, missed = state.withdrawals[nonce], state.expired_withdrawals.get(nonce)
         due = missed is not None and not missed.refunded_height
-        if each.account != account or not (is_withdrawal_open(state, nonce) or due):
+        if withdrawal.account != account or not (is_withdrawal_open(state, nonce) or due):
             continue
-        found.append(
+        listed.append(
             ReleasedView(
                 nonce=nonce,
-                asset=each.asset,
-                amount_units=str(each.units),
-                to="0x" + each.to.hex(),
-                chain_id=each.chain_id,
-                not_after_s=each.not_after_s,
-                overdue=each.not_after_s * 1000 < state.now.time_ms,
+                asset=withdrawal.asset,
+                amount_units=str(withdrawal.units),
+                to="0x" + withdrawal.to.hex(),
+                chain_id=withdrawal.chain_id,
+                not_after_s=withdrawal.not_after_s,
+                overdue=withdrawal.not_after_s * 1000 < state.now.time_ms,
                 not_paid_height=missed.agreed_height if missed else 0,
             )
         )
-        if len(found) == LISTED_MAX:
+        if len(listed) == LISTED_MAX:
             break
-    return tuple(found)
+    return tuple(listed)
 
 
 def _limit(state: State, limits: AssetWithdrawalLimits, account: int) -> LimitView:
     blocks = state.terms.market.epoch_blocks
-    # What the next block may let out: it may be the first of another window.
+    # Of the next block, which may be the first of another window.
     window = (state.now.height + 1) // blocks
     own: WithdrawalVolumeRecord = usage_in_window(
         window, state.owner_withdrawal_volumes.get((limits.asset, owner_key(state, account)))
@@ -200,28 +255,3 @@ def _limit(state: State, limits: AssetWithdrawalLimits, account: int) -> LimitVi
         delay_blocks=limits.delay_blocks,
         opens_height=(window + 1) * blocks,
     )
-
-
-def account(call: ApiCall) -> object:
-    """Holdings and margin."""
-    wanted = own_account(call)
-    found = call.view.account(wanted)
-    if found is None:
-        raise ApiRefusal(503, NodeCode.API_NOT_READY, "account")
-    return found
-
-
-def trading(call: ApiCall) -> object:
-    """Held trades and mandates."""
-    found = call.view.trading(own_account(call))
-    if found is None:
-        raise ApiRefusal(503, NodeCode.API_NOT_READY, "account")
-    return found
-
-
-def withdrawals(call: ApiCall) -> object:
-    """What is on its way out."""
-    found = call.view.withdrawals(own_account(call))
-    if found is None:
-        raise ApiRefusal(503, NodeCode.API_NOT_READY, "account")
-    return found

@@ -1,6 +1,6 @@
-"""One checked call of the API: parameters, body and signer; refusals as one JSON shape; slow answers in worker threads.
+"""One checked call of the API: parameters, body and signer; refusals in one JSON shape; slow answers in worker threads.
 
-Rule: an account of another member is refused in the same words as one that does not exist.
+Rule: another member's account and an unknown one are refused alike.
 """
 
 import math
@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from clearing.base import plain_json
 from clearing.base.errors import CodeBook, CrossclearError, Detail, Rejected
+from clearing.state.state import State
 from member.api.receipts import RECEIPTS_MAX
 from member.api.types import Problem
 from member.codes import NodeCode, remedy_of
@@ -22,7 +23,7 @@ from node.api.view import NodeView
 
 
 class ApiRefusal(Exception):
-    """Raised by whoever handles a request; the server turns it into a response."""
+    """Raised while a request is handled; the server turns it into a response."""
 
     def __init__(self, status: int, code: CodeBook, at: str, /, **values: Detail) -> None:
         super().__init__(status, code, at)
@@ -47,7 +48,7 @@ def respond_refusal(refusal: ApiRefusal) -> Response:
 
 
 def internal_refusal() -> ApiRefusal:
-    """What a caller learns of a failure of ours."""
+    """All that a caller learns of an internal failure."""
     return ApiRefusal(500, NodeCode.API_INTERNAL, "request")
 
 
@@ -87,8 +88,6 @@ class Turnstile:
 
 RECEIPTS_PAGE = 100
 
-BodyT = TypeVar("BodyT")
-
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
@@ -100,6 +99,11 @@ class ApiCall:
     media: str = ""
     signer: bytes = b""
 
+    @property
+    def state(self) -> State:
+        """The decided state."""
+        return self.view.state
+
 
 def page_of(call: ApiCall) -> tuple[tuple[int, int], int]:
     """Where a page of receipts begins, and how many it has at most."""
@@ -108,20 +112,55 @@ def page_of(call: ApiCall) -> tuple[tuple[int, int], int]:
     return after, min(int(call.parameters.get("limit", str(RECEIPTS_PAGE))), RECEIPTS_MAX)
 
 
+def owner_of(state: State, account: int) -> bytes | None:
+    """Address of the trade key of the account's member; None for no such account."""
+    record = state.accounts.get(account)
+    member = state.members.get(record.member) if record else None
+    return member.trade_address if member else None
+
+
+def member_of(state: State, address: bytes) -> int | None:
+    """The member with this trade key; None: nobody's."""
+    return next((member for member, record in state.members.ordered() if record.trade_address == address), None)
+
+
 def own_account(call: ApiCall) -> int:
-    """The account that the request names, which must be the signer's."""
+    """The account that the request names. Raises ApiRefusal 403 when it is not the signer's."""
     wanted = int(call.parameters["account"])
-    # An unknown account and another's are told alike: who is a client of whom is nobody's business.
-    if call.view.owner(wanted) != call.signer:
+    # An unknown account and another's are refused alike: nobody learns who is a client of whom.
+    if owner_of(call.state, wanted) != call.signer:
         raise ApiRefusal(403, NodeCode.API_FORBIDDEN, "account", account=wanted)
     return wanted
 
 
+def ready(answer: T | None, at: str) -> T:
+    """The answer. Raises ApiRefusal 503 where the node has none yet."""
+    if answer is None:
+        raise ApiRefusal(503, NodeCode.API_NOT_READY, at)
+    return answer
+
+
+def known(answer: T | None, at: str, /, **values: Detail) -> T:
+    """The answer. Raises ApiRefusal 404 for None."""
+    if answer is None:
+        raise ApiRefusal(404, NodeCode.API_NOT_FOUND, at, **values)
+    return answer
+
+
+def check_wait(wait_ms: int, at: str) -> None:
+    """Raises ApiRefusal 429 with the time to wait, unless that is 0."""
+    if wait_ms:
+        refusal = ApiRefusal(429, NodeCode.API_RATE, at, wait_ms=wait_ms)
+        refusal.headers["Retry-After"] = str(-(-wait_ms // 1000))
+        raise refusal
+
+
 def number_or_latest(text: str) -> int | None:
+    """A height or epoch; None for `latest`."""
     return None if text == "latest" else int(text)
 
 
-def read_json(data: bytes, kind: type[BodyT]) -> BodyT:
+def read_json(data: bytes, kind: type[T]) -> T:
     """A body of this shape. Raises ApiRefusal 400."""
     try:
         return plain_json.read_json(data, kind)

@@ -1,6 +1,5 @@
-"""The default fund out of the decided state: its size, contributions, and the opening of the account that holds it."""
+"""The default fund: its size, contributions, and the opening of the account that holds them."""
 
-from clearing.base.errors import Rejected
 from clearing.base.ids import FUND_ACCOUNT
 from clearing.context.member_status import member_status
 from clearing.default_fund.contributions import current_fund_size
@@ -8,24 +7,26 @@ from clearing.schema.records.default import ContributionRecord
 from clearing.schema.terms.default import FundSizing
 from clearing.state.state import State
 from member.api.proofs import FundOpening, FundPart, FundScenario, FundView
-from member.codes import NodeCode
-from node.api.calls import ApiCall, ApiRefusal, run_in_worker
+from node.api.calls import ApiCall
+from node.api.proofs import account_at_epoch
+from node.api.routes import NUMBER, Parameter, Routes
+
+routes = Routes()
 
 
-def fund(call: ApiCall) -> object:
-    """Size, composition, calls."""
-    return call.view.fund()
+@routes.get("/v1/fund")
+def fund(call: ApiCall) -> FundView:
+    """The default fund: its required size and the reason, every member's contribution, calls and returns."""
+    return fund_of(call.state)
 
 
-async def opening(call: ApiCall) -> object:
-    """Seed and holdings of the fund's account; 404 for an epoch that is not kept or has no fund, 501 where none is."""
-    text = call.parameters["epoch"]
-    question = call.view.inclusion(FUND_ACCOUNT, None if text == "latest" else int(text))
-    if isinstance(question, Rejected):
-        raise ApiRefusal(501, question.code, question.at, **dict(question.values))
-    found = await run_in_worker(question.answer)
-    if found is None:
-        raise ApiRefusal(404, NodeCode.API_NOT_FOUND, "epoch", epoch=text, account=FUND_ACCOUNT)
+@routes.get(
+    "/v1/fund/opening/{epoch}",
+    Parameter("epoch", "path", f"latest|{NUMBER}", "epoch; `latest`: of the newest package here"),
+)
+async def fund_opening(call: ApiCall) -> FundOpening:
+    """Seed and holdings of the contributions' account at an epoch's snapshot, for `crossclear fund verify`. The newest epochs are kept."""
+    found, _ = await account_at_epoch(call, FUND_ACCOUNT)
     return FundOpening(
         epoch=found.epoch,
         height=found.height,

@@ -1,4 +1,4 @@
-"""Governance out of the decided state: proposals, amendments, halts, and what a proposal would do to own accounts."""
+"""Governance: proposals, amendments, halts, and what a proposal would do to own accounts."""
 
 from collections.abc import Collection
 
@@ -29,9 +29,13 @@ from member.api.governance import (
     StruckView,
 )
 from member.api.types import hexed
-from member.codes import NodeCode
 from member.signing.governance import after_json, kind_of, present_json
-from node.api.calls import ApiCall, ApiRefusal, Turnstile
+from node.api.calls import ApiCall, Turnstile, check_wait, known, member_of
+from node.api.routes import JSON, NUMBER, OCTETS, Parameter, Routes
+
+routes = Routes()
+
+AMENDMENTS_SHOWN = 100
 
 EFFECT_EVERY_S = 1.0
 
@@ -41,48 +45,46 @@ _written: list[tuple[Genesis, bytes]] = []
 """The newest terms that were asked for, and their JSON."""
 
 
-def governance(call: ApiCall) -> object:
-    """Proposals, amendments, halts."""
-    return call.view.governance()
+@routes.get("/v1/governance")
+def governance(call: ApiCall) -> GovernanceView:
+    """Proposals under way with their votes, amendments that took effect, halts, detached vaults."""
+    return governance_of(call.state)
 
 
+@routes.get("/v1/governance/terms")
 def terms(call: ApiCall) -> Response:
-    """Genesis as amended; written once for each terms, for it may be long and anybody may ask."""
-    genesis = call.view.terms()
+    """The terms in force: genesis.json as amended."""
+    # Written once for each terms: they may be long, and anybody may ask.
+    genesis = call.state.terms.genesis
     if not _written or _written[0][0] is not genesis:
         _written[:] = [(genesis, genesis_to_json(genesis))]
-    return Response(_written[0][1], media_type="application/json")
+    return Response(_written[0][1], media_type=JSON)
 
 
+@routes.get("/v1/governance/amendments", media=OCTETS)
 def amendments(call: ApiCall) -> Response:
-    """All amendments, certified."""
-    found = call.view.amendments()
-    if found is None:
-        raise ApiRefusal(404, NodeCode.API_NOT_FOUND, "amendments", why="nothing was ever proposed")
-    return Response(found, media_type="application/octet-stream")
+    """All amendments, with a certificate that none is missing, for `crossclear verify --amendments`."""
+    file = amendments_file(call.state, call.view.light_block(None))
+    return Response(known(file, "amendments", why="nothing was ever proposed"), media_type=OCTETS)
 
 
-def effect(call: ApiCall) -> object:
-    """What a proposal would do to the accounts of who asks."""
-    wait_ms = _turnstile.wait_ms()
-    if wait_ms:
-        refusal = ApiRefusal(429, NodeCode.API_RATE, "effect", wait_ms=wait_ms)
-        refusal.headers["Retry-After"] = str(-(-wait_ms // 1000))
-        raise refusal
-    found = call.view.effect(int(call.parameters["number"]), call.signer)
-    if found is None:
-        raise ApiRefusal(404, NodeCode.API_NOT_FOUND, "proposal", number=call.parameters["number"])
-    return found
-
-
-AMENDMENTS_SHOWN = 100
+@routes.get(
+    "/v1/governance/proposals/{number}/effect",
+    Parameter("number", "path", NUMBER, "number of the proposal"),
+    signed=True,
+)
+def effect(call: ApiCall) -> EffectView:
+    """The effect of a proposal on the margins of own accounts, if it were enacted at this height."""
+    check_wait(_turnstile.wait_ms(), "effect")
+    number = call.parameters["number"]
+    return known(effect_on_member(call.state, int(number), call.signer), "proposal", number=number)
 
 
 def governance_of(state: State) -> GovernanceView:
     """Proposals under way, amendments, halts, detached vaults."""
     terms, clock = state.terms.genesis.crisis.governance, state.governance_counters.get(0) or GovernanceCounters()
     newest = range(max(clock.amendments - AMENDMENTS_SHOWN, 0) + 1, clock.amendments + 1)
-    open_ones = [(key, held) for key, held in state.proposals.ordered() if held.stage is not ProposalStage.CLOSED]
+    proposals = [(key, record) for key, record in state.proposals.ordered() if record.stage is not ProposalStage.CLOSED]
     return GovernanceView(
         network=hexed(state.terms.network),
         height=state.now.height,
@@ -92,18 +94,18 @@ def governance_of(state: State) -> GovernanceView:
         timelock_ms=terms.timelock_ms,
         timelock_floor_ms=terms.timelock_floor_ms,
         proposals=tuple(
-            _proposal(state, key, held) for key, held in sorted(open_ones, key=lambda each: each[1].number)
+            _proposal(state, key, record) for key, record in sorted(proposals, key=lambda proposal: proposal[1].number)
         ),
         amendments_count=clock.amendments,
         amendments=tuple(_amendment(number, state.amendments[number]) for number in newest),
         head=hexed(clock.chain_head),
         halts=tuple(
-            HaltView(instrument=instrument, until_height=held.until_height, halts=held.number)
-            for instrument, held in state.halts.ordered()
+            HaltView(instrument=instrument, until_height=halt.until_height, halts=halt.number)
+            for instrument, halt in state.halts.ordered()
         ),
         struck=tuple(
-            StruckView(chain_id=chain_id, vault=hexed(vault), height=held.height)
-            for (chain_id, vault), held in state.detached_vaults.ordered()
+            StruckView(chain_id=chain_id, vault=hexed(vault), height=detached.height)
+            for (chain_id, vault), detached in state.detached_vaults.ordered()
         ),
     )
 
@@ -127,11 +129,10 @@ def amendments_file(state: State, block: LightBlock | None) -> bytes | None:
 
 def effect_on_member(state: State, number: int, address: bytes) -> EffectView | None:
     """What a proposal would do to all accounts of the member with this key; None when it is not under way."""
-    amendment = proposal_numbered(state, number)
-    member = next((each for each, record in state.members.ordered() if record.trade_address == address), None)
+    amendment, member = proposal_numbered(state, number), member_of(state, address)
     if amendment is None or member is None:
         return None
-    accounts = [each for each, record in state.accounts.ordered() if record.member == member]
+    accounts = [account for account, record in state.accounts.ordered() if record.member == member]
     return effect_of(state, number, amendment, [account for account in accounts if can_hold(state, account)])
 
 

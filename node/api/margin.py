@@ -1,11 +1,11 @@
-"""Routes that explain and simulate margins.
+"""Margins explained and simulated.
 
-Rule: inputs are taken from the view at once; the work, bounded by what is listed, is done in a worker thread, so
-that votes never wait for it. A member sees its own accounts only.
+Rule: inputs are frozen at once; the work is done in a worker thread, so that votes never wait for it. A member sees its
+own accounts only.
 """
 
 from clearing.base.errors import LocalFault
-from clearing.margin_explanation import ExplainedTerm, MarginInputs, explain_margin
+from clearing.margin_explanation import ExplainedTerm, MarginInputs, collect_margin_inputs, explain_margin
 from clearing.margin_simulation import LiquidationPrice, Shock, SimulatedTrade, liquidation_prices, simulate
 from member.api.margin import (
     GreeksView,
@@ -18,16 +18,20 @@ from member.api.margin import (
 )
 from member.codes import NodeCode
 from node.api.calls import ApiCall, ApiRefusal, own_account, read_json, run_in_worker
+from node.api.routes import ACCOUNT, Routes
+
+routes = Routes()
 
 
-async def margin(call: ApiCall) -> object:
-    """Every term of the margin of an own account."""
-    inputs = _inputs(call)
-    return await run_in_worker(margin_view, inputs)
+@routes.get("/v1/accounts/{account}/margin", ACCOUNT, signed=True)
+async def margin(call: ApiCall) -> MarginView:
+    """Every term of an own account's margin, with inputs, price source and rounding, and its liquidation prices."""
+    return await run_in_worker(margin_view, _inputs(call))
 
 
-async def simulation(call: ApiCall) -> object:
-    """The same after a shock."""
+@routes.post("/v1/accounts/{account}/margin/simulate", ACCOUNT, body=SimulateBody, signed=True)
+async def simulate_margin(call: ApiCall) -> SimulationView:
+    """The same before and after a shock; nothing is changed."""
     inputs = _inputs(call)
     shock = shock_of(read_json(call.body, SimulateBody))
     try:
@@ -38,72 +42,69 @@ async def simulation(call: ApiCall) -> object:
 
 
 def margin_view(inputs: MarginInputs) -> MarginView:
-    """As the API shows it."""
-    told = explain_margin(inputs)
+    """The explained margin, and liquidation prices."""
+    explained = explain_margin(inputs)
     risk = inputs.parameters
     return MarginView(
         account=inputs.account,
         height=inputs.height,
         time_ms=inputs.time_ms,
         arrays_time_ms=inputs.arrays_time_ms,
-        equity_micros=str(told.margin.equity),
-        initial_margin_micros=str(told.margin.initial),
-        maintenance_margin_micros=str(told.margin.maintenance),
-        initial_ok=told.margin.initial_ok,
-        maintenance_ok=told.margin.maintenance_ok,
-        equity=tuple(_term(each) for each in told.equity),
-        requirement=tuple(_term(each) for each in told.requirement),
+        equity_micros=str(explained.margin.equity),
+        initial_margin_micros=str(explained.margin.initial),
+        maintenance_margin_micros=str(explained.margin.maintenance),
+        initial_ok=explained.margin.initial_ok,
+        maintenance_ok=explained.margin.maintenance_ok,
+        equity=tuple(_term(term) for term in explained.equity),
+        requirement=tuple(_term(term) for term in explained.requirement),
         maintenance_fraction=(risk.maintenance_numerator, risk.maintenance_denominator),
         liquidation=tuple(_liquidation(liquidation_price) for liquidation_price in liquidation_prices(inputs)),
         greeks=tuple(
             GreeksView(
-                group=each.group,
+                group=greeks.group,
                 name=group.name,
-                delta_nano=str(each.delta_nano),
-                gamma_nano=str(each.gamma_nano),
-                vega_micros=str(each.vega_micros),
-                theta_micros=str(each.theta_micros),
+                delta_nano=str(greeks.delta_nano),
+                gamma_nano=str(greeks.gamma_nano),
+                vega_micros=str(greeks.vega_micros),
+                theta_micros=str(greeks.theta_micros),
             )
-            for each, group in zip(told.greeks, risk.groups, strict=True)
+            for greeks, group in zip(explained.greeks, risk.groups, strict=True)
         ),
     )
 
 
 def simulation_view(before: MarginInputs, after: MarginInputs) -> SimulationView:
-    """As the API shows it."""
+    """Both margins."""
     return SimulationView(before=margin_view(before), after=margin_view(after))
 
 
 def shock_of(body: SimulateBody) -> Shock:
     """The shock that a body asks for. Raises ApiRefusal when something is named twice."""
     names = (
-        [each.feed for each in body.index],
-        [each.group for each in body.volatility],
-        [each.cash_group for each in body.cash],
+        [index.feed for index in body.index],
+        [volatility.group for volatility in body.volatility],
+        [cash.cash_group for cash in body.cash],
         [token.asset for token in body.tokens],
     )
     for ids in names:
         if len(set(ids)) != len(ids):
             raise ApiRefusal(400, NodeCode.API_BODY, "body", why="something is named twice")
     return Shock(
-        index_ppm={each.feed: each.move_ppm for each in body.index},
-        volatility_ppm={each.group: each.points_ppm for each in body.volatility},
+        index_ppm={index.feed: index.move_ppm for index in body.index},
+        volatility_ppm={volatility.group: volatility.points_ppm for volatility in body.volatility},
         trades=tuple(
             SimulatedTrade(
                 trade.instrument, int(trade.lots), None if trade.price_ticks is None else int(trade.price_ticks)
             )
             for trade in body.trades
         ),
-        cash_micros={each.cash_group: int(each.amount_micros) for each in body.cash},
+        cash_micros={cash.cash_group: int(cash.amount_micros) for cash in body.cash},
         token_units={token.asset: int(token.amount_units) for token in body.tokens},
     )
 
 
 def _inputs(call: ApiCall) -> MarginInputs:
-    found = call.view.margin_inputs(own_account(call))
-    if found is None:
-        raise ApiRefusal(503, NodeCode.API_NOT_READY, "account")
-    return found
+    return collect_margin_inputs(call.state, own_account(call))
 
 
 def _term(term: ExplainedTerm) -> TermView:

@@ -4,53 +4,84 @@ import ipaddress
 
 from starlette.responses import Response
 
-from clearing.base.errors import Rejected
-from member.api.proofs import PACKAGES_MAX, ExitLeafView, ExitView, InclusionView, PackagePage
+from member.api.proofs import PACKAGES_MAX, ExitLeafView, ExitView, InclusionView, PackageLine, PackagePage
 from member.api.types import hexed
 from member.codes import NodeCode
-from node.api.calls import ApiCall, ApiRefusal, number_or_latest, own_account, run_in_worker
-from node.epochs.exits import AccountExit, ExitLeafProof
+from node.api.calls import ApiCall, ApiRefusal, known, number_or_latest, own_account, owner_of, run_in_worker
+from node.api.routes import ACCOUNT, NUMBER, OCTETS, Parameter, Routes
+from node.epochs.exits import AccountExit, ExitLeafProof, ExitQuestion
+from node.epochs.holdings import AccountAtEpoch, HoldingsQuestion
+
+routes = Routes()
 
 
-async def inclusion(call: ApiCall) -> object:
-    """Seed, holdings and height of an own account; 404 for an epoch that is not kept, 501 where none is."""
-    account, text = own_account(call), call.parameters["epoch"]
-    question = call.view.inclusion(account, None if text == "latest" else int(text))
-    if isinstance(question, Rejected):
-        raise ApiRefusal(501, question.code, question.at, **dict(question.values))
-    found = await run_in_worker(question.answer)
-    if found is None:
-        raise ApiRefusal(404, NodeCode.API_NOT_FOUND, "epoch", epoch=text, account=account)
+@routes.get(
+    "/v1/accounts/{account}/inclusion/{epoch}",
+    ACCOUNT,
+    Parameter("epoch", "path", f"latest|{NUMBER}", "epoch; `latest`: of the newest package here"),
+    signed=True,
+    secret=True,
+)
+async def inclusion(call: ApiCall) -> InclusionView:
+    """Seed and holdings of an own account at an epoch's snapshot, for `crossclear verify`. Only on the node's own
+    machine or over TLS; the newest epochs are kept."""
+    found, package = await account_at_epoch(call, own_account(call))
     return InclusionView(
         epoch=found.epoch,
         height=found.height,
         account=found.account,
         seed=found.seed.hex(),
         holdings={name: str(amount) for name, amount in found.holdings.items()},
-        package=question.package,
+        package=package,
     )
 
 
+async def account_at_epoch(call: ApiCall, account: int) -> tuple[AccountAtEpoch, bool]:
+    """An account at the epoch that is asked for, and whether its package is here.
+
+    Raises ApiRefusal 404 for an epoch that is not kept or of a former owner, 501 where no seeds are.
+    """
+    view, text = call.view, call.parameters["epoch"]
+    if view.holdings is None:
+        raise ApiRefusal(501, NodeCode.API_NO_SEEDS, "inclusion")
+    epoch, kept = number_or_latest(text), view.holdings.epochs
+    if epoch is None:
+        newest = view.newest_package()
+        epoch = newest if newest in kept else max(kept, default=0)
+    question = HoldingsQuestion(view.holdings, account, owner_of(call.state, account), epoch)
+    package = view.has_package(epoch)
+    return known(await run_in_worker(question.answer), "epoch", epoch=text, account=account), package
+
+
 def is_loopback(host: str) -> bool:
-    """Whether what this address is given or asked never leaves the machine. Of names only `localhost` is believed."""
+    """Whether traffic to this address never leaves the machine. Of names only `localhost` counts."""
     try:
         return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
     except ValueError:
         return host.lower() == "localhost"
 
 
-async def own_exit(call: ApiCall) -> object:
-    """The leaves of an own account with their paths; 404 for an epoch that is not kept."""
-    account, text = own_account(call), call.parameters.get("epoch")
-    question = call.view.exit(account, None if text is None else int(text))
-    found = await run_in_worker(question.answer) if question is not None else None
-    if found is None:
-        raise ApiRefusal(404, NodeCode.API_NOT_FOUND, "epoch", epoch=text or "newest", account=account)
-    return exit_view(found)
+@routes.get(
+    "/v1/accounts/{account}/exit",
+    ACCOUNT,
+    Parameter("epoch", "query", NUMBER, "epoch; default the newest", required=False),
+    name="exit",
+    signed=True,
+    secret=True,
+)
+async def own_exit(call: ApiCall) -> ExitView:
+    """What an own account could withdraw if everything ended at an epoch: its leaves of the exit tree with their paths.
+    Only on the node's own machine or over TLS; the newest epochs are kept."""
+    account, text, exits = own_account(call), call.parameters.get("epoch"), call.view.exits
+    found = None
+    if exits is not None and exits.epochs:
+        epoch = exits.epochs[-1] if text is None else int(text)
+        found = await run_in_worker(ExitQuestion(exits, account, owner_of(call.state, account), epoch).answer)
+    return exit_view(known(found, "epoch", epoch=text or "newest", account=account))
 
 
 def exit_view(found: AccountExit) -> ExitView:
-    """As it is shown."""
+    """The leaves of an account in JSON's terms."""
     return ExitView(
         epoch=found.epoch,
         height=found.height,
@@ -71,26 +102,30 @@ def _leaf(own: ExitLeafProof) -> ExitLeafView:
         to=hexed(leaf.to),
         amount=str(leaf.amount),
         salt=hexed(leaf.salt),
-        path=tuple(hexed(each) for each in own.path),
+        path=tuple(hexed(sibling) for sibling in own.path),
     )
 
 
-def proofs(call: ApiCall) -> object:
-    """One page of the packages that this node keeps."""
-    after = int(call.parameters.get("after", "-1"))
-    found = tuple(call.view.packages(after, PACKAGES_MAX))
-    return PackagePage(packages=found, next=str(found[-1].epoch) if len(found) == PACKAGES_MAX else "")
+@routes.get("/v1/proofs", Parameter("after", "query", NUMBER, "`next` of the page before", required=False))
+def proofs(call: ApiCall) -> PackagePage:
+    """The epoch packages that this node keeps, page by page. Each epoch is proven by some of the validators only."""
+    records = call.view.packages(int(call.parameters.get("after", "-1")), PACKAGES_MAX)
+    lines = tuple(
+        PackageLine(epoch=record.epoch, height=record.height, bytes=record.size, sha256=hexed(record.digest))
+        for record in records
+    )
+    return PackagePage(packages=lines, next=str(lines[-1].epoch) if len(lines) == PACKAGES_MAX else "")
 
 
+@routes.get("/v1/proofs/{epoch}", Parameter("epoch", "path", f"latest|{NUMBER}", "epoch, or `latest`"), media=OCTETS)
 def proof(call: ApiCall) -> Response:
-    """The bytes of an epoch package."""
-    found = call.view.package(number_or_latest(call.parameters["epoch"]))
-    if found is None:
-        raise ApiRefusal(404, NodeCode.API_NOT_FOUND, "epoch", epoch=call.parameters["epoch"])
+    """An epoch package, for `crossclear verify`."""
+    text = call.parameters["epoch"]
+    found = known(call.view.package(number_or_latest(text)), "epoch", epoch=text)
     headers = {
         "ETag": f'"{found.digest.hex()}"',
         "Crossclear-Epoch": str(found.epoch),
         "Crossclear-Height": str(found.height),
         "Content-Disposition": f'attachment; filename="epoch-{found.epoch}.ccp"',
     }
-    return Response(found.data, 200, headers, media_type="application/octet-stream")
+    return Response(found.data, 200, headers, media_type=OCTETS)

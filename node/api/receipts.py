@@ -1,7 +1,6 @@
 """Receipts of own accounts, and the masked series of calls, liquidations, defaults and the default fund."""
 
-from collections.abc import Sequence
-
+from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.liquidation.auction import auction_discount_ppm
 from clearing.prices.price_status import can_close_out
@@ -23,46 +22,68 @@ from member.api.receipts import (
     SliceSale,
 )
 from member.explaining.masking import Masks, masked
-from node.api.calls import ApiCall, own_account, page_of
+from node.api.calls import ApiCall, member_of, own_account, page_of
+from node.api.routes import NUMBER, PAGED, Parameter, Routes
 
-
-def liquidations(call: ApiCall) -> object:
-    """One page of calls and liquidations."""
-    receipts, more = _page(call, Series.LIQUIDATIONS)
-    view = call.view
-    return LiquidationPage(
-        receipts=receipts, next=more, instruments=tuple(view.instrument_ticks()), sales=tuple(view.slice_sales())
-    )
-
-
-def defaults(call: ApiCall) -> object:
-    """One page of defaults."""
-    receipts, more = _page(call, Series.DEFAULTS)
-    view = call.view
-    return DefaultPage(
-        receipts=receipts,
-        next=more,
-        instruments=tuple(view.instrument_ticks()),
-        under_way=tuple(view.defaults_under_way()),
-    )
-
-
-def fund_receipts(call: ApiCall) -> object:
-    """One page of the default fund."""
-    receipts, more = _page(call, Series.FUND)
-    return FundPage(receipts=receipts, next=more, instruments=tuple(call.view.instrument_ticks()))
-
-
-def _page(call: ApiCall, series: Series) -> tuple[tuple[ReceiptView, ...], str]:
-    after, limit = page_of(call)
-    found: Sequence[ReceiptAt] = call.view.crisis_receipts(series, after, limit)
-    masks = call.view.masks(call.signer)
-    told = tuple(receipt_view(ReceiptAt(each.height, each.index, masked(each.receipt, masks))) for each in found)
-    return told, f"{found[-1].height}:{found[-1].index}" if len(found) == limit else ""
-
+routes = Routes()
 
 SALES_MAX = 256
-"""Sales that one page tells of."""
+"""Sales on one page."""
+
+
+@routes.get("/v1/receipts", Parameter("account", "query", NUMBER, "account id"), *PAGED, signed=True)
+def receipts(call: ApiCall) -> ReceiptPage:
+    """What happened to an own account, page by page."""
+    # Other accounts are masked here too: the same receipt stands masked in the series of all, and one name in clear
+    # would tell whose all the others are.
+    page, following = _page(call, own_account(call))
+    return ReceiptPage(receipts=page, next=following)
+
+
+@routes.get("/v1/liquidations", *PAGED, signed=True)
+def liquidations(call: ApiCall) -> LiquidationPage:
+    """Margin calls and liquidations, page by page, and slices for sale. Accounts of other members are masked."""
+    page, following = _page(call, Series.LIQUIDATIONS)
+    return LiquidationPage(
+        receipts=page, next=following, instruments=instrument_ticks(call.state), sales=slice_sales(call.state)
+    )
+
+
+@routes.get("/v1/fund/receipts", *PAGED, signed=True)
+def fund_receipts(call: ApiCall) -> FundPage:
+    """Sizing, calls, payments and draws of the default fund. Accounts of other members are masked."""
+    page, following = _page(call, Series.FUND)
+    return FundPage(receipts=page, next=following, instruments=instrument_ticks(call.state))
+
+
+@routes.get("/v1/defaults", *PAGED, signed=True)
+def defaults(call: ApiCall) -> DefaultPage:
+    """Defaults and who bore their losses, page by page, and what is under way. Accounts of others are masked."""
+    page, following = _page(call, Series.DEFAULTS)
+    return DefaultPage(
+        receipts=page, next=following, instruments=instrument_ticks(call.state), under_way=under_way(call.state)
+    )
+
+
+def _page(call: ApiCall, key: int) -> tuple[tuple[ReceiptView, ...], str]:
+    """Receipts of an account or of a series, masked for the signer, and the `after` of the next page."""
+    after, limit = page_of(call)
+    found = call.view.receipts(key, after, limit)
+    masks = masks_of(call.state, call.signer)
+    page = tuple(receipt_view(ReceiptAt(at.height, at.index, masked(at.receipt, masks))) for at in found)
+    return page, f"{found[-1].height}:{found[-1].index}" if len(found) == limit else ""
+
+
+def masks_of(state: State, address: bytes) -> Masks:
+    """The names under which the member with this key sees accounts: its own and public ones in clear, others masked."""
+    member = member_of(state, address)
+    public = (HOUSE_ACCOUNT, state.terms.crisis.liquidation.backstop_account)
+
+    def in_clear(account: int) -> bool:
+        record = state.accounts.get(account)
+        return account in public or (record is not None and record.member == member)
+
+    return Masks(state.salt, in_clear)
 
 
 def instrument_ticks(state: State) -> tuple[InstrumentTicks, ...]:
@@ -81,7 +102,7 @@ def instrument_ticks(state: State) -> tuple[InstrumentTicks, ...]:
 def slice_sales(state: State) -> tuple[SliceSale, ...]:
     """What can be bid for in the next block, by account: of very many those that end first.
 
-    Whole portfolios are told to every member, on the thread that agrees on blocks, when it is needed most.
+    The limit: every member may ask for whole portfolios on the thread that agrees on blocks, in a crisis most of all.
     """
     terms, height = state.terms.crisis.liquidation, state.now.height + 1
     open_ = [
@@ -89,7 +110,7 @@ def slice_sales(state: State) -> tuple[SliceSale, ...]:
         for account, record in state.liquidations.ordered()
         if record.first_height <= height <= record.last_height
     ]
-    ending = sorted(open_, key=lambda each: each[:2])[:SALES_MAX]
+    ending = sorted(open_, key=lambda sale: sale[:2])[:SALES_MAX]
     return tuple(
         SliceSale(
             account=account,
@@ -99,7 +120,7 @@ def slice_sales(state: State) -> tuple[SliceSale, ...]:
             last_height=last,
             positions=_positions(state, account),
         )
-        for last, account, record in sorted(ending, key=lambda each: each[1])
+        for last, account, record in sorted(ending, key=lambda sale: sale[1])
     )
 
 
@@ -132,21 +153,5 @@ def _positions(state: State, account: int) -> tuple[SlicePosition, ...]:
 
 
 def receipt_view(at: ReceiptAt) -> ReceiptView:
-    """A receipt as the API shows it; `kind` is its type's name."""
+    """A receipt in JSON's terms; `kind` is its type's name."""
     return ReceiptView(height=at.height, index=at.index, kind=type(at.receipt).__name__, details=named(at.receipt))
-
-
-def receipts(call: ApiCall) -> object:
-    """One page of receipts."""
-    wanted = own_account(call)
-    after, limit = page_of(call)
-    found = call.view.receipts(wanted, after, limit)
-    more = f"{found[-1].height}:{found[-1].index}" if len(found) == limit else ""
-    masks = call.view.masks(call.signer)
-    return ReceiptPage(receipts=tuple(receipt_view(_others_masked(each, masks)) for each in found), next=more)
-
-
-def _others_masked(at: ReceiptAt, masks: Masks) -> ReceiptAt:
-    """Who is one of those that a liquidation or default concerns learns no other's account by it: the same receipt
-    stands masked in the series of all, so that one name in clear would tell whose all the others are."""
-    return ReceiptAt(at.height, at.index, masked(at.receipt, masks))

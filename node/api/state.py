@@ -1,8 +1,9 @@
-"""The newest height out of the decided state: prices, marks, ranges in force and public collateral."""
+"""The newest height (prices, marks, ranges in force, public collateral), and the node: health, readiness, peers."""
 
 from collections.abc import Iterator
 
 import msgspec
+from starlette.responses import Response
 
 from clearing.collateral import cash_tokens
 from clearing.margin_calls.cash_calls import auction_price, is_sale_open, units_for_sale
@@ -13,9 +14,51 @@ from clearing.settlement.funding import average_premium_ppb, funding_rate_ppb
 from clearing.state.effective_parameters import effective_asset, effective_risk_group
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
-from member.api.state import AssetNow, CollateralSale, FeedPrice, GroupRange, InstrumentMark
-from member.codes import NodeCode
-from node.api.calls import ApiCall, ApiRefusal
+from clearing.validators.validator_sets import validator_sets
+from member.api.state import (
+    AssetNow,
+    CollateralSale,
+    FeedPrice,
+    GroupRange,
+    Health,
+    InstrumentMark,
+    PeersView,
+    PeerView,
+    Readiness,
+    StateView,
+)
+from member.api.types import hexed
+from node.api.calls import ApiCall, ready, respond
+from node.api.routes import Routes
+from node.ops.metrics import CONTENT_TYPE
+from node.p2p.peers import PeerStatus
+
+routes = Routes()
+
+
+@routes.get("/v1/state")
+def state(call: ApiCall) -> StateView:
+    """The newest decided height."""
+    header, state = ready(call.view.newest, "state"), call.state
+    return StateView(
+        network=hexed(state.terms.network),
+        height=header.height,
+        time_ms=header.time_ms,
+        header_hash=hexed(header.hash),
+        state_root=hexed(header.state_root),
+        epoch=header.epoch,
+        validators=len(validator_sets(state).now.validators),
+        package_epoch=call.view.newest_package(),
+        prices=tuple(feed_price(state, feed.id, feed.name) for feed in state.terms.genesis.feeds),
+        marks=tuple(
+            instrument_mark(state, instrument, mark)
+            for instrument in state.terms.genesis.instruments
+            if (mark := state.marks.get(instrument.id)) is not None
+        ),
+        ranges=group_ranges(state),
+        assets=assets_now(state),
+        sales=collateral_sales(state),
+    )
 
 
 def group_ranges(state: State) -> tuple[GroupRange, ...]:
@@ -133,9 +176,43 @@ def _sales(state: State, height: int) -> Iterator[CollateralSale]:
                     )
 
 
-def state(call: ApiCall) -> object:
-    """The newest decided height."""
-    found = call.view.state()
-    if found is None:
-        raise ApiRefusal(503, NodeCode.API_NOT_READY, "state")
-    return found
+@routes.get("/v1/peers")
+def peers(call: ApiCall) -> PeersView:
+    """Who may connect to this node, who is connected, and the score of each."""
+    return PeersView(peers=tuple(peer_view(peer) for peer in call.view.peers()))
+
+
+def peer_view(status: PeerStatus) -> PeerView:
+    """One peer in JSON's terms."""
+    return PeerView(
+        key=status.key.hex(),
+        role=status.role.value,
+        connected=status.connected,
+        connections=status.connections,
+        rtt_ms=round(status.rtt_ms),
+        score=status.score,
+        faults=status.faults,
+        last_fault=status.last_fault[:300],
+        bans=status.bans,
+        banned_ms=round(1000 * status.banned_seconds),
+    )
+
+
+@routes.get("/healthz", limited=False)
+def health(_: ApiCall) -> Health:
+    """The process answers."""
+    return Health()
+
+
+@routes.get("/readyz", answer=Readiness, statuses=(200, 503), limited=False)
+def readiness(call: ApiCall) -> Response:
+    """200 when the node does its work, else 503; with reasons."""
+    checks = tuple(call.view.checks())
+    ready = bool(checks) and all(check.ok for check in checks)
+    return respond(Readiness(ready=ready, checks=checks), 200 if ready else 503)
+
+
+@routes.get("/metrics", media=CONTENT_TYPE, limited=False)
+def metrics(call: ApiCall) -> Response:
+    """Prometheus metrics."""
+    return Response(call.view.render_metrics(), media_type=CONTENT_TYPE)

@@ -7,6 +7,7 @@ import msgspec
 import trio
 from starlette.responses import Response
 
+from bridge.codes import BridgeCode
 from clearing.base.codec import decode
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction
@@ -22,39 +23,45 @@ from member.api.transaction_json import SubmitBody, transaction_of
 from member.api.types import hexed
 from member.codes import NodeCode
 from node.api.calls import ApiCall, ApiRefusal, problem_of, read_json, respond
+from node.api.routes import JSON, MSGPACK, Routes
 from node.api.view import NodeView
 from node.pool.mempool import transaction_hash
+
+routes = Routes()
 
 CHECKED_AT_ONCE = 4
 """Checking a request costs about 0.1 ms of the event loop: votes must not wait for a hundred of them."""
 
 
+@routes.post("/v1/submit", body=SubmitBody, body_media=(JSON, MSGPACK), answer=SubmitResults, statuses=(202, 422))
 async def submit(call: ApiCall) -> Response:
-    """Each transaction on its own; idempotent by transaction hash. What is accepted is durable before it is said."""
+    """Signed transactions. 202 when at least one is pending, 422 when all are refused."""
     results: list[SubmitResult] = []
-    for number, each in enumerate(_transactions(call), start=1):
-        results.append(_submit_one(call.view, each))
+    for number, transaction in enumerate(_transactions(call), start=1):
+        results.append(_submit_one(call.view, transaction))
         if number % CHECKED_AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
+    # What is accepted is durable before the answer.
     await call.view.journaled()
     refused = all(result.status == "refused" for result in results)
     return respond(SubmitResults(results=tuple(results)), 422 if refused else 202)
 
 
+@routes.post("/v1/collateral-events", body=CollateralEventBody, answer=CollateralEventResult, statuses=(202,))
 def collateral_event(call: ApiCall) -> Response:
-    """Hand the pointer to the bridge."""
+    """Points the node at a vault's event; it fetches and proves it itself."""
     body = read_json(call.body, CollateralEventBody)
-    told = call.view.submit_collateral_event(body.chain_id, bytes.fromhex(body.transaction_hash[2:]))
-    if isinstance(told, Rejected):
-        raise ApiRefusal(422, told.code, told.at, **dict(told.values))
+    if body.chain_id not in call.state.terms.chains:
+        raise ApiRefusal(422, BridgeCode.WRONG_CHAIN, "chain_id", chain_id=body.chain_id)
+    new = call.view.look_for_event(body.chain_id, bytes.fromhex(body.transaction_hash[2:]))
     result = CollateralEventResult(
-        chain_id=body.chain_id, transaction_hash=body.transaction_hash, status="accepted" if told else "known"
+        chain_id=body.chain_id, transaction_hash=body.transaction_hash, status="accepted" if new else "known"
     )
     return respond(result, 202)
 
 
 def _transactions(call: ApiCall) -> tuple[Transaction, ...]:
-    if call.media == "application/msgpack":
+    if call.media == MSGPACK:
         try:
             found = decode(call.body, TransactionList, TRANSACTIONS_MAX * TRANSACTION_BYTES_MAX).transactions
         except RemoteFault as fault:
@@ -70,8 +77,7 @@ def _transactions(call: ApiCall) -> tuple[Transaction, ...]:
 
 
 def _submit_one(view: NodeView, transaction: Transaction) -> SubmitResult:
-    told = view.submit(transaction)
-    if isinstance(told, Rejected):
-        shown = hexed(transaction_hash(transaction))
-        return SubmitResult(hash=shown, status="refused", problem=problem_of(told))
-    return SubmitResult(hash=hexed(told.hash), status="known" if told.known else "accepted")
+    result = view.submit(transaction)
+    if isinstance(result, Rejected):
+        return SubmitResult(hash=hexed(transaction_hash(transaction)), status="refused", problem=problem_of(result))
+    return SubmitResult(hash=hexed(result.hash), status="known" if result.known else "accepted")

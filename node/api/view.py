@@ -1,35 +1,33 @@
-"""`NodeView`: all that the API may know of the node, and may ask of it.
+"""`NodeView`: all that the API may read of the node, and may ask of it.
 
-Rule: synchronous and quick (memory, or one indexed row); what takes long is done before it is asked for. It shows
-decided heights only. The API decides who may see what; the view answers for any account.
+Rule: reading is quick (memory, or one indexed row) and shows decided heights only. What an answer is made of is for the
+topics beside this file; they decide who may see what.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from clearing.base.errors import Rejected
+from clearing.base.hashing import sha256
+from clearing.base.header import Header
 from clearing.base.ids import NetworkId
-from clearing.margin_explanation import MarginInputs
 from clearing.schema.blocks.transaction import Transaction
+from clearing.state.state import State
 from consensus.application import Misbehaviour
 from consensus.evidence.attack import LightClientAttack
 from consensus.light_client import LightBlock
-from member.api.accounts import AccountView, TradingView, WithdrawalsView
-from member.api.chain import HeaderView, ValidatorsView
-from member.api.proofs import FundView, PackageLine
-from member.api.receipts import DefaultUnderWay, InstrumentTicks, ReceiptAt, Series, SliceSale
-from member.api.state import Check, StateView
+from member.api.receipts import ReceiptAt
+from member.api.state import Check
+from member.statements.days import StatementDays
+from node.agreement.application import ClearingApplication, DecidedHeight
+from node.epochs.exits import EpochExits
+from node.epochs.holdings import EpochHoldings
+from node.p2p.peers import PeerStatus
 from node.pool.mempool import Accepted
-
-if TYPE_CHECKING:
-    from clearing.schema.terms.genesis import Genesis
-    from member.api.governance import EffectView, GovernanceView
-    from member.explaining.masking import Masks
-    from member.statements.statement import StatementInputs
-    from node.epochs.exits import ExitQuestion
-    from node.epochs.holdings import HoldingsQuestion
-    from node.p2p.peers import PeerStatus
+from node.store.blocks import light_block_at
+from node.store.records import PackageRecord, receipt_at
+from node.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,142 +40,77 @@ class PackageAt:
     data: bytes
 
 
-class NodeView(Protocol):
-    """Implemented by the node's application, and by a fake in tests."""
+@dataclass(kw_only=True)
+class NodeView:
+    """Reads from the application and the store; the functions are those of the services."""
+
+    application: ClearingApplication
+    store: Store
+    home: Path
+    newest: Header | None
+    """Of the decided height; None before the first."""
+    submit: Callable[[Transaction], Accepted | Rejected]
+    """Check a transaction, put it into the pool and gossip it."""
+    journaled: Callable[[], Awaitable[None]]
+    """Return when what was submitted is durable here."""
+    look_for_event: Callable[[int, bytes], bool]
+    """Look for a vault's event in a transaction of a chain; False when it is known already."""
+    submit_attack: Callable[[LightClientAttack], Sequence[Misbehaviour]]
+    """Evidence of a light client: whom it accuses. Raises CrossclearError when it proves nothing new."""
+    checks: Callable[[], Sequence[Check]]
+    """Readiness: peers, blocks behind, oracle age, finality lag per chain, last proof age."""
+    render_metrics: Callable[[], bytes]
+    """Prometheus' text format."""
+    peers: Callable[[], Sequence[PeerStatus]] = tuple
+    """Every peer that may connect."""
+    holdings: EpochHoldings | None = None
+    exits: EpochExits | None = None
+    statements: StatementDays = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.statements = StatementDays(self.application.state)
+
+    def decided(self, decided: DecidedHeight) -> None:
+        """Follow the application, whose listener this is."""
+        self.newest = decided.header
+        self.statements.decided(decided.header.time_ms, decided.result, decided.state)
+
+    @property
+    def state(self) -> State:
+        """The decided state; read it, never write it."""
+        return self.application.state
 
     @property
     def network(self) -> NetworkId:
         """The network id."""
-        ...
-
-    def state(self) -> StateView | None:
-        """The newest decided height; None before the first."""
-        ...
-
-    def validators(self) -> ValidatorsView:
-        """The validator sets after the decided height."""
-        ...
-
-    def fund(self) -> FundView:
-        """Size and composition of the default fund."""
-        ...
-
-    def governance(self) -> "GovernanceView":
-        """Proposals, amendments, halts after the decided height."""
-        ...
-
-    def terms(self) -> "Genesis":
-        """Genesis as amended."""
-        ...
-
-    def amendments(self) -> bytes | None:
-        """The file of all amendments, certified; None: nothing was ever proposed."""
-        ...
-
-    def effect(self, number: int, address: bytes) -> "EffectView | None":
-        """What proposal `number` would do to the accounts of the member with this key; None: it is not under way."""
-        ...
-
-    def header(self, height: int | None) -> HeaderView | None:
-        """A certified header, by default the newest."""
-        ...
+        return self.state.terms.network
 
     def light_block(self, height: int | None) -> LightBlock | None:
-        """What a light client checks of a height, by default the newest."""
-        ...
+        """A certified header with both validator sets, by default the newest; None: not decided here."""
+        return light_block_at(self.store, height or self.store.height())
 
-    def submit_attack(self, attack: LightClientAttack) -> Sequence[Misbehaviour]:
-        """Evidence of a light client: whom it accuses. Raises CrossclearError when it proves nothing new."""
-        ...
-
-    def owner(self, account: int) -> bytes | None:
-        """Address of the trade key of the account's member; None for no such account."""
-        ...
-
-    def is_member(self, address: bytes) -> bool:
-        """Whether this is the trade key of any member."""
-        ...
-
-    def account(self, account: int) -> AccountView | None:
-        """Holdings and margin of one account."""
-        ...
-
-    def trading(self, account: int) -> TradingView | None:
-        """Held trades and mandates of one account."""
-        ...
-
-    def withdrawals(self, account: int) -> WithdrawalsView | None:
-        """Withdrawals of one account on their way."""
-        ...
-
-    def margin_inputs(self, account: int) -> MarginInputs | None:
-        """All that the margin of one account depends on, as frozen values."""
-        ...
-
-    def statement_inputs(self, address: bytes, day: int) -> "StatementInputs | None":
-        """A kept day (days since 1970) of all accounts of the member with this key; None: no such day is kept."""
-        ...
-
-    def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
-        """At most `limit` receipts that concern an account, later than (height, index), in order."""
-        ...
-
-    def crisis_receipts(self, series: Series, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
-        """At most `limit` receipts of a series, later than (height, index), in order."""
-        ...
-
-    def masks(self, address: bytes) -> "Masks":
-        """The names under which the member with this key sees accounts: its own as they are, others masked."""
-        ...
-
-    def instrument_ticks(self) -> Sequence[InstrumentTicks]:
-        """All instruments."""
-        ...
-
-    def slice_sales(self) -> Sequence[SliceSale]:
-        """What can be bid for in liquidations."""
-        ...
-
-    def defaults_under_way(self) -> Sequence[DefaultUnderWay]:
-        """Defaults that have not ended."""
-        ...
-
-    def inclusion(self, account: int, epoch: int | None) -> "HoldingsQuestion | Rejected":
-        """What to read of an account at an epoch, by default the newest package's. Rejected: nothing is kept here."""
-        ...
-
-    def exit(self, account: int, epoch: int | None) -> "ExitQuestion | None":
-        """What to read of an account's exit leaves, by default of the newest epoch; None: no epoch has closed here."""
-        ...
+    def receipts(self, key: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
+        """At most `limit` receipts of an account or of a `Series`, later than (height, index), in order."""
+        return [receipt_at(record) for record in self.store.receipts_of(key, after, limit)]
 
     def package(self, epoch: int | None) -> PackageAt | None:
-        """The package of an epoch, by default the newest."""
-        ...
+        """A package as it is on disk, by default the newest; one that no longer matches its digest is not shown."""
+        record = self.store.package(epoch)
+        if record is None or not self.has_package(record.epoch):
+            return None
+        data = (self.home / record.path).read_bytes()
+        return PackageAt(record.epoch, record.height, record.digest, data) if sha256(data) == record.digest else None
 
-    def packages(self, after: int, limit: int) -> Sequence[PackageLine]:
-        """At most `limit` packages of epochs later than `after`, in order."""
-        ...
+    def packages(self, after: int, limit: int) -> Sequence[PackageRecord]:
+        """At most `limit` packages of epochs later than `after`, in order; their files are not looked at."""
+        return self.store.packages(after, limit)
 
-    def submit(self, transaction: Transaction) -> Accepted | Rejected:
-        """Check a transaction, let it wait, gossip it."""
-        ...
+    def newest_package(self) -> int:
+        """The epoch of the newest package; 0 before the first."""
+        record = self.store.package()
+        return record.epoch if record is not None else 0
 
-    async def journaled(self) -> None:
-        """Return when what was submitted is durable here."""
-        ...
-
-    def submit_collateral_event(self, chain_id: int, transaction_hash: bytes) -> bool | Rejected:
-        """Look for a vault's event in this transaction; False when it is known already."""
-        ...
-
-    def peers(self) -> "Sequence[PeerStatus]":
-        """Every peer that may connect."""
-        ...
-
-    def readiness(self) -> Sequence[Check]:
-        """Peers, blocks behind, oracle age, finality lag per chain, last proof age."""
-        ...
-
-    def metrics(self) -> bytes:
-        """Prometheus' text format."""
-        ...
+    def has_package(self, epoch: int) -> bool:
+        """Whether the package of an epoch is on disk."""
+        record = self.store.package(epoch)
+        return record is not None and (self.home / record.path).is_file()

@@ -25,7 +25,7 @@ from node.agreement.engine import ConsensusGenesis as ChainStart
 from node.agreement.engine import Engine, Hooks
 from node.agreement.membership import Membership
 from node.agreement.position_check import PositionWatch, valid_positions
-from node.api.live_view import LiveView
+from node.api.view import NodeView
 from node.app.gc_tuning import tune_gc
 from node.app.persister import Persister
 from node.app.service_settings import pool_limits, price_source, replica_config
@@ -198,14 +198,14 @@ class Node:
         self._relayer = RelayerService(
             amended, config_of_chains(config), keys.relayer, self._application, blocks, config.relayer.interval_ms
         )
-        self._view = LiveView(
-            genesis,
-            self._application,
-            store,
-            blocks,
-            config.home,
+        committed = load_committed(blocks, self._application.height)
+        self._view = NodeView(
+            application=self._application,
+            store=store,
+            home=config.home,
+            newest=committed.block.header if committed is not None else None,
             submit=self._transactions.submit,
-            kept=self._transactions.journaled,
+            journaled=self._transactions.journaled,
             look_for_event=self._bridge.look_for,
             submit_attack=self._engine.submit_attack,
             checks=self._health.checks,
@@ -214,9 +214,7 @@ class Node:
             holdings=holdings,
             exits=exits,
         )
-        committed = load_committed(blocks, self._application.height)
-        if committed is not None:
-            self._view.decided(committed.block.header)
+        self._application.listen(self._view.decided)
         if config.proofs.enabled:
             self._packages.resume(blocks)
         log.info("restored", saved=restored.height, height=self._application.height)
@@ -304,7 +302,6 @@ class Node:
 
     def _on_decided(self, decided: DecidedHeight) -> None:
         self._budget.decided(len(decided.committed.block.payload), decided.rounds)
-        self._view.decided(decided.committed.block.header)
         if self._config.proofs.enabled:
             self._packages.decided(decided)
         self._health.decided()

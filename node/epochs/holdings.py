@@ -105,8 +105,6 @@ class HoldingsQuestion:
     account: int
     owner: bytes | None
     epoch: int
-    package: bool
-    """Whether a package of the epoch is here."""
 
     def answer(self) -> AccountAtEpoch | None:
         """Read a file: in a worker. None when the account was not its present owner's at a kept epoch."""

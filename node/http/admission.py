@@ -10,7 +10,7 @@ from clearing.base import secp256k1
 from clearing.base.errors import RemoteFault
 from member.client.authorization import HEADER_PATTERN, SignedPart, request_digest
 from member.codes import NodeCode
-from node.api.calls import ApiRefusal
+from node.api.calls import ApiRefusal, member_of
 from node.api.view import NodeView
 
 NONCES_MAX = 100_000
@@ -38,7 +38,7 @@ class Authenticator:
             address = secp256k1.recover(digest, bytes.fromhex(match["signature"]))
         except RemoteFault:
             raise ApiRefusal(401, NodeCode.API_UNAUTHENTICATED, "authorization.signature") from None
-        if not self._view.is_member(address):
+        if member_of(self._view.state, address) is None:
             raise ApiRefusal(401, NodeCode.API_UNAUTHENTICATED, "authorization.signature", signer=address)
         self._remember(address, nonce, now_ms)
         return address

@@ -24,13 +24,13 @@ from starlette.routing import Route as StarletteRoute
 from clearing.base.errors import Bug
 from member.client.authorization import SignedPart
 from member.codes import NodeCode
-from node.api.calls import ApiCall, ApiRefusal, internal_refusal, respond, respond_refusal
+from node.api.calls import ApiCall, ApiRefusal, check_wait, internal_refusal, respond, respond_refusal
 from node.api.proofs import is_loopback
+from node.api.routes import Route
 from node.api.view import NodeView
 from node.config import Api
 from node.http.admission import Authenticator, RateLimiter
-from node.http.openapi import openapi
-from node.http.routes import ROUTES, Route
+from node.http.routes import ROUTES, openapi
 
 log = structlog.get_logger(__name__)
 
@@ -165,11 +165,7 @@ async def _answer(route: Route, served: ApiContext, request: Request) -> Respons
 
 def _check_rate(served: ApiContext, request: Request, now_ms: int) -> None:
     client = request.client.host if request.client else ""
-    wait_ms = served.limiter.wait_ms(client, now_ms)
-    if wait_ms:
-        refusal = ApiRefusal(429, NodeCode.API_RATE, "request", wait_ms=wait_ms)
-        refusal.headers["Retry-After"] = str(-(-wait_ms // 1000))
-        raise refusal
+    check_wait(served.limiter.wait_ms(client, now_ms), "request")
 
 
 def _parameters(route: Route, request: Request) -> dict[str, str]:

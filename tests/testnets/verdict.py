@@ -21,7 +21,7 @@ from clearing.schema.receipts.trades import TradeNovated
 from clearing.state.state import State
 from devnet.demo.main import network_seed
 from node.agreement.application import DecidedHeight, state_salt
-from node.api.validators import validators_of
+from node.api.chain import validators_of
 from node.offline.replay import replay
 from node.store.store import Store
 from tests.testnets.blocks import Included

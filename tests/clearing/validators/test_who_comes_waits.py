@@ -17,7 +17,7 @@ from clearing.state.export import export_state, import_state
 from clearing.validators.set_changes import RULE_INDEX
 from clearing.validators.validator_sets import kept_set, set_numbers
 from cli.operator.validators_text import text_of_sets
-from node.api.validators import validators_of
+from node.api.chain import validators_of
 from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
 from tests.kit.clearing.parliament import GOVERNED, TIMELOCK_MS, Parliament, governed_genesis
 from tests.kit.clearing.world import SALT, codes, of_kind

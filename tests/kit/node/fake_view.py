@@ -3,53 +3,49 @@
 import json
 import secrets
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import httpx
 import msgspec
 import trio
 
-from clearing.base import secp256k1
 from clearing.base.errors import Rejected, RemoteFault
+from clearing.base.header import Header
 from clearing.base.ids import NetworkId
-from clearing.margin_explanation import MarginInputs
 from clearing.opening import initial_state
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.accounts import CashTransferred
-from clearing.schema.terms.genesis import Genesis
+from clearing.schema.terms.genesis import network_id
 from clearing.state.state import State
 from consensus.application import Misbehaviour
 from consensus.codes import ConsensusCode
 from consensus.evidence.attack import LightClientAttack
 from consensus.light_client import LightBlock
-from member.api.accounts import AccountView, TradingView, WithdrawalsView
-from member.api.chain import HeaderView, ValidatorsView
-from member.api.governance import EffectView, GovernanceView
-from member.api.proofs import FundView, PackageLine
-from member.api.receipts import DefaultUnderWay, InstrumentTicks, ReceiptAt, Series, SliceSale
-from member.api.state import Check, StateView
+from member.api.receipts import ReceiptAt
+from member.api.state import Check
 from member.api.types import Problem
 from member.client.authorization import SignedPart, authorization
-from member.codes import NodeCode
-from member.explaining.masking import Masks
-from member.statements.statement import StatementInputs
-from node.api.fund import fund_of
-from node.api.governance import governance_of
+from member.statements.days import StatementDays
 from node.api.view import PackageAt
 from node.config import Api
-from node.epochs.exits import ExitQuestion
-from node.epochs.holdings import HoldingsQuestion
 from node.http.server import build_api
 from node.ops.metrics import Metrics
 from node.p2p.peers import PeerStatus, Role
 from node.pool.mempool import Accepted, transaction_hash
+from node.store.records import PackageRecord
+from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import make_genesis
+from tests.kit.node.light_chain import chain_of, set_of
 
-NETWORK = NetworkId(b"n" * 32)
+GOVERNED = msgspec.structs.replace(make_genesis(), validators=set_of(frozenset(range(4))))
 
 
-ALICE, BOB, STRANGER = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
+NETWORK = network_id(GOVERNED)
+
+
+ALICE, BOB, STRANGER = secret(1), secret(2), b"\x03" * 32
 
 
 NOW = 1_700_000_000_000
@@ -58,137 +54,66 @@ NOW = 1_700_000_000_000
 HASH = "0x" + "ab" * 32
 
 
-GOVERNED = make_genesis()
+@cache
+def decided_blocks() -> list[LightBlock]:
+    """Heights 1 to 3."""
+    return chain_of([range(4)] * 3, network=NETWORK)
 
 
 class FakeView:
-    """A node at height 3 with two accounts: 1 of Alice, 2 of Bob."""
+    """A node at height 3 with the accounts of the small genesis: 1 of Alice, 2 of Bob."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: State | None = None, holdings: Any = None, exits: Any = None) -> None:
+        self._state = state or initial_state(GOVERNED, bytes(32))
+        self.holdings, self.exits = holdings, exits
+        self.statements = StatementDays(self._state)
         self.submitted: list[Transaction] = []
         self.events: set[tuple[int, bytes]] = set()
         self.ready = True
         self.empty = False
-        self.broken = False
+        self.fault: Exception | None = None
         self.instruments = Metrics()
 
     @property
     def network(self) -> NetworkId:
         return NETWORK
 
-    def state(self) -> StateView | None:
-        if self.broken:
-            raise ZeroDivisionError("a secret inside")
-        view = StateView(
-            network=HASH,
-            height=3,
-            time_ms=NOW,
-            header_hash=HASH,
-            state_root=HASH,
-            epoch=1,
-            validators=4,
-            package_epoch=1,
-        )
-        return None if self.empty else view
+    @property
+    def state(self) -> State:
+        if self.fault is not None:
+            raise self.fault
+        return self._state
 
-    def validators(self) -> ValidatorsView:
-        return ValidatorsView(
-            network=HASH, height=3, number=0, hash=HASH, total_power=0, validators=(), agreeing_hash=HASH
-        )
-
-    def governance(self) -> GovernanceView:
-        return governance_of(initial_state(GOVERNED, bytes(32)))
-
-    def terms(self) -> Genesis:
-        return GOVERNED
-
-    def amendments(self) -> bytes | None:
-        return None
-
-    def effect(self, number: int, address: bytes) -> EffectView | None:
-        return None if number != 1 else EffectView(proposal=1, height=3, refusal=address.hex(), accounts=())
-
-    def header(self, height: int | None) -> HeaderView | None:
-        if height not in (None, 3):
-            return None
-        return HeaderView(
-            height=3, hash=HASH, time_ms=NOW, state_root=HASH, signers=(0, 1, 2), header="0x01", certificate="0x02"
-        )
-
-    def fund(self) -> FundView:
-        return fund_of(State.empty(make_genesis(), bytes(32)))
+    @property
+    def newest(self) -> Header | None:
+        return None if self.empty else decided_blocks()[-1].header
 
     def light_block(self, height: int | None) -> LightBlock | None:
-        return None
+        return decided_blocks()[-1] if height in (None, 3) else None
 
     def submit_attack(self, attack: LightClientAttack) -> Sequence[Misbehaviour]:
         raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "fake")
 
-    def owner(self, account: int) -> bytes | None:
-        return {1: secp256k1.address(ALICE), 2: secp256k1.address(BOB)}.get(account)
-
-    def is_member(self, address: bytes) -> bool:
-        return address in (secp256k1.address(ALICE), secp256k1.address(BOB))
-
-    def account(self, account: int) -> AccountView | None:
-        return AccountView(
-            account=account,
-            member=1,
-            height=3,
-            equity_micros="-5",
-            initial_margin_micros="7",
-            maintenance_margin_micros="6",
-            called=True,
-            next_nonce=1,
-        )
-
-    def statement_inputs(self, address: bytes, day: int) -> StatementInputs | None:
-        return None
-
-    def trading(self, account: int) -> TradingView | None:
-        return None
-
-    def withdrawals(self, account: int) -> WithdrawalsView | None:
-        return None
-
-    def margin_inputs(self, account: int) -> MarginInputs | None:
-        return None
-
-    def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
+    def receipts(self, key: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
         everything = [
-            ReceiptAt(height, index, CashTransferred(index, account, 2, 1, 5, height))
+            ReceiptAt(height, index, CashTransferred(index, key, 2, 1, 5, height))
             for height in (1, 2)
             for index in (0, 1)
         ]
-        return [each for each in everything if (each.height, each.index) > after][:limit]
-
-    def inclusion(self, account: int, epoch: int | None) -> HoldingsQuestion | Rejected:
-        return Rejected(NodeCode.API_NO_SEEDS, "fake")
-
-    def crisis_receipts(self, series: Series, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
-        return []
-
-    def masks(self, address: bytes) -> Masks:
-        return Masks(bytes(32), lambda account: True)
-
-    def instrument_ticks(self) -> Sequence[InstrumentTicks]:
-        return ()
-
-    def slice_sales(self) -> Sequence[SliceSale]:
-        return ()
-
-    def defaults_under_way(self) -> Sequence[DefaultUnderWay]:
-        return ()
-
-    def exit(self, account: int, epoch: int | None) -> ExitQuestion | None:
-        return None
+        return [each for each in everything if (each.height, each.index) > after][:limit] if key > 0 else []
 
     def package(self, epoch: int | None) -> PackageAt | None:
         return PackageAt(1, 3, b"d" * 32, b"package") if epoch in (None, 1) else None
 
-    def packages(self, after: int, limit: int) -> Sequence[PackageLine]:
+    def packages(self, after: int, limit: int) -> Sequence[PackageRecord]:
         epochs = range(max(1, after + 1), 700)
-        return [PackageLine(epoch=e, height=3 * e, bytes=7, sha256="0x" + "64" * 32) for e in epochs][:limit]
+        return [PackageRecord(epoch, 3 * epoch, "", 7, b"d" * 32) for epoch in epochs][:limit]
+
+    def newest_package(self) -> int:
+        return 1
+
+    def has_package(self, epoch: int) -> bool:
+        return epoch == 1
 
     def submit(self, transaction: Transaction) -> Accepted | Rejected:
         if transaction.not_after_ms == 0:
@@ -197,12 +122,10 @@ class FakeView:
         self.submitted.append(transaction)
         return Accepted(transaction_hash(transaction), known)
 
-    async def kept(self) -> None:
+    async def journaled(self) -> None:
         await trio.lowlevel.checkpoint()
 
-    def submit_collateral_event(self, chain_id: int, transaction_hash: bytes) -> bool | Rejected:
-        if chain_id != 1:
-            return reject(ClearingCode.UNKNOWN_ASSET, "chain_id", chain_id=chain_id)
+    def look_for_event(self, chain_id: int, transaction_hash: bytes) -> bool:
         new = (chain_id, transaction_hash) not in self.events
         self.events.add((chain_id, transaction_hash))
         return new
@@ -223,10 +146,10 @@ class FakeView:
             ),
         )
 
-    def readiness(self) -> Sequence[Check]:
+    def checks(self) -> Sequence[Check]:
         return (Check(name="peers", ok=self.ready, detail="3 of 3"), Check(name="oracle", ok=True))
 
-    def metrics(self) -> bytes:
+    def render_metrics(self) -> bytes:
         self.instruments.height.set(3)
         return self.instruments.render()
 

@@ -40,9 +40,10 @@ from member.client.authorization import SignedPart, authorization
 from member.explaining.masking import MASKED
 from member.explaining.receipt_index import receipt_accounts
 from node.agreement.application import DecidedHeight
-from node.api.calls import ApiCall
-from node.api.live_view import LiveView
+from node.api.calls import ApiCall, owner_of
+from node.api.receipts import masks_of, slice_sales, under_way
 from node.api.receipts import receipts as receipts_handler
+from node.api.view import NodeView
 from node.config import Api
 from node.http.server import build_api, serve_api
 from node.offline.replay import replay
@@ -178,21 +179,19 @@ def test_each_liquidation_and_default_is_told_out_of_the_log(log: CrisisLog, fro
 
 
 @pytest.fixture(scope="module")
-def served(log: CrisisLog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveView]:
+def served(log: CrisisLog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeView]:
     """A node that was restored from the blocks and has written its receipts."""
     with log.disk(tmp_path_factory.mktemp("served") / "node.sqlite") as store:
         yield viewed(log, store)
 
 
-def viewed(log: CrisisLog, store: Store) -> LiveView:
+def viewed(log: CrisisLog, store: Store) -> NodeView:
     station = Station(log.home, store)
     trio.run(record_all, station.recorder)
-    view = live_view(station)
-    view.decided(log.blocks[station.application.height - 1].block.header)
-    return view
+    return live_view(station)
 
 
-async def ask(view: LiveView, folder: Path, member: int, *command: str) -> int:
+async def ask(view: NodeView, folder: Path, member: int, *command: str) -> int:
     """A command of this member against the view's API."""
     key = folder / f"key-{member}"
     key.touch(mode=0o600)
@@ -209,7 +208,7 @@ async def ask(view: LiveView, folder: Path, member: int, *command: str) -> int:
 
 
 async def test_a_node_tells_its_members_the_same_with_others_masked(
-    log: CrisisLog, served: LiveView, tmp_path: Path, capsys: Any
+    log: CrisisLog, served: NodeView, tmp_path: Path, capsys: Any
 ) -> None:
     for command in ("liquidations", "waterfall", "fund"):
         assert await ask(served, tmp_path, 2, command, "explain", "--output", "json") == 0
@@ -225,12 +224,12 @@ async def test_a_node_tells_its_members_the_same_with_others_masked(
 
 
 async def test_a_receipt_that_a_node_has_changed_does_not_recompute(
-    log: CrisisLog, served: LiveView, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+    log: CrisisLog, served: NodeView, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    true = served.crisis_receipts
+    true = served.receipts
 
-    def lie(series: Series, after: tuple[int, int], limit: int) -> list[ReceiptAt]:
-        return [changed(each) for each in true(series, after, limit)]
+    def lie(key: int, after: tuple[int, int], limit: int) -> list[ReceiptAt]:
+        return [changed(each) for each in true(key, after, limit)]
 
     def changed(at: ReceiptAt) -> ReceiptAt:
         if not isinstance(at.receipt, LossAllocated):
@@ -240,7 +239,7 @@ async def test_a_receipt_that_a_node_has_changed_does_not_recompute(
         last = msgspec.structs.replace(last, shares=(msgspec.structs.replace(share, amount=share.amount - 1), *rest))
         return ReceiptAt(at.height, at.index, msgspec.structs.replace(at.receipt, steps=(*others, last)))
 
-    monkeypatch.setattr(served, "crisis_receipts", lie)
+    monkeypatch.setattr(served, "receipts", lie)
     assert await ask(served, tmp_path, 2, "waterfall", "explain") == 6
     told = capsys.readouterr()
     assert "BUT THE RECEIPT STATES" in told.out
@@ -248,7 +247,7 @@ async def test_a_receipt_that_a_node_has_changed_does_not_recompute(
     assert "DO NOT RECOMPUTE" in told.err
 
 
-async def got(view: LiveView, target: str, member: int | None) -> httpx.Response:
+async def got(view: NodeView, target: str, member: int | None) -> httpx.Response:
     """A request, signed by a member or by nobody."""
     now = 1_700_000_000_000
     app = build_api(view, Api(), lambda: now)
@@ -261,7 +260,7 @@ async def got(view: LiveView, target: str, member: int | None) -> httpx.Response
 
 
 @pytest.mark.parametrize("path", ["/v1/liquidations", "/v1/defaults", "/v1/fund/receipts"])
-async def test_only_members_ask_and_only_what_there_is_to_ask(served: LiveView, path: str) -> None:
+async def test_only_members_ask_and_only_what_there_is_to_ask(served: NodeView, path: str) -> None:
     assert (await got(served, path, None)).status_code == 401
     assert (await got(served, path, 77)).status_code == 401, "a key that no member has"
     for query in ("?after=x", "?limit=0", "?account=1", "?after=1:1&after=2:2"):
@@ -273,7 +272,7 @@ async def test_only_members_ask_and_only_what_there_is_to_ask(served: LiveView, 
     assert not [each for each in rest["receipts"] if each in page["receipts"]]
 
 
-async def test_who_is_one_of_many_in_a_default_learns_no_others_account(log: CrisisLog, served: LiveView) -> None:
+async def test_who_is_one_of_many_in_a_default_learns_no_others_account(log: CrisisLog, served: NodeView) -> None:
     target = f"/v1/receipts?account={ALICE_CLIENT}"
     (loss,) = [each for each in (await got(served, target, 1)).json()["receipts"] if each["kind"] == "LossAllocated"]
     assert [each[0] for each in loss["details"]["deficits"]] == [str(ALICE), str(ALICE_CLIENT)], "both are member 1's"
@@ -288,38 +287,34 @@ async def test_who_is_one_of_many_in_a_default_learns_no_others_account(log: Cri
     assert all(int(each[0]) >= MASKED for each in loss["details"]["deficits"])
 
 
-def test_pages_follow_each_other_and_concern_their_series_only(log: CrisisLog, served: LiveView) -> None:
+def test_pages_follow_each_other_and_concern_their_series_only(log: CrisisLog, served: NodeView) -> None:
     seen: list[Any] = []
     after = (0, -1)
-    while page := served.crisis_receipts(Series.LIQUIDATIONS, after, 7):
+    while page := served.receipts(Series.LIQUIDATIONS, after, 7):
         seen += page
         after = (page[-1].height, page[-1].index)
     assert len(seen) == len({(each.height, each.index) for each in seen}) > 30
     assert not [each for each in seen if isinstance(each.receipt, LossAllocated)]
-    assert [
-        each
-        for each in served.crisis_receipts(Series.DEFAULTS, (0, -1), 500)
-        if isinstance(each.receipt, LossAllocated)
-    ]
+    assert [each for each in served.receipts(Series.DEFAULTS, (0, -1), 500) if isinstance(each.receipt, LossAllocated)]
 
 
-def test_who_is_concerned_finds_a_receipt_under_its_own_account(log: CrisisLog, served: LiveView) -> None:
+def test_who_is_concerned_finds_a_receipt_under_its_own_account(log: CrisisLog, served: NodeView) -> None:
     for sold in log.of_kind(SliceSold):
         assert set(receipt_accounts(sold)) >= {sold.account, sold.bidder}
     mine = [each.receipt for each in served.receipts(DAVE, (0, -1), 500)]
     assert len([each for each in mine if isinstance(each, SliceSold)]) == len(log.of_kind(SliceSold))
 
 
-def test_no_receipt_of_an_own_account_tells_whose_a_mask_is(log: CrisisLog, served: LiveView) -> None:
+def test_no_receipt_of_an_own_account_tells_whose_a_mask_is(log: CrisisLog, served: NodeView) -> None:
     """The same sale is in the series of all, masked: the bidder's name in clear would undo its mask everywhere."""
     (sold, *_) = log.of_kind(SliceSold)
     for own, other in ((sold.account, sold.bidder), (sold.bidder, sold.account)):
-        key = served.owner(own)
+        key = owner_of(served.state, own)
         assert key is not None
         page = receipts_handler(ApiCall(served, {"account": str(own), "limit": "500"}, signer=key))
         assert isinstance(page, ReceiptPage)
         told = next(each.details for each in page.receipts if each.kind == "SliceSold")
-        hidden = str(served.masks(key)(other))
+        hidden = str(masks_of(served.state, key)(other))
         assert int(hidden) >= MASKED
         named = {told["account"], told["bidder"]}
         assert named == {str(own), hidden}
@@ -329,28 +324,28 @@ def test_slices_and_portfolios_can_be_bid_for_by_what_is_shown(log: CrisisLog, t
     opened = next(at for at, each in log.receipts.items() if any(isinstance(one, LiquidationOpened) for one in each))
     with log.disk(tmp_path / "sale.sqlite", height=opened) as store:
         view = viewed(log, store)
-        (sale,) = view.slice_sales()
+        (sale,) = slice_sales(view.state)
         (told,) = [each for each in log.receipts[opened] if isinstance(each, LiquidationOpened)]
         assert (sale.account, sale.opened_height, sale.last_height) == (told.account, opened, told.last_height)
         assert sale.discount_ppm == told.start_ppm
         assert [(each.instrument, int(each.lots)) for each in sale.positions] == list(told.positions)
-        assert view.defaults_under_way() == ()
+        assert under_way(view.state) == ()
     declared = next(at for at, each in log.receipts.items() if any(isinstance(one, DefaultDeclared) for one in each))
     with log.disk(tmp_path / "default.sqlite", height=declared) as store:
-        (held,) = viewed(log, store).defaults_under_way()
+        (held,) = under_way(viewed(log, store).state)
         assert (held.number, held.member, held.phase, held.slices) == (1, 1, "open", 100)
         assert [int(each.lots) > 0 for each in held.positions] == [True]
 
 
-def test_a_masked_account_is_the_same_everywhere_and_no_account(log: CrisisLog, served: LiveView) -> None:
-    name = served.masks(bytes(20))
+def test_a_masked_account_is_the_same_everywhere_and_no_account(log: CrisisLog, served: NodeView) -> None:
+    name = masks_of(served.state, bytes(20))
     assert name(0) == 0
     assert MASKED <= name(ALICE) != name(ALICE_CLIENT)
-    assert served.masks(b"\x01" * 20)(ALICE) == name(ALICE)
+    assert masks_of(served.state, b"\x01" * 20)(ALICE) == name(ALICE)
 
 
-def test_stored_receipts_are_those_of_the_blocks(log: CrisisLog, served: LiveView) -> None:
-    rows = served.crisis_receipts(Series.DEFAULTS, (0, -1), 500)
+def test_stored_receipts_are_those_of_the_blocks(log: CrisisLog, served: NodeView) -> None:
+    rows = served.receipts(Series.DEFAULTS, (0, -1), 500)
     for each in rows:
         assert log.receipts[each.height][each.index] == each.receipt
 

@@ -25,10 +25,10 @@ from member.api.proofs import ExitView
 from member.codes import NodeCode
 from member.verifying.exits import block_of, exit_file, read_exit_file, verify_exit
 from member.verifying.package import TrustAnchor
-from node.api.live_view import LiveView
+from node.api.view import NodeView
 from node.app.persister import Persister
 from node.config import Api
-from node.epochs.exits import EpochExits, ExitQuestion, ExitTreeRecord, exit_tree_record
+from node.epochs.exits import EpochExits, ExitTreeRecord, exit_tree_record
 from node.http.server import build_api, serve_api
 from node.store.block_log import write_block_log
 from node.store.store import Store
@@ -47,17 +47,6 @@ MEMBER, CLIENT = 1, 4
 """Accounts of member 1; the second is empty."""
 
 
-class KeptView(FakeView):
-    """`LiveView.exit` over the fake's accounts."""
-
-    def __init__(self, exits: EpochExits | None) -> None:
-        super().__init__()
-        self._exits = exits
-
-    def exit(self, account: int, epoch: int | None) -> ExitQuestion | None:
-        return LiveView.exit(self, account, epoch)  # type: ignore[arg-type]
-
-
 def told_of(epoch: int, owner: bytes = OWNERS[1]) -> ExitTreeRecord:
     """The leaves of a story, as if they were of this epoch, account 1 being this owner's."""
     world = funded()
@@ -73,7 +62,7 @@ def kept(tmp_path: Path) -> EpochExits:
 
 
 async def ask(exits: EpochExits | None, target: str, key: bytes = ALICE, **settings: Any) -> httpx.Response:
-    return await ask_view(KeptView(exits), target, key, **settings)
+    return await ask_view(FakeView(exits=exits), target, key, **settings)
 
 
 def test_what_is_kept_gives_the_root_of_the_header_again(kept: EpochExits) -> None:
@@ -154,7 +143,7 @@ def test_a_damaged_file_is_an_epoch_that_is_not_kept(kept: EpochExits) -> None:
 class Place:
     """A node of one validator that has closed and proven an epoch; genesis, package and blocks in files."""
 
-    view: LiveView
+    view: NodeView
     folder: Path
     home: Path
 
@@ -182,9 +171,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         assert snapshot is not None
         (folder / "epoch.ccp").write_bytes(prove_now(station, snapshot, committed))
         trio.run(record_all, recorder)
-        view = live_view(station)
-        view._exits = exits
-        view.decided(committed.block.header)
+        view = live_view(station, exits=exits)
         write_block_log(folder / "blocks.log", home.network, store.blocks())
         (folder / "key").touch(mode=0o600)
         (folder / "key").write_text(secret(1).hex())

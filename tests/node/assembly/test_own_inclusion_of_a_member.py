@@ -14,14 +14,13 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from clearing.base.errors import Rejected
 from clearing.genesis.json import genesis_to_json
 from clearing.state.holdings import current_holdings
 from cli.main import run
 from member.api.proofs import InclusionView
 from member.codes import NodeCode
 from node.agreement.application import DecidedHeight
-from node.api.live_view import LiveView
+from node.api.view import NodeView
 from node.app.persister import Persister
 from node.config import Api
 from node.epochs.holdings import AccountHoldingsRecord, EpochHoldings, EpochHoldingsRecord, epoch_holdings
@@ -29,8 +28,8 @@ from node.epochs.service import write_package
 from node.http.server import build_api, serve_api
 from node.store.store import Store
 from tests.kit.clearing.signer import secret
-from tests.kit.node.fake_view import ALICE, BOB, NOW
-from tests.kit.node.keeping_view import FAKE_OWNERS, KeepingView, first_deposits, record_all, seed_of
+from tests.kit.node.fake_view import ALICE, BOB, NOW, FakeView
+from tests.kit.node.keeping_view import FAKE_OWNERS, first_deposits, record_all, seed_of
 from tests.kit.node.live_view import live_view
 from tests.kit.node.proving import CARRIED, ProverAtOnce, decide, prove_now
 from tests.kit.node.secret_answers import ask_view, problem
@@ -50,7 +49,7 @@ def kept(tmp_path: Path) -> EpochHoldings:
 
 
 async def ask(holdings: EpochHoldings | None, target: str, key: bytes = ALICE, **settings: Any) -> httpx.Response:
-    return await ask_view(KeepingView(holdings), target, key, **settings)
+    return await ask_view(FakeView(holdings=holdings), target, key, **settings)
 
 
 async def test_a_member_gets_seed_and_holdings_of_its_own_account(kept: EpochHoldings) -> None:
@@ -72,7 +71,7 @@ async def test_an_account_of_another_member_is_refused_like_one_that_is_not_ther
 
 
 async def test_a_request_that_nobody_signed_is_refused(kept: EpochHoldings) -> None:
-    app = build_api(KeepingView(kept), Api(), lambda: NOW)
+    app = build_api(FakeView(holdings=kept), Api(), lambda: NOW)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
         response = await client.get("/v1/accounts/1/inclusion/latest")
     assert problem(response) == (401, NodeCode.API_UNAUTHENTICATED.label)
@@ -183,8 +182,6 @@ async def test_a_node_keeps_each_epoch_before_its_saved_state_and_tells_no_log(t
         assert found is not None
         own = current_holdings(station.state, 1)
         assert sorted(found.holdings.values()) == sorted(each for each in (*own.cash, *own.tokens, *own.lots) if each)
-        view = live_view(station)
-        assert isinstance(view.inclusion(1, 1), Rejected)
 
 
 async def test_a_state_that_peers_gave_is_kept_when_the_node_starts(tmp_path: Path) -> None:
@@ -217,7 +214,7 @@ async def test_a_full_disk_does_not_end_the_node(tmp_path: Path) -> None:
 class Place:
     """A station that has kept and proven its first epoch, and its genesis in a file."""
 
-    view: LiveView
+    view: NodeView
     folder: Path
     height: int
 
@@ -246,9 +243,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         assert snapshot is not None
         data = prove_now(station, snapshot, committed)
         store.save_package(write_package(home.path / "packages", home.path, 1, MARKET.epoch_blocks, data))
-        view = live_view(station)
-        view._holdings = kept
-        view.decided(committed.block.header)
+        view = live_view(station, holdings=kept)
         (folder / "epoch.ccp").write_bytes(data)
         (folder / "key").touch(mode=0o600)
         (folder / "key").write_text(secret(1).hex())

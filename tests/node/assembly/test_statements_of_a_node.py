@@ -9,21 +9,21 @@ import httpx
 import msgspec
 import pytest
 
-from clearing.base import secp256k1
 from clearing.base.units import DAY_MS
 from clearing.genesis.json import genesis_to_json
 from clearing.schema.blocks.vote_extension import VoteExtension
 from cli.main import run
 from member.api.statements import MemberStatement
 from member.api.types import Problem
-from member.statements.days import Day, StatementDays
-from member.statements.statement import StatementInputs, as_csv, day_text
+from member.statements.days import StatementDays
+from member.statements.statement import as_csv, day_text
+from node.api import statements
+from node.api.statements import statement_inputs
 from node.config import Api
 from node.http.server import build_api
 from node.store.block_log import write_block_log
 from node.store.store import Store
 from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BTC, ETH, reports
-from tests.kit.node.fake_view import ALICE as ALICE_KEY
 from tests.kit.node.fake_view import NOW, FakeView, asked
 from tests.kit.node.live_view import live_view
 from tests.kit.node.recorded import Recorded, recorded  # noqa: F401 - the fixture
@@ -33,22 +33,9 @@ from tests.kit.node.station import Station, make_home, time_of
 WORLD = random_run(5)
 
 
-class StatedView(FakeView):
-    """Alice's key is that of member 1."""
-
-    too_long = False
-
-    def statement_inputs(self, address: bytes, day: int) -> StatementInputs | None:
-        found = WORLD.days.day(day)
-        if found is None or address != secp256k1.address(ALICE_KEY):
-            return None
-        accounts = [ALICE, ALICE_CLIENT]
-        kept: Day | None = None if self.too_long else found.excerpt(accounts)
-        return StatementInputs(WORLD.state.terms, 1, accounts, kept)
-
-
-async def test_a_member_gets_its_own_accounts_of_a_kept_day() -> None:
-    view = StatedView()
+async def test_a_member_gets_its_own_accounts_of_a_kept_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = FakeView(WORLD.state)
+    view.statements = WORLD.days
     app = build_api(view, Api(requests_burst=100_000), lambda: NOW)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
         day = day_text(WORLD.days.numbers[0])
@@ -64,7 +51,7 @@ async def test_a_member_gets_its_own_accounts_of_a_kept_day() -> None:
             response = await asked(client, target)
             assert (response.status_code, msgspec.json.decode(response.content, type=Problem).code) == expected
         assert (await client.get(f"/v1/statements/{day}")).status_code == 401
-        view.too_long = True
+        monkeypatch.setattr(statements, "STATEMENT_LINES_MAX", 3)
         assert (await asked(client, f"/v1/statements/{day}")).status_code == 422
 
 
@@ -88,13 +75,13 @@ def test_a_node_adds_up_what_it_decides(tmp_path: Path) -> None:
         for height in range(1, 4):
             station.decide(VoteExtension(reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(height))))
         member = home.genesis.members[1]
-        inputs = view.statement_inputs(member.trade_address, time_of(3) // DAY_MS)
+        inputs = statement_inputs(view.state, view.statements, member.trade_address, time_of(3) // DAY_MS)
         assert inputs is not None
         assert inputs.day is not None
         assert (inputs.member, inputs.day.last_height) == (member.id, 3)
         assert inputs.accounts == [each.id for each in member.accounts]
-        assert view.statement_inputs(b"\x99" * 20, time_of(3) // DAY_MS) is None
-        assert view.statement_inputs(member.trade_address, 5) is None
+        assert statement_inputs(view.state, view.statements, b"\x99" * 20, time_of(3) // DAY_MS) is None
+        assert statement_inputs(view.state, view.statements, member.trade_address, 5) is None
 
 
 def test_a_restored_node_tells_that_its_first_day_is_not_whole(tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ from trio.testing import MockClock
 
 from bridge.watch.cursor import Halt
 from bridge.watch.watcher import WatcherStatus
-from clearing.base.errors import Rejected
 from clearing.base.hashing import sha256
 from clearing.opening import initial_state
 from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
 from clearing.schema.terms.genesis import Genesis
 from node.agreement.membership import Membership
+from node.api.accounts import account_of
+from node.api.calls import ApiCall, member_of, owner_of
+from node.api.state import state
 from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService, Pulse
 from node.config import ChainConfig
@@ -35,23 +37,22 @@ def test_everything_can_be_asked_before_the_first_height(tmp_path: Path) -> None
     home = make_home(tmp_path / "net")
     with Store(home.path / "s.sqlite", home.network) as store:
         view = live_view(Station(home, store))
-        assert view.state() is None
-        assert view.header(None) is None
-        assert view.header(1) is None
+        assert view.newest is None
+        assert view.light_block(None) is None
+        assert view.light_block(1) is None
         assert view.package(None) is None
         assert view.package(1) is None
         assert view.receipts(0, (0, 0), 10) == []
         for member in home.genesis.members:
             for account in member.accounts:
-                shown = view.account(account.id)
+                shown = account_of(view.state, account.id)
                 assert shown is not None
                 assert (shown.equity_micros, shown.height, shown.next_nonce) == ("0", 0, 1)
-                assert view.owner(account.id) == member.trade_address
-            assert view.is_member(member.trade_address)
-        assert view.account(999) is None
-        assert view.owner(999) is None
-        assert isinstance(view.submit_collateral_event(99, bytes(32)), Rejected)
-        assert view.submit_collateral_event(1, bytes(32)) is True
+                assert owner_of(view.state, account.id) == member.trade_address
+            assert member_of(view.state, member.trade_address) == member.id
+        assert account_of(view.state, 999) is None
+        assert owner_of(view.state, 999) is None
+        assert view.look_for_event(1, bytes(32)) is True
 
 
 def test_what_is_shown_is_the_decided_height(tmp_path: Path) -> None:
@@ -61,14 +62,12 @@ def test_what_is_shown_is_the_decided_height(tmp_path: Path) -> None:
         view = live_view(station)
         for height in range(1, 4):
             prices = reports((BTC, 790_000 + height), (ETH, 20_000), time_ms=time_of(height))
-            committed = station.decide(VoteExtension(prices))
-            view.decided(committed.block.header)
-        state, header = view.state(), view.header(None)
-        assert state is not None
-        assert header is not None
-        assert state.height == header.height == 3
-        assert {each.name: each.index_ticks for each in state.prices} == {"BTC": "790002", "ETH": "20000"}
-        assert view.header(4) is None
+            station.decide(VoteExtension(prices))
+        newest, block = state(ApiCall(view, {})), view.light_block(None)
+        assert block is not None
+        assert newest.height == block.header.height == 3
+        assert {each.name: each.index_ticks for each in newest.prices} == {"BTC": "790002", "ETH": "20000"}
+        assert view.light_block(4) is None
 
 
 def test_a_package_that_changed_on_disk_is_not_shown(tmp_path: Path) -> None:

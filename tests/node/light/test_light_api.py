@@ -20,11 +20,12 @@ from consensus.light_client import LightBlock
 from member.light.evidence import keep_attack
 from node.api import chain
 from node.api.calls import Turnstile
-from node.api.live_view import LiveView
+from node.api.view import NodeView
 from node.config import Api
 from node.http.server import build_api, serve_api
 from node.store.store import Store
 from tests.kit.node.light_chain import chain_of
+from tests.kit.node.live_view import live_view
 from tests.kit.node.station import Home, Station, make_home
 
 HEIGHTS = 6
@@ -57,20 +58,8 @@ def court(monkeypatch: pytest.MonkeyPatch) -> Court:
     return Court()
 
 
-def view_of(station: Station, court: Court) -> LiveView:
-    return LiveView(
-        station.home.genesis,
-        station.application,
-        station.store,
-        station.blocks,
-        station.home.path,
-        submit=lambda _: None,  # type: ignore[arg-type,return-value]
-        kept=trio.lowlevel.checkpoint,
-        look_for_event=lambda *_: True,
-        submit_attack=court.submit,
-        checks=tuple,
-        render_metrics=bytes,
-    )
+def view_of(station: Station, court: Court) -> NodeView:
+    return live_view(station, submit_attack=court.submit)
 
 
 async def served(nursery: trio.Nursery, station: Station, court: Court) -> str:

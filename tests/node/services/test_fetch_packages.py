@@ -14,6 +14,7 @@ from member.client import fetch_packages as fetching
 from member.client.fetch_packages import FetchedPackage, fetch_packages
 from member.client.node_client import NodeClient
 from node.api.view import PackageAt
+from node.store.records import PackageRecord
 from tests.kit.node.fake_view import FakeView, client_of
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -66,9 +67,7 @@ async def test_what_the_api_lists_is_fetched_once_and_named_by_its_hash(tmp_path
     data = b"package"
     view.package = lambda wanted: PackageAt(epoch, 3, sha256(data), data) if wanted == epoch else None  # type: ignore
     view.packages = lambda after, _: [  # type: ignore[method-assign]
-        fetching.PackageLine(epoch=e, height=3, bytes=7, sha256="0x" + sha256(data).hex())
-        for e in (epoch, 9)
-        if e > after
+        PackageRecord(e, 3, "", 7, sha256(data)) for e in (epoch, 9) if e > after
     ]
     (found,) = await fetch_packages([URL], tmp_path, lambda _: None, connected(client_of(view)))
     assert (found.new, found.known, found.failure) == (1, 0, "")

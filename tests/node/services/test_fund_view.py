@@ -11,6 +11,7 @@ import trio
 
 from clearing.base.errors import RemoteFault
 from clearing.base.ids import FUND_ACCOUNT
+from clearing.base.secp256k1 import address
 from clearing.base.units import DAY_MS
 from clearing.epochs.snapshot import take_snapshot
 from clearing.margin.statement.snapshot import AccountHoldings
@@ -34,25 +35,12 @@ from proofs.epoch.prover import commit_epoch, context_of
 from proofs.statement.arithmetization import complete_holdings
 from proofs.verify.inclusion import values_in_slots
 from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, make_genesis
 from tests.kit.node.fake_view import NOW, FakeView
-from tests.kit.node.keeping_view import FAKE_OWNERS, KeepingView, seed_of
+from tests.kit.node.keeping_view import FAKE_OWNERS, seed_of
 
-HOUSE_KEY = b"\x11" * 20
-
-
-class FundedView(KeepingView):
-    """A node whose fund is a world's; the house owns the fund's account."""
-
-    def __init__(self, world: FundWorld, holdings: EpochHoldings | None) -> None:
-        super().__init__(holdings)
-        self._world = world
-
-    def fund(self) -> FundView:
-        return fund_of(self._world.state)
-
-    def owner(self, account: int) -> bytes | None:
-        return HOUSE_KEY if account == FUND_ACCOUNT else super().owner(account)
+HOUSE_KEY = address(secret(0))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +89,7 @@ def test_a_network_without_a_fund_says_so() -> None:
 
 
 async def test_anybody_may_see_the_fund(world: FundWorld) -> None:
-    response = await get(FundedView(world, None), "/v1/fund")
+    response = await get(FakeView(world.state, None), "/v1/fund")
     assert response.status_code == 200
     assert msgspec.json.decode(response.content, type=FundView) == fund_of(world.state)
 
@@ -109,7 +97,7 @@ async def test_anybody_may_see_the_fund(world: FundWorld) -> None:
 async def test_anybody_may_open_the_account_of_the_contributions_and_no_other(
     world: FundWorld, kept: EpochHoldings
 ) -> None:
-    view = FundedView(world, kept)
+    view = FakeView(world.state, kept)
     for epoch in ("1", "latest"):
         response = await get(view, f"/v1/fund/opening/{epoch}")
         told = msgspec.json.decode(response.content, type=FundOpening)
@@ -121,7 +109,7 @@ async def test_anybody_may_open_the_account_of_the_contributions_and_no_other(
         404,
         NodeCode.API_NOT_FOUND.label,
     )
-    assert (await get(FundedView(world, None), "/v1/fund/opening/1")).status_code == 501
+    assert (await get(FakeView(world.state, None), "/v1/fund/opening/1")).status_code == 501
     assert (await get(view, "/v1/fund/opening/-1")).status_code == 400
 
 
@@ -131,7 +119,9 @@ async def test_the_command_prints_the_fund_and_keeps_the_opening(
     settings = Api(port=0)
     with trio.fail_after(600):
         async with trio.open_nursery() as nursery:
-            bound = await nursery.start(serve_api, build_api(FundedView(world, kept), settings, lambda: NOW), settings)
+            bound = await nursery.start(
+                serve_api, build_api(FakeView(world.state, kept), settings, lambda: NOW), settings
+            )
             url, file = ["--url", bound[0]], tmp_path / "fund.json"
             out = ["opening", "--out", str(file), *url]
             assert await trio.to_thread.run_sync(run, ["fund", "show", *url]) == 0
@@ -194,14 +184,6 @@ def test_a_members_day_tells_of_every_payment_by_its_receipt() -> None:
             assert receipt.account == account
 
 
-class LivingView(FundedView):
-    """Who owns an account is what the state says, as `LiveView.owner` has it."""
-
-    def owner(self, account: int) -> bytes | None:
-        record = self._world.state.accounts.get(account)
-        return self._world.state.members[record.member].trade_address if record else None
-
-
 async def test_what_is_opened_is_the_commitment_of_the_epoch(tmp_path: Path) -> None:
     world = FundWorld()
     world.pass_epoch()
@@ -213,7 +195,7 @@ async def test_what_is_opened_is_the_commitment_of_the_epoch(tmp_path: Path) -> 
     holdings = EpochHoldings(tmp_path / "holdings", seed_of)
     holdings.write_epoch(epoch_holdings(snapshot, world.state))
     epoch = snapshot.statement.epoch
-    response = await get(LivingView(world, holdings), f"/v1/fund/opening/{epoch}")
+    response = await get(FakeView(world.state, holdings), f"/v1/fund/opening/{epoch}")
     told = msgspec.json.decode(response.content, type=FundOpening)
     assert told.holdings == {"cash:USD": str(3_000 * DOLLAR)}
     values = values_in_slots(snapshot.statement, {name: int(each) for name, each in told.holdings.items()})

@@ -31,8 +31,8 @@ from member.keys.key_folder import KIND_OF, KeyKind, Purpose, new_password, writ
 from member.keys.keystore import Strength
 from member.signing.governance import describe_amendment, find_proposal, make_vote, read_value, terms_amendment
 from node.api.calls import ApiCall, problem_of
+from node.api.chain import validators_of
 from node.api.governance import governance_of
-from node.api.validators import validators_of
 from tests.kit.clearing.chamber import envelope_secret, key_of, validator
 from tests.kit.clearing.parliament import Parliament
 from tests.kit.clearing.signer import secret
@@ -290,7 +290,7 @@ def test_the_terms_are_written_once_until_they_are_others(node: Answers, monkeyp
         return genesis_to_json(genesis)
 
     monkeypatch.setattr(routes, "genesis_to_json", count)
-    view: Any = SimpleNamespace(terms=lambda: node.house.state.terms.genesis)
+    view: Any = SimpleNamespace(state=node.house.state)
     asked = [routes.terms(ApiCall(view, {})).body for _ in range(3)]
     assert len(written) == 1
     node.house.amend(("market.trade_fee_ppm", 7))

@@ -8,7 +8,6 @@ import httpx
 import msgspec
 import pytest
 
-from clearing.margin_explanation import MarginInputs, collect_margin_inputs
 from cli.member.margin import shock_body
 from member.api.margin import MarginView, SimulationView
 from node.config import Api
@@ -20,16 +19,9 @@ from tests.kit.node.fake_view import BOB, NOW, FakeView, asked, status_and_code
 WORLD = traded()
 
 
-class MarginedView(FakeView):
-    """Account 1 is Alice's, 2 Bob's, of a world with positions."""
-
-    def margin_inputs(self, account: int) -> MarginInputs | None:
-        return collect_margin_inputs(WORLD.state, account)
-
-
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    app = build_api(MarginedView(), Api(requests_burst=100_000), lambda: NOW)
+    app = build_api(FakeView(WORLD.state), Api(requests_burst=100_000), lambda: NOW)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as made:
         yield made
 

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, generate_latest
 
 from cli.operator.status import peer_lines
-from node.api.operations import peer_view
+from node.api.state import peer_view
 from node.ops.collectors import PeerCollector
 from node.ops.metrics import Metrics
 from node.p2p.peers import NetworkStats, PeerStatus, Role

@@ -27,16 +27,9 @@ def waiting() -> Desk:
     return desk
 
 
-class TradedView(FakeView):
-    """Account 1 is Alice's, 2 Bob's, with trades that wait."""
-
-    def trading(self, account: int) -> TradingView | None:
-        return trading_of(waiting().state, account)
-
-
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    app = build_api(TradedView(), Api(requests_burst=100_000), lambda: NOW)
+    app = build_api(FakeView(waiting().state), Api(requests_burst=100_000), lambda: NOW)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as made:
         yield made
 

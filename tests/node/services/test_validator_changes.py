@@ -35,7 +35,7 @@ from member.signing.validator_changes import (
     propose,
     read_change,
 )
-from node.api.validators import validators_of
+from node.api.chain import validators_of
 from node.pool.mempool import CHANGES_MAX, VALIDATORS_SLOT, Accepted, Mempool, _accounts, refuse_changes
 from tests.kit.clearing.chamber import Chamber, envelope_secret, key_of, validator
 from tests.kit.clearing.world import codes

@@ -8,15 +8,15 @@ import msgspec
 import pytest
 import trio
 
+from clearing.base.ids import NetworkId
 from clearing.base.secp256k1 import address, recover
 from clearing.schema.requests.withdrawals import WithdrawalCancellation
 from clearing.withdrawals.refunds import is_withdrawal_open
 from cli.main import run
 from cli.member.withdrawals import withdrawal_lines
 from member.api.accounts import WithdrawalsView
-from member.api.state import StateView
 from member.api.transaction_json import body_of, transaction_of
-from node.api.accounts import LISTED_MAX, withdrawals_of
+from node.api.accounts import LISTED_MAX, account_of, withdrawals_of
 from node.app.node import clock_ms
 from node.config import Api
 from node.http.server import build_api, serve_api
@@ -86,16 +86,9 @@ def test_a_cancellation_has_a_body_like_any_request() -> None:
     assert transaction_of(body) == request
 
 
-class GatedView(FakeView):
-    """Account 1 is Alice's."""
-
-    def withdrawals(self, account: int) -> WithdrawalsView | None:
-        return withdrawals_of(story().state, account)
-
-
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    app = build_api(GatedView(), Api(requests_burst=100_000), lambda: NOW)
+    app = build_api(FakeView(story().state), Api(requests_burst=100_000), lambda: NOW)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as made:
         yield made
 
@@ -108,16 +101,16 @@ async def test_only_the_accounts_own_member_is_told(client: httpx.AsyncClient) -
     assert told.json()["waiting"][0]["due_height"] > 0
 
 
-class Reachable(GatedView):
-    """Tells the network whose requests it checks."""
+class Reachable(FakeView):
+    """The network whose requests it checks is the world's."""
 
-    def state(self) -> StateView | None:
-        told = super().state()
-        return None if told is None else msgspec.structs.replace(told, network="0x" + NETWORK.hex())
+    @property
+    def network(self) -> NetworkId:
+        return self.state.terms.network
 
 
 async def test_the_command_shows_what_waits_and_takes_it_back(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    settings, view = Api(port=0), Reachable()
+    settings, view = Api(port=0), Reachable(story().state)
     secret = tmp_path / "alice"
     secret.write_text(ALICE_KEY.hex())
     secret.chmod(0o600)
@@ -137,7 +130,7 @@ async def test_the_command_shows_what_waits_and_takes_it_back(tmp_path: Path, ca
             assert "leaf 0: " in text
             assert f"{20_900 * DOLLAR} of {50_000 * DOLLAR} units used by this owner" in text
             code, text, _ = await command("show", "1", "--output", "json")
-            assert msgspec.json.decode(text, type=WithdrawalsView) == view.withdrawals(1)
+            assert msgspec.json.decode(text, type=WithdrawalsView) == withdrawals_of(view.state, 1)
             assert (await command("show", "2"))[0] != 0, "another's"
             code, _, said = await command("cancel", "1", "0")
             assert (code, said) == (0, "withdrawal 0 of account 1: accepted\n")
@@ -146,10 +139,10 @@ async def test_the_command_shows_what_waits_and_takes_it_back(tmp_path: Path, ca
     asked, named = view.submitted
     assert isinstance(asked, WithdrawalCancellation)
     assert isinstance(named, WithdrawalCancellation)
-    assert (asked.account, asked.number, asked.nonce) == (1, 0, view.account(1).next_nonce)
+    assert (asked.account, asked.number, asked.nonce) == (1, 0, account_of(view.state, 1).next_nonce)
     assert (named.number, named.nonce) == (7, 77)
     for request in (asked, named):
-        assert recover(request.digest(NETWORK), request.signature) == address(ALICE_KEY)
+        assert recover(request.digest(view.network), request.signature) == address(ALICE_KEY)
 
 
 def test_lines_tell_every_end() -> None:
