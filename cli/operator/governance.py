@@ -276,8 +276,8 @@ def _data_of(found: Any) -> Any:
         "height": found.height,
         "initial_before": str(found.initial_before),
         "initial_after": str(found.initial_after),
-        "called": list(found.called),
-        "liquidated": list(found.liquidated),
+        "called": list(found.called_accounts),
+        "liquidated": list(found.liquidated_accounts),
         "accounts": [
             {
                 "account": account.account,

@@ -72,7 +72,7 @@ def from_log(log: CrisisLog) -> list[str]:
 def test_everything_that_is_to_be_replayed_is_in_the_log(log: CrisisLog) -> None:
     assert not log.of_kind(Refused)
     (back,) = log.of_kind(WithdrawalRefunded)
-    assert back.why is RefundReason.CANCELLED
+    assert back.reason is RefundReason.CANCELLED
     assert len(log.of_kind(AmendmentEnacted)) == 1
     for kind in (
         LiquidationOpened,
