@@ -12,7 +12,7 @@ from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active
-from clearing.context.request_checks import check_account, check_expiry, check_nonce, check_signer, use_nonce
+from clearing.context.request_checks import check_request, use_nonce
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.accounts import AccountClosed, AccountOpened
 from clearing.schema.records.accounts import Account, MemberAccounts
@@ -123,13 +123,7 @@ def check_segregation(context: BlockContext, at: str, account: int, recipient: i
 
 
 def _check_request(context: BlockContext, at: str, request: AccountOpening | AccountClosing) -> Rejected | None:
-    return (
-        check_expiry(context, at, request.not_after_ms)
-        or check_account(context, at, request.account)
-        or check_nonce(context, at, request.account, request.nonce)
-        or check_signer(context, at, request.account, request.digest(context.terms.network), request.signature)
-        or check_member_active(context, at, request.account)
-    )
+    return check_request(context, at, request) or check_member_active(context, at, request.account)
 
 
 def _check_parent(context: BlockContext, at: str, member: int, request: AccountOpening) -> Rejected | None:

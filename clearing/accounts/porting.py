@@ -11,14 +11,7 @@ from clearing.accounts.lifecycle import accounts_of_member
 from clearing.base.errors import Rejected
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active, member_status
-from clearing.context.request_checks import (
-    check_account,
-    check_expiry,
-    check_nonce,
-    check_signature_by,
-    check_signer,
-    use_nonce,
-)
+from clearing.context.request_checks import check_request, check_signature_by, check_signer, use_nonce
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.accounts import AccountPorted
 from clearing.schema.records.accounts import MemberAccounts
@@ -34,9 +27,7 @@ AT = "account_porting"
 def port_account(context: BlockContext, index: int, request: AccountPorting) -> Rejected | None:
     """Put the account and its sub-accounts under another member."""
     refusal = (
-        check_expiry(context, AT, request.not_after_ms)
-        or check_account(context, AT, request.account)
-        or check_nonce(context, AT, request.account, request.nonce)
+        check_request(context, AT, request)
         or check_member_active(context, AT, request.account)
         or _check_portable(context, request)
         or _check_consents(context, request)

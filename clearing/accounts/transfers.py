@@ -11,7 +11,7 @@ from clearing.base.units import MONEY_MAX
 from clearing.collateral.cash_tokens import current_asset
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active, check_member_reducing
-from clearing.context.request_checks import check_account, check_expiry, check_nonce, check_owner, use_nonce
+from clearing.context.request_checks import check_request, use_nonce
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.accounts import CashTransferred, TokensTransferred
 from clearing.schema.receipts.collateral import ClaimsSwapped
@@ -66,13 +66,7 @@ def _transfer(
     account, recipient = request.account, request.recipient
     if account == recipient:
         return reject(ClearingCode.SAME_ACCOUNT, at, account=account)
-    refusal = (
-        check_expiry(context, at, request.not_after_ms)
-        or check_account(context, at, account)
-        or check_account(context, at, recipient)
-        or check_nonce(context, at, account, request.nonce)
-        or check_owner(context, at, account, request.digest(context.terms.network), request.signature)
-    )
+    refusal = check_request(context, at, request)
     if refusal is not None:
         return refusal
     owners = [context.state.accounts[each].member for each in (account, recipient)]
@@ -149,12 +143,4 @@ def _check_swap(context: BlockContext, request: ClaimSwap) -> Rejected | None:
         return reject(ClearingCode.UNKNOWN_CURRENCY, AT, currency=request.taken_currency, why="given and taken")
     if request.account == request.recipient:
         return reject(ClearingCode.SAME_ACCOUNT, AT, account=request.account)
-    digest = request.digest(context.terms.network)
-    return (
-        check_expiry(context, AT, request.not_after_ms)
-        or check_account(context, AT, request.account)
-        or check_account(context, AT, request.recipient)
-        or check_nonce(context, AT, request.account, request.nonce)
-        or check_owner(context, AT, request.account, digest, request.signature)
-        or check_owner(context, AT, request.recipient, digest, request.recipient_signature)
-    )
+    return check_request(context, AT, request)

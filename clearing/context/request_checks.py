@@ -4,17 +4,100 @@ Rule: a request is applied at most once and only by the member whose account it 
 cheap ones first, so that a refusal has the same code in every replica.
 """
 
+from enum import Enum
+from typing import Any, NamedTuple
+
 from clearing.base.errors import Detail, Rejected, RemoteFault
 from clearing.base.secp256k1 import recover
 from clearing.base.units import MONEY_MAX
 from clearing.context.block_context import BlockContext
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.records.accounts import NonceRecord
+from clearing.schema.requests.accounts import (
+    AccountClosing,
+    AccountOpening,
+    AccountPorting,
+    CashTransfer,
+    ClaimSwap,
+    TokenTransfer,
+)
+from clearing.schema.requests.auctions import CollateralBid, DefaultBid, LiquidationBid, ReopeningOrder
+from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
+from clearing.schema.requests.trades import VenueMandate
+from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
 from clearing.state.ledger import can_hold
 from clearing.state.state import State
 
 NONCE_STEP_MAX = 2**32
 """Largest step of a nonce above the last one, or above the time in nanoseconds, so that nonces cannot be used up."""
+
+
+class SigningKey(Enum):
+    """Whose key signs for an account."""
+
+    MEMBER = "member"
+    """The trade key of the member that the account belongs to."""
+    OWNER = "owner"
+    """The client's own key where it has one, else the member's: for money that leaves the account."""
+    LATER = "later"
+    """The handler checks the signatures itself, after checks that cost less."""
+
+
+class RequestChecks(NamedTuple):
+    """What `check_request` checks of one kind of request. Strings are names of its fields."""
+
+    key: SigningKey
+    accounts: tuple[str, ...] = ("account",)
+    """Accounts that have to exist."""
+    signatures: tuple[tuple[str, str], ...] = (("account", "signature"),)
+    """(account, signature), in the order in which they are checked."""
+    nonce: bool = True
+    """Whether the request uses a nonce of `account`."""
+
+
+BETWEEN_ACCOUNTS = RequestChecks(SigningKey.OWNER, ("account", "recipient"))
+
+REQUEST_CHECKS: dict[type, RequestChecks] = {
+    AccountOpening: RequestChecks(SigningKey.MEMBER),
+    AccountClosing: RequestChecks(SigningKey.MEMBER),
+    AccountPorting: RequestChecks(SigningKey.LATER),
+    CashTransfer: BETWEEN_ACCOUNTS,
+    TokenTransfer: BETWEEN_ACCOUNTS,
+    ClaimSwap: BETWEEN_ACCOUNTS._replace(
+        signatures=(("account", "signature"), ("recipient", "recipient_signature")),
+    ),
+    VenueMandate: RequestChecks(SigningKey.MEMBER),
+    ReopeningOrder: RequestChecks(SigningKey.MEMBER),
+    CollateralBid: RequestChecks(SigningKey.MEMBER),
+    LiquidationBid: RequestChecks(SigningKey.MEMBER, ("account", "liquidated")),
+    DefaultBid: RequestChecks(SigningKey.MEMBER),
+    ClientRescue: RequestChecks(SigningKey.LATER),
+    MemberReadmission: RequestChecks(SigningKey.MEMBER, nonce=False),
+    MemberExit: RequestChecks(SigningKey.MEMBER),
+    FundContribution: RequestChecks(SigningKey.OWNER),
+    Withdrawal: RequestChecks(SigningKey.OWNER),
+    LimitedWithdrawal: RequestChecks(SigningKey.OWNER),
+    WithdrawalCancellation: RequestChecks(SigningKey.OWNER),
+}
+"""Requests in the name of an account. Trades, venues' and validators' requests have checks of their own."""
+
+
+def check_request(context: BlockContext, at: str, request: Any) -> Rejected | None:
+    """Check a request of a kind in `REQUEST_CHECKS`: expiry, accounts, nonce, signatures, in this order."""
+    checks = REQUEST_CHECKS[type(request)]
+    refusal = check_expiry(context, at, request.not_after_ms)
+    for account in checks.accounts:
+        refusal = refusal or check_account(context, at, getattr(request, account))
+    if refusal is None and checks.nonce:
+        refusal = check_nonce(context, at, request.account, request.nonce)
+    if refusal is not None or checks.key is SigningKey.LATER:
+        return refusal
+    digest = request.digest(context.terms.network)
+    for field, signature in checks.signatures:
+        account = getattr(request, field)
+        key = owner_key(context.state, account) if checks.key is SigningKey.OWNER else trade_key(context.state, account)
+        refusal = refusal or check_signature_by(at, key, digest, getattr(request, signature), account=account)
+    return refusal
 
 
 def check_expiry(context: BlockContext, at: str, not_after_ms: int) -> Rejected | None:
@@ -59,12 +142,6 @@ def use_nonce(context: BlockContext, account: int, nonce: int) -> None:
 def check_signer(context: BlockContext, at: str, account: int, digest: bytes, signature: bytes) -> Rejected | None:
     """The signature must be by the trade key of the member that owns the (known) account."""
     return check_signature_by(at, trade_key(context.state, account), digest, signature, account=account)
-
-
-def check_owner(context: BlockContext, at: str, account: int, digest: bytes, signature: bytes) -> Rejected | None:
-    """For money that leaves the (known) account: the client's own key signs where it has one, otherwise
-    the member's."""
-    return check_signature_by(at, owner_key(context.state, account), digest, signature, account=account)
 
 
 def trade_key(state: State, account: int) -> bytes:

@@ -15,7 +15,7 @@ from clearing.base.ids import HOUSE_MEMBER
 from clearing.base.units import POSITION_MAX, PPM, mul_div_down
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active, check_restriction, member_status
-from clearing.context.request_checks import check_account, check_expiry, check_nonce, check_signer, use_nonce
+from clearing.context.request_checks import check_request, use_nonce
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.default.deleveraging import option_value, pass_position
 from clearing.default_fund.contributions import contributing_and_owing, required_contribution
@@ -43,10 +43,7 @@ def bid_for_default(context: BlockContext, index: int, request: DefaultBid) -> R
     if request.slices > terms.auction_slices or abs(request.ask_micros) * max(request.slices, 1) > CASH_MICROS_MAX:
         return reject(ClearingCode.BAD_SIZE, AT, slices=request.slices, ask_micros=request.ask_micros)
     refusal = (
-        check_expiry(context, AT, request.not_after_ms)
-        or check_account(context, AT, request.account)
-        or check_nonce(context, AT, request.account, request.nonce)
-        or check_signer(context, AT, request.account, request.digest(context.terms.network), request.signature)
+        check_request(context, AT, request)
         or check_member_active(context, AT, request.account)
         or check_restriction(context, AT, request.account)
         or _check_own_account(context, request)

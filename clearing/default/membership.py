@@ -14,11 +14,8 @@ from clearing.base.ids import HOUSE_MEMBER
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import member_status, set_member_status
 from clearing.context.request_checks import (
-    check_account,
-    check_expiry,
-    check_nonce,
+    check_request,
     check_signature_by,
-    check_signer,
     use_nonce,
 )
 from clearing.context.unresolved_losses import defaults_under_way
@@ -38,9 +35,7 @@ RESCUE, READMISSION, EXIT = "client_rescue", "member_readmission", "member_exit"
 def rescue_client(context: BlockContext, index: int, request: ClientRescue) -> Rejected | None:
     """Put a defaulter's client and its sub-accounts under the member that takes them, or refuse."""
     refusal = (
-        check_expiry(context, RESCUE, request.not_after_ms)
-        or check_account(context, RESCUE, request.account)
-        or check_nonce(context, RESCUE, request.account, request.nonce)
+        check_request(context, RESCUE, request)
         or _check_parties(context, request)
         or _check_signatures(context, request)
         or _check_rescue(context, request)
@@ -116,14 +111,12 @@ def _check_signatures(context: BlockContext, request: ClientRescue) -> Rejected 
 def readmit_member(context: BlockContext, index: int, request: MemberReadmission) -> Rejected | None:
     """Let a defaulted member be active again, if it and the house say so."""
     state = context.state
-    refusal = check_expiry(context, READMISSION, request.not_after_ms) or check_account(
-        context, READMISSION, request.account
-    )
-    if refusal is not None:
-        return refusal
-    digest, house = request.digest(context.terms.network), state.members[HOUSE_MEMBER].trade_address
-    refusal = check_signer(context, READMISSION, request.account, digest, request.signature) or check_signature_by(
-        READMISSION, house, digest, request.house_signature, member=HOUSE_MEMBER
+    refusal = check_request(context, READMISSION, request) or check_signature_by(
+        READMISSION,
+        state.members[HOUSE_MEMBER].trade_address,
+        request.digest(context.terms.network),
+        request.house_signature,
+        member=HOUSE_MEMBER,
     )
     if refusal is not None:
         return refusal
@@ -152,12 +145,7 @@ def readmit_member(context: BlockContext, index: int, request: MemberReadmission
 
 def leave_membership(context: BlockContext, index: int, request: MemberExit) -> Rejected | None:
     """Let a member go that has no positions, debts, clients or default under way; money it may withdraw afterwards."""
-    refusal = (
-        check_expiry(context, EXIT, request.not_after_ms)
-        or check_account(context, EXIT, request.account)
-        or check_nonce(context, EXIT, request.account, request.nonce)
-        or check_signer(context, EXIT, request.account, request.digest(context.terms.network), request.signature)
-    )
+    refusal = check_request(context, EXIT, request)
     if refusal is not None:
         return refusal
     state, member = context.state, context.state.accounts[request.account].member

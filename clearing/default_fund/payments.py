@@ -15,7 +15,7 @@ from clearing.context.member_status import (
     is_in_default,
     lift_member_restriction,
 )
-from clearing.context.request_checks import check_account, check_expiry, check_nonce, check_owner, use_nonce
+from clearing.context.request_checks import check_request, use_nonce
 from clearing.default_fund.contributions import current_fund_size, fund_currency
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.prices.price_status import is_settled_for_good
@@ -39,12 +39,7 @@ def pay_contribution(context: BlockContext, index: int, request: FundContributio
         return reject(ClearingCode.BAD_SIZE, at, micros=micros)
     if not current_fund_size(context.state).cash_group:
         return reject(ClearingCode.NO_FUND, at, account=account)
-    refusal = (
-        check_expiry(context, at, request.not_after_ms)
-        or check_account(context, at, account)
-        or check_nonce(context, at, account, request.nonce)
-        or check_owner(context, at, account, request.digest(context.terms.network), request.signature)
-    )
+    refusal = check_request(context, at, request)
     if refusal is not None:
         return refusal
     owner = context.state.accounts[account]

@@ -14,7 +14,7 @@ from clearing.base.units import PPM
 from clearing.context.block_context import BlockContext
 from clearing.context.liquidation_progress import DENOMINATOR
 from clearing.context.member_status import check_member_active, check_restriction, is_in_default
-from clearing.context.request_checks import check_account, check_expiry, check_nonce, check_signer, use_nonce
+from clearing.context.request_checks import check_request, use_nonce
 from clearing.liquidation.sizing import receipt_micros
 from clearing.liquidation.slices import (
     LiquidationSlice,
@@ -89,13 +89,7 @@ def _check_bid(context: BlockContext, request: LiquidationBid) -> Rejected | Non
         return reject(ClearingCode.BAD_SIZE, AT, slice_ppb=request.slice_ppb)
     if request.discount_ppm > PPM:
         return reject(ClearingCode.BAD_SIZE, AT, discount_ppm=request.discount_ppm)
-    return (
-        check_expiry(context, AT, request.not_after_ms)
-        or check_account(context, AT, request.account)
-        or check_account(context, AT, request.liquidated)
-        or check_nonce(context, AT, request.account, request.nonce)
-        or check_signer(context, AT, request.account, request.digest(context.terms.network), request.signature)
-    )
+    return check_request(context, AT, request)
 
 
 def _check_bidder(context: BlockContext, request: LiquidationBid) -> Rejected | None:

@@ -15,7 +15,7 @@ from clearing.base.units import MONEY_MAX, PPM, mul_div_up
 from clearing.collateral.cash_tokens import current_asset, is_cash_group_suspended
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active
-from clearing.context.request_checks import check_account, check_expiry, check_nonce, check_signer, use_nonce
+from clearing.context.request_checks import check_request, use_nonce
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.collateral import AuctionOpened, CashCalled, CashCallMet, CollateralSold
 from clearing.schema.records.collateral import CashCallRecord
@@ -131,13 +131,7 @@ def _check_bid(context: BlockContext, request: CollateralBid) -> Rejected | None
         return reject(ClearingCode.CASH_GROUP_SUSPENDED, AT, cash_group=request.cash_group)
     if request.account == request.seller:
         return reject(ClearingCode.SAME_ACCOUNT, AT, account=request.account)
-    return (
-        check_expiry(context, AT, request.not_after_ms)
-        or check_account(context, AT, request.account)
-        or check_nonce(context, AT, request.account, request.nonce)
-        or check_signer(context, AT, request.account, request.digest(context.terms.network), request.signature)
-        or check_member_active(context, AT, request.account)
-    )
+    return check_request(context, AT, request) or check_member_active(context, AT, request.account)
 
 
 def is_sale_open(state: State, call: CashCallRecord, group: int, height: int) -> bool:

@@ -13,14 +13,7 @@ import msgspec
 from clearing.base.errors import Rejected
 from clearing.base.units import DAY_MS
 from clearing.context.block_context import BlockContext
-from clearing.context.request_checks import (
-    check_account,
-    check_expiry,
-    check_nonce,
-    check_signature_by,
-    check_signer,
-    use_nonce,
-)
+from clearing.context.request_checks import check_request, check_signature_by, check_signer, use_nonce
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.trades import MandateChanged
 from clearing.schema.records.trades import MandateRecord
@@ -36,12 +29,7 @@ def set_mandate(context: BlockContext, index: int, request: VenueMandate) -> Rej
     """Give, change or (`expires_ms` 0) revoke a mandate."""
     if request.venue not in context.terms.venues:
         return reject(ClearingCode.UNKNOWN_VENUE, AT, venue=request.venue)
-    refusal = (
-        check_expiry(context, AT, request.not_after_ms)
-        or check_account(context, AT, request.account)
-        or check_nonce(context, AT, request.account, request.nonce)
-        or check_signer(context, AT, request.account, request.digest(context.terms.network), request.signature)
-    )
+    refusal = check_request(context, AT, request)
     if refusal is not None:
         return refusal
     use_nonce(context, request.account, request.nonce)

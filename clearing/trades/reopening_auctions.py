@@ -9,7 +9,7 @@ from clearing.base.errors import Rejected
 from clearing.base.units import POSITION_MAX
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active
-from clearing.context.request_checks import check_account, check_expiry, check_nonce, check_signer, use_nonce
+from clearing.context.request_checks import check_request, use_nonce
 from clearing.prices.reopening import (
     auction_orders_of,
     is_order_margined,
@@ -62,13 +62,7 @@ def _check_order(context: BlockContext, request: ReopeningOrder, instrument: Ins
         return reject(ClearingCode.BAD_SIZE, AT, lots=request.lots)
     if not 0 < request.ticks <= TRADE_TICKS_MAX:
         return reject(ClearingCode.BAD_SIZE, AT, ticks=request.ticks)
-    return (
-        check_expiry(context, AT, request.not_after_ms)
-        or check_account(context, AT, request.account)
-        or check_nonce(context, AT, request.account, request.nonce)
-        or check_signer(context, AT, request.account, request.digest(context.terms.network), request.signature)
-        or check_member_active(context, AT, request.account)
-    )
+    return check_request(context, AT, request) or check_member_active(context, AT, request.account)
 
 
 def _check_auction_open(

@@ -13,7 +13,7 @@ from clearing.collateral.cash_tokens import current_asset, is_cash_group_suspend
 from clearing.collateral.skew import settle_skew_fee, skew_fee
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_leaving, check_restriction
-from clearing.context.request_checks import check_account, check_expiry, check_nonce, check_owner, owner_key, use_nonce
+from clearing.context.request_checks import check_request, owner_key, use_nonce
 from clearing.prices.price_status import is_settled_for_good
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
@@ -58,10 +58,7 @@ def request_withdrawal(context: BlockContext, request: Withdrawal | LimitedWithd
     fee = skew_fee(context, asset, -request.units) if asset.is_cash else 0
     leaving = currency_of(asset), request.units + max(fee, 0)
     refusal = (
-        check_expiry(context, at, request.not_after_ms)
-        or check_account(context, at, request.account)
-        or check_nonce(context, at, request.account, request.nonce)
-        or check_owner(context, at, request.account, request.digest(context.terms.network), request.signature)
+        check_request(context, at, request)
         or check_member_leaving(context, at, request.account)
         or check_can_leave(context, at, request.account, *leaving)
         or check_deficit_reserve(context, at, request.account, leaving)

@@ -11,7 +11,7 @@ from clearing.base.errors import Rejected
 from clearing.collateral.cash_tokens import current_asset, is_beyond_band, is_cash_group_suspended
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_leaving, is_in_default
-from clearing.context.request_checks import check_account, check_expiry, check_nonce, check_owner, use_nonce
+from clearing.context.request_checks import check_request, use_nonce
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalReleased
 from clearing.schema.records.withdrawals import DelayedWithdrawalRecord
@@ -36,12 +36,7 @@ AT = "withdrawal_cancellation"
 
 def cancel_withdrawal(context: BlockContext, _: int, request: WithdrawalCancellation) -> Rejected | None:
     """Give a withdrawal that waits back to its account, at its owner's word."""
-    refusal = (
-        check_expiry(context, AT, request.not_after_ms)
-        or check_account(context, AT, request.account)
-        or check_nonce(context, AT, request.account, request.nonce)
-        or check_owner(context, AT, request.account, request.digest(context.terms.network), request.signature)
-    )
+    refusal = check_request(context, AT, request)
     if refusal is not None:
         return refusal
     waiting = context.state.delayed_withdrawals.get(request.number)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 import clearing.accounts.porting
+import clearing.context.request_checks
 import clearing.default.declaration
 import clearing.default.waterfall
 import clearing.default_fund.contribution_calls
@@ -19,12 +20,10 @@ import clearing.trades.consent
 import clearing.trades.novation
 import clearing.trades.reports
 import clearing.validators.set_changes
-import clearing.withdrawals.release
 from clearing.base.errors import Rejected
 from clearing.base.units import mul_div_down
 from clearing.context.block_context import BlockContext
 from clearing.context.liquidation_progress import Failure
-from clearing.context.request_checks import check_signer
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.schema.records.default import ContributionRecord
 from clearing.state.holdings import Holdings
@@ -44,7 +43,7 @@ porting: Any = clearing.accounts.porting
 consent: Any = clearing.trades.consent
 reports: Any = clearing.trades.reports
 changes: Any = clearing.validators.set_changes
-withdrawals: Any = clearing.withdrawals.release
+request_checks: Any = clearing.context.request_checks
 
 
 @contextmanager
@@ -161,7 +160,7 @@ def _nothing(*_: object, **__: object) -> None:
 
 def _key() -> Any:
     """A member signs for its client's money, whatever key the client has."""
-    return _put(withdrawals, "check_owner", check_signer)
+    return _put(request_checks, "owner_key", request_checks.trade_key)
 
 
 def _ported() -> Any:
