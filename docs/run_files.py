@@ -47,17 +47,17 @@ FILE.json` takes losses through the layers of a default. All need neither node n
 path. What the terms mean together is in
 [risk models](../explanation/risk-models.md) and [receipts](../explanation/receipts.md).
 
-Limits: {FILE_BYTES_MAX >> 20} MiB a file, {ITEMS_MAX} items a list, {TEXT_MAX} characters a text if not told otherwise.
+Limits: {FILE_BYTES_MAX >> 20} MiB a file, {ITEMS_MAX} items a list, {TEXT_MAX} characters a text by default.
 A number is an integer, a decimal literal (taken by its digits, never as a float) or a string: a decimal or a ratio,
 `"1/3"`. In results every number is a string that reads back exactly. An unknown field is refused, so is a field that
-appears twice. A field without a default must be given. A list of several types tells each member's `kind`."""
+appears twice. A field without a default must be given. In a list of several types each member states its `kind`."""
 
 RESULTS = """\
 `margin run` prints `instruments` (each as priced: index, forward, years, discount, volatility, price, mark, delta),
 `scans` (each scan's scenarios, and every instrument's price in each), `accounts` (AccountResult), `rules` (RuleResult)
 and `liquidation_prices` (LiquidationPrice). The `parts` of a term are of the type that its kind has below. `settle run`
 prints `steps`, each with its name, kind and everything that was computed on the way; so do `liquidation run`
-and `waterfall run`, which tell every share with its `arithmetic` in whole units."""
+and `waterfall run`, which print every share with its `arithmetic` in whole units."""
 
 _RESULTS: tuple[type, ...] = (
     AccountResult,
@@ -113,19 +113,19 @@ def page() -> str:
         "",
         "## Examples",
         "",
-        "Each is executed by a test that holds it to its figures.",
+        "A test executes each and compares its figures.",
         "",
         "| file | what |",
         "|---|---|",
         *_examples(),
         "",
     ]
-    told: set[type] = set()
+    described: set[type] = set()
     for title, kind in KINDS.items():
         lines += [f"## {title} run", ""]
         for each in _structs(kind):
-            if each not in told:
-                told.add(each)
+            if each not in described:
+                described.add(each)
                 lines += _table(each)
     lines += ["## Results", "", *RESULTS.splitlines(), ""]
     for result in _RESULTS:
@@ -204,9 +204,9 @@ def _object(kind: type[msgspec.Struct]) -> dict[str, Any]:
     info, described = _info(kind), _described(kind)
     properties: dict[str, Any] = {} if info.tag is None else {"kind": {"const": info.tag}}
     for field in info.fields:
-        told = {"description": described[field.name]} if field.name in described else {}
+        description = {"description": described[field.name]} if field.name in described else {}
         default = {} if field.required or isinstance(field.default, msgspec.Struct) else {"default": field.default}
-        properties[field.name] = told | default | _json_type(field.type)
+        properties[field.name] = description | default | _json_type(field.type)
     required = [field.name for field in info.fields if field.required] + (["kind"] if info.tag is not None else [])
     return {
         "type": "object",

@@ -28,7 +28,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class NodeSection(Section, frozen=True):
-    """`[node]`: who this is and where its files lie. Relative paths are under `home`."""
+    """`[node]`: the node and its files. Relative paths are under `home`."""
 
     home: str = "."
     name: Name = "node"
@@ -67,7 +67,7 @@ class P2P(Section, frozen=True):
 
 
 class ChainConfig(Section, frozen=True):
-    """One `[[chains]]`. What is believed of a chain (vault, finality) is in genesis; here is how to reach it."""
+    """One `[[chains]]`. Genesis says what is believed of a chain (vault, finality); this says how to reach it."""
 
     chain_id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     name: Name
@@ -98,7 +98,7 @@ class Api(Section, frozen=True):
 
 
 class Oracle(Section, frozen=True):
-    """`[oracle]`: where the own price reports come from."""
+    """`[oracle]`: the source of this node's price reports."""
 
     source: Literal["none", "replay"] = "none"
     file: str = ""
@@ -193,7 +193,7 @@ class Logging(Section, frozen=True):
 
 
 class SignerConfig(Section, frozen=True):
-    """`[signer]`: another process that holds the validator's keys. Without an address this process holds them."""
+    """`[signer]`: another process that keeps the validator's keys. Without an address this process keeps them."""
 
     address: Annotated[str, Meta(pattern="^(|unix:[^ ]+|tcp:[^ ]+:[0-9]{1,5})$", max_length=512)] = ""
     """`unix:PATH` or `tcp:HOST:PORT`."""

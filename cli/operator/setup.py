@@ -21,7 +21,7 @@ from node.config_sources import dump_config, parse_config
 
 _NEXT_STEPS = """Next:
   1. back up {home}/keys and {home}/password, apart from each other;
-  2. send the line above to whoever writes genesis.json, and put genesis.json into {home};
+  2. send the line above to the author of genesis.json, and put genesis.json into {home};
   3. crossclear keys import network-seed --kind seed --secret-file FILE --home {home}  (from the other validators);
   4. set [p2p] peers and [[chains]] in {home}/node.toml, then: crossclear config validate --config {home}/node.toml;
   5. crossclear start --config {home}/node.toml"""
