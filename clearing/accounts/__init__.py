@@ -1,1 +1,1 @@
-"""Accounts: whose they are, who signs for them, how they are opened, closed and ported."""
+"""Accounts: ownership, signatories, opening, closing, transfers and porting."""

@@ -1,9 +1,9 @@
-"""Accounts that members open and close: house and client accounts, sub-accounts, each margined on its own.
+"""Opening and closing of accounts: house and client accounts and sub-accounts, each margined on its own.
 
-Rule: every account stands alone. Its collateral covers its own positions and nobody else's, so a sub-account or an
-isolated group is simply an account; and what is in a client's account never pays for another's loss, the house account
-of its own member included. Money of a client moves only to accounts of the same client, or where the client's own key
-sends it. An id is given once: a closed account's never comes back.
+Rule: every account is margined alone: its collateral covers only its own positions. A sub-account or an isolated group
+is therefore an ordinary account. A client's account never pays for another's loss, its own member's house account
+included. A client's money moves only to accounts of the same client, or where the client's own key sends it. An id is
+assigned once: a closed account's id is never reused.
 """
 
 import msgspec
@@ -25,27 +25,28 @@ from clearing.trades.consent import end_mandates
 from clearing.withdrawals.delayed_withdrawals import delayed_withdrawals_of
 
 ACCOUNTS_OPENED_MAX = 2**16
-"""Accounts that one member can open in all its time."""
+"""Limit of accounts that one member opens over its lifetime."""
 _MEMBERS_WITH_IDS_MAX = (MEMBER_ACCOUNTS_MAX - OPENED_ACCOUNTS) // ACCOUNTS_OPENED_MAX
 NO_KEY = bytes(20)
 
 
 def opened_id(member: int, number: int) -> int:
-    """The id of the `number`-th account (from 0) that a member opens; known before, so that deposits can name it."""
+    """The id of the `number`-th account (from 0) that a member opens. Known in advance, so that
+    deposits can name it."""
     return OPENED_ACCOUNTS + member * ACCOUNTS_OPENED_MAX + number
 
 
 def accounts_of_member(state: State, member: int) -> MemberAccounts:
-    """How many accounts a member has; until anything changed, what genesis says."""
+    """How many accounts a member has opened and has now; before the first change, the number in genesis."""
     record = state.member_accounts.get(member)
     if record is not None:
         return record
-    terms = next((each for each in state.terms.genesis.members if each.id == member), None)
+    terms = next((listed for listed in state.terms.genesis.members if listed.id == member), None)
     return MemberAccounts(0, len(terms.accounts) if terms else 0)
 
 
 def open_account(context: BlockContext, index: int, request: AccountOpening) -> Rejected | None:
-    """Give the member of `request.account` a new, empty account."""
+    """Open a new, empty account of the member that owns `request.account`."""
     at = "account_opening"
     refusal = _check_request(context, at, request)
     if refusal is not None:
@@ -85,7 +86,7 @@ def open_account(context: BlockContext, index: int, request: AccountOpening) -> 
 
 
 def close_account(context: BlockContext, index: int, request: AccountClosing) -> Rejected | None:
-    """Take away an account that was opened by request and has nothing left."""
+    """Close an empty account that was opened by request."""
     at = "account_closing"
     refusal = _check_request(context, at, request) or _check_empty(context, at, request.account)
     if refusal is not None:
@@ -107,17 +108,18 @@ def close_account(context: BlockContext, index: int, request: AccountClosing) ->
 
 
 def check_segregation(context: BlockContext, at: str, account: int, recipient: int) -> Rejected | None:
-    """Whether money may pass between two accounts of one member, as far as it is whose money it is.
+    """Whether money may move between two accounts of one member, given whose money it is.
 
-    Out of a client's account it goes to accounts of the same client: the account itself with its sub-accounts, or one
-    with the same key. Where the client has a key, whatever leaves was signed with it (`clearing.context.request_checks.check_owner`),
-    and it may send it anywhere the member has an account. Into a client's account it may always go.
+    1. Into a client's account it may always move.
+    2. Out of a client's account without a key it may move to the same client: between the account and its sub-accounts.
+    3. Out of a client's account with a key it may move to any account of the member, because the client signed
+       (`clearing.context.request_checks.check_owner`).
     """
     giver, taker = context.state.accounts[account], context.state.accounts[recipient]
     if giver.kind is not AccountKind.CLIENT or any(giver.key):
         return None
-    same = taker.kind is AccountKind.CLIENT and (giver.parent or account) == (taker.parent or recipient)
-    if not same:
+    same_client = taker.kind is AccountKind.CLIENT and (giver.parent or account) == (taker.parent or recipient)
+    if not same_client:
         return reject(ClearingCode.CLIENT_MONEY, at, account=account, recipient=recipient)
     return None
 
@@ -127,7 +129,7 @@ def _check_request(context: BlockContext, at: str, request: AccountOpening | Acc
 
 
 def _check_parent(context: BlockContext, at: str, member: int, request: AccountOpening) -> Rejected | None:
-    """A parent is an account of the same member and kind, and no sub-account; the new one can have no other key."""
+    """A parent is an account of the same member and kind and not a sub-account. The new account has no other key."""
     parent = context.state.accounts.get(request.parent)
     fits = parent is not None and (parent.member, parent.kind, parent.parent) == (member, request.kind, 0)
     if parent is None or not fits or request.key not in (NO_KEY, parent.key):
@@ -145,18 +147,18 @@ def _check_empty(context: BlockContext, at: str, account: int) -> Rejected | Non
     if left:
         currency, amount = next(iter(left.items()))
         return reject(ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, currency=currency, balance=amount)
-    book, held = state.books.get(account), state.pending_counts.get(account) or 0
+    book, pending_trades = state.books.get(account), state.pending_counts.get(account) or 0
     positions, children = len(book.lots) if book else 0, len(state.accounts[account].children)
     pending = _pending_items(context, account)
-    if positions or held or children or pending:
-        counts = {"positions": positions, "held": held, "children": children, "pending": pending}
+    if positions or pending_trades or children or pending:
+        counts = {"positions": positions, "held": pending_trades, "children": children, "pending": pending}
         return reject(ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, **counts)
     return None
 
 
 def _pending_items(context: BlockContext, account: int) -> int:
-    """How many things of the account are under way: soft credit, a restriction, calls, a liquidation, orders in
-    auctions, withdrawals that wait."""
+    """How many processes of the account are open: soft credit, a restriction, calls, a liquidation, auction orders,
+    delayed withdrawals."""
     state = context.state
     loans = sum((account, group) in state.loans for group in context.terms.cash_groups)
     orders = sum((instrument, account) in state.auction_orders for instrument in context.terms.instruments)

@@ -1,8 +1,8 @@
-"""Porting: a client's account passes to another member, with positions, cash, collateral and sub-accounts as they are.
+"""Porting: a client's account moves to another member with its positions, cash, collateral and sub-accounts.
 
-Rule: nothing of the client's is closed, moved or priced: only who carries it changes, so its margin is the same before
-and after, and covered. The member who carries it, the one who takes it and, where it has a key, the client all sign.
-Mandates end, because the old member gave them; held trades go on, because the client is bound.
+Rule: nothing of the client's is closed, moved or priced. Only the member changes, so the margin is the same before and
+after, and covered. The present member, the new member and, where it has a key, the client sign. Mandates end, because
+the old member gave them. Pending trades continue, because they bind the client.
 """
 
 import msgspec
@@ -25,7 +25,7 @@ AT = "account_porting"
 
 
 def port_account(context: BlockContext, index: int, request: AccountPorting) -> Rejected | None:
-    """Put the account and its sub-accounts under another member."""
+    """Move the account and its sub-accounts to another member."""
     refusal = (
         check_request(context, AT, request)
         or check_member_active(context, AT, request.account)
@@ -38,9 +38,9 @@ def port_account(context: BlockContext, index: int, request: AccountPorting) -> 
     use_nonce(context, request.account, request.nonce)
     record = context.state.accounts[request.account]
     moved = transfer_membership(context, request.account, request.to_member)
-    held = sum(context.state.pending_counts.get(account) or 0 for account in moved)
+    pending_trades = sum(context.state.pending_counts.get(account) or 0 for account in moved)
     context.receipts.append(
-        AccountPorted(index, request.account, record.member, request.to_member, record.children, held)
+        AccountPorted(index, request.account, record.member, request.to_member, record.children, pending_trades)
     )
     return None
 
@@ -69,13 +69,13 @@ def _check_portable(context: BlockContext, request: AccountPorting) -> Rejected 
 
 
 def _is_under_call(context: BlockContext, account: int) -> bool:
-    """Whether the account is under a margin call, a cash call or a restriction, which its member has to end first."""
+    """Whether the account is under a margin call, a cash call or a restriction, which its member must resolve first."""
     state = context.state
     return state.accounts[account].called_height > 0 or account in state.cash_calls or account in state.restrictions
 
 
 def _check_covered(context: BlockContext, request: AccountPorting) -> Rejected | None:
-    """Initial margin is covered at the block's prices, or a member passed on a debt that it would have to pay."""
+    """Initial margin is covered at the block's prices; otherwise the member would pass on a debt that it has to pay."""
     for account in (request.account, *context.state.accounts[request.account].children):
         margin = holdings_margin(current_arrays(context.state), current_holdings(context.state, account))
         if not margin.initial_ok:
@@ -102,15 +102,15 @@ def _check_consents(context: BlockContext, request: AccountPorting) -> Rejected 
 
 
 def transfer_membership(context: BlockContext, account: int, to_member: int) -> tuple[int, ...]:
-    """Let another member carry an account and its sub-accounts, which are returned. Mandates that were given end."""
+    """Move an account and its sub-accounts to another member and return them. Their mandates end."""
     record = context.state.accounts[account]
     moved = (account, *record.children)
     _adjust_account_count(context, record.member, -len(moved))
     _adjust_account_count(context, to_member, len(moved))
-    for each in moved:
-        before = context.state.accounts[each]
-        context.state.accounts.put(each, msgspec.structs.replace(before, member=to_member))
-        end_mandates(context, each)
+    for moved_account in moved:
+        before = context.state.accounts[moved_account]
+        context.state.accounts.put(moved_account, msgspec.structs.replace(before, member=to_member))
+        end_mandates(context, moved_account)
     return moved
 
 

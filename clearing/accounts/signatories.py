@@ -1,8 +1,8 @@
-"""Who signs what: every signature of a request with whose key it must be by, for whoever checks before a block does.
+"""Signatories: each signature of a request and the key it must be by, for checks before a block is applied.
 
-Rule: what is told here is what the rules ask for, but for what only they know: a mandate stands in for a side's missing
-signature, and a client's key has to sign a porting when there is one. A request that nobody signed always has a
-signatory here, so nothing gets in unsigned.
+Rule: these are the signatures that the rules require, with two exceptions that only the rules know: a mandate replaces
+a side's missing signature, and a client's key must sign a porting when there is one. A request without any signature
+always has a signatory here, so nothing unsigned is accepted.
 """
 
 from enum import Enum
@@ -37,16 +37,16 @@ MONEY_LEAVING_REQUESTS = (
     WithdrawalCancellation,
     FundContribution,
 )
-"""Requests by which money leaves the account: who owns the money signs."""
+"""Requests that move money out of the account: the owner of the money signs."""
 
 
 class SignatoryRole(Enum):
-    """Whose key."""
+    """Whose key signs."""
 
     ACCOUNT = "account"
     """The trade key of the account's member."""
     OWNER = "owner"
-    """For money that leaves an account: the client's own key, or else as above."""
+    """The client's own key, or else the trade key of the account's member; for money leaving the account."""
     CLIENT = "client"
     """The account's own key."""
     MEMBER = "member"
@@ -68,7 +68,7 @@ class Signatory(NamedTuple):
 
 
 def signatories(request: Transaction) -> tuple[Signatory, ...]:
-    """All signatures that a request carries or cannot do without."""
+    """All signatures that a request contains or needs."""
     if isinstance(request, Trade | TradeReport | TradeCorrection | TradeCancellation):
         return _trade_signatories(request)
     if isinstance(request, VenueStatement | VenueSwitch):
@@ -118,7 +118,7 @@ def _trade_signatories(request: Trade | TradeReport | TradeCorrection | TradeCan
 
 
 def accounts_of(request: Transaction) -> tuple[int, ...]:
-    """The accounts that a request concerns, that which acts first; none for a venue's own and for validators'."""
+    """The accounts that a request concerns, the acting one first; none for requests of venues and validators."""
     if isinstance(request, Trade | TradeReport | TradeCorrection | TradeCancellation):
         both = (request.buyer, request.seller)
         return both if both[0] != both[1] else both[:1]
@@ -130,7 +130,7 @@ def accounts_of(request: Transaction) -> tuple[int, ...]:
 
 
 def signing_addresses(state: State, who: Signatory) -> tuple[bytes, ...]:
-    """The addresses of which one must have signed; none when the state knows no such account, member or venue."""
+    """The addresses of which one must have signed; none when the state has no such account, member or venue."""
     if who.signer in (SignatoryRole.VENUE, SignatoryRole.VENUE_OR_HOUSE):
         venue = state.terms.venues.get(who.id)
         if venue is None:

@@ -1,8 +1,8 @@
-"""Transfers between accounts: cash and tokens of one member, and swaps of claims between two members.
+"""Transfers between accounts: cash and tokens of one member, and swaps of claims between two accounts.
 
-Rule: a transfer passes the checks of a withdrawal: the money is the account's own, and initial margin is covered
-afterwards. A swap needs both signatures over the same words; each side gives what is its own and covers initial
-margin with what it gets. No inventory moves, so no chain and no fee is concerned.
+Rule: a transfer passes the checks of a withdrawal: the account owns the money, and initial margin is covered
+afterwards. A swap needs both signatures over the same digest. Each side gives its own money and covers initial margin
+with what it receives. No inventory moves, so no chain and no fee is involved.
 """
 
 from clearing.accounts.lifecycle import check_segregation
@@ -69,17 +69,17 @@ def _transfer(
     refusal = check_request(context, at, request)
     if refusal is not None:
         return refusal
-    owners = [context.state.accounts[each].member for each in (account, recipient)]
+    owners = [context.state.accounts[side].member for side in (account, recipient)]
     if owners[0] != owners[1]:
         return reject(ClearingCode.NOT_OWN_ACCOUNT, at, member=owners[0], recipient=owners[1])
-    giver, taker = (context.state.accounts[each] for each in (account, recipient))
-    # A client with a key may take its money out whatever its member did: a member that may not, pays it no more.
-    out = giver.kind is AccountKind.HOUSE and any(taker.key)
-    may_give = check_member_active if out else check_member_reducing
+    giver, taker = (context.state.accounts[side] for side in (account, recipient))
+    # A client with a key may withdraw its money whatever its member's status. So an inactive member may not pay it.
+    to_keyed_client = giver.kind is AccountKind.HOUSE and any(taker.key)
+    check_giver = check_member_active if to_keyed_client else check_member_reducing
     within = giver.kind is AccountKind.HOUSE and taker.kind is AccountKind.HOUSE
     refusal = (
         check_segregation(context, at, account, recipient)
-        or may_give(context, at, account)
+        or check_giver(context, at, account)
         or check_can_leave(context, at, account, currency, amount)
         or check_deficit_reserve(context, at, account, (currency, amount), within=within, mends=recipient)
     )
@@ -120,7 +120,7 @@ def swap_claims(context: BlockContext, index: int, request: ClaimSwap) -> Reject
 
 
 def _check_clients(context: BlockContext, request: ClaimSwap) -> Rejected | None:
-    """A member does not swap with its own clients behind their backs."""
+    """A swap between a member and its own clients must respect segregation."""
     accounts = context.state.accounts
     if accounts[request.account].member != accounts[request.recipient].member:
         return None

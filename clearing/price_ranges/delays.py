@@ -1,7 +1,8 @@
-"""How late news is: the inclusion delay of chains and the age of oracle reports, as the state itself observes them.
+"""Delays: the inclusion delay of chains and the age of oracle reports, as observed by the state.
 
-Rule: only block times and what quorums said; a chain that stands still counts as late as it has been silent. One slow
-withdrawal says little, its owner may have waited, so the fastest of an epoch counts. The sum is capped by genesis.
+Rule: only block times and quorum facts are used. A chain that stands still counts as late as it has been silent. A
+single slow withdrawal says little, because its owner may have waited, so the fastest of an epoch counts. Genesis caps
+the sum.
 """
 
 import msgspec
@@ -16,15 +17,15 @@ from clearing.validators.observed_chains import agreed_final_block
 from clearing.validators.validator_sets import attesting_set
 
 
-def next_average(average_ms: int, seen_ms: int, decay_ppm: int) -> int:
-    """The next value of an exponentially weighted average, rounded up; the first value is taken as it is."""
+def next_average(average_ms: int, observed_ms: int, decay_ppm: int) -> int:
+    """The next value of an exponentially weighted average, rounded up. The first observation is used unchanged."""
     if average_ms == 0:
-        return seen_ms
-    return -(-(average_ms * decay_ppm + seen_ms * (PPM - decay_ppm)) // PPM)
+        return observed_ms
+    return -(-(average_ms * decay_ppm + observed_ms * (PPM - decay_ppm)) // PPM)
 
 
 def observe_chains(context: BlockContext) -> None:
-    """Note which chains went on."""
+    """Record which chains advanced."""
     decay = context.terms.genesis.ranges.lateness_decay_ppm
     for chain_id in context.terms.chains:
         number = agreed_final_block(context.state, chain_id)
@@ -41,7 +42,7 @@ def observe_chains(context: BlockContext) -> None:
 
 
 def observe_withdrawals(context: BlockContext) -> None:
-    """Note how long the withdrawals confirmed in this block took; called once their receipts are written."""
+    """Record how long the withdrawals confirmed in this block took. Call it after their receipts are written."""
     valid_ms = context.terms.market.withdrawal_valid_ms
     for receipt in context.receipts:
         if not isinstance(receipt, WithdrawalConfirmed):
@@ -50,14 +51,14 @@ def observe_withdrawals(context: BlockContext) -> None:
         released = context.state.withdrawals.get(receipt.nonce)
         if delay is None or released is None:
             continue
-        # Its not-after is its release and the time that genesis gives, in whole seconds.
-        took = max(context.time_ms - (released.not_after_s * 1000 - valid_ms), 1)
-        if delay.fastest_ms == 0 or took < delay.fastest_ms:
-            context.state.chain_delays.put(receipt.chain_id, msgspec.structs.replace(delay, fastest_ms=took))
+        # The not-after is the release time plus the validity of genesis, in whole seconds.
+        duration_ms = max(context.time_ms - (released.not_after_s * 1000 - valid_ms), 1)
+        if delay.fastest_ms == 0 or duration_ms < delay.fastest_ms:
+            context.state.chain_delays.put(receipt.chain_id, msgspec.structs.replace(delay, fastest_ms=duration_ms))
 
 
 def close_delay_window(context: BlockContext) -> None:
-    """At an epoch's end let the fastest withdrawal of each chain count."""
+    """At an epoch's end, add the fastest withdrawal of each chain to its average."""
     decay = context.terms.genesis.ranges.lateness_decay_ppm
     for chain_id in context.terms.chains:
         delay = context.state.chain_delays.get(chain_id)
@@ -77,7 +78,7 @@ def inclusion_delay_ms(state: State, time_ms: int) -> int:
 
 
 def report_age_ms(state: State, feed: int, time_ms: int) -> int:
-    """Age of the youngest half of a feed's reports at most, by stake; of its last price where none is kept."""
+    """Stake-weighted lower median of the age of a feed's reports; the age of its last price where there are none."""
     reports = []
     for validator in range(len(attesting_set(state).validators)):
         report = state.price_reports.get((feed, validator))
@@ -95,5 +96,5 @@ def report_age_ms(state: State, feed: int, time_ms: int) -> int:
 
 
 def margin_horizon_ms(parameters: RangeParameters, delay_ms: int, age_ms: int) -> int:
-    """Time to close out, and what delay and age add to it, capped."""
+    """Time to close out plus the capped delay and age."""
     return parameters.horizon_ms + min(delay_ms + age_ms, parameters.lateness_ms_max)

@@ -1,9 +1,8 @@
-"""Variance and filtered history: how much a price moves, and what past moves say about the next one.
+"""Variance and filtered history: how much a price moves, and what past moves imply for the next one.
 
-Rule: integers, every rounding away from calm. A past return counts as return / deviation then x deviation now
-(filtered historical simulation; Barone-Adesi, Giannopoulos and Vosper). A return over a longer gap than the interval
-is shrunk by the square root of time. Quantiles and shortfalls take only what was observed. This module must not know
-ranges.
+Rule: integers, every rounding towards more risk. A past return is scaled by deviation now / deviation then (filtered
+historical simulation; Barone-Adesi, Giannopoulos and Vosper). A return over a gap longer than the interval is scaled
+down by the square root of time. Quantiles and shortfalls use only observed moves. This module must not know ranges.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,14 +38,14 @@ def deviation_over(variance: int, span_ms: int, interval_ms: int) -> int:
 
 
 def first_variance(range_ppm: int, multiple_ppm: int, horizon_ms: int, interval_ms: int) -> VarianceRecord:
-    """The variance with which the first raw range is the one that genesis states."""
+    """The variance for which the first raw range equals the range of genesis."""
     deviation = mul_div_up(range_ppm * (NANO // PPM), PPM, multiple_ppm)
     variance = min(mul_div_up(deviation * deviation, interval_ms, horizon_ms), VARIANCE_MAX)
     return VarianceRecord(variance, variance)
 
 
 def interval_return_nano(before_ticks: int, ticks: int, gap_ms: int, interval_ms: int) -> int:
-    """The return from one price to the next as one of a single interval, in 10^-9, rounded away from zero, capped.
+    """The return from one price to the next, scaled to a single interval, in 10^-9, rounded away from zero, capped.
 
     `gap_ms` is at least `interval_ms`; both prices are positive.
     """
@@ -59,9 +58,9 @@ def interval_return_nano(before_ticks: int, ticks: int, gap_ms: int, interval_ms
 def observe_price(
     variance_record: VarianceRecord, ticks: int, time_ms: int, *, interval_ms: int, decay_ppm: int, floor_samples: int
 ) -> tuple[VarianceRecord, GroupMove]:
-    """Take in a price. Returns what is known now and the move, with the deviation that was expected *before* it.
+    """Add a price. Returns the new statistics and the move, with the deviation that was forecast *before* it.
 
-    The first price gives a move that is marked as not observed.
+    The move of the first price is marked as not observed.
     """
     if variance_record.price_ticks == 0:
         return msgspec.structs.replace(variance_record, price_ticks=ticks, time_ms=time_ms), GroupMove(0, 0)
@@ -70,7 +69,7 @@ def observe_price(
     variance = next_variance(variance_record.variance, moved, decay_ppm)
     change = mul_div_up(abs(sqrt_up(variance) - expected), NANO, expected)
     weight = min(variance_record.observations + 2, floor_samples)
-    seen = VarianceRecord(
+    updated = VarianceRecord(
         variance=variance,
         long_variance=-(-(variance_record.long_variance * (weight - 1) + moved * moved) // weight),
         turbulence=next_variance(variance_record.turbulence, min(change, RETURN_MAX_NANO), decay_ppm),
@@ -79,7 +78,7 @@ def observe_price(
         time_ms=time_ms,
         age_ms=variance_record.age_ms,
     )
-    return seen, GroupMove(moved, expected)
+    return updated, GroupMove(moved, expected)
 
 
 MULTIPLE_MAX_PPM = 100 * PPM
@@ -101,7 +100,7 @@ def rescaled_return(return_nano: int, then_nano: int, now_nano: int) -> int:
 
 
 def spanned_move(run: Sequence[GroupMove]) -> GroupMove | None:
-    """Consecutive moves as one: their sum, and the deviation before the first over all of them by the root of time.
+    """Consecutive moves combined: their sum, and the deviation before the first scaled by the root of time.
 
     None when one of them was not observed.
     """
@@ -111,10 +110,10 @@ def spanned_move(run: Sequence[GroupMove]) -> GroupMove | None:
 
 
 def spanned_moves(moves: Sequence[GroupMove], steps: int) -> list[GroupMove]:
-    """Every run of `steps` consecutive moves as one. `moves` in order of time.
+    """Every run of `steps` consecutive moves, combined. `moves` in order of time.
 
-    Over many steps volatility returns to its mean, which the root of time knows nothing of: so the quantile is taken of
-    what happened over the whole horizon.
+    Over many steps volatility returns to its mean, which the root of time ignores. So the quantile is of the moves over
+    the whole horizon.
     """
     if steps == 1:
         return [move for move in moves if move.deviation_nano]
@@ -128,15 +127,15 @@ def spanned_moves(moves: Sequence[GroupMove], steps: int) -> list[GroupMove]:
 
 
 def standardised_move(move: GroupMove) -> int:
-    """The move's size in millionths of the deviation that was expected, rounded up, at most a hundred deviations."""
+    """The move's size in millionths of the forecast deviation, rounded up, at most a hundred deviations."""
     return min(mul_div_up(abs(move.return_nano), PPM, move.deviation_nano), MULTIPLE_MAX_PPM)
 
 
 def quantile_up(ordered: Sequence[int], confidence_ppm: int) -> int:
     """The value at rank ceil(confidence x (n + 1)) of n rising values, or the largest.
 
-    The next of n + 1 exchangeable values lies at or below it with at least that confidence (if n is large enough):
-    counting the value to come keeps a short window from being too bold. Raises ValueError when there are none.
+    The next of n + 1 exchangeable values is at or below it with at least that confidence (if n is large enough).
+    Counting the next value corrects the bias of a short window. Raises ValueError for no values.
     """
     if not ordered:
         raise ValueError("no values to take a quantile of")
@@ -145,14 +144,14 @@ def quantile_up(ordered: Sequence[int], confidence_ppm: int) -> int:
 
 
 def deviation_multiple(ordered: Sequence[int], confidence_ppm: int) -> int:
-    """The quantile of rising standardised moves, but at least one deviation: prices that stood still prove nothing."""
+    """The quantile of rising standardised moves, at least one deviation: prices that stood still prove nothing."""
     return max(quantile_up(ordered, confidence_ppm), PPM)
 
 
 def expected_shortfall(losses: Iterable[int], tail: int) -> int:
     """The mean of the `tail` largest losses, rounded up; gains count as negative losses.
 
-    Convention: a count, not a probability, so no loss counts in part; with fewer losses than `tail` all count. Raises
+    Convention: a count, not a probability, so no loss counts in part. With fewer losses than `tail` all count. Raises
     ValueError without losses or with `tail` < 1.
     """
     worst = sorted(losses, reverse=True)[:tail]

@@ -1,7 +1,7 @@
-"""Joint scenarios out of history: what all risk groups did at once, each in today's proportion, as columns of the grid.
+"""Historical joint scenarios: past simultaneous moves of all risk groups, rescaled to today, as columns of the grid.
 
 Rule: each past move is rescaled to the deviation over today's horizon and rounded outward to a column of its group's
-grid: the mildest that moves the index the same way at least as far, or the farthest there is. A column never costs more
+grid: the smallest that moves the index the same way at least as far, or the largest there is. A column never costs more
 than the group's worst, so the joint loss never exceeds the sum of the groups' losses.
 """
 
@@ -20,7 +20,7 @@ PPM_NANO = 1_000
 
 
 def grid_moves(scenarios: Sequence[Scenario], range_ppm: int) -> list[int]:
-    """Signed move of the index that counts in each scenario, in 10^-9, rounded towards zero: weight x part x range."""
+    """Signed index move of each scenario, in 10^-9, rounded towards zero: weight x part x range."""
     moves = []
     for scenario in scenarios:
         scale = PPM if scenario.of_index else range_ppm
@@ -32,28 +32,30 @@ def grid_moves(scenarios: Sequence[Scenario], range_ppm: int) -> list[int]:
 
 
 class GridLadder:
-    """The columns of one group's grid by how far they move the index, on either side."""
+    """The columns of one group's grid by the size of their index move, on either side."""
 
     def __init__(self, scenarios: Sequence[Scenario], range_ppm: int) -> None:
         self._rungs = {1: self._side(scenarios, range_ppm, 1), -1: self._side(scenarios, range_ppm, -1)}
 
     @staticmethod
     def _side(scenarios: Sequence[Scenario], range_ppm: int, sign: int) -> tuple[list[int], list[dict[int, int]]]:
-        """Distances, rising, and at each the column for either direction of volatility."""
+        """Sizes, rising, and at each the column for either direction of volatility."""
         rungs: dict[int, dict[int, int]] = {}
-        for column, (each, move) in enumerate(zip(scenarios, grid_moves(scenarios, range_ppm), strict=True), start=1):
+        for column, (scenario, move) in enumerate(
+            zip(scenarios, grid_moves(scenarios, range_ppm), strict=True), start=1
+        ):
             if move * sign > 0:
-                rungs.setdefault(abs(move), {}).setdefault(each.volatility_direction, column)
+                rungs.setdefault(abs(move), {}).setdefault(scenario.volatility_direction, column)
         sizes = sorted(rungs)
-        # Of equally far columns one with the direction goes first, then one that leaves volatility, then what there is.
+        # Of equally large columns prefer the same volatility direction, then unchanged volatility, then the opposite.
         found = [
-            {way: next(rung[each] for each in (way, 0, -way) if each in rung) for way in (1, -1)}
+            {way: next(rung[direction] for direction in (way, 0, -way) if direction in rung) for way in (1, -1)}
             for rung in (rungs[size] for size in sizes)
         ]
         return sizes, found
 
     def column(self, move_nano: int, direction: int) -> int:
-        """The column (from 1) for a move, rounded outward; 0, where nothing moves, for none. `direction`: 1 or -1."""
+        """The column (from 1) for a move, rounded outward; 0 for no move. `direction`: 1 or -1."""
         sizes, columns = self._rungs[1 if move_nano > 0 else -1]
         if move_nano == 0 or not sizes:
             return 0
@@ -63,9 +65,9 @@ class GridLadder:
 def joint_columns(
     samples: Iterable[MovesRecord], risk: RiskParameters, groups: Sequence[RiskGroup], horizon_nano: Sequence[int]
 ) -> list[tuple[int, ...]]:
-    """Columns of every sample in which all `groups` were observed. `horizon_nano`: deviation over the horizon now.
+    """Columns of every sample in which all `groups` were observed. `horizon_nano`: present deviation over the horizon.
 
-    Volatility goes up with a move beyond its deviation, otherwise down, as the variance itself did.
+    Volatility goes up with a move beyond its deviation, otherwise down, like the variance itself.
     """
     ladders = [GridLadder(group.scenarios or risk.scenarios, group.range_ppm) for group in groups]
     found = []
@@ -75,10 +77,10 @@ def joint_columns(
         found.append(
             tuple(
                 ladder.column(
-                    rescaled_return(each.return_nano, each.deviation_nano, now),
-                    1 if abs(each.return_nano) > each.deviation_nano else -1,
+                    rescaled_return(move.return_nano, move.deviation_nano, now),
+                    1 if abs(move.return_nano) > move.deviation_nano else -1,
                 )
-                for ladder, each, now in zip(ladders, sample.moves, horizon_nano, strict=True)
+                for ladder, move, now in zip(ladders, sample.moves, horizon_nano, strict=True)
             )
         )
     return found
@@ -90,26 +92,26 @@ def joint_credit(
     parameters: RangeParameters,
     genesis: JointCredit,
 ) -> JointCredit:
-    """The credit of these samples; that of `genesis` while there are fewer than `window_min` or history gives none.
+    """The credit from these samples; `genesis` while there are fewer than `window_min` or history gives none.
 
     `sizes`: for each group, how far each column moves its index in parts of its range (column 0 included). At most
-    `joint_scenarios` different sets are kept, the farthest moves first; the mildest count as nothing moving, which they
-    nearly are: the tail is averaged over what moves far, and what the credit leaves of the plain sum stays in any case.
+    `joint_scenarios` distinct sets are used, the largest moves first. The mildest count as no move, which they nearly
+    are: the tail averages the large moves, and the weight on the plain sum remains in any case.
     """
     if parameters.joint_scenarios == 0 or len(columns) < parameters.window_min:
         return genesis
 
-    def severity(each: JointScenario) -> tuple[int, tuple[int, ...]]:
-        return -sum(sizes[group][column] for group, column in enumerate(each.columns)), each.columns
+    def severity(scenario: JointScenario) -> tuple[int, tuple[int, ...]]:
+        return -sum(sizes[group][column] for group, column in enumerate(scenario.columns)), scenario.columns
 
     counted = sorted(collapse(columns), key=severity)
-    kept, mild = counted[: parameters.joint_scenarios], counted[parameters.joint_scenarios :]
-    still = (0,) * len(sizes)
-    scenarios = {each.columns: each.count for each in kept}
+    largest, mild = counted[: parameters.joint_scenarios], counted[parameters.joint_scenarios :]
+    no_move = (0,) * len(sizes)
+    scenarios = {scenario.columns: scenario.count for scenario in largest}
     if mild:
-        scenarios[still] = scenarios.get(still, 0) + sum(each.count for each in mild)
+        scenarios[no_move] = scenarios.get(no_move, 0) + sum(scenario.count for scenario in mild)
     tail = max(mul_div_up(len(columns), parameters.joint_tail_ppm, PPM), 1)
-    ordered = tuple(JointScenario(each, count) for each, count in sorted(scenarios.items()))
+    ordered = tuple(JointScenario(combination, count) for combination, count in sorted(scenarios.items()))
     return msgspec.structs.replace(genesis, scenarios=ordered, tail=tail)
 
 

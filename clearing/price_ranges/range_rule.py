@@ -1,12 +1,12 @@
-"""The range of one risk group: from what was observed to what is published.
+"""The range of one risk group: from observations to the published range.
 
     raw      = multiple x deviation x sqrt(horizon / interval)          horizon: closing out + inclusion delay + age
     target   = max(raw, floor, (1 - w) raw + w stressed) x (1 + buffer)
     range    = target within the speed limit around the previous range, and within bounds
 
-Rule: against procyclicality a quarter is added in calm times and released as stress uses it up, a quarter of the weight
-is on stressed deviations, a long look-back is the floor, and no epoch changes more than the limit. Never below raw but
-for speed limit and cap. Integers, rounded up.
+Rule: four measures against procyclicality: a buffer is added in calm times and released in stress, a weight is on
+stressed deviations, a long look-back is the floor, and no epoch changes the range beyond the speed limit. The range is
+never below raw, except by speed limit and cap. Integers, rounded up.
 """
 
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from clearing.schema.risk.price_ranges import RangeParameters
 NANO_PER_PPM = 1_000
 
 RANGE_MAX_PPM = 100 * PPM
-"""Terms of a range are cut here, far beyond any that is published."""
+"""Cap on the intermediate terms of a range, far above any published range."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryFigures:
-    """What the window of past observations says."""
+    """Statistics of the window of past observations."""
 
     multiple_ppm: int
     """Quantile of the standardised moves."""
@@ -40,14 +40,14 @@ def price_range_ppm(variance: int, multiple_ppm: int, horizon_ms: int, interval_
 
 
 def remaining_buffer_ppm(parameters: RangeParameters, variance: int, long_variance: int) -> int:
-    """How much of the buffer stands: all at the long-run deviation, none at `release_ppm` times it, linear between."""
+    """The present part of the buffer: all at the long-run deviation, none at `release_ppm` times it, linear between."""
     ratio = mul_div_down(sqrt_up(variance), PPM, max(sqrt_up(long_variance), 1))
     left = parameters.release_ppm - min(max(ratio, PPM), parameters.release_ppm)
     return mul_div_up(parameters.buffer_ppm, left, parameters.release_ppm - PPM)
 
 
 def speed_limited(target: int, previous: int, parameters: RangeParameters) -> int:
-    """`target`, no further from `previous` than one epoch may go; a step of one is always open upwards."""
+    """`target`, limited to one epoch's change from `previous`. A rise by at least one is always possible."""
     highest = previous + mul_div_up(previous, parameters.rise_ppm, PPM)
     lowest = previous - mul_div_down(previous, parameters.fall_ppm, PPM)
     return min(max(target, lowest), highest)
@@ -57,15 +57,15 @@ def next_published_range(
     parameters: RangeParameters,
     group: RiskGroup,
     variance_record: VarianceRecord,
-    filtered: HistoryFigures,
+    history: HistoryFigures,
     before: PublishedRangeRecord | None,
     horizon_ms: int,
     height: int,
 ) -> PublishedRangeRecord:
-    """The next range of a group. `group` is genesis', whose range counts as the previous one at first."""
-    multiple, interval = filtered.multiple_ppm, parameters.interval_ms
+    """The next range of a group. `group` is genesis's; its range is the first previous one."""
+    multiple, interval = history.multiple_ppm, parameters.interval_ms
     raw = price_range_ppm(variance_record.variance, multiple, horizon_ms, interval)
-    stressed = price_range_ppm(filtered.stressed_nano**2, multiple, horizon_ms, interval)
+    stressed = price_range_ppm(history.stressed_nano**2, multiple, horizon_ms, interval)
     floor = price_range_ppm(variance_record.long_variance, multiple, horizon_ms, interval)
     weight = parameters.stress_weight_ppm
     mixed = -(-(raw * (PPM - weight) + stressed * weight) // PPM)
@@ -98,7 +98,7 @@ def next_published_range(
 def _next_volatility(
     parameters: RangeParameters, group: RiskGroup, variance_record: VarianceRecord, before: PublishedRangeRecord | None
 ) -> int:
-    """Annual volatility: genesis' weighed with the root mean of current and long-run variance, speed limited."""
+    """Annual volatility: genesis's weighted with the root mean of current and long-run variance, speed limited."""
     weight = parameters.volatility_weight_ppm
     if weight == 0:
         return group.volatility_ppm
@@ -117,9 +117,8 @@ def _next_volatility_range(
     volatility_ppm: int,
     horizon_ms: int,
 ) -> int:
-    """Multiple x deviation of the volatility's own changes over the horizon, never below genesis' range; in points, or
-    as a fraction where the group's shock is one.
-    """
+    """Multiple x deviation of the volatility's own changes over the horizon, at least genesis's range; in points, or as
+    a fraction where the group's shock is relative."""
     multiple = parameters.volatility_multiple_ppm
     if multiple == 0:
         return group.volatility_range_ppm

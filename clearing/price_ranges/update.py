@@ -1,8 +1,8 @@
-"""Phase 4, after index prices: observe returns and delays; once an epoch publish the ranges that follow from them.
+"""Phase 4, after index prices: observe returns and delays; once an epoch publish the resulting ranges.
 
-Rule: a return is observed at the first block an interval after the last one, of every feed that is open; ranges change
-at the first block of an epoch (by height, so also when no snapshot could be taken). What changed is told in a receipt,
-and whoever holds such an instrument is looked at in the same block.
+Rule: a return is observed at the first block an interval after the last one, for every feed that is open. Ranges change
+at the first block of an epoch (by height, so also when no snapshot could be taken). A receipt reports every change, and
+the holders of affected instruments are margined in the same block.
 """
 
 import msgspec
@@ -46,7 +46,7 @@ from clearing.state.state import State
 
 
 def update_ranges(context: BlockContext) -> None:
-    """Observe, and publish when an epoch begins. Does nothing while genesis leaves ranges off."""
+    """Observe, and publish when an epoch begins. Does nothing while ranges are off in genesis."""
     parameters = context.terms.genesis.ranges
     if not parameters.enabled:
         return
@@ -63,7 +63,7 @@ def update_ranges(context: BlockContext) -> None:
 
 
 def group_variance(state: State, group: RiskGroup) -> VarianceRecord:
-    """What a group's index did so far; at first what makes the first raw range that of genesis."""
+    """Statistics of a group's index; before observations, those for which the raw range is that of genesis."""
     ranges = state.terms.genesis.ranges
     variance = state.variances.get(group.id)
     return variance or first_variance(group.range_ppm, ranges.multiple_ppm, ranges.horizon_ms, ranges.interval_ms)
@@ -71,17 +71,17 @@ def group_variance(state: State, group: RiskGroup) -> VarianceRecord:
 
 def observation_window(state: State) -> list[MovesRecord]:
     """The observations in the window, in order of time."""
-    return sorted((sample for _, sample in state.returns.ordered()), key=lambda each: each.time_ms)
+    return sorted((sample for _, sample in state.returns.ordered()), key=lambda sample: sample.time_ms)
 
 
 def history_figures(
     parameters: RangeParameters, moves: list[GroupMove], variance_record: VarianceRecord
 ) -> HistoryFigures:
-    """Multiple over the horizon and stressed deviation of one group, from the moves of its window in order of time."""
-    seen = spanned_moves(moves, parameters.steps)
-    if len(seen) < parameters.window_min:
+    """Multiple over the horizon and stressed deviation of one group, from its moves in the window in order of time."""
+    observed = spanned_moves(moves, parameters.steps)
+    if len(observed) < parameters.window_min:
         return HistoryFigures(parameters.multiple_ppm, sqrt_up(variance_record.variance))
-    multiple = deviation_multiple(sorted(map(standardised_move, seen)), parameters.confidence_ppm)
+    multiple = deviation_multiple(sorted(map(standardised_move, observed)), parameters.confidence_ppm)
     deviations = sorted(move.deviation_nano for move in moves if move.deviation_nano)
     return HistoryFigures(multiple, quantile_up(deviations, parameters.stress_quantile_ppm))
 
@@ -91,21 +91,21 @@ def _observe_returns(context: BlockContext, parameters: RangeParameters, clock: 
     moves = []
     for group in context.terms.risk.groups:
         feed = context.state.feeds.get(group.feed)
-        held = group_variance(context.state, group)
+        variance = group_variance(context.state, group)
         age = next_average(
-            held.age_ms, report_age_ms(context.state, group.feed, context.time_ms), parameters.lateness_decay_ppm
+            variance.age_ms, report_age_ms(context.state, group.feed, context.time_ms), parameters.lateness_decay_ppm
         )
-        held, move = msgspec.structs.replace(held, age_ms=age), GroupMove(0, 0)
+        variance, move = msgspec.structs.replace(variance, age_ms=age), GroupMove(0, 0)
         if feed is not None and feed.status is FeedStatus.OPEN:
-            held, move = observe_price(
-                held,
+            variance, move = observe_price(
+                variance,
                 feed.ticks,
                 context.time_ms,
                 interval_ms=parameters.interval_ms,
                 decay_ppm=parameters.decay_ppm,
                 floor_samples=parameters.floor_samples,
             )
-        context.state.variances.put(group.id, held)
+        context.state.variances.put(group.id, variance)
         moves.append(move)
     if not any(move.deviation_nano for move in moves):
         return msgspec.structs.replace(clock, sampled_ms=context.time_ms)
@@ -138,8 +138,8 @@ def _publish_ranges(context: BlockContext, parameters: RangeParameters, clock: R
 
 def published_range(published: PublishedRangeRecord | None, group: RiskGroup) -> tuple[int, int, int]:
     """Range, volatility and volatility range of a group."""
-    each = published or group
-    return each.range_ppm, each.volatility_ppm, each.volatility_range_ppm
+    source = published or group
+    return source.range_ppm, source.volatility_ppm, source.volatility_range_ppm
 
 
 def _range_receipt(context: BlockContext, group: RiskGroup, after: PublishedRangeRecord) -> None:
@@ -165,7 +165,7 @@ def _range_receipt(context: BlockContext, group: RiskGroup, after: PublishedRang
 def _renew_joint_scenarios(
     context: BlockContext, parameters: RangeParameters, window: list[MovesRecord], horizons: list[int]
 ) -> bool:
-    """Take the joint scenarios of the window under the ranges just published; whether they differ from before."""
+    """Update the joint scenarios from the window and the new ranges. Returns whether they changed."""
     if parameters.joint_scenarios == 0:
         return False
     risk = context.terms.risk

@@ -1,1 +1,1 @@
-"""Prices: from reports to one agreed index, and what happens to a feed that stays away or jumps."""
+"""Prices: from reports to one agreed index, and what happens to a feed without reports or with a jump."""

@@ -1,9 +1,9 @@
 """Index prices: from the validators' reports to one agreed index per feed.
 
-Rule: the index is the stake-weighted lower median of fresh, confident reports without outliers, and is used only when
-more than two thirds of the stake are left. A move beyond the cap halts the feed. It reopens when the median held
-still for some blocks, or when an auction confirms it, and not at another scale. Reports are kept until they are too
-old, so one late validator makes no feed stale.
+Rule: the index is the stake-weighted lower median of fresh, confident reports without outliers, used only when more
+than two thirds of the stake remain. A move beyond the cap halts the feed. The feed reopens when the median was steady
+for some blocks, or when an auction confirms it, unless the median is out of scale. Reports are stored until they are
+too old, so one late validator does not make a feed stale.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from clearing.validators.validator_sets import attesting_set
 
 @dataclass(frozen=True, slots=True)
 class AgreedMedian:
-    """What a quorum of fresh reports says."""
+    """The median of a quorum of fresh reports."""
 
     ticks: int
     reports: int
@@ -33,7 +33,7 @@ class AgreedMedian:
 
 
 def agree_prices(context: BlockContext) -> None:
-    """Phase 4: take in the reports, decide every feed, and let those without an open price down the ladder."""
+    """Phase 4: store the reports, decide every feed, and lower the price status of those without an open price."""
     store_reports(context)
     for feed in context.terms.feeds:
         feed_state = context.state.feeds.get(feed)
@@ -43,7 +43,7 @@ def agree_prices(context: BlockContext) -> None:
 
 
 def store_reports(context: BlockContext) -> None:
-    """Keep each validator's newest acceptable report; drop those of feeds that no one knows, and the uncertain."""
+    """Store each validator's newest acceptable report. Drop reports on unknown feeds and uncertain ones."""
     known = set(context.terms.feeds)
     for observed in context.block.extensions:
         for report in observed.extension.prices if observed.extension else ():
@@ -57,10 +57,10 @@ def store_reports(context: BlockContext) -> None:
 
 
 def is_acceptable(context: BlockContext, report: PriceReport) -> bool:
-    """Whether a report is in range, certain enough, of enough sources, and of this time."""
+    """Whether a report is in range, fresh, certain enough, and from enough sources."""
     certain = report.confidence_ticks * PPM <= report.ticks * context.terms.market.confidence_ppm_max
-    founded = report.sources >= context.terms.market.prices.sources_min
-    return 0 < report.ticks <= INDEX_TICKS_MAX and certain and founded and is_fresh(context, report.time_ms)
+    well_sourced = report.sources >= context.terms.market.prices.sources_min
+    return 0 < report.ticks <= INDEX_TICKS_MAX and certain and well_sourced and is_fresh(context, report.time_ms)
 
 
 def is_fresh(context: BlockContext, time_ms: int) -> bool:
@@ -70,7 +70,7 @@ def is_fresh(context: BlockContext, time_ms: int) -> bool:
 
 
 def fresh_median(context: BlockContext, feed: int) -> AgreedMedian | None:
-    """The stake-weighted lower median of the fresh reports that are no outliers; None unless they are of a quorum.
+    """The stake-weighted lower median of the fresh reports without outliers; None without a quorum of them.
 
     The lower median is the smallest reported price such that at least half of the reporting stake is at or below it.
     """
@@ -78,29 +78,29 @@ def fresh_median(context: BlockContext, feed: int) -> AgreedMedian | None:
     if not _is_quorum(context, fresh):
         return None
     terms = context.terms.market.prices
-    sifted = filter_outliers(fresh, terms.outlier_deviations, terms.outlier_floor_ppm)
-    quorum, power = _is_quorum(context, sifted.kept), sum(each.power for each in sifted.kept)
-    if sifted.dropped:
-        dropped = tuple(each.validator for each in sifted.dropped)
+    filtered = filter_outliers(fresh, terms.outlier_deviations, terms.outlier_floor_ppm)
+    quorum, power = _is_quorum(context, filtered.kept), sum(report.power for report in filtered.kept)
+    if filtered.dropped:
+        dropped = tuple(report.validator for report in filtered.dropped)
         context.receipts.append(
             OutliersDropped(
-                feed, sifted.median_ticks, sifted.deviation_ticks, sifted.limit_ticks, dropped, power, quorum
+                feed, filtered.median_ticks, filtered.deviation_ticks, filtered.limit_ticks, dropped, power, quorum
             )
         )
     if not quorum:
         return None
-    ticks = lower_median((each.ticks, each.power) for each in sifted.kept)
-    confidence = upper_median((each.confidence_ticks, each.power) for each in sifted.kept)
-    return AgreedMedian(ticks, len(sifted.kept), power, confidence)
+    ticks = lower_median((report.ticks, report.power) for report in filtered.kept)
+    confidence = upper_median((report.confidence_ticks, report.power) for report in filtered.kept)
+    return AgreedMedian(ticks, len(filtered.kept), power, confidence)
 
 
 def within_cap(ticks: int, reference: int, cap_ppm: int) -> bool:
-    """Whether a price lies within the cap of a reference; exactly at the cap it does."""
+    """Whether a price is within the cap around a reference, limits included."""
     return abs(ticks - reference) * PPM <= reference * cap_ppm
 
 
 def _fresh_reports(context: BlockContext, feed: int) -> list[WeightedReport]:
-    """All that are fresh, ordered by validator; those that are too old are forgotten."""
+    """All fresh reports, ordered by validator. Deletes those that are too old."""
     fresh = []
     for validator in range(len(attesting_set(context.state).validators)):
         report = context.state.price_reports.get((feed, validator))
@@ -134,8 +134,8 @@ def _decide_feed(context: BlockContext, feed: int, feed_state: FeedState, median
     steady = (
         feed_state.steady_blocks + 1 if within_cap(median.ticks, feed_state.observed_ticks, market.move_cap_ppm) else 1
     )
-    opens = steady > market.reopen_blocks or is_confirmed(context, feed, feed_state, median.ticks)
-    if opens and not is_out_of_scale(feed_state, median.ticks):
+    reopens = steady > market.reopen_blocks or is_confirmed(context, feed, feed_state, median.ticks)
+    if reopens and not is_out_of_scale(feed_state, median.ticks):
         _move_index(context, feed, feed_state, median)
     else:
         context.state.feeds.put(
@@ -143,16 +143,18 @@ def _decide_feed(context: BlockContext, feed: int, feed_state: FeedState, median
         )
 
 
-def _close_feed(context: BlockContext, feed: int, feed_state: FeedState, status: FeedStatus, seen_ticks: int) -> None:
-    """From now on there is no open price: what was last good stays."""
-    context.receipts.append(FeedStatusChanged(feed, status, feed_state.ticks, seen_ticks))
+def _close_feed(
+    context: BlockContext, feed: int, feed_state: FeedState, status: FeedStatus, observed_ticks: int
+) -> None:
+    """Close the feed: there is no open price from now on, and the last good price stays."""
+    context.receipts.append(FeedStatusChanged(feed, status, feed_state.ticks, observed_ticks))
     since = feed_state.since_height or context.block.height
     halted = context.block.height if status == FeedStatus.HALTED else feed_state.halted_height
     closed = msgspec.structs.replace(
         feed_state,
         status=status,
-        observed_ticks=seen_ticks,
-        steady_blocks=1 if seen_ticks else 0,
+        observed_ticks=observed_ticks,
+        steady_blocks=1 if observed_ticks else 0,
         since_height=since,
         halted_height=halted,
     )
@@ -160,11 +162,11 @@ def _close_feed(context: BlockContext, feed: int, feed_state: FeedState, status:
 
 
 def _move_index(context: BlockContext, feed: int, feed_state: FeedState, median: AgreedMedian) -> None:
-    """Take the median as the index."""
-    same = feed_state.status == FeedStatus.OPEN and feed_state.ticks == median.ticks
-    if same and feed_state.confidence_ticks == median.confidence_ticks:
+    """Use the median as the index."""
+    unchanged = feed_state.status == FeedStatus.OPEN and feed_state.ticks == median.ticks
+    if unchanged and feed_state.confidence_ticks == median.confidence_ticks:
         return
-    time_ms = feed_state.time_ms if same else context.time_ms
+    time_ms = feed_state.time_ms if unchanged else context.time_ms
     moved = FeedState(
         FeedStatus.OPEN,
         median.ticks,
@@ -173,7 +175,7 @@ def _move_index(context: BlockContext, feed: int, feed_state: FeedState, median:
         price_status=feed_state.price_status,
     )
     context.state.feeds.put(feed, moved)
-    if same:
+    if unchanged:
         return
     if feed_state.status != FeedStatus.OPEN:
         context.receipts.append(FeedStatusChanged(feed, FeedStatus.OPEN, median.ticks, median.ticks))

@@ -1,7 +1,7 @@
-"""Medians by stake, and which reports are outliers.
+"""Stake-weighted medians and the outlier filter.
 
-Rule: pure functions of whole numbers. What half of the stake says cannot be dropped: the limit is never below the
-median absolute deviation, within which lies at least half of the stake. It must not know feeds or the state.
+Rule: pure functions of integers. A price that half of the stake reports cannot be dropped: the limit is at least the
+median absolute deviation, and at least half of the stake is within it. It must not know feeds or the state.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from clearing.base.units import PPM, mul_div_down
 
 @dataclass(frozen=True, slots=True)
 class WeightedReport:
-    """What one validator says of one feed."""
+    """One validator's report on one feed."""
 
     validator: int
     power: int
@@ -22,7 +22,7 @@ class WeightedReport:
 
 @dataclass(frozen=True, slots=True)
 class FilteredReports:
-    """Reports with the outliers apart."""
+    """The reports that are used and those dropped as outliers."""
 
     kept: tuple[WeightedReport, ...]
     dropped: tuple[WeightedReport, ...]
@@ -49,11 +49,11 @@ def upper_median(weighted: Iterable[tuple[int, int]]) -> int:
 
 
 def filter_outliers(reports: Sequence[WeightedReport], deviations: int, floor_ppm: int) -> FilteredReports:
-    """Drop the reports further from the lower median than max(deviations x MAD, floor); exactly at it they are kept.
+    """Drop the reports further from the lower median than max(deviations x MAD, floor); those exactly at it are used.
 
-    MAD is the lower median by stake of |report - median|; when more than half of the stake says the same it is zero,
-    and the floor, a fraction of the median rounded down, is what keeps honest small differences. `deviations` 0 drops
-    nothing. Raises ValueError without weight. Source: Hampel's identifier, with stake for counts.
+    MAD is the stake-weighted lower median of |report - median|. When more than half of the stake reports the same price
+    it is zero, and the floor, a fraction of the median rounded down, admits small honest differences. `deviations` 0
+    drops nothing. Raises ValueError without weight. Source: Hampel's identifier, weighted by stake.
     """
     middle = lower_median((report.ticks, report.power) for report in reports)
     spread = lower_median((abs(report.ticks - middle), report.power) for report in reports)

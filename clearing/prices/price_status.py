@@ -1,9 +1,12 @@
 """Price status: what a feed without an open price may still be used for, until its instruments settle.
 
-Rule: status falls by blocks, one step or several, and rises only with an open price. After `settle_blocks`
-instruments settle at the last good price and tokens count for nothing. A stale feed serves to reduce and to liquidate
-within its grace period; a halted feed serves for nothing at once, because its last price is known to be wrong. While
-an instrument is halted, positions may only be reduced. This module must not know how prices are agreed on.
+Rule: the status falls with the number of blocks, by one step or several, and rises only with an open price.
+
+1. A stale feed may be used to reduce and to liquidate within its grace period.
+2. A halted feed may be used for nothing at once, because its last price is known to be wrong.
+3. After `settle_blocks` its instruments settle at the last good price, and its tokens count for nothing.
+
+While an instrument is halted, positions may only be reduced. This module must not know how prices are agreed on.
 """
 
 import msgspec
@@ -22,7 +25,7 @@ from clearing.state.state import State
 
 
 def price_status(feed_state: FeedState, height: int, terms: PriceTerms) -> PriceStatus:
-    """On which rung a feed stands after the block at `height`."""
+    """The price status of a feed after the block at `height`."""
     if feed_state.status in (FeedStatus.OPEN, FeedStatus.UNOPENED):
         return PriceStatus.USABLE
     blocks = height - feed_state.since_height
@@ -33,21 +36,21 @@ def price_status(feed_state: FeedState, height: int, terms: PriceTerms) -> Price
 
 
 def update_price_status(context: BlockContext, feed: int) -> None:
-    """Note the rung of a feed that was decided in this block, with a receipt when it is another one."""
+    """Record the price status of a feed decided in this block, with a receipt when it changed."""
     feed_state = context.state.feeds[feed]
-    rung = price_status(feed_state, context.block.height, context.terms.market.prices)
-    if rung == feed_state.price_status:
+    status = price_status(feed_state, context.block.height, context.terms.market.prices)
+    if status == feed_state.price_status:
         return
-    context.state.feeds.put(feed, msgspec.structs.replace(feed_state, price_status=rung))
-    context.receipts.append(PriceStatusChanged(feed, rung, feed_state.ticks, feed_state.since_height))
-    if rung == PriceStatus.SETTLED:
+    context.state.feeds.put(feed, msgspec.structs.replace(feed_state, price_status=status))
+    context.receipts.append(PriceStatusChanged(feed, status, feed_state.ticks, feed_state.since_height))
+    if status == PriceStatus.SETTLED:
         for token in context.terms.tokens_of_feed[feed]:
             context.touched_accounts.update(holders(context.state, CURRENCY_HOLDERS, token_currency(token.id)))
         context.rebuild_arrays()
 
 
 def can_close_out(state: State, feed: int) -> bool:
-    """Whether a feed's price may be used to reduce and liquidate: open, or stale within its grace."""
+    """Whether a feed's price may be used to reduce and liquidate: open, or stale within its grace period."""
     feed_state = state.feeds.get(feed)
     return (
         feed_state is not None
@@ -57,13 +60,13 @@ def can_close_out(state: State, feed: int) -> bool:
 
 
 def is_settled_for_good(state: State, feed: int) -> bool:
-    """Whether what the feed priced was settled, and what it still prices counts for nothing."""
+    """Whether the feed's instruments were settled at the last good price, so that its tokens count for nothing."""
     feed_state = state.feeds.get(feed)
     return feed_state is not None and feed_state.price_status == PriceStatus.SETTLED
 
 
 def check_tradable(context: BlockContext, at: str, instrument: Instrument) -> Rejected | None:
-    """Whether an instrument may be traded at all: not settled, its feed open or stale within its grace."""
+    """Whether an instrument may be traded: not settled, its feed open or stale within its grace period."""
     mark, feed_state = context.state.marks.get(instrument.id), context.state.feeds.get(instrument.feed)
     if mark is not None and mark.settled:
         return reject(ClearingCode.INSTRUMENT_SETTLED, at, instrument=instrument.id)
@@ -77,7 +80,7 @@ def check_tradable(context: BlockContext, at: str, instrument: Instrument) -> Re
 def check_reducing(
     context: BlockContext, at: str, instrument: Instrument, buyer: int, seller: int, lots: int
 ) -> Rejected | None:
-    """While the feed is not open, or the instrument halted, both sides' positions may only come nearer to zero."""
+    """While the feed is not open, or the instrument is halted, both sides' positions may only move towards zero."""
     halted = halt_end_height(context.state, instrument.id)
     if context.state.feeds[instrument.feed].price_status == PriceStatus.USABLE and not halted:
         return None
@@ -91,6 +94,6 @@ def check_reducing(
 
 
 def halt_end_height(state: State, instrument: int) -> int:
-    """The height from which on a halted instrument goes on; 0: it is not halted."""
+    """The height at which trading in a halted instrument resumes; 0: it is not halted."""
     halt = state.halts.get(instrument)
     return halt.until_height if halt is not None and halt.until_height > state.now.height else 0

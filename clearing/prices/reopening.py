@@ -1,8 +1,8 @@
 """Reopening of a halted feed: by consistent medians, or earlier by a call auction that confirms the median.
 
-Rule: reads only. The index is the median by stake either way. The call auction takes the price with the most lots,
-then the least left over, then the nearest to the reference, then the lowest. Better prices trade first, then earlier
-orders, then lower accounts.
+Rule: reads only. The index is the stake-weighted median either way. The call auction chooses the price with the most
+lots, then the smallest imbalance, then the nearest to the reference, then the lowest. Better prices trade first, then
+earlier orders, then lower accounts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,18 +18,18 @@ from clearing.state.state import State
 
 @dataclass(frozen=True, slots=True)
 class LimitOrder:
-    """What one account wants: positive lots to buy, negative to sell, at `ticks` or better."""
+    """One account's order: positive lots buy, negative sell, at `ticks` or better."""
 
     account: int
     lots: int
     ticks: int
     height: int
-    """When it was taken in."""
+    """Height at which it was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class UncrossingResult:
-    """The auction's price. `surplus`: lots that want to trade at it and cannot, positive on the buying side."""
+    """The auction's price. `imbalance`: lots left over at it, positive on the buying side."""
 
     ticks: int
     lots: int
@@ -37,31 +37,31 @@ class UncrossingResult:
 
 
 def uncross(orders: Iterable[LimitOrder], reference_ticks: int) -> UncrossingResult | None:
-    """The price, one of the orders' own; None when nobody meets. Quadratic: callers bound how many orders there are."""
+    """The price, one of the orders' own; None when no orders cross. Quadratic: callers bound the number of orders."""
     listed, best = tuple(orders), None
-    for ticks in sorted({each.ticks for each in listed}):
-        wanted = sum(each.lots for each in listed if each.lots > 0 and each.ticks >= ticks)
-        offered = -sum(each.lots for each in listed if each.lots < 0 and each.ticks <= ticks)
-        lots = min(wanted, offered)
-        rank = (-lots, abs(wanted - offered), abs(ticks - reference_ticks), ticks)
+    for ticks in sorted({order.ticks for order in listed}):
+        demand = sum(order.lots for order in listed if order.lots > 0 and order.ticks >= ticks)
+        supply = -sum(order.lots for order in listed if order.lots < 0 and order.ticks <= ticks)
+        lots = min(demand, supply)
+        rank = (-lots, abs(demand - supply), abs(ticks - reference_ticks), ticks)
         if lots > 0 and (best is None or rank < best[0]):
-            best = rank, UncrossingResult(ticks, lots, wanted - offered)
+            best = rank, UncrossingResult(ticks, lots, demand - supply)
     return best[1] if best else None
 
 
 def matched_pairs(orders: Sequence[LimitOrder], uncrossed: UncrossingResult) -> list[tuple[int, int, int]]:
-    """(buyer, seller, lots) of all that trades, in order of priority; the lots sum to those of the auction."""
+    """(buyer, seller, lots) of all matches, in order of priority; the lots sum to those of the auction."""
     buys = sorted(
         (order for order in orders if order.lots > 0 and order.ticks >= uncrossed.ticks),
-        key=lambda each: (-each.ticks, each.height, each.account),
+        key=lambda order: (-order.ticks, order.height, order.account),
     )
     sells = sorted(
         (order for order in orders if order.lots < 0 and order.ticks <= uncrossed.ticks),
-        key=lambda each: (each.ticks, each.height, each.account),
+        key=lambda order: (order.ticks, order.height, order.account),
     )
     left = uncrossed.lots
     matched: list[tuple[int, int, int]] = []
-    open_buys, open_sells = [each.lots for each in buys], [-each.lots for each in sells]
+    open_buys, open_sells = [order.lots for order in buys], [-order.lots for order in sells]
     buy = sell = 0
     while left:
         lots = min(left, open_buys[buy], open_sells[sell])
@@ -75,14 +75,14 @@ def matched_pairs(orders: Sequence[LimitOrder], uncrossed: UncrossingResult) -> 
 
 
 SCALE_FACTOR = 1_000
-"""A quorum that reads a source which counts in another unit agrees on a price so many times the last good one."""
+"""A quorum that reads a source in another unit agrees on a price this many times the last good one."""
 
 
 def is_out_of_scale(feed_state: FeedState, median_ticks: int) -> bool:
-    """Whether a halted feed's median is in another unit rather than another price.
+    """Whether a halted feed's median appears to be in another unit rather than a real price.
 
-    Carried positions are not marked at it, which could be more money than the ledger counts to: the feed stays halted
-    until they are settled at the last good price. Without positions it opens at any price. A fall is believed.
+    Carried positions are not marked at it, because the payments could exceed the ledger's range. The feed stays halted
+    until they settle at the last good price. Without positions it opens at any price. A fall is accepted.
     """
     return feed_state.price_status != PriceStatus.SETTLED and median_ticks > SCALE_FACTOR * feed_state.ticks
 
@@ -97,9 +97,9 @@ def auction_orders_of(state: State, instrument: Instrument) -> list[LimitOrder]:
 
 
 def is_order_margined(context: BlockContext, instrument: Instrument, account: int, lots: int) -> bool:
-    """Whether an account covers the initial margin of its positions and all of its order, or has less at risk by it.
+    """Whether an account covers the initial margin of its positions plus its whole order, or has less risk with it.
 
-    At the marks as they are: before a reopening the last good ones, afterwards the new ones.
+    At the present marks: before a reopening the last good ones, afterwards the new ones.
     """
     arrays, holdings = current_arrays(context.state), current_holdings(context.state, account)
     before = holdings_margin(arrays, holdings)
@@ -109,13 +109,13 @@ def is_order_margined(context: BlockContext, instrument: Instrument, account: in
 
 
 def margined_orders(context: BlockContext, instrument: Instrument) -> list[LimitOrder]:
-    """The orders in a perpetual that their accounts can carry; the others count for nothing."""
+    """The orders in a perpetual that their accounts can margin; the others are ignored."""
     listed = auction_orders_of(context.state, instrument)
-    return [each for each in listed if is_order_margined(context, instrument, each.account, each.lots)]
+    return [order for order in listed if is_order_margined(context, instrument, order.account, order.lots)]
 
 
 def is_within_band(context: BlockContext, ticks: int, median_ticks: int) -> bool:
-    """Whether an auction's price confirms a median; exactly at the band it does."""
+    """Whether an auction's price confirms a median, limits of the band included."""
     return abs(ticks - median_ticks) * PPM <= median_ticks * context.terms.market.prices.auction_band_ppm
 
 

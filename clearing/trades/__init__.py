@@ -1,1 +1,1 @@
-"""Trades: from an agreement outside to novated positions; venues, mandates, trades that wait, their statements."""
+"""Trades: from an agreement outside to novated positions, with venues, mandates, pending trades and day statements."""

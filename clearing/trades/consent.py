@@ -1,9 +1,8 @@
-"""Consent to a trade: who must have signed, and which mandates let a venue trade for an account.
+"""Consent to a trade: required signatures, and the mandates that let a venue trade for an account.
 
-Rule: a trade in a venue's name needs the venue's signature. Each side must have signed too, or have given the venue a
-mandate that covers the trade. A given signature must be right, even where none is needed. A mandate is signed by the
-account's member, one per account and venue; the newest counts, and it does not give back what was used of the day's
-limit.
+Rule: a trade in a venue's name needs the venue's signature. Each side must sign too, or have given the venue a mandate
+that covers the trade. A signature must be valid even where none is needed. The account's member signs mandates, one per
+account and venue. The newest counts, and does not reset the used part of the day's limit.
 """
 
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ AT = "mandate"
 
 
 def set_mandate(context: BlockContext, index: int, request: VenueMandate) -> Rejected | None:
-    """Give, change or (`expires_ms` 0) revoke a mandate."""
+    """Give, change or revoke (`expires_ms` 0) a mandate."""
     if request.venue not in context.terms.venues:
         return reject(ClearingCode.UNKNOWN_VENUE, AT, venue=request.venue)
     refusal = check_request(context, AT, request)
@@ -45,14 +44,15 @@ def set_mandate(context: BlockContext, index: int, request: VenueMandate) -> Rej
 
 
 def mandate_exposure(instrument: Instrument, lots: int, ticks: int) -> int:
-    """What a trade counts for, in micros: options by their strike where that is higher than their price."""
+    """The micros that a trade counts against a mandate; an option counts by its strike where that is
+    above its price."""
     return notional_micros(instrument, lots, max(ticks, instrument.strike_ticks))
 
 
 def check_mandate(
     context: BlockContext, at: str, account: int, venue: int, lots: int, micros: int, counted: int
 ) -> Rejected | None:
-    """Whether the venue may do such a trade for the account now; `counted` micros are new for the day's limit."""
+    """Whether the venue may make such a trade for the account now. `counted` micros are new to the day's limit."""
     mandate = context.state.mandates.get((account, venue))
     if mandate is None or context.time_ms > mandate.expires_ms:
         return reject(ClearingCode.MANDATE_NEEDED, at, account=account, venue=venue)
@@ -70,14 +70,14 @@ def check_mandate(
 
 
 def use_mandate(context: BlockContext, account: int, venue: int, micros: int) -> None:
-    """Count a trade that `check_mandate` passed."""
+    """Count a trade that passed `check_mandate`."""
     mandate, today = context.state.mandates[(account, venue)], context.time_ms // DAY_MS
     used = (mandate.used_notional if mandate.day == today else 0) + micros
     context.state.mandates.put((account, venue), msgspec.structs.replace(mandate, day=today, used_notional=used))
 
 
 def end_mandates(context: BlockContext, account: int) -> None:
-    """Forget all mandates of an account that is closed or has another member."""
+    """Delete all mandates of an account that is closed or has moved to another member."""
     for venue in context.terms.venues:
         if (account, venue) in context.state.mandates:
             context.state.mandates.remove((account, venue))
@@ -85,7 +85,8 @@ def end_mandates(context: BlockContext, account: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a passed check found: for whom the venue spoke, and how much of their mandates that uses."""
+    """The result of a passed check: the accounts that the venue acted for, and the notional it counts
+    against mandates."""
 
     mandated_accounts: tuple[int, ...]
     counted_notional: int
@@ -101,12 +102,12 @@ def check_consent(
 ) -> Rejected | Consent:
     """Check all signatures of a request about a trade of `lots` and `micros`; `use_consent` counts what it used.
 
-    `counted`: how much of it is new for the day's limits, by default all. Accounts must be known.
+    `counted`: the part that is new to the day's limits, by default all. Accounts must be known.
     """
     counted = micros if counted is None else counted
     digest = request.digest(context.terms.network)
     venue = context.terms.venues.get(request.venue)
-    speaks = venue is not None and bool(request.venue_signature)
+    venue_signed = venue is not None and bool(request.venue_signature)
     if venue is None and request.venue_signature:
         return reject(ClearingCode.UNKNOWN_VENUE, at, venue=request.venue)
     if venue is not None and request.venue_signature:
@@ -115,19 +116,19 @@ def check_consent(
         refusal = check_signature_by(at, venue.signer, digest, request.venue_signature, venue=venue.id)
         if refusal is not None:
             return refusal
-    spoken_for = []
+    mandated = []
     for account, signature in ((request.buyer, request.buyer_signature), (request.seller, request.seller_signature)):
-        if signature or not speaks:
+        if signature or not venue_signed:
             refusal = check_signer(context, at, account, digest, signature)
         else:
             refusal = check_mandate(context, at, account, request.venue, lots, micros, counted)
-            spoken_for.append(account)
+            mandated.append(account)
         if refusal is not None:
             return refusal
-    return Consent(tuple(spoken_for), counted)
+    return Consent(tuple(mandated), counted)
 
 
 def use_consent(context: BlockContext, venue: int, consent: Consent) -> None:
-    """Count what the venue did for those whom it spoke for."""
+    """Count the trade against the mandates of the accounts that the venue acted for."""
     for account in consent.mandated_accounts:
         use_mandate(context, account, venue, consent.counted_notional)

@@ -1,7 +1,7 @@
 """Novation: a trade agreed outside becomes two trades with the house, netted into the positions of both accounts.
 
 Rule: a trade is novated once, whole, and only when both sides signed it and each afterwards covers its initial margin
-or is strictly less at risk than before. The house's own book stays matched: what the buyer gets, the seller gave.
+or has strictly less risk than before. The house's own book stays matched: what the buyer receives, the seller gave.
 """
 
 from dataclasses import dataclass
@@ -37,14 +37,14 @@ from clearing.withdrawals.deficit_reserve import committed_micros
 AT = "trade"
 TRADE_TICKS_MAX = 2**40
 NOTIONAL_MAX = 2**58
-"""No trade makes one position worth more micros of the underlying, at the index or its strike. Instruments that need no
-margin (options far from the money) are bounded by nothing else, and payments must stay far from 2^62. Where the default
-fund is tested, all positions of a member together: what it would lack under stress must fit the 64 bits of a proof."""
+"""Upper bound of one position's notional in micros, at the index or its strike. Instruments without margin (options far
+from the money) have no other bound, and payments must stay far from 2^62. Where the default fund is tested, it bounds
+all positions of a member together: the shortfall under stress must fit the 64 bits of a proof."""
 
 
 @dataclass(frozen=True, slots=True)
 class TradeTerms:
-    """The terms of a trade, wherever they come from."""
+    """The terms of a trade, whatever request they come from."""
 
     venue: int
     venue_trade_id: int
@@ -57,17 +57,17 @@ class TradeTerms:
 
 def novate_trade(context: BlockContext, index: int, trade: Trade) -> Rejected | None:
     """Novate the bilateral trade at `index` of the block, or refuse it and change nothing."""
-    bargain = TradeTerms(
+    terms = TradeTerms(
         trade.venue, trade.venue_trade_id, trade.buyer, trade.seller, trade.instrument, trade.lots, trade.ticks
     )
     key = bilateral_key(trade.venue, trade.venue_trade_id, trade.buyer, trade.seller)
     refusal = (
         check_bilateral(context, AT, key)
-        or check_trade_terms(context, AT, bargain)
+        or check_trade_terms(context, AT, terms)
         or check_expiry(context, AT, trade.not_after_ms)
         or check_instrument_price(context, AT, trade.instrument)
         or _check_parties(context, trade)
-        or clear_trade(context, index, bargain)
+        or clear_trade(context, index, terms)
     )
     if refusal is None:
         use_bilateral(context, key, trade.not_after_ms)
@@ -79,7 +79,7 @@ def clear_trade(
 ) -> Rejected | None:
     """Novate a trade whose id, terms, price and parties have been checked, or refuse it and change nothing.
 
-    The band and the initial margin of both sides are checked here. `index`: of the transaction, for the receipt.
+    Checks the price band and the initial margin of both sides. `index`: of the transaction, for the receipt.
     """
     instrument = context.terms.instruments[trade.instrument]
     mark = context.state.marks.get(trade.instrument)
@@ -96,9 +96,9 @@ def clear_trade(
         return refusal
     value = (mark.ticks - trade.ticks) if instrument.is_marked else -trade.ticks
     received = value * trade.lots * instrument.micros_per_tick
-    worth = notional_micros(instrument, trade.lots, trade.ticks)
-    fee = mul_div_up(worth, context.terms.market.trade_fee_ppm, PPM)
-    venue_fee = mul_div_up(worth, venue.fee_ppm, PPM) if venue else 0
+    notional = notional_micros(instrument, trade.lots, trade.ticks)
+    fee = mul_div_up(notional, context.terms.market.trade_fee_ppm, PPM)
+    venue_fee = mul_div_up(notional, venue.fee_ppm, PPM) if venue else 0
     charged = fee + venue_fee
     refusal = _check_side(context, instrument, trade.buyer, trade.lots, received - charged) or _check_side(
         context, instrument, trade.seller, -trade.lots, -received - charged
@@ -128,7 +128,7 @@ def clear_trade(
 
 
 def check_trade_terms(context: BlockContext, at: str, trade: TradeTerms) -> Rejected | None:
-    """What the trade says of instrument and size, without looking at accounts or prices."""
+    """Check instrument and size of a trade, without reading accounts or prices."""
     instrument = context.terms.instruments.get(trade.instrument)
     if instrument is None:
         return reject(ClearingCode.UNKNOWN_INSTRUMENT, at, instrument=trade.instrument)
@@ -142,7 +142,8 @@ def check_trade_terms(context: BlockContext, at: str, trade: TradeTerms) -> Reje
 
 
 def check_instrument_price(context: BlockContext, at: str, instrument: int) -> Rejected | None:
-    """The instrument's feed is open, or stale within its grace, when `clear` lets positions only shrink."""
+    """The instrument's feed is open, or stale within its grace period, when `clear_trade` only lets
+    positions shrink."""
     return check_tradable(context, at, context.terms.instruments[instrument])
 
 
@@ -160,7 +161,7 @@ def _check_parties(context: BlockContext, trade: Trade) -> Rejected | None:
 
 
 def _check_price_band(trade: TradeTerms, mark_ticks: int, band_ppm: int) -> Rejected | None:
-    """The price lies within the band around the mark, or within one tick of it."""
+    """The price is within the band around the mark, or within one tick of it."""
     distance = abs(trade.ticks - mark_ticks)
     if distance > 1 and distance * PPM > mark_ticks * band_ppm:
         return reject(
@@ -174,7 +175,7 @@ def _check_price_band(trade: TradeTerms, mark_ticks: int, band_ppm: int) -> Reje
 
 
 def _check_side(context: BlockContext, instrument: Instrument, account: int, lots: int, cash: int) -> Rejected | None:
-    """Whether one side may: position limit, cash limit, initial margin afterwards or strictly less risk."""
+    """Check one side: position limit, cash limit, and initial margin afterwards or strictly less risk."""
     before = current_holdings(context.state, account)
     after = before.copy()
     group = context.terms.cash_groups.index(instrument.cash_group)
@@ -193,7 +194,8 @@ def _check_side(context: BlockContext, instrument: Instrument, account: int, lot
 
 
 def is_position_too_large(context: BlockContext, instrument: Instrument, after: Holdings) -> bool:
-    """Whether a position that grew is worth more than any may be, or all of the account where the fund is tested."""
+    """Whether a position that grew exceeds the notional limit; where the fund is tested, the account's
+    positions together."""
     largest = max(context.state.feeds[instrument.feed].ticks, instrument.strike_ticks)
     gross = notional_micros(instrument, after.lots[context.terms.array_index[instrument.id]], largest)
     tested = bool(context.terms.risk.stress)
@@ -201,35 +203,35 @@ def is_position_too_large(context: BlockContext, instrument: Instrument, after: 
 
 
 def _gross_notional(context: BlockContext, holdings: Holdings) -> int:
-    """Micros of all positions of an account, without netting, each at the index or its strike."""
+    """Gross notional of an account's positions in micros, without netting, each at the index or its strike."""
     listed = zip(context.terms.instruments.values(), holdings.lots, strict=True)
     return sum(
-        notional_micros(each, lots, max(context.state.feeds[each.feed].ticks, each.strike_ticks))
-        for each, lots in listed
+        notional_micros(instrument, lots, max(context.state.feeds[instrument.feed].ticks, instrument.strike_ticks))
+        for instrument, lots in listed
         if lots
     )
 
 
 def _accounts_max(context: BlockContext) -> int:
-    """Accounts that a member may have, by genesis."""
+    """The largest number of accounts of one member, by genesis."""
     return max(context.terms.market.member_accounts_max, context.terms.genesis_accounts_max)
 
 
 def _check_margin(context: BlockContext, account: int, before: Holdings, after: Holdings) -> Rejected | None:
     arrays, loans = current_arrays(context.state), soft_credit_total(context.state, account)
-    bound = is_restricted(context.state, account) or is_restricted_to_reducing(context.state, account)
-    kept = committed_micros(context, account)
-    free = not loans and not bound
-    if free and not kept and is_certainly_margined(arrays, after):
+    reducing_only = is_restricted(context.state, account) or is_restricted_to_reducing(context.state, account)
+    committed = committed_micros(context, account)
+    free = not loans and not reducing_only
+    if free and not committed and is_certainly_margined(arrays, after):
         return None
     margin = holdings_margin(arrays, after)
-    covered = margin.initial_ok and margin.equity - margin.initial >= kept
+    covered = margin.initial_ok and margin.equity - margin.initial >= committed
     if covered and free:
         return None
     earlier = holdings_margin(arrays, before)
     if transfers_soft_credit(loans, earlier.equity, margin.equity):
         return reject(ClearingCode.SOFT_CREDIT_IS_LENT, AT, account=account, equity=margin.equity, lent=loans)
-    if covered and not bound:
+    if covered and not reducing_only:
         return None
     if is_risk_reduced(earlier, margin):
         return None
@@ -243,10 +245,11 @@ def _check_margin(context: BlockContext, account: int, before: Holdings, after: 
 
 
 def is_risk_reduced(before: AccountMargin, after: AccountMargin) -> bool:
-    """Whether an account that is called, or bound, needs less margin and has no less of it than before.
+    """Whether an account that is called or restricted needs less margin afterwards and has no less of it.
 
-    It may give up in price a part of what the reduction frees: neither what is not its own, which the house would pay,
-    nor more than its share, or it would pass all it has to a friend and leave the rest of its positions uncovered.
+    In the price it may give up a part of what the reduction frees. It may give neither money that is not its own, which
+    the house would pay, nor more than its share: otherwise it could pass everything to a friend and leave the rest of
+    its positions uncovered.
     """
     own = after.equity >= min(before.equity, 0)
     share = after.equity * before.initial >= max(before.equity, 0) * after.initial
@@ -266,7 +269,7 @@ def _book_trade(context: BlockContext, instrument: Instrument, trade: TradeTerms
             context.journal.transfer(side, HOUSE_ACCOUNT, currency, fee, TransferCode.TRADE_FEE, trade.venue_trade_id)
     context.positions.add(trade.buyer, instrument.id, trade.lots)
     context.positions.add(trade.seller, instrument.id, -trade.lots)
-    # What a member agrees with itself is no price: it would move the mark at will, and at no risk.
+    # A trade of a member with itself sets no price: it could move the mark at will and without risk.
     if context.state.accounts[trade.buyer].member != context.state.accounts[trade.seller].member:
         record_trade_premium(context, instrument, trade.lots, trade.ticks)
     context.touched_accounts.update((trade.buyer, trade.seller))

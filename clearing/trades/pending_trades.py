@@ -1,8 +1,8 @@
 """Pending trades: binding, waiting for their time, and until then open to correction, cancellation and give-up.
 
 Rule: a change names the revision that it changes, so it is applied once, in order. Margin, price and band are checked
-when the trade is novated; one that fails is tried again for a while and then dropped, each time with a receipt.
-Pending trades are bounded per account and in all, and so is how many are tried in one block.
+when the trade is novated. A trade that fails is tried again for a while and then dropped, each time with a receipt. The
+number of pending trades is bounded per account and in total, and so is the number of attempts in one block.
 """
 
 import msgspec
@@ -24,9 +24,9 @@ AT = "held_trade"
 
 
 def check_can_pend(
-    context: BlockContext, at: str, instrument: int, due_ms: int, newcomers: tuple[int, ...], *, more: int = 1
+    context: BlockContext, at: str, instrument: int, due_ms: int, new_accounts: tuple[int, ...], *, more: int = 1
 ) -> Rejected | None:
-    """Whether a trade may be held until `due_ms` for accounts that have no part in it yet; `more`: trades added."""
+    """Whether a trade may be pending until `due_ms` for accounts that are not part of it yet. `more`: trades added."""
     market = context.terms.market
     latest = context.time_ms + market.hold_ms_max
     if due_ms > latest:
@@ -34,18 +34,18 @@ def check_can_pend(
     terms = context.terms.instruments[instrument]
     if terms.expired(due_ms):
         return reject(ClearingCode.INSTRUMENT_EXPIRED, at, instrument=instrument, expiry_ms=terms.expiry_ms)
-    for account in newcomers:
+    for account in new_accounts:
         count = context.state.pending_counts.get(account) or 0
         if count >= market.held_per_account_max:
             return reject(ClearingCode.HELD_TRADES_FULL, at, account=account, held=count)
-    held = len(context.state.pending_by_due_time.get(0) or ())
-    if held + more > market.held_max:
-        return reject(ClearingCode.HELD_TRADES_FULL, at, held=held, limit=market.held_max)
+    pending = len(context.state.pending_by_due_time.get(0) or ())
+    if pending + more > market.held_max:
+        return reject(ClearingCode.HELD_TRADES_FULL, at, held=pending, limit=market.held_max)
     return None
 
 
 def add_pending_trade(context: BlockContext, index: int, key: TradeKey, trade: PendingTradeRecord) -> None:
-    """Hold a trade that `check_can_pend` passed."""
+    """Add a pending trade that passed `check_can_pend`."""
     write_pending_trade(context, key, trade)
     context.receipts.append(
         TradePending(
@@ -65,9 +65,9 @@ def add_pending_trade(context: BlockContext, index: int, key: TradeKey, trade: P
 
 
 def write_pending_trade(context: BlockContext, key: TradeKey, trade: PendingTradeRecord | None) -> None:
-    """Put a held trade in the place of what was there; None: take it away.
+    """Write a pending trade; None removes it.
 
-    A pair can use the id of one that is gone again only when no change that was signed for it can be shown any more.
+    A pair can reuse the id of a removed trade only when no change signed for it can be submitted any more.
     """
     index_pending(context.state, key, context.state.pending_trades.get(key), trade)
     if trade is None:
@@ -79,7 +79,7 @@ def write_pending_trade(context: BlockContext, key: TradeKey, trade: PendingTrad
 
 
 def novate_pending(context: BlockContext) -> None:
-    """Try those whose time has come, the longest due first and those of one time by their key."""
+    """Novate due pending trades, earliest due time first, then by key."""
     for due_ms, *key in (context.state.pending_by_due_time.get(0) or ())[:NOVATED_PER_BLOCK]:
         if due_ms > context.time_ms:
             return
@@ -90,12 +90,12 @@ def novate_pending(context: BlockContext) -> None:
 def _try_novation(context: BlockContext, key: TradeKey) -> None:
     pending = context.state.pending_trades[key]
     venue = context.terms.venues.get(key[0])
-    bargain = TradeTerms(key[0], key[1], pending.buyer, pending.seller, pending.instrument, pending.lots, pending.ticks)
-    gone = check_trade_terms(context, AT, bargain)
+    terms = TradeTerms(key[0], key[1], pending.buyer, pending.seller, pending.instrument, pending.lots, pending.ticks)
+    invalid = check_trade_terms(context, AT, terms)
     refusal = (
-        gone
+        invalid
         or check_instrument_price(context, AT, pending.instrument)
-        or clear_trade(context, PENDING_INDEX, bargain, venue)
+        or clear_trade(context, PENDING_INDEX, terms, venue)
     )
     if refusal is None:
         write_pending_trade(context, key, None)
@@ -111,19 +111,19 @@ def _try_novation(context: BlockContext, key: TradeKey) -> None:
             )
             record_day_trade(context, traded, pending.traded_ms)
         return
-    again = context.time_ms + context.terms.market.hold_retry_ms
-    last = gone is not None or again > pending.last_attempt_ms
-    told = refused_receipt(PENDING_INDEX, refusal)
+    next_ms = context.time_ms + context.terms.market.hold_retry_ms
+    last = invalid is not None or next_ms > pending.last_attempt_ms
+    receipt = refused_receipt(PENDING_INDEX, refusal)
     context.receipts.append(
         PendingTradeRefused(
             venue=key[0],
             venue_trade_id=key[1],
             buyer=pending.buyer,
             seller=pending.seller,
-            code=told.code,
-            at=told.at,
-            values=told.values,
-            next_ms=0 if last else again,
+            code=receipt.code,
+            at=receipt.at,
+            values=receipt.values,
+            next_ms=0 if last else next_ms,
         )
     )
-    write_pending_trade(context, key, None if last else msgspec.structs.replace(pending, due_ms=again))
+    write_pending_trade(context, key, None if last else msgspec.structs.replace(pending, due_ms=next_ms))

@@ -1,8 +1,11 @@
-"""Reconciliation: a venue's end-of-day statement against what was novated of that venue and day.
+"""Reconciliation: a venue's end-of-day statement against the trades novated for that venue and day.
 
-Rule: every trade is told once as agreed, differing, missing here or missing there, and then forgotten. A statement
-comes in numbered parts with rising ids, once the day's trades can no longer be reported; after its last part, or when
-it is too late for it, what is left over is told, so much a block. Bounded: so many days, so many trades a day.
+Rule: every trade is reported once as matched, differing, missing here or missing there, and then deleted.
+
+1. A statement comes in numbered parts with rising ids, once the day's trades can no longer be reported.
+2. After its last part, or its deadline, the remaining trades are reported, a bounded number per block.
+
+The number of days and of trades a day is bounded.
 """
 
 from itertools import pairwise
@@ -28,18 +31,18 @@ from clearing.trades.trade_ids import venue_key
 
 AT = "venue_statement"
 CLOSED_TRADES_PER_BLOCK = 1_000
-"""Trades left over by statements that are told (or forgotten) in one block."""
+"""How many remaining trades are reported or deleted in one block."""
 LINES_PER_TRADE = 2
-"""A statement has at most so many lines for each trade that can be kept of a day."""
+"""Largest number of statement lines for each trade that can be recorded of a day."""
 _NO_TRADE = BookedTrade()
 
 
 def record_day_trade(context: BlockContext, trade: TradeTerms, traded_ms: int) -> None:
-    """Keep a novated trade of a venue for the statement of the day on which it was agreed, with its first parties."""
+    """Record a novated trade of a venue for the statement of its day, with its original parties."""
     day = traded_ms // DAY_MS
     record = context.state.venue_days.get((trade.venue, day)) or VenueDay()
     if record.phase is not VenueDayPhase.OPEN or day < _earliest_open_day(context):
-        return  # held for so long that the day is over and done with: it was told as held
+        return  # pending for so long that the day is closed: it was reported as pending
     if record.trades >= context.terms.market.day_trades_max:
         record = msgspec.structs.replace(record, unrecorded=record.unrecorded + 1)
     else:
@@ -91,7 +94,7 @@ def compare_statement(context: BlockContext, index: int, statement: VenueStateme
 
 
 def close_venue_days(context: BlockContext) -> None:
-    """Tell what complete statements left over, give up on days without one, and forget days long closed."""
+    """Report what complete statements left over, close days without a statement, and delete days long closed."""
     if not context.terms.venues:
         return
     room, earliest = CLOSED_TRADES_PER_BLOCK, _earliest_open_day(context)
@@ -108,18 +111,24 @@ def close_venue_days(context: BlockContext) -> None:
 
 
 def _close_unmatched(context: BlockContext, venue: int, day: int, venue_day: VenueDay, until: int) -> None:
-    """Take the trades numbered below `until` that no line told; close the day after the last."""
+    """Report the trades numbered below `until` that no line matched; close the day after the last."""
     missing = 0
     for number in range(venue_day.closed, until):
-        kept = context.state.day_trades.get((venue, day, number))
-        if kept is None:
+        day_trade = context.state.day_trades.get((venue, day, number))
+        if day_trade is None:
             continue
         missing += 1
         context.state.day_trades.remove((venue, day, number))
-        context.state.day_trade_ids.remove((venue, kept.venue_trade_id))
+        context.state.day_trade_ids.remove((venue, day_trade.venue_trade_id))
         if venue_day.statement_complete:
             _break_receipt(
-                context, venue, day, kept.venue_trade_id, BreakKind.MISSING_THERE, _booked_trade(kept), _NO_TRADE
+                context,
+                venue,
+                day,
+                day_trade.venue_trade_id,
+                BreakKind.MISSING_THERE,
+                _booked_trade(day_trade),
+                _NO_TRADE,
             )
     closed = until == venue_day.trades
     venue_day = msgspec.structs.replace(
@@ -147,7 +156,7 @@ def _close_unmatched(context: BlockContext, venue: int, day: int, venue_day: Ven
 
 
 def _earliest_open_day(context: BlockContext) -> int:
-    """The first day whose statement is still taken."""
+    """The first day whose statement is still accepted."""
     return context.time_ms // DAY_MS - context.terms.market.statement_days
 
 
@@ -179,16 +188,16 @@ def _check_statement_part(context: BlockContext, statement: VenueStatement) -> R
 
 
 def _compare_line(context: BlockContext, statement: VenueStatement, line: StatementLine) -> BreakKind | None:
-    """Compare a line with our book and tell the difference; None: they agree. The trade is told now, and forgotten."""
+    """Compare a line with our book and report the difference; None: they match. The recorded trade is then deleted."""
     venue, day, trade_id = statement.venue, statement.day, line.venue_trade_id
     reported = BookedTrade(line.instrument, line.buyer, line.seller, line.lots, line.ticks)
-    kept_at = context.state.day_trade_ids.get((venue, trade_id))
-    if kept_at is None or kept_at[0] != day:
-        held = venue_key(venue, trade_id) in context.state.pending_trades
-        kind = BreakKind.PENDING_HERE if held else BreakKind.MISSING_HERE
+    recorded_at = context.state.day_trade_ids.get((venue, trade_id))
+    if recorded_at is None or recorded_at[0] != day:
+        is_pending = venue_key(venue, trade_id) in context.state.pending_trades
+        kind = BreakKind.PENDING_HERE if is_pending else BreakKind.MISSING_HERE
         _break_receipt(context, venue, day, trade_id, kind, _NO_TRADE, reported)
         return kind
-    key = (venue, day, kept_at[1])
+    key = (venue, day, recorded_at[1])
     novated = _booked_trade(context.state.day_trades[key])
     context.state.day_trades.remove(key)
     context.state.day_trade_ids.remove((venue, trade_id))

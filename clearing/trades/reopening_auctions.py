@@ -1,8 +1,8 @@
 """Reopening auctions: orders in the perpetuals of a halted feed, cleared at one price and novated.
 
-Rule: while a feed is halted, members sign orders that they have the margin for, when they sign and when they trade.
-When the feed reopens, crossing orders trade at one price and the rest is void. The index is never the auction's
-price: members confirm the median, they do not replace it. This module must not know how a median comes to be.
+Rule: while a feed is halted, members place orders that they can margin, both when they sign and when they trade. When
+the feed reopens, crossing orders trade at one price and the others are void. The index is never the auction's price:
+the auction confirms the median, it does not replace it. This module must not know how a median is computed.
 """
 
 from clearing.base.errors import Rejected
@@ -28,17 +28,17 @@ from clearing.trades.novation import TRADE_TICKS_MAX, TradeTerms, clear_trade
 AT = "reopening_order"
 
 ORDERS_MAX = 256
-"""Orders in one perpetual; uncrossing is quadratic in them."""
+"""Limit of orders in one perpetual; uncrossing is quadratic in them."""
 
 AUCTION_VENUE = 0
-"""What a trade of an auction names as its venue; its trade id is height x 2^20 + its number in the block."""
+"""The venue of auction trades. Their trade id is height x 2^20 + number in the block."""
 
 NO_TRADE_INDEX = 2**32 - 1
-"""In place of the index of a transaction: the trades of an auction follow from many."""
+"""In place of a transaction's index: an auction trade follows from many."""
 
 
 def place_order(context: BlockContext, index: int, request: ReopeningOrder) -> Rejected | None:
-    """Take in, replace or withdraw an order, or refuse it and change nothing."""
+    """Place, replace or withdraw an order, or refuse it and change nothing."""
     instrument = context.terms.instruments.get(request.instrument)
     refusal = _check_order(context, request, instrument) or _check_auction_open(context, request, instrument)
     if refusal is not None:
@@ -83,7 +83,7 @@ def _check_auction_open(
 
 
 def clear_auctions(context: BlockContext) -> None:
-    """Phase 6: match the orders of every perpetual whose feed is open again; forget those that can trade no more."""
+    """Phase 6: match the orders of every perpetual whose feed reopened; delete those that can no longer trade."""
     if not context.terms.market.prices.auction_blocks:
         return
     number = context.block.height << 20
@@ -99,7 +99,7 @@ def clear_auctions(context: BlockContext) -> None:
 
 
 def _match_orders(context: BlockContext, instrument: Instrument, index_ticks: int, number: int) -> int:
-    """Novate all pairs at the auction's price, each by the rules of any trade; returns the last trade's id."""
+    """Novate all pairs at the auction's price, each by the rules of any trade. Returns the last trade's id."""
     orders = margined_orders(context, instrument)
     uncrossed = uncross(orders, index_ticks)
     if uncrossed is None or not is_within_band(context, uncrossed.ticks, index_ticks):
@@ -107,8 +107,8 @@ def _match_orders(context: BlockContext, instrument: Instrument, index_ticks: in
     traded = 0
     for buyer, seller, lots in matched_pairs(orders, uncrossed):
         number += 1
-        bargain = TradeTerms(AUCTION_VENUE, number, buyer, seller, instrument.id, lots, uncrossed.ticks)
-        if clear_trade(context, NO_TRADE_INDEX, bargain) is None:
+        terms = TradeTerms(AUCTION_VENUE, number, buyer, seller, instrument.id, lots, uncrossed.ticks)
+        if clear_trade(context, NO_TRADE_INDEX, terms) is None:
             traded += lots
     context.receipts.append(
         AuctionCleared(

@@ -1,7 +1,7 @@
-"""Reported trades: what a venue tells, or both sides tell without one, is novated at once or held until its time.
+"""Reported trades: a report by a venue, or by both sides without one, is novated at once or pending until its time.
 
-Rule: a report is applied at most once, because its id is used up by what it does. A refused one uses up nothing and can
-be sent again until its not-after. What is held is binding: neither side can leave it alone.
+Rule: a report is applied at most once, because its effect uses up its id. A refused report uses up nothing and can be
+sent again until its not-after. A pending trade is binding: neither side can withdraw alone.
 """
 
 from clearing.base.errors import Rejected
@@ -29,15 +29,15 @@ AT = "trade_report"
 
 
 def report_trade(context: BlockContext, index: int, report: TradeReport) -> Rejected | None:
-    """Novate or hold the reported trade, or refuse it and change nothing."""
+    """Novate the reported trade or make it pending, or refuse it and change nothing."""
     venue = context.terms.venues.get(report.venue)
-    bargain = TradeTerms(
+    terms = TradeTerms(
         report.venue, report.venue_trade_id, report.buyer, report.seller, report.instrument, report.lots, report.ticks
     )
     key = _report_key(report, venue)
     refusal = (
         _check_trade_id(context, report, venue, key)
-        or check_trade_terms(context, AT, bargain)
+        or check_trade_terms(context, AT, terms)
         or check_expiry(context, AT, report.not_after_ms)
         or _check_trade_time(context, report.traded_ms)
         or check_parties(context, report.buyer, report.seller)
@@ -48,11 +48,11 @@ def report_trade(context: BlockContext, index: int, report: TradeReport) -> Reje
     consent = check_consent(context, AT, report, report.lots, micros)
     if isinstance(consent, Rejected):
         return consent
-    held = report.not_before_ms > context.time_ms
-    if held:
+    is_pending = report.not_before_ms > context.time_ms
+    if is_pending:
         refusal = check_can_pend(context, AT, report.instrument, report.not_before_ms, (report.buyer, report.seller))
     else:
-        refusal = check_instrument_price(context, AT, report.instrument) or clear_trade(context, index, bargain, venue)
+        refusal = check_instrument_price(context, AT, report.instrument) or clear_trade(context, index, terms, venue)
     if refusal is not None:
         return refusal
     if venue is None:
@@ -60,15 +60,15 @@ def report_trade(context: BlockContext, index: int, report: TradeReport) -> Reje
     else:
         use_venue_id(context, venue, report.venue_trade_id)
         use_consent(context, venue.id, consent)
-    if held:
+    if is_pending:
         add_pending_trade(context, index, key, _pending_from_report(context, report))
     elif venue is not None:
-        record_day_trade(context, bargain, report.traded_ms)
+        record_day_trade(context, terms, report.traded_ms)
     return None
 
 
 def check_parties(context: BlockContext, buyer: int, seller: int) -> Rejected | None:
-    """Both accounts exist, and they are two."""
+    """Both accounts exist and differ."""
     if buyer == seller:
         return reject(ClearingCode.SAME_ACCOUNT, AT, account=buyer)
     return check_account(context, AT, buyer) or check_account(context, AT, seller)
@@ -91,7 +91,7 @@ def _check_trade_id(
 
 
 def _check_trade_time(context: BlockContext, traded_ms: int) -> Rejected | None:
-    """Agreed lately: a day's trades must all be here when its statement is compared."""
+    """Agreed recently: a day's trades must all be reported before its statement is compared."""
     market = context.terms.market
     earliest, latest = context.time_ms - market.request_ms_max, context.time_ms + market.report_ahead_ms_max
     if not earliest <= traded_ms <= latest:

@@ -1,8 +1,8 @@
 """Trade changes: correction, cancellation and give-up of a pending trade.
 
-Rule: terms change, or the trade ends, when both present sides agree or the venue acts for those who gave it a
-mandate. A side passes on when the executing and the receiving member agree; both face the house, so nobody else is
-asked. The venue's statement is compared with who traded at the venue, whatever was given up since.
+Rule: terms change, or the trade ends, when both present sides agree, or the venue acts for sides that gave it a
+mandate. A give-up needs the executing and the receiving member; the other side is not asked, because both face the
+house. The venue's statement is compared with the original parties, whatever was given up since.
 """
 
 import msgspec
@@ -21,7 +21,7 @@ from clearing.trades.trade_ids import TradeKey
 
 
 def correct_trade(context: BlockContext, index: int, request: TradeCorrection) -> Rejected | None:
-    """Give a held trade other lots, another price or another time."""
+    """Change lots, price or time of a pending trade."""
     at = "trade_correction"
     pending = _pending_trade(context, at, request, (request.buyer, request.seller))
     if isinstance(pending, Rejected):
@@ -67,7 +67,7 @@ def correct_trade(context: BlockContext, index: int, request: TradeCorrection) -
 
 
 def cancel_trade(context: BlockContext, index: int, request: TradeCancellation) -> Rejected | None:
-    """End a held trade. Its id stays used up."""
+    """Cancel a pending trade. Its id stays used."""
     at = "trade_cancellation"
     pending = _pending_trade(context, at, request, (request.buyer, request.seller))
     if isinstance(pending, Rejected):
@@ -83,7 +83,7 @@ def cancel_trade(context: BlockContext, index: int, request: TradeCancellation) 
 
 
 def give_up_trade(context: BlockContext, index: int, request: TradeGiveUp) -> Rejected | None:
-    """Put `recipient` in the place of the executing account."""
+    """Replace the executing account by `recipient`."""
     at = "trade_give_up"
     pending = _pending_trade(context, at, request, None)
     if isinstance(pending, Rejected):
@@ -120,7 +120,7 @@ def _pending_trade(
     request: TradeCorrection | TradeCancellation | TradeGiveUp,
     sides: tuple[int, int] | None,
 ) -> PendingTradeRecord | Rejected:
-    """The trade that a request in time names, at the revision that it names, with those sides if given."""
+    """The pending trade that an unexpired request names, at the revision that it names, with those sides if given."""
     refusal = check_expiry(context, at, request.not_after_ms)
     if refusal is not None:
         return refusal

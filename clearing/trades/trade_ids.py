@@ -1,8 +1,8 @@
 """Trade ids and venue switches: how a trade is identified, and how a venue is suspended.
 
-Rule: a trade is novated once. A bilateral trade is known by its label, its id and its two accounts until its
-not-after. A venue's trade is known by the venue and its id alone; a used id stays used. The venue or the house may
-suspend a venue at once; only the house lets it continue. Pending trades stay binding.
+Rule: a trade is novated once. A bilateral trade is identified by its label, its id and its two accounts until its
+not-after. A venue's trade is identified by the venue and its id alone; a used id stays used. The venue or the house may
+suspend a venue at once; only the house reinstates it. Pending trades stay binding.
 """
 
 from typing import TypeAlias
@@ -33,12 +33,13 @@ def bilateral_key(label: int, trade_id: int, buyer: int, seller: int) -> TradeKe
 
 
 def venue_key(venue: int, trade_id: int) -> TradeKey:
-    """The key of a trade that a venue of genesis signed. No bilateral one is alike: their accounts differ."""
+    """The key of a trade that a venue of genesis signed. It differs from every bilateral key, whose accounts differ."""
     return (venue, trade_id, 0, 0)
 
 
 def check_bilateral(context: BlockContext, at: str, key: TradeKey) -> Rejected | None:
-    """The label is no venue's own, and the pair has not used the id for a trade that is held or could come again."""
+    """The label is not a venue's, and the pair has not used the id for a trade that is pending or could
+    be sent again."""
     if key[0] in context.terms.venues:
         return reject(ClearingCode.VENUE_SIGNATURE_NEEDED, at, venue=key[0])
     if key in context.state.novated_trades or key in context.state.pending_trades:
@@ -47,18 +48,18 @@ def check_bilateral(context: BlockContext, at: str, key: TradeKey) -> Rejected |
 
 
 def use_bilateral(context: BlockContext, key: TradeKey, not_after_ms: int) -> None:
-    """Remember the trade for as long as it could be shown again."""
+    """Remember the trade for as long as it could be submitted again."""
     context.state.novated_trades.put(key, NovatedTradeRecord(not_after_ms))
     index_expiry(context.state, key, not_after_ms)
 
 
 def current_venue_state(context: BlockContext, venue: int) -> VenueState:
-    """What has changed about a venue since genesis."""
+    """The venue's state; the default before any change."""
     return context.state.venues.get(venue) or _NEVER
 
 
 def check_venue_id(context: BlockContext, at: str, venue: VenueTerms, trade_id: int) -> Rejected | None:
-    """The venue has not used the id, and it lies in its window: as far above the highest as below."""
+    """The venue has not used the id, and it is in the venue's window, as far above the highest as below."""
     chunk, top = trade_id // ID_CHUNK, current_venue_state(context, venue.id).top_chunk
     if not top - venue.id_chunks < chunk <= top + venue.id_chunks:
         return reject(
@@ -75,7 +76,7 @@ def check_venue_id(context: BlockContext, at: str, venue: VenueTerms, trade_id: 
 
 
 def use_venue_id(context: BlockContext, venue: VenueTerms, trade_id: int) -> None:
-    """Use up an id that `check_venue_id` passed; moves the window up and forgets what falls out of it."""
+    """Use an id that passed `check_venue_id`. Moves the window up and deletes records that leave it."""
     chunk = trade_id // ID_CHUNK
     used = context.state.used_trade_ids.get((venue.id, chunk))
     bits = int.from_bytes(used.used_bits, "big") if used else 0
@@ -93,7 +94,7 @@ AT = "venue_switch"
 
 
 def switch_venue(context: BlockContext, index: int, request: VenueSwitch) -> Rejected | None:
-    """Suspend a venue, or let it go on."""
+    """Suspend or reinstate a venue."""
     venue = context.terms.venues.get(request.venue)
     if venue is None:
         return reject(ClearingCode.UNKNOWN_VENUE, AT, venue=request.venue)
