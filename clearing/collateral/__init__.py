@@ -1,1 +1,1 @@
-"""Collateral beyond holding it: haircuts, cash groups, soft credit, what negative cash costs and how it is called."""
+"""Collateral rules: haircuts, cash groups and depeg guard, soft credit restrictions, skew fees, interest."""

@@ -1,9 +1,12 @@
 """Cash tokens and the depeg guard: which tokens are cash at a state, and when a token leaves its cash group.
 
-Rule: no token is 1.0 by decree; its own feed judges it. Beyond the band only an open price within it clears the
-token; `blocks` later it leaves. Each positive claim then gives up floor(claim x inventory / sum of positive claims),
-in whole units of what the token becomes. The residue is the house's, debts stay, and only governance brings a token
-back.
+Rule: no token is 1.0 by definition; its own feed decides.
+
+1. A token beyond its band is cleared only by an open price within the band.
+2. After `blocks` consecutive blocks beyond the band it leaves its group.
+3. Each positive claim then gives up floor(claim x inventory / sum of positive claims), in whole units of the new token.
+
+The residue is the house's, and debts stay. Only governance brings a token back.
 """
 
 from collections.abc import Iterator
@@ -29,7 +32,7 @@ def has_left_cash_group(state: State, asset: int) -> bool:
 
 
 def current_asset(state: State, asset: Asset) -> Asset:
-    """The asset of genesis as it is now: a cash token that left, as the collateral that it became."""
+    """The asset of genesis in its present form: a departed cash token as the collateral that it became."""
     return (
         state.terms.collateral_after_leaving[asset.id]
         if asset.may_leave and has_left_cash_group(state, asset.id)
@@ -38,7 +41,7 @@ def current_asset(state: State, asset: Asset) -> Asset:
 
 
 def current_assets(state: State) -> Iterator[Asset]:
-    """All assets as they are now, ordered by id."""
+    """All assets in their present form, ordered by id."""
     return (current_asset(state, asset) for asset in state.terms.assets.values())
 
 
@@ -48,18 +51,18 @@ def cash_tokens(state: State, group: int) -> tuple[Asset, ...]:
 
 
 def is_beyond_band(state: State, asset: int) -> bool:
-    """Whether a cash token is beyond its band and has not left: nobody may gain or lose by being quick."""
+    """Whether a cash token is beyond its band and has not left: meanwhile speed must not decide who gains or loses."""
     guard = state.depeg_guards.get(asset)
     return guard is not None and guard.blocks_outside_band > 0 and guard.left_height == 0
 
 
 def is_cash_group_suspended(state: State, group: int) -> bool:
-    """Whether any token of a cash group is beyond its band: nothing is withdrawn of the group meanwhile."""
+    """Whether any token of a cash group is beyond its band: meanwhile nothing is withdrawn from the group."""
     return any(is_beyond_band(state, asset.id) for asset in state.terms.assets.values() if asset.cash_group == group)
 
 
 def check_pegs(context: BlockContext) -> None:
-    """Judge every cash token that has a guard and is in its group."""
+    """Check every cash token that has a guard and is in its group."""
     for asset in context.terms.assets.values():
         if asset.may_leave and not has_left_cash_group(context.state, asset.id):
             _check_peg(context, asset)
@@ -70,24 +73,26 @@ def _check_peg(context: BlockContext, asset: Asset) -> None:
     ticks, status = observed_price(context, asset)
     beyond = abs(ticks - asset.depeg.par_ticks) * PPM > asset.depeg.par_ticks * asset.depeg.band_ppm
     if status == FeedStatus.UNOPENED:
-        out = 0
+        blocks_outside = 0
     elif status == FeedStatus.STALE:
-        # No price clears nobody, and accuses nobody.
-        out = before.blocks_outside_band + 1 if before.blocks_outside_band else 0
+        # A missing price neither clears a token nor starts a count.
+        blocks_outside = before.blocks_outside_band + 1 if before.blocks_outside_band else 0
     else:
-        out = before.blocks_outside_band + 1 if beyond else 0
+        blocks_outside = before.blocks_outside_band + 1 if beyond else 0
     silence = chain_silence_ms(context.state, asset.chain_id)
-    if out >= asset.depeg.blocks or 0 < asset.depeg.halt_ms <= silence:
-        leave_cash_group(context, asset, out, silence)
+    if blocks_outside >= asset.depeg.blocks or 0 < asset.depeg.halt_ms <= silence:
+        leave_cash_group(context, asset, blocks_outside, silence)
         return
-    if out != before.blocks_outside_band:
-        context.state.depeg_guards.put(asset.id, DepegGuardRecord(out))
-        if not out or not before.blocks_outside_band:
-            context.receipts.append(DepegGuardChanged(asset.id, asset.cash_group, out, ticks, asset.depeg.par_ticks))
+    if blocks_outside != before.blocks_outside_band:
+        context.state.depeg_guards.put(asset.id, DepegGuardRecord(blocks_outside))
+        if not blocks_outside or not before.blocks_outside_band:
+            context.receipts.append(
+                DepegGuardChanged(asset.id, asset.cash_group, blocks_outside, ticks, asset.depeg.par_ticks)
+            )
 
 
 def observed_price(context: BlockContext, asset: Asset) -> tuple[int, FeedStatus]:
-    """What the token's feed says now: while it is halted for a jump, the price that it jumped to."""
+    """The token's present price; while its feed is halted for a jump, the price after the jump."""
     feed = context.state.feeds.get(asset.depeg.feed)
     if feed is None:
         return 0, FeedStatus.UNOPENED
@@ -101,8 +106,8 @@ def conversion_shares(claims: list[int], inventory: int) -> list[int]:
     return [claim * inventory // positive if claim > 0 else 0 for claim in claims]
 
 
-def leave_cash_group(context: BlockContext, asset: Asset, out_blocks: int, silence_ms: int) -> None:
-    """Turn the group's claims on this token into the token, and have everybody concerned looked at."""
+def leave_cash_group(context: BlockContext, asset: Asset, blocks_outside: int, silence_ms: int) -> None:
+    """Convert the group's claims on this token into the token, and mark the accounts for a margin check."""
     token = context.terms.collateral_after_leaving[asset.id]
     cash, scale = cash_currency(asset.cash_group), token.base_units // asset.base_units
     accounts = [
@@ -114,10 +119,10 @@ def leave_cash_group(context: BlockContext, asset: Asset, out_blocks: int, silen
     claims = [balance(context.state, account, cash) for account in accounts]
     positive = sum(claim for claim in claims if claim > 0)
     inventory = inventory_units(context.state, asset)
-    left = inventory // scale * scale
-    context.state.depeg_guards.put(asset.id, DepegGuardRecord(out_blocks, context.block.height))
-    shares = [share // scale for share in conversion_shares(claims, left)] if left else [0] * len(claims)
-    shares[-1] = left // scale - sum(shares[:-1])
+    convertible = inventory // scale * scale
+    context.state.depeg_guards.put(asset.id, DepegGuardRecord(blocks_outside, context.block.height))
+    shares = [share // scale for share in conversion_shares(claims, convertible)] if convertible else [0] * len(claims)
+    shares[-1] = convertible // scale - sum(shares[:-1])
     given = [units * scale for units in shares]
     given[-1] = inventory - sum(given[:-1])
     outside, becomes = external_account(asset.id), token_currency(token.id)
@@ -132,7 +137,7 @@ def leave_cash_group(context: BlockContext, asset: Asset, out_blocks: int, silen
         CashLeftGroup(
             asset=asset.id,
             cash_group=asset.cash_group,
-            blocks_outside_band=out_blocks,
+            blocks_outside_band=blocks_outside,
             silent_ms=silence_ms,
             inventory_micros=inventory,
             positive_claims_micros=positive,

@@ -1,8 +1,8 @@
 """Haircuts: base, volatility, liquidity, finality, oracle confidence and chain outage, refreshed in every block.
 
-Rule: a function of the state and the block's time, in integers. Silence of a chain counts only time in which there
-were blocks, so that a halt of this network is no outage of the chain. `clearing.state.effective_parameters` applies
-the result. This module must not know accounts.
+Rule: a function of the state and the block's time, in integers. A chain's silence counts only time in which there were
+blocks, so a halt of this network is not an outage of the chain. `clearing.state.effective_parameters` applies the
+result. This module must not know accounts.
 """
 
 from clearing.base.units import PPM, mul_div_up
@@ -19,27 +19,27 @@ from clearing.validators.observed_chains import chain_seen_ms
 
 
 def chain_silence_ms(state: State, chain_id: int) -> int:
-    """Milliseconds of silence; 0 for a chain whose silence changes nothing."""
+    """Milliseconds of silence; 0 for a chain whose silence has no effect."""
     silence = state.chain_silences.get(chain_id)
     return silence.silent_ms if silence else 0
 
 
 def update_chain_silence(context: BlockContext) -> None:
-    """Count one block further for every chain with an asset that its silence changes."""
+    """Extend the silence of every monitored chain by one block."""
     for chain_id in context.terms.watched_chains:
-        seen = chain_seen_ms(context.state, chain_id, context.block.total_power)
+        seen_ms = chain_seen_ms(context.state, chain_id, context.block.total_power)
         before = context.state.chain_silences.get(chain_id)
-        if not seen:
+        if not seen_ms:
             continue
-        if before is None or seen != before.seen_ms:
-            silent = min(context.time_ms - seen, SILENCE_PER_BLOCK_MS)
+        if before is None or seen_ms != before.seen_ms:
+            silent = min(context.time_ms - seen_ms, SILENCE_PER_BLOCK_MS)
         else:
             silent = before.silent_ms + min(context.time_ms - before.updated_ms, SILENCE_PER_BLOCK_MS)
-        context.state.chain_silences.put(chain_id, ChainSilenceRecord(seen, silent, context.time_ms))
+        context.state.chain_silences.put(chain_id, ChainSilenceRecord(seen_ms, silent, context.time_ms))
 
 
 def refresh_haircuts(context: BlockContext) -> None:
-    """Work out every haircut that moves; on a change, note it and have its holders looked at."""
+    """Recompute every dynamic haircut. Record a change, and mark the token's holders for a margin check."""
     for token in context.terms.tokens:
         if not token.haircut.is_dynamic:
             continue
@@ -58,13 +58,13 @@ def refresh_haircuts(context: BlockContext) -> None:
 
 
 def total_haircut(parts: tuple[tuple[str, int], ...], step_ppm: int) -> int:
-    """The haircut out of its parts: rounded up to a multiple of the step, at most 100 %."""
+    """The haircut from its components: rounded up to a multiple of the step, at most 100 %."""
     whole = sum(ppm for _, ppm in parts)
     return min(-(-whole // step_ppm) * step_ppm, PPM)
 
 
 def haircut_components(context: BlockContext, token: Asset) -> tuple[tuple[str, int], ...]:
-    """(name, parts per million) of everything that a haircut is made of, those at zero left out."""
+    """(name, parts per million) of the components of a haircut, without those at zero."""
     terms = token.haircut
     parts = (
         ("base", token.haircut_ppm),
@@ -87,7 +87,7 @@ def volatility_component(state: State, token: Asset) -> int:
 
 
 def feed_confidence_ppm(state: State, feed: int) -> int:
-    """The feed's own uncertainty as a fraction of its price: of its last good one, while it has none."""
+    """The feed's own uncertainty as a fraction of its price; of its last good price while it has none."""
     feed_state = state.feeds.get(feed)
     return (
         mul_div_up(feed_state.confidence_ticks, PPM, feed_state.ticks)
@@ -97,7 +97,7 @@ def feed_confidence_ppm(state: State, feed: int) -> int:
 
 
 def outage_component(token: Asset, silence_ms: int) -> int:
-    """A step for every step of silence begun beyond what is without effect."""
+    """A haircut step for every step of silence begun beyond the tolerated silence."""
     terms = token.haircut
     beyond = silence_ms - terms.outage_ms
     if not terms.outage_ms or beyond <= 0:

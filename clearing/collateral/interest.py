@@ -1,7 +1,7 @@
-"""Interest on settlement cash: debtors pay, creditors receive, the difference is the house's.
+"""Interest on settlement cash: debtors pay, creditors receive, the house gets the difference.
 
-Rule: per interval of block time, simple, on the balance at its end without soft credit; what is owed rounds up, what is
-received rounds down, and the payments of one group sum to zero.
+Rule: simple interest per interval of block time, on the balance at its end without soft credit. Debit interest rounds
+up, credit interest rounds down, and the payments of one group sum to zero.
 """
 
 from clearing.base.ids import HOUSE_ACCOUNT
@@ -24,7 +24,7 @@ def interest_on(micros: int, terms: InterestTerms, elapsed_ms: int) -> int:
 
 
 def accrue_interest(context: BlockContext) -> None:
-    """Settle every group's interest for the intervals that are over."""
+    """Settle every group's interest for the intervals that have ended."""
     for group in context.terms.genesis.cash_groups:
         if group.interest.interval_ms:
             _accrue_group(context, group)
@@ -34,7 +34,7 @@ def _accrue_group(context: BlockContext, group: CashGroup) -> None:
     terms = group.interest
     last = context.state.interest_accruals.get(group.id)
     since_ms = last.time_ms if last else context.terms.genesis.time_ms
-    # No more than a year at once, whatever the clock does; the rest follows in the next blocks.
+    # At most one year at once, whatever the clock does; the rest follows in the next blocks.
     intervals = min((context.time_ms - since_ms) // terms.interval_ms, YEAR_MS // terms.interval_ms)
     if intervals <= 0:
         return

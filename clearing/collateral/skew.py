@@ -1,11 +1,13 @@
-"""The skew fee: who brings a cash group's inventory out of balance pays, who brings it back is paid out of the fee pot.
+"""The skew fee: a movement that unbalances a cash group's inventory pays, one that balances it is paid from the fee
+pot.
 
-Rule: a movement costs P(after) - P(before) of a convex potential of the inventory, rounded up; a rebate is the same
-difference rounded down and never more than the pot holds. Deposits and withdrawals are charged alike, so that nobody's
-way round through the chains and back ever ends with a gain.
+Rule: a movement costs P(after) - P(before) of a convex potential of the inventory, rounded up. A rebate is the same
+difference rounded down, at most the balance of the pot. Deposits and withdrawals are charged alike, so no round trip
+through the chains ends with a gain.
 
-Potential: token i with weight w_i of W holds x_i of X; its skew is |d_i| / W with d_i = W x_i - w_i X. With e the skew
-beyond the band b, P = sum of r e^2 / (2 D) up to e = D, and r (e - D / 2) beyond: slope nothing at b, r from b + D on.
+Potential: token i with weight w_i of W has x_i of X; its skew is |d_i| / W with d_i = W x_i - w_i X. With e the skew
+beyond the band b, P = sum of r e^2 / (2 D) up to e = D, and r (e - D / 2) beyond: the slope is 0 at b, and r from b + D
+on.
 """
 
 from collections.abc import Sequence
@@ -21,7 +23,7 @@ from clearing.state.ledger import FEE_POT_ACCOUNT, balance, cash_currency, inven
 
 
 def skew_potential(inventory: Sequence[int], weights: Sequence[int], terms: SkewTerms) -> int:
-    """P in parts of `skew_potential_unit`; exact. `inventory` in micros, as many as `weights`."""
+    """P in units of `skew_potential_unit`; exact. `inventory` in micros, one per weight."""
     whole, total = sum(weights), sum(inventory)
     depth = terms.depth_micros * whole
     value = 0
@@ -33,7 +35,7 @@ def skew_potential(inventory: Sequence[int], weights: Sequence[int], terms: Skew
 
 
 def skew_potential_unit(weights: Sequence[int], terms: SkewTerms) -> int:
-    """How many parts of `skew_potential` are one micro."""
+    """How many units of `skew_potential` are one micro."""
     whole = sum(weights)
     return 2 * PPM * terms.depth_micros * whole * whole
 
@@ -46,7 +48,8 @@ def inventory_fee(inventory: Sequence[int], weights: Sequence[int], terms: SkewT
 
 
 def skew_fee(context: BlockContext, asset: Asset, change: int) -> int:
-    """What moving a cash token's inventory by `change` micros costs now; negative: the rebate that the pot can pay."""
+    """The present cost of moving a cash token's inventory by `change` micros; negative: the rebate that
+    the pot can pay."""
     group = _cash_group(context, asset)
     if not group.skew.rate_ppm:
         return 0

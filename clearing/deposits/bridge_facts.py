@@ -1,9 +1,9 @@
 """Bridge facts: attested until more than two thirds of the power agree, then applied once, deposits included.
 
-Rule: deposits of a vault are credited in the order of their nonces, each exactly once. A deposit that nobody can be
-credited with is recorded, and never stops the others. A validator has one attestation per event. Between an epoch's
-boundary and its close, for a bounded number of blocks, a deposit waits when the custody evidence of its asset is
-older. This module must not know how a fact was seen.
+Rule: deposits of a vault are credited in the order of their nonces, each exactly once. A deposit that cannot be
+credited is recorded, and never blocks the others. A validator has one attestation per event. Between an epoch's
+boundary and its close, for a bounded number of blocks, a deposit newer than its asset's custody evidence waits. This
+module must not know how a fact was observed.
 """
 
 from clearing.base.codec import u256
@@ -50,8 +50,8 @@ from clearing.withdrawals.release import confirm_withdrawal
 
 def apply_bridge_facts(context: BlockContext) -> None:
     """Phase 7: count attestations, apply what a quorum agrees on, credit deposits in order."""
-    for word in context.attestations_to_recount:
-        count_attestation(context, word)
+    for attestation in context.attestations_to_recount:
+        count_attestation(context, attestation)
     for observed in context.block.extensions:
         for fact in observed.extension.facts if observed.extension else ():
             count_attestation(context, Attestation(observed.validator, observed.power, fact))
@@ -62,12 +62,12 @@ def apply_bridge_facts(context: BlockContext) -> None:
 
 
 def count_attestation(context: BlockContext, attestation: Attestation) -> None:
-    """Take in one validator's word; apply the fact when a quorum has given the same."""
+    """Store one validator's attestation; apply the fact when a quorum attests the same."""
     fact = attestation.fact
     if isinstance(fact, ChainHeartbeat):
         _record_heartbeat(context, attestation, fact)
     elif is_detached(context.state, fact.chain_id, fact.vault):
-        return  # Of a detached vault nothing is taken in any more, nor are its counters heard.
+        return  # Nothing of a detached vault is accepted any more, nor are its counters counted.
     elif isinstance(fact, CustodySeen):
         count_custody_attestation(context, attestation, fact)
     elif isinstance(fact, DepositSighted):
@@ -76,9 +76,9 @@ def count_attestation(context: BlockContext, attestation: Attestation) -> None:
         count_expiry_attestation(context, attestation, fact)
     elif is_attestable(context, fact):
         key = fact_key(fact)
-        claim = add_attestation(context.state.fact_attestations.get(key), attestation)
-        if agreed_power(claim, fact) * 3 <= context.block.total_power * 2:
-            context.state.fact_attestations.put(key, claim)
+        attestations = add_attestation(context.state.fact_attestations.get(key), attestation)
+        if agreed_power(attestations, fact) * 3 <= context.block.total_power * 2:
+            context.state.fact_attestations.put(key, attestations)
             return
         context.state.fact_attestations.remove(key)
         if isinstance(fact, DepositSeen):
@@ -94,7 +94,7 @@ def count_attestation(context: BlockContext, attestation: Attestation) -> None:
 
 
 def is_attestable(context: BlockContext, fact: VaultFact) -> bool:
-    """Whether the event is one that has not been applied and can be soon: anything else is not worth remembering."""
+    """Whether the event has not been applied and can be soon; only then attestations are stored."""
     if isinstance(fact, ValidatorsRotated):
         return is_rotation_awaited(context.state, fact)
     if isinstance(fact, WithdrawalExecuted):
@@ -119,7 +119,8 @@ def _record_heartbeat(context: BlockContext, attestation: Attestation, fact: Cha
 def _credit_deposits_in_order(context: BlockContext, chain_id: int, vault: bytes) -> None:
     """Credit every agreed deposit that follows the last credited one without a gap.
 
-    A deposit of a token beyond its price band waits, and all behind it, the few blocks until it is judged.
+    A deposit of a token beyond its price band waits until the token is back or has left, and all later deposits with
+    it.
     """
     cursor = context.state.deposit_cursors.get((chain_id, vault))
     nonce = cursor.nonce if cursor else 0
@@ -152,7 +153,7 @@ def _credit_deposit(context: BlockContext, deposit: DepositSeen) -> None:
     known = can_hold(context.state, deposit.account)
     account = deposit.account if known else SUSPENSE_ACCOUNT
     fee = skew_fee(context, asset, units) if asset.is_cash else 0
-    # What nobody can be credited with moves inventory too, but earns nothing.
+    # A deposit without a known account moves inventory too, but gets no rebate.
     fee = fee if known else max(fee, 0)
     context.journal.transfer(
         external_account(asset.id), account, currency_of(asset), units, TransferCode.DEPOSIT, deposit.nonce
@@ -169,7 +170,7 @@ def _credit_deposit(context: BlockContext, deposit: DepositSeen) -> None:
 
 
 def _count_deposit(context: BlockContext, asset: Asset, amount: int, stray: int) -> None:
-    """Count everything that a vault took, dust and strays included: what custody is compared with."""
+    """Count everything that a vault received, dust and strays included, for the comparison with custody."""
     flow = context.state.asset_flows[asset.id]
     total, strays = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(flow.stray_amount, "big")
     counted = AssetFlowRecord(
@@ -201,9 +202,9 @@ def _stray_receipt(deposit: DepositSeen, code: ClearingCode, account: int) -> De
 
 
 def is_deposit_held_back(context: BlockContext, deposit: DepositSeen) -> bool:
-    """Whether this deposit waits in this block."""
+    """Whether this deposit waits in this block for custody evidence."""
     blocks, height = context.terms.market.epoch_blocks, context.block.height
-    # A part of each epoch is always free, or a chain whose evidence never comes would stop deposits of all.
+    # A part of each epoch is always free; otherwise a chain without evidence would block the deposits of all.
     hold = min(context.terms.genesis.crisis.gates.deposit_hold_blocks, blocks - 1)
     overdue = height // blocks > context.state.now.snapshot_height // blocks
     if not overdue or height % blocks >= hold:

@@ -1,9 +1,15 @@
-"""Custody: what the vaults hold by their own counters, compared with what the ledger owes.
+"""Custody: the vaults' own counters, compared with what the ledger owes.
 
-Rule: per token on one chain, deposited - withdrawn = held + released + later + strays + dust, exactly and every term
-known to all: the vault's counters at an agreed block of that chain; what the ledger owes; what it released and the
-vault had not paid; deposits after those taken in; those credited to nobody; rests below a clearing unit. Counters
-behind the ledger are no evidence: wait.
+Rule: per token on one chain, deposited - withdrawn = held + released + later + strays + dust, exactly:
+
+- deposited, withdrawn: the vault's counters at an agreed block of that chain;
+- held: what the ledger owes;
+- released: released, but not yet paid by the vault;
+- later: deposits after those credited;
+- strays: deposits credited to nobody;
+- dust: remainders below a clearing unit.
+
+Counters older than the ledger are no evidence: wait.
 """
 
 from clearing.base.codec import u256
@@ -19,11 +25,11 @@ from clearing.state.state import State
 from clearing.validators.observed_chains import agreed_power
 
 CUSTODY_ATTESTATIONS_MAX = 4
-"""How many blocks of one chain a validator may have a word on at once."""
+"""Limit of the blocks of one chain on which a validator may have custody attestations at once."""
 
 
 def count_custody_attestation(context: BlockContext, attestation: Attestation, fact: CustodySeen) -> None:
-    """Count one validator's word on a vault's counters; keep the newest that a quorum agrees on."""
+    """Store one validator's attestation of a vault's counters; record the newest that a quorum agrees on."""
     asset = context.terms.assets_by_token.get((fact.chain_id, fact.vault, fact.token))
     if asset is None or fact.block_number % context.terms.chains[fact.chain_id].custody_stride:
         return
@@ -37,34 +43,38 @@ def count_custody_attestation(context: BlockContext, attestation: Attestation, f
             CustodyAgreed(asset.id, fact.block_number, fact.block_hash, fact.deposited, fact.withdrawn, fact.balance)
         )
         attestations = AttestationsRecord(
-            tuple(each for each in attestations.attestations if attested_block(each) > fact.block_number)
+            tuple(later for later in attestations.attestations if attested_block(later) > fact.block_number)
         )
     context.state.custody_attestations.put(asset.id, attestations)
 
 
 def attested_block(attestation: Attestation) -> int:
-    """The block that a word on custody is about."""
+    """The block that a custody attestation is about."""
     return attestation.fact.block_number
 
 
 def _with_attestation(
     attestations: AttestationsRecord | None, attestation: Attestation, block_number: int
 ) -> AttestationsRecord:
-    """The claim with this word: one per validator and block, the newest `CUSTODY_ATTESTATIONS_MAX` per validator."""
+    """The record with this attestation: one per validator and block, the newest `CUSTODY_ATTESTATIONS_MAX`
+    per validator."""
     others = [
-        each for each in (attestations.attestations if attestations else ()) if each.validator != attestation.validator
+        other
+        for other in (attestations.attestations if attestations else ())
+        if other.validator != attestation.validator
     ]
     own = [
-        each
-        for each in (attestations.attestations if attestations else ())
-        if each.validator == attestation.validator and attested_block(each) != block_number
+        earlier
+        for earlier in (attestations.attestations if attestations else ())
+        if earlier.validator == attestation.validator and attested_block(earlier) != block_number
     ]
     own = sorted((*own, attestation), key=attested_block)[-CUSTODY_ATTESTATIONS_MAX:]
-    return AttestationsRecord(tuple(sorted((*others, *own), key=lambda each: (each.validator, attested_block(each)))))
+    return AttestationsRecord(tuple(sorted((*others, *own), key=lambda kept: (kept.validator, attested_block(kept)))))
 
 
 def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
-    """One term per asset, or None while some counters are missing, behind the ledger, or short of themselves."""
+    """One term per asset; None while some counters are missing, older than the ledger, or exceed the
+    vault's balance."""
     slots = {group: at for at, group in enumerate(state.terms.cash_groups)}
     tokens = {token.id: len(slots) + at for at, token in enumerate(state.terms.tokens)}
     terms = []
@@ -79,14 +89,15 @@ def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
 
 
 def _custody_term(state: State, listed: Asset, asset: Asset, slot: int, counters: CustodySeen) -> CustodyTerm | None:
-    """The reserves of one asset: `listed` in genesis, `asset` now. Flows count releases in the units of genesis."""
+    """The reserves of one asset: `listed` in genesis, `asset` at present. Flows count releases in the
+    units of genesis."""
     flow = state.asset_flows[asset.id]
-    taken_in, strays = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(flow.stray_amount, "big")
+    credited, strays = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(flow.stray_amount, "big")
     released_ever = int.from_bytes(flow.released_units, "big") * listed.base_units
     deposited, withdrawn = int.from_bytes(counters.deposited, "big"), int.from_bytes(counters.withdrawn, "big")
     owed = inventory_units(state, asset)
-    later, released = deposited - taken_in, released_ever - withdrawn
-    dust = taken_in - strays - released_ever - owed * asset.base_units
+    later, released = deposited - credited, released_ever - withdrawn
+    dust = credited - strays - released_ever - owed * asset.base_units
     short = int.from_bytes(counters.balance, "big") < deposited - withdrawn
     if short or min(owed, later, released, dust) < 0:
         return None

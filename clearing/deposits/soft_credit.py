@@ -1,9 +1,14 @@
-"""Soft credit: a loan of the house's own capital against a deposit that its chain has not made final yet.
+"""Soft credit: a loan of the house's own capital against a deposit that is not final on its chain yet.
 
-Rule: lent in cash once more than two thirds of the power sighted the same deposit, within the share of the house's own
-cash, the account's limit and the asset's; nothing of it can leave the account, and little of it be given away in the
-prices of trades. It is repaid out of the deposit when that is final. When the chain undoes the deposit the loan is
-called back, and an account that had used it restricted: what it cannot pay is the house's loss, never another member's.
+Rule:
+
+1. It is lent in cash once more than two thirds of the power sighted the same deposit, within the share of the house's
+   own cash, the account's limit and the asset's.
+2. None of it can leave the account, and little can be given away in the prices of trades.
+3. It is repaid from the deposit when that is final.
+4. When the chain reverts the deposit, the loan is recalled, and an account that had used it is restricted. What it
+   cannot pay is the house's loss, never another member's.
+
 It must not know how a deposit was sighted.
 """
 
@@ -26,23 +31,23 @@ from clearing.state.ledger import balance, can_hold, cash_currency, inventory_un
 from clearing.validators.observed_chains import add_attestation, agreed_final_block, agreed_power
 
 SIGHTED_DEPOSITS_MAX = 64
-"""Sightings are kept of so many nonces beyond the credited one: what stands under a chain's head is no more."""
+"""Sightings are stored for this many nonces beyond the credited one."""
 
 CREDIT_TRANSFER_MAX_PPM = 100_000
-"""So much of what is lent may be lost in the prices of trades and their fees."""
+"""Fraction of the loan that may be lost in the prices and fees of trades."""
 
 
 def transfers_soft_credit(loans: int, equity: int, equity_after: int) -> bool:
-    """Whether a trade that takes equity from one to the other, in its price and fees, gives away what is lent.
+    """Whether a trade gives away lent money through its price and fees.
 
-    Spreads and fees may take a tenth of the loans from an account that has nothing of its own. Beyond that it trades at
-    prices that cost it nothing: any other could carry the loans to another account of the same owner.
+    Spreads and fees may cost an account without money of its own a tenth of the loans. Beyond that it trades only at
+    prices that cost it nothing: any other price could move the loan to another account of the same owner.
     """
     return loans > 0 and equity_after < equity and (equity_after - loans) * PPM < -loans * CREDIT_TRANSFER_MAX_PPM
 
 
 def count_sighting(context: BlockContext, attestation: Attestation, fact: DepositSighted) -> None:
-    """Count one validator's word that it sees a deposit coming; lend when a quorum says the same."""
+    """Store one validator's sighting of a deposit; lend when a quorum attests the same."""
     asset = context.terms.assets_by_token.get((fact.chain_id, fact.vault, fact.token))
     cursor = context.state.deposit_cursors.get((fact.chain_id, fact.vault))
     key = (fact.chain_id, fact.vault, fact.nonce)
@@ -52,9 +57,9 @@ def count_sighting(context: BlockContext, attestation: Attestation, fact: Deposi
         return
     if key in context.state.soft_credits or key in context.state.agreed_deposits:
         return
-    claim = add_attestation(context.state.fact_attestations.get(fact_key(fact)), attestation)
-    if agreed_power(claim, fact) * 3 <= context.block.total_power * 2:
-        context.state.fact_attestations.put(fact_key(fact), claim)
+    attestations = add_attestation(context.state.fact_attestations.get(fact_key(fact)), attestation)
+    if agreed_power(attestations, fact) * 3 <= context.block.total_power * 2:
+        context.state.fact_attestations.put(fact_key(fact), attestations)
         return
     context.state.fact_attestations.remove(fact_key(fact))
     _lend_soft_credit(
@@ -63,7 +68,7 @@ def count_sighting(context: BlockContext, attestation: Attestation, fact: Deposi
 
 
 def _lend_soft_credit(context: BlockContext, asset: Asset, group: int, fact: DepositSighted) -> None:
-    """Lend what all limits allow, and remember the deposit also where that is nothing, so that it is asked once."""
+    """Lend what all limits allow. Also record a deposit without a loan, so that it is decided once."""
     value = _collateral_value(context, asset, int.from_bytes(fact.amount, "big"))
     micros = min(value, _lending_room(context, fact.account, group)) if _may_borrow(context, asset, group, fact) else 0
     micros = max(micros, 0)
@@ -92,20 +97,20 @@ def _lend_soft_credit(context: BlockContext, asset: Asset, group: int, fact: Dep
 
 
 def _may_borrow(context: BlockContext, asset: Asset, group: int, fact: DepositSighted) -> bool:
-    """Whether anything is lent on this deposit at all."""
+    """Whether this deposit qualifies for a loan."""
     overdue = fact.block_number + context.terms.genesis.soft_credit.recall_blocks <= agreed_final_block(
         context.state, fact.chain_id
     )
     ours = can_hold(context.state, fact.account) and fact.account != HOUSE_ACCOUNT
     doubtful = is_beyond_band(context.state, asset.id) or is_cash_group_suspended(context.state, group)
-    bound = ours and (
+    restricted = ours and (
         is_restricted(context.state, fact.account) or is_restricted_to_reducing(context.state, fact.account)
     )
-    return ours and not (overdue or doubtful or bound)
+    return ours and not (overdue or doubtful or restricted)
 
 
 def _collateral_value(context: BlockContext, asset: Asset, amount: int) -> int:
-    """Micros that the asset's share of the deposit will count for after haircut, within the asset's cap; rounded down.
+    """Collateral value in micros of the asset's share of the deposit, within the asset's cap; rounded down.
 
     A collateral token without an open price counts for nothing.
     """
@@ -121,18 +126,18 @@ def _collateral_value(context: BlockContext, asset: Asset, amount: int) -> int:
 
 
 def _lending_room(context: BlockContext, account: int, group: int) -> int:
-    """What may still be lent: within the house's share of its own cash, what it has, and the account's limit."""
+    """What may still be lent: within the house's share of its own cash, its present cash, and the account's limit."""
     terms = context.terms.genesis.soft_credit
-    out = soft_credit_of(context.state, HOUSE_ACCOUNT, group)
+    lent = soft_credit_of(context.state, HOUSE_ACCOUNT, group)
     cash = balance(context.state, HOUSE_ACCOUNT, cash_currency(group))
-    whole = max(cash + out, 0) * terms.house_ppm // PPM
-    return min(whole - out, cash, terms.account_micros_max - soft_credit_of(context.state, account, group))
+    whole = max(cash + lent, 0) * terms.house_ppm // PPM
+    return min(whole - lent, cash, terms.account_micros_max - soft_credit_of(context.state, account, group))
 
 
 def settle_soft_credit(context: BlockContext, deposit: DepositSeen) -> None:
-    """A deposit is final: repay the loan against it, or call it back when something else is final in its place.
+    """A deposit is final: repay the loan against it, or recall it when another deposit is final in its place.
 
-    Repaid also where the deposit is above the asset's cap: it is no fault of the account's.
+    It is also repaid where the deposit is above the asset's cap: that is not the account's fault.
     """
     key = (deposit.chain_id, deposit.vault, deposit.nonce)
     context.state.fact_attestations.remove((SIGHTED, *key))
@@ -151,7 +156,7 @@ def settle_soft_credit(context: BlockContext, deposit: DepositSeen) -> None:
 
 
 def recall_soft_credit(context: BlockContext) -> None:
-    """Call back the loans whose chain has gone on without the deposit: it was undone."""
+    """Recall the loans whose chain has advanced without the deposit: it was reverted."""
     grace = context.terms.genesis.soft_credit.recall_blocks
     for key, credit in list(context.state.soft_credits.ordered()):
         final = agreed_final_block(context.state, key[0])
@@ -162,7 +167,7 @@ def recall_soft_credit(context: BlockContext) -> None:
 
 
 def recall_vault_credit(context: BlockContext, chain_id: int, vault: bytes) -> None:
-    """Call back the loans against deposits of a vault of which nothing is taken in any more."""
+    """Recall the loans against deposits of a vault whose deposits are no longer accepted."""
     for key, credit in list(context.state.soft_credits.ordered()):
         if key[:2] == (chain_id, vault) and credit.micros:
             context.state.soft_credits.put(key, msgspec.structs.replace(credit, micros=0))
@@ -170,16 +175,16 @@ def recall_vault_credit(context: BlockContext, chain_id: int, vault: bytes) -> N
 
 
 def _is_still_expected(context: BlockContext, key: tuple[int, bytes, int]) -> bool:
-    """Whether the deposit is final and waits its turn, or more than a third of the power already says that it is."""
-    claim = context.state.fact_attestations.get((FINAL, *key))
-    power = sum(attestation.power for attestation in claim.attestations) if claim else 0
+    """Whether the deposit is final and waits its turn, or more than a third of the power already attests that it is."""
+    attestations = context.state.fact_attestations.get((FINAL, *key))
+    power = sum(attestation.power for attestation in attestations.attestations) if attestations else 0
     return key in context.state.agreed_deposits or power * 3 > context.block.total_power
 
 
 def _recall_loan(context: BlockContext, key: tuple[int, bytes, int], credit: SoftCreditRecord, final: int) -> None:
     _repay_loan(context, key, credit)
     cash_after = balance(context.state, credit.account, cash_currency(credit.cash_group))
-    # Anybody can pay in for any account, so an undone deposit alone says nothing against its owner.
+    # Anybody can deposit to any account, so a reverted deposit alone does not incriminate its owner.
     until = restrict_account(context, key, credit) if cash_after < 0 else 0
     context.receipts.append(
         SoftCreditRecalled(
@@ -206,7 +211,7 @@ def _repay_loan(context: BlockContext, key: tuple[int, bytes, int], credit: Soft
 
 
 def _change_loan(context: BlockContext, credit: SoftCreditRecord, micros: int) -> None:
-    """Change what the account owes of soft credit, and what all owe together."""
+    """Change an account's soft credit debt, and the sum over all accounts."""
     for account in (credit.account, HOUSE_ACCOUNT):
         owed = soft_credit_of(context.state, account, credit.cash_group) + micros
         if owed:

@@ -1,8 +1,12 @@
-"""The close-out of a state: who would get how much of which token if everything ended at the last mark.
+"""The close-out of a state: what every account would receive, per token, if everything ended at the last mark.
 
-Rule: nothing is written. Positions end at their marks. A member's contribution first pays what its own accounts and
-its clients owe; then all contributions pay what the house cannot, in proportion. Every division of tokens rounds
-down, so that no token's payments exceed its custody. The residue stays in the vaults.
+Rule: nothing is written.
+
+1. Positions end at their marks.
+2. A member's contribution pays what its own accounts and its clients owe.
+3. All contributions pay what the house cannot, pro rata.
+
+Every division of tokens rounds down, so no token's payments exceed its custody. The residue stays in the vaults.
 """
 
 from dataclasses import dataclass, field
@@ -25,12 +29,12 @@ from clearing.state.state import State
 from clearing.withdrawals.delayed_withdrawals import delayed_amounts
 
 HOUSE_OWNED = (ROUNDING_ACCOUNT, FEE_POT_ACCOUNT)
-"""Accounts of the ledger whose money is the house's."""
+"""Ledger accounts whose money is the house's."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Payout:
-    """What one account would get of one token on one chain."""
+    """What one account would receive of one token on one chain."""
 
     account: int
     asset: int
@@ -40,7 +44,7 @@ class Payout:
 
 @dataclass(slots=True)
 class AccountClaims:
-    """What an account is owed, once everything is closed out."""
+    """An account's claims after everything is closed out."""
 
     cash: list[int]
     """Micros by cash group; negative: owed by it."""
@@ -50,7 +54,7 @@ class AccountClaims:
 
 @dataclass(slots=True)
 class _UnpaidPool:
-    """What the house gives to those whose claims on one cash group it cannot pay."""
+    """What the house gives to the claimants on one cash group that it cannot pay."""
 
     cash: dict[int, int] = field(default_factory=dict)
     """Claims on other groups, by index."""
@@ -58,9 +62,9 @@ class _UnpaidPool:
 
 
 def close_out(state: State) -> tuple[Payout, ...]:
-    """What everybody would get, ordered by account and asset. Linear in the accounts; every feed must have a price.
+    """All payouts, ordered by account and asset. Linear in the accounts; every feed must have a price.
 
-    Deposits that name no account have their share, which stays in the vaults.
+    Deposits without a known account have a share, which stays in the vaults.
     """
     claims = {
         account: _closed_out_claims(state, account)
@@ -68,11 +72,11 @@ def close_out(state: State) -> tuple[Payout, ...]:
         if can_hold(state, account)
     }
     for account in HOUSE_OWNED:
-        _add_amounts(claims[HOUSE_ACCOUNT], _is_ledger_account(state, account))
-    claims[SUSPENSE_ACCOUNT] = _is_ledger_account(state, SUSPENSE_ACCOUNT)
+        _add_amounts(claims[HOUSE_ACCOUNT], _ledger_account_claims(state, account))
+    claims[SUSPENSE_ACCOUNT] = _ledger_account_claims(state, SUSPENSE_ACCOUNT)
     settle_claims(claims, current_arrays(state).token_prices, remaining_contributions(state))
     units = _payable_units(state, claims)
-    amounts = delayed_amounts(state)  # has left its account, and no margin can touch it any more
+    amounts = delayed_amounts(state)  # has left its account, so no margin can use it any more
     for account, payable in units.items():
         for asset, amount in payable:
             amounts[account, asset.id] = amounts.get((account, asset.id), 0) + asset.to_amount(amount)
@@ -85,19 +89,19 @@ def close_out(state: State) -> tuple[Payout, ...]:
 
 @dataclass(slots=True)
 class RemainingContributions:
-    """Mutable: what is left of each member's part."""
+    """Mutable: what is left of each member's contribution."""
 
     group: int = 0
-    """Index of the cash group that parts are claims on."""
+    """Index of the cash group of the contributions."""
     micros: dict[int, int] = field(default_factory=dict)
     """By member, ordered."""
     member_of: dict[int, int] = field(default_factory=dict)
     """By account."""
     account_of: dict[int, int] = field(default_factory=dict)
-    """Where each member's part is paid back to."""
+    """The account that receives each member's contribution back."""
 
     def pay_own(self, account: int, debt: int) -> int:
-        """What the part of the account's member pays of a debt of that account."""
+        """What the member's contribution pays of a debt of this account."""
         member = self.member_of.get(account, -1)
         paid = min(self.micros.get(member, 0), debt)
         if paid:
@@ -105,7 +109,7 @@ class RemainingContributions:
         return paid
 
     def pay_together(self, debt: int) -> int:
-        """What all parts pay of a debt of the house, in proportion to what is left of them."""
+        """What all contributions pay of a debt of the house, pro rata to what is left of them."""
         paid = min(sum(self.micros.values()), debt)
         if paid:
             shares = allocate(paid, list(self.micros.values()))
@@ -118,10 +122,10 @@ class RemainingContributions:
 def settle_claims(
     claims: dict[int, AccountClaims], values: list[int], fund_left: RemainingContributions | None = None
 ) -> None:
-    """Let the house take over what owes, and share what it cannot pay; afterwards nobody owes anything.
+    """Move all debts to the house, and share what it cannot pay; afterwards nobody owes anything.
 
-    `values`: micros that a clearing unit of each token counts for; `parts` of the default fund become claims. Claims
-    left over sum to no more than before debts.
+    `values`: micros of a clearing unit of each token; `fund_left`: contributions, which become claims. The claims left
+    sum to no more than before debts.
     """
     house, fund_left = claims[HOUSE_ACCOUNT], fund_left or RemainingContributions()
     for account, owed in claims.items():
@@ -135,7 +139,7 @@ def settle_claims(
 
 
 def _closed_out_claims(state: State, account: int) -> AccountClaims:
-    """Cash with the value of options, and without what was lent. The house has lent what the others owe."""
+    """Cash with the value of options, without soft credit. The house's includes what it has lent."""
     own: Holdings = current_holdings(state, account)
     groups, rows = state.terms.cash_groups, current_arrays(state).rows
     cash = list(own.cash)
@@ -148,7 +152,7 @@ def _closed_out_claims(state: State, account: int) -> AccountClaims:
     return AccountClaims(cash, list(own.tokens))
 
 
-def _is_ledger_account(state: State, account: int) -> AccountClaims:
+def _ledger_account_claims(state: State, account: int) -> AccountClaims:
     own = current_holdings(state, account)
     return AccountClaims(list(own.cash), list(own.tokens))
 
@@ -161,7 +165,7 @@ def _add_amounts(to: AccountClaims, more: AccountClaims) -> None:
 def _house_takes_debts(
     owed: AccountClaims, house: AccountClaims, values: list[int], fund_left: RemainingContributions, account: int
 ) -> None:
-    """An account's debts become the house's, and so does what of its other claims, tokens and part pays for them."""
+    """Move an account's debts to the house, with the claims, tokens and contribution that pay for them."""
     for at in range(len(owed.cash)):
         if owed.cash[at] >= 0:
             continue
@@ -183,17 +187,18 @@ def _house_takes_debts(
         owed.cash[at] = max(owed.cash[at], 0)
 
 
-def _units_covering(debt: int, value: int, there: int) -> int:
-    """Whole units of a token that pay a debt, rounded up, as far as there are any."""
-    return min(-(-debt // value), there) if value > 0 and debt > 0 else 0
+def _units_covering(debt: int, value: int, available: int) -> int:
+    """Whole units of a token that pay a debt, rounded up, at most `available`."""
+    return min(-(-debt // value), available) if value > 0 and debt > 0 else 0
 
 
 def _collect_for_house(
     house: AccountClaims, at: int, values: list[int], fund_left: RemainingContributions
 ) -> _UnpaidPool:
-    """Take out of the house, then of all parts, what covers its debt in one group; its cash there is zero afterwards.
+    """Take what covers the house's debt in one group from the house, then from all contributions. Its cash there is
+    then zero.
 
-    What parts give of the very group is a claim less on it.
+    What contributions give in this very group only reduces the claims on it.
     """
     pool, debt = _UnpaidPool(), -house.cash[at]
     for other in range(len(house.cash)):
@@ -216,50 +221,52 @@ def _collect_for_house(
 
 
 def _distribute_pools(pools: dict[int, _UnpaidPool], claims: dict[int, AccountClaims]) -> None:
-    """Give each pool to the claims on its group in proportion, rounded down."""
-    before = {account: list(each.cash) for account, each in claims.items()}
+    """Distribute each pool over the claims on its group, pro rata, rounded down."""
+    before = {account: list(account_claims.cash) for account, account_claims in claims.items()}
     for at, pool in pools.items():
         whole = sum(cash[at] for cash in before.values())
         if not whole:
             continue
-        for account, each in claims.items():
+        for account, account_claims in claims.items():
             claim = before[account][at]
             for other, micros in pool.cash.items():
-                each.cash[other] += micros * claim // whole
+                account_claims.cash[other] += micros * claim // whole
             for index, units in pool.tokens.items():
-                each.tokens[index] += units * claim // whole
+                account_claims.tokens[index] += units * claim // whole
 
 
 def _payable_units(state: State, claims: dict[int, AccountClaims]) -> dict[int, list[tuple[Asset, int]]]:
-    """Clearing units by account and asset, in the assets that there are now."""
+    """Clearing units by account and asset, for the present assets."""
     units: dict[int, list[tuple[Asset, int]]] = {account: [] for account in claims}
     for at, group in enumerate(state.terms.cash_groups):
         backing = [(asset, inventory_units(state, asset)) for asset in cash_tokens(state, group)]
-        whole = max(sum(claim.cash[at] for claim in claims.values()), sum(there for _, there in backing))
-        for account, each in claims.items():
-            if each.cash[at]:
-                units[account] += [(asset, each.cash[at] * there // whole) for asset, there in backing]
+        whole = max(sum(claim.cash[at] for claim in claims.values()), sum(available for _, available in backing))
+        for account, account_claims in claims.items():
+            if account_claims.cash[at]:
+                units[account] += [
+                    (asset, account_claims.cash[at] * available // whole) for asset, available in backing
+                ]
     for index, token in enumerate(state.terms.tokens):
-        for account, each in claims.items():
-            if each.tokens[index]:
-                units[account].append((token, each.tokens[index]))
+        for account, account_claims in claims.items():
+            if account_claims.tokens[index]:
+                units[account].append((token, account_claims.tokens[index]))
     return units
 
 
 def remaining_contributions(state: State) -> RemainingContributions:
-    """The parts that there are; linear in the accounts where there is a fund."""
-    held = {member: record for member, record in state.contributions.ordered() if record.micros}
-    if not held:
+    """The present contributions; linear in the accounts where there is a fund."""
+    contributions = {member: record for member, record in state.contributions.ordered() if record.micros}
+    if not contributions:
         return RemainingContributions()
     lowest = lowest_own_accounts(state)
-    back = {}
-    for member, record in held.items():
+    return_accounts = {}
+    for member, record in contributions.items():
         account = state.accounts.get(record.account)
-        good = account is not None and account.member == member
-        back[member] = record.account if good else lowest.get(member, -1)
+        is_own = account is not None and account.member == member
+        return_accounts[member] = record.account if is_own else lowest.get(member, -1)
     return RemainingContributions(
         group=state.terms.cash_groups.index(current_fund_size(state).cash_group),
-        micros={member: record.micros for member, record in held.items()},
+        micros={member: record.micros for member, record in contributions.items()},
         member_of={account: record.member for account, record in state.accounts.ordered()},
-        account_of=back,
+        account_of=return_accounts,
     )

@@ -1,7 +1,7 @@
-"""The exit tree of a state: built where an epoch closes, its root kept in the state and carried by each header.
+"""The exit tree of a state: built when an epoch closes; its root is in the state and in each header.
 
-Rule: a function of the state that the epoch closes at; it promises no more than is there. A second use in the same
-block gets the tree that was built.
+Rule: a function of the state at which the epoch closes. It promises no more than the inventory. A second call in the
+same block returns the same tree.
 """
 
 import hmac
@@ -25,15 +25,16 @@ _SALT_TAG = b"crossclear/exit-tree/v1/salt"
 
 
 def exit_tree(state: State) -> ExitTree:
-    """The tree of a state at which an epoch closes."""
+    """The exit tree of a state at which an epoch closes."""
     now = state.now
     return ExitTree(
-        now.epoch, now.snapshot_height, tuple(_exit_leaf(state, now.epoch, each) for each in close_out(state))
+        now.epoch, now.snapshot_height, tuple(_exit_leaf(state, now.epoch, payout) for payout in close_out(state))
     )
 
 
 def store_exit_tree(state: State) -> None:
-    """Put the tree's root into the state at which an epoch closes. Raises Bug when it promises what is not there."""
+    """Store the tree's root in the state at which an epoch closes. Raises Bug when it promises more than
+    the inventory."""
     tree = exit_tree(state)
     promised: dict[int, int] = {}
     for leaf in tree.leaves:
@@ -44,22 +45,23 @@ def store_exit_tree(state: State) -> None:
     for asset in current_assets(state):
         if promised.get(asset.id, 0) > asset.to_amount(inventory_units(state, asset)) + waiting.get(asset.id, 0):
             raise Bug(
-                f"exits promise {promised[asset.id]} of asset {asset.name}, {inventory_units(state, asset)} units are held"
+                f"exits promise {promised[asset.id]} of asset {asset.name}, "
+                f"the inventory is {inventory_units(state, asset)} units"
             )
     state.exits.put(0, ExitRecord(tree.epoch, tree.height, len(tree.leaves), tree.root))
     state.exit_tree = tree
 
 
 def closed_exit_tree(state: State) -> ExitTree:
-    """The tree of the epoch that closed at this very state; built anew where another process closed it.
+    """The tree of the epoch that closed at this state; rebuilt where another process closed it.
 
-    Raises Bug when it is not the one whose root the state holds.
+    Raises Bug when its root is not the one in the state.
     """
     built = state.exit_tree
     tree = built or exit_tree(state)
-    held_root = state.exits.get(0)
-    stated = held_root and (held_root.epoch, held_root.height, held_root.leaves)
-    # The root of the one that was built is the very one held: it was computed for it.
+    record = state.exits.get(0)
+    stated = record and (record.epoch, record.height, record.leaves)
+    # The root of a tree in memory needs no check: the stored root was computed from it.
     if stated != (tree.epoch, tree.height, len(tree.leaves)) or (
         built is None and tree.root != stored_exit_root(state)
     ):
@@ -68,7 +70,7 @@ def closed_exit_tree(state: State) -> ExitTree:
 
 
 def stored_exit_root(state: State) -> Hash32:
-    """The root that the header of this state carries."""
+    """The exit root in the header of this state."""
     found = state.exits.get(0)
     return Hash32(found.root) if found else NO_EXITS
 

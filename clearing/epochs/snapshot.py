@@ -1,8 +1,7 @@
-"""Epochs: when an epoch closes, when its snapshot is due, and what the solvency proofs are about.
+"""Epochs: when an epoch closes, when its snapshot is due, and the content of the snapshot.
 
-Rule: an epoch closes at the first block from its boundary on whose custody evidence is not behind the ledger and
-whose feeds all have a price. The snapshot is a function of the state alone: any replica takes the same one, at any
-time.
+Rule: an epoch closes at the first block from its boundary on whose custody evidence covers the ledger and whose feeds
+all have a price. The snapshot is a function of the state alone: any replica computes the same one, at any time.
 """
 
 import msgspec
@@ -30,7 +29,7 @@ from clearing.state.state import State
 
 
 def close_epoch(context: BlockContext) -> None:
-    """Close the epoch when its boundary was reached and a snapshot can be taken."""
+    """Close the epoch when its boundary was reached and a snapshot is possible."""
     clock, blocks = context.state.now, context.terms.market.epoch_blocks
     if context.block.height // blocks <= clock.snapshot_height // blocks or not is_snapshot_possible(context.state):
         return
@@ -41,7 +40,7 @@ def close_epoch(context: BlockContext) -> None:
 
 
 def is_snapshot_possible(state: State) -> bool:
-    """Whether every feed has a price and custody is known and not behind."""
+    """Whether every feed has a price and custody evidence covers the ledger."""
     priced = all(feed_state.status != FeedStatus.UNOPENED for _, feed_state in state.feeds.ordered())
     return priced and custody_terms(state) is not None
 
@@ -52,7 +51,7 @@ def snapshot_due(state: State, height: int) -> bool:
 
 
 def state_root(state: State) -> Hash32:
-    """What the header at this height calls its state root."""
+    """The state root in the header at this height."""
     roots = state.module_roots()
     return tagged_hash(STATE_TAG, u256(len(roots)), *roots)
 
@@ -101,7 +100,7 @@ def _fund_cover(state: State, stress: StressArrays, accounts: list[AccountHoldin
 
 
 def _public_totals(state: State) -> list[PublicTotal]:
-    """Custody held per cash group and per token, 0 per instrument; in slot order."""
+    """Custody per cash group and per token, 0 per instrument; in slot order."""
     terms, owed = state.terms, dict.fromkeys(state.terms.cash_groups, 0)
     for asset in current_assets(state):
         if asset.is_cash:

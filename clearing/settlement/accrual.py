@@ -1,6 +1,6 @@
-"""Accrual: what the time since the last block adds to averaging windows, premia and funding.
+"""Accrual: the contribution of the time since the last block to averaging windows, premia and funding.
 
-Rule: the index agreed in the last block stood until this one, but counts no longer than a price may be old, so a
+Rule: the index agreed in the last block applied until this one, but counts at most as long as a price may be old. So a
 network that stood still averages nothing and owes no funding. Without an open price nothing accrues. It runs before
 prices change and pays nobody.
 """
@@ -29,14 +29,14 @@ def accrue_time(context: BlockContext) -> None:
 
 
 def settlement_average(state: State, instrument: Instrument) -> TimeAverage:
-    """What agreed prices cover of an instrument's window so far."""
+    """The part of an instrument's averaging window that agreed prices cover so far."""
     average = state.settlement_averages.get(instrument.id)
     return TimeAverage(int.from_bytes(average.weighted_ticks, "big"), average.covered_ms) if average else TimeAverage()
 
 
 def _extend_window(context: BlockContext, instrument: Instrument, ticks: int) -> None:
-    """After expiry the window goes on for as long as it is not covered well enough: see
-    `clearing.settlement.expiry`."""
+    """Extend the average by the time since the last block. After expiry the window continues while coverage is too low:
+    see `clearing.settlement.expiry`."""
     before = settlement_average(context.state, instrument)
     after = extend_average(
         before,
@@ -55,24 +55,24 @@ def _extend_window(context: BlockContext, instrument: Instrument, ticks: int) ->
 
 
 def _accrue_premium(context: BlockContext, instrument: Instrument) -> None:
-    """Move the premium towards what was traded, and add the premium that stood meanwhile to the funding."""
-    held, terms = context.state.premia.get(instrument.id), instrument.funding
+    """Move the premium towards the traded one, and add the premium in force meanwhile to the funding."""
+    record, terms = context.state.premia.get(instrument.id), instrument.funding
     elapsed_ms = min(context.time_ms - context.previous_time_ms, context.terms.market.report_age_ms_max)
-    if held is None or elapsed_ms == 0:
+    if record is None or elapsed_ms == 0:
         return
-    premium, counted_ms = held.premium_ppb, elapsed_ms if terms.interval_ms else 0
+    premium, counted_ms = record.premium_ppb, elapsed_ms if terms.interval_ms else 0
     if terms.premium_cap_ppm:
         premium = next_premium_ppb(
-            premium, held.weighted_premium, held.volume, terms.depth_lots, elapsed_ms, terms.window_ms
+            premium, record.weighted_premium, record.volume, terms.depth_lots, elapsed_ms, terms.window_ms
         )
     context.state.premia.put(
         instrument.id,
         msgspec.structs.replace(
-            held,
+            record,
             premium_ppb=premium,
             weighted_premium=0,
             volume=0,
-            funding_weighted=held.funding_weighted + held.premium_ppb * counted_ms,
-            funding_ms=held.funding_ms + counted_ms,
+            funding_weighted=record.funding_weighted + record.premium_ppb * counted_ms,
+            funding_ms=record.funding_ms + counted_ms,
         ),
     )

@@ -1,10 +1,14 @@
 """Physical delivery of forwards: tokens from shorts to longs against cash at the settlement price.
 
-Rule: delivery against payment, and nobody delivers what is not there: a short no more than its own free tokens, a long
-pays from its own positive cash. What one side fails to do settles in cash at the same price, which every position has
-been paid up to already, so only the tokens are missed; who fails pays a penalty out of its own equity, shared by those
-who were ready on the other side, or the house's when nobody was. Whole lots go pro rata, largest fraction first, then
-the lowest account. It must not know what margin is required: accounts are looked at afterwards, like after any trade.
+Rule: delivery against payment, from existing balances only.
+
+1. A short delivers at most its own free tokens; a long pays from its own positive cash.
+2. What one side fails to do settles in cash at the same price, up to which every position has been paid already.
+3. The failing account pays a penalty from its own equity. Ready accounts of the other side share it, or the house gets
+   it when none was ready.
+4. Whole lots are allocated pro rata, largest fraction first, then the lowest account.
+
+It must not know the margin requirement: accounts are checked afterwards, as after any trade.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,24 +34,24 @@ from clearing.state.ledger import (
 
 @dataclass(frozen=True, slots=True)
 class DeliverySide:
-    """One side's accounts in order: lots to exchange, and how many of them each is able to."""
+    """One side's accounts in order, their lots, and how many of these each can exchange."""
 
     accounts: tuple[int, ...]
     lots: tuple[int, ...]
     deliverable_lots: tuple[int, ...]
 
     def share(self, total: int) -> list[int]:
-        """How many lots of `total`, at most the sum of `able`, each exchanges; never more than it is able to."""
+        """How many lots of `total`, at most the sum of `deliverable_lots`, each account exchanges."""
         return allocate(total, self.deliverable_lots)
 
     @property
     def undeliverable(self) -> list[int]:
-        """Lots that each is not able to exchange."""
+        """Lots that each account cannot exchange."""
         return [lots - able for lots, able in zip(self.lots, self.deliverable_lots, strict=True)]
 
 
 def units_per_lot(instrument: Instrument, token: Asset) -> int:
-    """Clearing units of the token that one lot delivers: what is worth a lot at the feed's price; exact by genesis."""
+    """Clearing units of the token that one lot delivers: the value of a lot at the feed's price; exact by genesis."""
     scale: int = 10**token.unit_decimals
     return instrument.micros_per_tick * scale // MICROS_PER_TICK
 
@@ -55,22 +59,26 @@ def units_per_lot(instrument: Instrument, token: Asset) -> int:
 def deliver_forward(
     context: BlockContext, instrument: Instrument, ticks: int, positions: Sequence[tuple[int, int]]
 ) -> None:
-    """Exchange as many lots as both sides are able to, and penalise who was not. Positions are left to the caller."""
+    """Exchange as many lots as both sides can, and penalise failures. The caller closes the positions."""
     if not positions:
         return
     token = context.terms.assets[instrument.delivery_asset]
-    each, price = units_per_lot(instrument, token), ticks * instrument.micros_per_tick
+    lot_units, price = units_per_lot(instrument, token), ticks * instrument.micros_per_tick
     cash, tokens = cash_currency(instrument.cash_group), token_currency(token.id)
-    shorts = _delivery_side(positions, -1, lambda account: balance(context.state, account, tokens) // each)
+    shorts = _delivery_side(positions, -1, lambda account: balance(context.state, account, tokens) // lot_units)
     longs = _delivery_side(
         positions, 1, lambda account: max(_own_cash(context, account, instrument.cash_group), 0) // price
     )
     matched = min(sum(shorts.deliverable_lots), sum(longs.deliverable_lots))
     given, taken = shorts.share(matched), longs.share(matched)
     for account, lots in zip(shorts.accounts, given, strict=True):
-        context.journal.transfer(account, CLEARING_ACCOUNT, tokens, lots * each, TransferCode.DELIVERY, instrument.id)
+        context.journal.transfer(
+            account, CLEARING_ACCOUNT, tokens, lots * lot_units, TransferCode.DELIVERY, instrument.id
+        )
     for account, lots in zip(longs.accounts, taken, strict=True):
-        context.journal.transfer(CLEARING_ACCOUNT, account, tokens, lots * each, TransferCode.DELIVERY, instrument.id)
+        context.journal.transfer(
+            CLEARING_ACCOUNT, account, tokens, lots * lot_units, TransferCode.DELIVERY, instrument.id
+        )
         context.journal.transfer(
             account, CLEARING_ACCOUNT, cash, lots * price, TransferCode.DELIVERY_PAYMENT, instrument.id
         )
@@ -81,7 +89,7 @@ def deliver_forward(
     _penalise_failures(context, instrument, ticks, -1, shorts, longs, taken)
     _penalise_failures(context, instrument, ticks, 1, longs, shorts, given)
     context.receipts.append(
-        Delivered(instrument.id, token.id, ticks, matched, sum(longs.lots), matched * each, matched * price)
+        Delivered(instrument.id, token.id, ticks, matched, sum(longs.lots), matched * lot_units, matched * price)
     )
 
 
@@ -92,19 +100,21 @@ def _own_cash(context: BlockContext, account: int, group: int) -> int:
 
 
 def _own_equity(context: BlockContext, account: int) -> int:
-    """What an account is worth without soft credit, at least 0. More than that the house would pay to the other side,
-    whom the same owner may stand behind: a forward hedged in its risk group needs next to no margin.
+    """Equity of an account without soft credit, at least 0.
+
+    A higher penalty would be paid by the house to the other side, which may have the same owner: a forward hedged in
+    its risk group needs almost no margin.
     """
     equity = holdings_margin(current_arrays(context.state), current_holdings(context.state, account)).equity
     return max(equity - soft_credit_total(context.state, account), 0)
 
 
-def _delivery_side(positions: Sequence[tuple[int, int]], sign: int, able: Callable[[int], int]) -> DeliverySide:
+def _delivery_side(positions: Sequence[tuple[int, int]], sign: int, deliverable: Callable[[int], int]) -> DeliverySide:
     own = [(account, lots * sign) for account, lots in positions if lots * sign > 0]
     return DeliverySide(
         tuple(account for account, _ in own),
         tuple(lots for _, lots in own),
-        tuple(min(lots, able(account)) for account, lots in own),
+        tuple(min(lots, deliverable(account)) for account, lots in own),
     )
 
 
@@ -117,7 +127,7 @@ def _penalise_failures(
     ready: DeliverySide,
     exchanged: Sequence[int],
 ) -> None:
-    """Take the penalty from who failed and share it over the lots of those who were ready and went without."""
+    """Debit the penalty from failing accounts, and share it over the lots of ready accounts that were not exchanged."""
     currency, cause = cash_currency(instrument.cash_group), instrument.id
     price, collected = ticks * instrument.micros_per_tick, 0
     if any(failed.undeliverable):
@@ -130,7 +140,7 @@ def _penalise_failures(
         context.journal.transfer(account, CLEARING_ACCOUNT, currency, penalty, TransferCode.DELIVERY_FAILED, cause)
         context.receipts.append(DeliveryFailed(instrument.id, account, sign * lots, ticks, penalty))
         collected += penalty
-    waited = [able - done for able, done in zip(ready.deliverable_lots, exchanged, strict=True)]
-    accounts, weights = (ready.accounts, waited) if any(waited) else ((HOUSE_ACCOUNT,), [1])
+    unexchanged = [able - done for able, done in zip(ready.deliverable_lots, exchanged, strict=True)]
+    accounts, weights = (ready.accounts, unexchanged) if any(unexchanged) else ((HOUSE_ACCOUNT,), [1])
     for account, share in zip(accounts, allocate(collected, weights), strict=True):
         context.journal.transfer(CLEARING_ACCOUNT, account, currency, share, TransferCode.DELIVERY_FAILED, cause)

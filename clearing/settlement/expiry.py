@@ -1,9 +1,14 @@
-"""Expiry: when an instrument is settled, at which price, and what is done about missing prices.
+"""Expiry: when an instrument is settled, at which price, and what happens when prices are missing.
 
-Rule, a ladder: on the time average as soon as agreed prices cover enough of the window; while they cover too little,
-the window goes on after expiry until they do; when the feed is dead before that, at the last good price. Without a
-window: at the first open index from expiry, else at the last good one. What has not expired on a dead feed is closed at
-its last mark. One price for all, so what the longs receive is what the shorts pay.
+Rule: the settlement price is the first that applies:
+
+1. With a window: the time average, as soon as agreed prices cover enough of the window. While they cover too little,
+   the window continues after expiry.
+2. Without a window: the first open index from expiry on.
+3. When the feed is settled before that: the last good price.
+
+An instrument that has not expired on a settled feed is closed at its last mark. There is one price for all, so what the
+longs receive is what the shorts pay.
 """
 
 from dataclasses import dataclass
@@ -21,7 +26,7 @@ from clearing.state.ledger import cash_currency
 
 @dataclass(frozen=True, slots=True)
 class SettlementPrice:
-    """What an instrument settles at."""
+    """The price that an instrument settles at."""
 
     ticks: int
     worth_ticks: int
@@ -29,7 +34,7 @@ class SettlementPrice:
 
 
 def settle_when_due(context: BlockContext, instrument: Instrument, mark: Mark | None, feed: FeedState) -> bool:
-    """Settle an instrument if it is due and a price may be used; True when it is settled now."""
+    """Settle an instrument if it is due and has a price. Returns whether it is settled now."""
     price = settlement_price(context, instrument, mark, feed)
     if price is None:
         _defer_settlement(context, instrument)
@@ -41,7 +46,7 @@ def settle_when_due(context: BlockContext, instrument: Instrument, mark: Mark | 
 def settlement_price(
     context: BlockContext, instrument: Instrument, mark: Mark | None, feed: FeedState
 ) -> SettlementPrice | None:
-    """The price that the ladder gives now; None while the instrument goes on or waits."""
+    """The settlement price now; None while the instrument continues or waits."""
     if not instrument.expired(context.time_ms):
         if feed.price_status != PriceStatus.SETTLED or mark is None:
             return None
@@ -65,7 +70,7 @@ def _needed_ms(context: BlockContext, instrument: Instrument) -> int:
 
 
 def _defer_settlement(context: BlockContext, instrument: Instrument) -> None:
-    """Once, in the block of its expiry."""
+    """Report the deferral once, in the block of the expiry."""
     if instrument.averaging_ms and context.previous_time_ms < instrument.expiry_ms <= context.time_ms:
         covered = settlement_average(context.state, instrument).covered_ms
         context.receipts.append(
@@ -76,7 +81,7 @@ def _defer_settlement(context: BlockContext, instrument: Instrument) -> None:
 def _settle_instrument(
     context: BlockContext, instrument: Instrument, mark: Mark | None, price: SettlementPrice
 ) -> None:
-    """Pay every long lot out of the short ones, deliver what is to be delivered; the positions are gone afterwards."""
+    """Pay every long lot from the short ones, deliver where agreed, and close the positions."""
     positions = context.positions.holders(instrument.id)
     paid_ticks = mark.ticks if instrument.is_marked and mark is not None else 0
     micros_per_lot = (price.worth_ticks - paid_ticks) * instrument.micros_per_tick if mark is not None else 0

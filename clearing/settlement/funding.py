@@ -1,7 +1,7 @@
-"""Premium and funding of perpetuals: the arithmetic, in plain integers.
+"""Premium and funding of perpetuals: the arithmetic, in integers.
 
-Rule: pure functions of whole numbers, each rounding as its docstring says; the house never pays for a rounding. Premia
-and rates are in ppb, 10^-9 of the index, signed. It must not know accounts or the state.
+Rule: pure functions of integers, each rounding as its docstring says. The house never pays for rounding. Premia and
+rates are in ppb, 10^-9 of the index, signed. It must not know accounts or the state.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ PPB = 1_000_000_000
 PPB_PER_PPM = 1_000
 
 VOLUME_MAX = 2**33 - 1
-"""Lots that count within one update of a premium. Times the largest premium it stays below 2^62."""
+"""Limit of lots that count within one update of a premium. Times the largest premium it stays below 2^62."""
 
 
 def clamp(value: int, limit: int) -> int:
@@ -20,7 +20,7 @@ def clamp(value: int, limit: int) -> int:
 
 
 def premium_ppb(trade_ticks: int, index_ticks: int, cap_ppm: int) -> int:
-    """What a trade at `trade_ticks` says about the premium: (trade - index) / index, towards zero, within the cap."""
+    """The premium of a trade at `trade_ticks`: (trade - index) / index, towards zero, within the cap."""
     if index_ticks <= 0:
         raise ValueError(f"index must be positive, got {index_ticks}")
     return clamp(_towards_zero((trade_ticks - index_ticks) * PPB, index_ticks), cap_ppm * PPB_PER_PPM)
@@ -29,9 +29,9 @@ def premium_ppb(trade_ticks: int, index_ticks: int, cap_ppm: int) -> int:
 def next_premium_ppb(premium: int, weighted: int, volume: int, depth_lots: int, elapsed_ms: int, window_ms: int) -> int:
     """The moving average after `elapsed_ms` in which `volume` lots were traded, at premia that sum to `weighted`.
 
-    The sample is weighted / (volume + depth): the depth stands for lots at the index, so that the premium of little
-    volume counts for little and without any trade it fades. The average moves by elapsed / (elapsed + window) of its
-    distance to the sample. Both divisions round towards zero. `weighted`: sum of lots x premium in ppb.
+    The sample is weighted / (volume + depth). The depth represents lots at the index, so a small volume has little
+    effect and without any trade the premium fades. The average moves by elapsed / (elapsed + window) of its distance to
+    the sample. Both divisions round towards zero. `weighted`: sum of lots x premium in ppb.
     """
     if depth_lots <= 0 or window_ms <= 0 or elapsed_ms < 0 or volume < 0:
         raise ValueError(f"depth {depth_lots}, window {window_ms}, elapsed {elapsed_ms}, volume {volume}")
@@ -62,15 +62,15 @@ def funding_rate_ppb(premium: int, interest_ppm: int, dampener_ppm: int, cap_ppm
 def funding_payments(
     lots: Sequence[int], index_ticks: int, micros_per_tick: int, rate_ppb: int, covered_ms: int, period_ms: int
 ) -> tuple[list[int], int]:
-    """What each position receives in micros (negative: pays), and the remainder that is left, 0 or more.
+    """What each position receives in micros (negative: pays), and the remainder, 0 or more.
 
-    A position of q lots pays q x index x micros a tick x rate x covered / period. Who pays, pays rounded up, who
-    receives, receives rounded down; payments and remainder sum to zero when the lots do.
+    A position of q lots pays q x index x micros a tick x rate x covered / period. Payments round up, receipts round
+    down. Payments and remainder sum to zero when the lots do.
     """
     if period_ms <= 0 or covered_ms < 0:
         raise ValueError(f"period {period_ms} ms, covered {covered_ms} ms")
     per_lot = index_ticks * micros_per_tick * rate_ppb * covered_ms
-    payments = [-each * per_lot // (PPB * period_ms) for each in lots]
+    payments = [-position * per_lot // (PPB * period_ms) for position in lots]
     return payments, -sum(payments)
 
 

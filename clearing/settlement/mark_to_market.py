@@ -1,8 +1,8 @@
 """Mark to market: carried lots are settled in cash against the new mark.
 
-Rule: lots x (mark - previous mark) x value of a tick, in integers; positions net to zero, so the payments do too, with
-no remainder to place. A perpetual's mark is the index with its premium, a future's inside its averaging window what
-the average will be if the price stays. Premium-paid options are marked for margin and bands, but nothing is paid until
+Rule: lots x (mark - previous mark) x value of a tick, in integers. Positions net to zero, so the payments do too,
+without remainder. A perpetual's mark is the index with its premium. A future's mark inside its averaging window is the
+average that results if the price stays. Premium-paid options are marked for margin and bands, but pay nothing until
 expiry.
 """
 
@@ -22,7 +22,8 @@ from clearing.state.ledger import cash_currency, token_currency
 
 
 def mark_to_market(context: BlockContext) -> None:
-    """Phase 6: mark what moved, settle what expired or lost its price for good, pay funding, drop outdated arrays."""
+    """Phase 6: mark what moved, settle what expired or lost its price permanently, pay funding, drop
+    outdated arrays."""
     moved, options = set(context.moved_feeds), _moved_option_marks(context)
     for instrument in context.terms.instruments.values():
         mark = context.state.marks.get(instrument.id)
@@ -41,8 +42,8 @@ def mark_to_market(context: BlockContext) -> None:
             )
             pay_funding(context, instrument, feed.ticks)
         elif mark is None or instrument.feed in moved:
-            known = options.get(instrument.id)
-            ticks = known if known is not None else instrument_mark_at(context, instrument, feed.ticks)
+            option_mark = options.get(instrument.id)
+            ticks = option_mark if option_mark is not None else instrument_mark_at(context, instrument, feed.ticks)
             _mark_instrument(context, instrument, mark, ticks, moved=True)
     for feed_id in context.moved_feeds:
         for token in context.terms.tokens_of_feed[feed_id]:
@@ -54,7 +55,7 @@ def mark_to_market(context: BlockContext) -> None:
 
 
 def instrument_mark_at(context: BlockContext, instrument: Instrument, index_ticks: int) -> int:
-    """The mark of an instrument now, at an index."""
+    """The present mark of an instrument at an index."""
     if instrument.kind is InstrumentKind.PERPETUAL:
         return mark_with_premium(context.state, instrument, index_ticks)
     group = effective_risk_group(context.state, context.terms.groups[instrument.group])
@@ -65,14 +66,14 @@ def instrument_mark_at(context: BlockContext, instrument: Instrument, index_tick
 
 
 def _moved_option_marks(context: BlockContext) -> dict[int, int]:
-    """By id what `instrument_mark_at` gives for each option whose feed moved; all of a group together
-    cost a fraction."""
+    """Marks of all options whose feed moved, by id: those of `instrument_mark_at`, computed by group at a
+    fraction of the cost."""
     listed: dict[tuple[int, int], list[Instrument]] = {}
     for feed_id in context.moved_feeds:
-        for each in context.terms.instruments_of_feed[feed_id]:
-            mark = context.state.marks.get(each.id) if each.is_option else None
-            if each.is_option and (mark is None or not mark.settled):
-                listed.setdefault((each.group, feed_id), []).append(each)
+        for instrument in context.terms.instruments_of_feed[feed_id]:
+            mark = context.state.marks.get(instrument.id) if instrument.is_option else None
+            if instrument.is_option and (mark is None or not mark.settled):
+                listed.setdefault((instrument.group, feed_id), []).append(instrument)
     marks: dict[int, int] = {}
     for (group_id, feed_id), options in listed.items():
         group = effective_risk_group(context.state, context.terms.groups[group_id])
@@ -85,11 +86,11 @@ def _moved_option_marks(context: BlockContext) -> dict[int, int]:
 def _mark_instrument(
     context: BlockContext, instrument: Instrument, before: Mark | None, ticks: int, *, moved: bool
 ) -> None:
-    same = before is not None and before.ticks == ticks
-    if same and not moved:
+    unchanged = before is not None and before.ticks == ticks
+    if unchanged and not moved:
         return
     context.touched_accounts.update(holders(context.state, INSTRUMENT_HOLDERS, instrument.id))
-    if same:
+    if unchanged:
         return
     context.state.marks.put(instrument.id, Mark(ticks, settled=False))
     if not moved:
@@ -107,7 +108,8 @@ def _mark_instrument(
 
 
 def _touch_dated_holders(context: BlockContext) -> None:
-    """Arrays built as of a later time change what dated instruments require, also where the index stood still."""
+    """Arrays built as of a later time change the requirement of dated instruments, even where the index
+    did not move."""
     for instrument in context.terms.instruments.values():
         if instrument.kind is not InstrumentKind.PERPETUAL:
             context.touched_accounts.update(holders(context.state, INSTRUMENT_HOLDERS, instrument.id))

@@ -1,8 +1,8 @@
-"""Perpetuals: the premium that trades leave behind, the mark that it makes, and funding paid from it.
+"""Perpetuals: the premium of trades, the resulting mark, and funding paid from it.
 
 Rule: funding is paid from longs to shorts (to longs at a negative rate) once in each interval, for the time that agreed
-prices covered; payers round up, payees down, the remainder goes to the rounding account. A mark never depends on a
-trade of its own block, so the order of trades within a block cannot matter to it.
+prices covered. Payers round up, payees round down, and the remainder goes to the rounding account. A mark never depends
+on a trade of its own block, so the order of trades within a block does not affect it.
 """
 
 import msgspec
@@ -25,7 +25,7 @@ from clearing.state.state import State
 
 
 def current_premium_ppb(state: State, instrument: Instrument) -> int:
-    """A perpetual's premium in ppb of the index; 0 where none is kept."""
+    """A perpetual's premium in ppb of the index; 0 where it has none."""
     premium = state.premia.get(instrument.id)
     return premium.premium_ppb if premium is not None and instrument.funding.premium_cap_ppm else 0
 
@@ -36,7 +36,7 @@ def mark_with_premium(state: State, instrument: Instrument, index_ticks: int) ->
 
 
 def record_trade_premium(context: BlockContext, instrument: Instrument, lots: int, ticks: int) -> None:
-    """Let a novated trade count for the premium, as far as the volume of one block counts."""
+    """Add a novated trade to the premium, up to the volume limit of one block."""
     premium, cap = context.state.premia.get(instrument.id), instrument.funding.premium_cap_ppm
     if premium is None or cap == 0:
         return
@@ -49,7 +49,7 @@ def record_trade_premium(context: BlockContext, instrument: Instrument, lots: in
 
 
 def pay_funding(context: BlockContext, instrument: Instrument, index_ticks: int) -> None:
-    """Pay the funding of the time since it was last paid, when this block is the first in a new interval."""
+    """Pay the funding since the last payment, when this block is the first in a new interval."""
     terms = instrument.funding
     if terms.interval_ms == 0 and terms.premium_cap_ppm == 0:
         return

@@ -1,6 +1,6 @@
-"""Settlement prices: time averages and what a lot is worth at expiry, in plain integers.
+"""Settlement prices: time averages and the value of a lot at expiry, in integers.
 
-Rule: pure functions of whole numbers. An agreed index counts from its block to the next, but no longer than a price may
+Rule: pure functions of integers. An agreed index counts from its block to the next, but at most as long as a price may
 be old, and only inside the window. It must not know accounts or the state.
 """
 
@@ -21,7 +21,7 @@ class TimeAverage:
 
     @property
     def ticks(self) -> int:
-        """The average, rounded down: one price for both sides, so its rounding gives nobody an advantage of its own.
+        """The average, rounded down. Both sides use one price, so the rounding favours nobody.
 
         Raises ValueError when nothing is covered.
         """
@@ -33,9 +33,9 @@ class TimeAverage:
 def extend_average(
     average: TimeAverage, ticks: int, from_ms: int, to_ms: int, start_ms: int, hold_ms: int
 ) -> TimeAverage:
-    """The average with a price that stood from `from_ms` until `to_ms`.
+    """The average extended by a price in force from `from_ms` until `to_ms`.
 
-    Only what lies after `start_ms`, and within `hold_ms` of `from_ms`, counts.
+    Only the time after `start_ms`, and within `hold_ms` of `from_ms`, counts.
     """
     begin, end = max(from_ms, start_ms), min(to_ms, from_ms + hold_ms)
     if end <= begin:
@@ -49,16 +49,17 @@ def needed_ms(window_ms: int, coverage_ppm: int) -> int:
 
 
 def expected_average_ticks(average: TimeAverage, window_ms: int, forward_ticks: int) -> int:
-    """What the average will be if the price stays: what is covered as it was, the rest at `forward_ticks`; down.
+    """The average that results if the price stays: the covered part as it is, the rest at `forward_ticks`; rounded
+    down.
 
-    This is what a future is worth inside its window: each block leaves less of it at risk.
+    This is the value of a future inside its window: each block leaves less of it at risk.
     """
     whole = max(window_ms, average.covered_ms)
     return (average.weighted_ticks + (whole - average.covered_ms) * forward_ticks) // whole if whole else forward_ticks
 
 
 def settlement_worth_ticks(kind: InstrumentKind, settlement_ticks: int, strike_ticks: int) -> int:
-    """What a lot is worth at expiry, in ticks: an option its intrinsic value, everything else the settlement price."""
+    """The value of a lot at expiry, in ticks: of an option its intrinsic value, otherwise the settlement price."""
     if kind is InstrumentKind.CALL:
         return max(settlement_ticks - strike_ticks, 0)
     if kind is InstrumentKind.PUT:
@@ -67,8 +68,8 @@ def settlement_worth_ticks(kind: InstrumentKind, settlement_ticks: int, strike_t
 
 
 def settlement_payments(lots: Sequence[int], value: int, paid_ticks: int, micros_per_tick: int) -> list[int]:
-    """What each position receives in micros: lots x (worth - what was paid through already) x value of a tick; exact.
+    """What each position receives in micros: lots x (value - ticks already paid) x value of a tick; exact.
 
     `paid_ticks`: the last settled mark of a marked instrument, 0 for an option, whose premium was paid up front.
     """
-    return [each * (value - paid_ticks) * micros_per_tick for each in lots]
+    return [position * (value - paid_ticks) * micros_per_tick for position in lots]

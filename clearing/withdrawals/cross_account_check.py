@@ -1,8 +1,9 @@
-"""The cross-account check: who cannot cover one account takes nothing out of another that would have to pay.
+"""The cross-account check: a member that does not cover one account takes nothing out of another that would have to
+pay.
 
-Rule: every account is margined by itself, but a default takes all of a member's own accounts, and what its clients
-cannot pay is the member's debt. So what is missing to initial margin where maintenance is not covered, and what
-clients owe beyond all they have, stays in the account that money leaves from. It moves no money.
+Rule: every account is margined alone, but a default uses all of a member's own accounts, and what its clients cannot
+pay is the member's debt. So two amounts stay in the account that money leaves from: the shortfall to initial margin
+where maintenance is not covered, and what clients owe beyond all they have. It moves no money.
 """
 
 from clearing.base.ids import HOUSE_MEMBER
@@ -14,10 +15,10 @@ from clearing.state.ledger import balance, cash_currency
 
 
 def uncovered_accounts(context: BlockContext, account: int, mends: int) -> list[UncoveredAccount]:
-    """Which other accounts of the same member have to be left money for; ordered, its own first.
+    """The other accounts of the same member for which money must be left; ordered, its own first.
 
-    Asked of a member's own accounts only. `mends`: the account that what leaves is brought to; where that is one of
-    them, nothing has to be left.
+    Only for a member's own accounts. `mends`: the account that receives the money; where it is one of them, nothing has
+    to be left.
     """
     record = context.state.accounts[account]
     asked = context.terms.crisis.default.enabled and record.kind is not AccountKind.CLIENT
@@ -26,29 +27,30 @@ def uncovered_accounts(context: BlockContext, account: int, mends: int) -> list[
     if record.member not in context.uncovered_accounts:
         context.uncovered_accounts[record.member] = _find_uncovered(context, record.member)
     own, clients = context.uncovered_accounts[record.member]
-    now = [_shortfall(context, each.account) for each in own if each.account != account]
-    short = [*(each for each in now if each is not None), *clients]
-    return [] if any(each.account == mends for each in short) else short
+    now = [_shortfall(context, other.account) for other in own if other.account != account]
+    short = [*(uncovered for uncovered in now if uncovered is not None), *clients]
+    return [] if any(uncovered.account == mends for uncovered in short) else short
 
 
 def _find_uncovered(
     context: BlockContext, member: int
 ) -> tuple[tuple[UncoveredAccount, ...], tuple[UncoveredAccount, ...]]:
-    """All that are short, own and clients', at the block's prices: no request makes another account so.
+    """All uncovered accounts, own and clients', at the block's prices: no request can make another account uncovered.
 
-    Clients may be many: what is brought to one of them is noticed in the next block.
+    Clients may be many: money brought to one of them is noticed in the next block.
     """
     if not context.accounts_by_member:
         context.accounts_by_member = accounts_by_member(context.state)
     own, clients = (
-        tuple(each for account in accounts if (each := _shortfall(context, account)) is not None)
+        tuple(uncovered for account in accounts if (uncovered := _shortfall(context, account)) is not None)
         for accounts in context.accounts_by_member.get(member, ((), ()))
     )
     return own, clients
 
 
 def _shortfall(context: BlockContext, account: int) -> UncoveredAccount | None:
-    """Of an own account below maintenance margin what is missing to initial; of a client what is beyond all it has."""
+    """Of an own account below maintenance margin its shortfall to initial margin; of a client its debt
+    beyond all it has."""
     record = context.state.accounts.get(account)
     if record is None:
         return None

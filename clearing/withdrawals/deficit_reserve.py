@@ -1,9 +1,9 @@
-"""The deficit reserve: who takes money out leaves behind its part of the losses that nobody has borne yet.
+"""The deficit reserve: a withdrawal leaves behind the account's share of losses that nobody has borne yet.
 
-Rule: an account's part is the deficit in proportion to its worth among all that the ledger owed when the first
-withdrew, rounded up, so a deficit of dust holds back dust. The house's part is the whole. What the account withdrew
-since still counts as worth. At the deadline of the defaults that caused it, the reserve ends. Assessments stay in the
-account until they are taken. It moves no money.
+Rule: an account's share is the deficit in proportion to its value among everything that the ledger owed before the
+first withdrawal, rounded up, so a deficit of dust reserves dust. The house's share is the whole. What the account has
+withdrawn since still counts as its value. The reserve ends at the deadline of the defaults that caused it. Assessments
+stay in the account until they are debited. It moves no money.
 """
 
 from clearing.base.errors import Rejected
@@ -21,18 +21,18 @@ from clearing.state.state import State
 from clearing.withdrawals.cross_account_check import uncovered_accounts
 
 ALL_ACCOUNTS = MONEY_MAX
-"""No account: what was owed to all is noted under it."""
+"""Key without an account: the record of what was owed to all."""
 
 
 def current_deficit(context: BlockContext) -> tuple[int, int]:
-    """(micros, height up to which they hold money back); (0, 0) where nothing is held back."""
+    """(deficit in micros, last height of the reserve); (0, 0) without a reserve."""
     if not _holds_reserve(context.state):
         return 0, 0
     return _until_height(context.state, context.unresolved_losses.micros(context.state, context.journal.transfers))
 
 
 def unresolved_deficit(state: State) -> tuple[int, int]:
-    """The same of a state whose clock stands at the block in question."""
+    """The same for a state whose clock is at the block in question."""
     return _until_height(state, unresolved_micros(state)) if _holds_reserve(state) else (0, 0)
 
 
@@ -46,7 +46,7 @@ def _until_height(state: State, micros: int) -> tuple[int, int]:
 
 
 def deficit_share(deficit: int, value: int, whole: int) -> int:
-    """What an account worth `worth` of `whole` leaves behind, at most all of the deficit."""
+    """What an account of this `value` of `whole` leaves behind, at most the whole deficit."""
     if value <= 0 or whole <= 0:
         return 0
     return mul_div_up(deficit, min(value, whole), whole)
@@ -60,11 +60,11 @@ def check_deficit_reserve(
     within: bool = False,
     mends: int = HOUSE_ACCOUNT,
 ) -> Rejected | None:
-    """Whether an account that lets go of (currency, units) covers its initial margin and its part of the deficit.
+    """Whether an account that pays out (currency, units) still covers its initial margin and its share of the deficit.
 
-    And, unless it stays `within` its member's own accounts, what the member is assessed, and what other accounts of the
-    member are short of, where it is not brought to one of them (`mends`). Units below zero come in. What is paid within
-    the house, such as a contribution to the fund, is not asked about.
+    Unless the money stays `within` its member's own accounts, it must also cover the member's assessments, and the
+    shortfalls of the member's other accounts, where the money is not brought to one of them (`mends`). Negative units
+    come in. Payments within the house, such as a contribution to the fund, are not checked.
     """
     deficit, until = current_deficit(context)
     assessed = 0 if within else _assessed_of_account(context.state, account)
@@ -77,7 +77,7 @@ def check_deficit_reserve(
             after.cash[index] -= soft_credit_of(context.state, account, group)
     left = holdings_margin(current_arrays(context.state), after)
     reserve = max(_deficit_part(context, account, deficit) if deficit else 0, assessed)
-    if short and left.equity - left.initial < sum(each.shortfall for each in short):
+    if short and left.equity - left.initial < sum(uncovered.shortfall for uncovered in short):
         first = {"account": short[0].account, "equity": short[0].equity, "initial": short[0].initial}
         spare = left.equity - left.initial
         return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, **first, leaves=account, spare=spare)
@@ -96,9 +96,8 @@ def check_deficit_reserve(
 
 
 def committed_micros(context: BlockContext, account: int) -> int:
-    """What an account has to keep above its initial margin whatever else it does: what its member is assessed, and what
-    the member's other accounts are short of. A trade at another price than the mark would carry that out, too.
-    """
+    """What an account must keep above its initial margin in any case: its member's assessments, and the shortfalls of
+    the member's other accounts. A trade away from the mark could move that out, too."""
     if account == HOUSE_ACCOUNT or not context.terms.crisis.default.enabled:
         return 0
     short = sum(
@@ -108,19 +107,19 @@ def committed_micros(context: BlockContext, account: int) -> int:
 
 
 def check_commitments(context: BlockContext, at: str, account: int, *leaving: tuple[int, int]) -> Rejected | None:
-    """Whether an account that pays another (currency, units) keeps `committed_micros`. Units below zero come in."""
-    kept = committed_micros(context, account)
-    if not kept:
+    """Whether an account that pays another (currency, units) keeps `committed_micros`. Negative units come in."""
+    committed = committed_micros(context, account)
+    if not committed:
         return None
     left = holdings_margin(current_arrays(context.state), _holdings_without(context, account, leaving))
-    if left.equity - left.initial >= kept:
+    if left.equity - left.initial >= committed:
         return None
-    told = {"equity": left.equity, "initial": left.initial, "reserve": kept}
-    return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, account=account, **told)
+    details = {"equity": left.equity, "initial": left.initial, "reserve": committed}
+    return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, account=account, **details)
 
 
 def _holdings_without(context: BlockContext, account: int, leaving: tuple[tuple[int, int], ...]) -> Holdings:
-    """What an account has when (currency, units) have left it."""
+    """The holdings of an account after (currency, units) have left it."""
     after = current_holdings(context.state, account)
     for currency, units in leaving:
         add_to_holdings(context.state, after, currency, -units)
@@ -128,46 +127,46 @@ def _holdings_without(context: BlockContext, account: int, leaving: tuple[tuple[
 
 
 def _deficit_part(context: BlockContext, account: int, deficit: int) -> int:
-    worth = _equity(context, account) + value_withdrawn(context, account)
-    return deficit if account == HOUSE_ACCOUNT else deficit_share(deficit, worth, _total_owed(context))
+    value = _equity(context, account) + value_withdrawn(context, account)
+    return deficit if account == HOUSE_ACCOUNT else deficit_share(deficit, value, _total_owed(context))
 
 
 def _assessed_of_account(state: State, account: int) -> int:
-    """What is assessed of the member whose own account this is; nothing is of clients."""
+    """The assessment of the member whose own account this is; 0 for a client's account."""
     record = state.accounts[account]
     return 0 if record.kind is AccountKind.CLIENT else outstanding_assessment(state, record.member)
 
 
 def value_withdrawn(context: BlockContext, account: int) -> int:
-    """What the account took out while the present deficits were unresolved."""
+    """What the account withdrew while the present deficits were unresolved."""
     record = _current_record(context, account)
     return record.micros if record else 0
 
 
 def equity_and_total(context: BlockContext, account: int) -> tuple[int, int]:
-    """(the account's equity, what is owed to all) where it matters: zeros while nothing is unresolved."""
+    """(the account's equity, what is owed to all) where needed: zeros while no deficit is unresolved."""
     return (_equity(context, account), _total_owed(context)) if current_deficit(context)[0] else (0, 0)
 
 
 def record_value_withdrawn(context: BlockContext, account: int, before: tuple[int, int]) -> None:
-    """Count what a withdrawal that was just written took out. `before`: what `worths` told before it."""
+    """Count the value that a withdrawal just took out. `before`: result of `equity_and_total` before it."""
     deficit, until = current_deficit(context)
     if not deficit:
         return
     micros = value_withdrawn(context, account) + max(before[0] - _equity(context, account), 0)
     for key, value in ((account, micros), (ALL_ACCOUNTS, before[1])):
-        noted = _current_record(context, key)
-        since = noted.since_height if noted else context.block.height
+        record = _current_record(context, key)
+        since = record.since_height if record else context.block.height
         context.state.values_withdrawn.put(key, ValueWithdrawnRecord(until, min(value, MONEY_MAX), since))
 
 
 def record_value_returned(context: BlockContext, account: int, equity_before: int, accepted_height: int) -> None:
-    """Count no more what came back of a withdrawal that was accepted since the deficits began."""
-    noted = _current_record(context, account)
-    if noted is not None and accepted_height >= noted.since_height and current_deficit(context)[0]:
-        left = max(noted.micros - max(_equity(context, account) - equity_before, 0), 0)
+    """Subtract the value of a refund of a withdrawal that was accepted since the deficits began."""
+    record = _current_record(context, account)
+    if record is not None and accepted_height >= record.since_height and current_deficit(context)[0]:
+        left = max(record.micros - max(_equity(context, account) - equity_before, 0), 0)
         context.state.values_withdrawn.put(
-            account, ValueWithdrawnRecord(noted.deadline_height, left, noted.since_height)
+            account, ValueWithdrawnRecord(record.deadline_height, left, record.since_height)
         )
 
 
@@ -178,8 +177,8 @@ def _current_record(context: BlockContext, account: int) -> ValueWithdrawnRecord
 
 
 def _total_owed(context: BlockContext) -> int:
-    noted = _current_record(context, ALL_ACCOUNTS)
-    return noted.micros if noted else total_owed(context.state)
+    record = _current_record(context, ALL_ACCOUNTS)
+    return record.micros if record else total_owed(context.state)
 
 
 def total_owed(state: State) -> int:
@@ -193,11 +192,11 @@ def total_owed(state: State) -> int:
 
 
 def drop_value_withdrawn(context: BlockContext) -> None:
-    """A record counts no more once the deadline that it is for has passed."""
+    """Delete records whose deadline has passed."""
     over = [
         account
-        for account, each in context.state.values_withdrawn.ordered()
-        if each.deadline_height < context.block.height
+        for account, record in context.state.values_withdrawn.ordered()
+        if record.deadline_height < context.block.height
     ]
     for account in over:
         context.state.values_withdrawn.remove(account)

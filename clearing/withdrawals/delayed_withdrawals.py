@@ -1,8 +1,8 @@
-"""Delayed withdrawals: put in the queue, found, and dropped from it.
+"""The queue of delayed withdrawals: adding, finding and removing.
 
-Rule: a delayed withdrawal has left its account, so it cannot be spent twice nor count as collateral. It is still owed
-to the account: as released in custody terms, as the account's own in the exit tree. The queue is bounded, in all and
-per owner, and no member's withdrawals keep out those of the others.
+Rule: a delayed withdrawal has left its account, so it can neither be spent twice nor count as collateral. It is still
+owed to the account: as released in custody terms, as the account's own in the exit tree. The queue is bounded, in total
+and per owner, and one member's withdrawals cannot exclude those of others.
 """
 
 from collections import Counter
@@ -20,20 +20,20 @@ from clearing.withdrawals.rate_limits import cancel_usage, owner_usage, withdraw
 
 
 def check_delay_queue(context: BlockContext, at: str, account: int, owner: bytes) -> Rejected | None:
-    """Whether one more withdrawal of this owner may wait.
+    """Whether the queue accepts one more withdrawal of this owner.
 
-    Half of the queue is kept for the members in equal parts: keys cost nothing, so a member with many clients could
-    fill it, and nobody else's larger withdrawals would be taken in.
+    Half of the queue is reserved for the members in equal parts. Keys cost nothing, so otherwise a member with many
+    clients could fill it and exclude everybody else's larger withdrawals.
     """
     terms, accounts = context.terms.genesis.crisis.gates, context.state.accounts
-    queue = [each for _, each in context.state.delayed_withdrawals.ordered()]
-    own = sum(each.owner == owner for each in queue)
-    members = Counter(accounts[each.account].member for each in queue if each.account in accounts)
-    known = sum(1 for _ in context.state.members.ordered())
-    fair = terms.waiting_max // (2 * known)
-    mine = members.pop(accounts[account].member, 0)
-    kept = fair * (known - 1) - sum(min(member, fair) for member in members.values())
-    limit = terms.waiting_max if mine < fair else terms.waiting_max - kept
+    queue = [withdrawal for _, withdrawal in context.state.delayed_withdrawals.ordered()]
+    own = sum(withdrawal.owner == owner for withdrawal in queue)
+    members = Counter(accounts[withdrawal.account].member for withdrawal in queue if withdrawal.account in accounts)
+    member_count = sum(1 for _ in context.state.members.ordered())
+    fair_share = terms.waiting_max // (2 * member_count)
+    own_member = members.pop(accounts[account].member, 0)
+    reserved = fair_share * (member_count - 1) - sum(min(member, fair_share) for member in members.values())
+    limit = terms.waiting_max if own_member < fair_share else terms.waiting_max - reserved
     if len(queue) >= limit or own >= terms.waiting_per_owner_max:
         return reject(
             ClearingCode.WITHDRAWALS_WAITING_FULL,
@@ -56,7 +56,7 @@ def delay_withdrawal(
     to: bytes,
     nonce: int,
 ) -> None:
-    """Let a withdrawal wait, with a receipt. Its money has left the account already."""
+    """Add a withdrawal to the queue, with a receipt. Its money has left the account already."""
     clock = context.state.delayed_withdrawal_counter.get(0)
     number = clock.next_number if clock else 0
     due = context.block.height + limits.delay_blocks
@@ -92,13 +92,11 @@ def delay_withdrawal(
     )
 
 
-def remove_delayed(
-    context: BlockContext, number: int, withdrawal: DelayedWithdrawalRecord, *, taken_back: bool
-) -> None:
-    """Drop a withdrawal from the queue; what is taken back no longer counts against the window's limits."""
+def remove_delayed(context: BlockContext, number: int, withdrawal: DelayedWithdrawalRecord, *, refunded: bool) -> None:
+    """Remove a withdrawal from the queue. A refunded one no longer counts against the window's limits."""
     context.state.delayed_withdrawals.remove(number)
     gate = withdrawal_limits(context, withdrawal.asset)
-    if taken_back and gate is not None:
+    if refunded and gate is not None:
         amount = int.from_bytes(withdrawal.amount, "big")
         units = amount // context.terms.assets[withdrawal.asset].base_units
         window = withdrawal.accepted_height // context.terms.market.epoch_blocks
@@ -106,14 +104,18 @@ def remove_delayed(
 
 
 def delayed_withdrawals_of(state: State, account: int) -> tuple[tuple[int, DelayedWithdrawalRecord], ...]:
-    """(number, withdrawal) of what waits of one account, in order of acceptance."""
-    return tuple((number, each) for number, each in state.delayed_withdrawals.ordered() if each.account == account)
+    """(number, withdrawal) of an account's delayed withdrawals, in order of acceptance."""
+    return tuple(
+        (number, withdrawal)
+        for number, withdrawal in state.delayed_withdrawals.ordered()
+        if withdrawal.account == account
+    )
 
 
 def delayed_amounts(state: State) -> dict[tuple[int, int], int]:
-    """Token base units that wait, by account and asset."""
+    """Token base units of delayed withdrawals, by account and asset."""
     found: dict[tuple[int, int], int] = {}
-    for _, each in state.delayed_withdrawals.ordered():
-        key = (each.account, each.asset)
-        found[key] = found.get(key, 0) + int.from_bytes(each.amount, "big")
+    for _, withdrawal in state.delayed_withdrawals.ordered():
+        key = (withdrawal.account, withdrawal.asset)
+        found[key] = found.get(key, 0) + int.from_bytes(withdrawal.amount, "big")
     return found

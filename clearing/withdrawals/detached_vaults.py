@@ -1,8 +1,8 @@
-"""Vaults due to be detached: nothing new is promised there, and the detachment waits for what they still owe.
+"""Vaults due to be detached: they accept no new withdrawals, and the detachment waits for what they still owe.
 
-Rule: while the chain can be seen, the detachment waits until every promised withdrawal is known to be paid or unpaid;
-only on that fact money comes back. Of a silent chain nobody can know it: there the leaf in the withdrawals tree stays
-a claim on the vault, and nothing comes back. This module must not know how a vault is detached.
+Rule: while the chain is live, the detachment waits until every released withdrawal is known to be paid or unpaid. Money
+is refunded only on that fact. Of a silent chain nobody can know it: there the leaf in the withdrawals tree stays a
+claim on the vault, and nothing is refunded. This module must not know how a vault is detached.
 """
 
 from clearing.context.block_context import BlockContext
@@ -16,7 +16,7 @@ from clearing.withdrawals.delayed_withdrawals import delayed_amounts
 
 
 def is_detaching(state: State, chain_id: int, vault: bytes) -> bool:
-    """Whether the detachment of this vault is agreed on, and its timelock is over."""
+    """Whether the detachment of this vault is approved, and its timelock has ended."""
     change = state.set_changes.get(0)
     if change is None or (chain_id, vault) not in change.awaited_vaults:
         return False
@@ -30,7 +30,7 @@ def is_detaching(state: State, chain_id: int, vault: bytes) -> bool:
 
 
 def owed_by_vault(state: State, chain_id: int, vault: bytes) -> tuple[tuple[int, int], ...]:
-    """(asset, base units) of what a vault was to pay and was not seen to have paid, ordered by asset."""
+    """(asset, base units) that a vault was to pay and was not observed to have paid, ordered by asset."""
     waiting: dict[int, int] = {}
     for (_, asset), amount in delayed_amounts(state).items():
         waiting[asset] = waiting.get(asset, 0) + amount
@@ -43,22 +43,26 @@ def owed_by_vault(state: State, chain_id: int, vault: bytes) -> tuple[tuple[int,
 
 
 def awaits_vault_payments(context: BlockContext, amendment: VaultDetachment, effective_ms: int) -> bool:
-    """Whether a detachment that is due waits for what its vault still owes.
+    """Whether a due detachment still waits for what its vault owes.
 
-    Whatever it owes was released before it was due, so it ends, paid or not, within the time that a withdrawal is good
-    for; another timelock is left for all to agree on that. No longer is waited.
+    Everything it owes was released before the detachment was due, so each withdrawal is paid or expired within its
+    validity. One more timelock is allowed for the agreement on that fact. Then the wait ends.
     """
     waits_ms = min(context.terms.market.withdrawal_valid_ms, VOTE_MS_MAX)
     waits_ms += context.terms.genesis.crisis.governance.timelock_ms
     if context.time_ms > effective_ms + waits_ms:
         return False
-    due = {each.asset for _, each in context.state.refunds_due.ordered()}
+    due = {refund.asset for _, refund in context.state.refunds_due.ordered()}
     vault = (amendment.chain_id, amendment.vault)
     if any((asset.chain_id, asset.vault) == vault and asset.id in due for asset in context.terms.assets.values()):
         return True
     chain = context.terms.chains.get(amendment.chain_id)
-    seen = chain is not None and is_chain_live(context, chain)
-    return seen and context.terms.genesis.crisis.gates.give_back_expired and bool(owed_by_vault(context.state, *vault))
+    chain_live = chain is not None and is_chain_live(context, chain)
+    return (
+        chain_live
+        and context.terms.genesis.crisis.gates.give_back_expired
+        and bool(owed_by_vault(context.state, *vault))
+    )
 
 
 def _unpaid_units(state: State, asset: Asset) -> int:

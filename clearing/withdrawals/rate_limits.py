@@ -1,7 +1,7 @@
-"""Rate limits: how much of an asset may leave in a window of blocks, per owner and in all, and what is delayed.
+"""Rate limits: how much of an asset may leave in a window of blocks, per owner and in total, and what is delayed.
 
-Rule: windows are counted in blocks, so that nobody can stretch one. An owner is whoever's key signs for the money, so
-accounts of one hand count together. What is cancelled in the same window counts no more. It moves no money.
+Rule: windows are counted in blocks, so nobody can stretch one. An owner is the key that signs for the money, so
+accounts with one key count together. A cancellation in the same window reduces the count. It moves no money.
 """
 
 import msgspec
@@ -17,16 +17,16 @@ from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 
 def withdrawal_limits(context: BlockContext, asset: int) -> AssetWithdrawalLimits | None:
     """The limits on an asset, where genesis has any."""
-    return next((each for each in context.terms.genesis.crisis.gates.assets if each.asset == asset), None)
+    return next((limits for limits in context.terms.genesis.crisis.gates.assets if limits.asset == asset), None)
 
 
 def limit_window(context: BlockContext) -> int:
-    """The number of the window that this block is in."""
+    """The number of this block's window."""
     return context.block.height // context.terms.market.epoch_blocks
 
 
 def usage_in_window(window: int, usage: WithdrawalVolumeRecord | None) -> WithdrawalVolumeRecord:
-    """A record as far as it is of this window."""
+    """The record, if it is of this window; otherwise an empty one."""
     return usage if usage is not None and usage.window == window else WithdrawalVolumeRecord(window, 0)
 
 
@@ -41,7 +41,7 @@ def total_usage(context: BlockContext, asset: int) -> WithdrawalVolumeRecord:
 
 
 def in_genesis_units(context: BlockContext, asset: Asset, units: int) -> int:
-    """Limits are in the units of genesis, also for a token that left its group and has coarser ones."""
+    """Limits are in the units of genesis, also for a token that left its group and has coarser units."""
     return units * (asset.base_units // context.terms.assets[asset.id].base_units)
 
 
@@ -63,7 +63,7 @@ def check_withdrawal_rate(
 
 
 def must_be_delayed(context: BlockContext, limits: AssetWithdrawalLimits, owner: bytes, units: int) -> bool:
-    """Whether these units would lift what the owner withdrew without delay above the threshold."""
+    """Whether these units would raise the owner's undelayed withdrawals above the threshold."""
     if not limits.delay_blocks:
         return False
     return owner_usage(context, limits.asset, owner).undelayed_units + units > limits.delay_above_units
@@ -72,7 +72,7 @@ def must_be_delayed(context: BlockContext, limits: AssetWithdrawalLimits, owner:
 def record_usage(
     context: BlockContext, limits: AssetWithdrawalLimits, owner: bytes, units: int, *, prompt: bool
 ) -> None:
-    """Count a withdrawal that was accepted."""
+    """Count an accepted withdrawal."""
     own, whole = owner_usage(context, limits.asset, owner), total_usage(context, limits.asset)
     prompt_units = own.undelayed_units + (units if prompt else 0)
     counted = WithdrawalVolumeRecord(own.window, min(own.units + units, MONEY_MAX), min(prompt_units, MONEY_MAX))
@@ -83,7 +83,7 @@ def record_usage(
 
 
 def cancel_usage(context: BlockContext, limits: AssetWithdrawalLimits, owner: bytes, units: int, window: int) -> None:
-    """Count no more what was accepted in `window` and is taken back, while that window lasts."""
+    """Uncount a withdrawal accepted in `window` and refunded, while that window lasts."""
     if window != limit_window(context):
         return
     own, whole = owner_usage(context, limits.asset, owner), total_usage(context, limits.asset)
@@ -96,7 +96,7 @@ def cancel_usage(context: BlockContext, limits: AssetWithdrawalLimits, owner: by
 
 
 def drop_past_usage(context: BlockContext) -> None:
-    """At the start of a window drop what owners used in those before."""
+    """At the start of a window, delete the owners' usage of earlier windows."""
     if context.block.height % context.terms.market.epoch_blocks:
         return
     window = limit_window(context)

@@ -1,9 +1,9 @@
 """Refunds of withdrawals: cancelled and refused ones, and expired ones that their vault did not pay.
 
-Rule: a refund is the exact opposite of acceptance: the ledger owes again, in the units that the asset has now,
-rounded down, and the skew fee is that of a deposit. A vault pays nothing after a withdrawal's not-after. Only when
-more than two thirds of the power attest that it was not paid does the money come back, once. Time alone gives nothing
-back. The first agreed fact, executed or not executed, closes the other.
+Rule: a refund is the exact reverse of acceptance: the ledger owes again, in the asset's present units, rounded down,
+and the skew fee is that of a deposit. A vault pays nothing after a withdrawal's not-after. The money comes back, once,
+only when more than two thirds of the power attest that it was not paid. Time alone refunds nothing. The first agreed
+fact, executed or not executed, excludes the other.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,9 +27,9 @@ from clearing.validators.observed_chains import add_attestation, agreed_power
 
 
 def count_released_units(context: BlockContext, asset: int, amount: int) -> None:
-    """Note that `amount` base units left the ledger for the vault to pay; negative: came back.
+    """Count `amount` base units released to the vault; negative: refunded.
 
-    Flows are counted in the units of genesis, also for a token that left its group and has coarser ones.
+    Flows are counted in the units of genesis, also for a token that left its group and has coarser units.
     """
     flow = context.state.asset_flows[asset]
     total = int.from_bytes(flow.released_units, "big") + amount // context.terms.assets[asset].base_units
@@ -39,14 +39,15 @@ def count_released_units(context: BlockContext, asset: int, amount: int) -> None
 
 
 def has_cap_room(context: BlockContext, asset: Asset, units: int) -> bool:
-    """Whether the ledger may owe so much more of an asset."""
+    """Whether the ledger may owe this much more of an asset."""
     return inventory_units(context.state, asset) + units <= asset.cap_units
 
 
 def refundable_units(context: BlockContext, asset: Asset) -> int:
-    """Units that left the ledger and may come back: room under the asset's cap that no deposit can take.
+    """Units that left the ledger and may come back: room under the asset's cap that no deposit may take.
 
-    What waits, and where unpaid withdrawals are given back all that the vault was not seen to have paid; rounded up.
+    Delayed withdrawals; where expired withdrawals are refunded, everything that the vault was not observed to have
+    paid. Rounded up.
     """
     if context.terms.genesis.crisis.gates.give_back_expired:
         flow, seen = context.state.asset_flows[asset.id], context.state.custody.get(asset.id)
@@ -54,9 +55,9 @@ def refundable_units(context: BlockContext, asset: Asset) -> int:
         paid = int.from_bytes(seen.counters.withdrawn, "big") if seen else 0
         return -(-max(released - paid, 0) // asset.base_units)
     waiting = sum(
-        int.from_bytes(each.amount, "big")
-        for _, each in context.state.delayed_withdrawals.ordered()
-        if each.asset == asset.id
+        int.from_bytes(withdrawal.amount, "big")
+        for _, withdrawal in context.state.delayed_withdrawals.ordered()
+        if withdrawal.asset == asset.id
     )
     return -(-waiting // asset.base_units)
 
@@ -66,7 +67,7 @@ def refund(
 ) -> WithdrawalRefunded:
     """Credit `amount` base units again, with a receipt."""
     asset = current_asset(context.state, context.terms.assets[asset_id])
-    units, rest = asset.to_units(amount)
+    units, remainder = asset.to_units(amount)
     known = can_hold(context.state, account)
     credited = account if known else SUSPENSE_ACCOUNT
     fee = skew_fee(context, asset, units) if asset.is_cash else 0
@@ -75,7 +76,7 @@ def refund(
     context.journal.transfer(external_account(asset_id), credited, currency_of(asset), units, transfer, number)
     settle_skew_fee(context, credited, asset, units, fee if known else max(fee, 0), number)
     context.touched_accounts.add(credited)
-    receipt = WithdrawalRefunded(number, account, credited, asset_id, units, rest, reason, code)
+    receipt = WithdrawalRefunded(number, account, credited, asset_id, units, remainder, reason, code)
     context.receipts.append(receipt)
     return receipt
 
@@ -84,13 +85,13 @@ REFUNDS_PER_BLOCK = 64
 
 
 def is_withdrawal_open(state: State, nonce: int) -> bool:
-    """Whether it is not known yet what became of a released withdrawal."""
+    """Whether the outcome of a released withdrawal is still unknown."""
     released = state.withdrawals.get(nonce)
     return released is not None and not released.executed and nonce not in state.expired_withdrawals
 
 
 def expired_withdrawals(state: State, chain_id: int, nonces: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """(nonce, not-after in seconds) of those that are of a chain, open, and whose time is over by ours."""
+    """(nonce, not-after in seconds) of a chain's open withdrawals whose not-after has passed in block time."""
     if not state.terms.genesis.crisis.gates.give_back_expired:
         return
     for nonce in nonces:
@@ -101,7 +102,7 @@ def expired_withdrawals(state: State, chain_id: int, nonces: Iterable[int]) -> I
 
 
 def is_expiry_attestable(state: State, fact: WithdrawalNotExecuted) -> bool:
-    """Whether a word on this fact is worth counting: an open withdrawal of this vault, and a block after its time."""
+    """Whether an attestation of this fact counts: an open withdrawal of this vault, and a block after its not-after."""
     if not state.terms.genesis.crisis.gates.give_back_expired or not is_withdrawal_open(state, fact.nonce):
         return False
     released = state.withdrawals[fact.nonce]
@@ -110,13 +111,13 @@ def is_expiry_attestable(state: State, fact: WithdrawalNotExecuted) -> bool:
 
 
 def count_expiry_attestation(context: BlockContext, attestation: Attestation, fact: WithdrawalNotExecuted) -> None:
-    """Count one validator's word; with a quorum the withdrawal is to be given back."""
+    """Store one validator's attestation; with a quorum the withdrawal is due for a refund."""
     if not is_expiry_attestable(context.state, fact):
         return
     key = fact_key(fact)
-    claim = add_attestation(context.state.fact_attestations.get(key), attestation)
-    if agreed_power(claim, fact) * 3 <= context.block.total_power * 2:
-        context.state.fact_attestations.put(key, claim)
+    attestations = add_attestation(context.state.fact_attestations.get(key), attestation)
+    if agreed_power(attestations, fact) * 3 <= context.block.total_power * 2:
+        context.state.fact_attestations.put(key, attestations)
         return
     drop_withdrawal_attestations(context, fact.chain_id, fact.vault, fact.nonce)
     agreed = ExpiredWithdrawalRecord(fact.block_number, fact.block_hash, fact.block_time_s, context.block.height)
@@ -136,20 +137,21 @@ def count_expiry_attestation(context: BlockContext, attestation: Attestation, fa
 
 
 def drop_withdrawal_attestations(context: BlockContext, chain_id: int, vault: bytes, nonce: int) -> None:
-    """Once either fact on a withdrawal is agreed on, drop what was said of both."""
+    """Once either fact on a withdrawal is agreed, delete the attestations of both."""
     for kind in (EXECUTED, NOT_EXECUTED):
         if (kind, chain_id, vault, nonce) in context.state.fact_attestations:
             context.state.fact_attestations.remove((kind, chain_id, vault, nonce))
 
 
 def refund_expired(context: BlockContext) -> None:
-    """Give back what is due, oldest first, so many a block.
+    """Refund what is due, oldest first, a bounded number per block.
 
-    A token beyond its price band waits until it is judged, and what finds no room under its asset's cap until there is.
+    A token beyond its price band waits until it is back or has left. A refund without room under its asset's cap waits
+    for room.
     """
-    given = 0
+    refunded = 0
     for nonce, due in context.state.refunds_due.ordered():
-        if given == REFUNDS_PER_BLOCK:
+        if refunded == REFUNDS_PER_BLOCK:
             return
         released, asset = (
             context.state.withdrawals[nonce],
@@ -158,7 +160,7 @@ def refund_expired(context: BlockContext) -> None:
         amount = int.from_bytes(released.amount, "big")
         if is_beyond_band(context.state, asset.id) or not has_cap_room(context, asset, asset.to_units(amount)[0]):
             continue
-        given += 1
+        refunded += 1
         context.state.refunds_due.remove(nonce)
         agreed = context.state.expired_withdrawals[nonce]
         context.state.expired_withdrawals.put(

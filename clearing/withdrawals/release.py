@@ -1,7 +1,7 @@
-"""Release of withdrawals: into the withdrawals tree at the end of the block, confirmed when the vault paid.
+"""Release of withdrawals: into the withdrawals tree at the end of the block, confirmed when the vault has paid.
 
-Rule: a withdrawal gets its nonce when it is released, in the order of acceptance. This module must not know why it
-was accepted.
+Rule: a withdrawal gets its nonce when it is released, in the order of acceptance. This module must not know why it was
+accepted.
 """
 
 import msgspec
@@ -13,7 +13,7 @@ from clearing.state.withdrawals_tree import append_withdrawal, withdrawal_leaf_h
 
 
 def release_withdrawals(context: BlockContext) -> None:
-    """Phase 12: what was accepted enters the tree, in order of acceptance."""
+    """Phase 12: accepted withdrawals enter the tree, in order of acceptance."""
     nonce = withdrawals_count(context.state)
     for accepted in context.accepted_withdrawals:
         leaf = withdrawal_leaf_hash(
@@ -51,7 +51,7 @@ def withdrawals_count(state: State) -> int:
 
 
 def confirm_withdrawal(state: State, nonce: int) -> None:
-    """Note that a released withdrawal was seen executed."""
+    """Record that a released withdrawal was observed as executed."""
     state.withdrawals.put(nonce, msgspec.structs.replace(state.withdrawals[nonce], executed=True))
 
 

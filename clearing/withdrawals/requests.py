@@ -45,7 +45,7 @@ from clearing.withdrawals.refunds import count_released_units
 
 
 def request_withdrawal(context: BlockContext, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:
-    """Accept or refuse one request; accepted, it is released at the end of the block."""
+    """Accept or refuse one request. An accepted one is released at the end of the block, or delayed."""
     at = "withdrawal"
     listed = context.terms.assets.get(request.asset)
     if listed is None:
@@ -75,26 +75,26 @@ def request_withdrawal(context: BlockContext, request: Withdrawal | LimitedWithd
         return reject(ClearingCode.VAULT_LEAVES, at, chain_id=asset.chain_id, vault=asset.vault)
     if isinstance(request, LimitedWithdrawal) and fee > request.fee_max:
         return reject(ClearingCode.FEE_ABOVE_LIMIT, at, fee=fee, limit=request.fee_max)
-    gate, owner = withdrawal_limits(context, asset.id), owner_key(context.state, request.account)
+    limits, owner = withdrawal_limits(context, asset.id), owner_key(context.state, request.account)
     size = in_genesis_units(context, asset, request.units)
-    waits = gate is not None and must_be_delayed(context, gate, owner, size)
-    refusal = (check_withdrawal_rate(context, at, gate, owner, size) if gate else None) or (
-        check_delay_queue(context, at, request.account, owner) if waits else None
+    is_delayed = limits is not None and must_be_delayed(context, limits, owner, size)
+    refusal = (check_withdrawal_rate(context, at, limits, owner, size) if limits else None) or (
+        check_delay_queue(context, at, request.account, owner) if is_delayed else None
     )
     if refusal is not None:
         return refusal
     _debit_account(context, request, asset, fee)
-    if gate is not None and waits:
-        delay_withdrawal(context, gate, owner, request.account, asset, request.units, request.to, request.nonce)
+    if limits is not None and is_delayed:
+        delay_withdrawal(context, limits, owner, request.account, asset, request.units, request.to, request.nonce)
     else:
         context.accepted_withdrawals.append(_release_receipt(context, request, asset))
-    if gate is not None:
-        record_usage(context, gate, owner, size, prompt=not waits)
+    if limits is not None:
+        record_usage(context, limits, owner, size, prompt=not is_delayed)
     return None
 
 
 def _debit_account(context: BlockContext, request: Withdrawal | LimitedWithdrawal, asset: Asset, fee: int) -> None:
-    """Let the money leave its account for the vault to pay."""
+    """Move the money out of its account, for the vault to pay."""
     before = equity_and_total(context, request.account)
     use_nonce(context, request.account, request.nonce)
     context.journal.transfer(
@@ -129,7 +129,7 @@ def _release_receipt(
 
 
 def _check_cash_group(context: BlockContext, at: str, asset: Asset) -> Rejected | None:
-    """Nothing is withdrawn of a cash group while a token of it is beyond its band: no one may gain by being quick."""
+    """No withdrawals from a cash group while one of its tokens is beyond its band: speed must not decide who gains."""
     if asset.is_cash and is_cash_group_suspended(context.state, asset.cash_group):
         return reject(ClearingCode.CASH_GROUP_SUSPENDED, at, cash_group=asset.cash_group)
     return None
@@ -138,18 +138,18 @@ def _check_cash_group(context: BlockContext, at: str, asset: Asset) -> Rejected 
 def check_can_leave(
     context: BlockContext, at: str, account: int, currency: int, units: int, gains: tuple[int, int] | None = None
 ) -> Rejected | None:
-    """Whether an account may let go of `units` of a currency: its own, and initial margin covered afterwards.
+    """Whether an account may pay out `units` of a currency: its own money, with initial margin covered afterwards.
 
-    `gains`: (currency, units) of what comes in for it at once. Soft credit is not the account's own and covers nothing
-    that leaves. With positions, every price that the account depends on must be open; without, collateral is simply its
-    own.
+    `gains`: (currency, units) received at the same time. Soft credit is not the account's own and covers nothing that
+    leaves. With positions, every price that the account depends on must be open. Without positions, all collateral is
+    free.
     """
     refusal = check_restriction(context, at, account)
     if refusal is not None:
         return refusal
-    have = balance(context.state, account, currency)
-    if have < units:
-        return reject(ClearingCode.BALANCE_TOO_SMALL, at, units=units, balance=have)
+    available = balance(context.state, account, currency)
+    if available < units:
+        return reject(ClearingCode.BALANCE_TOO_SMALL, at, units=units, balance=available)
     after = current_holdings(context.state, account)
     add_to_holdings(context.state, after, currency, -units)
     if gains is not None:
@@ -157,13 +157,14 @@ def check_can_leave(
     if account != HOUSE_ACCOUNT:
         for index, group in enumerate(context.terms.cash_groups):
             loan = soft_credit_of(context.state, account, group)
-            if group == currency and have - loan < units:
-                return reject(ClearingCode.SOFT_CREDIT_IS_LENT, at, units=units, balance=have, lent=loan)
+            if group == currency and available - loan < units:
+                return reject(ClearingCode.SOFT_CREDIT_IS_LENT, at, units=units, balance=available, lent=loan)
             after.cash[index] -= loan
     if not any(after.lots) and all(claim >= 0 for claim in after.cash):
         return None
     for feed in sorted(held_feeds(context.state, after)):
-        # What a dead feed prices counts for nothing and cannot get worse; waiting for it would freeze everything else.
+        # A settled feed's tokens count for nothing and cannot fall further. Waiting for it would freeze everything
+        # else.
         if (status := feed_status(context.state, feed)) != FeedStatus.OPEN and not is_settled_for_good(
             context.state, feed
         ):

@@ -1,9 +1,12 @@
-"""Withdrawal controls: a delayed withdrawal is released in time, cancelled by its owner, or called back.
+"""Withdrawal controls: a delayed withdrawal is released in time, cancelled by its owner, or recalled.
 
-Rule: at its time a withdrawal must pass the same checks as a new one, but for its size, with initial margin covered.
-One that fails is tried again for as long as genesis says, and then refunded. While it waits, an account that falls
-below initial margin gets back what it needs, the newest first, before it is called; an account of a defaulter gets
-back everything. A token beyond its price band comes back only once it is judged, except in a default.
+Rule:
+
+1. At its time a withdrawal must pass the checks of a new one, except for its size, with initial margin covered. One
+   that fails is tried again for the grace period of genesis, and then refunded.
+2. While it is delayed, an account that falls below initial margin is refunded what it needs, newest first, before it is
+   called. An account of a defaulter is refunded everything.
+3. A token beyond its price band is refunded only when it is back or has left, except in a default.
 """
 
 from clearing.base.codec import u256
@@ -39,24 +42,24 @@ def cancel_withdrawal(context: BlockContext, _: int, request: WithdrawalCancella
     refusal = check_request(context, AT, request)
     if refusal is not None:
         return refusal
-    waiting = context.state.delayed_withdrawals.get(request.number)
-    if waiting is None or waiting.account != request.account:
+    withdrawal = context.state.delayed_withdrawals.get(request.number)
+    if withdrawal is None or withdrawal.account != request.account:
         return reject(ClearingCode.NO_SUCH_WAITING_WITHDRAWAL, AT, account=request.account, number=request.number)
-    if is_beyond_band(context.state, waiting.asset):
-        return reject(ClearingCode.CASH_GROUP_SUSPENDED, AT, asset=waiting.asset)
+    if is_beyond_band(context.state, withdrawal.asset):
+        return reject(ClearingCode.CASH_GROUP_SUSPENDED, AT, asset=withdrawal.asset)
     use_nonce(context, request.account, request.nonce)
-    _refund_waiting(context, request.number, waiting, RefundReason.CANCELLED)
+    _refund_waiting(context, request.number, withdrawal, RefundReason.CANCELLED)
     return None
 
 
 def recall_withdrawals(context: BlockContext) -> None:
-    """Before calls: what waits of accounts below initial margin comes back, the newest first, until it is covered."""
+    """Before calls: refund delayed withdrawals of accounts below initial margin, newest first, until it is covered."""
     by_account: dict[int, list[tuple[int, DelayedWithdrawalRecord]]] = {}
-    for number, waiting in context.state.delayed_withdrawals.ordered():
-        if is_in_default(context.state, waiting.account):
-            _refund_waiting(context, number, waiting, RefundReason.DEFAULT)
-        elif not is_beyond_band(context.state, waiting.asset):
-            by_account.setdefault(waiting.account, []).append((number, waiting))
+    for number, withdrawal in context.state.delayed_withdrawals.ordered():
+        if is_in_default(context.state, withdrawal.account):
+            _refund_waiting(context, number, withdrawal, RefundReason.DEFAULT)
+        elif not is_beyond_band(context.state, withdrawal.asset):
+            by_account.setdefault(withdrawal.account, []).append((number, withdrawal))
     for account in sorted(by_account):
         queue = by_account[account]
         while queue and not _is_covered(context, account):
@@ -64,43 +67,45 @@ def recall_withdrawals(context: BlockContext) -> None:
 
 
 def recall_account_withdrawals(context: BlockContext, accounts: tuple[int, ...]) -> None:
-    """Give everything back that waits of these accounts: one of them has just failed."""
-    for number, waiting in list(context.state.delayed_withdrawals.ordered()):
-        if waiting.account in accounts:
-            _refund_waiting(context, number, waiting, RefundReason.DEFAULT)
+    """Refund all delayed withdrawals of these accounts: one of them has just failed."""
+    for number, withdrawal in list(context.state.delayed_withdrawals.ordered()):
+        if withdrawal.account in accounts:
+            _refund_waiting(context, number, withdrawal, RefundReason.DEFAULT)
 
 
 def recall_vault_withdrawals(context: BlockContext, chain_id: int, vault: bytes) -> None:
-    """Give everything back that waits for a vault which is about to pay nothing more; it was never promised there.
+    """Refund all delayed withdrawals to a vault that is about to be detached; they were never released to it.
 
-    A token beyond its band stays what its owner asked for: its loss is not the group's.
+    A withdrawal of a token beyond its band is not refunded: its loss is not the group's.
     """
-    for number, waiting in list(context.state.delayed_withdrawals.ordered()):
-        asset = context.terms.assets[waiting.asset]
+    for number, withdrawal in list(context.state.delayed_withdrawals.ordered()):
+        asset = context.terms.assets[withdrawal.asset]
         if (asset.chain_id, asset.vault) == (chain_id, vault) and not is_beyond_band(context.state, asset.id):
-            _refund_waiting(context, number, waiting, RefundReason.LAPSED, int(ClearingCode.VAULT_LEAVES))
+            _refund_waiting(context, number, withdrawal, RefundReason.LAPSED, int(ClearingCode.VAULT_LEAVES))
 
 
 def process_delayed_withdrawals(context: BlockContext) -> None:
-    """Before releases: what was not paid comes back, what has waited long enough is let go, old counts are dropped."""
+    """Before releases: refund what was not paid, release what was delayed long enough, delete old usage."""
     refund_expired(context)
     drop_past_usage(context)
     drop_value_withdrawn(context)
-    let_go, grace = [], context.terms.genesis.crisis.gates.waiting_grace_blocks
-    for number, waiting in list(context.state.delayed_withdrawals.ordered()):
-        if context.block.height < waiting.due_height:
+    released, grace = [], context.terms.genesis.crisis.gates.waiting_grace_blocks
+    for number, withdrawal in list(context.state.delayed_withdrawals.ordered()):
+        if context.block.height < withdrawal.due_height:
             continue
-        refusal = check_withdrawal_controls(context, waiting)
+        refusal = check_withdrawal_controls(context, withdrawal)
         if refusal is None:
-            remove_delayed(context, number, waiting, taken_back=False)
-            let_go.append(_release_receipt(context, waiting))
-        elif context.block.height >= waiting.due_height + grace and not is_beyond_band(context.state, waiting.asset):
-            _refund_waiting(context, number, waiting, RefundReason.LAPSED, int(refusal.code))
-    context.accepted_withdrawals[:0] = let_go
+            remove_delayed(context, number, withdrawal, refunded=False)
+            released.append(_release_receipt(context, withdrawal))
+        elif context.block.height >= withdrawal.due_height + grace and not is_beyond_band(
+            context.state, withdrawal.asset
+        ):
+            _refund_waiting(context, number, withdrawal, RefundReason.LAPSED, int(refusal.code))
+    context.accepted_withdrawals[:0] = released
 
 
 def check_withdrawal_controls(context: BlockContext, withdrawal: DelayedWithdrawalRecord) -> Rejected | None:
-    """The gates of a withdrawal that has left its account already."""
+    """The checks of a withdrawal that has left its account already."""
     at, account = "withdrawal", withdrawal.account
     asset = current_asset(context.state, context.terms.assets[withdrawal.asset])
     if not can_hold(context.state, account):
@@ -128,7 +133,7 @@ def _is_covered(context: BlockContext, account: int) -> bool:
 def _refund_waiting(
     context: BlockContext, number: int, withdrawal: DelayedWithdrawalRecord, reason: RefundReason, code: int = 0
 ) -> None:
-    remove_delayed(context, number, withdrawal, taken_back=True)
+    remove_delayed(context, number, withdrawal, refunded=True)
     amount = int.from_bytes(withdrawal.amount, "big")
     before, _ = equity_and_total(context, withdrawal.account)
     refund(context, number, withdrawal.account, withdrawal.asset, amount, reason, code)
