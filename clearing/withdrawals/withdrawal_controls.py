@@ -38,7 +38,7 @@ AT = "withdrawal_cancellation"
 
 
 def cancel_withdrawal(context: BlockContext, _: int, request: WithdrawalCancellation) -> Rejected | None:
-    """Give a withdrawal that waits back to its account, at its owner's word."""
+    """Cancel a delayed withdrawal and refund it to its account, at its owner's request."""
     refusal = check_request(context, AT, request)
     if refusal is not None:
         return refusal

@@ -98,7 +98,7 @@ def test_inside_its_window_a_future_is_worth_what_the_average_will_be() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "settlement", "worth"),
+    ("kind", "settlement", "value"),
     [
         (InstrumentKind.FUTURE, 900, 900),
         (InstrumentKind.FORWARD, 900, 900),

@@ -233,7 +233,7 @@ def test_porting_moves_all_of_the_client_and_changes_none_of_it() -> None:
     client, child = client_of_alice(desk)
     before = {each: (current_holdings(desk.state, each), margin(desk, each)) for each in (client, child)}
     (ported,) = of_kind(desk.block(desk.porting(client, 3, client=CLIENT_SECRET)), AccountPorted)
-    assert (ported.from_member, ported.to_member, ported.children, ported.held_trades) == (1, 3, (child,), 1)
+    assert (ported.from_member, ported.to_member, ported.children, ported.pending_trades) == (1, 3, (child,), 1)
     assert {each: (current_holdings(desk.state, each), margin(desk, each)) for each in (client, child)} == before
     assert {desk.state.accounts[each].member for each in (client, child)} == {3}
     counts = {member: desk.state.member_accounts[member].open for member in (1, 3)}
