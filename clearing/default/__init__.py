@@ -1,1 +1,1 @@
-"""What happens when a member cannot pay: who bears the loss, in which order, and how it ends."""
+"""Defaults: who bears the loss of a member that cannot pay, in which order, and how a default ends."""

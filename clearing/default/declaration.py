@@ -1,7 +1,7 @@
-"""Declaration of a default: when a member cannot pay what an account of its failed on, and what follows at once.
+"""Declaration of a default: when a member cannot pay for a failed account, and the immediate consequences.
 
-Rule: a member with other money of its own, beyond maintenance margin, pays with it and does not default. Otherwise
-all its own accounts become one estate: debts, money and positions together. Clients stay as they are. This module
+Rule: a member with other money of its own, beyond maintenance margin, pays with it and does not default. Otherwise all
+its own accounts are merged into one estate: debts, money and positions. Client accounts stay unchanged. This module
 must not know who bears a loss.
 """
 
@@ -28,7 +28,7 @@ Deficits = tuple[tuple[int, int, int], ...]
 
 
 def declare_defaults(context: BlockContext) -> None:
-    """Deal with every account that failed in this block, in the order in which they failed."""
+    """Handle every account that failed in this block, in the order of failure."""
     members: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
     for failure in context.failures:
         if not _is_handled(context.state, failure.account):
@@ -37,7 +37,7 @@ def declare_defaults(context: BlockContext) -> None:
 
 
 def declare(context: BlockContext, failure: Failure, own_accounts: tuple[int, ...], clients: tuple[int, ...]) -> None:
-    """Let the member pay out of other money of its own, or declare its default. The house pays for its own accounts."""
+    """Cure the failure from the member's other money, or declare its default. The house pays for its own accounts."""
     member = context.state.accounts[failure.account].member
     deficits = account_deficits(context.state, (failure.account,))
     if member == HOUSE_MEMBER:
@@ -54,18 +54,18 @@ def declare(context: BlockContext, failure: Failure, own_accounts: tuple[int, ..
 
 
 def accounts_of_members(state: State, member: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """A member's own accounts and its clients', each ordered. Linear in all accounts: for what happens seldom."""
+    """A member's own accounts and its clients', each ordered. Linear in all accounts: only for rare events."""
     return accounts_by_member(state).get(member, ((), ()))
 
 
 def cash_above_initial(state: State, account: int) -> int:
-    """Cash that may be taken of an account and leaves it at initial margin; nothing of it is lent."""
+    """Cash that an account can give and stay at initial margin, without soft credit."""
     margin = holdings_margin(current_arrays(state), current_holdings(state, account))
     return cash_within(state, account, margin.equity - margin.initial)
 
 
 def cash_within(state: State, account: int, spare: int) -> int:
-    """Positive cash of an account, in all groups, but no more than what it has to spare, and nothing that is lent."""
+    """An account's positive cash in all groups, limited to `spare`, less its soft credit."""
     return max(
         min(_cash(state, account), spare)
         - sum(soft_credit_of(state, account, cash_group) for cash_group in state.terms.cash_groups),
@@ -81,42 +81,44 @@ def _is_handled(state: State, account: int) -> bool:
 
 
 def _cure_needs(context: BlockContext, member: int, failure: Failure, deficits: Deficits) -> Deficits:
-    """What would mend a failure: an account's debts, and so much more that it covers initial margin and what is called.
+    """What cures a failure: the account's debts, plus what it needs to cover initial margin and its open fund call.
 
-    As (account, cash group, micros); the more in the first group. Nothing when nothing is missing that could be paid.
+    As (account, cash group, micros); the additional amount is in the fund's or the first group. Empty when nothing is
+    missing that could be paid.
     """
     state, account = context.state, failure.account
     margin = holdings_margin(current_arrays(state), current_holdings(state, account))
-    part = state.contributions.get(member)
-    called = part.called if part is not None and part.account == account else 0
-    brought = {group: micros for _, group, micros in deficits}
-    more = max(margin.initial + called - margin.equity - sum(brought.values()), 0)
-    if more:
+    contribution = state.contributions.get(member)
+    called = contribution.called if contribution is not None and contribution.account == account else 0
+    needed = {group: micros for _, group, micros in deficits}
+    additional = max(margin.initial + called - margin.equity - sum(needed.values()), 0)
+    if additional:
         group = context.terms.crisis.fund.cash_group or context.terms.cash_groups[0]
-        brought[group] = brought.get(group, 0) + more
-    return tuple((account, group, micros) for group, micros in sorted(brought.items()))
+        needed[group] = needed.get(group, 0) + additional
+    return tuple((account, group, micros) for group, micros in sorted(needed.items()))
 
 
 def _cure_deficit(
     context: BlockContext, member: int, account: int, deficits: Deficits, own_accounts: tuple[int, ...]
 ) -> bool:
-    """Bring an account what it needs out of the member's other own accounts, claims on other groups at par; or not.
+    """Pay what an account needs from the member's other own accounts, claims on other groups at par. Returns whether it
+    did.
 
-    Not where that would take them below maintenance margin. What is free above initial margin pays first, then other
-    cash, then more on credit: an account that is then below initial margin is called like any.
+    It does not where this would bring them below maintenance margin. Free cash above initial margin pays first, then
+    other cash, then credit. An account that is then below initial margin is called like any other.
     """
-    payers = [each for each in own_accounts if each != account]
-    spare = {each: _above_maintenance_micros(context.state, each) for each in payers}
+    payers = [own for own in own_accounts if own != account]
+    spare = {payer: _above_maintenance_micros(context.state, payer) for payer in payers}
     needed = sum(micros for _, _, micros in deficits)
     if not needed or sum(spare.values()) < needed:
         return False
     paid: dict[tuple[int, int], int] = {}
-    for most in (cash_above_initial, _cash, None):
+    for capacity in (cash_above_initial, _cash, None):
         for payer in payers:
-            limit = min(most(context.state, payer) if most else spare[payer], spare[payer], needed)
+            limit = min(capacity(context.state, payer) if capacity else spare[payer], spare[payer], needed)
             for group in context.terms.cash_groups:
-                there = max(balance(context.state, payer, cash_currency(group)), 0) if most else limit
-                micros = min(there, limit)
+                available = max(balance(context.state, payer, cash_currency(group)), 0) if capacity else limit
+                micros = min(available, limit)
                 if micros:
                     _pay_cure(context, payer, HOUSE_ACCOUNT, group, micros)
                     paid[(payer, group)] = paid.get((payer, group), 0) + micros
@@ -125,8 +127,8 @@ def _cure_deficit(
         _pay_cure(context, HOUSE_ACCOUNT, account, group, micros)
     context.touched_accounts.update((HOUSE_ACCOUNT, account, *payers))
     owed = tuple((group, micros) for _, group, micros in deficits)
-    told = tuple((*key, micros) for key, micros in sorted(paid.items()))
-    context.receipts.append(DeficitCured(member, account, owed, told))
+    payments = tuple((*key, micros) for key, micros in sorted(paid.items()))
+    context.receipts.append(DeficitCured(member, account, owed, payments))
     return True
 
 
@@ -135,7 +137,7 @@ def _cash(state: State, account: int) -> int:
 
 
 def _above_maintenance_micros(state: State, account: int) -> int:
-    """What an account can owe before it is below maintenance margin; nothing of it is lent."""
+    """What an account can owe before it is below maintenance margin, without soft credit."""
     margin = holdings_margin(current_arrays(state), current_holdings(state, account))
     loans = sum(soft_credit_of(state, account, group) for group in state.terms.cash_groups)
     return max(margin.equity - margin.maintenance - loans, 0)
@@ -148,7 +150,7 @@ def _pay_cure(context: BlockContext, payer: int, payee: int, group: int, micros:
 def _open_default(
     context: BlockContext, member: int, failure: Failure, own_accounts: tuple[int, ...], clients: tuple[int, ...]
 ) -> None:
-    """Write the default down, tell of it, and bring the estate together."""
+    """Record the default, report it, and merge the estate."""
     state, terms, height = context.state, context.terms.crisis.default, context.block.height
     clock = state.default_counters.get(0) or NO_DEFAULTS
     number = clock.declared + 1
@@ -203,7 +205,7 @@ def _has_positions(state: State, accounts: tuple[int, ...]) -> bool:
 
 
 def _end_open_business(context: BlockContext, account: int, *, own: bool) -> None:
-    """Mandates and orders end; calls and sales too where the account is the member's own."""
+    """End mandates and orders; in a member's own account calls and sales, too."""
     end_mandates(context, account)
     for instrument in context.terms.instruments:
         context.state.auction_orders.remove((instrument, account))
@@ -214,7 +216,7 @@ def _end_open_business(context: BlockContext, account: int, *, own: bool) -> Non
 
 
 def pool_account(context: BlockContext, number: int, account: int, estate: int) -> None:
-    """Bring all of an account into the estate; it takes debts over, too. Lots beyond its position limit stay."""
+    """Move everything in an account to the estate, its debts included. Lots beyond the estate's position limit stay."""
     money: list[tuple[int, int]] = []
     currencies = [cash_currency(group) for group in context.terms.cash_groups]
     currencies += [token_currency(token.id) for token in context.terms.tokens]
@@ -226,8 +228,8 @@ def pool_account(context: BlockContext, number: int, account: int, estate: int) 
             money.append((currency, amount))
     positions: list[tuple[int, int]] = []
     for instrument, lots in positions_of(context.state, account).lots:
-        there = position_lots(context.state, estate, instrument)
-        moved = min(max(lots, -POSITION_MAX - there), POSITION_MAX - there)
+        estate_lots = position_lots(context.state, estate, instrument)
+        moved = min(max(lots, -POSITION_MAX - estate_lots), POSITION_MAX - estate_lots)
         if moved:
             context.positions.add(account, instrument, -moved)
             context.positions.add(estate, instrument, moved)

@@ -1,8 +1,8 @@
-"""The default auction: bids for equal slices of a defaulter's portfolio, filled cheapest first, bidders ranked.
+"""The default auction: bids for equal slices of a defaulter's portfolio, filled cheapest first, and bidder ranks.
 
-Rule: lots pass at the mark, which does not move; what a bidder asks beyond that is the estate's loss. The lowest ask
-is filled first, then the earliest bid, then the lower member. A buyer covers initial margin afterwards or gets fewer
-slices. Contributions of members who did not bid for their share, or only at a bad price, are used before those of the
+Rule: lots move at the mark, which does not change; the bidder's ask is the estate's loss. The lowest ask is filled
+first, then the earliest bid, then the lower member id. A buyer must cover initial margin afterwards, or it gets fewer
+slices. Contributions of members that did not bid for their share, or only at a bad price, are used before those of the
 others.
 """
 
@@ -38,7 +38,7 @@ PositionLots = tuple[tuple[int, int], ...]
 
 
 def bid_for_default(context: BlockContext, index: int, request: DefaultBid) -> Rejected | None:
-    """Take a bid in, in place of the member's last one; or refuse it and change nothing."""
+    """Accept a bid, replacing the member's last one; or refuse it and change nothing."""
     terms = context.terms.crisis.default
     if request.slices > terms.auction_slices or abs(request.ask_micros) * max(request.slices, 1) > CASH_MICROS_MAX:
         return reject(ClearingCode.BAD_SIZE, AT, slices=request.slices, ask_micros=request.ask_micros)
@@ -65,7 +65,7 @@ def bid_for_default(context: BlockContext, index: int, request: DefaultBid) -> R
 
 
 def _check_own_account(context: BlockContext, request: DefaultBid) -> Rejected | None:
-    """A bid spares the member's part of the fund, and may give money: a client's pays for neither."""
+    """A bid improves the rank of the member's contribution, and may pay money: client money may be used for neither."""
     if context.state.accounts[request.account].kind is AccountKind.CLIENT:
         return reject(ClearingCode.CLIENT_MONEY, AT, account=request.account)
     return None
@@ -80,14 +80,14 @@ def _check_auction(context: BlockContext, request: DefaultBid) -> Rejected | Non
     member = context.state.accounts[request.account].member
     if member == HOUSE_MEMBER:
         return reject(ClearingCode.OWN_DEFAULT, AT, account=request.account, member=member)
-    most = ask_max(context, auction_portfolio(context, default))
-    if request.ask_micros > most:
-        return reject(ClearingCode.ASK_TOO_HIGH, AT, ask_micros=request.ask_micros, most=most)
+    highest_ask = ask_max(context, auction_portfolio(context, default))
+    if request.ask_micros > highest_ask:
+        return reject(ClearingCode.ASK_TOO_HIGH, AT, ask_micros=request.ask_micros, most=highest_ask)
     return None
 
 
 def auction_portfolio(context: BlockContext, default: DefaultRecord) -> PositionLots:
-    """(instrument, lots) of the estate whose prices are open."""
+    """(instrument, lots) of the estate's positions with open prices."""
     if not default.own_accounts:
         return ()
     listed = context.terms.instruments
@@ -99,22 +99,22 @@ def auction_portfolio(context: BlockContext, default: DefaultRecord) -> Position
 
 
 def slice_margin(context: BlockContext, lots: PositionLots) -> int:
-    """Initial margin of a slice: that of the whole portfolio alone, divided, rounded down."""
+    """Initial margin of a slice: that of the whole portfolio alone, divided by the slices, rounded down."""
     alone = Holdings(
         [0] * len(context.terms.cash_groups), [0] * len(context.terms.tokens), [0] * len(context.terms.instruments)
     )
-    for instrument, held in lots:
-        alone.lots[context.terms.array_index[instrument]] = held
+    for instrument, position in lots:
+        alone.lots[context.terms.array_index[instrument]] = position
     return holdings_margin(current_arrays(context.state), alone).initial // context.terms.crisis.default.auction_slices
 
 
 def ask_max(context: BlockContext, lots: PositionLots) -> int:
-    """The most that may be asked for a slice."""
+    """The highest ask for a slice."""
     return mul_div_down(slice_margin(context, lots), context.terms.crisis.default.auction_worst_ppm, PPM)
 
 
 def sell_portfolio(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
-    """Fill the bids for a default's portfolio, rank who could bid, and forget the bids."""
+    """Fill the bids for a default's portfolio, rank the members, and delete the bids."""
     lots = auction_portfolio(context, default)
     bids = {member: bid for (of, member), bid in list(context.state.default_bids.ordered()) if of == number}
     sale = _PortfolioSale(lots, slice_margin(context, lots), bids)
@@ -138,20 +138,20 @@ class _PortfolioSale:
 
     lots: PositionLots
     margin: int
-    """Of a slice."""
+    """Initial margin of a slice."""
     bids: dict[int, DefaultBidRecord]
     """By member."""
     sold: int = 0
     highest_ask: int = 0
-    """The dearest ask filled so far; the last one, as the cheapest are filled first."""
+    """The highest ask filled so far; the last one, because the cheapest are filled first."""
     affordable: set[int] = field(default_factory=set)
-    """Members who could carry all that they bid for, also what was sold before their turn."""
+    """Members that could margin all that they bid for, including what was sold before their turn."""
 
 
 def _consider_bid(
     context: BlockContext, number: int, default: DefaultRecord, sale: _PortfolioSale, member: int
 ) -> None:
-    """A bid's turn: as much as it wants, is left and it carries."""
+    """Process one bid: as many slices as it wants, are left, and it can margin."""
     bid, of_slices = sale.bids[member], context.terms.crisis.default.auction_slices
     wanted = min(bid.slices, of_slices - sale.sold)
     slices = _slices_affordable(context, member, bid, sale.lots, sale.sold, wanted)
@@ -171,7 +171,7 @@ def _fill_bid(
     part: tuple[int, int],
     portfolio_lots: PositionLots,
 ) -> None:
-    """Sell a bidder the slices from the first of `part`, as many as its second says."""
+    """Sell a bidder a number of slices; `part`: (first slice, number of slices)."""
     (member, bid), (first, slices) = bidder, part
     of_slices = context.terms.crisis.default.auction_slices
     moved: list[MovedPosition] = []
@@ -197,19 +197,19 @@ def _fill_bid(
 
 
 def slice_lots(lots: PositionLots, first: int, slices: int, of_slices: int) -> PositionLots:
-    """The lots of slices `first` to `first + slices`: all slices together are all lots, whoever takes which."""
+    """The lots of slices `first` to `first + slices`: all slices together are all lots, whoever buys which."""
     parts = []
-    for instrument, held in lots:
-        size = abs(held) * (first + slices) // of_slices - abs(held) * first // of_slices
+    for instrument, position in lots:
+        size = abs(position) * (first + slices) // of_slices - abs(position) * first // of_slices
         if size:
-            parts.append((instrument, size if held > 0 else -size))
+            parts.append((instrument, size if position > 0 else -size))
     return tuple(parts)
 
 
 def _slices_affordable(
     context: BlockContext, member: int, bid: DefaultBidRecord, lots: PositionLots, first: int, wanted: int
 ) -> int:
-    """The most slices, up to those wanted, that leave the bidder at initial margin; found by halving."""
+    """The most slices, up to `wanted`, that leave the bidder at initial margin; found by bisection."""
     record = context.state.accounts.get(bid.account)
     if record is None or record.member != member or member_status(context.state, member) is not MemberStatus.ACTIVE:
         return 0
@@ -225,10 +225,10 @@ def _slices_affordable(
 
 
 def _is_affordable(context: BlockContext, bid: DefaultBidRecord, lots: PositionLots, slices: int) -> bool:
-    """Whether the bidder covers initial margin with these lots, without what is lent to it, within all limits."""
+    """Whether the bidder covers initial margin with these lots, without soft credit, and within all limits."""
     after = current_holdings(context.state, bid.account)
-    for at, of in enumerate(context.terms.cash_groups):
-        after.cash[at] -= soft_credit_of(context.state, bid.account, of)
+    for at, group in enumerate(context.terms.cash_groups):
+        after.cash[at] -= soft_credit_of(context.state, bid.account, group)
     after.cash[0] += slices * bid.ask_micros
     for instrument, moved in lots:
         listed, at = context.terms.instruments[instrument], context.terms.array_index[instrument]
@@ -244,47 +244,47 @@ def _is_affordable(context: BlockContext, bid: DefaultBidRecord, lots: PositionL
 
 
 def surviving_members(state: State, defaulter: int) -> tuple[int, ...]:
-    """Members who bid, and may be assessed: neither the house nor in default nor gone; ordered."""
-    standing = (MemberStatus.ACTIVE, MemberStatus.RESTRICTED)
+    """Members that may bid and be assessed: not the house, not in default, not left; ordered."""
+    surviving = (MemberStatus.ACTIVE, MemberStatus.RESTRICTED)
     return tuple(
-        each
-        for each in contributing_and_owing(state)
-        if each not in (HOUSE_MEMBER, defaulter) and member_status(state, each) in standing
+        member
+        for member in contributing_and_owing(state)
+        if member not in (HOUSE_MEMBER, defaulter) and member_status(state, member) in surviving
     )
 
 
 def contributing_members(state: State, defaulter: int) -> tuple[int, ...]:
-    """Members whose contributions may be used: as long as they are in the fund, also of who has left or defaulted.
+    """Members whose contributions may be used, as long as they are in the fund; also of members that left or defaulted.
 
-    Else whoever sees a loss coming would leave, or fail on a trifle, to keep its own. Those in default answer for
-    their own losses first.
+    Otherwise a member that expects a loss could leave, or default on a small amount, to save its contribution.
+    Contributions of members in default first bear their own losses.
     """
     return tuple(
-        each
-        for each in contributing_and_owing(state)
-        if each not in (HOUSE_MEMBER, defaulter) and member_status(state, each) is not MemberStatus.DEFAULTING
+        member
+        for member in contributing_and_owing(state)
+        if member not in (HOUSE_MEMBER, defaulter) and member_status(state, member) is not MemberStatus.DEFAULTING
     )
 
 
 def _seniorities(context: BlockContext, number: int, default: DefaultRecord, sale: _PortfolioSale) -> BiddersRanked:
-    """Every survivor's rank, lower ones paying first, with all that it follows from."""
+    """Every survivor's rank with its inputs. Lower ranks pay first."""
     terms, survivors = context.terms.crisis.default, surviving_members(context.state, default.member)
     good_ask = sale.highest_ask + mul_div_down(sale.margin, terms.auction_tolerance_ppm, PPM)
     needed = {member: required_contribution(context.state, member) for member in survivors}
     whole = sum(needed.values())
-    told = []
+    ranked = []
     for member in survivors:
         share = terms.auction_slices * needed[member] // whole if whole else 0
         bid = sale.bids.get(member)
         good = bid is not None and bid.ask_micros <= good_ask
         rank = 0 if bid is None or not good else 2 if bid.slices >= share and member in sale.affordable else 1
-        told.append((member, share, bid.slices if bid else 0, bid.ask_micros if bid else 0, rank))
+        ranked.append((member, share, bid.slices if bid else 0, bid.ask_micros if bid else 0, rank))
     return BiddersRanked(
         number=number,
         sold=sale.sold,
         of_slices=terms.auction_slices,
         competitive_ask=good_ask,
-        members=tuple(told),
+        members=tuple(ranked),
         portfolio=sale.lots,
         slice_margin=sale.margin,
         tolerance_ppm=terms.auction_tolerance_ppm,

@@ -1,9 +1,9 @@
-"""Auto-deleveraging: positions close at the last mark, with the house first, then against ranked accounts.
+"""Auto-deleveraging: positions close at the last mark, first against the house, then against ranked accounts.
 
-Rule: no mark moves and nobody trades: lots change hands at the mark, options for their value. The house takes over as
-far as its capital carries it. The other side of each instrument is ranked by profit x leverage, highest first, then
-by account. Profits and equities are computed once for a default and a side. This module must not know who bears what
-is still owed afterwards.
+Rule: no mark moves and there are no trades: lots change accounts at the mark, options for their value. The house takes
+over as far as its capital covers the margin. Accounts on the other side of each instrument are ranked by profit x
+leverage, highest first, then by account. Profits and equities are computed once for a default and a side. This module
+must not know who bears what is still owed afterwards.
 """
 
 from heapq import heapify, heappop, heappush
@@ -24,7 +24,7 @@ from clearing.state.ledger import cash_currency
 
 
 def pass_position(context: BlockContext, giver: int, taker: int, instrument: int, lots: int) -> MovedPosition:
-    """Pass signed lots from one account to another at the mark; what an option is worth is paid for it."""
+    """Move signed lots from one account to another at the mark; an option's value is paid for it."""
     listed = context.terms.instruments[instrument]
     context.positions.add(giver, instrument, -lots)
     context.positions.add(taker, instrument, lots)
@@ -37,43 +37,45 @@ def pass_position(context: BlockContext, giver: int, taker: int, instrument: int
 
 
 def option_value(context: BlockContext, instrument: int) -> int:
-    """Micros that a lot is worth at the mark: an option's value; nothing where gains are paid as they arise."""
+    """The value of a lot at the mark in micros: an option's value; 0 where gains are settled in cash."""
     if context.terms.instruments[instrument].is_marked:
         return 0
     return int(current_arrays(context.state).values[context.terms.array_index[instrument], 0])
 
 
 class AutoDeleveragingRanking:
-    """Of one default in one block, by instrument and side."""
+    """The rankings of one default in one block, by instrument and side."""
 
     def __init__(self, context: BlockContext, default: DefaultRecord) -> None:
-        self._run, self._held = context, default
+        self._context, self._default = context, default
         self._sides: dict[tuple[int, bool], RankedSide] = {}
         self._gains: dict[int, dict[int, int]] | None = None
 
     def against(self, instrument: int, lots: int) -> "RankedSide":
-        """Those on the other side of a position, as they are now."""
+        """The accounts on the other side of a position, as they are now."""
         key = (instrument, lots > 0)
         if self._gains is None:
-            record_position_changes(self._run)
-            self._gains = gains_since(self._run.state, self._held.last_margined_height, self._held.last_margined_marks)
+            record_position_changes(self._context)
+            self._gains = gains_since(
+                self._context.state, self._default.last_margined_height, self._default.last_margined_marks
+            )
         if key not in self._sides:
-            self._sides[key] = RankedSide(self._run, self._gains.get(instrument, {}), instrument, short=lots > 0)
+            self._sides[key] = RankedSide(self._context, self._gains.get(instrument, {}), instrument, short=lots > 0)
         side = self._sides[key]
-        # Between two accounts the house may have taken positions over.
+        # The house may have taken positions over since the last account.
         side.rerank_house()
         return side
 
 
 def close_positions(context: BlockContext, number: int, account: int, ranks: AutoDeleveragingRanking) -> None:
-    """End all positions of an account at the last marks. `ranks`: of its default, in this block."""
+    """Close all positions of an account at the last marks. `ranks`: of its default, in this block."""
     if positions_of(context.state, account).lots and not _house_takeover(context, number, account):
         for position in positions_of(context.state, account).lots:
             deleverage(context, number, account, position, ranks)
 
 
 def _house_takeover(context: BlockContext, number: int, account: int) -> bool:
-    """Let the house take everything over if it covers initial margin afterwards."""
+    """Let the house take all positions over, if it covers initial margin afterwards."""
     after, positions = current_holdings(context.state, HOUSE_ACCOUNT), positions_of(context.state, account).lots
     for instrument, lots in positions:
         at = context.terms.array_index[instrument]
@@ -92,18 +94,20 @@ def _house_takeover(context: BlockContext, number: int, account: int) -> bool:
 def deleverage(
     context: BlockContext, number: int, account: int, position: tuple[int, int], ranks: AutoDeleveragingRanking
 ) -> None:
-    """End an (instrument, lots) against those on the other side, ranked; the book is matched, so they have enough."""
+    """Close an (instrument, lots) against the ranked other side. The book is matched, so their lots suffice."""
     instrument, lots = position
-    side, left, by = ranks.against(instrument, lots), lots, []
-    while left and (asked := side.next_ranked()) is not None:
-        size = min(abs(left), abs(asked.lots))
-        moved = pass_position(context, account, asked.account, instrument, size if left > 0 else -size)
-        side.rerank(asked.account)
+    side, left, counterparties = ranks.against(instrument, lots), lots, []
+    while left and (ranked := side.next_ranked()) is not None:
+        size = min(abs(left), abs(ranked.lots))
+        moved = pass_position(context, account, ranked.account, instrument, size if left > 0 else -size)
+        side.rerank(ranked.account)
         left -= moved.lots
-        worth = min(asked.notional, MONEY_MAX)
-        by.append((asked.account, _bounded_micros(asked.profit), asked.equity, worth, moved.lots, moved.received))
+        notional = min(ranked.notional, MONEY_MAX)
+        counterparties.append(
+            (ranked.account, _bounded_micros(ranked.profit), ranked.equity, notional, moved.lots, moved.received)
+        )
     ticks = context.state.marks[instrument].ticks
-    context.receipts.append(Deleveraged(number, account, instrument, lots - left, ticks, tuple(by)))
+    context.receipts.append(Deleveraged(number, account, instrument, lots - left, ticks, tuple(counterparties)))
 
 
 def _bounded_micros(value: int) -> int:
@@ -111,7 +115,7 @@ def _bounded_micros(value: int) -> int:
 
 
 def tear_up(context: BlockContext, number: int, instrument: int) -> None:
-    """End everybody's positions in an instrument at the last mark; long and short lots are as many."""
+    """Close everybody's positions in an instrument at the last mark; long and short lots are equal."""
     listed = context.terms.instruments[instrument]
     positions = context.positions.holders(instrument)
     value = option_value(context, instrument)
@@ -120,15 +124,15 @@ def tear_up(context: BlockContext, number: int, instrument: int) -> None:
     for account, lots in positions:
         context.positions.add(account, instrument, -lots)
         context.touched_accounts.add(account)
-    told = tuple((account, lots, lots * value) for account, lots in positions)
-    context.receipts.append(PositionsTornUp(number, instrument, context.state.marks[instrument].ticks, told))
+    closed = tuple((account, lots, lots * value) for account, lots in positions)
+    context.receipts.append(PositionsTornUp(number, instrument, context.state.marks[instrument].ticks, closed))
 
 
 RANK_DENOMINATOR = 10**9
 
 
 class RankedAccount(NamedTuple):
-    """One account's turn, with all that its rank follows from."""
+    """One account's turn, with the inputs of its rank."""
 
     account: int
     profit: int
@@ -138,49 +142,49 @@ class RankedAccount(NamedTuple):
 
 
 class RankedSide:
-    """All who hold an instrument short, or long."""
+    """All accounts short in an instrument, or long."""
 
     def __init__(self, context: BlockContext, profits: dict[int, int], instrument: int, *, short: bool) -> None:
-        self._run, self._instrument, self._short = context, instrument, short
+        self._context, self._instrument, self._short = context, instrument, short
         self._ticks = context.state.marks[instrument].ticks
         self._profits = profits
         accounts = [holder for holder in holders(context.state, INSTRUMENT_HOLDERS, instrument) if self._lots(holder)]
         self._equities = _equities(context, accounts)
-        self._queue = [(self._rank(self._seen(account)), account) for account in accounts]
+        self._queue = [(self._rank(self._ranked(account)), account) for account in accounts]
         heapify(self._queue)
 
     def next_ranked(self) -> RankedAccount | None:
-        """Whose turn it is; None: nobody is left. Whoever is asked and keeps lots has to be put back."""
+        """The next account; None when none is left. The caller must `rerank` an account that keeps lots."""
         while self._queue:
             rank, account = heappop(self._queue)
             if not self._lots(account):
                 continue
-            seen = self._seen(account)
-            if self._rank(seen) == rank:
-                return seen
-            heappush(self._queue, (self._rank(seen), account))
+            ranked = self._ranked(account)
+            if self._rank(ranked) == rank:
+                return ranked
+            heappush(self._queue, (self._rank(ranked), account))
         return None
 
     def rerank(self, account: int) -> None:
-        """Rank an account anew by what it still holds."""
+        """Rank an account again by its present lots."""
         if self._lots(account):
-            heappush(self._queue, (self._rank(self._seen(account)), account))
+            heappush(self._queue, (self._rank(self._ranked(account)), account))
 
     def rerank_house(self) -> None:
-        """Rank the house by what it holds now."""
+        """Rank the house by its present lots."""
         if self._lots(HOUSE_ACCOUNT):
-            self._equities |= _equities(self._run, [HOUSE_ACCOUNT])
+            self._equities |= _equities(self._context, [HOUSE_ACCOUNT])
             self.rerank(HOUSE_ACCOUNT)
 
     def _lots(self, account: int) -> int:
-        """What the account holds on this side."""
-        lots = position_lots(self._run.state, account, self._instrument)
+        """The account's lots on this side."""
+        lots = position_lots(self._context.state, account, self._instrument)
         return lots if (lots < 0) is self._short else 0
 
-    def _seen(self, account: int) -> RankedAccount:
+    def _ranked(self, account: int) -> RankedAccount:
         lots = self._lots(account)
-        worth = notional_micros(self._run.terms.instruments[self._instrument], lots, self._ticks)
-        return RankedAccount(account, self._profits.get(account, 0), self._equities[account], worth, lots)
+        notional = notional_micros(self._context.terms.instruments[self._instrument], lots, self._ticks)
+        return RankedAccount(account, self._profits.get(account, 0), self._equities[account], notional, lots)
 
     @staticmethod
     def _rank(ranked: RankedAccount) -> int:
@@ -188,7 +192,7 @@ class RankedSide:
 
 
 def _equities(context: BlockContext, accounts: list[int]) -> dict[int, int]:
-    """Equity of each account; the house's by itself, as the book of margins has everybody's but its own."""
+    """Equity of each account. The house's is computed separately, because the margin book excludes it."""
     book = margin_book(context.state)
     known = [account for account in accounts if account in book]
     found = dict(zip(known, book.margins(known).equity.tolist(), strict=True)) if known else {}

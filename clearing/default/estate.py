@@ -1,7 +1,7 @@
-"""What a defaulter's own accounts, and a closed client's, give for what they owe: cash at par, then collateral.
+"""The estate's resources: what a defaulter's own accounts, or a closed client's, pay: cash at par, then collateral.
 
-Rule: the house buys tokens at their value after haircut, at the last price there was, units rounded up and paid for in
-full; where all of them are not enough, those that count for nothing go, too. It must not know who pays the rest.
+Rule: the house buys tokens at their value after haircut, at the last price, units rounded up and paid in full. Where
+all of them do not suffice, tokens without value are taken, too. It must not know who pays the rest.
 """
 
 from clearing.base.ids import HOUSE_ACCOUNT
@@ -17,9 +17,10 @@ PaidCash = list[tuple[int, int, int]]
 
 
 def collect_cash(context: BlockContext, number: int, accounts: tuple[int, ...], micros: int) -> PaidCash:
-    """Let accounts bring `micros` (at most `available`) to the house: cash in order, then tokens, which it buys.
+    """Collect `micros` (at most the available resources) from accounts for the house: cash in order, then tokens, which
+    the house buys.
 
-    What tokens bring stands under cash group 0. The last one is taken whole; the account is paid what is beyond.
+    Token proceeds have cash group 0. The last token is taken whole; the account is paid the excess.
     """
     paid: PaidCash = []
     left = micros
@@ -34,29 +35,30 @@ def collect_cash(context: BlockContext, number: int, accounts: tuple[int, ...], 
 
 
 def buy_collateral(context: BlockContext, number: int, account: int, micros: int) -> int:
-    """Buy so many of an account's tokens as are worth `micros`, or all; how much of it they brought."""
+    """Buy tokens of an account worth `micros`, or all. Returns the proceeds that were needed."""
     group, left = context.terms.cash_groups[0], micros
     values = current_arrays(context.state).token_values.tolist()
     for token, value in zip(context.terms.tokens, values, strict=True):
         currency = token_currency(token.id)
-        has = balance(context.state, account, currency)
-        units = min(-(-left // value), has) if value else 0
+        held_units = balance(context.state, account, currency)
+        units = min(-(-left // value), held_units) if value else 0
         if units > 0:
             counted = min(units * value, left)
-            back = units * value - counted
+            excess = units * value - counted
             transfer = context.journal.transfer
             transfer(account, HOUSE_ACCOUNT, currency, units, TransferCode.ESTATE_COLLATERAL_TAKEN, account)
-            transfer(HOUSE_ACCOUNT, account, cash_currency(group), back, TransferCode.ESTATE_COLLATERAL_PAID, account)
-            context.receipts.append(CollateralTaken(number, account, currency, units, value, counted, group, back))
+            transfer(HOUSE_ACCOUNT, account, cash_currency(group), excess, TransferCode.ESTATE_COLLATERAL_PAID, account)
+            context.receipts.append(CollateralTaken(number, account, currency, units, value, counted, group, excess))
             left -= counted
     context.touched_accounts.update((account, HOUSE_ACCOUNT))
     return micros - left
 
 
 def take_unpriced_collateral(context: BlockContext, number: int, accounts: tuple[int, ...]) -> None:
-    """Take what counts for nothing, as its price is not known or its haircut whole: what it brings later is no gain.
+    """Take tokens without value, because their price is unknown or their haircut is whole: later proceeds are not
+    gains.
 
-    For accounts that owe more than all else they have.
+    For accounts that owe more than all their other resources.
     """
     group, values = context.terms.cash_groups[0], current_arrays(context.state).token_values.tolist()
     for account in accounts:
@@ -71,22 +73,22 @@ def take_unpriced_collateral(context: BlockContext, number: int, accounts: tuple
 
 
 def settle_own_debts(context: BlockContext, number: int, account: int) -> None:
-    """Let an account without positions pay what it owes in one group out of others, at par, then out of its tokens."""
+    """Pay what an account without positions owes in one group from others, at par, then from its tokens."""
     for group in context.terms.cash_groups:
         owed = -balance(context.state, account, cash_currency(group))
         if owed > 0:
-            has = available_resources(context.state, (account,))
-            paid = collect_cash(context, number, (account,), min(owed, has))
-            brought = sum(micros for _, _, micros in paid)
+            resources = available_resources(context.state, (account,))
+            paid = collect_cash(context, number, (account,), min(owed, resources))
+            collected = sum(micros for _, _, micros in paid)
             context.journal.transfer(
-                HOUSE_ACCOUNT, account, cash_currency(group), brought, TransferCode.OWN_MARGIN_PAID, account
+                HOUSE_ACCOUNT, account, cash_currency(group), collected, TransferCode.OWN_MARGIN_PAID, account
             )
-            if owed > has:
+            if owed > resources:
                 take_unpriced_collateral(context, number, (account,))
 
 
 def _collect_positive_cash(context: BlockContext, account: int, micros: int, paid: PaidCash) -> int:
-    """Pay up to `micros` of positive cash to the house, group by group; what was paid."""
+    """Pay up to `micros` of positive cash to the house, group by group. Returns what was paid."""
     left = micros
     for group in context.terms.cash_groups:
         part = min(max(balance(context.state, account, cash_currency(group)), 0), left)

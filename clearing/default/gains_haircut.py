@@ -1,8 +1,9 @@
-"""The gains haircut: who gained by what a defaulter lost, and what free cash there is to bear it.
+"""The variation-margin gains haircut: accounts that gained from the defaulter's losses, and their free cash.
 
-Rule: an account's gain is its own. What can bear it is all free cash of the same owner, or a transfer between two of
-its accounts would carry gains out of reach: a member's own accounts together, or a client's with its sub-accounts.
-Free is what is above initial margin and not lent. This module must not know how the loss is allocated.
+Rule: gains belong to an account. All free cash of the same owner bears their haircut, or a transfer between two of its
+accounts would move the gains out of reach. An owner is a member's own accounts together, or a client's account with its
+sub-accounts. Free is cash above initial margin and without soft credit. This module must not know how the loss is
+allocated.
 """
 
 from clearing.base.ids import HOUSE_ACCOUNT
@@ -23,58 +24,59 @@ BeneficialOwner = tuple[AccountKind, int]
 
 
 class GainsHaircut:
-    """Of one default, as things stand; what is paid is counted off."""
+    """Gains and free cash of one default at present; payments are subtracted."""
 
     def __init__(self, context: BlockContext, default: DefaultRecord, cut: dict[int, int]) -> None:
-        """`cut`: what was taken of whose gains before."""
+        """`cut`: earlier haircuts by account."""
         self._gained = _net_gains(context, default, cut)
         self._book = margin_book(context.state)
         self._owner = {account: beneficial_owner(context.state, account) for account in self._gained}
         families = _accounts_by_owner(context.state, set(self._owner.values()), default) if self._gained else {}
         self._family = {account: (account, *families[owner]) for account, owner in self._owner.items()}
         self._free = _cash_above_initial(
-            context, self._book, sorted({each for family in self._family.values() for each in family})
+            context, self._book, sorted({related for family in self._family.values() for related in family})
         )
 
     def gaining_accounts(self) -> tuple[GainingAccount, ...]:
-        """With what each can bear: its own free cash, then what the others of its owner do not need, in order."""
-        most = {account: min(gained, self._free[account]) for account, gained in self._gained.items()}
+        """Each gaining account with its capacity: its own free cash, then its owner's unused free cash, in order."""
+        capacity = {account: min(gained, self._free[account]) for account, gained in self._gained.items()}
         spare: dict[BeneficialOwner, int] = {}
         for account, owner in self._owner.items():
             if owner not in spare:
-                spare[owner] = sum(self._free[each] for each in set(self._family[account]))
-            spare[owner] -= most[account]
+                spare[owner] = sum(self._free[related] for related in set(self._family[account]))
+            spare[owner] -= capacity[account]
         for account, gained in self._gained.items():
             owner = self._owner[account]
-            more = min(gained - most[account], spare[owner])
-            most[account], spare[owner] = most[account] + more, spare[owner] - more
+            more = min(gained - capacity[account], spare[owner])
+            capacity[account], spare[owner] = capacity[account] + more, spare[owner] - more
         return tuple(
             GainingAccount(account, min(self._gained[account], MICROS_MAX), micros)
-            for account, micros in most.items()
+            for account, micros in capacity.items()
             if micros or account in self._book
         )
 
     def cash_payers(self, account: int, micros: int) -> list[tuple[int, int]]:
-        """(account, micros) that bring a gainer's share: out of its own free cash, then its owner's."""
+        """(account, micros) that pay a gainer's share: from its own free cash, then its owner's."""
         found = []
-        for each in self._family[account]:
-            part = min(self._free[each], micros)
+        for payer in self._family[account]:
+            part = min(self._free[payer], micros)
             if part:
-                found.append((each, part))
-                self._free[each] -= part
+                found.append((payer, part))
+                self._free[payer] -= part
                 micros -= part
         return found
 
 
 def beneficial_owner(state: State, account: int) -> BeneficialOwner:
-    """Whose money it is: a member's, or a client's, by the account that its others are sub-accounts of."""
+    """The owner of an account's money: a member, or a client, identified by its top account."""
     record = state.accounts[account]
     of_client = record.kind is AccountKind.CLIENT
     return record.kind, (record.parent or account) if of_client else record.member
 
 
 def _net_gains(context: BlockContext, default: DefaultRecord, cut: dict[int, int]) -> dict[int, int]:
-    """Accounts that gained since the defaulter was last fully margined, less what was cut. The house bore its share."""
+    """Accounts that gained since the defaulter was last fully margined, less earlier haircuts. The house
+    bore its share."""
     record_position_changes(context)
     sums: dict[int, int] = {}
     for gains in gains_since(context.state, default.last_margined_height, default.last_margined_marks).values():
@@ -104,7 +106,7 @@ def _accounts_by_owner(
 
 
 def _cash_above_initial(context: BlockContext, book: MarginBook, accounts: list[int]) -> dict[int, int]:
-    """Cash of each above its initial margin, as far as it is its own."""
+    """Each account's cash above its initial margin, without soft credit."""
     known = [account for account in accounts if account in book]
     free = dict.fromkeys(accounts, 0)
     if known:

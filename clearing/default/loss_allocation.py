@@ -1,9 +1,11 @@
 """Loss allocation: the waterfall executed on the ledger, layer by layer, pro rata inside a layer.
 
-Rule: figures are read off the state, allocated by `run_waterfall`, and moved to the unit. Assessments are taken at
-their deadline, free cash first; a member that cannot pay owes it and is called. Gains are cut only out of cash above
-initial margin. Where that is not enough, the instruments that the defaulter lost in are torn up, which frees margin.
-What is left then is the house's.
+Rule: figures are read from the state, allocated by `run_waterfall`, and moved exactly.
+
+1. Assessments are debited at their deadline, free cash first; a member that cannot pay owes the rest and is called.
+2. Gains are cut only from cash above initial margin.
+3. Where that does not suffice, the instruments in which the defaulter lost are torn up, which frees margin.
+4. The house pays what is left then.
 """
 
 import msgspec
@@ -38,7 +40,7 @@ FUNDED_LAYERS = (WaterfallLayer.OWN_CONTRIBUTION, WaterfallLayer.SURVIVORS)
 
 
 def allocate_funded_layers(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
-    """Let own margin, own contribution, the house and the survivors bear the loss; assess members for more."""
+    """Allocate the loss to own margin, own contribution, the house and the survivors; assess members for the rest."""
     terms = context.terms.crisis.default
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
     whole = sum(micros for _, _, micros in deficits)
@@ -70,21 +72,23 @@ def allocate_funded_layers(context: BlockContext, number: int, default: DefaultR
     _pay_deficits(context, number, sum(step.loss_borne for step in borne))
     context.receipts.append(LossAllocated(number, default.member, whole, deficits, steps, paid))
     used = [share for step in borne if step.layer is WaterfallLayer.SURVIVORS for share in step.shares if share.amount]
-    told = tuple(sorted((share.payer, share.amount) for share in used))
-    return _with_losses_borne(msgspec.structs.replace(default, contributions_used=told, assessed=assessed), borne)
+    used_by_member = tuple(sorted((share.payer, share.amount) for share in used))
+    return _with_losses_borne(
+        msgspec.structs.replace(default, contributions_used=used_by_member, assessed=assessed), borne
+    )
 
 
 def _waterfall_survivors(context: BlockContext, default: DefaultRecord) -> tuple[Survivor, ...]:
-    payers, standing = (
+    payers, survivors = (
         contributing_members(context.state, default.member),
         surviving_members(context.state, default.member),
     )
-    ranks, own = dict(default.seniority), own_accounts_by_member(context.state) if standing else {}
+    ranks, own = dict(default.seniority), own_accounts_by_member(context.state) if survivors else {}
     return tuple(
         Survivor(
             member=member,
             contribution=contribution_micros(context.state, member),
-            required=required_contribution(context.state, member) if member in own and member in standing else 0,
+            required=required_contribution(context.state, member) if member in own and member in survivors else 0,
             seniority=ranks.get(member, 0),
             assessed=assessed_so_far(context, member).micros,
         )
@@ -93,7 +97,7 @@ def _waterfall_survivors(context: BlockContext, default: DefaultRecord) -> tuple
 
 
 def assessed_so_far(context: BlockContext, member: int) -> AssessmentRecord:
-    """What a member was assessed in the period that the cap is for, which begins anew after its time."""
+    """What a member was assessed in the current assessment period; a new period starts at zero."""
     record = context.state.assessments.get(member)
     if (
         record is None
@@ -106,22 +110,22 @@ def assessed_so_far(context: BlockContext, member: int) -> AssessmentRecord:
 def _collect_layers(
     context: BlockContext, number: int, default: DefaultRecord, allocations: tuple[LayerAllocation, ...]
 ) -> LayerPayments:
-    """Move what the first layers bear to the house; its own capital is there already."""
-    told: list[tuple[int, int, int, int]] = []
+    """Move what the first layers bear to the house; the house's own capital is there already."""
+    payments: list[tuple[int, int, int, int]] = []
     for step in allocations:
         if step.layer is WaterfallLayer.OWN_MARGIN:
-            told += [
-                (int(step.layer), *each)
-                for each in collect_cash(context, number, default.own_accounts, step.loss_borne)
+            payments += [
+                (int(step.layer), *payment)
+                for payment in collect_cash(context, number, default.own_accounts, step.loss_borne)
             ]
         elif step.layer in FUNDED_LAYERS:
             for share in step.shares:
                 draw_contribution(context, share.payer, share.amount, default.member)
-    return tuple(told)
+    return tuple(payments)
 
 
 def _pay_deficits(context: BlockContext, number: int, micros: int) -> None:
-    """Let the house pay so much of what a default's accounts owe, in proportion (`allocate_collected`)."""
+    """Let the house pay this much of what a default's accounts owe, pro rata (`allocate_collected`)."""
     default = context.state.defaults[number]
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
     parts = allocate_collected(micros, [owed for _, _, owed in deficits])
@@ -141,7 +145,7 @@ def _with_losses_borne(default: DefaultRecord, allocations: tuple[LayerAllocatio
 
 
 def call_assessments(context: BlockContext, number: int, default: DefaultRecord) -> None:
-    """Tell members what they have to bring, and count it against their caps."""
+    """Call members for their assessments, and count these against their caps."""
     for member, micros in default.assessed:
         before = assessed_so_far(context, member)
         context.state.assessments.put(member, AssessmentRecord(before.since_height, before.micros + micros))
@@ -149,7 +153,7 @@ def call_assessments(context: BlockContext, number: int, default: DefaultRecord)
 
 
 def allocate_late_estate(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
-    """Let the defaulter's own accounts bear what came to them since they were closed, before anybody else is asked."""
+    """Allocate what the defaulter's own accounts received since they were closed, before anybody else pays."""
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
     left, own = sum(micros for _, _, micros in deficits), available_resources(context.state, default.own_accounts)
     if left > own:
@@ -165,14 +169,14 @@ def allocate_late_estate(context: BlockContext, number: int, default: DefaultRec
 
 
 def collect_assessments(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
-    """Take what was assessed, or in proportion less where less is owed by now."""
+    """Debit the assessments, or pro rata less where less is owed by now."""
     if not default.assessed:
         return default
     owed = _owed_micros(context, default)
     asked = [micros for _, micros in default.assessed]
     taken = allocate_capped(owed, asked, asked)
     own = own_accounts_by_member(context.state)
-    # Whose last own account was closed meanwhile has nothing to take it from: the next layer bears it.
+    # A member without own accounts has nothing to debit: the next layer bears it.
     taken = [micros if member in own else 0 for (member, _), micros in zip(default.assessed, taken, strict=True)]
     for (member, _), micros in zip(default.assessed, taken, strict=True):
         if micros:
@@ -186,7 +190,7 @@ def collect_assessments(context: BlockContext, number: int, default: DefaultReco
 def _debit_member(
     context: BlockContext, number: int, own_accounts: tuple[int, ...], micros: int
 ) -> tuple[tuple[int, int, int], ...]:
-    """Take `micros` of a member's own accounts: what is free, then any cash, then on credit of the first account."""
+    """Debit `micros` from a member's own accounts: free cash, then any cash, then credit of the first account."""
     paid: dict[tuple[int, int], int] = {}
     left = micros
     for free_only in (True, False):
@@ -211,10 +215,11 @@ def _pay_assessment(context: BlockContext, number: int, account: int, group: int
 
 
 def allocate_remainder(context: BlockContext, number: int, default: DefaultRecord) -> tuple[DefaultRecord, int]:
-    """Let gains bear what is left, after a tear-up if need be; what even that leaves the house pays. Also: how much."""
+    """Allocate the rest to gains, after a tear-up if needed; the house pays what is left. Returns the default
+    and that rest."""
     cut: dict[int, int] = {}
     default = _allocate_gains_haircut(context, number, default, cut)
-    # Positions end only where the margin that they free has gains to bear the loss for.
+    # Tear up only where the freed margin has gains that can bear the loss.
     if _owed_micros(context, default) and GainsHaircut(context, default, cut).gaining_accounts():
         torn = _losing_instruments(context, default)
         for instrument in torn:
@@ -234,7 +239,7 @@ def _owed_micros(context: BlockContext, default: DefaultRecord) -> int:
 def _allocate_gains_haircut(
     context: BlockContext, number: int, default: DefaultRecord, cut: dict[int, int]
 ) -> DefaultRecord:
-    """Cut gains for what is owed, and note in `cut` how much of whose."""
+    """Cut gains for what is owed, and add the haircuts to `cut`."""
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
     left = sum(micros for _, _, micros in deficits)
     if not left:
@@ -266,7 +271,7 @@ def _losing_instruments(context: BlockContext, default: DefaultRecord) -> tuple[
 
 
 def _haircut_cash(context: BlockContext, number: int, account: int, micros: int) -> list[tuple[int, int, int, int]]:
-    """Take a cut of an account's cash, group by group."""
+    """Debit a haircut from an account's cash, group by group."""
     paid, left = [], micros
     for group in context.terms.cash_groups:
         part = min(max(balance(context.state, account, cash_currency(group)), 0), left)

@@ -1,8 +1,8 @@
-"""After a default: clients taken over by others, members taken in again, members who leave.
+"""After a default: client takeovers, readmission and exit of members.
 
-Rule: a client is taken over as it is, positions and money, with its own word, or the house's where it has no key; the
-defaulter is not asked. Who is taken in again owes nothing and has brought the fund's share. Who leaves has no positions
-left, nor clients whose money only it could take out.
+Rule: a client is taken over as it is, positions and money, with its own signature, or the house's where it has no key.
+The defaulter does not sign. A readmitted member owes nothing and has paid its fund contribution. A leaving member has
+no positions left, and no clients whose money only it could withdraw.
 """
 
 import msgspec
@@ -33,7 +33,7 @@ RESCUE, READMISSION, EXIT = "client_rescue", "member_readmission", "member_exit"
 
 
 def rescue_client(context: BlockContext, index: int, request: ClientRescue) -> Rejected | None:
-    """Put a defaulter's client and its sub-accounts under the member that takes them, or refuse."""
+    """Move a defaulter's client and its sub-accounts to the member that takes them over, or refuse."""
     refusal = (
         check_request(context, RESCUE, request)
         or _check_parties(context, request)
@@ -54,7 +54,7 @@ def rescue_client(context: BlockContext, index: int, request: ClientRescue) -> R
 
 
 def _check_parties(context: BlockContext, request: ClientRescue) -> Rejected | None:
-    """A default of the account's member, and a member to take it; margins only once both have signed."""
+    """The default is of the account's member, and the new member exists. Margins are checked after the signatures."""
     state, record = context.state, context.state.accounts[request.account]
     default = state.defaults.get(request.number)
     if (
@@ -69,13 +69,13 @@ def _check_parties(context: BlockContext, request: ClientRescue) -> Rejected | N
 
 
 def _check_rescue(context: BlockContext, request: ClientRescue) -> Rejected | None:
-    """A client, whole and at initial margin, and a member that may take it."""
+    """A top client account at initial margin, and a member that may take it over."""
     state, record = context.state, context.state.accounts[request.account]
     status = member_status(state, request.to_member)
-    short = [each for each in (request.account, *record.children) if not _is_covered(context, each)]
-    left = member_status(state, record.member) in (MemberStatus.DEFAULTING, MemberStatus.DEFAULTED)
-    good = left and record.kind is AccountKind.CLIENT and not record.parent and status is MemberStatus.ACTIVE
-    if not good or short or request.to_member == record.member:
+    short = [account for account in (request.account, *record.children) if not _is_covered(context, account)]
+    in_default = member_status(state, record.member) in (MemberStatus.DEFAULTING, MemberStatus.DEFAULTED)
+    eligible = in_default and record.kind is AccountKind.CLIENT and not record.parent and status is MemberStatus.ACTIVE
+    if not eligible or short or request.to_member == record.member:
         return reject(
             ClearingCode.NOT_RESCUABLE,
             RESCUE,
@@ -98,7 +98,7 @@ def _is_covered(context: BlockContext, account: int) -> bool:
 
 
 def _check_signatures(context: BlockContext, request: ClientRescue) -> Rejected | None:
-    """The taker signs; so does the client, or the house for one without a key."""
+    """The receiving member signs, and the client; the house signs for a client without a key."""
     digest, state = request.digest(context.terms.network), context.state
     taker = state.members[request.to_member].trade_address
     key = state.accounts[request.account].key
@@ -109,7 +109,7 @@ def _check_signatures(context: BlockContext, request: ClientRescue) -> Rejected 
 
 
 def readmit_member(context: BlockContext, index: int, request: MemberReadmission) -> Rejected | None:
-    """Let a defaulted member be active again, if it and the house say so."""
+    """Make a defaulted member active again, if it and the house sign."""
     state = context.state
     refusal = check_request(context, READMISSION, request) or check_signature_by(
         READMISSION,
@@ -120,15 +120,15 @@ def readmit_member(context: BlockContext, index: int, request: MemberReadmission
     )
     if refusal is not None:
         return refusal
-    record, standing = state.accounts[request.account], state.member_statuses.get(request.member)
+    record, status_record = state.accounts[request.account], state.member_statuses.get(request.member)
     own, _ = accounts_of_members(state, request.member)
     owing = sum(
         balance(state, account, cash_currency(group)) < 0 for account in own for group in context.terms.cash_groups
     )
     missing = max(required_contribution(state, request.member) - contribution_micros(state, request.member), 0)
-    defaulted = standing is not None and standing.status is MemberStatus.DEFAULTED
-    same = standing is not None and standing.default == request.number and record.member == request.member
-    if not defaulted or not same or owing or missing:
+    defaulted = status_record is not None and status_record.status is MemberStatus.DEFAULTED
+    matches = status_record is not None and status_record.default == request.number and record.member == request.member
+    if not defaulted or not matches or owing or missing:
         return reject(
             ClearingCode.NOT_READMITTABLE,
             READMISSION,
@@ -144,7 +144,7 @@ def readmit_member(context: BlockContext, index: int, request: MemberReadmission
 
 
 def leave_membership(context: BlockContext, index: int, request: MemberExit) -> Rejected | None:
-    """Let a member go that has no positions, debts, clients or default under way; money it may withdraw afterwards."""
+    """Release a member without positions, debts, clients or open defaults. It may withdraw its money afterwards."""
     refusal = check_request(context, EXIT, request)
     if refusal is not None:
         return refusal
@@ -159,11 +159,11 @@ def leave_membership(context: BlockContext, index: int, request: MemberExit) -> 
         balance(state, account, cash_currency(group)) < 0 for account in own for group in context.terms.cash_groups
     )
     money = sum(_needs_member_signature(context, account) for account in clients)
-    held = sum(state.pending_counts.get(account) or 0 for account in (*own, *clients))
-    gone = status in (MemberStatus.DEFAULTING, MemberStatus.LEFT) or member == HOUSE_MEMBER
-    # Whoever may still be asked to bear a share stays until that is over.
+    pending_trades = sum(state.pending_counts.get(account) or 0 for account in (*own, *clients))
+    excluded = status in (MemberStatus.DEFAULTING, MemberStatus.LEFT) or member == HOUSE_MEMBER
+    # A member that may still have to bear a share stays until that is over.
     under_way = len(defaults_under_way(state))
-    if gone or member != request.member or positions or owing or money or held or under_way:
+    if excluded or member != request.member or positions or owing or money or pending_trades or under_way:
         return reject(
             ClearingCode.CANNOT_LEAVE,
             EXIT,
@@ -172,7 +172,7 @@ def leave_membership(context: BlockContext, index: int, request: MemberExit) -> 
             positions=positions,
             owing=owing,
             clients=money,
-            held=held,
+            held=pending_trades,
             defaults=under_way,
         )
     use_nonce(context, request.account, request.nonce)
@@ -182,9 +182,9 @@ def leave_membership(context: BlockContext, index: int, request: MemberExit) -> 
 
 
 def _needs_member_signature(context: BlockContext, account: int) -> bool:
-    """Whether a client's account has money that its own key alone could not take out.
+    """Whether a client's account has money that its own key alone cannot withdraw.
 
-    Who has a key takes its money out whoever its member is; it cannot hold its member back with what it leaves there.
+    A client with a key withdraws its money whoever its member is, so its balance does not keep its member from leaving.
     """
     lent_to = any((account, group) in context.state.loans for group in context.terms.cash_groups)
     return lent_to or (_has_money(context, account) and not any(context.state.accounts[account].key))

@@ -1,8 +1,12 @@
-"""Resolution of defaults: from the failed accounts to the end of every default, stage by stage.
+"""Resolution of defaults: from failed accounts to the end of every default, stage by stage.
 
-Rule: bids and porting run until their heights. Then everything left is closed, the loss is allocated, assessments are
-taken at their deadline, and gains bear the rest. A default has ended by the height that its declaration states.
-Nobody can stop it.
+Rule: stages in order:
+
+1. Bids and porting run until their heights.
+2. All positions are closed, and the loss is allocated.
+3. Assessments are debited at their deadline, and gains bear the rest.
+
+A default ends by the height that its declaration states. Nobody can stop it.
 """
 
 import msgspec
@@ -38,7 +42,7 @@ from clearing.state.ledger import balance, cash_currency
 
 
 def resolve_defaults(context: BlockContext) -> None:
-    """Declare defaults and take those under way one block further. Costs nothing where there is no trouble."""
+    """Declare defaults and advance open ones by a block. Costs nothing without called members and defaults."""
     if not context.terms.crisis.default.enabled and not defaults_under_way(context.state):
         drop_gains_windows(context)
         return
@@ -53,27 +57,29 @@ def resolve_defaults(context: BlockContext) -> None:
 
 
 def _advance_default(context: BlockContext, number: int, steps: int) -> int:
-    """One block of one default, which takes no more than so many steps, but at its deadline; how many it took."""
-    height, held = context.block.height, context.state.defaults[number]
-    if height > held.deadline_height:
-        raise Bug(f"default {number} goes on after block {held.deadline_height}, by which it was to end")
-    last, took = height == held.deadline_height, 0
-    if held.phase is DefaultPhase.OPEN:
-        if held.auction_height == height:
-            held = sell_portfolio(context, number, held)
-            context.state.defaults.put(number, held)
-        early = height < max(held.auction_height, held.porting_height) or _waits_for_prices(context, held)
-        if (early or steps < 1) and not last:
+    """Advance one default by a block, with at most `steps` steps except at its deadline. Returns the steps used."""
+    height, default = context.block.height, context.state.defaults[number]
+    if height > default.deadline_height:
+        raise Bug(f"default {number} goes on after block {default.deadline_height}, by which it was to end")
+    is_deadline, used = height == default.deadline_height, 0
+    if default.phase is DefaultPhase.OPEN:
+        if default.auction_height == height:
+            default = sell_portfolio(context, number, default)
+            context.state.defaults.put(number, default)
+        early = height < max(default.auction_height, default.porting_height) or _waits_for_prices(context, default)
+        if (early or steps < 1) and not is_deadline:
             return 0
-        held, took = _close_default(context, number, held), 1
-    if height >= held.assessment_height and (steps > took or last):
-        _end_default(context, number, collect_assessments(context, number, allocate_late_estate(context, number, held)))
-        took += 1
-    return took
+        default, used = _close_default(context, number, default), 1
+    if height >= default.assessment_height and (steps > used or is_deadline):
+        _end_default(
+            context, number, collect_assessments(context, number, allocate_late_estate(context, number, default))
+        )
+        used += 1
+    return used
 
 
 def _waits_for_prices(context: BlockContext, default: DefaultRecord) -> bool:
-    """Whether prices of what is to be closed are not open, and there is still time to wait for them."""
+    """Whether positions to be closed have prices that are not open, and there is still time to wait for them."""
     last = max(default.auction_height, default.porting_height) + context.terms.crisis.default.halt_blocks
     if context.block.height >= min(last, default.deadline_height):
         return False
@@ -86,7 +92,7 @@ def _waits_for_prices(context: BlockContext, default: DefaultRecord) -> bool:
 
 
 def _close_default(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
-    """Close all positions, let clients pay what is theirs, share the loss; assess members for what is left."""
+    """Close all positions, let clients pay their own debts, allocate the loss, and assess members for the rest."""
     ranks = AutoDeleveragingRanking(context, default)
     for account in default.own_accounts:
         close_positions(context, number, account, ranks)
@@ -108,7 +114,8 @@ def _close_default(context: BlockContext, number: int, default: DefaultRecord) -
 
 
 def _end_default(context: BlockContext, number: int, default: DefaultRecord) -> None:
-    """Let gains bear what is left, and end the default: its member has defaulted, survivors are called again."""
+    """Allocate the rest to gains, and end the default: its member has defaulted, survivors are called for
+    replenishment."""
     context.state.defaults.put(number, default)
     default, rest = allocate_remainder(context, number, default)
     state, height, terms = context.state, context.block.height, context.terms.crisis.default
@@ -117,7 +124,7 @@ def _end_default(context: BlockContext, number: int, default: DefaultRecord) -> 
     ended = msgspec.structs.replace(default, phase=DefaultPhase.ENDED, ended_height=height)
     state.defaults.put(number, ended)
     clock = state.default_counters.get(0) or NO_DEFAULTS
-    under_way = tuple(each for each in clock.open if each != number)
+    under_way = tuple(other for other in clock.open if other != number)
     state.default_counters.put(0, msgspec.structs.replace(clock, open=under_way))
     state.member_statuses.put(default.member, MemberStatusRecord(MemberStatus.DEFAULTED, height, number))
     context.receipts.append(
@@ -134,7 +141,7 @@ def _end_default(context: BlockContext, number: int, default: DefaultRecord) -> 
             loss=default.loss_borne + rest,
             by_layer=default.borne_by_layer,
             house=rest,
-            replenished=tuple(each for each in called if each[1]),
+            replenished=tuple(call for call in called if call[1]),
             replenishment_height=replenish,
         )
     )

@@ -1,9 +1,12 @@
 """Variation gains: what every account gained since a member last covered all its initial margins.
 
-Rule: exact, and cheap for blocks without trouble. A window is open for each member under a margin call; it keeps the
-marks of the last block without one. While it is open, changes of positions are summed per account at the mark of the
-change. The gain is then lots x (mark - mark then) - the sum of changed lots x (mark at the change - mark then). Only
-marked instruments gain before they expire.
+Rule: exact, and cheap for blocks without margin calls.
+
+1. A window is open for each member under a margin call. It stores the marks of the last block without one.
+2. While it is open, position changes are summed per account at the mark of the change.
+3. gain = lots x (mark - first mark) - sum of changed lots x (mark at the change - first mark).
+
+Only marked instruments gain before they expire.
 """
 
 from bisect import bisect_right
@@ -28,32 +31,32 @@ def open_gains_windows(context: BlockContext) -> None:
 
 
 def open_gains_window(context: BlockContext, member: int) -> GainsWindow:
-    """The member's window, opened as of the block before when there is none."""
+    """The member's window; opened as of the previous block when there is none."""
     window = context.state.gains_windows.get(member)
     if window is None:
         before = context.state.parent or context.state
-        marks = tuple((each, mark.ticks) for each, mark in before.marks.ordered() if not mark.settled)
+        marks = tuple((instrument, mark.ticks) for instrument, mark in before.marks.ordered() if not mark.settled)
         window = GainsWindow(context.block.height - 1, marks)
         context.state.gains_windows.put(member, window)
     return window
 
 
-def close_gains_windows(context: BlockContext, kept: set[int]) -> None:
-    """Close those of members who have no account under a call and are not among `kept`; forget what nobody asks for."""
+def close_gains_windows(context: BlockContext, defaulting: set[int]) -> None:
+    """Close windows of members without a called account that are not in `kept`; delete unused position changes."""
     state = context.state
     windows = [member for member, _ in state.gains_windows.ordered()]
     if not windows:
         return
     called = {state.accounts[account].member for account in holders(state, CALLED_ACCOUNTS, 0)}
     for member in windows:
-        if member not in called and member not in kept:
+        if member not in called and member not in defaulting:
             state.gains_windows.remove(member)
     if not any(True for _ in state.gains_windows.ordered()):
         _drop_position_changes(state)
 
 
 def drop_gains_windows(context: BlockContext) -> None:
-    """Forget all that was noted: where there are no defaults, changes are not followed, and it would soon be wrong."""
+    """Delete all windows and changes: without default rules, changes are not recorded and would soon be wrong."""
     windows = list(context.state.gains_windows.ordered())
     for member, _ in windows:
         context.state.gains_windows.remove(member)
@@ -67,9 +70,9 @@ def _drop_position_changes(state: State) -> None:
 
 
 def record_position_changes(context: BlockContext) -> None:
-    """Take in this block's changes of positions that have not been yet, if there is a window.
+    """Record this block's new position changes, if there is a window.
 
-    Within a block marks are settled before positions change, so that all of a block's are at its marks.
+    Within a block marks are settled before positions change, so all changes of a block are at its marks.
     """
     changes = context.positions.take_changes()
     heights = sorted({window.height for _, window in context.state.gains_windows.ordered()})
@@ -88,38 +91,50 @@ def record_position_changes(context: BlockContext) -> None:
 
 
 def _add_change(state: State, account: int, heights: list[int], change: tuple[int, int, int]) -> None:
-    """Add one change; what no open window tells apart any more becomes one entry, so that there are never many."""
+    """Add one change. Changes that no open window distinguishes are merged into one entry, so there are few."""
     record, (instrument, lots, value) = state.position_changes.get(account), change
     entries: dict[tuple[int, int], tuple[int, int]] = {}
-    known = [(since, each, moved, _from_bytes(worth)) for since, each, moved, worth in record.changes] if record else []
-    for since, each, moved, worth in [*known, (heights[-1], instrument, lots, value)]:
+    known = (
+        [(since, changed, moved, _from_bytes(traded)) for since, changed, moved, traded in record.changes]
+        if record
+        else []
+    )
+    for since, changed, moved, traded in [*known, (heights[-1], instrument, lots, value)]:
         at = bisect_right(heights, since)
         if at:
-            before = entries.get((heights[at - 1], each), (0, 0))
-            entries[(heights[at - 1], each)] = (before[0] + moved, before[1] + worth)
-    told = tuple((*entry, entries[entry][0], _to_bytes(entries[entry][1])) for entry in sorted(entries))
-    state.position_changes.put(account, PositionChangesRecord(told))
+            before = entries.get((heights[at - 1], changed), (0, 0))
+            entries[(heights[at - 1], changed)] = (before[0] + moved, before[1] + traded)
+    merged = tuple((*entry, entries[entry][0], _to_bytes(entries[entry][1])) for entry in sorted(entries))
+    state.position_changes.put(account, PositionChangesRecord(merged))
 
 
 def gains_since(state: State, height: int, marks: tuple[tuple[int, int], ...]) -> dict[int, dict[int, int]]:
     """Micros that each account gained (negative: lost) since the block at `height`, by instrument of `marks`.
 
-    Those listed since the window was opened count for nothing. Linear in holders and changes, however many instruments.
+    Instruments listed after the window was opened do not count. Linear in holders and changes, independent of the
+    number of instruments.
     """
     instruments = state.terms.instruments
-    then = {each: ticks for each, ticks in marks if each in instruments and instruments[each].is_marked}
-    found: dict[int, dict[int, int]] = {each: {} for each, _ in marks if each in instruments}
-    for each, ticks in then.items():
-        moved = state.marks[each].ticks - ticks
-        for account in holders(state, INSTRUMENT_HOLDERS, each):
-            found[each][account] = position_lots(state, account, each) * moved
+    then = {
+        instrument: ticks
+        for instrument, ticks in marks
+        if instrument in instruments and instruments[instrument].is_marked
+    }
+    found: dict[int, dict[int, int]] = {instrument: {} for instrument, _ in marks if instrument in instruments}
+    for instrument, ticks in then.items():
+        moved = state.marks[instrument].ticks - ticks
+        for account in holders(state, INSTRUMENT_HOLDERS, instrument):
+            found[instrument][account] = position_lots(state, account, instrument) * moved
     for account, record in state.position_changes.ordered():
-        for since, each, lots, worth in record.changes:
-            if each in then and since >= height:
-                gains = found[each]
-                gains[account] = gains.get(account, 0) - (_from_bytes(worth) - lots * then[each])
-    values = {each: instruments[each].micros_per_tick for each in then}
-    return {each: {account: ticks * values[each] for account, ticks in found[each].items()} for each in found}
+        for since, instrument, lots, traded in record.changes:
+            if instrument in then and since >= height:
+                gains = found[instrument]
+                gains[account] = gains.get(account, 0) - (_from_bytes(traded) - lots * then[instrument])
+    values = {instrument: instruments[instrument].micros_per_tick for instrument in then}
+    return {
+        instrument: {account: ticks * values[instrument] for account, ticks in found[instrument].items()}
+        for instrument in found
+    }
 
 
 def _from_bytes(value: bytes) -> int:

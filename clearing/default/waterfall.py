@@ -1,9 +1,17 @@
-"""The default waterfall: who bears a loss, layer after layer, as a function of figures.
+"""The default waterfall: the allocation of a loss over the layers, as a function of figures.
 
-Rule: a layer bears nothing while an earlier one has something left: the defaulter's margin, its contribution, the
-house's stated capital, the survivors' contributions (those who did not help in the auction first), capped
-assessments, the gains of those whom the losing positions paid, and last a tear-up at the mark. Shares are pro rata to
-the weights, none above its cap, in whole units, every unit somebody's. It moves no money and knows no state.
+Rule: a layer bears nothing while an earlier one has something left. Layers in order:
+
+1. the defaulter's margin;
+2. its contribution;
+3. the house's stated capital;
+4. the survivors' contributions (those that did not help in the auction first);
+5. capped assessments;
+6. the gains of accounts that the losing positions paid;
+7. a tear-up at the mark.
+
+Shares are pro rata to the weights, none above its cap, in whole units, every unit allocated. It moves no money and
+knows no state.
 """
 
 from collections.abc import Sequence
@@ -15,17 +23,17 @@ from clearing.schema.receipts.default import LayerAllocation, LossShare, Waterfa
 
 
 class Survivor(Wire, frozen=True):
-    """A member that has not defaulted, and what it has in the default fund."""
+    """A member that has not defaulted, and its contribution to the default fund."""
 
     member: U63
     contribution: U63
-    """Micros that are there to be used."""
+    """Micros available for use."""
     required: U63
-    """Micros that it has to contribute: what assessments are a multiple of, and weighed by."""
+    """Required contribution in micros: assessments are capped by a multiple of it, and weighted by it."""
     seniority: U32 = 0
-    """Who has a lower one pays everything it has before anybody with a higher one: those who did not bid well."""
+    """Lower ranks pay everything before any higher rank: members that did not bid competitively pay first."""
     assessed: U63 = 0
-    """Micros assessed already in the period that the cap is for."""
+    """Micros already assessed in the current period."""
 
 
 class GainingAccount(Wire, frozen=True):
@@ -33,13 +41,13 @@ class GainingAccount(Wire, frozen=True):
 
     account: U63
     gains: U63
-    """Micros of variation received in that time, in sum; more than nothing."""
+    """Micros of net variation received in that time; positive."""
     free_equity: U63
-    """Micros above its initial margin: no haircut brings anybody below."""
+    """Micros above its initial margin: a haircut never brings an account below it."""
 
 
 class DefaultLoss(Wire, frozen=True):
-    """What is to be borne, and by whom it may be."""
+    """The loss to allocate, and its possible payers."""
 
     defaulter: U63
     loss: U63
@@ -49,15 +57,15 @@ class DefaultLoss(Wire, frozen=True):
     survivors: tuple[Survivor, ...] = ()
     """Ordered by member."""
     assessment_ppm: U32 = 0
-    """Of what a member has to contribute, the most that it is assessed in one period."""
+    """The cap on assessments in one period, as a fraction of the required contribution."""
     gainers: tuple[GainingAccount, ...] = ()
     """Ordered by account."""
 
 
 def run_waterfall(loss: DefaultLoss) -> tuple[LayerAllocation, ...]:
-    """The layers that bear something, in order; their sums are the loss, but for what a tear-up has to end.
+    """The layers that bear something, in order. Their sums are the loss, except for what a tear-up has to end.
 
-    The last step is a TEAR_UP without shares when something is left: positions end at the last mark.
+    The last step is a TEAR_UP without shares when something is left: positions close at the last mark.
     """
     steps: list[LayerAllocation] = []
     left = loss.loss
@@ -67,10 +75,11 @@ def run_waterfall(loss: DefaultLoss) -> tuple[LayerAllocation, ...]:
         paid = allocate_capped(left, [share.weight for share in shares], [share.cap for share in shares])
         borne = sum(paid)
         if borne:
-            told = tuple(
-                LossShare(each.payer, each.weight, each.cap, amount) for each, amount in zip(shares, paid, strict=True)
+            allocated = tuple(
+                LossShare(share.payer, share.weight, share.cap, amount)
+                for share, amount in zip(shares, paid, strict=True)
             )
-            steps.append(LayerAllocation(layer, left, borne, told))
+            steps.append(LayerAllocation(layer, left, borne, allocated))
         left -= borne
     if left:
         steps.append(LayerAllocation(WaterfallLayer.TEAR_UP, left, 0, ()))
@@ -83,7 +92,7 @@ def assessable_micros(survivor: Survivor, assessment_ppm: int) -> int:
 
 
 def _layer_payers(loss: DefaultLoss) -> list[tuple[WaterfallLayer, list[LossShare]]]:
-    """Every layer with those who may be asked; survivors once for each seniority."""
+    """Every layer with its possible payers; survivors once per seniority."""
     survivors = [survivor for survivor in loss.survivors if survivor.member != loss.defaulter]
     layers = [
         (WaterfallLayer.OWN_MARGIN, [_sole_payer(loss.defaulter, loss.own_margin)]),
@@ -93,12 +102,23 @@ def _layer_payers(loss: DefaultLoss) -> list[tuple[WaterfallLayer, list[LossShar
     for seniority in sorted({survivor.seniority for survivor in survivors}):
         asked = [survivor for survivor in survivors if survivor.seniority == seniority]
         layers.append(
-            (WaterfallLayer.SURVIVORS, [LossShare(e.member, e.contribution, e.contribution, 0) for e in asked])
+            (
+                WaterfallLayer.SURVIVORS,
+                [LossShare(payer.member, payer.contribution, payer.contribution, 0) for payer in asked],
+            )
         )
-    assessed = [LossShare(e.member, e.required, assessable_micros(e, loss.assessment_ppm), 0) for e in survivors]
+    assessed = [
+        LossShare(payer.member, payer.required, assessable_micros(payer, loss.assessment_ppm), 0) for payer in survivors
+    ]
     layers.append((WaterfallLayer.ASSESSMENTS, assessed))
     layers.append(
-        (WaterfallLayer.GAINS, [LossShare(e.account, e.gains, min(e.gains, e.free_equity), 0) for e in loss.gainers])
+        (
+            WaterfallLayer.GAINS,
+            [
+                LossShare(gainer.account, gainer.gains, min(gainer.gains, gainer.free_equity), 0)
+                for gainer in loss.gainers
+            ],
+        )
     )
     return layers
 
@@ -108,13 +128,13 @@ def _sole_payer(payer: int, amount: int) -> LossShare:
 
 
 def allocate_capped(total: int, weights: Sequence[int], caps: Sequence[int]) -> list[int]:
-    """Shares of `total` >= 0 by `weights`, none above its cap; they sum to the total, or to all that the caps let.
+    """Capped pro-rata shares of `total` >= 0 by `weights`; they sum to the total, or to the sum of the caps.
 
-    Who would pay more than its cap pays the cap, and the rest is shared anew among the others, until nobody would; then
-    remainders go to the largest fractions, then to the lowest index, as in `allocate`, and on to who has room. Who has
-    no weight pays nothing. At most one pass per payer. Raises ValueError for a negative number.
+    A payer above its cap pays the cap, and the rest is shared again among the others, until none is above. Then
+    remainders go to the largest fractions, lowest index first among equals, as in `allocate`, to payers with room. A
+    payer without weight pays nothing. At most one pass per payer. Raises ValueError for a negative number.
     """
-    if total < 0 or any(each < 0 for each in (*weights, *caps)):
+    if total < 0 or any(number < 0 for number in (*weights, *caps)):
         raise ValueError("total, weights and caps must not be negative")
     shares = [0] * len(weights)
     open_ = [at for at, weight in enumerate(weights) if weight and caps[at]]
@@ -134,10 +154,10 @@ def allocate_capped(total: int, weights: Sequence[int], caps: Sequence[int]) -> 
 
 
 def allocate_collected(collected: int, claims: Sequence[int]) -> list[int]:
-    """What each claim is paid out of what was collected: in proportion, rounded down, what is left to the last.
+    """What each claim is paid from the collected amount: pro rata, rounded down, the remainder to the last.
 
-    Nobody is paid more than its claim: what is too much for the last goes to the one before it. All claims are paid in
-    full when enough was collected. Raises ValueError for a negative number.
+    No claim is paid more than its amount: what exceeds the last goes to the one before it. All claims are paid in full
+    when enough was collected. Raises ValueError for a negative number.
     """
     if collected < 0 or any(claim < 0 for claim in claims):
         raise ValueError("what was collected and claims must not be negative")

@@ -1,9 +1,14 @@
 """Contribution calls: missing contributions are collected at the deadline, and positions reduced after it.
 
-Rule: at its deadline a call takes what the member's own accounts can spare. What is then missing restricts the member
-for the grace period. After it, where genesis says so, the rest is debited down to maintenance margin and positions
-are sold for it; a debit counts at the worst where prices are not open. What is still missing is a failure, for
-default to resolve. A deadline moves on by a block while the prices that it depends on are not open.
+Rule: stages in order:
+
+1. At its deadline a call debits what the member's own accounts can spare.
+2. What is then missing restricts the member for the grace period.
+3. After it, where genesis says so, the rest is debited down to maintenance margin and positions are sold for it. A
+   debit assumes the worst case where prices are not open.
+4. What is still missing is a failure, for the default rules.
+
+A deadline moves on by a block while the prices that it depends on are not open.
 """
 
 import msgspec
@@ -40,21 +45,24 @@ from clearing.state.ledger import FUND_ACCOUNT, token_currency
 
 
 def convert_contributions(context: BlockContext) -> None:
-    """After tokens have left the fund's cash group: every part gives up cash in proportion, and is paid the token."""
+    """After tokens left the fund's cash group: every contribution gives up cash pro rata, and is paid the token."""
     if context.state.fund_sizes.get(0) is not None:
-        left = [
+        conversions = [
             receipt
             for receipt in context.receipts
             if isinstance(receipt, ClaimConverted) and receipt.account == FUND_ACCOUNT
         ]
-        for each in left:
+        for conversion in conversions:
             _convert_token(
-                context, context.terms.collateral_after_leaving[each.asset].id, each.given_micros, each.units
+                context,
+                context.terms.collateral_after_leaving[conversion.asset].id,
+                conversion.given_micros,
+                conversion.units,
             )
 
 
 def _convert_token(context: BlockContext, token: int, micros: int, units: int) -> None:
-    """Share what the fund gave up of its cash, and the token that it has instead, by what each part is."""
+    """Distribute the cash that the fund gave up, and the token that it received, over the contributions."""
     state, currency = context.state, token_currency(token)
     parts = [(member, record) for member, record in state.contributions.ordered() if record.micros]
     weights = [record.micros for _, record in parts]
@@ -70,7 +78,7 @@ def _convert_token(context: BlockContext, token: int, micros: int, units: int) -
 
 
 def collect_contribution_calls(context: BlockContext) -> None:
-    """Phase 11, before defaults: take what is due; `update_fund` of the same block finds what is next."""
+    """Phase 11, before defaults: collect what is due. `update_fund` of the same block finds the next review height."""
     size = current_fund_size(context.state)
     if not size.next_review_height or context.block.height < size.next_review_height:
         return
@@ -85,7 +93,7 @@ def collect_contribution_calls(context: BlockContext) -> None:
 
 
 def extend_calls(context: BlockContext, due: list[tuple[int, ContributionRecord]]) -> None:
-    """Give calls as long again that nobody can meet: no token of the fund's cash group is left."""
+    """Extend calls that nobody can pay, because no token of the fund's cash group is left."""
     later = context.block.height + context.terms.crisis.fund.call_blocks
     for member, record in due:
         context.state.contributions.put(member, msgspec.structs.replace(record, deadline=later))
@@ -94,7 +102,7 @@ def extend_calls(context: BlockContext, due: list[tuple[int, ContributionRecord]
 def _collect_call(
     context: BlockContext, member: int, contribution: ContributionRecord, own_accounts: tuple[int, ...]
 ) -> None:
-    """Take what is there; restrict the member, or hand it on as failed, for what is not."""
+    """Debit what is available. For what is missing, restrict the member or report it as failed."""
     state, terms = context.state, context.terms.crisis.fund
     if not is_contributing(state, member):
         state.contributions.put(
@@ -103,7 +111,7 @@ def _collect_call(
         return
     if own_accounts and contribution.account not in own_accounts:  # closed meanwhile
         contribution = msgspec.structs.replace(contribution, account=own_accounts[0])
-    payers = sorted(own_accounts, key=lambda each: (each != contribution.account, each))
+    payers = sorted(own_accounts, key=lambda account: (account != contribution.account, account))
     contribution = _debit_accounts(context, member, contribution, payers)
     first = terms.grace_blocks > 0 and not contribution.lapsed
     if contribution.called and _is_over(context, contribution) and _could_pay(context, contribution, payers):
@@ -135,7 +143,7 @@ def _could_pay(context: BlockContext, contribution: ContributionRecord, own: lis
 def _reduce_forcibly(
     context: BlockContext, member: int, contribution: ContributionRecord, own: list[int]
 ) -> ContributionRecord:
-    """Debit what is missing and sell for it; where nothing is left to sell its time is over."""
+    """Debit what is missing and sell positions for it. When nothing is left to sell, the deadline is now."""
     contribution = reduce_member(
         context,
         member,
@@ -152,7 +160,7 @@ def _reduce_forcibly(
 def _debit_accounts(
     context: BlockContext, member: int, contribution: ContributionRecord, own: list[int]
 ) -> ContributionRecord:
-    """Debit the account that the member pays from, then its others of its own, the lowest first: so they come here."""
+    """Debit the member's paying account, then its other own accounts, lowest first; `own` is in this order."""
     for account in own:
         micros = min(certain_free_cash(context, account), contribution.called)
         if micros:
@@ -163,7 +171,7 @@ def _debit_accounts(
 
 
 def begin_reduction(context: BlockContext, member: int, contribution: ContributionRecord) -> ContributionRecord:
-    """The grace is over: from now on it is debited and sold for, until a height that is told."""
+    """The grace period has ended: from now on debit and sell until the reported height."""
     until = context.block.height + context.terms.crisis.fund.reduce_blocks
     contribution = msgspec.structs.replace(contribution, lapsed=True, reduction_started=True, deadline=until)
     context.state.contributions.put(member, contribution)
@@ -176,7 +184,8 @@ def begin_reduction(context: BlockContext, member: int, contribution: Contributi
 def reduce_member(
     context: BlockContext, member: int, contribution: ContributionRecord, own: list[int]
 ) -> ContributionRecord:
-    """One block of it, for a member's own accounts in the order in which they pay; what is then still called for."""
+    """One block of reduction of a member's own accounts, in the order in which they pay. Returns the
+    contribution after it."""
     for account in own:
         contribution = _debit_above_maintenance(context, member, contribution, account)
     for account in own:
@@ -190,25 +199,25 @@ def reduce_member(
 
 
 def is_reducible(context: BlockContext, own: list[int]) -> bool:
-    """Whether anything is left to sell, or to wait for: a price that is not open."""
+    """Whether positions are left to sell, or prices to wait for that are not open."""
     return any(
-        any(held.lots) or has_unpriced_holdings(context, held)
-        for held in (current_holdings(context.state, account) for account in own)
+        any(holdings.lots) or has_unpriced_holdings(context, holdings)
+        for holdings in (current_holdings(context.state, account) for account in own)
     )
 
 
 def _debit_above_maintenance(
     context: BlockContext, member: int, contribution: ContributionRecord, account: int
 ) -> ContributionRecord:
-    """Take all that leaves maintenance margin covered; what the account has no cash for it owes."""
+    """Debit everything above maintenance margin; where the account has no cash for it, it owes it."""
     margin = certain_margin(context, account)
     if margin is None:
         return contribution
     micros = min(margin.equity - margin.maintenance, contribution.called)
     if micros <= 0:
         return contribution
-    told = (member, account, micros, contribution.called, margin.equity, margin.initial, margin.maintenance)
-    context.receipts.append(FundDebited(*told))
+    receipt_values = (member, account, micros, contribution.called, margin.equity, margin.initial, margin.maintenance)
+    context.receipts.append(FundDebited(*receipt_values))
     after = move_into_fund(context, member, msgspec.structs.replace(contribution, account=account), micros)
     contribution = msgspec.structs.replace(after, account=contribution.account)
     context.state.contributions.put(member, contribution)
@@ -216,7 +225,7 @@ def _debit_above_maintenance(
 
 
 def _open_reduction_sale(context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin) -> None:
-    """Have an account sold until it is back at initial margin, unless that is under way."""
+    """Open a sale of an account's positions until it is back at initial margin, unless one is open."""
     under_way = account in context.state.liquidations or certain_margin(context, account) is None
     if not under_way and any(holdings.lots) and may_liquidate(context, holdings):
         open_sale(context, account, holdings, margin)

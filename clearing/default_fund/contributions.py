@@ -1,8 +1,8 @@
-"""Contributions to the default fund: each member's part, draws on it, and when it must be looked at again.
+"""Contributions to the default fund: each member's contribution, draws on it, and its next review.
 
-Rule: a part changes here and in `clearing.default_fund.payments` only, by the journal and with a receipt. It never
-falls below zero. What is drawn goes to the house account, which bears the loss. This module must not know whose turn
-it is.
+Rule: only this module and `clearing.default_fund.payments` change a contribution, by the journal and with a receipt. It
+never falls below zero. A draw goes to the house account, which bears the loss. This module must not know whose turn it
+is.
 """
 
 import msgspec
@@ -23,30 +23,32 @@ NO_FUND_SIZE = FundSizeRecord(epoch=0, height=0, target=0, recent_sizes=(), cash
 
 
 def current_fund_size(state: State) -> FundSizeRecord:
-    """The last sizing; none yet: of nothing."""
+    """The last sizing; an empty one before the first."""
     return state.fund_sizes.get(0) or NO_FUND_SIZE
 
 
 def fund_currency(state: State) -> int:
-    """The currency of the contributions that there are."""
+    """The currency of the present contributions."""
     return cash_currency(current_fund_size(state).cash_group)
 
 
 def can_members_pay(state: State) -> bool:
-    """Whether any token of the fund's cash group is left: else nobody could meet a call, and calls wait."""
+    """Whether a token of the fund's cash group is left; otherwise nobody could pay a call, and calls wait."""
     group = current_fund_size(state).cash_group
     return group in state.terms.cash_groups and bool(cash_tokens(state, group))
 
 
 def is_contributing(state: State, member: int) -> bool:
-    """Whether a member contributes, is called and is paid back: neither in default nor out of one, nor gone."""
+    """Whether a member contributes, is called and is paid back: it is neither in default nor defaulted, and
+    has not left."""
     return member_status(state, member) in (MemberStatus.ACTIVE, MemberStatus.RESTRICTED)
 
 
 def contribution_account(state: State, member: int, preferred: int = 0) -> int | None:
-    """The account that a member pays from and is paid back to: `preferred` while it is its own, else its lowest own.
+    """The account that pays a member's contribution and receives returns: `preferred` while it is its own, else its
+    lowest.
 
-    Linear in the accounts when there is no preferred one. None where it has only clients' accounts, or none at all.
+    Linear in the accounts without a preferred one. None where it has only clients' accounts, or none at all.
     """
     if preferred and _is_own_account(state, member, preferred):
         return preferred
@@ -54,14 +56,14 @@ def contribution_account(state: State, member: int, preferred: int = 0) -> int |
 
 
 def lowest_own_accounts(state: State) -> dict[int, int]:
-    """The lowest account of its own of each member that has one; linear in the accounts."""
+    """The lowest own account of each member with at least one; linear in the accounts."""
     return {member: accounts[0] for member, accounts in own_accounts_by_member(state).items()}
 
 
 def _is_own_account(state: State, member: int, account: int) -> bool:
     record = state.accounts.get(account)
-    good = record is not None and record.member == member and record.kind is AccountKind.HOUSE
-    return good and can_hold(state, account)
+    is_own = record is not None and record.member == member and record.kind is AccountKind.HOUSE
+    return is_own and can_hold(state, account)
 
 
 def call_contribution(
@@ -73,7 +75,7 @@ def call_contribution(
     *,
     replenishment: bool = False,
 ) -> None:
-    """Write down that a member is called for `micros`, have its deadline noticed, and tell of it."""
+    """Record a call of `micros`, schedule its deadline, and report it."""
     called = msgspec.structs.replace(contribution, called=micros, deadline=deadline, reduction_started=False)
     context.state.contributions.put(member, called)
     schedule_review(context.state, deadline)
@@ -85,49 +87,49 @@ def call_contribution(
 
 
 def schedule_review(state: State, height: int) -> None:
-    """Have the fund looked at in the block of this height at the latest."""
+    """Schedule a review of the fund at this height at the latest."""
     size = current_fund_size(state)
     if height and (not size.next_review_height or height < size.next_review_height):
         state.fund_sizes.put(0, msgspec.structs.replace(size, next_review_height=height))
 
 
 def update_next_review(context: BlockContext) -> None:
-    """Find the height at which the fund is to be looked at next, after what was due was done."""
+    """Find the height of the next review, after everything due was done."""
     state = context.state
     due: list[int] = []
     for _, record in state.contributions.ordered():
         due += (context.block.height + 1 if record.reduction_started else record.deadline, record.return_height)
-    nearest = max(min((each for each in due if each), default=0), context.block.height + 1) if any(due) else 0
+    nearest = max(min((height for height in due if height), default=0), context.block.height + 1) if any(due) else 0
     size = current_fund_size(state)
     if size.next_review_height != nearest:
         state.fund_sizes.put(0, msgspec.structs.replace(size, next_review_height=nearest))
 
 
 def contribution_micros(state: State, member: int) -> int:
-    """Micros that a member has in the fund; those that are on their way back to it included."""
+    """A member's contribution in micros, including what is about to be returned."""
     record = state.contributions.get(member)
     return record.micros if record else 0
 
 
 def required_contribution(state: State, member: int) -> int:
-    """Micros that a member has to have in the fund; 0 before the first sizing. In default it stays what it was."""
+    """A member's required contribution in micros; 0 before the first sizing. In default it is unchanged."""
     record = state.contributions.get(member)
     return record.required if record else 0
 
 
 def contributing_and_owing(state: State) -> tuple[int, ...]:
-    """Members who have or owe a part, in order; in default or not."""
+    """Members with a contribution or a required one, in order; in default or not."""
     return tuple(member for member, _ in state.contributions.ordered())
 
 
 def draw_contribution(context: BlockContext, member: int, micros: int, cause: int) -> None:
-    """Take of a member's part what bears a loss; it goes to the house account. `cause`: the defaulter's id.
+    """Draw on a member's contribution to bear a loss; the cash goes to the house account. `cause`: the defaulter's id.
 
-    Raises Bug for more than there is, or less than nothing.
+    Raises Bug for more than the contribution, or a negative amount.
     """
     record = context.state.contributions.get(member)
     if record is None or not 0 <= micros <= record.micros:
-        raise Bug(f"{micros} is drawn of {record.micros if record else 0} that member {member} has in the fund")
+        raise Bug(f"draw of {micros} on the contribution {record.micros if record else 0} of member {member}")
     if not micros:
         return
     left = record.micros - micros
@@ -140,10 +142,10 @@ def draw_contribution(context: BlockContext, member: int, micros: int, cause: in
 
 
 def call_replenishment(context: BlockContext, member: int, micros: int, deadline_height: int) -> int:
-    """Call a member for what is missing to its part, but for no more than `micros`; what it is called for now.
+    """Call a member for what is missing of its contribution, up to `micros`. Returns its open call.
 
-    A call that it has not met goes on when it asks for as much; else all of it is due at the new deadline. Nobody is
-    called while no token of the fund's cash group is left, nor who is no member in good standing any more.
+    An open call of at least that much stays; otherwise everything is due at the new deadline. Nobody is called while no
+    token of the fund's cash group is left, nor a member that no longer contributes.
     """
     record = context.state.contributions.get(member)
     missing = min(max(record.required - record.micros, 0), micros) if record else 0

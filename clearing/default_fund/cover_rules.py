@@ -1,7 +1,7 @@
-"""Cover rules: how large the default fund must be, and each member's share of it, as functions of figures.
+"""Cover rules: the required size of the default fund, and each member's share of it, as functions of figures.
 
-Rule: pure functions. Members lack what their accounts lack in a stress scenario, each account by itself. What a
-member owes rounds up, so the shares sum to the target or more. This module knows no state and moves no money.
+Rule: pure functions. A member's shortfall is the sum of its accounts' shortfalls in a stress scenario. What a member
+owes rounds up, so the shares sum to the target or more. This module knows no state and moves no money.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,18 +12,18 @@ from clearing.schema.receipts.default_fund import StressSizing
 from clearing.schema.terms.default import MICROS_MAX, FundSizing, FundTerms
 
 LARGEST_LISTED = 3
-"""So many members are named for each scenario: those that its sizes are made of."""
+"""How many members each scenario lists: those that determine its sizes."""
 
 
 @dataclass(frozen=True, slots=True)
 class StressNeeds:
-    """What is to be covered: by scenario what each member lacks, and what the house bears of it before members do."""
+    """What must be covered: each member's shortfall by scenario, and what the house bears before members do."""
 
     shortfalls: tuple[tuple[str, Mapping[int, int]], ...]
     """Name of the scenario, and micros by member."""
     house_micros: int
     margins: Mapping[int, int]
-    """Micros of initial margin by member, of those that contribute; in order of the member."""
+    """Micros of initial margin by contributing member; ordered by member."""
 
 
 def cover_two(losses: Sequence[int]) -> int:
@@ -38,16 +38,16 @@ def largest_or_next_two(losses: Sequence[int]) -> int:
 
 
 def stress_size(name: str, lacking: Mapping[int, int]) -> StressSizing:
-    """Both sizes of one scenario, with those that they are made of."""
+    """Both sizes of one scenario, with the members that determine them."""
     largest = sorted(((member, micros) for member, micros in lacking.items() if micros), key=lambda m: (-m[1], m[0]))
     losses = [micros for _, micros in largest]
     return StressSizing(name, tuple(largest[:LARGEST_LISTED]), cover_two(losses), largest_or_next_two(losses))
 
 
 def required_fund_size(scenarios: Sequence[StressSizing], house_micros: int, terms: FundTerms) -> int:
-    """What members have to contribute to bear what the worst scenario asks for, after the house; with the buffer.
+    """What members must contribute to bear the worst scenario's requirement, after the house, with the buffer.
 
-    Never more than `MICROS_MAX`, which is more cash than a group can have.
+    At most `MICROS_MAX`, which is more cash than a group can have.
     """
     asked = [
         scenario.cover_two if terms.sizing == FundSizing.COVER_TWO else scenario.largest_or_next_two
@@ -57,21 +57,24 @@ def required_fund_size(scenarios: Sequence[StressSizing], house_micros: int, ter
 
 
 def recent_sizes(before: Sequence[int], size: int, terms: FundTerms) -> tuple[int, ...]:
-    """The sizes of the last epochs with this one's; their largest is the target."""
+    """The sizes of the last epochs including this one; their largest is the target."""
     return (*before, size)[-terms.lookback_epochs :]
 
 
 def contribution_exposure(before: int, margin: int, terms: FundTerms) -> int:
-    """What a member's part is in proportion to: its margin now, or what is remembered of the last; rounded up."""
+    """The weight of a member's share: its margin now, or the remembered part of the last exposure; rounded up."""
     return max(margin, mul_div_up(before, terms.exposure_memory_ppm, PPM))
 
 
 def contribution_parts(target: int, exposures: Mapping[int, int], terms: FundTerms) -> dict[int, int]:
-    """What every member has to contribute: in proportion to its exposure, and the minimum at least.
+    """Every member's required contribution: pro rata to its exposure, at least the minimum.
 
-    Those whose proportional part would be below the minimum pay the minimum, and the others share the rest, until
-    nobody is below; nobody with an exposure: all alike. Each is rounded up to a multiple of the step. At most one pass
-    per member.
+    1. Members whose pro-rata share is below the minimum pay the minimum, and the others share the rest, until none is
+       below.
+    2. Without any exposure all weigh the same.
+    3. Each contribution is rounded up to a multiple of the step.
+
+    At most one pass per member.
     """
     if not exposures:
         return {}

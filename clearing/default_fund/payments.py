@@ -1,7 +1,7 @@
-"""Paying into the default fund: a member's request, and what the house may take at a deadline.
+"""Payments into the default fund: a member's request, and what the house may debit at a deadline.
 
-Rule: the gates of a withdrawal: what leaves is the account's own, and initial margin is covered afterwards. Only the
-member's own money, and no more than is missing to its part.
+Rule: the checks of a withdrawal: the account owns the money, and initial margin is covered afterwards. Only the
+member's own money, and at most what is missing of its contribution.
 """
 
 import msgspec
@@ -62,7 +62,7 @@ def pay_contribution(context: BlockContext, index: int, request: FundContributio
 def move_into_fund(
     context: BlockContext, member: int, contribution: ContributionRecord, micros: int, index: int = NOT_REQUESTED
 ) -> ContributionRecord:
-    """Move what was checked from the account of `record` into the fund; the record afterwards."""
+    """Move a checked amount from the contribution's account into the fund. Returns the contribution afterwards."""
     currency = fund_currency(context.state)
     context.journal.transfer(
         contribution.account, FUND_ACCOUNT, currency, micros, TransferCode.FUND_CONTRIBUTION, member
@@ -85,20 +85,20 @@ def move_into_fund(
 
 
 def certain_free_cash(context: BlockContext, account: int) -> int:
-    """What an account can let go of for certain: its own cash of the fund's group, above its initial margin.
+    """What an account can certainly give: its own cash of the fund's group, above its initial margin.
 
-    What has no open price may turn out at its worst: tokens count for nothing, positions lose their notional.
+    Holdings without an open price count at their worst: tokens at zero, positions at a loss of their notional.
     """
     return _free_micros(context, account, at_best=False)
 
 
 def possible_free_cash(context: BlockContext, account: int) -> int:
-    """The same, were what has no open price to turn out well: tokens at their last value, positions a notional up."""
+    """The same at best: tokens without an open price at their last value, positions at a gain of their notional."""
     return _free_micros(context, account, at_best=True)
 
 
 def certain_margin(context: BlockContext, account: int) -> AccountMargin | None:
-    """What an account is worth at least, without what is lent to it; None where nothing may be taken of it."""
+    """The lowest possible margin of an account, without soft credit; None where nothing may be debited."""
     found = _valued_cash_and_margin(context, account, at_best=False)
     return found[1] if found else None
 
@@ -109,29 +109,29 @@ def _free_micros(context: BlockContext, account: int, *, at_best: bool) -> int:
 
 
 def _valued_cash_and_margin(context: BlockContext, account: int, *, at_best: bool) -> tuple[int, AccountMargin] | None:
-    """Own cash of the fund's group, and the margin with something certain in place of what is not priced."""
+    """Own cash of the fund's group, and the margin with bounds in place of what has no open price."""
     if check_restriction(context, "fund_call", account) is not None:
         return None
     state, currency = context.state, fund_currency(context.state)
     own = current_holdings(state, account)
     loans = [soft_credit_of(state, account, group) for group in context.terms.cash_groups]
     own.cash = [cash - loan for cash, loan in zip(own.cash, loans, strict=True)]
-    have = own.cash[context.terms.cash_groups.index(currency)]
+    own_cash = own.cash[context.terms.cash_groups.index(currency)]
     _value_unpriced(context, own, at_best=at_best)
-    return have, holdings_margin(current_arrays(state), own)
+    return own_cash, holdings_margin(current_arrays(state), own)
 
 
-def _value_unpriced(context: BlockContext, house_holdings: Holdings, *, at_best: bool) -> None:
-    """Put something certain in place of what is priced by a feed that is not open. A dead feed prices nothing."""
+def _value_unpriced(context: BlockContext, holdings: Holdings, *, at_best: bool) -> None:
+    """Replace holdings without an open price by a certain bound. A settled feed prices nothing."""
     for at, instrument in enumerate(context.terms.instruments.values()):
-        if house_holdings.lots[at] and _is_closed(context, instrument.feed):
+        if holdings.lots[at] and _is_closed(context, instrument.feed):
             ticks = max(context.state.feeds[instrument.feed].ticks, instrument.strike_ticks)
-            worth = notional_micros(instrument, house_holdings.lots[at], ticks)
-            house_holdings.cash[context.terms.cash_groups.index(instrument.cash_group)] += worth if at_best else -worth
-            house_holdings.lots[at] = 0
+            notional = notional_micros(instrument, holdings.lots[at], ticks)
+            holdings.cash[context.terms.cash_groups.index(instrument.cash_group)] += notional if at_best else -notional
+            holdings.lots[at] = 0
     for at, token in enumerate(context.terms.tokens):
         if not at_best and any(_is_closed(context, feed) for feed in token.feeds):
-            house_holdings.tokens[at] = 0
+            holdings.tokens[at] = 0
 
 
 def _is_closed(context: BlockContext, feed: int) -> bool:

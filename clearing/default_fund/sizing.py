@@ -1,8 +1,8 @@
-"""Sizing of the default fund at the end of a block: sized once an epoch, and paid back with delay.
+"""Sizing of the default fund at the end of a block: once an epoch, with delayed returns.
 
-Rule: sized in the first block after an epoch closed, of the book as it then is. A call runs to its deadline whatever
-is sized meanwhile; what is missing beyond it is called afterwards. What exceeds a member's part stays for a while,
-can be drawn on, and is paid back when nothing is unresolved. This module must not know the waterfall.
+Rule: the fund is sized in the first block after an epoch closed, on the book at that time. A call runs to its deadline
+whatever the next sizing is; what is missing beyond it is called afterwards. An excess over the required contribution
+stays for a delay, can be drawn on, and is paid back when no default is open. This module must not know the waterfall.
 """
 
 import msgspec
@@ -62,20 +62,20 @@ def update_fund(context: BlockContext) -> None:
 
 
 def _size_fund(context: BlockContext, fund_size: FundSizeRecord, terms: FundTerms) -> None:
-    """Write down how large the fund has to be and everybody's part; call for what is missing, plan what goes back."""
+    """Record the required size and each contribution; call for what is missing, schedule returns."""
     state = context.state
-    # Another cash group than that of the money in the fund: that goes back first.
-    on = terms.enabled and (fund_size.cash_group in (0, terms.cash_group) or not _has_contributions(state))
+    # When the terms name another cash group than that of the money in the fund, that money is returned first.
+    active = terms.enabled and (fund_size.cash_group in (0, terms.cash_group) or not _has_contributions(state))
     own = lowest_own_accounts(state)
-    # A member with clients only has nothing of its own to pay with.
-    members = [each for each, _ in state.members.ordered() if each in own and is_contributing(state, each)]
-    figures = stress_needs(state, tuple(members) if on else (), terms.cash_group if on else 0)
+    # A member with only client accounts has no own money to pay with.
+    members = [member for member, _ in state.members.ordered() if member in own and is_contributing(state, member)]
+    figures = stress_needs(state, tuple(members) if active else (), terms.cash_group if active else 0)
     scenarios = tuple(stress_size(name, lacking) for name, lacking in figures.shortfalls)
     sizes = recent_sizes(
-        fund_size.recent_sizes, required_fund_size(scenarios, figures.house_micros, terms) if on else 0, terms
+        fund_size.recent_sizes, required_fund_size(scenarios, figures.house_micros, terms) if active else 0, terms
     )
-    target = max(sizes) if on else 0
-    group = terms.cash_group if on else fund_size.cash_group if _has_contributions(state) else 0
+    target = max(sizes) if active else 0
+    group = terms.cash_group if active else fund_size.cash_group if _has_contributions(state) else 0
     state.fund_sizes.put(
         0,
         FundSizeRecord(
@@ -119,16 +119,18 @@ def _has_contributions(state: State) -> bool:
 def _set_contributions(
     context: BlockContext, target: int, figures: StressNeeds, terms: FundTerms, own: dict[int, int]
 ) -> None:
-    """Those who take part get theirs; who is in default keeps what it had; who has left has nothing to bring."""
+    """Set contributions of participating members. A member in default keeps its own; a member that left owes none."""
     state = context.state
-    held = {member: state.contributions.get(member) or ContributionRecord(own[member], 0) for member in figures.margins}
+    records = {
+        member: state.contributions.get(member) or ContributionRecord(own[member], 0) for member in figures.margins
+    }
     exposures = {
-        member: contribution_exposure(held[member].exposure, margin, terms)
+        member: contribution_exposure(records[member].exposure, margin, terms)
         for member, margin in figures.margins.items()
     }
     parts = contribution_parts(target, exposures, terms)
     for member, required in parts.items():
-        record = msgspec.structs.replace(held[member], required=required, exposure=exposures[member])
+        record = msgspec.structs.replace(records[member], required=required, exposure=exposures[member])
         state.contributions.put(member, record)
     for member, record in list(state.contributions.ordered()):
         off = not parts and is_contributing(state, member)
@@ -139,7 +141,7 @@ def _set_contributions(
 def _follow_contribution(
     context: BlockContext, member: int, contribution: ContributionRecord, terms: FundTerms
 ) -> None:
-    """Call for what is missing, shorten a call that asks for more than that, and plan what goes back."""
+    """Call for what is missing, reduce a call above that, and schedule the return of an excess."""
     state, height = context.state, context.block.height
     missing = max(contribution.required - contribution.micros, 0)
     left = member_status(state, member) is MemberStatus.LEFT
@@ -168,7 +170,7 @@ def _follow_contribution(
 
 
 def _return_excess(context: BlockContext, member: int, contribution: ContributionRecord) -> None:
-    """What is beyond a member's part, unless something is unresolved: then it waits for the next block."""
+    """Return the excess over a member's required contribution; while a default is open it waits for the next block."""
     state = context.state
     beyond = max(contribution.micros - contribution.required, 0)
     account = contribution_account(state, member, contribution.account)

@@ -1,7 +1,7 @@
-"""Stress losses of all members: what accounts lack in every stress scenario, which sizes the default fund.
+"""Stress losses of all members: the shortfall of accounts in every stress scenario, which sizes the default fund.
 
-Rule: cash beyond initial margin is not counted, because it may leave. So the result is never less than the lack that
-a statement finds. Exactly `stressed_equity` of each account: in 64 bits where no sum can overflow, else one by one.
+Rule: cash beyond initial margin does not count, because it may leave. So the result is never less than the shortfall in
+a statement. It equals `stressed_equity` of each account: in 64 bits where no sum can overflow, otherwise one by one.
 Linear in the accounts, once an epoch. It decides nothing.
 """
 
@@ -18,16 +18,16 @@ from clearing.state.holdings import Holdings, current_holdings
 from clearing.state.state import State
 
 RECEIPT_MICROS_MAX = 2**61
-"""No figure is told beyond this: twice as much fits into 63 bits, and no group's cash reaches half of it."""
+"""Cap on reported figures: twice as much fits into 63 bits, and no group's cash reaches half of it."""
 
 
 def stress_needs(state: State, contributing: tuple[int, ...], group: int) -> StressNeeds:
-    """What members lack in each scenario, what the house bears first, and margins of the `contributing` members.
+    """Members' shortfalls in each scenario, what the house bears first, and margins of the `contributing` members.
 
-    `group`: the cash group that contributions are of; 0: of none.
+    `group`: the cash group of the contributions; 0: none.
     """
     stress, book = current_rulebook(state).stress(), margin_book(state)
-    # The book still knows accounts that were emptied and closed since it was built.
+    # The book may still contain accounts that were emptied and closed since it was built.
     accounts = [account for account in book.accounts() if account in state.accounts]
     batch = book.margins(accounts)
     margins = {member: 0 for member in contributing if member != HOUSE_MEMBER}
@@ -37,18 +37,18 @@ def stress_needs(state: State, contributing: tuple[int, ...], group: int) -> Str
         if member in margins:
             margins[member] = min(margins[member] + initial, RECEIPT_MICROS_MAX)
         own = current_holdings(state, account)
-        # What has no positions and owes nothing lacks nothing: tokens are never worth less than nothing.
+        # An account without positions and debts has no shortfall: tokens are never worth less than zero.
         if any(own.lots) or any(cash < 0 for cash in own.cash):
             risky.append((member, min(max(equity - initial, 0), _fund_cash(state, own, group)), own))
-    lacking: dict[int, list[int]] = {}
-    worths = stressed_equities(stress, [own for _, _, own in risky])
-    for (member, free, _), of_account in zip(risky, worths, strict=True):
-        found = [max(0, free - worth) for worth in of_account]
-        before = lacking.get(member, [0] * len(found))
-        lacking[member] = [min(a + b, RECEIPT_MICROS_MAX) for a, b in zip(before, found, strict=True)]
+    shortfalls: dict[int, list[int]] = {}
+    equities = stressed_equities(stress, [own for _, _, own in risky])
+    for (member, free, _), stressed in zip(risky, equities, strict=True):
+        found = [max(0, free - equity) for equity in stressed]
+        before = shortfalls.get(member, [0] * len(found))
+        shortfalls[member] = [min(a + b, RECEIPT_MICROS_MAX) for a, b in zip(before, found, strict=True)]
     return StressNeeds(
         shortfalls=tuple(
-            (name, {member: losses[at] for member, losses in sorted(lacking.items())})
+            (name, {member: losses[at] for member, losses in sorted(shortfalls.items())})
             for at, name in enumerate(stress.names)
         ),
         house_micros=house_fund_micros(state, stress),
@@ -57,9 +57,9 @@ def stress_needs(state: State, contributing: tuple[int, ...], group: int) -> Str
 
 
 def house_fund_micros(state: State, stress: StressArrays) -> int:
-    """What the house's own account bears: no more than it has, nor than it would keep in the worst scenario.
+    """What the house's own account bears: at most its cash, and at most its equity in the worst scenario.
 
-    Nor than it bears of one default: a statement counts what risk parameters name, which may be more.
+    Nor more than it bears of one default: the risk parameters of a statement may name more.
     """
     own, default = current_holdings(state, HOUSE_ACCOUNT), state.terms.crisis.default
     equity = stressed_equity(stress, own.cash, own.tokens, own.lots)
@@ -69,37 +69,37 @@ def house_fund_micros(state: State, stress: StressArrays) -> int:
     return max(0, min(named, sum(own.cash), *equity))
 
 
-def _fund_cash(state: State, house_holdings: Holdings, group: int) -> int:
+def _fund_cash(state: State, holdings: Holdings, group: int) -> int:
     """The account's own cash of the fund's group."""
-    return max(house_holdings.cash[state.terms.cash_groups.index(group)], 0) if group else 0
+    return max(holdings.cash[state.terms.cash_groups.index(group)], 0) if group else 0
 
 
 _INT64_SAFE = 2**62
 
 
 def stressed_equities(stress: StressArrays, holdings: Sequence[Holdings]) -> list[list[int]]:
-    """[n][S] micros, in the order of `held`."""
+    """Stressed equity [n][S] in micros, in the order of `holdings`."""
     if not holdings or not _fits_int64(stress, holdings):
         return [stressed_equity(stress, own.cash, own.tokens, own.lots) for own in holdings]
     cash = np.array([sum(own.cash) for own in holdings], np.int64)
-    worth = cash[:, None] + np.zeros((1, len(stress.names)), np.int64)
+    equity = cash[:, None] + np.zeros((1, len(stress.names)), np.int64)
     for values, amounts in (
         (stress.tokens, [own.tokens for own in holdings]),
         (stress.instruments, [own.lots for own in holdings]),
     ):
         if values and values[0]:
-            worth += np.array(amounts, np.int64) @ np.array(values, np.int64).T
-    found: list[list[int]] = worth.tolist()
+            equity += np.array(amounts, np.int64) @ np.array(values, np.int64).T
+    found: list[list[int]] = equity.tolist()
     return found
 
 
 def _fits_int64(stress: StressArrays, holdings: Sequence[Holdings]) -> bool:
     """Whether the sum of the largest of every term stays far inside 64 bits."""
-    most = max(sum(map(abs, own.cash)) for own in holdings)
+    bound = max(sum(map(abs, own.cash)) for own in holdings)
     for values, amounts in (
         (stress.tokens, [own.tokens for own in holdings]),
         (stress.instruments, [own.lots for own in holdings]),
     ):
         columns = zip(zip(*values, strict=True), zip(*amounts, strict=True), strict=True)
-        most += sum(max(map(abs, of_value)) * max(map(abs, of_amount)) for of_value, of_amount in columns)
-    return most < _INT64_SAFE
+        bound += sum(max(map(abs, of_value)) * max(map(abs, of_amount)) for of_value, of_amount in columns)
+    return bound < _INT64_SAFE

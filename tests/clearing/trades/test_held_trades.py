@@ -209,7 +209,7 @@ def test_what_is_held_is_in_the_state_that_is_written_and_read() -> None:
     desk.block(desk.correction(held[0], lots=7))
     copy = import_state(desk.genesis, SALT, export_state(desk.state))
     assert copy.module_roots() == desk.state.module_roots()
-    for name in ("held_order", "held_counts", "day_ids"):
+    for name in ("pending_by_due_time", "pending_counts", "day_trade_ids"):
         ours, theirs = (dict(getattr(each, name).ordered()) for each in (desk.state, copy))
         assert ours == theirs, name
 

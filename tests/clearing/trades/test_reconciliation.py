@@ -59,7 +59,7 @@ def test_differences_are_told_once_each_way() -> None:
         (70, K.MISSING_HERE),
         (unknown_there.venue_trade_id, K.MISSING_THERE),
     ]
-    assert (first[0].novated.lots, first[0].told.lots) == (2, 99)
+    assert (first[0].novated.lots, first[0].reported.lots) == (2, 99)
     assert (first[2].buyer, first[2].seller) == (ALICE, CAROL)
     (day,) = of_kind(rest, VenueDayClosed)
     assert (day.matched, day.differing, day.missing_here, day.missing_there) == (1, 1, 2, 1)
@@ -99,7 +99,7 @@ def test_a_day_without_a_statement_is_told_and_forgotten() -> None:
     assert (day.statement_complete, day.trades, day.matched, day.missing_there) == (False, 4, 1, 3)
     assert codes(desk.block(desk.statement([]))) == [C.STATEMENT_DAY]
     desk.block()
-    for table in ("venue_days", "day_trades", "day_ids"):
+    for table in ("venue_days", "day_trades", "day_trade_ids"):
         assert not list(getattr(desk.state, table).ordered())
 
 
