@@ -79,7 +79,7 @@ def test_a_default_goes_from_auction_through_all_layers_to_its_end() -> None:
     shared = [each for result in results for each in of_kind(result, LossAllocated)]
     loss = LOTS * 390_000 * 10 - alice + 60 * ask + 20 * (ask + 1)
     assert shared[0].loss == loss
-    layers = {step.layer: step.borne for step in shared[0].steps}
+    layers = {step.layer: step.loss_borne for step in shared[0].steps}
     assert layers[WaterfallLayer.OWN_CONTRIBUTION] == min(parts[1], loss)
     (ended,) = [each for result in results for each in of_kind(result, DefaultEnded)]
     assert sum(micros for _, micros in ended.by_layer) + ended.house == loss
@@ -111,7 +111,7 @@ def test_what_nobody_can_carry_ends_against_who_gained_most_at_most_leverage() -
     mark = world.state.marks[BTC_PERP].ticks
     results = world.until_ended()
     (ended,) = [each for result in results for each in of_kind(result, Deleveraged)]
-    assert [each[0] for each in ended.by] == [CAROL, BOB], "as much profit on less equity comes first"
+    assert [each[0] for each in ended.counterparties] == [CAROL, BOB], "as much profit on less equity comes first"
     assert (ended.lots, ended.mark_ticks) == (40_000, mark)
     assert [world.lots(each, BTC_PERP) for each in (ALICE, BOB, CAROL, HOUSE)] == [0, 0, 0, 0]
     assert world.state.marks[BTC_PERP].ticks == mark

@@ -68,8 +68,8 @@ def test_the_estate_is_all_own_accounts_netted_and_its_collateral_pays_before_an
     loss = 42_000 * 290_000 * 10 - 100_000 * DOLLAR
     (ended,) = of_kind(result, DefaultEnded)
     assert ended.loss == loss == 21_800 * DOLLAR
-    assert taken.units * taken.micros_per_unit == taken.counted + taken.back
-    assert dict(ended.by_layer)[1] == taken.counted == 20_000_000 * taken.micros_per_unit
+    assert taken.units * taken.micros_per_unit == taken.counted_micros + taken.returned
+    assert dict(ended.by_layer)[1] == taken.counted_micros == 20_000_000 * taken.micros_per_unit
     assert world.weth(ALICE) == 0
     assert world.weth(HOUSE) == 20_000_000
 
@@ -89,7 +89,7 @@ def test_what_counts_for_nothing_goes_too_where_all_else_is_not_enough(lots: int
     before = world.everything()
     (world.prices if kept else world.fall)(500_000)
     taken = [each for one in world.results for each in of_kind(one, CollateralTaken)]
-    assert [(each.units, each.counted, each.back) for each in taken] == ([] if kept else [(20_000_000, 0, 0)])
+    assert [(each.units, each.counted_micros, each.returned) for each in taken] == ([] if kept else [(20_000_000, 0, 0)])
     assert (world.weth(ALICE), world.weth(HOUSE)) == (kept, 20_000_000 - kept)
     assert world.everything() == before
 

@@ -103,7 +103,7 @@ def test_what_comes_to_a_defaulter_late_pays_before_anybody_is_asked_for_more() 
     (shared,) = [
         each for each in of_kind(results[-1], LossAllocated) if each.steps[0].layer is WaterfallLayer.OWN_MARGIN
     ]
-    borne = shared.steps[0].borne
+    borne = shared.steps[0].loss_borne
     assert borne > 0
     taken = {each.member: each.micros for each in of_kind(results[-1], AssessmentTaken)}
     assert sum(taken.values()) == shared.loss - borne < sum(asked.values())

@@ -71,7 +71,7 @@ def test_parts_follow_the_cash_that_they_are(both: bool) -> None:
         assert world.tokens(FUND_ACCOUNT, each.asset) == 0
     lost = sum(each.given_micros for each in converted)
     after = parts(world)
-    assert sum(each.gave_up for each in told) == lost == whole - sum(after.values())
+    assert sum(each.surrendered for each in told) == lost == whole - sum(after.values())
     assert world.cash(FUND_ACCOUNT) == sum(after.values())
     for member in MEMBERS:
         share = before[member] * lost / whole

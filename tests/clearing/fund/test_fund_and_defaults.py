@@ -127,7 +127,7 @@ def test_a_default_draws_its_own_part_then_those_of_survivors_and_calls_them_aga
     assert all(each.micros + each.left >= parts[each.member] for each in drawn[1:])
     called = [each for each in of_kind(result, FundCalled) if each.replenishment]
     assert {each.member for each in called} <= {2, 3, 4}
-    assert all(each.micros <= each.required - each.has for each in called)
+    assert all(each.micros <= each.required - each.contributed for each in called)
     assert called
     assert world.everything() == before
     export_state(world.state)
@@ -146,7 +146,7 @@ def test_who_has_left_gets_its_part_back_after_the_delay() -> None:
     while world.state.now.height < due:
         assert contribution_micros(world.state, 4) == part
         result = world.block()
-    assert [(each.member, each.amount, each.has) for each in of_kind(result, FundReturned)] == [(4, part, 0)]
+    assert [(each.member, each.amount, each.contributed) for each in of_kind(result, FundReturned)] == [(4, part, 0)]
     assert 4 not in world.state.contributions
     assert world.cash(DAVE) == cash + part
     sized = of_kind(world.pass_epoch(), FundSized)

@@ -84,7 +84,7 @@ def test_the_fund_is_sized_in_the_block_after_an_epoch_closed_and_members_are_ca
     (sized,) = of_kind(result, FundSized)
     # 60 % of the index and 20 % margin; the cash beyond is not counted on.
     lost = BOLD * (474_000 - 158_000) * 10
-    assert [each.lacking for each in sized.scenarios] == [((1, lost),), ((2, lost),)]
+    assert [each.shortfalls for each in sized.scenarios] == [((1, lost),), ((2, lost),)]
     assert (sized.target, sized.house_micros) == (lost, 0)
     half = -(-(lost // 2) // DOLLAR) * DOLLAR
     # Carol, who has no positions, contributes the minimum; the others share the rest.
@@ -239,7 +239,7 @@ def test_what_is_beyond_a_members_part_goes_back_after_the_delay() -> None:
     while world.state.now.height < due:
         assert contribution_micros(world.state, ALICE) == paid
         told = of_kind(world.block(), FundReturned)
-    assert [(each.member, each.amount, each.has, each.cause) for each in told] == [
+    assert [(each.member, each.amount, each.contributed, each.cause) for each in told] == [
         (member, paid - 1_000 * DOLLAR, 1_000 * DOLLAR, ReturnCause.BEYOND_PART) for member in (1, 2)
     ]
     assert world.cash(ALICE) == 299_000 * DOLLAR

@@ -94,7 +94,7 @@ def test_the_receipt_can_be_recomputed_by_hand() -> None:
     cost = Fraction(5_000 + 1_000, 10**6)
     share = (initial - equity) / (initial - cost * whole)
     assert (sold.sizing.cost_ppm, sold.sizing.fixed, sold.sizing.rounding) == (6_000, 0, 0)
-    assert sold.sizing.share == sold.fraction == sold.allowed == -(-share.numerator * 10**9 // share.denominator)
+    assert sold.sizing.share == sold.fraction == sold.allowed_share == -(-share.numerator * 10**9 // share.denominator)
     lots = -(-4_500 * sold.fraction // 10**9)
     assert sold.positions[0].lots == lots
     assert sold.notional == lots * FALLEN * 10
@@ -142,7 +142,7 @@ def test_bids_of_a_block_are_filled_in_order_until_margin_is_restored() -> None:
 def test_no_bid_takes_more_than_the_slice_limit() -> None:
     world = for_sale(msgspec.structs.replace(SALE, slice_max_ppm=50_000))
     (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
-    assert sold.fraction == sold.allowed == 50_000_000
+    assert sold.fraction == sold.allowed_share == 50_000_000
     assert sold.equity_after < sold.initial_after
 
 
