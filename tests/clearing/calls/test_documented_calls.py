@@ -70,7 +70,9 @@ def test_the_state_machine_does_what_the_page_tells(page: str, name: str) -> Non
 
 
 def test_no_example_is_left_out() -> None:
-    shown = [(page, each) for page in PAGES for each in re.findall(r"```example (\w+)", (EXPLANATION / page).read_text())]
+    shown = [
+        (page, each) for page in PAGES for each in re.findall(r"```example (\w+)", (EXPLANATION / page).read_text())
+    ]
     assert shown == list(WORLDS)
 
 

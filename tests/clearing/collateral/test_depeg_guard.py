@@ -52,7 +52,10 @@ def test_a_price_exactly_at_the_band_is_fine_and_one_tick_beyond_is_not() -> Non
         world.go()
         guard = world.state.depeg_guards.get(USDC_1)
         assert (guard.blocks_outside_band if guard else 0) == out
-    assert [each.out_blocks for result in world.results for each in of_kind(result, DepegGuardChanged)] == [1, 0]
+    assert [each.blocks_outside_band for result in world.results for each in of_kind(result, DepegGuardChanged)] == [
+        1,
+        0,
+    ]
     assert not has_left_cash_group(world.state, USDC_1)
 
 

@@ -89,7 +89,9 @@ def test_what_counts_for_nothing_goes_too_where_all_else_is_not_enough(lots: int
     before = world.everything()
     (world.prices if kept else world.fall)(500_000)
     taken = [each for one in world.results for each in of_kind(one, CollateralTaken)]
-    assert [(each.units, each.counted_micros, each.returned) for each in taken] == ([] if kept else [(20_000_000, 0, 0)])
+    assert [(each.units, each.counted_micros, each.returned) for each in taken] == (
+        [] if kept else [(20_000_000, 0, 0)]
+    )
     assert (world.weth(ALICE), world.weth(HOUSE)) == (kept, 20_000_000 - kept)
     assert world.everything() == before
 

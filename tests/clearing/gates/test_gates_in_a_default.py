@@ -45,7 +45,7 @@ def test_what_waits_comes_back_in_time_to_spare_everybody_the_default() -> None:
     results = [gated.prices(500_000), *(gated.block() for _ in range(3))]
     assert not [each for result in results for each in of_kind(result, DefaultDeclared)]
     backs = [each for result in results for each in of_kind(result, WithdrawalRefunded)]
-    assert [(each.units, each.why) for each in backs] == [(20_000 * DOLLAR, RefundReason.MARGIN)]
+    assert [(each.units, each.reason) for each in backs] == [(20_000 * DOLLAR, RefundReason.MARGIN)]
     assert not list(gated.state.delayed_withdrawals.ordered())
 
 
@@ -79,7 +79,7 @@ def test_what_waits_of_another_own_account_is_in_the_estate_before_anybody_pays(
     world.prices(790_000)
     results = [world.fall(500_000), *(world.block() for _ in range(3))]
     backs = [each for result in results for each in of_kind(result, WithdrawalRefunded)]
-    assert [(each.account, each.why) for each in backs] == [(4, RefundReason.DEFAULT)]
+    assert [(each.account, each.reason) for each in backs] == [(4, RefundReason.DEFAULT)]
     assert not [each for result in results for each in of_kind(result, WithdrawalReleased)]
     (declared,) = [each for result in results for each in of_kind(result, DefaultDeclared)]
     assert declared.own == (ALICE, 4)

@@ -106,7 +106,14 @@ def test_without_gates_nothing_is_counted_and_roots_are_those_of_the_same_blocks
     plain = funded()
     plain.block(plain.withdrawal(ALICE, USDC_1, 99_000 * DOLLAR))
     assert kinds(plain.results[-1]) == ["WithdrawalReleased"]
-    for table in ("gate_owners", "gate_totals", "waiting", "waiting_clock", "not_paid", "deficit_left"):
+    for table in (
+        "owner_withdrawal_volumes",
+        "total_withdrawal_volumes",
+        "delayed_withdrawals",
+        "delayed_withdrawal_counter",
+        "expired_withdrawals",
+        "values_withdrawn",
+    ):
         assert not list(getattr(plain.state, table).ordered()), table
     other = funded()
     other.block(other.withdrawal(ALICE, USDC_1, 99_000 * DOLLAR))

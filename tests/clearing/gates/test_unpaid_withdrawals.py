@@ -68,8 +68,8 @@ def test_on_the_agreed_fact_the_money_comes_back_whole() -> None:
     result = world.block(facts=[not_executed(world, 0)])
     (told,), (back,) = of_kind(result, WithdrawalExpired), of_kind(result, WithdrawalRefunded)
     assert (told.nonce, told.block_number, told.block_time_s - told.not_after_s) == (0, 900, 1)
-    assert (back.account, back.credited, back.units, back.rest) == (ALICE, ALICE, UNITS, 0)
-    assert back.why == RefundReason.NOT_PAID
+    assert (back.account, back.credited, back.units, back.remainder) == (ALICE, ALICE, UNITS, 0)
+    assert back.reason == RefundReason.NOT_PAID
     assert [(each.code, each.cause) for each in result.transfers] == [(TransferCode.UNPAID_GIVEN_BACK, 0)]
     assert world.cash(ALICE) == 100_000 * DOLLAR
     owed_and_held(world, 100)
@@ -288,7 +288,7 @@ def test_a_token_that_left_its_group_comes_back_as_what_it_became() -> None:
     (back,) = of_kind(at_price(world, PAR * 95 // 100), WithdrawalRefunded)
     became = world.state.terms.collateral_after_leaving[USDC_1]
     units, rest = became.to_units(UNITS)
-    assert (back.units, back.rest) == (units, rest)
+    assert (back.units, back.remainder) == (units, rest)
     claim, inventory, whole = 95_000, 395_000, 395_000
     converted = claim * inventory // whole * DOLLAR // became.base_units
     assert balance(world.state, ALICE, token_currency(USDC_1)) == converted + units

@@ -77,7 +77,7 @@ def test_its_owner_takes_it_back_and_gets_all_of_it() -> None:
     receipt = waiting(world)
     result = world.block(cancellation(world, ALICE, receipt.number))
     (back,) = of_kind(result, WithdrawalRefunded)
-    assert (back.account, back.units, back.rest, back.why) == (ALICE, LARGE, 0, RefundReason.CANCELLED)
+    assert (back.account, back.units, back.remainder, back.reason) == (ALICE, LARGE, 0, RefundReason.CANCELLED)
     assert [each.code for each in result.transfers] == [TransferCode.WAITING_GIVEN_BACK]
     assert world.cash(ALICE) == 100_000 * DOLLAR
     for _ in range(6):
@@ -144,7 +144,7 @@ def test_an_account_that_falls_below_initial_margin_gets_back_what_waits_before_
     backs = of_kind(result, WithdrawalRefunded)
     assert backs, "the price fell far"
     assert [each.number for each in backs] == [second.number, first.number][: len(backs)], "the newest first"
-    assert {each.why for each in backs} == {RefundReason.MARGIN}
+    assert {each.reason for each in backs} == {RefundReason.MARGIN}
     assert not [each for each in of_kind(result, MarginCalled) if each.account == ALICE]
 
 
@@ -167,7 +167,7 @@ def test_at_its_time_it_must_pass_the_gates_and_is_given_back_when_it_does_not_i
     while world.state.now.height < receipt.due_height + 3:
         assert not of_kind(world.block(), WithdrawalReleased)
     (back,) = of_kind(world.block(), WithdrawalRefunded)
-    assert (back.why, back.code) == (RefundReason.LAPSED, ClearingCode.ACCOUNT_RESTRICTED)
+    assert (back.reason, back.code) == (RefundReason.LAPSED, ClearingCode.ACCOUNT_RESTRICTED)
     assert world.cash(ALICE) == 100_000 * DOLLAR
 
 

@@ -98,7 +98,7 @@ def test_no_money_comes_twice_and_the_vault_goes(watched: bool, deeds: list[str]
     assert detached(house) or under_way is None or under_way.amendment is None
     check_whole_ledger(house.state)
     released = {r.nonce: r for each in house.results for r in of_kind(each, WithdrawalReleased)}
-    back = [r for each in house.results for r in of_kind(each, WithdrawalRefunded) if r.why is RefundReason.NOT_PAID]
+    back = [r for each in house.results for r in of_kind(each, WithdrawalRefunded) if r.reason is RefundReason.NOT_PAID]
     assert len({each.number for each in back}) == len(back)
     for nonce, held in house.state.withdrawals.ordered():
         assert not (held.executed and nonce in house.state.expired_withdrawals)

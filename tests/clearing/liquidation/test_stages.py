@@ -134,10 +134,10 @@ def test_a_block_takes_no_more_than_its_loss() -> None:
     (waits,) = of_kind(first, LiquidationDeferred)
     assert done.account == ALICE, "the worst first, however large"
     assert (waits.account, waits.reason) == (CAROL, DeferralReason.BLOCK_LOSS)
-    assert waits.done == done.deficits[0][1]
+    assert waits.reached == done.deficits[0][1]
     (later,) = of_kind(second, Liquidated)
     assert later.account == CAROL
-    assert later.deficits == ((1, waits.asked),)
+    assert later.deficits == ((1, waits.requested),)
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def test_under_any_terms_a_liquidation_ends_and_conserves_everything(
         result = world.go(*(world.bid(bidder, slice_ppb=size) for bidder, size in bids), btc=ticks)
         assert world.state.marks[BTC_PERP].ticks == ticks
         for sold in of_kind(result, SliceSold):
-            assert sold.fraction <= sold.allowed
+            assert sold.fraction <= sold.allowed_share
             assert sold.initial_after - sold.equity_after <= sold.initial - sold.equity
     for _ in range(80):
         if not list(world.state.liquidations.ordered()) and world.margin(ALICE).initial_ok:

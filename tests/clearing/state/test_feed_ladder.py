@@ -63,19 +63,19 @@ def test_a_feed_goes_down_rung_by_rung_and_up_at_once() -> None:
         (11, PriceStatus.SETTLED),
     ]
     (changed,) = of_kind(world.prices(790_000), PriceStatusChanged)
-    assert (changed.feed, changed.rung, changed.since_height) == (ETH, PriceStatus.USABLE, 0)
+    assert (changed.feed, changed.price_status, changed.since_height) == (ETH, PriceStatus.USABLE, 0)
     assert world.state.feeds[BTC].price_status == PriceStatus.USABLE
 
 
 def test_a_halted_feed_has_no_grace_and_counts_from_its_halt() -> None:
     world = priced()
     (changed,) = of_kind(world.prices(790_000, eth=10_000), PriceStatusChanged)
-    assert changed.rung == PriceStatus.NO_LIQUIDATION
+    assert changed.price_status == PriceStatus.NO_LIQUIDATION
     since = changed.since_height
     for number in range(1, 10):
         assert not of_kind(world.prices(790_000, eth=10_000 if number % 2 else 5_000), PriceStatusChanged)
     (settled,) = of_kind(world.prices(790_000, eth=5_000), PriceStatusChanged)
-    assert (settled.rung, settled.since_height) == (PriceStatus.SETTLED, since)
+    assert (settled.price_status, settled.since_height) == (PriceStatus.SETTLED, since)
 
 
 def test_from_halted_to_stale_nothing_starts_anew() -> None:

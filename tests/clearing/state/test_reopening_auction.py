@@ -67,7 +67,7 @@ def test_an_auction_that_confirms_the_median_reopens_the_feed_at_the_median() ->
     assert world.state.feeds[BTC].ticks == NEW, "the median, not the auction's price"
     (cleared,) = of_kind(result, AuctionCleared)
     assert (cleared.ticks, cleared.index_ticks, cleared.lots, cleared.traded) == (495_000, NEW, 200, 200)
-    assert (cleared.surplus, cleared.orders) == (100, 2)
+    assert (cleared.imbalance, cleared.orders) == (100, 2)
     (trade,) = of_kind(result, TradeNovated)
     assert (trade.buyer, trade.seller, trade.lots, trade.ticks, trade.venue) == (ALICE, BOB, 200, 495_000, 0)
     assert (world.lots(ALICE, BTC_PERP), world.lots(BOB, BTC_PERP)) == (200, -200)

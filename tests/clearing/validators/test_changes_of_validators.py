@@ -230,7 +230,9 @@ def test_a_change_may_wait_for_its_signers_as_long_as_it_says() -> None:
 def test_what_is_refused_changes_nothing() -> None:
     chamber = Chamber()
     chamber.step()
-    before = {name: list(getattr(chamber.state, name).ordered()) for name in ("validator_sets", "seats", "changes")}
+    before = {
+        name: list(getattr(chamber.state, name).ordered()) for name in ("validator_sets", "set_numbers", "set_changes")
+    }
     told = chamber.step(chamber.signed(chamber.unsigned(left=[1, 2])))
     assert len(of_kind(told, Refused)) == 1
     assert {name: list(getattr(chamber.state, name).ordered()) for name in before} == before

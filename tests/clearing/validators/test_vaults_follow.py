@@ -26,7 +26,7 @@ def test_a_quorum_that_sees_it_lets_a_vault_count_once() -> None:
     one, two = chamber.rotations()
     assert not of_kind(chamber.step(facts=[one], names=(1, 2)), VaultRotated)
     (told,) = of_kind(chamber.step(facts=[one], names=(3,)), VaultRotated)
-    assert (told.chain_id, told.vault, told.number, told.source, told.waiting) == (1, VAULTS[1], 1, SOURCE, 1)
+    assert (told.chain_id, told.vault, told.number, told.source, told.vaults_awaited) == (1, VAULTS[1], 1, SOURCE, 1)
     assert not of_kind(chamber.step(facts=[one]), VaultRotated)
     assert not list(chamber.state.fact_attestations.ordered())
     assert len(of_kind(chamber.step(facts=[two]), VaultRotated)) == 1
