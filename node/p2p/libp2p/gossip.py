@@ -180,12 +180,12 @@ class Gossip(Pubsub):  # type: ignore[misc]
         `boot` is what its hello told, `stalled()` ends the session of a peer that takes no more bytes.
         """
         self.replays.booted(key, boot)
-        self._handle_dead_peer(peer_id(key))  # a stream of the connection before
+        self._forget_peer(peer_id(key))  # what the connection before had
         self.manager.run_task(self._keep_stream, peer_id(key), alive, stalled)
 
     def peer_left(self, key: bytes) -> None:
         """The last session of a peer ended."""
-        self._handle_dead_peer(peer_id(key))
+        self._forget_peer(peer_id(key))
 
     async def _keep_stream(self, peer: ID, alive: Callable[[], bool], stalled: Callable[[], None]) -> None:
         last = trio.current_time()
@@ -204,7 +204,33 @@ class Gossip(Pubsub):  # type: ignore[misc]
                     log.debug("gossip stream to %s: %r", peer, error)
                 finally:
                     self._opening.discard(peer)
+                if not alive() and peer in self.peers:  # opened on a connection that was replaced meanwhile
+                    self._end_stream(peer, self.peers[peer])
             await trio.sleep(STREAM_CHECK_SECONDS)
+
+    def _forget_peer(self, peer: ID) -> None:
+        """The connection of a peer ended or was replaced: its subscriptions came over it, its stream stood on it."""
+        super()._handle_dead_peer(peer)
+
+    def _handle_dead_peer(self, peer_id: ID) -> None:
+        """Nothing: libp2p calls it when any write to a peer fails, though the peer may have a newer connection."""
+
+    def _end_stream(self, peer: ID, stream: NetStream) -> None:
+        """A stream broke: `_keep_stream` opens another, unless that one has its place already.
+
+        What the peer subscribed to stays. It said so on a stream of its own, once, and does not say it again.
+        """
+        if self.peers.get(peer) is stream:
+            del self.peers[peer]
+            self.peer_queues.pop(peer).close()
+            self.router.remove_peer(peer)
+
+    async def write_msg(self, stream: NetStream, rpc_msg: Any) -> bool:
+        """False when the stream broke."""
+        written = bool(await super().write_msg(stream, rpc_msg))
+        if not written:
+            self._end_stream(stream.muxed_conn.peer_id, stream)
+        return written
 
     def _schedule_peer_stream_retry(self, peer_id: ID) -> None:
         """Nothing: `_keep_stream` does it, once for each session (libp2p's own may open two streams)."""
@@ -348,7 +374,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
                 self._writing.pop(peer_id, None)
         except Exception as error:
             log.debug("gossip to %s ended: %r", peer_id, error)
-            self._handle_dead_peer(peer_id)
+            self._end_stream(peer_id, stream)
         finally:
             self._writing.pop(peer_id, None)
 

@@ -8,11 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 import trio
+from libp2p.network.stream.exceptions import StreamClosed
+from libp2p.pubsub.rpc_queue import RpcQueue
 
 from clearing.base.errors import LocalFault
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.libp2p.gossip import OUTBOUND_QUEUE
+from node.p2p.libp2p.host import peer_id
 from node.p2p.libp2p.network import LibP2PNetwork, open_network
 from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Incoming, PeerChannel, Topic
 
@@ -286,6 +289,48 @@ async def test_gossip_keeps_one_stream_to_each_peer_over_reconnections(cluster):
 
 def has_one_session_and_two_streams_a_peer(node, peers: int) -> bool:
     return len(node.network._all) == peers and gossip_streams(node) == 2 * peers
+
+
+class Broken:
+    """A stream of a connection that was closed because a newer one of the same peer took its place."""
+
+    def __init__(self, peer) -> None:
+        self.muxed_conn = SimpleNamespace(peer_id=peer)
+
+    async def write(self, data: bytes) -> None:
+        raise StreamClosed
+
+
+async def test_a_broken_stream_of_a_replaced_connection_takes_nothing_from_the_newer_one(cluster):
+    async with cluster(2, topics=TRADES) as c:
+        await c.all_connected()
+        await gossip_flows(c)
+        one, other = c.nodes
+        gossip, peer = one.network._gossip, peer_id(other.key)
+        stream, late = gossip.peers[peer], RpcQueue()
+        late.push(gossip.get_hello_packet())
+        await gossip.handle_sending_messages(peer, Broken(peer), late)
+        assert gossip.peers[peer] is stream
+        assert peer in gossip.peer_topics[Topic.TRADES.value], "its subscription came once, over the newer connection"
+        one.network.publish(Topic.TRADES, b"heard")
+        assert (await other.feeds[Topic.TRADES].receive()).data == b"heard"
+
+
+async def test_a_broken_stream_is_opened_anew_and_the_subscriptions_of_its_peer_stay(cluster):
+    async with cluster(2, topics=TRADES) as c:
+        await c.all_connected()
+        await gossip_flows(c)
+        one, other = c.nodes
+        gossip, peer = one.network._gossip, peer_id(other.key)
+        broken = gossip.peers[peer]
+        await broken.reset()
+        one.network.publish(Topic.TRADES, b"lost with the stream")
+        await until(lambda: gossip.peers.get(peer) not in (None, broken))
+        assert peer in gossip.peer_topics[Topic.TRADES.value]
+        await until(lambda: widened(gossip) == 1)
+        one.network.publish(Topic.TRADES, b"heard")
+        while (await other.feeds[Topic.TRADES].receive()).data != b"heard":
+            pass
 
 
 def gossip_streams(node) -> int:
