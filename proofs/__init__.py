@@ -1,7 +1,7 @@
-"""What is shown: commitments to holdings, the linear solvency proof, the epoch package and its verifier.
+"""What is proven: commitments to holdings, the linear solvency proof, the epoch package and its verifier.
 
-Rule: a verifier needs the file alone. Nothing here knows networks, clocks or chains; provers and workers are the only
-modules that may draw randomness or start processes. Border type: `clearing.margin.statement.snapshot.RiskStatement`.
+Rule: a verifier needs only the file. Nothing here knows networks, clocks or chains; only provers and workers may draw
+randomness or start processes. Border type: `clearing.margin.statement.snapshot.RiskStatement`.
 
 The names of `__all__` are the library: what other programs may build on (docs/explanation/verifying.md). Each is
 imported when it is first used, so that a verifier loads no prover.

@@ -63,7 +63,7 @@ REMEDIES: dict[ProofCode, str] = {
         "has changed since genesis, follow it first (`crossclear light follow`, `verify --light-store`)."
     ),
     ProofCode.FUND_NOT_COVERED: (
-        "Nothing shows that the default fund covers the stress losses of its two largest members."
+        "It is not proven that the default fund covers the stress losses of its two largest members."
     ),
     ProofCode.RULES_DIFFER: (
         "Slots, rows or prices are not those of the statement's rulebook, or differ from what genesis fixes. The "
@@ -100,10 +100,10 @@ REMEDIES: dict[ProofCode, str] = {
 
 
 class VerificationFailed(RemoteFault):
-    """A check of a verifier failed: what was shown is wrong."""
+    """A check of a verifier failed: the file is wrong."""
 
 
 class Inconclusive(str):
-    """What a check returns that found nothing wrong and could not, or not wholly, show what it is there to show."""
+    """The result of a check that found nothing wrong but could not prove all that it is meant to prove."""
 
     __slots__ = ()

@@ -76,7 +76,7 @@ def trusted_package(path: Path, anchor: TrustAnchor) -> EpochPackage:
     package = read_package(read_limited(path, PACKAGE_BYTES_MAX))
     for _, check in PackageChecks(
         package, anchor.network, anchor.validators_hash, genesis=anchor.genesis
-    ).of_its_public_part():
+    ).of_public_part():
         check()
     return package
 

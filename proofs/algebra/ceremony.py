@@ -1,4 +1,4 @@
-"""The checks behind the pinned reference string: run once by tests and by whoever changes a pin.
+"""The checks behind the pinned reference string: run by tests, and when a pin changes.
 
 Rule: everything is re-derived from the ceremony file; nothing here is needed to prove or to verify.
 Run as a module, it writes the basis file again and prints its SHA-256.

@@ -1,6 +1,6 @@
 """The vector commitment to an account's holdings: C_W = Σ w_j·[L_j] + ρ_0·[Z_H] + ρ_1·[X·Z_H].
 
-Rule: ρ is derived from the account's seed and from everything that tells one commitment from another, so blinders are
+Rule: ρ is derived from the account's seed and from everything that distinguishes commitments, so blinders are
 never the same for two accounts, epochs or states, and a member can recompute its commitment from holdings and seed.
 `Committer` gives the same points epoch after epoch from what changed: it keeps Σ w_j·[L_j] without blinders, which is
 as secret as the holdings, and adds fresh blinders every time.

@@ -34,7 +34,7 @@ class Domain:
         return (pow(at, self.size, ORDER) - 1) % ORDER
 
     def lagrange(self, at: int, count: int) -> list[int]:
-        """L_i(at), not reduced, for i in [0, count). Raises Refused BAD_CHALLENGE when `at` lies in H.
+        """L_i(at), not reduced, for i in [0, count). Raises VerificationFailed BAD_CHALLENGE when `at` lies in H.
 
         2n multiplications and no inversion: L_i(z) = Z_H(z)/n · (z/(z − ω^i) − 1), and with w of order s, a power of
         two, 1/(z^(n/s) − w) = (z^(n/s) + w) / (z^(2n/s) − w²), where w² has order s/2; at s = 1 stands 1/Z_H(z).
@@ -73,5 +73,5 @@ class Domain:
 
 @lru_cache(maxsize=8)
 def domain_of(size: int) -> Domain:
-    """The domain of this size. Raises Refused BAD_LAYOUT."""
+    """The domain of this size. Raises VerificationFailed BAD_LAYOUT."""
     return Domain(size)

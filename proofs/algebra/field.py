@@ -23,7 +23,7 @@ def scalar_bytes(value: int) -> bytes:
 
 
 def read_scalar(data: bytes, at: str) -> int:
-    """The scalar of 32 canonical bytes. Raises Refused BAD_SCALAR."""
+    """The scalar of 32 canonical bytes. Raises VerificationFailed BAD_SCALAR."""
     value = int.from_bytes(data, "big")
     if len(data) != SCALAR_BYTES or value >= ORDER:
         raise VerificationFailed(ProofCode.BAD_SCALAR, at, bytes=data)
@@ -62,7 +62,7 @@ def powers(base: int, count: int) -> list[int]:
 
 
 def inner_product(left: Sequence[int], right: Sequence[int]) -> int:
-    """Sum of left[i]·right[i]. Raises Refused BAD_LENGTH for unequal lengths."""
+    """Sum of left[i]·right[i]. Raises VerificationFailed BAD_LENGTH for unequal lengths."""
     if len(left) != len(right):
         raise VerificationFailed(ProofCode.BAD_LENGTH, "inner product", left=len(left), right=len(right))
     return sum(map(int.__mul__, left, right)) % ORDER

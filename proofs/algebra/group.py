@@ -27,7 +27,10 @@ _INFINITY_FLAG = 0x40
 
 
 def decode_point(data: bytes, at: str) -> Point:
-    """The point of 48 canonical bytes, in the subgroup and not infinity (60 µs). Raises Refused BAD_POINT."""
+    """The point of 48 canonical bytes, in the subgroup and not infinity (60 µs).
+
+    Raises VerificationFailed BAD_POINT.
+    """
     try:
         point = G1Point.from_compressed_bytes(data)
         good = len(data) == POINT_BYTES and not data[0] & _INFINITY_FLAG and point.to_compressed_bytes() == data
@@ -54,7 +57,7 @@ def multiply(point: Point, scalar: int) -> Point:
 
 
 def multi_scalar(points: Sequence[Point], scalars: Sequence[int]) -> Point:
-    """Sum of scalars[i]·points[i]; raises Refused BAD_LENGTH.
+    """Sum of scalars[i]·points[i]; raises VerificationFailed BAD_LENGTH.
 
     2048 points: 33 ms, of 64-bit scalars 13 ms, of bytes 4 ms. Other threads may run meanwhile.
     """

@@ -77,8 +77,8 @@ def prove_cover(
     shown = b""
     if backing is not None:
         full = by_account[cover.terms.fund_account]
-        held = make_witness(backing.layout, full.values, 0, full.blinders, check=check_witness)
-        shown, _ = prove(backing, [held], check_witness=check_witness, scalars=scalars)
+        backing_witness = make_witness(backing.layout, full.values, 0, full.blinders, check=check_witness)
+        shown, _ = prove(backing, [backing_witness], check_witness=check_witness, scalars=scalars)
     return write_cover(CoverParts(committed, joint, link, shown))
 
 

@@ -52,7 +52,10 @@ class CoverStatement:
 
     @cached_property
     def layout(self) -> ProofLayout:
-        """Slots of V_s: x of each member, e of each member, t; one row. Raises Refused BAD_LAYOUT for too many."""
+        """Slots of V_s: x of each member, e of each member, t; one row.
+
+        Raises VerificationFailed BAD_LAYOUT for too many.
+        """
         count = len(self.members)
         slots = (SlotRange(WIDTH, 0),) * (2 * count + 1)
         spent = (*((number, -1) for number in range(count)), (2 * count, -2))
@@ -71,7 +74,7 @@ class CoverStatement:
 
 
 def cover_of(statement: RiskStatement, accounts: Sequence[int], size: int) -> CoverStatement | None:
-    """The cover terms of a statement, or None without stress scenarios. Raises Refused BAD_STATEMENT.
+    """The cover terms of a statement, or None without stress scenarios. Raises VerificationFailed BAD_STATEMENT.
 
     Every account must have a member, but for the fund's, which must be there.
     """
@@ -133,7 +136,7 @@ def write_cover(parts: CoverParts) -> bytes:
 
 
 def read_cover(data: bytes, cover: CoverStatement, link_bytes: int, backing_bytes: int) -> CoverParts:
-    """Cut the bytes. Raises Refused BAD_LENGTH."""
+    """Cut the bytes. Raises VerificationFailed BAD_LENGTH."""
     lengths = [POINT_BYTES] * cover.stresses + [cover.proof_bytes, link_bytes, backing_bytes]
     if len(data) != sum(lengths):
         raise VerificationFailed(ProofCode.BAD_LENGTH, "cover proof", bytes=len(data), wanted=sum(lengths))

@@ -100,7 +100,7 @@ def verify_link(
 ) -> None:
     """Check the link of the V_s `vectors` to the C_W of `accounts`.
 
-    Raises Refused FUND_NOT_COVERED, and what decoding raises.
+    Raises VerificationFailed FUND_NOT_COVERED, and what decoding raises.
     """
     if len(data) != LINK_BYTES:
         raise VerificationFailed(ProofCode.BAD_LENGTH, "cover link", bytes=len(data))
@@ -134,7 +134,7 @@ def check_cover(
     data: bytes,
     transcript: Transcript,
 ) -> str:
-    """Check a package's cover proof; what was found, in words. Raises Refused naming what failed.
+    """Check a package's cover proof; returns the result as text. Raises VerificationFailed.
 
     `points` are the decoded commitments, `transcript` is the accounts' joint proof's, after it.
     """
@@ -163,8 +163,8 @@ def _found(cover: CoverStatement) -> str:
     short = [
         f"short by {deficit} in {name}" for name, deficit in zip(cover.names, terms.deficits, strict=True) if deficit
     ]
-    said = "; ".join(short) if short else "covers what its two largest members lack"
+    result = "; ".join(short) if short else "covers what its two largest members lack"
     return (
         f"fund of {terms.fund} micros, held by account {terms.fund_account}, of {len(cover.members)} members, "
-        f"in {cover.stresses} stress scenarios: {said}"
+        f"in {cover.stresses} stress scenarios: {result}"
     )

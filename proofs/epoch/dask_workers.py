@@ -24,7 +24,7 @@ SCHEME = "dask"
 CONNECT_SECONDS = 30
 
 ANSWER_SECONDS = 600
-"""A worker that needs longer for one round of its accounts counts as lost."""
+"""A worker that needs longer for one round counts as lost."""
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -37,12 +37,15 @@ class ClusterShard(Shard):
 
 
 class Cluster:
-    """A connection to a scheduler. Raises LocalFault BAD_CLUSTER for an address that is none or answers not."""
+    """A connection to a scheduler.
+
+    Raises LocalFault BAD_CLUSTER for a malformed address, or one that does not answer.
+    """
 
     def __init__(self, address: str) -> None:
         url = scheduler_url(address)
         try:
-            # Imported here: an optional extra, and two seconds for who needs none.
+            # Imported here: an optional extra, and two seconds of import time.
             from distributed import Client, Security
         except ImportError as error:
             raise LocalFault(ProofCode.BAD_CLUSTER, address, why=f"the extra `dask` is missing: {error}") from None
@@ -55,17 +58,17 @@ class Cluster:
         if not self.workers:
             self.close()
             raise LocalFault(ProofCode.BAD_CLUSTER, address, why="no workers")
-        astray = [] if security else [worker for worker in self.workers if urlsplit(worker).hostname not in _LOOPBACK]
-        if astray:  # a scheduler on this machine takes workers from anywhere, and hands holdings on to them
+        remote = [] if security else [worker for worker in self.workers if urlsplit(worker).hostname not in _LOOPBACK]
+        if remote:  # a scheduler on this machine takes workers from anywhere, and hands holdings on to them
             self.close()
-            raise LocalFault(ProofCode.BAD_CLUSTER, address, why=f"a worker elsewhere without TLS: {astray[0]}")
+            raise LocalFault(ProofCode.BAD_CLUSTER, address, why=f"a worker elsewhere without TLS: {remote[0]}")
 
     def shard(self, number: int, board: ProgressBoard) -> "DaskShard":
         """A shard for one of the workers; it counts as shard `number + 1` of the board."""
         return DaskShard(self._client, self.workers[number], board, number + 1)
 
     def close(self) -> None:
-        """Let go of all shards."""
+        """Release all shards."""
         self._client.close()
 
 
@@ -96,7 +99,7 @@ class DaskShard(RemoteShard):
             raise BrokenExecutor(f"{self._worker} holds no shard") from error
 
     def end(self) -> None:
-        """Let go of it, so that the worker forgets it."""
+        """Release it, so that the worker frees it."""
         self._future = self._actor = None
 
     def ask(self, call: str, *arguments: object) -> Any:
@@ -116,7 +119,7 @@ class DaskShard(RemoteShard):
 def scheduler_url(address: str) -> str:
     """The URL that Dask understands for `dask://host:port`. Raises LocalFault BAD_CLUSTER.
 
-    Only a scheduler on this machine, whose workers are too, is spoken to without TLS.
+    TLS is omitted only for a scheduler on this machine, whose workers run here, too.
     """
     try:
         found = urlsplit(address)

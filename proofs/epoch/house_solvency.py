@@ -1,9 +1,9 @@
-"""House solvency: the clearing house itself owes nothing in any currency, by a proof about its own C_W.
+"""House solvency: the clearing house itself owes nothing in any currency, proven on its own C_W.
 
 Rule: cash slots are signed for everybody, because members may owe within a limit and their collateral backs it. The
-house is the account that makes the sums exact, so a debt hidden in it would be money that nobody has. Its tokens are
-unsigned like everybody's. A house that owes cannot prove this: the package goes without, and the verdict says so. It
-must not import provers.
+house's account makes the sums exact, so a debt hidden in it would be money that does not exist. Its token slots are
+unsigned like those of every account. A house that owes cash cannot prove this: the package then has no proof, and the
+verdict says so. It must not import provers.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def check_house(
     data: bytes,
     transcript: Transcript,
 ) -> str:
-    """Check a package's proof of the house's cash; what was found, in words. Raises Refused naming what failed.
+    """Check a package's proof of the house's cash; returns the result as text. Raises VerificationFailed.
 
     `points` are the decoded commitments, `transcript` is the accounts' joint proof's, after it.
     """

@@ -1,6 +1,6 @@
 """Matched book and reserves: the sum of all commitments opens to the public totals, by a Schnorr proof.
 
-Rule: P = Σ C_W − Σ total_j·[L_j] is shown to be spanned by [Z_H], [X·Z_H] and the auxiliary [L_g] alone, so every
+Rule: P = Σ C_W − Σ total_j·[L_j] is proven to be spanned by [Z_H], [X·Z_H] and the auxiliary [L_g] alone, so every
 public slot sums exactly to its total while Σρ and the sums of auxiliary slots stay hidden. The proof is bound to the
 transcript of the whole package.
 """
@@ -46,7 +46,7 @@ def verify_book(
     data: bytes,
     transcript: Transcript,
 ) -> None:
-    """Check Σ z_i·B_i = R + e·P. Raises Refused BOOK_NOT_MATCHED, BAD_LENGTH, BAD_POINT, BAD_SCALAR."""
+    """Check Σ z_i·B_i = R + e·P. Raises VerificationFailed BOOK_NOT_MATCHED, BAD_LENGTH, BAD_POINT, BAD_SCALAR."""
     bases = _bases(basis, auxiliary)
     if len(data) != POINT_BYTES + SCALAR_BYTES * len(bases):
         raise VerificationFailed(ProofCode.BAD_LENGTH, "book opening", bytes=len(data))

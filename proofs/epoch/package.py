@@ -66,7 +66,7 @@ class EpochPackage(Wire, frozen=True):
     cover: ProofBytes = b""
     """Empty where no stress scenarios are in the statement."""
     custody: Annotated[tuple[BlockEvidence, ...], msgspec.Meta(max_length=CUSTODY_BLOCKS_MAX)] = ()
-    """Storage proofs, one for each block that custody terms speak about, in the order of the terms; it may lack some or
+    """Storage proofs, one for each block that custody terms name, in the order of the terms; it may lack some or
     all, and the verdict says which terms are then unproven. Bound by the certified block hashes."""
     house: ProofBytes = b""
     """Proof that the house owes no cash (`proofs.epoch.house_solvency`); if empty, the verdict says so."""
@@ -92,7 +92,7 @@ def commitments_root(
 def linear_statement(
     statement: RiskStatement, commitments: Sequence[tuple[int, bytes]], domain: int = DOMAIN
 ) -> LinearStatement:
-    """The statement of the joint proof; its context is the commitments root. Raises Refused."""
+    """The statement of the joint proof; its context is the commitments root. Raises VerificationFailed."""
     accounts = tuple(account for account, _ in commitments)
     return LinearStatement(
         layout=layout_of(statement, domain),
@@ -109,7 +109,7 @@ def write_package(package: EpochPackage) -> bytes:
 
 
 def attach_custody(data: bytes, custody: tuple[BlockEvidence, ...]) -> bytes:
-    """A package with this evidence of custody in place of its own. No proof speaks of it: block hashes bind it."""
+    """A package with this evidence of custody in place of its own. No proof covers it: block hashes bind it."""
     return encode(msgspec.structs.replace(read_package(data), custody=custody))
 
 

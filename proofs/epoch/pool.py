@@ -23,8 +23,8 @@ from proofs.epoch.workers import SHARDS_MAX, ProgressBoard, ProofProgress, Shard
 from proofs.statement.arithmetization import DOMAIN
 
 PROVE_NICENESS = 15
-"""A worker that proves steps back for the node's own process, in which votes are answered: a proof may take its time.
-One that commits doesn't: a header waits for it."""
+"""A proving worker yields to the node's own process, which answers votes: a proof may take its time. A committing
+worker does not yield: a header waits for it."""
 
 
 class EpochProver(Protocol):
@@ -114,7 +114,7 @@ class LocalProverPool:
 
 
 class _Serving:
-    """What this process was told when it began as a worker."""
+    """The settings of this worker process."""
 
     workers = 1
     board: ProgressBoard | None = None
@@ -131,7 +131,7 @@ def _begin_prover(workers: int, board: ProgressBoard, cluster: str) -> None:
 
 
 def _step_back(niceness: int) -> None:
-    """In a worker: let others have the processor first, from now on."""
+    """In a worker: lower its priority from now on."""
     if parent_process() is not None and os.getpriority(os.PRIO_PROCESS, 0) < niceness:
         os.setpriority(os.PRIO_PROCESS, 0, niceness)
 

@@ -144,15 +144,15 @@ def _prove_house(
     transcript: Transcript,
     scalars: RandomScalar,
 ) -> bytes:
-    """That the house owes no cash; empty where it does, or there is no such account."""
+    """Proof that the house owes no cash; empty if it owes, or there is no such account."""
     wanted = house_statement(statement, commitments, domain, transcript)
     if wanted is None:
         return b""
     own = witnesses[[account for account, _ in commitments].index(HOUSE_ACCOUNT)]
     if any(own.values[j] < 0 for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.CASH):
         return b""
-    held = make_witness(wanted.layout, own.values, 0, own.blinders)
-    return prove(wanted, [held], scalars=scalars)[0]
+    witness = make_witness(wanted.layout, own.values, 0, own.blinders)
+    return prove(wanted, [witness], scalars=scalars)[0]
 
 
 def context_of(statement: RiskStatement, account: int) -> CommitmentContext:

@@ -1,8 +1,8 @@
 """One proof spread over processes: each further process holds a shard of the accounts through all rounds.
 
 Rule: a shard's blinders never leave its process; what comes back are commitments and sums, the same as from a shard of
-this process: integers and bytes. A process serves one proof and ends with it, or with whoever started it, however that
-one ends. When one dies the proof fails as a whole (BrokenExecutor): a retry draws everything anew.
+this process: integers and bytes. A process serves one proof and ends with it, or with the process that started it,
+however that one ends. When a process dies, the whole proof fails (BrokenExecutor): a retry draws all blinders anew.
 """
 
 import os
@@ -51,7 +51,7 @@ class ProofProgress:
 class ProgressBoard:
     """Counters in memory that the processes of a proof share; each writes its own, so none needs a lock.
 
-    Rule: what is read is for people and meters only.
+    Rule: readings are for people and metrics only.
     """
 
     def __init__(self, shards: int) -> None:
@@ -139,7 +139,7 @@ class RemoteShard(ABC):
 
     @abstractmethod
     def end(self) -> None:
-        """Have no more of it."""
+        """Release it."""
 
     @abstractmethod
     def ask(self, call: str, *arguments: object) -> Any:
@@ -210,14 +210,14 @@ class ShardProcess(RemoteShard):
             self._pipe.send((call, arguments))
             answer = self._pipe.recv()
         except (EOFError, OSError) as error:
-            raise BrokenExecutor("a process that held a shard died") from error
+            raise BrokenExecutor("a process with a shard died") from error
         if isinstance(answer, BaseException):
             raise answer
         return answer
 
 
 def _split(witnesses: Sequence[Witness], parts: int) -> list[Sequence[Witness]]:
-    """In order, as even as can be, none empty as long as there are enough."""
+    """In order and as even as possible; none is empty if there are enough."""
     ends = [len(witnesses) * (i + 1) // parts for i in range(parts)]
     return [witnesses[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
@@ -253,5 +253,5 @@ def _serve(pipe: "Connection[Any, Any]", board: ProgressBoard, slot: int, nicene
                 pipe.send(None)
             else:
                 pipe.send(getattr(shard, call)(*arguments))
-        except Exception as error:  # whoever asked decides what it means
+        except Exception as error:  # the caller decides what it means
             pipe.send(error)

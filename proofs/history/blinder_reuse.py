@@ -1,4 +1,4 @@
-"""Blinders used twice, as far as anybody outside can see it.
+"""Blinders used twice, as far as an outsider can detect it.
 
 Rule: a commitment may appear once: never for two accounts, epochs or states. Nor may a message of a proof: two proofs
 that share C_D, C_m, C_S or the book's R were made with one draw of randomness, and together reveal more than each.
@@ -18,7 +18,7 @@ from proofs.linear.messages import TAIL_BYTES, part_bytes, read_proof
 from proofs.statement.arithmetization import layout_of
 
 Reuse = tuple[str, tuple[str, ...]]
-"""What was seen, and in which files."""
+"""What repeats, and in which files."""
 
 REACH = 16
 """Largest |d| that is searched."""
@@ -54,19 +54,19 @@ class ReuseSearch:
         if package.header.commitments_root not in self._roots:  # a second proof of an epoch has the same commitments
             self._roots.add(package.header.commitments_root)
             for account, commitment in package.commitments:
-                told = f"C_W of account {account} in epoch {package.statement.epoch}"
-                yield from self._once(name, told, commitment)
+                label = f"C_W of account {account} in epoch {package.statement.epoch}"
+                yield from self._once(name, label, commitment)
             yield from self._differences(name, package)
         proof = sha256(package.proof + package.book)
         if proof not in self._proofs:
             self._proofs.add(proof)
-            for told, point in blinded_messages(package):
-                yield from self._once(name, told, point)
+            for label, point in blinded_messages(package):
+                yield from self._once(name, label, point)
 
-    def _once(self, name: str, told: str, point: bytes) -> Iterator[Reuse]:
-        other, where = self._seen.setdefault(point, (told, name))
-        if (other, where) != (told, name):
-            yield f"{told} is {other}", (where, name)
+    def _once(self, name: str, label: str, point: bytes) -> Iterator[Reuse]:
+        other, where = self._seen.setdefault(point, (label, name))
+        if (other, where) != (label, name):
+            yield f"{label} is {other}", (where, name)
 
     def _differences(self, name: str, package: EpochPackage) -> Iterator[Reuse]:
         size, slots = package.domain, package.statement.slots
@@ -134,10 +134,10 @@ def _cover_messages(package: EpochPackage, cover: CoverStatement) -> Iterator[tu
     joint = package.cover[split : split + cover.proof_bytes]
     proof = read_proof(joint, cover.stresses, cover.layout.columns)
     for number, (name, part) in enumerate(zip(cover.names, proof.parts, strict=True)):
-        told = f"of stress {name[:64]} in a proof of epoch {epoch}"
-        yield f"C_V {told}", package.cover[POINT_BYTES * number : POINT_BYTES * (number + 1)]
+        place = f"of stress {name[:64]} in a proof of epoch {epoch}"
+        yield f"C_V {place}", package.cover[POINT_BYTES * number : POINT_BYTES * (number + 1)]
         for column, c_d in enumerate(part.c_d):
-            yield f"C_D, column {column}, {told}", c_d
+            yield f"C_D, column {column}, {place}", c_d
     yield f"C_m of the fund's proof of epoch {epoch}", proof.c_m
     yield f"C_S of the fund's proof of epoch {epoch}", proof.c_s
 

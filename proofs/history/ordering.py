@@ -20,7 +20,7 @@ Chain = tuple[int, int, bytes]
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a history must not have."""
+    """A defect of a history."""
 
     code: CodeBook
     files: tuple[str, ...]
@@ -113,9 +113,9 @@ def equivocations(entries: Sequence[Entry]) -> Iterator[Finding]:
 def link(entries: Sequence[Entry], trusted: bytes | None, *, adopt: bool) -> tuple[list[Entry], list[Finding]]:
     """The entries whose sets lead from the trusted one (or the first entry's) on, and a finding for each other one.
 
-    A set is linked when the linked header before names it as next. Anybody can make up a set, and certify what it
-    likes: what an unlinked one signed contradicts nobody. With `adopt`, a set at a later height is followed all the
-    same, for it may have changed twice since.
+    A set is linked when the linked header before names it as next. Anybody can make up a set and sign with it, so
+    an unlinked set's signatures contradict nothing. With `adopt`, a set at a later height is followed nevertheless:
+    it may have changed twice since.
     """
     linked: list[Entry] = []
     findings: list[Finding] = []
@@ -134,7 +134,7 @@ def link(entries: Sequence[Entry], trusted: bytes | None, *, adopt: bool) -> tup
 
 
 def backwards(entries: Sequence[Entry]) -> Iterator[Finding]:
-    """What only grows, and became less at a later height."""
+    """Counters that decreased at a later height, though they only grow."""
     for before, after in pairwise(entries):
         if before.height == after.height:
             continue
@@ -144,15 +144,15 @@ def backwards(entries: Sequence[Entry]) -> Iterator[Finding]:
         if after.time_ms == before.time_ms:
             detail = f"the clock stands still between heights {before.height} and {after.height}"
             yield Finding(ProofCode.HISTORY_BACKWARDS, (before.name, after.name), detail)
-    # A package that says nothing of a chain or vault must not make what was said before forgotten.
-    told: dict[str, tuple[int, Entry]] = {}
+    # A package that leaves out a chain or vault must not reset what earlier packages stated of it.
+    latest: dict[str, tuple[int, Entry]] = {}
     for after in entries:
         for what, later in _stated_growing(after):
-            earlier, before = told.get(what, (later, after))
+            earlier, before = latest.get(what, (later, after))
             # Two books of one epoch are an equivocation.
             if later < earlier and before.height != after.height and before.epoch != after.epoch:
                 yield _backwards(what, earlier, later, before, after)
-            told[what] = later, after
+            latest[what] = later, after
 
 
 def _backwards(what: str, earlier: int, later: int, before: Entry, after: Entry) -> Finding:
@@ -204,8 +204,8 @@ def _equivocation(first: Entry, second: Entry, what: str) -> Finding:
 
 
 def _not_linked(last: Entry | None, entry: Entry, expected: bytes) -> Finding:
-    told = f"validator set {entry.validators_hash.hex()[:16]}… of height {entry.height}"
+    label = f"validator set {entry.validators_hash.hex()[:16]}… of height {entry.height}"
     if last is None:
-        return Finding(ProofCode.SET_NOT_LINKED, (entry.name,), f"{told} is not the trusted one")
-    detail = f"{told} is not the one that follows height {last.height}, {expected.hex()[:16]}…"
+        return Finding(ProofCode.SET_NOT_LINKED, (entry.name,), f"{label} is not the trusted one")
+    detail = f"{label} is not the one that follows height {last.height}, {expected.hex()[:16]}…"
     return Finding(ProofCode.SET_NOT_LINKED, (last.name, entry.name), detail)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis
 
 FINDINGS_MAX = 1000
-"""Of one code, so that many of those that a caller allows hide no other."""
+"""Of one code, so that many findings that a caller allows hide no other."""
 
 LIMITS = (
-    "What each package by itself leaves open: `crossclear verify` tells it.",
+    "What each package by itself leaves open: see `crossclear verify`.",
     "An epoch after the last or before the first of these packages: nothing here shows whether there is one.",
     "Blinders are found reused where commitments or proof messages repeat, or where two commitments of one account "
     "differ by a small multiple of one slot; a reuse behind larger changes leaves no trace that anybody could search.",
@@ -54,7 +54,7 @@ class PackageResult:
     bytes: int = 0
     seconds: float = 0.0
     linked: bool = False
-    """Whether its validator set leads from the trusted one, so that its word counts."""
+    """Whether its validator set leads from the trusted one, so that its signatures count."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class HistoryVerdict:
         return bool(self.epochs) and not self.findings
 
     def besides(self, allowed: Sequence[ProofCode]) -> tuple[Finding, ...]:
-        """The findings that are none of these."""
+        """The findings with other codes."""
         return tuple(finding for finding in self.findings if finding.code not in allowed)
 
 
@@ -115,7 +115,7 @@ class PackageHistory:
         return verify_package(data, network=self.network, listed=listed, genesis=genesis, clock=self.clock)
 
     def add(self, name: str, data: bytes) -> PackageResult:
-        """Judge one package by itself and remember what the others are compared with. Never raises for bad input."""
+        """Check one package by itself and keep its summary for the comparison. Never raises for bad input."""
         verdict = self._verify(data)
         package, last = verdict.package, verdict.checks[-1]
         result = PackageResult(
@@ -181,6 +181,6 @@ class PackageHistory:
             self._findings.append(finding)
 
 
-_OWN_SET = "The first package's validator set is its own: compare its hash with one that you trust."
+_OWN_SET = "The first package's validator set is its own; compare its hash with one that you trust."
 
 _NOT_COMPARED = "There are more commitments than are compared with each other: the last packages were left out of that."

@@ -101,7 +101,7 @@ class ProofLayout:
 def lay_out(
     size: int, slots: tuple[SlotRange, ...], rows: tuple[RowRange, ...], *, ranged_elsewhere: bool = False
 ) -> ProofLayout:
-    """Check slots and rows and place their digits, in order, column after column. Raises Refused BAD_LAYOUT.
+    """Check slots and rows and place their digits, in order, column after column. Raises VerificationFailed BAD_LAYOUT.
 
     `ranged_elsewhere`: slots without digits are free here, for another proof about the same commitment, which the
     verifier checks too, has shown their ranges; without that, rows of integers would say nothing about them.

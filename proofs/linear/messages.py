@@ -56,7 +56,10 @@ def write_proof(proof: LinearProof) -> bytes:
 
 
 def read_proof(data: bytes, accounts: int, columns: int) -> LinearProof:
-    """Read a proof for so many accounts and columns. Raises Refused BAD_LENGTH, BAD_SCALAR; points stay encoded."""
+    """Read a proof for so many accounts and columns.
+
+    Raises VerificationFailed BAD_LENGTH, BAD_SCALAR; points stay encoded.
+    """
     step = part_bytes(columns)
     if len(data) != accounts * step + TAIL_BYTES:
         raise VerificationFailed(
@@ -99,7 +102,10 @@ class FirstChallenges:
 
 
 def after_digits(transcript: Transcript, c_d: Sequence[Sequence[bytes]], c_m: bytes) -> FirstChallenges:
-    """Round 1: α (lookup), y (rows), β (joins lookup and rows). Raises Refused when α hits the table (2^-247)."""
+    """Round 1: α (lookup), y (rows), β (joins lookup and rows).
+
+    Raises VerificationFailed when α hits the table (2^-247).
+    """
     for digits in c_d:
         for column in digits:
             transcript.append_encoded_point("C_D", column)

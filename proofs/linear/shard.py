@@ -22,7 +22,7 @@ from proofs.linear.sums import BLINDERS, DigitColumn, Lookups, ShardSums, Summin
 
 RandomScalar = Callable[[], int]
 Advance = Callable[[int], None]
-"""Told how many accounts a round has done since it was told last."""
+"""Called with how many accounts a round has done since the last call."""
 ROUNDS = 5
 
 
@@ -45,7 +45,7 @@ class _Account:
 
 
 def _silent(_: int) -> None:
-    """Nobody wants to know."""
+    """No progress is wanted."""
 
 
 class Shard:

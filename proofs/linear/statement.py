@@ -37,7 +37,7 @@ class LinearStatement:
     def transcript(self) -> Transcript:
         """A transcript that has absorbed protocol, SRS, layout with rows, context, accounts, shortfalls, C_W.
 
-        Raises Refused BAD_STATEMENT for unordered or repeated accounts and lists of unequal length.
+        Raises VerificationFailed BAD_STATEMENT for unordered or repeated accounts and lists of unequal length.
         """
         count = len(self.accounts)
         if not count or len(self.shortfalls) != count or len(self.commitments) != count or len(self.context) != 32:

@@ -178,7 +178,7 @@ class Summing:
         add_scaled(self._hidden_d[c], joint, d)
 
     def carry(self, f: Masked, m: Masked, digits: Masked) -> None:
-        """The column with the table, which whoever makes t multiplies out."""
+        """The column with the table, which the maker of t multiplies out."""
         self._table = (f, m, digits)
 
     def add_lookup(self, own: int, column: DigitColumn, d: Sequence[int], g: Sequence[int]) -> None:

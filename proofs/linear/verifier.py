@@ -27,7 +27,7 @@ from proofs.linear.statement import LinearStatement, Weights, public_evaluations
 
 
 def verify(statement: LinearStatement, data: bytes, commitments: Sequence[Point] | None = None) -> Transcript:
-    """Check a proof; returns the transcript, which has absorbed all of it. Raises Refused with the reason.
+    """Check a proof; returns the transcript, which has absorbed all of it. Raises VerificationFailed with the reason.
 
     `commitments` are the decoded C_W where the caller has them already, in the statement's order.
     """

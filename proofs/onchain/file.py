@@ -3,8 +3,8 @@
 Rule: exact typed decoding within limits, nothing believed. A file vouches for nothing by itself: keys are derived
 again from leaves and package (`check_file`), or a quorum signed them (`certificate_of`). C_D hides with two blinders,
 so it may be opened once: other leaves beside the own one would be another root, another y and a second opening, after
-which holdings can be guessed and confirmed. So an account is proven only under keys that a quorum signed, over leaves
-of which the own one is the prover's own. The caller knows whom to trust.
+which holdings can be guessed and confirmed. So an account is proven only under keys that a quorum signed, and only if
+its own leaf is the one that the prover computes. The caller decides whom to trust.
 """
 
 from collections.abc import Sequence
@@ -67,10 +67,10 @@ def prove_certified_account(
     certificate: KeysCertificate,
     validators: ValidatorSet,
 ) -> tuple[EpochKeys, bytes]:
-    """The keys, and the proof of account number `index`, whoever the leaves are from.
+    """The keys, and the proof of account number `index`, from whichever source the leaves are.
 
-    Raises Refused WRONG_ROOT when the leaf is not the one of this witness and seed, RemoteFault for keys that no quorum
-    of the set signed, and as `prover.prove_account`.
+    Raises VerificationFailed WRONG_ROOT when the leaf is not the one of this witness and seed, RemoteFault for keys
+    that no quorum of the set signed, and as `prover.prove_account`.
     """
     linear = statement.linear
     keys = derive_keys(statement, leaves)
@@ -138,7 +138,7 @@ class OnchainEpoch(Wire, frozen=True, dict=True):
 
 
 class OnchainAccount(Wire, frozen=True):
-    """What one account shows a contract."""
+    """What one account submits to a contract."""
 
     format: Literal["crossclear-onchain-account/1"]
     keys: EpochKeys
@@ -189,14 +189,14 @@ def read_account_file(data: bytes) -> OnchainAccount:
 def check_file(epoch: OnchainEpoch, package: EpochPackage) -> None:
     """Derive the keys again from the file's leaves and a package that the caller has verified.
 
-    Raises Refused KEYS_DIFFER naming what differs, BAD_STATEMENT for leaves of another statement, BAD_POINT.
+    Raises VerificationFailed KEYS_DIFFER naming what differs, BAD_STATEMENT for leaves of another statement, BAD_POINT.
     """
     statement = epoch_statement(package.statement, package.commitments, package.domain)
     check_keys(epoch.keys, statement, epoch.all_leaves)
 
 
 def sign_keys(keys: EpochKeys, validators: ValidatorSet, validator: int, secret: int) -> KeysShare:
-    """A validator's share over keys that it has derived itself; nobody else's are to be signed."""
+    """A validator's share over keys that it has derived itself; other keys must not be signed."""
     signature = bls.sign(secret, certified_digest(keys, validators.hash))
     return KeysShare(validators_hash=validators.hash, validator=validator, signature=signature)
 
@@ -224,7 +224,10 @@ def certificate_of(epoch: OnchainEpoch, validators: ValidatorSet) -> KeysCertifi
 
 
 def join_files(files: Sequence[OnchainEpoch]) -> OnchainEpoch:
-    """One file with the shares of all, which must be of the same keys and leaves. Raises Refused KEYS_DIFFER."""
+    """One file with the shares of all, which must be of the same keys and leaves.
+
+    Raises VerificationFailed KEYS_DIFFER.
+    """
     first, shares = files[0], dict[tuple[bytes, int], KeysShare]()
     for file in files:
         if file.keys != first.keys or file.leaves != first.leaves:

@@ -61,7 +61,7 @@ class EpochKeys(Wire, frozen=True, dict=True):
 
     @cached_property
     def words(self) -> bytes:
-        """The bytes that are hashed and shown to the contract. Raises Refused BAD_POINT."""
+        """The bytes that are hashed and submitted to the contract. Raises VerificationFailed BAD_POINT."""
         return b"".join(
             (
                 tag_prefix(KEYS_TAG),
@@ -115,13 +115,16 @@ class EpochStatement:
 def epoch_statement(
     statement: RiskStatement, commitments: Sequence[tuple[int, bytes]], domain: int = DOMAIN
 ) -> EpochStatement:
-    """Of the statement and commitments of an epoch package. Raises Refused."""
+    """Of the statement and commitments of an epoch package. Raises VerificationFailed."""
     linear = linear_statement(statement, commitments, domain)
     return EpochStatement(linear, statement.network, statement.epoch, statement.height)
 
 
 def derive_keys(statement: EpochStatement, leaves: Sequence[Leaf]) -> EpochKeys:
-    """The keys of an epoch (60 ms). Raises Refused BAD_STATEMENT for leaves of another statement, BAD_POINT."""
+    """The keys of an epoch (60 ms).
+
+    Raises VerificationFailed BAD_STATEMENT for leaves of another statement, BAD_POINT.
+    """
     linear = statement.linear
     check_leaves(linear, leaves)
     root = leaves_root(leaves)
@@ -144,7 +147,10 @@ def derive_keys(statement: EpochStatement, leaves: Sequence[Leaf]) -> EpochKeys:
 
 
 def check_leaves(statement: LinearStatement, leaves: Sequence[Leaf]) -> None:
-    """Whether the leaves are the statement's accounts, with its shortfalls and commitments. Raises Refused."""
+    """Whether the leaves are the statement's accounts, with its shortfalls and commitments.
+
+    Raises VerificationFailed.
+    """
     shown = [(leaf.account, leaf.shortfall, leaf.c_w) for leaf in leaves]
     stated = list(zip(statement.accounts, statement.shortfalls, statement.commitments, strict=True))
     columns = statement.layout.columns
@@ -157,7 +163,10 @@ def check_leaves(statement: LinearStatement, leaves: Sequence[Leaf]) -> None:
 
 
 def check_keys(keys: EpochKeys, statement: EpochStatement, leaves: Sequence[Leaf]) -> None:
-    """Derive everything that the contract takes from the quorum. Raises Refused KEYS_DIFFER naming what differs."""
+    """Derive everything that the contract takes from the quorum.
+
+    Raises VerificationFailed KEYS_DIFFER naming what differs.
+    """
     derived = derive_keys(statement, leaves)
     for name in EpochKeys.__struct_fields__:
         if getattr(derived, name) != getattr(keys, name):
@@ -174,7 +183,10 @@ class DerivedEpoch:
 
 
 def derive_epoch(snapshot: RiskSnapshot, seeds: Mapping[int, bytes], domain: int = DOMAIN) -> DerivedEpoch:
-    """The leaves and keys of a snapshot. Raises LocalFault BAD_LENGTH without a seed, WITNESS_OUT_OF_RANGE, Refused."""
+    """The leaves and keys of a snapshot.
+
+    Raises LocalFault BAD_LENGTH without a seed, WITNESS_OUT_OF_RANGE, VerificationFailed.
+    """
     layout, points, least = layout_of(snapshot.statement, domain), basis(domain), AuxiliaryWitness(snapshot.statement)
     witnesses = [
         account_witness(snapshot.statement, layout, account, _seed(seeds, account.account), least)

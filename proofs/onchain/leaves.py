@@ -3,7 +3,7 @@
 Rule: a leaf follows from the layout, an account's holdings and its seed alone, so every validator finds the same root
 and a member can find its own leaf again. The blinders of C_D, and of the one proof made over it, are derived and never
 drawn: a second proof of the same leaf is the same bytes, because another would open D at a second point and use up what
-hides it. y = H(statement, layout, root): whoever could choose digits after y would forge them by lattice reduction.
+hides it. y = H(statement, layout, root): digits chosen after y could be forged by lattice reduction.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Leaf:
 
     @cached_property
     def words(self) -> bytes:
-        """account ‖ σ ‖ C_W ‖ C_D of each column, points padded. Raises Refused BAD_POINT."""
+        """account ‖ σ ‖ C_W ‖ C_D of each column, points padded. Raises VerificationFailed BAD_POINT."""
         points = [pad_encoded(self.c_w, "C_W"), *(pad_encoded(point, "C_D") for point in self.c_d)]
         return u256(self.account) + u256(self.shortfall) + b"".join(points)
 

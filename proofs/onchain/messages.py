@@ -32,12 +32,12 @@ def padded_point(point: Point) -> bytes:
 
 
 def pad_encoded(compressed: bytes, at: str) -> bytes:
-    """The 128 bytes of a point of 48. Raises Refused BAD_POINT."""
+    """The 128 bytes of a point of 48. Raises VerificationFailed BAD_POINT."""
     return padded_point(decode_point(compressed, at))
 
 
 def read_padded(data: bytes, at: str) -> Point:
-    """The point of 128 canonical bytes, in the subgroup and not infinity. Raises Refused BAD_POINT."""
+    """The point of 128 canonical bytes, in the subgroup and not infinity. Raises VerificationFailed BAD_POINT."""
     try:
         point = G1Point.from_xy_bytes_be(data[16:64] + data[80:])
         good = padded_point(point) == data and data != bytes(PADDED_BYTES)
@@ -93,7 +93,7 @@ def proof_bytes(columns: int) -> int:
 
 
 def split_rounds(data: bytes, columns: int) -> Rounds:
-    """The rounds of a proof. Raises Refused BAD_LENGTH."""
+    """The rounds of a proof. Raises VerificationFailed BAD_LENGTH."""
     if len(data) != proof_bytes(columns):
         raise VerificationFailed(ProofCode.BAD_LENGTH, "on-chain proof", bytes=len(data), columns=columns)
     sizes = (1, columns + 1, 2)
@@ -105,7 +105,7 @@ def split_rounds(data: bytes, columns: int) -> Rounds:
 
 
 def read_rounds(rounds: Rounds, columns: int) -> OnchainProof:
-    """Decode with all checks. Raises Refused BAD_POINT, BAD_SCALAR."""
+    """Decode with all checks. Raises VerificationFailed BAD_POINT, BAD_SCALAR."""
     lookups, quotient, openings = (_points(part) for part in (rounds.lookups, rounds.quotient, rounds.openings))
     step = SCALAR_BYTES
     scalars = [
@@ -162,13 +162,13 @@ class ChallengeChain:
 
 
 def check_alpha(alpha: int) -> None:
-    """α + T must not vanish on H. Raises Refused BAD_CHALLENGE (2^-247)."""
+    """α + T must not vanish on H. Raises VerificationFailed BAD_CHALLENGE (2^-247)."""
     if -alpha % ORDER < 256:
         raise VerificationFailed(ProofCode.BAD_CHALLENGE, "alpha")
 
 
 def replay(keys_hash: bytes, leaf_hash: bytes, rounds: Rounds) -> Challenges:
-    """Every challenge of a whole proof. Raises Refused BAD_CHALLENGE."""
+    """Every challenge of a whole proof. Raises VerificationFailed BAD_CHALLENGE."""
     chain = ChallengeChain(keys_hash, leaf_hash)
     alpha, beta = chain.draw(rounds.table)
     check_alpha(alpha)

@@ -40,7 +40,7 @@ def prove_account(
     """The keys, and the proof of account number `index`, for leaves that the caller made itself.
 
     Leaves from elsewhere need `certified.prove_certified_account`: a second list of them is a second opening of C_D.
-    Raises Refused BAD_STATEMENT for leaves of another statement, Bug when the witness breaks a row, which
+    Raises VerificationFailed BAD_STATEMENT for leaves of another statement, Bug when the witness breaks a row, which
     `make_witness` has checked.
     """
     keys = derive_keys(statement, leaves)
@@ -127,7 +127,7 @@ class LeafProver:
         return Rounds(table, looked_up, quotient, evaluations, openings)
 
     def claims(self, opened: Sequence[Poly], zeta: int) -> list[int]:
-        """D(ζ)…, U(ζ)…, V(ζ), T(ζ). A cheating prover says others."""
+        """D(ζ)…, U(ζ)…, V(ζ), T(ζ). A cheating prover claims others."""
         return [int(each(zeta)) for each in opened]
 
     def joined(self, opened: Sequence[Poly], r: int) -> Poly:

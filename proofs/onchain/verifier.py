@@ -37,7 +37,7 @@ def verify_account(keys: EpochKeys, leaf: Leaf, index: int, path: Sequence[bytes
 
 
 def verify_leaf(keys: EpochKeys, leaf: Leaf, data: bytes) -> None:
-    """Check a proof against a leaf. Raises Refused."""
+    """Check a proof against a leaf. Raises VerificationFailed."""
     _check_leaf(keys, leaf)
     columns = len(keys.u)
     rounds = split_rounds(data, columns)

@@ -34,7 +34,7 @@ _ROW_WIDTHS = {RowKind.AT_LEAST_ZERO: 8, RowKind.EQUAL_ZERO: 0}
 
 
 def layout_of(statement: RiskStatement, size: int = DOMAIN) -> ProofLayout:
-    """The layout of a snapshot's slots and rows on a domain of n = `size`. Raises Refused BAD_LAYOUT."""
+    """The layout of a snapshot's slots and rows on a domain of n = `size`. Raises VerificationFailed BAD_LAYOUT."""
     return lay_out(size, tuple(map(_slot_range, statement.slots)), tuple(map(_row_range, statement.rows)))
 
 
@@ -44,7 +44,10 @@ def auxiliary_slots(statement: RiskStatement) -> tuple[int, ...]:
 
 
 def shortfalls_of(statement: RiskStatement, accounts: Sequence[int]) -> tuple[int, ...]:
-    """σ of each account: what is listed, or zero. Raises Refused BAD_STATEMENT when a listed account is not there."""
+    """σ of each account: what is listed, or zero.
+
+    Raises VerificationFailed BAD_STATEMENT when a listed account is not there.
+    """
     listed = dict(statement.shortfalls)
     missing = sorted(set(listed) - set(accounts))
     if missing:
@@ -55,7 +58,7 @@ def shortfalls_of(statement: RiskStatement, accounts: Sequence[int]) -> tuple[in
 
 
 def check_statement(statement: RiskStatement) -> None:
-    """Whether names, totals, listed shortfalls and custody fit each other. Raises Refused BAD_STATEMENT."""
+    """Whether names, totals, listed shortfalls and custody fit each other. Raises VerificationFailed BAD_STATEMENT."""
     names = [slot.name for slot in statement.slots]
     if len(set(names)) != len(names):
         raise VerificationFailed(ProofCode.BAD_STATEMENT, "slot names repeat")

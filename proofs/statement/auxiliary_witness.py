@@ -15,7 +15,7 @@ from proofs.statement.rows import Bound, bounds_of
 class AuxiliaryWitness:
     """The least values of many accounts under one statement, whose rows are read once.
 
-    Raises Refused BAD_STATEMENT when rows have no known shape.
+    Raises VerificationFailed BAD_STATEMENT when rows have no known shape.
     """
 
     def __init__(self, statement: RiskStatement) -> None:
@@ -27,7 +27,7 @@ class AuxiliaryWitness:
     def of(self, known: Mapping[int, int]) -> tuple[int, ...]:
         """Values of all slots in order; those in `known` (slot to value, every public slot) as they are.
 
-        Raises Refused BAD_STATEMENT when slots bound each other in a circle.
+        Raises VerificationFailed BAD_STATEMENT when slots bound each other in a circle.
         """
         values = dict(known)
         for j in self._order(frozenset(known)):

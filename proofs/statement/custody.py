@@ -2,7 +2,7 @@
 
 Rule: every number of a custody term that has evidence is read out of the state of the very block that the quorum
 certified, and must be equal; evidence that proves nothing of the statement is refused. A term without evidence is
-never taken for proven: its assurance says what is left to believe. No token is counted twice: one number of a chain
+never taken for proven: its assurance says what must be believed. No token is counted twice: one number of a chain
 names one block, a block belongs to one chain, and a token in two vaults of a chain is counted in both at the same
 block, because in between it could be moved. It must not know how evidence is gathered.
 """
@@ -24,29 +24,29 @@ class CustodyAssurance(IntEnum):
     """What vouches for the numbers of a custody term."""
 
     ATTESTED = 1
-    """The quorum's word alone: the package has no evidence for the block."""
+    """Attested by the quorum alone: the package has no evidence for the block."""
     COUNTERS_PROVEN = 2
-    """The vault's counters are proven; the token names no storage place, so its balance is the quorum's word."""
+    """The vault's counters are proven; the token names no storage place, so its balance is attested by the quorum."""
     PROVEN = 3
     """Counters and balance are proven."""
 
 
 def check_reserves(statement: RiskStatement) -> str:
-    """Whether each vault accounts for all that is owed, holds as much, and what is held sums to the public totals.
+    """Whether each vault accounts for all that is owed, holds as much, and the holdings sum to the public totals.
 
-    Raises Refused RESERVES_SHORT.
+    Raises VerificationFailed RESERVES_SHORT.
     """
-    held: dict[int, int] = {}
+    holdings: dict[int, int] = {}
     for term in statement.custody:
         balance = int.from_bytes(term.balance, "big")
         if term.owed != term.accounted or balance < term.accounted:
             raise _refused(ProofCode.RESERVES_SHORT, term, owed=term.owed, accounted=term.accounted, balance=balance)
-        held[term.slot] = held.get(term.slot, 0) + term.held
+        holdings[term.slot] = holdings.get(term.slot, 0) + term.held
     for total in statement.totals:
         slot = statement.slots[total.slot]
-        if slot.kind is not SlotKind.POSITION and total.total != held.get(total.slot, 0):
+        if slot.kind is not SlotKind.POSITION and total.total != holdings.get(total.slot, 0):
             raise VerificationFailed(
-                ProofCode.RESERVES_SHORT, slot.name, total=total.total, held=held.get(total.slot, 0)
+                ProofCode.RESERVES_SHORT, slot.name, total=total.total, held=holdings.get(total.slot, 0)
             )
     return f"{len(statement.custody)} custody balances cover what the ledger owes"
 
@@ -54,7 +54,7 @@ def check_reserves(statement: RiskStatement) -> str:
 def check_listed(statement: RiskStatement, listed: Collection[ListedCustody]) -> str:
     """Whether the custody terms are those of the assets that a trusted genesis lists, all of them and no others.
 
-    Raises Refused CUSTODY_UNLISTED.
+    Raises VerificationFailed CUSTODY_UNLISTED.
     """
     missing = {(each.chain_id, each.token) for each in listed}
     for term in statement.custody:
@@ -69,10 +69,11 @@ def check_listed(statement: RiskStatement, listed: Collection[ListedCustody]) ->
 
 
 def check_custody(statement: RiskStatement, evidence: Sequence[BlockEvidence]) -> tuple[CustodyAssurance, ...]:
-    """Check the storage proofs against the statement; the standing of each custody term, in order.
+    """Check the storage proofs against the statement; returns the assurance of each custody term, in order.
 
-    Raises Refused CUSTODY_STRAY for evidence of no block of the statement or out of order, CUSTODY_NOT_PROVEN where
-    header and nodes prove nothing, CUSTODY_DIFFERS where they prove another number than the stated one.
+    Raises VerificationFailed CUSTODY_STRAY for evidence of no block of the statement or out of order,
+    CUSTODY_NOT_PROVEN where header and nodes prove nothing, CUSTODY_DIFFERS where they prove another number than the
+    stated one.
     """
     blocks = terms_of_blocks(statement.custody)
     places = {block: place for place, block in enumerate(blocks)}
@@ -142,21 +143,21 @@ def _refused(code: ProofCode, term: CustodyTerm, what: str = "", /, **values: De
 
 
 def custody_detail(found: Sequence[CustodyAssurance]) -> str:
-    """The passed check in a few words."""
+    """The result of the passed check as text."""
     proven, counters = found.count(CustodyAssurance.PROVEN), found.count(CustodyAssurance.COUNTERS_PROVEN)
-    words = f"{proven} of {len(found)} custody balances proven by the chains' states"
+    text = f"{proven} of {len(found)} custody balances proven by the chains' states"
     if counters:
-        words += f", {counters} by the vault's counters alone"
+        text += f", {counters} by the vault's counters alone"
     attested = len(found) - proven - counters
-    return f"{words}, {attested} attested by the quorum and not proven" if attested else words
+    return f"{text}, {attested} attested by the quorum and not proven" if attested else text
 
 
 def custody_limits(
     statement: RiskStatement, found: Sequence[CustodyAssurance], *, listed: bool = False
 ) -> tuple[str, ...]:
-    """What is left to believe about custody, one sentence for each kind of term.
+    """What must be believed about custody, one sentence for each kind of term.
 
-    `listed`: whether vaults and tokens were held against a trusted genesis.
+    `listed`: whether vaults and tokens were compared with a trusted genesis.
     """
     named = [f"{term.token.hex()} on chain {term.chain_id}" for term in statement.custody]
     attested = [name for name, each in zip(named, found, strict=True) if each is CustodyAssurance.ATTESTED]
@@ -189,13 +190,13 @@ WORD_BITS = 256
 
 
 def check_counted_once(terms: Sequence[CustodyTerm]) -> None:
-    """Raises Refused COUNTED_TWICE, naming the chain, or BAD_STATEMENT for a unit or a width that is none."""
+    """Raises VerificationFailed COUNTED_TWICE, naming the chain, or BAD_STATEMENT for an invalid unit or width."""
     hashes: dict[tuple[int, int], bytes] = {}
     blocks: dict[bytes, tuple[int, int]] = {}
     tokens: dict[tuple[int, bytes], int] = {}
     for term in terms:
         if term.unit == 0 or not 0 < term.balances.bits <= WORD_BITS:
-            # Of a unit of nothing, any number would be owed and nothing held.
+            # With a unit of zero, any number could be owed and nothing be in custody.
             raise VerificationFailed(ProofCode.BAD_STATEMENT, "custody unit", unit=term.unit, bits=term.balances.bits)
         number = (term.chain_id, term.block_number)
         if hashes.setdefault(number, term.block_hash) != term.block_hash:

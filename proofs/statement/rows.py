@@ -3,7 +3,7 @@
 Rule: a slot stands for a term of the requirement, so it must have rows that bound it from below and a way into the
 maintenance row, and nothing that the holder chooses may count as margin. Roles follow from the shape of the rows,
 never from a name. It cannot judge the size of a coefficient: prices and parameters are certified by the quorum.
-Linear in the statement's size, because it runs on statements that nobody need have certified.
+Linear in the statement's size, because it also runs on statements that nobody certified.
 
 Shapes, all at least zero: a *bound* of an auxiliary slot has that one auxiliary coefficient positive; the maintenance
 row has the account's shortfall and all that is charged negative. The group maxima are charged themselves, or through
@@ -41,7 +41,7 @@ class Bound:
 
 
 def check_rows(statement: RiskStatement) -> None:
-    """Raises Refused BAD_STATEMENT when a group, scenario or slot has no rows, or no place in margin."""
+    """Raises VerificationFailed BAD_STATEMENT when a group, scenario or slot has no rows, or no place in margin."""
     if len({row.name for row in statement.rows}) != len(statement.rows):
         # A loss row that stands twice would hide that another is left out.
         raise _refused("row names repeat")
@@ -58,10 +58,10 @@ def check_rows(statement: RiskStatement) -> None:
         _check_credit(credit, bounds, losses, maxima)
         placed = charged | maxima | _behind_credit(credit, bounds, maxima)
         charged = charged - {credit.slot}
-    held = [_check_charge(j, bounds[j], kinds) for j in sorted(charged - maxima)]
-    if len(set(held)) != len(held):
+    charged_holdings = [_check_charge(j, bounds[j], kinds) for j in sorted(charged - maxima)]
+    if len(set(charged_holdings)) != len(charged_holdings):
         # One holding's charge in the place of another's would hide that the other has none.
-        raise _refused("a holding that is charged twice", slots=len(held))
+        raise _refused("a holding that is charged twice", slots=len(charged_holdings))
     placed = placed.union(*(_check_minimum(bounds, j) for j in sorted(maxima)))
     _check_counted(statement, bounds, losses, maxima)
     lacking = _check_uncovered(bounds, kinds)
@@ -70,7 +70,10 @@ def check_rows(statement: RiskStatement) -> None:
 
 
 def bounds_of(statement: RiskStatement) -> dict[int, list[Bound]]:
-    """The rows that bound each GROUP_MAX, AUXILIARY and UNCOVERED slot. Raises Refused BAD_STATEMENT for other rows."""
+    """The rows that bound each GROUP_MAX, AUXILIARY and UNCOVERED slot.
+
+    Raises VerificationFailed BAD_STATEMENT for other rows.
+    """
     kinds = [slot.kind for slot in statement.slots]
     bounds: dict[int, list[Bound]] = {j: [] for j, kind in enumerate(kinds) if kind in _CHOSEN}
     for row in statement.rows:
@@ -129,7 +132,7 @@ def _losses_of(statement: RiskStatement, bounds: dict[int, list[Bound]], maxima:
 
 
 def _charged_by_maintenance(rows: Sequence[Row], kinds: Sequence[SlotKind]) -> frozenset[int]:
-    """The auxiliary slots that equity is held against, all in one row and all alike."""
+    """The auxiliary slots that equity must cover, all in one row and all alike."""
     found: list[frozenset[int]] = []
     for row in rows:
         charges = [a for j, a in row.coefficients if kinds[j] in _CHOSEN]
@@ -217,11 +220,11 @@ def _check_charge(charge: int, rows: Sequence[Bound], kinds: Sequence[SlotKind])
 
     A token's follows from how much it is, an instrument's from how much either way.
     """
-    held = {slot for row in rows for slot in row.public}
+    holdings = {slot for row in rows for slot in row.public}
     alone = all(row.whole == 1 and len(row.public) == 1 and not row.above and not row.signed for row in rows)
-    if len(held) != 1 or not alone:
+    if len(holdings) != 1 or not alone:
         raise _refused("a charge that does not follow from one holding", slot=charge)
-    (slot,) = held
+    (slot,) = holdings
     lines = {(row.public[slot], row.row.constant) for row in rows}
     if kinds[slot] is SlotKind.POSITION:
         complete = all((-slope, constant) in lines for slope, constant in lines)

@@ -2,9 +2,9 @@
 
 Rule: everything is computed again from parameters, listing and prices by the engine's definition, and compared whole:
 a rule that was left out or loosened, a coefficient that is off by one micro, is a difference. With the genesis, whose
-hash the network's name is, nothing but ranges, volatilities, joint scenarios, haircuts and prices is left to the
-validators' word, and ranges, volatilities and haircuts only as far as the genesis lets them move. Without it the
-parameters are their word, too.
+hash is the network's name, only ranges, volatilities, joint scenarios, haircuts and prices rest on the validators'
+attestation, and ranges, volatilities and haircuts only within the bounds of the genesis. Without it the parameters rest
+on their attestation, too.
 """
 
 from typing import TYPE_CHECKING
@@ -31,10 +31,10 @@ def check_rulebook(
     certified_ms: int | None = None,
     network: bytes | None = None,
 ) -> str:
-    """Compute slots, rows and prices again, and compare the parameters with the genesis; what was found, in words.
+    """Compute slots, rows and prices again, and compare the parameters with the genesis; returns the result as text.
 
     `certified_ms`: the time of the header that certifies the statement. `network`: by default of the genesis, which
-    differs from it once the genesis was amended. Raises Refused RULES_DIFFER naming the first
+    differs from it once the genesis was amended. Raises VerificationFailed RULES_DIFFER naming the first
     difference, BAD_STATEMENT for a rulebook that makes no rows.
     """
     book = _read(statement)
@@ -78,7 +78,7 @@ def _computed(book: "Rulebook") -> tuple[tuple[Slot, ...], tuple[Row, ...]]:
 
 
 def _same_rows(stated: tuple[Row, ...], computed: tuple[Row, ...]) -> None:
-    """Rows by what they say; their names only tell where the first difference is."""
+    """Compare rows by content; their names only locate the first difference."""
     for ours, theirs in zip(computed, stated, strict=False):
         if msgspec.structs.replace(theirs, name=ours.name) != ours:
             raise VerificationFailed(ProofCode.RULES_DIFFER, f"row {ours.name[:64]}", stated=theirs.name[:64])
@@ -91,7 +91,7 @@ def _same(what: str, stated: object, computed: object) -> None:
 
 
 def _check_prices(book: "Rulebook") -> None:
-    """Every feed of an instrument or token has its price, or what is on it would count for nothing and nobody see it.
+    """Every feed of an instrument or token has its price, or what depends on it would silently count for nothing.
 
     A rate is the price of its feed, up to its limit.
     """
@@ -124,7 +124,7 @@ def _check_fund(statement: RiskStatement, book: "Rulebook") -> None:
 
 
 def _check_genesis(statement: RiskStatement, book: "Rulebook", genesis: "Genesis", network: bytes | None) -> None:
-    """Whether nothing differs from the genesis but what its own rules let move."""
+    """Check that only values which the genesis lets move differ from it."""
     from clearing.schema.terms.assets import collateral_tokens
     from clearing.schema.terms.genesis import network_id
 

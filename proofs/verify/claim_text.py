@@ -1,4 +1,4 @@
-"""The claim text: what a verified package shows, and what it does not show, in plain sentences.
+"""The claim text: what a verified package proves, and what it does not prove, in plain sentences.
 
 Rule: never more than was checked. Every verifier prints both.
 """
@@ -10,7 +10,7 @@ from proofs.statement.custody import CustodyAssurance, custody_assurances, custo
 from proofs.statement.rows import bounds_of
 
 NAMED_MAX = 10
-"""Listed shortfalls that are told one by one."""
+"""Listed shortfalls that are named one by one."""
 
 _OWN_SET = "The validator set is the package's own: compare its hash with one that you trust."
 
@@ -66,11 +66,11 @@ def claim_of(package: EpochPackage) -> str:
 def _short(listed: tuple[tuple[int, int], ...]) -> str:
     """The listed shortfalls, largest first: a long list is cut off where it is shown, and must not hide one."""
     ordered = sorted(listed, key=lambda each: (-each[1], each[0]))
-    words = [f"account {account} is short by at most {sigma}" for account, sigma in ordered[:NAMED_MAX]]
+    parts = [f"account {account} is short by at most {sigma}" for account, sigma in ordered[:NAMED_MAX]]
     rest = [sigma for _, sigma in ordered[NAMED_MAX:]]
     if rest:
-        words.append(f"{len(rest)} others by at most {rest[0]} each and {sum(rest)} together")
-    return ", ".join(words)
+        parts.append(f"{len(rest)} others by at most {rest[0]} each and {sum(rest)} together")
+    return ", ".join(parts)
 
 
 def _fund(statement: RiskStatement) -> str:
@@ -89,7 +89,7 @@ def _fund(statement: RiskStatement) -> str:
 
 
 def _further_terms(statement: RiskStatement) -> str:
-    """What the requirement has besides the worst scenario of each group, told by the rows' shapes."""
+    """What the requirement has besides the worst scenario of each group, derived from the rows' shapes."""
     bounds = bounds_of(statement)
     maxima = {j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.GROUP_MAX}
     short = {slot for j in maxima for each in bounds[j] for slot in each.above}
@@ -147,7 +147,7 @@ def limits_of_account(package: EpochPackage, *, trusted: bool, with_genesis: boo
     limits = (
         "This says nothing of any other account, of the matched book or of reserves: verify the package for those.",
         rules_limit(with_genesis=with_genesis),
-        "Who owns the account is not part of the proof: whoever knows its holdings and seed can make one.",
+        "Who owns the account is not part of the proof: anybody who knows its holdings and seed can make one.",
         *assumptions_of(package.statement),
     )
     return limits if trusted else (*limits, _OWN_SET)

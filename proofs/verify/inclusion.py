@@ -1,4 +1,4 @@
-"""Inclusion: one account opened against a package, a member's own or the one that holds members' contributions.
+"""Inclusion: one account opened against a package, a member's own or the account of the members' contributions.
 
 Rule: holdings are given by slot names, such as `position:BTC-PERP`; what is not named is zero, and a name that the
 package does not have is the caller's mistake. Holdings and seed go nowhere else. A format-v1 package tests the
@@ -31,10 +31,10 @@ def values_in_slots(statement: RiskStatement, holdings: Mapping[str, int]) -> tu
 
 
 def check_contributions(statement: RiskStatement, opened: OwnAccount) -> str:
-    """Compare the opened account's cash with every listed deficit; what was found, in words.
+    """Compare the opened account's cash with every listed deficit; returns the result as text.
 
-    `opened` must have passed `inclusion`. Raises Refused BAD_STATEMENT without stress scenarios or for another account,
-    FUND_NOT_COVERED naming the scenario that is short by most.
+    `opened` must have passed `inclusion`. Raises VerificationFailed BAD_STATEMENT without stress scenarios or for
+    another account, FUND_NOT_COVERED naming the scenario that is short by most.
     """
     if not statement.cover:
         raise VerificationFailed(ProofCode.BAD_STATEMENT, "no stress scenarios: there is no test of the default fund")
@@ -43,9 +43,9 @@ def check_contributions(statement: RiskStatement, opened: OwnAccount) -> str:
     terms, public = statement.cover[0], [slot for slot in statement.slots if slot.is_public]
     if opened.account not in dict(terms.members):
         raise VerificationFailed(ProofCode.BAD_STATEMENT, "account of the contributions among the members'")
-    held = list(zip(public, opened.values, strict=True))
-    cash = [value for slot, value in held if slot.kind is SlotKind.CASH]
-    if any(value < 0 for _, value in held) or any(v for slot, v in held if slot.kind is SlotKind.POSITION):
+    amounts = list(zip(public, opened.values, strict=True))
+    cash = [value for slot, value in amounts if slot.kind is SlotKind.CASH]
+    if any(value < 0 for _, value in amounts) or any(v for slot, v in amounts if slot.kind is SlotKind.POSITION):
         raise VerificationFailed(ProofCode.BAD_STATEMENT, "contributions owe cash or have positions")
     paid = sum(cash)
     names = [slot.name.removeprefix("uncovered:") for slot in statement.slots if slot.kind is SlotKind.UNCOVERED]

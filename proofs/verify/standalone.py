@@ -2,8 +2,8 @@
 
 Rule: it proves nothing without the package that its C_W is certified in, and is bound to that package's commitments
 root, so to one network, epoch, state and rule book; the joint proof is not needed for it. Reading is exact: magic,
-C_W, proof, and not a byte more. C_W names the account, for a list with one C_W twice is refused. It must not know who
-proves, nor import provers.
+C_W, proof, and not a byte more. C_W names the account, for a list with one C_W twice is refused. It must not
+import provers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ _LENGTHS = frozenset(len(MAGIC) + POINT_BYTES + part_bytes(1 + c) + TAIL_BYTES f
 
 @dataclass(frozen=True)
 class StandaloneProof:
-    """What the file holds."""
+    """The content of the file."""
 
     commitment: bytes
     """C_W, 48 bytes: which account of which epoch."""
@@ -97,7 +97,7 @@ class AccountStatements:
         return found
 
     def account_of(self, commitment: bytes) -> int:
-        """The one account that is listed with this C_W. Raises Refused NOT_INCLUDED, BLINDERS_REUSED."""
+        """The one account that is listed with this C_W. Raises VerificationFailed NOT_INCLUDED, BLINDERS_REUSED."""
         found = self._accounts.get(commitment, [])
         if not found:
             raise VerificationFailed(
@@ -108,7 +108,7 @@ class AccountStatements:
         return found[0]
 
     def of(self, account: int) -> LinearStatement:
-        """What the proof of one account is about. Raises Refused NOT_INCLUDED, BAD_LAYOUT."""
+        """What the proof of one account is about. Raises VerificationFailed NOT_INCLUDED, BAD_LAYOUT."""
         commitment = self._listed.get(account)
         if commitment is None:
             raise VerificationFailed(ProofCode.NOT_INCLUDED, f"account {account}", accounts=len(self._listed))
@@ -132,8 +132,8 @@ def verify_standalone(
 ) -> Verdict:
     """Check one standalone proof against the bytes of its package; never raises for bad input.
 
-    encoding → certificate → roots → statement → rules (of the package) → listed → solvency (of the account). What is
-    trusted is told as to `proofs.verify.verifier.verify_package`.
+    encoding → certificate → roots → statement → rules (of the package) → listed → solvency (of the account). The
+    trusted values are as in `proofs.verify.verifier.verify_package`.
     """
     return verify_standalones(
         [data], package, network=network, validators_hash=validators_hash, genesis=genesis, clock=clock
@@ -158,7 +158,7 @@ def verify_standalones(
     except RemoteFault as fault:
         return [Verdict((failed("encoding", fault, "package: "),))] * len(files)
     checks = PackageChecks(read, network, validators_hash, genesis=genesis)
-    common = run_checks(checks.of_its_public_part(), clock)
+    common = run_checks(checks.of_public_part(), clock)
     claims = _Claims(AccountStatements(read), common)
     for data in files:
         claims.add(data)

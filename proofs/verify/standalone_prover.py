@@ -1,9 +1,8 @@
-"""The prover of standalone proofs: a member shows, by itself, that its account meets its requirement.
+"""The prover of standalone proofs: a member proves by itself that its account meets its requirement.
 
-Rule: it needs the member's own holdings and seed and a certified package, no validator and no worker. It proves only
-what a trusted quorum certified: rows that anybody else made up could ask for whatever they want to learn. It proves
-only what was committed to: holdings or a seed that give another C_W are refused. Every call draws fresh blinders, and
-what it made is verified before it is given out.
+Rule: it needs only the member's holdings and seed and a certified package. It proves only rows that a trusted quorum
+certified, because made-up rows could extract anything about the holdings. It refuses holdings or a seed that give
+another C_W than the committed one. Every call draws fresh blinders, and every proof is verified before it is returned.
 """
 
 from typing import TYPE_CHECKING
@@ -38,7 +37,7 @@ def make_standalone(
     WITNESS_OUT_OF_RANGE; RemoteFault for a package that is not certified, lists no such account or contradicts itself.
     """
     read = read_package(package)
-    for _, check in PackageChecks(read, network, validators_hash, genesis=genesis).of_its_public_part():
+    for _, check in PackageChecks(read, network, validators_hash, genesis=genesis).of_public_part():
         check()
     data = prove_account(read, own)
     verdict = verify_standalone(data, package, network=network, validators_hash=validators_hash, genesis=genesis)
@@ -59,7 +58,7 @@ def prove_account(package: EpochPackage, own: OwnAccount, scalars: RandomScalar 
     hiding = blinders(own.seed, context)
     found = encode_point(commit(basis(package.domain), values, hiding))
     if found != linear.commitments[0]:
-        # Never what was recomputed: under the blinders of the certified C_W it tells by how much holdings are wrong.
+        # Never what was recomputed: under the blinders of the certified C_W it reveals by how much holdings are wrong.
         raise LocalFault(ProofCode.NOT_INCLUDED, f"account {own.account}", certified=linear.commitments[0])
     witness = make_witness(linear.layout, values, linear.shortfalls[0], hiding)
     proof, _ = prove(linear, [witness], scalars=scalars)

@@ -1,8 +1,8 @@
-"""What a verifier answers: one named result per check, and what all of them say together.
+"""`Verdict`: one named result per check, and the conclusion of all of them.
 
 Rule: checks run in a fixed order and stop at the first that fails, whose name is the answer; bad input never raises. It
-must not know what is checked. Seconds are measured by a clock that the caller brings: what verifies has none. Words out
-of a hostile file reach a terminal only as printable text of bounded length.
+must not know what is checked. The caller brings the clock that measures seconds: a verifier has none. Text from a
+hostile file reaches a terminal only as printable characters of bounded length.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,12 +19,12 @@ Clock = Callable[[], float]
 """Seconds since any moment, such as `time.perf_counter`."""
 
 NamedCheck = tuple[str, Callable[[], str]]
-"""A check's stable name, and the call that returns what was seen or raises `Refused`."""
+"""A check's stable name, and the call that returns its result as text or raises `VerificationFailed`."""
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check: its stable name, whether it passed, what was seen; the stable code where it failed."""
+    """One check: its stable name, whether it passed, its result as text; the stable code if it failed."""
 
     name: str
     ok: bool
@@ -32,7 +32,7 @@ class CheckResult:
     code: CodeBook | None = None
     seconds: float = 0.0
     complete: bool = True
-    """False where nothing is wrong, but what the check means is not, or not wholly, shown."""
+    """False if nothing is wrong, but not all that the check means is proven."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class OwnAccount:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome: the checks up to and including the first that failed; claim and limits in words."""
+    """The outcome: the checks up to and including the first that failed; claim and limits as text."""
 
     checks: tuple[CheckResult, ...]
     height: int = 0
@@ -89,12 +89,12 @@ def run_checks(checks: Sequence[NamedCheck], clock: Clock | None = None) -> tupl
 
 
 def passed(name: str, detail: str) -> CheckResult:
-    """A check that passed, and what it saw."""
+    """A check that passed, and its result as text."""
     return CheckResult(name, ok=True, detail=printable(detail), complete=not isinstance(detail, Inconclusive))
 
 
 def failed(name: str, fault: CrossclearError, where: str = "") -> CheckResult:
-    """A check that failed: the fault's words and code."""
+    """A check that failed: the fault's text and code."""
     return CheckResult(name, ok=False, detail=printable(where + str(fault)), code=fault.code)
 
 

@@ -81,7 +81,7 @@ def verify_package(
         not_run=tuple(name for name, _ in checks[len(results) - 1 :]),
         package=package,
     )
-    if not verdict.ok:  # nothing in it may be believed, so nothing is told of it
+    if not verdict.ok:  # nothing in it may be believed, so there is no claim
         return verdict
     known = {"listed": listed is not None, "with_genesis": genesis is not None}
     limits = limits_of(package, trusted=validators_hash is not None, **known)
@@ -90,9 +90,10 @@ def verify_package(
 
 @dataclass
 class PackageChecks:
-    """The checks of one package, each a method that says what it saw or raises. Later ones use what earlier ones found.
+    """The checks of one package: each is a method that returns its result as text, or raises.
 
-    A new check is a method and a line in `in_order`; `proofs.verify.claim_text.MEANINGS` says what it means.
+    Later checks use what earlier ones computed. A new check is a method and a line in `in_order`;
+    `proofs.verify.claim_text.MEANINGS` says what it means.
     """
 
     package: EpochPackage
@@ -121,8 +122,8 @@ class PackageChecks:
         ]
         return [*found, ("inclusion", self.inclusion)] if self.own is not None else found
 
-    def of_its_public_part(self) -> list[NamedCheck]:
-        """What must hold before any proof about the package's rows and commitments means something."""
+    def of_public_part(self) -> list[NamedCheck]:
+        """The checks that any proof about the package's rows and commitments depends on."""
         return [
             ("certificate", self.certificate),
             ("roots", self.roots),
@@ -195,21 +196,21 @@ class PackageChecks:
         """The chains' states prove the custody numbers, as far as the package has evidence."""
         statement = self.package.statement
         found = check_custody(statement, self.package.custody)
-        told = custody_detail(found) + (check_listed(statement, self.listed) if self.listed is not None else "")
-        return told if all(each is CustodyAssurance.PROVEN for each in found) else Inconclusive(told)
+        detail = custody_detail(found) + (check_listed(statement, self.listed) if self.listed is not None else "")
+        return detail if all(assurance is CustodyAssurance.PROVEN for assurance in found) else Inconclusive(detail)
 
     def cover(self) -> str:
         """The default fund covers the two largest members' uncovered losses, where stress scenarios are stated."""
         package = self.package
         if self.transcript is None:
             raise VerificationFailed(ProofCode.BAD_STATEMENT, "no transcript")
-        told = check_cover(
+        detail = check_cover(
             package.statement, package.commitments, self.points, package.domain, package.cover, self.transcript
         )
-        return told if package.statement.cover else Inconclusive(told)
+        return detail if package.statement.cover else Inconclusive(detail)
 
     def house(self) -> str:
-        """The house itself owes no cash, where the package shows it."""
+        """The house itself owes no cash, if the package proves it."""
         package = self.package
         if self.transcript is None:
             raise VerificationFailed(ProofCode.BAD_STATEMENT, "no transcript")
@@ -234,7 +235,7 @@ class PackageChecks:
         values = complete_holdings(statement, AccountHoldings(own.account, own.values))
         context = CommitmentContext(statement.network, own.account, statement.epoch, statement.state_root)
         if certified != commit_holdings(basis(self.package.domain), values, own.seed, context):
-            # Never what was recomputed: beside the certified C_W, which has the same blinders, it would tell onlookers
-            # by how much the holdings are wrong.
+            # Never what was recomputed: beside the certified C_W, which has the same blinders, it would reveal to
+            # onlookers by how much the holdings are wrong.
             raise VerificationFailed(ProofCode.NOT_INCLUDED, f"account {own.account}")
         return f"account {own.account} is in the certified list with exactly these holdings"

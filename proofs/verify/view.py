@@ -1,8 +1,8 @@
 """A proof file as JSON for people: every field by its name, rows as text, points and hashes in hex. It checks nothing.
 
-Rule: what is shown is what typed decoding read, so a file with anything else in it is refused; the extra entries
+Rule: it shows exactly what typed decoding read, which refuses a file with anything else in it. The extra entries
 (`hash`, `says`) follow from the fields beside them. Custody terms show amounts as decimal numbers, their source, and
-what the evidence would prove if it is right. Text stays as the file has it: the caller makes it printable.
+what valid evidence would prove. Text is not changed: the caller makes it printable.
 """
 
 from enum import IntEnum
@@ -34,7 +34,10 @@ _OWN_VIEW = ("commitments", "proof", "book", "cover", "custody", "house")
 
 
 def view_of(data: bytes) -> View:
-    """An epoch package or a standalone proof, told apart by how it begins. Raises RemoteFault for bytes of neither."""
+    """An epoch package or a standalone proof, distinguished by the first bytes.
+
+    Raises RemoteFault for bytes of neither.
+    """
     return standalone_view(data) if data.startswith(MAGIC) else package_view(read_package(data))
 
 
@@ -75,12 +78,12 @@ def row_text(row: Row, names: list[str]) -> str:
     terms = [(a, f"·{names[j]}" if j < len(names) else f"·slot {j}") for j, a in row.coefficients]
     terms += [(row.constant, "")] if row.constant else []
     terms += [(1, "·shortfall")] if row.shortfall else []
-    told = ""
+    text = ""
     for a, what in terms:
-        sign = "−" if a < 0 else "+" if told else ""
-        told += f" {sign} " if told else sign
-        told += what[1:] if what and abs(a) == 1 else f"{abs(a)}{what}"
-    return f"{told or 0} {'≥' if row.kind is RowKind.AT_LEAST_ZERO else '='} 0"
+        sign = "−" if a < 0 else "+" if text else ""
+        text += f" {sign} " if text else sign
+        text += what[1:] if what and abs(a) == 1 else f"{abs(a)}{what}"
+    return f"{text or 0} {'≥' if row.kind is RowKind.AT_LEAST_ZERO else '='} 0"
 
 
 def plain(value: Any) -> Any:
