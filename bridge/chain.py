@@ -13,7 +13,7 @@ from clearing.base.evm.storage import BalanceLocation
 @dataclass(frozen=True, slots=True)
 class FinalityPolicy:
     """A block is final when its number is at most the endpoint's `tag` block and at least `depth` under its head,
-    by the word of `quorum` endpoints."""
+    as `quorum` endpoints report."""
 
     quorum: int
     tag: str = "finalized"
@@ -22,7 +22,7 @@ class FinalityPolicy:
 
 @dataclass(frozen=True, slots=True)
 class WatchedChain:
-    """One vault on one chain. `tokens` are those whose custody is told; 20 zero bytes are the native coin."""
+    """One vault on one chain. `tokens` are those whose custody is reported; 20 zero bytes are the native coin."""
 
     chain_id: int
     vault: bytes
@@ -35,9 +35,9 @@ class WatchedChain:
     blooms: bool = True
     """Whether headers carry true log blooms. Where they don't, candidate blocks are found by `eth_getLogs` only."""
     balances: tuple[BalanceLocation, ...] = ()
-    """Where each of `tokens` keeps balances; empty: no place is known of any."""
+    """Where each of `tokens` keeps balances; empty: none is known."""
     sight_depth: int = 0
-    """Deposits so many blocks under the head are told before they are final, for soft credit; 0: none are."""
+    """Deposits this many blocks under the head are reported before they are final, for soft credit; 0: none are."""
 
     def __post_init__(self) -> None:
         addresses = (self.vault, *self.tokens)

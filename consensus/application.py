@@ -13,7 +13,7 @@ from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
 
 EVIDENCE_HEIGHTS = 100_000
-"""So far below its own height a block may report an offence; the sets of these heights stay known."""
+"""A block may report offences this far below its own height; the sets of these heights stay known."""
 
 
 class MisbehaviourKind(IntEnum):
@@ -69,8 +69,8 @@ class ExecutionContext:
     misbehaviour: tuple[Misbehaviour, ...] = ()
     """Ordered by (envelope_key, height, round, kind), each identity once and new to the state (`is_reported`)."""
     stated_commitments: tuple[Hash32, int] | None = None
-    """Root and height of commitments in the certified header of a fetched block: the application may take them in place
-    of computing them. None for a block that is being judged."""
+    """Root and height of commitments in the certified header of a fetched block: the application may take them instead
+    of computing them. None for a block that is still being checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Application(Protocol):
     """Implemented by `node.agreement.application` for clearing, and by a toy in the consensus tests."""
 
     def prepare(self, context: ExecutionContext) -> tuple[bytes, AppRoots]:
-        """Choose a payload for this height, execute it on the decided state, and tell the roots."""
+        """Choose a payload for this height, execute it on the decided state, and return the roots."""
         ...
 
     def process(self, context: ExecutionContext, payload: bytes) -> AppRoots:
@@ -117,10 +117,10 @@ class Application(Protocol):
     def validators_at(self, height: int) -> ValidatorSet | None:
         """The set that certifies a height: from `EVIDENCE_HEIGHTS` below the decided one to two above it, else None.
 
-        A function of the decided state alone, equal at all who have it: valid blocks are judged by it.
+        A function of the decided state alone, so it is equal at all validators: blocks are checked with it.
         """
         ...
 
     def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:
-        """Whether the decided state holds this offence, or takes no more of its like: blocks must not repeat it."""
+        """Whether the decided state holds this offence, or takes no more of this kind: blocks must not repeat it."""
         ...

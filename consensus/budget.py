@@ -1,7 +1,7 @@
 """`PeerBudgets`: how much of this node's work each peer may cause.
 
-Rule: one bucket a peer, refilled with time up to a burst; an empty one costs its peer alone. Knows no messages and no
-clock: the caller says what something cost and when.
+Rule: one bucket a peer, refilled with time up to a burst; an empty one affects only its peer. It knows no messages and
+no clock: the caller gives cost and time.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class _Bucket:
 
 
 class PeerBudgets:
-    """Units of any kind: so many a second, at most `burst` at once."""
+    """Units of any kind: `per_second` of them, at most `burst` at once."""
 
     def __init__(self, per_second: int, burst: int) -> None:
         self._per_second = per_second
@@ -35,7 +35,7 @@ class PeerBudgets:
         return bucket.left > 0
 
     def charge(self, peer: bytes, units: int, now_ms: int) -> None:
-        """Take what something cost, be it more than was left: the peer then waits the longer, at most for a burst."""
+        """Take a cost, even if it is more than what is left: the peer then waits longer, at most for one burst."""
         self.has(peer, now_ms)
         bucket = self._buckets.get(peer)
         if bucket is None:

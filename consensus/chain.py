@@ -31,11 +31,15 @@ class ChainState:
 
     def with_extensions(self, more: tuple[SignedExtension, ...]) -> "ChainState":
         """With more checked extensions of the last height, the first of each validator. Itself when none is new."""
-        held = {signed.validator: signed for signed in self.extensions}
-        count = len(held)
+        by_validator = {signed.validator: signed for signed in self.extensions}
+        count = len(by_validator)
         for signed in more:
-            held.setdefault(signed.validator, signed)
-        return self if len(held) == count else replace(self, extensions=tuple(held[index] for index in sorted(held)))
+            by_validator.setdefault(signed.validator, signed)
+        return (
+            self
+            if len(by_validator) == count
+            else replace(self, extensions=tuple(by_validator[index] for index in sorted(by_validator)))
+        )
 
     def advance(
         self,
@@ -60,7 +64,7 @@ class ChainState:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationPosition:
-    """Where an application stands when a node starts, as its own state tells."""
+    """Where an application stands when a node starts, according to its own state."""
 
     height: int
     last_validators: ValidatorSet

@@ -59,7 +59,7 @@ REMEDIES: dict[ConsensusCode, str] = {
         "The offence is too old or in the future: the validator set of its height is unknown here."
     ),
     ConsensusCode.EVIDENCE_REPEATED: (
-        "Everything that this evidence shows is recorded already. A proposer must leave it out."
+        "Everything that this evidence proves is recorded already. A proposer must leave it out."
     ),
     ConsensusCode.DOUBLE_SIGN: "The signer was asked for a second, different signature. Never run one key twice.",
     ConsensusCode.WAL_CORRUPT: "The log is damaged. Cut it with `crossclear wal repair`; never restore an old one.",
@@ -70,7 +70,7 @@ REMEDIES: dict[ConsensusCode, str] = {
     ),
     ConsensusCode.SNAPSHOT_REFUSED: "A fetched snapshot does not have the roots of its certified header, although more"
     " than a third of the power offers it. Stop, and compare the peers' versions.",
-    ConsensusCode.NO_ANCHOR: "No peer shows a header of the trusted height and hash. Check both, and the peers.",
+    ConsensusCode.NO_ANCHOR: "No peer has a header of the trusted height and hash. Check both, and the peers.",
     ConsensusCode.BAD_BLOCK_RESPONSE: "A peer answered a block request with blocks that don't follow or aren't final.",
     ConsensusCode.BAD_SHARE: "A vote's BLS share does not verify although its envelope does: its sender is at fault.",
     ConsensusCode.TRUST_EXPIRED: (
@@ -80,7 +80,7 @@ REMEDIES: dict[ConsensusCode, str] = {
     ConsensusCode.FROM_THE_FUTURE: (
         "The header's time is ahead of this machine's clock. Check the clock, then the sender."
     ),
-    ConsensusCode.NO_WITNESS: "No witness confirmed what the first server showed. Name other witnesses, or none.",
+    ConsensusCode.NO_WITNESS: "No witness confirmed the first server's header. Name other witnesses, or none.",
     ConsensusCode.LIGHT_LACKING: (
         "The server has no light block of this height: it is not decided yet, or before the server's first."
     ),

@@ -1,6 +1,6 @@
 """The light client: from one trusted header to any later one by certificates alone, without executing a block.
 
-Rule: a header is believed when more than two thirds of its own set certified it, and that set is the one that the
+Rule: a header is believed if more than two thirds of its own set certified it, and that set is the one that the
 trusted header names as next (adjacent), or more than the trust level of the trusted power is among the signers
 (skipping). Sans I/O: the time is an argument, and `bisection` asks its caller for blocks. It knows no store, no peer.
 After the light client specification of Tendermint (arXiv 2010.07031), with one aggregate in place of single signatures:
@@ -24,7 +24,7 @@ from consensus.codes import ConsensusCode
 
 
 class LightBlock(Wire, frozen=True):
-    """A header with what shows it to be final: certificate, the set that signed it, the set of the next height."""
+    """A header with the proof that it is final: certificate, the set that signed it, the set of the next height."""
 
     header: Header
     certificate: Certificate
@@ -36,13 +36,13 @@ class LightBlock(Wire, frozen=True):
 class TrustPolicy:
     """What one light client believes, and for how long.
 
-    The period must be shorter than the time in which a validator can leave with what it put at stake. Raises LocalFault
+    The period must be shorter than the time in which a validator can withdraw its stake. Raises LocalFault
     for a level below one third, with which liars alone could convince, or above one.
     """
 
     trusting_period_ms: int
     clock_drift_ms: int = 10_000
-    """How far a header's time may lie ahead of the own clock."""
+    """How far a header's time may be ahead of the own clock."""
     level_numerator: int = 1
     level_denominator: int = 3
 
@@ -63,7 +63,7 @@ class TrustPolicy:
 
 
 class Trust(Enum):
-    """What became of a block that is not refuted."""
+    """The result for a block that is not refuted."""
 
     TRUSTED = 1
     NOT_ENOUGH = 2
@@ -95,7 +95,7 @@ class CurveLightVerifier:
 
 
 def check_anchor(block: LightBlock, hash_: bytes, verifier: LightVerifier) -> None:
-    """Check the block that trust begins with: all but its hash may come from a stranger. Raises RemoteFault."""
+    """Check the block that trust begins with: only its hash must be trusted. Raises RemoteFault."""
     if block.header.hash != hash_:
         raise RemoteFault(BaseCode.WRONG_VALUE, "anchor", stated=block.header.hash, trusted=hash_)
     check_block(block)
@@ -171,7 +171,7 @@ def bisection(
 def with_sets_of(trusted: LightBlock, block: LightBlock) -> LightBlock:
     """A block that verified, with the trusted one's sets in place of its own of the same hash.
 
-    The hash leaves the proofs of possession out: who shows a block could spoil those of a set that is known already.
+    The hash leaves the proofs of possession out: a sender could spoil those of a set that is known already.
     """
     known = {bytes(each.hash): each for each in (trusted.validators, trusted.next_validators)}
     return msgspec.structs.replace(
@@ -209,13 +209,13 @@ def check_block(block: LightBlock) -> None:
 
 
 def signing_keys(block: LightBlock) -> frozenset[bytes]:
-    """BLS keys of those who, as the certificate says, signed it."""
+    """BLS keys of the signers that the certificate names."""
     signed = set(signer_indices(block.certificate.signers))
     return frozenset(v.bls_key for index, v in enumerate(block.validators.validators) if index in signed)
 
 
 def _check_against(trusted: LightBlock, block: LightBlock, policy: TrustPolicy, now_ms: int) -> None:
-    """All that needs no signature."""
+    """All checks without signatures."""
     below, header = trusted.header, block.header
     if below.time_ms + policy.trusting_period_ms <= now_ms:
         raise LocalFault(ConsensusCode.TRUST_EXPIRED, "trusted header", height=below.height, time_ms=below.time_ms)

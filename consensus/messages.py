@@ -1,7 +1,7 @@
-"""What validators say to each other: wire types, what is signed of each, and the envelope around every message.
+"""The messages between validators: wire types, what is signed of each, and the envelope around every message.
 
 Rule: a vote carries nothing that differs from signer to signer but its share and its extension, so that one aggregate
-exists. Everything signed is tagged and holds the network id. Decoding is typed and bounded; nothing is checked here
+exists. Everything signed is tagged and contains the network id. Decoding is typed and bounded; nothing is checked here
 beyond form and envelope.
 """
 
@@ -25,7 +25,7 @@ EXTENSION_DATA_MAX = 4096
 BLOCK_BYTES_MAX = 4 << 20
 """Of a payload."""
 BLOCK_SURROUNDINGS_MAX = 3 << 19
-"""What a block holds beside its payload: 256 of the longest extensions, certificates, header, evidence."""
+"""Bytes of a block beside its payload: 256 of the longest extensions, certificates, header, evidence."""
 EVIDENCE_BYTES_MAX = 1 << 17
 """Of all that a block carries of it."""
 BLOCKS_PER_RESPONSE_MAX = 64
@@ -104,7 +104,8 @@ class BadShare(Wire, frozen=True):
 
 
 class ConflictingSignatures(Wire, frozen=True):
-    """Proof about all who signed both: aggregates, of a quorum or of one, on what no honest validator signs both of.
+    """Proof against all that signed both: aggregates, of a quorum or of one, over statements that no honest validator
+    signs both of.
 
     Either two values of one step, the lower first; or a precommit of a value and a later prevote of another (amnesia),
     with a polka of each round between them, none of which could have opened the lock.
@@ -116,7 +117,7 @@ class ConflictingSignatures(Wire, frozen=True):
 
 
 class ForeignCertificate(Wire, frozen=True):
-    """Proof about all signers who were validators at `known_at`: signatures for a set that the height never had."""
+    """Proof against all signers that were validators at `known_at`: signatures for a set that the height never had."""
 
     known_at: U63
     certificate: Certificate
@@ -134,7 +135,7 @@ class Evidence(Wire, frozen=True):
 
 
 class Block(Wire, frozen=True):
-    """One height: header, the application's payload, and what makes the parent final."""
+    """One height: header, the application's payload, and the certificate of the parent."""
 
     header: Header
     payload: bytes
@@ -155,20 +156,20 @@ class Proposal(Wire, frozen=True):
 
 
 class CertificateMessage(Wire, frozen=True):
-    """A quorum certificate on its way; that of a final value comes with its extensions."""
+    """A quorum certificate; that of a final value comes with its extensions."""
 
     certificate: Certificate
     extensions: Annotated[tuple[SignedExtension, ...], msgspec.Meta(max_length=256)] = ()
 
 
 class EvidenceMessage(Wire, frozen=True):
-    """Evidence that no block carries yet, to whoever proposes next."""
+    """Evidence that no block carries yet, for the next proposers."""
 
     evidence: Evidence
 
 
 class LateExtension(Wire, frozen=True):
-    """An own extension of the last decided height, given (again) to a proposer who may lack it."""
+    """An own extension of the last decided height, sent (again) to a proposer that may lack it."""
 
     height: U63
     round: U32
@@ -183,14 +184,14 @@ class Status(Wire, frozen=True):
 
 
 class BlockRequest(Wire, frozen=True):
-    """Please send decided blocks from this height on."""
+    """A request for decided blocks from this height on."""
 
     first: U63
     count: Annotated[int, msgspec.Meta(ge=1, le=BLOCKS_PER_RESPONSE_MAX)]
 
 
 class CommittedBlock(Wire, frozen=True):
-    """A block with what makes it final and lets its holder propose the next."""
+    """A block with its certificate and extensions, which let a receiver propose the next block."""
 
     block: Block
     certificate: Certificate
@@ -198,13 +199,13 @@ class CommittedBlock(Wire, frozen=True):
 
 
 class BlockResponse(Wire, frozen=True):
-    """Consecutive decided blocks; fewer than asked, or none, when they are long or not there."""
+    """Consecutive decided blocks; fewer than requested, or none, if they are long or missing."""
 
     blocks: Annotated[tuple[CommittedBlock, ...], msgspec.Meta(max_length=BLOCKS_PER_RESPONSE_MAX)]
 
 
 class MessageKind(IntEnum):
-    """What an envelope holds."""
+    """The kind of message in an envelope."""
 
     VOTE = 1
     PROPOSAL = 2
@@ -214,7 +215,7 @@ class MessageKind(IntEnum):
     BLOCK_RESPONSE = 6
     EVIDENCE = 7
     LATE_EXTENSION = 8
-    # Between a node that joins and its peers (`consensus.sync.messages`); the replica hears nothing of them.
+    # Between a node that joins and its peers (`consensus.sync.messages`); they do not reach the replica.
     SNAPSHOTS_REQUEST = 10
     SNAPSHOT_OFFERS = 11
     CHUNK_REQUEST = 12
@@ -256,21 +257,21 @@ def kind_of(message: Message) -> MessageKind:
 
 
 def envelope_digest(network: bytes, sender: bytes, kind: MessageKind, body: bytes) -> Hash32:
-    """What the sender signs of an envelope."""
+    """The digest of an envelope, which the sender signs."""
     return tagged_hash(ENVELOPE_TAG, network, sender, u256(kind), sha256(body))
 
 
 def proposal_digest(
     network: bytes, validators_hash: bytes, height: int, round_: int, pol_round: int, value: bytes
 ) -> Hash32:
-    """What the proposer signs of a proposal, so that two of them in one round are evidence without their blocks."""
+    """The signed digest of a proposal: two of them in one round are evidence without their blocks."""
     return tagged_hash(PROPOSAL_TAG, network, validators_hash, u256(height), u256(round_), u256(pol_round + 1), value)
 
 
 def extension_digest(
     network: bytes, validators_hash: bytes, height: int, round_: int, value: bytes, extension: Extension
 ) -> Hash32:
-    """What a validator signs of its vote extension."""
+    """The digest of a vote extension, which the validator signs."""
     return tagged_hash(EXTENSION_TAG, network, validators_hash, u256(height), u256(round_), value, encode(extension))
 
 

@@ -1,4 +1,4 @@
-"""What a replica asks its driver to do, in order: the driver is the only one with a network, a disk and a clock.
+"""What a replica requests from its driver, in order: the driver is the only one with a network, a disk and a clock.
 
 Rule: a `Persist` must be durable before any output after it is performed.
 """
@@ -68,7 +68,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class PeerFault:
-    """A peer lied or sent nonsense: score it."""
+    """A peer lied or sent malformed data: score it."""
 
     peer: bytes
     fault: RemoteFault
@@ -90,7 +90,7 @@ class Clock(Protocol):
     """The driver's clocks, in ms."""
 
     def wall_ms(self) -> int:
-        """Since the Unix epoch: only ever told to others in the own vote extension."""
+        """Since the Unix epoch; used only in the own vote extension."""
         ...
 
     def steady_ms(self) -> int:

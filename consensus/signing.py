@@ -1,4 +1,4 @@
-"""Who signs and who verifies, as interfaces, the verifier over the real curves, and sealing messages in envelopes.
+"""The interfaces of signer and verifier, the verifier over the real curves, and sealing messages in envelopes.
 
 Rule: there is no `sign(bytes)`: each method knows its domain, and each implementation of `Signer` refuses a second,
 different signature for one height, round and step by itself, whatever its caller believes.
@@ -16,7 +16,7 @@ from consensus.messages import Envelope, Extension, Message, MessageKind, kind_o
 
 
 class Signer(Protocol):
-    """Holds the two secrets of one validator for one network."""
+    """The two secrets of one validator for one network."""
 
     @property
     def envelope_key(self) -> bytes:
@@ -50,15 +50,15 @@ class Verifier(Protocol):
         ...
 
     def aggregate(self, shares: Sequence[bytes]) -> bytes:
-        """Sum of shares. Raises RemoteFault for one that is no point."""
+        """Sum of shares. Raises RemoteFault for a share that is not a point."""
         ...
 
     def verify_shares(self, keys: Sequence[bytes], digest: bytes, aggregate: bytes) -> bool:
-        """Whether `aggregate` is the sum of each key's share of `digest`; False for what is no point, too."""
+        """Whether `aggregate` is the sum of each key's share of `digest`; also False for bytes that are not a point."""
         ...
 
     def verify_possession(self, key: bytes, possession: bytes) -> bool:
-        """Whether the owner of a BLS key of no known set has shown to know its secret; False for what is no point."""
+        """Whether the owner of a BLS key outside of known sets proved possession; False for malformed points."""
         ...
 
     def verify_certificate(self, certificate: Certificate, validators: ValidatorSet, network: bytes) -> None:
@@ -129,7 +129,7 @@ def assemble_certificate(
 ) -> tuple[Certificate | None, tuple[int, ...]]:
     """Aggregate the shares of (kind, height, round, value), ordered by index, and verify the sum once.
 
-    Gives the certificate and no validators, or None and the validators whose shares are bad, found by halving.
+    Returns the certificate and no validators, or None and the validators whose shares are bad, found by halving.
     """
     kind, height, round_, value = step
     digest = vote_digest(network, validators.hash, kind, height, round_, value)

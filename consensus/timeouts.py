@@ -1,6 +1,6 @@
 """How long each step waits: bases for a local network, growth with the round, and a cap.
 
-Rule: a timeout never exceeds the cap, whatever the round: an outage must not buy an hour of silence after it.
+Rule: a timeout never exceeds the cap, whatever the round: an outage must not be followed by an hour of silence.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class TimerKind(IntEnum):
     APPLY = 9
     """Go on with fetched blocks."""
     COLLECT = 10
-    """Collectors have had half a timeout: look whether that was enough."""
+    """Collectors have had half a timeout: check whether that was enough."""
 
 
 PAPER_TIMERS = (TimerKind.PROPOSE, TimerKind.PREVOTE, TimerKind.PRECOMMIT)
@@ -54,10 +54,10 @@ class Timeouts:
         return min(self.cap_ms, base + round_ * self.growth_ms)
 
     def collect_ms(self, round_: int) -> int:
-        """How long collectors have before votes go to all: half a proposal's time, and no less than votes take."""
+        """How long collectors have before votes go to all: half a proposal's time, at least one vote step's."""
         votes = max(self.duration_ms(kind, round_) for kind in (TimerKind.PREVOTE, TimerKind.PRECOMMIT))
         return max(self.duration_ms(TimerKind.PROPOSE, round_) // 2, votes)
 
-    def bounded(self, base_ms: int, least_ms: int) -> int:
+    def bounded(self, base_ms: int, min_ms: int) -> int:
         """A base within the bounds; the upper ones win."""
-        return min(self.cap_ms, self.base_ms_max, max(least_ms, base_ms))
+        return min(self.cap_ms, self.base_ms_max, max(min_ms, base_ms))

@@ -1,4 +1,4 @@
-"""The write-ahead log as bytes: what is recorded, how it is framed, and what of a damaged file may be believed.
+"""The write-ahead log as bytes: its records, its frames, and which part of a damaged file may be believed.
 
 Rule: a frame is written and synced before any message in it is sent, so only the last frame can be torn (see
 `clearing.base.frames`).
@@ -18,10 +18,10 @@ FRAME_BYTES_MAX = 8 * ENVELOPE_BYTES_MAX
 
 
 class RecordKind(IntEnum):
-    """What a record holds."""
+    """The content of a record."""
 
     RECEIVED = 1
-    """An envelope of another, accepted: an input of the core."""
+    """An accepted envelope of another validator: an input of the core."""
     OWN = 2
     """An own envelope, about to be sent."""
     TIMEOUT = 3

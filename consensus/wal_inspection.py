@@ -1,8 +1,7 @@
-"""A log as an operator looks at it: every frame where it lies, what is damaged, and how much may be kept.
+"""A log as an operator inspects it: every frame with its position, the damage, and how much may be kept.
 
-Rule: only what lies before the first damage is kept. What lies behind it may be whole, but a height that is replayed
-with a gap could lose its lock; the sign state counts the frames and lets nothing be signed where some are lacking.
-Pure; knows no file.
+Rule: only the frames before the first damage are kept. Later frames may be whole, but a height replayed with a gap
+could lose its lock; the sign state counts the frames and forbids signing if some are missing. Pure; it knows no file.
 """
 
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from consensus.wal import FRAMES, Record, RecordKind, TimeoutRecord
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A whole frame, or a stretch of bytes that is none."""
+    """A whole frame, or a stretch of damaged bytes."""
 
     at: int
     length: int
@@ -27,7 +26,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class LogSummary:
-    """What a log holds."""
+    """The content of a log."""
 
     frames: int
     good_bytes: int
@@ -42,7 +41,7 @@ class LogSummary:
 
 @dataclass(frozen=True, slots=True)
 class LoggedRecord:
-    """One record in words. Numbers are -1 and texts empty where a record has none."""
+    """One record as text. Numbers are -1 and texts empty if the record has none."""
 
     height: int
     kind: str
@@ -80,7 +79,7 @@ def summarize_log(data: bytes) -> LogSummary:
 
 
 def describe_record(record: Record) -> LoggedRecord:
-    """A record in words; what does not decode is told as such."""
+    """A record as text; one that does not decode is `unreadable`."""
     kind = record.kind.name.lower()
     if record.kind is RecordKind.TIMEOUT:
         try:

@@ -1,6 +1,6 @@
 """The vault's contracts: Solidity sources, and their compiled artifacts as Python reads them.
 
-Rule: artifacts are committed and equal, byte for byte, what the pinned compiler makes of the sources; whoever only runs
+Rule: artifacts are committed and equal, byte for byte, the output of the pinned compiler; running
 a node needs no compiler.
 """
 

@@ -1,8 +1,8 @@
 """Deploy a vault, its verifier, and a devnet's tokens.
 
-Rule: what a vault is bound to for ever (network, set, verifier, tokens) is checked before it is deployed. The genesis
-document names the vault and the vault names the genesis hash, so the vault's address is told before it exists. Calls
-block: under trio, use them in worker threads.
+Rule: everything that a vault is bound to for ever (network, set, verifier, tokens) is checked before it is deployed.
+The genesis document names the vault and the vault names the genesis hash, so the vault's address is computed before it
+exists. Calls block: under trio, use them in worker threads.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _RECEIPT_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A contract on a chain: its address, and the block that it came into being in."""
+    """A contract on a chain: its address, and the block that created it."""
 
     address: bytes
     block_number: int
@@ -70,7 +70,7 @@ def next_addresses(web3: Web3, secret: bytes, count: int) -> tuple[bytes, ...]:
 
 
 def deploy_token(web3: Web3, secret: bytes, name: str, symbol: str, decimals: int) -> Deployed:
-    """A coin for devnets that anybody mints."""
+    """A token for devnets that anybody can mint."""
     return deploy(web3, secret, "TestToken", name, symbol, decimals)
 
 
@@ -94,7 +94,10 @@ def deploy_vault(web3: Web3, secret: bytes, verifier: bytes, terms: VaultTerms) 
 
 
 def deploy_solvency_verifier(web3: Web3, secret: bytes, vault: bytes) -> Deployed:
-    """A verifier of single accounts that believes whom this vault believes. Raises LocalFault TRANSACTION_REVERTED."""
+    """A verifier of single accounts that trusts the validator sets that this vault trusts.
+
+    Raises LocalFault TRANSACTION_REVERTED.
+    """
     return deploy(web3, secret, "SolvencyVerifier", to_checksum_address(vault))
 
 

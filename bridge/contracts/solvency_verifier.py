@@ -1,7 +1,7 @@
-"""Calls of the solvency verifier as bytes: certify an epoch's keys, show or ask about one account.
+"""Calls of the solvency verifier as bytes: certify an epoch's keys, submit or query one account.
 
 Rule: it knows the contract's functions and nothing of proofs: keys, leaf and proof come as the bytes that the contract
-takes. Tests hold it against the committed ABI.
+takes. Tests compare it with the committed ABI.
 """
 
 from collections.abc import Sequence
@@ -37,18 +37,18 @@ class ProvenAccount:
 
 
 def certify_call(keys: bytes, signers: bytes, aggregate: bytes) -> bytes:
-    """Bring keys with a quorum's signature: 32-byte bitmap, 96-byte sum. Raises RemoteFault BAD_POINT."""
+    """Submit keys with a quorum's signature: 32-byte bitmap, 96-byte sum. Raises RemoteFault BAD_POINT."""
     certificate = (int.from_bytes(signers, "big"), bls.signature_coordinates(aggregate))
     return CERTIFY + encode(("bytes", "(uint256,bytes)"), (keys, certificate))
 
 
 def check_call(account: ProvenAccount) -> bytes:
-    """Ask without a transaction; `read_checked` reads the answer."""
+    """Query without a transaction; `read_checked` reads the answer."""
     return CHECK + _arguments(account)
 
 
 def show_call(account: ProvenAccount) -> bytes:
-    """Show it to the log."""
+    """Submit it, so that the contract logs it."""
     return SHOW + _arguments(account)
 
 

@@ -1,8 +1,8 @@
 """The vault's functions as bytes: calls of it and of its tokens, and the arguments that they take.
 
-Rule: the only module of the adapter that knows the vault's functions; tests hold it against the committed ABI.
-Headers, certificates, validator sets and withdrawals are put into the shapes that the vault takes; nothing is chosen
-here, every byte follows from its argument. It knows shapes, not transports.
+Rule: the only module of the adapter that knows the vault's functions; tests compare it with the committed ABI.
+Headers, certificates, validator sets and withdrawals are encoded as the vault takes them. Nothing is chosen
+here: every byte follows from its argument. It knows no transport.
 """
 
 from collections.abc import Sequence
@@ -117,12 +117,12 @@ def deposit_call(token: bytes, amount: int, account: int) -> bytes:
 
 
 def checkpoint_call(header: Header, certificate: Certificate) -> bytes:
-    """Show a certified header. Raises RemoteFault BAD_POINT when the aggregate is no point."""
+    """Submit a certified header. Raises RemoteFault BAD_POINT when the aggregate is no point."""
     return CHECKPOINT + encode(("bytes", "(uint32,uint256,bytes)"), checkpoint_arguments(header, certificate))
 
 
 def install_validators_call(validators: ValidatorSet) -> bytes:
-    """Bring the keys of the set that a checkpoint rotated to."""
+    """Submit the keys of the set that a checkpoint rotated to."""
     return INSTALL_VALIDATORS + encode(("bytes",), (validator_words(validators),))
 
 
@@ -166,7 +166,7 @@ def validator_words(validators: ValidatorSet) -> bytes:
 
 
 def checkpoint_arguments(header: Header, certificate: Certificate) -> tuple[bytes, CertificateArgument]:
-    """Arguments of `checkpoint`. The certificate is shown as it is, its signature decompressed.
+    """Arguments of `checkpoint`. The certificate is passed unchanged, its signature decompressed.
 
     Raises RemoteFault BAD_POINT when the aggregate is no point.
     """

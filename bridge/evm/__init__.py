@@ -1,1 +1,1 @@
-"""Pure readers of what an EVM chain says: headers, tries, receipts, the vault's events. No I/O, no clock."""
+"""Pure readers of EVM chain data: headers, tries, receipts, the vault's events. No I/O, no clock."""

@@ -1,7 +1,8 @@
-"""The vault's events: strict reading of their topics and data, and the facts that they make.
+"""The vault's events: strict reading of their topics and data into facts.
 
-Rule: sizes are exact and everything stays bytes and integers; what a depositor can choose can be odd but never an
-error, what only the vault chooses is RemoteFault MALFORMED_EVENT when odd. It does not know whether a log is true.
+Rule: sizes are exact and everything stays bytes and integers; values that a depositor can choose never raise an
+error; malformed values that only the vault chooses raise RemoteFault MALFORMED_EVENT. It does not know whether a log is
+proven.
 """
 
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def rolled_deposits_hash(previous: bytes, event: Deposited) -> bytes:
 def event_fact(
     chain_id: int, log: Log, event: VaultEvent, block: BlockHeader, receipt_index: int, log_index: int
 ) -> VaultFact:
-    """What `log`, at `log_index` of receipt `receipt_index` of `block`, tells the ledger."""
+    """What `log`, at `log_index` of receipt `receipt_index` of `block`, means for the ledger."""
     source = tagged_hash(SOURCE_TAG, u256(receipt_index), u256(log_index), log.encode())
     if isinstance(event, Rotated):
         return ValidatorsRotated(

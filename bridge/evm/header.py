@@ -1,4 +1,4 @@
-"""Block headers as RPC tells them, believed only as far as their fields hash to the stated hash.
+"""Block headers read from RPC answers, believed only if their fields hash to the stated hash.
 
 Rule: the hash is recomputed from the fields (yellow paper 4.4.3; EIP-1559, 4895, 4844, 4788, 7685 append to it), so
 that everything read from a `BlockHeader` is as good as its hash. It does not know which hash to trust.

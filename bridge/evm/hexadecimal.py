@@ -1,6 +1,6 @@
 """Typed reading of JSON-RPC values: quantities and data as `0x…` text.
 
-Rule: whatever JSON holds, the result is a bounded int or bytes, or RemoteFault MALFORMED_ANSWER; never another error.
+Rule: for any JSON, the result is a bounded int or bytes, or RemoteFault MALFORMED_ANSWER; never another error.
 """
 
 import re
@@ -13,8 +13,8 @@ _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}", re.ASCII)
 
 
 def malformed(at: str, value: object) -> RemoteFault:
-    """The fault for `value`, which is shown shortened; lists and objects by their length only."""
-    # What was just nested enough to be read could be nested too deeply to be shown from here.
+    """The fault for `value`, which it quotes shortened; lists and objects only by length."""
+    # A value nested just deeply enough to be read could be nested too deeply to be formatted here.
     if isinstance(value, list | dict):
         shown = f"{type(value).__name__} of {len(value)}"
     else:

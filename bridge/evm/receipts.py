@@ -1,7 +1,7 @@
 """Transaction receipts: read from RPC or from a proof, encoded as the chain hashes them (EIP-2718, EIP-658).
 
-Rule: a receipt is believed only as far as the receipts root rebuilt from a whole block, or a trie proof, leads to the
-root in a trusted header. What an answer says beside the hashed fields is not read.
+Rule: a receipt is believed only if the receipts root rebuilt from a whole block, or a trie proof, leads to the
+root in a trusted header. Other fields of an answer are not read.
 """
 
 from collections.abc import Sequence

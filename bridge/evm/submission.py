@@ -1,7 +1,7 @@
 """A collateral event that anybody may submit, with the proof that it stands in a block.
 
-Rule: never taken on the submitter's word. The header comes from the caller, who holds it final; the proof leads from
-its receipts root to the receipt, and the log in it is read like any other.
+Rule: the submitter is never trusted. The header comes from the caller, who knows that it is final; the proof leads from
+its receipts root to the receipt, whose log is read like any other.
 """
 
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ def verify_submitted_event(submission: SubmittedEvent, header: BlockHeader, chai
     encoded = verify_trie_proof(header.receipts_root, index_key(submission.receipt_index), submission.proof)
     receipt = decode_receipt(encoded)
     log = receipt.logs[submission.log_index] if submission.log_index < len(receipt.logs) else None
-    # A failed transaction has no logs; checked all the same, for the chain's software is not ours.
+    # A failed transaction has no logs; checked nevertheless, because the chain's software is not ours.
     event = read_event(log) if log is not None and receipt.succeeded and log.address == vault else None
     if log is None or event is None:
         raise RemoteFault(

@@ -32,7 +32,7 @@ def trie_proof(items: Mapping[bytes, bytes], key: bytes) -> tuple[bytes, ...]:
     items[key]
     node = _build(_sorted(items), 0, nibbles(key), proof := [])
     proof.append(encode(node))
-    # The root is told always, an inner node only where its parent holds its hash.
+    # The root is always included, an inner node only where its parent refers to it by hash.
     return tuple(reversed([encoded for encoded in proof[:-1] if len(encoded) >= 32] + proof[-1:]))
 
 

@@ -1,6 +1,6 @@
-"""Carries certified headers to a vault, and claims withdrawals there for whomever they are due to.
+"""Posts certified headers to a vault, and claims withdrawals there for their recipients.
 
-Rule: it is trusted with nothing; the vault checks what it is shown. Any number of relayers may run: each looks first
+Rule: it is trusted with nothing; the vault checks everything. Any number of relayers may run: each first checks
 whether the work is done, and a call that lost the race is no error.
 """
 
@@ -23,7 +23,7 @@ from clearing.base.validators import ValidatorSet
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The final header that ends the set which certified it: the last that a vault takes from `before`."""
+    """The final header that ends the set which certified it: the last that a vault accepts from `before`."""
 
     header: Header
     certificate: Certificate
@@ -49,18 +49,21 @@ class Relayable:
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """What one round sent; None and empty where there was nothing to do."""
+    """The transactions of one round; None and empty if there was nothing to do."""
 
     checkpoint: Mined | None
     claims: tuple[tuple[int, Mined], ...]
     refused: tuple[tuple[int, str], ...] = ()
-    """Claims that the vault refuses, by nonce, with its words."""
+    """Claims that the vault refused, by nonce, with its error text."""
     rotated: bool = False
-    """Whether the vault was brought to another set."""
+    """Whether the vault was rotated to another set."""
 
 
 class Relayer:
-    """Serves one vault. `checkpoint_seconds`: post also without withdrawals when the vault's newest is so old."""
+    """Serves one vault.
+
+    `checkpoint_seconds`: post even without withdrawals once the vault's newest checkpoint is this old.
+    """
 
     def __init__(self, endpoint: Endpoint, sender: Sender, vault_address: bytes, checkpoint_seconds: int) -> None:
         self.last_fault = ""
@@ -70,9 +73,9 @@ class Relayer:
         self._checkpoint_seconds = checkpoint_seconds
 
     async def run(
-        self, newest: Callable[[], Relayable | None], told: Callable[[Relayed], None], interval_seconds: float
+        self, newest: Callable[[], Relayable | None], on_relayed: Callable[[Relayed], None], interval_seconds: float
     ) -> None:
-        """Relay what `newest` gives, for ever. Faults are kept in `last_fault` and tried again."""
+        """Relay what `newest` returns, for ever. A fault is kept in `last_fault`, and the round is tried again."""
         while True:
             relayable = newest()
             if relayable is not None:
@@ -83,11 +86,11 @@ class Relayer:
                 else:
                     self.last_fault = ""
                     if relayed.checkpoint is not None or relayed.claims or relayed.refused or relayed.rotated:
-                        told(relayed)
+                        on_relayed(relayed)
             await trio.sleep(interval_seconds)
 
     async def relay(self, relayable: Relayable) -> Relayed:
-        """One round: bring the vault to the set that certifies, post the header if it is due, then claim what is under
+        """One round: rotate the vault to the set that certifies, post the header if it is due, then claim what is under
         it. Raises RemoteFault.
         """
         rotated, followed = await self.follow(relayable)
@@ -111,10 +114,10 @@ class Relayer:
         return Relayed(posted, tuple(claims), tuple(refused), rotated)
 
     async def follow(self, relayable: Relayable) -> tuple[bool, bytes]:
-        """Show the vault the header that rotates it, however long ago that was, and the keys of its set.
+        """Post the header that rotates the vault, however old it is, and the keys of its set.
 
-        Gives whether it was rotated here, and the hash of the set that it follows. Raises RemoteFault VAULT_ASTRAY when
-        that is none of ours, and TRANSACTION_REVERTED.
+        Returns whether it was rotated here, and the hash of the set that it follows. Raises RemoteFault VAULT_ASTRAY
+        when that is not one of ours, and TRANSACTION_REVERTED.
         """
         followed, keys = await self._followed()
         rotation, rotated = relayable.rotation, False
@@ -124,7 +127,7 @@ class Relayer:
             rotated = await self._rotate(rotation)
             followed, keys = await self._followed()
         known = (relayable.validators, *relayable.known, *((rotation.before, rotation.after) if rotation else ()))
-        found = next((each for each in known if each.hash == followed), None)
+        found = next((validators for validators in known if validators.hash == followed), None)
         if found is None:
             raise RemoteFault(
                 BridgeCode.VAULT_ASTRAY, "vault", follows=followed, certified_by=relayable.header.validators_hash
@@ -176,7 +179,7 @@ class Relayer:
         return posted is not None
 
     async def _install(self, validators: ValidatorSet) -> None:
-        """Bring the keys of the set that the vault follows."""
+        """Submit the keys of the set that the vault follows."""
 
         async def has_keys() -> bool:
             return (await self._followed())[1]

@@ -1,7 +1,7 @@
-"""Carries certified epoch keys, and what accounts show, to a solvency verifier on a chain.
+"""Sends certified epoch keys, and proofs of accounts, to a solvency verifier on a chain.
 
-Rule: it is trusted with nothing but its own gas money; the contract checks what it is shown. Anybody may carry keys, so
-it looks first whether that is done, and a call that lost the race is no error.
+Rule: it is trusted with nothing but its own gas money; the contract checks everything. Anybody may send keys, so it
+first checks whether that is done, and a call that lost the race is no error.
 """
 
 from bridge.codes import BridgeCode
@@ -25,11 +25,11 @@ class SolvencySender:
         self._verifier = verifier
 
     async def keys_of(self, epoch: int) -> bytes:
-        """Hash of the keys that the contract believes of an epoch; zeros for none. Raises RemoteFault."""
+        """Hash of the keys that the contract accepted for an epoch; zeros for none. Raises RemoteFault."""
         return await self._view(keys_of_call(epoch), 32)
 
     async def certify(self, epoch: int, keys_hash: bytes, data: bytes) -> Mined | None:
-        """Send `solvency.certify_call`'s bytes; None when the contract has these keys, whoever brought them.
+        """Send `solvency.certify_call`'s bytes; None when the contract already has these keys.
 
         Raises RemoteFault KEYS_ASTRAY when it has others of this epoch, TRANSACTION_REVERTED when it refuses them.
         """
@@ -43,11 +43,14 @@ class SolvencySender:
             raise
 
     async def check(self, shown: ProvenAccount) -> tuple[int, int, int]:
-        """(epoch, account, shortfall), asked without a transaction. Raises RemoteFault ENDPOINT_REFUSED."""
+        """(epoch, account, shortfall), queried without a transaction. Raises RemoteFault ENDPOINT_REFUSED."""
         return read_checked(await self._view(check_call(shown), ANSWER_BYTES))
 
     async def show(self, shown: ProvenAccount) -> Mined:
-        """Show an account to the contract's log. Raises RemoteFault TRANSACTION_REVERTED when it is not believed."""
+        """Submit an account's proof, so that the contract logs it.
+
+        Raises RemoteFault TRANSACTION_REVERTED if it is refused.
+        """
         return await self._sender.send(self._verifier, show_call(shown))
 
     async def _has(self, epoch: int, keys_hash: bytes) -> bool:

@@ -98,18 +98,18 @@ class Sender:
                 if hash_ not in sent:
                     sent.append(hash_)
                 refusal = await self._submit(raw)
-                told = refusal.message.lower() if refusal else ""
-                used = any(word in told for word in _USED)
-                mined = await self._wait(sent, 0 if used else self._fees.wait_seconds if _is_sent(told) else 0)
+                complaint = refusal.message.lower() if refusal else ""
+                used = any(phrase in complaint for phrase in _USED)
+                mined = await self._wait(sent, 0 if used else self._fees.wait_seconds if _is_sent(complaint) else 0)
                 if mined is not None:
                     return mined
                 if used:
                     # Another transaction of this key took the nonce, and none of ours was mined under it.
                     sent, bid = [], await self._first_bid(to, data)
-                elif _is_sent(told) or any(word in told for word in _CHEAP):
+                elif _is_sent(complaint) or any(phrase in complaint for phrase in _CHEAP):
                     bid = bid.raised(self._fees.cap)
                 else:
-                    raise RemoteFault(BridgeCode.TRANSACTION_REFUSED, "send", message=told)
+                    raise RemoteFault(BridgeCode.TRANSACTION_REFUSED, "send", message=complaint)
             raise RemoteFault(
                 BridgeCode.TRANSACTION_NOT_MINED, "send", nonce=bid.nonce, max_fee=bid.max_fee, transaction=hash_
             )
@@ -156,7 +156,7 @@ class Sender:
         return result if isinstance(result, Refusal) else None
 
     async def _wait(self, sent: list[bytes], seconds: float) -> Mined | None:
-        """What became of any of the hashes, for at most `seconds`; looks once in any case."""
+        """The outcome of any of the hashes, for at most `seconds`; looks at least once."""
         deadline = trio.current_time() + seconds
         calls = [RpcCall("eth_getTransactionReceipt", (hex_data(hash_),)) for hash_ in sent]
         while True:

@@ -1,1 +1,1 @@
-"""What nodes of a chain answer: one endpoint, a quorum of endpoints, and the reads and proofs taken from them."""
+"""Reading a chain over JSON-RPC: one endpoint, a quorum of endpoints, and the vault reads and proofs based on them."""

@@ -1,7 +1,7 @@
-"""The newest checkpoint that a vault accepted, by the word of a quorum of endpoints: height and header hash.
+"""The newest checkpoint that a vault accepted, as a quorum of endpoints reports: height and header hash.
 
-Rule: read at the final height only, so that no reorganisation takes it back; height and hash are told by the vault's
-state and by its event, and a quorum must tell both equally. Whether it is recent enough is for the caller to judge.
+Rule: read at the final height only, so that no reorganisation takes it back; the height comes from the vault's state,
+the hash from its event, and a quorum must report both equally. Whether it is recent enough is for the caller to judge.
 """
 
 from bridge.chain import FinalityPolicy
@@ -55,7 +55,7 @@ def _read_height(results: list[Result]) -> int:
 
 
 def _read_hash(results: list[Result], height: int) -> bytes:
-    """The header hash in the one log of this height, empty when there is none. A vault tells a height once."""
+    """The header hash in the one log of this height, empty when there is none. A vault logs a height once."""
     answer = results[0]
     if isinstance(answer, Refusal):
         raise answer.fault("eth_getLogs")

@@ -1,6 +1,6 @@
 """A vault's counters at a final block, by a quorum of endpoints, and the check that it is solvent.
 
-Rule: read at a block named by its hash, so that all endpoints speak about the same state.
+Rule: read at a block named by its hash, so that all endpoints read the same state.
 """
 
 from collections.abc import Sequence
@@ -89,7 +89,7 @@ def _read_words(results: list[Result]) -> tuple[int, ...]:
 def _read_word(result: Result) -> int:
     if isinstance(result, Refusal):
         raise result.fault("eth_call")
-    # A balance is told as a quantity, a call's result as one word of data: 66 characters.
+    # A balance is a quantity, a call's result one word of data: 66 characters.
     if isinstance(result, str) and len(result) != 66:
         return read_quantity(result, "eth_getBalance", 256)
     return int.from_bytes(read_data(result, "eth_call", 32), "big")

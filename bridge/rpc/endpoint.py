@@ -1,9 +1,9 @@
 """JSON-RPC to one endpoint, over HTTP under trio.
 
 Rule: every answer is bounded in size and time and matched to its request by id; an endpoint's nonsense is
-RemoteFault, its refusal of one call of a batch is a value. URLs may hold secrets: only host and port are ever shown.
-A request that is given up half-way leaves nothing behind: httpx's own body is an asynchronous generator, which would
-then wait for ever where it was left and make trio warn when it is collected, so bodies are sent whole.
+RemoteFault, its refusal of one call of a batch is a value. URLs may contain secrets: only host and port are ever shown.
+Bodies are sent whole, so that an abandoned request leaves nothing behind: httpx's own body is an asynchronous
+generator, which would then wait for ever and make trio warn when it is collected.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -44,7 +44,7 @@ class RpcCall:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An endpoint's error object for one call. `data` is what came with it, as it was (revert data as a rule)."""
+    """An endpoint's error object for one call. `data` is its data field, unchanged (usually revert data)."""
 
     code: int
     message: str
@@ -71,7 +71,7 @@ class Endpoint:
         self._limit = answer_bytes_max
         self._seconds = timeout_seconds * PATIENCE
         # Compression is declined so that the size limit is a limit on memory; proxies are never taken from the
-        # environment, for what an endpoint says decides on money.
+        # environment, because an endpoint's answers decide on money.
         self._client = httpx.AsyncClient(
             timeout=timeout_seconds,
             trust_env=False,
@@ -177,12 +177,12 @@ def _read_result(fields: dict[str, object]) -> Result:
         if "result" not in fields:
             raise malformed("result", fields)
         return fields["result"]
-    told = read_object(error, "error")
-    code, message = told.get("code"), told.get("message")
+    details = read_object(error, "error")
+    code, message = details.get("code"), details.get("message")
     return Refusal(
         code=code if type(code) is int else 0,
         message=message[:300] if isinstance(message, str) else "",
-        data=told.get("data"),
+        data=details.get("data"),
     )
 
 

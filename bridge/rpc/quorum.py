@@ -1,7 +1,7 @@
 """Several endpoints of one chain as one source that is as good as a quorum of them.
 
 Rule: the quorum never shrinks. A lost or lying endpoint is one vote less, and too few votes are a fault, never a
-weaker answer. What proves itself (a header by its hash, receipts by their root) is taken from whoever has it.
+weaker answer. Data that proves itself (a header by its hash, receipts by their root) is taken from any endpoint.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ GRACE_SECONDS = 0.5
 """How long a quorum that has answered waits for the others."""
 
 PATIENCE_SECONDS = 5.0
-"""How long it waits for them where those that answered don't agree: else one quick liar would silence who is slow."""
+"""How long it waits for them where those that answered don't agree: else one quick liar would silence the slow ones."""
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ V = TypeVar("V")
 
 
 class Source(Protocol):
-    """What the quorum asks: `bridge.rpc.endpoint.Endpoint`, or a test's."""
+    """One source of a quorum: `bridge.rpc.endpoint.Endpoint`, or a test's."""
 
     name: str
 
@@ -47,7 +47,7 @@ class Source(Protocol):
 
 @dataclass(slots=True)
 class EndpointHealth:
-    """Standing of one endpoint: faults since it last answered well, in total, the last one, and until when it rests."""
+    """State of one endpoint: faults since its last good answer, in total, the last one, and until when it rests."""
 
     name: str
     faults_in_a_row: int = 0
@@ -58,7 +58,7 @@ class EndpointHealth:
 
 @dataclass(frozen=True, slots=True)
 class Tips:
-    """What a poll told: the final height, and the identity of the watched block where a quorum tells one."""
+    """The result of a poll: the final height, and the hash of the watched block if a quorum agrees on it."""
 
     final_number: int
     watched_hash: bytes | None
@@ -75,10 +75,13 @@ class EndpointQuorum:
         self._endpoints = tuple(endpoints)
 
     async def check_chain(self, chain_id: int) -> None:
-        """Check that a quorum serves `chain_id`; who serves another is blamed. Raises RemoteFault WRONG_CHAIN."""
+        """Check that a quorum serves `chain_id`; an endpoint that serves another is blamed.
+
+        Raises RemoteFault WRONG_CHAIN.
+        """
 
         def judge(stated: dict[int, int]) -> int:
-            wrong = [index for index, told in stated.items() if told != chain_id]
+            wrong = [index for index, answers in stated.items() if answers != chain_id]
             faults = [
                 RemoteFault(
                     BridgeCode.WRONG_CHAIN, self._endpoints[index].name, stated=stated[index], expected=chain_id
@@ -96,9 +99,9 @@ class EndpointQuorum:
         )
 
     async def tips(self, policy: FinalityPolicy, watched_number: int) -> Tips:
-        """One batch an endpoint: the final height (the q-th highest told) and the hash now at `watched_number`.
+        """One batch an endpoint: the final height (the q-th highest reported) and the hash now at `watched_number`.
 
-        `watched_hash` is None when no quorum tells one hash there: lagging endpoints are no evidence of anything.
+        `watched_hash` is None when no quorum agrees on a hash there: lagging endpoints are not evidence.
         """
         tags = [policy.tag, "latest"] if policy.depth else [policy.tag]
         calls = [RpcCall("eth_getBlockByNumber", (at, False)) for at in (*tags, hex_quantity(watched_number))]
@@ -116,25 +119,25 @@ class EndpointQuorum:
                 raise malformed("header.number", number)
             return final, hash_
 
-        told = await self.read(calls, parse)
-        heights = sorted((final for final, _ in told.values()), reverse=True)
-        if heights[self.quorum - 1] <= watched_number < heights[0] and len(told) < len(self._endpoints):
-            told = await self.read(calls, parse, patient=True)
-            heights = sorted((final for final, _ in told.values()), reverse=True)
-        hashes = Counter(hash_ for _, hash_ in told.values() if hash_ is not None)
+        answers = await self.read(calls, parse)
+        heights = sorted((final for final, _ in answers.values()), reverse=True)
+        if heights[self.quorum - 1] <= watched_number < heights[0] and len(answers) < len(self._endpoints):
+            answers = await self.read(calls, parse, patient=True)
+            heights = sorted((final for final, _ in answers.values()), reverse=True)
+        hashes = Counter(hash_ for _, hash_ in answers.values() if hash_ is not None)
         agreed = [hash_ for hash_, votes in hashes.items() if votes >= self.quorum]
         return Tips(heights[self.quorum - 1], agreed[0] if agreed else None)
 
     async def headers(self, numbers: Sequence[int]) -> list[BlockHeader]:
-        """Headers of `numbers`, each hash told by a quorum and recomputed from its fields.
+        """Headers of `numbers`, each hash reported by a quorum and recomputed from its fields.
 
         Raises RemoteFault ENDPOINT_QUORUM_LOST or ENDPOINTS_DISAGREE.
         """
         calls = [RpcCall("eth_getBlockByNumber", (hex_quantity(number), False)) for number in numbers]
 
-        def judge(told: dict[int, list[tuple[bytes | None, Result]]]) -> list[BlockHeader]:
+        def judge(answers: dict[int, list[tuple[bytes | None, Result]]]) -> list[BlockHeader]:
             return [
-                self._agreed_header(number, {index: row[position] for index, row in told.items()})
+                self._agreed_header(number, {index: row[position] for index, row in answers.items()})
                 for position, number in enumerate(numbers)
             ]
 
@@ -143,8 +146,8 @@ class EndpointQuorum:
     async def header_by_hash(self, block_hash: bytes) -> BlockHeader:
         """The header that a quorum has on its main chain under this hash. Raises RemoteFault UNTRUSTED_BLOCK."""
         calls = (RpcCall("eth_getBlockByHash", (hex_data(block_hash), False)),)
-        told = await self.read(calls, lambda results: None if results[0] is None else read_header(results[0]))
-        numbers = {header.number for header in told.values() if header is not None and header.hash == block_hash}
+        answers = await self.read(calls, lambda results: None if results[0] is None else read_header(results[0]))
+        numbers = {header.number for header in answers.values() if header is not None and header.hash == block_hash}
         for number in sorted(numbers):  # the hash binds the number, so there is at most one
             header = (await self.headers((number,)))[0]
             if header.hash == block_hash:
@@ -165,7 +168,7 @@ class EndpointQuorum:
         return await self.proven((RpcCall("eth_getBlockReceipts", (hex_quantity(header.number),)),), judge)
 
     async def proven(self, calls: Sequence[RpcCall], judge: Callable[[list[Result]], V], *, blame: bool = True) -> V:
-        """What `judge` makes of the first endpoint's answer that it does not refuse: for what proves itself.
+        """The result of `judge` on the first answer that it does not refuse: for data that proves itself.
 
         Raises RemoteFault: the last endpoint's fault, or why `judge` refused its answer.
         """
@@ -187,11 +190,11 @@ class EndpointQuorum:
         Raises RemoteFault ENDPOINTS_DISAGREE, ENDPOINT_QUORUM_LOST.
         """
 
-        def judge(told: dict[int, K]) -> K:
-            value, votes = Counter(told.values()).most_common(1)[0]
+        def judge(answers: dict[int, K]) -> K:
+            value, votes = Counter(answers.values()).most_common(1)[0]
             if votes < self.quorum:
                 raise RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, calls[0].method, votes=votes, quorum=self.quorum)
-            for index, other in told.items():
+            for index, other in answers.items():
                 if other != value:
                     self.blame(index, RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, calls[0].method))
             return value
@@ -201,14 +204,14 @@ class EndpointQuorum:
     async def _judged(
         self, calls: Sequence[RpcCall], parse: Callable[[list[Result]], T], judge: Callable[[dict[int, T]], V]
     ) -> V:
-        """What `judge` makes of the answers; if it finds no agreement, of everybody's, the slow and resting too."""
-        told = await self.read(calls, parse)
+        """The result of `judge` on the answers; without agreement, on those of the slow and resting endpoints too."""
+        answers = await self.read(calls, parse)
         try:
-            return judge(told)
+            return judge(answers)
         except RemoteFault as fault:
             if fault.code not in (BridgeCode.ENDPOINTS_DISAGREE, BridgeCode.WRONG_CHAIN):
                 raise
-            if len(told) == len(self._endpoints):
+            if len(answers) == len(self._endpoints):
                 raise
         return judge(await self.read(calls, parse, patient=True))
 
@@ -218,9 +221,9 @@ class EndpointQuorum:
         """Ask all endpoints at once; parsed results of those that answer well, by endpoint, at least a quorum.
 
         Endpoints that failed, or kept a quorum waiting, rest for a growing while, as long as a quorum is left without
-        them; a patient call asks them too. Raises RemoteFault ENDPOINT_QUORUM_LOST with the last fault's words.
+        them; a patient call asks them too. Raises RemoteFault ENDPOINT_QUORUM_LOST with the last fault's text.
         """
-        told: dict[int, T] = {}
+        answers: dict[int, T] = {}
         awake = [i for i, health in enumerate(self.health) if health.resting_until <= trio.current_time()]
         asked = awake if len(awake) >= self.quorum and not patient else range(len(self._endpoints))
         grace = PATIENCE_SECONDS if patient else GRACE_SECONDS
@@ -230,14 +233,14 @@ class EndpointQuorum:
 
         async def ask(index: int, patience: trio.CancelScope) -> None:
             try:
-                told[index] = parse(await self._endpoints[index].batch(calls))
+                answers[index] = parse(await self._endpoints[index].batch(calls))
             except RemoteFault as fault:
                 faults.append(fault)
                 self.blame(index, fault)
             else:
                 self.health[index].faults_in_a_row = 0
             answered.add(index)
-            if len(told) == self.quorum:
+            if len(answers) == self.quorum:
                 patience.deadline = min(patience.deadline, trio.current_time() + grace)
 
         if len(asked) == 1:
@@ -248,12 +251,12 @@ class EndpointQuorum:
                     nursery.start_soon(ask, index, nursery.cancel_scope)
             for index in set(asked) - answered:
                 self.blame(index, RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self._endpoints[index].name, why="slow"))
-        if len(told) < self.quorum:
+        if len(answers) < self.quorum:
             why = str(faults[-1]) if faults else "resting"
             raise RemoteFault(
-                BridgeCode.ENDPOINT_QUORUM_LOST, calls[0].method, answered=len(told), quorum=self.quorum, why=why
+                BridgeCode.ENDPOINT_QUORUM_LOST, calls[0].method, answered=len(answers), quorum=self.quorum, why=why
             )
-        return dict(sorted(told.items()))
+        return dict(sorted(answers.items()))
 
     def _agreed_header(self, number: int, answers: dict[int, tuple[bytes | None, Result]]) -> BlockHeader:
         votes = Counter(hash_ for hash_, _ in answers.values() if hash_ is not None)

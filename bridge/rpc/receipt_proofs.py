@@ -1,7 +1,7 @@
-"""Proving collateral events out of one endpoint, for whoever wants to submit them: members, CLI, the API's callers.
+"""Proofs of collateral events from one endpoint, for anybody who submits them: members, CLI, the API's callers.
 
-Rule: the proof is checked as the validators will check it before it is handed out; whether the block is final is theirs
-to say.
+Rule: a proof is checked as the validators will check it before it is returned. The validators decide whether the block
+is final.
 """
 
 from bridge.codes import BridgeCode
@@ -17,7 +17,7 @@ from clearing.base.errors import RemoteFault
 async def prove_events(endpoint: Endpoint, chain_id: int, vault: bytes, transaction: bytes) -> list[SubmittedEvent]:
     """Every deposit, withdrawal and rotation of `vault` in one mined transaction, in order, ready to submit.
 
-    Raises RemoteFault: WRONG_CHAIN, UNTRUSTED_BLOCK when it is not mined, NOT_A_VAULT_EVENT when it holds none,
+    Raises RemoteFault: WRONG_CHAIN, UNTRUSTED_BLOCK when it is not mined, NOT_A_VAULT_EVENT when it has none,
     RECEIPTS_ROOT_MISMATCH and other faults of the endpoint.
     """
     stated, mined = await endpoint.batch(

@@ -1,7 +1,7 @@
-"""Storage proofs of a vault's counters: asked for at a final block, checked, and handed out as evidence.
+"""Storage proofs of a vault's counters: requested at a final block, checked, and returned as evidence.
 
-Rule: evidence is believed only as far as it proves, under the hash of the block, the very counters that a quorum of
-endpoints told; who tells it does not matter. Ask in time: most nodes keep the states of the last 128 blocks only.
+Rule: evidence must prove, under the hash of the block, exactly the counters that a quorum of endpoints reported; any
+endpoint may deliver it. Request it in time: most nodes keep the states of the last 128 blocks only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ DEPTH_MAX = 64
 """Nodes of one proof."""
 
 TOKENS_MAX = 64
-"""Whose proofs are asked for at once: one more call than tokens, and two storage words a token in one of them."""
+"""Tokens whose proofs are requested at once: one call more than tokens, one of which has two words a token."""
 
 
 async def fetch_evidence(chain: WatchedChain, quorum: EndpointQuorum, facts: Sequence[CustodySeen]) -> BlockEvidence:
     """The evidence of these facts, all of one block of `chain`, from the first endpoint whose answer proves them.
 
-    No endpoint is blamed: one may know no `eth_getProof`, or have dropped the state, and be good for all else. Many
+    No endpoint is blamed: one may know no `eth_getProof`, or have dropped the state, and serve everything else. Many
     tokens are asked for in parts, each of which may come from another endpoint: hashes bind the nodes.
 
     Raises LocalFault WRONG_CHAIN for facts of several blocks or another vault; RemoteFault of the last endpoint:
@@ -79,21 +79,21 @@ def check_answer(
 
 
 def check_counters(fact: CustodySeen, found: Counters) -> None:
-    """Whether a block's state proves what the quorum told of it. Raises RemoteFault STORAGE_PROOF_DIFFERS."""
+    """Whether a block's state proves what the quorum reported of it. Raises RemoteFault STORAGE_PROOF_DIFFERS."""
     pairs = (
         ("deposited", fact.deposited, found.deposited),
         ("withdrawn", fact.withdrawn, found.withdrawn),
         ("balance", fact.balance, found.balance),
     )
     for name, word, proven in pairs:
-        told = int.from_bytes(word, "big")
-        if proven is not None and proven != told:
+        reported = int.from_bytes(word, "big")
+        if proven is not None and proven != reported:
             raise RemoteFault(
                 BridgeCode.STORAGE_PROOF_DIFFERS,
                 name,
                 token=fact.token,
                 block=fact.block_number,
-                told=told,
+                reported=reported,
                 proven=proven,
             )
 
@@ -102,20 +102,22 @@ def _calls(wanted: Sequence[Custodian], block_hash: bytes) -> list[RpcCall]:
     """One proof of the vault with all counters, one of each token that has a place for balances."""
     at = {"blockHash": hex_data(block_hash), "requireCanonical": True}
     places = [
-        vault_storage_key(mapping, each.token) for each in wanted for mapping in (VAULT_DEPOSITED, VAULT_WITHDRAWN)
+        vault_storage_key(mapping, custodian.token)
+        for custodian in wanted
+        for mapping in (VAULT_DEPOSITED, VAULT_WITHDRAWN)
     ]
     asked = [(wanted[0].vault, places)]
     asked += [
-        (each.token, [each.balances.place(each.vault)])
-        for each in wanted
-        if each.balances.is_known and each.token != NATIVE
+        (custodian.token, [custodian.balances.place(custodian.vault)])
+        for custodian in wanted
+        if custodian.balances.is_known and custodian.token != NATIVE
     ]
     proofs = [RpcCall("eth_getProof", (hex_data(address), list(map(hex_data, keys)), at)) for address, keys in asked]
     return [RpcCall("eth_getBlockByHash", (hex_data(block_hash), False)), *proofs]
 
 
 def _nodes(value: object, keys_max: int) -> Mapping[bytes, bytes]:
-    """All nodes in an answer to `eth_getProof`, by their hashes. What it says beside them is not read."""
+    """All nodes in an answer to `eth_getProof`, by their hashes. Its other fields are not read."""
     fields = read_object(value, "eth_getProof")
     words = read_list(fields.get("storageProof"), "storageProof", keys_max)
     proofs = [fields.get("accountProof"), *(read_object(word, "storageProof").get("proof") for word in words)]

@@ -22,14 +22,14 @@ CURSOR_BYTES_MAX = 1 << 26
 
 
 class Halt(Wire, frozen=True):
-    """Why a chain was halted: a `BridgeCode` and its words."""
+    """Why a chain was halted: a `BridgeCode` and its text."""
 
     code: U32
     reason: Annotated[str, msgspec.Meta(max_length=1000)]
 
 
 class ScanCursor(Wire, frozen=True):
-    """The last block scanned. Everything up to it is told, every deposit up to `deposit_nonce`."""
+    """The last block scanned. Everything up to it is reported, every deposit up to `deposit_nonce`."""
 
     chain_id: U63
     vault: Bytes20
@@ -43,13 +43,13 @@ class ScanCursor(Wire, frozen=True):
     halt: Halt | None = None
 
     def hash_at(self, number: int) -> bytes | None:
-        """The hash held for `number`, if the ring reaches so far back."""
+        """The recorded hash of `number`, if the ring reaches so far back."""
         position = len(self.ring) - 1 - (self.number - number)
         return self.ring[position] if 0 <= position < len(self.ring) else None
 
 
 class FactStore(Protocol):
-    """Where the watcher keeps its place. One store may serve several chains, one watcher each."""
+    """Where the watcher keeps its cursor. One store may serve several chains, one watcher each."""
 
     def load(self, chain_id: int) -> ScanCursor | None:
         """The cursor recorded last."""
@@ -79,7 +79,7 @@ class FileFactStore:
         return saved.cursor if saved else None
 
     def pending(self, chain_id: int) -> tuple[VaultFact, ...]:
-        """Facts recorded and not settled, in order: what a node attests again after a restart."""
+        """Facts recorded and not settled, in order: which a node attests again after a restart."""
         saved = self._read(chain_id)
         return saved.pending if saved else ()
 

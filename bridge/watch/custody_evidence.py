@@ -1,7 +1,7 @@
 """Evidence of custody: storage proofs of the counters that a watcher read, collected and kept on disk.
 
 Rule: facts never wait for evidence, so proofs are requested beside the watcher while nodes still have the states. Bad
-evidence is no fault of the watcher: it is requested again a few times, and then the package of the epoch says what is
+evidence is no fault of the watcher: it is requested again a few times, and then the package of the epoch states what is
 not proven. On disk there is one file a block, the newest of each chain; a file is a copy that anybody can check, and
 one that cannot be read, or is not of the requested block, counts as absent. It must not know what evidence proves.
 """
@@ -38,7 +38,7 @@ class _WaitingBlock:
 
 
 class EvidenceCollector:
-    """Of one chain. `keep` gets a block's number and evidence that was checked against the quorum's word."""
+    """Of one chain. `keep` gets a block's number and evidence that was checked against the quorum's counters."""
 
     def __init__(self, chain: WatchedChain, quorum: EndpointQuorum, save: Callable[[int, BlockEvidence], None]) -> None:
         self._chain = chain
@@ -56,13 +56,13 @@ class EvidenceCollector:
         self._chain = chain
 
     def request(self, facts: Sequence[CustodySeen]) -> None:
-        """Counters at one block were told: their evidence is wanted."""
+        """Request evidence of counters that were read at one block."""
         if facts:
             self._waiting.append(_WaitingBlock(tuple(facts)))
             self._requested.set()
 
     async def run(self, pause: float = PAUSE_SECONDS) -> None:
-        """Ask for what is told, for ever."""
+        """Collect the requested evidence, for ever."""
         while True:
             await self._requested.wait()
             await self.ask()
@@ -72,22 +72,22 @@ class EvidenceCollector:
                 self._requested = trio.Event()
 
     async def ask(self) -> None:
-        """Ask once for all that is wanted."""
-        for each in tuple(self._waiting):
+        """Ask once for all requested evidence."""
+        for waiting in tuple(self._waiting):
             try:
-                evidence = await self.prove(each.facts)
+                evidence = await self.prove(waiting.facts)
             except RemoteFault as fault:
                 self.last_fault = str(fault)
-                each.tries -= 1
-                if each.tries == 0:
-                    self._drop(each)
+                waiting.tries -= 1
+                if waiting.tries == 0:
+                    self._drop(waiting)
             else:
-                self._drop(each)
-                self._store(each.facts[0].block_number, evidence)
+                self._drop(waiting)
+                self._store(waiting.facts[0].block_number, evidence)
 
     def _drop(self, done: _WaitingBlock) -> None:
         """It may have been pushed out meanwhile, by newer ones."""
-        self._waiting = deque((each for each in self._waiting if each is not done), maxlen=WAITING_MAX)
+        self._waiting = deque((waiting for waiting in self._waiting if waiting is not done), maxlen=WAITING_MAX)
 
     def _store(self, number: int, evidence: BlockEvidence) -> None:
         try:

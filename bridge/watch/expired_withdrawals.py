@@ -2,7 +2,7 @@
 
 Rule: a withdrawal is reported only when a final block has passed its time, and as of the first such block, which is
 the same for every reader. The vault itself is asked, at the newest final block: it pays nothing after a not-after and
-forgets no payment, so what is unpaid now was unpaid then. On doubt nothing is reported. It moves no cursor and halts
+forgets no payment, so what is unpaid now was unpaid then. In doubt, nothing is reported. It moves no cursor and halts
 no chain, and reads so little at a time that the watcher never falls behind.
 """
 
@@ -29,7 +29,7 @@ HEADERS_KEPT = 4_096
 
 
 class ExpiredWithdrawal(NamedTuple):
-    """A released withdrawal that nobody saw paid, and whose not-after is over by our own time."""
+    """A released withdrawal without a known payment whose not-after has passed on the own clock."""
 
     nonce: int
     not_after_s: int
@@ -56,7 +56,7 @@ class ExpiredWithdrawalReader:
     async def view(self, cursor: ScanCursor, expired: Sequence[ExpiredWithdrawal]) -> ExpiredWithdrawalView:
         """Those of `expired` that the vault cannot pay any more, by the last block scanned, and has not.
 
-        Raises RemoteFault when endpoints fail or disagree; what was told before then stands, for it cannot change.
+        Raises RemoteFault when endpoints fail or disagree; the last view then stands, because it cannot change.
         """
         if not expired:
             return ExpiredWithdrawalView((), is_complete=True)
@@ -66,12 +66,12 @@ class ExpiredWithdrawalReader:
         self._keep(last)
         self._reads_left = HEADERS_PER_VIEW
         found: list[WithdrawalNotExecuted] = []
-        over = [each for each in expired if each.not_after_s < last.timestamp][:AT_ONCE]
+        over = [withdrawal for withdrawal in expired if withdrawal.not_after_s < last.timestamp][:AT_ONCE]
         unpaid = await self._not_paid(cursor, over)
-        for each in unpaid:
-            first = await self._first_block_after(each.not_after_s, last)
+        for withdrawal in unpaid:
+            first = await self._first_block_after(withdrawal.not_after_s, last)
             if first is not None:
-                found.append(self._fact(each, first))
+                found.append(self._fact(withdrawal, first))
         return ExpiredWithdrawalView(tuple(found), is_complete=len(found) == len(unpaid))
 
     async def _not_paid(self, cursor: ScanCursor, over: Sequence[ExpiredWithdrawal]) -> list[ExpiredWithdrawal]:
@@ -80,12 +80,13 @@ class ExpiredWithdrawalReader:
         at = {"blockHash": hex_data(cursor.hash), "requireCanonical": True}
         calls = [
             RpcCall(
-                "eth_call", ({"to": hex_data(self._chain.vault), "data": hex_data(vault.is_paid_call(each.nonce))}, at)
+                "eth_call",
+                ({"to": hex_data(self._chain.vault), "data": hex_data(vault.is_paid_call(withdrawal.nonce))}, at),
             )
-            for each in over
+            for withdrawal in over
         ]
         paid = await self._quorum.agreed(calls, _read_flags)
-        return [each for each, is_paid in zip(over, paid, strict=True) if not is_paid]
+        return [withdrawal for withdrawal, is_paid in zip(over, paid, strict=True) if not is_paid]
 
     async def _first_block_after(self, second: int, last: BlockHeader) -> BlockHeader | None:
         """The first block whose time is after `second`; `last` is one. None: not found with the reads that are left.
@@ -138,7 +139,7 @@ def _read_flag(result: Result) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ExpiredWithdrawalQuery:
-    """Who wants to know which expired withdrawals were not paid: what to look at, and where a view of them goes."""
+    """A question which expired withdrawals were not paid: what to look at, and where the view goes."""
 
     expired: Callable[[], Sequence[ExpiredWithdrawal]]
     publish: Callable[[tuple[WithdrawalNotExecuted, ...]], None]

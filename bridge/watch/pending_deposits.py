@@ -1,8 +1,8 @@
 """Pending deposits: those in blocks that are not final yet, for the house to lend against.
 
-Rule: a pending deposit is proven by receipts of headers that a quorum agrees on and that link to the last final block,
-with nonces and rolling hash continuing the final ones. It may still be undone, so each view replaces the last one, and
-reading it never moves the cursor nor halts a chain.
+Rule: a pending deposit is proven by receipts of headers that a quorum agrees on and that link to the last final block;
+nonces and rolling hash continue the final ones. It may still be undone, so each view replaces the last one. Reading it
+neither moves the cursor nor halts a chain.
 """
 
 from collections import OrderedDict
@@ -31,9 +31,9 @@ class PendingDepositReader:
         self._read: OrderedDict[bytes, tuple[ProvenLog, ...]] = OrderedDict()
 
     async def view(self, cursor: ScanCursor) -> tuple[DepositSighted, ...]:
-        """Every deposit after the cursor's in the chain as a quorum tells it now, in order.
+        """Every deposit after the cursor's in the chain as a quorum reports it now, in order.
 
-        Nothing while the blocks told do not link to the cursor: then the chain is just changing its mind. Raises
+        Empty while the reported blocks do not link to the cursor: then the chain is just reorganising. Raises
         RemoteFault when endpoints fail or disagree.
         """
         policy = FinalityPolicy(self._quorum.quorum, "latest", self._chain.sight_depth)
@@ -60,9 +60,9 @@ class PendingDepositReader:
             self._read.popitem(last=False)
 
     def _continued(self, cursor: ScanCursor, headers: list[BlockHeader]) -> tuple[DepositSighted, ...]:
-        """The deposits that continue the final ones; what comes after one that does not is not told."""
+        """The deposits that continue the final ones; none after the first that does not."""
         nonce, rolled = cursor.deposit_nonce, cursor.deposits_hash
-        told: list[DepositSighted] = []
+        pending: list[DepositSighted] = []
         for header in headers:
             for sighting in self._read.get(header.hash, ()):
                 event = sighting.event
@@ -70,9 +70,9 @@ class PendingDepositReader:
                     continue
                 nonce, rolled = nonce + 1, rolled_deposits_hash(rolled, event)
                 if event.nonce != nonce or event.deposits_hash != rolled:
-                    return tuple(told)
-                told.append(self._pending_deposit(sighting))
-        return tuple(told)
+                    return tuple(pending)
+                pending.append(self._pending_deposit(sighting))
+        return tuple(pending)
 
     def _pending_deposit(self, sighting: ProvenLog) -> DepositSighted:
         fact = event_fact(

@@ -1,7 +1,7 @@
-"""Finding the vault's events in final blocks, each proven by the receipts root of a header that a quorum told.
+"""Finding the vault's events in final blocks, each proven by the receipts root of a header that a quorum reported.
 
-Rule: an event is told only out of receipts that rebuild the root; the absence of events is told only by a log bloom in
-an agreed header, or, far behind, by a quorum of endpoints that hold the last block of the range asked for.
+Rule: an event is reported only from receipts that rebuild the root. Only a log bloom in an agreed header proves the
+absence of events, or, far behind, a quorum of endpoints that have the last block of the requested range.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ class ChunkSize:
 
 
 class VaultScanner:
-    """Reads of one vault's events on one chain. Keeps nothing but the chunk size."""
+    """Reads of one vault's events on one chain. Its only state is the chunk size."""
 
     def __init__(self, chain: WatchedChain, quorum: EndpointQuorum) -> None:
         self._chain = chain
@@ -70,20 +70,20 @@ class VaultScanner:
             return [header for header in headers if header.may_hold_log(self._chain.vault, VAULT_TOPICS)]
         first, found = headers[0].number, set[int]()
         while first <= headers[-1].number:
-            told, first = await self._logged(first, headers[-1].number)
-            found |= set().union(*told.values())
+            by_endpoint, first = await self._logged(first, headers[-1].number)
+            found |= set().union(*by_endpoint.values())
         return [header for header in headers if header.number in found]
 
     async def chunk_candidates(self, first: int, last: int) -> tuple[list[BlockHeader], int]:
         """Blocks from `first` on, at most to `last`, that may hold events, and the last number that was covered."""
-        told, next_number = await self._logged(first, last)
-        numbers = sorted(set().union(*told.values()))
+        by_endpoint, next_number = await self._logged(first, last)
+        numbers = sorted(set().union(*by_endpoint.values()))
         found: list[BlockHeader] = []
         for start in range(0, len(numbers), HEADERS_PER_REQUEST):
             found += await self._quorum.headers(numbers[start : start + HEADERS_PER_REQUEST])
         if self._chain.blooms:
             empty = {header.number for header in found if not header.may_hold_log(self._chain.vault, VAULT_TOPICS)}
-            for index, named in told.items():
+            for index, named in by_endpoint.items():
                 if named & empty:
                     self._quorum.blame(index, malformed("logs of a block without", min(named & empty)))
             found = [header for header in found if header.number not in empty]
@@ -101,7 +101,7 @@ class VaultScanner:
         return found
 
     async def _logged(self, first: int, last: int) -> tuple[dict[int, set[int]], int]:
-        """(by endpoint, numbers of blocks that it says hold events; first number that is not covered).
+        """(by endpoint, numbers of blocks that it reports to have events; first number that is not covered).
 
         Covers one chunk, halved until a quorum answers. An answer counts towards the quorum only from an endpoint that
         holds the agreed last block. Raises RemoteFault LOGS_UNAVAILABLE when a single block is too much.
@@ -114,14 +114,17 @@ class VaultScanner:
                 RpcCall("eth_getLogs", (self._filter(first, header),)),
             )
             try:
-                told = await self._quorum.read(calls, lambda results: _read_numbers(results, first, header))  # noqa: B023
+                by_endpoint = await self._quorum.read(
+                    calls,
+                    lambda results: _read_numbers(results, first, header),  # noqa: B023
+                )
             except RemoteFault as fault:
                 if first == end:
                     raise RemoteFault(BridgeCode.LOGS_UNAVAILABLE, "block", number=first, why=str(fault)) from None
                 self.chunk.halve()
                 continue
             self.chunk.grow()
-            return told, end + 1
+            return by_endpoint, end + 1
 
     def _filter(self, first: int, last: BlockHeader) -> dict[str, object]:
         wanted = {

@@ -1,7 +1,7 @@
-"""One actor a chain: follows the chain's final blocks and tells what happened in the vault, in order.
+"""`Watcher`, one actor a chain: follows the chain's final blocks and reports the vault's events in order.
 
-Rule: a fact is told once, out of a final block that links to all before it; on doubt nothing is told and the same
-blocks are looked at again; on proof that the chain or the vault broke its word the chain is halted, for good.
+Rule: a fact is reported once, from a final block that links to all before it. In doubt nothing is reported, and the
+same blocks are read again. On proof that the chain or the vault broke its rules, the chain is halted for good.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,7 +29,7 @@ LINKED_MAX = 64
 """Up to so many blocks behind, every header is read and linked; farther behind, chunks of logs are read first."""
 
 CUSTODY_AGE_MAX = 32
-"""Counters of older blocks are left to the validators who saw them in time: nodes drop old states."""
+"""Counters of older blocks are left to the validators that saw them in time: nodes drop old states."""
 
 PAUSE_SECONDS_MAX = 5.0
 
@@ -58,7 +58,7 @@ class WatcherStatus:
 
 @dataclass(slots=True)
 class _RangeResult:
-    """What a range of blocks told so far."""
+    """The facts of a range of blocks so far."""
 
     deposit_nonce: int
     deposits_hash: bytes
@@ -68,7 +68,7 @@ class _RangeResult:
 class Watcher:
     """Follows one vault. `emit` gets each fact after it was recorded, in order; it may block (`channel.send` will do).
 
-    A restart begins at the store's cursor; facts recorded but perhaps not emitted are the store's to tell again.
+    A restart begins at the store's cursor; the store repeats facts that were recorded but perhaps not emitted.
     """
 
     def __init__(
@@ -139,9 +139,9 @@ class Watcher:
         return progressed
 
     async def read_pending_deposits(self) -> None:
-        """Tell the deposits that are not final yet, as one view of the chain as it is now, where anybody wants them.
+        """Report the deposits that are not final yet, as one view of the current chain, if anybody wants them.
 
-        Raises RemoteFault when endpoints fail or disagree; the view told last then stands.
+        Raises RemoteFault when endpoints fail or disagree; the last view then stands.
         """
         if (
             self._publish_pending is None
@@ -153,9 +153,9 @@ class Watcher:
         self._publish_pending(await self._pending_deposits.view(self._cursor))
 
     async def read_expired_withdrawals(self) -> None:
-        """Tell which expired withdrawals the vault never paid, where anybody asks, once a block or a question is new.
+        """Report which expired withdrawals the vault never paid, if anybody asks, once a block or a question is new.
 
-        Raises RemoteFault when endpoints fail or disagree; the view told last then stands.
+        Raises RemoteFault when endpoints fail or disagree; the last view then stands.
         """
         if self._expired_query is None or self._cursor is None or self.status.halt is not None:
             return
@@ -179,8 +179,8 @@ class Watcher:
             )
         header = await self._quorum.header_by_hash(submission.block_hash)
         cursor = self._cursor
-        held = cursor.hash_at(header.number) if cursor else None
-        if cursor is None or header.number > cursor.number or held not in (None, header.hash):
+        recorded = cursor.hash_at(header.number) if cursor else None
+        if cursor is None or header.number > cursor.number or recorded not in (None, header.hash):
             raise RemoteFault(
                 BridgeCode.UNTRUSTED_BLOCK, "submission", number=header.number, scanned=self.status.scanned_number
             )
@@ -212,7 +212,8 @@ class Watcher:
         """Every block up to `last`, each linked to the one before."""
         headers = await self._scanner.headers(cursor.number + 1, last)
         if headers[0].parent_hash != cursor.hash:
-            # The parent is told by the same quorum, so this either halts the chain or shows who contradicts itself.
+            # The same quorum reports the parent, so this either halts the chain or shows which endpoint contradicts
+            # itself.
             self._check_still(cursor, (await self._quorum.headers((cursor.number,)))[0])
         check_links(headers)
         if headers[0].parent_hash != cursor.hash:
@@ -232,7 +233,7 @@ class Watcher:
             raise insolvent
 
     async def _scan_far(self, cursor: ScanCursor, last: int) -> None:
-        """One chunk of blocks by their logs, not linked: far behind, the quorum's word for each header must do."""
+        """One chunk of blocks by their logs, not linked: far behind, the quorum's report of each header must do."""
         candidates, covered = await self._scanner.chunk_candidates(cursor.number + 1, last)
         gathered = _RangeResult(cursor.deposit_nonce, cursor.deposits_hash)
         for header in candidates:
@@ -250,7 +251,10 @@ class Watcher:
             gathered.facts.append(self._fact(sighting))
 
     async def _gather_custody(self, gathered: _RangeResult, header: BlockHeader) -> RemoteFault | None:
-        """Add the counters at `header`. The fault of an insolvent vault is returned, for it is told before the halt."""
+        """Add the counters at `header`.
+
+        The fault of an insolvent vault is returned, because it is reported before the halt.
+        """
         custody = await read_custody(self.chain, self._quorum, header)
         if custody.deposit_nonce > gathered.deposit_nonce:
             await self._backfill(gathered, custody.deposit_nonce + 1, header.number)
@@ -347,7 +351,7 @@ class Watcher:
     def _check_still(self, cursor: ScanCursor, now: BlockHeader) -> None:
         if now.hash != cursor.hash:
             raise RemoteFault(
-                BridgeCode.FINALITY_VIOLATION, "cursor", number=cursor.number, held=cursor.hash, told=now.hash
+                BridgeCode.FINALITY_VIOLATION, "cursor", number=cursor.number, recorded=cursor.hash, reported=now.hash
             )
 
     def _halt(self, fault: RemoteFault) -> None:

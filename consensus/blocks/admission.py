@@ -1,7 +1,7 @@
-"""What a received message must satisfy before the core hears of it.
+"""`Admission`: the checks that a received message must pass before it reaches the core.
 
-Rule: cheap checks first, then one envelope signature, then what is inside. Everything here is a check against the
-decided chain; nothing is kept.
+Rule: cheap checks first, then one envelope signature, then the content. Every check is against the decided chain;
+nothing is kept.
 """
 
 from clearing.base.certificate import NIL, Certificate, VoteKind

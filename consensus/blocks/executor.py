@@ -1,4 +1,4 @@
-"""Blocks: build the own, judge others', make decided ones the application's state.
+"""`BlockExecutor`: build own blocks, check others', apply decided ones to the application's state.
 
 Rule: `valid(v)` of the paper is a function of the decided chain and the block alone: links, last certificate,
 extensions, time, evidence, then equal roots after execution. Never a local clock. Knows no rounds and no votes.
@@ -21,7 +21,7 @@ from consensus.messages import BLOCK_BYTES_MAX, Block, Evidence, SignedExtension
 from consensus.signing import CertificateCache, Verifier
 
 EXTENSIONS_KEPT_MAX = 512
-"""Of one height's: a liar may sign several, and each proposal shows at most one of each validator."""
+"""Of one height: a liar may sign several, and each proposal has at most one of each validator."""
 PAYLOAD_TAG = "crossclear/payload/v1"
 
 
@@ -55,7 +55,7 @@ class BlockExecutor:
         """Extensions that verified, and the precommits that they belong to."""
 
     def build(self, chain: ChainState, evidence: Evidence) -> Block:
-        """The own block for the next height, executed. Raises LocalFault when too few extensions are held."""
+        """The own block for the next height, executed. Raises LocalFault when too few extensions are known."""
         if chain.commit is not None:
             power = sum(chain.last_validators.validators[signed.validator].power for signed in chain.extensions)
             if not chain.last_validators.is_quorum(power):

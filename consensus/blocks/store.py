@@ -36,11 +36,17 @@ class BlockStore(Protocol):
         ...
 
     def save(self, height: int, block: bytes, certificate: bytes, extended_commit: bytes) -> None:
-        """Keep the block above the highest one, or any as the first; durable on return. One held already stays."""
+        """Keep the block above the highest one, or any as the first; durable on return.
+
+        One that is stored already stays.
+        """
         ...
 
     def save_run(self, first: int, blocks: Sequence[Stored]) -> None:
-        """Keep consecutive blocks from height `first` on, at once; durable on return. Those held already stay."""
+        """Keep consecutive blocks from height `first` on, at once; durable on return.
+
+        Those that are stored already stay.
+        """
         ...
 
     def has_set(self, hash_: bytes) -> bool:

@@ -1,7 +1,7 @@
 """Vote extensions: those of a decided height that a block carries, and those gathered while a height runs.
 
 Rule: all extensions of a block are for the certificate's height, round and value, from a quorum, and give the block
-its time. Empty data is always valid and never shown to the application: a validator with nothing to report still
+its time. Empty data is always valid and never passed to the application: a validator with nothing to report still
 gives the time. Of a running height only those of counted votes and verified certificates are kept, so memory is
 bounded as votes are.
 """
@@ -22,7 +22,7 @@ from consensus.signing import Verifier
 
 
 class ExtensionSyntax(Protocol):
-    """As much of an `Application` as extensions are checked with."""
+    """The part of an `Application` that checks extensions."""
 
     def verify_extension(self, height: int, data: bytes) -> None:
         """See `Application`."""
@@ -95,7 +95,7 @@ def block_time(chain: ChainState, extensions: Sequence[SignedExtension]) -> int:
 
 
 def observed(chain: ChainState, extensions: Sequence[SignedExtension]) -> tuple[ObservedExtension, ...]:
-    """What the application is shown."""
+    """The extensions with data, as the application receives them."""
     return tuple(
         ObservedExtension(
             validator=signed.validator,
@@ -108,7 +108,7 @@ def observed(chain: ChainState, extensions: Sequence[SignedExtension]) -> tuple[
 
 
 class ExtensionKeeper:
-    """All of them are checked by the caller."""
+    """Extensions gathered while a height runs; the caller has checked them."""
 
     def __init__(self, votes: VoteKeeper) -> None:
         self._votes = votes
@@ -117,19 +117,19 @@ class ExtensionKeeper:
 
     def take(self, certificate: Certificate, extensions: tuple[SignedExtension, ...]) -> None:
         """Keep what a final certificate came with."""
-        held = self._extensions.setdefault((certificate.round, certificate.value), {})
+        by_validator = self._extensions.setdefault((certificate.round, certificate.value), {})
         for signed in extensions:
-            held.setdefault(signed.validator, signed)
+            by_validator.setdefault(signed.validator, signed)
 
     def of(self, certificate: Certificate) -> tuple[SignedExtension, ...]:
-        """Those of a quorum or, who got a collector's certificate, none: fewer are of no use to anybody."""
-        held = dict(self._extensions.get((certificate.round, certificate.value), {}))
+        """Those of a quorum, or none, as after a collector's certificate: fewer than a quorum are useless."""
+        by_validator = dict(self._extensions.get((certificate.round, certificate.value), {}))
         for vote in self._votes.votes(certificate.round, VoteKind.PRECOMMIT):
             if vote.value == certificate.value and vote.extension is not None:
-                held[vote.validator] = vote.extension
+                by_validator[vote.validator] = vote.extension
         validators = self._votes.validators
-        power = sum(validators.validators[index].power for index in held)
-        return tuple(held[index] for index in sorted(held)) if validators.is_quorum(power) else ()
+        power = sum(validators.validators[index].power for index in by_validator)
+        return tuple(by_validator[index] for index in sorted(by_validator)) if validators.is_quorum(power) else ()
 
     @property
     def size(self) -> int:
@@ -138,4 +138,4 @@ class ExtensionKeeper:
 
     def forget(self, oldest: int) -> None:
         """Drop those of rounds below."""
-        self._extensions = {at: held for at, held in self._extensions.items() if at[0] >= oldest}
+        self._extensions = {at: by_validator for at, by_validator in self._extensions.items() if at[0] >= oldest}

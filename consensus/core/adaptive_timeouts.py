@@ -1,7 +1,7 @@
-"""Timeouts that follow what the network takes: how long a proposal and the quorums of the last heights took here.
+"""Timeouts that adapt to the network: how long a proposal and the quorums of the last heights took here.
 
 Rule: an estimate is a quantile of the last heights, never a mean: an outage is one height and moves nothing, and
-proposers of less than a third of the power who dawdle move nothing either. Bases stay within the configured bounds,
+slow proposers of less than a third of the power move nothing either. Bases stay within the configured bounds,
 grow with the round, and never pass the cap. Knows no clock: times are given. It changes when a validator gives up
 waiting, never what it may sign.
 """
@@ -16,12 +16,12 @@ WINDOW = 16
 """Heights that are remembered."""
 
 SLACK_MS = 50
-"""On top of twice what is usual."""
+"""Added to twice the usual time."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoundTiming:
-    """How long the steps of the deciding round took here, in ms; None for what was not seen whole."""
+    """How long the steps of the deciding round took here, in ms; None for steps that were not observed completely."""
 
     propose_ms: int | None = None
     """From the start of the round to its proposal, executed."""
@@ -32,14 +32,17 @@ class RoundTiming:
 
 
 class AdaptiveTimeouts:
-    """Fed once a height. Starts from the configured bases, and needs a third of the window to be moved from there."""
+    """Observes one height at a time.
+
+    It starts from the configured bases; a third of the window is needed to move them.
+    """
 
     def __init__(self, configured: Timeouts) -> None:
         self._configured = configured
         starts = (configured.propose_ms, configured.prevote_ms, configured.precommit_ms)
         self._samples = tuple(deque([_usual(start)] * WINDOW, WINDOW) for start in starts)
         self.current = configured
-        """What the next height waits."""
+        """The timeouts of the next height."""
 
     def observe(self, seen: RoundTiming) -> None:
         """A height was decided here, not fetched and not replayed."""
@@ -66,7 +69,7 @@ class StepWatch:
         self._began: dict[str, int] = {}
         self._took: dict[str, int] = {}
         self.observed = RoundTiming()
-        """Once decided; nothing when that was in a round that this validator had left or not reached."""
+        """Set once decided; empty if the decision was in a round that this validator had left or not reached."""
 
     def proposed(self, round_: int, now_ms: int) -> None:
         """The proposal of a round is here and executed."""
@@ -96,7 +99,7 @@ class StepWatch:
 
 
 def _usual(base_ms: int) -> int:
-    """What must be usual for a base to be what it is."""
+    """The usual time that gives this base."""
     return max(0, base_ms - SLACK_MS) // 2
 
 

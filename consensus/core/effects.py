@@ -1,4 +1,4 @@
-"""What the core asks for. The caller performs effects in order and feeds the answers back as inputs.
+"""The requests of the core. The caller performs effects in order and feeds the answers back as inputs.
 
 Rule: an effect is a request or a report; the core never assumes that it was performed.
 """
@@ -68,7 +68,7 @@ class VerifyShares:
 
 @dataclass(frozen=True, slots=True)
 class ShareCertificate:
-    """Send the highest prevote certificate known to all: nobody may stay behind a lock they can't see."""
+    """Send the highest prevote certificate known to all: no validator may stay behind a lock that it cannot see."""
 
     certificate: Certificate
 

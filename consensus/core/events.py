@@ -32,7 +32,7 @@ class VoteReceived:
 
     vote: Vote
     seal: bytes = b""
-    """The signature of that envelope: what proves a bad share. Empty for the own vote."""
+    """The signature of that envelope: it proves a bad share. Empty for the own vote."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""Whose turn it is: the proposer of a round, and the collectors that gather its votes in a large set.
+"""Turns: the proposer of a round, and the collectors that gather its votes in a large set.
 
 Rule: pure functions of (validator set, height, round). Proposing is weighted round robin: over one cycle each
 validator proposes in proportion to its power, as evenly spread as smooth weighted round robin spreads it; the next
-round and the next height go on to the next slot. Collectors let n validators send 2 n votes and not n². Nobody needs
-to trust them: they send certificates, and a validator that hears nothing of them in time sends its vote to all.
+round and the next height go on to the next slot. Collectors let n validators send 2 n votes and not n². They
+need no trust: they send certificates, and a validator that receives none in time sends its vote to all.
 """
 
 from functools import lru_cache
@@ -35,7 +35,7 @@ def _schedule(powers: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _weights(powers: tuple[int, ...]) -> tuple[int, ...]:
-    """Powers in lowest terms, scaled down to about SLOTS_MAX slots; nobody falls to zero."""
+    """Powers in lowest terms, scaled down to about SLOTS_MAX slots; none falls to zero."""
     divisor = gcd(*powers)
     weights = tuple(power // divisor for power in powers)
     total = sum(weights)
@@ -45,14 +45,14 @@ def _weights(powers: tuple[int, ...]) -> tuple[int, ...]:
 
 
 COLLECTED_ABOVE = 10
-"""Up to so many validators all votes go to all: one delay less, and single votes are evidence at everybody."""
+"""Up to this many validators, all votes go to all: one delay less, and single votes are evidence everywhere."""
 
 COLLECTORS = 2
 
 _LOOK_AHEAD = 16
 
 NEXT_PROPOSERS = 3
-"""So many proposers of the next height are given the extensions of this one without asking."""
+"""This many proposers of the next height receive the extensions of this one unasked."""
 
 
 def collected(validators: ValidatorSet) -> bool:
@@ -63,13 +63,13 @@ def collected(validators: ValidatorSet) -> bool:
 def collectors(validators: ValidatorSet, height: int, round_: int) -> tuple[int, ...]:
     """The proposers of this round and of the next ones, up to two different validators.
 
-    At round 0 the second is the proposer of the next height, who needs the extensions of this one.
+    At round 0 the second is the proposer of the next height, which needs the extensions of this one.
     """
     return _proposers(validators, height, round_, COLLECTORS)
 
 
 def next_proposers(validators: ValidatorSet, height: int, round_: int = 0) -> tuple[int, ...]:
-    """Who may soon have to propose at a height: of these rounds, each once."""
+    """The validators that may soon have to propose at a height, each once."""
     return _proposers(validators, height, round_, NEXT_PROPOSERS)
 
 

@@ -1,14 +1,14 @@
 """The rules of the core, numbered: by their line in Algorithm 1 of arXiv 1807.04938, or from 101 on those that
 certificates add.
 
-Rule: each is reported as `Fired` when it applies, so that traces, metrics and tests speak of the same things.
+Rule: each is reported as `Fired` when it applies, so that traces, metrics and tests use the same names.
 """
 
 from enum import IntEnum
 
 
 class Rule(IntEnum):
-    """What can fire."""
+    """The rules that can fire."""
 
     L11_START_ROUND = 11
     L16_PROPOSE_VALID = 16
@@ -33,7 +33,7 @@ class Rule(IntEnum):
     FETCH_FINAL = 103
     """A value is final and its block is not here."""
     REFUSE_SHARES = 104
-    """Shares did not verify: their power is taken back."""
+    """Shares did not verify: their power is removed."""
 
 
 PAPER = frozenset(rule for rule in Rule if rule < 100)

@@ -1,12 +1,12 @@
 """The core: Tendermint (arXiv 1807.04938, Algorithm 1) with certificates, rule by rule under the paper's line numbers.
 
 Rule: `step` is a function of (state, input): no clock, no crypto, no I/O. A transition that needs a quorum for one
-value needs its *verified certificate*, which anybody may bring; quorums of whatever votes (L34, L47, L55) only start
+value needs its *verified certificate*, which may come from anybody; quorums of mixed votes (L34, L47, L55) only start
 timers or rounds, so envelopes suffice for them. Differences from the paper, and why they are safe:
 - A prevote certificate of any round with a valid, known value raises valid value and round (the paper does so in the
-  round itself only). It can't unlock anybody: locks change by L36 only, votes across a lock by L28 only.
+  round itself only). It cannot unlock: locks change by L36 only, votes across a lock by L28 only.
 - L36 and L49 ask for the block, not for the proposal message of that round: the value id names the block.
-- The proposer's own propose timer runs as well, lest a failed build stop the round.
+- The proposer's own propose timer runs as well, so that a failed build does not stop the round.
 """
 
 from clearing.base.certificate import NIL, Certificate, VoteKind
@@ -43,7 +43,7 @@ from consensus.timeouts import TimerKind
 
 
 def step(state: HeightState, event: Input) -> list[Effect]:
-    """Take one input, apply every rule that it enables, and tell what is to be done. Changes `state` in place.
+    """Take one input, apply every rule that it enables, and return the effects. Changes `state` in place.
 
     Raises Bug when a quorum decided a block that is invalid here, or two.
     """
@@ -191,7 +191,7 @@ def _l28_prevote_again(state: HeightState, out: list[Effect]) -> bool:
 
 
 def _l34_prevotes(state: HeightState, out: list[Effect]) -> bool:
-    """A quorum of whatever prevotes: wait only a while for one value."""
+    """A quorum of mixed prevotes: wait only a while for one value."""
     if state.step is not Step.PREVOTE or not state.votes.has_any_quorum(state.round, VoteKind.PREVOTE):
         return False
     if not _once(state, out, Rule.L34_WAIT_PREVOTES, state.round):
@@ -228,7 +228,7 @@ def _l44_nil_polka(state: HeightState, out: list[Effect]) -> bool:
 
 
 def _l47_precommits(state: HeightState, out: list[Effect]) -> bool:
-    """A quorum of whatever precommits: wait only a while for a decision."""
+    """A quorum of mixed precommits: wait only a while for a decision."""
     if not state.votes.has_any_quorum(state.round, VoteKind.PRECOMMIT):
         return False
     if not _once(state, out, Rule.L47_WAIT_PRECOMMITS, state.round):
@@ -292,7 +292,7 @@ def _timer(state: HeightState, kind: TimerKind) -> SetTimer:
 
 
 def _forget(state: HeightState) -> None:
-    """Drop what rounds long past left behind, but what the valid and locked values still need."""
+    """Drop data of rounds long past, except what the valid and locked values still need."""
     state.votes.prune(state.round)
     for certificate in (state.valid_certificate, state.highest_polka):
         if certificate is not None:  # However old: L28 looks for it when the own re-proposal comes back.

@@ -1,4 +1,4 @@
-"""The vote keeper: who voted for what in every round of one height.
+"""`VoteKeeper`: the votes of every round of one height.
 
 Rule: one vote per validator and step counts, the first; power is a sum over distinct validators. Shares are kept
 unverified until their sum is a quorum, then verified once together. Memory is bounded by validators × rounds near the
@@ -21,7 +21,7 @@ Unchecked = tuple[VoteKind, int, bytes, tuple[tuple[int, bytes], ...]]
 
 
 class Added(Enum):
-    """What became of a vote."""
+    """The result of adding a vote."""
 
     COUNTED = 1
     KNOWN = 2
@@ -42,7 +42,7 @@ class VoteTally:
     checking: set[bytes] = field(default_factory=set)
     reported: set[int] = field(default_factory=set)
     seals: dict[int, bytes] = field(default_factory=dict)
-    """Envelope signatures of the votes, as far as they are known: what shows who sent a bad share."""
+    """Envelope signatures of the votes, if known: they prove who sent a bad share."""
 
 
 class VoteKeeper:
@@ -53,7 +53,10 @@ class VoteKeeper:
         self._tallies: dict[tuple[int, VoteKind], VoteTally] = {}
 
     def add(self, vote: Vote, current_round: int, seal: bytes = b"") -> tuple[Added, Vote | None]:
-        """Count a vote with a good envelope. For CONFLICTING, once per validator and step, gives the first one, too."""
+        """Count a vote with a good envelope.
+
+        For CONFLICTING, once per validator and step, also returns the first one.
+        """
         if vote.round < current_round - PAST_ROUNDS or not self._admit(vote, current_round):
             return Added.IGNORED, None
         tally = self._tally(vote.round, vote.kind)
@@ -75,7 +78,7 @@ class VoteKeeper:
         return Added.COUNTED, None
 
     def wants(self, vote: Vote) -> bool:
-        """Whether this vote would tell anything new, so that its signatures are worth verifying."""
+        """Whether this vote would add anything, so that its signatures are worth verifying."""
         tally = self._tallies.get((vote.round, vote.kind))
         if tally is None:
             return True
@@ -95,7 +98,7 @@ class VoteKeeper:
         return True
 
     def refuse(self, kind: VoteKind, round_: int, value: bytes, validators: tuple[int, ...]) -> None:
-        """Take back votes whose shares don't verify; these validators have no say in this step any more."""
+        """Take back votes whose shares don't verify; further votes of these validators in this step do not count."""
         tally = self._tally(round_, kind)
         tally.checking.discard(value)
         for validator in validators:
@@ -113,7 +116,7 @@ class VoteKeeper:
 
     @property
     def steps(self) -> list[tuple[int, VoteKind]]:
-        """Those that anything is known of, in order."""
+        """Steps with any vote or certificate, in order."""
         return sorted(self._tallies)
 
     def certificates(self, round_: int, kind: VoteKind) -> list[Certificate]:
@@ -145,7 +148,7 @@ class VoteKeeper:
         return sorted(found, key=lambda certificate: (certificate.round, certificate.value))
 
     def has_any_quorum(self, round_: int, kind: VoteKind) -> bool:
-        """Whether votes of a step, for whatever values, hold a quorum."""
+        """Whether the votes of a step, for any values, are a quorum."""
         tally = self._tallies.get((round_, kind))
         return tally is not None and self.validators.is_quorum(self._sum(tally.signers))
 
@@ -188,7 +191,7 @@ class VoteKeeper:
 
     @property
     def size(self) -> int:
-        """Votes held."""
+        """Votes kept."""
         return sum(len(tally.votes) for tally in self._tallies.values())
 
     def _admit(self, vote: Vote, current_round: int) -> bool:

@@ -79,7 +79,7 @@ def accused(attack: LightClientAttack, decided: bytes) -> tuple[bytes, ...]:
     """BLS keys of those who certainly lied, after `check_attack`; `decided` is the hash of the chain's own header.
 
     Same set and round: who signed both (equivocation). Other sets: who of the common header's sets signed what was not
-    decided (lunatic). Same set, other rounds: nobody, certificates alone don't tell who forgot its lock (amnesia).
+    decided (lunatic). Same set, other rounds: nobody, certificates alone don't prove who forgot its lock (amnesia).
     """
     first, second = attack.first, attack.second
     if first.header.validators_hash == second.header.validators_hash:
@@ -116,7 +116,7 @@ def _follow(
 def proofs_of_attack(attack: LightClientAttack, sets: Sets) -> tuple[Proof, ...]:
     """Who signed for a set that the height never had, or both blocks in one round. Signatures are not verified here.
 
-    Two rounds of the real set name nobody: certificates alone don't tell who forgot its lock. Raises RemoteFault
+    Two rounds of the real set name nobody: certificates alone don't prove who forgot its lock. Raises RemoteFault
     BAD_EVIDENCE when nothing is left to prove, EVIDENCE_OUT_OF_TIME.
     """
     conflict(attack.common, attack.first, attack.second)

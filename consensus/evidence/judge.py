@@ -1,7 +1,8 @@
-"""Evidence of misbehaviour: what blocks may carry, and what waits here until one does.
+"""Evidence of misbehaviour: what blocks may carry, and the pool of proofs that wait for a block.
 
-Rule: a function of the decided chain, the application's decided state and the evidence alone, so that all judge alike.
-Every proof in a block shows something new: one offence is recorded once. A pool is bounded and holds checked proofs.
+Rule: a function of the decided chain, the application's decided state and the evidence alone, so that all validators
+judge alike. Every proof in a block proves something new: one offence is recorded once. A pool is bounded and holds
+checked proofs.
 """
 
 from collections import OrderedDict
@@ -76,7 +77,7 @@ class EvidenceJudge:
         self._verified: OrderedDict[Proof, None] = OrderedDict()
 
     def accused(self, chain: ChainState, evidence: Evidence) -> tuple[Misbehaviour, ...]:
-        """What a block at chain.height + 1 with this evidence tells the application. No signature is verified.
+        """The accusations that a block at chain.height + 1 with this evidence brings. No signature is verified.
 
         Raises RemoteFault BAD_EVIDENCE, EVIDENCE_OUT_OF_TIME, EVIDENCE_REPEATED.
         """
@@ -96,7 +97,7 @@ class EvidenceJudge:
         return accused
 
     def check_proof(self, chain: ChainState, proof: Proof) -> tuple[Misbehaviour, ...]:
-        """What one proof alone would tell the application. Raises RemoteFault."""
+        """The accusations of one proof alone. Raises RemoteFault."""
         accused = self._new(chain, proof, ())
         self._verify(chain, proof)
         return accused
@@ -171,7 +172,7 @@ class EvidencePool:
 
     def add(self, proof: Proof) -> bool:
         """Keep a checked proof; False when it is known or there is no room."""
-        if self.knows(proof) or sum(type(held) is type(proof) for held in self._proofs) >= POOL_MAX:
+        if self.knows(proof) or sum(type(kept) is type(proof) for kept in self._proofs) >= POOL_MAX:
             return False
         self._proofs[proof] = None
         return True

@@ -1,10 +1,10 @@
-"""What each kind of proof shows about whom, and which signatures must verify for that.
+"""Offences: what each kind of proof proves about whom, and which signatures must verify for that.
 
 Rule: a proof convinces a stranger who knows the sets of the chain, and nobody honest can be hit by one while less than
-a third of the power is faulty. A set is found by the height of the offence, never by what the proof says about it:
+a third of the power is faulty. A set is found by the height of the offence, never by what the proof states:
 an honest vote read under another set would look like a bad share. Knows no pool and no state of the application.
 
-What certificates can not tell, and so is never charged: a prevote across a lock with a round between the two for which
+Certificates cannot prove, so nobody is charged with: a prevote across a lock with a round between the two for which
 no polka is shown. The validator may have seen one there that opened its lock.
 """
 
@@ -36,7 +36,7 @@ Sets: TypeAlias = Callable[[int], ValidatorSet]
 
 
 def accused_by(proof: Proof, sets: Sets) -> tuple[Misbehaviour, ...]:
-    """Whom a proof accuses of what, by index, if its signatures verify; never nobody.
+    """The accusations of a proof, by index, if its signatures verify; at least one.
 
     Raises RemoteFault BAD_EVIDENCE, EVIDENCE_OUT_OF_TIME.
     """

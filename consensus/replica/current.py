@@ -1,6 +1,6 @@
 """`CurrentHeight`: the decided chain of one replica, and the height that runs above it.
 
-Rule: the only place that says which height runs. The parts of a replica read it; only the replica itself turns it.
+Rule: the only place that knows which height runs. The parts of a replica read it; only the replica itself advances it.
 """
 
 from dataclasses import replace
@@ -14,14 +14,14 @@ from consensus.wal import Record
 
 
 class CurrentHeight:
-    """What the inbox, catching up and the replica share."""
+    """The chain and the running height, shared by the inbox, block sync and the replica."""
 
     def __init__(self, chain: ChainState, context: HeightContext, recorded: tuple[Record, ...]) -> None:
         self._context = context
         self.chain = chain
         self.run = HeightRun(chain, context, recorded)
 
-    def turn(self, chain: ChainState, recorded: tuple[Record, ...]) -> None:
+    def advance(self, chain: ChainState, recorded: tuple[Record, ...]) -> None:
         """A block was decided and applied: the next height runs above `chain`."""
         self.chain = chain
         self.run = HeightRun(chain, self._context, recorded)

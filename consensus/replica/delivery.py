@@ -1,4 +1,4 @@
-"""Delivery: to whom the own votes and certificates of one height go, and which votes of others are passed on.
+"""`Delivery`: the recipients of own votes and certificates of one height, and which votes of others are passed on.
 
 Rule: it chooses recipients, never content. In a small set everything goes to all. In a large one votes go to the
 collectors of their round until half a timeout passes without progress; for the rest of that height they go to all.
@@ -7,7 +7,7 @@ A final certificate goes with its extensions only to those who may propose next:
 When nothing moves, votes of others are passed on in their own envelopes: gossip of last resort. The paper needs that
 all correct validators receive in the end what one of them has received; direct streams promise that for own messages
 only. A liar that sends its vote to one validator alone can move it a round on, and leave the others with too few
-votes to follow and too few validators ahead of them to skip. Passed on is what brought the own state where it is: the
+votes to follow and too few validators ahead of them to skip. A validator passes on the votes behind its own state: the
 last round's precommits (L47 and L65, or a final certificate) and all votes of the running round (L34, L44, L55). The
 larger the set, the fewer votes each validator passes on, and each begins elsewhere: together they pass on all.
 """
@@ -29,7 +29,7 @@ VOTE_BYTES = 8192
 
 
 def lane_of(data: bytes) -> Lane:
-    """Where an own message goes: a long one must not hold up votes."""
+    """The lane of an own message: a long one must not delay votes."""
     return Lane.CONSENSUS if len(data) <= VOTE_BYTES else Lane.DATA
 
 
@@ -55,7 +55,7 @@ class Delivery:
         return True
 
     def fall_back(self, votes: Iterable[bytes]) -> None:
-        """Tell these own votes, and all later ones of this height, to everybody."""
+        """Send these own votes, and all later ones of this height, to all."""
         if not self.to_all:
             self.to_all = True
             self._outputs.extend(Broadcast(Lane.CONSENSUS, data) for data in votes)
@@ -71,7 +71,7 @@ class Delivery:
         self._outputs.append(Broadcast(Lane.CONSENSUS, data))
 
     def extension(self, round_: int, message: LateExtension) -> None:
-        """The own extension of the last height, to who proposes in this round and in the next."""
+        """The own extension of the last height, to the proposers of this round and the next."""
         self._send(Lane.CONSENSUS, seal(self._signer, message), self._collectors(round_))
 
     def _collectors(self, round_: int) -> tuple[int, ...]:
@@ -86,15 +86,15 @@ class Delivery:
             self._outputs.append(Send(key, lane, data))
 
 
-HEARD_MAX = 96
-"""Passed-on votes that one validator hears at a time when all pass on; of more votes, others each time."""
+RELAYED_TO_ONE_MAX = 96
+"""Passed-on votes that one validator receives at a time when all pass on; of more votes, others each time."""
 
 RELAYED_MIN = 2
 
 
 def relays_of(validators: int) -> int:
     """How many votes one validator of so many passes on at a time."""
-    return max(RELAYED_MIN, HEARD_MAX // validators)
+    return max(RELAYED_MIN, RELAYED_TO_ONE_MAX // validators)
 
 
 def relayed(state: HeightState, turn: int) -> list[bytes]:

@@ -1,7 +1,7 @@
 """`HeightRun`: one height, the core together with the blocks, signatures and log records around it.
 
-Rule: it performs the core's effects at once and in order, and feeds the answers back until nothing is left. What is to
-be sent stands in `outputs`; what must be durable before that stands in `records`.
+Rule: it performs the core's effects at once and in order, and feeds the answers back until nothing is left. Messages
+to send are in `outputs`; records that must be durable before are in `records`.
 """
 
 from collections import deque
@@ -118,7 +118,7 @@ class HeightRun:
         self.feed(CertificateVerified(certificate))
 
     def take_proposal(self, proposal: Proposal) -> RemoteFault | None:
-        """A proposal checked but for its block. Gives the fault of an invalid block."""
+        """A proposal, checked except for its block. Returns the fault of an invalid block."""
         fault = self._learn_block(proposal.block)
         value = proposal.block.header.hash
         valid = self.state.known.get(value, fault is None)
@@ -134,7 +134,7 @@ class HeightRun:
         self.record_bytes += len(data)
 
     def take_records(self) -> tuple[Record, ...]:
-        """What the log does not hold yet, to be written now."""
+        """Records that are not in the log yet, to be written now."""
         records = tuple(self.records)
         self.records.clear()
         self.record_bytes = 0
@@ -142,11 +142,11 @@ class HeightRun:
         return records
 
     def proposer(self, round_: int) -> int:
-        """Whose turn a round is, by index."""
+        """The proposer of a round, by index."""
         return proposer_index(self.chain.validators, self.height, round_)
 
     def take_collect_timeout(self, round_: int) -> None:
-        """Half a timeout ago a vote went to the collectors: if nothing came of it, tell everybody."""
+        """Half a timeout ago a vote went to the collectors: without progress, send it to all."""
         if self.state.running and self.state.round == round_:
             self.delivery.fall_back(self.outbox.votes(round_))
 
@@ -158,7 +158,7 @@ class HeightRun:
                 self.feed(event)
 
     def repeat(self) -> None:
-        """Send again what others may have missed: the own last messages, what moved the own state, certificates."""
+        """Repeat what others may have missed: the own last messages, the votes behind the own state, certificates."""
         self.delivery.fall_back(())
         self._sign_again()
         for data in self.outbox.latest():
@@ -173,7 +173,7 @@ class HeightRun:
         self._repeats += 1
 
     def _sign_again(self) -> None:
-        """A signer that was away may be back: the same value again, or a height without a quorum would stand."""
+        """A signer that was away may be back: sign the same value, or a height without a quorum would stop."""
         effect, self._unsigned = self._unsigned, None
         if effect is not None and effect.round == self.state.round:
             for event in self._perform(effect):
@@ -289,7 +289,7 @@ class HeightRun:
         self.outputs.append(Broadcast(lane_of(data), data))
 
     def report(self, proof: Proof) -> RemoteFault | None:
-        """Keep proof of misbehaviour and tell all, once. Gives the fault of one that proves nothing (new)."""
+        """Keep a proof of misbehaviour and broadcast it, once. Returns the fault of one that proves nothing (new)."""
         around = self._context
         if around.evidence.knows(proof):
             return None
@@ -306,7 +306,7 @@ class HeightRun:
         return self._context.executor.judge.pick(self.chain, self._context.evidence)
 
     def _report_contradictions(self) -> None:
-        """The height is decided: whoever contradicted itself in it is reported. A share that does not verify is not."""
+        """After the decision: report validators that contradicted themselves, but no shares that do not verify."""
         for conflict in contradictions(self.state.votes):
             self.report(conflict)
 

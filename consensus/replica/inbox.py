@@ -3,8 +3,8 @@
 Rule: bounded by sender. Of the next height `EARLY_VOTES` votes each are kept, and the proposals of its first rounds;
 of later rounds of the running height a sender's messages count only up to a rate, because each of them goes to the
 log. One validator alone never sets the pace: a height starts early only on the proposal of its first round, on a
-certificate, or on votes of more than a third of the power. A proposal of a later round proves no haste: later rounds
-are everybody's turn.
+certificate, or on votes of more than a third of the power. A proposal of a later round does not: in later rounds it
+is every validator's turn.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ EARLY_VOTES = 16
 LATER_ROUND_VOTES = 64
 
 LATER_ROUND_VOTES_REGAINED = 8
-"""At each rebroadcast: who was once far ahead must be heard again, or two halves of a quorum never meet."""
+"""At each rebroadcast: messages of a sender once far ahead must count again, or two halves of a quorum never meet."""
 
 PROPOSAL_ROUNDS_AHEAD = 4
 
@@ -59,7 +59,7 @@ EVIDENCE_CHECKS_AT_ONCE = 400
 
 @dataclass(frozen=True, slots=True)
 class SeenProposal:
-    """What a second proposal of the round is compared with, and is evidence together with."""
+    """The first proposal of a round, with which a second one is compared; both together are evidence."""
 
     value: bytes
     pol_round: int
@@ -103,8 +103,8 @@ class Inbox:
         """Whether others already work on the height that is next here."""
         validators = self._current.chain.validators
         voters = set(self._voters)
-        for sender, held in self._early.items():
-            for _, message, _ in held:
+        for sender, received in self._early.items():
+            for _, message, _ in received:
                 if isinstance(message, Vote):
                     voters.add(sender)
                 elif message.round == 0 and _is_turn(validators, sender, message):
@@ -143,7 +143,7 @@ class Inbox:
                 self._late_extensions.take_offered(envelope, message)
 
     def _take_relayed(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
-        """Another's vote of the running height, passed on because nothing moves (`consensus.replica.delivery`)."""
+        """Another's vote of the running height, passed on for lack of progress (`consensus.replica.delivery`)."""
         if not isinstance(message, Vote):
             raise RemoteFault(ConsensusCode.BAD_ENVELOPE, "sender", sender=envelope.sender, peer=peer)
         if peer not in self._current.chain.validators.index_of:  # It may be at a height of the set before.
@@ -165,13 +165,13 @@ class Inbox:
             case CertificateMessage():
                 run.take_certificate(message)
             case _:
-                raise Bug(f"the log holds a {type(message).__name__} as an input")
+                raise Bug(f"the log has a {type(message).__name__} as an input")
 
     def take_early(self) -> None:
         """The height that these messages are for has started."""
         early, self._early = self._early, {}
-        for peer, held in early.items():
-            for envelope, message, data in held:
+        for peer, received in early.items():
+            for envelope, message, data in received:
                 try:
                     if self._current.run.decided is None and self._is_current(envelope, message, data):
                         self._take_current(envelope, message, data)
@@ -195,7 +195,7 @@ class Inbox:
                 and message.height == height - 1
                 and self._late_extensions.take_vote(envelope, message)
             )
-            # Of many votes sent to a collector the last third comes after the decision: their senders hear of it.
+            # Of many votes sent to a collector the last third comes after the decision: their senders must learn of it.
             if not late or not collected(self._current.chain.last_validators):
                 self._catch_up.help_behind(envelope.sender, message.height)
             return False
@@ -205,15 +205,15 @@ class Inbox:
         return False
 
     def _keep_early(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> None:
-        held = self._early.setdefault(envelope.sender, [])
-        proposals = sum(1 for _, have, _ in held if isinstance(have, Proposal))
+        received = self._early.setdefault(envelope.sender, [])
+        proposals = sum(1 for _, early, _ in received if isinstance(early, Proposal))
         if isinstance(message, Vote):
-            wanted = len(held) - proposals < EARLY_VOTES
+            wanted = len(received) - proposals < EARLY_VOTES
         else:  # Each is a block: of those whose turn comes soon, or all of a large set would fill the memory.
             soon = message.round <= PROPOSAL_ROUNDS_AHEAD
             wanted = soon and not proposals and _is_turn(self._current.chain.next_validators, envelope.sender, message)
         if wanted:
-            held.append((envelope, message, data))
+            received.append((envelope, message, data))
 
     def _take_current(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> None:
         if isinstance(message, Vote):
@@ -292,7 +292,10 @@ class Inbox:
             run.take_certificate(message)
 
     def _take_evidence(self, envelope: Envelope, message: EvidenceMessage) -> None:
-        """Another found it: keep it for the own next block. Repeated or untimely is nobody's fault, the rest is."""
+        """Evidence from another validator: keep it for the own next block.
+
+        Only repeated or untimely evidence is no fault.
+        """
         run, now = self._current.run, self._context.clock.steady_ms()
         pool, judge = self._context.evidence, self._context.executor.judge
         new = [proof for proof in proofs_in(message.evidence) if not pool.knows(proof)]
@@ -310,7 +313,7 @@ class Inbox:
             pool.add(proof)
 
     def _forget(self, oldest: int) -> None:
-        """Drop what is known of proposals of rounds long past."""
+        """Drop proposals of rounds long past."""
         self._proposals = {round_: seen for round_, seen in self._proposals.items() if round_ >= oldest}
         self._conflicting_rounds = {round_ for round_ in self._conflicting_rounds if round_ >= oldest}
 
@@ -342,5 +345,5 @@ class Inbox:
 
 
 def _hex_of(*certificates: Certificate | None) -> str:
-    """In hexadecimal, so that the last words of a node are the proof that a vault freezes on."""
+    """In hexadecimal, so that the last line of a node's log is the proof that freezes a vault."""
     return " and ".join(encode(certificate).hex() for certificate in certificates)

@@ -1,8 +1,9 @@
-"""Extensions of the last height that come after its decision: what the next proposer may still lack.
+"""Late votes: precommits, extensions and certificates of the last height that arrive after its decision.
 
-Rule: in a large set a height may be decided on a bare certificate, and on certificates of different rounds at different
-validators, while extensions are signed for one round. So of two final certificates the lower round's counts for whoever
-holds no quorum of extensions: all of those come to hold the same one, and their extensions add up.
+Rule: only the extensions of late votes still count, because the next proposer may lack them. In a large set a height
+may be decided on a bare certificate, and on certificates of different rounds at different validators, while extensions
+are signed for one round. So a validator without a quorum of extensions takes the final certificate of the lowest round:
+all such validators then have the same certificate, and their extensions add up.
 """
 
 from clearing.base.errors import RemoteFault
@@ -23,7 +24,7 @@ class LateExtensions:
     def take_vote(self, envelope: Envelope, vote: Vote) -> bool:
         """A precommit of the last decided value that came after the decision: its extension is still of use.
 
-        False for any other vote and for one that is known: who repeats it may not know of the decision.
+        False for any other vote and for a known one: its sender may not know of the decision.
         """
         chain = self._current.chain
         commit = chain.commit
@@ -33,7 +34,7 @@ class LateExtensions:
         return self._add(envelope, (vote.extension,))
 
     def take_offered(self, envelope: Envelope, message: LateExtension) -> None:
-        """A validator gives its extension of the last height because proposers may lack it."""
+        """A validator sends its extension of the last height because proposers may lack it."""
         chain, signed = self._current.chain, message.extension
         if chain.commit is None or (message.height, message.round) != (chain.height, chain.commit.round):
             return
@@ -51,8 +52,8 @@ class LateExtensions:
             return
         if (certificate.height, certificate.value) != (decided.height, decided.value):
             return
-        held = sum(chain.last_validators.validators[signed.validator].power for signed in chain.extensions)
-        if chain.last_validators.is_quorum(held):
+        power = sum(chain.last_validators.validators[signed.validator].power for signed in chain.extensions)
+        if chain.last_validators.is_quorum(power):
             return
         if certificate.round < decided.round:
             self._context.certificates.verify(certificate, chain.last_validators)
@@ -64,17 +65,17 @@ class LateExtensions:
     def _add(self, envelope: Envelope, extensions: tuple[SignedExtension, ...]) -> bool:
         """Check those that are new, each once; False when none is. Raises RemoteFault for the first bad one."""
         chain, admission = self._current.run.chain, self._context.admission
-        held = {signed.validator for signed in chain.extensions}
-        new = {signed.validator: signed for signed in extensions if signed.validator not in held}
+        known = {signed.validator for signed in chain.extensions}
+        new = {signed.validator: signed for signed in extensions if signed.validator not in known}
         if not new:
             return False
         self._authenticate(envelope)
         try:
             for signed in new.values():
                 admission.check_late(chain, signed)
-                held.add(signed.validator)
+                known.add(signed.validator)
         finally:
-            self._current.add_late_extensions(tuple(signed for signed in new.values() if signed.validator in held))
+            self._current.add_late_extensions(tuple(signed for signed in new.values() if signed.validator in known))
         return True
 
     def _authenticate(self, envelope: Envelope) -> None:

@@ -1,6 +1,6 @@
-"""The outbox: the own messages of one height, signed once, remembered, and after a crash taken from the log.
+"""The outbox: the own messages of one height, signed once, kept, and after a crash restored from the log.
 
-Rule: what the log holds was perhaps sent, so exactly those bytes are used again; a step that the log does not hold was
+Rule: messages in the log were perhaps sent, so exactly those bytes are used again; a step that is not in the log was
 never sent. A refusal of the signer means silence, never another try with another value.
 """
 
@@ -91,7 +91,7 @@ class HeightOutbox:
         return vote, self._keep(vote)
 
     def latest(self) -> list[bytes]:
-        """Envelopes of the last rounds that something was said in, oldest first: what a rebroadcast repeats."""
+        """Envelopes of the last rounds with own messages, oldest first: a rebroadcast repeats them."""
         rounds = sorted({round_ for round_, _ in self._sent})[-REBROADCAST_ROUNDS:]
         return [self._sent[key][1] for key in sorted(self._sent) if key[0] in rounds]
 
@@ -100,7 +100,7 @@ class HeightOutbox:
         return [self._sent[key][1] for key in sorted(self._sent) if key[0] == round_ and key[1] != _PROPOSAL]
 
     def forget(self, oldest: int) -> None:
-        """Drop proposals of rounds below: each holds a block. Votes stay, they are small and tell of the own locks."""
+        """Drop proposals of rounds below: each holds a block. Votes stay: they are small and show the own locks."""
         for key in [key for key in self._sent if key[0] < oldest and key[1] == _PROPOSAL]:
             del self._sent[key]
 
@@ -129,16 +129,17 @@ def own_extension(
 
 
 def late_extension(application: Application, signer: Signer, chain: ChainState, time_ms: int) -> SignedExtension | None:
-    """The own extension of the last decided height, made now if there is none; None for who was no validator of it.
+    """The own extension of the last decided height, made now if there is none; None if this node was not a validator of
+    it.
 
-    An extension is no vote: signing one for a block that is final, by whoever made it so, can't make another one final.
+    An extension is no vote: signing one for a final block cannot make another one final.
     """
     commit, own = chain.commit, chain.last_validators.index_of.get(signer.envelope_key)
     if commit is None or own is None:
         return None
-    for held in chain.extensions:
-        if held.validator == own:
-            return held
+    for signed in chain.extensions:
+        if signed.validator == own:
+            return signed
     extension = own_extension(application, commit.height, commit.kind, commit.value, time_ms)
     if extension is None:
         return None

@@ -1,7 +1,7 @@
 """`Replica`: one validator without its network, disk and clock. Messages and timers in, outputs out.
 
-Rule: the same object runs in the node and in the simulator. Whatever arrives is hostile: a fault becomes an output,
-never an exception; only `Bug` leaves, and then nothing may be signed any more.
+Rule: the same object runs in the node and in the simulator. Every message may be hostile: a fault becomes an output,
+never an exception. Only `Bug` is raised, and then nothing may be signed any more.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,12 +40,12 @@ FAULTS_AT_ONCE = 200
 """A fault costs up to some ms of signature checks, and a line in the node's log."""
 
 FAULT_BYTES = 64 << 10
-"""So many bytes of a faulty message count as one more: a long one takes longer to read."""
+"""This many bytes of a faulty message count as one more fault: a long one takes longer to read."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaConfig:
-    """How one node paces itself. Nothing here can change what is decided."""
+    """The pace of one node. Nothing here can change a decision."""
 
     timeouts: Timeouts = field(default_factory=Timeouts)
     block_interval_ms_min: int = 50
@@ -57,7 +57,7 @@ class ReplicaConfig:
 
 
 class Replica:
-    """Drive it with `start`, `receive`, `on_timer` and `notify_work`; perform what each returns, in order."""
+    """Drive it with `start`, `receive`, `on_timer` and `notify_work`; perform the outputs of each call, in order."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class Replica:
     def receive(self, peer: bytes, data: bytes) -> list[Output]:
         """An envelope from a peer whose envelope key the transport has authenticated.
 
-        One that sends more faults than `FAULTS_PER_SECOND` is not read until its time comes again.
+        A peer that sends more faults than `FAULTS_PER_SECOND` is not read until its budget is refilled.
         """
         now = self._clock.steady_ms()
         if not self._faults.has(peer, now):
@@ -192,15 +192,15 @@ class Replica:
             self._context.timeouts.observe(self.run.watch.observed)
         self._context.evidence.forget(committed.block.evidence)
         self._emit(Decided(committed, committed.certificate.round + 1, duration, fetched))
-        self._current.turn(chain, self._recorded_above(chain.height))
+        self._current.advance(chain, self._recorded_above(chain.height))
         self._inbox.turn()
         self._pace()
         self._replay()
 
     def submit_attack(self, attack: LightClientAttack) -> tuple[tuple[Misbehaviour, ...], list[Output]]:
-        """A light client saw this attack: keep what it proves for a block and tell the other validators.
+        """A light client saw this attack: keep its proofs for a block and send them to the other validators.
 
-        Gives whom it accuses of what. Raises RemoteFault when it proves nothing, or nothing new.
+        Returns the accusations. Raises RemoteFault when it proves nothing, or nothing new.
         """
         judge = self._context.executor.judge
         accused: list[Misbehaviour] = []
@@ -263,7 +263,7 @@ class Replica:
             raise Bug(f"height {self.run.height}: the log holds a precommit of round {locked} but not what led to it")
 
     def _pace(self) -> None:
-        """Wait out the least interval; at once when others are ahead already."""
+        """Wait for the minimum interval; start at once when others are ahead already."""
         self._paced = False
         elapsed = self._clock.steady_ms() - self._started_ms
         wait = 0 if self._inbox.has_early else max(0, self._config.block_interval_ms_min - elapsed)
@@ -291,7 +291,7 @@ class Replica:
             self.commit(self.run.decided, fetched=False)
 
     def _flush_run(self) -> None:
-        """Move what the running height wants done to the outputs, what must be durable first."""
+        """Move what the running height wants done to the outputs, durable records first."""
         run = self.run
         if run.must_persist or run.record_bytes > RECORD_BYTES_UNSYNCED_MAX:
             self._emit(Persist(run.take_records()))

@@ -1,4 +1,4 @@
-"""Catching up: tell the own height, hear others', fetch decided blocks and serve them.
+"""`CatchUp`: broadcast the own height, note others', fetch decided blocks and serve them.
 
 Rule: a fetched block is applied only when a certificate on or above it and its contents verify; a quorum's block that
 does not execute here is a Bug, not the sender's fault. Fetching goes on while blocks are applied, one a turn, so that
@@ -32,7 +32,7 @@ REQUEST_BYTES = 32 << 10
 
 
 class DecidedChain(Protocol):
-    """Where the chain stands; it moves on while blocks are fetched."""
+    """The decided chain, which grows while blocks are fetched."""
 
     @property
     def chain(self) -> ChainState:
@@ -64,7 +64,7 @@ class CatchUp:
         self._served = PeerBudgets(SERVED_BYTES_PER_SECOND, SERVED_BYTES_AT_ONCE)
 
     def awaits(self, peer: bytes) -> bool:
-        """Whether this peer was asked for blocks: what nobody asked for is not even read."""
+        """Whether this peer was asked for blocks: unrequested blocks are not even read."""
         return self._sync.awaits(peer)
 
     def broadcast_status(self) -> None:
@@ -73,7 +73,7 @@ class CatchUp:
         self._send(Broadcast(Lane.CONSENSUS, seal(self._context.signer, status)))
 
     def help_behind(self, peer: bytes, height: int) -> None:
-        """A peer works on a height decided here: tell it so, once a height."""
+        """A peer works on a height decided here: send it the decided height, once a height."""
         if self._status_sent.get(peer, 0) >= height:
             return
         if peer in self._decided.chain.validators.index_of:
@@ -110,8 +110,8 @@ class CatchUp:
         self._schedule_ask(HEDGE_MS)
 
     def serve(self, peer: bytes, request: BlockRequest) -> None:
-        """Answer with consecutive blocks: about a quarter megabyte, at least one if there is one; nothing to who asks
-        too much.
+        """Answer with consecutive blocks: about a quarter megabyte, at least one if there is one; nothing to a
+        peer that asks too much.
 
         Reading takes the time of the consensus loop; stored bytes go out as they are.
         """
@@ -124,7 +124,7 @@ class CatchUp:
             try:
                 stored = self._store.load(height)
             except LocalFault:
-                break  # A rotten block is the operator's concern: nobody may stop this node by asking for it.
+                break  # A damaged block is the operator's concern: no request for it may stop this node.
             if stored is None:
                 break
             blocks.append(stored)

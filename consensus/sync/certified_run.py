@@ -1,9 +1,10 @@
 """A run of fetched blocks made final by one certificate: that of its last block.
 
-Rule: honest validators precommit a block only when they hold its parent as decided, so a certificate makes final what
-the block's hash leads down to. One pairing then checks a whole run, and each block below the last brings the proof of
-its parent's finality, its last commit, inside of what was certified. Whose block the hashes don't lead to has lied; the
-others' blocks stay. A run ends where the validator set changes: no set is taken from a header before its state is ours.
+Rule: honest validators precommit a block only after they decided its parent, so a certificate makes final what the
+block's hash leads down to. One pairing then checks a whole run, and each block below the last brings the proof of its
+parent's finality, its last commit, inside of what was certified. The sender of a block that the hashes don't lead to
+has lied; the others' blocks stay. A run ends where the validator set changes: no set is taken from a header before its
+block is applied.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ RUN_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class RunFault:
-    """Who sent what cannot be, and why."""
+    """The sender of an impossible block, and why it is impossible."""
 
     peer: bytes
     fault: RemoteFault
@@ -32,7 +33,7 @@ class RunFault:
 def certify_run(
     chain: ChainState, fetched: Sequence[FetchedBlock], admission: Admission
 ) -> list[CommittedBlock] | RunFault:
-    """The blocks of `fetched` (consecutive, the first above `chain`) that are final, from the lowest on; or who lied.
+    """The blocks of `fetched` (consecutive, the first above `chain`) that are final, from the lowest on; or the fault.
 
     Raises Bug when they are final on another chain than this one.
     """

@@ -1,9 +1,9 @@
-"""Block sync: who is ahead, whom to ask for which heights, and which fetched blocks wait to be applied.
+"""`BlockSync`: which peers are ahead, which heights to request from whom, and which fetched blocks are ready to apply.
 
 Rule: one request a peer is out at a time, to several peers at once, each for a range of its own. A peer that doesn't
-answer or answers nonsense is passed over; the heights that are needed next go to who was quickest so far, and are asked
-of a second one when they are late, so that one that answers as slowly and as little as it may does not set the speed.
-Blocks are not believed here. Bounded: one height a peer, `WINDOW` heights and `BYTES_AHEAD` bytes of blocks.
+answer or answers nonsense is passed over; the heights needed next go to the quickest peer so far, and to a second
+peer when they are late, so that a peer that answers as slowly and as little as it may does not set the speed. Blocks
+are not believed here. Bounded: one height a peer, `WINDOW` heights and `BYTES_AHEAD` bytes of blocks.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from consensus.messages import BLOCK_BYTES_MAX, BLOCKS_PER_RESPONSE_MAX, BlockRe
 
 REQUEST_TIMEOUT_MS = 1000
 HEDGE_MS = 250
-"""How long the range that everything waits for is left to one peer, while another one is idle."""
+"""How long the next range is left to one peer while another one is idle."""
 GRACE_MS = 100
 """How long a node that is one height behind waits for its own votes before it asks."""
 REST_MS = 1000
@@ -25,7 +25,7 @@ WINDOW = 16 * RANGE
 BYTES_AHEAD = 4 * BLOCK_BYTES_MAX
 """Fetched and not applied: above this nothing more is asked for but what comes next."""
 PARALLEL = 6
-"""Requests out at a time: with as many answers of the longest kind, the most that is held."""
+"""Requests out at a time: with as many answers of the longest kind, the most that is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class BlockSync:
         return max(self._heights.values(), default=0)
 
     def requests(self, own_height: int, now_ms: int) -> list[tuple[bytes, BlockRequest]]:
-        """Whom to ask now for what of the heights above `own_height`."""
+        """The requests to send now for heights above `own_height`, by peer."""
         self._drop_late(now_ms)
         asked: list[tuple[bytes, BlockRequest]] = []
         if len(self._outstanding) >= min(PARALLEL, len(self._heights)):
@@ -105,7 +105,7 @@ class BlockSync:
         return peer in self._outstanding
 
     def accept(self, peer: bytes, response: BlockResponse, now_ms: int) -> bool:
-        """Take an answer: False when it is nothing that this peer was asked for, which counts against it."""
+        """Take an answer: False if this peer was not asked for it, which counts against it."""
         asked = self._outstanding.pop(peer, None)
         if asked is None:
             return False
@@ -162,7 +162,7 @@ class BlockSync:
                 self.blame(peer, now_ms)
 
     def _missing(self, own_height: int, now_ms: int) -> list[int]:
-        """Where ranges begin that nobody was asked for, lowest first; the first one again when it is late."""
+        """The starts of ranges that are not requested, lowest first; the first one again when it is late."""
         starts = []
         height, last = own_height + 1, min(own_height + WINDOW, self.best_height())
         while height <= last:
@@ -186,7 +186,7 @@ class BlockSync:
         return max(1, min([first + RANGE, last + 1, *taken]) - first)
 
     def _choose(self, first: int, now_ms: int) -> bytes | None:
-        """Of those that claim to have it and are idle: who failed least, then who is quickest."""
+        """The idle peer that claims the height with the fewest failures, then the quickest."""
         idle = [
             peer
             for peer, height in self._heights.items()

@@ -1,7 +1,7 @@
-"""What a node that joins and its peers say to each other: offers of snapshots, chunks of them, light blocks.
+"""The messages between a joining node and its peers: offers of snapshots, chunks of them, light blocks.
 
 Rule: none of it reaches the replica, and no answer is longer than a chunk with its proof, so that votes never wait
-behind one. Decoding is typed and bounded; what the parts mean is checked by who asked.
+behind one. Decoding is typed and bounded; the requesting side checks the content.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ class SnapshotsRequest(Wire, frozen=True):
 
 
 class SnapshotOffers(Wire, frozen=True):
-    """Snapshots that the sender can serve, the newest first; signed by the envelope, as a validator's word on each."""
+    """Snapshots that the sender can serve, the newest first; signed by the envelope, so a validator attests to each."""
 
     manifests: Annotated[tuple[Manifest, ...], msgspec.Meta(max_length=OFFERS_MAX)]
 

@@ -2,7 +2,7 @@
 
 Rule: a snapshot is worth fetching only when validators of more than a third of the power at its height offer it, so
 that an honest one is among them, and it is believed only when its state has the roots of that height's certified
-header. A chunk is believed for its proof, whoever sent it. Knows no network, no clock and no application.
+header. A chunk is believed for its proof, from any sender. Knows no network, no clock and no application.
 """
 
 from collections import deque
@@ -55,12 +55,12 @@ def cut(data: bytes) -> Iterable[memoryview]:
 
 
 def manifest_of(height: int, data: bytes, tree: ChunkTree) -> Manifest:
-    """What is offered of a snapshot."""
+    """The offer of a snapshot."""
     return Manifest(format=FORMAT, height=height, size=len(data), root=tree.root)
 
 
 class Offers:
-    """Who offered what. Bounded: `OFFERS_MAX` manifests a peer."""
+    """The offers of all peers. Bounded: `OFFERS_MAX` manifests a peer."""
 
     def __init__(self) -> None:
         self._by_peer: dict[bytes, tuple[Manifest, ...]] = {}
@@ -75,7 +75,7 @@ class Offers:
         self._refused.add(manifest.hash)
 
     def candidates(self) -> list[Manifest]:
-        """What could be tried, by how many offer it, then the newest first."""
+        """Snapshots to try, by how many peers offer them, then the newest first."""
         count: dict[Manifest, int] = {}
         for manifests in self._by_peer.values():
             for manifest in set(manifests):
@@ -132,7 +132,7 @@ class Assembly:
         self._open = deque(range(manifest.chunks))
 
     def next_open(self) -> int | None:
-        """A chunk that nobody was asked for yet; it counts as asked for from now on."""
+        """A chunk that was not requested yet; from now on it counts as requested."""
         while self._open:
             index = self._open.popleft()
             if index in self._missing:
@@ -140,7 +140,7 @@ class Assembly:
         return None
 
     def give_back(self, index: int) -> None:
-        """Who was asked for a chunk did not send it."""
+        """The peer that was asked for this chunk did not send it."""
         if index in self._missing:
             self._open.append(index)
 

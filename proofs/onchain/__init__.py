@@ -1,1 +1,1 @@
-"""One account's solvency for a contract: the linear proof with y fixed by a certified root, and certified public work."""
+"""One account's solvency for a contract: the linear proof with y fixed by a certified root, and certified keys."""

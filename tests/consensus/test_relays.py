@@ -5,7 +5,7 @@ from consensus.blocks.store import MemoryBlockStore
 from consensus.chain import chain_at
 from consensus.messages import Extension, MessageKind, Vote, read_envelope, read_message
 from consensus.outputs import Broadcast, Output, PeerFault
-from consensus.replica.delivery import HEARD_MAX, RELAYED_MIN, relayed, relays_of
+from consensus.replica.delivery import RELAYED_TO_ONE_MAX, RELAYED_MIN, relayed, relays_of
 from consensus.replica.outbox import HeightOutbox
 from consensus.replica.replica import Replica, ReplicaConfig
 from consensus.signing import seal
@@ -148,7 +148,7 @@ def test_a_set_of_any_size_hears_few_relays_at_a_time_and_all_votes_soon() -> No
     """Thirty-two validators on one core once passed on more than they could read, and never agreed again."""
     for count in (1, 4, 10, 13, 32, 127):
         heard = (count - 1) * relays_of(count)
-        assert heard <= max(HEARD_MAX, RELAYED_MIN * count)
+        assert heard <= max(RELAYED_TO_ONE_MAX, RELAYED_MIN * count)
     peers = Peers(13)
     made = {voter: peers.vote(voter, VoteKind.PREVOTE, 0, NIL) for voter in range(13)}
     passed: set[bytes] = set()
