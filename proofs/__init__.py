@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from proofs.errors import ProofCode, VerificationFailed
     from proofs.history.ordering import Finding
     from proofs.history.package_history import HistoryVerdict, PackageHistory, PackageResult
+    from proofs.verify.file_view import view_of
     from proofs.verify.inclusion import own_account
     from proofs.verify.standalone import verify_standalone, verify_standalones
     from proofs.verify.standalone_prover import make_standalone
     from proofs.verify.verdict import CheckResult, OwnAccount, Verdict
     from proofs.verify.verifier import verify_package
-    from proofs.verify.view import view_of
 
 __all__ = [
     "CheckResult",
@@ -69,7 +69,7 @@ _HOME = {
         "Verdict",
     ),
     "verify.verifier": ("verify_package",),
-    "verify.view": ("view_of",),
+    "verify.file_view": ("view_of",),
 }
 
 

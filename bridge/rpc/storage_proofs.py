@@ -10,9 +10,9 @@ from bridge.chain import WatchedChain
 from bridge.codes import BridgeCode
 from bridge.evm.header import header_bytes
 from bridge.evm.hexadecimal import hex_data, read_data, read_list, read_object
-from bridge.rpc.custody import NATIVE
 from bridge.rpc.endpoint import Refusal, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
+from bridge.rpc.vault_reads import NATIVE
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.evm.evidence import NODE_BYTES_MAX, BlockEvidence, Counters, Custodian, select_evidence
 from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, vault_storage_key

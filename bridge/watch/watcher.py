@@ -15,8 +15,8 @@ from bridge.codes import BridgeCode
 from bridge.evm.events import Deposited, event_fact, rolled_deposits_hash
 from bridge.evm.header import BlockHeader, check_links
 from bridge.evm.submission import SubmittedEvent, verify_submitted_event
-from bridge.rpc.custody import check_solvent, read_custody
 from bridge.rpc.quorum import EndpointQuorum
+from bridge.rpc.vault_reads import check_solvent, read_custody
 from bridge.watch.cursor import RING_MAX, FactStore, Halt, ScanCursor
 from bridge.watch.custody_evidence import EvidenceCollector
 from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery, ExpiredWithdrawalReader

@@ -113,7 +113,7 @@ def wal() -> None:
 @output_option
 def dump(file: Path | None, home: Path | None, output: str) -> None:
     """Print every frame and record, and where bytes are damaged. Opens nothing for writing; the node may run."""
-    from consensus.wal_inspection import describe_record, pieces, summarize_log
+    from consensus.wal import describe_record, pieces, summarize_log
     from node.store.wal import read_log
 
     path, _ = _where(file, home)

@@ -37,7 +37,7 @@ from consensus.messages import (
     Vote,
 )
 from consensus.outputs import Output, PeerFault
-from consensus.replica.current import CurrentHeight
+from consensus.replica.current_height import CurrentHeight
 from consensus.replica.late_extensions import LateExtensions
 from consensus.sync.catchup import CatchUp
 from consensus.wal import RecordKind

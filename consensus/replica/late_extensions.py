@@ -11,7 +11,7 @@ from consensus.blocks.admission import is_final
 from consensus.blocks.height_context import HeightContext
 from consensus.codes import ConsensusCode
 from consensus.messages import CertificateMessage, Envelope, LateExtension, SignedExtension, Vote
-from consensus.replica.current import CurrentHeight
+from consensus.replica.current_height import CurrentHeight
 
 
 class LateExtensions:

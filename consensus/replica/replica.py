@@ -23,7 +23,7 @@ from consensus.evidence.attack import LightClientAttack, proofs_of_attack
 from consensus.evidence.judge import EvidencePool
 from consensus.messages import CommittedBlock, MessageKind, read_envelope, read_message
 from consensus.outputs import Clock, Decided, Output, PeerFault, Persist, StartTimer
-from consensus.replica.current import CurrentHeight
+from consensus.replica.current_height import CurrentHeight
 from consensus.replica.height import HeightRun
 from consensus.replica.inbox import Inbox
 from consensus.signing import CertificateCache, Signer, Verifier

@@ -28,9 +28,9 @@ from member.verifying.package import (
 from proofs.epoch.package import PACKAGE_BYTES_MAX, SUFFIX
 from proofs.errors import ProofCode
 from proofs.history.package_history import HistoryVerdict, PackageHistory
+from proofs.verify.file_view import View, view_of
 from proofs.verify.standalone import STANDALONE_BYTES_MAX, verify_standalones
 from proofs.verify.verdict import printable
-from proofs.verify.view import View, view_of
 
 FILES_MAX = 100_000
 """Entries of a folder that are looked at."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from bridge.chain import FinalityPolicy
-from bridge.rpc import checkpoints
+from bridge.rpc import vault_reads
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum
 from clearing.base.errors import LocalFault
@@ -34,7 +34,7 @@ async def newest_checkpoint(genesis: Genesis, configs: Mapping[int, ChainConfig]
         ]
         quorum = EndpointQuorum(endpoints, config.quorum)
         await quorum.check_chain(chain_id)
-        height, hash_ = await checkpoints.newest_checkpoint(
+        height, hash_ = await vault_reads.newest_checkpoint(
             quorum,
             FinalityPolicy(quorum=config.quorum, depth=config.confirmations),
             terms.vault,

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from clearing.base.errors import LocalFault
 from consensus.codes import ConsensusCode
-from consensus.wal import Record, encode_frame, split_frames
-from consensus.wal_inspection import LogSummary, summarize_log
+from consensus.wal import LogSummary, Record, encode_frame, split_frames, summarize_log
 from member.durable_files import sync_folder, write_at
 
 ROTATE_BYTES = 8 << 20

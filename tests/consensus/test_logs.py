@@ -11,8 +11,7 @@ from clearing.base.certificate import VoteKind
 from clearing.base.errors import LocalFault
 from consensus.codes import ConsensusCode
 from consensus.wal import FRAMES as RECORDS
-from consensus.wal import Record, RecordKind, encode_frame, read_frames
-from consensus.wal_inspection import summarize_log
+from consensus.wal import Record, RecordKind, encode_frame, read_frames, summarize_log
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignedStep, SignGuard, SignStateFile
 from node.store.wal import ROTATE_BYTES, WalFile, repair

@@ -22,7 +22,7 @@ from proofs.cover.verifier import check_cover
 from proofs.epoch.prover import commit_epoch, context_of
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import DOMAIN, check_statement, complete_holdings, layout_of
-from proofs.statement.assumptions import cover_limits
+from proofs.verify.claim_text import cover_limits
 from proofs.verify.verifier import verify_package
 from tests.kit.clearing.world import make_genesis
 from tests.kit.proofs.levered import LEVERED, MEMBERS, levered_package

@@ -15,9 +15,9 @@ from clearing.schema.terms.instruments import InstrumentKind
 from clearing.state.effective_parameters import current_rulebook
 from proofs.epoch.package import read_package, write_package
 from proofs.errors import ProofCode
-from proofs.statement.assumptions import SENTENCES, assumptions_of
 from proofs.statement.rulebook import check_rulebook
-from proofs.verify.view import view_of
+from proofs.verify.claim_text import ASSUMPTION_TEXT, assumptions_of
+from proofs.verify.file_view import view_of
 from tests.kit.clearing.world import (
     WETH_1,
     World,
@@ -217,7 +217,7 @@ def test_a_rulebook_of_more_than_the_slots_is_refused_before_it_is_computed(stat
 
 
 def test_every_rule_outside_has_its_sentence_and_an_unknown_one_its_name(statement):
-    assert set(SENTENCES) == {*ASSUMPTIONS, UNTESTED_ASSUMPTION}
+    assert set(ASSUMPTION_TEXT) == {*ASSUMPTIONS, UNTESTED_ASSUMPTION}
     assert statement.outside == ASSUMPTIONS
     assert (
         UNTESTED_ASSUMPTION

@@ -38,7 +38,7 @@ ASSUMPTIONS = (
     "uncredited_deposits",
     "withdrawal_restrictions",
 )
-"""Rules of the clearing house that no row speaks of; `proofs.statement.assumptions` has the words."""
+"""Rules of the clearing house that no row speaks of; `proofs.verify.claim_text` has the words."""
 
 UNTESTED_ASSUMPTION = "default_fund"
 """One more of them where the parameters name no stress scenario."""

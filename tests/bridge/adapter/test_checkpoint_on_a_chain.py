@@ -4,9 +4,9 @@ import pytest
 import trio
 
 from bridge.chain import FinalityPolicy
-from bridge.rpc.checkpoints import newest_checkpoint
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum
+from bridge.rpc.vault_reads import newest_checkpoint
 from tests.kit.bridge.vault_chain import VaultChain, make_header, make_signers
 
 pytestmark = pytest.mark.chain

@@ -7,9 +7,9 @@ import pytest
 
 from bridge.chain import FinalityPolicy
 from bridge.contracts import load_artifact
-from bridge.rpc.checkpoints import CHECKPOINTED, newest_checkpoint
 from bridge.rpc.endpoint import Refusal, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
+from bridge.rpc.vault_reads import CHECKPOINTED, newest_checkpoint
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.base.hashing import keccak256

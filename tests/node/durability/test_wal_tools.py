@@ -15,8 +15,16 @@ from consensus.codes import ConsensusCode
 from consensus.messages import Vote
 from consensus.signing import seal
 from consensus.timeouts import TimerKind
-from consensus.wal import Record, RecordKind, TimeoutRecord, encode_frame, read_frames
-from consensus.wal_inspection import describe_record, pieces, summarize_log
+from consensus.wal import (
+    Record,
+    RecordKind,
+    TimeoutRecord,
+    describe_record,
+    encode_frame,
+    pieces,
+    read_frames,
+    summarize_log,
+)
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignGuard, SignStateFile
 from node.store.wal import WalFile, repair

@@ -188,7 +188,7 @@ async def test_evidence_is_judged_by_its_form_first_and_then_a_few_at_a_time(
 
 
 def test_trust_may_begin_with_a_vaults_checkpoint(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the vault says is `bridge.rpc.checkpoints`' to read; here is what becomes of it."""
+    """What the vault says is `bridge.rpc.vault_reads`' to read; here is what becomes of it."""
     from cli.member.light import _trusted
     from member.light.trust import TrustedHash
     from node.chains import vault_anchor

@@ -24,7 +24,7 @@ from tests.kit.clearing.gated import GATE, cancellation, gated, not_executed
 from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, DOLLAR, USDC_1, World
 from tests.kit.node.fake_view import ALICE as ALICE_KEY
 from tests.kit.node.fake_view import BOB as BOB_KEY
-from tests.kit.node.fake_view import NETWORK, NOW, FakeView, signed
+from tests.kit.node.fake_view import NOW, FakeView, signed
 
 TARGET = f"/v1/accounts/{ALICE}/withdrawals"
 

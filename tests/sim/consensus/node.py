@@ -15,8 +15,7 @@ from consensus.messages import CommittedBlock
 from consensus.outputs import Broadcast, Decided, Output, PeerFault, Persist, RuleFired, Send, StartTimer
 from consensus.replica.replica import Replica
 from consensus.timeouts import TimerKind
-from consensus.wal import Record
-from consensus.wal_inspection import summarize_log
+from consensus.wal import Record, summarize_log
 from node.signer.sign_state import SignGuard, SignStateFile
 from node.store.wal import WalFile
 from tests.kit.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
