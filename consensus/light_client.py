@@ -173,7 +173,7 @@ def with_sets_of(trusted: LightBlock, block: LightBlock) -> LightBlock:
 
     The hash leaves the proofs of possession out: a sender could spoil those of a set that is known already.
     """
-    known = {bytes(each.hash): each for each in (trusted.validators, trusted.next_validators)}
+    known = {bytes(known_set.hash): known_set for known_set in (trusted.validators, trusted.next_validators)}
     return msgspec.structs.replace(
         block,
         validators=known.get(bytes(block.validators.hash), block.validators),

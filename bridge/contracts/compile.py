@@ -63,7 +63,7 @@ def _is_tolerated(entry: dict[str, Any]) -> bool:
 
 def _artifact(compiled: dict[str, Any]) -> bytes:
     # Without the compiler's own numbers of types and places in the source, which change with every line.
-    places = {each["label"]: [int(each["slot"]), each["offset"]] for each in compiled["storageLayout"]["storage"]}
+    places = {entry["label"]: [int(entry["slot"]), entry["offset"]] for entry in compiled["storageLayout"]["storage"]}
     content = {"abi": compiled["abi"], "bytecode": compiled["evm"]["bytecode"]["object"], "storage": places}
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 

@@ -39,7 +39,7 @@ def _of_one_step(votes: VoteKeeper) -> Iterator[ConflictingSignatures]:
         for statement in (*certificates, *_singles(votes, round_, kind, agreed)):
             for certificate in certificates:
                 if statement.value != certificate.value and _overlap(statement, certificate):
-                    low, high = sorted((statement, certificate), key=lambda each: each.value)
+                    low, high = sorted((statement, certificate), key=lambda signed: signed.value)
                     yield ConflictingSignatures(low, high)
 
 

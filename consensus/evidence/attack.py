@@ -133,7 +133,7 @@ def proofs_of_attack(attack: LightClientAttack, sets: Sets) -> tuple[Proof, ...]
                 proofs.append(ForeignCertificate(known_at, block.certificate, block.validators))
                 break
     if first.validators_hash == second.validators_hash == real and first.round == second.round:
-        low, high = sorted((first, second), key=lambda each: each.value)
+        low, high = sorted((first, second), key=lambda certificate: certificate.value)
         proofs.append(ConflictingSignatures(low, high))
     if not proofs:
         raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "light client attack", height=height)

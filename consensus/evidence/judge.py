@@ -7,6 +7,7 @@ checked proofs.
 
 from collections import OrderedDict
 from collections.abc import Container
+from operator import attrgetter
 
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
@@ -87,7 +88,7 @@ class EvidenceJudge:
         for proof in proofs_in(evidence):
             for offence in self._new(chain, proof, found):
                 found[_identity(offence)] = offence
-        return tuple(sorted(found.values(), key=lambda each: (each.envelope_key, each.height, each.round, each.kind)))
+        return tuple(sorted(found.values(), key=attrgetter("envelope_key", "height", "round", "kind")))
 
     def check(self, chain: ChainState, evidence: Evidence) -> tuple[Misbehaviour, ...]:
         """The same with all signatures verified. Raises RemoteFault."""

@@ -65,7 +65,10 @@ def verify_proof(proof: Proof, sets: Sets, network: bytes, verifier: Verifier) -
         case BadShare():
             good = _share_is_bad(proof, sets(proof.vote.height), network, verifier)
         case ConflictingSignatures(first, second, polkas):
-            good = all(_sum_holds(each, sets(each.height), network, verifier) for each in (first, second, *polkas))
+            good = all(
+                _sum_holds(certificate, sets(certificate.height), network, verifier)
+                for certificate in (first, second, *polkas)
+            )
         case ForeignCertificate():
             good = _foreign_holds(proof, network, verifier)
     if not good:
@@ -103,9 +106,9 @@ def _named(proof: DuplicateVote | DuplicateProposal, sets: Sets) -> ValidatorSet
 def _both(proof: ConflictingSignatures, sets: Sets) -> tuple[Misbehaviour, ...]:
     first, second = proof.first, proof.second
     validators = sets(first.height)
-    for each in (first, second, *proof.polkas):
-        same = each.height == first.height and each.validators_hash == validators.hash
-        _require(same and _within(each, validators), "conflicting signatures", first.height)
+    for certificate in (first, second, *proof.polkas):
+        same = certificate.height == first.height and certificate.validators_hash == validators.hash
+        _require(same and _within(certificate, validators), "conflicting signatures", first.height)
     same_step = (first.kind, first.round) == (second.kind, second.round)
     if same_step:
         _require(first.value < second.value and not proof.polkas, "values of one step", first.height)
@@ -113,7 +116,7 @@ def _both(proof: ConflictingSignatures, sets: Sets) -> tuple[Misbehaviour, ...]:
         _require_broken_lock(proof, validators)
     signed = sorted(set(signer_indices(first.signers)) & set(signer_indices(second.signers)))
     _require(bool(signed), "signers", first.height)
-    quorums = all(validators.is_quorum(_power(each, validators)) for each in (first, second))
+    quorums = all(validators.is_quorum(_power(certificate, validators)) for certificate in (first, second))
     kind = MisbehaviourKind.CONFLICTING_CERTIFICATES if quorums else MisbehaviourKind.DUPLICATE_VOTE
     accused = [validators.validators[index] for index in signed]
     return tuple(

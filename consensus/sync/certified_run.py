@@ -37,10 +37,12 @@ def certify_run(
 
     Raises Bug when they are final on another chain than this one.
     """
-    for each in fetched:
-        header = each.committed.block.header
+    for fetched_block in fetched:
+        header = fetched_block.committed.block.header
         if len(header.module_roots) > MODULES_MAX or len(header.deposit_cursors) > CHAINS_MAX:
-            return RunFault(each.peer, RemoteFault(ConsensusCode.BAD_BLOCK_RESPONSE, "header", height=header.height))
+            return RunFault(
+                fetched_block.peer, RemoteFault(ConsensusCode.BAD_BLOCK_RESPONSE, "header", height=header.height)
+            )
     run = _of_one_set(chain, fetched)
     if not run:
         header = fetched[0].committed.block.header
@@ -63,8 +65,8 @@ def certify_run(
 
 def _of_one_set(chain: ChainState, fetched: Sequence[FetchedBlock]) -> Sequence[FetchedBlock]:
     known = chain.validators.hash
-    for count, each in enumerate(fetched):
-        if each.committed.block.header.validators_hash != known:
+    for count, fetched_block in enumerate(fetched):
+        if fetched_block.committed.block.header.validators_hash != known:
             return fetched[:count]
     return fetched
 
@@ -73,14 +75,14 @@ def _down_from(tip: CommittedBlock, run: Sequence[FetchedBlock], chain: ChainSta
     certified: list[CommittedBlock] = []
     wanted: bytes = tip.block.header.hash
     child: Block | None = None
-    for each in reversed(run):
-        block = each.committed.block
+    for fetched_block in reversed(run):
+        block = fetched_block.committed.block
         try:
             if block.header.hash != wanted:
                 raise RemoteFault(ConsensusCode.BROKEN_LINK, "hash", stated=block.header.hash, computed=wanted)
             check_carried(block)
         except RemoteFault as fault:
-            return RunFault(each.peer, fault)
+            return RunFault(fetched_block.peer, fault)
         certified.append(tip if child is None else _below(child, block))
         wanted, child = block.header.parent, block
     if wanted != chain.parent:

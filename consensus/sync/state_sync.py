@@ -81,7 +81,7 @@ class Offers:
             for manifest in set(manifests):
                 count[manifest] = count.get(manifest, 0) + 1
         open_ = [manifest for manifest in count if manifest.hash not in self._refused]
-        return sorted(open_, key=lambda each: (-count[each], -each.height, each.root))
+        return sorted(open_, key=lambda manifest: (-count[manifest], -manifest.height, manifest.root))
 
     def holders(self, manifest: Manifest) -> list[bytes]:
         """Peers that offer it."""

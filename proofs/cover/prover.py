@@ -69,7 +69,7 @@ def prove_cover(
         for values, deficit in zip(found, cover.terms.deficits, strict=True)
     ]
     points = basis(size)
-    committed = tuple(encode_point(commit(points, each.values, each.blinders)) for each in own)
+    committed = tuple(encode_point(commit(points, witness.values, witness.blinders)) for witness in own)
     joint, after = prove(cover.statement(committed, transcript), own, check_witness=check_witness, scalars=scalars)
     link = _Link(cover, own, by_account, scalars, check_witness).run(after)
     holder = dict(commitments)[cover.terms.fund_account]
@@ -93,7 +93,7 @@ def uncovered_losses(cover: CoverStatement, by_account: Mapping[int, Witness], s
 def _vector(cover: CoverStatement, by_account: Mapping[int, Witness], slot: int) -> list[int]:
     owed = uncovered_losses(cover, by_account, slot)
     t = sorted(owed)[-2] if len(owed) > 1 else 0
-    x = [max(0, each - t) for each in owed]
+    x = [max(0, loss - t) for loss in owed]
     return [*x, *(beyond + t - each for beyond, each in zip(x, owed, strict=True)), t]
 
 

@@ -113,7 +113,7 @@ def verify_link(
     mu = after_openings(own, g_bar, *opened)
     domain = domain_of(cover.size)
     a_bar, b_bar = public_values(cover, weights, zeta)
-    pi_1, pi_2 = (decode_point(each, name) for each, name in zip(opened, ("pi_1", "pi_2"), strict=True))
+    pi_1, pi_2 = (decode_point(data, name) for data, name in zip(opened, ("pi_1", "pi_2"), strict=True))
     # The terms of [Lz] + ζπ_1 + μ([G] − Ḡ + ωζπ_2), Lz written out.
     points = [decode_point(c_g, "C_G"), decode_point(c_q, "C_q"), pi_1, pi_2, GENERATOR]
     scalars = [mu - 1, -domain.vanishing(zeta), zeta, mu * domain.omega * zeta, (1 - mu) * g_bar]

@@ -155,24 +155,24 @@ class PackageHistory:
 
     def finish(self) -> HistoryVerdict:
         """Compare them all."""
-        ordered = sorted(self._entries, key=lambda each: (each.height, each.name))
+        ordered = sorted(self._entries, key=lambda entry: (entry.height, entry.name))
         linked, strangers = link(ordered, self.validators_hash, adopt=self.adopt)
-        stated = [each for each in linked if each.stated]
+        stated = [entry for entry in linked if entry.stated]
         for found in (
             strangers,
             equivocations(linked),
             backwards(linked),
             chain_conflicts(stated),
-            gaps([each for each in stated if each.proven]),
+            gaps([entry for entry in stated if entry.proven]),
         ):
             for finding in found:
                 self._note(finding)
         limits = LIMITS if self.validators_hash is not None else (*LIMITS, _OWN_SET)
         if self._reuse.full:
             limits = (*limits, _NOT_COMPARED)
-        epochs = tuple(sorted({each.epoch for each in stated if each.proven}))
-        believed = {each.index for each in linked}
-        results = tuple(replace(each, linked=index in believed) for index, each in enumerate(self._results))
+        epochs = tuple(sorted({entry.epoch for entry in stated if entry.proven}))
+        believed = {entry.index for entry in linked}
+        results = tuple(replace(result, linked=index in believed) for index, result in enumerate(self._results))
         return HistoryVerdict(results, tuple(self._findings), self.network or b"", epochs, limits)
 
     def _note(self, finding: Finding) -> None:

@@ -141,8 +141,8 @@ class _Session:
         self.rounds = _Rounds(first, powers(delta, len(c_d) * self.layout.columns))
         self.weights: Weights = weights_of(self.layout, first.y)
         sums, *more = self._ask(lambda i, shard: shard.sums(self._share(i, self.rounds.deltas)))
-        for each in more:
-            sums.add(each)
+        for other in more:
+            sums.add(other)
 
         running = self._running_sum(sums)
         c_s = encode_point(commit_masked(self.basis, running))
@@ -244,8 +244,8 @@ class _Session:
             )
 
         total, *more = self._ask(lambda i, shard: shard.opening(mine(i)))
-        for each in more:
-            total.add(1, each)
+        for other in more:
+            total.add(1, other)
         return total.reduced().poly()
 
     def _ask(self, call: Callable[[int, ProverShard], T]) -> list[T]:

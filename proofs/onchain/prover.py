@@ -96,8 +96,8 @@ class LeafProver:
         delta, gamma = self.chain.draw(looked_up)
 
         # Everything as coefficients from here on.
-        m_poly, w, v, t_poly, s = (each.poly() for each in (m, self.values, self.v, self.table, running))
-        d, u, f = ([each.poly() for each in found] for found in (self.digits, self.u, lookups))
+        m_poly, w, v, t_poly, s = (masked.poly() for masked in (m, self.values, self.v, self.table, running))
+        d, u, f = ([masked.poly() for masked in found] for found in (self.digits, self.u, lookups))
         deltas = powers(delta, self.columns)
         e = [t_poly + polynomial([alpha]), *(polynomial([1]) for _ in f[1:])]
         t = scale_argument(s, self.domain.omega) - s + polynomial([beta * self.constant])
@@ -128,7 +128,7 @@ class LeafProver:
 
     def claims(self, opened: Sequence[Poly], zeta: int) -> list[int]:
         """D(ζ)…, U(ζ)…, V(ζ), T(ζ). A cheating prover claims others."""
-        return [int(each(zeta)) for each in opened]
+        return [int(poly(zeta)) for poly in opened]
 
     def joined(self, opened: Sequence[Poly], r: int) -> Poly:
         """Σ r^(i+1)·P_i, which π_1 opens together with Lz."""
@@ -141,7 +141,7 @@ class LeafProver:
         """π_1, π_2."""
         shifted = self.domain.omega * zeta % ORDER
         found = (divide_by_root(combined, zeta), divide_by_root(running, shifted))
-        return b"".join(padded_point(commit_coefficients(each)) for each in found)
+        return b"".join(padded_point(commit_coefficients(part)) for part in found)
 
     def _multiplicities(self) -> Masked:
         counts = [0] * self.size

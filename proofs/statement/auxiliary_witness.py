@@ -27,7 +27,7 @@ class AuxiliaryWitness:
     def of(self, known: Mapping[int, int]) -> tuple[int, ...]:
         """Values of all slots in order; those in `known` (slot to value, every public slot) as they are.
 
-        Raises VerificationFailed BAD_STATEMENT when slots bound each other in a circle.
+        Raises VerificationFailed BAD_STATEMENT when slots bound bound other in a circle.
         """
         values = dict(known)
         for j in self._order(frozenset(known)):
@@ -45,7 +45,7 @@ class AuxiliaryWitness:
                 ready = [j for j in open_slots if _needs(j, self._bounds, self._behind) <= done]
                 if not ready:
                     raise VerificationFailed(
-                        ProofCode.BAD_STATEMENT, "auxiliary slots bound each other", slots=len(open_slots)
+                        ProofCode.BAD_STATEMENT, "auxiliary slots bound bound other", slots=len(open_slots)
                     )
                 order += ready
                 done.update(ready)
@@ -57,7 +57,7 @@ class AuxiliaryWitness:
 def _needs(slot: int, bounds: Mapping[int, Sequence[Bound]], behind: Mapping[int, Bound]) -> set[int]:
     """The auxiliary slots whose values a slot's own value follows from."""
     if slot in bounds:
-        return {other for each in bounds[slot] for other in (*each.above, *each.signed)}
+        return {other for bound in bounds[slot] for other in (*bound.above, *bound.signed)}
     if slot not in behind:
         raise VerificationFailed(ProofCode.BAD_STATEMENT, "a threshold of no expected shortfall", slot=slot)
     return set()
@@ -65,7 +65,7 @@ def _needs(slot: int, bounds: Mapping[int, Sequence[Bound]], behind: Mapping[int
 
 def _threshold(expected: Bound, bounds: Mapping[int, Sequence[Bound]], values: Mapping[int, int]) -> int:
     """The k-th worst of the losses behind an expected shortfall, each as often as it counts."""
-    losses = [(_public(each, values), count) for slot, count in expected.above.items() for each in bounds[slot]]
+    losses = [(_public(bound, values), count) for slot, count in expected.above.items() for bound in bounds[slot]]
     left = expected.whole
     for loss, count in sorted(losses, reverse=True):
         left -= count

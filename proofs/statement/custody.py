@@ -56,7 +56,7 @@ def check_listed(statement: RiskStatement, listed: Collection[ListedCustody]) ->
 
     Raises VerificationFailed CUSTODY_UNLISTED.
     """
-    missing = {(each.chain_id, each.token) for each in listed}
+    missing = {(custody.chain_id, custody.token) for custody in listed}
     for term in statement.custody:
         slot = statement.slots[term.slot].name
         stated = ListedCustody(term.chain_id, term.vault, term.token, term.balances, term.unit, slot)
@@ -78,19 +78,21 @@ def check_custody(statement: RiskStatement, evidence: Sequence[BlockEvidence]) -
     blocks = terms_of_blocks(statement.custody)
     places = {block: place for place, block in enumerate(blocks)}
     last = -1
-    for each in evidence:
-        block = (each.chain_id, each.block_hash)
+    for block_evidence in evidence:
+        block = (block_evidence.chain_id, block_evidence.block_hash)
         place = places.get(block, -1)
         if place <= last:
-            raise VerificationFailed(ProofCode.CUSTODY_STRAY, f"chain {each.chain_id}", block_hash=each.block_hash)
+            raise VerificationFailed(
+                ProofCode.CUSTODY_STRAY, f"chain {block_evidence.chain_id}", block_hash=block_evidence.block_hash
+            )
         last = place
-        _check_block(each, blocks[block])
+        _check_block(block_evidence, blocks[block])
     return custody_assurances(statement, evidence)
 
 
 def custody_assurances(statement: RiskStatement, evidence: Sequence[BlockEvidence]) -> tuple[CustodyAssurance, ...]:
     """What vouches for each custody term, if the evidence is right: `check_custody` says whether it is."""
-    shown = {(each.chain_id, each.block_hash) for each in evidence}
+    shown = {(proven.chain_id, proven.block_hash) for proven in evidence}
     return tuple(
         CustodyAssurance.ATTESTED
         if (term.chain_id, term.block_hash) not in shown
@@ -163,7 +165,7 @@ def custody_limits(
     attested = [name for name, each in zip(named, found, strict=True) if each is CustodyAssurance.ATTESTED]
     counters = [name for name, each in zip(named, found, strict=True) if each is CustodyAssurance.COUNTERS_PROVEN]
     limits = []
-    if any(each is not CustodyAssurance.ATTESTED for each in found):
+    if any(assurance is not CustodyAssurance.ATTESTED for assurance in found):
         limits.append(
             "That the blocks whose states prove custody are final on their chains is the word of more than two thirds "
             "of the validators."

@@ -120,7 +120,7 @@ def _losses_of(statement: RiskStatement, bounds: dict[int, list[Bound]], maxima:
     """Every scenario of every group must be there, and no instrument in two groups."""
     found = _Losses({}, [])
     for number, j in enumerate(sorted(maxima)):
-        own = [each for each in bounds[j] if not each.above]
+        own = [bound for bound in bounds[j] if not bound.above]
         exact = all(account.whole == 1 and not account.signed and account.row.constant <= 0 for account in own)
         if not exact or not len(own) == statement.scenarios > 0:
             raise _refused("loss rows do not cover every scenario of every group", slot=j)
@@ -147,7 +147,7 @@ def _charged_by_maintenance(rows: Sequence[Row], kinds: Sequence[SlotKind]) -> f
 
 def _credit_of(bounds: dict[int, list[Bound]], charged: frozenset[int], maxima: frozenset[int]) -> Bound:
     """The one row that charges all maxima through a credit."""
-    found = [each for j in sorted(charged - maxima) for each in bounds[j] if any(i in maxima for i in each.above)]
+    found = [bound for j in sorted(charged - maxima) for bound in bounds[j] if any(i in maxima for i in bound.above)]
     if charged & maxima or len(found) != 1 or not maxima < found[0].above.keys():
         raise _refused("no row holds equity against every group's maximum", rows=len(found))
     if len(found[0].above) != len(maxima) + 1 or len(bounds[found[0].slot]) != 1:
@@ -161,7 +161,7 @@ def _joint_of(credit: Bound, maxima: frozenset[int]) -> int:
 
 def _behind_credit(credit: Bound, bounds: dict[int, list[Bound]], maxima: frozenset[int]) -> set[int]:
     joint = _joint_of(credit, maxima)
-    return {joint, *(slot for each in bounds[joint] if each.signed for slot in (*each.signed, *each.above))}
+    return {joint, *(slot for bound in bounds[joint] if bound.signed for slot in (*bound.signed, *bound.above))}
 
 
 def _check_credit(credit: Bound, bounds: dict[int, list[Bound]], losses: _Losses, maxima: frozenset[int]) -> None:
@@ -170,7 +170,7 @@ def _check_credit(credit: Bound, bounds: dict[int, list[Bound]], losses: _Losses
     plain = {credit.above[j] for j in maxima}
     if len(plain) != 1 or min(plain) + credit.above[joint] < credit.whole or _loose(credit):
         raise _refused("a credit takes off more than the joint loss replaces", slot=credit.slot)
-    expected = [each for each in bounds[joint] if each.signed]
+    expected = [bound for bound in bounds[joint] if bound.signed]
     if len(expected) != 1 or expected[0].public or len(expected[0].signed) != 1:
         raise _refused("no expected shortfall stands behind the credit", slot=joint)
     ((tail, averaged),) = expected[0].signed.items()
@@ -183,7 +183,7 @@ def _check_credit(credit: Bound, bounds: dict[int, list[Bound]], losses: _Losses
         if not alone or len(rows[0].signed) != 1 or rows[0].signed.get(tail) != 1:
             raise _refused("a joint scenario without its loss", slot=j)
         _check_joint_scenario(rows[0].public, losses)
-    _check_floor([each for each in bounds[joint] if not each.signed], bounds, maxima)
+    _check_floor([bound for bound in bounds[joint] if not bound.signed], bounds, maxima)
 
 
 def _check_joint_scenario(public: Coefficients, losses: _Losses) -> None:
@@ -203,15 +203,15 @@ def _check_floor(floors: Sequence[Bound], bounds: dict[int, list[Bound]], maxima
     """
     wanted: Coefficients = {}
     for j in maxima:
-        for each in bounds[j]:
-            for slot, rate in each.above.items():
+        for bound in bounds[j]:
+            for slot, rate in bound.above.items():
                 wanted[slot] = wanted.get(slot, 0) + rate
     largest = [floor for floor in floors if any(j in maxima for j in floor.above)]
     rest = [floor for floor in floors if not any(j in maxima for j in floor.above)]
     exact = not any(_loose(floor) or floor.whole != 1 for floor in floors)
-    if not exact or any(each.above != wanted for each in rest) or len(rest) != bool(wanted):
+    if not exact or any(bound.above != wanted for bound in rest) or len(rest) != bool(wanted):
         raise _refused("a credit undoes the groups' minimums", slots=len(wanted), rows=len(rest))
-    if largest and sorted(tuple(each.above.items()) for each in largest) != [((j, 1),) for j in sorted(maxima)]:
+    if largest and sorted(tuple(bound.above.items()) for bound in largest) != [((j, 1),) for j in sorted(maxima)]:
         raise _refused("a joint loss that leaves out a group's maximum", rows=len(largest))
 
 
@@ -237,7 +237,7 @@ def _check_charge(charge: int, rows: Sequence[Bound], kinds: Sequence[SlotKind])
 
 def _check_minimum(bounds: dict[int, list[Bound]], maximum: int) -> set[int]:
     """The slots through which a group's maximum has a minimum: each counts lots, one slot one instrument's."""
-    own = [each for each in bounds[maximum] if each.above]
+    own = [bound for bound in bounds[maximum] if bound.above]
     if len(own) > 1 or any(_loose(account) or account.whole != 1 for account in own):
         raise _refused("a group's minimum is not one row", slot=maximum)
     counted = {slot for account in own for slot in account.above}
@@ -256,7 +256,7 @@ def _check_counted(
     seen: set[int] = set()
     for number, j in enumerate(sorted(maxima)):
         for slot in (
-            slot for each in bounds[j] for counted in each.above for b in bounds[counted] for slot in b.public
+            slot for bound in bounds[j] for counted in bound.above for b in bounds[counted] for slot in b.public
         ):
             position = statement.slots[slot].kind is SlotKind.POSITION
             if not position or slot in seen or losses.group.get(slot, number) != number:

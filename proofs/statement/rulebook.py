@@ -97,13 +97,13 @@ def _check_prices(book: "Rulebook") -> None:
     """
     from clearing.schema.terms.assets import RATE_TIMES_MAX
 
-    listed = {each.feed: each for each in book.feeds}
-    tokens = [(f"token {each.name}", each) for each in book.tokens]
+    listed = {feed.feed: feed for feed in book.feeds}
+    tokens = [(f"token {token.name}", token) for token in book.tokens]
     named = [
         *((instrument.name, instrument.feed) for instrument in book.instruments),
-        *((name, each.feed) for name, each in tokens),
+        *((name, token.feed) for name, token in tokens),
     ]
-    named += [(name, each.yields.feed) for name, each in tokens if each.yields.feed]
+    named += [(name, token.yields.feed) for name, token in tokens if token.yields.feed]
     for name, feed in named:
         if feed not in listed:
             raise VerificationFailed(ProofCode.RULES_DIFFER, f"no price of {name[:64]}", feed=feed)
@@ -132,7 +132,7 @@ def _check_genesis(statement: RiskStatement, book: "Rulebook", genesis: "Genesis
     _same("instruments", book.instruments, genesis.instruments)
     _same("cash groups", book.cash_groups, genesis.cash_groups)
     named = sorted((feed.id, feed.name) for feed in genesis.feeds)
-    _same("feeds", [(each.feed, each.name) for each in book.feeds], named)
+    _same("feeds", [(feed.feed, feed.name) for feed in book.feeds], named)
     tokens = collateral_tokens(genesis.assets)
     _same("tokens", tuple(token.id for token in book.tokens), tuple(token.id for token in tokens))
     for token, listed in zip(book.tokens, tokens, strict=True):

@@ -93,7 +93,7 @@ def _further_terms(statement: RiskStatement) -> str:
     """What the requirement has besides the worst scenario of each group, derived from the rows' shapes."""
     bounds = bounds_of(statement)
     maxima = {j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.GROUP_MAX}
-    short = {slot for j in maxima for each in bounds[j] for slot in each.above}
+    short = {slot for j in maxima for bound in bounds[j] for slot in bound.above}
     averages = [row for rows in bounds.values() for row in rows if row.above and row.signed]
     behind = {slot for average in averages for slot in average.above}
     behind |= {j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.UNCOVERED}

@@ -95,7 +95,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, IntEnum):
         return value.name
     if isinstance(value, tuple):
-        return [plain(each) for each in value]
+        return [plain(item) for item in value]
     return value
 
 
@@ -192,22 +192,22 @@ _AMOUNTS = ("deposited", "withdrawn", "balance", "released", "later", "strays", 
 
 def custody_view(package: EpochPackage) -> list[dict[str, Any]]:
     """One object a term. Amounts are base units of the token, as text: they may be beyond what JSON's readers keep."""
-    found = custody_assurances(package.statement, package.custody)
+    terms, assurances = package.statement.custody, custody_assurances(package.statement, package.custody)
     names = [slot.name for slot in package.statement.slots]
-    return [_term_view(term, names, each) for term, each in zip(package.statement.custody, found, strict=True)]
+    return [_term_view(term, names, assurance) for term, assurance in zip(terms, assurances, strict=True)]
 
 
 def evidence_view(package: EpochPackage) -> list[dict[str, Any]]:
     """One object a block that the package has evidence of."""
     return [
         {
-            "chain_id": each.chain_id,
-            "block_hash": _hex_of_bytes(each.block_hash),
-            "header_bytes": len(each.header),
-            "nodes": len(each.nodes),
-            "node_bytes": sum(map(len, each.nodes)),
+            "chain_id": evidence.chain_id,
+            "block_hash": _hex_of_bytes(evidence.block_hash),
+            "header_bytes": len(evidence.header),
+            "nodes": len(evidence.nodes),
+            "node_bytes": sum(map(len, evidence.nodes)),
         }
-        for each in package.custody
+        for evidence in package.custody
     ]
 
 

@@ -175,7 +175,7 @@ class _Claims:
     def __init__(self, statements: AccountStatements, common: tuple[CheckResult, ...]) -> None:
         self._statements = statements
         self._common = common
-        self._good = all(each.ok for each in common)
+        self._good = all(check.ok for check in common)
         self._results: list[list[CheckResult]] = []
         self._open: dict[int, tuple[LinearStatement, bytes]] = {}
 

@@ -101,4 +101,4 @@ def failed(name: str, fault: CrossclearError, where: str = "") -> CheckResult:
 def printable(text: str) -> str:
     """Without control characters and invisible marks, which a hostile file could steer a terminal with."""
     cut = text if len(text) <= DETAIL_MAX else text[:DETAIL_MAX] + "…"
-    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in cut)
+    return "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in cut)
