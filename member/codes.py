@@ -114,7 +114,7 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.API_BODY_TOO_LARGE: "The request body is longer than the limit. Send fewer transactions at a time.",
     NodeCode.API_RATE: "Too many requests. Wait as many seconds as Retry-After says.",
     NodeCode.API_MEDIA_TYPE: "Send application/json or application/msgpack.",
-    NodeCode.API_UNAUTHENTICATED: "Sign the request with the member's trade key (docs: reference, API, signing).",
+    NodeCode.API_UNAUTHENTICATED: "Sign the request with the member's trade key (docs/reference/api.md, Signing).",
     NodeCode.API_FORBIDDEN: "The key that signed the request does not own this account.",
     NodeCode.API_STALE_REQUEST: "The request's time differs too much from the node's clock. Set the clock, sign again.",
     NodeCode.API_REPLAYED: "The request's nonce was used already. Sign again with a new nonce.",
