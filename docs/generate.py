@@ -36,13 +36,14 @@ Authorization: {SCHEME} <time in ms>:<nonce, 64 hex digits>:<signature, 130 hex 
 ```
 
 1. The signature is EIP-712 typed data of the type `{REQUEST_TYPE}`.
-   The domain is `{DOMAIN_TYPE.decode()}` with name `{DOMAIN_NAME}`, version `{DOMAIN_VERSION}` and the network id as salt.
+   The domain is `{DOMAIN_TYPE.decode()}`, with name `{DOMAIN_NAME}`, version `{DOMAIN_VERSION}`
+   and the network id as salt.
 2. `method`, `target` and `body` are Keccak-256 of the method, of path and query as sent, and of the body.
 3. The time may differ from the node's clock by `api.clock_skew_ms_max`.
 4. A nonce is accepted once. Choose 32 random bytes.
 
-In Python, `NodeClient` of `member.client.node_client` signs by itself; `authorization` of `member.client.authorization` makes the
-header.
+In Python, `NodeClient` of `member.client.node_client` signs by itself; `authorization` of
+`member.client.authorization` makes the header.
 """
 
 
