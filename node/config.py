@@ -16,8 +16,6 @@ Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
 
 KeyHex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
-AddressHex = Annotated[str, Meta(pattern="^0x[0-9a-fA-F]{40}$")]
-
 Url = Annotated[str, Meta(pattern="^https?://[^ ]+$", max_length=2048)]
 
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

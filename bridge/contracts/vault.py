@@ -111,11 +111,6 @@ def approve_call(spender: bytes, amount: int) -> bytes:
     return APPROVE + _word(spender) + u256(amount)
 
 
-def deposit_call(token: bytes, amount: int, account: int) -> bytes:
-    """Pay `amount` base units of `token` in for ledger account `account`."""
-    return DEPOSIT + _word(token) + u256(amount) + u256(account)
-
-
 def checkpoint_call(header: Header, certificate: Certificate) -> bytes:
     """Submit a certified header. Raises RemoteFault BAD_POINT when the aggregate is no point."""
     return CHECKPOINT + encode(("bytes", "(uint32,uint256,bytes)"), checkpoint_arguments(header, certificate))
@@ -153,8 +148,6 @@ def _word(address: bytes) -> bytes:
 CertificateArgument: TypeAlias = tuple[int, int, bytes]
 
 WithdrawalArgument: TypeAlias = tuple[int, bytes, bytes, int, int]
-
-PROOF_SIBLINGS = 32
 
 
 def validator_words(validators: ValidatorSet) -> bytes:

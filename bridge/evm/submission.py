@@ -19,8 +19,6 @@ from clearing.base.errors import RemoteFault
 from clearing.schema.facts import VaultFact
 
 NODE_BYTES_MAX = 1 << 17
-SUBMISSION_BYTES_MAX = 1 << 19
-"""Limit for decoding a `SubmittedEvent` that came from outside."""
 
 ProofNode = Annotated[bytes, msgspec.Meta(max_length=NODE_BYTES_MAX)]
 Proof = Annotated[tuple[ProofNode, ...], msgspec.Meta(max_length=PROOF_NODES_MAX)]

@@ -13,7 +13,6 @@ from clearing.base.ids import Hash32
 HEADER_TAG = "crossclear/header/v1"
 STATE_TAG = "crossclear/state-root/v1"
 DEPOSITS_TAG = "crossclear/deposit-cursors/v1"
-HEADER_BYTES = 16 * 32
 CHAINS_MAX = 64
 MODULES_MAX = 16
 

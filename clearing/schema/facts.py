@@ -6,11 +6,7 @@ the power attested equal facts. `fact_key` identifies the event that a fact is a
 
 from typing import TypeAlias
 
-from clearing.base.codec import U63, Bytes20, Bytes32, U256Bytes, Wire, encode
-from clearing.base.hashing import tagged_hash
-from clearing.base.ids import Hash32
-
-FACT_TAG = "crossclear/fact/v1"
+from clearing.base.codec import U63, Bytes20, Bytes32, U256Bytes, Wire
 
 
 class DepositSeen(Wire, frozen=True, tag=1):
@@ -136,8 +132,3 @@ def fact_key(fact: VaultFact | DepositSighted | WithdrawalNotExecuted) -> tuple[
         return (NOT_EXECUTED, fact.chain_id, fact.vault, fact.nonce)
     kind = SIGHTED if isinstance(fact, DepositSighted) else FINAL if isinstance(fact, DepositSeen) else EXECUTED
     return (kind, fact.chain_id, fact.vault, fact.nonce)
-
-
-def fact_hash(fact: Fact) -> Hash32:
-    """The hash by which attestations are counted: only equal facts count together."""
-    return tagged_hash(FACT_TAG, encode(fact))

@@ -54,14 +54,6 @@ def withdrawal_siblings(state: State, nonce: int) -> tuple[Hash32, ...]:
     return tuple(withdrawals_node(state, level, (nonce >> level) ^ 1) for level in range(DEPTH))
 
 
-def withdrawals_root_from_proof(leaf: bytes, nonce: int, proof: tuple[bytes, ...]) -> Hash32:
-    """The root of a proof, as the vault contract computes it."""
-    current = leaf
-    for level, sibling in enumerate(proof):
-        current = keccak256(sibling + current if nonce >> level & 1 else current + sibling)
-    return Hash32(current)
-
-
 def rebuild_withdrawals_tree(state: State) -> None:
     """Fill the tree of an imported state: about two hashes a leaf, level by level."""
     row = [released.leaf for _, released in state.withdrawals.ordered()]

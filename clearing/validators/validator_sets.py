@@ -70,11 +70,6 @@ def validators_at(state: State, height: int) -> ValidatorSet | None:
     return next((held.validators for held in _newest_first(state) if held.since_height <= height), None)
 
 
-def set_by_hash(state: State, validators_hash: bytes) -> ValidatorSet | None:
-    """A kept set by its hash, the newest first; None when it is none of them."""
-    return next((held.validators for held in _newest_first(state) if held.validators.hash == validators_hash), None)
-
-
 def initialise_sets(state: State, genesis: ValidatorSet) -> None:
     """The first set, in all places."""
     state.validator_sets.put(0, ValidatorSetRecord(1, genesis))

@@ -9,7 +9,7 @@ import msgspec
 from clearing.context.block_context import BlockContext
 from clearing.schema.records.withdrawals import ReleasedWithdrawalRecord
 from clearing.state.state import State
-from clearing.state.withdrawals_tree import append_withdrawal, withdrawal_leaf_hash, withdrawal_siblings
+from clearing.state.withdrawals_tree import append_withdrawal, withdrawal_leaf_hash
 
 
 def release_withdrawals(context: BlockContext) -> None:
@@ -53,9 +53,3 @@ def withdrawals_count(state: State) -> int:
 def confirm_withdrawal(state: State, nonce: int) -> None:
     """Record that a released withdrawal was observed as executed."""
     state.withdrawals.put(nonce, msgspec.structs.replace(state.withdrawals[nonce], executed=True))
-
-
-def withdrawal_proof(state: State, nonce: int) -> tuple[ReleasedWithdrawalRecord, tuple[bytes, ...]] | None:
-    """A released withdrawal and the 32 siblings of its leaf against this state's root; None when there is none."""
-    released = state.withdrawals.get(nonce)
-    return None if released is None else (released, withdrawal_siblings(state, nonce))

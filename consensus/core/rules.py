@@ -34,7 +34,3 @@ class Rule(IntEnum):
     """A value is final and its block is not here."""
     REFUSE_SHARES = 104
     """Shares did not verify: their power is removed."""
-
-
-PAPER = frozenset(rule for rule in Rule if rule < 100)
-"""Lines of the paper."""

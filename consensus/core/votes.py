@@ -16,10 +16,6 @@ FUTURE_ROUNDS = 2
 PAST_ROUNDS = 16
 
 
-Unchecked = tuple[VoteKind, int, bytes, tuple[tuple[int, bytes], ...]]
-"""Kind, round, value and shares by validator index, ascending."""
-
-
 class Added(Enum):
     """The result of adding a vote."""
 

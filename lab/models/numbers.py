@@ -7,7 +7,7 @@ always has a name and a number of decimals. It must not know what is computed.
 import re
 from fractions import Fraction
 from functools import lru_cache
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -22,8 +22,6 @@ Number = I64 | Annotated[str, msgspec.Meta(pattern=NUMBER_PATTERN, max_length=NU
 
 Rounding: TypeAlias = Literal["exact", "up", "down", "away", "towards_zero", "half_even"]
 """`up` is towards plus infinity (what is owed), `down` towards minus infinity (what is given)."""
-
-ROUNDINGS: tuple[str, ...] = get_args(Rounding)
 
 DECIMALS_MAX = 30
 

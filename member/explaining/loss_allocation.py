@@ -57,22 +57,6 @@ def _alone(total: int, payer: Payer) -> Line:
     )
 
 
-def shares_of(total: int, payers: Sequence[Payer]) -> dict[str, int]:
-    """The shares by name, by exact fractions: largest remainders first, then in the order given."""
-    found = {payer.name: 0 for payer in payers}
-    open_ = [payer for payer in payers if not _exempt(payer)]
-    left = min(total, sum(each.most for each in open_))
-    while open_:
-        weights = sum(each.weight for each in open_)
-        full = [each for each in open_ if each.most * weights <= left * each.weight]
-        if not full:
-            break
-        found |= {each.name: each.most for each in full}
-        left -= sum(each.most for each in full)
-        open_ = [each for each in open_ if each not in full]
-    return found | _floors_and_rests(left, open_)
-
-
 def _exempt(payer: Payer) -> bool:
     return payer.weight == 0 or payer.most == 0
 

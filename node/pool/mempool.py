@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from clearing.accounts.signatories import Signatory, SignatoryRole, accounts_of, signatories
 from clearing.base import secp256k1
-from clearing.base.codec import Wire, decode, encode
+from clearing.base.codec import encode
 from clearing.base.errors import BaseCode, Detail, Rejected, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.ids import Hash32, NetworkId
 from clearing.governance.proposals import AdmittedRequest
 from clearing.schema.blocks.transaction import Transaction, transaction_bytes_max
 from clearing.schema.codes import ClearingCode, reject
-from clearing.schema.requests.governance import PROPOSAL_BYTES_MAX, GovernanceProposal, GovernanceVote
-from clearing.schema.requests.validators import CHANGE_BYTES_MAX, ValidatorChange
+from clearing.schema.requests.governance import GovernanceProposal, GovernanceVote
+from clearing.schema.requests.validators import ValidatorChange
 from member.codes import NodeCode
 
 DONE_MAX = 1 << 17
@@ -73,23 +73,9 @@ class _Entry:
     """Whose limits it counts against; the first is whose turn it takes."""
 
 
-class _One(Wire, frozen=True):
-    """A transaction alone: same bytes as a tuple of one."""
-
-    transaction: Transaction
-
-
 def transaction_hash(transaction: Transaction) -> Hash32:
     """What a transaction is known by in the mempool and the API: SHA-256 of its canonical bytes."""
     return sha256(encode((transaction,)))
-
-
-def decode_transaction(data: bytes) -> Transaction:
-    """Read one transaction. Raises RemoteFault OVERSIZE, MALFORMED, NON_CANONICAL."""
-    transaction = decode(data, _One, max(CHANGE_BYTES_MAX, PROPOSAL_BYTES_MAX)).transaction
-    if len(data) > transaction_bytes_max(transaction):
-        raise RemoteFault(BaseCode.OVERSIZE, "transaction", bytes=len(data), limit=transaction_bytes_max(transaction))
-    return transaction
 
 
 def refuse_changes(ruling: AdmittedRequest) -> Rejected | None:

@@ -185,9 +185,4 @@ SCHEMA = (
     " position INTEGER NOT NULL, PRIMARY KEY (account, height, position)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS packages (epoch INTEGER PRIMARY KEY, height INTEGER NOT NULL, path TEXT NOT NULL,"
     " size INTEGER NOT NULL, digest BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS cursors (chain_id INTEGER PRIMARY KEY, number INTEGER NOT NULL, hash BLOB NOT NULL,"
-    " ring BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS facts (key BLOB PRIMARY KEY, chain_id INTEGER NOT NULL, number INTEGER NOT NULL,"
-    " data BLOB NOT NULL) WITHOUT ROWID",
-    "CREATE INDEX IF NOT EXISTS facts_by_block ON facts (chain_id, number)",
 )

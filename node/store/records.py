@@ -44,26 +44,6 @@ class PackageRecord:
     """SHA-256 of the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class CursorRecord:
-    """How far one chain was scanned, and the hashes of the newest final blocks (opaque to the store)."""
-
-    chain_id: int
-    number: int
-    hash: bytes
-    ring: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class FactRecord:
-    """A fact that the own adapter saw: its key (unique), where, and its canonical bytes."""
-
-    key: bytes
-    chain_id: int
-    number: int
-    data: bytes
-
-
 RECEIPT_BYTES_MAX = 1 << 20
 
 

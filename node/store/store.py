@@ -1,4 +1,4 @@
-"""`Store`: blocks, snapshots, receipts, packages, bridge cursors and seen facts of one node.
+"""`Store`: blocks, snapshots, receipts and packages of one node.
 
 Rule: blocks are saved height by height and never change; saving the same again is a no-op, saving another value under
 the same key is refused. What belongs to one height goes into one transaction. It decodes nothing.
@@ -14,7 +14,7 @@ from clearing.base.errors import LocalFault
 from clearing.base.hashing import sha256
 from member.codes import NodeCode
 from node.store.database import SCHEMA, VERSION, Database
-from node.store.records import BlockRecord, CursorRecord, FactRecord, PackageRecord, ReceiptRecord
+from node.store.records import BlockRecord, PackageRecord, ReceiptRecord
 
 RECEIPTS_PAGE_MAX = 1000
 PACKAGES_PAGE_MAX = 1000
@@ -132,10 +132,6 @@ class Store:
         """Save the state after `height`, keep the newest `SNAPSHOTS_KEPT`, durable on return."""
         self._database.write(lambda connection: _save_snapshot(connection, height, data))
 
-    async def save_snapshot_async(self, height: int, data: bytes) -> None:
-        """As `save_snapshot`, without blocking the event loop."""
-        await self._database.write_async(lambda connection: _save_snapshot(connection, height, data))
-
     def snapshot(self, at_most: int = 2**63 - 1) -> tuple[int, bytes] | None:
         """The newest snapshot at or below a height. Raises LocalFault STORE_CORRUPT."""
         rows = self._database.read(
@@ -214,35 +210,6 @@ class Store:
             (after, min(limit, PACKAGES_PAGE_MAX)),
         )
         return tuple(PackageRecord(*row) for row in rows)
-
-    # Bridge
-
-    def save_scan(self, cursor: CursorRecord, facts: Sequence[FactRecord] = ()) -> None:
-        """Move a chain's cursor and note the facts seen on the way, together, durable on return."""
-        self._database.write(lambda connection: _save_scan(connection, cursor, facts))
-
-    async def save_scan_async(self, cursor: CursorRecord, facts: Sequence[FactRecord] = ()) -> None:
-        """As `save_scan`, without blocking the event loop."""
-        await self._database.write_async(lambda connection: _save_scan(connection, cursor, facts))
-
-    def cursor(self, chain_id: int) -> CursorRecord | None:
-        """How far a chain was scanned."""
-        rows = self._database.read("SELECT chain_id, number, hash, ring FROM cursors WHERE chain_id = ?", (chain_id,))
-        return CursorRecord(*rows[0]) if rows else None
-
-    def facts(self, chain_id: int, from_number: int = 0) -> tuple[FactRecord, ...]:
-        """Facts of a chain from a block number on, in order of (number, key)."""
-        rows = self._database.read(
-            "SELECT key, chain_id, number, data FROM facts WHERE chain_id = ? AND number >= ? ORDER BY number, key",
-            (chain_id, from_number),
-        )
-        return tuple(FactRecord(*row) for row in rows)
-
-    def drop_facts(self, keys: Sequence[bytes]) -> None:
-        """Forget facts that the network has agreed on."""
-        self._database.write(
-            lambda connection: connection.executemany("DELETE FROM facts WHERE key = ?", [(key,) for key in keys])
-        )
 
     # Anything else, small
 
@@ -344,14 +311,3 @@ def _save_package(connection: sqlite3.Connection, package: PackageRecord) -> Non
         connection.execute("INSERT INTO packages VALUES (?, ?, ?, ?, ?)", values)
     elif row != values:
         raise LocalFault(NodeCode.STORE_CONFLICT, "packages", epoch=package.epoch)
-
-
-def _save_scan(connection: sqlite3.Connection, cursor: CursorRecord, facts: Sequence[FactRecord]) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?)",
-        (cursor.chain_id, cursor.number, cursor.hash, cursor.ring),
-    )
-    connection.executemany(
-        "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?)",
-        [(fact.key, fact.chain_id, fact.number, fact.data) for fact in facts],
-    )

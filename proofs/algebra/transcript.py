@@ -10,7 +10,6 @@ import hashlib
 from clearing.base.codec import u256
 from clearing.base.hashing import tag_prefix, tagged_hash
 from proofs.algebra.field import ORDER, scalar_bytes
-from proofs.algebra.group import Point, encode_point
 
 TRANSCRIPT_TAG = "crossclear/transcript/v1"
 
@@ -33,10 +32,6 @@ class Transcript:
     def append_scalar(self, label: str, value: int) -> None:
         """Absorb a reduced scalar."""
         self._absorb(label, "scalar", scalar_bytes(value))
-
-    def append_point(self, label: str, point: Point) -> None:
-        """Absorb a point by its compressed bytes."""
-        self._absorb(label, "point", encode_point(point))
 
     def append_encoded_point(self, label: str, data: bytes) -> None:
         """Absorb a point whose canonical bytes are at hand."""

@@ -8,7 +8,7 @@ from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
 from clearing.base.evm.storage import BalanceLocation
 from clearing.margin.risk_arrays.arrays import build_risk_arrays
-from clearing.margin.statement.rows import build_snapshot, build_statement, group_maxima, shortfall_of
+from clearing.margin.statement.rows import build_snapshot, build_statement
 from clearing.margin.statement.rulebook import VERSION, FeedLevel, Rulebook, write_rulebook
 from clearing.margin.statement.snapshot import AccountHoldings, CustodyTerm, PublicTotal
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
@@ -20,6 +20,7 @@ from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import auxiliary_slots, complete_holdings, layout_of
 from proofs.verify.verdict import OwnAccount
 from proofs.verify.verifier import verify_package
+from tests.kit.clearing.rows import group_maxima, shortfall_of
 
 N = 256
 NOW_MS, DAY_MS = 1_584_000_000_000, 86_400_000

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.margin.statement.rows import account_holdings, build_snapshot, group_maxima
+from clearing.margin.statement.rows import account_holdings, build_snapshot
 from clearing.margin.statement.snapshot import AccountHoldings, PublicTotal, Row, RowKind, Slot, SlotKind
 from proofs.epoch.package import commitments_root
 from proofs.epoch.prover import commit_epoch
@@ -14,6 +14,7 @@ from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import check_statement, complete_holdings, layout_of
 from proofs.verify.verdict import OwnAccount
 from proofs.verify.verifier import verify_package
+from tests.kit.clearing.rows import group_maxima
 from tests.kit.proofs.requirement import ARRAYS, STATED, VECTORS, statement_for
 
 N = 256

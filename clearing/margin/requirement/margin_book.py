@@ -19,7 +19,6 @@ from clearing.base.units import MONEY_MAX, POSITION_MAX
 from clearing.margin.requirement.account_margin import (
     AccountMargin,
     MarginBatch,
-    account_margin,
     add_ons,
     covers_maintenance,
 )
@@ -192,20 +191,6 @@ class MarginBook:
         """Rows for `put_money`, by id of the cash group and of the asset."""
         return self.layout.cash_row, self.layout.token_row
 
-    def preview(self, account: int, change: HoldingsChange) -> AccountMargin:
-        """The margin that `account` would have after `change`; nothing is kept. An unknown account holds nothing."""
-        rows = self.layout
-        slot = self.columns.find(account)
-        column = np.zeros(rows.rows, np.int64) if slot is None else self.columns.gather(np.array([slot]))[:, 0]
-        cash, tokens, lots = column[rows.cash].tolist(), column[rows.tokens].tolist(), column[rows.lots].tolist()
-        for each, by in change.cash.items():
-            cash[rows.cash_row[each] - rows.cash.start] += by
-        for each, by in change.tokens.items():
-            tokens[rows.token_row[each] - rows.tokens.start] += by
-        for each, by in change.lots.items():
-            lots[rows.lots_row[each] - rows.lots.start] += by
-        return account_margin(self._arrays, cash, tokens, [lots[at] for at in rows.rank.tolist()])
-
     def remargin(self) -> list[int]:
         """Recompute all that is marked; the ids of the accounts recomputed since the last call, rising."""
         self._refresh()
@@ -232,13 +217,6 @@ class MarginBook:
         owes = (table[self.layout.cash] < -cash_limit).any(axis=0)
         at = np.flatnonzero((table[INITIAL_OK] == 0) | owes)
         ids: list[int] = table[ID, at].tolist()
-        return ids
-
-    def below_maintenance(self) -> list[int]:
-        """Ids of all accounts whose equity does not cover maintenance margin, rising."""
-        self._refresh()
-        table = self.columns.gather(np.arange(self.columns.size))
-        ids: list[int] = np.sort(table[ID, table[MAINTENANCE_OK] == 0]).tolist()
         return ids
 
     def _read(self, accounts: Sequence[int]) -> Integers:

@@ -68,7 +68,7 @@ def build_statement(
 ) -> RiskStatement:
     """The public statement of one height. Raises Bug when a coefficient reaches 2^62 or the totals miss a slot.
 
-    `shortfalls`: by account, of the accounts that are listed as called or defaulting; see `shortfall_of` for the unit.
+    `shortfalls`: by account, of the accounts that are listed as called or defaulting; see `_shortfall` for the unit.
     `rules`: the encoded `clearing.margin.statement.rulebook.Rulebook` of which slots, rows and prices are a function.
     """
     public = tuple(sorted(totals, key=lambda total: total.slot))
@@ -149,28 +149,16 @@ def build_rows(arrays: ValuedListing, parameters: RiskParameters, stress: Stress
     return rows
 
 
-def shortfall_of(arrays: "RiskArrays", cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> int:
-    """The smallest shortfall with which an account's rows hold; 0 for an account that needs none.
-
-    Unit: that of the rows it is added to. In the maintenance row that is micros divided by the maintenance denominator,
-    so the account lacks `shortfall / denominator` micros of equity there; in a cash row it is micros.
-    """
-    return _shortfall(arrays, _holdings_margin(arrays, cash, tokens, positions), cash)
-
-
 def _shortfall(arrays: "RiskArrays", margin: "AccountMargin", cash: Sequence[int]) -> int:
+    """The smallest shortfall with which the account's rows are satisfied; 0 for an account that needs none.
+
+    Unit: that of the rows to which it is added. In the maintenance row that is micros divided by the maintenance
+    denominator, so the account lacks `shortfall / denominator` micros of equity there; in a cash row it is micros.
+    """
     parameters = arrays.parameters
     needed = parameters.maintenance_numerator * margin.initial - parameters.maintenance_denominator * margin.equity
     overdrawn = (-claim - parameters.cash_limit_micros for claim in cash)
     return max(0, needed, *overdrawn)
-
-
-def group_maxima(
-    arrays: "RiskArrays", cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
-) -> list[int]:
-    """The smallest r_g that satisfy their rows: the group losses, or the short-option minimums where those are more."""
-    margin = _holdings_margin(arrays, cash, tokens, positions)
-    return list(margin.terms.groups(margin.group_losses))
 
 
 def account_holdings(
@@ -184,12 +172,6 @@ def account_holdings(
         shortfall=_shortfall(arrays, margin, cash),
         auxiliary=auxiliary_values(arrays, margin, tokens, positions),
     )
-
-
-def row_value(row: Row, values: Sequence[int], shortfall: int) -> int:
-    """Value of a row at all slots' `values`, group maxima included."""
-    total = sum(coefficient * values[slot] for slot, coefficient in row.coefficients)
-    return total + row.constant + (shortfall if row.shortfall else 0)
 
 
 def _holdings_margin(

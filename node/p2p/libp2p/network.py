@@ -363,10 +363,3 @@ class LibP2PNetwork:
             return await open_stream(session.connection, protocols[0])
         except Exception as error:  # gossipsub tries again after this one only
             raise SwarmException("gossip stream refused") from error
-
-
-@asynccontextmanager
-async def open_network(config: NetworkConfig) -> AsyncIterator[LibP2PNetwork]:
-    """A running network without subscriptions (those come before the start: construct, subscribe, `running()`)."""
-    async with LibP2PNetwork(config).running() as network:
-        yield network

@@ -22,8 +22,9 @@ from clearing.base.certificate import VoteKind
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.schema.facts import ChainHeartbeat, ValidatorsRotated
-from clearing.state.withdrawals_tree import empty_subtree_root, withdrawal_leaf_hash, withdrawals_root_from_proof
+from clearing.state.withdrawals_tree import empty_subtree_root, withdrawal_leaf_hash
 from tests.kit.bridge.vault_chain import USER, ChainUser, VaultChain, make_header, make_signers
+from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
 
 pytestmark = pytest.mark.chain
 CHAIN_ID = 31337
@@ -124,7 +125,6 @@ def test_calldata_is_what_the_committed_abi_says(four):
         vault.is_paid_call(77): ("isPaid", [77]),
         vault.VALIDATORS_HASH: ("validatorsHash", []),
         vault.VALIDATORS_CODE: ("validatorsCode", []),
-        vault.deposit_call(token, 10**30, 9): ("deposit", [checksum, 10**30, 9]),
         vault.checkpoint_call(header, certificate): ("checkpoint", [words, argument]),
         vault.install_validators_call(four.validators): ("installValidators", [validator_words(four.validators)]),
         vault.withdraw_call(claim): ("withdraw", [withdrawal, claim.proof]),

@@ -25,11 +25,12 @@ from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.schema.facts import WithdrawalExecuted, WithdrawalNotExecuted
 from clearing.schema.receipts.withdrawals import WithdrawalRefunded
-from clearing.state.withdrawals_tree import empty_subtree_root, withdrawal_leaf_hash, withdrawals_root_from_proof
+from clearing.state.withdrawals_tree import empty_subtree_root, withdrawal_leaf_hash
 from clearing.withdrawals.refunds import expired_withdrawals
 from node.chains.attestation_pool import AttestationPool
 from tests.kit.bridge.vault_chain import UNIT, Refused, VaultChain, make_header, make_signers
 from tests.kit.clearing.gated import gated_genesis
+from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
 from tests.kit.clearing.world import ALICE, BTC, ETH, USDC_1, World, of_kind
 
 pytestmark = pytest.mark.chain

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from web3.logs import DISCARD
 
 from clearing.state import withdrawals_tree
-from clearing.state.withdrawals_tree import withdrawals_root_from_proof
 from devnet.anvil import Anvil
 from tests.kit.bridge.certified import NEVER, PAYEE, Tree, certify, released
 from tests.kit.bridge.vault_chain import UNIT, Refused, VaultChain, make_signers
+from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
 
 pytestmark = pytest.mark.chain
 

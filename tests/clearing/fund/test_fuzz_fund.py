@@ -8,7 +8,6 @@ import pytest
 from clearing.default_fund.contributions import contributing_and_owing, contribution_micros, required_contribution
 from clearing.epochs.exit_tree import exit_tree
 from clearing.epochs.snapshot import snapshot_due, take_snapshot
-from clearing.margin.statement.rows import row_value
 from clearing.margin.statement.snapshot import SlotKind
 from clearing.schema.receipts.default_fund import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized, ReturnCause
 from clearing.schema.terms.default import FundSizing
@@ -20,6 +19,7 @@ from proofs.statement.arithmetization import complete_holdings
 from proofs.statement.auxiliary_witness import AuxiliaryWitness
 from tests.kit.clearing.defaults import DAVE, TERMS, DefaultWorld
 from tests.kit.clearing.fund import TERMS as FUND
+from tests.kit.clearing.rows import row_value
 from tests.kit.clearing.world import (
     ALICE,
     BOB,

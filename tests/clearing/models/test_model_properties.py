@@ -1,6 +1,7 @@
 """Rules of the models' engine for any book: offsetting, rounding, order, and what equals what."""
 
 from fractions import Fraction
+from typing import get_args
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from lab.evaluation.evaluate import evaluate
 from lab.models.check_model import check_model
 from lab.models.check_portfolio import check_fit
 from lab.models.named import from_named, to_named
-from lab.models.numbers import ROUNDINGS, exact_rational, in_units, printed, rounded
+from lab.models.numbers import Rounding, exact_rational, in_units, printed, rounded
 from lab.models.portfolio import (
     Collateral,
     Contract,
@@ -92,7 +93,7 @@ def test_each_rounding_goes_where_its_name_says(value, places):
     assert abs(rounded(value, places, "away")) >= abs(value) >= abs(rounded(value, places, "towards_zero"))
     assert abs(rounded(value, places, "half_even") - value) <= unit / 2
     assert rounded(value, places, "exact") == value
-    for rounding in ROUNDINGS:
+    for rounding in get_args(Rounding):
         if rounding != "exact":
             assert rounded(value, places, rounding) * 10**places == in_units(value, places, rounding)
 

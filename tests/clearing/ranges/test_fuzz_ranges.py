@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from clearing.epochs.snapshot import is_snapshot_possible, take_snapshot
-from clearing.margin.statement.rows import row_value
 from clearing.margin.statement.rulebook import read_rulebook
 from clearing.schema.blocks.block import BlockInput
 from clearing.schema.receipts.prices import RangePublished
@@ -15,6 +14,7 @@ from clearing.state.holdings import current_arrays, current_holdings, holdings_m
 from clearing.state.state import State
 from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, MEMBERS, Fuzz
 from tests.kit.clearing.ranged import RULES, ranged_genesis
+from tests.kit.clearing.rows import row_value
 from tests.kit.clearing.world import funded, of_kind
 
 SEEDS = range(100 if COMPLETE else 4)

@@ -11,7 +11,6 @@ from clearing.base.hashing import keccak256, tagged_hash
 from clearing.base.header import STATE_TAG
 from clearing.deposits.custody import custody_terms
 from clearing.epochs.snapshot import snapshot_due, take_snapshot
-from clearing.margin.statement.rows import group_maxima, row_value
 from clearing.margin.statement.snapshot import RiskSnapshot, RowKind
 from clearing.opening import initial_state
 from clearing.schema.receipts.collateral import EpochClosed
@@ -26,9 +25,9 @@ from clearing.state.withdrawals_tree import (
     withdrawal_leaf_hash,
     withdrawal_siblings,
     withdrawals_root,
-    withdrawals_root_from_proof,
 )
-from clearing.withdrawals.release import withdrawal_proof
+from tests.kit.clearing.rows import group_maxima, row_value
+from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
 from tests.kit.clearing.world import (
     ALICE,
     BOB,
@@ -187,18 +186,15 @@ def test_a_released_withdrawal_is_proven_with_the_vaults_own_leaf() -> None:
     world = funded()
     result = world.block(*(world.withdrawal(who, USDC_1, 7 * DOLLAR) for who in (ALICE, BOB, CAROL)))
     for released in of_kind(result, WithdrawalReleased):
-        found = withdrawal_proof(world.state, released.nonce)
-        assert found is not None
-        record, proof = found
+        proof = withdrawal_siblings(world.state, released.nonce)
         not_after_s = (world.time_ms + 604_800_000) // 1000
         leaf = withdrawal_leaf_hash(1, VAULTS[1], released.nonce, b"\xc1" * 20, b"\x77" * 20, 7 * DOLLAR, not_after_s)
-        assert record.leaf == leaf
+        assert world.state.withdrawals[released.nonce].leaf == leaf
         assert withdrawals_root_from_proof(leaf, released.nonce, proof) == result.withdrawals_root
         assert withdrawals_root_from_proof(leaf, released.nonce + 1, proof) != result.withdrawals_root
-    assert withdrawal_proof(world.state, 3) is None
     copy = import_state(world.genesis, SALT, export_state(world.state))
     assert withdrawals_root(copy) == result.withdrawals_root
-    assert withdrawal_proof(copy, 1) == withdrawal_proof(world.state, 1)
+    assert withdrawal_siblings(copy, 1) == withdrawal_siblings(world.state, 1)
     assert world.time_ms > START_MS
 
 

@@ -62,7 +62,6 @@ def check(state: State) -> None:
         if not want[each].initial_ok or any(cash < -limit for cash in current_holdings(state, each).cash)
     ]
     assert book.short(known, limit) == short
-    assert book.below_maintenance() == [each for each in known if not want[each].maintenance_ok]
 
 
 class Forks(RuleBasedStateMachine):

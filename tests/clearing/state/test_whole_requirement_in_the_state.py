@@ -8,7 +8,6 @@ from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.epochs.snapshot import take_snapshot
 from clearing.genesis.checks import check_genesis
-from clearing.margin.statement.rows import row_value
 from clearing.margin.statement.snapshot import SlotKind
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.liquidation import Liquidated
@@ -17,6 +16,7 @@ from clearing.schema.risk.charges import ConcentrationTier, LotCharge
 from clearing.schema.risk.parameters import JointCredit, collapse
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.full_requirement import BTC_FAR, genesis
+from tests.kit.clearing.rows import row_value
 from tests.kit.clearing.world import (
     ALICE,
     BOB,

@@ -125,7 +125,7 @@ def test_an_account_is_emptied_and_closed_in_one_block() -> None:
     assert of_kind(result, AccountClosed)
     assert account not in desk.state.accounts
     desk.block(prices=((1, PRICE * 8 // 10), (2, 20_000)))
-    assert account not in margin_book(desk.state).below_maintenance()
+    assert margin_book(desk.state).margin(account).maintenance_ok
 
 
 @pytest.mark.parametrize(

@@ -10,17 +10,9 @@ from hypothesis import strategies as st
 from clearing.base.errors import Bug
 from clearing.base.ids import Hash32, NetworkId
 from clearing.margin.requirement.account_margin import account_margin
-from clearing.margin.statement.rows import (
-    account_holdings,
-    build_rows,
-    build_slots,
-    build_snapshot,
-    build_statement,
-    group_maxima,
-    row_value,
-    shortfall_of,
-)
+from clearing.margin.statement.rows import account_holdings, build_rows, build_slots, build_snapshot, build_statement
 from clearing.margin.statement.snapshot import AccountHoldings, PublicTotal, SlotKind
+from tests.kit.clearing.rows import group_maxima, row_value, shortfall_of
 from tests.kit.margin.books import NORMAL, holdings, modest_holdings
 from tests.kit.margin.charged import CHARGED, CHARGED_HUGE, JOINT
 

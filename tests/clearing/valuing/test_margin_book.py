@@ -116,11 +116,6 @@ class BookMachine(RuleBasedStateMachine):
         if not known or change.cash or change.tokens or change.lots:
             self.stale.add(account)
 
-    @rule(account=accounts, change=changes)
-    def preview(self, account, change):
-        after = added(self.held.get(account, ZERO), change)
-        assert self.book.preview(account, change) == account_margin(self.arrays, *after)
-
     @rule(btc=st.sampled_from([790_000, 700_000, 2**40 - 1]), eth=st.sampled_from([19_400, 15_000]))
     def price(self, btc, eth):
         new = arrays({1: btc, 2: eth})
@@ -141,7 +136,6 @@ class BookMachine(RuleBasedStateMachine):
         assert {account: self.book.margin(account) for account in want} == want
         batch = self.book.margins(list(want))
         assert [batch.account(at) for at in range(len(want))] == list(want.values())
-        assert self.book.below_maintenance() == [each for each, margin in want.items() if not margin.maintenance_ok]
         assert len(self.book) == len(want)
 
 

@@ -11,14 +11,7 @@ from clearing.base.codec import decode, encode
 from clearing.base.errors import Bug
 from clearing.base.ids import Hash32, NetworkId
 from clearing.margin.requirement.account_margin import account_margin
-from clearing.margin.statement.rows import (
-    build_rows,
-    build_snapshot,
-    build_statement,
-    group_maxima,
-    row_value,
-    shortfall_of,
-)
+from clearing.margin.statement.rows import build_rows, build_snapshot, build_statement
 from clearing.margin.statement.snapshot import (
     AccountHoldings,
     PriceUsed,
@@ -27,6 +20,7 @@ from clearing.margin.statement.snapshot import (
     RiskStatement,
     SlotKind,
 )
+from tests.kit.clearing.rows import group_maxima, row_value, shortfall_of
 from tests.kit.margin.books import HUGE, NORMAL, PARAMETERS, holdings, modest_holdings
 
 ROWS = {id(NORMAL): build_rows(NORMAL, PARAMETERS), id(HUGE): build_rows(HUGE, PARAMETERS)}

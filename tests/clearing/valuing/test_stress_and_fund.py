@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from clearing.base.errors import Bug, LocalFault
 from clearing.base.units import MICROS_PER_TICK, PPM
 from clearing.margin.risk_arrays.reference_arrays import PricedListing, shocked_index
-from clearing.margin.statement.rows import build_rows, build_slots, row_value
+from clearing.margin.statement.rows import build_rows, build_slots
 from clearing.margin.statement.snapshot import AccountHoldings, SlotKind
 from clearing.margin.statement.stress import (
     NO_STRESS,
@@ -23,6 +23,7 @@ from clearing.margin.statement.stress import (
 )
 from clearing.pricing.marks import mark_ticks
 from clearing.schema.risk.parameters import RiskParameters, Scenario, StressScenario, check_parameters
+from tests.kit.clearing.rows import row_value
 from tests.kit.margin.books import (
     ASSETS,
     BTC,

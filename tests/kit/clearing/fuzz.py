@@ -13,7 +13,6 @@ from clearing.context.block_context import BlockContext
 from clearing.deposits.custody import custody_terms
 from clearing.epochs.snapshot import is_snapshot_possible, take_snapshot
 from clearing.liquidation.takeover import may_liquidate
-from clearing.margin.statement.rows import group_maxima, row_value
 from clearing.margin.statement.rulebook import read_rulebook
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.blocks.block import BlockInput, BlockResult
@@ -31,6 +30,7 @@ from clearing.state.holdings import current_arrays, current_holdings, holdings_m
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
 from tests.kit.clearing.full_requirement import genesis as whole_requirement
+from tests.kit.clearing.rows import group_maxima, row_value
 from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,

@@ -16,7 +16,7 @@ from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.libp2p.gossip import OUTBOUND_QUEUE
 from node.p2p.libp2p.host import peer_id
-from node.p2p.libp2p.network import LibP2PNetwork, open_network
+from node.p2p.libp2p.network import LibP2PNetwork
 from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Incoming, PeerChannel, Topic
 
 TRADES = {Topic.TRADES: lambda _: True}
@@ -191,7 +191,7 @@ async def test_a_second_node_on_a_taken_port_is_refused(cluster):
         one, other = c.nodes
         await c.start(one)
         with pytest.RaisesGroup(LocalFault, allow_unwrapped=True, flatten_subgroups=True):
-            async with open_network(replace(other.config, port=one.config.port)):
+            async with LibP2PNetwork(replace(other.config, port=one.config.port)).running():
                 pass
 
 

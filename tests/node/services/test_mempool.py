@@ -15,10 +15,9 @@ from clearing.base.ids import NetworkId
 from clearing.schema.codes import ClearingCode
 from clearing.schema.requests.accounts import CashTransfer
 from clearing.schema.requests.trades import Trade
-from clearing.schema.requests.withdrawals import Withdrawal
 from member.api.submit import BATCH_TRANSACTIONS_MAX
 from member.codes import NodeCode
-from node.pool.mempool import Accepted, Mempool, PoolLimits, decode_transaction, transaction_hash
+from node.pool.mempool import Accepted, Mempool, PoolLimits, transaction_hash
 from node.pool.trade_batch import make_batch, open_batch
 
 NETWORK = NetworkId(b"n" * 32)
@@ -174,17 +173,10 @@ def test_the_pool_keeps_its_own_books_whatever_happens(steps: list[tuple[str, in
     assert (len(waiting), waiting.size) == (0, 0)
 
 
-def test_a_transaction_reads_back_from_its_bytes() -> None:
-    withdrawal = Withdrawal(1, 2, 3, bytes(20), 1, NOW, bytes(65))
-    for one in (trade(), transfer(), withdrawal):
-        assert decode_transaction(encode((one,))) == one
-
-
 @given(st.binary(max_size=300))
-def test_no_bytes_crash_the_decoding_of_transactions_or_batches(data: bytes) -> None:
-    for read in (decode_transaction, lambda each: open_batch(NETWORK, each)):
-        with pytest.raises(RemoteFault):
-            read(data)
+def test_no_bytes_crash_the_decoding_of_batches(data: bytes) -> None:
+    with pytest.raises(RemoteFault):
+        open_batch(NETWORK, data)
 
 
 @given(at=st.integers(0, 1000), bit=st.integers(0, 7))

@@ -13,7 +13,7 @@ from consensus.blocks.store import BlockStore
 from member.codes import NodeCode
 from node.store import database
 from node.store.blocks import StoredBlocks
-from node.store.records import BlockRecord, CursorRecord, FactRecord, PackageRecord, ReceiptRecord
+from node.store.records import BlockRecord, PackageRecord, ReceiptRecord
 from node.store.store import SNAPSHOTS_KEPT, Commit, Store
 
 NETWORK = b"n" * 32
@@ -205,21 +205,6 @@ def test_an_account_reads_only_its_own_receipts_page_by_page(tmp_path: Path) -> 
         rest = store.receipts_of(1, (page[-1].height, page[-1].index), 3)
         assert [r.data for r in rest] == [b"2.3"]
         assert store.receipts_of(5, (0, -1), 3) == ()
-
-
-def test_a_cursor_moves_together_with_the_facts_below_it(tmp_path: Path) -> None:
-    facts = (FactRecord(b"k2", 1, 12, b"two"), FactRecord(b"k1", 1, 11, b"one"))
-    with open_store(tmp_path) as store:
-        store.save_scan(CursorRecord(1, 12, b"h" * 32, b"ring"), facts)
-        store.save_scan(CursorRecord(1, 13, b"i" * 32, b"ring2"), facts)
-        cursor = store.cursor(1)
-        assert cursor is not None
-        assert cursor.number == 13
-        assert [fact.key for fact in store.facts(1)] == [b"k1", b"k2"]
-        assert [fact.key for fact in store.facts(1, 12)] == [b"k2"]
-        store.drop_facts([b"k1"])
-        assert [fact.key for fact in store.facts(1)] == [b"k2"]
-        assert store.cursor(2) is None
 
 
 def test_one_epoch_has_one_package(tmp_path: Path) -> None:
