@@ -81,3 +81,10 @@ def test_each_file_and_module_that_a_command_runs_exists() -> None:
             path = ROOT / module.replace(".", "/")
             tool = module in ("pytest",)
             assert tool or path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), (page.name, module)
+
+
+def test_each_file_of_the_repository_that_a_command_reads_exists() -> None:
+    for page, words in COMMANDS:
+        for word in words:
+            if word.startswith(("configs/", "tests/")):
+                assert (ROOT / word).is_file(), (page, word)

@@ -21,6 +21,7 @@ PAGES = sorted(
 NAME = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)[`(:]")
 PATH = re.compile(rf"`((?:{'|'.join(PACKAGES)}|configs|docs)/[\w./-]+)`")
 PAGE = re.compile(r"\bdocs/[\w/-]+\.md\b|\bdocs/decisions/\d{4}\b")
+TEST = re.compile(r"\btests/[\w/-]+\.(?:py|toml)\b")
 FILES = {"node.toml", "node.sqlite"}
 SETTINGS = {f"{section.name}.{key}" for section in msgspec.structs.fields(NodeConfig) for key in dir(section.type)}
 """Keys of node.toml, some of whose sections have a package's name."""
@@ -46,7 +47,8 @@ def test_each_name_of_the_code_on_a_page_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     names = set(NAME.findall(text)) - FILES - SETTINGS
     assert sorted(name for name in names if not exists(name)) == []
-    assert sorted(path for path in set(PATH.findall(text)) if not (ROOT / path).exists()) == []
+    paths = {*PATH.findall(text), *TEST.findall(text)}
+    assert sorted(path for path in paths if not (ROOT / path).exists()) == []
 
 
 def test_each_page_that_the_code_names_exists() -> None:
