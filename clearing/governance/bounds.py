@@ -1,8 +1,8 @@
-"""Bounds that no vote can pass: what genesis may say once, but nobody may vote for.
+"""Governance bounds: values that genesis may state, but no vote may set.
 
 Rule: one list of named places, each with its value and whether it is within its bound. An amendment is refused for a
-place that is beyond its bound afterwards and was not so before with that very value, so that an old sin does not stand
-in the way of an unrelated change. It must not know the state.
+place that is out of bounds afterwards, unless it had that very value before, so an old violation does not block an
+unrelated change. It must not know the state.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,37 +19,38 @@ from clearing.schema.terms.instruments import InstrumentKind
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 
 RANGE_PPM_MIN = 10_000
-"""No price scan range below one per cent: no requirement comes near zero."""
+"""Lower bound of price scan ranges, one per cent: no requirement may approach zero."""
 VOLATILITY_RANGE_PPM_MIN = 10_000
 VOLATILITY_PPM_MIN, VOLATILITY_PPM_MAX = 50_000, 5_000_000
-"""At which options are marked, with every level of the surface."""
+"""Bounds of the volatility at which options are marked, for every level of the surface."""
 SHOCK_DOWN_PPM_MIN = 100_000
-"""Of the volatility range, where volatility falls: with nothing of it there would be no such scenario."""
+"""Lower bound of the fraction of the volatility range by which volatility falls; at zero there would be no
+such scenario."""
 RATE_PPM_MAX = 200_000
-"""The annual carry of dated instruments: it makes their marks."""
+"""Upper bound of the annual carry of dated instruments, which determines their marks."""
 HAIRCUT_PPM_MIN = 5_000
-"""Of a token's price, and of the rate of a yield-bearing one."""
+"""Lower bound of the haircut on a token's price, and on the rate of a yield-bearing one."""
 GUARDED_HAIRCUT_PPM_MIN = 20_000
-"""Of what a cash token becomes that left its group."""
+"""Lower bound of the haircut of the collateral that a departed cash token becomes."""
 WHOLE_WEIGHT_PPM = PPM
 JOINT_WEIGHT_PPM_MAX = 900_000
-"""After credit between groups at least a tenth of the plain sum stays."""
+"""At least a tenth of the plain sum remains after credit between groups."""
 CASH_LIMIT_MICROS_MAX = 10**13
 TRADE_FEE_PPM_MAX = 10_000
 PENALTY_PPM_MAX = 100_000
 SOFT_CREDIT_PPM_MAX = 500_000
 INTEREST_PPM_MAX = 500_000
 SKEW_RATE_PPM_MAX = 20_000
-"""Then no deposit or withdrawal costs four per cent of itself."""
+"""No deposit or withdrawal then costs more than four per cent of itself."""
 FUNDING_DAY_PPM_MAX = 1_000_000
-"""Of the notional, what funding may take in a day, however often it is paid."""
+"""Upper bound of funding in a day, as a fraction of the notional, however often it is paid."""
 PREMIUM_CAP_PPM_MAX = 100_000
-"""So far a perpetual's mark may be from its index by what is traded: further, trades would liquidate."""
+"""Upper bound of the distance between a perpetual's mark and its index; beyond it, trades would cause liquidations."""
 MOVE_CAP_PPM_MIN, MOVE_CAP_PPM_MAX = 10_000, 500_000
-"""With less, every move halts a feed, and what stays halted settles."""
+"""Below the minimum every move would halt a feed, and a feed that stays halted settles."""
 CONFIDENCE_PPM_MIN, CONFIDENCE_PPM_MAX = 500, 100_000
 REPORT_AGE_MS_MIN, REPORT_AGE_MS_MAX = 1_000, 600_000
-"""With less, no report is good, and a feed that nobody may tell settles."""
+"""Below the minimum no report would be fresh, and a feed without reports settles."""
 WITHDRAWAL_VALID_MS_MIN = 3_600_000
 EPOCH_BLOCKS_MAX = 100_000
 CUSTODY_STRIDE_MAX = 100_000
@@ -61,44 +62,45 @@ ASSESSMENT_PPM_MAX = 2 * PPM
 FUND_MINIMUM_MAX = 10**13
 FUND_STEP_MAX = 10**12
 FUND_CALL_BLOCKS_MIN = 10
-"""A call that nobody can meet in time is no call."""
+"""Lower bound of the time to pay a call."""
 BLOCK_NOTIONAL_MIN = 10**9
-"""Less a block, and liquidations would never end."""
+"""With a smaller limit per block, liquidations would never end."""
 CRISIS_BLOCKS_MAX = 100_000
-"""No deadline or window of a crisis is longer: a default ends, and money that waits comes out."""
+"""Upper bound of every deadline and window of a crisis: a default ends, and delayed money is released."""
 URGENT_PPM_MAX = 900_000
-"""With more, whoever is called would have no time, whatever the deadline is."""
+"""With a higher value a called account would have no time, whatever the deadline is."""
 ASSESSMENT_PERIOD_MIN = 10_000
-"""Blocks. The cap on assessments is for a period; with many short ones it caps nothing."""
+"""Blocks. The cap on assessments applies to a period; with many short periods it would not limit anything."""
 WAITING_MIN = 64
-"""So many withdrawals can wait at a time, or a delay would be a lock."""
+"""Lower bound of the queue of delayed withdrawals; otherwise a delay would block withdrawals."""
 SILENCE_MS_MIN = 10_000
-"""A chain is not halted, nor does its token leave its group, because its blocks take a while."""
+"""Slow blocks alone do not halt a chain, nor make its token leave its group."""
 SILENCE_MS_MAX = 7 * DAY_MS
-"""Nor is a chain that died taken for alive for longer."""
+"""Upper bound of the silence after which a dead chain is detected."""
 DEPEG_BAND_PPM_MIN = 5_000
-"""A token does not leave its group because its price has a spread."""
+"""The spread of a token's price does not make it leave its group."""
 REPORT_AHEAD_MS_MAX = 60_000
-"""A report counts as fresh for as long as it lies ahead, and then for its age."""
+"""A report counts as fresh while its time is ahead, and then for its age."""
 GRACE_BLOCKS_MAX = 100
-"""So long at most a price that nobody tells any more liquidates somebody."""
+"""Upper bound of the time for which an old price may be used to liquidate."""
 SETTLE_BLOCKS_MIN = 100
-"""Sooner, a hiccup of the oracle would end every position at the last good price, and void the tokens on the feed."""
+"""Below the minimum a short oracle failure would settle every position at the last good price, and void the
+tokens on the feed."""
 SOURCES_MIN_MAX = 8
-"""Independent markets that a report may be asked for: with more than there are, nobody could report."""
+"""Upper bound of the required independent sources: beyond the number of markets nobody could report."""
 AUCTION_BAND_PPM_MAX = 200_000
 INTEREST_MS_MIN = 1_000
 NAME_CHARS_MAX = 64
-"""What views of the API have room for; and what is listed is read on terminals."""
+"""Limit of names: API views have room for it, and listings are read on terminals."""
 LIQUIDATIONS_MAX = 10_000
 DEPOSIT_WINDOW_MAX = 1 << 16
 ACCOUNTS_MAX = 1 << 14
 STATEMENT_DAYS_MAX = 92
-"""What one block, one vault and one member can make everybody compute and keep."""
+"""Limits of what one block, vault or member can make everybody compute and store."""
 
 
 def check_bounds(before: Genesis, after: Genesis) -> Rejected | None:
-    """Whether an amendment leaves everything within its bound, or as it was."""
+    """Whether an amendment leaves every place within its bound, or as it was."""
     old = {(field, value) for field, value, good in bounds(before) if not good}
     for field, value, good in bounds(after):
         if not good and (field, value) not in old:
@@ -107,7 +109,7 @@ def check_bounds(before: Genesis, after: Genesis) -> Rejected | None:
 
 
 def bounds(genesis: Genesis) -> Iterator[Check]:
-    """Every bounded place."""
+    """Every bounded place: its path, its value, and whether it is within its bound."""
     yield from _risk_bounds(genesis)
     yield from _range_bounds(genesis)
     yield from _asset_bounds(genesis)
@@ -130,8 +132,8 @@ def _risk_bounds(genesis: Genesis) -> Iterator[Check]:
         at, grid = f"risk.groups.{group.id}", risk.grid(group)
         yield f"{at}.range_ppm", group.range_ppm, group.range_ppm >= RANGE_PPM_MIN
         for name, sign in (("up", 1), ("down", -1)):
-            seen = _farthest_move_ppm(group, grid, sign)
-            yield f"{at}.scenarios.{name}", seen, seen >= max(RANGE_PPM_MIN, min(group.range_ppm, PPM))
+            farthest = _farthest_move_ppm(group, grid, sign)
+            yield f"{at}.scenarios.{name}", farthest, farthest >= max(RANGE_PPM_MIN, min(group.range_ppm, PPM))
         if group.id in with_options:
             shift = group.volatility_range_ppm
             yield f"{at}.volatility_range_ppm", shift, shift >= VOLATILITY_RANGE_PPM_MIN
@@ -144,7 +146,7 @@ def _risk_bounds(genesis: Genesis) -> Iterator[Check]:
 
 
 def _farthest_move_ppm(group: RiskGroup, grid: tuple[Scenario, ...], sign: int) -> int:
-    """The farthest move to one side that counts whole, in parts of the index."""
+    """The farthest move to one side that counts in full, in parts of the index."""
     moves = [
         (PPM if point.of_index else group.range_ppm) * point.move_numerator * sign // point.move_denominator
         for point in grid
@@ -201,9 +203,9 @@ def _market_bounds(genesis: Genesis) -> Iterator[Check]:
     yield "market.report_age_ms_max", age, REPORT_AGE_MS_MIN <= age <= REPORT_AGE_MS_MAX
     ahead = market.report_ahead_ms_max
     yield "market.report_ahead_ms_max", ahead, ahead <= REPORT_AHEAD_MS_MAX
-    # A feed that is halted opens again, and whoever holds something on it gets out.
+    # A halted feed reopens, so that holders of its instruments can get out.
     yield "market.reopen_blocks", market.reopen_blocks, market.reopen_blocks <= CRISIS_BLOCKS_MAX
-    # And before it settles: twice as long as it takes to open again, or every halt would be the end of its positions.
+    # It reopens before it settles: settlement takes at least twice as long, or every halt would end its positions.
     until = market.prices.settle_blocks
     yield "market.reopen_blocks.settle", market.reopen_blocks, until == 0 or 2 * market.reopen_blocks <= until
     yield "market.member_accounts_max", market.member_accounts_max, market.member_accounts_max <= ACCOUNTS_MAX
@@ -225,7 +227,7 @@ def _market_bounds(genesis: Genesis) -> Iterator[Check]:
     yield f"{path}.auction_band_ppm", prices.auction_band_ppm, prices.auction_band_ppm <= AUCTION_BAND_PPM_MAX
     outliers = market.prices.outlier_deviations
     yield "market.prices.outlier_deviations", outliers, outliers == 0 or outliers >= 2
-    # Nobody votes away what limits votes.
+    # No vote removes the limits of votes.
     yield "crisis.governance.vote_ms", terms.vote_ms, terms.vote_ms >= VOTE_MS_MIN
     shut = terms.halt_blocks_max
     yield "crisis.governance.halt_blocks_max", shut, shut <= EPOCH_BLOCKS_MAX
@@ -255,7 +257,7 @@ def _listing_bounds(genesis: Genesis) -> Iterator[Check]:
 
 
 def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
-    """Nobody is sold below a bound, and nobody's money is kept in for long."""
+    """Bounds of crisis terms: the lowest sale price, and how long money may be kept in."""
     crisis = genesis.crisis
     discount, most = crisis.liquidation.end_ppm, crisis.liquidation.block_notional_max
     yield "crisis.liquidation.end_ppm", discount, discount <= DISCOUNT_PPM_MAX
@@ -271,7 +273,7 @@ def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
         for field in fields:
             blocks = getattr(getattr(crisis, part), field)
             yield f"crisis.{part}.{field}", blocks, blocks <= CRISIS_BLOCKS_MAX
-    # Many steps of a short time are a long one.
+    # Many steps of a short time add up to a long one.
     calls, liquidation = crisis.calls, crisis.liquidation
     more = calls.congestion_steps_max * calls.congestion_step_blocks
     yield "crisis.calls.congestion_step_blocks.together", more, more <= CRISIS_BLOCKS_MAX
@@ -299,13 +301,14 @@ def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
     for gate in crisis.gates.assets:
         at, cap = f"crisis.gates.assets.{gate.asset}", caps.get(gate.asset, 0)
         yield f"{at}.delay_blocks", gate.delay_blocks, gate.delay_blocks <= CRISIS_BLOCKS_MAX
-        # A limit is a brake, not a lock: what an asset may hold comes out within a bounded number of windows.
+        # A limit slows withdrawals but must not block them: an asset's cap can leave within a bounded number of
+        # windows.
         for field, value, good in limits_outflow(gate, cap):
             yield f"{at}.{field}", value, good
 
 
 def limits_outflow(limits: AssetWithdrawalLimits, units: int) -> Iterator[Check]:
-    """Whether a gate's limits let so many units out in time."""
+    """Whether the limits let this many units out in time."""
     for field, limit, windows in (
         ("window_units_max", limits.window_units_max, 10_000),
         ("owner_units_max", limits.owner_units_max, 10**9),
@@ -323,8 +326,8 @@ def _name_bounds(genesis: Genesis) -> Iterator[Check]:
         "members": genesis.members,
         "venues": genesis.venues,
     }
-    names = [(f"{path}.{each.id}", each.name) for path, listed in named.items() for each in listed]
+    names = [(f"{path}.{element.id}", element.name) for path, listed in named.items() for element in listed]
     names += [(f"chains.{chain.chain_id}", chain.name) for chain in genesis.chains]
-    names += [(f"risk.stress.{number}", each.name) for number, each in enumerate(genesis.risk.stress)]
+    names += [(f"risk.stress.{number}", scenario.name) for number, scenario in enumerate(genesis.risk.stress)]
     for at, name in names:
         yield f"{at}.name", len(name), 1 <= len(name) <= NAME_CHARS_MAX and name.isprintable()

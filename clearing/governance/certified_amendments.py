@@ -1,9 +1,9 @@
-"""Certified amendments: all amendments with a proof that there are no others, for whoever trusts a genesis.
+"""Certified amendments: all amendments with a proof of completeness, for readers that trust a genesis.
 
 Rule: the file contains every amendment of the terms and opens one record of the state, the hash chain over them,
-against a certified header. So none can be left out, added or moved to another height. The reader applies them to its
-own genesis with the engine's own code and gets the terms of any height up to the header's. The record's salt opens
-nothing else. The format is separate from the epoch package's.
+against a certified header. So none can be omitted, added or moved to another height. The reader applies them to its own
+genesis with the engine's own code and gets the terms of any height up to the header's. The record's salt opens nothing
+else. The format is separate from the epoch package's.
 """
 
 from typing import Annotated
@@ -36,7 +36,7 @@ BucketLeaves = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=BUCKET_LEA
 
 
 class CertifiedAmendments(Wire, frozen=True):
-    """The file."""
+    """The file of all amendments, with header, certificate and the opening of the hash chain."""
 
     format: U32
     header: Header
@@ -44,10 +44,10 @@ class CertifiedAmendments(Wire, frozen=True):
     validators: ValidatorSet
     amendments: tuple[AmendmentRecord, ...]
     clock: GovernanceCounters
-    """The record that is opened."""
+    """The opened record."""
     salt: Bytes32
     below: BucketLeaves
-    """Leaves of the same bucket, before it."""
+    """Leaves of the same bucket, before the record's."""
     above: BucketLeaves
     path: BucketPath
     """Siblings from the bucket to the module's root."""
@@ -56,7 +56,7 @@ class CertifiedAmendments(Wire, frozen=True):
 def certify_amendments(
     state: State, header: Header, certificate: Certificate, validators: ValidatorSet
 ) -> CertifiedAmendments:
-    """The file of a decided state, with what makes its header final.
+    """The file of a decided state, with the header and certificate that make it final.
 
     Raises LocalFault BAD_SNAPSHOT when nothing was ever proposed, or the header is of another state.
     """
@@ -87,7 +87,7 @@ def certify_amendments(
 
 
 def read_amendments(data: bytes) -> CertifiedAmendments:
-    """Read a file. Raises RemoteFault for bytes that are none."""
+    """Read a file. Raises RemoteFault for invalid bytes."""
     found = decode(data, CertifiedAmendments, AMENDMENTS_BYTES_MAX)
     if found.format != FORMAT:
         raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments.format", format=found.format, known=FORMAT)
@@ -102,10 +102,11 @@ def write_amendments(certified: CertifiedAmendments) -> bytes:
 def check_amendments(
     certified: CertifiedAmendments, genesis: Genesis, validators_hash: bytes, height: int
 ) -> tuple[Genesis, int]:
-    """(the terms in force after the block at `height`, how many amendments made them), from a trusted genesis.
+    """(the terms in force after the block at `height`, the number of amendments applied), from a trusted genesis.
 
-    `validators_hash`: of the trusted set that certified the file's header. Raises RemoteFault: what the certificate's
-    check raises, BAD_MERKLE_PROOF, BAD_SNAPSHOT for amendments that are not those of the record, or too old a file.
+    `validators_hash`: of the trusted set that certified the file's header. Raises RemoteFault: the faults of
+    certificate verification, BAD_MERKLE_PROOF, BAD_SNAPSHOT for amendments that are not those of the record, or too old
+    a file.
     """
     check_validator_set(certified.validators)
     if certified.validators.hash != validators_hash:
@@ -117,7 +118,7 @@ def check_amendments(
     if header.height < height:
         raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments.height", certified=header.height, wanted=height)
     _check_opening(certified)
-    # What is applied is known to be what the quorum applied: nobody else can make this long.
+    # The amendments are known to be those that the quorum enacted, so nobody else can make this costly.
     head = check_amendment_chain(certified.amendments)
     if (len(certified.amendments), head) != (certified.clock.amendments, certified.clock.chain_head):
         raise RemoteFault(

@@ -1,8 +1,8 @@
-"""`dry_run`: what an amendment would do to every account if it took effect now, before anybody votes.
+"""`amendment_impact`: the effect of an amendment on every account if it took effect now, for use before the vote.
 
-Rule: pure. The amendment is judged and let be in a fork that is thrown away, by the same functions as in a block; the
-margins before and after are the margin book's, so what is told is what would be charged. Prices are those of the
-state: what the market does until the timelock is over is not foreseen. Changes nothing.
+Rule: pure. The amendment is validated and enacted in a fork that is discarded, by the same functions as in a block. The
+margins before and after come from the margin book, so they are those that would be charged. Prices are those of the
+state; market moves until the end of the timelock are not forecast. Changes nothing.
 """
 
 from collections.abc import Collection
@@ -31,9 +31,9 @@ class AccountStanding(Wire, frozen=True):
     initial: U63
     maintenance: U63
     initial_ok: bool
-    """False: it is called."""
+    """False: the account is called."""
     maintenance_ok: bool
-    """False: it can be liquidated."""
+    """False: the account can be liquidated."""
 
 
 class AmendmentEffect(Wire, frozen=True):
@@ -46,22 +46,22 @@ class AmendmentEffect(Wire, frozen=True):
 
     @property
     def changes(self) -> bool:
-        """Whether anything differs."""
+        """Whether the two differ."""
         return self.before != self.after
 
 
 class AmendmentImpact(Wire, frozen=True):
-    """What would happen."""
+    """The impact of an amendment."""
 
     height: U63
-    """The state that it was tried on."""
+    """Height of the state that it was tried on."""
     receipts: tuple[Receipt, ...]
-    """Of the effect itself."""
+    """Receipts of the enactment itself."""
     accounts: tuple[AmendmentEffect, ...]
-    """Every account that was looked at, ordered; by default all that hold anything."""
+    """Every evaluated account, ordered; by default all with holdings."""
     initial_before: U63
     initial_after: U63
-    """Sums over these."""
+    """Sums over these accounts."""
     called_accounts: tuple[U63, ...]
     """Accounts that would be called and are not now."""
     liquidated_accounts: tuple[U63, ...]
@@ -71,24 +71,24 @@ class AmendmentImpact(Wire, frozen=True):
 def amendment_impact(
     state: State, amendment: Amendment, accounts: Collection[int] | None = None
 ) -> AmendmentImpact | Rejected:
-    """The effect of an amendment on every account, or why it may not be. Linear in the accounts.
+    """The effect of an amendment on every account, or why it is refused. Linear in the accounts.
 
-    With `accounts` only these are looked at, and cost: what somebody may see who may not see all.
+    With `accounts`, only these are evaluated: for readers who may not see all.
     """
-    judged = validate_amendment(state, amendment)
-    if isinstance(judged, Rejected):
-        return judged
+    validated = validate_amendment(state, amendment)
+    if isinstance(validated, Rejected):
+        return validated
     if isinstance(amendment, ValidatorsAmendment):
-        # In a block it waits for the change under way; here it is told that there is one.
+        # In a block it would wait for the change under way; here that change is reported.
         planned = plan_change(state, amendment.left, amendment.entered)
         if isinstance(planned, Rejected):
             return planned
-    run = _context_above(state)
-    enact_amendment(run, amendment, judged, bytes(32), 0)
-    effects = _effects(state, run.state) if accounts is None else _effects_on(state, run.state, accounts)
+    trial = _context_above(state)
+    enact_amendment(trial, amendment, validated, bytes(32), 0)
+    effects = _effects(state, trial.state) if accounts is None else _effects_on(state, trial.state, accounts)
     return AmendmentImpact(
         height=state.now.height,
-        receipts=tuple(run.receipts),
+        receipts=tuple(trial.receipts),
         accounts=effects,
         initial_before=sum(effect.before.initial for effect in effects),
         initial_after=sum(effect.after.initial for effect in effects),
@@ -102,7 +102,7 @@ def amendment_impact(
 
 
 def _context_above(state: State) -> BlockContext:
-    """A block in progress above a state, without anything in it."""
+    """A block context above a state, without any input."""
     height, time_ms = state.now.height + 1, state.now.time_ms
     context = BlockContext(State(state.terms, state.salt, state), BlockInput(height, time_ms, (), 1, ()))
     context.state.clock.put(0, msgspec.structs.replace(state.now, height=height))
@@ -116,8 +116,8 @@ def _effects(state: State, after: State) -> tuple[AmendmentEffect, ...]:
     for account, record in after.accounts.ordered():
         if account == HOUSE_ACCOUNT:
             before, then = (
-                holdings_margin(each, current_holdings(where, account))
-                for each, where in zip(arrays, (state, after), strict=True)
+                holdings_margin(arrays_then, current_holdings(state_then, account))
+                for arrays_then, state_then in zip(arrays, (state, after), strict=True)
             )
         elif account in first and account in second:
             before, then = first.margin(account), second.margin(account)
@@ -134,8 +134,8 @@ def _effects_on(state: State, after: State, accounts: Collection[int]) -> tuple[
         record = state.accounts.get(account)
         if record is not None:
             before, then = (
-                holdings_margin(each, current_holdings(where, account))
-                for each, where in zip(arrays, (state, after), strict=True)
+                holdings_margin(arrays_then, current_holdings(state_then, account))
+                for arrays_then, state_then in zip(arrays, (state, after), strict=True)
             )
             found.append(AmendmentEffect(account, record.member, _account_standing(before), _account_standing(then)))
     return tuple(found)

@@ -1,8 +1,8 @@
 """Effects of amendments: for every kind, whether it may take effect, and what it then does.
 
-Rule: a check changes nothing; an effect runs only after its check in the same block. Terms change as a whole, and
-everything derived from them is built anew. Suspense money comes only from the suspense account, only as far as it is
-there, and goes only to a member's account.
+Rule: a check changes nothing. An effect runs only after its check in the same block. Terms change as a whole, and
+everything derived from them is rebuilt. Suspense money comes only from the suspense account's balance, and goes only to
+a member's account.
 """
 
 from clearing.base.errors import Bug, Rejected
@@ -34,11 +34,12 @@ from clearing.validators.set_changes import begin_change, changed_set, check_new
 from clearing.validators.validator_sets import kept_set, set_numbers
 
 NO_REQUEST_INDEX = 2**32 - 1
-"""In place of a transaction's number: by an amendment."""
+"""In place of a transaction's index: by an amendment."""
 
 
 def validate_amendment(state: State, amendment: Amendment) -> Genesis | Rejected | None:
-    """Why an amendment may not be, at this state; else the genesis as it makes it, or None where terms stay."""
+    """Why an amendment is refused at this state; otherwise the resulting genesis, or None where the terms
+    stay unchanged."""
     if isinstance(amendment, TermsAmendment):
         return validate_terms(state, amendment)
     if isinstance(amendment, VaultDetachment):
@@ -53,7 +54,7 @@ def validate_amendment(state: State, amendment: Amendment) -> Genesis | Rejected
 
 
 def must_be_postponed(state: State, amendment: Amendment) -> bool:
-    """Whether an amendment cannot take effect only because something it touches is under way, and will end."""
+    """Whether an amendment must wait only because a default or validator change that it touches is under way."""
     if isinstance(amendment, TermsAmendment):
         touches = any(change.path.split(".")[0] in ("crisis", "members") for change in amendment.changes)
         return touches and bool(defaults_under_way(state))
@@ -61,19 +62,20 @@ def must_be_postponed(state: State, amendment: Amendment) -> bool:
 
 
 def enact_amendment(
-    context: BlockContext, amendment: Amendment, judged: Genesis | None, proposal: bytes, approved: int
+    context: BlockContext, amendment: Amendment, validated: Genesis | None, proposal: bytes, approved: int
 ) -> int:
-    """Let an amendment be, with what `judge` gave in this block. The number of the amendment of the terms, or 0."""
+    """Enact an amendment with the result of `validate_amendment` in this block. Returns the terms amendment's
+    number, or 0."""
     if isinstance(amendment, TermsAmendment | VaultDetachment):
-        if judged is None:
-            raise Bug("an amendment of the terms was judged and made none")
+        if validated is None:
+            raise Bug("an amendment of the terms was validated without a result")
         if isinstance(amendment, VaultDetachment):
             detach_vault(context, amendment)
-        return _enact_terms(context, amendment, judged, proposal)
+        return _enact_terms(context, amendment, validated, proposal)
     if isinstance(amendment, ValidatorsAmendment):
         planned = plan_change(context.state, amendment.left, amendment.entered)
         if isinstance(planned, Rejected):
-            raise Bug(f"an amendment of the validators was judged, and is {planned}")
+            raise Bug(f"an amendment of the validators was validated, and is {planned}")
         begin_change(context, NO_REQUEST_INDEX, planned, approved)
     elif isinstance(amendment, InstrumentHalt):
         halt_instrument(context, amendment.instrument, amendment.until_height, by_house=False)
@@ -95,7 +97,7 @@ def _enact_terms(context: BlockContext, amendment: TermsChangingAmendment, after
 
 
 def adopt_terms(context: BlockContext, after: Genesis) -> None:
-    """From here on the block, and all later ones, have these terms; everybody's margin is looked at."""
+    """Replace the terms for the rest of the block and all later ones; every account's margin is checked."""
     before = context.state.terms
     context.state.terms = Terms(after, before.original_genesis)
     write_listing_change(context.state, before.genesis, after, context.previous_time_ms)
@@ -115,17 +117,17 @@ AT = "suspense"
 
 
 def check_suspense(state: State, amendment: SuspenseAssignment) -> Rejected | None:
-    """Whether so much is in suspense, and there is such an account."""
+    """Whether suspense contains this amount, and the account exists."""
     if not can_hold(state, amendment.account):
         return reject(ClearingCode.UNKNOWN_ACCOUNT, AT, account=amendment.account)
-    have = balance(state, SUSPENSE_ACCOUNT, amendment.currency)
-    if not 0 < amendment.units <= have:
-        return reject(ClearingCode.BALANCE_TOO_SMALL, AT, units=amendment.units, balance=have)
+    available = balance(state, SUSPENSE_ACCOUNT, amendment.currency)
+    if not 0 < amendment.units <= available:
+        return reject(ClearingCode.BALANCE_TOO_SMALL, AT, units=amendment.units, balance=available)
     return None
 
 
 def assign_suspense(context: BlockContext, amendment: SuspenseAssignment) -> None:
-    """Move it. The caller has checked it."""
+    """Move the assigned money. The caller has checked it."""
     account, currency, units = amendment.account, amendment.currency, amendment.units
     context.journal.transfer(SUSPENSE_ACCOUNT, account, currency, units, TransferCode.SUSPENSE_ASSIGNED, account)
     context.touched_accounts.add(account)

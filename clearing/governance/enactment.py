@@ -1,8 +1,8 @@
-"""Enactment: due amendments take effect, expired proposals end, and offenders lose their seats.
+"""Enactment: due amendments take effect, expired proposals end, and offenders are removed from the validator set.
 
-Rule: at most one change of the terms per block, in order of time and number, each counted again by the set in force.
-It runs before prices. Once consensus has proven enough offences of one kind against a key, the key leaves with the
-next change that can be made, within the limits of every change. A vote may take it in again.
+Rule: at most one change of the terms per block, in order of time and number; each is tallied again under the set in
+force. It runs before prices. Once consensus has proven enough offences of one kind against a key, the key leaves with
+the next possible change, within the limits of every change. A vote may readmit it.
 """
 
 import msgspec
@@ -22,29 +22,29 @@ from clearing.validators.validator_sets import kept_set, set_numbers
 from clearing.withdrawals.detached_vaults import awaits_vault_payments
 
 ENACTED_PER_BLOCK = 1
-"""Each judges and builds anew what a whole listing needs."""
+"""Each one validates and rebuilds everything that depends on the listing."""
 
 
 def enact_governance(context: BlockContext) -> None:
-    """Let halts end, offenders go, and proposals come into force or to their end."""
+    """End due halts, remove offenders, and enact or close proposals."""
     end_due_halts(context)
     remove_offenders(context)
     if context.state.governance_counters.get(0) is None:
         return
     due: list[tuple[int, int, bytes, ProposalRecord]] = []
     closed: set[int] = set()
-    for proposal, held in list(context.state.proposals.ordered()):
-        if held.stage is ProposalStage.CLOSED:
-            if held.not_after_ms < context.time_ms:
+    for proposal, record in list(context.state.proposals.ordered()):
+        if record.stage is ProposalStage.CLOSED:
+            if record.not_after_ms < context.time_ms:
                 context.state.proposals.remove(proposal)
-        elif held.stage is ProposalStage.AGREED and held.effective_ms <= context.time_ms:
-            due.append((held.effective_ms, held.number, proposal, held))
-        elif held.stage is ProposalStage.OPEN and held.vote_until_ms < context.time_ms:
-            close_proposal(context, proposal, held, _is_over(context, held))
-            closed.add(held.number)
+        elif record.stage is ProposalStage.AGREED and record.effective_ms <= context.time_ms:
+            due.append((record.effective_ms, record.number, proposal, record))
+        elif record.stage is ProposalStage.OPEN and record.vote_until_ms < context.time_ms:
+            close_proposal(context, proposal, record, _is_over(context, record))
+            closed.add(record.number)
     done = 0
-    for _, number, proposal, held in sorted(due, key=lambda each: each[:2]):
-        done += _process_due(context, proposal, held) if done < ENACTED_PER_BLOCK else 0
+    for _, number, proposal, record in sorted(due, key=lambda item: item[:2]):
+        done += _process_due(context, proposal, record) if done < ENACTED_PER_BLOCK else 0
         after = context.state.proposals.get(proposal)
         if after is None or after.stage is ProposalStage.CLOSED:
             closed.add(number)
@@ -52,7 +52,7 @@ def enact_governance(context: BlockContext) -> None:
 
 
 def _process_due(context: BlockContext, proposal: bytes, proposal_record: ProposalRecord) -> int:
-    """Bring one that is due into force; 1 when that, or its refusal, was judged."""
+    """Process one due proposal. Returns 1 when it was enacted, or refused after validation."""
     if not tally_votes(context.state, proposal_record.number).agreed:
         if proposal_record.vote_until_ms < context.time_ms:
             close_proposal(context, proposal, proposal_record, _is_over(context, proposal_record))
@@ -68,7 +68,7 @@ def _process_due(context: BlockContext, proposal: bytes, proposal_record: Propos
     if proposal_record.amendment is not None and must_be_postponed(context.state, proposal_record.amendment):
         if context.time_ms <= proposal_record.effective_ms + context.terms.genesis.crisis.governance.vote_ms:
             return 0
-        # What is under way does not end: whoever still wants the change proposes it again.
+        # The blocking process did not end in time: the change can be proposed again.
         refusal: Rejected | None = _is_over(context, proposal_record)
     else:
         refusal = enact_proposal(context, proposal_record, proposal)
@@ -90,7 +90,7 @@ def _is_over(context: BlockContext, proposal_record: ProposalRecord) -> Rejected
 
 
 def remove_offenders(context: BlockContext) -> None:
-    """Begin the change that removes the first offender who can be."""
+    """Begin the change that removes the first offender that can be removed."""
     limit = context.terms.genesis.crisis.governance.removal_offences
     if not limit or context.state.set_changes.get(0) is not None:
         return
@@ -103,7 +103,7 @@ def remove_offenders(context: BlockContext) -> None:
             continue
         planned = plan_change(context.state, (key,), ())
         if isinstance(planned, Rejected):
-            # More than a third of the power: nobody but those validators themselves can change that.
+            # It has more than a third of the power: only those validators themselves can change that.
             continue
         context.receipts.append(ValidatorRemoved(key, kind, offences.count, seated[key]))
         _record_removal(context.state, key)
@@ -112,13 +112,13 @@ def remove_offenders(context: BlockContext) -> None:
 
 
 def removed_offences(state: State, key: bytes, kind: int) -> int:
-    """Offences that this key has lost its seat for already."""
+    """Offences for which this key was already removed."""
     removed = state.removed_offences.get((key, kind))
     return removed.count if removed else 0
 
 
 def _record_removal(state: State, key: bytes) -> None:
-    """All of its offences so far have cost it this seat."""
+    """Record that all offences of this key so far led to its removal."""
     for (offender, kind), offences in list(state.offences.ordered()):
         if offender == key:
             state.removed_offences.put((key, kind), RemovedOffencesRecord(offences.count))

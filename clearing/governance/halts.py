@@ -1,7 +1,7 @@
 """Emergency halts of an instrument: positions may only be reduced, for a bounded time.
 
-Rule: a halt takes no right away but that to grow: what is held is marked, margined, liquidated and reduced as before.
-It is never longer than genesis allows; a vote may halt again, the house alone must rest between two. It ends by itself.
+Rule: a halt only forbids new risk: positions are marked, margined, liquidated and reduced as before. It is never longer
+than genesis allows. A vote may halt again at once; the house alone must rest between two halts. It ends by itself.
 """
 
 import msgspec
@@ -21,7 +21,7 @@ AT = "halt"
 
 
 def halt_by_house(context: BlockContext, index: int, request: EmergencyHalt) -> Rejected | None:
-    """The house halts an instrument without a vote."""
+    """Halt an instrument by the house, without a vote."""
     del index
     terms = context.terms.genesis.crisis.governance
     if not terms.enabled or not terms.halt_blocks_max:
@@ -61,14 +61,14 @@ def check_halt(state: State, instrument: int, until_height: int) -> Rejected | N
 
 
 def check_resumption(state: State, instrument: int) -> Rejected | None:
-    """Whether there is a halt to end."""
+    """Whether the instrument is halted."""
     if not halt_end_height(state, instrument):
         return reject(ClearingCode.HALT_REFUSED, AT, instrument=instrument, why="it is not halted")
     return None
 
 
 def halt_instrument(context: BlockContext, instrument: int, until_height: int, *, by_house: bool) -> None:
-    """Halt, from the next request on. The caller has checked it."""
+    """Halt an instrument, from the next request on. The caller has checked it."""
     halt = context.state.halts.get(instrument) or HaltRecord(0, 0)
     rest = context.terms.genesis.crisis.governance.halt_rest_blocks
     since = halt.since_height if halt_end_height(context.state, instrument) else context.block.height
@@ -80,14 +80,14 @@ def halt_instrument(context: BlockContext, instrument: int, until_height: int, *
 
 
 def resume_instrument(context: BlockContext, instrument: int) -> None:
-    """Let a halted instrument go on. The caller has checked it."""
+    """Resume a halted instrument. The caller has checked it."""
     halt = context.state.halts[instrument]
     context.state.halts.put(instrument, msgspec.structs.replace(halt, until_height=context.block.height))
     context.receipts.append(InstrumentResumed(instrument, by_vote=True))
 
 
 def end_due_halts(context: BlockContext) -> None:
-    """Tell of the halts that end with this block's height."""
+    """Report the halts that end at this block's height."""
     for instrument, halt in context.state.halts.ordered():
         if halt.until_height == context.block.height:
             context.receipts.append(InstrumentResumed(instrument, by_vote=False))

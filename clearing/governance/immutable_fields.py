@@ -1,8 +1,8 @@
 """Immutable and protected fields: what no vote changes, and what a vote may change only by small steps.
 
-Rule: the genesis before and after are compared as values, whatever paths an amendment took. What balances, positions,
-signatures or proofs were made with does not change. A protection that is on cannot be switched off or made a trifle.
-What values positions moves by one amendment no further than a bound.
+Rule: the genesis before and after are compared as values, whatever paths an amendment used. Whatever balances,
+positions, signatures or proofs depend on does not change. A protection that is on cannot be switched off or made
+negligible. One amendment moves the valuation of positions at most by a bound.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,19 +19,19 @@ AT = "amendment"
 
 
 class ImmutableList(NamedTuple):
-    """One list of genesis: where it is, what an element is named by, and which of its fields stay."""
+    """One list of genesis: its path, the id field of its elements, and their immutable fields."""
 
     name: str
     of: Callable[[Genesis], Sequence[Any]]
     id_field: str
     fixed: tuple[str, ...]
-    may_go: bool
+    is_removable: bool
 
 
 IMMUTABLE_LISTS = (
-    ImmutableList("chains", lambda g: g.chains, "chain_id", ("name", "vault", "vault_block"), may_go=False),
-    ImmutableList("feeds", lambda g: g.feeds, "id", ("name",), may_go=True),
-    ImmutableList("cash_groups", lambda g: g.cash_groups, "id", ("name",), may_go=False),
+    ImmutableList("chains", lambda g: g.chains, "chain_id", ("name", "vault", "vault_block"), is_removable=False),
+    ImmutableList("feeds", lambda g: g.feeds, "id", ("name",), is_removable=True),
+    ImmutableList("cash_groups", lambda g: g.cash_groups, "id", ("name",), is_removable=False),
     ImmutableList(
         "assets",
         lambda g: g.assets,
@@ -49,7 +49,7 @@ IMMUTABLE_LISTS = (
             "yields.feed",
             "yields.unit_ticks",
         ),
-        may_go=True,
+        is_removable=True,
     ),
     ImmutableList(
         "instruments",
@@ -67,12 +67,12 @@ IMMUTABLE_LISTS = (
             "averaging_ms",
             "delivery_asset",
         ),
-        may_go=True,
+        is_removable=True,
     ),
-    ImmutableList("risk.groups", lambda g: g.risk.groups, "id", ("name", "feed"), may_go=True),
-    ImmutableList("members", lambda g: g.members, "id", (), may_go=False),
-    # A window of trade ids that was narrow and is wide again would let used ids in.
-    ImmutableList("venues", lambda g: g.venues, "id", ("id_chunks",), may_go=False),
+    ImmutableList("risk.groups", lambda g: g.risk.groups, "id", ("name", "feed"), is_removable=True),
+    ImmutableList("members", lambda g: g.members, "id", (), is_removable=False),
+    # A window of trade ids that was narrowed and widened again would accept used ids.
+    ImmutableList("venues", lambda g: g.venues, "id", ("id_chunks",), is_removable=False),
 )
 
 IMMUTABLE_FIELDS: dict[str, Callable[[Genesis], Any]] = {
@@ -87,19 +87,19 @@ IMMUTABLE_FIELDS: dict[str, Callable[[Genesis], Any]] = {
     "crisis.governance.timelock_floor_ms": lambda g: g.crisis.governance.timelock_floor_ms,
     "crisis.governance.entry_delay_ms": lambda g: g.crisis.governance.entry_delay_ms,
 }
-"""The validators change by requests and amendments of their own. Requests' horizon and the delay of commitments are
-built into what is remembered and signed; limits on positions hang on whether there is a stress test at all."""
+"""Validators change by their own requests and amendments. The requests' horizon and the delay of commitments are part
+of what is remembered and signed. Limits on positions depend on whether there is a stress test at all."""
 
 
 def check_immutable(before: Genesis, after: Genesis) -> Rejected | None:
-    """Whether an amendment leaves alone what no vote changes."""
+    """Whether an amendment leaves all immutable places unchanged."""
     for path in immutable_changes(before, after):
         return reject(ClearingCode.AMENDMENT_FROZEN, AT, path=path)
     return None
 
 
 def immutable_changes(before: Genesis, after: Genesis) -> Iterator[str]:
-    """Every frozen place that differs."""
+    """The path of every immutable place that differs."""
     yield from (path for path, read in IMMUTABLE_FIELDS.items() if read(before) != read(after))
     for listed in IMMUTABLE_LISTS:
         yield from _list_changes(listed, before, after)
@@ -111,21 +111,21 @@ def immutable_changes(before: Genesis, after: Genesis) -> Iterator[str]:
 def _list_changes(listed: ImmutableList, before: Genesis, after: Genesis) -> Iterator[str]:
     old, new = (_by_id(listed.of(genesis), listed.id_field) for genesis in (before, after))
     top = max(old, default=0)
-    for each, was in old.items():
-        now = new.get(each)
+    for element_id, was in old.items():
+        now = new.get(element_id)
         if now is None:
-            # The highest id stays, so that no id ever means two things.
-            if not listed.may_go or each == top:
-                yield f"{listed.name}.{each}"
+            # The highest id stays, so that no id is ever reused.
+            if not listed.is_removable or element_id == top:
+                yield f"{listed.name}.{element_id}"
             continue
         changed = [field for field in listed.fixed if _field(was, field) != _field(now, field)]
-        yield from (f"{listed.name}.{each}.{field}" for field in changed)
-    if listed.may_go:
-        yield from (f"{listed.name}.{each}" for each in new if each not in old and each <= top)
+        yield from (f"{listed.name}.{element_id}.{field}" for field in changed)
+    if listed.is_removable:
+        yield from (f"{listed.name}.{element_id}" for element_id in new if element_id not in old and element_id <= top)
 
 
 def _guard_changes(before: Genesis, after: Genesis) -> Iterator[str]:
-    """What a cash token becomes when it leaves stays what it was said to become, once it was said."""
+    """The collateral that a departing cash token becomes is immutable once defined."""
     new = _by_id(after.assets, "id")
     for was in before.assets:
         now = new.get(was.id)
@@ -137,7 +137,7 @@ def _guard_changes(before: Genesis, after: Genesis) -> Iterator[str]:
 
 
 def _crisis_changes(before: Genesis, after: Genesis) -> Iterator[str]:
-    """Who bears losses may be said once; the fund stays of its group, and nobody is made to take positions over."""
+    """Default rules stay on, the fund keeps its cash group, and no new account is made the backstop."""
     old, new = before.crisis, after.crisis
     if old.default.enabled and not new.default.enabled:
         yield "crisis.default.enabled"
@@ -148,29 +148,30 @@ def _crisis_changes(before: Genesis, after: Genesis) -> Iterator[str]:
 
 
 def _member_changes(before: Genesis, after: Genesis) -> Iterator[str]:
-    """Accounts, their kinds and their clients' keys stay; a member may get more, the house may not."""
+    """Accounts, their kinds and their clients' keys are immutable. A member may get more accounts, the
+    house may not."""
     new = _by_id(after.members, "id")
     for was in before.members:
         now = new.get(was.id)
         if now is None:
             continue
-        kept = {account.id: account for account in now.accounts}
+        present = {account.id: account for account in now.accounts}
         yield from (
-            f"members.{was.id}.accounts.{account.id}" for account in was.accounts if kept.get(account.id) != account
+            f"members.{was.id}.accounts.{account.id}" for account in was.accounts if present.get(account.id) != account
         )
         if was.id == HOUSE_MEMBER and len(now.accounts) != len(was.accounts):
             yield f"members.{was.id}.accounts"
     if before.risk.stress:
-        # So many accounts are behind the limit on what one of them may hold.
+        # The notional limit of one account assumes at most this many accounts.
         yield from _is_wider(before, after)
 
 
 def _is_wider(before: Genesis, after: Genesis) -> Iterator[str]:
-    most = [
+    accounts_max = [
         max(genesis.market.member_accounts_max, *(len(member.accounts) for member in genesis.members))
         for genesis in (before, after)
     ]
-    if most[1] > most[0]:
+    if accounts_max[1] > accounts_max[0]:
         yield "market.member_accounts_max"
 
 
@@ -197,29 +198,29 @@ SAFEGUARDS = {
     "fund": ("minimum_micros", "reduce_blocks"),
     "gates": ("deficit_reserve", "give_back_expired"),
 }
-"""What protects somebody, once it is on: time to pay, to be ported, to bid; the house's own part; whole repayment."""
+"""Protections that stay on: time to pay, to port and to bid; the house's own part; repayment in full."""
 
 KEPT_DIVISOR = 4
-"""Of what the network began with a protection keeps a quarter, or a block of time would be all that is left of it."""
+"""A protection keeps at least a quarter of its first value; otherwise it could shrink to a block of time."""
 
 RATE_STEP_PPM = 10_000
-"""The carry of dated instruments: a year ahead their marks move by one per cent at most."""
+"""Largest change of the carry of dated instruments: their marks move at most by one per cent a year ahead."""
 
 VOLATILITY_FACTOR = 2
-"""Options are marked at no more than twice, no less than half the volatility of before."""
+"""Options are marked at most at twice and at least at half the volatility before."""
 
 
 def check_safeguards(origin: Genesis, before: Genesis, after: Genesis) -> Rejected | None:
-    """Whether an amendment takes nothing away that protects; `origin`: the first genesis, as no vote changed it."""
+    """Whether an amendment keeps all protections. `origin`: the first genesis, before any vote."""
     first = dict(safeguards(origin))
     now = dict(safeguards(after))
     for field, was in safeguards(before):
         value = now.get(field, was)
         if was and not value:
             return reject(ClearingCode.AMENDMENT_REFUSED, f"bounds.{field}", value=value, was=was)
-        least = -(-first.get(field, 0) // KEPT_DIVISOR)
-        if value < least and value != was:
-            return reject(ClearingCode.AMENDMENT_REFUSED, f"bounds.{field}", value=value, was=was, least=least)
+        minimum = -(-first.get(field, 0) // KEPT_DIVISOR)
+        if value < minimum and value != was:
+            return reject(ClearingCode.AMENDMENT_REFUSED, f"bounds.{field}", value=value, was=was, least=minimum)
     silences = {chain.chain_id: chain.heartbeat_ms_max for chain in after.chains}
     for chain in before.chains:
         if chain.heartbeat_ms_max and not silences.get(chain.chain_id, 0):
@@ -229,7 +230,7 @@ def check_safeguards(origin: Genesis, before: Genesis, after: Genesis) -> Reject
 
 
 def safeguards(genesis: Genesis) -> Iterator[tuple[str, int]]:
-    """(place, value) of everything of which less protects less; of what is not listed there is nothing."""
+    """(place, value) of every protection, where a lower value protects less."""
     for part, fields in SAFEGUARDS.items():
         yield from ((f"crisis.{part}.{field}", int(getattr(getattr(genesis.crisis, part), field))) for field in fields)
     yield "market.prices.settle_blocks", genesis.market.prices.settle_blocks
@@ -240,7 +241,7 @@ def safeguards(genesis: Genesis) -> Iterator[tuple[str, int]]:
 
 
 def _check_rate_steps(before: Genesis, after: Genesis) -> Rejected | None:
-    """Carry and volatility make marks: more than a step at once would be money that a vote moves."""
+    """Carry and volatility determine marks: a larger step at once would be money moved by a vote."""
     was, now = before.risk.rate_ppm, after.risk.rate_ppm
     if abs(now - was) > RATE_STEP_PPM:
         return reject(ClearingCode.AMENDMENT_REFUSED, "bounds.risk.rate_ppm.step", value=now, was=was)
@@ -257,6 +258,6 @@ def _check_rate_steps(before: Genesis, after: Genesis) -> Rejected | None:
 
 
 def at_money_volatilities(group: RiskGroup) -> tuple[int, int]:
-    """The lowest and the highest volatility that options are marked at with the money, over all times to expiry."""
-    levels = [each.level_ppm for each in group.surface] or [PPM]
+    """The lowest and the highest at-the-money volatility at which options are marked, over all times to expiry."""
+    levels = [pillar.level_ppm for pillar in group.surface] or [PPM]
     return min(levels) * group.volatility_ppm // PPM, max(levels) * group.volatility_ppm // PPM

@@ -1,7 +1,7 @@
-"""Listing: what an amendment of the terms asks of the state, and the records it writes for what is newly listed.
+"""Listing: what the state must allow for an amendment of the terms, and the records of new listings.
 
 Rule: a new instrument, asset, feed or member gets the records that genesis would have given it. Observed moves are
-put in order again when risk groups or the window change: a group keeps its history, a new one starts empty.
+reordered when risk groups or the window change: a group keeps its history, a new one starts empty.
 """
 
 import msgspec
@@ -30,7 +30,7 @@ AT = "amendment"
 
 
 def check_listing_change(state: State, before: Genesis, after: Genesis) -> Rejected | None:
-    """Whether the state lets what goes go, and what comes come."""
+    """Whether the state allows the removals and additions."""
     return (
         _check_instruments(state, before, after)
         or _check_assets(state, before, after)
@@ -42,38 +42,38 @@ def check_listing_change(state: State, before: Genesis, after: Genesis) -> Rejec
 
 
 def _check_instruments(state: State, before: Genesis, after: Genesis) -> Rejected | None:
-    old, new = ({each.id: each for each in genesis.instruments} for genesis in (before, after))
-    for each in sorted(new.keys() - old.keys()):
-        if new[each].expired(state.now.time_ms):
-            return _refusal("instruments", each, "it has expired")
+    old, new = ({instrument.id: instrument for instrument in genesis.instruments} for genesis in (before, after))
+    for instrument_id in sorted(new.keys() - old.keys()):
+        if new[instrument_id].expired(state.now.time_ms):
+            return _refusal("instruments", instrument_id, "it has expired")
     waiting = {pending.instrument for _, pending in state.pending_trades.ordered()}
     ordered = {instrument for (instrument, _), _ in state.auction_orders.ordered()}
-    # What losses and gains are counted from names instruments, too.
+    # The records of losses and gains name instruments, too.
     counted = any(True for _ in state.gains_windows.ordered()) or bool(defaults_under_way(state))
-    for each in sorted(old.keys() - new.keys()):
+    for instrument_id in sorted(old.keys() - new.keys()):
         if counted:
-            return _refusal("instruments", each, "gains and losses in it are being counted")
-        if holders(state, INSTRUMENT_HOLDERS, each) or each in waiting or each in ordered:
-            return _refusal("instruments", each, "somebody holds it")
+            return _refusal("instruments", instrument_id, "gains and losses in it are being counted")
+        if holders(state, INSTRUMENT_HOLDERS, instrument_id) or instrument_id in waiting or instrument_id in ordered:
+            return _refusal("instruments", instrument_id, "somebody holds it")
     return None
 
 
 def _check_assets(state: State, before: Genesis, after: Genesis) -> Rejected | None:
-    old, new = ({each.id: each for each in genesis.assets} for genesis in (before, after))
-    for each in sorted(old.keys() - new.keys()):
-        flow = state.asset_flows.get(each)
+    old, new = ({asset.id: asset for asset in genesis.assets} for genesis in (before, after))
+    for asset_id in sorted(old.keys() - new.keys()):
+        flow = state.asset_flows.get(asset_id)
         moved = flow is not None and any((*flow.deposited_amount, *flow.released_units))
-        if moved or _outstanding_units(state, old[each]):
-            return _refusal("assets", each, "some of it went through the ledger")
-    for each, asset in sorted(new.items()):
-        # Nobody sees or pays anything there any more: a new token would never be proven, and hold up every epoch.
-        if is_detached(state, asset.chain_id, asset.vault) and asset != old.get(each):
-            return _refusal("assets", each, "its vault is detached")
-    for each in sorted(old.keys() & new.keys()):
-        guard = state.depeg_guards.get(each)
-        gone = guard is not None and guard.left_height > 0
-        if old[each].may_leave != new[each].may_leave and (gone or old[each].may_leave):
-            return _refusal("assets", each, "its guard stands")
+        if moved or _outstanding_units(state, old[asset_id]):
+            return _refusal("assets", asset_id, "some of it went through the ledger")
+    for asset_id, asset in sorted(new.items()):
+        # Nothing is observed or paid there any more: a new token could never be proven, and would block every epoch.
+        if is_detached(state, asset.chain_id, asset.vault) and asset != old.get(asset_id):
+            return _refusal("assets", asset_id, "its vault is detached")
+    for asset_id in sorted(old.keys() & new.keys()):
+        guard = state.depeg_guards.get(asset_id)
+        departed = guard is not None and guard.left_height > 0
+        if old[asset_id].may_leave != new[asset_id].may_leave and (departed or old[asset_id].may_leave):
+            return _refusal("assets", asset_id, "its guard stands")
     return None
 
 
@@ -83,25 +83,25 @@ def _outstanding_units(state: State, asset: Asset) -> bool:
 
 
 def _check_feeds(state: State, before: Genesis, after: Genesis) -> Rejected | None:
-    """A feed that is taken off prices nothing any more, or the rules of genesis would not hold."""
+    """A removed feed must not price any asset."""
     del state
-    gone = {each.id for each in before.feeds} - {each.id for each in after.feeds}
+    removed = {feed.id for feed in before.feeds} - {feed.id for feed in after.feeds}
     for asset in after.assets:
         for feed in (asset.feed, asset.yields.feed, asset.depeg.feed):
-            if feed in gone:
+            if feed in removed:
                 return _refusal("feeds", feed, "an asset needs it")
     return None
 
 
 def _check_withdrawal_limits(state: State, before: Genesis, after: Genesis) -> Rejected | None:
-    """A limit is a brake for what is held, too: a cap may be voted below that, and the limit after it."""
+    """A limit must also let existing holdings out: a vote may set a cap below them, and the limit afterwards."""
     old = {gate.asset: gate for gate in before.crisis.gates.assets}
     listed = {asset.id: asset for asset in before.assets}
     for gate in after.crisis.gates.assets:
         asset = listed.get(gate.asset)
         if asset is None or gate == old.get(gate.asset):
             continue
-        # Limits are in the units of genesis, also for a token that left its group and has coarser ones.
+        # Limits are in the units of genesis, also for a token that left its group and has coarser units.
         now = current_asset(state, asset)
         units = inventory_units(state, now) * (now.base_units // asset.base_units)
         for field, limit, good in limits_outflow(gate, units):
@@ -116,7 +116,7 @@ def _check_withdrawal_limits(state: State, before: Genesis, after: Genesis) -> R
 
 
 def _check_order(before: Genesis, after: Genesis) -> Rejected | None:
-    """What is told in the risk groups' order means other groups once one of them goes and another comes."""
+    """Data in the risk groups' order must change with a change of the groups: otherwise it would mean other groups."""
     groups = [[group.id for group in genesis.risk.groups] for genesis in (before, after)]
     if groups[0] == groups[1][: len(groups[0])]:
         return None
@@ -125,7 +125,7 @@ def _check_order(before: Genesis, after: Genesis) -> Rejected | None:
         ("risk.joint.scenarios", before.risk.joint.scenarios, after.risk.joint.scenarios),
     ):
         if now and now == was:
-            why = "it is told in the order of other risk groups"
+            why = "it is in the order of other risk groups"
             return reject(ClearingCode.AMENDMENT_REFUSED, AT, path=path, why=why)
     return None
 
@@ -151,13 +151,15 @@ def _refusal(where: str, which: int, why: str) -> Rejected:
 
 
 def write_listing_change(state: State, before: Genesis, after: Genesis, previous_ms: int) -> None:
-    """Write what follows from the difference; `state.terms` are the new ones already."""
+    """Write the records that follow from the difference; `state.terms` are the new ones already."""
     _write_assets(state, before, after)
     _write_feeds(state, before, after)
     for chain in after.chains:
         if (chain.chain_id, chain.vault) not in state.deposit_cursors:
             state.deposit_cursors.put((chain.chain_id, chain.vault), DepositCursorRecord(0))
-    for instrument in sorted({each.id for each in before.instruments} - {each.id for each in after.instruments}):
+    for instrument in sorted(
+        {listed.id for listed in before.instruments} - {listed.id for listed in after.instruments}
+    ):
         for table in (state.marks, state.premia, state.settlement_averages, state.halts):
             table.remove(instrument)
     for key, _ in list(state.auction_orders.ordered()) if not after.market.prices.auction_blocks else ():
@@ -166,7 +168,7 @@ def write_listing_change(state: State, before: Genesis, after: Genesis, previous
     for group in after.cash_groups:
         was = groups.get(group.id)
         if was is None or was.interest.interval_ms == 0:
-            # Interest begins now, not when the network did.
+            # Interest begins now, not when the network began.
             state.interest_accruals.put(group.id, AccrualRecord(previous_ms))
     if any(group.skew.rate_ppm for group in after.cash_groups) and FEE_POT_ACCOUNT not in state.accounts:
         state.accounts.put(FEE_POT_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
@@ -179,21 +181,21 @@ def write_listing_change(state: State, before: Genesis, after: Genesis, previous
 
 
 def _write_assets(state: State, before: Genesis, after: Genesis) -> None:
-    old = {each.id: each for each in before.assets}
-    listed = {each.id: each for each in after.assets}
-    for each, asset in listed.items():
-        if each not in old:
-            state.asset_flows.put(each, AssetFlowRecord(u256(0), u256(0)))
-        elif asset != old[each]:
-            # A haircut that moves is worked out again in this block.
-            state.haircuts.remove(each)
-    for each in sorted(old.keys() - listed.keys()):
+    old = {asset.id: asset for asset in before.assets}
+    listed = {asset.id: asset for asset in after.assets}
+    for asset_id, asset in listed.items():
+        if asset_id not in old:
+            state.asset_flows.put(asset_id, AssetFlowRecord(u256(0), u256(0)))
+        elif asset != old[asset_id]:
+            # A dynamic haircut is recomputed in this block.
+            state.haircuts.remove(asset_id)
+    for asset_id in sorted(old.keys() - listed.keys()):
         for table in (state.asset_flows, state.custody, state.custody_attestations, state.haircuts, state.depeg_guards):
-            table.remove(each)
+            table.remove(asset_id)
 
 
 def _write_feeds(state: State, before: Genesis, after: Genesis) -> None:
-    old, new = ({each.id for each in genesis.feeds} for genesis in (before, after))
+    old, new = ({feed.id for feed in genesis.feeds} for genesis in (before, after))
     for feed in sorted(new - old):
         state.feeds.put(feed, FeedState(FeedStatus.UNOPENED, 0, 0))
     for feed in sorted(old - new):
@@ -220,13 +222,13 @@ def _write_member(state: State, before: MemberTerms | None, after: MemberTerms) 
 
 
 def remap_moves(state: State, before: Genesis, after: Genesis) -> None:
-    """Rewrite moves, ranges and joint scenarios for other groups, grids or windows."""
+    """Rewrite moves, ranges and joint scenarios for new groups, grids or windows."""
     old, new = (tuple(group.id for group in genesis.risk.groups) for genesis in (before, after))
     if old != new or before.ranges.window != after.ranges.window:
         _remap_columns(state, old, new, after.ranges.window)
-    for gone in sorted(set(old) - set(new)):
-        state.variances.remove(gone)
-        state.price_ranges.remove(gone)
+    for group_id in sorted(set(old) - set(new)):
+        state.variances.remove(group_id)
+        state.price_ranges.remove(group_id)
     if before.risk != after.risk or before.ranges != after.ranges:
         state.joint_scenarios.remove(0)
         for group in after.risk.groups:
@@ -234,7 +236,8 @@ def remap_moves(state: State, before: Genesis, after: Genesis) -> None:
 
 
 def _keep_in_bounds(state: State, group: RiskGroup, ranges: RangeParameters) -> None:
-    """Hold what was last published to the new bounds, which the next statement is judged by; never a smaller range."""
+    """Bring the last published range within the new bounds, which apply to the next statement; the range never
+    shrinks below them."""
     published = state.price_ranges.get(group.id)
     if published is None or not ranges.enabled:
         return
@@ -253,16 +256,16 @@ def _keep_in_bounds(state: State, group: RiskGroup, ranges: RangeParameters) -> 
 
 
 def _remap_columns(state: State, old: tuple[int, ...], new: tuple[int, ...], window: int) -> None:
-    kept = sorted(state.returns.ordered(), key=lambda each: (each[1].time_ms, each[0]))
-    if not kept:
+    samples_by_time = sorted(state.returns.ordered(), key=lambda item: (item[1].time_ms, item[0]))
+    if not samples_by_time:
         return
-    for number, _ in kept:
+    for number, _ in samples_by_time:
         state.returns.remove(number)
     clock = state.range_clock.get(0)
-    samples = clock.samples if clock else len(kept)
-    newest = kept[-window:]
-    for at, (_, held) in enumerate(newest):
-        moves = dict(zip(old, held.moves, strict=True))
+    samples = clock.samples if clock else len(samples_by_time)
+    newest = samples_by_time[-window:]
+    for at, (_, sample) in enumerate(newest):
+        moves = dict(zip(old, sample.moves, strict=True))
         ordered = tuple(moves.get(group, GroupMove(0, 0)) for group in new)
-        # The next observation takes place `samples` modulo the window; those before it are counted back from there.
-        state.returns.put((samples - len(newest) + at) % window, MovesRecord(held.time_ms, ordered))
+        # The next observation goes to `samples` modulo the window; earlier ones are placed backwards from there.
+        state.returns.put((samples - len(newest) + at) % window, MovesRecord(sample.time_ms, ordered))

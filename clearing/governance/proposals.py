@@ -1,7 +1,7 @@
-"""Proposals: who may propose, what is checked, how many at a time, and what a node asks before it lets one wait.
+"""Proposals: who may propose, the checks, the number at a time, and the admission checks of the mempool.
 
-Rule: a proposer is a validator of the set in force or the house. The amendment must pass every check already now. The
-mempool makes the same checks as the block, without those that only a block can do.
+Rule: a proposer is a validator of the set in force or the house. The amendment must already pass every check now. The
+mempool makes the same checks as the block, except for those that only a block can do.
 """
 
 from typing import TypeAlias
@@ -27,14 +27,15 @@ from clearing.validators.set_changes import validate_change
 AT = "proposal"
 
 VALIDATED_PER_BLOCK = 2
-"""Judging builds risk arrays anew, some 50 ms for 600 options; further proposals are refused unjudged, and can be sent
-again. One more is judged of whose turn the block is, so that nobody who fills the blocks silences the others."""
+"""Limit of validated proposals in a block. Validation rebuilds risk arrays, some 50 ms for 600 options. Further
+proposals are refused without validation and can be sent again. One more is validated for the proposer whose turn the
+block is, so that nobody can silence the others by filling blocks."""
 
 NO_PROPOSER = bytes(32)
 
 
 def propose_amendment(context: BlockContext, index: int, request: GovernanceProposal) -> Rejected | None:
-    """Let an amendment be voted on."""
+    """Open an amendment for voting."""
     refusal = check_expiry(context, AT, request.not_after_ms) or check_proposal(context.state, request)
     if refusal is not None:
         return refusal
@@ -46,9 +47,9 @@ def propose_amendment(context: BlockContext, index: int, request: GovernanceProp
         )
     else:
         context.validated_proposals += 1
-    judged = validate_amendment(context.state, request.amendment)
-    if isinstance(judged, Rejected):
-        return judged
+    validated = validate_amendment(context.state, request.amendment)
+    if isinstance(validated, Rejected):
+        return validated
     network, terms = context.terms.network, context.terms.genesis.crisis.governance
     content = request.content(network)
     clock = context.state.governance_counters.get(0) or GovernanceCounters()
@@ -79,14 +80,14 @@ def propose_amendment(context: BlockContext, index: int, request: GovernanceProp
 
 
 def proposer_in_turn(context: BlockContext) -> int:
-    """Who is heard in this block whatever else is in it: the validators one after the other, then the house."""
+    """The proposer whose turn this block is: the validators in order, then the house."""
     seats = len(voting_set(context.state).validators)
     turn = context.block.height % (seats + 1)
     return turn if turn < seats else HOUSE_PROPOSER
 
 
 def check_proposal(state: State, request: GovernanceProposal) -> Rejected | None:
-    """All but time and the amendment itself: cheap, and the same for whoever takes proposals in."""
+    """All checks except for time and the amendment itself: cheap, and the same for the mempool."""
     terms, validators = state.terms.genesis.crisis.governance, voting_set(state)
     if not terms.enabled:
         return reject(ClearingCode.GOVERNANCE_OFF, AT)
@@ -99,7 +100,7 @@ def check_proposal(state: State, request: GovernanceProposal) -> Rejected | None
         )
     size = len(encode(request.amendment))
     if size > AMENDMENT_BYTES_MAX:
-        # Whoever proposes a block may put in it what no pool takes.
+        # A block proposer may include a request that no mempool accepts.
         return reject(ClearingCode.AMENDMENT_REFUSED, f"{AT}.bytes", bytes=size, limit=AMENDMENT_BYTES_MAX)
     refusal = _check_signature(state, validators, request)
     if refusal is not None:
@@ -117,7 +118,7 @@ def check_proposal(state: State, request: GovernanceProposal) -> Rejected | None
 
 
 def proposer_key(validators: ValidatorSet, request: GovernanceProposal) -> bytes:
-    """The envelope key of who proposes; zeros for the house."""
+    """The proposer's envelope key; zeros for the house."""
     house = request.proposer == HOUSE_PROPOSER
     return NO_PROPOSER if house else validators.validators[request.proposer].envelope_key
 
@@ -135,14 +136,14 @@ def _check_signature(state: State, validators: ValidatorSet, request: Governance
 
 
 AdmittedRequest: TypeAlias = ValidatorChange | GovernanceProposal | GovernanceVote
-"""Who makes the rules makes these."""
+"""Requests by validators and the house, which the mempool admits only after these checks."""
 
 
 def check_admission(state: State, request: AdmittedRequest) -> Rejected | None:
-    """Whether the state would look at such a request at all."""
+    """Check whether the state would process such a request."""
     if isinstance(request, ValidatorChange):
-        judged = validate_change(state, request)
-        return judged if isinstance(judged, Rejected) else None
+        planned = validate_change(state, request)
+        return planned if isinstance(planned, Rejected) else None
     if isinstance(request, GovernanceProposal):
         return check_proposal(state, request)
     return check_vote(state, request)

@@ -1,8 +1,14 @@
-"""Validation of amendments: everything that is asked of one, when it is proposed and again when it takes effect.
+"""Validation of amendments: all checks of an amendment, when it is proposed and again when it takes effect.
 
-Rule: what genesis would refuse is refused here, by the same checks. Then come immutable fields, the bounds that no
-vote can pass, what the state contains, and a trial: risk arrays and rulebook are built under the new terms. Whatever
-goes wrong is a refusal, never the end of a block. Changes nothing.
+Rule: checks in order:
+
+1. immutable fields;
+2. the checks of genesis;
+3. the bounds that no vote can pass, and the protections;
+4. what the state contains;
+5. a trial: risk arrays and rulebook are built under the new terms.
+
+Any failure is a refusal, never the end of a block. Changes nothing.
 """
 
 from clearing.base.codec import encode
@@ -27,7 +33,7 @@ AMENDED_BYTES_MAX = GENESIS_BYTES_MAX // 2
 
 
 def validate_terms(state: State, amendment: TermsChangingAmendment) -> Genesis | Rejected:
-    """The genesis that an amendment makes of the terms in force, or why it may not."""
+    """The genesis that results from an amendment of the terms in force, or why it is refused."""
     before = state.terms.genesis
     after = amended_genesis(before, amendment)
     if isinstance(after, Rejected):
@@ -49,7 +55,7 @@ def validate_terms(state: State, amendment: TermsChangingAmendment) -> Genesis |
 
 
 def trial_state(state: State, after: Genesis, previous_ms: int) -> State:
-    """A state above this one as if `after` were in force already, to be looked at and thrown away."""
+    """A state above this one as if `after` were in force already; to be discarded."""
     before = state.terms
     trial = State(Terms(after, before.original_genesis), state.salt, state)
     trial.arrays_cache = None
@@ -68,7 +74,7 @@ def _check_amended_terms(after: Genesis) -> Rejected | None:
 
 
 def _check_trial_state(state: State, after: Genesis) -> Rejected | None:
-    """Whether risk arrays can be built under these terms at the prices of now, and told in a rulebook."""
+    """Whether risk arrays and a rulebook can be built under these terms at present prices."""
     try:
         trial = trial_state(state, after, state.now.time_ms)
         current_arrays(trial)

@@ -1,8 +1,8 @@
 """Vault detachment: a vault whose chain never returns is detached, so that validators can change again.
 
-Rule: only a vault that a change of validators has waited for long enough, and never the last. The worth of its tokens
-is decided with it: cash of a group leaves the group first, so that every claim on the group bears the same part. From
-then on nothing of the vault is taken in, paid, or counted. This module must not know how a chain is seen.
+Rule: only a vault that a validator change has awaited for long enough, and never the last one. The value of its tokens
+is decided at the same time: cash of a group leaves the group first, so that every claim on the group bears the same
+part. From then on nothing of the vault is accepted, paid or counted. This module must not know how a chain is observed.
 """
 
 import msgspec
@@ -31,19 +31,19 @@ AT = "detachment"
 
 
 def genesis_without_detached(state: State) -> Genesis:
-    """Genesis as amended without the chains of detached vaults: what there is to watch and to relay to."""
+    """Genesis as amended without the chains of detached vaults: the chains to watch and to relay to."""
     genesis = state.terms.genesis
-    kept = tuple(chain for chain in genesis.chains if not is_detached(state, chain.chain_id, chain.vault))
-    return genesis if len(kept) == len(genesis.chains) else msgspec.structs.replace(genesis, chains=kept)
+    attached = tuple(chain for chain in genesis.chains if not is_detached(state, chain.chain_id, chain.vault))
+    return genesis if len(attached) == len(genesis.chains) else msgspec.structs.replace(genesis, chains=attached)
 
 
 def check_detachment(state: State, amendment: VaultDetachment) -> Rejected | None:
-    """Whether this vault may be waited for no more."""
-    vault, held_change = (amendment.chain_id, amendment.vault), state.set_changes.get(0)
+    """Whether this vault may be detached."""
+    vault, set_change = (amendment.chain_id, amendment.vault), state.set_changes.get(0)
     named: dict[str, Detail] = {"chain_id": amendment.chain_id, "vault": amendment.vault}
-    if held_change is None or vault not in held_change.awaited_vaults:
+    if set_change is None or vault not in set_change.awaited_vaults:
         return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, why="no change waits for it")
-    waited, least = state.now.height - held_change.height, state.terms.genesis.crisis.governance.detach_blocks
+    waited, least = state.now.height - set_change.height, state.terms.genesis.crisis.governance.detach_blocks
     if waited < least:
         return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, waited_blocks=waited, least=least)
     others = [chain for chain in state.terms.chains.values() if not is_detached(state, chain.chain_id, chain.vault)]
@@ -52,13 +52,13 @@ def check_detachment(state: State, amendment: VaultDetachment) -> Rejected | Non
     for asset in state.terms.assets.values():
         stuck = asset.is_cash and not asset.may_leave and inventory_units(state, asset) > 0
         if (asset.chain_id, asset.vault) == vault and stuck:
-            # A vote must first say what its claims become: a guard, as for a token that loses its par.
+            # A vote must first define what its claims become, by a depeg guard.
             return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, asset=asset.id, why="it cannot leave its group")
     return None
 
 
 def detach_vault(context: BlockContext, amendment: VaultDetachment) -> None:
-    """Let the vault go. The caller has checked it, and changes the terms next."""
+    """Detach the vault. The caller has checked it, and changes the terms next."""
     vault, change = (amendment.chain_id, amendment.vault), context.state.set_changes[0]
     recall_vault_credit(context, *vault)
     recall_vault_withdrawals(context, *vault)
@@ -85,15 +85,15 @@ def detach_vault(context: BlockContext, amendment: VaultDetachment) -> None:
 
 
 def _settle_custody(state: State, asset: Asset) -> None:
-    """Let the vault's last counters be what the ledger took in, where they are behind it: they never come any more.
+    """Set the vault's last counters to what the ledger credited, where they are older: newer ones will never come.
 
-    Or no epoch could close again. What they stand for counts for nothing, and nobody can prove or pay it.
+    Otherwise no epoch could close again. Their balance counts for nothing, and nobody can prove or pay it.
     """
-    flow, held_custody = state.asset_flows[asset.id], state.custody.get(asset.id)
+    flow, record = state.asset_flows[asset.id], state.custody.get(asset.id)
     nothing = CustodySeen(asset.chain_id, asset.vault, asset.token, 0, bytes(32), u256(0), u256(0), u256(0))
-    seen = held_custody.counters if held_custody is not None else nothing
-    taken_in, withdrawn = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(seen.withdrawn, "big")
-    if held_custody is not None and int.from_bytes(seen.deposited, "big") >= taken_in:
+    seen = record.counters if record is not None else nothing
+    credited, withdrawn = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(seen.withdrawn, "big")
+    if record is not None and int.from_bytes(seen.deposited, "big") >= credited:
         return
-    rested = msgspec.structs.replace(seen, deposited=flow.deposited_amount, balance=u256(max(taken_in - withdrawn, 0)))
+    rested = msgspec.structs.replace(seen, deposited=flow.deposited_amount, balance=u256(max(credited - withdrawn, 0)))
     state.custody.put(asset.id, CustodyRecord(rested))

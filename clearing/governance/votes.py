@@ -1,8 +1,8 @@
-"""Votes: who may vote, how power is counted, and how a proposal is agreed on or ends.
+"""Votes: who may vote, how power is counted, and how a proposal is approved or ends.
 
-Rule: a vote belongs to an envelope key and weighs the power of that key in the set in force. It counts for one
-proposal, by hash, and once per revision; it may change until the proposal takes effect. A proposal ends once, and is
-judged again in the block in which it would take effect.
+Rule: a vote belongs to an envelope key and has the power of that key in the set in force. It counts for one proposal,
+by hash, and once per revision. It may change until the proposal takes effect. A proposal ends once, and is validated
+again in the block in which it would take effect.
 """
 
 from collections.abc import Collection
@@ -55,7 +55,7 @@ def count_vote(context: BlockContext, index: int, request: GovernanceVote) -> Re
 
 
 def check_vote(state: State, request: GovernanceVote) -> Rejected | None:
-    """All but time: cheap, and the same for whoever takes votes in."""
+    """All checks except for time: cheap, and the same for the mempool."""
     if not state.terms.genesis.crisis.governance.enabled:
         return reject(ClearingCode.GOVERNANCE_OFF, AT)
     proposal_record = state.proposals.get(request.proposal)
@@ -75,7 +75,7 @@ def check_vote(state: State, request: GovernanceVote) -> Rejected | None:
 
 
 class BallotTally(NamedTuple):
-    """Powers."""
+    """Powers of the votes on a proposal."""
 
     approving: int
     rejecting: int
@@ -83,12 +83,12 @@ class BallotTally(NamedTuple):
 
     @property
     def agreed(self) -> bool:
-        """Whether more than two thirds of the power are for it."""
+        """Whether more than two thirds of the power approve."""
         return 3 * self.approving > 2 * self.total
 
 
 def update_stage(context: BlockContext, proposal: bytes, proposal_record: ProposalRecord, tally: BallotTally) -> None:
-    """Let the timelock begin when a proposal is agreed, or end when it is so no longer; urgent ones take effect."""
+    """Start the timelock when a proposal is approved, stop it when it no longer is; enact urgent ones at once."""
     if (
         tally.agreed
         and proposal_record.amendment is not None
@@ -112,12 +112,12 @@ def update_stage(context: BlockContext, proposal: bytes, proposal_record: Propos
 
 
 def voting_set(state: State) -> ValidatorSet:
-    """Whose votes count."""
+    """The validator set whose votes count."""
     return kept_set(state, set_numbers(state).next)
 
 
 def tally_votes(state: State, number: int) -> BallotTally:
-    """The powers for and against proposal `number` now."""
+    """The present powers for and against proposal `number`."""
     validators = voting_set(state)
     powers = {True: 0, False: 0}
     for validator in validators.validators:
@@ -128,21 +128,21 @@ def tally_votes(state: State, number: int) -> BallotTally:
 
 
 def drop_votes(state: State, numbers: Collection[int]) -> None:
-    """Drop the votes on proposals that are closed, also of who left; all in one look, for there may be many."""
+    """Delete the votes on closed proposals, also of validators that left; in one pass, because there may be many."""
     if numbers:
         for key in [key for key, _ in state.votes.ordered() if key[0] in numbers]:
             state.votes.remove(key)
 
 
 def enact_proposal(context: BlockContext, proposal_record: ProposalRecord, proposal: bytes) -> Rejected | None:
-    """Let an agreed proposal take effect, or give the reason why it cannot; then nothing has changed."""
+    """Enact an approved proposal, or return why it is refused; then nothing has changed."""
     if proposal_record.amendment is None:
         return None
-    judged = validate_amendment(context.state, proposal_record.amendment)
-    if isinstance(judged, Rejected):
-        return judged
+    validated = validate_amendment(context.state, proposal_record.amendment)
+    if isinstance(validated, Rejected):
+        return validated
     approved = tally_votes(context.state, proposal_record.number).approving
-    number = enact_amendment(context, proposal_record.amendment, judged, proposal, approved)
+    number = enact_amendment(context, proposal_record.amendment, validated, proposal, approved)
     head = (context.state.governance_counters.get(0) or GovernanceCounters()).chain_head
     hashed = amendment_hash(context.terms.network, proposal_record.amendment)
     context.receipts.append(AmendmentEnacted(number, proposal_record.number, hashed, head))
@@ -152,8 +152,8 @@ def enact_proposal(context: BlockContext, proposal_record: ProposalRecord, propo
 
 def close_proposal(context: BlockContext, proposal: bytes, proposal_record: ProposalRecord, refusal: Rejected) -> None:
     """End a proposal without effect."""
-    told = refused_receipt(0, refusal)
-    context.receipts.append(ProposalClosed(proposal_record.number, told.code, told.at, told.values))
+    receipt = refused_receipt(0, refusal)
+    context.receipts.append(ProposalClosed(proposal_record.number, receipt.code, receipt.at, receipt.values))
     _end_proposal(context, proposal, proposal_record)
 
 

@@ -1,1 +1,1 @@
-"""Liquidation: how much of an account that cannot cover maintenance is closed, at which price, and who takes it."""
+"""Liquidation: how much of an account below maintenance is closed, at which price, and who takes it over."""

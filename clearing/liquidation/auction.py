@@ -1,9 +1,8 @@
 """The liquidation auction: bids for slices of a portfolio, filled at once along a Dutch discount path.
 
-Rule: the discount rises from the first block's to the last block's in even steps, rounded down in favour of the
-account. A bid is filled at the block's discount, with the smallest of its size, the largest allowed slice, and what
-brings the account back to initial margin. The buyer covers initial margin afterwards. The house and accounts of the
-same member buy nothing.
+Rule: the discount rises linearly from the first block to the last, rounded down in favour of the account. A bid is
+filled at the block's discount, with the smallest of its size, the largest allowed slice, and the share that restores
+initial margin. The buyer covers initial margin afterwards. The house and accounts of the same member cannot buy.
 """
 
 import msgspec
@@ -78,7 +77,7 @@ def current_discount_ppm(context: BlockContext, liquidation: LiquidationRecord) 
 
 
 def allowed_share(context: BlockContext, sizing: SliceSizing) -> int:
-    """The largest share that a bid may take: 0 when the block has liquidated as much as it may."""
+    """The largest share that a bid may take; 0 when the block's liquidation cap is reached."""
     terms = context.terms.crisis.liquidation
     most = min(terms.slice_max_ppm * (DENOMINATOR // PPM), sizing.share)
     return context.liquidation_budget.share_within(most, sizing.notional, terms.block_notional_max)
@@ -93,7 +92,7 @@ def _check_bid(context: BlockContext, request: LiquidationBid) -> Rejected | Non
 
 
 def _check_bidder(context: BlockContext, request: LiquidationBid) -> Rejected | None:
-    """Nobody who may not grow, nor whoever stands on the account's side; the house takes over in the end anyway."""
+    """The bidder is not the house, is of another member, and is active and unrestricted."""
     accounts = context.state.accounts
     if request.account == HOUSE_ACCOUNT:
         return reject(ClearingCode.MAY_NOT_TAKE_SLICES, AT, account=request.account)
@@ -103,7 +102,7 @@ def _check_bidder(context: BlockContext, request: LiquidationBid) -> Rejected | 
 
 
 def _check_sale(context: BlockContext, request: LiquidationBid) -> Rejected | None:
-    """Slices of the account are for sale in this block, by the liquidation that the bid names."""
+    """Slices of the account are for sale in this block, in the liquidation that the bid names."""
     record, height = context.state.liquidations.get(request.liquidated), context.block.height
     on_sale = record is not None and record.opened_height == request.opened_height
     on_sale = on_sale and record is not None and record.first_height <= height <= record.last_height
@@ -125,8 +124,12 @@ def _check_taker_margin(
     if can_take_slice(context, before, after, liquidation_slice):
         return None
     margin = holdings_margin(current_arrays(context.state), after)
-    told = {"equity": margin.equity, "initial": margin.initial, "notional": receipt_micros(liquidation_slice.notional)}
-    return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=request.account, **told)
+    details = {
+        "equity": margin.equity,
+        "initial": margin.initial,
+        "notional": receipt_micros(liquidation_slice.notional),
+    }
+    return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=request.account, **details)
 
 
 def _sold_receipt(

@@ -1,7 +1,7 @@
-"""The backstop: an account of genesis that takes over at the mark what no bid took, before the house does.
+"""The backstop: an account of genesis that takes over at the mark what no bid took, before the house.
 
-Rule: as much as leaves it at initial margin and within its limits, and no more; it gets the whole penalty. Once it is
-full it is not asked again in the block. It must not know how much is wanted, or why.
+Rule: it takes as much as leaves it at initial margin and within its limits; it gets the whole penalty. Once it is full
+it takes nothing more in the block. It must not know how much is wanted, or why.
 """
 
 from clearing.context.block_context import BlockContext
@@ -28,7 +28,7 @@ HALVINGS = 10
 def backstop_takeover(
     context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin, wanted: int, step: int
 ) -> Holdings:
-    """Let the backstop take up to `wanted_ids` of the account; returns what the account is left with."""
+    """Let the backstop take up to `wanted` of the account. Returns the account's holdings afterwards."""
     backstop = context.terms.crisis.liquidation.backstop_account
     if not backstop or context.liquidation_budget.backstop_full or not _is_backstop_able(context, backstop, account):
         return holdings
@@ -61,9 +61,10 @@ def backstop_takeover(
 
 
 def _is_backstop_able(context: BlockContext, backstop: int, account: int) -> bool:
-    """Whether it may take anything: its member in good standing, another than the account's, itself not called.
+    """Whether the backstop may take anything: its member is active and another than the account's, and it is not
+    called.
 
-    One that is called may be due in this very block, with what it held before.
+    A called backstop could itself be due in this block, with what it held before.
     """
     accounts = context.state.accounts
     own = accounts[backstop].member == accounts[account].member
@@ -74,7 +75,7 @@ def _is_backstop_able(context: BlockContext, backstop: int, account: int) -> boo
 def _largest_share(
     context: BlockContext, holdings: Holdings, margin: AccountMargin, wanted: int, backstop: int, before: Holdings
 ) -> LiquidationSlice | None:
-    """The largest share, in thousandths of `wanted_ids`, that the backstop can take; None: not even one of them."""
+    """The largest share, in thousandths of `wanted`, that the backstop can take; None: not even one of them."""
     part = _slice_if_fitting(context, holdings, margin, wanted, backstop, before)
     if part is not None:
         return part

@@ -1,7 +1,7 @@
-"""How much of a portfolio brings an account back to initial margin, and in which steps that much is taken.
+"""Liquidation sizing: the share of a portfolio that restores initial margin, and the steps in which it is taken.
 
-Rule: plain integers in, plain integers out; shares are of `DENOMINATOR` and round up, so that what is taken suffices.
-It must not know accounts, prices or the state.
+Rule: integers in, integers out. Shares are of `DENOMINATOR` and round up, so that what is taken suffices. It must not
+know accounts, prices or the state.
 """
 
 from collections.abc import Iterator
@@ -15,10 +15,11 @@ def restoring_share(
 ) -> int:
     """A share f (rounded up) with equity - cost(f) >= (1 - f) x (initial - fixed) + fixed.
 
-    When every position is reduced alike, what positions require falls at least in proportion, being convex; `fixed`,
-    the charge on collateral, stays. So f = (I - E) / (I - C - p N) for initial I, equity E, fixed charge C, cost rate p
-    and notional N; the smallest such share where nothing is convex. Everything when equity is gone or costs eat what
-    is freed. `rounding`: micros that a requirement after credit may be rounded up by.
+    When every position is reduced alike, the requirement of positions falls at least in proportion, because it is
+    convex; `fixed`, the charge on collateral, stays. So f = (I - E) / (I - C - p N) for initial I, equity E, fixed
+    charge C, cost rate p and notional N; the smallest such share where the requirement is linear. Everything when
+    equity is gone or costs consume what is freed. `rounding`: micros by which a requirement after credit may be rounded
+    up.
     """
     missing = (initial + rounding - equity) * PPM
     freed = (initial - fixed) * PPM - cost_ppm * notional
@@ -30,7 +31,8 @@ def restoring_share(
 
 
 def step_size(left: int, step_ppm: int, whole: int, most: int) -> int:
-    """How much of `left` one step takes: a share of it, all of it once it is small, never more than `most` (0: any)."""
+    """How much of `left` one step takes: a share of it, all of it up to `whole`, never more than `most`
+    (0: no limit)."""
     size = left if left <= whole else min(mul_div_up(left, step_ppm, PPM), left)
     return min(size, most) if most else size
 
@@ -45,10 +47,10 @@ def disposal_steps(total: int, step_ppm: int, whole: int, most: int) -> Iterator
 
 
 def receipt_micros(micros: int) -> int:
-    """What a receipt can hold of an amount that nothing bounds, such as the notional of a whole portfolio."""
+    """An unbounded amount, such as the notional of a whole portfolio, capped to the range of a receipt."""
     return min(micros, MONEY_MAX)
 
 
 def share_rounded_up(part: int, whole: int) -> int:
-    """`part` of `whole` as a share, rounded up; everything where there is no whole."""
+    """`part` of `whole` as a share, rounded up; everything where `whole` is zero."""
     return min(mul_div_up(part, DENOMINATOR, whole), DENOMINATOR) if whole > 0 else DENOMINATOR

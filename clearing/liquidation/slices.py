@@ -1,8 +1,8 @@
-"""Slices of a portfolio: what a share of an account's positions is, what it costs the account, and who gets what.
+"""Slices of a portfolio: the lots of a share, its costs for the account, and the split of the penalty.
 
 Rule: every position with an open price is reduced by the same share, rounded up to whole lots, at the mark. Discount
-and penalty are rounded up and never take equity below zero; the taker's part of a penalty is rounded down, the fund has
-the rest. No price moves by it. It must not know who takes a slice, nor when.
+and penalty round up and never take equity below zero. The taker's part of a penalty rounds down, the fund gets the
+rest. No price moves by it. It must not know who takes a slice, nor when.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from clearing.trades.novation import is_position_too_large
 
 @dataclass(slots=True)
 class LiquidationSlice:
-    """What handing over a share would do. `after` is what the account is left with."""
+    """The plan of handing over a share. `holdings_after` is what the account keeps."""
 
     fraction: int
     """Of `DENOMINATOR`."""
@@ -31,11 +31,11 @@ class LiquidationSlice:
     positions: list[ReducedPosition] = field(default_factory=list)
     discounts: dict[int, int] = field(default_factory=dict)
     penalties: dict[int, int] = field(default_factory=dict)
-    """Both by index of the cash group."""
+    """Discounts and penalties by index of the cash group."""
     notional: int = 0
 
     def paid(self, context: BlockContext) -> tuple[CashSplit, ...]:
-        """Discount and penalty of every cash group concerned, and how the penalty is shared."""
+        """Discount and penalty by cash group, and the split of the penalty."""
         share = context.terms.crisis.liquidation.bidder_share_ppm
         return tuple(
             CashSplit(
@@ -49,7 +49,8 @@ class LiquidationSlice:
 
 
 def penalty_fund_account(context: BlockContext, liquidated: int = HOUSE_ACCOUNT) -> int:
-    """Who gets the fund's part of penalties: the backstop, or the house where there is none, or it pays itself."""
+    """The account that gets the fund's part of penalties: the backstop; the house where there is none or it
+    is liquidated."""
     backstop = context.terms.crisis.liquidation.backstop_account
     return backstop if backstop != liquidated and backstop else HOUSE_ACCOUNT
 
@@ -57,7 +58,7 @@ def penalty_fund_account(context: BlockContext, liquidated: int = HOUSE_ACCOUNT)
 def cut_slice(
     context: BlockContext, holdings: Holdings, margin: AccountMargin, fraction: int, taker: int, discount_ppm: int = 0
 ) -> LiquidationSlice:
-    """The slice of a share: lots of every position as far as the taker has room for them, and what they cost."""
+    """The slice of a share: lots of every position within the taker's position limit, and their costs."""
     result, spare = LiquidationSlice(fraction, holdings.copy()), max(margin.equity, 0)
     arrays = current_arrays(context.state)
     for instrument, lots in open_positions(context, holdings):
@@ -83,7 +84,7 @@ def cut_slice(
 def taker_holdings_after(
     context: BlockContext, before: Holdings, liquidation_slice: LiquidationSlice, *, fund: bool
 ) -> Holdings:
-    """What the taker would have. `fund`: it gets the fund's part of the penalty, too."""
+    """The taker's holdings afterwards. `fund`: it gets the fund's part of the penalty, too."""
     after = before.copy()
     for position in liquidation_slice.positions:
         at = context.terms.array_index[position.instrument]
@@ -98,7 +99,7 @@ def taker_holdings_after(
 def can_take_slice(
     context: BlockContext, before: Holdings, after: Holdings, liquidation_slice: LiquidationSlice
 ) -> bool:
-    """Whether a taker may come to hold `after`: at initial margin, within cash and position limits."""
+    """Whether a taker may have the holdings `after`: at initial margin, within cash and position limits."""
     limit = context.terms.risk.cash_limit_micros
     cash = zip(before.cash, after.cash, strict=True)
     if any(claim < min(-limit, was) for was, claim in cash):

@@ -1,9 +1,14 @@
 """The stages of a liquidation: slices for sale among members, then the backstop, then the house, in steps.
 
-Rule: no more than brings the account back to initial margin, else everything; each step within the caps of step and
-block, with a cool-down after it. Without terms in genesis everything needed is taken over by the house at once. An
-account that only owes cash loses collateral first. What is owed when nothing is left is the house's loss, or default's
-business. It must not know why the account's time is over.
+Rule:
+
+1. No more than restores initial margin is taken; everything where that does not suffice.
+2. Each step is within the caps of step and block, with a cool-down after it.
+3. Without terms in genesis the house takes over everything needed at once.
+4. An account that only owes cash loses collateral first.
+5. A debt left when nothing can be sold is the house's loss, or a failure for the default rules.
+
+It must not know why the account's time is over.
 """
 
 import msgspec
@@ -42,7 +47,7 @@ from clearing.state.holdings import Holdings, current_arrays, holdings_margin
 
 
 def liquidate_account(context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin) -> Holdings:
-    """Take the liquidation of an account one block further; returns what it is left with."""
+    """Advance the liquidation of an account by a block. Returns the account's holdings afterwards."""
     terms, needed, record = context.terms.crisis.liquidation, DENOMINATOR, context.state.liquidations.get(account)
     if record is not None and context.block.height < max(record.last_height, record.next_height):
         return holdings
@@ -60,7 +65,7 @@ def liquidate_account(context: BlockContext, account: int, holdings: Holdings, m
 
 
 def has_stages(terms: LiquidationTerms) -> bool:
-    """Whether anything comes before the house, or the house takes over in steps."""
+    """Whether other stages come before the house, or the house takes over in steps."""
     stepped = terms.step_ppm < PPM or terms.step_notional_max or terms.cooldown_blocks or terms.block_notional_max
     return bool(terms.auction_blocks or terms.backstop_account or stepped or terms.insolvent_to_default)
 
@@ -68,7 +73,7 @@ def has_stages(terms: LiquidationTerms) -> bool:
 def size_liquidation(
     context: BlockContext, holdings: Holdings, margin: AccountMargin, discount_ppm: int = 0
 ) -> SliceSizing:
-    """The share of every position, rounded up, after whose handing over the account is at initial margin; with inputs.
+    """The share of every position, rounded up, that restores initial margin, with its inputs.
 
     Where a requirement is not convex, or cash stays owed, that share may not suffice.
     """
@@ -80,15 +85,15 @@ def size_liquidation(
 
 
 def open_notional(context: BlockContext, holdings: Holdings) -> int:
-    """Of all positions with an open price, at the mark."""
+    """Notional of all positions with an open price, at the mark."""
     return sum(
-        notional_micros(each, lots, instrument_mark(context, each.id))
-        for each, lots in open_positions(context, holdings)
+        notional_micros(instrument, lots, instrument_mark(context, instrument.id))
+        for instrument, lots in open_positions(context, holdings)
     )
 
 
 def close_liquidation(context: BlockContext, account: int, margin: AccountMargin, *, failed: bool) -> None:
-    """Forget a liquidation that is over."""
+    """Delete a liquidation that is over, with a receipt."""
     record = context.state.liquidations.get(account)
     if record is not None:
         context.state.liquidations.remove(account)
@@ -97,9 +102,9 @@ def close_liquidation(context: BlockContext, account: int, margin: AccountMargin
 
 
 def pause_liquidation(context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin) -> None:
-    """Put off what an account's liquidation has still to sell: while prices are not open, its path stands still.
+    """Postpone an account's sale by a block: while prices are not open, its discount path stands still.
 
-    Where nothing is left that could be lost there is nothing to wait for.
+    An account that cannot lose more has nothing to wait for: its liquidation ends.
     """
     record = context.state.liquidations.get(account)
     if not is_at_risk(context, holdings):
@@ -145,13 +150,13 @@ def _advance_sale(
 
 
 def _house_share(share: int, whole: int, taken: int) -> int:
-    """What is left of a share of `whole` for the house after the backstop took some, of what remains."""
+    """The house's part of a share of `whole` after the backstop took some, as a share of what remains."""
     left = -(-whole * share // DENOMINATOR) - taken
     return share_rounded_up(left, whole - taken) if left > 0 else 0
 
 
 def open_sale(context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin) -> LiquidationRecord:
-    """Begin: offer slices from the next block on, where genesis has auctions."""
+    """Open a liquidation: offer slices from the next block on, where genesis has auctions."""
     terms, height = context.terms.crisis.liquidation, context.block.height
     liquidation = LiquidationRecord(height, height + 1, height + terms.auction_blocks, height)
     context.state.liquidations.put(account, liquidation)
@@ -168,7 +173,7 @@ def open_sale(context: BlockContext, account: int, holdings: Holdings, margin: A
                 last_height=liquidation.last_height,
                 start_ppm=terms.start_ppm,
                 end_ppm=terms.end_ppm,
-                positions=tuple((each.id, lots) for each, lots in open_positions(context, holdings)),
+                positions=tuple((instrument.id, lots) for instrument, lots in open_positions(context, holdings)),
             )
         )
     return liquidation
@@ -188,8 +193,8 @@ def _take_over_share(
     plan = plan_takeover(context, holdings, margin, within)
     loss = final_deficit(context, plan)
     if not context.liquidation_budget.allows_loss(loss, terms.block_loss_max):
-        told = map(receipt_micros, (context.liquidation_budget.loss, terms.block_loss_max, loss))
-        context.receipts.append(LiquidationDeferred(account, DeferralReason.BLOCK_LOSS, *told))
+        amounts = map(receipt_micros, (context.liquidation_budget.loss, terms.block_loss_max, loss))
+        context.receipts.append(LiquidationDeferred(account, DeferralReason.BLOCK_LOSS, *amounts))
         return holdings
     context.liquidation_budget.loss += loss
     context.liquidation_budget.notional += plan.notional
@@ -209,14 +214,14 @@ def _defer(context: BlockContext, account: int, holdings: Holdings, whole: int) 
 
 
 def _is_for_default(context: BlockContext, account: int, margin: AccountMargin) -> bool:
-    """Whether positions of an account without equity stay for the auction of its member's default."""
+    """Whether positions of an account without equity are left for the auction of its member's default."""
     crisis, record = context.terms.crisis, context.state.accounts[account]
     asked = crisis.default.enabled and crisis.liquidation.insolvent_to_default
     return asked and margin.equity < 0 and record.kind is AccountKind.HOUSE
 
 
 def _execute_plan(context: BlockContext, account: int, margin: AccountMargin, plan: TakeoverPlan) -> Holdings:
-    """Carry a plan out; what is owed at the end is covered by the house, or the account fails."""
+    """Execute a plan. The house covers what is owed at the end, or the account fails."""
     context.liquidation_budget.accounts += 1
     owed, enabled = final_deficit(context, plan), context.terms.crisis.default.enabled
     if owed and not enabled:
@@ -240,14 +245,14 @@ def _has_effect(plan: TakeoverPlan) -> bool:
 def _fail_account(
     context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin, reason: FailureReason
 ) -> Holdings:
-    """Hand the account on to default."""
+    """Report the account as failed, for the default rules."""
     close_liquidation(context, account, margin, failed=True)
     context.failures.append(Failure(account, reason))
     return holdings
 
 
 def _collateral_suffices(context: BlockContext, plan: TakeoverPlan) -> bool:
-    """Whether collateral alone brings what is owed: the account keeps its positions, maintenance being covered."""
+    """Whether collateral alone pays the debt: the account keeps its positions, because maintenance is covered."""
     return (
         not _plan_deficit(context, plan)
         and holdings_margin(current_arrays(context.state), plan.holdings_after).maintenance_ok
@@ -255,7 +260,7 @@ def _collateral_suffices(context: BlockContext, plan: TakeoverPlan) -> bool:
 
 
 def _restores_margin(context: BlockContext, plan: TakeoverPlan) -> bool:
-    """Whether the account would owe no more than the limit, and be back at initial margin."""
+    """Whether the account's debt would be within the limit, and initial margin restored."""
     return (
         not _plan_deficit(context, plan)
         and holdings_margin(current_arrays(context.state), plan.holdings_after).initial_ok

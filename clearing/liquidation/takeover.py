@@ -1,9 +1,9 @@
-"""The last stage of a liquidation: what the house takes over, at the mark, which does not move by it.
+"""The last stage of a liquidation: the house takes over at the mark, which does not move by it.
 
-Rule: a share of every position with an open price, each rounded up to whole lots; then collateral for what is owed.
-Nothing is liquidated on a feed that is stale or halted, nor an account that cannot lose more than it paid, or that what
-such a feed prices might save; a trifle of it saves nobody. A receipt carries all inputs, so that the outcome can be
-recomputed by hand. It must not know when and how much is to be taken.
+Rule: a share of every position with an open price, each rounded up to whole lots; then collateral for debts. Nothing is
+liquidated on a feed that is stale or halted. Nor is an account liquidated that cannot lose more than it paid, or that
+holdings on such a feed might still cover; a negligible holding does not count. A receipt contains all inputs, so that
+the outcome can be recomputed by hand. It must not know when and how much is to be taken.
 """
 
 from dataclasses import dataclass, field
@@ -25,14 +25,14 @@ from clearing.state.ledger import balance, cash_currency, token_currency
 
 @dataclass(slots=True)
 class TakeoverPlan:
-    """What a liquidation of one fraction would do. `after` is what the account is left with."""
+    """The plan of taking over a fraction. `holdings_after` is what the account keeps."""
 
     fraction: int
     """Of `DENOMINATOR`."""
     holdings_after: Holdings
     positions_taken: list[TakenOverPosition] = field(default_factory=list)
     penalties: dict[int, int] = field(default_factory=dict)
-    """By index of the cash group."""
+    """Penalties by index of the cash group."""
     notional: int = 0
     collateral_bought: list[CollateralBought] = field(default_factory=list)
     deficits: list[tuple[int, int]] = field(default_factory=list)
@@ -46,15 +46,17 @@ def may_liquidate(context: BlockContext, holdings: Holdings) -> bool:
 
 
 def is_at_risk(context: BlockContext, holdings: Holdings) -> bool:
-    """Whether the account could lose more than it has paid for: it owes cash, or holds what is marked or short."""
+    """Whether the account could lose more than it has paid for: it owes cash, or has marked or short positions."""
     owed = any(claim < 0 for claim in holdings.cash)
     instruments = context.terms.instruments.values()
-    risky = any(lots < 0 or (lots and each.is_marked) for each, lots in zip(instruments, holdings.lots, strict=True))
+    risky = any(
+        lots < 0 or (lots and instrument.is_marked) for instrument, lots in zip(instruments, holdings.lots, strict=True)
+    )
     return owed or risky
 
 
 def has_unpriced_holdings(context: BlockContext, holdings: Holdings) -> bool:
-    """Whether something held is priced by a feed that is not open."""
+    """Whether a feed that is not open prices some of these holdings."""
     return not all(_is_open(context, feed) for feed in held_feeds(context.state, holdings))
 
 
@@ -63,10 +65,10 @@ def _is_open(context: BlockContext, feed: int) -> bool:
 
 
 def _is_certainly_liquidatable(context: BlockContext, holdings: Holdings) -> bool:
-    """Whether there is something to take over, and maintenance would not be covered at prices far in its favour.
+    """Whether something can be taken over, and maintenance is not covered even at prices far in the account's favour.
 
-    What has no open price then needs no margin, positions gain their whole notional at the last index (or strike), and
-    tokens count for twice their last value without haircut, on a dead feed for nothing.
+    Holdings without an open price then need no margin: positions gain their whole notional at the last index (or
+    strike), and tokens count for twice their last value without haircut, on a settled feed for nothing.
     """
     best = holdings.copy()
     taken = False
@@ -96,7 +98,7 @@ def _index(context: BlockContext, feed: int) -> int:
 
 
 def plan_takeover(context: BlockContext, holdings: Holdings, margin: AccountMargin, fraction: int) -> TakeoverPlan:
-    """What taking `fraction` of every position (each rounded up to whole lots) does to the account."""
+    """The plan of taking `fraction` of every position (each rounded up to whole lots)."""
     plan = TakeoverPlan(fraction, holdings.copy())
     arrays = current_arrays(context.state)
     spare = max(margin.equity, 0)
@@ -126,8 +128,8 @@ def plan_takeover(context: BlockContext, holdings: Holdings, margin: AccountMarg
 def _buy_collateral(context: BlockContext, plan: TakeoverPlan) -> None:
     """Let the house buy what brings negative cash to zero: claims on other cash groups at par, then tokens in order.
 
-    Only cash below the limit is brought up while positions remain; nothing may be owed once they are gone. Units are
-    rounded up and paid in full, so that the account's equity does not change by it.
+    While positions remain, only cash below the limit is raised; without positions nothing may be owed. Units round up
+    and are paid in full, so the account's equity does not change.
     """
     limit = context.terms.risk.cash_limit_micros if any(plan.holdings_after.lots) else 0
     values = current_arrays(context.state).token_values.tolist()
@@ -156,14 +158,14 @@ def _bought_collateral(
 
 
 def final_deficit(context: BlockContext, plan: TakeoverPlan) -> int:
-    """Micros owed when nothing is left that could bring them; 0 while something is."""
+    """Micros owed when nothing is left that could pay them; 0 while something is."""
     if any(plan.holdings_after.lots) or has_unpriced_holdings(context, plan.holdings_after):
         return 0
     return sum(-claim for claim in plan.holdings_after.cash if claim < 0)
 
 
 def cover_deficit(context: BlockContext, plan: TakeoverPlan) -> None:
-    """The house's capital pays what is still owed when nothing is left."""
+    """Let the house's capital pay what is still owed when nothing is left."""
     for at, group in enumerate(context.terms.cash_groups):
         if plan.holdings_after.cash[at] < 0:
             plan.deficits.append((group, -plan.holdings_after.cash[at]))
@@ -171,7 +173,7 @@ def cover_deficit(context: BlockContext, plan: TakeoverPlan) -> None:
 
 
 def execute_takeover(context: BlockContext, account: int, margin: AccountMargin, plan: TakeoverPlan) -> Holdings:
-    """Carry a plan out, with its receipt; returns what the account is left with."""
+    """Execute a plan, with its receipt. Returns the account's holdings afterwards."""
     _write_plan(context, account, plan)
     left = holdings_margin(current_arrays(context.state), plan.holdings_after)
     context.receipts.append(
@@ -206,10 +208,10 @@ def _write_plan(context: BlockContext, account: int, plan: TakeoverPlan) -> None
     for at, penalty in sorted(plan.penalties.items()):
         currency = cash_currency(groups[at])
         transfer(account, HOUSE_ACCOUNT, currency, penalty, TransferCode.LIQUIDATION_PENALTY, account)
-    for each in plan.collateral_bought:
-        transfer(account, HOUSE_ACCOUNT, each.currency, each.units, TransferCode.COLLATERAL_BOUGHT, account)
-        currency = cash_currency(each.cash_group)
-        transfer(HOUSE_ACCOUNT, account, currency, each.paid, TransferCode.COLLATERAL_PAID, account)
+    for bought in plan.collateral_bought:
+        transfer(account, HOUSE_ACCOUNT, bought.currency, bought.units, TransferCode.COLLATERAL_BOUGHT, account)
+        currency = cash_currency(bought.cash_group)
+        transfer(HOUSE_ACCOUNT, account, currency, bought.paid, TransferCode.COLLATERAL_PAID, account)
     for group, micros in plan.deficits:
         transfer(HOUSE_ACCOUNT, account, cash_currency(group), micros, TransferCode.DEFICIT_COVERED, account)
     context.check_as_planned(
@@ -218,10 +220,10 @@ def _write_plan(context: BlockContext, account: int, plan: TakeoverPlan) -> None
 
 
 def open_positions(context: BlockContext, holdings: Holdings) -> list[tuple[Instrument, int]]:
-    """What can be taken over: positions whose price is open."""
+    """Positions that can be taken over, because their price is open."""
     instruments = context.terms.instruments.values()
     listed = zip(instruments, holdings.lots, strict=True)
-    return [(each, lots) for each, lots in listed if lots and _is_open(context, each.feed)]
+    return [(instrument, lots) for instrument, lots in listed if lots and _is_open(context, instrument.feed)]
 
 
 def position_room(context: BlockContext, taker: int, instrument: int, lots: int) -> int:

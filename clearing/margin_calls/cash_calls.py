@@ -1,9 +1,13 @@
 """Cash calls: an account that owes more cash than the limit gets a deadline, then its collateral is sold.
 
-Rule: while equity covers maintenance margin, nothing is taken before the deadline. Then members may buy collateral in
-a Dutch auction, whose price falls block by block from the value without haircut to the value after haircut. What is
-still owed the house pays by buying collateral after haircut. Nobody buys on credit or more than settles the debt. An
-account below maintenance margin gets no time.
+Rule: while equity covers maintenance margin:
+
+1. Nothing is sold before the deadline.
+2. Then members may buy collateral in a Dutch auction, whose price falls block by block from the value without haircut
+   to the value after haircut.
+3. For what is still owed the house buys collateral after haircut.
+
+Nobody buys on credit or more than settles the debt. An account below maintenance margin gets no time.
 """
 
 from collections.abc import Sequence
@@ -33,13 +37,13 @@ from clearing.withdrawals.requests import check_can_leave
 
 
 def exceeds_cash_limit(context: BlockContext, cash: Sequence[int]) -> bool:
-    """Whether any claim is below what an account may owe."""
+    """Whether any claim is below the cash limit of an account."""
     limit = context.terms.risk.cash_limit_micros
     return any(claim < -limit for claim in cash)
 
 
 def advance_cash_call(context: BlockContext, account: int, holdings: Holdings) -> bool:
-    """Take the account's cash call one block further; whether it still has time to bring or raise cash.
+    """Advance the account's cash call by a block. Returns whether it still has time to bring or raise cash.
 
     Called once a block for every account that owes too much.
     """
@@ -63,7 +67,7 @@ def advance_cash_call(context: BlockContext, account: int, holdings: Holdings) -
 
 
 def end_met_cash_calls(context: BlockContext) -> None:
-    """End the calls of accounts that are within the limit again, however they came there."""
+    """End the calls of accounts that are within the limit again, for whatever reason."""
     for account, _ in list(context.state.cash_calls.ordered()):
         if not exceeds_cash_limit(
             context,
@@ -74,7 +78,7 @@ def end_met_cash_calls(context: BlockContext) -> None:
 
 
 def _call_terms(context: BlockContext, cash: Sequence[int]) -> CashCallTerms:
-    """Of the first group in which too much is owed; nobody has time when one of these groups gives none."""
+    """The call terms with the shortest deadline among the groups in which too much is owed."""
     limit = context.terms.risk.cash_limit_micros
     owing = [group.call for group, claim in zip(context.terms.cash_terms.values(), cash, strict=True) if claim < -limit]
     return min(owing, key=lambda terms: terms.deadline_blocks, default=CashCallTerms())
@@ -98,8 +102,8 @@ def bid_for_collateral(context: BlockContext, index: int, request: CollateralBid
         return reject(ClearingCode.NO_SUCH_AUCTION, AT, seller=request.seller, cash_group=request.cash_group)
     token = current_asset(context.state, context.terms.assets[request.asset])
     price = auction_price(context.state, call, request.cash_group, token, context.block.height)
-    has = balance(context.state, request.seller, token_currency(token.id))
-    if not price or not has:
+    seller_units = balance(context.state, request.seller, token_currency(token.id))
+    if not price or not seller_units:
         return reject(ClearingCode.NOTHING_FOR_SALE, AT, seller=request.seller, asset=token.id)
     if request.micros_per_unit < price:
         return reject(ClearingCode.BID_BELOW_PRICE, AT, micros_per_unit=request.micros_per_unit, price=price)
@@ -154,7 +158,7 @@ def auction_price(state: State, call: CashCallRecord, group: int, token: Asset, 
 
 
 def units_for_sale(state: State, call: CashCallRecord, seller: int, group: int, token: Asset, price: int) -> int:
-    """The most units that one bid may buy at a price: a slice, what is there, what settles the debt."""
+    """The most units that one bid may buy at a price: a slice, the balance, and what settles the debt."""
     owed = max(-balance(state, seller, cash_currency(group)), 0)
     slice_units = mul_div_up(-(-call.auction_owed // price), state.terms.cash_terms[group].call.slice_ppm, PPM)
     return min(balance(state, seller, token_currency(token.id)), -(-owed // price), slice_units)

@@ -1,9 +1,9 @@
-"""The deadline of a margin call: opened below the trigger, met at initial margin, and lapsed when its time is over.
+"""The deadline of a margin call: set below the trigger, met at initial margin, lapsed when its time is over.
 
-Rule: the time runs from the first call below the trigger and is not given again before initial margin is restored; an
-early call before it takes off at most what genesis lets it. Whoever falls far below maintenance has none left. Without
-deadlines in genesis nothing is kept and everybody below the trigger is due at once. It must not know how an account is
-liquidated.
+Rule: the time runs from the first call below the trigger, and is not granted again before initial margin is restored.
+An earlier early call shortens it at most as genesis allows. An account far below maintenance has no time. Without
+deadlines in genesis nothing is recorded and every account below the trigger is due at once. It must not know how an
+account is liquidated.
 """
 
 import msgspec
@@ -19,19 +19,19 @@ from clearing.schema.records.margin_calls import CallKind, MarginCallRecord
 def advance_call(
     context: BlockContext, account: int, margin: AccountMargin, trigger: int, congestion: Congestion
 ) -> bool:
-    """Take the call of an account below its trigger one block further; whether its time is over."""
+    """Advance the call of an account below its trigger by a block. Returns whether its time is over."""
     terms = context.terms.crisis.calls
-    held = context.state.margin_calls.get(account)
-    if held is None and not terms.deadline_blocks:
+    call = context.state.margin_calls.get(account)
+    if call is None and not terms.deadline_blocks:
         return True
-    if held is None or held.kind is CallKind.EARLY:
-        held = _open_call(context, account, margin, trigger, congestion, held)
+    if call is None or call.kind is CallKind.EARLY:
+        call = _open_call(context, account, margin, trigger, congestion, call)
     urgent = margin.equity * PPM < margin.maintenance * terms.urgent_ppm
-    if not held.lapsed and (urgent or context.block.height >= held.deadline_height):
-        held = lapse_call(
-            context, account, margin, trigger, held, urgent=urgent and context.block.height < held.deadline_height
+    if not call.lapsed and (urgent or context.block.height >= call.deadline_height):
+        call = lapse_call(
+            context, account, margin, trigger, call, urgent=urgent and context.block.height < call.deadline_height
         )
-    return held.lapsed
+    return call.lapsed
 
 
 def _open_call(
@@ -42,7 +42,7 @@ def _open_call(
     congestion: Congestion,
     early: MarginCallRecord | None,
 ) -> MarginCallRecord:
-    """Call for margin; where an early call came before, with the time that it left, or what genesis leaves at least."""
+    """Open a margin call. After an early call it keeps that call's deadline, or the minimum time of genesis."""
     height, terms = context.block.height, context.terms.crisis.calls
     deadline = call_deadline(context, terms.deadline_blocks, congestion)
     opened = height
@@ -76,7 +76,7 @@ def lapse_call(
     *,
     urgent: bool = False,
 ) -> MarginCallRecord:
-    """Note that a call's time is over."""
+    """Record that a call's time is over."""
     lapsed = msgspec.structs.replace(call, lapsed=True)
     context.state.margin_calls.put(account, lapsed)
     context.receipts.append(
@@ -95,7 +95,7 @@ def lapse_call(
 
 
 def meet_call(context: BlockContext, account: int, margin: AccountMargin, probability_ppm: int = 0) -> None:
-    """End the call of an account that has what was asked for."""
+    """End the call of an account that meets it."""
     call = context.state.margin_calls.get(account)
     if call is not None:
         context.state.margin_calls.remove(account)

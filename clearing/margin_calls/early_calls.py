@@ -1,7 +1,7 @@
-"""Early calls: an account is warned while it still has margin, when a breach within the horizon is likely.
+"""Early calls: an account is called while it still has margin, when a breach within the horizon is likely.
 
 Rule: equity moves like a Brownian motion without drift, so it touches a barrier within the horizon with probability 2
-(1 - Phi(headroom / deviation)); all roundings make a breach more likely. The deviation is the sum over risk groups of
+(1 - Phi(headroom / deviation)). All roundings make a breach more likely. The deviation is the sum over risk groups of
 worst loss x deviation of the price / range. The receipt states every input.
 """
 
@@ -27,7 +27,7 @@ from clearing.state.effective_parameters import effective_risk_group
 
 
 class GroupForecast(NamedTuple):
-    """How far one risk group's price may move within the horizon, and the range that losses stand for."""
+    """The deviation of one risk group's price over the horizon, and the range to which losses refer."""
 
     group: int
     range_ppm: int
@@ -37,16 +37,16 @@ class GroupForecast(NamedTuple):
 
 
 class Forecast(NamedTuple):
-    """Of all risk groups in this block, in their order."""
+    """Forecasts of all risk groups in this block, in their order."""
 
     delay_ms: int
     groups: tuple[GroupForecast, ...]
 
 
 def price_forecast(context: BlockContext) -> Forecast:
-    """Deviations over the horizon of early calls and what lateness adds to it, capped as for ranges.
+    """Deviations over the horizon of early calls plus the delay, capped as for ranges.
 
-    While ranges do not move, the variance is that with which the first raw range is the one of genesis.
+    While ranges do not move, the variance is the one for which the first raw range is that of genesis.
     """
     ranges, terms = context.terms.genesis.ranges, context.terms.crisis.calls
     delay = inclusion_delay_ms(context.state, context.time_ms)
@@ -55,21 +55,21 @@ def price_forecast(context: BlockContext) -> Forecast:
     for group in context.terms.risk.groups:
         age = report_age_ms(context.state, group.feed, context.time_ms)
         if ranges.enabled:
-            held = group_variance(context.state, group)
-            age = max(age, held.age_ms)
+            variance = group_variance(context.state, group)
+            age = max(age, variance.age_ms)
         else:
-            held = first_variance(group.range_ppm, ranges.multiple_ppm, ranges.horizon_ms, interval)
+            variance = first_variance(group.range_ppm, ranges.multiple_ppm, ranges.horizon_ms, interval)
         horizon = terms.early_horizon_ms + min(delay + age, ranges.lateness_ms_max)
-        deviation = deviation_over(held.variance, horizon, interval)
+        deviation = deviation_over(variance.variance, horizon, interval)
         in_force = effective_risk_group(context.state, group).range_ppm
-        groups.append(GroupForecast(group.id, in_force, held.variance, horizon, deviation))
+        groups.append(GroupForecast(group.id, in_force, variance.variance, horizon, deviation))
     return Forecast(delay, tuple(groups))
 
 
 def check_early_calls(
-    context: BlockContext, book: MarginBook, looked_at: Sequence[int], congestion: Congestion
+    context: BlockContext, book: MarginBook, checked_accounts: Sequence[int], congestion: Congestion
 ) -> None:
-    """Call early who is likely to breach, of `looked_at`; take back and lapse the early calls under way."""
+    """Call accounts of `looked_at` with a likely breach early; end or lapse open early calls."""
     terms = context.terms.crisis.calls
     under_way = [account for account, call in list(context.state.margin_calls.ordered()) if call.kind is CallKind.EARLY]
     if not terms.early_ppm and not under_way:
@@ -79,7 +79,7 @@ def check_early_calls(
         _follow_early_call(context, book, account, outlook, congestion)
     if not terms.early_ppm:
         return
-    for account in _candidates(book, looked_at, outlook, terms.early_ppm):
+    for account in _candidates(book, checked_accounts, outlook, terms.early_ppm):
         if account not in context.state.margin_calls and not is_in_default(context.state, account):
             _consider_early_call(context, account, book.margin(account), outlook, congestion)
 
@@ -87,7 +87,7 @@ def check_early_calls(
 def _follow_early_call(
     context: BlockContext, book: MarginBook, account: int, outlook: Forecast, congestion: Congestion
 ) -> None:
-    """Take an early call back when a breach is no longer likely; note when its time is over."""
+    """End an early call when a breach is no longer likely; lapse it when its time is over."""
     terms, call = context.terms.crisis.calls, context.state.margin_calls[account]
     if account not in book:  # emptied and closed
         meet_call(context, account, AccountMargin(0, (), 0, 0, maintenance_ok=True))
@@ -107,7 +107,7 @@ def _follow_early_call(
 def _consider_early_call(
     context: BlockContext, account: int, margin: AccountMargin, outlook: Forecast, congestion: Congestion
 ) -> None:
-    """Call the account early when its probability of a breach is at the threshold and its trigger is covered."""
+    """Call the account early when its breach probability is at the threshold and its trigger is covered."""
     terms = context.terms.crisis.calls
     trigger = call_trigger(context, margin, congestion)
     parts = group_deviations(margin, outlook)
@@ -134,33 +134,35 @@ def _consider_early_call(
 
 
 def group_deviations(margin: AccountMargin, outlook: Forecast) -> tuple[GroupDeviation, ...]:
-    """What every risk group with a loss brings to the deviation of an account's equity."""
+    """The contribution of every risk group with a loss to the deviation of an account's equity."""
     return tuple(
         GroupDeviation(
-            group=each.group,
+            group=forecast.group,
             loss=loss,
-            range_ppm=each.range_ppm,
-            variance=each.variance,
-            horizon_ms=each.horizon_ms,
-            deviation_nano=each.deviation_nano,
-            deviation_micros=min(loss_deviation(loss, each.deviation_nano, each.range_ppm), MONEY_MAX),
+            range_ppm=forecast.range_ppm,
+            variance=forecast.variance,
+            horizon_ms=forecast.horizon_ms,
+            deviation_nano=forecast.deviation_nano,
+            deviation_micros=min(loss_deviation(loss, forecast.deviation_nano, forecast.range_ppm), MONEY_MAX),
         )
-        for loss, each in zip(margin.group_losses, outlook.groups, strict=True)
+        for loss, forecast in zip(margin.group_losses, outlook.groups, strict=True)
         if loss
     )
 
 
 def _candidates(book: MarginBook, accounts: Sequence[int], outlook: Forecast, threshold_ppm: int) -> list[int]:
-    """Those that may be at the threshold, all at once: with the initial margin for the trigger, which is no higher.
+    """The accounts that may be at the threshold, computed together, with initial margin as an upper bound of the
+    trigger.
 
-    Deviations are rounded up more coarsely than `parts_of` does, so nobody is missed; `_judge` has the last word.
+    Deviations round up more coarsely than in `group_deviations`, so no account is missed; `_consider_early_call`
+    decides.
     """
     if not accounts:
         return []
     batch = book.margins(accounts)
     terms = [np.full(len(accounts), len(outlook.groups), np.int64)]
-    for at, each in enumerate(outlook.groups):
-        share_ppm = -(-each.deviation_nano * 1000 // each.range_ppm)
+    for at, forecast in enumerate(outlook.groups):
+        share_ppm = -(-forecast.deviation_nano * 1000 // forecast.range_ppm)
         terms.append(-(exact_product(-share_ppm, batch.losses[:, at]) // 1_000_000))
     deviation = exact_sum(terms, len(accounts))
     spare = exact_sum([batch.equity, -batch.initial], len(accounts))
@@ -201,12 +203,13 @@ def breach_probability_ppm(headroom: int, deviation: int) -> int:
 
 
 def deviation_steps_within(threshold_ppm: int) -> int:
-    """Tenths of a deviation beyond which the probability is below the threshold for certain. Threshold > 0."""
+    """Tenths of a deviation beyond which the probability is certainly below the threshold. Threshold > 0."""
     return next(
         (at for at, ppm in enumerate(BREACH_PROBABILITIES_PPM) if ppm < threshold_ppm), len(BREACH_PROBABILITIES_PPM)
     )
 
 
 def loss_deviation(loss: int, deviation_nano: int, range_ppm: int) -> int:
-    """What a deviation of the price costs where a move by the whole range costs `loss`: in proportion, rounded up."""
+    """The loss at one deviation of the price, where a move by the whole range costs `loss`: in
+    proportion, rounded up."""
     return -(-loss * deviation_nano // (range_ppm * 1000))

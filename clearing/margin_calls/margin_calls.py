@@ -1,9 +1,9 @@
 """Margin calls: every account that the block touched is checked, called, and liquidated when its time is over.
 
 Rule: an account below initial margin is called. Below its trigger, or when it owes more cash than the limit, it is
-liquidated after its deadline, the worst first, up to a cap per block. Accounts under a call are checked in every
-block. The house's own account is called like any other and never liquidated. Own accounts of a member in default
-belong to `clearing.default`.
+liquidated after its deadline, largest shortfall first, up to a cap per block. Called accounts are checked in every
+block. The house's own account is called like any other and never liquidated. Own accounts of a member in default belong
+to `clearing.default`.
 """
 
 import msgspec
@@ -27,14 +27,14 @@ from clearing.state.indexes import CALLED_ACCOUNTS, holders, set_holder
 
 
 def check_margins(context: BlockContext) -> None:
-    """Look at all touched and called accounts: call, warn, and liquidate those whose time is over."""
+    """Check all touched and called accounts: call, call early, and liquidate those whose time is over."""
     book = margin_book(context.state)
     called = [holder for holder in holders(context.state, CALLED_ACCOUNTS, 0) if holder in book]
     remargined = set(book.remargin())
     others = context.touched_accounts.difference(remargined)
-    looked_at = sorted(remargined.union(called, (each for each in others if each in book)))
-    due = _check_all(context, book, looked_at, called)
-    due.sort(key=lambda each: (-each[0], each[1]))
+    checked = sorted(remargined.union(called, (account for account in others if account in book)))
+    due = _check_all(context, book, checked, called)
+    due.sort(key=lambda item: (-item[0], item[1]))
     for _, account, holdings, margin in due:
         if context.liquidation_budget.accounts >= context.terms.market.liquidations_per_block:
             break
@@ -45,11 +45,11 @@ def check_margins(context: BlockContext) -> None:
 
 
 def _check_all(
-    context: BlockContext, book: MarginBook, looked_at: list[int], called: list[int]
+    context: BlockContext, book: MarginBook, checked: list[int], called: list[int]
 ) -> list[tuple[int, int, Holdings, AccountMargin]]:
-    """Call and restore; how far below maintenance they are, and the accounts that are to be liquidated."""
+    """Open and end calls. Returns the accounts to be liquidated, with their shortfall to maintenance."""
     congestion = current_congestion(context)
-    short = set(book.short(looked_at, context.terms.risk.cash_limit_micros))
+    short = set(book.short(checked, context.terms.risk.cash_limit_micros))
     due = []
     for account in sorted(short.union(called)):
         if is_in_default(context.state, account):
@@ -69,18 +69,18 @@ def _check_all(
             due.append((maintenance_shortfall(context, margin), account, holdings, margin))
         else:
             pause_liquidation(context, account, holdings, margin)
-    check_early_calls(context, book, looked_at, congestion)
+    check_early_calls(context, book, checked, congestion)
     return due
 
 
 def maintenance_shortfall(context: BlockContext, margin: AccountMargin) -> int:
-    """How far below maintenance, in micros times the maintenance denominator."""
+    """Shortfall to maintenance, in micros times the maintenance denominator."""
     risk = context.terms.risk
     return risk.maintenance_numerator * margin.initial - risk.maintenance_denominator * margin.equity
 
 
 def end_calls(context: BlockContext, account: int, margin: AccountMargin) -> None:
-    """An account is at initial margin again: end its calls, and its liquidation."""
+    """End the calls and the liquidation of an account that is at initial margin again."""
     close_liquidation(context, account, margin, failed=False)
     withdraw_margin_call(context, account, margin)
     if not _is_early_call(context, account):
@@ -102,7 +102,7 @@ def call_margin(context: BlockContext, account: int, margin: AccountMargin) -> N
 
 
 def withdraw_margin_call(context: BlockContext, account: int, margin: AccountMargin) -> None:
-    """Take back the call of an account that is called."""
+    """Withdraw the call of a called account."""
     record = context.state.accounts[account]
     if record.called_height != 0:
         context.state.accounts.put(account, msgspec.structs.replace(record, called_height=0))
@@ -111,7 +111,8 @@ def withdraw_margin_call(context: BlockContext, account: int, margin: AccountMar
 
 
 def check_house_margin(context: BlockContext) -> None:
-    """Call the house when its capital does not cover the initial margin of what it holds, and take the call back."""
+    """Call the house when its capital does not cover the initial margin of its positions; withdraw the call
+    when it does."""
     record = context.state.accounts[HOUSE_ACCOUNT]
     if not positions_of(context.state, HOUSE_ACCOUNT).lots and not record.called_height:
         return

@@ -1,1 +1,1 @@
-"""Who agrees: the sets in the state, how they change, what their words become, and what is proven against them."""
+"""Validators: the sets in the state, their changes and transitions, and proven offences."""

@@ -1,7 +1,7 @@
 """Chains and events as validators observe them: finality, liveness, and the power behind each attestation.
 
-Rule: one attestation per validator and event; only equal facts count together. Nothing is released on a chain that is
-watched and silent. Reads only.
+Rule: one attestation per validator and event; only equal facts count together. Nothing is released on a monitored chain
+that is silent. Reads only.
 """
 
 from clearing.context.block_context import BlockContext
@@ -13,14 +13,14 @@ from clearing.validators.validator_sets import attesting_set
 
 
 def is_detached(state: State, chain_id: int, vault: bytes) -> bool:
-    """Whether a vault was detached: nobody watches it, nothing is paid there, and no word on it counts any more."""
+    """Whether a vault was detached: it is not monitored or paid, and attestations about it do not count."""
     return (chain_id, vault) in state.detached_vaults
 
 
 def is_chain_live(context: BlockContext, chain: ChainTerms) -> bool:
-    """Whether the chain is not watched, or a quorum saw a new final block of it recently enough.
+    """Whether the chain is not monitored, or a quorum saw a new final block of it recently enough.
 
-    A chain whose vault was detached is dead for good: no checkpoint is certified for it any more.
+    A chain whose vault was detached is never live: no checkpoint is certified for it any more.
     """
     if is_detached(context.state, chain.chain_id, chain.vault):
         return False
@@ -35,7 +35,8 @@ def is_chain_live(context: BlockContext, chain: ChainTerms) -> bool:
 
 
 def chain_seen_ms(state: State, chain_id: int, total_power: int) -> int:
-    """The last time by which validators with more than two thirds of the power had all seen the chain move, or 0."""
+    """The latest time by which validators with more than two thirds of the power had all seen the chain
+    advance, or 0."""
     beats = [
         (beat.time_ms, beat.power)
         for validator in range(len(attesting_set(state).validators))
@@ -50,7 +51,7 @@ def chain_seen_ms(state: State, chain_id: int, total_power: int) -> int:
 
 
 def agreed_final_block(state: State, chain_id: int) -> int:
-    """The highest block that validators with more than two thirds of the power hold final; 0 before that."""
+    """The highest block that validators with more than two thirds of the power consider final; 0 before that."""
     validators = attesting_set(state)
     beats = [
         (beat.block_number, beat.power)
@@ -66,13 +67,15 @@ def agreed_final_block(state: State, chain_id: int) -> int:
 
 
 def add_attestation(attestations: AttestationsRecord | None, attestation: Attestation) -> AttestationsRecord:
-    """The claim with this validator's word in place of its earlier one; ordered by validator."""
+    """The record with this validator's attestation, replacing its earlier one; ordered by validator."""
     others = [
-        each for each in (attestations.attestations if attestations else ()) if each.validator != attestation.validator
+        other
+        for other in (attestations.attestations if attestations else ())
+        if other.validator != attestation.validator
     ]
-    return AttestationsRecord(tuple(sorted((*others, attestation), key=lambda each: each.validator)))
+    return AttestationsRecord(tuple(sorted((*others, attestation), key=lambda stored: stored.validator)))
 
 
 def agreed_power(attestations: AttestationsRecord, fact: Fact) -> int:
-    """Power of those whose fact is equal to this one."""
+    """Power of the validators whose fact equals this one."""
     return sum(attestation.power for attestation in attestations.attestations if attestation.fact == fact)

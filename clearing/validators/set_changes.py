@@ -1,9 +1,9 @@
-"""Changes of the validator set: what a change may be, who must approve it, when it begins.
+"""Changes of the validator set: limits, approvals, and when a change begins.
 
-Rule: at most a third of the power leaves and a third of the new power joins with one change. One change is under way
-at a time. Every new key shows its proof of possession. Validator additions, power increases and new BLS keys may be
-delayed; removals take effect immediately. One delayed change waits at a time; any other change of the set drops it,
-because it was signed for the old set.
+Rule: at most a third of the power leaves and a third of the new power joins with one change. One change is under way at
+a time. Every new key has a proof of possession. Validator additions, power increases and new BLS keys may be delayed;
+removals take effect immediately. One delayed change waits at a time; any other change of the set drops it, because it
+was signed for the old set.
 """
 
 from clearing.base import ed25519
@@ -20,41 +20,41 @@ from clearing.validators.validator_sets import kept_set, schedule_next_set, set_
 AT = "validator_change"
 
 RULE_INDEX = 2**32 - 1
-"""In place of a transaction's number: its time had come."""
+"""In place of a transaction's index: a scheduled change became due."""
 
 
 def change_validator_set(context: BlockContext, index: int, request: ValidatorChange) -> Rejected | None:
-    """Begin the change that more than two thirds of the power signed, or let it wait if it gives anybody a voice."""
+    """Begin the change that more than two thirds of the power signed, or schedule it if it adds voting power."""
     if context.time_ms > request.not_after_ms:
         return reject(ClearingCode.REQUEST_EXPIRED, AT, not_after_ms=request.not_after_ms, time_ms=context.time_ms)
-    judged = validate_change(context.state, request)
-    if isinstance(judged, Rejected):
-        return judged
+    after = validate_change(context.state, request)
+    if isinstance(after, Rejected):
+        return after
     before, approved = kept_set(context.state, set_numbers(context.state).next), approved_power(context.state, request)
-    if is_delayed(context.state, before, judged):
-        schedule_addition(context, index, before, judged, approved)
+    if is_delayed(context.state, before, after):
+        schedule_addition(context, index, before, after, approved)
     else:
-        begin_change(context, index, judged, approved)
+        begin_change(context, index, after, approved)
     return None
 
 
 def is_delayed(state: State, before: ValidatorSet, after: ValidatorSet) -> bool:
-    """Whether a request for this change is known for a time before it begins."""
+    """Whether a request for this change is delayed before it begins."""
     return addition_delay_ms(state) > 0 and moved_power(before, after)[1] > 0
 
 
 def begin_due_addition(context: BlockContext) -> None:
-    """Begin the change that has waited, when its time has come."""
+    """Begin the scheduled change when it is due."""
     addition = due_addition(context)
     if addition is not None:
         begin_change(context, RULE_INDEX, addition.after, addition.approved_power)
 
 
 def validate_change(state: State, request: ValidatorChange) -> ValidatorSet | Rejected:
-    """The set that a request makes, if it may, whatever the time.
+    """The set that results from a valid request, whatever the time.
 
-    What an attacker can make expensive (points, proofs) is looked at only behind a quorum's signatures; the first
-    signature that is none ends it.
+    Checks that an attacker can make expensive (points, proofs) run only after a quorum's signatures. The first invalid
+    signature ends them.
     """
     in_force = set_numbers(state).next
     before = kept_set(state, in_force)
@@ -70,10 +70,10 @@ def validate_change(state: State, request: ValidatorChange) -> ValidatorSet | Re
     planned = plan_change(state, request.left, request.entered)
     if isinstance(planned, Rejected):
         return planned
-    entry = state.scheduled_additions.get(0)
-    if entry is not None and is_delayed(state, before, planned):
-        # The first that was signed for waits its time, whoever sends it or another again.
-        return reject(ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, AT, number=entry.number, due_ms=entry.due_ms)
+    addition = state.scheduled_additions.get(0)
+    if addition is not None and is_delayed(state, before, planned):
+        # The first signed addition keeps its turn, whoever sends it or another one again.
+        return reject(ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, AT, number=addition.number, due_ms=addition.due_ms)
     refusal = _check_approvals(state, before, request)
     if refusal is not None:
         return refusal
@@ -86,7 +86,7 @@ def validate_change(state: State, request: ValidatorChange) -> ValidatorSet | Re
 
 
 def plan_change(state: State, left: tuple[bytes, ...], entered: tuple[Validator, ...]) -> ValidatorSet | Rejected:
-    """The set in force without those who go and with those who come, if none is under way and no limit forbids it."""
+    """The set in force with removals and additions, if no change is under way and all limits are respected."""
     set_change = state.set_changes.get(0)
     if set_change is not None:
         return reject(
@@ -101,50 +101,55 @@ def plan_change(state: State, left: tuple[bytes, ...], entered: tuple[Validator,
 def changed_set(
     before: ValidatorSet, left: tuple[bytes, ...], entered: tuple[Validator, ...]
 ) -> ValidatorSet | Rejected:
-    """`before` without those who go and with those who come, within all limits. No curve is touched."""
+    """`before` with removals and additions, within all limits. No curve points are decoded."""
     present = {validator.envelope_key: validator for validator in before.validators}
-    strangers = [key for key in left if key not in present]
-    idle = [validator for validator in entered if present.get(validator.envelope_key) == validator]
+    unknown = [key for key in left if key not in present]
+    unchanged = [validator for validator in entered if present.get(validator.envelope_key) == validator]
     keys = [validator.envelope_key for validator in entered]
-    if strangers or idle or not (left or entered):
-        odd = strangers[0] if strangers else idle[0].envelope_key if idle else b""
+    if unknown or unchanged or not (left or entered):
+        odd = unknown[0] if unknown else unchanged[0].envelope_key if unchanged else b""
         return reject(ClearingCode.BAD_VALIDATOR_CHANGE, AT, left=len(left), entered=len(entered), key=odd)
     if list(left) != sorted(set(left)) or keys != sorted(set(keys)) or set(left) & set(keys):
         return reject(ClearingCode.BAD_VALIDATOR_CHANGE, f"{AT}.order", left=len(left), entered=len(entered))
-    kept = {key: each for key, each in present.items() if key not in left}
-    kept.update((validator.envelope_key, validator) for validator in entered)
-    after = ValidatorSet(tuple(kept[key] for key in sorted(kept)))
+    members = {key: validator for key, validator in present.items() if key not in left}
+    members.update((validator.envelope_key, validator) for validator in entered)
+    after = ValidatorSet(tuple(members[key] for key in sorted(members)))
     try:
         check_shape(after)
     except RemoteFault as fault:
         return reject(ClearingCode.BAD_VALIDATOR_CHANGE, f"{AT}.{fault.at}", **fault.values)
-    gone, come = moved_power(before, after)
-    if 3 * gone > before.total_power or 3 * come > after.total_power:
+    leaving, joining = moved_power(before, after)
+    if 3 * leaving > before.total_power or 3 * joining > after.total_power:
         return reject(
-            ClearingCode.TOO_MUCH_POWER_MOVES, AT, gone=gone, of=before.total_power, come=come, of_new=after.total_power
+            ClearingCode.TOO_MUCH_POWER_MOVES,
+            AT,
+            gone=leaving,
+            of=before.total_power,
+            come=joining,
+            of_new=after.total_power,
         )
     return after
 
 
 def moved_power(before: ValidatorSet, after: ValidatorSet) -> tuple[int, int]:
-    """(power that goes, in the old set's; power that comes, in the new one's).
+    """(power that leaves, in the old set; power that joins, in the new set).
 
-    Who stays with another power counts with the difference, who stays with another BLS key with all of it.
+    A validator with a changed power counts with the difference, one with a changed BLS key with its full power.
     """
     return _power_not_in(before, after), _power_not_in(after, before)
 
 
 def _power_not_in(one: ValidatorSet, other: ValidatorSet) -> int:
     """Power of `one` that the same keys do not have in `other`."""
-    there = {(validator.envelope_key, validator.bls_key): validator.power for validator in other.validators}
+    other_powers = {(validator.envelope_key, validator.bls_key): validator.power for validator in other.validators}
     return sum(
-        max(validator.power - there.get((validator.envelope_key, validator.bls_key), 0), 0)
+        max(validator.power - other_powers.get((validator.envelope_key, validator.bls_key), 0), 0)
         for validator in one.validators
     )
 
 
 def check_new_validators(entered: tuple[Validator, ...]) -> Rejected | None:
-    """Every BLS key that comes must be a point whose owner knows its secret (1.5 ms each)."""
+    """Every new BLS key must be a valid point with a proof of possession (1.5 ms each)."""
     for validator in entered:
         try:
             check_possession(validator)
@@ -154,7 +159,7 @@ def check_new_validators(entered: tuple[Validator, ...]) -> Rejected | None:
 
 
 def approved_power(state: State, request: ValidatorChange) -> int:
-    """Power of those whose signatures the request carries, if they are good."""
+    """Power of the validators named in the request's approvals; the signatures are checked elsewhere."""
     validators = kept_set(state, set_numbers(state).next).validators
     return sum(
         validators[approval.validator].power for approval in request.approvals if approval.validator < len(validators)
@@ -176,7 +181,8 @@ def _check_approvals(state: State, before: ValidatorSet, request: ValidatorChang
 
 
 def begin_change(context: BlockContext, index: int, after: ValidatorSet, approved: int) -> None:
-    """Make `after` the set of two heights on; wait for all vaults but detached ones. Checked before (`plan_change`)."""
+    """Make `after` the set two heights later; wait for all vaults except detached ones. Checked before
+    (`plan_change`)."""
     before = kept_set(context.state, set_numbers(context.state).next)
     old = {validator.envelope_key: validator for validator in before.validators}
     new = {validator.envelope_key for validator in after.validators}
@@ -202,20 +208,22 @@ def begin_change(context: BlockContext, index: int, after: ValidatorSet, approve
 
 
 def addition_delay_ms(state: State) -> int:
-    """How long who comes waits; 0: begins at once."""
+    """Delay of validator additions; 0: they begin at once."""
     return state.terms.genesis.crisis.governance.entry_delay_ms
 
 
 def schedule_addition(
     context: BlockContext, index: int, before: ValidatorSet, after: ValidatorSet, approved: int
 ) -> None:
-    """Let a change wait that was checked for now, with a receipt."""
+    """Schedule a checked change for later, with a receipt."""
     number = set_numbers(context.state).next + 1
     due_ms = context.time_ms + addition_delay_ms(context.state)
     context.state.scheduled_additions.put(
         0, ScheduledAdditionRecord(number, before.hash, after, approved, context.block.height, due_ms)
     )
-    old, new = ({validator.envelope_key: validator for validator in one.validators} for one in (before, after))
+    old, new = (
+        {validator.envelope_key: validator for validator in validators.validators} for validators in (before, after)
+    )
     context.receipts.append(
         ValidatorAdditionScheduled(
             index=index,
@@ -224,14 +232,14 @@ def schedule_addition(
             after=after.hash,
             due_ms=due_ms,
             left=tuple(key for key in old if key not in new),
-            entered=tuple(key for key, each in new.items() if old.get(key) != each),
+            entered=tuple(key for key, validator in new.items() if old.get(key) != validator),
             approved_power=approved,
         )
     )
 
 
 def due_addition(context: BlockContext) -> ScheduledAdditionRecord | None:
-    """The change whose time has come; one that starts from a set which is no more is dropped first."""
+    """The scheduled change, when it is due. One that starts from an outdated set is dropped first."""
     addition = context.state.scheduled_additions.get(0)
     if addition is None:
         return None

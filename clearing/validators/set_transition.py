@@ -1,9 +1,9 @@
 """Validator-set transition: attestations are carried over, and the change ends when every vault has rotated.
 
-Rule: an attestation belongs to an envelope key. Who stays keeps its attestations, under its new index and power;
-those of validators who left count no more. Attestations on events are counted again under the new set. A vault's
-rotation counts when more than two thirds of the power saw the same final event; no other change begins before the
-last one.
+Rule: an attestation belongs to an envelope key. A remaining validator keeps its attestations, under its new index and
+power; those of validators that left no longer count. Attestations on events are counted again under the new set. A
+vault's rotation counts when more than two thirds of the power saw the same final event. No other change begins before
+the last one ends.
 """
 
 from collections.abc import Mapping
@@ -27,84 +27,87 @@ ValidatorReport = TypeVar("ValidatorReport", PriceReportRecord, HeartbeatRecord)
 
 @dataclass(frozen=True, slots=True)
 class ValidatorPlace:
-    """Where a validator is in the new set."""
+    """A validator's index and power in the new set."""
 
     index: int
     power: int
 
 
 def transition_validator_sets(context: BlockContext) -> None:
-    """Move the sets on by one height and, where who speaks changes, all words with them."""
-    turned = advance_sets(context.state)
-    if turned is None:
+    """Advance the sets by one height and, when the attesting set changes, move all attestations."""
+    changed_sets = advance_sets(context.state)
+    if changed_sets is None:
         return
-    seats = new_places(*turned)
-    _reindex(context.state.price_reports, seats)
-    _reindex(context.state.heartbeats, seats)
-    _collect_attestations(context, seats)
+    places = new_places(*changed_sets)
+    _reindex(context.state.price_reports, places)
+    _reindex(context.state.heartbeats, places)
+    _collect_attestations(context, places)
 
 
 def new_places(before: ValidatorSet, after: ValidatorSet) -> dict[int, ValidatorPlace]:
-    """Old index to new place, of those in both sets."""
+    """Old index to new place, for validators in both sets."""
     return {
         index: ValidatorPlace(
-            after.index_of[each.envelope_key], after.validators[after.index_of[each.envelope_key]].power
+            after.index_of[validator.envelope_key],
+            after.validators[after.index_of[validator.envelope_key]].power,
         )
-        for index, each in enumerate(before.validators)
-        if each.envelope_key in after.index_of
+        for index, validator in enumerate(before.validators)
+        if validator.envelope_key in after.index_of
     }
 
 
 def _reindex(table: Table[tuple[int, int], ValidatorReport], places: Mapping[int, ValidatorPlace]) -> None:
-    """Move each word, kept under (subject, validator), to its validator's new seat; drop those of who left."""
-    held = list(table.ordered())
-    for key, _ in held:
+    """Move each report under (subject, validator) to its validator's new index; drop those of validators that left."""
+    reports = list(table.ordered())
+    for key, _ in reports:
         table.remove(key)
-    for (subject, validator), word in held:
-        seat = places.get(validator)
-        if seat is not None:
-            table.put((subject, seat.index), msgspec.structs.replace(word, power=seat.power))
+    for (subject, validator), report in reports:
+        place = places.get(validator)
+        if place is not None:
+            table.put((subject, place.index), msgspec.structs.replace(report, power=place.power))
 
 
 def _collect_attestations(context: BlockContext, places: Mapping[int, ValidatorPlace]) -> None:
-    """Take every word on an event and on custody out of the state, for the bridge's rule to hear it again."""
-    claims, custody = (
+    """Take every attestation on events and custody out of the state, to be counted again by the bridge-fact rule."""
+    events, custody = (
         list(context.state.fact_attestations.ordered()),
         list(context.state.custody_attestations.ordered()),
     )
-    for event, _ in claims:
+    for event, _ in events:
         context.state.fact_attestations.remove(event)
     for asset, _ in custody:
         context.state.custody_attestations.remove(asset)
-    for _, claim in (*claims, *custody):
-        for word in claim.attestations:
-            seat = places.get(word.validator)
-            if seat is not None:
-                context.attestations_to_recount.append(Attestation(seat.index, seat.power, word.fact))
+    for _, record in (*events, *custody):
+        for attestation in record.attestations:
+            place = places.get(attestation.validator)
+            if place is not None:
+                context.attestations_to_recount.append(Attestation(place.index, place.power, attestation.fact))
 
 
 def is_rotation_awaited(state: State, fact: ValidatorsRotated) -> bool:
     """Whether the change under way waits for this vault, and the event is of the header that rotates it."""
     set_change = state.set_changes.get(0)
     vault = (fact.chain_id, fact.vault)
-    waits = set_change is not None and vault in set_change.awaited_vaults and vault not in set_change.diverged_vaults
-    return waits and set_change is not None and fact.height == set_change.height + 1
+    is_awaited = (
+        set_change is not None and vault in set_change.awaited_vaults and vault not in set_change.diverged_vaults
+    )
+    return is_awaited and set_change is not None and fact.height == set_change.height + 1
 
 
 def rotation_is_over(state: State, fact: ValidatorsRotated) -> bool:
-    """Whether nobody waits for this event any more, nor will: what is ahead of the state may be awaited later."""
+    """Whether this event is not awaited now or later. An event ahead of the state may be awaited later."""
     return fact.height <= state.now.height + 1 and not is_rotation_awaited(state, fact)
 
 
 def record_rotation(context: BlockContext, fact: ValidatorsRotated) -> None:
-    """A quorum saw an awaited event. A vault that follows a set that is not ours is told, and waited for in vain."""
+    """Record an awaited event that a quorum saw. A vault that follows another set than ours is reported as diverged."""
     set_change = context.state.set_changes.get(0)
     if set_change is None:
         return
     expected = kept_set(context.state, set_change.number).hash
     if fact.validators_hash != expected:
-        astray = tuple(sorted((*set_change.diverged_vaults, (fact.chain_id, fact.vault))))
-        context.state.set_changes.put(0, msgspec.structs.replace(set_change, diverged_vaults=astray))
+        diverged = tuple(sorted((*set_change.diverged_vaults, (fact.chain_id, fact.vault))))
+        context.state.set_changes.put(0, msgspec.structs.replace(set_change, diverged_vaults=diverged))
         context.receipts.append(
             VaultDiverged(fact.chain_id, fact.vault, fact.validators_hash, expected, fact.block_number, fact.source)
         )
@@ -119,7 +122,7 @@ def record_rotation(context: BlockContext, fact: ValidatorsRotated) -> None:
 
 
 def finish_set_change(context: BlockContext) -> None:
-    """Let the next change begin once no vault is waited for and all sets in use are the new one."""
+    """End the change once no vault is awaited and all sets in use are the new one."""
     set_change = context.state.set_changes.get(0)
     if set_change is None or set_change.awaited_vaults or set_numbers(context.state).attesting != set_change.number:
         return
