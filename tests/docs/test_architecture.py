@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from clearing import apply_block
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 FUNCTIONS = re.findall(r"`([a-z_]+(?:\.[a-z_0-9]+)+):([\w.]+)`", PAGE)
@@ -41,6 +43,13 @@ def test_every_folder_of_the_rulebook_has_a_row() -> None:
     rows = section("Folders of the rulebook")
     folders = {path.parent.name for path in (ROOT / "clearing").glob("*/__init__.py")}
     assert folders - set(re.findall(r"`([a-z_]+)`", rows)) == set()
+
+
+def test_the_phases_of_a_block_are_those_of_the_code() -> None:
+    phases = re.findall(r"^ ?(\d+)\. (\w[\w ]*): (.+)$", apply_block.__doc__ or "", re.MULTILINE)
+    shown = re.findall(r"^(\d+)\. \*\*(\w[\w ]*)\*\*: (.+)$", section("Folders of the rulebook"), re.MULTILINE)
+    assert len(phases) > 5
+    assert shown == [(number, title, text[0].lower() + text[1:]) for number, title, text in phases]
 
 
 def test_every_package_has_a_row() -> None:
