@@ -20,7 +20,7 @@ from tests.kit.clearing.chamber import PRICES
 from tests.kit.clearing.listing import agreed_everywhere
 from tests.kit.clearing.parliament import Parliament, governed_genesis
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, DOLLAR, OWNER, USD, codes, of_kind, reports
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, DOLLAR, USD, codes, of_kind, reports
 
 SOL, SOL_PERP, SOL_CALL, SOL_TOKEN = 7, 20, 21, 30
 VAULT_3 = b"\xa3" * 20
@@ -90,13 +90,10 @@ def test_a_member_is_admitted_with_its_accounts_and_trades() -> None:
     house = Parliament()
     newcomer = MemberTerms(9, "member-9", address(secret(9)), (AccountTerms(90, AccountKind.HOUSE),))
     house.amend(("members.9", newcomer))
-    OWNER[90] = 9
-    try:
-        house.step(facts=[house.deposit_fact(90, 1, 50_000 * DOLLAR)])
-        assert codes(house.step(house.trade(90, BOB, BTC_PERP, 1, 790_000))) == []
-        assert house.lots(90, BTC_PERP) == 1
-    finally:
-        del OWNER[90]
+    house.owner[90] = 9
+    house.step(facts=[house.deposit_fact(90, 1, 50_000 * DOLLAR)])
+    assert codes(house.step(house.trade(90, BOB, BTC_PERP, 1, 790_000))) == []
+    assert house.lots(90, BTC_PERP) == 1
     agreed_everywhere(house)
 
 
@@ -104,11 +101,8 @@ def test_a_member_gets_another_key_and_the_old_one_is_worth_nothing() -> None:
     house = Parliament()
     house.amend(("members.1.trade_address", address(secret(44))))
     assert codes(house.step(house.trade(ALICE, BOB, BTC_PERP, 1, 790_000))) == [ClearingCode.WRONG_SIGNER]
-    OWNER[ALICE] = 44
-    try:
-        assert codes(house.step(house.trade(ALICE, BOB, BTC_PERP, 1, 790_000))) == []
-    finally:
-        OWNER[ALICE] = 1
+    house.owner[ALICE] = 44
+    assert codes(house.step(house.trade(ALICE, BOB, BTC_PERP, 1, 790_000))) == []
 
 
 def test_a_venue_is_listed() -> None:

@@ -199,7 +199,7 @@ async def test_a_vault_that_missed_a_change_is_rotated_and_pays_under_the_new_se
 
     await seen(followed, watching)
     rotated = followed.until(VaultRotated)
-    assert (rotated.chain_id, rotated.vault, rotated.waiting) == (CHAIN_ID, followed.vault_at.address, 0)
+    assert (rotated.chain_id, rotated.vault, rotated.vaults_awaited) == (CHAIN_ID, followed.vault_at.address, 0)
     kinds = [type(each) for result in followed.results[-3:] for each in result.receipts]
     assert ValidatorChangeFinished in kinds
     assert WithdrawalConfirmed in kinds

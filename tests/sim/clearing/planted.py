@@ -78,12 +78,12 @@ def _stale() -> Any:
     def always(state: State, feed: int) -> bool:
         return state.feeds.get(feed) is not None
 
-    return _put(liquidation, "may_close_out", always)
+    return _put(liquidation, "can_close_out", always)
 
 
 def _moved() -> Any:
     """A liquidation moves the mark that the others are settled at next."""
-    take_over = margin_calls.liquidate
+    take_over = margin_calls.liquidate_account
 
     def moving(context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin) -> Holdings:
         after: Holdings = take_over(context, account, holdings, margin)
@@ -91,12 +91,12 @@ def _moved() -> Any:
         context.state.marks.put(instrument, msgspec.structs.replace(mark, ticks=mark.ticks + 1))
         return after
 
-    return _put(margin_calls, "liquidate", moving)
+    return _put(margin_calls, "liquidate_account", moving)
 
 
 def _part() -> Any:
     """A member's part of the fund is written down as one more than was paid."""
-    pay_in = collecting.pay_in
+    pay_in = collecting.move_into_fund
 
     def generous(
         context: BlockContext, member: int, contribution: ContributionRecord, micros: int, *index: int
@@ -106,7 +106,7 @@ def _part() -> Any:
         context.state.contributions.put(member, msgspec.structs.replace(after, micros=after.micros + 1))
         return context.state.contributions[member]
 
-    return _put(collecting, "pay_in", generous)
+    return _put(collecting, "move_into_fund", generous)
 
 
 def _clients() -> Any:
@@ -127,7 +127,7 @@ def _endless() -> Any:
     def unbounded(*_: object) -> int:
         return 10**6
 
-    return _put(declare, "blocks_max", unbounded)
+    return _put(declare, "default_blocks_max", unbounded)
 
 
 def _uncovered() -> Any:
@@ -136,7 +136,7 @@ def _uncovered() -> Any:
     def always(*_: object) -> bool:
         return True
 
-    return _put(auction, "can_take", always)
+    return _put(auction, "can_take_slice", always)
 
 
 def _slice() -> Any:
