@@ -26,11 +26,7 @@ from clearing.base import ed25519  # noqa: E402
 from node.p2p.config import NetworkConfig, Peer  # noqa: E402
 from node.p2p.libp2p import muxer  # noqa: E402
 from node.p2p.libp2p.network import LibP2PNetwork  # noqa: E402
-from node.p2p.network import (
-    LIMITS,
-    PeerChannel,
-    Topic,  # noqa: E402
-)
+from node.p2p.network import LIMITS, PeerChannel, Topic  # noqa: E402
 
 # How fast it can go, not how fast a peer is let go.
 LIMITS.update({channel: replace(limits, per_second=10**9) for channel, limits in LIMITS.items()})

@@ -30,8 +30,8 @@ STAGES = LiquidationTerms(
     cooldown_blocks=1,
 )
 KINDS = (
-    EarlyCalled, CallDeadlineSet, CallLapsed, LiquidationOpened, SliceSold, LiquidationStepTaken, BackstopTakeover, Liquidated,
-    LiquidationEnded,
+    EarlyCalled, CallDeadlineSet, CallLapsed, LiquidationOpened, SliceSold, LiquidationStepTaken,
+    BackstopTakeover, Liquidated, LiquidationEnded,
 )  # fmt: skip
 
 

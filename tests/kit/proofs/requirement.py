@@ -77,7 +77,8 @@ def statement_for(vectors, network=bytes(32), shortfalls=()):
         return CustodyTerm(
             chain_id=chain, vault=bytes(20), token=bytes([slot]) * 20, slot=slot,
             block_number=1, block_hash=u256(chain),
-            deposited=u256(held), withdrawn=bytes(32), balance=u256(held), balances=BalanceLocation(), unit=1, held=held,
+            deposited=u256(held), withdrawn=bytes(32), balance=u256(held), balances=BalanceLocation(),
+            unit=1, held=held,
             released=bytes(32), later=bytes(32), strays=bytes(32), dust=bytes(32),
         )  # fmt: skip
 

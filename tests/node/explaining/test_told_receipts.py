@@ -64,8 +64,8 @@ def test_every_line_that_can_be_computed_comes_out_as_stated(heard: dict[str, He
 def test_stories_have_every_stage_in_them(heard: dict[str, Heard]) -> None:
     kinds = {each.kind for one in heard.values() for each in one.told()}
     assert kinds >= {
-        "EarlyCalled", "CallDeadlineSet", "CallLapsed", "CallMet", "MarginCalled", "MarginRestored", "LiquidationOpened",
-        "SliceSold", "LiquidationStepTaken", "BackstopTakeover", "Liquidated", "LiquidationEnded",
+        "EarlyCalled", "CallDeadlineSet", "CallLapsed", "CallMet", "MarginCalled", "MarginRestored",
+        "LiquidationOpened", "SliceSold", "LiquidationStepTaken", "BackstopTakeover", "Liquidated", "LiquidationEnded",
         "DefaultDeclared", "DefaultBidTaken", "PortfolioSold", "BiddersRanked", "HouseTakeover", "Deleveraged",
         "FundDrawn", "LossAllocated", "MemberStatusChanged", "DefaultEnded",
     }  # fmt: skip
@@ -85,8 +85,8 @@ def test_what_members_with_strategies_bring_about_recomputes(seed: int) -> None:
 
 # Fields that are computed again wherever they stand; a unit more in one of them is told.
 COMPUTED: dict[type, tuple[str, ...]] = {
-    SliceSold: ("opened_height", "discount_ppm", "allowed_share", "fraction", "notional", "equity_after", "sizing.share",
-                "paid.0.discount", "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
+    SliceSold: ("opened_height", "discount_ppm", "allowed_share", "fraction", "notional", "equity_after",
+                "sizing.share", "paid.0.discount", "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
     EarlyCalled: ("deadline_height",),
     CallDeadlineSet: ("deadline_height", "congestion_steps"),
     CallLapsed: ("deadline_height",),

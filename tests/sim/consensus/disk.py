@@ -1,8 +1,8 @@
 """A disk that keeps what was synced, perhaps more, and dies at any operation. The node's own file code runs on it.
 
 Rule: `SimOs` stands for the module `os` (and `fcntl`) in `node.store.wal`, `node.signer.sign_state` and
-`member.durable_files`, so the real order of writes and syncs is what a power loss falls into. A machine that loses power
-keeps of each unsynced write any sectors; a process that is killed loses nothing that it wrote.
+`member.durable_files`, so the real order of writes and syncs is what a power loss falls into. A machine that loses
+power keeps of each unsynced write any sectors; a process that is killed loses nothing that it wrote.
 """
 
 import fcntl
