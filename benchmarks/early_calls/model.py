@@ -1,7 +1,8 @@
 """Calls and forced sales of many books at once, month by month, without the network around them.
 
 Rule: `Rules` are those of `clearing/margin_calls` and of a sale at one discount, means those of
-`benchmarks.march2020.books`. Accounts are independent, as dealers take everything: a month is an array of books, and all months are played together.
+`benchmarks.march2020.books`. Accounts are independent, as dealers take everything: a month is an array of books, and
+all months are played together.
 What the state machine does beyond this (rounding, blocks' caps, default) is left out; `docs/explanation/early-calls.md`
 compares both on March 2020. Floats: nothing here is replicated.
 """
