@@ -30,6 +30,20 @@ class UncoveredAccount(NamedTuple):
     shortfall: int
 
 
+class UncoveredAccounts(NamedTuple):
+    """Of one member, in order of account."""
+
+    own: tuple[UncoveredAccount, ...]
+    clients: tuple[UncoveredAccount, ...]
+
+
+class AccountsOfMember(NamedTuple):
+    """A member's own accounts and its clients', each ordered."""
+
+    own: tuple[int, ...] = ()
+    clients: tuple[int, ...] = ()
+
+
 class BlockContext:
     """Mutable; dropped when the block is applied."""
 
@@ -60,9 +74,9 @@ class BlockContext:
         without nonces yet."""
         self.liquidation_budget = LiquidationBudget()
         """What this block has liquidated so far."""
-        self.accounts_by_member: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        self.accounts_by_member: dict[int, AccountsOfMember] = {}
         """Own and client accounts of every member, as of the first request in the block; empty: not requested yet."""
-        self.uncovered_accounts: dict[int, tuple[tuple[UncoveredAccount, ...], tuple[UncoveredAccount, ...]]] = {}
+        self.uncovered_accounts: dict[int, UncoveredAccounts] = {}
         """By member, its uncovered own and client accounts, as of the first request in the block."""
         self.unresolved_losses = UnresolvedLosses()
         """Losses of open defaults, cached."""

@@ -7,7 +7,7 @@ restriction ends and while it owes cash, it may only reduce risk and deposit.
 
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
-from clearing.context.block_context import BlockContext
+from clearing.context.block_context import AccountsOfMember, BlockContext
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.collateral import RestrictionLifted
 from clearing.schema.receipts.default import MemberStatusChanged
@@ -127,15 +127,15 @@ def lift_member_restriction(context: BlockContext, member: int) -> None:
         set_member_status(context, member, MemberStatus.ACTIVE)
 
 
-def accounts_by_member(state: State) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:
+def accounts_by_member(state: State) -> dict[int, AccountsOfMember]:
     """Own accounts and clients' of every member that has any, each ordered."""
     found: dict[int, tuple[list[int], list[int]]] = {}
     for account, record in state.accounts.ordered():
         if account < MEMBER_ACCOUNTS_MAX:
             found.setdefault(record.member, ([], []))[record.kind is AccountKind.CLIENT].append(account)
-    return {member: (tuple(own), tuple(clients)) for member, (own, clients) in found.items()}
+    return {member: AccountsOfMember(tuple(own), tuple(clients)) for member, (own, clients) in found.items()}
 
 
 def own_accounts_by_member(state: State) -> dict[int, tuple[int, ...]]:
     """Own accounts of every member with at least one, ordered."""
-    return {member: own for member, (own, _) in accounts_by_member(state).items() if own}
+    return {member: accounts.own for member, accounts in accounts_by_member(state).items() if accounts.own}

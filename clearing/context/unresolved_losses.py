@@ -7,6 +7,7 @@ module must not know who will bear a loss.
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.schema.records.default import DefaultCounters, DefaultRecord
@@ -16,6 +17,14 @@ from clearing.state.ledger import balance, cash_currency, token_currency
 from clearing.state.state import State
 
 NO_DEFAULTS = DefaultCounters(0)
+
+
+class Deficit(NamedTuple):
+    """Micros that an account owes in a cash group."""
+
+    account: int
+    cash_group: int
+    micros: int
 
 
 def defaults_under_way(state: State) -> tuple[tuple[int, DefaultRecord], ...]:
@@ -102,20 +111,22 @@ def available_resources(state: State, accounts: tuple[int, ...]) -> int:
     return sum(_positive_cash(state, account) + _token_value(state, account) for account in accounts)
 
 
-def account_deficits(state: State, accounts: tuple[int, ...]) -> tuple[tuple[int, int, int], ...]:
-    """(account, cash group, micros owed) of the accounts that owe, in order of account and group."""
+def account_deficits(state: State, accounts: tuple[int, ...]) -> tuple[Deficit, ...]:
+    """What the accounts that owe owe, in order of account and group."""
     found = []
     for account in accounts:
         for group in state.terms.cash_groups:
             owed = -balance(state, account, cash_currency(group))
             if owed > 0:
-                found.append((account, group, owed))
+                found.append(Deficit(account, group, owed))
     return tuple(found)
 
 
 def net_owed(state: State, account: int) -> int:
     """What an account owes beyond its resources; negative: its resources beyond what it owes."""
-    return sum(micros for _, _, micros in account_deficits(state, (account,))) - available_resources(state, (account,))
+    return sum(deficit.micros for deficit in account_deficits(state, (account,))) - available_resources(
+        state, (account,)
+    )
 
 
 def _positive_cash(state: State, account: int) -> int:

@@ -9,10 +9,10 @@ import msgspec
 
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.base.units import POSITION_MAX
-from clearing.context.block_context import BlockContext
+from clearing.context.block_context import AccountsOfMember, BlockContext
 from clearing.context.liquidation_progress import Failure
 from clearing.context.member_status import accounts_by_member, member_status
-from clearing.context.unresolved_losses import NO_DEFAULTS, account_deficits, defaults_under_way
+from clearing.context.unresolved_losses import NO_DEFAULTS, Deficit, account_deficits, defaults_under_way
 from clearing.default.variation_gains import open_gains_window
 from clearing.schema.receipts.default import DefaultDeclared, DeficitCured, EstatePooled, MemberStatusChanged
 from clearing.schema.records.default import DefaultPhase, DefaultReason, DefaultRecord, MemberStatus, MemberStatusRecord
@@ -24,12 +24,12 @@ from clearing.state.state import State
 from clearing.trades.consent import end_mandates
 from clearing.withdrawals.withdrawal_controls import recall_account_withdrawals
 
-Deficits = tuple[tuple[int, int, int], ...]
+Deficits = tuple[Deficit, ...]
 
 
 def declare_defaults(context: BlockContext) -> None:
     """Handle every account that failed in this block, in the order of failure."""
-    members: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+    members: dict[int, AccountsOfMember] = {}
     for failure in context.failures:
         if not _is_handled(context.state, failure.account):
             members = members or accounts_by_member(context.state)
@@ -53,9 +53,9 @@ def declare(context: BlockContext, failure: Failure, own_accounts: tuple[int, ..
     _open_default(context, member, failure, own_accounts, clients)
 
 
-def accounts_of_members(state: State, member: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def accounts_of_members(state: State, member: int) -> AccountsOfMember:
     """A member's own accounts and its clients', each ordered. Linear in all accounts: only for rare events."""
-    return accounts_by_member(state).get(member, ((), ()))
+    return accounts_by_member(state).get(member, AccountsOfMember())
 
 
 def cash_above_initial(state: State, account: int) -> int:
@@ -83,19 +83,19 @@ def _is_handled(state: State, account: int) -> bool:
 def _cure_needs(context: BlockContext, member: int, failure: Failure, deficits: Deficits) -> Deficits:
     """What cures a failure: the account's debts, plus what it needs to cover initial margin and its open fund call.
 
-    As (account, cash group, micros); the additional amount is in the fund's or the first group. Empty when nothing is
+    The additional amount is in the fund's or the first group. Empty when nothing is
     missing that could be paid.
     """
     state, account = context.state, failure.account
     margin = holdings_margin(current_arrays(state), current_holdings(state, account))
     contribution = state.contributions.get(member)
     called = contribution.called if contribution is not None and contribution.account == account else 0
-    needed = {group: micros for _, group, micros in deficits}
+    needed = {deficit.cash_group: deficit.micros for deficit in deficits}
     additional = max(margin.initial + called - margin.equity - sum(needed.values()), 0)
     if additional:
         group = context.terms.crisis.fund.cash_group or context.terms.cash_groups[0]
         needed[group] = needed.get(group, 0) + additional
-    return tuple((account, group, micros) for group, micros in sorted(needed.items()))
+    return tuple(Deficit(account, group, micros) for group, micros in sorted(needed.items()))
 
 
 def _cure_deficit(
@@ -109,7 +109,7 @@ def _cure_deficit(
     """
     payers = [own for own in own_accounts if own != account]
     spare = {payer: _above_maintenance_micros(context.state, payer) for payer in payers}
-    needed = sum(micros for _, _, micros in deficits)
+    needed = sum(deficit.micros for deficit in deficits)
     if not needed or sum(spare.values()) < needed:
         return False
     paid: dict[tuple[int, int], int] = {}
@@ -123,10 +123,10 @@ def _cure_deficit(
                     _pay_cure(context, payer, HOUSE_ACCOUNT, group, micros)
                     paid[(payer, group)] = paid.get((payer, group), 0) + micros
                     limit, needed, spare[payer] = limit - micros, needed - micros, spare[payer] - micros
-    for _, group, micros in deficits:
-        _pay_cure(context, HOUSE_ACCOUNT, account, group, micros)
+    for deficit in deficits:
+        _pay_cure(context, HOUSE_ACCOUNT, account, deficit.cash_group, deficit.micros)
     context.touched_accounts.update((HOUSE_ACCOUNT, account, *payers))
-    owed = tuple((group, micros) for _, group, micros in deficits)
+    owed = tuple((deficit.cash_group, deficit.micros) for deficit in deficits)
     payments = tuple((*key, micros) for key, micros in sorted(paid.items()))
     context.receipts.append(DeficitCured(member, account, owed, payments))
     return True

@@ -4,6 +4,8 @@ Rule: the house buys tokens at their value after haircut, at the last price, uni
 all of them do not suffice, tokens without value are taken, too. It must not know who pays the rest.
 """
 
+from typing import NamedTuple
+
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.block_context import BlockContext
 from clearing.context.unresolved_losses import available_resources
@@ -12,24 +14,29 @@ from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_arrays
 from clearing.state.ledger import balance, cash_currency, token_currency
 
-PaidCash = list[tuple[int, int, int]]
-"""(account, cash group, micros)."""
+
+class CashPayment(NamedTuple):
+    """Micros that an account paid in a cash group; 0 as the group: from the proceeds of its tokens."""
+
+    account: int
+    cash_group: int
+    micros: int
 
 
-def collect_cash(context: BlockContext, number: int, accounts: tuple[int, ...], micros: int) -> PaidCash:
+def collect_cash(context: BlockContext, number: int, accounts: tuple[int, ...], micros: int) -> list[CashPayment]:
     """Collect `micros` (at most the available resources) from accounts for the house: cash in order, then tokens, which
     the house buys.
 
     Token proceeds have cash group 0. The last token is taken whole; the account is paid the excess.
     """
-    paid: PaidCash = []
+    paid: list[CashPayment] = []
     left = micros
     for account in accounts:
         left -= _collect_positive_cash(context, account, left, paid)
     for account in accounts:
         counted = buy_collateral(context, number, account, left) if left else 0
         if counted:
-            paid.append((account, 0, counted))
+            paid.append(CashPayment(account, 0, counted))
             left -= counted
     return paid
 
@@ -79,7 +86,7 @@ def settle_own_debts(context: BlockContext, number: int, account: int) -> None:
         if owed > 0:
             resources = available_resources(context.state, (account,))
             paid = collect_cash(context, number, (account,), min(owed, resources))
-            collected = sum(micros for _, _, micros in paid)
+            collected = sum(payment.micros for payment in paid)
             context.journal.transfer(
                 HOUSE_ACCOUNT, account, cash_currency(group), collected, TransferCode.OWN_MARGIN_PAID, account
             )
@@ -87,7 +94,7 @@ def settle_own_debts(context: BlockContext, number: int, account: int) -> None:
                 take_unpriced_collateral(context, number, (account,))
 
 
-def _collect_positive_cash(context: BlockContext, account: int, micros: int, paid: PaidCash) -> int:
+def _collect_positive_cash(context: BlockContext, account: int, micros: int, paid: list[CashPayment]) -> int:
     """Pay up to `micros` of positive cash to the house, group by group. Returns what was paid."""
     left = micros
     for group in context.terms.cash_groups:
@@ -96,7 +103,7 @@ def _collect_positive_cash(context: BlockContext, account: int, micros: int, pai
             context.journal.transfer(
                 account, HOUSE_ACCOUNT, cash_currency(group), part, TransferCode.OWN_MARGIN_PAID, account
             )
-            paid.append((account, group, part))
+            paid.append(CashPayment(account, group, part))
             left -= part
     context.touched_accounts.update((account, HOUSE_ACCOUNT))
     return micros - left

@@ -8,6 +8,8 @@ Rule: figures are read from the state, allocated by `run_waterfall`, and moved e
 4. The house pays what is left then.
 """
 
+from typing import NamedTuple
+
 import msgspec
 
 from clearing.base.ids import HOUSE_ACCOUNT
@@ -17,7 +19,7 @@ from clearing.context.unresolved_losses import account_deficits, available_resou
 from clearing.default.declaration import cash_above_initial
 from clearing.default.default_auction import contributing_members, surviving_members
 from clearing.default.deleveraging import tear_up
-from clearing.default.estate import collect_cash, take_unpriced_collateral
+from clearing.default.estate import CashPayment, collect_cash, take_unpriced_collateral
 from clearing.default.gains_haircut import GainsHaircut
 from clearing.default.variation_gains import gains_since, record_position_changes
 from clearing.default.waterfall import DefaultLoss, Survivor, allocate_capped, allocate_collected, run_waterfall
@@ -33,8 +35,15 @@ from clearing.schema.records.default import AssessmentRecord, DefaultRecord
 from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import balance, cash_currency
 
-LayerPayments = tuple[tuple[int, int, int, int], ...]
-"""(layer, account, cash group, micros)."""
+
+class LayerPayment(NamedTuple):
+    """Micros that an account pays for a layer, in a cash group."""
+
+    layer: int
+    account: int
+    cash_group: int
+    micros: int
+
 
 FUNDED_LAYERS = (WaterfallLayer.OWN_CONTRIBUTION, WaterfallLayer.SURVIVORS)
 
@@ -43,7 +52,7 @@ def allocate_funded_layers(context: BlockContext, number: int, default: DefaultR
     """Allocate the loss to own margin, own contribution, the house and the survivors; assess members for the rest."""
     terms = context.terms.crisis.default
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
-    whole = sum(micros for _, _, micros in deficits)
+    whole = sum(deficit.micros for deficit in deficits)
     default = msgspec.structs.replace(default, loss=whole)
     if not whole:
         return default
@@ -109,13 +118,13 @@ def assessed_so_far(context: BlockContext, member: int) -> AssessmentRecord:
 
 def _collect_layers(
     context: BlockContext, number: int, default: DefaultRecord, allocations: tuple[LayerAllocation, ...]
-) -> LayerPayments:
+) -> tuple[LayerPayment, ...]:
     """Move what the first layers bear to the house; the house's own capital is there already."""
-    payments: list[tuple[int, int, int, int]] = []
+    payments: list[LayerPayment] = []
     for step in allocations:
         if step.layer is WaterfallLayer.OWN_MARGIN:
             payments += [
-                (int(step.layer), *payment)
+                LayerPayment(int(step.layer), *payment)
                 for payment in collect_cash(context, number, default.own_accounts, step.loss_borne)
             ]
         elif step.layer in FUNDED_LAYERS:
@@ -128,12 +137,12 @@ def _pay_deficits(context: BlockContext, number: int, micros: int) -> None:
     """Let the house pay this much of what a default's accounts owe, pro rata (`allocate_collected`)."""
     default = context.state.defaults[number]
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
-    parts = allocate_collected(micros, [owed for _, _, owed in deficits])
-    for (account, group, _), part in zip(deficits, parts, strict=True):
-        context.journal.transfer(
-            HOUSE_ACCOUNT, account, cash_currency(group), part, TransferCode.DEFAULT_DEFICIT_PAID, number
-        )
-        context.touched_accounts.update((HOUSE_ACCOUNT, account))
+    parts = allocate_collected(micros, [deficit.micros for deficit in deficits])
+    for deficit, part in zip(deficits, parts, strict=True):
+        currency = cash_currency(deficit.cash_group)
+        code = TransferCode.DEFAULT_DEFICIT_PAID
+        context.journal.transfer(HOUSE_ACCOUNT, deficit.account, currency, part, code, number)
+        context.touched_accounts.update((HOUSE_ACCOUNT, deficit.account))
 
 
 def _with_losses_borne(default: DefaultRecord, allocations: tuple[LayerAllocation, ...]) -> DefaultRecord:
@@ -155,7 +164,7 @@ def call_assessments(context: BlockContext, number: int, default: DefaultRecord)
 def allocate_late_estate(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
     """Allocate what the defaulter's own accounts received since they were closed, before anybody else pays."""
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
-    left, own = sum(micros for _, _, micros in deficits), available_resources(context.state, default.own_accounts)
+    left, own = sum(deficit.micros for deficit in deficits), available_resources(context.state, default.own_accounts)
     if left > own:
         take_unpriced_collateral(context, number, default.own_accounts)
     if not left or not own:
@@ -189,7 +198,7 @@ def collect_assessments(context: BlockContext, number: int, default: DefaultReco
 
 def _debit_member(
     context: BlockContext, number: int, own_accounts: tuple[int, ...], micros: int
-) -> tuple[tuple[int, int, int], ...]:
+) -> tuple[CashPayment, ...]:
     """Debit `micros` from a member's own accounts: free cash, then any cash, then credit of the first account."""
     paid: dict[tuple[int, int], int] = {}
     left = micros
@@ -207,7 +216,7 @@ def _debit_member(
         _pay_assessment(context, number, own_accounts[0], group, left)
         paid[(own_accounts[0], group)] = paid.get((own_accounts[0], group), 0) + left
     context.touched_accounts.update(own_accounts)
-    return tuple((*key, part) for key, part in sorted(paid.items()))
+    return tuple(CashPayment(*key, part) for key, part in sorted(paid.items()))
 
 
 def _pay_assessment(context: BlockContext, number: int, account: int, group: int, micros: int) -> None:
@@ -231,9 +240,8 @@ def allocate_remainder(context: BlockContext, number: int, default: DefaultRecor
 
 
 def _owed_micros(context: BlockContext, default: DefaultRecord) -> int:
-    return sum(
-        micros for _, _, micros in account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
-    )
+    deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
+    return sum(deficit.micros for deficit in deficits)
 
 
 def _allocate_gains_haircut(
@@ -241,12 +249,12 @@ def _allocate_gains_haircut(
 ) -> DefaultRecord:
     """Cut gains for what is owed, and add the haircuts to `cut`."""
     deficits = account_deficits(context.state, (*default.own_accounts, *default.client_accounts))
-    left = sum(micros for _, _, micros in deficits)
+    left = sum(deficit.micros for deficit in deficits)
     if not left:
         return default
     gainers = GainsHaircut(context, default, cut)
     steps = run_waterfall(DefaultLoss(default.member, left, gainers=gainers.gaining_accounts()))
-    paid: list[tuple[int, int, int, int]] = []
+    paid: list[LayerPayment] = []
     for step in steps:
         for share in step.shares:
             for account, micros in gainers.cash_payers(share.payer, share.amount):
@@ -270,14 +278,14 @@ def _losing_instruments(context: BlockContext, default: DefaultRecord) -> tuple[
     return tuple(lost)
 
 
-def _haircut_cash(context: BlockContext, number: int, account: int, micros: int) -> list[tuple[int, int, int, int]]:
+def _haircut_cash(context: BlockContext, number: int, account: int, micros: int) -> list[LayerPayment]:
     """Debit a haircut from an account's cash, group by group."""
     paid, left = [], micros
     for group in context.terms.cash_groups:
         part = min(max(balance(context.state, account, cash_currency(group)), 0), left)
         if part:
             context.journal.transfer(account, HOUSE_ACCOUNT, cash_currency(group), part, TransferCode.GAINS_CUT, number)
-            paid.append((int(WaterfallLayer.GAINS), account, group, part))
+            paid.append(LayerPayment(int(WaterfallLayer.GAINS), account, group, part))
             left -= part
     context.touched_accounts.update((account, HOUSE_ACCOUNT))
     return paid

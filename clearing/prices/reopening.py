@@ -7,6 +7,7 @@ earlier orders, then lower accounts.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from clearing.base.units import PPM
 from clearing.context.block_context import BlockContext
@@ -49,8 +50,16 @@ def uncross(orders: Iterable[LimitOrder], reference_ticks: int) -> UncrossingRes
     return best[1] if best else None
 
 
-def matched_pairs(orders: Sequence[LimitOrder], uncrossed: UncrossingResult) -> list[tuple[int, int, int]]:
-    """(buyer, seller, lots) of all matches, in order of priority; the lots sum to those of the auction."""
+class MatchedPair(NamedTuple):
+    """Two accounts that trade at the auction's price."""
+
+    buyer: int
+    seller: int
+    lots: int
+
+
+def matched_pairs(orders: Sequence[LimitOrder], uncrossed: UncrossingResult) -> list[MatchedPair]:
+    """All matches, in order of priority; the lots sum to those of the auction."""
     buys = sorted(
         (order for order in orders if order.lots > 0 and order.ticks >= uncrossed.ticks),
         key=lambda order: (-order.ticks, order.height, order.account),
@@ -60,12 +69,12 @@ def matched_pairs(orders: Sequence[LimitOrder], uncrossed: UncrossingResult) -> 
         key=lambda order: (order.ticks, order.height, order.account),
     )
     left = uncrossed.lots
-    matched: list[tuple[int, int, int]] = []
+    matched: list[MatchedPair] = []
     open_buys, open_sells = [order.lots for order in buys], [-order.lots for order in sells]
     buy = sell = 0
     while left:
         lots = min(left, open_buys[buy], open_sells[sell])
-        matched.append((buys[buy].account, sells[sell].account, lots))
+        matched.append(MatchedPair(buys[buy].account, sells[sell].account, lots))
         left -= lots
         open_buys[buy] -= lots
         open_sells[sell] -= lots

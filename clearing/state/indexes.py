@@ -6,7 +6,7 @@ also writes its index. Insertion order never affects a result.
 
 from bisect import bisect_left
 
-from clearing.schema.records.trades import PendingTradeRecord
+from clearing.schema.records.trades import DueTrade, PendingTradeRecord, TradeKey
 from clearing.state.state import State
 
 INSTRUMENT_HOLDERS = 0
@@ -35,7 +35,7 @@ def expiry_second(not_after_ms: int) -> int:
     return not_after_ms // 1000 + 1
 
 
-def index_expiry(state: State, trade: tuple[int, int, int, int], not_after_ms: int) -> None:
+def index_expiry(state: State, trade: TradeKey, not_after_ms: int) -> None:
     """Index a trade id by the second in which it can be deleted."""
     second = expiry_second(not_after_ms)
     count = state.expiring_trade_counts.get(second) or 0
@@ -58,16 +58,16 @@ def drop_expired(state: State, before_ms: int, time_ms: int) -> None:
 
 
 def index_pending(
-    state: State, key: tuple[int, int, int, int], before: PendingTradeRecord | None, after: PendingTradeRecord | None
+    state: State, key: TradeKey, before: PendingTradeRecord | None, after: PendingTradeRecord | None
 ) -> None:
     """Index a pending trade by its due time, and count it for both sides. None: no record before, or after."""
     order = state.pending_by_due_time.get(0) or ()
     if before is not None:
-        at = bisect_left(order, (before.due_ms, *key))
+        at = bisect_left(order, DueTrade(before.due_ms, key))
         order = (*order[:at], *order[at + 1 :])
     if after is not None:
-        at = bisect_left(order, (after.due_ms, *key))
-        order = (*order[:at], (after.due_ms, *key), *order[at:])
+        at = bisect_left(order, DueTrade(after.due_ms, key))
+        order = (*order[:at], DueTrade(after.due_ms, key), *order[at:])
     state.pending_by_due_time.put(0, order)
     for record, by in ((before, -1), (after, 1)):
         for account in (record.buyer, record.seller) if record else ():

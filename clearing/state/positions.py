@@ -5,6 +5,7 @@ must not know prices.
 """
 
 from bisect import bisect_left
+from typing import NamedTuple
 
 from clearing.base.errors import Bug
 from clearing.base.units import POSITION_MAX
@@ -14,13 +15,21 @@ from clearing.state.indexes import INSTRUMENT_HOLDERS, holders, set_holder
 from clearing.state.state import State
 
 
+class LotsChange(NamedTuple):
+    """Signed lots added to a position."""
+
+    account: int
+    instrument: int
+    lots: int
+
+
 class PositionLedger:
     """Writes the positions of one block into a state, and checks that they net to zero per instrument."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._drift: dict[int, int] = {}
-        self._changes: list[tuple[int, int, int]] = []
+        self._changes: list[LotsChange] = []
 
     def add(self, account: int, instrument: int, lots: int) -> None:
         """Net signed `lots` into a position. Raises Bug at |position| >= 2^39; callers refuse before."""
@@ -38,10 +47,10 @@ class PositionLedger:
         else:
             self._state.books.remove(account)
         self._drift[instrument] = self._drift.get(instrument, 0) + lots
-        self._changes.append((account, instrument, lots))
+        self._changes.append(LotsChange(account, instrument, lots))
 
-    def take_changes(self) -> list[tuple[int, int, int]]:
-        """(account, instrument, signed lots) of everything added since the last call, in order."""
+    def take_changes(self) -> list[LotsChange]:
+        """Everything added since the last call, in order."""
         changes, self._changes = self._changes, []
         return changes
 

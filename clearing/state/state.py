@@ -79,9 +79,11 @@ from clearing.schema.records.prices import (
 )
 from clearing.schema.records.trades import (
     DayTrade,
+    DueTrade,
     MandateRecord,
     NovatedTradeRecord,
     PendingTradeRecord,
+    TradeKey,
     UsedTradeIdsRecord,
     VenueDay,
     VenueState,
@@ -184,9 +186,7 @@ class State:
     heartbeats: Table[tuple[int, int], HeartbeatRecord] = hashed("beats", Module.BRIDGE, tuple[U63, U32])
     clock: Table[int, ClockRecord] = hashed("clock", Module.RISK, U32)
     nonces: Table[int, NonceRecord] = hashed("nonces", Module.REQUESTS, U63)
-    novated_trades: Table[tuple[int, int, int, int], NovatedTradeRecord] = hashed(
-        "trades", Module.REQUESTS, tuple[U63, U63, U63, U63]
-    )
+    novated_trades: Table[TradeKey, NovatedTradeRecord] = hashed("trades", Module.REQUESTS, tuple[U63, U63, U63, U63])
     """(venue label, trade id, lower account, higher account) of bilateral trades."""
     withdrawals: Table[int, ReleasedWithdrawalRecord] = hashed("withdrawals", Module.WITHDRAWALS, U63)
     price_ranges: Table[int, PublishedRangeRecord] = hashed("ranges", Module.RISK, U32)
@@ -204,7 +204,7 @@ class State:
     """(account, venue)."""
     used_trade_ids: Table[tuple[int, int], UsedTradeIdsRecord] = hashed("venue_ids", Module.REQUESTS, tuple[U63, U63])
     """(venue, trade id // 256)."""
-    pending_trades: Table[tuple[int, int, int, int], PendingTradeRecord] = hashed(
+    pending_trades: Table[TradeKey, PendingTradeRecord] = hashed(
         "held_trades", Module.REQUESTS, tuple[U63, U63, U63, U63]
     )
     """(venue, trade id, 0, 0), or as in `novated_trades`."""
@@ -285,14 +285,14 @@ class State:
     holders: Table[tuple[int, int], tuple[int, ...]]
     """(0, instrument) or (1, currency): the accounts that hold it, ordered; (2, 0): the accounts under
     a margin call."""
-    expiring_trades: Table[tuple[int, int], tuple[int, int, int, int]]
+    expiring_trades: Table[tuple[int, int], TradeKey]
     """(second, n): the n-th trade id that can be deleted after that second."""
     expiring_trade_counts: Table[int, int]
     """Number of trade ids by second."""
     withdrawals_nodes: Table[tuple[int, int], Hash32]
     """(level, index): a node of the withdrawals tree."""
-    pending_by_due_time: Table[int, tuple[tuple[int, int, int, int, int], ...]]
-    """Under 0: (due ms, key) of all pending trades, ordered."""
+    pending_by_due_time: Table[int, tuple[DueTrade, ...]]
+    """Under 0: all pending trades, ordered."""
     pending_counts: Table[int, int]
     """By account: of how many pending trades it is a side."""
     day_trade_ids: Table[tuple[int, int], tuple[int, int]]

@@ -12,11 +12,11 @@ from clearing.context.block_context import BlockContext
 from clearing.schema.blocks.receipt import refused_receipt
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.trades import PENDING_INDEX, PendingTradeRefused, TradePending
-from clearing.schema.records.trades import PendingTradeRecord
+from clearing.schema.records.trades import PendingTradeRecord, TradeKey
 from clearing.state.indexes import index_pending
 from clearing.trades.novation import TradeTerms, check_instrument_price, check_trade_terms, clear_trade
 from clearing.trades.reconciliation import record_day_trade
-from clearing.trades.trade_ids import TradeKey, use_bilateral
+from clearing.trades.trade_ids import use_bilateral
 
 NOVATED_PER_BLOCK = 256
 
@@ -80,11 +80,10 @@ def write_pending_trade(context: BlockContext, key: TradeKey, trade: PendingTrad
 
 def novate_pending(context: BlockContext) -> None:
     """Novate due pending trades, earliest due time first, then by key."""
-    for due_ms, *key in (context.state.pending_by_due_time.get(0) or ())[:NOVATED_PER_BLOCK]:
-        if due_ms > context.time_ms:
+    for trade in (context.state.pending_by_due_time.get(0) or ())[:NOVATED_PER_BLOCK]:
+        if trade.due_ms > context.time_ms:
             return
-        venue, trade_id, low, high = key
-        _try_novation(context, (venue, trade_id, low, high))
+        _try_novation(context, trade.key)
 
 
 def _try_novation(context: BlockContext, key: TradeKey) -> None:

@@ -8,7 +8,7 @@ from clearing.base.errors import Rejected
 from clearing.context.block_context import BlockContext
 from clearing.context.request_checks import check_account, check_expiry
 from clearing.schema.codes import ClearingCode, reject
-from clearing.schema.records.trades import PendingTradeRecord
+from clearing.schema.records.trades import PendingTradeRecord, TradeKey
 from clearing.schema.requests.trades import TradeReport
 from clearing.schema.terms.genesis import VenueTerms
 from clearing.trades.consent import check_consent, mandate_exposure, use_consent
@@ -16,7 +16,6 @@ from clearing.trades.novation import TradeTerms, check_instrument_price, check_t
 from clearing.trades.pending_trades import add_pending_trade, check_can_pend
 from clearing.trades.reconciliation import record_day_trade
 from clearing.trades.trade_ids import (
-    TradeKey,
     bilateral_key,
     check_bilateral,
     check_venue_id,

@@ -12,12 +12,11 @@ from clearing.context.block_context import BlockContext
 from clearing.context.request_checks import check_account, check_expiry, check_signer
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.trades import PendingTradeCancelled, PendingTradeCorrected, TradeGivenUp
-from clearing.schema.records.trades import PendingTradeRecord
+from clearing.schema.records.trades import PendingTradeRecord, TradeKey
 from clearing.schema.requests.trades import TradeCancellation, TradeCorrection, TradeGiveUp
 from clearing.trades.consent import check_consent, mandate_exposure, use_consent
 from clearing.trades.novation import TradeTerms, check_trade_terms
 from clearing.trades.pending_trades import check_can_pend, write_pending_trade
-from clearing.trades.trade_ids import TradeKey
 
 
 def correct_trade(context: BlockContext, index: int, request: TradeCorrection) -> Rejected | None:

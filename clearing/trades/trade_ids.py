@@ -5,8 +5,6 @@ not-after. A venue's trade is identified by the venue and its id alone; a used i
 suspend a venue at once; only the house reinstates it. Pending trades stay binding.
 """
 
-from typing import TypeAlias
-
 import msgspec
 
 from clearing.base.codec import u256
@@ -16,13 +14,10 @@ from clearing.context.block_context import BlockContext
 from clearing.context.request_checks import check_expiry, check_signature_by
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.trades import VenueSwitched
-from clearing.schema.records.trades import NovatedTradeRecord, UsedTradeIdsRecord, VenueState
+from clearing.schema.records.trades import NovatedTradeRecord, TradeKey, UsedTradeIdsRecord, VenueState
 from clearing.schema.requests.trades import VenueSwitch
 from clearing.schema.terms.genesis import ID_CHUNK, VenueTerms
 from clearing.state.indexes import index_expiry
-
-TradeKey: TypeAlias = tuple[int, int, int, int]
-"""(venue or label, trade id, lower account, higher account); both accounts 0 for a venue of genesis."""
 
 _NEVER = VenueState()
 

@@ -7,7 +7,7 @@ where maintenance is not covered, and what clients owe beyond all they have. It 
 """
 
 from clearing.base.ids import HOUSE_MEMBER
-from clearing.context.block_context import BlockContext, UncoveredAccount
+from clearing.context.block_context import AccountsOfMember, BlockContext, UncoveredAccount, UncoveredAccounts
 from clearing.context.member_status import accounts_by_member
 from clearing.schema.terms.genesis import AccountKind
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, is_certainly_margined
@@ -32,9 +32,7 @@ def uncovered_accounts(context: BlockContext, account: int, mends: int) -> list[
     return [] if any(uncovered.account == mends for uncovered in short) else short
 
 
-def _find_uncovered(
-    context: BlockContext, member: int
-) -> tuple[tuple[UncoveredAccount, ...], tuple[UncoveredAccount, ...]]:
+def _find_uncovered(context: BlockContext, member: int) -> UncoveredAccounts:
     """All uncovered accounts, own and clients', at the block's prices: no request can make another account uncovered.
 
     Clients may be many: money brought to one of them is noticed in the next block.
@@ -43,9 +41,9 @@ def _find_uncovered(
         context.accounts_by_member = accounts_by_member(context.state)
     own, clients = (
         tuple(uncovered for account in accounts if (uncovered := _shortfall(context, account)) is not None)
-        for accounts in context.accounts_by_member.get(member, ((), ()))
+        for accounts in context.accounts_by_member.get(member, AccountsOfMember())
     )
-    return own, clients
+    return UncoveredAccounts(own, clients)
 
 
 def _shortfall(context: BlockContext, account: int) -> UncoveredAccount | None:

@@ -135,11 +135,12 @@ def trading_of(state: State, account: int) -> TradingView | None:
 def _pending_trades(state: State, account: int) -> tuple[PendingTradeView, ...]:
     listed: list[PendingTradeView] = []
     count = state.pending_counts.get(account) or 0
-    for _, venue, trade_id, low, high in state.pending_by_due_time.get(0) or ():
+    for _, key in state.pending_by_due_time.get(0) or ():
         if len(listed) == count:
             break
-        trade = state.pending_trades[(venue, trade_id, low, high)]
+        trade = state.pending_trades[key]
         if account in (trade.buyer, trade.seller):
+            venue, trade_id, low, high = key
             listed.append(
                 PendingTradeView(
                     venue=venue,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd, isqrt
+from typing import NamedTuple
 
 from clearing.base.units import PPM, mul_div_up
 from clearing.schema.risk.charges import (
@@ -25,6 +26,14 @@ from clearing.schema.risk.charges import (
 from clearing.schema.risk.parameters import JointCredit, RiskParameters
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.instruments import Instrument
+
+
+class CreditWeights(NamedTuple):
+    """The requirement for groups is (plain * sum + joint * J) / whole, in lowest terms."""
+
+    plain: int
+    joint: int
+    whole: int
 
 
 @dataclass(frozen=True)
@@ -88,11 +97,11 @@ class Tariff:
         return tuple(scenario.count for scenario in self.joint.scenarios)
 
     @cached_property
-    def credit_weights(self) -> tuple[int, int, int]:
-        """(plain, joint, whole): the requirement for groups is (plain * sum + joint * J) / whole, in lowest terms."""
+    def credit_weights(self) -> CreditWeights:
+        """The weights of the plain and the joint requirement."""
         weight = self.joint.weight_ppm
         common = gcd(weight, PPM)
-        return (PPM - weight) // common, weight // common, PPM // common
+        return CreditWeights((PPM - weight) // common, weight // common, PPM // common)
 
     def size_lines(self, instrument: int) -> Lines:
         """What |lots| of instrument number `instrument` cost in all: each lot's rate and the impact on one slope."""

@@ -4,8 +4,19 @@ Rule: data only. A used id stays used, so that no trade is novated twice.
 """
 
 from enum import IntEnum
+from typing import NamedTuple, TypeAlias
 
 from clearing.base.codec import U32, U63, Bytes32, Wire
+
+TradeKey: TypeAlias = tuple[int, int, int, int]
+"""(venue or label, trade id, lower account, higher account); both accounts 0 for a venue of genesis."""
+
+
+class DueTrade(NamedTuple):
+    """A pending trade in the order in which pending trades are novated."""
+
+    due_ms: int
+    key: TradeKey
 
 
 class NovatedTradeRecord(Wire, frozen=True):
