@@ -32,7 +32,7 @@ from node.store.wal import WalFile
 LATE_SECONDS = 0.005
 
 TURNS_WHEN_LATE = 8
-"""A timer that fires late fires after a standstill, in which messages came that are still on their way to us."""
+"""A timer fires late after a standstill; messages that arrived meanwhile are taken first."""
 
 
 class SystemClock:
@@ -73,18 +73,18 @@ class ConsensusGenesis:
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What the node wants to hear, called in the engine's task: quick, and without exceptions."""
+    """Callbacks to the node, in the engine's task: they must be quick and must not raise."""
 
     on_decided: Callable[[Decided], None] = lambda _: None
     on_peer_fault: Callable[[bytes, RemoteFault], None] = lambda _, __: None
     has_work: Callable[[], bool] = lambda: False
     """Whether a block should be made before the heartbeat."""
     on_sync: Callable[[Incoming], None] = lambda _: None
-    """What nodes that join ask for: it is not the replica's, and is answered beside it."""
+    """Requests of nodes that join: answered by another service than the replica."""
 
 
 class Engine:
-    """Build it when the application stands at `position`; then `await nursery.start(engine.run)`."""
+    """Construct it when the application stands at `position`; then `await nursery.start(engine.run)`."""
 
     def __init__(
         self,
@@ -99,16 +99,13 @@ class Engine:
         hooks: Hooks | None = None,
         verifier: Verifier | None = None,
     ) -> None:
-        """Feeds the application the stored blocks that it lacks. Raises LocalFault, Bug."""
         self._hooks = hooks or Hooks()
         self._log = log
         self._network = network
         self.stats = EngineStats()
-        verifier = verifier or CurveVerifier()
-        chain = restore_chain(genesis.network, genesis.time_ms, position, application, store, verifier)
-        if isinstance(signer, GuardedSigner):
-            self.stats.log_lost = not signer.stand_beside(log, chain.height)
-        self._parts = (chain, application, store, signer, verifier, config or ReplicaConfig())
+        self._genesis, self._position = genesis, position
+        self._parts = (application, store, signer, verifier or CurveVerifier(), config or ReplicaConfig())
+        self._chain: ChainState | None = None
         self._replica: Replica | None = None
         self._ended = False
         self._timers: dict[TimerKind, tuple[float, int]] = {}
@@ -118,10 +115,20 @@ class Engine:
         self._wake = trio.Event()
         self._sleep = trio.CancelScope()
 
+    def restore(self) -> None:
+        """Feed the application the stored blocks that it lacks. Raises LocalFault, Bug."""
+        application, store, signer, verifier, _ = self._parts
+        genesis = self._genesis
+        self._chain = restore_chain(genesis.network, genesis.time_ms, self._position, application, store, verifier)
+        if isinstance(signer, GuardedSigner):
+            self.stats.log_lost = not signer.stand_beside(self._log, self._chain.height)
+
     @property
     def chain(self) -> ChainState:
-        """The decided chain."""
-        return self._parts[0] if self._replica is None else self._replica.chain
+        """The decided chain. Raises LocalFault before `restore`."""
+        if self._chain is None:
+            raise LocalFault(ConsensusCode.WRONG_HEIGHT, "engine before restore")
+        return self._chain if self._replica is None else self._replica.chain
 
     @property
     def running(self) -> tuple[int, int, str]:
@@ -132,12 +139,12 @@ class Engine:
         return state.height, state.round, state.step.name
 
     def notify_work(self) -> None:
-        """There is something to put into a block. Call it in trio's thread."""
+        """Say that there is something to put into a block. Call it in trio's thread."""
         self._work = True
         self._wake.set()
 
     def submit_attack(self, attack: LightClientAttack) -> tuple[Misbehaviour, ...]:
-        """Bring evidence of a light client before the validators: whom it accuses. Call it in trio's thread.
+        """Submit evidence of a light client to the validators; returns whom it accuses. Call it in trio's thread.
 
         Raises RemoteFault when it proves nothing, or nothing new; LocalFault before and after `run`.
         """
@@ -148,10 +155,12 @@ class Engine:
         return accused
 
     async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
-        """Replay the log, then take part until cancelled. Raises Bug; closes the log."""
-        chain, application, store, signer, verifier, config = self._parts
+        """Restore if that was not done, replay the log, then take part until cancelled. Raises Bug; closes the log."""
+        if self._chain is None:
+            self.restore()
+        application, store, signer, verifier, config = self._parts
         replica = self._replica = Replica(
-            chain,
+            self.chain,
             application,
             store,
             signer,
@@ -169,11 +178,11 @@ class Engine:
                 task_status.started()
                 await self._keep_time(replica)
         finally:
-            self._ended = True  # whoever still has a request under way: nothing may be said that no log holds
+            self._ended = True  # for requests still under way: nothing may be sent that is in no log
             self._log.close()
 
     async def _receive(self, replica: Replica, channel: PeerChannel) -> None:
-        """Take what peers say, a message a turn, so that what it makes us say leaves before the next is taken."""
+        """Take one message a turn, so that its replies are sent before the next is taken."""
         async for incoming in self._network.receive(channel):
             if channel is PeerChannel.SYNC and is_sync_envelope(incoming.data):
                 self._hooks.on_sync(incoming)

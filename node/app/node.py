@@ -1,7 +1,7 @@
 """The composition root: the only place that knows all parts of a node.
 
-Rule: parts are made here and handed what they need; nothing else constructs a service. Starting order is restore,
-then log, then network, then everything that talks; stopping is the nursery's end.
+Rule: services are constructed here, handed what they need, and subscribed after all are constructed. Starting order:
+1. restore; 2. consensus log; 3. network; 4. everything that talks. Cancelling the nursery stops them all.
 """
 
 import time
@@ -17,12 +17,10 @@ from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.state import State
 from consensus.blocks.store import load_committed, load_set
-from consensus.outputs import Decided as DecidedHeight
+from consensus.outputs import Decided
 from consensus.signing import CurveVerifier
-from node.agreement.application import ClearingApplication, state_salt
-from node.agreement.application import DecidedHeight as Decided
-from node.agreement.engine import ConsensusGenesis as ChainStart
-from node.agreement.engine import Engine, Hooks
+from node.agreement.application import ClearingApplication, DecidedHeight, state_salt
+from node.agreement.engine import ConsensusGenesis, Engine, Hooks
 from node.agreement.membership import Membership
 from node.agreement.position_check import PositionWatch, valid_positions
 from node.api.view import NodeView
@@ -58,21 +56,21 @@ from node.signer.remote import RemoteSigner
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.store.wal import WalFile
-from node.sync.restore import position_of, restore
+from node.sync.restore import Restored, position_of, restore
 from node.sync.snapshots import SnapshotService
 from proofs.epoch.pool import EpochProver
 
 HEIGHTS_PER_NEWS = 2
-"""A price or fact rides on the votes of one height, and is acted on in the next."""
+"""A price or fact is carried by the votes of one height, and acted on in the next."""
 
 CURRENT_MS = 30_000
-"""A height that was decided here within so much of the own clock is not an old one that somebody shows us again."""
+"""A height decided within this of the own clock is current, not an old one replayed by a peer."""
 
 log = structlog.get_logger(__name__)
 
 
 def clock_ms() -> int:
-    """The wall clock; only ever told to others, never believed by the state machine."""
+    """The wall clock. It is reported to others; the state machine never uses it."""
     return time.time_ns() // 1_000_000
 
 
@@ -89,34 +87,48 @@ class Node:
         signer: NodeSigner,
         journal: PoolJournal,
     ) -> None:
-        self._config = config
+        """Construct, then subscribe, then execute the blocks above the saved state. Raises LocalFault, Bug."""
+        self._config, self._genesis, self._keys, self._store, self._signer = config, genesis, keys, store, signer
+        self._blocks, self._network_id = StoredBlocks(store), network_id(genesis)
         self._heights_wanted = HEIGHTS_PER_NEWS
-        network, blocks, own_key = network_id(genesis), StoredBlocks(store), signer.envelope_key
-        restored = restore(genesis, state_salt(keys.network_seed), store, blocks)
-        # What chains and tokens there are by now.
+        restored = restore(genesis, state_salt(keys.network_seed), store, self._blocks)
+        self._construct_state_machine(restored, prover)
+        self._construct_network(restored, journal)
+        self._construct_status()
+        self._subscribe()
+        self._engine.restore()
+        # Only now: positions of heights that a restart executes are not gossiped.
+        self._application.listen(lambda decided: self._positions.decided(decided, self._network))
+        if config.proofs.enabled:
+            self._packages.resume(self._blocks)
+        log.info("restored", saved=restored.height, height=self._application.height)
+        if not self._membership.is_validator:
+            log.warning("not in the validator set: this node follows and signs nothing", key=signer.envelope_key.hex())
+
+    def _construct_state_machine(self, restored: Restored, prover: EpochProver) -> None:
+        """The application, with the sources of its blocks and what it leaves on disk."""
+        config, own_key = self._config, self._signer.envelope_key
+        # Chains and tokens as amended.
         self._terms, amended = restored.state.terms, genesis_without_detached(restored.state)
         self._membership = Membership(own_key, restored.state)
-        signer.listed_key = self._membership.listed_key
-
         self._facts = AttestationPool(own_key)
         self._oracle = OracleService(price_source(config), clock_ms, config.oracle.interval_ms)
         self._bridge = BridgeService(amended, config_of_chains(config), config.path("bridge"), self._facts)
-        self._pool = Mempool(network, self._keys_of, pool_limits(config), self._judge_change)
+        self._pool = Mempool(self._network_id, self._keys_of, pool_limits(config), self._judge_change)
+        self._budget = BlockBudget(config.consensus.block_bytes_max, config.consensus.propose_ms)
         self._epochs = EpochService(
             prover,
-            AccountSeeds(keys.network_seed),
-            genesis.market.snapshot_delay_blocks,
+            AccountSeeds(self._keys.network_seed),
+            self._genesis.market.snapshot_delay_blocks,
             own_key,
             restored.epochs,
         )
-        holdings = EpochHoldings(config.path("holdings"), self._epochs.seed_of)
-        exits = EpochExits(config.path("exits"))
-        self._recorder = Persister(store, self._epochs, holdings=holdings, exits=exits)
-        self._recorder.restored(restored.height, restored.state)
-        self._positions = PositionWatch()
-        self._budget = BlockBudget(config.consensus.block_bytes_max, config.consensus.propose_ms)
+        self._holdings = EpochHoldings(config.path("holdings"), self._epochs.seed_of)
+        self._exits = EpochExits(config.path("exits"))
+        self._persister = Persister(self._store, self._epochs, holdings=self._holdings, exits=self._exits)
+        self._persister.restored(restored.height, restored.state)
         self._application = ClearingApplication(
-            genesis,
+            self._genesis,
             restored.state,
             BudgetedPool(self._pool, self._budget),
             self._epochs,
@@ -126,21 +138,31 @@ class Node:
         )
         self._packages = PackageService(
             self._epochs,
-            store,
+            self._store,
             config.home,
             config.path(config.proofs.folder),
-            lambda validators_hash: load_set(blocks, validators_hash),
-            network,
+            lambda validators_hash: load_set(self._blocks, validators_hash),
+            self._network_id,
             CustodyEvidence(self._bridge.evidence, self._bridge.keepers).of,
         )
-        for listener in (self._membership.decided, self._on_committed, self._recorder.decided):
-            self._application.listen(listener)
+        self._relayer = RelayerService(
+            amended,
+            config_of_chains(config),
+            self._keys.relayer,
+            self._application,
+            self._blocks,
+            config.relayer.interval_ms,
+        )
 
-        self._network = LibP2PNetwork(network_config(config, network, keys))
+    def _construct_network(self, restored: Restored, journal: PoolJournal) -> None:
+        """Peers, and the services that talk to them: transactions, positions, snapshots, consensus."""
+        config, network = self._config, self._network_id
+        self._network = LibP2PNetwork(network_config(config, network, self._keys))
+        self._positions = PositionWatch()
         self._transactions = TransactionService(
             self._pool,
             network,
-            keys.envelope,
+            self._keys.envelope,
             lambda: self._membership.keys,
             clock_ms,
             self._changed,
@@ -148,14 +170,20 @@ class Node:
             restored.height > 0,
         )
         self._snapshots = SnapshotService(
-            network, store, config.path("snapshots"), signer, CurveVerifier(), self._network, self._on_peer_fault
+            network,
+            self._store,
+            config.path("snapshots"),
+            self._signer,
+            CurveVerifier(),
+            self._network,
+            self._on_peer_fault,
         )
         self._engine = Engine(
-            ChainStart(network, genesis.time_ms),
+            ConsensusGenesis(network, self._genesis.time_ms),
             position_of(restored),
             self._application,
-            blocks,
-            signer,
+            self._blocks,
+            self._signer,
             WalFile(config.path(config.consensus.wal)),
             self._network,
             replica_config(config),
@@ -166,10 +194,11 @@ class Node:
                 on_sync=self._snapshots.take,
             ),
         )
-        # Heights that a restart executed were told to the listener before the network ran.
-        self._application.listen(lambda decided: self._positions.decided(decided, self._network))
-        self._network.admit(self._membership.keys)
-        self._application.listen(lambda _: self._network.admit(self._membership.keys))
+
+    def _construct_status(self) -> None:
+        """What operators and members see: health, metrics, and the view behind the API."""
+        config = self._config
+        remote = self._signer if isinstance(self._signer, RemoteSigner) else None
         self._health = HealthMonitor(
             self._network,
             None if config.oracle.source == "none" else self._oracle,
@@ -178,13 +207,10 @@ class Node:
             self._membership,
             config.consensus.heartbeat_ms,
             clock_ms,
-            (lambda: signer.connected) if isinstance(signer, RemoteSigner) else None,
+            (lambda: remote.connected) if remote is not None else None,
         )
-        self._application.listen(lambda decided: self._health.follow(genesis_without_detached(decided.state)))
         self._meters = Meters(
-            Metrics(
-                PeerCollector(self._network), SignerCollector(signer if isinstance(signer, RemoteSigner) else None)
-            ),
+            Metrics(PeerCollector(self._network), SignerCollector(remote)),
             self._network,
             self._oracle,
             self._bridge,
@@ -194,14 +220,10 @@ class Node:
             self._membership,
             clock_ms,
         )
-        self._application.listen(self._meters.committed)
-        self._relayer = RelayerService(
-            amended, config_of_chains(config), keys.relayer, self._application, blocks, config.relayer.interval_ms
-        )
-        committed = load_committed(blocks, self._application.height)
+        committed = load_committed(self._blocks, self._application.height)
         self._view = NodeView(
             application=self._application,
-            store=store,
+            store=self._store,
             home=config.home,
             newest=committed.block.header if committed is not None else None,
             submit=self._transactions.submit,
@@ -211,15 +233,24 @@ class Node:
             checks=self._health.checks,
             render_metrics=self._meters.render,
             peers=self._network.status,
-            holdings=holdings,
-            exits=exits,
+            holdings=self._holdings,
+            exits=self._exits,
         )
-        self._application.listen(self._view.decided)
-        if config.proofs.enabled:
-            self._packages.resume(blocks)
-        log.info("restored", saved=restored.height, height=self._application.height)
-        if not self._membership.is_validator:
-            log.warning("not in the validator set: this node follows and signs nothing", key=own_key.hex())
+
+    def _subscribe(self) -> None:
+        """Listeners of every height that is executed, also by a restart; the membership hears of it first."""
+        self._signer.listed_key = self._membership.listed_key
+        self._network.admit(self._membership.keys)
+        for listener in (
+            self._membership.decided,
+            self._on_committed,
+            self._persister.decided,
+            lambda _: self._network.admit(self._membership.keys),
+            lambda decided: self._health.follow(genesis_without_detached(decided.state)),
+            self._meters.committed,
+            self._view.decided,
+        ):
+            self._application.listen(listener)
 
     @property
     def working_at(self) -> tuple[int, int, str]:
@@ -236,13 +267,12 @@ class Node:
         prices = network.subscribe(Topic.PRICES, valid_gossip)
         collateral = network.subscribe(Topic.COLLATERAL, valid_collateral)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._recorder.run)
+            nursery.start_soon(self._persister.run)
             nursery.start_soon(self._snapshots.run)
             if self._config.proofs.enabled:
                 nursery.start_soon(self._packages.run)
             await nursery.start(network.run)
-            again = self._transactions.resume()
-            log.info("offered again", transactions=again)
+            log.info("offered again", transactions=self._transactions.resume())
             nursery.start_soon(self._transactions.listen, trades)
             nursery.start_soon(self._positions.listen, positions)
             nursery.start_soon(self._oracle.listen, prices)
@@ -259,8 +289,8 @@ class Node:
             tune_gc()
             log.info("running", p2p_port=network.port, api_port=self._config.api.port)
 
-    def tell_end(self) -> None:
-        """Say what was measured, when everything has stopped."""
+    def log_end(self) -> None:
+        """Log what was measured, when everything has stopped."""
         durations = sorted(self._engine.stats.durations_ms)
         log.info(
             "stopped",
@@ -288,7 +318,7 @@ class Node:
     def _has_work(self) -> bool:
         return self._heights_wanted > 0 or len(self._pool) > 0
 
-    def _on_committed(self, decided: Decided) -> None:
+    def _on_committed(self, decided: DecidedHeight) -> None:
         self._heights_wanted = max(0, self._heights_wanted - 1)
         self._epochs.decided(decided.header)
         self._transactions.decided(decided.block.transactions, decided.block.time_ms)
@@ -300,7 +330,7 @@ class Node:
     def _on_peer_fault(self, peer: bytes, fault: RemoteFault) -> None:
         log.warning("consensus message refused", peer=peer.hex(), fault=str(fault))
 
-    def _on_decided(self, decided: DecidedHeight) -> None:
+    def _on_decided(self, decided: Decided) -> None:
         self._budget.decided(len(decided.committed.block.payload), decided.rounds)
         if self._config.proofs.enabled:
             self._packages.decided(decided)

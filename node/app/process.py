@@ -64,7 +64,7 @@ async def _run(config: NodeConfig, until_stdin_closes: bool) -> None:
                 nursery.start_soon(_stop_without_owner, nursery.cancel_scope)
             await node.run()
             nursery.cancel_scope.cancel()
-        node.tell_end()
+        node.log_end()
 
 
 async def _begin(config: NodeConfig, until_stdin_closes: bool) -> bool:

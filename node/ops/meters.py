@@ -13,8 +13,8 @@ from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.prices import OutliersDropped, PriceApplied, PriceStatusChanged
 from clearing.schema.receipts.validators import MisbehaviourRecorded
 from clearing.schema.records.prices import PriceStatus
-from consensus.outputs import Decided as DecidedHeight
-from node.agreement.application import DecidedHeight as Decided
+from consensus.outputs import Decided
+from node.agreement.application import DecidedHeight
 from node.agreement.membership import Membership
 from node.chains.bridge_service import BridgeService
 from node.epochs.packages import PackageService
@@ -52,7 +52,7 @@ class Meters:
         self._decided_ms = 0
         self._counted: dict[tuple[str, tuple[str, ...]], int] = {}
 
-    def committed(self, decided: Decided) -> None:
+    def committed(self, decided: DecidedHeight) -> None:
         """Count what a block did, also one that a restart executes again."""
         metrics = self._metrics
         metrics.num_txs.set(len(decided.block.transactions))
@@ -71,7 +71,7 @@ class Meters:
             elif isinstance(receipt, OutliersDropped):
                 metrics.outliers.labels(feed=str(receipt.feed)).inc(len(receipt.dropped))
 
-    def decided(self, decided: DecidedHeight) -> None:
+    def decided(self, decided: Decided) -> None:
         """Count a height that consensus decided while running."""
         now, metrics, block = self._clock_ms(), self._metrics, decided.committed.block
         if self._decided_ms:
