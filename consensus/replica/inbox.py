@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from clearing.base.certificate import Certificate
 from clearing.base.codec import encode
 from clearing.base.errors import Bug, RemoteFault
+from clearing.base.token_bucket import TokenBuckets
 from clearing.base.validators import ValidatorSet
 from consensus.blocks.admission import is_final
 from consensus.blocks.height_context import HeightContext
-from consensus.budget import PeerBudgets
 from consensus.codes import ConsensusCode
 from consensus.core.proposer import collected, proposer_index
 from consensus.core.state import Step
@@ -96,7 +96,7 @@ class Inbox:
         self._proposals: dict[int, SeenProposal] = {}
         self._conflicting_rounds: set[int] = set()
         self._late_extensions = LateExtensions(current, context)
-        self._evidence = PeerBudgets(EVIDENCE_CHECKS_PER_SECOND, EVIDENCE_CHECKS_AT_ONCE)
+        self._evidence = TokenBuckets(EVIDENCE_CHECKS_PER_SECOND, EVIDENCE_CHECKS_AT_ONCE, ticks=1000)
 
     @property
     def has_early(self) -> bool:
@@ -302,7 +302,7 @@ class Inbox:
         if not new or not self._evidence.has(envelope.sender, now):
             return
         self._authenticate(envelope)
-        self._evidence.charge(envelope.sender, sum(checks_of(proof) for proof in new), now)
+        self._evidence.charge(envelope.sender, now, sum(checks_of(proof) for proof in new), EVIDENCE_CHECKS_AT_ONCE)
         for proof in new:
             try:
                 judge.check_proof(run.chain, proof)

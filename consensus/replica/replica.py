@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from clearing.base.codec import decode
 from clearing.base.errors import Bug, RemoteFault
+from clearing.base.token_bucket import TokenBuckets
 from consensus.application import Application, Misbehaviour
 from consensus.blocks.admission import Admission
 from consensus.blocks.executor import BlockExecutor
 from consensus.blocks.height_context import HeightContext
 from consensus.blocks.store import BlockStore, keep_sets, save_committed
-from consensus.budget import PeerBudgets
 from consensus.chain import ChainState
 from consensus.core.adaptive_timeouts import AdaptiveTimeouts
 from consensus.core.events import StartHeight, TimeoutElapsed
@@ -91,7 +91,7 @@ class Replica:
         self._current = CurrentHeight(chain, self._context, self._recorded_above(chain.height))
         self.catch_up = CatchUp(self._current, self._context, store, self._emit, self._commit_fetched)
         self._inbox = Inbox(self._current, self._context, self.catch_up, self.start_height, self._emit)
-        self._faults = PeerBudgets(FAULTS_PER_SECOND, FAULTS_AT_ONCE)
+        self._faults = TokenBuckets(FAULTS_PER_SECOND, FAULTS_AT_ONCE, ticks=1000)
         self._out: list[Output] = []
         self._started_ms = clock.steady_ms()
         self._paced = False
@@ -141,7 +141,7 @@ class Replica:
             message = read_message(envelope)
             self._inbox.take(peer, envelope, message, data)
         except RemoteFault as fault:
-            self._faults.charge(peer, 1 + len(data) // FAULT_BYTES, now)
+            self._faults.charge(peer, now, 1 + len(data) // FAULT_BYTES, FAULTS_AT_ONCE)
             self._emit(PeerFault(peer, fault))
         return self._drain()
 

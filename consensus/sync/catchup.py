@@ -11,9 +11,9 @@ from typing import Protocol
 
 from clearing.base.certificate import Certificate, signer_indices
 from clearing.base.errors import Bug, LocalFault, RemoteFault
+from clearing.base.token_bucket import TokenBuckets
 from consensus.blocks.height_context import HeightContext
 from consensus.blocks.store import BlockStore, Stored, save_run
-from consensus.budget import PeerBudgets
 from consensus.chain import ChainState
 from consensus.messages import BlockRequest, BlockResponse, CommittedBlock, MessageKind, Status
 from consensus.outputs import Broadcast, Lane, Output, PeerFault, Send, StartTimer
@@ -61,7 +61,7 @@ class CatchUp:
         """Final and not applied yet, in order; at most a run."""
         self._status_sent: dict[bytes, int] = {}
         self._due_ms = -1
-        self._served = PeerBudgets(SERVED_BYTES_PER_SECOND, SERVED_BYTES_AT_ONCE)
+        self._served = TokenBuckets(SERVED_BYTES_PER_SECOND, SERVED_BYTES_AT_ONCE, ticks=1000)
 
     def awaits(self, peer: bytes) -> bool:
         """Whether this peer was asked for blocks: unrequested blocks are not even read."""
@@ -131,7 +131,7 @@ class CatchUp:
             size += sum(len(part) for part in stored)
             if size >= RESPONSE_BYTES_AIM:
                 break
-        self._served.charge(peer, REQUEST_BYTES + size, now)
+        self._served.charge(peer, now, REQUEST_BYTES + size, SERVED_BYTES_AT_ONCE)
         body = pack_block_response(blocks)
         self._send(Send(peer, Lane.SYNC, seal_body(self._context.signer, MessageKind.BLOCK_RESPONSE, body)))
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from clearing.base import plain_json
 from clearing.base.errors import CodeBook, CrossclearError, Detail, Rejected
+from clearing.base.token_bucket import TokenBucket
 from clearing.state.state import State
 from member.api.receipts import RECEIPTS_MAX
 from member.api.types import Problem
@@ -71,19 +72,18 @@ async def run_in_worker(work: Callable[[*Ts], T], *inputs: *Ts) -> T:
 
 
 class Turnstile:
-    """Lets one through at a time, and the next only some seconds after."""
+    """One call every `seconds`, from all callers together."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds, self._clock = seconds, clock
-        self._free_at = -math.inf
+        self._bucket = TokenBucket(1, seconds, clock())
 
     def wait_ms(self) -> int:
-        """0 for whoever may pass now."""
+        """Take the turn: 0 when it was free, else how long until it is."""
         now = self._clock()
-        if now < self._free_at:
-            return math.ceil((self._free_at - now) * 1000)
-        self._free_at = now + self._seconds
-        return 0
+        if self._bucket.take(now, self._seconds):
+            return 0
+        return math.ceil(self._bucket.wait(now, self._seconds) * 1000)
 
 
 RECEIPTS_PAGE = 100

@@ -1,10 +1,8 @@
-"""Who may ask how often: signed requests checked once, and token buckets, one a client address.
+"""`Authenticator`: which member signed a request.
 
-Rule: the time of a signed request must be near the node's clock, and a nonce is accepted once within that window.
-Strangers' nonces are not remembered, so that they cannot fill the memory.
+Rule: the time of a signed request must be near the node's clock, and a nonce is accepted once within that window. Only
+members' nonces are remembered, so that strangers cannot fill the memory.
 """
-
-from collections import OrderedDict
 
 from clearing.base import secp256k1
 from clearing.base.errors import RemoteFault
@@ -52,26 +50,3 @@ class Authenticator:
             raise ApiRefusal(429, NodeCode.API_RATE, "authorization")
         # A request signed `skew` ahead of the clock stays acceptable for twice the skew.
         self._seen[(address, nonce)] = now_ms + 2 * self._skew_ms_max
-
-
-CLIENTS_MAX = 10_000
-
-
-class RateLimiter:
-    """`per_second` requests on average, `burst` at once."""
-
-    def __init__(self, per_second: int, burst: int) -> None:
-        self._per_second = per_second
-        self._burst = burst
-        self._buckets: OrderedDict[str, tuple[int, int]] = OrderedDict()
-
-    def wait_ms(self, client: str, now_ms: int) -> int:
-        """Take one token: 0 when there was one, else how long until there is."""
-        # In thousandths of a token, so that everything is an integer.
-        level, since_ms = self._buckets.pop(client, (self._burst * 1000, now_ms))
-        level = min(self._burst * 1000, level + max(0, now_ms - since_ms) * self._per_second)
-        allowed = level >= 1000
-        self._buckets[client] = (level - 1000 if allowed else level, now_ms)
-        if len(self._buckets) > CLIENTS_MAX:
-            self._buckets.popitem(last=False)
-        return 0 if allowed else -(-(1000 - level) // self._per_second)

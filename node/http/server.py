@@ -1,9 +1,10 @@
 """The HTTP server: starlette's router over the table of routes, served by hypercorn under trio.
 
-Rule: every request passes the same gates in one place, cheapest first: rate, parameters, body size and type, signature,
-handler. Whatever goes wrong is answered in one shape, and nothing that a client sends ends the server.
+Rule: every request passes the same checks in one place, cheapest first: 1. rate; 2. parameters; 3. body size and type;
+4. signature; 5. handler. Every failure is answered in one shape, and nothing that a client sends ends the server.
 """
 
+import math
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -22,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
 from clearing.base.errors import Bug
+from clearing.base.token_bucket import TokenBuckets
 from member.client.authorization import SignedPart
 from member.codes import NodeCode
 from node.api.calls import ApiCall, ApiRefusal, check_wait, internal_refusal, respond, respond_refusal
@@ -29,12 +31,14 @@ from node.api.proofs import is_loopback
 from node.api.routes import Route
 from node.api.view import NodeView
 from node.config import Api
-from node.http.admission import Authenticator, RateLimiter
+from node.http.admission import Authenticator
 from node.http.routes import ROUTES, openapi
 
 log = structlog.get_logger(__name__)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+CLIENTS_MAX = 10_000
 
 _SHUTDOWN_S = 2.0
 
@@ -46,10 +50,10 @@ class ApiContext:
     view: NodeView
     settings: Api
     clock_ms: Callable[[], int]
-    limiter: RateLimiter
+    limiter: TokenBuckets
     authenticator: Authenticator
     counted: Callable[[str, int], None]
-    """Told the route's name and the status of each answer."""
+    """Called with the route's name and the status of each answer."""
     alarm: "Alarm"
 
 
@@ -83,7 +87,7 @@ def build_api(
         view=view,
         settings=settings,
         clock_ms=clock_ms,
-        limiter=RateLimiter(settings.requests_per_second, settings.requests_burst),
+        limiter=TokenBuckets(settings.requests_per_second, settings.requests_burst, ticks=1000, keys_max=CLIENTS_MAX),
         authenticator=Authenticator(view, settings.clock_skew_ms_max),
         counted=counted,
         alarm=Alarm(),
@@ -165,7 +169,8 @@ async def _answer(route: Route, served: ApiContext, request: Request) -> Respons
 
 def _check_rate(served: ApiContext, request: Request, now_ms: int) -> None:
     client = request.client.host if request.client else ""
-    check_wait(served.limiter.wait_ms(client, now_ms), "request")
+    if not served.limiter.take(client, now_ms):
+        check_wait(math.ceil(served.limiter.wait(client, now_ms)), "request")
 
 
 def _parameters(route: Route, request: Request) -> dict[str, str]:

@@ -15,7 +15,7 @@ import structlog
 import trio
 
 from clearing.base.errors import LocalFault, RemoteFault
-from consensus.budget import PeerBudgets
+from clearing.base.token_bucket import TokenBuckets
 from consensus.codes import ConsensusCode
 from consensus.messages import envelope_digest, read_envelope
 from consensus.signing import EnvelopeSigner, Verifier
@@ -84,7 +84,7 @@ class SnapshotService:
         self._network_id, self._store, self._folder = network_id, store, folder
         self._signer, self._verifier, self._network, self._report = signer, verifier, network, report
         self._served: dict[bytes, ServedSnapshot] = {}
-        self._budgets = PeerBudgets(BYTES_PER_SECOND, BYTES_AT_ONCE)
+        self._budgets = TokenBuckets(BYTES_PER_SECOND, BYTES_AT_ONCE, ticks=1000)
         self._send, self._waiting = trio.open_memory_channel[Incoming](REQUESTS_WAITING)
         self.dropped = 0
         """Requests that found the queue full."""
@@ -119,10 +119,10 @@ class SnapshotService:
         except (LocalFault, OSError) as fault:
             # What is rotten on this disk is the operator's concern: nobody may stop this node by asking for it.
             log.error("not served", peer=incoming.sender.hex(), fault=str(fault))
-            self._budgets.charge(incoming.sender, 8 * REQUEST_BYTES, now_ms)
+            self._budgets.charge(incoming.sender, now_ms, 8 * REQUEST_BYTES, BYTES_AT_ONCE)
             return
         except RemoteFault as fault:
-            self._budgets.charge(incoming.sender, 8 * REQUEST_BYTES, now_ms)
+            self._budgets.charge(incoming.sender, now_ms, 8 * REQUEST_BYTES, BYTES_AT_ONCE)
             self._network.report(incoming.sender, fault)
             self._report(incoming.sender, fault)
             return
@@ -131,7 +131,7 @@ class SnapshotService:
             data = seal_sync(self._signer, answer)
             size += len(data)
             self._network.send(incoming.sender, PeerChannel.SYNC, data)
-        self._budgets.charge(incoming.sender, size, now_ms)
+        self._budgets.charge(incoming.sender, now_ms, size, BYTES_AT_ONCE)
 
     def _read(self, incoming: Incoming) -> SyncMessage:
         envelope = read_envelope(incoming.data)

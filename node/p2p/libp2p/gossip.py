@@ -26,12 +26,12 @@ from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
 from clearing.base import ed25519
 from clearing.base.errors import RemoteFault
+from clearing.base.token_bucket import TokenBuckets
 from node.p2p.codes import P2pCode
 from node.p2p.libp2p.gossip_limits import ReplayWindows, bounded_control, wanted_ids
 from node.p2p.libp2p.host import envelope_key, peer_id
 from node.p2p.network import TOPIC_MESSAGE_BYTES, TOPIC_QUEUE, Incoming, Topic, Validator
 from node.p2p.peers import NetworkStats, TopicStats
-from node.p2p.rates import Buckets
 
 RPC_BYTES_MAX = 1 << 20
 
@@ -51,6 +51,8 @@ TOKEN_BYTES = 4 << 10
 RPC_TOKEN_BYTES = 16 << 10
 
 NEIGHBOUR_PER_SECOND_MAX = 2000
+
+BURST_SECONDS = 2.0
 
 MESSAGES_PER_TURN = 8
 """Judged before others have their turn: each costs up to half a millisecond, and votes wait."""
@@ -158,11 +160,12 @@ class Gossip(Pubsub):  # type: ignore[misc]
         self.feeds: dict[str, TopicConsumer] = {}
         self._own_key = own_key
         self._secret = secret
-        # Who passes on what all validators sign must not be held up; what it is not judged for costs little.
-        self._neighbours = Buckets(max(per_second, min(NEIGHBOUR_PER_SECOND_MAX, per_second * max(4, validators))))
+        # A neighbour that forwards the messages of all validators must not be slowed down.
+        neighbour_rate = max(per_second, min(NEIGHBOUR_PER_SECOND_MAX, per_second * max(4, validators)))
+        self._neighbours = TokenBuckets(neighbour_rate, BURST_SECONDS * neighbour_rate)
         self._write_seconds = write_seconds
-        self._origins = Buckets(per_second)
-        self._flood_faults = Buckets(1, burst_seconds=1)
+        self._origins = TokenBuckets(per_second, BURST_SECONDS * per_second)
+        self._flood_faults = TokenBuckets(1, 1)
         self._writing: dict[ID, float] = {}
         self._stats = stats
         self._welcome = welcome
@@ -281,12 +284,12 @@ class Gossip(Pubsub):  # type: ignore[misc]
                         await trio.lowlevel.checkpoint()
                     if not self._welcome(envelope_key(neighbour) or b""):  # what it said before has cost it a ban
                         break
-                    debt = self._neighbours.owe(neighbour, trio.current_time(), 1 + len(message.data) // TOKEN_BYTES)
+                    debt = self._neighbours.charge(neighbour, trio.current_time(), 1 + len(message.data) // TOKEN_BYTES)
                     self._take(forwarder, message, allowed=not debt)
                 served = await self._take_control(forwarder, rpc)
                 # Whatever it carries, an RPC costs something, and whoever has nothing left is not read for a time.
                 tokens = RPC_TOKENS + (len(data) + served) / RPC_TOKEN_BYTES
-                debt = self._neighbours.owe(neighbour, trio.current_time(), tokens)
+                debt = self._neighbours.charge(neighbour, trio.current_time(), tokens)
                 if debt:
                     await trio.sleep(min(debt, PAUSE_SECONDS_MAX))
                 await trio.lowlevel.checkpoint()

@@ -29,10 +29,10 @@ from libp2p.transport.tcp.tcp import TCP
 from libp2p.transport.upgrader import TransportUpgrader
 
 from clearing.base.errors import LocalFault
+from clearing.base.token_bucket import TokenBuckets
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig
 from node.p2p.libp2p.muxer import BufferedTcp, Muxer, quick_state
-from node.p2p.rates import Buckets
 
 INBOUND_MAX = 256
 """Connections from outside at one time, finished or not."""
@@ -111,7 +111,7 @@ class _Swarm(Swarm):  # type: ignore[misc]
         super().__init__(*args, **options)
         self._refused = refused
         self._shaking_hands: Counter[str] = Counter()
-        self._arrivals = Buckets(ARRIVALS_PER_SECOND, ARRIVALS_BURST_SECONDS)
+        self._arrivals = TokenBuckets(ARRIVALS_PER_SECOND, ARRIVALS_BURST_SECONDS * ARRIVALS_PER_SECOND)
 
     async def _do_handle_inbound_connection(self, read_write_closer: Any, maddr: Any, failure_event: Any) -> None:  # noqa: ARG002
         raw = RawConnection(BufferedTcp(read_write_closer.stream), initiator=False)

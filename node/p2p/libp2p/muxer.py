@@ -24,12 +24,14 @@ from libp2p.stream_muxer.yamux.yamux import (
     YamuxStream,
 )
 
-from node.p2p.rates import Bucket
+from clearing.base.token_bucket import TokenBucket
 
 READ_BYTES = 64 << 10
 
 TOKENS_PER_SECOND = 4000.0
 """Of one connection: a frame for libp2p's loop costs one, any other frame and any byte a part of one."""
+
+BURST_SECONDS = 2.0
 
 TAKEN_TOKENS = 0.05
 
@@ -174,7 +176,7 @@ class _Sieve:
         self._buffer = bytearray()
         self._owed = 0
         """Bytes of a frame's body that libp2p's loop has yet to read."""
-        self._rate = Bucket(TOKENS_PER_SECOND, trio.current_time())
+        self._rate = TokenBucket(TOKENS_PER_SECOND, BURST_SECONDS * TOKENS_PER_SECOND, trio.current_time())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -184,7 +186,7 @@ class _Sieve:
         if not self._owed:
             while not self._has_header_for_loop():
                 await self._fill()
-            self._rate.owe(trio.current_time(), 1.0)  # libp2p answers a ping, and makes much of each odd frame
+            self._rate.charge(trio.current_time(), 1.0)  # libp2p answers a ping, and makes much of each odd frame
             kind, length = self._buffer[1], int.from_bytes(self._buffer[8:HEADER_SIZE], "big")
             self._owed = HEADER_SIZE + (length if kind == TYPE_DATA else 0)
         elif not self._buffer:
@@ -201,7 +203,7 @@ class _Sieve:
             raise ConnectionClosedError("the connection ended")
         self._buffer += data
         # Whoever sends more than streams, pings and frames can be worth is read more slowly.
-        debt = self._rate.owe(trio.current_time(), len(data) / TOKEN_BYTES)
+        debt = self._rate.charge(trio.current_time(), len(data) / TOKEN_BYTES)
         if debt:
             await trio.sleep(min(debt, PAUSE_SECONDS_MAX))
 
@@ -225,7 +227,7 @@ class _Sieve:
             return False
         finally:
             if frames:
-                self._rate.owe(trio.current_time(), frames * TAKEN_TOKENS)
+                self._rate.charge(trio.current_time(), frames * TAKEN_TOKENS)
             view.release()
             del buffer[:at]
 

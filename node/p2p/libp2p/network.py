@@ -17,6 +17,7 @@ from libp2p.network.exceptions import SwarmException
 from libp2p.peer.id import ID
 
 from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.token_bucket import TokenBucket
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.libp2p.connections import Dialer, Notifee, address_of, close_all, resolved, run_services, welcome_in
@@ -26,7 +27,6 @@ from node.p2p.libp2p.session import PROTOCOLS, Session, SessionUser, frame, new_
 from node.p2p.network import LIMITS, Incoming, PeerChannel, Topic, Validator, check_message
 from node.p2p.peers import NetworkStats, PeerStatus, Roster, status_of
 from node.p2p.queues import FairInbox
-from node.p2p.rates import Bucket
 from node.p2p.scores import FaultResponse, PeerScores
 
 DIAL_SECONDS = 5.0
@@ -58,7 +58,7 @@ class LibP2PNetwork:
         self._sessions: dict[bytes, Session] = {}
         self._changed: defaultdict[bytes, trio.Event] = defaultdict(trio.Event)
         self._all: dict[Any, Session] = {}
-        self._rates: dict[bytes, dict[PeerChannel | None, Bucket]] = {}
+        self._rates: dict[bytes, dict[PeerChannel | None, TokenBucket]] = {}
         self._inboxes = {channel: FairInbox(LIMITS[channel], self._lost(channel)) for channel in PeerChannel}
         self._feeds: dict[Topic, TopicConsumer] = {}
         self._host: Any = None

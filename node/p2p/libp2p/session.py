@@ -12,13 +12,13 @@ from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicat
 
 from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
+from clearing.base.token_bucket import TokenBucket
 from node.p2p.codes import P2pCode
 from node.p2p.config import HELLO_BYTES_MAX, NetworkConfig, PeerHello, check_hello
 from node.p2p.libp2p.muxer import quick_state
 from node.p2p.network import LIMITS, ChannelLimits, Overflow, PeerChannel
 from node.p2p.peers import PeerStats
 from node.p2p.queues import Outbox
-from node.p2p.rates import Bucket
 
 CONTROL = "/crossclear/control/1"
 
@@ -71,7 +71,7 @@ class Session:
         boot: bytes,
         stats: PeerStats,
         user: SessionUser,
-        rates: dict[PeerChannel | None, Bucket],
+        rates: dict[PeerChannel | None, TokenBucket],
     ) -> None:
         """`rates` are the peer's over all of its connections, or a new one would begin with a new burst."""
         self.connection = connection
@@ -227,7 +227,7 @@ class Session:
                 self._stats.bytes_in[name] += len(data)
                 debt = 0.0
                 for message in reader.feed(data):
-                    debt = bucket.owe(now, 1 + len(message) // limits.token_bytes)
+                    debt = bucket.charge(now, 1 + len(message) // limits.token_bytes)
                     await self._take(channel, name, message)
                 if debt:
                     if debt > FLOOD_SECONDS and now - flooded > 1:
@@ -276,10 +276,10 @@ class Session:
                 self.close(P2pCode.WRITE_STALLED)
 
 
-def new_rates(now: float) -> dict[PeerChannel | None, Bucket]:
+def new_rates(now: float) -> dict[PeerChannel | None, TokenBucket]:
     """What a peer may send, by channel; None is control."""
     return {
-        channel: Bucket(limits.per_second, now, limits.burst_seconds)
+        channel: TokenBucket(limits.per_second, limits.burst_seconds * limits.per_second, now)
         for channel, limits in (*LIMITS.items(), (None, _CONTROL_LIMITS))
     }
 

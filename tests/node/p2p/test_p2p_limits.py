@@ -12,8 +12,8 @@ with warnings.catch_warnings():
 
     from node.p2p.libp2p.gossip_limits import BACKOFF_SECONDS_MAX, ID_BYTES_MAX, IDS_MAX, bounded_control, wanted_ids
 
+from clearing.base.token_bucket import KEYS_MAX, TokenBucket, TokenBuckets
 from node.p2p.libp2p.gossip_limits import TOLERANCE_NS, WINDOW, ReplayWindows
-from node.p2p.rates import KEPT_MAX, Bucket, Buckets
 
 A, B = b"a" * 32, b"b" * 32
 START = 1_800_000_000_000_000_000
@@ -22,7 +22,7 @@ TOPICS = {"trades", "prices"}
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.floats(0.5, 20)), max_size=200), st.integers(1, 100))
 def test_a_bucket_never_gives_more_than_its_burst_and_its_rate(takes: list[tuple[float, float]], rate: int) -> None:
-    bucket, now, given_out = Bucket(rate, 0.0), 0.0, 0.0
+    bucket, now, given_out = TokenBucket(rate, 2 * rate, 0.0), 0.0, 0.0
     for seconds, tokens in takes:
         now += seconds
         if bucket.take(now, tokens):
@@ -31,16 +31,16 @@ def test_a_bucket_never_gives_more_than_its_burst_and_its_rate(takes: list[tuple
 
 
 def test_a_debt_is_told_in_seconds_and_paid_by_waiting() -> None:
-    bucket = Bucket(10, 0.0)
-    assert bucket.owe(0.0, 20) == 0
-    assert bucket.owe(0.0, 5) == pytest.approx(0.5)
-    assert bucket.owe(0.5, 0) == pytest.approx(0.0)
+    bucket = TokenBucket(10, 20, 0.0)
+    assert bucket.charge(0.0, 20) == 0
+    assert bucket.charge(0.0, 5) == pytest.approx(0.5)
+    assert bucket.charge(0.5, 0) == pytest.approx(0.0)
     assert bucket.take(0.65, 1)
     assert not bucket.take(0.65, 1)
 
 
 def test_looking_takes_nothing() -> None:
-    buckets = Buckets(1, burst_seconds=1)
+    buckets = TokenBuckets(1, 1)
     assert buckets.has("a", 0.0)
     assert buckets.take("a", 0.0)
     assert not buckets.has("a", 0.0)
@@ -48,19 +48,19 @@ def test_looking_takes_nothing() -> None:
 
 
 def test_a_clock_that_stands_still_or_goes_back_gives_nothing() -> None:
-    bucket = Bucket(10, 100.0)
+    bucket = TokenBucket(10, 20, 100.0)
     assert bucket.take(100.0, 20)
     assert not bucket.take(50.0, 1)
 
 
 def test_buckets_are_separate_and_bounded() -> None:
-    buckets = Buckets(1, burst_seconds=1)
+    buckets = TokenBuckets(1, 1)
     assert buckets.take("a", 0.0)
     assert not buckets.take("a", 0.0)
     assert buckets.take("b", 0.0)
-    for number in range(3 * KEPT_MAX):
+    for number in range(3 * KEYS_MAX):
         buckets.take(number, 0.0)
-    assert len(buckets) == KEPT_MAX
+    assert len(buckets) == KEYS_MAX
 
 
 @given(st.lists(st.integers(0, 50), max_size=300))

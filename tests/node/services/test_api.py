@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from clearing.base.codec import encode
 from clearing.base.errors import Bug
+from clearing.base.token_bucket import TokenBuckets
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.receipts.accounts import CashTransferred
 from clearing.schema.receipts.collateral import DepositCredited
@@ -31,7 +32,6 @@ from member.api.types import Problem
 from member.explaining.receipt_index import receipt_accounts
 from node.config import Api
 from node.http import admission
-from node.http.admission import CLIENTS_MAX, RateLimiter
 from node.http.routes import ROUTES, openapi
 from node.http.server import build_api, serve_api
 from node.pool.mempool import transaction_hash
@@ -316,13 +316,13 @@ async def test_a_client_that_asks_too_often_is_told_to_wait(view: FakeView) -> N
 
 
 def test_a_bucket_fills_with_time_and_old_buckets_make_room() -> None:
-    limiter = RateLimiter(per_second=10, burst=2)
-    assert [limiter.wait_ms("a", 0) for _ in range(3)] == [0, 0, 100]
-    assert limiter.wait_ms("a", 99) == 1
-    assert limiter.wait_ms("a", 100) == 0
-    for number in range(CLIENTS_MAX):
-        assert limiter.wait_ms(str(number), 100) == 0
-    assert [limiter.wait_ms("a", 100) for _ in range(2)] == [0, 0]
+    limiter = TokenBuckets(per_second=10, burst=2, ticks=1000, keys_max=100)
+    assert [limiter.take("a", 0) for _ in range(3)] == [True, True, False]
+    assert [limiter.wait("a", now) for now in (0, 99)] == [100, 1]
+    assert limiter.take("a", 100)
+    for number in range(100):
+        assert limiter.take(str(number), 100)
+    assert [limiter.take("a", 100) for _ in range(2)] == [True, True]
 
 
 async def test_the_description_and_the_server_come_from_one_table(view: FakeView, client: httpx.AsyncClient) -> None:
