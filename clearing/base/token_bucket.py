@@ -1,7 +1,7 @@
 """`TokenBucket` and `TokenBuckets`: the one rate limit that consensus, peers, state sync and the API use.
 
-Rule: the caller states the time, on any clock that does not go back; buckets are bounded in number. Integers stay exact:
-levels are kept in tokens times clock ticks a second.
+Rule: the caller states the time; a clock that goes back gives nothing. Buckets are bounded in number. Levels are kept in
+tokens times clock ticks a second, so integers stay exact.
 """
 
 from collections import OrderedDict

@@ -1,1 +1,1 @@
-"""The clearing house as consensus drives it, and the engine that runs one consensus replica on a real network and clock."""
+"""The clearing house as consensus drives it, and the engine that runs a consensus replica on a real network."""

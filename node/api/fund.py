@@ -25,7 +25,8 @@ def fund(call: ApiCall) -> FundView:
     Parameter("epoch", "path", f"latest|{NUMBER}", "epoch; `latest`: of the newest package here"),
 )
 async def fund_opening(call: ApiCall) -> FundOpening:
-    """Seed and holdings of the contributions' account at an epoch's snapshot, for `crossclear fund verify`. The newest epochs are kept."""
+    """Seed and holdings of the contributions' account at an epoch's snapshot, for
+    `crossclear fund verify`. The newest epochs are kept."""
     found, _ = await account_at_epoch(call, FUND_ACCOUNT)
     return FundOpening(
         epoch=found.epoch,

@@ -1,1 +1,1 @@
-"""One running node: the composition root, its process, what it hands to each service, and how results reach the disk."""
+"""One running node: the composition root, its process, the settings of services, and how results reach the disk."""

@@ -1,7 +1,7 @@
 """`EpochExits`: the exit trees of the newest closed epochs, for the members that ask for their own leaves.
 
-Rule: kept as `node.epochs.epoch_files` says: the state goes on, and a tree is a function of the state that its epoch closed
-at. Whoever does not own the account learns nothing, and whoever was ported it nothing of the time before.
+Rule: kept as `node.epochs.epoch_files` says: a tree is a function of the state that its epoch closed at, and the state
+goes on. Only the account's owner learns its leaves; a member that was ported it learns nothing of earlier epochs.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """`EpochHoldings`: what every account held at the newest epochs' snapshots, for the members that ask for their own.
 
-Rule: kept as `node.epochs.epoch_files` says, written before the saved state that would make it needless. Nothing of what is
-inside is logged or goes to peers.
+Rule: kept as `node.epochs.epoch_files` says, and written before the saved state that would make it needless. None of it
+is logged or sent to peers.
 """
 
 from collections.abc import Callable, Mapping

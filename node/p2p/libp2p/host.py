@@ -1,4 +1,4 @@
-"""The libp2p host, built by hand: TCP, noise only, yamux only, nothing that runs by itself; envelope keys as peer ids."""
+"""The libp2p host: TCP, noise only, yamux only, no background services; envelope keys as peer ids."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""`Session`: one connection with one peer, from hello to close; frames are a 4-byte big-endian length and that many bytes."""
+"""`Session`: one connection with one peer, from hello to close; a frame is a 4-byte big-endian length and the bytes."""
 
 import logging
 import math
