@@ -84,7 +84,7 @@ def take_snapshot(state: State) -> RiskSnapshot:
         shortfalls=shortfalls,
         stress=stress,
         rules=write_rulebook(rulebook),
-        outside=rulebook.outside,
+        assumptions=rulebook.assumptions,
         cover=_fund_cover(state, stress, accounts),
     )
     return build_snapshot(statement, accounts)

@@ -45,7 +45,7 @@ def check_rulebook(
     _same("groups", statement.groups, tuple(group.name for group in book.parameters.groups))
     _same("scenarios", (statement.scenarios,), (book.parameters.width,))
     _same("prices", statement.prices, book.prices)
-    _same("outside", statement.outside, book.outside)
+    _same("assumptions", statement.assumptions, book.assumptions)
     _check_prices(book)
     _check_fund(statement, book)
     if certified_ms is not None and book.time_ms > certified_ms:

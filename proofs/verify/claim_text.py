@@ -27,14 +27,14 @@ MEANINGS = {
     "custody": "The chains' own states, in blocks that the validators certified, prove the vaults' counters and "
     "balances, as far as the file has proofs of them.",
     "cover": "The default fund, which its account holds, covers what its two largest members would lack in every "
-    "stress scenario, or falls short by no more than is listed. Without stated scenarios, none of this is said.",
-    "house": "The clearing house's own account owes nothing in any currency, where the package shows it.",
+    "stress scenario, or falls short by no more than is listed. Without stated scenarios, none of this is proven.",
+    "house": "The clearing house's own account owes nothing in any currency, if the package proves it.",
     "rules": "Every row is what the stated parameters and prices make of the rulebook, to the last coefficient; with a "
     "genesis, the parameters are its own.",
     "listed": "The proof is about exactly one account of the certified list.",
     "solvency": "This account's hidden holdings are in range and meet its maintenance requirement, or fall short by no "
     "more than is listed.",
-    "inclusion": "Your own account is in the list, with exactly the holdings that you know of.",
+    "inclusion": "Your own account is in the list, with exactly your holdings.",
 }
 """What each check of `proofs.verify.verifier` and `proofs.verify.standalone` means when it passes."""
 
@@ -155,33 +155,33 @@ def limits_of_account(package: EpochPackage, *, trusted: bool, with_genesis: boo
 
 
 ASSUMPTION_TEXT = {
-    "auction_liquidity": "Outside: that positions can be closed at the prices and sizes which margin assumes.",
-    "cash_calls": "Outside: calls for cash that cover debts of an account in one currency by its own in another.",
-    "collateral_caps": "Outside: how much of a token all accounts together may hold.",
-    "default_fund": "Outside: the size of the default fund. No stress scenarios are stated.",
-    "default_waterfall": "Outside: who bears a loss beyond the defaulter's own collateral, and in which order.",
-    "initial_margin": "Outside: initial margin, which trades and withdrawals must leave; proven is maintenance margin.",
-    "interest_accrued": "Outside: interest that has accrued and is not paid yet.",
-    "price_formation": "Outside: how prices, ranges and haircuts come about.",
-    "soft_credit": "Outside: what the house lent on deposits that are not final counts as the borrower's cash.",
-    "uncredited_deposits": "Outside: deposits that are not credited yet count for nobody.",
-    "withdrawal_restrictions": "Outside: who may withdraw what, and when.",
+    "auction_liquidity": "Not proven: that positions can be closed at the prices and sizes which margin assumes.",
+    "cash_calls": "Not proven: calls for cash that cover debts of an account in one currency by its own in another.",
+    "collateral_caps": "Not proven: how much of a token all accounts together may hold.",
+    "default_fund": "Not proven: the size of the default fund. No stress scenarios are stated.",
+    "default_waterfall": "Not proven: who bears a loss beyond the defaulter's own collateral, and in which order.",
+    "initial_margin": "Not proven: initial margin, which trades and withdrawals must leave, beyond maintenance margin.",
+    "interest_accrued": "Not proven: interest that has accrued and is not paid yet.",
+    "price_formation": "Not proven: how prices, ranges and haircuts come about.",
+    "soft_credit": "Not proven: what the house lent on deposits that are not final counts as the borrower's cash.",
+    "uncredited_deposits": "Not proven: deposits that are not credited yet count for nobody.",
+    "withdrawal_restrictions": "Not proven: who may withdraw what, and when.",
 }
 
 
 def assumptions_of(statement: RiskStatement) -> tuple[str, ...]:
-    """One sentence a rule, in the statement's order; and one for feeds that are said to have no price any more."""
-    named = tuple(ASSUMPTION_TEXT.get(name, f"Outside: {name[:80]}.") for name in statement.outside)
+    """One sentence a rule, in the statement's order; and one for feeds that are stated to have no price any more."""
+    named = tuple(ASSUMPTION_TEXT.get(name, f"Not proven: {name[:80]}.") for name in statement.assumptions)
     prefix = "settled:"
     settled = [price.name.removeprefix(prefix)[:80] for price in statement.prices if price.name.startswith(prefix)]
     if not settled:
         return named
     listed = ", ".join(settled)
-    return (*named, f"Settled, by the validators' word: {listed}. What these feeds price counts here for nothing.")
+    return (*named, f"Settled, as the validators attest: {listed}. Holdings priced by these feeds count as zero here.")
 
 
 def rules_limit(*, with_genesis: bool) -> str:
-    """Whose word the rules in force are."""
+    """Who attests to the rules in force."""
     if with_genesis:
         return (
             "Prices, haircuts, the time as of which options are valued, and the ranges, volatilities and joint "
@@ -210,4 +210,7 @@ def cover_limits(statement: RiskStatement) -> tuple[str, ...]:
         )
     if not any(statement.cover[0].deficits):
         return limits
-    return (*limits, "What the fund falls short by is told exactly: it is what the two largest members lack, less it.")
+    return (
+        *limits,
+        "The fund's shortfall is revealed exactly: it is what the two largest members lack, less the fund.",
+    )

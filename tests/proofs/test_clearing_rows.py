@@ -99,7 +99,7 @@ def statement_for(vectors, shortfalls, network):
         state_root=bytes([9]) * 32,
         prices=RULEBOOK.prices,
         rules=write_rulebook(RULEBOOK),
-        outside=RULEBOOK.outside,
+        assumptions=RULEBOOK.assumptions,
         totals=[PublicTotal(slot, total) for slot, total in enumerate(totals)],
         custody=[term(1, 1, 0), term(31337, 2, 1)],
         shortfalls=shortfalls,

@@ -293,7 +293,7 @@ def test_every_public_item_moves_the_commitments_root(market, package):
         "custody": stated.custody[:-1],
         "shortfalls": ((1, 1),),
         "rules": b"rules",
-        "outside": ("a rule",),
+        "assumptions": ("a rule",),
         "cover": (CoverTerms(fund=1, fund_account=0, members=(), deficits=()),),
     }
     assert set(variants) == set(stated.__struct_fields__)

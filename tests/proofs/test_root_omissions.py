@@ -111,7 +111,7 @@ def changed(market: SimpleNamespace, name: str) -> tuple[Any, RiskStatement, Ris
         "custody": (stated, {"custody": (msgspec.structs.replace(first, balance=u256(10**30)), *others)}),
         "shortfalls": (short, {"shortfalls": ((1, 9_000),)}),
         "rules": (stated, {"rules": b"\0"}),
-        "outside": (stated, {"outside": ("nothing",)}),
+        "assumptions": (stated, {"assumptions": ("nothing",)}),
     }
     certified, fields = variants[name]
     holdings = THIN if name in ("rows", "shortfalls") else market.HOLDINGS
@@ -123,7 +123,7 @@ OTHERWISE = {
     "height": "roots",
     "scenarios": "statement",
     "totals": "matched_book",
-    **dict.fromkeys(("groups", "slots", "rows", "prices", "rules", "outside"), "rules"),
+    **dict.fromkeys(("groups", "slots", "rows", "prices", "rules", "assumptions"), "rules"),
 }
 """Fields that another check binds, too: the header's network and height, the rows' names, the book, and those that are
 a function of the rulebook, or the rulebook of them; left out together with it they admit a softer rule. `cover` is

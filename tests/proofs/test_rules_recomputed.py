@@ -66,7 +66,7 @@ def test_slots_groups_scenarios_prices_and_names_of_what_is_outside_are_the_rule
     refused(replace(statement, scenarios=statement.scenarios + 1))
     refused(replace(statement, prices=statement.prices[1:]))
     refused(replace(statement, prices=(replace(statement.prices[0], ticks=1), *statement.prices[1:])))
-    refused(replace(statement, outside=statement.outside[1:]))
+    refused(replace(statement, assumptions=statement.assumptions[1:]))
 
 
 LOOSER = {
@@ -218,12 +218,12 @@ def test_a_rulebook_of_more_than_the_slots_is_refused_before_it_is_computed(stat
 
 def test_every_rule_outside_has_its_sentence_and_an_unknown_one_its_name(statement):
     assert set(ASSUMPTION_TEXT) == {*ASSUMPTIONS, UNTESTED_ASSUMPTION}
-    assert statement.outside == ASSUMPTIONS
+    assert statement.assumptions == ASSUMPTIONS
     assert (
         UNTESTED_ASSUMPTION
-        in changed(statement, parameters=replace(PARAMETERS, stress=(), default_fund_micros=0)).outside
+        in changed(statement, parameters=replace(PARAMETERS, stress=(), default_fund_micros=0)).assumptions
     )
-    assert assumptions_of(replace(statement, outside=("later_rule",))) == ("Outside: later_rule.",)
+    assert assumptions_of(replace(statement, assumptions=("later_rule",))) == ("Not proven: later_rule.",)
     assert list(ASSUMPTIONS) == sorted(ASSUMPTIONS)
 
 
@@ -241,7 +241,7 @@ def test_a_shown_package_tells_its_rulebook_by_names(package):
     book = shown["rules"]["rulebook"]
     assert book["parameters"]["groups"][0]["name"] == "BTC"
     assert [each["name"] for each in book["instruments"]] == ["BTC-PERP", "ETH-PERP"]
-    assert shown["outside"][0] == "auction_liquidity"
+    assert shown["assumptions"][0] == "auction_liquidity"
     bare = read_package(package)
     unread = write_package(replace(bare, statement=replace(bare.statement, rules=b"\1")))
     assert view_of(unread)["statement"]["rules"]["bytes"] == "0x01"

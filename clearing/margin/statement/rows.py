@@ -63,7 +63,7 @@ def build_statement(
     shortfalls: Mapping[int, int],
     stress: StressArrays = NO_STRESS,
     rules: bytes = b"",
-    outside: Sequence[str] = (),
+    assumptions: Sequence[str] = (),
     cover: CoverTerms | None = None,
 ) -> RiskStatement:
     """The public statement of one height. Raises Bug when a coefficient reaches 2^62 or the totals miss a slot.
@@ -88,7 +88,7 @@ def build_statement(
         custody=tuple(sorted(custody, key=lambda term: (term.chain_id, term.vault, term.token))),
         shortfalls=tuple(sorted(shortfalls.items())),
         rules=rules,
-        outside=tuple(outside),
+        assumptions=tuple(assumptions),
         cover=() if cover is None else (cover,),
     )
 

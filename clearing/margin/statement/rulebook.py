@@ -38,7 +38,7 @@ ASSUMPTIONS = (
     "uncredited_deposits",
     "withdrawal_restrictions",
 )
-"""Rules of the clearing house that no row speaks of; `proofs.verify.claim_text` has the words."""
+"""Rules of the clearing house that no row expresses; `proofs.verify.claim_text` has a sentence for each."""
 
 UNTESTED_ASSUMPTION = "default_fund"
 """One more of them where the parameters name no stress scenario."""
@@ -85,8 +85,8 @@ class Rulebook(Wire, frozen=True):
         return tuple(sorted(found, key=lambda price: price.name))
 
     @property
-    def outside(self) -> tuple[str, ...]:
-        """Names of the rules that no row speaks of, in order."""
+    def assumptions(self) -> tuple[str, ...]:
+        """Names of the rules that no row expresses, in order."""
         return ASSUMPTIONS if self.parameters.stress else tuple(sorted((*ASSUMPTIONS, UNTESTED_ASSUMPTION)))
 
     @property

@@ -1,4 +1,4 @@
-"""`RiskSnapshot`: everything a solvency proof is about, at one height. The only type that `proofs.statement.arithmetization` reads.
+"""`RiskSnapshot`: all that a solvency proof is about, at one height; `proofs` reads no other record of positions.
 
 Rule: ordered and integer. The rows here are the requirement itself, not a copy of it: the margin engine evaluates these
 very rows, and property tests hold both equal. It must not know how rows are proven.
@@ -179,10 +179,10 @@ class RiskStatement(Wire, frozen=True):
     shortfalls: tuple[tuple[U63, U63], ...]
     """(account, shortfall) of every listed account, ordered by account; all others prove a shortfall of zero."""
     rules: Annotated[bytes, Meta(max_length=RULES_BYTES_MAX)] = b""
-    """The canonical bytes of `clearing.margin.statement.rulebook.Rulebook`: parameters, listing and prices in force, of which
-    slots and rows are a function. Bytes, because a border type knows only the base; empty: none are shown."""
-    outside: tuple[str, ...] = ()
-    """Names of the rules of the clearing house that no row here speaks of, in order
+    """The canonical bytes of `clearing.margin.statement.rulebook.Rulebook`: parameters, listing and prices in force, of
+    which slots and rows are a function. Bytes, because a border type knows only the base; empty: none are shown."""
+    assumptions: tuple[str, ...] = ()
+    """Names of the rules of the clearing house that no row here expresses, in order
     (`clearing.margin.statement.rulebook`)."""
     cover: tuple[CoverTerms, ...] = ()
     """One where the parameters name stress scenarios, else none."""

@@ -62,7 +62,7 @@ def changed(statement, **fields):
         slots=slots,
         rows=rows,
         prices=book.prices,
-        outside=book.outside,
+        assumptions=book.assumptions,
         rules=write_rulebook(book),
         groups=tuple(group.name for group in book.parameters.groups),
         scenarios=book.parameters.width,

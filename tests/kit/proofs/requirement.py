@@ -91,7 +91,7 @@ def statement_for(vectors, network=bytes(32), shortfalls=()):
         state_root=bytes([9]) * 32,
         prices=RULEBOOK.prices,
         rules=write_rulebook(RULEBOOK),
-        outside=RULEBOOK.outside,
+        assumptions=RULEBOOK.assumptions,
         totals=[PublicTotal(slot, total) for slot, total in enumerate(totals)],
         custody=[term(1, 0), term(31337, 1)],
         shortfalls=dict(shortfalls),

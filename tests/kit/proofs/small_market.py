@@ -146,7 +146,7 @@ def statement(holdings=HOLDINGS, shortfalls=(), system=None) -> RiskStatement:
         custody=(term(1, 1, CASH, first), term(2, 1, CASH, sums[CASH] - first), term(2, 2, TOKEN, sums[TOKEN])),
         shortfalls=tuple(shortfalls),
         rules=write_rulebook(RULEBOOK),
-        outside=RULEBOOK.outside,
+        assumptions=RULEBOOK.assumptions,
     )
 
 

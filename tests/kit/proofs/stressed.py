@@ -95,7 +95,7 @@ def snapshot_of(
         shortfalls={each.account: each.shortfall for each in accounts if each.shortfall},
         stress=stress,
         rules=write_rulebook(rulebook),
-        outside=rulebook.outside,
+        assumptions=rulebook.assumptions,
         cover=build_cover_terms(stress, (1, 1), accounts, owners, HOUSE_ACCOUNT, named) if stress.names else None,
     )
     return build_snapshot(statement, accounts)
