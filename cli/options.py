@@ -1,7 +1,9 @@
-"""Options that several commands share: where node.toml is, which block log, which account, and how a node is asked."""
+"""Options that several commands share: settings, a node's address, a member's key, and where an answer comes from."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,16 +12,40 @@ import click
 from node.config_sources import Effective, load_config
 
 if TYPE_CHECKING:
-    from clearing.schema.terms.genesis import Genesis
     from member.client.node_client import NodeClient
-    from node.store.records import BlockRecord
+    from node.offline.homes import OpenedLog
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+T = TypeVar("T")
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+"""A file that is written, or that a later check finds missing by its own code."""
+
+HOME = click.Path(exists=True, file_okay=False, path_type=Path)
+
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+NUMBER = click.IntRange(0, 2**63 - 1)
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, listed in the help in this order."""
+
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
 
 config_option: Callable[[F], F] = click.option(
     "--config",
     "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     default=Path("node.toml"),
     show_default=True,
     envvar="CROSSCLEAR_CONFIG",
@@ -27,7 +53,21 @@ config_option: Callable[[F], F] = click.option(
 )
 
 set_option: Callable[[F], F] = click.option(
-    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Over file and environment: --set p2p.port=26610."
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Override file and environment: p2p.port=26610."
+)
+
+url_option: Callable[[F], F] = click.option(
+    "--url", default="http://127.0.0.1:26680", show_default=True, help="The node's API."
+)
+
+password_option: Callable[[F], F] = click.option("--password-file", type=NEW_FILE, help="Default: HOME/password.")
+
+weak_keys_option: Callable[[F], F] = click.option("--devnet", is_flag=True, help="Accept weakly derived keystores.")
+
+own_home_options: Callable[[F], F] = together(
+    click.option("--home", type=NEW_FOLDER, default=Path(), help="The node's folder."),
+    password_option,
+    weak_keys_option,
 )
 
 
@@ -42,94 +82,140 @@ def effective_config(config_path: Path, assignments: Sequence[str]) -> Effective
     return load_config(config_path, os.environ, flags)
 
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+@dataclass(frozen=True)
+class MemberKey:
+    """A node's address, and the key by which it knows the member that asks."""
+
+    url: str
+    key_name: str | None
+    home: Path
+    secret_file: Path | None
+    password_file: Path | None
+    devnet: bool
+
+    def ask(self, question: "Callable[[NodeClient], Any]") -> Any:
+        """The node's answer. Raises LocalFault and RemoteFault as `NodeClient`."""
+        from member.client.ask import ask_as_member
+
+        return ask_as_member(self.url, self._secret(), question)
+
+    def _secret(self) -> bytes:
+        from member.keys.key_folder import PASSWORD_FILE, KeyKind, read_key
+        from member.keys.secret_files import read_password
+
+        if (self.key_name is None) is (self.secret_file is None):
+            raise click.UsageError("give either --key or --secret-file")
+        if self.secret_file is not None:
+            return read_hex_secret(self.secret_file)
+        password = read_password(self.password_file or self.home / PASSWORD_FILE)
+        return read_key(self.home, self.key_name or "", KeyKind.SECP256K1, password, allow_weak=self.devnet)
 
 
-def log_options(command: F) -> F:
-    """--log, --genesis, --cut-torn-tail; the keys' --home is then a node's folder, whose seed salts the roots."""
-    options = (
-        click.option("--log", type=_FILE, help="Read this block log, executing every block, instead of asking a node."),
-        click.option("--genesis", type=_FILE, help="With --log. --home is then a node's folder."),
-        click.option("--cut-torn-tail", is_flag=True, help="With --log: accept one that ends inside a record."),
+_member_key_options: Callable[[F], F] = together(
+    url_option,
+    click.option("--key", "key_name", help="The member's trade key: a secp256k1 key in HOME/keys."),
+    click.option("--home", type=NEW_FOLDER, default=Path(), help="The folder with the key."),
+    click.option("--secret-file", type=NEW_FILE, help="The trade key as 64 hex digits, mode 0600."),
+    password_option,
+    weak_keys_option,
+)
+
+_KEY_FIELDS = tuple(MemberKey.__dataclass_fields__)
+
+
+def account_options(command: Callable[..., T]) -> Callable[..., T]:
+    """The node's address and the member's key as one parameter `key`."""
+
+    @wraps(command)
+    def with_key(**given: Any) -> T:
+        key = MemberKey(**{name: given.pop(name) for name in _KEY_FIELDS})
+        return command(key=key, **given)
+
+    return _member_key_options(with_key)
+
+
+@dataclass(frozen=True)
+class AnswerSource:
+    """Where an answer comes from: a node that is asked, or a block log whose blocks are executed again."""
+
+    key: MemberKey
+    log: Path | None
+    genesis: Path | None
+    cut_torn_tail: bool
+
+    def ask(self, question: "Callable[[NodeClient], Any]") -> Any:
+        """The node's answer. Raises LocalFault and RemoteFault as `NodeClient`."""
+        return self.key.ask(question)
+
+    def open_log(self) -> "OpenedLog":
+        """The block log of --log. Raises click.UsageError without genesis, and as `node.offline.homes.open_log`."""
+        from node.offline.homes import open_log
+
+        if self.log is None or self.genesis is None:
+            raise click.UsageError("--log needs --genesis")
+        key = self.key
+        return open_log(
+            self.log,
+            self.genesis,
+            key.home,
+            key.password_file,
+            cut_torn_tail=self.cut_torn_tail,
+            allow_weak=key.devnet,
+        )
+
+
+def source_options(command: Callable[..., T]) -> Callable[..., T]:
+    """`account_options` with --log, --genesis and --cut-torn-tail as one parameter `source`."""
+
+    @wraps(command)
+    def with_source(key: MemberKey, log: Path | None, genesis: Path | None, *, cut_torn_tail: bool, **given: Any) -> T:
+        return command(source=AnswerSource(key, log, genesis, cut_torn_tail), **given)
+
+    log_options: Callable[[Callable[..., T]], Callable[..., T]] = together(
+        click.option("--log", type=FILE, help="Execute this block log again instead of asking a node."),
+        click.option("--genesis", type=FILE, help="With --log, where --home is a node's folder."),
+        click.option("--cut-torn-tail", is_flag=True, help="With --log: accept a log that ends inside a record."),
     )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return account_options(log_options(with_source))
 
 
-def open_log(
-    log: Path, genesis: Path | None, home: Path, password_file: Path | None, *, cut_torn_tail: bool, devnet: bool
-) -> "tuple[Genesis, bytes, Iterator[BlockRecord]]":
-    """Genesis, the state's salt, and the blocks. Raises click.UsageError without genesis, LocalFault as the keys do."""
-    from clearing.genesis.checks import check_genesis
-    from clearing.genesis.json import genesis_from_json
-    from member.keys.key_folder import KIND_OF, PASSWORD_FILE, Purpose, read_key
-    from member.keys.secret_files import read_password
-    from node.agreement.application import state_salt
-    from node.store.block_log import read_block_log
+def read_hex_secret(path: Path) -> bytes:
+    """The 32 bytes of a secret file, mode 0600. Raises click.BadParameter for anything but 64 hex digits."""
+    from member.keys.secret_files import read_secret
 
-    if genesis is None:
-        raise click.UsageError("--log needs --genesis")
-    terms = genesis_from_json(genesis.read_bytes())
-    check_genesis(terms)
-    purpose = Purpose.NETWORK_SEED
-    password = read_password(password_file or home / PASSWORD_FILE)
-    seed = read_key(home, purpose.value, KIND_OF[purpose], password, allow_weak=devnet)
-    return terms, state_salt(seed), read_block_log(log, cut_torn_tail=cut_torn_tail)
+    try:
+        secret = bytes.fromhex(read_secret(path).decode("ascii").strip().removeprefix("0x"))
+    except ValueError:
+        secret = b""
+    if len(secret) != 32:
+        raise click.BadParameter("expected 64 hex digits", param_hint="--secret-file")
+    return secret
 
 
-def account_options(command: F) -> F:
-    """Whose account, at which node, and the key that may see it."""
-    options = (
-        click.option("--url", default="http://127.0.0.1:26680", show_default=True, help="The node's API."),
-        click.option("--key", "key_name", help="A secp256k1 key in HOME/keys: the member's trade key."),
-        click.option("--home", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Of the key."),
-        click.option(
-            "--secret-file", type=click.Path(dir_okay=False, path_type=Path), help="64 hex digits, mode 0600."
-        ),
-        click.option(
-            "--password-file", type=click.Path(dir_okay=False, path_type=Path), help="Default: HOME/password."
-        ),
-        click.option("--devnet", is_flag=True, help="Accept a weakly derived keystore."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+def hex_option(option: str, text: str | None, size: int = 32) -> bytes | None:
+    """The bytes of an option in hex; None where it is not given. Raises click.BadParameter."""
+    if text is None:
+        return None
+    try:
+        data = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        data = b""
+    if len(data) != size:
+        raise click.BadParameter(f"expected {2 * size} hex digits, got {text!r}", param_hint=option)
+    return data
 
 
-def ask(question: Callable[["NodeClient"], Any], **key: Any) -> Any:
-    """Ask the node at `url` as the member whose key is given. Raises LocalFault and RemoteFault as `NodeClient`."""
-    import trio
-
-    from clearing.base.ids import NetworkId
-    from member.client.node_client import NodeClient
-
-    secret = _secret(key["home"], key["key_name"], key["secret_file"], key["password_file"], devnet=key["devnet"])
-
-    async def asked() -> Any:
-        async with NodeClient(key["url"], NetworkId(bytes(32))) as stranger:
-            network = NetworkId(bytes.fromhex((await stranger.state()).network[2:]))
-        async with NodeClient(key["url"], network, secret) as client:
-            return await question(client)
-
-    return trio.run(asked)
+def whole_number(option: str, text: str) -> int:
+    """A whole number of at most 18 digits. Raises click.BadParameter."""
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise click.BadParameter(f"expected a whole number, got {text!r}", param_hint=option)
+    return int(text)
 
 
-def _secret(
-    home: Path, key_name: str | None, secret_file: Path | None, password_file: Path | None, *, devnet: bool
-) -> bytes:
-    from member.keys.key_folder import PASSWORD_FILE, KeyKind, read_key
-    from member.keys.secret_files import read_password, read_secret
-
-    if (key_name is None) is (secret_file is None):
-        raise click.UsageError("give either --key or --secret-file")
-    if secret_file is not None:
-        try:
-            secret = bytes.fromhex(read_secret(secret_file).decode("ascii").strip().removeprefix("0x"))
-        except ValueError:
-            secret = b""
-        if len(secret) != 32:
-            raise click.BadParameter("expected 64 hex digits", param_hint="--secret-file")
-        return secret
-    password = read_password(password_file or home / PASSWORD_FILE)
-    return read_key(home, key_name or "", KeyKind.SECP256K1, password, allow_weak=devnet)
+def epoch_number(text: str) -> int | None:
+    """The number of --epoch, None for `latest`. Raises click.BadParameter."""
+    if text == "latest":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise click.BadParameter(f"expected a number or `latest`, got {text!r}", param_hint="--epoch")
+    return int(text)

@@ -1,4 +1,4 @@
-"""Options by which a caller says what it trusts, shared by all commands that verify proofs offline."""
+"""Options by which a caller says what it trusts, and its own account; shared by all commands that verify offline."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,180 +8,177 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cli.options import FILE, NUMBER, hex_option, together
+
 if TYPE_CHECKING:
     from clearing.base.header import Header
-    from member.verifying.package import Checked, TermsAt, TrustAnchor
-
-F = TypeVar("F", bound=Callable[..., Any])
+    from member.verifying.package import Checked, OwnAccountFiles, TermsAt, TrustAnchor
 
 T = TypeVar("T")
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+TRUSTING_PERIOD_S = 1_209_600
+"""Two weeks."""
 
+_GENESIS_SAYS_IT = "--genesis states network and validators: leave --network and --validators-hash out"
 
-def anchor_options(command: F) -> F:
-    """--genesis, --validators-hash and --network."""
-    for option in reversed(
-        (
-            click.option("--genesis", type=_FILE, help="Trusted genesis.json."),
-            click.option("--validators-hash", metavar="HEX", help="Trusted validator set, 64 hex digits."),
-            click.option("--network", metavar="HEX", help="Trusted network id, 64 hex digits."),
-        )
-    ):
-        command = option(command)
-    return command
+_STORE_SAYS_IT = "--light-store states network and validators: leave --network and --validators-hash out"
 
 
 @dataclass(frozen=True)
-class Trusted:
-    """What `anchor_options` said."""
+class Trust:
+    """What the caller trusts, as its options state it."""
 
     genesis: Path | None
     validators_hash: str | None
     network: str | None
+    light_store: Path | None = None
+    light_urls: tuple[str, ...] = ()
     amendments: Path | None = None
 
     @property
-    def says_all(self) -> bool:
-        """Whether network and validators are both said."""
+    def is_complete(self) -> bool:
+        """Whether both network and validators are stated."""
         return self.genesis is not None or (self.validators_hash is not None and self.network is not None)
 
+    def anchor_of(self, package: "Path | Header | None") -> "tuple[TrustAnchor, Checked | None]":
+        """The trust anchor, and the light client's check of the package's (or this) header where it was asked."""
+        from member.verifying.package import TrustAnchor
 
-def trust_options(command: Callable[..., T]) -> Callable[..., T]:
-    """`anchor_options` and --amendments as one parameter `trusted`."""
+        anchor = self._stated_anchor()
+        if self.light_store is None or package is None:
+            if self.light_urls:
+                raise click.UsageError("--light-url needs --light-store")
+            return anchor, None
+        if self.genesis is None and anchor != TrustAnchor():
+            raise click.UsageError(_STORE_SAYS_IT)
+        followed, check = self._followed(self.light_store, package)
+        if self.genesis is None:
+            return followed, check
+        # Network, custody and parameters come from genesis; the validator set was followed from there.
+        if followed.network not in (None, anchor.network):
+            raise click.UsageError("--light-store is of another network than --genesis")
+        return replace(anchor, validators_hash=followed.validators_hash or anchor.validators_hash), check
 
-    @wraps(command)
-    def said(
-        genesis: Path | None, validators_hash: str | None, network: str | None, amendments: Path | None, **others: Any
-    ) -> T:
-        return command(trusted=Trusted(genesis, validators_hash, network, amendments), **others)
+    def amended(self, anchor: "TrustAnchor", package: Path) -> "TrustAnchor":
+        """The anchor's genesis as amended at the package's snapshot; without amendments, as it is."""
+        from member.verifying.package import amended_anchor
 
-    return anchor_options(amendments_option(said))
+        terms_at = self.terms_at(anchor)
+        return anchor if terms_at is None else amended_anchor(anchor, package, terms_at)
 
+    def terms_at(self, anchor: "TrustAnchor") -> "TermsAt | None":
+        """Genesis as amended, by height; the light client follows the header that certifies it, where it was asked."""
+        from clearing.base.errors import BaseCode, RemoteFault
+        from clearing.governance.certified_amendments import AMENDMENTS_BYTES_MAX, read_amendments
+        from member.verifying.package import read_limited, terms_at
 
-def light_options(command: F) -> F:
-    """--light-store and --light-url, for packages of a set that changed since genesis."""
-    for option in reversed(
-        (
-            click.option("--light-store", type=_FILE, help="Trust what `crossclear light` verified into this file."),
-            click.option(
-                "--light-url", "light_urls", multiple=True, help="A node that shows what the store lacks; more confirm."
-            ),
+        if self.amendments is None:
+            return None
+        if anchor.genesis is None:
+            raise click.UsageError("--amendments needs --genesis: it is what they amend")
+        trusted = anchor.validators_hash
+        if self.light_store is not None:
+            header = read_amendments(read_limited(self.amendments, AMENDMENTS_BYTES_MAX)).header
+            followed, check = self._followed(self.light_store, header)
+            if check is not None and not check.ok:
+                raise RemoteFault(BaseCode.WRONG_VALUE, "amendments.header", why=check.detail)
+            trusted = followed.validators_hash or trusted
+        return terms_at(anchor, self.amendments, trusted)
+
+    def _stated_anchor(self) -> "TrustAnchor":
+        from member.verifying.package import TrustAnchor, anchor_of_genesis
+
+        if self.genesis is not None:
+            if self.validators_hash or self.network:
+                raise click.UsageError(_GENESIS_SAYS_IT)
+            return anchor_of_genesis(self.genesis.read_bytes())
+        return TrustAnchor(
+            hex_option("--network", self.network or None), hex_option("--validators-hash", self.validators_hash or None)
         )
-    ):
-        command = option(command)
-    return command
 
-
-def own_options(command: F) -> F:
-    """--account, --seed-file and --holdings."""
-    for option in reversed(
-        (
-            click.option("--account", type=click.IntRange(0, 2**63 - 1), help="Own account."),
-            click.option("--seed-file", type=_FILE, help="Its blinding seed."),
-            click.option("--holdings", type=_FILE, help="Its holdings, JSON."),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def anchor_of(
-    package: "Path | Header | None",
-    genesis: Path | None,
-    validators_hash: str | None,
-    network: str | None,
-    light_store: Path | None = None,
-    light_urls: tuple[str, ...] = (),
-) -> "tuple[TrustAnchor, Checked | None]":
-    """What the options say, and the light client's check of the package's (or this) header where it was asked."""
-    from member.verifying.package import TrustAnchor, anchor_of_genesis
-
-    anchor = TrustAnchor()
-    if genesis is not None:
-        if validators_hash or network:
-            raise click.UsageError("--genesis states network and validators: leave --network and --validators-hash out")
-        anchor = anchor_of_genesis(genesis.read_bytes())
-    elif validators_hash or network:
-        anchor = TrustAnchor(_hash("--network", network), _hash("--validators-hash", validators_hash))
-    if light_store is None or package is None:
-        if light_urls:
-            raise click.UsageError("--light-url needs --light-store")
-        return anchor, None
-    if genesis is None and anchor != TrustAnchor():
-        raise click.UsageError("--light-store states network and validators: leave --network and --validators-hash out")
-    from cli.trust_options import TRUSTING_PERIOD_S
-    from consensus.light_client import TrustPolicy
-    from member.light.package_trust import anchor_of_light_store
-
-    policy = TrustPolicy(TRUSTING_PERIOD_S * 1000)
-    followed, check = anchor_of_light_store(package, light_store, light_urls, policy, Path("light-evidence"))
-    if genesis is None:
-        return followed, check
-    # Network, custody and parameters as genesis says; the set as it was followed from there.
-    if followed.network not in (None, anchor.network):
-        raise click.UsageError("--light-store is of another network than --genesis")
-    return replace(anchor, validators_hash=followed.validators_hash or anchor.validators_hash), check
-
-
-def amendments_option(command: F) -> F:
-    """--amendments, for packages of terms that were amended since genesis."""
-    return click.option(
-        "--amendments", type=_FILE, help="Amendments since genesis, certified: `crossclear governance amendments`."
-    )(command)
-
-
-def amended(
-    anchor: "TrustAnchor",
-    package: Path,
-    amendments: Path | None,
-    light_store: Path | None = None,
-    light_urls: tuple[str, ...] = (),
-) -> "TrustAnchor":
-    """The anchor's genesis as amended at the package's snapshot; without amendments, as it is."""
-    from member.verifying.package import amended_anchor
-
-    if amendments is None:
-        return anchor
-    return amended_anchor(anchor, package, terms_of(anchor, amendments, light_store, light_urls))
-
-
-def terms_of(
-    anchor: "TrustAnchor", amendments: Path, light_store: Path | None = None, light_urls: tuple[str, ...] = ()
-) -> "TermsAt":
-    """Genesis as amended, by height; the light client follows the header that certifies it, where that was asked."""
-    from clearing.base.errors import BaseCode, RemoteFault
-    from clearing.governance.certified_amendments import AMENDMENTS_BYTES_MAX, read_amendments
-    from member.verifying.package import read_limited, terms_at
-
-    if anchor.genesis is None:
-        raise click.UsageError("--amendments needs --genesis: it is what they amend")
-    trusted = anchor.validators_hash
-    if light_store is not None:
-        from cli.trust_options import TRUSTING_PERIOD_S
+    def _followed(self, store: Path, package: "Path | Header") -> "tuple[TrustAnchor, Checked | None]":
         from consensus.light_client import TrustPolicy
         from member.light.package_trust import anchor_of_light_store
 
-        header = read_amendments(read_limited(amendments, AMENDMENTS_BYTES_MAX)).header
         policy = TrustPolicy(TRUSTING_PERIOD_S * 1000)
-        followed, check = anchor_of_light_store(header, light_store, light_urls, policy, Path("light-evidence"))
-        if check is not None and not check.ok:
-            raise RemoteFault(BaseCode.WRONG_VALUE, "amendments.header", why=check.detail)
-        trusted = followed.validators_hash or trusted
-    return terms_at(anchor, amendments, trusted)
+        return anchor_of_light_store(package, store, self.light_urls, policy, Path("light-evidence"))
 
 
-def _hash(option: str, text: str | None) -> bytes | None:
-    if text is None:
-        return None
-    try:
-        data = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        data = b""
-    if len(data) != 32:
-        raise click.BadParameter("expected 64 hex digits", param_hint=option)
-    return data
+_ANCHOR = (
+    click.option("--genesis", type=FILE, help="Trusted genesis.json."),
+    click.option("--validators-hash", metavar="HEX", help="Trusted validator set, 64 hex digits."),
+    click.option("--network", metavar="HEX", help="Trusted network id, 64 hex digits."),
+)
+
+_LIGHT = (
+    click.option("--light-store", type=FILE, help="Trust what `crossclear light` verified into this file."),
+    click.option(
+        "--light-url",
+        "light_urls",
+        multiple=True,
+        help="A node that serves what the store lacks; further ones confirm.",
+    ),
+)
+
+_AMENDMENTS = (
+    click.option(
+        "--amendments", type=FILE, help="Amendments since genesis, certified: `crossclear governance amendments`."
+    ),
+)
 
 
-TRUSTING_PERIOD_S = 1_209_600
-"""Two weeks."""
+def trust_options(*, light: bool = True, amendments: bool = True) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """What the caller trusts as one parameter `trust`.
+
+    `light`: a validator set that changed since genesis. `amendments`: terms that were amended since genesis.
+    """
+    options: Callable[[Callable[..., T]], Callable[..., T]] = together(
+        *_ANCHOR, *(_LIGHT if light else ()), *(_AMENDMENTS if amendments else ())
+    )
+
+    def decorate(command: Callable[..., T]) -> Callable[..., T]:
+        @wraps(command)
+        def with_trust(
+            genesis: Path | None,
+            validators_hash: str | None,
+            network: str | None,
+            light_store: Path | None = None,
+            light_urls: tuple[str, ...] = (),
+            amendments: Path | None = None,
+            **given: Any,
+        ) -> T:
+            trust = Trust(genesis, validators_hash, network, light_store, light_urls, amendments)
+            return command(trust=trust, **given)
+
+        return options(with_trust)
+
+    return decorate
+
+
+def own_options(command: Callable[..., T]) -> Callable[..., T]:
+    """--account, --seed-file and --holdings as one parameter `own`, None where none of them is given."""
+
+    @wraps(command)
+    def with_own(account: int | None, seed_file: Path | None, holdings: Path | None, **given: Any) -> T:
+        from member.verifying.package import OwnAccountFiles
+
+        own: OwnAccountFiles | None = None
+        if account is not None and seed_file is not None and holdings is not None:
+            own = OwnAccountFiles(account, seed_file, holdings)
+        elif (account, seed_file, holdings) != (None, None, None):
+            raise click.UsageError("--account, --seed-file and --holdings go together")
+        return command(own=own, **given)
+
+    options: Callable[[Callable[..., T]], Callable[..., T]] = together(
+        click.option("--account", type=NUMBER, help="Own account."),
+        click.option("--seed-file", type=FILE, help="Its blinding seed."),
+        click.option("--holdings", type=FILE, help="Its holdings, JSON."),
+    )
+    return options(with_own)
+
+
+def needed(own: "OwnAccountFiles | None") -> "OwnAccountFiles":
+    """The own account, for commands that cannot do without. Raises click.UsageError."""
+    if own is None:
+        raise click.UsageError("--account, --seed-file and --holdings are all needed")
+    return own

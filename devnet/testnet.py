@@ -116,6 +116,12 @@ def create_testnet(
     return Testnet(tuple(nodes), genesis, network_id(genesis), genesis_path)
 
 
+def with_preshared_key(config: NodeConfig) -> NodeConfig:
+    """A configuration that needs a pre-shared key, in the file `preshared-key` of its home."""
+    p2p = msgspec.structs.replace(config.p2p, preshared_key_file="preshared-key")
+    return msgspec.structs.replace(config, p2p=p2p)
+
+
 def _secrets(seed: int | None, index: int) -> dict[Purpose, bytes]:
     own = (Purpose.VALIDATOR, Purpose.ENVELOPE, Purpose.RELAYER)
     return {purpose: new_secret(KIND_OF[purpose], _entropy(seed, index, purpose)) for purpose in own}

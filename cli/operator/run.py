@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cli.options import config_option, effective_config, set_option
+from cli.options import NEW_FOLDER, config_option, effective_config, set_option
 
 
 @click.command()
@@ -34,7 +34,7 @@ def start(config_path: Path, assignments: tuple[str, ...], prover: str | None, *
 @click.option("--demo", is_flag=True, help="Play the demonstration to its end and judge it.")
 @click.option(
     "--output-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     default=Path("devnet-out"),
     show_default=True,
     help="Folder for everything that is written.",

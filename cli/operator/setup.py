@@ -8,16 +8,10 @@ from typing import Any
 import click
 import msgspec
 
-from clearing.base import bls
-from clearing.base.errors import LocalFault
-from cli.options import effective_config
+from cli.options import FILE, NEW_FILE, NEW_FOLDER, effective_config
 from cli.output import output_option, say, show
-from member.codes import NodeCode
-from member.keys.key_folder import KIND_OF, Purpose, new_password, new_secret, write_key
-from member.keys.keystore import Strength
-from member.keys.secret_files import make_secret_folder
-from node.config import ChainConfig, NodeConfig
-from node.config_sources import dump_config, parse_config
+from node.config import ChainConfig
+from node.config_sources import parse_config
 
 _NEXT_STEPS = """Next:
   1. back up {home}/keys and {home}/password, apart from each other;
@@ -28,44 +22,26 @@ _NEXT_STEPS = """Next:
 
 
 @click.command()
-@click.option("--home", type=click.Path(file_okay=False, path_type=Path), required=True, help="A new folder.")
+@click.option("--home", type=NEW_FOLDER, required=True, help="A new folder.")
 @click.option("--profile", type=click.Choice(["validator", "bridge", "observer"]), default="validator")
 @click.option("--name", default="node", show_default=True)
 @click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
 @output_option
 def init(home: Path, profile: Any, name: str, devnet: bool, output: str) -> None:
     """Make the keys and node.toml of one node, and print the next steps. Never overwrites."""
-    target = home / "node.toml"
-    if target.exists():
-        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(target))
-    config = parse_config({"node": {"name": name, "profile": profile, "devnet": devnet}})
-    make_secret_folder(home)
-    password = new_password(home)
-    strength = Strength.DEVNET if devnet else Strength.STANDARD
-    wanted = {
-        "validator": (Purpose.VALIDATOR, Purpose.ENVELOPE, Purpose.RELAYER),
-        "bridge": (Purpose.ENVELOPE, Purpose.RELAYER),
-        "observer": (Purpose.ENVELOPE,),
-    }[profile]
-    public: dict[str, str] = {}
-    for purpose in wanted:
-        secret = new_secret(KIND_OF[purpose])
-        public[purpose.value] = write_key(home, purpose.value, KIND_OF[purpose], secret, password, strength).public
-        if purpose is Purpose.VALIDATOR:
-            public["possession"] = bls.prove_possession(int.from_bytes(secret, "big")).hex()
-    lines = [line for line in dump_config(config).splitlines() if not line.startswith("home = ")]
-    with target.open("x") as file:
-        file.write("\n".join(lines) + "\n")
+    from node.offline.homes import init_home
+
+    public = init_home(home, profile, name, devnet=devnet)
     show(public, "\n".join(f"{key} {value}" for key, value in public.items()), output)
     say(_NEXT_STEPS.format(home=home))
 
 
 @click.command()
-@click.option("--validators", default=4, show_default=True, type=click.IntRange(1, 100))
-@click.option("--output-dir", type=click.Path(file_okay=False, path_type=Path), required=True, help="A new folder.")
+@click.option("--validators", default=4, show_default=True, type=click.IntRange(1, 100), help="How many.")
+@click.option("--output-dir", type=NEW_FOLDER, required=True, help="A new folder.")
 @click.option(
     "--genesis",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     required=True,
     help="A genesis.json whose validators and time are filled in.",
 )
@@ -90,7 +66,7 @@ def testnet(
     from clearing.base.validators import ValidatorSet
     from clearing.genesis.json import genesis_from_json
     from clearing.schema.terms.genesis import Genesis
-    from devnet.testnet import create_testnet
+    from devnet.testnet import create_testnet, with_preshared_key
 
     template = genesis_from_json(genesis.read_bytes())
 
@@ -118,12 +94,6 @@ def testnet(
     show(data, "\n".join(text), output)
 
 
-def with_preshared_key(config: NodeConfig) -> NodeConfig:
-    """A configuration that wants a pre-shared key, in the file `preshared-key` of its home."""
-    p2p = msgspec.structs.replace(config.p2p, preshared_key_file="preshared-key")
-    return msgspec.structs.replace(config, p2p=p2p)
-
-
 def chains_of(endpoints: tuple[str, ...], names: dict[int, str]) -> tuple[ChainConfig, ...]:
     """Chains out of `CHAIN_ID=URL`. Raises click.BadParameter for a chain that `names` lacks."""
     urls: dict[int, list[str]] = {}
@@ -143,17 +113,17 @@ Back up {home}/keys and {home}/password, apart from each other. To start it agai
 
 
 @click.command()
-@click.option("--home", type=click.Path(file_okay=False, path_type=Path), required=True, help="A new folder.")
+@click.option("--home", type=NEW_FOLDER, required=True, help="A new folder.")
 @click.option(
     "--genesis",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     required=True,
     help="The network's genesis.json.",
 )
 @click.option("--peer", "peers", multiple=True, required=True, metavar="KEY@HOST:PORT", help="A validator; repeat.")
 @click.option(
     "--network-seed-file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     required=True,
     help="64 hex digits, mode 0600; from a validator: crossclear keys export network-seed --kind seed.",
 )
@@ -188,11 +158,11 @@ def join(
     """Join a running network: make a home, fetch the state from peers, and follow."""
     # Before numpy is imported: threads of linear algebra that wait for busy cores cost many times what they gain.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from cli.operator.setup import chains_of
     from node.config import StateSyncConfig
-    from node.sync.home import JoinOptions, address_of, make_home, peer_of, read_joined_genesis, trust_of
+    from node.genesis_file import read_genesis
+    from node.sync.home import JoinOptions, address_of, make_home, peer_of, trust_of
 
-    names = {chain.chain_id: chain.name for chain in read_joined_genesis(genesis).chains}
+    names = {chain.chain_id: chain.name for chain in read_genesis(genesis, "genesis").chains}
     sync = StateSyncConfig(enabled=not from_genesis, fresh_key=True, trust_chain=trust_chain or 0)
     options = JoinOptions(
         home=home,

@@ -3,13 +3,13 @@
 import signal
 import threading
 from pathlib import Path
-from typing import Any
 
 import click
 
+from cli.options import HOME, NEW_FOLDER
 from cli.output import output_option, say, show
 
-_home = click.option("--home", type=click.Path(file_okay=False, path_type=Path), required=True, help="Its folder.")
+_home = click.option("--home", type=NEW_FOLDER, required=True, help="The signer's folder.")
 
 
 @click.group()
@@ -24,7 +24,7 @@ def signer() -> None:
 @click.option("--allow", "allowed", multiple=True, metavar="HEX", help="A node's link key; repeat.")
 @click.option(
     "--move-from",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=HOME,
     metavar="HOME",
     help="Take the keys and the sign state from this stopped node, and allow this node.",
 )
@@ -44,7 +44,7 @@ def init(
 
     if move_from is not None:
         if network or allowed or devnet:
-            raise click.UsageError("--move-from tells network, node and devnet: leave the other options out")
+            raise click.UsageError("--move-from states network, node and devnet: leave the other options out")
         moved = _move(home, move_from, address)
         show(moved, "\n".join(["[signer]", *(f'{name} = "{value}"' for name, value in moved.items())]), output)
         say(f"Next: put this into {move_from / 'node.toml'}, and take keys/validator.json out of that home for good.")
@@ -57,17 +57,11 @@ def init(
 
 
 def _move(home: Path, node_home: Path, address: str) -> dict[str, str]:
-    import os
-
-    from clearing.genesis.checks import check_genesis
-    from clearing.genesis.json import genesis_from_json
-    from node.config_sources import load_config
+    from node.offline.homes import open_home
     from node.signer.home import move_validator
 
-    config = load_config(node_home / "node.toml", os.environ).config
-    genesis = genesis_from_json(config.path(config.node.genesis).read_bytes())
-    check_genesis(genesis)
-    return move_validator(config, genesis, home, address)
+    opened = open_home(node_home)
+    return move_validator(opened.config, opened.genesis, home, address)
 
 
 @signer.command()
@@ -80,13 +74,8 @@ def start(home: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     with open_server(home) as (server, address):
-        thread = threading.Thread(target=server.run, name="signer", daemon=True)
-        thread.start()
+        threading.Thread(target=server.run, name="signer", daemon=True).start()
         say(f"signing at {address}")
-        _wait(ended)
+        while not ended.wait(1.0):
+            pass
     return 0
-
-
-def _wait(ended: Any) -> None:
-    while not ended.wait(1.0):
-        pass

@@ -4,6 +4,7 @@ The header is `Authorization: Crossclear <time ms>:<nonce, 64 hex>:<signature, 1
 `REQUEST_TYPE` in the network's domain, so any wallet can make it, and it is worth nothing elsewhere.
 """
 
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -43,3 +44,11 @@ def authorization(network: NetworkId, secret: bytes, part: SignedPart, time_ms: 
     """The header's value, for clients."""
     signature = secp256k1.sign_digest(secret, request_digest(network, part, time_ms, nonce))
     return f"{SCHEME} {time_ms}:{nonce.hex()}:{signature.hex()}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to this address never leaves the machine. Of names only `localhost` is trusted."""
+    try:
+        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

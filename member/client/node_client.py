@@ -46,6 +46,8 @@ CALL_SECONDS_MAX = 60.0
 
 ANSWER_BYTES_MAX = 8 << 20
 
+REQUEST_VALID_MS = 60_000
+
 
 class NodeClient:
     """One node's API. Use as an async context manager. `secret` is the trade key for signed routes."""
@@ -206,10 +208,16 @@ class NodeClient:
             self._check(response)
         return self._read(response, SubmitResults)
 
-    async def cancel_withdrawal(self, account: int, number: int, nonce: int, not_after_ms: int) -> SubmitResults:
-        """Take back a withdrawal that waits, signed with this client's key: the one that signs for the money."""
+    async def cancel_withdrawal(self, account: int, number: int, nonce: int | None = None) -> SubmitResults:
+        """Cancel a delayed withdrawal, signed with this client's key: the one that signs for the account's money.
+
+        `nonce`: of the request; by default the account's next one, which only the member's key may ask for.
+        """
         if self._secret is None:
             raise LocalFault(NodeCode.KEY_MISSING, "cancel_withdrawal", account=account)
+        if nonce is None:
+            nonce = (await self.account(account)).next_nonce
+        not_after_ms = time.time_ns() // 1_000_000 + REQUEST_VALID_MS
         request = signed_cancellation(self._network, self._secret, account, number, nonce, not_after_ms)
         return await self.submit((request,))
 

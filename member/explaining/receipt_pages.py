@@ -13,6 +13,7 @@ from member.api.receipt_json import receipts_of
 from member.api.receipts import InstrumentTicks, ReceiptAt, ReceiptView
 from member.codes import NodeCode
 from member.explaining.formatting import Listing
+from member.explaining.lines import ExplainedReceipt
 from member.explaining.receipt_index import accounts_named
 
 PAGES_MAX = 1000
@@ -102,3 +103,9 @@ def _listing(instruments: Iterable[InstrumentTicks]) -> Listing:
         {each.instrument: int(each.micros_per_tick) for each in listed},
         {each.instrument: each.cash_group for each in listed},
     )
+
+
+def only(explained: Iterable[ExplainedReceipt], receipts: Iterable[ReceiptAt]) -> list[ExplainedReceipt]:
+    """The explanations of these receipts. All are explained first: a receipt is compared with earlier ones."""
+    places = {(receipt.height, receipt.index) for receipt in receipts}
+    return [receipt for receipt in explained if (receipt.height, receipt.index) in places]

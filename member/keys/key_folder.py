@@ -124,6 +124,23 @@ def read_key(home: Path, name: str, kind: KeyKind, password: str, *, allow_weak:
     return secret
 
 
+def read_own_key(home: Path, purpose: Purpose, password_file: Path | None = None, *, allow_weak: bool = False) -> bytes:
+    """The key of a purpose, which has the purpose's name. `password_file`: by default HOME/password."""
+    password = read_password(password_file or home / PASSWORD_FILE)
+    return read_key(home, purpose.value, KIND_OF[purpose], password, allow_weak=allow_weak)
+
+
+def own_card(home: Path, password_file: Path | None = None, *, allow_weak: bool = False) -> dict[str, str]:
+    """What a new validator gives to its proposer, in hex: public keys and the proof of possession of the BLS secret."""
+    envelope = read_own_key(home, Purpose.ENVELOPE, password_file, allow_weak=allow_weak)
+    secret = int.from_bytes(read_own_key(home, Purpose.VALIDATOR, password_file, allow_weak=allow_weak), "big")
+    return {
+        "envelope": ed25519.public_key(envelope).hex(),
+        "validator": bls.public_key(secret).hex(),
+        "possession": bls.prove_possession(secret).hex(),
+    }
+
+
 def list_keys(home: Path) -> tuple[KeyEntry, ...]:
     """All keystores of a home, by name; nothing is decrypted."""
     entries = []

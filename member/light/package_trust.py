@@ -92,19 +92,11 @@ def _with_servers(
     store: LightStore, header: Header, urls: Sequence[str], policy: TrustPolicy, evidence: Path
 ) -> tuple[TrustAnchor, Checked]:
     from member.light.client import LightClient, LightOptions
-    from member.light.source import HttpSource
+    from member.light.source import http_sources
 
-    sources = [HttpSource(url) for url in urls]
-    client = LightClient(store, sources, LightOptions(policy), CurveLightVerifier(), evidence, _now_ms)
-
-    def fetch(height: int) -> LightBlock:
-        return client.update(height)
-
-    try:
-        trust = package_trust(store, header, policy, _now_ms(), fetch)
-    finally:
-        for source in sources:
-            source.close()
+    with http_sources(urls) as sources:
+        client = LightClient(store, sources, LightOptions(policy), CurveLightVerifier(), evidence, _now_ms)
+        trust = package_trust(store, header, policy, _now_ms(), lambda height: client.update(height))
     return TrustAnchor(trust.network, trust.validators_hash), _checked(trust.header_hash, header, trust.explanation)
 
 

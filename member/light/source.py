@@ -8,8 +8,8 @@ that talks nonsense is a `RemoteFault`.
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 import msgspec
@@ -151,3 +151,14 @@ class HttpSource:
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def http_sources(urls: Sequence[str]) -> Iterator[list[HttpSource]]:
+    """A source for each address, closed at the end."""
+    sources = [HttpSource(url) for url in urls]
+    try:
+        yield sources
+    finally:
+        for source in sources:
+            source.close()

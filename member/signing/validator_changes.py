@@ -85,6 +85,15 @@ def set_from_view(view: Sequence[ValidatorView]) -> ValidatorSet:
     return shown
 
 
+def read_card(path: Path) -> Card:
+    """The card in a file. Raises ValueError for one that is unreadable or malformed."""
+    try:
+        with path.open("rb") as file:
+            return read_json(file.read(CHANGE_FILE_BYTES_MAX), Card)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ValueError(str(error)) from None
+
+
 def newcomer(card: Card, power: int) -> Validator:
     """A validator out of its card. Raises LocalFault CHANGE_FILE."""
     return Validator(_hex(card.envelope, 32), _hex(card.validator, 48), power, _hex(card.possession, 96))

@@ -5,12 +5,13 @@ trusts, every leaf is hashed again. It knows no network and no keys.
 """
 
 import time
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
 from clearing.base.certificate import verify_finality
-from clearing.base.codec import decode
+from clearing.base.codec import decode, encode
 from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
 from clearing.base.merkle import verify_merkle_proof
 from clearing.base.plain_json import read_json
@@ -19,7 +20,9 @@ from consensus.light_client import LightBlock
 from member.api.chain import LIGHT_BLOCK_BYTES_MAX
 from member.api.proofs import ExitLeafView, ExitView
 from member.api.types import Body, Hex, hexed
-from member.verifying.package import Checked, TrustAnchor, VerificationReport
+from member.durable_files import write_whole
+from member.verifying.package import Checked, TrustAnchor, VerificationReport, read_limited
+from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
 from proofs.verify.verdict import printable
 
 FILE_BYTES_MAX = 16 << 20
@@ -56,6 +59,12 @@ def exit_file(exit_: ExitView, block: bytes) -> ExitFile:
     return ExitFile(format="crossclear.exit.v1", exit=exit_, block=hexed(block))
 
 
+def write_exit_file(path: Path, exit_: ExitView, block: LightBlock) -> None:
+    """Write what is kept of an answer, mode 0600: the salts in it are secret."""
+    data = msgspec.json.encode(exit_file(exit_, encode(block)))
+    write_whole(path, msgspec.json.format(data, indent=1) + b"\n", 0o600)
+
+
 def read_exit_file(data: bytes) -> ExitFile:
     """The file out of anybody's bytes. Raises RemoteFault OVERSIZE, MALFORMED."""
     if len(data) > FILE_BYTES_MAX:
@@ -69,6 +78,12 @@ def read_exit_file(data: bytes) -> ExitFile:
 def block_of(file: ExitFile) -> LightBlock:
     """The light block in a file. Raises RemoteFault MALFORMED."""
     return decode(bytes.fromhex(file.block[2:]), LightBlock, LIGHT_BLOCK_BYTES_MAX)
+
+
+def block_of_package(path: Path) -> LightBlock:
+    """The light block in an epoch package. Raises LocalFault for an unreadable path, RemoteFault for a bad file."""
+    found = read_package(read_limited(path, PACKAGE_BYTES_MAX))
+    return LightBlock(found.header, found.certificate, found.validators, found.validators)
 
 
 def verify_exit(
@@ -108,17 +123,6 @@ def leaf_of(account: int, shown: ExitLeafView) -> ExitLeaf:
         raise RemoteFault(BaseCode.OUT_OF_RANGE, "leaf.amount", index=shown.index)
     vault, token, to, salt = (bytes.fromhex(each[2:]) for each in (shown.vault, shown.token, shown.to, shown.salt))
     return ExitLeaf(account, 0, shown.chain_id, vault, token, to, amount, salt)
-
-
-def exit_lines(exit_: ExitView) -> str:
-    """The leaves for a terminal, without their salts."""
-    lines = [f"account {exit_.account} at epoch {exit_.epoch}, height {exit_.height}, root {exit_.exit_root}"]
-    for leaf in exit_.leaves:
-        place = f"leaf {leaf.index} of {exit_.leaf_count}"
-        lines.append(
-            f"{place}: {leaf.amount} of {leaf.token} on chain {leaf.chain_id}, vault {leaf.vault}, to {leaf.to}"
-        )
-    return "\n".join(lines if exit_.leaves else [*lines, "nothing to take out"])
 
 
 def _certificate(_: ExitView, anchor: TrustAnchor, block: LightBlock) -> str:

@@ -210,3 +210,30 @@ def _proven_account(path: Path) -> "ProvenAccount":
 
     shown = read_account_file(read_limited(path, ACCOUNT_BYTES_MAX))
     return ProvenAccount(shown.keys.words, shown.leaf.leaf.words, shown.index, shown.path, shown.proof)
+
+
+def epoch_report_text(report: EpochReport) -> str:
+    """Who certified the keys, and what was not trusted."""
+    state = "certified by" if report.certified else "NOT certified: signed by only"
+    limit = (
+        ""
+        if report.anchored
+        else (
+            "\nnothing but the files themselves was trusted: pass --genesis, or --network with --validators-hash, or "
+            "anybody may have made them"
+        )
+    )
+    return (
+        f"epoch {report.epoch}, {report.accounts} accounts\n"
+        f"keys {report.keys}, derived again from the leaves and the statement\n"
+        f"{state} {report.signed_power} of {report.total_power} power{limit}"
+    )
+
+
+def account_report_text(report: AccountReport) -> str:
+    """What an account's file shows, and under which keys."""
+    short = f", short by a public {report.shortfall}" if report.shortfall else ""
+    return (
+        f"account {report.account} meets every row of epoch {report.epoch}{short}\n"
+        f"under keys {report.keys}, which a quorum is trusted to have signed: `onchain check` derives them again"
+    )

@@ -5,7 +5,7 @@ here is proven or trusted anew. It must not import web3, libp2p, numpy or trio: 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -224,6 +224,13 @@ def report_text(report: VerificationReport) -> str:
         lines += ["", "Not proven:", *(f"  - {limit}" for limit in report.not_proven)]
     lines += ["", f"network {report.network or 'unknown'}, {report.bytes} bytes, {report.seconds:.3f} s"]
     return "\n".join(lines)
+
+
+def reports_text(reports: Sequence[VerificationReport]) -> str:
+    """One report as text, or several under the names of their files."""
+    if len(reports) == 1:
+        return report_text(reports[0])
+    return "\n\n".join(f"{report.file}\n{report_text(report)}" for report in reports)
 
 
 def read_limited(path: Path, limit: int) -> bytes:

@@ -29,7 +29,7 @@ from member.api.governance import (
     StruckView,
 )
 from member.api.types import hexed
-from member.signing.governance import after_json, kind_of, present_json
+from member.signing.amendment_values import after_json, kind_of, present_json
 from node.api.calls import ApiCall, Turnstile, check_wait, known, member_of
 from node.api.routes import JSON, NUMBER, OCTETS, Parameter, Routes
 

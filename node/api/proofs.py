@@ -1,7 +1,5 @@
 """Epoch packages, and what a member needs of its own beside one: seed and holdings, exit leaves."""
 
-import ipaddress
-
 from starlette.responses import Response
 
 from member.api.proofs import PACKAGES_MAX, ExitLeafView, ExitView, InclusionView, PackageLine, PackagePage
@@ -51,14 +49,6 @@ async def account_at_epoch(call: ApiCall, account: int) -> tuple[AccountAtEpoch,
     question = HoldingsQuestion(view.holdings, account, owner_of(call.state, account), epoch)
     package = view.has_package(epoch)
     return known(await run_in_worker(question.answer), "epoch", epoch=text, account=account), package
-
-
-def is_loopback(host: str) -> bool:
-    """Whether traffic to this address never leaves the machine. Of names only `localhost` counts."""
-    try:
-        return ipaddress.ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 @routes.get(

@@ -10,14 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 
 import structlog
 import trio
 
 from clearing.base.errors import CrossclearError, LocalFault
-from clearing.genesis.checks import check_genesis
-from clearing.genesis.json import genesis_from_json
 from clearing.schema.terms.genesis import Genesis, network_id
 from consensus.blocks.store import load_committed
 from member.codes import NodeCode
@@ -25,6 +22,7 @@ from node.agreement.membership import newest_set
 from node.app.node import Node, clock_ms
 from node.config import NodeConfig
 from node.epochs.provers import NodeProver
+from node.genesis_file import read_genesis
 from node.ops.crash import CrashPosition, bugs_in, write_crash
 from node.ops.logs import configure_logs
 from node.pool.journal import PoolJournal
@@ -167,12 +165,3 @@ def refuse_lost_sign_state(config: NodeConfig, genesis: Genesis) -> None:
     with Store(database, network_id(genesis)) as store:
         if store.height() > 0:
             raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(config.path("sign-state")), height=store.height())
-
-
-def read_genesis(path: Path) -> Genesis:
-    """Read and check genesis. Raises LocalFault CONFIG_MISSING, and what the checks raise."""
-    if not path.is_file():
-        raise LocalFault(NodeCode.CONFIG_MISSING, "node.genesis", path=str(path))
-    genesis = genesis_from_json(path.read_bytes())
-    check_genesis(genesis)
-    return genesis

@@ -24,10 +24,9 @@ from starlette.routing import Route as StarletteRoute
 
 from clearing.base.errors import Bug
 from clearing.base.token_bucket import TokenBuckets
-from member.client.authorization import SignedPart
+from member.client.authorization import SignedPart, is_loopback
 from member.codes import NodeCode
 from node.api.calls import ApiCall, ApiRefusal, check_wait, internal_refusal, respond, respond_refusal
-from node.api.proofs import is_loopback
 from node.api.routes import Route
 from node.api.view import NodeView
 from node.config import Api

@@ -9,46 +9,65 @@ from typing import Any
 
 from clearing.base.certificate import Certificate
 from clearing.base.codec import decode
+from clearing.base.errors import LocalFault
 from clearing.base.units import DAY_MS
+from clearing.margin_explanation import MarginInputs, collect_margin_inputs
 from clearing.opening import initial_state
-from clearing.schema.terms.genesis import Genesis
 from clearing.state.state import State
 from clearing.validators.validator_sets import validator_sets
 from consensus.light_client import LightBlock
 from consensus.messages import BLOCK_BYTES_MAX, Block
 from member.api.receipts import ReceiptAt
 from member.api.statements import MemberStatement
+from member.codes import NodeCode
 from member.explaining.formatting import listing_of
 from member.explaining.receipt_pages import ReceiptSeries
 from member.statements.days import StatementDays
 from member.statements.statement import member_statement
 from node.agreement.application import DecidedHeight
 from node.epochs.exits import AccountExit, account_exit, exit_tree_record
+from node.offline.homes import OpenedLog
 from node.offline.replay import replay
 from node.store.records import BlockRecord
 
 
-def statement_of_log(
-    genesis: Genesis, salt: bytes, records: Iterable[BlockRecord], member: int, day: int
-) -> MemberStatement | None:
-    """The statement of a member and day; None when the log has no block of that day or genesis no such member.
+def statement_of_log(log: OpenedLog, member: int, day: int) -> MemberStatement:
+    """The statement of a member and day.
 
-    Raises as `node.offline.replay.replay`, and Bug when a balance is not the sum of its transfers.
+    Raises LocalFault API_NOT_FOUND when the log has no block of that day or genesis no such member, Bug when a balance
+    is not the sum of its transfers, and as `node.offline.replay.replay`.
     """
-    days = StatementDays(initial_state(genesis, salt), kept=2)
+    days = StatementDays(initial_state(log.genesis, log.salt), kept=2)
     newest: list[State] = []
 
-    def tell(decided: DecidedHeight) -> None:
+    def add(decided: DecidedHeight) -> None:
         days.decided(decided.header.time_ms, decided.result, decided.state)
         newest[:] = [decided.state]
 
-    replay(genesis, salt, _until_after(records, day), tell)
+    replay(log.genesis, log.salt, _until_after(log.records, day), add)
     found = days.day(day)
-    if not newest or found is None:
-        return None
-    state = newest[0]
-    accounts = [each for each, record in state.accounts.ordered() if record.member == member]
-    return member_statement(state.terms, member, accounts, found) if accounts else None
+    accounts = (
+        [account for account, record in newest[0].accounts.ordered() if record.member == member] if newest else []
+    )
+    if found is None or not accounts:
+        raise LocalFault(NodeCode.API_NOT_FOUND, "statement", member=member, day=day)
+    return member_statement(newest[0].terms, member, accounts, found)
+
+
+def margin_inputs_of_log(log: OpenedLog, account: int) -> MarginInputs:
+    """What the margin of an account is computed from after the log's last block.
+
+    Raises LocalFault API_NOT_FOUND for an unknown account, and as `node.offline.replay.replay`.
+    """
+    newest: list[State] = []
+
+    def keep(decided: DecidedHeight) -> None:
+        newest[:] = [decided.state]
+
+    replay(log.genesis, log.salt, log.records, keep)
+    if not newest or account not in newest[0].accounts:
+        raise LocalFault(NodeCode.API_NOT_FOUND, "account", account=account)
+    return collect_margin_inputs(newest[0], account)
 
 
 def _until_after(records: Iterable[BlockRecord], day: int) -> Iterator[BlockRecord]:
@@ -59,24 +78,23 @@ def _until_after(records: Iterable[BlockRecord], day: int) -> Iterator[BlockReco
             return
 
 
-def exit_of_log(
-    genesis: Genesis, salt: bytes, records: Iterable[BlockRecord], account: int, epoch: int | None
-) -> tuple[AccountExit, LightBlock] | None:
+def exit_of_log(log: OpenedLog, account: int, epoch: int | None) -> tuple[AccountExit, LightBlock]:
     """The leaves at an epoch, by default the log's newest, and the header that carries their root.
 
-    None when the log has no such epoch, or no such account at it. Raises as `node.offline.replay.replay`.
+    Raises LocalFault API_NOT_FOUND when the log has no such epoch or no such account at it, and as
+    `node.offline.replay.replay`.
     """
     found: list[tuple[AccountExit | None, LightBlock]] = []
     current: list[BlockRecord] = []
 
     def read() -> Iterator[BlockRecord]:
-        for record in records:
+        for record in log.records:
             current[:] = [record]
             yield record
             if epoch is not None and found:
                 return
 
-    def tell(decided: DecidedHeight) -> None:
+    def note(decided: DecidedHeight) -> None:
         if not decided.result.snapshot_due or epoch not in (None, decided.result.epoch):
             return
         sets = validator_sets(decided.state)
@@ -84,25 +102,25 @@ def exit_of_log(
         block = LightBlock(decided.header, certificate, sets.last, sets.now)
         found[:] = [(account_exit(exit_tree_record(decided.state), account), block)]
 
-    replay(genesis, salt, read(), tell)
+    replay(log.genesis, log.salt, read(), note)
     own, block = found[0] if found else (None, None)
-    return (own, block) if own is not None and block is not None else None
+    if own is None or block is None:
+        raise LocalFault(NodeCode.API_NOT_FOUND, "epoch", epoch=epoch or 0, account=account)
+    return own, block
 
 
-def receipts_of_log(
-    genesis: Genesis, salt: bytes, records: Iterable[BlockRecord], kinds: Collection[type[Any]]
-) -> ReceiptSeries:
+def receipts_of_log(log: OpenedLog, kinds: Collection[type[Any]]) -> ReceiptSeries:
     """All receipts of these kinds, by executing every block. Raises as `node.offline.replay.replay`."""
     found = ReceiptSeries()
 
-    def tell(decided: DecidedHeight) -> None:
-        told = [
+    def add(decided: DecidedHeight) -> None:
+        receipts = [
             ReceiptAt(decided.header.height, index, receipt)
             for index, receipt in enumerate(decided.result.receipts)
             if type(receipt) in kinds
         ]
-        if told:
-            found.note(told, listing_of(decided.state.terms))
+        if receipts:
+            found.note(receipts, listing_of(decided.state.terms))
 
-    replay(genesis, salt, records, tell)
+    replay(log.genesis, log.salt, log.records, add)
     return found

@@ -50,30 +50,19 @@ def derive_from_state(package: EpochPackage, state: State, secrets: HomeSecrets)
 
 def onchain_state_of_home(home: Path, height: int, *, sign: bool) -> tuple[State, HomeSecrets]:
     """The state of a home at a height, by its own disk and program, and its keys. Raises LocalFault."""
-    import os
-
     from clearing.base import ed25519
-    from clearing.genesis.checks import check_genesis
-    from clearing.genesis.json import genesis_from_json
-    from clearing.schema.terms.genesis import network_id
-    from member.codes import NodeCode
     from node.agreement.application import state_salt
-    from node.config_sources import load_config
+    from node.offline.homes import open_home
     from node.offline.state_at import state_at
     from node.signer.node_keys import open_node_keys
-    from node.store.store import Store
 
-    config = load_config(home / "node.toml", os.environ).config
-    terms = genesis_from_json(config.path(config.node.genesis).read_bytes())
-    check_genesis(terms)
+    opened = open_home(home)
+    config = opened.config
     keys = open_node_keys(
         config.home, config.path(config.node.password_file), allow_weak=config.node.devnet, signs=sign
     )
-    database = config.path("node.sqlite")
-    if not database.exists():
-        raise LocalFault(NodeCode.STORE_GAP, str(database), height=0)
-    with Store(database, network_id(terms)) as store:
-        found = state_at(terms, state_salt(keys.network_seed), store, height)
+    with opened.store() as store:
+        found = state_at(opened.genesis, state_salt(keys.network_seed), store, height)
     if found.differences:
         raise LocalFault(BaseCode.MALFORMED, str(home), why="the own state differs from the certified headers")
     return found.state, HomeSecrets(keys.network_seed, ed25519.public_key(keys.envelope), keys.validator)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -26,6 +25,7 @@ from consensus.signing import CertificateCache, CurveVerifier
 from member.codes import NodeCode
 from member.keys.secret_files import write_secret
 from node.agreement.application import ClearingApplication
+from node.offline.homes import open_home
 from node.offline.replay import NoPool, StatedCommitments
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
@@ -173,26 +173,18 @@ class _Judging(ClearingApplication):
         self._first = self._first or self._last
 
 
-def state_of_home(home: Path, height: int | None) -> Any:
+def state_of_home(home: Path, height: int | None) -> State:
     """The state of a node's own disk at a height, by default the highest. Raises LocalFault."""
-    import os
+    opened = open_home(home)
+    with opened.store() as store:
+        wanted = store.height() if height is None else height
+        return state_at(opened.genesis, opened.salt(), store, wanted).state
 
-    from clearing.schema.terms.genesis import network_id
-    from member.keys.key_folder import KIND_OF, Purpose, read_key
-    from member.keys.secret_files import read_password
-    from node.agreement.application import state_salt
-    from node.app.process import read_genesis
-    from node.config_sources import load_config
-    from node.offline.state_at import state_at
-    from node.store.store import Store
 
-    config = load_config(home / "node.toml", os.environ).config
-    genesis = read_genesis(config.path(config.node.genesis))
-    purpose = Purpose.NETWORK_SEED
-    password = read_password(config.path(config.node.password_file))
-    seed = read_key(config.home, purpose.value, KIND_OF[purpose], password, allow_weak=config.node.devnet)
-    database = config.path("node.sqlite")
-    if not database.exists():
-        raise LocalFault(NodeCode.STORE_GAP, str(database), height=0)
-    with Store(database, network_id(genesis)) as store:
-        return state_at(genesis, state_salt(seed), store, store.height() if height is None else height).state
+def export_home(home: Path, height: int | None, target: Path) -> StateAt:
+    """Write the state of a home at a height, by default the highest, to a new file. Raises LocalFault."""
+    opened = open_home(home)
+    with opened.store() as store:
+        found = state_at(opened.genesis, opened.salt(), store, store.height() if height is None else height)
+    write_state(target, found)
+    return found

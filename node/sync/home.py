@@ -11,8 +11,6 @@ import msgspec
 
 from clearing.base import bls, ed25519
 from clearing.base.errors import LocalFault
-from clearing.genesis.checks import check_genesis
-from clearing.genesis.json import genesis_from_json
 from clearing.schema.terms.genesis import Genesis, network_id
 from member.codes import NodeCode
 from member.keys.key_folder import KIND_OF, Purpose, new_password, new_secret, write_key
@@ -20,6 +18,7 @@ from member.keys.keystore import Strength
 from member.keys.secret_files import make_secret_folder, read_secret
 from node.config import P2P, Api, ChainConfig, NodeConfig, NodeSection, PeerConfig, StateSyncConfig
 from node.config_sources import dump_config
+from node.genesis_file import read_genesis
 
 SEED_BYTES = 32
 _FETCH_STATE = StateSyncConfig(enabled=True, fresh_key=True)
@@ -59,7 +58,7 @@ def make_home(options: JoinOptions) -> Joining:
     target = options.home / "node.toml"
     if target.exists():
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(target))
-    genesis = read_joined_genesis(options.genesis)
+    genesis = read_genesis(options.genesis, "genesis")
     seed = read_seed(options.seed_file)
     check_peers(options.peers)
     check_chains(genesis, options.chains)
@@ -97,15 +96,6 @@ def config_of(options: JoinOptions) -> NodeConfig:
         api=api,
         state_sync=options.state_sync,
     )
-
-
-def read_joined_genesis(path: Path) -> Genesis:
-    """Read and check the network's genesis. Raises LocalFault CONFIG_MISSING, and what the checks raise."""
-    if not path.is_file():
-        raise LocalFault(NodeCode.CONFIG_MISSING, "genesis", path=str(path))
-    genesis = genesis_from_json(path.read_bytes())
-    check_genesis(genesis)
-    return genesis
 
 
 def read_seed(path: Path) -> bytes:

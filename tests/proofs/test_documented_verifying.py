@@ -12,7 +12,7 @@ import trio
 
 import proofs
 from cli.main import run
-from cli.member import proof
+from cli.options import MemberKey
 from member.api.proofs import InclusionView
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +47,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "seed").chmod(0o600)
     holdings = re.findall(r"`(\{\"cash:USD\".*?\})`", PAGE)[0]
     (tmp_path / "holdings.json").write_text(holdings)
-    monkeypatch.setattr(proof, "ask", lambda question, **_: trio.run(question, MembersNode(holdings)))
+    monkeypatch.setattr(MemberKey, "ask", lambda _, question: trio.run(question, MembersNode(holdings)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

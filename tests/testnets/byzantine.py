@@ -19,6 +19,7 @@ from clearing.schema.terms.genesis import network_id
 from consensus.outputs import Output
 from consensus.replica.replica import Replica
 from consensus.timeouts import TimerKind
+from node import genesis_file
 from node.agreement import engine
 from node.agreement.application import PAYLOAD_BYTES_MAX, Payload, encode_payload
 from node.app import process
@@ -65,7 +66,7 @@ def run(config_path: Path, adversary: str, seed: int) -> int:
     """Until standard input ends."""
     config = load_config(config_path, {}).config
     keys = open_node_keys(config.home, config.path(config.node.password_file), allow_weak=True)
-    network = network_id(process.read_genesis(config.path(config.node.genesis)))
+    network = network_id(genesis_file.read_genesis(config.path(config.node.genesis)))
     signer = LocalSigner(network, keys.envelope, keys.validator, NoGuard())
 
     def build(*parts: Any, **options: Any) -> LyingReplica:

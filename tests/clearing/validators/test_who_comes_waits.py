@@ -16,7 +16,7 @@ from clearing.schema.terms.governance import ENTRY_DELAY_MS_MAX, GovernanceTerms
 from clearing.state.export import export_state, import_state
 from clearing.validators.set_changes import RULE_INDEX
 from clearing.validators.validator_sets import kept_set, set_numbers
-from cli.operator.validators_text import text_of_sets
+from member.printing.validators import validators_text
 from node.api.chain import validators_of
 from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
 from tests.kit.clearing.parliament import GOVERNED, TIMELOCK_MS, Parliament, governed_genesis
@@ -61,7 +61,7 @@ def test_who_comes_waits(left: list[int], entered: list[Validator]) -> None:
     shown = validators_of(chamber.state)
     assert shown.entry is not None
     assert [bytes.fromhex(each.envelope_key[2:]) for each in shown.entry.validators] == list(told.entered)
-    assert f"change 1 waits until {told.due_ms} ms" in text_of_sets(shown)
+    assert f"change 1 waits until {told.due_ms} ms" in validators_text(shown)
     for _ in range(DELAY_MS // 1_000 - 1):
         assert not of_kind(chamber.step(), ValidatorsChanged)
         assert number(chamber) == 0

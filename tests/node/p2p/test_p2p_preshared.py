@@ -10,7 +10,7 @@ import trio
 
 from clearing.base import ed25519
 from clearing.base.errors import LocalFault
-from cli.operator.setup import with_preshared_key
+from devnet.testnet import with_preshared_key
 from member.codes import NodeCode
 from member.keys.secret_files import make_secret_folder
 from node.config import NodeConfig

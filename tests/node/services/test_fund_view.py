@@ -23,8 +23,9 @@ from cli.main import run
 from member.api.proofs import FundOpening, FundView
 from member.api.types import Problem
 from member.codes import NodeCode
+from member.printing.fund import fund_lines
 from member.statements.days import StatementDays
-from member.verifying.fund import OPENING_BYTES_MAX, fund_lines, read_opening
+from member.verifying.fund import OPENING_BYTES_MAX, read_opening
 from node.api.fund import fund_of
 from node.config import Api
 from node.epochs.holdings import AccountHoldingsRecord, EpochHoldings, EpochHoldingsRecord, epoch_holdings

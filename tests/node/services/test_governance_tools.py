@@ -27,9 +27,12 @@ from cli.output import ExitCode
 from member.api.chain import ValidatorsView
 from member.api.governance import GovernanceView
 from member.api.submit import SubmitResult, SubmitResults
+from member.client import ask
 from member.keys.key_folder import KIND_OF, KeyKind, Purpose, new_password, write_key
 from member.keys.keystore import Strength
-from member.signing.governance import describe_amendment, find_proposal, make_vote, read_value, terms_amendment
+from member.printing.governance import describe_amendment
+from member.signing.amendment_values import read_value
+from member.signing.governance import find_proposal, make_vote, terms_amendment
 from node.api.calls import ApiCall, problem_of
 from node.api.chain import validators_of
 from node.api.governance import governance_of
@@ -72,7 +75,7 @@ HASH = "0x" + "00" * 32
 def node(monkeypatch: pytest.MonkeyPatch) -> Answers:
     house = Parliament()
     made = Answers(house)
-    monkeypatch.setattr(commands, "_ask", lambda _, question: trio.run(question, made))
+    monkeypatch.setattr(ask, "ask_node", lambda _, question: trio.run(question, made))
     monkeypatch.setattr(commands, "_until", lambda _: house.time_ms + 60_000)
     return made
 

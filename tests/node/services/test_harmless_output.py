@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from cli.member.withdrawals import withdrawal_lines
-from cli.operator.validators_text import text_of_sets
 from cli.output import harmless, say, show
 from member.api.accounts import WaitingView, WithdrawalsView
 from member.api.chain import OffenceView, ValidatorsView
+from member.printing.validators import validators_text
+from member.printing.withdrawals import withdrawal_lines
 
 HOSTILE = "\x1b[2J\x9b31m\u202e\x07\r\x00"
 
@@ -31,7 +31,7 @@ def validators() -> str:
         agreeing_hash=zero,
         offences=(proven,),
     )
-    return text_of_sets(view)
+    return validators_text(view)
 
 
 @pytest.mark.parametrize("words", [withdrawals, validators], ids=lambda each: each.__name__)

@@ -19,9 +19,9 @@ from clearing.schema.codes import ClearingCode
 from clearing.validators.set_changes import validate_change
 from clearing.validators.validator_sets import validator_sets
 from cli.main import run
-from cli.operator import validators as commands
 from cli.output import ExitCode
 from member.api.chain import ValidatorsView
+from member.client import ask
 from member.codes import NodeCode
 from member.keys.key_folder import KIND_OF, Purpose, new_password, write_key
 from member.keys.keystore import Strength
@@ -194,7 +194,7 @@ def chamber(monkeypatch: pytest.MonkeyPatch) -> Chamber:
     import trio
 
     made = Chamber()
-    monkeypatch.setattr(commands, "_ask", lambda _, question: trio.run(question, _Answers(made)))
+    monkeypatch.setattr(ask, "ask_node", lambda _, question: trio.run(question, _Answers(made)))
     return made
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.margin.statement.rulebook import write_rulebook
 from cli.main import run
-from cli.member import proof
+from cli.options import MemberKey
 from member.api.proofs import InclusionView
 from member.verifying.package import TrustAnchor, anchor_of_genesis
 from proofs.epoch.package import commitments_root, read_package, write_package
@@ -164,7 +165,13 @@ def test_a_nodes_answer_about_an_own_account_cannot_steer_the_terminal(
     told = InclusionView(
         epoch=4, height=40, account=1, seed="11" * 32, holdings={"cash:\x1b[2J\u202e": "5"}, package=False
     )
-    monkeypatch.setattr(proof, "ask", lambda *_, **__: told)
+
+    class Node:
+        async def inclusion(self, *_: object) -> InclusionView:
+            await trio.lowlevel.checkpoint()
+            return told
+
+    monkeypatch.setattr(MemberKey, "ask", lambda _, question: trio.run(question, Node()))
     key = tmp_path / "key"
     key.write_text("11" * 32)
     out = ["--out", str(tmp_path / "inputs"), "--secret-file", str(key)]

@@ -1,6 +1,6 @@
-"""What `crossclear validators` prints of sets and of changes.
+"""Validator sets and changes of them, as text and as data.
 
-Rule: numbers as they are computed from the file or told by the node; nothing is decided here.
+Rule: figures are computed from the change itself or taken from the node's answer; nothing is decided here.
 """
 
 from typing import Any
@@ -49,7 +49,7 @@ def _entering(each: Validator, present: int | None) -> str:
     return f"  stays   {each.envelope_key.hex()} with power {each.power}, now {present}"
 
 
-def text_of_sets(view: ValidatorsView) -> str:
+def validators_text(view: ValidatorsView) -> str:
     """The set, the change under way and the one that waits, misbehaviour on record."""
     lines = [f"height {view.height}: validator set {view.number}, {view.hash}, power {view.total_power}"]
     lines += [f"{index:>4}  {each.envelope_key[2:]}  {each.power:>12}" for index, each in enumerate(view.validators)]

@@ -1,0 +1,113 @@
+"""A node's home folder: made by `crossclear init`, and opened by the tools beside the node.
+
+Rule: nothing is overwritten and nobody is asked. An exported block log is opened with the seed of a home, which salts
+the roots of all states of its network.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from clearing.base import bls
+from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from clearing.schema.terms.genesis import Genesis, network_id
+from member.codes import NodeCode
+from member.keys.key_folder import KIND_OF, Purpose, new_password, new_secret, read_own_key, write_key
+from member.keys.keystore import Strength
+from member.keys.secret_files import make_secret_folder
+from node.agreement.application import state_salt
+from node.config import NodeConfig
+from node.config_sources import dump_config, load_config, parse_config
+from node.genesis_file import read_genesis
+from node.store.block_log import block_log_network, read_block_log
+from node.store.records import BlockRecord
+from node.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineHome:
+    """Settings and genesis of a home."""
+
+    config: NodeConfig
+    genesis: Genesis
+
+    def salt(self) -> bytes:
+        """The salt of this network's state roots. Raises LocalFault KEY_*."""
+        node = self.config.node
+        password_file = self.config.path(node.password_file)
+        seed = read_own_key(self.config.home, Purpose.NETWORK_SEED, password_file, allow_weak=node.devnet)
+        return state_salt(seed)
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """The node's blocks and saved states. Raises LocalFault STORE_GAP where there are none."""
+        database = self.config.path("node.sqlite")
+        if not database.exists():
+            raise LocalFault(NodeCode.STORE_GAP, str(database), height=0)
+        with Store(database, network_id(self.genesis)) as store:
+            yield store
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedLog:
+    """An exported block log, with all that executing it needs."""
+
+    genesis: Genesis
+    salt: bytes
+    records: Iterator[BlockRecord]
+
+
+def open_home(home: Path) -> OfflineHome:
+    """Read a home's node.toml and genesis. Raises LocalFault CONFIG_*, and what the checks of genesis raise."""
+    config = load_config(home / "node.toml", os.environ).config
+    return OfflineHome(config, read_genesis(config.path(config.node.genesis)))
+
+
+def open_log(
+    log: Path, genesis: Path, home: Path, password_file: Path | None, *, cut_torn_tail: bool, allow_weak: bool
+) -> OpenedLog:
+    """Open a block log of this genesis' network. `home`: a node's folder, whose network seed salts the roots.
+
+    Raises RemoteFault WRONG_NETWORK, LocalFault KEY_*.
+    """
+    terms = read_genesis(genesis)
+    if (found := block_log_network(log)) != network_id(terms):
+        raise RemoteFault(BaseCode.WRONG_NETWORK, str(log), found=found, wanted=network_id(terms))
+    seed = read_own_key(home, Purpose.NETWORK_SEED, password_file, allow_weak=allow_weak)
+    return OpenedLog(terms, state_salt(seed), read_block_log(log, cut_torn_tail=cut_torn_tail))
+
+
+_KEYS_OF_PROFILE = {
+    "validator": (Purpose.VALIDATOR, Purpose.ENVELOPE, Purpose.RELAYER),
+    "bridge": (Purpose.ENVELOPE, Purpose.RELAYER),
+    "observer": (Purpose.ENVELOPE,),
+}
+
+
+def init_home(
+    home: Path, profile: Literal["validator", "bridge", "observer"], name: str, *, devnet: bool
+) -> dict[str, str]:
+    """Make the keys and node.toml of one node; its public keys and the proof of possession, in hex.
+
+    `devnet`: weak key derivation. Raises LocalFault OUTPUT_EXISTS, KEY_*.
+    """
+    target = home / "node.toml"
+    if target.exists():
+        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(target))
+    config = parse_config({"node": {"name": name, "profile": profile, "devnet": devnet}})
+    make_secret_folder(home)
+    password = new_password(home)
+    strength = Strength.DEVNET if devnet else Strength.STANDARD
+    public: dict[str, str] = {}
+    for purpose in _KEYS_OF_PROFILE[profile]:
+        secret = new_secret(KIND_OF[purpose])
+        public[purpose.value] = write_key(home, purpose.value, KIND_OF[purpose], secret, password, strength).public
+        if purpose is Purpose.VALIDATOR:
+            public["possession"] = bls.prove_possession(int.from_bytes(secret, "big")).hex()
+    lines = [line for line in dump_config(config).splitlines() if not line.startswith("home = ")]
+    with target.open("x") as file:
+        file.write("\n".join(lines) + "\n")
+    return public
