@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from node.config_sources import Effective, load_config
-
 if TYPE_CHECKING:
     from member.client.node_client import NodeClient
+    from node.config_sources import Effective
     from node.offline.homes import OpenedLog
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -71,8 +70,10 @@ own_home_options: Callable[[F], F] = together(
 )
 
 
-def effective_config(config_path: Path, assignments: Sequence[str]) -> Effective:
+def effective_config(config_path: Path, assignments: Sequence[str]) -> "Effective":
     """File < environment < `--set`. Raises LocalFault CONFIG_*."""
+    from node.config_sources import load_config
+
     flags = {}
     for assignment in assignments:
         key, equals, value = assignment.partition("=")

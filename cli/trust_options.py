@@ -68,12 +68,12 @@ class Trust:
 
     def terms_at(self, anchor: "TrustAnchor") -> "TermsAt | None":
         """Genesis as amended, by height; the light client follows the header that certifies it, where it was asked."""
+        if self.amendments is None:
+            return None
         from clearing.base.errors import BaseCode, RemoteFault
         from clearing.governance.certified_amendments import AMENDMENTS_BYTES_MAX, read_amendments
         from member.verifying.package import read_limited, terms_at
 
-        if self.amendments is None:
-            return None
         if anchor.genesis is None:
             raise click.UsageError("--amendments needs --genesis: it is what they amend")
         trusted = anchor.validators_hash
