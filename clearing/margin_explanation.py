@@ -1,8 +1,8 @@
-"""Why an account's margin is what it is: every term with its inputs, price source and rounding.
+"""Margin explanation: every term of an account's margin with its inputs, price source and rounding.
 
-Rule: the numbers are `account_margin`'s over arrays built from the same inputs; the terms of equity sum to equity and
-those of the requirement to initial margin, exactly. `MarginInputs` holds frozen values only, so it can be explained
-elsewhere while the state moves on. It must not know who asks.
+Rule: the numbers are those of `account_margin` over arrays built from the same inputs. The terms of equity sum to
+equity and those of the requirement to initial margin, exactly. `MarginInputs` contains frozen values only, so it can be
+explained elsewhere while the state moves on. It must not know who asks.
 """
 
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ TermInputs = tuple[tuple[str, int | str], ...]
 
 @dataclass(frozen=True, slots=True)
 class ExplainedPrice:
-    """Where a price comes from: the feed's last agreed index."""
+    """The source of a price: the feed's last agreed index."""
 
     feed: int
     name: str
@@ -40,7 +40,7 @@ class ExplainedPrice:
 
 @dataclass(frozen=True, slots=True)
 class MarginInputs:
-    """All that one account's margin depends on, at one height; holdings in the order of the listings."""
+    """Everything that one account's margin depends on, at one height; holdings in the order of the listings."""
 
     account: int
     height: int
@@ -66,7 +66,7 @@ class MarginInputs:
     @property
     def listed_tokens(self) -> tuple[Asset, ...]:
         """Collateral tokens, in the order of `tokens`."""
-        return tuple(sorted((asset for asset in self.assets if not asset.is_cash), key=lambda each: each.id))
+        return tuple(sorted((asset for asset in self.assets if not asset.is_cash), key=lambda asset: asset.id))
 
     @property
     def index(self) -> dict[int, int]:
@@ -76,7 +76,7 @@ class MarginInputs:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedTerm:
-    """One line: `micros` of equity or of requirement, and what it was computed from."""
+    """One line: `micros` of equity or of requirement, and its inputs."""
 
     name: str
     of: str
@@ -97,11 +97,11 @@ class MarginExplanation:
     equity: tuple[ExplainedTerm, ...]
     requirement: tuple[ExplainedTerm, ...]
     greeks: tuple[GroupGreeks, ...] = ()
-    """Of the positions, by risk group; of no weight in the margin."""
+    """Of the positions, by risk group; they do not affect the margin."""
 
 
 def collect_margin_inputs(state: State, account: int) -> MarginInputs:
-    """What the margin of this account depends on. Costs what is listed."""
+    """Everything that this account's margin depends on. Costs the size of the listing."""
     terms, holdings = state.terms, current_holdings(state, account)
     names = {feed.id: feed.name for feed in terms.genesis.feeds}
     instruments = tuple(terms.instruments.values())
@@ -118,17 +118,21 @@ def collect_margin_inputs(state: State, account: int) -> MarginInputs:
             ExplainedPrice(
                 feed,
                 names[feed],
-                each.ticks,
-                each.time_ms,
-                each.status,
-                usable=each.status != FeedStatus.UNOPENED and each.price_status != PriceStatus.SETTLED,
+                feed_state.ticks,
+                feed_state.time_ms,
+                feed_state.status,
+                usable=feed_state.status != FeedStatus.UNOPENED and feed_state.price_status != PriceStatus.SETTLED,
             )
-            for feed, each in state.feeds.ordered()
+            for feed, feed_state in state.feeds.ordered()
         ),
         marks={instrument: mark.ticks for instrument, mark in state.marks.ordered()},
         settled=frozenset(instrument for instrument, mark in state.marks.ordered() if mark.settled),
-        premia={each.id: current_premium_ppb(state, each) for each in instruments},
-        averages={each.id: settlement_average(state, each) for each in instruments if each.averaging_ms},
+        premia={instrument.id: current_premium_ppb(state, instrument) for instrument in instruments},
+        averages={
+            instrument.id: settlement_average(state, instrument)
+            for instrument in instruments
+            if instrument.averaging_ms
+        },
         trade_fee_ppm=terms.market.trade_fee_ppm,
         cash=tuple(holdings.cash),
         tokens=tuple(holdings.tokens),
@@ -137,13 +141,13 @@ def collect_margin_inputs(state: State, account: int) -> MarginInputs:
 
 
 def arrays_of_inputs(inputs: MarginInputs, before: RiskArrays | None = None) -> tuple[RiskArrays, list[int]]:
-    """Arrays of what the account holds only (nothing else enters its margin), and its lots in their order.
+    """Arrays of the account's own instruments (nothing else enters its margin), and its lots in their order.
 
     With the arrays `before` only what moved is computed; the result is the same.
     """
-    held = [(each, lots) for each, lots in zip(inputs.instruments, inputs.lots, strict=True) if lots]
+    positions = [(instrument, lots) for instrument, lots in zip(inputs.instruments, inputs.lots, strict=True) if lots]
     arrays = build_risk_arrays(
-        [each for each, _ in held],
+        [instrument for instrument, _ in positions],
         inputs.assets,
         inputs.cash_groups,
         inputs.marks,
@@ -152,7 +156,7 @@ def arrays_of_inputs(inputs: MarginInputs, before: RiskArrays | None = None) -> 
         inputs.arrays_time_ms,
         before=before,
     )
-    return arrays, [lots for _, lots in held]
+    return arrays, [lots for _, lots in positions]
 
 
 def margin_of_inputs(inputs: MarginInputs, before: RiskArrays | None = None) -> AccountMargin:
@@ -186,12 +190,14 @@ def _equity_terms(inputs: MarginInputs, arrays: RiskArrays, lots: list[int]) -> 
             given: TermInputs = (("units", units), ("micros_per_unit", value), ("haircut_ppm", token.haircut_ppm))
             source = _price_text(sources.get(token.feed))
             terms.append(ExplainedTerm("collateral", token.name, units * value, given, source, "value of a unit down"))
-    for instrument, held, row in zip(arrays.instruments, lots, arrays.rows, strict=True):
+    for instrument, position, row in zip(arrays.instruments, lots, arrays.rows, strict=True):
         if row[0]:
-            given = (("lots", held), ("micros_per_lot", row[0]), ("mark_ticks", inputs.marks.get(instrument.id, 0)))
+            given = (("lots", position), ("micros_per_lot", row[0]), ("mark_ticks", inputs.marks.get(instrument.id, 0)))
             source = _price_text(sources.get(instrument.feed))
             terms.append(
-                ExplainedTerm("position", instrument.name, held * row[0], given, source, "value of a lot half to even")
+                ExplainedTerm(
+                    "position", instrument.name, position * row[0], given, source, "value of a lot half to even"
+                )
             )
     return tuple(terms)
 
@@ -204,15 +210,15 @@ def _requirement_terms(
         for number, (group, loss) in enumerate(zip(arrays.groups, margin.group_losses, strict=True))
     ]
     terms = margin.terms
-    for group, loss, least in zip(arrays.groups, margin.group_losses, terms.option_minimums, strict=False):
-        if least > loss:
+    for group, loss, minimum in zip(arrays.groups, margin.group_losses, terms.option_minimums, strict=False):
+        if minimum > loss:
             given: TermInputs = (
-                ("short_option_minimum", least),
+                ("short_option_minimum", minimum),
                 ("scenario_loss", loss),
                 ("ppm", group.short_option_ppm),
             )
             found.append(
-                ExplainedTerm("short_option_minimum", group.name, least - loss, given, "index", "rate of a lot up")
+                ExplainedTerm("short_option_minimum", group.name, minimum - loss, given, "index", "rate of a lot up")
             )
     if terms.credit:
         joint = inputs.parameters.joint
@@ -231,22 +237,22 @@ def _requirement_terms(
             found.append(
                 ExplainedTerm("concentration", token.name, lines.at(units), given, "haircut tiers", "rate of a unit up")
             )
-    return tuple(each for each in found if each.micros)
+    return tuple(term for term in found if term.micros)
 
 
 def _charge_terms(arrays: RiskArrays, lots: list[int]) -> list[ExplainedTerm]:
-    """Contingency and slippage by the lot, impact by the size."""
+    """Contingency and slippage by lot, impact by size."""
     found, tariff = [], arrays.tariff
     listed = zip(arrays.instruments, lots, tariff.lot_rates, tariff.impact, arrays.index_ticks, strict=True)
-    for instrument, held, rate, lines, ticks in listed:
-        given: TermInputs = (("lots", held), ("index_ticks", ticks))
+    for instrument, position, rate, lines, ticks in listed:
+        given: TermInputs = (("lots", position), ("index_ticks", ticks))
         by_lot = (*given, ("micros_per_lot", rate))
         found.append(
-            ExplainedTerm("lot_charge", instrument.name, rate * abs(held), by_lot, "index", "rate of a lot up")
+            ExplainedTerm("lot_charge", instrument.name, rate * abs(position), by_lot, "index", "rate of a lot up")
         )
         by_size = (*given, ("lines", str(lines.lines)))
         found.append(
-            ExplainedTerm("impact", instrument.name, lines.at(abs(held)), by_size, "index", "rate of a lot up")
+            ExplainedTerm("impact", instrument.name, lines.at(abs(position)), by_size, "index", "rate of a lot up")
         )
     return found
 
@@ -261,7 +267,7 @@ def _group_loss_term(
         sum(lots[at] * (arrays.rows[at][0] - arrays.rows[at][column]) for at in members)
         for column in range(1, 1 + len(grid))
     ]
-    worst = max(range(len(losses)), key=lambda each: (losses[each], -each)) if losses else 0
+    worst = max(range(len(losses)), key=lambda column: (losses[column], -column)) if losses else 0
     source = _price_text(next((price for price in inputs.prices if price.feed == group.feed), None))
     parts = tuple(
         ExplainedTerm(

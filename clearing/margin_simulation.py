@@ -1,8 +1,9 @@
-"""What an account's margin would be under other prices, volatilities, positions and deposits; where it is liquidated.
+"""Margin simulation: an account's margin under other prices, volatilities, positions and deposits, and its liquidation
+prices.
 
-Rule: the shock changes the inputs as the rulebook would (marks follow the index, marked lots are settled in cash,
-trades pay their fee), and the same `account_margin` judges the outcome; a liquidation price is found by bisection over
-it. Work is bounded by what is listed and held. It must not change any state.
+Rule: a shock changes the inputs as the rulebook would (marks follow the index, marked lots are settled in cash, trades
+pay their fee), and the same `account_margin` evaluates the result. A liquidation price is found by bisection over it.
+Work is bounded by the listing and the holdings. It must not change any state.
 """
 
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from clearing.settlement.settlement_prices import TimeAverage, expected_average_
 T = TypeVar("T")
 
 STEPS = 24
-"""Prices tried on each side before bisecting: downwards in parts of the index, upwards to four times of it."""
+"""Prices tried on each side before bisection: downwards in parts of the index, upwards to four times the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +39,25 @@ class SimulatedTrade:
 
 @dataclass(frozen=True, slots=True)
 class Shock:
-    """What to change. First trades and deposits at today's prices, then prices."""
+    """The changes to simulate. First trades and deposits at present prices, then price moves."""
 
     index_ppm: dict[int, int] = field(default_factory=dict)
-    """By feed: how far the index moves, in millionths of it."""
+    """Move of the index by feed, in millionths of it."""
     volatility_ppm: dict[int, int] = field(default_factory=dict)
-    """By risk group: points added to the volatility, 10_000 is one per cent."""
+    """Points added to the volatility by risk group; 10_000 is one per cent."""
     trades: tuple[SimulatedTrade, ...] = ()
     cash_micros: dict[int, int] = field(default_factory=dict)
-    """By cash group: added, negative to withdraw."""
+    """Cash added by cash group, negative to withdraw."""
     token_units: dict[int, int] = field(default_factory=dict)
-    """By asset."""
+    """Units added by asset."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiquidationPrice:
     """The nearest index at which the account would be liquidated, other prices unchanged.
 
-    None: not down to a tick, or not up to four times the index. Between the prices tried, failing and recovering would
-    go unseen.
+    None: not down to one tick, or not up to four times the index. A failure and recovery between two tried prices is
+    not found.
     """
 
     feed: int
@@ -76,23 +77,23 @@ def simulate(inputs: MarginInputs, shock: Shock) -> MarginInputs:
         feed: _moved_ticks(_check_listed(index, feed, "feed"), ppm) for feed, ppm in sorted(shock.index_ppm.items())
     }
     groups = {group.id: group for group in after.parameters.groups}
-    for each, points in sorted(shock.volatility_ppm.items()):
-        group = _check_listed(groups, each, "risk group")
-        groups[each] = _with_volatility(group, points)
+    for group_id, points in sorted(shock.volatility_ppm.items()):
+        group = _check_listed(groups, group_id, "risk group")
+        groups[group_id] = _with_volatility(group, points)
     return _with_prices(after, moved, tuple(groups.values()))
 
 
 def is_liquidatable(inputs: MarginInputs, before: RiskArrays | None = None) -> bool:
-    """Whether maintenance margin or a cash limit is not kept; `before` as in `arrays_of_inputs`."""
+    """Whether maintenance margin or a cash limit is violated; `before` as in `arrays_of_inputs`."""
     owes = any(cash < -inputs.parameters.cash_limit_micros for cash in inputs.cash)
     return owes or not margin_of_inputs(inputs, before).maintenance_ok
 
 
 def liquidation_prices(inputs: MarginInputs) -> tuple[LiquidationPrice, ...]:
-    """For every feed that a position or token depends on, by bisection over `is_liquidatable`."""
+    """Liquidation prices for every feed that a position or token depends on, by bisection over `is_liquidatable`."""
     listed = zip(inputs.instruments, inputs.lots, strict=True)
-    feeds = {each.feed for each, lots in listed if lots}
-    feeds |= {each.feed for each, units in zip(inputs.listed_tokens, inputs.tokens, strict=True) if units}
+    feeds = {instrument.feed for instrument, lots in listed if lots}
+    feeds |= {token.feed for token, units in zip(inputs.listed_tokens, inputs.tokens, strict=True) if units}
     found, (arrays, _) = [], arrays_of_inputs(inputs)
     for price in inputs.prices:
         if price.feed in feeds and price.usable:
@@ -104,7 +105,7 @@ def liquidation_prices(inputs: MarginInputs) -> tuple[LiquidationPrice, ...]:
 
 
 def _first_failing_ticks(inputs: MarginInputs, arrays: RiskArrays, feed: int, tried: list[int]) -> int | None:
-    """The first of `tried` at which the account fails, brought to the tick by bisection from the one before."""
+    """The first of `tried` at which the account fails, refined to a tick by bisection from the one before."""
     covered: int | None = None
     for ticks in tried:
         if is_liquidatable(at_index(inputs, feed, ticks), arrays):
@@ -129,7 +130,7 @@ def at_index(inputs: MarginInputs, feed: int, ticks: int) -> MarginInputs:
 
 
 def _with_prices(inputs: MarginInputs, index: dict[int, int], groups: tuple[RiskGroup, ...]) -> MarginInputs:
-    """Index, marks and cash as they are after the move: marked lots are settled against the new mark."""
+    """Index, marks and cash after the move: marked lots are settled against the new mark."""
     before = {group.id: group for group in inputs.parameters.groups}
     after = {group.id: group for group in groups}
     marks, cash = dict(inputs.marks), list(inputs.cash)
@@ -147,14 +148,15 @@ def _with_prices(inputs: MarginInputs, index: dict[int, int], groups: tuple[Risk
             cash[rows[instrument.cash_group]] += paid
         marks[instrument.id] = mark
     prices = tuple(replace(price, ticks=index.get(price.feed, price.ticks)) for price in inputs.prices)
-    parameters = inputs.parameters  # the same object where it is the same: arrays are then built from those before
+    parameters = inputs.parameters  # the same object where unchanged, so that earlier arrays are reused
     if groups != parameters.groups:
         parameters = msgspec.structs.replace(parameters, groups=groups)
     return replace(inputs, marks=marks, cash=tuple(cash), prices=prices, parameters=parameters)
 
 
 def _simulated_mark(inputs: MarginInputs, instrument: Instrument, index_ticks: int, group: RiskGroup) -> int:
-    """As `clearing.settlement.mark_to_market.instrument_mark_at`, from frozen inputs; tests hold them equal."""
+    """As `clearing.settlement.mark_to_market.instrument_mark_at`, from frozen inputs; tests check that
+    they are equal."""
     if instrument.kind is InstrumentKind.PERPETUAL:
         return perpetual_mark_ticks(index_ticks, inputs.premia[instrument.id], instrument.funding.premium_cap_ppm)
     ticks = mark_ticks(instrument, index_ticks, group, inputs.parameters.rate_ppm, inputs.arrays_time_ms)
@@ -165,8 +167,8 @@ def _simulated_mark(inputs: MarginInputs, instrument: Instrument, index_ticks: i
 
 
 def _with_trade(inputs: MarginInputs, trade: SimulatedTrade) -> MarginInputs:
-    """As novation books it: against the mark, or the premium, and the fee."""
-    ids = [each.id for each in inputs.instruments]
+    """The trade as novation books it: against the mark, or the premium, and the fee."""
+    ids = [listed.id for listed in inputs.instruments]
     if trade.instrument not in ids or trade.instrument not in inputs.marks or trade.instrument in inputs.settled:
         raise LocalFault(BaseCode.OUT_OF_RANGE, "shock.trades", instrument=trade.instrument)
     at = ids.index(trade.instrument)
@@ -185,14 +187,14 @@ def _with_trade(inputs: MarginInputs, trade: SimulatedTrade) -> MarginInputs:
 
 
 def _with_deposits(inputs: MarginInputs, shock: Shock) -> MarginInputs:
-    groups = {each.id: at for at, each in enumerate(inputs.cash_groups)}
-    assets = {each.id: at for at, each in enumerate(inputs.listed_tokens)}
+    groups = {group.id: at for at, group in enumerate(inputs.cash_groups)}
+    assets = {token.id: at for at, token in enumerate(inputs.listed_tokens)}
     cash, tokens = list(inputs.cash), list(inputs.tokens)
     for group, micros in sorted(shock.cash_micros.items()):
         cash[_check_listed(groups, group, "cash group")] += micros
     for asset, units in sorted(shock.token_units.items()):
         tokens[_check_listed(assets, asset, "asset")] += units
-    if any(abs(each) > MONEY_MAX for each in cash) or any(not 0 <= token <= MONEY_MAX for token in tokens):
+    if any(abs(micros) > MONEY_MAX for micros in cash) or any(not 0 <= token <= MONEY_MAX for token in tokens):
         raise LocalFault(BaseCode.OUT_OF_RANGE, "shock.deposits", most=MONEY_MAX)
     return replace(inputs, cash=tuple(cash), tokens=tuple(tokens))
 

@@ -1,1 +1,1 @@
-"""Margin: what an account must hold. The requirement is the minimum of a system of linear rows."""
+"""Margin: the requirement of an account, the minimum of a system of linear rows."""

@@ -1,4 +1,4 @@
-"""Pricing: real functions out of correctly rounded operations, then integers.
+"""Pricing: real functions from correctly rounded operations, then integers.
 
 Rule: nothing here calls a library's exp, log or erf, whose last bit differs from machine to machine.
 """

@@ -3,8 +3,8 @@
 Rule: the out-of-the-money side is computed without cancellation and the other side follows by parity, so the relative
 error stays near 1e-12 for any strike. The scalar functions are the definition; `option_values` must give the same bits.
 
-With h, l the larger and smaller of forward and strike, v = volatility * sqrt(years), a = v/2 - ln(h/l)/v and
-b = v/2 + ln(h/l)/v, the undiscounted out-of-the-money value is l*Phi(a) - h*Phi(-b), and since h*phi(b) = l*phi(a),
+With h, l the larger and smaller of forward and strike, v = volatility * sqrt(years), a = v/2 - ln(h/l)/v and b = v/2 +
+ln(h/l)/v, the undiscounted out-of-the-money value is l*Phi(a) - h*Phi(-b), and since h*phi(b) = l*phi(a),
 
     value = l*phi(a) * (M(-a) - M(b))          for a <= 0
           = l * (1 - phi(a) * (M(a) + M(b)))   for a > 0,      M(x) = Phi(-x)/phi(x).
@@ -25,9 +25,9 @@ from clearing.pricing.vectors import Floats
 Booleans = NDArray[np.bool_]
 
 SMALL_DEVIATION = 1e-3
-"""Below it the expansion is used: both ways are right to about 1e-11 there."""
+"""Below it the expansion is used; both formulas are accurate to about 1e-11 there."""
 BLOCK = 4096
-"""Options worked on at a time: their intermediate results stay in the cache."""
+"""Options per block, so that intermediate results stay in the cache."""
 SCRATCH_ROWS = 10
 
 

@@ -1,8 +1,8 @@
 """exp, ln and Mills' ratio of one float, the same bits on every machine.
 
 Rule: only operations that IEEE 754 rounds correctly (+ - * / and comparison) and exact ones (frexp, ldexp, floor), in
-the order written; each product and sum rounds by itself. `clearing.pricing.vectors` repeats these steps elementwise and
-must give the same bits. It must not know what is priced.
+the order written; each product and sum rounds separately. `clearing.pricing.vectors` repeats these steps elementwise
+and must give the same bits. It must not know what is priced.
 """
 
 from math import floor, frexp, ldexp
@@ -15,7 +15,7 @@ SQRT_HALF = 0.7071067811865476
 SQRT_TWO = 1.4142135623730951
 INVERSE_SQRT_TWO_PI = 0.3989422804014327
 EXP_MIN = -700.0
-"""Below it exp is taken as 0: results stay normal floats, never subnormal."""
+"""Below it exp is 0: results stay normal floats, never subnormal."""
 EXP_MAX = 700.0
 
 EXP_SERIES = (
@@ -81,8 +81,8 @@ MILLS_SERIES = (
     4.480233382099169e-10,
     4.934984427261487e-10,
 )
-"""(1 + x) * M(x) as a polynomial in t = (x - 4)/(x + 4): the Chebyshev interpolant at 64 nodes cut after 26 terms. A
-test derives these numbers again from 300-bit arithmetic."""
+"""(1 + x) * M(x) as a polynomial in t = (x - 4)/(x + 4): the Chebyshev interpolant at 64 nodes, truncated to 26 terms.
+A test derives these numbers again in 300-bit arithmetic."""
 
 
 def polynomial(coefficients: tuple[float, ...], x: float) -> float:

@@ -24,7 +24,7 @@ from clearing.pricing.vectors import Floats
 
 
 class Greeks(NamedTuple):
-    """Of one option; units in the module's docstring."""
+    """Greeks of one option; units in the module's docstring."""
 
     delta: float
     gamma: float
@@ -34,7 +34,7 @@ class Greeks(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GreekColumns:
-    """Of n options; float64 [n] each."""
+    """Greeks of n options; float64 [n] each."""
 
     delta: Floats
     gamma: Floats
@@ -43,7 +43,7 @@ class GreekColumns:
 
 
 def greeks(forward: float, strike: float, volatility: float, years: float, discount: float, is_call: bool) -> Greeks:
-    """Of one option on a `forward` > 0 struck at `strike` > 0."""
+    """Greeks of one option on a `forward` > 0 struck at `strike` > 0."""
     root = sqrt(max(years, 0.0))
     deviation = volatility * root
     if deviation <= 0.0:

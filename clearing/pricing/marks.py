@@ -1,7 +1,7 @@
-"""Marks: what instruments are worth, in ticks, at an index; one by one and for many options at once.
+"""Marks: the value of instruments in ticks at an index, one by one and for many options at once.
 
-Rule: integers in, integers out. The bulk function gives the same marks as the single one, and property tests hold it
-to that. This module must not know accounts.
+Rule: integers in, integers out. The bulk function gives the same marks as the single one; property tests check it. This
+module must not know accounts.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ def mark_ticks(instrument: Instrument, index_ticks: int, group: VolatilityInputs
 
 
 FEW = 4
-"""So many options and fewer are faster one by one."""
+"""Up to this number options are faster one by one."""
 
 
 def option_marks(
@@ -73,8 +73,10 @@ def option_marks(
     expiries = sorted({option.expiry_ms for option in options})
     expiry = np.array([expiries.index(option.expiry_ms) for option in options])
     strikes = np.array([option.strike_ticks for option in options], np.float64)
-    forwards = np.array([forward_ticks(index_ticks, each, rate_ppm, time_ms) for each in expiries], np.float64)
-    years = [years_left(each, time_ms) for each in expiries]
+    forwards = np.array(
+        [forward_ticks(index_ticks, expiry_ms, rate_ppm, time_ms) for expiry_ms in expiries], np.float64
+    )
+    years = [years_left(expiry_ms, time_ms) for expiry_ms in expiries]
     discounts = np.array([discount_factor(rate_ppm, year) for year in years])
     if group.surface:
         volatilities = smiles.option_smiles(group, forwards, strikes, expiries, expiry, time_ms).volatilities

@@ -1,6 +1,6 @@
 """`clearing.pricing.surface` for many options at once, bit for bit the same.
 
-Rule: one numpy operation per rounding, as in `clearing.pricing.vectors`; per expiry the scalar functions are used.
+Rule: one numpy operation per rounding, as in `clearing.pricing.vectors`; the scalar functions are used per expiry.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OptionSmiles:
-    """Where options lie on their surface, [n] each."""
+    """Positions of options on their surface, [n] each."""
 
     volatilities: Integers
     """In ppm."""
@@ -33,9 +33,9 @@ def option_smiles(
 ) -> OptionSmiles:
     """`option_volatility` and `option_deviations` of options [n].
 
-    `forwards` and `expiries` are per expiry; `expiry` [n] says which one an option has.
+    `forwards` and `expiries` are per expiry; `expiry` [n] is each option's index into them.
     """
-    tenors = [each - time_ms for each in expiries]
+    tenors = [expiry_ms - time_ms for expiry_ms in expiries]
     smiles = [smile_at(group.surface or FLAT, group.volatility_ppm, max(tenor, 1)) for tenor in tenors]
     moneyness = _log_moneyness(forwards[expiry], strikes)
     at_money = np.array([smile.at_money for smile in smiles])[expiry]
@@ -56,7 +56,7 @@ def option_smiles(
 
 
 def flat_smiles(group: VolatilityInputs, count: int) -> OptionSmiles:
-    """Options of a group without a surface, where how far out they are does not matter."""
+    """Options of a group without a surface, for which the distance from the money does not matter."""
     return OptionSmiles(np.full(count, group.volatility_ppm, np.int64), np.zeros(count))
 
 

@@ -1,7 +1,7 @@
 """Volatility surfaces as data: how volatility varies with strike and expiry, and how far scenarios shift it.
 
-Rule: parameters are integers and so is a volatility taken off the surface; between them only correctly rounded
-operations. It must not know instruments, scenarios or accounts.
+Rule: parameters are integers, and so is every resulting volatility; between them only correctly rounded operations. It
+must not know instruments, scenarios or accounts.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from clearing.schema.risk.volatility_surface import (
 
 
 class VolatilityInputs(Protocol):
-    """What a volatility needs of a risk group (`clearing.schema.risk.parameters.RiskGroup`)."""
+    """The fields of a risk group that determine volatility (`clearing.schema.risk.parameters.RiskGroup`)."""
 
     @property
     def volatility_ppm(self) -> int:
@@ -37,9 +37,9 @@ class VolatilityInputs(Protocol):
 class Smile:
     """One expiry's smile: total variance w(k) = (t + c k + sqrt((p k)^2 + 2 c k t + t^2)) / 2, k = ln(strike/forward).
 
-    t is the variance at the money, p the opening and c the opening times the tilt. With p = wing * sqrt(t) and
-    c = skew * p this is the surface SVI of Gatheral and Jacquier, "Arbitrage-free SVI volatility surfaces" (2014), with
-    their power law of one half.
+    t is the variance at the money, p the opening and c the opening times the tilt. With p = wing * sqrt(t) and c = skew
+    * p this is the surface SVI of Gatheral and Jacquier, "Arbitrage-free SVI volatility surfaces" (2014), with their
+    power law of one half.
     """
 
     years: float
@@ -53,7 +53,7 @@ def smile_at(pillars: Sequence[VolPillar], volatility_ppm: int, tenor_ms: int) -
 
     Between two pillars t, p and c are linear in time, which keeps a surface free of arbitrage that is so at its pillars
     (Corbetta, Cohort, Laachir, Martini, "Robust calibration and arbitrage-free interpolation of SSVI slices", 2019);
-    beyond the first and last level, skew and wing are kept.
+    beyond the first and last pillar, level, skew and wing are constant.
     """
     after = next((at for at, pillar in enumerate(pillars) if tenor_ms <= pillar.tenor_ms), len(pillars))
     if after in (0, len(pillars)):
@@ -104,7 +104,7 @@ def option_volatility(group: VolatilityInputs, forward: float, strike: float, te
 
 
 def option_deviations(group: VolatilityInputs, log_moneyness: float, tenor_ms: int) -> float:
-    """How many standard deviations out of the money a strike lies; below zero for low strikes, 0 at expiry."""
+    """Standard deviations of a strike out of the money; below zero for low strikes, 0 at expiry."""
     if tenor_ms <= 0:
         return 0.0
     smile = smile_at(group.surface or FLAT, group.volatility_ppm, tenor_ms)
@@ -112,7 +112,7 @@ def option_deviations(group: VolatilityInputs, log_moneyness: float, tenor_ms: i
 
 
 def bounded_volatility(volatility_ppm: int) -> int:
-    """Within the limits that every priced volatility keeps."""
+    """Clamped to the limits of every priced volatility."""
     return min(max(volatility_ppm, VOLATILITY_MIN_PPM), VOLATILITY_MAX_PPM)
 
 
@@ -135,7 +135,7 @@ def shock_sizes(shock: VolShock, range_ppm: int, volatility_ppm: int, tenor_ms: 
 
 
 def skew_shares(shock: VolShock, deviations: float) -> tuple[int, int]:
-    """Relative changes of volatility in ppm at full tilt (signed) and full lift, for an option that far out."""
+    """Relative changes of volatility in ppm at full tilt (signed) and full lift, at this distance from the money."""
     width = float(shock.skew_width_ppm) / float(PPM)
     reach = min(max(deviations / width, -1.0), 1.0)
     return round(reach * float(shock.skew_linear_ppm)), round(abs(reach) * float(shock.skew_absolute_ppm))

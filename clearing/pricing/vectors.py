@@ -1,9 +1,9 @@
 """`clearing.pricing.elementary` for whole arrays, bit for bit the same.
 
-Rule: one numpy operation per rounding, elementwise, so that neither the length of a batch, its order, its layout in
-memory nor the processor's vector unit shows in a result. numpy's own exp, log and reductions are never used. All arrays
-are float64 of one shape. Everything is written into `out` and arrays lent by the caller: in blocks that fit the cache
-this is several times faster than fresh memory for each step.
+Rule: one numpy operation per rounding, elementwise, so a result does not depend on the batch's length, order or memory
+layout, nor on the processor's vector unit. numpy's own exp, log and reductions are never used. All arrays are float64
+of one shape. Results are written into `out` and scratch arrays of the caller: in blocks that fit the cache this is
+several times faster than fresh memory for each step.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 def _constants(coefficients: tuple[float, ...]) -> tuple[Floats, ...]:
-    """Coefficients as numpy takes them fastest."""
+    """Coefficients in the form that numpy uses fastest."""
     return tuple(np.array(coefficient) for coefficient in coefficients)
 
 
@@ -25,7 +25,7 @@ MILLS_SERIES = _constants(elementary.MILLS_SERIES)
 
 
 def polynomial(coefficients: tuple[Floats, ...], x: Floats, out: Floats) -> None:
-    """Horner's rule; two coefficients at least. `out` must not be `x`."""
+    """Horner's rule for at least two coefficients. `out` must not be `x`."""
     multiply, add = np.multiply, np.add
     multiply(x, coefficients[-1], out)
     add(out, coefficients[-2], out)
@@ -35,7 +35,7 @@ def polynomial(coefficients: tuple[Floats, ...], x: Floats, out: Floats) -> None
 
 
 def exp(x: Floats, out: Floats, power: Floats, rest: Floats) -> None:
-    """See `elementary.exp`. `power` and `rest` are scratch; `x` is kept."""
+    """See `elementary.exp`. `power` and `rest` are scratch; `x` is unchanged."""
     np.maximum(x, elementary.EXP_MIN, out=out)
     np.minimum(out, elementary.EXP_MAX, out=out)
     np.multiply(out, elementary.LOG2_E, power)
@@ -53,7 +53,7 @@ def exp(x: Floats, out: Floats, power: Floats, rest: Floats) -> None:
 
 
 def log_ratio(high: Floats, low: Floats, out: Floats, above: Floats, below: Floats) -> None:
-    """See `elementary.log_ratio`. `above` and `below` are scratch; `high` and `low` are kept."""
+    """See `elementary.log_ratio`. `above` and `below` are scratch; `high` and `low` are unchanged."""
     ratio = np.divide(high, low, out)
     close = ratio < elementary.SQRT_TWO
     fraction, exponent = np.frexp(ratio)
@@ -77,7 +77,7 @@ def log_ratio(high: Floats, low: Floats, out: Floats, above: Floats, below: Floa
 
 
 def mills(x: Floats, out: Floats, t: Floats) -> None:
-    """See `elementary.mills`. `t` is scratch; `x` is kept."""
+    """See `elementary.mills`. `t` is scratch; `x` is unchanged."""
     np.add(x, elementary.MILLS_CENTRE, out)
     np.subtract(x, elementary.MILLS_CENTRE, t)
     np.divide(t, out, t)
@@ -87,7 +87,7 @@ def mills(x: Floats, out: Floats, t: Floats) -> None:
 
 
 def normal_density(x: Floats, out: Floats, power: Floats, rest: Floats, exponent: Floats) -> None:
-    """See `elementary.normal_density`. The last three are scratch; `x` is kept."""
+    """See `elementary.normal_density`. The last three are scratch; `x` is unchanged."""
     np.multiply(x, x, exponent)
     np.multiply(exponent, -0.5, exponent)
     exp(exponent, out, power, rest)

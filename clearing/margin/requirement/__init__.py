@@ -1,1 +1,1 @@
-"""The margin requirement of accounts: the definition, the batch computation, and the book that is kept up to date."""
+"""The margin requirement of accounts: the definition, the batch computation, and the incremental book."""

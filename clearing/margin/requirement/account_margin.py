@@ -1,6 +1,6 @@
 """The margin requirement of accounts: equity, worst loss of each risk group, initial and maintenance margin.
 
-Rule: `account_margin` is the definition, in plain integers. Every faster path (`batch_margin`, `MarginBook`) must
+Rule: `account_margin` is the definition, in Python integers. Every faster path (`batch_margin`, `MarginBook`) must
 equal it exactly and never refuse a holding for its size. The requirement is the sum over risk groups of the worst
 scenario's loss, with full offset inside a group, plus the terms of `terms`. This module must not know how a breach is
 handled.
@@ -28,9 +28,9 @@ class AccountMargin:
     group_losses: tuple[int, ...]
     """Worst loss of each risk group over the scenarios, at least 0, in the groups' order."""
     initial: int
-    """The requirement: the group losses and the terms put together."""
+    """The requirement: group losses and terms combined."""
     maintenance: int
-    """Its maintenance fraction, rounded up; only shown: `maintenance_ok` compares exactly."""
+    """The maintenance fraction of it, rounded up; for display, because `maintenance_ok` compares exactly."""
     maintenance_ok: bool
     """equity * denominator >= initial * numerator."""
     terms: MarginTerms = NO_MARGIN_TERMS
@@ -44,7 +44,7 @@ class AccountMargin:
 def compose_margin(
     equity: int, group_losses: Sequence[int], parameters: RiskParameters, terms: MarginTerms = NO_MARGIN_TERMS
 ) -> AccountMargin:
-    """Put one account's margin together."""
+    """Combine the parts of one account's margin."""
     initial = terms.requirement(group_losses)
     numerator, denominator = parameters.maintenance_numerator, parameters.maintenance_denominator
     return AccountMargin(
@@ -70,15 +70,15 @@ def account_margin(
     losses: list[int] = []
     scenario_losses: list[list[int]] = []
     for matrix in arrays.matrices:
-        worth = [0] * (1 + arrays.scenarios)
+        values = [0] * (1 + arrays.scenarios)
         for at in matrix.members:
             lots = positions[at]
             if lots:
-                worth = [sofar + value * lots for sofar, value in zip(worth, arrays.rows[at], strict=True)]
-        equity += worth[0]
-        scenario_losses.append([worth[0] - each for each in worth[1:]])
+                values = [total + value * lots for total, value in zip(values, arrays.rows[at], strict=True)]
+        equity += values[0]
+        scenario_losses.append([values[0] - value for value in values[1:]])
         losses.append(max(0, *scenario_losses[-1]))
-    by_column = [[0, *own] for own in scenario_losses]
+    by_column = [[0, *losses_of_group] for losses_of_group in scenario_losses]
     members = [matrix.members for matrix in arrays.matrices]
     terms = account_terms(arrays.tariff, losses, by_column, members, positions, tokens)
     return compose_margin(equity, losses, arrays.parameters, terms)
@@ -87,30 +87,30 @@ def account_margin(
 def surely_covered(arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> bool:
     """Whether equity covers the requirement even without credit between groups.
 
-    True only where `account_margin` has `initial_ok`; False says nothing. For the many accounts that are far from their
-    margin, at half the cost. Arguments as there.
+    True only where `account_margin` has `initial_ok`; False is inconclusive. For the many accounts that are far from
+    their margin, at half the cost. Arguments as there.
     """
     _check_lengths(arrays, len(cash), len(tokens), len(positions))
     equity = sum(cash)
     equity += sum(value * units for value, units in zip(arrays.token_prices, tokens, strict=True) if units)
     losses: list[int] = []
     for matrix in arrays.matrices:
-        worth: list[int] = []
+        values: list[int] = []
         for at in matrix.members:
             lots = positions[at]
-            if lots and worth:
-                worth = [sofar + value * lots for sofar, value in zip(worth, arrays.rows[at], strict=True)]
+            if lots and values:
+                values = [total + value * lots for total, value in zip(values, arrays.rows[at], strict=True)]
             elif lots:
-                worth = [value * lots for value in arrays.rows[at]]
-        if worth:
-            equity += worth[0]
-        losses.append(worth[0] - min(worth) if worth else 0)
+                values = [value * lots for value in arrays.rows[at]]
+        if values:
+            equity += values[0]
+        losses.append(values[0] - min(values) if values else 0)
     members = [matrix.members for matrix in arrays.matrices]
     return equity >= plain_terms(arrays.tariff, members, positions, tokens).requirement(losses)
 
 
 def add_ons(arrays: RiskArrays, losses: Exact, lots: Integers, tokens: Integers) -> Exact:
-    """[n] what is required besides the sum of group losses, in micros; negative where inter-group credit prevails.
+    """[n] the requirement beyond the sum of group losses, in micros; negative where inter-group credit prevails.
 
     `losses` [g, n], `lots` [m, n] and `tokens` [k, n], in the order of `arrays`.
     """
@@ -119,7 +119,7 @@ def add_ons(arrays: RiskArrays, losses: Exact, lots: Integers, tokens: Integers)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarginBatch:
-    """Margins of n accounts. Arrays are int64, or Python integers (dtype object) where int64 would not hold them."""
+    """Margins of n accounts. Arrays are int64, or Python integers (dtype object) where int64 could overflow."""
 
     equity: Exact
     """[n] micros."""
@@ -149,9 +149,9 @@ class MarginBatch:
 
 def covers_maintenance(equity: Exact, initial: Exact, parameters: RiskParameters) -> NDArray[np.bool_]:
     """equity * denominator >= initial * numerator, elementwise and exactly."""
-    have = exact_product(parameters.maintenance_denominator, equity)
-    need = exact_product(parameters.maintenance_numerator, initial)
-    return np.asarray(have >= need, np.bool_)
+    equity_side = exact_product(parameters.maintenance_denominator, equity)
+    requirement_side = exact_product(parameters.maintenance_numerator, initial)
+    return np.asarray(equity_side >= requirement_side, np.bool_)
 
 
 def batch_margin(arrays: RiskArrays, cash: Integers, tokens: Integers, positions: Integers) -> MarginBatch:

@@ -1,7 +1,7 @@
-"""Add-ons of many accounts at once: what is required besides the sum of group losses.
+"""Add-ons of many accounts at once: the requirement beyond the sum of group losses.
 
-Rule: exactly `account_terms` of every account; int64 under a checked bound, Python integers beyond. This is a hot
-loop on plain arrays, and costs nothing where no charge is on. This module must not know prices.
+Rule: exactly `account_terms` of every account; int64 under a checked bound, Python integers beyond. This is a hot loop
+on plain arrays, and costs nothing without charges. This module must not know prices.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TermsBatch:
-    """`Terms` of n accounts, in micros; None for a term that the tariff leaves out."""
+    """`MarginTerms` of n accounts, in micros; None for a term that the tariff does not have."""
 
     option_minimums: Exact | None
     """[g, n]."""
@@ -38,7 +38,7 @@ class TermsBatch:
     impact: Exact | None
     concentration: Exact | None
     add_ons: Exact
-    """[n] requirement less the sum of group losses; negative where the credit is more than all else."""
+    """[n] requirement less the sum of group losses; negative where the credit exceeds everything else."""
 
     def at(self, account: int) -> MarginTerms:
         """The terms of account number `account`."""
@@ -49,7 +49,7 @@ class TermsBatch:
         return MarginTerms(minimums, *(0 if part is None else int(part[account]) for part in parts))
 
     def take(self, accounts: Integers) -> "TermsBatch":
-        """The terms of the accounts of these numbers, in that order."""
+        """The terms of the accounts with these numbers, in that order."""
 
         def chosen(part: Exact | None) -> Exact | None:
             return None if part is None else part[..., accounts]
@@ -100,20 +100,20 @@ def joint_losses_of(arrays: "RiskArrays", lots: Integers) -> Exact:
     largest = largest_of(losses)
     if largest * joint.tail >= INT64_EXACT:
         losses = losses.astype(object)
-    worth: Exact = np.ascontiguousarray(losses.T)  # an account's losses side by side, which is faster to search
+    by_account: Exact = np.ascontiguousarray(losses.T)  # an account's losses side by side, which is faster to search
     counts = np.array([scenario.count for scenario in joint.scenarios], np.int64)
     accounts = np.arange(lots.shape[1])
     left = np.full(lots.shape[1], joint.tail, np.int64)
-    total: Exact = np.zeros(lots.shape[1], worth.dtype)
-    # The worst of those not yet taken, until every account's tail is full: mostly a few rounds, at most one a scenario.
+    total: Exact = np.zeros(lots.shape[1], by_account.dtype)
+    # Take the worst remaining loss until every account's tail is full: mostly a few rounds, at most one per scenario.
     for _ in joint.scenarios:
         if not left.any():
             break
-        worst = worth.argmax(axis=1)
+        worst = by_account.argmax(axis=1)
         taken = np.minimum(counts[worst], left)
-        total += worth[accounts, worst] * taken
+        total += by_account[accounts, worst] * taken
         left -= taken
-        worth[accounts, worst] = -largest - 1
+        by_account[accounts, worst] = -largest - 1
     if left.any():
         raise ValueError(f"fewer scenarios than the {joint.tail} that are averaged")
     mean: Exact = -(-total // joint.tail)
@@ -121,12 +121,12 @@ def joint_losses_of(arrays: "RiskArrays", lots: Integers) -> Exact:
 
 
 def _option_minimums(arrays: "RiskArrays", lots: Integers) -> Exact:
-    """[g, n]."""
+    """[g, n] short-option minimums."""
     rates, count = arrays.tariff.short_rates, lots.shape[1]
     rows = []
     for matrix in arrays.matrices:
         short = [(rates[at], np.maximum(-lots[at], 0)) for at in matrix.members if rates[at]]
-        rows.append(exact_sum([exact_product(rate, each) for rate, each in short], count))
+        rows.append(exact_sum([exact_product(rate, short_lots) for rate, short_lots in short], count))
     return np.stack(rows)
 
 
@@ -136,19 +136,21 @@ def _required(losses: Exact, minimums: Exact | None) -> Exact:
 
 
 def _lot_charges(tariff: Tariff, lots: Integers) -> Exact | None:
-    """[n] each lot's rate."""
-    charged = [exact_product(rate, np.abs(held)) for rate, held in zip(tariff.lot_rates, lots, strict=True) if rate]
+    """[n] charges by lot."""
+    charged = [
+        exact_product(rate, np.abs(position)) for rate, position in zip(tariff.lot_rates, lots, strict=True) if rate
+    ]
     return exact_sum(charged, lots.shape[1]) if charged else None
 
 
 def _lines(tariffs: tuple[Lines, ...], sizes: Integers) -> Exact | None:
-    """[n] sum of what each row of `sizes` costs."""
+    """[n] sum of the charges on each row of `sizes`."""
     found: list[Exact] = []
-    for each, size in zip(tariffs, sizes, strict=True):
-        if not each.lines:
+    for charge_lines, size in zip(tariffs, sizes, strict=True):
+        if not charge_lines.lines:
             continue
         largest: Exact = np.zeros(size.size, np.int64)
-        for slope, intercept in each.lines:
+        for slope, intercept in charge_lines.lines:
             largest = np.maximum(largest, _less_constant(exact_product(slope, size), intercept))
         found.append(largest)
     return exact_sum(found, sizes.shape[1]) if found else None

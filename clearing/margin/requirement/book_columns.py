@@ -1,8 +1,7 @@
 """The tables of a margin book: a column per account, the meaning of each row, and margins of columns.
 
-Rule: a fork writes its own columns and reads all others through, so forking costs nothing. The rows follow from what
-is listed alone, so books under different arrays of one listing share them. This module must not know why a value
-changed.
+Rule: a fork writes its own columns and reads all others through, so forking costs nothing. The rows follow from the
+listing alone, so books under different arrays of one listing share them. This module must not know why a value changed.
 """
 
 from dataclasses import dataclass
@@ -28,17 +27,17 @@ class Columns:
         self.below = below
         """The table that this one is a fork of."""
         self.size: int = below.size if below is not None else 0
-        """How many accounts there are, those below included."""
+        """Number of accounts, those below included."""
         self.count = 0
         self.table: Integers = np.zeros((rows, 0), np.int64)
         self.marks: NDArray[np.bool_] = np.zeros((marks, 0), np.bool_)
         self.slots: dict[int, int] = {}
-        """Slots of the accounts that are new here."""
+        """Slots of the accounts added here."""
         self._where: Integers = np.full(self.size, -1, np.int64)
         self._own: Integers = np.zeros(0, np.int64)
 
     def absorb(self) -> None:
-        """Fold this fork, with its marks, into the table below. This one then reads through."""
+        """Merge this fork, with its marks, into the table below. This one then reads through."""
         below = self.below
         if below is None:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "margin book", why="not a fork")
@@ -51,7 +50,7 @@ class Columns:
         self.slots, self.count = {}, 0
 
     def find(self, account: int) -> int | None:
-        """The account's slot, None when it is unknown."""
+        """The account's slot; None when it is unknown."""
         columns: Columns | None = self
         while columns is not None:
             slot = columns.slots.get(account)
@@ -61,7 +60,7 @@ class Columns:
         return None
 
     def slot(self, account: int) -> int:
-        """The account's slot; a new one, with an own column of zeros, for a new account."""
+        """The account's slot; a new account gets a new one, with its own column of zeros."""
         slot = self.find(account)
         if slot is not None:
             return slot
@@ -77,7 +76,7 @@ class Columns:
         return slot
 
     def hold(self, slots: Integers) -> Integers:
-        """Own columns of slots, each named once, copied from below where there are none yet."""
+        """Own columns of distinct slots; missing ones are copied from below."""
         columns = self._where[slots]
         if columns.size == 0 or int(columns.min()) >= 0:
             return columns
@@ -91,7 +90,7 @@ class Columns:
         return self._where[slots]
 
     def columns_of(self, slots: Integers) -> Integers:
-        """Own columns of slots, in their order; a slot may be named often."""
+        """Own columns of slots, in their order; slots may repeat."""
         columns = self._where[slots]
         if columns.size and int(columns.min()) < 0:
             self.hold(np.unique(slots))
@@ -112,7 +111,7 @@ class Columns:
         return table
 
     def holding(self, rows: slice) -> Integers:
-        """Slots with anything but zero in any of the rows."""
+        """Slots with a non-zero value in any of the rows."""
         own = self._own[: self.count][self.table[rows, : self.count].any(axis=0)]
         if self.below is None:
             return own
@@ -120,19 +119,19 @@ class Columns:
         return np.append(lower[self._where[lower] < 0], own)
 
     def at(self, rows: slice, columns: Integers) -> Integers:
-        """Some rows of some own columns, each named once, rising; not copied when they are all."""
+        """Some rows of distinct own columns, rising; not copied when they are all columns."""
         part = self.table[rows, : self.count]
         return part if columns.size == self.count else part.take(columns, axis=1)
 
     def put(self, row: int, columns: Integers, values: Integers) -> None:
-        """Write one row of some own columns, each named once, rising."""
+        """Write one row of distinct own columns, rising."""
         if columns.size == self.count:
             self.table[row, : self.count] = values
         else:
             self.table[row, columns] = values
 
     def _add(self, count: int) -> slice:
-        """Room for so many more columns, without marks."""
+        """Make room for more columns, without marks."""
         added = slice(self.count, self.count + count)
         if added.stop > self._own.size:
             more = max(_ROOM, self._own.size, added.stop - self._own.size)
@@ -145,8 +144,8 @@ class Columns:
 
 
 WIDE, INITIAL_OK, MAINTENANCE_OK, EQUITY, INITIAL, COLLATERAL = range(1, 7)
-"""Rows of every table, after the id. WIDE: a number of this account does not fit 64 bits, so that the account is not
-read from here but computed by the definition; INITIAL_OK, MAINTENANCE_OK: 0 or 1."""
+"""Rows of every table, after the id. WIDE: a number of this account does not fit 64 bits, so the account is computed by
+the definition instead; INITIAL_OK, MAINTENANCE_OK: 0 or 1."""
 
 _FIRST = 7
 
@@ -179,7 +178,7 @@ class RiskLayout:
 
 def risk_layout(arrays: RiskArrays) -> RiskLayout:
     """The layout of a book under these arrays."""
-    # Collateral, values and losses are adjacent: they are added up together.
+    # Collateral, values and losses are adjacent because they are summed together.
     widths = (*(3 * [len(arrays.matrices)]), len(arrays.cash_groups), len(arrays.assets), len(arrays.instruments))
     parts: list[slice] = []
     at = _FIRST
@@ -211,7 +210,7 @@ def risk_layout(arrays: RiskArrays) -> RiskLayout:
 
 
 def has_same_listing(one: RiskArrays, other: RiskArrays) -> bool:
-    """Whether a book under the one arrays can take the other: instruments, assets, cash and risk groups are the same.
+    """Whether a book under one set of arrays can use the other: same instruments, assets, cash groups and risk groups.
 
     Haircuts and ranges may differ.
     """
@@ -225,13 +224,13 @@ def has_same_listing(one: RiskArrays, other: RiskArrays) -> bool:
 
 
 def gathered_batch(table: Integers, arrays: RiskArrays, layout: RiskLayout) -> MarginBatch:
-    """The margins of the accounts whose columns these are, in that order."""
+    """The margins of the accounts with these columns, in that order."""
     equity: Exact = table[EQUITY]
     losses: Exact = table[layout.losses].T
     initial: Exact = table[INITIAL]
     wide = np.flatnonzero(table[WIDE]).tolist()
     if wide:
-        equity, losses, initial = (each.astype(object) for each in (equity, losses, initial))
+        equity, losses, initial = (column.astype(object) for column in (equity, losses, initial))
     for at in wide:
         defined = defined_margin(arrays, layout, table[:, at])
         equity[at], initial[at] = defined.equity, defined.initial
@@ -242,6 +241,6 @@ def gathered_batch(table: Integers, arrays: RiskArrays, layout: RiskLayout) -> M
 
 
 def defined_margin(arrays: RiskArrays, layout: RiskLayout, column: Integers) -> AccountMargin:
-    """One account's margin by its definition, for numbers that int64 does not hold."""
+    """One account's margin by its definition, for numbers beyond int64."""
     positions = column[layout.lots][layout.rank].tolist()
     return account_margin(arrays, column[layout.cash].tolist(), column[layout.tokens].tolist(), positions)

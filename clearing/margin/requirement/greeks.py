@@ -1,14 +1,15 @@
-"""Greeks of accounts by risk group: how their positions' value moves with the index, its speed, volatility and time.
+"""Greeks of accounts by risk group: how the value of their positions moves with index, volatility and time.
 
-Rule: integers a lot, from the same prices, surface and formula as the risk arrays, so that an account's greeks are
-linear in its lots as its scenarios are. Reported only: nothing is decided by them. Marked instruments move in
-proportion to the index, as their scenarios do; collateral is not counted. It must not know accounts' cash.
+Rule: integers a lot, from the same prices, surface and formula as the risk arrays, so an account's greeks are linear in
+its lots like its scenarios. For reports only: no decision depends on them. Marked instruments move in proportion to the
+index, as in their scenarios; collateral does not count. It must not know accounts' cash.
 
 Per lot, rounded half to even:
+
     delta  10^-9 of the underlying         value of a tick more of the index, over the value of a tick
     gamma  10^-9 of the underlying         change of delta when the index rises by 1 %
     vega   10^-6 of the settlement unit    for one volatility point (0.01) more
-    theta  10^-6 of the settlement unit    for one day less, with index, volatility and discount as they are
+    theta  10^-6 of the settlement unit    for one day less, at the same index, volatility and discount
 """
 
 from collections.abc import Sequence

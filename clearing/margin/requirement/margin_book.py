@@ -1,11 +1,10 @@
-"""`MarginBook`: the margins of all accounts, kept up to date by recomputing only what a change touches.
+"""`MarginBook`: the margins of all accounts, updated by recomputing only what a change touches.
 
-Rule: derived and rebuildable; at any time equal to `account_margin` of every account. Prices mark the risk groups whose
-arrays moved, holdings mark their account; the next question works through all that is marked at once. A fork keeps
-columns of its own for what it touched and reads all others through, so nothing it does is ever seen below it; a book
-with forks must not be changed but by absorbing one of them. One int64 table, a column per account, rows as `Layout`
-tells: this is the hot loop, and no object is made per account. It must not know why a holding changed nor what a
-breach leads to.
+Rule: derived and rebuildable; at any time equal to `account_margin` of every account. A price change marks the risk
+groups whose arrays moved, a change of holdings marks its account. The next read processes all marks at once. A fork has
+its own columns for what it touched and reads all others through, so its changes are never visible below. A book with
+forks may only change by absorbing one of them. One int64 table, a column per account, rows as in `RiskLayout`: this is
+the hot loop, and no object is made per account. It must not know why a holding changed nor what a breach leads to.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,7 +43,7 @@ from clearing.margin.risk_arrays.exact_products import Exact, Integers, exact_pr
 
 @dataclass(frozen=True, slots=True)
 class HoldingsChange:
-    """What to add to an account's holdings, by cash group id, asset id and instrument id."""
+    """Additions to an account's holdings, by cash group id, asset id and instrument id."""
 
     cash: Mapping[int, int]
     tokens: Mapping[int, int]
@@ -52,18 +51,19 @@ class HoldingsChange:
 
 
 class MarginBook:
-    """Holdings and margins of many accounts under the newest risk arrays."""
+    """Holdings and margins of many accounts under the latest risk arrays."""
 
     def __init__(self, arrays: RiskArrays, below: "MarginBook | None" = None) -> None:
         self.take_arrays(arrays)
         self.below = below
         """The book that this one is a fork of."""
         self.layout: RiskLayout = below.layout if below is not None else risk_layout(arrays)
-        # Marks: a row for each risk group and one for money, what to recompute; the last: recomputed since `remargin`.
+        # Marks: one row for each risk group and one for money, to recompute; the last row: recomputed since `remargin`.
         self._money = len(self._matrices)
         self._marked: set[int] = set()
-        # Terms of this size make an account wide; smaller ones, one for each group and two, have a sum below 2^62.
-        self._large = 2**62 // (len(self._matrices) + 2)
+        # Terms of at least this size make an account wide; smaller ones, one for each group and two, sum to less than
+        # 2^62.
+        self._wide_limit = 2**62 // (len(self._matrices) + 2)
         self.columns: Columns = Columns(self.layout.rows, self._money + 2, below.columns if below is not None else None)
 
     def __len__(self) -> int:
@@ -83,25 +83,25 @@ class MarginBook:
         return self._arrays
 
     def fork(self) -> "MarginBook":
-        """A book that starts as this one and writes into itself."""
+        """A fork of this book, which writes into itself."""
         self._refresh()
         return MarginBook(self._arrays, self)
 
     def absorb(self) -> None:
-        """Fold this fork into the book below, which must have no other fork in use. This one then reads through."""
+        """Merge this fork into the book below, which must have no other fork in use. This one then reads through."""
         self._refresh()
         self.columns.absorb()
         if self.below is not None:
             self.below.take_arrays(self._arrays)
 
     def take_arrays(self, arrays: RiskArrays) -> None:
-        """Note that all columns are up to date under these arrays."""
+        """Record that all columns are up to date under these arrays."""
         self._arrays, self._matrices, self._plain = arrays, arrays.matrices, arrays.tariff.is_off
 
     def reprice(self, arrays: RiskArrays) -> None:
-        """Take new arrays of the same instruments, assets and groups; marks only the groups whose numbers differ.
+        """Use new arrays of the same instruments, assets and groups; marks only the groups whose numbers differ.
 
-        Raises LocalFault when what is listed differs: then build a new book.
+        Raises LocalFault when the listing differs: then build a new book.
         """
         old = self._arrays
         if arrays is old:
@@ -114,8 +114,8 @@ class MarginBook:
             self._mark_slots(self._money, self.columns.holding(self.layout.tokens))
         charged = _recharged_instruments(old.tariff, arrays.tariff)
         for number, (before, after) in enumerate(zip(old.matrices, arrays.matrices, strict=True)):
-            same = before is after or np.array_equal(before.exact, after.exact)
-            if not same or not charged.isdisjoint(after.members):
+            unchanged = before is after or np.array_equal(before.exact, after.exact)
+            if not unchanged or not charged.isdisjoint(after.members):
                 row = self.layout.holds.start + number
                 self._mark_slots(number, self.columns.holding(slice(row, row + 1)))
         self.take_arrays(arrays)
@@ -134,12 +134,12 @@ class MarginBook:
         self.columns.table[rows.cash, column[0]] = cash
         self.columns.table[rows.tokens, column[0]] = tokens
         self.columns.table[rows.lots, column[0]] = np.array(positions, np.int64)[rows.order]
-        self._note_lots(column)
+        self._update_holds(column)
         for row in range(self._money + 1):
             self._mark(row, column)
 
     def put_money(self, entries: Sequence[tuple[int, int, int]]) -> None:
-        """Set (account, row as in `money_rows`, amount) of many at once; new accounts are added. |amount| < 2^63."""
+        """Set many (account, row as in `money_rows`, amount) at once; new accounts are added. |amount| < 2^63."""
         if not entries:
             return
         slots = np.array([self._slot(account) for account, _, _ in entries], np.int64)
@@ -148,16 +148,16 @@ class MarginBook:
         self._mark(self._money, columns)
 
     def put_lots(self, books: Sequence[tuple[int, Iterable[tuple[int, int]]]]) -> None:
-        """Set all positions, as (instrument id, lots), of many accounts at once, each named once."""
+        """Set all positions, as (instrument id, lots), of many distinct accounts at once."""
         if not books:
             return
         columns = self.columns.columns_of(np.array([self._slot(account) for account, _ in books], np.int64))
         rows, at, lots = [], [], []
-        for column, (_, held) in zip(columns.tolist(), books, strict=True):
-            for instrument, each in held:
+        for column, (_, positions) in zip(columns.tolist(), books, strict=True):
+            for instrument, position in positions:
                 rows.append(self.layout.lots_row[instrument])
                 at.append(column)
-                lots.append(each)
+                lots.append(position)
         part = self.layout.lots
         before = self.columns.table[part, columns]
         self.columns.table[part, columns] = 0
@@ -167,24 +167,27 @@ class MarginBook:
             changed = moved[group.start - part.start : group.stop - part.start].any(axis=0)
             self._mark(number, columns[changed])
         self._mark(self._money, columns)
-        self._note_lots(columns)
+        self._update_holds(columns)
 
     def change(self, account: int, change: HoldingsChange) -> None:
-        """Add to an account's holdings; a new account starts from nothing. Raises LocalFault out of range."""
+        """Add to an account's holdings; a new account starts from zero. Raises LocalFault out of range."""
         column = int(self.columns.hold(np.array([self._slot(account)]))[0])
         rows = self.layout
-        money = [(rows.cash_row[each], by) for each, by in change.cash.items()]
-        money += [(rows.token_row[each], by) for each, by in change.tokens.items()]
+        money = [(rows.cash_row[group], by) for group, by in change.cash.items()]
+        money += [(rows.token_row[asset], by) for asset, by in change.tokens.items()]
         after = [(row, int(self.columns.table[row, column]) + by) for row, by in money]
-        lots = {each: int(self.columns.table[rows.lots_row[each], column]) + by for each, by in change.lots.items()}
+        lots = {
+            instrument: int(self.columns.table[rows.lots_row[instrument], column]) + by
+            for instrument, by in change.lots.items()
+        }
         _check_range([value for _, value in after], (), tuple(lots.values()))
         for row, value in after:
             self.columns.table[row, column] = value
             self._mark(self._money, np.array([column]))
-        for each, value in lots.items():
-            self.columns.table[rows.lots_row[each], column] = value
-            self._mark(rows.group_of[each], np.array([column]))
-        self._note_lots(np.array([column]))
+        for instrument, value in lots.items():
+            self.columns.table[rows.lots_row[instrument], column] = value
+            self._mark(rows.group_of[instrument], np.array([column]))
+        self._update_holds(np.array([column]))
 
     @property
     def money_rows(self) -> tuple[dict[int, int], dict[int, int]]:
@@ -192,7 +195,7 @@ class MarginBook:
         return self.layout.cash_row, self.layout.token_row
 
     def remargin(self) -> list[int]:
-        """Recompute all that is marked; the ids of the accounts recomputed since the last call, rising."""
+        """Recompute everything marked. Returns the ids of the accounts recomputed since the last call, rising."""
         self._refresh()
         columns = np.flatnonzero(self.columns.marks[-1, : self.columns.count])
         self.columns.marks[-1, columns] = False
@@ -208,7 +211,7 @@ class MarginBook:
         return self.margins_when_asked(accounts)()
 
     def margins_when_asked(self, accounts: Sequence[int]) -> Callable[[], MarginBatch]:
-        """What `margins` tells now, worked out when it is called: taking note of the holdings is cheap."""
+        """A function that computes `margins` as of now when it is called: copying the holdings is cheap."""
         return partial(gathered_batch, self._read(accounts), self._arrays, self.layout)
 
     def short(self, accounts: Sequence[int], cash_limit: int) -> list[int]:
@@ -230,7 +233,7 @@ class MarginBook:
         return slot
 
     def _slot(self, account: int) -> int:
-        """The account's slot; a new account, which holds nothing yet, has its money marked."""
+        """The account's slot; a new account, without holdings yet, has its money marked."""
         slot = self.columns.find(account)
         if slot is None:
             slot = self.columns.slot(account)
@@ -245,13 +248,13 @@ class MarginBook:
             self.columns.marks[row, columns] = True
             self._marked.add(row)
 
-    def _note_lots(self, columns: Integers) -> None:
+    def _update_holds(self, columns: Integers) -> None:
         for number, group in enumerate(self.layout.groups):
-            held = self.columns.table[group, columns].any(axis=0)
-            self.columns.table[self.layout.holds.start + number, columns] = held
+            has_lots = self.columns.table[group, columns].any(axis=0)
+            self.columns.table[self.layout.holds.start + number, columns] = has_lots
 
     def _refresh(self) -> None:
-        """Work through everything that is marked."""
+        """Recompute everything that is marked."""
         if not self._marked:
             return
         marks = self.columns.marks[:, : self.columns.count]
@@ -261,7 +264,7 @@ class MarginBook:
         if wide.size:
             self.columns.table[WIDE, wide] = 0
             for row in range(self._money + 1):
-                self._mark(row, wide)  # parts that did not fit are nowhere, so all of them are computed anew
+                self._mark(row, wide)  # values that did not fit are not stored, so all of them are computed again
             rows = sorted(self._marked)
         for row in rows:
             columns = touched if len(rows) == 1 else np.flatnonzero(marks[row])
@@ -285,7 +288,7 @@ class MarginBook:
         return exact_sum(terms, columns.size)
 
     def _total(self, columns: Integers) -> None:
-        """Put equity, initial margin and coverage of some accounts together from their terms."""
+        """Compute equity, initial margin and coverage of some accounts from their terms."""
         rows = self.layout
         terms = self.columns.at(slice(COLLATERAL, rows.losses.stop), columns)
         losses = terms[1 + self._money :]
@@ -294,7 +297,7 @@ class MarginBook:
             lots = self.columns.at(rows.lots, columns)[rows.rank]
             required = add_ons(self._arrays, losses, lots, self.columns.at(rows.tokens, columns))
             required = self._narrow(columns, required)
-        # No sum overflows, but those of wide accounts, which nobody reads.
+        # No sum overflows, except those of wide accounts, which are not read.
         equity = terms[: 1 + self._money].sum(axis=0)
         initial = losses.sum(axis=0) if required is None else losses.sum(axis=0) + required
         self.columns.put(EQUITY, columns, equity)
@@ -308,8 +311,8 @@ class MarginBook:
             self.columns.table[MAINTENANCE_OK, column] = defined.maintenance_ok
 
     def _narrow(self, columns: Integers, values: Exact) -> Integers:
-        """`values` as int64; those that are too large make their account wide and become 0."""
-        fits = np.asarray((values > -self._large) & (values < self._large), np.bool_)
+        """`values` as int64. A value that is too large makes its account wide and becomes 0."""
+        fits = np.asarray((values > -self._wide_limit) & (values < self._wide_limit), np.bool_)
         if fits.all():
             return values.astype(np.int64, copy=False)
         self.columns.table[WIDE, columns[~fits]] = 1
@@ -317,7 +320,7 @@ class MarginBook:
 
 
 def _requirement_inputs(arrays: RiskArrays) -> tuple[object, ...]:
-    """What the totals of every account depend on."""
+    """The parameters on which the totals of every account depend."""
     parameters = arrays.parameters
     return parameters.maintenance_numerator, parameters.maintenance_denominator, arrays.tariff.joint
 
@@ -333,18 +336,18 @@ def _recharged_instruments(before: Tariff, after: Tariff) -> set[int]:
         return set()
     pairs = [
         zip(*parts, strict=True)
-        for parts in ((each.short_rates, each.lot_rates, each.impact) for each in (before, after))
+        for parts in ((tariff.short_rates, tariff.lot_rates, tariff.impact) for tariff in (before, after))
     ]
     return {at for at, (old, new) in enumerate(zip(*pairs, strict=True)) if old != new}
 
 
 def _check_range(cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:
-    """Raise LocalFault when a holding does not fit its slot; the ledger refuses such holdings before."""
-    for name, values, most in (
+    """Raise LocalFault when a holding does not fit its slot; the ledger refuses such holdings earlier."""
+    for name, values, limit in (
         ("cash", cash, MONEY_MAX),
         ("tokens", tokens, MONEY_MAX),
         ("lots", positions, POSITION_MAX),
     ):
         for value in values:
-            if abs(value) > most:
-                raise LocalFault(BaseCode.OUT_OF_RANGE, f"margin book {name}", value=value, most=most)
+            if abs(value) > limit:
+                raise LocalFault(BaseCode.OUT_OF_RANGE, f"margin book {name}", value=value, most=limit)

@@ -1,8 +1,8 @@
-"""The terms of one account's requirement besides the group losses: the definition, in plain integers.
+"""The terms of one account's requirement besides the group losses: the definition, in Python integers.
 
-Rule: slow and plain; `add_ons` must equal it. The requirement of groups is the sum of max(loss, short-option
-minimum), of which a part is replaced by the joint expected shortfall where joint scenarios are given; then come
-charges per lot, impact, and concentration of tokens. Every term is convex in the holdings, so all of it is linear
+Rule: simple, not fast; `add_ons` must equal it. The requirement of groups is the sum of max(loss, short-option
+minimum). Where there are joint scenarios, the joint expected shortfall replaces a part of it. Then come charges per
+lot, impact, and concentration of tokens. Every term is convex in the holdings, so all of it can be stated as linear
 rows. The joint term is at least the sum of short-option minimums: an option that no scenario reaches earns no credit.
 """
 
@@ -15,24 +15,24 @@ from clearing.schema.risk.parameters import tail_sum
 
 @dataclass(frozen=True, slots=True)
 class MarginTerms:
-    """In micros."""
+    """Terms in micros."""
 
     option_minimums: tuple[int, ...] = ()
     """Short-option minimum of each risk group; () where no option has one."""
     joint: int = 0
-    """Expected shortfall over joint scenarios, at least the sum of short-option minimums and, if the parameters say
-    so, the largest group's requirement; 0 without scenarios."""
+    """Expected shortfall over joint scenarios, at least the sum of short-option minimums and, with `keep_largest`, at
+    least the largest group's requirement; 0 without scenarios."""
     credit: int = 0
-    """What joint scenarios take off the sum of groups, at least 0."""
+    """Credit of joint scenarios on the sum of groups, at least 0."""
     charges: int = 0
-    """On each lot: contingency and slippage."""
+    """Charge on each lot: contingency and slippage."""
     impact: int = 0
-    """Of closing positions of this size."""
+    """Cost of closing positions of this size."""
     concentration: int = 0
-    """On tokens above their tiers."""
+    """Charge on tokens above their tiers."""
 
     def groups(self, losses: Sequence[int]) -> tuple[int, ...]:
-        """What each group requires: the larger of its loss and its minimum."""
+        """Each group's requirement: the larger of its loss and its minimum."""
         if not self.option_minimums:
             return tuple(losses)
         return tuple(max(pair) for pair in zip(losses, self.option_minimums, strict=True))
@@ -72,7 +72,7 @@ def account_terms(
 def plain_terms(
     tariff: Tariff, groups: Sequence[Sequence[int]], positions: Sequence[int], tokens: Sequence[int]
 ) -> MarginTerms:
-    """The terms without the credit between groups: with the same losses they never require less."""
+    """The terms without credit between groups: with the same losses they never require less."""
     if tariff.is_off:
         return NO_MARGIN_TERMS
     minimums: tuple[int, ...] = ()
@@ -88,11 +88,11 @@ def plain_terms(
 
 
 def joint_losses(tariff: Tariff, scenario_losses: Sequence[Sequence[int]]) -> list[int]:
-    """The loss of every joint scenario: of each group, that of the column named."""
+    """The loss of every joint scenario: the sum over groups of the loss in the named column."""
     total = [0] * len(tariff.joint.scenarios)
     for losses, columns in zip(scenario_losses, tariff.joint_columns, strict=True):
         if any(losses):
-            total = [sofar + losses[column] for sofar, column in zip(total, columns, strict=True)]
+            total = [partial + losses[column] for partial, column in zip(total, columns, strict=True)]
     return total
 
 

@@ -1,1 +1,1 @@
-"""Risk arrays: what one lot or unit is worth in every scenario, and the rates of charges, for all accounts."""
+"""Risk arrays: the value of one lot or unit in every scenario, and the rates of charges, for all accounts."""

@@ -1,9 +1,9 @@
-"""Risk arrays: what one lot of each instrument and one unit of each token is worth in every scenario.
+"""Risk arrays: the value of one lot of each instrument and one unit of each token in every scenario.
 
-Rule: integers, common to all accounts, so that equity in a scenario is linear in the holdings. Marked instruments
-enter as gain or loss against their settled mark; column 0 is zero, or variation margin would count twice.
-Premium-paid options and collateral enter at full value. The plan of a listing is made once and kept from price to
-price. This module must not know accounts.
+Rule: integers, common to all accounts, so equity in a scenario is linear in the holdings. Marked instruments enter as
+gain or loss against their settled mark; column 0 is zero, or variation margin would count twice. Premium-paid options
+and collateral enter at full value. The plan of a listing is made once and reused for every price. This module must not
+know accounts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArrayPlan:
-    """Where each instrument's row is, and how rows are computed together."""
+    """The row of each instrument, and the groups of rows computed together."""
 
     instruments: tuple[Instrument, ...]
     """Ordered by id."""
@@ -33,17 +33,17 @@ class ArrayPlan:
     """Ordered by id."""
     parameters: RiskParameters
     blocks: tuple[InstrumentBlock, ...]
-    """Ordered by risk group and feed; every instrument is in one."""
+    """Ordered by risk group and feed; every instrument is in exactly one."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Of the array: instruments, scenarios with the base."""
+        """Shape of the array: instruments, scenarios with the base."""
         return len(self.instruments), 1 + self.parameters.width
 
     def fits(
         self, instruments: Sequence[Instrument], cash_groups: Sequence[CashGroup], parameters: RiskParameters
     ) -> bool:
-        """Whether this is the plan of a listing, given in order."""
+        """Whether this is the plan of this listing, given in order."""
         return (
             (self.instruments is instruments or self.instruments == tuple(instruments))
             and (self.cash_groups is cash_groups or self.cash_groups == tuple(cash_groups))
@@ -54,15 +54,15 @@ class ArrayPlan:
 def plan_arrays(
     instruments: Sequence[Instrument], cash_groups: Sequence[CashGroup], parameters: RiskParameters
 ) -> ArrayPlan:
-    """Raises Bug when an instrument is in no risk group."""
-    listed = tuple(sorted(instruments, key=lambda each: each.id))
+    """Plan the arrays of a listing. Raises Bug when an instrument is in no risk group."""
+    listed = tuple(sorted(instruments, key=lambda instrument: instrument.id))
     groups = {group.id: group for group in parameters.groups}
-    strays = [each.name for each in listed if each.group not in groups]
-    if strays:
-        raise Bug(f"instruments {strays} are in no risk group")
+    ungrouped = [instrument.name for instrument in listed if instrument.group not in groups]
+    if ungrouped:
+        raise Bug(f"instruments {ungrouped} are in no risk group")
     numbered: dict[tuple[int, int], list[tuple[int, Instrument]]] = {}
-    for row, each in enumerate(listed):
-        numbered.setdefault((each.group, each.feed), []).append((row, each))
+    for row, instrument in enumerate(listed):
+        numbered.setdefault((instrument.group, instrument.feed), []).append((row, instrument))
     return ArrayPlan(
         instruments=listed,
         cash_groups=tuple(sorted(cash_groups, key=lambda group: group.id)),
@@ -75,11 +75,11 @@ def plan_arrays(
 
 def sorted_tokens(assets: Sequence[Asset]) -> tuple[Asset, ...]:
     """Collateral tokens only, ordered by id."""
-    return tuple(sorted((asset for asset in assets if not asset.is_cash), key=lambda each: each.id))
+    return tuple(sorted((asset for asset in assets if not asset.is_cash), key=lambda asset: asset.id))
 
 
 ArrayInputs = tuple[int, int, tuple[int, ...]]
-"""Index (0: none), time where it matters, and marks of one block: its rows are a function of these."""
+"""Index (0: none), time where it matters, and marks of one block: its rows depend only on these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +99,11 @@ class RiskArrays:
     """[m] whether the instrument's feed has a price; without one its values are zero and it must not be traded."""
     parameters: RiskParameters
     index_ticks: tuple[int, ...] = ()
-    """[m] index of each instrument's feed, 0 without a price; charges on size are fractions of it. May be left out
-    where the parameters have no such charge."""
+    """[m] index of each instrument's feed, 0 without a price; charges on size are fractions of it. Optional where the
+    parameters have no such charge."""
 
     plan: ArrayPlan | None = None
-    """How they were built; None where made by hand."""
+    """How the arrays were built; None where made by hand."""
     inputs: tuple[ArrayInputs, ...] = ()
     """What each block of the plan was built from."""
 
@@ -119,34 +119,34 @@ class RiskArrays:
 
     def members(self, group: RiskGroup) -> tuple[int, ...]:
         """Indices of the instruments of one risk group, rising."""
-        return tuple(at for at, each in enumerate(self.instruments) if each.group == group.id)
+        return tuple(at for at, instrument in enumerate(self.instruments) if instrument.group == group.id)
 
     @cached_property
     def matrices(self) -> tuple[GroupMatrix, ...]:
-        """Each group's array as it is multiplied by lots; made once."""
+        """Each group's array in the form for products with lots; computed once."""
         return tuple(group_matrix(self.values, self.members(group)) for group in self.groups)
 
     @cached_property
     def tariff(self) -> Tariff:
-        """Every other coefficient of the requirement; made once."""
+        """Every other coefficient of the requirement; computed once."""
         values: list[int] = self.token_values.tolist()
         return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters)
 
     @cached_property
     def joint_matrix(self) -> GroupMatrix:
-        """The joint scenarios over all instruments; made once."""
+        """The joint scenarios over all instruments; computed once."""
         columns = [scenario.columns for scenario in self.parameters.joint.scenarios]
         return joined_matrix(self.matrices, columns, len(self.instruments))
 
     @cached_property
     def token_prices(self) -> list[int]:
-        """[k] `token_values` as Python integers; made once, not to be changed."""
+        """[k] `token_values` as Python integers; computed once, must not be changed."""
         prices: list[int] = self.token_values.tolist()
         return prices
 
     @cached_property
     def rows(self) -> list[list[int]]:
-        """[m][1 + S] `values` as Python integers; made once, not to be changed."""
+        """[m][1 + S] `values` as Python integers; computed once, must not be changed."""
         rows: list[list[int]] = self.values.tolist()
         return rows
 
@@ -167,8 +167,8 @@ def build_risk_arrays(
 
     Options are valued as of `time_ms`, or of their feed's entry in `times`. An instrument without a settled mark counts
     as marked at the index. With the arrays `before`, only rows whose index, mark or time moved are computed; the result
-    is the same. Raises Bug when a price is out of range or an entry reaches 2^62: prices and parameters are checked
-    where they enter.
+    is the same. Raises Bug when a price is out of range or an entry reaches 2^62: prices and parameters are checked on
+    input.
     """
     plan = before.plan if before is not None else None
     if plan is None or not plan.fits(instruments, cash_groups, parameters):
@@ -220,7 +220,7 @@ def _inputs(block: InstrumentBlock, marks: Mapping[int, int], index: Mapping[int
 def _values(
     plan: ArrayPlan, inputs: tuple[ArrayInputs, ...], before: RiskArrays | None
 ) -> tuple[Integers, list[InstrumentBlock]]:
-    """[m, 1 + S] all rows, and the blocks that were computed; the others' are those `before`."""
+    """[m, 1 + S] all rows, and the blocks that were computed; the others are reused from `before`."""
     old: Sequence[ArrayInputs | None] = before.inputs if before is not None else [None] * len(inputs)
     moved = [at for at, (was, now) in enumerate(zip(old, inputs, strict=True)) if was != now]
     if before is not None and not moved:
@@ -236,8 +236,8 @@ def _values(
             values[block.marked_rows] = marked_values(block, marks)
         if block.options.expiries:
             valued.append(RevaluedBlock(block, ticks, time_ms))
-    for each, rows in zip(valued, option_rows(valued), strict=True):
-        values[each.block.options.rows] = rows
+    for revalued, rows in zip(valued, option_rows(valued), strict=True):
+        values[revalued.block.options.rows] = rows
     largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
     if largest > COEFFICIENT_MAX:
         raise Bug(f"risk array entry {largest} reaches 2^62")
@@ -246,7 +246,7 @@ def _values(
 
 
 def _keep_unchanged(built: RiskArrays, before: RiskArrays, moved: Sequence[InstrumentBlock]) -> None:
-    """Take over what was derived from rows that did not move."""
+    """Reuse what was derived from rows that did not move."""
     known = vars(before)
     if "matrices" in known:
         groups = {block.group.id for block in moved}

@@ -1,8 +1,8 @@
 """Option rows of the reference arrays for all options at once: the same numbers, many times faster.
 
-Rule: int64 only where a checked bound holds, else Python integers; real numbers only by the correctly rounded
-operations of `clearing.pricing`. Blocks are priced together, since a batch's bits do not depend on what else is in
-it.
+Rule: int64 only where a checked bound holds, otherwise Python integers; real numbers only by the correctly rounded
+operations of `clearing.pricing`. Blocks are priced together, because a batch's bits do not depend on its other
+elements.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class RevaluedBlock(NamedTuple):
 
 
 class OptionValueColumns(NamedTuple):
-    """What the values of a block's options in every scenario are computed from, [o * (1 + S)] each."""
+    """Inputs for the values of a block's options in every scenario, [o * (1 + S)] each."""
 
     forwards: Floats
     volatilities: Floats
@@ -51,9 +51,9 @@ def option_rows(moved: Sequence[RevaluedBlock]) -> list[Integers]:
     """For each block [options, 1 + S]: `option_row` of each option. Raises Bug when a value reaches 2^61."""
     if not moved:
         return []
-    columns = [_value_columns(each) for each in moved]
+    columns = [_value_columns(revalued) for revalued in moved]
     forwards, volatilities, years, discounts = (_concatenated(parts) for parts in zip(*columns, strict=True))
-    options = [each.block.options for each in moved]
+    options = [revalued.block.options for revalued in moved]
     ticks = option_values(
         forward=forwards,
         strike=_concatenated([option.wide_strikes for option in options]),
@@ -68,8 +68,8 @@ def option_rows(moved: Sequence[RevaluedBlock]) -> list[Integers]:
     if not largest <= VALUE_MAX:  # also refuses NaN
         raise Bug("an option value reaches 2^61")
     full, rows, start = rounded.astype(np.int64), [], 0
-    for each in moved:
-        count, grid = len(each.block.options.wide_strikes), each.block.grid
+    for revalued in moved:
+        count, grid = len(revalued.block.options.wide_strikes), revalued.block.grid
         values = full[start : start + count].reshape(-1, 1 + len(grid.weights))
         rows.append(_weighted(values, grid, int(largest)) if grid.weighted else values)
         start += count
@@ -127,8 +127,8 @@ def _forwards(block: InstrumentBlock, index_ticks: int, time_ms: int) -> Floats:
 def _carried_forwards(indices: Integers, tenors: Sequence[int], rate_ppm: int) -> Floats:
     """`forward_ticks` of each index [n] to each time to expiry [e], as [e, n].
 
-    Below 2^42 ticks and 2^62 parts of a year the guess in float64 is at most one off, so what is left over is small
-    and exact although the two products that it is the difference of may wrap around.
+    Below 2^42 ticks and 2^62 parts of a year the float64 estimate is at most one off. So the remainder is small and
+    exact, although the two products of which it is the difference may wrap around.
     """
     parts = [rate_ppm * max(tenor, 0) for tenor in tenors]
     if max(parts) >= PARTS_MAX:
@@ -144,7 +144,7 @@ def _carried_forwards(indices: Integers, tenors: Sequence[int], rate_ppm: int) -
 
 
 def _volatilities(block: InstrumentBlock, forwards: Floats, time_ms: int) -> Integers:
-    """[options, 1 + S] `scenario_volatility` of each option; `forwards` [expiries] are the base's."""
+    """[options, 1 + S] `scenario_volatility` of each option; `forwards` [expiries] are those of the base."""
     options, grid, group = block.options, block.grid, block.group
     if group.surface or grid.skewed:
         smiled = smiles.option_smiles(group, forwards, options.strikes, options.expiries, options.expiry, time_ms)

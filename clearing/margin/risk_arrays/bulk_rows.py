@@ -1,7 +1,7 @@
 """Rows of the reference arrays for all marked instruments of one risk group at once: the same numbers, faster.
 
-Rule: int64 only where a checked bound holds, else the definition row by row. What prices and time do not change is
-laid out once in a block; its options are valued by `bulk_options`.
+Rule: int64 only where a checked bound holds, otherwise the definition row by row. Everything independent of prices and
+time is computed once in a block. `bulk_options` values its options.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,9 +31,9 @@ class OptionColumns:
     wide_scales: Floats
     """Micros a tick."""
     expiries: tuple[int, ...]
-    """Each time of expiry once, rising."""
+    """Distinct times of expiry, rising."""
     expiry: Integers
-    """Number in `expiries`."""
+    """Index into `expiries`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +46,7 @@ class InstrumentBlock:
     grid: Grid
     rate_ppm: int
     rows: tuple[int, ...]
-    """Of all its instruments in the arrays."""
+    """Rows of all its instruments in the arrays."""
     marked: tuple[Instrument, ...]
     marked_rows: Integers
     scales: Integers
@@ -57,11 +57,11 @@ class InstrumentBlock:
 def build_block(
     group: RiskGroup, feed: int, numbered: Sequence[tuple[int, Instrument]], of: RiskParameters
 ) -> InstrumentBlock:
-    """Lay out instruments of one group and feed, each with its row in the arrays."""
-    marked = [(row, each) for row, each in numbered if each.is_marked]
-    options = [(row, each) for row, each in numbered if each.is_option]
-    expiries = sorted({each.expiry_ms for _, each in options})
-    strikes, width = np.array([each.strike_ticks for _, each in options], np.float64), 1 + of.width
+    """Build the block of instruments of one group and feed, each with its row in the arrays."""
+    marked = [(row, instrument) for row, instrument in numbered if instrument.is_marked]
+    options = [(row, instrument) for row, instrument in numbered if instrument.is_option]
+    expiries = sorted({option.expiry_ms for _, option in options})
+    strikes, width = np.array([option.strike_ticks for _, option in options], np.float64), 1 + of.width
     return InstrumentBlock(
         group=group,
         feed=feed,
@@ -69,17 +69,17 @@ def build_block(
         grid=grid_columns(group, of),
         rate_ppm=of.rate_ppm,
         rows=tuple(row for row, _ in numbered),
-        marked=tuple(each for _, each in marked),
+        marked=tuple(instrument for _, instrument in marked),
         marked_rows=np.array([row for row, _ in marked], np.int64),
-        scales=np.array([each.micros_per_tick for _, each in marked], np.int64),
+        scales=np.array([instrument.micros_per_tick for _, instrument in marked], np.int64),
         options=OptionColumns(
             rows=np.array([row for row, _ in options], np.int64),
             strikes=strikes,
             wide_strikes=strikes.repeat(width),
-            wide_calls=np.array([each.kind is InstrumentKind.CALL for _, each in options], np.bool_).repeat(width),
-            wide_scales=np.array([each.micros_per_tick for _, each in options], np.float64).repeat(width),
+            wide_calls=np.array([option.kind is InstrumentKind.CALL for _, option in options], np.bool_).repeat(width),
+            wide_scales=np.array([option.micros_per_tick for _, option in options], np.float64).repeat(width),
             expiries=tuple(expiries),
-            expiry=np.array([expiries.index(each.expiry_ms) for _, each in options], np.int64),
+            expiry=np.array([expiries.index(option.expiry_ms) for _, option in options], np.int64),
         ),
     )
 
@@ -87,8 +87,8 @@ def build_block(
 def block_marks(block: InstrumentBlock, index_ticks: int, marks: Mapping[int, int], time_ms: int) -> tuple[int, ...]:
     """The settled mark of each marked instrument, or the model's where it has none yet."""
     return tuple(
-        marks[each.id] if each.id in marks else model_mark(each, index_ticks, block.rate_ppm, time_ms)
-        for each in block.marked
+        marks[instrument.id] if instrument.id in marks else model_mark(instrument, index_ticks, block.rate_ppm, time_ms)
+        for instrument in block.marked
     )
 
 

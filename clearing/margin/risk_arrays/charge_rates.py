@@ -1,10 +1,10 @@
 """Charge rates: every coefficient of the requirement besides the risk array, at the prices of one block.
 
 Rule: derived from prices and parameters alone. The engine charges by them and the proof's rows are written from them,
-so the two cannot differ. Market impact is a convex curve, P * q * (l * q / D + r * sqrt(q / D)) for q lots in a
-market of depth D at notional P a lot with linear and root concessions l and r (Almgren et al. 2005), replaced by
-straight lines on or above it, rounded up. The short-option minimum is a fraction of the lot's notional at the index.
-This module must not know accounts.
+so the two cannot differ. Market impact is a convex curve, P * q * (l * q / D + r * sqrt(q / D)) for q lots in a market
+of depth D at notional P a lot with linear and root concessions l and r (Almgren et al. 2005), replaced by straight
+lines on or above it, rounded up. The short-option minimum is a fraction of the lot's notional at the index. This module
+must not know accounts.
 """
 
 from collections.abc import Sequence
@@ -41,9 +41,9 @@ class Tariff:
     """Coefficients in micros; `m` instruments and `k` tokens in the arrays' order."""
 
     short_rates: tuple[int, ...]
-    """[m] for each short lot of an option."""
+    """[m] per short lot of an option."""
     lot_rates: tuple[int, ...]
-    """[m] for each lot, long or short."""
+    """[m] per lot, long or short."""
     impact: tuple[Lines, ...]
     """[m] over |lots|."""
     concentration: tuple[Lines, ...]
@@ -63,7 +63,7 @@ class Tariff:
     @cached_property
     def is_off(self) -> bool:
         """Whether the requirement is the plain sum of group losses."""
-        sized = any(self.lot_rates) or any(each.lines for each in (*self.impact, *self.concentration))
+        sized = any(self.lot_rates) or any(charge.lines for charge in (*self.impact, *self.concentration))
         return not (sized or self.credits_groups or self.has_short_rates)
 
     @cached_property
@@ -104,7 +104,7 @@ class Tariff:
         return CreditWeights((PPM - weight) // common, weight // common, PPM // common)
 
     def size_lines(self, instrument: int) -> Lines:
-        """What |lots| of instrument number `instrument` cost in all: each lot's rate and the impact on one slope."""
+        """The total charge on |lots| of instrument number `instrument`: lot rate and impact in one slope."""
         rate, impact = self.lot_rates[instrument], self.impact[instrument]
         if not impact.lines:
             return Lines(((rate, 0),)) if rate else NO_LINES
@@ -124,11 +124,11 @@ def build_tariff(
     if any(group.short_option_ppm for group in parameters.groups):
         minimums = short_rates(instruments, index_ticks, parameters)
     if parameters.charges:
-        charges = {each.instrument: each for each in parameters.charges}
-        for at, (each, ticks) in enumerate(zip(instruments, index_ticks, strict=True)):
-            charge = charges.get(each.id)
+        charges = {charge.instrument: charge for charge in parameters.charges}
+        for at, (instrument, ticks) in enumerate(zip(instruments, index_ticks, strict=True)):
+            charge = charges.get(instrument.id)
             if charge is not None:
-                notional = ticks * each.micros_per_tick
+                notional = ticks * instrument.micros_per_tick
                 lot_rates[at] = rate_micros(notional, charge.contingency_ppm + charge.slippage_ppm)
                 impact[at] = impact_lines(charge, notional)
     tiers = tiers_by_asset(parameters.concentration)
@@ -137,14 +137,15 @@ def build_tariff(
         lot_rates=tuple(lot_rates),
         impact=tuple(impact),
         concentration=tuple(
-            concentration_lines(value, tiers.get(each.id, ())) for each, value in zip(assets, token_values, strict=True)
+            concentration_lines(value, tiers.get(asset.id, ()))
+            for asset, value in zip(assets, token_values, strict=True)
         ),
         joint=parameters.joint,
     )
 
 
 def impact_micros(charge: LotCharge, notional_micros: int, lots: int) -> int:
-    """The curve at `lots` >= 0, in micros rounded up; `notional_micros` is one lot's."""
+    """The curve at `lots` >= 0, in micros rounded up; `notional_micros` is that of one lot."""
     if not charge.depth_lots or not lots:
         return 0
     depth = charge.depth_lots
@@ -154,7 +155,7 @@ def impact_micros(charge: LotCharge, notional_micros: int, lots: int) -> int:
 
 
 def impact_lines(charge: LotCharge, notional_micros: int) -> Lines:
-    """Lines through the curve's points at the sizes named, each slope rounded up: convex and never below the curve."""
+    """Lines through the curve's points at the listed sizes, each slope rounded up: convex and never below the curve."""
     if not charge.depth_lots or not (charge.linear_impact_ppm or charge.root_impact_ppm):
         return NO_LINES
     points: list[tuple[int, int]] = []
@@ -174,9 +175,9 @@ def impact_lines(charge: LotCharge, notional_micros: int) -> Lines:
 def short_rates(
     instruments: Sequence[Instrument], index_ticks: Sequence[int], parameters: RiskParameters
 ) -> tuple[int, ...]:
-    """[m] micros for each short lot, rounded up; 0 for what is no option."""
+    """[m] micros per short lot, rounded up; 0 for instruments other than options."""
     fractions = {group.id: group.short_option_ppm for group in parameters.groups}
     return tuple(
-        rate_micros(ticks * each.micros_per_tick, fractions[each.group]) if each.is_option else 0
-        for each, ticks in zip(instruments, index_ticks, strict=True)
+        rate_micros(ticks * instrument.micros_per_tick, fractions[instrument.group]) if instrument.is_option else 0
+        for instrument, ticks in zip(instruments, index_ticks, strict=True)
     )

@@ -1,9 +1,13 @@
-"""Exact products of holdings and risk arrays, as fast as a bound that is checked allows.
+"""Exact products of holdings and risk arrays, by the fastest path that a checked bound allows.
 
-Rule: the result is the integer, whatever path computes it. Three paths, chosen by the bound B = largest coefficient
-times gross lots, which no partial sum can exceed in any order of summation: float64 matrix product for B < 2^53 (every
-product and partial sum is an integer that float64 holds exactly, so nothing rounds), int64 or two such float64 limbs
-for B < 2^63, Python integers beyond. Plain arrays here: this is the hot loop.
+Rule: the result is the exact integer on every path. The path depends on the bound B = largest coefficient times gross
+lots, which no partial sum can exceed in any order of summation:
+
+- B < 2^53: float64 matrix product. Every product and partial sum is an integer that float64 represents exactly.
+- B < 2^63: int64, or two such float64 limbs.
+- beyond: Python integers.
+
+Plain arrays here: this is the hot loop.
 """
 
 from collections.abc import Sequence
@@ -31,7 +35,7 @@ Exact = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupMatrix:
-    """The risk array of one group, ready to be multiplied by lots."""
+    """The risk array of one group in the form for products with lots."""
 
     members: tuple[int, ...]
     """Instrument indices, rising."""
@@ -60,7 +64,7 @@ def joined_matrix(matrices: Sequence[GroupMatrix], columns: Sequence[Sequence[in
     exact = np.zeros((1 + len(columns), members), np.int64)
     for number, matrix in enumerate(matrices):
         own = matrix.exact.copy()
-        own[0] = 0  # nothing moves
+        own[0] = 0  # no move
         exact[1:, list(matrix.members)] = own[[column[number] for column in columns]]
     largest = max(int(exact.max(initial=0)), -int(exact.min(initial=0)))
     return GroupMatrix(tuple(range(members)), exact, exact.astype(np.float64), largest)
@@ -96,7 +100,7 @@ def losses_by_scenario(matrix: GroupMatrix, lots: Integers) -> Exact:
 
 
 def _large(matrix: GroupMatrix, lots: Integers, gross: Integers) -> tuple[Exact, Exact]:
-    """The accounts that exceed the float bound, each on the first path that holds it."""
+    """The accounts above the float bound, each on the first path that can represent it."""
     wide = matrix.largest * int(gross.max()) >= INT64_EXACT
     kind: type = object if wide else np.int64
     value: Exact = np.zeros(lots.shape[1], kind)
@@ -112,14 +116,14 @@ def _large(matrix: GroupMatrix, lots: Integers, gross: Integers) -> tuple[Exact,
             value[columns[part]], loss[columns[part]] = product[0], product[1:].max(axis=0, initial=0)
     rows = matrix.exact.tolist()
     for column in np.flatnonzero(~small & ~middle).tolist():
-        held = lots[:, column].tolist()
-        sums = [sum(entry * q for entry, q in zip(row, held, strict=True)) for row in rows]
+        column_lots = lots[:, column].tolist()
+        sums = [sum(entry * q for entry, q in zip(row, column_lots, strict=True)) for row in rows]
         value[column], loss[column] = sums[0], max(0, *sums[1:])
     return value, loss
 
 
 def _chunks(matrix: GroupMatrix, count: int) -> list[slice]:
-    """Cut `count` accounts into slices of at most `CHUNK_PRODUCTS` multiplications, of 64 accounts at least."""
+    """Cut `count` accounts into slices of at most `CHUNK_PRODUCTS` multiplications, but at least 64 accounts."""
     size = max(64, CHUNK_PRODUCTS // max(matrix.exact.size, 1))
     return [slice(start, start + size) for start in range(0, count, size)]
 
@@ -130,7 +134,7 @@ def _product(matrix: GroupMatrix, lots: Integers, gross: int) -> Integers:
     Lots are split into two limbs where each limb's product stays below 2^53: two float64 products are several times
     faster than one of int64, for which there is no tuned routine.
     """
-    spill = len(matrix.members) << LIMB_BITS  # what the lower limbs, each in [0, 2^20), can add up to
+    spill = len(matrix.members) << LIMB_BITS  # bound on the sum of the lower limbs, each in [0, 2^20)
     fits = matrix.largest * spill < FLOAT_EXACT and matrix.largest * (gross + spill) < FLOAT_EXACT << LIMB_BITS
     if not fits or matrix.largest * (gross + spill) >= INT64_EXACT:
         return matrix.exact @ lots
@@ -147,7 +151,7 @@ def largest_of(values: Exact) -> int:
 
 
 def exact_sum(terms: Sequence[Exact], count: int) -> Exact:
-    """Elementwise sum of arrays [count]: int64 if no partial sum can reach 2^63, else Python integers."""
+    """Elementwise sum of arrays [count]: int64 if no partial sum can reach 2^63, otherwise Python integers."""
     if sum(largest_of(term) for term in terms) < INT64_EXACT:
         total = np.zeros(count, np.int64)
         for term in terms:
@@ -160,7 +164,7 @@ def exact_sum(terms: Sequence[Exact], count: int) -> Exact:
 
 
 def exact_product(factor: int, values: Exact) -> Exact:
-    """`factor` times each value: int64 if it fits, else Python integers."""
+    """`factor` times each value: int64 if it fits, otherwise Python integers."""
     if abs(factor) * largest_of(values) < INT64_EXACT:
         return values.astype(np.int64, copy=False) * factor
     wide: Exact = values.astype(object) * factor

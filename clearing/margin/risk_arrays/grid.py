@@ -1,8 +1,8 @@
-"""Scenario grids: the ready-made ones, and a group's grid as columns of numbers.
+"""Scenario grids: the predefined ones, and a group's grid as columns of numbers.
 
-Rule: a grid is data. Column 0 of every array is the base, where nothing moves; a grid's scenarios follow in their
-order, and where another group's grid is longer, scenarios where nothing moves fill up: they cost nobody anything. It
-must not know prices.
+Rule: a grid is data. Column 0 of every array is the base, without a move. A grid's scenarios follow in their order.
+Where another group's grid is longer, scenarios without a move fill the rest; they cost nothing. It must not know
+prices.
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from clearing.schema.risk.volatility_surface import VolShock
 Integers = NDArray[np.int64]
 
 GRID_RANGE_PPM = 180_000
-"""The price range that `OPTION_GRID` is drawn for: its steps are then 4.5, 9, 13.5 and 18 %."""
+"""The price range for which `OPTION_GRID` was designed: its steps are then 4.5, 9, 13.5 and 18 %."""
 
 TAILS: tuple[Scenario, ...] = tuple(
     Scenario(percent, 100, 1, GRID_RANGE_PPM // 5 * 100 // abs(percent), of_index=True)
     for percent in (-66, -33, 50, 100, 200, 300)
 )
-"""Extreme moves of the index itself with volatility up, dampened so that one lot of the underlying loses a fifth of
-what it loses at the range: they bite only where losses grow faster than the move. Source of moves and dampening: the
-published portfolio margin of Derive (Lyra v2)."""
+"""Extreme moves of the index itself with volatility up, dampened so that one lot of the underlying loses a fifth of its
+loss at the range. They matter only where losses grow faster than the move. Source of moves and dampening: the published
+portfolio margin of Derive (Lyra v2)."""
 
 
 def _option_grid() -> tuple[Scenario, ...]:
@@ -37,9 +37,10 @@ def _option_grid() -> tuple[Scenario, ...]:
 
 
 OPTION_GRID: tuple[Scenario, ...] = _option_grid()
-"""33 scenarios with the base: the index at 0, 1, 2, 3 and 4 quarters of the range, up and down, each with volatility
-up, flat and down (27 with the base); the deepest tail each way; the smile tilted and its wings lifted, both ways.
-Derive takes the worse way of a skew scenario expiry by expiry, which is not linear; here each way is a scenario."""
+"""33 scenarios with the base: the index at 0, 1, 2, 3 and 4 quarters of the range, up and down, each with
+volatility up, flat and down (27 with the base); the deepest tail in each direction; the smile tilted and its wings
+lifted, in both directions. Derive takes the worse direction of a skew scenario per expiry, which is not linear;
+here each direction is a scenario."""
 
 OPTION_SHOCK = VolShock(
     short_power_ppm=300_000,
@@ -50,8 +51,8 @@ OPTION_SHOCK = VolShock(
     skew_linear_ppm=150_000,
     skew_absolute_ppm=150_000,
 )
-"""Shocks that go with `OPTION_GRID`, and with a volatility range of 500_000: half of the volatility up, 0.55 of that
-down, more for short-dated options. Source: as of `TAILS`."""
+"""Shocks for `OPTION_GRID` with a volatility range of 500_000: half of the volatility up, 0.55 of that down, more for
+short-dated options. Source: as of `TAILS`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +60,7 @@ class Grid:
     """One group's scenarios after the base, as columns [S]."""
 
     numerators: Integers
-    """Of the size of the move, over `denominators`; with the range, so below 2^32."""
+    """Numerators of the move's size, over `denominators`; including the range, so below 2^32."""
     denominators: Integers
     rising: NDArray[np.bool_]
     weights: Integers
@@ -79,22 +80,22 @@ class Grid:
 def grid_columns(group: RiskGroup, parameters: RiskParameters) -> Grid:
     """The group's grid, as wide as the network's widest."""
     scenarios = parameters.grid(group)
-    still = Scenario(0, 1, 0)
-    filled = [*scenarios, *(still for _ in range(parameters.width - len(scenarios)))]
-    ranges = [PPM if each.of_index else group.range_ppm for each in filled]
+    unmoved = Scenario(0, 1, 0)
+    filled = [*scenarios, *(unmoved for _ in range(parameters.width - len(scenarios)))]
+    ranges = [PPM if scenario.of_index else group.range_ppm for scenario in filled]
     columns = (
-        [reach * abs(each.move_numerator) for reach, each in zip(ranges, filled, strict=True)],
-        [PPM * each.move_denominator for each in filled],
-        [each.weight_ppm for each in filled],
-        [each.volatility_direction for each in filled],
-        [each.skew_linear for each in filled],
-        [each.skew_absolute for each in filled],
+        [reach * abs(scenario.move_numerator) for reach, scenario in zip(ranges, filled, strict=True)],
+        [PPM * scenario.move_denominator for scenario in filled],
+        [scenario.weight_ppm for scenario in filled],
+        [scenario.volatility_direction for scenario in filled],
+        [scenario.skew_linear for scenario in filled],
+        [scenario.skew_absolute for scenario in filled],
     )
     numerators, denominators, weights, volatility, linear, absolute = (np.array(column, np.int64) for column in columns)
     return Grid(
         numerators=numerators,
         denominators=denominators,
-        rising=np.array([each.move_numerator > 0 for each in filled]),
+        rising=np.array([scenario.move_numerator > 0 for scenario in filled]),
         weights=weights,
         volatility=volatility,
         skew_linear=linear,

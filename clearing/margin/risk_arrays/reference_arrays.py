@@ -1,9 +1,9 @@
-"""Reference arrays: what one lot is worth in every scenario, by definition, in plain integers.
+"""Reference arrays: the value of one lot in every scenario, by definition, in Python integers.
 
-Rule: clear before fast, and without numpy: a verifier starts quickly and computes them once. `arrays`, `bulk_rows`
-and `bulk_options` must give the same numbers, and property tests hold them to that. A marked instrument's mark moves
-in proportion to the index. An option keeps its volatility as the forward moves (sticky strike); then the scenario
-shifts it. Moves round away from where they start, gains round down.
+Rule: clear before fast, and without numpy: a verifier starts quickly and computes them once. `arrays`, `bulk_rows` and
+`bulk_options` must give the same numbers; property tests check it. A marked instrument's mark moves in proportion to
+the index. An option keeps its volatility as the forward moves (sticky strike); then the scenario shifts it. Moves round
+away from the start, gains round down.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from clearing.schema.terms.instruments import Instrument, forward_ticks
 def shocked_index(index_ticks: int, range_ppm: int, scenario: Scenario) -> int:
     """A price in a scenario: moved by its part of the range, rounded away from the price, never below one tick.
 
-    Towards it, writers and sellers of what costs few ticks would need no margin.
+    Rounded towards it, instruments worth few ticks would need no margin.
     """
     reach = PPM if scenario.of_index else range_ppm
     size = mul_div_up(index_ticks * reach, abs(scenario.move_numerator), PPM * scenario.move_denominator)
@@ -37,7 +37,7 @@ def shocked_index(index_ticks: int, range_ppm: int, scenario: Scenario) -> int:
 
 
 def model_mark(instrument: Instrument, index_ticks: int, rate_ppm: int, time_ms: int) -> int:
-    """The mark of a marked instrument that has not been marked yet: the index, carried to expiry if it is dated."""
+    """The mark of a marked instrument without a settled mark: the index, carried to expiry if it is dated."""
     if instrument.carries:
         return forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, time_ms)
     return index_ticks
@@ -46,19 +46,21 @@ def model_mark(instrument: Instrument, index_ticks: int, rate_ppm: int, time_ms:
 def marked_row(scale: int, mark_ticks: int, range_ppm: int, scenarios: Sequence[Scenario]) -> list[int]:
     """[1 + S] gain or loss of one lot against its mark, of `scale` micros a tick, weighted, rounded down."""
     gains = ((shocked_index(mark_ticks, range_ppm, scenario) - mark_ticks) * scale for scenario in scenarios)
-    return [0, *(gain * each.weight_ppm // PPM for gain, each in zip(gains, scenarios, strict=True))]
+    return [0, *(gain * scenario.weight_ppm // PPM for gain, scenario in zip(gains, scenarios, strict=True))]
 
 
-def scenario_volatility(group: RiskGroup, volatility_ppm: int, deviations: float, tenor_ms: int, each: Scenario) -> int:
+def scenario_volatility(
+    group: RiskGroup, volatility_ppm: int, deviations: float, tenor_ms: int, scenario: Scenario
+) -> int:
     """An option's volatility in a scenario, `deviations` from the money: moved, then skewed, rounded down."""
     up, down = shock_sizes(group.shock, group.volatility_range_ppm, volatility_ppm, tenor_ms)
     moved = volatility_ppm
-    if each.volatility_direction > 0:
+    if scenario.volatility_direction > 0:
         moved = max(volatility_ppm + up, group.shock.up_floor_ppm)
-    elif each.volatility_direction < 0:
+    elif scenario.volatility_direction < 0:
         moved = volatility_ppm - down
     tilt, lift = skew_shares(group.shock, deviations)
-    share = PPM + each.skew_linear * tilt + each.skew_absolute * lift
+    share = PPM + scenario.skew_linear * tilt + scenario.skew_absolute * lift
     return bounded_volatility(bounded_volatility(moved) * share // PPM)
 
 
@@ -71,7 +73,8 @@ def option_row(
     time_ms: int,
 ) -> list[int]:
     """[1 + S] value of one lot in micros: the base, and the base plus the weighted change, rounded down."""
-    from clearing.pricing.marks import option_value  # here, for a verifier of a listing without options loads no numpy
+    # imported here, so that a verifier of a listing without options does not load numpy
+    from clearing.pricing.marks import option_value
 
     scale, tenor_ms = option.micros_per_tick, option.expiry_ms - time_ms
     forward = float(forward_ticks(index_ticks, option.expiry_ms, rate_ppm, time_ms))
@@ -89,11 +92,11 @@ def option_row(
 
 
 COEFFICIENT_MAX = 2**62 - 1
-"""Every entry and every row coefficient is at most this: the soundness bound of the solvency proof."""
+"""Bound on every entry and row coefficient: the soundness bound of the solvency proof."""
 
 
 class ValuedListing(Protocol):
-    """What slots and rows are written from."""
+    """Inputs of slots and rows."""
 
     @property
     def instruments(self) -> tuple[Instrument, ...]: ...  # noqa: D102 - as in RiskArrays
@@ -124,11 +127,11 @@ class ValuedListing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PricedListing:
-    """What arrays are built from: a listing, every part ordered by id, its prices in ticks, and the rules for it."""
+    """Inputs of arrays: a listing, every part ordered by id, its prices in ticks, and its parameters."""
 
     instruments: Sequence[Instrument]
     assets: Sequence[Asset]
-    """Cash among them counts for nothing."""
+    """Cash among them is ignored."""
     cash_groups: Sequence[CashGroup]
     marks: Mapping[int, int]
     """By instrument."""
@@ -136,7 +139,7 @@ class PricedListing:
     """By feed."""
     parameters: RiskParameters
     time_ms: int
-    """As of when options are valued."""
+    """Time as of which options are valued."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ class ReferenceArrays:
 
     def members(self, group: RiskGroup) -> tuple[int, ...]:
         """Indices of the instruments of one risk group, rising."""
-        return tuple(at for at, each in enumerate(self.instruments) if each.group == group.id)
+        return tuple(at for at, instrument in enumerate(self.instruments) if instrument.group == group.id)
 
     @cached_property
     def tariff(self) -> Tariff:
@@ -181,9 +184,15 @@ def build_reference_arrays(priced: PricedListing) -> ReferenceArrays:
     ticks = tuple(index.get(instrument.feed, 0) for instrument in priced.instruments)
     rows = [
         _instrument_row(
-            each, at, priced.marks.get(each.id), groups[each.group], grids[each.group], parameters, priced.time_ms
+            instrument,
+            index_ticks,
+            priced.marks.get(instrument.id),
+            groups[instrument.group],
+            grids[instrument.group],
+            parameters,
+            priced.time_ms,
         )
-        for each, at in zip(priced.instruments, ticks, strict=True)
+        for instrument, index_ticks in zip(priced.instruments, ticks, strict=True)
     ]
     return ReferenceArrays(
         instruments=tuple(priced.instruments),
@@ -205,7 +214,7 @@ def _instrument_row(
     parameters: RiskParameters,
     time_ms: int,
 ) -> list[int]:
-    """One instrument's row; where another group's grid is longer, scenarios where nothing moves fill up."""
+    """One instrument's row; where another group's grid is longer, scenarios without a move fill the rest."""
     width = 1 + parameters.width
     if not ticks:
         return [0] * width

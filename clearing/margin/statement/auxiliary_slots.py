@@ -1,16 +1,16 @@
 """Auxiliary slots: the convex terms of the requirement as slots with rows, and their least values for an account.
 
-Rule: each slot is at least what its rows say, and a larger value only ever raises the requirement, so nobody gains by
-overstating one; with the least values the requirement is the engine's, to the micro. The coefficients are the tariff's.
-It must not know how rows are proven.
+Rule: each slot is at least what its rows state, and a larger value only raises the requirement, so overstating one
+gains nothing. With the least values the requirement equals the engine's, to the micro. The coefficients are the
+tariff's. It must not know how rows are proven.
 
-`short:<option>`        y >= -q: lots that are short
-`charge:<instrument>`   x >= slope * |q| - intercept of each line: rate and impact together
-`concentration:<token>` z >= slope * units - intercept of each tier
-`tail`, `beyond:<n>`    t free, u_n >= loss of joint scenario n - t, u_n >= 0
-`joint`                 k J >= k t + sum of count * u (Rockafellar and Uryasev 2000), J >= all short-option minimums,
-                        and with `keep_largest` J >= each group's maximum
-`groups`                whole * G >= plain * sum of group maxima + weight * J
+    `short:<option>`        y >= -q: lots that are short
+    `charge:<instrument>`   x >= slope * |q| - intercept of each line: rate and impact together
+    `concentration:<token>` z >= slope * units - intercept of each tier
+    `tail`, `beyond:<n>`    t free, u_n >= loss of joint scenario n - t, u_n >= 0
+    `joint`                 k J >= k t + sum of count * u (Rockafellar and Uryasev 2000),
+                            J >= all short-option minimums, and with `keep_largest` J >= each group's maximum
+    `groups`                whole * G >= plain * sum of group maxima + weight * J
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where things lie in the holdings vector."""
+    """Offsets in the holdings vector."""
 
     tokens: int
     positions: int
@@ -42,8 +42,10 @@ class Places:
 def auxiliary_slots(arrays: ValuedListing) -> tuple[Slot, ...]:
     """The slots after the group maxima, in order; none where the tariff is off."""
     tariff = arrays.tariff
-    names = [f"short:{each.name}" for each, rate in _instruments(arrays, tariff.short_rates) if rate]
-    names += [f"charge:{each.name}" for at, each in enumerate(arrays.instruments) if tariff.size_lines(at).lines]
+    names = [f"short:{option.name}" for option, rate in _instruments(arrays, tariff.short_rates) if rate]
+    names += [
+        f"charge:{instrument.name}" for at, instrument in enumerate(arrays.instruments) if tariff.size_lines(at).lines
+    ]
     names += [
         f"concentration:{asset.chain_id}:{asset.name}"
         for asset, lines in zip(arrays.assets, tariff.concentration, strict=True)
@@ -58,7 +60,7 @@ def auxiliary_slots(arrays: ValuedListing) -> tuple[Slot, ...]:
 
 
 def places_of(arrays: ValuedListing) -> Places:
-    """Where the slots of `build_slots` lie."""
+    """Offsets of the slots of `build_slots`."""
     tokens = len(arrays.cash_groups)
     positions = tokens + len(arrays.assets)
     maxima = positions + len(arrays.instruments)
@@ -68,7 +70,7 @@ def places_of(arrays: ValuedListing) -> Places:
 
 
 def auxiliary_rows(arrays: ValuedListing, places: Places) -> tuple[Row, ...]:
-    """The rows that say what each auxiliary slot is at least, and what they do to the group maxima."""
+    """The rows that bound each auxiliary slot from below, and those that apply them to the group maxima."""
     return (
         *_short_rows(arrays, places),
         *_charge_rows(arrays, places),
@@ -78,7 +80,7 @@ def auxiliary_rows(arrays: ValuedListing, places: Places) -> tuple[Row, ...]:
 
 
 def charged_slots(arrays: ValuedListing, places: Places) -> tuple[int, ...]:
-    """The auxiliary slots that add up to initial margin: G or the group maxima, charges and concentration."""
+    """The auxiliary slots that sum to initial margin: G or the group maxima, charges and concentration."""
     if arrays.tariff.credits_groups:
         groups = [places.auxiliary["groups"]]
     else:
@@ -90,7 +92,7 @@ def charged_slots(arrays: ValuedListing, places: Places) -> tuple[int, ...]:
 def auxiliary_values(
     arrays: "RiskArrays", margin: "AccountMargin", tokens: Sequence[int], positions: Sequence[int]
 ) -> tuple[int, ...]:
-    """The least values of an account's auxiliary slots, in the order of `auxiliary_slots`; `margin` is its margin."""
+    """The least values of an account's auxiliary slots, in the order of `auxiliary_slots`, for its `margin`."""
     tariff, terms = arrays.tariff, margin.terms
     found = [max(0, -lots) for lots, rate in zip(positions, tariff.short_rates, strict=True) if rate]
     sized = [(tariff.size_lines(at), abs(lots)) for at, lots in enumerate(positions)]
@@ -113,15 +115,15 @@ def _scenario_losses(arrays: "RiskArrays", positions: Sequence[int]) -> list[lis
         for at in matrix.members:
             if positions[at]:
                 row = arrays.rows[at]
-                losses = [sofar + (row[0] - value) * positions[at] for sofar, value in zip(losses, row, strict=True)]
+                losses = [total + (row[0] - value) * positions[at] for total, value in zip(losses, row, strict=True)]
         found.append(losses)
     return found
 
 
 def _short_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
     short = {
-        at: places.auxiliary[f"short:{each.name}"]
-        for at, (each, rate) in enumerate(_instruments(arrays, arrays.tariff.short_rates))
+        at: places.auxiliary[f"short:{option.name}"]
+        for at, (option, rate) in enumerate(_instruments(arrays, arrays.tariff.short_rates))
         if rate
     }
     for at, slot in short.items():
@@ -134,11 +136,11 @@ def _short_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
 
 
 def _charge_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
-    for at, each in enumerate(arrays.instruments):
+    for at, instrument in enumerate(arrays.instruments):
         for number, (slope, intercept) in enumerate(arrays.tariff.size_lines(at).lines, start=1):
-            slot = places.auxiliary[f"charge:{each.name}"]
-            yield _row(f"charge:{each.name}:{number}:long", {places.positions + at: -slope, slot: 1}, intercept)
-            yield _row(f"charge:{each.name}:{number}:short", {places.positions + at: slope, slot: 1}, intercept)
+            slot = places.auxiliary[f"charge:{instrument.name}"]
+            yield _row(f"charge:{instrument.name}:{number}:long", {places.positions + at: -slope, slot: 1}, intercept)
+            yield _row(f"charge:{instrument.name}:{number}:short", {places.positions + at: slope, slot: 1}, intercept)
 
 
 def _concentration_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
@@ -164,7 +166,7 @@ def _joint_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
         expected[beyond] = -scenario.count
     yield _row("joint", expected)
     if tariff.has_short_rates:
-        rates = ((f"short:{each.name}", rate) for each, rate in _instruments(arrays, tariff.short_rates) if rate)
+        rates = ((f"short:{option.name}", rate) for option, rate in _instruments(arrays, tariff.short_rates) if rate)
         yield _row("joint-minimum", {joint: 1, **{auxiliary[name]: -rate for name, rate in rates}})
     if tariff.joint.keep_largest:
         for number, group in enumerate(arrays.groups):

@@ -1,15 +1,16 @@
-"""The requirement as slots and linear rows: what a solvency proof is about.
+"""The requirement as slots and linear rows, which the solvency proof is about.
 
-Rule: these rows and `requirement.account_margin` are the same rule; property tests hold them equal. With the least
-auxiliary values that their rows allow, every row holds if and only if maintenance margin and cash limits do.
-Coefficients stay below 2^62, which the proof's soundness rests on. It must not know how rows are proven.
+Rule: these rows and `requirement.account_margin` are the same rule; property tests check that they are equal. With the
+least auxiliary values that their rows allow, every row is satisfied if and only if maintenance margin and cash limits
+are. Coefficients stay below 2^62, on which the proof's soundness depends. It must not know how rows are proven.
 
 Slots: cash groups, collateral tokens, instruments (each by id), one maximum r_g per risk group, then those of
 `clearing.margin.statement.auxiliary_slots`, then those of `clearing.margin.statement.stress`.
+
 Rows: `loss:<group>:<s>`  r_g + sum over j of (A[j][s] - A[j][0]) q_j >= 0, for each scenario s >= 1, j in the group;
 `maintenance`  den * (cash + token values + sum A[j][0] q_j) - num * sum of charged slots (+ shortfall) >= 0;
-`cash-limit:<group>`  cash + limit (+ shortfall) >= 0; and the auxiliary slots' own; last those of stress, which are
-no part of the requirement.
+`cash-limit:<group>`  cash + limit (+ shortfall) >= 0; then those of the auxiliary slots; last those of stress, which
+are not part of the requirement.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -69,7 +70,7 @@ def build_statement(
     """The public statement of one height. Raises Bug when a coefficient reaches 2^62 or the totals miss a slot.
 
     `shortfalls`: by account, of the accounts that are listed as called or defaulting; see `_shortfall` for the unit.
-    `rules`: the encoded `clearing.margin.statement.rulebook.Rulebook` of which slots, rows and prices are a function.
+    `rules`: the encoded `clearing.margin.statement.rulebook.Rulebook`, from which slots, rows and prices follow.
     """
     public = tuple(sorted(totals, key=lambda total: total.slot))
     if [total.slot for total in public] != list(range(_holding_slots(arrays))):
@@ -96,25 +97,25 @@ def build_statement(
 def build_snapshot(statement: RiskStatement, accounts: Iterable[AccountHoldings]) -> RiskSnapshot:
     """The statement with every account's holdings, ordered by account.
 
-    Raises Bug when an account comes twice or has not one value for each slot but the group maxima, when its shortfall
-    is not the listed one, or when the holdings do not sum to the public totals.
+    Raises Bug when an account is included twice, does not have one value for each slot except the group maxima, has
+    another shortfall than listed, or when the holdings do not sum to the public totals.
     """
     auxiliary = sum(slot.kind in (SlotKind.AUXILIARY, SlotKind.AUXILIARY_SIGNED) for slot in statement.slots)
-    ordered = tuple(sorted(accounts, key=lambda each: each.account))
-    if len({each.account for each in ordered}) != len(ordered):
+    ordered = tuple(sorted(accounts, key=lambda entry: entry.account))
+    if len({entry.account for entry in ordered}) != len(ordered):
         raise Bug("an account is in the snapshot twice")
     listed = dict(statement.shortfalls)
-    for each in ordered:
-        if len(each.values) != len(statement.totals):
-            raise Bug(f"account {each.account} has {len(each.values)} values for {len(statement.totals)} slots")
-        if len(each.auxiliary) != auxiliary:
-            raise Bug(f"account {each.account} has {len(each.auxiliary)} auxiliary values for {auxiliary} slots")
-        if each.shortfall != listed.get(each.account, 0):
-            raise Bug(f"account {each.account} is short by {each.shortfall}, listed {listed.get(each.account, 0)}")
+    for entry in ordered:
+        if len(entry.values) != len(statement.totals):
+            raise Bug(f"account {entry.account} has {len(entry.values)} values for {len(statement.totals)} slots")
+        if len(entry.auxiliary) != auxiliary:
+            raise Bug(f"account {entry.account} has {len(entry.auxiliary)} auxiliary values for {auxiliary} slots")
+        if entry.shortfall != listed.get(entry.account, 0):
+            raise Bug(f"account {entry.account} is short by {entry.shortfall}, listed {listed.get(entry.account, 0)}")
     for total in statement.totals:
-        held = sum(each.values[total.slot] for each in ordered)
-        if held != total.total:
-            raise Bug(f"slot {statement.slots[total.slot].name} holds {held}, stated {total.total}")
+        summed = sum(entry.values[total.slot] for entry in ordered)
+        if summed != total.total:
+            raise Bug(f"slot {statement.slots[total.slot].name} sums to {summed}, stated {total.total}")
     return RiskSnapshot(statement=statement, accounts=ordered)
 
 
@@ -150,7 +151,7 @@ def build_rows(arrays: ValuedListing, parameters: RiskParameters, stress: Stress
 
 
 def _shortfall(arrays: "RiskArrays", margin: "AccountMargin", cash: Sequence[int]) -> int:
-    """The smallest shortfall with which the account's rows are satisfied; 0 for an account that needs none.
+    """The smallest shortfall that satisfies the account's rows; 0 for an account that needs none.
 
     Unit: that of the rows to which it is added. In the maintenance row that is micros divided by the maintenance
     denominator, so the account lacks `shortfall / denominator` micros of equity there; in a cash row it is micros.
@@ -164,7 +165,7 @@ def _shortfall(arrays: "RiskArrays", margin: "AccountMargin", cash: Sequence[int
 def account_holdings(
     arrays: "RiskArrays", account: int, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
 ) -> AccountHoldings:
-    """One account as the snapshot has it: holdings, what it is short by, and the least auxiliary values."""
+    """One account as in the snapshot: holdings, shortfall, and the least auxiliary values."""
     margin = _holdings_margin(arrays, cash, tokens, positions)
     return AccountHoldings(
         account=account,
@@ -188,16 +189,16 @@ def _holding_slots(arrays: ValuedListing) -> int:
 
 def _loss_rows(arrays: ValuedListing, group: RiskGroup, maximum: int) -> Iterable[Row]:
     first = len(arrays.cash_groups) + len(arrays.assets)
-    held = [(first + at, arrays.rows[at]) for at in arrays.members(group)]
+    lots_values = [(first + at, arrays.rows[at]) for at in arrays.members(group)]
     for scenario in range(1, 1 + arrays.scenarios):
-        changes = ((slot, values[scenario] - values[0]) for slot, values in held)
+        changes = ((slot, values[scenario] - values[0]) for slot, values in lots_values)
         coefficients = (*((slot, change) for slot, change in changes if change), (maximum, 1))
         yield Row(f"loss:{group.name}:{scenario}", RowKind.AT_LEAST_ZERO, coefficients)
 
 
 def _maintenance_row(arrays: ValuedListing, parameters: RiskParameters, places: Places) -> Row:
-    worth = [1] * len(arrays.cash_groups) + arrays.token_prices + [row[0] for row in arrays.rows]
-    held = ((slot, parameters.maintenance_denominator * value) for slot, value in enumerate(worth))
+    values = [1] * len(arrays.cash_groups) + arrays.token_prices + [row[0] for row in arrays.rows]
+    holdings = ((slot, parameters.maintenance_denominator * value) for slot, value in enumerate(values))
     charged = ((slot, -parameters.maintenance_numerator) for slot in charged_slots(arrays, places))
-    ordered = tuple((slot, value) for slot, value in (*held, *charged) if value)
+    ordered = tuple((slot, value) for slot, value in (*holdings, *charged) if value)
     return Row("maintenance", RowKind.AT_LEAST_ZERO, ordered, shortfall=True)

@@ -1,8 +1,8 @@
-"""`Rulebook`: what the slots and rows of a statement are a function of, as one value that travels with them.
+"""`Rulebook`: everything from which the slots and rows of a statement follow, as one value inside the statement.
 
-Rule: whoever has it computes every slot and row again, coefficient by coefficient, by the engine's own code, so no rule
-can be left out or loosened unseen. `VERSION` says by which code: it changes with every change of that function, and the
-old function is kept. What the rows do not speak of is named in `OUTSIDE`. It must not know accounts.
+Rule: anybody who has it recomputes every slot and row, coefficient by coefficient, by the engine's own code, so no rule
+can be omitted or weakened unnoticed. `VERSION` identifies that code: it changes with every change of the function, and
+the old function is kept. `ASSUMPTIONS` names the rules that the rows do not cover. It must not know accounts.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ ASSUMPTIONS = (
 """Rules of the clearing house that no row expresses; `proofs.verify.claim_text` has a sentence for each."""
 
 UNTESTED_ASSUMPTION = "default_fund"
-"""One more of them where the parameters name no stress scenario."""
+"""An additional assumption where the parameters name no stress scenario."""
 
 
 class FeedLevel(Wire, frozen=True):
@@ -66,7 +66,7 @@ class Rulebook(Wire, frozen=True):
 
     version: U32
     parameters: RiskParameters
-    """Genesis' with the ranges, volatilities and joint scenarios in force."""
+    """Genesis's, with the ranges, volatilities and joint scenarios in force."""
     instruments: tuple[Instrument, ...]
     cash_groups: tuple[CashGroup, ...]
     tokens: tuple[Asset, ...]
@@ -74,7 +74,7 @@ class Rulebook(Wire, frozen=True):
     feeds: tuple[FeedLevel, ...]
     marks: tuple[MarkPrice, ...]
     time_ms: U63
-    """As of when options are valued."""
+    """Time as of which options are valued."""
 
     @property
     def prices(self) -> tuple[PriceUsed, ...]:
@@ -109,7 +109,8 @@ class Rulebook(Wire, frozen=True):
         )
 
     def slots_and_rows(self) -> tuple[tuple[Slot, ...], tuple[Row, ...]]:
-        """What a statement under this rulebook must have. Raises Bug where prices lift a coefficient out of range."""
+        """The slots and rows of a statement under this rulebook. Raises Bug where prices bring a coefficient
+        out of range."""
         arrays, stress = self.arrays(), self.stress()
         return build_slots(arrays, stress), build_rows(arrays, self.parameters, stress)
 
@@ -118,16 +119,16 @@ _DECODER = msgspec.msgpack.Decoder(Rulebook)
 
 
 def write_rulebook(rulebook: Rulebook) -> bytes:
-    """The bytes that a statement carries."""
+    """The bytes in a statement."""
     return encode(rulebook)
 
 
 def read_rulebook(data: bytes, slots: int) -> Rulebook:
-    """Read and check what a stranger wrote for a statement of so many `slots`, which bounds the work of computing it.
+    """Read and check an untrusted rulebook for a statement with this number of `slots`, which bounds the computation.
 
-    Trailing fields that have a default may be missing, in it and in whatever it holds: a later version, whose records
-    have further fields, off by default, still reads this one's bytes, which the statement's hash binds as they are.
-    Raises RemoteFault OVERSIZE, MALFORMED, and LocalFault or RemoteFault OUT_OF_RANGE naming the field.
+    Trailing fields with a default may be missing, at every level: a later version, whose records have further fields,
+    off by default, still reads this version's bytes, which the statement's hash covers unchanged. Raises RemoteFault
+    OVERSIZE, MALFORMED, and LocalFault or RemoteFault OUT_OF_RANGE naming the field.
     """
     if len(data) > RULES_BYTES_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "rulebook", bytes=len(data), limit=RULES_BYTES_MAX)
@@ -143,9 +144,9 @@ def read_rulebook(data: bytes, slots: int) -> Rulebook:
     groups, feeds = {group.id for group in book.parameters.groups}, [feed.feed for feed in book.feeds]
     _check_rising("feeds", feeds)
     _check_rising("cash_groups", [cash_group.id for cash_group in book.cash_groups])
-    _check_rising("tokens", [each.id for each in book.tokens])
-    _check_rising("marks", [each.instrument for each in book.marks])
-    ids = {each.id for each in book.instruments}
+    _check_rising("tokens", [token.id for token in book.tokens])
+    _check_rising("marks", [mark.instrument for mark in book.marks])
+    ids = {instrument.id for instrument in book.instruments}
     for instrument in book.instruments:
         _require(f"instruments.{instrument.name}.group", instrument.group, instrument.group in groups)
     for mark in book.marks:
@@ -158,7 +159,7 @@ def read_rulebook(data: bytes, slots: int) -> Rulebook:
 
 
 def _check_token(token: Asset) -> None:
-    """A token must be worth something between nothing and its price."""
+    """A token's value must be between zero and its price."""
     yields = token.yields
     checks = (
         ("cash_group", token.cash_group, token.cash_group == 0),

@@ -1,7 +1,7 @@
 """`RiskSnapshot`: all that a solvency proof is about, at one height; `proofs` reads no other record of positions.
 
 Rule: ordered and integer. The rows here are the requirement itself, not a copy of it: the margin engine evaluates these
-very rows, and property tests hold both equal. It must not know how rows are proven.
+very rows, and property tests check that both are equal. It must not know how rows are proven.
 
 Units: cash and equity in 10^-6 of the settlement unit, tokens in clearing units of their asset, positions in lots,
 group maxima in the unit of their rows.
@@ -22,14 +22,14 @@ RULES_BYTES_MAX = 1 << 20
 SNAPSHOT_TAG = "crossclear/risk-snapshot/v1"
 
 CUSTODY_TERMS_MAX = 1024
-"""One for each asset: bounds what a verifier reads out of chains' states."""
+"""One for each asset; bounds what a verifier reads from chain states."""
 
 
 class SlotKind(IntEnum):
-    """What a slot holds, and thereby its range."""
+    """The content of a slot, which determines its range."""
 
     CASH = 1
-    """Signed, |v| < 2^63: a cash group's claim."""
+    """Signed, |v| < 2^63: the claim on a cash group."""
     TOKEN = 2
     """[0, 2^56): collateral units of one token on one chain."""
     POSITION = 3
@@ -37,15 +37,15 @@ class SlotKind(IntEnum):
     GROUP_MAX = 4
     """[0, 2^64): auxiliary r_g, at least the worst loss of a risk group; chosen by the holder, never published."""
     AUXILIARY = 5
-    """[0, 2^64): any other term of the requirement, at least what its rows say; never published."""
+    """[0, 2^64): any other term of the requirement, at least what its rows state; never published."""
     AUXILIARY_SIGNED = 6
-    """|v| < 2^63: the tail's threshold of an expected shortfall, free to choose; never published."""
+    """|v| < 2^63: the tail's threshold of an expected shortfall, freely chosen; never published."""
     UNCOVERED = 7
-    """[0, 2^64): at least what an account lacks in one stress scenario; no part of margin, never published."""
+    """[0, 2^64): at least an account's shortfall in one stress scenario; not part of margin, never published."""
 
 
 class RowKind(IntEnum):
-    """What a row's value must be."""
+    """The range of a row's value."""
 
     AT_LEAST_ZERO = 1
     """[0, 2^64)."""
@@ -62,12 +62,12 @@ class Slot(Wire, frozen=True):
 
     @property
     def is_public(self) -> bool:
-        """Whether it holds what the ledger knows, so that its sum over all accounts is published."""
+        """Whether the ledger knows its value, so that its sum over all accounts is published."""
         return self.kind in (SlotKind.CASH, SlotKind.TOKEN, SlotKind.POSITION)
 
 
 class Row(Wire, frozen=True):
-    """One linear condition: sum of coefficient x holding + constant (+ shortfall) lies in the kind's range."""
+    """One linear condition: sum of coefficient x holding + constant (+ shortfall) is in the kind's range."""
 
     name: str
     kind: RowKind
@@ -79,27 +79,27 @@ class Row(Wire, frozen=True):
 
 
 class AccountHoldings(Wire, frozen=True):
-    """One account: values for all public slots, in slot order, and what it is short by (0 unless listed)."""
+    """One account: values for all public slots, in slot order, and its shortfall (0 unless listed)."""
 
     account: U63
     values: tuple[I64, ...]
     shortfall: U63 = 0
     auxiliary: tuple[I64, ...] = ()
-    """The AUXILIARY and AUXILIARY_SIGNED slots' values, in slot order: the least that the rows allow."""
+    """Values of the AUXILIARY and AUXILIARY_SIGNED slots, in slot order: the least that the rows allow."""
 
 
 class PriceUsed(Wire, frozen=True):
-    """A settled mark that went into the coefficients."""
+    """A settled mark used in the coefficients."""
 
     name: str
     ticks: U63
 
 
 class CustodyTerm(Wire, frozen=True):
-    """Reserves of one token on one chain at one of its final blocks, every term public and by itself.
+    """Reserves of one token on one chain at one of its final blocks, every term public and separate.
 
-    Amounts are base units of the token unless told otherwise:
-    deposited - withdrawn = held * unit + released + later + strays + dust, and balance >= deposited - withdrawn.
+    Amounts are base units of the token unless stated otherwise: deposited - withdrawn = held * unit + released + later
+    + strays + dust, and balance >= deposited - withdrawn.
     """
 
     chain_id: U63
@@ -114,55 +114,55 @@ class CustodyTerm(Wire, frozen=True):
     withdrawn: U256Bytes
     """The vault's counter at that block."""
     balance: U256Bytes
-    """The token's word on the vault at that block."""
+    """The vault's balance according to the token at that block."""
     balances: BalanceLocation
-    """Where the token keeps balances, by genesis."""
+    """Where the token stores balances, by genesis."""
     unit: U63
     """Base units in one clearing unit."""
     held: U63
     """What the ledger owes, in clearing units."""
     released: U256Bytes
-    """Withdrawals that the ledger released and the vault had not paid at that block, waiting ones included."""
+    """Withdrawals that the ledger released and the vault had not paid at that block, delayed ones included."""
     later: U256Bytes
-    """Deposits at that block beyond the last one that the ledger took in."""
+    """Deposits at that block after the last one that the ledger credited."""
     strays: U256Bytes
-    """Deposits that the ledger took in and credited to nobody."""
+    """Deposits that the ledger counted and credited to nobody."""
     dust: U256Bytes
-    """What deposits left beyond whole clearing units."""
+    """Remainders of deposits below a clearing unit."""
 
     @property
     def accounted(self) -> int:
-        """Base units that the vault accounts for; negative when it says that more left than came."""
+        """Base units that the vault accounts for; negative when more left than came in."""
         return int.from_bytes(self.deposited, "big") - int.from_bytes(self.withdrawn, "big")
 
     @property
     def owed(self) -> int:
-        """Base units that the published terms sum to."""
+        """The sum of the published terms in base units."""
         others = (self.released, self.later, self.strays, self.dust)
         return self.held * self.unit + sum(int.from_bytes(word, "big") for word in others)
 
 
 class PublicTotal(Wire, frozen=True):
-    """What the holdings of all accounts sum to in one slot: 0 for a position, the custody held for cash and tokens."""
+    """The sum of all accounts' holdings in one slot: 0 for a position, the custody for cash and tokens."""
 
     slot: U32
     total: I64
 
 
 class CoverTerms(Wire, frozen=True):
-    """What the test of the default fund is about: the two largest members' uncovered losses in every stress."""
+    """The test of the default fund against the two largest members' uncovered losses in every stress scenario."""
 
     fund: U63
-    """Micros of the fund in force: no more than its account holds, and than that account keeps in every stress."""
+    """Micros of the fund in force: at most its account's balance, and at most its equity in every stress scenario."""
     fund_account: U63
     members: tuple[tuple[U63, U63], ...]
     """(account, member) of every account but the fund's, ordered by account."""
     deficits: tuple[U63, ...]
-    """For each UNCOVERED slot, in slot order: by how much the two largest exceed the fund; 0 where it covers them."""
+    """For each UNCOVERED slot, in slot order: the excess of the two largest over the fund; 0 where it covers them."""
 
 
 class RiskStatement(Wire, frozen=True):
-    """The public part of a snapshot: what anybody may read, and what the quorum certifies by its hash."""
+    """The public part of a snapshot, which the quorum certifies by its hash."""
 
     network: Bytes32
     height: U63
@@ -185,7 +185,7 @@ class RiskStatement(Wire, frozen=True):
     """Names of the rules of the clearing house that no row here expresses, in order
     (`clearing.margin.statement.rulebook`)."""
     cover: tuple[CoverTerms, ...] = ()
-    """One where the parameters name stress scenarios, else none."""
+    """One where the parameters name stress scenarios, otherwise none."""
 
     def digest(self) -> Hash32:
         """Hash of the canonical encoding."""
@@ -193,7 +193,7 @@ class RiskStatement(Wire, frozen=True):
 
 
 class RiskSnapshot(Wire, frozen=True):
-    """The statement and, for validators and proof workers only, every account's holdings ordered by account."""
+    """The statement and, for validators and proof workers only, every account's holdings, ordered by account."""
 
     statement: RiskStatement
     accounts: tuple[AccountHoldings, ...]

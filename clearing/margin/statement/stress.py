@@ -1,11 +1,11 @@
-"""Stress scenarios and cover 2: what accounts lack in larger moves, and what the two largest members lack.
+"""Stress scenarios and cover 2: shortfalls of accounts in larger moves, and those of the two largest members.
 
-Rule: a stress scenario moves all risk groups at once, further than margin provides for; it is no part of the
-requirement. Tokens priced by a group's feed move with it and keep their haircut. An account lacks what its whole
-equity falls below zero by. A member lacks what its accounts lack, each by itself: one client's surplus never pays for
-another.
+Rule: a stress scenario moves all risk groups at once, further than margin provides for; it is not part of the
+requirement. Tokens priced by a group's feed move with it and keep their haircut. An account's shortfall is how far its
+whole equity falls below zero. A member's shortfall is the sum of its accounts' shortfalls: one client's surplus never
+pays for another.
 
-Slot `uncovered:<name>` is u >= 0; row `stress:<name>` says u + cash + token values + sum of instrument values, all in
+Slot `uncovered:<name>` is u >= 0; row `stress:<name>` states u + cash + token values + sum of instrument values, all in
 that scenario, >= 0.
 """
 
@@ -30,7 +30,7 @@ from clearing.schema.terms.instruments import INDEX_TICKS_MAX
 
 @dataclass(frozen=True, slots=True)
 class StressArrays:
-    """What one lot and one clearing unit are worth in every stress scenario, in micros."""
+    """The value of one lot and one clearing unit in every stress scenario, in micros."""
 
     names: tuple[str, ...] = ()
     instruments: tuple[tuple[int, ...], ...] = ()
@@ -50,7 +50,7 @@ def build_stress(priced: PricedListing) -> StressArrays:
     arrays = build_reference_arrays(replace(priced, parameters=_grid_of(parameters)))
     numbers = range(len(parameters.stress))
     return StressArrays(
-        names=tuple(each.name for each in parameters.stress),
+        names=tuple(scenario.name for scenario in parameters.stress),
         instruments=tuple(tuple(row[1 + number] for row in arrays.rows) for number in numbers),
         tokens=tuple(
             tuple(_token_value(token, priced.index, parameters, number) for token in arrays.assets)
@@ -62,12 +62,12 @@ def build_stress(priced: PricedListing) -> StressArrays:
 def stressed_equity(
     stress: StressArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
 ) -> list[int]:
-    """What an account's holdings are worth in every stress scenario, in micros."""
-    claims, held = sum(cash), [(at, lots) for at, lots in enumerate(positions) if lots]
+    """The value of an account's holdings in every stress scenario, in micros."""
+    claims, open_positions = sum(cash), [(at, lots) for at, lots in enumerate(positions) if lots]
     return [
         claims
         + sum(value * units for value, units in zip(of_tokens, tokens, strict=True))
-        + sum(of_lots[at] * lots for at, lots in held)
+        + sum(of_lots[at] * lots for at, lots in open_positions)
         for of_lots, of_tokens in zip(stress.instruments, stress.tokens, strict=True)
     ]
 
@@ -75,25 +75,25 @@ def stressed_equity(
 def uncovered_losses(
     stress: StressArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
 ) -> list[int]:
-    """What an account lacks in every stress scenario: the least values of its UNCOVERED slots."""
-    return [max(0, -worth) for worth in stressed_equity(stress, cash, tokens, positions)]
+    """An account's shortfall in every stress scenario: the least values of its UNCOVERED slots."""
+    return [max(0, -equity) for equity in stressed_equity(stress, cash, tokens, positions)]
 
 
 def stress_slots(stress: StressArrays) -> tuple[Slot, ...]:
-    """One for every scenario, in order."""
+    """One slot for every scenario, in order."""
     return tuple(Slot(f"uncovered:{name}", SlotKind.UNCOVERED) for name in stress.names)
 
 
 def stress_rows(stress: StressArrays, cash_groups: int, first: int) -> Iterable[Row]:
-    """One for every scenario, in order; the first UNCOVERED slot is number `first`."""
+    """One row for every scenario, in order; the first UNCOVERED slot is number `first`."""
     for number, name in enumerate(stress.names):
-        worth = (*[1] * cash_groups, *stress.tokens[number], *stress.instruments[number])
-        coefficients = (*((slot, value) for slot, value in enumerate(worth) if value), (first + number, 1))
+        values = (*[1] * cash_groups, *stress.tokens[number], *stress.instruments[number])
+        coefficients = (*((slot, value) for slot, value in enumerate(values) if value), (first + number, 1))
         yield Row(f"stress:{name}", RowKind.AT_LEAST_ZERO, coefficients)
 
 
 def _grid_of(parameters: RiskParameters) -> RiskParameters:
-    """The parameters with stress scenarios as every group's grid, and nothing besides."""
+    """The parameters with stress scenarios as every group's grid, and no other charges."""
     groups = tuple(
         msgspec.structs.replace(group, scenarios=tuple(stress.moves[at] for stress in parameters.stress))
         for at, group in enumerate(parameters.groups)
@@ -111,7 +111,7 @@ def _grid_of(parameters: RiskParameters) -> RiskParameters:
 
 
 def _token_value(token: Asset, index: Mapping[int, int], parameters: RiskParameters, number: int) -> int:
-    """Micros a unit in one stress scenario, rounded down; where groups on its feed move apart, the least."""
+    """Micros a unit in one stress scenario, rounded down; where groups on its feed move differently, the lowest."""
     if token.feed not in index:
         return 0
     base = token.unit_value(index[token.feed])
@@ -139,9 +139,9 @@ def build_cover_terms(
 ) -> CoverTerms:
     """The public terms. `sizes`: cash groups and tokens; `members`: the member of each account; `fund` in micros.
 
-    Raises Bug when the account that holds the fund is not among the accounts.
+    Raises Bug when the fund's account is not among the accounts.
     """
-    lacking: dict[int, list[int]] = {}
+    shortfalls: dict[int, list[int]] = {}
     in_force: int | None = None
     for account in accounts:
         cash, tokens, positions = _split_values(account.values, sizes)
@@ -149,11 +149,11 @@ def build_cover_terms(
             in_force = max(0, min(fund, sum(cash), *stressed_equity(stress, cash, tokens, positions)))
             continue
         own = uncovered_losses(stress, cash, tokens, positions)
-        before = lacking.get(members[account.account], [0] * len(own))
-        lacking[members[account.account]] = [a + b for a, b in zip(before, own, strict=True)]
+        before = shortfalls.get(members[account.account], [0] * len(own))
+        shortfalls[members[account.account]] = [a + b for a, b in zip(before, own, strict=True)]
     if in_force is None:
-        raise Bug(f"the fund's account {fund_account} holds nothing, not even zero")
-    needed = [largest_two(losses) for losses in zip(*lacking.values(), strict=True)] or [0] * len(stress.names)
+        raise Bug(f"the fund's account {fund_account} is not among the accounts")
+    needed = [largest_two(losses) for losses in zip(*shortfalls.values(), strict=True)] or [0] * len(stress.names)
     return CoverTerms(
         fund=in_force,
         fund_account=fund_account,
@@ -165,7 +165,7 @@ def build_cover_terms(
 
 
 def largest_two(losses: Iterable[int]) -> int:
-    """Sum of the two largest; of what there is where members are fewer."""
+    """Sum of the two largest, or of all where there are fewer."""
     return sum(sorted(losses, reverse=True)[:2])
 
 

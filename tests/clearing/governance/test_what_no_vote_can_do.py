@@ -409,7 +409,7 @@ def test_whatever_of_the_right_type_is_proposed_the_judge_says_yes_or_no(path: s
 
 
 def test_a_path_leads_to_a_place_or_says_where_it_ends() -> None:
-    with pytest.raises(UnknownPathError, match="nothing is called nowhere"):
+    with pytest.raises(UnknownPathError, match="there is no field nowhere"):
         value_at(HOUSE.genesis, "market.nowhere")
     assert value_at(HOUSE.genesis, "instruments.77") is None
     assert type_at("instruments.77") is Instrument
