@@ -1,4 +1,4 @@
-"""`RiskSnapshot`: all that a solvency proof is about, at one height; `proofs` reads no other record of positions.
+"""`RiskSnapshot`: the subject of a solvency proof at one height; `proofs` reads no other record of positions.
 
 Rule: ordered and integer. The rows here are the requirement itself, not a copy of it: the margin engine evaluates these
 very rows, and property tests check that both are equal. It must not know how rows are proven.
