@@ -20,8 +20,9 @@ from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.requests.trades import TradeReport, VenueMandate
 from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MemberTerms, VenueTerms
 from clearing.state.state import State
+from tests.kit.clearing.genesis import BTC, DOLLAR, ETH, OWNER, USDC_1, make_genesis
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import BTC, DOLLAR, ETH, OWNER, USDC_1, World, make_genesis, reports
+from tests.kit.clearing.world import World, reports
 
 TRADES = 1_000
 VENUE, VENUE_SECRET, NONE = 7, b"\x07" * 32, bytes(65)

@@ -15,7 +15,8 @@ from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.receipts.default import DefaultDeclared, DefaultEnded
 from clearing.schema.terms.default import DefaultTerms
 from clearing.schema.terms.genesis import CrisisParameters
-from tests.kit.clearing.world import BTC, ETH, World, reports
+from tests.kit.clearing.genesis import BTC, ETH
+from tests.kit.clearing.world import World, reports
 
 FALLEN = 600_000
 """A thousand lots lose 1,900 dollars, of 1,800."""

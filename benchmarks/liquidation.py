@@ -28,21 +28,9 @@ from clearing.schema.terms.genesis import (
 )
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.state.state import State
+from tests.kit.clearing.genesis import BOB, BTC, BTC_PERP, CAROL, DOLLAR, ETH, HOUSE, OWNER, USDC_1, make_genesis
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import (
-    BOB,
-    BTC,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    ETH,
-    HOUSE,
-    OWNER,
-    USDC_1,
-    World,
-    make_genesis,
-    reports,
-)
+from tests.kit.clearing.world import World, reports
 
 FIRST = 10
 MARK, FALLEN = 790_000, 720_000
@@ -68,7 +56,7 @@ def filled(accounts: int, crisis: CrisisParameters) -> World:
     """Everybody funded and in a position: even accounts long, odd ones short."""
     world = World(genesis_of(accounts, crisis), check=False)
     ids = range(FIRST, FIRST + accounts)
-    OWNER.update({each: each for each in ids})
+    world.owner.update({each: each for each in ids})
     prices = ((BTC, MARK), (ETH, 20_000))
     funds = {each: POOR if (each - FIRST) % 100 == 0 else RICH for each in ids}
     funds |= dict.fromkeys((HOUSE, BOB, CAROL), 10**6 * DOLLAR)

@@ -39,8 +39,9 @@ from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, positions_of
 from lab.backtest.books import MICROS_PER_TICK, lots_of
 from lab.backtest.walk import FIRST_RANGE_PPM
+from tests.kit.clearing.genesis import BTC, DOLLAR, ETH, HOUSE, USD, USDC_1, make_genesis
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import BTC, DOLLAR, ETH, HOUSE, OWNER, USD, USDC_1, World, make_genesis
+from tests.kit.clearing.world import World
 
 FIRST = 100
 """Member and account of seed 0; a client's account is FIRST + SEEDS_MAX + seed."""
@@ -122,9 +123,9 @@ class March(World):
         self.ticks: tuple[int, ...] = ()
         self.opened: dict[int, AccountMargin] = {}
         """Every book's margin when it was opened, by account."""
-        OWNER.update({member: member for member in DEALERS})
+        self.owner |= {member: member for member in DEALERS}
         for seed in seeds:
-            OWNER.update({account_of(seed): account_of(seed), client_of(seed): account_of(seed)})
+            self.owner |= {account_of(seed): account_of(seed), client_of(seed): account_of(seed)}
 
     def step(
         self, time_ms: int, ticks: tuple[int, ...], facts: Sequence[Fact] = (), requests: Sequence[Transaction] = ()

@@ -25,7 +25,7 @@ from clearing.schema.terms.genesis import CrisisParameters
 from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_holdings, positions_of
 from lab.backtest.books import MICROS_PER_TICK
-from tests.kit.clearing.world import DOLLAR, HOUSE, USDC_1
+from tests.kit.clearing.genesis import DOLLAR, HOUSE, USDC_1
 
 TARGET_PPM = 1_100_000
 """Who brings cash brings it up to this part of the initial margin."""

@@ -23,7 +23,7 @@ from clearing.schema.terms.genesis import Genesis
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
 from proofs.linear.layout import COLUMNS_MAX, RowRange, SlotRange, lay_out
 from proofs.statement.arithmetization import _RANGES, _ROW_WIDTHS, DOMAIN
-from tests.kit.clearing.world import BTC, START_MS, USD, make_genesis
+from tests.kit.clearing.genesis import BTC, START_MS, USD, make_genesis
 
 replace = msgspec.structs.replace
 

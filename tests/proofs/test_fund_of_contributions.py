@@ -13,15 +13,16 @@ from proofs.epoch.package import read_package
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.verify.inclusion import check_contributions, own_account
 from proofs.verify.verifier import verify_package
-from tests.kit.clearing.fund import TERMS, FundWorld, fund_genesis
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, of_kind
+from tests.kit.clearing.fund import TERMS, fund_genesis, fund_world
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR
+from tests.kit.clearing.world import World, of_kind
 from tests.kit.proofs.slow_package import failed_check
 
 
-def funded_world(paying: bool) -> FundWorld:
+def funded_world(paying: bool) -> World:
     """Two bold books; members have paid what they were called for, or nothing yet."""
     terms = msgspec.structs.replace(TERMS, call_blocks=100)
-    world = FundWorld(fund_genesis(terms, house_dollars=20_000), dollars=300_000)
+    world = fund_world(fund_genesis(terms, house_dollars=20_000), dollars=300_000)
     world.block(world.trade(ALICE, BOB, BTC_PERP, 90_000, 790_000))
     (sized,) = of_kind(world.pass_epoch(), FundSized)
     assert sized.target > 50_000 * DOLLAR
@@ -38,7 +39,7 @@ def proven(market):
     return {paying: package_of(funded_world(paying), market) for paying in (False, True)}
 
 
-def package_of(world: FundWorld, market) -> SimpleNamespace:
+def package_of(world: World, market) -> SimpleNamespace:
     proven = market.package_of_state(world.state)
     cash, seed = world.fund, proven.keys[FUND_ACCOUNT]
     opened = own_account(read_package(proven.data), FUND_ACCOUNT, {"cash:USD": cash}, seed)

@@ -3,7 +3,8 @@
 from clearing.base.codec import u256
 from proofs.verify.verifier import verify_package
 from tests.kit.clearing.gated import GATE, counted, gated, not_executed
-from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, executed
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, USDC_1
+from tests.kit.clearing.world import executed
 
 
 def test_what_waits_and_what_is_out_is_released_and_what_came_back_is_owed(market):

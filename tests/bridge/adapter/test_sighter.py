@@ -12,8 +12,9 @@ from clearing.schema.receipts.collateral import SoftCreditLent, SoftCreditRecall
 from clearing.state.ledger import soft_credit_of
 from node.chains.attestation_pool import AttestationPool
 from tests.kit.bridge.watched_chain import CHAIN_ID, TOKEN
-from tests.kit.clearing.vaults import SOFT, Vaults, genesis_with
-from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1, of_kind
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1
+from tests.kit.clearing.vaults import SOFT, genesis_with, vault_world
+from tests.kit.clearing.world import World, of_kind
 
 pytestmark = pytest.mark.chain
 
@@ -109,18 +110,18 @@ async def test_without_terms_nobody_looks_ahead(chain, endpoint, watch):
     assert seen == []
 
 
-def ledger(vault: bytes) -> Vaults:
+def ledger(vault: bytes) -> World:
     """The small network, with the real chain in the place of its second one."""
     genesis = genesis_with(soft=SOFT, soft_ppm=1_000_000)
     change = msgspec.structs.replace
     chains = (genesis.chains[0], change(genesis.chains[1], chain_id=CHAIN_ID, vault=vault))
     assets = [change(each, chain_id=CHAIN_ID, vault=vault) if each.chain_id == 2 else each for each in genesis.assets]
     assets[1] = change(assets[1], token=TOKEN)
-    world = Vaults(change(genesis, chains=chains, assets=tuple(assets)))
+    world = vault_world(change(genesis, chains=chains, assets=tuple(assets)))
     world.heads = {1: 100}
-    world.go()
+    world.block()
     for account in (HOUSE, ALICE, BOB, CAROL):
-        world.pay_in(account, USDC_1, 20_000 * DOLLAR)
+        world.deposit(account, USDC_1, 20_000 * DOLLAR)
     return world
 
 
@@ -131,7 +132,7 @@ async def test_a_loan_on_sight_is_repaid_at_finality_and_recalled_after_a_reorg(
 
     async def block():
         await lookout.look()
-        return world.go(facts=lookout.pool.pending(world.state))
+        return world.block(facts=lookout.pool.pending(world.state))
 
     chain.deposited(1, account=ALICE, amount=3_000 * DOLLAR)
     chain.mine()

@@ -9,8 +9,9 @@ import pytest
 
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from tests.kit.clearing.call_examples import EXPLANATION, carried_out, example_of
-from tests.kit.clearing.crisis import CrisisWorld, leveraged
-from tests.kit.clearing.world import CAROL, DOLLAR, USDC_1
+from tests.kit.clearing.crisis import leveraged
+from tests.kit.clearing.genesis import CAROL, DOLLAR, USDC_1
+from tests.kit.clearing.world import World
 
 PAGES = ("calls.md", "liquidation.md")
 
@@ -30,7 +31,7 @@ def test_the_arithmetic_is_what_the_page_prints(page: str) -> None:
     assert ran == text.count("```python") > 0
 
 
-def early() -> CrisisWorld:
+def early() -> World:
     return leveraged(
         CallTerms(
             deadline_blocks=3, early_ppm=400_000, early_release_ppm=250_000, early_blocks=5, early_leaves_blocks=0
@@ -38,19 +39,19 @@ def early() -> CrisisWorld:
     )
 
 
-def lasting() -> CrisisWorld:
+def lasting() -> World:
     return leveraged(CallTerms(deadline_blocks=3, early_ppm=400_000, early_release_ppm=250_000, early_blocks=5))
 
 
-def auction() -> CrisisWorld:
+def auction() -> World:
     terms = LiquidationTerms(auction_blocks=4, start_ppm=0, end_ppm=9_000, bidder_share_ppm=400_000)
     return leveraged(liquidation=terms)
 
 
-def backed() -> CrisisWorld:
+def backed() -> World:
     terms = LiquidationTerms(backstop_account=CAROL, step_ppm=500_000, whole_notional=3_000 * DOLLAR, cooldown_blocks=1)
     world = leveraged(liquidation=terms)
-    world.go(world.withdrawal(CAROL, USDC_1, 99_000 * DOLLAR))
+    world.block(world.withdrawal(CAROL, USDC_1, 99_000 * DOLLAR))
     return world
 
 

@@ -18,8 +18,9 @@ from clearing.schema.records.prices import ChainDelayRecord
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.margin_calls import CallTerms
 from clearing.state.account_margins import margin_book
-from tests.kit.clearing.crisis import FALLEN, CrisisWorld, genesis_in_crisis, leveraged
-from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_PERP, CAROL, USDC_1, of_kind
+from tests.kit.clearing.crisis import FALLEN, crisis_world, genesis_in_crisis, leveraged
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, USDC_1
+from tests.kit.clearing.world import World, of_kind
 
 EARLY = CallTerms(deadline_blocks=10, early_ppm=400_000, early_release_ppm=250_000, early_blocks=8)
 SHORTENED = replace(EARLY, early_leaves_blocks=0)
@@ -69,7 +70,7 @@ def test_who_was_warned_has_as_much_time_at_a_breach_as_who_was_not() -> None:
     world = leveraged(EARLY)
     early = world.go(btc=WARNED).height
     for _ in range(9):
-        last = world.go()
+        last = world.block()
     (lapsed,) = [each for result in world.results for each in of_kind(result, CallLapsed)]
     assert lapsed.kind is CallKind.EARLY
     breach = world.go(btc=FALLEN)
@@ -81,7 +82,7 @@ def test_who_was_warned_has_as_much_time_at_a_breach_as_who_was_not() -> None:
 def test_where_genesis_says_so_the_time_of_a_margin_call_runs_from_the_early_one() -> None:
     world = leveraged(SHORTENED)
     early = world.go(btc=WARNED).height
-    world.go()
+    world.block()
     (told,) = of_kind(world.go(btc=FALLEN), CallDeadlineSet)
     assert (told.opened_height, told.deadline_height) == (early, early + 8)
 
@@ -90,12 +91,12 @@ def test_a_lapsed_early_call_takes_nothing_and_leaves_no_time_where_genesis_leav
     world = leveraged(SHORTENED)
     world.go(btc=WARNED)
     for _ in range(7):
-        assert not of_kind(world.go(), CallLapsed)
-    last = world.go()
+        assert not of_kind(world.block(), CallLapsed)
+    last = world.block()
     (lapsed,) = of_kind(last, CallLapsed)
     assert lapsed.kind is CallKind.EARLY
     for _ in range(5):
-        assert not of_kind(world.go(), Liquidated), "margin is there"
+        assert not of_kind(world.block(), Liquidated), "margin is there"
     breach = world.go(btc=FALLEN)
     assert of_kind(breach, CallDeadlineSet)
     assert of_kind(breach, Liquidated)
@@ -110,7 +111,7 @@ def test_a_breach_after_an_early_call_has_its_time_within_what_genesis_leaves_an
     world = leveraged(replace(EARLY, early_blocks=given, early_leaves_blocks=leaves))
     early = world.go(btc=WARNED).height
     for _ in range(waited):
-        world.go()
+        world.block()
     (told,) = of_kind(world.go(btc=FALLEN), CallDeadlineSet)
     time = told.deadline_height - (early + waited + 1)
     assert time == min(10, max(given - waited - 1, leaves))
@@ -150,11 +151,11 @@ def test_an_emptied_account_is_no_longer_under_a_call() -> None:
     world = leveraged(EARLY)
     world.go(btc=WARNED)
     assert ALICE in world.state.margin_calls
-    world.go(world.trade(BOB, ALICE, BTC_PERP, 4_500, WARNED))
+    world.block(world.trade(BOB, ALICE, BTC_PERP, 4_500, WARNED))
     assert ALICE not in world.state.margin_calls
 
 
-def told(world: CrisisWorld) -> dict[int, int]:
+def told(world: World) -> dict[int, int]:
     """Who would be called early now, one by one, with their probabilities."""
     context = BlockContext(world.state.fork(), world.make_block((), after_ms=0))
     outlook, congestion, found = price_forecast(context), current_congestion(context), {}
@@ -180,7 +181,7 @@ def test_the_sieve_of_all_accounts_misses_nobody_and_calls_nobody_else(
     world = leveraged(EARLY, dollars=20_000)
     for buyer, lots in trades:
         seller = CAROL if buyer != CAROL else BOB
-        world.go(world.trade(buyer, seller, BTC_PERP, lots, 790_000))
+        world.block(world.trade(buyer, seller, BTC_PERP, lots, 790_000))
     before = {account for account, _ in world.state.margin_calls.ordered()}
     result = world.go(btc=ticks)
     called = {each.account: each.probability_ppm for each in of_kind(result, EarlyCalled)}
@@ -202,11 +203,11 @@ def test_a_lower_threshold_warns_earlier(early_ppm: int) -> None:
 
 
 def test_accounts_whose_figures_exceed_64_bits_are_judged_alike() -> None:
-    world = CrisisWorld(genesis_in_crisis(EARLY))
-    world.go()
+    world = crisis_world(genesis_in_crisis(EARLY))
+    world.block()
     cash = {ALICE: 8_000, BOB: 50_000}
-    world.go(facts=[world.deposit_fact(each, USDC_1, has * 10**12) for each, has in cash.items()])
-    world.go(world.trade(ALICE, BOB, BTC_PERP, 4_500 * 10**6, 790_000))
+    world.block(facts=[world.deposit_fact(each, USDC_1, has * 10**12) for each, has in cash.items()])
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500 * 10**6, 790_000))
     (called,) = of_kind(world.go(btc=WARNED), EarlyCalled)
     small = leveraged(EARLY)
     (same,) = of_kind(small.go(btc=WARNED), EarlyCalled)

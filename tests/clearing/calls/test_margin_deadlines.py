@@ -13,8 +13,9 @@ from clearing.schema.terms.collateral import Check
 from clearing.schema.terms.genesis import CrisisParameters, crisis_checks
 from clearing.schema.terms.margin_calls import CallTerms, calls_checks
 from clearing.state.export import export_state, import_state
-from tests.kit.clearing.crisis import FALLEN, CrisisWorld, leveraged
-from tests.kit.clearing.world import ALICE, BTC_PERP, SALT, of_kind, roots
+from tests.kit.clearing.crisis import FALLEN, leveraged
+from tests.kit.clearing.genesis import ALICE, BTC_PERP, SALT
+from tests.kit.clearing.world import World, of_kind, roots
 
 FIVE = CallTerms(deadline_blocks=5)
 
@@ -26,8 +27,8 @@ def test_below_the_trigger_an_account_has_so_many_blocks_and_no_more() -> None:
     assert (told.opened_height, told.deadline_height) == (called.height, called.height + 5)
     assert (told.equity, told.trigger) == (5_075_000_000, 5_220_000_000)
     for _ in range(4):
-        assert not of_kind(world.go(), Liquidated)
-    last = world.go()
+        assert not of_kind(world.block(), Liquidated)
+    last = world.block()
     (lapsed,) = of_kind(last, CallLapsed)
     assert (last.height, lapsed.deadline_height, lapsed.urgent) == (told.deadline_height, told.deadline_height, False)
     (done,) = of_kind(last, Liquidated)
@@ -45,7 +46,7 @@ def test_a_call_is_met_by_collateral_up_to_initial_margin() -> None:
     assert met.equity >= met.initial
     assert of_kind(result, MarginRestored)
     for _ in range(10):
-        assert not of_kind(world.go(), Liquidated)
+        assert not of_kind(world.block(), Liquidated)
     assert world.lots(ALICE, BTC_PERP) == 4_500
 
 
@@ -54,7 +55,7 @@ def test_collateral_that_covers_maintenance_only_saves_the_account_but_gives_it_
     opened = world.go(btc=FALLEN).height
     assert not of_kind(world.pay_in(ALICE, 200), CallMet), "above maintenance, below initial"
     for _ in range(6):
-        assert not of_kind(world.go(), Liquidated)
+        assert not of_kind(world.block(), Liquidated)
     held = world.state.margin_calls[ALICE]
     assert (held.opened_height, held.deadline_height, held.lapsed) == (opened, opened + 5, False)
     assert of_kind(world.go(btc=720_000), Liquidated), "its time was over"
@@ -100,7 +101,7 @@ def test_the_trigger_is_rounded_up_and_never_above_initial_margin() -> None:
     assert maintenance_trigger(risk, 1_001, 900_000) == 1_001
 
 
-def congested(seconds: int) -> CrisisWorld:
+def congested(seconds: int) -> World:
     """A chain that last went on so many seconds before the next block; ranges that are moved by nothing else."""
     terms = CallTerms(
         deadline_blocks=5,

@@ -13,8 +13,7 @@ from clearing.schema.receipts.collateral import ClaimsSwapped, SkewFeePaid
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.schema.terms.collateral import SkewTerms
 from clearing.state.ledger import FEE_POT_ACCOUNT, SUSPENSE_ACCOUNT, inventory_units
-from tests.kit.clearing.vaults import SKEW, STETH_2, Vaults, genesis_with, opened
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -26,25 +25,25 @@ from tests.kit.clearing.world import (
     USDC_1,
     USDC_2,
     WETH_1,
-    codes,
-    of_kind,
 )
+from tests.kit.clearing.vaults import SKEW, STETH_2, genesis_with, opened
+from tests.kit.clearing.world import World, codes, of_kind
 
 MEMBERS = (HOUSE, ALICE, BOB, CAROL)
 
 
 def test_without_skew_terms_withdrawals_cost_nothing() -> None:
     world = opened(genesis_with())
-    world.go(world.withdrawal(ALICE, USDC_1, 40_000 * DOLLAR))
+    world.block(world.withdrawal(ALICE, USDC_1, 40_000 * DOLLAR))
     assert world.cash(ALICE) == 60_000 * DOLLAR
     assert FEE_POT_ACCOUNT not in world.state.accounts
 
 
 def test_within_the_band_it_is_free_and_beyond_it_costs() -> None:
     world = opened(genesis_with(skew=SKEW))
-    assert not of_kind(world.go(world.withdrawal(ALICE, USDC_1, 2_000 * DOLLAR)), SkewFeePaid)
+    assert not of_kind(world.block(world.withdrawal(ALICE, USDC_1, 2_000 * DOLLAR)), SkewFeePaid)
     before = world.cash(ALICE)
-    result = world.go(world.withdrawal(ALICE, USDC_1, 20_000 * DOLLAR))
+    result = world.block(world.withdrawal(ALICE, USDC_1, 20_000 * DOLLAR))
     (paid,) = of_kind(result, SkewFeePaid)
     assert paid.fee_micros > 0
     assert world.cash(ALICE) == before - 20_000 * DOLLAR - paid.fee_micros
@@ -71,11 +70,11 @@ def test_beyond_its_depth_the_slope_stays_at_the_rate() -> None:
 def test_who_restores_the_balance_is_paid_out_of_the_pot_and_never_more_than_it_holds() -> None:
     world = opened(genesis_with(skew=SKEW))
     pot = world.cash(FEE_POT_ACCOUNT)
-    world.go(world.withdrawal(ALICE, USDC_1, 30_000 * DOLLAR))
+    world.block(world.withdrawal(ALICE, USDC_1, 30_000 * DOLLAR))
     paid = world.cash(FEE_POT_ACCOUNT) - pot
     assert paid > 0
     before = world.cash(BOB)
-    result = world.go(world.withdrawal(BOB, USDC_2, 30_000 * DOLLAR))
+    result = world.block(world.withdrawal(BOB, USDC_2, 30_000 * DOLLAR))
     (rebate,) = of_kind(result, SkewFeePaid)
     assert rebate.fee_micros < 0
     assert world.cash(BOB) == before - 30_000 * DOLLAR - rebate.fee_micros
@@ -86,19 +85,19 @@ def test_a_withdrawal_reserves_the_chains_inventory_and_needs_the_fee_too() -> N
     world = opened(genesis_with(skew=SKEW))
     asset = world.state.terms.assets[USDC_1]
     before = inventory_units(world.state, asset)
-    world.go(world.withdrawal(ALICE, USDC_1, 10_000 * DOLLAR))
+    world.block(world.withdrawal(ALICE, USDC_1, 10_000 * DOLLAR))
     assert inventory_units(world.state, asset) == before - 10_000 * DOLLAR
-    result = world.go(world.withdrawal(BOB, USDC_1, world.cash(BOB)))
+    result = world.block(world.withdrawal(BOB, USDC_1, world.cash(BOB)))
     assert codes(result) == [218], "the whole balance leaves nothing for the fee"
 
 
 def test_a_fee_above_the_signed_limit_is_refused() -> None:
     world = opened(genesis_with(skew=SKEW))
-    result = world.go(world.limited(ALICE, USDC_1, 40_000 * DOLLAR, 1))
+    result = world.block(world.limited(ALICE, USDC_1, 40_000 * DOLLAR, 1))
     assert codes(result) == [320]
     (refusal,) = of_kind(result, Refused)
     fee = int(dict(refusal.values)["fee"])
-    result = world.go(world.limited(ALICE, USDC_1, 40_000 * DOLLAR, fee))
+    result = world.block(world.limited(ALICE, USDC_1, 40_000 * DOLLAR, fee))
     assert codes(result) == []
     assert of_kind(result, WithdrawalReleased)[0].units == 40_000 * DOLLAR
 
@@ -106,27 +105,27 @@ def test_a_fee_above_the_signed_limit_is_refused() -> None:
 def test_claims_are_swapped_by_both_signatures_and_only_with_margin_covered() -> None:
     world = opened(genesis_with())
     weth, steth = 2**32 + WETH_1, 2**32 + STETH_2
-    result = world.go(world.swap(ALICE, CAROL, (weth, 10_000_000), (steth, 9_000_000)))
+    result = world.block(world.swap(ALICE, CAROL, (weth, 10_000_000), (steth, 9_000_000)))
     assert of_kind(result, ClaimsSwapped)[0].taken_units == 9_000_000
-    assert (world.tokens(CAROL, WETH_1), world.tokens(ALICE, STETH_2)) == (10_000_000, 9_000_000)
+    assert (world.units(CAROL, WETH_1), world.units(ALICE, STETH_2)) == (10_000_000, 9_000_000)
     forged = world.swap(ALICE, CAROL, (weth, 1), (steth, 1))
     forged = world.sign(forged, recipient_signature=world.key_of(BOB))
-    assert codes(world.go(forged)) == [208]
-    assert codes(world.go(world.swap(ALICE, CAROL, (weth, 41_000_000), (steth, 1)))) == [218]
-    assert codes(world.go(world.swap(ALICE, CAROL, (weth, 0), (steth, 1)))) == [211]
-    assert codes(world.go(world.swap(ALICE, CAROL, (weth, 1), (weth, 1)))) == [319]
-    assert codes(world.go(world.swap(ALICE, CAROL, (7, 1), (weth, 1)))) == [319]
-    world.go(world.trade(ALICE, BOB, BTC_PERP, 60_000, 790_000))
+    assert codes(world.block(forged)) == [208]
+    assert codes(world.block(world.swap(ALICE, CAROL, (weth, 41_000_000), (steth, 1)))) == [218]
+    assert codes(world.block(world.swap(ALICE, CAROL, (weth, 0), (steth, 1)))) == [211]
+    assert codes(world.block(world.swap(ALICE, CAROL, (weth, 1), (weth, 1)))) == [319]
+    assert codes(world.block(world.swap(ALICE, CAROL, (7, 1), (weth, 1)))) == [319]
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 60_000, 790_000))
     assert world.lots(ALICE, BTC_PERP) == 60_000
-    assert codes(world.go(world.swap(ALICE, CAROL, (USD, 40_000 * DOLLAR), (steth, 1)))) == [203]
+    assert codes(world.block(world.swap(ALICE, CAROL, (USD, 40_000 * DOLLAR), (steth, 1)))) == [203]
 
 
 def test_a_member_does_not_swap_with_its_own_client() -> None:
     world = opened(genesis_with())
-    world.pay_in(ALICE_CLIENT, WETH_1, 1_000_000)
-    result = world.go(world.swap(ALICE_CLIENT, ALICE, (2**32 + WETH_1, 1_000_000), (USD, 1)))
+    world.deposit(ALICE_CLIENT, WETH_1, 1_000_000)
+    result = world.block(world.swap(ALICE_CLIENT, ALICE, (2**32 + WETH_1, 1_000_000), (USD, 1)))
     assert len(codes(result)) == 1
-    assert world.tokens(ALICE_CLIENT, WETH_1) == 1_000_000
+    assert world.units(ALICE_CLIENT, WETH_1) == 1_000_000
 
 
 SIZES = st.lists(st.integers(0, 10**13), min_size=2, max_size=4)
@@ -179,10 +178,10 @@ def test_what_members_move_conserves_cash_and_the_pot_is_never_short(moves: list
     total = sum(world.cash(each) for each in (*MEMBERS, FEE_POT_ACCOUNT))
     for kind, account, asset, dollars in moves:
         if kind == "in":
-            world.pay_in(account, asset, dollars * DOLLAR)
+            world.deposit(account, asset, dollars * DOLLAR)
             deposited += dollars * DOLLAR
         else:
-            result = world.go(world.withdrawal(account, asset, dollars * DOLLAR))
+            result = world.block(world.withdrawal(account, asset, dollars * DOLLAR))
             withdrawn += sum(each.units for each in of_kind(result, WithdrawalReleased))
         assert world.cash(FEE_POT_ACCOUNT) >= 0
     assert sum(world.cash(each) for each in (*MEMBERS, FEE_POT_ACCOUNT)) == total + deposited - withdrawn
@@ -192,22 +191,22 @@ def test_what_members_move_conserves_cash_and_the_pot_is_never_short(moves: list
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_one_members_round_trip_never_profits(steps: list[tuple[bool, int]]) -> None:
     """Alice pays in and takes out alone, and in the end brings both chains back to where they were."""
-    world: Vaults = opened(genesis_with(skew=SKEW))
+    world: World = opened(genesis_with(skew=SKEW))
     assets = {asset: world.state.terms.assets[asset] for asset in (USDC_1, USDC_2)}
     before = {asset: inventory_units(world.state, each) for asset, each in assets.items()}
     wealth = world.cash(ALICE)
     for first, dollars in steps:
         asset = USDC_1 if first else USDC_2
-        world.pay_in(ALICE, asset, dollars * DOLLAR)
-        world.go(world.withdrawal(ALICE, USDC_2 if first else USDC_1, dollars * DOLLAR))
+        world.deposit(ALICE, asset, dollars * DOLLAR)
+        world.block(world.withdrawal(ALICE, USDC_2 if first else USDC_1, dollars * DOLLAR))
     for asset, each in assets.items():
         change = before[asset] - inventory_units(world.state, each)
         if change > 0:
-            world.pay_in(ALICE, asset, change)
+            world.deposit(ALICE, asset, change)
     for asset, each in assets.items():
         change = before[asset] - inventory_units(world.state, each)
         if change < 0:
-            result = world.go(world.withdrawal(ALICE, asset, -change))
+            result = world.block(world.withdrawal(ALICE, asset, -change))
             if codes(result):
                 return  # fees took what the last step needs: no profit either
     assert {asset: inventory_units(world.state, each) for asset, each in assets.items()} == before
@@ -222,7 +221,7 @@ def test_a_slope_that_could_cost_half_of_a_movement_is_refused(rate: int) -> Non
 
 def test_cash_between_own_accounts_moves_no_inventory() -> None:
     world = opened(genesis_with(skew=SKEW))
-    result = world.go(world.transfer(ALICE, ALICE_CLIENT, 50_000 * DOLLAR))
+    result = world.block(world.transfer(ALICE, ALICE_CLIENT, 50_000 * DOLLAR))
     assert of_kind(result, CashTransferred)
     assert not of_kind(result, SkewFeePaid)
 
@@ -230,8 +229,8 @@ def test_cash_between_own_accounts_moves_no_inventory() -> None:
 def test_a_deposit_to_nobody_pays_for_the_skew_too() -> None:
     """Or it could be made to have a rebate paid on the way back."""
     world = opened(genesis_with(skew=SKEW))
-    result = world.pay_in(999, USDC_1, 100_000 * DOLLAR)
+    result = world.deposit(999, USDC_1, 100_000 * DOLLAR)
     (paid,) = of_kind(result, SkewFeePaid)
     assert (paid.account, paid.fee_micros > 0) == (SUSPENSE_ACCOUNT, True)
-    result = world.pay_in(999, USDC_2, 100_000 * DOLLAR)
+    result = world.deposit(999, USDC_2, 100_000 * DOLLAR)
     assert not of_kind(result, SkewFeePaid), "and earns nothing"

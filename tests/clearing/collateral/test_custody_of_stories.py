@@ -16,7 +16,7 @@ from clearing.schema.records.collateral import CustodyRecord
 from clearing.state.ledger import SUSPENSE_ACCOUNT, inventory_units
 from clearing.state.state import State
 from tests.kit.clearing.collateral_stories import COMPLETE, story_of
-from tests.kit.clearing.vaults import Vaults
+from tests.kit.clearing.world import World
 
 SEEDS = range(500, 560 if COMPLETE else 504)
 LATER = 77
@@ -31,7 +31,7 @@ def number(word: bytes) -> int:
 class Count:
     """Base units by asset, out of receipts alone."""
 
-    world: Vaults
+    world: World
     taken: Counter[int] = field(default_factory=Counter)
     owed: Counter[int] = field(default_factory=Counter)
     strays: Counter[int] = field(default_factory=Counter)

@@ -23,24 +23,10 @@ from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import inventory_units
 from tests.kit.clearing.fuzz import check_provable
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, DOLLAR, HOUSE, SALT, USDC_1, USDC_2, WETH_1
 from tests.kit.clearing.guarded import ONLY_FIRST, counted, guarded, leave
-from tests.kit.clearing.vaults import CALL, DEPEG, PAR, SOFT, USDC_FEED, Vaults, genesis_with, opened
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    BTC,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    HOUSE,
-    SALT,
-    USDC_1,
-    USDC_2,
-    WETH_1,
-    codes,
-    of_kind,
-    roots,
-)
+from tests.kit.clearing.vaults import CALL, DEPEG, PAR, SOFT, USDC_FEED, genesis_with, opened, vault_world
+from tests.kit.clearing.world import codes, of_kind, roots
 
 EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
 
@@ -49,7 +35,7 @@ def test_a_price_exactly_at_the_band_is_fine_and_one_tick_beyond_is_not() -> Non
     world = guarded()
     for ticks, out in ((PAR - 20_000, 0), (PAR + 20_000, 0), (PAR - 20_001, 1), (PAR + 20_001, 2), (PAR, 0)):
         world.ticks[USDC_FEED] = ticks
-        world.go()
+        world.block()
         guard = world.state.depeg_guards.get(USDC_1)
         assert (guard.blocks_outside_band if guard else 0) == out
     assert [each.blocks_outside_band for result in world.results for each in of_kind(result, DepegGuardChanged)] == [
@@ -63,12 +49,12 @@ def test_beyond_the_band_nothing_is_withdrawn_and_its_deposits_wait() -> None:
     world = guarded()
     world.ticks[USDC_FEED] = 950_000
     fact = world.deposit_fact(ALICE, USDC_1, 7_000 * DOLLAR)
-    result = world.go(world.withdrawal(BOB, USDC_2, DOLLAR), world.withdrawal(ALICE, 3, 1), facts=(fact,))
+    result = world.block(world.withdrawal(BOB, USDC_2, DOLLAR), world.withdrawal(ALICE, 3, 1), facts=(fact,))
     assert codes(result) == [313]
     assert not of_kind(result, DepositCredited)
     before = world.cash(ALICE)
     world.ticks[USDC_FEED] = PAR
-    result = world.go(world.withdrawal(BOB, USDC_2, DOLLAR))
+    result = world.block(world.withdrawal(BOB, USDC_2, DOLLAR))
     assert codes(result) == []
     assert world.cash(ALICE) == before + 7_000 * DOLLAR
 
@@ -76,12 +62,12 @@ def test_beyond_the_band_nothing_is_withdrawn_and_its_deposits_wait() -> None:
 def test_a_stale_feed_neither_accuses_nor_clears() -> None:
     world = guarded()
     for _ in range(7):
-        world.go(unpriced=(USDC_FEED,))
+        world.block(unpriced=(USDC_FEED,))
     assert world.state.depeg_guards.get(USDC_1) is None
     world.ticks[USDC_FEED] = 950_000
-    world.go()
+    world.block()
     for _ in range(7):
-        world.go(unpriced=(USDC_FEED,), after_ms=6_000)
+        world.block(unpriced=(USDC_FEED,), after_ms=6_000)
     assert has_left_cash_group(world.state, USDC_1), "silence after a bad price does not save it"
 
 
@@ -89,7 +75,7 @@ def test_a_jump_that_halts_the_feed_counts_against_the_token() -> None:
     world = guarded()
     world.ticks[USDC_FEED] = 500_000
     for _ in range(3):
-        world.go()
+        world.block()
     assert has_left_cash_group(world.state, USDC_1)
 
 
@@ -101,10 +87,10 @@ def test_leaving_takes_from_each_positive_claim_its_share_and_the_residue_from_t
     (left,) = of_kind(result, CashLeftGroup)
     assert (left.inventory_micros, left.positive_claims_micros) == (inventory, group)
     units = inventory // 10_000
-    assert left.units == units == sum(world.tokens(account, USDC_1) for account in EVERYBODY)
+    assert left.units == units == sum(world.units(account, USDC_1) for account in EVERYBODY)
     for account in EVERYBODY[1:]:
         share = claims[account] * (units * 10_000) // group // 10_000
-        assert world.tokens(account, USDC_1) == share
+        assert world.units(account, USDC_1) == share
         assert world.cash(account) == claims[account] - share * 10_000
     assert sum(world.cash(account) for account in EVERYBODY) == inventory_units(world.state, world.genesis.assets[1])
     assert inventory_units(world.state, world.genesis.assets[0]) == 0
@@ -126,14 +112,14 @@ def test_the_rule_of_shares() -> None:
 
 def test_debts_stay() -> None:
     world = guarded(dollars=20_000)
-    world.go(world.withdrawal(ALICE, USDC_2, world.cash(ALICE) - 100 * DOLLAR))
-    world.go(world.trade(ALICE, BOB, BTC_PERP, 5_000, 790_000))
+    world.block(world.withdrawal(ALICE, USDC_2, world.cash(ALICE) - 100 * DOLLAR))
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 5_000, 790_000))
     world.ticks[BTC] = 782_000
-    world.go()
+    world.block()
     assert world.cash(ALICE) == -300 * DOLLAR
     result = leave(world)
     assert world.cash(ALICE) == -300 * DOLLAR
-    assert world.tokens(ALICE, USDC_1) == 0
+    assert world.units(ALICE, USDC_1) == 0
     (left,) = of_kind(result, CashLeftGroup)
     assert left.positive_claims_micros == left.inventory_micros + inventory_units(
         world.state, world.genesis.assets[1]
@@ -143,41 +129,41 @@ def test_debts_stay() -> None:
 def test_afterwards_it_is_collateral_deposits_and_withdrawals_alike() -> None:
     world = guarded()
     leave(world)
-    before = world.tokens(BOB, USDC_1)
-    result = world.go(facts=(world.deposit_fact(BOB, USDC_1, 12_345_678),))
+    before = world.units(BOB, USDC_1)
+    result = world.block(facts=(world.deposit_fact(BOB, USDC_1, 12_345_678),))
     (credited,) = of_kind(result, DepositCredited)
     assert (credited.units, credited.dust) == (1_234, 5_678)
-    assert world.tokens(BOB, USDC_1) == before + 1_234
-    assert codes(world.go(world.withdrawal(BOB, USDC_1, before + 1_234))) == []
-    assert world.tokens(BOB, USDC_1) == 0
-    assert codes(world.go(world.withdrawal(CAROL, USDC_2, 1_000 * DOLLAR))) == [], "the group goes on without it"
+    assert world.units(BOB, USDC_1) == before + 1_234
+    assert codes(world.block(world.withdrawal(BOB, USDC_1, before + 1_234))) == []
+    assert world.units(BOB, USDC_1) == 0
+    assert codes(world.block(world.withdrawal(CAROL, USDC_2, 1_000 * DOLLAR))) == [], "the group goes on without it"
 
 
 def test_a_halted_chain_makes_its_token_leave() -> None:
     world = guarded()
     for _ in range(19):
-        world.go(silent=(1,))
+        world.block(silent=(1,))
     assert not has_left_cash_group(world.state, USDC_1)
     for _ in range(2):
-        world.go(silent=(1,))
+        world.block(silent=(1,))
     assert has_left_cash_group(world.state, USDC_1)
     assert not has_left_cash_group(world.state, USDC_2)
 
 
 def test_reserves_are_proven_before_and_after_with_withdrawals_under_way() -> None:
     world = guarded()
-    world.go(world.withdrawal(ALICE, USDC_1, 1_234_567), world.withdrawal(BOB, USDC_1, 7_654_321))
-    world.go(facts=counted(world, 400))
+    world.block(world.withdrawal(ALICE, USDC_1, 1_234_567), world.withdrawal(BOB, USDC_1, 7_654_321))
+    world.block(facts=counted(world, 400))
     assert custody_terms(world.state) is not None
     leave(world)
-    world.go(world.withdrawal(CAROL, USDC_1, 77))
+    world.block(world.withdrawal(CAROL, USDC_1, 77))
     for number, paid in ((404, 0), (408, 1_234_567), (412, 1_234_567 + 7_654_321 + 770_000)):
-        world.go(facts=counted(world, number, paid))
+        world.block(facts=counted(world, number, paid))
         terms = custody_terms(world.state)
         assert terms is not None
         first = terms[0]
         assert first.slot == 1, "the token's own slot"
-        assert first.held == sum(world.tokens(account, USDC_1) for account in EVERYBODY)
+        assert first.held == sum(world.units(account, USDC_1) for account in EVERYBODY)
         assert first.owed == first.accounted <= int.from_bytes(first.balance, "big")
         assert int.from_bytes(first.released, "big") == 1_234_567 + 7_654_321 + 770_000 - paid
         check_provable(world.state)
@@ -189,11 +175,11 @@ def test_reserves_are_proven_before_and_after_with_withdrawals_under_way() -> No
 
 def test_accounts_are_margined_again_when_a_token_leaves() -> None:
     world = guarded(dollars=20_000)
-    world.go(world.trade(ALICE, BOB, BTC_PERP, 18_000, 790_000))
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 18_000, 790_000))
     assert world.lots(ALICE, BTC_PERP) == 18_000
     world.ticks[USDC_FEED] = 200_000
     for _ in range(12):
-        world.go()
+        world.block()
     margin = holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE))
     assert margin.maintenance_ok
 
@@ -203,11 +189,11 @@ def test_accounts_are_margined_again_when_a_token_leaves() -> None:
 def test_whatever_is_held_every_token_and_every_claim_is_conserved(paid_in: list[int], other: int, out: int) -> None:
     genesis = genesis_with(depeg=ONLY_FIRST)
     second = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms())
-    world = Vaults(msgspec.structs.replace(genesis, assets=(genesis.assets[0], second, *genesis.assets[2:])))
-    world.go()
+    world = vault_world(msgspec.structs.replace(genesis, assets=(genesis.assets[0], second, *genesis.assets[2:])))
+    world.block()
     facts = [world.deposit_fact(account, USDC_1, micros) for account, micros in zip(EVERYBODY, paid_in, strict=True)]
-    world.go(facts=(*facts, world.deposit_fact(BOB, USDC_2, other)))
-    world.go(world.withdrawal(ALICE, USDC_1, out))
+    world.block(facts=(*facts, world.deposit_fact(BOB, USDC_2, other)))
+    world.block(world.withdrawal(ALICE, USDC_1, out))
     claims = {account: world.cash(account) for account in EVERYBODY}
     inventory = inventory_units(world.state, genesis.assets[0])
     copy = import_state(world.genesis, SALT, export_state(world.state))
@@ -216,11 +202,11 @@ def test_whatever_is_held_every_token_and_every_claim_is_conserved(paid_in: list
         copy = apply_block(copy, block)[0].absorb()
     assert roots(copy) == roots(world.state)
     for account in EVERYBODY[1:]:
-        assert claims[account] - world.cash(account) == world.tokens(account, USDC_1) * 10_000
+        assert claims[account] - world.cash(account) == world.units(account, USDC_1) * 10_000
     given_up = sum(claims[account] - world.cash(account) for account in EVERYBODY)
     assert given_up == inventory
-    assert 0 <= inventory - 10_000 * sum(world.tokens(account, USDC_1) for account in EVERYBODY) < 10_000
-    world.go(facts=counted(world, 400))
+    assert 0 <= inventory - 10_000 * sum(world.units(account, USDC_1) for account in EVERYBODY) < 10_000
+    world.block(facts=counted(world, 400))
     terms = custody_terms(world.state)
     assert terms is not None
     assert all(term.owed == term.accounted for term in terms)
@@ -244,9 +230,9 @@ def test_while_a_token_is_judged_nothing_is_bid_or_lent_in_its_group() -> None:
     genesis = genesis_with(depeg=DEPEG, soft=SOFT, soft_ppm=800_000, call=CALL)
     world = opened(genesis, dollars=20_000)
     world.ticks[USDC_FEED] = 950_000
-    world.go()
+    world.block()
     seen, _ = world.sighted(ALICE, USDC_1, 1_000 * DOLLAR)
     weth, _ = world.sighted(ALICE, WETH_1, 1_000_000)
-    result = world.go(world.bid(BOB, ALICE, WETH_1, 1, 10**6), facts=(seen, weth))
+    result = world.block(world.collateral_bid(BOB, ALICE, WETH_1, 1, 10**6), facts=(seen, weth))
     assert codes(result) == [313]
     assert not of_kind(result, SoftCreditLent)

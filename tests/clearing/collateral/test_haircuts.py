@@ -16,11 +16,12 @@ from clearing.schema.terms.collateral import HaircutTerms
 from clearing.state.effective_parameters import effective_assets
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from tests.kit.clearing.vaults import HAIRCUT, RATE_FEED, STETH_2, Vaults, genesis_with, opened
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, ETH, POWERS, SALT, WETH_1, of_kind
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, ETH, POWERS, SALT, WETH_1
+from tests.kit.clearing.vaults import HAIRCUT, RATE_FEED, STETH_2, genesis_with, opened, vault_world
+from tests.kit.clearing.world import World, of_kind
 
 
-def haircut_of(world: Vaults, asset: int) -> int:
+def haircut_of(world: World, asset: int) -> int:
     return next(each.haircut_ppm for each in effective_assets(world.state) if each.id == asset)
 
 
@@ -64,26 +65,26 @@ def test_a_silent_chain_raises_its_tokens_haircut_step_by_step_up_to_all_of_it()
     world = opened(genesis_with(haircut=HAIRCUT))
     seen = []
     for _ in range(40):
-        world.go(silent=(1,))
+        world.block(silent=(1,))
         seen.append(haircut_of(world, WETH_1))
     assert seen == sorted(seen)
     assert seen[0] == 157_500
     assert seen[-1] == 1_000_000
     assert current_arrays(world.state).token_values.tolist()[0] == 0
     assert haircut_of(world, STETH_2) == 100_000, "the other chain is alive"
-    world.go()
-    world.go()
+    world.block()
+    world.block()
     assert haircut_of(world, WETH_1) == 157_500, "and back when it goes on"
 
 
 def test_an_outage_of_our_own_is_none_of_the_chains() -> None:
     world = opened(genesis_with(haircut=HAIRCUT))
-    world.go(after_ms=86_400_000)
+    world.block(after_ms=86_400_000)
     assert haircut_of(world, WETH_1) == 157_500
-    world.go()
+    world.block()
     assert haircut_of(world, WETH_1) == 157_500
-    late = Vaults(genesis_with(haircut=HAIRCUT))
-    late.go(after_ms=86_400_000, silent=(1, 2))
+    late = vault_world(genesis_with(haircut=HAIRCUT))
+    late.block(after_ms=86_400_000, silent=(1, 2))
     assert haircut_of(late, WETH_1) == 157_500, "a day after genesis nobody was heard yet"
 
 
@@ -100,9 +101,9 @@ def test_an_outage_of_one_step_counts_from_the_first_millisecond_beyond() -> Non
 def test_accounts_are_margined_again_when_their_chain_falls_silent() -> None:
     world = opened(genesis_with(haircut=HAIRCUT), dollars=10_000)
     # Alice: 10,000 cash and 50 WETH at 200.00, worth 8,425 after haircut. 9,500 lots require 15,010.
-    world.go(world.trade(ALICE, BOB, BTC_PERP, 9_500, 790_000))
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 9_500, 790_000))
     assert world.lots(ALICE, BTC_PERP) == 9_500
-    results = [world.go(silent=(1,)) for _ in range(40)]
+    results = [world.block(silent=(1,)) for _ in range(40)]
     called = [each for result in results for each in of_kind(result, MarginCalled)]
     taken = [each for result in results for each in of_kind(result, Liquidated)]
     assert {each.account for each in called} >= {ALICE}
@@ -119,17 +120,17 @@ def test_a_yield_bearing_token_is_worth_shares_times_rate_less_both_haircuts() -
     assert steth.unit_value(20_000) == 200 * 110 * 90 * 98 // (100 * 100 * 100)
     before = holdings_margin(current_arrays(world.state), current_holdings(world.state, CAROL)).equity
     world.ticks[RATE_FEED] = 1_210_000
-    world.go()
+    world.block()
     after = holdings_margin(current_arrays(world.state), current_holdings(world.state, CAROL)).equity
     whole = 20_000_000
     assert after - before == whole * (213 - 194)
 
 
 def test_a_rate_without_a_price_makes_the_token_worth_nothing() -> None:
-    world = Vaults(genesis_with())
-    world.go(unpriced=(RATE_FEED,))
+    world = vault_world(genesis_with())
+    world.block(unpriced=(RATE_FEED,))
     assert effective_assets(world.state)[1].unit_value(20_000) == 0
-    world.go()
+    world.block()
     assert effective_assets(world.state)[1].unit_value(20_000) == 194
 
 
@@ -154,7 +155,7 @@ def test_a_restored_state_has_the_same_haircuts_and_goes_on_alike(path: list[tup
     world = opened(genesis_with(haircut=HAIRCUT))
     world.ticks[ETH] = eth
     for silent in path:
-        world.go(silent=silent, after_ms=4_000)
+        world.block(silent=silent, after_ms=4_000)
     copy = import_state(world.genesis, SALT, export_state(world.state))
     assert effective_assets(copy) == effective_assets(world.state)
     block = world.make_block((), [None] * len(POWERS), 4_000)

@@ -23,9 +23,7 @@ from clearing.schema.transfers import TransferCode
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import soft_credit_of
-from tests.kit.clearing.lending import lending
-from tests.kit.clearing.vaults import SOFT, Vaults, genesis_with, opened
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     BOB,
     BTC,
@@ -38,24 +36,24 @@ from tests.kit.clearing.world import (
     USDC_1,
     USDC_2,
     WETH_1,
-    codes,
-    of_kind,
-    roots,
 )
+from tests.kit.clearing.lending import lending
+from tests.kit.clearing.vaults import SOFT, genesis_with, opened
+from tests.kit.clearing.world import World, codes, of_kind, roots
 
 EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
 
 
-def pass_blocks(world: Vaults, head: int) -> Any:
+def pass_blocks(world: World, head: int) -> Any:
     """The chain's final head is now at `head`."""
     world.heads[1] = head - 1
-    return world.go()
+    return world.block()
 
 
 def test_without_terms_a_sighting_is_not_even_remembered() -> None:
     world = opened(genesis_with(), dollars=20_000)
     seen, _ = world.sighted(ALICE, USDC_1, 1_000 * DOLLAR)
-    world.go(facts=(seen,))
+    world.block(facts=(seen,))
     assert not list(world.state.fact_attestations.ordered())
     assert not list(world.state.soft_credits.ordered())
 
@@ -64,13 +62,13 @@ def test_lent_on_sight_and_repaid_at_finality() -> None:
     world = lending()
     seen, final = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
     house, own = world.cash(HOUSE), world.cash(ALICE)
-    result = world.go(facts=(seen,))
+    result = world.block(facts=(seen,))
     (loan,) = of_kind(result, SoftCreditLent)
     assert loan.micros == loan.value_micros == 8_000 * DOLLAR, "80 % of it"
     assert (world.cash(HOUSE), world.cash(ALICE)) == (house - 8_000 * DOLLAR, own + 8_000 * DOLLAR)
     assert soft_credit_of(world.state, ALICE, USD) == soft_credit_of(world.state, HOUSE, USD) == 8_000 * DOLLAR
-    assert not of_kind(world.go(facts=(seen,)), SoftCreditLent), "once"
-    result = world.go(facts=(final,))
+    assert not of_kind(world.block(facts=(seen,)), SoftCreditLent), "once"
+    result = world.block(facts=(final,))
     assert of_kind(result, SoftCreditRepaid)[0].micros == 8_000 * DOLLAR
     assert (world.cash(HOUSE), world.cash(ALICE)) == (house, own + 10_000 * DOLLAR)
     assert soft_credit_of(world.state, HOUSE, USD) == 0
@@ -91,10 +89,10 @@ def test_two_thirds_of_the_power_are_not_enough() -> None:
 def test_a_collateral_token_is_lent_on_after_its_haircut() -> None:
     world = lending()
     seen, final = world.sighted(CAROL, WETH_1, 10_000_000)
-    result = world.go(facts=(seen,))
+    result = world.block(facts=(seen,))
     assert of_kind(result, SoftCreditLent)[0].micros == 10_000_000 * 180 * 8 // 10
-    world.go(facts=(final,))
-    assert (world.tokens(CAROL, WETH_1), soft_credit_of(world.state, CAROL, USD)) == (10_000_000, 0)
+    world.block(facts=(final,))
+    assert (world.units(CAROL, WETH_1), soft_credit_of(world.state, CAROL, USD)) == (10_000_000, 0)
 
 
 def test_every_limit_holds() -> None:
@@ -103,10 +101,10 @@ def test_every_limit_holds() -> None:
     for account, wanted in ((ALICE, 6_000), (ALICE, 0), (BOB, 4_000), (CAROL, 0)):
         before = soft_credit_of(world.state, account, USD)
         seen, _ = world.sighted(account, USDC_1, 10_000 * DOLLAR)
-        world.go(facts=(seen,))
+        world.block(facts=(seen,))
         assert soft_credit_of(world.state, account, USD) - before == wanted * DOLLAR
     assert soft_credit_of(world.state, HOUSE, USD) == 10_000 * DOLLAR
-    world.go(facts=(world.sighted(HOUSE, USDC_1, DOLLAR)[0], world.sighted(999, USDC_1, DOLLAR)[0]))
+    world.block(facts=(world.sighted(HOUSE, USDC_1, DOLLAR)[0], world.sighted(999, USDC_1, DOLLAR)[0]))
     assert soft_credit_of(world.state, HOUSE, USD) == 10_000 * DOLLAR
 
 
@@ -114,36 +112,36 @@ def test_nothing_of_a_loan_leaves_the_account() -> None:
     world = lending()
     own = world.cash(ALICE)
     seen, final = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
-    world.go(facts=(seen,))
-    assert codes(world.go(world.withdrawal(ALICE, USDC_1, own + 1))) == [315]
-    assert codes(world.go(world.transfer(ALICE, 4, own + 1))) == [315]
-    assert codes(world.go(world.swap(ALICE, CAROL, (USD, own + 1), (2**32 + 4, 1)))) == [315]
-    assert codes(world.go(world.withdrawal(ALICE, USDC_1, own))) == []
-    assert codes(world.go(world.withdrawal(ALICE, WETH_1, 50_000_000))) == []
+    world.block(facts=(seen,))
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, own + 1))) == [315]
+    assert codes(world.block(world.transfer(ALICE, 4, own + 1))) == [315]
+    assert codes(world.block(world.swap(ALICE, CAROL, (USD, own + 1), (2**32 + 4, 1)))) == [315]
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, own))) == []
+    assert codes(world.block(world.withdrawal(ALICE, WETH_1, 50_000_000))) == []
     assert world.cash(ALICE) == 8_000 * DOLLAR
-    world.go(facts=(final,))
-    assert codes(world.go(world.withdrawal(ALICE, USDC_1, 10_000 * DOLLAR))) == []
+    world.block(facts=(final,))
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 10_000 * DOLLAR))) == []
 
 
 def test_a_loan_carries_positions_but_frees_no_other_collateral() -> None:
     world = lending()
-    world.go(world.withdrawal(ALICE, USDC_1, world.cash(ALICE)))
+    world.block(world.withdrawal(ALICE, USDC_1, world.cash(ALICE)))
     seen, _ = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
-    world.go(facts=(seen,))
+    world.block(facts=(seen,))
     # 17,000 of equity, of which 8,000 are lent, carry 10,000 lots that need 15,800.
-    world.go(world.trade(ALICE, BOB, BTC_PERP, 10_000, 790_000))
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 10_000, 790_000))
     assert world.lots(ALICE, BTC_PERP) == 10_000
-    assert codes(world.go(world.withdrawal(ALICE, WETH_1, 1))) == [203]
+    assert codes(world.block(world.withdrawal(ALICE, WETH_1, 1))) == [203]
 
 
 def test_an_undone_deposit_is_the_houses_loss_and_restricts_the_account() -> None:
     world = lending()
-    world.go(world.withdrawal(ALICE, USDC_1, world.cash(ALICE)), world.withdrawal(ALICE, WETH_1, 50_000_000))
+    world.block(world.withdrawal(ALICE, USDC_1, world.cash(ALICE)), world.withdrawal(ALICE, WETH_1, 50_000_000))
     seen, _ = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
-    world.go(facts=(seen,))
-    world.go(world.trade(ALICE, BOB, BTC_PERP, 4_000, 790_000))
+    world.block(facts=(seen,))
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_000, 790_000))
     world.ticks[BTC] = 770_000  # Alice loses 800 of the house's money
-    world.go()
+    world.block()
     house, others = world.cash(HOUSE), {each: world.cash(each) for each in (BOB, CAROL)}
     assert not of_kind(pass_blocks(world, 209), SoftCreditRecalled)
     result = pass_blocks(world, 210)
@@ -162,42 +160,42 @@ def test_an_undone_deposit_is_the_houses_loss_and_restricts_the_account() -> Non
 
 def test_a_restricted_account_only_reduces_risk_and_brings_collateral_until_its_time_is_over() -> None:
     world = lending()
-    world.go(*(world.withdrawal(ALICE, each, 10_000 * DOLLAR) for each in (USDC_1, USDC_2)))
-    world.go(world.trade(ALICE, BOB, BTC_PERP, 1_000, 790_000))
+    world.block(*(world.withdrawal(ALICE, each, 10_000 * DOLLAR) for each in (USDC_1, USDC_2)))
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 1_000, 790_000))
     seen, final = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
-    world.go(facts=(seen,))
+    world.block(facts=(seen,))
     world.ticks[BTC] = 780_000  # Alice loses 100 of the house's money
-    world.go()
+    world.block()
     (recalled,) = of_kind(pass_blocks(world, 210), SoftCreditRecalled)
-    assert codes(world.go(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000))) == [314]
-    assert codes(world.go(world.withdrawal(ALICE, USDC_1, 1))) == [314]
-    assert codes(world.go(world.trade(BOB, ALICE, BTC_PERP, 400, 790_000))) == []
+    assert codes(world.block(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000))) == [314]
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1))) == [314]
+    assert codes(world.block(world.trade(BOB, ALICE, BTC_PERP, 400, 790_000))) == []
     # The same deposit after all, in another block: credited, and nothing is lent on it again.
     before = world.cash(ALICE)
-    world.go(facts=(seen, msgspec.structs.replace(final, block_number=220)))
+    world.block(facts=(seen, msgspec.structs.replace(final, block_number=220)))
     assert world.cash(ALICE) == before + 10_000 * DOLLAR
     lifted = []
     while not lifted:
-        lifted = of_kind(world.go(), RestrictionLifted)
+        lifted = of_kind(world.block(), RestrictionLifted)
     assert world.state.now.height == recalled.until_height
-    assert codes(world.go(world.withdrawal(ALICE, USDC_1, 1))) == []
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1))) == []
 
 
 def test_a_deposit_that_somebody_else_has_undone_does_not_restrict_an_account() -> None:
     """Bob pays in for Alice and has the chain undo it: she never asked for the loan, and has not used it."""
     world = lending()
     seen, _ = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
-    world.go(facts=(seen,))
+    world.block(facts=(seen,))
     (recalled,) = of_kind(pass_blocks(world, 210), SoftCreditRecalled)
     assert (recalled.cash_after, recalled.until_height) == (20_000 * DOLLAR, 0)
-    assert codes(world.go(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000), world.withdrawal(ALICE, USDC_1, 1))) == []
+    assert codes(world.block(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000), world.withdrawal(ALICE, USDC_1, 1))) == []
 
 
 def test_another_deposit_in_its_place_calls_the_loan_back() -> None:
     world = lending()
     seen, final = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
-    world.go(facts=(seen,))
-    result = world.go(facts=(msgspec.structs.replace(final, account=BOB),))
+    world.block(facts=(seen,))
+    result = world.block(facts=(msgspec.structs.replace(final, account=BOB),))
     assert of_kind(result, SoftCreditRecalled)[0].account == ALICE
     assert soft_credit_of(world.state, HOUSE, USD) == 0
     assert world.cash(BOB) == 30_000 * DOLLAR
@@ -206,21 +204,21 @@ def test_another_deposit_in_its_place_calls_the_loan_back() -> None:
 def test_a_deposit_that_is_being_attested_is_not_called_back() -> None:
     world = lending()
     seen, final = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
-    world.go(facts=(seen,))
+    world.block(facts=(seen,))
     world.heads[1] = 250
     beat = ChainHeartbeat(1, 250, bytes(32))
     result = world.block(facts=(final, beat), attesting=2)
     result = world.block(facts=(beat,))
     assert not of_kind(result, SoftCreditRecalled), "half of the power says that it is final"
     assert soft_credit_of(world.state, ALICE, USD) == 8_000 * DOLLAR
-    assert of_kind(world.go(facts=(final,)), SoftCreditRepaid)
+    assert of_kind(world.block(facts=(final,)), SoftCreditRepaid)
 
 
 def test_a_sighting_of_what_should_long_be_final_is_worth_nothing() -> None:
     world = lending()
     pass_blocks(world, 300)
     seen, _ = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR, block=290)
-    assert not of_kind(world.go(facts=(seen,)), SoftCreditLent)
+    assert not of_kind(world.block(facts=(seen,)), SoftCreditLent)
 
 
 STEP = st.one_of(
@@ -236,7 +234,7 @@ STEP = st.one_of(
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_chains_do_only_the_house_can_lose_and_replicas_agree(steps: list[tuple[str, Any, int]]) -> None:
     world = lending()
-    world.go(world.trade(ALICE, BOB, BTC_PERP, 5_000, 790_000))
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 5_000, 790_000))
     coming: list[Any] = []
     copy = import_state(world.genesis, SALT, export_state(world.state))
     start = len(world.blocks)
@@ -244,17 +242,17 @@ def test_whatever_chains_do_only_the_house_can_lose_and_replicas_agree(steps: li
         if kind == "see":
             pair = world.sighted(what, USDC_1, dollars * DOLLAR, block=world.heads[1] + 2)
             coming.append(pair[1])
-            world.go(facts=(pair[0],))
+            world.block(facts=(pair[0],))
         elif kind == "final" and coming:
             fact = coming.pop(0)
-            world.go(facts=(fact if what else msgspec.structs.replace(fact, account=HOUSE),))
+            world.block(facts=(fact if what else msgspec.structs.replace(fact, account=HOUSE),))
         elif kind == "blocks":
             pass_blocks(world, world.heads[1] + what)
         elif kind == "price":
             world.ticks[BTC] = what
-            world.go()
+            world.block()
         elif kind == "take":
-            world.go(world.withdrawal(what, USDC_1, dollars * DOLLAR))
+            world.block(world.withdrawal(what, USDC_1, dollars * DOLLAR))
         loans = {account: soft_credit_of(world.state, account, USD) for account in EVERYBODY}
         assert loans[HOUSE] == sum(loans[each] for each in EVERYBODY[1:]) <= 20_000 * DOLLAR
         open_credits = [credit for _, credit in world.state.soft_credits.ordered()]
@@ -274,13 +272,13 @@ def test_terms_without_meaning_are_told(terms: SoftCreditTerms) -> None:
 def test_a_deposit_above_the_cap_is_repaid_without_blame() -> None:
     world = lending()
     seen, final = world.sighted(CAROL, WETH_1, 10_000_000)
-    world.go(facts=(seen,))
+    world.block(facts=(seen,))
     room = world.genesis.assets[2].cap_units - 100_000_000
     world.state.terms.assets[WETH_1] = msgspec.structs.replace(world.genesis.assets[2], cap_units=100_000_000)
     world.state.terms.assets_by_token = {
         (each.chain_id, each.vault, each.token): each for each in world.state.terms.assets.values()
     }
-    result = world.go(facts=(final,))
+    result = world.block(facts=(final,))
     assert room > 0
     assert of_kind(result, DepositStray)[0].code == 312
     assert of_kind(result, SoftCreditRepaid)
@@ -296,14 +294,14 @@ def test_sightings_far_ahead_are_not_remembered() -> None:
     assert len(list(world.state.fact_attestations.ordered())) == 1
 
 
-def penniless() -> Vaults:
+def penniless() -> World:
     """Alice has 10,000 dollars of soft credit and nothing else."""
     world = lending()
-    everything = world.tokens(ALICE, WETH_1)
+    everything = world.units(ALICE, WETH_1)
     for asset, units in ((USDC_1, 10_000 * DOLLAR), (USDC_2, 10_000 * DOLLAR), (WETH_1, everything)):
-        assert codes(world.go(world.withdrawal(ALICE, asset, units))) == []
+        assert codes(world.block(world.withdrawal(ALICE, asset, units))) == []
     seen, _ = world.sighted(ALICE, USDC_1, 20_000 * DOLLAR)
-    world.go(facts=(seen,))
+    world.block(facts=(seen,))
     assert world.cash(ALICE) == soft_credit_of(world.state, ALICE, USD) == 10_000 * DOLLAR
     return world
 
@@ -318,12 +316,12 @@ def test_soft_credit_does_not_leave_in_the_prices_of_trades() -> None:
         for _ in range(10)
         for trade in (world.trade(ALICE, BOB, BTC_PERP, 400, high), world.trade(BOB, ALICE, BTC_PERP, 400, low))
     ]
-    refused = codes(world.go(*trips))
+    refused = codes(world.block(*trips))
     assert set(refused) == {C.SOFT_CREDIT_IS_LENT}
     assert 0 < world.cash(BOB) - bob <= 1_000 * DOLLAR
     assert soft_credit_of(world.state, ALICE, USD) - world.cash(ALICE) <= 1_000 * DOLLAR
     left = world.lots(ALICE, BTC_PERP)
-    assert codes(world.go(world.trade(BOB, ALICE, BTC_PERP, left, mark))) == [], "at the mark it costs nothing"
+    assert codes(world.block(world.trade(BOB, ALICE, BTC_PERP, left, mark))) == [], "at the mark it costs nothing"
 
 
 def test_soft_credit_carries_trades_with_a_usual_spread() -> None:
@@ -332,4 +330,4 @@ def test_soft_credit_carries_trades_with_a_usual_spread() -> None:
     for _ in range(5):
         there, back = mark * 1_001 // 1_000, mark * 999 // 1_000
         trades = world.trade(ALICE, BOB, BTC_PERP, 1_000, there), world.trade(BOB, ALICE, BTC_PERP, 1_000, back)
-        assert codes(world.go(*trades)) == []
+        assert codes(world.block(*trades)) == []

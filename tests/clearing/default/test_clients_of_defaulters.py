@@ -6,25 +6,21 @@ from clearing.default import membership
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.default import ClientClosedOut, ClientRescued, DefaultDeclared, DefaultEnded, DeficitCured
 from clearing.schema.records.default import MemberStatus
-from tests.kit.clearing.defaults import (
-    CLIENT_SECRET,
-    DAVE,
-    KEYED_CLIENT,
-    NO_FUND,
-    NOTHING,
-    TERMS,
-    DefaultWorld,
-)
+from tests.kit.clearing.defaults import CLIENT_SECRET, NO_FUND, NOTHING, TERMS, default_world
+from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, codes, of_kind
+from tests.kit.clearing.world import World, codes, of_kind
 
 
-def with_clients(ticks: int = 500_000) -> DefaultWorld:
+def with_clients(ticks: int = 500_000) -> World:
     """Alice insolvent; her clients, one with a key, long a little and well off."""
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(client=50_000, keyed=50_000)
     world.block(
-        world.trades(ALICE, BOB, 40_000), world.trades(ALICE_CLIENT, BOB, 2_000), world.trades(KEYED_CLIENT, BOB, 2_000)
+        world.perp_trade(ALICE, BOB, 40_000),
+        world.perp_trade(ALICE_CLIENT, BOB, 2_000),
+        world.perp_trade(KEYED_CLIENT, BOB, 2_000),
     )
     world.fall(ticks)
     return world
@@ -76,7 +72,7 @@ def test_a_client_that_nobody_took_is_closed_out_and_keeps_what_is_its_own() -> 
         assert world.cash(account) == cash, "no cent of it bore the member's loss"
     assert world.cash(ALICE) == 0
     assert codes(world.block(world.withdrawal(ALICE_CLIENT, 1, DOLLAR))) == [ClearingCode.MEMBER_NOT_ACTIVE]
-    assert codes(world.block(world.withdrawn_by(KEYED_CLIENT, DOLLAR, CLIENT_SECRET))) == []
+    assert codes(world.block(world.withdrawal(KEYED_CLIENT, USDC_1, DOLLAR, key=CLIENT_SECRET))) == []
 
 
 def test_a_client_can_be_taken_over_after_its_member_has_defaulted() -> None:
@@ -84,13 +80,13 @@ def test_a_client_can_be_taken_over_after_its_member_has_defaulted() -> None:
     world.until_ended()
     assert codes(world.block(world.rescue(ALICE_CLIENT, 1, 3))) == []
     assert world.state.accounts[ALICE_CLIENT].member == 3
-    assert codes(world.block(world.withdrawn_by(ALICE_CLIENT, DOLLAR, secret(3)))) == []
+    assert codes(world.block(world.withdrawal(ALICE_CLIENT, USDC_1, DOLLAR, key=secret(3)))) == []
 
 
 def test_a_client_with_its_own_key_takes_free_money_out_while_its_member_is_in_default() -> None:
     world = with_clients()
-    assert codes(world.block(world.withdrawn_by(KEYED_CLIENT, DOLLAR, CLIENT_SECRET))) == []
-    assert codes(world.block(world.withdrawn_by(KEYED_CLIENT, 50_000 * DOLLAR, CLIENT_SECRET))) == [
+    assert codes(world.block(world.withdrawal(KEYED_CLIENT, USDC_1, DOLLAR, key=CLIENT_SECRET))) == []
+    assert codes(world.block(world.withdrawal(KEYED_CLIENT, USDC_1, 50_000 * DOLLAR, key=CLIENT_SECRET))) == [
         ClearingCode.BALANCE_TOO_SMALL
     ]
     assert codes(world.block(world.withdrawal(ALICE_CLIENT, 1, DOLLAR))) == [ClearingCode.MEMBER_NOT_ACTIVE]
@@ -107,24 +103,24 @@ def test_no_client_is_closed_out_before_the_end_of_the_porting_window() -> None:
 
 
 def test_a_client_below_initial_margin_is_not_taken_over() -> None:
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(keyed=4_900)
-    world.block(world.trades(ALICE, BOB, 40_000), world.trades(KEYED_CLIENT, BOB, 1_000))
+    world.block(world.perp_trade(ALICE, BOB, 40_000), world.perp_trade(KEYED_CLIENT, BOB, 1_000))
     world.fall(500_000)
     world.prices(410_000)  # 1,100 dollars are left for an initial margin of 820
     assert codes(world.block(world.rescue(KEYED_CLIENT, 1, 3, CLIENT_SECRET))) == []
-    short = DefaultWorld(fund=NO_FUND)
+    short = default_world(fund=NO_FUND)
     short.bring(keyed=4_500)
-    short.block(short.trades(ALICE, BOB, 40_000), short.trades(KEYED_CLIENT, BOB, 1_000))
+    short.block(short.perp_trade(ALICE, BOB, 40_000), short.perp_trade(KEYED_CLIENT, BOB, 1_000))
     short.fall(500_000)
     short.prices(416_000)  # 760 dollars left for an initial margin of 832
     assert codes(short.block(short.rescue(KEYED_CLIENT, 1, 3, CLIENT_SECRET))) == [ClearingCode.NOT_RESCUABLE]
 
 
 def test_a_clients_loss_is_its_members_who_pays_it_out_of_free_cash_and_is_in_no_default() -> None:
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(client=20_000)
-    world.block(world.trades(ALICE_CLIENT, BOB, 8_000))
+    world.block(world.perp_trade(ALICE_CLIENT, BOB, 8_000))
     alice = world.cash(ALICE)
     world.prices(500_000)
     cured = of_kind(world.results[-1], DeficitCured)
@@ -139,9 +135,9 @@ def test_a_clients_loss_is_its_members_who_pays_it_out_of_free_cash_and_is_in_no
 
 
 def test_a_member_that_cannot_pay_its_clients_loss_defaults_with_all_its_own() -> None:
-    world = DefaultWorld(NOTHING, NO_FUND)
+    world = default_world(NOTHING, NO_FUND)
     world.bring(client=150_000, keyed=5_000, bob=100_000)
-    world.block(world.trades(ALICE_CLIENT, BOB, 90_000))
+    world.block(world.perp_trade(ALICE_CLIENT, BOB, 90_000))
     keyed = world.cash(KEYED_CLIENT)
     result = world.fall(500_000)
     (declared,) = of_kind(result, DefaultDeclared)
@@ -155,10 +151,10 @@ def test_a_member_that_cannot_pay_its_clients_loss_defaults_with_all_its_own() -
 
 
 def test_the_house_pays_for_its_own_accounts_at_once_and_is_in_no_default() -> None:
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     assert world.status(0) is MemberStatus.ACTIVE
     assert TERMS.enabled
-    world.block(world.trades(HOUSE, CAROL, 10_000), world.trades(DAVE, CAROL, 10_000))
+    world.block(world.perp_trade(HOUSE, CAROL, 10_000), world.perp_trade(DAVE, CAROL, 10_000))
     world.prices(500_000)
     assert world.status(0) is MemberStatus.ACTIVE
 
@@ -166,13 +162,13 @@ def test_the_house_pays_for_its_own_accounts_at_once_and_is_in_no_default() -> N
 @pytest.mark.parametrize("ask", [0, -400 * DOLLAR])
 def test_no_member_bids_for_a_default_with_its_clients_money(ask: int) -> None:
     """What the bid gives would spare the member's own part of the fund."""
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(keyed=50_000)
-    world.block(world.trades(CAROL, BOB, 40_000))
+    world.block(world.perp_trade(CAROL, BOB, 40_000))
     world.fall(500_000)
     assert world.default().member == 3
-    assert codes(world.block(world.bid(KEYED_CLIENT, 1, 100, ask))) == [ClearingCode.CLIENT_MONEY]
-    assert codes(world.block(world.bid(ALICE, 1, 10, ask))) == []
+    assert codes(world.block(world.default_bid(KEYED_CLIENT, 1, 100, ask))) == [ClearingCode.CLIENT_MONEY]
+    assert codes(world.block(world.default_bid(ALICE, 1, 10, ask))) == []
     world.until_ended()
     assert (world.cash(KEYED_CLIENT), world.lots(KEYED_CLIENT, BTC_PERP)) == (50_000 * DOLLAR, 0)
 

@@ -22,32 +22,34 @@ from clearing.schema.receipts.default import (
 from clearing.schema.receipts.default_fund import FundCalled
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.records.default import DefaultPhase, DefaultReason, MemberStatus
-from tests.kit.clearing.defaults import DAVE, NO_FUND, NOTHING, TERMS, DefaultWorld
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1, codes, of_kind
+from tests.kit.clearing.defaults import NO_FUND, NOTHING, TERMS, default_world
+from tests.kit.clearing.funds import DAVE
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1
+from tests.kit.clearing.world import World, codes, of_kind
 
 LOTS = 40_000
 """Of Alice's long position on 100,000 dollars: 63,200 dollars of initial margin."""
 
 
-def broken(world: DefaultWorld, ticks: int = 500_000) -> DefaultWorld:
+def broken(world: World, ticks: int = 500_000) -> World:
     """Alice long against Bob, and the price gone: 116,000 dollars lost."""
-    world.block(world.trades(ALICE, BOB, LOTS))
+    world.block(world.perp_trade(ALICE, BOB, LOTS))
     world.fall(ticks)
     return world
 
 
-def with_fund() -> DefaultWorld:
+def with_fund() -> World:
     """The same with a fund paid in: Alice has 68,000 dollars left, and as much as Bob in the fund."""
-    world = DefaultWorld()
+    world = default_world()
     world.bring(alice=30_000, bob=30_000)
-    world.block(world.trades(ALICE, BOB, LOTS))
+    world.block(world.perp_trade(ALICE, BOB, LOTS))
     world.fund_paid_in()
     return world
 
 
 def test_an_insolvent_member_is_declared_in_default_and_keeps_its_portfolio_for_the_auction() -> None:
-    world = DefaultWorld(fund=NO_FUND)
-    world.block(world.trades(ALICE, BOB, LOTS))
+    world = default_world(fund=NO_FUND)
+    world.block(world.perp_trade(ALICE, BOB, LOTS))
     result = world.fall(500_000)
     (declared,) = of_kind(result, DefaultDeclared)
     assert (declared.number, declared.member, declared.reason) == (1, 1, DefaultReason.DEFICIT)
@@ -66,7 +68,7 @@ def test_a_default_goes_from_auction_through_all_layers_to_its_end() -> None:
     parts = {member: contribution_micros(world.state, member) for member in (1, 2, 3, 4)}
     world.fall(500_000)
     ask = 10 * DOLLAR
-    taken = world.block(world.bid(DAVE, 1, 60, ask), world.bid(CAROL, 1, 20, ask + 1))
+    taken = world.block(world.default_bid(DAVE, 1, 60, ask), world.default_bid(CAROL, 1, 20, ask + 1))
     assert codes(taken) == []
     world.prices(400_000)
     results = [taken, *world.until_ended()]
@@ -93,7 +95,7 @@ def test_a_default_goes_from_auction_through_all_layers_to_its_end() -> None:
 
 
 def test_what_nobody_bid_for_is_the_houses_where_its_capital_carries_it() -> None:
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(house=200_000)
     broken(world)
     results = world.until_ended()
@@ -103,10 +105,10 @@ def test_what_nobody_bid_for_is_the_houses_where_its_capital_carries_it() -> Non
 
 
 def test_what_nobody_can_carry_ends_against_who_gained_most_at_most_leverage() -> None:
-    world = DefaultWorld(fund=NO_FUND, dollars=100_000)
+    world = default_world(fund=NO_FUND, dollars=100_000)
     world.bring(bob=400_000)
     world.block(world.withdrawal(HOUSE, USDC_1, 95_000 * DOLLAR))
-    world.block(world.trades(ALICE, BOB, 20_000), world.trades(ALICE, CAROL, 20_000))
+    world.block(world.perp_trade(ALICE, BOB, 20_000), world.perp_trade(ALICE, CAROL, 20_000))
     world.fall(500_000)
     mark = world.state.marks[BTC_PERP].ticks
     results = world.until_ended()
@@ -118,8 +120,12 @@ def test_what_nobody_can_carry_ends_against_who_gained_most_at_most_leverage() -
 
 
 def test_gains_bear_what_nothing_else_does_and_nobody_goes_below_initial_margin() -> None:
-    world = DefaultWorld(NOTHING, NO_FUND)
-    world.block(world.trades(ALICE, BOB, 20_000), world.trades(ALICE, CAROL, 10_000), world.trades(ALICE, DAVE, 10_000))
+    world = default_world(NOTHING, NO_FUND)
+    world.block(
+        world.perp_trade(ALICE, BOB, 20_000),
+        world.perp_trade(ALICE, CAROL, 10_000),
+        world.perp_trade(ALICE, DAVE, 10_000),
+    )
     gained = {BOB: 58_000 * DOLLAR, CAROL: 29_000 * DOLLAR, DAVE: 29_000 * DOLLAR}
     before = {each: world.cash(each) for each in gained}
     result = world.fall(500_000)
@@ -132,13 +138,13 @@ def test_gains_bear_what_nothing_else_does_and_nobody_goes_below_initial_margin(
 
 
 def test_gains_count_since_the_member_was_last_fully_margined_also_of_positions_that_are_gone() -> None:
-    world = DefaultWorld(NOTHING, NO_FUND)
-    world.block(world.trades(ALICE, BOB, LOTS))
+    world = default_world(NOTHING, NO_FUND)
+    world.block(world.perp_trade(ALICE, BOB, LOTS))
     world.prices(700_000)  # Bob gains 36,000 dollars; Alice has 64,000 for an initial margin of 56,000
     assert not world.state.gains_windows.get(1)
     world.prices(650_000)  # below initial, not below maintenance
     assert world.state.gains_windows[1].height == world.state.now.height - 1
-    world.block(world.trades(BOB, CAROL, 30_000, ticks=650_000))
+    world.block(world.perp_trade(BOB, CAROL, 30_000, ticks=650_000))
     (ended,) = of_kind(world.fall(500_000), DefaultEnded)
     shared = of_kind(world.results[-1], LossAllocated)[-1]
     # Bob gained 20,000 on all, then 15,000 on a quarter; Carol 45,000 on the rest.
@@ -171,13 +177,13 @@ def test_members_bring_what_they_are_assessed_by_a_deadline_and_no_more_than_the
 
 
 def test_a_member_in_default_does_nothing_and_its_bids_and_trades_are_refused() -> None:
-    world = broken(DefaultWorld(fund=NO_FUND))
+    world = broken(default_world(fund=NO_FUND))
     refused = codes(
         world.block(
-            world.trades(ALICE, BOB, 1, ticks=500_000),
+            world.perp_trade(ALICE, BOB, 1, ticks=500_000),
             world.withdrawal(ALICE, USDC_1, 1),
-            world.bid(ALICE, 1, 1, 0),
-            world.exit(ALICE, 1),
+            world.default_bid(ALICE, 1, 1, 0),
+            world.member_exit(ALICE, 1),
             world.readmission(ALICE, 1, 1),
         )
     )
@@ -202,15 +208,15 @@ def test_a_member_in_default_does_nothing_and_its_bids_and_trades_are_refused() 
     ],
 )
 def test_bids_that_may_not_be_are_refused(account: int, number: int, slices: int, ask: int, code: int) -> None:
-    world = broken(DefaultWorld(fund=NO_FUND))
-    assert codes(world.block(world.bid(account, number, slices, ask))) == [code]
+    world = broken(default_world(fund=NO_FUND))
+    assert codes(world.block(world.default_bid(account, number, slices, ask))) == [code]
 
 
 def test_a_bid_is_signed_fresh_in_time_and_used_once() -> None:
-    world = broken(DefaultWorld(fund=NO_FUND))
-    good = world.bid(CAROL, 1, 10, 5)
-    late = world.bid(CAROL, 1, 10, 5, not_after_ms=1)
-    forged = msgspec.structs.replace(world.bid(CAROL, 1, 10, 5), signature=good.signature)
+    world = broken(default_world(fund=NO_FUND))
+    good = world.default_bid(CAROL, 1, 10, 5)
+    late = world.default_bid(CAROL, 1, 10, 5, not_after_ms=1)
+    forged = msgspec.structs.replace(world.default_bid(CAROL, 1, 10, 5), signature=good.signature)
     assert codes(world.block(late, forged, good, good)) == [
         ClearingCode.REQUEST_EXPIRED,
         ClearingCode.WRONG_SIGNER,
@@ -218,7 +224,7 @@ def test_a_bid_is_signed_fresh_in_time_and_used_once() -> None:
     ]
     for _ in range(TERMS.auction_blocks):
         world.block()
-    assert codes(world.block(world.bid(CAROL, 1, 10, 5))) in (
+    assert codes(world.block(world.default_bid(CAROL, 1, 10, 5))) in (
         [ClearingCode.DEFAULT_AUCTION_OVER],
         [ClearingCode.NO_SUCH_DEFAULT],
     )

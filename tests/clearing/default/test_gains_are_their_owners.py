@@ -7,22 +7,23 @@ from clearing.base.secp256k1 import sign_digest
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.receipts.default import DefaultEnded, LossAllocated, WaterfallLayer
 from clearing.schema.terms.default import DefaultTerms
-from tests.kit.clearing.defaults import NO_FUND, DefaultWorld
+from tests.kit.clearing.defaults import NO_FUND, default_world
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, USD
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, USD, codes, of_kind
+from tests.kit.clearing.world import World, codes, of_kind
 
 TERMS = DefaultTerms(enabled=True, auction_blocks=4)
 LOSS = 16_000 * DOLLAR
 
 
-def ended(move: int, lots: tuple[int, int] = (40_000, 0)) -> tuple[DefaultWorld, int, list[LossAllocated], BlockResult]:
+def ended(move: int, lots: tuple[int, int] = (40_000, 0)) -> tuple[World, int, list[LossAllocated], BlockResult]:
     """Bob, and Carol, gain what Alice loses; then Bob moves dollars to a second account of his own, before the cut.
 
     The house takes Alice's lots over, so that the gainers' own margin stays bound.
     """
-    world = DefaultWorld(TERMS, fund=NO_FUND)
-    second = world.opened(BOB)
-    trades = [world.trades(ALICE, each, size) for each, size in zip((BOB, CAROL), lots, strict=True) if size]
+    world = default_world(TERMS, fund=NO_FUND)
+    second = world.open_account(BOB)
+    trades = [world.perp_trade(ALICE, each, size) for each, size in zip((BOB, CAROL), lots, strict=True) if size]
     assert codes(world.block(*trades)) == []
     world.fall(500_000)
     if move:

@@ -24,27 +24,17 @@ from clearing.schema.records.default import DefaultPhase, MemberStatus
 from clearing.schema.records.prices import FeedStatus
 from clearing.schema.terms.default import DefaultTerms
 from clearing.state.ledger import balance
-from tests.kit.clearing.defaults import DAVE, NO_FUND, NOTHING, TERMS, DefaultWorld, default_genesis
-from tests.kit.clearing.fund import FundWorld
-from tests.kit.clearing.world import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    BTC,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    ETH_PERP,
-    HOUSE,
-    WETH_1,
-    of_kind,
-)
+from tests.kit.clearing.defaults import NO_FUND, NOTHING, TERMS, default_genesis, default_world
+from tests.kit.clearing.fund import fund_world
+from tests.kit.clearing.funds import DAVE
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC, BTC_PERP, CAROL, DOLLAR, ETH_PERP, HOUSE, WETH_1
+from tests.kit.clearing.world import of_kind
 
 
 def test_a_portfolio_waits_for_closed_prices_and_ends_at_the_last_mark_at_the_latest() -> None:
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(house=500_000)
-    world.block(world.trades(ALICE, BOB, 40_000))
+    world.block(world.perp_trade(ALICE, BOB, 40_000))
     world.fall(500_000)
     world.block(prices=((1, 250_000), (2, 20_000)))
     assert world.state.feeds[BTC].status is FeedStatus.HALTED
@@ -60,9 +50,9 @@ def test_a_portfolio_waits_for_closed_prices_and_ends_at_the_last_mark_at_the_la
 
 
 def test_the_estate_is_all_own_accounts_netted_and_its_collateral_pays_before_anybody() -> None:
-    world = DefaultWorld(NOTHING, NO_FUND)
+    world = default_world(NOTHING, NO_FUND)
     world.block(facts=[world.deposit_fact(ALICE, WETH_1, 20 * 10**18)])
-    world.block(world.trades(ALICE, BOB, 42_000))
+    world.block(world.perp_trade(ALICE, BOB, 42_000))
     result = world.fall(500_000)
     (taken,) = of_kind(result, CollateralTaken)
     loss = 42_000 * 290_000 * 10 - 100_000 * DOLLAR
@@ -81,11 +71,10 @@ def test_what_counts_for_nothing_goes_too_where_all_else_is_not_enough(lots: int
     assets = tuple(
         msgspec.structs.replace(each, haircut_ppm=1_000_000) if each.id == WETH_1 else each for each in genesis.assets
     )
-    world = DefaultWorld.__new__(DefaultWorld)
-    FundWorld.__init__(world, msgspec.structs.replace(genesis, assets=assets))
+    world = fund_world(msgspec.structs.replace(genesis, assets=assets))
     world.block(facts=[world.deposit_fact(DAVE, 1, 100_000 * DOLLAR)])
     world.block(facts=[world.deposit_fact(ALICE, WETH_1, 20 * 10**18)])
-    world.block(world.trades(ALICE, BOB, lots))
+    world.block(world.perp_trade(ALICE, BOB, lots))
     before = world.everything()
     (world.prices if kept else world.fall)(500_000)
     taken = [each for one in world.results for each in of_kind(one, CollateralTaken)]
@@ -97,15 +86,15 @@ def test_what_counts_for_nothing_goes_too_where_all_else_is_not_enough(lots: int
 
 
 def test_a_bid_that_the_bidder_cannot_carry_is_cut_and_does_not_save_its_contribution() -> None:
-    world = DefaultWorld()
+    world = default_world()
     world.bring(alice=30_000, bob=30_000)
-    world.block(world.trades(ALICE, BOB, 40_000))
+    world.block(world.perp_trade(ALICE, BOB, 40_000))
     world.fund_paid_in()
     world.bring(dave=900_000)
     world.fall(500_000)
-    world.block(world.trades(CAROL, DAVE, 160_000, ETH_PERP, 20_000))
+    world.block(world.perp_trade(CAROL, DAVE, 160_000, ETH_PERP, 20_000))
     # Carol asks less than anybody for everything, which her money cannot carry.
-    world.block(world.bid(CAROL, 1, 100, 0), world.bid(DAVE, 1, 100, DOLLAR))
+    world.block(world.default_bid(CAROL, 1, 100, 0), world.default_bid(DAVE, 1, 100, DOLLAR))
     results = world.until_ended()
     sold = [each for result in results for each in of_kind(result, PortfolioSold)]
     assert [(each.member, each.slices < each.wanted) for each in sold] == [(3, True), (4, True)]
@@ -115,10 +104,10 @@ def test_a_bid_that_the_bidder_cannot_carry_is_cut_and_does_not_save_its_contrib
 
 
 def test_two_members_fail_in_one_block_and_both_defaults_end() -> None:
-    world = DefaultWorld()
+    world = default_world()
     world.bring(alice=30_000, bob=200_000, carol=30_000)
     world.fund_paid_in()
-    world.block(world.trades(ALICE, BOB, 60_000), world.trades(CAROL, BOB, 60_000))
+    world.block(world.perp_trade(ALICE, BOB, 60_000), world.perp_trade(CAROL, BOB, 60_000))
     before = world.everything()
     result = world.fall(500_000)
     declared = [each for one in world.results for each in of_kind(one, DefaultDeclared)]
@@ -138,10 +127,10 @@ def test_two_members_fail_in_one_block_and_both_defaults_end() -> None:
 
 def test_a_member_that_cannot_bring_what_it_is_assessed_owes_it_and_may_default_itself() -> None:
     terms = msgspec.structs.replace(TERMS, assessment_ppm=10_000_000, auction_blocks=0, porting_blocks=0)
-    world = DefaultWorld(terms)
+    world = default_world(terms)
     world.bring(alice=30_000, bob=130_000)
     world.fund_paid_in()
-    world.block(world.trades(ALICE, BOB, 60_000), world.trades(CAROL, BOB, 40_000))
+    world.block(world.perp_trade(ALICE, BOB, 60_000), world.perp_trade(CAROL, BOB, 40_000))
     before = world.everything()
     # Carol's 99,000 dollars lose 96,000 while Alice's default is under way, then she is assessed.
     world.fall(550_000)
@@ -157,10 +146,10 @@ def test_a_member_that_cannot_bring_what_it_is_assessed_owes_it_and_may_default_
 
 
 def test_an_insolvent_account_with_positions_is_brought_back_to_initial_margin_by_the_members_others() -> None:
-    world = DefaultWorld(fund=NO_FUND)
-    second = world.opened(ALICE)
+    world = default_world(fund=NO_FUND)
+    second = world.open_account(ALICE)
     world.block(facts=[world.deposit_fact(second, 1, 80_000 * DOLLAR)])
-    world.block(world.trades(ALICE, BOB, 40_000))
+    world.block(world.perp_trade(ALICE, BOB, 40_000))
     world.prices(500_000)
     world.block()
     world.block()
@@ -172,16 +161,16 @@ def test_an_insolvent_account_with_positions_is_brought_back_to_initial_margin_b
 
 
 def test_the_house_bears_no_more_than_it_has() -> None:
-    world = DefaultWorld(DefaultTerms(enabled=True, house_capital_micros=10**9 * DOLLAR), NO_FUND)
+    world = default_world(DefaultTerms(enabled=True, house_capital_micros=10**9 * DOLLAR), NO_FUND)
     world.block(world.withdrawal(HOUSE, 1, 99_900 * DOLLAR))
-    world.block(world.trades(ALICE, BOB, 40_000))
+    world.block(world.perp_trade(ALICE, BOB, 40_000))
     (ended,) = of_kind(world.fall(500_000), DefaultEnded)
     assert ended.by_layer == ((3, 100 * DOLLAR), (6, 15_900 * DOLLAR))
     assert ended.house == 0
 
 
 def test_the_last_unit_of_collateral_is_paid_for_whole() -> None:
-    world = DefaultWorld(NOTHING, NO_FUND)
+    world = default_world(NOTHING, NO_FUND)
     world.block(facts=[world.deposit_fact(ALICE, WETH_1, 10**18)])
     context = BlockContext(world.state.fork(), world.make_block())
     assert buy_collateral(context, 1, ALICE, 1_001) == 1_001
@@ -191,12 +180,12 @@ def test_the_last_unit_of_collateral_is_paid_for_whole() -> None:
 
 
 def test_no_account_is_brought_below_maintenance_margin_for_another() -> None:
-    world = DefaultWorld(DefaultTerms(enabled=True, auction_blocks=3), NO_FUND)
-    second = world.opened(ALICE)
+    world = default_world(DefaultTerms(enabled=True, auction_blocks=3), NO_FUND)
+    second = world.open_account(ALICE)
     world.block(facts=[world.deposit_fact(second, 1, 60_000 * DOLLAR)])
     # 50,000 dollars in ether need 12,500 of initial margin, 10,000 of maintenance: 50,000 are to spare, 56,000 missing.
     world.bring(carol=100_000)
-    world.block(world.trades(ALICE, BOB, 40_000), world.trades(second, CAROL, 25_000, ETH_PERP, 20_000))
+    world.block(world.perp_trade(ALICE, BOB, 40_000), world.perp_trade(second, CAROL, 25_000, ETH_PERP, 20_000))
     world.prices(500_000)
     world.block()
     assert not [each for one in world.results for each in of_kind(one, DeficitCured)]
@@ -205,9 +194,9 @@ def test_no_account_is_brought_below_maintenance_margin_for_another() -> None:
 
 
 def test_own_accounts_help_each_other_before_there_is_a_default() -> None:
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(client=20_000)
-    world.block(world.trades(ALICE_CLIENT, BOB, 9_000), world.trades(ALICE, BOB, 46_000, ETH_PERP, 20_000))
+    world.block(world.perp_trade(ALICE_CLIENT, BOB, 9_000), world.perp_trade(ALICE, BOB, 46_000, ETH_PERP, 20_000))
     world.prices(500_000)
     for _ in range(3):
         world.block()
@@ -217,9 +206,9 @@ def test_own_accounts_help_each_other_before_there_is_a_default() -> None:
 
 
 def test_a_statement_can_be_taken_and_blocks_replayed_in_the_middle_of_a_default() -> None:
-    world = DefaultWorld()
+    world = default_world()
     world.bring(alice=30_000, bob=30_000)
-    world.block(world.trades(ALICE, BOB, 40_000))
+    world.block(world.perp_trade(ALICE, BOB, 40_000))
     world.fund_paid_in()
     world.fall(500_000)
     epoch = world.state.now.epoch
@@ -235,10 +224,10 @@ def test_a_statement_can_be_taken_and_blocks_replayed_in_the_middle_of_a_default
 
 
 def test_positions_of_other_own_accounts_are_brought_into_the_estate() -> None:
-    world = DefaultWorld(DefaultTerms(enabled=True, auction_blocks=3), NO_FUND)
-    second = world.opened(ALICE)
+    world = default_world(DefaultTerms(enabled=True, auction_blocks=3), NO_FUND)
+    second = world.open_account(ALICE)
     world.block(facts=[world.deposit_fact(second, 1, 10_000 * DOLLAR)])
-    world.block(world.trades(ALICE, BOB, 42_000), world.trades(BOB, second, 2_000))
+    world.block(world.perp_trade(ALICE, BOB, 42_000), world.perp_trade(BOB, second, 2_000))
     world.fall(500_000)
     pooled = [each for one in world.results for each in of_kind(one, EstatePooled)]
     assert [(each.account, each.estate, each.positions) for each in pooled] == [(second, ALICE, ((BTC_PERP, -2_000),))]

@@ -11,9 +11,10 @@ from clearing.schema.records.default import DefaultPhase
 from clearing.schema.terms.default import DefaultTerms, FundTerms, default_blocks_max
 from clearing.state.export import export_state, import_state
 from clearing.state.ledger import FUND_ACCOUNT
-from tests.kit.clearing.defaults import CLIENT_SECRET, DAVE, KEYED_CLIENT, DefaultWorld
+from tests.kit.clearing.defaults import CLIENT_SECRET, default_world
 from tests.kit.clearing.fund import TERMS as FUND
-from tests.kit.clearing.world import (
+from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -24,8 +25,8 @@ from tests.kit.clearing.world import (
     ETH_PERP,
     SALT,
     WETH_1,
-    roots,
 )
+from tests.kit.clearing.world import World, roots
 
 EVERYBODY = (ALICE, BOB, CAROL, DAVE, ALICE_CLIENT, KEYED_CLIENT)
 blocks = st.integers(0, 4)
@@ -59,15 +60,20 @@ bids = st.tuples(st.sampled_from((BOB, CAROL, DAVE)), st.integers(0, 100), st.in
 steps = st.lists(st.one_of(prices.map(lambda each: ("price", each)), bids.map(lambda each: ("bid", each))), max_size=10)
 
 
-def drive(world: DefaultWorld, story: list[tuple[str, tuple[int, ...]]]) -> None:
+def drive(world: World, story: list[tuple[str, tuple[int, ...]]]) -> None:
     """Prices and bids, and rescues of whoever may be rescued."""
     for kind, figures in story:
         if kind == "price":
-            quotes = [(feed, price * move // 100) for (feed, price), move in zip(world.quotes, figures, strict=True)]
+            quotes = [
+                (feed, price * move // 100) for (feed, price), move in zip(world.ticks.items(), figures, strict=True)
+            ]
             world.block(prices=quotes)
             continue
         account, slices, dollars = figures
-        asked = [world.bid(account, number, slices, dollars * DOLLAR) for number, _ in defaults_under_way(world.state)]
+        asked = [
+            world.default_bid(account, number, slices, dollars * DOLLAR)
+            for number, _ in defaults_under_way(world.state)
+        ]
         rescues = [
             world.rescue(client, number, 4, CLIENT_SECRET if client == KEYED_CLIENT else None)
             for number, held in defaults_under_way(world.state)
@@ -85,12 +91,12 @@ def test_every_default_ends_by_its_deadline_and_nothing_is_made_or_lost(
     bargains: list[tuple[int, int, int, int]],
     story: list[tuple[str, tuple[int, ...]]],
 ) -> None:
-    world = DefaultWorld(chosen, FUND if funded else FundTerms())
+    world = default_world(chosen, FUND if funded else FundTerms())
     world.bring(client=60_000, keyed=60_000)
     world.block(facts=[world.deposit_fact(each, WETH_1, 50 * 10**18) for each in (ALICE, BOB)])
     for buyer, seller, lots, instrument in [(ALICE, BOB, 45_000, BTC_PERP), *bargains]:
         if buyer != seller:
-            world.block(world.trades(buyer, seller, lots, instrument, world.state.marks[instrument].ticks))
+            world.block(world.perp_trade(buyer, seller, lots, instrument, world.state.marks[instrument].ticks))
     if funded:
         world.pass_epoch()
     before = world.everything()

@@ -10,19 +10,10 @@ from clearing.schema.receipts.default import Deleveraged
 from clearing.schema.records.default import PositionChangesRecord
 from clearing.state.state import State
 from clearing.state.table import Table
-from tests.kit.clearing.defaults import DAVE, KEYED_CLIENT, NO_FUND, NOTHING, DefaultWorld
-from tests.kit.clearing.world import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    ETH_PERP,
-    USDC_1,
-    codes,
-    of_kind,
-)
+from tests.kit.clearing.defaults import NO_FUND, NOTHING, default_world
+from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, DOLLAR, ETH_PERP, USDC_1
+from tests.kit.clearing.world import codes, of_kind
 
 
 def closed(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Deleveraged], int]:
@@ -34,15 +25,15 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Deleveraged], int]:
         return gains_since(state, height, marks)
 
     monkeypatch.setattr(deleveraging, "gains_since", counted)
-    world = DefaultWorld(NOTHING, fund=NO_FUND)
+    world = default_world(NOTHING, fund=NO_FUND)
     world.bring(client=50_000, keyed=50_000)
     assert codes(world.block(world.withdrawal(0, USDC_1, 99_000 * DOLLAR))) == []
     assert not codes(
         world.block(
-            world.trades(ALICE, BOB, 20_000),
-            world.trades(ALICE, CAROL, 20_000),
-            world.trades(ALICE_CLIENT, DAVE, 3_000),
-            world.trades(KEYED_CLIENT, DAVE, 2_000),
+            world.perp_trade(ALICE, BOB, 20_000),
+            world.perp_trade(ALICE, CAROL, 20_000),
+            world.perp_trade(ALICE_CLIENT, DAVE, 3_000),
+            world.perp_trade(KEYED_CLIENT, DAVE, 2_000),
         )
     )
     world.fall(500_000)
@@ -77,8 +68,8 @@ def test_changes_of_positions_are_read_once_however_many_instruments_are_listed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Ten thousand accounts may have changed each of a hundred instruments since a member was called."""
-    world = DefaultWorld(NOTHING, fund=NO_FUND)
-    world.block(world.trades(ALICE, BOB, 1_000), world.trades(BOB, CAROL, 10, ETH_PERP, 20_000))
+    world = default_world(NOTHING, fund=NO_FUND)
+    world.block(world.perp_trade(ALICE, BOB, 1_000), world.perp_trade(BOB, CAROL, 10, ETH_PERP, 20_000))
     marks = tuple((each, mark.ticks - 100) for each, mark in world.state.marks.ordered())
     world.state.position_changes.put(
         CAROL, PositionChangesRecord(((0, BTC_PERP, 5, (5 * 789_950).to_bytes(32, "big")),))

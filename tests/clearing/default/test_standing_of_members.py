@@ -11,39 +11,38 @@ from clearing.schema.receipts.default import MemberStatusChanged, MovedPosition,
 from clearing.schema.records.default import MemberStatus, MemberStatusRecord
 from clearing.schema.requests.accounts import CashTransfer
 from clearing.schema.terms.default import DefaultTerms, default_blocks_max, default_checks
-from tests.kit.clearing.defaults import (
-    CLIENT_SECRET,
-    DAVE,
-    KEYED_CLIENT,
-    NO_FUND,
-    TERMS,
-    DefaultWorld,
-)
+from tests.kit.clearing.defaults import CLIENT_SECRET, NO_FUND, TERMS, default_world
+from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_CALL, CAROL, DOLLAR, HOUSE, USDC_1
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, BTC_CALL, CAROL, DOLLAR, HOUSE, codes, of_kind
+from tests.kit.clearing.world import World, codes, of_kind
 
 
-def restricted() -> DefaultWorld:
+def restricted() -> World:
     """Alice is long 1 BTC and restricted."""
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(client=1_000, keyed=1_000)
-    world.block(world.trades(ALICE, BOB, 1_000))
+    world.block(world.perp_trade(ALICE, BOB, 1_000))
     world.state.member_statuses.put(1, MemberStatusRecord(MemberStatus.RESTRICTED, world.state.now.height))
     return world
 
 
-def moved(world: DefaultWorld, account: int, recipient: int, micros: int) -> CashTransfer:
+def moved(world: World, account: int, recipient: int, micros: int) -> CashTransfer:
     request = world.transfer(account, recipient, micros)
     return msgspec.structs.replace(request, signature=sign_digest(world.key_of(account), request.digest(world.network)))
 
 
 def test_a_restricted_member_reduces_risk_and_brings_collateral_and_no_more() -> None:
     world = restricted()
-    assert codes(world.block(world.trades(ALICE, BOB, 1))) == [ClearingCode.MEMBER_NOT_ACTIVE]
-    assert codes(world.block(world.trades(BOB, ALICE, 400))) == []
-    assert codes(world.block(world.withdrawn_by(ALICE, DOLLAR, secret(1)))) == [ClearingCode.MEMBER_NOT_ACTIVE]
-    assert codes(world.block(world.withdrawn_by(ALICE_CLIENT, DOLLAR, secret(1)))) == [ClearingCode.MEMBER_NOT_ACTIVE]
-    assert codes(world.block(world.withdrawn_by(KEYED_CLIENT, DOLLAR, CLIENT_SECRET))) == []
+    assert codes(world.block(world.perp_trade(ALICE, BOB, 1))) == [ClearingCode.MEMBER_NOT_ACTIVE]
+    assert codes(world.block(world.perp_trade(BOB, ALICE, 400))) == []
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, DOLLAR, key=secret(1)))) == [
+        ClearingCode.MEMBER_NOT_ACTIVE
+    ]
+    assert codes(world.block(world.withdrawal(ALICE_CLIENT, USDC_1, DOLLAR, key=secret(1)))) == [
+        ClearingCode.MEMBER_NOT_ACTIVE
+    ]
+    assert codes(world.block(world.withdrawal(KEYED_CLIENT, USDC_1, DOLLAR, key=CLIENT_SECRET))) == []
     assert codes(world.block(moved(world, ALICE, ALICE_CLIENT, DOLLAR))) == []
     cash = world.cash(ALICE)
     world.bring(alice=5)
@@ -53,13 +52,13 @@ def test_a_restricted_member_reduces_risk_and_brings_collateral_and_no_more() ->
 def test_a_restricted_member_opens_no_account_and_carries_no_new_client() -> None:
     world = restricted()
     with pytest.raises(ValueError, match="not enough values"):
-        world.opened(ALICE)
+        world.open_account(ALICE)
     refused = [each.code for each in world.results[-1].receipts if type(each).__name__ == "Refused"]
     assert refused == [ClearingCode.MEMBER_NOT_ACTIVE]
 
 
 def test_a_restriction_is_put_and_lifted_with_a_receipt_each_and_never_on_the_house() -> None:
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     context = BlockContext(world.state.fork(), world.make_block())
     restrict_member(context, 2)
     restrict_member(context, 2)
@@ -75,17 +74,17 @@ def test_a_restriction_is_put_and_lifted_with_a_receipt_each_and_never_on_the_ho
 
 
 def test_options_pass_to_a_bidder_for_their_value_at_the_mark() -> None:
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(bob=100_000, dave=900_000, house=900_000)
     mark = world.state.marks[BTC_CALL].ticks
-    world.block(world.trades(BOB, ALICE, 40_000, BTC_CALL, mark))
+    world.block(world.perp_trade(BOB, ALICE, 40_000, BTC_CALL, mark))
     world.prices(1_100_000)
     for _ in range(2):
         if world.state.default_counters.get(0):
             break
         world.block()
     assert world.status(1) is MemberStatus.DEFAULTING
-    assert codes(world.block(world.bid(DAVE, 1, 100, 0))) == []
+    assert codes(world.block(world.default_bid(DAVE, 1, 100, 0))) == []
     results = world.until_ended()
     (sold,) = [each for one in results for each in of_kind(one, PortfolioSold)]
     (passed,) = sold.positions

@@ -7,15 +7,16 @@ from clearing.context.block_context import BlockContext
 from clearing.context.unresolved_losses import UnresolvedLosses, net_owed, unresolved_micros
 from clearing.schema.transfers import TransferCode
 from clearing.state.state import State
-from tests.kit.clearing.defaults import KEYED_CLIENT, NO_FUND, DefaultWorld
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, HOUSE, USD, WETH_1
+from tests.kit.clearing.defaults import NO_FUND, default_world
+from tests.kit.clearing.funds import KEYED_CLIENT
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, HOUSE, USD, WETH_1
 
 
 def owing() -> BlockContext:
     """A block while Alice owes 16,000 dollars, and clients of hers have money."""
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(client=1_000, keyed=1_000)
-    world.block(world.trades(ALICE, BOB, 40_000))
+    world.block(world.perp_trade(ALICE, BOB, 40_000))
     world.fall(500_000)
     assert unresolved_micros(world.state) == 16_000 * DOLLAR
     return BlockContext(world.state.fork(), world.make_block())
@@ -57,9 +58,9 @@ def test_whatever_moves_what_is_told_is_what_is_there() -> None:
 
 
 def test_other_prices_of_collateral_and_clients_that_are_taken_over_are_noticed() -> None:
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(keyed=5_000)
-    world.block(world.trades(ALICE, BOB, 40_000), world.trades(KEYED_CLIENT, BOB, 500))
+    world.block(world.perp_trade(ALICE, BOB, 40_000), world.perp_trade(KEYED_CLIENT, BOB, 500))
     world.fall(500_000)
     known = UnresolvedLosses()
     assert known.micros(world.state, ()) == unresolved_micros(world.state)

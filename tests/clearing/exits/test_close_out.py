@@ -16,19 +16,8 @@ from clearing.epochs.exit_tree import NO_EXITS, exit_tree
 from clearing.state.holdings import current_arrays
 from clearing.state.ledger import inventory_units
 from tests.kit.clearing.exits import closed
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    BTC_CALL,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    HOUSE,
-    USDC_1,
-    USDC_2,
-    WETH_1,
-    funded,
-)
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1, USDC_2, WETH_1
+from tests.kit.clearing.world import funded
 
 Told = tuple[tuple[int, int], tuple[int, int]]
 """Cash by group and units by token of one account; the house is the first."""

@@ -8,7 +8,8 @@ from clearing.epochs import exit_tree as tree
 from clearing.epochs.exit_tree import closed_exit_tree, exit_tree
 from clearing.state.export import export_state, import_state
 from tests.kit.clearing.exits import closed
-from tests.kit.clearing.world import CAROL, WETH_1, World, funded
+from tests.kit.clearing.genesis import CAROL, WETH_1
+from tests.kit.clearing.world import World, funded
 
 
 def _closed() -> World:

@@ -10,8 +10,8 @@ from clearing.default_fund.contributions import draw_contribution
 from clearing.epochs.exit_close_out import AccountClaims, RemainingContributions, close_out, settle_claims
 from clearing.epochs.exit_tree import exit_tree
 from clearing.state.ledger import FUND_ACCOUNT, inventory_units
-from tests.kit.clearing.fund import FundWorld
-from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, USDC_1, USDC_2
+from tests.kit.clearing.fund import fund_world
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, HOUSE, USDC_1, USDC_2
 
 amounts = st.integers(-(10**9), 10**9)
 
@@ -59,7 +59,7 @@ def test_parts_lose_what_debts_take_and_claims_only_what_is_then_missing(
 
 
 def test_leaves_of_an_epoch_hold_contributions_too() -> None:
-    world = FundWorld()
+    world = fund_world()
     world.pass_epoch()
     world.block(*(world.pay(each, world.required(each)) for each in (ALICE, BOB, CAROL)))
     world.pass_epoch()
@@ -77,7 +77,7 @@ def test_leaves_of_an_epoch_hold_contributions_too() -> None:
 
 
 def test_what_was_drawn_is_nobodys_leaf_but_the_houses() -> None:
-    world = FundWorld()
+    world = fund_world()
     world.pass_epoch()
     world.block(*(world.pay(each, world.required(each)) for each in (ALICE, BOB, CAROL)))
     context = BlockContext(world.state.fork(), world.make_block())

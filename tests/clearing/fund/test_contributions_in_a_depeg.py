@@ -13,9 +13,10 @@ from clearing.schema.terms.collateral import DepegTerms
 from clearing.schema.terms.genesis import CrisisParameters, Genesis, MarketParameters
 from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import FUND_ACCOUNT
-from tests.kit.clearing.fund import CRASH, GROUPS, RALLY, TERMS, FundWorld
-from tests.kit.clearing.vaults import DEPEG, USDC_FEED, Vaults, genesis_with, opened
-from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, USDC_2, of_kind
+from tests.kit.clearing.fund import CRASH, GROUPS, RALLY, TERMS
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, USDC_1, USDC_2
+from tests.kit.clearing.vaults import DEPEG, USDC_FEED, genesis_with, opened
+from tests.kit.clearing.world import World, of_kind
 
 MEMBERS = (ALICE, BOB, CAROL)
 
@@ -31,27 +32,27 @@ def genesis_of_fund(both: bool) -> Genesis:
     return msgspec.structs.replace(genesis, risk=risk, crisis=CrisisParameters(fund=terms))
 
 
-def paid_up(both: bool) -> Vaults:
+def paid_up(both: bool) -> World:
     """Everybody has paid; Bob a little less, so that the parts differ."""
     world = opened(genesis_of_fund(both))
     blocks = 0
     while not world.state.contributions.get(ALICE):
         blocks += 4
-        world.go(facts=world.custody_facts(400 + blocks))
+        world.block(facts=world.custody_facts(400 + blocks))
     amounts = dict(zip(MEMBERS, (1_000 * DOLLAR + 1, 700 * DOLLAR, 1_000 * DOLLAR + 1), strict=True))
-    world.go(*(FundWorld.pay(world, member, amounts[member]) for member in MEMBERS))  # type: ignore[arg-type]
+    world.block(*(world.pay(member, amounts[member]) for member in MEMBERS))  # type: ignore[arg-type]
     assert parts(world) == amounts
     return world
 
 
-def parts(world: Vaults) -> dict[int, int]:
+def parts(world: World) -> dict[int, int]:
     return {member: world.state.contributions[member].micros for member in MEMBERS}
 
 
-def leave(world: Vaults) -> BlockResult:
+def leave(world: World) -> BlockResult:
     world.ticks[USDC_FEED] = 900_000
     for _ in range(DEPEG.blocks):
-        result = world.go()
+        result = world.block()
     return result
 
 
@@ -59,7 +60,7 @@ def leave(world: Vaults) -> BlockResult:
 def test_parts_follow_the_cash_that_they_are(both: bool) -> None:
     world = paid_up(both)
     before, whole = parts(world), sum(parts(world).values())
-    tokens = {(member, asset): world.tokens(member, asset) for member in MEMBERS for asset in (USDC_1, USDC_2)}
+    tokens = {(member, asset): world.units(member, asset) for member in MEMBERS for asset in (USDC_1, USDC_2)}
     result = leave(world)
     converted = [each for each in of_kind(result, ClaimConverted) if each.account == FUND_ACCOUNT]
     assert [each.asset for each in converted] == ([USDC_1, USDC_2] if both else [USDC_1])
@@ -68,7 +69,7 @@ def test_parts_follow_the_cash_that_they_are(both: bool) -> None:
         assert each.given_micros > 0
         given = [t for t in result.transfers if t.code == TransferCode.FUND_TOKEN_RETURNED and t.debit == FUND_ACCOUNT]
         assert sum(t.amount for t in given) == sum(e.units for e in converted)
-        assert world.tokens(FUND_ACCOUNT, each.asset) == 0
+        assert world.units(FUND_ACCOUNT, each.asset) == 0
     lost = sum(each.given_micros for each in converted)
     after = parts(world)
     assert sum(each.surrendered for each in told) == lost == whole - sum(after.values())
@@ -77,7 +78,7 @@ def test_parts_follow_the_cash_that_they_are(both: bool) -> None:
         share = before[member] * lost / whole
         assert abs(before[member] - after[member] - share) <= len(converted)
         for each in converted:
-            got = world.tokens(member, each.asset) - tokens[member, each.asset]
+            got = world.units(member, each.asset) - tokens[member, each.asset]
             own = [c for c in of_kind(result, ClaimConverted) if (c.account, c.asset) == (member, each.asset)]
             assert abs(got - sum(c.units for c in own) - before[member] * each.units / whole) <= 1
 
@@ -90,7 +91,7 @@ def test_what_is_missing_afterwards_is_called_for() -> None:
     epoch = world.state.fund_sizes[0].epoch
     while world.state.fund_sizes[0].epoch == epoch:
         blocks += 4
-        world.go(facts=world.custody_facts(400 + blocks))
+        world.block(facts=world.custody_facts(400 + blocks))
     record = world.state.contributions[ALICE]
     assert record.called == record.required - record.micros > 0
 
@@ -103,7 +104,7 @@ def test_nobody_is_in_default_for_cash_that_no_token_brings() -> None:
     blocks = 100
     for _ in range(70):
         blocks += 4
-        result = world.go(facts=world.custody_facts(400 + blocks))
+        result = world.block(facts=world.custody_facts(400 + blocks))
         assert not [each for each in of_kind(result, FundPaid) if each.lapsed]
         assert not of_kind(result, FundCalled)
     assert world.state.fund_sizes[0].epoch > size.epoch

@@ -17,23 +17,11 @@ from clearing.schema.requests.auctions import LiquidationBid
 from clearing.schema.terms.default import FundTerms, fund_checks
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from tests.kit.clearing.defaults import DefaultWorld, default_genesis
+from tests.kit.clearing.defaults import default_genesis, default_world
 from tests.kit.clearing.fund import TERMS as FUND
-from tests.kit.clearing.fund import FundWorld
-from tests.kit.clearing.world import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    BTC,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    ETH,
-    USDC_1,
-    WETH_1,
-    kinds,
-    of_kind,
-)
+from tests.kit.clearing.fund import fund_world
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC, BTC_PERP, CAROL, DOLLAR, ETH, USDC_1, WETH_1
+from tests.kit.clearing.world import World, kinds, of_kind
 
 LOTS = 63_000
 """For which 100,000 dollars are margin, and little more."""
@@ -43,10 +31,10 @@ def reducing(blocks: int = 20, **changes: int) -> FundTerms:
     return msgspec.structs.replace(FUND, reduce_blocks=blocks, **changes)
 
 
-def called(fund: FundTerms, short: int | None = 5_000) -> DefaultWorld:
+def called(fund: FundTerms, short: int | None = 5_000) -> World:
     """Alice and Bob are called; both bring all but so many dollars of it. None: they bring nothing."""
-    world = DefaultWorld(fund=fund)
-    world.block(world.trades(ALICE, BOB, LOTS))
+    world = default_world(fund=fund)
+    world.block(world.perp_trade(ALICE, BOB, LOTS))
     world.pass_epoch()
     if short is not None:
         free = margin(world, ALICE).equity - margin(world, ALICE).initial
@@ -57,13 +45,13 @@ def called(fund: FundTerms, short: int | None = 5_000) -> DefaultWorld:
     return world
 
 
-def signed(world: DefaultWorld, words: LiquidationBid) -> LiquidationBid:
+def signed(world: World, words: LiquidationBid) -> LiquidationBid:
     return msgspec.structs.replace(
         words, signature=sign_digest(world.key_of(words.account), words.digest(world.network))
     )
 
 
-def margin(world: FundWorld, account: int) -> AccountMargin:
+def margin(world: World, account: int) -> AccountMargin:
     return holdings_margin(current_arrays(world.state), current_holdings(world.state, account))
 
 
@@ -147,7 +135,7 @@ def test_who_has_not_enough_is_in_default_by_the_height_that_was_told() -> None:
 
 
 def test_who_has_nothing_left_to_sell_is_not_waited_for() -> None:
-    world = DefaultWorld(fund=reducing(50), dollars=500)
+    world = default_world(fund=reducing(50), dollars=500)
     world.bring(bob=10_000, carol=10_000, dave=10_000)
     world.pass_epoch()
     assert required_contribution(world.state, 1) == 1_000 * DOLLAR, "the minimum"
@@ -161,10 +149,10 @@ def test_who_has_nothing_left_to_sell_is_not_waited_for() -> None:
 
 
 def test_what_is_not_cash_pays_on_credit() -> None:
-    world = DefaultWorld(fund=reducing(), dollars=2_000)
+    world = default_world(fund=reducing(), dollars=2_000)
     world.bring(bob=200_000, carol=20_000, dave=20_000)
     world.deposit(ALICE, WETH_1, 200 * 10**6)
-    assert "TradeNovated" in kinds(world.block(world.trades(ALICE, BOB, 10_000)))
+    assert "TradeNovated" in kinds(world.block(world.perp_trade(ALICE, BOB, 10_000)))
     world.pass_epoch()
     called_for = world.state.contributions[1].called
     missing = called_for - 2_000 * DOLLAR
@@ -198,10 +186,9 @@ def test_bids_may_take_what_is_sold_for_the_fund() -> None:
     genesis = default_genesis(fund=reducing(60))
     sale = LiquidationTerms(auction_blocks=4, start_ppm=1_000, end_ppm=4_000, insolvent_to_default=True)
     crisis = msgspec.structs.replace(genesis.crisis, liquidation=sale, calls=CallTerms(deadline_blocks=30))
-    world = DefaultWorld.__new__(DefaultWorld)
-    FundWorld.__init__(world, msgspec.structs.replace(genesis, crisis=crisis))
+    world = fund_world(msgspec.structs.replace(genesis, crisis=crisis))
     world.bring(carol=200_000)
-    world.block(world.trades(ALICE, BOB, LOTS))
+    world.block(world.perp_trade(ALICE, BOB, LOTS))
     world.pass_epoch()
     result = world.block()
     while not of_kind(result, LiquidationOpened):
@@ -261,11 +248,11 @@ def test_the_time_is_bounded(blocks: int, good: bool) -> None:
 
 
 def test_every_account_of_the_member_s_own_is_debited_and_sold_but_no_client_s() -> None:
-    world = DefaultWorld(fund=reducing(60))
-    second = world.opened(ALICE)
+    world = default_world(fund=reducing(60))
+    second = world.open_account(ALICE)
     world.block(facts=[world.deposit_fact(second, USDC_1, 40_000 * DOLLAR)])
     world.bring(bob=300_000, client=50_000)
-    world.block(world.trades(ALICE, BOB, LOTS), world.trades(second, BOB, 25_000))
+    world.block(world.perp_trade(ALICE, BOB, LOTS), world.perp_trade(second, BOB, 25_000))
     world.pass_epoch()
     client, results = world.cash(ALICE_CLIENT), []
     while not results or world.state.contributions[1].called:

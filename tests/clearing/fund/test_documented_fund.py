@@ -11,8 +11,8 @@ import pytest
 from cli.main import run
 from member.printing.fund import fund_lines
 from node.api.fund import fund_of
-from tests.kit.clearing.fund import FundWorld
-from tests.kit.clearing.world import CAROL, DOLLAR
+from tests.kit.clearing.fund import fund_world
+from tests.kit.clearing.genesis import CAROL, DOLLAR
 
 PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "fund.md").read_text()
 BLOCKS = re.findall(r"```(python|text)\n(.*?)```", PAGE, re.DOTALL)
@@ -32,7 +32,7 @@ def test_the_arithmetic_is_what_the_page_prints() -> None:
 
 
 def test_the_command_prints_what_the_page_shows() -> None:
-    world = FundWorld()
+    world = fund_world()
     world.open_positions()
     world.pass_epoch()
     world.block(world.pay(CAROL, 600 * DOLLAR))

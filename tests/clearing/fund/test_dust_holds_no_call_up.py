@@ -6,15 +6,16 @@ from clearing.default_fund.contributions import contribution_micros
 from clearing.schema.records.default import MemberStatus
 from clearing.schema.records.prices import FeedStatus
 from clearing.state.holdings import feed_status
-from tests.kit.clearing.defaults import DefaultWorld
-from tests.kit.clearing.world import ALICE, BOB, BTC, DOLLAR, ETH, WETH_1, codes
+from tests.kit.clearing.defaults import default_world
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, DOLLAR, ETH, WETH_1
+from tests.kit.clearing.world import World, codes
 
 
-def called(wei: int, dollars: int = 0) -> DefaultWorld:
+def called(wei: int, dollars: int = 0) -> World:
     """Alice has positions and some ether when she is called, and the price of ether stops."""
-    world = DefaultWorld()
+    world = default_world()
     world.bring(alice=dollars or 1)
-    assert codes(world.block(world.trades(ALICE, BOB, 60_000))) == []
+    assert codes(world.block(world.perp_trade(ALICE, BOB, 60_000))) == []
     world.pass_epoch()
     assert world.state.contributions[1].called > 5_000 * DOLLAR
     deadline = world.state.contributions[1].deadline

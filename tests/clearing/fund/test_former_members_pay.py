@@ -5,25 +5,27 @@ import msgspec
 from clearing.default_fund.contributions import contribution_micros
 from clearing.schema.receipts.default_fund import FundCalled, FundDrawn
 from clearing.schema.records.default import MemberStatus, MemberStatusRecord
-from tests.kit.clearing.defaults import DAVE, DefaultWorld
+from tests.kit.clearing.defaults import default_world
 from tests.kit.clearing.fund import TERMS as FUND
-from tests.kit.clearing.world import ALICE, BOB, codes, of_kind
+from tests.kit.clearing.funds import DAVE
+from tests.kit.clearing.genesis import ALICE, BOB, USDC_1
+from tests.kit.clearing.world import World, codes, of_kind
 
 SLOW = msgspec.structs.replace(FUND, return_blocks=100)
 
 
-def about_to_fail() -> DefaultWorld:
+def about_to_fail() -> World:
     """Alice is short of what a fall of the price will cost her; everybody has paid in."""
-    world = DefaultWorld(fund=SLOW)
-    world.block(world.trades(ALICE, BOB, 60_000))
+    world = default_world(fund=SLOW)
+    world.block(world.perp_trade(ALICE, BOB, 60_000))
     world.bring(alice=200_000, bob=200_000)
     world.fund_paid_in()
     left = contribution_micros(world.state, 1)
-    assert not codes(world.block(world.withdrawn_by(ALICE, 200_000 * 10**6 - left, world.key_of(ALICE))))
+    assert not codes(world.block(world.withdrawal(ALICE, USDC_1, 200_000 * 10**6 - left, key=world.key_of(ALICE))))
     return world
 
 
-def drawn_and_called(world: DefaultWorld) -> tuple[dict[int, int], set[int]]:
+def drawn_and_called(world: World) -> tuple[dict[int, int], set[int]]:
     """What the default drew of whose part, and who was called for it again."""
     world.fall(560_000)
     world.prices(345_000)
@@ -35,7 +37,7 @@ def drawn_and_called(world: DefaultWorld) -> tuple[dict[int, int], set[int]]:
 def test_who_leaves_before_a_default_is_declared_pays_like_any_while_its_part_is_there() -> None:
     world = about_to_fail()
     part = contribution_micros(world.state, 4)
-    assert not codes(world.block(world.exit(DAVE, 4)))
+    assert not codes(world.block(world.member_exit(DAVE, 4)))
     drawn, called = drawn_and_called(world)
     assert world.status(4) is MemberStatus.LEFT
     assert part > 0
@@ -48,7 +50,7 @@ def test_who_leaves_before_a_default_is_declared_pays_like_any_while_its_part_is
 
 def test_a_part_that_has_left_is_paid_back_less_what_it_bore() -> None:
     world = about_to_fail()
-    assert not codes(world.block(world.exit(DAVE, 4)))
+    assert not codes(world.block(world.member_exit(DAVE, 4)))
     before = world.everything()
     drawn_and_called(world)
     left, cash = contribution_micros(world.state, 4), world.cash(DAVE)

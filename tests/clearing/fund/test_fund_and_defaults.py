@@ -8,30 +8,20 @@ from clearing.schema.receipts.default_fund import FundCalled, FundDrawn, FundPai
 from clearing.schema.records.default import DefaultReason, MemberStatus
 from clearing.schema.terms.genesis import AccountKind, AccountTerms
 from clearing.state.export import export_state, import_state
-from tests.kit.clearing.defaults import DAVE, TERMS, DefaultWorld, default_genesis
+from tests.kit.clearing.defaults import TERMS, default_genesis, default_world
 from tests.kit.clearing.fund import TERMS as FUND
-from tests.kit.clearing.fund import FundWorld
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    CAROL,
-    DOLLAR,
-    HOUSE,
-    SALT,
-    USDC_1,
-    codes,
-    kinds,
-    of_kind,
-    roots,
-)
+from tests.kit.clearing.fund import fund_world
+from tests.kit.clearing.funds import DAVE
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, HOUSE, SALT, USDC_1
+from tests.kit.clearing.world import World, codes, kinds, of_kind, roots
 
 GRACE = msgspec.structs.replace(FUND, grace_blocks=2)
 
 
-def unable(fund: object = FUND) -> DefaultWorld:
+def unable(fund: object = FUND) -> World:
     """Alice has no more than her margin when the call comes."""
-    world = DefaultWorld(fund=fund)  # type: ignore[arg-type]
-    world.block(world.trades(ALICE, BOB, 63_000))
+    world = default_world(fund=fund)  # type: ignore[arg-type]
+    world.block(world.perp_trade(ALICE, BOB, 63_000))
     world.pass_epoch()
     return world
 
@@ -75,10 +65,9 @@ def test_a_call_takes_of_all_accounts_of_the_member_s_own() -> None:
         msgspec.structs.replace(alice, accounts=(*alice.accounts, second)),
         *genesis.members[2:],
     )
-    world = DefaultWorld.__new__(DefaultWorld)
-    FundWorld.__init__(world, msgspec.structs.replace(genesis, members=members))
+    world = fund_world(msgspec.structs.replace(genesis, members=members))
     world.block(facts=[world.deposit_fact(9, USDC_1, 5_000_000 * DOLLAR)])
-    world.block(world.trades(ALICE, BOB, 63_000))
+    world.block(world.perp_trade(ALICE, BOB, 63_000))
     world.pass_epoch()
     owed = required_contribution(world.state, 1)
     result = [world.block() for _ in range(3)][-1]
@@ -90,10 +79,10 @@ def test_a_call_takes_of_all_accounts_of_the_member_s_own() -> None:
 
 
 def test_nothing_goes_back_while_a_default_is_under_way() -> None:
-    world = DefaultWorld(terms=msgspec.structs.replace(TERMS, auction_blocks=12), dollars=300_000)
-    world.block(world.trades(CAROL, DAVE, 90_000))
+    world = default_world(terms=msgspec.structs.replace(TERMS, auction_blocks=12), dollars=300_000)
+    world.block(world.perp_trade(CAROL, DAVE, 90_000))
     world.fund_paid_in()
-    world.block(world.trades(DAVE, CAROL, 90_000), world.trades(ALICE, BOB, 150_000))
+    world.block(world.perp_trade(DAVE, CAROL, 90_000), world.perp_trade(ALICE, BOB, 150_000))
     world.pass_epoch()
     assert world.state.contributions[3].return_height
     world.fall(590_000)
@@ -107,12 +96,12 @@ def test_nothing_goes_back_while_a_default_is_under_way() -> None:
 
 
 def test_a_default_draws_its_own_part_then_those_of_survivors_and_calls_them_again() -> None:
-    world = DefaultWorld()
-    world.block(world.trades(ALICE, BOB, 60_000))
+    world = default_world()
+    world.block(world.perp_trade(ALICE, BOB, 60_000))
     world.bring(alice=200_000, bob=200_000)
     world.fund_paid_in()
     own = contribution_micros(world.state, 1)
-    alice = world.withdrawn_by(ALICE, 200_000 * DOLLAR - own, world.key_of(ALICE))
+    alice = world.withdrawal(ALICE, USDC_1, 200_000 * DOLLAR - own, key=world.key_of(ALICE))
     assert not codes(world.block(alice))
     before = world.everything()
     parts = {member: contribution_micros(world.state, member) for member in (1, 2, 3, 4)}
@@ -134,12 +123,12 @@ def test_a_default_draws_its_own_part_then_those_of_survivors_and_calls_them_aga
 
 
 def test_who_has_left_gets_its_part_back_after_the_delay() -> None:
-    world = DefaultWorld()
+    world = default_world()
     world.fund_paid_in()
     part = contribution_micros(world.state, 4)
     assert part > 0
     cash = world.cash(DAVE)
-    assert not codes(world.block(world.exit(DAVE, 4)))
+    assert not codes(world.block(world.member_exit(DAVE, 4)))
     assert world.status(4) is MemberStatus.LEFT
     world.pass_epoch()
     due = world.state.contributions[4].return_height
@@ -154,11 +143,11 @@ def test_who_has_left_gets_its_part_back_after_the_delay() -> None:
 
 
 def test_a_state_with_a_fund_is_the_same_from_a_snapshot() -> None:
-    world = DefaultWorld()
+    world = default_world()
     world.fund_paid_in()
     copy = import_state(world.genesis, SALT, export_state(world.state))
     assert roots(copy) == roots(world.state)
-    other = DefaultWorld.__new__(DefaultWorld)
+    other = World.__new__(World)
     other.__dict__.update(world.__dict__)
     other.state = copy
     other.results, other.blocks = [], []

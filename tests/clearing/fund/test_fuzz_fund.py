@@ -17,8 +17,9 @@ from clearing.state.ledger import FUND_ACCOUNT, inventory_units
 from clearing.state.state import State
 from proofs.statement.arithmetization import complete_holdings
 from proofs.statement.auxiliary_witness import AuxiliaryWitness
-from tests.kit.clearing.defaults import DAVE, TERMS, DefaultWorld
+from tests.kit.clearing.defaults import TERMS, default_world
 from tests.kit.clearing.fund import TERMS as FUND
+from tests.kit.clearing.funds import DAVE
 from tests.kit.clearing.rows import row_value
 from tests.kit.clearing.world import (
     ALICE,
@@ -76,7 +77,7 @@ class Story:
             exposure_memory_ppm=self.chance.choice((0, 800_000)),
             reduce_blocks=(0, 1, 9)[seed % 3],
         )
-        self.world = DefaultWorld(terms=TERMS, fund=fund)
+        self.world = default_world(terms=TERMS, fund=fund)
         self.told: dict[int, int] = {}
         self.price = 790_000
 
@@ -87,14 +88,16 @@ class Story:
         for _ in range(chance.randrange(3)):
             buyer, seller = chance.sample(list(WHO), 2)
             instrument, ticks = chance.choice(((BTC_PERP, self.price), (ETH_PERP, 20_000)))
-            requests.append(world.trades(buyer, seller, chance.randrange(1, 25_000), instrument, ticks))
+            requests.append(world.perp_trade(buyer, seller, chance.randrange(1, 25_000), instrument, ticks))
         for account, member in WHO.items():
             missing = required_contribution(world.state, member) - contribution_micros(world.state, member)
             if chance.random() < 0.4:
                 requests.append(world.pay(account, max(missing + chance.choice((0, 0, -5, 1)), 0)))
         if chance.random() < 0.2:
             account = chance.choice(list(WHO))
-            requests.append(world.withdrawn_by(account, chance.randrange(1, 30_000) * DOLLAR, world.key_of(account)))
+            requests.append(
+                world.withdrawal(account, USDC_1, chance.randrange(1, 30_000) * DOLLAR, key=world.key_of(account))
+            )
         facts = []
         if chance.random() < 0.3:
             account = chance.choice(list(WHO))

@@ -11,11 +11,12 @@ from clearing.schema.receipts.default_fund import FundCalled, FundSized
 from clearing.schema.terms.default import FundSizing, FundTerms
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, positions_of
 from clearing.state.ledger import can_hold
-from tests.kit.clearing.fund import CRASH, RALLY, TERMS, FundWorld, fund_genesis
-from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, CAROL, ETH_PERP, of_kind
+from tests.kit.clearing.fund import CRASH, RALLY, TERMS, fund_genesis, fund_world
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, CAROL, ETH_PERP
+from tests.kit.clearing.world import World, of_kind
 
 
-def by_hand(world: FundWorld) -> tuple[dict[str, dict[int, Fraction]], dict[int, int]]:
+def by_hand(world: World) -> tuple[dict[str, dict[int, Fraction]], dict[int, int]]:
     """Of marked instruments alone: losses of every member in each scenario, beyond cash that is not free; margins."""
     state, arrays = world.state, current_arrays(world.state)
     moves = {"crash": (Fraction(-60, 100), Fraction(-70, 100)), "rally": (Fraction(60, 100), Fraction(70, 100))}
@@ -72,7 +73,7 @@ def test_the_receipt_of_a_sizing_is_what_the_book_makes(seed: int) -> None:
         exposure_memory_ppm=chance.choice((0, 700_003)),
         step_micros=chance.choice((1, 1_000_003)),
     )
-    world = FundWorld(fund_genesis(terms))
+    world = fund_world(fund_genesis(terms))
     sizes: list[int] = []
     exposures: dict[int, int] = {}
     for _ in range(18):
@@ -89,7 +90,7 @@ def test_the_receipt_of_a_sizing_is_what_the_book_makes(seed: int) -> None:
     assert len(sizes) >= 3
 
 
-def judge(world: FundWorld, sized: FundSized, terms: FundTerms, sizes: list[int], exposures: dict[int, int]) -> None:
+def judge(world: World, sized: FundSized, terms: FundTerms, sizes: list[int], exposures: dict[int, int]) -> None:
     lacking, margins = by_hand(world)
     for member, margin in margins.items():
         exposures[member] = max(margin, ceil(Fraction(exposures.get(member, 0) * terms.exposure_memory_ppm, 10**6)))

@@ -7,16 +7,17 @@ from clearing.base.secp256k1 import sign_digest
 from clearing.schema.receipts.default_fund import FundSized
 from clearing.schema.requests.accounts import AccountClosing, CashTransfer
 from clearing.state.export import export_state, import_state
-from tests.kit.clearing.defaults import DefaultWorld
+from tests.kit.clearing.defaults import default_world
+from tests.kit.clearing.genesis import ALICE, BOB, DOLLAR, SALT
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import ALICE, BOB, DOLLAR, SALT, codes, of_kind
+from tests.kit.clearing.world import World, codes, of_kind
 
 
 def test_the_fund_is_sized_after_an_account_was_closed_as_by_who_never_knew_of_it() -> None:
     """Any member can open an account, use it and close it again: no later block may stop for that."""
-    world = DefaultWorld()
-    world.block(world.trades(ALICE, BOB, 40_000))
-    other = world.opened(ALICE)
+    world = default_world()
+    world.block(world.perp_trade(ALICE, BOB, 40_000))
+    other = world.open_account(ALICE)
     assert codes(world.block(moved(world, ALICE, other, 7 * DOLLAR))) == []
     assert codes(world.block(moved(world, other, ALICE, 7 * DOLLAR))) == []
     assert codes(world.block(closing(world, other))) == []
@@ -34,12 +35,12 @@ def test_the_fund_is_sized_after_an_account_was_closed_as_by_who_never_knew_of_i
     assert fork.module_roots() == other_fork.module_roots()
 
 
-def moved(world: DefaultWorld, account: int, recipient: int, micros: int) -> CashTransfer:
+def moved(world: World, account: int, recipient: int, micros: int) -> CashTransfer:
     request = world.transfer(account, recipient, micros)
     return msgspec.structs.replace(request, signature=sign_digest(secret(1), request.digest(world.network)))
 
 
-def closing(world: DefaultWorld, account: int) -> AccountClosing:
+def closing(world: World, account: int) -> AccountClosing:
     world.nonce += 1
     bare = AccountClosing(account, world.nonce, world.time_ms + 60_000, bytes(65))
     return msgspec.structs.replace(bare, signature=sign_digest(secret(1), bare.digest(world.network)))

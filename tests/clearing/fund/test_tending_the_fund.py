@@ -38,8 +38,9 @@ from clearing.schema.terms.default import DefaultTerms, FundSizing, FundTerms
 from clearing.schema.terms.genesis import Genesis
 from clearing.schema.transfers import Transfer, TransferCode
 from clearing.state.ledger import FUND_ACCOUNT
-from tests.kit.clearing.fund import BOLD, TERMS, FundWorld, fund_genesis
-from tests.kit.clearing.world import (
+from tests.kit.clearing.fund import TERMS, fund_genesis, fund_world
+from tests.kit.clearing.funds import BOLD
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -52,12 +53,9 @@ from tests.kit.clearing.world import (
     HOUSE,
     USD,
     USDC_1,
-    World,
-    codes,
-    kinds,
     make_genesis,
-    of_kind,
 )
+from tests.kit.clearing.world import World, codes, kinds, of_kind
 
 
 def signed(genesis: Genesis) -> Genesis:
@@ -73,12 +71,12 @@ def run_of(world: World) -> BlockContext:
 def test_without_a_cash_group_there_is_no_fund() -> None:
     world = World(make_genesis())
     assert FUND_ACCOUNT not in world.state.accounts
-    result = world.block(FundWorld.pay(world, ALICE, 1))  # type: ignore[arg-type]
+    result = world.block(world.pay(ALICE, 1))  # type: ignore[arg-type]
     assert codes(result) == [ClearingCode.NO_FUND]
 
 
 def test_the_fund_is_sized_in_the_block_after_an_epoch_closed_and_members_are_called() -> None:
-    world = FundWorld()
+    world = fund_world()
     world.open_positions()
     result = world.pass_epoch()
     (sized,) = of_kind(result, FundSized)
@@ -101,7 +99,7 @@ def test_the_fund_is_sized_in_the_block_after_an_epoch_closed_and_members_are_ca
 
 
 def test_a_member_pays_and_its_call_is_over() -> None:
-    world = FundWorld()
+    world = fund_world()
     world.pass_epoch()
     owed = world.required(CAROL)
     result = world.block(world.pay(CAROL, owed - 5), world.pay(CAROL, 5))
@@ -129,7 +127,7 @@ OWED = 1_000 * DOLLAR - 1
     ],
 )
 def test_what_may_not_be_paid_in_is_refused(account: int, micros: int, changes: dict[str, int], code: int) -> None:
-    world = FundWorld()
+    world = fund_world()
     world.pass_epoch()
     world.block(world.pay(CAROL, 1))
     request = world.pay(account, micros, **changes)
@@ -139,14 +137,14 @@ def test_what_may_not_be_paid_in_is_refused(account: int, micros: int, changes: 
 
 
 def test_nobody_pays_out_of_anothers_account() -> None:
-    world = FundWorld()
+    world = fund_world()
     world.pass_epoch()
     stolen = msgspec.structs.replace(world.pay(CAROL, OWED), account=BOB)
     assert codes(world.block(stolen)) == [ClearingCode.WRONG_SIGNER]
 
 
 def test_margin_is_not_paid_into_the_fund() -> None:
-    world = FundWorld()
+    world = fund_world()
     world.open_positions()
     world.pass_epoch()
     result = world.block(world.pay(ALICE, 40_000 * DOLLAR))
@@ -154,7 +152,7 @@ def test_margin_is_not_paid_into_the_fund() -> None:
 
 
 def test_at_the_deadline_what_is_there_is_taken() -> None:
-    world = FundWorld()
+    world = fund_world()
     world.pass_epoch()
     assert [world.block().transfers for _ in range(2)] == [(), ()]
     result = world.block()
@@ -166,7 +164,7 @@ def test_at_the_deadline_what_is_there_is_taken() -> None:
 
 
 def test_who_cannot_pay_at_the_deadline_is_restricted_until_it_has() -> None:
-    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, grace_blocks=50)))
+    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, grace_blocks=50)))
     world.open_positions()
     world.pass_epoch()
     world.block()
@@ -185,7 +183,7 @@ def test_who_cannot_pay_at_the_deadline_is_restricted_until_it_has() -> None:
 
 
 def test_a_halted_market_makes_no_call_lapse() -> None:
-    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, grace_blocks=0)))
+    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, grace_blocks=0)))
     world.open_positions()
     world.pass_epoch()
     world.block()
@@ -205,7 +203,7 @@ def test_a_halted_market_makes_no_call_lapse() -> None:
 
 
 def test_a_call_runs_to_its_deadline_whatever_is_sized_meanwhile() -> None:
-    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, call_blocks=20)))
+    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, call_blocks=20)))
     world.pass_epoch()
     deadline = world.state.contributions[ALICE].deadline
     world.open_positions()
@@ -219,12 +217,12 @@ def test_a_call_runs_to_its_deadline_whatever_is_sized_meanwhile() -> None:
     assert called.micros == called.required - 1_000 * DOLLAR > 10_000 * DOLLAR
 
 
-def pay_all(world: FundWorld) -> None:
+def pay_all(world: World) -> None:
     world.block(*(world.pay(each, world.required(each)) for each in (ALICE, BOB, CAROL)))
 
 
 def test_what_is_beyond_a_members_part_goes_back_after_the_delay() -> None:
-    world = FundWorld(dollars=300_000)
+    world = fund_world(dollars=300_000)
     world.open_positions(90_000)
     world.pass_epoch()
     pay_all(world)
@@ -246,7 +244,7 @@ def test_what_is_beyond_a_members_part_goes_back_after_the_delay() -> None:
 
 
 def test_a_new_sizing_does_not_put_off_what_is_on_its_way_back() -> None:
-    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, return_blocks=13)), dollars=300_000)
+    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, return_blocks=13)), dollars=300_000)
     world.open_positions(90_000)
     world.pass_epoch()
     pay_all(world)
@@ -262,7 +260,7 @@ def test_a_new_sizing_does_not_put_off_what_is_on_its_way_back() -> None:
 
 
 def test_nothing_goes_back_that_is_needed_again() -> None:
-    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, return_blocks=8)), dollars=300_000)
+    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, return_blocks=8)), dollars=300_000)
     world.open_positions(90_000)
     world.pass_epoch()
     pay_all(world)
@@ -279,7 +277,7 @@ def test_nothing_goes_back_that_is_needed_again() -> None:
 
 
 def test_what_is_drawn_goes_to_the_house_and_is_called_for_again() -> None:
-    world = FundWorld()
+    world = fund_world()
     world.pass_epoch()
     pay_all(world)
     run = run_of(world)
@@ -303,7 +301,7 @@ def test_what_is_drawn_goes_to_the_house_and_is_called_for_again() -> None:
 
 @pytest.mark.parametrize(("member", "micros"), [(BOB, 1_000 * DOLLAR + 1), (BOB, -1), (77, 0), (HOUSE, 1)])
 def test_nobody_draws_what_is_not_there(member: int, micros: int) -> None:
-    world = FundWorld()
+    world = fund_world()
     world.pass_epoch()
     pay_all(world)
     with pytest.raises(Bug):
@@ -311,7 +309,7 @@ def test_nobody_draws_what_is_not_there(member: int, micros: int) -> None:
 
 
 def test_contributors_are_told_in_order() -> None:
-    world = FundWorld()
+    world = fund_world()
     assert contributing_and_owing(world.state) == ()
     world.pass_epoch()
     assert contributing_and_owing(world.state) == (1, 2, 3)
@@ -319,7 +317,7 @@ def test_contributors_are_told_in_order() -> None:
 
 
 def test_the_houses_own_fund_bears_first() -> None:
-    plain, backed = FundWorld(), FundWorld(fund_genesis(house_dollars=30_000))
+    plain, backed = fund_world(), fund_world(fund_genesis(house_dollars=30_000))
     targets = []
     for world in (plain, backed):
         world.open_positions()
@@ -331,14 +329,14 @@ def test_the_houses_own_fund_bears_first() -> None:
 
 def test_the_house_counts_for_no_more_than_it_bears_of_one_default() -> None:
     default = DefaultTerms(enabled=True, house_capital_micros=7_000 * DOLLAR)
-    world = FundWorld(fund_genesis(house_dollars=30_000, default=default))
+    world = fund_world(fund_genesis(house_dollars=30_000, default=default))
     world.open_positions()
     (sized,) = of_kind(world.pass_epoch(), FundSized)
     assert sized.house_micros == 7_000 * DOLLAR
 
 
 def test_the_other_sizing_asks_for_less() -> None:
-    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, sizing=FundSizing.LARGEST_OR_NEXT_TWO)))
+    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, sizing=FundSizing.LARGEST_OR_NEXT_TWO)))
     world.block(world.trade(ALICE, BOB, BTC_PERP, 30_000, 790_000), world.trade(CAROL, BOB, BTC_PERP, 25_000, 790_000))
     (sized,) = of_kind(world.pass_epoch(), FundSized)
     crash = sized.scenarios[0]
@@ -376,7 +374,7 @@ def test_a_fund_needs_stress_scenarios() -> None:
 
 
 def test_books_that_lack_nothing_contribute_the_minimum() -> None:
-    world = FundWorld()
+    world = fund_world()
     world.open_positions()
     world.block(world.trade(BOB, ALICE, BTC_PERP, BOLD, 790_000))
     (sized,) = of_kind(world.pass_epoch(), FundSized)
@@ -388,7 +386,7 @@ def test_who_holds_little_for_a_moment_pays_for_what_it_held() -> None:
     parts = {}
     for memory in (0, 500_001):
         terms = msgspec.structs.replace(TERMS, exposure_memory_ppm=memory, lookback_epochs=3)
-        world = FundWorld(fund_genesis(terms), dollars=300_000)
+        world = fund_world(fund_genesis(terms), dollars=300_000)
         world.open_positions()
         (first,) = of_kind(world.pass_epoch(), FundSized)
         world.block(world.trade(BOB, CAROL, BTC_PERP, BOLD, 790_000))
@@ -402,7 +400,7 @@ def test_who_holds_little_for_a_moment_pays_for_what_it_held() -> None:
 
 
 def test_paying_in_does_not_make_the_fund_larger() -> None:
-    world = FundWorld(dollars=300_000)
+    world = fund_world(dollars=300_000)
     world.open_positions(90_000)
     (sized,) = of_kind(world.pass_epoch(), FundSized)
     pay_all(world)
@@ -414,7 +412,7 @@ def test_paying_in_does_not_make_the_fund_larger() -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_the_fund_is_never_sized_below_what_a_statement_lists(seed: int) -> None:
     chance = random.Random(seed)
-    world = FundWorld(fund_genesis(house_dollars=chance.choice((0, 5_000))), dollars=100_000)
+    world = fund_world(fund_genesis(house_dollars=chance.choice((0, 5_000))), dollars=100_000)
     for _ in range(6):
         buyer, seller = chance.sample((ALICE, BOB, CAROL), 2)
         instrument, price = chance.choice(((BTC_PERP, 790_000), (ETH_PERP, 20_000)))
@@ -434,7 +432,7 @@ def test_the_fund_is_never_sized_below_what_a_statement_lists(seed: int) -> None
     assert figures.margins.keys() == {1, 2, 3}
 
 
-def amended(world: FundWorld, **changes: int) -> None:
+def amended(world: World, **changes: int) -> None:
     """Let the fund's terms be others from the next block on."""
     crisis = world.state.terms.genesis.crisis
     crisis = msgspec.structs.replace(crisis, fund=msgspec.structs.replace(crisis.fund, **changes))
@@ -442,7 +440,7 @@ def amended(world: FundWorld, **changes: int) -> None:
 
 
 def test_a_fund_that_is_turned_off_is_paid_back_and_one_turned_on_is_sized() -> None:
-    world = FundWorld()
+    world = fund_world()
     world.pass_epoch()
     pay_all(world)
     amended(world, cash_group=0)
@@ -461,7 +459,7 @@ def test_a_fund_that_is_turned_off_is_paid_back_and_one_turned_on_is_sized() -> 
 
 
 def test_a_network_may_come_to_have_a_fund() -> None:
-    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, cash_group=0)))
+    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, cash_group=0)))
     assert not of_kind(world.pass_epoch(), FundSized)
     assert FUND_ACCOUNT not in world.state.accounts
     amended(world, cash_group=USD)

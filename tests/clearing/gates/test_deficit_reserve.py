@@ -18,22 +18,9 @@ from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 from clearing.state.ledger import token_currency
 from clearing.withdrawals.deficit_reserve import check_deficit_reserve, deficit_share
 from clearing.withdrawals.requests import check_can_leave
-from tests.kit.clearing.gated import cancellation
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1, WETH_1
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    CAROL,
-    DOLLAR,
-    HOUSE,
-    USD,
-    USDC_1,
-    WETH_1,
-    World,
-    codes,
-    of_kind,
-)
+from tests.kit.clearing.world import World, codes, of_kind
 
 REFUSED = [ClearingCode.DEFICIT_RESERVE]
 
@@ -157,7 +144,7 @@ def test_what_was_cancelled_was_not_taken_out(with_deficit: Callable[..., World]
     world = with_deficit(40_000 * DOLLAR, blocks=60, gates=(limits,))
     for number in range(5):
         assert codes(world.block(world.withdrawal(BOB, USDC_1, 90_000 * DOLLAR))) == []
-        assert codes(world.block(cancellation(world, BOB, number))) == []
+        assert codes(world.block(world.withdrawal_cancellation(BOB, number))) == []
     assert codes(world.block(world.withdrawal(BOB, USDC_1, 90_000 * DOLLAR + 1))) == REFUSED
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 90_000 * DOLLAR + 1))) == REFUSED
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 90_000 * DOLLAR))) == []
@@ -171,7 +158,7 @@ def test_what_waited_before_the_deficit_does_not_count_against_what_was_taken_si
     world.block(world.withdrawal(BOB, USDC_1, 50_000 * DOLLAR))
     monkeypatch.setattr(UnresolvedLosses, "micros", lambda *_: 40_000 * DOLLAR)
     assert codes(world.block(world.withdrawal(BOB, USDC_1, 40_000 * DOLLAR))) == []
-    assert codes(world.block(cancellation(world, BOB, 0))) == []
+    assert codes(world.block(world.withdrawal_cancellation(BOB, 0))) == []
     assert world.state.values_withdrawn[BOB].micros == 40_000 * DOLLAR
 
 

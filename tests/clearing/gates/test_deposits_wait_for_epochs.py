@@ -11,7 +11,8 @@ from clearing.deposits.bridge_facts import is_deposit_held_back
 from clearing.schema.facts import CustodySeen, DepositSeen
 from clearing.schema.receipts.collateral import DepositCredited
 from tests.kit.clearing.gated import MARKET, WINDOW, gated_genesis
-from tests.kit.clearing.world import BOB, USDC_1, VAULTS, World, make_genesis, of_kind
+from tests.kit.clearing.genesis import BOB, USDC_1, VAULTS, make_genesis
+from tests.kit.clearing.world import World, of_kind
 
 TOKEN = b"\xc1" * 20
 STRIDE = 4

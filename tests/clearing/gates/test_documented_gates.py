@@ -21,8 +21,9 @@ from clearing.schema.receipts.withdrawals import (
 )
 from clearing.schema.terms.genesis import Genesis
 from clearing.withdrawals.deficit_reserve import deficit_share, total_owed
-from tests.kit.clearing.gated import MARKET, cancellation, not_executed
-from tests.kit.clearing.world import ALICE, BOB, DOLLAR, HOUSE, USDC_1, World, codes, executed, funded, make_genesis
+from tests.kit.clearing.gated import MARKET, not_executed
+from tests.kit.clearing.genesis import ALICE, BOB, DOLLAR, HOUSE, USDC_1, make_genesis
+from tests.kit.clearing.world import World, codes, executed, funded
 
 PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "withdrawal-controls.md").read_text(encoding="utf-8")
 WHO = {"alice": ALICE, "bob": BOB, "house": HOUSE}
@@ -52,7 +53,7 @@ def request_of(world: World, who: str, does: str) -> Transaction:
     if verb == "withdraws":
         return world.withdrawal(WHO[who], USDC_1, int(number) * DOLLAR)
     assert verb == "cancels"
-    return cancellation(world, WHO[who], int(number))
+    return world.withdrawal_cancellation(WHO[who], int(number))
 
 
 def told(result: BlockResult) -> list[str]:

@@ -11,8 +11,9 @@ from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 from clearing.state.ledger import inventory_units
 from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, Fuzz
-from tests.kit.clearing.gated import cancellation, gated_genesis, not_executed
-from tests.kit.clearing.world import DOLLAR, VAULTS, executed, funded, make_genesis
+from tests.kit.clearing.gated import gated_genesis, not_executed
+from tests.kit.clearing.genesis import DOLLAR, VAULTS, make_genesis
+from tests.kit.clearing.world import executed, funded
 
 SEEDS = range(200 if COMPLETE else 8)
 MARKET = MarketParameters(
@@ -46,7 +47,7 @@ class GatedFuzz(Fuzz):
         if kind < 0.2:
             clock = self.world.state.delayed_withdrawal_counter.get(0)
             number = self.some(0, clock.next_number if clock else 1)
-            return cancellation(self.world, self.account(), number)
+            return self.world.withdrawal_cancellation(self.account(), number)
         if kind < 0.45:
             dollars = self.chance.choice((1, 100, 400, 600, 2_500))
             return self.world.withdrawal(self.account(), self.chance.choice((1, 2, 3)), dollars * DOLLAR)

@@ -8,36 +8,33 @@ from clearing.schema.receipts.default import DefaultDeclared
 from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalRefunded, WithdrawalReleased
 from clearing.schema.records.default import MemberStatus
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
-from tests.kit.clearing.defaults import DAVE, NO_FUND, DefaultWorld, default_genesis
-from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.defaults import NO_FUND, default_genesis, default_world
 from tests.kit.clearing.gated import gated_genesis
-from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, WETH_1, codes, of_kind
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, USDC_1, WETH_1
+from tests.kit.clearing.world import World, codes, of_kind
 
 LOTS = 40_000
 DELAY = AssetWithdrawalLimits(USDC_1, delay_above_units=1, delay_blocks=200)
 
 
-class GatedDefaultWorld(DefaultWorld):
+def gated_default_world(*assets: AssetWithdrawalLimits, own_accounts: bool = False, **terms: object) -> World:
     """The network of defaults, behind gates."""
-
-    def __init__(self, *assets: AssetWithdrawalLimits, own_accounts: bool = False, **terms: object) -> None:
-        genesis = gated_genesis(*assets, base=default_genesis(fund=NO_FUND), **terms)
-        if own_accounts:
-            alice = genesis.members[1]
-            accounts = tuple(msgspec.structs.replace(each, kind=0) if each.id == 4 else each for each in alice.accounts)
-            members = tuple(
-                msgspec.structs.replace(each, accounts=accounts) if each.id == 1 else each for each in genesis.members
-            )
-            genesis = msgspec.structs.replace(genesis, members=members)
-        FundWorld.__init__(self, genesis, 100_000)
-        self.block(facts=[self.deposit_fact(DAVE, USDC_1, 100_000 * DOLLAR)])
+    genesis = gated_genesis(*assets, base=default_genesis(fund=NO_FUND), **terms)
+    if own_accounts:
+        alice = genesis.members[1]
+        accounts = tuple(msgspec.structs.replace(each, kind=0) if each.id == 4 else each for each in alice.accounts)
+        members = tuple(
+            msgspec.structs.replace(each, accounts=accounts) if each.id == 1 else each for each in genesis.members
+        )
+        genesis = msgspec.structs.replace(genesis, members=members)
+    return default_world(genesis=genesis)
 
 
 def test_what_waits_comes_back_in_time_to_spare_everybody_the_default() -> None:
-    plain, gated = GatedDefaultWorld(), GatedDefaultWorld(DELAY)
+    plain, gated = gated_default_world(), gated_default_world(DELAY)
     for world in (plain, gated):
         world.bring(alice=20_000)
-        world.block(world.trades(ALICE, BOB, LOTS))
+        world.block(world.perp_trade(ALICE, BOB, LOTS))
         assert codes(world.block(world.withdrawal(ALICE, USDC_1, 20_000 * DOLLAR))) == []
         world.prices(790_000)
     assert of_kind(plain.fall(500_000), DefaultDeclared)
@@ -50,8 +47,8 @@ def test_what_waits_comes_back_in_time_to_spare_everybody_the_default() -> None:
 
 
 def test_survivors_leave_their_part_of_a_real_default_behind_and_the_defaulter_takes_nothing() -> None:
-    world = GatedDefaultWorld(deficit_reserve=True)
-    world.block(world.trades(ALICE, BOB, LOTS))
+    world = gated_default_world(deficit_reserve=True)
+    world.block(world.perp_trade(ALICE, BOB, LOTS))
     result = world.fall(500_000)
     (declared,) = of_kind(result, DefaultDeclared)
     assert world.status(1) is MemberStatus.DEFAULTING
@@ -72,9 +69,9 @@ def test_survivors_leave_their_part_of_a_real_default_behind_and_the_defaulter_t
 
 
 def test_what_waits_of_another_own_account_is_in_the_estate_before_anybody_pays() -> None:
-    world = GatedDefaultWorld(DELAY, own_accounts=True)
+    world = gated_default_world(DELAY, own_accounts=True)
     world.bring(client=20_000)
-    world.block(world.trades(ALICE, BOB, LOTS))
+    world.block(world.perp_trade(ALICE, BOB, LOTS))
     assert codes(world.block(world.withdrawal(4, USDC_1, 20_000 * DOLLAR))) == []
     world.prices(790_000)
     results = [world.fall(500_000), *(world.block() for _ in range(3))]
@@ -88,10 +85,10 @@ def test_what_waits_of_another_own_account_is_in_the_estate_before_anybody_pays(
 
 def test_a_debt_that_the_defaulter_has_collateral_for_holds_nobody_back() -> None:
     """Its own ether pays it when the default is closed: nobody else may have to bear any of it."""
-    bare, rich = GatedDefaultWorld(deficit_reserve=True), GatedDefaultWorld(deficit_reserve=True)
+    bare, rich = gated_default_world(deficit_reserve=True), gated_default_world(deficit_reserve=True)
     rich.block(facts=[rich.deposit_fact(ALICE, WETH_1, 50 * 10**18)])
     for world in (bare, rich):
-        world.block(world.trades(ALICE, BOB, 41_000))
+        world.block(world.perp_trade(ALICE, BOB, 41_000))
         world.fall(500_000)
         assert world.status(1) is MemberStatus.DEFAULTING
     assert unresolved_micros(bare.state) == 18_900 * DOLLAR

@@ -16,31 +16,32 @@ from clearing.schema.terms.genesis import CrisisParameters
 from clearing.state.holdings import Holdings
 from clearing.state.state import State
 from clearing.withdrawals import cross_account_check
-from tests.kit.clearing.defaults import NO_FUND, TERMS, DefaultWorld, default_genesis
-from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.defaults import NO_FUND, TERMS, default_genesis, default_world
+from tests.kit.clearing.fund import fund_world
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC, BTC_PERP, DOLLAR, ETH, USDC_1
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, BTC, BTC_PERP, DOLLAR, ETH, USDC_1, codes, of_kind
+from tests.kit.clearing.world import World, codes, of_kind
 
 NEEDED = [ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN]
 
 
-def with_second() -> tuple[DefaultWorld, int]:
+def with_second() -> tuple[World, int]:
     """Alice is long 40,000 lots out of 100,000 dollars, and has 30,000 in another account of her own."""
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(alice=30_000)
-    second = world.opened(ALICE)
+    second = world.open_account(ALICE)
     assert codes(world.block(moved(world, ALICE, second, 30_000))) == []
-    assert codes(world.block(world.trades(ALICE, BOB, 40_000))) == []
+    assert codes(world.block(world.perp_trade(ALICE, BOB, 40_000))) == []
     return world, second
 
 
-def moved(world: DefaultWorld, account: int, recipient: int, dollars: int) -> CashTransfer:
+def moved(world: World, account: int, recipient: int, dollars: int) -> CashTransfer:
     request = world.transfer(account, recipient, dollars * DOLLAR)
     return msgspec.structs.replace(request, signature=sign_digest(secret(1), request.digest(world.network)))
 
 
-def out(world: DefaultWorld, account: int, dollars: int) -> Withdrawal:
-    return world.withdrawn_by(account, dollars * DOLLAR, secret(1))
+def out(world: World, account: int, dollars: int) -> Withdrawal:
+    return world.withdrawal(account, USDC_1, dollars * DOLLAR, key=secret(1))
 
 
 def at(btc: int) -> dict[str, tuple[tuple[int, int], ...]]:
@@ -82,16 +83,16 @@ def test_what_an_account_is_short_of_is_not_lost_to_a_friend_out_of_another() ->
     world, second = with_second()
     lots, free = 5_100, (30_000 - 20_800) * DOLLAR
     worse = free // (lots * 10) - 610_000 // 5  # what is left covers the initial margin of the lots, and no more
-    dear = [world.trades(second, BOB, lots, ticks=610_000 + worse + more) for more in (1, 0)]
+    dear = [world.perp_trade(second, BOB, lots, ticks=610_000 + worse + more) for more in (1, 0)]
     assert codes(world.block(dear[0], **at(610_000))) == NEEDED
     assert codes(world.block(dear[1])) == []
     assert world.lots(second, BTC_PERP) == lots
 
 
 def test_what_clients_owe_stays_in_their_members_account_but_may_be_brought_to_them() -> None:
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(client=20_000)
-    world.block(world.trades(ALICE_CLIENT, BOB, 8_000))
+    world.block(world.perp_trade(ALICE_CLIENT, BOB, 8_000))
     result = world.block(
         out(world, ALICE, 96_801), out(world, ALICE, 90_000), moved(world, ALICE, ALICE_CLIENT, 9_000), **at(500_000)
     )
@@ -100,16 +101,16 @@ def test_what_clients_owe_stays_in_their_members_account_but_may_be_brought_to_t
 
 
 def test_clients_below_margin_hold_their_member_back_by_nothing_but_debts() -> None:
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(client=20_000)
-    world.block(world.trades(ALICE_CLIENT, BOB, 8_000))
+    world.block(world.perp_trade(ALICE_CLIENT, BOB, 8_000))
     assert codes(world.block(out(world, ALICE, 100_000), **at(560_000))) == [], "1,600 dollars are left of 20,000"
 
 
 def test_a_client_takes_out_what_is_free_whatever_its_member_is_short_of() -> None:
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(client=10_000)
-    world.block(world.trades(ALICE, BOB, 40_000))
+    world.block(world.perp_trade(ALICE, BOB, 40_000))
     assert codes(world.block(out(world, ALICE_CLIENT, 10_000), **at(610_000))) == []
 
 
@@ -118,7 +119,7 @@ def test_where_there_are_no_defaults_every_account_stands_alone() -> None:
     alice = genesis.members[1]
     own = tuple(msgspec.structs.replace(each, kind=0) if each.id == ALICE_CLIENT else each for each in alice.accounts)
     members = (genesis.members[0], msgspec.structs.replace(alice, accounts=own), *genesis.members[2:])
-    world = FundWorld(msgspec.structs.replace(genesis, crisis=CrisisParameters(), members=members))
+    world = fund_world(msgspec.structs.replace(genesis, crisis=CrisisParameters(), members=members))
     world.deposit(ALICE_CLIENT, USDC_1, 30_000 * DOLLAR)
     world.block(world.trade(ALICE, BOB, 1, 40_000, 790_000))
     assert codes(world.block(world.withdrawal(ALICE_CLIENT, USDC_1, 30_000 * DOLLAR), **at(610_000))) == []
@@ -140,9 +141,9 @@ def test_however_often_it_asks_accounts_are_looked_for_once_a_block(monkeypatch:
 
 
 def test_a_clients_margin_is_worked_out_once_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(client=20_000)
-    world.block(world.trades(ALICE_CLIENT, BOB, 8_000))
+    world.block(world.perp_trade(ALICE_CLIENT, BOB, 8_000))
     looked_at: list[int] = []
     judge = cross_account_check.holdings_margin
 

@@ -13,22 +13,8 @@ from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.schema.terms.genesis import crisis_checks
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms, withdrawal_control_checks
 from tests.kit.clearing.gated import GATE, WINDOW, gated, gated_genesis
-from tests.kit.clearing.world import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    CAROL,
-    DOLLAR,
-    USDC_1,
-    USDC_2,
-    World,
-    codes,
-    funded,
-    kinds,
-    make_genesis,
-    of_kind,
-    roots,
-)
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, USDC_1, USDC_2, make_genesis
+from tests.kit.clearing.world import World, codes, funded, kinds, of_kind, roots
 
 PROMPT = msgspec.structs.replace(GATE, delay_above_units=0, delay_blocks=0)
 REFUSED = [ClearingCode.RATE_LIMIT]

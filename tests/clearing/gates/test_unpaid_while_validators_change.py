@@ -3,18 +3,20 @@
 import msgspec
 
 from clearing.schema.terms.genesis import MarketParameters
-from tests.kit.clearing.chamber import Chamber, chamber_genesis, validator
+from tests.kit.clearing.chamber import chamber_genesis, chamber_world
 from tests.kit.clearing.gated import gated_genesis, not_executed
+from tests.kit.clearing.genesis import ALICE, DOLLAR, USDC_1
 from tests.kit.clearing.heard import SEVEN, say, until_heard
-from tests.kit.clearing.world import ALICE, DOLLAR, USDC_1
+from tests.kit.clearing.signer import validator
+from tests.kit.clearing.world import World
 
 MARKET = MarketParameters(move_cap_ppm=900_000, epoch_blocks=5, withdrawal_valid_ms=2_000)
 
 
-def overdue() -> Chamber:
+def overdue() -> World:
     """Alice has 5 dollars of which 3 were withdrawn and never paid."""
     base = chamber_genesis(SEVEN, MARKET)
-    chamber = Chamber(genesis=gated_genesis(base=base, give_back_expired=True))
+    chamber = chamber_world(genesis=gated_genesis(base=base, give_back_expired=True))
     say(chamber, dict.fromkeys(SEVEN, (chamber.deposit_fact(ALICE, USDC_1, 5 * DOLLAR),)))
     chamber.hear({}, chamber.withdrawal(ALICE, USDC_1, 3 * DOLLAR))
     chamber.hear({}, after_ms=10_000)

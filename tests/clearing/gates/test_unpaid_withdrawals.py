@@ -21,28 +21,10 @@ from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, cash_currency, inventory_units, token_currency
 from clearing.withdrawals.refunds import REFUNDS_PER_BLOCK, expired_withdrawals
-from tests.kit.clearing.gated import MARKET, VALID_MS, cancellation, gated, gated_genesis, not_executed, owed_and_held
+from tests.kit.clearing.gated import MARKET, VALID_MS, gated, gated_genesis, not_executed, owed_and_held
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, DOLLAR, ETH, SALT, USD, USDC_1, USDC_2, VAULTS, WETH_1
 from tests.kit.clearing.vaults import DEPEG, PAR, SKEW, USDC_FEED, genesis_with
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    BTC,
-    DOLLAR,
-    ETH,
-    SALT,
-    USD,
-    USDC_1,
-    USDC_2,
-    VAULTS,
-    WETH_1,
-    World,
-    codes,
-    executed,
-    funded,
-    kinds,
-    of_kind,
-    roots,
-)
+from tests.kit.clearing.world import World, codes, executed, funded, kinds, of_kind, roots
 
 UNITS = 5_000 * DOLLAR
 LATER_MS = VALID_MS + 2_000
@@ -335,10 +317,10 @@ def test_what_waits_of_a_token_beyond_its_band_is_not_taken_back_until_it_is_jud
     at_price(world, PAR)
     world.block(world.withdrawal(ALICE, USDC_1, UNITS))
     at_price(world, PAR * 95 // 100)
-    refused = at_price_asking(world, PAR * 95 // 100, cancellation(world, ALICE, 0))
+    refused = at_price_asking(world, PAR * 95 // 100, world.withdrawal_cancellation(ALICE, 0))
     assert codes(refused) == [ClearingCode.CASH_GROUP_SUSPENDED]
     assert not of_kind(refused, WithdrawalRefunded), "nor does it lapse meanwhile"
-    cleared = at_price_asking(world, PAR, cancellation(world, ALICE, 0))
+    cleared = at_price_asking(world, PAR, world.withdrawal_cancellation(ALICE, 0))
     assert codes(cleared) == []
     assert world.cash(ALICE) == 100_000 * DOLLAR
 

@@ -17,22 +17,10 @@ from clearing.schema.transfers import TransferCode
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import inventory_units
-from tests.kit.clearing.gated import GATE, cancellation, gated, owed_and_held
+from tests.kit.clearing.gated import GATE, gated, owed_and_held
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, SALT, USDC_1
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    SALT,
-    USDC_1,
-    World,
-    codes,
-    kinds,
-    of_kind,
-    roots,
-)
+from tests.kit.clearing.world import World, codes, kinds, of_kind, roots
 
 LARGE = 20_000 * DOLLAR
 FREE = msgspec.structs.replace(GATE, owner_units_max=0, window_units_max=0)
@@ -75,7 +63,7 @@ def test_what_waits_cannot_be_spent_again() -> None:
 def test_its_owner_takes_it_back_and_gets_all_of_it() -> None:
     world = gated(FREE)
     receipt = waiting(world)
-    result = world.block(cancellation(world, ALICE, receipt.number))
+    result = world.block(world.withdrawal_cancellation(ALICE, receipt.number))
     (back,) = of_kind(result, WithdrawalRefunded)
     assert (back.account, back.units, back.remainder, back.reason) == (ALICE, LARGE, 0, RefundReason.CANCELLED)
     assert [each.code for each in result.transfers] == [TransferCode.WAITING_GIVEN_BACK]
@@ -87,11 +75,11 @@ def test_its_owner_takes_it_back_and_gets_all_of_it() -> None:
 def test_nobody_else_cancels_it_and_nobody_twice() -> None:
     world = gated(FREE)
     receipt = waiting(world)
-    bob = cancellation(world, BOB, receipt.number)
-    forged = cancellation(world, ALICE, receipt.number)
+    bob = world.withdrawal_cancellation(BOB, receipt.number)
+    forged = world.withdrawal_cancellation(ALICE, receipt.number)
     forged = msgspec.structs.replace(forged, signature=sign_digest(secret(2), forged.digest(world.network)))
-    good = cancellation(world, ALICE, receipt.number)
-    unknown = cancellation(world, ALICE, 77)
+    good = world.withdrawal_cancellation(ALICE, receipt.number)
+    unknown = world.withdrawal_cancellation(ALICE, 77)
     result = world.block(bob, forged, good, good, unknown)
     assert codes(result) == [
         ClearingCode.NO_SUCH_WAITING_WITHDRAWAL,
@@ -100,7 +88,7 @@ def test_nobody_else_cancels_it_and_nobody_twice() -> None:
         ClearingCode.NO_SUCH_WAITING_WITHDRAWAL,
     ]
     assert world.cash(ALICE) == 100_000 * DOLLAR
-    late = cancellation(world, ALICE, receipt.number, not_after_ms=world.time_ms)
+    late = world.withdrawal_cancellation(ALICE, receipt.number, not_after_ms=world.time_ms)
     assert codes(world.block(late)) == [ClearingCode.REQUEST_EXPIRED]
 
 
@@ -110,7 +98,7 @@ def test_a_cancelled_one_gives_its_part_of_the_window_back_while_the_window_last
         world.block()
     receipt = waiting(world, units=50_000 * DOLLAR)
     assert codes(world.block(world.withdrawal(BOB, USDC_1, 30_001 * DOLLAR))) == [ClearingCode.RATE_LIMIT]
-    world.block(cancellation(world, ALICE, receipt.number))
+    world.block(world.withdrawal_cancellation(ALICE, receipt.number))
     assert codes(world.block(world.withdrawal(BOB, USDC_1, 30_001 * DOLLAR))) == []
 
 
@@ -202,7 +190,7 @@ def test_a_deposit_cannot_take_the_room_of_what_may_come_back() -> None:
     assert kinds(world.results[-1]) == ["DepositStray"]
     world.deposit(BOB, USDC_1, room)
     assert kinds(world.results[-1]) == ["DepositCredited"]
-    world.block(cancellation(world, ALICE, receipt.number))
+    world.block(world.withdrawal_cancellation(ALICE, receipt.number))
     assert inventory_units(world.state, asset) == asset.cap_units
 
 
@@ -212,7 +200,7 @@ def test_a_log_with_waiting_and_cancelled_withdrawals_replays_to_the_same_roots(
     waiting(world, BOB)
     copy = import_state(world.genesis, SALT, export_state(world.state))
     assert roots(copy) == roots(world.state)
-    world.block(cancellation(world, ALICE, receipt.number))
+    world.block(world.withdrawal_cancellation(ALICE, receipt.number))
     for _ in range(6):
         world.block()
     *_, (height, last) = replay(world.genesis, SALT, world.blocks)
@@ -228,7 +216,9 @@ def test_whatever_is_asked_and_cancelled_money_is_with_its_owner_waiting_or_rele
     out = dict.fromkeys((ALICE, BOB), 0)
     for kind, account, size in story:
         request = (
-            cancellation(world, account, size % 5) if kind == 0 else world.withdrawal(account, USDC_1, size * DOLLAR)
+            world.withdrawal_cancellation(account, size % 5)
+            if kind == 0
+            else world.withdrawal(account, USDC_1, size * DOLLAR)
         )
         for released in of_kind(world.block(request), WithdrawalReleased):
             out[released.account] += released.units

@@ -23,13 +23,14 @@ from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.validators.validator_sets import validator_sets
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.statement.rulebook import check_rulebook
-from tests.kit.clearing.parliament import Parliament, governed_genesis
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, USD
+from tests.kit.clearing.chamber import governed_genesis, parliament_world
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, USD
+from tests.kit.clearing.world import World
 
 replace = msgspec.structs.replace
 
 
-def header_of(house: Parliament) -> Header:
+def header_of(house: World) -> Header:
     """What the network's header of the decided height says, as far as it matters here."""
     sets, result = validator_sets(house.state), house.results[-1]
     return Header(
@@ -51,7 +52,7 @@ def header_of(house: Parliament) -> Header:
     )
 
 
-def signed(house: Parliament, header: Header) -> tuple[Certificate, ValidatorSet]:
+def signed(house: World, header: Header) -> tuple[Certificate, ValidatorSet]:
     validators = validator_sets(house.state).last
     digest = vote_digest(house.network, validators.hash, VoteKind.PRECOMMIT, header.height, 0, header.hash)
     shares = {
@@ -61,18 +62,18 @@ def signed(house: Parliament, header: Header) -> tuple[Certificate, ValidatorSet
     return make_certificate(VoteKind.PRECOMMIT, header.height, 0, header.hash, validators, shares), validators
 
 
-def certified(house: Parliament) -> CertifiedAmendments:
+def certified(house: World) -> CertifiedAmendments:
     header = header_of(house)
     return certify_amendments(house.state, header, *signed(house, header))
 
 
-def amended() -> Parliament:
-    house = Parliament(governed_genesis())
-    house.step(house.trade(ALICE, BOB, BTC_PERP, 1_000, 790_000))
+def amended() -> World:
+    house = parliament_world(governed_genesis())
+    house.block(house.trade(ALICE, BOB, BTC_PERP, 1_000, 790_000))
     house.amend(("risk.groups.1.range_ppm", 300_000))
     house.amend(("instruments.9", Instrument(9, "BTC-9", InstrumentKind.PERPETUAL, 1, 1, USD, 10)))
     house.amend(("assets.3.haircut_ppm", 150_000), ("market.trade_fee_ppm", 100))
-    house.step(facts=house.custody_facts(400))
+    house.block(facts=house.custody_facts(400))
     return house
 
 
@@ -156,7 +157,7 @@ def test_a_file_of_another_format_is_not_read() -> None:
 
 
 def test_without_a_proposal_there_is_nothing_to_certify() -> None:
-    house = Parliament()
+    house = parliament_world()
     header = header_of(house)
     with pytest.raises(LocalFault):
         certify_amendments(house.state, header, *signed(house, header))
@@ -166,7 +167,7 @@ def test_without_a_proposal_there_is_nothing_to_certify() -> None:
 
 def test_ranges_that_were_published_are_held_to_the_bounds_of_the_new_terms() -> None:
     ranges = RangeParameters(interval_ms=1_000, window=20, window_min=5, horizon_ms=2_000, volatility_weight_ppm=0)
-    house = Parliament(replace(governed_genesis(), ranges=ranges))
+    house = parliament_world(replace(governed_genesis(), ranges=ranges))
     house.wait(20)
     assert 1 in house.state.price_ranges
     house.amend(
@@ -174,7 +175,7 @@ def test_ranges_that_were_published_are_held_to_the_bounds_of_the_new_terms() ->
         ("risk.groups.1.volatility_range_ppm", 400_000),
         ("ranges.range_min_ppm", 300_000),
     )
-    house.step(facts=house.custody_facts(400))
+    house.block(facts=house.custody_facts(400))
     statement = take_snapshot(house.state).statement
     file = certified(house)
     genesis, _ = check_amendments(file, house.genesis, file.validators.hash, statement.height)

@@ -10,21 +10,22 @@ from clearing.schema.receipts.margin_calls import MarginCalled
 from clearing.schema.requests.amendments import ValidatorsAmendment
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.validators.validator_sets import kept_set, set_numbers
-from tests.kit.clearing.chamber import key_of
+from tests.kit.clearing.chamber import parliament_world
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL
 from tests.kit.clearing.gone_chain import GONE, stuck
-from tests.kit.clearing.parliament import Parliament
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, of_kind
+from tests.kit.clearing.signer import key_of
+from tests.kit.clearing.world import World, of_kind
 
 WIDER = ("risk.groups.1.range_ppm", 400_000)
 
 
-def positioned() -> Parliament:
-    house = Parliament(dollars=5_000)
-    house.step(house.trade(ALICE, BOB, BTC_PERP, 2_000, 790_000), house.trade(CAROL, BOB, BTC_PERP, 100, 790_000))
+def positioned() -> World:
+    house = parliament_world(dollars=5_000)
+    house.block(house.trade(ALICE, BOB, BTC_PERP, 2_000, 790_000), house.trade(CAROL, BOB, BTC_PERP, 100, 790_000))
     return house
 
 
-def tried(house: Parliament, *places: tuple[str, object]) -> AmendmentImpact:
+def tried(house: World, *places: tuple[str, object]) -> AmendmentImpact:
     found = amendment_impact(house.state, house.changes(*places))
     assert isinstance(found, AmendmentImpact)
     return found
@@ -65,11 +66,11 @@ def test_a_dry_run_says_why_an_amendment_may_not_be() -> None:
 
 def test_of_a_change_of_validators_while_another_is_under_way_it_says_so() -> None:
     """Members ask for it of a node that agrees on blocks: a Bug there would end the node."""
-    house = Parliament()
+    house = parliament_world()
     house.change([3])
     in_force = kept_set(house.state, set_numbers(house.state).next)
     proposal = house.proposal(ValidatorsAmendment(in_force.hash, (key_of(4),), ()))
-    house.step(proposal)
+    house.block(proposal)
     assert proposal.content(house.network) in house.state.proposals
     found = amendment_impact(house.state, proposal.amendment)
     assert isinstance(found, Rejected)

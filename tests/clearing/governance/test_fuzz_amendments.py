@@ -21,8 +21,9 @@ from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import check_whole_ledger
 from clearing.state.positions import check_whole_book
-from tests.kit.clearing.parliament import Parliament, governed_genesis
-from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, SALT, USD, of_kind, reports
+from tests.kit.clearing.chamber import governed_genesis, parliament_world
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, SALT, USD
+from tests.kit.clearing.world import World, of_kind, reports
 from tests.sim.clearing.crisis_terms import STRESS, crisis_of
 
 FIELDS = (
@@ -53,7 +54,7 @@ FIELDS = (
 )
 
 
-def random_amendment(house: Parliament, chance: random.Random) -> TermsAmendment | None:
+def random_amendment(house: World, chance: random.Random) -> TermsAmendment | None:
     """Some number somewhere, or something new; often nothing that may be."""
     genesis = house.state.terms.genesis
     if chance.random() < 0.3:
@@ -85,12 +86,12 @@ def random_amendment(house: Parliament, chance: random.Random) -> TermsAmendment
     return None if after == present else house.changes((f"{path}.{name}", after))
 
 
-def _gone(house: Parliament, chance: random.Random) -> TermsAmendment:
+def _gone(house: World, chance: random.Random) -> TermsAmendment:
     listed = [each.id for each in house.state.terms.genesis.instruments]
     return house.changes((f"instruments.{chance.choice(listed)}", None))
 
 
-def trades(house: Parliament, chance: random.Random) -> list[Any]:
+def trades(house: World, chance: random.Random) -> list[Any]:
     found = []
     for _ in range(chance.randrange(3)):
         buyer, seller = chance.sample((ALICE, BOB, CAROL), 2)
@@ -101,7 +102,7 @@ def trades(house: Parliament, chance: random.Random) -> list[Any]:
     return found
 
 
-def block(house: Parliament, chance: random.Random, *transactions: Any, btc: int) -> None:
+def block(house: World, chance: random.Random, *transactions: Any, btc: int) -> None:
     feeds = ((1, btc), (2, 20_000 + chance.randrange(-200, 200)))
     said = VoteExtension(reports(*feeds, time_ms=house.state.now.time_ms + 1_000), ())
     facts = house.custody_facts(4 * house.state.now.height) if chance.random() < 0.2 else ()
@@ -119,7 +120,7 @@ def test_replicas_stay_one_whatever_is_voted(seed: int) -> None:
         tested = msgspec.structs.replace(genesis.risk, stress=STRESS)
         crisis = msgspec.structs.replace(crisis_of(seed), governance=genesis.crisis.governance)
         genesis = msgspec.structs.replace(genesis, risk=tested, crisis=crisis)
-    house = Parliament(genesis, dollars=20_000)
+    house = parliament_world(genesis, dollars=20_000)
     btc, copy, waiting, accepted = 790_000, house.state, [], 0
     for step in range(70):
         btc = max(btc + chance.randrange(-12_000, 12_000), 300_000)

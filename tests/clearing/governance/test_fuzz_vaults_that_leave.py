@@ -14,11 +14,12 @@ from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalRefunde
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 from clearing.state.ledger import check_whole_ledger
 from clearing.withdrawals.detached_vaults import owed_by_vault
+from tests.kit.clearing.chamber import TIMELOCK_MS
 from tests.kit.clearing.detached import USDC_TWO, VALID_MS, detached, stuck, waited
 from tests.kit.clearing.gated import not_executed
+from tests.kit.clearing.genesis import BOB, CAROL, DOLLAR, VAULTS
 from tests.kit.clearing.gone_chain import GONE
-from tests.kit.clearing.parliament import TIMELOCK_MS, Parliament
-from tests.kit.clearing.world import BOB, CAROL, DOLLAR, VAULTS, executed, of_kind
+from tests.kit.clearing.world import World, executed, of_kind
 
 HEARTBEAT_MS = 6_000
 DEEDS = ("small", "large", "pay", "unpaid", "count", "hear", "pass", "pass", "doubt", "agree")
@@ -29,7 +30,7 @@ class Story:
 
     def __init__(self, watched: bool) -> None:
         limits = AssetWithdrawalLimits(USDC_TWO, delay_above_units=100 * DOLLAR, delay_blocks=4)
-        self.house: Parliament = stuck(HEARTBEAT_MS if watched else 0, limits)
+        self.house: World = stuck(HEARTBEAT_MS if watched else 0, limits)
         self.blocks: Iterator[int] = count(10)
         self.paid: list[int] = []
         self.revision = count(2)
@@ -64,21 +65,21 @@ class Story:
         in_time = [n for n in open_nonces if n not in expired]
         if deed in ("small", "large"):
             dollars, account = (10, BOB) if deed == "small" else (200, CAROL)
-            house.step(house.withdrawal(account, USDC_TWO, dollars * DOLLAR))
+            house.block(house.withdrawal(account, USDC_TWO, dollars * DOLLAR))
         elif deed == "pay" and in_time:
             self.paid.append(in_time[0])
-            house.step(facts=[executed(2, in_time[0])])
+            house.block(facts=[executed(2, in_time[0])])
         elif deed == "unpaid" and expired:
-            house.step(facts=[not_executed(house, expired[0]), executed(2, expired[0])])
+            house.block(facts=[not_executed(house, expired[0]), executed(2, expired[0])])
         elif deed == "count":
-            house.step(facts=self.counted())
+            house.block(facts=self.counted())
         elif deed == "hear":
-            house.step(facts=[self.beat()])
+            house.block(facts=[self.beat()])
         elif deed in ("doubt", "agree") and not detached(house) and self.agreed is (deed == "doubt"):
             self.agreed = not self.agreed
-            house.step(house.vote(self.proposal, 3, self.agreed, next(self.revision)))
+            house.block(house.vote(self.proposal, 3, self.agreed, next(self.revision)))
         else:
-            house.step()
+            house.block()
 
 
 @settings(max_examples=40, deadline=None)
@@ -92,7 +93,7 @@ def test_no_money_comes_twice_and_the_vault_goes(watched: bool, deeds: list[str]
         story.do("agree")
     limit_ms = house.time_ms + 2 * TIMELOCK_MS + VALID_MS + 2_000
     while not detached(house) and house.time_ms <= limit_ms:
-        house.step()
+        house.block()
     # The proposal itself may have run out while it was in doubt; else the vault is gone.
     under_way = house.state.proposals.get(story.proposal.content(house.network))
     assert detached(house) or under_way is None or under_way.amendment is None

@@ -14,9 +14,10 @@ from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalC
 from clearing.state.account_margins import margin_book
 from clearing.state.indexes import CURRENCY_HOLDERS, holders
 from proofs.statement.rulebook import check_rulebook
+from tests.kit.clearing.chamber import parliament_world
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, USD, WETH_1
 from tests.kit.clearing.listing import agreed_everywhere
-from tests.kit.clearing.parliament import Parliament
-from tests.kit.clearing.world import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, USD, WETH_1, codes, of_kind
+from tests.kit.clearing.world import World, codes, of_kind
 
 WIDE = (*SPAN_SIXTEEN, Scenario(9, 100, 1, of_index=True), Scenario(-9, 100, -1, of_index=True))
 FUNDED = FundingTerms(
@@ -48,10 +49,10 @@ SHAPES: dict[str, list[tuple[str, object]]] = {
 }
 
 
-def positioned() -> Parliament:
-    house = Parliament(dollars=50_000)
-    house.step(facts=[house.deposit_fact(ALICE, WETH_1, 2 * 10**18)])
-    house.step(
+def positioned() -> World:
+    house = parliament_world(dollars=50_000)
+    house.block(facts=[house.deposit_fact(ALICE, WETH_1, 2 * 10**18)])
+    house.block(
         house.trade(ALICE, BOB, BTC_PERP, 300, 790_000),
         house.trade(CAROL, ALICE, 4, 200, 20_000),
     )
@@ -65,12 +66,12 @@ def test_books_stay_whole_under_another_shape(name: str) -> None:
     assert of_kind(house.amend(*SHAPES[name]), AmendmentEnacted)
     assert {each: house.state.books[each].lots for each in (ALICE, BOB, CAROL)} == lots
     agreed_everywhere(house)
-    assert codes(house.step(house.trade(BOB, CAROL, BTC_PERP, 10, 790_000))) == []
-    house.step(facts=[house.deposit_fact(BOB, WETH_1, 10**18)])
+    assert codes(house.block(house.trade(BOB, CAROL, BTC_PERP, 10, 790_000))) == []
+    house.block(facts=[house.deposit_fact(BOB, WETH_1, 10**18)])
     assert BOB in holders(house.state, CURRENCY_HOLDERS, 2**32 + WETH_1)
     house.wait(6)
     agreed_everywhere(house)
-    house.step(facts=house.custody_facts(400))
+    house.block(facts=house.custody_facts(400))
     statement = take_snapshot(house.state).statement
     terms, network = house.state.terms.genesis, house.network
     assert "under the genesis' parameters" in check_rulebook(statement, terms, network=network)
@@ -87,7 +88,7 @@ def test_a_wider_grid_asks_for_no_less() -> None:
 def test_an_option_that_somebody_holds_keeps_its_place_when_another_goes() -> None:
     house = positioned()
     mark = house.state.marks[BTC_CALL].ticks
-    house.step(house.trade(ALICE, BOB, BTC_CALL, 5, mark))
+    house.block(house.trade(ALICE, BOB, BTC_CALL, 5, mark))
     late = msgspec.structs.replace(house.genesis.instruments[0], id=5, name="LATE")
     house.amend(("instruments.5", late))
     house.amend(("instruments.2", None))

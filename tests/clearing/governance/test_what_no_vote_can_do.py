@@ -25,8 +25,9 @@ from clearing.schema.terms.genesis import AccountKind, AccountTerms
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.schema.terms.prices import FundingTerms
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
-from tests.kit.clearing.parliament import Parliament, governed_genesis
-from tests.kit.clearing.world import ALICE, BOB, BTC_CALL, USD, codes, of_kind
+from tests.kit.clearing.chamber import governed_genesis, parliament_world
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, USD
+from tests.kit.clearing.world import codes, of_kind
 from tests.sim.clearing.crisis_terms import STRESS
 
 STALE, FROZEN, REFUSED, BAD = (
@@ -35,7 +36,7 @@ STALE, FROZEN, REFUSED, BAD = (
     ClearingCode.AMENDMENT_REFUSED,
     ClearingCode.BAD_AMENDMENT,
 )
-HOUSE = Parliament()
+HOUSE = parliament_world()
 
 
 def perpetual(number: int, name: str) -> Instrument:
@@ -185,7 +186,7 @@ def test_no_vote_passes_a_bound(path: str, after: object) -> None:
 
 
 def test_a_limit_is_a_brake_for_what_is_held_whatever_the_cap_was_voted_down_to_before() -> None:
-    house = Parliament()
+    house = parliament_world()
     gate = WithdrawalControlTerms(assets=(AssetWithdrawalLimits(1, window_units_max=1),))
     together = house.changes(("assets.1.cap_units", 0), ("crisis.gates", gate))
     house.amend(("assets.1.cap_units", 0))
@@ -207,7 +208,7 @@ def test_stress_scenarios_are_told_anew_when_another_risk_group_takes_the_place_
     third = msgspec.structs.replace(groups[1], id=3, name="third")
     three = tuple(msgspec.structs.replace(each, moves=(*each.moves, each.moves[-1])) for each in STRESS)
     risk = msgspec.structs.replace(HOUSE.genesis.risk, groups=(*groups, third), stress=three)
-    house = Parliament(msgspec.structs.replace(governed_genesis(), risk=risk))
+    house = parliament_world(msgspec.structs.replace(governed_genesis(), risk=risk))
     fourth = msgspec.structs.replace(third, id=4, name="fourth")
     # The second group stays for its instruments; the third, the highest id, goes only after another has come.
     four = tuple(msgspec.structs.replace(each, moves=(*each.moves, each.moves[-1])) for each in three)
@@ -231,7 +232,7 @@ def test_every_bound_of_a_genesis_has_a_name_of_its_own() -> None:
 def test_what_was_beyond_a_bound_at_genesis_stands_in_nobodys_way_but_may_not_get_worse() -> None:
     low = msgspec.structs.replace(HOUSE.genesis.assets[2], haircut_ppm=1_000)
     genesis = msgspec.structs.replace(governed_genesis(), assets=(*HOUSE.genesis.assets[:2], low))
-    house = Parliament(genesis)
+    house = parliament_world(genesis)
     assert not isinstance(validate_terms(house.state, house.changes(("market.trade_fee_ppm", 5))), Rejected)
     for haircut, refused in ((999, True), (2_000, True), (5_000, False)):
         found = validate_terms(house.state, house.changes(("assets.3.haircut_ppm", haircut)))
@@ -312,9 +313,9 @@ def test_a_change_is_typed_canonical_and_of_a_place_that_is(path: str, after: by
 
 def test_an_amendment_that_no_pool_would_take_is_refused_in_a_block_too() -> None:
     """A validator whose turn it is to propose could else have everybody keep half a megabyte, and show it to nobody."""
-    house = Parliament()
+    house = parliament_world()
     long = TermsAmendment(tuple(TermsChange(f"instruments.{10 + at}", NO_VALUE, bytes(16 << 10)) for at in range(2)))
-    (refused,) = of_kind(house.step(house.proposal(long, 1)), Refused)
+    (refused,) = of_kind(house.block(house.proposal(long, 1)), Refused)
     assert (refused.code, refused.at) == (REFUSED, "proposal.bytes")
 
 
@@ -323,15 +324,15 @@ def test_an_amendment_that_changes_nothing_is_none() -> None:
 
 
 def test_what_may_be_when_proposed_and_may_not_when_due_is_closed_and_the_network_goes_on() -> None:
-    house = Parliament()
+    house = parliament_world()
     house.agree(house.changes((f"instruments.{BTC_CALL}", None)))
     mark = house.state.marks[BTC_CALL].ticks
-    assert codes(house.step(house.trade(ALICE, BOB, BTC_CALL, 1, mark))) == []
+    assert codes(house.block(house.trade(ALICE, BOB, BTC_CALL, 1, mark))) == []
     result = house.wait(4)
     closed = of_kind(result, ProposalClosed)
     assert [each.code for each in closed] == [REFUSED]
     assert BTC_CALL in house.state.terms.instruments
-    house.step()
+    house.block()
 
 
 PROTECTED = {
@@ -350,7 +351,7 @@ PROTECTED = {
 
 @pytest.mark.parametrize("path", PROTECTED)
 def test_what_protects_somebody_may_be_voted_for_but_not_away(path: str) -> None:
-    house = Parliament()
+    house = parliament_world()
     off = value_at(house.genesis, path)
     house.amend((path, PROTECTED[path]))
     assert value_at(house.state.terms.genesis, path) == PROTECTED[path]
@@ -360,12 +361,12 @@ def test_what_protects_somebody_may_be_voted_for_but_not_away(path: str) -> None
 
 
 def test_default_and_fund_may_be_voted_for_but_not_away() -> None:
-    house = Parliament(
+    house = parliament_world(
         msgspec.structs.replace(governed_genesis(), risk=msgspec.structs.replace(HOUSE.genesis.risk, stress=STRESS))
     )
     house.amend(("crisis.default.enabled", True), ("crisis.fund.cash_group", 1))
     assert FUND_ACCOUNT in house.state.accounts
-    house.step(house.trade(ALICE, BOB, 1, 10, 790_000))
+    house.block(house.trade(ALICE, BOB, 1, 10, 790_000))
     house.wait(12)
     for path, after in (("crisis.default.enabled", False), ("crisis.fund.cash_group", 0)):
         found = validate_terms(house.state, house.changes((path, after)))
@@ -402,10 +403,10 @@ def test_whatever_of_the_right_type_is_proposed_the_judge_says_yes_or_no(path: s
     if isinstance(found, Rejected):
         return
     event(f"{path}.{name}")
-    world = Parliament(governed_genesis(), dollars=1_000)
+    world = parliament_world(governed_genesis(), dollars=1_000)
     world.amend((f"{path}.{name}", number))
-    world.step(world.trade(ALICE, BOB, 1, 1, 790_000))
-    world.step()
+    world.block(world.trade(ALICE, BOB, 1, 1, 790_000))
+    world.block()
 
 
 def test_a_path_leads_to_a_place_or_says_where_it_ends() -> None:

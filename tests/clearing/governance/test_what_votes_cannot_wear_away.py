@@ -14,7 +14,8 @@ from clearing.schema.terms.default import DefaultTerms
 from clearing.schema.terms.genesis import CrisisParameters, Genesis
 from clearing.schema.terms.margin_calls import CallTerms
 from clearing.schema.terms.prices import PriceTerms
-from tests.kit.clearing.parliament import Parliament, governed_genesis
+from tests.kit.clearing.chamber import governed_genesis, parliament_world
+from tests.kit.clearing.world import World
 
 change = msgspec.structs.replace
 DAY = 86_400_000
@@ -46,14 +47,14 @@ def protected_genesis() -> Genesis:
     )
 
 
-def refused_at(house: Parliament, *places: tuple[str, object]) -> str:
+def refused_at(house: World, *places: tuple[str, object]) -> str:
     found = validate_terms(house.state, house.changes(*places))
     return found.at if isinstance(found, Rejected) else ""
 
 
 @pytest.fixture(scope="module")
-def house() -> Parliament:
-    return Parliament(protected_genesis())
+def house() -> World:
+    return parliament_world(protected_genesis())
 
 
 # `gates.…` are booleans and the fund is off in this genesis: tested where they are on.
@@ -61,7 +62,7 @@ ON = [field for field, value in safeguards(protected_genesis()) if value > 1]
 
 
 @pytest.mark.parametrize("field", ON)
-def test_a_protection_keeps_a_quarter_of_what_it_was_at_first(house: Parliament, field: str) -> None:
+def test_a_protection_keeps_a_quarter_of_what_it_was_at_first(house: World, field: str) -> None:
     first = dict(safeguards(house.genesis))[field]
     least = -(-first // KEPT_DIVISOR)
     assert refused_at(house, (field, 0)) == f"bounds.{field}"
@@ -81,7 +82,7 @@ def test_every_protection_is_on_in_the_genesis_of_these_rules() -> None:
 
 
 def test_no_sequence_of_votes_wears_a_protection_away() -> None:
-    house = Parliament(protected_genesis())
+    house = parliament_world(protected_genesis())
     for blocks in (25, 12, 10):
         house.amend(("crisis.calls.deadline_blocks", blocks))
         assert house.state.terms.crisis.calls.deadline_blocks == blocks
@@ -92,18 +93,18 @@ def test_no_sequence_of_votes_wears_a_protection_away() -> None:
 
 
 def test_what_was_switched_on_by_a_vote_is_not_switched_off_by_one() -> None:
-    house = Parliament()
+    house = parliament_world()
     house.amend(("crisis.calls.deadline_blocks", 40))
     assert refused_at(house, ("crisis.calls.deadline_blocks", 0)) == "bounds.crisis.calls.deadline_blocks"
     assert refused_at(house, ("crisis.calls.deadline_blocks", 5)) == ""
 
 
-def test_a_chain_that_is_watched_stays_watched(house: Parliament) -> None:
+def test_a_chain_that_is_watched_stays_watched(house: World) -> None:
     assert refused_at(house, ("chains.1.heartbeat_ms_max", 0)) == "bounds.chains.1.heartbeat_ms_max"
     assert refused_at(house, ("chains.1.heartbeat_ms_max", 10_000)) == ""
 
 
-def test_a_feed_opens_again_before_it_settles(house: Parliament) -> None:
+def test_a_feed_opens_again_before_it_settles(house: World) -> None:
     """Two places of which each alone is within its bound."""
     sooner = change(house.genesis.market.prices, settle_blocks=1_000)
     assert refused_at(house, ("market.reopen_blocks", 2_001)) == "bounds.market.reopen_blocks.settle"
@@ -114,7 +115,7 @@ def test_a_feed_opens_again_before_it_settles(house: Parliament) -> None:
 
 def test_what_makes_marks_moves_a_step_at_a_time() -> None:
     """A jump of the carry marks every dated position anew, and what one side wins the other has to pay at once."""
-    house = Parliament(protected_genesis())
+    house = parliament_world(protected_genesis())
     assert refused_at(house, ("risk.rate_ppm", 60_001)) == "bounds.risk.rate_ppm.step"
     assert refused_at(house, ("risk.rate_ppm", 39_999)) == "bounds.risk.rate_ppm.step"
     house.amend(("risk.rate_ppm", 60_000))
@@ -130,9 +131,7 @@ def test_what_makes_marks_moves_a_step_at_a_time() -> None:
         ("surface", (VolPillar(DAY, 500_000), VolPillar(90 * DAY, 1_000_000)), (VolPillar(DAY, 499_998),)),
     ],
 )
-def test_options_are_marked_at_no_more_than_twice_the_volatility(
-    house: Parliament, path: str, good: Any, bad: Any
-) -> None:
+def test_options_are_marked_at_no_more_than_twice_the_volatility(house: World, path: str, good: Any, bad: Any) -> None:
     place = f"risk.groups.1.{path}"
     assert refused_at(house, (place, good)) == ""
     assert refused_at(house, (place, bad)) == "bounds.risk.groups.1.volatility_ppm.step"

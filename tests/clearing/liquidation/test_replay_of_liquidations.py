@@ -14,8 +14,9 @@ from clearing.schema.receipts.liquidation import (
 from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, EarlyCalled
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.state.export import export_state, import_state
-from tests.kit.clearing.crisis import CrisisWorld, genesis_in_crisis
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, SALT, USDC_1, of_kind
+from tests.kit.clearing.crisis import crisis_world, genesis_in_crisis
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, DOLLAR, HOUSE, SALT, USDC_1
+from tests.kit.clearing.world import World, of_kind
 
 CALLS = CallTerms(deadline_blocks=2, early_ppm=400_000, early_release_ppm=250_000, early_blocks=4)
 STAGES = LiquidationTerms(
@@ -36,14 +37,14 @@ KINDS = (
 
 
 @pytest.fixture(scope="module")
-def told() -> tuple[CrisisWorld, list[tuple[int, tuple[bytes, ...]]], list[bytes]]:
+def told() -> tuple[World, list[tuple[int, tuple[bytes, ...]]], list[bytes]]:
     """A world in which everything of it happens, its roots by height, and its state after every block."""
-    world = CrisisWorld(genesis_in_crisis(CALLS, STAGES))
+    world = crisis_world(genesis_in_crisis(CALLS, STAGES))
     found: list[tuple[int, tuple[bytes, ...]]] = []
     states: list[bytes] = []
 
-    def note(*transactions: object, **more: object) -> None:
-        result = world.go(*transactions, **more)  # type: ignore[arg-type]
+    def note(*transactions: object, btc: int = 0, **more: object) -> None:
+        result = world.go(*transactions, btc=btc or world.ticks[BTC], **more)  # type: ignore[arg-type]
         found.append((result.height, tuple(world.state.module_roots())))
         states.append(export_state(world.state))
 
@@ -53,14 +54,14 @@ def told() -> tuple[CrisisWorld, list[tuple[int, tuple[bytes, ...]]], list[bytes
     note(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
     for ticks in (775_000, 725_000, 725_000, 722_000):
         note(btc=ticks)
-    note(world.bid(BOB))
-    note(world.bid(BOB, slice_ppb=5_000_000), btc=721_000)
+    note(world.liquidation_bid(BOB))
+    note(world.liquidation_bid(BOB, slice_ppb=5_000_000), btc=721_000)
     for _ in range(25):
         note()
     return world, found, states
 
 
-def test_everything_happens(told: tuple[CrisisWorld, list[tuple[int, tuple[bytes, ...]]], list[bytes]]) -> None:
+def test_everything_happens(told: tuple[World, list[tuple[int, tuple[bytes, ...]]], list[bytes]]) -> None:
     seen = {type(receipt) for result in told[0].results for receipt in result.receipts}
     assert [kind.__name__ for kind in KINDS if kind not in seen] == []
     assert not list(told[0].state.liquidations.ordered())
@@ -68,14 +69,14 @@ def test_everything_happens(told: tuple[CrisisWorld, list[tuple[int, tuple[bytes
 
 
 def test_a_replay_from_genesis_gives_the_same_roots(
-    told: tuple[CrisisWorld, list[tuple[int, tuple[bytes, ...]]], list[bytes]],
+    told: tuple[World, list[tuple[int, tuple[bytes, ...]]], list[bytes]],
 ) -> None:
     world, found, _ = told
     assert [(height, tuple(roots)) for height, roots in replay(world.genesis, SALT, world.blocks)] == found
 
 
 def test_a_replay_from_any_state_gives_the_same_roots(
-    told: tuple[CrisisWorld, list[tuple[int, tuple[bytes, ...]]], list[bytes]],
+    told: tuple[World, list[tuple[int, tuple[bytes, ...]]], list[bytes]],
 ) -> None:
     world, found, states = told
     for start in range(2, len(states) - 1):

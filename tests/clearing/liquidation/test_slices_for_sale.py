@@ -13,8 +13,8 @@ from clearing.schema.terms.margin_calls import LiquidationTerms, liquidation_che
 from clearing.schema.transfers import TransferCode
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_holdings
-from tests.kit.clearing.crisis import FALLEN, CrisisWorld, leveraged
-from tests.kit.clearing.world import (
+from tests.kit.clearing.crisis import FALLEN, leveraged
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -24,19 +24,18 @@ from tests.kit.clearing.world import (
     BTC_PERP,
     CAROL,
     DOLLAR,
+    ETH,
     ETH_PERP,
     HOUSE,
     SALT,
     USDC_1,
-    codes,
-    of_kind,
-    roots,
 )
+from tests.kit.clearing.world import World, codes, of_kind, roots
 
 SALE = LiquidationTerms(auction_blocks=5, start_ppm=1_000, end_ppm=9_000, bidder_share_ppm=400_000)
 
 
-def for_sale(terms: LiquidationTerms = SALE, **more: int) -> CrisisWorld:
+def for_sale(terms: LiquidationTerms = SALE, **more: int) -> World:
     """Alice's slices are for sale from the next block on."""
     world = leveraged(liquidation=terms, **more)
     world.go(btc=FALLEN)
@@ -50,18 +49,18 @@ def test_slices_are_offered_before_anything_is_taken_over() -> None:
     assert (opened.account, opened.positions) == (ALICE, ((BTC_PERP, 4_500),))
     assert (opened.first_height, opened.last_height) == (opened_in.height + 1, opened_in.height + 5)
     for _ in range(4):
-        assert not of_kind(world.go(), Liquidated)
+        assert not of_kind(world.block(), Liquidated)
     assert world.lots(ALICE, BTC_PERP) == 4_500
-    (done,) = of_kind(world.go(), Liquidated)
+    (done,) = of_kind(world.block(), Liquidated)
     assert done.equity_after >= done.initial_after, "then the house takes just enough"
     assert world.lots(HOUSE, BTC_PERP) == 4_500 - world.lots(ALICE, BTC_PERP)
 
 
 def test_a_bid_takes_just_what_restores_initial_margin_at_the_blocks_discount() -> None:
     world = for_sale()
-    world.go()
+    world.block()
     carol = world.cash(CAROL)
-    result = world.go(world.bid(CAROL))
+    result = world.block(world.liquidation_bid(CAROL))
     (sold,) = of_kind(result, SliceSold)
     assert sold.discount_ppm == 1_000 + 8_000 // 4
     assert sold.equity_after >= sold.initial_after
@@ -78,7 +77,7 @@ def test_a_bid_takes_just_what_restores_initial_margin_at_the_blocks_discount() 
 def test_the_fund_part_of_the_backstops_own_penalty_is_the_houses() -> None:
     world = for_sale(msgspec.structs.replace(SALE, backstop_account=ALICE))
     house = world.cash(HOUSE)
-    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
     (split,) = sold.paid
     assert sold.fund == HOUSE
     assert world.cash(HOUSE) - house == split.penalty - split.penalty_to_taker > 0
@@ -87,7 +86,7 @@ def test_the_fund_part_of_the_backstops_own_penalty_is_the_houses() -> None:
 def test_the_receipt_can_be_recomputed_by_hand() -> None:
     world = for_sale()
     house, carol = world.cash(HOUSE), world.cash(CAROL)
-    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
     equity, whole = 8_000 * DOLLAR - 4_500 * 65_000 * 10, 4_500 * FALLEN * 10
     initial = whole // 5
     assert (sold.equity, sold.initial) == (equity, initial)
@@ -111,7 +110,7 @@ def test_the_receipt_can_be_recomputed_by_hand() -> None:
 def test_what_an_account_owes_rounds_up_and_what_a_bidder_gets_of_the_penalty_down() -> None:
     odd = msgspec.structs.replace(SALE, start_ppm=1_001, bidder_share_ppm=333_333)
     world = for_sale(odd, liquidation_penalty_ppm=4_999)
-    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
     (split,) = sold.paid
     assert all(each % 10**6 for each in (sold.notional * 1_001, sold.notional * 4_999, split.penalty * 333_333))
     assert split.discount == sold.notional * 1_001 // 10**6 + 1
@@ -122,15 +121,17 @@ def test_what_an_account_owes_rounds_up_and_what_a_bidder_gets_of_the_penalty_do
 def test_no_price_moves_by_a_slice() -> None:
     world = for_sale()
     mark, premium = world.state.marks[BTC_PERP], world.state.premia.get(BTC_PERP)
-    assert of_kind(world.go(world.bid(CAROL)), SliceSold)
+    assert of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
     assert world.state.marks[BTC_PERP] == mark
     assert world.state.premia.get(BTC_PERP) == premium
-    assert not of_kind(world.go(), Marked)
+    assert not of_kind(world.block(), Marked)
 
 
 def test_bids_of_a_block_are_filled_in_order_until_margin_is_restored() -> None:
     world = for_sale()
-    result = world.go(world.bid(CAROL, slice_ppb=100_000_000), world.bid(BOB), world.bid(CAROL))
+    result = world.block(
+        world.liquidation_bid(CAROL, slice_ppb=100_000_000), world.liquidation_bid(BOB), world.liquidation_bid(CAROL)
+    )
     first, second = of_kind(result, SliceSold)
     assert (first.bidder, first.fraction) == (CAROL, 100_000_000)
     assert first.equity_after < first.initial_after
@@ -141,18 +142,18 @@ def test_bids_of_a_block_are_filled_in_order_until_margin_is_restored() -> None:
 
 def test_no_bid_takes_more_than_the_slice_limit() -> None:
     world = for_sale(msgspec.structs.replace(SALE, slice_max_ppm=50_000))
-    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
     assert sold.fraction == sold.allowed_share == 50_000_000
     assert sold.equity_after < sold.initial_after
 
 
 def test_options_change_hands_at_their_value() -> None:
     world = leveraged(liquidation=SALE)
-    world.go(world.trade(BOB, ALICE, BTC_PERP, 4_500, 790_000))
-    world.go(world.trade(BOB, ALICE, BTC_CALL, 5_000, world.state.marks[BTC_CALL].ticks))
+    world.block(world.trade(BOB, ALICE, BTC_PERP, 4_500, 790_000))
+    world.block(world.trade(BOB, ALICE, BTC_CALL, 5_000, world.state.marks[BTC_CALL].ticks))
     world.go(btc=860_000)
     before = world.cash(ALICE), world.cash(CAROL)
-    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
     (taken,), (split,) = sold.positions, sold.paid
     value = world.state.marks[BTC_CALL].ticks * 10
     assert taken.lots < 0
@@ -163,7 +164,7 @@ def test_options_change_hands_at_their_value() -> None:
 
 def test_a_discount_never_takes_equity_below_zero() -> None:
     world = for_sale(msgspec.structs.replace(SALE, start_ppm=300_000, end_ppm=300_000))
-    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
     (split,) = sold.paid
     assert (split.discount, split.penalty) == (sold.equity, 0)
     assert sold.equity_after == 0
@@ -172,7 +173,7 @@ def test_a_discount_never_takes_equity_below_zero() -> None:
 def test_of_an_account_without_equity_a_slice_is_taken_for_nothing() -> None:
     world = for_sale()
     world.go(btc=600_000)
-    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
     (split,) = sold.paid
     assert sold.equity < 0
     assert (split.discount, split.penalty) == (0, 0)
@@ -199,34 +200,34 @@ def test_of_an_account_without_equity_a_slice_is_taken_for_nothing() -> None:
 )
 def test_what_is_refused_changes_nothing(bidder: int, changes: dict[str, int], code: ClearingCode) -> None:
     world = for_sale()
-    world.go()
-    world.go(world.transfer(ALICE, ALICE_CLIENT, 0), world.withdrawal(CAROL, USDC_1, 1 * DOLLAR))
+    world.block()
+    world.block(world.transfer(ALICE, ALICE_CLIENT, 0), world.withdrawal(CAROL, USDC_1, 1 * DOLLAR))
     before = [current_holdings(world.state, each) for each in (ALICE, CAROL, HOUSE)]
     discount = {"discount_ppm": 10**6} if changes == {"discount_ppm": 1_001} else changes
-    assert codes(world.go(world.bid(bidder, **discount))) == [code]
+    assert codes(world.block(world.liquidation_bid(bidder, **discount))) == [code]
     assert before == [current_holdings(world.state, each) for each in (ALICE, CAROL, HOUSE)]
 
 
 def test_a_bid_in_the_name_of_somebody_else_is_refused() -> None:
     world = for_sale()
-    forged = msgspec.structs.replace(world.bid(CAROL), account=BOB)
-    assert codes(world.go(forged)) == [ClearingCode.WRONG_SIGNER]
+    forged = msgspec.structs.replace(world.liquidation_bid(CAROL), account=BOB)
+    assert codes(world.block(forged)) == [ClearingCode.WRONG_SIGNER]
 
 
 def test_a_bid_is_applied_once() -> None:
     world = for_sale()
-    bid = world.bid(CAROL, slice_ppb=10_000_000)
-    result = world.go(bid, bid)
+    bid = world.liquidation_bid(CAROL, slice_ppb=10_000_000)
+    result = world.block(bid, bid)
     assert len(of_kind(result, SliceSold)) == 1
     assert codes(result) == [ClearingCode.NONCE_USED]
-    assert codes(world.go(bid)) == [ClearingCode.NONCE_USED]
+    assert codes(world.block(bid)) == [ClearingCode.NONCE_USED]
 
 
 def test_who_would_not_be_at_initial_margin_gets_nothing() -> None:
     world = leveraged(liquidation=SALE)
-    world.go(world.withdrawal(CAROL, USDC_1, 99_500 * DOLLAR))
+    world.block(world.withdrawal(CAROL, USDC_1, 99_500 * DOLLAR))
     world.go(btc=FALLEN)
-    result = world.go(world.bid(CAROL), world.bid(CAROL, slice_ppb=50_000_000))
+    result = world.block(world.liquidation_bid(CAROL), world.liquidation_bid(CAROL, slice_ppb=50_000_000))
     assert codes(result) == [ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN]
     (sold,) = of_kind(result, SliceSold)
     assert sold.fraction == 50_000_000
@@ -235,10 +236,10 @@ def test_who_would_not_be_at_initial_margin_gets_nothing() -> None:
 
 def test_a_bid_outside_the_auction_is_refused() -> None:
     world = for_sale()
-    bid = world.bid(CAROL, not_after_ms=world.time_ms + 50_000)
+    bid = world.liquidation_bid(CAROL, not_after_ms=world.time_ms + 50_000)
     for _ in range(6):
-        world.go()
-    assert codes(world.go(bid)) == [ClearingCode.NO_SUCH_LIQUIDATION]
+        world.block()
+    assert codes(world.block(bid)) == [ClearingCode.NO_SUCH_LIQUIDATION]
 
 
 def test_an_account_that_brings_collateral_ends_its_own_sale() -> None:
@@ -246,32 +247,32 @@ def test_an_account_that_brings_collateral_ends_its_own_sale() -> None:
     result = world.pay_in(ALICE, 3_000)
     (ended,) = of_kind(result, LiquidationEnded)
     assert not ended.failed
-    assert codes(world.go(world.bid(CAROL))) == [ClearingCode.NO_SUCH_LIQUIDATION]
+    assert codes(world.block(world.liquidation_bid(CAROL))) == [ClearingCode.NO_SUCH_LIQUIDATION]
     assert world.lots(ALICE, BTC_PERP) == 4_500
 
 
 def test_nothing_is_sold_on_a_halted_feed_and_the_sale_goes_on_after_it() -> None:
     world = leveraged(liquidation=SALE)
-    world.go(world.trade(ALICE, BOB, ETH_PERP, 200, 20_000))
+    world.block(world.trade(ALICE, BOB, ETH_PERP, 200, 20_000))
     world.go(btc=720_000)
     assert of_kind(world.results[-1], LiquidationOpened)
-    world.eth = 9_000
-    world.go()  # ETH moved beyond the cap of a block: halted
+    world.ticks[ETH] = 9_000
+    world.block()  # ETH moved beyond the cap of a block: halted
     assert world.state.feeds[2].status == FeedStatus.HALTED
-    assert codes(world.go(world.bid(CAROL))) == [ClearingCode.PRICE_NOT_OPEN]
+    assert codes(world.block(world.liquidation_bid(CAROL))) == [ClearingCode.PRICE_NOT_OPEN]
     before = world.state.liquidations[ALICE]
     while world.state.feeds[2].status != FeedStatus.OPEN:
-        world.go()
+        world.block()
     record = world.state.liquidations[ALICE]
     assert record.last_height >= before.last_height
-    assert of_kind(world.go(world.bid(CAROL)), SliceSold)
+    assert of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
 
 
 def test_the_sale_stands_still_while_prices_are_not_open() -> None:
     world = for_sale(msgspec.structs.replace(SALE, auction_blocks=10))
     record = world.state.liquidations[ALICE]
     for _ in range(8):
-        world.block()  # no prices: stale after a while
+        world.block(unpriced=(BTC, ETH))  # stale after a while
     assert world.state.feeds[BTC].status == FeedStatus.STALE
     later = world.state.liquidations[ALICE]
     assert later.last_height > record.last_height
@@ -282,7 +283,7 @@ def test_the_sale_stands_still_while_prices_are_not_open() -> None:
 def test_a_block_sells_no_more_than_its_cap() -> None:
     cap = 1_000 * DOLLAR
     world = for_sale(msgspec.structs.replace(SALE, block_notional_max=cap))
-    result = world.go(world.bid(CAROL), world.bid(BOB))
+    result = world.block(world.liquidation_bid(CAROL), world.liquidation_bid(BOB))
     (sold,) = of_kind(result, SliceSold)
     assert cap <= sold.notional <= cap + FALLEN * 10, "one lot of rounding"
     assert codes(result) == [ClearingCode.LIQUIDATED_ENOUGH]
@@ -297,7 +298,7 @@ def test_a_sale_survives_export_and_import() -> None:
 
 def test_transfers_name_what_they_are() -> None:
     world = for_sale()
-    result = world.go(world.bid(CAROL))
+    result = world.block(world.liquidation_bid(CAROL))
     written = [(each.code, each.debit, each.credit) for each in result.transfers]
     assert written == [
         (TransferCode.SLICE_DISCOUNT, ALICE, CAROL),
@@ -326,10 +327,10 @@ def test_terms_out_of_range_are_refused(changes: dict[str, int]) -> None:
 
 def test_no_slice_leaves_an_account_further_from_its_margin() -> None:
     world = leveraged(liquidation=SALE)
-    world.go(world.trade(BOB, ALICE, BTC_FUT, 4_400, 790_000))
-    world.go(world.withdrawal(ALICE, USDC_1, world.cash(ALICE) - 170 * DOLLAR))
+    world.block(world.trade(BOB, ALICE, BTC_FUT, 4_400, 790_000))
+    world.block(world.withdrawal(ALICE, USDC_1, world.cash(ALICE) - 170 * DOLLAR))
     world.go(btc=FALLEN)
     assert ALICE in world.state.liquidations
     # A lot of each side costs a penalty and frees nothing: net, as many are left.
-    assert codes(world.go(world.bid(CAROL, slice_ppb=1))) == [ClearingCode.NOTHING_TO_TAKE]
-    assert of_kind(world.go(world.bid(CAROL)), SliceSold), "all of it is another matter"
+    assert codes(world.block(world.liquidation_bid(CAROL, slice_ppb=1))) == [ClearingCode.NOTHING_TO_TAKE]
+    assert of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold), "all of it is another matter"

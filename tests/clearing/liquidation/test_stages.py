@@ -19,20 +19,21 @@ from clearing.schema.receipts.liquidation import (
 from clearing.schema.terms.default import DefaultTerms
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.state.holdings import current_holdings
-from tests.kit.clearing.crisis import FALLEN, CrisisWorld, leveraged
-from tests.kit.clearing.world import (
+from tests.kit.clearing.crisis import FALLEN, leveraged
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
     BTC_PERP,
     CAROL,
     DOLLAR,
+    ETH,
     ETH_PERP,
     HOUSE,
     USDC_1,
     WETH_1,
-    of_kind,
 )
+from tests.kit.clearing.world import World, of_kind
 
 
 def test_the_backstop_takes_over_before_the_house_and_gets_the_penalty() -> None:
@@ -51,7 +52,7 @@ def test_the_backstop_takes_over_before_the_house_and_gets_the_penalty() -> None
 
 def test_the_house_takes_what_the_backstop_cannot_bear() -> None:
     world = leveraged(liquidation=LiquidationTerms(backstop_account=CAROL))
-    world.go(world.withdrawal(CAROL, USDC_1, 99_500 * DOLLAR))
+    world.block(world.withdrawal(CAROL, USDC_1, 99_500 * DOLLAR))
     result = world.go(btc=FALLEN)
     (took,) = of_kind(result, BackstopTakeover)
     (done,) = of_kind(result, Liquidated)
@@ -65,7 +66,7 @@ def test_the_house_takes_what_the_backstop_cannot_bear() -> None:
 
 def test_a_backstop_without_room_takes_nothing() -> None:
     world = leveraged(liquidation=LiquidationTerms(backstop_account=CAROL))
-    world.go(world.withdrawal(CAROL, USDC_1, 100_000 * DOLLAR))
+    world.block(world.withdrawal(CAROL, USDC_1, 100_000 * DOLLAR))
     result = world.go(btc=FALLEN)
     assert not of_kind(result, BackstopTakeover)
     assert of_kind(result, Liquidated)
@@ -86,7 +87,7 @@ def test_steps_take_a_share_each_with_a_cool_down_between() -> None:
     for _ in range(12):
         taken = of_kind(world.results[-1], LiquidationStepTaken)
         heights += [world.results[-1].height for _ in taken]
-        world.go()
+        world.block()
     steps = [each for result in world.results for each in of_kind(result, LiquidationStepTaken)]
     assert len(steps) >= 2
     assert [each.step for each in steps] == list(range(1, len(steps) + 1))
@@ -104,7 +105,7 @@ def test_after_so_many_steps_all_that_is_needed_is_taken() -> None:
     world = leveraged(liquidation=LiquidationTerms(step_ppm=10_000, steps_max=3))
     world.go(btc=FALLEN)
     for _ in range(5):
-        world.go()
+        world.block()
     steps = [each for result in world.results for each in of_kind(result, LiquidationStepTaken)]
     assert [each.taken < each.needed for each in steps] == [True, True, True, False]
     assert world.margin(ALICE).initial_ok
@@ -113,9 +114,9 @@ def test_after_so_many_steps_all_that_is_needed_is_taken() -> None:
 def test_a_block_liquidates_no_more_than_its_notional() -> None:
     cap = 3_000 * DOLLAR
     world = leveraged(liquidation=LiquidationTerms(block_notional_max=cap))
-    world.go(world.trade(CAROL, BOB, BTC_PERP, 4_500, 790_000))
-    world.go(world.withdrawal(CAROL, USDC_1, 92_000 * DOLLAR))
-    blocks = [world.go(btc=FALLEN)] + [world.go() for _ in range(6)]
+    world.block(world.trade(CAROL, BOB, BTC_PERP, 4_500, 790_000))
+    world.block(world.withdrawal(CAROL, USDC_1, 92_000 * DOLLAR))
+    blocks = [world.go(btc=FALLEN)] + [world.block() for _ in range(6)]
     for result in blocks:
         notional = sum(each.notional for each in of_kind(result, Liquidated))
         assert notional <= cap + 2 * FALLEN * 10, "a lot of rounding for each position"
@@ -127,9 +128,9 @@ def test_a_block_liquidates_no_more_than_its_notional() -> None:
 
 def test_a_block_takes_no_more_than_its_loss() -> None:
     world = leveraged(liquidation=LiquidationTerms(block_loss_max=100 * DOLLAR))
-    world.go(world.trade(CAROL, BOB, BTC_PERP, 4_400, 790_000))
-    world.go(world.withdrawal(CAROL, USDC_1, 92_000 * DOLLAR))
-    first, second = world.go(btc=590_000), world.go()
+    world.block(world.trade(CAROL, BOB, BTC_PERP, 4_400, 790_000))
+    world.block(world.withdrawal(CAROL, USDC_1, 92_000 * DOLLAR))
+    first, second = world.go(btc=590_000), world.block()
     (done,) = of_kind(first, Liquidated)
     (waits,) = of_kind(first, LiquidationDeferred)
     assert done.account == ALICE, "the worst first, however large"
@@ -148,7 +149,7 @@ def failed(monkeypatch: pytest.MonkeyPatch) -> list[Failure]:
     return failures
 
 
-def defaulting(ticks: int, *, leave: bool = False) -> CrisisWorld:
+def defaulting(ticks: int, *, leave: bool = False) -> World:
     """Where defaults are declared, Alice has fallen to this price."""
     world = leveraged(liquidation=LiquidationTerms(insolvent_to_default=leave), default=DefaultTerms(enabled=True))
     world.go(btc=ticks)
@@ -216,7 +217,7 @@ def test_under_any_terms_a_liquidation_ends_and_conserves_everything(
 ) -> None:
     world = leveraged(CallTerms(deadline_blocks=deadline), terms)
     for ticks in prices:
-        result = world.go(*(world.bid(bidder, slice_ppb=size) for bidder, size in bids), btc=ticks)
+        result = world.go(*(world.liquidation_bid(bidder, slice_ppb=size) for bidder, size in bids), btc=ticks)
         assert world.state.marks[BTC_PERP].ticks == ticks
         for sold in of_kind(result, SliceSold):
             assert sold.fraction <= sold.allowed_share
@@ -224,7 +225,7 @@ def test_under_any_terms_a_liquidation_ends_and_conserves_everything(
     for _ in range(80):
         if not list(world.state.liquidations.ordered()) and world.margin(ALICE).initial_ok:
             break
-        world.go()
+        world.block()
     assert not list(world.state.liquidations.ordered())
     assert world.margin(ALICE).initial_ok or world.margin(ALICE).maintenance_ok
     taken = [each for result in world.results for each in of_kind(result, Liquidated)]
@@ -244,19 +245,19 @@ def test_what_nobody_can_take_is_not_told_in_every_block(monkeypatch: pytest.Mon
     monkeypatch.setattr("clearing.liquidation.takeover.POSITION_MAX", 0)
     world = leveraged()
     world.go(btc=FALLEN)
-    assert not any(of_kind(result, Liquidated) for result in [world.results[-1], world.go(), world.go()])
+    assert not any(of_kind(result, Liquidated) for result in [world.results[-1], world.block(), world.block()])
     monkeypatch.undo()
-    assert of_kind(world.go(), Liquidated), "once there is room"
+    assert of_kind(world.block(), Liquidated), "once there is room"
 
 
 def test_an_account_in_liquidation_that_comes_back_but_owes_cash_loses_collateral_only() -> None:
     terms = LiquidationTerms(auction_blocks=1, step_ppm=500_000, backstop_account=CAROL)
     world = leveraged(liquidation=terms)
-    world.go(facts=(world.deposit_fact(ALICE, WETH_1, 20 * 10**18),))
+    world.block(facts=(world.deposit_fact(ALICE, WETH_1, 20 * 10**18),))
     world.go(btc=580_000)
     assert ALICE in world.state.liquidations
-    world.go(facts=(world.deposit_fact(ALICE, WETH_1, 60 * 10**18),))
-    world.go()
+    world.block(facts=(world.deposit_fact(ALICE, WETH_1, 60 * 10**18),))
+    world.block()
     taken = [each for result in world.results for each in of_kind(result, Liquidated)]
     assert [each.positions for each in taken] == [()]
     assert taken[0].collateral
@@ -268,21 +269,21 @@ def test_an_account_in_liquidation_that_comes_back_but_owes_cash_loses_collatera
 def test_a_backstop_that_is_called_itself_takes_nothing() -> None:
     terms = LiquidationTerms(backstop_account=CAROL)
     world = leveraged(CallTerms(), terms)
-    world.go(world.withdrawal(CAROL, USDC_1, 95_125 * DOLLAR))
-    world.go(world.trade(BOB, CAROL, ETH_PERP, 4_000, 20_000), world.trade(BOB, CAROL, BTC_PERP, 1_500, 790_000))
-    world.eth = 26_000
+    world.block(world.withdrawal(CAROL, USDC_1, 95_125 * DOLLAR))
+    world.block(world.trade(BOB, CAROL, ETH_PERP, 4_000, 20_000), world.trade(BOB, CAROL, BTC_PERP, 1_500, 790_000))
+    world.ticks[ETH] = 26_000
     # What Alice is long would restore Carol, who is short, and due in this very block with what she held before.
     result = world.go(btc=715_000)
     assert not of_kind(result, BackstopTakeover)
     assert [each.account for each in of_kind(result, Liquidated)] == [ALICE, CAROL]
 
 
-def client_in_trouble(ticks: int, liquidation: LiquidationTerms, *, defaults: bool = False) -> CrisisWorld:
+def client_in_trouble(ticks: int, liquidation: LiquidationTerms, *, defaults: bool = False) -> World:
     """Alice's client is long 4.5 BTC on 8,000 dollars; Alice herself has 100,000 and no position."""
     world = leveraged(liquidation=liquidation, dollars=100_000, default=DefaultTerms(enabled=defaults))
-    world.go(world.trade(BOB, ALICE, BTC_PERP, 4_500, 790_000))
+    world.block(world.trade(BOB, ALICE, BTC_PERP, 4_500, 790_000))
     world.pay_in(ALICE_CLIENT, 8_000)
-    world.go(world.trade(ALICE_CLIENT, BOB, BTC_PERP, 4_500, 790_000))
+    world.block(world.trade(ALICE_CLIENT, BOB, BTC_PERP, 4_500, 790_000))
     world.go(btc=ticks)
     return world
 

@@ -17,7 +17,7 @@ from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import Journal
 from clearing.state.positions import PositionLedger
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -32,11 +32,9 @@ from tests.kit.clearing.world import (
     USDC_1,
     USDC_2,
     WETH_1,
-    World,
-    executed,
-    funded,
     make_genesis,
 )
+from tests.kit.clearing.world import World, executed, funded
 
 ACCOUNTS = st.sampled_from((HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT, 999))
 INSTRUMENTS = st.sampled_from((BTC_PERP, BTC_FUT, BTC_CALL, ETH_PERP, 88))

@@ -11,7 +11,8 @@ from clearing.deposits.custody import custody_terms
 from clearing.margin.statement.snapshot import CustodyTerm
 from clearing.schema.facts import CustodySeen, DepositSeen
 from clearing.state.ledger import SUSPENSE_ACCOUNT
-from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, START_MS, USDC_1, WETH_1, World, executed
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, HOUSE, START_MS, USDC_1, WETH_1
+from tests.kit.clearing.world import World, executed
 
 UNIT = 10**12
 """Base units of a clearing unit of WETH."""

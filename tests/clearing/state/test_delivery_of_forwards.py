@@ -13,21 +13,9 @@ from clearing.schema.terms.collateral import YieldTerms
 from clearing.schema.terms.instruments import check_instruments
 from clearing.schema.terms.prices import PriceTerms
 from clearing.state.ledger import balance, token_currency
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, ETH_PERP, EXPIRY_MS, HOUSE, USDC_1, WETH_1
 from tests.kit.clearing.priced import ETH_CASH_FWD, ETH_FWD, priced, priced_genesis
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    CAROL,
-    DOLLAR,
-    ETH_PERP,
-    EXPIRY_MS,
-    HOUSE,
-    USDC_1,
-    WETH_1,
-    World,
-    codes,
-    of_kind,
-)
+from tests.kit.clearing.world import World, codes, of_kind
 
 UNITS = 10_000
 """Of WETH (10^-6) in a lot of 0.01 ETH."""

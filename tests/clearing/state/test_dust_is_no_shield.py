@@ -5,19 +5,8 @@ import pytest
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.records.prices import FeedStatus
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    BTC_PERP,
-    DOLLAR,
-    ETH,
-    ETH_PERP,
-    HOUSE,
-    WETH_1,
-    World,
-    funded,
-    of_kind,
-)
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, DOLLAR, ETH, ETH_PERP, HOUSE, WETH_1
+from tests.kit.clearing.world import World, funded, of_kind
 
 
 def leveraged() -> World:

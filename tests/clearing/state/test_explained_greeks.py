@@ -4,8 +4,8 @@ from clearing.margin.requirement.greeks import account_greeks, greeks_per_lot
 from clearing.margin_explanation import collect_margin_inputs, explain_margin
 from clearing.state.holdings import current_arrays, current_holdings
 from node.api.margin import margin_view
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL
 from tests.kit.clearing.margined import traded
-from tests.kit.clearing.world import ALICE, BOB, CAROL
 
 
 def test_an_explanation_tells_the_greeks_of_all_positions():

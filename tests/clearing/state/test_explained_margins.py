@@ -14,19 +14,9 @@ from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.trades import TradeNovated
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.state import State
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, ETH, ETH_PERP, USD, WETH_1
 from tests.kit.clearing.margined import ACCOUNTS, FULL, KEPT, PLAIN, traded
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    BTC,
-    BTC_PERP,
-    CAROL,
-    ETH,
-    ETH_PERP,
-    USD,
-    WETH_1,
-    of_kind,
-)
+from tests.kit.clearing.world import of_kind
 
 
 def defined(state: State, account: int) -> AccountMargin:

@@ -12,8 +12,7 @@ from clearing.schema.records.prices import FeedStatus, PriceStatus
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.prices import PriceTerms
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from tests.kit.clearing.priced import BTC_AVG_PUT, ETH_FWD, priced, priced_genesis
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     BOB,
     BTC,
@@ -27,12 +26,10 @@ from tests.kit.clearing.world import (
     HOUSE,
     USDC_1,
     WETH_1,
-    World,
-    codes,
-    funded,
     make_genesis,
-    of_kind,
 )
+from tests.kit.clearing.priced import BTC_AVG_PUT, ETH_FWD, priced, priced_genesis
+from tests.kit.clearing.world import World, codes, funded, of_kind
 
 LATE_MS = 5_001
 """So long after the last reports they are too old."""

@@ -16,8 +16,7 @@ from clearing.schema.terms.prices import FundingTerms
 from clearing.schema.transfers import TransferCode
 from clearing.settlement.funding import VOLUME_MAX, funding_payments, funding_rate_ppb
 from clearing.state.ledger import ROUNDING_ACCOUNT
-from tests.kit.clearing.priced import FUNDING, HOUR_MS, MINUTE_MS, PRICES, go_to, priced, priced_genesis
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -29,11 +28,9 @@ from tests.kit.clearing.world import (
     HOUSE,
     START_MS,
     USDC_1,
-    World,
-    codes,
-    funded,
-    of_kind,
 )
+from tests.kit.clearing.priced import FUNDING, HOUR_MS, MINUTE_MS, PRICES, go_to, priced, priced_genesis
+from tests.kit.clearing.world import World, codes, funded, of_kind
 
 EVERYBODY = (HOUSE, ALICE, BOB, CAROL, ROUNDING_ACCOUNT)
 

@@ -18,10 +18,10 @@ from clearing.schema.receipts.settlement import Delivered, DeliveryFailed, Fundi
 from clearing.schema.records.prices import FeedStatus
 from clearing.schema.terms.genesis import Genesis
 from clearing.schema.terms.prices import PriceTerms
-from tests.kit.clearing.auction import order
 from tests.kit.clearing.fuzz import COMPLETE, MEMBERS, Fuzz
+from tests.kit.clearing.genesis import BTC, SALT, START_MS
 from tests.kit.clearing.priced import FUNDING, priced_genesis
-from tests.kit.clearing.world import BTC, SALT, START_MS, funded
+from tests.kit.clearing.world import funded
 
 SEEDS = range(1_000, 1_200 if COMPLETE else 1_008)
 BLOCKS = 150 if COMPLETE else 50
@@ -53,7 +53,7 @@ class PricedFuzz(Fuzz):
         if self.world.state.feeds[BTC].status == FeedStatus.HALTED and self.chance.random() < 0.6:
             near = self.btc * self.chance.randint(950_000, 1_050_000) // 1_000_000
             lots = self.chance.choice((0, *range(-500, 500, 50)))
-            return order(self.world, self.chance.choice(MEMBERS), lots, self.some(near, near), self.some(1, 2))
+            return self.world.order(self.chance.choice(MEMBERS), lots, self.some(near, near), self.some(1, 2))
         instrument = self.chance.randint(1, len(self.world.genesis.instruments))
         mark = self.world.state.marks.get(instrument)
         ticks = (mark.ticks if mark else 5) * self.chance.randint(950_000, 1_050_000) // 1_000_000

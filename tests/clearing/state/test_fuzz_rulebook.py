@@ -7,11 +7,7 @@ drives many more seeds and longer stories.
 import pytest
 
 from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, MEMBERS, Fuzz
-from tests.kit.clearing.world import (
-    ALICE,
-    BTC_PERP,
-    START_MS,
-)
+from tests.kit.clearing.genesis import ALICE, BTC_PERP, START_MS
 
 SEEDS = range(300 if COMPLETE else 10)
 

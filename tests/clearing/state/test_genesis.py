@@ -12,7 +12,7 @@ from clearing.base.validators import Validator, ValidatorSet
 from clearing.genesis.checks import check_genesis
 from clearing.genesis.json import genesis_from_json, genesis_to_json
 from clearing.schema.terms.genesis import Genesis, network_id
-from tests.kit.clearing.world import make_genesis
+from tests.kit.clearing.genesis import make_genesis
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from clearing.schema.terms.assets import ASSETS_MAX, Asset
 from clearing.schema.terms.collateral import DepegTerms
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX
-from tests.kit.clearing.world import BTC, BTC_CALL, BTC_FUT, START_MS, make_genesis
+from tests.kit.clearing.genesis import BTC, BTC_CALL, BTC_FUT, START_MS, make_genesis
 
 YEAR_MS = 365 * 86_400_000
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from clearing.schema.receipts.trades import TradeNovated
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -14,12 +14,9 @@ from tests.kit.clearing.world import (
     DOLLAR,
     ETH,
     HOUSE,
-    World,
-    codes,
-    funded,
     make_genesis,
-    of_kind,
 )
+from tests.kit.clearing.world import World, codes, funded, of_kind
 
 
 def test_a_called_account_cannot_lose_to_its_friend_what_it_has_not() -> None:

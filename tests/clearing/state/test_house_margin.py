@@ -4,7 +4,8 @@ from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.margin_calls import MarginCalled, MarginRestored
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, DOLLAR, HOUSE, USDC_1, World, codes, of_kind
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, DOLLAR, HOUSE, USDC_1
+from tests.kit.clearing.world import World, codes, of_kind
 
 
 def house_that_took_over(capital: int) -> World:

@@ -11,7 +11,7 @@ from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import balance, token_currency
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     BOB,
     BTC,
@@ -23,11 +23,9 @@ from tests.kit.clearing.world import (
     ETH_PERP,
     HOUSE,
     WETH_1,
-    World,
-    funded,
     make_genesis,
-    of_kind,
 )
+from tests.kit.clearing.world import World, funded, of_kind
 
 
 def margin(world: World, account: int) -> object:

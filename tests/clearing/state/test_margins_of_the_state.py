@@ -17,8 +17,7 @@ from clearing.state.account_margins import margin_book
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.state import State
-from tests.kit.clearing.margined import ACCOUNTS, FULL, KEPT, PLAIN
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -33,10 +32,10 @@ from tests.kit.clearing.world import (
     SALT,
     USDC_1,
     WETH_1,
-    World,
     make_genesis,
-    reports,
 )
+from tests.kit.clearing.margined import ACCOUNTS, FULL, KEPT, PLAIN
+from tests.kit.clearing.world import World, reports
 
 accounts = st.sampled_from(ACCOUNTS)
 tips = st.sampled_from([-1, -1, -1, -2, 0, 1])

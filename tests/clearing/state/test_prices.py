@@ -10,20 +10,8 @@ from clearing.schema.receipts.prices import FeedStatusChanged, PriceApplied
 from clearing.schema.records.prices import FeedStatus, Mark
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.prices import PriceTerms
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    BTC,
-    BTC_PERP,
-    DOLLAR,
-    POWERS,
-    USDC_1,
-    World,
-    funded,
-    make_genesis,
-    of_kind,
-    reports,
-)
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, DOLLAR, POWERS, USDC_1, make_genesis
+from tests.kit.clearing.world import World, funded, of_kind, reports
 
 
 def say(world: World, prices: Sequence[int | None], age_ms: int = 0, confidence: int = 0) -> None:

@@ -12,9 +12,7 @@ from clearing.schema.requests.auctions import ReopeningOrder
 from clearing.schema.terms.prices import PriceTerms
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from tests.kit.clearing.auction import order
-from tests.kit.clearing.priced import priced, priced_genesis
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     BOB,
     BTC,
@@ -27,12 +25,9 @@ from tests.kit.clearing.world import (
     SALT,
     USDC_1,
     WETH_1,
-    World,
-    codes,
-    funded,
-    of_kind,
-    roots,
 )
+from tests.kit.clearing.priced import priced, priced_genesis
+from tests.kit.clearing.world import World, codes, funded, of_kind, roots
 
 TERMS = PriceTerms(settle_blocks=50, auction_blocks=4, auction_band_ppm=20_000, auction_lots_min=100)
 NEW = 500_000
@@ -57,7 +52,7 @@ def reopened(world: World) -> bool:
 
 def test_an_auction_that_confirms_the_median_reopens_the_feed_at_the_median() -> None:
     world = halted()
-    going_on(world, order(world, ALICE, 300, 505_000), order(world, BOB, -200, 495_000))
+    going_on(world, world.order(ALICE, 300, 505_000), world.order(BOB, -200, 495_000))
     going_on(world)
     going_on(world)
     assert not reopened(world), "orders are collected for so many blocks"
@@ -89,7 +84,7 @@ def test_only_an_auction_near_the_median_with_enough_lots_confirms_it(
     buy: int, sell: int, lots: int, reopens: bool
 ) -> None:
     world = halted()
-    going_on(world, order(world, ALICE, lots, buy), order(world, BOB, -lots, sell))
+    going_on(world, world.order(ALICE, lots, buy), world.order(BOB, -lots, sell))
     for _ in range(6):
         going_on(world)
     assert reopened(world) is reopens
@@ -97,7 +92,7 @@ def test_only_an_auction_near_the_median_with_enough_lots_confirms_it(
 
 def test_a_feed_that_reopens_by_consistent_blocks_still_matches_what_meets_near_the_median() -> None:
     world = halted(reopen_blocks=3, terms=msgspec.structs.replace(TERMS, auction_blocks=10))
-    going_on(world, order(world, ALICE, 50, 500_000), order(world, BOB, -50, 500_000))
+    going_on(world, world.order(ALICE, 50, 500_000), world.order(BOB, -50, 500_000))
     going_on(world)
     result = going_on(world)
     assert reopened(world)
@@ -106,7 +101,7 @@ def test_a_feed_that_reopens_by_consistent_blocks_still_matches_what_meets_near_
 
 def test_orders_far_from_the_median_are_void_when_the_feed_reopens() -> None:
     world = halted(reopen_blocks=3, terms=msgspec.structs.replace(TERMS, auction_blocks=10))
-    going_on(world, order(world, ALICE, 50, 600_000), order(world, BOB, -50, 600_000))
+    going_on(world, world.order(ALICE, 50, 600_000), world.order(BOB, -50, 600_000))
     for _ in range(3):
         result = going_on(world)
     assert reopened(world)
@@ -117,20 +112,20 @@ def test_orders_far_from_the_median_are_void_when_the_feed_reopens() -> None:
 def test_an_order_needs_the_margin_of_all_its_lots() -> None:
     world = halted()
     # 100,000 dollars carry 63,291 lots at 20 % of 7.90 each.
-    assert codes(going_on(world, order(world, ALICE, 63_292, 500_000))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
-    assert codes(going_on(world, order(world, ALICE, 63_291, 500_000))) == []
-    assert codes(going_on(world, order(world, CAROL, -63_292, 500_000))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
+    assert codes(going_on(world, world.order(ALICE, 63_292, 500_000))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
+    assert codes(going_on(world, world.order(ALICE, 63_291, 500_000))) == []
+    assert codes(going_on(world, world.order(CAROL, -63_292, 500_000))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
 
 
 def test_an_order_that_is_no_longer_carried_neither_confirms_nor_stands_in_the_way() -> None:
     world = halted()
-    going_on(world, order(world, ALICE, 500, 505_000), order(world, BOB, -500, 500_000))
+    going_on(world, world.order(ALICE, 500, 505_000), world.order(BOB, -500, 500_000))
     everything = world.withdrawal(ALICE, USDC_1, world.cash(ALICE))
     assert codes(going_on(world, everything)) == []
     for _ in range(3):
         going_on(world)
     assert not reopened(world), "nothing is behind the only buyer's order"
-    going_on(world, order(world, CAROL, 200, 501_000))
+    going_on(world, world.order(CAROL, 200, 501_000))
     assert reopened(world) is False
     result = going_on(world)
     assert reopened(world)
@@ -142,18 +137,18 @@ def test_an_order_that_reduces_needs_no_more_margin() -> None:
     world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
     world.prices(760_000)  # Alice is called
     world.prices(NEW)
-    assert codes(going_on(world, order(world, ALICE, -500, 500_000))) == []
-    assert codes(going_on(world, order(world, ALICE, 1, 500_000))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
-    assert codes(going_on(world, order(world, ALICE, 0, 1))) == [], "who is called may withdraw an order"
+    assert codes(going_on(world, world.order(ALICE, -500, 500_000))) == []
+    assert codes(going_on(world, world.order(ALICE, 1, 500_000))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
+    assert codes(going_on(world, world.order(ALICE, 0, 1))) == [], "who is called may withdraw an order"
 
 
 def test_an_account_has_one_order_which_it_may_change_and_withdraw() -> None:
     world = halted()
-    going_on(world, order(world, ALICE, 300, 505_000))
-    going_on(world, order(world, ALICE, -10, 501_000))
+    going_on(world, world.order(ALICE, 300, 505_000))
+    going_on(world, world.order(ALICE, -10, 501_000))
     ((key, held),) = list(world.state.auction_orders.ordered())
     assert (key, held.lots, held.ticks) == ((BTC_PERP, ALICE), -10, 501_000)
-    result = going_on(world, order(world, ALICE, 0, 1))
+    result = going_on(world, world.order(ALICE, 0, 1))
     (taken,) = of_kind(result, AuctionOrderTaken)
     assert taken.lots == 0
     assert not list(world.state.auction_orders.ordered())
@@ -176,55 +171,53 @@ REFUSED = [
 @pytest.mark.parametrize(("changes", "code"), [each[1:] for each in REFUSED], ids=[each[0] for each in REFUSED])
 def test_an_order_that_breaks_a_rule_is_refused_and_changes_nothing(changes: dict[str, int], code: C) -> None:
     world = halted()
-    going_on(world, order(world, ALICE, 300, 505_000, nonce=1))
+    going_on(world, world.order(ALICE, 300, 505_000, nonce=1))
     before = list(world.state.auction_orders.ordered())
     words = {"account": ALICE, "lots": 7, "ticks": 500_000, **changes}
-    request = order(world, **words)
+    request = world.order(**words)
     assert codes(going_on(world, request)) == [code]
     assert list(world.state.auction_orders.ordered()) == before
 
 
 def test_an_order_is_its_members_own_and_counts_once() -> None:
     world = halted()
-    forged = msgspec.structs.replace(order(world, ALICE, 300, 505_000), account=BOB)
+    forged = msgspec.structs.replace(world.order(ALICE, 300, 505_000), account=BOB)
     assert codes(going_on(world, forged)) == [C.WRONG_SIGNER]
-    again = order(world, ALICE, 300, 505_000)
+    again = world.order(ALICE, 300, 505_000)
     assert codes(going_on(world, again, again)) == [C.NONCE_USED]
 
 
 def test_without_terms_there_is_no_auction() -> None:
     world = halted(terms=PriceTerms())
-    assert codes(going_on(world, order(world, ALICE, 300, 505_000))) == [C.NO_AUCTION]
+    assert codes(going_on(world, world.order(ALICE, 300, 505_000))) == [C.NO_AUCTION]
 
 
 def test_an_auction_holds_so_many_orders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clearing.trades.reopening_auctions.ORDERS_MAX", 2)
     world = halted()
-    going_on(world, order(world, ALICE, 300, 505_000), order(world, BOB, 300, 505_000))
-    assert codes(going_on(world, order(world, CAROL, 1, 505_000))) == [C.AUCTION_FULL]
-    assert codes(going_on(world, order(world, BOB, 1, 505_000))) == [], "its own place"
+    going_on(world, world.order(ALICE, 300, 505_000), world.order(BOB, 300, 505_000))
+    assert codes(going_on(world, world.order(CAROL, 1, 505_000))) == [C.AUCTION_FULL]
+    assert codes(going_on(world, world.order(BOB, 1, 505_000))) == [], "its own place"
 
 
 def test_orders_end_with_a_feed_that_goes_stale_or_dies() -> None:
     world = halted()
-    going_on(world, order(world, ALICE, 300, 500_000), order(world, BOB, -300, 500_000))
+    going_on(world, world.order(ALICE, 300, 500_000), world.order(BOB, -300, 500_000))
     world.block(after_ms=6_000)
     assert world.state.feeds[BTC].status == FeedStatus.STALE
     assert not list(world.state.auction_orders.ordered())
 
     world = halted(terms=msgspec.structs.replace(TERMS, settle_blocks=3))
-    going_on(world, order(world, ALICE, 300, 600_000))
+    going_on(world, world.order(ALICE, 300, 600_000))
     going_on(world)
     going_on(world)
     assert not list(world.state.auction_orders.ordered())
-    assert codes(going_on(world, order(world, ALICE, 300, 600_000))) == [C.NO_AUCTION]
+    assert codes(going_on(world, world.order(ALICE, 300, 600_000))) == [C.NO_AUCTION]
 
 
 def test_a_state_read_from_its_export_goes_on_through_an_auction() -> None:
     world = halted()
-    going_on(
-        world, order(world, ALICE, 300, 505_000), order(world, BOB, -200, 495_000), order(world, HOUSE, -50, 490_000)
-    )
+    going_on(world, world.order(ALICE, 300, 505_000), world.order(BOB, -200, 495_000), world.order(HOUSE, -50, 490_000))
     for _ in range(5):
         copy = import_state(world.genesis, SALT, export_state(world.state))
         result = going_on(world)
@@ -247,7 +240,7 @@ def test_a_replica_started_within_an_auction_carries_orders_as_all_others_do() -
     held.lots[world.state.terms.array_index[ETH_PERP]] = 1_000
     of_thousand = holdings_margin(current_arrays(world.state), held)
     most = of_thousand.equity * 1_000 // of_thousand.initial
-    orders = order(world, ALICE, most, 10_000, ETH_PERP), order(world, CAROL, -150, 10_000, ETH_PERP)
+    orders = world.order(ALICE, most, 10_000, ETH_PERP), world.order(CAROL, -150, 10_000, ETH_PERP)
     assert codes(world.block(*orders, prices=((BTC, 790_000), (ETH, 10_000)))) == []
     for btc in (790_000, 790_000, 780_000, 700_000):
         copy = import_state(world.genesis, SALT, export_state(world.state))

@@ -17,7 +17,7 @@ from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, cash_currency
 from clearing.validators.observed_chains import agreed_final_block
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -33,15 +33,9 @@ from tests.kit.clearing.world import (
     USDC_2,
     VAULTS,
     WETH_1,
-    World,
-    codes,
-    deposit_seen,
-    executed,
-    funded,
-    kinds,
     make_genesis,
-    of_kind,
 )
+from tests.kit.clearing.world import World, codes, deposit_seen, executed, funded, kinds, of_kind
 
 C = ClearingCode
 

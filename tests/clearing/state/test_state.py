@@ -16,21 +16,8 @@ from clearing.schema.blocks.block import BlockInput, BlockResult
 from clearing.state.export import export_state, import_state
 from clearing.state.state import Module, record_key
 from clearing.state.tree import DEPTH, ModuleTree, bucket_of, record_leaf_hash, record_salt
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    BTC_CALL,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    SALT,
-    USDC_1,
-    USDC_2,
-    World,
-    executed,
-    funded,
-    make_genesis,
-)
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, DOLLAR, SALT, USDC_1, USDC_2, make_genesis
+from tests.kit.clearing.world import World, executed, funded
 
 
 def story() -> World:

@@ -14,7 +14,7 @@ from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.risk.volatility_surface import VolPillar
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     BOB,
     BTC,
@@ -26,9 +26,9 @@ from tests.kit.clearing.world import (
     ETH_PERP,
     SALT,
     USDC_1,
-    World,
     make_genesis,
 )
+from tests.kit.clearing.world import World
 
 SMILES = (VolPillar(DAY_MS, 1_200_000, -100_000, 1_000_000), VolPillar(30 * DAY_MS, 1_000_000, -200_000, 900_000))
 RISK = RiskParameters(

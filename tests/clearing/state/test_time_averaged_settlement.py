@@ -10,21 +10,9 @@ from clearing.schema.terms.instruments import InstrumentKind
 from clearing.schema.terms.prices import PriceTerms
 from clearing.settlement.settlement_prices import TimeAverage, extend_average, settlement_worth_ticks
 from clearing.state.export import export_state, import_state
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_CALL, BTC_FUT, CAROL, ETH, EXPIRY_MS, SALT
 from tests.kit.clearing.priced import BTC_AVG_PUT, WINDOW_MS, go_to, priced
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    BTC,
-    BTC_CALL,
-    BTC_FUT,
-    CAROL,
-    ETH,
-    EXPIRY_MS,
-    SALT,
-    World,
-    of_kind,
-    roots,
-)
+from tests.kit.clearing.world import World, of_kind, roots
 
 START_MS = EXPIRY_MS - WINDOW_MS
 

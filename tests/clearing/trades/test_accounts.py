@@ -20,28 +20,18 @@ from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, 
 from clearing.state.account_margins import margin_book
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from tests.kit.clearing.desk import CLIENT_KEY, CLIENT_SECRET, PRICE, Desk, venue_genesis
+from tests.kit.clearing.desk import venue_genesis, venue_world
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, DOLLAR, SALT, USDC_1, WETH_1
+from tests.kit.clearing.requests import CLIENT_KEY, CLIENT_SECRET, PRICE
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    SALT,
-    USDC_1,
-    WETH_1,
-    codes,
-    of_kind,
-)
+from tests.kit.clearing.world import World, codes, of_kind
 
 C = ClearingCode
 CLIENT, OWN = AccountKind.CLIENT, AccountKind.HOUSE
 
 
 def test_an_opened_account_has_an_id_known_before_and_can_receive() -> None:
-    desk = Desk()
+    desk = venue_world()
     wanted = opened_id(1, 0)
     (receipt,) = of_kind(desk.block(desk.opening(ALICE)), AccountOpened)
     assert (receipt.account, receipt.member, receipt.kind, receipt.parent) == (wanted, 1, OWN, 0)
@@ -58,7 +48,7 @@ def test_ids_of_members_never_meet_and_stay_below_the_ledgers_own() -> None:
 
 
 def test_an_account_is_opened_once_by_its_member() -> None:
-    desk = Desk()
+    desk = venue_world()
     good = desk.opening(ALICE)
     forged = desk.sign(good, signature=secret(2))
     assert codes(desk.block(forged, good, good)) == [C.WRONG_SIGNER, C.NONCE_USED]
@@ -67,8 +57,8 @@ def test_an_account_is_opened_once_by_its_member() -> None:
 
 
 def test_a_member_has_so_many_accounts_and_no_more() -> None:
-    desk = Desk(venue_genesis(member_accounts_max=3))
-    first = desk.open(ALICE)
+    desk = venue_world(venue_genesis(member_accounts_max=3))
+    first = desk.open_account(ALICE)
     assert codes(desk.block(desk.opening(ALICE))) == [C.ACCOUNTS_FULL]
     assert codes(desk.block(desk.closing(first), desk.opening(ALICE))) == []
     assert first not in desk.state.accounts
@@ -76,9 +66,9 @@ def test_a_member_has_so_many_accounts_and_no_more() -> None:
 
 
 def test_a_sub_account_is_of_its_parents_member_kind_and_key() -> None:
-    desk = Desk()
-    client = desk.open(ALICE, CLIENT, 0, CLIENT_KEY)
-    child = desk.open(ALICE, CLIENT, client)
+    desk = venue_world()
+    client = desk.open_account(ALICE, CLIENT, 0, CLIENT_KEY)
+    child = desk.open_account(ALICE, CLIENT, client)
     assert desk.state.accounts[child].key == CLIENT_KEY
     assert desk.state.accounts[client].children == (child,)
     wrong = [
@@ -95,17 +85,17 @@ def test_a_sub_account_is_of_its_parents_member_kind_and_key() -> None:
 
 
 def test_only_an_empty_opened_account_is_closed() -> None:
-    desk = Desk()
-    account = desk.open(ALICE)
+    desk = venue_world()
+    account = desk.open_account(ALICE)
     assert codes(desk.block(desk.closing(ALICE))) == [C.NOT_CLOSABLE]
     desk.block(desk.transfer(ALICE, account, 10_000 * DOLLAR))
     assert codes(desk.block(desk.closing(account))) == [C.ACCOUNT_NOT_EMPTY]
-    desk.block(desk.trade_of(account, BOB, 10))
-    desk.block(desk.trade_of(BOB, account, 10))
+    desk.block(desk.perp_trade(account, BOB, 10))
+    desk.block(desk.perp_trade(BOB, account, 10))
     held = desk.report(account, BOB, signers="vbs", hold_ms=10_000)
-    desk.block(desk.moved(account, ALICE, desk.cash(account)), held)
+    desk.block(desk.transfer(account, ALICE, desk.cash(account)), held)
     assert codes(desk.block(desk.closing(account))) == [C.ACCOUNT_NOT_EMPTY]
-    desk.block(desk.cancellation(held, signers="bs"))
+    desk.block(desk.trade_cancellation(held, signers="bs"))
     result = desk.block(desk.mandate(account), desk.closing(account))
     assert of_kind(result, AccountClosed)[0].account == account
     for table in (desk.state.accounts, desk.state.books, desk.state.nonces):
@@ -117,10 +107,10 @@ def test_only_an_empty_opened_account_is_closed() -> None:
 
 def test_an_account_is_emptied_and_closed_in_one_block() -> None:
     """Its last position, its money and itself go in one block, and no margin of it is left over."""
-    desk = Desk()
-    account = desk.open(ALICE)
-    desk.block(desk.transfer(ALICE, account, 10_000 * DOLLAR), desk.trade_of(account, BOB, 5_000))
-    flat, empty = desk.trade_of(BOB, account, 5_000), desk.moved(account, ALICE, desk.cash(account))
+    desk = venue_world()
+    account = desk.open_account(ALICE)
+    desk.block(desk.transfer(ALICE, account, 10_000 * DOLLAR), desk.perp_trade(account, BOB, 5_000))
+    flat, empty = desk.perp_trade(BOB, account, 5_000), desk.transfer(account, ALICE, desk.cash(account))
     result = desk.block(flat, empty, desk.closing(account))
     assert of_kind(result, AccountClosed)
     assert account not in desk.state.accounts
@@ -140,8 +130,8 @@ def test_an_account_is_emptied_and_closed_in_one_block() -> None:
     ],
 )
 def test_an_account_with_something_under_way_is_not_closed(table: str, key: Any, record: Any) -> None:
-    desk = Desk()
-    account = desk.open(ALICE)
+    desk = venue_world()
+    account = desk.open_account(ALICE)
     fork = desk.state.fork()
     getattr(fork, table).put(key(account), record)
     context = BlockContext(fork, desk.make_block())
@@ -152,10 +142,10 @@ def test_an_account_with_something_under_way_is_not_closed(table: str, key: Any,
 
 def test_an_account_stands_alone() -> None:
     """An isolated group is an account: its loss takes nothing from the member's other accounts, nor theirs from it."""
-    desk = Desk()
-    isolated, client = desk.open(ALICE), desk.open(ALICE, CLIENT)
+    desk = venue_world()
+    isolated, client = desk.open_account(ALICE), desk.open_account(ALICE, CLIENT)
     desk.block(desk.transfer(ALICE, isolated, 6_000 * DOLLAR), desk.transfer(ALICE, client, 7_000 * DOLLAR))
-    desk.block(desk.trade_of(isolated, BOB, 3_000))
+    desk.block(desk.perp_trade(isolated, BOB, 3_000))
     others = {each: desk.cash(each) for each in (ALICE, client, ALICE_CLIENT)}
     result = desk.block(prices=((1, PRICE * 7 // 10), (2, 20_000)))
     assert [each.account for each in of_kind(result, Liquidated)] == [isolated]
@@ -163,7 +153,7 @@ def test_an_account_stands_alone() -> None:
 
 
 def test_client_margin_never_pays_a_house_loss() -> None:
-    desk = Desk()
+    desk = venue_world()
     desk.block(desk.transfer(ALICE, ALICE_CLIENT, 50_000 * DOLLAR))
     desk.block(desk.trade(ALICE, BOB, BTC_PERP, 25_000, PRICE))
     result = desk.block(prices=((1, PRICE * 71 // 100), (2, 20_000)))
@@ -174,53 +164,55 @@ def test_client_margin_never_pays_a_house_loss() -> None:
 
 
 def test_money_of_a_client_without_a_key_stays_with_the_client() -> None:
-    desk = Desk()
-    one, two = desk.open(ALICE, CLIENT), desk.open(ALICE, CLIENT)
-    child = desk.open(ALICE, CLIENT, one)
+    desk = venue_world()
+    one, two = desk.open_account(ALICE, CLIENT), desk.open_account(ALICE, CLIENT)
+    child = desk.open_account(ALICE, CLIENT, one)
     desk.block(desk.transfer(ALICE, one, 100 * DOLLAR))
-    refused = [desk.moved(one, other, DOLLAR) for other in (ALICE, two, ALICE_CLIENT)]
+    refused = [desk.transfer(one, other, DOLLAR) for other in (ALICE, two, ALICE_CLIENT)]
     assert codes(desk.block(*refused)) == [C.CLIENT_MONEY] * 3
-    assert codes(desk.block(desk.moved(one, child, DOLLAR), desk.moved(child, one, DOLLAR))) == []
+    assert codes(desk.block(desk.transfer(one, child, DOLLAR), desk.transfer(child, one, DOLLAR))) == []
 
 
 def test_money_of_a_client_with_a_key_moves_by_that_key_alone() -> None:
-    desk = Desk()
-    client = desk.open(ALICE, CLIENT, 0, CLIENT_KEY)
+    desk = venue_world()
+    client = desk.open_account(ALICE, CLIENT, 0, CLIENT_KEY)
     desk.block(desk.transfer(ALICE, client, 100 * DOLLAR))
-    by_member, by_client = desk.moved(client, ALICE, DOLLAR), desk.moved(client, ALICE, DOLLAR, CLIENT_SECRET)
+    by_member, by_client = desk.transfer(client, ALICE, DOLLAR), desk.transfer(client, ALICE, DOLLAR, key=CLIENT_SECRET)
     assert codes(desk.block(by_member, by_client)) == [C.WRONG_SIGNER]
     paid = desk.withdrawal(client, USDC_1, DOLLAR)
     assert codes(desk.block(desk.sign(paid, signature=secret(1)))) == [C.WRONG_SIGNER]
     assert codes(desk.block(desk.sign(paid, signature=CLIENT_SECRET))) == []
-    assert codes(desk.block(desk.trade_of(client, BOB))) == [], "the member trades for it"
+    assert codes(desk.block(desk.perp_trade(client, BOB))) == [], "the member trades for it"
 
 
 def test_tokens_move_between_own_accounts_under_margin() -> None:
-    desk = Desk()
-    account = desk.open(ALICE)
+    desk = venue_world()
+    account = desk.open_account(ALICE)
     desk.deposit(account, WETH_1, 1_000 * 10**6)
-    result = desk.block(desk.tokens(account, ALICE, 10**6, WETH_1))
+    result = desk.block(desk.token_transfer(account, ALICE, 10**6, WETH_1))
     assert of_kind(result, TokensTransferred)[0].units == 10**6
     assert desk.weth(ALICE) == 10**6
     wrong = [
-        desk.tokens(account, ALICE, 10**6, USDC_1),
-        desk.tokens(account, ALICE, 0, WETH_1),
-        desk.tokens(account, account, 1, WETH_1),
-        desk.tokens(account, BOB, 1, WETH_1),
-        desk.tokens(account, ALICE, 10**10, WETH_1),
-        desk.tokens(account, ALICE, 1, WETH_1, secret(2)),
+        desk.token_transfer(account, ALICE, 10**6, USDC_1),
+        desk.token_transfer(account, ALICE, 0, WETH_1),
+        desk.token_transfer(account, account, 1, WETH_1),
+        desk.token_transfer(account, BOB, 1, WETH_1),
+        desk.token_transfer(account, ALICE, 10**10, WETH_1),
+        desk.token_transfer(account, ALICE, 1, WETH_1, secret(2)),
     ]
     assert codes(desk.block(*wrong)) == [
         C.UNKNOWN_ASSET, C.BAD_SIZE, C.SAME_ACCOUNT, C.NOT_OWN_ACCOUNT, C.BALANCE_TOO_SMALL, C.WRONG_SIGNER,
     ]  # fmt: skip
-    desk.block(desk.trade_of(account, BOB, 4_000))
-    assert codes(desk.block(desk.tokens(account, ALICE, 980 * 10**6, WETH_1))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
+    desk.block(desk.perp_trade(account, BOB, 4_000))
+    assert codes(desk.block(desk.token_transfer(account, ALICE, 980 * 10**6, WETH_1))) == [
+        C.COLLATERAL_NEEDED_FOR_MARGIN
+    ]
 
 
-def client_of_alice(desk: Desk) -> tuple[int, int]:
+def client_of_alice(desk: World) -> tuple[int, int]:
     """A client with a key, a sub-account, money and positions in both."""
-    client = desk.open(ALICE, CLIENT, 0, CLIENT_KEY)
-    child = desk.open(ALICE, CLIENT, client)
+    client = desk.open_account(ALICE, CLIENT, 0, CLIENT_KEY)
+    child = desk.open_account(ALICE, CLIENT, client)
     desk.deposit(client, WETH_1, 5_000 * 10**6)
     desk.block(desk.transfer(ALICE, client, 20_000 * DOLLAR), desk.transfer(ALICE, child, 20_000 * DOLLAR))
     desk.block(desk.mandate(client), desk.mandate(child))
@@ -229,7 +221,7 @@ def client_of_alice(desk: Desk) -> tuple[int, int]:
 
 
 def test_porting_moves_all_of_the_client_and_changes_none_of_it() -> None:
-    desk = Desk()
+    desk = venue_world()
     client, child = client_of_alice(desk)
     before = {each: (current_holdings(desk.state, each), margin(desk, each)) for each in (client, child)}
     (ported,) = of_kind(desk.block(desk.porting(client, 3, client=CLIENT_SECRET)), AccountPorted)
@@ -242,19 +234,19 @@ def test_porting_moves_all_of_the_client_and_changes_none_of_it() -> None:
 
 
 def test_after_porting_only_the_new_member_signs() -> None:
-    desk = Desk()
+    desk = venue_world()
     client, child = client_of_alice(desk)
-    old = desk.trade_of(client, BOB, 1)
+    old = desk.perp_trade(client, BOB, 1)
     port = desk.porting(client, 3, client=CLIENT_SECRET)
     assert codes(desk.block(port, old, port)) == [C.WRONG_SIGNER, C.NONCE_USED]
     desk.owner.update({client: 3, child: 3})
-    assert codes(desk.block(desk.trade_of(client, BOB, 1), desk.opening(client, CLIENT, client))) == []
+    assert codes(desk.block(desk.perp_trade(client, BOB, 1), desk.opening(client, CLIENT, client))) == []
     assert opened_id(3, 0) in desk.state.accounts
 
 
 @pytest.mark.parametrize("missing", ["client", "taker", "giver"])
 def test_porting_needs_every_consent(missing: str) -> None:
-    desk = Desk()
+    desk = venue_world()
     client, _ = client_of_alice(desk)
     bad = {
         "client": desk.porting(client, 3),
@@ -265,7 +257,7 @@ def test_porting_needs_every_consent(missing: str) -> None:
 
 
 def test_what_cannot_be_ported() -> None:
-    desk = Desk(venue_genesis(member_accounts_max=4))
+    desk = venue_world(venue_genesis(member_accounts_max=4))
     client, child = client_of_alice(desk)
     told = desk.block(
         desk.porting(ALICE, 3),
@@ -275,14 +267,14 @@ def test_what_cannot_be_ported() -> None:
     )
     assert codes(told) == [C.NOT_PORTABLE] * 3 + [C.UNKNOWN_MEMBER]
     for _ in range(2):
-        desk.open(CAROL)
+        desk.open_account(CAROL)
     assert codes(desk.block(desk.porting(client, 3, client=CLIENT_SECRET))) == [C.ACCOUNTS_FULL]
 
 
 def test_a_client_under_a_margin_call_is_not_ported() -> None:
-    desk = Desk()
+    desk = venue_world()
     desk.block(desk.transfer(ALICE, ALICE_CLIENT, 5_000 * DOLLAR))
-    desk.block(desk.trade_of(ALICE_CLIENT, BOB, 2_500))
+    desk.block(desk.perp_trade(ALICE_CLIENT, BOB, 2_500))
     lower = ((1, PRICE * 92 // 100), (2, 20_000))
     desk.block(prices=lower)
     assert desk.state.accounts[ALICE_CLIENT].called_height, "called, and not liquidated"
@@ -292,22 +284,22 @@ def test_a_client_under_a_margin_call_is_not_ported() -> None:
 @pytest.mark.parametrize(("fallen_ppm", "refused"), [(80_000, [C.COLLATERAL_NEEDED_FOR_MARGIN]), (1_000, [])])
 def test_no_member_passes_a_loss_on_in_the_block_whose_price_makes_it(fallen_ppm: int, refused: list[int]) -> None:
     """Nobody is called yet; the loss would be that of a member with nothing, and then everybody's."""
-    desk = Desk()
+    desk = venue_world()
     desk.block(desk.transfer(ALICE, ALICE_CLIENT, 5_000 * DOLLAR))
-    desk.block(desk.trade_of(ALICE_CLIENT, BOB, 2_500))
+    desk.block(desk.perp_trade(ALICE_CLIENT, BOB, 2_500))
     lower = ((1, PRICE - PRICE * fallen_ppm // 10**6), (2, 20_000))
     assert codes(desk.block(desk.porting(ALICE_CLIENT, 3), prices=lower)) == refused
     assert desk.state.accounts[ALICE_CLIENT].member == (1 if refused else 3)
 
 
 def test_a_genesis_client_without_a_key_is_ported_by_both_members() -> None:
-    desk = Desk()
+    desk = venue_world()
     assert codes(desk.block(desk.porting(ALICE_CLIENT, 3))) == []
     assert desk.state.accounts[ALICE_CLIENT].member == 3
 
 
 def test_accounts_are_written_and_read() -> None:
-    desk = Desk()
+    desk = venue_world()
     client_of_alice(desk)
     copy = import_state(desk.genesis, SALT, export_state(desk.state))
     assert copy.module_roots() == desk.state.module_roots()
@@ -317,10 +309,10 @@ def test_accounts_are_written_and_read() -> None:
 
 
 def test_the_epochs_snapshot_has_the_accounts_that_there_are() -> None:
-    desk = Desk()
-    account, gone = desk.open(ALICE), desk.open(ALICE)
+    desk = venue_world()
+    account, gone = desk.open_account(ALICE), desk.open_account(ALICE)
     desk.block(desk.transfer(ALICE, account, 10_000 * DOLLAR), desk.closing(gone))
-    desk.block(desk.trade_of(account, BOB, 1_000))
+    desk.block(desk.perp_trade(account, BOB, 1_000))
     desk.block(facts=desk.custody_facts(8))
     snapshot = take_snapshot(desk.state)
     ids = [each.account for each in snapshot.accounts]
@@ -329,6 +321,6 @@ def test_the_epochs_snapshot_has_the_accounts_that_there_are() -> None:
     assert gone not in ids
 
 
-def margin(desk: Desk, account: int) -> Any:
+def margin(desk: World, account: int) -> Any:
     found = holdings_margin(current_arrays(desk.state), current_holdings(desk.state, account))
     return found.equity, found.initial

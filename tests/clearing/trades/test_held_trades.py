@@ -13,15 +13,17 @@ from clearing.schema.receipts.trades import (
 )
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_holdings
-from tests.kit.clearing.desk import PRICE, VENUE, Desk, venue_genesis
-from tests.kit.clearing.world import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, EXPIRY_MS, SALT, codes, of_kind
+from tests.kit.clearing.desk import venue_genesis, venue_world
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, EXPIRY_MS, SALT
+from tests.kit.clearing.requests import PRICE, VENUE
+from tests.kit.clearing.world import codes, of_kind
 
 C = ClearingCode
 HOUR = 3_600_000
 
 
 def test_a_held_trade_is_novated_at_its_time_and_not_before() -> None:
-    desk = Desk()
+    desk = venue_world()
     told = desk.report(ALICE, BOB, hold_ms=10_000)
     (held,) = of_kind(desk.block(told), TradePending)
     assert held.due_ms == told.not_before_ms
@@ -35,7 +37,7 @@ def test_a_held_trade_is_novated_at_its_time_and_not_before() -> None:
 
 
 def test_no_mix_of_reports_novates_one_trade_twice() -> None:
-    desk = Desk()
+    desk = venue_world()
     told = desk.report(ALICE, BOB, hold_ms=10_000)
     later = desk.agreed(msgspec.structs.replace(told, not_after_ms=told.not_after_ms + 1), "vbs")
     pair = desk.bilateral(ALICE, BOB, venue_trade_id=50, hold_ms=10_000)
@@ -47,7 +49,7 @@ def test_no_mix_of_reports_novates_one_trade_twice() -> None:
 
 
 def test_a_held_pair_is_remembered_beyond_its_not_after() -> None:
-    desk = Desk()
+    desk = venue_world()
     desk.block(desk.bilateral(ALICE, BOB, venue_trade_id=50, hold_ms=HOUR))
     desk.block(after_ms=120_000)
     again = desk.bilateral(ALICE, BOB, venue_trade_id=50)
@@ -55,7 +57,7 @@ def test_a_held_pair_is_remembered_beyond_its_not_after() -> None:
 
 
 def test_a_correction_by_the_venue_or_by_both_sides_replaces_the_terms() -> None:
-    desk = Desk()
+    desk = venue_world()
     told = desk.report(ALICE, BOB, hold_ms=10_000)
     desk.block(told)
     first = desk.correction(told, lots=20)
@@ -67,11 +69,11 @@ def test_a_correction_by_the_venue_or_by_both_sides_replaces_the_terms() -> None
 
 
 def test_a_correction_by_one_side_alone_is_refused() -> None:
-    desk = Desk()
+    desk = venue_world()
     told, pair = desk.report(ALICE, CAROL, signers="vbs", hold_ms=10_000), desk.bilateral(ALICE, BOB, hold_ms=10_000)
     desk.block(told, pair)
     wrong = [desk.correction(told, signers=each) for each in ("b", "s", "v", "vb")]
-    wrong += [desk.cancellation(told, signers=each) for each in ("b", "s", "v", "vb")]
+    wrong += [desk.trade_cancellation(told, signers=each) for each in ("b", "s", "v", "vb")]
     expected = [C.WRONG_SIGNER, C.WRONG_SIGNER, C.MANDATE_NEEDED, C.MANDATE_NEEDED] * 2
     assert codes(desk.block(*wrong)) == expected
     assert codes(desk.block(desk.correction(pair, signers="v"))) == [C.UNKNOWN_VENUE]
@@ -79,7 +81,7 @@ def test_a_correction_by_one_side_alone_is_refused() -> None:
 
 
 def test_a_correction_cannot_exceed_the_mandate_or_hold_for_ever() -> None:
-    desk = Desk()
+    desk = venue_world()
     worth = 10 * PRICE * 10
     desk.block(desk.mandate(ALICE, lots=30, day=2 * worth))
     told = desk.report(ALICE, BOB, hold_ms=10_000)
@@ -93,10 +95,10 @@ def test_a_correction_cannot_exceed_the_mandate_or_hold_for_ever() -> None:
 
 def test_a_change_signed_for_a_trade_that_is_gone_changes_no_later_one() -> None:
     """The pair can use its id again only when what it signed for the first trade has expired."""
-    desk = Desk()
+    desk = venue_world()
     told = desk.bilateral(ALICE, BOB, venue_trade_id=5, hold_ms=30_000, not_after_ms=desk.time_ms + 2_000)
     desk.block(told)
-    cancel = desk.cancellation(told, signers="bs", not_after_ms=desk.time_ms + 600_000)
+    cancel = desk.trade_cancellation(told, signers="bs", not_after_ms=desk.time_ms + 600_000)
     assert codes(desk.block(cancel)) == []
     desk.block(after_ms=60_000)
     again = desk.bilateral(ALICE, BOB, venue_trade_id=5, hold_ms=30_000)
@@ -112,20 +114,20 @@ def test_a_change_signed_for_a_trade_that_is_gone_changes_no_later_one() -> None
 
 
 def test_a_venue_can_cancel_when_the_days_limit_is_used_up() -> None:
-    desk = Desk()
+    desk = venue_world()
     told = desk.report(ALICE, BOB, hold_ms=10_000)
     desk.block(told, desk.mandate(ALICE, day=1))
-    assert codes(desk.block(desk.correction(told, lots=11), desk.cancellation(told))) == [C.MANDATE_EXCEEDED]
+    assert codes(desk.block(desk.correction(told, lots=11), desk.trade_cancellation(told))) == [C.MANDATE_EXCEEDED]
     assert not list(desk.state.pending_trades.ordered())
 
 
 def test_a_cancelled_trade_is_gone_and_its_id_stays_used() -> None:
-    desk = Desk()
+    desk = venue_world()
     told, pair = desk.report(ALICE, BOB, hold_ms=10_000), desk.bilateral(ALICE, BOB, hold_ms=10_000)
     desk.block(told, pair)
-    result = desk.block(desk.cancellation(told), desk.cancellation(pair, signers="bs"))
+    result = desk.block(desk.trade_cancellation(told), desk.trade_cancellation(pair, signers="bs"))
     assert len(of_kind(result, PendingTradeCancelled)) == 2
-    assert codes(desk.block(told, pair, desk.cancellation(told))) == [
+    assert codes(desk.block(told, pair, desk.trade_cancellation(told))) == [
         C.TRADE_ALREADY_NOVATED,
         C.TRADE_ALREADY_NOVATED,
         C.NO_SUCH_HELD_TRADE,
@@ -134,7 +136,7 @@ def test_a_cancelled_trade_is_gone_and_its_id_stays_used() -> None:
 
 
 def test_a_side_is_given_up_by_consent_of_both_members() -> None:
-    desk = Desk()
+    desk = venue_world()
     told = desk.report(ALICE, BOB, hold_ms=10_000)
     desk.block(told)
     good = desk.give_up(told, ALICE, CAROL)
@@ -153,17 +155,17 @@ def test_a_side_is_given_up_by_consent_of_both_members() -> None:
 
 
 def test_after_a_give_up_the_receiver_is_asked_for_changes() -> None:
-    desk = Desk()
+    desk = venue_world()
     told = desk.report(ALICE, BOB, hold_ms=10_000)
     desk.block(told, desk.give_up(told, ALICE, CAROL))
-    old = desk.cancellation(told, 1, "bs")
+    old = desk.trade_cancellation(told, 1, "bs")
     now = msgspec.structs.replace(told, buyer=CAROL)
-    assert codes(desk.block(old, desk.cancellation(now, 1, "v"))) == [C.NO_SUCH_HELD_TRADE, C.MANDATE_NEEDED]
-    assert codes(desk.block(desk.cancellation(now, 1, "bs"))) == []
+    assert codes(desk.block(old, desk.trade_cancellation(now, 1, "v"))) == [C.NO_SUCH_HELD_TRADE, C.MANDATE_NEEDED]
+    assert codes(desk.block(desk.trade_cancellation(now, 1, "bs"))) == []
 
 
 def test_a_held_trade_that_lacks_margin_is_tried_again_and_then_dropped() -> None:
-    desk = Desk(venue_genesis(hold_retry_ms=30_000, hold_valid_ms=70_000))
+    desk = venue_world(venue_genesis(hold_retry_ms=30_000, hold_valid_ms=70_000))
     told = desk.report(ALICE, BOB, 900_000, hold_ms=10_000)
     desk.block(told)
     refusals = []
@@ -175,15 +177,15 @@ def test_a_held_trade_that_lacks_margin_is_tried_again_and_then_dropped() -> Non
 
 
 def test_a_held_trade_that_lacks_a_price_is_novated_when_there_is_one() -> None:
-    desk = Desk()
+    desk = venue_world()
     desk.block(desk.report(ALICE, BOB, hold_ms=10_000))
-    (refused,) = of_kind(desk.block(prices=(), after_ms=20_000), PendingTradeRefused)
+    (refused,) = of_kind(desk.block(unpriced=(1, 2), after_ms=20_000), PendingTradeRefused)
     assert refused.code == C.PRICE_NOT_OPEN
     assert of_kind(desk.block(after_ms=30_000), TradeNovated)
 
 
 def test_an_expired_instrument_drops_what_was_held() -> None:
-    desk = Desk()
+    desk = venue_world()
     ahead = EXPIRY_MS - desk.time_ms
     late = desk.report(ALICE, BOB, instrument=BTC_FUT, hold_ms=ahead + 1)
     assert codes(desk.block(late)) == [C.INSTRUMENT_EXPIRED]
@@ -193,7 +195,7 @@ def test_an_expired_instrument_drops_what_was_held() -> None:
 
 
 def test_held_trades_are_bounded_per_account_and_in_all() -> None:
-    desk = Desk(venue_genesis(held_per_account_max=2, held_max=3))
+    desk = venue_world(venue_genesis(held_per_account_max=2, held_max=3))
     reports = [desk.report(ALICE, BOB, 1, hold_ms=HOUR) for _ in range(3)]
     assert codes(desk.block(*reports)) == [C.HELD_TRADES_FULL]
     others = [desk.report(CAROL, 4, 1, signers="vbs", hold_ms=HOUR) for _ in range(2)]
@@ -203,7 +205,7 @@ def test_held_trades_are_bounded_per_account_and_in_all() -> None:
 
 
 def test_what_is_held_is_in_the_state_that_is_written_and_read() -> None:
-    desk = Desk()
+    desk = venue_world()
     held = [desk.report(ALICE, BOB, each, hold_ms=10_000 - each) for each in (1, 2, 3)]
     desk.block(*held, desk.bilateral(BOB, CAROL, hold_ms=10_000))
     desk.block(desk.correction(held[0], lots=7))
@@ -215,7 +217,7 @@ def test_what_is_held_is_in_the_state_that_is_written_and_read() -> None:
 
 
 def test_margin_is_asked_for_at_novation_not_while_held() -> None:
-    desk = Desk()
+    desk = venue_world()
     before = current_holdings(desk.state, ALICE)
     assert of_kind(desk.block(desk.report(ALICE, BOB, 900_000, hold_ms=HOUR)), TradePending)
     assert current_holdings(desk.state, ALICE) == before

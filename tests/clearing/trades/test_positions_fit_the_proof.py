@@ -11,20 +11,8 @@ from clearing.schema.terms.genesis import Genesis, MarketParameters
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.state.effective_parameters import current_rulebook
 from clearing.trades.novation import NOTIONAL_MAX
-from tests.kit.clearing.world import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    BTC,
-    CAROL,
-    ETH,
-    EXPIRY_MS,
-    USD,
-    World,
-    codes,
-    funded,
-    make_genesis,
-)
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC, CAROL, ETH, EXPIRY_MS, USD, make_genesis
+from tests.kit.clearing.world import World, codes, funded
 
 PRICES = ((BTC, 790_000), (ETH, 20_000))
 STRIKE = 1_200_000

@@ -12,28 +12,30 @@ from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.trades import BreakKind, ReconciliationBreak, StatementCompared, VenueDayClosed
 from clearing.schema.requests.trades import STATEMENT_LINES_MAX, StatementLine, TradeReport
 from clearing.state.export import export_state, import_state
-from tests.kit.clearing.desk import TODAY, VENUE, Desk, line_of, venue_genesis
-from tests.kit.clearing.world import ALICE, BOB, CAROL, SALT, codes, of_kind
+from tests.kit.clearing.desk import finish_day, line_of, venue_genesis, venue_world
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, SALT
+from tests.kit.clearing.requests import TODAY, VENUE
+from tests.kit.clearing.world import World, codes, of_kind
 
 C = ClearingCode
 K = BreakKind
 
 
-def traded(desk: Desk, count: int = 4) -> list[TradeReport]:
+def traded(desk: World, count: int = 4) -> list[TradeReport]:
     reports = [desk.report(ALICE, BOB, 1 + each) for each in range(count)]
     assert codes(desk.block(*reports)) == []
     return reports
 
 
-def closed(desk: Desk, **more: Any) -> VenueDayClosed:
+def closed(desk: World, **more: Any) -> VenueDayClosed:
     (receipt,) = of_kind(desk.block(**more), VenueDayClosed)
     return receipt
 
 
 def test_a_statement_that_agrees_leaves_nothing_to_tell() -> None:
-    desk = Desk()
+    desk = venue_world()
     reports = traded(desk)
-    desk.finish_day()
+    finish_day(desk)
     result = desk.block(desk.statement(map(line_of, reports)))
     (read,) = of_kind(result, StatementCompared)
     assert (read.lines, read.matched, read.missing_here, read.differing) == (4, 4, 0, 0)
@@ -45,10 +47,10 @@ def test_a_statement_that_agrees_leaves_nothing_to_tell() -> None:
 
 
 def test_differences_are_told_once_each_way() -> None:
-    desk = Desk()
+    desk = venue_world()
     same, wrong, unknown_there, held = *traded(desk, 3), desk.report(ALICE, BOB, hold_ms=80_000_000)
     desk.block(held)
-    desk.finish_day()
+    finish_day(desk)
     lines = [line_of(same), line_of(wrong, lots=99), line_of(held), StatementLine(70, 1, ALICE, CAROL, 5, 5)]
     first = of_kind(desk.block(desk.statement(lines)), ReconciliationBreak)
     rest = desk.block()
@@ -66,9 +68,9 @@ def test_differences_are_told_once_each_way() -> None:
 
 
 def test_parts_come_in_order_with_rising_ids() -> None:
-    desk = Desk()
+    desk = venue_world()
     one, two, three, four = map(line_of, traded(desk))
-    desk.finish_day()
+    finish_day(desk)
     assert codes(desk.block(desk.statement([one], part=1, last=False))) == [C.BAD_STATEMENT]
     assert codes(desk.block(desk.statement([two, one]), desk.statement([one, one]))) == [C.BAD_STATEMENT] * 2
     assert codes(desk.block(desk.statement([], last=False))) == [C.BAD_STATEMENT]
@@ -82,7 +84,7 @@ def test_parts_come_in_order_with_rising_ids() -> None:
 
 
 def test_a_statement_waits_until_no_trade_of_the_day_can_come() -> None:
-    desk = Desk()
+    desk = venue_world()
     traded(desk)
     ends = (TODAY + 1) * DAY_MS + 600_000
     desk.block(after_ms=ends - desk.time_ms - 1_000)
@@ -91,7 +93,7 @@ def test_a_statement_waits_until_no_trade_of_the_day_can_come() -> None:
 
 
 def test_a_day_without_a_statement_is_told_and_forgotten() -> None:
-    desk = Desk()
+    desk = venue_world()
     reports = traded(desk)
     desk.block(after_ms=7 * DAY_MS)
     assert codes(desk.block(desk.statement([line_of(reports[0])], last=False))) == []
@@ -104,9 +106,9 @@ def test_a_day_without_a_statement_is_told_and_forgotten() -> None:
 
 
 def test_a_statement_is_the_venues_own() -> None:
-    desk = Desk()
+    desk = venue_world()
     traded(desk)
-    desk.finish_day()
+    finish_day(desk)
     good = desk.statement([])
     assert codes(desk.block(msgspec.structs.replace(good, last=False), desk.sign(good, signature=b"\x01" * 32))) == [
         C.WRONG_SIGNER,
@@ -116,28 +118,28 @@ def test_a_statement_is_the_venues_own() -> None:
 
 
 def test_a_give_up_is_no_difference() -> None:
-    desk = Desk()
+    desk = venue_world()
     told = desk.report(ALICE, BOB, hold_ms=5_000)
     desk.block(told, desk.give_up(told, ALICE, CAROL))
     desk.block(after_ms=5_000)
-    desk.finish_day()
+    finish_day(desk)
     desk.block(desk.statement([line_of(told)]))
     assert closed(desk).matched == 1
 
 
 def test_trades_beyond_what_a_day_keeps_are_counted() -> None:
-    desk = Desk(venue_genesis(day_trades_max=3))
+    desk = venue_world(venue_genesis(day_trades_max=3))
     reports = traded(desk, 5)
-    desk.finish_day()
+    finish_day(desk)
     desk.block(desk.statement([line_of(each) for each in reports]))
     day = closed(desk)
     assert (day.trades, day.unrecorded, day.matched, day.missing_here) == (3, 2, 3, 2)
 
 
 def test_a_statement_has_so_many_lines() -> None:
-    desk = Desk(venue_genesis(day_trades_max=3))
+    desk = venue_world(venue_genesis(day_trades_max=3))
     reports = traded(desk, 5)
-    desk.finish_day()
+    finish_day(desk)
     lines = [line_of(reports[0], venue_trade_id=each) for each in range(1, 8)]
     assert codes(desk.block(desk.statement(lines[:6], last=False))) == []
     assert codes(desk.block(desk.statement(lines[6:], part=1))) == [C.BAD_STATEMENT]
@@ -146,9 +148,9 @@ def test_a_statement_has_so_many_lines() -> None:
 
 def test_what_is_left_over_is_told_so_much_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clearing.trades.reconciliation.CLOSED_TRADES_PER_BLOCK", 3)
-    desk = Desk()
+    desk = venue_world()
     traded(desk, 8)
-    desk.finish_day()
+    finish_day(desk)
     desk.block(desk.statement([]))
     copy = import_state(desk.genesis, SALT, export_state(desk.state))
     assert copy.module_roots() == desk.state.module_roots()
@@ -158,17 +160,17 @@ def test_what_is_left_over_is_told_so_much_a_block(monkeypatch: pytest.MonkeyPat
 
 def test_a_whole_part_fits_a_transaction_whatever_its_numbers() -> None:
     huge = 2**63 - 1
-    desk = Desk()
+    desk = venue_world()
     lines = [StatementLine(huge - 16 + each, 2**32 - 1, huge, huge, huge, huge) for each in range(STATEMENT_LINES_MAX)]
     statement = msgspec.structs.replace(desk.statement(lines), venue=huge, day=huge, part=2**32 - 1, not_after_ms=huge)
     assert len(encode((statement,))) <= TRANSACTION_BYTES_MAX
 
 
 def test_each_venue_has_its_own_day() -> None:
-    desk = Desk()
+    desk = venue_world()
     reports = traded(desk, 2)
     other = desk.report(ALICE, BOB, venue=8, venue_trade_id=reports[0].venue_trade_id, signers="vbs")
     desk.block(other)
-    desk.finish_day()
+    finish_day(desk)
     desk.block(desk.statement(map(line_of, reports)))
     assert (closed(desk).venue, desk.state.venue_days[(8, TODAY)].trades) == (VENUE, 1)

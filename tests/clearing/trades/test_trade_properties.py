@@ -1,6 +1,6 @@
 """Properties over random stories of venues, pairs, held trades, accounts and repeats.
 
-After every block of a `Desk` the whole ledger sums to zero and every instrument's positions are matched.
+After every block of a `World` the whole ledger sums to zero and every instrument's positions are matched.
 """
 
 import random
@@ -17,21 +17,11 @@ from clearing.schema.receipts.trades import ReconciliationBreak, TradeNovated, V
 from clearing.schema.terms.genesis import OPENED_ACCOUNTS, AccountKind
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_holdings
-from tests.kit.clearing.desk import (
-    CLIENT_KEY,
-    CLIENT_SECRET,
-    NO_VENUE,
-    PRICE,
-    STEADY,
-    TODAY,
-    VENUE_SECRETS,
-    Desk,
-    key_of,
-    line_of,
-    venue_genesis,
-)
+from tests.kit.clearing.desk import STEADY, finish_day, line_of, venue_genesis, venue_world
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, ETH_PERP, HOUSE, SALT, WETH_1
+from tests.kit.clearing.requests import CLIENT_KEY, CLIENT_SECRET, NO_VENUE, PRICE, TODAY, VENUE_SECRETS, trade_key
 from tests.kit.clearing.signer import signed
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, ETH_PERP, HOUSE, SALT, WETH_1, of_kind
+from tests.kit.clearing.world import of_kind
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ACCOUNTS = (HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT)
@@ -42,7 +32,7 @@ class Story:
     """Requests out of small numbers, and everything that was ever asked, to be repeated."""
 
     def __init__(self, fee_ppm: int = 50) -> None:
-        self.desk = Desk(venue_genesis(fee_ppm=fee_ppm, held_per_account_max=6, member_accounts_max=4))
+        self.desk = venue_world(venue_genesis(fee_ppm=fee_ppm, held_per_account_max=6, member_accounts_max=4))
         self.reports: list[Any] = []
         self.asked: list[Any] = []
         self.novated: list[tuple[int, int, int, int]] = []
@@ -61,13 +51,13 @@ class Story:
             return told, number % 2
         key, trade = self.any_of(held, number)
         sides = {"buyer": trade.buyer, "seller": trade.seller, "lots": trade.lots, "ticks": trade.ticks}
-        told = next(each for each in reversed(self.reports) if key_of(each) == key)
+        told = next(each for each in reversed(self.reports) if trade_key(each) == key)
         return msgspec.structs.replace(told, **sides), trade.revision
 
     def changed(self, request: Any, told: Any) -> Any:
         """The same change of a trade under the key that it was first told with."""
         first = next((each for each in self.reports if each.venue_trade_id == told.venue_trade_id), told)
-        low, high = key_of(first)[2:]
+        low, high = trade_key(first)[2:]
         request = msgspec.structs.replace(request, low=low, high=high)
         names = [name for name in request.__struct_fields__ if name.endswith("signature") and getattr(request, name)]
         keys = {"venue_signature": VENUE_SECRETS.get(told.venue, b"\x09" * 32)}
@@ -105,7 +95,7 @@ class Story:
         if kind == 6 and told:
             return self.changed(desk.correction(told, revision, ("v", "bs")[a % 2], lots=1 + b % 40), told)
         if kind == 7 and told:
-            return self.changed(desk.cancellation(told, revision, ("v", "bs")[a % 2]), told)
+            return self.changed(desk.trade_cancellation(told, revision, ("v", "bs")[a % 2]), told)
         if kind == 8 and told:
             return self.changed(desk.give_up(told, (told.buyer, told.seller)[a % 2], second, revision), told)
         if kind == 9:
@@ -117,10 +107,10 @@ class Story:
         if kind == 12:
             own = self.any_of([each for each in self.accounts() if desk.owner[each] == desk.owner[first]], b)
             micros = desk.cash(first) if c % 3 == 0 else 1 + c
-            return desk.moved(first, own, micros, CLIENT_SECRET if d % 3 == 0 else None)
+            return desk.transfer(first, own, micros, key=CLIENT_SECRET if d % 3 == 0 else None)
         if kind == 13:
             own = self.any_of([each for each in self.accounts() if desk.owner[each] == desk.owner[first]], b)
-            return desk.tokens(first, own, 1 + c, WETH_1, CLIENT_SECRET if d % 3 == 0 else None)
+            return desk.token_transfer(first, own, 1 + c, WETH_1, key=CLIENT_SECRET if d % 3 == 0 else None)
         if kind == 14:
             return desk.porting(self.any_of(self.accounts(), a), c % 4, client=CLIENT_SECRET if d % 2 else None)
         return self.any_of(self.asked, a) if self.asked else desk.mandate(first)
@@ -209,7 +199,7 @@ def test_the_order_of_independent_trades_does_not_count(trades: list[tuple[int, 
     pairs = ((ALICE, BOB), (CAROL, HOUSE), (BOB, CAROL), (ALICE, CAROL))
     outcomes = set()
     for order in list(permutations(range(len(trades))))[:6]:
-        desk = Desk(venue_genesis(fee_ppm=50))
+        desk = venue_world(venue_genesis(fee_ppm=50))
         requests = []
         for (lots, away, eth), (buyer, seller) in zip(trades, pairs, strict=False):
             instrument, price = (ETH_PERP, 20_000) if eth else (BTC_PERP, PRICE)
@@ -228,14 +218,14 @@ def test_the_order_of_independent_trades_does_not_count(trades: list[tuple[int, 
     size=st.integers(1, 16),
 )
 def test_every_trade_of_a_day_is_told_once(kept: list[bool], wrong: list[bool], more: int, size: int) -> None:
-    desk = Desk()
+    desk = venue_world()
     reports = [desk.report(ALICE, BOB, 1) for _ in kept]
     desk.block(*reports)
     lines = [
         line_of(report, lots=2 if bad else 1) for report, told, bad in zip(reports, kept, wrong, strict=False) if told
     ]
     lines += [line_of(reports[-1], venue_trade_id=1_000 + each) for each in range(more)]
-    desk.finish_day()
+    finish_day(desk)
     parts = [lines[at : at + size] for at in range(0, len(lines), size)] or [[]]
     told = []
     for number, part in enumerate(parts):
@@ -252,11 +242,11 @@ def test_every_trade_of_a_day_is_told_once(kept: list[bool], wrong: list[bool], 
 
 @pytest.mark.parametrize("drop", [1, 5, 29])
 def test_no_account_pays_for_another_of_its_member(drop: int) -> None:
-    desk = Desk()
-    accounts = [desk.open(ALICE, kind) for kind in (AccountKind.HOUSE, AccountKind.CLIENT)]
+    desk = venue_world()
+    accounts = [desk.open_account(ALICE, kind) for kind in (AccountKind.HOUSE, AccountKind.CLIENT)]
     for each in accounts:
         desk.block(desk.transfer(ALICE, each, 5_000_000_000))
-    desk.block(desk.trade_of(accounts[0], BOB, 2_000))
+    desk.block(desk.perp_trade(accounts[0], BOB, 2_000))
     others = (ALICE, accounts[1], ALICE_CLIENT)
     before = [desk.cash(each) for each in others]
     desk.block(prices=((1, PRICE * (100 - drop) // 100), STEADY[1]))

@@ -16,22 +16,22 @@ from clearing.schema.requests.validators import Approval, ValidatorChange
 from clearing.state.export import export_state, import_state
 from clearing.validators.set_changes import changed_set, moved_power, plan_change
 from clearing.validators.validator_sets import EVIDENCE_HEIGHTS, SETS_KEPT, validator_sets, validators_at
-from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, set_with, validator
-from tests.kit.clearing.world import SALT, codes, of_kind
+from tests.kit.clearing.chamber import chamber_genesis, chamber_world, key_of, set_with, validator
+from tests.kit.clearing.world import SALT, World, codes, of_kind
 
 FOUR = dict.fromkeys(range(1, 5), 10)
 
 
-def code_of(chamber: Chamber, change: ValidatorChange) -> int:
+def code_of(chamber: World, change: ValidatorChange) -> int:
     """What the next block says of a request; 0 when it is taken."""
-    told = codes(chamber.step(change))
+    told = codes(chamber.block(change))
     return told[0] if told else 0
 
 
 def test_a_change_is_the_set_of_two_heights_on_and_of_none_before() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     old, new = set_with(FOUR), set_with({**dict.fromkeys(range(2, 6), 10)})
-    chamber.step()
+    chamber.block()
     (receipt,) = of_kind(chamber.change([1], [validator(5)]), ValidatorsChanged)
     height = chamber.state.now.height
     assert (receipt.effective_height, receipt.number, receipt.after) == (height + 2, 1, new.hash)
@@ -39,7 +39,7 @@ def test_a_change_is_the_set_of_two_heights_on_and_of_none_before() -> None:
     assert (receipt.total_power, receipt.approved_power) == (40, 40)
     seen = [validator_sets(chamber.state)]
     for _ in range(3):
-        chamber.step()
+        chamber.block()
         seen.append(validator_sets(chamber.state))
     assert [(each.attesting, each.last, each.now, each.next) for each in seen] == [
         (old, old, old, new),
@@ -64,13 +64,13 @@ def test_a_change_is_the_set_of_two_heights_on_and_of_none_before() -> None:
 def test_more_than_two_thirds_of_the_power_must_sign(
     powers: dict[int, int], names: tuple[int, ...], taken: bool
 ) -> None:
-    chamber = Chamber(powers)
+    chamber = chamber_world(powers)
     change = chamber.signed(chamber.unsigned(entered=[validator(9, 3)]), names)
     assert code_of(chamber, change) == (0 if taken else ClearingCode.TOO_FEW_APPROVALS)
 
 
 def test_an_approval_is_of_this_change_by_this_validator_on_this_network() -> None:
-    chamber, other = Chamber(), Chamber({**FOUR, 7: 1})
+    chamber, other = chamber_world(), chamber_world({**FOUR, 7: 1})
     good = chamber.signed(chamber.unsigned(left=[4]))
     approvals = good.approvals
     later = msgspec.structs.replace(good, not_after_ms=good.not_after_ms + 1)
@@ -91,7 +91,7 @@ def test_an_approval_is_of_this_change_by_this_validator_on_this_network() -> No
 
 
 def test_a_change_is_good_once_and_from_the_set_in_force_only() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     change = chamber.signed(chamber.unsigned(left=[4]))
     ahead = chamber.signed(chamber.unsigned(left=[4], number=2))
     elsewhere = chamber.signed(chamber.unsigned(left=[4], before=bytes(32)))
@@ -104,20 +104,20 @@ def test_a_change_is_good_once_and_from_the_set_in_force_only() -> None:
 
 
 def test_one_change_is_under_way_until_every_vault_has_rotated() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     chamber.change(left=[4])
     for facts in ((), (), chamber.rotations((1,)), (), ()):
         assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(5, 1)]))) == (
             ClearingCode.VALIDATOR_CHANGE_UNDER_WAY
         )
-        chamber.step(facts=facts)
-    (finished,) = of_kind(chamber.step(facts=chamber.rotations((2,))), ValidatorChangeFinished)
+        chamber.block(facts=facts)
+    (finished,) = of_kind(chamber.block(facts=chamber.rotations((2,))), ValidatorChangeFinished)
     assert finished.number == 1
     assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(5, 1)]))) == 0
 
 
 def test_until_its_validators_speak_a_change_is_under_way_though_no_vault_is_waited_for() -> None:
-    chamber = Chamber(genesis=chamber_genesis(FOUR, chains=False))
+    chamber = chamber_world(genesis=chamber_genesis(FOUR, chains=False))
     chamber.change(left=[4])
     for _ in range(2):
         assert not chamber.state.set_changes[0].awaited_vaults
@@ -137,9 +137,9 @@ def test_nobody_goes_and_comes_in_one_change() -> None:
 
 
 def test_without_vaults_a_change_is_over_when_its_validators_speak() -> None:
-    chamber = Chamber(genesis=chamber_genesis(FOUR, chains=False))
+    chamber = chamber_world(genesis=chamber_genesis(FOUR, chains=False))
     chamber.change(left=[4])
-    told = [len(of_kind(chamber.step(), ValidatorChangeFinished)) for _ in range(4)]
+    told = [len(of_kind(chamber.block(), ValidatorChangeFinished)) for _ in range(4)]
     assert told == [0, 0, 1, 0]
 
 
@@ -162,7 +162,7 @@ def test_without_vaults_a_change_is_over_when_its_validators_speak() -> None:
 def test_at_most_a_third_of_the_power_goes_and_a_third_of_the_new_comes(
     powers: dict[int, int], left: tuple[int, ...], entered: dict[int, int], taken: bool
 ) -> None:
-    chamber = Chamber(powers)
+    chamber = chamber_world(powers)
     change = chamber.signed(chamber.unsigned(left, [validator(*each) for each in entered.items()]))
     assert code_of(chamber, change) == (0 if taken else ClearingCode.TOO_MUCH_POWER_MOVES)
 
@@ -171,7 +171,7 @@ def test_another_bls_key_counts_as_all_of_the_power() -> None:
     before = set_with(FOUR)
     rekeyed = msgspec.structs.replace(before.validators[0], bls_key=validator(9).bls_key)
     assert moved_power(before, ValidatorSet((rekeyed, *before.validators[1:]))) == (10, 10)
-    chamber = Chamber({1: 20, 2: 10, 3: 10})
+    chamber = chamber_world({1: 20, 2: 10, 3: 10})
     assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(1, 20, 9)]))) == (
         ClearingCode.TOO_MUCH_POWER_MOVES
     )
@@ -179,7 +179,7 @@ def test_another_bls_key_counts_as_all_of_the_power() -> None:
 
 
 def test_who_comes_shows_that_it_knows_its_bls_key() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     newcomer, other = validator(5), validator(6)
     bad = {
         "none": msgspec.structs.replace(newcomer, possession=bytes(96)),
@@ -194,7 +194,7 @@ def test_who_comes_shows_that_it_knows_its_bls_key() -> None:
 
 
 def test_a_change_says_what_it_makes_and_makes_something() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     two, stranger = sorted((key_of(1), key_of(2))), key_of(9)
     five, six = sorted((validator(5, 1), validator(6, 1)), key=lambda each: each.envelope_key)
     present = next(each for each in validator_sets(chamber.state).next.validators if each.envelope_key == key_of(3))
@@ -219,7 +219,7 @@ def test_a_change_says_what_it_makes_and_makes_something() -> None:
 
 
 def test_a_change_may_wait_for_its_signers_as_long_as_it_says() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     plain = chamber.unsigned(left=[1])
     late = chamber.signed(msgspec.structs.replace(plain, not_after_ms=chamber.state.now.time_ms + 999))
     assert code_of(chamber, late) == ClearingCode.REQUEST_EXPIRED
@@ -228,12 +228,12 @@ def test_a_change_may_wait_for_its_signers_as_long_as_it_says() -> None:
 
 
 def test_what_is_refused_changes_nothing() -> None:
-    chamber = Chamber()
-    chamber.step()
+    chamber = chamber_world()
+    chamber.block()
     before = {
         name: list(getattr(chamber.state, name).ordered()) for name in ("validator_sets", "set_numbers", "set_changes")
     }
-    told = chamber.step(chamber.signed(chamber.unsigned(left=[1, 2])))
+    told = chamber.block(chamber.signed(chamber.unsigned(left=[1, 2])))
     assert len(of_kind(told, Refused)) == 1
     assert {name: list(getattr(chamber.state, name).ordered()) for name in before} == before
 
@@ -260,7 +260,7 @@ POWERS = st.dictionaries(st.integers(1, 12), st.integers(1, 20), min_size=1, max
 def test_whatever_is_planned_two_thirds_of_either_power_stay(
     powers: dict[int, int], left: set[int], entered: dict[int, int]
 ) -> None:
-    chamber = Chamber(powers)
+    chamber = chamber_world(powers)
     planned = plan_change(
         chamber.state,
         tuple(sorted(key_of(name) for name in left)),
@@ -283,7 +283,7 @@ def test_whatever_is_planned_two_thirds_of_either_power_stay(
 
 
 def test_many_changes_leave_a_bounded_state_that_answers_for_the_kept_heights() -> None:
-    chamber = Chamber(genesis=chamber_genesis(FOUR, chains=False))
+    chamber = chamber_world(genesis=chamber_genesis(FOUR, chains=False))
     chamber.check = False
     made: list[tuple[int, ValidatorSet]] = [(1, set_with(FOUR))]
     for turn in range(SETS_KEPT + 6):
@@ -303,7 +303,7 @@ def test_many_changes_leave_a_bounded_state_that_answers_for_the_kept_heights() 
 
 
 def test_heights_too_far_below_are_not_answered_for() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     chamber.state.clock.put(0, msgspec.structs.replace(chamber.state.now, height=EVIDENCE_HEIGHTS + 50))
     assert validators_at(chamber.state, 49) is None
     assert validators_at(chamber.state, 50) == set_with(FOUR)
@@ -311,7 +311,7 @@ def test_heights_too_far_below_are_not_answered_for() -> None:
 
 
 def test_the_limit_on_the_number_of_validators_holds_for_changes() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     many = ValidatorSet(
         tuple(Validator(bytes([0, each]) + bytes(30), bytes([each]) * 48, 100, bytes(96)) for each in range(127))
     )

@@ -19,8 +19,10 @@ from clearing.state.export import export_state, import_state
 from clearing.validators.misbehaviour import is_reported
 from clearing.validators.set_changes import moved_power
 from clearing.validators.validator_sets import attesting_set, kept_set, set_numbers, validator_sets, validators_at
-from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
-from tests.kit.clearing.world import ALICE, BOB, BTC, ETH, SALT, USDC_1, VAULTS, of_kind, reports
+from tests.kit.clearing.chamber import chamber_genesis, chamber_world
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, ETH, SALT, USDC_1, VAULTS
+from tests.kit.clearing.signer import key_of, validator
+from tests.kit.clearing.world import of_kind, reports
 
 NAMES = range(1, 11)
 MARKET = MarketParameters(move_cap_ppm=900_000, epoch_blocks=4, report_age_ms_max=20_000)
@@ -32,7 +34,7 @@ class Chambers(RuleBasedStateMachine):
     @initialize(powers=st.dictionaries(st.sampled_from(NAMES), st.integers(5, 20), min_size=3, max_size=7))
     def begin(self, powers: dict[int, int]) -> None:
         genesis = chamber_genesis(powers, MARKET)
-        self.one = Chamber(genesis=genesis)
+        self.one = chamber_world(genesis=genesis)
         self.other = initial_state(genesis, SALT)
         self.waiting: list[Fact] = []
         self.held: dict[int, ValidatorSet] = {1: genesis.validators}

@@ -9,21 +9,23 @@ from clearing.state.export import export_state, import_state
 from clearing.validators.misbehaviour import OFFENCE_HEIGHTS_MAX, is_reported
 from clearing.validators.validator_sets import EVIDENCE_HEIGHTS
 from consensus import application
-from tests.kit.clearing.chamber import Chamber, key_of
-from tests.kit.clearing.world import SALT, of_kind
+from tests.kit.clearing.chamber import chamber_world
+from tests.kit.clearing.genesis import SALT
+from tests.kit.clearing.signer import key_of
+from tests.kit.clearing.world import World, of_kind
 
 
 def offence(height: int, name: int = 1, kind: int = 1, round_: int = 0) -> ProvenOffence:
     return ProvenOffence(key_of(name), kind, height, round_, 10)
 
 
-def note(chamber: Chamber, *offences: ProvenOffence) -> list[Receipt]:
+def note(chamber: World, *offences: ProvenOffence) -> list[Receipt]:
     found: list[Receipt] = of_kind(chamber.hear({}, misbehaviour=offences), MisbehaviourRecorded)
     return found
 
 
 def test_an_offence_is_on_record_with_a_receipt() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     told = note(chamber, offence(1, round_=3), offence(1, name=2, kind=4))
     assert [(each.envelope_key, each.kind, each.height, each.round, each.count) for each in told] == [
         (key_of(1), 1, 1, 3, 1),
@@ -38,7 +40,7 @@ def test_an_offence_is_on_record_with_a_receipt() -> None:
 
 
 def test_the_record_is_part_of_what_is_agreed() -> None:
-    one, two = Chamber(), Chamber()
+    one, two = chamber_world(), chamber_world()
     one.hear({})
     note(two, offence(1))
     assert one.state.module_roots() != two.state.module_roots()
@@ -47,7 +49,7 @@ def test_the_record_is_part_of_what_is_agreed() -> None:
 
 
 def test_a_validator_that_left_keeps_its_record() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     note(chamber, offence(1))
     chamber.change([1])
     chamber.settle()
@@ -56,7 +58,7 @@ def test_a_validator_that_left_keeps_its_record() -> None:
 
 
 def test_what_one_key_can_make_the_state_hold_is_bounded_within_the_heights_that_can_be_proven() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     for height in range(1, OFFENCE_HEIGHTS_MAX + 1):
         assert not is_reported(chamber.state, key_of(1), height, 1)
         note(chamber, offence(height))

@@ -18,9 +18,17 @@ from clearing.validators.set_changes import RULE_INDEX
 from clearing.validators.validator_sets import kept_set, set_numbers
 from member.printing.validators import validators_text
 from node.api.chain import validators_of
-from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
-from tests.kit.clearing.parliament import GOVERNED, TIMELOCK_MS, Parliament, governed_genesis
-from tests.kit.clearing.world import SALT, codes, of_kind
+from tests.kit.clearing.chamber import (
+    GOVERNED,
+    TIMELOCK_MS,
+    chamber_genesis,
+    chamber_world,
+    governed_genesis,
+    key_of,
+    parliament_world,
+    validator,
+)
+from tests.kit.clearing.world import SALT, World, codes, of_kind
 
 DELAY_MS = 5_000
 UNDER_WAY, STALE = ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, ClearingCode.WRONG_VALIDATOR_SET
@@ -32,13 +40,13 @@ def patient_genesis(delay_ms: int = DELAY_MS) -> Genesis:
     return msgspec.structs.replace(genesis, crisis=CrisisParameters(governance=terms))
 
 
-def patient() -> Chamber:
-    chamber = Chamber(genesis=patient_genesis())
-    chamber.step()
+def patient() -> World:
+    chamber = chamber_world(genesis=patient_genesis())
+    chamber.block()
     return chamber
 
 
-def number(chamber: Chamber) -> int:
+def number(chamber: World) -> int:
     return set_numbers(chamber.state).next
 
 
@@ -63,9 +71,9 @@ def test_who_comes_waits(left: list[int], entered: list[Validator]) -> None:
     assert [bytes.fromhex(each.envelope_key[2:]) for each in shown.entry.validators] == list(told.entered)
     assert f"change 1 waits until {told.due_ms} ms" in validators_text(shown)
     for _ in range(DELAY_MS // 1_000 - 1):
-        assert not of_kind(chamber.step(), ValidatorsChanged)
+        assert not of_kind(chamber.block(), ValidatorsChanged)
         assert number(chamber) == 0
-    (begun,) = of_kind(chamber.step(), ValidatorsChanged)
+    (begun,) = of_kind(chamber.block(), ValidatorsChanged)
     assert (begun.index, begun.number, begun.after, begun.approved_power) == (RULE_INDEX, 1, told.after, 40)
     assert validators_of(chamber.state).entry is None
     chamber.settle()
@@ -83,13 +91,13 @@ def test_who_only_goes_goes_at_once(left: list[int], entered: list[Validator]) -
 
 def test_lost_keys_are_put_out_at_once_and_replaced_after_the_delay() -> None:
     chamber = patient()
-    chamber.step(chamber.signed(chamber.unsigned([4]), [1, 2, 3]))
+    chamber.block(chamber.signed(chamber.unsigned([4]), [1, 2, 3]))
     assert number(chamber) == 1
     chamber.settle()
-    chamber.step(chamber.signed(chamber.unsigned([], [validator(8)]), [1, 2, 3]))
+    chamber.block(chamber.signed(chamber.unsigned([], [validator(8)]), [1, 2, 3]))
     assert number(chamber) == 1
     while number(chamber) == 1:
-        chamber.step()
+        chamber.block()
     chamber.settle()
     assert set(chamber.speakers()) == {1, 2, 3, 8}
 
@@ -98,29 +106,29 @@ def test_no_request_that_is_sent_again_puts_off_what_waits() -> None:
     chamber = patient()
     first = chamber.signed(chamber.unsigned([], [validator(8)]))
     other = chamber.signed(chamber.unsigned([], [validator(9)]))
-    assert codes(chamber.step(first)) == []
+    assert codes(chamber.block(first)) == []
     due_ms = chamber.state.scheduled_additions[0].due_ms
     for request in (first, other, first, other):
-        assert codes(chamber.step(request)) == [UNDER_WAY]
+        assert codes(chamber.block(request)) == [UNDER_WAY]
     assert chamber.state.scheduled_additions[0].due_ms == due_ms
-    chamber.step()
+    chamber.block()
     assert number(chamber) == 1
-    assert codes(chamber.step(other, first)) == [STALE, STALE]
+    assert codes(chamber.block(other, first)) == [STALE, STALE]
 
 
 def test_what_goes_meanwhile_voids_what_was_signed_for_the_set_before() -> None:
     chamber = patient()
     waiting = chamber.signed(chamber.unsigned([], [validator(8)]))
-    chamber.step(waiting)
+    chamber.block(waiting)
     assert of_kind(chamber.change([4]), ValidatorsChanged)
-    (dropped,) = of_kind(chamber.step(), ValidatorAdditionDropped)
+    (dropped,) = of_kind(chamber.block(), ValidatorAdditionDropped)
     assert (dropped.number, dropped.in_force) == (1, kept_set(chamber.state, 1).hash)
     assert not list(chamber.state.scheduled_additions.ordered())
     for _ in range(DELAY_MS // 1_000):
-        chamber.step()
+        chamber.block()
     chamber.settle()
     assert set(chamber.speakers()) == {1, 2, 3}
-    assert codes(chamber.step(waiting)) == [STALE]
+    assert codes(chamber.block(waiting)) == [STALE]
 
 
 def test_what_waits_survives_a_snapshot() -> None:
@@ -132,18 +140,18 @@ def test_what_waits_survives_a_snapshot() -> None:
 
 
 def test_without_a_delay_everything_is_as_before() -> None:
-    chamber = Chamber()
-    chamber.step()
+    chamber = chamber_world()
+    chamber.block()
     assert of_kind(chamber.change([], [validator(8)]), ValidatorsChanged)
 
 
 def test_a_vote_lets_nobody_in_sooner_and_cannot_change_the_delay() -> None:
     floor = GOVERNED.timelock_floor_ms
     terms = msgspec.structs.replace(GOVERNED, entry_delay_ms=floor)
-    house = Parliament(governed_genesis(terms=terms))
+    house = parliament_world(governed_genesis(terms=terms))
     for delay_ms in (0, floor - 1, floor + 1):
         proposal = house.proposal(house.changes(("crisis.governance.entry_delay_ms", delay_ms)))
-        assert codes(house.step(proposal)) == [ClearingCode.AMENDMENT_FROZEN]
+        assert codes(house.block(proposal)) == [ClearingCode.AMENDMENT_FROZEN]
     before = kept_set(house.state, set_numbers(house.state).next).hash
     house.agree(ValidatorsAmendment(before, (), (validator(9),)))
     result = house.wait(TIMELOCK_MS // 1_000)
@@ -163,18 +171,18 @@ def test_whoever_gains_a_voice_was_known_for_the_delay(deeds: list[str]) -> None
     for deed in deeds:
         if deed == "in":
             sent.append(chamber.signed(chamber.unsigned([], [validator(next(fresh), 4)])))
-            chamber.step(sent[-1])
+            chamber.block(sent[-1])
         elif deed == "out":
             names = sorted(
                 chamber.names[each.envelope_key] for each in kept_set(chamber.state, number(chamber)).validators
             )
             chamber.change(names[-1:])
         elif deed == "again":
-            chamber.step(*sent)
+            chamber.block(*sent)
         elif deed == "settle" and 0 in chamber.state.set_changes:
-            chamber.step(facts=chamber.rotations())
+            chamber.block(facts=chamber.rotations())
         else:
-            chamber.step()
+            chamber.block()
         result = chamber.results[-1]
         scheduled |= {each.after: chamber.time_ms for each in of_kind(result, ValidatorAdditionScheduled)}
         for begun in of_kind(result, ValidatorsChanged):

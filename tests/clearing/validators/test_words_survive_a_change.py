@@ -16,19 +16,21 @@ from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.export import export_state, import_state
 from clearing.validators.observed_chains import agreed_final_block, chain_seen_ms, is_chain_live
 from clearing.validators.validator_sets import attesting_set
-from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
+from tests.kit.clearing.chamber import chamber_genesis, chamber_world
+from tests.kit.clearing.genesis import ALICE, BTC, DOLLAR, ETH, SALT, USDC_1
 from tests.kit.clearing.heard import SEVEN, say, until_heard
-from tests.kit.clearing.world import ALICE, BTC, DOLLAR, ETH, SALT, USDC_1, of_kind, reports
+from tests.kit.clearing.signer import key_of, validator
+from tests.kit.clearing.world import World, of_kind, reports
 
 PATIENT = MarketParameters(move_cap_ppm=900_000, epoch_blocks=5, report_age_ms_max=600_000)
 
 
-def patient(powers: Mapping[int, int]) -> Chamber:
+def patient(powers: Mapping[int, int]) -> World:
     """Reports stay fresh for ten minutes, so that what was said before a change counts after it."""
-    return Chamber(genesis=chamber_genesis(powers, PATIENT))
+    return chamber_world(genesis=chamber_genesis(powers, PATIENT))
 
 
-def said_by(chamber: Chamber) -> dict[tuple[int, int], tuple[int, int]]:
+def said_by(chamber: World) -> dict[tuple[int, int], tuple[int, int]]:
     """(feed, name) to (ticks, power) of all reports that are held."""
     names = [chamber.names[each.envelope_key] for each in attesting_set(chamber.state).validators]
     return {
@@ -64,8 +66,8 @@ def test_a_price_of_reports_before_the_change_has_a_quorum_of_the_new_power_or_n
 
 
 def test_a_change_does_not_stop_prices() -> None:
-    chamber = Chamber()
-    chamber.step()
+    chamber = chamber_world()
+    chamber.block()
     chamber.change([1], [validator(5)])
     for turn in range(8):
         time_ms = chamber.state.now.time_ms + 1_000
@@ -90,7 +92,7 @@ def test_heartbeats_move_with_their_keys() -> None:
 def test_a_chain_is_live_by_the_power_of_who_is_there() -> None:
     genesis = chamber_genesis(SEVEN, PATIENT)
     chains = tuple(msgspec.structs.replace(each, heartbeat_ms_max=100_000) for each in genesis.chains)
-    chamber = Chamber(genesis=msgspec.structs.replace(genesis, chains=chains))
+    chamber = chamber_world(genesis=msgspec.structs.replace(genesis, chains=chains))
     say(chamber, {name: (ChainHeartbeat(1, 100, bytes(32)),) for name in (1, 2, 3, 4)})
 
     def live() -> bool:
@@ -173,7 +175,7 @@ def test_a_replica_restored_in_the_middle_of_a_change_has_the_same_roots() -> No
         copy = import_state(chamber.genesis, SALT, export_state(chamber.state))
         assert copy.module_roots() == chamber.state.module_roots()
         result = say(chamber, {4: (ChainHeartbeat(1, chamber.state.now.height, bytes(32)),)})
-        other = Chamber(genesis=chamber.genesis)
+        other = chamber_world(genesis=chamber.genesis)
         other.state = copy
         other.apply(chamber.blocks[-1])
         assert other.state.module_roots() == chamber.state.module_roots() == result.module_roots  # type: ignore[attr-defined]
@@ -209,7 +211,7 @@ def test_words_are_those_of_a_model_by_key(data: st.DataObject) -> None:
             continue
         chamber.hear({}, chamber.signed(chamber.unsigned(sorted(gone), entered)))
         until_heard(chamber)
-        chamber.step(facts=chamber.rotations())
+        chamber.block(facts=chamber.rotations())
         powers = {chamber.names[each.envelope_key]: each.power for each in attesting_set(chamber.state).validators}
         agreed = _agreed(words, powers)
         words = {} if agreed else {name: fact for name, fact in words.items() if name in powers}
@@ -241,7 +243,7 @@ def test_nobody_speaks_twice_by_leaving_and_coming_back() -> None:
     for left, entered in (([1], []), ([], [validator(1)])):
         chamber.hear({}, chamber.signed(chamber.unsigned(left, entered)))
         until_heard(chamber)
-        chamber.step(facts=chamber.rotations())
+        chamber.block(facts=chamber.rotations())
     assert key_of(1) in attesting_set(chamber.state).index_of
     say(chamber, {2: (fact,), 3: (fact,)})
     assert chamber.cash(ALICE) == 0  # its word of before is gone: two of four

@@ -25,8 +25,8 @@ from clearing.schema.receipts.margin_calls import (
     MarginCalled,
     MarginRestored,
 )
-from tests.kit.clearing.crisis import CrisisWorld
-from tests.kit.clearing.world import ALICE, BOB, CAROL, HOUSE
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, HOUSE
+from tests.kit.clearing.world import World
 
 NAMES = {HOUSE: "house", ALICE: "alice", BOB: "bob", CAROL: "carol"}
 IDS = {name: account for account, name in NAMES.items()}
@@ -76,18 +76,20 @@ def told_of(receipt: object) -> str | None:
     return None
 
 
-def step(world: CrisisWorld, words: list[str]) -> BlockResult:
+def step(world: World, words: list[str]) -> BlockResult:
     """Carry out one line, which is one block."""
     match words:
         case ["block"]:
-            return world.go()
+            return world.block()
         case ["price", ticks]:
             return world.go(btc=int(ticks.replace(",", "").replace(".", "")))
         case ["deposit", who, dollars]:
             return world.pay_in(IDS[who], int(dollars.replace(",", "")))
         case ["bid", who, "slice", share, "discount", ppm]:
-            bid = world.bid(IDS[who], slice_ppb=int(share.replace(",", "")), discount_ppm=int(ppm.replace(",", "")))
-            return world.go(bid)
+            bid = world.liquidation_bid(
+                IDS[who], slice_ppb=int(share.replace(",", "")), discount_ppm=int(ppm.replace(",", ""))
+            )
+            return world.block(bid)
     raise ValueError(f"not a line of these examples: {' '.join(words)}")
 
 
@@ -97,7 +99,7 @@ def example_of(page: str, name: str) -> str:
     return str(found)
 
 
-def carried_out(world: CrisisWorld, example: str) -> str:
+def carried_out(world: World, example: str) -> str:
     """The example again, with what the receipts really say."""
     lines = []
     for line in example.splitlines():

@@ -20,8 +20,7 @@ from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import FEE_POT_ACCOUNT, inventory_units, soft_credit_of
 from tests.kit.clearing.fuzz import check_provable
-from tests.kit.clearing.vaults import RATE_FEED, STETH_2, USDC_FEED, Vaults, genesis_of_everything, opened
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -36,9 +35,9 @@ from tests.kit.clearing.world import (
     USDC_1,
     USDC_2,
     WETH_1,
-    executed,
-    roots,
 )
+from tests.kit.clearing.vaults import RATE_FEED, STETH_2, USDC_FEED, genesis_of_everything, opened
+from tests.kit.clearing.world import World, executed, roots
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 
@@ -58,7 +57,7 @@ class Story:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         market = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, trade_fee_ppm=100, request_ms_max=60_000)
-        self.world: Vaults = opened(genesis_of_everything(seed, market), dollars=20_000)
+        self.world: World = opened(genesis_of_everything(seed, market), dollars=20_000)
         self.coming: list[Fact] = []
         self.silent: tuple[int, ...] = ()
 
@@ -78,7 +77,7 @@ class Story:
             return world.swap(who, other, (given, chance.randint(0, 10**7)), (taken, chance.randint(0, 10**7)))
         if kind < 0.95:
             asset = chance.choice((WETH_1, STETH_2, USDC_1))
-            return world.bid(who, other, asset, chance.randint(1, 10**8), chance.choice((150, 190, 10**6)))
+            return world.collateral_bid(who, other, asset, chance.randint(1, 10**8), chance.choice((150, 190, 10**6)))
         return world.transfer(who, other, chance.randint(1, 10**10))
 
     def facts(self) -> list[Fact]:
@@ -113,7 +112,7 @@ class Story:
         requests = [self.request() for _ in range(chance.randint(0, 4))]
         after_ms = chance.choice((1_000, 1_000, 1_000, 4_000, 3_700_000 if chance.random() < 0.1 else 500))
         saved = export_state(world.state)
-        result = world.go(
+        result = world.block(
             *requests, facts=self.facts(), silent=self.silent, after_ms=after_ms, unpriced=unpriced
         )  # checked against every invariant
         assert decode(encode(result), BlockResult, 1 << 24) == result
@@ -138,7 +137,7 @@ class Story:
             check_provable(state)
 
 
-def story_of(seed: int) -> Vaults:
+def story_of(seed: int) -> World:
     story = Story(seed)
     for _ in range(BLOCKS):
         story.step()

@@ -10,9 +10,10 @@ from pathlib import Path
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.receipts.default import DefaultEnded, Deleveraged, LossAllocated, PositionsTornUp, WaterfallLayer
 from clearing.schema.terms.default import DefaultTerms
-from tests.kit.clearing.defaults import DAVE, DefaultWorld
+from tests.kit.clearing.defaults import default_world
 from tests.kit.clearing.fund import TERMS as FUND
-from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, WETH_1
+from tests.kit.clearing.funds import DAVE
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, HOUSE, USDC_1, WETH_1
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "explanation" / "waterfall.md"
 NAMES = {"house": HOUSE, "alice": ALICE, "bob": BOB, "carol": CAROL, "dave": DAVE}
@@ -38,7 +39,7 @@ class Teller:
 
     def __init__(self, terms: list[str]) -> None:
         given = dict(zip(terms[::2], terms[1::2], strict=True))
-        self.world = DefaultWorld(
+        self.world = default_world(
             DefaultTerms(
                 enabled=True,
                 house_capital_micros=number(given.get("house", "500")),
@@ -60,18 +61,18 @@ class Teller:
         self.world.block(facts=[self.world.deposit_fact(NAMES[name], WETH_1, int(units) * 10**18)])
 
     def trade(self, buyer: str, seller: str, btc: str) -> None:
-        done = self.world.block(self.world.trades(NAMES[buyer], NAMES[seller], int(btc) * LOTS_PER_BTC))
+        done = self.world.block(self.world.perp_trade(NAMES[buyer], NAMES[seller], int(btc) * LOTS_PER_BTC))
         assert not [each for each in done.receipts if isinstance(each, Refused)]
 
     def price(self, dollars: str) -> None:
         self.world.fall(number(dollars) * 100 // DOLLAR)
 
     def bid(self, name: str, slices: str, ask: str) -> None:
-        done = self.world.block(self.world.bid(NAMES[name], 1, int(slices), number(ask)))
+        done = self.world.block(self.world.default_bid(NAMES[name], 1, int(slices), number(ask)))
         assert not [each for each in done.receipts if isinstance(each, Refused)]
 
     def withdraw(self, name: str, dollars: str) -> None:
-        done = self.world.block(self.world.withdrawn_by(NAMES[name], number(dollars), self.world.key_of(NAMES[name])))
+        done = self.world.block(self.world.withdrawal(NAMES[name], USDC_1, number(dollars)))
         assert not [each for each in done.receipts if isinstance(each, Refused)]
 
     def told(self) -> list[tuple[str, str, int]]:

@@ -5,9 +5,10 @@ import msgspec
 from clearing.schema.terms.collateral import DepegTerms
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
-from tests.kit.clearing.chamber import validator
-from tests.kit.clearing.parliament import Parliament, governed_genesis
-from tests.kit.clearing.world import BOB, DOLLAR, VAULTS
+from tests.kit.clearing.chamber import governed_genesis, parliament_world
+from tests.kit.clearing.genesis import BOB, DOLLAR, VAULTS
+from tests.kit.clearing.signer import validator
+from tests.kit.clearing.world import World
 
 VALID_MS = 20_000
 
@@ -15,7 +16,7 @@ VALID_MS = 20_000
 USDC_TWO = 2
 
 
-def stuck(heartbeat_ms_max: int = 0, *gates: AssetWithdrawalLimits) -> Parliament:
+def stuck(heartbeat_ms_max: int = 0, *gates: AssetWithdrawalLimits) -> World:
     """A change of validators that chain 2 never follows; 3,000 dollars of Bob's are there, and withdrawals run."""
     market = MarketParameters(withdrawal_valid_ms=VALID_MS, epoch_blocks=5)
     genesis = governed_genesis(market=market)
@@ -26,18 +27,20 @@ def stuck(heartbeat_ms_max: int = 0, *gates: AssetWithdrawalLimits) -> Parliamen
         for each in genesis.chains
     )
     assets = (genesis.assets[0], usdc, genesis.assets[2])
-    house = Parliament(msgspec.structs.replace(genesis, assets=assets, crisis=crisis, chains=chains), dollars=1_000)
-    house.step(facts=[house.deposit_fact(BOB, 2, 3_000 * DOLLAR)])
+    house = parliament_world(
+        msgspec.structs.replace(genesis, assets=assets, crisis=crisis, chains=chains), dollars=1_000
+    )
+    house.block(facts=[house.deposit_fact(BOB, 2, 3_000 * DOLLAR)])
     house.change([4], [validator(8)])
-    house.step(facts=house.rotations((1,)))
+    house.block(facts=house.rotations((1,)))
     return house
 
 
-def waited(house: Parliament) -> None:
+def waited(house: World) -> None:
     """Until a vote may detach."""
     while house.state.now.height - house.state.set_changes[0].height < 10:
-        house.step()
+        house.block()
 
 
-def detached(house: Parliament) -> bool:
+def detached(house: World) -> bool:
     return (2, VAULTS[2]) in house.state.detached_vaults

@@ -6,14 +6,7 @@ from clearing.schema.risk.charges import ConcentrationTier, LotCharge
 from clearing.schema.risk.parameters import JointCredit, collapse
 from clearing.schema.terms.genesis import Genesis
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
-from tests.kit.clearing.world import (
-    BTC_PERP,
-    ETH_PERP,
-    EXPIRY_MS,
-    USD,
-    WETH_1,
-    make_genesis,
-)
+from tests.kit.clearing.genesis import BTC_PERP, ETH_PERP, EXPIRY_MS, USD, WETH_1, make_genesis
 
 BTC_FAR = 5
 

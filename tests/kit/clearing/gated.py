@@ -8,10 +8,10 @@ import msgspec
 from clearing.base.codec import u256
 from clearing.deposits.custody import custody_terms
 from clearing.schema.facts import CustodySeen, WithdrawalNotExecuted
-from clearing.schema.requests.withdrawals import WithdrawalCancellation
 from clearing.schema.terms.genesis import Genesis, MarketParameters
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
-from tests.kit.clearing.world import DOLLAR, USDC_1, World, funded, make_genesis
+from tests.kit.clearing.genesis import DOLLAR, USDC_1, make_genesis
+from tests.kit.clearing.world import World, funded
 
 WINDOW = 5
 VALID_MS = 60_000
@@ -35,10 +35,6 @@ def gated_genesis(*assets: AssetWithdrawalLimits, base: Genesis | None = None, *
 def gated(*assets: AssetWithdrawalLimits, check: bool = True, **terms: Any) -> World:
     """Everybody with 100,000 dollars behind these gates."""
     return funded(check, gated_genesis(*assets, **terms))
-
-
-def cancellation(world: World, account: int, number: int, **changes: Any) -> WithdrawalCancellation:
-    return world.request(WithdrawalCancellation, account, number, **changes)
 
 
 def not_executed(world: World, nonce: int, /, **changes: Any) -> WithdrawalNotExecuted:

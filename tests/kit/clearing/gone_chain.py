@@ -4,21 +4,22 @@ import msgspec
 
 from clearing.schema.requests.amendments import VaultDetachment
 from clearing.schema.terms.collateral import DepegTerms
-from tests.kit.clearing.chamber import validator
-from tests.kit.clearing.parliament import Parliament, governed_genesis
-from tests.kit.clearing.world import BOB, DOLLAR, VAULTS
+from tests.kit.clearing.chamber import governed_genesis, parliament_world
+from tests.kit.clearing.genesis import BOB, DOLLAR, VAULTS
+from tests.kit.clearing.signer import validator
+from tests.kit.clearing.world import World
 
 
-def stuck(guarded: bool) -> Parliament:
+def stuck(guarded: bool) -> World:
     """A change of validators that chain 2 never follows; Bob's and Carol's money is half there."""
     genesis = governed_genesis()
     if guarded:
         usdc = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms(feed=2, feed_tokens=200))
         genesis = msgspec.structs.replace(genesis, assets=(genesis.assets[0], usdc, genesis.assets[2]))
-    house = Parliament(genesis, dollars=1_000)
-    house.step(facts=[house.deposit_fact(BOB, 2, 3_000 * DOLLAR)])
+    house = parliament_world(genesis, dollars=1_000)
+    house.block(facts=[house.deposit_fact(BOB, 2, 3_000 * DOLLAR)])
     house.change([4], [validator(8)])
-    house.step(facts=house.rotations((1,)))
+    house.block(facts=house.rotations((1,)))
     return house
 
 

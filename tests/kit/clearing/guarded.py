@@ -7,27 +7,28 @@ import msgspec
 from clearing.base.codec import u256
 from clearing.schema.facts import CustodySeen
 from clearing.schema.terms.collateral import DepegTerms
-from tests.kit.clearing.vaults import DEPEG, USDC_FEED, Vaults, genesis_with, opened
+from tests.kit.clearing.vaults import DEPEG, USDC_FEED, genesis_with, opened
+from tests.kit.clearing.world import World
 
 ONLY_FIRST = msgspec.structs.replace(DEPEG, halt_ms=20_000)
 
 
-def guarded(**changes: Any) -> Vaults:
+def guarded(**changes: Any) -> World:
     """Both cash tokens have guards; only the first one's feed is moved by the tests, so the second gets its own."""
     genesis = genesis_with(depeg=ONLY_FIRST)
     second = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms())
     return opened(msgspec.structs.replace(genesis, assets=(genesis.assets[0], second, *genesis.assets[2:])), **changes)
 
 
-def leave(world: Vaults) -> Any:
+def leave(world: World) -> Any:
     world.ticks[USDC_FEED] = 900_000
     result = None
     for _ in range(DEPEG.blocks):
-        result = world.go()
+        result = world.block()
     return result
 
 
-def counted(world: Vaults, block_number: int, withdrawn: int = 0) -> tuple[CustodySeen, ...]:
+def counted(world: World, block_number: int, withdrawn: int = 0) -> tuple[CustodySeen, ...]:
     """What honest vaults count; `withdrawn` base units were paid of the first token."""
     facts = []
     for fact in world.custody_facts(block_number):

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.facts import Fact
 from clearing.validators.validator_sets import attesting_set, validator_sets
-from tests.kit.clearing.chamber import Chamber
+from tests.kit.clearing.world import World
 
 SEVEN = dict.fromkeys(range(1, 8), 10)
 
 
-def say(chamber: Chamber, facts: Mapping[int, tuple[Fact, ...]], *transactions: object) -> object:
+def say(chamber: World, facts: Mapping[int, tuple[Fact, ...]], *transactions: object) -> object:
     said = {name: VoteExtension(facts=told) for name, told in facts.items() if name in chamber.speakers()}
     return chamber.hear(said, *transactions)  # type: ignore[arg-type]
 
 
-def until_heard(chamber: Chamber) -> None:
+def until_heard(chamber: World) -> None:
     """Silent blocks until the changed set is the one that speaks."""
     while attesting_set(chamber.state) != validator_sets(chamber.state).next:
         chamber.hear({})

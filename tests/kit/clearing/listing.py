@@ -4,13 +4,11 @@ from clearing.apply_block import apply_block
 from clearing.state.account_margins import margin_book
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from tests.kit.clearing.parliament import Parliament
-from tests.kit.clearing.world import (
-    SALT,
-)
+from tests.kit.clearing.genesis import SALT
+from tests.kit.clearing.world import World
 
 
-def agreed_everywhere(house: Parliament) -> None:
+def agreed_everywhere(house: World) -> None:
     """The state read back has the same roots, terms, margins and answers."""
     copy = import_state(house.genesis, SALT, export_state(house.state))
     assert copy.module_roots() == house.state.module_roots()

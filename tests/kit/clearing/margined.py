@@ -5,7 +5,7 @@ import msgspec
 from clearing.schema.receipts.trades import TradeNovated
 from clearing.schema.risk.charges import ConcentrationTier, LotCharge
 from clearing.schema.risk.parameters import JointCredit, JointScenario, RiskGroup, RiskParameters
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -19,10 +19,9 @@ from tests.kit.clearing.world import (
     ETH_PERP,
     USDC_1,
     WETH_1,
-    World,
     make_genesis,
-    of_kind,
 )
+from tests.kit.clearing.world import World, of_kind
 
 ACCOUNTS = (ALICE, BOB, CAROL, ALICE_CLIENT)
 

@@ -5,17 +5,8 @@ import msgspec
 from clearing.schema.terms.genesis import Genesis, MarketParameters
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.schema.terms.prices import FundingTerms, PriceTerms
-from tests.kit.clearing.world import (
-    BTC_FUT,
-    BTC_PERP,
-    ETH,
-    EXPIRY_MS,
-    USD,
-    WETH_1,
-    World,
-    funded,
-    make_genesis,
-)
+from tests.kit.clearing.genesis import BTC_FUT, BTC_PERP, ETH, EXPIRY_MS, USD, WETH_1, make_genesis
+from tests.kit.clearing.world import World, funded
 
 ETH_FWD, ETH_CASH_FWD, BTC_AVG_PUT = 5, 6, 7
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000

@@ -7,11 +7,8 @@ import msgspec
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.genesis import Genesis
-from tests.kit.clearing.world import (
-    World,
-    funded,
-    make_genesis,
-)
+from tests.kit.clearing.genesis import make_genesis
+from tests.kit.clearing.world import World, funded
 
 RULES = RangeParameters(
     interval_ms=1_000,

@@ -3,12 +3,17 @@
 Rule: a key signs the digest of the whole request, whatever its signature fields hold.
 """
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-import msgspec
-
+from clearing.base import bls, ed25519
 from clearing.base.ids import NetworkId
-from clearing.base.secp256k1 import sign_digest
+from clearing.base.validators import Validator, ValidatorSet
+from member.signing import requests as signing
+
+NAMES_MAX = 40
+"""Validators are called by smaller numbers."""
 
 
 def secret(member: int) -> bytes:
@@ -18,9 +23,7 @@ def secret(member: int) -> bytes:
 
 def signed(request: Any, network: NetworkId, key: bytes | None = None, **keys: bytes) -> Any:
     """`request` with `signature` made by `key`, and each signature named in `keys` made by that key."""
-    digest = request.digest(network)
-    named = keys if key is None else {"signature": key, **keys}
-    return msgspec.structs.replace(request, **{name: sign_digest(each, digest) for name, each in named.items()})
+    return signing.signed(network, request, **keys if key is None else {"signature": key, **keys})
 
 
 def blank(kind: type[Any], *fields: Any, **named: Any) -> Any:
@@ -32,3 +35,29 @@ def blank(kind: type[Any], *fields: Any, **named: Any) -> Any:
 
 def _signs(field: str) -> bool:
     return field == "signature" or field.endswith("_signature")
+
+
+def envelope_secret(name: int) -> bytes:
+    return bytes([name]) * 32
+
+
+@cache
+def key_of(name: int) -> bytes:
+    return ed25519.public_key(envelope_secret(name))
+
+
+@cache
+def names_by_key() -> dict[bytes, int]:
+    """Every name that may come up, by its key."""
+    return {key_of(name): name for name in range(1, NAMES_MAX)}
+
+
+@cache
+def validator(name: int, power: int = 10, bls_name: int | None = None) -> Validator:
+    """`bls_name`: whose BLS key, by default the own."""
+    key = bls.secret_from_seed(bytes([bls_name or name]) * 32)
+    return Validator(key_of(name), bls.public_key(key), power, bls.prove_possession(key))
+
+
+def set_with(powers: Mapping[int, int]) -> ValidatorSet:
+    return ValidatorSet(tuple(sorted((validator(*each) for each in powers.items()), key=lambda v: v.envelope_key)))

@@ -1,16 +1,9 @@
 """The small network with terms of collateral turned on, and prices for every feed in every block."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from clearing.schema.blocks.block import BlockResult
-from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.facts import ChainHeartbeat, DepositSighted, Fact
-from clearing.schema.requests.accounts import ClaimSwap
-from clearing.schema.requests.auctions import CollateralBid
-from clearing.schema.requests.withdrawals import LimitedWithdrawal
 from clearing.schema.terms.assets import Asset, CashGroup, Feed, check_assets
 from clearing.schema.terms.collateral import (
     CashCallTerms,
@@ -22,11 +15,9 @@ from clearing.schema.terms.collateral import (
     YieldTerms,
 )
 from clearing.schema.terms.genesis import Genesis, MarketParameters
-from clearing.state.ledger import balance, token_currency
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     BOB,
-    BTC,
     CAROL,
     DOLLAR,
     ETH,
@@ -36,9 +27,9 @@ from tests.kit.clearing.world import (
     USDC_2,
     VAULTS,
     WETH_1,
-    World,
     make_genesis,
 )
+from tests.kit.clearing.world import World
 
 USDC_FEED, RATE_FEED = 3, 4
 STETH_2 = 4
@@ -121,64 +112,21 @@ def genesis_of_everything(seed: int, market: MarketParameters) -> Genesis:
     )
 
 
-class Vaults(World):
+def vault_world(genesis: Genesis, check: bool = True) -> World:
     """A world in which every block has prices, and chains go on unless told otherwise."""
-
-    def __init__(self, genesis: Genesis, check: bool = True) -> None:
-        super().__init__(genesis, check)
-        self.ticks = {BTC: 790_000, ETH: 20_000, USDC_FEED: PAR, RATE_FEED: 1_100_000}
-        self.heads = dict.fromkeys(VAULTS, 100)
-
-    def go(
-        self,
-        *transactions: Transaction,
-        facts: Sequence[Fact] = (),
-        silent: Sequence[int] = (),
-        after_ms: int = 1_000,
-        unpriced: Sequence[int] = (),
-    ) -> BlockResult:
-        """One block; chains in `silent` tell nothing, feeds in `unpriced` have no report."""
-        beats = []
-        for chain in self.heads:
-            if chain not in silent:
-                self.heads[chain] += 1
-                beats.append(ChainHeartbeat(chain, self.heads[chain], bytes(32)))
-        prices = tuple((feed, ticks) for feed, ticks in self.ticks.items() if feed not in unpriced)
-        return self.block(*transactions, prices=prices, facts=(*facts, *beats), after_ms=after_ms)
-
-    def pay_in(self, account: int, asset: int, units: int) -> BlockResult:
-        """A deposit in clearing units of genesis."""
-        return self.go(facts=(self.deposit_fact(account, asset, self.state.terms.assets[asset].to_amount(units)),))
-
-    def tokens(self, account: int, asset: int) -> int:
-        return balance(self.state, account, token_currency(asset))
-
-    def swap(self, account: int, recipient: int, given: tuple[int, int], taken: tuple[int, int]) -> ClaimSwap:
-        words = self.request(ClaimSwap, account, recipient, *given, *taken)
-        return self.sign(words, self.key_of(account), recipient_signature=self.key_of(recipient))
-
-    def bid(self, account: int, seller: int, asset: int, units: int, price: int) -> CollateralBid:
-        return self.request(CollateralBid, account, seller, asset, USD, units, price)
-
-    def limited(self, account: int, asset: int, units: int, fee_max: int) -> LimitedWithdrawal:
-        return self.request(LimitedWithdrawal, account, asset, units, b"\x77" * 20, fee_max)
-
-    def sighted(self, account: int, asset: int, units: int, block: int = 200) -> tuple[DepositSighted, Fact]:
-        """The same deposit as sighted before it is final, and as final."""
-        final = self.deposit_fact(account, asset, self.state.terms.assets[asset].to_amount(units))
-        final = msgspec.structs.replace(final, block_number=block)
-        fields = {name: getattr(final, name) for name in final.__struct_fields__}
-        return DepositSighted(**fields), final
+    world = World(genesis, check, fresh=True, beating=True)
+    world.ticks |= {USDC_FEED: PAR, RATE_FEED: 1_100_000}
+    return world
 
 
-def opened(genesis: Genesis, dollars: int = 100_000, check: bool = True) -> Vaults:
+def opened(genesis: Genesis, dollars: int = 100_000, check: bool = True) -> World:
     """Everybody with cash on both chains, half each; Alice and Bob with 50 WETH, Carol with 20 STETH."""
-    world = Vaults(genesis, check)
-    world.go()
+    world = vault_world(genesis, check)
+    world.block()
     half = dollars // 2 * DOLLAR
     for account in (HOUSE, ALICE, BOB, CAROL):
-        world.go(facts=[world.deposit_fact(account, asset, half) for asset in (USDC_1, USDC_2)])
+        world.block(facts=[world.deposit_fact(account, asset, half) for asset in (USDC_1, USDC_2)])
     weth = world.state.terms.assets[WETH_1].to_amount(50_000_000)
-    world.go(facts=[world.deposit_fact(account, WETH_1, weth) for account in (ALICE, BOB)])
-    world.pay_in(CAROL, STETH_2, 20_000_000)
+    world.block(facts=[world.deposit_fact(account, WETH_1, weth) for account in (ALICE, BOB)])
+    world.deposit(CAROL, STETH_2, 20_000_000)
     return world

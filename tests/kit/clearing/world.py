@@ -1,135 +1,83 @@
-"""A small network without a network: genesis, keys, and verbs to write tests as tables of what happens."""
+"""The one world of clearing's tests: a state with verbs, and every block checked against all invariants."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from clearing.apply_block import apply_block
 from clearing.base.codec import u256
-from clearing.base.secp256k1 import address
-from clearing.base.validators import Validator, ValidatorSet
 from clearing.invariants import check_whole_state
+from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.opening import initial_state
 from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
-from clearing.schema.facts import CustodySeen, DepositSeen, Fact, WithdrawalExecuted
-from clearing.schema.requests.accounts import CashTransfer
-from clearing.schema.requests.trades import Trade
-from clearing.schema.requests.withdrawals import Withdrawal
-from clearing.schema.risk.parameters import RiskGroup, RiskParameters
-from clearing.schema.terms.assets import Asset, CashGroup, Feed
-from clearing.schema.terms.genesis import (
-    AccountKind,
-    AccountTerms,
-    ChainTerms,
-    Genesis,
-    MarketParameters,
-    MemberTerms,
-    network_id,
-)
-from clearing.schema.terms.instruments import Instrument, InstrumentKind
+from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, DepositSighted, Fact, WithdrawalExecuted
+from clearing.schema.terms.genesis import Genesis, network_id
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import balance, cash_currency, token_currency
 from clearing.state.state import State
-from tests.kit.clearing.signer import blank, secret, signed
+from clearing.validators.validator_sets import validator_sets
+from tests.kit.clearing.funds import Funds
+from tests.kit.clearing.genesis import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC,
+    BTC_CALL,
+    BTC_FUT,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH,
+    ETH_PERP,
+    EXPIRY_MS,
+    HOUSE,
+    OWNER,
+    POWERS,
+    SALT,
+    START_MS,
+    USD,
+    USDC_1,
+    USDC_2,
+    VAULTS,
+    WETH_1,
+    make_genesis,
+)
+from tests.kit.clearing.requests import Requests
+from tests.kit.clearing.signer import secret
+from tests.kit.clearing.validators import Validators
 
-SALT = bytes(range(32))
-START_MS = 1_700_000_000_000
-VAULTS = {1: b"\xa1" * 20, 2: b"\xa2" * 20}
-USD = 1
-USDC_1, USDC_2, WETH_1 = 1, 2, 3
-BTC, ETH = 1, 2
-BTC_PERP, BTC_FUT, BTC_CALL, ETH_PERP = 1, 2, 3, 4
-DOLLAR = 1_000_000
-HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT = 0, 1, 2, 3, 4
-EXPIRY_MS = START_MS + 3_600_000
-POWERS = (10, 10, 10, 10)
-
-
-def make_genesis(market: MarketParameters | None = None, risk: RiskParameters | None = None) -> Genesis:
-    validators = tuple(
-        Validator(bytes([i + 1]) * 32, bytes([i + 1]) * 48, power, bytes(96)) for i, power in enumerate(POWERS)
-    )
-    accounts = {0: (HOUSE,), 1: (ALICE, ALICE_CLIENT), 2: (BOB,), 3: (CAROL,)}
-    return Genesis(
-        name="test",
-        time_ms=START_MS,
-        validators=ValidatorSet(validators),
-        chains=tuple(ChainTerms(chain, f"chain-{chain}", vault, 4) for chain, vault in VAULTS.items()),
-        feeds=(Feed(BTC, "BTC"), Feed(ETH, "ETH")),
-        cash_groups=(CashGroup(USD, "USD"),),
-        assets=(
-            Asset(USDC_1, "USDC-1", 1, VAULTS[1], b"\xc1" * 20, 6, 6, USD, 0, 0, 10**17),
-            Asset(USDC_2, "USDC-2", 2, VAULTS[2], b"\xc2" * 20, 6, 6, USD, 0, 0, 10**17),
-            Asset(WETH_1, "WETH-1", 1, VAULTS[1], b"\xc3" * 20, 18, 6, 0, ETH, 100_000, 10**13),
-        ),
-        instruments=(
-            Instrument(BTC_PERP, "BTC-PERP", InstrumentKind.PERPETUAL, BTC, 1, USD, 10),
-            Instrument(BTC_FUT, "BTC-FUT", InstrumentKind.FUTURE, BTC, 1, USD, 10, EXPIRY_MS),
-            Instrument(
-                BTC_CALL, "BTC-CALL", InstrumentKind.CALL, BTC, 1, USD, 10, EXPIRY_MS, 800_000, band_ppm=1_000_000
-            ),
-            Instrument(ETH_PERP, "ETH-PERP", InstrumentKind.PERPETUAL, ETH, 2, USD, 100),
-        ),
-        risk=risk
-        or RiskParameters(
-            (RiskGroup(1, "BTC", BTC, 200_000, 800_000, 200_000), RiskGroup(2, "ETH", ETH, 250_000, 900_000, 200_000)),
-            cash_limit_micros=1_000 * DOLLAR,
-        ),
-        market=market or MarketParameters(move_cap_ppm=300_000, epoch_blocks=5),
-        members=tuple(
-            MemberTerms(
-                member,
-                f"member-{member}",
-                address(secret(member)),
-                tuple(AccountTerms(a, AccountKind.CLIENT if a == ALICE_CLIENT else AccountKind.HOUSE) for a in owned),
-            )
-            for member, owned in accounts.items()
-        ),
-    )
-
-
-OWNER = {HOUSE: 0, ALICE: 1, ALICE_CLIENT: 1, BOB: 2, CAROL: 3}
+R = TypeVar("R")
 
 
 def reports(*prices: tuple[int, int], time_ms: int, confidence: int = 0) -> tuple[PriceReport, ...]:
     return tuple(PriceReport(feed, ticks, confidence, 3, time_ms) for feed, ticks in sorted(prices))
 
 
-class World:
-    """A state with verbs. Every block applied is checked against all invariants."""
+class World(Requests, Validators, Funds):
+    """`fresh`: blocks repeat the last prices, those of no other feed. `beating`: chains are heard of in every block."""
 
-    def __init__(self, genesis: Genesis | None = None, check: bool = True) -> None:
+    def __init__(
+        self, genesis: Genesis | None = None, check: bool = True, *, fresh: bool = False, beating: bool = False
+    ) -> None:
         self.genesis = genesis or make_genesis()
         self.network = network_id(self.genesis)
         self.state = initial_state(self.genesis, SALT)
         self.blocks: list[BlockInput] = []
         self.results: list[BlockResult] = []
-        self.time_ms = START_MS
-        self.trade_ids = 0
-        self.nonce = 0
+        self.time_ms = self.genesis.time_ms
+        self.trade_ids = self.report_ids = self.nonce = 0
         self.deposit_nonces = dict.fromkeys(VAULTS, 0)
-        self.check = check
-        self.owner = dict(OWNER)
+        self.check, self.fresh = check, fresh
+        self.ticks = {BTC: 790_000, ETH: 20_000}
+        """What is told of each feed when prices are fresh."""
+        self.heads = dict.fromkeys(VAULTS, 100) if beating else {}
+        """The newest block of each chain that is heard of."""
+        self.owner = OWNER | {each.id: member.id for member in self.genesis.members for each in member.accounts}
         """Which member's key signs for an account."""
-
-    def key_of(self, account: int) -> bytes:
-        """Of the account's member; an account that nobody has is signed for by the house."""
-        return secret(self.owner.get(account, 0))
-
-    def request(self, kind: type[Any], *fields: Any, key: bytes | None = None, **named: Any) -> Any:
-        """A request with the next nonce, good for a minute, its `signature` by `key` or else by its account's."""
-        if "nonce" in kind.__struct_fields__:
-            self.nonce += 1
-            named = {"nonce": self.nonce} | named
-        words = blank(kind, *fields, **{"not_after_ms": self.time_ms + 60_000} | named)
-        return self.sign(words, key) if hasattr(words, "signature") else words
-
-    def sign(self, words: Any, key: bytes | None = None, **keys: bytes) -> Any:
-        """The request with its `signature`, unless `keys` name other fields alone; by default the account's own."""
-        if key is None and not keys:
-            key = self.key_of(words.account)
-        return signed(words, self.network, key, **keys)
 
     def make_block(
         self,
@@ -137,9 +85,13 @@ class World:
         extensions: Sequence[VoteExtension | None] = (),
         after_ms: int = 1_000,
     ) -> BlockInput:
-        observed = tuple(BlockExtension(i, POWERS[i], each) for i, each in enumerate(extensions))
-        height = self.state.now.height + 1
-        return BlockInput(height, self.state.now.time_ms + after_ms, observed, sum(POWERS), tuple(transactions))
+        """By the validators that certified the height below, in their order."""
+        certified, now = validator_sets(self.state).last, self.state.now
+        observed = tuple(
+            BlockExtension(at, each.power, said)
+            for at, (each, said) in enumerate(zip(certified.validators, extensions, strict=False))
+        )
+        return BlockInput(now.height + 1, now.time_ms + after_ms, observed, certified.total_power, tuple(transactions))
 
     def apply(self, block: BlockInput) -> BlockResult:
         fork, result = apply_block(self.state, block)
@@ -151,20 +103,47 @@ class World:
             check_whole_state(self.state)
         return result
 
+    def fork_with(self, block: BlockInput) -> BlockResult:
+        """The outcome of a block that is not decided."""
+        return apply_block(self.state, block)[1]
+
     def block(
         self,
         *transactions: Transaction,
         prices: Sequence[tuple[int, int]] = (),
         facts: Sequence[Fact] = (),
         after_ms: int = 1_000,
-        attesting: int = 4,
+        attesting: int | None = None,
+        names: Sequence[int] = (),
+        silent: Sequence[int] = (),
+        unpriced: Sequence[int] = (),
     ) -> BlockResult:
-        """One block in which `attesting` validators tell the same prices and facts."""
-        said = VoteExtension(reports(*prices, time_ms=self.state.now.time_ms + after_ms), tuple(facts))
-        return self.apply(self.make_block(transactions, [said] * attesting, after_ms))
+        """One block in which all validators, the first `attesting` or these `names` tell the same prices and facts.
+
+        Chains in `silent` are not heard of; of feeds in `unpriced` nothing is told.
+        """
+        if self.fresh:
+            self.ticks = dict(prices) or self.ticks
+            prices = tuple((feed, ticks) for feed, ticks in self.ticks.items() if feed not in unpriced)
+        facts = (*facts, *self.heartbeats(silent))
+        said = VoteExtension(reports(*prices, time_ms=self.state.now.time_ms + after_ms), facts)
+        if names:
+            return self.hear(dict.fromkeys(names, said), *transactions, after_ms=after_ms)
+        count = len(validator_sets(self.state).last.validators) if attesting is None else attesting
+        return self.apply(self.make_block(transactions, [said] * count, after_ms))
+
+    def heartbeats(self, silent: Sequence[int] = ()) -> list[ChainHeartbeat]:
+        """Of all chains that go on."""
+        for chain in self.heads.keys() - set(silent):
+            self.heads[chain] += 1
+        return [ChainHeartbeat(chain, head, bytes(32)) for chain, head in self.heads.items() if chain not in silent]
 
     def prices(self, btc: int, eth: int = 20_000, **more: int) -> BlockResult:
         return self.block(prices=((BTC, btc), (ETH, eth)), **more)
+
+    def go(self, *transactions: Transaction, btc: int, **more: Any) -> BlockResult:
+        """A block with another price of BTC."""
+        return self.block(*transactions, prices=tuple((self.ticks | {BTC: btc}).items()), **more)
 
     def deposit_fact(self, account: int, asset_id: int, amount: int) -> DepositSeen:
         asset = self.state.terms.assets[asset_id]
@@ -176,21 +155,27 @@ class World:
         amount = self.state.terms.assets[asset].to_amount(units)
         return self.block(facts=(self.deposit_fact(account, asset, amount),))
 
-    def trade(
-        self, buyer: int, seller: int, instrument: int, lots: int, ticks: int, trade_id: int = 0, **changes: Any
-    ) -> Trade:
-        self.trade_ids += 1
-        words = self.request(Trade, 1, trade_id or self.trade_ids, buyer, seller, instrument, lots, ticks, **changes)
-        return self.sign(words, buyer_signature=self.key_of(buyer), seller_signature=self.key_of(seller))
+    def pay_in(self, account: int, dollars: int) -> BlockResult:
+        """A deposit of cash, in a block of its own."""
+        return self.deposit(account, USDC_1, dollars * DOLLAR)
 
-    def withdrawal(self, account: int, asset: int, units: int, to: bytes = b"\x77" * 20, **changes: Any) -> Withdrawal:
-        return self.request(Withdrawal, account, asset, units, to, **changes)
+    def endow(self, dollars: int, *accounts: int) -> BlockResult:
+        """Cash for each of these, by default for everybody, in one block."""
+        facts = [self.deposit_fact(each, USDC_1, dollars * DOLLAR) for each in accounts or (HOUSE, ALICE, BOB, CAROL)]
+        return self.block(facts=facts)
 
-    def transfer(self, account: int, recipient: int, micros: int, **changes: Any) -> CashTransfer:
-        return self.request(CashTransfer, account, recipient, USD, micros, **changes)
+    def sighted(self, account: int, asset: int, units: int, block: int = 200) -> tuple[DepositSighted, Fact]:
+        """The same deposit as sighted before it is final, and as final."""
+        final = self.deposit_fact(account, asset, self.state.terms.assets[asset].to_amount(units))
+        final = msgspec.structs.replace(final, block_number=block)
+        return DepositSighted(**msgspec.structs.asdict(final)), final
 
     def cash(self, account: int) -> int:
         return balance(self.state, account, cash_currency(USD))
+
+    def units(self, account: int, asset: int) -> int:
+        """Of a token that is no cash."""
+        return balance(self.state, account, token_currency(asset))
 
     def weth(self, account: int) -> int:
         return balance(self.state, account, token_currency(WETH_1))
@@ -212,6 +197,14 @@ class World:
             )
         return tuple(facts)
 
+    def margin(self, account: int) -> AccountMargin:
+        """The account's margin now."""
+        return holdings_margin(current_arrays(self.state), current_holdings(self.state, account))
+
+    def last(self, kind: type[R]) -> list[R]:
+        """Receipts of a kind in the last block."""
+        return of_kind(self.results[-1], kind)
+
 
 def deposit_seen(chain_id: int, nonce: int, token: bytes, account: int, amount: int) -> DepositSeen:
     source = nonce.to_bytes(32, "big")
@@ -230,17 +223,25 @@ def kinds(result: BlockResult) -> list[str]:
     return [type(receipt).__name__ for receipt in result.receipts]
 
 
-def of_kind(result: BlockResult, kind: type) -> list:  # type: ignore[type-arg]
+def of_kind(result: BlockResult, kind: type[R]) -> list[R]:
     return [receipt for receipt in result.receipts if isinstance(receipt, kind)]
 
 
-def funded(check: bool = True, genesis: Genesis | None = None, dollars: int = 100_000) -> World:
+def funded(check: bool = True, genesis: Genesis | None = None, dollars: int = 100_000, *, fresh: bool = False) -> World:
     """Prices at BTC 7,900.00 and ETH 200.00; everybody with cash."""
-    world = World(genesis, check)
+    world = World(genesis, check, fresh=fresh)
     world.prices(790_000)
-    world.block(facts=[world.deposit_fact(each, USDC_1, dollars * DOLLAR) for each in (HOUSE, ALICE, BOB, CAROL)])
+    world.endow(dollars)
     return world
 
 
 def roots(state: State) -> list[str]:
     return [root.hex() for root in state.module_roots()]
+
+
+__all__ = [
+    "ALICE", "ALICE_CLIENT", "BOB", "BTC", "BTC_CALL", "BTC_FUT", "BTC_PERP", "CAROL", "DOLLAR", "ETH", "ETH_PERP",
+    "EXPIRY_MS", "HOUSE", "OWNER", "POWERS", "SALT", "START_MS", "USD", "USDC_1", "USDC_2", "VAULTS", "WETH_1",
+    "World", "codes", "deposit_seen", "executed", "funded", "kinds", "make_genesis", "of_kind", "reports", "roots",
+    "secret",
+]  # fmt: skip

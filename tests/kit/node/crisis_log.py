@@ -1,6 +1,6 @@
 """A network of one validator that goes through everything: a cancelled withdrawal, a vote, liquidations, a default.
 
-The verbs are those of `DefaultWorld`; its blocks are proposed, certified, stored and applied by a `Station`, two
+The verbs are those of `World`; its blocks are proposed, certified, stored and applied by a `Station`, two
 heights each: what a validator says rides on one height and counts in the next.
 """
 
@@ -37,11 +37,12 @@ from node.store.block_log import write_block_log
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.sync.restore import encode_saved
-from tests.kit.clearing.defaults import DAVE, OWNERS, TERMS, DefaultWorld, default_genesis
+from tests.kit.clearing.defaults import TERMS, default_genesis
 from tests.kit.clearing.fund import TERMS as FUND
-from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.funds import DAVE
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, USDC_1
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, USDC_1, of_kind
+from tests.kit.clearing.world import World, of_kind
 from tests.kit.node.station import Home, Station
 
 LIQUIDATION = LiquidationTerms(
@@ -86,16 +87,17 @@ def crisis_home(folder: Path) -> Home:
     return Home(made.genesis, open_node_keys(home, home / "password", allow_weak=True), home, made.nodes[0].config)
 
 
-class StationWorld(DefaultWorld):
+class StationWorld(World):
     """The verbs of a world, and a station's blocks."""
 
     def __init__(self, station: Station) -> None:
         self.station = station
         self.told: list[BlockResult] = []
         station.application.listen(lambda decided: self.told.append(decided.result))
-        FundWorld.__init__(self, station.home.genesis)
-        self.owner |= OWNERS
-        self.block(facts=[self.deposit_fact(DAVE, USDC_1, 100_000 * DOLLAR)])
+        super().__init__(station.home.genesis, fresh=True)
+        self.prices(790_000)
+        self.endow(100_000)
+        self.endow(100_000, DAVE)
 
     @property
     def state(self) -> State:  # type: ignore[override]
@@ -212,7 +214,7 @@ def play(world: StationWorld) -> None:
     world.bring(alice=45_000, bob=60_000, client=9_000)
     (waits,) = of_kind(world.block(world.withdrawal(CAROL, USDC_1, 5_000 * DOLLAR)), WithdrawalDelayed)
     world.block(world.cancel(CAROL, waits.number))
-    world.block(world.trades(ALICE, BOB, LOTS), world.trades(ALICE_CLIENT, CAROL, 4_500))
+    world.block(world.perp_trade(ALICE, BOB, LOTS), world.perp_trade(ALICE_CLIENT, CAROL, 4_500))
     world.fund_paid_in()
     proposal = world.propose("market.liquidation_penalty_ppm", NEW_PENALTY_PPM)
     world.block(proposal)
@@ -235,7 +237,7 @@ def _default(world: StationWorld) -> None:
     world.prices(500_000)
     while not world.state.default_counters.get(0):
         world.block()
-    world.block(world.bid(DAVE, 1, 60, ASK), world.bid(CAROL, 1, 20, ASK + 1))
+    world.block(world.default_bid(DAVE, 1, 60, ASK), world.default_bid(CAROL, 1, 20, ASK + 1))
     world.prices(310_000)
     world.until_ended()
     for _ in range(3):

@@ -14,7 +14,8 @@ from clearing.schema.facts import Fact
 from consensus.messages import CommittedBlock
 from node.epochs.service import write_package
 from proofs.epoch.prover import commit_epoch, prove_epoch
-from tests.kit.clearing.world import BTC, ETH, World, reports
+from tests.kit.clearing.genesis import BTC, ETH
+from tests.kit.clearing.world import World, reports
 from tests.kit.node.station import MARKET, QuickProver, Station, time_of
 
 CARRIED = MARKET.epoch_blocks + MARKET.snapshot_delay_blocks

@@ -34,8 +34,9 @@ from node.sync.joining import check_state
 from node.sync.peer_talk import PeerTalk
 from node.sync.snapshots import SnapshotService
 from node.sync.state_sync import Curves, Joined, StateSync, SyncAnchor
-from tests.kit.clearing.world import BTC, ETH, reports
+from tests.kit.clearing.genesis import BTC, ETH
 from tests.kit.clearing.world import World as Words
+from tests.kit.clearing.world import reports
 from tests.kit.node.station import Home, Station, make_home, time_of
 
 HEIGHTS = 12

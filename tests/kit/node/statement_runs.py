@@ -8,8 +8,7 @@ from clearing.state.holdings import current_arrays, current_holdings, holdings_m
 from clearing.state.ledger import balance, cash_currency, token_currency
 from clearing.state.state import State
 from member.statements.days import StatementDays
-from tests.kit.clearing.margined import FULL
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -23,9 +22,10 @@ from tests.kit.clearing.world import (
     USD,
     USDC_1,
     WETH_1,
-    World,
     make_genesis,
 )
+from tests.kit.clearing.margined import FULL
+from tests.kit.clearing.world import World
 
 ACCOUNTS = (HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT)
 

@@ -33,7 +33,7 @@ from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.sync.restore import position_of, restore
 from proofs.epoch.workers import ProofProgress
-from tests.kit.clearing.world import START_MS, make_genesis
+from tests.kit.clearing.genesis import START_MS, make_genesis
 
 MARKET = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, snapshot_delay_blocks=3)
 

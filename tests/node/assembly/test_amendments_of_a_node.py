@@ -23,7 +23,8 @@ from node.api.governance import amendments_file
 from node.epochs.service import write_package
 from node.store.blocks import light_block_at
 from node.store.store import Store
-from tests.kit.clearing.world import BTC, ETH, USD, World, reports
+from tests.kit.clearing.genesis import BTC, ETH, USD
+from tests.kit.clearing.world import World, reports
 from tests.kit.node.proving import ProverAtOnce, prove_now
 from tests.kit.node.station import MARKET, Station, make_home, time_of
 

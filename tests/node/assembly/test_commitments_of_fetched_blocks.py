@@ -11,7 +11,8 @@ from clearing.schema.blocks.vote_extension import VoteExtension
 from consensus.blocks.store import save_committed
 from consensus.messages import CommittedBlock
 from node.store.store import Store
-from tests.kit.clearing.world import BTC, ETH, World, reports
+from tests.kit.clearing.genesis import BTC, ETH
+from tests.kit.clearing.world import World, reports
 from tests.kit.node.station import MARKET, Home, Station, make_home, time_of
 
 HEIGHTS = 4 * MARKET.epoch_blocks

@@ -49,9 +49,9 @@ from node.http.server import build_api, serve_api
 from node.offline.replay import replay
 from node.store.block_log import read_block_log
 from node.store.store import Store
-from tests.kit.clearing.defaults import DAVE
+from tests.kit.clearing.funds import DAVE
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT
 from tests.kit.node.crisis_log import NEW_PENALTY_PPM, CrisisLog, write_crisis
 from tests.kit.node.keeping_view import record_all
 from tests.kit.node.live_view import live_view

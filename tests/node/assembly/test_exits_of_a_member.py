@@ -33,8 +33,9 @@ from node.http.server import build_api, serve_api
 from node.store.block_log import write_block_log
 from node.store.store import Store
 from tests.kit.clearing.exits import closed
+from tests.kit.clearing.genesis import CAROL, WETH_1
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import CAROL, WETH_1, funded
+from tests.kit.clearing.world import funded
 from tests.kit.node.fake_view import ALICE, BOB, FakeView
 from tests.kit.node.keeping_view import first_deposits, record_all
 from tests.kit.node.live_view import live_view

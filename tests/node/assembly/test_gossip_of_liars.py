@@ -39,7 +39,8 @@ from node.pool import transaction_service
 from node.pool.mempool import Accepted, Mempool
 from node.pool.trade_batch import make_batch
 from node.pool.transaction_service import TransactionService, valid_batch_size
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, START_MS, World, funded
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, START_MS
+from tests.kit.clearing.world import World, funded
 
 PEER, OTHER = b"p" * 32, b"o" * 32
 HUGE = 2**63 - 1

@@ -16,19 +16,21 @@ from node.agreement.membership import Membership, newest_set
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignStateFile
 from node.store.store import Store
-from tests.kit.clearing.chamber import Chamber, envelope_secret, key_of, set_with, validator
+from tests.kit.clearing.chamber import chamber_world
+from tests.kit.clearing.signer import envelope_secret, key_of, set_with, validator
+from tests.kit.clearing.world import World
 from tests.kit.node.station import Station, make_home
 
 FOUR = dict.fromkeys(range(1, 5), 10)
 
 
-def follow(membership: Membership, chamber: Chamber) -> None:
+def follow(membership: Membership, chamber: World) -> None:
     told: Any = SimpleNamespace(state=chamber.state)
     membership.decided(told)
 
 
 def test_who_leaves_and_who_comes_are_let_in_until_nothing_of_theirs_is_open() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     mine, theirs = Membership(key_of(1), chamber.state), Membership(key_of(5), chamber.state)
     chamber.change([1], [validator(5)])
     seen = []
@@ -47,7 +49,7 @@ def test_who_leaves_and_who_comes_are_let_in_until_nothing_of_theirs_is_open() -
 
 
 def test_a_share_that_would_be_proof_of_misbehaviour_is_never_made(tmp_path: Path) -> None:
-    chamber = Chamber({1: 20, 2: 10, 3: 10})
+    chamber = chamber_world({1: 20, 2: 10, 3: 10})
     membership = Membership(key_of(2), chamber.state)
     secret = bls.secret_from_seed(bytes([2]) * 32)
     signer = LocalSigner(chamber.network, envelope_secret(2), secret, SignStateFile(tmp_path / "sign-state"))

@@ -14,7 +14,8 @@ from node.chains.bridge_service import BridgeService
 from node.chains.relayer_service import OpenWithdrawals, open_claims
 from node.config import ChainConfig
 from tests.kit.clearing.gated import gated, not_executed
-from tests.kit.clearing.world import ALICE, DOLLAR, USDC_1, USDC_2, VAULTS, World, executed
+from tests.kit.clearing.genesis import ALICE, DOLLAR, USDC_1, USDC_2, VAULTS
+from tests.kit.clearing.world import World, executed
 
 LATER_MS = 62_000
 

@@ -16,7 +16,8 @@ from node.chains.attestation_pool import AttestationPool
 from node.oracle.replay import ReplaySource
 from node.oracle.service import OracleService
 from node.oracle.source import Quote
-from tests.kit.clearing.world import ALICE, DOLLAR, USDC_1, VAULTS, World, funded
+from tests.kit.clearing.genesis import ALICE, DOLLAR, USDC_1, VAULTS
+from tests.kit.clearing.world import World, funded
 
 QUOTES = st.builds(Quote, *[st.integers(-5, 2**70) | st.integers(-2, 40)] * 4)
 

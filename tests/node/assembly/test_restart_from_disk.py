@@ -26,7 +26,8 @@ from node.store.blocks import StoredBlocks
 from node.store.records import ReceiptRecord, receipt_at, receipt_records
 from node.store.store import Store
 from node.sync.restore import encode_saved
-from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, HOUSE, USDC_1, World, reports
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, HOUSE, USDC_1
+from tests.kit.clearing.world import World, reports
 from tests.kit.node.station import MARKET, Home, Station, make_home, time_of
 
 HEIGHTS = 30

@@ -42,8 +42,10 @@ from node.chains.relayer_service import RelayerService
 from tests.kit.bridge.vault_chain import USER, ChainUser
 from tests.kit.bridge.watched_chain import Watch, watch
 from tests.kit.chains import anvil, anvil_binary
-from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
-from tests.kit.clearing.world import ALICE, BTC, ETH, USD, of_kind, reports
+from tests.kit.clearing.chamber import chamber_genesis
+from tests.kit.clearing.genesis import ALICE, BTC, ETH, USD
+from tests.kit.clearing.signer import key_of, validator
+from tests.kit.clearing.world import World, of_kind, reports
 
 __all__ = ["anvil", "anvil_binary", "watch"]
 pytestmark = pytest.mark.chain
@@ -54,7 +56,7 @@ FOUR = dict.fromkeys(range(1, 5), 10)
 CENT = 10_000
 
 
-class Followed(Chamber):
+class Followed(World):
     """A chamber whose headers are certified by three of the set and kept, with one vault on a real chain."""
 
     def __init__(self, chain: Anvil) -> None:
@@ -69,7 +71,7 @@ class Followed(Chamber):
             chains=(ChainTerms(CHAIN_ID, "anvil", address, 4, verifier.block_number),),
             assets=(Asset(TOKEN, "USDC", CHAIN_ID, address, token.address, 6, 6, USD, 0, 0, 10**15),),
         )
-        super().__init__(genesis=genesis)
+        super().__init__(genesis, fresh=True)
         terms = VaultTerms(self.network, genesis.validators, bytes([8]) * 20, ((token.address, 1),))
         self.vault_at = deploy_vault(self.user.web3, USER, verifier.address, terms)
         assert self.vault_at.address == address

@@ -26,7 +26,8 @@ from node.ops.health import BLOCK_AGE_MS_MAX, CHAIN_BEHIND_MAX, CHAIN_SILENCE_SE
 from node.p2p.memory import Hub
 from node.store.records import PackageRecord
 from node.store.store import Store
-from tests.kit.clearing.world import BTC, ETH, make_genesis, reports
+from tests.kit.clearing.genesis import BTC, ETH, make_genesis
+from tests.kit.clearing.world import reports
 from tests.kit.node.live_view import live_view
 from tests.kit.node.station import Station, make_home, time_of
 

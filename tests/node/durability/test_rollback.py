@@ -23,7 +23,8 @@ from node.offline.state_diff import state_diff
 from node.signer.sign_state import SignedStep, SignStateFile
 from node.store.store import Store
 from node.sync.restore import SavedState, encode_saved
-from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, HOUSE, USDC_1, World, reports
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, HOUSE, USDC_1
+from tests.kit.clearing.world import World, reports
 from tests.kit.node.station import Home, Station, make_home, time_of
 
 HEIGHTS = 18

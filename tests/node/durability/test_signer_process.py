@@ -33,7 +33,7 @@ from node.signer.node_keys import NodeKeys, open_node_keys
 from node.signer.remote import RemoteSigner
 from node.signer.sign_state import SignGuard, SignStateFile
 from node.store.wal import WalFile
-from tests.kit.clearing.world import make_genesis
+from tests.kit.clearing.genesis import make_genesis
 from tests.kit.consensus.crypto import secrets_of, validator_set
 from tests.kit.consensus.toy import ToyApplication
 from tests.kit.node.station import MARKET

@@ -11,7 +11,7 @@ from clearing.schema.terms.genesis import ChainTerms
 from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService
 from node.config import ChainConfig
-from tests.kit.clearing.world import ETH, VAULTS, make_genesis
+from tests.kit.clearing.genesis import ETH, VAULTS, make_genesis
 
 GENESIS = make_genesis()
 CONFIGS = {

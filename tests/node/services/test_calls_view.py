@@ -6,7 +6,7 @@ from member.api.accounts import CallUnderWay
 from node.api.accounts import calls_of
 from node.api.receipts import SALES_MAX, slice_sales
 from tests.kit.clearing.crisis import FALLEN, leveraged
-from tests.kit.clearing.world import ALICE, BOB
+from tests.kit.clearing.genesis import ALICE, BOB
 
 TERMS = CallTerms(deadline_blocks=3, early_ppm=400_000, early_release_ppm=250_000, early_blocks=5)
 
@@ -16,11 +16,11 @@ def test_a_call_is_shown_with_its_kind_and_time() -> None:
     assert calls_of(world.state, ALICE) == ()
     early = world.go(btc=775_000).height
     assert calls_of(world.state, ALICE) == (CallUnderWay("early", early, early + 5, lapsed=False),)
-    world.go()
+    world.block()
     world.go(btc=FALLEN)
     assert calls_of(world.state, ALICE) == (CallUnderWay("margin", early, early + 5, lapsed=False),)
     for _ in range(3):
-        world.go()
+        world.block()
     assert calls_of(world.state, ALICE) == (CallUnderWay("margin", early, early + 5, lapsed=True),)
     assert calls_of(world.state, BOB) == ()
     assert ALICE in world.state.liquidations

@@ -3,21 +3,22 @@
 from clearing.schema.receipts.collateral import AuctionOpened, CollateralSold
 from devnet.market import load_market
 from node.api.state import assets_now, collateral_sales
+from tests.kit.clearing.genesis import ALICE, BOB, DOLLAR, USDC_1, WETH_1
 from tests.kit.clearing.guarded import guarded, leave
 from tests.kit.clearing.owing import owing
 from tests.kit.clearing.vaults import CALL, HAIRCUT, USDC_FEED, genesis_with, opened
-from tests.kit.clearing.world import ALICE, BOB, DOLLAR, USDC_1, WETH_1, of_kind
+from tests.kit.clearing.world import of_kind
 
 
 def test_a_bid_for_what_is_told_is_filled_at_the_price_told() -> None:
     world = owing(call=CALL)
     assert collateral_sales(world.state) == ()
     while not of_kind(world.results[-1], AuctionOpened):
-        world.go()
+        world.block()
     for _ in range(3):
         (sale,) = collateral_sales(world.state)
         assert (sale.seller, sale.asset) == (ALICE, WETH_1)
-        result = world.go(world.bid(BOB, ALICE, WETH_1, 10**9, int(sale.micros_per_unit)))
+        result = world.block(world.collateral_bid(BOB, ALICE, WETH_1, 10**9, int(sale.micros_per_unit)))
         (sold,) = of_kind(result, CollateralSold)
         assert (str(sold.units), str(sold.micros_per_unit)) == (sale.units, sale.micros_per_unit)
         if world.cash(ALICE) >= -1_000 * DOLLAR:
@@ -31,7 +32,7 @@ def test_haircuts_inventory_and_suspension_are_told_as_they_are() -> None:
     assert (weth.cash_group, weth.haircut_ppm, weth.inventory_units) == (0, 157_500, "100000000")
     judged = guarded()
     judged.ticks[USDC_FEED] = 950_000
-    judged.go()
+    judged.block()
     assert [each.suspended for each in assets_now(judged.state)] == [True, True, False, False]
     leave(judged)
     left = assets_now(judged.state)[0]

@@ -35,9 +35,9 @@ from proofs.algebra.srs import basis
 from proofs.epoch.prover import commit_epoch, context_of
 from proofs.statement.arithmetization import complete_holdings
 from proofs.verify.inclusion import values_in_slots
-from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.fund import fund_world
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, make_genesis
+from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, World, make_genesis
 from tests.kit.node.fake_view import NOW, FakeView
 from tests.kit.node.keeping_view import FAKE_OWNERS, seed_of
 
@@ -45,8 +45,8 @@ HOUSE_KEY = address(secret(0))
 
 
 @pytest.fixture(scope="module")
-def world() -> FundWorld:
-    world = FundWorld()
+def world() -> World:
+    world = fund_world()
     world.open_positions()
     world.pass_epoch()
     world.block(world.pay(CAROL, 600 * DOLLAR))
@@ -70,7 +70,7 @@ async def get(view: FakeView, target: str) -> httpx.Response:
         return await client.get(target)
 
 
-def test_the_composition_is_what_the_state_has(world: FundWorld) -> None:
+def test_the_composition_is_what_the_state_has(world: World) -> None:
     told = fund_of(world.state)
     size = world.state.fund_sizes[0]
     assert (told.target_micros, told.total_micros) == (str(size.target), str(world.fund))
@@ -89,14 +89,14 @@ def test_a_network_without_a_fund_says_so() -> None:
     assert fund_lines(told).startswith("no default fund")
 
 
-async def test_anybody_may_see_the_fund(world: FundWorld) -> None:
+async def test_anybody_may_see_the_fund(world: World) -> None:
     response = await get(FakeView(world.state, None), "/v1/fund")
     assert response.status_code == 200
     assert msgspec.json.decode(response.content, type=FundView) == fund_of(world.state)
 
 
 async def test_anybody_may_open_the_account_of_the_contributions_and_no_other(
-    world: FundWorld, kept: EpochHoldings
+    world: World, kept: EpochHoldings
 ) -> None:
     view = FakeView(world.state, kept)
     for epoch in ("1", "latest"):
@@ -115,7 +115,7 @@ async def test_anybody_may_open_the_account_of_the_contributions_and_no_other(
 
 
 async def test_the_command_prints_the_fund_and_keeps_the_opening(
-    world: FundWorld, kept: EpochHoldings, tmp_path: Path, capsys: Any
+    world: World, kept: EpochHoldings, tmp_path: Path, capsys: Any
 ) -> None:
     settings = Api(port=0)
     with trio.fail_after(600):
@@ -149,7 +149,7 @@ def test_a_bad_opening_is_refused(data: bytes) -> None:
         read_opening(data)
 
 
-def test_an_opening_with_further_fields_is_refused(world: FundWorld) -> None:
+def test_an_opening_with_further_fields_is_refused(world: World) -> None:
     good = {"epoch": 1, "height": 5, "account": FUND_ACCOUNT, "seed": "00" * 32, "holdings": {"cash:USD": "5"}}
     assert read_opening(json.dumps(good).encode()).holdings == {"cash:USD": "5"}
     for changes in ({"more": 1}, {"seed": "0"}, {"holdings": {"cash:USD": "5.0"}}, {"account": -1}):
@@ -158,7 +158,7 @@ def test_an_opening_with_further_fields_is_refused(world: FundWorld) -> None:
 
 
 def test_a_members_day_tells_of_every_payment_by_its_receipt() -> None:
-    world = FundWorld()
+    world = fund_world()
     days = StatementDays(world.state)
     plain = world.apply
 
@@ -186,7 +186,7 @@ def test_a_members_day_tells_of_every_payment_by_its_receipt() -> None:
 
 
 async def test_what_is_opened_is_the_commitment_of_the_epoch(tmp_path: Path) -> None:
-    world = FundWorld()
+    world = fund_world()
     world.pass_epoch()
     world.block(*(world.pay(each, world.required(each)) for each in (ALICE, BOB, CAROL)))
     while world.state.now.snapshot_height != world.state.now.height:

@@ -36,16 +36,15 @@ from member.signing.governance import find_proposal, make_vote, terms_amendment
 from node.api.calls import ApiCall, problem_of
 from node.api.chain import validators_of
 from node.api.governance import governance_of
-from tests.kit.clearing.chamber import envelope_secret, key_of, validator
-from tests.kit.clearing.parliament import Parliament
+from tests.kit.clearing.chamber import envelope_secret, key_of, parliament_world, validator
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import BTC_PERP, of_kind
+from tests.kit.clearing.world import BTC_PERP, World, of_kind
 
 
 class Answers:
     """A node that decides a block of whatever it is handed."""
 
-    def __init__(self, house: Parliament) -> None:
+    def __init__(self, house: World) -> None:
         self.house = house
         self.lie: Callable[[GovernanceView], GovernanceView] = lambda view: view
 
@@ -63,7 +62,7 @@ class Answers:
         told = None if isinstance(ruling, EmergencyHalt) else check_admission(self.house.state, ruling)
         if isinstance(told, Rejected):
             return SubmitResults(results=(SubmitResult(hash=HASH, status="refused", problem=problem_of(told)),))
-        refused = of_kind(self.house.step(*transactions), Refused)
+        refused = of_kind(self.house.block(*transactions), Refused)
         assert not refused, refused
         return SubmitResults(results=(SubmitResult(hash=HASH, status="accepted"),))
 
@@ -73,14 +72,14 @@ HASH = "0x" + "00" * 32
 
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> Answers:
-    house = Parliament()
+    house = parliament_world()
     made = Answers(house)
     monkeypatch.setattr(ask, "ask_node", lambda _, question: trio.run(question, made))
     monkeypatch.setattr(commands, "_until", lambda _: house.time_ms + 60_000)
     return made
 
 
-def make_home(folder: Path, house: Parliament, name: int) -> Path:
+def make_home(folder: Path, house: World, name: int) -> Path:
     """A home with a validator's keys, and the house's trade key."""
     home = folder / f"home{name}"
     home.mkdir(mode=0o700)
@@ -139,7 +138,7 @@ def test_a_node_that_shows_another_change_than_was_proposed_gets_no_vote(node: A
     home = make_home(tmp_path, node.house, 1)
     proposal = node.house.proposal(node.house.changes(("market.trade_fee_ppm", 100)))
     harmless = node.house.proposal(node.house.changes(("market.trade_fee_ppm", 1)))
-    node.house.step(proposal)
+    node.house.block(proposal)
 
     def lie(view: GovernanceView) -> GovernanceView:
         from clearing.base.codec import encode
@@ -161,7 +160,7 @@ def test_a_node_that_lies_about_what_stands_there_now_gets_no_vote_for_a_change(
 ) -> None:
     """A lower fee than the voter believes to pay is a higher one than it pays."""
     home = make_home(tmp_path, node.house, 1)
-    node.house.step(node.house.proposal(node.house.changes(("market.trade_fee_ppm", 100))))
+    node.house.block(node.house.proposal(node.house.changes(("market.trade_fee_ppm", 100))))
     market = msgspec.structs.replace(node.house.genesis.market, trade_fee_ppm=5_000)
 
     async def lie() -> Genesis:
@@ -209,7 +208,7 @@ def test_who_enters_is_shown_with_its_power(node: Answers) -> None:
 
 def test_a_vote_is_asked_for_once_more_unless_told(node: Answers, tmp_path: Path) -> None:
     home = make_home(tmp_path, node.house, 1)
-    node.house.step(node.house.proposal(node.house.changes(("market.trade_fee_ppm", 100))))
+    node.house.block(node.house.proposal(node.house.changes(("market.trade_fee_ppm", 100))))
     assert run(["governance", "vote", "1", "--for", "--devnet", "--home", str(home)]) != 0
     assert run(["governance", "vote", "1", "--yes", "--devnet", "--home", str(home)]) == ExitCode.USAGE
 
@@ -256,7 +255,7 @@ def test_values_are_written_as_in_genesis_json(node: Answers) -> None:
 
 def test_a_proposal_is_found_by_its_own_hash_only(node: Answers) -> None:
     network = NetworkId(node.house.network)
-    node.house.step(node.house.proposal(node.house.changes(("market.trade_fee_ppm", 100)), 2))
+    node.house.block(node.house.proposal(node.house.changes(("market.trade_fee_ppm", 100)), 2))
     view = governance_of(node.house.state)
     shown = find_proposal(view, 1, network)
     assert shown.view.proposer == "0x" + key_of(2).hex()
@@ -276,7 +275,7 @@ def test_words_of_a_stranger_cannot_steer_a_terminal(
     node: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     amendment = node.house.changes(("instruments.1.band_ppm", 50_000))
-    node.house.step(node.house.proposal(amendment, reason="\x1b[2Jharmless\u202e"))
+    node.house.block(node.house.proposal(amendment, reason="\x1b[2Jharmless\u202e"))
     assert run(["governance", "show"]) == 0
     told = capsys.readouterr().out
     assert "harmless" in told

@@ -12,8 +12,8 @@ from cli.member.margin import shock_body
 from member.api.margin import MarginView, SimulationView
 from node.config import Api
 from node.http.server import build_api
+from tests.kit.clearing.genesis import BTC, BTC_PERP, USD, WETH_1
 from tests.kit.clearing.margined import traded
-from tests.kit.clearing.world import BTC, BTC_PERP, USD, WETH_1
 from tests.kit.node.fake_view import BOB, NOW, FakeView, asked, status_and_code
 
 WORLD = traded()

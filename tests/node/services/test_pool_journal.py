@@ -12,7 +12,8 @@ from member.codes import NodeCode
 from node.pool.journal import FRAMES, PoolJournal
 from node.pool.mempool import Accepted, Mempool, transaction_hash
 from node.pool.transaction_service import TransactionService
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, World, funded
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP
+from tests.kit.clearing.world import World, funded
 
 
 def _trades(world: World, count: int, first: int = 1) -> list:  # type: ignore[type-arg]

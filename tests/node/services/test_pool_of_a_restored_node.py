@@ -15,7 +15,8 @@ from node.pool.journal import PoolJournal
 from node.pool.mempool import Accepted, Mempool, transaction_hash
 from node.pool.trade_batch import make_batch, open_batch
 from node.pool.transaction_service import CLOCKS_APART_MS, TransactionService
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, World, funded
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP
+from tests.kit.clearing.world import World, funded
 
 OWN, OTHER = b"\x06" * 32, b"\x05" * 32
 

@@ -2,8 +2,9 @@
 
 from clearing.settlement.funding import average_premium_ppb, funding_rate_ppb
 from node.api.state import feed_price, instrument_mark
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, ETH, EXPIRY_MS
 from tests.kit.clearing.priced import WINDOW_MS, go_to, priced
-from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, ETH, EXPIRY_MS, World
+from tests.kit.clearing.world import World
 
 
 def mark_of(world: World, number: int):  # type: ignore[no-untyped-def]

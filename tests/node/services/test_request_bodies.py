@@ -21,9 +21,11 @@ from node.p2p.network import TOPIC_MESSAGE_BYTES
 from node.pool.mempool import Accepted, Mempool, transaction_hash
 from node.pool.trade_batch import make_batch, open_batch
 from node.pool.transaction_service import fitting
-from tests.kit.clearing.desk import CLIENT_KEY, CLIENT_SECRET, PRICE, VENUE_SECRETS, Desk, line_of
+from tests.kit.clearing.desk import line_of, venue_world
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, USDC_1, WETH_1
+from tests.kit.clearing.requests import CLIENT_KEY, CLIENT_SECRET, PRICE, VENUE_SECRETS
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, USDC_1, WETH_1
+from tests.kit.clearing.world import World
 
 KINDS = get_args(Transaction)
 NODE_KEY = b"k" * 32
@@ -121,7 +123,7 @@ def another(info: msgspec.inspect.Type) -> Any:
     return True if isinstance(info, msgspec.inspect.BoolType) else 1
 
 
-def all_kinds(desk: Desk) -> list[Transaction]:
+def all_kinds(desk: World) -> list[Transaction]:
     told, held = desk.report(ALICE, BOB), desk.report(ALICE, BOB, hold_ms=10_000)
     return [
         told,
@@ -129,13 +131,13 @@ def all_kinds(desk: Desk) -> list[Transaction]:
         desk.report(ALICE, BOB, signers="vbs"),
         desk.bilateral(ALICE, BOB),
         desk.correction(held),
-        desk.cancellation(held, signers="bs"),
+        desk.trade_cancellation(held, signers="bs"),
         desk.give_up(held, ALICE, 3),
         desk.mandate(ALICE),
         desk.statement([line_of(told)]),
         desk.opening(ALICE, AccountKind.CLIENT, 0, CLIENT_KEY),
         desk.closing(ALICE),
-        desk.tokens(ALICE, ALICE_CLIENT, 1, WETH_1),
+        desk.token_transfer(ALICE, ALICE_CLIENT, 1, WETH_1),
         desk.porting(ALICE_CLIENT, 3),
         desk.switch(VENUE_SECRETS[7]),
         desk.switch(secret(0)),
@@ -145,12 +147,12 @@ def all_kinds(desk: Desk) -> list[Transaction]:
     ]
 
 
-def pool_of(desk: Desk) -> Mempool:
+def pool_of(desk: World) -> Mempool:
     return Mempool(desk.network, lambda who: signing_addresses(desk.state, who))
 
 
 def test_what_is_rightly_signed_waits_and_travels() -> None:
-    desk = Desk()
+    desk = venue_world()
     pool, requests = pool_of(desk), all_kinds(desk)
     for request in requests:
         assert pool.add(request, desk.time_ms) == Accepted(transaction_hash(request)), type(request).__name__
@@ -162,7 +164,7 @@ def test_what_is_rightly_signed_waits_and_travels() -> None:
 
 
 def test_a_wrong_signature_is_refused_at_the_door() -> None:
-    desk = Desk()
+    desk = venue_world()
     for request in all_kinds(desk):
         for who in signatories(request):
             forged = desk.sign(request, **{who.field: b"\x66" * 32})
@@ -172,7 +174,7 @@ def test_a_wrong_signature_is_refused_at_the_door() -> None:
 
 
 def test_a_request_that_nobody_signed_is_refused_at_the_door() -> None:
-    desk = Desk()
+    desk = venue_world()
     for request in all_kinds(desk):
         optional = isinstance(request, Trade | CashTransfer) or not hasattr(request, "venue_signature")
         empty = bytes(65) if optional else b""
@@ -181,10 +183,10 @@ def test_a_request_that_nobody_signed_is_refused_at_the_door() -> None:
 
 
 def test_a_client_with_a_key_signs_for_what_leaves() -> None:
-    desk = Desk()
-    client = desk.open(ALICE, AccountKind.CLIENT, 0, CLIENT_KEY)
+    desk = venue_world()
+    client = desk.open_account(ALICE, AccountKind.CLIENT, 0, CLIENT_KEY)
     pool = pool_of(desk)
-    moved = desk.moved(client, ALICE, 1)
+    moved = desk.transfer(client, ALICE, 1)
     assert isinstance(pool.add(moved, desk.time_ms), Rejected)
     assert isinstance(pool.add(desk.sign(moved, signature=CLIENT_SECRET), desk.time_ms), Accepted)
     port = desk.porting(client, 3, client=CLIENT_SECRET)
@@ -192,7 +194,7 @@ def test_a_client_with_a_key_signs_for_what_leaves() -> None:
 
 
 def test_a_batch_of_long_requests_fits_one_message() -> None:
-    desk = Desk()
+    desk = venue_world()
     huge = {"buyer": 2**62, "seller": 2**62, "lots": 2**62, "ticks": 2**62}
     lines = [line_of(desk.report(ALICE, BOB), venue_trade_id=2**62 + each, **huge) for each in range(16)]
     long = [desk.statement(lines, part=each) for each in range(100)]

@@ -13,15 +13,8 @@ from clearing.schema.receipts.trades import TradeNovated
 from member.api.statements import MemberStatement
 from member.statements.days import StatementDays
 from member.statements.statement import as_csv, day_number, day_text, member_statement
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    HOUSE,
-    START_MS,
-    USD,
-    USDC_1,
-    of_kind,
-)
+from tests.kit.clearing.genesis import ALICE, BOB, HOUSE, START_MS, USD, USDC_1
+from tests.kit.clearing.world import of_kind
 from tests.kit.node.statement_runs import ACCOUNTS, CURRENCIES, Followed, random_run
 
 

@@ -10,8 +10,10 @@ from member.api.accounts import TradingView
 from node.api.accounts import trading_of
 from node.config import Api
 from node.http.server import build_api
-from tests.kit.clearing.desk import PRICE, VENUE, VENUE_SECRETS, Desk
-from tests.kit.clearing.world import ALICE, BOB, CAROL, codes
+from tests.kit.clearing.desk import venue_world
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL
+from tests.kit.clearing.requests import PRICE, VENUE, VENUE_SECRETS
+from tests.kit.clearing.world import World, codes
 from tests.kit.node.fake_view import ALICE as ALICE_KEY
 from tests.kit.node.fake_view import BOB as BOB_KEY
 from tests.kit.node.fake_view import NOW, FakeView, signed
@@ -19,8 +21,8 @@ from tests.kit.node.fake_view import NOW, FakeView, signed
 TARGET = f"/v1/accounts/{ALICE}/trading"
 
 
-def waiting() -> Desk:
-    desk = Desk()
+def waiting() -> World:
+    desk = venue_world()
     late, early = desk.report(ALICE, BOB, 3, hold_ms=20_000), desk.report(ALICE, BOB, 4, hold_ms=10_000)
     pair = desk.bilateral(CAROL, BOB, hold_ms=5_000)
     desk.block(late, early, pair, desk.give_up(late, ALICE, CAROL), desk.correction(early, lots=5))

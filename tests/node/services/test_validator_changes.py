@@ -37,20 +37,21 @@ from member.signing.validator_changes import (
 )
 from node.api.chain import validators_of
 from node.pool.mempool import CHANGES_MAX, VALIDATORS_SLOT, Accepted, Mempool, _accounts, refuse_changes
-from tests.kit.clearing.chamber import Chamber, envelope_secret, key_of, validator
-from tests.kit.clearing.world import codes
+from tests.kit.clearing.chamber import chamber_world
+from tests.kit.clearing.signer import envelope_secret, key_of, validator
+from tests.kit.clearing.world import World, codes
 
 UNTIL = 2**50
 
 
-def approved(chamber: Chamber, change: CheckedChange, *names: int) -> CheckedChange:
+def approved(chamber: World, change: CheckedChange, *names: int) -> CheckedChange:
     for name in names:
         change = approve_change(change, NetworkId(chamber.network), key_of(name), envelope_secret(name))
     return change
 
 
 def test_a_change_out_of_what_a_node_shows_is_taken_by_the_next_block(tmp_path: Path) -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     shown = msgspec.json.decode(msgspec.json.encode(validators_of(chamber.state)), type=ValidatorsView)
     change = propose(shown, [key_of(1)], [validator(5)], {key_of(2): 11}, UNTIL)
     for name in (1, 2, 3):
@@ -58,13 +59,13 @@ def test_a_change_out_of_what_a_node_shows_is_taken_by_the_next_block(tmp_path: 
     gathered = joined([read_change(tmp_path / f"{name}.json") for name in (3, 1, 2)])
     assert gathered.approved_power == 30
     assert list(gathered.approved) == sorted(gathered.approved)
-    assert not codes(chamber.step(gathered.request))
+    assert not codes(chamber.block(gathered.request))
     assert validator_sets(chamber.state).next == gathered.after
     assert validators_of(chamber.state).change is not None
 
 
 def test_a_file_that_does_not_fit_together_is_refused_before_anything_is_signed(tmp_path: Path) -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     change = approved(chamber, propose(validators_of(chamber.state), [key_of(1)], [], {}, UNTIL), 2)
     good = json.loads(encode_change(change))
     path = tmp_path / "change.json"
@@ -100,7 +101,7 @@ def test_a_file_that_does_not_fit_together_is_refused_before_anything_is_signed(
 
 
 def test_what_the_network_would_refuse_cannot_be_proposed() -> None:
-    shown = validators_of(Chamber().state)
+    shown = validators_of(chamber_world().state)
     forged = Card(envelope=key_of(5).hex(), validator=validator(5).bls_key.hex(), possession="00" * 96)
     wrong: tuple[tuple[list[bytes], list[Validator], dict[bytes, int]], ...] = (
         ([], [], {}),
@@ -117,7 +118,7 @@ def test_what_the_network_would_refuse_cannot_be_proposed() -> None:
 
 
 def test_only_who_is_in_the_set_approves_and_on_its_own_network_only() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     change = propose(validators_of(chamber.state), [key_of(1)], [], {}, UNTIL)
     with pytest.raises(LocalFault) as caught:
         approved(chamber, change, 9)
@@ -131,14 +132,14 @@ def test_only_who_is_in_the_set_approves_and_on_its_own_network_only() -> None:
 
 
 def test_approving_twice_is_approving_once() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     change = approved(chamber, propose(validators_of(chamber.state), [key_of(1)], [], {}, UNTIL), 2, 3, 2)
     assert len(change.approved) == 2
 
 
 def test_a_pool_takes_a_change_only_with_enough_good_approvals_and_waits_for_it_long() -> None:
-    chamber = Chamber()
-    chamber.step()
+    chamber = chamber_world()
+    chamber.block()
 
     def judge(request: Any) -> Rejected | None:
         told = validate_change(chamber.state, request)
@@ -162,7 +163,7 @@ def test_a_pool_takes_a_change_only_with_enough_good_approvals_and_waits_for_it_
 
 
 def test_misbehaviour_on_record_is_shown() -> None:
-    chamber = Chamber()
+    chamber = chamber_world()
     chamber.hear({}, misbehaviour=[ProvenOffence(key_of(2), 1, 1, 0, 10)])
     (shown,) = validators_of(chamber.state).offences
     assert (shown.envelope_key, shown.kind, shown.count) == ("0x" + key_of(2).hex(), "duplicate_vote", 1)
@@ -171,7 +172,7 @@ def test_misbehaviour_on_record_is_shown() -> None:
 class _Answers:
     """A client that shows one state and hands requests in to it."""
 
-    def __init__(self, chamber: Chamber) -> None:
+    def __init__(self, chamber: World) -> None:
         self.chamber = chamber
 
     async def validators(self) -> ValidatorsView:
@@ -185,20 +186,20 @@ class _Answers:
         if isinstance(told, Rejected):
             refused = SubmitResult(hash="0x" + "00" * 32, status="refused", problem=problem_of(told))
             return SubmitResults(results=(refused,))
-        self.chamber.step(*transactions)
+        self.chamber.block(*transactions)
         return SubmitResults(results=(SubmitResult(hash="0x" + "00" * 32, status="accepted"),))
 
 
 @pytest.fixture
-def chamber(monkeypatch: pytest.MonkeyPatch) -> Chamber:
+def chamber(monkeypatch: pytest.MonkeyPatch) -> World:
     import trio
 
-    made = Chamber()
+    made = chamber_world()
     monkeypatch.setattr(ask, "ask_node", lambda _, question: trio.run(question, _Answers(made)))
     return made
 
 
-def make_home(folder: Path, chamber: Chamber, name: int) -> Path:
+def make_home(folder: Path, chamber: World, name: int) -> Path:
     """A home with the keys of a validator of the chamber."""
     home = folder / f"home{name}"
     home.mkdir(mode=0o700)
@@ -213,7 +214,7 @@ def make_home(folder: Path, chamber: Chamber, name: int) -> Path:
 
 
 def test_the_command_line_takes_a_change_from_a_card_to_a_block(
-    chamber: Chamber, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    chamber: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     homes = {name: make_home(tmp_path, chamber, name) for name in (1, 2, 3, 5)}
     assert run(["validators", "card", "--home", str(homes[5]), "--devnet", "--output", "json"]) == 0
@@ -249,12 +250,12 @@ def test_the_command_line_takes_a_change_from_a_card_to_a_block(
 def test_what_init_prints_is_a_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["init", "--home", str(tmp_path / "home"), "--devnet", "--output", "json"]) == 0
     card = msgspec.json.decode(capsys.readouterr().out, type=Card)
-    shown = validators_of(Chamber().state)
+    shown = validators_of(chamber_world().state)
     assert propose(shown, [], [newcomer(card, 5)], {}, UNTIL).after.total_power == 45
 
 
 def test_an_approval_for_another_network_is_refused(
-    chamber: Chamber, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    chamber: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = make_home(tmp_path, chamber, 1)
     change = tmp_path / "change.json"
@@ -272,5 +273,5 @@ def test_an_approval_for_another_network_is_refused(
     [["--leave", "zz"], ["--power", "5"], ["--power", "00=x"], ["--enter", "nowhere=5"], ["--enter", "x=0"]],
     ids=lambda each: each[0],
 )
-def test_odd_arguments_are_refused_as_usage(chamber: Chamber, tmp_path: Path, arguments: list[str]) -> None:
+def test_odd_arguments_are_refused_as_usage(chamber: World, tmp_path: Path, arguments: list[str]) -> None:
     assert run(["validators", "propose", *arguments, "--out", str(tmp_path / "x")]) == ExitCode.USAGE

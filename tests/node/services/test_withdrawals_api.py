@@ -20,8 +20,9 @@ from node.api.accounts import LISTED_MAX, account_of, withdrawals_of
 from node.app.node import clock_ms
 from node.config import Api
 from node.http.server import build_api, serve_api
-from tests.kit.clearing.gated import GATE, cancellation, gated, not_executed
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, DOLLAR, USDC_1, World
+from tests.kit.clearing.gated import GATE, gated, not_executed
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, DOLLAR, USDC_1
+from tests.kit.clearing.world import World
 from tests.kit.node.fake_view import ALICE as ALICE_KEY
 from tests.kit.node.fake_view import BOB as BOB_KEY
 from tests.kit.node.fake_view import NOW, FakeView, signed
@@ -80,7 +81,7 @@ def test_a_page_is_bounded() -> None:
 
 
 def test_a_cancellation_has_a_body_like_any_request() -> None:
-    request = cancellation(gated(), ALICE, 3)
+    request = gated().withdrawal_cancellation(ALICE, 3)
     body = body_of(request)
     assert msgspec.json.decode(msgspec.json.encode(body))["type"] == "withdrawal_cancellation"
     assert transaction_of(body) == request

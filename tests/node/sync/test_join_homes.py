@@ -18,7 +18,7 @@ from node.config import StateSyncConfig
 from node.signer.node_keys import open_node_keys
 from node.sync.home import address_of, peer_of, trust_of
 from node.sync.joining import anchor_of
-from tests.kit.clearing.world import make_genesis
+from tests.kit.clearing.genesis import make_genesis
 
 
 @pytest.fixture

@@ -13,19 +13,7 @@ from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import Fact
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import balance, cash_currency
-from tests.kit.clearing.world import (
-    BTC,
-    BTC_CALL,
-    BTC_FUT,
-    BTC_PERP,
-    DOLLAR,
-    ETH_PERP,
-    OWNER,
-    USD,
-    USDC_1,
-    USDC_2,
-    WETH_1,
-)
+from tests.kit.clearing.genesis import BTC, BTC_CALL, BTC_FUT, BTC_PERP, DOLLAR, ETH_PERP, USD, USDC_1, USDC_2, WETH_1
 from tests.sim.clearing import in_crisis
 from tests.sim.clearing.exchange import CLIENT, Exchange
 from tests.sim.clearing.holders import account_requests, reopening_orders
@@ -118,7 +106,7 @@ class Agent:
     def takes(self, world: Exchange, offer: Offer) -> bool:
         """Whether it agrees to be the other side."""
         mark = world.state.marks.get(offer.instrument)
-        if mark is None or OWNER.get(offer.account) == self.account:
+        if mark is None or world.owner.get(offer.account) == self.account:
             return False
         return abs(offer.ticks - mark.ticks) * 10**6 <= max(mark.ticks, 1) * self.takes_ppm
 
@@ -240,7 +228,7 @@ class Griefer(Agent):
             world.withdrawal(self.account, self.chance.choice((USDC_1, USDC_2, WETH_1, 77)), size),
             world.transfer(self.account, self.account + CLIENT, size),
             world.swap(self.account, self.account + CLIENT, (USD, 1), (2**32 + WETH_1, 0)),
-            world.bid(self.account, self.account - 1, WETH_1, 1, 10**6),
+            world.collateral_bid(self.account, self.account - 1, WETH_1, 1, 10**6),
         ]
         if self.said:
             old = self.chance.choice(self.said)
@@ -308,7 +296,9 @@ class Bidder(Agent):
         """A bid for the collateral of everybody who was called for cash."""
         calls = [account for account, _ in world.state.cash_calls.ordered() if account != self.account]
         return [
-            world.bid(self.account, seller, WETH_1, self.chance.randint(1, 10**7), self.chance.choice((150, 190, 210)))
+            world.collateral_bid(
+                self.account, seller, WETH_1, self.chance.randint(1, 10**7), self.chance.choice((150, 190, 210))
+            )
             for seller in calls[:3]
         ]
 

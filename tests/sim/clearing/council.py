@@ -31,9 +31,8 @@ from clearing.schema.requests.governance import (
 )
 from clearing.schema.terms.genesis import Genesis
 from member.signing.requests import signed_by_validator
-from tests.kit.clearing.chamber import envelope_secret
-from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import BTC_PERP, DOLLAR, ETH_PERP, HOUSE, USD, VAULTS
+from tests.kit.clearing.genesis import BTC_PERP, DOLLAR, ETH_PERP, HOUSE, USD, VAULTS
+from tests.kit.clearing.signer import envelope_secret, secret
 from tests.sim.clearing.electorate import Electorate, in_force
 from tests.sim.clearing.exchange import FIRST, LISTED, Exchange
 from tests.sim.clearing.variants import listing

@@ -14,7 +14,7 @@ from clearing.schema.terms.genesis import CrisisParameters
 from clearing.schema.terms.governance import GovernanceTerms
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
-from tests.kit.clearing.world import BOB, DOLLAR, USD, USDC_1, USDC_2
+from tests.kit.clearing.genesis import BOB, DOLLAR, USD, USDC_1, USDC_2
 
 BACKSTOP = BOB
 """Its account takes over what no bid took, where genesis says so."""

@@ -16,7 +16,7 @@ from clearing.schema.requests.validators import ValidatorChange, with_approval
 from clearing.validators.misbehaviour import is_reported
 from clearing.validators.validator_sets import kept_set, set_numbers
 from member.signing.requests import sign_approval
-from tests.kit.clearing.chamber import envelope_secret, key_of, validator
+from tests.kit.clearing.signer import envelope_secret, key_of, validator
 from tests.sim.clearing.exchange import LIAR, NAMES, Exchange
 
 FEWEST, MOST = 4, 6
@@ -71,7 +71,7 @@ class Electorate:
         return ValidatorsAmendment(in_force(world).hash, tuple(left), tuple(entered))
 
     def facts(self, world: Exchange) -> list[Fact]:
-        """Vaults that have followed, each after a while."""
+        """World that have followed, each after a while."""
         held = world.state.set_changes.get(0)
         if held is None or world.state.now.height <= held.height:
             return []

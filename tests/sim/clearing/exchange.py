@@ -3,7 +3,6 @@
 Rule: all chance comes out of the story's seed. It knows no strategies.
 """
 
-from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any
 
@@ -13,10 +12,10 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.secp256k1 import address
 from clearing.base.units import DAY_MS
 from clearing.genesis.checks import check_genesis
-from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult, ProvenOffence
+from clearing.schema.blocks.block import BlockInput, BlockResult, ProvenOffence
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
-from clearing.schema.facts import ChainHeartbeat, DepositSeen, DepositSighted, Fact
+from clearing.schema.facts import DepositSeen, DepositSighted, Fact
 from clearing.schema.records.prices import FeedStatus
 from clearing.schema.requests.accounts import CashTransfer
 from clearing.schema.requests.trades import Trade
@@ -24,11 +23,11 @@ from clearing.schema.requests.withdrawals import Withdrawal
 from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms
 from clearing.schema.terms.prices import PriceTerms
 from clearing.validators.validator_sets import validator_sets
-from tests.kit.clearing.chamber import key_of, set_with
 from tests.kit.clearing.full_requirement import genesis as whole_requirement
-from tests.kit.clearing.signer import secret
-from tests.kit.clearing.vaults import RATE_FEED, STETH_2, USDC_FEED, Vaults, genesis_of_everything
-from tests.kit.clearing.world import ALICE, BTC, CAROL, DOLLAR, ETH, HOUSE, OWNER, START_MS, USD, USDC_1, USDC_2, WETH_1
+from tests.kit.clearing.genesis import ALICE, BTC, CAROL, DOLLAR, ETH, HOUSE, START_MS, USD, USDC_1, USDC_2, WETH_1
+from tests.kit.clearing.signer import secret, set_with
+from tests.kit.clearing.vaults import PAR, RATE_FEED, STETH_2, USDC_FEED, genesis_of_everything
+from tests.kit.clearing.world import World
 from tests.sim.clearing.crisis_terms import BACKSTOP, MILD, STRESS, crisis_of, is_calm, ranges_of
 from tests.sim.clearing.signatures import sign_as
 from tests.sim.clearing.variants import (
@@ -106,17 +105,16 @@ def story_genesis(seed: int) -> Genesis:
     return genesis
 
 
-class Exchange(Vaults):
+class Exchange(World):
     """Blocks with prices, facts and requests; `ticks` is what honest validators see."""
 
     def __init__(self, seed: int) -> None:
-        self.names = {key_of(name): name for name in NAMES}
-        super().__init__(story_genesis(seed), check=False)
+        super().__init__(story_genesis(seed), check=False, fresh=True, beating=True)
         self.variant = variant_of(seed)
         self.is_calm = is_calm(seed)
         self.may_leave = self.is_calm or seed % 5 == 0
         self.chance = Random(seed)
-        self.ticks.update(prices_of(self.variant))
+        self.ticks |= {USDC_FEED: PAR, RATE_FEED: 1_100_000, **prices_of(self.variant)}
         self.signers: dict[int, int] = {}
         """By account of a client with a key: whose secret that is."""
         self.owned: dict[int, list[int]] = {}
@@ -137,15 +135,15 @@ class Exchange(Vaults):
         self.half_heard: list[Fact] = []
         """What only half of the validators have told."""
         self.offences: tuple[ProvenOffence, ...] = ()
-        self.go()
+        self.block()
         # Where the house has little, it takes over little: what it cannot, others have to.
         dollars = 200_000 if self.is_calm or seed % 3 else 1_000
         for asset in self.cash_tokens:
-            self.go(facts=[self.deposit_fact(HOUSE, asset, self.amount(asset, dollars * DOLLAR))])
+            self.block(facts=[self.deposit_fact(HOUSE, asset, self.amount(asset, dollars * DOLLAR))])
         if not self.is_calm:
             for asset in (USDC_1, OTHER_2) if self.variant.second_group else (USDC_1,):
                 amount = self.amount(asset, 50_000 * DOLLAR)
-                self.go(facts=[self.deposit_fact(each, asset, amount) for each in (ALICE, BACKSTOP, CAROL)])
+                self.block(facts=[self.deposit_fact(each, asset, amount) for each in (ALICE, BACKSTOP, CAROL)])
         self.opened_height = self.state.now.height
 
     @property
@@ -178,7 +176,7 @@ class Exchange(Vaults):
         self.owned = {}
         for account, record in self.state.accounts.ordered():
             if account == HOUSE_ACCOUNT or record.member != HOUSE:
-                OWNER[account] = record.member
+                self.owner[account] = record.member
                 self.owned.setdefault(record.member, []).append(account)
             if any(record.key):
                 known = self.signers.get(record.parent)
@@ -220,10 +218,7 @@ class Exchange(Vaults):
         after_ms = chance.choice((1_000,) * 12 + (400, 4_000)) if chance.random() < 0.995 else 3_700_000
         if self.variant.venues and self.state.now.height == self.opened_height + DAY_BLOCKS:
             after_ms = max((START_MS // DAY_MS + 1) * DAY_MS + 61_000 - self.state.now.time_ms, after_ms)
-        for chain in self.heads:
-            if chain not in self.silent and chain not in self.lost:
-                self.heads[chain] += 1
-                facts.append(ChainHeartbeat(chain, self.heads[chain], bytes(32)))
+        facts += self.heartbeats((*self.silent, *self.lost))
         facts = self.sighted_first([each for each in facts if each.chain_id not in self.lost])
         time_ms = self.state.now.time_ms + after_ms
         told = {feed: ticks for feed, ticks in self.ticks.items() if feed not in self.unpriced}
@@ -258,27 +253,17 @@ class Exchange(Vaults):
             told.append(msgspec.structs.replace(final, account=self.chance.choice((FIRST, 999))) if moved else final)
         return [each for each in told if each.chain_id not in self.lost]
 
-    def make_block(
-        self,
-        transactions: Iterable[Transaction] = (),
-        extensions: Sequence[VoteExtension | None] = (),
-        after_ms: int = 1_000,
-    ) -> BlockInput:
-        """By the validators that certified the height below, in their order."""
-        certified = validator_sets(self.state).last
-        observed = tuple(
-            BlockExtension(at, validator.power, told)
-            for at, (validator, told) in enumerate(zip(certified.validators, extensions, strict=False))
+    def make_block(self, *args: Any, **more: Any) -> BlockInput:
+        """With the offences that were proven."""
+        block, self.offences = (
+            msgspec.structs.replace(super().make_block(*args, **more), misbehaviour=self.offences),
+            (),
         )
-        now, offences = self.state.now, self.offences
-        self.offences = ()
-        return BlockInput(
-            now.height + 1, now.time_ms + after_ms, observed, certified.total_power, tuple(transactions), offences
-        )
+        return block
 
     def signer(self, account: int) -> int:
         """Whose secret signs for money that leaves the account."""
-        return self.signers.get(account, OWNER.get(account, 0))
+        return self.signers.get(account, self.owner.get(account, 0))
 
     def withdrawal(self, account: int, asset: int, units: int, to: bytes = b"\x77" * 20, **changes: int) -> Withdrawal:
         """Signed by whoever may take money out."""
@@ -306,7 +291,7 @@ class Exchange(Vaults):
 
     def sign_for(self, account: int, request: Any, field: str = "signature") -> Any:
         """The request, signed by the account's member."""
-        return self.signed_by(request, **{field: OWNER.get(account, 0)})
+        return self.signed_by(request, **{field: self.owner.get(account, 0)})
 
     def trade(
         self, buyer: int, seller: int, instrument: int, lots: int, ticks: int, trade_id: int = 0, **changes: int
@@ -316,7 +301,7 @@ class Exchange(Vaults):
         until = self.time_ms + 60_000
         terms = (1, trade_id or self.trade_ids, buyer, seller, instrument, lots, ticks, until)
         words = msgspec.structs.replace(Trade(*terms, bytes(65), bytes(65)), **changes)
-        signers = {"buyer_signature": OWNER.get(buyer, 0), "seller_signature": OWNER.get(seller, 0)}
+        signers = {"buyer_signature": self.owner.get(buyer, 0), "seller_signature": self.owner.get(seller, 0)}
         return self.signed_by(words, **signers)  # type: ignore[no-any-return]
 
     def ask(self, kind: type[Any], account: int, *fields: object) -> Any:

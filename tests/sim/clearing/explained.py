@@ -16,9 +16,11 @@ from member.explaining.formatting import Listing, listing_of
 from member.explaining.lines import ExplainedReceipt
 from member.explaining.liquidations import explain_liquidations
 from tests.kit.clearing.crisis import FALLEN, leveraged
-from tests.kit.clearing.defaults import DAVE, NO_FUND, NOTHING, DefaultWorld
+from tests.kit.clearing.defaults import NO_FUND, NOTHING, default_world
 from tests.kit.clearing.fund import TERMS as FUND
-from tests.kit.clearing.world import ALICE, BOB, BTC_CALL, CAROL, DOLLAR, HOUSE, USDC_1, World
+from tests.kit.clearing.funds import DAVE
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, CAROL, DOLLAR, HOUSE, USDC_1
+from tests.kit.clearing.world import World
 from tests.sim.clearing.story import Story
 
 LOTS = 40_000
@@ -72,35 +74,35 @@ def of_liquidations() -> Heard:
     world = leveraged(calls, terms)
     world.go(btc=FALLEN)
     for _ in range(2):
-        world.go()
-    world.go(world.bid(BOB), world.bid(CAROL, slice_ppb=50_000_000))
-    world.go(world.withdrawal(CAROL, USDC_1, 99_000 * DOLLAR), world.bid(BOB, slice_ppb=30_000_000))
+        world.block()
+    world.block(world.liquidation_bid(BOB), world.liquidation_bid(CAROL, slice_ppb=50_000_000))
+    world.block(world.withdrawal(CAROL, USDC_1, 99_000 * DOLLAR), world.liquidation_bid(BOB, slice_ppb=30_000_000))
     for _ in range(12):
-        world.go()
+        world.block()
     return of_world(world)
 
 
 def of_takeovers() -> Heard:
     """Without any of the terms the house takes over: some of it, then all of it with a deficit."""
     world = leveraged(CallTerms(deadline_blocks=1), LiquidationTerms(step_ppm=500_000, cooldown_blocks=1))
-    world.go(world.trade(ALICE, BOB, BTC_CALL, 100, 200))
+    world.block(world.trade(ALICE, BOB, BTC_CALL, 100, 200))
     world.go(btc=FALLEN)
     for _ in range(30):
-        world.go()
+        world.block()
     world.go(btc=500_000)
     for _ in range(30):
-        world.go()
+        world.block()
     return of_world(world)
 
 
 def of_a_default() -> Heard:
     """Bids, layers down to the survivors."""
-    world = DefaultWorld()
+    world = default_world()
     world.bring(alice=30_000, bob=30_000)
-    world.block(world.trades(ALICE, BOB, LOTS))
+    world.block(world.perp_trade(ALICE, BOB, LOTS))
     world.fund_paid_in()
     world.fall(500_000)
-    world.block(world.bid(DAVE, 1, 60, 10 * DOLLAR), world.bid(CAROL, 1, 20, 11 * DOLLAR))
+    world.block(world.default_bid(DAVE, 1, 60, 10 * DOLLAR), world.default_bid(CAROL, 1, 20, 11 * DOLLAR))
     world.prices(320_000)
     world.until_ended()
     return of_world(world)
@@ -108,10 +110,10 @@ def of_a_default() -> Heard:
 
 def of_deleveraging() -> Heard:
     """A house without capital: positions end against those who gained most."""
-    world = DefaultWorld(fund=NO_FUND)
+    world = default_world(fund=NO_FUND)
     world.bring(bob=400_000)
     world.block(world.withdrawal(HOUSE, USDC_1, 95_000 * DOLLAR))
-    world.block(world.trades(ALICE, BOB, 20_000), world.trades(ALICE, CAROL, 20_000))
+    world.block(world.perp_trade(ALICE, BOB, 20_000), world.perp_trade(ALICE, CAROL, 20_000))
     world.fall(500_000)
     world.until_ended()
     return of_world(world)
@@ -119,8 +121,12 @@ def of_deleveraging() -> Heard:
 
 def of_gains() -> Heard:
     """No fund, no auction: gains bear all of it at once."""
-    world = DefaultWorld(NOTHING, NO_FUND)
-    world.block(world.trades(ALICE, BOB, 20_000), world.trades(ALICE, CAROL, 10_000), world.trades(ALICE, DAVE, 10_000))
+    world = default_world(NOTHING, NO_FUND)
+    world.block(
+        world.perp_trade(ALICE, BOB, 20_000),
+        world.perp_trade(ALICE, CAROL, 10_000),
+        world.perp_trade(ALICE, DAVE, 10_000),
+    )
     world.fall(500_000)
     return of_world(world)
 
@@ -141,8 +147,8 @@ def of_strategies(seed: int, blocks: int) -> Heard:
 
 def of_the_fund() -> Heard:
     """A call that outlives its grace, and is debited and sold for."""
-    world = DefaultWorld(fund=msgspec.structs.replace(FUND, grace_blocks=2, reduce_blocks=20))
-    world.block(world.trades(ALICE, BOB, 63_000))
+    world = default_world(fund=msgspec.structs.replace(FUND, grace_blocks=2, reduce_blocks=20))
+    world.block(world.perp_trade(ALICE, BOB, 63_000))
     world.pass_epoch()
     for _ in range(20):
         world.block()

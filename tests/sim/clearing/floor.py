@@ -21,8 +21,8 @@ from clearing.schema.requests.trades import (
     VenueStatement,
     VenueSwitch,
 )
+from tests.kit.clearing.genesis import HOUSE, START_MS
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import HOUSE, OWNER, START_MS
 from tests.sim.clearing.exchange import Exchange
 from tests.sim.clearing.variants import VENUES
 
@@ -114,7 +114,7 @@ class Floor:
             else:
                 account, recipient = chance.choice((held.buyer, held.seller)), self.account(world)
                 words = TradeGiveUp(*key, account, recipient, held.revision, until, bytes(65), bytes(65))
-                giver, taker = OWNER.get(account, 0), OWNER[recipient]
+                giver, taker = world.owner.get(account, 0), world.owner[recipient]
                 made.append(world.signed_by(words, signature=giver, recipient_signature=taker))
         return made
 
@@ -162,8 +162,8 @@ def agreed(world: Exchange, words: Any, signers: str) -> Any:
     digest = words.digest(world.network)
     keys = {
         "v": ("venue_signature", VENUES.get(words.venue, b"\x09" * 32)),
-        "b": ("buyer_signature", secret(OWNER.get(words.buyer, 0))),
-        "s": ("seller_signature", secret(OWNER.get(words.seller, 0))),
+        "b": ("buyer_signature", secret(world.owner.get(words.buyer, 0))),
+        "s": ("seller_signature", secret(world.owner.get(words.seller, 0))),
     }
     given = {name: sign_digest(own, digest) for name, own in (keys[each] for each in signers)}
     return msgspec.structs.replace(words, **given)

@@ -16,8 +16,8 @@ from clearing.schema.requests.default import MemberExit
 from clearing.schema.requests.withdrawals import LimitedWithdrawal
 from clearing.schema.terms.genesis import OPENED_ACCOUNTS, AccountKind
 from clearing.state.ledger import balance, cash_currency, token_currency
+from tests.kit.clearing.genesis import HOUSE
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import HOUSE, OWNER
 from tests.sim.clearing.exchange import TOKENS, Exchange
 
 NO_KEY = bytes(20)
@@ -114,7 +114,7 @@ def taken_out(world: Exchange, member: int, chance: Random) -> Transaction | Non
     units, fee = have // chance.choice((1, 10, 50)) + 1, chance.choice((0, 10**6, 2**40))
     words = world.worded(LimitedWithdrawal, account, asset, units, b"\x77" * 20, fee)
     # A member tries to sign for its client now and then.
-    signer = OWNER[account] if chance.random() < 0.3 else world.signer(account)
+    signer = world.owner[account] if chance.random() < 0.3 else world.signer(account)
     return world.signed_by(words, signature=signer)  # type: ignore[no-any-return]
 
 

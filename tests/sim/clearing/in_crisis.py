@@ -12,7 +12,7 @@ from clearing.schema.records.default import DefaultPhase, MemberStatus
 from clearing.schema.requests.auctions import DefaultBid, LiquidationBid
 from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
 from clearing.schema.requests.withdrawals import WithdrawalCancellation
-from tests.kit.clearing.world import DOLLAR, HOUSE
+from tests.kit.clearing.genesis import DOLLAR, HOUSE
 from tests.sim.clearing.exchange import Exchange
 
 WHOLE = 10**9

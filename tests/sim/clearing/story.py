@@ -15,7 +15,8 @@ from clearing.schema.receipts.withdrawals import WithdrawalConfirmed, Withdrawal
 from clearing.schema.records.default import MemberStatus
 from clearing.state.export import export_state, import_state
 from clearing.state.state import State
-from tests.kit.clearing.world import SALT, executed
+from tests.kit.clearing.genesis import SALT
+from tests.kit.clearing.world import executed
 from tests.sim.clearing.agents import KINDS, Agent, Newcomer, Offer
 from tests.sim.clearing.audit import Watch, audit_block
 from tests.sim.clearing.council import Council

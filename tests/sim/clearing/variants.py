@@ -18,9 +18,9 @@ from clearing.schema.terms.collateral import DepegTerms
 from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MemberTerms, VenueTerms
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.schema.terms.prices import FundingTerms
+from tests.kit.clearing.genesis import BTC, ETH, HOUSE, START_MS, USD, VAULTS, WETH_1
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.vaults import CALL, DEPEG, INTEREST, PAR, SKEW
-from tests.kit.clearing.world import BTC, ETH, HOUSE, START_MS, USD, VAULTS, WETH_1
 
 OTHER = 2
 """The second cash group, of two tokens that have a guard of their own."""

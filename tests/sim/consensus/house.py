@@ -30,7 +30,7 @@ from node.chains.attestation_pool import AttestationPool
 from node.epochs.service import EpochRecord, EpochService
 from node.pool.mempool import Mempool
 from proofs.epoch.workers import ProofProgress
-from tests.kit.clearing.world import ALICE, BOB, SALT
+from tests.kit.clearing.genesis import ALICE, BOB, SALT
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.market import MARKET, PRICES, Market
 

@@ -24,7 +24,7 @@ from clearing.state.state import State
 from clearing.validators.validator_sets import kept_set, set_numbers
 from member.signing.requests import sign_approval
 from node.agreement.application import DecidedHeight
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     BOB,
     BTC,
@@ -40,9 +40,9 @@ from tests.kit.clearing.world import (
     USDC_2,
     VAULTS,
     WETH_1,
-    World,
     make_genesis,
 )
+from tests.kit.clearing.world import World
 from tests.kit.consensus.crypto import secrets_of
 
 MARKET = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, snapshot_delay_blocks=2, trade_fee_ppm=50)

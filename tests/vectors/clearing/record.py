@@ -33,7 +33,7 @@ from member.keys.secret_files import read_password
 from node.agreement.application import DecidedHeight, state_salt
 from node.offline.replay import replay
 from node.store.block_log import block_log_network, read_block_log, write_block_log
-from tests.kit.clearing.world import SALT
+from tests.kit.clearing.genesis import SALT
 from tests.sim.clearing.signatures import looked_up
 from tests.sim.clearing.story import Story
 
