@@ -9,10 +9,14 @@ PIP := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_REQUIRE_VIRTUALENV -u
 
 SEEDS ?= 0:1000
 # Tests that start no network of processes: they share the cores, a file to each. All others run alone, one after another.
-TOGETHER := $(addprefix tests/,proofs clearing consensus bridge adversaries base docs sim vectors) \
-            $(addprefix tests/node/,assembly backtest light oracle runs services)
+TOGETHER := $(addprefix tests/,proofs clearing consensus bridge adversaries base cli docs lab member sim vectors) \
+            $(addprefix tests/node/,api assembly oracle ops pool store)
+# Rules of single parts, properties and pages: under two minutes on two cores.
+QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops oracle) \
+         $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
+         $(addprefix tests/member/,keys signing statements) $(addprefix tests/lab/,models)
 
-.PHONY: demo devnet test testnet sim fuzz check bench setup lock contracts docs site clean
+.PHONY: demo devnet test quick testnet sim fuzz check bench setup lock contracts docs site clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -25,6 +29,9 @@ test: setup ## everything that is tested
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(TOGETHER) || failed=1; \
 	$(BIN)/python -m pytest $(addprefix --ignore=,$(TOGETHER)) || failed=1; \
 	exit $$failed
+
+quick: setup ## rules, properties and pages, without whole nodes, proofs and networks
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -k "not fuzz" $(QUICK)
 
 testnet: setup ## a network of processes with faults: make testnet MANIFEST=tests/testnets/manifests/acceptance.toml
 	$(BIN)/python -m tests.testnets run $(MANIFEST)

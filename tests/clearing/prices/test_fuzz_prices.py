@@ -85,7 +85,7 @@ def test_the_stories_reach_what_they_are_about() -> None:
 
 def test_roots_and_receipts_do_not_depend_on_the_hash_seed() -> None:
     program = (
-        "from tests.clearing.state.test_fuzz_prices import played\n"
+        "from tests.clearing.prices.test_fuzz_prices import played\n"
         "from clearing.base.codec import encode\n"
         "from hashlib import sha256\n"
         "print(sha256(b''.join(encode(result) for result in played(1_001).world.results)).hexdigest())\n"

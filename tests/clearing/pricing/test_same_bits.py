@@ -101,7 +101,7 @@ def vector_features() -> list[str]:
 
 def test_every_vector_unit_gives_the_same_bits():
     expected, features = digest(), vector_features()
-    program = "import tests.clearing.valuing.test_same_bits as t; print(t.digest(), *t.vector_features())"
+    program = "import tests.clearing.pricing.test_same_bits as t; print(t.digest(), *t.vector_features())"
     for kept in range(len(features)):
         environment = {**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(features[kept:])}
         done = subprocess.run(

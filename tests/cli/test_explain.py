@@ -12,7 +12,7 @@ from clearing.schema.codes import ClearingCode
 from cli.explain import CODE_MODULES, all_explanations, code_books, explanations_of
 from member.codes import NodeCode, remedy_of
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("clearing", "consensus", "bridge", "proofs", "node", "member", "lab", "devnet", "cli")
 
 

@@ -20,7 +20,7 @@ from member.codes import NodeCode
 from node.config_sources import load_config
 from node.signer.node_keys import open_node_keys
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def tiny_genesis(validators: ValidatorSet = ValidatorSet(())) -> Genesis:  # noqa: B008 - frozen

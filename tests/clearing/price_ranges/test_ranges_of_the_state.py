@@ -219,7 +219,7 @@ def test_a_fork_publishes_nothing_in_its_parent() -> None:
 
 def test_roots_do_not_depend_on_the_hash_seed() -> None:
     program = (
-        "from tests.clearing.ranges.test_ranges_of_the_state import story\n"
+        "from tests.clearing.price_ranges.test_ranges_of_the_state import story\n"
         "from clearing.base.codec import encode\n"
         "from hashlib import sha256\n"
         "print(sha256(b''.join(encode(result) for result in story().results)).hexdigest())\n"
