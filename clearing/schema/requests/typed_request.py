@@ -10,7 +10,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, ClassVar
 
-from clearing.base import eip712
+from clearing.base.eip712 import typed_data_digest
 from clearing.base.codec import Wire
 from clearing.base.ids import Hash32, NetworkId
 
@@ -23,7 +23,7 @@ class TypedRequest(Wire, frozen=True):
 
     def digest(self, network: NetworkId) -> Hash32:
         """What each signature of the request is over."""
-        return eip712.typed_data_digest(network, self.SIGNED, self.signed_values())
+        return typed_data_digest(network, self.SIGNED, self.signed_values())
 
     def signed_values(self) -> tuple[int | bytes, ...]:
         """One ABI word for each declared field, in order."""
