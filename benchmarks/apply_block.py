@@ -15,8 +15,7 @@ from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import address, recover, sign_digest
 from clearing.context.block_context import BlockContext
 from clearing.margin_calls.margin_calls import check_margins
-from clearing.schema.blocks.block import BlockInput, BlockResult
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import BlockInput, BlockResult, VoteExtension
 from clearing.schema.requests.trades import TradeReport, VenueMandate
 from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MemberTerms, VenueTerms
 from clearing.state.state import State

@@ -11,7 +11,7 @@ import sys
 from benchmarks.figures import Figure, of_times
 from benchmarks.liquidation import filled, timed
 from clearing.context.unresolved_losses import defaults_under_way
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.receipts.default import DefaultDeclared, DefaultEnded
 from clearing.schema.terms.default import DefaultTerms
 from clearing.schema.terms.genesis import CrisisParameters

@@ -14,8 +14,7 @@ import msgspec
 from benchmarks.figures import Figure, of_times
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import address, recover, sign_digest
-from clearing.schema.blocks.block import BlockInput, BlockResult
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import BlockInput, BlockResult, VoteExtension
 from clearing.schema.receipts.liquidation import BackstopTakeover, Liquidated, LiquidationOpened, SliceSold
 from clearing.schema.requests.auctions import LiquidationBid
 from clearing.schema.terms.genesis import (

@@ -32,7 +32,7 @@ from benchmarks.figures import Figure, percentile
 from benchmarks.sampler import report
 from clearing.base.codec import decode, encode
 from clearing.base.errors import RemoteFault
-from clearing.schema.blocks.vote_extension import decode_extension
+from clearing.schema.blocks.block import decode_extension
 from clearing.schema.receipts.trades import TradeNovated
 from clearing.schema.requests.trades import Trade
 from consensus.messages import Block

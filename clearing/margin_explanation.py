@@ -15,7 +15,7 @@ from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import Instrument
 from clearing.settlement.accrual import settlement_average
-from clearing.settlement.perpetuals import current_premium_ppb
+from clearing.settlement.funding import current_premium_ppb
 from clearing.settlement.settlement_prices import TimeAverage
 from clearing.state.effective_parameters import effective_assets, effective_parameters
 from clearing.state.holdings import current_holdings

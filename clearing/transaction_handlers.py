@@ -14,7 +14,7 @@ from clearing.base.errors import Rejected
 from clearing.context.block_context import BlockContext
 from clearing.default.default_auction import bid_for_default
 from clearing.default.membership import leave_membership, readmit_member, rescue_client
-from clearing.default_fund.payments import pay_contribution
+from clearing.default_fund.contributions import pay_contribution
 from clearing.governance.halts import halt_by_house
 from clearing.governance.proposals import propose_amendment
 from clearing.governance.votes import count_vote
@@ -45,10 +45,10 @@ from clearing.schema.requests.validators import ValidatorChange
 from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
 from clearing.trades.consent import set_mandate
 from clearing.trades.novation import novate_trade
+from clearing.trades.pending_trades import cancel_trade, correct_trade, give_up_trade
 from clearing.trades.reconciliation import compare_statement
 from clearing.trades.reopening_auctions import place_order
 from clearing.trades.reports import report_trade
-from clearing.trades.trade_changes import cancel_trade, correct_trade, give_up_trade
 from clearing.trades.trade_ids import switch_venue
 from clearing.validators.set_changes import change_validator_set
 from clearing.withdrawals.requests import request_withdrawal

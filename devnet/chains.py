@@ -15,7 +15,7 @@ from bridge.contracts.vault import balance_of_call
 from bridge.rpc.endpoint import Endpoint, RpcCall
 from clearing.base import secp256k1
 from clearing.base.errors import Bug, LocalFault
-from clearing.base.nesting import bound_recursion
+from clearing.base.plain_json import bound_recursion
 from clearing.schema.terms.genesis import Genesis, network_id
 from devnet.anvil import Anvil, start_anvil
 from devnet.codes import DevnetCode

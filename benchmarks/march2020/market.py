@@ -15,7 +15,7 @@ from benchmarks.march2020.hours import BLOCKS, HOUR_MS, OPENING_S, Hour, blocks_
 from benchmarks.march2020.settings import STRESS
 from clearing.base.secp256k1 import address, sign_digest
 from clearing.base.units import PPM, mul_div_up
-from clearing.context.liquidation_progress import DENOMINATOR
+from clearing.context.block_context import DENOMINATOR
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.schema.blocks.block import BlockResult

@@ -19,7 +19,7 @@ from bridge.contracts.vault import validator_words
 from clearing.base.errors import LocalFault
 from clearing.base.evm import rlp_coding
 from clearing.base.hashing import keccak256
-from clearing.base.nesting import bound_recursion
+from clearing.base.plain_json import bound_recursion
 from clearing.base.validators import ValidatorSet, check_validator_set
 
 bound_recursion()  # eth-account and py-ecc raise it

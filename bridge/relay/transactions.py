@@ -13,7 +13,7 @@ from bridge.codes import BridgeCode
 from bridge.evm.hexadecimal import hex_data, read_data, read_object, read_quantity
 from bridge.rpc.endpoint import Endpoint, Refusal, RpcCall
 from clearing.base.errors import RemoteFault
-from clearing.base.nesting import bound_recursion
+from clearing.base.plain_json import bound_recursion
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount

@@ -1,14 +1,51 @@
-"""`read_json`: JSON from outside, read by `msgspec`, with each name at most once in an object.
+"""JSON from outside: `read_json` reads it, each name at most once in an object; `check_nesting` limits its depth.
 
 Rule: parsers disagree on the value of a duplicated name, so a person, a proxy and this program could read three
-different things. Duplicates are refused with the name. It must not know what the objects mean.
+different things. Duplicates are refused with the name. Bytes from outside never reach a parser deeper than
+`NESTING_MAX`: parsers rely on the interpreter's recursion limit, which py-ecc (also through eth-account) raises on
+import beyond what the C stack allows. Then ten kilobytes of `[` would crash the process. It must not know what the
+objects mean.
 """
 
 import json
+import re
+import sys
 from collections import Counter
 from typing import Any, TypeVar, overload
 
 import msgspec
+
+from clearing.base.errors import BaseCode, RemoteFault
+
+NESTING_MAX = 200
+
+RECURSION_MAX = 1000
+"""The interpreter's own default."""
+
+# An unterminated string extends to the end of the bytes; otherwise each quote in it would be tried as a start.
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z|\\\Z)|[\[{]|[\]}]', re.DOTALL)
+
+
+def check_nesting(data: bytes, at: str) -> None:
+    """Linear in the size. Raises RemoteFault MALFORMED when objects and lists nest deeper than `NESTING_MAX`."""
+    if data.count(b"[") + data.count(b"{") <= NESTING_MAX:
+        return
+    depth = 0
+    for token in _TOKEN.finditer(data):
+        mark = token[0][:1]
+        if mark in b"[{":
+            depth += 1
+        elif mark in b"]}":
+            depth -= 1
+        if depth > NESTING_MAX:
+            raise RemoteFault(BaseCode.MALFORMED, at, why=f"nests deeper than {NESTING_MAX}")
+
+
+def bound_recursion() -> None:
+    """Reset the recursion limit to `RECURSION_MAX`. Call it after importing a library that raises the limit."""
+    if sys.getrecursionlimit() > RECURSION_MAX:
+        sys.setrecursionlimit(RECURSION_MAX)
+
 
 NAME_PRINTED_MAX = 64
 
@@ -21,8 +58,12 @@ class DuplicateNameError(msgspec.DecodeError):
 
 @overload
 def read_json(data: bytes | str) -> Any: ...
+
+
 @overload
 def read_json(data: bytes | str, kind: type[T]) -> T: ...
+
+
 def read_json(data: bytes | str, kind: Any = Any) -> Any:
     """Decode as `kind`. Raises `msgspec.DecodeError`, UnicodeDecodeError and RecursionError, as msgspec does."""
     # The typed parser runs first: its refusals need no second pass.

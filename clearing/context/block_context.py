@@ -1,15 +1,19 @@
 """`BlockContext`: one block in progress, passed from phase to phase of `apply_block`.
 
-Rule: it contains the fork that is written to, the journal, the receipts, and what the block touched. It decides
-nothing.
+Rule: it contains the fork that is written to, the journal, the receipts, what the block touched, and what liquidation
+has done in it. It decides nothing.
+
+A cap of liquidation of 0 means no cap. While anything of a cap is left, one lot of every position passes, so a position
+larger than the cap does not wait forever. An account is listed as failed only when liquidation has nothing more to take.
 """
 
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import NamedTuple
 
 import msgspec
 
 from clearing.base.errors import Bug
-from clearing.context.liquidation_progress import Failure, LiquidationBudget
 from clearing.context.unresolved_losses import UnresolvedLosses
 from clearing.genesis.effective_terms import Terms
 from clearing.schema.blocks.block import BlockInput
@@ -19,6 +23,48 @@ from clearing.schema.records.collateral import Attestation
 from clearing.state.ledger import Journal
 from clearing.state.positions import PositionLedger
 from clearing.state.state import State
+
+
+@dataclass(slots=True)
+class LiquidationBudget:
+    """Micros liquidated and lost, and accounts taken over, in this block."""
+
+    notional: int = 0
+    loss: int = 0
+    accounts: int = 0
+    backstop_full: bool = False
+
+    def share_within(self, share: int, whole: int, most: int) -> int:
+        """A share of a portfolio worth `whole`, reduced to what is left of the block's cap. Lots are
+        rounded up afterwards."""
+        if not most or not whole:
+            return share
+        room = most - self.notional
+        return min(share, max(room * DENOMINATOR // whole, 1)) if room > 0 else 0
+
+    def allows_loss(self, loss: int, most: int) -> bool:
+        """Whether this deficit is within the block's cap. The first deficit of a block always is."""
+        return not most or not self.loss or self.loss + loss <= most
+
+
+class FailureReason(IntEnum):
+    """Why an account failed."""
+
+    DEFICIT = 1
+    """Nothing is left to liquidate, and cash is owed."""
+    CALL_LAPSED = 2
+    """A call lapsed, and what is left cannot be liquidated although margin is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One failed account and the reason."""
+
+    account: int
+    reason: FailureReason
+
+
+DENOMINATOR = 10**9
 
 
 class UncoveredAccount(NamedTuple):

@@ -9,8 +9,7 @@ import msgspec
 
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.base.units import POSITION_MAX
-from clearing.context.block_context import AccountsOfMember, BlockContext
-from clearing.context.liquidation_progress import Failure
+from clearing.context.block_context import AccountsOfMember, BlockContext, Failure
 from clearing.context.member_status import accounts_by_member, member_status
 from clearing.context.unresolved_losses import NO_DEFAULTS, Deficit, account_deficits, defaults_under_way
 from clearing.default.variation_gains import open_gains_window

@@ -14,16 +14,18 @@ A deadline moves on by a block while the prices that it depends on are not open.
 import msgspec
 
 from clearing.base.units import allocate
-from clearing.context.block_context import BlockContext
-from clearing.context.liquidation_progress import Failure, FailureReason
+from clearing.context.block_context import BlockContext, Failure, FailureReason
 from clearing.context.member_status import own_accounts_by_member, restrict_member
 from clearing.default_fund.contributions import (
     can_members_pay,
+    certain_free_cash,
+    certain_margin,
     contribution_account,
     current_fund_size,
     is_contributing,
+    move_into_fund,
+    possible_free_cash,
 )
-from clearing.default_fund.payments import certain_free_cash, certain_margin, move_into_fund, possible_free_cash
 from clearing.liquidation.stages import open_sale
 from clearing.liquidation.takeover import has_unpriced_holdings, may_liquidate
 from clearing.margin.requirement.account_margin import AccountMargin

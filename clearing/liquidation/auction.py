@@ -10,16 +10,15 @@ import msgspec
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM
-from clearing.context.block_context import BlockContext
-from clearing.context.liquidation_progress import DENOMINATOR
+from clearing.context.block_context import DENOMINATOR, BlockContext
 from clearing.context.member_status import check_member_active, check_restriction, is_in_default
 from clearing.context.request_checks import check_request, use_nonce
-from clearing.liquidation.sizing import receipt_micros
 from clearing.liquidation.slices import (
     LiquidationSlice,
     can_take_slice,
     cut_slice,
     penalty_fund_account,
+    receipt_micros,
     taker_holdings_after,
     transfer_slice,
 )

@@ -4,14 +4,13 @@ Rule: it takes as much as leaves it at initial margin and within its limits; it 
 it takes nothing more in the block. It must not know how much is wanted, or why.
 """
 
-from clearing.context.block_context import BlockContext
-from clearing.context.liquidation_progress import DENOMINATOR
+from clearing.context.block_context import DENOMINATOR, BlockContext
 from clearing.context.member_status import status_of_account
-from clearing.liquidation.sizing import receipt_micros
 from clearing.liquidation.slices import (
     LiquidationSlice,
     can_take_slice,
     cut_slice,
+    receipt_micros,
     taker_holdings_after,
     transfer_slice,
 )

@@ -1,16 +1,17 @@
-"""Slices of a portfolio: the lots of a share, its costs for the account, and the split of the penalty.
+"""Slices of a portfolio: the share that restores initial margin, its lots and costs, and the split of the penalty.
 
-Rule: every position with an open price is reduced by the same share, rounded up to whole lots, at the mark. Discount
-and penalty round up and never take equity below zero. The taker's part of a penalty rounds down, the fund gets the
-rest. No price moves by it. It must not know who takes a slice, nor when.
+Rule: shares are of `DENOMINATOR` and round up, so that what is taken suffices. Every position with an open price is
+reduced by the same share, rounded up to whole lots, at the mark. Discount and penalty round up and never take equity
+below zero. The taker's part of a penalty rounds down, the fund gets the rest. No price moves by it. It must not know who
+takes a slice, nor when.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.base.units import PPM, mul_div_down, mul_div_up
-from clearing.context.block_context import BlockContext
-from clearing.context.liquidation_progress import DENOMINATOR
+from clearing.base.units import MONEY_MAX, PPM, mul_div_down, mul_div_up
+from clearing.context.block_context import DENOMINATOR, BlockContext
 from clearing.liquidation.takeover import instrument_mark, open_positions, position_room
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.schema.receipts.liquidation import CashSplit, ReducedPosition
@@ -19,6 +20,52 @@ from clearing.settlement.mark_to_market import notional_micros
 from clearing.state.holdings import Holdings, current_arrays, holdings_margin
 from clearing.state.ledger import balance, cash_currency
 from clearing.trades.novation import is_position_too_large
+
+
+def restoring_share(
+    equity: int, initial: int, notional: int, *, cost_ppm: int, fixed: int = 0, rounding: int = 0
+) -> int:
+    """A share f (rounded up) with equity - cost(f) >= (1 - f) x (initial - fixed) + fixed.
+
+    When every position is reduced alike, the requirement of positions falls at least in proportion, because it is
+    convex; `fixed`, the charge on collateral, stays. So f = (I - E) / (I - C - p N) for initial I, equity E, fixed
+    charge C, cost rate p and notional N; the smallest such share where the requirement is linear. Everything when
+    equity is gone or costs consume what is freed. `rounding`: micros by which a requirement after credit may be rounded
+    up.
+    """
+    missing = (initial + rounding - equity) * PPM
+    freed = (initial - fixed) * PPM - cost_ppm * notional
+    if equity <= 0:
+        return DENOMINATOR
+    if missing <= 0:
+        return 0
+    return mul_div_up(missing, DENOMINATOR, freed) if freed > missing else DENOMINATOR
+
+
+def step_size(left: int, step_ppm: int, whole: int, most: int) -> int:
+    """How much of `left` one step takes: a share of it, all of it up to `whole`, never more than `most`
+    (0: no limit)."""
+    size = left if left <= whole else min(mul_div_up(left, step_ppm, PPM), left)
+    return min(size, most) if most else size
+
+
+def disposal_steps(total: int, step_ppm: int, whole: int, most: int) -> Iterator[int]:
+    """The steps in which `total` is taken when nothing else happens; they sum to it."""
+    left = total
+    while left > 0:
+        size = step_size(left, step_ppm, whole, most)
+        yield size
+        left -= size
+
+
+def receipt_micros(micros: int) -> int:
+    """An unbounded amount, such as the notional of a whole portfolio, capped to the range of a receipt."""
+    return min(micros, MONEY_MAX)
+
+
+def share_rounded_up(part: int, whole: int) -> int:
+    """`part` of `whole` as a share, rounded up; everything where `whole` is zero."""
+    return min(mul_div_up(part, DENOMINATOR, whole), DENOMINATOR) if whole > 0 else DENOMINATOR
 
 
 @dataclass(slots=True)

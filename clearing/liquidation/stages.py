@@ -14,10 +14,9 @@ It must not know why the account's time is over.
 import msgspec
 
 from clearing.base.units import PPM
-from clearing.context.block_context import BlockContext
-from clearing.context.liquidation_progress import DENOMINATOR, Failure, FailureReason
+from clearing.context.block_context import DENOMINATOR, BlockContext, Failure, FailureReason
 from clearing.liquidation.backstop import backstop_takeover
-from clearing.liquidation.sizing import receipt_micros, restoring_share, share_rounded_up, step_size
+from clearing.liquidation.slices import receipt_micros, restoring_share, share_rounded_up, step_size
 from clearing.liquidation.takeover import (
     TakeoverPlan,
     cover_deficit,

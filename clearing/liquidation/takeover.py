@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX, POSITION_MAX, PPM, mul_div_up
-from clearing.context.block_context import BlockContext
-from clearing.context.liquidation_progress import DENOMINATOR
+from clearing.context.block_context import DENOMINATOR, BlockContext
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.prices.price_status import can_close_out, is_settled_for_good
 from clearing.schema.receipts.liquidation import CollateralBought, Liquidated, TakenOverPosition

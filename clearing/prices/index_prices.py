@@ -15,7 +15,7 @@ from clearing.context.block_context import BlockContext
 from clearing.prices.medians import WeightedReport, filter_outliers, lower_median, upper_median
 from clearing.prices.price_status import update_price_status
 from clearing.prices.reopening import is_confirmed, is_out_of_scale
-from clearing.schema.blocks.vote_extension import PriceReport
+from clearing.schema.blocks.block import PriceReport
 from clearing.schema.receipts.prices import FeedStatusChanged, OutliersDropped, PriceApplied
 from clearing.schema.records.prices import FeedState, FeedStatus, PriceReportRecord
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX

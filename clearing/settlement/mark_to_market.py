@@ -14,7 +14,7 @@ from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.schema.transfers import TransferCode
 from clearing.settlement.accrual import settlement_average
 from clearing.settlement.expiry import settle_when_due
-from clearing.settlement.perpetuals import mark_with_premium, pay_funding
+from clearing.settlement.funding import mark_with_premium, pay_funding
 from clearing.settlement.settlement_prices import expected_average_ticks
 from clearing.state.effective_parameters import effective_risk_group
 from clearing.state.indexes import CURRENCY_HOLDERS, INSTRUMENT_HOLDERS, holders

@@ -27,8 +27,8 @@ from clearing.schema.requests.trades import Trade
 from clearing.schema.terms.genesis import VenueTerms
 from clearing.schema.terms.instruments import Instrument
 from clearing.schema.transfers import TransferCode
+from clearing.settlement.funding import record_trade_premium
 from clearing.settlement.mark_to_market import notional_micros
-from clearing.settlement.perpetuals import record_trade_premium
 from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin, is_certainly_margined
 from clearing.state.ledger import CLEARING_ACCOUNT, cash_currency, soft_credit_total
 from clearing.trades.trade_ids import bilateral_key, check_bilateral, use_bilateral

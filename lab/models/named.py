@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from clearing.base.errors import BaseCode, RemoteFault
-from clearing.base.nesting import check_nesting
+from clearing.base.plain_json import check_nesting
 
 FILE_BYTES_MAX = 4 << 20
 

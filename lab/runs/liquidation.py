@@ -6,9 +6,9 @@ from typing import Any, Literal, TypeAlias
 from clearing.base.codec import I64, U8, U32, Wire
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.units import MONEY_MAX, POSITION_MAX, PPM, mul_div_down, mul_div_up
-from clearing.context.liquidation_progress import DENOMINATOR
+from clearing.context.block_context import DENOMINATOR
 from clearing.liquidation.auction import auction_discount_ppm
-from clearing.liquidation.sizing import disposal_steps, restoring_share
+from clearing.liquidation.slices import disposal_steps, restoring_share
 from lab.evaluation.evaluate import Evaluator
 from lab.evaluation.rules import LiquidationSize, apply_rule
 from lab.models.named import from_json

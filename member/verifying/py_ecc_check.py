@@ -4,7 +4,7 @@ from py_ecc.bls import G2ProofOfPossession as Reference
 
 from clearing.base.certificate import signer_indices, vote_digest
 from clearing.base.errors import RemoteFault
-from clearing.base.nesting import bound_recursion
+from clearing.base.plain_json import bound_recursion
 from member.verifying.package import Checked
 from proofs.epoch.package import read_package
 

@@ -17,9 +17,16 @@ from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
-from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult, ProvenOffence
+from clearing.schema.blocks.block import (
+    BlockExtension,
+    BlockInput,
+    BlockResult,
+    ProvenOffence,
+    VoteExtension,
+    decode_extension,
+    encode_extension,
+)
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.blocks.vote_extension import VoteExtension, decode_extension, encode_extension
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.state import State
 from clearing.validators.misbehaviour import is_reported

@@ -13,7 +13,7 @@ from clearing.accounts.signatories import Signatory, signing_addresses
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.governance.proposals import AdmittedRequest, check_admission
 from clearing.governance.vault_detachment import genesis_without_detached
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.state import State
 from consensus.blocks.store import load_committed, load_set

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 from clearing.base.codec import encode
-from clearing.schema.blocks.vote_extension import EXTENSION_BYTES_MAX, FACTS_MAX
+from clearing.schema.blocks.block import EXTENSION_BYTES_MAX, FACTS_MAX
 from clearing.schema.facts import (
     ChainHeartbeat,
     CustodySeen,

@@ -14,8 +14,8 @@ from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.opening import initial_state
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.state import State
 from consensus.blocks.executor import BlockExecutor

@@ -11,7 +11,7 @@ from clearing.base.header import Header
 from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
 from clearing.opening import initial_state
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.export import export_state, import_state
 from clearing.state.state import Module, State

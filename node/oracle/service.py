@@ -11,7 +11,7 @@ import trio
 
 from clearing.base.codec import U63, Wire, decode, encode
 from clearing.base.errors import CrossclearError, RemoteFault
-from clearing.schema.blocks.vote_extension import REPORTS_MAX, PriceReport
+from clearing.schema.blocks.block import REPORTS_MAX, PriceReport
 from node.oracle.source import PriceSource, Quote
 from node.p2p.network import Incoming, Network, Topic, carries
 

@@ -13,7 +13,7 @@ import trio
 
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.validators import ValidatorSet
-from clearing.schema.blocks.vote_extension import decode_extension
+from clearing.schema.blocks.block import decode_extension
 from consensus.blocks.admission import is_final
 from consensus.blocks.executor import check_carried
 from consensus.blocks.vote_extensions import check_extended_commit

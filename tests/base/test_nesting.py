@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import BaseCode, RemoteFault
-from clearing.base.nesting import NESTING_MAX, check_nesting
+from clearing.base.plain_json import NESTING_MAX, check_nesting
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys

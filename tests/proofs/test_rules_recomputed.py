@@ -18,11 +18,8 @@ from proofs.errors import ProofCode
 from proofs.statement.rulebook import check_rulebook
 from proofs.verify.claim_text import ASSUMPTION_TEXT, assumptions_of
 from proofs.verify.file_view import view_of
-from tests.kit.clearing.world import (
-    WETH_1,
-    World,
-    make_genesis,
-)
+from tests.kit.clearing.genesis import WETH_1, make_genesis
+from tests.kit.clearing.world import World
 from tests.kit.proofs.recomputed import PARAMETERS, changed, refused, replace, world_of
 
 

@@ -13,8 +13,14 @@ from functools import cached_property
 import numpy as np
 
 from clearing.base.errors import Bug
-from clearing.margin.risk_arrays.bulk_options import RevaluedBlock, option_rows
-from clearing.margin.risk_arrays.bulk_rows import InstrumentBlock, block_marks, build_block, marked_values
+from clearing.margin.risk_arrays.bulk_rows import (
+    InstrumentBlock,
+    RevaluedBlock,
+    block_marks,
+    build_block,
+    marked_values,
+    option_rows,
+)
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
 from clearing.margin.risk_arrays.exact_products import GroupMatrix, Integers, group_matrix, joined_matrix
 from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX

@@ -1,8 +1,8 @@
 """Reference arrays: the value of one lot in every scenario, by definition, in Python integers.
 
-Rule: clear before fast, and without numpy: a verifier starts quickly and computes them once. `arrays`, `bulk_rows` and
-`bulk_options` must give the same numbers; property tests check it. A marked instrument's mark moves in proportion to
-the index. An option keeps its volatility as the forward moves (sticky strike); then the scenario shifts it. Moves round
+Rule: clear before fast, and without numpy: a verifier starts quickly and computes them once. `arrays` and `bulk_rows`
+must give the same numbers; property tests check it. A marked instrument's mark moves in proportion to the index. An
+option keeps its volatility as the forward moves (sticky strike); then the scenario shifts it. Moves round
 away from the start, gains round down.
 """
 

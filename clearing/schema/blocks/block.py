@@ -1,15 +1,67 @@
-"""`BlockInput` and `BlockResult`: what the state machine reads and returns at one height.
+"""`BlockInput`, with the vote extensions of its validators, and `BlockResult`: what the state machine reads and returns.
 
-Rule: both are canonical values, so a block log can be replayed anywhere. They contain no votes, rounds or network
-bytes.
+Rule: all are canonical values, so a block log can be replayed anywhere. They contain no votes, rounds or network bytes.
+A vote extension attests prices and bridge facts in at most `EXTENSION_BYTES_MAX` bytes. `decode_extension` reads every
+extension, the node's own too, and checks syntax only: the state machine decides from all extensions of a height which
+prices and facts are accepted.
 """
 
-from clearing.base.codec import U32, U63, Bytes32, Wire
+from itertools import pairwise
+
+from clearing.base.codec import U32, U63, Bytes32, Wire, decode, encode
+from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.header import DepositCursor
 from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.facts import Fact
 from clearing.schema.transfers import Transfer
+
+EXTENSION_BYTES_MAX = 4096
+
+FACTS_MAX = 12
+
+REPORTS_MAX = 32
+
+
+class PriceReport(Wire, frozen=True):
+    """One validator's report on one feed."""
+
+    feed: U32
+    ticks: U63
+    confidence_ticks: U63
+    sources: U32
+    """How many independent sources agree."""
+    time_ms: U63
+
+
+class VoteExtension(Wire, frozen=True):
+    """All that one validator reports at one height. Reports are ordered by feed, each feed at most once."""
+
+    prices: tuple[PriceReport, ...] = ()
+    facts: tuple[Fact, ...] = ()
+
+
+def encode_extension(extension: VoteExtension) -> bytes:
+    """Canonical bytes."""
+    return encode(extension)
+
+
+def decode_extension(data: bytes) -> VoteExtension:
+    """Read and check limits and order. Raises RemoteFault."""
+    extension = decode(data, VoteExtension, EXTENSION_BYTES_MAX)
+    check_extension(extension)
+    return extension
+
+
+def check_extension(extension: VoteExtension) -> None:
+    """Check counts, order and ranges. Raises RemoteFault."""
+    feeds = [report.feed for report in extension.prices]
+    if len(feeds) > REPORTS_MAX or any(a >= b for a, b in pairwise(feeds)):
+        raise RemoteFault(BaseCode.OUT_OF_RANGE, "extension.prices", count=len(feeds))
+    if len(extension.facts) > FACTS_MAX:
+        raise RemoteFault(BaseCode.OUT_OF_RANGE, "extension.facts", count=len(extension.facts))
+    if any(report.ticks == 0 for report in extension.prices):
+        raise RemoteFault(BaseCode.OUT_OF_RANGE, "extension.prices.ticks", ticks=0)
 
 
 class BlockExtension(Wire, frozen=True):

@@ -30,7 +30,7 @@ class CashSplit(Wire, frozen=True):
 
 
 class SliceSizing(Wire, frozen=True):
-    """Inputs of the share that restores initial margin (`clearing.liquidation.sizing.restoring_share`)."""
+    """Inputs of the share that restores initial margin (`clearing.liquidation.slices.restoring_share`)."""
 
     equity: I64
     initial: U63

@@ -6,8 +6,8 @@ Rule: data and digests only. Each request names an account and uses a nonce of i
 from typing import ClassVar
 
 from clearing.base.codec import U32, U63, Bytes20, Bytes65
+from clearing.base.eip712 import TypedRequest
 from clearing.schema.requests.trades import OptionalSignature
-from clearing.schema.requests.typed_request import TypedRequest
 from clearing.schema.terms.genesis import AccountKind
 
 

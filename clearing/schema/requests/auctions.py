@@ -6,7 +6,7 @@ Rule: data and digests only. Each request names an account and uses a nonce of i
 from typing import ClassVar
 
 from clearing.base.codec import I64, U32, U63, Bytes65
-from clearing.schema.requests.typed_request import TypedRequest
+from clearing.base.eip712 import TypedRequest
 
 
 class ReopeningOrder(TypedRequest, frozen=True, tag=30):

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from clearing.base.codec import U63, Bytes65
-from clearing.schema.requests.typed_request import TypedRequest
+from clearing.base.eip712 import TypedRequest
 
 
 class FundContribution(TypedRequest, frozen=True, tag=60):

@@ -11,10 +11,10 @@ import msgspec
 
 from clearing.base import eip712
 from clearing.base.codec import U32, U63, Bytes32, Bytes64, Bytes65, Wire, encode
+from clearing.base.eip712 import TypedRequest
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32, NetworkId
 from clearing.schema.requests.amendments import AMENDMENT_BYTES_MAX, REASON_BYTES_MAX, Amendment, amendment_hash
-from clearing.schema.requests.typed_request import TypedRequest
 
 PROPOSAL_TAG = "crossclear/governance/proposal/v1"
 

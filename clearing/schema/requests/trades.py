@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from clearing.base.codec import U32, U63, Bytes65, Wire, encode
+from clearing.base.eip712 import TypedRequest
 from clearing.base.hashing import keccak256
-from clearing.schema.requests.typed_request import TypedRequest
 
 STATEMENT_LINES_MAX = 16
 """Keeps a part of a statement within `TRANSACTION_BYTES_MAX`, whatever its numbers are."""

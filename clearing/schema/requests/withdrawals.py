@@ -6,7 +6,7 @@ Rule: data and digests only. Each request uses a nonce of its account, so it is 
 from typing import ClassVar
 
 from clearing.base.codec import U32, U63, Bytes20, Bytes65
-from clearing.schema.requests.typed_request import TypedRequest
+from clearing.base.eip712 import TypedRequest
 
 
 class WithdrawalCancellation(TypedRequest, frozen=True, tag=68):

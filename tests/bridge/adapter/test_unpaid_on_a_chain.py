@@ -30,8 +30,9 @@ from clearing.withdrawals.refunds import expired_withdrawals
 from node.chains.attestation_pool import AttestationPool
 from tests.kit.bridge.vault_chain import UNIT, Refused, VaultChain, make_header, make_signers
 from tests.kit.clearing.gated import gated_genesis
+from tests.kit.clearing.genesis import ALICE, BTC, ETH, USDC_1
 from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
-from tests.kit.clearing.world import ALICE, BTC, ETH, USDC_1, World, of_kind
+from tests.kit.clearing.world import World, of_kind
 
 pytestmark = pytest.mark.chain
 CHAIN_ID = 31337

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from clearing.apply_block import apply_block
 from clearing.base.errors import LocalFault
 from clearing.collateral.haircuts import outage_component, total_haircut
-from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
+from clearing.schema.blocks.block import PriceReport, VoteExtension
 from clearing.schema.facts import ChainHeartbeat
 from clearing.schema.receipts.collateral import HaircutChanged
 from clearing.schema.receipts.liquidation import Liquidated

@@ -4,8 +4,7 @@ import msgspec
 import pytest
 
 from clearing.base.secp256k1 import sign_digest
-from clearing.context.block_context import BlockContext
-from clearing.context.liquidation_progress import DENOMINATOR
+from clearing.context.block_context import DENOMINATOR, BlockContext
 from clearing.default_fund.contributions import call_replenishment, contribution_micros, required_contribution
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.schema.receipts.default import DefaultDeclared

@@ -20,20 +20,9 @@ from proofs.statement.auxiliary_witness import AuxiliaryWitness
 from tests.kit.clearing.defaults import TERMS, default_world
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.funds import DAVE
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, ETH_PERP, HOUSE, SALT, USDC_1
 from tests.kit.clearing.rows import row_value
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    ETH_PERP,
-    HOUSE,
-    SALT,
-    USDC_1,
-    of_kind,
-    roots,
-)
+from tests.kit.clearing.world import of_kind, roots
 
 WHO = {ALICE: 1, BOB: 2, CAROL: 3, DAVE: 4}
 

@@ -26,9 +26,7 @@ from clearing.state.withdrawals_tree import (
     withdrawal_siblings,
     withdrawals_root,
 )
-from tests.kit.clearing.rows import group_maxima, row_value
-from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     BOB,
     BTC_PERP,
@@ -39,12 +37,11 @@ from tests.kit.clearing.world import (
     USDC_1,
     VAULTS,
     WETH_1,
-    World,
-    executed,
-    funded,
     make_genesis,
-    of_kind,
 )
+from tests.kit.clearing.rows import group_maxima, row_value
+from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
+from tests.kit.clearing.world import World, executed, funded, of_kind
 
 
 def epoch_world() -> World:

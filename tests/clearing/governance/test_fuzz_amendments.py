@@ -10,7 +10,7 @@ from clearing.apply_block import apply_block, replay
 from clearing.base.errors import Rejected
 from clearing.genesis.paths import UnknownPathError, value_at
 from clearing.governance.validation import validate_terms
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.receipts.governance import AmendmentEnacted, ProposalClosed
 from clearing.schema.records.governance import ProposalStage
 from clearing.schema.requests.amendments import InstrumentHalt, TermsAmendment

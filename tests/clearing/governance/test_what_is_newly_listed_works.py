@@ -5,7 +5,7 @@ import pytest
 
 from clearing.base.codec import u256
 from clearing.base.secp256k1 import address
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.codes import ClearingCode
 from clearing.schema.facts import DepositSeen
 from clearing.schema.receipts.collateral import DepositCredited
@@ -17,9 +17,10 @@ from clearing.schema.terms.genesis import AccountKind, AccountTerms, ChainTerms,
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.state.account_margins import margin_book
 from tests.kit.clearing.chamber import PRICES, governed_genesis, parliament_world
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, DOLLAR, USD
 from tests.kit.clearing.listing import agreed_everywhere
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, DOLLAR, USD, World, codes, of_kind, reports
+from tests.kit.clearing.world import World, codes, of_kind, reports
 
 SOL, SOL_PERP, SOL_CALL, SOL_TOKEN = 7, 20, 21, 30
 VAULT_3 = b"\xa3" * 20

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.context.liquidation_progress import DENOMINATOR, LiquidationBudget
+from clearing.context.block_context import DENOMINATOR, LiquidationBudget
 from clearing.liquidation.auction import auction_discount_ppm
-from clearing.liquidation.sizing import disposal_steps, restoring_share, share_rounded_up, step_size
+from clearing.liquidation.slices import disposal_steps, restoring_share, share_rounded_up, step_size
 
 
 def test_c5_steps_of_a_disposal() -> None:

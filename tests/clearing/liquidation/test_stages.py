@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearing.context.liquidation_progress import Failure, FailureReason
+from clearing.context.block_context import Failure, FailureReason
 from clearing.schema.receipts.liquidation import (
     BackstopTakeover,
     DeferralReason,

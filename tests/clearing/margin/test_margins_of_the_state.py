@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from clearing.apply_block import apply_block
 from clearing.margin.requirement.account_margin import AccountMargin
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.requests.trades import Trade
 from clearing.schema.requests.withdrawals import Withdrawal
 from clearing.schema.risk.parameters import RiskParameters

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.units import PPM
-from clearing.margin.risk_arrays import bulk_options
+from clearing.margin.risk_arrays import bulk_rows
 from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK, TAILS
 from clearing.margin.risk_arrays.reference_arrays import marked_row, model_mark, option_row
@@ -100,7 +100,7 @@ INDEX = {1: 800_000, 2: 20_000}
 
 @given(st.lists(st.integers(1, 2**42 - 1), min_size=1), st.integers(0, 1_000_000), st.integers(-5, 2**48))
 def test_carry_in_bulk_is_the_carry_one_by_one(indices, rate_ppm, tenor):
-    bulk = bulk_options._carried_forwards(np.array(indices, np.int64), [tenor, 0], rate_ppm)
+    bulk = bulk_rows._carried_forwards(np.array(indices, np.int64), [tenor, 0], rate_ppm)
     assert bulk[0].tolist() == [float(forward_ticks(each, tenor, rate_ppm, 0)) for each in indices]
     assert bulk[1].tolist() == [float(each) for each in indices]
 

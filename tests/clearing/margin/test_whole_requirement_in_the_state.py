@@ -16,22 +16,9 @@ from clearing.schema.risk.charges import ConcentrationTier, LotCharge
 from clearing.schema.risk.parameters import JointCredit, collapse
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.full_requirement import BTC_FAR, genesis
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, ETH_PERP, USDC_1, WETH_1, make_genesis
 from tests.kit.clearing.rows import row_value
-from tests.kit.clearing.world import (
-    ALICE,
-    BOB,
-    BTC_CALL,
-    BTC_PERP,
-    CAROL,
-    ETH_PERP,
-    USDC_1,
-    WETH_1,
-    World,
-    codes,
-    funded,
-    make_genesis,
-    of_kind,
-)
+from tests.kit.clearing.world import World, codes, funded, of_kind
 
 
 def margin(world: World, account: int):

@@ -2,8 +2,8 @@
 
 import pytest
 
+from clearing.schema.blocks.block import PriceReport, VoteExtension
 from clearing.schema.blocks.receipt import Refused
-from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
 from clearing.schema.codes import ClearingCode as C
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.prices import OutliersDropped, PriceStatusChanged

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
+from clearing.schema.blocks.block import PriceReport, VoteExtension
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.prices import FeedStatusChanged, PriceApplied
 from clearing.schema.records.prices import FeedStatus, Mark

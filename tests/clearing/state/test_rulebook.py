@@ -4,8 +4,7 @@ import msgspec
 import pytest
 
 from clearing.base.errors import RemoteFault
-from clearing.schema.blocks.block import BlockExtension
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import BlockExtension, VoteExtension
 from clearing.schema.codes import REMEDIES, ClearingCode
 from clearing.schema.facts import ChainHeartbeat
 from clearing.schema.receipts.collateral import DepositCredited, DepositStray

@@ -9,12 +9,12 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 
 from clearing.base.codec import encode
+from clearing.base.eip712 import TypedRequest
 from clearing.base.hashing import keccak256
 from clearing.base.ids import NetworkId
 from clearing.base.secp256k1 import sign_digest
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.requests.trades import StatementLine
-from clearing.schema.requests.typed_request import TypedRequest
 from clearing.schema.terms.genesis import AccountKind
 
 SECRET = b"\x01" * 32

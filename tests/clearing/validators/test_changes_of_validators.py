@@ -16,8 +16,10 @@ from clearing.schema.requests.validators import Approval, ValidatorChange
 from clearing.state.export import export_state, import_state
 from clearing.validators.set_changes import changed_set, moved_power, plan_change
 from clearing.validators.validator_sets import EVIDENCE_HEIGHTS, SETS_KEPT, validator_sets, validators_at
-from tests.kit.clearing.chamber import chamber_genesis, chamber_world, key_of, set_with, validator
-from tests.kit.clearing.world import SALT, World, codes, of_kind
+from tests.kit.clearing.chamber import chamber_genesis, chamber_world
+from tests.kit.clearing.genesis import SALT
+from tests.kit.clearing.signer import key_of, set_with, validator
+from tests.kit.clearing.world import World, codes, of_kind
 
 FOUR = dict.fromkeys(range(1, 5), 10)
 

@@ -8,9 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from clearing.apply_block import apply_block
 from clearing.base.validators import ValidatorSet
 from clearing.opening import initial_state
-from clearing.schema.blocks.block import ProvenOffence
+from clearing.schema.blocks.block import ProvenOffence, VoteExtension
 from clearing.schema.blocks.receipt import Refused
-from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.facts import ChainHeartbeat, Fact
 from clearing.schema.receipts.collateral import DepositCredited
 from clearing.schema.receipts.validators import ValidatorChangeFinished, ValidatorsChanged, VaultDiverged

@@ -24,11 +24,11 @@ from tests.kit.clearing.chamber import (
     chamber_genesis,
     chamber_world,
     governed_genesis,
-    key_of,
     parliament_world,
-    validator,
 )
-from tests.kit.clearing.world import SALT, World, codes, of_kind
+from tests.kit.clearing.genesis import SALT
+from tests.kit.clearing.signer import key_of, validator
+from tests.kit.clearing.world import World, codes, of_kind
 
 DELAY_MS = 5_000
 UNDER_WAY, STALE = ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, ClearingCode.WRONG_VALIDATOR_SET

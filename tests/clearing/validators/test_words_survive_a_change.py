@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from clearing.context.block_context import BlockContext
 from clearing.prices.index_prices import fresh_median
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.facts import ChainHeartbeat, DepositSeen, Fact
 from clearing.schema.receipts.collateral import CustodyAgreed, DepositCredited
 from clearing.schema.receipts.prices import PriceApplied

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from clearing.apply_block import replay
 from clearing.base.codec import decode, encode
-from clearing.schema.blocks.block import BlockResult
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import BlockResult, VoteExtension
 from clearing.schema.codes import ClearingCode
 from clearing.schema.facts import EXECUTED, NOT_EXECUTED, WithdrawalNotExecuted, fact_key
 from clearing.schema.receipts.withdrawals import (

@@ -15,10 +15,9 @@ from clearing.epochs.snapshot import is_snapshot_possible, take_snapshot
 from clearing.liquidation.takeover import may_liquidate
 from clearing.margin.statement.rulebook import read_rulebook
 from clearing.margin.statement.snapshot import RiskSnapshot
-from clearing.schema.blocks.block import BlockInput, BlockResult
+from clearing.schema.blocks.block import BlockInput, BlockResult, PriceReport, VoteExtension
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact, WithdrawalExecuted
 from clearing.schema.receipts.accounts import CashTransferred
 from clearing.schema.receipts.trades import TradeNovated
@@ -30,8 +29,7 @@ from clearing.state.holdings import current_arrays, current_holdings, holdings_m
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
 from tests.kit.clearing.full_requirement import genesis as whole_requirement
-from tests.kit.clearing.rows import group_maxima, row_value
-from tests.kit.clearing.world import (
+from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -44,11 +42,10 @@ from tests.kit.clearing.world import (
     USDC_2,
     VAULTS,
     WETH_1,
-    World,
-    executed,
-    funded,
     make_genesis,
 )
+from tests.kit.clearing.rows import group_maxima, row_value
+from tests.kit.clearing.world import World, executed, funded
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 

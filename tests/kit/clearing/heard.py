@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.facts import Fact
 from clearing.validators.validator_sets import attesting_set, validator_sets
 from tests.kit.clearing.world import World

@@ -6,9 +6,8 @@ import msgspec
 
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.genesis.paths import change_at
-from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult, ProvenOffence
+from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult, ProvenOffence, VoteExtension
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.facts import ValidatorsRotated
 from clearing.schema.requests.amendments import Amendment, TermsAmendment
 from clearing.schema.requests.governance import (

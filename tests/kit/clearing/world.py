@@ -10,10 +10,9 @@ from clearing.base.codec import u256
 from clearing.invariants import check_whole_state
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.opening import initial_state
-from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult
+from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult, PriceReport, VoteExtension
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, DepositSighted, Fact, WithdrawalExecuted
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin

@@ -14,9 +14,8 @@ from clearing.base.validators import ValidatorSet
 from clearing.genesis.json import genesis_to_json
 from clearing.genesis.paths import change_at
 from clearing.invariants import check_whole_state
-from clearing.schema.blocks.block import BlockInput, BlockResult
+from clearing.schema.blocks.block import BlockInput, BlockResult, VoteExtension
 from clearing.schema.blocks.receipt import Receipt
-from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.receipts.withdrawals import WithdrawalDelayed
 from clearing.schema.requests.amendments import TermsAmendment
 from clearing.schema.requests.auctions import LiquidationBid

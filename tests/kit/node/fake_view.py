@@ -35,8 +35,8 @@ from node.ops.metrics import Metrics
 from node.p2p.peers import PeerStatus, Role
 from node.pool.mempool import Accepted, transaction_hash
 from node.store.records import PackageRecord
+from tests.kit.clearing.genesis import make_genesis
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import make_genesis
 from tests.kit.node.light_chain import chain_of, set_of
 
 GOVERNED = msgspec.structs.replace(make_genesis(), validators=set_of(frozenset(range(4))))

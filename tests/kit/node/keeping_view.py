@@ -7,7 +7,8 @@ from clearing.schema.facts import Fact
 from devnet.demo.story import until
 from node.app.persister import Persister
 from node.epochs.service import account_seed
-from tests.kit.clearing.world import USDC_1, WETH_1, World
+from tests.kit.clearing.genesis import USDC_1, WETH_1
+from tests.kit.clearing.world import World
 from tests.kit.node.fake_view import ALICE, BOB
 
 FAKE_OWNERS = {1: secp256k1.address(ALICE), 2: secp256k1.address(BOB)}

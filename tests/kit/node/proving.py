@@ -9,7 +9,7 @@ from clearing.base.certificate import Certificate
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from clearing.margin.statement.snapshot import RiskSnapshot
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.facts import Fact
 from consensus.messages import CommittedBlock
 from node.epochs.service import write_package

@@ -12,7 +12,7 @@ from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import sha256
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
 from consensus.messages import BlockRequest, MessageKind, envelope_digest, read_envelope, read_message
 from consensus.signing import CurveVerifier, seal_body

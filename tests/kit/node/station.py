@@ -15,8 +15,8 @@ from clearing.base.header import Header
 from clearing.base.ids import NetworkId
 from clearing.base.validators import ValidatorSet
 from clearing.margin.statement.snapshot import RiskSnapshot
+from clearing.schema.blocks.block import VoteExtension, encode_extension
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.blocks.vote_extension import VoteExtension, encode_extension
 from clearing.schema.terms.genesis import Genesis, MarketParameters, network_id
 from clearing.state.state import State
 from consensus.blocks.executor import BlockExecutor

@@ -36,9 +36,10 @@ from member.signing.governance import find_proposal, make_vote, terms_amendment
 from node.api.calls import ApiCall, problem_of
 from node.api.chain import validators_of
 from node.api.governance import governance_of
-from tests.kit.clearing.chamber import envelope_secret, key_of, parliament_world, validator
-from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import BTC_PERP, World, of_kind
+from tests.kit.clearing.chamber import parliament_world
+from tests.kit.clearing.genesis import BTC_PERP
+from tests.kit.clearing.signer import envelope_secret, key_of, secret, validator
+from tests.kit.clearing.world import World, of_kind
 
 
 class Answers:

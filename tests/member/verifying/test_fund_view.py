@@ -36,8 +36,9 @@ from proofs.epoch.prover import commit_epoch, context_of
 from proofs.statement.arithmetization import complete_holdings
 from proofs.verify.inclusion import values_in_slots
 from tests.kit.clearing.fund import fund_world
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, make_genesis
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, World, make_genesis
+from tests.kit.clearing.world import World
 from tests.kit.node.fake_view import NOW, FakeView
 from tests.kit.node.keeping_view import FAKE_OWNERS, seed_of
 

@@ -9,8 +9,8 @@ import pytest
 from clearing.genesis.json import genesis_to_json
 from clearing.genesis.paths import change_at
 from clearing.governance.certified_amendments import read_amendments, write_amendments
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.requests.amendments import TermsAmendment
 from clearing.schema.requests.governance import GovernanceVote
 from clearing.schema.terms.genesis import CrisisParameters

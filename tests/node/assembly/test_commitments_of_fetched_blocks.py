@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from clearing.base.errors import RemoteFault
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from consensus.blocks.store import save_committed
 from consensus.messages import CommittedBlock
 from node.store.store import Store

@@ -14,8 +14,7 @@ from clearing.accounts.signatories import signing_addresses
 from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.base.errors import Rejected
-from clearing.schema.blocks.block import BlockInput
-from clearing.schema.blocks.vote_extension import PriceReport
+from clearing.schema.blocks.block import BlockInput, PriceReport
 from clearing.schema.facts import DepositSeen, WithdrawalExecuted
 from clearing.schema.records.accounts import Book
 from clearing.state.state import Module

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.watch.expired_withdrawals import AT_ONCE, ExpiredWithdrawal
-from clearing.schema.blocks.vote_extension import FACTS_MAX, VoteExtension, decode_extension, encode_extension
+from clearing.schema.blocks.block import FACTS_MAX, VoteExtension, decode_extension, encode_extension
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalNotExecuted
 from clearing.withdrawals.refunds import expired_withdrawals
 from node.chains.attestation_pool import AttestationPool

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.watch.cursor import FileFactStore, ScanCursor
 from clearing.base.codec import u256
-from clearing.schema.blocks.vote_extension import FACTS_MAX, VoteExtension, decode_extension, encode_extension
+from clearing.schema.blocks.block import FACTS_MAX, VoteExtension, decode_extension, encode_extension
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact
 from node.chains.attestation_pool import AttestationPool
 from node.oracle.replay import ReplaySource

@@ -11,7 +11,7 @@ import trio
 from clearing.base.errors import LocalFault
 from clearing.base.ids import ZERO_HASH
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.receipts.collateral import EpochClosed
 from clearing.schema.receipts.trades import TradeNovated
 from clearing.schema.requests.validators import ValidatorChange, with_approval

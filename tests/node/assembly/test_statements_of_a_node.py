@@ -11,7 +11,7 @@ import pytest
 
 from clearing.base.units import DAY_MS
 from clearing.genesis.json import genesis_to_json
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from cli.main import run
 from member.api.statements import MemberStatement
 from member.api.types import Problem
@@ -23,7 +23,8 @@ from node.config import Api
 from node.http.server import build_api
 from node.store.block_log import write_block_log
 from node.store.store import Store
-from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BTC, ETH, reports
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BTC, ETH
+from tests.kit.clearing.world import reports
 from tests.kit.node.fake_view import NOW, FakeView, asked
 from tests.kit.node.live_view import live_view
 from tests.kit.node.recorded import Recorded, recorded  # noqa: F401 - the fixture

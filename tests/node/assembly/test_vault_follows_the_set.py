@@ -21,10 +21,9 @@ from clearing.base import bls
 from clearing.base.certificate import VoteKind, make_certificate, vote_digest
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH
-from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.block import BlockResult, VoteExtension
 from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.blocks.vote_extension import VoteExtension
 from clearing.schema.facts import Fact
 from clearing.schema.receipts.collateral import DepositCredited
 from clearing.schema.receipts.validators import ValidatorChangeFinished, VaultRotated

@@ -13,7 +13,7 @@ from bridge.watch.cursor import Halt
 from bridge.watch.watcher import WatcherStatus
 from clearing.base.hashing import sha256
 from clearing.opening import initial_state
-from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
+from clearing.schema.blocks.block import PriceReport, VoteExtension
 from clearing.schema.terms.genesis import Genesis
 from node.agreement.membership import Membership
 from node.api.accounts import account_of

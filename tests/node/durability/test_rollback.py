@@ -9,7 +9,7 @@ import pytest
 from clearing.base.codec import decode
 from clearing.base.errors import LocalFault
 from clearing.base.header import Header
-from clearing.schema.blocks.vote_extension import VoteExtension
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.facts import Fact
 from cli.main import run
 from consensus.codes import ConsensusCode

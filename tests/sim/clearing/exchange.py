@@ -12,9 +12,8 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.secp256k1 import address
 from clearing.base.units import DAY_MS
 from clearing.genesis.checks import check_genesis
-from clearing.schema.blocks.block import BlockInput, BlockResult, ProvenOffence
+from clearing.schema.blocks.block import BlockInput, BlockResult, PriceReport, ProvenOffence, VoteExtension
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
 from clearing.schema.facts import DepositSeen, DepositSighted, Fact
 from clearing.schema.records.prices import FeedStatus
 from clearing.schema.requests.accounts import CashTransfer

@@ -15,15 +15,14 @@ import clearing.liquidation.auction
 import clearing.liquidation.slices
 import clearing.liquidation.takeover
 import clearing.margin_calls.margin_calls
-import clearing.settlement.perpetuals
+import clearing.settlement.funding
 import clearing.trades.consent
 import clearing.trades.novation
 import clearing.trades.reports
 import clearing.validators.set_changes
 from clearing.base.errors import Rejected
 from clearing.base.units import mul_div_down
-from clearing.context.block_context import BlockContext
-from clearing.context.liquidation_progress import Failure
+from clearing.context.block_context import BlockContext, Failure
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.schema.records.default import ContributionRecord
 from clearing.state.holdings import Holdings
@@ -37,7 +36,7 @@ declare: Any = clearing.default.declaration
 auction: Any = clearing.liquidation.auction
 slices: Any = clearing.liquidation.slices
 waterfall: Any = clearing.default.waterfall
-perpetuals: Any = clearing.settlement.perpetuals
+perpetuals: Any = clearing.settlement.funding
 novation: Any = clearing.trades.novation
 porting: Any = clearing.accounts.porting
 consent: Any = clearing.trades.consent

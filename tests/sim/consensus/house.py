@@ -16,8 +16,8 @@ from clearing.governance.proposals import check_admission
 from clearing.invariants import check_whole_state
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.opening import initial_state
+from clearing.schema.blocks.block import PriceReport, VoteExtension
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.blocks.vote_extension import PriceReport, VoteExtension
 from clearing.schema.requests.accounts import CashTransfer
 from clearing.state.export import export_state, import_state
 from clearing.state.state import State
