@@ -28,7 +28,7 @@ from consensus.chain import ApplicationPosition
 from consensus.outputs import Decided
 from consensus.replica.replica import ReplicaConfig
 from node.agreement.engine import ConsensusGenesis, Engine, Hooks
-from node.app.gc_tuning import tune_gc
+from node.app.service_settings import tune_gc
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Topic

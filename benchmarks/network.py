@@ -42,7 +42,7 @@ from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions
 from member.api.submit import TransactionList
 from node.agreement.application import PAYLOAD_BYTES_MAX, Payload
-from node.oracle.replay import Schedule, write_schedule
+from node.oracle.source import Schedule, write_schedule
 from node.store.records import ReceiptRecord, receipt_at
 
 RATES = (0, 500, 1000, 2000)

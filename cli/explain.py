@@ -20,7 +20,7 @@ CODE_MODULES = (
     "bridge.codes",
     "proofs.errors",
     "member.codes",
-    "node.oracle.codes",
+    "node.oracle.source",
     "devnet.codes",
     "node.p2p.codes",
 )

@@ -19,8 +19,7 @@ from member.client.authorization import REQUEST_TYPE, SCHEME
 from node.config import NodeConfig
 from node.http.routes import ROUTES
 from node.http.routes import openapi as describe_api
-from node.ops.collectors import PeerCollector, SignerCollector
-from node.ops.metrics import Metrics
+from node.ops.metrics import Metrics, PeerCollector, SignerCollector
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"

@@ -25,7 +25,7 @@ def statediff(a: Path, b: Path, height: int | None, genesis: Path | None, output
     Executes from each home's own saved state, and prints the first height at which the result differs from the
     certified header. Exits with 6 when the states differ.
     """
-    from node.offline.state_diff import compare_states, state_diff_lines
+    from node.offline.state_at import compare_states, state_diff_lines
 
     if genesis is None and not a.is_dir() and not b.is_dir():
         raise click.UsageError("--genesis is needed to read two files")

@@ -19,7 +19,7 @@ from devnet.members import DevnetMember, now_ms, signed_withdrawal
 from devnet.network import Devnet, wait_ready
 from member.client.node_client import NodeClient
 from member.codes import NodeCode
-from node.oracle.replay import HOUR_MS, Schedule, load_hours, write_schedule
+from node.oracle.source import HOUR_MS, Schedule, load_hours, write_schedule
 
 T = TypeVar("T")
 

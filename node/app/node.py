@@ -24,9 +24,8 @@ from node.agreement.engine import ConsensusGenesis, Engine, Hooks
 from node.agreement.membership import Membership
 from node.agreement.position_check import PositionWatch, valid_positions
 from node.api.view import NodeView
-from node.app.gc_tuning import tune_gc
 from node.app.persister import Persister
-from node.app.service_settings import pool_limits, price_source, replica_config
+from node.app.service_settings import pool_limits, price_source, replica_config, tune_gc
 from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService, valid_collateral
 from node.chains.custody_evidence import CustodyEvidence
@@ -37,10 +36,9 @@ from node.epochs.holdings import EpochHoldings
 from node.epochs.packages import PackageService
 from node.epochs.service import AccountSeeds, EpochService
 from node.http.server import build_api, serve_api
-from node.ops.collectors import PeerCollector, SignerCollector
 from node.ops.health import HealthMonitor
 from node.ops.meters import Meters
-from node.ops.metrics import Metrics
+from node.ops.metrics import Metrics, PeerCollector, SignerCollector
 from node.oracle.service import OracleService, valid_gossip
 from node.p2p.config import network_config
 from node.p2p.libp2p.host import check_port_free
@@ -50,8 +48,7 @@ from node.pool.block_budget import BlockBudget, BudgetedPool
 from node.pool.journal import PoolJournal
 from node.pool.mempool import Mempool
 from node.pool.transaction_service import TransactionService, valid_batch_size
-from node.signer.choose import NodeSigner
-from node.signer.node_keys import NodeKeys
+from node.signer.node_keys import NodeKeys, NodeSigner
 from node.signer.remote import RemoteSigner
 from node.store.blocks import StoredBlocks
 from node.store.store import Store

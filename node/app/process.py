@@ -26,8 +26,7 @@ from node.genesis_file import read_genesis
 from node.ops.crash import CrashPosition, bugs_in, write_crash
 from node.ops.logs import configure_logs
 from node.pool.journal import PoolJournal
-from node.signer.choose import node_signer
-from node.signer.node_keys import NodeKeys, open_node_keys
+from node.signer.node_keys import NodeKeys, node_signer, open_node_keys
 from node.signer.sign_state import SignStateFile, has_sign_state
 from node.store.blocks import StoredBlocks
 from node.store.store import Store

@@ -1,7 +1,9 @@
 """The HTTP server: starlette's router over the table of routes, served by hypercorn under trio.
 
 Rule: every request passes the same checks in one place, cheapest first: 1. rate; 2. parameters; 3. body size and type;
-4. signature; 5. handler. Every failure is answered in one shape, and nothing that a client sends ends the server.
+4. signature; 5. handler. Every failure is answered in one shape, and nothing that a client sends ends the server. The
+time of a signed request must be near the node's clock, and a nonce is accepted once within that window; only members'
+nonces are remembered, so that strangers cannot fill the memory.
 """
 
 import math
@@ -22,15 +24,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
 
-from clearing.base.errors import Bug
+from clearing.base import secp256k1
+from clearing.base.errors import Bug, RemoteFault
 from clearing.base.token_bucket import TokenBuckets
-from member.client.authorization import SignedPart, is_loopback
+from member.client.authorization import HEADER_PATTERN, SignedPart, is_loopback, request_digest
 from member.codes import NodeCode
-from node.api.calls import ApiCall, ApiRefusal, check_wait, internal_refusal, respond, respond_refusal
+from node.api.calls import ApiCall, ApiRefusal, check_wait, internal_refusal, member_of, respond, respond_refusal
 from node.api.routes import Route
 from node.api.view import NodeView
 from node.config import Api
-from node.http.admission import Authenticator
 from node.http.routes import ROUTES, openapi
 
 log = structlog.get_logger(__name__)
@@ -40,6 +42,44 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 CLIENTS_MAX = 10_000
 
 _SHUTDOWN_S = 2.0
+
+
+class Authenticator:
+    """Remembers the nonces of one node's API."""
+
+    def __init__(self, view: NodeView, skew_ms_max: int) -> None:
+        self._view = view
+        self._skew_ms_max = skew_ms_max
+        self._seen: dict[tuple[bytes, bytes], int] = {}
+
+    def check(self, header: str | None, part: SignedPart, now_ms: int) -> bytes:
+        """The member's address. Raises ApiRefusal 401, or 429 when too many nonces are remembered."""
+        match = HEADER_PATTERN.fullmatch(header or "")
+        if match is None:
+            raise ApiRefusal(401, NodeCode.API_UNAUTHENTICATED, "authorization")
+        time_ms = int(match["time"])
+        nonce = bytes.fromhex(match["nonce"])
+        if abs(time_ms - now_ms) > self._skew_ms_max:
+            raise ApiRefusal(401, NodeCode.API_STALE_REQUEST, "authorization.time", time_ms=time_ms, now_ms=now_ms)
+        try:
+            digest = request_digest(self._view.network, part, time_ms, nonce)
+            address = secp256k1.recover(digest, bytes.fromhex(match["signature"]))
+        except RemoteFault:
+            raise ApiRefusal(401, NodeCode.API_UNAUTHENTICATED, "authorization.signature") from None
+        if member_of(self._view.state, address) is None:
+            raise ApiRefusal(401, NodeCode.API_UNAUTHENTICATED, "authorization.signature", signer=address)
+        self._remember(address, nonce, now_ms)
+        return address
+
+    def _remember(self, address: bytes, nonce: bytes, now_ms: int) -> None:
+        if (address, nonce) in self._seen:
+            raise ApiRefusal(401, NodeCode.API_REPLAYED, "authorization.nonce")
+        if len(self._seen) >= NONCES_MAX:
+            self._seen = {key: until for key, until in self._seen.items() if until >= now_ms}
+        if len(self._seen) >= NONCES_MAX:
+            raise ApiRefusal(429, NodeCode.API_RATE, "authorization")
+        # A request signed `skew` ahead of the clock stays acceptable for twice the skew.
+        self._seen[(address, nonce)] = now_ms + 2 * self._skew_ms_max
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,3 +253,6 @@ async def _routing_refusal(request: Request, error: Exception) -> Response:
     if status not in codes:
         return respond_refusal(internal_refusal())
     return respond_refusal(ApiRefusal(status, codes[status], "path", path=request.url.path[:200]))
+
+
+NONCES_MAX = 100_000

@@ -1,7 +1,29 @@
-"""What every price source gives, whatever it reads."""
+"""Price sources: what each gives, and the replay of recorded hourly prices at a chosen speed.
 
+Rule: every validator reads the same figures and the same schedule file, and interpolates between the hour's open and
+close at its own clock; so reports differ a little, as real ones do. Without a schedule the first price stands.
+"""
+
+import csv
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+
+import msgspec
+
+from clearing.base.errors import CodeBook, LocalFault
+from clearing.base.plain_json import read_json
+
+
+class OracleCode(CodeBook):
+    """Refusals of the oracle."""
+
+    PRICE_SOURCE_UNUSABLE = 870
+
+
+REMEDIES: dict[OracleCode, str] = {
+    OracleCode.PRICE_SOURCE_UNUSABLE: "The price file or its schedule cannot be read. Check [oracle] in node.toml.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +42,88 @@ class PriceSource(Protocol):
     def read(self, now_ms: int) -> tuple[Quote, ...]:
         """Quotes ordered by feed; a feed without a price is left out. Raises LocalFault when the source is unusable."""
         ...
+
+
+HOUR_MS = 3_600_000
+
+TICKS_PER_UNIT = 100
+
+CONFIDENCE_PPM = 500
+"""Recorded hours carry no spread; five basis points is what liquid exchanges showed in calm hours."""
+
+
+class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When the first recorded hour happens, on the wall clock, and how fast recorded time runs."""
+
+    start_ms: int
+    speed: float
+    """Recorded milliseconds per millisecond of the wall clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """Open and close of every feed, in ticks, in the order of the columns."""
+
+    opens: tuple[int, ...]
+    closes: tuple[int, ...]
+
+
+def load_hours(path: Path) -> tuple[Hour, ...]:
+    """Read `unix,<feed>_open,<feed>_close,…` rows; lines opened by # are comments. Raises LocalFault."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+        hours = tuple(_hour(row) for row in rows)
+        if not hours:
+            raise ValueError("no hours in it")
+    except (OSError, ValueError, TypeError) as error:
+        raise LocalFault(OracleCode.PRICE_SOURCE_UNUSABLE, str(path), why=str(error)) from None
+    return hours
+
+
+def _hour(row: dict[str, str]) -> Hour:
+    ticks = {name: round(float(text) * TICKS_PER_UNIT) for name, text in row.items() if name != "unix"}
+    opens = tuple(value for name, value in ticks.items() if name.endswith("_open"))
+    closes = tuple(value for name, value in ticks.items() if name.endswith("_close"))
+    if not opens or len(opens) != len(closes) or min(opens + closes) <= 0:
+        raise ValueError(f"row {row['unix']} lacks a positive open and close for each feed")
+    return Hour(opens, closes)
+
+
+class ReplaySource:
+    """A `PriceSource` over recorded hours; feed i + 1 is column pair i."""
+
+    def __init__(self, hours_file: Path, schedule_file: Path) -> None:
+        self._hours = load_hours(hours_file)
+        self._schedule_file = schedule_file
+        self._schedule: Schedule | None = None
+
+    def read(self, now_ms: int) -> tuple[Quote, ...]:
+        """Quotes at the recorded time that the schedule maps `now_ms` to; the last price stands after the end."""
+        elapsed = self._elapsed_ms(now_ms)
+        index, within = divmod(elapsed, HOUR_MS)
+        if index >= len(self._hours):
+            index, within = len(self._hours) - 1, HOUR_MS
+        hour = self._hours[index]
+        quotes = []
+        for feed, (opened, closed) in enumerate(zip(hour.opens, hour.closes, strict=True), start=1):
+            ticks = opened + (closed - opened) * within // HOUR_MS
+            quotes.append(Quote(feed, ticks, max(1, ticks * CONFIDENCE_PPM // 1_000_000), 1))
+        return tuple(quotes)
+
+    def _elapsed_ms(self, now_ms: int) -> int:
+        if self._schedule is None:
+            try:
+                self._schedule = read_json(self._schedule_file.read_bytes(), Schedule)
+            except FileNotFoundError:
+                return 0
+            except msgspec.DecodeError as error:
+                raise LocalFault(OracleCode.PRICE_SOURCE_UNUSABLE, str(self._schedule_file), why=str(error)) from None
+        return max(0, int((now_ms - self._schedule.start_ms) * self._schedule.speed))
+
+
+def write_schedule(path: Path, schedule: Schedule) -> None:
+    """Start the replay: put the schedule in place in one step, so that no reader sees half of it."""
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(msgspec.json.encode(schedule))
+    partial.replace(path)

@@ -1,8 +1,8 @@
-"""`TransactionService`: requests on their way from a member to every validator's pool.
+"""`TransactionService`: requests on their way from a member to every validator's pool, in signed batches.
 
-Rule: whoever takes a request in checks it and gossips it once, in a signed batch; a batch that arrives is checked
-request by request, as if each had come in by the own door. Nothing waits for the network. A node that starts from a
-state takes nothing for new that the blocks before it may have decided.
+Rule: the node that takes a request in checks it and gossips it once, in a batch under its envelope signature, which is
+checked before anything else. A batch that arrives is checked request by request, as if each had been submitted here.
+Nothing waits for the network. A restored node does not take for new what the blocks before its state may have decided.
 """
 
 from collections import Counter
@@ -12,18 +12,66 @@ import structlog
 import trio
 
 from clearing.base import ed25519
-from clearing.base.codec import encode
+from clearing.base.codec import U63, Bytes32, Bytes64, Wire, decode, encode, u256
 from clearing.base.errors import Rejected, RemoteFault
+from clearing.base.hashing import tag_prefix, tagged_hash
 from clearing.base.ids import NetworkId
-from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction
 from member.api.submit import BATCH_TRANSACTIONS_MAX
 from member.codes import NodeCode
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Network, Topic
 from node.pool.journal import PoolJournal
 from node.pool.mempool import Accepted, Mempool, transaction_hash
-from node.pool.trade_batch import make_batch, open_batch
+
+BATCH_TAG = "crossclear/trade-batch/v1"
+
+BATCH_BYTES_MAX = BATCH_TRANSACTIONS_MAX * TRANSACTION_BYTES_MAX + 256
+
+
+class TradeBatch(Wire, frozen=True):
+    """Transactions in the order in which `submitter` took them in.
+
+    `sequence` rises with each batch. It is the time, in ms of its clock, at which the first of those that waited with
+    them came in; where that does not rise, one more than the batch before.
+    """
+
+    submitter: Bytes32
+    sequence: U63
+    transactions: tuple[Transaction, ...]
+    signature: Bytes64
+
+
+def make_batch(network: NetworkId, secret: bytes, sequence: int, transactions: Sequence[Transaction]) -> TradeBatch:
+    """Sign a batch with the node's envelope secret."""
+    submitter, chosen = ed25519.public_key(secret), tuple(transactions)
+    return TradeBatch(
+        submitter=submitter,
+        sequence=sequence,
+        transactions=chosen,
+        signature=ed25519.sign(secret, _signed(network, submitter, sequence, chosen)),
+    )
+
+
+def open_batch(network: NetworkId, data: bytes, submitters: frozenset[bytes] | None = None) -> TradeBatch:
+    """Decode and check shape, submitter (one of `submitters`, if given) and envelope signature. Raises RemoteFault."""
+    batch = decode(data, TradeBatch, BATCH_BYTES_MAX)
+    if not 0 < len(batch.transactions) <= BATCH_TRANSACTIONS_MAX:
+        raise RemoteFault(NodeCode.BATCH_SHAPE, "trade batch", transactions=len(batch.transactions))
+    if submitters is not None and batch.submitter not in submitters:
+        raise RemoteFault(NodeCode.BATCH_SENDER, "trade batch", submitter=batch.submitter)
+    message = _signed(network, batch.submitter, batch.sequence, batch.transactions)
+    if not ed25519.verify(batch.submitter, message, batch.signature):
+        raise RemoteFault(NodeCode.BATCH_SENDER, "trade batch", submitter=batch.submitter, sequence=batch.sequence)
+    return batch
+
+
+def _signed(network: bytes, submitter: bytes, sequence: int, transactions: tuple[Transaction, ...]) -> bytes:
+    body = tagged_hash(BATCH_TAG, encode(transactions))
+    return b"".join((tag_prefix(BATCH_TAG), network, submitter, u256(sequence), body))
+
 
 GOSSIP_TRANSACTIONS_MAX = BATCH_TRANSACTIONS_MAX
+
 GOSSIP_BYTES_MAX = TOPIC_MESSAGE_BYTES - 256
 """A batch, with its envelope, must fit one gossip message."""
 

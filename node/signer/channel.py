@@ -1,15 +1,19 @@
-"""A channel between two that know each other's Ed25519 link key: authenticated both ways, encrypted, in order.
+"""The channel between a node and its signer process, and the requests that it carries.
 
-Rule: nothing is read as a message before both ends are proven. SIGMA: fresh X25519 keys, each end signs both of them
-under its role, and the signature travels encrypted; then ChaCha20-Poly1305 frames, numbered per direction, so that a
-frame that is changed, repeated or left out ends the channel. Blocking, with a time limit on each call; knows no signer.
+Rule: a request names the step and its value, never bytes to sign; the signer makes the digest. Nothing is read as a
+message before both ends are proven. SIGMA: fresh X25519 keys, each end signs both of them under its role, and the
+signature travels encrypted; then ChaCha20-Poly1305 frames, numbered per direction, so that a frame that is changed,
+repeated or left out ends the channel. Calls block, each with a time limit.
 """
 
 import socket
 import time
 from collections.abc import Callable
+from enum import IntEnum
 from types import TracebackType
+from typing import Annotated
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -17,13 +21,84 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from clearing.base import ed25519
+from clearing.base.certificate import VoteKind
+from clearing.base.codec import U32, U63, Bytes32, Wire
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import tagged_hash
+from consensus.messages import Extension, PolRound, Round
 from member.codes import NodeCode
 
+
+class RequestKind(IntEnum):
+    """What is asked."""
+
+    HELLO = 1
+    """Who are you, of which network. Also asked to see whether the signer still lives."""
+    VOTE = 2
+    PROPOSAL = 3
+    EXTENSION = 4
+
+
+class VoteRequest(Wire, frozen=True):
+    """A BLS share of a vote."""
+
+    validators_hash: Bytes32
+    kind: VoteKind
+    height: U63
+    round: Round
+    value: Bytes32
+
+
+class ProposalRequest(Wire, frozen=True):
+    """The proposer's Ed25519 signature."""
+
+    validators_hash: Bytes32
+    height: U63
+    round: Round
+    pol_round: PolRound
+    value: Bytes32
+
+
+class ExtensionRequest(Wire, frozen=True):
+    """The Ed25519 signature of a vote extension."""
+
+    validators_hash: Bytes32
+    height: U63
+    round: Round
+    value: Bytes32
+    extension: Extension
+
+
+class SignerHello(Wire, frozen=True):
+    """Whose keys these are."""
+
+    network: Bytes32
+    envelope_key: Bytes32
+    bls_key: Annotated[bytes, msgspec.Meta(min_length=48, max_length=48)]
+
+
+class Request(Wire, frozen=True):
+    """One question; `body` is the request of its kind, empty for HELLO."""
+
+    number: U63
+    kind: RequestKind
+    body: bytes
+
+
+class Answer(Wire, frozen=True):
+    """To the request of this number: `data` when `code` is 0, else a stable code and why."""
+
+    number: U63
+    code: U32
+    data: bytes
+
+
 HANDSHAKE_TAG = "crossclear/signer-link/v1"
+
 FRAME_BYTES_MAX = 8192
+
 _MAGIC = b"XCSL0001"
+
 _SEAL = 16
 
 

@@ -1,10 +1,24 @@
-"""The open secrets of one node, out of its key folder."""
+"""The open secrets of a node, and its signer: the keys in this process, or the process that `[signer]` names.
 
+Rule: never both. With an address the validator's own key is not opened here. A remote signer without `signer.key` is
+refused at the start; one that does not answer yet is waited for, and the node signs nothing meanwhile.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-from member.keys.key_folder import KIND_OF, Purpose, read_key
+from clearing.base.errors import LocalFault
+from clearing.base.validators import ValidatorSet
+from member.codes import NodeCode
+from member.keys.key_folder import KIND_OF, KeyKind, Purpose, public_of, read_key
 from member.keys.secret_files import read_password
+from node.config import NodeConfig
+from node.signer.local import LocalSigner
+from node.signer.remote import RemoteSigner
+from node.signer.sign_state import SignGuard
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -34,3 +48,37 @@ def open_node_keys(home: Path, password_file: Path, *, allow_weak: bool = False,
         relayer=read(Purpose.RELAYER),
         network_seed=read(Purpose.NETWORK_SEED),
     )
+
+
+NodeSigner: TypeAlias = LocalSigner | RemoteSigner
+
+
+@contextmanager
+def node_signer(
+    config: NodeConfig, network: bytes, validators: ValidatorSet, keys: NodeKeys, guard: SignGuard
+) -> Iterator[NodeSigner]:
+    """The signer, dialing already if it is remote. Raises LocalFault CONFIG_MISSING, KEY_*."""
+    given = config.signer
+    if not given.address:
+        yield LocalSigner(network, keys.envelope, keys.validator, guard)
+        return
+    if not given.key:
+        raise LocalFault(NodeCode.CONFIG_MISSING, "signer.key", address=given.address)
+    password = read_password(config.path(config.node.password_file))
+    link = read_key(config.home, given.link, KeyKind.ED25519, password, allow_weak=config.node.devnet)
+    index = validators.index_of.get(public_of(KeyKind.ED25519, keys.envelope))
+    remote = RemoteSigner(
+        given.address,
+        bytes.fromhex(given.key),
+        link,
+        network,
+        keys.envelope,
+        b"" if index is None else validators.validators[index].bls_key,
+        guard,
+        given.timeout_ms / 1000,
+    )
+    remote.start()
+    try:
+        yield remote
+    finally:
+        remote.close()

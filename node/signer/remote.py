@@ -18,17 +18,19 @@ from consensus.codes import ConsensusCode
 from consensus.messages import Extension, MessageKind, envelope_digest, proposal_digest
 from member.codes import NodeCode
 from node.signer.address import dial
-from node.signer.channel import FRAME_BYTES_MAX, SignerChannel, open_as_node
-from node.signer.local import GuardedSigner
-from node.signer.protocol import (
+from node.signer.channel import (
+    FRAME_BYTES_MAX,
     Answer,
     ExtensionRequest,
     ProposalRequest,
     Request,
     RequestKind,
+    SignerChannel,
     SignerHello,
     VoteRequest,
+    open_as_node,
 )
+from node.signer.local import GuardedSigner
 from node.signer.sign_state import SignedStep, SignGuard
 
 RETRY_S = 0.25

@@ -18,17 +18,19 @@ from clearing.base.errors import CrossclearError, LocalFault
 from consensus.codes import ConsensusCode
 from member.codes import NodeCode
 from node.signer.address import accept
-from node.signer.channel import FRAME_BYTES_MAX, SignerChannel, open_as_signer
-from node.signer.local import LocalSigner
-from node.signer.protocol import (
+from node.signer.channel import (
+    FRAME_BYTES_MAX,
     Answer,
     ExtensionRequest,
     ProposalRequest,
     Request,
     RequestKind,
+    SignerChannel,
     SignerHello,
     VoteRequest,
+    open_as_signer,
 )
+from node.signer.local import LocalSigner
 from node.signer.sign_state import SignGuard
 
 HANDSHAKE_S = 5.0

@@ -11,7 +11,7 @@ from clearing.genesis.json import genesis_from_json, genesis_to_json
 from clearing.schema.terms.genesis import network_id
 from devnet.genesis import DeployedChain, MemberIdentity, build_genesis
 from devnet.market import CONFIGS, load_market
-from node.oracle.replay import load_hours
+from node.oracle.source import load_hours
 
 
 def test_the_shipped_market_makes_a_genesis_that_survives_json() -> None:

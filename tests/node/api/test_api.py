@@ -31,7 +31,7 @@ from member.api.transaction_json import SubmitBody, body_of, transaction_of
 from member.api.types import Problem
 from member.explaining.receipt_index import receipt_accounts
 from node.config import Api
-from node.http import admission
+from node.http import server
 from node.http.routes import ROUTES, openapi
 from node.http.server import build_api, serve_api
 from node.pool.mempool import transaction_hash
@@ -131,7 +131,7 @@ async def test_a_signed_request_is_taken_once(client: httpx.AsyncClient) -> None
 async def test_remembered_nonces_are_bounded_and_refuse_when_full(
     view: FakeView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "NONCES_MAX", 2)
+    monkeypatch.setattr(server, "NONCES_MAX", 2)
     now = NOW
     app = build_api(view, Api(), lambda: now)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:

@@ -36,8 +36,7 @@ from node.oracle.service import OracleService, PriceGossip, valid_gossip
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Topic
 from node.pool import transaction_service
 from node.pool.mempool import Accepted, Mempool
-from node.pool.trade_batch import make_batch
-from node.pool.transaction_service import TransactionService, valid_batch_size
+from node.pool.transaction_service import TransactionService, make_batch, valid_batch_size
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, START_MS
 from tests.kit.clearing.world import World, funded
 

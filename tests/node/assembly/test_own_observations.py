@@ -13,9 +13,8 @@ from clearing.base.codec import u256
 from clearing.schema.blocks.block import FACTS_MAX, VoteExtension, decode_extension, encode_extension
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact
 from node.chains.attestation_pool import AttestationPool
-from node.oracle.replay import ReplaySource
 from node.oracle.service import OracleService
-from node.oracle.source import Quote
+from node.oracle.source import Quote, ReplaySource
 from tests.kit.clearing.genesis import ALICE, DOLLAR, USDC_1, VAULTS
 from tests.kit.clearing.world import World, funded
 

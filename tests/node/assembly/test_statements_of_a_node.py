@@ -17,8 +17,8 @@ from member.api.statements import MemberStatement
 from member.api.types import Problem
 from member.statements.days import StatementDays
 from member.statements.statement import as_csv, day_text
-from node.api import statements
-from node.api.statements import statement_inputs
+from node.api import accounts
+from node.api.accounts import statement_inputs
 from node.config import Api
 from node.http.server import build_api
 from node.store.block_log import write_block_log
@@ -52,7 +52,7 @@ async def test_a_member_gets_its_own_accounts_of_a_kept_day(monkeypatch: pytest.
             response = await asked(client, target)
             assert (response.status_code, msgspec.json.decode(response.content, type=Problem).code) == expected
         assert (await client.get(f"/v1/statements/{day}")).status_code == 401
-        monkeypatch.setattr(statements, "STATEMENT_LINES_MAX", 3)
+        monkeypatch.setattr(accounts, "STATEMENT_LINES_MAX", 3)
         assert (await asked(client, f"/v1/statements/{day}")).status_code == 422
 
 

@@ -18,8 +18,7 @@ from member.codes import NodeCode
 from node.app.process import refuse_lost_sign_state
 from node.config_sources import load_config
 from node.offline.rollback import roll_back
-from node.offline.state_at import state_at
-from node.offline.state_diff import state_diff
+from node.offline.state_at import state_at, state_diff
 from node.signer.sign_state import SignedStep, SignStateFile
 from node.store.store import Store
 from node.sync.restore import SavedState, encode_saved

@@ -26,10 +26,9 @@ from node.agreement.engine import ConsensusGenesis as ChainStart
 from node.agreement.engine import Engine, Hooks
 from node.config import SignerConfig
 from node.p2p.memory import Hub
-from node.signer.choose import node_signer
 from node.signer.home import open_server
 from node.signer.local import LocalSigner
-from node.signer.node_keys import NodeKeys, open_node_keys
+from node.signer.node_keys import NodeKeys, node_signer, open_node_keys
 from node.signer.remote import RemoteSigner
 from node.signer.sign_state import SignGuard, SignStateFile
 from node.store.wal import WalFile

@@ -3,7 +3,7 @@
 import gc
 import weakref
 
-from node.app.gc_tuning import tune_gc
+from node.app.service_settings import tune_gc
 
 
 class Knot:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from clearing.base.errors import LocalFault
-from node.oracle.replay import HOUR_MS, ReplaySource, Schedule, load_hours, write_schedule
+from node.oracle.source import HOUR_MS, ReplaySource, Schedule, load_hours, write_schedule
 
 CRASH = Path(__file__).resolve().parents[3] / "configs/devnet/crash-2020-03.csv"
 

@@ -18,7 +18,7 @@ from clearing.schema.requests.trades import Trade
 from member.api.submit import BATCH_TRANSACTIONS_MAX
 from member.codes import NodeCode
 from node.pool.mempool import Accepted, Mempool, PoolLimits, transaction_hash
-from node.pool.trade_batch import make_batch, open_batch
+from node.pool.transaction_service import make_batch, open_batch
 
 NETWORK = NetworkId(b"n" * 32)
 KEYS = {account: bytes([account]) * 32 for account in range(1, 6)}

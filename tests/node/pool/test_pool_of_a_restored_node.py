@@ -13,8 +13,7 @@ from clearing.schema.blocks.transaction import Transaction
 from node.p2p.network import Incoming, Topic
 from node.pool.journal import PoolJournal
 from node.pool.mempool import Accepted, Mempool, transaction_hash
-from node.pool.trade_batch import make_batch, open_batch
-from node.pool.transaction_service import CLOCKS_APART_MS, TransactionService
+from node.pool.transaction_service import CLOCKS_APART_MS, TransactionService, make_batch, open_batch
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP
 from tests.kit.clearing.world import World, funded
 

@@ -19,8 +19,7 @@ from clearing.transaction_handlers import TRANSACTION_HANDLERS
 from member.api.transaction_json import BODY_OF, SubmitBody, body_of, transaction_of
 from node.p2p.network import TOPIC_MESSAGE_BYTES
 from node.pool.mempool import Accepted, Mempool, transaction_hash
-from node.pool.trade_batch import make_batch, open_batch
-from node.pool.transaction_service import fitting
+from node.pool.transaction_service import fitting, make_batch, open_batch
 from tests.kit.clearing.desk import line_of, venue_world
 from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, USDC_1, WETH_1
 from tests.kit.clearing.requests import CLIENT_KEY, CLIENT_SECRET, PRICE, VENUE_SECRETS
