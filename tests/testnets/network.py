@@ -32,7 +32,7 @@ from member.client.node_client import NodeClient
 from member.codes import NodeCode
 from node.config import P2P, Api, ChainConfig, NodeConfig, Oracle, Proofs, RelayerConfig
 from node.config_sources import parse_config
-from node.oracle.replay import Schedule, write_schedule
+from node.oracle.source import Schedule, write_schedule
 from tests.testnets.ground import ROOT, Ground, open_ground
 from tests.testnets.manifest import Manifest
 from tests.testnets.processes import RunningNode, all_ended
