@@ -112,7 +112,7 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.API_PARAMETER: "A parameter is missing, unknown or out of bounds. See /openapi.json.",
     NodeCode.API_BODY: "The request body does not have the stated shape. See /openapi.json.",
     NodeCode.API_BODY_TOO_LARGE: "The request body is longer than the limit. Send fewer transactions at a time.",
-    NodeCode.API_RATE: "Too many requests. Wait as many seconds as Retry-After says.",
+    NodeCode.API_RATE: "Too many requests. Wait for the seconds in Retry-After.",
     NodeCode.API_MEDIA_TYPE: "Send application/json or application/msgpack.",
     NodeCode.API_UNAUTHENTICATED: "Sign the request with the member's trade key (docs/reference/api.md, Signing).",
     NodeCode.API_FORBIDDEN: "The key that signed the request does not own this account.",

@@ -1,7 +1,7 @@
-"""Durable files: the few steps by which what was written outlasts the machine's power.
+"""Durable files: writes that survive a loss of power.
 
 Rule: a name is durable only when its folder is synced, too; a file that takes another's place is whole before it does.
-It knows nothing of what is inside.
+It must not know the content.
 """
 
 import os
@@ -42,7 +42,7 @@ def write_new(path: Path, data: bytes) -> None:
 def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Put `data` in the place of `path`, in one step and durable on return: a crash leaves the old file or the new.
 
-    What a crash left unfinished is made anew, so that the file has this mode and nobody else's.
+    An unfinished file of an earlier crash is created again, so that the file has this mode.
     """
     partial = path.with_name(path.name + ".part")
     partial.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Signed HTTP requests: a member shows its trade key by signing method, target, body, time and a nonce.
+"""Signed HTTP requests: a member proves its trade key by signing method, target, body, time and a nonce.
 
 The header is `Authorization: Crossclear <time ms>:<nonce, 64 hex>:<signature, 130 hex>`, the signature is EIP-712 over
 `REQUEST_TYPE` in the network's domain, so any wallet can make it, and it is worth nothing elsewhere.
@@ -30,14 +30,14 @@ class SignedPart:
 
 def request_digest(network: NetworkId, part: SignedPart, time_ms: int, nonce: bytes) -> Hash32:
     """The 32 bytes that the trade key signs."""
-    words = (
+    fields = (
         keccak256(part.method.encode()),
         keccak256(part.target.encode()),
         keccak256(part.body),
         time_ms,
         nonce,
     )
-    return eip712.typed_data_digest(network, REQUEST_TYPE, words)
+    return eip712.typed_data_digest(network, REQUEST_TYPE, fields)
 
 
 def authorization(network: NetworkId, secret: bytes, part: SignedPart, time_ms: int, nonce: bytes) -> str:

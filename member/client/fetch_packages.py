@@ -1,6 +1,6 @@
 """`crossclear proof fetch`: the epoch packages that nodes keep, as files in a folder.
 
-Rule: no node is believed: a file is kept under its own hash whatever a server says of it, so that two packages of one
+Rule: no node is believed: a file is named by its own hash, not by the server, so that two packages of one
 epoch stay side by side, and `crossclear proof history` judges them. A server may waste no more than a bounded number of
 questions and bytes; one that fails leaves what others gave.
 """
@@ -54,12 +54,15 @@ def connect(url: str) -> NodeClient:
 
 
 async def fetch_packages(
-    urls: Sequence[str], folder: Path, told: Callable[[str], None], client_of: Callable[[str], NodeClient] = connect
+    urls: Sequence[str],
+    folder: Path,
+    on_progress: Callable[[str], None],
+    client_of: Callable[[str], NodeClient] = connect,
 ) -> tuple[FetchedPackage, ...]:
     """Ask one server after the other for every package that the folder lacks. Raises OSError for the folder."""
     results = []
     for url in urls:
-        visit = _NodeDownload(url, folder, told)
+        visit = _NodeDownload(url, folder, on_progress)
         try:
             async with client_of(url) as client:
                 await visit.fetch_all(client)

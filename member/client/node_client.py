@@ -1,7 +1,7 @@
-"""`NodeClient`: the HTTP API from the other side, for members, bots and tools. Runs under trio.
+"""`NodeClient`: a client of the HTTP API for members, bots and tools. Runs under trio.
 
-Rule: it believes the node only as far as its caller does: packages and headers are checked by `member.verifying.package`, not here.
-Whatever answers at the address, a call ends with typed data of bounded size or with a CrossclearError.
+Rule: it trusts the node only as far as its caller does: packages and headers are checked by `member.verifying`.
+A call to any server ends with typed data of bounded size or with a CrossclearError.
 """
 
 import secrets
@@ -70,7 +70,7 @@ class NodeClient:
         return await self._get("/v1/state", StateView)
 
     async def validators(self) -> ValidatorsView:
-        """Who agrees."""
+        """The validator set, and changes of it."""
         return await self._get("/v1/validators", ValidatorsView)
 
     async def fund(self) -> FundView:
@@ -78,7 +78,7 @@ class NodeClient:
         return await self._get("/v1/fund", FundView)
 
     async def fund_opening(self, epoch: int | None = None) -> FundOpening:
-        """Seed and holdings of the account that holds the contributions, by default at the newest package's epoch."""
+        """Seed and holdings of the account with the contributions, by default at the newest package's epoch."""
         return await self._get(f"/v1/fund/opening/{'latest' if epoch is None else epoch}", FundOpening)
 
     async def governance(self) -> GovernanceView:
@@ -108,9 +108,9 @@ class NodeClient:
 
     async def newest_header(self) -> Header:
         """The newest certified header, typed. Its certificate is not checked here."""
-        shown = await self._get("/v1/headers/latest", HeaderView)
+        answer = await self._get("/v1/headers/latest", HeaderView)
         try:
-            return decode(bytes.fromhex(shown.header[2:]), Header)
+            return decode(bytes.fromhex(answer.header[2:]), Header)
         except ValueError as error:
             raise self._nonsense("header", str(error)) from None
 
@@ -119,7 +119,7 @@ class NodeClient:
         return await self._get(f"/v1/accounts/{account}", AccountView, signed=True)
 
     async def trading(self, account: int) -> TradingView:
-        """Held trades and mandates of an own account."""
+        """Pending trades and mandates of an own account."""
         return await self._get(f"/v1/accounts/{account}/trading", TradingView, signed=True)
 
     async def withdrawals(self, account: int) -> WithdrawalsView:
@@ -154,9 +154,9 @@ class NodeClient:
 
     async def light_block(self, height: int) -> bytes:
         """The canonical bytes of a height's light block."""
-        shown = await self._get(f"/v1/light/{height}", LightBlockView)
+        answer = await self._get(f"/v1/light/{height}", LightBlockView)
         try:
-            return bytes.fromhex(shown.block[2:])
+            return bytes.fromhex(answer.block[2:])
         except ValueError as error:
             raise self._nonsense("light block", str(error)) from None
 
@@ -190,10 +190,10 @@ class NodeClient:
             return None
         self._check(response)
         try:
-            told = int(response.headers["crossclear-epoch"]), int(response.headers["crossclear-height"])
+            place = int(response.headers["crossclear-epoch"]), int(response.headers["crossclear-height"])
         except (KeyError, ValueError) as error:
             raise self._nonsense(target, repr(error)) from None
-        return (*told, response.content)
+        return (*place, response.content)
 
     async def packages(self, after: str = "") -> PackagePage:
         """One page of the packages that the node keeps."""

@@ -1,4 +1,4 @@
-"""Requests handed to a node whose sender waits for the verdict: governance and changes of validators.
+"""Requests submitted to a node by a sender that waits for the verdict: governance and changes of validators.
 
 Rule: what the node refuses is raised with the node's own code; what no block takes in time is raised, too.
 """

@@ -1,1 +1,1 @@
-"""Receipts in words: margin calls, liquidations, defaults and the default fund, with every figure computed again."""
+"""Receipts explained: margin calls, liquidations, defaults and the default fund, with every figure recomputed."""

@@ -1,4 +1,4 @@
-"""The close-out of a default in words: the estate, the hedging auction, deleveraging, and what was torn up."""
+"""The close-out of a default explained: the estate, the auction, auto-deleveraging, and the tear-up."""
 
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ from clearing.schema.receipts.default import (
     WaterfallLayer,
 )
 from member.explaining.formatting import Listing, called, per_cent, signed
-from member.explaining.lines import Line, condition_line, equality_line, plain_line
+from member.explaining.lines import Explanation, Line, condition_line, equality_line, plain_line
 
 
 @dataclass(slots=True)
@@ -29,12 +29,12 @@ class EstateBooks:
     listing: Listing
     height: int = 0
     seen: set[int] = field(default_factory=set)
-    """Defaults whose declaration was told."""
+    """Defaults whose declaration is known."""
     members: dict[int, int] = field(default_factory=dict)
-    """Whose they are."""
+    """The defaulter of each."""
     borne: dict[int, dict[WaterfallLayer, int]] = field(default_factory=dict)
     drawn: dict[tuple[int, int], int] = field(default_factory=dict)
-    """Micros drawn from a member's contribution for a loss of another, not yet told by a loss."""
+    """Micros drawn from a member's contribution for a loss of another, not yet stated by a loss allocation."""
     assessed: dict[int, dict[int, int]] = field(default_factory=dict)
     sold: dict[int, int] = field(default_factory=dict)
     """Slices of a portfolio that were sold."""
@@ -49,7 +49,7 @@ class EstateBooks:
         self.sold[receipt.number] = 0
 
     def of_another(self, number: int, member: int) -> list[Line]:
-        """What is wrong with a receipt that says a default is another member's than was declared."""
+        """A failed line where a receipt names another member than the declaration did."""
         declared = self.members.get(number, member)
         return [] if declared == member else [equality_line("declared of member", member, declared)]
 
@@ -67,7 +67,7 @@ class EstateBooks:
                 self.bear(receipt.number, step.layer, step.loss_borne)
 
 
-def pooled(receipt: EstatePooled, books: EstateBooks) -> tuple[str, list[Line]]:
+def pooled(receipt: EstatePooled, books: EstateBooks) -> Explanation:
     """One of the member's accounts gave all it had to the estate."""
     lines = [plain_line(f"{currency_name(currency)}: {signed(amount)}") for currency, amount in receipt.money]
     lines += [plain_line(f"{books.listing.instrument(each)}: {signed(lots)} lots") for each, lots in receipt.positions]
@@ -79,20 +79,18 @@ def currency_name(currency: int) -> str:
     return f"token {currency - 2**32}" if currency >= 2**32 else f"cash group {currency}"
 
 
-AuctionText = tuple[str, list[Line]]
-
 RANKS = ("no bid, or too dear", "good, but for less than its share, or more than it can carry", "for its share")
 
 
-def bid_taken(receipt: DefaultBidTaken, _: EstateBooks) -> AuctionText:
-    """A bid stands."""
+def bid_taken(receipt: DefaultBidTaken, _: EstateBooks) -> Explanation:
+    """A bid was made or withdrawn."""
     who = f"default {receipt.number}: member {receipt.member}"
     if not receipt.slices:
-        return f"{who} took its bid back", []
+        return f"{who} withdrew its bid", []
     return f"{who} bids for {receipt.slices} slices, {signed(receipt.ask_micros)} asked for each", []
 
 
-def portfolio_sold(receipt: PortfolioSold, books: EstateBooks) -> AuctionText:
+def portfolio_sold(receipt: PortfolioSold, books: EstateBooks) -> Explanation:
     """A bid was filled."""
     sold = books.sold.get(receipt.number)
     lines = [] if sold is None else [equality_line("first slice = those sold before", receipt.first, sold)]
@@ -112,7 +110,7 @@ def portfolio_sold(receipt: PortfolioSold, books: EstateBooks) -> AuctionText:
     return f"default {receipt.number}: member {receipt.member} took positions by {called(receipt.account)}", lines
 
 
-def ranked(receipt: BiddersRanked, books: EstateBooks) -> AuctionText:
+def ranked(receipt: BiddersRanked, books: EstateBooks) -> Explanation:
     """Whose contributions are used first."""
     lines = []
     if receipt.number in books.seen:
@@ -165,18 +163,16 @@ def moved_line(each: MovedPosition, listing: Listing) -> Line:
     )
 
 
-CloseOutText = tuple[str, list[Line]]
-
 RANK_SCALE = 10**9
 
 
-def taken_by_house(receipt: HouseTakeover, books: EstateBooks) -> CloseOutText:
+def taken_by_house(receipt: HouseTakeover, books: EstateBooks) -> Explanation:
     """The house covers the positions."""
     lines = [moved_line(position, books.listing) for position in receipt.positions]
     return f"default {receipt.number}: the house took over from {called(receipt.account)} at the mark", lines
 
 
-def deleveraged(receipt: Deleveraged, books: EstateBooks) -> CloseOutText:
+def deleveraged(receipt: Deleveraged, books: EstateBooks) -> Explanation:
     """Against those who gained most at most leverage."""
     lines, ranks = [], []
     for account, profit, equity, notional, lots, received in receipt.counterparties:
@@ -193,16 +189,17 @@ def deleveraged(receipt: Deleveraged, books: EstateBooks) -> CloseOutText:
     return f"{title} against others", lines
 
 
-def client_closed(receipt: ClientClosedOut, _: EstateBooks) -> CloseOutText:
-    """A client that nobody took."""
+def client_closed(receipt: ClientClosedOut, _: EstateBooks) -> Explanation:
+    """A client whose positions nobody took over."""
     lines = [plain_line(f"cash group {group}: {signed(micros)}") for group, micros in receipt.cash]
     return f"default {receipt.number}: {called(receipt.account)}, a client, was closed out", lines
 
 
-def collateral_taken(receipt: CollateralTaken, _: EstateBooks) -> CloseOutText:
+def collateral_taken(receipt: CollateralTaken, _: EstateBooks) -> Explanation:
     """Tokens for debts."""
     worth = receipt.units * receipt.micros_per_unit
-    text = f"{receipt.units} of {currency_name(receipt.currency)} x {receipt.micros_per_unit} - {receipt.returned} given back"
+    bought = f"{receipt.units} of {currency_name(receipt.currency)} x {receipt.micros_per_unit}"
+    text = f"{bought} - {receipt.returned} given back"
     lines = [equality_line(text, receipt.counted_micros, worth - receipt.returned)]
     if receipt.micros_per_unit:
         less = f"the {receipt.returned} given back are less than a unit is worth"
@@ -210,8 +207,8 @@ def collateral_taken(receipt: CollateralTaken, _: EstateBooks) -> CloseOutText:
     return f"default {receipt.number}: the house bought collateral of {called(receipt.account)}", lines
 
 
-def torn_up(receipt: PositionsTornUp, books: EstateBooks) -> CloseOutText:
-    """Everybody's positions in an instrument."""
+def torn_up(receipt: PositionsTornUp, books: EstateBooks) -> Explanation:
+    """All positions in an instrument end."""
     lines = [plain_line(f"{called(each)}: {signed(lots)} lots, {signed(got)}") for each, lots, got in receipt.positions]
     lines.append(condition_line("long and short lots are as many", sum(lots for _, lots, _ in receipt.positions) == 0))
     lines.append(condition_line("what is paid is what is received", sum(got for _, _, got in receipt.positions) == 0))

@@ -1,7 +1,7 @@
-"""The default fund in words: how large it has to be and why, everybody's part, calls, payments, what was drawn.
+"""The default fund explained: its size and the reason, every contribution, calls, payments, draws and returns.
 
-Rule: sizes and parts are computed anew from the receipt's own figures; a member in default keeps the part it had, so
-that its part is told and not computed. What a member has is followed from receipt to receipt.
+Rule: sizes and contributions are recomputed from the receipt's own figures; a member in default keeps its
+contribution, which is then stated and not recomputed. Contributions are followed from receipt to receipt.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clearing.base.units import PPM
-from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.receipts.default import MemberStatusChanged
 from clearing.schema.receipts.default_fund import (
     FundCalled,
@@ -26,39 +25,42 @@ from clearing.schema.terms.default import MICROS_MAX, FundSizing
 from member.api.receipts import ReceiptAt
 from member.explaining.close_out import currency_name
 from member.explaining.formatting import Listing, called, per_cent
-from member.explaining.lines import ExplainedReceipt, Line, condition_line, equality_line, plain_line, sensible
-
-FundText = tuple[str, list[Line]]
+from member.explaining.lines import (
+    ExplainedReceipt,
+    Explanation,
+    Line,
+    condition_line,
+    equality_line,
+    explain_all,
+    plain_line,
+)
 
 TAKES_PART = (MemberStatus.ACTIVE, MemberStatus.RESTRICTED)
 
 
 @dataclass(slots=True)
 class FundBalances:
-    """What earlier receipts said: who stands how, and what each member has."""
+    """What earlier receipts stated: each member's status and contribution."""
 
+    listing: Listing
+    height: int = 0
     status: dict[int, MemberStatus] = field(default_factory=dict)
     has: dict[int, int] = field(default_factory=dict)
 
 
-def explain_fund(receipts: Iterable[ReceiptAt], _: Callable[[int], Listing]) -> list[ExplainedReceipt]:
-    """All receipts of the fund, in order."""
-    purse, told = FundBalances(), []
-    for at in receipts:
-        if isinstance(at.receipt, MemberStatusChanged):
-            purse.status[at.receipt.member] = at.receipt.after
-        elif type(at.receipt) in _TEXT_OF_KIND:
-            title, lines = _text_of(at.receipt, purse)
-            kind = type(at.receipt).__name__
-            told.append(ExplainedReceipt(height=at.height, index=at.index, kind=kind, title=title, lines=tuple(lines)))
-    return told
+def explain_fund(receipts: Iterable[ReceiptAt], listing: Callable[[int], Listing]) -> list[ExplainedReceipt]:
+    """All receipts of the fund, in order; `listing`: the terms in force at a height."""
+    history = FundBalances(Listing())
+    explained = explain_all(receipts, listing, history, _EXPLAINERS)
+    return [receipt for receipt in explained if receipt.kind != MemberStatusChanged.__name__]
 
 
-def _text_of(receipt: Receipt, purse: FundBalances) -> FundText:
-    return sensible(lambda: _TEXT_OF_KIND[type(receipt)](receipt, purse))
+def _status(receipt: MemberStatusChanged, balances: FundBalances) -> Explanation:
+    balances.status[receipt.member] = receipt.after
+    return "", []
 
 
-def _sized(receipt: FundSized, purse: FundBalances) -> FundText:
+def _sized(receipt: FundSized, balances: FundBalances) -> Explanation:
     lines: list[Line] = []
     asked = [0]
     for scenario in receipt.scenarios:
@@ -81,14 +83,14 @@ def _sized(receipt: FundSized, purse: FundBalances) -> FundText:
     lines.append(
         equality_line(f"target = the largest of the last {len(receipt.sizes)}", receipt.target, max(receipt.sizes))
     )
-    lines += _parts(receipt, purse)
-    purse.has = {part.member: part.micros for part in receipt.parts}
+    lines += _parts(receipt, balances)
+    balances.has = {part.member: part.micros for part in receipt.parts}
     return f"the fund has to be {receipt.target} in epoch {receipt.epoch}", lines
 
 
-def _parts(receipt: FundSized, purse: FundBalances) -> list[Line]:
+def _parts(receipt: FundSized, balances: FundBalances) -> list[Line]:
     """Everybody's part: the minimum, or a share of the rest by exposure; up to the step."""
-    taking = [each for each in receipt.parts if purse.status.get(each.member, MemberStatus.ACTIVE) in TAKES_PART]
+    taking = [each for each in receipt.parts if balances.status.get(each.member, MemberStatus.ACTIVE) in TAKES_PART]
     weights = {each.member: each.exposure for each in taking}
     weights = weights if any(weights.values()) else dict.fromkeys(weights, 1)
     minimum, step, rest = receipt.minimum_micros, receipt.step_micros, receipt.target
@@ -114,8 +116,8 @@ def _parts(receipt: FundSized, purse: FundBalances) -> list[Line]:
     return lines
 
 
-def _called(receipt: FundCalled, purse: FundBalances) -> FundText:
-    lines = _balance_lines(receipt.member, receipt.contributed, purse)
+def _called(receipt: FundCalled, balances: FundBalances) -> Explanation:
+    lines = _balance_lines(receipt.member, receipt.contributed, balances)
     missing = max(receipt.required - receipt.contributed, 0)
     text = f"required {receipt.required} - {receipt.contributed} there"
     if receipt.replenishment:
@@ -126,18 +128,18 @@ def _called(receipt: FundCalled, purse: FundBalances) -> FundText:
     return f"member {receipt.member} is called for {receipt.micros}", lines
 
 
-def _paid(receipt: FundPaid, purse: FundBalances) -> FundText:
-    before = purse.has.get(receipt.member)
+def _paid(receipt: FundPaid, balances: FundBalances) -> Explanation:
+    before = balances.has.get(receipt.member)
     lines = []
     if before is not None:
         lines.append(equality_line(f"has = {before} + {receipt.micros}", receipt.contributed, before + receipt.micros))
-    purse.has[receipt.member] = receipt.contributed
+    balances.has[receipt.member] = receipt.contributed
     lapsed = ", and the deadline has passed" if receipt.lapsed else ""
     lines.append(plain_line(f"missing of what it was called for: {receipt.missing}{lapsed}"))
     return f"member {receipt.member} paid {receipt.micros} by {called(receipt.account)}", lines
 
 
-def _debited(receipt: FundDebited, purse: FundBalances) -> FundText:  # noqa: ARG001
+def _debited(receipt: FundDebited, balances: FundBalances) -> Explanation:  # noqa: ARG001
     text = f"the least of {receipt.missing} missing and equity {receipt.equity} - {receipt.maintenance} maintenance"
     lines = [equality_line(text, receipt.micros, min(receipt.missing, receipt.equity - receipt.maintenance))]
     if receipt.equity - receipt.micros < receipt.initial:
@@ -147,19 +149,19 @@ def _debited(receipt: FundDebited, purse: FundBalances) -> FundText:  # noqa: AR
     return f"{called(receipt.account)} of member {receipt.member} is debited {receipt.micros}", lines
 
 
-def _reduces(receipt: FundReductionStarted, purse: FundBalances) -> FundText:
-    lines = _balance_lines(receipt.member, receipt.contributed, purse)
+def _reduces(receipt: FundReductionStarted, balances: FundBalances) -> Explanation:
+    lines = _balance_lines(receipt.member, receipt.contributed, balances)
     lines.append(plain_line(f"debited above maintenance margin and sold for until height {receipt.until_height}"))
     return f"the grace of member {receipt.member} is over, {receipt.missing} missing", lines
 
 
-def _returned(receipt: FundReturned, purse: FundBalances) -> FundText:
-    before = purse.has.get(receipt.member)
+def _returned(receipt: FundReturned, balances: FundBalances) -> Explanation:
+    before = balances.has.get(receipt.member)
     gave = receipt.surrendered if receipt.cause is ReturnCause.TOKEN_LEFT_GROUP else receipt.amount
     lines = []
     if before is not None:
         lines.append(equality_line(f"has = {before} - {gave}", receipt.contributed, before - gave))
-    purse.has[receipt.member] = receipt.contributed
+    balances.has[receipt.member] = receipt.contributed
     if receipt.cause is ReturnCause.BEYOND_PART:
         good = receipt.contributed >= receipt.required
         lines.append(condition_line(f"what is left covers the {receipt.required} required", good))
@@ -167,23 +169,24 @@ def _returned(receipt: FundReturned, purse: FundBalances) -> FundText:
     return f"member {receipt.member} got {what} back on {called(receipt.account)}", lines
 
 
-def _drawn(receipt: FundDrawn, purse: FundBalances) -> FundText:
-    before = purse.has.get(receipt.member)
+def _drawn(receipt: FundDrawn, balances: FundBalances) -> Explanation:
+    before = balances.has.get(receipt.member)
     lines = []
     if before is not None:
         lines.append(equality_line(f"left = {before} - {receipt.micros}", receipt.left, before - receipt.micros))
-    purse.has[receipt.member] = receipt.left
+    balances.has[receipt.member] = receipt.left
     return f"{receipt.micros} of member {receipt.member}'s part bear a loss of member {receipt.cause}", lines
 
 
-def _balance_lines(member: int, stated: int, purse: FundBalances) -> list[Line]:
-    """What a member has is what it had after the last receipt that told of it."""
-    known = purse.has.get(member)
-    purse.has[member] = stated
-    return [] if known is None else [equality_line(f"member {member} has, as told before", stated, known)]
+def _balance_lines(member: int, stated: int, balances: FundBalances) -> list[Line]:
+    """A member has what it had after the last receipt that stated it."""
+    known = balances.has.get(member)
+    balances.has[member] = stated
+    return [] if known is None else [equality_line(f"member {member} has, as stated before", stated, known)]
 
 
-_TEXT_OF_KIND: dict[type, Callable[[Any, FundBalances], FundText]] = {
+_EXPLAINERS: dict[type, Callable[[Any, FundBalances], Explanation]] = {
+    MemberStatusChanged: _status,
     FundSized: _sized,
     FundCalled: _called,
     FundPaid: _paid,

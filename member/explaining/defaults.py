@@ -1,13 +1,12 @@
-"""Defaults in words: who could not pay, who took the positions, and which layer bore how much of the loss.
+"""Defaults explained: who could not pay, who took the positions, and which layer bore how much of the loss.
 
-Rule: each layer's shares are computed anew (`member.explaining.loss_allocation`), sums are followed from receipt to receipt
-until the default has ended, and what one of them says that another denies is told. Members are told by number.
+Rule: each layer's shares are recomputed (`member.explaining.loss_allocation`), and sums are followed from receipt to
+receipt until the default has ended. Receipts that contradict each other give a line that fails.
 """
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.receipts import default
 from clearing.schema.receipts.default import LayerAllocation, WaterfallLayer
 from clearing.schema.receipts.default_fund import FundDrawn
@@ -26,10 +25,16 @@ from member.explaining.close_out import (
     torn_up,
 )
 from member.explaining.formatting import Listing, called
-from member.explaining.lines import ExplainedReceipt, Line, condition_line, equality_line, plain_line, sensible
+from member.explaining.lines import (
+    ExplainedReceipt,
+    Explanation,
+    Line,
+    condition_line,
+    equality_line,
+    explain_all,
+    plain_line,
+)
 from member.explaining.loss_allocation import Payer, allocation_lines
-
-DefaultText = tuple[str, list[Line]]
 
 FUNDED = (WaterfallLayer.OWN_CONTRIBUTION, WaterfallLayer.SURVIVORS)
 
@@ -46,26 +51,15 @@ _LAYERS = {
 
 def explain_defaults(receipts: Iterable[ReceiptAt], listing: Callable[[int], Listing]) -> list[ExplainedReceipt]:
     """All receipts of defaults, in order; `listing`: the terms in force at a height."""
-    books, told = EstateBooks(Listing()), []
-    for at in receipts:
-        if type(at.receipt) in _TEXT_OF_KIND:
-            books.listing, books.height = listing(at.height), at.height
-            title, lines = _text_of(at.receipt, books)
-            kind = type(at.receipt).__name__
-            told.append(ExplainedReceipt(height=at.height, index=at.index, kind=kind, title=title, lines=tuple(lines)))
-    return told
+    return explain_all(receipts, listing, EstateBooks(Listing()), _EXPLAINERS)
 
 
-def _text_of(receipt: Receipt, books: EstateBooks) -> DefaultText:
-    return sensible(lambda: _TEXT_OF_KIND[type(receipt)](receipt, books))
-
-
-def _status(receipt: default.MemberStatusChanged, _: EstateBooks) -> DefaultText:
+def _status(receipt: default.MemberStatusChanged, _: EstateBooks) -> Explanation:
     before, after = (MemberStatus(each).name.lower() for each in (receipt.before, receipt.after))
     return f"member {receipt.member} was {before} and is {after}", []
 
 
-def _cured(receipt: default.DeficitCured, _: EstateBooks) -> DefaultText:
+def _cured(receipt: default.DeficitCured, _: EstateBooks) -> Explanation:
     owed, paid = sum(micros for _, micros in receipt.deficits), sum(micros for _, _, micros in receipt.paid)
     lines = [plain_line(f"needed in cash group {group}: {micros}") for group, micros in receipt.deficits]
     lines += [plain_line(f"{called(each)} paid {micros} in cash group {group}") for each, group, micros in receipt.paid]
@@ -74,7 +68,7 @@ def _cured(receipt: default.DeficitCured, _: EstateBooks) -> DefaultText:
     return title, lines
 
 
-def _declared(receipt: default.DefaultDeclared, books: EstateBooks) -> DefaultText:
+def _declared(receipt: default.DefaultDeclared, books: EstateBooks) -> Explanation:
     books.begin(receipt)
     reason = receipt.reason.name.lower().replace("_", " ")
     lines = [plain_line(f"because of {called(receipt.account)}: {reason}")]
@@ -98,7 +92,7 @@ def _accounts(accounts: tuple[int, ...]) -> str:
     return ", ".join(called(account) for account in accounts) or "none"
 
 
-def _loss(receipt: default.LossAllocated, books: EstateBooks) -> DefaultText:
+def _loss(receipt: default.LossAllocated, books: EstateBooks) -> Explanation:
     lines = [
         plain_line(f"{called(each)} owes {micros} in cash group {group}") for each, group, micros in receipt.deficits
     ]
@@ -154,7 +148,7 @@ def _moved(receipt: default.LossAllocated, books: EstateBooks) -> list[Line]:
     return lines
 
 
-def _drawn(receipt: FundDrawn, books: EstateBooks) -> DefaultText:
+def _drawn(receipt: FundDrawn, books: EstateBooks) -> Explanation:
     key = (receipt.member, receipt.cause)
     books.drawn[key] = books.drawn.get(key, 0) + receipt.micros
     lines = [plain_line(f"{receipt.left} of its contribution are left")]
@@ -162,7 +156,7 @@ def _drawn(receipt: FundDrawn, books: EstateBooks) -> DefaultText:
     return title, lines
 
 
-def _assessments(receipt: default.AssessmentsCalled, books: EstateBooks) -> DefaultText:
+def _assessments(receipt: default.AssessmentsCalled, books: EstateBooks) -> Explanation:
     found = books.assessed.get(receipt.number)
     lines = []
     for member, micros in receipt.members:
@@ -172,7 +166,7 @@ def _assessments(receipt: default.AssessmentsCalled, books: EstateBooks) -> Defa
     return f"default {receipt.number}: assessments until height {receipt.deadline_height}", lines
 
 
-def _assessed(receipt: default.AssessmentTaken, books: EstateBooks) -> DefaultText:
+def _assessed(receipt: default.AssessmentTaken, books: EstateBooks) -> Explanation:
     lines = [plain_line(f"{called(each)} paid {micros} in cash group {group}") for each, group, micros in receipt.paid]
     lines.append(equality_line("paid together", receipt.micros, sum(micros for _, _, micros in receipt.paid)))
     asked = books.assessed.get(receipt.number, {}).get(receipt.member)
@@ -182,7 +176,7 @@ def _assessed(receipt: default.AssessmentTaken, books: EstateBooks) -> DefaultTe
     return f"default {receipt.number}: member {receipt.member} paid its assessment", lines
 
 
-def _ended(receipt: default.DefaultEnded, books: EstateBooks) -> DefaultText:
+def _ended(receipt: default.DefaultEnded, books: EstateBooks) -> Explanation:
     seen = books.borne.pop(receipt.number, None) if receipt.number in books.seen else None
     lines = []
     for layer, micros in receipt.by_layer:
@@ -204,20 +198,20 @@ def _ended(receipt: default.DefaultEnded, books: EstateBooks) -> DefaultText:
     return f"default {receipt.number} of member {receipt.member} has ended", lines
 
 
-def _rescued(receipt: default.ClientRescued, _: EstateBooks) -> DefaultText:
+def _rescued(receipt: default.ClientRescued, _: EstateBooks) -> Explanation:
     title = f"default {receipt.number}: {called(receipt.account)} passed to member {receipt.to_member} as it is"
     return title, [plain_line(f"with {called(child)}") for child in receipt.children]
 
 
-def _readmitted(receipt: default.MemberReadmitted, _: EstateBooks) -> DefaultText:
+def _readmitted(receipt: default.MemberReadmitted, _: EstateBooks) -> Explanation:
     return f"member {receipt.member} is taken in again, after default {receipt.number}", []
 
 
-def _left(receipt: default.MemberLeft, _: EstateBooks) -> DefaultText:
+def _left(receipt: default.MemberLeft, _: EstateBooks) -> Explanation:
     return f"member {receipt.member} has left for good", []
 
 
-_TEXT_OF_KIND: dict[type, Callable[[Any, EstateBooks], DefaultText]] = {
+_EXPLAINERS: dict[type, Callable[[Any, EstateBooks], Explanation]] = {
     default.MemberStatusChanged: _status,
     default.DeficitCured: _cured,
     default.DefaultDeclared: _declared,

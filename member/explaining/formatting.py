@@ -1,4 +1,4 @@
-"""The words of an explanation: how accounts and instruments are called, and the terms that arithmetic needs."""
+"""How explanations name accounts and instruments, and the terms that their arithmetic needs."""
 
 from dataclasses import dataclass, field
 
@@ -45,7 +45,7 @@ class Listing:
 
 
 def listing_of(terms: Terms) -> Listing:
-    """Everything, as the terms in force have it."""
+    """The listing of the terms in force."""
     ranges = terms.genesis.ranges
     return Listing(
         {instrument.id: instrument.name for instrument in terms.instruments.values()},
@@ -62,7 +62,7 @@ def listing_of(terms: Terms) -> Listing:
 
 
 def called(account: int) -> str:
-    """How an account is called."""
+    """The name of an account."""
     if account >= MASKED:
         return f"account ~{account - MASKED:010x}"
     return _ROLES.get(account, f"account {account}")
@@ -76,5 +76,5 @@ def per_cent(ppm: int) -> str:
 
 
 def signed(amount: int) -> str:
-    """A number that always shows its sign, but for nothing."""
+    """A number with its sign; zero has none."""
     return f"{amount:+d}" if amount else "0"

@@ -1,16 +1,18 @@
-"""Lines of an explanation: what is stated, the arithmetic done again, and whether both agree.
+"""Explanations of receipts: a title and lines, each with what is stated, the arithmetic, and whether both agree.
 
-Rule: a line that recomputes says so by `ok`; one that only tells has none. What differs is told with both figures and
-never corrected. It knows no receipts.
+Rule: a line that recomputes a figure has `ok`; a line of plain text has none. A difference is shown with both figures
+and never corrected. The arithmetic itself is in the file of its subject.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Annotated
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Protocol, TypeAlias, TypeVar
 
 from msgspec import Meta
 
 from clearing.base.codec import U32, U63
+from member.api.receipts import ReceiptAt
 from member.api.types import Body
+from member.explaining.formatting import Listing
 
 Text = Annotated[str, Meta(max_length=4096)]
 
@@ -23,7 +25,7 @@ class Line(Body, frozen=True):
 
 
 class ExplainedReceipt(Body, frozen=True):
-    """One receipt in words."""
+    """One receipt with its arithmetic."""
 
     height: U63
     index: U32
@@ -38,39 +40,69 @@ class ExplainedReceipt(Body, frozen=True):
         return all(line.ok is not False for line in self.lines)
 
 
+Explanation: TypeAlias = tuple[str, list[Line]]
+"""Title and lines of one receipt."""
+
+
 def plain_line(text: str) -> Line:
-    """A line that only tells."""
+    """A line without arithmetic."""
     return Line(text=text)
 
 
 def equality_line(text: str, stated: object, found: object) -> Line:
-    """`text` ends with what the arithmetic gives; a line that differs says what the receipt states instead."""
+    """`text` followed by what the arithmetic gives; where they differ, also by what the receipt states."""
     good = stated == found
     return Line(text=f"{text} = {found}" + ("" if good else f"   BUT THE RECEIPT STATES {stated}"), ok=good)
 
 
 def condition_line(text: str, good: bool) -> Line:
-    """A condition that a rule needs."""
+    """A condition that a rule requires."""
     return Line(text=text if good else f"{text}   DOES NOT HOLD", ok=good)
 
 
-def sensible(words: Callable[[], tuple[str, list[Line]]]) -> tuple[str, list[Line]]:
-    """Title and lines of one receipt; of one whose numbers allow no arithmetic, that it is so: a node may say
-    anything."""
-    try:
-        return words()
-    except (ArithmeticError, LookupError, ValueError) as fault:
-        return "makes no sense", [
-            condition_line(f"its numbers can be computed with ({type(fault).__name__})", good=False)
-        ]
+class History(Protocol):
+    """What earlier receipts stated, with the terms in force."""
+
+    listing: Listing
+    height: int
 
 
-def formatted(told: Iterable[ExplainedReceipt]) -> str:
+S = TypeVar("S", bound=History)
+
+
+def explain_all(
+    receipts: Iterable[ReceiptAt],
+    listing: Callable[[int], Listing],
+    history: S,
+    explainers: Mapping[type, Callable[[Any, S], Explanation]],
+) -> list[ExplainedReceipt]:
+    """Every receipt of these kinds, in order, each with what the earlier ones stated.
+
+    `listing`: the terms in force at a height. Numbers that allow no arithmetic give a line that fails: a node may
+    answer anything.
+    """
+    explained = []
+    for at in receipts:
+        explain = explainers.get(type(at.receipt))
+        if explain is None:
+            continue
+        history.listing, history.height = listing(at.height), at.height
+        try:
+            title, lines = explain(at.receipt, history)
+        except (ArithmeticError, LookupError, ValueError) as fault:
+            title = "cannot be recomputed"
+            lines = [condition_line(f"its numbers allow the arithmetic ({type(fault).__name__})", good=False)]
+        kind = type(at.receipt).__name__
+        explained.append(ExplainedReceipt(height=at.height, index=at.index, kind=kind, title=title, lines=tuple(lines)))
+    return explained
+
+
+def formatted(explained: Iterable[ExplainedReceipt]) -> str:
     """For a terminal: each receipt under its title, each line with its verdict."""
     lines: list[str] = []
-    for each in told:
-        lines += [f"height {each.height} #{each.index} {each.kind}: {each.title}"]
-        lines += [f"  {_MARKS[line.ok]} {line.text}" for line in each.lines]
+    for receipt in explained:
+        lines += [f"height {receipt.height} #{receipt.index} {receipt.kind}: {receipt.title}"]
+        lines += [f"  {_MARKS[line.ok]} {line.text}" for line in receipt.lines]
         lines += [""]
     return "\n".join(lines[:-1])
 

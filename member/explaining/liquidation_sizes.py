@@ -1,6 +1,6 @@
-"""How much is closed, in words: the share that restores initial margin, and the step that is taken of it.
+"""Liquidation sizes explained: the share that restores initial margin, and the step that is taken of it.
 
-Rule: the arithmetic of `clearing.liquidation.slices`, written down again from its definition and not called.
+Rule: the arithmetic of `clearing.liquidation.slices` is written again from its definition and never called.
 """
 
 from clearing.base.units import PPM

@@ -1,7 +1,7 @@
-"""Liquidations in words: what was for sale, who took which share at which discount, and what it cost the account.
+"""Liquidations explained: what was for sale, who took which share at which discount, and the cost to the account.
 
-Rule: every share, sum and split is computed anew from the receipt's own inputs, and what earlier receipts of the same
-liquidation said. Money that left the account is followed to whoever got it.
+Rule: every share, sum and split is recomputed from the receipt's own inputs and from earlier receipts of the same
+liquidation. Money that left the account is followed to its recipients.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clearing.base.units import PPM
-from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.receipts import collateral
 from clearing.schema.receipts import margin_calls as calls
 from clearing.schema.receipts.liquidation import (
@@ -26,19 +25,32 @@ from clearing.schema.receipts.liquidation import (
 from clearing.schema.receipts.margin_calls import MarginCalled, MarginRestored
 from clearing.schema.terms.margin_calls import CallTerms
 from member.api.receipts import ReceiptAt
-from member.explaining import margin_calls as told_calls
 from member.explaining.close_out import currency_name
 from member.explaining.formatting import Listing, called, per_cent, signed
-from member.explaining.lines import ExplainedReceipt, Line, condition_line, equality_line, plain_line, sensible
+from member.explaining.lines import (
+    ExplainedReceipt,
+    Explanation,
+    Line,
+    condition_line,
+    equality_line,
+    explain_all,
+    plain_line,
+)
 from member.explaining.liquidation_sizes import sizing_lines, step_lines
-from member.explaining.margin_calls import CallTimes
-
-LiquidationText = tuple[str, list[Line]]
+from member.explaining.margin_calls import (
+    CallTimes,
+    call_lapsed,
+    call_met,
+    deadline_set,
+    early_called,
+    margin_called,
+    margin_restored,
+)
 
 
 @dataclass(slots=True)
 class LiquidationHistory:
-    """What earlier receipts said of the liquidations under way, by account."""
+    """What earlier receipts stated of the liquidations under way, by account."""
 
     listing: Listing
     opened: dict[int, LiquidationOpened] = field(default_factory=dict)
@@ -57,29 +69,18 @@ class LiquidationHistory:
 
 def explain_liquidations(receipts: Iterable[ReceiptAt], listing: Callable[[int], Listing]) -> list[ExplainedReceipt]:
     """All receipts of calls and liquidations, in order; `listing`: the terms in force at a height."""
-    story, told = LiquidationHistory(Listing()), []
-    for at in receipts:
-        if type(at.receipt) in _TEXT_OF_KIND:
-            story.listing, story.height = listing(at.height), at.height
-            title, lines = _text_of(at.receipt, story)
-            kind = type(at.receipt).__name__
-            told.append(ExplainedReceipt(height=at.height, index=at.index, kind=kind, title=title, lines=tuple(lines)))
-    return told
+    return explain_all(receipts, listing, LiquidationHistory(Listing()), _EXPLAINERS)
 
 
-def _text_of(receipt: Receipt, story: LiquidationHistory) -> LiquidationText:
-    return sensible(lambda: _TEXT_OF_KIND[type(receipt)](receipt, story))
-
-
-def _opened(receipt: LiquidationOpened, story: LiquidationHistory) -> LiquidationText:
-    story.opened[receipt.account] = receipt
-    story.steps[receipt.account] = story.fills[receipt.account] = 0
-    story.whole.add(receipt.account)
+def _opened(receipt: LiquidationOpened, history: LiquidationHistory) -> Explanation:
+    history.opened[receipt.account] = receipt
+    history.steps[receipt.account] = history.fills[receipt.account] = 0
+    history.whole.add(receipt.account)
     lines = [
         plain_line(f"equity {receipt.equity}, maintenance {receipt.maintenance}, initial margin {receipt.initial}")
     ]
     lines += [
-        plain_line(f"for sale: {story.listing.instrument(each)} {signed(lots)} lots")
+        plain_line(f"for sale: {history.listing.instrument(each)} {signed(lots)} lots")
         for each, lots in receipt.positions
     ]
     rates = f"{per_cent(receipt.start_ppm)} to {per_cent(receipt.end_ppm)}"
@@ -88,11 +89,11 @@ def _opened(receipt: LiquidationOpened, story: LiquidationHistory) -> Liquidatio
     return f"slices of {called(receipt.account)} are for sale", lines
 
 
-def _slice_sold(receipt: SliceSold, story: LiquidationHistory) -> LiquidationText:
-    story.fills[receipt.account] = story.fills.get(receipt.account, 0) + 1
-    lines = _discount(receipt, story)
+def _slice_sold(receipt: SliceSold, history: LiquidationHistory) -> Explanation:
+    history.fills[receipt.account] = history.fills.get(receipt.account, 0) + 1
+    lines = _discount(receipt, history)
     lines += sizing_lines(receipt.sizing)
-    rates = story.listing.rates
+    rates = history.listing.rates
     if rates is not None:
         text = f"what it costs, in millionths = penalty {rates.penalty_ppm} + discount {receipt.discount_ppm}"
         lines.append(equality_line(text, receipt.sizing.cost_ppm, rates.penalty_ppm + receipt.discount_ppm))
@@ -103,24 +104,25 @@ def _slice_sold(receipt: SliceSold, story: LiquidationHistory) -> LiquidationTex
         else:
             lines.append(equality_line(text, receipt.allowed_share, most))
     smaller = min(receipt.requested_share, receipt.allowed_share)
-    text = f"share = the smaller of {receipt.requested_share} asked and {receipt.allowed_share} allowed, of {receipt.denominator}"
+    text = f"share = the smaller of {receipt.requested_share} requested and {receipt.allowed_share} allowed"
+    text += f", of {receipt.denominator}"
     lines.append(equality_line(text, receipt.fraction, smaller))
-    lines += _reduced(receipt, story.listing)
-    lines += _costs(receipt, story.listing, receipt.discount_ppm)
+    lines += _reduced(receipt, history.listing)
+    lines += _costs(receipt, history.listing, receipt.discount_ppm)
     lines += _splits(receipt, called(receipt.bidder), called(receipt.fund))
     lines += _equity(receipt, sum(each.discount + each.penalty for each in receipt.paid))
     return f"{called(receipt.bidder)} took a slice of {called(receipt.account)}", lines
 
 
-def _discount(receipt: SliceSold, story: LiquidationHistory) -> list[Line]:
+def _discount(receipt: SliceSold, history: LiquidationHistory) -> list[Line]:
     """The path of the auction at this height; while prices were not open it stood still, so it may be behind."""
-    opened = story.opened.get(receipt.account)
+    opened = history.opened.get(receipt.account)
     if opened is not None and opened.opened_height != receipt.opened_height:
         return [equality_line("the sale opened at height", receipt.opened_height, opened.opened_height)]
     if opened is None:
         return [plain_line(f"discount {per_cent(receipt.discount_ppm)} of the notional")]
     span, start, rise = opened.last_height - opened.first_height, opened.start_ppm, opened.end_ppm - opened.start_ppm
-    elapsed = story.height - opened.first_height
+    elapsed = history.height - opened.first_height
     found, past = _path(span, start, rise, min(elapsed, span), receipt.discount_ppm)
     late = elapsed - past
     lines = [plain_line(f"the path stood still for {late} blocks, while prices were not open")] if late else []
@@ -140,43 +142,43 @@ def _path(span: int, start: int, rise: int, latest: int, stated: int) -> tuple[i
     return (stated, min(last, latest)) if first <= min(last, latest) else (now, latest)
 
 
-def _step_taken(receipt: LiquidationStepTaken, story: LiquidationHistory) -> LiquidationText:
-    if receipt.step == 1 and (receipt.account not in story.opened or story.steps[receipt.account]):
-        # Without a sale it begins here; a default ends an earlier one without a word.
-        story.opened.pop(receipt.account, None)
-        story.whole.add(receipt.account)
-        story.steps[receipt.account] = story.fills[receipt.account] = 0
-    story.steps[receipt.account] = story.steps.get(receipt.account, 0) + 1
-    lines = step_lines(receipt, story.listing)
-    if receipt.account in story.whole:
-        lines.append(equality_line("steps told before, and this one", receipt.step, story.steps[receipt.account]))
+def _step_taken(receipt: LiquidationStepTaken, history: LiquidationHistory) -> Explanation:
+    if receipt.step == 1 and (receipt.account not in history.opened or history.steps[receipt.account]):
+        # Without a sale it begins here; a default ends an earlier one without a receipt.
+        history.opened.pop(receipt.account, None)
+        history.whole.add(receipt.account)
+        history.steps[receipt.account] = history.fills[receipt.account] = 0
+    history.steps[receipt.account] = history.steps.get(receipt.account, 0) + 1
+    lines = step_lines(receipt, history.listing)
+    if receipt.account in history.whole:
+        lines.append(equality_line("steps before, and this one", receipt.step, history.steps[receipt.account]))
     return f"step {receipt.step} on {called(receipt.account)}", lines
 
 
-def _backstop_took(receipt: BackstopTakeover, story: LiquidationHistory) -> LiquidationText:
+def _backstop_took(receipt: BackstopTakeover, history: LiquidationHistory) -> Explanation:
     lines = [
         condition_line(
             f"share {receipt.fraction} is within the {receipt.wanted} wanted", receipt.fraction <= receipt.wanted
         )
     ]
-    lines += _reduced(receipt, story.listing)
-    lines += _costs(receipt, story.listing, 0)
+    lines += _reduced(receipt, history.listing)
+    lines += _costs(receipt, history.listing, 0)
     taker = called(receipt.backstop)
     lines += _splits(receipt, taker, taker)
     lines += _equity(receipt, sum(each.discount + each.penalty for each in receipt.paid))
     return f"{taker}, the backstop, took over from {called(receipt.account)}", lines
 
 
-def _liquidated(receipt: Liquidated, story: LiquidationHistory) -> LiquidationText:
+def _liquidated(receipt: Liquidated, history: LiquidationHistory) -> Explanation:
     lines = [
         plain_line(f"equity {receipt.equity}, maintenance {receipt.maintenance}, initial margin {receipt.initial}")
     ]
     share, denominator = receipt.fraction
-    lines += [_rounded(position, share, denominator, story.listing) for position in receipt.positions]
-    lines += _notional(receipt.positions, receipt.notional, story.listing)
-    penalty = _charged(receipt, story.listing, 0)
+    lines += [_rounded(position, share, denominator, history.listing) for position in receipt.positions]
+    lines += _notional(receipt.positions, receipt.notional, history.listing)
+    penalty = _charged(receipt, history.listing, 0)
     if penalty is not None:
-        rate = per_cent(story.listing.rates.penalty_ppm) if story.listing.rates else ""
+        rate = per_cent(history.listing.rates.penalty_ppm) if history.listing.rates else ""
         text = f"penalty = {rate} of each notional, rounded up, at most the equity there is"
         lines.append(equality_line(text, receipt.penalty, sum(each[1] for each in penalty.values())))
     for each in receipt.collateral:
@@ -192,29 +194,29 @@ def _liquidated(receipt: Liquidated, story: LiquidationHistory) -> LiquidationTe
     return f"the house took over from {called(receipt.account)}", lines
 
 
-def _waits(receipt: LiquidationDeferred, _: LiquidationHistory) -> LiquidationText:
+def _deferred(receipt: LiquidationDeferred, _: LiquidationHistory) -> Explanation:
     reason = receipt.reason.name.lower().replace("_", " ")
-    text = f"{receipt.reached} done in this block of {receipt.limit}, {receipt.requested} more asked"
-    return f"{called(receipt.account)} waits: {reason}", [plain_line(text)]
+    text = f"{receipt.reached} done in this block of {receipt.limit}, {receipt.requested} more requested"
+    return f"{called(receipt.account)} is deferred: {reason}", [plain_line(text)]
 
 
-def _ended(receipt: LiquidationEnded, story: LiquidationHistory) -> LiquidationText:
+def _ended(receipt: LiquidationEnded, history: LiquidationHistory) -> Explanation:
     account = receipt.account
     lines: list[Line] = []
-    if account in story.opened:
-        opened = story.opened[account].opened_height
+    if account in history.opened:
+        opened = history.opened[account].opened_height
         lines.append(equality_line("the sale opened at height", receipt.opened_height, opened))
-    if account in story.whole:
-        lines.append(equality_line("steps told before", receipt.steps, story.steps.get(account, 0)))
-        lines.append(equality_line("slices told before", receipt.fills, story.fills.get(account, 0)))
+    if account in history.whole:
+        lines.append(equality_line("steps before", receipt.steps, history.steps.get(account, 0)))
+        lines.append(equality_line("slices before", receipt.fills, history.fills.get(account, 0)))
     if receipt.failed:
         lines.append(plain_line(f"nothing is left to take: equity {receipt.equity}, initial margin {receipt.initial}"))
     else:
         text = f"equity {receipt.equity} covers initial margin {receipt.initial}"
         lines.append(condition_line(text, receipt.equity >= receipt.initial))
-    for kept in (story.opened, story.steps, story.fills):
+    for kept in (history.opened, history.steps, history.fills):
         kept.pop(account, None)
-    story.whole.discard(account)
+    history.whole.discard(account)
     return f"the liquidation of {called(account)} is over", lines
 
 
@@ -295,56 +297,56 @@ def _equity(receipt: SliceSold | BackstopTakeover, cost: int) -> list[Line]:
     return [*lines, plain_line(f"initial margin {receipt.initial} before, {receipt.initial_after} after")]
 
 
-def _cash_called(receipt: collateral.CashCalled, _: LiquidationHistory) -> LiquidationText:
+def _cash_called(receipt: collateral.CashCalled, _: LiquidationHistory) -> Explanation:
     lines = [plain_line(f"cash group {group}: {micros} owed") for group, micros in receipt.owed]
     title = f"{called(receipt.account)} must bring cash until height {receipt.deadline_height}"
     return title, lines
 
 
-def _cash_call_met(receipt: collateral.CashCallMet, _: LiquidationHistory) -> LiquidationText:
+def _cash_call_met(receipt: collateral.CashCallMet, _: LiquidationHistory) -> Explanation:
     return f"{called(receipt.account)} is within the cash limit again", []
 
 
-def _auction_opened(receipt: collateral.AuctionOpened, _: LiquidationHistory) -> LiquidationText:
+def _auction_opened(receipt: collateral.AuctionOpened, _: LiquidationHistory) -> Explanation:
     heights = f"heights {receipt.first_height} to {receipt.last_height}"
     return f"collateral of {called(receipt.account)} is for sale at a falling price, {heights}", []
 
 
-def _collateral_sold(receipt: collateral.CollateralSold, _: LiquidationHistory) -> LiquidationText:
+def _collateral_sold(receipt: collateral.CollateralSold, _: LiquidationHistory) -> Explanation:
     text = f"{receipt.units} units at {receipt.micros_per_unit}"
     lines = [equality_line(text, receipt.paid, receipt.units * receipt.micros_per_unit)]
     return f"{called(receipt.recipient)} bought collateral of {called(receipt.account)}", lines
 
 
-def _early_called(receipt: calls.EarlyCalled, story: LiquidationHistory) -> LiquidationText:
-    title, lines = told_calls.early_called(receipt, story.listing)
-    return title, lines + story.times.early(receipt, story.height, story.calls)
+def _early_called(receipt: calls.EarlyCalled, history: LiquidationHistory) -> Explanation:
+    title, lines = early_called(receipt, history.listing)
+    return title, lines + history.times.early(receipt, history.height, history.calls)
 
 
-def _deadline_set(receipt: calls.CallDeadlineSet, story: LiquidationHistory) -> LiquidationText:
-    title, lines = told_calls.deadline_set(receipt, story.listing)
-    return title, lines + story.times.deadline(receipt, story.height, story.calls)
+def _deadline_set(receipt: calls.CallDeadlineSet, history: LiquidationHistory) -> Explanation:
+    title, lines = deadline_set(receipt, history.listing)
+    return title, lines + history.times.deadline(receipt, history.height, history.calls)
 
 
-def _call_lapsed(receipt: calls.CallLapsed, story: LiquidationHistory) -> LiquidationText:
-    title, lines = told_calls.call_lapsed(receipt, story.listing)
-    return title, lines + story.times.lapsed(receipt, story.height)
+def _call_lapsed(receipt: calls.CallLapsed, history: LiquidationHistory) -> Explanation:
+    title, lines = call_lapsed(receipt, history.listing)
+    return title, lines + history.times.lapsed(receipt, history.height)
 
 
-def _call_met(receipt: calls.CallMet, story: LiquidationHistory) -> LiquidationText:
-    title, lines = told_calls.call_met(receipt, story.listing)
-    return title, lines + story.times.met(receipt)
+def _call_met(receipt: calls.CallMet, history: LiquidationHistory) -> Explanation:
+    title, lines = call_met(receipt, history.listing)
+    return title, lines + history.times.met(receipt)
 
 
 def _by_listing(
-    tell_it: Callable[[Any, Listing], LiquidationText],
-) -> Callable[[Any, LiquidationHistory], LiquidationText]:
-    return lambda receipt, story: tell_it(receipt, story.listing)
+    explain: Callable[[Any, Listing], Explanation],
+) -> Callable[[Any, LiquidationHistory], Explanation]:
+    return lambda receipt, history: explain(receipt, history.listing)
 
 
-_TEXT_OF_KIND: dict[type, Callable[[Any, LiquidationHistory], LiquidationText]] = {
-    MarginCalled: _by_listing(told_calls.margin_called),
-    MarginRestored: _by_listing(told_calls.margin_restored),
+_EXPLAINERS: dict[type, Callable[[Any, LiquidationHistory], Explanation]] = {
+    MarginCalled: _by_listing(margin_called),
+    MarginRestored: _by_listing(margin_restored),
     calls.EarlyCalled: _early_called,
     calls.CallDeadlineSet: _deadline_set,
     calls.CallMet: _call_met,
@@ -354,7 +356,7 @@ _TEXT_OF_KIND: dict[type, Callable[[Any, LiquidationHistory], LiquidationText]] 
     LiquidationStepTaken: _step_taken,
     BackstopTakeover: _backstop_took,
     Liquidated: _liquidated,
-    LiquidationDeferred: _waits,
+    LiquidationDeferred: _deferred,
     LiquidationEnded: _ended,
     collateral.CashCalled: _cash_called,
     collateral.CashCallMet: _cash_call_met,

@@ -1,6 +1,6 @@
-"""A sharing told by hand: who is at its cap in which pass, each floor with its rest, and who gets what is left over.
+"""A capped pro-rata allocation explained: who is at its cap in which pass, each floor and remainder, the residue.
 
-Rule: the arithmetic of `clearing.default.waterfall.allocate_capped`, written down again from its definition and not
+Rule: the arithmetic of `clearing.default.waterfall.allocate_capped` is written again from its definition and never
 called, so that an error in either shows. It knows no receipts.
 """
 
@@ -12,7 +12,7 @@ from member.explaining.lines import Line, equality_line, plain_line
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Whoever is asked: a name, its weight, the most it bears, and what it is said to bear."""
+    """A payer: name, weight, the most it bears, and the amount stated."""
 
     name: str
     weight: int

@@ -1,4 +1,4 @@
-"""Margin calls in words: who is short of what, how likely a breach is, until when it may be mended, and what lapsed."""
+"""Margin calls explained: the shortfall, the probability of a breach, the deadline, and what lapsed."""
 
 import math
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from clearing.schema.receipts.margin_calls import (
 from clearing.schema.records.margin_calls import CallKind
 from clearing.schema.terms.margin_calls import CallTerms
 from member.explaining.formatting import Listing, called, per_cent
-from member.explaining.lines import Line, condition_line, equality_line, plain_line
+from member.explaining.lines import Explanation, Line, condition_line, equality_line, plain_line
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class CallTimes:
         self.under_way[receipt.account] = (height, receipt.deadline_height)
         if terms is None:
             return []
-        # A call that widens nothing still tells the delay, which the horizon of its probability has in it.
+        # A call that widens nothing still states the delay, which is part of the horizon of its probability.
         steps = _steps(terms, receipt.delay_ms)
         found = height + terms.early_blocks + steps * terms.congestion_step_blocks
         text = f"time until height {height} + {terms.early_blocks} + {steps} x {terms.congestion_step_blocks}"
@@ -55,7 +55,7 @@ class CallTimes:
         return [*lines, equality_line(text, receipt.deadline_height, found)]
 
     def lapsed(self, receipt: CallLapsed, height: int) -> list[Line]:
-        """Time is over at the deadline, or before only where it is urgent."""
+        """A call lapses at its deadline, and earlier only where it is urgent."""
         over = height >= receipt.deadline_height
         word = "has not been" if receipt.urgent else "is"
         lines = [
@@ -65,7 +65,7 @@ class CallTimes:
         ]
         before = self.under_way.get(receipt.account)
         if before is not None and before[0] == receipt.opened_height:
-            lines.append(equality_line("the deadline that it was told", receipt.deadline_height, before[1]))
+            lines.append(equality_line("the deadline stated before", receipt.deadline_height, before[1]))
         return lines
 
     def met(self, receipt: CallMet) -> list[Line]:
@@ -84,10 +84,8 @@ def _steps(terms: CallTerms, delay_ms: int) -> int:
 TENTHS_MAX = 50
 """Beyond five deviations the last entry counts."""
 
-CallText = tuple[str, list[Line]]
 
-
-def margin_called(receipt: MarginCalled, listing: Listing) -> CallText:
+def margin_called(receipt: MarginCalled, listing: Listing) -> Explanation:
     """Below initial margin, or owing too much cash."""
     lines = [plain_line(f"equity {receipt.equity}, initial margin {receipt.initial}: only what reduces risk passes")]
     if listing.rates is not None:
@@ -98,16 +96,16 @@ def margin_called(receipt: MarginCalled, listing: Listing) -> CallText:
     return f"{called(receipt.account)} is called for margin", lines
 
 
-def margin_restored(receipt: MarginRestored, _: Listing) -> CallText:
+def margin_restored(receipt: MarginRestored, _: Listing) -> Explanation:
     """At initial margin again."""
     good = receipt.equity >= receipt.initial
     return (
-        f"{called(receipt.account)} is called no more",
+        f"{called(receipt.account)} is no longer called",
         [condition_line(f"equity {receipt.equity} covers initial margin {receipt.initial}", good)],
     )
 
 
-def early_called(receipt: EarlyCalled, listing: Listing) -> CallText:
+def early_called(receipt: EarlyCalled, listing: Listing) -> Explanation:
     """A breach is likely."""
     lines: list[Line] = []
     for group in receipt.groups:
@@ -156,7 +154,7 @@ def _touch(tenths: int) -> int:
     return math.ceil(PPM * math.erfc(tenths / 10 / math.sqrt(2)))
 
 
-def deadline_set(receipt: CallDeadlineSet, listing: Listing) -> CallText:
+def deadline_set(receipt: CallDeadlineSet, listing: Listing) -> Explanation:
     """Below the trigger, with time."""
     lines = [
         condition_line(
@@ -181,11 +179,11 @@ def deadline_set(receipt: CallDeadlineSet, listing: Listing) -> CallText:
     return f"{called(receipt.account)} has a deadline", lines
 
 
-def call_met(receipt: CallMet, _: Listing) -> CallText:
+def call_met(receipt: CallMet, _: Listing) -> Explanation:
     """What was asked for is there."""
     if receipt.kind is CallKind.EARLY:
         text = f"a breach has a probability of {per_cent(receipt.probability_ppm)} now"
-        return f"{called(receipt.account)}: the early call is taken back", [plain_line(text)]
+        return f"{called(receipt.account)}: the early call is withdrawn", [plain_line(text)]
     good = receipt.equity >= receipt.initial
     return (
         f"{called(receipt.account)} has met its call",
@@ -193,7 +191,7 @@ def call_met(receipt: CallMet, _: Listing) -> CallText:
     )
 
 
-def call_lapsed(receipt: CallLapsed, listing: Listing) -> CallText:
+def call_lapsed(receipt: CallLapsed, listing: Listing) -> Explanation:
     """No more time."""
     if not receipt.urgent:
         lines = [plain_line(f"time was until height {receipt.deadline_height}, from {receipt.opened_height} on")]

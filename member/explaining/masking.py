@@ -1,7 +1,7 @@
-"""`Masks`: receipts as somebody sees them who may see some accounts only; every other account has a mask.
+"""`Masks`: receipts for a reader who may see some accounts only; every other account has a mask.
 
-Rule: members are public, and so are the accounts that genesis gives a part in every crisis. Where an account stands
-beside its member it has another mask, or the default fund's calls alone would show whose every mask is.
+Rule: members are public, and so are the accounts that genesis gives a part in every crisis. Where an account is
+named beside its member it has another mask, or the default fund's calls alone would show whose every mask is.
 """
 
 import hmac
@@ -12,7 +12,7 @@ from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX
 from member.explaining.receipt_index import BESIDE_MEMBERS, T, renamed
 
 MASKED = 2**62
-"""Ids from here on stand for accounts that are not told; the same in every receipt and at every node."""
+"""Ids from here on stand for masked accounts; a mask is the same in every receipt and at every node."""
 
 _MASK_TAG = b"crossclear/masked-account/v1"
 
@@ -23,7 +23,7 @@ _MASK_BYTES = 5
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """A name for every account: its own where `is_told` and for those of the rulebook, else one made of a hash.
+    """A name for every account: its own where `is_visible` and for those of the rulebook, else a hash.
 
     `salt`: the state's, without which nobody finds out by trying all ids.
     """
@@ -32,11 +32,11 @@ class Masks:
     is_visible: Callable[[int], bool]
 
     def __call__(self, account: int) -> int:
-        """Where the account stands alone."""
+        """Where the account is named alone."""
         return self._name(account, _MASK_TAG)
 
     def beside(self, account: int) -> int:
-        """Where it stands beside its member: not to be found in any receipt where it stands alone."""
+        """Where it is named beside its member: a mask of no receipt where it is named alone."""
         return self._name(account, _BESIDE_TAG)
 
     def _name(self, account: int, tag: bytes) -> int:
@@ -47,5 +47,5 @@ class Masks:
 
 
 def masked(receipt: T, masks: Masks) -> T:
-    """The receipt as somebody sees it who is told some accounts only."""
+    """The receipt for a reader who may see some accounts only."""
     return renamed(receipt, masks.beside if type(receipt) in BESIDE_MEMBERS else masks)

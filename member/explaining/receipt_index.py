@@ -1,4 +1,4 @@
-"""Which accounts a receipt names, and where in the receipt they stand.
+"""Which accounts a receipt names, and in which fields.
 
 Rule: one table for receipts of calls, liquidations, defaults and the default fund; reading, masking and explaining go
 by it, and a test compares it with the receipts' fields.
@@ -53,7 +53,7 @@ LIQUIDATIONS: dict[type[msgspec.Struct], tuple[Path, ...]] = {
     collateral.AuctionOpened: _ACCOUNT_ONLY,
     collateral.CollateralSold: (("account",), ("recipient",)),
 }
-"""What `crossclear liquidations explain` tells, and where accounts stand in it."""
+"""The receipts of `crossclear liquidations explain`, and the fields that name accounts."""
 
 DEFAULTS: dict[type[msgspec.Struct], tuple[Path, ...]] = {
     default.MemberStatusChanged: (),
@@ -83,7 +83,7 @@ DEFAULTS: dict[type[msgspec.Struct], tuple[Path, ...]] = {
     default.MemberLeft: (),
     fund.FundDrawn: _ACCOUNT_ONLY,
 }
-"""What `crossclear waterfall explain` tells, and where accounts stand in it."""
+"""The receipts of `crossclear waterfall explain`, and the fields that name accounts."""
 
 FUNDS: dict[type[msgspec.Struct], tuple[Path, ...]] = {
     default.MemberStatusChanged: (),
@@ -95,7 +95,7 @@ FUNDS: dict[type[msgspec.Struct], tuple[Path, ...]] = {
     fund.FundReturned: _ACCOUNT_ONLY,
     fund.FundDrawn: _ACCOUNT_ONLY,
 }
-"""What `crossclear fund explain` tells, and where accounts stand in it."""
+"""The receipts of `crossclear fund explain`, and the fields that name accounts."""
 
 BESIDE_MEMBERS = frozenset(
     (
@@ -112,7 +112,7 @@ BESIDE_MEMBERS = frozenset(
         fund.FundDrawn,
     )
 )
-"""In which an account stands beside its member, who is not the one that is in default."""
+"""Kinds that name an account beside its member, who is not the defaulter."""
 
 _TABLE = LIQUIDATIONS | DEFAULTS | FUNDS
 

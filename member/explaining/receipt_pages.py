@@ -1,6 +1,6 @@
 """Receipts to be explained, in order, from the pages of a node's API.
 
-Rule: a node is believed in nothing but what its receipts are computed again from. It decides nothing.
+Rule: of a node's answers only the inputs of receipts are used; every figure is recomputed.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -75,12 +75,12 @@ async def receipts_of_pages(ask: Callable[[str], Awaitable[Page]], kinds: Collec
 
 
 def receipts_of_account(receipts: Iterable[ReceiptAt], account: int | None) -> list[ReceiptAt]:
-    """Those that name the account; all of them where none is given."""
+    """The receipts that name the account; all of them where none is given."""
     return [receipt for receipt in receipts if account is None or account in accounts_named(receipt.receipt)]
 
 
 def receipts_of_default(receipts: Iterable[ReceiptAt], number: int | None) -> list[ReceiptAt]:
-    """Those of one default, with what was drawn from the fund for it; all of them where no number is given."""
+    """The receipts of one default, with the draws on the fund for it; all of them where no number is given."""
     every = list(receipts)
     losses = {
         (each.height, each.receipt.member)

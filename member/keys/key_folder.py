@@ -1,4 +1,4 @@
-"""The keys of one node: which there are, where each lies, and what each is for.
+"""The keys of one node: names, files and purposes.
 
 Rule: one keystore file a key, named by its purpose, in `HOME/keys`; the password is in a file of its own. Secrets are
 never in arguments, environment, logs or exceptions.
@@ -32,7 +32,7 @@ class KeyKind(StrEnum):
     ED25519 = "ed25519"
     SECP256K1 = "secp256k1"
     SEED = "seed"
-    """Secret entropy, shown by its fingerprint: the state salt and account seeds come from it."""
+    """Secret entropy, identified by its fingerprint: the state salt and account seeds come from it."""
 
 
 class Purpose(StrEnum):
@@ -58,7 +58,7 @@ KIND_OF = {
 
 @dataclass(frozen=True, slots=True)
 class KeyEntry:
-    """What may be shown of a key."""
+    """The public part of a key."""
 
     name: str
     kind: str

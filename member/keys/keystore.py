@@ -1,8 +1,8 @@
 """EIP-2335 version 4 keystores: one 32-byte secret under a password.
 
-Rule: scrypt or PBKDF2, AES-128-CTR, SHA-256 checksum, as https://eips.ethereum.org/EIPS/eip-2335 says; parameters that
+Rule: scrypt or PBKDF2, AES-128-CTR, SHA-256 checksum, as in https://eips.ethereum.org/EIPS/eip-2335; parameters that
 would exhaust memory are refused before any work, weak ones are accepted only where the caller says devnet. The
-container is used for the node's other 32-byte secrets too, told apart by the extra member `kind`.
+container is used for the node's other 32-byte secrets too, distinguished by the extra member `kind`.
 """
 
 import hashlib
@@ -78,7 +78,7 @@ class Kdf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Checksum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Hash that tells a wrong password."""
+    """The hash by which a wrong password is recognised."""
 
     function: str
     message: Hex

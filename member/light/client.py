@@ -67,15 +67,15 @@ class LightClient:
         verifier: LightVerifier,
         evidence: Path,
         now_ms: Callable[[], int],
-        tell: Callable[[str], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`evidence`: the folder for what contradicts. `tell` hears in words what servers did."""
+        """`evidence`: the folder for what contradicts. `report` hears in words what servers did."""
         self.store = store
         self._sources = list(sources)
         self._all = tuple(sources)
         self._options, self._verifier, self._evidence = options, verifier, evidence
-        self._now_ms, self._tell, self._sleep = now_ms, tell, sleep
+        self._now_ms, self._report, self._sleep = now_ms, report, sleep
         self._sets: dict[bytes, ValidatorSet] = {}
         """Verified ones by hash. The hash leaves the proofs of possession out: a server could spoil them."""
 
@@ -105,10 +105,10 @@ class LightClient:
     def _update_from(self, source: LightSource, height: int | None) -> LightBlock:
         newest = self.store.newest()
         if height is None:
-            shown = self._shown(source, None)
-            height = shown.header.height
+            block = self._block_of(source, None)
+            height = block.header.height
             if newest is not None and height <= newest.header.height:
-                return self._unchanged(source, newest, shown)
+                return self._unchanged(source, newest, block)
         base = self.store.at_or_below(height)
         if base is None:
             return self._backwards(source, height)
@@ -116,12 +116,12 @@ class LightClient:
             return self._sequential(source, base, height)
         steps = bisection(base, height, self._options.policy, self._now_ms(), self._verifier)
         self._learn(base)
-        trace = _answered(steps, lambda wanted: self._shown(source, wanted))
+        trace = _answered(steps, lambda wanted: self._block_of(source, wanted))
         self._confirm(source, trace)
         self._keep(trace)
         return trace[-1]
 
-    def _shown(self, source: LightSource, height: int | None) -> LightBlock:
+    def _block_of(self, source: LightSource, height: int | None) -> LightBlock:
         """A server's block with sets that are known in place of its own of the same hash."""
         block = source.block(height)
         return msgspec.structs.replace(
@@ -142,16 +142,16 @@ class LightClient:
         for block in trace:
             self._learn(block)
 
-    def _unchanged(self, source: LightSource, newest: LightBlock, shown: LightBlock) -> LightBlock:
+    def _unchanged(self, source: LightSource, newest: LightBlock, block: LightBlock) -> LightBlock:
         """The server has nothing newer. Another header of the height that is trusted is an attack, or a lie."""
-        if shown.header.height < newest.header.height or shown.header.hash == newest.header.hash:
+        if block.header.height < newest.header.height or block.header.hash == newest.header.hash:
             return newest
         below = self.store.at_or_below(newest.header.height - 1)
         if below is None:
-            raise RemoteFault(ConsensusCode.BROKEN_LINK, "newest", stated=shown.header.hash, trusted=newest.header.hash)
+            raise RemoteFault(ConsensusCode.BROKEN_LINK, "newest", stated=block.header.hash, trusted=newest.header.hash)
         steps = cross_check((below, newest), self._options.policy, self._now_ms(), self._verifier)
         self._learn(newest)
-        attack = _answered(steps, lambda wanted: self._shown(source, wanted))
+        attack = _answered(steps, lambda wanted: self._block_of(source, wanted))
         if attack is not None:
             self._attacked(attack, source, source)
         return newest
@@ -161,7 +161,7 @@ class LightClient:
         while base.header.height < height:
             trace = [base]
             for each in range(base.header.height + 1, min(base.header.height + SEQUENTIAL_CHUNK, height) + 1):
-                block = self._shown(source, each)
+                block = self._block_of(source, each)
                 verify_adjacent(trace[-1], block, self._options.policy, self._now_ms(), self._verifier)
                 trace.append(with_sets_of(trace[-1], block))
             self._confirm(source, trace)
@@ -196,13 +196,13 @@ class LightClient:
                 steps = cross_check(trace, self._options.policy, self._now_ms(), self._verifier)
                 attack = _answered(steps, lambda height, witness=witness: self._patient(witness, height))  # type: ignore[misc]
             except RemoteFault as fault:
-                self._tell(f"{witness.name} is not asked any more: {fault}")
+                self._report(f"{witness.name} is no longer asked: {fault}")
                 self._sources.remove(witness)
                 continue
             except LocalFault as fault:
                 if fault.code is ConsensusCode.TRUST_EXPIRED:
                     raise
-                self._tell(f"{witness.name} has not confirmed: {fault}")
+                self._report(f"{witness.name} has not confirmed: {fault}")
                 continue
             if attack is not None:
                 self._attacked(attack, primary, witness)
@@ -215,7 +215,7 @@ class LightClient:
         waited = 0.0
         while True:
             try:
-                return self._shown(witness, height)
+                return self._block_of(witness, height)
             except LocalFault as fault:
                 if fault.code is not ConsensusCode.LIGHT_LACKING or waited >= self._options.lag_s:
                     raise
@@ -224,7 +224,7 @@ class LightClient:
 
     def _attacked(self, attack: LightClientAttack, primary: LightSource, witness: LightSource) -> None:
         path = keep_attack(self._evidence, attack)
-        submit_everywhere(attack, self._all, self._tell)
+        submit_everywhere(attack, self._all, self._report)
         raise LocalFault(
             NodeCode.LIGHT_ATTACK,
             "servers",
@@ -242,13 +242,13 @@ class LightClient:
                 return ask(source)
             except RemoteFault as lie:
                 fault = lie
-                self._tell(f"{source.name} is not asked any more: {lie}")
+                self._report(f"{source.name} is no longer asked: {lie}")
                 self._sources.remove(source)
             except LocalFault as failed:
                 if failed.code not in (NodeCode.NODE_UNREACHABLE, ConsensusCode.LIGHT_LACKING):
                     raise
                 fault = failed
-                self._tell(f"{source.name} does not serve: {failed}")
+                self._report(f"{source.name} does not serve: {failed}")
                 self._sources.remove(source)
                 self._sources.append(source)
         raise fault or LocalFault(NodeCode.LIGHT_NO_TRUST, "servers", left=0)
@@ -278,32 +278,32 @@ _ENDING = (
 def follow(
     client: LightClient,
     verified: Callable[[LightBlock], None],
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     wait: Callable[[], bool],
     now_ms: Callable[[], int] = lambda: 0,
 ) -> None:
-    """Until `wait` says False. Raises LocalFault for what ends it, and when no server is left.
+    """Follow until `wait` returns False. Raises LocalFault for what ends it, and when no server is left.
 
-    A server that shows nothing new cannot be told from a network that stands: that the newest header is old is said.
+    A server that shows nothing new cannot be last from a network that stands: that the newest header is old is said.
     """
     still = False
-    told = client.store.newest()
-    if told is not None:
-        verified(told)
+    last = client.store.newest()
+    if last is not None:
+        verified(last)
     while True:
         try:
             newest = client.update()
         except CrossclearError as fault:
             if not isinstance(fault, LocalFault) or fault.code in _ENDING or not client.sources:
                 raise
-            tell(str(fault))
+            report(str(fault))
         else:
-            if told is None or newest.header.height > told.header.height:
+            if last is None or newest.header.height > last.header.height:
                 verified(newest)
-                told = newest
+                last = newest
             age_ms = now_ms() - newest.header.time_ms
             if age_ms > STILL_MS and not still:
-                tell(f"the newest header that is shown, {newest.header.height}, is {age_ms // 1000} s old")
+                report(f"the newest header served, {newest.header.height}, is {age_ms // 1000} s old")
             still = age_ms > STILL_MS
         if not wait():
             return

@@ -38,15 +38,15 @@ def read_attack(path: Path) -> LightClientAttack:
     return decode(data, LightClientAttack, EVIDENCE_BYTES_MAX)
 
 
-def submit_everywhere(attack: LightClientAttack, sources: Sequence[LightSource], tell: Callable[[str], None]) -> int:
+def submit_everywhere(attack: LightClientAttack, sources: Sequence[LightSource], report: Callable[[str], None]) -> int:
     """Hand it to each server; how many took it."""
-    taken = 0
+    accepted = 0
     for source in sources:
         try:
             accused = source.submit(attack)
         except CrossclearError as fault:
-            tell(f"{source.name} did not take the evidence: {fault}")
+            report(f"{source.name} did not accept the evidence: {fault}")
             continue
-        taken += 1
-        tell(f"{source.name} took the evidence: {accused} accused")
-    return taken
+        accepted += 1
+        report(f"{source.name} accepted the evidence: {accused} accused")
+    return accepted

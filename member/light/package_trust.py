@@ -1,7 +1,7 @@
 """The trust anchor of an epoch package, out of what a light client verified (`crossclear verify --light-store`).
 
 Rule: the same header, if the store has the height or can get it; else the set that the nearest trusted header below
-names as next, while that one may still be trusted. A package of another set is not refuted by that, only not believed:
+names as next, while that one may still be trusted. A package of another set is not refuted by that, only not trusted:
 then a server must show what lies between. Without a server this imports no network.
 """
 
@@ -22,7 +22,7 @@ from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
 
 @dataclass(frozen=True, slots=True)
 class PackageTrust:
-    """What to trust of a package, and how it is known, in words."""
+    """What to trust of a package, and how it is known."""
 
     network: bytes
     validators_hash: bytes
@@ -49,8 +49,8 @@ def package_trust(
     if found is None and fetch is not None:
         found = fetch(header.height)
     if found is not None:
-        told = f"the header of height {header.height} is trusted"
-        return PackageTrust(network, found.header.validators_hash, found.header.hash, told)
+        explanation = f"the header of height {header.height} is trusted"
+        return PackageTrust(network, found.header.validators_hash, found.header.hash, explanation)
     below = store.at_or_below(header.height)
     if below is None:
         raise LocalFault(NodeCode.LIGHT_NO_TRUST, "light store", height=header.height, why="trust begins above")
@@ -60,8 +60,8 @@ def package_trust(
         raise LocalFault(
             NodeCode.LIGHT_NO_TRUST, "light store", height=header.height, why="another validator set certified it"
         )
-    told = f"certified by the set that the trusted header of height {below.header.height} names"
-    return PackageTrust(network, below.next_validators.hash, None, told)
+    explanation = f"certified by the set that the trusted header of height {below.header.height} names"
+    return PackageTrust(network, below.next_validators.hash, None, explanation)
 
 
 def anchor_of_light_store(
@@ -69,13 +69,13 @@ def anchor_of_light_store(
 ) -> tuple[TrustAnchor, Checked | None]:
     """What to trust, and the check that the package's header is that of its height. No check for a file that is none.
 
-    A header out of another file may stand for the package. `urls`: a node that serves what the store lacks, then its
-    witnesses. Raises LocalFault LIGHT_*, TRUST_EXPIRED.
+    A header from another file may be given instead of the package. `urls`: a node that serves what the store lacks, then
+    its witnesses. Raises LocalFault LIGHT_*, TRUST_EXPIRED.
     """
     try:
         header = package if isinstance(package, Header) else _header_of(package)
     except (OSError, RemoteFault):
-        return TrustAnchor(), None  # `verify_file` tells what is wrong with it
+        return TrustAnchor(), None  # `verify_file` reports what is wrong with it
     with LightStore(path, create=False) as store:
         if urls:
             return _with_servers(store, header, urls, policy, evidence)
@@ -100,10 +100,10 @@ def _with_servers(
     return TrustAnchor(trust.network, trust.validators_hash), _checked(trust.header_hash, header, trust.explanation)
 
 
-def _checked(trusted: bytes | None, header: Header, told: str) -> Checked:
+def _checked(trusted: bytes | None, header: Header, explanation: str) -> Checked:
     if trusted is not None and trusted != header.hash:
         return Checked("light_client", ok=False, detail=f"another header of height {header.height} is trusted")
-    return Checked("light_client", ok=True, detail=told)
+    return Checked("light_client", ok=True, detail=explanation)
 
 
 def _now_ms() -> int:

@@ -1,8 +1,8 @@
 """Where light blocks come from: a node's HTTP API, or anything else that has the two methods.
 
-Rule: an answer is bounded in bytes and time and typed before it is looked at, and says nothing but what it shows. A
-server that is not there is `LocalFault NODE_UNREACHABLE`; one that lacks the height is `LocalFault LIGHT_LACKING`; one
-that talks nonsense is a `RemoteFault`.
+Rule: an answer is bounded in bytes and time and typed before it is looked at, and is evidence of nothing else. An
+unreachable server is `LocalFault NODE_UNREACHABLE`; one that lacks the height is `LocalFault LIGHT_LACKING`; one
+that answers nonsense is a `RemoteFault`.
 """
 
 import socket
@@ -49,11 +49,11 @@ class LightSource(Protocol):
         ...
 
     def submit(self, attack: LightClientAttack) -> int:
-        """How many validators the server says the evidence accuses. Raises LocalFault, RemoteFault."""
+        """How many validators the evidence accuses, by the server's answer. Raises LocalFault, RemoteFault."""
         ...
 
     def close(self) -> None:
-        """Give up what it holds."""
+        """Release its connection."""
         ...
 
 
@@ -76,8 +76,8 @@ class HttpSource:
             raise LocalFault(ConsensusCode.LIGHT_LACKING, self.name, height=height or 0)
         self._check(status, body)
         try:
-            shown = read_json(body, LightBlockView)
-            data = bytes.fromhex(shown.block[2:])
+            view = read_json(body, LightBlockView)
+            data = bytes.fromhex(view.block[2:])
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise RemoteFault(NodeCode.NODE_ANSWER, self.name, why=str(error)[:200]) from None
         block = decode(data, LightBlock, LIGHT_BLOCK_BYTES_MAX)

@@ -1,7 +1,7 @@
 """`LightStore`: the heights that one light client trusts, in a file.
 
 Rule: only what was verified is written, all of one step together and durable; each row carries a digest, so a failing
-disk is told and not believed. The file is bound to one network and readable by its owner only. It keeps the first
+disk is reported and not trusted. The file is bound to one network and readable by its owner only. It keeps the first
 height, where trust began, and the newest `KEPT`. It verifies nothing.
 """
 

@@ -1,6 +1,6 @@
 """Where trust begins: a height with its hash, genesis, or the newest checkpoint of a vault.
 
-Rule: what is trusted is named by the caller; a server only shows the block that fits it. From genesis it is the set
+Rule: the caller names what is trusted; a server only serves the block that fits it. From genesis it is the set
 that the file states, so the first header must be certified by that very set.
 """
 
@@ -56,7 +56,7 @@ def trusted_genesis(data: bytes) -> TrustedGenesis:
 
 
 def fetch_anchor(trusted: Trusted, source: LightSource, verifier: LightVerifier) -> LightBlock:
-    """The block that trust begins with, checked. Raises RemoteFault when the source shows another, LocalFault."""
+    """The block that trust begins with, checked. Raises RemoteFault when the source serves another, LocalFault."""
     if isinstance(trusted, TrustedHash):
         block = source.block(trusted.height)
         if block.header.height != trusted.height:

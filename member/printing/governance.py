@@ -56,13 +56,17 @@ def describe_amendment(amendment: Amendment, genesis: Genesis | None) -> list[st
 def _describe_change(change: TermsChange, genesis: Genesis | None) -> list[str]:
     after = after_json(change)
     if genesis is None:
-        return [f"    then  {after or 'taken off the list'}"]
+        return [f"    then  {after or 'removed from the list'}"]
     now = present_json(genesis, change.path)
-    lines = [] if _names(change, genesis) else ["    WHAT IS SHOWN AS NOW IS NOT WHAT THE PROPOSAL NAMES"]
-    # What cannot be read at its place is told in hex; it is no JSON, and cannot take effect.
+    lines = [] if _names(change, genesis) else ["    THE PRESENT VALUE IS NOT THE ONE THAT THE PROPOSAL NAMES"]
+    # A value that cannot be read at its place is printed in hex; it is no JSON, and cannot take effect.
     differing = list(differences(now, after)) if now and after and not after.startswith("0x") else []
     if not differing:
-        return [*lines, f"    now   {now or 'nothing is listed there'}", f"    then  {after or 'taken off the list'}"]
+        return [
+            *lines,
+            f"    now   {now or 'nothing is listed there'}",
+            f"    then  {after or 'removed from the list'}",
+        ]
     for place, was, then in differing:
         at = [f"    {place}"] if place else []
         lines += [*at, f"    now   {was or 'nothing'}", f"    then  {then or 'nothing'}"]
@@ -70,7 +74,7 @@ def _describe_change(change: TermsChange, genesis: Genesis | None) -> list[str]:
 
 
 def _names(change: TermsChange, genesis: Genesis) -> bool:
-    """Whether what stands there is what the change says stands there."""
+    """Whether the present value is the one that the change names."""
     try:
         return change_at(genesis, change.path, None).before == change.before
     except UnknownPathError:
@@ -94,7 +98,7 @@ def _describe_value(value: Any) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    """Whole, for what is cut off is not what was voted on; without what could steer a terminal."""
+    """The whole text, since a vote is on all of it, without characters that could steer a terminal."""
     return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
 
 
@@ -111,7 +115,8 @@ def describe_dry_run(found: AmendmentImpact) -> list[str]:
             f"  initial {before.initial} -> {after.initial}  {fate}"
         )
     lines.append(
-        f"newly called: {_describe_value(found.called_accounts)}; newly below maintenance: {_describe_value(found.liquidated_accounts)}"
+        f"newly called: {_describe_value(found.called_accounts)}; "
+        f"newly below maintenance: {_describe_value(found.liquidated_accounts)}"
     )
     return lines
 
@@ -130,12 +135,12 @@ def describe_effect(view: EffectView) -> str:
     return "\n".join(lines)
 
 
-def describe_governance(shown: GovernanceView) -> str:
+def describe_governance(view: GovernanceView) -> str:
     """Proposals, amendments, halts."""
-    lines = [f"height {shown.height}: {shown.amendments_count} amendments, head {shown.head}"]
-    if not shown.enabled:
+    lines = [f"height {view.height}: {view.amendments_count} amendments, head {view.head}"]
+    if not view.enabled:
         lines.append("this network has no governance")
-    for proposal in shown.proposals:
+    for proposal in view.proposals:
         stage = (
             f"agreed, in force from {proposal.effective_ms}"
             if proposal.agreed
@@ -146,14 +151,14 @@ def describe_governance(shown: GovernanceView) -> str:
             f"  for {proposal.approving}, against {proposal.rejecting}, of {proposal.total}   {proposal.reason}"
         )
         lines += [f"  {place.path}: {place.present or '-'} -> {place.after or '-'}" for place in proposal.places]
-    for amendment in shown.amendments:
+    for amendment in view.amendments:
         lines.append(
             f"amendment {amendment.number} at height {amendment.height}: {amendment.kind} {', '.join(amendment.paths)}"
         )
     lines += [
         f"instrument {halt.instrument} is halted until height {halt.until_height}"
-        for halt in shown.halts
-        if halt.until_height > shown.height
+        for halt in view.halts
+        if halt.until_height > view.height
     ]
-    lines += [f"vault {one.vault} on chain {one.chain_id} was detached at {one.height}" for one in shown.struck]
+    lines += [f"vault {vault.vault} on chain {vault.chain_id} was detached at {vault.height}" for vault in view.struck]
     return "\n".join(map(printable, lines))

@@ -50,19 +50,19 @@ def _entering(each: Validator, present: int | None) -> str:
 
 
 def validators_text(view: ValidatorsView) -> str:
-    """The set, the change under way and the one that waits, misbehaviour on record."""
+    """The set, the change under way, the delayed addition, misbehaviour on record."""
     lines = [f"height {view.height}: validator set {view.number}, {view.hash}, power {view.total_power}"]
     lines += [f"{index:>4}  {each.envelope_key[2:]}  {each.power:>12}" for index, each in enumerate(view.validators)]
     if view.change is not None:
         change = view.change
         lines.append(f"change {change.number} made at {change.made_at}, in force from {change.effective_at}")
         lines += [
-            f"      {'ASTRAY:' if each.astray else 'waits for'} vault {each.vault} on chain {each.chain_id}"
+            f"      {'DIVERGED:' if each.astray else 'awaits'} vault {each.vault} on chain {each.chain_id}"
             for each in change.waiting
         ]
     if view.entry is not None:
         lines.append(
-            f"change {view.entry.number} waits until {view.entry.due_ms} ms, signed at {view.entry.accepted_at}"
+            f"change {view.entry.number} is delayed until {view.entry.due_ms} ms, signed at {view.entry.accepted_at}"
         )
         lines += [f"      {validator.envelope_key[2:]}  {validator.power:>12}" for validator in view.entry.validators]
     lines += [

@@ -5,7 +5,7 @@ from member.api.proofs import ExitView
 
 
 def withdrawal_lines(view: WithdrawalsView) -> str:
-    """All that the view says."""
+    """The whole view as text."""
     lines = [f"withdrawals of account {view.account} after height {view.height}"]
     lines += [
         f"  {each.number} waits until height {each.due_height}: {each.amount_units} units of asset {each.asset}"

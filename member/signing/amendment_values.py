@@ -25,12 +25,12 @@ _KINDS = {
 
 
 def kind_of(amendment: Amendment) -> str:
-    """One word."""
+    """The kind of an amendment as a noun."""
     return _KINDS[type(amendment).__name__]
 
 
 def present_json(genesis: Genesis, path: str) -> str:
-    """What stands at a path; empty where nothing does, or nothing can."""
+    """The value at a path; empty where there is none."""
     try:
         value = value_at(genesis, path)
     except UnknownPathError:
@@ -39,7 +39,7 @@ def present_json(genesis: Genesis, path: str) -> str:
 
 
 def after_json(change: TermsChange) -> str:
-    """What is to stand there."""
+    """The value after the change; empty where it is removed."""
     if not change.after:
         return ""
     try:
@@ -78,7 +78,7 @@ def _json_text(value: Any) -> str:
 
 
 def read_value(path: str, text: str) -> Any:
-    """JSON, or a bare word for a string, as what stands at `path`. Raises LocalFault MALFORMED."""
+    """JSON, or bare text for a string, as the type of the value at `path`. Raises LocalFault MALFORMED."""
     try:
         kind: Any = type_at(path)
         try:

@@ -1,6 +1,6 @@
 """Governance proposals and votes, made where the key is.
 
-Rule: a proposal is made against the terms that a node shows, so that a lie only makes it stale; a vote is signed only
+Rule: a proposal is made against the terms that a node serves, so that a lie only makes it stale; a vote is signed only
 for bytes whose hash was computed here. The network id comes from the signer's own genesis, never from the node.
 """
 
@@ -24,14 +24,14 @@ from member.signing.requests import UNSIGNED, UNSIGNED_BY_VALIDATOR, signed, sig
 
 @dataclass(frozen=True, slots=True)
 class ProposalDescription:
-    """A proposal as its bytes say it is."""
+    """A proposal read from its own bytes, and the node's view of it."""
 
     proposal: GovernanceProposal
     view: ProposalView
 
 
 def terms_amendment(genesis: Genesis, places: Sequence[tuple[str, str]], gone: Sequence[str]) -> TermsAmendment:
-    """Changes of these places, to values in JSON, and of what is to be taken off. Raises LocalFault."""
+    """Changes of these places to values in JSON, and removals. Raises LocalFault."""
     try:
         changes = [change_at(genesis, path, read_value(path, text)) for path, text in places]
         changes += [change_at(genesis, path, None) for path in gone]
@@ -51,17 +51,17 @@ def sign_proposal(
     return signed_by_validator(network, plain, secret)
 
 
-def seat_of(shown: ValidatorsView, key: bytes) -> int:
+def seat_of(validators: ValidatorsView, key: bytes) -> int:
     """Index of an envelope key in the set in force. Raises LocalFault NOT_IN_THE_SET."""
-    for index, each in enumerate(shown.validators):
-        if each.envelope_key == "0x" + key.hex():
+    for index, validator in enumerate(validators.validators):
+        if validator.envelope_key == "0x" + key.hex():
             return index
     raise LocalFault(NodeCode.NOT_IN_THE_SET, "envelope", key=key)
 
 
-def find_proposal(shown: GovernanceView, number: int, network: NetworkId) -> ProposalDescription:
-    """A proposal that a node shows, its hash computed again. Raises LocalFault CHANGE_FILE where that is another."""
-    view = next((each for each in shown.proposals if each.number == number), None)
+def find_proposal(governance: GovernanceView, number: int, network: NetworkId) -> ProposalDescription:
+    """A proposal that a node serves. Raises LocalFault CHANGE_FILE where its recomputed hash is another."""
+    view = next((each for each in governance.proposals if each.number == number), None)
     if view is None:
         raise LocalFault(NodeCode.CHANGE_FILE, "proposal", number=number, why="none with this number is under way")
     try:
@@ -77,7 +77,7 @@ def find_proposal(shown: GovernanceView, number: int, network: NetworkId) -> Pro
 
 
 def make_vote(
-    shown: ProposalDescription,
+    found: ProposalDescription,
     network: NetworkId,
     seat: int,
     key: bytes,
@@ -88,15 +88,15 @@ def make_vote(
 ) -> GovernanceVote:
     """A vote on it with the next revision."""
     before = max(
-        (ballot.revision for ballot in shown.view.ballots if ballot.envelope_key == "0x" + key.hex()), default=0
+        (ballot.revision for ballot in found.view.ballots if ballot.envelope_key == "0x" + key.hex()), default=0
     )
-    plain = GovernanceVote(shown.proposal.content(network), seat, approve, before + 1, until_ms, UNSIGNED_BY_VALIDATOR)
+    plain = GovernanceVote(found.proposal.content(network), seat, approve, before + 1, until_ms, UNSIGNED_BY_VALIDATOR)
     return signed_by_validator(network, plain, secret)
 
 
 def check_made_of(amendment: Amendment, genesis: Genesis) -> None:
-    """Raise LocalFault CHANGE_FILE where an amendment was not made of these terms: either it cannot take effect any
-    more, or who showed them lied about what stands there now."""
+    """Raise LocalFault CHANGE_FILE where an amendment was not made from these terms: either it can no longer take
+    effect, or the node lied about the terms in force."""
     if isinstance(amendment, TermsAmendment):
         changed = change_genesis(genesis, amendment.changes)
         if isinstance(changed, Rejected):
@@ -104,8 +104,8 @@ def check_made_of(amendment: Amendment, genesis: Genesis) -> None:
 
 
 def sign_halt(
-    shown: GovernanceView, instrument: int, until_height: int, until_ms: int, network: NetworkId, secret: bytes
+    governance: GovernanceView, instrument: int, until_height: int, until_ms: int, network: NetworkId, secret: bytes
 ) -> EmergencyHalt:
     """An emergency halt with the next number of this instrument, signed with the house's trade key."""
-    number = next((halt.halts for halt in shown.halts if halt.instrument == instrument), 0)
+    number = next((halt.halts for halt in governance.halts if halt.instrument == instrument), 0)
     return signed(network, EmergencyHalt(instrument, until_height, number, until_ms, UNSIGNED), signature=secret)

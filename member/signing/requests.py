@@ -1,6 +1,6 @@
 """The one signer of requests: by a trade key (EIP-712, secp256k1) or by a validator's envelope key (Ed25519).
 
-Rule: whoever signs computes the digest here, from the request itself and the network id of its own genesis. A new
+Rule: the digest is computed here, from the request itself and the network id of the signer's own genesis. A new
 signature takes the place of the empty one that the request was built with.
 """
 

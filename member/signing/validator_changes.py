@@ -1,7 +1,7 @@
 """Changes of validators in files, so that each operator can sign where its key is, without a network.
 
-Rule: a file holds the set that the change starts from and the change; everything else is computed again by whoever
-reads it, and what does not fit together is refused before anything is signed or sent. An approval leaves the change as
+Rule: a file contains the set that the change starts from and the change; its reader computes everything else, and
+an inconsistent file is refused before anything is signed or sent. An approval leaves the change as
 it was. The network id comes from the signer's own genesis, never from the file.
 """
 
@@ -29,7 +29,7 @@ CHANGE_FILE_BYTES_MAX = 1 << 18
 
 
 class Card(Body, frozen=True):
-    """What a newcomer shows of itself: the public part of its keys, as `crossclear init --output json` prints it."""
+    """What a new validator publishes: the public part of its keys, as `crossclear init --output json` prints it."""
 
     envelope: str
     validator: str
@@ -47,7 +47,7 @@ class ChangeFile(Body, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class CheckedChange:
-    """A file that fits together."""
+    """A consistent file."""
 
     network: NetworkId
     before: ValidatorSet
@@ -56,7 +56,7 @@ class CheckedChange:
 
     @property
     def moved(self) -> tuple[int, int]:
-        """Power that goes, and that comes."""
+        """Power that leaves, and that enters."""
         return moved_power(self.before, self.after)
 
     @property
@@ -67,22 +67,22 @@ class CheckedChange:
     @property
     def approved_power(self) -> int:
         """Their power."""
-        return sum(self.before.validators[each].power for each in self.approved)
+        return sum(self.before.validators[index].power for index in self.approved)
 
 
 def set_from_view(view: Sequence[ValidatorView]) -> ValidatorSet:
-    """The set that the API or a file shows, its proofs of possession checked. Raises LocalFault CHANGE_FILE."""
+    """The set in the API or in a file, its proofs of possession checked. Raises LocalFault CHANGE_FILE."""
     try:
-        shown = ValidatorSet(
+        found = ValidatorSet(
             tuple(
                 Validator(_hex(each.envelope_key, 32), _hex(each.bls_key, 48), each.power, _hex(each.possession, 96))
                 for each in view
             )
         )
-        check_validator_set(shown)
+        check_validator_set(found)
     except RemoteFault as fault:
         raise LocalFault(NodeCode.CHANGE_FILE, "validators", why=str(fault)) from None
-    return shown
+    return found
 
 
 def read_card(path: Path) -> Card:
@@ -100,13 +100,17 @@ def newcomer(card: Card, power: int) -> Validator:
 
 
 def propose(
-    shown: ValidatorsView, left: Sequence[bytes], entered: Sequence[Validator], powers: dict[bytes, int], until_ms: int
+    current: ValidatorsView,
+    left: Sequence[bytes],
+    entered: Sequence[Validator],
+    powers: dict[bytes, int],
+    until_ms: int,
 ) -> CheckedChange:
-    """A change of the set that a node shows, without approvals. `powers`: new ones of those who stay, by envelope key.
+    """A change of the set that a node serves, without approvals.
 
-    Raises LocalFault CHANGE_FILE with what forbids it.
+    `powers`: new ones of remaining validators, by envelope key. Raises LocalFault CHANGE_FILE with what forbids it.
     """
-    before = set_from_view(shown.validators)
+    before = set_from_view(current.validators)
     present = {validator.envelope_key: validator for validator in before.validators}
     strangers = [key for key in powers if key not in present]
     if strangers:
@@ -115,7 +119,7 @@ def propose(
     ordered = tuple(sorted((*entered, *staying), key=lambda each: each.envelope_key))
     after = _made(before, tuple(sorted(left)), ordered)
     request = ValidatorChange(
-        number=shown.number + 1,
+        number=current.number + 1,
         before=before.hash,
         after=after.hash,
         left=tuple(sorted(left)),
@@ -123,36 +127,36 @@ def propose(
         not_after_ms=until_ms,
         approvals=(),
     )
-    return CheckedChange(NetworkId(_hex(shown.network, 32)), before, after, request)
+    return CheckedChange(NetworkId(_hex(current.network, 32)), before, after, request)
 
 
 def encode_change(change: CheckedChange) -> bytes:
     """The file."""
-    told = ChangeFile(
+    file = ChangeFile(
         network="0x" + change.network.hex(),
         validators=tuple(validator_view(validator) for validator in change.before.validators),
         request=SubmitBody(transactions=(body_of(change.request),)),
     )
-    return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
 
 
 def read_change(path: Path) -> CheckedChange:
     """Read a file and compute all of it again. Raises LocalFault CHANGE_FILE naming what does not fit."""
     try:
         data = path.read_bytes() if path.stat().st_size <= CHANGE_FILE_BYTES_MAX else b""
-        told = read_json(data, ChangeFile)
-        requests = tuple(transaction_of(transaction) for transaction in told.request.transactions)
+        file = read_json(data, ChangeFile)
+        requests = tuple(transaction_of(transaction) for transaction in file.request.transactions)
     except (OSError, msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise LocalFault(NodeCode.CHANGE_FILE, str(path), why=str(error)) from None
     request: Transaction = requests[0]
     if len(requests) != 1 or not isinstance(request, ValidatorChange):
         raise LocalFault(NodeCode.CHANGE_FILE, str(path), requests=len(requests))
-    before = set_from_view(told.validators)
+    before = set_from_view(file.validators)
     after = _made(before, request.left, request.entered)
     for name, stated, computed in (("before", request.before, before.hash), ("after", request.after, after.hash)):
         if stated != computed:
             raise LocalFault(NodeCode.CHANGE_FILE, f"{path}: {name}", stated=stated, computed=computed)
-    change = CheckedChange(NetworkId(_hex(told.network, 32)), before, after, request)
+    change = CheckedChange(NetworkId(_hex(file.network, 32)), before, after, request)
     if any(index >= len(before.validators) for index in change.approved):
         raise LocalFault(NodeCode.CHANGE_FILE, f"{path}: approvals", validators=len(before.validators))
     if len(encode((request,))) > transaction_bytes_max(request):
@@ -163,7 +167,7 @@ def read_change(path: Path) -> CheckedChange:
 
 
 def approve_change(change: CheckedChange, network: NetworkId, own_key: bytes, secret: bytes) -> CheckedChange:
-    """The change with the approval of who holds this envelope key.
+    """The change with the approval by this envelope key.
 
     Raises LocalFault: CHANGE_FILE for another network's, NOT_IN_THE_SET.
     """
@@ -190,7 +194,7 @@ def joined(changes: Sequence[CheckedChange]) -> CheckedChange:
 
 
 def _made(before: ValidatorSet, left: tuple[bytes, ...], entered: tuple[Validator, ...]) -> ValidatorSet:
-    """The set that comes out. Raises LocalFault CHANGE_FILE with the refusal that the network would give."""
+    """The resulting set. Raises LocalFault CHANGE_FILE with the refusal that the network would give."""
     after = changed_set(before, left, entered)
     if isinstance(after, Rejected):
         raise _refused(after)

@@ -1,8 +1,8 @@
-"""`StatementDays`: what decided blocks did to accounts, added up by day.
+"""`StatementDays`: balances, transfers and positions of accounts, added up by day.
 
 Rule: opening balance plus transfers is the closing balance, for every account and currency, and every balance that a
 block wrote is compared with what was added up. Days are those of block time in UTC. It keeps the last few days, and
-tells which of them it saw whole. It must not know how a statement looks.
+knows which of them it saw whole. It must not know how a statement looks.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,10 +29,10 @@ from member.statements.receipt_moves import EXACT, RECEIPT_OF_TRANSFER, SECOND_R
 DAYS_KEPT = 2
 
 MOVES_LOTS = ("PortfolioSold", "Settled", "Delivered", "DeliveryFailed", "AccountPorted", "ClientRescued")
-"""Receipts of what changes positions besides trades, and do not say whose and by how much themselves."""
+"""Receipts of position changes without a trade that do not state the accounts and the lots."""
 
 At = tuple[int, int]
-"""Height, and the receipt's number in its block; -1: no receipt tells of it."""
+"""Height, and the receipt's number in its block; -1: there is no receipt."""
 
 LineKey = tuple[int, TransferCode, int]
 """Currency, code, cause."""
@@ -55,7 +55,7 @@ class PositionChange:
 
     at: At
     kind: str
-    """The receipt's kind; "" where none tells of it."""
+    """The receipt's kind; "" where there is none."""
     instrument: int
     lots: int
     trade: TradeNovated | None = None
@@ -84,7 +84,7 @@ class Day:
     marks: dict[int, int] = field(default_factory=dict)
     margined: list[int] = field(default_factory=list)
     margins: Callable[[], MarginBatch] | None = None
-    """Of `margined`, worked out when they are asked for: each block might be a day's last."""
+    """Of `margined`, computed on demand: each block might be a day's last."""
 
     def size(self, accounts: Iterable[int]) -> int:
         """How many lines these accounts' statements have."""
@@ -108,7 +108,7 @@ class Day:
         )
 
     def margin(self, account: int) -> AccountMargin | None:
-        """At the close; None for an account that never held anything, and the house."""
+        """At the close; None for an account that was always empty, and the house."""
         if self.margins is None or account not in self.rows:
             return None
         return self.margins().account(self.rows[account])
@@ -120,7 +120,7 @@ class Day:
 
 
 class StatementDays:
-    """Adds up. `accounts`: those to follow, None for all that members hold."""
+    """Adds up the decided blocks. `accounts`: those to follow, None for all accounts of members."""
 
     def __init__(self, state: State, accounts: frozenset[int] | None = None, kept: int = DAYS_KEPT) -> None:
         self._accounts, self._kept = accounts, kept
@@ -216,8 +216,10 @@ class StatementDays:
         changed += [each for each in self._books if now.get(each) is None]
         for account in sorted(changed):
             before, after = self._books.pop(account, None), now.get(account)
-            was, held = dict(before.lots if before else ()), dict(after.lots if after else ())
-            moved = {each: held.get(each, 0) - was.get(each, 0) for each in sorted({*was, *held})}
+            lots_before, lots_after = dict(before.lots if before else ()), dict(after.lots if after else ())
+            moved = {
+                each: lots_after.get(each, 0) - lots_before.get(each, 0) for each in sorted({*lots_before, *lots_after})
+            }
             found = receipts.position_changes(account, moved)
             if found:
                 day.changes.setdefault(account, []).extend(found)
@@ -227,7 +229,7 @@ class StatementDays:
 
 
 class _ReceiptsOfAccount:
-    """The receipts of one block, found by what they tell of."""
+    """The receipts of one block, found by kind, account and cause."""
 
     def __init__(self, result: BlockResult) -> None:
         self.height = result.height
@@ -260,7 +262,7 @@ class _ReceiptsOfAccount:
 
     @cached_property
     def _stated_changes(self) -> dict[int, list[PositionChange]]:
-        """By account, what receipts say that it came to have or gave, as many as there are."""
+        """By account, every position change that receipts state."""
         found: dict[int, list[PositionChange]] = {}
         for kind in EXACT:
             for at in self._by_kind.get(kind, ()):
@@ -276,11 +278,11 @@ class _ReceiptsOfAccount:
         if known is not None:
             return known
         kind, name = RECEIPT_OF_TRANSFER.get(transfer.code, ("", ""))
-        told = self._by_cause.get((kind, transfer.cause), []) if name else []
+        candidates = self._by_cause.get((kind, transfer.cause), []) if name else []
         sides = {transfer.debit, transfer.credit}
         # Two venues may use one trade id: then the receipt that names a side is meant.
-        for at in sorted(told, key=lambda each: sides.isdisjoint(receipt_accounts(self._receipts[each]))):
-            if not receipt_accounts(self._receipts[at]):  # it tells of everybody's transfers of this code and cause
+        for at in sorted(candidates, key=lambda each: sides.isdisjoint(receipt_accounts(self._receipts[each]))):
+            if not receipt_accounts(self._receipts[at]):  # it is about all transfers of this code and cause
                 self._of_all[key] = (self.height, at)
             return self.height, at
         kinds = (kind, SECOND_RECEIPT_OF_TRANSFER.get(transfer.code, kind))

@@ -1,7 +1,7 @@
-"""What a receipt did to accounts: whose lots it moved, and which transfers it accounts for.
+"""Which lots a receipt moved, and which receipt is behind a transfer.
 
-Rule: exactly what the receipt says, both sides; receipts that do not name both sides are not here. A transfer code that
-is not here belongs to any receipt of the block that names the account.
+Rule: exactly what the receipt states, on both sides; receipts that do not name both sides are not here. A transfer code
+that is not here belongs to any receipt of the block that names the account.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,9 +19,9 @@ LotsMoved = tuple[int, int, int]
 
 def lots_moved(receipt: Receipt) -> Iterator[LotsMoved]:
     """Every account's change by this receipt; nothing for other kinds."""
-    tell = _MOVES_OF_KIND.get(type(receipt).__name__)
-    if tell is not None:
-        yield from tell(receipt)
+    moves = _MOVES_OF_KIND.get(type(receipt).__name__)
+    if moves is not None:
+        yield from moves(receipt)
 
 
 def _moved_between(giver: int, taker: int, instrument: int, lots: int) -> Iterator[LotsMoved]:
@@ -63,7 +63,7 @@ _MOVES_OF_KIND: dict[str, Callable[[Any], Iterator[LotsMoved]]] = {
 }
 
 EXACT = tuple(_MOVES_OF_KIND)
-"""Kinds of receipts that say all of it."""
+"""Kinds of receipts that state every position that they changed."""
 
 _TRADE, _LIQUIDATION, _INSTRUMENT = ("TradeNovated", "venue_trade_id"), ("Liquidated", "account"), "instrument"
 
@@ -109,7 +109,7 @@ RECEIPT_OF_TRANSFER: dict[TransferCode, tuple[str, str]] = {
     TransferCode.WAITING_GIVEN_BACK: ("WithdrawalRefunded", ""),
     TransferCode.UNPAID_GIVEN_BACK: ("WithdrawalRefunded", ""),
 }
-"""The receipt behind a transfer: its kind, and the field that holds the transfer's cause ("": any that names the
+"""The receipt behind a transfer: its kind, and the field with the transfer's cause ("": any that names the
 account). For other codes, any receipt of the block that names the account."""
 
 SECOND_RECEIPT_OF_TRANSFER: dict[TransferCode, str] = {

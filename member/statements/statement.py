@@ -1,6 +1,6 @@
-"""Statements out of added-up days: typed, for JSON, and as one CSV table.
+"""Daily statements from added-up days: typed for JSON, and as one CSV table.
 
-Rule: every figure is the day's; opening + credits - debits = closing is checked once more before a statement is given.
+Rule: every figure is the day's; opening + credits - debits = closing is checked again before a statement is returned.
 """
 
 import csv
@@ -247,8 +247,8 @@ def _rows(account: AccountStatement) -> list[dict[str, object]]:
         rows.append({"section": "balance", "name": balance.currency, **amounts})
     for line in account.transfers:
         names = ("code", "cause", "credits", "debits", "count", "first_height", "last_height")
-        told = {name: getattr(line, name) for name in names}
-        rows.append({"section": "transfer", "name": line.currency, "receipts": " ".join(line.receipts), **told})
+        fields = {name: getattr(line, name) for name in names}
+        rows.append({"section": "transfer", "name": line.currency, "receipts": " ".join(line.receipts), **fields})
     rows += [
         {"section": "position", "name": position.name, "unit": "lots", "price_ticks": position.mark_ticks}
         | {"opening": position.opening_lots, "closing": position.closing_lots}

@@ -1,6 +1,6 @@
-"""Exit files: what a member keeps of its leaves, and the check of them against a certified header. Offline.
+"""Exit files: a member's exit leaves, and their check against a certified header. Offline.
 
-Rule: nothing in the file is believed: the root is the header's, the header is final under the set that the caller
+Rule: nothing in the file is trusted: the root is the header's, the header is final under the set that the caller
 trusts, every leaf is hashed again. It knows no network and no keys.
 """
 
@@ -36,7 +36,7 @@ LIMITS = (
 
 _UNTRUSTED = "nothing but the file itself was trusted: pass --genesis or --validators-hash, or anybody may have made it"
 
-_WORDS = {
+_MEANINGS = {
     "certificate": "A quorum of the validators signed the header that carries the root.",
     "root": "The leaves are of the epoch and the tree whose root this header carries.",
     "leaves": "Each payment stands in that tree, with this address and this amount.",
@@ -94,10 +94,10 @@ def verify_exit(
     checks: list[Checked] = []
     for check, run in (("certificate", _certificate), ("root", _root), ("leaves", _leaves)):
         try:
-            checks.append(Checked(check, ok=True, detail=run(file.exit, anchor, block), meaning=_WORDS[check]))
+            checks.append(Checked(check, ok=True, detail=run(file.exit, anchor, block), meaning=_MEANINGS[check]))
         except CrossclearError as fault:
             code = f"{fault.code.label} {fault.code.name.lower()}"
-            checks.append(Checked(check, ok=False, detail=printable(str(fault)), meaning=_WORDS[check], code=code))
+            checks.append(Checked(check, ok=False, detail=printable(str(fault)), meaning=_MEANINGS[check], code=code))
             break
     good = all(each.ok for each in checks)
     limits = LIMITS if anchor.network is not None and anchor.validators_hash is not None else (*LIMITS, _UNTRUSTED)
@@ -109,20 +109,20 @@ def verify_exit(
         bytes=size,
         seconds=round(time.perf_counter() - started, 6),
         epoch=file.exit.epoch,
-        not_run=tuple(list(_WORDS)[len(checks) :]),
+        not_run=tuple(list(_MEANINGS)[len(checks) :]),
         claim=CLAIM if good else "",
         not_proven=limits if good else (),
         file=printable(name),
     )
 
 
-def leaf_of(account: int, shown: ExitLeafView) -> ExitLeaf:
+def leaf_of(account: int, view: ExitLeafView) -> ExitLeaf:
     """The leaf that is hashed. Raises RemoteFault OUT_OF_RANGE for an amount that no token can have."""
-    amount = int(shown.amount)
+    amount = int(view.amount)
     if amount > _AMOUNT_MAX:
-        raise RemoteFault(BaseCode.OUT_OF_RANGE, "leaf.amount", index=shown.index)
-    vault, token, to, salt = (bytes.fromhex(each[2:]) for each in (shown.vault, shown.token, shown.to, shown.salt))
-    return ExitLeaf(account, 0, shown.chain_id, vault, token, to, amount, salt)
+        raise RemoteFault(BaseCode.OUT_OF_RANGE, "leaf.amount", index=view.index)
+    vault, token, to, salt = (bytes.fromhex(each[2:]) for each in (view.vault, view.token, view.to, view.salt))
+    return ExitLeaf(account, 0, view.chain_id, vault, token, to, amount, salt)
 
 
 def _certificate(_: ExitView, anchor: TrustAnchor, block: LightBlock) -> str:
@@ -155,7 +155,7 @@ def _root(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
 def _leaves(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
     places = [leaf.index for leaf in exit_.leaves]
     if len(set(places)) != len(places):
-        raise RemoteFault(BaseCode.MALFORMED, "leaves", why="one is told twice")
+        raise RemoteFault(BaseCode.MALFORMED, "leaves", why="one is listed twice")
     for leaf in exit_.leaves:
         path = [bytes.fromhex(sibling[2:]) for sibling in leaf.path]
         encoded = leaf_of(exit_.account, leaf).encoded(exit_.epoch)

@@ -1,7 +1,7 @@
 """`crossclear fund verify`: an epoch package and the opened account of the contributions, offline.
 
 Rule: the package is checked as ever, with the opening as an own account; one more check compares. What the opening
-says is believed only as far as the certified list has it.
+states is trusted only as far as the certified list confirms it.
 """
 
 import time
@@ -40,8 +40,8 @@ def read_opening(data: bytes) -> FundOpening:
 def verify_fund(path: Path, opening: Path, anchor: TrustAnchor) -> VerificationReport:
     """Check a package file and the fund's opening. Raises LocalFault for an unreadable path, RemoteFault MALFORMED."""
     started = time.perf_counter()
-    data, told = read_limited(path, PACKAGE_BYTES_MAX), read_opening(read_limited(opening, OPENING_BYTES_MAX))
-    own = _own_account(data, told)
+    data, opened = read_limited(path, PACKAGE_BYTES_MAX), read_opening(read_limited(opening, OPENING_BYTES_MAX))
+    own = _own_account(data, opened)
     verdict = verify_package(
         data,
         network=anchor.network,

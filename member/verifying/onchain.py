@@ -55,7 +55,7 @@ class EpochReport(msgspec.Struct, frozen=True):
 
 
 class AccountReport(msgspec.Struct, frozen=True):
-    """What an account's file shows, all of it checked but who certified the keys."""
+    """An account's file, checked but for who certified the keys."""
 
     epoch: int
     account: int
@@ -72,7 +72,7 @@ class Calldata(msgspec.Struct, frozen=True):
 
 
 def trusted_package(path: Path, anchor: TrustAnchor) -> EpochPackage:
-    """A package whose public part holds: certificate, roots, statement, rules. Raises RemoteFault."""
+    """A package whose public part is valid: certificate, roots, statement, rules. Raises RemoteFault."""
     package = read_package(read_limited(path, PACKAGE_BYTES_MAX))
     for _, check in PackageChecks(
         package, anchor.network, anchor.validators_hash, genesis=anchor.genesis
@@ -110,7 +110,7 @@ def report_of_epoch(epoch: OnchainEpoch, package: EpochPackage, *, anchored: boo
 
 
 def prove_own_account(epoch: OnchainEpoch, package: EpochPackage, own: OwnAccountFiles, data: bytes) -> bytes:
-    """The bytes of what the own account shows a contract; `data` is the package's.
+    """The proof of the own account for a contract; `data` is the package's.
 
     Raises RemoteFault UNDER_QUORUM for keys that no quorum signed, KEYS_DIFFER; LocalFault WITNESS_OUT_OF_RANGE,
     NOT_INCLUDED.
@@ -127,23 +127,23 @@ def prove_own_account(epoch: OnchainEpoch, package: EpochPackage, own: OwnAccoun
     _, proof = prove_certified_account(
         statement, epoch.all_leaves, index, witness, account.seed, certificate, package.validators
     )
-    shown = account_file(epoch, index, proof)
-    verify_account(shown.keys, shown.leaf.leaf, shown.index, shown.path, shown.proof)
-    return write_file(shown)
+    proven = account_file(epoch, index, proof)
+    verify_account(proven.keys, proven.leaf.leaf, proven.index, proven.path, proven.proof)
+    return write_file(proven)
 
 
 def check_account(path: Path, keys_hash: bytes) -> AccountReport:
     """Check an account's file under keys of this hash. Raises RemoteFault KEYS_DIFFER, WRONG_ROOT, PROOF_REFUSED."""
     data = read_limited(path, ACCOUNT_BYTES_MAX)
-    shown = read_account_file(data)
-    if shown.keys.hash != keys_hash:
-        raise RemoteFault(ProofCode.KEYS_DIFFER, "account's file", shown=shown.keys.hash, trusted=keys_hash)
-    verify_account(shown.keys, shown.leaf.leaf, shown.index, shown.path, shown.proof)
+    proven = read_account_file(data)
+    if proven.keys.hash != keys_hash:
+        raise RemoteFault(ProofCode.KEYS_DIFFER, "account's file", proven=proven.keys.hash, trusted=keys_hash)
+    verify_account(proven.keys, proven.leaf.leaf, proven.index, proven.path, proven.proof)
     return AccountReport(
-        epoch=shown.keys.epoch,
-        account=shown.leaf.account,
-        shortfall=shown.leaf.shortfall,
-        keys=shown.keys.hash.hex(),
+        epoch=proven.keys.epoch,
+        account=proven.leaf.account,
+        shortfall=proven.leaf.shortfall,
+        keys=proven.keys.hash.hex(),
         bytes=len(data),
     )
 
@@ -159,7 +159,7 @@ def calldata_of_epoch(epoch: OnchainEpoch, package: EpochPackage) -> Calldata:
 
 
 def calldata_of_account(path: Path) -> Calldata:
-    """The call that shows an account; the contract is the one to check it. Raises RemoteFault."""
+    """The call that proves an account; the contract checks it. Raises RemoteFault."""
     from bridge.contracts.solvency_verifier import show_call
 
     return Calldata("show", "0x" + show_call(_proven_account(path)).hex())
@@ -187,9 +187,9 @@ async def send_epoch(epoch: OnchainEpoch, package: EpochPackage, target: Target)
 
 async def send_account(path: Path, target: Target) -> str:
     """Show an account to a contract; the transaction's hash. Raises RemoteFault TRANSACTION_REVERTED."""
-    shown = _proven_account(path)
+    proven = _proven_account(path)
     async with _sender(target) as sender:
-        return (await sender.show(shown)).hash.hex()
+        return (await sender.show(proven)).hash.hex()
 
 
 @asynccontextmanager
@@ -208,8 +208,8 @@ async def _sender(target: Target) -> "AsyncIterator[SolvencySender]":
 def _proven_account(path: Path) -> "ProvenAccount":
     from bridge.contracts.solvency_verifier import ProvenAccount
 
-    shown = read_account_file(read_limited(path, ACCOUNT_BYTES_MAX))
-    return ProvenAccount(shown.keys.words, shown.leaf.leaf.words, shown.index, shown.path, shown.proof)
+    proven = read_account_file(read_limited(path, ACCOUNT_BYTES_MAX))
+    return ProvenAccount(proven.keys.words, proven.leaf.leaf.words, proven.index, proven.path, proven.proof)
 
 
 def epoch_report_text(report: EpochReport) -> str:
@@ -231,7 +231,7 @@ def epoch_report_text(report: EpochReport) -> str:
 
 
 def account_report_text(report: AccountReport) -> str:
-    """What an account's file shows, and under which keys."""
+    """What an account's file proves, and under which keys."""
     short = f", short by a public {report.shortfall}" if report.shortfall else ""
     return (
         f"account {report.account} meets every row of epoch {report.epoch}{short}\n"

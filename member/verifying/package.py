@@ -1,7 +1,7 @@
 """`crossclear verify`: an epoch package against what the caller trusts, offline, without node or keys.
 
-Rule: it composes `proofs.verify.verifier` with a trust anchor (genesis, or hashes) and, for a member, its own holdings; nothing
-here is proven or trusted anew. It must not import web3, libp2p, numpy or trio: it starts in a fifth of a second.
+Rule: it composes `proofs.verify.verifier` with a trust anchor (genesis, or hashes) and, for a member, its own holdings;
+it proves and trusts nothing else. It must not import web3, libp2p, numpy or trio: it starts in a fifth of a second.
 """
 
 import time
@@ -36,7 +36,7 @@ _UNTRUSTED = (
 
 @dataclass(frozen=True, slots=True)
 class TrustAnchor:
-    """What the caller trusts; None is taken from the file, and said so."""
+    """What the caller trusts; None is taken from the file, and the report says so."""
 
     network: bytes | None = None
     validators_hash: bytes | None = None
@@ -63,12 +63,12 @@ class Checked(msgspec.Struct, frozen=True):
     detail: str
     """What was seen, or why it failed."""
     meaning: str = ""
-    """What it says when it passes, in plain words."""
+    """What a passed check means, in plain English."""
     code: str = ""
-    """The stable code where it failed; `crossclear explain` tells more."""
+    """The stable code where it failed; `crossclear explain` says more."""
     seconds: float = 0.0
     complete: bool = True
-    """False where nothing is wrong, but what the check means is not, or not wholly, shown."""
+    """False where nothing is wrong, but its meaning is not wholly proven."""
 
 
 class VerificationReport(msgspec.Struct, frozen=True):
@@ -108,7 +108,7 @@ def terms_at(anchor: TrustAnchor, amendments: Path, validators_hash: bytes | Non
     """Genesis as certified amendments make it, and its custody, by height.
 
     `validators_hash`: of the trusted set that certified the amendments' header. Raises LocalFault for an unreadable
-    path; what it gives raises RemoteFault where the amendments are not shown to be all there were.
+    path; the result raises RemoteFault where the amendments are not proven to be complete.
     """
     from clearing.governance.certified_amendments import AMENDMENTS_BYTES_MAX, check_amendments, read_amendments
 
@@ -217,9 +217,9 @@ def report_text(report: VerificationReport) -> str:
         lines.append(report.claim)
     else:
         failed = next(check for check in report.checks if not check.ok)
-        lines.append(f"NOT VERIFIED: check `{failed.name}` failed; nothing in this file may be believed.")
+        lines.append(f"NOT VERIFIED: check `{failed.name}` failed; trust nothing in this file.")
         if failed.code:
-            lines.append(f"`crossclear explain {failed.code.split()[0]}` tells what to do.")
+            lines.append(f"`crossclear explain {failed.code.split()[0]}` says what to do.")
     if report.not_proven:
         lines += ["", "Not proven:", *(f"  - {limit}" for limit in report.not_proven)]
     lines += ["", f"network {report.network or 'unknown'}, {report.bytes} bytes, {report.seconds:.3f} s"]

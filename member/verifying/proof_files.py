@@ -1,6 +1,6 @@
 """Proof files: make, verify and show them, compare the packages of a folder, print raw MessagePack as JSON.
 
-Rule: it composes what `proofs` judges and trusts nothing anew, and imports nothing heavy. A folder is hostile like a
+Rule: it composes the verdicts of `proofs`, trusts nothing else, and imports nothing heavy. A folder is hostile like a
 file: what is not an ordinary file is not opened, and names are printed escaped.
 """
 
@@ -50,7 +50,7 @@ class FileReport(msgspec.Struct, frozen=True):
     bytes: int
     seconds: float
     linked: bool
-    """Whether its validator set leads from the trusted one, so that its word counts."""
+    """Whether its validator set is linked to the trusted one, so that its statement counts."""
 
 
 class FindingReport(msgspec.Struct, frozen=True):
@@ -168,13 +168,13 @@ def history_text(report: HistoryReport) -> str:
     """The report as text."""
     lines = []
     for package in report.packages:
-        told = (
+        line = (
             f"epoch {package.epoch}, height {package.height}, {package.accounts} accounts"
             if package.ok
             else package.detail
         )
         standing = ("ok  " if package.linked else "open") if package.ok else "FAIL"
-        lines.append(f"{standing} {package.file}  {'' if package.ok else package.failed + ': '}{told}")
+        lines.append(f"{standing} {package.file}  {'' if package.ok else package.failed + ': '}{line}")
     lines += [""] if lines else []
     for finding in report.findings:
         lines.append(f"{'allowed' if finding.allowed else 'FOUND'} {finding.code} {finding.name}: {finding.detail}")
@@ -191,7 +191,7 @@ def history_text(report: HistoryReport) -> str:
     elif not report.epochs:
         lines.append("NOT VERIFIED: there is no good package here.")
     else:
-        lines.append("NOT VERIFIED: see what was found. `crossclear explain CODE` tells what it means.")
+        lines.append("NOT VERIFIED: see what was found. `crossclear explain CODE` says what it means.")
     lines += ["", f"{len(report.packages)} packages, {report.skipped} other entries, {report.seconds:.3f} s"]
     return "\n".join(lines)
 
@@ -237,7 +237,7 @@ def _report(verdict: HistoryVerdict, allowed: Sequence[ProofCode], skipped: int,
 def _packages_in(path: Path) -> tuple[list[Path], int]:
     """The packages of a folder by name, or the file itself; how many entries are none. Folders inside are not entered.
 
-    Links are none: a folder shows what it holds.
+    Links are not followed.
     """
     try:
         if not path.is_dir():

@@ -1,4 +1,4 @@
-"""A package's certificate checked once more by `py-ecc`: other code, other language, same standard."""
+"""A package's certificate checked again by `py-ecc`: independent code of the same standard."""
 
 from py_ecc.bls import G2ProofOfPossession as Reference
 
@@ -34,5 +34,5 @@ def check_with_py_ecc(data: bytes) -> Checked:
         good = bool(keys) and Reference.FastAggregateVerify(keys, digest, certificate.aggregate)
     except Exception as error:  # py-ecc raises several kinds for points that are none
         return Checked(NAME, ok=False, detail=f"py-ecc refuses the points: {error}")
-    told = f"py-ecc, too, finds the signature of {len(keys)} validators on header {package.header.height}"
-    return Checked(NAME, ok=good, detail=told if good else "py-ecc finds the certificate's signature invalid")
+    detail = f"py-ecc, too, finds the signature of {len(keys)} validators on header {package.header.height}"
+    return Checked(NAME, ok=good, detail=detail if good else "py-ecc finds the certificate's signature invalid")

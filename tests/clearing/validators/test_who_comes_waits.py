@@ -69,7 +69,7 @@ def test_who_comes_waits(left: list[int], entered: list[Validator]) -> None:
     shown = validators_of(chamber.state)
     assert shown.entry is not None
     assert [bytes.fromhex(each.envelope_key[2:]) for each in shown.entry.validators] == list(told.entered)
-    assert f"change 1 waits until {told.due_ms} ms" in validators_text(shown)
+    assert f"change 1 is delayed until {told.due_ms} ms" in validators_text(shown)
     for _ in range(DELAY_MS // 1_000 - 1):
         assert not of_kind(chamber.block(), ValidatorsChanged)
         assert number(chamber) == 0

@@ -255,7 +255,7 @@ def test_two_certified_headers_end_it_with_evidence_for_everybody(tmp_path: Path
     assert attack.first.header.height == attack.second.header.height >= 14
     for node in nodes:
         assert node.evidence == [file.read_bytes()]
-    assert any("took the evidence" in each for each in told)
+    assert any("accepted the evidence" in each for each in told)
 
 
 def test_an_attack_on_the_height_that_is_trusted_already_is_seen_later(tmp_path: Path) -> None:

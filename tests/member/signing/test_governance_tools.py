@@ -171,7 +171,7 @@ def test_a_node_that_lies_about_what_stands_there_now_gets_no_vote_for_a_change(
     vote = ["governance", "vote", "1", "--for", "--yes", "--devnet", "--home", str(home)]
     assert run(vote) == ExitCode.VERIFICATION
     assert not list(node.house.state.votes.ordered())
-    assert "WHAT IS SHOWN AS NOW IS NOT WHAT THE PROPOSAL NAMES" in capsys.readouterr().err
+    assert "THE PRESENT VALUE IS NOT THE ONE THAT THE PROPOSAL NAMES" in capsys.readouterr().err
     assert run(["--against" if each == "--for" else each for each in vote]) == 0
 
 
@@ -247,7 +247,7 @@ def test_values_are_written_as_in_genesis_json(node: Answers) -> None:
     assert [change.path for change in amendment.changes] == ["instruments.9", "instruments.3"]
     told = describe_amendment(amendment, genesis)
     assert "    now   nothing is listed there" in told
-    assert told[-1] == "    then  taken off the list"
+    assert told[-1] == "    then  removed from the list"
     assert read_value("members.1.trade_address", "0x" + "11" * 20) == b"\x11" * 20
     assert read_value("instruments.1.name", "BTC") == "BTC"
     with pytest.raises(LocalFault):
