@@ -97,7 +97,7 @@ class MarginExplanation:
     equity: tuple[ExplainedTerm, ...]
     requirement: tuple[ExplainedTerm, ...]
     greeks: tuple[GroupGreeks, ...] = ()
-    """Of the positions, by risk group; they do not affect the margin."""
+    """Greeks of the positions, by risk group; they do not affect the margin."""
 
 
 def collect_margin_inputs(state: State, account: int) -> MarginInputs:

@@ -26,7 +26,7 @@ from clearing.schema.requests.trades import (
 from clearing.schema.requests.validators import ValidatorChange
 from clearing.schema.requests.withdrawals import LimitedWithdrawal, Withdrawal, WithdrawalCancellation
 from clearing.state.state import State
-from clearing.validators.validator_sets import kept_set, set_numbers
+from clearing.validators.validator_sets import set_numbers, stored_set
 
 MONEY_LEAVING_REQUESTS = (
     Withdrawal,
@@ -138,7 +138,7 @@ def signing_addresses(state: State, who: Signatory) -> tuple[bytes, ...]:
         house = state.members[HOUSE_MEMBER].trade_address
         return (venue.signer,) if who.signer is SignatoryRole.VENUE else (venue.signer, house)
     if who.signer is SignatoryRole.VALIDATOR:
-        in_force = kept_set(state, set_numbers(state).next).validators
+        in_force = stored_set(state, set_numbers(state).next).validators
         return (in_force[who.id].envelope_key,) if who.id < len(in_force) else ()
     if who.signer is SignatoryRole.MEMBER:
         member = state.members.get(who.id)

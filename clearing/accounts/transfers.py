@@ -81,7 +81,7 @@ def _transfer(
         check_segregation(context, at, account, recipient)
         or check_giver(context, at, account)
         or check_can_leave(context, at, account, currency, amount)
-        or check_deficit_reserve(context, at, account, (currency, amount), within=within, mends=recipient)
+        or check_deficit_reserve(context, at, account, (currency, amount), own_transfer=within, paid_into=recipient)
     )
     if refusal is not None:
         return refusal

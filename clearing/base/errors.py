@@ -58,7 +58,7 @@ REMEDIES: dict[BaseCode, str] = {
     ),
     BaseCode.BAD_POINT: "A curve point is not canonical, not on the curve, not in the subgroup, or infinity.",
     BaseCode.BAD_SIGNATURE: "A signature does not verify under the stated key and message.",
-    BaseCode.BAD_POSSESSION_PROOF: "A validator key comes without a valid proof of possession.",
+    BaseCode.BAD_POSSESSION_PROOF: "A validator key has no valid proof of possession.",
     BaseCode.BAD_VALIDATOR_SET: "A validator set is empty, unordered, repeats a key or has a power of zero.",
     BaseCode.STRAY_SIGNER: "A certificate names a signer that is not in its validator set.",
     BaseCode.UNDER_QUORUM: "The signers of a certificate have at most two thirds of the power.",

@@ -1,25 +1,25 @@
 """`TokenBucket` and `TokenBuckets`: the one rate limit that consensus, peers, state sync and the API use.
 
-Rule: the caller states the time; a clock that goes back gives nothing. Buckets are bounded in number. Levels are kept in
-tokens times clock ticks a second, so integers stay exact.
+Rule: the caller passes the time; a clock that goes back adds no tokens. The number of buckets is bounded. Levels are
+stored in tokens times clock ticks per second, so integers stay exact.
 """
 
 from collections import OrderedDict
 from collections.abc import Hashable
 
 KEYS_MAX = 4096
-"""Buckets kept by `TokenBuckets` by default; beyond it the least recently used one is dropped, which refills it."""
+"""Default capacity of `TokenBuckets`; beyond it the least recently used bucket is dropped, which refills it."""
 
 
 class TokenBucket:
-    """So many tokens a second, at most `burst` at once. Starts full."""
+    """A rate limit of `per_second` tokens per second with bursts of at most `burst` tokens. Starts full."""
 
     def __init__(self, per_second: float, burst: float, now: float, ticks: int = 1) -> None:
-        """`ticks`: of the clock, a second: 1 for seconds, 1000 for milliseconds."""
+        """`ticks`: clock ticks per second: 1 for seconds, 1000 for milliseconds."""
         self._per_second = per_second
         self._ticks = ticks
-        self._most = burst * ticks
-        self._level = self._most
+        self._capacity = burst * ticks
+        self._level = self._capacity
         self._at = now
 
     def has(self, now: float, tokens: float = 1) -> bool:
@@ -28,19 +28,19 @@ class TokenBucket:
         return self._level >= tokens * self._ticks
 
     def take(self, now: float, tokens: float = 1) -> bool:
-        """Take tokens if they are there."""
+        """Take tokens if enough are available. Returns whether they were taken."""
         if not self.has(now, tokens):
             return False
         self._level -= tokens * self._ticks
         return True
 
     def wait(self, now: float, tokens: float = 1) -> float:
-        """Clock ticks until `take` would succeed; 0 now."""
+        """Clock ticks until `take` would succeed; 0 if it would succeed now."""
         self._refill(now)
         return max(0, tokens * self._ticks - self._level) / self._per_second
 
     def charge(self, now: float, tokens: float, debt_max: float | None = None) -> float:
-        """Take tokens, there or not, into a debt of at most `debt_max`. Returns the clock ticks until it is paid."""
+        """Take tokens always, with a debt of at most `debt_max`. Returns the clock ticks until it is repaid."""
         self._refill(now)
         self._level -= tokens * self._ticks
         if debt_max is not None:
@@ -48,12 +48,12 @@ class TokenBucket:
         return self.wait(now, 0)
 
     def _refill(self, now: float) -> None:
-        self._level = min(self._most, self._level + max(0, now - self._at) * self._per_second)
+        self._level = min(self._capacity, self._level + max(0, now - self._at) * self._per_second)
         self._at = now
 
 
 class TokenBuckets:
-    """A bucket for each key."""
+    """One bucket per key."""
 
     def __init__(self, per_second: float, burst: float, ticks: int = 1, keys_max: int = KEYS_MAX) -> None:
         self._per_second, self._burst, self._ticks, self._keys_max = per_second, burst, ticks, keys_max

@@ -1,7 +1,7 @@
 """`ValidatorSet`: the validators with their power and keys.
 
 Rule: ordered strictly by envelope key, powers positive, keys unique, every BLS key with a proof of possession, which is
-checked when the set comes from outside. Its hash is over fixed words, so that the vault contract can recompute it.
+checked when the set is decoded. Its hash is over fixed-size ABI words, so that the vault contract can recompute it.
 """
 
 from functools import cached_property

@@ -35,7 +35,7 @@ def current_asset(state: State, asset: Asset) -> Asset:
     """The asset of genesis in its present form: a departed cash token as the collateral that it became."""
     return (
         state.terms.collateral_after_leaving[asset.id]
-        if asset.may_leave and has_left_cash_group(state, asset.id)
+        if asset.has_depeg_guard and has_left_cash_group(state, asset.id)
         else asset
     )
 
@@ -64,7 +64,7 @@ def is_cash_group_suspended(state: State, group: int) -> bool:
 def check_pegs(context: BlockContext) -> None:
     """Check every cash token that has a guard and is in its group."""
     for asset in context.terms.assets.values():
-        if asset.may_leave and not has_left_cash_group(context.state, asset.id):
+        if asset.has_depeg_guard and not has_left_cash_group(context.state, asset.id):
             _check_peg(context, asset)
 
 

@@ -77,7 +77,7 @@ class UncoveredAccount(NamedTuple):
 
 
 class UncoveredAccounts(NamedTuple):
-    """Of one member, in order of account."""
+    """The accounts of one member, in order of account."""
 
     own: tuple[UncoveredAccount, ...]
     clients: tuple[UncoveredAccount, ...]

@@ -94,7 +94,7 @@ def check_member_leaving(context: BlockContext, at: str, account: int) -> Reject
 
 
 def is_restricted_to_reducing(state: State, account: int) -> bool:
-    """Whether an account may only reduce its risk, because of how its member stands."""
+    """Whether an account may only reduce its risk, because of the status of its member."""
     return status_of_account(state, account) is not MemberStatus.ACTIVE
 
 

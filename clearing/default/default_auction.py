@@ -197,7 +197,7 @@ def _fill_bid(
 
 
 def slice_lots(lots: PositionLots, first: int, slices: int, of_slices: int) -> PositionLots:
-    """The lots of slices `first` to `first + slices`: all slices together are all lots, whoever buys which."""
+    """The lots of slices `first` to `first + slices`. All slices together are all lots, for any split among buyers."""
     parts = []
     for instrument, position in lots:
         size = abs(position) * (first + slices) // of_slices - abs(position) * first // of_slices

@@ -86,11 +86,11 @@ def _net_gains(context: BlockContext, default: DefaultRecord, cut: dict[int, int
     return {
         account: micros
         for account, micros in gained.items()
-        if micros > 0 and _is_haircut(context.state, default, account)
+        if micros > 0 and _bears_haircut(context.state, default, account)
     }
 
 
-def _is_haircut(state: State, default: DefaultRecord, account: int) -> bool:
+def _bears_haircut(state: State, default: DefaultRecord, account: int) -> bool:
     return account != HOUSE_ACCOUNT and account not in default.own_accounts and can_hold(state, account)
 
 
@@ -100,7 +100,7 @@ def _accounts_by_owner(
     """All accounts of each owner, ordered; linear in the accounts."""
     found: dict[BeneficialOwner, list[int]] = {owner: [] for owner in owners}
     for account, _ in state.accounts.ordered():
-        if _is_haircut(state, default, account) and (owner := beneficial_owner(state, account)) in found:
+        if _bears_haircut(state, default, account) and (owner := beneficial_owner(state, account)) in found:
             found[owner].append(account)
     return {owner: tuple(accounts) for owner, accounts in found.items()}
 

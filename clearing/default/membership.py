@@ -184,7 +184,7 @@ def leave_membership(context: BlockContext, index: int, request: MemberExit) -> 
 def _needs_member_signature(context: BlockContext, account: int) -> bool:
     """Whether a client's account has money that its own key alone cannot withdraw.
 
-    A client with a key withdraws its money whoever its member is, so its balance does not keep its member from leaving.
+    A client with a key can withdraw its money without its member, so its balance does not prevent the member's exit.
     """
     lent_to = any((account, group) in context.state.loans for group in context.terms.cash_groups)
     return lent_to or (_has_money(context, account) and not any(context.state.accounts[account].key))

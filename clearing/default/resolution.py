@@ -37,7 +37,7 @@ from clearing.prices.price_status import can_close_out
 from clearing.schema.receipts.default import ClientClosedOut, DefaultEnded, MemberStatusChanged
 from clearing.schema.records.default import DefaultPhase, DefaultRecord, MemberStatus, MemberStatusRecord
 from clearing.schema.terms.default import STEPS_PER_BLOCK
-from clearing.state.holdings import current_holdings, held_feeds, positions_of
+from clearing.state.holdings import current_holdings, feeds_of_holdings, positions_of
 from clearing.state.ledger import balance, cash_currency
 
 
@@ -86,7 +86,7 @@ def _waits_for_prices(context: BlockContext, default: DefaultRecord) -> bool:
     feeds = {
         feed
         for account in (*default.own_accounts, *default.client_accounts)
-        for feed in held_feeds(context.state, current_holdings(context.state, account))
+        for feed in feeds_of_holdings(context.state, current_holdings(context.state, account))
     }
     return not all(can_close_out(context.state, feed) for feed in feeds)
 

@@ -42,7 +42,7 @@ def open_gains_window(context: BlockContext, member: int) -> GainsWindow:
 
 
 def close_gains_windows(context: BlockContext, defaulting: set[int]) -> None:
-    """Close windows of members without a called account that are not in `kept`; delete unused position changes."""
+    """Close windows of members that have no called account and are not `defaulting`; delete unused position changes."""
     state = context.state
     windows = [member for member, _ in state.gains_windows.ordered()]
     if not windows:

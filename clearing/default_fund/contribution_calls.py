@@ -116,12 +116,12 @@ def _collect_call(
     payers = sorted(own_accounts, key=lambda account: (account != contribution.account, account))
     contribution = _debit_accounts(context, member, contribution, payers)
     first = terms.grace_blocks > 0 and not contribution.lapsed
-    if contribution.called and _is_over(context, contribution) and _could_pay(context, contribution, payers):
+    if contribution.called and _call_expired(context, contribution) and _could_pay(context, contribution, payers):
         state.contributions.put(member, msgspec.structs.replace(contribution, deadline=context.block.height + 1))
         return
     if contribution.called and payers and not first and (contribution.reduction_started or terms.reduce_blocks):
         contribution = _reduce_forcibly(context, member, contribution, payers)
-    if not contribution.called or not _is_over(context, contribution):
+    if not contribution.called or not _call_expired(context, contribution):
         return
     deadline = context.block.height + (terms.grace_blocks if first else terms.call_blocks)
     contribution = msgspec.structs.replace(contribution, lapsed=True, deadline=deadline, reduction_started=False)
@@ -134,7 +134,7 @@ def _collect_call(
         context.failures.append(Failure(contribution.account, FailureReason.CALL_LAPSED))
 
 
-def _is_over(context: BlockContext, contribution: ContributionRecord) -> bool:
+def _call_expired(context: BlockContext, contribution: ContributionRecord) -> bool:
     return context.block.height >= contribution.deadline
 
 

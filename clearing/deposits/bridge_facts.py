@@ -128,7 +128,7 @@ def _credit_deposits_in_order(context: BlockContext, chain_id: int, vault: bytes
         asset = context.terms.assets_by_token.get((chain_id, vault, waiting.deposit.token))
         if asset is not None and is_beyond_band(context.state, asset.id):
             return
-        if is_deposit_held_back(context, waiting.deposit):
+        if is_deposit_postponed(context, waiting.deposit):
             return
         nonce += 1
         context.state.agreed_deposits.remove((chain_id, vault, nonce))
@@ -140,7 +140,7 @@ def _credit_deposits_in_order(context: BlockContext, chain_id: int, vault: bytes
 def _credit_deposit(context: BlockContext, deposit: DepositSeen) -> None:
     listed = context.terms.assets_by_token.get((deposit.chain_id, deposit.vault, deposit.token))
     if listed is None:
-        _record_stray(context, deposit, ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN)
+        _record_stray_deposit(context, deposit, ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN)
         return
     asset = current_asset(context.state, listed)
     amount = int.from_bytes(deposit.amount, "big")
@@ -148,7 +148,7 @@ def _credit_deposit(context: BlockContext, deposit: DepositSeen) -> None:
     is_stray = inventory_units(context.state, asset) + refundable_units(context, asset) + units > asset.cap_units
     _count_deposit(context, asset, amount, stray=amount if is_stray else 0)
     if is_stray:
-        _record_stray(context, deposit, ClearingCode.DEPOSIT_ABOVE_CAP)
+        _record_stray_deposit(context, deposit, ClearingCode.DEPOSIT_ABOVE_CAP)
         return
     known = can_hold(context.state, deposit.account)
     account = deposit.account if known else SUSPENSE_ACCOUNT
@@ -181,7 +181,7 @@ def _count_deposit(context: BlockContext, asset: Asset, amount: int, stray: int)
     context.state.asset_flows.put(asset.id, counted)
 
 
-def _record_stray(context: BlockContext, deposit: DepositSeen, code: ClearingCode) -> None:
+def _record_stray_deposit(context: BlockContext, deposit: DepositSeen, code: ClearingCode) -> None:
     context.state.stray_deposits.put(
         (deposit.chain_id, deposit.vault, deposit.nonce), StrayDepositRecord(int(code), deposit)
     )
@@ -201,7 +201,7 @@ def _stray_receipt(deposit: DepositSeen, code: ClearingCode, account: int) -> De
     )
 
 
-def is_deposit_held_back(context: BlockContext, deposit: DepositSeen) -> bool:
+def is_deposit_postponed(context: BlockContext, deposit: DepositSeen) -> bool:
     """Whether this deposit waits in this block for custody evidence."""
     blocks, height = context.terms.market.epoch_blocks, context.block.height
     # A part of each epoch is always free; otherwise a chain without evidence would block the deposits of all.
@@ -210,5 +210,5 @@ def is_deposit_held_back(context: BlockContext, deposit: DepositSeen) -> bool:
     if not overdue or height % blocks >= hold:
         return False
     asset = context.terms.assets_by_token.get((deposit.chain_id, deposit.vault, deposit.token))
-    seen = context.state.custody.get(asset.id) if asset is not None else None
-    return asset is not None and (seen is None or deposit.block_number > seen.counters.block_number)
+    custody = context.state.custody.get(asset.id) if asset is not None else None
+    return asset is not None and (custody is None or deposit.block_number > custody.counters.block_number)

@@ -69,7 +69,9 @@ def _with_attestation(
         if earlier.validator == attestation.validator and attested_block(earlier) != block_number
     ]
     own = sorted((*own, attestation), key=attested_block)[-CUSTODY_ATTESTATIONS_MAX:]
-    return AttestationsRecord(tuple(sorted((*others, *own), key=lambda kept: (kept.validator, attested_block(kept)))))
+    return AttestationsRecord(
+        tuple(sorted((*others, *own), key=lambda entry: (entry.validator, attested_block(entry))))
+    )
 
 
 def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:

@@ -160,7 +160,7 @@ def _check_ranges(genesis: Genesis) -> None:
         good = highest * instrument.micros_per_tick <= 2**61 and highest <= 4 * MARK_TICKS_MAX
         _require(good, f"instruments.{instrument.name}.carry", instrument.expiry_ms)
     # Nor any line of a charge: slopes are row coefficients, intercepts row constants.
-    tokens = [asset.as_collateral if asset.may_leave else asset for asset in genesis.assets]
+    tokens = [asset.as_collateral if asset.has_depeg_guard else asset for asset in genesis.assets]
     best_tokens = [token.at_best for token in tokens if not token.is_cash]
     token_values = [token.unit_value(INDEX_TICKS_MAX) for token in best_tokens]
     for token, value in zip(best_tokens, token_values, strict=True):

@@ -30,7 +30,7 @@ def listed_custody(genesis: "Genesis") -> frozenset[ListedCustody]:
     found = set[ListedCustody]()
     for asset in genesis.assets:
         found.add(_custody_of(asset, groups))
-        if asset.may_leave:
+        if asset.has_depeg_guard:
             found.add(_custody_of(asset.as_collateral, groups))
     return frozenset(found)
 

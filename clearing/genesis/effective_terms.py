@@ -44,7 +44,7 @@ def _without_vault(asset: Asset, detached: VaultDetachment) -> Asset:
     """An asset of the vault is no longer accepted and counts for nothing."""
     if (asset.chain_id, asset.vault) != (detached.chain_id, detached.vault):
         return asset
-    depeg = msgspec.structs.replace(asset.depeg, haircut_ppm=PPM) if asset.may_leave else asset.depeg
+    depeg = msgspec.structs.replace(asset.depeg, haircut_ppm=PPM) if asset.has_depeg_guard else asset.depeg
     haircut = 0 if asset.is_cash else PPM
     return msgspec.structs.replace(asset, cap_units=0, haircut_ppm=haircut, soft_credit_ppm=0, depeg=depeg)
 
@@ -90,7 +90,7 @@ class Terms:
         self.chains: dict[int, ChainTerms] = {chain.chain_id: chain for chain in genesis.chains}
         self.assets: dict[int, Asset] = {asset.id: asset for asset in genesis.assets}
         self.collateral_after_leaving: dict[int, Asset] = {
-            asset.id: asset.as_collateral for asset in genesis.assets if asset.may_leave
+            asset.id: asset.as_collateral for asset in genesis.assets if asset.has_depeg_guard
         }
         """What the cash tokens that may leave their group become. Until then nobody has any of it."""
         self.watched_chains: tuple[int, ...] = tuple(

@@ -174,7 +174,7 @@ def _asset_bounds(genesis: Genesis) -> Iterator[Check]:
         if asset.yields.feed:
             rate = asset.yields.haircut_ppm
             yield f"{at}.yields.haircut_ppm", rate, rate >= HAIRCUT_PPM_MIN
-        if asset.may_leave:
+        if asset.has_depeg_guard:
             yield f"{at}.depeg.haircut_ppm", asset.depeg.haircut_ppm, asset.depeg.haircut_ppm >= GUARDED_HAIRCUT_PPM_MIN
             yield f"{at}.depeg.band_ppm", asset.depeg.band_ppm, DEPEG_BAND_PPM_MIN <= asset.depeg.band_ppm <= 100_000
             silence = asset.depeg.halt_ms
@@ -257,7 +257,7 @@ def _listing_bounds(genesis: Genesis) -> Iterator[Check]:
 
 
 def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
-    """Bounds of crisis terms: the lowest sale price, and how long money may be kept in."""
+    """Bounds of crisis terms: the lowest sale price, and for how long withdrawals may be blocked."""
     crisis = genesis.crisis
     discount, most = crisis.liquidation.end_ppm, crisis.liquidation.block_notional_max
     yield "crisis.liquidation.end_ppm", discount, discount <= DISCOUNT_PPM_MAX

@@ -31,7 +31,7 @@ from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, can_hold
 from clearing.state.state import State
 from clearing.validators.set_changes import begin_change, changed_set, check_new_validators, plan_change
-from clearing.validators.validator_sets import kept_set, set_numbers
+from clearing.validators.validator_sets import set_numbers, stored_set
 
 NO_REQUEST_INDEX = 2**32 - 1
 """In place of a transaction's index: by an amendment."""
@@ -106,7 +106,7 @@ def adopt_terms(context: BlockContext, after: Genesis) -> None:
 
 
 def _check_validators(state: State, amendment: ValidatorsAmendment) -> Rejected | None:
-    before = kept_set(state, set_numbers(state).next)
+    before = stored_set(state, set_numbers(state).next)
     if amendment.before != before.hash:
         return reject(ClearingCode.WRONG_VALIDATOR_SET, "amendment", before=amendment.before, in_force=before.hash)
     planned = changed_set(before, amendment.left, amendment.entered)

@@ -18,7 +18,7 @@ from clearing.schema.records.governance import ProposalRecord, ProposalStage, Re
 from clearing.schema.requests.amendments import VaultDetachment
 from clearing.state.state import State
 from clearing.validators.set_changes import begin_change, plan_change
-from clearing.validators.validator_sets import kept_set, set_numbers
+from clearing.validators.validator_sets import set_numbers, stored_set
 from clearing.withdrawals.detached_vaults import awaits_vault_payments
 
 ENACTED_PER_BLOCK = 1
@@ -40,7 +40,7 @@ def enact_governance(context: BlockContext) -> None:
         elif record.stage is ProposalStage.AGREED and record.effective_ms <= context.time_ms:
             due.append((record.effective_ms, record.number, proposal, record))
         elif record.stage is ProposalStage.OPEN and record.vote_until_ms < context.time_ms:
-            close_proposal(context, proposal, record, _is_over(context, record))
+            close_proposal(context, proposal, record, _voting_over(context, record))
             closed.add(record.number)
     done = 0
     for _, number, proposal, record in sorted(due, key=lambda item: item[:2]):
@@ -55,7 +55,7 @@ def _process_due(context: BlockContext, proposal: bytes, proposal_record: Propos
     """Process one due proposal. Returns 1 when it was enacted, or refused after validation."""
     if not tally_votes(context.state, proposal_record.number).agreed:
         if proposal_record.vote_until_ms < context.time_ms:
-            close_proposal(context, proposal, proposal_record, _is_over(context, proposal_record))
+            close_proposal(context, proposal, proposal_record, _voting_over(context, proposal_record))
         else:
             context.state.proposals.put(
                 proposal, msgspec.structs.replace(proposal_record, stage=ProposalStage.OPEN, effective_ms=0)
@@ -69,7 +69,7 @@ def _process_due(context: BlockContext, proposal: bytes, proposal_record: Propos
         if context.time_ms <= proposal_record.effective_ms + context.terms.genesis.crisis.governance.vote_ms:
             return 0
         # The blocking process did not end in time: the change can be proposed again.
-        refusal: Rejected | None = _is_over(context, proposal_record)
+        refusal: Rejected | None = _voting_over(context, proposal_record)
     else:
         refusal = enact_proposal(context, proposal_record, proposal)
     if refusal is not None:
@@ -77,7 +77,7 @@ def _process_due(context: BlockContext, proposal: bytes, proposal_record: Propos
     return 1
 
 
-def _is_over(context: BlockContext, proposal_record: ProposalRecord) -> Rejected:
+def _voting_over(context: BlockContext, proposal_record: ProposalRecord) -> Rejected:
     counted = tally_votes(context.state, proposal_record.number)
     return reject(
         ClearingCode.VOTING_OVER,
@@ -96,7 +96,7 @@ def remove_offenders(context: BlockContext) -> None:
         return
     seated = {
         validator.envelope_key: validator.power
-        for validator in kept_set(context.state, set_numbers(context.state).next).validators
+        for validator in stored_set(context.state, set_numbers(context.state).next).validators
     }
     for (key, kind), offences in context.state.offences.ordered():
         if key not in seated or offences.count - removed_offences(context.state, key, kind) < limit:

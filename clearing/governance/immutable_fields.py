@@ -129,7 +129,7 @@ def _guard_changes(before: Genesis, after: Genesis) -> Iterator[str]:
     new = _by_id(after.assets, "id")
     for was in before.assets:
         now = new.get(was.id)
-        if now is None or not was.may_leave:
+        if now is None or not was.has_depeg_guard:
             continue
         for field in ("feed", "feed_tokens", "unit_decimals"):
             if getattr(was.depeg, field) != getattr(now.depeg, field):
@@ -163,10 +163,10 @@ def _member_changes(before: Genesis, after: Genesis) -> Iterator[str]:
             yield f"members.{was.id}.accounts"
     if before.risk.stress:
         # The notional limit of one account assumes at most this many accounts.
-        yield from _is_wider(before, after)
+        yield from _account_limit_changes(before, after)
 
 
-def _is_wider(before: Genesis, after: Genesis) -> Iterator[str]:
+def _account_limit_changes(before: Genesis, after: Genesis) -> Iterator[str]:
     accounts_max = [
         max(genesis.market.member_accounts_max, *(len(member.accounts) for member in genesis.members))
         for genesis in (before, after)

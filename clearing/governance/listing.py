@@ -72,13 +72,15 @@ def _check_assets(state: State, before: Genesis, after: Genesis) -> Rejected | N
     for asset_id in sorted(old.keys() & new.keys()):
         guard = state.depeg_guards.get(asset_id)
         departed = guard is not None and guard.left_height > 0
-        if old[asset_id].may_leave != new[asset_id].may_leave and (departed or old[asset_id].may_leave):
+        if old[asset_id].has_depeg_guard != new[asset_id].has_depeg_guard and (
+            departed or old[asset_id].has_depeg_guard
+        ):
             return _refusal("assets", asset_id, "its guard stands")
     return None
 
 
 def _outstanding_units(state: State, asset: Asset) -> bool:
-    token = asset.as_collateral if asset.may_leave else asset
+    token = asset.as_collateral if asset.has_depeg_guard else asset
     return not token.is_cash and bool(holders(state, CURRENCY_HOLDERS, currency_of(token)))
 
 
@@ -232,10 +234,10 @@ def remap_moves(state: State, before: Genesis, after: Genesis) -> None:
     if before.risk != after.risk or before.ranges != after.ranges:
         state.joint_scenarios.remove(0)
         for group in after.risk.groups:
-            _keep_in_bounds(state, group, after.ranges)
+            _clamp_range(state, group, after.ranges)
 
 
-def _keep_in_bounds(state: State, group: RiskGroup, ranges: RangeParameters) -> None:
+def _clamp_range(state: State, group: RiskGroup, ranges: RangeParameters) -> None:
     """Bring the last published range within the new bounds, which apply to the next statement; the range never
     shrinks below them."""
     published = state.price_ranges.get(group.id)

@@ -43,14 +43,14 @@ def check_detachment(state: State, amendment: VaultDetachment) -> Rejected | Non
     named: dict[str, Detail] = {"chain_id": amendment.chain_id, "vault": amendment.vault}
     if set_change is None or vault not in set_change.awaited_vaults:
         return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, why="no change waits for it")
-    waited, least = state.now.height - set_change.height, state.terms.genesis.crisis.governance.detach_blocks
-    if waited < least:
-        return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, waited_blocks=waited, least=least)
+    waited_blocks, required = state.now.height - set_change.height, state.terms.genesis.crisis.governance.detach_blocks
+    if waited_blocks < required:
+        return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, waited_blocks=waited_blocks, least=required)
     others = [chain for chain in state.terms.chains.values() if not is_detached(state, chain.chain_id, chain.vault)]
     if len(others) < 2:
         return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, why="it is the last one")
     for asset in state.terms.assets.values():
-        stuck = asset.is_cash and not asset.may_leave and inventory_units(state, asset) > 0
+        stuck = asset.is_cash and not asset.has_depeg_guard and inventory_units(state, asset) > 0
         if (asset.chain_id, asset.vault) == vault and stuck:
             # A vote must first define what its claims become, by a depeg guard.
             return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, asset=asset.id, why="it cannot leave its group")
@@ -65,7 +65,7 @@ def detach_vault(context: BlockContext, amendment: VaultDetachment) -> None:
     for asset in context.terms.assets.values():
         if (
             (asset.chain_id, asset.vault) == vault
-            and asset.may_leave
+            and asset.has_depeg_guard
             and not has_left_cash_group(context.state, asset.id)
         ):
             leave_cash_group(context, asset, 0, chain_silence_ms(context.state, asset.chain_id))
@@ -85,15 +85,16 @@ def detach_vault(context: BlockContext, amendment: VaultDetachment) -> None:
 
 
 def _settle_custody(state: State, asset: Asset) -> None:
-    """Set the vault's last counters to what the ledger credited, where they are older: newer ones will never come.
+    """Set the vault's last counters to what the ledger credited if they are older; no newer counters will be observed.
 
-    Otherwise no epoch could close again. Their balance counts for nothing, and nobody can prove or pay it.
+    Otherwise no epoch could close again. The balance has no effect, because nobody can prove it or pay it out.
     """
     flow, record = state.asset_flows[asset.id], state.custody.get(asset.id)
     nothing = CustodySeen(asset.chain_id, asset.vault, asset.token, 0, bytes(32), u256(0), u256(0), u256(0))
-    seen = record.counters if record is not None else nothing
-    credited, withdrawn = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(seen.withdrawn, "big")
-    if record is not None and int.from_bytes(seen.deposited, "big") >= credited:
+    counters = record.counters if record is not None else nothing
+    credited, withdrawn = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(counters.withdrawn, "big")
+    if record is not None and int.from_bytes(counters.deposited, "big") >= credited:
         return
-    rested = msgspec.structs.replace(seen, deposited=flow.deposited_amount, balance=u256(max(credited - withdrawn, 0)))
-    state.custody.put(asset.id, CustodyRecord(rested))
+    balance = u256(max(credited - withdrawn, 0))
+    final = msgspec.structs.replace(counters, deposited=flow.deposited_amount, balance=balance)
+    state.custody.put(asset.id, CustodyRecord(final))

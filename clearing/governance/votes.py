@@ -23,7 +23,7 @@ from clearing.schema.records.governance import GovernanceCounters, ProposalRecor
 from clearing.schema.requests.amendments import URGENT_AMENDMENTS, amendment_hash
 from clearing.schema.requests.governance import GovernanceVote
 from clearing.state.state import State
-from clearing.validators.validator_sets import kept_set, set_numbers
+from clearing.validators.validator_sets import set_numbers, stored_set
 
 AT = "vote"
 
@@ -113,7 +113,7 @@ def update_stage(context: BlockContext, proposal: bytes, proposal_record: Propos
 
 def voting_set(state: State) -> ValidatorSet:
     """The validator set whose votes count."""
-    return kept_set(state, set_numbers(state).next)
+    return stored_set(state, set_numbers(state).next)
 
 
 def tally_votes(state: State, number: int) -> BallotTally:

@@ -73,7 +73,7 @@ class LiquidationSlice:
     """The plan of handing over a share. `holdings_after` is what the account keeps."""
 
     fraction: int
-    """Of `DENOMINATOR`."""
+    """As a fraction of `DENOMINATOR`."""
     holdings_after: Holdings
     positions: list[ReducedPosition] = field(default_factory=list)
     discounts: dict[int, int] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.instruments import Instrument
 from clearing.schema.transfers import TransferCode
 from clearing.settlement.mark_to_market import notional_micros
-from clearing.state.holdings import Holdings, current_arrays, held_feeds, holdings_margin, position_lots
+from clearing.state.holdings import Holdings, current_arrays, feeds_of_holdings, holdings_margin, position_lots
 from clearing.state.ledger import balance, cash_currency, token_currency
 
 
@@ -27,7 +27,7 @@ class TakeoverPlan:
     """The plan of taking over a fraction. `holdings_after` is what the account keeps."""
 
     fraction: int
-    """Of `DENOMINATOR`."""
+    """As a fraction of `DENOMINATOR`."""
     holdings_after: Holdings
     positions_taken: list[TakenOverPosition] = field(default_factory=list)
     penalties: dict[int, int] = field(default_factory=dict)
@@ -56,7 +56,7 @@ def is_at_risk(context: BlockContext, holdings: Holdings) -> bool:
 
 def has_unpriced_holdings(context: BlockContext, holdings: Holdings) -> bool:
     """Whether a feed that is not open prices some of these holdings."""
-    return not all(_is_open(context, feed) for feed in held_feeds(context.state, holdings))
+    return not all(_is_open(context, feed) for feed in feeds_of_holdings(context.state, holdings))
 
 
 def _is_open(context: BlockContext, feed: int) -> bool:

@@ -79,7 +79,7 @@ def fresh_median(context: BlockContext, feed: int) -> AgreedMedian | None:
         return None
     terms = context.terms.market.prices
     filtered = filter_outliers(fresh, terms.outlier_deviations, terms.outlier_floor_ppm)
-    quorum, power = _is_quorum(context, filtered.kept), sum(report.power for report in filtered.kept)
+    quorum, power = _is_quorum(context, filtered.used), sum(report.power for report in filtered.used)
     if filtered.dropped:
         dropped = tuple(report.validator for report in filtered.dropped)
         context.receipts.append(
@@ -89,9 +89,9 @@ def fresh_median(context: BlockContext, feed: int) -> AgreedMedian | None:
         )
     if not quorum:
         return None
-    ticks = lower_median((report.ticks, report.power) for report in filtered.kept)
-    confidence = upper_median((report.confidence_ticks, report.power) for report in filtered.kept)
-    return AgreedMedian(ticks, len(filtered.kept), power, confidence)
+    ticks = lower_median((report.ticks, report.power) for report in filtered.used)
+    confidence = upper_median((report.confidence_ticks, report.power) for report in filtered.used)
+    return AgreedMedian(ticks, len(filtered.used), power, confidence)
 
 
 def within_cap(ticks: int, reference: int, cap_ppm: int) -> bool:

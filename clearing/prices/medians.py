@@ -24,7 +24,7 @@ class WeightedReport:
 class FilteredReports:
     """The reports that are used and those dropped as outliers."""
 
-    kept: tuple[WeightedReport, ...]
+    used: tuple[WeightedReport, ...]
     dropped: tuple[WeightedReport, ...]
     median_ticks: int
     deviation_ticks: int
@@ -60,6 +60,6 @@ def filter_outliers(reports: Sequence[WeightedReport], deviations: int, floor_pp
     limit = max(deviations * spread, mul_div_down(middle, floor_ppm, PPM))
     if deviations == 0:
         return FilteredReports(tuple(reports), (), middle, spread, limit)
-    kept = tuple(report for report in reports if abs(report.ticks - middle) <= limit)
+    used = tuple(report for report in reports if abs(report.ticks - middle) <= limit)
     dropped = tuple(report for report in reports if abs(report.ticks - middle) > limit)
-    return FilteredReports(kept, dropped, middle, spread, limit)
+    return FilteredReports(used, dropped, middle, spread, limit)

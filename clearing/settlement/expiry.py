@@ -20,7 +20,7 @@ from clearing.schema.terms.instruments import Instrument
 from clearing.schema.transfers import TransferCode
 from clearing.settlement.accrual import settlement_average
 from clearing.settlement.delivery import deliver_forward
-from clearing.settlement.settlement_prices import TimeAverage, needed_ms, settlement_payments, settlement_worth_ticks
+from clearing.settlement.settlement_prices import TimeAverage, needed_ms, settlement_payments, settlement_value_ticks
 from clearing.state.ledger import cash_currency
 
 
@@ -62,7 +62,7 @@ def settlement_price(
 
 
 def _as_settlement_price(instrument: Instrument, ticks: int, basis: SettlementBasis) -> SettlementPrice:
-    return SettlementPrice(ticks, settlement_worth_ticks(instrument.kind, ticks, instrument.strike_ticks), basis)
+    return SettlementPrice(ticks, settlement_value_ticks(instrument.kind, ticks, instrument.strike_ticks), basis)
 
 
 def _needed_ms(context: BlockContext, instrument: Instrument) -> int:

@@ -58,7 +58,7 @@ def expected_average_ticks(average: TimeAverage, window_ms: int, forward_ticks: 
     return (average.weighted_ticks + (whole - average.covered_ms) * forward_ticks) // whole if whole else forward_ticks
 
 
-def settlement_worth_ticks(kind: InstrumentKind, settlement_ticks: int, strike_ticks: int) -> int:
+def settlement_value_ticks(kind: InstrumentKind, settlement_ticks: int, strike_ticks: int) -> int:
     """The value of a lot at expiry, in ticks: of an option its intrinsic value, otherwise the settlement price."""
     if kind is InstrumentKind.CALL:
         return max(settlement_ticks - strike_ticks, 0)

@@ -96,7 +96,7 @@ def is_certainly_margined(arrays: RiskArrays, holdings: Holdings) -> bool:
     return surely_covered(arrays, holdings.cash, holdings.tokens, holdings.lots)
 
 
-def held_feeds(state: State, holdings: Holdings) -> set[int]:
+def feeds_of_holdings(state: State, holdings: Holdings) -> set[int]:
     """Feeds on which the value of these holdings depends."""
     terms = state.terms
     feeds = {

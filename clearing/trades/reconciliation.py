@@ -2,7 +2,7 @@
 
 Rule: every trade is reported once as matched, differing, missing here or missing there, and then deleted.
 
-1. A statement comes in numbered parts with rising ids, once the day's trades can no longer be reported.
+1. A statement is submitted in numbered parts with rising ids, once the day's trades can no longer be reported.
 2. After its last part, or its deadline, the remaining trades are reported, a bounded number per block.
 
 The number of days and of trades a day is bounded.

@@ -15,7 +15,7 @@ from clearing.schema.receipts.validators import ValidatorAdditionDropped, Valida
 from clearing.schema.records.validators import ScheduledAdditionRecord, SetChangeRecord
 from clearing.schema.requests.validators import ValidatorChange
 from clearing.state.state import State
-from clearing.validators.validator_sets import kept_set, schedule_next_set, set_numbers
+from clearing.validators.validator_sets import schedule_next_set, set_numbers, stored_set
 
 AT = "validator_change"
 
@@ -30,7 +30,10 @@ def change_validator_set(context: BlockContext, index: int, request: ValidatorCh
     after = validate_change(context.state, request)
     if isinstance(after, Rejected):
         return after
-    before, approved = kept_set(context.state, set_numbers(context.state).next), approved_power(context.state, request)
+    before, approved = (
+        stored_set(context.state, set_numbers(context.state).next),
+        approved_power(context.state, request),
+    )
     if is_delayed(context.state, before, after):
         schedule_addition(context, index, before, after, approved)
     else:
@@ -57,7 +60,7 @@ def validate_change(state: State, request: ValidatorChange) -> ValidatorSet | Re
     signature ends them.
     """
     in_force = set_numbers(state).next
-    before = kept_set(state, in_force)
+    before = stored_set(state, in_force)
     if request.number != in_force + 1 or request.before != before.hash:
         return reject(
             ClearingCode.WRONG_VALIDATOR_SET,
@@ -72,7 +75,7 @@ def validate_change(state: State, request: ValidatorChange) -> ValidatorSet | Re
         return planned
     addition = state.scheduled_additions.get(0)
     if addition is not None and is_delayed(state, before, planned):
-        # The first signed addition keeps its turn, whoever sends it or another one again.
+        # The first signed addition keeps its place, even if it or another addition is submitted again.
         return reject(ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, AT, number=addition.number, due_ms=addition.due_ms)
     refusal = _check_approvals(state, before, request)
     if refusal is not None:
@@ -95,7 +98,7 @@ def plan_change(state: State, left: tuple[bytes, ...], entered: tuple[Validator,
             number=set_change.number,
             vaults_waiting=len(set_change.awaited_vaults),
         )
-    return changed_set(kept_set(state, set_numbers(state).next), left, entered)
+    return changed_set(stored_set(state, set_numbers(state).next), left, entered)
 
 
 def changed_set(
@@ -160,7 +163,7 @@ def check_new_validators(entered: tuple[Validator, ...]) -> Rejected | None:
 
 def approved_power(state: State, request: ValidatorChange) -> int:
     """Power of the validators named in the request's approvals; the signatures are checked elsewhere."""
-    validators = kept_set(state, set_numbers(state).next).validators
+    validators = stored_set(state, set_numbers(state).next).validators
     return sum(
         validators[approval.validator].power for approval in request.approvals if approval.validator < len(validators)
     )
@@ -183,7 +186,7 @@ def _check_approvals(state: State, before: ValidatorSet, request: ValidatorChang
 def begin_change(context: BlockContext, index: int, after: ValidatorSet, approved: int) -> None:
     """Make `after` the set two heights later; wait for all vaults except detached ones. Checked before
     (`plan_change`)."""
-    before = kept_set(context.state, set_numbers(context.state).next)
+    before = stored_set(context.state, set_numbers(context.state).next)
     old = {validator.envelope_key: validator for validator in before.validators}
     new = {validator.envelope_key for validator in after.validators}
     number, height = schedule_next_set(context.state, after), context.block.height
@@ -244,7 +247,7 @@ def due_addition(context: BlockContext) -> ScheduledAdditionRecord | None:
     if addition is None:
         return None
     number = set_numbers(context.state).next
-    in_force = kept_set(context.state, number).hash
+    in_force = stored_set(context.state, number).hash
     if (addition.number, addition.before) != (number + 1, in_force):
         context.state.scheduled_additions.remove(0)
         context.receipts.append(

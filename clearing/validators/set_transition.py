@@ -20,7 +20,7 @@ from clearing.schema.records.collateral import Attestation, HeartbeatRecord
 from clearing.schema.records.prices import PriceReportRecord
 from clearing.state.state import State
 from clearing.state.table import Table
-from clearing.validators.validator_sets import advance_sets, kept_set, set_numbers
+from clearing.validators.validator_sets import advance_sets, set_numbers, stored_set
 
 ValidatorReport = TypeVar("ValidatorReport", PriceReportRecord, HeartbeatRecord)
 
@@ -104,7 +104,7 @@ def record_rotation(context: BlockContext, fact: ValidatorsRotated) -> None:
     set_change = context.state.set_changes.get(0)
     if set_change is None:
         return
-    expected = kept_set(context.state, set_change.number).hash
+    expected = stored_set(context.state, set_change.number).hash
     if fact.validators_hash != expected:
         diverged = tuple(sorted((*set_change.diverged_vaults, (fact.chain_id, fact.vault))))
         context.state.set_changes.put(0, msgspec.structs.replace(set_change, diverged_vaults=diverged))

@@ -39,7 +39,7 @@ def set_numbers(state: State) -> SetNumbersRecord:
     return numbers
 
 
-def kept_set(state: State, number: int) -> ValidatorSet:
+def stored_set(state: State, number: int) -> ValidatorSet:
     """A stored set. Raises Bug when it is not stored."""
     found = state.validator_sets.get(number)
     if found is None:
@@ -51,14 +51,14 @@ def validator_sets(state: State) -> ValidatorSets:
     """The sets around the state: attesting, last, now and next."""
     numbers = set_numbers(state)
     attesting, last, now, after = (
-        kept_set(state, number) for number in (numbers.attesting, numbers.last, numbers.now, numbers.next)
+        stored_set(state, number) for number in (numbers.attesting, numbers.last, numbers.now, numbers.next)
     )
     return ValidatorSets(attesting, last, now, after)
 
 
 def attesting_set(state: State) -> ValidatorSet:
     """The set to which validator indices in the state refer."""
-    return kept_set(state, set_numbers(state).attesting)
+    return stored_set(state, set_numbers(state).attesting)
 
 
 def validators_at(state: State, height: int) -> ValidatorSet | None:
@@ -90,7 +90,7 @@ def advance_sets(state: State) -> tuple[ValidatorSet, ValidatorSet] | None:
     state.set_numbers.put(0, after)
     if before.attesting == after.attesting:
         return None
-    return kept_set(state, before.attesting), kept_set(state, after.attesting)
+    return stored_set(state, before.attesting), stored_set(state, after.attesting)
 
 
 def schedule_next_set(state: State, validators: ValidatorSet) -> int:

@@ -14,11 +14,11 @@ from clearing.state.holdings import current_arrays, current_holdings, holdings_m
 from clearing.state.ledger import balance, cash_currency
 
 
-def uncovered_accounts(context: BlockContext, account: int, mends: int) -> list[UncoveredAccount]:
-    """The other accounts of the same member for which money must be left; ordered, its own first.
+def uncovered_accounts(context: BlockContext, account: int, paid_into: int) -> list[UncoveredAccount]:
+    """The member's other accounts whose shortfall the paying account must be able to cover; its own accounts first.
 
-    Only for a member's own accounts. `mends`: the account that receives the money; where it is one of them, nothing has
-    to be left.
+    Applies only to payments out of a member's own accounts. Empty if `paid_into`, the receiving account, is one of
+    these accounts.
     """
     record = context.state.accounts[account]
     asked = context.terms.crisis.default.enabled and record.kind is not AccountKind.CLIENT
@@ -29,7 +29,7 @@ def uncovered_accounts(context: BlockContext, account: int, mends: int) -> list[
     own, clients = context.uncovered_accounts[record.member]
     now = [_shortfall(context, other.account) for other in own if other.account != account]
     short = [*(uncovered for uncovered in now if uncovered is not None), *clients]
-    return [] if any(uncovered.account == mends for uncovered in short) else short
+    return [] if any(uncovered.account == paid_into for uncovered in short) else short
 
 
 def _find_uncovered(context: BlockContext, member: int) -> UncoveredAccounts:
@@ -47,7 +47,7 @@ def _find_uncovered(context: BlockContext, member: int) -> UncoveredAccounts:
 
 
 def _shortfall(context: BlockContext, account: int) -> UncoveredAccount | None:
-    """Of an own account below maintenance margin its shortfall to initial margin; of a client its debt
+    """The shortfall to initial margin of an own account below maintenance margin; for a client, its debt
     beyond all it has."""
     record = context.state.accounts.get(account)
     if record is None:

@@ -57,18 +57,18 @@ def check_deficit_reserve(
     at: str,
     account: int,
     *leaving: tuple[int, int],
-    within: bool = False,
-    mends: int = HOUSE_ACCOUNT,
+    own_transfer: bool = False,
+    paid_into: int = HOUSE_ACCOUNT,
 ) -> Rejected | None:
     """Whether an account that pays out (currency, units) still covers its initial margin and its share of the deficit.
 
-    Unless the money stays `within` its member's own accounts, it must also cover the member's assessments, and the
-    shortfalls of the member's other accounts, where the money is not brought to one of them (`mends`). Negative units
-    come in. Payments within the house, such as a contribution to the fund, are not checked.
+    `own_transfer`: the money stays within the member's own accounts. Otherwise the account must also cover the member's
+    assessments, and the shortfalls of the member's other accounts unless the receiving account (`paid_into`) is one of
+    them. Negative units are received. Payments to the house, such as fund contributions, are not checked.
     """
     deficit, until = current_deficit(context)
-    assessed = 0 if within else _assessed_of_account(context.state, account)
-    short = [] if within else uncovered_accounts(context, account, mends)
+    assessed = 0 if own_transfer else _assessed_of_account(context.state, account)
+    short = [] if own_transfer else uncovered_accounts(context, account, paid_into)
     if not deficit and not assessed and not short:
         return None
     after = _holdings_without(context, account, leaving)
@@ -107,7 +107,7 @@ def committed_micros(context: BlockContext, account: int) -> int:
 
 
 def check_commitments(context: BlockContext, at: str, account: int, *leaving: tuple[int, int]) -> Rejected | None:
-    """Whether an account that pays another (currency, units) keeps `committed_micros`. Negative units come in."""
+    """Whether an account that pays another (currency, units) keeps `committed_micros`. Negative units are received."""
     committed = committed_micros(context, account)
     if not committed:
         return None

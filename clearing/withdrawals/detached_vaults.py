@@ -66,6 +66,6 @@ def awaits_vault_payments(context: BlockContext, amendment: VaultDetachment, eff
 
 
 def _unpaid_units(state: State, asset: Asset) -> int:
-    flow, seen = state.asset_flows[asset.id], state.custody.get(asset.id)
+    flow, custody = state.asset_flows[asset.id], state.custody.get(asset.id)
     released = int.from_bytes(flow.released_units, "big") * asset.base_units
-    return released - (int.from_bytes(seen.counters.withdrawn, "big") if seen else 0)
+    return released - (int.from_bytes(custody.counters.withdrawn, "big") if custody else 0)

@@ -1,7 +1,7 @@
 """Refunds of withdrawals: cancelled and refused ones, and expired ones that their vault did not pay.
 
 Rule: a refund is the exact reverse of acceptance: the ledger owes again, in the asset's present units, rounded down,
-and the skew fee is that of a deposit. A vault pays nothing after a withdrawal's not-after. The money comes back, once,
+and the skew fee is that of a deposit. A vault pays nothing after a withdrawal's not-after. The money is refunded, once,
 only when more than two thirds of the power attest that it was not paid. Time alone refunds nothing. The first agreed
 fact, executed or not executed, excludes the other.
 """
@@ -44,15 +44,15 @@ def has_cap_room(context: BlockContext, asset: Asset, units: int) -> bool:
 
 
 def refundable_units(context: BlockContext, asset: Asset) -> int:
-    """Units that left the ledger and may come back: room under the asset's cap that no deposit may take.
+    """Units debited from the ledger that may be refunded: deposits may not use this room under the asset's cap.
 
     Delayed withdrawals; where expired withdrawals are refunded, everything that the vault was not observed to have
     paid. Rounded up.
     """
     if context.terms.genesis.crisis.gates.give_back_expired:
-        flow, seen = context.state.asset_flows[asset.id], context.state.custody.get(asset.id)
+        flow, custody = context.state.asset_flows[asset.id], context.state.custody.get(asset.id)
         released = int.from_bytes(flow.released_units, "big") * context.terms.assets[asset.id].base_units
-        paid = int.from_bytes(seen.counters.withdrawn, "big") if seen else 0
+        paid = int.from_bytes(custody.counters.withdrawn, "big") if custody else 0
         return -(-max(released - paid, 0) // asset.base_units)
     waiting = sum(
         int.from_bytes(withdrawal.amount, "big")

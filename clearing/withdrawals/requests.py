@@ -26,7 +26,7 @@ from clearing.state.holdings import (
     current_arrays,
     current_holdings,
     feed_status,
-    held_feeds,
+    feeds_of_holdings,
     holdings_margin,
 )
 from clearing.state.ledger import balance, currency_of, external_account, inventory_units, soft_credit_of
@@ -162,7 +162,7 @@ def check_can_leave(
             after.cash[index] -= loan
     if not any(after.lots) and all(claim >= 0 for claim in after.cash):
         return None
-    for feed in sorted(held_feeds(context.state, after)):
+    for feed in sorted(feeds_of_holdings(context.state, after)):
         # A settled feed's tokens count for nothing and cannot fall further. Waiting for it would freeze everything
         # else.
         if (status := feed_status(context.state, feed)) != FeedStatus.OPEN and not is_settled_for_good(

@@ -159,7 +159,7 @@ def median(step: MedianStep, at: str) -> dict[str, Any]:
         reports.append(WeightedReport(number, each.power, ticks, 0))
     require(sum(report.power for report in reports) > 0, f"{at}.reports", str(len(reports)))
     first = filter_outliers(reports, step.deviations, step.floor_ppm)
-    after = filter_outliers(first.kept, 0, 0)
+    after = filter_outliers(first.used, 0, 0)
     return {
         "median_before": tick * first.median_ticks,
         "deviation": tick * first.deviation_ticks,

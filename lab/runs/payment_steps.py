@@ -26,7 +26,7 @@ from clearing.settlement.settlement_prices import (
     extend_average,
     needed_ms,
     settlement_payments,
-    settlement_worth_ticks,
+    settlement_value_ticks,
 )
 from lab.models.numbers import exact_rational
 from lab.runs.settle_file import Average, FundingStep, PositionInput, PremiumStep, Settle, VariationMargin
@@ -158,7 +158,7 @@ def settle(step: Settle, units: Units, results: Results, at: str) -> dict[str, A
     previous = units.ticks(step.previous, f"{at}.previous")
     option = kind in (InstrumentKind.CALL, InstrumentKind.PUT)
     require(not option or previous == 0, f"{at}.previous", str(step.previous))
-    worth = settlement_worth_ticks(kind, ticks, units.strike_ticks)
+    worth = settlement_value_ticks(kind, ticks, units.strike_ticks)
     lots = _lots(step.positions, units, at)
     paid = settlement_payments(lots, worth, previous, units.micros_per_tick)
     told = [

@@ -20,7 +20,7 @@ from clearing.base.validators import ValidatorSet
 from clearing.schema.terms.genesis import ChainTerms, Genesis
 from clearing.state.state import State
 from clearing.state.withdrawals_tree import withdrawal_siblings
-from clearing.validators.validator_sets import kept_set, validator_sets
+from clearing.validators.validator_sets import stored_set, validator_sets
 from clearing.withdrawals.refunds import expired_withdrawals, is_withdrawal_open
 from consensus.blocks.store import BlockStore, load_committed
 from consensus.outputs import Decided
@@ -112,7 +112,7 @@ class RelayerService:
     def _left_behind(self, state: State) -> tuple[ValidatorSet, ...]:
         """The set that a vault follows until the change under way reaches it."""
         set_change = state.set_changes.get(0)
-        return (kept_set(state, set_change.number - 1),) if set_change is not None else ()
+        return (stored_set(state, set_change.number - 1),) if set_change is not None else ()
 
     def _rotation_of(self, state: State, terms: ChainTerms) -> Rotation | None:
         """The header that the vault has still to be shown, out of the own store however old it is."""
@@ -124,7 +124,7 @@ class RelayerService:
             if rotating is None:
                 # Not decided yet, or decided before this node joined: then another's relayer has it.
                 return None
-            before, after = kept_set(state, set_change.number - 1), kept_set(state, set_change.number)
+            before, after = stored_set(state, set_change.number - 1), stored_set(state, set_change.number)
             rotation = Rotation(rotating.block.header, rotating.certificate, before, after)
             self._rotation = (set_change.number, rotation)
         return self._rotation[1]

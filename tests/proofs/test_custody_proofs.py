@@ -343,7 +343,7 @@ def test_a_genesis_lists_each_asset_as_it_is_and_as_it_may_become():
     genesis = guarded().genesis
     listed = listed_custody(genesis)
     assert {(each.chain_id, each.token) for each in listed} == {(a.chain_id, a.token) for a in genesis.assets}
-    leaving = [asset for asset in genesis.assets if asset.may_leave]
+    leaving = [asset for asset in genesis.assets if asset.has_depeg_guard]
     assert leaving
     for asset in leaving:
         both = {(each.slot, each.unit) for each in listed if each.token == asset.token}

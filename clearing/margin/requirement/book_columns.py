@@ -43,7 +43,7 @@ class Columns:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "margin book", why="not a fork")
         for account in self.slots:
             below.slot(account)
-        columns = below.hold(self._own[: self.count])
+        columns = below.own_columns(self._own[: self.count])
         below.table[:, columns] = self.table[:, : self.count]
         below.marks[:, columns] |= self.marks[:, : self.count]
         self._where = np.full(self.size, -1, np.int64)
@@ -75,7 +75,7 @@ class Columns:
         self.table[ID, added] = account
         return slot
 
-    def hold(self, slots: Integers) -> Integers:
+    def own_columns(self, slots: Integers) -> Integers:
         """Own columns of distinct slots; missing ones are copied from below."""
         columns = self._where[slots]
         if columns.size == 0 or int(columns.min()) >= 0:
@@ -93,7 +93,7 @@ class Columns:
         """Own columns of slots, in their order; slots may repeat."""
         columns = self._where[slots]
         if columns.size and int(columns.min()) < 0:
-            self.hold(np.unique(slots))
+            self.own_columns(np.unique(slots))
             columns = self._where[slots]
         return columns
 
@@ -110,12 +110,12 @@ class Columns:
         table[:, ~mine] = self.below.gather(slots[~mine])
         return table
 
-    def holding(self, rows: slice) -> Integers:
+    def slots_with_values(self, rows: slice) -> Integers:
         """Slots with a non-zero value in any of the rows."""
         own = self._own[: self.count][self.table[rows, : self.count].any(axis=0)]
         if self.below is None:
             return own
-        lower = self.below.holding(rows)
+        lower = self.below.slots_with_values(rows)
         return np.append(lower[self._where[lower] < 0], own)
 
     def at(self, rows: slice, columns: Integers) -> Integers:
@@ -161,7 +161,7 @@ class RiskLayout:
     """Lots of each risk group."""
     values: slice
     losses: slice
-    holds: slice
+    has_lots: slice
     """0 or 1 for each risk group: whether any of its lots is not zero."""
     rows: int
     order: Integers
@@ -198,7 +198,7 @@ def risk_layout(arrays: RiskArrays) -> RiskLayout:
         groups=tuple(groups),
         values=values,
         losses=losses,
-        holds=holds,
+        has_lots=holds,
         rows=at,
         order=np.array(order, np.intp),
         rank=np.argsort(np.array(order, np.intp)),

@@ -111,13 +111,13 @@ class MarginBook:
         if _requirement_inputs(old) != _requirement_inputs(arrays):
             self._mark_slots(self._money, np.arange(self.columns.size))
         elif not _same_tokens(old, arrays):
-            self._mark_slots(self._money, self.columns.holding(self.layout.tokens))
+            self._mark_slots(self._money, self.columns.slots_with_values(self.layout.tokens))
         charged = _recharged_instruments(old.tariff, arrays.tariff)
         for number, (before, after) in enumerate(zip(old.matrices, arrays.matrices, strict=True)):
             unchanged = before is after or np.array_equal(before.exact, after.exact)
             if not unchanged or not charged.isdisjoint(after.members):
-                row = self.layout.holds.start + number
-                self._mark_slots(number, self.columns.holding(slice(row, row + 1)))
+                row = self.layout.has_lots.start + number
+                self._mark_slots(number, self.columns.slots_with_values(slice(row, row + 1)))
         self.take_arrays(arrays)
 
     def put(self, account: int, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:
@@ -130,7 +130,7 @@ class MarginBook:
         fits = (len(cash), len(tokens), len(positions)) == (len(rows.cash_row), len(rows.token_row), len(rows.lots_row))
         if not fits:
             raise ValueError(f"{len(cash)}, {len(tokens)}, {len(positions)} holdings do not fit the arrays")
-        column = self.columns.hold(np.array([self._slot(account)]))
+        column = self.columns.own_columns(np.array([self._slot(account)]))
         self.columns.table[rows.cash, column[0]] = cash
         self.columns.table[rows.tokens, column[0]] = tokens
         self.columns.table[rows.lots, column[0]] = np.array(positions, np.int64)[rows.order]
@@ -171,7 +171,7 @@ class MarginBook:
 
     def change(self, account: int, change: HoldingsChange) -> None:
         """Add to an account's holdings; a new account starts from zero. Raises LocalFault out of range."""
-        column = int(self.columns.hold(np.array([self._slot(account)]))[0])
+        column = int(self.columns.own_columns(np.array([self._slot(account)]))[0])
         rows = self.layout
         money = [(rows.cash_row[group], by) for group, by in change.cash.items()]
         money += [(rows.token_row[asset], by) for asset, by in change.tokens.items()]
@@ -241,7 +241,7 @@ class MarginBook:
         return slot
 
     def _mark_slots(self, row: int, slots: Integers) -> None:
-        self._mark(row, self.columns.hold(slots))
+        self._mark(row, self.columns.own_columns(slots))
 
     def _mark(self, row: int, columns: Integers) -> None:
         if columns.size:
@@ -251,7 +251,7 @@ class MarginBook:
     def _update_holds(self, columns: Integers) -> None:
         for number, group in enumerate(self.layout.groups):
             has_lots = self.columns.table[group, columns].any(axis=0)
-            self.columns.table[self.layout.holds.start + number, columns] = has_lots
+            self.columns.table[self.layout.has_lots.start + number, columns] = has_lots
 
     def _refresh(self) -> None:
         """Recompute everything that is marked."""

@@ -1,7 +1,7 @@
 """The terms of one account's requirement besides the group losses: the definition, in Python integers.
 
 Rule: simple, not fast; `add_ons` must equal it. The requirement of groups is the sum of max(loss, short-option
-minimum). Where there are joint scenarios, the joint expected shortfall replaces a part of it. Then come charges per
+minimum). Where there are joint scenarios, the joint expected shortfall replaces a part of it. Next are the charges per
 lot, impact, and concentration of tokens. Every term is convex in the holdings, so all of it can be stated as linear
 rows. The joint term is at least the sum of short-option minimums: an option that no scenario reaches earns no credit.
 """

@@ -180,7 +180,7 @@ class RiskStatement(Wire, frozen=True):
     """(account, shortfall) of every listed account, ordered by account; all others prove a shortfall of zero."""
     rules: Annotated[bytes, Meta(max_length=RULES_BYTES_MAX)] = b""
     """The canonical bytes of `clearing.margin.statement.rulebook.Rulebook`: parameters, listing and prices in force, of
-    which slots and rows are a function. Bytes, because a border type knows only the base; empty: none are shown."""
+    which slots and rows are a function. Bytes, because a border type knows only the base; empty: not included."""
     assumptions: tuple[str, ...] = ()
     """Names of the rules of the clearing house that no row here expresses, in order
     (`clearing.margin.statement.rulebook`)."""

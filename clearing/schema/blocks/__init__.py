@@ -1,1 +1,1 @@
-"""Blocks: what goes into the state machine and what comes out, with the unions of all requests and receipts."""
+"""Blocks: the input and output of the state machine, with the unions of all requests and receipts."""

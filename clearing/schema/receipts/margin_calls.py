@@ -66,7 +66,7 @@ class CallMet(Wire, frozen=True, tag=102):
     equity: I64
     initial: U63
     probability_ppm: U32
-    """Of an early call; 0 otherwise."""
+    """Set for an early call; 0 otherwise."""
 
 
 class CallLapsed(Wire, frozen=True, tag=103):

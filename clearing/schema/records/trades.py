@@ -62,7 +62,7 @@ class PendingTradeRecord(Wire, frozen=True):
     ticks: U63
     traded_ms: U63
     executing_buyer: U63
-    """Who bought at the venue, before any give-up."""
+    """The buyer at the venue, before any give-up."""
     executing_seller: U63
     due_ms: U63
     """Time of the next attempt to novate."""

@@ -2,7 +2,7 @@
 
 Rule: each request is applied at most once. A proposal's id is its hash, remembered until its not-after has passed. A
 vote names the proposal by hash and a rising revision. A halt has a number. Validators sign with envelope keys, the
-house like a member. A signature covers everything that it stands for.
+house like a member. A signature covers every field of the request.
 """
 
 from typing import Annotated, ClassVar

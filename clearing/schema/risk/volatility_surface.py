@@ -67,10 +67,10 @@ def _butterflies(pillars: Sequence[VolPillar], volatility_ppm: int) -> Iterator[
     wing = max(pillar.wing_ppm for pillar in pillars)
     skew = max(abs(pillar.skew_ppm) for pillar in pillars)
     yield "surface.wing_ppm", wing, wing * wing * (PPM + skew) <= 4 * PPM**3
-    for at, each in enumerate(pillars):
-        tenor = max(each.tenor_ms, HORIZON_MS) if at == len(pillars) - 1 else each.tenor_ms
-        wing_slope = each.wing_ppm * each.level_ppm * volatility_ppm * (PPM + abs(each.skew_ppm))  # times sqrt(T), < 4
-        yield f"surface.{at}.wing_ppm", each.wing_ppm, wing_slope * wing_slope * tenor < 16 * PPM**8 * YEAR_MS
+    for at, pillar in enumerate(pillars):
+        tenor = max(pillar.tenor_ms, HORIZON_MS) if at == len(pillars) - 1 else pillar.tenor_ms
+        wing_slope = pillar.wing_ppm * pillar.level_ppm * volatility_ppm * (PPM + abs(pillar.skew_ppm))
+        yield f"surface.{at}.wing_ppm", pillar.wing_ppm, wing_slope * wing_slope * tenor < 16 * PPM**8 * YEAR_MS
 
 
 def _calendars(field: str, near: VolPillar, far: VolPillar) -> Iterator[Check]:

@@ -40,7 +40,7 @@ ASSETS_MAX = 1024
 """Every statement contains a custody term for each."""
 
 RATE_TIMES_MAX = 100
-"""Upper bound on the agreed rate: a share is worth at most so many underlying tokens."""
+"""Upper bound on the agreed rate: the largest number of underlying tokens per share."""
 
 
 class Feed(Wire, frozen=True):
@@ -153,7 +153,7 @@ class Asset(Wire, frozen=True):
         return (self.feed, self.yields.feed) if self.yields.feed else (self.feed,)
 
     @property
-    def may_leave(self) -> bool:
+    def has_depeg_guard(self) -> bool:
         """Whether a cash token has a depeg guard."""
         return self.is_cash and self.depeg.feed != 0
 
@@ -177,7 +177,9 @@ class Asset(Wire, frozen=True):
 def collateral_tokens(assets: Iterable[Asset]) -> tuple[Asset, ...]:
     """Possible collateral, in the order of the assets: collateral tokens, and what departing cash tokens become."""
     return tuple(
-        asset.as_collateral if asset.may_leave else asset for asset in assets if asset.may_leave or not asset.is_cash
+        asset.as_collateral if asset.has_depeg_guard else asset
+        for asset in assets
+        if asset.has_depeg_guard or not asset.is_cash
     )
 
 
@@ -229,7 +231,7 @@ def _check_asset_terms(asset: Asset, feeds: set[int]) -> Iterator[Check]:
     parts = (("haircut", check_haircut(asset.haircut)), ("yields", check_yield(yields)), ("depeg", check_depeg(depeg)))
     for name, checks in parts:
         yield from ((f"{name}.{field}", value, ok) for field, value, ok in checks)
-    if asset.may_leave:
+    if asset.has_depeg_guard:
         yield "depeg.unit_decimals", depeg.unit_decimals, depeg.unit_decimals <= asset.unit_decimals
         dust = asset.token_decimals - depeg.unit_decimals
         yield "depeg.unit_decimals", depeg.unit_decimals, dust <= DUST_DECIMALS_MAX

@@ -73,7 +73,7 @@ def _require(good: bool, field: str, value: int | str) -> None:
 
 
 class AccountKind(IntEnum):
-    """Who owns the money."""
+    """The owner of the money."""
 
     HOUSE = 1
     """The member itself."""
@@ -155,7 +155,7 @@ class MarketParameters(Wire, frozen=True):
     """How far above the credited nonce attestations are stored."""
     epoch_blocks: U32 = 20
     snapshot_delay_blocks: U32 = 10
-    """The header with an epoch's commitments comes this many heights after its snapshot."""
+    """The header with an epoch's commitments is this many heights after its snapshot."""
     prices: PriceTerms = PriceTerms()
     """Outliers, the price status of a feed without a price, and averaging."""
     hold_ms_max: U63 = 86_400_000

@@ -9,7 +9,7 @@ from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.margin_calls import MarginCalled
 from clearing.schema.requests.amendments import ValidatorsAmendment
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from clearing.validators.validator_sets import kept_set, set_numbers
+from clearing.validators.validator_sets import set_numbers, stored_set
 from tests.kit.clearing.chamber import parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL
 from tests.kit.clearing.gone_chain import GONE, stuck
@@ -68,7 +68,7 @@ def test_of_a_change_of_validators_while_another_is_under_way_it_says_so() -> No
     """Members ask for it of a node that agrees on blocks: a Bug there would end the node."""
     house = parliament_world()
     house.change([3])
-    in_force = kept_set(house.state, set_numbers(house.state).next)
+    in_force = stored_set(house.state, set_numbers(house.state).next)
     proposal = house.proposal(ValidatorsAmendment(in_force.hash, (key_of(4),), ()))
     house.block(proposal)
     assert proposal.content(house.network) in house.state.proposals

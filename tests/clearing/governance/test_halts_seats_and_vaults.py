@@ -33,7 +33,7 @@ from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.prices import PriceTerms
 from clearing.state.export import export_state, import_state
 from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, check_whole_ledger, soft_credit_of
-from clearing.validators.validator_sets import kept_set, set_numbers
+from clearing.validators.validator_sets import set_numbers, stored_set
 from tests.kit.clearing.chamber import GOVERNED, TIMELOCK_MS, governed_genesis, parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, DOLLAR, SALT, USD, VAULTS
 from tests.kit.clearing.gone_chain import GONE, stuck
@@ -102,7 +102,7 @@ def test_the_house_alone_halts_once_and_rests() -> None:
 
 def test_a_vote_changes_validators_after_the_timelock() -> None:
     house = parliament_world()
-    before = kept_set(house.state, set_numbers(house.state).next).hash
+    before = stored_set(house.state, set_numbers(house.state).next).hash
     house.agree(ValidatorsAmendment(before, (key_of(4),), (validator(9),)))
     result = house.wait()
     assert len(of_kind(result, ValidatorsChanged)) == 1
@@ -113,7 +113,7 @@ def test_a_vote_changes_validators_after_the_timelock() -> None:
 
 def test_a_change_of_validators_waits_for_the_one_under_way_and_is_stale_after_it() -> None:
     house = parliament_world()
-    before = kept_set(house.state, set_numbers(house.state).next).hash
+    before = stored_set(house.state, set_numbers(house.state).next).hash
     house.agree(ValidatorsAmendment(before, (key_of(4),), ()))
     house.change([3])
     house.wait(8)
@@ -128,7 +128,7 @@ def test_a_change_of_validators_waits_for_the_one_under_way_and_is_stale_after_i
 @pytest.mark.parametrize("entered", [(validator(8, 30),), ()])
 def test_a_vote_moves_no_more_power_than_any_change(entered: tuple[object, ...]) -> None:
     house = parliament_world()
-    before = kept_set(house.state, set_numbers(house.state).next).hash
+    before = stored_set(house.state, set_numbers(house.state).next).hash
     left = () if entered else tuple(sorted((key_of(3), key_of(4))))
     told = codes(house.block(house.proposal(ValidatorsAmendment(before, left, entered))))  # type: ignore[arg-type]
     assert told == [ClearingCode.TOO_MUCH_POWER_MOVES]
@@ -143,7 +143,7 @@ def test_who_is_proven_to_misbehave_often_enough_loses_its_seat_by_rule_once() -
     house.settle()
     assert set(house.speakers()) == {1, 2, 3}
     # Taken in again by a vote, it starts anew: what cost it a seat does not cost it the next.
-    before = kept_set(house.state, set_numbers(house.state).next).hash
+    before = stored_set(house.state, set_numbers(house.state).next).hash
     house.agree(ValidatorsAmendment(before, (), (validator(4),)))
     house.wait()
     house.settle()

@@ -11,7 +11,7 @@ from clearing.liquidation.slices import disposal_steps, restoring_share, share_r
 
 def test_c5_steps_of_a_disposal() -> None:
     """280 with fraction 0.5, whole at 50, of an available 10,000 at most 1 % a step."""
-    assert list(disposal_steps(280, step_ppm=500_000, whole=50, most=10_000 // 100)) == [100, 90, 45, 45]
+    assert list(disposal_steps(280, step_ppm=500_000, whole=50, limit=10_000 // 100)) == [100, 90, 45, 45]
 
 
 @pytest.mark.parametrize(

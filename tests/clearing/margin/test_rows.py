@@ -144,8 +144,8 @@ def test_a_snapshot_that_does_not_match_its_statement_is_a_broken_invariant():
         ([AccountHoldings(1, values), AccountHoldings(1, values)], "twice"),
         ([AccountHoldings(1, values[:-1])], "7 values"),
         ([AccountHoldings(1, values, 3)], "short by 3"),
-        ([AccountHoldings(1, (4, *values[1:]))], "cash:USD holds 4"),
-        ([], "cash:USD holds 0"),
+        ([AccountHoldings(1, (4, *values[1:]))], "cash:USD sums to 4"),
+        ([], "cash:USD sums to 0"),
     ]
     for accounts, why in wrong:
         with pytest.raises(Bug, match=why):

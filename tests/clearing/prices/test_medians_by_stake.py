@@ -75,7 +75,7 @@ def test_reports_beyond_so_many_deviations_are_dropped(
 ) -> None:
     sifted = filter_outliers(reports(*prices), deviations, floor_ppm)
     assert tuple(each.validator for each in sifted.dropped) == dropped
-    assert len(sifted.kept) + len(sifted.dropped) == len(prices)
+    assert len(sifted.used) + len(sifted.dropped) == len(prices)
 
 
 def test_deviation_is_by_stake_and_not_by_heads() -> None:
@@ -89,8 +89,8 @@ def test_deviation_is_by_stake_and_not_by_heads() -> None:
 @given(REPORTS, st.integers(1, 20), st.integers(0, 100_000))
 def test_half_of_the_stake_is_never_an_outlier(listed: list[WeightedReport], deviations: int, floor_ppm: int) -> None:
     sifted = filter_outliers(listed, deviations, floor_ppm)
-    assert 2 * sum(each.power for each in sifted.kept) >= sum(each.power for each in listed)
-    assert all(abs(each.ticks - sifted.median_ticks) <= sifted.limit_ticks for each in sifted.kept)
+    assert 2 * sum(each.power for each in sifted.used) >= sum(each.power for each in listed)
+    assert all(abs(each.ticks - sifted.median_ticks) <= sifted.limit_ticks for each in sifted.used)
     assert all(abs(each.ticks - sifted.median_ticks) > sifted.limit_ticks for each in sifted.dropped)
 
 

@@ -13,7 +13,7 @@ from clearing.settlement.settlement_prices import (
     extend_average,
     needed_ms,
     settlement_payments,
-    settlement_worth_ticks,
+    settlement_value_ticks,
 )
 
 FOREVER = 10**12
@@ -111,7 +111,7 @@ def test_inside_its_window_a_future_is_worth_what_the_average_will_be() -> None:
     ],
 )
 def test_an_option_is_worth_its_intrinsic_value(kind: InstrumentKind, settlement: int, value: int) -> None:
-    assert settlement_worth_ticks(kind, settlement, 800) == value
+    assert settlement_value_ticks(kind, settlement, 800) == value
 
 
 @given(st.lists(st.integers(-(2**39), 2**39)), st.integers(0, 2**40), st.integers(0, 2**40), st.integers(1, 2**16))

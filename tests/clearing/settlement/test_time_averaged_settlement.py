@@ -8,7 +8,7 @@ from clearing.apply_block import apply_block
 from clearing.schema.receipts.settlement import Marked, Settled, SettlementBasis, SettlementDeferred
 from clearing.schema.terms.instruments import InstrumentKind
 from clearing.schema.terms.prices import PriceTerms
-from clearing.settlement.settlement_prices import TimeAverage, extend_average, settlement_worth_ticks
+from clearing.settlement.settlement_prices import TimeAverage, extend_average, settlement_value_ticks
 from clearing.state.export import export_state, import_state
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_CALL, BTC_FUT, CAROL, ETH, EXPIRY_MS, SALT
 from tests.kit.clearing.priced import BTC_AVG_PUT, WINDOW_MS, go_to, priced
@@ -137,7 +137,7 @@ def test_too_little_coverage_prolongs_the_window() -> None:
     done = settled(world)[BTC_FUT]
     assert (done.basis, done.covered_ms) == (SettlementBasis.AVERAGE, 10_000)
     assert done.index_ticks == (2_000 * 790_000 + 8_000 * 600_000) // 10_000
-    assert settled(world)[BTC_AVG_PUT].worth_ticks == settlement_worth_ticks(
+    assert settled(world)[BTC_AVG_PUT].worth_ticks == settlement_value_ticks(
         InstrumentKind.PUT, done.index_ticks, 800_000
     )
 

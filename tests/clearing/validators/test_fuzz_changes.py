@@ -17,7 +17,7 @@ from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.export import export_state, import_state
 from clearing.validators.misbehaviour import is_reported
 from clearing.validators.set_changes import moved_power
-from clearing.validators.validator_sets import attesting_set, kept_set, set_numbers, validator_sets, validators_at
+from clearing.validators.validator_sets import attesting_set, set_numbers, stored_set, validator_sets, validators_at
 from tests.kit.clearing.chamber import chamber_genesis, chamber_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, ETH, SALT, USDC_1, VAULTS
 from tests.kit.clearing.signer import key_of, validator
@@ -154,7 +154,7 @@ class Chambers(RuleBasedStateMachine):
         for height in range(max(1, state.now.height - 6), state.now.height + 3):
             expected = self.held.get(height) or self.held[1]
             assert validators_at(state, height) == expected
-        assert kept_set(state, set_numbers(state).next) == validators_at(state, state.now.height + 2)
+        assert stored_set(state, set_numbers(state).next) == validators_at(state, state.now.height + 2)
 
     @invariant()
     def a_vault_astray_holds_up_the_next_change_for_good(self) -> None:

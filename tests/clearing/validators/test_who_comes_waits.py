@@ -15,7 +15,7 @@ from clearing.schema.terms.genesis import CrisisParameters, Genesis
 from clearing.schema.terms.governance import ENTRY_DELAY_MS_MAX, GovernanceTerms
 from clearing.state.export import export_state, import_state
 from clearing.validators.set_changes import RULE_INDEX
-from clearing.validators.validator_sets import kept_set, set_numbers
+from clearing.validators.validator_sets import set_numbers, stored_set
 from member.printing.validators import validators_text
 from node.api.chain import validators_of
 from tests.kit.clearing.chamber import (
@@ -77,7 +77,7 @@ def test_who_comes_waits(left: list[int], entered: list[Validator]) -> None:
     assert (begun.index, begun.number, begun.after, begun.approved_power) == (RULE_INDEX, 1, told.after, 40)
     assert validators_of(chamber.state).entry is None
     chamber.settle()
-    assert kept_set(chamber.state, 1).hash == told.after
+    assert stored_set(chamber.state, 1).hash == told.after
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_what_goes_meanwhile_voids_what_was_signed_for_the_set_before() -> None:
     chamber.block(waiting)
     assert of_kind(chamber.change([4]), ValidatorsChanged)
     (dropped,) = of_kind(chamber.block(), ValidatorAdditionDropped)
-    assert (dropped.number, dropped.in_force) == (1, kept_set(chamber.state, 1).hash)
+    assert (dropped.number, dropped.in_force) == (1, stored_set(chamber.state, 1).hash)
     assert not list(chamber.state.scheduled_additions.ordered())
     for _ in range(DELAY_MS // 1_000):
         chamber.block()
@@ -152,7 +152,7 @@ def test_a_vote_lets_nobody_in_sooner_and_cannot_change_the_delay() -> None:
     for delay_ms in (0, floor - 1, floor + 1):
         proposal = house.proposal(house.changes(("crisis.governance.entry_delay_ms", delay_ms)))
         assert codes(house.block(proposal)) == [ClearingCode.AMENDMENT_FROZEN]
-    before = kept_set(house.state, set_numbers(house.state).next).hash
+    before = stored_set(house.state, set_numbers(house.state).next).hash
     house.agree(ValidatorsAmendment(before, (), (validator(9),)))
     result = house.wait(TIMELOCK_MS // 1_000)
     assert of_kind(result, ValidatorsChanged)
@@ -174,7 +174,7 @@ def test_whoever_gains_a_voice_was_known_for_the_delay(deeds: list[str]) -> None
             chamber.block(sent[-1])
         elif deed == "out":
             names = sorted(
-                chamber.names[each.envelope_key] for each in kept_set(chamber.state, number(chamber)).validators
+                chamber.names[each.envelope_key] for each in stored_set(chamber.state, number(chamber)).validators
             )
             chamber.change(names[-1:])
         elif deed == "again":

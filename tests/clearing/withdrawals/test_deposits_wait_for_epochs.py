@@ -7,7 +7,7 @@ import pytest
 
 from clearing.base.codec import u256
 from clearing.context.block_context import BlockContext
-from clearing.deposits.bridge_facts import is_deposit_held_back
+from clearing.deposits.bridge_facts import is_deposit_postponed
 from clearing.schema.facts import CustodySeen, DepositSeen
 from clearing.schema.receipts.collateral import DepositCredited
 from tests.kit.clearing.gated import MARKET, WINDOW, gated_genesis
@@ -101,8 +101,8 @@ def test_what_custody_evidence_has_reached_does_not_wait() -> None:
     while (world.state.now.height + 1) % WINDOW:
         world.block()
     context = BlockContext(world.state, world.make_block())
-    assert not is_deposit_held_back(context, msgspec.structs.replace(fact, block_number=8))
-    assert is_deposit_held_back(context, msgspec.structs.replace(fact, block_number=9))
-    assert not is_deposit_held_back(context, msgspec.structs.replace(fact, block_number=9, token=bytes(20))), (
+    assert not is_deposit_postponed(context, msgspec.structs.replace(fact, block_number=8))
+    assert is_deposit_postponed(context, msgspec.structs.replace(fact, block_number=9))
+    assert not is_deposit_postponed(context, msgspec.structs.replace(fact, block_number=9, token=bytes(20))), (
         "a stray is in no term"
     )

@@ -17,7 +17,7 @@ from clearing.schema.requests.governance import (
     GovernanceVote,
 )
 from clearing.schema.requests.validators import ValidatorChange, with_approval
-from clearing.validators.validator_sets import kept_set, set_numbers, validator_sets
+from clearing.validators.validator_sets import set_numbers, stored_set, validator_sets
 from member.signing.requests import sign_approval, signed_by_validator
 from tests.kit.clearing.genesis import VAULTS
 from tests.kit.clearing.signer import envelope_secret, key_of, names_by_key, secret
@@ -63,7 +63,7 @@ class Validators:
     ) -> ValidatorChange:
         """A change that states the truth about itself."""
         number = set_numbers(self.state).next
-        before = kept_set(self.state, number)
+        before = stored_set(self.state, number)
         gone = {key_of(name) for name in left}
         kept = {each.envelope_key: each for each in before.validators if each.envelope_key not in gone}
         kept.update((each.envelope_key, each) for each in entered)
@@ -81,7 +81,7 @@ class Validators:
 
     def signed(self, change: ValidatorChange, names: Sequence[int] = ()) -> ValidatorChange:
         """With the approvals of these, by default of all in force."""
-        in_force = kept_set(self.state, set_numbers(self.state).next)
+        in_force = stored_set(self.state, set_numbers(self.state).next)
         for index, each in enumerate(in_force.validators):
             name = self.names[each.envelope_key]
             if not names or name in names:
@@ -97,7 +97,13 @@ class Validators:
         held = self.state.set_changes[0]
         plain = [
             ValidatorsRotated(
-                chain, VAULTS[chain], held.height + 1, kept_set(self.state, held.number).hash, 50, b"\x0b" * 32, SOURCE
+                chain,
+                VAULTS[chain],
+                held.height + 1,
+                stored_set(self.state, held.number).hash,
+                50,
+                b"\x0b" * 32,
+                SOURCE,
             )
             for chain in chains
         ]
@@ -127,7 +133,7 @@ class Validators:
 
     def seat(self, name: int) -> int:
         """Index of a validator in the set in force."""
-        in_force = kept_set(self.state, set_numbers(self.state).next)
+        in_force = stored_set(self.state, set_numbers(self.state).next)
         return next(at for at, each in enumerate(in_force.validators) if self.names[each.envelope_key] == name)
 
     def vote(

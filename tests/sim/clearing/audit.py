@@ -62,7 +62,7 @@ def audit_block(after: State, result: BlockResult, told: Told) -> None:
         for asset in after.terms.assets.values():
             now = (
                 after.terms.collateral_after_leaving[asset.id]
-                if inventory_units(after, asset) == 0 and asset.may_leave
+                if inventory_units(after, asset) == 0 and asset.has_depeg_guard
                 else asset
             )
             there = max(inventory_units(after, asset) * asset.base_units, inventory_units(after, now) * now.base_units)

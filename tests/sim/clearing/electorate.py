@@ -14,7 +14,7 @@ from clearing.schema.facts import Fact, ValidatorsRotated
 from clearing.schema.requests.amendments import Amendment, ValidatorsAmendment, VaultDetachment
 from clearing.schema.requests.validators import ValidatorChange, with_approval
 from clearing.validators.misbehaviour import is_reported
-from clearing.validators.validator_sets import kept_set, set_numbers
+from clearing.validators.validator_sets import set_numbers, stored_set
 from member.signing.requests import sign_approval
 from tests.kit.clearing.signer import envelope_secret, key_of, validator
 from tests.sim.clearing.exchange import LIAR, NAMES, Exchange
@@ -80,7 +80,7 @@ class Electorate:
         told: list[Fact] = []
         for chain, vault in held.awaited_vaults:
             if chain not in world.silent and self.chance.random() < 0.3:
-                hashed = kept_set(world.state, held.number).hash
+                hashed = stored_set(world.state, held.number).hash
                 told.append(
                     ValidatorsRotated(
                         chain, vault, held.height + 1, hashed, 50, b"\x0b" * 32, held.number.to_bytes(32, "big")
@@ -104,7 +104,7 @@ class Electorate:
 
 def in_force(world: Exchange) -> ValidatorSet:
     """The set that a change starts from, and that votes."""
-    return kept_set(world.state, set_numbers(world.state).next)
+    return stored_set(world.state, set_numbers(world.state).next)
 
 
 def change_of_set(world: Exchange, left: list[bytes], entered: list[Validator]) -> ValidatorChange:

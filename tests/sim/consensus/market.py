@@ -21,7 +21,7 @@ from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.schema.requests.validators import ValidatorChange, with_approval
 from clearing.schema.terms.genesis import Genesis, MarketParameters, network_id
 from clearing.state.state import State
-from clearing.validators.validator_sets import kept_set, set_numbers
+from clearing.validators.validator_sets import set_numbers, stored_set
 from member.signing.requests import sign_approval
 from node.agreement.application import DecidedHeight
 from tests.kit.clearing.genesis import (
@@ -116,7 +116,7 @@ class Market:
     ) -> ValidatorChange:
         """A request of all validators in force that these go and those come."""
         number = set_numbers(state).next
-        before = kept_set(state, number)
+        before = stored_set(state, number)
         kept = {each.envelope_key: each for each in (*before.validators, *entered) if each.envelope_key not in left}
         after = ValidatorSet(validators=tuple(kept[key] for key in sorted(kept)))
         change = ValidatorChange(
