@@ -1,7 +1,7 @@
-"""The table of transaction handlers: which function handles which kind of request.
+"""The table of transaction handlers: the handler of every kind of request.
 
-Rule: every kind of `Transaction` is here once. A handler applies the request at `index` of the block completely, with
-receipts, or refuses it and changes nothing.
+Rule: every kind of `Transaction` is listed once. A handler either applies the request at `index` of the block
+completely, with receipts, or refuses it and changes nothing.
 """
 
 from collections.abc import Callable

@@ -3,8 +3,8 @@
 Rule: the domain's salt is the network id, so a signature for one network is invalid on any other. Only value types of
 one word are used (uintN, intN, bytes32, address), so the struct hash is Keccak over words.
 
-A request declares the type that is signed once, as `SIGNED`; the values are read off its fields. A declared name in
-camel case is the field in snake case, so a wallet that is shown the type signs what the fields contain.
+A request class declares the signed type once, as `SIGNED`; the signed values are the fields of the request. A name in
+camel case in the type is the field of that name in snake case, so a wallet displays and signs exactly the fields.
 """
 
 import re
@@ -72,7 +72,7 @@ class TypedRequest(Wire, frozen=True):
 def signed_fields(declaration: str) -> tuple[str, ...]:
     """Names of the fields that an EIP-712 type declares, in snake case."""
     declared = declaration[declaration.index("(") + 1 : -1].split(",")
-    return tuple(re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", each.split(" ")[1]) for each in declared)
+    return tuple(re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", field.split(" ")[1]) for field in declared)
 
 
 @lru_cache(maxsize=64)

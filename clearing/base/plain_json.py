@@ -1,10 +1,10 @@
-"""JSON from outside: `read_json` reads it, each name at most once in an object; `check_nesting` limits its depth.
+"""JSON from outside: `read_json` decodes it and refuses duplicate names in an object; `check_nesting` limits its depth.
 
-Rule: parsers disagree on the value of a duplicated name, so a person, a proxy and this program could read three
-different things. Duplicates are refused with the name. Bytes from outside never reach a parser deeper than
-`NESTING_MAX`: parsers rely on the interpreter's recursion limit, which py-ecc (also through eth-account) raises on
-import beyond what the C stack allows. Then ten kilobytes of `[` would crash the process. It must not know what the
-objects mean.
+Rule: parsers disagree on the value of a duplicated name, so a person, a proxy and this program could read different
+values. Duplicates are refused with the name. Bytes from outside never reach a parser if they are nested deeper than
+`NESTING_MAX`. Parsers rely on the interpreter's recursion limit, which py-ecc (also through eth-account) raises on
+import beyond what the C stack allows; ten kilobytes of `[` would then crash the process. This module must not know what
+the objects mean.
 """
 
 import json

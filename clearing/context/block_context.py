@@ -1,10 +1,11 @@
-"""`BlockContext`: one block in progress, passed from phase to phase of `apply_block`.
+"""`BlockContext`: the block in progress, passed from phase to phase of `apply_block`.
 
-Rule: it contains the fork that is written to, the journal, the receipts, what the block touched, and what liquidation
-has done in it. It decides nothing.
+Rule: it contains the state fork being written, the journal, the receipts, and the block's derived data and liquidation
+totals. It makes no decisions.
 
-A cap of liquidation of 0 means no cap. While anything of a cap is left, one lot of every position passes, so a position
-larger than the cap does not wait forever. An account is listed as failed only when liquidation has nothing more to take.
+A liquidation cap of 0 means no cap. While any part of a cap is unused, one lot of every position may be sold, so a
+position larger than the cap does not wait forever. An account is listed as failed only when liquidation has nothing
+left to sell.
 """
 
 from dataclasses import dataclass
@@ -34,17 +35,17 @@ class LiquidationBudget:
     accounts: int = 0
     backstop_full: bool = False
 
-    def share_within(self, share: int, whole: int, most: int) -> int:
+    def share_within(self, share: int, whole: int, limit: int) -> int:
         """A share of a portfolio worth `whole`, reduced to what is left of the block's cap. Lots are
         rounded up afterwards."""
-        if not most or not whole:
+        if not limit or not whole:
             return share
-        room = most - self.notional
+        room = limit - self.notional
         return min(share, max(room * DENOMINATOR // whole, 1)) if room > 0 else 0
 
-    def allows_loss(self, loss: int, most: int) -> bool:
+    def allows_loss(self, loss: int, limit: int) -> bool:
         """Whether this deficit is within the block's cap. The first deficit of a block always is."""
-        return not most or not self.loss or self.loss + loss <= most
+        return not limit or not self.loss or self.loss + loss <= limit
 
 
 class FailureReason(IntEnum):

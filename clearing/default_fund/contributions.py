@@ -1,9 +1,9 @@
-"""Contributions to the default fund: what each member paid in, payments, draws on it, and its next review.
+"""Contributions to the default fund: each member's paid-in amount, payments, draws, and the next review.
 
-Rule: only this module changes a contribution, by the journal and with a receipt. It never falls below zero. A payment
-passes the checks of a withdrawal: the account owns the money, and initial margin is covered afterwards. Only the
-member's own money is taken, and at most what is missing of its contribution. A draw goes to the house account, which
-bears the loss. This module must not know whose turn it is.
+Rule: only this module changes a contribution, by the journal and with a receipt. A contribution never falls below zero.
+A payment passes the checks of a withdrawal: the account owns the money, and initial margin is covered afterwards. Only
+the member's own money is used, and at most the shortfall of its contribution. A draw is credited to the house account,
+which bears the loss. This module must not know the order of draws.
 """
 
 import msgspec

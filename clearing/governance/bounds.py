@@ -194,8 +194,8 @@ def _market_bounds(genesis: Genesis) -> Iterator[Check]:
     yield "market.trade_fee_ppm", market.trade_fee_ppm, market.trade_fee_ppm <= TRADE_FEE_PPM_MAX
     penalty = market.liquidation_penalty_ppm
     yield "market.liquidation_penalty_ppm", penalty, penalty <= PENALTY_PPM_MAX
-    most = market.liquidations_per_block
-    yield "market.liquidations_per_block", most, 1 <= most <= LIQUIDATIONS_MAX
+    count = market.liquidations_per_block
+    yield "market.liquidations_per_block", count, 1 <= count <= LIQUIDATIONS_MAX
     yield "market.move_cap_ppm", market.move_cap_ppm, MOVE_CAP_PPM_MIN <= market.move_cap_ppm <= MOVE_CAP_PPM_MAX
     confidence = market.confidence_ppm_max
     yield "market.confidence_ppm_max", confidence, CONFIDENCE_PPM_MIN <= confidence <= CONFIDENCE_PPM_MAX
@@ -257,11 +257,11 @@ def _listing_bounds(genesis: Genesis) -> Iterator[Check]:
 
 
 def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
-    """Bounds of crisis terms: the lowest sale price, and for how long withdrawals may be blocked."""
+    """Bounds of crisis terms: the largest discount, the smallest notional cap, and the longest durations."""
     crisis = genesis.crisis
-    discount, most = crisis.liquidation.end_ppm, crisis.liquidation.block_notional_max
+    discount, notional_cap = crisis.liquidation.end_ppm, crisis.liquidation.block_notional_max
     yield "crisis.liquidation.end_ppm", discount, discount <= DISCOUNT_PPM_MAX
-    yield "crisis.liquidation.block_notional_max", most, most == 0 or most >= BLOCK_NOTIONAL_MIN
+    yield "crisis.liquidation.block_notional_max", notional_cap, notional_cap == 0 or notional_cap >= BLOCK_NOTIONAL_MIN
     spans = {
         "calls": ("deadline_blocks", "early_blocks"),
         "liquidation": ("auction_blocks", "cooldown_blocks"),
@@ -273,12 +273,12 @@ def _crisis_bounds(genesis: Genesis) -> Iterator[Check]:
         for field in fields:
             blocks = getattr(getattr(crisis, part), field)
             yield f"crisis.{part}.{field}", blocks, blocks <= CRISIS_BLOCKS_MAX
-    # Many steps of a short time add up to a long one.
+    # Many short steps add up to a long time.
     calls, liquidation = crisis.calls, crisis.liquidation
-    more = calls.congestion_steps_max * calls.congestion_step_blocks
-    yield "crisis.calls.congestion_step_blocks.together", more, more <= CRISIS_BLOCKS_MAX
-    rest = liquidation.steps_max * liquidation.cooldown_blocks
-    yield "crisis.liquidation.cooldown_blocks.together", rest, rest <= CRISIS_BLOCKS_MAX
+    extension = calls.congestion_steps_max * calls.congestion_step_blocks
+    yield "crisis.calls.congestion_step_blocks.together", extension, extension <= CRISIS_BLOCKS_MAX
+    duration = liquidation.steps_max * liquidation.cooldown_blocks
+    yield "crisis.liquidation.cooldown_blocks.together", duration, duration <= CRISIS_BLOCKS_MAX
     for cash in genesis.cash_groups:
         for field in ("deadline_blocks", "auction_blocks"):
             blocks = getattr(cash.call, field)

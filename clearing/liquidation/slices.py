@@ -1,9 +1,9 @@
 """Slices of a portfolio: the share that restores initial margin, its lots and costs, and the split of the penalty.
 
-Rule: shares are of `DENOMINATOR` and round up, so that what is taken suffices. Every position with an open price is
-reduced by the same share, rounded up to whole lots, at the mark. Discount and penalty round up and never take equity
-below zero. The taker's part of a penalty rounds down, the fund gets the rest. No price moves by it. It must not know who
-takes a slice, nor when.
+Rule: shares are fractions of `DENOMINATOR` and round up, so that a slice is large enough. Every position with an open
+price is reduced by the same share, rounded up to whole lots, at the mark. Discount and penalty round up and never take
+equity below zero. The liquidator's part of a penalty rounds down, and the fund receives the rest. No price changes
+because of a slice. This module must not know who takes a slice, nor when.
 """
 
 from collections.abc import Iterator
@@ -42,18 +42,18 @@ def restoring_share(
     return mul_div_up(missing, DENOMINATOR, freed) if freed > missing else DENOMINATOR
 
 
-def step_size(left: int, step_ppm: int, whole: int, most: int) -> int:
-    """How much of `left` one step takes: a share of it, all of it up to `whole`, never more than `most`
+def step_size(left: int, step_ppm: int, whole: int, limit: int) -> int:
+    """How much of `left` one step takes: a share of it, all of it up to `whole`, never more than `limit`
     (0: no limit)."""
     size = left if left <= whole else min(mul_div_up(left, step_ppm, PPM), left)
-    return min(size, most) if most else size
+    return min(size, limit) if limit else size
 
 
-def disposal_steps(total: int, step_ppm: int, whole: int, most: int) -> Iterator[int]:
+def disposal_steps(total: int, step_ppm: int, whole: int, limit: int) -> Iterator[int]:
     """The steps in which `total` is taken when nothing else happens; they sum to it."""
     left = total
     while left > 0:
-        size = step_size(left, step_ppm, whole, most)
+        size = step_size(left, step_ppm, whole, limit)
         yield size
         left -= size
 

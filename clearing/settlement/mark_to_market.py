@@ -1,9 +1,9 @@
 """Mark to market: carried lots are settled in cash against the new mark.
 
-Rule: lots x (mark - previous mark) x value of a tick, in integers. Positions net to zero, so the payments do too,
-without remainder. A perpetual's mark is the index with its premium. A future's mark inside its averaging window is the
-average that results if the price stays. Premium-paid options are marked for margin and bands, but pay nothing until
-expiry.
+Rule: the payment is lots x (mark - previous mark) x tick value, in integers. Positions net to zero, so the payments net
+to zero without remainder. The mark of a perpetual is the index plus its premium. The mark of a future inside its
+averaging window is the average that results if the price does not change. Premium-paid options are marked for margin
+and price bands, but pay nothing until expiry.
 """
 
 from clearing.context.block_context import BlockContext

@@ -1,12 +1,13 @@
-"""Pending trades: binding, waiting for their time, and until then open to correction, cancellation and give-up.
+"""Pending trades: binding trades not yet novated, which may still be corrected, cancelled or given up.
 
-Rule: a change names the revision that it changes, so it is applied once, in order. Margin, price and band are checked
-when the trade is novated. A trade that fails is tried again for a while and then dropped, each time with a receipt. The
-number of pending trades is bounded per account and in total, and so is the number of attempts in one block.
+Rule: a change names the revision that it changes, so changes are applied once and in order. Margin, price and price
+band are checked at novation. A trade that fails is retried for a bounded time and then dropped, each time with a
+receipt. The number of pending trades is bounded per account and in total, and so is the number of attempts in one
+block.
 
-Terms change, or the trade ends, when both present sides agree, or the venue acts for sides that gave it a mandate. A
-give-up needs the executing and the receiving member; the other side is not asked, because both face the house. The
-venue's statement is compared with the original parties, whatever was given up since.
+Terms change, or the trade is cancelled, when both sides present agree, or when the venue acts for sides that gave it a
+mandate. A give-up needs the executing and the receiving member. The other side is not asked, because both sides face
+the house. The venue's statement is compared with the original parties, regardless of later give-ups.
 """
 
 import msgspec

@@ -1,8 +1,9 @@
-"""Rows of the reference arrays for all instruments of one risk group at once: the same numbers, many times faster.
+"""Rows of the reference arrays for all instruments of a risk group at once: the same numbers, many times faster.
 
-Rule: int64 only where a checked bound holds, else the definition row by row, in Python integers. What prices and time
-do not change is laid out once in a block. Options take real numbers only by the correctly rounded operations of
-`clearing.pricing`. Their blocks are priced together, since a batch's bits do not depend on what else is in it.
+Rule: int64 is used only where a checked bound holds; otherwise the definition is evaluated row by row in Python
+integers. Inputs that do not depend on prices or time are laid out once in a block. Options use real numbers only in the
+correctly rounded operations of `clearing.pricing`. The options of a risk group are priced together; the bits of a
+result do not depend on the rest of the batch.
 """
 
 from collections.abc import Mapping, Sequence

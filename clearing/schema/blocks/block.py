@@ -1,9 +1,9 @@
-"""`BlockInput`, with the vote extensions of its validators, and `BlockResult`: what the state machine reads and returns.
+"""`BlockInput`, `VoteExtension` and `BlockResult`: the input and output of the state machine.
 
 Rule: all are canonical values, so a block log can be replayed anywhere. They contain no votes, rounds or network bytes.
-A vote extension attests prices and bridge facts in at most `EXTENSION_BYTES_MAX` bytes. `decode_extension` reads every
-extension, the node's own too, and checks syntax only: the state machine decides from all extensions of a height which
-prices and facts are accepted.
+A vote extension attests prices and bridge facts in at most `EXTENSION_BYTES_MAX` bytes. `decode_extension` decodes
+every extension, also the node's own, and checks syntax only; the state machine decides from all extensions of a height
+which prices and facts are accepted.
 """
 
 from itertools import pairwise
