@@ -1,4 +1,4 @@
-"""Real EVM chains on loopback: `anvil` processes that end with whoever started them.
+"""Real EVM chains on loopback: `anvil` processes that end with their starter.
 
 Rule: finality is real: with two slots an epoch, `safe` is two blocks under the head and `finalized` four. A chain keeps
 its files in one folder, and no chain outlives its owner, however the owner ends.
@@ -99,7 +99,7 @@ class Anvil:
         self.rpc("anvil_setBalance", address, hex(wei))
 
     def stop(self) -> None:
-        """End the process and wait for it. Twice does no harm."""
+        """End the process and wait for it. May be called twice."""
         self._client.close()
         if self._process.stdin is not None:
             self._process.stdin.close()

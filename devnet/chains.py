@@ -90,7 +90,7 @@ class Wallet:
         raise LocalFault(DevnetCode.CHAIN_TRANSACTION_FAILED, what, chain_id=self._chain_id, transaction=transaction)
 
     async def token_balance(self, token: bytes) -> int:
-        """Base units of an ERC-20 token that the wallet holds."""
+        """The wallet's balance of an ERC-20 token, in base units."""
         call = {"to": "0x" + token.hex(), "data": "0x" + balance_of_call(self.address).hex()}
         return int(str(await self._endpoint.call("eth_call", call, "latest")), 16)
 
@@ -100,7 +100,7 @@ class Wallet:
 
 
 async def fund(endpoint: Endpoint, addresses: Sequence[bytes], wei: int) -> None:
-    """Give each address native coin, by anvil's own word: devnets have no faucet."""
+    """Give each address native coin, by anvil's own call: devnets have no faucet."""
     for address in addresses:
         await endpoint.batch([RpcCall("anvil_setBalance", ("0x" + address.hex(), hex(wei)))])
 
@@ -134,7 +134,7 @@ def running_chains(options: DevnetOptions, market: Market, folder: Path) -> Iter
 
 
 def place_vaults(options: DevnetOptions, market: Market, genesis: Genesis, chains: tuple[DevnetChain, ...]) -> None:
-    """Deploy each vault where genesis says it is, then let blocks come at their interval. Blocks."""
+    """Deploy each vault at its address in genesis, then mine blocks at their interval. Blocking."""
     for chain in chains:
         assets = [asset for asset in genesis.assets if asset.chain_id == chain.anvil.chain_id]
         terms = VaultTerms(
@@ -145,7 +145,7 @@ def place_vaults(options: DevnetOptions, market: Market, genesis: Genesis, chain
         )
         vault = deploy_vault(connect(chain.anvil.url), _deployer(options), chain.verifier, terms)
         if vault.address != chain.deployed.vault or vault.block_number != chain.deployed.vault_block:
-            raise Bug(f"vault at {vault.address.hex()} in block {vault.block_number}, genesis says otherwise")
+            raise Bug(f"vault at {vault.address.hex()} in block {vault.block_number}, genesis states another place")
         chain.anvil.rpc("evm_setIntervalMining", market.chains.block_seconds)
 
 

@@ -21,7 +21,7 @@ REMEDIES: dict[DevnetCode, str] = {
     DevnetCode.TOOLCHAIN_MISSING: "anvil, solc or Node is not installed. Run `make setup`.",
     DevnetCode.CHAIN_START_FAILED: "anvil did not start or answer. Look at its log in the output folder.",
     DevnetCode.OPTION_OUT_OF_RANGE: "Choose a value within the bounds that the message states.",
-    DevnetCode.NODE_DIED: "A validator process ended by itself. Its log in the output folder says why.",
+    DevnetCode.NODE_DIED: "A validator process ended by itself. Its log in the output folder has the reason.",
     DevnetCode.NODE_NOT_READY: "A validator did not become ready in time. Look at its log and at the machine's load.",
     DevnetCode.CHAIN_TRANSACTION_FAILED: "A transaction of the devnet reverted on its chain. The values name the call.",
     DevnetCode.SUBMISSION_REFUSED: "A node refused what a devnet member submitted. The values have the node's answer.",

@@ -63,7 +63,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class DeployedChain:
-    """Where things are on one chain."""
+    """Addresses of the vault and the tokens on one chain."""
 
     chain_id: int
     name: str

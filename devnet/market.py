@@ -57,7 +57,7 @@ class GroupFigures(MarketTable, frozen=True):
 
 
 class TierFigures(MarketTable, frozen=True):
-    """A further haircut on what one account holds of a token, on each chain, above a threshold."""
+    """A further haircut on an account's holding of a token, on each chain, above a threshold."""
 
     above_units: int
     haircut_ppm: int
@@ -109,7 +109,7 @@ class CashFigures(MarketTable, frozen=True):
 
 
 class GateFigures(MarketTable, frozen=True):
-    """What holds back withdrawals of a token, on each chain; see `clearing.schema.terms.withdrawals.AssetWithdrawalLimits`."""
+    """Withdrawal limits of a token on each chain: see `clearing.schema.terms.withdrawals.AssetWithdrawalLimits`."""
 
     owner_units_max: int = 0
     window_units_max: int = 0

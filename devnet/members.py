@@ -82,7 +82,7 @@ def _name(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MemberFiles:
-    """Where they are."""
+    """Paths of seed and holdings of one member."""
 
     account: int
     seed: Path
@@ -101,9 +101,9 @@ def member_files(folder: Path, name: str, account: int) -> MemberFiles:
 
 def write_member_files(files: MemberFiles, statement: RiskStatement, state: State, seed: bytes) -> None:
     """Write both; `state` is the one that `statement` is about."""
-    held = current_holdings(state, files.account)
+    holdings = current_holdings(state, files.account)
     names = [slot.name for slot in statement.slots if slot.is_public]
-    amounts = dict(zip(names, (*held.cash, *held.tokens, *held.lots), strict=True))
+    amounts = dict(zip(names, (*holdings.cash, *holdings.tokens, *holdings.lots), strict=True))
     make_secret_folder(files.seed.parent)
     write_secret(files.seed, seed.hex().encode() + b"\n")
     files.holdings.write_text(json.dumps({name: str(amount) for name, amount in amounts.items() if amount}, indent=1))

@@ -51,7 +51,7 @@ def is_free(port: int) -> bool:
 MARKER = ".crossclear-devnet"
 
 READY_SECONDS = 300
-"""Until a node that lives must be ready; one that died is told at once."""
+"""A running node must be ready by then; a node that died is reported at once."""
 
 RELAYERS = 2
 """Validators that run a relayer: the second stands in when the first is down."""
@@ -100,7 +100,7 @@ class Devnet:
 
 @asynccontextmanager
 async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
-    """The whole network, ready. Raises LocalFault naming what did not come up."""
+    """The whole network, ready. Raises LocalFault naming what did not start."""
     market, members = load_market(), make_members(options.seed, options.members)
     folder = options.output_dir.resolve()
     empty_folder(folder)
@@ -137,8 +137,8 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
 
 
 async def wait_ready(devnet: Devnet, name: str) -> None:
-    """Until a node's every condition holds. Raises LocalFault NODE_DIED, NODE_NOT_READY with what does not."""
-    told = "no answer"
+    """Wait until a node meets every condition. Raises LocalFault NODE_DIED, or NODE_NOT_READY with the unmet ones."""
+    reason = "no answer"
     with trio.move_on_after(READY_SECONDS):
         while True:
             devnet.nodes[name].check()
@@ -150,9 +150,9 @@ async def wait_ready(devnet: Devnet, name: str) -> None:
             else:
                 if readiness.ready:
                     return
-                told = "; ".join(f"{check.name}: {check.detail}" for check in readiness.checks if not check.ok)
+                reason = "; ".join(f"{check.name}: {check.detail}" for check in readiness.checks if not check.ok)
             await trio.sleep(0.2)
-    raise LocalFault(DevnetCode.NODE_NOT_READY, name, why=told)
+    raise LocalFault(DevnetCode.NODE_NOT_READY, name, why=reason)
 
 
 def empty_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a devnet can be asked for."""
+"""The options of a devnet."""
 
 from dataclasses import dataclass
 from pathlib import Path

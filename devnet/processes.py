@@ -1,7 +1,7 @@
 """Validators as processes: started through the command line, watched, and ended by their id.
 
-Rule: whoever starts a process owns it; leaving the `async with` ends it, gently first. A process that ends by itself is
-a failure of the devnet, unless it was told to.
+Rule: the starter of a process owns it; leaving the `async with` ends it, gently first. A process that ends by itself is
+a failure of the devnet, unless it was asked to.
 """
 
 import os
@@ -56,7 +56,7 @@ class NodeProcess:
                 start_new_session=True,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
-        # Together: whoever checks while it starts looks at the process before it, which was told to end.
+        # Together: a check while it starts sees the process before it, which was asked to end.
         self._process, self._told_to_end = process, False
 
     def send_signal(self, number: signal.Signals) -> None:

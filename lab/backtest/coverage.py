@@ -15,7 +15,7 @@ SIGNIFICANCE = 0.05
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """Exceedances of one series and what they say."""
+    """Exceedances of one series and their tests."""
 
     points: int
     exceeded: int

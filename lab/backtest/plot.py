@@ -21,7 +21,7 @@ POINTS_MAX = 4_000
 
 
 def write_plot(path: Path, walked: Walked, report: BacktestReport) -> None:
-    """Write a picture, its kind by the suffix (.png or .svg), or with .html a page that holds picture and figures.
+    """Write a picture, its kind by the suffix (.png or .svg), or with .html a page with picture and figures.
 
     Raises LocalFault EXTRA_MISSING without Matplotlib.
     """
@@ -40,7 +40,7 @@ def _write(path: Path, walked: Walked, report: BacktestReport) -> None:
         figure.savefig(buffer, format="svg", metadata={"Date": None})
         drawing = buffer.getvalue().decode().partition("<svg")[2]
         path.write_text(
-            _PAGE.format(file=html.escape(report.file), drawing=drawing, words=html.escape(report_text(report)))
+            _PAGE.format(file=html.escape(report.file), drawing=drawing, report=html.escape(report_text(report)))
         )
     else:
         figure.savefig(
@@ -52,7 +52,7 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>crossclear backtest of {file}</title>
 <style>body{{font:15px/1.4 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em}}
 svg{{width:100%;height:auto}}pre{{overflow-x:auto;background:#f4f4f4;padding:1em}}</style></head>
-<body><h1>Backtest of {file}</h1><svg{drawing}<pre>{words}</pre></body></html>
+<body><h1>Backtest of {file}</h1><svg{drawing}<pre>{report}</pre></body></html>
 """
 
 

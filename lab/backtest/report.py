@@ -184,9 +184,9 @@ def report_text(report: BacktestReport) -> str:
         f"Procyclicality{'':<12}peak/trough  " + "  ".join(f"{name:>8}" for name in _names(report)),
     ]
     for each in report.ranges:
-        for told, seen in (("raw", each.raw_procyclicality), ("published", each.published_procyclicality)):
-            ratios = "  ".join(f"{value:>8.2f}" for value in seen.change_ratios.values())
-            lines.append(f"  {each.name + ' ' + told:<24}{seen.peak_to_trough:>11.2f}  {ratios}")
+        for label, measured in (("raw", each.raw_procyclicality), ("published", each.published_procyclicality)):
+            ratios = "  ".join(f"{value:>8.2f}" for value in measured.change_ratios.values())
+            lines.append(f"  {each.name + ' ' + label:<24}{measured.peak_to_trough:>11.2f}  {ratios}")
     lines += [
         "",
         f"raw range calibrated: {_yes(report.raw_is_calibrated)}; margin enough: {_yes(report.margin_is_enough)}",

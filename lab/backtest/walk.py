@@ -145,7 +145,7 @@ class Walker:
         )
         self._cash = (CashGroup(1, "USD"),)
         first = first_variance(FIRST_RANGE_PPM, rules.multiple_ppm, rules.horizon_ms, rules.interval_ms)
-        self._held: list[VarianceRecord] = [first] * count
+        self._variances: list[VarianceRecord] = [first] * count
         self._windows = [MoveWindow(rules) for _ in range(count)]
         self._samples: deque[MovesRecord] = deque(maxlen=rules.window)
         self._published: list[PublishedRangeRecord | None] = [None] * count
@@ -157,8 +157,8 @@ class Walker:
         """Take in the prices of row `at`."""
         rules, time_ms, moves = self._rules, self._data.times_s[at] * 1000, []
         for number, series in enumerate(self._data.closes):
-            self._held[number], move = observe_price(
-                self._held[number],
+            self._variances[number], move = observe_price(
+                self._variances[number],
                 series[at],
                 time_ms,
                 interval_ms=rules.interval_ms,
@@ -173,10 +173,12 @@ class Walker:
         """Ranges after row `at`, as the network publishes them."""
         after = []
         for number, group in enumerate(self._groups):
-            held = self._held[number]
-            filtered = self._windows[number].filtered(held)
+            variance = self._variances[number]
+            filtered = self._windows[number].filtered(variance)
             before = self._published[number]
-            after.append(next_published_range(self._rules, group, held, filtered, before, self._rules.horizon_ms, at))
+            after.append(
+                next_published_range(self._rules, group, variance, filtered, before, self._rules.horizon_ms, at)
+            )
         self._published = list(after)
         if at % JOINT_EVERY == 0:
             self._renew_joint()
@@ -216,21 +218,21 @@ class Walker:
         if self._rules.joint_scenarios == 0:
             return
         risk, rules = self._risk(), self._rules
-        horizons = [deviation_over(held.variance, rules.horizon_ms, rules.interval_ms) for held in self._held]
+        horizons = [deviation_over(record.variance, rules.horizon_ms, rules.interval_ms) for record in self._variances]
         columns = joint_columns(self._samples, risk, risk.groups, horizons)
         sizes = [column_sizes(risk.scenarios, group.range_ppm) for group in risk.groups]
         self._joint = joint_credit(columns, sizes, rules, GENESIS_JOINT)
 
 
 def too_wide(row: int) -> LocalFault:
-    """Prices so far apart that a book's money is beyond what a report holds (10^13 settlement units)."""
+    """Prices so far apart that a book's money is beyond the range of a report (10^13 settlement units)."""
     return LocalFault(NodeCode.MARKET_DATA_UNUSABLE, f"row {row}", why="prices move further than can be counted")
 
 
-def walk(data: MarketData, setup: Setup, tell: Callable[[int], None] = lambda _: None) -> Walked:
-    """Walk through all rows. `tell` is called with the number of rows done, now and then.
+def walk(data: MarketData, setup: Setup, progress: Callable[[int], None] = lambda _: None) -> Walked:
+    """Walk through all rows. `progress` is called with the number of rows done, from time to time.
 
-    Raises LocalFault MARKET_DATA_UNUSABLE when prices are so far apart that 63 bits do not hold a loss.
+    Raises LocalFault MARKET_DATA_UNUSABLE when prices are so far apart that a loss exceeds 63 bits.
     """
     walker, steps = Walker(data, setup), setup.steps
     span_s = steps * setup.parameters.interval_ms // 1000
@@ -240,7 +242,7 @@ def walk(data: MarketData, setup: Setup, tell: Callable[[int], None] = lambda _:
         walker.observe(at)
         published = walker.publish(at)
         if at % 256 == 0:
-            tell(at)
+            progress(at)
         end = at + steps
         if at < setup.warm_up or (at - setup.warm_up) % steps or end >= len(data.times_s):
             continue
@@ -254,7 +256,7 @@ def walk(data: MarketData, setup: Setup, tell: Callable[[int], None] = lambda _:
         ranges.append([each.range_ppm for each in published])
         margins.append(walker.margins(at))
         losses.append(walker.losses(at, end))
-    tell(len(data.times_s))
+    progress(len(data.times_s))
     series, books = len(data.names), setup.seeds
     return Walked(
         names=data.names,

@@ -1,8 +1,8 @@
 """`evaluate`: a risk model on a portfolio, every intermediate by name.
 
 Rule: exact; the only roundings are those that the model names. Terms are evaluated in their order and may look at
-earlier ones by name. Results are frozen dataclasses of fractions; whoever shows them decides how. It must not read
-files nor know the network's own parameters.
+earlier ones by name. Results are frozen dataclasses of fractions; their reader decides how to show them. It must not
+read files nor know the network's own parameters.
 """
 
 from collections.abc import Mapping
@@ -215,9 +215,9 @@ class Evaluator:
         risks = {
             scan.of: scan.worst_loss if term.price_risk == "scan" else spreads.span_price_risk(scan) for scan in scans
         }
-        told = [each for each in account.given if each.group in risks]
+        stated = [risk for risk in account.given if risk.group in risks]
         risks |= {
-            each.group: exact_rational(each.scan if each.price_risk is None else each.price_risk) for each in told
+            risk.group: exact_rational(risk.scan if risk.price_risk is None else risk.price_risk) for risk in stated
         }
         parts = spreads.group_credit(term, deltas, self._used_before(term, results), risks)
         by_group: dict[str, Fraction] = {}
@@ -302,7 +302,7 @@ def evaluate(model: RiskModel, portfolio: Portfolio) -> tuple[AccountResult, ...
 
 
 def weight_at(term: Term, level: str) -> Fraction:
-    """How much of a term counts at a level: what it says; 0 where it names other levels only, 1 where it names none."""
+    """The factor of a term at a level: as stated; 0 where it names other levels only, 1 where it names none."""
     if not term.weights:
         return Fraction(1)
     return next((exact_rational(weight.weight) for weight in term.weights if weight.level == level), ZERO)

@@ -1,4 +1,4 @@
-"""What an account holds, valued: positions, unpaid gains, collateral after haircuts.
+"""The holdings of an account, valued: positions, unpaid gains, collateral after haircuts.
 
 Rule: what counts for an account rounds down. It must not know what is required.
 """

@@ -2,7 +2,7 @@
 
 Rule: bisection with the same evaluation that gives the margin, never a second formula. Marks, forwards, exit prices
 and collateral of the group move in proportion to the price; everything else stays. A margin need not be monotone in the
-price: what is found is the first breach at the resolution of the search, then exact to the decimals asked for.
+price: the search finds the first breach at its resolution, then refines it to the requested decimals.
 """
 
 from collections.abc import Callable
@@ -110,9 +110,9 @@ def _units(price: Fraction, scale: int, sign: int) -> int:
 def _covers(
     model: RiskModel, portfolio: Portfolio, account: PortfolioAccount, ask: AskLiquidationPrice
 ) -> Callable[[Fraction], bool]:
-    held = {position.instrument for position in account.positions} | {order.instrument for order in account.orders}
+    own = {position.instrument for position in account.positions} | {order.instrument for order in account.orders}
     named = {instrument for term in model.terms for instrument in _instruments(term)}
-    kept = tuple(instrument for instrument in portfolio.instruments if instrument.id in held | named)
+    kept = tuple(instrument for instrument in portfolio.instruments if instrument.id in own | named)
     today = exact_rational(next(group for group in portfolio.groups if group.id == ask.group).price)
 
     def covers(price: Fraction) -> bool:

@@ -1,7 +1,7 @@
 """The scenario scan: the worst loss of a book over a grid of moves, with every scenario's loss kept.
 
-Rule: gains and losses offset fully inside what the term says, and not beyond; a loss is positive here. Static discount
-and the two-sided skew are per expiry, for that is where they are not linear. It must not know levels of margin.
+Rule: gains and losses offset fully within the scope of the term, and not beyond; a loss is positive here. Static
+discount and the two-sided skew are per expiry, where they are not linear. It must not know levels of margin.
 """
 
 from collections.abc import Mapping, Sequence

@@ -79,7 +79,7 @@ class JointAmount:
 
 
 def calendar(term: Calendar, tiers: Mapping[str, Fraction], given: Fraction | None) -> CalendarAmount:
-    """Form spreads from net deltas by tier, in the order they are used up; `given` is their number where it is told."""
+    """Form spreads from net deltas by tier, in their order of use; `given` is their number where the file states it."""
     used: dict[str, Fraction] = {}
     if given is not None:
         spreads = given
@@ -165,7 +165,7 @@ def span_price_risk(result: ScanResult) -> Fraction:
 def minimum(
     term: MinimumTerm, least: Mapping[str, tuple[Fraction, Fraction]], reached: Mapping[str, Fraction]
 ) -> tuple[MinimumAmount, ...]:
-    """What each group lacks to its minimum; `least` is (short options, what they are charged) by group."""
+    """The shortfall of each group from its minimum; `least` is (short options, their charge) by group."""
     found = []
     for group, (shorts, charge) in sorted(least.items()):
         if shorts and (not term.groups or group in term.groups):

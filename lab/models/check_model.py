@@ -1,6 +1,6 @@
 """Checks of a risk model by itself, and the limits and the form of findings that all checks share.
 
-Rule: names are unique, references resolve, numbers are in range and counts are bounded, for a file may come from
+Rule: names are unique, references resolve, numbers are in range and counts are bounded: a file may come from
 anywhere. A fault is refused with its path.
 """
 
@@ -68,8 +68,8 @@ def refuse_first(code: ClearingCode, findings: Iterator[Finding], at: str) -> No
     """Raise RemoteFault at the first finding that is not in order."""
     for path, value, good in findings:
         if not good:
-            shown = value if not isinstance(value, str) else value[:NUMBER_CHARACTERS_MAX]
-            raise RemoteFault(code, f"{at}.{path}", value=shown)
+            excerpt = value if not isinstance(value, str) else value[:NUMBER_CHARACTERS_MAX]
+            raise RemoteFault(code, f"{at}.{path}", value=excerpt)
 
 
 def check_size(path: str, number: Number, least: int | Fraction | None = None) -> Iterator[Finding]:

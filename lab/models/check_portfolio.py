@@ -113,8 +113,8 @@ def _joint_findings(at: str, term: JointCreditTerm, model: RiskModel, portfolio:
     work = len(term.scenarios) * len(portfolio.groups) * len(portfolio.accounts)
     yield f"{at}.scenarios", work, work <= SCAN_ENTRIES_MAX
     yield f"{at}.over", scan.offset, scan.offset == "group"
-    told = [account.id for account in portfolio.accounts if account.given]
-    yield f"{at}.over", told[0] if told else "", not told
+    stated = [account.id for account in portfolio.accounts if account.given]
+    yield f"{at}.over", stated[0] if stated else "", not stated
     for number, each in enumerate(term.scenarios):
         path = f"{at}.scenarios[{number}].columns"
         yield path, len(each.columns), len(each.columns) == len(portfolio.groups)
@@ -134,10 +134,10 @@ def _portfolio_findings(portfolio: Portfolio) -> Iterator[Finding]:
         listed = getattr(portfolio, name)
         yield name, len(listed), len(listed) <= ENTRIES_MAX
         yield from check_unique(name, [each.id for each in listed])
-    held = sum(
+    count = sum(
         len(each.positions) + len(each.orders) + len(each.collateral) + len(each.given) for each in portfolio.accounts
     )
-    yield "accounts", held, held <= POSITIONS_MAX
+    yield "accounts", count, count <= POSITIONS_MAX
     for number, group in enumerate(portfolio.groups):
         yield from _group_findings(f"groups[{number}]", group)
     for number, contract in enumerate(portfolio.instruments):

@@ -1,6 +1,6 @@
 """`Wire` structs as JSON objects with named fields, read from anywhere.
 
-Rule: a file may be hostile: size, depth, counts and every leaf are checked, and a refusal tells the path of what is
+Rule: a file may be hostile: size, depth, counts and every leaf are checked, and a refusal names the path of what is
 wrong. Decimal literals are taken by their digits, so that no float ever exists. It must not know what the types mean.
 """
 
@@ -50,10 +50,10 @@ def from_named(value: object, kind: type[T], at: str) -> T:
 
 
 def to_named(value: object) -> Any:
-    """What `from_named` reads: objects with the fields' names; a member of a union tells its `kind`."""
+    """What `from_named` reads: objects with the fields' names; a member of a union states its `kind`."""
     if isinstance(value, msgspec.Struct):
-        told = {} if value.__struct_config__.tag is None else {"kind": value.__struct_config__.tag}
-        return told | {name: to_named(getattr(value, name)) for name in value.__struct_fields__}
+        kind = {} if value.__struct_config__.tag is None else {"kind": value.__struct_config__.tag}
+        return kind | {name: to_named(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, tuple):
         return [to_named(each) for each in value]
     return value
@@ -154,8 +154,8 @@ def _refuse(literal: str) -> Any:
 
 
 def _below(at: str, name: str) -> str:
-    shown = name if len(name) <= TEXT_MAX and name.isprintable() else "?"
-    return f"{at}.{shown}" if at else shown
+    printed = name if len(name) <= TEXT_MAX and name.isprintable() else "?"
+    return f"{at}.{printed}" if at else printed
 
 
 def _malformed(at: str, why: str, **values: str) -> RemoteFault:

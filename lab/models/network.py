@@ -1,7 +1,7 @@
 """The network's own requirement as a `RiskModel`, and its accounts as a `Portfolio`.
 
 Rule: nothing is computed twice: arrays and tariff are the engine's, given as scanning arrays and charges in micros and
-lots; how they become a requirement is said in the model's own terms. A test holds both to the same figures.
+lots; their requirement is in the model's own terms. A test compares the figures of both.
 """
 
 from collections.abc import Mapping, Sequence

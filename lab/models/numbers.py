@@ -1,4 +1,4 @@
-"""Exact numbers of risk models: how they are written, read, rounded and shown.
+"""Exact numbers of risk models: how they are written, read, rounded and printed.
 
 Rule: every number is a rational; nothing is a float but what Black-76 gives, and that is quantised at once. A rounding
 always has a name and a number of decimals. It must not know what is computed.

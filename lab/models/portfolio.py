@@ -1,4 +1,4 @@
-"""What a risk model is evaluated on: a market, what is traded in it, and accounts that hold it.
+"""What a risk model is evaluated on: a market, its instruments, and accounts with positions in them.
 
 Rule: data only, in the settlement unit and in whole contracts; nothing is in ticks, lots or micros here. A size is
 signed, positive is long. It must not know any risk model.
@@ -40,7 +40,7 @@ class Group(Wire, frozen=True):
     rate: Number = 0
     """Annual rate: a dated instrument's forward is price * (1 + rate * years), its discount 1/(1 + rate * years)."""
     volatility: Number = 0
-    """Annualised, 1 is 100 %; of every option that neither its own field nor the smiles tell."""
+    """Annualised, 1 is 100 %; of options without a volatility of their own or from the smiles."""
     smiles: tuple[PortfolioSmile, ...] = ()
     """By rising expiry; between two expiries the total variance is interpolated, beyond them the volatility is kept."""
 
@@ -86,7 +86,7 @@ class HaircutComponent(Wire, frozen=True):
     """Volatility, liquidity, finality, oracle confidence, outage..."""
     fraction: Number
     level: str = ""
-    """The margin level it holds for; default: all."""
+    """The margin level that it applies to; default: all."""
 
 
 class Tier(Wire, frozen=True):
@@ -108,7 +108,7 @@ class Collateral(Wire, frozen=True):
     haircuts: tuple[HaircutComponent, ...] = ()
     """They are added up, to 1 at most."""
     concentration: tuple[Tier, ...] = ()
-    """By rising amount; each holds for what is above its amount, up to the next, over the other haircuts."""
+    """By rising amount; each applies above its amount, up to the next, beside the other haircuts."""
     cap: Number | None = None
     """No more of it counts."""
     group: str = ""
@@ -144,7 +144,7 @@ class OpenOrder(Wire, frozen=True):
 
 
 class GivenRisk(Wire, frozen=True):
-    """The state of one group, where it is told instead of computed from positions."""
+    """The state of one group, where the file states it instead of the positions."""
 
     group: Name
     scan: Number = 0

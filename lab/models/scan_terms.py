@@ -1,6 +1,6 @@
 """The scan term as data: grids, ranges and how volatility moves; and what all terms share.
 
-Rule: data only; `lab.evaluation.scan` says what it means.
+Rule: data only; `lab.evaluation.scan` evaluates it.
 """
 
 from typing import Annotated, Literal, TypeAlias

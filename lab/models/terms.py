@@ -149,7 +149,7 @@ class GroupCredit(Wire, frozen=True, tag_field="kind", tag="group_credit"):
     name: Name
     spreads: tuple[SpreadCreditTerm, ...]
     scan: Reference = ""
-    """The scan that tells each group's price risk; default: the first."""
+    """The scan that gives each group's price risk; default: the first."""
     price_risk: Literal["scan", "span"] = "scan"
     """The scan risk itself, or SPAN's: averaged over both volatilities and less the time risk of scenarios 1 and 2."""
     weights: LevelWeights = ()
@@ -163,7 +163,7 @@ class InstrumentCharge(Wire, frozen=True):
 
 
 class MinimumTerm(Wire, frozen=True, tag_field="kind", tag="minimum"):
-    """What other terms require of a group is at least a charge per short option; the amount is what lacks."""
+    """What other terms require of a group is at least a charge per short option; the amount is the shortfall."""
 
     name: Name
     over: tuple[Name, ...]
@@ -212,7 +212,7 @@ class JointCreditTerm(Wire, frozen=True, tag_field="kind", tag="joint_credit"):
 
 
 class CollateralCharge(Wire, frozen=True, tag_field="kind", tag="collateral_charge"):
-    """The largest of several lines in the amount held of one collateral token, at least 0: concentration."""
+    """The largest of several lines in the account's amount of one collateral token, at least 0: concentration."""
 
     name: Name
     collateral: Name

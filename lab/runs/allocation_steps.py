@@ -83,23 +83,23 @@ def waterfall(step: LossWaterfallStep, at: str) -> dict[str, Any]:
         most = left if layer.amount is None else units(layer.amount, step.decimals, f"{path}.amount", 0)
         borne = min(left, most)
         left -= borne
-        told: dict[str, Any] = {"layer": layer.name, "borne": Fraction(borne, scale), "left": Fraction(left, scale)}
+        result: dict[str, Any] = {"layer": layer.name, "borne": Fraction(borne, scale), "left": Fraction(left, scale)}
         if layer.weights:
-            told |= _allocation_result(
+            result |= _allocation_result(
                 layer.weights, _split(borne, layer.weights, "largest_fraction", path), step.decimals
             )
-        layers.append(told)
+        layers.append(result)
     return {"layers": layers, "uncovered": Fraction(left, scale)}
 
 
 def fund_size(step: FundSizeStep, at: str) -> dict[str, Any]:
     """The larger of the largest loss and the next two, and the two largest, over all scenarios."""
-    told: list[dict[str, Any]] = []
+    scenarios: list[dict[str, Any]] = []
     for number, scenario in enumerate(step.scenarios):
         require(len(scenario.losses) > 0, f"{at}.scenarios[{number}].losses", "0")
         ordered = sorted((max(exact_rational(loss), Fraction(0)) for loss in scenario.losses), reverse=True)
         first, rest = ordered[0], sum(ordered[1:3], Fraction(0))
-        told.append(
+        scenarios.append(
             {
                 "scenario": scenario.name,
                 "largest": first,
@@ -108,23 +108,23 @@ def fund_size(step: FundSizeStep, at: str) -> dict[str, Any]:
                 "size": max(first, rest),
             }
         )
-    require(bool(told), f"{at}.scenarios", "0")
-    size, cover = max(each["size"] for each in told), max(each["cover_2"] for each in told)
-    return {"scenarios": told, "size": size, "cover_2": cover, "fund": max(size, cover)}
+    require(bool(scenarios), f"{at}.scenarios", "0")
+    size, cover = max(each["size"] for each in scenarios), max(each["cover_2"] for each in scenarios)
+    return {"scenarios": scenarios, "size": size, "cover_2": cover, "fund": max(size, cover)}
 
 
 def skew_fee(step: SkewFee, at: str) -> dict[str, Any]:
     """The fee in the settlement unit, rounded up; a rebate rounded down."""
-    held = [micros(each.amount, f"{at}.inventory[{number}]", 0) for number, each in enumerate(step.inventory)]
+    inventory = [micros(each.amount, f"{at}.inventory[{number}]", 0) for number, each in enumerate(step.inventory)]
     names = [each.of for each in step.inventory]
     require(step.token in names, f"{at}.token", step.token)
-    weights = list(step.weights) or [1] * len(held)
-    require(len(weights) == len(held) and sum(weights) > 0, f"{at}.weights", str(len(weights)))
+    weights = list(step.weights) or [1] * len(inventory)
+    require(len(weights) == len(inventory) and sum(weights) > 0, f"{at}.weights", str(len(weights)))
     depth = micros(step.depth, f"{at}.depth", 1)
     terms = SkewTerms(step.rate_ppm, depth, micros(step.band, f"{at}.band", 0))
     where, change = names.index(step.token), micros(step.change, f"{at}.change")
-    require(held[where] + change >= 0, f"{at}.change", str(step.change))
-    return {"fee": money(inventory_fee(held, weights, terms, where, change))}
+    require(inventory[where] + change >= 0, f"{at}.change", str(step.change))
+    return {"fee": money(inventory_fee(inventory, weights, terms, where, change))}
 
 
 def haircut(step: HaircutStep, at: str) -> dict[str, Any]:
@@ -144,10 +144,10 @@ def interest(step: Interest, at: str) -> dict[str, Any]:
     """What each balance earns; negative: owes; the rest is the house's."""
     require(0 < step.elapsed_ms <= YEARS_MAX_MS, f"{at}.elapsed_ms", str(step.elapsed_ms))
     terms = InterestTerms(step.elapsed_ms, step.debit_ppm, step.credit_ppm)
-    held = [micros(each.amount, f"{at}.balances[{number}]") for number, each in enumerate(step.balances)]
-    paid = [interest_on(each, terms, step.elapsed_ms) for each in held]
-    told = [{"of": each.of, "amount": money(amount)} for each, amount in zip(step.balances, paid, strict=True)]
-    return {"shares": told, "house": money(-sum(paid))}
+    balances = [micros(each.amount, f"{at}.balances[{number}]") for number, each in enumerate(step.balances)]
+    paid = [interest_on(each, terms, step.elapsed_ms) for each in balances]
+    payments = [{"of": each.of, "amount": money(amount)} for each, amount in zip(step.balances, paid, strict=True)]
+    return {"shares": payments, "house": money(-sum(paid))}
 
 
 def median(step: MedianStep, at: str) -> dict[str, Any]:
@@ -204,7 +204,7 @@ def _amounts(shares: Sequence[ShareInput], decimals: int, at: str) -> list[int]:
 
 
 def _split(total: int, shares: Sequence[ShareInput], rule: str, at: str) -> list[int]:
-    """`total` by the shares' amounts, whatever unit those are in."""
+    """`total` by the shares' amounts, in any unit."""
     exacts = [exact_rational(share.amount) for share in shares]
     common = lcm(*(exact.denominator for exact in exacts))
     require_short(common)
@@ -220,5 +220,7 @@ def _split(total: int, shares: Sequence[ShareInput], rule: str, at: str) -> list
 
 def _allocation_result(shares: Sequence[ShareInput], amounts: Sequence[int], decimals: int) -> dict[str, Any]:
     scale = 10**decimals
-    told = [{"of": each.of, "amount": Fraction(amount, scale)} for each, amount in zip(shares, amounts, strict=True)]
-    return {"shares": told, "sum": Fraction(sum(amounts), scale)}
+    payments = [
+        {"of": each.of, "amount": Fraction(amount, scale)} for each, amount in zip(shares, amounts, strict=True)
+    ]
+    return {"shares": payments, "sum": Fraction(sum(amounts), scale)}

@@ -89,7 +89,7 @@ class LiquidationRun(Wire, frozen=True):
 STEPS_MAX = 256
 
 BLOCKS_MAX = 1000
-"""Of an auction that is told block by block, and of the steps of a disposal."""
+"""Of an auction that is listed block by block, and of the steps of a disposal."""
 
 RATE_MAX = 10 * PPM
 
@@ -106,11 +106,11 @@ def read_liquidation_run(data: bytes) -> LiquidationRun:
 
 def liquidation_run(run: LiquidationRun) -> dict[str, Any]:
     """Run the steps: a JSON object. Raises RemoteFault with the path of a step that makes no sense."""
-    told = []
+    results = []
     for number, step in enumerate(run.steps):
         result = _result(step, f"steps[{number}]")
-        told.append({"name": step.name, "kind": str(type(step).__struct_config__.tag), **as_json(result)})
-    return {"format": "crossclear.liquidation.result.v1", "steps": told}
+        results.append({"name": step.name, "kind": str(type(step).__struct_config__.tag), **as_json(result)})
+    return {"format": "crossclear.liquidation.result.v1", "steps": results}
 
 
 def _result(step: LiquidationStep, at: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """`crossclear margin run`: a risk model on a portfolio out of one file.
 
-Rule: the file is hostile until checked; what is wrong is refused with a code and the path. The result holds every
+Rule: the file is hostile until checked; what is wrong is refused with a code and the path. The result has every
 intermediate, each as an exact number. It must not touch a node, the network or a clock.
 """
 
@@ -101,8 +101,8 @@ def _evaluated(run: MarginRun, model: RiskModel) -> dict[str, Any]:
 
 def _instrument(evaluator: Evaluator, instrument: str) -> dict[str, Any]:
     quote = evaluator.quotes[instrument]
-    told = {name: as_json(getattr(quote, name)) for name in ("index", "forward", "years", "discount", "volatility")}
-    return {"instrument": instrument, "kind": quote.contract.kind, **told} | {
+    fields = {name: as_json(getattr(quote, name)) for name in ("index", "forward", "years", "discount", "volatility")}
+    return {"instrument": instrument, "kind": quote.contract.kind, **fields} | {
         "price": as_json(quote.value),
         "mark": as_json(quote.mark),
         "delta": as_json(quote.delta),
@@ -124,10 +124,10 @@ def _scan(evaluator: Evaluator, scan: Scan) -> dict[str, Any]:
 
 
 def _account(result: AccountResult) -> dict[str, Any]:
-    told: dict[str, Any] = as_json(result)
-    for level, shown in zip(result.levels, told["levels"], strict=True):
-        shown["covered"] = level.covered
-    return told
+    fields: dict[str, Any] = as_json(result)
+    for level, level_fields in zip(result.levels, fields["levels"], strict=True):
+        level_fields["covered"] = level.covered
+    return fields
 
 
 def _bounded(run: MarginRun, model: RiskModel) -> None:

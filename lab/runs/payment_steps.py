@@ -61,9 +61,9 @@ def variation_margin(step: VariationMargin, units: Units, at: str) -> dict[str, 
     lots = _lots(step.positions, units, at)
     carried = settlement_payments(lots, mark, previous, units.micros_per_tick)
     paid, sizes = dict[str, int](), dict[str, int]()
-    for held, size, amount in zip(step.positions, lots, carried, strict=True):
-        _add(paid, held.account, amount)
-        _add(sizes, held.account, size)
+    for position, size, amount in zip(step.positions, lots, carried, strict=True):
+        _add(paid, position.account, amount)
+        _add(sizes, position.account, size)
     of_trades = []
     for number, trade in enumerate(step.trades):
         size = units.lots(trade.size, f"{at}.trades[{number}].size")
@@ -74,8 +74,8 @@ def variation_margin(step: VariationMargin, units: Units, at: str) -> dict[str, 
         for account, sign in ((trade.buyer, 1), (trade.seller, -1)):
             _add(paid, account, sign * amount)
             _add(sizes, account, sign * size)
-    told = [Payment(each, sizes[each] * units.lot, money(paid[each])) for each in sorted(paid)]
-    return {"payments": told, "trades": of_trades, "sum": money(sum(paid.values()))}
+    payments = [Payment(each, sizes[each] * units.lot, money(paid[each])) for each in sorted(paid)]
+    return {"payments": payments, "trades": of_trades, "sum": money(sum(paid.values()))}
 
 
 def premium(step: PremiumStep, units: Units, at: str) -> dict[str, Any]:
@@ -92,9 +92,9 @@ def premium(step: PremiumStep, units: Units, at: str) -> dict[str, Any]:
         size = units.lots(trade.size, f"{at}.trades[{number}].size")
         require(size > 0, f"{at}.trades[{number}].size", str(trade.size))
         size = min(size, VOLUME_MAX - volume)
-        told = premium_ppb(units.ticks(trade.price, f"{at}.trades[{number}].price"), index, step.cap_ppm)
-        trades.append({"premium_ppb": told, "counted": size * units.lot})
-        weighted, volume = weighted + told * size, volume + size
+        premium = premium_ppb(units.ticks(trade.price, f"{at}.trades[{number}].price"), index, step.cap_ppm)
+        trades.append({"premium_ppb": premium, "counted": size * units.lot})
+        weighted, volume = weighted + premium * size, volume + size
     after = next_premium_ppb(step.before_ppb, weighted, volume, depth, step.elapsed_ms, step.window_ms)
     mark = units.price(perpetual_mark_ticks(index, after, step.cap_ppm))
     return {"trades": trades, "premium_ppb": after, "mark": mark}
@@ -116,11 +116,11 @@ def funding(step: FundingStep, units: Units, results: Results, at: str) -> dict[
         rate = whole(exact_rational(step.rate) * PPB, f"{at}.rate", -PPB, PPB)
     lots = _lots(step.positions, units, at)
     paid, left = funding_payments(lots, index, units.micros_per_tick, rate, step.covered_ms, step.period_ms)
-    told = [
-        Payment(held.account, size * units.lot, money(amount))
-        for held, size, amount in zip(step.positions, lots, paid, strict=True)
+    payments = [
+        Payment(position.account, size * units.lot, money(amount))
+        for position, size, amount in zip(step.positions, lots, paid, strict=True)
     ]
-    return {"premium_ppb": average or 0, "rate": Fraction(rate, PPB), "payments": told, "remainder": money(left)}
+    return {"premium_ppb": average or 0, "rate": Fraction(rate, PPB), "payments": payments, "remainder": money(left)}
 
 
 def average(step: Average, at: str) -> dict[str, Any]:
@@ -139,8 +139,8 @@ def average(step: Average, at: str) -> dict[str, Any]:
         parts.append({"price": each.price, "counted_ms": sums.covered_ms - before})
     needed = needed_ms(step.end_ms - step.start_ms, step.coverage_ppm)
     enough = sums.covered_ms > 0 and sums.covered_ms >= needed
-    told = {"parts": parts, "covered_ms": sums.covered_ms, "needed_ms": needed, "enough": enough}
-    return {**told, "price": tick * sums.ticks if sums.covered_ms else None}
+    average = {"parts": parts, "covered_ms": sums.covered_ms, "needed_ms": needed, "enough": enough}
+    return {**average, "price": tick * sums.ticks if sums.covered_ms else None}
 
 
 def settle(step: Settle, units: Units, results: Results, at: str) -> dict[str, Any]:
@@ -161,9 +161,9 @@ def settle(step: Settle, units: Units, results: Results, at: str) -> dict[str, A
     worth = settlement_value_ticks(kind, ticks, units.strike_ticks)
     lots = _lots(step.positions, units, at)
     paid = settlement_payments(lots, worth, previous, units.micros_per_tick)
-    told = [
-        Payment(held.account, size * units.lot, money(amount))
-        for held, size, amount in zip(step.positions, lots, paid, strict=True)
+    payments = [
+        Payment(position.account, size * units.lot, money(amount))
+        for position, size, amount in zip(step.positions, lots, paid, strict=True)
     ]
     more: dict[str, Any] = {"exercised": worth > 0} if option else {}
     if step.deliver:
@@ -175,10 +175,10 @@ def settle(step: Settle, units: Units, results: Results, at: str) -> dict[str, A
                 "underlying": each.size * exact_rational(units.instrument.multiplier),
                 "cash": money(amount),
             }
-            for each, amount in zip(told, cash, strict=True)
+            for each, amount in zip(payments, cash, strict=True)
         ]
     summed = money(sum(paid))
-    return {"price": units.price(ticks), "worth": units.price(worth), **more, "payments": told, "sum": summed}
+    return {"price": units.price(ticks), "worth": units.price(worth), **more, "payments": payments, "sum": summed}
 
 
 def _lots(positions: Sequence[PositionInput], units: Units, at: str) -> list[int]:

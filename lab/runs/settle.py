@@ -57,7 +57,7 @@ def settle_run(run: SettleRun) -> dict[str, Any]:
 def _run(run: SettleRun) -> dict[str, Any]:
     units = {each.id: Units(each, f"instruments[{number}]") for number, each in enumerate(run.instruments)}
     results: dict[str, dict[str, Any]] = {}
-    told = []
+    steps = []
     for number, step in enumerate(run.steps):
         at = f"steps[{number}]"
         if isinstance(step, VariationMargin | PremiumStep | FundingStep | Settle):
@@ -66,8 +66,8 @@ def _run(run: SettleRun) -> dict[str, Any]:
         else:
             result = _shared(step, at)
         results[step.name] = result
-        told.append({"name": step.name, "kind": str(type(step).__struct_config__.tag), **as_json(result)})
-    return {"format": "crossclear.settle.result.v1", "steps": told}
+        steps.append({"name": step.name, "kind": str(type(step).__struct_config__.tag), **as_json(result)})
+    return {"format": "crossclear.settle.result.v1", "steps": steps}
 
 
 def _paid(

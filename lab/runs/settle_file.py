@@ -1,4 +1,4 @@
-"""The steps of `crossclear settle run`: what is paid, by whom, and what history says of tomorrow.
+"""The steps of `crossclear settle run`: payments and payers, and what past prices imply for tomorrow.
 
 Rule: data only. Prices are multiples of the tick, sizes of the lot and money of a micro, as in the network; what does
 not fit is refused, never rounded. A step may use the price of an earlier one by its name.
@@ -58,7 +58,7 @@ class VariationMargin(Wire, frozen=True, tag_field="kind", tag="variation_margin
 
 
 class PremiumTrade(Wire, frozen=True):
-    """A trade of a perpetual that tells its premium."""
+    """A trade of a perpetual, which states its premium."""
 
     price: Number
     size: Number

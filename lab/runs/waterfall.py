@@ -1,4 +1,4 @@
-"""`crossclear waterfall run`: losses and who bears them, out of one file; the stress that a default fund is sized by."""
+"""`crossclear waterfall run`: losses and who bears them, from one file; the stress losses that size a default fund."""
 
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
@@ -57,7 +57,7 @@ class WaterfallCase(Wire, frozen=True, tag_field="kind", tag="waterfall"):
 
 
 class MemberLoss(Wire, frozen=True):
-    """What a member's accounts lack in a stress scenario."""
+    """The shortfall of a member's accounts in a stress scenario."""
 
     of: Name
     loss: Number
@@ -131,7 +131,7 @@ def read_waterfall_run(data: bytes) -> WaterfallRun:
 
 def waterfall_run(run: WaterfallRun) -> dict[str, Any]:
     """Run the steps: a JSON object. Raises RemoteFault with the path of a step that makes no sense."""
-    told = []
+    results = []
     for number, step in enumerate(run.steps):
         at = f"steps[{number}]"
         if isinstance(step, WaterfallCase):
@@ -140,8 +140,8 @@ def waterfall_run(run: WaterfallRun) -> dict[str, Any]:
             result = _cover(step, at)
         else:
             result = _collected(step, at)
-        told.append({"name": step.name, "kind": str(type(step).__struct_config__.tag), **as_json(result)})
-    return {"format": "crossclear.waterfall.result.v1", "steps": told}
+        results.append({"name": step.name, "kind": str(type(step).__struct_config__.tag), **as_json(result)})
+    return {"format": "crossclear.waterfall.result.v1", "steps": results}
 
 
 def layer_lines(step: default.LayerAllocation, names: dict[int, str]) -> list[Line]:
@@ -233,18 +233,18 @@ def _cover(step: CoverCase, at: str) -> dict[str, Any]:
     require(bool(step.scenarios), f"{at}.scenarios", "0")
     scale = 10**step.decimals
     sizes = []
-    told: list[dict[str, Any]] = []
+    scenarios: list[dict[str, Any]] = []
     for number, scenario in enumerate(step.scenarios):
         path = f"{at}.scenarios[{number}]"
         names = [each.of for each in scenario.losses]
         require(len(set(names)) == len(names), path, "a member appears twice")
-        lacking = {
+        shortfalls = {
             place: max(units(each.loss, step.decimals, f"{path}.losses[{place}].loss"), 0)
             for place, each in enumerate(scenario.losses)
         }
-        size = stress_size(scenario.name, lacking)
+        size = stress_size(scenario.name, shortfalls)
         sizes.append(size)
-        told.append(
+        scenarios.append(
             {
                 "scenario": scenario.name,
                 "lacking": [{"of": names[place], "loss": Fraction(loss, scale)} for place, loss in size.shortfalls],
@@ -254,7 +254,7 @@ def _cover(step: CoverCase, at: str) -> dict[str, Any]:
         )
     cover, largest = max(each.cover_two for each in sizes), max(each.largest_or_next_two for each in sizes)
     return {
-        "scenarios": told,
+        "scenarios": scenarios,
         "cover_2": Fraction(cover, scale),
         "largest_or_next_two": Fraction(largest, scale),
         "fund": Fraction(max(cover, largest), scale),
