@@ -1,6 +1,6 @@
 """`WatchedChain`: what the adapter must know of a chain, from genesis and the node's configuration.
 
-Rule: data only; what must be equal on all validators (vault, tokens, stride, depth) comes from genesis.
+Rule: data only; everything that must be equal on all validators (vault, tokens, stride, depth) comes from genesis.
 """
 
 from dataclasses import dataclass

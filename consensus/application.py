@@ -1,7 +1,7 @@
 """`Application`: the replicated state machine as consensus sees it.
 
 Rule: payloads and extensions are opaque bytes here, roots opaque 32 bytes. Every method is deterministic in its
-arguments and the decided chain; `prepare` and `process` never change what is decided, only `commit` does.
+arguments and the decided chain; `prepare` and `process` never change the decided state, only `commit` does.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Misbehaviour:
 
 @dataclass(frozen=True, slots=True)
 class ObservedExtension:
-    """One validator's extension of the height below, already authenticated: who, with which power, and the bytes."""
+    """One validator's extension of the height below, already authenticated: its index, power and bytes."""
 
     validator: int
     power: int

@@ -64,7 +64,7 @@ class ChainState:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationPosition:
-    """Where an application stands when a node starts, according to its own state."""
+    """The height and sets of an application when a node starts, according to its own state."""
 
     height: int
     last_validators: ValidatorSet
@@ -78,7 +78,7 @@ class ApplicationPosition:
 def chain_at(
     network: bytes, genesis_time_ms: int, position: ApplicationPosition, last: CommittedBlock | None
 ) -> ChainState:
-    """The chain where an application stands; `last` is the block at its height, None at height 0."""
+    """The chain at the application's height; `last` is the block at its height, None at height 0."""
     return ChainState(
         network=network,
         height=position.height,

@@ -14,7 +14,7 @@ class TimerKind(IntEnum):
     PREVOTE = 2
     PRECOMMIT = 3
     PACE = 4
-    """The least time between heights has passed."""
+    """The minimum time between heights has passed."""
     HEARTBEAT = 5
     """A height starts although there is nothing to do."""
     REBROADCAST = 6

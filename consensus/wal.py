@@ -70,7 +70,7 @@ def encode_frame(records: Sequence[Record]) -> bytes:
 
 
 def read_frames(data: bytes) -> tuple[list[Record], int]:
-    """All records, and how many bytes of `data` are good; what lies behind them is a torn tail.
+    """All records, and how many bytes of `data` are good; the rest is a torn tail.
 
     Raises LocalFault WAL_CORRUPT for damage before the tail.
     """
@@ -108,7 +108,7 @@ class LogSummary:
     damaged_at: int
     """Where a bad frame with a whole one behind it begins, or a whole one that cannot be read; -1 for none."""
     frames_behind: int
-    """Whole frames behind the damage, which a repair gives up."""
+    """Whole frames behind the damage, which a repair discards."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ def malformed(at: str, value: object) -> RemoteFault:
     """The fault for `value`, which it quotes shortened; lists and objects only by length."""
     # A value nested just deeply enough to be read could be nested too deeply to be formatted here.
     if isinstance(value, list | dict):
-        shown = f"{type(value).__name__} of {len(value)}"
+        quoted = f"{type(value).__name__} of {len(value)}"
     else:
-        shown = repr(value[:120] if isinstance(value, str) else value)[:120]
-    return RemoteFault(BridgeCode.MALFORMED_ANSWER, at, value=shown)
+        quoted = repr(value[:120] if isinstance(value, str) else value)[:120]
+    return RemoteFault(BridgeCode.MALFORMED_ANSWER, at, value=quoted)
 
 
 def read_object(value: object, at: str) -> dict[str, object]:

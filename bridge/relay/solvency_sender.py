@@ -42,16 +42,16 @@ class SolvencySender:
                 return None
             raise
 
-    async def check(self, shown: ProvenAccount) -> tuple[int, int, int]:
+    async def check(self, account: ProvenAccount) -> tuple[int, int, int]:
         """(epoch, account, shortfall), queried without a transaction. Raises RemoteFault ENDPOINT_REFUSED."""
-        return read_checked(await self._view(check_call(shown), ANSWER_BYTES))
+        return read_checked(await self._view(check_call(account), ANSWER_BYTES))
 
-    async def show(self, shown: ProvenAccount) -> Mined:
+    async def show(self, account: ProvenAccount) -> Mined:
         """Submit an account's proof, so that the contract logs it.
 
         Raises RemoteFault TRANSACTION_REVERTED if it is refused.
         """
-        return await self._sender.send(self._verifier, show_call(shown))
+        return await self._sender.send(self._verifier, show_call(account))
 
     async def _has(self, epoch: int, keys_hash: bytes) -> bool:
         found = await self.keys_of(epoch)

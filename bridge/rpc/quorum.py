@@ -185,7 +185,7 @@ class EndpointQuorum:
         raise fault
 
     async def agreed(self, calls: Sequence[RpcCall], parse: Callable[[list[Result]], K]) -> K:
-        """The parsed result that a quorum gives equally.
+        """The parsed result on which a quorum agrees.
 
         Raises RemoteFault ENDPOINTS_DISAGREE, ENDPOINT_QUORUM_LOST.
         """

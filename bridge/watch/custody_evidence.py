@@ -120,7 +120,7 @@ class EvidenceStore:
         folder.mkdir(parents=True, exist_ok=True)
 
     def save(self, number: int, evidence: BlockEvidence) -> None:
-        """Write the evidence of a block, in one step, and drop what is older than the newest `kept` of its chain."""
+        """Write the evidence of a block, in one step, and drop evidence older than the newest `kept` of its chain."""
         path = self._path(evidence.chain_id, number, evidence.block_hash)
         new = path.with_suffix(".new")
         new.write_bytes(encode(evidence))

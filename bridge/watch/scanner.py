@@ -22,7 +22,7 @@ HEADERS_PER_REQUEST = 32
 
 @dataclass(frozen=True, slots=True)
 class ProvenLog:
-    """An event of the vault and where it stands."""
+    """An event of the vault with its position."""
 
     block: BlockHeader
     receipt_index: int

@@ -101,7 +101,7 @@ class Admission:
     def check_certificate(self, chain: ChainState, message: CertificateMessage) -> None:
         """Check a certificate of the next height, and the extensions when it is final. Raises RemoteFault.
 
-        In a set with collectors a final one may come without: its validators give theirs to the next proposers again.
+        In a set with collectors a final one may have none: its validators send theirs to the next proposers again.
         """
         certificate = message.certificate
         self._certificates.verify(certificate, chain.validators)

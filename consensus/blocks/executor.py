@@ -166,7 +166,7 @@ class BlockExecutor:
             self._checked = (_votes_of(commit), frozenset(known).union(block.extended_commit))
 
     def _extensions_of(self, commit: Certificate) -> frozenset[SignedExtension]:
-        """Those of the same precommits that an earlier proposal of this height has shown."""
+        """Extensions of the same precommits from an earlier proposal of this height."""
         votes, extensions = self._checked
         return extensions if votes == _votes_of(commit) else frozenset()
 

@@ -157,7 +157,7 @@ def restore_chain(
     store: BlockStore,
     verifier: Verifier,
 ) -> ChainState:
-    """Bring the application to the store's height and give the chain there.
+    """Bring the application to the store's height and return the chain there.
 
     Raises LocalFault STORE_INCOMPLETE when the store lacks a block that the application has or needs, Bug when a stored
     block doesn't execute.

@@ -116,7 +116,7 @@ class ExtensionKeeper:
         """With certificates, by round and value."""
 
     def take(self, certificate: Certificate, extensions: tuple[SignedExtension, ...]) -> None:
-        """Keep what a final certificate came with."""
+        """Keep the extensions of a final certificate."""
         by_validator = self._extensions.setdefault((certificate.round, certificate.value), {})
         for signed in extensions:
             by_validator.setdefault(signed.validator, signed)

@@ -1,7 +1,7 @@
 """Which signatures that a height has gathered contradict each other.
 
 Rule: it only points at pairs that would be proof if their signatures verify; shares here are not verified yet. Called
-once a height, when it is decided: what comes later than that is not looked at.
+once a height, when it is decided: later votes are not examined.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ FOUND_MAX = 32
 
 
 def contradictions(votes: VoteKeeper) -> list[ConflictingSignatures]:
-    """Two values signed in one step, and prevotes against a lock that nothing shown could have opened.
+    """Two values signed in one step, and prevotes against a lock that no known polka could have opened.
 
     Each signer is pointed at once for each of the two; certificates before single votes, for they name more at once.
     """
@@ -34,7 +34,7 @@ def _of_one_step(votes: VoteKeeper) -> Iterator[ConflictingSignatures]:
     for round_, kind in votes.steps:
         certificates = votes.certificates(round_, kind)
         if not certificates:
-            continue  # Two single votes of one validator are reported as they come.
+            continue  # Two single votes of one validator are reported on arrival.
         agreed = certificates[0].value if len(certificates) == 1 else None
         for statement in (*certificates, *_singles(votes, round_, kind, agreed)):
             for certificate in certificates:

@@ -1,8 +1,8 @@
-"""Light-client attacks: two final headers of one height, who is to blame, and the proofs that a block can carry.
+"""Light-client attacks: two final headers of one height, the validators to blame, and the proofs for a block.
 
-Rule: nobody is believed about an attack but certificates. A witness that shows another header must lead to it from a
+Rule: only certificates prove an attack. A witness that presents another header must lead to it from a
 header that both sides have; if it can't, the witness lied; if it can, more than a third of some set did. What a light
-client believes about the attack counts for nothing: each proof stands on the chain's own sets.
+client believes about the attack does not count: each proof is checked with the chain's own sets.
 """
 
 from collections.abc import Generator, Sequence
@@ -32,18 +32,18 @@ def cross_check(
     header doesn't verify (ask another), LocalFault TRUST_EXPIRED.
     """
     last = trace[-1]
-    shown = yield last.header.height
-    if shown.header.height == last.header.height and shown.header.hash == last.header.hash:
+    presented = yield last.header.height
+    if presented.header.height == last.header.height and presented.header.hash == last.header.hash:
         return None
     common = trace[0]
     for ours in trace[1:]:
-        theirs = shown if ours is last else (yield ours.header.height)
+        theirs = presented if ours is last else (yield ours.header.height)
         if theirs.header.hash == ours.header.hash:
             common = ours
             continue
         followed = yield from _follow(common, theirs, ours.header.height, policy, now_ms, verifier)
         return conflict(common, ours, followed)
-    raise RemoteFault(ConsensusCode.WRONG_HEIGHT, "witness", stated=shown.header.height, wanted=last.header.height)
+    raise RemoteFault(ConsensusCode.WRONG_HEIGHT, "witness", stated=presented.header.height, wanted=last.header.height)
 
 
 def conflict(common: LightBlock, first: LightBlock, second: LightBlock) -> LightClientAttack:
@@ -76,10 +76,10 @@ def check_attack(attack: LightClientAttack, verifier: LightVerifier) -> None:
 
 
 def accused(attack: LightClientAttack, decided: bytes) -> tuple[bytes, ...]:
-    """BLS keys of those who certainly lied, after `check_attack`; `decided` is the hash of the chain's own header.
+    """BLS keys of the validators that certainly lied, after `check_attack`; `decided` is the chain's own header hash.
 
-    Same set and round: who signed both (equivocation). Other sets: who of the common header's sets signed what was not
-    decided (lunatic). Same set, other rounds: nobody, certificates alone don't prove who forgot its lock (amnesia).
+    Same set and round: the signers of both (equivocation). Other sets: signers from the common header's sets
+    (lunatic). Same set, other rounds: none, because certificates alone don't prove who forgot its lock (amnesia).
     """
     first, second = attack.first, attack.second
     if first.header.validators_hash == second.header.validators_hash:
@@ -116,7 +116,7 @@ def _follow(
 def proofs_of_attack(attack: LightClientAttack, sets: Sets) -> tuple[Proof, ...]:
     """Who signed for a set that the height never had, or both blocks in one round. Signatures are not verified here.
 
-    Two rounds of the real set name nobody: certificates alone don't prove who forgot its lock. Raises RemoteFault
+    Two rounds of the real set accuse nobody: certificates alone don't prove who forgot its lock. Raises RemoteFault
     BAD_EVIDENCE when nothing is left to prove, EVIDENCE_OUT_OF_TIME.
     """
     conflict(attack.common, attack.first, attack.second)

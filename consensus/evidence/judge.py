@@ -104,7 +104,7 @@ class EvidenceJudge:
         return accused
 
     def pick(self, chain: ChainState, pool: "EvidencePool") -> Evidence:
-        """What the next block can carry; what is recorded or too old by now leaves the pool."""
+        """Proofs that the next block can carry; recorded or outdated ones leave the pool."""
         found: dict[Identity, Misbehaviour] = {}
         picked: list[Proof] = []
         room = dict(_ROOM)

@@ -1,11 +1,11 @@
 """Offences: what each kind of proof proves about whom, and which signatures must verify for that.
 
-Rule: a proof convinces a stranger who knows the sets of the chain, and nobody honest can be hit by one while less than
-a third of the power is faulty. A set is found by the height of the offence, never by what the proof states:
+Rule: a proof convinces a stranger who knows the sets of the chain, and no honest validator can be accused by one while
+less than a third of the power is faulty. A set is found by the height of the offence, never by what the proof states:
 an honest vote read under another set would look like a bad share. Knows no pool and no state of the application.
 
 Certificates cannot prove, so nobody is charged with: a prevote across a lock with a round between the two for which
-no polka is shown. The validator may have seen one there that opened its lock.
+no polka is included. The validator may have seen one there that opened its lock.
 """
 
 from collections.abc import Callable
@@ -96,7 +96,7 @@ def _one(
 
 
 def _named(proof: DuplicateVote | DuplicateProposal, sets: Sets) -> ValidatorSet:
-    """The set of the height, which the proof must name: it is in what was signed."""
+    """The set of the height, which the proof must name: the signed bytes contain it."""
     validators = sets(proof.height)
     if proof.validators_hash != validators.hash:
         raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "set", hash=proof.validators_hash, height=proof.height)
@@ -135,7 +135,7 @@ def _require_broken_lock(proof: ConflictingSignatures, validators: ValidatorSet)
     """A precommit locks; a later prevote of another value needs a polka for it, of the lock's round or a later one.
 
     The lock's own round can't have it, or the polka that locked was one of two in a round. Each round between must
-    show a polka of something else for the same reason. (A later *precommit* proves nothing: L36 asks for no old lock.)
+    have a polka of something else for the same reason. (A later *precommit* proves nothing: L36 asks for no old lock.)
     """
     first, second = proof.first, proof.second
     kinds = (first.kind, second.kind) == (VoteKind.PRECOMMIT, VoteKind.PREVOTE)
@@ -149,13 +149,13 @@ def _require_broken_lock(proof: ConflictingSignatures, validators: ValidatorSet)
 
 
 def _foreign(proof: ForeignCertificate, sets: Sets) -> tuple[Misbehaviour, ...]:
-    certificate, shown = proof.certificate, proof.validators
+    certificate, foreign = proof.certificate, proof.validators
     real, known = sets(certificate.height), sets(proof.known_at)
-    _require(0 < len(shown.validators) <= VALIDATORS_MAX, "shown set", certificate.height)
-    stated = certificate.validators_hash == shown.hash and certificate.validators_hash != real.hash
+    _require(0 < len(foreign.validators) <= VALIDATORS_MAX, "shown set", certificate.height)
+    stated = certificate.validators_hash == foreign.hash and certificate.validators_hash != real.hash
     _require(stated and proof.known_at <= certificate.height, "foreign set", certificate.height)
-    _require(_within(certificate, shown), "signers", certificate.height)
-    keys = {shown.validators[index].bls_key for index in signer_indices(certificate.signers)}
+    _require(_within(certificate, foreign), "signers", certificate.height)
+    keys = {foreign.validators[index].bls_key for index in signer_indices(certificate.signers)}
     accused = [validator for validator in known.validators if validator.bls_key in keys]
     _require(bool(accused), "nobody of the chain", certificate.height)
     kind = MisbehaviourKind.LIGHT_CLIENT_ATTACK

@@ -2,7 +2,7 @@
 
 Rule: it chooses recipients, never content. In a small set everything goes to all. In a large one votes go to the
 collectors of their round until half a timeout passes without progress; for the rest of that height they go to all.
-A final certificate goes with its extensions only to those who may propose next: a block shows them to the others.
+A final certificate goes with its extensions only to the next proposers: the others get them in a block.
 
 When nothing moves, votes of others are passed on in their own envelopes: gossip of last resort. The paper needs that
 all correct validators receive in the end what one of them has received; direct streams promise that for own messages
@@ -40,7 +40,7 @@ class Delivery:
         self._chain, self._own_index, self._signer, self._outputs = chain, own_index, signer, outputs
         self._height = chain.height + 1
         self.to_all = not collected(chain.validators)
-        """Whether votes go to everybody."""
+        """Whether votes go to all."""
 
     def collects(self, round_: int) -> bool:
         """Whether others send the own validator their votes of this round."""

@@ -94,10 +94,10 @@ class HeightRun:
         """Give the core one input and perform all that follows. Raises Bug."""
         waiting = deque([event])
         while waiting and self.decided is None:
-            given = waiting.popleft()
-            if isinstance(given, ProposalReceived):
-                self.watch.proposed(given.round, self._context.clock.steady_ms())
-            for effect in step(self.state, given):
+            event = waiting.popleft()
+            if isinstance(event, ProposalReceived):
+                self.watch.proposed(event.round, self._context.clock.steady_ms())
+            for effect in step(self.state, event):
                 waiting.extend(self._perform(effect))
 
     def take_timeout(self, event: TimeoutElapsed) -> None:
@@ -166,9 +166,9 @@ class HeightRun:
         if self.state.highest_polka is not None:
             self._share(self.state.highest_polka)
         for certificate in self.state.votes.value_certificates(VoteKind.PRECOMMIT):
-            # Its block isn't here; who has the block may lack the certificate, and takes it with extensions only.
+            # Its block isn't here; a peer with the block may lack the certificate, and takes it with extensions only.
             self._share(certificate, self._extensions.of(certificate))
-        if self.state.own_index is not None:  # From others nobody takes them.
+        if self.state.own_index is not None:  # No peer accepts them from an observer.
             self.outputs.extend(Broadcast(Lane.CONSENSUS, data) for data in relayed(self.state, self._repeats))
         self._repeats += 1
 
@@ -221,7 +221,7 @@ class HeightRun:
             try:
                 block = self._context.executor.build(self.chain, self._pick_evidence())
             except LocalFault:
-                # Too few extensions are here to propose: others may give theirs, if they know for which certificate.
+                # Too few extensions are here to propose: others may send theirs, if they know for which certificate.
                 if self._round_without_proposal != round_ and self.chain.commit is not None:
                     self._share(self.chain.commit)
                 self._round_without_proposal = round_
@@ -329,7 +329,7 @@ class HeightRun:
         return None
 
     def _offer_extension(self, round_: int) -> None:
-        """A round failed, perhaps because its proposer lacked extensions: give the own one to the next proposers."""
+        """A round failed, perhaps because its proposer lacked extensions: send the own one to the next proposers."""
         if round_ > 0 and collected(self.chain.last_validators):
             around = self._context
             signed = late_extension(around.application, around.signer, self.chain, around.clock.wall_ms())

@@ -38,7 +38,7 @@ from consensus.messages import (
 )
 from consensus.outputs import Output, PeerFault
 from consensus.replica.current_height import CurrentHeight
-from consensus.replica.late_extensions import LateExtensions
+from consensus.replica.late_votes import LateVotes
 from consensus.sync.catchup import CatchUp
 from consensus.wal import RecordKind
 
@@ -95,7 +95,7 @@ class Inbox:
         self._voters: set[bytes] = set()
         self._proposals: dict[int, SeenProposal] = {}
         self._conflicting_rounds: set[int] = set()
-        self._late_extensions = LateExtensions(current, context)
+        self._late_votes = LateVotes(current, context)
         self._evidence = TokenBuckets(EVIDENCE_CHECKS_PER_SECOND, EVIDENCE_CHECKS_AT_ONCE, ticks=1000)
 
     @property
@@ -140,7 +140,7 @@ class Inbox:
             case EvidenceMessage():
                 self._take_evidence(envelope, message)
             case LateExtension():
-                self._late_extensions.take_offered(envelope, message)
+                self._late_votes.take_offered(envelope, message)
 
     def _take_relayed(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
         """Another's vote of the running height, passed on for lack of progress (`consensus.replica.delivery`)."""
@@ -193,7 +193,7 @@ class Inbox:
             late = (
                 isinstance(message, Vote)
                 and message.height == height - 1
-                and self._late_extensions.take_vote(envelope, message)
+                and self._late_votes.take_vote(envelope, message)
             )
             # Of many votes sent to a collector the last third comes after the decision: their senders must learn of it.
             if not late or not collected(self._current.chain.last_validators):
@@ -209,7 +209,7 @@ class Inbox:
         proposals = sum(1 for _, early, _ in received if isinstance(early, Proposal))
         if isinstance(message, Vote):
             wanted = len(received) - proposals < EARLY_VOTES
-        else:  # Each is a block: of those whose turn comes soon, or all of a large set would fill the memory.
+        else:  # Each is a block: keep only those of proposers whose turn is soon, or a large set would fill the memory.
             soon = message.round <= PROPOSAL_ROUNDS_AHEAD
             wanted = soon and not proposals and _is_turn(self._current.chain.next_validators, envelope.sender, message)
         if wanted:
@@ -275,7 +275,7 @@ class Inbox:
                 )
             if not is_final(certificate) or certificate.height < current.chain.height:
                 self._catch_up.help_behind(envelope.sender, certificate.height)
-            self._late_extensions.take_certificate(envelope, message)
+            self._late_votes.take_certificate(envelope, message)
             return
         if certificate.height > current.run.height:
             final = is_final(certificate)

@@ -173,7 +173,7 @@ class Replica:
         return self._drain()
 
     def start_height(self) -> None:
-        """Enter round 0 and take what came early."""
+        """Enter round 0 and take the early messages."""
         if self.run.state.step is not Step.NEW:
             return
         self._started_ms = self._clock.steady_ms()

@@ -101,7 +101,7 @@ class CatchUp:
             self._schedule_ask(GRACE_MS)
 
     def ask(self) -> None:
-        """Request what is missing, of several peers, and look again when answers are late."""
+        """Request missing blocks from several peers, and check again when answers are late."""
         own = self._certified[-1].block.header.height if self._certified else self._decided.chain.height
         if self._sync.best_height() <= own:
             return

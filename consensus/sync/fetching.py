@@ -23,7 +23,7 @@ RANGE = BLOCKS_PER_RESPONSE_MAX // 2
 WINDOW = 16 * RANGE
 """How far above the own height blocks are fetched."""
 BYTES_AHEAD = 4 * BLOCK_BYTES_MAX
-"""Fetched and not applied: above this nothing more is asked for but what comes next."""
+"""Fetched and not applied: above this only the next range is requested."""
 PARALLEL = 6
 """Requests out at a time: with as many answers of the longest kind, the most that is kept."""
 

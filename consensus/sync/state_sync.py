@@ -1,4 +1,4 @@
-"""State sync without I/O: who agrees on which snapshot, chunks with their proofs, and the first header that is trusted.
+"""State sync without I/O: which peers agree on which snapshot, chunks with proofs, and the first trusted header.
 
 Rule: a snapshot is worth fetching only when validators of more than a third of the power at its height offer it, so
 that an honest one is among them, and it is believed only when its state has the roots of that height's certified
@@ -123,7 +123,7 @@ class FirstSet:
 
 
 class Assembly:
-    """A snapshot that is being put together. Each chunk is checked when it comes."""
+    """A snapshot that is being assembled. Each chunk is checked on arrival."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
@@ -155,7 +155,7 @@ class Assembly:
 
     @property
     def missing(self) -> int:
-        """How many chunks are still to come."""
+        """How many chunks are missing."""
         return len(self._missing)
 
     def data(self) -> bytes:

@@ -1,4 +1,4 @@
-"""The structured reference string: the Ethereum KZG ceremony's powers of τ, and what is derived from them.
+"""The structured reference string: the Ethereum KZG ceremony's powers of τ, and the values derived from them.
 
 Rule: both files are pinned by SHA-256, so the points of a pinned file need no check when it is loaded. The checks
 (subgroups, one progression, derivation of the Lagrange basis) are in `proofs.algebra.ceremony`, which tests run. The

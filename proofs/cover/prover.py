@@ -1,6 +1,6 @@
 """The prover of the cover test: makes V_s from the accounts' witnesses, and the three proofs about them.
 
-Rule: t is the second largest U_m and x_m what U_m exceeds it by, with which 2t + Σ x_m is least. Fresh randomness each
+Rule: t is the second largest U_m, and x_m the excess of U_m over it, which minimises 2t + Σ x_m. Fresh randomness each
 time, never shared with another proof; with `check_witness` off it is the cheating prover of the tests.
 """
 
@@ -74,12 +74,12 @@ def prove_cover(
     link = _Link(cover, own, by_account, scalars, check_witness).run(after)
     holder = dict(commitments)[cover.terms.fund_account]
     backing = backing_statement(cover, statement, holder, transcript)
-    shown = b""
+    backing_proof = b""
     if backing is not None:
         full = by_account[cover.terms.fund_account]
         backing_witness = make_witness(backing.layout, full.values, 0, full.blinders, check=check_witness)
-        shown, _ = prove(backing, [backing_witness], check_witness=check_witness, scalars=scalars)
-    return write_cover(CoverParts(committed, joint, link, shown))
+        backing_proof, _ = prove(backing, [backing_witness], check_witness=check_witness, scalars=scalars)
+    return write_cover(CoverParts(committed, joint, link, backing_proof))
 
 
 def uncovered_losses(cover: CoverStatement, by_account: Mapping[int, Witness], slot: int) -> list[int]:

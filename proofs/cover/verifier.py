@@ -7,7 +7,7 @@ U_m in the accounts' commitments, for every stress scenario s.
 
 r and y are drawn after every V_s and C_W is fixed. With V = Σ_s y^s V_s, K = Σ_k r^m(k) W_k, a public on H with
 r^m at x_m, −r^m at e_m and Σ r^m at t, and b with y^s at the slot u_s, the sum of aV − bK over H must be zero; the
-running sum G shows it: G(ωX) − G(X) = aV − bK on H, which closes round H only then. Only G is opened, once, at ωζ:
+running sum G proves it: G(ωX) − G(X) = aV − bK on H, which closes round H only then. Only G is opened, once, at ωζ:
 Lz = Ḡ − G − āV + b̄K − Z_H(ζ)q must vanish at ζ, where q = (G(ωX) − G(X) − aV + bK) / Z_H has degree n at most.
 """
 
@@ -41,7 +41,7 @@ LINK_BYTES = 4 * POINT_BYTES + SCALAR_BYTES
 
 @dataclass(frozen=True)
 class LinkWeights:
-    """What the challenges r and y make of the members and scenarios."""
+    """The weights of members and scenarios under the challenges r and y."""
 
     a: tuple[int, ...]
     """By position of V."""

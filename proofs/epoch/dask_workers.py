@@ -128,5 +128,5 @@ def scheduler_url(address: str) -> str:
         host = port = None
     if host is None or port is None or found.scheme != SCHEME or found.path or found.query or found.username:
         raise LocalFault(ProofCode.BAD_CLUSTER, address, why="expected dask://host:port")
-    shown = f"[{host}]" if ":" in host else host
-    return f"{'tcp' if host in _LOOPBACK else 'tls'}://{shown}:{port}"
+    bracketed = f"[{host}]" if ":" in host else host
+    return f"{'tcp' if host in _LOOPBACK else 'tls'}://{bracketed}:{port}"

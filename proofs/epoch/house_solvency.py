@@ -1,6 +1,6 @@
 """House solvency: the clearing house itself owes nothing in any currency, proven on its own C_W.
 
-Rule: cash slots are signed for everybody, because members may owe within a limit and their collateral backs it. The
+Rule: cash slots are signed for every account, because members may owe within a limit and their collateral backs it. The
 house's account makes the sums exact, so a debt hidden in it would be money that does not exist. Its token slots are
 unsigned like those of every account. A house that owes cash cannot prove this: the package then has no proof, and the
 verdict says so. It must not import provers.
@@ -59,7 +59,7 @@ def check_house(
             raise VerificationFailed(ProofCode.BAD_STATEMENT, "a proof of the house's cash without such an account")
         return Inconclusive("the house has no account here")
     if not data:
-        return Inconclusive("not shown: the house may owe cash, within the limit that every account has")
+        return Inconclusive("not proven: the house may owe cash, within the limit that every account has")
     accounts = [account for account, _ in commitments]
     verify(wanted, data, [points[accounts.index(HOUSE_ACCOUNT)]])
     return f"account {HOUSE_ACCOUNT} owes nothing in {len(wanted.layout.table.rows)} currencies"

@@ -28,7 +28,7 @@ worker does not yield: a header waits for it."""
 
 
 class EpochProver(Protocol):
-    """What a node needs; a local pool or a cluster may give it."""
+    """The interface that a node needs; a local pool or a cluster implements it."""
 
     def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":
         """(account, C_W) of every account, for `proofs.epoch.package.commitments_root`."""

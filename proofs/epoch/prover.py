@@ -41,10 +41,10 @@ def commit_epoch(
     A `committer` of the same domain that has seen an earlier epoch needs less. Raises LocalFault BAD_LENGTH when an
     account has no seed.
     """
-    points, least = basis(domain), AuxiliaryWitness(snapshot.statement)
+    points, auxiliary = basis(domain), AuxiliaryWitness(snapshot.statement)
     result = []
     for account in snapshot.accounts:
-        values = complete_holdings(snapshot.statement, account, least)
+        values = complete_holdings(snapshot.statement, account, auxiliary)
         hiding = blinders(_seed(seeds, account), context_of(snapshot.statement, account.account))
         found = (
             commit(points, values, hiding) if committer is None else committer.commit(account.account, values, hiding)
@@ -75,10 +75,10 @@ def prove_epoch(
     if workers is not None:
         workers.start(len(snapshot.accounts))
     points, layout = basis(domain), layout_of(snapshot.statement, domain)
-    least = AuxiliaryWitness(snapshot.statement)
+    auxiliary = AuxiliaryWitness(snapshot.statement)
     commitments, secrets = [], []
     for account in snapshot.accounts:
-        values = complete_holdings(snapshot.statement, account, least)
+        values = complete_holdings(snapshot.statement, account, auxiliary)
         hiding = blinders(_seed(seeds, account), context_of(snapshot.statement, account.account))
         commitments.append((account.account, encode_point(commit(points, values, hiding))))
         secrets.append((values, account.shortfall, hiding))

@@ -1,6 +1,6 @@
 """One proof spread over processes: each further process holds a shard of the accounts through all rounds.
 
-Rule: a shard's blinders never leave its process; what comes back are commitments and sums, the same as from a shard of
+Rule: a shard's blinders never leave its process; it returns commitments and sums, the same as a shard of
 this process: integers and bytes. A process serves one proof and ends with it, or with the process that started it,
 however that one ends. When a process dies, the whole proof fails (BrokenExecutor): a retry draws all blinders anew.
 """
@@ -68,7 +68,7 @@ class ProgressBoard:
         self._counters[1 + shard] += accounts
 
     def read(self) -> ProofProgress:
-        """Where it stands."""
+        """The progress so far."""
         total, *done = self._counters
         return ProofProgress(min(sum(done), total), total)
 
@@ -143,7 +143,7 @@ class RemoteShard(ABC):
 
     @abstractmethod
     def ask(self, call: str, *arguments: object) -> Any:
-        """What that call of `Shard` gives there. Raises what it raises, and BrokenExecutor when nobody answers."""
+        """What that call of `Shard` gives there. Raises its errors, and BrokenExecutor without an answer."""
 
     def commit_digits(self) -> tuple[list[tuple[bytes, ...]], list[int]]:
         """See `Shard`."""

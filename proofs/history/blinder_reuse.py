@@ -3,7 +3,7 @@
 Rule: a commitment may appear once: never for two accounts, epochs or states. Nor may a message of a proof: two proofs
 that share C_D, C_m, C_S or the book's R were made with one draw of randomness, and together reveal more than each.
 Two commitments of one account with the same blinders differ by the change of its holdings alone, which is found where
-it is a small multiple of one slot (or of two slots, in a thorough search): C − C' = d·[L_j]. No search can show that
+it is a small multiple of one slot (or of two slots, in a thorough search): C − C' = d·[L_j]. No search can prove that
 blinders were drawn well.
 """
 
@@ -123,10 +123,10 @@ def blinded_messages(package: EpochPackage) -> Iterator[tuple[str, bytes]]:
     if cover is not None:
         yield from _cover_messages(package, cover)
     if package.house:
-        shown = read_proof(package.house, 1, (len(package.house) - TAIL_BYTES) // part_bytes(1))
-        yield f"C_D of the house's proof of epoch {epoch}", shown.parts[0].c_d[0]
-        yield f"C_m of the house's proof of epoch {epoch}", shown.c_m
-        yield f"C_S of the house's proof of epoch {epoch}", shown.c_s
+        proof_of_house = read_proof(package.house, 1, (len(package.house) - TAIL_BYTES) // part_bytes(1))
+        yield f"C_D of the house's proof of epoch {epoch}", proof_of_house.parts[0].c_d[0]
+        yield f"C_m of the house's proof of epoch {epoch}", proof_of_house.c_m
+        yield f"C_S of the house's proof of epoch {epoch}", proof_of_house.c_s
 
 
 def _cover_messages(package: EpochPackage, cover: CoverStatement) -> Iterator[tuple[str, bytes]]:

@@ -1,4 +1,4 @@
-"""Many packages of one network together: what no single package can show.
+"""Many packages of one network together: checks that no single package allows.
 
 Rule: `proofs.verify.verifier` checks every package first. Only what it proved counts then: its header if the
 certificate is valid, its statement if the header carries it. A finding has a stable code, names the files, and
@@ -28,7 +28,7 @@ FINDINGS_MAX = 1000
 
 LIMITS = (
     "What each package by itself leaves open: see `crossclear verify`.",
-    "An epoch after the last or before the first of these packages: nothing here shows whether there is one.",
+    "An epoch after the last or before the first of these packages: nothing here proves whether there is one.",
     "Blinders are found reused where commitments or proof messages repeat, or where two commitments of one account "
     "differ by a small multiple of one slot; a reuse behind larger changes leaves no trace that anybody could search.",
     "What changed in holdings, prices and rules between epochs is not judged.",
@@ -66,7 +66,7 @@ class HistoryVerdict:
     findings: tuple[Finding, ...]
     network: bytes = b""
     epochs: tuple[int, ...] = ()
-    """Epochs that a good package of a linked set shows, ascending."""
+    """Epochs with a good package of a linked set, ascending."""
     not_proven: tuple[str, ...] = LIMITS
 
     @property
@@ -83,7 +83,7 @@ class HistoryVerdict:
 class PackageHistory:
     """Add packages in any order, then `finish`.
 
-    `network`, `validators_hash` (of the earliest package), `listed` (custody) and `genesis` are what is trusted;
+    `network`, `validators_hash` (of the earliest package), `listed` (custody) and `genesis` are trusted;
     `terms_at` gives genesis as amended and its custody at a height, where amendments are known.
     `adopt`: follow a set that nothing links, after saying so. `thorough` searches for reused blinders behind two
     changed slots, too: a tenth of a second an account and epoch.

@@ -104,7 +104,7 @@ def lay_out(
     """Check slots and rows and place their digits, in order, column after column. Raises VerificationFailed BAD_LAYOUT.
 
     `ranged_elsewhere`: slots without digits are free here, for another proof about the same commitment, which the
-    verifier checks too, has shown their ranges; without that, rows of integers would say nothing about them.
+    verifier checks too, has proven their ranges; without that, rows of integers would prove nothing about them.
     """
     domain_of(size)
     if not 0 < len(slots) <= size:

@@ -175,7 +175,7 @@ class Shard:
         return [value % ORDER for value in values]
 
     def _buckets(self, digits: Sequence[int]) -> dict[int, Point]:
-        """Σ [L_i] over the positions of each digit; what is left of ΣL_i = [1] is the digit zero's."""
+        """Σ [L_i] over the positions of each digit; the rest of ΣL_i = [1] belongs to the digit zero."""
         buckets: dict[int, Point] = {}
         lagrange = self._basis.lagrange
         rest = GENERATOR
@@ -210,7 +210,7 @@ class Shard:
 
 
 def _weighted_buckets(buckets: dict[int, Point]) -> Point:
-    """Σ digit·bucket: Σ over d of all buckets from d on, two additions a digit; what is no byte is multiplied."""
+    """Σ digit·bucket: Σ over d of all buckets from d on, two additions a digit; digits above a byte are multiplied."""
     running, total = infinity(), infinity()
     for digit in range(TABLE_SIZE - 1, 0, -1):
         found = buckets.get(digit)

@@ -61,7 +61,7 @@ class LinearStatement:
 
 @dataclass(frozen=True)
 class Weights:
-    """What a challenge y makes of a layout."""
+    """The weights of a layout under a challenge y."""
 
     rho: tuple[int, ...]
     """ρ_r = y^r for slots and then rows."""

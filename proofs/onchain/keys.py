@@ -93,7 +93,7 @@ def certified_digest(keys: EpochKeys, validators_hash: bytes) -> Hash32:
 
 
 def row_polynomials(layout: ProofLayout, weights: Weights, points: Basis) -> tuple[tuple[bytes, ...], bytes]:
-    """([U] of each column, [V]): commitments without blinders to what y makes of the layout (30 ms a column)."""
+    """([U] of each column, [V]): commitments without blinders to the row polynomials under y (30 ms a column)."""
     lagrange = points.lagrange
     u = tuple(
         encode_point(multi_scalar([lagrange[at] for at in column], list(column.values())))
@@ -151,10 +151,10 @@ def check_leaves(statement: LinearStatement, leaves: Sequence[Leaf]) -> None:
 
     Raises VerificationFailed.
     """
-    shown = [(leaf.account, leaf.shortfall, leaf.c_w) for leaf in leaves]
+    given = [(leaf.account, leaf.shortfall, leaf.c_w) for leaf in leaves]
     stated = list(zip(statement.accounts, statement.shortfalls, statement.commitments, strict=True))
     columns = statement.layout.columns
-    if shown != stated or len(leaves) > ACCOUNTS_MAX or columns > COLUMNS_MAX:
+    if given != stated or len(leaves) > ACCOUNTS_MAX or columns > COLUMNS_MAX:
         raise VerificationFailed(ProofCode.BAD_STATEMENT, "leaves of another statement", leaves=len(leaves))
     if any(a >= b for a, b in pairwise(statement.accounts)):
         raise VerificationFailed(ProofCode.BAD_STATEMENT, "leaves are not strictly ascending")
@@ -187,9 +187,13 @@ def derive_epoch(snapshot: RiskSnapshot, seeds: Mapping[int, bytes], domain: int
 
     Raises LocalFault BAD_LENGTH without a seed, WITNESS_OUT_OF_RANGE, VerificationFailed.
     """
-    layout, points, least = layout_of(snapshot.statement, domain), basis(domain), AuxiliaryWitness(snapshot.statement)
+    layout, points, auxiliary = (
+        layout_of(snapshot.statement, domain),
+        basis(domain),
+        AuxiliaryWitness(snapshot.statement),
+    )
     witnesses = [
-        account_witness(snapshot.statement, layout, account, _seed(seeds, account.account), least)
+        account_witness(snapshot.statement, layout, account, _seed(seeds, account.account), auxiliary)
         for account in snapshot.accounts
     ]
     commitments = [

@@ -44,7 +44,7 @@ def auxiliary_slots(statement: RiskStatement) -> tuple[int, ...]:
 
 
 def shortfalls_of(statement: RiskStatement, accounts: Sequence[int]) -> tuple[int, ...]:
-    """σ of each account: what is listed, or zero.
+    """σ of each account: the listed shortfall, or zero.
 
     Raises VerificationFailed BAD_STATEMENT when a listed account is not there.
     """
@@ -84,17 +84,15 @@ def check_statement(statement: RiskStatement) -> None:
 def complete_holdings(
     statement: RiskStatement, account: AccountHoldings, auxiliary: AuxiliaryWitness | None = None
 ) -> tuple[int, ...]:
-    """Values of all slots: the account's own, the auxiliary ones it brings, and the least that rows allow for the rest.
+    """Values of all slots: the account's own, its auxiliary ones, and the smallest that rows allow for the rest.
 
-    An account brings all its AUXILIARY values or none; group maxima are always derived. Raises LocalFault BAD_LENGTH
-    when it has not one value for every public slot, or some auxiliary values but not all. Whoever completes many
-    accounts makes `least` of the statement once.
+    An account states all its AUXILIARY values or none; group maxima are always derived. Raises LocalFault BAD_LENGTH
+    unless it has one value for every public slot, and all auxiliary values or none. To complete many accounts, make
+    `auxiliary` of the statement once.
     """
     public = [j for j, slot in enumerate(statement.slots) if slot.is_public]
-    brought = (
-        [j for j, slot in enumerate(statement.slots) if slot.kind in _AUXILIARY_KINDS] if account.auxiliary else []
-    )
-    if (len(account.values), len(account.auxiliary)) != (len(public), len(brought)):
+    stated = [j for j, slot in enumerate(statement.slots) if slot.kind in _AUXILIARY_KINDS] if account.auxiliary else []
+    if (len(account.values), len(account.auxiliary)) != (len(public), len(stated)):
         raise LocalFault(
             ProofCode.BAD_LENGTH,
             "holdings",
@@ -102,7 +100,7 @@ def complete_holdings(
             values=len(account.values),
             auxiliary=len(account.auxiliary),
         )
-    known = dict(zip((*public, *brought), (*account.values, *account.auxiliary), strict=True))
+    known = dict(zip((*public, *stated), (*account.values, *account.auxiliary), strict=True))
     return (AuxiliaryWitness(statement) if auxiliary is None else auxiliary).of(known)
 
 

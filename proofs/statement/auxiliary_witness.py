@@ -13,7 +13,7 @@ from proofs.statement.rows import Bound, bounds_of
 
 
 class AuxiliaryWitness:
-    """The least values of many accounts under one statement, whose rows are read once.
+    """The smallest auxiliary values of many accounts under one statement, whose rows are read once.
 
     Raises VerificationFailed BAD_STATEMENT when rows have no known shape.
     """
@@ -75,13 +75,13 @@ def _threshold(expected: Bound, bounds: Mapping[int, Sequence[Bound]], values: M
 
 
 def _least(rows: Sequence[Bound], values: Mapping[int, int]) -> int:
-    least = 0
+    smallest = 0
     for row in rows:
         needed = _public(row, values)
         needed += sum(a * values[slot] for slot, a in row.above.items())
         needed -= sum(a * values[slot] for slot, a in row.signed.items())
-        least = max(least, -(-needed // row.whole))
-    return least
+        smallest = max(smallest, -(-needed // row.whole))
+    return smallest
 
 
 def _public(bound: Bound, values: Mapping[int, int]) -> int:

@@ -92,10 +92,10 @@ def check_custody(statement: RiskStatement, evidence: Sequence[BlockEvidence]) -
 
 def custody_assurances(statement: RiskStatement, evidence: Sequence[BlockEvidence]) -> tuple[CustodyAssurance, ...]:
     """What vouches for each custody term, if the evidence is right: `check_custody` says whether it is."""
-    shown = {(proven.chain_id, proven.block_hash) for proven in evidence}
+    proven_blocks = {(proven.chain_id, proven.block_hash) for proven in evidence}
     return tuple(
         CustodyAssurance.ATTESTED
-        if (term.chain_id, term.block_hash) not in shown
+        if (term.chain_id, term.block_hash) not in proven_blocks
         else CustodyAssurance.PROVEN
         if term.balances.is_known or term.token == NATIVE
         else CustodyAssurance.COUNTERS_PROVEN

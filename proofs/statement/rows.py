@@ -43,7 +43,7 @@ class Bound:
 def check_rows(statement: RiskStatement) -> None:
     """Raises VerificationFailed BAD_STATEMENT when a group, scenario or slot has no rows, or no place in margin."""
     if len({row.name for row in statement.rows}) != len(statement.rows):
-        # A loss row that stands twice would hide that another is left out.
+        # A loss row that occurs twice would hide that another is left out.
         raise _refused("row names repeat")
     kinds = [slot.kind for slot in statement.slots]
     maxima = frozenset(j for j, kind in enumerate(kinds) if kind is SlotKind.GROUP_MAX)

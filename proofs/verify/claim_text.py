@@ -23,13 +23,13 @@ MEANINGS = {
     "ranges_and_rows": "Every account's hidden holdings are in range and meet its maintenance requirement, or fall "
     "short by no more than is listed.",
     "matched_book": "The positions of all accounts cancel out, and their cash and tokens add up to the public totals.",
-    "reserves": "What the vaults hold covers those totals, and what is on its way in or out.",
+    "reserves": "The vaults' balances cover those totals, and deposits and withdrawals on their way.",
     "custody": "The chains' own states, in blocks that the validators certified, prove the vaults' counters and "
     "balances, as far as the file has proofs of them.",
     "cover": "The default fund, which its account holds, covers what its two largest members would lack in every "
     "stress scenario, or falls short by no more than is listed. Without stated scenarios, none of this is proven.",
     "house": "The clearing house's own account owes nothing in any currency, if the package proves it.",
-    "rules": "Every row is what the stated parameters and prices make of the rulebook, to the last coefficient; with a "
+    "rules": "Every row follows from the rulebook with the stated parameters and prices, in every coefficient; with a "
     "genesis, the parameters are its own.",
     "listed": "The proof is about exactly one account of the certified list.",
     "solvency": "This account's hidden holdings are in range and meet its maintenance requirement, or fall short by no "
@@ -65,7 +65,7 @@ def claim_of(package: EpochPackage) -> str:
 
 
 def _short(listed: tuple[tuple[int, int], ...]) -> str:
-    """The listed shortfalls, largest first: a long list is cut off where it is shown, and must not hide one."""
+    """The listed shortfalls, largest first: a long list is cut off in displays, which must not hide one."""
     ordered = sorted(listed, key=lambda each: (-each[1], each[0]))
     parts = [f"account {account} is short by at most {sigma}" for account, sigma in ordered[:NAMED_MAX]]
     rest = [sigma for _, sigma in ordered[NAMED_MAX:]]
@@ -75,7 +75,7 @@ def _short(listed: tuple[tuple[int, int], ...]) -> str:
 
 
 def _fund(statement: RiskStatement) -> str:
-    """What the test of the default fund shows, where there is one."""
+    """The result of the test of the default fund, if there is one."""
     if not statement.cover:
         return ""
     terms = statement.cover[0]
@@ -118,7 +118,7 @@ def limits_of(
         "Members' claims in cash may be larger than the vaults' cash: the rest is owed by accounts whose cash is below "
         f"zero{'' if package.house else ', the house perhaps among them'}, and backed by their collateral.",
         "An account whose owner never checks its own leaf is bound only in sum with other such accounts; the house's "
-        "and those that nobody claims count among them.",
+        "and unclaimed accounts count among them.",
         *cover_limits(package.statement),
         "A book of two accounts reveals each one's positions to the other.",
         *assumptions_of(package.statement),
@@ -162,9 +162,9 @@ ASSUMPTION_TEXT = {
     "default_waterfall": "Not proven: who bears a loss beyond the defaulter's own collateral, and in which order.",
     "initial_margin": "Not proven: initial margin, which trades and withdrawals must leave, beyond maintenance margin.",
     "interest_accrued": "Not proven: interest that has accrued and is not paid yet.",
-    "price_formation": "Not proven: how prices, ranges and haircuts come about.",
+    "price_formation": "Not proven: how prices, ranges and haircuts are determined.",
     "soft_credit": "Not proven: what the house lent on deposits that are not final counts as the borrower's cash.",
-    "uncredited_deposits": "Not proven: deposits that are not credited yet count for nobody.",
+    "uncredited_deposits": "Not proven: deposits that are not credited yet are not counted.",
     "withdrawal_restrictions": "Not proven: who may withdraw what, and when.",
 }
 

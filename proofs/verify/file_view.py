@@ -43,23 +43,23 @@ def view_of(data: bytes) -> View:
 
 def package_view(package: EpochPackage) -> View:
     """All of a package."""
-    shown: View = {name: None if name in _OWN_VIEW else plain(getattr(package, name)) for name in _FIELDS}
-    shown["header"] = {"hash": _hex(package.header.hash), **shown["header"]}
-    shown["certificate"]["signed_by"] = list(signer_indices(package.certificate.signers))
+    view: View = {name: None if name in _OWN_VIEW else plain(getattr(package, name)) for name in _FIELDS}
+    view["header"] = {"hash": _hex(package.header.hash), **view["header"]}
+    view["certificate"]["signed_by"] = list(signer_indices(package.certificate.signers))
     names = [slot.name for slot in package.statement.slots]
-    for view, row in zip(shown["statement"]["rows"], package.statement.rows, strict=True):
-        view["says"] = row_text(row, names)
-        del view["coefficients"]
-    shown["statement"] = {"digest": _hex(package.statement.digest()), **shown["statement"]}
-    shown["statement"]["custody"] = custody_view(package)
-    shown["statement"]["rules"] = _rules_view(package.statement)
-    shown["custody"] = evidence_view(package)
-    shown["commitments"] = [{"account": account, "C_W": _hex(c_w)} for account, c_w in package.commitments]
-    shown["proof"] = _joint_view(package)
-    shown["book"] = _book_view(package.book, package.statement)
-    shown["cover"] = _cover_view(package) if package.cover else _hex(package.cover)
-    shown["house"] = _house_view(package.house) if package.house else _hex(package.house)
-    return shown
+    for row_view, row in zip(view["statement"]["rows"], package.statement.rows, strict=True):
+        row_view["says"] = row_text(row, names)
+        del row_view["coefficients"]
+    view["statement"] = {"digest": _hex(package.statement.digest()), **view["statement"]}
+    view["statement"]["custody"] = custody_view(package)
+    view["statement"]["rules"] = _rules_view(package.statement)
+    view["custody"] = evidence_view(package)
+    view["commitments"] = [{"account": account, "C_W": _hex(c_w)} for account, c_w in package.commitments]
+    view["proof"] = _joint_view(package)
+    view["book"] = _book_view(package.book, package.statement)
+    view["cover"] = _cover_view(package) if package.cover else _hex(package.cover)
+    view["house"] = _house_view(package.house) if package.house else _hex(package.house)
+    return view
 
 
 def standalone_view(data: bytes) -> View:

@@ -1,6 +1,6 @@
 """Inclusion: one account opened against a package, a member's own or the account of the members' contributions.
 
-Rule: holdings are given by slot names, such as `position:BTC-PERP`; what is not named is zero, and a name that the
+Rule: holdings are given by slot names, such as `position:BTC-PERP`; slots not named are zero, and a name that the
 package does not have is the caller's mistake. Holdings and seed go nowhere else. A format-v1 package tests the
 house's own default fund and lists, for every stress scenario, by how much the two largest members would exceed it;
 members' contributions are the cash of one more account, whose seed and holdings are published, and its opening is the
@@ -50,10 +50,10 @@ def check_contributions(statement: RiskStatement, opened: OwnAccount) -> str:
     paid = sum(cash)
     names = [slot.name.removeprefix("uncovered:") for slot in statement.slots if slot.kind is SlotKind.UNCOVERED]
     short = sorted((paid - deficit, name) for deficit, name in zip(terms.deficits, names, strict=True))
-    least, worst = short[0]
-    if least < 0:
-        raise VerificationFailed(ProofCode.FUND_NOT_COVERED, worst, contributions=paid, missing=-least)
+    margin, worst = short[0]
+    if margin < 0:
+        raise VerificationFailed(ProofCode.FUND_NOT_COVERED, worst, contributions=paid, missing=-margin)
     return (
         f"contributions of {paid} micros and the house's fund of {terms.fund} cover what the two largest members would "
-        f"lack in {len(names)} stress scenarios; in {worst}, the worst, {least} would be left"
+        f"lack in {len(names)} stress scenarios; in {worst}, the worst, {margin} would be left"
     )

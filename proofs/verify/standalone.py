@@ -81,7 +81,7 @@ class AccountStatements:
 
     @cached_property
     def _context(self) -> bytes:
-        # Differs from the joint proof's context: neither can be shown as the other.
+        # Differs from the joint proof's context: neither can pass as the other.
         root = commitments_root(self.package.statement, self.package.commitments, self.package.domain)
         return tagged_hash(CONTEXT_TAG, root)
 
@@ -188,7 +188,7 @@ class _Claims:
             self._results.append([failed("encoding", fault)])
             return
         self._results.append([passed("encoding", f"{len(data)} bytes"), *self._common])
-        if not self._good:  # what nobody certified is not worth building
+        if not self._good:  # an uncertified statement is not worth building
             return
         try:
             account = self._statements.account_of(proof.commitment)

@@ -136,7 +136,7 @@ class PackageChecks:
         package = self.package
         check_validator_set(package.validators)  # its size too, before the hash decodes every key
         if self.validators_hash is not None and package.validators.hash != self.validators_hash:
-            raise VerificationFailed(ProofCode.WRONG_NETWORK, "validator set", shown=package.validators.hash)
+            raise VerificationFailed(ProofCode.WRONG_NETWORK, "validator set", stated=package.validators.hash)
         trusted = package.header.network if self.network is None else self.network
         verify_finality(package.header, package.certificate, package.validators, trusted)
         return f"header {package.header.height} is final under {len(package.validators.validators)} validators"

@@ -14,7 +14,7 @@ from consensus.messages import CertificateMessage, Envelope, LateExtension, Sign
 from consensus.replica.current_height import CurrentHeight
 
 
-class LateExtensions:
+class LateVotes:
     """The receiving side of one replica, for the last decided height."""
 
     def __init__(self, current: CurrentHeight, context: HeightContext) -> None:
