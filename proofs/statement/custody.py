@@ -162,28 +162,30 @@ def custody_limits(
     `listed`: whether vaults and tokens were compared with a trusted genesis.
     """
     named = [f"{term.token.hex()} on chain {term.chain_id}" for term in statement.custody]
-    attested = [name for name, each in zip(named, found, strict=True) if each is CustodyAssurance.ATTESTED]
-    counters = [name for name, each in zip(named, found, strict=True) if each is CustodyAssurance.COUNTERS_PROVEN]
+    attested = [name for name, assurance in zip(named, found, strict=True) if assurance is CustodyAssurance.ATTESTED]
+    counters = [
+        name for name, assurance in zip(named, found, strict=True) if assurance is CustodyAssurance.COUNTERS_PROVEN
+    ]
     limits = []
     if any(assurance is not CustodyAssurance.ATTESTED for assurance in found):
         limits.append(
-            "That the blocks whose states prove custody are final on their chains is the word of more than two thirds "
-            "of the validators."
+            "More than two thirds of the validators attest that the blocks whose states prove custody are final on "
+            "their chains."
         )
     if not listed:
         limits.append(
-            "That the vaults, tokens and units named are the network's, and that balances are kept where it is said, "
-            "is the word of more than two thirds of the validators: a trusted genesis file would tell."
+            "More than two thirds of the validators attest that the named vaults, tokens, units and storage places are "
+            "the network's: compare them with a trusted genesis file."
         )
     if attested:
         limits.append(
-            f"The package holds no storage proof of custody for {', '.join(attested)}: counters and balance are "
+            f"The package has no storage proof of custody for {', '.join(attested)}: counters and balance are "
             "attested by the quorum, not proven."
         )
     if counters:
         limits.append(
             f"Genesis names no storage place of the balances of {', '.join(counters)}: the balance is attested by the "
-            "quorum, not proven; the vault's counters are."
+            "quorum, not proven; the vault's counters are proven."
         )
     return tuple(limits)
 

@@ -265,7 +265,7 @@ def _check_counted(
 
 
 def _check_uncovered(bounds: dict[int, list[Bound]], kinds: Sequence[SlotKind]) -> set[int]:
-    """The UNCOVERED slots: each at least what is missing to zero, every cash slot counting in full."""
+    """The UNCOVERED slots: each is at least the amount missing to zero, and every cash slot counts in full."""
     found = {j for j, kind in enumerate(kinds) if kind is SlotKind.UNCOVERED}
     cash = {j for j, kind in enumerate(kinds) if kind is SlotKind.CASH}
     for j in found:

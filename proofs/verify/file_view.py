@@ -182,8 +182,8 @@ def _scalar(value: int) -> str:
 
 
 _ASSURANCE_TEXT = {
-    CustodyAssurance.ATTESTED: "the quorum's word: no storage proof",
-    CustodyAssurance.COUNTERS_PROVEN: "storage proofs of the vault's counters; the balance is the quorum's word",
+    CustodyAssurance.ATTESTED: "attested by the quorum: no storage proof",
+    CustodyAssurance.COUNTERS_PROVEN: "storage proofs of the vault's counters; the balance is attested by the quorum",
     CustodyAssurance.PROVEN: "storage proofs of counters and balance",
 }
 

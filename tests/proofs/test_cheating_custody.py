@@ -290,6 +290,6 @@ def test_a_vault_of_the_quorums_own_making_is_found_by_whoever_has_the_genesis(m
         data = write_package(replace(package, custody=evidence))
         alone = verify_package(data)
         assert alone.ok, "the file alone cannot tell"
-        assert any("a trusted genesis file would tell" in limit for limit in alone.not_proven)
+        assert any("compare them with a trusted genesis file" in limit for limit in alone.not_proven)
         verdict = verify_package(data, listed=listed)
         assert (verdict.failed, verdict.checks[-1].code) == ("custody", ProofCode.CUSTODY_UNLISTED)

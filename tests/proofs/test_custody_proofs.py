@@ -358,7 +358,7 @@ def test_people_read_amounts_as_numbers_and_what_vouches_for_them(proven_package
     assert (first["released"], first["later"], first["strays"], first["dust"]) == ("7", "11", "5", "3")
     assert first["owed"] == str(words_of(term)[0] - words_of(term)[1])
     assert first["backs"] == "cash:USD"
-    assert first["vouched_by"] == "the quorum's word: no storage proof"
+    assert first["vouched_by"] == "attested by the quorum: no storage proof"
     assert second["vouched_by"] == "storage proofs of counters and balance"
     (evidence,) = shown["custody"]
     assert evidence["nodes"] == len(stated[1][1].nodes)
