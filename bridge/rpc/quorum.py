@@ -81,7 +81,7 @@ class EndpointQuorum:
         """
 
         def judge(stated: dict[int, int]) -> int:
-            wrong = [index for index, answers in stated.items() if answers != chain_id]
+            wrong = [index for index, served in stated.items() if served != chain_id]
             faults = [
                 RemoteFault(
                     BridgeCode.WRONG_CHAIN, self._endpoints[index].name, stated=stated[index], expected=chain_id

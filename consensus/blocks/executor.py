@@ -28,7 +28,7 @@ PAYLOAD_TAG = "crossclear/payload/v1"
 def payload_root(
     payload: bytes, last_commit: Certificate | None, extended_commit: tuple[SignedExtension, ...], evidence: Evidence
 ) -> Hash32:
-    """What a header commits to of the block around it."""
+    """The root over the rest of a block, which its header commits to."""
     parts = (payload, encode(last_commit), encode(extended_commit), encode(evidence))
     return tagged_hash(PAYLOAD_TAG, *(tagged_hash(PAYLOAD_TAG, part) for part in parts))
 
@@ -76,10 +76,10 @@ class BlockExecutor:
         )
 
     def check(self, chain: ChainState, block: Block, *, certified: bool = False) -> None:
-        """Judge a block for the next height and execute it. Raises RemoteFault.
+        """Check a block for the next height and execute it. Raises RemoteFault.
 
-        Of a `certified` one, fetched with a verified certificate on or above it, the signatures inside are not checked
-        again: a quorum did. What is computed is, every root too, but for commitments, which take seconds.
+        The signatures inside a `certified` block, fetched with a verified certificate on or above it, are not checked
+        again: a quorum did. All computed values are checked, every root too, except commitments, which take seconds.
         """
         self._check_links(chain, block)
         if not certified:
@@ -172,7 +172,7 @@ class BlockExecutor:
 
 
 def _votes_of(commit: Certificate) -> tuple[int, int, bytes]:
-    """What its extensions are signed for."""
+    """(height, round, value) that its extensions are signed for."""
     return commit.height, commit.round, commit.value
 
 

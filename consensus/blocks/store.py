@@ -1,9 +1,9 @@
-"""`BlockStore`: where decided blocks are kept, one in memory, and the chain restored from it at a start.
+"""`BlockStore`: the storage of decided blocks, one in memory, and restoring the chain from it at a start.
 
 Rule: `save` returns only when the block is durable; heights have no gaps. Bytes in, bytes out: the store knows no
-consensus types. Beside the blocks lie the validator sets that their headers name, by hash: a node that has a block can
-show who signed it. At a start, what the application has is never executed again; what only the store has is fed to it
-in order.
+consensus types. Beside the blocks it keeps the validator sets that their headers name, by hash: a node that has a block
+can prove who signed it. At a start, blocks that the application has are never executed again; later blocks of the store
+are fed to it in order.
 """
 
 from collections.abc import Sequence
@@ -131,7 +131,7 @@ def save_run(store: BlockStore, blocks: Sequence[CommittedBlock]) -> None:
 
 
 def stored_of(committed: CommittedBlock) -> Stored:
-    """The bytes of a decided block as a store holds them."""
+    """The bytes of a decided block as a store keeps them."""
     return encode(committed.block), encode(committed.certificate), encode(committed.extensions)
 
 

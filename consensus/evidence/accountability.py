@@ -1,6 +1,6 @@
-"""Which signatures that a height has gathered contradict each other.
+"""Accountability: which signatures gathered in a height contradict each other.
 
-Rule: it only points at pairs that would be proof if their signatures verify; shares here are not verified yet. Called
+Rule: it only names pairs that would be proof if their signatures verify; shares here are not verified yet. Called
 once a height, when it is decided: later votes are not examined.
 """
 
@@ -17,7 +17,7 @@ FOUND_MAX = 32
 def contradictions(votes: VoteKeeper) -> list[ConflictingSignatures]:
     """Two values signed in one step, and prevotes against a lock that no known polka could have opened.
 
-    Each signer is pointed at once for each of the two; certificates before single votes, for they name more at once.
+    Each signer is named once for each of the two; certificates before single votes, because they name more signers.
     """
     found: list[ConflictingSignatures] = []
     for offences in (_of_one_step(votes), _against_a_lock(votes)):

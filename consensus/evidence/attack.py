@@ -1,7 +1,7 @@
 """Light-client attacks: two final headers of one height, the validators to blame, and the proofs for a block.
 
-Rule: only certificates prove an attack. A witness that presents another header must lead to it from a
-header that both sides have; if it can't, the witness lied; if it can, more than a third of some set did. What a light
+Rule: only certificates prove an attack. A witness that presents another header must lead to it from a header
+that both sides have; if it can't, the witness lied; if it can, more than a third of some set did. What a light
 client believes about the attack does not count: each proof is checked with the chain's own sets.
 """
 
@@ -47,7 +47,7 @@ def cross_check(
 
 
 def conflict(common: LightBlock, first: LightBlock, second: LightBlock) -> LightClientAttack:
-    """Evidence in its one form, the lower hash first. Raises RemoteFault when the two do not conflict."""
+    """Evidence in its canonical form, the lower hash first. Raises RemoteFault when the two do not conflict."""
     low, high = sorted((first, second), key=lambda block: block.header.hash)
     if low.header.height != high.header.height or low.header.hash == high.header.hash:
         raise RemoteFault(
@@ -59,7 +59,7 @@ def conflict(common: LightBlock, first: LightBlock, second: LightBlock) -> Light
 def check_attack(attack: LightClientAttack, verifier: LightVerifier) -> None:
     """Check that both headers are certified by sets whose keys are possessed. Raises RemoteFault.
 
-    Whether `common` is of the chain is for the caller to say.
+    The caller checks that `common` is of the chain.
     """
     conflict(attack.common, attack.first, attack.second)
     if (
@@ -114,10 +114,10 @@ def _follow(
 
 
 def proofs_of_attack(attack: LightClientAttack, sets: Sets) -> tuple[Proof, ...]:
-    """Who signed for a set that the height never had, or both blocks in one round. Signatures are not verified here.
+    """Proofs against signers for a set that the height never had, or of both blocks in one round.
 
-    Two rounds of the real set accuse nobody: certificates alone don't prove who forgot its lock. Raises RemoteFault
-    BAD_EVIDENCE when nothing is left to prove, EVIDENCE_OUT_OF_TIME.
+    Signatures are not verified here. Two rounds of the real set accuse nobody: certificates alone don't prove who
+    forgot its lock. Raises RemoteFault BAD_EVIDENCE when nothing is left to prove, EVIDENCE_OUT_OF_TIME.
     """
     conflict(attack.common, attack.first, attack.second)
     height = attack.first.header.height
@@ -141,5 +141,5 @@ def proofs_of_attack(attack: LightClientAttack, sets: Sets) -> tuple[Proof, ...]
 
 
 def _trusted_heights(common: int, height: int) -> tuple[int, ...]:
-    """Whose signatures a light client at `common` relied on: the set that it names as next, then its own."""
+    """The heights whose sets a light client at `common` relied on: the set that it names as next, then its own."""
     return tuple(at for at in (common + 1, common) if 0 < at <= height)

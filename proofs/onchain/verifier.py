@@ -1,4 +1,4 @@
-"""The verifier of an on-chain proof: what the contract `SolvencyVerifier` computes, step for step, in Python.
+"""The verifier of an on-chain proof: the computation of the contract `SolvencyVerifier`, step for step, in Python.
 
 Rule: it accepts exactly what the contract accepts. Unlike `proofs.linear.verifier` it computes no polynomial of the
 statement: U(ζ), V(ζ) and T(ζ) are claimed and opened by π_1 against the certified [U], [V] and the constant [T].
@@ -26,7 +26,7 @@ ACCOUNT_MAX = 2**63
 def verify_account(keys: EpochKeys, leaf: Leaf, index: int, path: Sequence[bytes], data: bytes) -> None:
     """Check that the leaf is number `index` under certified keys and that its proof holds. Raises RemoteFault.
 
-    Keys are not judged here: `keys.check_keys` derives them, or a quorum certified them.
+    Keys are not checked here: `keys.check_keys` derives them, or a quorum certified them.
     """
     _check_leaf(keys, leaf)
     try:
@@ -50,7 +50,7 @@ def verify_leaf(keys: EpochKeys, leaf: Leaf, data: bytes) -> None:
 
 
 def _check_leaf(keys: EpochKeys, leaf: Leaf) -> None:
-    """Before anything of it is hashed: numbers have their range, and points are as many as columns."""
+    """Before hashing: numbers are in range, and there are as many points as columns."""
     in_range = 0 <= leaf.shortfall < SHORTFALL_MAX and 0 <= leaf.account < ACCOUNT_MAX
     if not in_range or not 0 < len(keys.u) <= COLUMNS_MAX or len(leaf.c_d) != len(keys.u):
         raise VerificationFailed(ProofCode.BAD_STATEMENT, "leaf", account=leaf.account, shortfall=leaf.shortfall)

@@ -1,7 +1,7 @@
 """The arithmetization: from a margin snapshot to the slots, rows and witness of the linear proof.
 
-Rule: the rows are the snapshot's own, unchanged; this module adds only how wide each range is. It also says when a
-public statement contradicts itself. It must not know prices, instruments or rules beyond the row system.
+Rule: the rows are the snapshot's own, unchanged; this module adds only how wide each range is. It also detects a
+public statement that contradicts itself. It must not know prices, instruments or rules beyond the row system.
 """
 
 from collections.abc import Sequence

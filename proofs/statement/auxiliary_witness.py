@@ -27,7 +27,7 @@ class AuxiliaryWitness:
     def of(self, known: Mapping[int, int]) -> tuple[int, ...]:
         """Values of all slots in order; those in `known` (slot to value, every public slot) as they are.
 
-        Raises VerificationFailed BAD_STATEMENT when slots bound bound other in a circle.
+        Raises VerificationFailed BAD_STATEMENT when slots bound each other in a circle.
         """
         values = dict(known)
         for j in self._order(frozenset(known)):
@@ -45,7 +45,7 @@ class AuxiliaryWitness:
                 ready = [j for j in open_slots if _needs(j, self._bounds, self._behind) <= done]
                 if not ready:
                     raise VerificationFailed(
-                        ProofCode.BAD_STATEMENT, "auxiliary slots bound bound other", slots=len(open_slots)
+                        ProofCode.BAD_STATEMENT, "auxiliary slots bound each other", slots=len(open_slots)
                     )
                 order += ready
                 done.update(ready)
@@ -85,5 +85,5 @@ def _least(rows: Sequence[Bound], values: Mapping[int, int]) -> int:
 
 
 def _public(bound: Bound, values: Mapping[int, int]) -> int:
-    """What a row's holdings and constant require."""
+    """The requirement from a row's holdings and constant."""
     return -bound.row.constant - sum(a * values[slot] for slot, a in bound.public.items())

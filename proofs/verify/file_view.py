@@ -202,7 +202,7 @@ def evidence_view(package: EpochPackage) -> list[dict[str, Any]]:
     return [
         {
             "chain_id": evidence.chain_id,
-            "block_hash": _hex_of_bytes(evidence.block_hash),
+            "block_hash": _hex(evidence.block_hash),
             "header_bytes": len(evidence.header),
             "nodes": len(evidence.nodes),
             "node_bytes": sum(map(len, evidence.nodes)),
@@ -215,11 +215,11 @@ def _term_view(term: CustodyTerm, names: list[str], assurance: CustodyAssurance)
     amounts = {name: str(int.from_bytes(getattr(term, name), "big")) for name in _AMOUNTS}
     return {
         "chain_id": term.chain_id,
-        "vault": _hex_of_bytes(term.vault),
-        "token": _hex_of_bytes(term.token),
+        "vault": _hex(term.vault),
+        "token": _hex(term.token),
         "backs": names[term.slot] if term.slot < len(names) else f"slot {term.slot}",
         "block_number": term.block_number,
-        "block_hash": _hex_of_bytes(term.block_hash),
+        "block_hash": _hex(term.block_hash),
         **amounts,
         "unit": term.unit,
         "held_units": term.held,
@@ -230,8 +230,4 @@ def _term_view(term: CustodyTerm, names: list[str], assurance: CustodyAssurance)
 
 
 def _balances_view(balances: BalanceLocation) -> dict[str, Any]:
-    return {"order": balances.order.name.lower(), "slot": _hex_of_bytes(balances.slot), "bits": balances.bits}
-
-
-def _hex_of_bytes(data: bytes) -> str:
-    return "0x" + data.hex()
+    return {"order": balances.order.name.lower(), "slot": _hex(balances.slot), "bits": balances.bits}
