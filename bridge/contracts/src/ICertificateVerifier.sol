@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-/// What a vault asks of a signature scheme. A vault's verifier is fixed at its deployment and never named by a caller.
+/// The interface of a signature scheme for a vault. A vault's verifier is fixed at its deployment and never named by a caller.
 interface ICertificateVerifier {
     /// Power behind a signature over `digest`, and the set's total. Reverts when the signature, the bitmap or the set is bad.
     /// `set` is a code blob written by `ValidatorSetCode`; `signers` has bit i set for validator i.

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {ICertificateVerifier} from "./ICertificateVerifier.sol";
 
-/// What a vault knows of its network, for contracts that believe what the vault believes.
+/// The state of the network as a vault knows it, for contracts that trust what the vault trusts.
 interface IVaultTrust {
     function network() external view returns (bytes32);
     function verifier() external view returns (ICertificateVerifier);

@@ -5,7 +5,7 @@ pragma solidity ^0.8.24;
 /// for a statement of one column of digits, three points more for each further column.
 ///
 /// `words` are an epoch's keys, `leaf` the account's leaf, `proof` the rounds of the prover, each exactly as the network's
-/// `proofs.onchain` writes them; symbols are those of its notes. Whether keys and leaf are certified is the caller's to know.
+/// `proofs.onchain` writes them; symbols are those of its notes. The caller checks that keys and leaf are certified.
 library LinearProof {
     address private constant G1_ADD = address(0x0b);
     address private constant G1_MSM = address(0x0c);
@@ -20,7 +20,7 @@ library LinearProof {
     uint256 private constant INVERSE_SIZE = 0x73df299e3f3849988a3370cd08a0a3ca53132c4e7f9e5c33801fffff00200001;
     uint256 internal constant TABLE = 256;
 
-    /// Offsets in the keys' words, the leaf and the proof, and their sizes without what each column adds.
+    /// Offsets in the keys' words, the leaf and the proof, and their sizes without the part of each column.
     uint256 internal constant KEYS_CONSTANT = 288;
     uint256 internal constant KEYS_SIGMA = 320;
     uint256 internal constant KEYS_POINTS = 384;
@@ -76,7 +76,7 @@ library LinearProof {
     error PrecompileFailed(address precompile);
 
     /// Whether the proof holds. Lengths must have been checked: `KEYS_BYTES`, `LEAF_BYTES`, `PROOF_BYTES`, and `columns` times
-    /// what each column adds.
+    /// the part of each column.
     function holds(
         bytes calldata words,
         bytes calldata leaf,
@@ -130,7 +130,7 @@ library LinearProof {
         return (uint256(state) % P, uint256(sha256(bytes.concat(state))) % P);
     }
 
-    /// Terms of D…, U…, V, T under r, r², …; the constant is minus what is claimed of them.
+    /// Terms of D…, U…, V, T under r, r², …; the constant is minus their claimed values.
     function _opened(
         uint256 place,
         bytes calldata words,
@@ -215,7 +215,7 @@ library LinearProof {
         return _call(G1_ADD, bytes.concat(proof[end - 2 * POINT:end - POINT], scaled), POINT);
     }
 
-    /// Write a point of calldata and its scalar; the precompile judges the point, but for infinity.
+    /// Write a point of calldata and its scalar; the precompile checks the point, except for infinity.
     function _put(uint256 place, bytes calldata source, uint256 offset, uint256 scalar) private pure returns (uint256) {
         bool zero;
         assembly ("memory-safe") {

@@ -8,9 +8,9 @@ import {MerkleTree} from "./MerkleTree.sol";
 
 /// Tells other contracts that one account of a clearing network was solvent in a certified epoch, without its holdings.
 ///
-/// Rule: an epoch's keys are believed when more than two thirds of the power that a vault trusts signed them, once and for
+/// Rule: an epoch's keys are accepted if more than two thirds of the power that a vault trusts signed them, once and for
 /// good. They carry [U], [V] and c for the y that the leaves' root gives; anybody can derive them again from the public
-/// statement, but this contract cannot: keys for another y, signed by a quorum, would let it take forged digits for true.
+/// statement, but this contract cannot: keys for another y, signed by a quorum, would let it accept forged digits.
 contract SolvencyVerifier {
     struct Certificate {
         uint256 signers;
@@ -32,7 +32,7 @@ contract SolvencyVerifier {
     mapping(uint256 epoch => bytes32) public keysOf;
 
     event Certified(uint64 indexed epoch, bytes32 indexed keysHash, bytes32 commitmentsRoot);
-    /// A shortfall of zero means that every rule of the statement held without help.
+    /// A shortfall of zero means that every rule of the statement is met without it.
     event Solvent(uint64 indexed epoch, uint64 indexed account, uint64 shortfall);
 
     error NoCode(address vault);
@@ -55,7 +55,7 @@ contract SolvencyVerifier {
         network = vault_.network();
     }
 
-    /// Bring an epoch's keys with the quorum's signature over them. Anybody may.
+    /// Submit an epoch's keys with the quorum's signature over them. Anybody may.
     function certify(bytes calldata words, Certificate calldata certificate) external {
         _checkKeys(words);
         if (bytes32(words[32:64]) != network) revert WrongNetwork(bytes32(words[32:64]), network);
@@ -87,7 +87,7 @@ contract SolvencyVerifier {
         bytes32 keysHash = sha256(words);
         epoch = uint64(_word(words, 64));
         if (keysHash != keysOf[epoch]) revert NotCertified(epoch, keysHash, keysOf[epoch]);
-        // What was certified is well formed.
+        // Certified keys are well formed.
         uint256 columns = _word(words, 352);
         if (leaf.length != LinearProof.LEAF_BYTES + LinearProof.LEAF_COLUMN_BYTES * columns) {
             revert MalformedLeaf(leaf.length);
@@ -103,7 +103,7 @@ contract SolvencyVerifier {
         if (!LinearProof.holds(words, leaf, proof, columns, keysHash, leafHash)) revert ProofRefused(account);
     }
 
-    /// `check`, told to the log.
+    /// `check`, with its result in an event.
     function show(
         bytes calldata words,
         bytes calldata leaf,

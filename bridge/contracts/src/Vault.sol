@@ -13,7 +13,7 @@ import {Withdrawal, WithdrawalsTree} from "./WithdrawalsTree.sol";
 /// Holds collateral of one clearing network on one chain. It takes deposits, learns the network's state from headers
 /// that a quorum of its validators certified, and pays the withdrawals under the newest certified root.
 ///
-/// Rule: what it owes (`deposited - withdrawn`, per token) never exceeds what it holds, and nobody's key alone moves any
+/// Rule: what it owes (`deposited - withdrawn`, per token) never exceeds its balance, and no single key moves any
 /// of it. There is no owner, no upgrade and no way to call an arbitrary address.
 contract Vault is ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
@@ -22,14 +22,14 @@ contract Vault is ReentrancyGuardTransient {
         bytes32 network;
         ICertificateVerifier verifier;
         address guardian;
-        /// Seconds after which the current set is no longer believed; shorter than the network's unbonding.
+        /// Seconds after which the current set is no longer trusted; shorter than the network's unbonding.
         uint64 trustingPeriod;
         /// Seconds that the guardian may lock the vault for, once between two checkpoints; at most half the trusting
         /// period, of which a pause always leaves as much again.
         uint64 pausePeriod;
     }
 
-    /// A token that is taken, and how many base units make one clearing unit.
+    /// An accepted token, and its base units in one clearing unit.
     struct Asset {
         IERC20 token;
         uint256 unit;
@@ -46,7 +46,7 @@ contract Vault is ReentrancyGuardTransient {
     struct Checkpoint {
         uint64 height;
         uint64 withdrawalsCount;
-        /// Seconds: the header's own time, never after the block that brought it and never running backwards.
+        /// Seconds: the header's own time, never after the block that delivered it and never decreasing.
         uint64 trustedAt;
         bytes32 withdrawalsRoot;
         bytes32 exitRoot;
@@ -70,17 +70,17 @@ contract Vault is ReentrancyGuardTransient {
 
     /// Deposits are numbered from 1 without gaps.
     uint64 public depositNonce;
-    /// keccak(previous, nonce, token, account, amount, from): one storage proof shows that no deposit is missing.
+    /// keccak(previous, nonce, token, account, amount, from): one storage proof proves that no deposit is missing.
     bytes32 public depositsHash;
 
-    /// Base units in one clearing unit; zero for a token that is not taken.
+    /// Base units in one clearing unit; zero for a token that is not accepted.
     mapping(address token => uint256) public unitOf;
     /// Base units credited to accounts since deployment. Storage proofs of custody read this and the next by their slots, 9
     /// and 10: they stay there.
     mapping(address token => uint256) public deposited;
     /// Base units paid out since deployment.
     mapping(address token => uint256) public withdrawn;
-    /// Base units that fee-taking tokens left beyond a whole clearing unit; owed to nobody.
+    /// Base units that fee-taking tokens left beyond a whole clearing unit; not owed to any account.
     mapping(address token => uint256) public dust;
     mapping(uint256 nonceWord => uint256) private _paid;
 
@@ -101,7 +101,7 @@ contract Vault is ReentrancyGuardTransient {
     error NoCode(address token);
     error TokenListedTwice(address token);
     error TokenNotListed(address token);
-    /// The nearest amounts that would do; zero is none.
+    /// The nearest accepted amounts; zero is none.
     error NotAMultiple(uint256 amount, uint256 lower, uint256 upper);
     error NothingReceived(uint256 amount, uint256 received);
     error WrongNetwork(bytes32 stated, bytes32 trusted);
@@ -153,7 +153,7 @@ contract Vault is ReentrancyGuardTransient {
         }
     }
 
-    /// Pay `amount` base units of `token` in for ledger account `account`. What arrives is what is credited, in whole
+    /// Pay `amount` base units of `token` in for ledger account `account`. It credits the amount received, in whole
     /// clearing units.
     function deposit(address token, uint256 amount, uint64 account) external nonReentrant whenNotPaused {
         uint256 unit = unitOf[token];
@@ -173,7 +173,7 @@ contract Vault is ReentrancyGuardTransient {
         emit Deposited(nonce, token, account, credited, msg.sender, rolled);
     }
 
-    /// Show a header that more than two thirds of the trusted set's power precommitted. Anybody may.
+    /// Submit a header that more than two thirds of the trusted set's power precommitted. Anybody may.
     function checkpoint(bytes calldata words, Certificate calldata certificate) external whenNotPaused {
         Finality.Header memory header = Finality.read(words);
         bytes32 trusted = validatorsHash;
@@ -203,7 +203,7 @@ contract Vault is ReentrancyGuardTransient {
         }
     }
 
-    /// Bring the keys of the set that a checkpoint rotated to. Anybody may: the hash says which they are.
+    /// Submit the keys of the set that a checkpoint rotated to. Anybody may: the hash identifies them.
     function installValidators(bytes calldata validators) external {
         bytes32 stated = sha256(validators);
         if (stated != validatorsHash || validatorsCode != address(0)) revert WrongValidatorSet(stated, validatorsHash);
@@ -234,10 +234,10 @@ contract Vault is ReentrancyGuardTransient {
         return (_paid[nonce >> 8] >> (nonce & 255)) & 1 == 1;
     }
 
-    /// Lock the vault for the pause period. A guardian who never stops cannot hold it longer: the next pause needs a
-    /// newer checkpoint, and the vault to have been open for as long as it was locked, for a guardian may bring the
-    /// checkpoint himself, in the first block that is open. Nor can it outlast the trust in the current set, after which no
-    /// checkpoint could ever open the vault again: a pause ends a whole pause period before.
+    /// Lock the vault for the pause period. A guardian cannot prolong it: the next pause needs a newer checkpoint, and the
+    /// vault must have been open for as long as it was locked, because a guardian may submit the checkpoint itself in the
+    /// first open block. Nor can a pause outlast the trust in the current set, after which no checkpoint could ever open the
+    /// vault again: it ends a whole pause period before.
     function pause() external {
         if (msg.sender != guardian) revert NotGuardian(msg.sender);
         if (pausedAtHeight > latest.height) revert PausedAlready(latest.height);
