@@ -94,10 +94,10 @@ class HeightRun:
         """Give the core one input and perform all that follows. Raises Bug."""
         waiting = deque([event])
         while waiting and self.decided is None:
-            event = waiting.popleft()
-            if isinstance(event, ProposalReceived):
-                self.watch.proposed(event.round, self._context.clock.steady_ms())
-            for effect in step(self.state, event):
+            current = waiting.popleft()
+            if isinstance(current, ProposalReceived):
+                self.watch.proposed(current.round, self._context.clock.steady_ms())
+            for effect in step(self.state, current):
                 waiting.extend(self._perform(effect))
 
     def take_timeout(self, event: TimeoutElapsed) -> None:
