@@ -19,7 +19,7 @@ withdraw  alice  eth:USDC      16_840.00        -> released account alice
 cash      alice  3_160.00      # what is left is the margin
 trade     alice  bob  BTC-PERP -2 @ 7_900       -> novated
 & transfer alice client 60.00                   -> transferred micros 60.00
-wait      2
+wait      2                                     -> no trade_novated
 margin    alice  initial 0  equity 3_100.00
 """
 
@@ -42,13 +42,15 @@ def test_a_story_that_is_so() -> None:
         ("-> credited account alice units 20_000.00", "-> credited, credited", "did not come"),
         ("-> credited account alice units 20_000.00", "-> nothing", "came: credited"),
         ("novated, no margin_called", "no trade_novated", "came: novated"),
+        ("novated, no margin_called", "one novated lots 2_001", "did not come"),
+        ("withdraw  alice  eth:USDC      16_840.00 ", "wait 1", "did not come; came: nothing"),
         ("initial 3_160.00", "initial 3_160.01", "is: initial 3160000000"),
         ("position  bob    BTC-PERP -2", "position bob BTC-PERP +2", "is: lots -2000"),
         ("R0203", "R0204", "came: refused R0203 collateral_needed_for_margin"),
         ("released account alice", "refused R0203", "came: released"),
         ("cash      alice  3_160.00", "cash alice 3_160.01", "is: cash 3160000000"),
         ("eth:USDC      16_840.00 ", "eth:DAI 1.00", "not understood"),
-        ("wait      2", "sleep 2", "not understood"),
+        ("wait      2 ", "sleep 2 ", "not understood"),
         ("+2 @ 7_900", "+2 at 7_900", "not understood"),
         ("+2 @ 7_900", "+2.000_1 @ 7_900", "no whole number of units"),
         ("60.00  ", "60.000_000_1  ", "not understood"),
@@ -61,6 +63,14 @@ def test_a_line_that_is_not_so_ends_the_story_and_is_named(before: str, after: s
         tell(fresh(), STORY.replace(before, after, 1))
     assert why in str(found.value)
     assert after.split("#")[0].split()[0] in str(found.value)
+
+
+def test_what_may_not_come_may_not_come_in_any_block_of_a_wait() -> None:
+    world = tell(fund_world(), "epoch -> fund_called")
+    with pytest.raises(StoryError, match=r"came: fund_debited|came: .*paid"):
+        tell(world, "wait 6 -> no fund_paid, no fund_debited")
+    with pytest.raises(StoryError, match="did not come"):
+        tell(fund_world(), "epoch -> one fund_called")
 
 
 def test_a_price_leaves_the_others_as_they_were() -> None:

@@ -8,7 +8,8 @@
 
 Every event is a block of its own; one behind `&` belongs to the block of the line above. An outcome is a receipt of the
 block: a short name of OUTCOMES or its class in lower case, then fields and their values. Each takes a receipt of its
-own, in order. `nothing`: none but those of prices. `no NAME`: none of that kind. Lines of
+own, in order. `nothing`: none but those of prices. `no NAME`: none
+of that kind in any block of the line. `one NAME …`: this one alone of its kind. Lines of
 STATE make no block.
 
 Rule: a word that is not understood and an outcome that did not come end the story with the line and what came instead.
@@ -97,37 +98,41 @@ def tell(world: World, story: str) -> World:
 def _play(world: World, lines: Sequence[Line]) -> None:
     """One block, or as many as a line of waiting says."""
     parts: dict[str, list[Any]] = {"transactions": [], "facts": [], "prices": []}
-    result = None
+    first = len(world.results)
     for line in lines:
         try:
             if line.words[0] in WAITS:
-                result = WAITS[line.words[0]](world, *line.words[1:])
+                WAITS[line.words[0]](world, *line.words[1:])
             else:
                 kind, made = EVENTS[line.words[0]](world, *line.words[1:])
                 parts[kind] += made
         except (KeyError, ValueError, TypeError, IndexError) as error:
             raise line.fail(f"not understood: {type(error).__name__} {error}") from error
     if any(parts.values()):
-        result = world.block(*parts["transactions"], facts=parts["facts"], prices=parts["prices"])
-    assert result is not None
-    left = list(result.receipts)
+        world.block(*parts["transactions"], facts=parts["facts"], prices=parts["prices"])
+    left = list(world.results[-1].receipts)
     for line in lines:
         for outcome in line.outcomes:
-            _take(line, outcome, left, result)
+            _take(line, outcome, left, world.results[first:])
 
 
-def _take(line: Line, outcome: str, left: list[Any], result: BlockResult) -> None:
+def _take(line: Line, outcome: str, left: list[Any], results: Sequence[BlockResult]) -> None:
     """Take the receipt that an outcome names out of those that are left."""
     words = outcome.split()
-    came = "; ".join(_shown(each) for each in result.receipts if type(each).__name__ not in PRICES) or "nothing"
+    receipts = [each for result in results for each in result.receipts]
+    came = "; ".join(_shown(each) for each in receipts if type(each).__name__ not in PRICES) or "nothing"
     if words == ["nothing"]:
         if came != "nothing":
             raise line.fail(f"came: {came}")
         return
     if words[0] == "no":
-        if any(type(each).__name__ == _class_name(words[1]) for each in result.receipts):
+        if any(type(each).__name__ == _class_name(words[1]) for each in receipts):
             raise line.fail(f"came: {came}")
         return
+    if words[0] == "one":
+        words = words[1:]
+        if [type(each).__name__ for each in receipts].count(_class_name(words[0])) != 1:
+            raise line.fail(f"{outcome} did not come; came: {came}")
     for at, each in enumerate(left):
         if _is(each, words):
             del left[at]
@@ -250,9 +255,10 @@ def _margin(world: World, account: str, *words: str) -> dict[str, tuple[Any, Any
     return {name: (dollars(value), getattr(margin, name)) for name, value in zip(words[::2], words[1::2], strict=True)}
 
 
-def _wait(world: World, count: str) -> BlockResult:
-    """Blocks in which nothing happens; the outcomes are those of the last."""
-    return [world.block() for _ in range(int(count))][-1]
+def _wait(world: World, count: str) -> None:
+    """Blocks in which nobody does anything; what comes is looked for in the last."""
+    for _ in range(int(count)):
+        world.block()
 
 
 EVENTS: dict[str, Callable[..., tuple[str, list[Any]]]] = {
@@ -270,7 +276,7 @@ EVENTS: dict[str, Callable[..., tuple[str, list[Any]]]] = {
     ),
     "pay": lambda world, account, much: ("transactions", [world.pay(NAMED[account], dollars(much))]),
 }
-WAITS: dict[str, Callable[..., BlockResult]] = {"wait": _wait, "epoch": lambda world: world.pass_epoch()}
+WAITS: dict[str, Callable[..., object]] = {"wait": _wait, "epoch": lambda world: world.pass_epoch()}
 STATE: dict[str, Callable[..., dict[str, tuple[Any, Any]]]] = {
     "margin": _margin,
     "cash": lambda world, account, much: {"cash": (dollars(much), world.cash(NAMED[account]))},

@@ -1,9 +1,7 @@
 """Gains bear a loss wherever their owner has moved the cash: no transfer between its accounts dodges the cut."""
 
-import msgspec
 import pytest
 
-from clearing.base.secp256k1 import sign_digest
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.receipts.default import DefaultEnded, LossAllocated, WaterfallLayer
 from clearing.schema.terms.default import DefaultTerms
@@ -28,7 +26,7 @@ def ended(move: int, lots: tuple[int, int] = (40_000, 0)) -> tuple[World, int, l
     world.fall(500_000)
     if move:
         request = world.transfer(BOB, second, move * DOLLAR)
-        moved = msgspec.structs.replace(request, signature=sign_digest(secret(2), request.digest(world.network)))
+        moved = world.sign(request, secret(2))
         assert codes(world.block(moved)) == []
     results = world.until_ended()
     shared = [each for result in results for each in of_kind(result, LossAllocated)]

@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from clearing.base.secp256k1 import sign_digest
 from clearing.context.unresolved_losses import outstanding_assessment
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.default import AssessmentTaken, LossAllocated, WaterfallLayer
@@ -55,7 +54,7 @@ def test_what_is_assessed_may_move_between_the_members_own_accounts_and_leaves_n
     owed, cash = outstanding_assessment(world.state, 4), world.cash(DAVE)
     assert codes(world.block(signed(world, DAVE, second, cash, 4))) == []
     request = world.withdrawal(second, USDC_1, cash - owed + 1)
-    again = msgspec.structs.replace(request, signature=sign_digest(secret(4), request.digest(world.network)))
+    again = world.sign(request, secret(4))
     assert codes(world.block(again)) == [ClearingCode.DEFICIT_RESERVE]
     taken = [each for result in world.until_ended() for each in of_kind(result, AssessmentTaken)]
     assert {each.member: each.paid for each in taken}[4] == ((second, USD, owed),)
@@ -77,7 +76,7 @@ def test_who_is_assessed_loses_nothing_of_it_to_a_friend_by_a_trade() -> None:
 
 def signed(world: World, account: int, recipient: int, micros: int, member: int) -> CashTransfer:
     request = world.transfer(account, recipient, micros)
-    return msgspec.structs.replace(request, signature=sign_digest(secret(member), request.digest(world.network)))
+    return world.sign(request, secret(member))
 
 
 @pytest.mark.parametrize(("recipient", "refused"), [(KEYED_CLIENT, [ClearingCode.MEMBER_NOT_ACTIVE]), (0, [])])

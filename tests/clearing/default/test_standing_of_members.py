@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from clearing.base.secp256k1 import sign_digest
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import lift_member_restriction, restrict_member, set_member_status
 from clearing.schema.codes import ClearingCode
@@ -29,7 +28,7 @@ def restricted() -> World:
 
 def moved(world: World, account: int, recipient: int, micros: int) -> CashTransfer:
     request = world.transfer(account, recipient, micros)
-    return msgspec.structs.replace(request, signature=sign_digest(world.key_of(account), request.digest(world.network)))
+    return world.sign(request, world.key_of(account))
 
 
 def test_a_restricted_member_reduces_risk_and_brings_collateral_and_no_more() -> None:

@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from clearing.base.secp256k1 import sign_digest
 from clearing.context.block_context import DENOMINATOR, BlockContext
 from clearing.default_fund.contributions import call_replenishment, contribution_micros, required_contribution
 from clearing.margin.requirement.account_margin import AccountMargin
@@ -45,9 +44,7 @@ def called(fund: FundTerms, short: int | None = 5_000) -> World:
 
 
 def signed(world: World, words: LiquidationBid) -> LiquidationBid:
-    return msgspec.structs.replace(
-        words, signature=sign_digest(world.key_of(words.account), words.digest(world.network))
-    )
+    return world.sign(words, world.key_of(words.account))
 
 
 def margin(world: World, account: int) -> AccountMargin:

@@ -3,7 +3,6 @@
 import msgspec
 
 from clearing.apply_block import apply_block
-from clearing.base.secp256k1 import sign_digest
 from clearing.schema.receipts.default_fund import FundSized
 from clearing.schema.requests.accounts import AccountClosing, CashTransfer
 from clearing.state.export import export_state, import_state
@@ -37,10 +36,10 @@ def test_the_fund_is_sized_after_an_account_was_closed_as_by_who_never_knew_of_i
 
 def moved(world: World, account: int, recipient: int, micros: int) -> CashTransfer:
     request = world.transfer(account, recipient, micros)
-    return msgspec.structs.replace(request, signature=sign_digest(secret(1), request.digest(world.network)))
+    return world.sign(request, secret(1))
 
 
 def closing(world: World, account: int) -> AccountClosing:
     world.nonce += 1
     bare = AccountClosing(account, world.nonce, world.time_ms + 60_000, bytes(65))
-    return msgspec.structs.replace(bare, signature=sign_digest(secret(1), bare.digest(world.network)))
+    return world.sign(bare, secret(1))

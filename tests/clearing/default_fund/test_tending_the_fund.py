@@ -56,6 +56,7 @@ from tests.kit.clearing.genesis import (
     make_genesis,
 )
 from tests.kit.clearing.world import World, codes, kinds, of_kind
+from tests.kit.table import tell
 
 
 def signed(genesis: Genesis) -> Genesis:
@@ -99,14 +100,18 @@ def test_the_fund_is_sized_in_the_block_after_an_epoch_closed_and_members_are_ca
 
 
 def test_a_member_pays_and_its_call_is_over() -> None:
-    world = fund_world()
-    world.pass_epoch()
-    owed = world.required(CAROL)
-    result = world.block(world.pay(CAROL, owed - 5), world.pay(CAROL, 5))
-    assert [(each.micros, each.missing) for each in of_kind(result, FundPaid)] == [(owed - 5, 5), (5, 0)]
-    assert contribution_micros(world.state, CAROL) == owed == world.fund
+    world = tell(
+        fund_world(),
+        """
+        epoch                       -> fund_called member 3 micros 1_000.00
+        pay   carol 999.999_995     -> paid micros 999.999_995 missing 0.000_005
+        & pay carol   0.000_005     -> paid micros   0.000_005 missing 0
+        fund  1_000.00
+        cash  carol 99_000.00
+        """,
+    )
+    assert contribution_micros(world.state, CAROL) == 1_000 * DOLLAR
     assert world.state.contributions[CAROL].deadline == 0
-    assert world.cash(CAROL) == 100_000 * DOLLAR - owed
 
 
 OWED = 1_000 * DOLLAR - 1

@@ -34,6 +34,7 @@ from tests.kit.clearing.genesis import (
     WETH_1,
 )
 from tests.kit.clearing.world import World, of_kind
+from tests.kit.table import tell
 
 
 def test_the_backstop_takes_over_before_the_house_and_gets_the_penalty() -> None:
@@ -65,18 +66,18 @@ def test_the_house_takes_what_the_backstop_cannot_bear() -> None:
 
 
 def test_a_backstop_without_room_takes_nothing() -> None:
-    world = leveraged(liquidation=LiquidationTerms(backstop_account=CAROL))
-    world.block(world.withdrawal(CAROL, USDC_1, 100_000 * DOLLAR))
-    result = world.go(btc=FALLEN)
-    assert not of_kind(result, BackstopTakeover)
-    assert of_kind(result, Liquidated)
+    tell(
+        leveraged(liquidation=LiquidationTerms(backstop_account=CAROL)),
+        """
+        withdraw  carol  eth:USDC  100_000.00  -> released
+        price     BTC    7_250                 -> liquidated, no backstop_takeover
+        """,
+    )
 
 
 def test_nobody_backs_an_account_of_its_own() -> None:
-    world = leveraged(liquidation=LiquidationTerms(backstop_account=ALICE))
-    result = world.go(btc=FALLEN)
-    assert not of_kind(result, BackstopTakeover)
-    assert of_kind(result, Liquidated)
+    terms = LiquidationTerms(backstop_account=ALICE)
+    tell(leveraged(liquidation=terms), "price BTC 7_250 -> liquidated, no backstop_takeover")
 
 
 def test_steps_take_a_share_each_with_a_cool_down_between() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from clearing.liquidation.trigger import congestion_steps, maintenance_trigger
 from clearing.schema.receipts.liquidation import Liquidated
-from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, CallMet, MarginCalled, MarginRestored
+from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, CallMet
 from clearing.schema.records.margin_calls import CallKind
 from clearing.schema.records.prices import ChainDelayRecord
 from clearing.schema.risk.parameters import RiskParameters
@@ -14,8 +14,9 @@ from clearing.schema.terms.genesis import CrisisParameters, crisis_checks
 from clearing.schema.terms.margin_calls import CallTerms, calls_checks
 from clearing.state.export import export_state, import_state
 from tests.kit.clearing.crisis import FALLEN, leveraged
-from tests.kit.clearing.genesis import ALICE, BTC_PERP, SALT
+from tests.kit.clearing.genesis import ALICE, SALT
 from tests.kit.clearing.world import World, of_kind, roots
+from tests.kit.table import tell
 
 FIVE = CallTerms(deadline_blocks=5)
 
@@ -39,26 +40,37 @@ def test_below_the_trigger_an_account_has_so_many_blocks_and_no_more() -> None:
 
 
 def test_a_call_is_met_by_collateral_up_to_initial_margin() -> None:
-    world = leveraged(FIVE)
-    world.go(btc=FALLEN)
-    result = world.pay_in(ALICE, 2_000)
-    (met,) = of_kind(result, CallMet)
+    world = tell(
+        leveraged(FIVE),
+        """
+        price     BTC    7_250                -> call_deadline_set
+        deposit   alice  eth:USDC  2_000.00   -> one call_met, margin_restored
+        """,
+    )
+    (met,) = world.last(CallMet)
     assert met.equity >= met.initial
-    assert of_kind(result, MarginRestored)
-    for _ in range(10):
-        assert not of_kind(world.block(), Liquidated)
-    assert world.lots(ALICE, BTC_PERP) == 4_500
+    tell(
+        world,
+        """
+        wait      10                          -> no liquidated
+        position  alice  BTC-PERP +4.5
+        """,
+    )
 
 
 def test_collateral_that_covers_maintenance_only_saves_the_account_but_gives_it_no_new_time() -> None:
-    world = leveraged(FIVE)
-    opened = world.go(btc=FALLEN).height
-    assert not of_kind(world.pay_in(ALICE, 200), CallMet), "above maintenance, below initial"
-    for _ in range(6):
-        assert not of_kind(world.block(), Liquidated)
+    world = tell(leveraged(FIVE), "price BTC 7_250 -> call_deadline_set")
+    opened = world.state.now.height
+    tell(
+        world,
+        """
+        deposit   alice  eth:USDC  200.00     -> no call_met  # above maintenance, below initial
+        wait      6                           -> no liquidated
+        """,
+    )
     held = world.state.margin_calls[ALICE]
     assert (held.opened_height, held.deadline_height, held.lapsed) == (opened, opened + 5, False)
-    assert of_kind(world.go(btc=720_000), Liquidated), "its time was over"
+    tell(world, "price BTC 7_200 -> liquidated  # its time was over")
 
 
 def test_who_falls_far_below_maintenance_has_no_time_left() -> None:
@@ -72,19 +84,12 @@ def test_who_falls_far_below_maintenance_has_no_time_left() -> None:
 
 
 def test_without_a_deadline_nothing_is_kept_and_the_account_is_liquidated_at_once() -> None:
-    world = leveraged()
-    result = world.go(btc=FALLEN)
-    assert of_kind(result, Liquidated)
-    assert not of_kind(result, CallDeadlineSet)
-    assert not of_kind(result, CallLapsed)
+    world = tell(leveraged(), "price BTC 7_250 -> liquidated, no call_deadline_set, no call_lapsed")
     assert not list(world.state.margin_calls.ordered())
 
 
 def test_between_trigger_and_initial_an_account_is_called_but_has_no_deadline() -> None:
-    world = leveraged(FIVE)
-    result = world.go(btc=760_000)
-    assert of_kind(result, MarginCalled)
-    assert not of_kind(result, CallDeadlineSet)
+    tell(leveraged(FIVE), "price BTC 7_600 -> margin_called, no call_deadline_set")
 
 
 @pytest.mark.parametrize(

@@ -10,31 +10,28 @@ from clearing.schema.facts import ChainHeartbeat
 from clearing.schema.receipts.collateral import DepositCredited, DepositStray
 from clearing.schema.receipts.margin_calls import MarginCalled
 from clearing.schema.receipts.settlement import Settled
-from clearing.schema.receipts.trades import TradeNovated
-from clearing.schema.receipts.withdrawals import WithdrawalConfirmed, WithdrawalReleased
+from clearing.schema.receipts.withdrawals import WithdrawalConfirmed
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, cash_currency
 from clearing.validators.observed_chains import agreed_final_block
 from tests.kit.clearing.genesis import (
     ALICE,
-    ALICE_CLIENT,
     BOB,
     BTC_CALL,
     BTC_FUT,
     BTC_PERP,
-    CAROL,
     DOLLAR,
     EXPIRY_MS,
     HOUSE,
     USD,
     USDC_1,
-    USDC_2,
     VAULTS,
     WETH_1,
     make_genesis,
 )
 from tests.kit.clearing.world import World, codes, deposit_seen, executed, funded, kinds, of_kind
+from tests.kit.table import tell
 
 C = ClearingCode
 
@@ -123,25 +120,33 @@ def test_facts_far_ahead_are_not_remembered() -> None:
 
 
 def test_a_trade_is_novated_netted_and_settled_at_the_mark() -> None:
-    world = funded()
-    result = world.block(world.trade(ALICE, BOB, BTC_PERP, 100, 785_000))
-    (novated,) = of_kind(result, TradeNovated)
-    assert novated.buyer_received == 100 * 5_000 * 10
-    assert world.cash(ALICE) == 100_000 * DOLLAR + 5 * DOLLAR
-    assert world.cash(BOB) == 100_000 * DOLLAR - 5 * DOLLAR
-    world.block(world.trade(BOB, ALICE, BTC_PERP, 100, 790_000))
-    assert (world.lots(ALICE, BTC_PERP), world.lots(BOB, BTC_PERP)) == (0, 0)
+    world = tell(
+        funded(),
+        """
+        trade     alice  bob  BTC-PERP +0.1 @ 7_850   -> one novated buyer_received 5.00
+        cash      alice  100_005.00
+        cash      bob     99_995.00
+        trade     alice  bob  BTC-PERP -0.1 @ 7_900   -> novated
+        position  alice  BTC-PERP 0
+        position  bob    BTC-PERP 0
+        """,
+    )
     assert ALICE not in world.state.books
 
 
 def test_carried_lots_are_marked_and_payments_sum_to_zero() -> None:
-    world = funded()
-    world.block(world.trade(ALICE, BOB, BTC_PERP, 300, 790_000), world.trade(CAROL, ALICE, BTC_PERP, 100, 790_000))
-    before = {each: world.cash(each) for each in (HOUSE, ALICE, BOB, CAROL)}
-    world.prices(800_000)
-    change = {each: world.cash(each) - before[each] for each in before}
-    move = 10_000 * 10
-    assert change == {HOUSE: 0, ALICE: 200 * move, BOB: -300 * move, CAROL: 100 * move}
+    tell(
+        funded(),
+        """
+        trade  alice  bob    BTC-PERP +0.3 @ 7_900    -> novated
+        & trade  carol  alice  BTC-PERP +0.1 @ 7_900  -> novated
+        price  BTC    8_000                           -> applied
+        cash   alice  100_020.00
+        cash   bob     99_970.00
+        cash   carol  100_010.00
+        cash   house  100_000.00
+        """,
+    )
 
 
 def test_an_option_is_paid_in_cash_and_settled_at_its_intrinsic_value() -> None:
@@ -196,9 +201,13 @@ def test_a_bad_trade_is_refused_and_changes_nothing(changes: dict[str, int], cod
 
 
 def test_a_trade_id_is_novated_once_even_with_other_terms() -> None:
-    world = funded()
-    assert codes(world.block(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000, trade_id=9))) == []
-    assert codes(world.block(world.trade(ALICE, BOB, BTC_PERP, 2, 790_001, trade_id=9))) == [C.TRADE_ALREADY_NOVATED]
+    tell(
+        funded(),
+        """
+        trade  alice  bob  BTC-PERP +0.001 @ 7_900     venue_trade_id 9  -> novated
+        trade  alice  bob  BTC-PERP +0.002 @ 7_900.01  venue_trade_id 9  -> refused R0209 trade_already_novated
+        """,
+    )
 
 
 def test_trade_ids_are_forgotten_when_they_can_no_longer_be_shown() -> None:
@@ -229,36 +238,43 @@ def test_no_trade_without_an_open_price() -> None:
 
 
 def test_below_initial_margin_only_less_risk_passes() -> None:
-    world = funded(dollars=8_000)
-    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
-    result = world.prices(765_000)
-    assert [each.account for each in of_kind(result, MarginCalled)] == [ALICE]
-    assert codes(world.block(world.trade(ALICE, CAROL, BTC_PERP, 1, 765_000))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
-    assert codes(world.block(world.trade(CAROL, ALICE, BTC_PERP, 1, 765_000))) == []
-    result = world.block(facts=(world.deposit_fact(ALICE, USDC_1, 5_000 * DOLLAR),))
-    assert "MarginRestored" in kinds(result)
+    tell(
+        funded(dollars=8_000),
+        """
+        trade    alice  bob    BTC-PERP +4.5   @ 7_900  -> novated
+        price    BTC    7_650                           -> one margin_called account alice
+        trade    alice  carol  BTC-PERP +0.001 @ 7_650  -> refused R0203 collateral_needed_for_margin
+        trade    carol  alice  BTC-PERP +0.001 @ 7_650  -> novated
+        deposit  alice  eth:USDC 5_000.00               -> credited, margin_restored
+        """,
+    )
 
 
 def test_a_withdrawal_can_go_to_another_chain_within_its_inventory() -> None:
-    world = funded()
-    world.deposit(BOB, USDC_2, 500 * DOLLAR)
-    result = world.block(world.withdrawal(ALICE, USDC_2, 501 * DOLLAR), world.withdrawal(ALICE, USDC_2, 500 * DOLLAR))
-    assert codes(result) == [C.CHAIN_INVENTORY_TOO_SMALL]
-    (released,) = of_kind(result, WithdrawalReleased)
-    assert (released.nonce, released.chain_id, released.account) == (0, 2, ALICE)
-    assert world.cash(ALICE) == 99_500 * DOLLAR
-    assert result.withdrawals_count == 1
+    world = tell(
+        funded(),
+        """
+        deposit   bob    base:USDC  500.00  -> credited
+        withdraw  alice  base:USDC  501.00  -> refused R0219 chain_inventory_too_small
+        & withdraw  alice  base:USDC  500.00  -> one released nonce 0 chain_id 2 account alice
+        cash      alice  99_500.00
+        """,
+    )
+    assert world.results[-1].withdrawals_count == 1
     assert kinds(world.block(facts=(executed(1, 0),))) == [], "another vault cannot confirm it"
     assert len(of_kind(world.block(facts=(executed(2, 0),)), WithdrawalConfirmed)) == 1
     assert not of_kind(world.block(facts=(executed(2, 0),)), WithdrawalConfirmed)
 
 
 def test_a_withdrawal_must_leave_initial_margin() -> None:
-    world = funded(dollars=10_000)
-    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_000, 790_000))
-    refused = world.block(world.withdrawal(ALICE, USDC_1, 4_000 * DOLLAR))
-    assert codes(refused) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
-    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 3_000 * DOLLAR))) == []
+    tell(
+        funded(dollars=10_000),
+        """
+        trade     alice  bob  BTC-PERP +4 @ 7_900  -> novated
+        withdraw  alice  eth:USDC  4_000.00        -> refused R0203 collateral_needed_for_margin
+        withdraw  alice  eth:USDC  3_000.00        -> released
+        """,
+    )
 
 
 def test_withdrawals_are_refused_by_rule() -> None:
@@ -286,10 +302,14 @@ def test_without_positions_collateral_leaves_even_when_prices_are_stale() -> Non
 
 
 def test_cash_moves_between_accounts_of_one_member_only() -> None:
-    world = funded()
-    ok, other = world.transfer(ALICE, ALICE_CLIENT, DOLLAR), world.transfer(ALICE, BOB, DOLLAR)
-    assert codes(world.block(ok, other)) == [C.NOT_OWN_ACCOUNT]
-    assert world.cash(ALICE_CLIENT) == DOLLAR
+    tell(
+        funded(),
+        """
+        transfer  alice  client  1.00  -> transferred
+        & transfer  alice  bob     1.00  -> refused R0213 not_own_account
+        cash      client 1.00
+        """,
+    )
 
 
 def test_a_block_with_wrong_structure_is_a_lie() -> None:

@@ -1,9 +1,7 @@
 """A nonce only rises, and no single one uses up all that would come after it."""
 
-import msgspec
 import pytest
 
-from clearing.base.secp256k1 import sign_digest
 from clearing.context.request_checks import NONCE_STEP_MAX
 from clearing.schema.codes import ClearingCode
 from clearing.schema.requests.accounts import AccountOpening
@@ -18,7 +16,7 @@ from tests.kit.clearing.world import World, codes
 def opening(world: World, nonce: int) -> AccountOpening:
     """What a member may sign in its client's name: it takes no money, but uses a nonce."""
     unsigned = AccountOpening(KEYED_CLIENT, AccountKind.CLIENT, 0, bytes(20), nonce, world.time_ms + 60_000, bytes(65))
-    return msgspec.structs.replace(unsigned, signature=sign_digest(secret(1), unsigned.digest(world.network)))
+    return world.sign(unsigned, secret(1))
 
 
 def test_a_member_cannot_lock_its_client_in_by_using_up_the_clients_nonces() -> None:

@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from clearing.base.secp256k1 import sign_digest
 from clearing.context import member_status
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.margin.risk_arrays.arrays import RiskArrays
@@ -37,7 +36,7 @@ def with_second() -> tuple[World, int]:
 
 def moved(world: World, account: int, recipient: int, dollars: int) -> CashTransfer:
     request = world.transfer(account, recipient, dollars * DOLLAR)
-    return msgspec.structs.replace(request, signature=sign_digest(secret(1), request.digest(world.network)))
+    return world.sign(request, secret(1))
 
 
 def out(world: World, account: int, dollars: int) -> Withdrawal:

@@ -13,16 +13,18 @@ from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.schema.terms.genesis import crisis_checks
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms, withdrawal_control_checks
 from tests.kit.clearing.gated import GATE, WINDOW, gated, gated_genesis
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, USDC_1, USDC_2, make_genesis
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, USDC_1, make_genesis
 from tests.kit.clearing.world import World, codes, funded, kinds, of_kind, roots
+from tests.kit.table import tell
 
 PROMPT = msgspec.structs.replace(GATE, delay_above_units=0, delay_blocks=0)
 REFUSED = [ClearingCode.RATE_LIMIT]
 
 
-def at_window_start(world: World) -> None:
+def at_window_start(world: World) -> World:
     while (world.state.now.height + 1) % WINDOW:
         world.block()
+    return world
 
 
 def test_one_owner_takes_out_no_more_than_its_limit_in_a_window() -> None:
@@ -45,37 +47,55 @@ def test_one_owner_takes_out_no_more_than_its_limit_in_a_window() -> None:
 
 def test_accounts_with_the_same_key_count_as_one() -> None:
     world = gated(PROMPT)
-    world.deposit(ALICE_CLIENT, USDC_1, 60_000 * DOLLAR)
-    at_window_start(world)
-    world.block(world.withdrawal(ALICE, USDC_1, 40_000 * DOLLAR))
-    assert codes(world.block(world.withdrawal(ALICE_CLIENT, USDC_1, 10_001 * DOLLAR))) == REFUSED
-    assert codes(world.block(world.withdrawal(ALICE_CLIENT, USDC_1, 10_000 * DOLLAR))) == []
+    tell(world, "deposit client eth:USDC 60_000.00 -> credited")
+    tell(
+        at_window_start(world),
+        """
+        withdraw  alice   eth:USDC  40_000.00        -> released
+        withdraw  client  eth:USDC  10_001.00        -> refused R0269 rate_limit
+        withdraw  client  eth:USDC  10_000.00        -> released
+        """,
+    )
 
 
 def test_all_together_take_out_no_more_than_the_windows_limit() -> None:
-    world = gated(PROMPT)
-    at_window_start(world)
-    world.block(world.withdrawal(ALICE, USDC_1, 50_000 * DOLLAR))
-    refused = world.block(world.withdrawal(BOB, USDC_1, 30_001 * DOLLAR))
-    assert codes(refused) == REFUSED
-    assert dict(of_kind(refused, Refused)[0].values)["of"] == "all"
-    assert codes(world.block(world.withdrawal(BOB, USDC_1, 30_000 * DOLLAR))) == []
-    assert codes(world.block(world.withdrawal(CAROL, USDC_1, 1))) == REFUSED
+    world = tell(
+        at_window_start(gated(PROMPT)),
+        """
+        withdraw  alice  eth:USDC  50_000.00         -> released
+        withdraw  bob    eth:USDC  30_001.00         -> refused R0269 rate_limit
+        """,
+    )
+    assert dict(world.last(Refused)[0].values)["of"] == "all"
+    tell(
+        world,
+        """
+        withdraw  bob    eth:USDC  30_000.00         -> released
+        withdraw  carol  eth:USDC  0.000_001         -> refused R0269 rate_limit
+        """,
+    )
 
 
 def test_what_is_refused_counts_for_nothing() -> None:
-    world = gated(PROMPT)
-    at_window_start(world)
-    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 90_000 * DOLLAR))) == REFUSED
-    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 50_000 * DOLLAR))) == []
+    tell(
+        at_window_start(gated(PROMPT)),
+        """
+        withdraw  alice  eth:USDC  90_000.00         -> refused R0269 rate_limit
+        withdraw  alice  eth:USDC  50_000.00         -> released
+        """,
+    )
 
 
 def test_another_asset_has_its_own_count_and_none_without_a_gate() -> None:
     world = gated(PROMPT)
-    world.deposit(ALICE, USDC_2, 90_000 * DOLLAR)
-    at_window_start(world)
-    world.block(world.withdrawal(ALICE, USDC_1, 50_000 * DOLLAR))
-    assert codes(world.block(world.withdrawal(ALICE, USDC_2, 90_000 * DOLLAR))) == []
+    tell(world, "deposit alice base:USDC 90_000.00 -> credited")
+    tell(
+        at_window_start(world),
+        """
+        withdraw  alice  eth:USDC   50_000.00        -> released
+        withdraw  alice  base:USDC  90_000.00        -> released
+        """,
+    )
 
 
 def test_what_owners_used_is_forgotten_with_their_window() -> None:

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from clearing.accounts.lifecycle import _pending_items
 from clearing.apply_block import replay
-from clearing.base.secp256k1 import sign_digest
 from clearing.context.block_context import BlockContext
 from clearing.epochs.exit_tree import exit_tree
 from clearing.schema.codes import ClearingCode
@@ -21,6 +20,7 @@ from tests.kit.clearing.gated import GATE, gated, owed_and_held
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, SALT, USDC_1
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import World, codes, kinds, of_kind, roots
+from tests.kit.table import tell
 
 LARGE = 20_000 * DOLLAR
 FREE = msgspec.structs.replace(GATE, owner_units_max=0, window_units_max=0)
@@ -42,34 +42,42 @@ def test_a_withdrawal_up_to_the_threshold_is_released_at_once_and_one_beyond_it_
 
 
 def test_it_is_released_at_its_height_and_not_before() -> None:
-    world = gated(FREE)
-    receipt = waiting(world)
-    assert world.cash(ALICE) == 80_000 * DOLLAR
-    for _ in range(2):
-        assert not of_kind(world.block(), WithdrawalReleased)
-    (released,) = of_kind(world.block(), WithdrawalReleased)
-    assert (world.state.now.height, released.units, released.nonce) == (receipt.due_height, LARGE, 0)
+    world = tell(
+        gated(FREE),
+        """
+        withdraw  alice  eth:USDC  20_000.00  -> delayed
+        cash      alice  80_000.00
+        wait      2                           -> no released
+        wait      1                           -> one released units 20_000.00 nonce 0
+        """,
+    )
+    (released,) = world.last(WithdrawalReleased)
     assert released.not_after_s == (world.time_ms + 60_000) // 1000, "its time begins with its release"
     assert not list(world.state.delayed_withdrawals.ordered())
 
 
 def test_what_waits_cannot_be_spent_again() -> None:
-    world = gated(FREE)
-    waiting(world)
-    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 80_001 * DOLLAR))) == [ClearingCode.BALANCE_TOO_SMALL]
-    assert codes(world.block(world.transfer(ALICE, 4, 80_001 * DOLLAR))) == [ClearingCode.BALANCE_TOO_SMALL]
+    tell(
+        gated(FREE),
+        """
+        withdraw  alice  eth:USDC  20_000.00  -> delayed
+        withdraw  alice  eth:USDC  80_001.00  -> refused R0218 balance_too_small
+        transfer  alice  client    80_001.00  -> refused R0218 balance_too_small
+        """,
+    )
 
 
 def test_its_owner_takes_it_back_and_gets_all_of_it() -> None:
-    world = gated(FREE)
-    receipt = waiting(world)
-    result = world.block(world.withdrawal_cancellation(ALICE, receipt.number))
-    (back,) = of_kind(result, WithdrawalRefunded)
-    assert (back.account, back.units, back.remainder, back.reason) == (ALICE, LARGE, 0, RefundReason.CANCELLED)
-    assert [each.code for each in result.transfers] == [TransferCode.WAITING_GIVEN_BACK]
-    assert world.cash(ALICE) == 100_000 * DOLLAR
-    for _ in range(6):
-        assert not of_kind(world.block(), WithdrawalReleased)
+    world = tell(
+        gated(FREE),
+        """
+        withdraw  alice  eth:USDC  20_000.00  -> delayed number 0
+        cancel    alice  0                    -> one refunded account alice units 20_000.00 remainder 0 reason CANCELLED
+        cash      alice  100_000.00
+        """,
+    )
+    assert [each.code for each in world.results[-1].transfers] == [TransferCode.WAITING_GIVEN_BACK]
+    tell(world, "wait 6 -> no released")
 
 
 def test_nobody_else_cancels_it_and_nobody_twice() -> None:
@@ -77,7 +85,7 @@ def test_nobody_else_cancels_it_and_nobody_twice() -> None:
     receipt = waiting(world)
     bob = world.withdrawal_cancellation(BOB, receipt.number)
     forged = world.withdrawal_cancellation(ALICE, receipt.number)
-    forged = msgspec.structs.replace(forged, signature=sign_digest(secret(2), forged.digest(world.network)))
+    forged = world.sign(forged, secret(2))
     good = world.withdrawal_cancellation(ALICE, receipt.number)
     unknown = world.withdrawal_cancellation(ALICE, 77)
     result = world.block(bob, forged, good, good, unknown)
@@ -96,10 +104,15 @@ def test_a_cancelled_one_gives_its_part_of_the_window_back_while_the_window_last
     world = gated(GATE)
     while world.state.now.height % 5 != 4:
         world.block()
-    receipt = waiting(world, units=50_000 * DOLLAR)
-    assert codes(world.block(world.withdrawal(BOB, USDC_1, 30_001 * DOLLAR))) == [ClearingCode.RATE_LIMIT]
-    world.block(world.withdrawal_cancellation(ALICE, receipt.number))
-    assert codes(world.block(world.withdrawal(BOB, USDC_1, 30_001 * DOLLAR))) == []
+    tell(
+        world,
+        """
+        withdraw  alice  eth:USDC  50_000.00  -> delayed number 0
+        withdraw  bob    eth:USDC  30_001.00  -> refused R0269 rate_limit
+        cancel    alice  0                    -> refunded
+        withdraw  bob    eth:USDC  30_001.00  -> delayed
+        """,
+    )
 
 
 def test_how_many_wait_is_bounded_of_one_owner_and_of_all() -> None:
