@@ -19,7 +19,7 @@ from clearing.schema.blocks.block import BlockInput, BlockResult, VoteExtension
 from clearing.schema.requests.trades import TradeReport, VenueMandate
 from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MemberTerms, VenueTerms
 from clearing.state.state import State
-from tests.kit.clearing.genesis import BTC, DOLLAR, ETH, OWNER, USDC_1, make_genesis
+from tests.kit.clearing.genesis import BTC, DOLLAR, ETH, USDC_1, make_genesis
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import World, reports
 
@@ -41,7 +41,6 @@ def filled(accounts: int) -> World:
     """Everybody funded, and with a position in every marked instrument."""
     world = World(big_genesis(accounts), check=False)
     ids = range(10, 10 + accounts)
-    OWNER.update({each: each for each in ids})
     world.prices(790_000)
     for start in range(0, accounts, 500):
         some = ids[start : start + 500]

@@ -306,7 +306,7 @@ def checkout_of(network: TestNetwork, to: str, repository: Path) -> Path:
     """The sources of an upgrade: a folder as it is, a git ref unpacked beside the homes. Raises LocalFault."""
     if to not in network.checkouts:
         folder = Path(to)
-        if not (folder / "node" / "cli").is_dir():
+        if not (folder / "cli").is_dir():
             folder = network.folder / "checkouts" / str(len(network.checkouts))
             folder.mkdir(parents=True)
             packed = subprocess.run(

@@ -19,10 +19,10 @@ def git(folder: Path, *words: str) -> None:
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     folder = tmp_path / "repository"
-    (folder / "node" / "cli").mkdir(parents=True)
+    (folder / "cli").mkdir(parents=True)
     git(folder, "init", "-q")
     for version in ("first", "second"):
-        (folder / "node" / "cli" / "version").write_text(version)
+        (folder / "cli" / "version").write_text(version)
         git(folder, "add", "-A")
         git(folder, "commit", "-q", "-m", version)
         git(folder, "tag", version)
@@ -32,10 +32,10 @@ def repository(tmp_path: Path) -> Path:
 def test_a_ref_is_unpacked_once_and_the_repository_is_left_alone(repository: Path, tmp_path: Path) -> None:
     network: Any = SimpleNamespace(checkouts={}, folder=tmp_path / "run")
     old, new = (checkout_of(network, ref, repository) for ref in ("first", "second"))
-    assert (old / "node" / "cli" / "version").read_text() == "first"
-    assert (new / "node" / "cli" / "version").read_text() == "second"
+    assert (old / "cli" / "version").read_text() == "first"
+    assert (new / "cli" / "version").read_text() == "second"
     assert checkout_of(network, "first", repository) == old
-    assert (repository / "node" / "cli" / "version").read_text() == "second"
+    assert (repository / "cli" / "version").read_text() == "second"
 
 
 def test_a_folder_is_taken_as_it_is(repository: Path, tmp_path: Path) -> None:

@@ -158,9 +158,9 @@ def processes_with(word: str) -> list[object]:
 
 def other_checkout(folder: Path) -> Path:
     """Our own sources once more, which tell in the log that they run."""
-    for package in ("clearing", "consensus", "proofs", "bridge", "node", "configs"):
+    for package in ("clearing", "consensus", "proofs", "bridge", "member", "node", "lab", "devnet", "cli", "configs"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
-    with (folder / "node" / "process.py").open("a") as file:
+    with (folder / "node" / "app" / "process.py").open("a") as file:
         file.write(f"\nsys.stderr.write({OTHER!r})\n")
     return folder
 
