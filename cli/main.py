@@ -1,7 +1,7 @@
 """`crossclear`: the verbs, and how each ending becomes an exit code.
 
-Rule: data goes to stdout, everything else to stderr. Importing this module imports click and nothing heavy; a verb's module is imported
-when the verb is used, so that `verify` starts at once.
+Rule: data goes to stdout, everything else to stderr. Importing this module imports click and nothing heavy; a verb's
+module is imported when the verb is used, so that `verify` starts at once.
 """
 
 import importlib
@@ -18,8 +18,8 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "testnet": ("cli.operator.setup:testnet", "Write genesis and the homes of several nodes."),
         "join": ("cli.operator.setup:join", "Join a running network with one command: make a home, sync, run."),
         "start": ("cli.operator.run:start", "Run a node until it is stopped."),
-        "status": ("cli.operator.status:status", "Show the state of a running node."),
-        "config": ("cli.operator.config:config", "Check and show settings."),
+        "status": ("cli.operator.run:status", "Show the state of a running node."),
+        "config": ("cli.operator.run:config", "Check and show settings."),
         "keys": ("cli.operator.keys:keys", "Make, list, import and export keys."),
         "signer": ("cli.operator.signer:signer", "Keep a validator's keys in a process of their own."),
         "validators": (
@@ -35,10 +35,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "For members": {
         "margin": ("cli.member.margin:margin", "Explain and simulate margins, or evaluate a portfolio in a file."),
         "statement": (
-            "cli.member.statement:statement",
+            "cli.member.account:statement",
             "Print a member's day: balances, transfers, positions, fees, margin.",
         ),
-        "withdrawals": ("cli.member.withdrawals:withdrawals", "Show and cancel the withdrawals of an own account."),
+        "withdrawals": ("cli.member.account:withdrawals", "Show and cancel the withdrawals of an own account."),
         "exit": ("cli.member.exit:exit_", "Show what an own account could withdraw if everything ended."),
         "proof": ("cli.member.proof:proof", "Make, check and inspect proofs, and whole histories."),
         "onchain": ("cli.member.onchain:onchain", "Prove to a contract that one account is solvent."),

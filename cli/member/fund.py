@@ -24,7 +24,7 @@ fund.add_command(fund_explain)
 def fund_show(url: str, output: str) -> None:
     """Print size, stress scenarios, and each member's contribution with its calls."""
     from member.client.ask import ask_node
-    from member.printing.fund import fund_lines
+    from member.printing.network import fund_lines
 
     view = ask_node(url, lambda client: client.fund())
     show(view, fund_lines(view), output)

@@ -76,7 +76,7 @@ def follow(interval_ms: int, once: bool, output: str, **given: Any) -> None:
     import msgspec
 
     from member.light.client import follow as run
-    from member.printing.headers import header_fields, header_line
+    from member.printing.network import header_fields, header_line
 
     ended = threading.Event()
 
@@ -97,7 +97,7 @@ def follow(interval_ms: int, once: bool, output: str, **given: Any) -> None:
 @_client_options
 def verify(height: int, hash_: str | None, output: str, **given: Any) -> int:
     """Verify one height, above or below what is trusted. Exits with 6 when its hash is another than --hash."""
-    from member.printing.headers import header_fields, header_line
+    from member.printing.network import header_fields, header_line
 
     with _client(**given) as client:
         block = client.update(height)
@@ -114,7 +114,7 @@ def verify(height: int, hash_: str | None, output: str, **given: Any) -> int:
 def show_(store_path: Path, output: str) -> None:
     """Print what the store trusts. Uses no network."""
     from member.light.store import LightStore
-    from member.printing.headers import store_description
+    from member.printing.network import store_description
 
     with LightStore(store_path, create=False) as store:
         show(*store_description(store), output)

@@ -11,7 +11,7 @@ from cli.runs import liquidation_run, waterfall_run
 
 if TYPE_CHECKING:
     from member.client.node_client import NodeClient
-    from member.explaining.lines import ExplainedReceipt
+    from member.explaining.formatting import ExplainedReceipt
     from member.explaining.receipt_pages import Page, ReceiptSeries
 
 
@@ -86,7 +86,7 @@ def _receipts(
 
 
 def _print_explained(explained: "list[ExplainedReceipt]", output: str) -> int:
-    from member.explaining.lines import formatted
+    from member.explaining.formatting import formatted
     from proofs.verify.verdict import printable
 
     show(explained, "\n".join(printable(line) for line in formatted(explained).splitlines()), output)

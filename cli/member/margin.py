@@ -31,7 +31,7 @@ def margin_explain(account: int, source: AnswerSource, output: str) -> None:
     bisection with the same engine: the nearest index at which the account would be liquidated, with everything else
     unchanged.
     """
-    from member.printing.margin import margin_text
+    from member.printing.accounts import margin_text
 
     if source.log is None:
         view = source.ask(lambda client: client.margin(account))
@@ -63,7 +63,7 @@ def margin_simulate(
     output: str,
 ) -> None:
     """Print an own account's margin after a shock: deposits, then trades, then prices. Nothing is changed."""
-    from member.printing.margin import simulation_text
+    from member.printing.accounts import simulation_text
 
     shock = shock_body(index, volatility, trade, cash, token)
     if source.log is None:

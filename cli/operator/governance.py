@@ -78,8 +78,7 @@ def show_(url: str, output: str) -> None:
 @output_option
 def propose(reason: str, url: str, output: str, **options: Any) -> None:
     """Sign a proposal and submit it. Exits with 6 when the node refuses it."""
-    from member.client.ask import ask_node
-    from member.client.submission import proposal_number, submit_one
+    from member.client.ask import ask_node, proposal_number, submit_one
     from member.printing.governance import describe_amendment
     from member.signing.governance import seat_of, sign_proposal
 
@@ -107,8 +106,7 @@ def propose(reason: str, url: str, output: str, **options: Any) -> None:
 @output_option
 def vote(number: int, approve: bool | None, url: str, output: str, *, yes: bool, **options: Any) -> None:
     """Vote on proposal NUMBER with the own envelope key. What is signed is computed again and printed first."""
-    from member.client.ask import ask_node
-    from member.client.submission import submit_one
+    from member.client.ask import ask_node, submit_one
     from member.printing.governance import describe_amendment
     from member.signing.governance import check_made_of, find_proposal, make_vote, seat_of
 
@@ -198,8 +196,7 @@ def amendments(out: Path, url: str) -> None:
 @url_option
 def halt(instrument: int, until: int, url: str, **options: Any) -> None:
     """Halt INSTRUMENT in an emergency, in the house's name alone: until HEIGHT it can only be reduced."""
-    from member.client.ask import ask_node
-    from member.client.submission import submit_one
+    from member.client.ask import ask_node, submit_one
     from member.signing.governance import sign_halt
 
     if options["key_name"] is None:

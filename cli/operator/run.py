@@ -1,11 +1,14 @@
-"""`crossclear start` and `crossclear devnet`."""
+"""`crossclear start`, `devnet`, `status`, and `config show|validate`."""
 
 import os
+import time
 from pathlib import Path
 
 import click
+import msgspec
 
-from cli.options import NEW_FOLDER, config_option, effective_config, set_option
+from cli.options import NEW_FOLDER, config_option, effective_config, set_option, url_option
+from cli.output import ExitCode, output_option, say, show
 
 
 @click.command()
@@ -66,3 +69,56 @@ def devnet(
         demo=demo,
     )
     return main(options)
+
+
+_WATCH_S = 2.0
+
+
+@click.command()
+@url_option
+@click.option("--watch", is_flag=True, help="Repeat every two seconds, until Ctrl-C.")
+@output_option
+def status(url: str, watch: bool, output: str) -> int:
+    """Print height, epoch, readiness, and each peer with its score.
+
+    Exits with 4 when no node answers, with 5 when it is not ready.
+    """
+    from member.client.ask import fetch_status
+    from member.printing.network import status_text
+
+    while True:
+        found = fetch_status(url)
+        show(found, status_text(found), output)
+        if not watch:
+            return ExitCode.OK if found.readiness.ready else ExitCode.NOT_READY
+        time.sleep(_WATCH_S)
+
+
+@click.group()
+def config() -> None:
+    """Check and show settings."""
+
+
+@config.command()
+@config_option
+@set_option
+def validate(config_path: Path, assignments: tuple[str, ...]) -> None:
+    """Exit with 0 when the settings are good, with 3 and the key's path when not."""
+    effective_config(config_path, assignments)
+    say("settings are valid")
+
+
+@config.command("show")
+@config_option
+@set_option
+@click.option("--origin", is_flag=True, help="Who set each key, instead of the settings.")
+@output_option
+def show_config(config_path: Path, assignments: tuple[str, ...], origin: bool, output: str) -> None:
+    """Print the settings in force, defaults included, as TOML or JSON."""
+    from node.config_sources import dump_config
+
+    effective = effective_config(config_path, assignments)
+    if origin:
+        show(effective.origin, "\n".join(f"{key:<32} {who}" for key, who in sorted(effective.origin.items())), output)
+    else:
+        show(msgspec.to_builtins(effective.config), dump_config(effective.config).rstrip("\n"), output)

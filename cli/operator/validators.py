@@ -124,8 +124,7 @@ def approve(
 @output_option
 def submit(files: tuple[Path, ...], url: str, output: str) -> None:
     """Join the approvals of all FILES of one change and submit it. Exits with 6 when the node refuses it."""
-    from member.client.ask import ask_node
-    from member.client.submission import submit_one
+    from member.client.ask import ask_node, submit_one
     from member.printing.validators import describe_validator_change
     from member.signing.validator_changes import joined, read_change
 

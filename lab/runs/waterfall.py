@@ -15,7 +15,7 @@ from lab.models.numbers import DECIMALS_MAX, Number, exact_rational
 from lab.models.portfolio import Name
 from lab.runs.settle_file import Note
 from lab.runs.units import as_json, require, units, whole
-from member.explaining.lines import Line, condition_line
+from member.explaining.formatting import Line, condition_line
 from member.explaining.loss_allocation import Payer, allocation_lines
 
 

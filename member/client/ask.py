@@ -1,16 +1,25 @@
-"""One question to a node from code that does not run under trio: commands and scripts.
+"""Questions and submissions to a node, from code that does not run under trio: commands and scripts.
 
 Rule: the network id that a member signs for is the one that the node states; a request signed for another network is
-worth nothing at this one.
+worth nothing at this one. A refusal is raised with the node's own code.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import httpx
+import msgspec
 import trio
 
+from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.ids import ZERO_HASH, NetworkId
+from clearing.base.plain_json import read_json
+from clearing.schema.blocks.transaction import Transaction
+from member.api.state import PeersView, PeerView, Readiness, StateView
+from member.api.submit import SubmitResult
 from member.client.node_client import NodeClient
+from member.codes import NodeCode
 
 T = TypeVar("T")
 
@@ -35,3 +44,55 @@ def ask_as_member(url: str, secret: bytes, question: Callable[[NodeClient], Awai
             return await question(client)
 
     return trio.run(asked)
+
+
+LISTED_SECONDS = 30.0
+"""A proposal that is in no block by then was most likely refused in one."""
+
+_POLL_SECONDS = 0.5
+
+
+async def submit_one(client: NodeClient, request: Transaction) -> SubmitResult:
+    """Submit one request. Raises RemoteFault CHANGE_FILE with the code and the reason of the node's refusal."""
+    result = (await client.submit((request,))).results[0]
+    if result.problem is not None:
+        raise RemoteFault(NodeCode.CHANGE_FILE, result.problem.at, code=result.problem.code, why=result.problem.message)
+    return result
+
+
+async def proposal_number(client: NodeClient, proposal_hash: str) -> int:
+    """Wait until a proposal is in a block; its number. Raises RemoteFault CHANGE_FILE after `LISTED_SECONDS`."""
+    deadline = time.monotonic() + LISTED_SECONDS
+    while time.monotonic() < deadline:
+        for proposal in (await client.governance()).proposals:
+            if proposal.hash == proposal_hash:
+                return proposal.number
+        await trio.sleep(_POLL_SECONDS)
+    why = "no block took it: `crossclear governance dry-run` shows why it may be refused"
+    raise RemoteFault(NodeCode.CHANGE_FILE, "proposal", hash=proposal_hash, why=why)
+
+
+TIMEOUT_S = 5.0
+
+
+class NodeStatus(msgspec.Struct, frozen=True):
+    """What a node reports of itself and of its peers."""
+
+    state: StateView | None
+    """None before the first height."""
+    readiness: Readiness
+    peers: tuple[PeerView, ...]
+
+
+def fetch_status(url: str) -> NodeStatus:
+    """Ask a node. Raises LocalFault NODE_UNREACHABLE."""
+    try:
+        with httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
+            readiness = read_json(client.get("/readyz").content, Readiness)
+            state_answer, peers_answer = client.get("/v1/state"), client.get("/v1/peers")
+        state = read_json(state_answer.content, StateView) if state_answer.status_code == 200 else None
+        # A node that is asked too often refuses here; its height and readiness are still worth showing.
+        peers = read_json(peers_answer.content, PeersView).peers if peers_answer.status_code == 200 else ()
+    except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
+        raise LocalFault(NodeCode.NODE_UNREACHABLE, url, why=str(error)[:200]) from None
+    return NodeStatus(state, readiness, peers)

@@ -18,8 +18,17 @@ from clearing.schema.receipts.default import (
     PositionsTornUp,
     WaterfallLayer,
 )
-from member.explaining.formatting import Listing, called, per_cent, signed
-from member.explaining.lines import Explanation, Line, condition_line, equality_line, plain_line
+from member.explaining.formatting import (
+    Explanation,
+    Line,
+    Listing,
+    called,
+    condition_line,
+    equality_line,
+    per_cent,
+    plain_line,
+    signed,
+)
 
 
 @dataclass(slots=True)

@@ -24,14 +24,16 @@ from clearing.schema.records.default import MemberStatus
 from clearing.schema.terms.default import MICROS_MAX, FundSizing
 from member.api.receipts import ReceiptAt
 from member.explaining.close_out import currency_name
-from member.explaining.formatting import Listing, called, per_cent
-from member.explaining.lines import (
+from member.explaining.formatting import (
     ExplainedReceipt,
     Explanation,
     Line,
+    Listing,
+    called,
     condition_line,
     equality_line,
     explain_all,
+    per_cent,
     plain_line,
 )
 

@@ -24,11 +24,12 @@ from member.explaining.close_out import (
     taken_by_house,
     torn_up,
 )
-from member.explaining.formatting import Listing, called
-from member.explaining.lines import (
+from member.explaining.formatting import (
     ExplainedReceipt,
     Explanation,
     Line,
+    Listing,
+    called,
     condition_line,
     equality_line,
     explain_all,

@@ -5,8 +5,7 @@ Rule: the arithmetic of `clearing.liquidation.slices` is written again from its 
 
 from clearing.base.units import PPM
 from clearing.schema.receipts.liquidation import LiquidationStepTaken, SliceSizing
-from member.explaining.formatting import Listing, per_cent
-from member.explaining.lines import Line, condition_line, equality_line, plain_line
+from member.explaining.formatting import Line, Listing, condition_line, equality_line, per_cent, plain_line
 
 WHOLE = 10**9
 """Shares are of so many parts."""

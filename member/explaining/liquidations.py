@@ -26,15 +26,18 @@ from clearing.schema.receipts.margin_calls import MarginCalled, MarginRestored
 from clearing.schema.terms.margin_calls import CallTerms
 from member.api.receipts import ReceiptAt
 from member.explaining.close_out import currency_name
-from member.explaining.formatting import Listing, called, per_cent, signed
-from member.explaining.lines import (
+from member.explaining.formatting import (
     ExplainedReceipt,
     Explanation,
     Line,
+    Listing,
+    called,
     condition_line,
     equality_line,
     explain_all,
+    per_cent,
     plain_line,
+    signed,
 )
 from member.explaining.liquidation_sizes import sizing_lines, step_lines
 from member.explaining.margin_calls import (

@@ -7,7 +7,7 @@ called, so that an error in either shows. It knows no receipts.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from member.explaining.lines import Line, equality_line, plain_line
+from member.explaining.formatting import Line, equality_line, plain_line
 
 
 @dataclass(frozen=True, slots=True)

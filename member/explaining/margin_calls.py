@@ -16,8 +16,16 @@ from clearing.schema.receipts.margin_calls import (
 )
 from clearing.schema.records.margin_calls import CallKind
 from clearing.schema.terms.margin_calls import CallTerms
-from member.explaining.formatting import Listing, called, per_cent
-from member.explaining.lines import Explanation, Line, condition_line, equality_line, plain_line
+from member.explaining.formatting import (
+    Explanation,
+    Line,
+    Listing,
+    called,
+    condition_line,
+    equality_line,
+    per_cent,
+    plain_line,
+)
 
 
 @dataclass(slots=True)

@@ -12,8 +12,7 @@ from clearing.schema.receipts.default_fund import FundDrawn
 from member.api.receipt_json import receipts_of
 from member.api.receipts import InstrumentTicks, ReceiptAt, ReceiptView
 from member.codes import NodeCode
-from member.explaining.formatting import Listing
-from member.explaining.lines import ExplainedReceipt
+from member.explaining.formatting import ExplainedReceipt, Listing
 from member.explaining.receipt_index import accounts_named
 
 PAGES_MAX = 1000

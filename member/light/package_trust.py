@@ -69,8 +69,8 @@ def anchor_of_light_store(
 ) -> tuple[TrustAnchor, Checked | None]:
     """What to trust, and the check that the package's header is that of its height. No check for a file that is none.
 
-    A header from another file may be given instead of the package. `urls`: a node that serves what the store lacks, then
-    its witnesses. Raises LocalFault LIGHT_*, TRUST_EXPIRED.
+    A header from another file may be given instead of the package. `urls`: a node that serves what the store lacks,
+    then its witnesses. Raises LocalFault LIGHT_*, TRUST_EXPIRED.
     """
     try:
         header = package if isinstance(package, Header) else _header_of(package)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import run
-from member.printing.fund import fund_lines
+from member.printing.network import fund_lines
 from node.api.fund import fund_of
 from tests.kit.clearing.fund import fund_world
 from tests.kit.clearing.genesis import CAROL, DOLLAR

@@ -11,8 +11,7 @@ from clearing.base.codec import decode, encode
 from member.api.receipts import ReceiptAt
 from member.explaining.default_fund import explain_fund
 from member.explaining.defaults import explain_defaults
-from member.explaining.formatting import Listing
-from member.explaining.lines import formatted
+from member.explaining.formatting import Listing, formatted
 from member.explaining.liquidations import _path, explain_liquidations
 from member.explaining.receipt_index import DEFAULTS, FUNDS, LIQUIDATIONS
 

@@ -22,7 +22,7 @@ from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, E
 from member.api.receipt_json import named, unnamed
 from member.explaining.default_fund import _EXPLAINERS as TELL_FUND
 from member.explaining.defaults import _EXPLAINERS as TELL_DEFAULTS
-from member.explaining.lines import condition_line, equality_line, formatted, plain_line
+from member.explaining.formatting import condition_line, equality_line, formatted, plain_line
 from member.explaining.liquidations import _EXPLAINERS as TELL_LIQUIDATIONS
 from member.explaining.margin_calls import breach_ppm
 from member.explaining.masking import MASKED, Masks, masked

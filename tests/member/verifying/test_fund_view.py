@@ -23,7 +23,7 @@ from cli.main import run
 from member.api.proofs import FundOpening, FundView
 from member.api.types import Problem
 from member.codes import NodeCode
-from member.printing.fund import fund_lines
+from member.printing.network import fund_lines
 from member.statements.days import StatementDays
 from member.verifying.fund import OPENING_BYTES_MAX, read_opening
 from node.api.fund import fund_of

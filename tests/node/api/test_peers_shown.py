@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from member.printing.node_status import peer_lines
+from member.printing.network import peer_lines
 from node.api.state import peer_view
 from node.ops.metrics import Metrics, PeerCollector
 from node.p2p.peers import NetworkStats, PeerStatus, Role

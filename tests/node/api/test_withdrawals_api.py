@@ -15,7 +15,7 @@ from clearing.withdrawals.refunds import is_withdrawal_open
 from cli.main import run
 from member.api.accounts import WithdrawalsView
 from member.api.transaction_json import body_of, transaction_of
-from member.printing.withdrawals import withdrawal_lines
+from member.printing.accounts import withdrawal_lines
 from node.api.accounts import LISTED_MAX, account_of, withdrawals_of
 from node.app.node import clock_ms
 from node.config import Api

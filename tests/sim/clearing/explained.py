@@ -12,8 +12,7 @@ from clearing.state.state import State
 from member.api.receipts import ReceiptAt
 from member.explaining.default_fund import explain_fund
 from member.explaining.defaults import explain_defaults
-from member.explaining.formatting import Listing, listing_of
-from member.explaining.lines import ExplainedReceipt
+from member.explaining.formatting import ExplainedReceipt, Listing, listing_of
 from member.explaining.liquidations import explain_liquidations
 from tests.kit.clearing.crisis import FALLEN, leveraged
 from tests.kit.clearing.defaults import NO_FUND, NOTHING, default_world
