@@ -17,12 +17,13 @@ from bridge.contracts import load_artifact
 from bridge.contracts.deploy import VaultTerms, connect, deploy_token, deploy_vault, deploy_verifier
 from bridge.contracts.vault import checkpoint_arguments
 from clearing.base import bls
-from clearing.base.certificate import VoteKind, make_certificate, vote_digest
+from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.hashing import keccak256, sha256
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.state.withdrawals_tree import DEPTH, empty_subtree_root, withdrawal_leaf_hash
 from devnet.anvil import anvil_chain
+from tests.kit.certificates import make_certificate
 
 KEY = bytes([7]) * 32
 OWNER = str(Account.from_key(KEY).address)

@@ -19,13 +19,10 @@ must not know how blocks are agreed on or where collateral is seen.
 13. Close: the epoch's snapshot, the invariants, the roots.
 """
 
-from collections.abc import Iterable, Iterator
-
 import msgspec
 
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.header import DepositCursor
-from clearing.base.ids import Hash32
 from clearing.collateral.cash_tokens import check_pegs
 from clearing.collateral.haircuts import refresh_haircuts, update_chain_silence
 from clearing.collateral.interest import accrue_interest
@@ -41,7 +38,6 @@ from clearing.governance.enactment import enact_governance
 from clearing.invariants import check_block
 from clearing.margin_calls.cash_calls import end_met_cash_calls
 from clearing.margin_calls.margin_calls import check_house_margin, check_margins
-from clearing.opening import initial_state
 from clearing.price_ranges.delays import observe_withdrawals
 from clearing.price_ranges.update import update_ranges
 from clearing.prices.index_prices import agree_prices
@@ -49,7 +45,6 @@ from clearing.schema.blocks.block import BlockInput, BlockResult
 from clearing.schema.blocks.receipt import refused_receipt
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.codes import ClearingCode
-from clearing.schema.terms.genesis import Genesis
 from clearing.settlement.accrual import accrue_time
 from clearing.settlement.mark_to_market import mark_to_market
 from clearing.state.holdings import current_arrays
@@ -223,14 +218,3 @@ def deposit_cursors(state: State) -> tuple[DepositCursor, ...]:
         DepositCursor(chain.chain_id, chain.vault, state.deposit_cursors[(chain.chain_id, chain.vault)].nonce)
         for chain in state.terms.chains.values()
     )
-
-
-def replay(
-    genesis: Genesis, state_salt: bytes, blocks: Iterable[BlockInput]
-) -> Iterator[tuple[int, tuple[Hash32, ...]]]:
-    """Apply a block log from genesis and yield (height, module roots) after each block. Raises as `apply_block`."""
-    state = initial_state(genesis, state_salt)
-    for block in blocks:
-        fork, result = apply_block(state, block)
-        yield result.height, fork.module_roots()
-        state = fork.absorb()

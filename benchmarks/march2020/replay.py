@@ -11,7 +11,6 @@ from benchmarks.march2020.books import means_of
 from benchmarks.march2020.hours import BLOCKS, HOUR_MS, Hour
 from benchmarks.march2020.market import FIRST, HOUSE_DOLLARS, QUIET_BLOCKS, March, Plan
 from clearing.base.units import PPM, mul_div_down
-from clearing.invariants import check_whole_state
 from clearing.margin_calls.early_calls import STEPS_PER_DEVIATION, deviation_steps_within
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.blocks.transaction import Transaction
@@ -26,6 +25,7 @@ from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_holdings, positions_of
 from lab.backtest.books import MICROS_PER_TICK
 from tests.kit.clearing.genesis import DOLLAR, HOUSE, USDC_1
+from tests.kit.clearing.whole_state import check_whole_state
 
 TARGET_PPM = 1_100_000
 """Who brings cash brings it up to this part of the initial margin."""

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from clearing.base import bls
 from clearing.base.codec import U32, U63, Bytes32, Bytes96, Wire, u256
-from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.hashing import sha256, tag_prefix
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
@@ -57,23 +57,6 @@ def signer_indices(signers: bytes) -> tuple[int, ...]:
 def signer_bitmap(indices: Sequence[int]) -> bytes:
     """The 32-byte bitmap of these indices."""
     return u256(sum(1 << index for index in set(indices)))
-
-
-def make_certificate(
-    kind: VoteKind, height: int, round_: int, value: bytes, validators: ValidatorSet, shares: dict[int, bytes]
-) -> Certificate:
-    """Aggregate the shares, by validator index. The result is not verified. Raises LocalFault without shares."""
-    if not shares:
-        raise LocalFault(BaseCode.UNDER_QUORUM, "make_certificate", shares=0)
-    return Certificate(
-        kind=kind,
-        height=height,
-        round=round_,
-        value=value,
-        validators_hash=validators.hash,
-        signers=signer_bitmap(tuple(shares)),
-        aggregate=bls.aggregate([shares[index] for index in sorted(shares)]),
-    )
 
 
 def verify_certificate(certificate: Certificate, validators: ValidatorSet, network: bytes) -> None:

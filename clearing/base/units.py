@@ -5,19 +5,6 @@ Ratios are compared by cross-multiplication. A remainder always has an owner.
 """
 
 from collections.abc import Sequence
-from typing import NewType
-
-Micros = NewType("Micros", int)
-"""Money: 10^-6 of the settlement unit. May be negative."""
-
-Ticks = NewType("Ticks", int)
-"""A price in ticks; a tick is 10^-2 of the settlement unit for one whole unit of the underlying."""
-
-Lots = NewType("Lots", int)
-"""A position or a trade size in lots, signed: positive is long."""
-
-Millis = NewType("Millis", int)
-"""Block time: milliseconds since the Unix epoch, as in the block header."""
 
 PPM = 1_000_000
 """Parts per million: the denominator of integer ratios."""

@@ -144,16 +144,6 @@ class Journal:
         self._state.balances.put(key, Balance(debited, credited))
 
 
-def check_whole_ledger(state: State) -> None:
-    """Raise Bug unless every currency sums to zero over all accounts. Linear; for tests, import and audits."""
-    totals: dict[int, int] = {}
-    for (_, currency), record in state.balances.ordered():
-        totals[currency] = totals.get(currency, 0) + record.credits - record.debits
-    for currency, total in totals.items():
-        if total:
-            raise Bug(f"currency {currency} sums to {total}")
-
-
 def can_hold(state: State, account: int) -> bool:
     """Whether the account is a known member account: only those can receive or sign. The ledger's own
     accounts are not."""

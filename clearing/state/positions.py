@@ -67,14 +67,3 @@ class PositionLedger:
         for instrument, drift in sorted(self._drift.items()):
             if drift:
                 raise Bug(f"positions in instrument {instrument} drifted by {drift} lots in one block")
-
-
-def check_whole_book(state: State) -> None:
-    """Raise Bug unless every instrument nets to zero over all accounts. Linear; for tests, import and audits."""
-    totals: dict[int, int] = {}
-    for _, book in state.books.ordered():
-        for instrument, lots in book.lots:
-            totals[instrument] = totals.get(instrument, 0) + lots
-    for instrument, total in totals.items():
-        if total:
-            raise Bug(f"positions in instrument {instrument} sum to {total}")

@@ -13,8 +13,6 @@ opened again at its worth each `REOPEN` observations, or four years of rising pr
 import hashlib
 from collections.abc import Sequence
 
-SEEDS = 100
-
 REOPEN = 720
 
 FORMS = ("first alone", "last alone", "all on one side", "alternating sides")

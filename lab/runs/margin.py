@@ -21,8 +21,6 @@ from lab.models.scan_terms import Scan, grid_points
 from lab.models.terms import RiskModel
 from lab.runs.units import as_json
 
-FORMAT = "crossclear.margin.v1"
-
 RULES_MAX = 256
 
 ASKS_MAX = 16

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 CHECKS = ("encoding", "certificate", "roots", "statement", "rules", "listed", "solvency")
 
-SUFFIX = ".ccs"
-
 MAGIC = b"ccs\x01"
 """Format and version."""
 

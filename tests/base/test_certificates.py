@@ -8,18 +8,12 @@ from py_arkworks_bls12381 import G2Point
 from py_ecc.bls import G2ProofOfPossession as Reference
 
 from clearing.base import bls, ed25519
-from clearing.base.certificate import (
-    Certificate,
-    VoteKind,
-    make_certificate,
-    signer_bitmap,
-    verify_finality,
-    vote_digest,
-)
+from clearing.base.certificate import Certificate, VoteKind, signer_bitmap, verify_finality, vote_digest
 from clearing.base.codec import decode, encode
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.header import DepositCursor, Header
 from clearing.base.validators import Validator, ValidatorSet, check_validator_set
+from tests.kit.certificates import make_certificate
 
 NETWORK = bytes(range(32))
 

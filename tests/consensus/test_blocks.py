@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from clearing.base.certificate import NIL, Certificate, VoteKind, make_certificate
+from clearing.base.certificate import NIL, Certificate, VoteKind
 from clearing.base.errors import Bug, LocalFault, RemoteFault
 from clearing.base.hashing import sha256
 from consensus.blocks.executor import BlockExecutor, payload_root
@@ -34,6 +34,7 @@ from consensus.signing import CertificateCache, CurveVerifier, assemble_certific
 from node.p2p.network import LIMITS, PeerChannel
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignGuard
+from tests.kit.certificates import make_certificate
 from tests.kit.consensus.crypto import secrets_of, validator_set
 from tests.kit.consensus.toy import ToyApplication
 

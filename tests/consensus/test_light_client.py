@@ -13,14 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base import bls
-from clearing.base.certificate import (
-    Certificate,
-    VoteKind,
-    make_certificate,
-    signer_bitmap,
-    verify_certificate,
-    vote_digest,
-)
+from clearing.base.certificate import Certificate, VoteKind, signer_bitmap, verify_certificate, vote_digest
 from clearing.base.codec import decode, encode
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.base.hashing import sha256
@@ -28,6 +21,7 @@ from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
 from consensus.evidence.attack import LightClientAttack, accused, check_attack, conflict, cross_check
 from consensus.light_client import CurveLightVerifier, LightBlock, Trust, TrustPolicy, bisection, check_anchor, verify
+from tests.kit.certificates import make_certificate
 from tests.kit.consensus.crypto import FakeVerifier, fake_share, secrets_of, validator_set
 from tests.sim.consensus.tendermint import Chain, Json, time_ns
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from clearing.base import bls
-from clearing.base.certificate import VoteKind, make_certificate, vote_digest
+from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.codec import u256
 from clearing.base.header import DepositCursor
 from proofs.algebra.commitment import CommitmentContext, blinders, commit
@@ -18,6 +18,7 @@ from proofs.history.ordering import backwards, chain_conflicts, entry_of, link
 from proofs.history.package_history import FINDINGS_MAX, PackageHistory
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import complete_holdings, layout_of
+from tests.kit.certificates import make_certificate
 
 SPACING = 10
 BUSY = 10**9

@@ -3,10 +3,11 @@
 import msgspec
 
 from clearing.base import bls
-from clearing.base.certificate import VoteKind, make_certificate, vote_digest
+from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.validators import Validator, ValidatorSet
 from proofs.epoch.package import EpochPackage, read_package, write_package
 from proofs.verify.verifier import verify_package
+from tests.kit.certificates import make_certificate
 
 
 def rotated(validators: ValidatorSet) -> tuple[ValidatorSet, dict[bytes, int]]:

@@ -14,7 +14,7 @@ import pytest
 
 from clearing.base import bls
 from clearing.base import certificate as certificate_module
-from clearing.base.certificate import Certificate, VoteKind, make_certificate, vote_digest
+from clearing.base.certificate import Certificate, VoteKind, vote_digest
 from clearing.base.codec import encode, u256
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
@@ -32,6 +32,7 @@ from proofs.linear.statement import Witness
 from proofs.verify import verifier as verify_module
 from proofs.verify.verdict import OwnAccount
 from proofs.verify.verifier import verify_package
+from tests.kit.certificates import make_certificate
 from tests.kit.proofs.small_market import rulebook_of
 
 Weakened = Callable[[pytest.MonkeyPatch], None]

@@ -3,9 +3,7 @@
 Rule: data and digests only. Each request names an account and uses a nonce of it, so it is applied at most once.
 """
 
-from typing import Annotated, ClassVar
-
-import msgspec
+from typing import ClassVar
 
 from clearing.base.codec import U63, Bytes65
 from clearing.base.eip712 import TypedRequest
@@ -22,10 +20,6 @@ class FundContribution(TypedRequest, frozen=True, tag=60):
     nonce: U63
     not_after_ms: U63
     signature: Bytes65
-
-
-Signature = Annotated[bytes, msgspec.Meta(max_length=65)]
-"""65 bytes, or none."""
 
 
 class ClientRescue(TypedRequest, frozen=True, tag=56):

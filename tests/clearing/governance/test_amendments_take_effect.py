@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from clearing.apply_block import apply_block, replay
+from clearing.apply_block import apply_block
 from clearing.base.errors import RemoteFault
 from clearing.genesis.effective_terms import next_head, replay_amendments
 from clearing.governance.proposals import VALIDATED_PER_BLOCK
@@ -19,6 +19,7 @@ from clearing.schema.records.governance import ProposalStage
 from clearing.state.export import export_state, import_state
 from tests.kit.clearing.chamber import TIMELOCK_MS, VOTE_MS, governed_genesis, parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, SALT
+from tests.kit.clearing.replay import replay
 from tests.kit.clearing.signer import validator
 from tests.kit.clearing.world import codes, kinds, of_kind
 

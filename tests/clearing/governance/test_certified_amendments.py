@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from clearing.base import bls
-from clearing.base.certificate import Certificate, VoteKind, make_certificate, vote_digest
+from clearing.base.certificate import Certificate, VoteKind, vote_digest
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
@@ -23,6 +23,7 @@ from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.validators.validator_sets import validator_sets
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.statement.rulebook import check_rulebook
+from tests.kit.certificates import make_certificate
 from tests.kit.clearing.chamber import governed_genesis, parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, USD
 from tests.kit.clearing.world import World

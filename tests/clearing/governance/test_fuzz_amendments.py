@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from clearing.apply_block import apply_block, replay
+from clearing.apply_block import apply_block
 from clearing.base.errors import Rejected
 from clearing.genesis.paths import UnknownPathError, value_at
 from clearing.governance.validation import validate_terms
@@ -19,10 +19,10 @@ from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.state.account_margins import margin_book
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from clearing.state.ledger import check_whole_ledger
-from clearing.state.positions import check_whole_book
 from tests.kit.clearing.chamber import governed_genesis, parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, SALT, USD
+from tests.kit.clearing.replay import replay
+from tests.kit.clearing.whole_state import check_whole_book, check_whole_ledger
 from tests.kit.clearing.world import World, of_kind, reports
 from tests.sim.clearing.crisis_terms import STRESS, crisis_of
 

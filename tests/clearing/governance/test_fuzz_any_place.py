@@ -10,7 +10,6 @@ from clearing.base.codec import u256
 from clearing.epochs.snapshot import is_snapshot_possible, take_snapshot
 from clearing.governance.validation import validate_terms
 from clearing.governance.votes import voting_set
-from clearing.invariants import check_whole_state
 from clearing.margin.statement.rulebook import read_rulebook
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import CustodySeen, Fact
@@ -23,6 +22,7 @@ from proofs.statement.arithmetization import complete_holdings
 from proofs.statement.auxiliary_witness import AuxiliaryWitness
 from tests.kit.clearing.any_place import random_amendment
 from tests.kit.clearing.rows import row_value
+from tests.kit.clearing.whole_state import check_whole_state
 from tests.sim.clearing.story import Story
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"

@@ -12,13 +12,13 @@ from clearing.schema.facts import ChainHeartbeat, Fact
 from clearing.schema.receipts.governance import VaultLiability
 from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalRefunded, WithdrawalReleased
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
-from clearing.state.ledger import check_whole_ledger
 from clearing.withdrawals.detached_vaults import owed_by_vault
 from tests.kit.clearing.chamber import TIMELOCK_MS
 from tests.kit.clearing.detached import USDC_TWO, VALID_MS, detached, stuck, waited
 from tests.kit.clearing.gated import not_executed
 from tests.kit.clearing.genesis import BOB, CAROL, DOLLAR, VAULTS
 from tests.kit.clearing.gone_chain import GONE
+from tests.kit.clearing.whole_state import check_whole_ledger
 from tests.kit.clearing.world import World, executed, of_kind
 
 HEARTBEAT_MS = 6_000

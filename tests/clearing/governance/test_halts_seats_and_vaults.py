@@ -32,13 +32,14 @@ from clearing.schema.requests.amendments import (
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.prices import PriceTerms
 from clearing.state.export import export_state, import_state
-from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, check_whole_ledger, soft_credit_of
+from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, soft_credit_of
 from clearing.validators.validator_sets import set_numbers, stored_set
 from tests.kit.clearing.chamber import GOVERNED, TIMELOCK_MS, governed_genesis, parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, DOLLAR, SALT, USD, VAULTS
 from tests.kit.clearing.gone_chain import GONE, stuck
 from tests.kit.clearing.lending import lending
 from tests.kit.clearing.signer import key_of, validator
+from tests.kit.clearing.whole_state import check_whole_ledger
 from tests.kit.clearing.world import codes, of_kind
 
 HALTED, HALT_REFUSED = ClearingCode.INSTRUMENT_HALTED, ClearingCode.HALT_REFUSED

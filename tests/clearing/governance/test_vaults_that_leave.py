@@ -10,7 +10,6 @@ from clearing.schema.facts import ChainHeartbeat
 from clearing.schema.receipts.governance import VaultDetached, VaultLiability
 from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalRefunded, WithdrawalReleased
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
-from clearing.state.ledger import check_whole_ledger
 from clearing.withdrawals.detached_vaults import is_detaching, owed_by_vault
 from node.chains.attestation_pool import AttestationPool
 from tests.kit.clearing.chamber import TIMELOCK_MS
@@ -18,6 +17,7 @@ from tests.kit.clearing.detached import USDC_TWO, VALID_MS, detached, stuck, wai
 from tests.kit.clearing.gated import not_executed
 from tests.kit.clearing.genesis import BOB, CAROL, DOLLAR, VAULTS
 from tests.kit.clearing.gone_chain import GONE
+from tests.kit.clearing.whole_state import check_whole_ledger
 from tests.kit.clearing.world import World, codes, executed, of_kind
 
 TIMELOCK = TIMELOCK_MS // 1_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clearing.apply_block import apply_block, replay
+from clearing.apply_block import apply_block
 from clearing.schema.receipts.liquidation import (
     BackstopTakeover,
     Liquidated,
@@ -16,6 +16,7 @@ from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.state.export import export_state, import_state
 from tests.kit.clearing.crisis import crisis_world, genesis_in_crisis
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, DOLLAR, HOUSE, SALT, USDC_1
+from tests.kit.clearing.replay import replay
 from tests.kit.clearing.world import World, of_kind
 
 CALLS = CallTerms(deadline_blocks=2, early_ppm=400_000, early_release_ppm=250_000, early_blocks=4)

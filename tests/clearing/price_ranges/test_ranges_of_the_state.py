@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.apply_block import apply_block, replay
+from clearing.apply_block import apply_block
 from clearing.base import bls
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault
@@ -36,6 +36,7 @@ from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, ETH_PERP, SALT, USDC_1, make_genesis
 from tests.kit.clearing.ranged import RULES, ranged, ranged_genesis, walk
+from tests.kit.clearing.replay import replay
 from tests.kit.clearing.world import World, executed, funded, of_kind, roots
 
 

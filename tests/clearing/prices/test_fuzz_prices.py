@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from clearing.apply_block import replay
 from clearing.base.codec import encode
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.receipts.prices import AuctionCleared, AuctionOrderTaken, OutliersDropped, PriceStatusChanged
@@ -21,6 +20,7 @@ from clearing.schema.terms.prices import PriceTerms
 from tests.kit.clearing.fuzz import COMPLETE, MEMBERS, Fuzz
 from tests.kit.clearing.genesis import BTC, SALT, START_MS
 from tests.kit.clearing.priced import FUNDING, priced_genesis
+from tests.kit.clearing.replay import replay
 from tests.kit.clearing.world import funded
 
 SEEDS = range(1_000, 1_200 if COMPLETE else 1_008)

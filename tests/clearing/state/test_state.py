@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clearing.apply_block import apply_block, replay
+from clearing.apply_block import apply_block
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.opening import initial_state
@@ -17,6 +17,7 @@ from clearing.state.export import export_state, import_state
 from clearing.state.state import Module, record_key
 from clearing.state.tree import DEPTH, ModuleTree, bucket_of, record_leaf_hash, record_salt
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, DOLLAR, SALT, USDC_1, USDC_2, make_genesis
+from tests.kit.clearing.replay import replay
 from tests.kit.clearing.world import World, executed, funded
 
 

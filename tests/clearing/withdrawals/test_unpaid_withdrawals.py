@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.apply_block import replay
 from clearing.base.codec import decode, encode
 from clearing.schema.blocks.block import BlockResult, VoteExtension
 from clearing.schema.codes import ClearingCode
@@ -22,6 +21,7 @@ from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, cash_currency, inve
 from clearing.withdrawals.refunds import REFUNDS_PER_BLOCK, expired_withdrawals
 from tests.kit.clearing.gated import MARKET, VALID_MS, gated, gated_genesis, not_executed, owed_and_held
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, DOLLAR, ETH, SALT, USD, USDC_1, USDC_2, VAULTS, WETH_1
+from tests.kit.clearing.replay import replay
 from tests.kit.clearing.vaults import DEPEG, PAR, SKEW, USDC_FEED, genesis_with
 from tests.kit.clearing.world import World, codes, executed, funded, kinds, of_kind, roots
 

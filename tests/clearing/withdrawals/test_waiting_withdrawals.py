@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.accounts.lifecycle import _pending_items
-from clearing.apply_block import replay
 from clearing.context.block_context import BlockContext
 from clearing.epochs.exit_tree import exit_tree
 from clearing.schema.codes import ClearingCode
@@ -18,6 +17,7 @@ from clearing.state.holdings import current_arrays, current_holdings, holdings_m
 from clearing.state.ledger import inventory_units
 from tests.kit.clearing.gated import GATE, gated, owed_and_held
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, SALT, USDC_1
+from tests.kit.clearing.replay import replay
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import World, codes, kinds, of_kind, roots
 from tests.kit.table import tell

@@ -12,11 +12,12 @@ from bridge.contracts import load_artifact
 from bridge.contracts.deploy import Deployed, VaultTerms, connect, deploy, deploy_token, deploy_vault, deploy_verifier
 from bridge.contracts.vault import checkpoint_arguments
 from clearing.base import bls
-from clearing.base.certificate import Certificate, VoteKind, make_certificate, vote_digest
+from clearing.base.certificate import Certificate, VoteKind, vote_digest
 from clearing.base.hashing import keccak256, sha256
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
 from devnet.anvil import Anvil
+from tests.kit.certificates import make_certificate
 
 NETWORK = sha256(b"network of the contract tests")
 USER = bytes([7]) * 32

@@ -7,7 +7,6 @@ import msgspec
 
 from clearing.apply_block import apply_block
 from clearing.base.codec import u256
-from clearing.invariants import check_whole_state
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.opening import initial_state
 from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult, PriceReport, VoteExtension
@@ -48,6 +47,7 @@ from tests.kit.clearing.genesis import (
 from tests.kit.clearing.requests import Requests
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.validators import Validators
+from tests.kit.clearing.whole_state import check_whole_state
 
 R = TypeVar("R")
 

@@ -13,7 +13,6 @@ import msgspec
 from clearing.base.validators import ValidatorSet
 from clearing.genesis.json import genesis_to_json
 from clearing.genesis.paths import change_at
-from clearing.invariants import check_whole_state
 from clearing.schema.blocks.block import BlockInput, BlockResult, VoteExtension
 from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.receipts.withdrawals import WithdrawalDelayed
@@ -41,6 +40,7 @@ from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.funds import DAVE
 from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, USDC_1
 from tests.kit.clearing.signer import secret
+from tests.kit.clearing.whole_state import check_whole_state
 from tests.kit.clearing.world import World, of_kind
 from tests.kit.node.station import Home, Station
 

@@ -11,12 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import msgspec
 
 from clearing.base import bls
-from clearing.base.certificate import VoteKind, make_certificate, vote_digest
+from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from consensus.light_client import LightBlock, TrustPolicy
 from node.api.chain import light_block_view
+from tests.kit.certificates import make_certificate
 from tests.kit.consensus.crypto import secrets_of, validator_set
 
 NETWORK = sha256(b"light network")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clearing.base import bls, ed25519
-from clearing.base.certificate import VoteKind, make_certificate, vote_digest
+from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.codec import encode
 from clearing.base.ids import NetworkId
 from clearing.base.validators import ValidatorSet
@@ -24,6 +24,7 @@ from node.agreement.application import ClearingApplication, state_salt
 from node.offline.replay import StatedCommitments, _silent
 from node.signer.node_keys import open_node_keys
 from node.store.records import BlockRecord
+from tests.kit.certificates import make_certificate
 
 HEIGHTS = 5
 

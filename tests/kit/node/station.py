@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from clearing.base import bls, ed25519
-from clearing.base.certificate import Certificate, VoteKind, make_certificate, vote_digest
+from clearing.base.certificate import Certificate, VoteKind, vote_digest
 from clearing.base.codec import encode
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
@@ -33,6 +33,7 @@ from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.sync.restore import position_of, restore
 from proofs.epoch.workers import ProofProgress
+from tests.kit.certificates import make_certificate
 from tests.kit.clearing.genesis import START_MS, make_genesis
 
 MARKET = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, snapshot_delay_blocks=3)

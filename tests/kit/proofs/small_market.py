@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from clearing.base import bls
-from clearing.base.certificate import Certificate, VoteKind, make_certificate, vote_digest
+from clearing.base.certificate import Certificate, VoteKind, vote_digest
 from clearing.base.codec import u256
 from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.base.header import Header
@@ -39,6 +39,7 @@ from proofs.epoch.prover import assemble, commit_epoch, context_of, prove_epoch
 from proofs.linear.statement import Witness, make_witness
 from proofs.statement.arithmetization import complete_holdings, layout_of
 from proofs.verify.verifier import verify_package
+from tests.kit.certificates import make_certificate
 from tests.kit.proofs import cheated_package
 from tests.kit.proofs.slow_package import failed_check
 

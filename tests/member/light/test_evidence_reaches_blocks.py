@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from clearing.base import bls
-from clearing.base.certificate import VoteKind, make_certificate, signer_indices, vote_digest
+from clearing.base.certificate import VoteKind, signer_indices, vote_digest
 from clearing.base.errors import LocalFault
 from consensus.application import MisbehaviourKind
 from consensus.blocks.store import MemoryBlockStore, load_committed, load_set
@@ -30,6 +30,7 @@ from node.p2p.memory import Hub
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignStateFile
 from node.store.wal import WalFile
+from tests.kit.certificates import make_certificate
 from tests.kit.consensus.crypto import secrets_of, validator_set
 from tests.kit.consensus.toy import ToyApplication
 from tests.kit.node.light_chain import Node, serving

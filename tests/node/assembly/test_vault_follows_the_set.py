@@ -18,7 +18,7 @@ from bridge.relay.relayer import Relayer
 from bridge.relay.transactions import Sender
 from bridge.rpc.endpoint import Endpoint
 from clearing.base import bls
-from clearing.base.certificate import VoteKind, make_certificate, vote_digest
+from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH
 from clearing.schema.blocks.block import BlockResult, VoteExtension
@@ -40,6 +40,7 @@ from node.chains.attestation_pool import AttestationPool
 from node.chains.relayer_service import RelayerService
 from tests.kit.bridge.vault_chain import USER, ChainUser
 from tests.kit.bridge.watched_chain import Watch, watch
+from tests.kit.certificates import make_certificate
 from tests.kit.chains import anvil, anvil_binary
 from tests.kit.clearing.chamber import chamber_genesis
 from tests.kit.clearing.genesis import ALICE, BTC, ETH, USD

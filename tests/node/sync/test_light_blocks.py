@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clearing.base.certificate import VoteKind, make_certificate
+from clearing.base.certificate import VoteKind
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from consensus.blocks.store import keep_sets, save_committed
@@ -14,6 +14,7 @@ from consensus.light_client import check_block
 from consensus.messages import Block, CommittedBlock, Evidence
 from node.store.blocks import StoredBlocks, light_block_at
 from node.store.store import Store
+from tests.kit.certificates import make_certificate
 from tests.kit.consensus.crypto import validator_set
 
 NETWORK = bytes(range(32))

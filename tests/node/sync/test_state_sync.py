@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from clearing.base import ed25519
-from clearing.base.certificate import VoteKind, make_certificate
+from clearing.base.certificate import VoteKind
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.validators import ValidatorSet
@@ -42,6 +42,7 @@ from node.sync.joining import UNSEEN_HEIGHTS, keep_silent, rows_of
 from node.sync.peer_talk import PeerTalk
 from node.sync.restore import encode_saved
 from node.sync.state_sync import Joined, SyncAnchor
+from tests.kit.certificates import make_certificate
 from tests.kit.node.state_sync import (
     HEIGHTS,
     HELPER,

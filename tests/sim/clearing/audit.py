@@ -15,7 +15,6 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import POSITION_MAX
 from clearing.context.block_context import BlockContext
 from clearing.epochs.exit_close_out import close_out
-from clearing.invariants import check_whole_state
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.receipts.liquidation import Liquidated
@@ -27,6 +26,7 @@ from clearing.schema.requests.auctions import LiquidationBid
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, positions_of
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
+from tests.kit.clearing.whole_state import check_whole_state
 from tests.sim.clearing.exchange import STORY_MARKET
 from tests.sim.clearing.variant_audit import Operation
 from tests.sim.clearing.violation import require

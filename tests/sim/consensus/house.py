@@ -13,7 +13,6 @@ from clearing.base.codec import decode, encode, u256
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import NetworkId
 from clearing.governance.proposals import check_admission
-from clearing.invariants import check_whole_state
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.opening import initial_state
 from clearing.schema.blocks.block import PriceReport, VoteExtension
@@ -31,6 +30,7 @@ from node.epochs.service import EpochRecord, EpochService
 from node.pool.mempool import Mempool
 from proofs.epoch.workers import ProofProgress
 from tests.kit.clearing.genesis import ALICE, BOB, SALT
+from tests.kit.clearing.whole_state import check_whole_state
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.market import MARKET, PRICES, Market
 
