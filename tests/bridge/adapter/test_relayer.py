@@ -25,6 +25,7 @@ from clearing.schema.facts import ChainHeartbeat, ValidatorsRotated
 from clearing.state.withdrawals_tree import empty_subtree_root, withdrawal_leaf_hash
 from tests.kit.bridge.vault_chain import USER, ChainUser, VaultChain, make_header, make_signers
 from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
+from tests.kit.until import until
 
 pytestmark = pytest.mark.chain
 CHAIN_ID = 31337
@@ -383,15 +384,13 @@ async def test_a_stuck_transaction_is_replaced_at_a_higher_fee_and_mined_once(de
         pool = deployed.chain.rpc("txpool_content")["pending"]
         return [sent for by_nonce in pool.values() for sent in by_nonce.values()]
 
-    while not [each for each in waiting() if int(each["maxPriorityFeePerGas"], 16) > FeePolicy().tip]:  # noqa: ASYNC110
-        await trio.sleep(0.01)
+    await until(lambda: [each for each in waiting() if int(each["maxPriorityFeePerGas"], 16) > FeePolicy().tip])
     assert len(waiting()) == 1
     deployed.chain.mine(1)
     (mined,) = deployed.chain.rpc("eth_getBlockByNumber", "latest", *[True])["transactions"]
     assert int(mined["maxPriorityFeePerGas"], 16) > FeePolicy().tip
     deployed.chain.rpc("evm_setAutomine", *[True])
-    while not results:  # noqa: ASYNC110
-        await trio.sleep(0.01)
+    await until(lambda: results)
     assert results[0].hash.hex() == mined["hash"][2:]
     assert (await one.latest()).height == 1
 
@@ -438,8 +437,7 @@ async def test_a_transaction_sent_twice_is_one_transaction(deployed, endpoint):
             results.append(await sender.send(deployed.token_at.address, data))
 
         nursery.start_soon(go)
-        while not again:  # noqa: ASYNC110
-            await trio.sleep(0.01)
+        await until(lambda: again)
         deployed.chain.mine(1)
     assert results[0].hash == hash_
     assert again[0] == raw
@@ -493,8 +491,7 @@ async def test_the_actor_relays_what_is_newest_and_outlives_faults(deployed, end
     while "R0631" not in one.last_fault:  # noqa: ASYNC110
         await trio.sleep(0.01)
     newest.append(first)
-    while not told:  # noqa: ASYNC110
-        await trio.sleep(0.01)
+    await until(lambda: told)
     assert told[0].checkpoint is not None
     assert [nonce for nonce, _ in told[0].claims] == [0]
     newest.append(released(deployed, four, (300, 50), height=2))

@@ -4,12 +4,12 @@ import trio
 
 from clearing.base import secp256k1
 from clearing.schema.facts import Fact
-from devnet.demo.story import until
 from node.app.persister import Persister
 from node.epochs.service import account_seed
 from tests.kit.clearing.genesis import USDC_1, WETH_1
 from tests.kit.clearing.world import World
 from tests.kit.node.fake_view import ALICE, BOB
+from tests.kit.until import until
 
 FAKE_OWNERS = {1: secp256k1.address(ALICE), 2: secp256k1.address(BOB)}
 
@@ -19,12 +19,9 @@ def seed_of(account: int) -> bytes:
 
 
 async def record_all(recorder: Persister) -> None:
-    async def idle() -> bool | None:
-        return True if recorder._receive.statistics().tasks_waiting_receive else None
-
     async with trio.open_nursery() as nursery:
         nursery.start_soon(recorder.run)
-        await until("recorded", 60, idle)
+        await until(lambda: recorder._receive.statistics().tasks_waiting_receive)
         nursery.cancel_scope.cancel()
 
 

@@ -34,6 +34,7 @@ from tests.kit.certificates import make_certificate
 from tests.kit.consensus.crypto import secrets_of, validator_set
 from tests.kit.consensus.toy import ToyApplication
 from tests.kit.node.light_chain import Node, serving
+from tests.kit.until import until
 
 NETWORK = bytes(range(32))
 SET = validator_set(4)
@@ -131,8 +132,7 @@ async def test_what_a_light_client_saw_is_recorded_in_a_block_against_who_signed
         assert len(liar.evidence) == 1
         guilty = {SET.validators[index].envelope_key for index in honest_signed & set(LIARS)}
         assert len(guilty) >= 2
-        while not all(guilty <= {key for key, _, _ in peer.application.reported} for peer in peers):  # noqa: ASYNC110
-            await trio.sleep(0.02)
+        await until(lambda: all(guilty <= {key for key, _, _ in peer.application.reported} for peer in peers))
         nursery.cancel_scope.cancel()
     for peer in peers:
         kinds = {kind for key, height, kind in peer.application.reported if height == FORKED}

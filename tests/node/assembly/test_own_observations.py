@@ -17,6 +17,7 @@ from node.oracle.service import OracleService
 from node.oracle.source import Quote, ReplaySource
 from tests.kit.clearing.genesis import ALICE, DOLLAR, USDC_1, VAULTS
 from tests.kit.clearing.world import World, funded
+from tests.kit.until import until
 
 QUOTES = st.builds(Quote, *[st.integers(-5, 2**70) | st.integers(-2, 40)] * 4)
 
@@ -50,8 +51,7 @@ def _run_until(oracle: OracleService, done: Callable[[], bool]) -> None:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(oracle.run, _Deaf(), lambda: None)
-            while not done():  # noqa: ASYNC110 - a source reads in a thread, and tells nobody
-                await trio.sleep(0.001)
+            await until(lambda: done())
             nursery.cancel_scope.cancel()
 
     trio.run(main)

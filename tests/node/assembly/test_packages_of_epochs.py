@@ -1,7 +1,6 @@
 """Rules of packages: proven once, in turn, again after a restart, and no failure of proving stops the node."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
 from consensus.messages import CommittedBlock
 from consensus.outputs import Decided
-from devnet.demo.story import until
 from member.codes import NodeCode
 from node.epochs.packages import PackageService
 from node.epochs.service import PROVERS_PER_EPOCH, AccountSeeds, EpochService, write_package
@@ -22,6 +20,7 @@ from node.store.store import Store
 from proofs.epoch.workers import ProofProgress
 from tests.kit.node.proving import CARRIED, decide
 from tests.kit.node.station import MARKET, QuickProver, Station, make_home
+from tests.kit.until import until
 
 
 @dataclass
@@ -55,12 +54,9 @@ def proving(tmp_path: Path) -> Any:
 
 
 async def _run_until(packages: PackageService, done: Callable[[], bool]) -> None:
-    async def look() -> bool | None:
-        return True if done() else None
-
     async with trio.open_nursery() as nursery:
         nursery.start_soon(packages.run)
-        await until("done", 600, look)
+        await until(done)
         nursery.cancel_scope.cancel()
 
 
@@ -70,25 +66,15 @@ async def test_an_epoch_is_proven_when_a_header_carries_it_and_once(proving: Pro
         packages.decided(Decided(proving.committed, 1, 0, fetched=False))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(packages.run)
-
-        async def begun() -> "Future[bytes] | None":
-            return prover.proofs[-1] if prover.proofs else None
-
-        (await until("begun", 600, begun)).set_result(b"package")
-        await until("kept", 600, _newest(store))
+        await until(lambda: prover.proofs)
+        prover.proofs[-1].set_result(b"package")
+        await until(store.package)
         nursery.cancel_scope.cancel()
     assert len(prover.proofs) == 1
     record = store.package(1)
     assert record is not None
     assert (proving.station.home.path / record.path).read_bytes() == b"package"
     assert record.height == MARKET.epoch_blocks
-
-
-def _newest(store: Store) -> Callable[[], Any]:
-    async def look() -> Any:
-        return store.package()
-
-    return look
 
 
 async def test_a_package_that_a_restart_interrupted_is_proven_after_it(proving: Proving) -> None:
@@ -128,16 +114,9 @@ async def test_a_failed_proof_does_not_end_the_service(proving: Proving, error: 
     with capture_logs() as told:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(packages.run)
-
-            async def begun() -> "Future[bytes] | None":
-                return prover.proofs[-1] if prover.proofs else None
-
-            (await until("begun", 600, begun)).set_exception(error)
-
-            async def told_of() -> bool | None:
-                return True if any(each["log_level"] == "error" for each in told) else None
-
-            await until("the failure to be told", 600, told_of)
+            await until(lambda: prover.proofs)
+            prover.proofs[-1].set_exception(error)
+            await until(lambda: any(each["log_level"] == "error" for each in told))
             assert len(nursery.child_tasks) == 1
             nursery.cancel_scope.cancel()
     assert packages.newest_epoch == 0

@@ -18,7 +18,6 @@ from clearing.schema.requests.validators import ValidatorChange, with_approval
 from clearing.validators.validator_sets import validator_sets
 from consensus.blocks.store import save_committed
 from consensus.messages import CommittedBlock
-from devnet.demo.story import until
 from member.codes import NodeCode
 from member.signing.requests import sign_approval
 from node.agreement.application import DecidedHeight
@@ -29,6 +28,7 @@ from node.sync.restore import encode_saved
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, HOUSE, USDC_1
 from tests.kit.clearing.world import World, reports
 from tests.kit.node.station import MARKET, Home, Station, make_home, time_of
+from tests.kit.until import until
 
 HEIGHTS = 30
 CUSTODY_KNOWN = 11
@@ -133,12 +133,9 @@ def test_a_node_restored_at_any_height_carries_the_same_roots(
 
 
 async def _record_until(station: Station, done: Callable[[], bool]) -> None:
-    async def look() -> bool | None:
-        return True if done() else None
-
     async with trio.open_nursery() as nursery:
         nursery.start_soon(station.recorder.run)
-        await until("written", 60, look)
+        await until(done)
         nursery.cancel_scope.cancel()
 
 

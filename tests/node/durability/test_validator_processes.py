@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from devnet.testnet import create_testnet
 from node.signer.local import logged_step
 from node.signer.sign_state import SignStateFile
 from tests.kit.ports import free_port
+from tests.kit.until import until_now
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -62,16 +63,11 @@ class Validator:
         return int((self.get("/v1/state") or {}).get("height", 0))
 
     def reach(self, height: int, node: subprocess.Popen[bytes]) -> None:
-        until(lambda: self.height >= height or node.poll() is not None)
+        until_now(lambda: self.height >= height or node.poll() is not None)
         assert node.poll() is None, (self.home / "told").read_text()
 
     def hash_at(self, height: int) -> str:
         return str(self.get(f"/v1/headers/{height}")["hash"])
-
-
-def until(done: Callable[[], bool]) -> None:
-    while not done():
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -117,14 +113,14 @@ def test_a_killed_node_goes_on_a_height_lower_and_with_its_keys_elsewhere(
             validator.reach(told["removed"] + 3, node)
             assert validator.hash_at(told["removed"]) == "0x" + told["removed_hash"]
             assert run(["light", "verify", str(told["removed"]), *light, "--hash", told["removed_hash"]]) == 0
-        until(lambda: "signer" in failing(validator))
+        until_now(lambda: "signer" in failing(validator))
         stood = validator.height
         time.sleep(0.5)
         assert validator.height <= stood + 1, "nothing is decided that nobody signed, but what was signed last"
         assert node.poll() is None
         with signing(home):
             validator.reach(stood + 3, node)
-            until(lambda: "signer" not in failing(validator))
+            until_now(lambda: "signer" not in failing(validator))
     assert not list(validator.home.glob("crash-*"))
 
 

@@ -18,15 +18,11 @@ from node.p2p.libp2p.host import INBOUND_MAX, STREAMS_MAX, build_host, peer_id
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.p2p.libp2p.session import open_stream
 from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, PeerChannel, Topic
+from tests.kit.until import until
 
 
 def refusals(node, code: P2pCode) -> int:
     return node.network.stats.refused[code.label]
-
-
-async def until(condition) -> None:
-    while not condition():  # noqa: ASYNC110
-        await trio.sleep(0.01)
 
 
 async def counted(node, code: P2pCode, count: int = 1) -> None:

@@ -14,14 +14,10 @@ from node.p2p.memory import Hub
 from node.p2p.network import Network, PeerChannel, Topic
 from node.p2p.peers import Role
 from node.p2p.scores import BAN_SECONDS_FIRST
+from tests.kit.until import until
 
 PROVEN = RemoteFault(ConsensusCode.DOUBLE_SIGN, "vote")
 KEYS = [bytes([number]) * 32 for number in range(1, 5)]
-
-
-async def until(condition) -> None:
-    while not condition():  # noqa: ASYNC110
-        await trio.sleep(0.01)
 
 
 async def test_who_leaves_the_set_is_disconnected_and_stays_out_until_it_is_admitted_again(cluster):

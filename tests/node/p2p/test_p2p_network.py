@@ -18,6 +18,7 @@ from node.p2p.libp2p.gossip import OUTBOUND_QUEUE
 from node.p2p.libp2p.host import peer_id
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Incoming, PeerChannel, Topic
+from tests.kit.until import until
 
 TRADES = {Topic.TRADES: lambda _: True}
 
@@ -246,11 +247,6 @@ def test_importing_libp2p_warns_of_exactly_what_pytest_ignores_and_leaves_the_ro
     shown = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
     assert shown.stdout.strip() == "[('DeprecationWarning', 'websockets.legacy is deprecated;')] []"
     assert shown.stderr == ""
-
-
-async def until(condition) -> None:
-    while not condition():  # noqa: ASYNC110
-        await trio.sleep(0.01)
 
 
 async def gossip_flows(c) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import trio
 
 from clearing.base import ed25519
 from clearing.base.errors import LocalFault
@@ -16,6 +15,7 @@ from member.keys.secret_files import make_secret_folder
 from node.config import NodeConfig
 from node.p2p.config import NetworkConfig, network_config, new_preshared_key, read_preshared_key, write_preshared_key
 from node.signer.node_keys import NodeKeys
+from tests.kit.until import until
 
 KEY = bytes(range(32))
 
@@ -83,7 +83,6 @@ async def test_who_has_none_reaches_nobody_who_has_one_and_talks_to_its_like(clu
         one, other, *without = c.nodes
         for node in c.nodes:
             await node.connected(1)
-        while not (without[0].network.stats.peer(one.key).dials > 1):  # noqa: ASYNC110
-            await trio.sleep(0.05)
+        await until(lambda: without[0].network.stats.peer(one.key).dials > 1)
         assert one.network.peers == {other.key}
         assert without[0].network.peers == {without[1].key}
