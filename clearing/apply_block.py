@@ -126,7 +126,7 @@ def decide_prices(context: BlockContext) -> None:
 
 
 def update_collateral(context: BlockContext) -> None:
-    """Phase 5: what collateral is worth, what cash costs, and which calls and restrictions are over."""
+    """Phase 5: collateral values, cash interest, and the end of calls and restrictions."""
     update_chain_silence(context)
     check_pegs(context)
     refresh_haircuts(context)
@@ -190,7 +190,7 @@ def pay_withdrawals(context: BlockContext) -> None:
 
 
 def close_block(context: BlockContext) -> None:
-    """Phase 13: the epoch ends when it is due, and the invariants hold. Raises Bug."""
+    """Phase 13: the epoch ends when it is due, and the invariants are checked. Raises Bug."""
     close_epoch(context)
     check_block(context)
 

@@ -280,7 +280,7 @@ def _group_loss_term(
                 ("mark_ticks", inputs.marks.get(arrays.instruments[at].id, 0)),
             ),
             source,
-            "worth of a lot down",
+            "value of a lot down",
         )
         for at in members
     )

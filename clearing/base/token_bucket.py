@@ -40,7 +40,7 @@ class TokenBucket:
         return max(0, tokens * self._ticks - self._level) / self._per_second
 
     def charge(self, now: float, tokens: float, debt_max: float | None = None) -> float:
-        """Take tokens always, with a debt of at most `debt_max`. Returns the clock ticks until it is repaid."""
+        """Always take tokens, with a debt of at most `debt_max`. Returns the clock ticks until it is repaid."""
         self._refill(now)
         self._level -= tokens * self._ticks
         if debt_max is not None:

@@ -47,8 +47,8 @@ def buy_collateral(context: BlockContext, number: int, account: int, micros: int
     values = current_arrays(context.state).token_values.tolist()
     for token, value in zip(context.terms.tokens, values, strict=True):
         currency = token_currency(token.id)
-        held_units = balance(context.state, account, currency)
-        units = min(-(-left // value), held_units) if value else 0
+        balance_units = balance(context.state, account, currency)
+        units = min(-(-left // value), balance_units) if value else 0
         if units > 0:
             counted = min(units * value, left)
             excess = units * value - counted

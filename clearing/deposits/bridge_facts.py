@@ -205,9 +205,9 @@ def is_deposit_postponed(context: BlockContext, deposit: DepositSeen) -> bool:
     """Whether this deposit waits in this block for custody evidence."""
     blocks, height = context.terms.market.epoch_blocks, context.block.height
     # A part of each epoch is always free; otherwise a chain without evidence would block the deposits of all.
-    hold = min(context.terms.genesis.crisis.gates.deposit_hold_blocks, blocks - 1)
+    hold_blocks = min(context.terms.genesis.crisis.gates.deposit_hold_blocks, blocks - 1)
     overdue = height // blocks > context.state.now.snapshot_height // blocks
-    if not overdue or height % blocks >= hold:
+    if not overdue or height % blocks >= hold_blocks:
         return False
     asset = context.terms.assets_by_token.get((deposit.chain_id, deposit.vault, deposit.token))
     custody = context.state.custody.get(asset.id) if asset is not None else None

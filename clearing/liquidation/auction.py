@@ -51,8 +51,8 @@ def bid_for_slice(context: BlockContext, index: int, request: LiquidationBid) ->
     sizing = size_liquidation(context, holdings, margin, discount)
     allowed = allowed_share(context, sizing)
     if not allowed and not margin.initial_ok:
-        most = context.terms.crisis.liquidation.block_notional_max
-        return reject(ClearingCode.LIQUIDATED_ENOUGH, AT, notional=context.liquidation_budget.notional, limit=most)
+        limit = context.terms.crisis.liquidation.block_notional_max
+        return reject(ClearingCode.LIQUIDATED_ENOUGH, AT, notional=context.liquidation_budget.notional, limit=limit)
     part = cut_slice(context, holdings, margin, min(request.slice_ppb, allowed), request.account, discount)
     after = holdings_margin(current_arrays(context.state), part.holdings_after)
     worse = after.initial - after.equity > margin.initial - margin.equity
@@ -78,8 +78,8 @@ def current_discount_ppm(context: BlockContext, liquidation: LiquidationRecord) 
 def allowed_share(context: BlockContext, sizing: SliceSizing) -> int:
     """The largest share that a bid may take; 0 when the block's liquidation cap is reached."""
     terms = context.terms.crisis.liquidation
-    most = min(terms.slice_max_ppm * (DENOMINATOR // PPM), sizing.share)
-    return context.liquidation_budget.share_within(most, sizing.notional, terms.block_notional_max)
+    share = min(terms.slice_max_ppm * (DENOMINATOR // PPM), sizing.share)
+    return context.liquidation_budget.share_within(share, sizing.notional, terms.block_notional_max)
 
 
 def _check_bid(context: BlockContext, request: LiquidationBid) -> Rejected | None:

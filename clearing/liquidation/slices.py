@@ -30,7 +30,7 @@ def restoring_share(
     When every position is reduced alike, the requirement of positions falls at least in proportion, because it is
     convex; `fixed`, the charge on collateral, stays. So f = (I - E) / (I - C - p N) for initial I, equity E, fixed
     charge C, cost rate p and notional N; the smallest such share where the requirement is linear. Everything when
-    equity is gone or costs consume what is freed. `rounding`: micros by which a requirement after credit may be rounded
+    equity is zero or costs consume what is freed. `rounding`: micros by which a requirement after credit may be rounded
     up.
     """
     missing = (initial + rounding - equity) * PPM

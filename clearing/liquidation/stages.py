@@ -101,9 +101,9 @@ def close_liquidation(context: BlockContext, account: int, margin: AccountMargin
 
 
 def pause_liquidation(context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin) -> None:
-    """Postpone an account's sale by a block: while prices are not open, its discount path stands still.
+    """Postpone an account's sale by a block: while prices are not open, its discount does not change.
 
-    An account that cannot lose more has nothing to wait for: its liquidation ends.
+    The liquidation of an account that cannot lose more ends.
     """
     record = context.state.liquidations.get(account)
     if not is_at_risk(context, holdings):
@@ -201,12 +201,12 @@ def _take_over_share(
 
 
 def _defer(context: BlockContext, account: int, holdings: Holdings, whole: int) -> Holdings:
-    most = context.terms.crisis.liquidation.block_notional_max
+    limit = context.terms.crisis.liquidation.block_notional_max
     context.receipts.append(
         LiquidationDeferred(
             account,
             DeferralReason.BLOCK_NOTIONAL,
-            *map(receipt_micros, (context.liquidation_budget.notional, most, whole)),
+            *map(receipt_micros, (context.liquidation_budget.notional, limit, whole)),
         )
     )
     return holdings

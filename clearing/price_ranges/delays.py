@@ -1,6 +1,6 @@
 """Delays: the inclusion delay of chains and the age of oracle reports, as observed by the state.
 
-Rule: only block times and quorum facts are used. A chain that stands still counts as late as it has been silent. A
+Rule: only block times and quorum facts are used. A silent chain counts as delayed for as long as it is silent. A
 single slow withdrawal says little, because its owner may have waited, so the fastest of an epoch counts. Genesis caps
 the sum.
 """

@@ -144,7 +144,7 @@ def quantile_up(ordered: Sequence[int], confidence_ppm: int) -> int:
 
 
 def deviation_multiple(ordered: Sequence[int], confidence_ppm: int) -> int:
-    """The quantile of rising standardised moves, at least one deviation: prices that stood still prove nothing."""
+    """The quantile of rising standardised moves, at least one deviation: constant prices prove nothing."""
     return max(quantile_up(ordered, confidence_ppm), PPM)
 
 

@@ -185,7 +185,7 @@ def risk_layout(arrays: RiskArrays) -> RiskLayout:
     for width in widths:
         parts.append(slice(at, at + width))
         at += width
-    values, losses, holds, cash, tokens, lots = parts
+    values, losses, has_lots, cash, tokens, lots = parts
     groups: list[slice] = []
     order: list[int] = []
     for matrix in arrays.matrices:
@@ -198,7 +198,7 @@ def risk_layout(arrays: RiskArrays) -> RiskLayout:
         groups=tuple(groups),
         values=values,
         losses=losses,
-        has_lots=holds,
+        has_lots=has_lots,
         rows=at,
         order=np.array(order, np.intp),
         rank=np.argsort(np.array(order, np.intp)),

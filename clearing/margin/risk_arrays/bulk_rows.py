@@ -102,7 +102,7 @@ def block_marks(block: InstrumentBlock, index_ticks: int, marks: Mapping[int, in
 
 
 def marked_values(block: InstrumentBlock, marks: Sequence[int]) -> Integers:
-    """[marked, 1 + S]: `marked_row` of each."""
+    """[marked, 1 + S]: `marked_row` of each instrument."""
     grid = block.grid
     values = np.zeros((len(marks), 1 + len(grid.weights)), np.int64)
     highest = max(marks)

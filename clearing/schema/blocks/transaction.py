@@ -1,4 +1,4 @@
-"""`Transaction`: the union of all signed requests that a block may contain, and the size limit of each.
+"""`Transaction`: the union of all signed requests that a block may contain, and their size limits.
 
 Rule: each request is signed as EIP-712 typed data whose domain contains the network id. A tag never changes.
 """

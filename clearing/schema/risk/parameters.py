@@ -240,7 +240,7 @@ def joint_checks(joint: JointCredit, columns: Sequence[int]) -> list[Check]:
     ]
     for number, scenario in enumerate(listed, start=1):
         fits = len(scenario.columns) == len(columns) and all(
-            at <= most for at, most in zip(scenario.columns, columns, strict=False)
+            column <= last for column, last in zip(scenario.columns, columns, strict=False)
         )
         checks.append((f"joint.scenarios.{number}.columns", len(scenario.columns), fits))
     return checks

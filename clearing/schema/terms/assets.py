@@ -37,7 +37,7 @@ TOKEN_UNITS_MAX = 2**56 - 1
 """Largest holding of one token, in clearing units: the range of a TOKEN slot."""
 
 ASSETS_MAX = 1024
-"""Every statement contains a custody term for each."""
+"""Every statement contains a custody term for each asset."""
 
 RATE_TIMES_MAX = 100
 """Upper bound on the agreed rate: the largest number of underlying tokens per share."""
