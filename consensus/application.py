@@ -12,9 +12,6 @@ from clearing.base.header import DepositCursor, Header
 from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
 
-EVIDENCE_HEIGHTS = 100_000
-"""A block may report offences this far below its own height; the sets of these heights stay known."""
-
 
 class MisbehaviourKind(IntEnum):
     """What a validator was proven to have done. Numbers are for ever: they are in the replicated state."""
@@ -115,7 +112,9 @@ class Application(Protocol):
         ...
 
     def validators_at(self, height: int) -> ValidatorSet | None:
-        """The set that certifies a height: from `EVIDENCE_HEIGHTS` below the decided one to two above it, else None.
+        """The set that certifies a height: from 100,000 below the decided one to two above it, else None.
+
+        A block may report offences that far below its own height.
 
         A function of the decided state alone, so it is equal at all validators: blocks are checked with it.
         """

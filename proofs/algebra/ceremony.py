@@ -45,6 +45,7 @@ def derive_shipped_basis() -> Basis:
 
 def write_shipped_basis(folder: Path) -> str:
     """Write the basis file into `folder`; returns its SHA-256 in hex, to be pinned in `proofs.algebra.srs`."""
+    check_ceremony()
     data = write_basis(derive_shipped_basis())
     (folder / "lagrange_2048.bin").write_bytes(data)
     return hashlib.sha256(data).hexdigest()
