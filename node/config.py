@@ -169,7 +169,7 @@ class StateSyncConfig(Section, frozen=True):
     enabled: bool = False
     """Fetch the state at an epoch's height in place of executing every block since genesis."""
     trust_height: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
-    """A height whose header hash was told by somebody trusted; 0: trust begins with genesis."""
+    """A height whose header hash comes from a trusted source; 0: trust begins with genesis."""
     trust_hash: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
     trust_chain: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     """Take height and hash from the newest checkpoint that the vault of this chain accepted; 0: don't."""

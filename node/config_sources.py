@@ -1,7 +1,7 @@
-"""Where settings come from: node.toml, then `CROSSCLEAR_SECTION__KEY` in the environment, then flags; last one wins.
+"""The sources of settings: node.toml, then `CROSSCLEAR_SECTION__KEY` in the environment, then flags; the last one wins.
 
-Rule: every refusal names the key's path and the source it came from. `Effective.origin` tells for each set key who
-set it, so that `crossclear config show --origin` can.
+Rule: every refusal names the key's path and its source. `Effective.origin` names the source of each set key, for
+`crossclear config show --origin`.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What the API says of one account: balances, positions, calls, pending trades, mandates, and withdrawals on their way."""
+"""Answers about one account: balances, positions, calls, pending trades, mandates, pending withdrawals."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from member.api.types import Body, Decimal, Natural
 
 
 class PendingTradeView(Body, frozen=True):
-    """A trade that waits for its time. `low`, `high`: with venue and id its key, both 0 for a venue of genesis."""
+    """A pending trade. `low`, `high`: with venue and id its key, both 0 for a venue of genesis."""
 
     venue: int
     venue_trade_id: int
@@ -39,7 +39,7 @@ class MandateView(Body, frozen=True):
 
 
 class TradingView(Body, frozen=True):
-    """Held trades by their time, and mandates by venue, of one account after the stated height."""
+    """Pending trades by due time, and mandates by venue, of one account after the stated height."""
 
     account: int
     height: int
@@ -48,7 +48,7 @@ class TradingView(Body, frozen=True):
 
 
 class WaitingView(Body, frozen=True):
-    """A withdrawal that waits for its height, and can be cancelled under `number`."""
+    """A delayed withdrawal; it can be cancelled under `number`."""
 
     number: int
     asset: int
@@ -60,7 +60,7 @@ class WaitingView(Body, frozen=True):
 
 
 class ReleasedView(Body, frozen=True):
-    """A withdrawal that was released and not seen paid. `overdue`: its time to be claimed is over by the network's."""
+    """A withdrawal that was released and not seen paid. `overdue`: its time to be claimed is over by the network's clock."""
 
     nonce: int
     asset: int
@@ -70,11 +70,11 @@ class ReleasedView(Body, frozen=True):
     not_after_s: int
     overdue: bool
     not_paid_height: int
-    """The block that agreed that it was not paid, after which it is given back; 0: none has."""
+    """The block that agreed that it was not paid, after which it is refunded; 0: none has."""
 
 
 class LimitView(Body, frozen=True):
-    """What may leave of one asset, in its units of genesis; limits of 0 are none. Accounts of one key count as one."""
+    """Withdrawal limits of one asset, in its units of genesis; 0: no limit. Accounts of one key count as one."""
 
     asset: int
     owner_used_units: Natural
@@ -90,7 +90,7 @@ class LimitView(Body, frozen=True):
 
 
 class WithdrawalsView(Body, frozen=True):
-    """Withdrawals of one account on their way, after the stated height."""
+    """Pending withdrawals of one account after the stated height."""
 
     account: int
     height: int
@@ -99,7 +99,7 @@ class WithdrawalsView(Body, frozen=True):
     """The newest first, 256 at most."""
     limits: tuple[LimitView, ...] = ()
     deficit_micros: Natural = "0"
-    """Unresolved, of which everybody leaves its part behind."""
+    """Unresolved; every withdrawal leaves its share of it behind."""
     deficit_until_height: int = 0
 
 
@@ -132,9 +132,9 @@ class CallUnderWay(Body, frozen=True):
 
     kind: Literal["early", "margin"]
     opened_height: int
-    """Of the first call of this run, whose time it has."""
+    """Of the first call of this run, whose deadline it has."""
     deadline_height: int
-    """The first block without time; at initial margin the call is met before."""
+    """The first block after the deadline; before it, initial margin meets the call."""
     lapsed: bool
 
 
@@ -157,7 +157,7 @@ class AccountView(Body, frozen=True):
     """The account that this one is a sub-account of; 0: of none."""
     sub_accounts: tuple[int, ...] = ()
     pending_trades: int = 0
-    """Trades that wait for their time."""
+    """Number of pending trades."""
     calls: tuple[CallUnderWay, ...] = ()
     """At most one; none where genesis gives calls no deadline."""
     in_liquidation: bool = False

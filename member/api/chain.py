@@ -1,4 +1,4 @@
-"""What the API says of headers, light blocks and validators, and its answer to evidence of an attack."""
+"""Headers, light blocks and validators, and the answer to evidence of an attack."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ class AccusedView(Body, frozen=True):
 
 
 class EvidenceResult(Body, frozen=True):
-    """What a node made of evidence: it goes into a block when a validator proposes next."""
+    """The node's judgement of evidence, which goes into the next block that this validator proposes."""
 
     accused: tuple[AccusedView, ...]
 
@@ -60,7 +60,7 @@ class VaultWaiting(Body, frozen=True):
     chain_id: Id
     vault: Address
     astray: bool = False
-    """It was seen to follow a set that is not ours."""
+    """It was seen to follow another network's set."""
 
 
 class ChangeView(Body, frozen=True):
@@ -74,15 +74,15 @@ class ChangeView(Body, frozen=True):
 
 
 class EntryView(Body, frozen=True):
-    """A signed change that gives somebody a voice and waits for its time."""
+    """A signed addition of validators, delayed until its time."""
 
     number: int
     after: Hash
     accepted_at: int
-    """Height of the block that took it."""
+    """Height of the block that accepted it."""
     due_ms: int
     validators: tuple[ValidatorView, ...]
-    """Those who come or change."""
+    """Those that are added or change."""
 
 
 class OffenceView(Body, frozen=True):
@@ -98,7 +98,7 @@ class OffenceView(Body, frozen=True):
 
 
 class ValidatorsView(Body, frozen=True):
-    """Who agrees after the decided height: `validators` is the set of two heights on, which a change starts from."""
+    """The validator sets after the decided height: `validators` is the set of two heights on, which a change starts from."""
 
     network: Hash
     height: int

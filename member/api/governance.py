@@ -1,7 +1,7 @@
-"""Governance as the API shows it.
+"""Governance: proposals, votes, amendments, and what a proposal would do to an account.
 
-Rule: as in `member.api.types`. Proposals, votes and amendments are public, for they are in blocks; what one would do to
-an account is shown to its member only.
+Rule: as in `member.api.types`. Proposals, votes and amendments are public, because blocks contain them; the effect on an
+account is for its member only.
 """
 
 from member.api.types import Address, Body, Decimal, Hash, Id
@@ -22,7 +22,7 @@ class BallotView(Body, frozen=True):
     approve: bool
     revision: int
     power: Id
-    """In the set in force; 0 for who left."""
+    """In the set in force; 0 for a validator that left."""
 
 
 class ProposalView(Body, frozen=True):
@@ -64,7 +64,7 @@ class AmendmentView(Body, frozen=True):
 class HaltView(Body, frozen=True):
     """An instrument that may only be reduced until a height, or could until then if that is over.
 
-    `halts`: how many the house alone has made of it, which the next one of its names.
+    `halts`: how many the house alone has made of it; the next one names this number.
     """
 
     instrument: Id
@@ -118,7 +118,7 @@ class AccountEffectView(Body, frozen=True):
 
 
 class EffectView(Body, frozen=True):
-    """What a proposal would do to the accounts of who asks, if it took effect at this height."""
+    """What a proposal would do to the signer's accounts, if it were enacted at this height."""
 
     proposal: Id
     height: Id

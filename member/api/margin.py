@@ -1,6 +1,6 @@
-"""What the API says of an account's margin, and what it takes to simulate it.
+"""An account's margin, term by term, and the body of a simulation.
 
-Rule: as `member.api.types`; amounts here may have any number of digits. Lists that are taken are short.
+Rule: as `member.api.types`; amounts here may have any number of digits. Lists in bodies are short.
 """
 
 from typing import Annotated

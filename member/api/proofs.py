@@ -1,4 +1,4 @@
-"""Epoch packages and what a member needs beside one: seed and holdings, exit leaves, the opened default fund."""
+"""Epoch packages, and what a member needs beside one: seed and holdings, exit leaves, the opened default fund."""
 
 from typing import Annotated
 
@@ -40,7 +40,7 @@ class ExitLeafView(Body, frozen=True):
     vault: Address
     token: Address
     to: Address
-    """Who signs for money that leaves the account."""
+    """The address that signs for withdrawals from the account."""
     amount: TokenAmount
     salt: Hash
     """Keep it secret: with it, an amount can be guessed from the tree."""
@@ -73,21 +73,21 @@ class FundScenario(Body, frozen=True):
 
 
 class FundPart(Body, frozen=True):
-    """One member's part."""
+    """One member's contribution."""
 
     member: Id
     micros: Natural
-    """What it has in the fund."""
+    """Paid into the fund."""
     required_micros: Natural
     exposure_micros: Natural
     """Initial margin of all its accounts at the last sizing."""
     called_micros: Natural
     deadline: Id
-    """The height by which what was called for is due; 0: nothing was."""
+    """The height by which the call is due; 0: no call."""
     lapsed: bool
     """A deadline has passed already."""
     returned_at: Id
-    """The height at which what is beyond its part is paid back; 0: nothing is."""
+    """The height at which the excess over its requirement is returned; 0: nothing is."""
     status: str
     """active, restricted, defaulting, defaulted or left."""
 
@@ -116,7 +116,7 @@ class FundView(Body, frozen=True):
 
 
 class FundOpening(Body, frozen=True):
-    """The account that holds the contributions, at an epoch's snapshot: for `crossclear fund verify`."""
+    """The fund's account at an epoch's snapshot: for `crossclear fund verify`."""
 
     epoch: Id
     height: Id

@@ -1,4 +1,4 @@
-"""Receipts on pages, and what calls, liquidations and defaults have for sale, as typed values."""
+"""Pages of receipts, and what is for sale in calls, liquidations and defaults."""
 
 from dataclasses import dataclass
 from enum import IntEnum

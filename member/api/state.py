@@ -1,4 +1,4 @@
-"""What the API says of the network and of the node: the newest height, prices, marks, ranges, collateral, health, peers."""
+"""Answers about the network and the node: newest height, prices, marks, ranges, collateral, health, peers."""
 
 from typing import Literal
 
@@ -37,13 +37,13 @@ class FeedPrice(Body, frozen=True):
     """The last good one, whatever the status."""
     status: str
     rung: str = "usable"
-    """What it may be used for: usable, no_new_risk, no_liquidation or settled."""
+    """Price status: usable, no_new_risk, no_liquidation or settled."""
     confidence_ticks: Natural = "0"
     """How uncertain validators were."""
     since_height: int = 0
     """The first height without an open price; 0 while there is one."""
     settles_at_height: int = 0
-    """Where its instruments settle at the last good price, should none come back; 0: never, or not closed."""
+    """The height at which its instruments settle at the last good price if none comes before; 0: never, or open."""
 
 
 class InstrumentMark(Body, frozen=True):
@@ -74,17 +74,17 @@ class GroupRange(Body, frozen=True):
     volatility_ppm: int
     volatility_range_ppm: int
     raw_ppm: int = 0
-    """What current deviations alone ask for over the horizon."""
+    """Required by current deviations alone over the horizon."""
     stressed_ppm: int = 0
     """The same with the stressed deviation of the window."""
     floor_ppm: int = 0
     """The same with the deviation of the long look-back."""
     target_ppm: int = 0
-    """What the range will come to within the speed limit."""
+    """The range that the speed limit lets it approach."""
     buffer_ppm: int = 0
-    """What the target holds beyond need, to be used up in stress."""
+    """What the target has beyond need, to be used up in stress."""
     multiple_ppm: int = 0
-    """Deviations that the raw range is."""
+    """Deviations in the raw range."""
     horizon_ms: int = 0
     """Time to close out, with what late chains and old reports add."""
     change_ratio_ppm: int = 0

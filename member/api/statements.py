@@ -1,4 +1,4 @@
-"""Statements as the API shows them.
+"""Daily statements.
 
 Rule: as `member.api.types`; amounts are in the unit that stands beside them, positive where the account received.
 """
@@ -35,7 +35,7 @@ class TransferLine(Body, frozen=True):
     first_height: int
     last_height: int
     receipts: tuple[str, ...]
-    """height:index of the first and last receipt that tells of it, as in `/v1/receipts`."""
+    """height:index of the first and last receipt that contains it, as in `/v1/receipts`."""
 
 
 class PositionLine(Body, frozen=True):
@@ -51,7 +51,7 @@ class PositionLine(Body, frozen=True):
 
 
 class PositionChangeLine(Body, frozen=True):
-    """Lots that came or went: a trade, a liquidation, a settlement…"""
+    """A change of lots: a trade, a liquidation, a settlement…"""
 
     instrument: int
     name: str
@@ -94,7 +94,7 @@ class AccountStatement(Body, frozen=True):
     changes: tuple[PositionChangeLine, ...]
     fees: tuple[FeeLine, ...]
     margin: ClosingMargin | None
-    """None for an account that never held anything."""
+    """None for an account that never had anything."""
 
 
 class MemberStatement(Body, frozen=True):

@@ -1,4 +1,4 @@
-"""What a member hands in: trades, withdrawals, transfers and collateral events as typed values, and the answers to them."""
+"""What a member submits: trades, withdrawals, transfers and collateral events, and the answers."""
 
 from typing import Literal
 
@@ -72,7 +72,7 @@ class SubmitResults(Body, frozen=True):
 
 
 class CollateralEventBody(Body, frozen=True):
-    """Where a vault's event is. The node fetches and proves it itself; nothing here is taken on its word."""
+    """Where a vault's event is. The node fetches and proves it itself; nothing here is trusted."""
 
     chain_id: Id
     transaction_hash: Hash

@@ -28,14 +28,14 @@ AMOUNTS = frozenset(
         *("lots_max", "notional_max", "day_notional_max", "ask_micros"),
     )
 )
-"""Fields that are told as decimal strings, because they can be beyond what a JSON number holds exactly."""
+"""Fields written as decimal strings, because a JSON number cannot represent them all exactly."""
 
 MaybeSignature = Annotated[str, Meta(pattern="^(0x[0-9a-fA-F]{130})?$", description="empty: not given")]
 
 CanonicalBytes = Annotated[
     str, Meta(pattern="^0x([0-9a-fA-F]{2})+$", max_length=2 + 2 * AMENDMENT_BYTES_MAX, description="canonical bytes")
 ]
-"""What has several kinds is told as its MessagePack bytes, which is what is hashed and signed."""
+"""A union is written as its MessagePack bytes, which are hashed and signed."""
 
 _NAMED_LENGTHS = {20: Address, 65: Signature}
 
@@ -143,10 +143,10 @@ def transaction_of(body: Body) -> Transaction:
     kind = _KIND_OF[type(body)]
     renamed: dict[str, str] = _RENAMED.get(kind) or {}
 
-    def told(name: str) -> Any:
+    def value_of(name: str) -> Any:
         return getattr(body, renamed.get(name) or name)
 
-    return cast(Transaction, _wire(kind, told))
+    return cast(Transaction, _wire(kind, value_of))
 
 
 def body_of(transaction: Transaction) -> Body:

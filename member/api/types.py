@@ -29,7 +29,7 @@ class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Problem(Body, frozen=True):
-    """Every refusal. `code` is stable; `crossclear explain CODE` tells more."""
+    """Every refusal. `code` is stable; `crossclear explain CODE` says more."""
 
     code: str
     message: str

@@ -1,8 +1,8 @@
-"""`Engine`: one replica on a real network, disk and clock, as a task for each channel and one for time.
+"""`Engine`: one replica on a real network, disk and clock, as one task for each channel and one for time.
 
-Rule: outputs are performed in order, and a log frame is durable before anything behind it is sent. The replica and the
-application run in these tasks, which never wait in the midst of an input: each is taken whole, and nothing else touches
-them while it runs. A `Bug` leaves `run`, and nothing is signed after it.
+Rule: outputs are performed in order, and a log frame is durable before any later output is sent. Replica and
+application run in these tasks only; each input is processed whole, without waiting. A `Bug` leaves `run`, and nothing
+is signed after it.
 """
 
 import heapq

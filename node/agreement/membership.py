@@ -1,7 +1,7 @@
-"""`Membership`: the validator sets as the decided state has them, and the own place in them.
+"""`Membership`: the validator sets of the decided state, and this node's place in them.
 
-Rule: reads the decided state and nothing else, so that every service of a node changes sets in the same height. A node
-may be in no set at all: it then follows, and signs nothing.
+Rule: reads the decided state only, so that every service of a node changes sets at the same height. A node may be in no
+set: it then follows and signs nothing.
 """
 
 from clearing.base.validators import ValidatorSet

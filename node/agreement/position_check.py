@@ -1,7 +1,7 @@
-"""`PositionWatch`: validators tell each other the positions that moved, and notice at once when two disagree.
+"""`PositionWatch`: validators gossip the positions that moved, and report at once when two of them disagree.
 
-Rule: agreement is consensus' work; gossip only warns early and says where. A height whose positions another validator
-holds differently is kept with both roots; nothing is ever changed by what is heard.
+Rule: agreement is the work of consensus; this gives an early warning and names the height. A height at which a peer has
+other positions is recorded with both roots; gossip changes nothing else.
 """
 
 from collections import OrderedDict, deque
@@ -50,7 +50,7 @@ class PositionGossip(Wire, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Somebody holds other positions after a height than we do."""
+    """A peer has other positions after a height than this node."""
 
     height: int
     peer: bytes
@@ -59,7 +59,7 @@ class Disagreement:
 
 
 class PositionWatch:
-    """Remembers the own roots of recent heights and compares what peers tell."""
+    """Remembers own roots of recent heights and compares those of peers."""
 
     def __init__(self) -> None:
         self._own: OrderedDict[int, bytes] = OrderedDict()
@@ -71,14 +71,14 @@ class PositionWatch:
         """How many there were."""
 
     def decided(self, decided: DecidedHeight, network: Network) -> None:
-        """Note the own root; tell peers when positions moved."""
+        """Note the own root; gossip it when positions moved."""
         height, root = decided.header.height, decided.header.module_roots[Module.POSITIONS]
         self._own[height] = root
         if len(self._own) > HEIGHTS_KEPT:
             self._own.popitem(last=False)
-        for peer, told in self.heard.items():
-            if told.height == height:
-                self._judge(peer, told)
+        for peer, gossip in self.heard.items():
+            if gossip.height == height:
+                self._judge(peer, gossip)
         moved = sorted({account for receipt in decided.result.receipts for account in _moved(receipt)})
         if moved:
             books = tuple(_within(BOOKS_BYTES_MAX, (_account_positions(decided.state, account) for account in moved)))
@@ -88,26 +88,28 @@ class PositionWatch:
         """Compare for ever."""
         async for message in incoming:
             try:
-                told = decode(message.data, PositionGossip, GOSSIP_BYTES_MAX)
+                gossip = decode(message.data, PositionGossip, GOSSIP_BYTES_MAX)
             except RemoteFault as fault:
                 log.warning("position gossip refused", peer=message.sender.hex(), fault=str(fault))
                 continue
-            self.compare(message.sender, told)
+            self.compare(message.sender, gossip)
 
-    def compare(self, peer: bytes, told: PositionGossip) -> None:
-        """Hold one peer's word against the own root of that height: now, or once we are there if it is ahead."""
-        self.heard[peer] = told
-        self._judge(peer, told)
+    def compare(self, peer: bytes, gossip: PositionGossip) -> None:
+        """Compare a peer's root with the own one of that height: now, or once we are there if it is ahead."""
+        self.heard[peer] = gossip
+        self._judge(peer, gossip)
 
-    def _judge(self, peer: bytes, told: PositionGossip) -> None:
-        own = self._own.get(told.height)
-        if own is None or own == told.root:
+    def _judge(self, peer: bytes, gossip: PositionGossip) -> None:
+        own = self._own.get(gossip.height)
+        if own is None or own == gossip.root:
             return
-        if any(disagreement.height == told.height and disagreement.peer == peer for disagreement in self.disagreements):
+        if any(
+            disagreement.height == gossip.height and disagreement.peer == peer for disagreement in self.disagreements
+        ):
             return
         self.disagreed += 1
-        self.disagreements.append(Disagreement(told.height, peer, own, told.root))
-        log.error("a peer holds other positions", height=told.height, peer=peer.hex(), root=told.root.hex())
+        self.disagreements.append(Disagreement(gossip.height, peer, own, gossip.root))
+        log.error("a peer has other positions", height=gossip.height, peer=peer.hex(), root=gossip.root.hex())
 
 
 valid_positions = carries(PositionGossip, GOSSIP_BYTES_MAX)

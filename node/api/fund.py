@@ -1,4 +1,4 @@
-"""The default fund: its size, contributions, and the opening of the account that holds them."""
+"""The default fund: its size, contributions, and the opening of the fund's account."""
 
 from clearing.base.ids import FUND_ACCOUNT
 from clearing.context.member_status import member_status

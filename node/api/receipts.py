@@ -35,7 +35,7 @@ SALES_MAX = 256
 def receipts(call: ApiCall) -> ReceiptPage:
     """What happened to an own account, page by page."""
     # Other accounts are masked here too: the same receipt stands masked in the series of all, and one name in clear
-    # would tell whose all the others are.
+    # would give away all the others.
     page, following = _page(call, own_account(call))
     return ReceiptPage(receipts=page, next=following)
 

@@ -51,7 +51,7 @@ class Route:
     body_media: tuple[str, ...] = ()
     signed: bool = False
     secret: bool = False
-    """Whether answers hold a secret: never cached, and refused where the API can be reached in clear from outside."""
+    """Whether answers contain a secret: never cached, and refused where the API is reachable unencrypted."""
     limited: bool = True
     """Whether requests count against the client's rate; health checks do not."""
 

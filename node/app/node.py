@@ -235,7 +235,7 @@ class Node:
         )
 
     def _subscribe(self) -> None:
-        """Listeners of every height that is executed, also by a restart; the membership hears of it first."""
+        """Listeners of every height that is executed, also by a restart; the membership comes first."""
         self._signer.listed_key = self._membership.listed_key
         self._network.admit(self._membership.keys)
         for listener in (

@@ -1,7 +1,7 @@
-"""`Persister`: what executing decided blocks told, on its way to disk.
+"""`Persister`: writes the results of executed blocks to disk.
 
-Rule: blocks are durable before they are executed, so everything here can be computed again; it is written in order of
-height, off the path of consensus. A restart executes again what lies above the newest saved state.
+Rule: blocks are durable before they are executed, so everything here can be computed again. It is written in order of
+height, beside consensus. A restart executes the blocks above the newest saved state again.
 """
 
 import math
@@ -60,21 +60,21 @@ class Persister:
 
     def decided(self, decided: DecidedHeight) -> None:
         """Queue receipts, and what members may ask of the epoch and the state where one closed."""
-        saved, held, exits = None, None, None
+        saved, holdings, exits = None, None, None
         if decided.result.snapshot_due and self._exits is not None:
             exits = exit_tree_record(decided.state)
         if decided.result.snapshot_due and self._holdings is not None:
             snapshot = self._epochs.waiting_at(decided.header.height)
-            held = epoch_holdings(snapshot, decided.state) if snapshot is not None else None
+            holdings = epoch_holdings(snapshot, decided.state) if snapshot is not None else None
         if decided.result.snapshot_due and not (decided.fetched and self._clock() < self._not_before):
             started = self._clock()
             saved = (decided.header.height, encode_saved(decided.header.height, decided.state, self._epochs.record()))
             ended = self._clock()
             self._not_before = ended + SAVING_SHARE * (ended - started)
-        self._send.send_nowait(_Outcome(receipt_records(decided.result), held, exits, saved))
+        self._send.send_nowait(_Outcome(receipt_records(decided.result), holdings, exits, saved))
 
     def restored(self, height: int, state: State) -> None:
-        """Where the node starts: a state that peers gave is an epoch's, and no block here leads to it."""
+        """Keep the epoch that the restored state closed: for a state fetched from peers, no block here does."""
         if self._exits is not None and snapshot_due(state, height) and state.now.epoch not in self._exits.epochs:
             _keep(self._exits, exit_tree_record(state))
         snapshot = self._epochs.waiting_at(height)
@@ -94,9 +94,9 @@ class Persister:
                 await self._store.save_results_async(outcome.receipts, outcome.saved)
 
 
-def _keep(files: EpochHoldings | EpochExits, told: EpochHoldingsRecord | ExitTreeRecord) -> None:
+def _keep(files: EpochHoldings | EpochExits, record: EpochHoldingsRecord | ExitTreeRecord) -> None:
     """Members can ask another node: a disk that fails here must not end this one."""
     try:
-        files.write(told.epoch, encode(told))
+        files.write(record.epoch, encode(record))
     except (OSError, CrossclearError) as error:
-        log.error(f"{files.kind} of an epoch are not kept", epoch=told.epoch, error=str(error))
+        log.error(f"{files.kind} of an epoch are not kept", epoch=record.epoch, error=str(error))

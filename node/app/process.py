@@ -1,7 +1,7 @@
-"""The process of one node: open what lies on its disk, perhaps begin with a state from peers, run, and end.
+"""The process of one node: open its files, perhaps begin with a state from peers, run, and end.
 
-Rule: a signal, or the end of standard input where that was asked for, stops it cleanly; a `Bug` leaves with exit code
-70 and a dump of where everything stood, and nothing is signed after it. What a node consists of is for `node.app.node`.
+Rule: a signal, or the end of standard input where that was asked for, stops it cleanly. A `Bug` ends it with exit code
+70 and a dump, and nothing is signed after it. What a node consists of is in `node.app.node`.
 """
 
 import os
@@ -65,7 +65,7 @@ async def _run(config: NodeConfig, until_stdin_closes: bool) -> None:
 
 
 async def _begin(config: NodeConfig, until_stdin_closes: bool) -> bool:
-    """Fetch a state from peers if the home has no blocks; False when it was told to stop meanwhile."""
+    """Fetch a state from peers if the home has no blocks; False when it was stopped meanwhile."""
     genesis = read_genesis(config.path(config.node.genesis))
     refuse_lost_sign_state(config, genesis)
     begun = False
@@ -113,7 +113,7 @@ def open_node(config: NodeConfig) -> Iterator[Node]:
     refuse_lost_sign_state(config, genesis)
     with ExitStack() as stack:
         # The lock first: a second process of the same home must touch nothing.
-        # Not synced: the log beside it is, and holds every step before it is sent.
+        # Not synced: the log beside it is, and contains every step before it is sent.
         guard = SignStateFile(config.path("sign-state"))
         stack.callback(guard.close)
         store = stack.enter_context(Store(config.path("node.sqlite"), network_id(genesis)))

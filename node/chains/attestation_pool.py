@@ -1,7 +1,7 @@
-"""`AttestationPool`: what the own bridge adapters saw and the network has not agreed on yet.
+"""`AttestationPool`: facts that this node's bridge adapters saw and the network has not agreed on yet.
 
-Rule: a fact stays until the decided state knows it, so a restart or a lost height loses nothing; an extension takes the
-oldest of each kind first, kinds in turn, within its limits. Only own observations are ever attested.
+Rule: a fact stays until the decided state knows it, so a restart or a lost height loses nothing. An extension takes the
+oldest of each kind first, kinds in turn, within its limits. Only own observations are attested.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ EXTENSION_OVERHEAD = 1536
 
 
 class AttestationPool:
-    """Facts by chain, in the order in which the adapters told them. `own_key` is this validator's envelope key."""
+    """Facts by chain, in the order in which the adapters reported them. `own_key` is this validator's envelope key."""
 
     def __init__(self, own_key: bytes) -> None:
         self._own_key = own_key
@@ -69,7 +69,7 @@ class AttestationPool:
         return len(self._events)
 
     def pending(self, state: State) -> tuple[Fact, ...]:
-        """What to attest now: events, custody and heartbeats that `state` has not heard from us, within the limits."""
+        """What to attest now: events, custody and heartbeats that `state` lacks from us, within the limits."""
         for key in [key for key, fact in self._events.items() if event_is_agreed(state, fact)]:
             del self._events[key]
         own = attesting_set(state).index_of.get(self._own_key)
@@ -84,8 +84,8 @@ class AttestationPool:
             fact for _, view in sorted(self._sighted.items()) for fact in view if _sighting_is_news(state, fact, own)
         ]
         missed = [fact for _, view in sorted(self._unpaid.items()) for fact in view if _miss_is_news(state, fact, own)]
-        told = _in_turn(events, custody, beats, seen, missed)
-        return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, told))
+        facts = _in_turn(events, custody, beats, seen, missed)
+        return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, facts))
 
 
 def _custody_is_news(state: State, fact: CustodySeen, own: int | None) -> bool:
@@ -114,13 +114,13 @@ def _miss_is_news(state: State, fact: WithdrawalNotExecuted, own: int | None) ->
 
 
 def _attested(attestations: AttestationsRecord | None, fact: Fact, own: int | None) -> bool:
-    """Whether the state already holds our word for exactly this fact. `own`: our index in it, None without one."""
-    words = attestations.attestations if attestations is not None else ()
-    return any(word.validator == own and word.fact == fact for word in words)
+    """Whether the state already has our attestation of exactly this fact. `own`: our index in it, None without one."""
+    known = attestations.attestations if attestations is not None else ()
+    return any(attestation.validator == own and attestation.fact == fact for attestation in known)
 
 
 def event_is_agreed(state: State, fact: VaultFact | DepositSighted) -> bool:
-    """Whether nobody waits for a word on the event: a quorum's is in the state, or its vault was detached."""
+    """Whether the event needs no attestation: a quorum's is in the state, or its vault was detached."""
     if is_detached(state, fact.chain_id, fact.vault):
         return True
     if isinstance(fact, ValidatorsRotated):

@@ -1,7 +1,7 @@
 """`BridgeService`: one watcher a chain, its facts on their way into vote extensions, and the chains' health.
 
-Rule: a fact reaches the pool only from the own watcher, which proved it; what peers gossip about collateral is noted
-in the log and nowhere else. A halted chain stays halted and is told in readiness; the other chains go on.
+Rule: a fact reaches the pool only from the own watcher, which proved it; gossip about collateral is logged and not
+used. A halted chain stays halted and shows in readiness; the other chains go on.
 """
 
 from collections import OrderedDict
@@ -57,23 +57,23 @@ class Pulse:
     final_number: int = 0
 
     def note(self, now: float, final_number: int) -> None:
-        """A quorum of endpoints told its newest final block."""
+        """A quorum of endpoints answered with its newest final block."""
         self.answered = now
         if final_number > self.final_number:
             self.final_number, self.moved = final_number, now
 
 
 class _HeardQuorum(EndpointQuorum):
-    """Notes each answer, so that an endpoint that hangs, or stands still, is told from a quiet vault."""
+    """Notes each answer, so that an endpoint that hangs or stands still is not taken for a quiet vault."""
 
     def __init__(self, endpoints: Sequence[Endpoint], quorum: int, pulse: Pulse) -> None:
         super().__init__(endpoints, quorum)
         self._pulse = pulse
 
     async def tips(self, policy: FinalityPolicy, watched_number: int) -> Tips:
-        told = await super().tips(policy, watched_number)
-        self._pulse.note(trio.current_time(), told.final_number)
-        return told
+        tips = await super().tips(policy, watched_number)
+        self._pulse.note(trio.current_time(), tips.final_number)
+        return tips
 
 
 class BridgeService:
@@ -150,9 +150,9 @@ class BridgeService:
                 self.keepers[chain.chain_id].follow(after)
 
     def look_for(self, chain_id: int, transaction: bytes) -> bool:
-        """Have a transaction that somebody points at proven and attested; False when it is known or too many wait.
+        """Prove and attest the event of a submitted transaction; False when it is known or too many wait.
 
-        The submitter's word is worth nothing: the event is fetched, proven by its receipt, and must be final here.
+        The submitter is not trusted: the event is fetched, proven by its receipt, and must be final here.
         """
         key = (chain_id, transaction)
         if key in self._known:

@@ -1,7 +1,7 @@
-"""`CustodyEvidence`: the storage proofs that go into a package, out of what the own bridge kept or can still get.
+"""`CustodyEvidence`: the storage proofs for a package, from what the own bridge has or can still fetch.
 
-Rule: evidence enters a package only if it proves the very numbers of the statement; what is missing is left out, told
-in the log, and said in words by whoever verifies. A package never waits long for evidence, and never claims without it.
+Rule: evidence enters a package only if it proves the numbers of the statement. Missing evidence is left out and logged,
+and the verifier reports it. A package never waits long for evidence, and claims nothing without it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ def _narrowed(evidence: BlockEvidence, terms: Sequence[CustodyTerm]) -> BlockEvi
 
 
 def _fact(term: CustodyTerm) -> CustodySeen:
-    """What the quorum told, as the bridge says it."""
+    """The quorum's answer, in the bridge's terms."""
     return CustodySeen(
         chain_id=term.chain_id,
         vault=term.vault,

@@ -1,7 +1,7 @@
-"""`RelayerService`: gives each vault the newest certified header when it needs one, and claims what is due there.
+"""`RelayerService`: sends each vault the newest certified header when it needs one, and claims withdrawals due there.
 
-Rule: it is never trusted: the contract checks what it is given. `OpenWithdrawals` keeps, from block to block, the
-released withdrawals whose end the state does not know yet.
+Rule: it is not trusted: the contract checks everything. `OpenWithdrawals` keeps, from block to block, the released
+withdrawals that the state does not know as paid or refunded yet.
 """
 
 from collections.abc import Mapping
@@ -79,11 +79,11 @@ class RelayerService:
             nonlocal fault
             if relayer.last_fault != fault:
                 fault = relayer.last_fault
-                if fault:  # a vault astray, too, is told here
+                if fault:  # also of a vault that diverged
                     log.warning("relaying failed", chain_id=terms.chain_id, fault=fault)
             return self._relayable(terms)
 
-        def told(relayed: Relayed) -> None:
+        def report(relayed: Relayed) -> None:
             log.info(
                 "relayed",
                 chain_id=terms.chain_id,
@@ -93,7 +93,7 @@ class RelayerService:
                 refused=[nonce for nonce, _ in relayed.refused],
             )
 
-        await relayer.run(newest, told, self._interval_seconds)
+        await relayer.run(newest, report, self._interval_seconds)
 
     def _relayable(self, terms: ChainTerms) -> Relayable | None:
         decided, state = self._newest, self._application.state

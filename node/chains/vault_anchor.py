@@ -1,6 +1,6 @@
-"""An anchor of trust out of a vault: the newest checkpoint that the contract accepted on one of the chains.
+"""An anchor of trust from a vault: the newest checkpoint that the contract accepted on one of the chains.
 
-Rule: the contract checked the quorum's certificate itself, and a quorum of the own endpoints tells what it accepted.
+Rule: the contract checked the quorum's certificate, and a quorum of the own endpoints reports what it accepted.
 """
 
 from collections.abc import Mapping

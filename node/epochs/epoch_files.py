@@ -1,8 +1,7 @@
 """`EpochFiles`: one secret file an epoch, for the newest epochs.
 
-Rule: mode 0600 in a folder of mode 0700, each with its digest, durable when `write` returns; the oldest go when there
-are too many epochs or bytes. A damaged file is an epoch that is not kept, never a reason to stop. It knows nothing of
-what is inside.
+Rule: mode 0600 in a folder of mode 0700, each with its digest, durable when `write` returns. The oldest are deleted
+when there are too many epochs or bytes. A damaged file counts as not kept and stops nothing. Contents are opaque here.
 """
 
 from pathlib import Path
@@ -32,7 +31,7 @@ class EpochFiles:
     def __init__(
         self, folder: Path, kind: str, suffix: str, epochs_max: int = EPOCHS_MAX, bytes_max: int = BYTES_MAX
     ) -> None:
-        """`kind`: what the files hold, for the log."""
+        """`kind`: the contents of the files, for the log."""
         self._folder = folder
         self.kind = kind
         self._suffix = suffix

@@ -16,11 +16,11 @@ from node.epochs.epoch_files import BYTES_MAX, EPOCHS_MAX, FILE_BYTES_MAX, Epoch
 
 
 class AccountHoldingsRecord(Wire, frozen=True):
-    """One account: whose it was, and what it held where that is not zero."""
+    """One account: its owner, and the amounts that are not zero."""
 
     account: U63
     owner: Bytes20
-    """The trade address of its member at that height: who was ported an account learns nothing of the time before."""
+    """The trade address of its member at that height: a later member learns nothing of this epoch."""
     amounts: tuple[tuple[U32, I64], ...]
     """(public slot, amount), ordered by slot."""
 
@@ -75,18 +75,18 @@ class EpochHoldings(EpochFiles):
         super().__init__(folder, "holdings", ".held", epochs_max, bytes_max)
         self._seed_of = seed_of
 
-    def write_epoch(self, held: EpochHoldingsRecord) -> None:
+    def write_epoch(self, record: EpochHoldingsRecord) -> None:
         """Write an epoch, durable on return, and drop the oldest. Raises OSError, LocalFault KEY_PERMISSIONS."""
-        self.write(held.epoch, encode(held))
+        self.write(record.epoch, encode(record))
 
     def account_at(self, account: int, epoch: int) -> AccountAtEpoch | None:
         """An account at an epoch; None when the epoch is not kept, or had no such account."""
-        held = self._record(epoch)
-        found = next((each for each in held.accounts if each.account == account), None) if held else None
-        if held is None or found is None:
+        record = self._record(epoch)
+        found = next((entry for entry in record.accounts if entry.account == account), None) if record else None
+        if record is None or found is None:
             return None
-        amounts = {held.slots[place]: amount for place, amount in found.amounts}
-        return AccountAtEpoch(held.epoch, held.height, account, found.owner, self._seed_of(account), amounts)
+        amounts = {record.slots[place]: amount for place, amount in found.amounts}
+        return AccountAtEpoch(record.epoch, record.height, account, found.owner, self._seed_of(account), amounts)
 
     def _record(self, epoch: int) -> EpochHoldingsRecord | None:
         data = self.read(epoch)

@@ -1,7 +1,7 @@
-"""`PackageService`: proves the epochs whose turn is ours, and keeps their packages.
+"""`PackageService`: proves the epochs assigned to this validator, and keeps their packages.
 
-Rule: a package is proven in a worker, checked by the very verifier that anybody would use, and only then kept. A
-failed proof is an alarm (the margin engine and the proven rows differ), never a reason to stop deciding heights.
+Rule: a package is proven in a worker, checked by the public verifier, and only then kept. A failed proof is an alarm
+(the margin engine and the proven rows differ); it does not stop the node from deciding heights.
 """
 
 from collections import deque
@@ -58,7 +58,7 @@ class PackageService:
         self.newest_epoch = 0
         self.newest_bytes = 0
         self.seconds: deque[float] = deque(maxlen=1024)
-        """Of proofs made here; whoever measures takes them out."""
+        """Of proofs made here; the metrics take them out."""
 
     def decided(self, decided: Decided) -> None:
         """Queue a height that is the first to carry an epoch's commitments, if it is ours to prove."""
@@ -103,7 +103,7 @@ class PackageService:
             except Bug:
                 raise
             except Exception as error:  # out of memory, or whatever a library under a worker raised
-                # Only its kind: its words may be of holdings, and logs leave the machine.
+                # Only its kind: its text may contain holdings, and logs leave the machine.
                 self._failed(snapshot, header, type(error).__name__)
 
     def _failed(self, snapshot: RiskSnapshot, header: Header, error: str) -> None:

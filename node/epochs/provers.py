@@ -1,7 +1,8 @@
-"""`NodeProver`: the worker processes of a node, commitments apart from proofs, and what happens when one dies.
+"""`NodeProver`: the worker processes of a node, commitments apart from proofs, and the recovery when one dies.
 
-Rule: a commitment never waits behind a proof, for a header waits for it. A worker that dies (killed, out of memory) is
-replaced and its job begun again; a job that keeps losing its worker fails with a code. Stopping waits for no job.
+Rule: a commitment never waits for a proof, because a header waits for the commitment. A worker that dies (killed, out
+of memory) is replaced and its job restarted; a job that keeps losing its worker fails with a code. Stopping waits for
+no job.
 """
 
 from collections.abc import Callable, Mapping
@@ -90,7 +91,7 @@ class RestartingPool:
             if self._closed:
                 outcome.cancel()
                 return
-            if self._pool is pool:  # the first of its jobs to hear replaces it
+            if self._pool is pool:  # the first of its jobs that notices replaces it
                 try:
                     self._pool = self._make()
                 except Exception as error:  # no memory, no room for what its processes share: the next job tries again

@@ -1,8 +1,8 @@
 """`EpochService`: commitments of epoch snapshots for headers, and the packages that prove them.
 
-Rule: what a header carries is a function of the decided chain: the root of the newest snapshot that is at least Δ
-heights old. Committing runs in a worker process and is waited for only when a header needs it and it is late; proving
-never delays a block. Packages are written whole or not at all.
+Rule: a header carries the root of the newest snapshot at least Δ heights old, a function of the decided chain.
+Committing runs in a worker process and is awaited only when a header needs it; proving never delays a block. Packages
+are written whole or not at all.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ from proofs.epoch.workers import ProofProgress
 SEED_TAG = "crossclear/account-seed/v1"
 COMMIT_SECONDS_MAX = 60.0
 PROGRESS_SECONDS = 30.0
-"""How often the log tells how far a proof is."""
+"""How often the progress of a proof is logged."""
 PROVERS_PER_EPOCH = 2
 """How many validators, in turn by epoch, prove it: a second one, so that a dead one leaves no gap."""
 
@@ -178,12 +178,12 @@ class EpochService:
         Raises LocalFault when a witness breaks a row, which means that the engine and the rows differ.
         """
 
-        def tell() -> None:
+        def log_progress() -> None:
             progress, epoch = self.progress, snapshot.statement.epoch
             log.info("epoch is being proven", epoch=epoch, done=progress.done, of=progress.total)
 
         seeds = self._seeds_of(snapshot)
-        return await _outcome(self._prover.prove(snapshot, seeds, header, certificate, validators), tell)
+        return await _outcome(self._prover.prove(snapshot, seeds, header, certificate, validators), log_progress)
 
     def _finished(self, waiting: _WaitingEpoch) -> tuple[tuple[int, bytes], ...]:
         height, future = waiting.snapshot.statement.height, self._begin(waiting)
@@ -217,8 +217,8 @@ def write_package(folder: Path, home: Path, epoch: int, height: int, data: bytes
     )
 
 
-async def _outcome(future: "Future[bytes]", tell: Callable[[], None]) -> bytes:
-    """Await a worker's result without a thread that waits; now and then, tell how far it is."""
+async def _outcome(future: "Future[bytes]", log_progress: Callable[[], None]) -> bytes:
+    """Await a worker's result without a thread that waits; now and then, log its progress."""
     done = trio.Event()
     token = trio.lowlevel.current_trio_token()
     future.add_done_callback(lambda _: _wake(token, done.set))
@@ -226,7 +226,7 @@ async def _outcome(future: "Future[bytes]", tell: Callable[[], None]) -> bytes:
         with trio.move_on_after(PROGRESS_SECONDS) as scope:
             await done.wait()
         if scope.cancelled_caught:
-            tell()
+            log_progress()
     return future.result()
 
 

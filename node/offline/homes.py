@@ -1,7 +1,7 @@
 """A node's home folder: made by `crossclear init`, and opened by the tools beside the node.
 
-Rule: nothing is overwritten and nobody is asked. An exported block log is opened with the seed of a home, which salts
-the roots of all states of its network.
+Rule: nothing is overwritten and nothing is prompted for. An exported block log is opened with the network seed of a
+home, which salts the roots of all states of its network.
 """
 
 import os

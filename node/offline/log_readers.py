@@ -1,7 +1,7 @@
-"""What a block log says of one account: receipts of some kinds, a daily statement, exit leaves.
+"""One account in a block log: receipts of some kinds, a daily statement, exit leaves.
 
-Rule: every block is executed and checked again; nothing is read from a log that was not computed here. For the day on
-which no node answers any more.
+Rule: every block is executed and checked again; every answer is computed here. For the day on which no node answers any
+more.
 """
 
 from collections.abc import Collection, Iterable, Iterator

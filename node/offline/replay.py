@@ -1,8 +1,8 @@
-"""Executing a recorded block log again: every certificate checked, every root of the state compared.
+"""Executes a recorded block log again: every certificate checked, every root of the state compared.
 
-Rule: the same code as live (`BlockExecutor`, `ClearingApplication`), fed from a file instead of the network. What a
-header carries of epoch commitments is taken as stated: computing it again needs every account's seed and the prover's
-group, and `crossclear verify` checks it against the packages.
+Rule: the same code as live (`BlockExecutor`, `ClearingApplication`), fed from a file instead of the network. The epoch
+commitments in a header are taken as stated: computing them needs every account's seed and the prover's group, and
+`crossclear verify` checks them against the packages.
 """
 
 from collections.abc import Callable, Iterable
@@ -47,7 +47,7 @@ def replay(
     records: Iterable[BlockRecord],
     listener: Callable[[DecidedHeight], None] = lambda _decided: None,
 ) -> Replayed:
-    """Execute blocks from height 1 on, telling `listener` of each height.
+    """Execute blocks from height 1 on, calling `listener` with each height.
 
     Raises RemoteFault for a block that breaks a rule, is not final, or executes to other roots than its header states;
     LocalFault STORE_GAP when the first is not height 1.

@@ -1,8 +1,8 @@
-"""One height back: the newest decided block leaves the store, and the node comes back at the state below it.
+"""One height back: removes the newest decided block from the store; the node restarts at the state below it.
 
-Rule: the sign state and the log stay as they are: what was signed is not signed otherwise because the disk forgot the
-block, the own votes leave again in the same bytes, and the lock of a height above comes back with it. A final block is
-never undone by this: peers give the same one again, or vote for it again when all went back together.
+Rule: sign state and consensus log stay as they are, so own votes are sent again in the same bytes, and the lock of a
+height above comes back. A final block is never undone: peers give the same one again, or vote for it again when all of
+them went back.
 """
 
 from dataclasses import dataclass

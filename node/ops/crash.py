@@ -1,6 +1,6 @@
-"""What a node leaves behind when an invariant broke: one file for who has to find out why.
+"""The file that a node leaves when an invariant broke, for the engineer who looks for the cause.
 
-Rule: written once everything that could sign has stopped; holds no secret (a traceback without the values of its
+Rule: written once everything that could sign has stopped; it contains no secret (a traceback without the values of its
 variables); writing it never hides the `Bug` itself.
 """
 
@@ -42,7 +42,7 @@ def bugs_in(error: BaseException) -> Iterator[Bug]:
 
 
 def write_crash(home: Path, error: BaseException, standing: CrashPosition, time_ms: int) -> Path | None:
-    """Write `home/crash-<height>.json`, mode 0600, and tell where; None when there is no Bug in `error`, or no room.
+    """Write `home/crash-<height>.json`, mode 0600, and return its path; None without a Bug in `error`, or room.
 
     A later crash at the same height gets a number of its own: the first one matters most.
     """

@@ -26,7 +26,7 @@ class Metrics:
     """Every metric, as a field. `render` gives the exposition text."""
 
     def __init__(self, *collectors: Collector) -> None:
-        """`collectors` tell families of their own when they are asked."""
+        """`collectors` add families of their own when scraped."""
         self.registry = CollectorRegistry()
         for collector in collectors:
             self.registry.register(collector)
@@ -87,14 +87,14 @@ class Metrics:
         )
         self.proof_bytes = self._gauge("proofs_package_bytes", "Size of the newest package")
 
-    def _gauge(self, name: str, told: str, labels: tuple[str, ...] = ()) -> Gauge:
-        return Gauge(name, told, labels, namespace=NAMESPACE, registry=self.registry)
+    def _gauge(self, name: str, description: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return Gauge(name, description, labels, namespace=NAMESPACE, registry=self.registry)
 
-    def _counter(self, name: str, told: str, labels: tuple[str, ...] = ()) -> Counter:
-        return Counter(name, told, labels, namespace=NAMESPACE, registry=self.registry)
+    def _counter(self, name: str, description: str, labels: tuple[str, ...] = ()) -> Counter:
+        return Counter(name, description, labels, namespace=NAMESPACE, registry=self.registry)
 
-    def _histogram(self, name: str, told: str, buckets: tuple[float, ...] = _SECONDS) -> Histogram:
-        return Histogram(name, told, (), namespace=NAMESPACE, registry=self.registry, buckets=buckets)
+    def _histogram(self, name: str, description: str, buckets: tuple[float, ...] = _SECONDS) -> Histogram:
+        return Histogram(name, description, (), namespace=NAMESPACE, registry=self.registry, buckets=buckets)
 
 
 class SilenceSource(Protocol):
@@ -166,26 +166,26 @@ class PeerCollector(Collector):
 
     def _families(self, stats: NetworkStats, peers: tuple[PeerStatus, ...]) -> Iterator[Metric]:
         topics = sorted(stats.topics.items())
-        told = [(each.key.hex()[:16], each) for each in peers]
+        named = [(peer.key.hex()[:16], peer) for peer in peers]
         yield _gauge(
             "peer_score",
             "100 for a peer without faults; at 0 it is banned",
             ("peer",),
-            (((key,), each.score) for key, each in told),
+            (((key,), peer.score) for key, peer in named),
         )
         yield _gauge(
-            "peer_connected", "1 for a connected peer", ("peer",), (((key,), each.connected) for key, each in told)
+            "peer_connected", "1 for a connected peer", ("peer",), (((key,), peer.connected) for key, peer in named)
         )
         yield _gauge(
             "peer_rtt_seconds",
             "Round trip of the last heartbeat",
             ("peer",),
-            (((key,), each.rtt_ms / 1000) for key, each in told),
+            (((key,), peer.rtt_ms / 1000) for key, peer in named),
         )
         yield _counter(
-            "peer_faults", "Faults charged to a peer", ("peer",), (((key,), each.faults) for key, each in told)
+            "peer_faults", "Faults charged to a peer", ("peer",), (((key,), peer.faults) for key, peer in named)
         )
-        yield _counter("peer_bans", "Bans of a peer", ("peer",), (((key,), each.bans) for key, each in told))
+        yield _counter("peer_bans", "Bans of a peer", ("peer",), (((key,), peer.bans) for key, peer in named))
         yield _counter(
             "messages_refused",
             "Messages that a consumer's full queue dropped",
@@ -230,15 +230,15 @@ class PeerCollector(Collector):
         )
 
 
-def _gauge(name: str, told: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Metric:
-    family = GaugeMetricFamily(_P2P + name, told, labels=labels)
+def _gauge(name: str, description: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Metric:
+    family = GaugeMetricFamily(_P2P + name, description, labels=labels)
     for values, number in samples:
         family.add_metric(values, number)
     return family
 
 
-def _counter(name: str, told: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Metric:
-    family = CounterMetricFamily(_P2P + name, told, labels=labels)
+def _counter(name: str, description: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Metric:
+    family = CounterMetricFamily(_P2P + name, description, labels=labels)
     for values, number in samples:
         family.add_metric(values, number)
     return family

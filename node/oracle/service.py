@@ -1,6 +1,6 @@
-"""`OracleService`: keeps the own prices fresh, tells peers, and hears theirs.
+"""`OracleService`: keeps the own prices fresh, gossips them, and keeps the newest of each peer.
 
-Rule: `reports` never blocks and never holds a price older than the source gave. What peers gossip is kept apart, for
+Rule: `reports` never blocks and contains no price older than the source gave. Gossip of peers is kept apart, for
 display and for the spread metric.
 """
 
@@ -29,7 +29,7 @@ class PriceGossip(Wire, frozen=True):
 
 
 class OracleService:
-    """Owns a source; gives the newest reports to whoever builds a vote extension."""
+    """Owns a source; gives the newest reports to vote extensions."""
 
     def __init__(
         self, source: PriceSource, clock_ms: Callable[[], int], interval_ms: int = 100, gossip_every: int = 5

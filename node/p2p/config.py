@@ -1,4 +1,4 @@
-"""`NetworkConfig`: who we are, where we listen, whom we let in; the first message of a connection; the pre-shared key.
+"""`NetworkConfig`: own key and address, peers that are let in, the first message of a connection, the pre-shared key.
 
 Rule: a peer of another network or protocol version is refused by name; strangers without the pre-shared key cannot
 begin a handshake.
@@ -39,7 +39,7 @@ class NetworkConfig:
     secret: bytes
     network: bytes
     peers: tuple[Peer, ...]
-    """Where to dial whom. Until `Network.admit` tells the validators, these are the allow-list."""
+    """Addresses to dial. Until `Network.admit` is called with the validators, these are the allow-list."""
     host: str = "127.0.0.1"
     port: int = 0
     version: int = PROTOCOL_VERSION
@@ -85,7 +85,7 @@ class PeerHello(Wire, frozen=True):
     version: U32
     network: Bytes32
     boot: Bytes32
-    """Random, once a process: tells a peer that restarted from one that dialed at the same moment as we."""
+    """Random, once a process: distinguishes a peer that restarted from one that dialed at the same moment."""
 
 
 def check_hello(data: bytes, network: bytes, version: int = PROTOCOL_VERSION) -> PeerHello:

@@ -52,7 +52,7 @@ class Hub:
         self._side = {key: number for number, side in enumerate(sides, start=1) for key in side}
 
     def heal(self) -> None:
-        """Everybody reaches everybody."""
+        """Every peer reaches every other."""
         self._side = {}
 
     def reachable(self, key: bytes) -> frozenset[bytes]:
@@ -104,7 +104,7 @@ class MemoryNetwork:
         self.scores = PeerScores()
 
     def admit(self, keys: Collection[bytes]) -> None:
-        """See `Network.admit`. Before the first call everybody who joins the hub is let in."""
+        """See `Network.admit`. Before the first call every peer that joins the hub is let in."""
         self._roster = self._roster or Roster(self.key)
         self._roster.admit(keys)
         self.scores.admit(self._roster.validators)

@@ -1,4 +1,4 @@
-"""`Network`: what the rest of the node knows of its peers, the sizes that everybody keeps, and the check of gossip.
+"""`Network`: what the rest of the node knows of its peers, the size limits that nodes share, and the check of gossip.
 
 Rule: a gossip message is the canonical bytes of the type that its topic carries, or it is refused.
 """

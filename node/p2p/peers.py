@@ -1,9 +1,9 @@
-"""Peers: whose keys may connect and as what (`Roster`), their counters, and their status for an operator.
+"""Peers: the keys that may connect and their roles (`Roster`), their counters, and their status for an operator.
 
 Rule: validators come from the decided state (`admit`), observers and addresses from the configuration. A key that only
-the configuration names as a peer is let in while the state may be old (`open`), for a node that is behind needs peers
-that its own state does not know yet; never while it is known to be new (`close`), nor after it was seen to leave a set.
-Counters only grow; whoever exports them reads, nobody else writes but the network itself. Addresses are not shown.
+the configuration names is let in while the state may be old (`open`), because a node that is behind needs peers that
+its state does not know yet; not while the state is current (`close`), nor after the key was seen to leave a set.
+Counters only grow, and only the network writes them. Addresses are not published.
 """
 
 from collections import Counter
@@ -87,7 +87,7 @@ class Roster:
         self._departed: frozenset[bytes] = frozenset()
         self._told = self._closed = False
         self.validators: frozenset[bytes] = self._configured - self._observers
-        """The other validators; until they are told, all that the configuration names."""
+        """The other validators; until they are known, all that the configuration names."""
         self.keys: frozenset[bytes] = self._configured | self._observers
         """Everybody who may connect."""
 
@@ -154,12 +154,12 @@ class PeerStatus:
 
 def status_of(roster: Roster, scores: PeerScores, stats: NetworkStats, now: float) -> tuple[PeerStatus, ...]:
     """Everybody on the allow-list, in order of keys. `now` is the steady clock that faults are charged by."""
-    told = []
+    statuses = []
     for key in sorted(roster.keys):
         record, peer, role = scores.record(key), stats.peer(key), roster.role(key)
         if role is None:
             continue
-        told.append(
+        statuses.append(
             PeerStatus(
                 key=key,
                 role=role,
@@ -173,4 +173,4 @@ def status_of(roster: Roster, scores: PeerScores, stats: NetworkStats, now: floa
                 banned_seconds=scores.banned_seconds(key, now),
             )
         )
-    return tuple(told)
+    return tuple(statuses)

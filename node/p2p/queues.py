@@ -1,7 +1,7 @@
 """Bounded queues: `Outbox` towards one peer's stream, `FairInbox` from all peers to one consumer.
 
-Rule: putting never waits. Bounds count messages and bytes; a peer that floods fills its own share alone, and what is
-dropped is told to the caller, who counts it.
+Rule: putting never waits. Bounds count messages and bytes; a peer that floods fills its own share only, and the caller
+counts what is dropped.
 """
 
 from collections import deque
@@ -93,7 +93,7 @@ class FairInbox:
     """Messages from many senders for one consumer: a bounded queue for each sender, served in turn."""
 
     def __init__(self, limits: ChannelLimits, lost: Callable[[bytes, int], None]) -> None:
-        """`lost(sender, count)` is told what the policy drops."""
+        """`lost(sender, count)` is called for what the policy drops."""
         self._limits = limits
         self._lost = lost
         self._queues: dict[bytes, BoundedDeque] = {}

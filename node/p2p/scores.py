@@ -1,8 +1,8 @@
-"""`PeerScores`: what each peer did wrong lately, what each fault costs, and who is banned for how long.
+"""`PeerScores`: each peer's recent faults, the cost of each kind of fault, and the bans.
 
-Rule: only what a peer did itself, provably, is dear; what may come of being late, behind or of another version is
-cheap; a broken path costs nothing. Time is handed in; points halve with time, a ban ends by itself, and never more than
-a third of the validators is banned at one moment: whoever finds more liars than that is more likely wrong itself.
+Rule: a fault that the peer itself provably committed costs much; one that being late, behind or of another version also
+causes costs little; a broken path costs nothing. The caller states the time; points halve with time, and a ban ends by
+itself. At most a third of the validators is banned at a time: a node that finds more liars is more likely wrong itself.
 Nothing is kept over a restart.
 """
 
@@ -69,8 +69,8 @@ class PeerScores:
     def admit(self, validators: Collection[bytes], others: Collection[bytes] = ()) -> None:
         """Who has a score from now on. `validators` are the other ones, without ourselves; the rest is forgotten."""
         self._validators = frozenset(validators)
-        everybody = self._validators | frozenset(others)
-        self._records = {key: self._records.get(key) or PeerRecord() for key in sorted(everybody)}
+        known = self._validators | frozenset(others)
+        self._records = {key: self._records.get(key) or PeerRecord() for key in sorted(known)}
 
     def charge(self, key: bytes, fault: CrossclearError, now: float) -> FaultResponse:
         """Count a fault at `now` seconds of a steady clock; one of who is not admitted or banned changes nothing."""

@@ -1,9 +1,8 @@
-"""`BlockBudget`: how many bytes of transactions the own proposals carry, so that peers can judge them in time.
+"""`BlockBudget`: how many bytes of transactions own proposals carry, so that peers can validate them in time.
 
-Rule: a proposal larger than what executes well within the propose timeout gets no votes, and the next one would be
-larger still; so the budget starts low, follows the speed seen here, falls by half when a round failed, and grows with
-full blocks that passed. It shapes the own proposals only: those of others are judged by
-their content.
+Rule: a proposal that takes longer than the propose timeout gets no votes, and the next one would be larger still. So
+the budget starts low, follows the speed measured here, halves when a round failed, and grows with full blocks that
+passed. It limits own proposals only; those of others are judged by their content.
 """
 
 from typing import Protocol
@@ -17,7 +16,7 @@ BYTES_START = 32 << 10
 GROWTH = 1.25
 SMOOTHING = 0.3
 MEASURED_BYTES_MIN = 2 << 10
-"""Smaller payloads tell the fixed cost of a height, not the speed."""
+"""Smaller payloads measure the fixed cost of a height, not the speed."""
 SECONDS_MIN = 1e-6
 MARGIN_SHARE = 0.25
 """At least so much of the time that a payload took is its own, whatever heights cost without one."""

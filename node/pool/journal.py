@@ -1,8 +1,8 @@
-"""`PoolJournal`: the transactions that this node has taken in by its own door and no block has decided, on disk.
+"""`PoolJournal`: on disk, the transactions that were submitted to this node and that no block has decided.
 
-Rule: a member is told "accepted" only when its transaction is durable here, so that a killed node offers it again.
-What was decided is noted without a sync: a mark that a loss of power takes back costs a second proposal, which the
-state machine refuses by the transaction's own id. The torn tail of a crash is cut (see `clearing.base.frames`).
+Rule: a submission is answered "accepted" only when it is durable here, so that a killed node offers it again. Decisions
+are noted without a sync: a mark lost with power costs a second proposal, which the state machine refuses by the
+transaction's id. The torn tail of a crash is cut (see `clearing.base.frames`).
 """
 
 import os
@@ -62,7 +62,7 @@ class PoolJournal:
         return tuple(self._waiting.values())
 
     def take(self, transaction: Transaction) -> None:
-        """Note one that is not durable here already; it is when `kept` returns."""
+        """Note one that is not durable here already; it is when `synced` returns."""
         if transaction_hash(transaction) not in self._waiting:
             self._taken.append(transaction)
 
@@ -79,14 +79,14 @@ class PoolJournal:
             self._append(JournalEntry(over=some))
 
     def tidy(self, holds: Callable[[bytes], bool]) -> None:
-        """When the file has grown: forget what the pool no longer holds, and write anew what is left."""
+        """When the file has grown: forget what the pool no longer has, and rewrite the rest."""
         if self._size > self._rewrite_bytes:
             self._flush()
             self._waiting = {key: each for key, each in self._waiting.items() if holds(key)}
             self._rewrite()
 
     def close(self) -> None:
-        """Write what was taken in, and give the file up."""
+        """Write what was taken in, and close the file."""
         try:
             self._flush()
         finally:
@@ -101,7 +101,7 @@ class PoolJournal:
                 self._append(JournalEntry(taken=some))
             os.fdatasync(self._descriptor)
         except OSError:
-            self._size = size  # All of it is still to be written: nobody may be told that it is kept.
+            self._size = size  # All of it is still to be written: no submission is answered yet.
             raise
         self._waiting.update((transaction_hash(each), each) for each in self._taken)
         self._taken = []

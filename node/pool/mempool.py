@@ -1,8 +1,8 @@
 """`Mempool`: signed transactions that wait for a block, each checked once.
 
 Rule: bounded in number, bytes and per account; an entry is in at most once, and a decided or expired one does not come
-back. Selection takes turns between accounts, first in first out within one. Nothing here is agreed: what a block may
-hold is decided by the state machine, whose codes a refusal uses where they fit. Time is given from outside.
+back. Selection takes turns between accounts, first in first out within one. Nothing here is agreed: the state machine
+decides what a block may contain, and refusals use its codes where they fit. The caller states the time.
 """
 
 import heapq

@@ -124,23 +124,23 @@ class TransactionService:
 
     def submit(self, transaction: Transaction) -> Accepted | Rejected:
         """Take one in by the own door; refused by a node whose batches nobody takes: it could keep no promise."""
-        told: Accepted | Rejected = Rejected(NodeCode.BATCH_SENDER, "submit", (("submitter", self._own_key),))
+        answer: Accepted | Rejected = Rejected(NodeCode.BATCH_SENDER, "submit", (("submitter", self._own_key),))
         if self._own_key in self._submitters():
-            told = self._pool.add(transaction, self._clock_ms())
-        if isinstance(told, Accepted) and self._unsure is not None:
-            self._unsure.pop(told.hash, None)
-        if isinstance(told, Accepted) and not told.known:
+            answer = self._pool.add(transaction, self._clock_ms())
+        if isinstance(answer, Accepted) and self._unsure is not None:
+            self._unsure.pop(answer.hash, None)
+        if isinstance(answer, Accepted) and not answer.known:
             self._offer((transaction,))
             self._changed()
-        elif isinstance(told, Rejected):
-            self.refused[told.code.label] += 1
-        if self._journal is not None and isinstance(told, Accepted) and self._pool.holds(told.hash):
-            # Also one that gossip brought before: its member is told the same, and who brought it may keep nothing.
+        elif isinstance(answer, Rejected):
+            self.refused[answer.code.label] += 1
+        if self._journal is not None and isinstance(answer, Accepted) and self._pool.holds(answer.hash):
+            # Also one that gossip brought before: the member gets the same answer, and the first node may not keep it.
             self._journal.take(transaction)
-        return told
+        return answer
 
     async def journaled(self) -> None:
-        """Return when all that was taken in is durable: only then may its member be told."""
+        """Return when all that was taken in is durable: only then is its member answered."""
         if self._journal is not None:
             await self._journal.synced()
 
@@ -149,9 +149,11 @@ class TransactionService:
         if self._journal is None:
             return 0
         now_ms = self._clock_ms()
-        told = [(each, self._pool.add(each, now_ms)) for each in self._journal.waiting]
-        again = [each for each, answer in told if isinstance(answer, Accepted) and not answer.known]
-        self._journal.over(transaction_hash(each) for each, answer in told if isinstance(answer, Rejected))
+        answers = [(transaction, self._pool.add(transaction, now_ms)) for transaction in self._journal.waiting]
+        again = [transaction for transaction, answer in answers if isinstance(answer, Accepted) and not answer.known]
+        self._journal.over(
+            transaction_hash(transaction) for transaction, answer in answers if isinstance(answer, Rejected)
+        )
         self._offer(again)
         return len(again)
 
@@ -199,8 +201,8 @@ class TransactionService:
         """Take in one that another node gathered; whether it is new."""
         if gathered_ms < self._since_ms:
             return False
-        told = self._pool.add(transaction, now_ms)
-        new = isinstance(told, Accepted) and not told.known
+        answer = self._pool.add(transaction, now_ms)
+        new = isinstance(answer, Accepted) and not answer.known
         if new and self._unsure is not None:
             self._unsure[transaction_hash(transaction)] = gathered_ms
         return new
@@ -230,7 +232,7 @@ def valid_batch_size(message: Incoming) -> bool:
 
 
 def fitting(waiting: Sequence[Transaction]) -> list[Transaction]:
-    """The first of those that wait, as many as one gossip message holds; at least one."""
+    """The first of those that wait, as many as fit into one gossip message; at least one."""
     chosen: list[Transaction] = []
     room = GOSSIP_BYTES_MAX
     for transaction in waiting[:GOSSIP_TRANSACTIONS_MAX]:

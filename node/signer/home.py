@@ -1,7 +1,7 @@
 """A signer's folder: signer.toml, its keys, and the state of what it signed.
 
-Rule: keys are never overwritten, and those imported before are used: a validator moves here with its keys. The sign
-state is this signer's own and synced; a home that signed and lost it does not start.
+Rule: keys are never overwritten, and imported ones are used: a validator moves here with its keys. The sign state is
+this signer's own and synced; a home that signed and lost it does not start.
 """
 
 import tomllib
@@ -105,7 +105,7 @@ def move_validator(config: NodeConfig, genesis: Genesis, home: Path, listen: str
 
 
 def _signed(config: NodeConfig, guard: SignStateFile | None) -> tuple[SignedStep, bytes]:
-    """The last step and its digest; of a step that only the log tells no digest is known, and none is signed again."""
+    """The last step and its digest; a step that only the log knows has no digest, and is not signed again."""
     last = (guard.last, guard.digest) if guard is not None else (SignedStep(), bytes(32))
     log = config.path(config.consensus.wal)
     if log.exists():

@@ -36,7 +36,7 @@ class GuardedSigner:
         """The BLS key that the validator set of this hash lists for us; None where that is not known."""
 
     def stand_beside(self, log: WalFile, decided: int) -> bool:
-        """Sign only while this log is whole: False when it lacks what it held when the last step was signed.
+        """Sign only while this log is whole: False when it lacks frames that it had when the last step was signed.
 
         Nothing is signed then in the height that was running; `decided` is the one below it. A guard that is not synced
         may have lost the last steps with the machine's power: they are in the log, and count again.

@@ -26,7 +26,7 @@ class NodeKeys:
     """A validator's open secrets. It has no repr that would print them."""
 
     validator: int
-    """The BLS secret scalar; 0 where another process holds it."""
+    """The BLS secret scalar; 0 where another process has it."""
     envelope: bytes
     relayer: bytes
     network_seed: bytes

@@ -1,8 +1,8 @@
 """`RemoteSigner`: the node's end. Implements `consensus.signing.Signer` by asking the process that has the keys.
 
-Rule: a call of consensus waits at most for the time set, and only on a channel that is open already: dialing is the
-business of a thread beside. No answer is `LocalFault SIGNER_SILENT`, which consensus takes as silence in that step. The
-node's own guard stands before the signer's: what is refused here is never even asked.
+Rule: a call of consensus waits at most the configured time, and only on an open channel: a separate thread dials. No
+answer is `LocalFault SIGNER_SILENT`, which consensus takes as silence in that step. The node's own guard comes before
+the signer's: what it refuses is not sent.
 """
 
 import threading
@@ -181,20 +181,20 @@ class RemoteSigner(GuardedSigner):
         self._wake.set()
 
     def _keep_connected(self) -> None:
-        told = ""
+        reported = ""
         while not self._closed:
             try:
                 if self._channel is None:
                     self._connect()
-                    told = ""
+                    reported = ""
                     log.info("signer connected", address=self._address)
                 elif time.monotonic() - self._asked_at >= ALIVE_S:
                     self._exchange(RequestKind.HELLO, b"", self._timeout_s)
             except CrossclearError as fault:
                 self.attempts += 1
-                if str(fault) != told:
-                    told = str(fault)
-                    log.error("signer not reachable: nothing is signed", address=self._address, fault=told)
+                if str(fault) != reported:
+                    reported = str(fault)
+                    log.error("signer not reachable: nothing is signed", address=self._address, fault=reported)
             self._wake.clear()
             if not self._closed:
                 self._wake.wait(ALIVE_S if self._channel is not None else RETRY_S)

@@ -1,8 +1,8 @@
-"""`SignerServer`: the keys, their own double-sign guard, and who may ask.
+"""`SignerServer`: the keys, their own double-sign guard, and the nodes that may ask.
 
 Rule: one guard for all connections, one request at a time, synced before the signature leaves; so two nodes that share
-this signer (a standby that started too early) never get two values for one step. A connection that breaks any form is
-closed; a refusal of the guard is an answer.
+this signer (a standby that started too early) never get two values for one step. A malformed request closes the
+connection; a refusal of the guard is an answer.
 """
 
 import socket
@@ -135,7 +135,11 @@ class SignerServer:
                     made.validators_hash, made.height, made.round, made.pol_round, made.value
                 )
             case RequestKind.EXTENSION:
-                said = decode(request.body, ExtensionRequest)
+                asked = decode(request.body, ExtensionRequest)
                 return self._signer.sign_extension(
-                    said.validators_hash, said.height, said.round, said.value, said.extension
+                    asked.validators_hash,
+                    asked.height,
+                    asked.round,
+                    asked.value,
+                    asked.extension,
                 )

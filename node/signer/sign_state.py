@@ -1,7 +1,7 @@
 """The sign state: the last (height, round, step) that a key signed, on disk, so that it never signs two values there.
 
-Rule: a home is held by the lock of its sign state, which every running node holds, so that no tool meets a running
-node. A sign state that is missing is not made: that would look like a key that never signed.
+Rule: every running node locks its sign state, so that no tool works on the home of a running node. A missing sign state
+is not created: it would look like a key that never signed.
 """
 
 import fcntl
@@ -42,7 +42,7 @@ class SignGuard:
         self.last = last or SignedStep()
         self.digest = digest
         self.log_frames = 0
-        """How many frames the log beside it held when it was last written."""
+        """How many frames the log beside it had when it was last written."""
         self._unwritten = False
 
     def resume(self, log_frames: int, decided: int) -> bool:
@@ -60,7 +60,7 @@ class SignGuard:
         last = SignedStep(self.last.height, *_LAST)
         if last != self.last:
             self.advance(last, bytes(32))
-            self.sync()  # No log tells it again: it must not go with the power.
+            self.sync()  # No log repeats it: it must survive a loss of power.
 
     def advance(self, to: SignedStep, digest: bytes, *, write: bool = True) -> None:
         """Allow signing `digest` at a step. Raises LocalFault DOUBLE_SIGN for a lower step or another digest.
@@ -101,14 +101,14 @@ class SignStateFile(SignGuard):
     """The rule on disk."""
 
     def __init__(self, path: Path, *, sync: bool = True) -> None:
-        """Open or create the file. Raises LocalFault: SIGN_STATE_CORRUPT, or DOUBLE_SIGN when a process holds it."""
+        """Open or create the file. Raises LocalFault: SIGN_STATE_CORRUPT, or DOUBLE_SIGN when another process has it."""
         self._sync = sync
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._descriptor)
-            raise LocalFault(ConsensusCode.DOUBLE_SIGN, "sign state is held by a process", path=str(path)) from None
+            raise LocalFault(ConsensusCode.DOUBLE_SIGN, "sign state is locked by a process", path=str(path)) from None
         data = os.pread(self._descriptor, 2 * _SLOT, 0)
         slots = [_read_slot(data[:_SLOT]), _read_slot(data[_SLOT:])]
         found = [slot for slot in slots if slot is not None]
@@ -122,7 +122,7 @@ class SignStateFile(SignGuard):
             self._create(path)
 
     def write(self, to: SignedStep, digest: bytes) -> None:
-        """Write the slot that does not hold the current state."""
+        """Write the slot other than the current state's."""
         self._counter += 1
         os.pwrite(self._descriptor, _slot(self._counter, to, digest, self.log_frames), (self._counter % 2) * _SLOT)
         if self._sync:
@@ -137,7 +137,7 @@ class SignStateFile(SignGuard):
         os.close(self._descriptor)
 
     def _create(self, path: Path) -> None:
-        """Both slots hold the zero state, durably, before anything is signed: one that signed is never empty."""
+        """Write the zero state to both slots, durably, before anything is signed: a used sign state is never empty."""
         os.pwrite(self._descriptor, _slot(0, SignedStep(), bytes(32), 0) * 2, 0)
         os.fsync(self._descriptor)
         sync_folder(path.parent)

@@ -2,7 +2,7 @@
 
 Layout: magic, network id (32 bytes), then records of (u32 length, u32 CRC-32 of the payload, payload), big-endian; the
 payload is one canonical `BlockRecord`. Rule: heights rise by one; a file that ends inside a record is torn, a record
-that fails its checksum is corrupt. The CRC tells accidents, the certificates inside tell lies.
+that fails its checksum is corrupt. The CRC detects accidents; the certificates inside detect forgery.
 """
 
 import os

@@ -124,7 +124,7 @@ class Database:
     def _keep_wal_short(self) -> None:
         """Have a checkpoint made beside; when those never catch up (no pause between writes), make one here."""
         wal = self._path.with_name(self._path.name + "-wal")
-        # The job is durable already: nothing here may tell its caller otherwise. RuntimeError: closing.
+        # The job is durable already: its caller must not see a failure. RuntimeError: closing.
         with suppress(OSError, sqlite3.OperationalError, RuntimeError):
             if wal.stat().st_size > _WAL_BYTES_MAX:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -164,7 +164,7 @@ def _checkpoint_beside(path: Path) -> None:
 
 
 def _close_writer(connection: sqlite3.Connection) -> None:
-    with suppress(sqlite3.OperationalError):  # a reader of another process may hold the WAL file
+    with suppress(sqlite3.OperationalError):  # a reader of another process may have the WAL file open
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 

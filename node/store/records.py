@@ -1,7 +1,7 @@
 """The rows that a store keeps, as typed values, and receipts as rows and back.
 
-Rule: payloads are opaque bytes here; whoever wrote them decodes them. Loading checks the digest that was stored with
-them, so a failing disk is told apart from a lie.
+Rule: payloads are opaque bytes to the store. Loading compares the stored digest, so that a failing disk and a forgery
+are told apart.
 """
 
 from dataclasses import dataclass

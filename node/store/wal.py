@@ -31,7 +31,7 @@ class WalFile:
         self.records = [record for frame in frames for record in frame]
         self._highest = max((record.height for record in self.records), default=0)
         self.frames = len(frames)
-        """How many the file holds, all of them durable."""
+        """How many are in the file, all of them durable."""
         self.after_append: Callable[[], None] = lambda: None
         """Called when a frame is durable, before anything in it is sent."""
         self.cut_bytes = len(data) - self._size
@@ -52,7 +52,7 @@ class WalFile:
     def height_stored(self, height: int) -> None:
         """What is recorded up to this height is needed no more: start over when the file has grown.
 
-        After a rollback the log may hold heights above: their messages and locks stay.
+        After a rollback the log may contain heights above: their messages and locks stay.
         """
         if self._size > ROTATE_BYTES and self._highest <= height:
             os.ftruncate(self._descriptor, 0)
@@ -60,7 +60,7 @@ class WalFile:
             self._size = self.frames = self._highest = 0
 
     def close(self) -> None:
-        """Give the file up. The number may be another file's from now on: whoever appends later fails."""
+        """Close the file. The descriptor may be another file's from now on: a later append fails."""
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
 

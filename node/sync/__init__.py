@@ -1,1 +1,1 @@
-"""How a node joins and comes back: its home, states from peers and from disk."""
+"""How a node joins and recovers: its home, states from peers and from disk."""

@@ -1,6 +1,6 @@
-"""Fetching a snapshot's chunks: from everybody who offers it, at the rate that a peer serves, and from the own disk.
+"""Fetches a snapshot's chunks: from all peers that offer it, at the rate that each serves, and from the own disk.
 
-Rule: a chunk that was fetched is kept on disk until the state is whole, so that a restart goes on from there.
+Rule: a fetched chunk is kept on disk until the state is whole, so that a restart continues from there.
 """
 
 import os

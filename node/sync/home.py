@@ -1,7 +1,7 @@
 """A home for a node that joins a running network: keys of its own, genesis, the network seed, node.toml with its peers.
 
-Rule: everything that can be refused is refused before anything is written, and nothing that exists is overwritten. The
-network seed comes from a file that an operator handed over; it is in no message and in no argument.
+Rule: all checks come before the first write, and nothing that exists is overwritten. The network seed comes from a file
+that an operator handed over; it is in no message and in no argument.
 """
 
 from dataclasses import dataclass

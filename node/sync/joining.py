@@ -1,9 +1,8 @@
 """How a node without blocks begins: it fetches a state from peers before consensus starts, or leaves it to block sync.
 
-Rule: it runs with the home locked and a network of its own, which has ended when consensus starts. What it writes, it
-writes in one transaction, and only what was checked; the start that follows reads it back as any restart does, and
-compares every root again. A key that may have signed before its sign state was lost is kept silent for as long as it
-could contradict itself.
+Rule: it runs with the home locked and a network of its own, which ends before consensus starts. It writes only what was
+checked, in one transaction; the start that follows reads it back as any restart does, and compares every root again. A
+key that may have signed before its sign state was lost stays silent for as long as it could contradict itself.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """`PeerTalk`: questions to peers over the sync channel, and their answers, for a node that does not run consensus yet.
 
-Rule: an answer counts only for the question that it fits, from whom it was asked, within its time; everything else that
-comes in is dropped unread. Knows what questions look like, not what they are for.
+Rule: an answer counts only for its question, from the peer that was asked, within its time; everything else that
+arrives is dropped unread. It knows the form of questions, not their purpose.
 """
 
 from collections.abc import Hashable

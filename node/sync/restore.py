@@ -1,8 +1,8 @@
-"""Coming back from disk: the newest saved state, and what lies beside it.
+"""Restoring from disk: the newest saved state, and the epochs' record beside it.
 
-Rule: a saved state is only a shorter way to what replaying every block would give; the blocks above it are executed
-again by consensus, which compares every root. A state that does not match its certified header is refused, never
-repaired, be it from the own disk or from peers.
+Rule: a saved state is a shortcut for replaying every block; consensus executes the blocks above it again and compares
+every root. A state that does not match its certified header is refused, never repaired, whether from the own disk or
+from peers.
 """
 
 from dataclasses import dataclass

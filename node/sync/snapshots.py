@@ -1,9 +1,9 @@
 """`SnapshotService`: offers the own snapshots to nodes that join, and serves their chunks and light blocks.
 
 Rule: it runs beside consensus, in a task of its own with files of its own, and answers allow-listed peers only, each at
-a rate; a request that finds the queue full is dropped and asked again. A snapshot holds positions: nothing of it goes
-anywhere but to such peers, and its files are mode 0600. Served files outlive the database's rows while they are asked
-for, so that who began one can end it.
+a rate; a request that finds the queue full is dropped, and the peer asks again. A snapshot contains positions: it goes
+to such peers only, and its files are mode 0600. A file stays while it is being served, even after the database has
+dropped its row.
 """
 
 import os

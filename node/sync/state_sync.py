@@ -1,8 +1,8 @@
 """Fetching a state from peers: offers, the certified header, its block, the chunks, and the check of the whole.
 
-Rule: nothing is written here, and nothing is believed for its sender: headers for the certificates that lead to them
-from the anchor, blocks for their header, chunks for their proof, the state for the header's roots. A peer that lies or
-is slow is passed over; with no agreed offer in time the answer is None, and blocks are executed instead.
+Rule: nothing is written here, and no sender is trusted: headers are checked by the certificates from the anchor on,
+blocks by their header, chunks by their proof, the state by the header's roots. A peer that lies or is slow is skipped;
+with no agreed offer in time the answer is None, and blocks are executed instead.
 """
 
 from collections.abc import Awaitable, Callable
@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SyncAnchor:
-    """Where trust begins: genesis, or a header that was told by somebody trusted."""
+    """Where trust begins: genesis, or a header hash from a trusted source."""
 
     first: FirstSet
     height: int = 0

@@ -1,8 +1,8 @@
-"""`Dialer`: keeps every peer with an address connected, for ever; and the start and end of libp2p's own services.
+"""`Dialer`: keeps every peer with an address connected; and the start and end of libp2p's own services.
 
-Rule: one attempt at a time for each peer, with a growing pause and a little chance in it; a peer that refused us by
-name is left alone for longer, one that we banned or that left the set until that ends. libp2p's services end by
-awaiting, so our own cancellation must not reach them.
+Rule: one attempt at a time for each peer, with a growing, slightly random pause. A peer that refused us by name is
+tried less often; one that we banned, or that left the set, not until that ends. libp2p's services end by awaiting, so
+our own cancellation must not reach them.
 """
 
 import math
@@ -108,7 +108,7 @@ class Notifee:
 
 
 async def run_services(services: Sequence[Any], stop: trio.Event, task_status: Any) -> None:
-    """Run libp2p's services until told to stop. Our own cancellation must not reach them: they end by awaiting."""
+    """Run libp2p's services until stopped. Our own cancellation must not reach them: they end by awaiting."""
     with trio.CancelScope(shield=True) as scope:
         async with AsyncExitStack() as stack:
             for service in services:

@@ -1,12 +1,12 @@
-"""Gossip: gossipsub 1.1 with the parts of py-libp2p 0.8.1 replaced that drop, spawn or trust too much.
+"""Gossip: gossipsub 1.1, with the parts of py-libp2p 0.8.1 replaced that drop, spawn or trust too much.
 
-Rule: a message has one allowed topic, an allow-listed origin that signed it, a bounded size and the consent of a
-synchronous validator before it is delivered or passed on; everything that is not is counted by cause.
+Rule: a message is delivered or forwarded only with an allowed topic, an allow-listed origin that signed it, a bounded
+size and the consent of a synchronous validator; everything else is counted by cause.
 
 Replaced: the read loop (a task a message, no order, no bound), the checks (another peer's address records and peer
-exchange are taken at their word), the rate limit (10 a second, silently), the outbound queue (32) and its writer (a
-write a message), the sequence numbers (seconds: a restarted node repeats itself), the second writers of a stream (they
-cut into a long write of the first and the neighbour can read no further).
+exchange are trusted), the rate limit (10 a second, silently), the outbound queue (32) and its writer (a write a
+message), the sequence numbers (seconds: a restarted node repeats itself), the second writers of a stream (they cut into
+a long write of the first, and the neighbour can read no further).
 """
 
 import logging
@@ -104,7 +104,7 @@ class _Router(GossipSub):  # type: ignore[misc]
         return served
 
     async def send_recent_messages(self, peer_id: ID, topic: str) -> None:
-        """Queue what was lately said of a topic for a neighbour that has just subscribed to it."""
+        """Queue a topic's recent messages for a neighbour that has just subscribed to it."""
         queue = self.pubsub.peer_queues.get(peer_id)
         for message_id in self.mcache.window(topic):
             message = self.mcache.get(message_id)
@@ -173,14 +173,14 @@ class Gossip(Pubsub):  # type: ignore[misc]
         self._report = report
         self._await_hello = await_hello
         self._opening: set[ID] = set()
-        # Peers are told to us when their hello was good, not when their socket opens.
+        # A peer counts once its hello was good, not when its socket opens.
         network = host.get_network()
         network.notifees = [notifee for notifee in network.notifees if not isinstance(notifee, PubsubNotifee)]
 
     def peer_joined(self, key: bytes, boot: bytes, alive: Callable[[], bool], stalled: Callable[[], None]) -> None:
         """A session is ready: gossip with its peer over this connection for as long as it is alive.
 
-        `boot` is what its hello told, `stalled()` ends the session of a peer that takes no more bytes.
+        `boot` comes from its hello, `stalled()` ends the session of a peer that takes no more bytes.
         """
         self.replays.booted(key, boot)
         self._forget_peer(peer_id(key))  # what the connection before had
@@ -221,7 +221,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
     def _end_stream(self, peer: ID, stream: NetStream) -> None:
         """A stream broke: `_keep_stream` opens another, unless that one has its place already.
 
-        What the peer subscribed to stays. It said so on a stream of its own, once, and does not say it again.
+        What the peer subscribed to stays: it sends that once, on a stream of its own, and not again.
         """
         if self.peers.get(peer) is stream:
             del self.peers[peer]
@@ -282,12 +282,12 @@ class Gossip(Pubsub):  # type: ignore[misc]
                 for number, message in enumerate(rpc.publish, start=1):
                     if number % MESSAGES_PER_TURN == 0:
                         await trio.lowlevel.checkpoint()
-                    if not self._welcome(envelope_key(neighbour) or b""):  # what it said before has cost it a ban
+                    if not self._welcome(envelope_key(neighbour) or b""):  # an earlier message has cost it a ban
                         break
                     debt = self._neighbours.charge(neighbour, trio.current_time(), 1 + len(message.data) // TOKEN_BYTES)
                     self._take(forwarder, message, allowed=not debt)
                 served = await self._take_control(forwarder, rpc)
-                # Whatever it carries, an RPC costs something, and whoever has nothing left is not read for a time.
+                # Every RPC costs something; a neighbour with an empty bucket is not read for a time.
                 tokens = RPC_TOKENS + (len(data) + served) / RPC_TOKEN_BYTES
                 debt = self._neighbours.charge(neighbour, trio.current_time(), tokens)
                 if debt:
@@ -358,7 +358,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
         self._origins.take(origin, now, tokens)
         try:
             return "" if feed.validator(Incoming(origin, message.data)) else "validator"
-        except Exception:  # a validator that fails on a peer's bytes must not end the gossip with everybody
+        except Exception:  # a validator that fails on a peer's bytes must not end the gossip with all others
             log.exception("validator of %s failed", message.topicIDs[0])
             return "fault"
 

@@ -1,9 +1,9 @@
-"""What gossip refuses before libp2p acts on it: control messages without bound, and sequence numbers seen before.
+"""What gossip refuses before libp2p acts on it: unbounded control messages, and sequence numbers seen before.
 
-Rule: our topics only, each id once, counts bounded, no addresses. An origin's numbers are its clock in nanoseconds,
-rising by one at least with each message, so that a restarted process needs no memory of its own. Of each origin the
-`WINDOW` newest are kept; what is older than all of these, or than `TOLERANCE_NS` before our own start, is stale. A new
-process of the origin, announced by its own hello, starts afresh: its clock may have been set back.
+Rule: our topics only, each id once, counts bounded, no addresses. An origin's numbers are its clock in nanoseconds and
+rise by at least one with each message, so that a restarted process needs no memory of its own. Of each origin the
+`WINDOW` newest are kept; numbers older than all of these, or than `TOLERANCE_NS` before our own start, are stale. A new
+process of the origin, announced by its hello, starts afresh: its clock may have been set back.
 """
 
 import heapq
@@ -82,7 +82,7 @@ class ReplayWindows:
         self._windows: dict[bytes, _Window] = {}
 
     def is_stale(self, origin: bytes, number: int) -> bool:
-        """Whether a number is too old to tell whether it was seen."""
+        """Whether a number is too old to know whether it was seen."""
         window = self._windows.get(origin)
         full = window is not None and len(window.seen) >= WINDOW
         return number < self._floor or (full and window is not None and number < window.oldest_first[0])
@@ -101,12 +101,12 @@ class ReplayWindows:
             window.seen.discard(heapq.heappop(window.oldest_first))
 
     def booted(self, origin: bytes, boot: bytes) -> None:
-        """The origin itself said hello: with another boot than last time it is another process."""
+        """The origin's hello: with another boot than last time it is another process."""
         window = self._windows.setdefault(origin, _Window())
         if window.boot not in (b"", boot):
             self._windows[origin] = window = _Window()
         window.boot = boot
 
     def keep(self, origins: frozenset[bytes]) -> None:
-        """Forget everybody else."""
+        """Forget all others."""
         self._windows = {origin: window for origin, window in self._windows.items() if origin in origins}

@@ -1,8 +1,8 @@
 """`Muxer` and `BufferedTcp`: libp2p's yamux and socket with fewer turns of the event loop, the same bytes on the wire.
 
-Rule: frames that carry data or credit of a stream that stands are taken here, all that lie in one noise message in one
-go; every other frame (opening, closing, reset, ping, farewell, or anything odd) goes to libp2p's own loop, which reads
-through `_Sieve`. A lock that is free is taken without a turn: of what a vote cost, most was waiting for free locks.
+Rule: frames with data or credit of an open stream are processed here, all of one noise message in one go. Every other
+frame (opening, closing, reset, ping, go-away, or anything malformed) goes to libp2p's own loop, which reads through
+`_Sieve`. A free lock is taken without a turn of the loop: waiting for free locks was most of a vote's cost.
 """
 
 import struct
@@ -52,7 +52,7 @@ class QuickLock:
 
     async def __aenter__(self) -> None:
         if self._held:
-            await self._waiting.park()  # whoever leaves hands it over held
+            await self._waiting.park()  # the task that releases it hands it over locked
         self._held = True
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,7 +1,7 @@
 """`LibP2PNetwork`: the `Network` over py-libp2p, and the loop that keeps every configured peer connected.
 
-Rule: one session a peer. When two stand, the newer wins, unless both processes dialed each other at one moment: then
-both sides keep the one that the lower key dialed. Whoever is lost is dialed again, for ever.
+Rule: one session a peer. Of two, the newer wins, unless both processes dialed each other at the same moment: then both
+sides keep the one that the lower key dialed. A lost peer is dialed again, without end.
 """
 
 import logging
@@ -211,7 +211,7 @@ class LibP2PNetwork:
                     self._start_tasks(nursery)
                     task_status.started()
                     await trio.sleep_forever()
-                finally:  # before the nursery is left: libp2p still tells of connections, and a closed one takes none
+                finally:  # before the nursery is left: libp2p still reports connections to the channel
                     self._nursery = None
         finally:
             self._gossip = None

@@ -49,7 +49,7 @@ log = logging.getLogger("crossclear.p2p")
 
 @dataclass(frozen=True, slots=True)
 class SessionUser:
-    """What a session tells its network."""
+    """Callbacks of a session to its network."""
 
     ready: Callable[["Session"], bool]
     """Streams stand and the hello was good; False refuses it, because another connection of the peer is kept."""
