@@ -10,7 +10,7 @@ from member.codes import NodeCode
 
 
 def read_genesis(path: Path, at: str = "node.genesis") -> Genesis:
-    """Read and check genesis; `at`: what names the path. Raises LocalFault CONFIG_MISSING, and what the checks raise."""
+    """Read and check genesis; `at`: what names the path. Raises LocalFault CONFIG_MISSING, and as the checks."""
     if not path.is_file():
         raise LocalFault(NodeCode.CONFIG_MISSING, at, path=str(path))
     genesis = genesis_from_json(path.read_bytes())

@@ -60,7 +60,7 @@ class WaitingView(Body, frozen=True):
 
 
 class ReleasedView(Body, frozen=True):
-    """A withdrawal that was released and not seen paid. `overdue`: its time to be claimed is over by the network's clock."""
+    """A withdrawal that was released and not seen paid. `overdue`: its time to be claimed is over."""
 
     nonce: int
     asset: int

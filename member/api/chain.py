@@ -98,7 +98,7 @@ class OffenceView(Body, frozen=True):
 
 
 class ValidatorsView(Body, frozen=True):
-    """The validator sets after the decided height: `validators` is the set of two heights on, which a change starts from."""
+    """The validator sets after the decided height: `validators` is that of two heights on, where a change starts."""
 
     network: Hash
     height: int

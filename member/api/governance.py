@@ -1,7 +1,7 @@
 """Governance: proposals, votes, amendments, and what a proposal would do to an account.
 
-Rule: as in `member.api.types`. Proposals, votes and amendments are public, because blocks contain them; the effect on an
-account is for its member only.
+Rule: as in `member.api.types`. Proposals, votes and amendments are public, because blocks contain them; the effect on
+an account is for its member only.
 """
 
 from member.api.types import Address, Body, Decimal, Hash, Id

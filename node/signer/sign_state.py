@@ -101,7 +101,7 @@ class SignStateFile(SignGuard):
     """The rule on disk."""
 
     def __init__(self, path: Path, *, sync: bool = True) -> None:
-        """Open or create the file. Raises LocalFault: SIGN_STATE_CORRUPT, or DOUBLE_SIGN when another process has it."""
+        """Open or create the file. Raises LocalFault: SIGN_STATE_CORRUPT, or DOUBLE_SIGN when a process has it."""
         self._sync = sync
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
