@@ -3,14 +3,10 @@
 CROSSCLEAR_COMPLETE=1 drives many more seeds and longer stories.
 """
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from tests.kit.clearing.collateral_stories import COMPLETE, story_of
+from tests.kit.hash_seeds import digest_of, printed
 
 SEEDS = range(200 if COMPLETE else 6)
 TOLD: set[str] = set()
@@ -41,20 +37,6 @@ def test_stories_reach_every_rule() -> None:
     } <= TOLD
 
 
-def test_roots_do_not_depend_on_the_hash_seed() -> None:
-    root = Path(__file__).resolve().parents[3]
-    script = (
-        "from tests.kit.clearing.collateral_stories import Story\n"
-        "from tests.kit.clearing.world import roots\n"
-        "story = Story(1)\n"
-        "for _ in range(12): story.step()\n"
-        "print(roots(story.world.state))\n"
-    )
-    answers = set()
-    for seed in ("1", "77"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(root)}
-        done = subprocess.run(
-            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, cwd=root
-        )
-        answers.add(done.stdout)
-    assert len(answers) == 1
+def test_roots_and_receipts_do_not_depend_on_the_hash_seed() -> None:
+    results = story_of(1, 12).results
+    assert printed("tests.kit.clearing.collateral_stories", "story_of(1, 12).results") == {digest_of(results)}

@@ -1,11 +1,6 @@
 """Ranges in the state machine: when they are observed and published, who sees them, and that replicas agree."""
 
 import itertools
-import os
-import subprocess
-import sys
-from hashlib import sha256
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -38,6 +33,7 @@ from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, E
 from tests.kit.clearing.ranged import RULES, ranged, ranged_genesis, walk
 from tests.kit.clearing.replay import replay
 from tests.kit.clearing.world import World, executed, funded, of_kind, roots
+from tests.kit.hash_seeds import digest_of, printed
 
 
 def story() -> World:
@@ -219,21 +215,9 @@ def test_a_fork_publishes_nothing_in_its_parent() -> None:
 
 
 def test_roots_do_not_depend_on_the_hash_seed() -> None:
-    program = (
-        "from tests.clearing.price_ranges.test_ranges_of_the_state import story\n"
-        "from clearing.base.codec import encode\n"
-        "from hashlib import sha256\n"
-        "print(sha256(b''.join(encode(result) for result in story().results)).hexdigest())\n"
-    )
-    root = Path(__file__).resolve().parents[3]
-    seen = set()
-    for seed in ("0", "1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(root)}
-        done = subprocess.run(
-            [sys.executable, "-c", program], env=environment, cwd=root, capture_output=True, text=True, check=True
-        )
-        seen.add(done.stdout.strip())
-    assert seen == {sha256(b"".join(encode(result) for result in story().results)).hexdigest()}
+    assert printed("tests.clearing.price_ranges.test_ranges_of_the_state", "story().results") == {
+        digest_of(story().results)
+    }
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,16 +1,10 @@
 """Hostile blocks over a market with everything about prices on: funding, averages, deliveries, halts, dead feeds."""
 
-import os
 import random
-import subprocess
-import sys
-from hashlib import sha256
-from pathlib import Path
 
 import msgspec
 import pytest
 
-from clearing.base.codec import encode
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.receipts.prices import AuctionCleared, AuctionOrderTaken, OutliersDropped, PriceStatusChanged
 from clearing.schema.receipts.settlement import Delivered, DeliveryFailed, FundingPaid, Settled
@@ -22,6 +16,7 @@ from tests.kit.clearing.genesis import BTC, SALT, START_MS
 from tests.kit.clearing.priced import FUNDING, priced_genesis
 from tests.kit.clearing.replay import replay
 from tests.kit.clearing.world import funded
+from tests.kit.hash_seeds import digest_of, printed
 
 SEEDS = range(1_000, 1_200 if COMPLETE else 1_008)
 BLOCKS = 150 if COMPLETE else 50
@@ -84,17 +79,6 @@ def test_the_stories_reach_what_they_are_about() -> None:
 
 
 def test_roots_and_receipts_do_not_depend_on_the_hash_seed() -> None:
-    program = (
-        "from tests.clearing.prices.test_fuzz_prices import played\n"
-        "from clearing.base.codec import encode\n"
-        "from hashlib import sha256\n"
-        "print(sha256(b''.join(encode(result) for result in played(1_001).world.results)).hexdigest())\n"
-    )
-    root, seen = Path(__file__).resolve().parents[3], set()
-    for seed in ("0", "1", "4711"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(root)}
-        done = subprocess.run(
-            [sys.executable, "-c", program], env=environment, cwd=root, capture_output=True, text=True, check=True
-        )
-        seen.add(done.stdout.strip())
-    assert seen == {sha256(b"".join(encode(result) for result in played(1_001).world.results)).hexdigest()}
+    assert printed("tests.clearing.prices.test_fuzz_prices", "played(1_001).world.results") == {
+        digest_of(played(1_001).world.results)
+    }

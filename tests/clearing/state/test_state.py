@@ -1,10 +1,6 @@
 """The state: forks, roots, export, replay; the same in every process."""
 
-import os
-import subprocess
-import sys
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +15,7 @@ from clearing.state.tree import DEPTH, ModuleTree, bucket_of, record_leaf_hash, 
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, DOLLAR, SALT, USDC_1, USDC_2, make_genesis
 from tests.kit.clearing.replay import replay
 from tests.kit.clearing.world import World, executed, funded
+from tests.kit.hash_seeds import digest_of, printed
 
 
 def story() -> World:
@@ -165,18 +162,4 @@ def test_replaying_the_log_gives_the_same_roots() -> None:
 
 
 def test_roots_do_not_depend_on_the_hash_seed() -> None:
-    program = (
-        "from tests.clearing.state.test_state import story\n"
-        "from clearing.base.codec import encode\n"
-        "from hashlib import sha256\n"
-        "print(sha256(b''.join(encode(result) for result in story().results)).hexdigest())\n"
-    )
-    root = Path(__file__).resolve().parents[3]
-    seen = set()
-    for seed in ("0", "1", "2"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(root)}
-        done = subprocess.run(
-            [sys.executable, "-c", program], env=environment, cwd=root, capture_output=True, text=True, check=True
-        )
-        seen.add(done.stdout.strip())
-    assert seen == {sha256(b"".join(encode(result) for result in story().results)).hexdigest()}
+    assert printed("tests.clearing.state.test_state", "story().results") == {digest_of(story().results)}

@@ -137,8 +137,8 @@ class Story:
             check_provable(state)
 
 
-def story_of(seed: int) -> World:
+def story_of(seed: int, blocks: int = BLOCKS) -> World:
     story = Story(seed)
-    for _ in range(BLOCKS):
+    for _ in range(blocks):
         story.step()
     return story.world
