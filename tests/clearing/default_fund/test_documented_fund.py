@@ -7,9 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from member.printing.network import fund_lines
 
 from cli.main import run
+from member.printing.network import fund_lines
 from node.api.fund import fund_of
 from tests.kit.clearing.fund import fund_world
 from tests.kit.clearing.genesis import CAROL, DOLLAR
