@@ -94,7 +94,7 @@ def _vector(cover: CoverStatement, by_account: Mapping[int, Witness], slot: int)
     owed = uncovered_losses(cover, by_account, slot)
     t = sorted(owed)[-2] if len(owed) > 1 else 0
     x = [max(0, loss - t) for loss in owed]
-    return [*x, *(beyond + t - each for beyond, each in zip(x, owed, strict=True)), t]
+    return [*x, *(beyond + t - loss for beyond, loss in zip(x, owed, strict=True)), t]
 
 
 @dataclass

@@ -166,7 +166,7 @@ class Shard:
 
     def _taken(self, carried: Masked) -> list[int]:
         """m/(α+T)."""
-        return [count * each for count, each in zip(carried.values, self._lookups.inverses, strict=False)]
+        return [count * inverse for count, inverse in zip(carried.values, self._lookups.inverses, strict=False)]
 
     def _adjusted(self, column: DigitColumn, carried: Masked) -> list[int]:
         """f of the column that carries the table."""

@@ -133,8 +133,8 @@ class LeafProver:
     def joined(self, opened: Sequence[Poly], r: int) -> Poly:
         """Σ r^(i+1)·P_i, which π_1 opens together with Lz."""
         total = polynomial([])
-        for weight, each in zip(powers(r, len(opened) + 1)[1:], opened, strict=True):
-            total += each * weight
+        for weight, poly in zip(powers(r, len(opened) + 1)[1:], opened, strict=True):
+            total += poly * weight
         return total
 
     def openings(self, combined: Poly, running: Poly, zeta: int) -> bytes:

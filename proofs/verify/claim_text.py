@@ -66,7 +66,7 @@ def claim_of(package: EpochPackage) -> str:
 
 def _short(listed: tuple[tuple[int, int], ...]) -> str:
     """The listed shortfalls, largest first: a long list is cut off in displays, which must not hide one."""
-    ordered = sorted(listed, key=lambda each: (-each[1], each[0]))
+    ordered = sorted(listed, key=lambda entry: (-entry[1], entry[0]))
     parts = [f"account {account} is short by at most {sigma}" for account, sigma in ordered[:NAMED_MAX]]
     rest = [sigma for _, sigma in ordered[NAMED_MAX:]]
     if rest:
