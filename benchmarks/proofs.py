@@ -21,7 +21,8 @@ from proofs.algebra.commitment import Committer, commit
 from proofs.algebra.field import ORDER, scalar_bytes
 from proofs.algebra.group import encode_point, multi_scalar
 from proofs.algebra.srs import CEREMONY_FILE, basis, powers_g1
-from proofs.epoch.workers import SHARD_ACCOUNTS_MIN, ProgressBoard, ShardWorkers
+from proofs.epoch.remote_shard import ProgressBoard
+from proofs.epoch.workers import SHARD_ACCOUNTS_MIN, ShardWorkers
 from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.statement import LinearStatement, Witness, make_witness

@@ -62,7 +62,7 @@ class TrustPolicy:
         return power * self.level_denominator > total * self.level_numerator
 
 
-class Trust(Enum):
+class TrustDecision(Enum):
     """The result for a block that is not refuted."""
 
     TRUSTED = 1
@@ -125,21 +125,23 @@ def verify_adjacent(
 
 def verify_skipping(
     trusted: LightBlock, block: LightBlock, policy: TrustPolicy, now_ms: int, verifier: LightVerifier
-) -> Trust:
+) -> TrustDecision:
     """Check any later block by the overlap of the sets. Raises RemoteFault, and LocalFault TRUST_EXPIRED."""
     _check_against(trusted, block, policy, now_ms)
     signed = _trusted_power(trusted.next_validators, block)
     if not policy.convinces(signed, trusted.next_validators.total_power):
-        return Trust.NOT_ENOUGH
+        return TrustDecision.NOT_ENOUGH
     _check_signatures(trusted, block, verifier)
-    return Trust.TRUSTED
+    return TrustDecision.TRUSTED
 
 
-def verify(trusted: LightBlock, block: LightBlock, policy: TrustPolicy, now_ms: int, verifier: LightVerifier) -> Trust:
+def verify(
+    trusted: LightBlock, block: LightBlock, policy: TrustPolicy, now_ms: int, verifier: LightVerifier
+) -> TrustDecision:
     """The one of the two checks that fits the heights."""
     if block.header.height == trusted.header.height + 1:
         verify_adjacent(trusted, block, policy, now_ms, verifier)
-        return Trust.TRUSTED
+        return TrustDecision.TRUSTED
     return verify_skipping(trusted, block, policy, now_ms, verifier)
 
 
@@ -161,7 +163,7 @@ def bisection(
         if not pending:
             pending.append((yield from _fetch(target)))
         block = pending[-1]
-        if verify(base, block, policy, now_ms, verifier) is Trust.TRUSTED:
+        if verify(base, block, policy, now_ms, verifier) is TrustDecision.TRUSTED:
             trace.append(with_sets_of(base, pending.pop()))
         else:
             pending.append((yield from _fetch((base.header.height + block.header.height) // 2)))

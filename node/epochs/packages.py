@@ -22,7 +22,7 @@ from consensus.outputs import Decided
 from node.epochs.service import EpochService, write_package
 from node.store.store import Store
 from proofs.epoch.package import attach_custody
-from proofs.epoch.workers import ProofProgress
+from proofs.epoch.remote_shard import ProofProgress
 from proofs.verify.verdict import Verdict
 from proofs.verify.verifier import verify_package
 

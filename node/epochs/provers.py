@@ -20,7 +20,7 @@ from clearing.base.validators import ValidatorSet
 from clearing.margin.statement.snapshot import RiskSnapshot
 from member.codes import NodeCode
 from proofs.epoch.pool import EpochProver, LocalProverPool
-from proofs.epoch.workers import ProofProgress
+from proofs.epoch.remote_shard import ProofProgress
 
 ATTEMPTS_MAX = 3
 T = TypeVar("T")

@@ -28,7 +28,7 @@ from member.durable_files import write_whole
 from node.store.records import PackageRecord
 from proofs.epoch.package import SUFFIX, commitments_root
 from proofs.epoch.pool import EpochProver
-from proofs.epoch.workers import ProofProgress
+from proofs.epoch.remote_shard import ProofProgress
 
 SEED_TAG = "crossclear/account-seed/v1"
 COMMIT_SECONDS_MAX = 60.0

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from clearing.base.errors import CrossclearError, LocalFault
 from proofs.algebra.srs import basis
-from proofs.epoch.workers import SHARDS_MAX, ProgressBoard, RemoteShard
+from proofs.epoch.remote_shard import SHARDS_MAX, ProgressBoard, RemoteShard
 from proofs.errors import ProofCode
 from proofs.linear.layout import ProofLayout
 from proofs.linear.prover import random_scalar

@@ -19,7 +19,8 @@ from proofs.algebra.commitment import Committer
 from proofs.algebra.srs import basis
 from proofs.epoch.package import PACKAGE_BYTES_MAX
 from proofs.epoch.prover import commit_epoch, prove_epoch
-from proofs.epoch.workers import SHARDS_MAX, ProgressBoard, ProofProgress, ShardWorkers, follow_parent
+from proofs.epoch.remote_shard import SHARDS_MAX, ProgressBoard, ProofProgress
+from proofs.epoch.workers import ShardWorkers, follow_parent
 from proofs.statement.arithmetization import DOMAIN
 
 PROVE_NICENESS = 15

@@ -20,7 +20,15 @@ from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
 from consensus.evidence.attack import LightClientAttack, accused, check_attack, conflict, cross_check
-from consensus.light_client import CurveLightVerifier, LightBlock, Trust, TrustPolicy, bisection, check_anchor, verify
+from consensus.light_client import (
+    CurveLightVerifier,
+    LightBlock,
+    TrustDecision,
+    TrustPolicy,
+    bisection,
+    check_anchor,
+    verify,
+)
 from tests.kit.certificates import make_certificate
 from tests.kit.consensus.crypto import FakeVerifier, fake_share, secrets_of, validator_set
 from tests.sim.consensus.tendermint import Chain, Json, time_ns
@@ -74,8 +82,8 @@ def single_steps(case: Json) -> list[tuple[str, str]]:
         except CrossclearError:
             verdicts.append((given_["verdict"], "INVALID"))
             continue
-        verdicts.append((given_["verdict"], "SUCCESS" if trust is Trust.TRUSTED else "NOT_ENOUGH_TRUST"))
-        if trust is Trust.TRUSTED:
+        verdicts.append((given_["verdict"], "SUCCESS" if trust is TrustDecision.TRUSTED else "NOT_ENOUGH_TRUST"))
+        if trust is TrustDecision.TRUSTED:
             trusted = block
     return verdicts
 
@@ -206,7 +214,7 @@ def test_an_honest_chain_is_followed_whatever_its_sets_do(members: list[set[int]
     assert trace[-1] == blocks[-1]
     assert len(asked) == len(set(asked))
     for low, high in pairwise(trace):
-        assert verify(low, high, POLICY, NOW, ORACLE) is Trust.TRUSTED
+        assert verify(low, high, POLICY, NOW, ORACLE) is TrustDecision.TRUSTED
     assert answer(cross_check(trace, POLICY, NOW, ORACLE), lambda height: blocks[height - 1]) is None
 
 
@@ -227,7 +235,7 @@ def test_a_skip_takes_a_quorum_of_the_own_set_and_enough_of_the_trusted(
         assert enough
         assert not quorum
     else:
-        assert (found is Trust.TRUSTED) == (enough and quorum)
+        assert (found is TrustDecision.TRUSTED) == (enough and quorum)
 
 
 GOOD = chain_of([range(4), range(4), range(1, 5)])
@@ -371,4 +379,4 @@ def test_on_the_curve_a_real_certificate_convinces() -> None:
     check_anchor(blocks[0], first.hash, CurveLightVerifier())
     with pytest.raises(RemoteFault):
         check_anchor(blocks[0], later.hash, CurveLightVerifier())
-    assert verify(blocks[0], blocks[1], POLICY, NOW, CurveLightVerifier()) is Trust.TRUSTED
+    assert verify(blocks[0], blocks[1], POLICY, NOW, CurveLightVerifier()) is TrustDecision.TRUSTED

@@ -13,7 +13,8 @@ from proofs.epoch.dask_workers import Cluster, scheduler_url
 from proofs.epoch.package import commitments_root
 from proofs.epoch.pool import LocalProverPool
 from proofs.epoch.prover import commit_epoch
-from proofs.epoch.workers import SHARD_ACCOUNTS_MIN, ProgressBoard, ProofProgress, ShardWorkers
+from proofs.epoch.remote_shard import ProgressBoard, ProofProgress
+from proofs.epoch.workers import SHARD_ACCOUNTS_MIN, ShardWorkers
 from proofs.errors import ProofCode
 from proofs.linear.shard import ROUNDS
 from proofs.linear.verifier import verify

@@ -15,7 +15,8 @@ from proofs.epoch import workers as shard_workers
 from proofs.epoch.package import commitments_root
 from proofs.epoch.pool import LocalProverPool
 from proofs.epoch.prover import commit_epoch
-from proofs.epoch.workers import SHARD_ACCOUNTS_MIN, ProgressBoard, ProofProgress, ShardWorkers
+from proofs.epoch.remote_shard import ProgressBoard, ProofProgress
+from proofs.epoch.workers import SHARD_ACCOUNTS_MIN, ShardWorkers
 from proofs.linear.shard import ROUNDS
 from proofs.linear.verifier import verify
 from proofs.verify.verifier import verify_package
@@ -87,7 +88,8 @@ def test_the_pool_spreads_an_epoch_and_tells_its_progress(market):
 
 KILLED = """
 import os, time
-from proofs.epoch.workers import ProgressBoard, ShardWorkers
+from proofs.epoch.remote_shard import ProgressBoard
+from proofs.epoch.workers import ShardWorkers
 if __name__ == "__main__":
     with ShardWorkers(2, ProgressBoard(2)) as workers:
         workers.start(64)

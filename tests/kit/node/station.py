@@ -32,7 +32,7 @@ from node.signer.node_keys import NodeKeys, open_node_keys
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.sync.restore import position_of, restore
-from proofs.epoch.workers import ProofProgress
+from proofs.epoch.remote_shard import ProofProgress
 from tests.kit.certificates import make_certificate
 from tests.kit.clearing.genesis import START_MS, make_genesis
 

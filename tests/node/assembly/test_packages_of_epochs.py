@@ -17,7 +17,7 @@ from member.codes import NodeCode
 from node.epochs.packages import PackageService
 from node.epochs.service import PROVERS_PER_EPOCH, AccountSeeds, EpochService, write_package
 from node.store.store import Store
-from proofs.epoch.workers import ProofProgress
+from proofs.epoch.remote_shard import ProofProgress
 from tests.kit.node.proving import CARRIED, decide
 from tests.kit.node.station import MARKET, QuickProver, Station, make_home
 from tests.kit.until import until

@@ -28,7 +28,7 @@ from node.agreement.application import ClearingApplication, DecidedHeight, Paylo
 from node.chains.attestation_pool import AttestationPool
 from node.epochs.service import EpochRecord, EpochService
 from node.pool.mempool import Mempool
-from proofs.epoch.workers import ProofProgress
+from proofs.epoch.remote_shard import ProofProgress
 from tests.kit.clearing.genesis import ALICE, BOB, SALT
 from tests.kit.clearing.whole_state import check_whole_state
 from tests.kit.consensus.toy import ToyApplication
