@@ -12,7 +12,8 @@ from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.validators import Validator, ValidatorSet
-from consensus.application import EVIDENCE_HEIGHTS, MisbehaviourKind
+from clearing.validators.validator_sets import EVIDENCE_HEIGHTS
+from consensus.application import MisbehaviourKind
 from consensus.blocks.store import MemoryBlockStore
 from consensus.chain import ChainState, chain_at
 from consensus.codes import ConsensusCode

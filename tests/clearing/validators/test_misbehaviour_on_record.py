@@ -8,7 +8,6 @@ from clearing.schema.receipts.validators import MisbehaviourRecorded
 from clearing.state.export import export_state, import_state
 from clearing.validators.misbehaviour import OFFENCE_HEIGHTS_MAX, is_reported
 from clearing.validators.validator_sets import EVIDENCE_HEIGHTS
-from consensus import application
 from tests.kit.clearing.chamber import chamber_world
 from tests.kit.clearing.genesis import SALT
 from tests.kit.clearing.signer import key_of
@@ -72,7 +71,3 @@ def test_what_one_key_can_make_the_state_hold_is_bounded_within_the_heights_that
     held = chamber.state.offences[(key_of(1), 1)]
     assert held.count == OFFENCE_HEIGHTS_MAX + 1
     assert held.heights == (*range(4, OFFENCE_HEIGHTS_MAX + 1), later)
-
-
-def test_consensus_and_the_state_mean_the_same_heights() -> None:
-    assert EVIDENCE_HEIGHTS == application.EVIDENCE_HEIGHTS
