@@ -57,12 +57,12 @@ def code_books() -> dict[str, tuple[type[CodeBook], dict[CodeBook, str]]]:
 
 def all_explanations() -> tuple[CodeExplanation, ...]:
     """All codes, by number."""
-    told = [
+    explanations = [
         (code.value, CodeExplanation(code.label, code.name.lower(), module.split(".")[0], remedies[code]))
         for module, (book, remedies) in code_books().items()
         for code in book
     ]
-    return tuple(explanation for _, explanation in sorted(told, key=lambda pair: pair[0]))
+    return tuple(explanation for _, explanation in sorted(explanations, key=lambda pair: pair[0]))
 
 
 def explanations_of(wanted: str) -> tuple[CodeExplanation, ...]:
@@ -70,10 +70,10 @@ def explanations_of(wanted: str) -> tuple[CodeExplanation, ...]:
     text = wanted.strip().lower()
     number = text.removeprefix("r")
     found = tuple(
-        all_explanation
-        for all_explanation in all_explanations()
-        if all_explanation.name == text
-        or (number.isascii() and number.isdigit() and all_explanation.label == f"R{int(number[:9]):04d}")
+        explanation
+        for explanation in all_explanations()
+        if explanation.name == text
+        or (number.isascii() and number.isdigit() and explanation.label == f"R{int(number[:9]):04d}")
     )
     if not found:
         raise LocalFault(NodeCode.UNKNOWN_CODE, "explain", code=wanted)
@@ -86,11 +86,11 @@ def explanations_of(wanted: str) -> tuple[CodeExplanation, ...]:
 @output_option
 def explain(code: str | None, everything: bool, output: str) -> None:
     """Explain CODE (R0203, 203 or its name) and what to do about it."""
-    from cli.explain import all_explanations
-    from cli.explain import explanations_of as explained
-
     if (code is None) != everything:
         raise click.UsageError("give a code, or --all")
-    found = all_explanations() if code is None else explained(code)
-    text = "\n".join(f"{each.label} {each.name} ({each.package})\n    {each.remedy}" for each in found)
+    found = all_explanations() if code is None else explanations_of(code)
+    text = "\n".join(
+        f"{explanation.label} {explanation.name} ({explanation.package})\n    {explanation.remedy}"
+        for explanation in found
+    )
     show(found, text, output)

@@ -72,7 +72,7 @@ _GRAVITY = (
     ExitCode.SAFETY,
     ExitCode.BUG,
 )
-"""Of several failures at once, the last of these is told."""
+"""Of several failures at once, the last in this order decides."""
 
 _SAFETY_NAMES = frozenset(("DOUBLE_SIGN", "SIGN_STATE_CORRUPT", "WAL_CORRUPT"))
 
@@ -114,17 +114,17 @@ def show(data: object, text: str, output: str) -> None:
 
 
 def say(text: str) -> None:
-    """Tell the user something that is not data."""
+    """Print something that is not data, on stderr."""
     click.echo(harmless(text), err=True)
 
 
 def harmless(text: str) -> str:
-    """Line by line without what could steer a terminal: what is printed may be words of a node, or of a file."""
-    return "".join(each if each.isprintable() or each in "\n\t" else f"\\u{ord(each):04x}" for each in text)
+    """Line by line without what could steer a terminal: printed text may come from a node or a file."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else f"\\u{ord(letter):04x}" for letter in text)
 
 
 def say_failure(error: BaseException, code: ExitCode) -> None:
-    """Tell why a command failed: code and remedy for ours, a traceback for what nobody expected."""
+    """Print why a command failed: code and remedy of a known fault, a traceback of an unexpected one."""
     if isinstance(error, BaseExceptionGroup):
         for exception in error.exceptions:
             say_failure(exception, code)
@@ -134,7 +134,7 @@ def say_failure(error: BaseException, code: ExitCode) -> None:
         from member.codes import remedy_of
         from proofs.verify.verdict import printable
 
-        # What it names may be a stranger's words, with which to steer a terminal.
+        # Its values may be a stranger's text, which could steer a terminal.
         say(f"error: {printable(str(error))}\n  {remedy_of(error.code)}")
     elif code in (ExitCode.UNEXPECTED, ExitCode.BUG):
         say("".join(traceback.format_exception(error)).rstrip())

@@ -103,7 +103,7 @@ def build_genesis(
             ChainTerms(chain.chain_id, chain.name, chain.vault, market.chains.custody_stride, chain.vault_block)
             for chain in chains
         ),
-        feeds=tuple(Feed(number, each) for each, number in feeds.items()),
+        feeds=tuple(Feed(number, feed) for feed, number in feeds.items()),
         cash_groups=(_cash_group(market.cash),),
         assets=_assets(market, chains, feeds),
         instruments=_instruments(market, feeds, time_ms),
@@ -145,18 +145,19 @@ def _groups(market: Market, feeds: dict[str, int]) -> tuple[RiskGroup, ...]:
     return tuple(
         RiskGroup(
             number,
-            each.name,
-            feeds[each.feed],
-            each.range_ppm,
-            each.volatility_ppm,
-            each.volatility_range_ppm,
-            each.short_option_ppm,
+            group.name,
+            feeds[group.feed],
+            group.range_ppm,
+            group.volatility_ppm,
+            group.volatility_range_ppm,
+            group.short_option_ppm,
             surface=tuple(
-                VolPillar(smile.days * DAY_MS, smile.level_ppm, smile.skew_ppm, smile.wing_ppm) for smile in each.smiles
+                VolPillar(smile.days * DAY_MS, smile.level_ppm, smile.skew_ppm, smile.wing_ppm)
+                for smile in group.smiles
             ),
-            shock=VolShock(**msgspec.structs.asdict(each.shock)) if each.shock else VolShock(),
+            shock=VolShock(**msgspec.structs.asdict(group.shock)) if group.shock else VolShock(),
         )
-        for number, each in enumerate(market.groups, start=1)
+        for number, group in enumerate(market.groups, start=1)
     )
 
 
@@ -229,9 +230,9 @@ def _stress(figures: Sequence[MarketStress]) -> tuple[StressScenario, ...]:
 
 def _charges(market: Market) -> tuple[LotCharge, ...]:
     return tuple(
-        LotCharge(number, **msgspec.structs.asdict(each.charge))
-        for number, each in enumerate(market.instruments, start=1)
-        if each.charge is not None
+        LotCharge(number, **msgspec.structs.asdict(instrument.charge))
+        for number, instrument in enumerate(market.instruments, start=1)
+        if instrument.charge is not None
     )
 
 
@@ -255,20 +256,22 @@ def _check_options(market: Market) -> None:
 
 
 def _instruments(market: Market, feeds: dict[str, int], time_ms: int) -> tuple[Instrument, ...]:
-    groups = {each.name: (number, feeds[each.feed]) for number, each in enumerate(market.groups, start=1)}
+    groups = {group.name: (number, feeds[group.feed]) for number, group in enumerate(market.groups, start=1)}
     return tuple(
         Instrument(
             id=number,
-            name=each.name,
-            kind=KINDS[each.kind],
-            feed=groups[each.group][1],
-            group=groups[each.group][0],
+            name=instrument.name,
+            kind=KINDS[instrument.kind],
+            feed=groups[instrument.group][1],
+            group=groups[instrument.group][0],
             cash_group=USD,
-            micros_per_tick=each.micros_per_tick,
-            expiry_ms=time_ms + each.expiry_days * DAY_MS if each.expiry_days else 0,
-            strike_ticks=each.strike_ticks,
-            averaging_ms=each.averaging_minutes * MINUTE_MS,
-            funding=FundingTerms(**msgspec.structs.asdict(each.funding)) if each.funding else FundingTerms(),
+            micros_per_tick=instrument.micros_per_tick,
+            expiry_ms=time_ms + instrument.expiry_days * DAY_MS if instrument.expiry_days else 0,
+            strike_ticks=instrument.strike_ticks,
+            averaging_ms=instrument.averaging_minutes * MINUTE_MS,
+            funding=FundingTerms(**msgspec.structs.asdict(instrument.funding))
+            if instrument.funding
+            else FundingTerms(),
         )
-        for number, each in enumerate(market.instruments, start=1)
+        for number, instrument in enumerate(market.instruments, start=1)
     )

@@ -124,7 +124,7 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
         paying = [member.address for member in members] + [node.relayer for node in testnet.nodes]
         for endpoint in endpoints:
             await fund(endpoint, paying, GAS_MONEY_WEI)
-        homes = {each.config.node.name: each.home for each in testnet.nodes}
+        homes = {node.config.node.name: node.home for node in testnet.nodes}
         nodes = await stack.enter_async_context(node_processes(homes, folder / "logs", options.launcher or LAUNCHER))
         devnet = Devnet(
             options, market, testnet.genesis, testnet.network, testnet, chains, endpoints, nodes, {}, members

@@ -33,7 +33,7 @@ class NodeProcess:
         self._log_file = log_file
         self._launcher = launcher
         self._process: trio.Process | None = None
-        self._told_to_end = False
+        self._asked_to_end = False
 
     @property
     def running(self) -> bool:
@@ -57,7 +57,7 @@ class NodeProcess:
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
         # Together: a check while it starts sees the process before it, which was asked to end.
-        self._process, self._told_to_end = process, False
+        self._process, self._asked_to_end = process, False
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, if it lives."""
@@ -74,13 +74,13 @@ class NodeProcess:
 
     def check(self) -> None:
         """Raises LocalFault NODE_DIED when it ended by itself."""
-        if self._process is not None and not self._told_to_end and self._process.poll() is not None:
+        if self._process is not None and not self._asked_to_end and self._process.poll() is not None:
             raise LocalFault(
                 DevnetCode.NODE_DIED, self.name, exit_code=self._process.returncode or 0, log=str(self._log_file)
             )
 
     async def _end(self, how: signal.Signals) -> None:
-        self._told_to_end = True
+        self._asked_to_end = True
         process = self._process
         if process is None or process.poll() is not None:
             return

@@ -94,7 +94,7 @@ def _print_explained(explained: "list[ExplainedReceipt]", output: str) -> int:
     if failed:
         say(f"{failed} of {len(explained)} receipts DO NOT RECOMPUTE")
         return ExitCode.VERIFICATION
-    say(f"{len(explained)} receipts: every line that can be recomputed agrees" if explained else "no receipts")
+    say(f"{len(explained)} receipts: every line that can be computed again agrees" if explained else "no receipts")
     return ExitCode.OK
 
 

@@ -86,7 +86,7 @@ async def deposit_all(devnet: Devnet, planned: tuple[DevnetDeposit, ...]) -> Non
     async with trio.open_nursery() as nursery:
         for chain in range(len(devnet.chains)):
             for member in devnet.members:
-                mine = [each for each in planned if each.chain == chain and each.member is member]
+                mine = [deposit for deposit in planned if deposit.chain == chain and deposit.member is member]
                 if mine:
                     nursery.start_soon(_deposit, devnet, chain, member, mine)
 
@@ -94,15 +94,18 @@ async def deposit_all(devnet: Devnet, planned: tuple[DevnetDeposit, ...]) -> Non
 async def _deposit(devnet: Devnet, chain: int, member: DevnetMember, planned: list[DevnetDeposit]) -> None:
     wallet, deployed = devnet.wallet(chain, member), devnet.chains[chain].deployed
     pending = []
-    for each in planned:
-        token = deployed.tokens[each.symbol]
+    for deposit in planned:
+        token = deployed.tokens[deposit.symbol]
         calls = (
-            (token, MINT + abi_encode(["address", "uint256"], [member.address, each.amount])),
-            (token, approve_call(deployed.vault, each.amount)),
-            (deployed.vault, DEPOSIT + abi_encode(["address", "uint256", "uint64"], [token, each.amount, member.id])),
+            (token, MINT + abi_encode(["address", "uint256"], [member.address, deposit.amount])),
+            (token, approve_call(deployed.vault, deposit.amount)),
+            (
+                deployed.vault,
+                DEPOSIT + abi_encode(["address", "uint256", "uint64"], [token, deposit.amount, member.id]),
+            ),
         )
         for to, data in calls:
-            pending.append((f"{member.name} {each.symbol}", await wallet.send(to, data)))
+            pending.append((f"{member.name} {deposit.symbol}", await wallet.send(to, data)))
     for what, transaction in pending:
         await wallet.mined(transaction, what)
 
@@ -182,7 +185,7 @@ class DevnetStory:
         planned = fundings(devnet)
         self._report(f"{len(devnet.members)} accounts deposit over {len(devnet.chains)} chains")
         await deposit_all(devnet, planned)
-        expected = {chain: sum(each.chain == chain for each in planned) for chain in range(len(devnet.chains))}
+        expected = {chain: sum(deposit.chain == chain for deposit in planned) for chain in range(len(devnet.chains))}
 
         async def credited() -> bool | None:
             header = await devnet.running_clients()[0].newest_header()
@@ -255,7 +258,9 @@ class DevnetStory:
         chain = devnet.chains[-1]
         token = chain.deployed.tokens["USDC"]
         asset = next(
-            each.id for each in devnet.genesis.assets if each.chain_id == chain.anvil.chain_id and each.token == token
+            asset.id
+            for asset in devnet.genesis.assets
+            if asset.chain_id == chain.anvil.chain_id and asset.token == token
         )
         async with devnet.client_of(member) as client:
             account = await client.account(member.id)

@@ -95,7 +95,7 @@ class Trading:
             await trio.sleep(FLOW_PAUSE_SECONDS)
 
     def _trade(self, buyer: DevnetMember, seller: DevnetMember, name: str, lots: int, ticks: int) -> Trade:
-        instrument = next(each.id for each in self.genesis.instruments if each.name == name)
+        instrument = next(instrument.id for instrument in self.genesis.instruments if instrument.name == name)
         trade_id, self.next_trade = self.next_trade, self.next_trade + 1
         return signed_trade(self.network, trade_id, buyer, seller, instrument, lots, ticks, now_ms())
 

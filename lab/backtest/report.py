@@ -112,7 +112,7 @@ def report_of(walked: Walked, setup: Setup, file: str, file_sha256: str) -> Back
             Breach(int(seed), int(walked.times_s[at]), int(walked.margins[at, seed]), int(walked.losses[at, seed]))
             for at, seed in over
         ),
-        raw_is_calibrated=all(each.raw.is_calibrated for each in ranges),
+        raw_is_calibrated=all(series.raw.is_calibrated for series in ranges),
         margin_is_enough=all(book.coverage.is_enough for book in books),
     )
 
@@ -166,11 +166,11 @@ def report_text(report: BacktestReport) -> str:
         f"Raw range at {confidence:g} %: two-sided Kupiec test at 5 %",
         _header("series"),
     ]
-    for each in report.ranges:
-        lines.append(_row(each.name, each.raw, calibrated=True))
-        lines += [_row(f"  {year}", coverage, calibrated=True) for year, coverage in each.raw_by_year.items()]
+    for series in report.ranges:
+        lines.append(_row(series.name, series.raw, calibrated=True))
+        lines += [_row(f"  {year}", coverage, calibrated=True) for year, coverage in series.raw_by_year.items()]
     lines += ["", "Published range: one-sided upper bound at 5 %", _header("series")]
-    lines += [_row(each.name, each.published, calibrated=False) for each in report.ranges]
+    lines += [_row(series.name, series.published, calibrated=False) for series in report.ranges]
     lines += ["", f"Initial margin of {len(report.books)} books: one-sided upper bound at 5 %", _header("book")]
     lines += [
         _row(f"{notable_book.seed} {notable_book.form}", notable_book.coverage, calibrated=False)
@@ -183,10 +183,10 @@ def report_text(report: BacktestReport) -> str:
         "",
         f"Procyclicality{'':<12}peak/trough  " + "  ".join(f"{name:>8}" for name in _names(report)),
     ]
-    for each in report.ranges:
-        for label, measured in (("raw", each.raw_procyclicality), ("published", each.published_procyclicality)):
+    for series in report.ranges:
+        for label, measured in (("raw", series.raw_procyclicality), ("published", series.published_procyclicality)):
             ratios = "  ".join(f"{value:>8.2f}" for value in measured.change_ratios.values())
-            lines.append(f"  {each.name + ' ' + label:<24}{measured.peak_to_trough:>11.2f}  {ratios}")
+            lines.append(f"  {series.name + ' ' + label:<24}{measured.peak_to_trough:>11.2f}  {ratios}")
     lines += [
         "",
         f"raw range calibrated: {_yes(report.raw_is_calibrated)}; margin enough: {_yes(report.margin_is_enough)}",

@@ -252,8 +252,8 @@ def walk(data: MarketData, setup: Setup, progress: Callable[[int], None] = lambd
         change = closes[:, end] - closes[:, at]
         times.append(data.times_s[at])
         moves.append(-(-np.abs(change) * 1_000_000 // closes[:, at]))
-        raws.append([each.raw_ppm for each in published])
-        ranges.append([each.range_ppm for each in published])
+        raws.append([series.raw_ppm for series in published])
+        ranges.append([series.range_ppm for series in published])
         margins.append(walker.margins(at))
         losses.append(walker.losses(at, end))
     progress(len(data.times_s))

@@ -111,7 +111,7 @@ class Evaluator:
         self.model = model
         self.portfolio = portfolio
         self.quotes = instrument_quotes(portfolio, model.option_decimals)
-        self._collateral = {each.id: each for each in portfolio.collateral}
+        self._collateral = {token.id: token for token in portfolio.collateral}
         self.scanners = {
             term.name: ScenarioScanner(term, self.quotes, model.option_decimals)
             for term in model.terms
@@ -129,14 +129,14 @@ class Evaluator:
         decimals = self.model.collateral_decimals
         held = tuple(
             collateral_value(
-                each, self._collateral[each.collateral], [level.name for level in self.model.levels], decimals
+                holding, self._collateral[holding.collateral], [level.name for level in self.model.levels], decimals
             )
-            for each in account.collateral
+            for holding in account.collateral
         )
         cash = exact_rational(account.cash)
         levels: dict[str, LevelResult] = {}
         for level in self.model.levels:
-            equity = cash + value + sum((each.values[level.name] for each in held), ZERO)
+            equity = cash + value + sum((holding.values[level.name] for holding in held), ZERO)
             levels[level.name] = self._level(level, results, levels, equity)
         return AccountResult(account.id, cash, positions, held, value, tuple(results.values()), tuple(levels.values()))
 
@@ -164,7 +164,7 @@ class Evaluator:
             return _per_position(term, list(selected_exposures(term.select, exposures).values()))
         if isinstance(term, Calendar):
             given = next(
-                (exact_rational(each.calendar_spreads) for each in account.given if each.group == term.group), None
+                (exact_rational(risk.calendar_spreads) for risk in account.given if risk.group == term.group), None
             )
             tiers = spreads.deltas_left(
                 tier_deltas(self.quotes, _sizes(exposures), term.group), self._used_before(term, results)
@@ -207,7 +207,7 @@ class Evaluator:
         results: Mapping[str, TermResult],
     ) -> TermResult:
         scans = _scan_parts(self._scan_name(term.scan), results)
-        given = {each.group: exact_rational(each.delta) for each in account.given}
+        given = {risk.group: exact_rational(risk.delta) for risk in account.given}
         deltas = {
             group.id: sum(tier_deltas(self.quotes, _sizes(exposures), group.id).values(), ZERO)
             for group in self.portfolio.groups
@@ -253,7 +253,7 @@ class Evaluator:
         exposures: Mapping[str, InstrumentExposure],
         results: Mapping[str, TermResult],
     ) -> TermResult:
-        own = {each.instrument: exact_rational(each.charge) for each in term.charges}
+        own = {charge.instrument: exact_rational(charge.charge) for charge in term.charges}
         least: dict[str, tuple[Fraction, Fraction]] = {}
         for instrument, book in sorted(exposures.items()):
             short = max(-book.size, ZERO)
@@ -284,8 +284,8 @@ class Evaluator:
                 required[group] = required.get(group, ZERO) + amount
         floor = max(required.values(), default=ZERO) if term.keep_largest else ZERO
         if term.floor:
-            lowest = [each for each in results[term.floor].parts if isinstance(each, spreads.MinimumAmount)]
-            floor = max(floor, sum((each.minimum for each in lowest), ZERO))
+            lowest = [part for part in results[term.floor].parts if isinstance(part, spreads.MinimumAmount)]
+            floor = max(floor, sum((part.minimum for part in lowest), ZERO))
         groups = [group.id for group in self.portfolio.groups]
         total = sum((results[name].amount for name in term.over), ZERO)
         part = spreads.joint_credit(term, groups, scans, total, floor)
@@ -332,7 +332,7 @@ def _per_position(
         ]
     elif isinstance(term, OptionFormula):
         shorts = [exposure for exposure in exposures if exposure.quote.is_option]
-        found = [(each.quote.contract.group, charges.option_formula(term, each)) for each in shorts]
+        found = [(short.quote.contract.group, charges.option_formula(term, short)) for short in shorts]
     else:
         found = [(exposure.quote.contract.group, charges.convex(term, exposure)) for exposure in exposures]
     for group, part in found:
@@ -342,7 +342,10 @@ def _per_position(
 
 
 def _collateral_charge(term: CollateralCharge, account: PortfolioAccount) -> TermResult:
-    held = sum((exact_rational(each.amount) for each in account.collateral if each.collateral == term.collateral), ZERO)
+    held = sum(
+        (exact_rational(holding.amount) for holding in account.collateral if holding.collateral == term.collateral),
+        ZERO,
+    )
     lines = [exact_rational(secant.slope) * held + exact_rational(secant.intercept) for secant in term.secants]
     amount = max(*lines, ZERO) if held else ZERO
     part = charges.SizeAmount(term.collateral, held, amount / held if held else ZERO, amount)

@@ -128,7 +128,8 @@ def collateral_value(holding: Holding, terms: Collateral, levels: Sequence[str],
         taken += max(min(counted, end) - exact_rational(tier.above), ZERO) * exact_rational(tier.fraction)
     haircuts = {
         level: min(
-            sum((exact_rational(each.fraction) for each in terms.haircuts if each.level in ("", level)), ZERO), ONE
+            sum((exact_rational(haircut.fraction) for haircut in terms.haircuts if haircut.level in ("", level)), ZERO),
+            ONE,
         )
         for level in levels
     }

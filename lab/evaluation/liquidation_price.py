@@ -60,8 +60,8 @@ def liquidation_price(
     model: RiskModel, portfolio: Portfolio, ask: AskLiquidationPrice, at: str
 ) -> ModelLiquidationPrice:
     """Search both ways. Raises RemoteFault BAD_STEP when the ask names what is not there."""
-    account = next((each for each in portfolio.accounts if each.id == ask.account), None)
-    group = next((each for each in portfolio.groups if each.id == ask.group), None)
+    account = next((account for account in portfolio.accounts if account.id == ask.account), None)
+    group = next((group for group in portfolio.groups if group.id == ask.group), None)
     if account is None or group is None or exact_rational(group.price) <= 0:
         raise RemoteFault(ClearingCode.BAD_STEP, at, account=ask.account, group=ask.group)
     if ask.level not in [level.name for level in model.levels] or ask.decimals > DECIMALS_MAX:
@@ -120,9 +120,11 @@ def _covers(
         moved = msgspec.structs.replace(
             portfolio,
             groups=tuple(_moved_group(group, price) if group.id == ask.group else group for group in portfolio.groups),
-            instruments=tuple(_moved(each, factor) if each.group == ask.group else each for each in kept),
+            instruments=tuple(
+                _moved(instrument, factor) if instrument.group == ask.group else instrument for instrument in kept
+            ),
             collateral=tuple(
-                _moved_token(each, factor) if each.group == ask.group else each for each in portfolio.collateral
+                _moved_token(token, factor) if token.group == ask.group else token for token in portfolio.collateral
             ),
             accounts=(account,),
         )

@@ -229,7 +229,7 @@ def _result(
 
 def _level(results: Mapping[str, AccountResult], account: str, level: str, at: str) -> LevelResult:
     _require(account in results, f"{at}.account", account)
-    found = {each.level: each for each in results[account].levels}
+    found = {level.level: level for level in results[account].levels}
     _require(level in found, f"{at}.level", level)
     return found[level]
 

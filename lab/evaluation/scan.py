@@ -68,7 +68,7 @@ class _OffsetUnit:
         for size, unit in self.linear:
             factor = size.numerator * (common // (unit.denominator * size.denominator))
             sums = [sofar + factor * each for sofar, each in zip(sums, unit.numerators, strict=True)]
-        return [Fraction(each, common) for each in sums]
+        return [Fraction(total, common) for total in sums]
 
 
 class ScenarioScanner:
@@ -110,7 +110,7 @@ class ScenarioScanner:
         if contract.id not in self._units:
             if contract.scanning:
                 sign = 1 if contract.scanning_tells == "gain" else -1
-                gains = [exact_rational(each) * sign for each in contract.scanning]
+                gains = [exact_rational(loss) * sign for loss in contract.scanning]
             else:
                 moved = zip(self.values(contract.id), self._points, strict=True)
                 gains = [
@@ -217,8 +217,8 @@ class ScenarioScanner:
 
 def scan_range(scan: Scan, group: str) -> ScanRange:
     """The range of a group: its own, else the one for all, else a move of 1 is the whole price."""
-    own = [each for each in scan.ranges if each.group == group]
-    common = [each for each in scan.ranges if each.group == ""]
+    own = [scan_range for scan_range in scan.ranges if scan_range.group == group]
+    common = [scan_range for scan_range in scan.ranges if scan_range.group == ""]
     return (own or common or [NO_RANGE])[0]
 
 

@@ -88,8 +88,8 @@ def calendar(term: Calendar, tiers: Mapping[str, Fraction], given: Fraction | No
         for leg in term.legs:
             used[leg.of] = used.get(leg.of, ZERO) + spreads * exact_rational(leg.delta)
     else:
-        longs = sum((each for each in tiers.values() if each > 0), ZERO)
-        shorts = sum((-each for each in tiers.values() if each < 0), ZERO)
+        longs = sum((tier for tier in tiers.values() if tier > 0), ZERO)
+        shorts = sum((-tier for tier in tiers.values() if tier < 0), ZERO)
         spreads = min(longs, shorts)
         for sign in (1, -1):
             rest = spreads
@@ -184,7 +184,7 @@ def joint_credit(
         moved = zip(groups, scenario.columns, strict=True)
         losses.append(sum((by_group[at].losses[to - 1] for at, to in moved if to and at in by_group), ZERO))
     worst, left = ZERO, term.tail
-    ordered = sorted(zip(losses, (each.count for each in term.scenarios), strict=True), reverse=True)
+    ordered = sorted(zip(losses, (scenario.count for scenario in term.scenarios), strict=True), reverse=True)
     for loss, count in ordered:
         taken = min(count, left)
         worst, left = worst + loss * taken, left - taken

@@ -95,8 +95,8 @@ def _model_findings(model: RiskModel) -> Iterator[Finding]:
     yield "levels", len(levels), 1 <= len(levels) <= LEVELS_MAX
     yield "option_decimals", model.option_decimals, model.option_decimals <= DECIMALS_MAX
     yield "collateral_decimals", model.collateral_decimals, model.collateral_decimals <= DECIMALS_MAX
-    yield from check_unique("terms", [each.name for each in terms])
-    yield from check_unique("levels", [each.name for each in levels])
+    yield from check_unique("terms", [term.name for term in terms])
+    yield from check_unique("levels", [level.name for level in levels])
     known: set[str] = set()
     for number, level in enumerate(levels):
         yield from _level_findings(f"levels[{number}]", level, known)
@@ -141,9 +141,9 @@ def _term_findings(at: str, term: Term, before: dict[str, Term]) -> Iterator[Fin
         yield from check_size(f"{at}.amount", term.amount, 0)
     elif isinstance(term, Convex | CollateralCharge):
         yield f"{at}.secants", len(term.secants), 1 <= len(term.secants) <= SECANTS_MAX
-        for number, each in enumerate(term.secants):
-            yield from check_size(f"{at}.secants[{number}].slope", each.slope, 0)
-            yield from check_size(f"{at}.secants[{number}].intercept", each.intercept)
+        for number, secant in enumerate(term.secants):
+            yield from check_size(f"{at}.secants[{number}].slope", secant.slope, 0)
+            yield from check_size(f"{at}.secants[{number}].intercept", secant.intercept)
     else:
         yield from _group_term_findings(at, term, before)
 
@@ -169,8 +169,8 @@ def _group_term_findings(at: str, term: Term, before: dict[str, Term]) -> Iterat
         yield from check_size(f"{at}.charge", term.charge, 0)
         yield from check_size(f"{at}.fraction", term.fraction, 0)
         yield from ((f"{at}.over", name, name in before) for name in term.over)
-        for number, each in enumerate(term.charges):
-            yield from check_size(f"{at}.charges[{number}].charge", each.charge, 0)
+        for number, charge in enumerate(term.charges):
+            yield from check_size(f"{at}.charges[{number}].charge", charge.charge, 0)
     elif isinstance(term, JointCreditTerm):
         floors = [name for name, each in before.items() if isinstance(each, MinimumTerm)]
         counts = sum(scenario.count for scenario in term.scenarios)
@@ -191,11 +191,11 @@ def _scan_findings(at: str, scan: Scan) -> Iterator[Finding]:
         yield from check_size(f"{at}.points[{number}].price", point.price)
         yield f"{at}.points[{number}].volatility", str(point.volatility), abs(exact_rational(point.volatility)) <= 100
         yield f"{at}.points[{number}].weight", str(point.weight), 0 <= exact_rational(point.weight) <= 1
-    yield from check_unique(f"{at}.ranges", [each.group for each in scan.ranges])
-    for number, each in enumerate(scan.ranges):
-        yield from check_size(f"{at}.ranges[{number}].price", each.price, 0)
+    yield from check_unique(f"{at}.ranges", [scan_range.group for scan_range in scan.ranges])
+    for number, scan_range in enumerate(scan.ranges):
+        yield from check_size(f"{at}.ranges[{number}].price", scan_range.price, 0)
         for name in ("volatility_up", "volatility_down"):
-            value = getattr(each, name)
+            value = getattr(scan_range, name)
             yield (
                 f"{at}.ranges[{number}].{name}",
                 str(value),

@@ -48,7 +48,7 @@ def check_fit(model: RiskModel, portfolio: Portfolio, at: str = "model") -> None
 def _fit_findings(model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
     groups = {group.id: group for group in portfolio.groups}
     instruments = {instrument.id: instrument for instrument in portfolio.instruments}
-    tokens = {each.id for each in portfolio.collateral}
+    tokens = {token.id for token in portfolio.collateral}
     positions = sum(len(account.positions) + len(account.orders) for account in portfolio.accounts)
     options = sum(instrument.kind in ("call", "put") for instrument in portfolio.instruments)
     scans = [term for term in model.terms if isinstance(term, Scan)]
@@ -88,23 +88,25 @@ def _selection_findings(
 def _scan_findings(
     at: str, scan: Scan, groups: dict[str, Group], instruments: dict[str, Contract]
 ) -> Iterator[Finding]:
-    yield from ((f"{at}.ranges", each.group, each.group in groups) for each in scan.ranges if each.group)
+    yield from (
+        (f"{at}.ranges", scan_range.group, scan_range.group in groups) for scan_range in scan.ranges if scan_range.group
+    )
     points = len(grid_points(scan))
     chosen = [instrument for instrument in instruments.values() if scan.select.has(instrument)]
-    widths = {len(each.scanning) for each in chosen if each.scanning}
+    widths = {len(instrument.scanning) for instrument in chosen if instrument.scanning}
     if points:
         yield f"{at}.points", points, widths <= {points}
     else:
-        given = all(each.scanning for each in chosen)
+        given = all(instrument.scanning for instrument in chosen)
         yield f"{at}.points", points, given and len(widths) <= 1
-    for each in scan.ranges:
-        if each.absolute:
-            named = [group for group in groups.values() if each.group in ("", group.id)]
-            yield f"{at}.ranges", each.group, all(exact_rational(group.price) > 0 for group in named)
+    for scan_range in scan.ranges:
+        if scan_range.absolute:
+            named = [group for group in groups.values() if scan_range.group in ("", group.id)]
+            yield f"{at}.ranges", scan_range.group, all(exact_rational(group.price) > 0 for group in named)
 
 
 def _joint_findings(at: str, term: JointCreditTerm, model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
-    scans = {each.name: each for each in model.terms if isinstance(each, Scan)}
+    scans = {term.name: term for term in model.terms if isinstance(term, Scan)}
     scan = next(scans[name] for name in term.over if name in scans)
     given = max(
         (len(instrument.scanning) for instrument in portfolio.instruments if scan.select.has(instrument)), default=0
@@ -115,10 +117,10 @@ def _joint_findings(at: str, term: JointCreditTerm, model: RiskModel, portfolio:
     yield f"{at}.over", scan.offset, scan.offset == "group"
     stated = [account.id for account in portfolio.accounts if account.given]
     yield f"{at}.over", stated[0] if stated else "", not stated
-    for number, each in enumerate(term.scenarios):
+    for number, scenario in enumerate(term.scenarios):
         path = f"{at}.scenarios[{number}].columns"
-        yield path, len(each.columns), len(each.columns) == len(portfolio.groups)
-        yield path, max(each.columns, default=0), max(each.columns, default=0) <= points
+        yield path, len(scenario.columns), len(scenario.columns) == len(portfolio.groups)
+        yield path, max(scenario.columns, default=0), max(scenario.columns, default=0) <= points
 
 
 def check_portfolio(portfolio: Portfolio, at: str = "portfolio") -> None:
@@ -127,15 +129,16 @@ def check_portfolio(portfolio: Portfolio, at: str = "portfolio") -> None:
 
 
 def _portfolio_findings(portfolio: Portfolio) -> Iterator[Finding]:
-    groups = {each.id for each in portfolio.groups}
+    groups = {group.id for group in portfolio.groups}
     instruments = {instrument.id for instrument in portfolio.instruments}
-    tokens = {each.id for each in portfolio.collateral}
+    tokens = {token.id for token in portfolio.collateral}
     for name in ("groups", "instruments", "collateral", "accounts"):
         listed = getattr(portfolio, name)
         yield name, len(listed), len(listed) <= ENTRIES_MAX
-        yield from check_unique(name, [each.id for each in listed])
+        yield from check_unique(name, [entry.id for entry in listed])
     count = sum(
-        len(each.positions) + len(each.orders) + len(each.collateral) + len(each.given) for each in portfolio.accounts
+        len(account.positions) + len(account.orders) + len(account.collateral) + len(account.given)
+        for account in portfolio.accounts
     )
     yield "accounts", count, count <= POSITIONS_MAX
     for number, group in enumerate(portfolio.groups):
@@ -158,7 +161,7 @@ def _group_findings(at: str, group: Group) -> Iterator[Finding]:
         abs(exact_rational(group.rate)) <= Fraction(1, 100) or 0 <= exact_rational(group.rate) <= 10,
     )
     yield f"{at}.volatility", str(group.volatility), 0 <= exact_rational(group.volatility) <= VOLATILITY_MAX
-    yield from check_unique(f"{at}.smiles", [str(each.seconds_to_expiry) for each in group.smiles])
+    yield from check_unique(f"{at}.smiles", [str(smile.seconds_to_expiry) for smile in group.smiles])
     for number, smile in enumerate(group.smiles):
         yield f"{at}.smiles[{number}].level", str(smile.level), 0 <= exact_rational(smile.level) <= VOLATILITY_MAX
         yield f"{at}.smiles[{number}].skew", str(smile.skew), abs(exact_rational(smile.skew)) <= VOLATILITY_MAX

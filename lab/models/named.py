@@ -55,7 +55,7 @@ def to_named(value: object) -> Any:
         kind = {} if value.__struct_config__.tag is None else {"kind": value.__struct_config__.tag}
         return kind | {name: to_named(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, tuple):
-        return [to_named(each) for each in value]
+        return [to_named(item) for item in value]
     return value
 
 
@@ -74,7 +74,7 @@ def _read(info: msgspec.inspect.Type, value: Any, at: str) -> Any:
             raise _malformed(at, "expected a list")
         if len(value) > ITEMS_MAX:
             raise RemoteFault(BaseCode.OVERSIZE, at, items=len(value), limit=ITEMS_MAX)
-        return tuple(_read(info.item_type, each, f"{at}[{index}]") for index, each in enumerate(value))
+        return tuple(_read(info.item_type, item, f"{at}[{index}]") for index, item in enumerate(value))
     if isinstance(info, msgspec.inspect.UnionType):
         return _union(info, value, at)
     return _leaf(info, value, at)
@@ -97,8 +97,8 @@ def _struct(info: msgspec.inspect.StructType, value: Any, at: str) -> Any:
 
 
 def _union(info: msgspec.inspect.UnionType, value: Any, at: str) -> Any:
-    structs = {each.tag: each for each in info.types if isinstance(each, msgspec.inspect.StructType)}
-    nothing = any(isinstance(each, msgspec.inspect.NoneType) for each in info.types)
+    structs = {kind.tag: kind for kind in info.types if isinstance(kind, msgspec.inspect.StructType)}
+    nothing = any(isinstance(kind, msgspec.inspect.NoneType) for kind in info.types)
     if value is None and nothing:
         return None
     if len(structs) == 1 and None in structs:

@@ -54,7 +54,7 @@ def model_of(arrays: RiskArrays) -> RiskModel:
     floor = ""
     if tariff.has_short_rates:
         rates = zip(arrays.instruments, tariff.short_rates, strict=True)
-        charges = tuple(InstrumentCharge(each.name, rate) for each, rate in rates if each.is_option)
+        charges = tuple(InstrumentCharge(instrument.name, rate) for instrument, rate in rates if instrument.is_option)
         terms.append(MinimumTerm("short option minimum", ("scan",), charges=charges))
         over, floor = ("scan", "short option minimum"), "short option minimum"
     if tariff.credits_groups:
@@ -73,12 +73,12 @@ def model_of(arrays: RiskArrays) -> RiskModel:
                 rounding="up",
             )
         )
-    for each, rate, impact in zip(arrays.instruments, tariff.lot_rates, tariff.impact, strict=True):
-        only = Selection(instruments=(each.name,))
+    for instrument, rate, impact in zip(arrays.instruments, tariff.lot_rates, tariff.impact, strict=True):
+        only = Selection(instruments=(instrument.name,))
         if rate:
-            terms.append(PerSize(f"charge on {each.name}", amount=rate, select=only))
+            terms.append(PerSize(f"charge on {instrument.name}", amount=rate, select=only))
         if impact.lines:
-            terms.append(Convex(f"impact of {each.name}", _secants(impact), select=only))
+            terms.append(Convex(f"impact of {instrument.name}", _secants(impact), select=only))
     for token, lines in zip(arrays.assets, tariff.concentration, strict=True):
         if lines.lines:
             terms.append(CollateralCharge(f"concentration of {token.name}", token.name, _secants(lines)))
@@ -91,10 +91,11 @@ def portfolio_of(arrays: RiskArrays, holdings: Mapping[str, Holdings]) -> Portfo
     """Accounts by name, in lots, units and micros; a marked instrument's gains are paid, an option counts whole."""
     groups = {group.id: group.name for group in arrays.groups}
     contracts = [
-        _contract(each, groups[each.group], row) for each, row in zip(arrays.instruments, arrays.rows, strict=True)
+        _contract(instrument, groups[instrument.group], row)
+        for instrument, row in zip(arrays.instruments, arrays.rows, strict=True)
     ]
     values: list[int] = arrays.token_values.tolist()
-    tokens = [Collateral(each.name, value) for each, value in zip(arrays.assets, values, strict=True)]
+    tokens = [Collateral(asset.name, value) for asset, value in zip(arrays.assets, values, strict=True)]
     return Portfolio(
         groups=tuple(Group(group.name) for group in arrays.groups),
         instruments=tuple(contracts),
@@ -122,7 +123,7 @@ def _account(arrays: RiskArrays, name: str, holdings: Holdings) -> PortfolioAcco
         name,
         cash=f"{sum(cash)}",
         collateral=tuple(Holding(token.name, units) for token, units in collateral if units),
-        positions=tuple(PortfolioPosition(each.name, size) for each, size in lots if size),
+        positions=tuple(PortfolioPosition(instrument.name, size) for instrument, size in lots if size),
     )
 
 

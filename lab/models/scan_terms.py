@@ -152,7 +152,7 @@ def grid_points(scan: Scan) -> tuple[GridPoint, ...]:
     quarters: tuple[Number, ...] = (0, "1/4", "-1/4", "2/4", "-2/4", "3/4", "-3/4", 1, -1)
     grid = tuple(GridPoint(move, direction) for move in quarters for direction in (1, 0, -1))
     tails = (GridPoint("-0.66", 1, "3/55", of_price=True), GridPoint(3, 1, "0.012", of_price=True))
-    skews = tuple(GridPoint(0, skew=each) for each in _SKEWS)
+    skews = tuple(GridPoint(0, skew=skew) for skew in _SKEWS)
     return (*grid, *tails, *skews)
 
 

@@ -57,8 +57,8 @@ def share_loss(step: ShareLoss, at: str) -> dict[str, Any]:
         paid = allocate_collected(collected, gains)
     scale = 10**step.decimals
     short = [
-        {"of": share.of, "short": Fraction(gain - each, scale)}
-        for share, gain, each in zip(step.gains, gains, paid, strict=True)
+        {"of": share.of, "short": Fraction(gain - amount, scale)}
+        for share, gain, amount in zip(step.gains, gains, paid, strict=True)
     ]
     surplus = Fraction(max(collected - total, 0), scale)
     return {**_allocation_result(step.gains, paid, step.decimals), "shortages": short, "surplus": surplus}
@@ -109,14 +109,14 @@ def fund_size(step: FundSizeStep, at: str) -> dict[str, Any]:
             }
         )
     require(bool(scenarios), f"{at}.scenarios", "0")
-    size, cover = max(each["size"] for each in scenarios), max(each["cover_2"] for each in scenarios)
+    size, cover = max(scenario["size"] for scenario in scenarios), max(scenario["cover_2"] for scenario in scenarios)
     return {"scenarios": scenarios, "size": size, "cover_2": cover, "fund": max(size, cover)}
 
 
 def skew_fee(step: SkewFee, at: str) -> dict[str, Any]:
     """The fee in the settlement unit, rounded up; a rebate rounded down."""
-    inventory = [micros(each.amount, f"{at}.inventory[{number}]", 0) for number, each in enumerate(step.inventory)]
-    names = [each.of for each in step.inventory]
+    inventory = [micros(entry.amount, f"{at}.inventory[{number}]", 0) for number, entry in enumerate(step.inventory)]
+    names = [entry.of for entry in step.inventory]
     require(step.token in names, f"{at}.token", step.token)
     weights = list(step.weights) or [1] * len(inventory)
     require(len(weights) == len(inventory) and sum(weights) > 0, f"{at}.weights", str(len(weights)))
@@ -144,9 +144,11 @@ def interest(step: Interest, at: str) -> dict[str, Any]:
     """What each balance earns; negative: owes; the rest is the house's."""
     require(0 < step.elapsed_ms <= YEARS_MAX_MS, f"{at}.elapsed_ms", str(step.elapsed_ms))
     terms = InterestTerms(step.elapsed_ms, step.debit_ppm, step.credit_ppm)
-    balances = [micros(each.amount, f"{at}.balances[{number}]") for number, each in enumerate(step.balances)]
-    paid = [interest_on(each, terms, step.elapsed_ms) for each in balances]
-    payments = [{"of": each.of, "amount": money(amount)} for each, amount in zip(step.balances, paid, strict=True)]
+    balances = [micros(balance.amount, f"{at}.balances[{number}]") for number, balance in enumerate(step.balances)]
+    paid = [interest_on(balance, terms, step.elapsed_ms) for balance in balances]
+    payments = [
+        {"of": balance.of, "amount": money(amount)} for balance, amount in zip(step.balances, paid, strict=True)
+    ]
     return {"shares": payments, "house": money(-sum(paid))}
 
 
@@ -175,8 +177,8 @@ def variance(step: VarianceStep, at: str) -> dict[str, Any]:
     value = units(step.variance, 2 * step.decimals, f"{at}.variance", 0)
     decay = whole(exact_rational(step.decay) * PPM, f"{at}.decay", 0, PPM)
     after = []
-    for number, each in enumerate(step.returns):
-        moved = units(each, step.decimals, f"{at}.returns[{number}]")
+    for number, change in enumerate(step.returns):
+        moved = units(change, step.decimals, f"{at}.returns[{number}]")
         value = next_variance(value, moved, decay)
         after.append(Fraction(value, 10 ** (2 * step.decimals)))
     return {"variances": after, "variance": Fraction(value, 10 ** (2 * step.decimals))}
@@ -186,8 +188,10 @@ def rescaled(step: Rescale, at: str) -> dict[str, Any]:
     """The returns as they would be at today's deviation."""
     places = step.decimals
     require(len(step.returns) == len(step.deviations), f"{at}.deviations", str(len(step.deviations)))
-    returns = [units(each, places, f"{at}.returns[{number}]") for number, each in enumerate(step.returns)]
-    then = [units(each, places, f"{at}.deviations[{number}]", 1) for number, each in enumerate(step.deviations)]
+    returns = [units(change, places, f"{at}.returns[{number}]") for number, change in enumerate(step.returns)]
+    then = [
+        units(deviation, places, f"{at}.deviations[{number}]", 1) for number, deviation in enumerate(step.deviations)
+    ]
     now = units(step.deviation, places, f"{at}.deviation", 1)
     return {"returns": [Fraction(rescale_return, 10**places) for rescale_return in rescale_returns(returns, then, now)]}
 
@@ -195,12 +199,12 @@ def rescaled(step: Rescale, at: str) -> dict[str, Any]:
 def shortfall(step: Shortfall, at: str) -> dict[str, Any]:
     """The mean of the `tail` largest losses."""
     require(1 <= step.tail <= len(step.losses), f"{at}.tail", str(step.tail))
-    losses = [units(each, step.decimals, f"{at}.losses[{number}]") for number, each in enumerate(step.losses)]
+    losses = [units(loss, step.decimals, f"{at}.losses[{number}]") for number, loss in enumerate(step.losses)]
     return {"expected_shortfall": Fraction(expected_shortfall(losses, step.tail), 10**step.decimals)}
 
 
 def _amounts(shares: Sequence[ShareInput], decimals: int, at: str) -> list[int]:
-    return [units(each.amount, decimals, f"{at}[{number}].amount", 0) for number, each in enumerate(shares)]
+    return [units(share.amount, decimals, f"{at}[{number}].amount", 0) for number, share in enumerate(shares)]
 
 
 def _split(total: int, shares: Sequence[ShareInput], rule: str, at: str) -> list[int]:
@@ -221,6 +225,6 @@ def _split(total: int, shares: Sequence[ShareInput], rule: str, at: str) -> list
 def _allocation_result(shares: Sequence[ShareInput], amounts: Sequence[int], decimals: int) -> dict[str, Any]:
     scale = 10**decimals
     payments = [
-        {"of": each.of, "amount": Fraction(amount, scale)} for each, amount in zip(shares, amounts, strict=True)
+        {"of": share.of, "amount": Fraction(amount, scale)} for share, amount in zip(shares, amounts, strict=True)
     ]
     return {"shares": payments, "sum": Fraction(sum(amounts), scale)}

@@ -139,11 +139,11 @@ def _share(step: RestoringShare, at: str) -> dict[str, Any]:
         else f"share = {missing * PPM} / {freed} of {DENOMINATOR}, rounded up, 0 at least = {share}",
     ]
     taken = []
-    for place, each in enumerate(step.positions):
-        require(abs(each.lots) <= POSITION_MAX, f"{at}.positions[{place}].lots", str(each.lots))
-        size = mul_div_up(abs(each.lots), share, DENOMINATOR)
-        taken.append({"of": each.of, "lots": each.lots, "closed": size if each.lots > 0 else -size})
-        arithmetic.append(f"{each.of}: {abs(each.lots)} x {share} / {DENOMINATOR}, rounded up = {size}")
+    for place, position in enumerate(step.positions):
+        require(abs(position.lots) <= POSITION_MAX, f"{at}.positions[{place}].lots", str(position.lots))
+        size = mul_div_up(abs(position.lots), share, DENOMINATOR)
+        taken.append({"of": position.of, "lots": position.lots, "closed": size if position.lots > 0 else -size})
+        arithmetic.append(f"{position.of}: {abs(position.lots)} x {share} / {DENOMINATOR}, rounded up = {size}")
     return {
         "share": Fraction(share, DENOMINATOR),
         "notional_closed": money(mul_div_up(notional, share, DENOMINATOR)),

@@ -117,7 +117,7 @@ def _scan(evaluator: Evaluator, scan: Scan) -> dict[str, Any]:
     return {
         "name": scan.name,
         "scenarios": [as_json(point) for point in grid_points(scan)],
-        "prices": {each: as_json(scanner.values(each)) for each in chosen},
+        "prices": {instrument: as_json(scanner.values(instrument)) for instrument in chosen},
     }
 
 

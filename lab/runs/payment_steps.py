@@ -74,7 +74,7 @@ def variation_margin(step: VariationMargin, units: Units, at: str) -> dict[str, 
         for account, sign in ((trade.buyer, 1), (trade.seller, -1)):
             _add(paid, account, sign * amount)
             _add(sizes, account, sign * size)
-    payments = [Payment(each, sizes[each] * units.lot, money(paid[each])) for each in sorted(paid)]
+    payments = [Payment(account, sizes[account] * units.lot, money(paid[account])) for account in sorted(paid)]
     return {"payments": payments, "trades": of_trades, "sum": money(sum(paid.values()))}
 
 
@@ -130,13 +130,13 @@ def average(step: Average, at: str) -> dict[str, Any]:
     require(step.coverage_ppm <= 1_000_000, f"{at}.coverage_ppm", str(step.coverage_ppm))
     sums = TimeAverage()
     parts = []
-    for number, each in enumerate(step.prices):
+    for number, price in enumerate(step.prices):
         following = step.prices[number + 1].time_ms if number + 1 < len(step.prices) else step.end_ms
-        require(each.time_ms < following or number + 1 == len(step.prices), f"{at}.prices[{number}].time_ms", "rising")
-        ticks = whole(exact_rational(each.price) / tick, f"{at}.prices[{number}].price", 0, INDEX_TICKS_MAX)
+        require(price.time_ms < following or number + 1 == len(step.prices), f"{at}.prices[{number}].time_ms", "rising")
+        ticks = whole(exact_rational(price.price) / tick, f"{at}.prices[{number}].price", 0, INDEX_TICKS_MAX)
         before = sums.covered_ms
-        sums = extend_average(sums, ticks, each.time_ms, min(following, step.end_ms), step.start_ms, step.hold_ms)
-        parts.append({"price": each.price, "counted_ms": sums.covered_ms - before})
+        sums = extend_average(sums, ticks, price.time_ms, min(following, step.end_ms), step.start_ms, step.hold_ms)
+        parts.append({"price": price.price, "counted_ms": sums.covered_ms - before})
     needed = needed_ms(step.end_ms - step.start_ms, step.coverage_ppm)
     enough = sums.covered_ms > 0 and sums.covered_ms >= needed
     average = {"parts": parts, "covered_ms": sums.covered_ms, "needed_ms": needed, "enough": enough}
@@ -171,18 +171,18 @@ def settle(step: Settle, units: Units, results: Results, at: str) -> dict[str, A
         cash = settlement_payments(lots, 0, ticks, units.micros_per_tick)
         more["delivery"] = [
             {
-                "account": each.account,
-                "underlying": each.size * exact_rational(units.instrument.multiplier),
+                "account": payment.account,
+                "underlying": payment.size * exact_rational(units.instrument.multiplier),
                 "cash": money(amount),
             }
-            for each, amount in zip(payments, cash, strict=True)
+            for payment, amount in zip(payments, cash, strict=True)
         ]
     summed = money(sum(paid))
     return {"price": units.price(ticks), "worth": units.price(worth), **more, "payments": payments, "sum": summed}
 
 
 def _lots(positions: Sequence[PositionInput], units: Units, at: str) -> list[int]:
-    return [units.lots(each.size, f"{at}.positions[{number}].size") for number, each in enumerate(positions)]
+    return [units.lots(position.size, f"{at}.positions[{number}].size") for number, position in enumerate(positions)]
 
 
 def _add(sums: dict[str, int], key: str, by: int) -> None:

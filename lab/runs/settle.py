@@ -55,7 +55,9 @@ def settle_run(run: SettleRun) -> dict[str, Any]:
 
 
 def _run(run: SettleRun) -> dict[str, Any]:
-    units = {each.id: Units(each, f"instruments[{number}]") for number, each in enumerate(run.instruments)}
+    units = {
+        instrument.id: Units(instrument, f"instruments[{number}]") for number, instrument in enumerate(run.instruments)
+    }
     results: dict[str, dict[str, Any]] = {}
     steps = []
     for number, step in enumerate(run.steps):

@@ -30,7 +30,7 @@ def as_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): as_json(each) for key, each in value.items()}
     if isinstance(value, tuple | list):
-        return [as_json(each) for each in value]
+        return [as_json(item) for item in value]
     return value
 
 

@@ -162,9 +162,9 @@ def _waterfall(step: WaterfallCase, at: str) -> dict[str, Any]:
     names = {1: DEFAULTER, 0: HOUSE} | dict(enumerate(people, start=2))
     scale = 10**step.decimals
     steps = waterfall.run_waterfall(loss)
-    borne = sum(each.loss_borne for each in steps)
+    borne = sum(step.loss_borne for step in steps)
     return {
-        "layers": [_layer(each, names, scale) for each in steps],
+        "layers": [_layer(step, names, scale) for step in steps],
         "borne": Fraction(borne, scale),
         "torn_up": Fraction(loss.loss - borne, scale),
     }
@@ -200,22 +200,22 @@ def _loss(step: WaterfallCase, at: str) -> waterfall.DefaultLoss:
     survivors = tuple(
         waterfall.Survivor(
             member=2 + place,
-            contribution=amount(each.contribution, f"survivors[{place}].contribution"),
-            required=amount(each.required, f"survivors[{place}].required"),
-            seniority=each.seniority,
-            assessed=amount(each.assessed, f"survivors[{place}].assessed"),
+            contribution=amount(survivor.contribution, f"survivors[{place}].contribution"),
+            required=amount(survivor.required, f"survivors[{place}].required"),
+            seniority=survivor.seniority,
+            assessed=amount(survivor.assessed, f"survivors[{place}].assessed"),
         )
-        for place, each in enumerate(step.survivors)
+        for place, survivor in enumerate(step.survivors)
     )
     gainers = tuple(
         waterfall.GainingAccount(
             account=2 + len(survivors) + place,
-            gains=amount(each.gains, f"gainers[{place}].gains"),
+            gains=amount(gainer.gains, f"gainers[{place}].gains"),
             free_equity=amount(
-                each.gains if each.free_equity is None else each.free_equity, f"gainers[{place}].free_equity"
+                gainer.gains if gainer.free_equity is None else gainer.free_equity, f"gainers[{place}].free_equity"
             ),
         )
-        for place, each in enumerate(step.gainers)
+        for place, gainer in enumerate(step.gainers)
     )
     return waterfall.DefaultLoss(
         defaulter=1,
@@ -236,11 +236,11 @@ def _cover(step: CoverCase, at: str) -> dict[str, Any]:
     scenarios: list[dict[str, Any]] = []
     for number, scenario in enumerate(step.scenarios):
         path = f"{at}.scenarios[{number}]"
-        names = [each.of for each in scenario.losses]
+        names = [loss.of for loss in scenario.losses]
         require(len(set(names)) == len(names), path, "a member appears twice")
         shortfalls = {
-            place: max(units(each.loss, step.decimals, f"{path}.losses[{place}].loss"), 0)
-            for place, each in enumerate(scenario.losses)
+            place: max(units(loss.loss, step.decimals, f"{path}.losses[{place}].loss"), 0)
+            for place, loss in enumerate(scenario.losses)
         }
         size = stress_size(scenario.name, shortfalls)
         sizes.append(size)
@@ -252,7 +252,7 @@ def _cover(step: CoverCase, at: str) -> dict[str, Any]:
                 "largest_or_next_two": Fraction(size.largest_or_next_two, scale),
             }
         )
-    cover, largest = max(each.cover_two for each in sizes), max(each.largest_or_next_two for each in sizes)
+    cover, largest = max(size.cover_two for size in sizes), max(size.largest_or_next_two for size in sizes)
     return {
         "scenarios": scenarios,
         "cover_2": Fraction(cover, scale),
@@ -262,11 +262,11 @@ def _cover(step: CoverCase, at: str) -> dict[str, Any]:
 
 
 def _collected(step: Collected, at: str) -> dict[str, Any]:
-    names = [each.of for each in step.claims]
+    names = [claim.of for claim in step.claims]
     require(len(set(names)) == len(names), at, "somebody appears twice")
     collected = units(step.collected, step.decimals, f"{at}.collected", 0)
     claims = [
-        units(each.amount, step.decimals, f"{at}.claims[{place}].amount", 0) for place, each in enumerate(step.claims)
+        units(claim.amount, step.decimals, f"{at}.claims[{place}].amount", 0) for place, claim in enumerate(step.claims)
     ]
     paid, scale, whole_claim = allocate_collected(collected, claims), 10**step.decimals, sum(claims)
     shares = [

@@ -79,7 +79,10 @@ class EstateBooks:
 def pooled(receipt: EstatePooled, books: EstateBooks) -> Explanation:
     """One of the member's accounts gave all it had to the estate."""
     lines = [plain_line(f"{currency_name(currency)}: {signed(amount)}") for currency, amount in receipt.money]
-    lines += [plain_line(f"{books.listing.instrument(each)}: {signed(lots)} lots") for each, lots in receipt.positions]
+    lines += [
+        plain_line(f"{books.listing.instrument(instrument)}: {signed(lots)} lots")
+        for instrument, lots in receipt.positions
+    ]
     return f"default {receipt.number}: {called(receipt.account)} goes into {called(receipt.estate)}", lines
 
 
@@ -218,7 +221,9 @@ def collateral_taken(receipt: CollateralTaken, _: EstateBooks) -> Explanation:
 
 def torn_up(receipt: PositionsTornUp, books: EstateBooks) -> Explanation:
     """All positions in an instrument end."""
-    lines = [plain_line(f"{called(each)}: {signed(lots)} lots, {signed(got)}") for each, lots, got in receipt.positions]
+    lines = [
+        plain_line(f"{called(account)}: {signed(lots)} lots, {signed(got)}") for account, lots, got in receipt.positions
+    ]
     lines.append(condition_line("long and short lots are as many", sum(lots for _, lots, _ in receipt.positions) == 0))
     lines.append(condition_line("what is paid is what is received", sum(got for _, _, got in receipt.positions) == 0))
     name = books.listing.instrument(receipt.instrument)

@@ -92,8 +92,8 @@ def _sized(receipt: FundSized, balances: FundBalances) -> Explanation:
 
 def _parts(receipt: FundSized, balances: FundBalances) -> list[Line]:
     """Everybody's part: the minimum, or a share of the rest by exposure; up to the step."""
-    taking = [each for each in receipt.parts if balances.status.get(each.member, MemberStatus.ACTIVE) in TAKES_PART]
-    weights = {each.member: each.exposure for each in taking}
+    taking = [part for part in receipt.parts if balances.status.get(part.member, MemberStatus.ACTIVE) in TAKES_PART]
+    weights = {part.member: part.exposure for part in taking}
     weights = weights if any(weights.values()) else dict.fromkeys(weights, 1)
     minimum, step, rest = receipt.minimum_micros, receipt.step_micros, receipt.target
     open_ = set(weights)

@@ -56,14 +56,16 @@ def explain_defaults(receipts: Iterable[ReceiptAt], listing: Callable[[int], Lis
 
 
 def _status(receipt: default.MemberStatusChanged, _: EstateBooks) -> Explanation:
-    before, after = (MemberStatus(each).name.lower() for each in (receipt.before, receipt.after))
+    before, after = (MemberStatus(status).name.lower() for status in (receipt.before, receipt.after))
     return f"member {receipt.member} was {before} and is {after}", []
 
 
 def _cured(receipt: default.DeficitCured, _: EstateBooks) -> Explanation:
     owed, paid = sum(micros for _, micros in receipt.deficits), sum(micros for _, _, micros in receipt.paid)
     lines = [plain_line(f"needed in cash group {group}: {micros}") for group, micros in receipt.deficits]
-    lines += [plain_line(f"{called(each)} paid {micros} in cash group {group}") for each, group, micros in receipt.paid]
+    lines += [
+        plain_line(f"{called(split)} paid {micros} in cash group {group}") for split, group, micros in receipt.paid
+    ]
     lines.append(equality_line("paid together, out of other accounts of the member", paid, owed))
     title = f"member {receipt.member} paid what {called(receipt.account)} failed on: no default"
     return title, lines
@@ -74,7 +76,8 @@ def _declared(receipt: default.DefaultDeclared, books: EstateBooks) -> Explanati
     reason = receipt.reason.name.lower().replace("_", " ")
     lines = [plain_line(f"because of {called(receipt.account)}: {reason}")]
     lines += [
-        plain_line(f"{called(each)} owes {micros} in cash group {group}") for each, group, micros in receipt.deficits
+        plain_line(f"{called(account)} owes {micros} in cash group {group}")
+        for account, group, micros in receipt.deficits
     ]
     lines.append(
         plain_line(
@@ -95,7 +98,8 @@ def _accounts(accounts: tuple[int, ...]) -> str:
 
 def _loss(receipt: default.LossAllocated, books: EstateBooks) -> Explanation:
     lines = [
-        plain_line(f"{called(each)} owes {micros} in cash group {group}") for each, group, micros in receipt.deficits
+        plain_line(f"{called(account)} owes {micros} in cash group {group}")
+        for account, group, micros in receipt.deficits
     ]
     owed = sum(micros for _, _, micros in receipt.deficits)
     lines.append(equality_line("loss = what they owe, together", receipt.loss, owed))
@@ -168,7 +172,9 @@ def _assessments(receipt: default.AssessmentsCalled, books: EstateBooks) -> Expl
 
 
 def _assessed(receipt: default.AssessmentTaken, books: EstateBooks) -> Explanation:
-    lines = [plain_line(f"{called(each)} paid {micros} in cash group {group}") for each, group, micros in receipt.paid]
+    lines = [
+        plain_line(f"{called(split)} paid {micros} in cash group {group}") for split, group, micros in receipt.paid
+    ]
     lines.append(equality_line("paid together", receipt.micros, sum(micros for _, _, micros in receipt.paid)))
     asked = books.assessed.get(receipt.number, {}).get(receipt.member)
     if asked is not None:
@@ -194,7 +200,8 @@ def _ended(receipt: default.DefaultEnded, books: EstateBooks) -> Explanation:
     lines += books.of_another(receipt.number, receipt.member)
     until = receipt.replenishment_height
     lines += [
-        plain_line(f"member {each} is called for {micros} until height {until}") for each, micros in receipt.replenished
+        plain_line(f"member {member} is called for {micros} until height {until}")
+        for member, micros in receipt.replenished
     ]
     return f"default {receipt.number} of member {receipt.member} has ended", lines
 

@@ -83,8 +83,8 @@ def _opened(receipt: LiquidationOpened, history: LiquidationHistory) -> Explanat
         plain_line(f"equity {receipt.equity}, maintenance {receipt.maintenance}, initial margin {receipt.initial}")
     ]
     lines += [
-        plain_line(f"for sale: {history.listing.instrument(each)} {signed(lots)} lots")
-        for each, lots in receipt.positions
+        plain_line(f"for sale: {history.listing.instrument(instrument)} {signed(lots)} lots")
+        for instrument, lots in receipt.positions
     ]
     rates = f"{per_cent(receipt.start_ppm)} to {per_cent(receipt.end_ppm)}"
     heights = f"heights {receipt.first_height} to {receipt.last_height}"
@@ -113,7 +113,7 @@ def _slice_sold(receipt: SliceSold, history: LiquidationHistory) -> Explanation:
     lines += _reduced(receipt, history.listing)
     lines += _costs(receipt, history.listing, receipt.discount_ppm)
     lines += _splits(receipt, called(receipt.bidder), called(receipt.fund))
-    lines += _equity(receipt, sum(each.discount + each.penalty for each in receipt.paid))
+    lines += _equity(receipt, sum(split.discount + split.penalty for split in receipt.paid))
     return f"{called(receipt.bidder)} took a slice of {called(receipt.account)}", lines
 
 
@@ -168,7 +168,7 @@ def _backstop_took(receipt: BackstopTakeover, history: LiquidationHistory) -> Ex
     lines += _costs(receipt, history.listing, 0)
     taker = called(receipt.backstop)
     lines += _splits(receipt, taker, taker)
-    lines += _equity(receipt, sum(each.discount + each.penalty for each in receipt.paid))
+    lines += _equity(receipt, sum(split.discount + split.penalty for split in receipt.paid))
     return f"{taker}, the backstop, took over from {called(receipt.account)}", lines
 
 
@@ -183,10 +183,10 @@ def _liquidated(receipt: Liquidated, history: LiquidationHistory) -> Explanation
     if penalty is not None:
         rate = per_cent(history.listing.rates.penalty_ppm) if history.listing.rates else ""
         text = f"penalty = {rate} of each notional, rounded up, at most the equity there is"
-        lines.append(equality_line(text, receipt.penalty, sum(each[1] for each in penalty.values())))
-    for each in receipt.collateral:
-        text = f"the house bought {each.units} of {currency_name(each.currency)} at {each.micros_per_unit}"
-        lines.append(equality_line(text, each.paid, each.units * each.micros_per_unit))
+        lines.append(equality_line(text, receipt.penalty, sum(charge[1] for charge in penalty.values())))
+    for bought in receipt.collateral:
+        text = f"the house bought {bought.units} of {currency_name(bought.currency)} at {bought.micros_per_unit}"
+        lines.append(equality_line(text, bought.paid, bought.units * bought.micros_per_unit))
     covered = sum(micros for _, micros in receipt.deficits)
     lines += [
         plain_line(f"the house paid the deficit of {micros} in cash group {group}")
@@ -283,11 +283,11 @@ def _costs(receipt: SliceSold | BackstopTakeover, listing: Listing, discount_ppm
 def _splits(receipt: SliceSold | BackstopTakeover, taker: str, fund: str) -> list[Line]:
     """Who got what left the account."""
     lines, share = [], receipt.bidder_share_ppm
-    for each in receipt.paid:
-        group, rest = f"cash group {each.cash_group}", each.penalty - each.penalty_to_taker
-        text = f"{group}: of the penalty {each.penalty} {taker} gets {per_cent(share)}, rounded down"
-        lines.append(equality_line(text, each.penalty_to_taker, each.penalty * share // PPM))
-        got = each.discount + each.penalty_to_taker
+    for split in receipt.paid:
+        group, rest = f"cash group {split.cash_group}", split.penalty - split.penalty_to_taker
+        text = f"{group}: of the penalty {split.penalty} {taker} gets {per_cent(share)}, rounded down"
+        lines.append(equality_line(text, split.penalty_to_taker, split.penalty * share // PPM))
+        got = split.discount + split.penalty_to_taker
         lines.append(
             plain_line(f"{group}: {taker} got {got}; {fund} got the rest of the penalty, remainder included: {rest}")
         )

@@ -26,12 +26,12 @@ def allocation_lines(total: int, payers: Sequence[Payer]) -> list[Line]:
         return [_alone(total, payers[0])]
     lines: list[Line] = []
     open_ = [payer for payer in payers if payer.weight > 0 and payer.most > 0]
-    left = min(total, sum(each.most for each in open_))
+    left = min(total, sum(payer.most for payer in open_))
     if left < total:
         lines.append(plain_line(f"{total} is more than all of them may bear, which is {left}"))
     while True:
-        weights = sum(each.weight for each in open_)
-        full = [each for each in open_ if each.most * weights <= left * each.weight]
+        weights = sum(payer.weight for payer in open_)
+        full = [payer for payer in open_ if payer.most * weights <= left * payer.weight]
         if not full:
             break
         for each in full:
@@ -41,9 +41,9 @@ def allocation_lines(total: int, payers: Sequence[Payer]) -> list[Line]:
                     f"{each.name}: {share} is its most, {each.most}, or more: it bears", each.stated, each.most
                 )
             )
-        left -= sum(each.most for each in full)
-        names = {each.name for each in full}
-        open_ = [each for each in open_ if each.name not in names]
+        left -= sum(payer.most for payer in full)
+        names = {payer.name for payer in full}
+        open_ = [payer for payer in open_ if payer.name not in names]
     lines += _proportional(left, open_)
     lines += [
         equality_line(f"{payer.name}: asked for nothing, bears", payer.stated, 0) for payer in payers if _exempt(payer)
@@ -62,8 +62,8 @@ def _exempt(payer: Payer) -> bool:
 
 
 def _floors_and_rests(left: int, open_: Sequence[Payer]) -> dict[str, int]:
-    weights = sum(each.weight for each in open_)
-    parts = {each.name: divmod(left * each.weight, weights) for each in open_}
+    weights = sum(payer.weight for payer in open_)
+    parts = {payer.name: divmod(left * payer.weight, weights) for payer in open_}
     over = left - sum(floor for floor, _ in parts.values())
     order = sorted(range(len(open_)), key=lambda at: (-parts[open_[at].name][1], at))
     lucky = {open_[at].name for at in order[:over]}
@@ -73,15 +73,15 @@ def _floors_and_rests(left: int, open_: Sequence[Payer]) -> dict[str, int]:
 def _proportional(left: int, open_: Sequence[Payer]) -> list[Line]:
     if not open_:
         return []
-    weights = sum(each.weight for each in open_)
+    weights = sum(payer.weight for payer in open_)
     shares = _floors_and_rests(left, open_)
     lines: list[Line] = []
-    for each in open_:
-        floor, rest = divmod(left * each.weight, weights)
-        more = " + 1 of what rounding leaves over" if shares[each.name] > floor else ""
-        text = f"{each.name}: {left} x {each.weight} / {weights} = {floor} rest {rest}{more}"
-        lines.append(equality_line(text, each.stated, shares[each.name]))
-    over = left - sum(left * each.weight // weights for each in open_)
+    for payer in open_:
+        floor, rest = divmod(left * payer.weight, weights)
+        more = " + 1 of what rounding leaves over" if shares[payer.name] > floor else ""
+        text = f"{payer.name}: {left} x {payer.weight} / {weights} = {floor} rest {rest}{more}"
+        lines.append(equality_line(text, payer.stated, shares[payer.name]))
+    over = left - sum(left * payer.weight // weights for payer in open_)
     if over:
         lines.append(plain_line(f"left over by rounding down: {over}, one each to the largest rests, then in order"))
     return lines

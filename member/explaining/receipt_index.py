@@ -150,7 +150,7 @@ def _changed(value: Any, path: Path, change: Callable[[int], int]) -> Any:
         return change(value)
     head, rest = path[0], path[1:]
     if head is ALL:
-        return tuple(_changed(each, rest, change) for each in value)
+        return tuple(_changed(item, rest, change) for item in value)
     if isinstance(head, int):
         return (*value[:head], _changed(value[head], rest, change), *value[head + 1 :])
     return msgspec.structs.replace(value, **{str(head): _changed(getattr(value, str(head)), rest, change)})

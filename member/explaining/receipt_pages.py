@@ -63,7 +63,7 @@ async def receipts_of_pages(ask: Callable[[str], Awaitable[Page]], kinds: Collec
     for _ in range(PAGES_MAX):
         page = await ask(after)
         receipts = receipts_of(page.receipts, names)
-        places = [(each.height, each.index) for each in (*found.receipts[-1:], *receipts)]
+        places = [(receipt.height, receipt.index) for receipt in (*found.receipts[-1:], *receipts)]
         if places != sorted(set(places)):
             raise RemoteFault(NodeCode.NODE_ANSWER, "receipts", why="not in order", after=after)
         found.note(receipts, _listing(page.instruments))
@@ -82,9 +82,9 @@ def receipts_of_default(receipts: Iterable[ReceiptAt], number: int | None) -> li
     """The receipts of one default, with the draws on the fund for it; all of them where no number is given."""
     every = list(receipts)
     losses = {
-        (each.height, each.receipt.member)
-        for each in every
-        if isinstance(each.receipt, LossAllocated) and each.receipt.number == number
+        (receipt.height, receipt.receipt.member)
+        for receipt in every
+        if isinstance(receipt.receipt, LossAllocated) and receipt.receipt.number == number
     }
 
     def belongs(at: ReceiptAt) -> bool:
@@ -92,15 +92,15 @@ def receipts_of_default(receipts: Iterable[ReceiptAt], number: int | None) -> li
             return (at.height, at.receipt.cause) in losses
         return number in (getattr(at.receipt, "number", None), getattr(at.receipt, "default", None))
 
-    return [each for each in every if number is None or belongs(each)]
+    return [receipt for receipt in every if number is None or belongs(receipt)]
 
 
 def _listing(instruments: Iterable[InstrumentTicks]) -> Listing:
     listed = tuple(instruments)
     return Listing(
-        {each.instrument: each.name for each in listed},
-        {each.instrument: int(each.micros_per_tick) for each in listed},
-        {each.instrument: each.cash_group for each in listed},
+        {entry.instrument: entry.name for entry in listed},
+        {entry.instrument: int(entry.micros_per_tick) for entry in listed},
+        {entry.instrument: entry.cash_group for entry in listed},
     )
 
 

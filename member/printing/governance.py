@@ -99,7 +99,7 @@ def _describe_value(value: Any) -> str:
 
 def _on_one_line(text: str) -> str:
     """The whole text, since a vote is on all of it, without characters that could steer a terminal."""
-    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
 
 
 def describe_dry_run(found: AmendmentImpact) -> list[str]:

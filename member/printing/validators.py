@@ -52,13 +52,16 @@ def _entering(each: Validator, present: int | None) -> str:
 def validators_text(view: ValidatorsView) -> str:
     """The set, the change under way, the delayed addition, misbehaviour on record."""
     lines = [f"height {view.height}: validator set {view.number}, {view.hash}, power {view.total_power}"]
-    lines += [f"{index:>4}  {each.envelope_key[2:]}  {each.power:>12}" for index, each in enumerate(view.validators)]
+    lines += [
+        f"{index:>4}  {validator.envelope_key[2:]}  {validator.power:>12}"
+        for index, validator in enumerate(view.validators)
+    ]
     if view.change is not None:
         change = view.change
         lines.append(f"change {change.number} made at {change.made_at}, in force from {change.effective_at}")
         lines += [
-            f"      {'DIVERGED:' if each.astray else 'awaits'} vault {each.vault} on chain {each.chain_id}"
-            for each in change.waiting
+            f"      {'DIVERGED:' if vault.astray else 'awaits'} vault {vault.vault} on chain {vault.chain_id}"
+            for vault in change.waiting
         ]
     if view.entry is not None:
         lines.append(

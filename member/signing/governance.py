@@ -61,7 +61,7 @@ def seat_of(validators: ValidatorsView, key: bytes) -> int:
 
 def find_proposal(governance: GovernanceView, number: int, network: NetworkId) -> ProposalDescription:
     """A proposal that a node serves. Raises LocalFault CHANGE_FILE where its recomputed hash is another."""
-    view = next((each for each in governance.proposals if each.number == number), None)
+    view = next((proposal for proposal in governance.proposals if proposal.number == number), None)
     if view is None:
         raise LocalFault(NodeCode.CHANGE_FILE, "proposal", number=number, why="none with this number is under way")
     try:

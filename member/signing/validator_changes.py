@@ -75,8 +75,13 @@ def set_from_view(view: Sequence[ValidatorView]) -> ValidatorSet:
     try:
         found = ValidatorSet(
             tuple(
-                Validator(_hex(each.envelope_key, 32), _hex(each.bls_key, 48), each.power, _hex(each.possession, 96))
-                for each in view
+                Validator(
+                    _hex(validator.envelope_key, 32),
+                    _hex(validator.bls_key, 48),
+                    validator.power,
+                    _hex(validator.possession, 96),
+                )
+                for validator in view
             )
         )
         check_validator_set(found)
@@ -184,10 +189,10 @@ def joined(changes: Sequence[CheckedChange]) -> CheckedChange:
     """One change with the approvals of all these files. Raises LocalFault CHANGE_FILE when they are not one change."""
     first, *others = changes
     approvals: dict[int, Approval] = {approval.validator: approval for approval in first.request.approvals}
-    for each in others:
-        if each.request.digest(each.network) != first.request.digest(first.network):
+    for change in others:
+        if change.request.digest(change.network) != first.request.digest(first.network):
             raise LocalFault(NodeCode.CHANGE_FILE, "files", why="they are different changes")
-        approvals.update((approval.validator, approval) for approval in each.request.approvals)
+        approvals.update((approval.validator, approval) for approval in change.request.approvals)
     ordered = tuple(approvals[index] for index in sorted(approvals))
     request = msgspec.structs.replace(first.request, approvals=ordered)
     return CheckedChange(first.network, first.before, first.after, request)

@@ -97,8 +97,8 @@ class Day:
             self,
             opening={key: value for key, value in self.opening.items() if key[0] in wanted},
             closing={key: value for key, value in self.closing.items() if key[0] in wanted},
-            books={each: book for each, book in self.books.items() if each in wanted},
-            closing_books={each: book for each, book in self.closing_books.items() if each in wanted},
+            books={account: book for account, book in self.books.items() if account in wanted},
+            closing_books={account: book for account, book in self.closing_books.items() if account in wanted},
             lines={
                 account: {key: replace(line) for key, line in self.lines[account].items()}
                 for account in accounts
@@ -127,7 +127,7 @@ class StatementDays:
         self._balances = {
             key: record.credits - record.debits for key, record in state.balances.ordered() if self._follows(key[0])
         }
-        self._books = {each: book for each, book in state.books.ordered() if self._follows(each)}
+        self._books = {account: book for account, book in state.books.ordered() if self._follows(account)}
         self._days: dict[int, Day] = {}
         self._height = state.now.height
         self._arrays: RiskArrays | None = None
@@ -157,7 +157,7 @@ class StatementDays:
         book = margin_book(state)
         if touched or moved or self._margins is None or book.arrays is not self._arrays:
             self._arrays = book.arrays
-            self._margined = [each for each in book.accounts() if self._follows(each)]
+            self._margined = [account for account in book.accounts() if self._follows(account)]
             self._margins = cache(book.margins_when_asked(self._margined))
         day.margined, day.margins = self._margined, self._margins
         day.marks = {instrument: mark.ticks for instrument, mark in state.marks.ordered()}
@@ -212,13 +212,16 @@ class StatementDays:
         # A decided state has all records at hand; asking for them in order would cost more than all the rest.
         decided = state.books.parent is None
         now = state.books.own_records if decided else dict(state.books.ordered())
-        changed = [each for each, book in now.items() if book is not self._books.get(each) and self._follows(each)]
-        changed += [each for each in self._books if now.get(each) is None]
+        changed = [
+            account for account, book in now.items() if book is not self._books.get(account) and self._follows(account)
+        ]
+        changed += [account for account in self._books if now.get(account) is None]
         for account in sorted(changed):
             before, after = self._books.pop(account, None), now.get(account)
             lots_before, lots_after = dict(before.lots if before else ()), dict(after.lots if after else ())
             moved = {
-                each: lots_after.get(each, 0) - lots_before.get(each, 0) for each in sorted({*lots_before, *lots_after})
+                instrument: lots_after.get(instrument, 0) - lots_before.get(instrument, 0)
+                for instrument in sorted({*lots_before, *lots_after})
             }
             found = receipts.position_changes(account, moved)
             if found:

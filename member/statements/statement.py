@@ -109,12 +109,12 @@ def _account(terms: Terms, account: int, day: Day) -> AccountStatement:
                 count=line.count,
                 first_height=line.first[0],
                 last_height=line.last[0],
-                receipts=tuple(dict.fromkeys(place for each in (line.first, line.last) if (place := _place(each)))),
+                receipts=tuple(dict.fromkeys(place for at in (line.first, line.last) if (place := _place(at)))),
             )
             for (currency, code, cause), line in sorted(lines.items(), key=lambda each: (each[1].first, each[0]))
         ),
         positions=_positions(terms, account, day),
-        changes=tuple(_change(terms, account, each) for each in day.changes.get(account, ())),
+        changes=tuple(_change(terms, account, change) for change in day.changes.get(account, ())),
         fees=_fees(terms, account, day),
         margin=None
         if margin is None
@@ -139,7 +139,7 @@ def _balances(terms: Terms, account: int, day: Day) -> tuple[BalanceLine, ...]:
             raise Bug(f"account {account}, currency {currency}: {opening} + {came} - {went} is not {closing}")
         if opening or closing or own:
             name, unit = _currency(terms, currency)
-            amounts = (str(each) for each in (opening, came, went, closing))
+            amounts = (str(amount) for amount in (opening, came, went, closing))
             found.append(BalanceLine(**dict(zip(_BALANCE, (name, unit, *amounts), strict=True))))
     return tuple(found)
 

@@ -99,7 +99,7 @@ def verify_exit(
             code = f"{fault.code.label} {fault.code.name.lower()}"
             checks.append(Checked(check, ok=False, detail=printable(str(fault)), meaning=_MEANINGS[check], code=code))
             break
-    good = all(each.ok for each in checks)
+    good = all(check.ok for check in checks)
     limits = LIMITS if anchor.network is not None and anchor.validators_hash is not None else (*LIMITS, _UNTRUSTED)
     return VerificationReport(
         ok=good,
@@ -121,7 +121,7 @@ def leaf_of(account: int, view: ExitLeafView) -> ExitLeaf:
     amount = int(view.amount)
     if amount > _AMOUNT_MAX:
         raise RemoteFault(BaseCode.OUT_OF_RANGE, "leaf.amount", index=view.index)
-    vault, token, to, salt = (bytes.fromhex(each[2:]) for each in (view.vault, view.token, view.to, view.salt))
+    vault, token, to, salt = (bytes.fromhex(text[2:]) for text in (view.vault, view.token, view.to, view.salt))
     return ExitLeaf(account, 0, view.chain_id, vault, token, to, amount, salt)
 
 
