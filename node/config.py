@@ -102,7 +102,7 @@ class Oracle(Section, frozen=True):
     file: str = ""
     """Replay: recorded hours, `unix,<feed>_open,<feed>_close,…`."""
     schedule: str = "schedule.json"
-    """Replay: when the first hour is current and how fast time runs; until the file exists the first price stands."""
+    """Replay: when the first hour is current and how fast time runs; until the file exists the first price is used."""
     interval_ms: Millis = 100
     """How often the source is read."""
 
@@ -121,7 +121,7 @@ class Consensus(Section, frozen=True):
     heartbeat_ms: Millis = 500
     """The same without work: empty heights keep prices fresh."""
     block_bytes_max: Annotated[int, Meta(ge=1024, le=1_900_000)] = 1 << 20
-    """How much the own proposals carry; a payload of 2 MiB is refused by every node."""
+    """Bytes of transactions in own proposals; a payload of 2 MiB is refused by every node."""
     wal: str = "consensus.wal"
     adaptive: bool = True
     """Whether the first three follow what heights take; they then are where it starts."""

@@ -27,7 +27,7 @@ _FIELD = re.compile(r"field `(?P<field>[^`]*)`")
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """The settings in force, and who set each (dotted key to `file`, an environment variable, or a flag)."""
+    """The settings in force, and the source of each (dotted key to `file`, an environment variable, or a flag)."""
 
     config: NodeConfig
     origin: dict[str, str]

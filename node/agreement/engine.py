@@ -84,7 +84,7 @@ class Hooks:
 
 
 class Engine:
-    """Construct it when the application stands at `position`; then `await nursery.start(engine.run)`."""
+    """Construct it with the application at `position`; then `await nursery.start(engine.run)`."""
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ class Membership:
     """`decided` is a listener of the application, before all that ask here."""
 
     def __init__(self, own_key: bytes, state: State) -> None:
-        """`own_key`: the own envelope key."""
+        """`own_key`: this node's envelope key."""
         self.own_key = own_key
         self._sets = validator_sets(state)
         self._keys = _keys_of(self._sets)

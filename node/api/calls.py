@@ -120,7 +120,7 @@ def owner_of(state: State, account: int) -> bytes | None:
 
 
 def member_of(state: State, address: bytes) -> int | None:
-    """The member with this trade key; None: nobody's."""
+    """The member with this trade key; None: no member's."""
     return next((member for member, record in state.members.ordered() if record.trade_address == address), None)
 
 

@@ -54,7 +54,7 @@ def governance(call: ApiCall) -> GovernanceView:
 @routes.get("/v1/governance/terms")
 def terms(call: ApiCall) -> Response:
     """The terms in force: genesis.json as amended."""
-    # Written once for each terms: they may be long, and anybody may ask.
+    # Written once for each terms: they may be long, and the route is public.
     genesis = call.state.terms.genesis
     if not _written or _written[0][0] is not genesis:
         _written[:] = [(genesis, genesis_to_json(genesis))]

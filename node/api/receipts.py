@@ -34,7 +34,7 @@ SALES_MAX = 256
 @routes.get("/v1/receipts", Parameter("account", "query", NUMBER, "account id"), *PAGED, signed=True)
 def receipts(call: ApiCall) -> ReceiptPage:
     """What happened to an own account, page by page."""
-    # Other accounts are masked here too: the same receipt stands masked in the series of all, and one name in clear
+    # Other accounts are masked here too: the same receipt is masked in the series of all, and one name in clear
     # would give away all the others.
     page, following = _page(call, own_account(call))
     return ReceiptPage(receipts=page, next=following)

@@ -1,4 +1,4 @@
-"""How a topic declares its routes, beside their handlers: path, parameters, answer, body and who may ask.
+"""How a topic declares its routes, beside their handlers: path, parameters, answer, body and authentication.
 
 Rule: a handler's return type is the type of the answer, and its docstring the description; server and OpenAPI are made
 from both. A parameter that is not declared is refused.

@@ -71,7 +71,7 @@ class NodeView:
         self.statements = StatementDays(self.application.state)
 
     def decided(self, decided: DecidedHeight) -> None:
-        """Follow the application, whose listener this is."""
+        """Follow the application; subscribe this as its listener."""
         self.newest = decided.header
         self.statements.decided(decided.header.time_ms, decided.result, decided.state)
 

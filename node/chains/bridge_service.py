@@ -167,7 +167,7 @@ class BridgeService:
         return True
 
     async def listen(self, incoming: trio.MemoryReceiveChannel[Incoming]) -> None:
-        """Note what peers say they proved. Nothing follows from it: the own watcher looks by itself."""
+        """Log what peers say they proved; the own watcher does not use it."""
         async for message in incoming:
             try:
                 event = decode(message.data, CollateralGossip, GOSSIP_BYTES_MAX).event

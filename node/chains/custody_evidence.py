@@ -38,7 +38,7 @@ class CustodyEvidence:
         self._keepers = keepers
 
     async def of(self, statement: RiskStatement) -> tuple[BlockEvidence, ...]:
-        """The evidence for a package of this statement, in its order; blocks that nobody can prove are missing."""
+        """The evidence for a package of this statement, in its order; blocks without a proof are missing."""
         found: list[BlockEvidence] = []
         size = LIST_BYTES
         left = dict.fromkeys(self._keepers, FETCH_SECONDS_MAX)

@@ -59,7 +59,7 @@ class RelayerService:
         self._newest: Decided | None = None
 
     def decided(self, decided: Decided) -> None:
-        """Note the newest certified height; the application stands at it."""
+        """Note the newest certified height, which the application has executed."""
         self._newest = decided
 
     async def run(self) -> None:
@@ -115,7 +115,7 @@ class RelayerService:
         return (stored_set(state, set_change.number - 1),) if set_change is not None else ()
 
     def _rotation_of(self, state: State, terms: ChainTerms) -> Rotation | None:
-        """The header that the vault has still to be shown, out of the own store however old it is."""
+        """The next header that the vault lacks, from the own store however old it is."""
         set_change = state.set_changes.get(0)
         if set_change is None or (terms.chain_id, terms.vault) not in set_change.awaited_vaults:
             return None
@@ -169,7 +169,7 @@ class OpenWithdrawals:
         self._seen = count
 
     def expired(self, state: State, chain_id: int) -> tuple[ExpiredWithdrawal, ...]:
-        """Those of a chain whose time is over by the network's clock, oldest first, as many as are asked at once."""
+        """Those of a chain whose time is over by the network's clock, oldest first, as many as fit into one query."""
         return tuple(
             ExpiredWithdrawal(*each) for each in islice(expired_withdrawals(state, chain_id, self._open), AT_ONCE)
         )

@@ -30,7 +30,7 @@ class ExitLeafRecord(Wire, frozen=True):
 
 
 class ExitTreeRecord(Wire, frozen=True):
-    """The tree of an epoch, and whose each account was."""
+    """The tree of an epoch, and each account's owner."""
 
     epoch: U63
     height: U63
@@ -68,7 +68,7 @@ class AccountExit:
 
 
 def exit_tree_record(state: State) -> ExitTreeRecord:
-    """What is kept of a state at which an epoch closes. Raises Bug when it does not give the root that the state has.
+    """What is kept of a state at which an epoch closes. Raises Bug when its root is not the one that the state has.
 
     Linear in the accounts. Where the epoch was closed by this process, the tree is the one that the block has built.
     """

@@ -148,11 +148,11 @@ class EpochService:
         return next((each.snapshot for each in self._waiting if each.snapshot.statement.height == height), None)
 
     def seed_of(self, account: int) -> bytes:
-        """The 32-byte commitment seed of an account; for its member and nobody else."""
+        """The 32-byte commitment seed of an account; for its member only."""
         return self._seeds[account]
 
     def is_ours(self, epoch: int, validators: ValidatorSet) -> bool:
-        """Whether this node is among those of the set whose turn it is to prove."""
+        """Whether this node is among the validators assigned to prove."""
         own = validators.index_of.get(self._own_key)
         return own is not None and (own - epoch) % len(validators.validators) < PROVERS_PER_EPOCH
 

@@ -1,1 +1,1 @@
-"""The HTTP server: who is let in, the table of routes, and the OpenAPI document made from it."""
+"""The HTTP server: authentication, the table of routes, and the OpenAPI document made from it."""

@@ -19,7 +19,7 @@ from node.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """Where the node stands now, and what it left."""
+    """The node's new height, and the block that it dropped."""
 
     height: int
     state_root: bytes

@@ -115,7 +115,7 @@ class SignerCollector(Collector):
         self._signer = signer
 
     def describe(self) -> Iterable[Metric]:
-        """The families, so that registering asks nobody."""
+        """The families without values, so that registering reads no counters."""
         return self._families(connected=True, silences=0)
 
     def collect(self) -> Iterable[Metric]:

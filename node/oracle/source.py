@@ -1,7 +1,7 @@
 """Price sources: what each gives, and the replay of recorded hourly prices at a chosen speed.
 
 Rule: every validator reads the same figures and the same schedule file, and interpolates between the hour's open and
-close at its own clock; so reports differ a little, as real ones do. Without a schedule the first price stands.
+close at its own clock; so reports differ a little, as real ones do. Without a schedule the first price is used.
 """
 
 import csv
@@ -99,7 +99,7 @@ class ReplaySource:
         self._schedule: Schedule | None = None
 
     def read(self, now_ms: int) -> tuple[Quote, ...]:
-        """Quotes at the recorded time that the schedule maps `now_ms` to; the last price stands after the end."""
+        """Quotes at the recorded time that the schedule maps `now_ms` to; after the end the last price."""
         elapsed = self._elapsed_ms(now_ms)
         index, within = divmod(elapsed, HOUR_MS)
         if index >= len(self._hours):

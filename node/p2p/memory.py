@@ -22,7 +22,7 @@ Delay = Callable[[bytes, bytes], float]
 
 
 class Hub:
-    """What connects memory networks. Keys that were never joined are nobody."""
+    """Connects memory networks. Keys that never joined are unknown."""
 
     def __init__(self, *, delay: Delay | None = None, loss: float = 0.0, seed: int = 0) -> None:
         """`loss` is the share of messages that vanish. Delayed messages of one link may overtake each other."""
@@ -68,7 +68,7 @@ class Hub:
 
     @property
     def keys(self) -> frozenset[bytes]:
-        """Everybody who has joined."""
+        """All that have joined."""
         return frozenset(self._networks)
 
     def carry(self, sender: bytes, receiver: bytes, deliver: Callable[["MemoryNetwork"], None]) -> None:
@@ -171,7 +171,7 @@ class MemoryNetwork:
                     nursery.start_soon(inbox.pump)
                 task_status.started()
                 await trio.sleep_forever()
-            finally:  # before the nursery is left: once it is closed, a late message must find nobody here
+            finally:  # before the nursery is left: once it is closed, a late message must find no peer here
                 self.nursery = None
                 self._hub.leave_network(self)
 

@@ -57,7 +57,7 @@ class ChannelLimits:
 
 LIMITS: dict[PeerChannel, ChannelLimits] = {
     # An old vote is worth less than a new one; a half-received batch is worth nothing. Of 32 validators who all talk to
-    # all at 20 heights a second, each sends some 150 messages a second; a burst is what waited while one stood still.
+    # all at 20 heights a second, each sends some 150 messages a second; a burst comes from messages that waited while one was suspended.
     PeerChannel.CONSENSUS: ChannelLimits(256 << 10, 4096, 8 << 20, Overflow.DROP_OLDEST, 500, 4 << 10, 3.0),
     PeerChannel.DATA: ChannelLimits(8 << 20, 1024, 32 << 20, Overflow.REFUSE_NEWEST, 1000, 64 << 10),
     PeerChannel.SYNC: ChannelLimits(8 << 20, 256, 32 << 20, Overflow.REFUSE_NEWEST, 1000, 64 << 10),
@@ -72,7 +72,7 @@ TOPIC_QUEUE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message and the 32-byte Ed25519 envelope key of who sent (direct) or signed (gossip) it."""
+    """A message and the 32-byte Ed25519 envelope key of its sender (direct) or signer (gossip)."""
 
     sender: bytes
     data: bytes

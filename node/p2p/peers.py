@@ -89,7 +89,7 @@ class Roster:
         self.validators: frozenset[bytes] = self._configured - self._observers
         """The other validators; until they are known, all that the configuration names."""
         self.keys: frozenset[bytes] = self._configured | self._observers
-        """Everybody who may connect."""
+        """All that may connect."""
 
     def admit(self, keys: Collection[bytes]) -> frozenset[bytes]:
         """From now on these are the validators. Returns the keys that may connect no longer."""
@@ -101,7 +101,7 @@ class Roster:
         return before - self.keys
 
     def close(self) -> frozenset[bytes]:
-        """The state is the newest there is: who is in none of its sets is nobody. Returns who may connect no longer."""
+        """The state is current: a key in none of its sets is unknown. Returns the keys that may no longer connect."""
         before, self._closed = self.keys, True
         self._list()
         return before - self.keys
@@ -125,7 +125,7 @@ class Roster:
         return self._closed
 
     def role(self, key: bytes) -> Role | None:
-        """None for who may not connect."""
+        """None for a key that may not connect."""
         if key in self.validators:
             return Role.VALIDATOR
         if key in self._observers:

@@ -123,7 +123,7 @@ class FairInbox:
         self._wake.set()
 
     async def wait_for_room(self, sender: bytes, size: int, seconds: float) -> None:
-        """Hold up the reader of a sender whose queue is full, so that a burst is not refused; once, and not for long.
+        """Delay the reader of a sender whose queue is full, so that a burst is not refused; once, and not for long.
 
         A stream that is read no more is reset by libp2p after 5 s, so a consumer that stands still is not waited for
         again until it has moved.
@@ -138,7 +138,7 @@ class FairInbox:
         self._stuck.add(sender)
 
     def _handed_over(self, sender: bytes, data: bytes) -> bool:
-        """The short way, when nobody waits in front."""
+        """The short way, when nothing waits in front."""
         try:
             self._to_consumer.send_nowait(Incoming(sender, data))
         except trio.WouldBlock:

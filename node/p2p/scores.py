@@ -60,7 +60,7 @@ class PeerRecord:
 
 
 class PeerScores:
-    """The scores of all admitted peers; who is not admitted has none."""
+    """The scores of all admitted peers, and of no others."""
 
     def __init__(self) -> None:
         self._records: dict[bytes, PeerRecord] = {}
@@ -73,7 +73,7 @@ class PeerScores:
         self._records = {key: self._records.get(key) or PeerRecord() for key in sorted(known)}
 
     def charge(self, key: bytes, fault: CrossclearError, now: float) -> FaultResponse:
-        """Count a fault at `now` seconds of a steady clock; one of who is not admitted or banned changes nothing."""
+        """Count a fault at `now` seconds of a steady clock; for a key that is banned or not admitted, nothing changes."""
         record = self._records.get(key)
         if record is None:
             return FaultResponse.KEEP
@@ -102,7 +102,7 @@ class PeerScores:
         return max(0.0, record.banned_until - now) if record else 0.0
 
     def record(self, key: bytes) -> PeerRecord:
-        """A peer's account, to be read; an empty one for who has none."""
+        """A peer's record, to be read; an empty one for an unknown key."""
         return self._records.get(key) or PeerRecord()
 
     def _points(self, record: PeerRecord, now: float) -> float:

@@ -70,7 +70,7 @@ class _Entry:
     transaction: Transaction
     size: int
     accounts: tuple[int, ...]
-    """Whose limits it counts against; the first is whose turn it takes."""
+    """The accounts whose limits it counts against; it takes the turn of the first."""
 
 
 def transaction_hash(transaction: Transaction) -> Hash32:

@@ -79,7 +79,7 @@ CHECKED_AT_ONCE = 4
 """Checking a request costs about 0.1 ms of the event loop: votes must not wait for a whole batch."""
 
 CLOCKS_APART_MS = 1_000
-"""How far the clocks of those who gather and those who vote may be apart, for what is too old to take in."""
+"""How far the clocks of batching and voting nodes may differ, when a transaction is judged too old."""
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +98,7 @@ class TransactionService:
         journal: PoolJournal | None = None,
         restored: bool = False,
     ) -> None:
-        """`submitters`: envelope keys of the nodes whose batches are taken. `journal` keeps what came in by the own
+        """`submitters`: envelope keys of the nodes whose batches are accepted. `journal` keeps what was submitted
         door until a block has decided it; without one a crash loses it. `restored`: this node starts from a state, and
         what the blocks up to it decided is not known here."""
         self._pool = pool
@@ -112,7 +112,7 @@ class TransactionService:
         self._outbox: list[Transaction] = []
         self._filled = trio.Event()
         self.refused: Counter[str] = Counter()
-        """Requests refused at the own door, by code."""
+        """Requests submitted here and refused, by code."""
         # A restarted node must not reuse numbers, and need not remember them: time goes on.
         self._sequence = clock_ms()
         self._oldest_ms = self._sequence
@@ -123,7 +123,7 @@ class TransactionService:
         """While no block was executed: what only gossip brought, and when it was gathered."""
 
     def submit(self, transaction: Transaction) -> Accepted | Rejected:
-        """Take one in by the own door; refused by a node whose batches nobody takes: it could keep no promise."""
+        """Submit one here. A node whose batches no peer accepts refuses: it could not keep its promise."""
         answer: Accepted | Rejected = Rejected(NodeCode.BATCH_SENDER, "submit", (("submitter", self._own_key),))
         if self._own_key in self._submitters():
             answer = self._pool.add(transaction, self._clock_ms())

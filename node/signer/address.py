@@ -76,7 +76,7 @@ def _bind_unix(listener: socket.socket, path: Path) -> None:
             probe.settimeout(1.0)
             if probe.connect_ex(str(path)) == 0:
                 raise LocalFault(NodeCode.CONFIG_VALUE, "signer.address", address=str(path), why="in use")
-        path.unlink()  # what a signer that died left
+        path.unlink()  # left by a signer that died
     before = os.umask(0o177)
     try:
         listener.bind(str(path))

@@ -30,7 +30,7 @@ from member.codes import NodeCode
 
 
 class RequestKind(IntEnum):
-    """What is asked."""
+    """Kinds of request."""
 
     HELLO = 1
     """Who are you, of which network. Also asked to see whether the signer still lives."""
@@ -160,7 +160,7 @@ def open_as_node(link: socket.socket, secret: bytes, signer_key: bytes, seconds:
 def open_as_signer(
     link: socket.socket, secret: bytes, allowed: Callable[[bytes], bool], seconds: float
 ) -> tuple[SignerChannel, bytes]:
-    """The accepting end, and who dialed. Raises LocalFault: SIGNER_CHANNEL for a key not allowed, SIGNER_SILENT."""
+    """The accepting end, and the key that dialed. Raises LocalFault SIGNER_CHANNEL (key not allowed), SIGNER_SILENT."""
     deadline = time.monotonic() + seconds
     first = _read(link, len(_MAGIC) + 32, deadline)
     ours = X25519PrivateKey.generate()

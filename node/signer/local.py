@@ -27,7 +27,7 @@ from node.store.wal import WalFile
 
 
 class GuardedSigner:
-    """What every signer of a node has: the own guard, and the log that it stands beside."""
+    """Base of a node's signers: the own guard, and the consensus log beside it."""
 
     def __init__(self, guard: SignGuard) -> None:
         self._guard = guard

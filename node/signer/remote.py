@@ -35,7 +35,7 @@ from node.signer.sign_state import SignedStep, SignGuard
 
 RETRY_S = 0.25
 ALIVE_S = 5.0
-"""How often an idle channel is asked whether its other end lives."""
+"""How often an idle channel is probed."""
 DIAL_S = 5.0
 
 log = structlog.get_logger(__name__)

@@ -35,7 +35,7 @@ from node.signer.sign_state import SignGuard
 
 HANDSHAKE_S = 5.0
 IDLE_S = 60.0
-"""A node asks after its signer every few seconds; who is silent for so long has died."""
+"""A node probes its signer every few seconds; one that is silent for so long has died."""
 CONNECTIONS_MAX = 8
 _SEND_S = 5.0
 
@@ -55,7 +55,7 @@ class SignerServer:
         bls_secret: int,
         guard: SignGuard,
     ) -> None:
-        """`allowed`: link keys (Ed25519) of nodes. `guard` must sync: no log stands beside it."""
+        """`allowed`: link keys (Ed25519) of nodes. `guard` must sync: no log backs it."""
         self._listener = listener
         self._link_secret = link_secret
         self._allowed = frozenset(allowed)
@@ -92,7 +92,7 @@ class SignerServer:
         for link in list(self._links):
             with suppress(OSError):
                 link.shutdown(socket.SHUT_RDWR)
-        with self._signing:  # nobody is inside of the guard when its file is closed
+        with self._signing:  # no thread uses the guard when its file is closed
             pass
 
     def _serve(self, link: socket.socket) -> None:

@@ -28,7 +28,7 @@ _LAST = (2**63 - 1, 2)
 
 @dataclass(frozen=True, slots=True, order=True)
 class SignedStep:
-    """Where signing stands. Steps in a round: 0 proposal, 1 prevote, 2 precommit."""
+    """The last step signed. Steps in a round: 0 proposal, 1 prevote, 2 precommit."""
 
     height: int = 0
     round: int = 0
@@ -85,7 +85,7 @@ class SignGuard:
         self.last, self.digest, self._unwritten = to, digest, not write
 
     def settle(self) -> None:
-        """Write where signing stands, if that was put off."""
+        """Write the state, if that was put off."""
         if self._unwritten:
             self.write(self.last, self.digest)
             self._unwritten = False

@@ -62,7 +62,7 @@ def receipt_records(result: BlockResult) -> tuple[ReceiptRecord, ...]:
 
 
 def _series(receipt: Receipt) -> tuple[int, ...]:
-    """What all members may read stands under the number of its series, too."""
+    """Receipts that all members may read are also stored under the number of their series."""
     series = ((Series.LIQUIDATIONS, LIQUIDATIONS), (Series.DEFAULTS, DEFAULTS), (Series.FUND, FUNDS))
     return tuple(int(each) for each, kinds in series if type(receipt) in kinds)
 

@@ -97,7 +97,7 @@ def repair(path: Path, *, dry_run: bool = False) -> Repaired:
     found = summarize_log(data)
     if found.damaged_at < 0 or dry_run:
         return Repaired(found, "")
-    # The repaired file is whole on disk before it takes the log's name; until then the damaged one stands.
+    # The repaired file is whole on disk before it takes the log's name; until then the damaged one stays.
     fresh = path.with_name(path.name + ".repaired")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -43,7 +43,7 @@ class Restored:
 
 
 def position_of(restored: Restored) -> ApplicationPosition:
-    """Where the application stands, with the validator sets of its own state."""
+    """The application's height, with the validator sets of its state."""
     sets = validator_sets(restored.state)
     return ApplicationPosition(restored.height, sets.last, sets.now, sets.next)
 
@@ -54,7 +54,7 @@ def encode_saved(height: int, state: State, epochs: EpochRecord) -> bytes:
 
 
 def read_saved(genesis: Genesis, state_salt: bytes, header: Header, data: bytes) -> Restored:
-    """The application after a certified header, out of bytes that may be anybody's.
+    """The application after a certified header, from untrusted bytes.
 
     Raises RemoteFault: SNAPSHOT_REFUSED when the roots are not those of the header, and what decoding raises.
     """

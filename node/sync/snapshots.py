@@ -45,9 +45,9 @@ BYTES_AT_ONCE = 16 << 20
 REQUEST_BYTES = 16 << 10
 """What any request is charged beside its answer."""
 IN_USE_SECONDS = 60.0
-"""How long after its last chunk a snapshot that the database has dropped is kept for those who fetch it."""
+"""How long after its last chunk a snapshot that the database has dropped stays for the peers that fetch it."""
 DROPPED_MAX = 2
-"""So many of those at most, the newest: nobody may fill the disk by asking for a chunk of each now and then."""
+"""So many of those at most, the newest: no peer may fill the disk by asking for a chunk of each now and then."""
 
 log = structlog.get_logger(__name__)
 
@@ -117,7 +117,7 @@ class SnapshotService:
         try:
             answer = await self._answer_to(self._read(incoming))
         except (LocalFault, OSError) as fault:
-            # What is rotten on this disk is the operator's concern: nobody may stop this node by asking for it.
+            # A damaged file is the operator's concern: no peer may stop this node by asking for it.
             log.error("not served", peer=incoming.sender.hex(), fault=str(fault))
             self._budgets.charge(incoming.sender, now_ms, 8 * REQUEST_BYTES, BYTES_AT_ONCE)
             return
@@ -160,10 +160,10 @@ class SnapshotService:
                 block = await trio.to_thread.run_sync(light_block_at, self._store, wanted)
                 return LightResponse(height=height, block=block)
             case _:
-                return None  # An answer that nobody waits for any more.
+                return None  # The peer no longer waits for this answer.
 
     async def _refresh(self) -> None:
-        """Serve what the store has; forget what it dropped and nobody fetches."""
+        """Serve what the store has; forget what it dropped and no peer fetches."""
         heights = self._store.snapshot_heights()[:OFFERS_MAX]
         have = {served.manifest.height for served in self._served.values()}
         for height in heights:

@@ -40,7 +40,7 @@ DESCENT_MAX = 10_000
 LIGHT_SECONDS = 0.0025
 """The least time between two steps on the way down from an anchor: four hundred light blocks a second."""
 WALK_SECONDS = 60.0
-"""How long one peer may take to lead to a height: then the next one is asked, and goes on from where that one was."""
+"""How long one peer may take to lead to a height; then the next peer is asked, and continues from there."""
 
 log = structlog.get_logger(__name__)
 
@@ -194,7 +194,7 @@ class StateSync:
     # Headers
 
     async def _certified(self, height: int) -> LightBlock | None:
-        """The light block of a height that the anchor leads to, from the first peer whose blocks hold."""
+        """The light block of a height that the anchor leads to, from the first peer whose blocks verify."""
         while height not in self._trusted:
             before = self._linked
             for peer in self._talk.peers:
@@ -205,7 +205,7 @@ class StateSync:
         return self._trusted.get(height)
 
     async def _is_anchored(self, peer: bytes) -> bool:
-        """Whether there is a trusted block to go on from; this peer is asked for it if there is none."""
+        """Whether there is a trusted block to continue from; without one, this peer is asked for it."""
         if self._trusted:
             return True
         anchor = self._anchor

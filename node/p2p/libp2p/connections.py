@@ -37,7 +37,7 @@ class Dialer:
     changed: Callable[[bytes], trio.Event]
     """Set when a key was connected, disconnected, admitted or left."""
     dial: Callable[[Peer], Awaitable[P2pCode | None]]
-    """Connect and shake hands. Why it failed; None when it did not, or when nobody is there."""
+    """Connect and shake hands. Returns why it failed; None when it did not, or no peer answered."""
 
     async def keep_connected(self, peer: Peer) -> None:
         """For ever."""
@@ -69,7 +69,7 @@ class Dialer:
 
 
 async def resolved(host: str, port: int) -> str:
-    """An IP address of a host, any of several; names are asked for anew with each attempt. Raises OSError."""
+    """An IP address of a host, any of several; names are resolved again with each attempt. Raises OSError."""
     found = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
     return str(secrets.choice(found)[4][0])
 
@@ -86,12 +86,12 @@ class Notifee:
     """Starts the session of each new connection, and ends it with the connection."""
 
     def __init__(self, start: Callable[[Any], Session | None], session_of: Callable[[Any], Session | None]) -> None:
-        """`start(connection)` gives its session, a new one if need be; None: nobody wants it."""
+        """`start(connection)` gives its session, a new one if need be; None: it is not wanted."""
         self._start = start
         self._session_of = session_of
 
     async def connected(self, network: Any, conn: Any) -> None:  # noqa: ARG002
-        """libp2p: a connection stands."""
+        """libp2p: a connection is open."""
         if self._start(conn) is None:
             await close_connection(conn)
 

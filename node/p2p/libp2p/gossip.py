@@ -194,7 +194,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
         last = trio.current_time()
         while alive():
             now = trio.current_time()
-            if now - last > 4 * STREAM_CHECK_SECONDS:  # it was us who stood still
+            if now - last > 4 * STREAM_CHECK_SECONDS:  # this process stood still
                 self._writing = dict.fromkeys(self._writing, now)
             last = now
             if now - self._writing.get(peer, now) > self._write_seconds:
@@ -349,11 +349,11 @@ class Gossip(Pubsub):  # type: ignore[misc]
         if self.replays.is_stale(origin, number):
             return "stale"
         now, tokens = trio.current_time(), 1 + len(message.data) // TOKEN_BYTES
-        if not self._origins.has(origin, now, tokens):  # a signature is what costs most, and only a good one is charged
+        if not self._origins.has(origin, now, tokens):  # a signature costs most, and only a valid one is charged
             return "origin rate"
         if not ed25519.verify(origin, _signed_bytes(message), message.signature):
             return "signature"
-        self._mark_msg_seen(message)  # from here on its origin stands for it: judge it once
+        self._mark_msg_seen(message)  # from here on its origin is responsible for it: judge it once
         self.replays.take(origin, number)
         self._origins.take(origin, now, tokens)
         try:

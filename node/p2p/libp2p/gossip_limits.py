@@ -93,7 +93,7 @@ class ReplayWindows:
         return window is not None and number in window.seen
 
     def take(self, origin: bytes, number: int) -> None:
-        """Note a number that is neither stale nor seen, of a message whose signature is good."""
+        """Note a number that is neither stale nor seen, of a message with a valid signature."""
         window = self._windows.setdefault(origin, _Window())
         window.seen.add(number)
         heapq.heappush(window.oldest_first, number)

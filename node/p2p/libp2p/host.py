@@ -128,7 +128,7 @@ class _Swarm(Swarm):  # type: ignore[misc]
                 muxed = await self.upgrade_inbound_raw_conn(raw, maddr)
             finally:
                 self._shaking_hands[address] -= 1
-                self._shaking_hands += Counter()  # forgets who has none
+                self._shaking_hands += Counter()  # drops addresses without any
             await muxed.event_closed.wait()
         except Exception as error:
             logging.getLogger(__name__).debug("inbound connection refused: %r", error)

@@ -186,7 +186,7 @@ class _Sieve:
         if not self._owed:
             while not self._has_header_for_loop():
                 await self._fill()
-            self._rate.charge(trio.current_time(), 1.0)  # libp2p answers a ping, and makes much of each odd frame
+            self._rate.charge(trio.current_time(), 1.0)  # libp2p answers a ping, and each other frame costs it work
             kind, length = self._buffer[1], int.from_bytes(self._buffer[8:HEADER_SIZE], "big")
             self._owed = HEADER_SIZE + (length if kind == TYPE_DATA else 0)
         elif not self._buffer:
@@ -202,7 +202,7 @@ class _Sieve:
         if not data:
             raise ConnectionClosedError("the connection ended")
         self._buffer += data
-        # Whoever sends more than streams, pings and frames can be worth is read more slowly.
+        # A peer that sends more than streams, pings and frames can need is read more slowly.
         debt = self._rate.charge(trio.current_time(), len(data) / TOKEN_BYTES)
         if debt:
             await trio.sleep(min(debt, PAUSE_SECONDS_MAX))

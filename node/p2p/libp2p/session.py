@@ -266,7 +266,7 @@ class Session:
             self._outboxes[None].put(frame(_PING + int(trio.current_time() * 1_000_000).to_bytes(8, "big")))
             await trio.sleep(period)
             now = trio.current_time()
-            if now - last > 2 * period:  # it was us who stood still: what they sent meanwhile is yet to be read
+            if now - last > 2 * period:  # this process stood still: what they sent meanwhile is still to be read
                 self._heard = max(self._heard, now - period)
                 self._writing = dict.fromkeys(self._writing, now)
             last = now
@@ -323,7 +323,7 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take what was read, give each message that is complete. Raises RemoteFault OVERSIZE_FRAME."""
+        """Add what was read; yield each complete message. Raises RemoteFault OVERSIZE_FRAME."""
         buffer = self._buffer
         buffer += data
         start = 0
