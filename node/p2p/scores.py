@@ -73,7 +73,7 @@ class PeerScores:
         self._records = {key: self._records.get(key) or PeerRecord() for key in sorted(known)}
 
     def charge(self, key: bytes, fault: CrossclearError, now: float) -> FaultResponse:
-        """Count a fault at `now` seconds of a steady clock; for a key that is banned or not admitted, nothing changes."""
+        """Count a fault at `now` seconds of a steady clock; no effect for a banned or unknown key."""
         record = self._records.get(key)
         if record is None:
             return FaultResponse.KEEP
