@@ -16,7 +16,7 @@ from clearing.apply_block import apply_block
 from clearing.base.errors import Bug
 from clearing.genesis.paths import change_at
 from clearing.governance.dry_run import amendment_impact
-from clearing.governance.validation import validate_terms
+from clearing.governance.effects import validate_terms
 from clearing.governance.votes import voting_set
 from clearing.schema.blocks.block import BlockInput
 from clearing.schema.receipts.governance import AmendmentEnacted

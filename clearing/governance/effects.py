@@ -1,18 +1,31 @@
 """Effects of amendments: for every kind, whether it may take effect, and what it then does.
 
-Rule: a check changes nothing. An effect runs only after its check in the same block. Terms change as a whole, and
-everything derived from them is rebuilt. Suspense money comes only from the suspense account's balance, and goes only to
-a member's account.
+Rule: a check changes nothing. It runs when an amendment is proposed and again when it takes effect. Any failure is a
+refusal, never the end of a block. New terms are checked in order:
+
+1. immutable fields;
+2. the checks of genesis;
+3. the bounds that no vote can pass, and the protections;
+4. what the state contains;
+5. a trial: risk arrays and rulebook are built under the new terms.
+
+An effect runs only after its check in the same block. Terms change as a whole, and everything derived from them is
+rebuilt. Suspense money comes only from the suspense account's balance, and goes only to a member's account.
 """
 
-from clearing.base.errors import Bug, Rejected
+from clearing.base.codec import encode
+from clearing.base.errors import Bug, CrossclearError, Rejected
 from clearing.context.block_context import BlockContext
 from clearing.context.unresolved_losses import defaults_under_way
-from clearing.genesis.effective_terms import Terms, next_head
+from clearing.genesis.checks import check_terms
+from clearing.genesis.effective_terms import Terms, amended_genesis, next_head
+from clearing.genesis.json import GENESIS_BYTES_MAX
+from clearing.governance.bounds import check_bounds
 from clearing.governance.halts import check_halt, check_resumption, halt_instrument, resume_instrument
-from clearing.governance.listing import write_listing_change
-from clearing.governance.validation import validate_terms
+from clearing.governance.immutable_fields import check_immutable, check_safeguards
+from clearing.governance.listing import check_listing_change, write_listing_change
 from clearing.governance.vault_detachment import check_detachment, detach_vault
+from clearing.margin.statement.rulebook import write_rulebook
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.governance import SuspenseAssigned
 from clearing.schema.records.governance import AmendmentRecord, GovernanceCounters
@@ -28,10 +41,71 @@ from clearing.schema.requests.amendments import (
 )
 from clearing.schema.terms.genesis import Genesis
 from clearing.schema.transfers import TransferCode
+from clearing.state.effective_parameters import current_rulebook
+from clearing.state.holdings import current_arrays
 from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, can_hold
 from clearing.state.state import State
 from clearing.validators.set_changes import begin_change, changed_set, check_new_validators, plan_change
 from clearing.validators.validator_sets import set_numbers, stored_set
+
+TERMS_AT = "amendment"
+
+AMENDED_BYTES_MAX = GENESIS_BYTES_MAX // 2
+
+
+def validate_terms(state: State, amendment: TermsChangingAmendment) -> Genesis | Rejected:
+    """The genesis that results from an amendment of the terms in force, or why it is refused."""
+    before = state.terms.genesis
+    after = amended_genesis(before, amendment)
+    if isinstance(after, Rejected):
+        return after
+    if after == before:
+        return reject(ClearingCode.BAD_AMENDMENT, TERMS_AT, why="it changes nothing")
+    size = len(encode(after))
+    if size > AMENDED_BYTES_MAX:
+        return reject(ClearingCode.AMENDMENT_REFUSED, f"{TERMS_AT}.bytes", bytes=size, limit=AMENDED_BYTES_MAX)
+    refusal = (
+        check_immutable(before, after)
+        or _check_amended_terms(after)
+        or check_bounds(before, after)
+        or check_safeguards(state.terms.original_genesis, before, after)
+        or check_listing_change(state, before, after)
+        or _check_trial_state(state, after)
+    )
+    return after if refusal is None else refusal
+
+
+def trial_state(state: State, after: Genesis, previous_ms: int) -> State:
+    """A state above this one as if `after` were in force already; to be discarded."""
+    before = state.terms
+    trial = State(Terms(after, before.original_genesis), state.salt, state)
+    trial.arrays_cache = None
+    write_listing_change(trial, before.genesis, after, previous_ms)
+    return trial
+
+
+def _check_amended_terms(after: Genesis) -> Rejected | None:
+    try:
+        check_terms(after)
+    except CrossclearError as fault:
+        return reject(ClearingCode.AMENDMENT_REFUSED, fault.at[:128], **{"code": fault.code.label, **fault.values})
+    except (Bug, ArithmeticError, ValueError, LookupError, TypeError) as fault:
+        return reject(ClearingCode.AMENDMENT_REFUSED, TERMS_AT, why=str(fault)[:128])
+    return None
+
+
+def _check_trial_state(state: State, after: Genesis) -> Rejected | None:
+    """Whether risk arrays and a rulebook can be built under these terms at present prices."""
+    try:
+        trial = trial_state(state, after, state.now.time_ms)
+        current_arrays(trial)
+        write_rulebook(current_rulebook(trial))
+    except CrossclearError as fault:
+        return reject(ClearingCode.AMENDMENT_REFUSED, f"trial.{fault.at}"[:128], code=fault.code.label)
+    except (Bug, ArithmeticError, ValueError, LookupError, TypeError) as fault:
+        return reject(ClearingCode.AMENDMENT_REFUSED, "trial", why=str(fault)[:128])
+    return None
+
 
 NO_REQUEST_INDEX = 2**32 - 1
 """In place of a transaction's index: by an amendment."""
@@ -113,16 +187,16 @@ def _check_validators(state: State, amendment: ValidatorsAmendment) -> Rejected 
     return planned if isinstance(planned, Rejected) else check_new_validators(amendment.entered)
 
 
-AT = "suspense"
+SUSPENSE_AT = "suspense"
 
 
 def check_suspense(state: State, amendment: SuspenseAssignment) -> Rejected | None:
     """Whether suspense contains this amount, and the account exists."""
     if not can_hold(state, amendment.account):
-        return reject(ClearingCode.UNKNOWN_ACCOUNT, AT, account=amendment.account)
+        return reject(ClearingCode.UNKNOWN_ACCOUNT, SUSPENSE_AT, account=amendment.account)
     available = balance(state, SUSPENSE_ACCOUNT, amendment.currency)
     if not 0 < amendment.units <= available:
-        return reject(ClearingCode.BALANCE_TOO_SMALL, AT, units=amendment.units, balance=available)
+        return reject(ClearingCode.BALANCE_TOO_SMALL, SUSPENSE_AT, units=amendment.units, balance=available)
     return None
 
 

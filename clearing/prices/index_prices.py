@@ -1,18 +1,19 @@
 """Index prices: from the validators' reports to one agreed index per feed.
 
 Rule: the index is the stake-weighted lower median of fresh, confident reports without outliers, used only when more
-than two thirds of the stake remain. A move beyond the cap halts the feed. The feed reopens when the median was steady
-for some blocks, or when an auction confirms it, unless the median is out of scale. Reports are stored until they are
-too old, so one late validator does not make a feed stale.
+than two thirds of the stake remain. A price that half of the stake reports cannot be dropped as an outlier: the limit
+is at least the median absolute deviation, and at least half of the stake is within it. A move beyond the cap halts the
+feed. The feed reopens when the median was steady for some blocks, or when an auction confirms it, unless the median is
+out of scale. Reports are stored until they are too old, so one late validator does not make a feed stale.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from clearing.base.units import PPM
+from clearing.base.units import PPM, mul_div_down
 from clearing.context.block_context import BlockContext
-from clearing.prices.medians import WeightedReport, filter_outliers, lower_median, upper_median
 from clearing.prices.price_status import update_price_status
 from clearing.prices.reopening import is_confirmed, is_out_of_scale
 from clearing.schema.blocks.block import PriceReport
@@ -20,6 +21,61 @@ from clearing.schema.receipts.prices import FeedStatusChanged, OutliersDropped, 
 from clearing.schema.records.prices import FeedState, FeedStatus, PriceReportRecord
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX
 from clearing.validators.validator_sets import attesting_set
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedReport:
+    """One validator's report on one feed."""
+
+    validator: int
+    power: int
+    ticks: int
+    confidence_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilteredReports:
+    """The reports that are used and those dropped as outliers."""
+
+    used: tuple[WeightedReport, ...]
+    dropped: tuple[WeightedReport, ...]
+    median_ticks: int
+    deviation_ticks: int
+    limit_ticks: int
+
+
+def lower_median(weighted: Iterable[tuple[int, int]]) -> int:
+    """The smallest value such that at least half of the weight is at or below it. Raises ValueError without weight."""
+    ordered = sorted(weighted)
+    whole = sum(weight for _, weight in ordered)
+    below = 0
+    for value, weight in ordered:
+        below += weight
+        if weight and 2 * below >= whole:
+            return value
+    raise ValueError("no weight to take a median of")
+
+
+def upper_median(weighted: Iterable[tuple[int, int]]) -> int:
+    """The largest value such that at least half of the weight is at or above it. Raises ValueError without weight."""
+    return -lower_median((-value, weight) for value, weight in weighted)
+
+
+def filter_outliers(reports: Sequence[WeightedReport], deviations: int, floor_ppm: int) -> FilteredReports:
+    """Drop the reports further from the lower median than max(deviations x MAD, floor); those exactly at it are used.
+
+    MAD is the stake-weighted lower median of |report - median|. When more than half of the stake reports the same price
+    it is zero, and the floor, a fraction of the median rounded down, admits small honest differences. `deviations` 0
+    drops nothing. Raises ValueError without weight. Source: Hampel's identifier, weighted by stake.
+    """
+    middle = lower_median((report.ticks, report.power) for report in reports)
+    spread = lower_median((abs(report.ticks - middle), report.power) for report in reports)
+    limit = max(deviations * spread, mul_div_down(middle, floor_ppm, PPM))
+    if deviations == 0:
+        return FilteredReports(tuple(reports), (), middle, spread, limit)
+    used = tuple(report for report in reports if abs(report.ticks - middle) <= limit)
+    dropped = tuple(report for report in reports if abs(report.ticks - middle) > limit)
+    return FilteredReports(used, dropped, middle, spread, limit)
 
 
 @dataclass(frozen=True, slots=True)

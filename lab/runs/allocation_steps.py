@@ -14,7 +14,7 @@ from clearing.collateral.interest import interest_on
 from clearing.collateral.skew import inventory_fee
 from clearing.default.waterfall import allocate_collected
 from clearing.price_ranges.history import expected_shortfall, next_variance, rescale_returns
-from clearing.prices.medians import WeightedReport, filter_outliers
+from clearing.prices.index_prices import WeightedReport, filter_outliers
 from clearing.schema.terms.collateral import InterestTerms, SkewTerms
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX
 from lab.models.numbers import exact_rational, printed, require_short, rounded

@@ -9,7 +9,7 @@ import pytest
 from clearing.apply_block import apply_block
 from clearing.base.errors import Rejected
 from clearing.genesis.paths import UnknownPathError, value_at
-from clearing.governance.validation import validate_terms
+from clearing.governance.effects import validate_terms
 from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.receipts.governance import AmendmentEnacted, ProposalClosed
 from clearing.schema.records.governance import ProposalStage

@@ -8,7 +8,7 @@ import pytest
 
 from clearing.base.codec import u256
 from clearing.epochs.snapshot import is_snapshot_possible, take_snapshot
-from clearing.governance.validation import validate_terms
+from clearing.governance.effects import validate_terms
 from clearing.governance.votes import voting_set
 from clearing.margin.statement.rulebook import read_rulebook
 from clearing.schema.blocks.transaction import Transaction

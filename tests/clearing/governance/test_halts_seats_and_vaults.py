@@ -7,7 +7,7 @@ from clearing.base.errors import Rejected
 from clearing.context.block_context import BlockContext
 from clearing.deposits.soft_credit import recall_vault_credit
 from clearing.epochs.snapshot import take_snapshot
-from clearing.governance.validation import trial_state, validate_terms
+from clearing.governance.effects import trial_state, validate_terms
 from clearing.governance.vault_detachment import genesis_without_detached
 from clearing.schema.blocks.block import BlockInput, ProvenOffence
 from clearing.schema.codes import ClearingCode

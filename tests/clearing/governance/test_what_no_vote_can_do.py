@@ -10,7 +10,7 @@ from clearing.base.errors import Rejected
 from clearing.base.ids import FUND_ACCOUNT
 from clearing.genesis.paths import UnknownPathError, change_genesis, type_at, value_at
 from clearing.governance.bounds import bounds
-from clearing.governance.validation import validate_terms
+from clearing.governance.effects import validate_terms
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.governance import ProposalClosed

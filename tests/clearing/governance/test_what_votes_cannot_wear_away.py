@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from clearing.base.errors import Rejected
+from clearing.governance.effects import validate_terms
 from clearing.governance.immutable_fields import KEPT_DIVISOR, safeguards
-from clearing.governance.validation import validate_terms
 from clearing.schema.risk.volatility_surface import VolPillar
 from clearing.schema.terms.collateral import CashCallTerms
 from clearing.schema.terms.default import DefaultTerms

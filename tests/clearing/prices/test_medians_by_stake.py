@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.prices.medians import WeightedReport, filter_outliers, lower_median, upper_median
+from clearing.prices.index_prices import WeightedReport, filter_outliers, lower_median, upper_median
 
 WEIGHTED = st.lists(st.tuples(st.integers(-(2**40), 2**40), st.integers(0, 100)), min_size=1).filter(
     lambda pairs: any(weight for _, weight in pairs)

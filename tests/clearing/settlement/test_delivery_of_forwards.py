@@ -122,7 +122,7 @@ def test_nobody_pays_for_a_delivery_with_soft_credit(monkeypatch: pytest.MonkeyP
     own = 120 * PRICE
     loan = world.cash(ALICE) - own
     monkeypatch.setattr(
-        "clearing.settlement.delivery.soft_credit_of", lambda _state, account, _group: loan if account == ALICE else 0
+        "clearing.settlement.expiry.soft_credit_of", lambda _state, account, _group: loan if account == ALICE else 0
     )
     expire(world)
     assert delivered(world).lots == 120
