@@ -55,12 +55,12 @@ def clearing_block(context: ExecutionContext, payload: bytes) -> BlockInput:
     """
     transactions = decode(payload, Payload, PAYLOAD_BYTES_MAX).transactions
     observed = []
-    for each in context.extensions:
+    for attested in context.extensions:
         try:
-            extension = decode_extension(each.data)
+            extension = decode_extension(attested.data)
         except RemoteFault:
             extension = None
-        observed.append(BlockExtension(validator=each.validator, power=each.power, extension=extension))
+        observed.append(BlockExtension(validator=attested.validator, power=attested.power, extension=extension))
     return BlockInput(
         height=context.height,
         time_ms=context.time_ms,
@@ -68,8 +68,8 @@ def clearing_block(context: ExecutionContext, payload: bytes) -> BlockInput:
         total_power=context.total_power,
         transactions=transactions,
         misbehaviour=tuple(
-            ProvenOffence(each.envelope_key, int(each.kind), each.height, each.round, each.power)
-            for each in context.misbehaviour
+            ProvenOffence(offence.envelope_key, int(offence.kind), offence.height, offence.round, offence.power)
+            for offence in context.misbehaviour
         ),
     )
 

@@ -44,10 +44,10 @@ class Membership:
 
     def listed_key(self, validators_hash: bytes) -> bytes | None:
         """The BLS key that the set of this hash, of those around the decided height, lists for us."""
-        for each in (self._sets.now, self._sets.next, self._sets.last):
-            if each.hash == validators_hash:
-                index = each.index_of.get(self.own_key)
-                return None if index is None else each.validators[index].bls_key
+        for validators in (self._sets.now, self._sets.next, self._sets.last):
+            if validators.hash == validators_hash:
+                index = validators.index_of.get(self.own_key)
+                return None if index is None else validators.validators[index].bls_key
         return None
 
     @property
@@ -64,4 +64,6 @@ def newest_set(genesis: Genesis, blocks: BlockStore) -> ValidatorSet:
 
 
 def _keys_of(sets: ValidatorSets) -> frozenset[bytes]:
-    return frozenset(key for each in (sets.attesting, sets.last, sets.now, sets.next) for key in each.index_of)
+    return frozenset(
+        key for validators in (sets.attesting, sets.last, sets.now, sets.next) for key in validators.index_of
+    )

@@ -41,7 +41,7 @@ def fund_of(state: State) -> FundView:
     """The whole fund; linear in the members."""
     size, terms = current_fund_size(state), state.terms.crisis.fund
     parts = tuple(_part(state, member, record) for member, record in state.contributions.ordered())
-    names = [each.name for each in state.terms.risk.stress]
+    names = [scenario.name for scenario in state.terms.risk.stress]
     return FundView(
         height=state.now.height,
         cash_group=size.cash_group or terms.cash_group,

@@ -140,8 +140,8 @@ class BridgeService:
         before, self._chains = (
             self._chains,
             tuple(
-                _watched(genesis, each.chain_id, self._configs[each.chain_id]) if each.chain_id in listed else each
-                for each in self._chains
+                _watched(genesis, chain.chain_id, self._configs[chain.chain_id]) if chain.chain_id in listed else chain
+                for chain in self._chains
             ),
         )
         for chain, after in zip(before, self._chains, strict=True):

@@ -171,5 +171,5 @@ class OpenWithdrawals:
     def expired(self, state: State, chain_id: int) -> tuple[ExpiredWithdrawal, ...]:
         """Those of a chain whose time is over by the network's clock, oldest first, as many as fit into one query."""
         return tuple(
-            ExpiredWithdrawal(*each) for each in islice(expired_withdrawals(state, chain_id, self._open), AT_ONCE)
+            ExpiredWithdrawal(*expired) for expired in islice(expired_withdrawals(state, chain_id, self._open), AT_ONCE)
         )

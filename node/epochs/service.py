@@ -96,8 +96,8 @@ class EpochService:
         if record is not None:
             self._carried = (Hash32(record.root), record.height)
             self._waiting = [_WaitingEpoch(snapshot) for snapshot in record.waiting]
-            for each in self._waiting:
-                self._begin(each)
+            for waiting in self._waiting:
+                self._begin(waiting)
 
     def snapshot_decided(self, height: int, epoch: int, state: State) -> None:
         """Take the snapshot and begin to commit it."""
@@ -116,13 +116,13 @@ class EpochService:
         Raises LocalFault PROVER_LATE after `COMMIT_SECONDS_MAX`, and what committing raised: without the root no header
         can be made or judged, and a node that silently stands still is worse than one that ends and says why.
         """
-        due = [each for each in self._waiting if each.snapshot.statement.height + self._delay <= height]
+        due = [waiting for waiting in self._waiting if waiting.snapshot.statement.height + self._delay <= height]
         if stated is not None and stated[1] == (due[-1].snapshot.statement.height if due else self._carried[1]):
             self._follows = True
             return stated if due else self._carried
         self._follows = False
-        for each in self._waiting:
-            self._begin(each)
+        for waiting in self._waiting:
+            self._begin(waiting)
         if not due:
             return self._carried
         statement = due[-1].snapshot.statement
@@ -133,19 +133,23 @@ class EpochService:
         if header.commitments_height == self._carried[1]:
             return
         self._carried = (Hash32(header.commitments_root), header.commitments_height)
-        for each in self._waiting:
-            if each.snapshot.statement.height == header.commitments_height:
-                self._provable = {header.height: each.snapshot}
-        self._waiting = [each for each in self._waiting if each.snapshot.statement.height > header.commitments_height]
+        for waiting in self._waiting:
+            if waiting.snapshot.statement.height == header.commitments_height:
+                self._provable = {header.height: waiting.snapshot}
+        self._waiting = [
+            waiting for waiting in self._waiting if waiting.snapshot.statement.height > header.commitments_height
+        ]
 
     def record(self) -> EpochRecord:
         """For the state snapshot of a decided height."""
         root, height = self._carried
-        return EpochRecord(root, height, tuple(each.snapshot for each in self._waiting))
+        return EpochRecord(root, height, tuple(waiting.snapshot for waiting in self._waiting))
 
     def waiting_at(self, height: int) -> RiskSnapshot | None:
         """The snapshot of this height, while no decided header carries its commitments."""
-        return next((each.snapshot for each in self._waiting if each.snapshot.statement.height == height), None)
+        return next(
+            (waiting.snapshot for waiting in self._waiting if waiting.snapshot.statement.height == height), None
+        )
 
     def seed_of(self, account: int) -> bytes:
         """The 32-byte commitment seed of an account; for its member only."""

@@ -213,7 +213,7 @@ def _check_rate(served: ApiContext, request: Request, now_ms: int) -> None:
 
 
 def _parameters(route: Route, request: Request) -> dict[str, str]:
-    known = {each.name: each for each in route.parameters}
+    known = {parameter.name: parameter for parameter in route.parameters}
     given = dict(request.path_params)
     for name, value in request.query_params.multi_items():
         if name in given or name not in known or known[name].where != "query":

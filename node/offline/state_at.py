@@ -84,8 +84,8 @@ def state_at(genesis: Genesis, salt: bytes, store: Store, height: int) -> StateA
     )
     verifier = CurveVerifier()
     executor = BlockExecutor(application, verifier, CertificateCache(verifier, chain.network))
-    for each in range(saved_at + 1, height + 1):
-        last = _block(blocks, each)
+    for replayed in range(saved_at + 1, height + 1):
+        last = _block(blocks, replayed)
         application.stated = last.block.header
         chain = executor.apply(chain, last.block, last.certificate, last.extensions)
     return StateAt(height, application.state, last.block.header if last else None, application.differences, saved_at)
@@ -253,7 +253,7 @@ def state_diff(a: State, b: State) -> StateDiff:
         found = _table_diff(label, sides)
         if found is not None:
             tables.append(found)
-    return StateDiff(not tables and all(each.equal for each in modules), modules, tuple(tables))
+    return StateDiff(not tables and all(module.equal for module in modules), modules, tuple(tables))
 
 
 def _table_diff(label: str, sides: _Sides) -> TableDiff | None:
@@ -279,9 +279,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, tuple):
-        return tuple(_plain(each) for each in value)
+        return tuple(_plain(item) for item in value)
     if isinstance(value, msgspec.Struct):
-        return {each: _plain(getattr(value, each)) for each in value.__struct_fields__}
+        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
     return value
 
 

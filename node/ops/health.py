@@ -58,7 +58,9 @@ class HealthMonitor:
         """From here on the chains that amendments left; one that is new is watched, and asked for, from the next start
         on."""
         listed = {chain.chain_id: chain.heartbeat_ms_max / 1000 for chain in genesis.chains}
-        self._still_seconds_max = {each: listed[each] for each in self._still_seconds_max if each in listed}
+        self._still_seconds_max = {
+            chain_id: listed[chain_id] for chain_id in self._still_seconds_max if chain_id in listed
+        }
 
     def checks(self) -> Sequence[Check]:
         """Peers, blocks, oracle, each chain."""

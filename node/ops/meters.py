@@ -57,7 +57,9 @@ class Meters:
         metrics = self._metrics
         metrics.num_txs.set(len(decided.block.transactions))
         metrics.total_txs.inc(len(decided.block.transactions))
-        accused = {each.envelope_key for each in decided.result.receipts if isinstance(each, MisbehaviourRecorded)}
+        accused = {
+            receipt.envelope_key for receipt in decided.result.receipts if isinstance(receipt, MisbehaviourRecorded)
+        }
         metrics.byzantine_validators.set(len(accused))
         for receipt in decided.result.receipts:
             if isinstance(receipt, Refused):

@@ -57,7 +57,7 @@ class ChannelLimits:
 
 LIMITS: dict[PeerChannel, ChannelLimits] = {
     # An old vote is worth less than a new one; a half-received batch is worth nothing. Of 32 fully connected validators
-    # at 20 heights a second, each sends some 150 messages a second; after a standstill the waiting ones come in a burst.
+    # at 20 heights a second, each sends some 150 messages a second; after a standstill they come in a burst.
     PeerChannel.CONSENSUS: ChannelLimits(256 << 10, 4096, 8 << 20, Overflow.DROP_OLDEST, 500, 4 << 10, 3.0),
     PeerChannel.DATA: ChannelLimits(8 << 20, 1024, 32 << 20, Overflow.REFUSE_NEWEST, 1000, 64 << 10),
     PeerChannel.SYNC: ChannelLimits(8 << 20, 256, 32 << 20, Overflow.REFUSE_NEWEST, 1000, 64 << 10),

@@ -82,7 +82,7 @@ class PoolJournal:
         """When the file has grown: forget what the pool no longer has, and rewrite the rest."""
         if self._size > self._rewrite_bytes:
             self._flush()
-            self._waiting = {key: each for key, each in self._waiting.items() if holds(key)}
+            self._waiting = {key: transaction for key, transaction in self._waiting.items() if holds(key)}
             self._rewrite()
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class PoolJournal:
         except OSError:
             self._size = size  # All of it is still to be written: no submission is answered yet.
             raise
-        self._waiting.update((transaction_hash(each), each) for each in self._taken)
+        self._waiting.update((transaction_hash(transaction), transaction) for transaction in self._taken)
         self._taken = []
 
     def _append(self, entry: JournalEntry) -> None:
@@ -116,7 +116,7 @@ class PoolJournal:
         except RemoteFault as fault:
             raise LocalFault(NodeCode.POOL_JOURNAL_CORRUPT, str(self._path), **fault.values) from None
         for entry in entries:
-            self._waiting.update((transaction_hash(each), each) for each in entry.taken)
+            self._waiting.update((transaction_hash(transaction), transaction) for transaction in entry.taken)
             for key in entry.over:
                 self._waiting.pop(key, None)
         return good

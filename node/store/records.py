@@ -64,7 +64,7 @@ def receipt_records(result: BlockResult) -> tuple[ReceiptRecord, ...]:
 def _series(receipt: Receipt) -> tuple[int, ...]:
     """Receipts that all members may read are also stored under the number of their series."""
     series = ((Series.LIQUIDATIONS, LIQUIDATIONS), (Series.DEFAULTS, DEFAULTS), (Series.FUND, FUNDS))
-    return tuple(int(each) for each, kinds in series if type(receipt) in kinds)
+    return tuple(int(number) for number, kinds in series if type(receipt) in kinds)
 
 
 def receipt_at(record: ReceiptRecord) -> ReceiptAt:

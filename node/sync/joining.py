@@ -187,4 +187,4 @@ def rows_of(joined: Joined) -> tuple[Commit, dict[bytes, bytes]]:
         extended_commit=encode(committed.extensions),
     )
     sets = (joined.light.validators, joined.light.next_validators)
-    return Commit(record, snapshot=joined.data), {bytes(each.hash): encode(each) for each in sets}
+    return Commit(record, snapshot=joined.data), {bytes(validators.hash): encode(validators) for validators in sets}
