@@ -113,7 +113,7 @@ def check_segregation(context: BlockContext, at: str, account: int, recipient: i
     1. Into a client's account it may always move.
     2. Out of a client's account without a key it may move to the same client: between the account and its sub-accounts.
     3. Out of a client's account with a key it may move to any account of the member, because the client signed
-       (`clearing.context.request_checks.check_owner`).
+       (`clearing.context.request_checks.owner_key`).
     """
     giver, taker = context.state.accounts[account], context.state.accounts[recipient]
     if giver.kind is not AccountKind.CLIENT or any(giver.key):
