@@ -1,4 +1,4 @@
-"""Options that several commands share: settings, a node's address, a member's key, and where an answer comes from."""
+"""Options that several commands share: settings, a node's address, a member's key, and the source of an answer."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -137,7 +137,7 @@ def account_options(command: Callable[..., T]) -> Callable[..., T]:
 
 @dataclass(frozen=True)
 class AnswerSource:
-    """Where an answer comes from: a node that is asked, or a block log whose blocks are executed again."""
+    """The source of an answer: a node that is asked, or a block log whose blocks are executed again."""
 
     key: MemberKey
     log: Path | None

@@ -1,4 +1,4 @@
-"""Options by which a caller says what it trusts, and its own account; shared by all commands that verify offline."""
+"""Options for what a caller trusts and for its own account; shared by all commands that verify offline."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -75,7 +75,7 @@ class Anvil:
         return self._process.poll()
 
     def rpc(self, method: str, *parameters: Any) -> Any:
-        """One call; its result. Raises LocalFault with the chain's own message, httpx.HTTPError when it is gone."""
+        """One call; its result. Raises LocalFault with the chain's own message, httpx.HTTPError when it has ended."""
         body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(parameters)}
         answer = self._client.post(self.url, json=body).json()
         if "error" in answer:

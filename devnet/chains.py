@@ -110,7 +110,7 @@ GAS_MONEY_WEI = 10**21
 
 @dataclass(frozen=True, slots=True)
 class DevnetChain:
-    """A running chain: its process and what stands on it."""
+    """A running chain: its process and its contracts."""
 
     anvil: Anvil
     deployed: DeployedChain

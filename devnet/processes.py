@@ -96,7 +96,7 @@ class NodeProcess:
 async def node_processes(
     homes: dict[str, Path], logs: Path, launcher: Sequence[str] = LAUNCHER
 ) -> AsyncIterator[dict[str, NodeProcess]]:
-    """Start a process per home; on leaving, end all of them whatever happened."""
+    """Start a process per home; on leaving, end all of them in any case."""
     nodes = {name: NodeProcess(name, home, logs / f"{name}.log", launcher) for name, home in homes.items()}
     try:
         for node in nodes.values():

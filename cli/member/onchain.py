@@ -85,7 +85,7 @@ def check(file: Path, package: Path, trust: Trust, output: str) -> int:
 @click.argument("file", type=FILE)
 @click.option("--package", type=FILE, required=True, help="The epoch's package.")
 @own_options
-@click.option("--out", type=NEW_FILE, required=True, help="What your account shows.")
+@click.option("--out", type=NEW_FILE, required=True, help="The proof of your account.")
 @trust_options(light=False)
 def prove(
     file: Path,
@@ -113,11 +113,11 @@ def prove(
 
 @onchain.command()
 @click.argument("account", type=FILE)
-@click.option("--epoch", type=FILE, help="The epoch's keys; `check` says whether to trust them.")
+@click.option("--epoch", type=FILE, help="The epoch's keys; `check` verifies them.")
 @click.option("--keys", metavar="HEX", help="Their hash, as the contract keeps it.")
 @output_option
 def verify(account: Path, epoch: Path | None, keys: str | None, output: str) -> int:
-    """Check what an account shows, exactly as the contract does."""
+    """Check the proof of an account, exactly as the contract does."""
     from member.verifying.onchain import account_report_text, check_account, read_epoch
 
     if (epoch is None) == (keys is None):

@@ -1,1 +1,1 @@
-"""Commands of whoever runs a node: set it up, start it, look at it, repair it, and change who agrees on what."""
+"""Commands of a node's operator: set up, start, inspect and recover a node; change validators and rules."""

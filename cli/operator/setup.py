@@ -49,7 +49,7 @@ def init(home: Path, profile: Any, name: str, devnet: bool, output: str) -> None
 @click.option("--endpoint", "endpoints", multiple=True, metavar="CHAIN_ID=URL", help="How to reach a chain; repeat.")
 @click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
 @click.option("--seed", type=int, help="Repeatable keys; with --devnet only.")
-@click.option("--preshared-key", is_flag=True, help="Make a key that all homes share and nobody connects without.")
+@click.option("--preshared-key", is_flag=True, help="Make a key that all homes share and every connection needs.")
 @output_option
 def testnet(
     validators: int,

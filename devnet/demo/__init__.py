@@ -1,1 +1,1 @@
-"""The demonstration: a story played on a devnet, the trading beside it, and the report of what it showed."""
+"""The demonstration: a story played on a devnet, the trading beside it, and the report."""

@@ -1,1 +1,1 @@
-"""Backtests: price ranges and margins walked over recorded prices, and how often a move went beyond them."""
+"""Backtests: price ranges and margins computed along recorded prices, and how often a move exceeded them."""

@@ -1,4 +1,4 @@
-"""Books: positions that a seed stands for, fixed before any price is looked at.
+"""Books: positions derived from a seed, fixed before any price is read.
 
 Rule: a book is a function of its seed and of how many underlyings there are, by SHA-256 alone, so that anybody can make
 the same ones anywhere; none is ever left out.

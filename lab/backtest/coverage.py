@@ -1,4 +1,4 @@
-"""How good a range or a margin was: did as many moves go beyond it as it should let through, and how jumpy was it.
+"""Tests of a range or a margin: whether the number of exceedances fits its confidence, and how procyclical it was.
 
 Rule: plain statistics of what was counted, with the source of each; no threshold is chosen after the fact. Floats are
 fine here: nothing of this is agreed on by anybody.

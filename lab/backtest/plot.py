@@ -1,4 +1,4 @@
-"""Pictures of a backtest: ranges and what went beyond them, books, and how jumpy it was; as PNG, SVG or one HTML file.
+"""Pictures of a backtest: ranges and exceedances, books, and procyclicality; as PNG, SVG or one HTML file.
 
 Rule: drawn from the walk and the report alone, the same input the same picture. Matplotlib is an extra of the package
 and imported only here.

@@ -52,7 +52,7 @@ class MoveWindow:
         self._deviations: list[int] = []
 
     def add(self, move: GroupMove) -> None:
-        """Take in the newest move; the oldest goes when there are too many."""
+        """Add the newest move; the oldest is dropped when there are too many."""
         if len(self._moves) == self._parameters.window:
             self._forget()
         self._moves.append(move)

@@ -55,7 +55,7 @@ Detail: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class TermResult:
-    """What one term gives for one account."""
+    """The result of one term for one account."""
 
     name: str
     kind: str

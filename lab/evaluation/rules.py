@@ -24,7 +24,7 @@ STEPS_MAX = 1000
 
 
 class LiquidationSize(Wire, frozen=True, tag_field="kind", tag="liquidation_size"):
-    """How much to close so that a shortage is gone: shortage / (price * quote * (ratio - fee) - price * fund fee).
+    """How much to close to end a shortage: shortage / (price * quote * (ratio - fee) - price * fund fee).
 
     What is closed frees `ratio` of its value as margin and costs the fees; unbounded where it frees nothing.
     """
@@ -55,7 +55,7 @@ class DisposalRule(Wire, frozen=True, tag_field="kind", tag="disposal_steps"):
     fraction: Number
     """Of what is left, each step."""
     whole_at: Number = 0
-    """At this size or below all of it goes in one step."""
+    """Up to this size everything is closed in one step."""
     available: Number | None = None
     """What the market would take in a step."""
     available_fraction: Number = 1
@@ -105,7 +105,7 @@ Rule: TypeAlias = LiquidationSize | DisposalRule | BankruptcyPrice | FillablePri
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """What a rule gives, with what it was made of."""
+    """The result of a rule, with its inputs."""
 
     name: str
     kind: str

@@ -1,1 +1,1 @@
-"""The HTTP API from the other side: a typed client, signed requests, and the download of epoch packages."""
+"""A member's side of the HTTP API: a typed client, signed requests, own files, and the download of epoch packages."""

@@ -1,8 +1,8 @@
 """`crossclear proof fetch`: the epoch packages that nodes keep, as files in a folder.
 
-Rule: no node is believed: a file is named by its own hash, not by the server, so that two packages of one
-epoch stay side by side, and `crossclear proof history` judges them. A server may waste no more than a bounded number of
-questions and bytes; one that fails leaves what others gave.
+Rule: no node is trusted: a file is named by its own hash, not by the server, so that two packages of one
+epoch are both kept, and `crossclear proof history` judges them. A server may waste no more than a bounded number of
+questions and bytes; the failure of one leaves the files of the others.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

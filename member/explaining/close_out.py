@@ -83,7 +83,7 @@ def pooled(receipt: EstatePooled, books: EstateBooks) -> Explanation:
         plain_line(f"{books.listing.instrument(instrument)}: {signed(lots)} lots")
         for instrument, lots in receipt.positions
     ]
-    return f"default {receipt.number}: {called(receipt.account)} goes into {called(receipt.estate)}", lines
+    return f"default {receipt.number}: {called(receipt.account)} is pooled into {called(receipt.estate)}", lines
 
 
 def currency_name(currency: int) -> str:

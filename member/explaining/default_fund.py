@@ -68,8 +68,8 @@ def _sized(receipt: FundSized, balances: FundBalances) -> Explanation:
     for scenario in receipt.scenarios:
         losses = [micros for _, micros in scenario.shortfalls]
         who = (
-            ", ".join(f"member {member} lacks {micros}" for member, micros in scenario.shortfalls)
-            or "nobody lacks anything"
+            ", ".join(f"member {member} is short of {micros}" for member, micros in scenario.shortfalls)
+            or "no shortfall"
         )
         lines.append(condition_line(f"{scenario.name}: {who}", losses == sorted(losses, reverse=True)))
         first, second, third = [*losses, 0, 0, 0][:3]
@@ -91,7 +91,7 @@ def _sized(receipt: FundSized, balances: FundBalances) -> Explanation:
 
 
 def _parts(receipt: FundSized, balances: FundBalances) -> list[Line]:
-    """Everybody's part: the minimum, or a share of the rest by exposure; up to the step."""
+    """Each member's contribution: the minimum, or a share of the rest by exposure, rounded up to the step."""
     taking = [part for part in receipt.parts if balances.status.get(part.member, MemberStatus.ACTIVE) in TAKES_PART]
     weights = {part.member: part.exposure for part in taking}
     weights = weights if any(weights.values()) else dict.fromkeys(weights, 1)

@@ -119,7 +119,7 @@ def _loss(receipt: default.LossAllocated, books: EstateBooks) -> Explanation:
 
 def _layer(step: LayerAllocation) -> list[Line]:
     if not step.shares:
-        return [condition_line("nobody is left to bear it: positions end at the last mark", step.loss_borne == 0)]
+        return [condition_line("no payer is left: positions end at the last mark", step.loss_borne == 0)]
     of_accounts = step.layer in (WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.GAINS, WaterfallLayer.TEAR_UP)
     payers = [
         Payer(called(share.payer) if of_accounts else f"member {share.payer}", share.weight, share.cap, share.amount)
@@ -194,7 +194,7 @@ def _ended(receipt: default.DefaultEnded, books: EstateBooks) -> Explanation:
             else equality_line(text, micros, seen.get(WaterfallLayer(layer), 0))
         )
     if receipt.house:
-        lines.append(plain_line(f"nobody was left to bear {receipt.house}: the house owes it"))
+        lines.append(plain_line(f"no payer was left for {receipt.house}: the house owes it"))
     whole = sum(micros for _, micros in receipt.by_layer) + receipt.house
     lines.append(equality_line("loss = all layers, and the house", receipt.loss, whole))
     lines += books.of_another(receipt.number, receipt.member)

@@ -95,7 +95,7 @@ Text = Annotated[str, Meta(max_length=4096)]
 
 
 class Line(Body, frozen=True):
-    """One line. `ok`: whether what is stated is what the arithmetic gives; null where there is none."""
+    """One line. `ok`: whether the stated figure equals the recomputed one; null without arithmetic."""
 
     text: Text
     ok: bool | None = None
@@ -113,7 +113,7 @@ class ExplainedReceipt(Body, frozen=True):
 
     @property
     def ok(self) -> bool:
-        """Whether everything that can be computed again comes out as stated."""
+        """Whether every recomputed figure equals the stated one."""
         return all(line.ok is not False for line in self.lines)
 
 

@@ -134,7 +134,7 @@ def _discount(receipt: SliceSold, history: LiquidationHistory) -> list[Line]:
 
 
 def _path(span: int, start: int, rise: int, latest: int, stated: int) -> tuple[int, int]:
-    """The discount, and how many blocks of the path were behind: the newest place that gives what is stated, if any."""
+    """The discount, and how many blocks of the path had passed: the newest place with the stated one, if any."""
     latest = max(latest, 0)
     now = start + rise * latest // span if span else start
     wanted = stated - start

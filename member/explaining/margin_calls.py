@@ -35,7 +35,7 @@ class CallTimes:
     under_way: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def early(self, receipt: EarlyCalled, height: int, terms: CallTerms | None) -> list[Line]:
-        """An early call gives its own time."""
+        """An early call has a deadline of its own."""
         self.under_way[receipt.account] = (height, receipt.deadline_height)
         if terms is None:
             return []

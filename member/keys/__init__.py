@@ -1,1 +1,1 @@
-"""Secrets on disk: files that only their owner can read, keystores under a password, and the folder that holds them."""
+"""Secrets on disk: files that only their owner can read, keystores under a password, the folder of a node's keys."""

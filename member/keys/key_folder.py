@@ -74,7 +74,7 @@ def public_of(kind: KeyKind, secret: bytes) -> bytes:
             return bls.public_key(int.from_bytes(secret, "big"))
         if kind is KeyKind.ED25519:
             return ed25519.public_key(secret)
-        # A seed has no public key; its fingerprint stands for it, for a keystore's own checksum leaves out the counter.
+        # A seed has no public key. Its fingerprint identifies it: a keystore's own checksum leaves out the counter.
         return secp256k1.address(secret) if kind is KeyKind.SECP256K1 else tagged_hash(FINGERPRINT_TAG, secret)
     except (ValueError, LocalFault):
         raise LocalFault(NodeCode.KEY_FORMAT, "secret", kind=kind.value) from None
@@ -131,7 +131,7 @@ def read_own_key(home: Path, purpose: Purpose, password_file: Path | None = None
 
 
 def own_card(home: Path, password_file: Path | None = None, *, allow_weak: bool = False) -> dict[str, str]:
-    """What a new validator gives to its proposer, in hex: public keys and the proof of possession of the BLS secret."""
+    """A new validator's card for its proposer, in hex: public keys and the proof of possession of the BLS secret."""
     envelope = read_own_key(home, Purpose.ENVELOPE, password_file, allow_weak=allow_weak)
     secret = int.from_bytes(read_own_key(home, Purpose.VALIDATOR, password_file, allow_weak=allow_weak), "big")
     return {

@@ -1,6 +1,6 @@
 """Secret files: mode 0600 in folders of mode 0700, or refused; never overwritten; durable before they are used.
 
-It knows nothing of what is inside.
+It must not know the content.
 """
 
 import os

@@ -1,6 +1,6 @@
 """`LightClient`: from the store's trusted heights to any other, or to the newest one again and again.
 
-Rule: one server's blocks are checked against the other servers' answers; a height is handed on only after it was
+Rule: one server's blocks are checked against the other servers' answers; a height is passed on only after it was
 verified.
 """
 
@@ -235,7 +235,7 @@ class LightClient:
         )
 
     def _with_primary(self, ask: Callable[[LightSource], LightBlock]) -> LightBlock:
-        """Put the question to the first source; one that lies is dropped, one that fails goes to the end, once."""
+        """Ask the first source; a source that lies is dropped, one that fails is moved to the end, once."""
         fault: CrossclearError | None = None
         for source in tuple(self._sources):
             try:

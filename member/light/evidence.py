@@ -1,7 +1,7 @@
-"""Evidence of an attack: kept in a file first, then handed to everybody who may pass it on.
+"""Evidence of an attack: written to a file first, then submitted to every server.
 
-Rule: the file holds the attack's canonical bytes under a name made of them, so that the same attack is one file. That a
-server refuses the evidence changes nothing: the attack was seen.
+Rule: the file holds the attack's canonical bytes under a name made of them, so that the same attack is one file. A
+server's refusal changes nothing: the attack was seen.
 """
 
 from collections.abc import Callable, Sequence

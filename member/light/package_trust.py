@@ -2,7 +2,7 @@
 
 Rule: the same header, if the store has the height or can get it; else the set that the nearest trusted header below
 names as next, while that one may still be trusted. A package of another set is not refuted by that, only not trusted:
-then a server must show what lies between. Without a server this imports no network.
+then a server must serve the headers between. Without a server this imports no network.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Where light blocks come from: a node's HTTP API, or anything else that has the two methods.
+"""Sources of light blocks: a node's HTTP API, or any object with the same methods.
 
 Rule: an answer is bounded in bytes and time and typed before it is looked at, and is evidence of nothing else. An
 unreachable server is `LocalFault NODE_UNREACHABLE`; one that lacks the height is `LocalFault LIGHT_LACKING`; one

@@ -59,7 +59,7 @@ def withdrawal_lines(view: WithdrawalsView) -> str:
     """The whole view as text."""
     lines = [f"withdrawals of account {view.account} after height {view.height}"]
     lines += [
-        f"  {each.number} waits until height {each.due_height}: {each.amount_units} units of asset {each.asset}"
+        f"  {each.number} is delayed until height {each.due_height}: {each.amount_units} units of asset {each.asset}"
         f" to {each.to}"
         for each in view.waiting
     ]
@@ -73,7 +73,7 @@ def withdrawal_lines(view: WithdrawalsView) -> str:
     lines += [line for limit in view.limits for line in _limit_lines(limit)]
     if view.deficit_micros != "0":
         lines.append(
-            f"{view.deficit_micros} micros are owed that nobody has borne: everybody leaves its part until height"
+            f"{view.deficit_micros} micros of deficits are unallocated: every withdrawal leaves its part until height"
             f" {view.deficit_until_height}"
         )
     return "\n".join(lines)
@@ -81,9 +81,9 @@ def withdrawal_lines(view: WithdrawalsView) -> str:
 
 def _withdrawal_end(released: ReleasedView) -> str:
     if released.not_paid_height:
-        return f"not paid, by block {released.not_paid_height}: it comes back"
+        return f"not paid, by block {released.not_paid_height}: it is refunded"
     if released.overdue:
-        return "overdue: it comes back once the network agrees that it was not paid"
+        return "overdue: it is refunded once the network agrees that it was not paid"
     return f"can be claimed until {released.not_after_s} s"
 
 
@@ -96,8 +96,8 @@ def _limit_lines(limit: LimitView) -> list[str]:
         lines.append(f"{head}: {limit.all_used_units} of {limit.window_units_max} units used by all")
     if limit.delay_blocks:
         lines.append(
-            f"{head}: {limit.prompt_used_units} of {limit.delay_above_units} units used without delay; more waits"
-            f" {limit.delay_blocks} blocks"
+            f"{head}: {limit.prompt_used_units} of {limit.delay_above_units} units used without delay;"
+            f" more is delayed by {limit.delay_blocks} blocks"
         )
     return lines
 

@@ -93,7 +93,7 @@ def _describe_value(value: Any) -> str:
     if isinstance(value, Validator):
         return f"{value.envelope_key.hex()} with power {value.power} and voting key {value.bls_key.hex()}"
     if isinstance(value, tuple):
-        return ", ".join(map(_describe_value, value)) or "nobody"
+        return ", ".join(map(_describe_value, value)) or "none"
     return str(value)
 
 

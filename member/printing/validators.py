@@ -36,7 +36,8 @@ def describe_validator_change(change: CheckedChange) -> tuple[dict[str, Any], st
         *(f"  leaves  {key.hex()} with power {powers[key]}" for key in request.left),
         *(_entering(validator, powers.get(validator.envelope_key)) for validator in request.entered),
         f"  makes   {after.hash.hex()}: {len(after.validators)} validators, power {after.total_power}",
-        f"power that goes: {gone} of {before.total_power}, that comes: {come} of {after.total_power} (at most a third)",
+        f"power that leaves: {gone} of {before.total_power}, power that enters: {come} of {after.total_power}"
+        " (at most a third)",
         f"approved by {len(change.approved)} with power {change.approved_power} of {before.total_power}"
         + (", which is enough" if enough else ": more than two thirds are needed"),
     ]

@@ -18,10 +18,10 @@ from clearing.schema.requests.withdrawals import WithdrawalCancellation
 R = TypeVar("R", bound=Transaction)
 
 UNSIGNED = bytes(65)
-"""What stands for a trade key's signature until it is made."""
+"""The placeholder of a trade key's signature."""
 
 UNSIGNED_BY_VALIDATOR = bytes(64)
-"""What stands for an envelope key's signature until it is made."""
+"""The placeholder of an envelope key's signature."""
 
 
 def signed(network: NetworkId, request: R, **secrets: bytes) -> R:

@@ -115,7 +115,7 @@ class Day:
 
     @property
     def rows(self) -> dict[int, int]:
-        """Where an account stands in `margins`."""
+        """The row of an account in `margins`."""
         return {account: at for at, account in enumerate(self.margined)}
 
 

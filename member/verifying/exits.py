@@ -39,7 +39,7 @@ _UNTRUSTED = "nothing but the file itself was trusted: pass --genesis or --valid
 _MEANINGS = {
     "certificate": "A quorum of the validators signed the header that carries the root.",
     "root": "The leaves are of the epoch and the tree whose root this header carries.",
-    "leaves": "Each payment stands in that tree, with this address and this amount.",
+    "leaves": "Each payment is in that tree, with this address and this amount.",
 }
 
 _AMOUNT_MAX = 2**256 - 1
@@ -89,7 +89,7 @@ def block_of_package(path: Path) -> LightBlock:
 def verify_exit(
     file: ExitFile, size: int, anchor: TrustAnchor, block: LightBlock, name: str = ""
 ) -> VerificationReport:
-    """Whether every leaf stands under the exit root of the header of `block`, and that header is final."""
+    """Whether every leaf is under the exit root of the header of `block`, and that header is final."""
     started = time.perf_counter()
     checks: list[Checked] = []
     for check, run in (("certificate", _certificate), ("root", _root), ("leaves", _leaves)):

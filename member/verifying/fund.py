@@ -1,6 +1,6 @@
 """`crossclear fund verify`: an epoch package and the opened account of the contributions, offline.
 
-Rule: the package is checked as ever, with the opening as an own account; one more check compares. What the opening
+Rule: the package is checked as always, with the opening as an own account; one more check compares. What the opening
 states is trusted only as far as the certified list confirms it.
 """
 

@@ -255,7 +255,7 @@ def _packages_in(path: Path) -> tuple[list[Path], int]:
 
 
 def _read_ordinary(path: Path) -> bytes:
-    """As `read_limited`, but never of a pipe or device that took a file's place: reading one could wait for ever."""
+    """As `read_limited`, but never of a pipe or device that took a file's place: reading one could block for ever."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:

@@ -127,7 +127,7 @@ async def test_the_command_shows_what_waits_and_takes_it_back(tmp_path: Path, ca
 
             code, text, _ = await command("show", "1")
             assert code == 0
-            assert f"0 waits until height 9: {20_000 * DOLLAR} units of asset 1" in text
+            assert f"0 is delayed until height 9: {20_000 * DOLLAR} units of asset 1" in text
             assert "leaf 0: " in text
             assert f"{20_900 * DOLLAR} of {50_000 * DOLLAR} units used by this owner" in text
             code, text, _ = await command("show", "1", "--output", "json")
@@ -151,10 +151,10 @@ def test_lines_tell_every_end() -> None:
     world.block(after_ms=70_000)
     view = withdrawals_of(world.state, ALICE)
     assert view is not None
-    assert "overdue: it comes back once the network agrees" in withdrawal_lines(view)
+    assert "overdue: it is refunded once the network agrees" in withdrawal_lines(view)
     due = msgspec.structs.replace(view.released[0], not_paid_height=9)
     told = withdrawal_lines(msgspec.structs.replace(view, released=(due,), deficit_micros="5", deficit_until_height=40))
-    assert "not paid, by block 9: it comes back" in told
-    assert "5 micros are owed that nobody has borne: everybody leaves its part until height 40" in told
+    assert "not paid, by block 9: it is refunded" in told
+    assert "5 micros of deficits are unallocated: every withdrawal leaves its part until height 40" in told
     empty = withdrawal_lines(WithdrawalsView(account=7, height=1))
     assert empty == "withdrawals of account 7 after height 1\n  none"
