@@ -21,6 +21,7 @@ from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, DOLLAR,
 from tests.kit.clearing.owing import owing
 from tests.kit.clearing.vaults import CALL, HOUR, INTEREST, STETH_2, genesis_with
 from tests.kit.clearing.world import World, codes, of_kind, roots
+from tests.kit.table import tell
 
 EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
 
@@ -38,14 +39,16 @@ def test_a_cash_call_gives_time_and_cash_meets_it() -> None:
     (called,) = of_kind(world.results[-1], CashCalled)
     assert called.owed == ((1, 1_500 * DOLLAR),)
     assert called.deadline_height == world.state.now.height + 5
-    for _ in range(3):
-        assert not of_kind(world.block(), Liquidated)
-    world.deposit(ALICE, USDC_1, 600 * DOLLAR)
-    result = world.block()
-    assert of_kind(result, CashCallMet)
+    tell(
+        world,
+        """
+        wait     3                         -> no liquidated
+        deposit  alice  eth:USDC  600.00   -> credited
+        wait     1                         -> cash_call_met
+        """,
+    )
     assert not list(world.state.cash_calls.ordered())
-    for _ in range(20):
-        assert not of_kind(world.block(), Liquidated)
+    tell(world, "wait 20 -> no liquidated")
     assert world.state.accounts[ALICE].called_height == 0
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.margin_calls import MarginCalled
-from clearing.schema.receipts.settlement import Marked
 from clearing.schema.records.prices import FeedStatus
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.genesis import MarketParameters
@@ -26,6 +25,7 @@ from tests.kit.clearing.genesis import (
     make_genesis,
 )
 from tests.kit.clearing.world import World, funded, of_kind
+from tests.kit.table import tell
 
 
 def margin(world: World, account: int) -> object:
@@ -41,10 +41,13 @@ def leveraged(dollars: int = 8_000, market: MarketParameters | None = None) -> W
 
 
 def test_an_account_between_maintenance_and_initial_keeps_its_positions() -> None:
-    world = leveraged()
-    result = world.prices(760_000)
-    assert not of_kind(result, Liquidated)
-    assert world.lots(ALICE, BTC_PERP) == 4_500
+    tell(
+        leveraged(),
+        """
+        price     BTC    7_600          -> margin_called account alice, no liquidated
+        position  alice  BTC-PERP +4.5
+        """,
+    )
 
 
 def test_below_maintenance_just_enough_is_taken_over_at_the_mark() -> None:
@@ -83,26 +86,28 @@ def test_the_receipt_can_be_recomputed_by_hand() -> None:
 
 
 def test_the_mark_is_not_moved_by_a_liquidation() -> None:
-    world = leveraged()
-    result = world.prices(700_000)
-    assert of_kind(result, Liquidated)
+    world = tell(leveraged(), "price BTC 7_000 -> liquidated")
     assert world.state.marks[BTC_PERP].ticks == 700_000
-    assert not of_kind(world.block(), Marked)
+    tell(world, "wait 1 -> no marked")
 
 
 def test_a_deficit_is_paid_by_the_house_and_by_nobody_else() -> None:
-    world = leveraged()
-    bob, house = world.cash(BOB), world.cash(HOUSE)
-    result = world.prices(590_000)
-    (done,) = of_kind(result, Liquidated)
-    deficit = 4_500 * 200_000 * 10 - 8_000 * DOLLAR
-    assert done.deficits == ((1, deficit),)
-    assert done.penalty == 0, "nothing is left to pay it from"
-    assert world.cash(ALICE) == 0
-    assert world.lots(ALICE, BTC_PERP) == 0
-    assert world.cash(BOB) - bob == 4_500 * 200_000 * 10, "gains are paid in full"
-    assert world.cash(HOUSE) == house - deficit
-    assert [each.code for each in result.transfers].count(TransferCode.DEFICIT_COVERED) == 1
+    world = tell(
+        leveraged(),
+        """
+        cash      alice    8_000.00
+        cash      bob    108_000.00
+        cash      house  108_000.00
+        price     BTC    5_900          -> one liquidated account alice penalty 0  # nothing is left to pay it from
+        cash      alice        0.00
+        cash      bob    117_000.00     # gains are paid in full
+        cash      house  107_000.00
+        position  alice  BTC-PERP 0
+        """,
+    )
+    (done,) = world.last(Liquidated)
+    assert done.deficits == ((1, 1_000 * DOLLAR),)
+    assert [each.code for each in world.results[-1].transfers].count(TransferCode.DEFICIT_COVERED) == 1
 
 
 def test_collateral_is_bought_when_cash_is_short_and_the_rest_stays_its_owners() -> None:
