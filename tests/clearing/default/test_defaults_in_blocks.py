@@ -20,12 +20,12 @@ from clearing.schema.receipts.default import (
     WaterfallLayer,
 )
 from clearing.schema.receipts.default_fund import FundCalled
-from clearing.schema.receipts.liquidation import Liquidated
-from clearing.schema.records.default import DefaultPhase, DefaultReason, MemberStatus
+from clearing.schema.records.default import DefaultPhase, MemberStatus
 from tests.kit.clearing.defaults import NO_FUND, NOTHING, TERMS, default_world
 from tests.kit.clearing.funds import DAVE
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1
 from tests.kit.clearing.world import World, codes, of_kind
+from tests.kit.table import tell
 
 LOTS = 40_000
 """Of Alice's long position on 100,000 dollars: 63,200 dollars of initial margin."""
@@ -48,18 +48,21 @@ def with_fund() -> World:
 
 
 def test_an_insolvent_member_is_declared_in_default_and_keeps_its_portfolio_for_the_auction() -> None:
-    world = default_world(fund=NO_FUND)
-    world.block(world.perp_trade(ALICE, BOB, LOTS))
-    result = world.fall(500_000)
-    (declared,) = of_kind(result, DefaultDeclared)
-    assert (declared.number, declared.member, declared.reason) == (1, 1, DefaultReason.DEFICIT)
+    world = tell(
+        default_world(fund=NO_FUND),
+        """
+        trade     alice  bob  BTC-PERP +40 @ 7_900  -> novated
+        price     BTC    5_000                      -> one default_declared number 1 member 1 reason DEFICIT
+        position  alice  BTC-PERP +40
+        status    1 defaulting
+        """,
+    )
+    (declared,) = world.last(DefaultDeclared)
     assert declared.deficits == ((ALICE, 1, 16_000 * DOLLAR),)
-    assert declared.auction_height == result.height + TERMS.auction_blocks
-    assert world.lots(ALICE, BTC_PERP) == LOTS
-    assert world.status(1) is MemberStatus.DEFAULTING
+    assert declared.auction_height == world.state.now.height + TERMS.auction_blocks
     assert unresolved_micros(world.state) == 16_000 * DOLLAR
     assert resolution_deadline(world.state) == declared.deadline_height
-    assert not of_kind(world.block(), Liquidated), "it is default's business now"
+    tell(world, "wait 1 -> no liquidated  # it is default's business now")
 
 
 def test_a_default_goes_from_auction_through_all_layers_to_its_end() -> None:

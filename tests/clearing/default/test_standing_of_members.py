@@ -12,9 +12,9 @@ from clearing.schema.requests.accounts import CashTransfer
 from clearing.schema.terms.default import DefaultTerms, default_blocks_max, default_checks
 from tests.kit.clearing.defaults import CLIENT_SECRET, NO_FUND, TERMS, default_world
 from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_CALL, CAROL, DOLLAR, HOUSE, USDC_1
-from tests.kit.clearing.signer import secret
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, CAROL, DOLLAR, HOUSE, USDC_1
 from tests.kit.clearing.world import World, codes, of_kind
+from tests.kit.table import tell
 
 
 def restricted() -> World:
@@ -32,20 +32,18 @@ def moved(world: World, account: int, recipient: int, micros: int) -> CashTransf
 
 
 def test_a_restricted_member_reduces_risk_and_brings_collateral_and_no_more() -> None:
-    world = restricted()
-    assert codes(world.block(world.perp_trade(ALICE, BOB, 1))) == [ClearingCode.MEMBER_NOT_ACTIVE]
-    assert codes(world.block(world.perp_trade(BOB, ALICE, 400))) == []
-    assert codes(world.block(world.withdrawal(ALICE, USDC_1, DOLLAR, key=secret(1)))) == [
-        ClearingCode.MEMBER_NOT_ACTIVE
-    ]
-    assert codes(world.block(world.withdrawal(ALICE_CLIENT, USDC_1, DOLLAR, key=secret(1)))) == [
-        ClearingCode.MEMBER_NOT_ACTIVE
-    ]
+    world = tell(
+        restricted(),
+        """
+        trade     alice   bob    BTC-PERP +0.001 @ 7_900  -> refused R0257 member_not_active
+        trade     bob     alice  BTC-PERP +0.4   @ 7_900  -> novated
+        withdraw  alice   eth:USDC  1.00                  -> refused R0257 member_not_active
+        withdraw  client  eth:USDC  1.00                  -> refused R0257 member_not_active
+        transfer  alice   client    1.00                  -> transferred
+        deposit   alice   eth:USDC  5.00                  -> credited units 5.00
+        """,
+    )
     assert codes(world.block(world.withdrawal(KEYED_CLIENT, USDC_1, DOLLAR, key=CLIENT_SECRET))) == []
-    assert codes(world.block(moved(world, ALICE, ALICE_CLIENT, DOLLAR))) == []
-    cash = world.cash(ALICE)
-    world.bring(alice=5)
-    assert world.cash(ALICE) == cash + 5 * DOLLAR
 
 
 def test_a_restricted_member_opens_no_account_and_carries_no_new_client() -> None:

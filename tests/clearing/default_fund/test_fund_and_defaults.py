@@ -3,9 +3,8 @@
 import msgspec
 
 from clearing.default_fund.contributions import contribution_micros, required_contribution
-from clearing.schema.receipts.default import DefaultDeclared
 from clearing.schema.receipts.default_fund import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized
-from clearing.schema.records.default import DefaultReason, MemberStatus
+from clearing.schema.records.default import MemberStatus
 from clearing.schema.terms.genesis import AccountKind, AccountTerms
 from clearing.state.export import export_state, import_state
 from tests.kit.clearing.defaults import TERMS, default_genesis, default_world
@@ -14,6 +13,7 @@ from tests.kit.clearing.fund import fund_world
 from tests.kit.clearing.funds import DAVE
 from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, HOUSE, SALT, USDC_1
 from tests.kit.clearing.world import World, codes, kinds, of_kind, roots
+from tests.kit.table import tell
 
 GRACE = msgspec.structs.replace(FUND, grace_blocks=2)
 
@@ -27,16 +27,17 @@ def unable(fund: object = FUND) -> World:
 
 
 def test_a_call_that_lapses_is_a_default() -> None:
-    world = unable()
-    world.block()
-    world.block()
+    world = tell(unable(), "wait 2")
     before = world.everything()
-    result = world.block()
-    (declared,) = of_kind(result, DefaultDeclared)[:1]
-    assert (declared.member, declared.reason) == (1, DefaultReason.CALL_LAPSED)
-    assert [each.member for each in of_kind(result, FundPaid) if each.lapsed] == [1, 2]
-    assert world.status(1) is MemberStatus.DEFAULTING
-    assert world.status(3) is MemberStatus.ACTIVE
+    tell(
+        world,
+        """
+        wait    1  -> default_declared member 1 reason CALL_LAPSED, paid member 1 lapsed yes, paid member 2 lapsed yes
+        status  1 defaulting
+        status  3 active
+        """,
+    )
+    assert [each.member for each in world.last(FundPaid) if each.lapsed] == [1, 2]
     assert world.everything() == before
     world.until_ended()
     assert world.status(1) is MemberStatus.DEFAULTED
