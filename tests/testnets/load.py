@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 import msgspec
 import trio
 
-from clearing.base import secp256k1
 from clearing.base.errors import LocalFault
 from clearing.base.ids import NetworkId
 from clearing.schema.requests.trades import Trade
 from devnet.members import DevnetMember, signed_trade
 from member.client.node_client import NodeClient
+from member.signing.requests import signed
 from node.pool.mempool import transaction_hash
 from tests.testnets.processes import RunningNode
 
@@ -131,8 +131,7 @@ def trade_of(network: NetworkId, number: int, buyer: DevnetMember, seller: Devne
     now = time.time_ns() // 1_000_000
     short = signed_trade(network, number, buyer, seller, PERPETUAL, 1, ticks, now)
     bare = msgspec.structs.replace(short, not_after_ms=now + VALID_MS)
-    first, second = (secp256k1.sign_digest(each.secret, bare.digest(network)) for each in (buyer, seller))
-    return msgspec.structs.replace(bare, buyer_signature=first, seller_signature=second)
+    return signed(network, bare, buyer_signature=buyer.secret, seller_signature=seller.secret)
 
 
 def percentile(values: Iterable[float], share: float) -> float:

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearing.base.secp256k1 import sign_digest
 from clearing.base.units import MONEY_MAX
 from clearing.context.block_context import BlockContext
 from clearing.context.unresolved_losses import UnresolvedLosses
@@ -19,7 +17,6 @@ from clearing.state.ledger import token_currency
 from clearing.withdrawals.deficit_reserve import check_deficit_reserve, deficit_share
 from clearing.withdrawals.requests import check_can_leave
 from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1, WETH_1
-from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import World, codes, of_kind
 
 REFUSED = [ClearingCode.DEFICIT_RESERVE]
@@ -108,13 +105,7 @@ def test_a_swap_gives_away_nothing_of_the_part(with_deficit: Callable[..., World
     world.deposit(BOB, WETH_1, 1)
 
     def swap(given: int) -> ClaimSwap:
-        world.nonce += 1
-        unsigned = ClaimSwap(
-            ALICE, BOB, USD, given, token_currency(WETH_1), 1, world.nonce, world.time_ms + 60_000, *[bytes(65)] * 2
-        )
-        digest = unsigned.digest(world.network)
-        both = [sign_digest(secret(each), digest) for each in (1, 2)]
-        return msgspec.structs.replace(unsigned, signature=both[0], recipient_signature=both[1])
+        return world.swap(ALICE, BOB, (USD, given), (token_currency(WETH_1), 1))
 
     assert codes(world.block(swap(90_000 * DOLLAR + 1_000))) == REFUSED
     assert codes(world.block(swap(89_000 * DOLLAR))) == []

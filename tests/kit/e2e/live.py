@@ -11,7 +11,6 @@ from typing import TypeVar
 import msgspec
 import trio
 
-from clearing.base import secp256k1
 from clearing.base.errors import LocalFault
 from clearing.schema.blocks.receipt import Receipt, Refused
 from clearing.schema.receipts.collateral import DepositCredited
@@ -22,6 +21,7 @@ from devnet.demo.story import DevnetDeposit, deposit_all, until
 from devnet.members import now_ms, signed_trade
 from devnet.network import Devnet
 from member.client.node_client import NodeClient
+from member.signing.requests import signed
 from node.agreement.application import DecidedHeight, state_salt
 from node.offline.replay import replay
 from node.store.block_log import read_block_log
@@ -135,8 +135,7 @@ class TradeFlow:
         network = self.devnet.network
         short = signed_trade(network, number, named[buyer], named[seller], PERPETUAL, 1, ticks, now_ms())
         bare = msgspec.structs.replace(short, not_after_ms=now_ms() + VALID_MS)
-        first, second = (secp256k1.sign_digest(named[each].secret, bare.digest(network)) for each in (buyer, seller))
-        return msgspec.structs.replace(bare, buyer_signature=first, seller_signature=second)
+        return signed(network, bare, buyer_signature=named[buyer].secret, seller_signature=named[seller].secret)
 
     async def accepted_more(self, count: int) -> None:
         """Until as many more were accepted."""

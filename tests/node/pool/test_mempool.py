@@ -17,6 +17,7 @@ from clearing.schema.requests.accounts import CashTransfer
 from clearing.schema.requests.trades import Trade
 from member.api.submit import BATCH_TRANSACTIONS_MAX
 from member.codes import NodeCode
+from member.signing.requests import signed
 from node.pool.mempool import Accepted, Mempool, PoolLimits, transaction_hash
 from node.pool.transaction_service import make_batch, open_batch
 
@@ -34,18 +35,12 @@ def transfer(
     account: int = 1, nonce: int = 1, not_after_ms: int = NOW + 1000, key: bytes | None = None
 ) -> CashTransfer:
     blank = CashTransfer(account, 9, 1, 5, nonce, not_after_ms, bytes(65))
-    signature = secp256k1.sign_digest(key or KEYS[account], blank.digest(NETWORK))
-    return msgspec.structs.replace(blank, signature=signature)
+    return signed(NETWORK, blank, signature=key or KEYS[account])
 
 
 def trade(buyer: int = 1, seller: int = 2, number: int = 1, network: NetworkId = NETWORK) -> Trade:
     blank = Trade(1, number, buyer, seller, 1, 2, 300, NOW + 1000, bytes(65), bytes(65))
-    digest = blank.digest(network)
-    return msgspec.structs.replace(
-        blank,
-        buyer_signature=secp256k1.sign_digest(KEYS[buyer], digest),
-        seller_signature=secp256k1.sign_digest(KEYS[seller], digest),
-    )
+    return signed(network, blank, buyer_signature=KEYS[buyer], seller_signature=KEYS[seller])
 
 
 def pool(**limits: int) -> Mempool:
