@@ -51,7 +51,7 @@ async def test_frames_beyond_the_rate_are_read_no_faster(
             nursery.start_soon(liar.secured_conn.write, frame * 1000)
             await trio.testing.wait_all_tasks_blocked()
         sieve = victim.secured_conn
-        while sieve._rate.owe(trio.current_time(), 0) > 0 or sieve._buffer:  # noqa: ASYNC110
+        while sieve._rate.charge(trio.current_time(), 0) > 0 or sieve._buffer:  # noqa: ASYNC110
             await trio.sleep(0.1)
         assert trio.current_time() - began >= 1000 / 100 - 2 - 1
         stream = await liar.open_stream()
