@@ -17,8 +17,7 @@ from clearing.base import bls
 from clearing.base.certificate import signer_bitmap
 from clearing.base.validators import ValidatorSet
 from proofs.algebra.srs import basis
-from proofs.onchain.keys import EpochStatement, certified_digest
-from proofs.onchain.leaves import leaf_path, make_leaf
+from proofs.onchain.keys import EpochStatement, certified_digest, leaf_path, make_leaf
 from proofs.onchain.prover import prove_account
 from proofs.onchain.verifier import verify_account
 

@@ -21,8 +21,7 @@ from clearing.governance.votes import voting_set
 from clearing.schema.blocks.block import BlockInput
 from clearing.schema.receipts.governance import AmendmentEnacted
 from clearing.schema.records.governance import GovernanceCounters, ProposalRecord, ProposalStage, VoteRecord
-from clearing.schema.requests.amendments import TermsAmendment
-from clearing.schema.requests.governance import HOUSE_PROPOSER
+from clearing.schema.requests.governance import HOUSE_PROPOSER, TermsAmendment
 from clearing.schema.terms.genesis import CrisisParameters
 from clearing.schema.terms.governance import GovernanceTerms
 from clearing.state.state import State

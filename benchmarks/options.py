@@ -12,8 +12,7 @@ import numpy as np
 import QuantLib
 
 from benchmarks.figures import Figure, repeated
-from clearing.pricing.black76 import option_values
-from clearing.pricing.greeks import option_greeks
+from clearing.pricing.black76 import option_greeks, option_values
 
 COUNT = 100_000
 THEIRS = 20_000

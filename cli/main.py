@@ -21,7 +21,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("cli.operator.run:status", "Show the state of a running node."),
         "config": ("cli.operator.run:config", "Check and show settings."),
         "keys": ("cli.operator.keys:keys", "Make, list, import and export keys."),
-        "signer": ("cli.operator.signer:signer", "Keep a validator's keys in a process of their own."),
+        "signer": ("cli.operator.keys:signer", "Keep a validator's keys in a process of their own."),
         "validators": (
             "cli.operator.validators:validators",
             "Show the validator set; propose, approve and submit changes.",
@@ -30,7 +30,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "replay": ("cli.operator.recovery:replay", "Execute a block log again and compare every root."),
         "wal": ("cli.operator.recovery:wal", "Inspect the consensus log of a stopped node, and repair it."),
         "rollback": ("cli.operator.recovery:rollback", "Remove the newest block of a stopped node."),
-        "debug": ("cli.operator.debug:debug", "Compare the states of two nodes."),
+        "debug": ("cli.operator.recovery:debug", "Compare the states of two nodes."),
     },
     "For members": {
         "margin": ("cli.member.margin:margin", "Explain and simulate margins, or evaluate a portfolio in a file."),
@@ -46,7 +46,7 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "cli.member.losses:liquidations",
             "Explain margin calls and liquidations, every step recomputed.",
         ),
-        "fund": ("cli.member.fund:fund", "Show, explain and verify the default fund."),
+        "fund": ("cli.member.losses:fund", "Show, explain and verify the default fund."),
     },
     "For anybody": {
         "verify": ("cli.member.verify:verify", "Check an epoch package offline."),
@@ -55,13 +55,13 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "devnet": ("cli.operator.run:devnet", "Run a whole network on this machine."),
     },
     "For risk managers, from a file": {
-        "settle": ("cli.runs:settle", "Pay, settle and allocate losses from a file, with every intermediate."),
+        "settle": ("cli.lab:settle", "Pay, settle and allocate losses from a file, with every intermediate."),
         "liquidation": ("cli.member.losses:liquidation", "Size and stage liquidations: steps, slices, discounts."),
         "waterfall": (
             "cli.member.losses:waterfall",
             "Allocate the loss of a default, or explain a network's defaults.",
         ),
-        "backtest": ("cli.backtest:backtest", "Test ranges and margins on recorded prices."),
+        "backtest": ("cli.lab:backtest", "Test ranges and margins on recorded prices."),
     },
 }
 """The verbs by reader: where each is, and its line in the list."""

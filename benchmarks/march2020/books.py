@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 from clearing.base.units import PPM
-from lab.backtest.books import worth_of
+from lab.backtest.walk import worth_of
 
 CLIENTS = 5
 """Each fifth member has a client too, with the book of the seed + SEEDS_MAX."""

@@ -37,8 +37,7 @@ from clearing.schema.terms.genesis import (
 )
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, positions_of
-from lab.backtest.books import MICROS_PER_TICK, lots_of
-from lab.backtest.walk import FIRST_RANGE_PPM
+from lab.backtest.walk import FIRST_RANGE_PPM, MICROS_PER_TICK, lots_of
 from tests.kit.clearing.genesis import BTC, DOLLAR, ETH, HOUSE, USD, USDC_1, make_genesis
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import World

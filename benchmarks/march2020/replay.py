@@ -23,7 +23,7 @@ from clearing.schema.records.margin_calls import CallKind
 from clearing.schema.terms.genesis import CrisisParameters
 from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_holdings, positions_of
-from lab.backtest.books import MICROS_PER_TICK
+from lab.backtest.walk import MICROS_PER_TICK
 from tests.kit.clearing.genesis import DOLLAR, HOUSE, USDC_1
 from tests.kit.clearing.whole_state import check_whole_state
 

@@ -12,9 +12,8 @@ import trio
 
 from bridge.chain import WatchedChain
 from bridge.codes import BridgeCode
-from bridge.evm.events import Deposited, event_fact, rolled_deposits_hash
+from bridge.evm.events import Deposited, SubmittedEvent, event_fact, rolled_deposits_hash, verify_submitted_event
 from bridge.evm.header import BlockHeader, check_links
-from bridge.evm.submission import SubmittedEvent, verify_submitted_event
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.rpc.vault_reads import check_solvent, read_custody
 from bridge.watch.cursor import RING_MAX, FactStore, Halt, ScanCursor

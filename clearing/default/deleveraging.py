@@ -17,8 +17,14 @@ from clearing.schema.receipts.default import Deleveraged, HouseTakeover, MovedPo
 from clearing.schema.records.default import DefaultRecord
 from clearing.schema.transfers import TransferCode
 from clearing.settlement.mark_to_market import notional_micros
-from clearing.state.account_margins import margin_book
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, position_lots, positions_of
+from clearing.state.holdings import (
+    current_arrays,
+    current_holdings,
+    holdings_margin,
+    margin_book,
+    position_lots,
+    positions_of,
+)
 from clearing.state.indexes import INSTRUMENT_HOLDERS, holders
 from clearing.state.ledger import cash_currency
 

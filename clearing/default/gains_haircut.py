@@ -14,7 +14,7 @@ from clearing.default.waterfall import GainingAccount
 from clearing.margin.requirement.margin_book import MarginBook
 from clearing.schema.records.default import DefaultRecord
 from clearing.schema.terms.genesis import AccountKind
-from clearing.state.account_margins import margin_book
+from clearing.state.holdings import margin_book
 from clearing.state.ledger import can_hold
 from clearing.state.state import State
 

@@ -20,7 +20,7 @@ from clearing.genesis.checks import check_terms
 from clearing.genesis.paths import change_genesis
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.records.governance import AmendmentRecord
-from clearing.schema.requests.amendments import TermsAmendment, TermsChangingAmendment, VaultDetachment
+from clearing.schema.requests.governance import TermsAmendment, TermsChangingAmendment, VaultDetachment
 from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.terms.assets import Asset, CashGroup, collateral_tokens
 from clearing.schema.terms.genesis import ChainTerms, Genesis, VenueTerms, network_id

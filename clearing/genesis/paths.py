@@ -14,7 +14,7 @@ import msgspec
 from clearing.base.codec import decode, encode
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.schema.codes import ClearingCode, reject
-from clearing.schema.requests.amendments import NO_VALUE, VALUE_BYTES_MAX, TermsChange, value_hash
+from clearing.schema.requests.governance import NO_VALUE, VALUE_BYTES_MAX, TermsChange, value_hash
 from clearing.schema.risk.charges import LotCharge
 from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.terms.assets import Asset, CashGroup, Feed

@@ -17,9 +17,8 @@ from clearing.governance.effects import enact_amendment, validate_amendment
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.schema.blocks.block import BlockInput
 from clearing.schema.blocks.receipt import Receipt
-from clearing.schema.requests.amendments import Amendment, ValidatorsAmendment
-from clearing.state.account_margins import margin_book
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.schema.requests.governance import Amendment, ValidatorsAmendment
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, margin_book
 from clearing.state.state import State
 from clearing.validators.set_changes import plan_change
 

@@ -29,7 +29,7 @@ from clearing.margin.statement.rulebook import write_rulebook
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.governance import SuspenseAssigned
 from clearing.schema.records.governance import AmendmentRecord, GovernanceCounters
-from clearing.schema.requests.amendments import (
+from clearing.schema.requests.governance import (
     Amendment,
     InstrumentHalt,
     InstrumentResumption,

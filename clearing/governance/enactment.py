@@ -15,7 +15,7 @@ from clearing.governance.votes import close_proposal, drop_votes, enact_proposal
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.governance import ValidatorRemoved
 from clearing.schema.records.governance import ProposalRecord, ProposalStage, RemovedOffencesRecord
-from clearing.schema.requests.amendments import VaultDetachment
+from clearing.schema.requests.governance import VaultDetachment
 from clearing.state.state import State
 from clearing.validators.set_changes import begin_change, plan_change
 from clearing.validators.validator_sets import set_numbers, stored_set

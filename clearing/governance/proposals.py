@@ -18,8 +18,13 @@ from clearing.governance.votes import check_vote, voting_set
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.governance import ProposalMade
 from clearing.schema.records.governance import GovernanceCounters, ProposalRecord, ProposalStage
-from clearing.schema.requests.amendments import AMENDMENT_BYTES_MAX, amendment_hash
-from clearing.schema.requests.governance import HOUSE_PROPOSER, GovernanceProposal, GovernanceVote
+from clearing.schema.requests.governance import (
+    AMENDMENT_BYTES_MAX,
+    HOUSE_PROPOSER,
+    GovernanceProposal,
+    GovernanceVote,
+    amendment_hash,
+)
 from clearing.schema.requests.validators import ValidatorChange
 from clearing.state.state import State
 from clearing.validators.set_changes import validate_change

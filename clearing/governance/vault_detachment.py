@@ -18,7 +18,7 @@ from clearing.schema.facts import CustodySeen
 from clearing.schema.receipts.governance import VaultDetached, VaultLiability
 from clearing.schema.records.collateral import CustodyRecord
 from clearing.schema.records.governance import DetachedVaultRecord
-from clearing.schema.requests.amendments import VaultDetachment
+from clearing.schema.requests.governance import VaultDetachment
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.ledger import inventory_units

@@ -20,8 +20,7 @@ from clearing.schema.blocks.receipt import refused_receipt
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.governance import AmendmentEnacted, ProposalApproved, ProposalClosed, VoteCounted
 from clearing.schema.records.governance import GovernanceCounters, ProposalRecord, ProposalStage, VoteRecord
-from clearing.schema.requests.amendments import URGENT_AMENDMENTS, amendment_hash
-from clearing.schema.requests.governance import GovernanceVote
+from clearing.schema.requests.governance import URGENT_AMENDMENTS, GovernanceVote, amendment_hash
 from clearing.state.state import State
 from clearing.validators.validator_sets import set_numbers, stored_set
 

@@ -21,8 +21,14 @@ from clearing.margin_calls.deadlines import advance_call, meet_call
 from clearing.margin_calls.early_calls import check_early_calls
 from clearing.schema.receipts.margin_calls import MarginCalled, MarginRestored
 from clearing.schema.records.margin_calls import CallKind
-from clearing.state.account_margins import margin_book
-from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin, positions_of
+from clearing.state.holdings import (
+    Holdings,
+    current_arrays,
+    current_holdings,
+    holdings_margin,
+    margin_book,
+    positions_of,
+)
 from clearing.state.indexes import CALLED_ACCOUNTS, holders, set_holder
 
 

@@ -126,7 +126,7 @@ class Module(IntEnum):
 
 
 LOGGED_TABLES = ("balances", "books")
-"""Tables that log what was written, for the margin book (`clearing.state.account_margins`)."""
+"""Tables that log what was written, for the margin book (`clearing.state.holdings`)."""
 
 
 class HashedTable(NamedTuple):
@@ -316,7 +316,7 @@ class State:
         for name in TABLE_ATTRIBUTES:
             setattr(self, name, getattr(parent, name).fork() if parent else Table())
         self.margin_book: MarginBook | None = None
-        """Margins of all accounts, once requested (`clearing.state.account_margins`). Not part of what is agreed."""
+        """Margins of all accounts, once requested (`clearing.state.holdings`). Not part of what is agreed."""
         self.exit_tree: ExitTree | None = None
         """The exit tree, when an epoch closed at this state. Not part of what is agreed."""
         if parent is None:

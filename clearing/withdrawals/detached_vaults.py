@@ -7,7 +7,7 @@ claim on the vault, and nothing is refunded. This module must not know how a vau
 
 from clearing.context.block_context import BlockContext
 from clearing.schema.records.governance import ProposalStage
-from clearing.schema.requests.amendments import VaultDetachment
+from clearing.schema.requests.governance import VaultDetachment
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.governance import VOTE_MS_MAX
 from clearing.state.state import State

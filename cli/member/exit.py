@@ -27,7 +27,7 @@ def exit_show(account: int, epoch: int | None, out: Path | None, source: AnswerS
     plain http is used only on this machine, and existing files are never overwritten. With --log the tree is computed
     again from a node's blocks.
     """
-    from member.client.own_files import fetch_exit, refuse_existing, refuse_in_clear
+    from member.client.downloads import fetch_exit, refuse_existing, refuse_in_clear
     from member.printing.accounts import exit_lines
     from member.verifying.exits import write_exit_file
 

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cli.lab import margin_run
 from cli.options import NUMBER, AnswerSource, source_options
 from cli.output import output_option, show
-from cli.runs import margin_run
 
 if TYPE_CHECKING:
     from member.api.margin import SimulateBody

@@ -135,7 +135,7 @@ def fetch(folder: Path, urls: tuple[str, ...]) -> int:
     """
     import trio
 
-    from member.client.fetch_packages import fetch_packages
+    from member.client.downloads import fetch_packages
     from proofs.verify.verdict import printable
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,7 @@ def inputs(account: int, epoch: str, out: Path, key: MemberKey) -> int:
     Compare the holdings with your own records before you verify: only that comparison makes the check worth anything.
     Seed and holdings are secret: plain http is used only on this machine, and existing files are never overwritten.
     """
-    from member.client.own_files import (
+    from member.client.downloads import (
         fetch_inclusion,
         inclusion_paths,
         refuse_existing,

@@ -24,7 +24,7 @@ from cli.output import output_option, say, show
 from member.printing.governance import dry_run_fields
 
 if TYPE_CHECKING:
-    from clearing.schema.requests.amendments import Amendment
+    from clearing.schema.requests.governance import Amendment
     from clearing.schema.terms.genesis import Genesis
 
 _own_keys = together(
@@ -209,7 +209,7 @@ def halt(instrument: int, until: int, url: str, **options: Any) -> None:
 
 def _amendment(terms: "Genesis", options: dict[str, Any]) -> "Amendment":
     """The change that the options state: exactly one kind."""
-    from clearing.schema.requests import amendments as kinds
+    from clearing.schema.requests import governance as kinds
     from member.signing.governance import terms_amendment
     from member.signing.validator_changes import read_change
 

@@ -1,4 +1,4 @@
-"""`crossclear replay`, `crossclear rollback` and `crossclear wal`: recovery with the files of a stopped node."""
+"""`crossclear replay`, `rollback`, `wal`, `debug`: recovery of a stopped node, and where two states differ."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from cli.options import (
     set_option,
     weak_keys_option,
 )
-from cli.output import output_option, say, show
+from cli.output import ExitCode, output_option, say, show
 
 if TYPE_CHECKING:
     from node.agreement.application import DecidedHeight
@@ -71,7 +71,7 @@ def rollback(config_path: Path, assignments: tuple[str, ...], output: str) -> No
     Signatures stay valid: sign state and log are not touched. Exits with 7 while the node runs.
     """
     from node.genesis_file import read_genesis
-    from node.offline.rollback import roll_back
+    from node.offline.recovery import roll_back
 
     config = effective_config(config_path, assignments).config
     done = roll_back(config, read_genesis(config.path(config.node.genesis)))
@@ -105,7 +105,7 @@ def wal() -> None:
 @output_option
 def dump(file: Path | None, home: Path | None, output: str) -> None:
     """Print every frame and record, and where bytes are damaged. Opens nothing for writing; the node may run."""
-    from node.offline.consensus_log import dump_log, log_summary_text
+    from node.offline.recovery import dump_log, log_summary_text
     from node.store.wal import read_log
 
     path, _ = _log_and_sign_state(file, home)
@@ -124,7 +124,7 @@ def repair(file: Path | None, home: Path | None, dry_run: bool, output: str) -> 
 
     The node then signs nothing in the height that was running; the others decide it. Exits with 7 while the node runs.
     """
-    from node.offline.consensus_log import log_summary_text
+    from node.offline.recovery import log_summary_text
     from node.signer.sign_state import locked_sign_state
     from node.store.wal import repair as cut
 
@@ -144,3 +144,45 @@ def _log_and_sign_state(file: Path | None, home: Path | None) -> tuple[Path, Pat
         return file, file.parent / SIGN_STATE
     config = effective_config((home or Path()) / "node.toml", ()).config
     return config.path(config.consensus.wal), config.path(SIGN_STATE)
+
+
+@click.group()
+def debug() -> None:
+    """Find out why nodes disagree. Shows positions: for operators only."""
+
+
+@debug.command()
+@click.argument("a", type=click.Path(exists=True, path_type=Path))
+@click.argument("b", type=click.Path(exists=True, path_type=Path))
+@click.option("--height", type=click.IntRange(min=0), help="Default: the highest that both have.")
+@click.option("--genesis", type=FILE, help="When A and B are files.")
+@output_option
+def statediff(a: Path, b: Path, height: int | None, genesis: Path | None, output: str) -> int:
+    """Compare the states of two homes, or of files that `debug export` wrote: roots per module, then records.
+
+    Executes from each home's own saved state, and prints the first height at which the result differs from the
+    certified header. Exits with 6 when the states differ.
+    """
+    from node.offline.state_at import compare_states, state_diff_lines
+
+    if genesis is None and not a.is_dir() and not b.is_dir():
+        raise click.UsageError("--genesis is needed to read two files")
+    compared = compare_states(a, b, height, genesis)
+    if compared.heights[0] != compared.heights[1]:
+        raise click.UsageError(f"the states are of heights {compared.heights[0]} and {compared.heights[1]}")
+    data = {"height": compared.heights[0], "headers": compared.headers, "diff": compared.diff}
+    lines = [f"height {compared.heights[0]}", *compared.headers, *state_diff_lines(compared.diff)]
+    show(data, "\n".join(lines), output)
+    return ExitCode.OK if compared.diff.equal and not compared.headers else ExitCode.VERIFICATION
+
+
+@debug.command()
+@click.option("--home", type=HOME, required=True, help="A node's folder.")
+@click.option("--height", type=click.IntRange(min=0), help="Default: the highest.")
+@click.option("--to", "target", type=NEW_FILE, required=True, help="A new file.")
+def export(home: Path, height: int | None, target: Path) -> None:
+    """Write the state of a height to a file of mode 0600, for `debug statediff` elsewhere. Contains all positions."""
+    from node.offline.state_at import export_home
+
+    found = export_home(home, height, target)
+    say(f"height {found.height}: {target}")

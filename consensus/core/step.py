@@ -12,27 +12,25 @@ timers or rounds, so envelopes suffice for them. Differences from the paper, and
 from clearing.base.certificate import NIL, Certificate, VoteKind
 from clearing.base.codec import encode
 from clearing.base.errors import Bug
-from consensus.core.effects import (
+from consensus.core.events import (
     CastVote,
+    CertificateVerified,
     Decide,
     Effect,
     FetchBlock,
     Fired,
     GetValue,
+    Input,
+    ProposalReceived,
     Propose,
     ReportDuplicate,
     SetTimer,
     ShareCertificate,
-    VerifyShares,
-)
-from consensus.core.events import (
-    CertificateVerified,
-    Input,
-    ProposalReceived,
     SharesRefused,
     StartHeight,
     TimeoutElapsed,
     ValueBuilt,
+    VerifyShares,
     VoteReceived,
 )
 from consensus.core.proposer import proposer_index

@@ -14,26 +14,24 @@ from consensus.blocks.vote_extensions import ExtensionKeeper
 from consensus.chain import ChainState
 from consensus.codes import ConsensusCode
 from consensus.core.adaptive_timeouts import StepWatch
-from consensus.core.effects import (
+from consensus.core.events import (
     CastVote,
+    CertificateVerified,
     Decide,
     Effect,
     FetchBlock,
     Fired,
     GetValue,
+    Input,
+    ProposalReceived,
     Propose,
     ReportDuplicate,
     SetTimer,
     ShareCertificate,
-    VerifyShares,
-)
-from consensus.core.events import (
-    CertificateVerified,
-    Input,
-    ProposalReceived,
     SharesRefused,
     TimeoutElapsed,
     ValueBuilt,
+    VerifyShares,
     VoteReceived,
 )
 from consensus.core.proposer import collected, proposer_index
@@ -57,8 +55,7 @@ from consensus.messages import (
     Vote,
 )
 from consensus.outputs import Broadcast, Lane, Output, PeerFault, RuleFired, StartTimer
-from consensus.replica.delivery import Delivery, lane_of, relayed
-from consensus.replica.outbox import HeightOutbox, late_extension, own_extension
+from consensus.replica.outbox import Delivery, HeightOutbox, lane_of, late_extension, own_extension, relayed
 from consensus.signing import assemble_certificate, seal
 from consensus.timeouts import TimerKind
 from consensus.wal import Record, RecordKind, TimeoutRecord

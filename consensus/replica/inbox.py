@@ -143,7 +143,7 @@ class Inbox:
                 self._late_votes.take_offered(envelope, message)
 
     def _take_relayed(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
-        """Another's vote of the running height, passed on for lack of progress (`consensus.replica.delivery`)."""
+        """Another's vote of the running height, passed on for lack of progress (`consensus.replica.outbox`)."""
         if not isinstance(message, Vote):
             raise RemoteFault(ConsensusCode.BAD_ENVELOPE, "sender", sender=envelope.sender, peer=peer)
         if peer not in self._current.chain.validators.index_of:  # It may be at a height of the set before.

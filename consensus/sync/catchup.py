@@ -18,8 +18,7 @@ from consensus.chain import ChainState
 from consensus.messages import BlockRequest, BlockResponse, CommittedBlock, MessageKind, Status
 from consensus.outputs import Broadcast, Lane, Output, PeerFault, Send, StartTimer
 from consensus.signing import seal, seal_body
-from consensus.sync.certified_run import RUN_MAX, RunFault, certify_run
-from consensus.sync.fetching import GRACE_MS, HEDGE_MS, BlockSync
+from consensus.sync.fetching import GRACE_MS, HEDGE_MS, RUN_MAX, BlockSync, RunFault, certify_run
 from consensus.sync.messages import pack_block_response
 from consensus.timeouts import TimerKind
 

@@ -1,10 +1,20 @@
-"""`crossclear devnet`: a network that stays up, or the demonstration: play the story, recompute it, judge it."""
+"""`crossclear devnet`: a network that stays up, or the demonstration: play the story, recompute it, judge it.
 
+Rule: SIGINT (Ctrl-C), SIGTERM and SIGHUP cancel what runs, and cleaning up is never cut short. A signal's handler
+raises nothing: KeyboardInterrupt would come between any two instructions, and Python drops an exception that is raised
+inside the callback of a weak reference. trio's list of asynchronous generators has such callbacks, which run at the
+end of every HTTP response: a signal that came there was lost.
+"""
+
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import trio
@@ -16,7 +26,6 @@ from clearing.schema.blocks.block import BlockResult
 from clearing.state.state import State
 from devnet.demo.report import Summary, count, logged, member_lines, middle, missing, show
 from devnet.demo.story import CATCH_UP_HEIGHTS, RISKY, DevnetStory, StoryRecord
-from devnet.interruption import run_interruptibly
 from devnet.members import MemberFiles, member_files, write_member_files
 from devnet.network import Devnet, running_devnet
 from devnet.options import DevnetOptions, check_options
@@ -250,3 +259,34 @@ def _verify_command(
     command = [sys.executable, "-m", "cli", "verify", str(folder / PACKAGE), "--output", output]
     command += ["--genesis", str(testnet.genesis_path), *own.arguments]
     return subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+
+
+T = TypeVar("T")
+
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+async def run_interruptibly(work: Callable[[], Awaitable[T]]) -> T:
+    """The result of `work`. Raises KeyboardInterrupt when a signal ended it, after everything in it was cleaned up.
+
+    The first signal cancels `work`; later ones change nothing. Works in the main thread only.
+    """
+    with trio.CancelScope() as scope, _cancelled_by_signals(scope):
+        return await work()
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _cancelled_by_signals(scope: trio.CancelScope) -> Iterator[None]:
+    """The handlers that were there before are given back at the end."""
+    token = trio.lowlevel.current_trio_token()
+
+    def cancel(_number: int, _frame: object) -> None:
+        token.run_sync_soon(scope.cancel, idempotent=True)
+
+    before = [(number, signal.signal(number, cancel)) for number in ENDING_SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)

@@ -9,9 +9,8 @@ import msgspec
 import numpy as np
 
 from clearing.base.units import DAY_MS, PPM
-from lab.backtest.books import form_of, worth_of
 from lab.backtest.coverage import Coverage, change_ratio, coverage_of, peak_to_trough, years_of
-from lab.backtest.walk import Setup, Walked
+from lab.backtest.walk import Setup, Walked, form_of, worth_of
 
 CHANGE_DAYS = (1, 5, 30)
 

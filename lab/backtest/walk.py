@@ -1,12 +1,20 @@
-"""The walk through history: at every observation publish ranges and margins, then see what the next one brings.
+"""The walk through history: at each observation publish ranges and margins, then see the next move on books.
 
 Rule: a range knows only observations before it. `MoveWindow` keeps the newest moves of a risk group sorted, so that
-their quantiles cost little at every step.
+their quantiles cost little at every step. A book is fixed before any price is looked at: a function of its seed and of
+how many underlyings there are, by SHA-256 alone, so that anybody can make the same ones anywhere; none is left out.
+
+Seed s has form s mod 4: 0 the first underlying alone, 1 the last alone, 2 all of them on one side, 3 all of them on
+alternating sides. Its first side is long where s div 4 is even, otherwise short. Its holding of underlying u is worth
+10,000 + (h mod 990,001) settlement units when the book is opened, h the first eight bytes of
+SHA-256("crossclear/book/<s>/<u>"), big-endian; in lots of a thousandth of the underlying, rounded up. Every book is
+opened again at its worth each `REOPEN` observations, or four years of rising prices would leave one leg of each.
 """
 
+import hashlib
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -34,7 +42,6 @@ from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParamete
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import CashGroup
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
-from lab.backtest.books import MICROS_PER_TICK, REOPEN, lots_of, worth_of
 from lab.backtest.market_data import MarketData
 from member.codes import NodeCode
 
@@ -272,3 +279,38 @@ def walk(data: MarketData, setup: Setup, progress: Callable[[int], None] = lambd
 
 def _table(rows: list[Integers] | list[list[int]], width: int) -> Integers:
     return np.array(rows, np.int64).reshape(len(rows), width)
+
+
+REOPEN = 720
+
+FORMS = ("first alone", "last alone", "all on one side", "alternating sides")
+
+MICROS_PER_TICK = 10
+"""A lot is a thousandth of the underlying: a tick, 10^-2 of the settlement unit, is 10 micros a lot."""
+
+TICK_LOTS_PER_UNIT = 100_000
+"""One settlement unit is this many ticks of one lot."""
+
+
+def form_of(seed: int) -> str:
+    """What kind of book a seed is."""
+    return FORMS[seed % len(FORMS)]
+
+
+def worth_of(seed: int, underlyings: int) -> tuple[int, ...]:
+    """Signed settlement units of every underlying."""
+    form, side = seed % len(FORMS), 1 if seed // len(FORMS) % 2 == 0 else -1
+    worth = []
+    for at in range(underlyings):
+        drawn = hashlib.sha256(f"crossclear/book/{seed}/{at}".encode()).digest()
+        units = 10_000 + int.from_bytes(drawn[:8], "big") % 990_001
+        in_book = (at == 0, at == underlyings - 1, True, True)[form]
+        turned = form == 3 and at % 2 == 1
+        worth.append((units if not turned else -units) * side if in_book else 0)
+    return tuple(worth)
+
+
+def lots_of(worth: Sequence[int], ticks: Sequence[int]) -> list[int]:
+    """Lots that are worth at least so much at these prices."""
+    sizes = (-(-abs(units) * TICK_LOTS_PER_UNIT // price) for units, price in zip(worth, ticks, strict=True))
+    return [size if units >= 0 else -size for size, units in zip(sizes, worth, strict=True)]

@@ -18,7 +18,7 @@ from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.state.ledger import FUND_ACCOUNT, ROUNDING_ACCOUNT
 from member.api.receipts import ReceiptAt
 from member.api.types import Body
-from member.explaining.masking import MASKED
+from member.explaining.receipt_index import MASKED
 
 _ROLES = {HOUSE_ACCOUNT: "the house", FUND_ACCOUNT: "the default fund", ROUNDING_ACCOUNT: "the rounding account"}
 

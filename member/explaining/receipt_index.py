@@ -1,10 +1,14 @@
-"""Which accounts a receipt names, and in which fields.
+"""The receipt index: which accounts a receipt names, in which fields; and masking, for a reader who may see only some.
 
 Rule: one table for receipts of calls, liquidations, defaults and the default fund; reading, masking and explaining go
-by it, and a test compares it with the receipts' fields.
+by it, and a test compares it with the receipts' fields. Members are public, and so are the accounts that genesis gives
+a part in every crisis. Where an account is named beside its member it has another mask, or the default fund's calls
+alone would reveal the owner of every mask.
 """
 
+import hmac
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -18,6 +22,7 @@ from clearing.schema.receipts import margin_calls as calls
 from clearing.schema.receipts.default import WaterfallLayer
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.margin_calls import MarginCalled, MarginRestored
+from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -166,3 +171,43 @@ def _naming(kind: type[Receipt]) -> tuple[str, ...]:
     """Fields (or properties) of a kind of receipt that name an account."""
     named_by = ("account", "buyer", "seller", "recipient", "named_account")
     return tuple(field for field in named_by if hasattr(kind, field))
+
+
+MASKED = 2**62
+"""Ids from here on stand for masked accounts; a mask is the same in every receipt and at every node."""
+
+_MASK_TAG = b"crossclear/masked-account/v1"
+
+_BESIDE_TAG = b"crossclear/masked-account/beside-its-member/v1"
+
+_MASK_BYTES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """A name for every account: its own where `is_visible` and for those of the rulebook, else a hash.
+
+    `salt`: the state's, without which nobody finds out by trying all ids.
+    """
+
+    salt: bytes
+    is_visible: Callable[[int], bool]
+
+    def __call__(self, account: int) -> int:
+        """Where the account is named alone."""
+        return self._name(account, _MASK_TAG)
+
+    def beside(self, account: int) -> int:
+        """Where it is named beside its member: a mask of no receipt where it is named alone."""
+        return self._name(account, _BESIDE_TAG)
+
+    def _name(self, account: int, tag: bytes) -> int:
+        if account >= MEMBER_ACCOUNTS_MAX or self.is_visible(account):
+            return account
+        digest = hmac.digest(self.salt, tag + account.to_bytes(8, "big"), "sha256")
+        return MASKED + int.from_bytes(digest[:_MASK_BYTES], "big")
+
+
+def masked(receipt: T, masks: Masks) -> T:
+    """The receipt for a reader who may see some accounts only."""
+    return renamed(receipt, masks.beside if type(receipt) in BESIDE_MEMBERS else masks)

@@ -9,8 +9,7 @@ from typing import Any, Protocol
 from clearing.base.errors import RemoteFault
 from clearing.schema.receipts.default import LossAllocated
 from clearing.schema.receipts.default_fund import FundDrawn
-from member.api.receipt_json import receipts_of
-from member.api.receipts import InstrumentTicks, ReceiptAt, ReceiptView
+from member.api.receipts import InstrumentTicks, ReceiptAt, ReceiptView, receipts_of
 from member.codes import NodeCode
 from member.explaining.formatting import ExplainedReceipt, Listing
 from member.explaining.receipt_index import accounts_named

@@ -9,10 +9,10 @@ from clearing.base.errors import Rejected
 from clearing.base.validators import Validator
 from clearing.genesis.paths import UnknownPathError, change_at, change_genesis
 from clearing.governance.dry_run import AmendmentImpact
-from clearing.schema.requests.amendments import Amendment, TermsAmendment, TermsChange
+from clearing.schema.requests.governance import Amendment, TermsAmendment, TermsChange
 from clearing.schema.terms.genesis import Genesis
 from member.api.governance import EffectView, GovernanceView
-from member.signing.amendment_values import after_json, differences, kind_of, present_json
+from member.signing.governance import after_json, differences, kind_of, present_json
 from proofs.verify.verdict import printable
 
 

@@ -20,7 +20,7 @@ from clearing.schema.blocks.transaction import Transaction, transaction_bytes_ma
 from clearing.schema.requests.validators import Approval, ValidatorChange, with_approval
 from clearing.validators.set_changes import changed_set, check_new_validators, moved_power
 from member.api.chain import ValidatorsView, ValidatorView, validator_view
-from member.api.transaction_json import SubmitBody, body_of, transaction_of
+from member.api.submit import SubmitBody, body_of, transaction_of
 from member.api.types import Body, Hash
 from member.codes import NodeCode
 from member.signing.requests import sign_approval

@@ -20,7 +20,7 @@ from clearing.schema.receipts.trades import TradeNovated
 from clearing.schema.records.accounts import Book
 from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.schema.transfers import Transfer, TransferCode
-from clearing.state.account_margins import margin_book
+from clearing.state.holdings import margin_book
 from clearing.state.ledger import balance
 from clearing.state.state import State
 from member.explaining.receipt_index import receipt_accounts

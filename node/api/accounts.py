@@ -34,8 +34,18 @@ from member.api.statements import MemberStatement
 from member.codes import NodeCode
 from member.statements.days import StatementDays
 from member.statements.statement import STATEMENT_LINES_MAX, StatementInputs, day_number, member_statement
-from node.api.calls import ApiCall, ApiRefusal, known, member_of, own_account, ready, run_in_worker
-from node.api.routes import ACCOUNT, Parameter, Routes
+from node.api.calls import (
+    ACCOUNT,
+    ApiCall,
+    ApiRefusal,
+    Parameter,
+    Routes,
+    known,
+    member_of,
+    own_account,
+    ready,
+    run_in_worker,
+)
 
 LOOKED_AT = 10_000
 

@@ -31,8 +31,18 @@ from member.api.chain import (
     validator_view,
 )
 from member.api.types import hexed
-from node.api.calls import ApiCall, ApiRefusal, Turnstile, check_wait, known, number_or_latest, respond
-from node.api.routes import HEIGHT, MSGPACK, Routes
+from node.api.calls import (
+    HEIGHT,
+    MSGPACK,
+    ApiCall,
+    ApiRefusal,
+    Routes,
+    Turnstile,
+    check_wait,
+    known,
+    number_or_latest,
+    respond,
+)
 
 routes = Routes()
 

@@ -7,9 +7,8 @@ from clearing.schema.records.default import ContributionRecord
 from clearing.schema.terms.default import FundSizing
 from clearing.state.state import State
 from member.api.proofs import FundOpening, FundPart, FundScenario, FundView
-from node.api.calls import ApiCall
+from node.api.calls import NUMBER, ApiCall, Parameter, Routes
 from node.api.proofs import account_at_epoch
-from node.api.routes import NUMBER, Parameter, Routes
 
 routes = Routes()
 

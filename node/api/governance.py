@@ -11,7 +11,7 @@ from clearing.governance.certified_amendments import certify_amendments, write_a
 from clearing.governance.dry_run import AccountStanding, AmendmentEffect, amendment_impact
 from clearing.governance.votes import tally_votes, voting_set
 from clearing.schema.records.governance import AmendmentRecord, GovernanceCounters, ProposalRecord, ProposalStage
-from clearing.schema.requests.amendments import Amendment, TermsAmendment
+from clearing.schema.requests.governance import Amendment, TermsAmendment
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.ledger import can_hold
 from clearing.state.state import State
@@ -29,9 +29,8 @@ from member.api.governance import (
     StruckView,
 )
 from member.api.types import hexed
-from member.signing.amendment_values import after_json, kind_of, present_json
-from node.api.calls import ApiCall, Turnstile, check_wait, known, member_of
-from node.api.routes import JSON, NUMBER, OCTETS, Parameter, Routes
+from member.signing.governance import after_json, kind_of, present_json
+from node.api.calls import JSON, NUMBER, OCTETS, ApiCall, Parameter, Routes, Turnstile, check_wait, known, member_of
 
 routes = Routes()
 

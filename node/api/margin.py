@@ -17,8 +17,7 @@ from member.api.margin import (
     TermView,
 )
 from member.codes import NodeCode
-from node.api.calls import ApiCall, ApiRefusal, own_account, read_json, run_in_worker
-from node.api.routes import ACCOUNT, Routes
+from node.api.calls import ACCOUNT, ApiCall, ApiRefusal, Routes, own_account, read_json, run_in_worker
 
 routes = Routes()
 

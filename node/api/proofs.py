@@ -5,10 +5,21 @@ from starlette.responses import Response
 from member.api.proofs import PACKAGES_MAX, ExitLeafView, ExitView, InclusionView, PackageLine, PackagePage
 from member.api.types import hexed
 from member.codes import NodeCode
-from node.api.calls import ApiCall, ApiRefusal, known, number_or_latest, own_account, owner_of, run_in_worker
-from node.api.routes import ACCOUNT, NUMBER, OCTETS, Parameter, Routes
-from node.epochs.exits import AccountExit, ExitLeafProof, ExitQuestion
-from node.epochs.holdings import AccountAtEpoch, HoldingsQuestion
+from node.api.calls import (
+    ACCOUNT,
+    NUMBER,
+    OCTETS,
+    ApiCall,
+    ApiRefusal,
+    Parameter,
+    Routes,
+    known,
+    number_or_latest,
+    own_account,
+    owner_of,
+    run_in_worker,
+)
+from node.epochs.member_files import AccountAtEpoch, AccountExit, ExitLeafProof, ExitQuestion, HoldingsQuestion
 
 routes = Routes()
 

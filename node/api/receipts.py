@@ -7,7 +7,6 @@ from clearing.prices.price_status import can_close_out
 from clearing.schema.records.default import DefaultPhase
 from clearing.state.holdings import positions_of
 from clearing.state.state import State
-from member.api.receipt_json import named
 from member.api.receipts import (
     DefaultPage,
     DefaultUnderWay,
@@ -20,10 +19,10 @@ from member.api.receipts import (
     Series,
     SlicePosition,
     SliceSale,
+    named,
 )
-from member.explaining.masking import Masks, masked
-from node.api.calls import ApiCall, member_of, own_account, page_of
-from node.api.routes import NUMBER, PAGED, Parameter, Routes
+from member.explaining.receipt_index import Masks, masked
+from node.api.calls import NUMBER, PAGED, ApiCall, Parameter, Routes, member_of, own_account, page_of
 
 routes = Routes()
 

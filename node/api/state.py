@@ -28,8 +28,7 @@ from member.api.state import (
     StateView,
 )
 from member.api.types import hexed
-from node.api.calls import ApiCall, ready, respond
-from node.api.routes import Routes
+from node.api.calls import ApiCall, Routes, ready, respond
 from node.ops.metrics import CONTENT_TYPE
 from node.p2p.peers import PeerStatus
 

@@ -15,15 +15,15 @@ from member.api.submit import (
     TRANSACTIONS_MAX,
     CollateralEventBody,
     CollateralEventResult,
+    SubmitBody,
     SubmitResult,
     SubmitResults,
     TransactionList,
+    transaction_of,
 )
-from member.api.transaction_json import SubmitBody, transaction_of
 from member.api.types import hexed
 from member.codes import NodeCode
-from node.api.calls import ApiCall, ApiRefusal, problem_of, read_json, respond
-from node.api.routes import JSON, MSGPACK, Routes
+from node.api.calls import JSON, MSGPACK, ApiCall, ApiRefusal, Routes, problem_of, read_json, respond
 from node.api.view import NodeView
 from node.pool.mempool import transaction_hash
 

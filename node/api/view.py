@@ -21,8 +21,7 @@ from member.api.receipts import ReceiptAt
 from member.api.state import Check
 from member.statements.days import StatementDays
 from node.agreement.application import ClearingApplication, DecidedHeight
-from node.epochs.exits import EpochExits
-from node.epochs.holdings import EpochHoldings
+from node.epochs.member_files import EpochExits, EpochHoldings
 from node.p2p.peers import PeerStatus
 from node.pool.mempool import Accepted
 from node.store.blocks import light_block_at

@@ -31,8 +31,7 @@ from node.chains.bridge_service import BridgeService, valid_collateral
 from node.chains.custody_evidence import CustodyEvidence
 from node.chains.relayer_service import RelayerService
 from node.config import NodeConfig, config_of_chains
-from node.epochs.exits import EpochExits
-from node.epochs.holdings import EpochHoldings
+from node.epochs.member_files import EpochExits, EpochHoldings
 from node.epochs.packages import PackageService
 from node.epochs.service import AccountSeeds, EpochService
 from node.http.server import build_api, serve_api

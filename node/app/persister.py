@@ -17,8 +17,14 @@ from clearing.base.errors import CrossclearError
 from clearing.epochs.snapshot import snapshot_due
 from clearing.state.state import State
 from node.agreement.application import DecidedHeight
-from node.epochs.exits import EpochExits, ExitTreeRecord, exit_tree_record
-from node.epochs.holdings import EpochHoldings, EpochHoldingsRecord, epoch_holdings
+from node.epochs.member_files import (
+    EpochExits,
+    EpochHoldings,
+    EpochHoldingsRecord,
+    ExitTreeRecord,
+    epoch_holdings,
+    exit_tree_record,
+)
 from node.epochs.service import EpochService
 from node.store.records import ReceiptRecord, receipt_records
 from node.store.store import Store

@@ -16,8 +16,8 @@ import trio
 
 from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.rpc.endpoint import Endpoint
+from bridge.rpc.proofs import prove_events
 from bridge.rpc.quorum import EndpointQuorum, Tips
-from bridge.rpc.receipt_proofs import prove_events
 from bridge.watch.cursor import FileFactStore
 from bridge.watch.custody_evidence import EvidenceCollector, EvidenceStore
 from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery

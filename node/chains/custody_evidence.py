@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 import trio
 
-from bridge.rpc.storage_proofs import check_counters
+from bridge.rpc.proofs import check_counters
 from bridge.watch.custody_evidence import EvidenceCollector, EvidenceStore
 from clearing.base.codec import encode
 from clearing.base.errors import CrossclearError

@@ -9,7 +9,7 @@ import msgspec
 
 from member.api.types import Problem
 from node.api import accounts, chain, fund, governance, margin, proofs, receipts, state, submit
-from node.api.routes import JSON, Route
+from node.api.calls import JSON, Route
 
 ROUTES: tuple[Route, ...] = tuple(
     route

@@ -29,8 +29,7 @@ from clearing.base.errors import Bug, RemoteFault
 from clearing.base.token_bucket import TokenBuckets
 from member.client.authorization import HEADER_PATTERN, SignedPart, is_loopback, request_digest
 from member.codes import NodeCode
-from node.api.calls import ApiCall, ApiRefusal, check_wait, internal_refusal, member_of, respond, respond_refusal
-from node.api.routes import Route
+from node.api.calls import ApiCall, ApiRefusal, Route, check_wait, internal_refusal, member_of, respond, respond_refusal
 from node.api.view import NodeView
 from node.config import Api
 from node.http.routes import ROUTES, openapi

@@ -25,7 +25,7 @@ from member.explaining.receipt_pages import ReceiptSeries
 from member.statements.days import StatementDays
 from member.statements.statement import member_statement
 from node.agreement.application import DecidedHeight
-from node.epochs.exits import AccountExit, account_exit, exit_tree_record
+from node.epochs.member_files import AccountExit, account_exit, exit_tree_record
 from node.offline.homes import OpenedLog
 from node.offline.replay import replay
 from node.store.records import BlockRecord

@@ -29,7 +29,7 @@ from member.keys.key_folder import (
 from member.keys.keystore import Strength
 from member.keys.secret_files import make_secret_folder, read_password
 from node.config import KeyHex, NodeConfig, Section
-from node.signer.address import address_of, listen
+from node.signer.channel import address_of, listen
 from node.signer.local import logged_step
 from node.signer.server import SignerServer
 from node.signer.sign_state import SIGN_STATE as NODE_SIGN_STATE

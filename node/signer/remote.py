@@ -17,7 +17,6 @@ from clearing.base.errors import CrossclearError, LocalFault
 from consensus.codes import ConsensusCode
 from consensus.messages import Extension, MessageKind, envelope_digest, proposal_digest
 from member.codes import NodeCode
-from node.signer.address import dial
 from node.signer.channel import (
     FRAME_BYTES_MAX,
     Answer,
@@ -28,6 +27,7 @@ from node.signer.channel import (
     SignerChannel,
     SignerHello,
     VoteRequest,
+    dial,
     open_as_node,
 )
 from node.signer.local import GuardedSigner

@@ -17,7 +17,6 @@ from clearing.base.codec import decode, encode
 from clearing.base.errors import CrossclearError, LocalFault
 from consensus.codes import ConsensusCode
 from member.codes import NodeCode
-from node.signer.address import accept
 from node.signer.channel import (
     FRAME_BYTES_MAX,
     Answer,
@@ -28,6 +27,7 @@ from node.signer.channel import (
     SignerChannel,
     SignerHello,
     VoteRequest,
+    accept,
     open_as_signer,
 )
 from node.signer.local import LocalSigner

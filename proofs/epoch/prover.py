@@ -26,8 +26,7 @@ from proofs.errors import ProofCode
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.shard import RandomScalar
 from proofs.linear.statement import Witness, make_witness
-from proofs.statement.arithmetization import DOMAIN, auxiliary_slots, complete_holdings, layout_of
-from proofs.statement.auxiliary_witness import AuxiliaryWitness
+from proofs.statement.arithmetization import DOMAIN, AuxiliaryWitness, auxiliary_slots, complete_holdings, layout_of
 
 Seeds = Mapping[int, bytes]
 """Account to its 32-byte seed."""

@@ -27,12 +27,15 @@ from proofs.onchain.keys import (
     ACCOUNTS_MAX,
     EpochKeys,
     EpochStatement,
+    Leaf,
     certified_digest,
     check_keys,
     derive_keys,
     epoch_statement,
+    leaf_path,
+    make_leaf,
+    row_challenge,
 )
-from proofs.onchain.leaves import Leaf, leaf_path, make_leaf, row_challenge
 from proofs.onchain.messages import proof_bytes
 from proofs.onchain.prover import prove_leaf
 

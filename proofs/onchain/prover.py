@@ -27,8 +27,15 @@ from proofs.algebra.polynomial import (
 from proofs.algebra.srs import basis
 from proofs.linear.layout import ProofLayout
 from proofs.linear.statement import Weights, Witness, u_values, weights_of
-from proofs.onchain.keys import EpochKeys, EpochStatement, derive_keys
-from proofs.onchain.leaves import Leaf, derived_scalars, digit_blinders, row_challenge
+from proofs.onchain.keys import (
+    EpochKeys,
+    EpochStatement,
+    Leaf,
+    derive_keys,
+    derived_scalars,
+    digit_blinders,
+    row_challenge,
+)
 from proofs.onchain.messages import ChallengeChain, Rounds, check_alpha, padded_point
 
 BLINDERS, SUM_BLINDERS = 2, 3

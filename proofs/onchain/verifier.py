@@ -16,8 +16,7 @@ from proofs.algebra.group import GENERATOR, GENERATOR_2, Point, decode_point, mu
 from proofs.algebra.srs import basis, tau_g2
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.layout import COLUMNS_MAX, SHORTFALL_MAX
-from proofs.onchain.keys import EpochKeys
-from proofs.onchain.leaves import Leaf
+from proofs.onchain.keys import EpochKeys, Leaf
 from proofs.onchain.messages import Challenges, OnchainProof, read_rounds, replay, split_rounds
 
 ACCOUNT_MAX = 2**63

@@ -5,7 +5,7 @@ import rlp
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bridge.evm.trie import trie_root
+from bridge.evm.receipts import trie_root
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.evm.rlp_coding import DEPTH_MAX, decode, encode
 from clearing.base.evm.trie import EMPTY_ROOT, lookup

@@ -15,7 +15,7 @@ from clearing.genesis.json import genesis_from_json
 from clearing.schema.codes import ClearingCode
 from member.codes import NodeCode
 from member.keys.keystore import parse_keystore
-from member.signing.amendment_values import read_value
+from member.signing.governance import read_value
 from member.verifying.exits import read_exit_file
 from member.verifying.fund import read_opening
 from member.verifying.package import read_holdings

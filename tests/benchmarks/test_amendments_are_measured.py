@@ -6,7 +6,7 @@ from benchmarks.governance import applied, due, measured
 from benchmarks.liquidation import filled
 from clearing.base.errors import Bug
 from clearing.genesis.paths import change_at
-from clearing.schema.requests.amendments import TermsAmendment
+from clearing.schema.requests.governance import TermsAmendment
 from clearing.schema.terms.genesis import CrisisParameters
 
 

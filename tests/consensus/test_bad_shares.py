@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from clearing.base.certificate import Certificate, VoteKind, signer_bitmap, signer_indices, vote_digest
 from clearing.base.hashing import sha256
-from consensus.core.effects import CastVote, Effect, VerifyShares
 from consensus.core.events import (
+    CastVote,
     CertificateVerified,
+    Effect,
     ProposalReceived,
     SharesRefused,
     StartHeight,
+    VerifyShares,
     VoteReceived,
 )
 from consensus.core.state import HeightState, new_state

@@ -29,7 +29,6 @@ from consensus.outputs import Decided, Output, PeerFault, Send, StartTimer
 from consensus.replica.replica import Replica, ReplicaConfig
 from consensus.signing import CertificateCache, seal
 from consensus.sync.catchup import CatchUp
-from consensus.sync.certified_run import RunFault, certify_run
 from consensus.sync.fetching import (
     BYTES_AHEAD,
     HEDGE_MS,
@@ -39,6 +38,8 @@ from consensus.sync.fetching import (
     WINDOW,
     BlockSync,
     FetchedBlock,
+    RunFault,
+    certify_run,
 )
 from consensus.sync.messages import pack_block_response
 from consensus.timeouts import TimerKind

@@ -12,8 +12,7 @@ from clearing.base.header import DepositCursor
 from consensus.blocks.store import MemoryBlockStore
 from consensus.chain import chain_at
 from consensus.codes import ConsensusCode
-from consensus.core.effects import CastVote, Propose
-from consensus.core.events import CertificateVerified, ProposalReceived, StartHeight, VoteReceived
+from consensus.core.events import CastVote, CertificateVerified, ProposalReceived, Propose, StartHeight, VoteReceived
 from consensus.core.proposer import proposer_index
 from consensus.core.state import new_state
 from consensus.core.step import step

@@ -7,8 +7,9 @@ import pytest
 
 from clearing.base.certificate import NIL
 from clearing.base.errors import Bug
-from consensus.core.effects import (
+from consensus.core.events import (
     CastVote,
+    CertificateVerified,
     Decide,
     FetchBlock,
     Fired,
@@ -17,14 +18,11 @@ from consensus.core.effects import (
     ReportDuplicate,
     SetTimer,
     ShareCertificate,
-    VerifyShares,
-)
-from consensus.core.events import (
-    CertificateVerified,
     SharesRefused,
     StartHeight,
     TimeoutElapsed,
     ValueBuilt,
+    VerifyShares,
     VoteReceived,
 )
 from consensus.core.rules import Rule

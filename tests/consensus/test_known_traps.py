@@ -10,8 +10,16 @@ from clearing.base.certificate import NIL
 from clearing.base.errors import RemoteFault
 from clearing.base.ids import Hash32
 from consensus.blocks.vote_extensions import check_extension
-from consensus.core.effects import CastVote, Decide, FetchBlock, GetValue, SetTimer
-from consensus.core.events import CertificateVerified, StartHeight, TimeoutElapsed
+from consensus.core.events import (
+    CastVote,
+    CertificateVerified,
+    Decide,
+    FetchBlock,
+    GetValue,
+    SetTimer,
+    StartHeight,
+    TimeoutElapsed,
+)
 from consensus.core.state import Step
 from consensus.core.votes import FUTURE_ROUNDS, PAST_ROUNDS
 from consensus.timeouts import PAPER_TIMERS, Timeouts, TimerKind

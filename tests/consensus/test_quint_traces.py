@@ -15,14 +15,15 @@ import pytest
 
 from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap
 from clearing.base.validators import ValidatorSet
-from consensus.core.effects import Effect, VerifyShares
 from consensus.core.events import (
     CertificateVerified,
+    Effect,
     Input,
     ProposalReceived,
     StartHeight,
     TimeoutElapsed,
     ValueBuilt,
+    VerifyShares,
     VoteReceived,
 )
 from consensus.core.state import HeightState, Step, new_state

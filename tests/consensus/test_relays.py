@@ -5,8 +5,7 @@ from consensus.blocks.store import MemoryBlockStore
 from consensus.chain import chain_at
 from consensus.messages import Extension, MessageKind, Vote, read_envelope, read_message
 from consensus.outputs import Broadcast, Output, PeerFault
-from consensus.replica.delivery import RELAYED_MIN, RELAYED_TO_ONE_MAX, relayed, relays_of
-from consensus.replica.outbox import HeightOutbox
+from consensus.replica.outbox import RELAYED_MIN, RELAYED_TO_ONE_MAX, HeightOutbox, relayed, relays_of
 from consensus.replica.replica import Replica, ReplicaConfig
 from consensus.signing import seal
 from consensus.timeouts import TimerKind

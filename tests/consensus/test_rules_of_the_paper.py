@@ -10,9 +10,9 @@ import pytest
 
 import consensus.core.step as core
 from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap
-from consensus.core.effects import Fired
 from consensus.core.events import (
     CertificateVerified,
+    Fired,
     Input,
     ProposalReceived,
     SharesRefused,

@@ -14,7 +14,7 @@ import trio.testing
 from clearing.base.errors import LocalFault
 from devnet.codes import DevnetCode
 from devnet.demo import main as devnet
-from devnet.interruption import ENDING_SIGNALS, run_interruptibly
+from devnet.demo.main import ENDING_SIGNALS, run_interruptibly
 from devnet.options import DevnetOptions
 
 

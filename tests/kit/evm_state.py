@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bridge.evm.trie import trie_proof, trie_root
+from bridge.evm.receipts import trie_proof, trie_root
 from clearing.base.evm.evidence import NATIVE
 from clearing.base.evm.rlp_coding import encode
 from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, BalanceLocation, vault_storage_key

@@ -18,8 +18,7 @@ from proofs.algebra.srs import basis
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.statement import make_witness
 from proofs.onchain.file import KeysCertificate, check_keys_certificate, prove_certified_account
-from proofs.onchain.keys import EpochKeys, certified_digest, derive_keys
-from proofs.onchain.leaves import Leaf, leaf_path
+from proofs.onchain.keys import EpochKeys, Leaf, certified_digest, derive_keys, leaf_path
 from proofs.onchain.messages import read_rounds, replay, split_rounds
 from proofs.onchain.prover import prove_account
 from proofs.onchain.verifier import verify_account

@@ -18,8 +18,18 @@ from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
 from proofs.linear.prover import random_scalar
 from proofs.linear.statement import LinearStatement, Witness, constraint_values, make_witness, u_values, weights_of
 from proofs.onchain import keys as keys_module
-from proofs.onchain.keys import EpochKeys, EpochStatement, check_keys, derive_keys, row_polynomials
-from proofs.onchain.leaves import Leaf, leaf_path, leaves_root, make_leaf, row_challenge
+from proofs.onchain.keys import (
+    EpochKeys,
+    EpochStatement,
+    Leaf,
+    check_keys,
+    derive_keys,
+    leaf_path,
+    leaves_root,
+    make_leaf,
+    row_challenge,
+    row_polynomials,
+)
 from proofs.onchain.messages import split_rounds
 from proofs.onchain.prover import prove_leaf
 from proofs.onchain.verifier import verify_account, verify_leaf

@@ -18,8 +18,18 @@ from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.layout import RowRange
 from proofs.linear.statement import Weights, Witness, constraint_values, make_witness, weights_of
 from proofs.onchain import verifier
-from proofs.onchain.keys import EpochKeys, check_keys, derive_keys, row_polynomials
-from proofs.onchain.leaves import Leaf, digit_blinders, leaf_path, leaves_root, make_leaf, row_challenge
+from proofs.onchain.keys import (
+    EpochKeys,
+    Leaf,
+    check_keys,
+    derive_keys,
+    digit_blinders,
+    leaf_path,
+    leaves_root,
+    make_leaf,
+    row_challenge,
+    row_polynomials,
+)
 from proofs.onchain.messages import (
     PADDED_BYTES,
     check_alpha,

@@ -21,8 +21,7 @@ from proofs.linear.statement import public_evaluations, used_positions, weights_
 from proofs.onchain import keys as keys_module
 from proofs.onchain import prover as prover_module
 from proofs.onchain import verifier
-from proofs.onchain.keys import EpochStatement, derive_keys
-from proofs.onchain.leaves import Leaf, derived_scalars, row_challenge
+from proofs.onchain.keys import EpochStatement, Leaf, derive_keys, derived_scalars, row_challenge
 from proofs.onchain.messages import ChallengeChain, Rounds, padded_point, read_rounds, replay
 from tests.kit.proofs.onchain_epoch import Epoch, make_epoch
 

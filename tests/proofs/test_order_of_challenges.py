@@ -18,8 +18,7 @@ from proofs.linear.layout import RowRange, SlotRange, lay_out
 from proofs.linear.messages import AccountPart, LinearProof
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import Equation
-from proofs.onchain.keys import EpochKeys
-from proofs.onchain.leaves import Leaf, leaves_root
+from proofs.onchain.keys import EpochKeys, Leaf, leaves_root
 from proofs.onchain.messages import proof_bytes, replay, split_rounds
 from tests.kit.proofs.forgers.onchain import CUTS
 

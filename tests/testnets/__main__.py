@@ -18,7 +18,7 @@ from pathlib import Path
 import trio
 
 from clearing.base.errors import CrossclearError
-from devnet.interruption import run_interruptibly
+from devnet.demo.main import run_interruptibly
 from tests.kit.adversaries.registry import ADVERSARIES
 from tests.testnets.generate import generate
 from tests.testnets.ground import ROOT

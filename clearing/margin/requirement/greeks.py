@@ -20,7 +20,7 @@ import numpy as np
 from clearing.base.units import MICROS_PER_TICK, PPM
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.margin.risk_arrays.exact_products import Integers
-from clearing.pricing.greeks import greeks
+from clearing.pricing.black76 import greeks
 from clearing.pricing.marks import discount_factor, years_left
 from clearing.pricing.surface import option_volatility
 from clearing.schema.risk.parameters import RiskGroup

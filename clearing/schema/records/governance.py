@@ -7,7 +7,7 @@ are deleted once they can no longer be submitted again.
 from enum import IntEnum
 
 from clearing.base.codec import U32, U63, Bytes32, Wire
-from clearing.schema.requests.amendments import Amendment, TermsChangingAmendment
+from clearing.schema.requests.governance import Amendment, TermsChangingAmendment
 
 
 class ProposalStage(IntEnum):

@@ -1,20 +1,118 @@
-"""Requests of governance: proposals, votes, and the house's emergency halt.
+"""Requests of governance: proposals with their amendment, votes, and the house's emergency halt.
 
-Rule: each request is applied at most once. A proposal's id is its hash, remembered until its not-after has passed. A
-vote names the proposal by hash and a rising revision. A halt has a number. Validators sign with envelope keys, the
-house like a member. A signature covers every field of the request.
+Rule: an amendment of the terms names places in genesis with their values before and after. It therefore has one
+meaning, and becomes void when somebody else changes the same place. Everything is typed, and bounded before it is
+decoded. Each request is applied at most once: a proposal's id is its hash, remembered until its not-after has passed;
+a vote names the proposal by hash and a rising revision; a halt has a number. Validators sign with envelope keys, the
+house like a member. A signature covers every field of the request. It must not know what an amendment does.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeAlias
 
 import msgspec
 
 from clearing.base import eip712
-from clearing.base.codec import U32, U63, Bytes32, Bytes64, Bytes65, Wire, encode
+from clearing.base.codec import U32, U63, Bytes20, Bytes32, Bytes64, Bytes65, Wire, encode
 from clearing.base.eip712 import TypedRequest
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32, NetworkId
-from clearing.schema.requests.amendments import AMENDMENT_BYTES_MAX, REASON_BYTES_MAX, Amendment, amendment_hash
+from clearing.base.validators import Validator
+from clearing.schema.requests.validators import ENTRIES_MAX
+
+AMENDMENT_TAG = "crossclear/amendment/v1"
+
+VALUE_TAG = "crossclear/amendment/value/v1"
+
+CHANGES_MAX = 32
+
+PATH_BYTES_MAX = 96
+
+VALUE_BYTES_MAX = 16 << 10
+
+AMENDMENT_BYTES_MAX = 24 << 10
+
+REASON_BYTES_MAX = 256
+
+NO_VALUE = bytes(32)
+"""`before` of a place that has no value yet."""
+
+
+class TermsChange(Wire, frozen=True):
+    """One change of one place in genesis. `path`: field names and ids joined by dots, as `instruments.7.band_ppm`."""
+
+    path: Annotated[str, msgspec.Meta(min_length=1, max_length=PATH_BYTES_MAX)]
+    before: Bytes32
+    """`value_hash` of the present value, `NO_VALUE` for an element to be added."""
+    after: Annotated[bytes, msgspec.Meta(max_length=VALUE_BYTES_MAX)]
+    """Canonical bytes of the new value; empty: the element is removed."""
+
+
+class TermsAmendment(Wire, frozen=True, tag=1):
+    """Changes of parameters, feeds, chains, assets, instruments, members and venues, applied all together or not at
+    all."""
+
+    changes: Annotated[tuple[TermsChange, ...], msgspec.Meta(min_length=1, max_length=CHANGES_MAX)]
+
+
+class ValidatorsAmendment(Wire, frozen=True, tag=2):
+    """A new validator set, as in `clearing.schema.requests.validators.ValidatorChange`."""
+
+    before: Bytes32
+    """Hash of the set in force when it takes effect."""
+    left: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=ENTRIES_MAX)]
+    entered: Annotated[tuple[Validator, ...], msgspec.Meta(max_length=ENTRIES_MAX)]
+
+
+class VaultDetachment(Wire, frozen=True, tag=3):
+    """Stop waiting for a vault whose chain never returns. Its deposits and withdrawals end, and its balance counts for
+    nothing."""
+
+    chain_id: U63
+    vault: Bytes20
+
+
+class InstrumentHalt(Wire, frozen=True, tag=4):
+    """Positions in an instrument can only be reduced until a height. In force at once, because it only forbids new
+    risk."""
+
+    instrument: U32
+    until_height: U63
+
+
+class InstrumentResumption(Wire, frozen=True, tag=5):
+    """Trading in a halted instrument resumes at once."""
+
+    instrument: U32
+
+
+class SuspenseAssignment(Wire, frozen=True, tag=6):
+    """Assign money that arrived for an unknown account to an existing one."""
+
+    account: U63
+    currency: U63
+    units: U63
+
+
+Amendment: TypeAlias = (
+    TermsAmendment | ValidatorsAmendment | VaultDetachment | InstrumentHalt | InstrumentResumption | SuspenseAssignment
+)
+
+TermsChangingAmendment: TypeAlias = TermsAmendment | VaultDetachment
+"""Amendments that change the terms. The result depends on genesis alone, so anybody can follow it."""
+
+URGENT_AMENDMENTS = (InstrumentHalt, InstrumentResumption)
+"""Amendments that take effect in the block that approves them."""
+
+
+def value_hash(value: bytes) -> Hash32:
+    """The value of `TermsChange.before` for the canonical bytes of a value."""
+    return tagged_hash(VALUE_TAG, value)
+
+
+def amendment_hash(network: NetworkId, amendment: Amendment) -> Hash32:
+    """The hash by which votes and certificates identify an amendment."""
+    return tagged_hash(AMENDMENT_TAG, network, encode(amendment))
+
 
 PROPOSAL_TAG = "crossclear/governance/proposal/v1"
 

@@ -5,12 +5,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.codes import REMEDIES, BridgeCode
-from bridge.evm.events import DEPOSITED, WITHDRAWN, Deposited, Withdrawn, read_event
+from bridge.evm.events import (
+    DEPOSITED,
+    WITHDRAWN,
+    Deposited,
+    SubmittedEvent,
+    Withdrawn,
+    make_submission,
+    read_event,
+    verify_submitted_event,
+)
 from bridge.evm.header import BlockHeader, read_header
 from bridge.evm.hexadecimal import read_data, read_quantity
-from bridge.evm.receipts import Log, Receipt, check_receipts_root, decode_receipt, read_receipts, receipt_items
-from bridge.evm.submission import SubmittedEvent, make_submission, verify_submitted_event
-from bridge.evm.trie import index_key, trie_proof, trie_root, verify_trie_proof
+from bridge.evm.receipts import (
+    Log,
+    Receipt,
+    check_receipts_root,
+    decode_receipt,
+    index_key,
+    read_receipts,
+    receipt_items,
+    trie_proof,
+    trie_root,
+    verify_trie_proof,
+)
 from clearing.base.codec import decode, encode, u256
 from clearing.base.errors import RemoteFault
 from clearing.base.evm.trie import EMPTY_ROOT

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.evm.header import header_bytes, read_header
-from bridge.rpc.storage_proofs import _nodes
+from bridge.rpc.proofs import _nodes
 from clearing.base.errors import RemoteFault
 from clearing.base.evm.evidence import OrderedNodes, PooledNodes, ProvenState
 from clearing.base.hashing import keccak256

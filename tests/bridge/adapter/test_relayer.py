@@ -17,7 +17,7 @@ from bridge.evm.hexadecimal import hex_data
 from bridge.relay.relayer import Relayable, Relayer, Rotation
 from bridge.relay.transactions import FeePolicy, Sender
 from bridge.rpc.endpoint import Endpoint
-from bridge.rpc.receipt_proofs import prove_events
+from bridge.rpc.proofs import prove_events
 from clearing.base.certificate import VoteKind
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault

@@ -32,8 +32,15 @@ from proofs.algebra.group import GENERATOR, GENERATOR_2, encode_point
 from proofs.algebra.srs import basis, tau_g2
 from proofs.errors import VerificationFailed as Disproved
 from proofs.linear.statement import Witness, weights_of
-from proofs.onchain.keys import CERTIFIED_TAG, KEYS_TAG, EpochKeys, certified_digest, check_keys, row_polynomials
-from proofs.onchain.leaves import row_challenge
+from proofs.onchain.keys import (
+    CERTIFIED_TAG,
+    KEYS_TAG,
+    EpochKeys,
+    certified_digest,
+    check_keys,
+    row_challenge,
+    row_polynomials,
+)
 from proofs.onchain.messages import PROTOCOL, padded_point, read_padded
 from proofs.onchain.verifier import table_point, verify_account
 from tests.kit.bridge.solvency_chain import SolvencyChain

@@ -12,8 +12,8 @@ import trio
 from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.codes import BridgeCode
 from bridge.rpc.endpoint import Endpoint, Result, RpcCall
+from bridge.rpc.proofs import fetch_evidence
 from bridge.rpc.quorum import EndpointQuorum
-from bridge.rpc.storage_proofs import fetch_evidence
 from bridge.rpc.vault_reads import NATIVE, read_custody
 from bridge.watch.cursor import FileFactStore
 from bridge.watch.custody_evidence import TRIES, WAITING_MAX, EvidenceCollector, EvidenceStore

@@ -17,9 +17,8 @@ from clearing.schema.records.collateral import CashCallRecord
 from clearing.schema.records.margin_calls import CallKind, LiquidationRecord, MarginCallRecord
 from clearing.schema.records.prices import AuctionOrder
 from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, AccountKind, Genesis
-from clearing.state.account_margins import margin_book
 from clearing.state.export import export_state, import_state
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, margin_book
 from tests.kit.clearing.desk import venue_genesis, venue_world
 from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, DOLLAR, SALT, USDC_1, WETH_1
 from tests.kit.clearing.requests import CLIENT_KEY, CLIENT_SECRET, PRICE

@@ -15,8 +15,7 @@ from clearing.schema.transfers import Transfer, TransferCode
 from clearing.state.export import export_state, import_state
 from clearing.state.ledger import FUND_ACCOUNT, inventory_units
 from clearing.state.state import State
-from proofs.statement.arithmetization import complete_holdings
-from proofs.statement.auxiliary_witness import AuxiliaryWitness
+from proofs.statement.arithmetization import AuxiliaryWitness, complete_holdings
 from tests.kit.clearing.defaults import TERMS, default_world
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.funds import DAVE

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.default_fund.stress_losses import stressed_equities
+from clearing.default_fund.sizing import stressed_equities
 from clearing.margin.statement.stress import StressArrays, stressed_equity
 from clearing.state.holdings import Holdings
 

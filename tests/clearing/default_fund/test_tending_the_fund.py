@@ -18,7 +18,7 @@ from clearing.default_fund.contributions import (
     required_contribution,
 )
 from clearing.default_fund.cover_rules import cover_two
-from clearing.default_fund.stress_losses import stress_needs
+from clearing.default_fund.sizing import stress_needs
 from clearing.epochs.snapshot import take_snapshot
 from clearing.genesis.checks import check_genesis
 from clearing.genesis.effective_terms import Terms

@@ -7,7 +7,7 @@ from clearing.base.errors import Rejected
 from clearing.governance.dry_run import AmendmentImpact, amendment_impact
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.margin_calls import MarginCalled
-from clearing.schema.requests.amendments import ValidatorsAmendment
+from clearing.schema.requests.governance import ValidatorsAmendment
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.validators.validator_sets import set_numbers, stored_set
 from tests.kit.clearing.chamber import parliament_world

@@ -13,12 +13,11 @@ from clearing.governance.effects import validate_terms
 from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.receipts.governance import AmendmentEnacted, ProposalClosed
 from clearing.schema.records.governance import ProposalStage
-from clearing.schema.requests.amendments import InstrumentHalt, TermsAmendment
+from clearing.schema.requests.governance import InstrumentHalt, TermsAmendment
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
-from clearing.state.account_margins import margin_book
 from clearing.state.export import export_state, import_state
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, margin_book
 from tests.kit.clearing.chamber import governed_genesis, parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, SALT, USD
 from tests.kit.clearing.replay import replay

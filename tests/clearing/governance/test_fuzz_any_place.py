@@ -15,11 +15,10 @@ from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import CustodySeen, Fact
 from clearing.schema.receipts.governance import AmendmentEnacted, ProposalClosed
 from clearing.schema.records.governance import GovernanceCounters, ProposalRecord, ProposalStage, VoteRecord
-from clearing.schema.requests.amendments import TermsAmendment
+from clearing.schema.requests.governance import TermsAmendment
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.state import State
-from proofs.statement.arithmetization import complete_holdings
-from proofs.statement.auxiliary_witness import AuxiliaryWitness
+from proofs.statement.arithmetization import AuxiliaryWitness, complete_holdings
 from tests.kit.clearing.any_place import random_amendment
 from tests.kit.clearing.rows import row_value
 from tests.kit.clearing.whole_state import check_whole_state

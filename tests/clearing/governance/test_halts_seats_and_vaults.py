@@ -23,7 +23,7 @@ from clearing.schema.receipts.governance import (
 from clearing.schema.receipts.trades import TradeNovated
 from clearing.schema.receipts.validators import ValidatorChangeFinished, ValidatorsChanged
 from clearing.schema.records.prices import AuctionOrder
-from clearing.schema.requests.amendments import (
+from clearing.schema.requests.governance import (
     InstrumentHalt,
     InstrumentResumption,
     SuspenseAssignment,

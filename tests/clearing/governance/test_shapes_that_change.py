@@ -11,7 +11,7 @@ from clearing.schema.terms.collateral import DepegTerms, HaircutTerms, SkewTerms
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.schema.terms.prices import FundingTerms
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
-from clearing.state.account_margins import margin_book
+from clearing.state.holdings import margin_book
 from clearing.state.indexes import CURRENCY_HOLDERS, holders
 from proofs.statement.rulebook import check_rulebook
 from tests.kit.clearing.chamber import parliament_world

@@ -15,7 +15,7 @@ from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import Asset, Feed
 from clearing.schema.terms.genesis import AccountKind, AccountTerms, ChainTerms, MemberTerms, VenueTerms
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
-from clearing.state.account_margins import margin_book
+from clearing.state.holdings import margin_book
 from tests.kit.clearing.chamber import PRICES, governed_genesis, parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, DOLLAR, USD
 from tests.kit.clearing.listing import agreed_everywhere

@@ -14,7 +14,7 @@ from clearing.governance.effects import validate_terms
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.governance import ProposalClosed
-from clearing.schema.requests.amendments import NO_VALUE, TermsAmendment, TermsChange
+from clearing.schema.requests.governance import NO_VALUE, TermsAmendment, TermsChange
 from clearing.schema.risk.charges import LotCharge
 from clearing.schema.risk.parameters import RiskGroup, Scenario
 from clearing.schema.risk.price_ranges import RangeParameters

@@ -13,9 +13,8 @@ from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.requests.trades import Trade
 from clearing.schema.requests.withdrawals import Withdrawal
 from clearing.schema.risk.parameters import RiskParameters
-from clearing.state.account_margins import margin_book
 from clearing.state.export import export_state, import_state
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, margin_book
 from clearing.state.state import State
 from tests.kit.clearing.genesis import (
     ALICE,

@@ -17,7 +17,7 @@ from clearing.schema.records.margin_calls import CallKind
 from clearing.schema.records.prices import ChainDelayRecord
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.margin_calls import CallTerms
-from clearing.state.account_margins import margin_book
+from clearing.state.holdings import margin_book
 from tests.kit.clearing.crisis import FALLEN, crisis_world, genesis_in_crisis, leveraged
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, USDC_1
 from tests.kit.clearing.world import World, of_kind

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.pricing import black76
-from clearing.pricing.greeks import Greeks, greeks, option_greeks
+from clearing.pricing.black76 import Greeks, greeks, option_greeks
 
 DISCOUNT = 0.97
 

@@ -12,7 +12,7 @@ import pytest
 from flint import arb, ctx
 
 from clearing.pricing import black76
-from clearing.pricing.greeks import greeks
+from clearing.pricing.black76 import greeks
 
 Terms = tuple[float, float, float, float, float, bool]
 

@@ -6,7 +6,7 @@ import pytest
 import QuantLib
 
 from clearing.pricing import black76
-from clearing.pricing.greeks import greeks
+from clearing.pricing.black76 import greeks
 
 FORWARD, DISCOUNT = 812_345.0, 0.98
 GRID = tuple(

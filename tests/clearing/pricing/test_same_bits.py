@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from clearing.margin.risk_arrays.arrays import build_risk_arrays
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK
 from clearing.pricing import black76
-from clearing.pricing.greeks import option_greeks
+from clearing.pricing.black76 import option_greeks
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.assets import CashGroup
 from tests.kit.margin.surfaces import LISTED, NOW_MS, SURFACE

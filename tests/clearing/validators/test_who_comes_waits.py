@@ -10,7 +10,7 @@ from clearing.base.validators import Validator
 from clearing.genesis.checks import check_genesis
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.validators import ValidatorAdditionDropped, ValidatorAdditionScheduled, ValidatorsChanged
-from clearing.schema.requests.amendments import ValidatorsAmendment
+from clearing.schema.requests.governance import ValidatorsAmendment
 from clearing.schema.terms.genesis import CrisisParameters, Genesis
 from clearing.schema.terms.governance import ENTRY_DELAY_MS_MAX, GovernanceTerms
 from clearing.state.export import export_state, import_state

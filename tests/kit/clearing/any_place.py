@@ -8,7 +8,7 @@ import msgspec
 
 from clearing.base.errors import Rejected
 from clearing.genesis.paths import ID_FIELDS, UnknownPathError, change_at, change_genesis
-from clearing.schema.requests.amendments import TermsAmendment, TermsChange
+from clearing.schema.requests.governance import TermsAmendment, TermsChange
 from clearing.schema.terms.genesis import Genesis
 
 NEVER = ("validators", "name", "version", "time_ms")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from clearing.schema.requests.amendments import TermsChange
+from clearing.schema.requests.governance import TermsChange
 from clearing.schema.terms.genesis import CrisisParameters, Genesis, MarketParameters
 from clearing.schema.terms.governance import GovernanceTerms
 from tests.kit.clearing.genesis import DOLLAR, START_MS, USDC_1, make_genesis

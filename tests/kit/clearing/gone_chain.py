@@ -2,7 +2,7 @@
 
 import msgspec
 
-from clearing.schema.requests.amendments import VaultDetachment
+from clearing.schema.requests.governance import VaultDetachment
 from clearing.schema.terms.collateral import DepegTerms
 from tests.kit.clearing.chamber import governed_genesis, parliament_world
 from tests.kit.clearing.genesis import BOB, DOLLAR, VAULTS

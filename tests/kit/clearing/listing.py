@@ -1,9 +1,8 @@
 """Runs a story on replicas beside each other, which must agree on every root."""
 
 from clearing.apply_block import apply_block
-from clearing.state.account_margins import margin_book
 from clearing.state.export import export_state, import_state
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, margin_book
 from tests.kit.clearing.genesis import SALT
 from tests.kit.clearing.world import World
 

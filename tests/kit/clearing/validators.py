@@ -9,12 +9,13 @@ from clearing.genesis.paths import change_at
 from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult, ProvenOffence, VoteExtension
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import ValidatorsRotated
-from clearing.schema.requests.amendments import Amendment, TermsAmendment
 from clearing.schema.requests.governance import (
     HOUSE_PROPOSER,
+    Amendment,
     EmergencyHalt,
     GovernanceProposal,
     GovernanceVote,
+    TermsAmendment,
 )
 from clearing.schema.requests.validators import ValidatorChange, with_approval
 from clearing.validators.validator_sets import set_numbers, stored_set, validator_sets

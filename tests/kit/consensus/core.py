@@ -1,19 +1,17 @@
 """The core of one validator, its votes by name."""
 
 from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap
-from consensus.core.effects import (
+from consensus.core.events import (
     CastVote,
+    CertificateVerified,
     Effect,
     Fired,
-    Propose,
-    VerifyShares,
-)
-from consensus.core.events import (
-    CertificateVerified,
     Input,
     ProposalReceived,
+    Propose,
     StartHeight,
     TimeoutElapsed,
+    VerifyShares,
     VoteReceived,
 )
 from consensus.core.state import new_state

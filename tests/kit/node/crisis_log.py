@@ -16,9 +16,8 @@ from clearing.genesis.paths import change_at
 from clearing.schema.blocks.block import BlockInput, BlockResult, VoteExtension
 from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.receipts.withdrawals import WithdrawalDelayed
-from clearing.schema.requests.amendments import TermsAmendment
 from clearing.schema.requests.auctions import LiquidationBid
-from clearing.schema.requests.governance import HOUSE_PROPOSER, GovernanceProposal, GovernanceVote
+from clearing.schema.requests.governance import HOUSE_PROPOSER, GovernanceProposal, GovernanceVote, TermsAmendment
 from clearing.schema.requests.withdrawals import WithdrawalCancellation
 from clearing.schema.terms.genesis import Genesis
 from clearing.schema.terms.governance import GovernanceTerms

@@ -9,8 +9,7 @@ from proofs.algebra.group import encode_point
 from proofs.algebra.srs import basis
 from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
 from proofs.linear.statement import LinearStatement, Weights, Witness, make_witness, weights_of
-from proofs.onchain.keys import EpochKeys, EpochStatement, derive_keys
-from proofs.onchain.leaves import Leaf, leaf_path, make_leaf, row_challenge
+from proofs.onchain.keys import EpochKeys, EpochStatement, Leaf, derive_keys, leaf_path, make_leaf, row_challenge
 from proofs.onchain.prover import prove_leaf
 
 NETWORK = sha256(b"network of the contract tests")

@@ -13,10 +13,9 @@ from clearing.base.errors import LocalFault
 from clearing.price_ranges.update import history_figures
 from clearing.schema.records.prices import GroupMove, VarianceRecord
 from clearing.schema.risk.price_ranges import RangeParameters
-from lab.backtest.books import FORMS, form_of, lots_of, worth_of
 from lab.backtest.market_data import MarketData
 from lab.backtest.report import report_of
-from lab.backtest.walk import MoveWindow, Setup, walk
+from lab.backtest.walk import FORMS, MoveWindow, Setup, form_of, lots_of, walk, worth_of
 
 HOUR = 3_600_000
 RULES = RangeParameters(interval_ms=HOUR, window=60, window_min=20, joint_scenarios=8)

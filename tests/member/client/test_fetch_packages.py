@@ -10,8 +10,8 @@ import pytest
 from clearing.base.hashing import sha256
 from clearing.base.ids import ZERO_HASH, NetworkId
 from cli.main import run
-from member.client import fetch_packages as fetching
-from member.client.fetch_packages import FetchedPackage, fetch_packages
+from member.client import downloads as fetching
+from member.client.downloads import FetchedPackage, fetch_packages
 from member.client.node_client import NodeClient
 from node.api.view import PackageAt
 from node.store.records import PackageRecord

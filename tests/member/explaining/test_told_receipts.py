@@ -19,14 +19,22 @@ from clearing.schema.receipts.liquidation import (
     SliceSold,
 )
 from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, EarlyCalled
-from member.api.receipt_json import named, unnamed
+from member.api.receipts import named, unnamed
 from member.explaining.default_fund import _EXPLAINERS as TELL_FUND
 from member.explaining.defaults import _EXPLAINERS as TELL_DEFAULTS
 from member.explaining.formatting import condition_line, equality_line, formatted, plain_line
 from member.explaining.liquidations import _EXPLAINERS as TELL_LIQUIDATIONS
 from member.explaining.margin_calls import breach_ppm
-from member.explaining.masking import MASKED, Masks, masked
-from member.explaining.receipt_index import BESIDE_MEMBERS, DEFAULTS, FUNDS, LIQUIDATIONS, accounts_named
+from member.explaining.receipt_index import (
+    BESIDE_MEMBERS,
+    DEFAULTS,
+    FUNDS,
+    LIQUIDATIONS,
+    MASKED,
+    Masks,
+    accounts_named,
+    masked,
+)
 from tests.sim.clearing.explained import (
     Heard,
     of_a_default,

@@ -19,8 +19,7 @@ from clearing.genesis.json import genesis_to_json
 from clearing.genesis.paths import change_at
 from clearing.governance.proposals import check_admission
 from clearing.schema.blocks.receipt import Refused
-from clearing.schema.requests.amendments import TermsAmendment, ValidatorsAmendment
-from clearing.schema.requests.governance import EmergencyHalt
+from clearing.schema.requests.governance import EmergencyHalt, TermsAmendment, ValidatorsAmendment
 from clearing.schema.terms.genesis import Genesis
 from cli.main import run
 from cli.output import ExitCode
@@ -31,8 +30,7 @@ from member.client import ask
 from member.keys.key_folder import KIND_OF, KeyKind, Purpose, new_password, write_key
 from member.keys.keystore import Strength
 from member.printing.governance import describe_amendment
-from member.signing.amendment_values import read_value
-from member.signing.governance import find_proposal, make_vote, terms_amendment
+from member.signing.governance import find_proposal, make_vote, read_value, terms_amendment
 from node.api.calls import ApiCall, problem_of
 from node.api.chain import validators_of
 from node.api.governance import governance_of

@@ -28,7 +28,7 @@ from member.statements.days import StatementDays
 from member.verifying.fund import OPENING_BYTES_MAX, read_opening
 from node.api.fund import fund_of
 from node.config import Api
-from node.epochs.holdings import AccountHoldingsRecord, EpochHoldings, EpochHoldingsRecord, epoch_holdings
+from node.epochs.member_files import AccountHoldingsRecord, EpochHoldings, EpochHoldingsRecord, epoch_holdings
 from node.http.server import build_api, serve_api
 from proofs.algebra.commitment import commit_holdings
 from proofs.algebra.srs import basis

@@ -24,10 +24,9 @@ from clearing.schema.requests.withdrawals import Withdrawal
 from member.api.accounts import AccountView
 from member.api.chain import ValidatorsView
 from member.api.proofs import PackagePage
-from member.api.receipt_json import named
+from member.api.receipts import named
 from member.api.state import StateView
-from member.api.submit import SubmitResults, TransactionList
-from member.api.transaction_json import SubmitBody, body_of, transaction_of
+from member.api.submit import SubmitBody, SubmitResults, TransactionList, body_of, transaction_of
 from member.api.types import Problem
 from member.explaining.receipt_index import receipt_accounts
 from node.config import Api

@@ -14,7 +14,7 @@ from clearing.schema.requests.withdrawals import WithdrawalCancellation
 from clearing.withdrawals.refunds import is_withdrawal_open
 from cli.main import run
 from member.api.accounts import WithdrawalsView
-from member.api.transaction_json import body_of, transaction_of
+from member.api.submit import body_of, transaction_of
 from member.printing.accounts import withdrawal_lines
 from node.api.accounts import LISTED_MAX, account_of, withdrawals_of
 from node.app.node import clock_ms

@@ -11,8 +11,7 @@ from clearing.genesis.paths import change_at
 from clearing.governance.certified_amendments import read_amendments, write_amendments
 from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.requests.amendments import TermsAmendment
-from clearing.schema.requests.governance import GovernanceVote
+from clearing.schema.requests.governance import GovernanceVote, TermsAmendment
 from clearing.schema.terms.genesis import CrisisParameters
 from clearing.schema.terms.governance import GovernanceTerms
 from clearing.schema.terms.instruments import Instrument, InstrumentKind

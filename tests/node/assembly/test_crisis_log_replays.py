@@ -37,8 +37,7 @@ from clearing.state.export import export_state, import_state
 from cli.main import run
 from member.api.receipts import ReceiptAt, ReceiptPage, Series
 from member.client.authorization import SignedPart, authorization
-from member.explaining.masking import MASKED
-from member.explaining.receipt_index import receipt_accounts
+from member.explaining.receipt_index import MASKED, receipt_accounts
 from node.agreement.application import DecidedHeight
 from node.api.calls import ApiCall, owner_of
 from node.api.receipts import masks_of, slice_sales, under_way

@@ -28,7 +28,7 @@ from member.verifying.package import TrustAnchor
 from node.api.view import NodeView
 from node.app.persister import Persister
 from node.config import Api
-from node.epochs.exits import EpochExits, ExitTreeRecord, exit_tree_record
+from node.epochs.member_files import EpochExits, ExitTreeRecord, exit_tree_record
 from node.http.server import build_api, serve_api
 from node.store.block_log import write_block_log
 from node.store.store import Store

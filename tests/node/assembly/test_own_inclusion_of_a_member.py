@@ -23,7 +23,7 @@ from node.agreement.application import DecidedHeight
 from node.api.view import NodeView
 from node.app.persister import Persister
 from node.config import Api
-from node.epochs.holdings import AccountHoldingsRecord, EpochHoldings, EpochHoldingsRecord, epoch_holdings
+from node.epochs.member_files import AccountHoldingsRecord, EpochHoldings, EpochHoldingsRecord, epoch_holdings
 from node.epochs.service import write_package
 from node.http.server import build_api, serve_api
 from node.store.store import Store

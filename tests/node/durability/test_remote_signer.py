@@ -19,8 +19,17 @@ from consensus.codes import ConsensusCode
 from consensus.messages import Extension, extension_digest, proposal_digest
 from member.codes import NodeCode
 from node.signer import channel as channels
-from node.signer.address import address_of, dial, listen
-from node.signer.channel import Answer, Request, RequestKind, SignerHello, open_as_node, open_as_signer
+from node.signer.channel import (
+    Answer,
+    Request,
+    RequestKind,
+    SignerHello,
+    address_of,
+    dial,
+    listen,
+    open_as_node,
+    open_as_signer,
+)
 from node.signer.local import LocalSigner
 from node.signer.remote import RemoteSigner
 from node.signer.server import CONNECTIONS_MAX, SignerServer

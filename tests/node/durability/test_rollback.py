@@ -17,7 +17,7 @@ from consensus.messages import CommittedBlock
 from member.codes import NodeCode
 from node.app.process import refuse_lost_sign_state
 from node.config_sources import load_config
-from node.offline.rollback import roll_back
+from node.offline.recovery import roll_back
 from node.offline.state_at import state_at, state_diff
 from node.signer.sign_state import SignedStep, SignStateFile
 from node.store.store import Store

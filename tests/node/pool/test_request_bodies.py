@@ -16,7 +16,7 @@ from clearing.schema.requests.accounts import CashTransfer
 from clearing.schema.requests.trades import Trade
 from clearing.schema.terms.genesis import AccountKind
 from clearing.transaction_handlers import TRANSACTION_HANDLERS
-from member.api.transaction_json import BODY_OF, SubmitBody, body_of, transaction_of
+from member.api.submit import BODY_OF, SubmitBody, body_of, transaction_of
 from node.p2p.network import TOPIC_MESSAGE_BYTES
 from node.pool.mempool import Accepted, Mempool, transaction_hash
 from node.pool.transaction_service import fitting, make_batch, open_batch

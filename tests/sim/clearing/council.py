@@ -14,20 +14,18 @@ from clearing.base.secp256k1 import sign_digest
 from clearing.genesis.paths import change_at, value_at
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.records.governance import ProposalStage
-from clearing.schema.requests.amendments import (
+from clearing.schema.requests.governance import (
+    HOUSE_PROPOSER,
     Amendment,
+    EmergencyHalt,
+    GovernanceProposal,
+    GovernanceVote,
     InstrumentHalt,
     InstrumentResumption,
     SuspenseAssignment,
     TermsAmendment,
     TermsChange,
     VaultDetachment,
-)
-from clearing.schema.requests.governance import (
-    HOUSE_PROPOSER,
-    EmergencyHalt,
-    GovernanceProposal,
-    GovernanceVote,
 )
 from clearing.schema.terms.genesis import Genesis
 from member.signing.requests import signed_by_validator

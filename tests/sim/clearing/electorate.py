@@ -11,7 +11,7 @@ from clearing.base.validators import Validator, ValidatorSet
 from clearing.schema.blocks.block import ProvenOffence
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import Fact, ValidatorsRotated
-from clearing.schema.requests.amendments import Amendment, ValidatorsAmendment, VaultDetachment
+from clearing.schema.requests.governance import Amendment, ValidatorsAmendment, VaultDetachment
 from clearing.schema.requests.validators import ValidatorChange, with_approval
 from clearing.validators.misbehaviour import is_reported
 from clearing.validators.validator_sets import set_numbers, stored_set

@@ -11,7 +11,7 @@ import msgspec
 
 from clearing.base.secp256k1 import address
 from clearing.genesis.paths import change_at, value_at
-from clearing.schema.requests.amendments import TermsAmendment
+from clearing.schema.requests.governance import TermsAmendment
 from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.terms.assets import Asset, CashGroup, Feed
 from clearing.schema.terms.collateral import DepegTerms

@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import consensus.core.step as core
-from consensus.core.effects import Effect
-from consensus.core.events import ProposalReceived
+from consensus.core.events import Effect, ProposalReceived
 from consensus.core.state import HeightState
 from consensus.messages import Proposal
 from consensus.replica.height import HeightRun

@@ -19,8 +19,7 @@ from proofs.algebra.srs import basis
 from proofs.linear.layout import ProofLayout
 from proofs.linear.prover import random_scalar
 from proofs.linear.statement import LinearStatement, u_values, weights_of
-from proofs.onchain.keys import EpochKeys, EpochStatement, derive_keys
-from proofs.onchain.leaves import Leaf, row_challenge
+from proofs.onchain.keys import EpochKeys, EpochStatement, Leaf, derive_keys, row_challenge
 from proofs.onchain.messages import PADDED_BYTES, ChallengeChain, padded_point
 from tests.kit.proofs.forgers.openings import LastRound, solve
 

@@ -1,16 +1,20 @@
-"""Storage proofs of a vault's counters: requested at a final block, checked, and returned as evidence.
+"""Proofs requested from endpoints: storage proofs of a vault's counters, and receipt proofs of collateral events.
 
-Rule: evidence must prove, under the hash of the block, exactly the counters that a quorum of endpoints reported; any
-endpoint may deliver it. Request it in time: most nodes keep the states of the last 128 blocks only.
+Rule: a proof is checked as the validators will check it before it is returned, so any endpoint may deliver it. A
+storage proof must prove, under the hash of the block, exactly the counters that a quorum of endpoints reported.
+Request it in time: most nodes keep the states of the last 128 blocks only. Whether a block is final is for the
+validators to decide.
 """
 
 from collections.abc import Mapping, Sequence
 
 from bridge.chain import WatchedChain
 from bridge.codes import BridgeCode
-from bridge.evm.header import header_bytes
-from bridge.evm.hexadecimal import hex_data, read_data, read_list, read_object
-from bridge.rpc.endpoint import Refusal, Result, RpcCall
+from bridge.evm.events import VAULT_TOPICS, SubmittedEvent, make_submission, verify_submitted_event
+from bridge.evm.header import header_bytes, read_header
+from bridge.evm.hexadecimal import hex_data, read_data, read_list, read_object, read_quantity
+from bridge.evm.receipts import check_receipts_root, read_receipts
+from bridge.rpc.endpoint import Endpoint, Refusal, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.rpc.vault_reads import NATIVE
 from clearing.base.errors import LocalFault, RemoteFault
@@ -132,4 +136,45 @@ def _nodes(value: object, keys_max: int) -> Mapping[bytes, bytes]:
 def _value(result: Result, at: str) -> object:
     if isinstance(result, Refusal):
         raise result.fault(at)
+    return result
+
+
+async def prove_events(endpoint: Endpoint, chain_id: int, vault: bytes, transaction: bytes) -> list[SubmittedEvent]:
+    """Every deposit, withdrawal and rotation of `vault` in one mined transaction, in order, ready to submit.
+
+    Raises RemoteFault: WRONG_CHAIN, UNTRUSTED_BLOCK when it is not mined, NOT_A_VAULT_EVENT when it has none,
+    RECEIPTS_ROOT_MISMATCH and other faults of the endpoint.
+    """
+    stated, mined = await endpoint.batch(
+        (RpcCall("eth_chainId"), RpcCall("eth_getTransactionReceipt", (hex_data(transaction),)))
+    )
+    if read_quantity(_receipt_value(stated), "eth_chainId", 63) != chain_id:
+        raise RemoteFault(BridgeCode.WRONG_CHAIN, endpoint.name, expected=chain_id)
+    if mined is None:
+        raise RemoteFault(BridgeCode.UNTRUSTED_BLOCK, "transaction", hash=transaction)
+    fields = read_object(_receipt_value(mined), "receipt")
+    block_hash = read_data(fields.get("blockHash"), "receipt.blockHash", 32)
+    index = read_quantity(fields.get("transactionIndex"), "receipt.transactionIndex", 32)
+    number = fields.get("blockNumber")
+    block, all_receipts = await endpoint.batch(
+        (RpcCall("eth_getBlockByHash", (hex_data(block_hash), False)), RpcCall("eth_getBlockReceipts", (number,)))
+    )
+    header = read_header(_receipt_value(block))
+    receipts = read_receipts(_receipt_value(all_receipts))
+    check_receipts_root(receipts, header.receipts_root)
+    logs = receipts[index].logs if index < len(receipts) else ()
+    places = [
+        place for place, log in enumerate(logs) if log.address == vault and log.topics and log.topics[0] in VAULT_TOPICS
+    ]
+    if not places:
+        raise RemoteFault(BridgeCode.NOT_A_VAULT_EVENT, "transaction", hash=transaction)
+    submissions = [make_submission(chain_id, block_hash, receipts, index, place) for place in places]
+    for submission in submissions:
+        verify_submitted_event(submission, header, chain_id, vault)
+    return submissions
+
+
+def _receipt_value(result: Result) -> object:
+    if isinstance(result, Refusal):
+        raise result.fault("receipt proof")
     return result

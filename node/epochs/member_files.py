@@ -1,0 +1,318 @@
+"""Secret files of the newest epochs, for members that request their own: holdings, and leaves of exit trees.
+
+Rule: one file an epoch, mode 0600 in a folder of mode 0700, each with its digest, durable when `write` returns. The
+oldest are deleted when there are too many epochs or bytes. A damaged file counts as not kept and stops nothing.
+Holdings are written before the saved state that would make them needless; an exit tree is a function of the state that
+its epoch closed at, and the state goes on. Nothing of them is logged or sent to peers. Only an account's owner learns
+its leaves; a member that an account was ported to learns nothing of earlier epochs.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, Wire, decode, encode, u256
+from clearing.base.errors import CrossclearError
+from clearing.base.hashing import sha256
+from clearing.base.ids import Hash32
+from clearing.epochs.exit_tree import closed_exit_tree
+from clearing.margin.statement.snapshot import RiskSnapshot
+from clearing.schema.records.withdrawals import ExitLeaf, ExitTree
+from clearing.state.state import State
+from member.durable_files import write_whole
+from member.keys.secret_files import make_secret_folder
+
+EPOCHS_MAX = 64
+
+BYTES_MAX = 256 << 20
+"""Of all files together; the newest epoch is kept whatever its size."""
+
+FILE_BYTES_MAX = 1 << 30
+
+_DIGEST_BYTES = 32
+
+log = structlog.get_logger(__name__)
+
+
+class EpochFiles:
+    """The folder of kept epochs. `write` may block and is called from one thread at a time; `read` reads one file."""
+
+    def __init__(
+        self, folder: Path, kind: str, suffix: str, epochs_max: int = EPOCHS_MAX, bytes_max: int = BYTES_MAX
+    ) -> None:
+        """`kind`: the contents of the files, for the log."""
+        self._folder = folder
+        self.kind = kind
+        self._suffix = suffix
+        self._epochs_max, self._bytes_max = epochs_max, bytes_max
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Epochs that are kept, in order."""
+        names = [path.stem for path in self._folder.glob(f"*{self._suffix}")] if self._folder.is_dir() else []
+        return tuple(sorted(int(name) for name in names if name.isascii() and name.isdigit()))
+
+    def write(self, epoch: int, data: bytes) -> None:
+        """Write an epoch, durable on return, and drop the oldest. Raises OSError, LocalFault KEY_PERMISSIONS."""
+        make_secret_folder(self._folder)
+        path = self._path(epoch)
+        path.with_name(path.name + ".part").unlink(missing_ok=True)  # its mode would outlive a crash
+        write_whole(path, sha256(data) + data, 0o600)
+        self._drop()
+
+    def read(self, epoch: int) -> bytes | None:
+        """What was written of an epoch; None when it is not kept."""
+        try:
+            data = self._path(epoch).read_bytes()
+        except FileNotFoundError:
+            return None
+        except (OSError, CrossclearError):
+            data = b""
+        body = data[_DIGEST_BYTES:]
+        if sha256(body) == data[:_DIGEST_BYTES]:
+            return body
+        self.damaged(epoch)
+        return None
+
+    def damaged(self, epoch: int) -> None:
+        """Tell the log that an epoch cannot be read."""
+        log.error(f"{self.kind} of an epoch are damaged", epoch=epoch)
+
+    def _path(self, epoch: int) -> Path:
+        return self._folder / f"{epoch:019d}{self._suffix}"
+
+    def _drop(self) -> None:
+        """The oldest, until count and bytes are within their limits; the newest stays."""
+        size = 0
+        for number, epoch in enumerate(reversed(self.epochs)):
+            path = self._path(epoch)
+            size += path.stat().st_size
+            if number and (number >= self._epochs_max or size > self._bytes_max):
+                path.unlink()
+
+
+class AccountHoldingsRecord(Wire, frozen=True):
+    """One account: its owner, and the amounts that are not zero."""
+
+    account: U63
+    owner: Bytes20
+    """The trade address of its member at that height: a later member learns nothing of this epoch."""
+    amounts: tuple[tuple[U32, I64], ...]
+    """(public slot, amount), ordered by slot."""
+
+
+class EpochHoldingsRecord(Wire, frozen=True):
+    """All accounts at the snapshot of an epoch."""
+
+    epoch: U63
+    height: U63
+    slots: tuple[str, ...]
+    """Names of the public slots, in slot order."""
+    accounts: tuple[AccountHoldingsRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAtEpoch:
+    """One account at one epoch's snapshot."""
+
+    epoch: int
+    height: int
+    account: int
+    owner: bytes
+    seed: bytes
+    holdings: Mapping[str, int]
+    """By slot name; what is zero is left out."""
+
+
+def epoch_holdings(snapshot: RiskSnapshot, state: State) -> EpochHoldingsRecord:
+    """What is kept of a snapshot, which was taken of `state`."""
+    public = [(index, slot.name) for index, slot in enumerate(snapshot.statement.slots) if slot.is_public]
+    accounts = []
+    for account in snapshot.accounts:
+        record = state.accounts.get(account.account)
+        member = state.members.get(record.member) if record else None
+        owner = member.trade_address if member else bytes(20)
+        amounts = tuple((place, amount) for place, amount in enumerate(account.values[: len(public)]) if amount)
+        accounts.append(AccountHoldingsRecord(account.account, owner, amounts))
+    statement = snapshot.statement
+    return EpochHoldingsRecord(statement.epoch, statement.height, tuple(name for _, name in public), tuple(accounts))
+
+
+class EpochHoldings(EpochFiles):
+    """The folder of kept holdings. `keep` may block and is called from one thread at a time; `own` reads one file."""
+
+    def __init__(
+        self,
+        folder: Path,
+        seed_of: Callable[[int], bytes],
+        epochs_max: int = EPOCHS_MAX,
+        bytes_max: int = BYTES_MAX,
+    ) -> None:
+        super().__init__(folder, "holdings", ".held", epochs_max, bytes_max)
+        self._seed_of = seed_of
+
+    def write_epoch(self, record: EpochHoldingsRecord) -> None:
+        """Write an epoch, durable on return, and drop the oldest. Raises OSError, LocalFault KEY_PERMISSIONS."""
+        self.write(record.epoch, encode(record))
+
+    def account_at(self, account: int, epoch: int) -> AccountAtEpoch | None:
+        """An account at an epoch; None when the epoch is not kept, or had no such account."""
+        record = self._record(epoch)
+        found = next((entry for entry in record.accounts if entry.account == account), None) if record else None
+        if record is None or found is None:
+            return None
+        amounts = {record.slots[place]: amount for place, amount in found.amounts}
+        return AccountAtEpoch(record.epoch, record.height, account, found.owner, self._seed_of(account), amounts)
+
+    def _record(self, epoch: int) -> EpochHoldingsRecord | None:
+        data = self.read(epoch)
+        try:
+            return None if data is None else decode(data, EpochHoldingsRecord, FILE_BYTES_MAX)
+        except CrossclearError:
+            self.damaged(epoch)
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingsQuestion:
+    """What a member asks of its account, as it was when it asked."""
+
+    holdings: EpochHoldings
+    account: int
+    owner: bytes | None
+    epoch: int
+
+    def answer(self) -> AccountAtEpoch | None:
+        """Read a file: in a worker. None when the account was not its present owner's at a kept epoch."""
+        found = self.holdings.account_at(self.account, self.epoch)
+        return found if found is not None and found.owner == self.owner else None
+
+
+class ExitLeafRecord(Wire, frozen=True):
+    """One leaf; its index is its place."""
+
+    account: U63
+    asset: U32
+    chain_id: U63
+    vault: Bytes20
+    token: Bytes20
+    to: Bytes20
+    amount: Bytes32
+    salt: Bytes32
+
+
+class ExitTreeRecord(Wire, frozen=True):
+    """The tree of an epoch, and each account's owner."""
+
+    epoch: U63
+    height: U63
+    owners: tuple[tuple[U63, Bytes20], ...]
+    """(account, trade address of its member at that height), ordered."""
+    leaves: tuple[ExitLeafRecord, ...]
+
+    @property
+    def tree(self) -> ExitTree:
+        """As the rulebook has it."""
+        return ExitTree(self.epoch, self.height, tuple(_leaf(leaf) for leaf in self.leaves))
+
+
+@dataclass(frozen=True, slots=True)
+class ExitLeafProof:
+    """A leaf, its index, and the siblings from it to the top."""
+
+    index: int
+    leaf: ExitLeaf
+    path: tuple[Hash32, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountExit:
+    """All leaves of one account under the root of an epoch."""
+
+    epoch: int
+    height: int
+    account: int
+    owner: bytes
+    count: int
+    """Of leaves in the whole tree."""
+    root: bytes
+    leaves: tuple[ExitLeafProof, ...]
+
+
+def exit_tree_record(state: State) -> ExitTreeRecord:
+    """What is kept of a state at which an epoch closes. Raises Bug when its root is not the one that the state has.
+
+    Linear in the accounts. Where the epoch was closed by this process, the tree is the one that the block has built.
+    """
+    tree = closed_exit_tree(state)
+    owners = tuple(
+        (account, member.trade_address if (member := state.members.get(record.member)) else bytes(20))
+        for account, record in state.accounts.ordered()
+    )
+    leaves = tuple(
+        ExitLeafRecord(
+            leaf.account, leaf.asset, leaf.chain_id, leaf.vault, leaf.token, leaf.to, u256(leaf.amount), leaf.salt
+        )
+        for leaf in tree.leaves
+    )
+    return ExitTreeRecord(tree.epoch, tree.height, owners, leaves)
+
+
+def account_exit(kept: ExitTreeRecord, account: int) -> AccountExit | None:
+    """The leaves of an account, none where it could take out nothing; None when it was not there."""
+    owner = dict(kept.owners).get(account)
+    if owner is None:
+        return None
+    tree = kept.tree
+    leaves = tuple(ExitLeafProof(index, leaf, tree.proof(index)) for index, leaf in tree.of_account(account))
+    return AccountExit(kept.epoch, kept.height, account, owner, len(tree.leaves), tree.root, leaves)
+
+
+class EpochExits(EpochFiles):
+    """The folder of kept trees. `keep` may block and is called from one thread at a time; `own` reads one file."""
+
+    def __init__(self, folder: Path, epochs_max: int = EPOCHS_MAX, bytes_max: int = BYTES_MAX) -> None:
+        super().__init__(folder, "exits", ".exits", epochs_max, bytes_max)
+
+    def write_epoch(self, exits: ExitTreeRecord) -> None:
+        """Write an epoch, durable on return, and drop the oldest. Raises OSError, LocalFault KEY_PERMISSIONS."""
+        self.write(exits.epoch, encode(exits))
+
+    def account_at(self, account: int, epoch: int) -> AccountExit | None:
+        """An account at an epoch; None when the epoch is not kept, or had no such account."""
+        data = self.read(epoch)
+        try:
+            return None if data is None else account_exit(decode(data, ExitTreeRecord, FILE_BYTES_MAX), account)
+        except CrossclearError:
+            self.damaged(epoch)
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class ExitQuestion:
+    """What a member asks of its account, as it was when it asked."""
+
+    exits: EpochExits
+    account: int
+    owner: bytes | None
+    epoch: int
+
+    def answer(self) -> AccountExit | None:
+        """Read a file: in a worker. None when the account was not its present owner's at a kept epoch."""
+        found = self.exits.account_at(self.account, self.epoch)
+        return found if found is not None and found.owner == self.owner else None
+
+
+def _leaf(kept: ExitLeafRecord) -> ExitLeaf:
+    return ExitLeaf(
+        account=kept.account,
+        asset=kept.asset,
+        chain_id=kept.chain_id,
+        vault=kept.vault,
+        token=kept.token,
+        to=kept.to,
+        amount=int.from_bytes(kept.amount, "big"),
+        salt=kept.salt,
+    )
