@@ -14,7 +14,7 @@ from benchmarks.figures import Figure
 from clearing.base.validators import ValidatorSet
 from consensus.application import ExecutionContext
 from consensus.blocks.store import BlockStore
-from consensus.chain import chain_at
+from consensus.chain_state import chain_at
 from consensus.messages import BlockRequest, Status, read_envelope, read_message
 from consensus.outputs import Send, StartTimer
 from consensus.replica.replica import Replica, ReplicaConfig

@@ -24,7 +24,7 @@ from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.base.validators import ValidatorSet
 from consensus.application import AppRoots, ExecutionContext, MisbehaviourKind
-from consensus.chain import ApplicationPosition
+from consensus.chain_state import ApplicationPosition
 from consensus.outputs import Decided
 from consensus.replica.replica import ReplicaConfig
 from node.agreement.engine import ConsensusGenesis, Engine, Hooks

@@ -29,7 +29,7 @@ from proofs.linear.statement import LinearStatement, Witness, make_witness
 from proofs.linear.verifier import verify, verify_batch
 
 POSITIONS, AMOUNTS, ROWS = 256, 16, 32
-START = "import proofs.algebra.srs, proofs.verify.verifier; proofs.algebra.srs.basis(2048)"
+START = "import proofs.algebra.srs, proofs.verify.package_verifier; proofs.algebra.srs.basis(2048)"
 
 
 def layout_of_the_design() -> ProofLayout:

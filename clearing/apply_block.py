@@ -24,7 +24,7 @@ import msgspec
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.header import DepositCursor
 from clearing.collateral.cash_tokens import check_pegs
-from clearing.collateral.haircuts import refresh_haircuts, update_chain_silence
+from clearing.collateral.haircut_rates import refresh_haircuts, update_chain_silence
 from clearing.collateral.interest import accrue_interest
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import lift_restrictions
@@ -59,8 +59,8 @@ from clearing.validators.misbehaviour import record_misbehaviour
 from clearing.validators.set_changes import begin_due_addition
 from clearing.validators.set_transition import finish_set_change, transition_validator_sets
 from clearing.validators.validator_sets import validator_sets
+from clearing.withdrawals.delayed_release import process_delayed_withdrawals, recall_withdrawals
 from clearing.withdrawals.release import release_withdrawals, withdrawals_count
-from clearing.withdrawals.withdrawal_controls import process_delayed_withdrawals, recall_withdrawals
 
 
 def apply_block(state: State, block: BlockInput) -> tuple[State, BlockResult]:

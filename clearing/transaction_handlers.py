@@ -13,7 +13,7 @@ from clearing.accounts.transfers import swap_claims, transfer_cash, transfer_tok
 from clearing.base.errors import Rejected
 from clearing.context.block_context import BlockContext
 from clearing.default.default_auction import bid_for_default
-from clearing.default.membership import leave_membership, readmit_member, rescue_client
+from clearing.default.exit_and_readmission import leave_membership, readmit_member, rescue_client
 from clearing.default_fund.contributions import pay_contribution
 from clearing.governance.halts import halt_by_house
 from clearing.governance.proposals import propose_amendment
@@ -51,8 +51,8 @@ from clearing.trades.reopening_auctions import place_order
 from clearing.trades.reports import report_trade
 from clearing.trades.trade_ids import switch_venue
 from clearing.validators.set_changes import change_validator_set
-from clearing.withdrawals.requests import request_withdrawal
-from clearing.withdrawals.withdrawal_controls import cancel_withdrawal
+from clearing.withdrawals.delayed_release import cancel_withdrawal
+from clearing.withdrawals.permission import request_withdrawal
 
 
 def _request_withdrawal(context: BlockContext, _: int, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:

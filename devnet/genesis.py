@@ -29,11 +29,11 @@ from clearing.schema.risk.parameters import (
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.risk.volatility_surface import VolPillar, VolShock
 from clearing.schema.terms.assets import Asset, CashGroup, Feed
+from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.collateral import CashCallTerms, HaircutTerms, InterestTerms, SkewTerms
 from clearing.schema.terms.genesis import (
     AccountKind,
     AccountTerms,
-    ChainTerms,
     CrisisParameters,
     Genesis,
     MarketParameters,

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from proofs.history.package_history import HistoryVerdict, PackageHistory, PackageResult
     from proofs.verify.file_view import view_of
     from proofs.verify.inclusion import own_account
+    from proofs.verify.package_verifier import verify_package
     from proofs.verify.standalone import verify_standalone, verify_standalones
     from proofs.verify.standalone_prover import make_standalone
     from proofs.verify.verdict import CheckResult, OwnAccount, Verdict
-    from proofs.verify.verifier import verify_package
 
 __all__ = [
     "CheckResult",

@@ -20,7 +20,7 @@ from clearing.schema.terms.genesis import AccountKind
 from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import cash_currency, token_currency
 from clearing.withdrawals.deficit_reserve import check_deficit_reserve
-from clearing.withdrawals.requests import check_can_leave
+from clearing.withdrawals.permission import check_can_leave
 
 
 def transfer_cash(context: BlockContext, index: int, request: CashTransfer) -> Rejected | None:

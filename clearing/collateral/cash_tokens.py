@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM
-from clearing.collateral.haircuts import chain_silence_ms
+from clearing.collateral.haircut_rates import chain_silence_ms
 from clearing.context.block_context import BlockContext
 from clearing.schema.receipts.collateral import CashLeftGroup, ClaimConverted, DepegGuardChanged
 from clearing.schema.records.collateral import DepegGuardRecord

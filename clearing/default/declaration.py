@@ -21,7 +21,7 @@ from clearing.state.holdings import current_arrays, current_holdings, holdings_m
 from clearing.state.ledger import balance, cash_currency, soft_credit_of, token_currency
 from clearing.state.state import State
 from clearing.trades.consent import end_mandates
-from clearing.withdrawals.withdrawal_controls import recall_account_withdrawals
+from clearing.withdrawals.delayed_release import recall_account_withdrawals
 
 Deficits = tuple[Deficit, ...]
 

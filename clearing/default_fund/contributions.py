@@ -35,7 +35,7 @@ from clearing.settlement.mark_to_market import notional_micros
 from clearing.state.holdings import Holdings, current_arrays, current_holdings, feed_status, holdings_margin
 from clearing.state.ledger import FUND_ACCOUNT, can_hold, cash_currency, soft_credit_of
 from clearing.state.state import State
-from clearing.withdrawals.requests import check_can_leave
+from clearing.withdrawals.permission import check_can_leave
 
 NO_FUND_SIZE = FundSizeRecord(epoch=0, height=0, target=0, recent_sizes=(), cash_group=0)
 

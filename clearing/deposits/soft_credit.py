@@ -19,6 +19,7 @@ from clearing.base.units import MONEY_MAX, PPM
 from clearing.collateral.cash_tokens import current_asset, is_beyond_band, is_cash_group_suspended
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import is_restricted, is_restricted_to_reducing, restrict_account
+from clearing.pricing.collateral_value import unit_value_after_haircut
 from clearing.schema.facts import FINAL, SIGHTED, DepositSeen, DepositSighted, fact_key
 from clearing.schema.receipts.collateral import SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
 from clearing.schema.records.accounts import LoanRecord
@@ -28,7 +29,7 @@ from clearing.schema.terms.assets import Asset
 from clearing.schema.transfers import TransferCode
 from clearing.state.effective_parameters import effective_asset
 from clearing.state.ledger import balance, can_hold, cash_currency, inventory_units, soft_credit_of
-from clearing.validators.observed_chains import add_attestation, agreed_final_block, agreed_power
+from clearing.validators.chain_liveness import add_attestation, agreed_final_block, agreed_power
 
 SIGHTED_DEPOSITS_MAX = 64
 """Sightings are stored for this many nonces beyond the credited one."""
@@ -121,7 +122,9 @@ def _collateral_value(context: BlockContext, asset: Asset, amount: int) -> int:
     if any(feed is None or feed.status != FeedStatus.OPEN for feed in feeds):
         return 0
     index = context.state.feeds[asset.feed].ticks
-    value = units * effective_asset(context.state, asset).unit_value(index) * asset.soft_credit_ppm // PPM
+    value = (
+        units * unit_value_after_haircut(effective_asset(context.state, asset), index) * asset.soft_credit_ppm // PPM
+    )
     return min(value, MONEY_MAX)
 
 

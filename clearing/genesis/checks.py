@@ -22,6 +22,7 @@ from clearing.margin.statement.rows import build_rows, build_slots
 from clearing.margin.statement.rulebook import MARK_TICKS_MAX
 from clearing.margin.statement.snapshot import RULES_BYTES_MAX, Row, RowKind, Slot, SlotKind
 from clearing.margin.statement.stress import StressArrays
+from clearing.pricing.collateral_value import unit_value_after_haircut
 from clearing.schema.codes import ClearingCode
 from clearing.schema.risk.parameters import JointCredit, JointScenario, RiskParameters, check_parameters
 from clearing.schema.risk.price_ranges import check_range_parameters
@@ -162,7 +163,7 @@ def _check_ranges(genesis: Genesis) -> None:
     # Nor any line of a charge: slopes are row coefficients, intercepts row constants.
     tokens = [asset.as_collateral if asset.has_depeg_guard else asset for asset in genesis.assets]
     best_tokens = [token.at_best for token in tokens if not token.is_cash]
-    token_values = [token.unit_value(INDEX_TICKS_MAX) for token in best_tokens]
+    token_values = [unit_value_after_haircut(token, INDEX_TICKS_MAX) for token in best_tokens]
     for token, value in zip(best_tokens, token_values, strict=True):
         _require(value * denominator < 2**62, f"assets.{token.name}.unit_decimals", token.unit_decimals)
     highest_index = [INDEX_TICKS_MAX] * len(genesis.instruments)
@@ -273,7 +274,7 @@ def _largest_statement(
         cash_groups=tuple(cash_groups),
         parameters=risk,
         rows=[[0] * (1 + risk.width)] * len(instruments),
-        token_prices=[token.unit_value(INDEX_TICKS_MAX) for token in best_tokens],
+        token_prices=[unit_value_after_haircut(token, INDEX_TICKS_MAX) for token in best_tokens],
         index_ticks=(INDEX_TICKS_MAX,) * len(instruments),
     )
     count = len(risk.stress)

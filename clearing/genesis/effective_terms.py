@@ -23,7 +23,8 @@ from clearing.schema.records.governance import AmendmentRecord
 from clearing.schema.requests.governance import TermsAmendment, TermsChangingAmendment, VaultDetachment
 from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.terms.assets import Asset, CashGroup, collateral_tokens
-from clearing.schema.terms.genesis import ChainTerms, Genesis, VenueTerms, network_id
+from clearing.schema.terms.chains import ChainTerms
+from clearing.schema.terms.genesis import Genesis, VenueTerms, network_id
 from clearing.schema.terms.instruments import Instrument
 
 HEAD_TAG = "crossclear/amendments/v1"

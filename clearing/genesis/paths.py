@@ -18,7 +18,8 @@ from clearing.schema.requests.governance import NO_VALUE, VALUE_BYTES_MAX, Terms
 from clearing.schema.risk.charges import LotCharge
 from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.terms.assets import Asset, CashGroup, Feed
-from clearing.schema.terms.genesis import AccountTerms, ChainTerms, Genesis, MemberTerms, VenueTerms
+from clearing.schema.terms.chains import ChainTerms
+from clearing.schema.terms.genesis import AccountTerms, Genesis, MemberTerms, VenueTerms
 from clearing.schema.terms.instruments import Instrument
 
 AT = "amendment"

@@ -10,7 +10,7 @@ import msgspec
 from clearing.base.codec import u256
 from clearing.base.errors import Detail, Rejected
 from clearing.collateral.cash_tokens import has_left_cash_group, leave_cash_group
-from clearing.collateral.haircuts import chain_silence_ms
+from clearing.collateral.haircut_rates import chain_silence_ms
 from clearing.context.block_context import BlockContext
 from clearing.deposits.soft_credit import recall_vault_credit
 from clearing.schema.codes import ClearingCode, reject
@@ -23,9 +23,9 @@ from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
-from clearing.validators.observed_chains import is_detached
+from clearing.validators.chain_liveness import is_detached
+from clearing.withdrawals.delayed_release import recall_vault_withdrawals
 from clearing.withdrawals.detached_vaults import owed_by_vault
-from clearing.withdrawals.withdrawal_controls import recall_vault_withdrawals
 
 AT = "detachment"
 

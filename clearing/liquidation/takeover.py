@@ -13,6 +13,7 @@ from clearing.base.units import MONEY_MAX, POSITION_MAX, PPM, mul_div_up
 from clearing.context.block_context import DENOMINATOR, BlockContext
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.prices.price_status import can_close_out, is_settled_for_good
+from clearing.pricing.collateral_value import value_before_haircut_up
 from clearing.schema.receipts.liquidation import CollateralBought, Liquidated, TakenOverPosition
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.instruments import Instrument
@@ -83,7 +84,9 @@ def _is_certainly_liquidatable(context: BlockContext, holdings: Holdings) -> boo
         if not _is_priced(context, token):
             counted = current_arrays(context.state).assets[at]
             dead = any(is_settled_for_good(context.state, feed) for feed in token.feeds)
-            best.cash[0] += 0 if dead else counted.whole_value_up(2 * holdings.tokens[at], _index(context, token.feed))
+            best.cash[0] += (
+                0 if dead else value_before_haircut_up(counted, 2 * holdings.tokens[at], _index(context, token.feed))
+            )
             best.tokens[at] = 0
     return taken and not holdings_margin(current_arrays(context.state), best).maintenance_ok
 

@@ -20,6 +20,7 @@ from clearing.collateral.cash_tokens import current_asset, is_cash_group_suspend
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active
 from clearing.context.request_checks import check_request, use_nonce
+from clearing.pricing.collateral_value import unit_value_after_haircut
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.collateral import AuctionOpened, CashCalled, CashCallMet, CollateralSold
 from clearing.schema.records.collateral import CashCallRecord
@@ -33,7 +34,7 @@ from clearing.state.holdings import Holdings
 from clearing.state.ledger import balance, cash_currency, token_currency
 from clearing.state.state import State
 from clearing.withdrawals.deficit_reserve import check_commitments
-from clearing.withdrawals.requests import check_can_leave
+from clearing.withdrawals.permission import check_can_leave
 
 
 def exceeds_cash_limit(context: BlockContext, cash: Sequence[int]) -> bool:
@@ -152,7 +153,7 @@ def auction_price(state: State, call: CashCallRecord, group: int, token: Asset, 
     index = state.feeds[token.feed].ticks
     counted = effective_asset(state, token)
     whole = msgspec.structs.replace(counted.at_best, rate_ticks=counted.rate_ticks)
-    first, last = whole.unit_value(index), counted.unit_value(index)
+    first, last = unit_value_after_haircut(whole, index), unit_value_after_haircut(counted, index)
     elapsed = height - call.auction_height
     return first - -(-(first - last) * elapsed // state.terms.cash_terms[group].call.auction_blocks)
 

@@ -325,7 +325,7 @@ class State:
 
     @classmethod
     def empty(cls, genesis: Genesis, state_salt: bytes) -> "State":
-        """A state without records; `clearing.opening` writes the first. `state_salt`: 32 secret bytes of
+        """A state without records; `clearing.initial_state` writes the first. `state_salt`: 32 secret bytes of
         all validators."""
         if len(state_salt) != 32:
             raise LocalFault(ClearingCode.BAD_SNAPSHOT, "state salt", bytes=len(state_salt))

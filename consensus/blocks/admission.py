@@ -11,7 +11,7 @@ from clearing.base.validators import ValidatorSet
 from consensus.application import Application
 from consensus.blocks.executor import check_carried
 from consensus.blocks.vote_extensions import check_extended_commit, check_extension
-from consensus.chain import ChainState
+from consensus.chain_state import ChainState
 from consensus.codes import ConsensusCode
 from consensus.core.proposer import collected, proposer_index
 from consensus.messages import (

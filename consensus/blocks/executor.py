@@ -14,7 +14,7 @@ from clearing.base.header import Header
 from clearing.base.ids import Hash32
 from consensus.application import Application, AppRoots, ExecutionContext, Misbehaviour
 from consensus.blocks.vote_extensions import block_time, check_extended_commit, observed
-from consensus.chain import ChainState
+from consensus.chain_state import ChainState
 from consensus.codes import ConsensusCode
 from consensus.evidence.judge import EvidenceJudge
 from consensus.messages import BLOCK_BYTES_MAX, Block, Evidence, SignedExtension

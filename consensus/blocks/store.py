@@ -15,7 +15,7 @@ from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
 from consensus.application import Application
 from consensus.blocks.executor import BlockExecutor
-from consensus.chain import ApplicationPosition, ChainState, chain_at
+from consensus.chain_state import ApplicationPosition, ChainState, chain_at
 from consensus.codes import ConsensusCode
 from consensus.messages import BLOCK_BYTES_MAX, Block, CommittedBlock, SignedExtension
 from consensus.signing import CertificateCache, Verifier

@@ -14,7 +14,7 @@ from clearing.base.certificate import Certificate, VoteKind
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.application import ObservedExtension
-from consensus.chain import ChainState
+from consensus.chain_state import ChainState
 from consensus.codes import ConsensusCode
 from consensus.core.votes import VoteKeeper
 from consensus.messages import SignedExtension, extension_digest

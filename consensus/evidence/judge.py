@@ -12,7 +12,7 @@ from operator import attrgetter
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.application import Application, Misbehaviour, MisbehaviourKind
-from consensus.chain import ChainState
+from consensus.chain_state import ChainState
 from consensus.codes import ConsensusCode
 from consensus.evidence.offences import Proof, Sets, accused_by, checks_of, verify_proof
 from consensus.messages import (

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from clearing.base.certificate import Certificate
 from consensus.blocks.height_context import HeightContext
-from consensus.chain import ChainState
+from consensus.chain_state import ChainState
 from consensus.messages import SignedExtension
 from consensus.replica.height import HeightRun
 from consensus.wal import Record

@@ -11,7 +11,7 @@ from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
 from consensus.blocks.height_context import HeightContext
 from consensus.blocks.vote_extensions import ExtensionKeeper
-from consensus.chain import ChainState
+from consensus.chain_state import ChainState
 from consensus.codes import ConsensusCode
 from consensus.core.adaptive_timeouts import StepWatch
 from consensus.core.events import (

@@ -23,7 +23,7 @@ from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.ids import Hash32
 from consensus.application import Application
 from consensus.blocks.admission import is_final
-from consensus.chain import ChainState
+from consensus.chain_state import ChainState
 from consensus.codes import ConsensusCode
 from consensus.core.proposer import collected, collectors, next_proposers
 from consensus.core.state import HeightState

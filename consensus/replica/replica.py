@@ -15,7 +15,7 @@ from consensus.blocks.admission import Admission
 from consensus.blocks.executor import BlockExecutor
 from consensus.blocks.height_context import HeightContext
 from consensus.blocks.store import BlockStore, keep_sets, save_committed
-from consensus.chain import ChainState
+from consensus.chain_state import ChainState
 from consensus.core.adaptive_timeouts import AdaptiveTimeouts
 from consensus.core.events import StartHeight, TimeoutElapsed
 from consensus.core.state import Step

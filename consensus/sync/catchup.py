@@ -14,7 +14,7 @@ from clearing.base.errors import Bug, LocalFault, RemoteFault
 from clearing.base.token_bucket import TokenBuckets
 from consensus.blocks.height_context import HeightContext
 from consensus.blocks.store import BlockStore, Stored, save_run
-from consensus.chain import ChainState
+from consensus.chain_state import ChainState
 from consensus.messages import BlockRequest, BlockResponse, CommittedBlock, MessageKind, Status
 from consensus.outputs import Broadcast, Lane, Output, PeerFault, Send, StartTimer
 from consensus.signing import seal, seal_body

@@ -19,7 +19,7 @@ from clearing.base.errors import Bug, RemoteFault
 from clearing.base.header import CHAINS_MAX, MODULES_MAX
 from consensus.blocks.admission import Admission, is_final
 from consensus.blocks.executor import check_carried
-from consensus.chain import ChainState
+from consensus.chain_state import ChainState
 from consensus.codes import ConsensusCode
 from consensus.messages import (
     BLOCK_BYTES_MAX,

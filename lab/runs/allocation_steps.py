@@ -9,7 +9,7 @@ from math import lcm
 from typing import Any
 
 from clearing.base.units import PPM, allocate
-from clearing.collateral.haircuts import total_haircut
+from clearing.collateral.haircut_rates import total_haircut
 from clearing.collateral.interest import interest_on
 from clearing.collateral.skew import inventory_fee
 from clearing.default.waterfall import allocate_collected

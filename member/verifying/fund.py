@@ -16,8 +16,8 @@ from member.api.proofs import FundOpening
 from member.verifying.package import Checked, TrustAnchor, VerificationReport, read_limited, report_of
 from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
 from proofs.verify.inclusion import check_contributions, own_account
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount, printable
-from proofs.verify.verifier import verify_package
 
 OPENING_BYTES_MAX = 1 << 20
 

@@ -32,7 +32,7 @@ from proofs.onchain.file import (
 )
 from proofs.onchain.keys import account_witness, epoch_statement
 from proofs.onchain.verifier import verify_account
-from proofs.verify.verifier import PackageChecks
+from proofs.verify.package_verifier import PackageChecks
 
 if TYPE_CHECKING:
     from bridge.contracts.solvency_verifier import ProvenAccount

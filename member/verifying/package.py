@@ -1,6 +1,6 @@
 """`crossclear verify`: an epoch package against what the caller trusts, offline, without node or keys.
 
-Rule: it composes `proofs.verify.verifier` with a trust anchor (genesis, or hashes) and, for a member, its own holdings;
+Rule: it composes `proofs.verify.package_verifier` with a trust anchor (genesis, or hashes) and, for a member, its own holdings;
 it proves and trusts nothing else. It must not import web3, libp2p, numpy or trio: it starts in a fifth of a second.
 """
 
@@ -19,8 +19,8 @@ from member.keys.secret_files import read_secret
 from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
 from proofs.verify.claim_text import MEANINGS
 from proofs.verify.inclusion import own_account as own_account_in
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import CheckResult, OwnAccount, Verdict, printable
-from proofs.verify.verifier import verify_package
 
 if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis

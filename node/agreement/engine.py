@@ -17,7 +17,7 @@ import trio
 from clearing.base.errors import LocalFault, RemoteFault
 from consensus.application import Application, Misbehaviour
 from consensus.blocks.store import BlockStore, restore_chain
-from consensus.chain import ApplicationPosition, ChainState
+from consensus.chain_state import ApplicationPosition, ChainState
 from consensus.codes import ConsensusCode
 from consensus.evidence.attack import LightClientAttack
 from consensus.outputs import Broadcast, Decided, Output, PeerFault, Persist, RuleFired, Send, StartTimer

@@ -21,8 +21,8 @@ from consensus.outputs import Decided
 from consensus.signing import CurveVerifier
 from node.agreement.application import ClearingApplication, DecidedHeight, state_salt
 from node.agreement.engine import ConsensusGenesis, Engine, Hooks
-from node.agreement.membership import Membership
 from node.agreement.position_check import PositionWatch, valid_positions
+from node.agreement.validator_membership import Membership
 from node.api.view import NodeView
 from node.app.persister import Persister
 from node.app.service_settings import pool_limits, price_source, replica_config, tune_gc

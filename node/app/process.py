@@ -18,7 +18,7 @@ from clearing.base.errors import CrossclearError, LocalFault
 from clearing.schema.terms.genesis import Genesis, network_id
 from consensus.blocks.store import load_committed
 from member.codes import NodeCode
-from node.agreement.membership import newest_set
+from node.agreement.validator_membership import newest_set
 from node.app.node import Node, clock_ms
 from node.config import NodeConfig
 from node.epochs.provers import NodeProver

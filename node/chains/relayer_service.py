@@ -17,7 +17,8 @@ from bridge.relay.transactions import Sender
 from bridge.rpc.endpoint import Endpoint
 from bridge.watch.expired_withdrawals import AT_ONCE, ExpiredWithdrawal
 from clearing.base.validators import ValidatorSet
-from clearing.schema.terms.genesis import ChainTerms, Genesis
+from clearing.schema.terms.chains import ChainTerms
+from clearing.schema.terms.genesis import Genesis
 from clearing.state.state import State
 from clearing.state.withdrawals_tree import withdrawal_siblings
 from clearing.validators.validator_sets import stored_set, validator_sets

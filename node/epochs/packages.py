@@ -23,8 +23,8 @@ from node.epochs.service import EpochService, write_package
 from node.store.store import Store
 from proofs.epoch.package import attach_custody
 from proofs.epoch.remote_shard import ProofProgress
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import Verdict
-from proofs.verify.verifier import verify_package
 
 WAITING_MAX = 8
 CustodyOf = Callable[[RiskStatement], Awaitable[tuple[BlockEvidence, ...]]]

@@ -11,8 +11,8 @@ from clearing.base.certificate import Certificate
 from clearing.base.codec import decode
 from clearing.base.errors import LocalFault
 from clearing.base.units import DAY_MS
+from clearing.initial_state import initial_state
 from clearing.margin_explanation import MarginInputs, collect_margin_inputs
-from clearing.opening import initial_state
 from clearing.state.state import State
 from clearing.validators.validator_sets import validator_sets
 from consensus.light_client import LightBlock

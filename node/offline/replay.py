@@ -13,14 +13,14 @@ from clearing.base.codec import decode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
-from clearing.opening import initial_state
+from clearing.initial_state import initial_state
 from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.terms.genesis import Genesis, network_id
 from clearing.state.state import State
 from consensus.blocks.executor import BlockExecutor
 from consensus.blocks.vote_extensions import check_extended_commit
-from consensus.chain import ApplicationPosition, chain_at
+from consensus.chain_state import ApplicationPosition, chain_at
 from consensus.core.proposer import collected
 from consensus.messages import BLOCK_BYTES_MAX, Block, SignedExtension
 from consensus.signing import CertificateCache, CurveVerifier

@@ -15,7 +15,7 @@ from clearing.base.errors import Bug, LocalFault
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
-from clearing.opening import initial_state
+from clearing.initial_state import initial_state
 from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.export import export_state, import_state
@@ -24,7 +24,7 @@ from clearing.validators.validator_sets import validator_sets
 from consensus.application import AppRoots, ExecutionContext
 from consensus.blocks.executor import BlockExecutor
 from consensus.blocks.store import load_committed
-from consensus.chain import ApplicationPosition, chain_at
+from consensus.chain_state import ApplicationPosition, chain_at
 from consensus.messages import CommittedBlock
 from consensus.signing import CertificateCache, CurveVerifier
 from member.codes import NodeCode

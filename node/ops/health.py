@@ -9,7 +9,7 @@ import trio
 
 from clearing.schema.terms.genesis import Genesis
 from member.api.state import Check
-from node.agreement.membership import Membership
+from node.agreement.validator_membership import Membership
 from node.chains.bridge_service import BridgeService
 from node.oracle.service import OracleService
 from node.p2p.libp2p.network import LibP2PNetwork

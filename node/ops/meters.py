@@ -15,7 +15,7 @@ from clearing.schema.receipts.validators import MisbehaviourRecorded
 from clearing.schema.records.prices import PriceStatus
 from consensus.outputs import Decided
 from node.agreement.application import DecidedHeight
-from node.agreement.membership import Membership
+from node.agreement.validator_membership import Membership
 from node.chains.bridge_service import BridgeService
 from node.epochs.packages import PackageService
 from node.ops.metrics import Metrics

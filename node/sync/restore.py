@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from clearing.base.codec import U63, Wire, decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.header import Header
-from clearing.opening import initial_state
+from clearing.initial_state import initial_state
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.export import export_state, import_state
 from clearing.state.state import State
 from clearing.validators.validator_sets import validator_sets
 from consensus.blocks.store import BlockStore, load_committed
-from consensus.chain import ApplicationPosition
+from consensus.chain_state import ApplicationPosition
 from consensus.codes import ConsensusCode
 from member.codes import NodeCode
 from node.epochs.service import EpochRecord

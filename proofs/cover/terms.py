@@ -19,7 +19,7 @@ from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
 from proofs.linear.messages import TAIL_BYTES, part_bytes
 from proofs.linear.statement import LinearStatement
-from proofs.statement.rows import bounds_of
+from proofs.statement.row_checks import bounds_of
 
 PROTOCOL = "crossclear/cover/v1"
 BACKING_PROTOCOL = "crossclear/cover-backing/v1"

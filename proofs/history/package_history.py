@@ -1,6 +1,6 @@
 """Many packages of one network together: checks that no single package allows.
 
-Rule: `proofs.verify.verifier` checks every package first. Only what it proved counts then: its header if the
+Rule: `proofs.verify.package_verifier` checks every package first. Only what it proved counts then: its header if the
 certificate is valid, its statement if the header carries it. A finding has a stable code, names the files, and
 describes the conflict. Of each package only a summary is kept, so that a folder of any size needs little memory. Pure:
 it reads no files.
@@ -17,8 +17,8 @@ from proofs.epoch.package import read_package
 from proofs.errors import ProofCode
 from proofs.history.blinder_reuse import ReuseSearch
 from proofs.history.ordering import Entry, Finding, backwards, chain_conflicts, entry_of, equivocations, gaps, link
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import Clock, Verdict, failed, printable
-from proofs.verify.verifier import verify_package
 
 if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis

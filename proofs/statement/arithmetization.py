@@ -14,7 +14,7 @@ from clearing.margin.statement.snapshot import AccountHoldings, RiskStatement, R
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
 from proofs.statement.custody import check_counted_once
-from proofs.statement.rows import Bound, bounds_of, check_rows
+from proofs.statement.row_checks import Bound, bounds_of, check_rows
 
 
 class AuxiliaryWitness:

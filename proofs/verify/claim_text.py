@@ -8,7 +8,7 @@ from clearing.base.ids import FUND_ACCOUNT
 from clearing.margin.statement.snapshot import RiskStatement, SlotKind
 from proofs.epoch.package import EpochPackage
 from proofs.statement.custody import CustodyAssurance, custody_assurances, custody_limits
-from proofs.statement.rows import bounds_of
+from proofs.statement.row_checks import bounds_of
 
 NAMED_MAX = 10
 """Listed shortfalls that are named one by one."""
@@ -36,7 +36,7 @@ MEANINGS = {
     "more than is listed.",
     "inclusion": "Your own account is in the list, with exactly your holdings.",
 }
-"""What each check of `proofs.verify.verifier` and `proofs.verify.standalone` means when it passes."""
+"""What each check of `proofs.verify.package_verifier` and `proofs.verify.standalone` means when it passes."""
 
 
 def claim_of(package: EpochPackage) -> str:

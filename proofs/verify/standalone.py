@@ -22,8 +22,8 @@ from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify_batch
 from proofs.statement.arithmetization import layout_of
 from proofs.verify.claim_text import claim_of_account, limits_of_account
+from proofs.verify.package_verifier import PackageChecks
 from proofs.verify.verdict import CheckResult, Clock, Verdict, failed, passed, run_checks
-from proofs.verify.verifier import PackageChecks
 
 if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis
@@ -131,7 +131,7 @@ def verify_standalone(
     """Check one standalone proof against the bytes of its package; never raises for bad input.
 
     encoding → certificate → roots → statement → rules (of the package) → listed → solvency (of the account). The
-    trusted values are as in `proofs.verify.verifier.verify_package`.
+    trusted values are as in `proofs.verify.package_verifier.verify_package`.
     """
     return verify_standalones(
         [data], package, network=network, validators_hash=validators_hash, genesis=genesis, clock=clock

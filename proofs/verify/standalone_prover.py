@@ -18,9 +18,9 @@ from proofs.linear.prover import prove, random_scalar
 from proofs.linear.shard import RandomScalar
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import complete_holdings
+from proofs.verify.package_verifier import PackageChecks
 from proofs.verify.standalone import AccountStatements, StandaloneProof, verify_standalone, write_standalone
 from proofs.verify.verdict import OwnAccount
-from proofs.verify.verifier import PackageChecks
 
 if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis

@@ -16,7 +16,7 @@ from clearing.apply_block import apply_block
 from clearing.base.codec import decode, encode
 from clearing.base.hashing import sha256
 from clearing.genesis.json import genesis_from_json, genesis_to_json
-from clearing.opening import initial_state
+from clearing.initial_state import initial_state
 from clearing.schema.blocks.block import BlockInput, BlockResult
 from clearing.schema.terms.genesis import network_id
 from node.agreement.application import DecidedHeight

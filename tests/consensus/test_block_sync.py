@@ -14,7 +14,7 @@ from clearing.base.errors import Bug, LocalFault
 from clearing.base.validators import ValidatorSet
 from consensus.blocks.admission import Admission
 from consensus.blocks.store import MemoryBlockStore, load_committed, restore_chain
-from consensus.chain import chain_at
+from consensus.chain_state import chain_at
 from consensus.codes import ConsensusCode
 from consensus.messages import (
     BlockRequest,

@@ -12,7 +12,7 @@ from clearing.base.hashing import sha256
 from consensus.blocks.executor import BlockExecutor, payload_root
 from consensus.blocks.store import MemoryBlockStore, load_committed, save_committed
 from consensus.blocks.vote_extensions import block_time
-from consensus.chain import ChainState, chain_at
+from consensus.chain_state import ChainState, chain_at
 from consensus.codes import ConsensusCode
 from consensus.evidence.judge import EvidencePool, duplicate_vote
 from consensus.messages import (

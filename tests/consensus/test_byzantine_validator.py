@@ -10,7 +10,7 @@ from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
 from clearing.base.header import DepositCursor
 from consensus.blocks.store import MemoryBlockStore
-from consensus.chain import chain_at
+from consensus.chain_state import chain_at
 from consensus.codes import ConsensusCode
 from consensus.core.events import CastVote, CertificateVerified, ProposalReceived, Propose, StartHeight, VoteReceived
 from consensus.core.proposer import proposer_index

@@ -14,7 +14,7 @@ from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.blocks.admission import is_final
 from consensus.blocks.executor import BlockExecutor, payload_root
-from consensus.chain import chain_at
+from consensus.chain_state import chain_at
 from consensus.codes import ConsensusCode
 from consensus.core.proposer import COLLECTED_ABOVE, COLLECTORS, collected, collectors, next_proposers, proposer_index
 from consensus.messages import (

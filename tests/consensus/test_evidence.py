@@ -15,7 +15,7 @@ from clearing.base.validators import Validator, ValidatorSet
 from clearing.validators.validator_sets import EVIDENCE_HEIGHTS
 from consensus.application import MisbehaviourKind
 from consensus.blocks.store import MemoryBlockStore
-from consensus.chain import ChainState, chain_at
+from consensus.chain_state import ChainState, chain_at
 from consensus.codes import ConsensusCode
 from consensus.core.votes import VoteKeeper
 from consensus.evidence.accountability import FOUND_MAX, contradictions

@@ -11,7 +11,7 @@ from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap,
 from clearing.base.codec import encode
 from clearing.base.errors import Bug, RemoteFault
 from consensus.blocks.store import MemoryBlockStore
-from consensus.chain import chain_at
+from consensus.chain_state import chain_at
 from consensus.codes import REMEDIES, ConsensusCode
 from consensus.core.proposer import proposer_index
 from consensus.core.state import Step

@@ -2,7 +2,7 @@
 
 from clearing.base.certificate import NIL, VoteKind
 from consensus.blocks.store import MemoryBlockStore
-from consensus.chain import chain_at
+from consensus.chain_state import chain_at
 from consensus.messages import Extension, MessageKind, Vote, read_envelope, read_message
 from consensus.outputs import Broadcast, Output, PeerFault
 from consensus.replica.outbox import RELAYED_MIN, RELAYED_TO_ONE_MAX, HeightOutbox, relayed, relays_of

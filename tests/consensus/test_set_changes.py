@@ -8,7 +8,7 @@ import pytest
 from clearing.base.certificate import signer_indices
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.validators import ValidatorSet, check_validator_set
-from consensus.chain import ChainState
+from consensus.chain_state import ChainState
 from consensus.core.proposer import proposer_index
 from consensus.messages import CommittedBlock, Vote, read_envelope, read_message
 from consensus.outputs import Lane

@@ -14,7 +14,7 @@ from clearing.schema.risk.price_ranges import JOINT_MAX
 from clearing.schema.terms.genesis import Genesis
 from devnet.market import load_market
 from proofs.statement.arithmetization import DOMAIN, layout_of
-from proofs.statement.rows import check_rows
+from proofs.statement.row_checks import check_rows
 from tests.kit.node.devnet_genesis import genesis_of
 
 INDEX = {1: 793_457, 2: 19_457}

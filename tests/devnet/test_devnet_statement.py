@@ -10,7 +10,7 @@ from clearing.epochs.snapshot import take_snapshot
 from clearing.state.effective_parameters import current_rulebook
 from devnet.market import load_market
 from proofs.statement.arithmetization import check_statement, layout_of
-from proofs.statement.rulebook import check_rulebook
+from proofs.statement.rulebook_checks import check_rulebook
 from tests.kit.clearing import world
 from tests.kit.node.devnet_genesis import genesis_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from member.verifying.package import anchor_of_genesis
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.e2e.bit_flips import CHECKS, failing_checks, flipped, is_malformed
 from tests.kit.e2e.demo_folder import DemoFolder, command_line
 

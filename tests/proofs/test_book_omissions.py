@@ -33,7 +33,7 @@ from proofs.linear.prover import random_scalar
 from proofs.linear.verifier import PROTOCOL as BATCH
 from proofs.linear.verifier import WEIGHT_BITS, verify, verify_batch
 from proofs.statement.arithmetization import auxiliary_slots
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.forgers.linear import Forger, Forgery
 from tests.kit.proofs.forgers.weakened import leaving_out, without_names_of_challenges, without_protocol
 from tests.kit.proofs.omissions import honest

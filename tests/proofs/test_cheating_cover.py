@@ -9,8 +9,8 @@ from proofs.cover.prover import prove_cover
 from proofs.epoch.package import commitments_root, read_package, write_package
 from proofs.epoch.prover import commit_epoch
 from proofs.errors import ProofCode
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import Verdict
-from proofs.verify.verifier import verify_package
 from tests.kit.proofs.cheated_cover import ForgedLink, Forger, lying
 from tests.kit.proofs.stressed import N, seeds_of, snapshot_of
 

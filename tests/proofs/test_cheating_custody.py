@@ -14,7 +14,7 @@ from clearing.margin.statement.snapshot import CustodyTerm, RiskStatement
 from proofs.epoch.package import read_package, write_package
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.statement.custody import CustodyAssurance, check_custody
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.evm_state import Chain
 
 replace = msgspec.structs.replace

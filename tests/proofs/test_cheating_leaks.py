@@ -27,9 +27,9 @@ from proofs.linear.shard import Shard
 from proofs.linear.statement import LinearStatement, make_witness
 from proofs.linear.verifier import Equation
 from proofs.statement.arithmetization import auxiliary_slots, complete_holdings
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
-from proofs.verify.verifier import verify_package
 from tests.kit.proofs.cheating import CheatingProver, Secret, believed, bytes_of, secret, state
 
 N = 256

@@ -12,8 +12,8 @@ from proofs.epoch.package import read_package, write_package
 from proofs.errors import ProofCode
 from proofs.statement.arithmetization import layout_of
 from proofs.verify.claim_text import claim_of
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount, printable
-from proofs.verify.verifier import verify_package
 from tests.kit.proofs.cheated_package import cheated, lying, secrets_of, signed_anew
 from tests.kit.proofs.cheating import bytes_of
 

@@ -10,7 +10,7 @@ from clearing.base.validators import Validator, ValidatorSet
 from proofs.algebra.group import encode_point, infinity
 from proofs.epoch.package import read_package, write_package
 from proofs.errors import ProofCode
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.cheated_package import signed_anew
 
 replace = msgspec.structs.replace

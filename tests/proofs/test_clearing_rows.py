@@ -18,8 +18,8 @@ from proofs.epoch.package import commitments_root
 from proofs.epoch.prover import commit_epoch, prove_epoch
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import auxiliary_slots, complete_holdings, layout_of
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount
-from proofs.verify.verifier import verify_package
 from tests.kit.clearing.rows import group_maxima, shortfall_of
 
 N = 256

@@ -23,7 +23,7 @@ from proofs.epoch.prover import commit_epoch, context_of
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import DOMAIN, check_statement, complete_holdings, layout_of
 from proofs.verify.claim_text import cover_limits
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.clearing.genesis import make_genesis
 from tests.kit.proofs.levered import LEVERED, MEMBERS, levered_package
 from tests.kit.proofs.stressed import NETWORK, PARAMETERS, STRESSES, N, seeds_of, snapshot_of

@@ -36,7 +36,7 @@ from proofs.linear.prover import prove, random_scalar
 from proofs.linear.statement import Witness, make_witness
 from proofs.linear.verifier import verify
 from proofs.statement.arithmetization import complete_holdings, layout_of
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.forgers.lattice import small_solution
 from tests.kit.proofs.forgers.link import LinkForger
 from tests.kit.proofs.forgers.weakened import leaving_out, without_names_of_challenges

@@ -28,7 +28,7 @@ from proofs.epoch.package import attach_custody, read_package
 from proofs.errors import ProofCode
 from proofs.statement.custody import CustodyAssurance, check_custody, custody_assurances, custody_limits
 from proofs.verify.file_view import view_of
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.clearing.guarded import guarded
 from tests.kit.evm_state import MadeState
 from tests.kit.proofs.proven_custody import proven, words_of

@@ -18,7 +18,7 @@ from proofs.epoch.workers import SHARD_ACCOUNTS_MIN, ShardWorkers
 from proofs.errors import ProofCode
 from proofs.linear.shard import ROUNDS
 from proofs.linear.verifier import verify
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.shards import LAYOUT, build
 
 

@@ -8,7 +8,7 @@ from clearing.margin.statement.rows import account_holdings, build_snapshot
 from clearing.margin.statement.snapshot import AccountHoldings
 from clearing.schema.risk.charges import LotCharge
 from clearing.schema.risk.parameters import JointCredit
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.clearing.rows import shortfall_of
 from tests.kit.proofs.requirement import ARRAYS, INDEX, INSTRUMENTS, NOW_MS, PARAMETERS, WETH, statement_for
 

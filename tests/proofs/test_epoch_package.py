@@ -14,8 +14,8 @@ from proofs.epoch.package import commitments_root, read_package, write_package
 from proofs.epoch.prover import commit_epoch, prove_epoch
 from proofs.linear.statement import Witness
 from proofs.statement.arithmetization import complete_holdings
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount
-from proofs.verify.verifier import verify_package
 from tests.kit.e2e.bit_flips import CHECKS
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"

@@ -11,10 +11,10 @@ from proofs.algebra.group import encode_point
 from proofs.algebra.srs import basis
 from proofs.algebra.transcript import Transcript
 from proofs.epoch.package import read_package
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
-from proofs.verify.verifier import verify_package
 from tests.kit.proofs.frozen import VECTORS, counted_scalars
 
 

@@ -12,7 +12,7 @@ from cli.main import run
 from proofs.epoch.package import read_package
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.verify.inclusion import check_contributions, own_account
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.clearing.fund import TERMS, fund_genesis, fund_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR
 from tests.kit.clearing.world import World, of_kind

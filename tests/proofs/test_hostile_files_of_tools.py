@@ -13,10 +13,10 @@ from clearing.margin.statement.snapshot import RiskStatement
 from proofs.epoch.package import commitments_root, read_package, write_package
 from proofs.history.package_history import PackageHistory
 from proofs.verify.file_view import view_of
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone, verify_standalones
 from proofs.verify.standalone_prover import make_standalone, prove_account
 from proofs.verify.verdict import DETAIL_MAX, OwnAccount, printable
-from proofs.verify.verifier import verify_package
 from tests.kit.proofs.hostile import changed, places
 
 quick = settings(

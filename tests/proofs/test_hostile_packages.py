@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from clearing.base.codec import encode
 from clearing.margin.statement.snapshot import RiskStatement
 from proofs.epoch.package import commitments_root, read_package, write_package
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.hostile import changed, places
 
 quick = settings(

@@ -13,7 +13,7 @@ from clearing.margin.statement.snapshot import Slot, SlotKind
 from clearing.schema.risk.charges import ConcentrationTier
 from clearing.schema.risk.parameters import JointCredit, JointScenario, RiskGroup, RiskParameters, Scenario
 from proofs.errors import ProofCode
-from proofs.statement.rulebook import check_rulebook
+from proofs.statement.rulebook_checks import check_rulebook
 from tests.kit.proofs.hostile import places
 from tests.kit.proofs.requirement import STATED as UNDER_EVERY_RULE
 from tests.kit.proofs.stressed import RULEBOOK, snapshot_of

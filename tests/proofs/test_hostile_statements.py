@@ -9,7 +9,7 @@ from clearing.base.validators import Validator
 from clearing.margin.statement.snapshot import Row, RowKind, Slot, SlotKind
 from proofs.epoch.package import PART_BYTES_MAX, commitments_root, read_package, write_package
 from proofs.statement.arithmetization import check_statement
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 
 
 def shown(market, package, stated) -> bytes:

@@ -11,7 +11,7 @@ from proofs.epoch.package import linear_statement, read_package, write_package
 from proofs.linear.prover import prove
 from proofs.linear.statement import make_witness
 from proofs.linear.verifier import verify
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.forgers.weakened import leaving_out
 from tests.kit.proofs.slow_package import failed_check
 

@@ -17,10 +17,10 @@ from proofs.epoch.package import attach_custody, commitments_root, read_package,
 from proofs.epoch.prover import assemble, commit_epoch, context_of, prove_epoch
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import complete_holdings, layout_of
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
-from proofs.verify.verifier import verify_package
 from tests.kit.proofs.proven_custody import proven
 from tests.kit.proofs.slow_package import committed, failed_check, failed_standalone
 from tests.kit.proofs.stressed import N, seeds_of, snapshot_of

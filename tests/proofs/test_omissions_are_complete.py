@@ -7,7 +7,7 @@ import pytest
 
 from proofs.algebra.transcript import Transcript
 from proofs.linear.verifier import verify_batch
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.levered import LEVERED, MEMBERS, levered_package
 from tests.kit.proofs.named import functions
 from tests.kit.proofs.omissions import PER_ACCOUNT, SHARED, honest

@@ -6,7 +6,7 @@ from clearing.base import bls
 from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.validators import Validator, ValidatorSet
 from proofs.epoch.package import EpochPackage, read_package, write_package
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.certificates import make_certificate
 
 

@@ -13,7 +13,7 @@ from clearing.base.errors import LocalFault
 from proofs.epoch.package import commitments_root
 from proofs.epoch.pool import PROVE_NICENESS, LocalProverPool
 from proofs.epoch.prover import commit_epoch
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 
 
 def test_a_worker_process_commits_and_proves_an_epoch(market):
@@ -81,7 +81,7 @@ def test_an_account_without_a_seed_is_our_own_fault(market):
 
 
 def test_the_verifier_imports_neither_provers_nor_anything_with_a_network():
-    code = "import sys, proofs.verify.verifier; print(' '.join(sorted(sys.modules)))"
+    code = "import sys, proofs.verify.package_verifier; print(' '.join(sorted(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     banned = {"web3", "libp2p", "trio", "flint", "numpy", "eth_account", "py_ecc", "socket", "secrets"}
     loaded = {name.split(".")[0] for name in found}

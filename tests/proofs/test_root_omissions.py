@@ -29,9 +29,9 @@ from proofs.epoch import package as package_module
 from proofs.epoch.package import COMMITMENTS_TAG, EpochPackage, commitments_root, read_package, write_package
 from proofs.epoch.prover import assemble
 from proofs.linear.statement import Witness
-from proofs.verify import verifier as verify_module
+from proofs.verify import package_verifier as verify_module
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount
-from proofs.verify.verifier import verify_package
 from tests.kit.certificates import make_certificate
 from tests.kit.proofs.small_market import rulebook_of
 

@@ -12,8 +12,8 @@ from proofs.epoch.package import commitments_root
 from proofs.epoch.prover import commit_epoch
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import check_statement, complete_holdings, layout_of
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount
-from proofs.verify.verifier import verify_package
 from tests.kit.clearing.rows import group_maxima
 from tests.kit.proofs.requirement import ARRAYS, STATED, VECTORS, statement_for
 

@@ -15,7 +15,7 @@ from clearing.schema.terms.instruments import InstrumentKind
 from clearing.state.effective_parameters import current_rulebook
 from proofs.epoch.package import read_package, write_package
 from proofs.errors import ProofCode
-from proofs.statement.rulebook import check_rulebook
+from proofs.statement.rulebook_checks import check_rulebook
 from proofs.verify.claim_text import ASSUMPTION_TEXT, assumptions_of
 from proofs.verify.file_view import view_of
 from tests.kit.clearing.genesis import WETH_1, make_genesis

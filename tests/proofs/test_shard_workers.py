@@ -19,7 +19,7 @@ from proofs.epoch.remote_shard import ProgressBoard, ProofProgress
 from proofs.epoch.workers import SHARD_ACCOUNTS_MIN, ShardWorkers
 from proofs.linear.shard import ROUNDS
 from proofs.linear.verifier import verify
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.shards import LAYOUT, build
 
 

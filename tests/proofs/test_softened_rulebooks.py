@@ -9,8 +9,8 @@ from clearing.margin.statement.rulebook import read_rulebook
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import RATE_TIMES_MAX
 from proofs.errors import ProofCode, VerificationFailed
-from proofs.statement.rulebook import check_rulebook
-from proofs.verify.verifier import verify_package
+from proofs.statement.rulebook_checks import check_rulebook
+from proofs.verify.package_verifier import verify_package
 from tests.kit.proofs.cheated_cover import Forger, lying
 from tests.kit.proofs.recomputed import PARAMETERS, changed, refused, world_of
 from tests.kit.proofs.stressed import snapshot_of

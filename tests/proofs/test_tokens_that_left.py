@@ -1,6 +1,6 @@
 """A cash token that left its group: its reserves and everybody's margin are proven as before, in a slot of its own."""
 
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, USDC_1
 from tests.kit.clearing.guarded import counted, guarded, leave
 

@@ -11,10 +11,10 @@ from proofs.errors import ProofCode
 from proofs.history.blinder_reuse import blinded_messages
 from proofs.history.package_history import PackageHistory
 from proofs.verify.file_view import view_of
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
-from proofs.verify.verifier import verify_package
 from tests.kit.proofs.stressed import NOW_MS, N, seeds_of, snapshot_of
 
 HELD = {1: (9 * 10**9, 0, 5_000, 0, 0), 2: (7 * 10**9, 0, -4_000, 10, 0), 3: (3 * 10**9, 10_000, 0, 0, 0)}

@@ -1,7 +1,7 @@
 """An epoch with withdrawals that wait, are out, and came back: its reserves add up and verify, term by term."""
 
 from clearing.base.codec import u256
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.clearing.gated import GATE, counted, gated, not_executed
 from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, USDC_1
 from tests.kit.clearing.world import executed

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearing.margin.requirement.add_ons import TermsBatch, margin_terms_batch
-from clearing.margin.requirement.terms import NO_MARGIN_TERMS, MarginTerms, account_terms, plain_terms
+from clearing.margin.requirement.requirement_terms import NO_MARGIN_TERMS, MarginTerms, account_terms, plain_terms
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.margin.risk_arrays.exact_products import Exact, Integers, exact_product, exact_sum, value_and_loss
 from clearing.schema.risk.parameters import RiskParameters

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clearing.margin.requirement.terms import NO_MARGIN_TERMS, MarginTerms
+from clearing.margin.requirement.requirement_terms import NO_MARGIN_TERMS, MarginTerms
 from clearing.margin.risk_arrays.charge_rates import Tariff
 from clearing.margin.risk_arrays.exact_products import (
     INT64_EXACT,

@@ -24,6 +24,7 @@ from clearing.margin.risk_arrays.bulk_rows import (
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
 from clearing.margin.risk_arrays.exact_products import GroupMatrix, Integers, group_matrix, joined_matrix
 from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX
+from clearing.pricing.collateral_value import unit_value_after_haircut
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument
@@ -186,7 +187,9 @@ def build_risk_arrays(
     inputs = tuple(_inputs(block, marks, index, clock.get(block.feed, time_ms)) for block in plan.blocks)
     values, moved = _values(plan, inputs, before)
     tokens = sorted_tokens(assets)
-    token_values = [token.unit_value(index[token.feed]) if token.feed in index else 0 for token in tokens]
+    token_values = [
+        unit_value_after_haircut(token, index[token.feed]) if token.feed in index else 0 for token in tokens
+    ]
     if max(map(abs, token_values), default=0) > COEFFICIENT_MAX:
         raise Bug(f"a token value reaches 2^62: {token_values}")
     used = _index_ticks(plan, inputs)

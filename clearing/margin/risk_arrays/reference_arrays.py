@@ -13,6 +13,7 @@ from typing import Protocol
 
 from clearing.base.units import PPM, mul_div_up
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
+from clearing.pricing.collateral_value import unit_value_after_haircut
 from clearing.pricing.surface import (
     bounded_volatility,
     log_moneyness,
@@ -200,7 +201,9 @@ def build_reference_arrays(priced: PricedListing) -> ReferenceArrays:
         cash_groups=tuple(priced.cash_groups),
         parameters=parameters,
         rows=rows,
-        token_prices=[token.unit_value(index[token.feed]) if token.feed in index else 0 for token in tokens],
+        token_prices=[
+            unit_value_after_haircut(token, index[token.feed]) if token.feed in index else 0 for token in tokens
+        ],
         index_ticks=ticks,
     )
 

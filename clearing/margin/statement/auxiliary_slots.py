@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clearing.margin.requirement.terms import joint_losses
+from clearing.margin.requirement.requirement_terms import joint_losses
 from clearing.margin.risk_arrays.reference_arrays import ValuedListing
 from clearing.margin.statement.snapshot import Row, RowKind, Slot, SlotKind
 from clearing.schema.risk.parameters import tail_threshold

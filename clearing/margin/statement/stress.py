@@ -23,6 +23,7 @@ from clearing.margin.risk_arrays.reference_arrays import (
     shocked_index,
 )
 from clearing.margin.statement.snapshot import AccountHoldings, CoverTerms, Row, RowKind, Slot, SlotKind
+from clearing.pricing.collateral_value import unit_value_after_haircut
 from clearing.schema.risk.parameters import JointCredit, RiskParameters
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX
@@ -114,12 +115,12 @@ def _token_value(token: Asset, index: Mapping[int, int], parameters: RiskParamet
     """Micros a unit in one stress scenario, rounded down; where groups on its feed move differently, the lowest."""
     if token.feed not in index:
         return 0
-    base = token.unit_value(index[token.feed])
+    base = unit_value_after_haircut(token, index[token.feed])
     found = []
     for group, move in zip(parameters.groups, parameters.stress[number].moves, strict=True):
         if group.feed == token.feed:
             moved = min(shocked_index(index[token.feed], group.range_ppm, move), INDEX_TICKS_MAX)
-            found.append(base + (token.unit_value(moved) - base) * move.weight_ppm // PPM)
+            found.append(base + (unit_value_after_haircut(token, moved) - base) * move.weight_ppm // PPM)
     value = min(found, default=base)
     if value > COEFFICIENT_MAX:
         raise Bug(f"a token value reaches 2^62: {value}")

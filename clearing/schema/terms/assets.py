@@ -12,7 +12,7 @@ import msgspec
 from clearing.base.codec import U8, U32, U63, Bytes20, Wire
 from clearing.base.errors import BaseCode, LocalFault
 from clearing.base.evm.storage import BalanceLocation
-from clearing.base.units import MICROS_PER_TICK, PPM
+from clearing.base.units import PPM
 from clearing.schema.terms.collateral import (
     CashCallTerms,
     Check,
@@ -115,27 +115,6 @@ class Asset(Wire, frozen=True):
         """Token base units in one clearing unit."""
         factor: int = 10 ** (self.token_decimals - self.unit_decimals)
         return factor
-
-    def unit_value(self, index_ticks: int) -> int:
-        """Collateral value of one clearing unit in micros, rounded down once.
-
-        Price less haircut; for a yield-bearing token times its rate less the rate's own haircut.
-        """
-        value = index_ticks * MICROS_PER_TICK * (PPM - self.haircut_ppm)
-        divisor = PPM * 10**self.unit_decimals * self.feed_tokens
-        if self.yields.feed:
-            value *= self.rate_ticks * (PPM - self.yields.haircut_ppm)
-            divisor *= self.yields.unit_ticks * PPM
-        whole: int = value // divisor
-        return whole
-
-    def whole_value_up(self, units: int, index_ticks: int) -> int:
-        """Micros that `units` are worth without any haircut, rounded up."""
-        value = units * index_ticks * MICROS_PER_TICK
-        divisor: int = 10**self.unit_decimals * self.feed_tokens
-        if self.yields.feed:
-            value, divisor = value * self.rate_ticks, divisor * self.yields.unit_ticks
-        return -(-value // divisor)
 
     @property
     def at_best(self) -> "Asset":

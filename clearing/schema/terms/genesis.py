@@ -19,6 +19,7 @@ from clearing.schema.codes import ClearingCode
 from clearing.schema.risk.parameters import RiskParameters
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import Asset, CashGroup, Feed
+from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.collateral import Check, SoftCreditTerms
 from clearing.schema.terms.default import DefaultTerms, FundTerms, default_checks, fund_checks
 from clearing.schema.terms.governance import GovernanceTerms, governance_checks
@@ -113,20 +114,6 @@ MEMBER_ACCOUNTS_MAX = 2**48
 
 OPENED_ACCOUNTS = 2**47
 """Ids from here up to `MEMBER_ACCOUNTS_MAX` are for accounts that members open (`clearing.accounts.lifecycle`)."""
-
-
-class ChainTerms(Wire, frozen=True):
-    """One EVM chain and the vault on it."""
-
-    chain_id: U63
-    name: str
-    vault: Bytes20
-    custody_stride: U63
-    """Vault counters are reported at blocks whose number is a multiple of this."""
-    vault_block: U63 = 0
-    """The block in which the vault was deployed, or one before: scanning begins here."""
-    heartbeat_ms_max: U63 = 0
-    """How long a chain may be silent before it counts as halted; 0: not monitored."""
 
 
 class MarketParameters(Wire, frozen=True):

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
 from clearing.base.errors import LocalFault
-from clearing.collateral.haircuts import outage_component, total_haircut
+from clearing.collateral.haircut_rates import outage_component, total_haircut
+from clearing.pricing.collateral_value import unit_value_after_haircut
 from clearing.schema.blocks.block import PriceReport, VoteExtension
 from clearing.schema.facts import ChainHeartbeat
 from clearing.schema.receipts.collateral import HaircutChanged
@@ -117,7 +118,7 @@ def test_a_yield_bearing_token_is_worth_shares_times_rate_less_both_haircuts() -
     steth = effective_assets(world.state)[1]
     assert steth.rate_ticks == 1_100_000
     # 200.00 x 1.1 x 0.9 x 0.98 a token; a millionth of it a unit.
-    assert steth.unit_value(20_000) == 200 * 110 * 90 * 98 // (100 * 100 * 100)
+    assert unit_value_after_haircut(steth, 20_000) == 200 * 110 * 90 * 98 // (100 * 100 * 100)
     before = holdings_margin(current_arrays(world.state), current_holdings(world.state, CAROL)).equity
     world.ticks[RATE_FEED] = 1_210_000
     world.block()
@@ -129,9 +130,9 @@ def test_a_yield_bearing_token_is_worth_shares_times_rate_less_both_haircuts() -
 def test_a_rate_without_a_price_makes_the_token_worth_nothing() -> None:
     world = vault_world(genesis_with())
     world.block(unpriced=(RATE_FEED,))
-    assert effective_assets(world.state)[1].unit_value(20_000) == 0
+    assert unit_value_after_haircut(effective_assets(world.state)[1], 20_000) == 0
     world.block()
-    assert effective_assets(world.state)[1].unit_value(20_000) == 194
+    assert unit_value_after_haircut(effective_assets(world.state)[1], 20_000) == 194
 
 
 @given(st.lists(st.integers(0, 2_000_000), max_size=6), st.integers(1, 1_000_000))

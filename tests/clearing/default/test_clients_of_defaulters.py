@@ -2,7 +2,7 @@
 
 import pytest
 
-from clearing.default import membership
+from clearing.default import exit_and_readmission
 from clearing.schema.codes import ClearingCode
 from clearing.schema.receipts.default import ClientClosedOut, ClientRescued, DefaultDeclared, DefaultEnded, DeficitCured
 from clearing.schema.records.default import MemberStatus
@@ -179,7 +179,7 @@ def test_nobodys_margin_is_worked_out_for_a_rescue_that_was_not_signed(monkeypat
     def unasked(*_: object) -> bool:
         raise AssertionError("margin of an unsigned request")
 
-    monkeypatch.setattr(membership, "_is_covered", unasked)
+    monkeypatch.setattr(exit_and_readmission, "_is_covered", unasked)
     world = with_clients()
     forged = world.rescue(KEYED_CLIENT, 1, 3, secret(1))
     assert codes(world.block(forged)) == [ClearingCode.WRONG_SIGNER]

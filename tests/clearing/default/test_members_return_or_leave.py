@@ -2,7 +2,7 @@
 
 import pytest
 
-from clearing.default import membership
+from clearing.default import exit_and_readmission
 from clearing.default.declaration import accounts_of_members
 from clearing.default_fund.contributions import contribution_micros, required_contribution
 from clearing.schema.codes import ClearingCode
@@ -103,7 +103,7 @@ def test_a_block_looks_at_all_accounts_for_a_members_exit_once(monkeypatch: pyte
         looked.append(member)
         return accounts_of_members(state, member)
 
-    monkeypatch.setattr(membership, "accounts_of_members", counted)
+    monkeypatch.setattr(exit_and_readmission, "accounts_of_members", counted)
     world = default_world(fund=NO_FUND)
     world.block(world.perp_trade(CAROL, BOB, 10))
     exits = [world.member_exit(CAROL, 3) for _ in range(5)]

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
 from clearing.context.unresolved_losses import defaults_under_way, resolution_deadline, unresolved_micros
-from clearing.opening import initial_state
+from clearing.initial_state import initial_state
 from clearing.schema.receipts.default import DefaultEnded, LossAllocated
 from clearing.schema.records.default import DefaultPhase
 from clearing.schema.terms.default import DefaultTerms, FundTerms, default_blocks_max

@@ -11,8 +11,8 @@ from clearing.base.hashing import keccak256, tagged_hash
 from clearing.base.header import STATE_TAG
 from clearing.deposits.custody import custody_terms
 from clearing.epochs.snapshot import snapshot_due, take_snapshot
+from clearing.initial_state import initial_state
 from clearing.margin.statement.snapshot import RiskSnapshot, RowKind
-from clearing.opening import initial_state
 from clearing.schema.receipts.collateral import EpochClosed
 from clearing.schema.receipts.margin_calls import MarginCalled
 from clearing.schema.receipts.withdrawals import WithdrawalReleased

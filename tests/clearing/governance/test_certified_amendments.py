@@ -22,7 +22,7 @@ from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.validators.validator_sets import validator_sets
 from proofs.errors import ProofCode, VerificationFailed
-from proofs.statement.rulebook import check_rulebook
+from proofs.statement.rulebook_checks import check_rulebook
 from tests.kit.certificates import make_certificate
 from tests.kit.clearing.chamber import governed_genesis, parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, USD

@@ -13,7 +13,7 @@ from clearing.schema.terms.prices import FundingTerms
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
 from clearing.state.holdings import margin_book
 from clearing.state.indexes import CURRENCY_HOLDERS, holders
-from proofs.statement.rulebook import check_rulebook
+from proofs.statement.rulebook_checks import check_rulebook
 from tests.kit.clearing.chamber import parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, USD, WETH_1
 from tests.kit.clearing.listing import agreed_everywhere

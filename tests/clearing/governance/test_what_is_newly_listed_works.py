@@ -13,7 +13,8 @@ from clearing.schema.receipts.governance import AmendmentEnacted, ProposalMade
 from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import Asset, Feed
-from clearing.schema.terms.genesis import AccountKind, AccountTerms, ChainTerms, MemberTerms, VenueTerms
+from clearing.schema.terms.chains import ChainTerms
+from clearing.schema.terms.genesis import AccountKind, AccountTerms, MemberTerms, VenueTerms
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.state.holdings import margin_book
 from tests.kit.clearing.chamber import PRICES, governed_genesis, parliament_world

@@ -21,6 +21,7 @@ from clearing.margin.statement.stress import (
     stressed_equity,
     uncovered_losses,
 )
+from clearing.pricing.collateral_value import unit_value_after_haircut
 from clearing.pricing.marks import mark_ticks
 from clearing.schema.risk.parameters import RiskParameters, Scenario, StressScenario, check_parameters
 from tests.kit.clearing.rows import row_value
@@ -114,14 +115,14 @@ def test_stress_slots_and_rows_come_last_and_are_no_part_of_margin():
 
 
 def test_tokens_fall_with_their_feed_and_with_the_worse_of_two_groups_on_it():
-    assert STRESS.tokens[0] == (WETH.unit_value(shocked_index(INDEX[2], 0, CRASH.moves[1])),)
+    assert STRESS.tokens[0] == (unit_value_after_haircut(WETH, shocked_index(INDEX[2], 0, CRASH.moves[1])),)
     second = msgspec.structs.replace(ETH, id=3, name="ETH-II")
     moves = tuple(
         msgspec.structs.replace(each, moves=(*each.moves, Scenario(-9, 10, 0, of_index=True)))
         for each in (CRASH, RALLY)
     )
     worse = stress_of(msgspec.structs.replace(STRESSED, groups=(BTC, ETH, second), stress=moves))
-    fallen = WETH.unit_value(shocked_index(INDEX[2], 0, Scenario(-9, 10, 0, of_index=True)))
+    fallen = unit_value_after_haircut(WETH, shocked_index(INDEX[2], 0, Scenario(-9, 10, 0, of_index=True)))
     assert worse.tokens == ((fallen,), (fallen,))
     assert stress_of(index={1: 1}).tokens == ((0,), (0,), (0,))
 

@@ -15,8 +15,8 @@ from clearing.base.validators import Validator, ValidatorSet
 from clearing.epochs.snapshot import take_snapshot
 from clearing.genesis.checks import check_genesis
 from clearing.genesis.json import genesis_from_json, genesis_to_json
+from clearing.initial_state import initial_state
 from clearing.margin.risk_arrays.arrays import build_risk_arrays
-from clearing.opening import initial_state
 from clearing.price_ranges.delays import inclusion_delay_ms, next_average, report_age_ms
 from clearing.price_ranges.range_rule import price_range_ppm
 from clearing.price_ranges.update import group_variance, observation_window

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault
+from clearing.pricing.collateral_value import unit_value_after_haircut
 from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters, Scenario, check_parameters
 from clearing.schema.terms.assets import Feed, check_assets
 from clearing.schema.terms.instruments import MICROS_PER_TICK_MAX, Instrument, InstrumentKind, check_instruments
@@ -113,9 +114,9 @@ def test_a_deposit_rounds_down_and_its_dust_is_told(amount):
 def test_a_unit_of_collateral_counts_at_price_less_haircut_rounded_down():
     assert WETH.base_units == 10**14
     assert WETH.to_units(15 * 10**17 + 99) == (15_000, 99)
-    assert WETH.unit_value(19_400) == 17_460  # 10^-4 ETH at 194.00 less 10 %
-    assert WETH.unit_value(19_401) == 17_460
-    assert msgspec.structs.replace(WETH, haircut_ppm=1_000_000).unit_value(19_400) == 0
+    assert unit_value_after_haircut(WETH, 19_400) == 17_460  # 10^-4 ETH at 194.00 less 10 %
+    assert unit_value_after_haircut(WETH, 19_401) == 17_460
+    assert unit_value_after_haircut(msgspec.structs.replace(WETH, haircut_ppm=1_000_000), 19_400) == 0
 
 
 def test_negative_amounts_are_our_own_mistake():

@@ -7,7 +7,7 @@ import pytest
 from clearing.apply_block import apply_block
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.opening import initial_state
+from clearing.initial_state import initial_state
 from clearing.schema.blocks.block import BlockInput, BlockResult
 from clearing.state.export import export_state, import_state
 from clearing.state.state import Module, record_key

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from clearing.apply_block import apply_block
 from clearing.base.validators import ValidatorSet
-from clearing.opening import initial_state
+from clearing.initial_state import initial_state
 from clearing.schema.blocks.block import ProvenOffence, VoteExtension
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.facts import ChainHeartbeat, Fact

@@ -15,7 +15,7 @@ from clearing.schema.requests.accounts import ClaimSwap
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 from clearing.state.ledger import token_currency
 from clearing.withdrawals.deficit_reserve import check_deficit_reserve, deficit_share
-from clearing.withdrawals.requests import check_can_leave
+from clearing.withdrawals.permission import check_can_leave
 from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1, WETH_1
 from tests.kit.clearing.world import World, codes, of_kind
 

@@ -12,10 +12,10 @@ from clearing.base.secp256k1 import address
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.assets import Asset, CashGroup, Feed
+from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.genesis import (
     AccountKind,
     AccountTerms,
-    ChainTerms,
     CrisisParameters,
     Genesis,
     MarketParameters,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from clearing.apply_block import apply_block
 from clearing.base.ids import Hash32
-from clearing.opening import initial_state
+from clearing.initial_state import initial_state
 from clearing.schema.blocks.block import BlockInput
 from clearing.schema.terms.genesis import Genesis
 

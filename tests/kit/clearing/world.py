@@ -7,8 +7,8 @@ import msgspec
 
 from clearing.apply_block import apply_block
 from clearing.base.codec import u256
+from clearing.initial_state import initial_state
 from clearing.margin.requirement.account_margin import AccountMargin
-from clearing.opening import initial_state
 from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult, PriceReport, VoteExtension
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.blocks.transaction import Transaction

@@ -7,7 +7,7 @@ from clearing.base.validators import ValidatorSet
 from consensus.application import Application
 from consensus.blocks.executor import BlockExecutor
 from consensus.blocks.store import MemoryBlockStore, keep_sets, save_committed
-from consensus.chain import ApplicationPosition, ChainState, chain_at
+from consensus.chain_state import ApplicationPosition, ChainState, chain_at
 from consensus.messages import CommittedBlock, Evidence, Extension, SignedExtension
 from consensus.signing import CertificateCache, Signer, Verifier
 

@@ -10,7 +10,7 @@ from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.base.validators import ValidatorSet
 from clearing.validators.validator_sets import EVIDENCE_HEIGHTS
 from consensus.application import AppRoots, ExecutionContext, Misbehaviour, MisbehaviourKind
-from consensus.chain import ApplicationPosition
+from consensus.chain_state import ApplicationPosition
 
 MAGIC = b"toy:"
 

@@ -12,7 +12,7 @@ import msgpack
 
 from clearing.base.errors import CrossclearError, RemoteFault
 from proofs.epoch.package import EpochPackage, read_package
-from proofs.verify.verifier import PackageChecks, verify_package
+from proofs.verify.package_verifier import PackageChecks, verify_package
 
 CHECKS = (
     "encoding",

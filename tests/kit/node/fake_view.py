@@ -13,7 +13,7 @@ import trio
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
-from clearing.opening import initial_state
+from clearing.initial_state import initial_state
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.accounts import CashTransferred

@@ -10,13 +10,13 @@ from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.codec import encode
 from clearing.base.ids import NetworkId
 from clearing.base.validators import ValidatorSet
-from clearing.opening import initial_state
+from clearing.initial_state import initial_state
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.requests.accounts import CashTransfer
 from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
 from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms
 from consensus.blocks.executor import BlockExecutor
-from consensus.chain import ApplicationPosition, chain_at
+from consensus.chain_state import ApplicationPosition, chain_at
 from consensus.messages import Evidence, Extension, SignedExtension, extension_digest
 from consensus.signing import CertificateCache, CurveVerifier
 from devnet.testnet import create_testnet

@@ -9,8 +9,8 @@ from proofs.epoch.package import EpochPackage, commitments_root, linear_statemen
 from proofs.epoch.prover import context_of
 from proofs.linear.prover import random_scalar
 from proofs.statement.arithmetization import auxiliary_slots, complete_holdings, layout_of
+from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import Verdict
-from proofs.verify.verifier import verify_package
 from tests.kit.proofs.cheating import CheatingProver, Secret, bytes_of, commit_poly
 
 replace = msgspec.structs.replace

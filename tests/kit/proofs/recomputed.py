@@ -7,7 +7,7 @@ from clearing.margin.statement.rulebook import read_rulebook, write_rulebook
 from clearing.schema.risk.charges import ConcentrationTier, LotCharge
 from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, Scenario, StressScenario, collapse
 from proofs.errors import ProofCode, VerificationFailed
-from proofs.statement.rulebook import check_rulebook
+from proofs.statement.rulebook_checks import check_rulebook
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, ETH, WETH_1, make_genesis
 from tests.kit.clearing.world import World, funded
 

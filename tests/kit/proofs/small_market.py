@@ -38,7 +38,7 @@ from proofs.epoch.package import commitments_root
 from proofs.epoch.prover import assemble, commit_epoch, context_of, prove_epoch
 from proofs.linear.statement import Witness, make_witness
 from proofs.statement.arithmetization import complete_holdings, layout_of
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.certificates import make_certificate
 from tests.kit.proofs import cheated_package
 from tests.kit.proofs.slow_package import failed_check

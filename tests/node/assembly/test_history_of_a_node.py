@@ -14,7 +14,7 @@ from member.light.store import LightStore
 from node.epochs.service import account_seed
 from node.store.store import Store
 from proofs.epoch.package import read_package
-from proofs.verify.verifier import verify_package
+from proofs.verify.package_verifier import verify_package
 from tests.kit.node.proving import ProverAtOnce, write_epochs
 from tests.kit.node.station import Station, make_home
 

@@ -12,7 +12,7 @@ from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.errors import LocalFault
 from consensus.blocks.store import MemoryBlockStore, save_committed
 from member.codes import NodeCode
-from node.agreement.membership import Membership, newest_set
+from node.agreement.validator_membership import Membership, newest_set
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignStateFile
 from node.store.store import Store

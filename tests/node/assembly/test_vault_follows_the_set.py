@@ -29,7 +29,8 @@ from clearing.schema.receipts.collateral import DepositCredited
 from clearing.schema.receipts.validators import ValidatorChangeFinished, VaultRotated
 from clearing.schema.receipts.withdrawals import WithdrawalConfirmed, WithdrawalReleased
 from clearing.schema.terms.assets import Asset
-from clearing.schema.terms.genesis import ChainTerms, MarketParameters
+from clearing.schema.terms.chains import ChainTerms
+from clearing.schema.terms.genesis import MarketParameters
 from clearing.validators.validator_sets import validator_sets
 from consensus.blocks.executor import payload_root
 from consensus.blocks.store import MemoryBlockStore, save_committed

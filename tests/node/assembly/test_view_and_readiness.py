@@ -12,10 +12,10 @@ from trio.testing import MockClock
 from bridge.watch.cursor import Halt
 from bridge.watch.watcher import WatcherStatus
 from clearing.base.hashing import sha256
-from clearing.opening import initial_state
+from clearing.initial_state import initial_state
 from clearing.schema.blocks.block import PriceReport, VoteExtension
 from clearing.schema.terms.genesis import Genesis
-from node.agreement.membership import Membership
+from node.agreement.validator_membership import Membership
 from node.api.accounts import account_of
 from node.api.calls import ApiCall, member_of, owner_of
 from node.api.state import state

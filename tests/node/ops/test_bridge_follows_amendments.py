@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from clearing.schema.terms.assets import Asset
-from clearing.schema.terms.genesis import ChainTerms
+from clearing.schema.terms.chains import ChainTerms
 from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService
 from node.config import ChainConfig

@@ -9,7 +9,7 @@ from clearing.base.certificate import VoteKind
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from consensus.blocks.store import keep_sets, save_committed
-from consensus.chain import ChainState
+from consensus.chain_state import ChainState
 from consensus.light_client import check_block
 from consensus.messages import Block, CommittedBlock, Evidence
 from node.store.blocks import StoredBlocks, light_block_at

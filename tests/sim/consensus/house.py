@@ -13,8 +13,8 @@ from clearing.base.codec import decode, encode, u256
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import NetworkId
 from clearing.governance.proposals import check_admission
+from clearing.initial_state import initial_state
 from clearing.margin.statement.snapshot import RiskSnapshot
-from clearing.opening import initial_state
 from clearing.schema.blocks.block import PriceReport, VoteExtension
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.requests.accounts import CashTransfer
@@ -22,7 +22,7 @@ from clearing.state.export import export_state, import_state
 from clearing.state.state import State
 from clearing.validators.validator_sets import validator_sets
 from consensus.application import Application
-from consensus.chain import ApplicationPosition
+from consensus.chain_state import ApplicationPosition
 from consensus.outputs import Clock
 from node.agreement.application import ClearingApplication, DecidedHeight, Payload, encode_payload
 from node.chains.attestation_pool import AttestationPool

@@ -21,7 +21,7 @@ from clearing.schema.records.withdrawals import DelayedWithdrawalRecord
 from clearing.schema.requests.withdrawals import WithdrawalCancellation
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, is_certainly_margined
 from clearing.state.ledger import can_hold, currency_of
-from clearing.validators.observed_chains import is_chain_live
+from clearing.validators.chain_liveness import is_chain_live
 from clearing.withdrawals.deficit_reserve import (
     check_deficit_reserve,
     drop_value_withdrawn,
@@ -30,9 +30,9 @@ from clearing.withdrawals.deficit_reserve import (
 )
 from clearing.withdrawals.delayed_withdrawals import remove_delayed
 from clearing.withdrawals.detached_vaults import is_detaching
+from clearing.withdrawals.permission import check_can_leave
 from clearing.withdrawals.rate_limits import drop_past_usage
 from clearing.withdrawals.refunds import refund, refund_expired
-from clearing.withdrawals.requests import check_can_leave
 
 AT = "withdrawal_cancellation"
 

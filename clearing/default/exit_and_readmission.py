@@ -13,11 +13,7 @@ from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import member_status, set_member_status
-from clearing.context.request_checks import (
-    check_request,
-    check_signature_by,
-    use_nonce,
-)
+from clearing.context.request_checks import check_request, check_signature_by, use_nonce
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.default.declaration import accounts_of_members
 from clearing.default_fund.contributions import contribution_micros, required_contribution

@@ -7,7 +7,7 @@ that is silent. Reads only.
 from clearing.context.block_context import BlockContext
 from clearing.schema.facts import Fact
 from clearing.schema.records.collateral import Attestation, AttestationsRecord
-from clearing.schema.terms.genesis import ChainTerms
+from clearing.schema.terms.chains import ChainTerms
 from clearing.state.state import State
 from clearing.validators.validator_sets import attesting_set
 

@@ -27,18 +27,9 @@ from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify as verify_linear
 from proofs.statement.arithmetization import auxiliary_slots, check_statement, complete_holdings
 from proofs.statement.custody import CustodyAssurance, check_custody, check_listed, check_reserves, custody_detail
-from proofs.statement.rulebook import check_rulebook
+from proofs.statement.rulebook_checks import check_rulebook
 from proofs.verify.claim_text import claim_of, limits_of
-from proofs.verify.verdict import (
-    Clock,
-    NamedCheck,
-    OwnAccount,
-    Verdict,
-    failed,
-    passed,
-    printable,
-    run_checks,
-)
+from proofs.verify.verdict import Clock, NamedCheck, OwnAccount, Verdict, failed, passed, printable, run_checks
 
 if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis

@@ -15,7 +15,7 @@ from clearing.state.effective_parameters import effective_parameters
 from clearing.state.indexes import CURRENCY_HOLDERS, holders
 from clearing.state.ledger import token_currency
 from clearing.state.state import State
-from clearing.validators.observed_chains import chain_seen_ms
+from clearing.validators.chain_liveness import chain_seen_ms
 
 
 def chain_silence_ms(state: State, chain_id: int) -> int:

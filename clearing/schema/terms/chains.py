@@ -1,0 +1,21 @@
+"""The terms of a chain: its vault, its finality and its limits, as genesis and amendments state them.
+
+To add a chain: deploy the vault (`bridge.contracts.deploy`), list the chain in genesis or by an amendment
+(`clearing.governance.listing`), add it to node.toml (`node.config.ChainConfig`), and restart.
+"""
+
+from clearing.base.codec import U63, Bytes20, Wire
+
+
+class ChainTerms(Wire, frozen=True):
+    """One EVM chain and the vault on it."""
+
+    chain_id: U63
+    name: str
+    vault: Bytes20
+    custody_stride: U63
+    """Vault counters are reported at blocks whose number is a multiple of this."""
+    vault_block: U63 = 0
+    """The block in which the vault was deployed, or one before: scanning begins here."""
+    heartbeat_ms_max: U63 = 0
+    """How long a chain may be silent before it counts as halted; 0: not monitored."""
