@@ -1,8 +1,8 @@
 """Haircuts: base, volatility, liquidity, finality, oracle confidence and chain outage, refreshed in every block.
 
 Rule: a function of the state and the block's time, in integers. A chain's silence counts only time in which there were
-blocks, so a halt of this network is not an outage of the chain. `clearing.state.effective_parameters` applies the
-result. This module must not know accounts.
+blocks, so a halt of this network is not an outage of the chain. `clearing.state.effective_parameters` writes the
+result into the asset, and `clearing.pricing.collateral_value` applies it. This module must not know accounts.
 """
 
 from clearing.base.units import PPM, mul_div_up
@@ -15,7 +15,7 @@ from clearing.state.effective_parameters import effective_parameters
 from clearing.state.indexes import CURRENCY_HOLDERS, holders
 from clearing.state.ledger import token_currency
 from clearing.state.state import State
-from clearing.validators.chain_liveness import chain_seen_ms
+from clearing.validators.chain_attestations import chain_seen_ms
 
 
 def chain_silence_ms(state: State, chain_id: int) -> int:

@@ -1,5 +1,5 @@
-"""The skew fee: a movement that unbalances a cash group's inventory pays, one that balances it is paid from the fee
-pot.
+"""The skew fee: a deposit or withdrawal that unbalances the tokens of a cash group pays it into the fee pot; one that
+rebalances them is paid from the pot.
 
 Rule: a movement costs P(after) - P(before) of a convex potential of the inventory, rounded up. A rebate is the same
 difference rounded down, at most the balance of the pot. Deposits and withdrawals are charged alike, so no round trip

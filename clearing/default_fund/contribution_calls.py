@@ -1,4 +1,4 @@
-"""Contribution calls: missing contributions are collected at the deadline, and positions reduced after it.
+"""Contribution calls: members are called for what is missing of their contributions, and debited at the deadline.
 
 Rule: stages in order:
 

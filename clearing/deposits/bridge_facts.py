@@ -37,7 +37,7 @@ from clearing.schema.records.collateral import (
 from clearing.schema.terms.assets import Asset
 from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import SUSPENSE_ACCOUNT, can_hold, currency_of, external_account, inventory_units
-from clearing.validators.chain_liveness import add_attestation, agreed_power, is_detached
+from clearing.validators.chain_attestations import add_attestation, agreed_power, is_detached
 from clearing.validators.set_transition import is_rotation_awaited, record_rotation
 from clearing.withdrawals.refunds import (
     count_expiry_attestation,

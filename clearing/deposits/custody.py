@@ -22,7 +22,7 @@ from clearing.schema.records.collateral import Attestation, AttestationsRecord, 
 from clearing.schema.terms.assets import Asset
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
-from clearing.validators.chain_liveness import agreed_power
+from clearing.validators.chain_attestations import agreed_power
 
 CUSTODY_ATTESTATIONS_MAX = 4
 """Limit of the blocks of one chain on which a validator may have custody attestations at once."""

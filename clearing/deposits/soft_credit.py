@@ -29,7 +29,7 @@ from clearing.schema.terms.assets import Asset
 from clearing.schema.transfers import TransferCode
 from clearing.state.effective_parameters import effective_asset
 from clearing.state.ledger import balance, can_hold, cash_currency, inventory_units, soft_credit_of
-from clearing.validators.chain_liveness import add_attestation, agreed_final_block, agreed_power
+from clearing.validators.chain_attestations import add_attestation, agreed_final_block, agreed_power
 
 SIGHTED_DEPOSITS_MAX = 64
 """Sightings are stored for this many nonces beyond the credited one."""

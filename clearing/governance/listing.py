@@ -24,7 +24,7 @@ from clearing.schema.terms.genesis import AccountKind, Genesis, MemberTerms
 from clearing.state.indexes import CURRENCY_HOLDERS, INSTRUMENT_HOLDERS, holders
 from clearing.state.ledger import FEE_POT_ACCOUNT, currency_of, inventory_units
 from clearing.state.state import State
-from clearing.validators.chain_liveness import is_detached
+from clearing.validators.chain_attestations import is_detached
 
 AT = "amendment"
 

@@ -23,7 +23,7 @@ from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
-from clearing.validators.chain_liveness import is_detached
+from clearing.validators.chain_attestations import is_detached
 from clearing.withdrawals.delayed_release import recall_vault_withdrawals
 from clearing.withdrawals.detached_vaults import owed_by_vault
 

@@ -1,1 +1,1 @@
-"""Margin: the requirement of an account, the minimum of a system of linear rows."""
+"""Margin: how much collateral an account must hold, and the same rule as linear inequalities for the proof."""

@@ -13,7 +13,7 @@ from clearing.schema.receipts.withdrawals import WithdrawalConfirmed
 from clearing.schema.records.prices import ChainDelayRecord, FeedStatus
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.state.state import State
-from clearing.validators.chain_liveness import agreed_final_block
+from clearing.validators.chain_attestations import agreed_final_block
 from clearing.validators.validator_sets import attesting_set
 
 

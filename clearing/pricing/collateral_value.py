@@ -1,8 +1,8 @@
 """The value of collateral: units of an asset at a price, with the haircut applied here.
 
 Rule: what counts as collateral is rounded down, what is measured before haircut is rounded up. The haircut is that of
-the asset as given: `clearing.collateral.haircut_rates` computes it, `clearing.state.effective_parameters` writes it into
-the asset of the current block.
+the asset as given: `clearing.collateral.haircut_rates` computes it, and `clearing.state.effective_parameters` writes it
+into the asset of the current block.
 """
 
 from clearing.base.units import MICROS_PER_TICK, PPM

@@ -1,4 +1,4 @@
-"""`clearing.pricing.surface` for many options at once, bit for bit the same.
+"""Volatility smiles for many options at once, bit for bit the same as `clearing.pricing.surface`.
 
 Rule: one numpy operation per rounding, as in `clearing.pricing.vectors`; the scalar functions are used per expiry.
 """

@@ -1,4 +1,4 @@
-"""Withdrawal controls: a delayed withdrawal is released in time, cancelled by its owner, or recalled.
+"""Delayed withdrawals: each is released in time, cancelled by its owner, or recalled.
 
 Rule:
 
@@ -21,7 +21,7 @@ from clearing.schema.records.withdrawals import DelayedWithdrawalRecord
 from clearing.schema.requests.withdrawals import WithdrawalCancellation
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, is_certainly_margined
 from clearing.state.ledger import can_hold, currency_of
-from clearing.validators.chain_liveness import is_chain_live
+from clearing.validators.chain_attestations import is_chain_live
 from clearing.withdrawals.deficit_reserve import (
     check_deficit_reserve,
     drop_value_withdrawn,

@@ -11,7 +11,7 @@ from clearing.schema.requests.governance import VaultDetachment
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.governance import VOTE_MS_MAX
 from clearing.state.state import State
-from clearing.validators.chain_liveness import is_chain_live
+from clearing.validators.chain_attestations import is_chain_live
 from clearing.withdrawals.delayed_withdrawals import delayed_amounts
 
 

@@ -1,4 +1,4 @@
-"""Withdrawal requests: the checks before money may leave an account, and the transfer that takes it out.
+"""Permission to withdraw: the checks before money may leave an account, and the transfer that takes it out.
 
 Rule: an accepted withdrawal leaves the account at once, so nothing is withdrawn twice or counts as collateral
 meanwhile. It needs initial margin afterwards, the account's own positive balance, and the inventory of its chain. The
@@ -30,7 +30,7 @@ from clearing.state.holdings import (
     holdings_margin,
 )
 from clearing.state.ledger import balance, currency_of, external_account, inventory_units, soft_credit_of
-from clearing.validators.chain_liveness import is_chain_live
+from clearing.validators.chain_attestations import is_chain_live
 from clearing.withdrawals.deficit_reserve import check_deficit_reserve, equity_and_total, record_value_withdrawn
 from clearing.withdrawals.delayed_withdrawals import check_delay_queue, delay_withdrawal
 from clearing.withdrawals.detached_vaults import is_detaching

@@ -23,7 +23,7 @@ from clearing.schema.terms.assets import Asset
 from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import SUSPENSE_ACCOUNT, can_hold, currency_of, external_account, inventory_units
 from clearing.state.state import State
-from clearing.validators.chain_liveness import add_attestation, agreed_power
+from clearing.validators.chain_attestations import add_attestation, agreed_power
 
 
 def count_released_units(context: BlockContext, asset: int, amount: int) -> None:

@@ -4,6 +4,9 @@ Rule: only the extensions of late votes still count, because the next proposer m
 may be decided on a bare certificate, and on certificates of different rounds at different validators, while extensions
 are signed for one round. So a validator without a quorum of extensions takes the final certificate of the lowest round:
 all such validators then have the same certificate, and their extensions add up.
+
+A vote of an older round of the current height counts in `consensus.core.votes`. The sender of any other late vote
+receives our height (`consensus.sync.catchup`).
 """
 
 from clearing.base.errors import RemoteFault

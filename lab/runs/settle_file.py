@@ -1,4 +1,4 @@
-"""The steps of `crossclear settle run`: payments and payers, and what past prices imply for tomorrow.
+"""The step types that a file of `crossclear settle run` may contain.
 
 Rule: data only. Prices are multiples of the tick, sizes of the lot and money of a micro, as in the network; what does
 not fit is refused, never rounded. A step may use the price of an earlier one by its name.

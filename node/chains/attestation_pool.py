@@ -22,7 +22,7 @@ from clearing.schema.facts import (
 )
 from clearing.schema.records.collateral import AttestationsRecord
 from clearing.state.state import State
-from clearing.validators.chain_liveness import is_detached
+from clearing.validators.chain_attestations import is_detached
 from clearing.validators.set_transition import rotation_is_over
 from clearing.validators.validator_sets import attesting_set
 from clearing.withdrawals.refunds import is_expiry_attestable, is_withdrawal_open

@@ -1,4 +1,4 @@
-"""Digit columns and lookups of a prover, and their sums over a shard's accounts for S and t.
+"""The sums over a shard's accounts of which the prover builds the polynomials S and t: digit columns and lookups.
 
 Rule: no polynomial is multiplied for an account. Joint = δ^(k·columns), own = δ^(k·columns + c), the table at k = c =
 0. Write f = F + Z_H·g and D = E + Z_H·d with F, E of degree < n. Then [f(α + D) − 1] / Z_H = V + αg + gE + dF +

@@ -1,4 +1,4 @@
-"""Whether the rows of a public statement are the whole rule that its slots and groups claim.
+"""Row checks: no row of the margin rule is missing from a public statement.
 
 Rule: a slot stands for a term of the requirement, so it must have rows that bound it from below and a way into the
 maintenance row, and nothing that the holder chooses may count as margin. Roles follow from the shape of the rows,

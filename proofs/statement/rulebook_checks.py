@@ -1,4 +1,4 @@
-"""Whether slots, rows and prices are those of the rulebook that the statement carries, and the rulebook the genesis'.
+"""Rulebook checks: slots, rows and prices follow from the rulebook in the statement, and that follows from the genesis.
 
 Rule: everything is computed again from parameters, listing and prices by the engine's definition, and compared whole:
 a rule that was left out or loosened, a coefficient that is off by one micro, is a difference. With the genesis, whose

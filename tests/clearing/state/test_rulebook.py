@@ -14,7 +14,7 @@ from clearing.schema.receipts.withdrawals import WithdrawalConfirmed
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, cash_currency
-from clearing.validators.chain_liveness import agreed_final_block
+from clearing.validators.chain_attestations import agreed_final_block
 from tests.kit.clearing.genesis import (
     ALICE,
     BOB,

@@ -14,7 +14,7 @@ from clearing.schema.receipts.collateral import CustodyAgreed, DepositCredited
 from clearing.schema.receipts.prices import PriceApplied
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.export import export_state, import_state
-from clearing.validators.chain_liveness import agreed_final_block, chain_seen_ms, is_chain_live
+from clearing.validators.chain_attestations import agreed_final_block, chain_seen_ms, is_chain_live
 from clearing.validators.validator_sets import attesting_set
 from tests.kit.clearing.chamber import chamber_genesis, chamber_world
 from tests.kit.clearing.genesis import ALICE, BTC, DOLLAR, ETH, SALT, USDC_1
