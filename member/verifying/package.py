@@ -1,8 +1,8 @@
 """`crossclear verify`: an epoch package against what the caller trusts, offline, without node or keys.
 
 Rule: it composes `proofs.verify.package_verifier` with a trust anchor (genesis, or hashes) and, for a member, its own
-holdings; it proves and trusts nothing else.
-It must not import web3, libp2p, numpy or trio: it starts in a fifth of a second.
+holdings; it proves and trusts nothing else. It must not import web3, libp2p, numpy or trio: it starts in a fifth of a
+second.
 """
 
 import time

@@ -14,7 +14,7 @@ from clearing.schema.requests.withdrawals import Withdrawal
 from clearing.schema.terms.genesis import CrisisParameters
 from clearing.state.holdings import Holdings
 from clearing.state.state import State
-from clearing.withdrawals import deficit_reserve
+from clearing.withdrawals import cross_account_check
 from tests.kit.clearing.defaults import NO_FUND, TERMS, default_genesis, default_world
 from tests.kit.clearing.fund import fund_world
 from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC, BTC_PERP, DOLLAR, ETH, USDC_1
@@ -133,7 +133,7 @@ def test_however_often_it_asks_accounts_are_looked_for_once_a_block(monkeypatch:
         passes.append(1)
         return found(state)
 
-    monkeypatch.setattr(deficit_reserve, "accounts_by_member", counted)
+    monkeypatch.setattr(cross_account_check, "accounts_by_member", counted)
     assert codes(world.block(*(out(world, second, 1) for _ in range(5)), **at(700_000))) == []
     assert len(passes) == 1
     assert TERMS.enabled
@@ -144,12 +144,12 @@ def test_a_clients_margin_is_worked_out_once_a_block(monkeypatch: pytest.MonkeyP
     world.bring(client=20_000)
     world.block(world.perp_trade(ALICE_CLIENT, BOB, 8_000))
     looked_at: list[int] = []
-    judge = deficit_reserve.holdings_margin
+    judge = cross_account_check.holdings_margin
 
     def counted(arrays: RiskArrays, holdings: Holdings) -> AccountMargin:
         looked_at.append(1)
         return judge(arrays, holdings)
 
-    monkeypatch.setattr(deficit_reserve, "holdings_margin", counted)
+    monkeypatch.setattr(cross_account_check, "holdings_margin", counted)
     assert codes(world.block(*(out(world, ALICE, 1) for _ in range(5)), **at(500_000))) == []
     assert len(looked_at) == 1, "Alice may have thousands of them, and ask as often"

@@ -1,0 +1,63 @@
+"""The cross-account check: a member that does not cover one account takes nothing out of another that must pay for it.
+
+Rule: every account is margined alone, but a default uses all of a member's own accounts, and what its clients cannot
+pay is the member's debt. So two amounts stay in the account that money leaves from: the shortfall to initial margin
+where maintenance is not covered, and what clients owe beyond all they have. It moves no money.
+"""
+
+from clearing.base.ids import HOUSE_MEMBER
+from clearing.context.block_context import AccountsOfMember, BlockContext, UncoveredAccount, UncoveredAccounts
+from clearing.context.member_status import accounts_by_member
+from clearing.schema.terms.genesis import AccountKind
+from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, is_certainly_margined
+from clearing.state.ledger import balance, cash_currency
+
+
+def uncovered_accounts(context: BlockContext, account: int, paid_into: int) -> list[UncoveredAccount]:
+    """The member's other accounts whose shortfall the paying account must be able to cover; its own accounts first.
+
+    Applies only to payments out of a member's own accounts. Empty if `paid_into`, the receiving account, is one of
+    these accounts.
+    """
+    record = context.state.accounts[account]
+    asked = context.terms.crisis.default.enabled and record.kind is not AccountKind.CLIENT
+    if not asked or record.member == HOUSE_MEMBER:
+        return []
+    if record.member not in context.uncovered_accounts:
+        context.uncovered_accounts[record.member] = _find_uncovered(context, record.member)
+    own, clients = context.uncovered_accounts[record.member]
+    now = [_shortfall(context, other.account) for other in own if other.account != account]
+    short = [*(uncovered for uncovered in now if uncovered is not None), *clients]
+    return [] if any(uncovered.account == paid_into for uncovered in short) else short
+
+
+def _find_uncovered(context: BlockContext, member: int) -> UncoveredAccounts:
+    """All uncovered accounts, own and clients', at the block's prices: no request can make another account uncovered.
+
+    Clients may be many: money brought to one of them is noticed in the next block.
+    """
+    if not context.accounts_by_member:
+        context.accounts_by_member = accounts_by_member(context.state)
+    own, clients = (
+        tuple(uncovered for account in accounts if (uncovered := _shortfall(context, account)) is not None)
+        for accounts in context.accounts_by_member.get(member, AccountsOfMember())
+    )
+    return UncoveredAccounts(own, clients)
+
+
+def _shortfall(context: BlockContext, account: int) -> UncoveredAccount | None:
+    """The shortfall to initial margin of an own account below maintenance margin; for a client, its debt
+    beyond all it has."""
+    record = context.state.accounts.get(account)
+    if record is None:
+        return None
+    owes = any(balance(context.state, account, cash_currency(group)) < 0 for group in context.terms.cash_groups)
+    is_client = record.kind is AccountKind.CLIENT
+    if not owes and (is_client or account not in context.state.books):
+        return None
+    holdings, arrays = current_holdings(context.state, account), current_arrays(context.state)
+    if is_certainly_margined(arrays, holdings):
+        return None
+    margin = holdings_margin(arrays, holdings)
+    missing = -margin.equity if is_client else 0 if margin.maintenance_ok else margin.initial - margin.equity
+    return UncoveredAccount(account, margin.equity, margin.initial, missing) if missing > 0 else None
