@@ -68,7 +68,7 @@ _HOME = {
         "OwnAccount",
         "Verdict",
     ),
-    "verify.verifier": ("verify_package",),
+    "verify.package_verifier": ("verify_package",),
     "verify.file_view": ("view_of",),
 }
 
