@@ -67,8 +67,12 @@ class Cluster:
         await self.nursery.start(node.run)
 
     async def all_connected(self) -> None:
+        """Everybody has one connection to everybody: of two that crossed, both ends have closed the same one."""
         for node in self.nodes:
             await node.connected(len(self.nodes) - 1)
+        for node in self.nodes:
+            while len(node.network._all) > len(node.network.peers):  # noqa: ASYNC110
+                await trio.sleep(0.01)
 
 
 Change = Callable[[int, NetworkConfig], NetworkConfig]
