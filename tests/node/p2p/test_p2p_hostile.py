@@ -18,6 +18,7 @@ from node.p2p.libp2p.host import INBOUND_MAX, STREAMS_MAX, build_host, peer_id
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.p2p.libp2p.session import open_stream
 from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, PeerChannel, Topic
+from tests.kit.node.gossip_streams import has_one_settled_connection
 from tests.kit.until import until
 
 
@@ -217,8 +218,9 @@ def told(
 
 
 async def gossip_path(liar, victim):
-    """The queue of what a liar gossips to its victim, when its stream stands."""
+    """The queue of what a liar gossips to its victim, when no other connection can take its place."""
     gossip, path = liar.network._gossip, peer_id(victim.key)
+    await until(lambda: has_one_settled_connection(liar, victim.key))
     await until(lambda: path in gossip.peers and path in gossip.peer_queues)
     return gossip.peer_queues[path]
 

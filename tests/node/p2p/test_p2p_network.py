@@ -18,6 +18,7 @@ from node.p2p.libp2p.gossip import OUTBOUND_QUEUE
 from node.p2p.libp2p.host import peer_id
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Incoming, PeerChannel, Topic
+from tests.kit.node.gossip_streams import has_one_session_and_two_streams_a_peer
 from tests.kit.until import until
 
 TRADES = {Topic.TRADES: lambda _: True}
@@ -283,10 +284,6 @@ async def test_gossip_keeps_one_stream_to_each_peer_over_reconnections(cluster):
                 assert session.dialed is not other.network._sessions[node.key].dialed, "each keeps another connection"
 
 
-def has_one_session_and_two_streams_a_peer(node, peers: int) -> bool:
-    return len(node.network._all) == peers and gossip_streams(node) == 2 * peers
-
-
 class Broken:
     """A stream of a connection that was closed because a newer one of the same peer took its place."""
 
@@ -327,12 +324,6 @@ async def test_a_broken_stream_is_opened_anew_and_the_subscriptions_of_its_peer_
         one.network.publish(Topic.TRADES, b"heard")
         while (await other.feeds[Topic.TRADES].receive()).data != b"heard":
             pass
-
-
-def gossip_streams(node) -> int:
-    sessions = node.network._all.values()
-    names = [stream.get_protocol() for session in sessions for stream in session.connection.get_streams()]
-    return names.count("/meshsub/1.1.0")
 
 
 async def test_gossip_of_a_node_that_restarts_with_its_clock_set_back_is_delivered(cluster, monkeypatch):
