@@ -9,7 +9,6 @@ Rule:
 3. A token beyond its price band is refunded only when it is back or has left, except in a default.
 """
 
-from clearing.base.codec import u256
 from clearing.base.errors import Rejected
 from clearing.collateral.cash_tokens import current_asset, is_beyond_band, is_cash_group_suspended
 from clearing.context.block_context import BlockContext
@@ -30,7 +29,7 @@ from clearing.withdrawals.deficit_reserve import (
 )
 from clearing.withdrawals.delayed_withdrawals import remove_delayed
 from clearing.withdrawals.detached_vaults import is_detaching
-from clearing.withdrawals.permission import check_can_leave
+from clearing.withdrawals.permission import check_can_leave, release_receipt
 from clearing.withdrawals.rate_limits import drop_past_usage
 from clearing.withdrawals.refunds import refund, refund_expired
 
@@ -143,15 +142,4 @@ def _refund_waiting(
 def _release_receipt(context: BlockContext, withdrawal: DelayedWithdrawalRecord) -> WithdrawalReleased:
     asset = current_asset(context.state, context.terms.assets[withdrawal.asset])
     amount = int.from_bytes(withdrawal.amount, "big")
-    return WithdrawalReleased(
-        nonce=0,
-        account=withdrawal.account,
-        asset=asset.id,
-        units=asset.to_units(amount)[0],
-        chain_id=asset.chain_id,
-        vault=asset.vault,
-        token=asset.token,
-        to=withdrawal.to,
-        amount=u256(amount),
-        not_after_s=(context.time_ms + context.terms.market.withdrawal_valid_ms) // 1000,
-    )
+    return release_receipt(context, asset, withdrawal.account, asset.to_units(amount)[0], withdrawal.to, amount)

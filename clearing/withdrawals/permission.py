@@ -87,7 +87,9 @@ def request_withdrawal(context: BlockContext, request: Withdrawal | LimitedWithd
     if limits is not None and is_delayed:
         delay_withdrawal(context, limits, owner, request.account, asset, request.units, request.to, request.nonce)
     else:
-        context.accepted_withdrawals.append(_release_receipt(context, request, asset))
+        context.accepted_withdrawals.append(
+            release_receipt(context, asset, request.account, request.units, request.to, asset.to_amount(request.units))
+        )
     if limits is not None:
         record_usage(context, limits, owner, size, prompt=not is_delayed)
     return None
@@ -111,19 +113,20 @@ def _debit_account(context: BlockContext, request: Withdrawal | LimitedWithdrawa
     context.touched_accounts.add(request.account)
 
 
-def _release_receipt(
-    context: BlockContext, request: Withdrawal | LimitedWithdrawal, asset: Asset
+def release_receipt(
+    context: BlockContext, asset: Asset, account: int, units: int, to: bytes, amount: int
 ) -> WithdrawalReleased:
+    """What is released: `units` (clearing units) of the asset, `amount` in its base units; the nonce is given later."""
     return WithdrawalReleased(
         nonce=0,
-        account=request.account,
+        account=account,
         asset=asset.id,
-        units=request.units,
+        units=units,
         chain_id=asset.chain_id,
         vault=asset.vault,
         token=asset.token,
-        to=request.to,
-        amount=u256(asset.to_amount(request.units)),
+        to=to,
+        amount=u256(amount),
         not_after_s=(context.time_ms + context.terms.market.withdrawal_valid_ms) // 1000,
     )
 
