@@ -8,6 +8,7 @@ PIP := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_REQUIRE_VIRTUALENV -u
        $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 SEEDS ?= 0:1000
+RUNS ?= 10
 # Tests that start no network of processes: they share the cores, a file to each. All others run alone, one after another.
 TOGETHER := $(addprefix tests/,proofs clearing consensus bridge adversaries base cli docs lab member sim vectors) \
             $(addprefix tests/node/,api assembly oracle ops pool store)
@@ -16,7 +17,7 @@ QUICK := $(addprefix tests/,base cli docs vectors) $(addprefix tests/node/,ops o
          $(addprefix tests/clearing/,accounts genesis margin_calls prices pricing settlement state trades validators) \
          $(addprefix tests/member/,keys signing statements) $(addprefix tests/lab/,models)
 
-.PHONY: demo devnet test quick testnet sim fuzz check bench setup lock contracts docs site clean
+.PHONY: demo devnet test shuffled quick testnet sim fuzz check bench setup lock contracts docs site clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -26,9 +27,12 @@ devnet: setup ## the same network, kept up until Ctrl-C
 
 test: setup ## everything that is tested
 	failed=0; \
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(TOGETHER) || failed=1; \
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(TOGETHER)) || failed=1; \
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(OPTIONS) $(TOGETHER) || failed=1; \
+	$(BIN)/python -m pytest $(OPTIONS) $(addprefix --ignore=,$(TOGETHER)) || failed=1; \
 	exit $$failed
+
+shuffled: setup ## everything that is tested, in ten random orders, beside a load of one process a core: make shuffled RUNS=10
+	$(BIN)/python -m tests.shuffled --runs $(RUNS)
 
 quick: setup ## rules, properties and pages, without whole nodes, proofs and networks
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -k "not fuzz" $(QUICK)
