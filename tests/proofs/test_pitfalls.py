@@ -160,4 +160,4 @@ def test_the_table_names_every_pitfall() -> None:
 
 def test_every_file_of_attacks_is_in_the_table() -> None:
     named = {each.split("::")[0] for _, each in table()}
-    assert named >= {path.stem.removeprefix("test_") for path in FOLDER.glob("test_cheating_*.py")}
+    assert named >= {path.stem.removeprefix("test_") for path in FOLDER.rglob("test_cheating_*.py")}
