@@ -2,30 +2,13 @@
 
 from proofs.algebra.field import ORDER, inverse
 from proofs.algebra.polynomial import Poly, interpolate
-from proofs.linear.layout import RowRange, SlotRange, lay_out
+from proofs.linear.layout import lay_out
 from tests.kit.proofs.cheating import CheatingProver, Secret, bytes_of
+from tests.kit.proofs.linear_statements import SLOTS, N, margin_rows
 
-N = 256
-
-
-CASH, TOKEN, POSITION, FREE = SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39), SlotRange(0, 0)
-
-
-SLOTS = (CASH, TOKEN, POSITION)
-
-
-ROWS = (
-    RowRange(8, ((0, 1), (1, 3), (2, -900)), 10, shortfall=True),
-    RowRange(8, ((0, 1), (1, 3), (2, 700)), 10, shortfall=True),
-)
-
-
+ROWS = margin_rows(-900, 700, constant=10)
 LAYOUT = lay_out(N, SLOTS, ROWS)
-
-
 GOOD = (1000, 5, -1)
-
-
 LIES = {
     "a slot of 1/3": (0, inverse(3), 0),
     "a slot of p - 1": (0, ORDER - 1, 0),

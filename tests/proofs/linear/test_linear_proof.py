@@ -18,43 +18,42 @@ from proofs.linear.layout import COEFFICIENT_MAX, RowRange, SlotRange, lay_out
 from proofs.linear.messages import after_digits, part_bytes, read_proof, write_proof
 from proofs.linear.prover import prove, prove_shards, random_scalar
 from proofs.linear.shard import Shard
-from proofs.linear.statement import LinearStatement, Witness, make_witness
-from proofs.linear.verifier import Equation, verify
+from proofs.linear.statement import LinearStatement, make_witness
+from proofs.linear.verifier import Equation
+from tests.kit.proofs.bad_ranges import LAYOUT, LIES, ROWS
+from tests.kit.proofs.linear_statements import CASH, FREE, POSITION, SLOTS, TOKEN, N, committed, refusal
 
-N = 256
-TOKEN, POSITION, CASH, FREE = SlotRange(7, 0), SlotRange(5, 2**39), SlotRange(8, 2**63), SlotRange(0, 0)
-SLOTS = (CASH, TOKEN, POSITION)
-ROWS = (
-    RowRange(8, ((0, 1), (1, 3), (2, -900)), 10, shortfall=True),
-    RowRange(8, ((0, 1), (1, 3), (2, 700)), 10, shortfall=True),
-)
+HELD = (1000, 5, -1)
+AT_LEAST_ZERO = RowRange(8, ((0, 1),), 0, shortfall=False)
 
 
-def build(layout, vectors, sigmas=None, *, check=True):
-    points = basis(layout.size)
-    sigmas = sigmas or (0,) * len(vectors)
-    witnesses = [
-        make_witness(layout, values, sigma, (random_scalar(), random_scalar()), check=check)
-        for values, sigma in zip(vectors, sigmas, strict=True)
-    ]
-    commitments = tuple(encode_point(commit(points, w.values, w.blinders)) for w in witnesses)
-    return LinearStatement(layout, bytes(32), tuple(range(len(vectors))), tuple(sigmas), commitments), witnesses
+def row_like(row=AT_LEAST_ZERO, /, **changes):
+    return msgspec.structs.replace(row, **changes)
 
 
-def accepted(statement, proof) -> bool:
-    try:
-        verify(statement, proof)
-    except VerificationFailed:
-        return False
-    return True
+def equal_zero(*coefficients):
+    return RowRange(0, coefficients, 0, shortfall=False)
 
 
-def test_a_standalone_proof_has_496_bytes_with_its_commitment():
-    statement, witnesses = build(lay_out(N, SLOTS, ROWS), [(1000, 5, -1)])
-    proof, _ = prove(statement, witnesses)
-    assert accepted(statement, proof)
-    assert len(proof) + 48 == 496
-    assert part_bytes(1) + 48 == 176
+def accepted(statement: LinearStatement, proof: bytes) -> bool:
+    return refusal(statement, proof) is None
+
+
+def proven(layout, *vectors, sigmas=(), lie=False):
+    """A statement with its proof, of a prover that looks away where there is a lie."""
+    statement, witnesses = committed(layout, vectors, sigmas, check=not lie)
+    return statement, prove(statement, witnesses, check_witness=not lie)[0]
+
+
+@pytest.fixture(scope="module")
+def one():
+    """The statement about one account with its proof."""
+    return proven(LAYOUT, HELD)
+
+
+def test_a_standalone_proof_has_496_bytes_with_its_commitment(one):
+    assert accepted(*one)
+    assert (len(one[1]) + 48, part_bytes(1) + 48) == (496, 176)
 
 
 def test_a_proof_over_several_digit_columns_verifies():
@@ -62,35 +61,32 @@ def test_a_proof_over_several_digit_columns_verifies():
     rows = tuple(RowRange(8, tuple((j, s + 1) for j in range(40)), 0, shortfall=False) for s in range(40))
     layout = lay_out(N, slots, rows)
     assert layout.columns == 3
-    statement, witnesses = build(layout, [tuple(range(40)), tuple(range(3, 43))])
+    statement, witnesses = committed(layout, [tuple(range(40)), tuple(range(3, 43))])
     proof, _ = prove(statement, witnesses)
     assert accepted(statement, proof)
     assert not accepted(replace(statement, shortfalls=(0, 1)), proof)
-    # Lower every digit column's sanity in turn: forge one digit in each.
     for column in range(3):
-        digits = [list(c) for c in witnesses[0].digits]
-        digits[column][4] += 256
-        forged = Witness(witnesses[0].values, tuple(map(tuple, digits)), witnesses[0].blinders)
-        cheat, _ = prove(statement, [forged, witnesses[1]], check_witness=False)
-        assert not accepted(statement, cheat)
+        forged = with_digits(witnesses[0], column, {4: 256})
+        assert not accepted(statement, prove(statement, [forged, witnesses[1]], check_witness=False)[0])
 
 
-def test_shards_give_the_same_proof_as_one(market):
-    layout = lay_out(N, SLOTS, ROWS)
-    statement, witnesses = build(layout, [(1000, 5, -1), (7, 8, 0), (0, 0, 0)])
-    points = basis(N)
-    shards = [
-        (Shard(layout, points, witnesses[:1], random_scalar), 1),
-        (Shard(layout, points, witnesses[1:], random_scalar), 2),
-    ]
-    proof, _ = prove_shards(statement, shards)
-    assert accepted(statement, proof)
+def with_digits(witness, column, changes):
+    """The witness with some digits of a column raised, lowered by a negative number."""
+    digits = [list(own) for own in witness.digits]
+    for place, change in changes.items():
+        digits[column][place] += change
+    return replace(witness, digits=tuple(map(tuple, digits)))
+
+
+def test_shards_give_the_same_proof_as_one():
+    statement, witnesses = committed(LAYOUT, [HELD, (7, 8, 0), (0, 0, 0)])
+    shards = [(Shard(LAYOUT, basis(N), own, random_scalar), len(own)) for own in (witnesses[:1], witnesses[1:])]
+    assert accepted(statement, prove_shards(statement, shards)[0])
 
 
 def test_a_shard_refuses_to_be_used_twice():
-    layout = lay_out(N, SLOTS, ROWS)
-    statement, witnesses = build(layout, [(1000, 5, -1)])
-    shard = Shard(layout, basis(N), witnesses, random_scalar)
+    statement, witnesses = committed(LAYOUT, [HELD])
+    shard = Shard(LAYOUT, basis(N), witnesses, random_scalar)
     prove_shards(statement, [(shard, 1)])
     with pytest.raises(LocalFault) as fault:
         prove_shards(statement, [(shard, 1)])
@@ -98,80 +94,54 @@ def test_a_shard_refuses_to_be_used_twice():
 
 
 def test_two_proofs_of_the_same_witness_share_no_bytes_but_the_statement():
-    statement, witnesses = build(lay_out(N, SLOTS, ROWS), [(1000, 5, -1)])
-    one, two = (read_proof(prove(statement, witnesses)[0], 1, 1) for _ in range(2))
-    assert one.parts[0].c_d != two.parts[0].c_d
-    assert one.c_m != two.c_m
-    assert one.parts[0].c_f != two.parts[0].c_f
-    assert one.c_s != two.c_s
+    statement, witnesses = committed(LAYOUT, [HELD])
+    first, second = (read_proof(prove(statement, witnesses)[0], 1, 1) for _ in range(2))
+    for name in ("c_d", "c_f"):
+        assert getattr(first.parts[0], name) != getattr(second.parts[0], name)
+    for name in ("c_m", "c_s"):
+        assert getattr(first, name) != getattr(second, name)
 
 
 def test_an_honest_prover_refuses_a_witness_that_breaks_a_row():
-    layout = lay_out(N, SLOTS, ROWS)
     with pytest.raises(LocalFault) as fault:
-        make_witness(layout, (0, 0, 1), 0, (1, 2))
-    assert fault.value.code is ProofCode.WITNESS_OUT_OF_RANGE
-    assert fault.value.at == "row 0"
-    statement, witnesses = build(layout, [(0, 0, 1)], check=False)
+        make_witness(LAYOUT, (0, 0, 1), 0, (1, 2))
+    assert (fault.value.code, fault.value.at) == (ProofCode.WITNESS_OUT_OF_RANGE, "row 0")
+    statement, witnesses = committed(LAYOUT, [(0, 0, 1)], check=False)
     with pytest.raises(Bug):
         prove(statement, witnesses)
 
 
-@pytest.mark.parametrize(
-    "vector",
-    [
-        (0, -1, 0),
-        (0, inverse(3), 0),
-        (0, ORDER - 1, 0),
-        (0, 2**56, 0),
-        (2**63, 0, 0),
-        (-(2**63) - 1, 0, 0),
-        (5000, 0, 2**39),
-        (5000, 0, -(2**39) - 1),
-        (-11, 0, 0),
-        (889, 0, 1),
-    ],
-)
-def test_a_cheating_prover_is_refused(vector):
-    statement, witnesses = build(lay_out(N, SLOTS, ROWS), [(100, 5, 0), vector], check=False)
-    proof, _ = prove(statement, witnesses, check_witness=False)
-    assert not accepted(statement, proof)
+@pytest.mark.parametrize("lie", LIES)
+def test_a_cheating_prover_is_refused(lie):
+    assert not accepted(*proven(LAYOUT, (100, 5, 0), LIES[lie], lie=True))
 
 
 @pytest.mark.parametrize("vector", [(890, 0, 1), (-10, 0, 0), (2**63 - 1, 2**56 - 1, 0), (2**50, 0, 2**39 - 1)])
 def test_the_bounds_themselves_are_accepted(vector):
-    statement, witnesses = build(lay_out(N, SLOTS, ROWS), [vector])
-    assert accepted(statement, prove(statement, witnesses)[0])
+    assert accepted(*proven(LAYOUT, vector))
 
 
 def test_a_public_shortfall_lifts_only_the_rows_that_count_it():
-    rows = (RowRange(8, ((0, 1),), 0, shortfall=True), RowRange(8, ((0, 1),), 5, shortfall=False))
-    layout = lay_out(N, SLOTS, rows)
-    statement, witnesses = build(layout, [(-5, 0, 0)], (5,))
-    proof, _ = prove(statement, witnesses)
+    layout = lay_out(N, SLOTS, (row_like(shortfall=True), row_like(constant=5)))
+    statement, proof = proven(layout, (-5, 0, 0), sigmas=(5,))
     assert accepted(statement, proof)
     for sigma in (0, 4, 6):
         assert not accepted(replace(statement, shortfalls=(sigma,)), proof)
-    statement, witnesses = build(layout, [(-6, 0, 0)], (6,), check=False)
-    assert not accepted(statement, prove(statement, witnesses, check_witness=False)[0])
+    assert not accepted(*proven(layout, (-6, 0, 0), sigmas=(6,), lie=True))
 
 
 def test_an_equality_row_ties_a_slot_without_digits():
     """q − l + h = 0 with l, h ≥ 0: q needs no digits, and |q| ≤ l + h."""
-    rows = (RowRange(0, ((0, 1), (1, -1), (2, 1)), 0, shortfall=False),)
-    layout = lay_out(N, (FREE, TOKEN, TOKEN), rows)
-    statement, witnesses = build(layout, [(-7, 0, 7), (7, 9, 2)])
-    assert accepted(statement, prove(statement, witnesses)[0])
+    layout = lay_out(N, (FREE, TOKEN, TOKEN), (equal_zero((0, 1), (1, -1), (2, 1)),))
+    assert accepted(*proven(layout, (-7, 0, 7), (7, 9, 2)))
     for wrong in ((-7, 7, 0), (inverse(2), 0, 0)):
-        statement, witnesses = build(layout, [wrong], check=False)
-        assert not accepted(statement, prove(statement, witnesses, check_witness=False)[0])
+        assert not accepted(*proven(layout, wrong, lie=True))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_satisfies_a_layout_is_proven_and_whatever_does_not_is_refused(data):
-    kinds = {5: SlotRange(5, 2**39), 7: SlotRange(7, 0), 8: SlotRange(8, 2**63)}
-    slots = tuple(kinds[w] for w in data.draw(st.lists(st.sampled_from([5, 7, 8]), min_size=1, max_size=6)))
+    slots = tuple(data.draw(st.lists(st.sampled_from([POSITION, TOKEN, CASH]), min_size=1, max_size=6)))
     coefficient = st.integers(-1000, 1000).filter(bool) | st.sampled_from([COEFFICIENT_MAX - 1, 1 - COEFFICIENT_MAX])
     rows = []
     for _ in range(data.draw(st.integers(0, 4))):
@@ -184,49 +154,44 @@ def test_whatever_satisfies_a_layout_is_proven_and_whatever_does_not_is_refused(
     vectors = [tuple(data.draw(value) for _ in slots) for _ in range(count)]
     sigmas = tuple(data.draw(st.sampled_from([0, 0, 10**7])) for _ in range(count))
     try:
-        statement, witnesses = build(layout, vectors, sigmas)
-        honest = True
+        made, honest = proven(layout, *vectors, sigmas=sigmas), True
     except LocalFault:
-        statement, witnesses = build(layout, vectors, sigmas, check=False)
-        honest = False
-    proof, _ = prove(statement, witnesses, check_witness=honest)
-    assert accepted(statement, proof) is honest
+        made, honest = proven(layout, *vectors, sigmas=sigmas, lie=True), False
+    assert accepted(*made) is honest
 
 
 def test_every_item_of_the_statement_moves_the_challenges():
-    layout = lay_out(N, SLOTS, ROWS)
-    statement, _ = build(layout, [(1000, 5, -1), (1, 1, 0)])
-    other = encode_point(commit(basis(N), (1,), ()))
-    row = ROWS[0]
-
-    def with_row(**changes):
-        return replace(statement, layout=lay_out(N, SLOTS, (msgspec.structs.replace(row, **changes), ROWS[1])))
-
+    statement, _ = committed(LAYOUT, [HELD, (1, 1, 0)])
+    first, second = statement.commitments
+    rows = [
+        {"width": 7},
+        {"constant": 11},
+        {"shortfall": False},
+        {"coefficients": ((0, 1), (1, 3), (2, -901))},
+        {"coefficients": ((0, 1), (1, 3))},
+    ]
+    layouts = [
+        lay_out(512, SLOTS, ROWS),
+        lay_out(N, (CASH, TOKEN, TOKEN), ROWS),
+        lay_out(N, (CASH, TOKEN, SlotRange(5, 2**39 - 1)), ROWS),
+        lay_out(N, SLOTS, ROWS[:1]),
+        lay_out(N, SLOTS, ROWS[::-1]),
+        *(lay_out(N, SLOTS, (row_like(ROWS[0], **changes), ROWS[1])) for changes in rows),
+    ]
     variants = [
         statement,
-        replace(statement, layout=lay_out(512, SLOTS, ROWS)),
-        replace(statement, layout=lay_out(N, (CASH, TOKEN, TOKEN), ROWS)),
-        replace(statement, layout=lay_out(N, (CASH, TOKEN, SlotRange(5, 2**39 - 1)), ROWS)),
-        replace(statement, layout=lay_out(N, SLOTS, ROWS[:1])),
-        replace(statement, layout=lay_out(N, SLOTS, ROWS[::-1])),
-        with_row(width=7),
-        with_row(constant=11),
-        with_row(shortfall=False),
-        with_row(coefficients=((0, 1), (1, 3), (2, -901))),
-        with_row(coefficients=((0, 1), (1, 3))),
+        *(replace(statement, layout=layout) for layout in layouts),
         replace(statement, context=bytes(31) + b"\1"),
         replace(statement, accounts=(0, 2)),
         replace(statement, shortfalls=(0, 1)),
-        replace(statement, commitments=(statement.commitments[0], other)),
-        replace(statement, commitments=statement.commitments[::-1]),
+        replace(statement, commitments=(first, encode_point(commit(basis(N), (1,), ())))),
+        replace(statement, commitments=(second, first)),
     ]
-    drawn = {variant.transcript().challenge("alpha") for variant in variants}
-    assert len(drawn) == len(variants)
+    assert len({variant.transcript().challenge("alpha") for variant in variants}) == len(variants) == 16
 
 
-def test_every_byte_of_a_proof_is_bound():
-    statement, witnesses = build(lay_out(N, SLOTS, ROWS), [(1000, 5, -1)])
-    proof, _ = prove(statement, witnesses)
+def test_every_byte_of_a_proof_is_bound(one):
+    statement, proof = one
     for place in range(0, len(proof), 3):
         broken = bytearray(proof)
         broken[place] ^= 1
@@ -235,50 +200,45 @@ def test_every_byte_of_a_proof_is_bound():
     assert not accepted(statement, proof + b"\0")
 
 
-def test_the_last_challenge_binds_both_openings():
+def test_the_last_challenge_binds_both_openings(one):
     """With a μ known beforehand, π_1 + μ·X and π_2 − X would pass for any X; shifting by any known μ must fail."""
-    statement, witnesses = build(lay_out(N, SLOTS, ROWS), [(1000, 5, -1)])
-    proof, _ = prove(statement, witnesses)
+    statement, proof = one
     parsed = read_proof(proof, 1, 1)
 
-    equation = Equation(statement, parsed, [])
-    equation.draw(statement.transcript())
+    def drawn_mu(shown):
+        equation = Equation(statement, shown, [])
+        equation.draw(statement.transcript())
+        return equation.mu
+
+    mu = drawn_mu(parsed)
     shifted = replace(
         parsed,
-        pi_1=encode_point(decode_point(parsed.pi_1, "") + multiply(GENERATOR, equation.mu)),
+        pi_1=encode_point(decode_point(parsed.pi_1, "") + multiply(GENERATOR, mu)),
         pi_2=encode_point(decode_point(parsed.pi_2, "") + -GENERATOR),
     )
     assert not accepted(statement, write_proof(shifted))
-    again = Equation(statement, shifted, [])
-    again.draw(statement.transcript())
-    assert again.mu != equation.mu
+    assert drawn_mu(shifted) != mu
 
 
 def test_parts_of_two_accounts_cannot_be_exchanged():
-    statement, witnesses = build(lay_out(N, SLOTS, ROWS), [(1000, 5, -1), (2000, 0, 1)])
-    parsed = read_proof(prove(statement, witnesses)[0], 2, 1)
+    statement, proof = proven(LAYOUT, HELD, (2000, 0, 1))
+    parsed = read_proof(proof, 2, 1)
     assert not accepted(statement, write_proof(replace(parsed, parts=parsed.parts[::-1])))
 
 
 def test_one_accounts_surplus_cannot_pay_for_anothers_lack():
     """Rows and digits are joined by powers of δ: errors of two accounts that cancel are still errors."""
-    layout = lay_out(N, (TOKEN,), (RowRange(8, ((0, 1),), 0, shortfall=False),))
-    statement, witnesses = build(layout, [(5,), (5,)])
-    shifted = []
-    for witness, change in zip(witnesses, (1, -1), strict=True):
-        column = list(witness.digits[0])
-        column[0] += change
-        shifted.append(Witness(witness.values, (tuple(column),), witness.blinders))
+    statement, witnesses = committed(lay_out(N, (TOKEN,), (AT_LEAST_ZERO,)), [(5,), (5,)])
+    shifted = [with_digits(own, 0, {0: change}) for own, change in zip(witnesses, (1, -1), strict=True)]
     assert not accepted(statement, prove(statement, shifted, check_witness=False)[0])
 
 
 def test_a_multiplicity_that_lies_is_refused():
     """A forged digit counted as if it were a byte leaves Σ 1/(α+D) − Σ m/(α+T) unequal to zero."""
     layout = lay_out(N, (TOKEN,), ())
-    statement, witnesses = build(layout, [(300,)], check=False)
-    column = list(witnesses[0].digits[0])
-    column[0], column[1] = 300, 0
-    forged = Witness(witnesses[0].values, (tuple(column),), witnesses[0].blinders)
+    statement, witnesses = committed(layout, [(300,)], check=False)
+    assert witnesses[0].digits[0][:2] == (44, 1)
+    forged = with_digits(witnesses[0], 0, {0: 256, 1: -1})
 
     class Lying(Shard):
         def carry_table(self, counts):
@@ -300,7 +260,7 @@ def test_a_challenge_on_a_forbidden_point_is_refused(monkeypatch):
     ("accounts", "sigmas"), [((1, 1), (0, 0)), ((2, 1), (0, 0)), ((1,), (0, 0)), ((1, 2), (0,)), ((1, 2), (0, -1))]
 )
 def test_a_malformed_account_list_is_refused(accounts, sigmas):
-    statement, _ = build(lay_out(N, SLOTS, ROWS), [(1000, 5, -1), (1, 1, 0)])
+    statement, _ = committed(LAYOUT, [HELD, (1, 1, 0)])
     with pytest.raises(VerificationFailed) as fault:
         replace(statement, accounts=accounts, shortfalls=sigmas).transcript()
     assert fault.value.code is ProofCode.BAD_STATEMENT
@@ -313,16 +273,16 @@ def test_a_malformed_account_list_is_refused(accounts, sigmas):
         ((SlotRange(6, 0),), ()),
         ((SlotRange(7, 2**56),), ()),
         ((FREE,), ()),
-        ((FREE, FREE), (RowRange(0, ((0, 1), (1, 1)), 0, shortfall=False),)),
-        ((FREE, TOKEN), (RowRange(0, ((0, 2), (1, 1)), 0, shortfall=False),)),
-        ((FREE, TOKEN), (RowRange(0, ((0, 1), (1, 1)), 0, shortfall=True),)),
-        ((TOKEN,), (RowRange(8, ((0, COEFFICIENT_MAX),), 0, shortfall=False),)),
-        ((TOKEN,), (RowRange(8, ((0, 0),), 0, shortfall=False),)),
-        ((TOKEN,), (RowRange(8, ((1, 1),), 0, shortfall=False),)),
-        ((TOKEN, TOKEN), (RowRange(8, ((1, 1), (0, 1)), 0, shortfall=False),)),
-        ((TOKEN,), (RowRange(8, ((0, 1), (0, 1)), 0, shortfall=False),)),
-        ((TOKEN,), (RowRange(8, ((0, 1),), 2**63, shortfall=False),)),
-        ((TOKEN,), (RowRange(3, ((0, 1),), 0, shortfall=False),)),
+        ((FREE, FREE), (equal_zero((0, 1), (1, 1)),)),
+        ((FREE, TOKEN), (equal_zero((0, 2), (1, 1)),)),
+        ((FREE, TOKEN), (row_like(equal_zero((0, 1), (1, 1)), shortfall=True),)),
+        ((TOKEN,), (row_like(coefficients=((0, COEFFICIENT_MAX),)),)),
+        ((TOKEN,), (row_like(coefficients=((0, 0),)),)),
+        ((TOKEN,), (row_like(coefficients=((1, 1),)),)),
+        ((TOKEN, TOKEN), (row_like(coefficients=((1, 1), (0, 1))),)),
+        ((TOKEN,), (row_like(coefficients=((0, 1), (0, 1))),)),
+        ((TOKEN,), (row_like(constant=2**63),)),
+        ((TOKEN,), (row_like(width=3),)),
     ],
 )
 def test_a_layout_outside_the_proofs_bounds_is_refused(slots, rows):

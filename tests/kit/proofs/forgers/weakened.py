@@ -4,14 +4,18 @@ Rule: everything is the real code but for the one item; outside of the `with` th
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import pytest
 
 from proofs.algebra.transcript import Transcript
 from proofs.linear import messages
+from proofs.verify.package_verifier import verify_package
+from tests.kit.proofs.forgers.linear import Forgery
+from tests.kit.proofs.linear_statements import refused
 
 
 @contextmanager
@@ -66,21 +70,43 @@ def without_protocol() -> Iterator[None]:
         yield
 
 
-def early_y(transcript: Transcript) -> int:
-    """A y that depends on the statement and on nothing that the prover sends."""
-    return transcript.fork("crossclear/test/early-y").challenge("y")
+def early(transcript: Transcript, name: str) -> int:
+    """A challenge that depends on what was absorbed up to now, and on nothing that the prover sends later."""
+    return transcript.fork("crossclear/test/early").challenge(name)
 
 
 @contextmanager
-def y_before_digits() -> Iterator[None]:
-    """A protocol that draws y before C_D; every other challenge as ever."""
-    real = messages.after_digits
+def drawn_early(name: str) -> Iterator[None]:
+    """A protocol that draws α or y before C_D and C_m, or δ before C_f; every other challenge as ever."""
+    step = "after_lookups" if name == "delta" else "after_digits"
+    real = getattr(messages, step)
 
-    def after_digits(transcript: Transcript, c_d: Sequence[Sequence[bytes]], c_m: bytes) -> messages.FirstChallenges:
-        y = early_y(transcript)
-        first = real(transcript, c_d, c_m)
-        return messages.FirstChallenges(first.alpha, y, first.beta)
+    def after(transcript: Transcript, *sent: object) -> object:
+        challenge = early(transcript, name)
+        drawn = real(transcript, *sent)
+        return challenge if name == "delta" else replace(drawn, **{name: challenge})
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(messages, "after_digits", after_digits)
+        patch.setattr(messages, step, after)
         yield
+
+
+def proves_only_in(weakened: AbstractContextManager[None], forge: Callable[[], Forgery]) -> Forgery:
+    """A forgery passes in this weakened protocol; the real verifier refuses it, and what is forged for the real one."""
+    with weakened:
+        forgery = forge()
+        assert not refused(*forgery)
+    assert refused(*forgery)
+    assert refused(*forge())
+    return forgery
+
+
+def passes_only_in(
+    weakened: AbstractContextManager[None], forge: Callable[[], bytes], failed: str, **trusted: object
+) -> None:
+    """The same for a whole package, which the real verifier refuses by the check `failed`."""
+    with weakened:
+        data = forge()
+        verdict = verify_package(data, **trusted)  # type: ignore[arg-type]
+        assert verdict.ok, verdict.checks[-1]
+    assert [verify_package(each, **trusted).failed for each in (data, forge())] == [failed] * 2  # type: ignore[arg-type]
