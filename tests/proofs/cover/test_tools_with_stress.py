@@ -15,7 +15,8 @@ from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
-from tests.kit.proofs.stressed import NOW_MS, N, seeds_of, snapshot_of
+from tests.kit.proofs.made_market import NOW_MS
+from tests.kit.proofs.stressed import N, seeds_of, snapshot_of
 
 HELD = {1: (9 * 10**9, 0, 5_000, 0, 0), 2: (7 * 10**9, 0, -4_000, 10, 0), 3: (3 * 10**9, 10_000, 0, 0, 0)}
 MEMBERS = {1: 11, 2: 12, 3: 13}
