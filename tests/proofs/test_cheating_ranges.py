@@ -10,22 +10,18 @@ from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.layout import COEFFICIENT_MAX, LayoutTable, ProofLayout, RowRange, lay_out
 from proofs.linear.statement import weights_of
 from tests.kit.proofs.bad_ranges import (
-    CASH,
-    FREE,
     GOOD,
     LAYOUT,
     LIES,
     ROWS,
-    SLOTS,
-    TOKEN,
     WAYS,
     LiesAboutADigitColumn,
-    N,
     ProvesOfOthers,
     Remainders,
     SpreadsTheLack,
 )
 from tests.kit.proofs.cheating import Secret, believed, bytes_of, heaps_of, secret, state
+from tests.kit.proofs.linear_statements import CASH, FREE, SLOTS, TOKEN, N
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 """The ordinary run leaves out ways that differ little."""
