@@ -63,7 +63,9 @@ REMEDIES: dict[ConsensusCode, str] = {
     ),
     ConsensusCode.DOUBLE_SIGN: "The signer was asked for a second, different signature. Never run one key twice.",
     ConsensusCode.WAL_CORRUPT: "The log is damaged. Cut it with `crossclear wal repair`; never restore an old one.",
-    ConsensusCode.SIGN_STATE_CORRUPT: "Both slots of the sign state are damaged. Never delete it for a key in use.",
+    ConsensusCode.SIGN_STATE_CORRUPT: (
+        "Both slots of the sign state are damaged, or another version wrote them. Never delete it for a key in use."
+    ),
     ConsensusCode.STORE_INCOMPLETE: "The block store lacks a block that the application has or needs. Restore or sync.",
     ConsensusCode.BAD_CHUNK: (
         "A peer sent a chunk that does not belong to the snapshot it offered. The node asks another peer."

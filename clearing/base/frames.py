@@ -1,6 +1,7 @@
 """`Frames`: an append-only file of checksummed frames, and the recovery of a damaged one.
 
-Layout: magic (4 bytes), u32 length, u32 CRC-32 of the payload, u32 CRC-32 of these twelve bytes, payload; big-endian.
+Layout: magic, u32 length, u32 CRC-32 of the payload, u32 CRC-32 of the bytes before it, payload; big-endian. A file
+that is only read in order, and never recovered, has frames without magic and without the checksum of the head.
 
 Rule: frames are written in order and synced, so only the last one can be torn.
 
@@ -20,7 +21,6 @@ from zlib import crc32
 from clearing.base.errors import BaseCode, RemoteFault
 
 T = TypeVar("T")
-HEAD_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,31 @@ class Frames(Generic[T]):
 
     magic: bytes
     read: Callable[[bytes], T]
+    is_head_checked: bool = True
+
+    @property
+    def head_bytes(self) -> int:
+        """The length of a head."""
+        return len(self.magic) + (12 if self.is_head_checked else 8)
 
     def encode(self, payload: bytes) -> bytes:
         """One frame."""
         head = self.magic + len(payload).to_bytes(4, "big") + crc32(payload).to_bytes(4, "big")
-        return head + crc32(head).to_bytes(4, "big") + payload
+        if self.is_head_checked:
+            head += crc32(head).to_bytes(4, "big")
+        return head + payload
+
+    def payload_length(self, head: bytes) -> int:
+        """The payload length in an undamaged head; -1 for a damaged or torn one."""
+        if len(head) != self.head_bytes or not head.startswith(self.magic):
+            return -1
+        if self.is_head_checked and crc32(head[:-4]) != int.from_bytes(head[-4:], "big"):
+            return -1
+        return int.from_bytes(head[len(self.magic) :][:4], "big")
+
+    def has_checksum_of(self, head: bytes, payload: bytes) -> bool:
+        """Whether the checksum in an undamaged head is this payload's."""
+        return crc32(payload) == int.from_bytes(head[len(self.magic) :][4:8], "big")
 
     def split(self, data: bytes) -> tuple[list[T], int]:
         """The decoded frames, and how many bytes of `data` they occupy; the rest is a torn tail.
@@ -61,7 +81,7 @@ class Frames(Generic[T]):
         if payload is None:
             return None
         try:
-            return self.read(payload), HEAD_BYTES + len(payload)
+            return self.read(payload), self.head_bytes + len(payload)
         except RemoteFault:
             return None
 
@@ -71,25 +91,19 @@ class Frames(Generic[T]):
 
     def after(self, data: bytes, at: int) -> int:
         """Start of the first whole frame after the bad one at `at`; the end of `data` for none."""
-        length = self._payload_length(data, at)
-        behind = data.find(self.magic, at + 1 if length < 0 else at + HEAD_BYTES + length)
+        length = self.payload_length(self._head(data, at))
+        behind = data.find(self.magic, at + 1 if length < 0 else at + self.head_bytes + length)
         while behind != -1:
             if self.is_whole(data, behind):
                 return behind
             behind = data.find(self.magic, behind + 1)
         return len(data)
 
-    def _payload(self, data: bytes, at: int) -> bytes | None:
-        length = self._payload_length(data, at)
-        payload = data[at + HEAD_BYTES : at + HEAD_BYTES + length]
-        if length < 0 or len(payload) < length or crc32(payload) != int.from_bytes(data[at + 8 : at + 12], "big"):
-            return None
-        return payload
+    def _head(self, data: bytes, at: int) -> bytes:
+        return data[at : at + self.head_bytes]
 
-    def _payload_length(self, data: bytes, at: int) -> int:
-        """The payload length in an undamaged head; -1 for a damaged or torn one."""
-        head = data[at : at + HEAD_BYTES]
-        whole = len(head) == HEAD_BYTES and head.startswith(self.magic)
-        if not whole or crc32(head[:-4]) != int.from_bytes(head[-4:], "big"):
-            return -1
-        return int.from_bytes(head[4:8], "big")
+    def _payload(self, data: bytes, at: int) -> bytes | None:
+        head, begin = self._head(data, at), at + self.head_bytes
+        length = self.payload_length(head)
+        payload = data[begin : begin + max(length, 0)]
+        return payload if len(payload) == length and self.has_checksum_of(head, payload) else None

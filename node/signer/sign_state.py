@@ -10,17 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from zlib import crc32
 
+from clearing.base.codec import U63, Bytes32, Wire, decode, encode
 from clearing.base.errors import LocalFault
+from clearing.base.frames import Frames
 from consensus.codes import ConsensusCode
 from member.durable_files import sync_folder
 
-_MAGIC = b"XCSS0002"
-
 _SLOT = 512
-
-_BODY = 65
+"""Bytes of each of the two slots: a disk writes one as a whole."""
 
 _LAST = (2**63 - 1, 2)
 """Round and step above all that are signed."""
@@ -114,7 +112,9 @@ class SignStateFile(SignGuard):
         found = [slot for slot in slots if slot is not None]
         if data and (len(data) < 2 * _SLOT or not found):
             os.close(self._descriptor)
-            raise LocalFault(ConsensusCode.SIGN_STATE_CORRUPT, "sign state", path=str(path), bytes=len(data))
+            raise LocalFault(
+                ConsensusCode.SIGN_STATE_CORRUPT, "sign state", path=str(path), bytes=len(data), begins_with=data[:8]
+            )
         self._counter, last, digest, log_frames = max(found, default=(0, SignedStep(), bytes(32), 0))
         super().__init__(last, digest)
         self.log_frames = log_frames
@@ -148,20 +148,31 @@ def has_sign_state(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
+class _Slot(Wire, frozen=True):
+    """The content of a slot. The higher counter is the newer one."""
+
+    counter: U63
+    height: U63
+    round: U63
+    step: U63
+    digest: Bytes32
+    log_frames: U63
+
+
+_FRAMES = Frames(b"XCS3", lambda payload: decode(payload, _Slot, _SLOT))
+
+
 def _slot(counter: int, at: SignedStep, digest: bytes, log_frames: int) -> bytes:
-    body = counter.to_bytes(8, "big") + at.height.to_bytes(8, "big") + at.round.to_bytes(8, "big")
-    body += at.step.to_bytes(1, "big") + digest + log_frames.to_bytes(8, "big")
-    return (_MAGIC + crc32(body).to_bytes(8, "big") + body).ljust(_SLOT, b"\0")
+    slot = _Slot(counter, at.height, at.round, at.step, digest, log_frames)
+    return _FRAMES.encode(encode(slot)).ljust(_SLOT, b"\0")
 
 
 def _read_slot(data: bytes) -> tuple[int, SignedStep, bytes, int] | None:
-    body = data[16 : 16 + _BODY]
-    if len(data) < _SLOT or not data.startswith(_MAGIC) or crc32(body) != int.from_bytes(data[8:16], "big"):
+    frame = _FRAMES.at(data, 0)
+    if frame is None:
         return None
-    at = SignedStep(
-        int.from_bytes(body[8:16], "big"), int.from_bytes(body[16:24], "big"), int.from_bytes(body[24:25], "big")
-    )
-    return int.from_bytes(body[:8], "big"), at, body[25:57], int.from_bytes(body[57:], "big")
+    slot = frame[0]
+    return slot.counter, SignedStep(slot.height, slot.round, slot.step), slot.digest, slot.log_frames
 
 
 SIGN_STATE = "sign-state"

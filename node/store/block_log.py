@@ -1,26 +1,26 @@
 """`blocks.log`: decided heights as one flat file that anybody can replay.
 
-Layout: magic, network id (32 bytes), then records of (u32 length, u32 CRC-32 of the payload, payload), big-endian; the
-payload is one canonical `BlockRecord`. Rule: heights rise by one; a file that ends inside a record is torn, a record
-that fails its checksum is corrupt. The CRC detects accidents; the certificates inside detect forgery.
+Layout: magic, network id (32 bytes), then frames of (u32 length, u32 CRC-32 of the payload, payload), big-endian, see
+`clearing.base.frames`; the payload is one canonical `BlockRecord`. Rule: heights rise by one; a file that ends inside a
+record is torn, a record that fails its checksum is corrupt. The CRC detects accidents; the certificates inside detect
+forgery.
 """
 
 import os
-import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.frames import Frames
 from member.codes import NodeCode
 from member.durable_files import sync_folder
 from node.store.records import BlockRecord
 
 MAGIC = b"crossclear/blocks/v1\n"
 RECORD_BYTES_MAX = 64 << 20
-_FRAME = struct.Struct(">II")
+_FRAMES = Frames(b"", lambda payload: decode(payload, BlockRecord, RECORD_BYTES_MAX), is_head_checked=False)
 
 
 def write_block_log(path: Path, network: bytes, blocks: Iterable[BlockRecord]) -> int:
@@ -32,8 +32,7 @@ def write_block_log(path: Path, network: bytes, blocks: Iterable[BlockRecord]) -
     with part.open("wb") as file:
         file.write(MAGIC + network)
         for block in blocks:
-            payload = encode(block)
-            file.write(_FRAME.pack(len(payload), zlib.crc32(payload)) + payload)
+            file.write(_FRAMES.encode(encode(block)))
             count += 1
         file.flush()
         os.fsync(file.fileno())
@@ -65,7 +64,7 @@ def read_block_log(path: Path, *, cut_torn_tail: bool = False) -> Iterator[Block
                 raise RemoteFault(NodeCode.BLOCK_LOG_TORN, "blocks.log", offset=at)
             if payload == b"":
                 return
-            record = decode(payload, BlockRecord, RECORD_BYTES_MAX)
+            record = _FRAMES.read(payload)
             if height is not None and record.height != height + 1:
                 raise RemoteFault(NodeCode.BLOCK_LOG_CORRUPT, "height", offset=at, found=record.height, after=height)
             height = record.height
@@ -81,17 +80,17 @@ def _read_start(file: BinaryIO) -> bytes:
 
 def _read_payload(file: BinaryIO, at: int) -> bytes | None:
     """The next payload; empty at a clean end, None when the file ends inside a record."""
-    frame = file.read(_FRAME.size)
-    if not frame:
+    head = file.read(_FRAMES.head_bytes)
+    if not head:
         return b""
-    if len(frame) < _FRAME.size:
+    length = _FRAMES.payload_length(head)
+    if length < 0:
         return None
-    length, checksum = _FRAME.unpack(frame)
     if not 0 < length <= RECORD_BYTES_MAX:
         raise RemoteFault(NodeCode.BLOCK_LOG_CORRUPT, "length", offset=at, length=length)
     payload = file.read(length)
     if len(payload) < length:
         return None
-    if zlib.crc32(payload) != checksum:
+    if not _FRAMES.has_checksum_of(head, payload):
         raise RemoteFault(NodeCode.BLOCK_LOG_CORRUPT, "checksum", offset=at)
     return payload

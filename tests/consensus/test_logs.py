@@ -146,6 +146,15 @@ def test_a_sign_state_with_both_slots_damaged_or_cut_short_is_refused(tmp_path: 
         assert refused.value.code is ConsensusCode.SIGN_STATE_CORRUPT
 
 
+def test_a_sign_state_of_another_version_is_refused_with_its_first_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "sign.state"
+    path.write_bytes(b"XCSS0002".ljust(512, b"\0") * 2)
+    with pytest.raises(LocalFault) as refused:
+        SignStateFile(path)
+    assert refused.value.code is ConsensusCode.SIGN_STATE_CORRUPT
+    assert refused.value.values["begins_with"] == b"XCSS0002"
+
+
 def test_the_signer_repeats_itself_and_never_contradicts_itself(tmp_path: Path) -> None:
     envelope_secret, bls_secret = secrets_of(4)[1]
     guard = SignStateFile(tmp_path / "sign.state")

@@ -1,11 +1,14 @@
 """Rules of the flat block log."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
 from member.codes import NodeCode
 from node.store.block_log import MAGIC, block_log_network, read_block_log, write_block_log
@@ -25,6 +28,12 @@ def log(tmp_path: Path) -> Path:
 def test_a_log_reads_back_as_it_was_written(log: Path) -> None:
     assert list(read_block_log(log)) == BLOCKS
     assert block_log_network(log) == NETWORK
+
+
+def test_the_bytes_of_a_log_are_magic_network_and_records_with_length_and_checksum(log: Path) -> None:
+    records = [encode(block) for block in BLOCKS]
+    framed = b"".join(struct.pack(">II", len(record), zlib.crc32(record)) + record for record in records)
+    assert log.read_bytes() == b"crossclear/blocks/v1\n" + NETWORK + framed
 
 
 def test_an_existing_log_is_never_overwritten(log: Path) -> None:
