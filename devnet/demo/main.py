@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -135,48 +136,37 @@ async def run_demo(options: DevnetOptions, console: Console) -> int:
     return 0 if summary.ok else 1
 
 
+@dataclass(slots=True)
+class LogReplay:
+    """What the replay of all block logs found."""
+
+    results: list[BlockResult] = field(default_factory=list)
+    """Of the first validator's log, height by height."""
+    state: State | None = None
+    """The last one, or None without blocks."""
+    height: int = 0
+    state_root: bytes = b""
+    all_replay: bool = False
+    """Whether every other validator's log replays, too."""
+
+
 def judge(options: DevnetOptions, testnet: Testnet, notes: StoryRecord, stuck: str, seconds: float) -> Summary:
     """Replay each validator's block log, verify the package, and compare with what was promised."""
-    folder, genesis = options.output_dir, testnet.genesis
-    first, *others = [export_blocks(folder, testnet.network, node) for node in testnet.nodes]
-    results: list[BlockResult] = []
-    states: list[State] = []
+    folder = options.output_dir
+    own = member_files(folder, *MEMBER)
     (folder / PACKAGE).write_bytes(notes.package)
-    secret, own = network_seed(testnet.nodes[0]), member_files(folder, *MEMBER)
-    statement = read_package(notes.package).statement if notes.package else None
-
-    def note(decided: DecidedHeight) -> None:
-        results.append(decided.result)
-        states[:] = [decided.state]
-        if statement is not None and decided.header.height == statement.height:
-            write_member_files(own, statement, decided.state, account_seed(secret, own.account))
-
-    salt = state_salt(secret)
-    replayed = replay(genesis, salt, read_block_log(first), note)
-    equal = all(replay(genesis, salt, read_block_log(path)).blocks > 0 for path in others)
-    tally = count(genesis, results)
+    logs = replay_logs(folder, testnet, notes, own)
     verdict = verify(folder, testnet, own)
-    returned = 0 <= notes.returned_heights <= CATCH_UP_HEIGHTS
-    checks = {
-        "no step may be stuck: " + (stuck or "-"): not stuck,
-        "every validator's block log must replay to its roots": equal,
-        f"the restarted validator must have the others' root within {CATCH_UP_HEIGHTS} heights": returned,
-        "the vault must have paid the wallet on the other chain": notes.paid_micros > 0,
-        "the last epoch package must verify": verdict.ok,
-        "each epoch up to the last package must have one": epochs_proven(testnet)
-        >= {*range(1, notes.package_epoch + 1)},
-        "the packages of all validators must be one history": one_history(testnet),
-    }
-    missing_parts = missing(genesis, tally, checks)
-    logs = sorted((folder / "logs").glob("*.log"))
-    stopped = logged(logs, "stopped")
-    proven = logged(logs, "epoch proven")
+    genesis, tally = testnet.genesis, count(testnet.genesis, logs.results)
+    failed = missing(genesis, tally, promises(testnet, notes, stuck, logs, verdict))
+    node_logs = sorted((folder / "logs").glob("*.log"))
+    stopped, proven = logged(node_logs, "stopped"), logged(node_logs, "epoch proven")
     return Summary(
-        ok=not missing_parts,
-        missing=missing_parts,
+        ok=not failed,
+        missing=failed,
         network=testnet.network.hex(),
-        heights=replayed.height,
-        state_root=replayed.state_root.hex(),
+        heights=logs.height,
+        state_root=logs.state_root.hex(),
         deposits={chain.name: tally.deposits[chain.chain_id] for chain in genesis.chains},
         trades=dict(tally.trades),
         trades_submitted=notes.trades_submitted,
@@ -203,9 +193,46 @@ def judge(options: DevnetOptions, testnet: Testnet, notes: StoryRecord, stuck: s
         package_bytes=verdict.bytes,
         verify_seconds=verdict.seconds,
         claim=claim(folder, testnet, own),
-        members=member_lines(genesis, states[0], tally) if states else (),
+        members=member_lines(genesis, logs.state, tally) if logs.state else (),
         seconds=round(seconds, 1),
     )
+
+
+def replay_logs(folder: Path, testnet: Testnet, notes: StoryRecord, own: MemberFiles) -> LogReplay:
+    """Replay each validator's block log; write the member's files at the height of the last package."""
+    first, *others = [export_blocks(folder, testnet.network, node) for node in testnet.nodes]
+    secret, found = network_seed(testnet.nodes[0]), LogReplay()
+    statement = read_package(notes.package).statement if notes.package else None
+
+    def note(decided: DecidedHeight) -> None:
+        found.results.append(decided.result)
+        found.state = decided.state
+        if statement is not None and decided.header.height == statement.height:
+            write_member_files(own, statement, decided.state, account_seed(secret, own.account))
+
+    genesis, salt = testnet.genesis, state_salt(secret)
+    replayed = replay(genesis, salt, read_block_log(first), note)
+    found.height, found.state_root = replayed.height, replayed.state_root
+    found.all_replay = all(replay(genesis, salt, read_block_log(path)).blocks > 0 for path in others)
+    return found
+
+
+def promises(
+    testnet: Testnet, notes: StoryRecord, stuck: str, logs: LogReplay, verdict: VerificationReport
+) -> dict[str, bool]:
+    """What the demonstration promises beyond its receipts, and whether it is so."""
+    return {
+        "no step may be stuck: " + (stuck or "-"): not stuck,
+        "every validator's block log must replay to its roots": logs.all_replay,
+        f"the restarted validator must have the others' root within {CATCH_UP_HEIGHTS} heights": (
+            0 <= notes.returned_heights <= CATCH_UP_HEIGHTS
+        ),
+        "the vault must have paid the wallet on the other chain": notes.paid_micros > 0,
+        "the last epoch package must verify": verdict.ok,
+        "each epoch up to the last package must have one": epochs_proven(testnet)
+        >= {*range(1, notes.package_epoch + 1)},
+        "the packages of all validators must be one history": one_history(testnet),
+    }
 
 
 def epochs_proven(testnet: Testnet) -> set[int]:
