@@ -10,7 +10,7 @@ Rule:
 """
 
 from clearing.base.errors import Rejected
-from clearing.collateral.cash_tokens import current_asset, is_beyond_band, is_cash_group_suspended
+from clearing.collateral.cash_tokens import current_asset, is_beyond_band
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_leaving, is_in_default
 from clearing.context.request_checks import check_request, use_nonce
@@ -20,7 +20,6 @@ from clearing.schema.records.withdrawals import DelayedWithdrawalRecord
 from clearing.schema.requests.withdrawals import WithdrawalCancellation
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, is_certainly_margined
 from clearing.state.ledger import can_hold, currency_of
-from clearing.validators.chain_attestations import is_chain_live
 from clearing.withdrawals.deficit_reserve import (
     check_deficit_reserve,
     drop_value_withdrawn,
@@ -28,8 +27,7 @@ from clearing.withdrawals.deficit_reserve import (
     record_value_returned,
 )
 from clearing.withdrawals.delayed_withdrawals import remove_delayed
-from clearing.withdrawals.detached_vaults import is_detaching
-from clearing.withdrawals.permission import check_can_leave, release_receipt
+from clearing.withdrawals.permission import check_can_leave, check_way_out, release_receipt
 from clearing.withdrawals.rate_limits import drop_past_usage
 from clearing.withdrawals.refunds import refund, refund_expired
 
@@ -109,14 +107,9 @@ def check_withdrawal_controls(context: BlockContext, withdrawal: DelayedWithdraw
     asset = current_asset(context.state, context.terms.assets[withdrawal.asset])
     if not can_hold(context.state, account):
         return reject(ClearingCode.UNKNOWN_ACCOUNT, at, account=account)
-    if asset.is_cash and is_cash_group_suspended(context.state, asset.cash_group):
-        return reject(ClearingCode.CASH_GROUP_SUSPENDED, at, cash_group=asset.cash_group)
-    if not is_chain_live(context, context.terms.chains[asset.chain_id]):
-        return reject(ClearingCode.CHAIN_SILENT, at, chain_id=asset.chain_id)
-    if is_detaching(context.state, asset.chain_id, asset.vault):
-        return reject(ClearingCode.VAULT_LEAVES, at, chain_id=asset.chain_id, vault=asset.vault)
     return (
-        check_member_leaving(context, at, account)
+        check_way_out(context, at, asset)
+        or check_member_leaving(context, at, account)
         or check_can_leave(context, at, account, currency_of(asset), 0)
         or check_deficit_reserve(context, at, account)
     )

@@ -62,17 +62,10 @@ def request_withdrawal(context: BlockContext, request: Withdrawal | LimitedWithd
         or check_member_leaving(context, at, request.account)
         or check_can_leave(context, at, request.account, *leaving)
         or check_deficit_reserve(context, at, request.account, leaving)
-        or _check_cash_group(context, at, asset)
+        or check_way_out(context, at, asset, request.units)
     )
     if refusal is not None:
         return refusal
-    inventory = inventory_units(context.state, asset)
-    if request.units > inventory:
-        return reject(ClearingCode.CHAIN_INVENTORY_TOO_SMALL, at, units=request.units, inventory=inventory)
-    if not is_chain_live(context, context.terms.chains[asset.chain_id]):
-        return reject(ClearingCode.CHAIN_SILENT, at, chain_id=asset.chain_id)
-    if is_detaching(context.state, asset.chain_id, asset.vault):
-        return reject(ClearingCode.VAULT_LEAVES, at, chain_id=asset.chain_id, vault=asset.vault)
     if isinstance(request, LimitedWithdrawal) and fee > request.fee_max:
         return reject(ClearingCode.FEE_ABOVE_LIMIT, at, fee=fee, limit=request.fee_max)
     limits, owner = withdrawal_limits(context, asset.id), owner_key(context.state, request.account)
@@ -131,10 +124,19 @@ def release_receipt(
     )
 
 
-def _check_cash_group(context: BlockContext, at: str, asset: Asset) -> Rejected | None:
-    """No withdrawals from a cash group while one of its tokens is beyond its band: speed must not decide who gains."""
+def check_way_out(context: BlockContext, at: str, asset: Asset, units: int = 0) -> Rejected | None:
+    """Whether cash group, inventory, chain and vault of an asset let `units` leave; 0 if they have left the ledger.
+
+    No withdrawals from a cash group while one of its tokens is beyond its band: speed must not decide who gains.
+    """
     if asset.is_cash and is_cash_group_suspended(context.state, asset.cash_group):
         return reject(ClearingCode.CASH_GROUP_SUSPENDED, at, cash_group=asset.cash_group)
+    if units > 0 and units > (inventory := inventory_units(context.state, asset)):
+        return reject(ClearingCode.CHAIN_INVENTORY_TOO_SMALL, at, units=units, inventory=inventory)
+    if not is_chain_live(context, context.terms.chains[asset.chain_id]):
+        return reject(ClearingCode.CHAIN_SILENT, at, chain_id=asset.chain_id)
+    if is_detaching(context.state, asset.chain_id, asset.vault):
+        return reject(ClearingCode.VAULT_LEAVES, at, chain_id=asset.chain_id, vault=asset.vault)
     return None
 
 
