@@ -50,7 +50,7 @@ In Python, `NodeClient` of `member.client.node_client` signs by itself; `authori
 
 def rejections() -> str:
     """Every stable code."""
-    rows = [f"| {each.label} | `{each.name}` | {each.package} | {each.remedy} |" for each in all_explanations()]
+    rows = [f"| {code.label} | `{code.name}` | {code.package} | {code.remedy} |" for code in all_explanations()]
     head = "# Refusals\n\nEvery refusal has a stable code; `crossclear explain CODE` says the same.\n\n"
     return MADE + head + "| code | name | package | what to do |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
 
@@ -108,10 +108,10 @@ def _command(command: click.Command, above: click.Context, name: str, heading: s
         "",
     ]
     inner = command.list_commands(context) if isinstance(command, click.Group) else []
-    for each in inner:
-        found = command.get_command(context, each) if isinstance(command, click.Group) else None
+    for inner_name in inner:
+        found = command.get_command(context, inner_name) if isinstance(command, click.Group) else None
         if found is not None:
-            lines += _command(found, context, each, heading + "#")
+            lines += _command(found, context, inner_name, heading + "#")
     return lines
 
 

@@ -109,7 +109,7 @@ def page() -> str:
         "",
         *INTRODUCTION.splitlines(),
         "",
-        f"Schemas: {', '.join(f'[{each}-run.schema.json]({each}-run.schema.json)' for each in KINDS)}.",
+        f"Schemas: {', '.join(f'[{kind}-run.schema.json]({kind}-run.schema.json)' for kind in KINDS)}.",
         "",
         "## Examples",
         "",
@@ -123,10 +123,10 @@ def page() -> str:
     described: set[type] = set()
     for title, kind in KINDS.items():
         lines += [f"## {title} run", ""]
-        for each in _structs(kind):
-            if each not in described:
-                described.add(each)
-                lines += _table(each)
+        for structure in _structs(kind):
+            if structure not in described:
+                described.add(structure)
+                lines += _table(structure)
     lines += ["## Results", "", *RESULTS.splitlines(), ""]
     for result in _RESULTS:
         lines += _result_table(result)
@@ -179,9 +179,9 @@ def _type(info: msgspec.inspect.Type) -> str:
     if isinstance(info, msgspec.inspect.VarTupleType):
         return f"list of {_type(info.item_type)}"
     if isinstance(info, msgspec.inspect.LiteralType):
-        return ", ".join(f"`{each}`" for each in info.values)
+        return ", ".join(f"`{literal}`" for literal in info.values)
     if isinstance(info, msgspec.inspect.UnionType):
-        parts = [_type(each) for each in info.types if not isinstance(each, msgspec.inspect.NoneType)]
+        parts = [_type(part) for part in info.types if not isinstance(part, msgspec.inspect.NoneType)]
         return " or ".join(dict.fromkeys(parts))
     return {"IntType": "integer", "StrType": "text", "BoolType": "boolean"}[type(info).__name__]
 
@@ -195,7 +195,7 @@ def _schema(kind: type[msgspec.Struct], title: str) -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": title,
         "$ref": f"#/$defs/{kind.__name__}",
-        "$defs": {"Number": NUMBER} | {each.__name__: _object(each) for each in _structs(kind)},
+        "$defs": {"Number": NUMBER} | {structure.__name__: _object(structure) for structure in _structs(kind)},
     }
     return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
 
@@ -230,7 +230,7 @@ def _json_type(info: msgspec.inspect.Type) -> dict[str, Any]:
     if isinstance(info, msgspec.inspect.LiteralType):
         return {"enum": list(info.values)}
     if isinstance(info, msgspec.inspect.UnionType):
-        return {"anyOf": [_json_type(each) for each in info.types]}
+        return {"anyOf": [_json_type(part) for part in info.types]}
     if isinstance(info, msgspec.inspect.IntType):
         return {"type": "integer", "minimum": info.ge, "maximum": info.le}
     if isinstance(info, msgspec.inspect.StrType):
@@ -242,13 +242,13 @@ def _json_type(info: msgspec.inspect.Type) -> dict[str, Any]:
 def _is_number(info: msgspec.inspect.Type) -> bool:
     if not isinstance(info, msgspec.inspect.UnionType):
         return False
-    names = {type(each).__name__ for each in info.types} - {"NoneType"}
+    names = {type(part).__name__ for part in info.types} - {"NoneType"}
     return names == {"IntType", "StrType"}
 
 
 def _may_be_nothing(info: msgspec.inspect.Type) -> bool:
     return isinstance(info, msgspec.inspect.UnionType) and any(
-        isinstance(each, msgspec.inspect.NoneType) for each in info.types
+        isinstance(part, msgspec.inspect.NoneType) for part in info.types
     )
 
 
@@ -268,15 +268,15 @@ def _inside(info: msgspec.inspect.StructType) -> list[type[msgspec.Struct]]:
     found: list[type[msgspec.Struct]] = []
     waiting: list[msgspec.inspect.Type] = [field.type for field in info.fields]
     while waiting:
-        each = waiting.pop(0)
-        if isinstance(each, msgspec.inspect.StructType):
-            found.append(each.cls)
-        elif isinstance(each, msgspec.inspect.VarTupleType):
-            waiting.append(each.item_type)
-        elif isinstance(each, msgspec.inspect.Metadata):
-            waiting.append(each.type)
-        elif isinstance(each, msgspec.inspect.UnionType):
-            waiting.extend(each.types)
+        inner = waiting.pop(0)
+        if isinstance(inner, msgspec.inspect.StructType):
+            found.append(inner.cls)
+        elif isinstance(inner, msgspec.inspect.VarTupleType):
+            waiting.append(inner.item_type)
+        elif isinstance(inner, msgspec.inspect.Metadata):
+            waiting.append(inner.type)
+        elif isinstance(inner, msgspec.inspect.UnionType):
+            waiting.extend(inner.types)
     return found
 
 

@@ -147,7 +147,8 @@ def leave_membership(context: BlockContext, index: int, request: MemberExit) -> 
     state, member = context.state, context.state.accounts[request.account].member
     status = member_status(state, member)
     if member in context.exit_checked_members:
-        return reject(ClearingCode.CANNOT_LEAVE, EXIT, member=member, status=status.name, why="judged in this block")
+        why = "another request to leave was checked in this block"
+        return reject(ClearingCode.CANNOT_LEAVE, EXIT, member=member, status=status.name, why=why)
     context.exit_checked_members.add(member)
     own, clients = accounts_of_members(state, member)
     positions = sum(bool(positions_of(state, account).lots) for account in (*own, *clients))

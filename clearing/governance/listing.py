@@ -54,7 +54,7 @@ def _check_instruments(state: State, before: Genesis, after: Genesis) -> Rejecte
         if counted:
             return _refusal("instruments", instrument_id, "gains and losses in it are being counted")
         if holders(state, INSTRUMENT_HOLDERS, instrument_id) or instrument_id in waiting or instrument_id in ordered:
-            return _refusal("instruments", instrument_id, "somebody holds it")
+            return _refusal("instruments", instrument_id, "accounts have positions, pending trades or orders in it")
     return None
 
 
@@ -64,7 +64,7 @@ def _check_assets(state: State, before: Genesis, after: Genesis) -> Rejected | N
         flow = state.asset_flows.get(asset_id)
         moved = flow is not None and any((*flow.deposited_amount, *flow.released_units))
         if moved or _outstanding_units(state, old[asset_id]):
-            return _refusal("assets", asset_id, "some of it went through the ledger")
+            return _refusal("assets", asset_id, "the ledger has entries in it")
     for asset_id, asset in sorted(new.items()):
         # Nothing is observed or paid there any more: a new token could never be proven, and would block every epoch.
         if is_detached(state, asset.chain_id, asset.vault) and asset != old.get(asset_id):
@@ -75,7 +75,7 @@ def _check_assets(state: State, before: Genesis, after: Genesis) -> Rejected | N
         if old[asset_id].has_depeg_guard != new[asset_id].has_depeg_guard and (
             departed or old[asset_id].has_depeg_guard
         ):
-            return _refusal("assets", asset_id, "its guard stands")
+            return _refusal("assets", asset_id, "its depeg guard cannot be changed")
     return None
 
 
@@ -91,7 +91,7 @@ def _check_feeds(state: State, before: Genesis, after: Genesis) -> Rejected | No
     for asset in after.assets:
         for feed in (asset.feed, asset.yields.feed, asset.depeg.feed):
             if feed in removed:
-                return _refusal("feeds", feed, "an asset needs it")
+                return _refusal("feeds", feed, "an asset is priced by it")
     return None
 
 
@@ -139,10 +139,10 @@ def _check_members(state: State, before: Genesis, after: Genesis) -> Rejected | 
         if not any(member.trade_address) and old.get(member.id) != member.trade_address:
             return _refusal("members", member.id, "its key is zero")
         if member.id not in old and member.id in state.members:
-            return _refusal("members", member.id, "there is one")
+            return _refusal("members", member.id, "a member with this id exists")
         for account in member.accounts:
             if account.id not in known and (account.id in state.accounts or account.kind not in AccountKind):
-                return _refusal(f"members.{member.id}.accounts", account.id, "there is one")
+                return _refusal(f"members.{member.id}.accounts", account.id, "an account with this id exists")
             if account.id not in known and any(account.key) and account.kind is not AccountKind.CLIENT:
                 return _refusal(f"members.{member.id}.accounts", account.id, "only a client has a key of its own")
     return None

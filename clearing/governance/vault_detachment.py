@@ -42,18 +42,19 @@ def check_detachment(state: State, amendment: VaultDetachment) -> Rejected | Non
     vault, set_change = (amendment.chain_id, amendment.vault), state.set_changes.get(0)
     named: dict[str, Detail] = {"chain_id": amendment.chain_id, "vault": amendment.vault}
     if set_change is None or vault not in set_change.awaited_vaults:
-        return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, why="no change waits for it")
+        return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, why="no validator change waits for this vault")
     waited_blocks, required = state.now.height - set_change.height, state.terms.genesis.crisis.governance.detach_blocks
     if waited_blocks < required:
         return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, waited_blocks=waited_blocks, least=required)
     others = [chain for chain in state.terms.chains.values() if not is_detached(state, chain.chain_id, chain.vault)]
     if len(others) < 2:
-        return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, why="it is the last one")
+        return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, why="it is the last vault")
     for asset in state.terms.assets.values():
         stuck = asset.is_cash and not asset.has_depeg_guard and inventory_units(state, asset) > 0
         if (asset.chain_id, asset.vault) == vault and stuck:
             # A vote must first define what its claims become, by a depeg guard.
-            return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, asset=asset.id, why="it cannot leave its group")
+            why = "a token cannot leave its cash group"
+            return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, asset=asset.id, why=why)
     return None
 
 

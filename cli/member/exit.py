@@ -24,8 +24,8 @@ def exit_show(account: int, epoch: int | None, out: Path | None, source: AnswerS
     """Print an own account's payments at an epoch; with --out also write their proofs.
 
     Keep the file of each epoch: members show it to the vaults when no node answers any more. Its salts are secret:
-    plain http is used only on this machine, and existing files are never overwritten. With --log the tree is computed
-    again from a node's blocks.
+    plain http is used only on this machine, and existing files are never overwritten. With --log the tree is recomputed
+    from a node's blocks.
     """
     from member.client.downloads import fetch_exit, refuse_existing, refuse_in_clear
     from member.printing.accounts import exit_lines

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @source_options
 @output_option
 def liquidations_explain(account: int | None, source: AnswerSource, output: str) -> int:
-    """Explain every margin call and liquidation: who, how much, why, with the arithmetic computed again line by line.
+    """Explain every margin call and liquidation: who, how much, why, with the arithmetic recomputed line by line.
 
     A node shows a member its own accounts and masks the others. With --log every block is executed again, and the terms
     in force are known, so more is computed. Exits with 6 when a line does not agree with its receipt.
@@ -60,7 +60,7 @@ def waterfall_explain(number: int | None, source: AnswerSource, output: str) -> 
 @source_options
 @output_option
 def fund_explain(source: AnswerSource, output: str) -> int:
-    """Explain the sizing, calls, payments, draws and returns of the default fund, and compute them again.
+    """Explain the sizing, calls, payments, draws and returns of the default fund, and recompute them.
 
     Each member's contribution is followed from receipt to receipt. A node masks accounts of other members; with --log
     every block is executed again. Exits with 6 when a line does not agree with its receipt.
@@ -96,7 +96,7 @@ def _print_explained(explained: "list[ExplainedReceipt]", output: str) -> int:
     if failed:
         say(f"{failed} of {len(explained)} receipts DO NOT RECOMPUTE")
         return ExitCode.VERIFICATION
-    say(f"{len(explained)} receipts: every line that can be computed again agrees" if explained else "no receipts")
+    say(f"{len(explained)} receipts: every line that can be recomputed agrees" if explained else "no receipts")
     return ExitCode.OK
 
 

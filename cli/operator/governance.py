@@ -105,7 +105,7 @@ def propose(reason: str, url: str, output: str, **options: Any) -> None:
 @url_option
 @output_option
 def vote(number: int, approve: bool | None, url: str, output: str, *, yes: bool, **options: Any) -> None:
-    """Vote on proposal NUMBER with the own envelope key. What is signed is computed again and printed first."""
+    """Vote on proposal NUMBER with the own envelope key. What is signed is recomputed and printed first."""
     from member.client.ask import ask_node, submit_one
     from member.printing.governance import describe_amendment
     from member.signing.governance import check_made_of, find_proposal, make_vote, seat_of
@@ -150,7 +150,7 @@ def dry_run_(proposal: int | None, height: int | None, home: Path, output: str, 
     if proposal is not None:
         amendment = proposal_numbered(state, proposal)
         if amendment is None:
-            raise click.BadParameter("none with this number is under way", param_hint="--proposal")
+            raise click.BadParameter("no proposal with this number is open", param_hint="--proposal")
     else:
         amendment = _amendment(state.terms.genesis, options)
     found = amendment_impact(state, amendment)

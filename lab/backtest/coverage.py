@@ -91,8 +91,8 @@ def at_least(points: int, count: int, probability: float) -> float:
     if count <= 0:
         return 1.0
     if count > points * probability:
-        return min(sum(_binomial(points, each, probability) for each in range(count, points + 1)), 1.0)
-    return max(1.0 - sum(_binomial(points, each, probability) for each in range(count)), 0.0)
+        return min(sum(_binomial(points, successes, probability) for successes in range(count, points + 1)), 1.0)
+    return max(1.0 - sum(_binomial(points, successes, probability) for successes in range(count)), 0.0)
 
 
 def change_ratio(series: NDArray[np.int64], steps: int) -> float:

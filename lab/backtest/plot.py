@@ -73,7 +73,7 @@ def _figure(walked: Walked, report: BacktestReport) -> Any:
 
 
 def _draw_range(axis: Any, walked: Walked, report: BacktestReport, at: int, name: str, times: Any, thin: slice) -> None:
-    moves, raw, published = (each[:, at] / 10_000 for each in (walked.moves_ppm, walked.raw_ppm, walked.ranges_ppm))
+    moves, raw, published = (column[:, at] / 10_000 for column in (walked.moves_ppm, walked.raw_ppm, walked.ranges_ppm))
     beyond = moves > raw
     axis.plot(times[thin], published[thin], color="#1f77b4", linewidth=1.2, label="published range")
     axis.plot(times[thin], raw[thin], color="#ff9f1c", linewidth=0.7, label="raw range")

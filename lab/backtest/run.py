@@ -30,12 +30,12 @@ def check_outputs(
     for path in plots:
         if path.suffix not in PLOT_SUFFIXES:
             raise LocalFault(NodeCode.CONFIG_VALUE, str(path), suffixes=" ".join(PLOT_SUFFIXES))
-    for each in (json_file, *plots, losses):
-        if each is None:
+    for output in (json_file, *plots, losses):
+        if output is None:
             continue
-        if each.resolve() in taken or (each.exists() and not force):
-            raise LocalFault(NodeCode.OUTPUT_EXISTS, str(each))
-        taken.add(each.resolve())
+        if output.resolve() in taken or (output.exists() and not force):
+            raise LocalFault(NodeCode.OUTPUT_EXISTS, str(output))
+        taken.add(output.resolve())
 
 
 def run_backtest(

@@ -217,7 +217,8 @@ class Walker:
     def _risk(self) -> RiskParameters:
         current = zip(self._groups, self._published, strict=True)
         groups = tuple(
-            msgspec.structs.replace(group, range_ppm=each.range_ppm) if each else group for group, each in current
+            msgspec.structs.replace(group, range_ppm=published.range_ppm) if published else group
+            for group, published in current
         )
         return RiskParameters(groups, joint=self._joint)
 

@@ -163,9 +163,9 @@ def option_formula(term: OptionFormula, exposure: InstrumentExposure) -> Formula
     call = quote.contract.kind == "call"
     out_of_the_money = max(strike - quote.index if call else quote.index - strike, ZERO)
     lower = term.lower if call or term.lower_put is None else term.lower_put
-    each = max(exact_rational(term.upper) * quote.index - out_of_the_money, exact_rational(lower) * quote.index)
-    amount = rounded(short * quote.multiplier * each, term.decimals, term.rounding) if quote.is_option else ZERO
-    return FormulaAmount(quote.contract.id, short, out_of_the_money, each, amount)
+    per_lot = max(exact_rational(term.upper) * quote.index - out_of_the_money, exact_rational(lower) * quote.index)
+    amount = rounded(short * quote.multiplier * per_lot, term.decimals, term.rounding) if quote.is_option else ZERO
+    return FormulaAmount(quote.contract.id, short, out_of_the_money, per_lot, amount)
 
 
 def per_size(term: PerSize, exposures: Sequence[InstrumentExposure]) -> list[tuple[str, SizeAmount]]:
@@ -175,8 +175,8 @@ def per_size(term: PerSize, exposures: Sequence[InstrumentExposure]) -> list[tup
     found = []
     for book in exposures:
         size = {"gross": abs(book.size), "long": max(book.size, ZERO), "short": max(-book.size, ZERO)}[term.count]
-        each = _size_rate(term, book.quote)
-        found.append((book.quote.contract.group, SizeAmount(book.quote.contract.id, size, each, size * each)))
+        rate = _size_rate(term, book.quote)
+        found.append((book.quote.contract.group, SizeAmount(book.quote.contract.id, size, rate, size * rate)))
     return found
 
 

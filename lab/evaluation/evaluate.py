@@ -183,7 +183,7 @@ class Evaluator:
 
     def _scan(self, term: Scan, account: PortfolioAccount, exposures: Mapping[str, InstrumentExposure]) -> TermResult:
         chosen = selected_exposures(term.select, exposures)
-        parts = list(self.scanners[term.name].scan({each: book.size for each, book in chosen.items()}))
+        parts = list(self.scanners[term.name].scan({instrument: book.size for instrument, book in chosen.items()}))
         for given in account.given:
             if not term.select.groups or given.group in term.select.groups:
                 scan = exact_rational(given.scan)

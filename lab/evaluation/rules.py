@@ -235,7 +235,7 @@ def _level(results: Mapping[str, AccountResult], account: str, level: str, at: s
 
 
 def _position(account: str, instrument: str, evaluator: Evaluator, at: str) -> tuple[PortfolioAccount, Fraction]:
-    found = next(each for each in evaluator.portfolio.accounts if each.id == account)
+    found = next(listed for listed in evaluator.portfolio.accounts if listed.id == account)
     size = sum(
         (exact_rational(position.size) for position in found.positions if position.instrument == instrument), ZERO
     )

@@ -67,7 +67,7 @@ class _OffsetUnit:
         sums = [0] * width
         for size, unit in self.linear:
             factor = size.numerator * (common // (unit.denominator * size.denominator))
-            sums = [sofar + factor * each for sofar, each in zip(sums, unit.numerators, strict=True)]
+            sums = [sofar + factor * gain for sofar, gain in zip(sums, unit.numerators, strict=True)]
         return [Fraction(total, common) for total in sums]
 
 
@@ -114,7 +114,7 @@ class ScenarioScanner:
             else:
                 moved = zip(self.values(contract.id), self._points, strict=True)
                 gains = [
-                    (each - quote.value) * quote.multiplier * exact_rational(point.weight) for each, point in moved
+                    (value - quote.value) * quote.multiplier * exact_rational(point.weight) for value, point in moved
                 ]
             common = lcm(*(gain.denominator for gain in gains))
             require_short(common)

@@ -149,7 +149,7 @@ def _term_findings(at: str, term: Term, before: dict[str, Term]) -> Iterator[Fin
 
 
 def _group_term_findings(at: str, term: Term, before: dict[str, Term]) -> Iterator[Finding]:
-    scans = [name for name, each in before.items() if isinstance(each, Scan)]
+    scans = [name for name, earlier in before.items() if isinstance(earlier, Scan)]
     if isinstance(term, Calendar):
         yield from check_size(f"{at}.charge", term.charge, 0)
         yield f"{at}.legs", len(term.legs), len(term.legs) == 0 or {leg.side for leg in term.legs} == {"A", "B"}
@@ -172,7 +172,7 @@ def _group_term_findings(at: str, term: Term, before: dict[str, Term]) -> Iterat
         for number, charge in enumerate(term.charges):
             yield from check_size(f"{at}.charges[{number}].charge", charge.charge, 0)
     elif isinstance(term, JointCreditTerm):
-        floors = [name for name, each in before.items() if isinstance(each, MinimumTerm)]
+        floors = [name for name, earlier in before.items() if isinstance(earlier, MinimumTerm)]
         counts = sum(scenario.count for scenario in term.scenarios)
         joined = [name for name in term.over if name in scans]
         yield f"{at}.over", len(joined), len(joined) == 1

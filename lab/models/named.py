@@ -108,13 +108,13 @@ def _union(info: msgspec.inspect.UnionType, value: Any, at: str) -> Any:
         if not isinstance(kind, str) or kind not in structs:
             raise _malformed(_below(at, "kind"), f"expected one of {', '.join(sorted(map(str, structs)))}")
         return _struct(structs[kind], value, at)
-    for each in info.types:
-        if isinstance(each, msgspec.inspect.IntType) and isinstance(value, int) and not isinstance(value, bool):
-            fits = (each.ge is None or value >= each.ge) and (each.le is None or value <= each.le)
+    for part in info.types:
+        if isinstance(part, msgspec.inspect.IntType) and isinstance(value, int) and not isinstance(value, bool):
+            fits = (part.ge is None or value >= part.ge) and (part.le is None or value <= part.le)
             value = value if fits else str(value) if -(10**40) < value < 10**40 else "too large"
-        if isinstance(each, msgspec.inspect.StrType) and isinstance(value, str):
-            return _leaf(each, str(value), at)
-        if isinstance(each, msgspec.inspect.IntType) and isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(part, msgspec.inspect.StrType) and isinstance(value, str):
+            return _leaf(part, str(value), at)
+        if isinstance(part, msgspec.inspect.IntType) and isinstance(value, int) and not isinstance(value, bool):
             return value
     raise _malformed(at, "expected an integer or a decimal in a string")
 

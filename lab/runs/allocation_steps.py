@@ -156,9 +156,9 @@ def median(step: MedianStep, at: str) -> dict[str, Any]:
     """The lower median by stake of what is kept."""
     tick = positive(step.tick, f"{at}.tick")
     reports = []
-    for number, each in enumerate(step.reports):
-        ticks = whole(exact_rational(each.price) / tick, f"{at}.reports[{number}].price", 1, INDEX_TICKS_MAX)
-        reports.append(WeightedReport(number, each.power, ticks, 0))
+    for number, report in enumerate(step.reports):
+        ticks = whole(exact_rational(report.price) / tick, f"{at}.reports[{number}].price", 1, INDEX_TICKS_MAX)
+        reports.append(WeightedReport(number, report.power, ticks, 0))
     require(sum(report.power for report in reports) > 0, f"{at}.reports", str(len(reports)))
     first = filter_outliers(reports, step.deviations, step.floor_ppm)
     after = filter_outliers(first.used, 0, 0)
@@ -166,7 +166,7 @@ def median(step: MedianStep, at: str) -> dict[str, Any]:
         "median_before": tick * first.median_ticks,
         "deviation": tick * first.deviation_ticks,
         "limit": tick * first.limit_ticks,
-        "dropped": [each.validator for each in first.dropped],
+        "dropped": [report.validator for report in first.dropped],
         "price": tick * after.median_ticks,
     }
 

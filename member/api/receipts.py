@@ -142,9 +142,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 def receipts_of(shown: tuple[ReceiptView, ...], kinds: Mapping[str, type[Any]]) -> list[ReceiptAt]:
     """Typed receipts of these kinds, by name; others are left out. Raises RemoteFault NODE_ANSWER."""
     return [
-        ReceiptAt(each.height, each.index, unnamed(each.details, kinds[each.kind]))
-        for each in shown
-        if each.kind in kinds
+        ReceiptAt(view.height, view.index, unnamed(view.details, kinds[view.kind]))
+        for view in shown
+        if view.kind in kinds
     ]
 
 
@@ -171,9 +171,9 @@ def _read(value: Any, info: msgspec.inspect.Type) -> Any:
     if isinstance(info, msgspec.inspect.StructType):
         return _struct(_of(value, dict), info.cls)
     if isinstance(info, msgspec.inspect.VarTupleType):
-        return tuple(_read(each, info.item_type) for each in _of(value, list))
+        return tuple(_read(item, info.item_type) for item in _of(value, list))
     if isinstance(info, msgspec.inspect.TupleType):
-        return tuple(_read(each, item) for each, item in zip(_of(value, list), info.item_types, strict=True))
+        return tuple(_read(item, kind) for item, kind in zip(_of(value, list), info.item_types, strict=True))
     return _leaf(value, info)
 
 
@@ -185,8 +185,8 @@ def _leaf(value: Any, info: msgspec.inspect.Type) -> Any:
     if isinstance(info, msgspec.inspect.BytesType):
         return bytes.fromhex(_of(value, str).removeprefix("0x"))
     plain: dict[type, Callable[[Any], Any]] = {msgspec.inspect.BoolType: bool, msgspec.inspect.StrType: str}
-    for each, wanted in plain.items():
-        if isinstance(info, each):
+    for type_info, wanted in plain.items():
+        if isinstance(info, type_info):
             return _of(value, wanted)  # type: ignore[arg-type]
     raise TypeError(f"no receipt has a {type(info).__name__}")
 
@@ -229,9 +229,9 @@ def _json_value(value: Any, info: msgspec.inspect.Type) -> Any:
         return value.name.lower()
     if isinstance(value, tuple):
         if isinstance(info, msgspec.inspect.TupleType):
-            return [_json_value(each, item) for each, item in zip(value, info.item_types, strict=True)]
-        item = info.item_type if isinstance(info, msgspec.inspect.VarTupleType) else info
-        return [_json_value(each, item) for each in value]
+            return [_json_value(item, kind) for item, kind in zip(value, info.item_types, strict=True)]
+        kind = info.item_type if isinstance(info, msgspec.inspect.VarTupleType) else info
+        return [_json_value(item, kind) for item in value]
     if isinstance(value, int) and not isinstance(value, bool):
         narrow = isinstance(info, msgspec.inspect.IntType) and info.le is not None and info.le < _NUMBER_MAX
         return value if narrow else str(value)

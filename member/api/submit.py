@@ -134,7 +134,7 @@ _LINES: dict[type, type[Body]] = {}
 
 
 def _snake(name: str) -> str:
-    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name).lstrip("_")
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
 def _of_type(name: str, info: msgspec.inspect.Type) -> Any:
@@ -154,13 +154,13 @@ def _of_type(name: str, info: msgspec.inspect.Type) -> Any:
     if isinstance(info, msgspec.inspect.UnionType):
         return CanonicalBytes
     if isinstance(info, msgspec.inspect.EnumType):
-        return Literal[tuple(each.name.lower() for each in info.cls)]
+        return Literal[tuple(choice.name.lower() for choice in info.cls)]
     if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.StructType):
         item = _LINES[info.item_type.cls] = _made(info.item_type.cls, tag=None)
         return Annotated[tuple[item, ...], Meta(max_length=info.max_length)]  # type: ignore[valid-type]
     if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.BytesType):
-        each = _of_bytes(info.item_type)
-        return Annotated[tuple[each, ...], Meta(max_length=info.max_length)]  # type: ignore[valid-type]
+        item = _of_bytes(info.item_type)
+        return Annotated[tuple[item, ...], Meta(max_length=info.max_length)]  # type: ignore[valid-type]
     raise TypeError(f"{name}: no JSON form for {info}")
 
 
@@ -251,9 +251,9 @@ def _wire_value(info: msgspec.inspect.Type, value: Any) -> Any:
     if isinstance(info, msgspec.inspect.EnumType):
         return cast(type[IntEnum], info.cls)[value.upper()]
     if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.StructType):
-        return tuple(_wire(info.item_type.cls, lambda name, each=each: getattr(each, name)) for each in value)
+        return tuple(_wire(info.item_type.cls, lambda name, item=item: getattr(item, name)) for item in value)
     if isinstance(info, msgspec.inspect.VarTupleType):
-        return tuple(_wire_value(info.item_type, each) for each in value)
+        return tuple(_wire_value(info.item_type, item) for item in value)
     if isinstance(info, msgspec.inspect.IntType) and isinstance(value, str):
         return msgspec.convert(int(value), Annotated[int, Meta(ge=info.ge, le=info.le)])
     return value
@@ -261,7 +261,7 @@ def _wire_value(info: msgspec.inspect.Type, value: Any) -> Any:
 
 def _decoded(info: msgspec.inspect.UnionType, value: str) -> Any:
     """One of several wire types, from its canonical bytes. Raises msgspec.ValidationError."""
-    kinds: Any = Union[tuple(each.cls for each in info.types if isinstance(each, msgspec.inspect.StructType))]  # noqa: UP007
+    kinds: Any = Union[tuple(part.cls for part in info.types if isinstance(part, msgspec.inspect.StructType))]  # noqa: UP007
     try:
         return decode(bytes.fromhex(value[2:]), kinds, AMENDMENT_BYTES_MAX)
     except RemoteFault as fault:
@@ -280,7 +280,7 @@ def _body(kind: type[Body], value: Any, renamed: Mapping[str, str]) -> Body:
             shown = "0x" + encode(shown).hex()
         elif isinstance(shown, tuple):
             shown = tuple(
-                "0x" + each.hex() if isinstance(each, bytes) else _body(_LINES[type(each)], each, {}) for each in shown
+                "0x" + part.hex() if isinstance(part, bytes) else _body(_LINES[type(part)], part, {}) for part in shown
             )
         elif name in AMOUNTS:
             shown = str(shown)

@@ -105,16 +105,17 @@ def _parts(receipt: FundSized, balances: FundBalances) -> list[Line]:
         rest, open_ = max(rest - minimum * len(low), 0), open_ - low
     whole = sum(weights[member] for member in open_)
     lines: list[Line] = []
-    for each in receipt.parts:
-        name = f"member {each.member}"
-        if each.member not in weights:
-            lines.append(plain_line(f"{name} takes no part now: {each.required} required, {each.micros} there"))
+    for contribution in receipt.parts:
+        name = f"member {contribution.member}"
+        if contribution.member not in weights:
+            text = f"{name} takes no part now: {contribution.required} required, {contribution.micros} there"
+            lines.append(plain_line(text))
             continue
-        shares = each.member in open_
-        part = -(-rest * weights[each.member] // whole) if shares else minimum
-        why = f"{rest} x {weights[each.member]} / {whole}, up" if shares else f"the minimum, {minimum}"
+        shares = contribution.member in open_
+        part = -(-rest * weights[contribution.member] // whole) if shares else minimum
+        why = f"{rest} x {weights[contribution.member]} / {whole}, up" if shares else f"the minimum, {minimum}"
         text = f"{name}: {why}, up to a multiple of {step}"
-        lines.append(equality_line(text, each.required, -(-part // step) * step))
+        lines.append(equality_line(text, contribution.required, -(-part // step) * step))
     return lines
 
 

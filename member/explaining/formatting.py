@@ -51,8 +51,8 @@ class Listing:
 
     def notional(self, instrument: int, lots: int, ticks: int) -> int | None:
         """Micros of the absolute value of lots at a price; None for an instrument that is not known."""
-        each = self.micros_per_tick.get(instrument)
-        return None if each is None else abs(lots) * ticks * each
+        micros = self.micros_per_tick.get(instrument)
+        return None if micros is None else abs(lots) * ticks * micros
 
 
 def listing_of(terms: Terms) -> Listing:

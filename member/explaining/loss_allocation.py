@@ -34,11 +34,11 @@ def allocation_lines(total: int, payers: Sequence[Payer]) -> list[Line]:
         full = [payer for payer in open_ if payer.most * weights <= left * payer.weight]
         if not full:
             break
-        for each in full:
-            share = f"{left} x {each.weight} / {weights}"
+        for payer in full:
+            share = f"{left} x {payer.weight} / {weights}"
             lines.append(
                 equality_line(
-                    f"{each.name}: {share} is its most, {each.most}, or more: it bears", each.stated, each.most
+                    f"{payer.name}: {share} is its most, {payer.most}, or more: it bears", payer.stated, payer.most
                 )
             )
         left -= sum(payer.most for payer in full)

@@ -160,8 +160,8 @@ class LightClient:
         self._learn(base)
         while base.header.height < height:
             trace = [base]
-            for each in range(base.header.height + 1, min(base.header.height + SEQUENTIAL_CHUNK, height) + 1):
-                block = self._block_of(source, each)
+            for at in range(base.header.height + 1, min(base.header.height + SEQUENTIAL_CHUNK, height) + 1):
+                block = self._block_of(source, at)
                 verify_adjacent(trace[-1], block, self._options.policy, self._now_ms(), self._verifier)
                 trace.append(with_sets_of(trace[-1], block))
             self._confirm(source, trace)

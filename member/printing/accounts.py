@@ -59,14 +59,14 @@ def withdrawal_lines(view: WithdrawalsView) -> str:
     """The whole view as text."""
     lines = [f"withdrawals of account {view.account} after height {view.height}"]
     lines += [
-        f"  {each.number} is delayed until height {each.due_height}: {each.amount_units} units of asset {each.asset}"
-        f" to {each.to}"
-        for each in view.waiting
+        f"  {waiting.number} is delayed until height {waiting.due_height}: {waiting.amount_units} units"
+        f" of asset {waiting.asset} to {waiting.to}"
+        for waiting in view.waiting
     ]
     lines += [
-        f"  leaf {each.nonce}: {each.amount_units} units of asset {each.asset} on chain {each.chain_id} to {each.to};"
-        f" {_withdrawal_end(each)}"
-        for each in view.released
+        f"  leaf {released.nonce}: {released.amount_units} units of asset {released.asset}"
+        f" on chain {released.chain_id} to {released.to}; {_withdrawal_end(released)}"
+        for released in view.released
     ]
     if not view.waiting and not view.released:
         lines.append("  none")

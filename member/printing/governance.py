@@ -107,11 +107,11 @@ def describe_dry_run(found: AmendmentImpact) -> list[str]:
     changed = [account for account in found.accounts if account.changes]
     lines = [f"tried at height {found.height}: {len(changed)} of {len(found.accounts)} accounts differ"]
     lines.append(f"initial margin of all: {found.initial_before} micros, then {found.initial_after}")
-    for each in changed:
-        before, after = each.before, each.after
+    for account in changed:
+        before, after = account.before, account.after
         fate = "below maintenance" if not after.maintenance_ok else "called" if not after.initial_ok else "covered"
         lines.append(
-            f"  account {each.account:>16}  equity {before.equity} -> {after.equity}"
+            f"  account {account.account:>16}  equity {before.equity} -> {after.equity}"
             f"  initial {before.initial} -> {after.initial}  {fate}"
         )
     lines.append(

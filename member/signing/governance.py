@@ -154,7 +154,7 @@ def find_proposal(governance: GovernanceView, number: int, network: NetworkId) -
     """A proposal that a node serves. Raises LocalFault CHANGE_FILE where its recomputed hash is another."""
     view = next((proposal for proposal in governance.proposals if proposal.number == number), None)
     if view is None:
-        raise LocalFault(NodeCode.CHANGE_FILE, "proposal", number=number, why="none with this number is under way")
+        raise LocalFault(NodeCode.CHANGE_FILE, "proposal", number=number, why="no proposal with this number is open")
     try:
         kinds: Any = Amendment
         amendment: Amendment = decode(bytes.fromhex(view.amendment[2:]), kinds, AMENDMENT_BYTES_MAX)

@@ -191,7 +191,7 @@ def joined(changes: Sequence[CheckedChange]) -> CheckedChange:
     approvals: dict[int, Approval] = {approval.validator: approval for approval in first.request.approvals}
     for change in others:
         if change.request.digest(change.network) != first.request.digest(first.network):
-            raise LocalFault(NodeCode.CHANGE_FILE, "files", why="they are different changes")
+            raise LocalFault(NodeCode.CHANGE_FILE, "files", why="the files name different changes")
         approvals.update((approval.validator, approval) for approval in change.request.approvals)
     ordered = tuple(approvals[index] for index in sorted(approvals))
     request = msgspec.structs.replace(first.request, approvals=ordered)

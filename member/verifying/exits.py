@@ -155,7 +155,7 @@ def _root(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
 def _leaves(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
     places = [leaf.index for leaf in exit_.leaves]
     if len(set(places)) != len(places):
-        raise RemoteFault(BaseCode.MALFORMED, "leaves", why="one is listed twice")
+        raise RemoteFault(BaseCode.MALFORMED, "leaves", why="a leaf is listed twice")
     for leaf in exit_.leaves:
         path = [bytes.fromhex(sibling[2:]) for sibling in leaf.path]
         encoded = leaf_of(exit_.account, leaf).encoded(exit_.epoch)

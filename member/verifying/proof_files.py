@@ -298,5 +298,5 @@ def _json_value(value: Any, depth: int) -> Any:
     if isinstance(value, list):
         return [_json_value(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {str(key): _json_value(each, depth + 1) for key, each in value.items()}
+        return {str(key): _json_value(item, depth + 1) for key, item in value.items()}
     return value if isinstance(value, str | int | bool | None) else repr(value)

@@ -78,7 +78,7 @@ def simulation_view(before: MarginInputs, after: MarginInputs) -> SimulationView
 
 
 def shock_of(body: SimulateBody) -> Shock:
-    """The shock that a body asks for. Raises ApiRefusal when something is named twice."""
+    """The shock that a body asks for. Raises ApiRefusal when an id is named twice."""
     names = (
         [index.feed for index in body.index],
         [volatility.group for volatility in body.volatility],
@@ -87,7 +87,7 @@ def shock_of(body: SimulateBody) -> Shock:
     )
     for ids in names:
         if len(set(ids)) != len(ids):
-            raise ApiRefusal(400, NodeCode.API_BODY, "body", why="something is named twice")
+            raise ApiRefusal(400, NodeCode.API_BODY, "body", why="an id is named twice")
     return Shock(
         index_ppm={index.feed: index.move_ppm for index in body.index},
         volatility_ppm={volatility.group: volatility.points_ppm for volatility in body.volatility},

@@ -1,6 +1,6 @@
 """`Persister`: writes the results of executed blocks to disk.
 
-Rule: blocks are durable before they are executed, so everything here can be computed again. It is written in order of
+Rule: blocks are durable before they are executed, so everything here can be recomputed. It is written in order of
 height, beside consensus. A restart executes the blocks above the newest saved state again.
 """
 

@@ -142,7 +142,7 @@ class _Judging(ClearingApplication):
     def differences(self) -> tuple[Difference, ...]:
         """The first and the last height's, once each."""
         both = (self._first, self._last)
-        return tuple(dict.fromkeys(each for each in both if each is not None))
+        return tuple(dict.fromkeys(difference for difference in both if difference is not None))
 
     def compare(self, header: Header) -> None:
         """Of the decided state."""

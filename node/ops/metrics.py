@@ -208,25 +208,25 @@ class PeerCollector(Collector):
             "gossip_published",
             "Own gossip messages",
             ("topic",),
-            (((topic,), each.published) for topic, each in topics),
+            (((topic,), counts.published) for topic, counts in topics),
         )
         yield _counter(
             "gossip_delivered",
             "Valid new gossip messages",
             ("topic",),
-            (((topic,), each.delivered) for topic, each in topics),
+            (((topic,), counts.delivered) for topic, counts in topics),
         )
         yield _counter(
             "gossip_duplicates",
             "Repeated gossip messages",
             ("topic",),
-            (((topic,), each.duplicates) for topic, each in topics),
+            (((topic,), counts.duplicates) for topic, counts in topics),
         )
         yield _counter(
             "gossip_dropped",
             "Gossip messages dropped, by cause",
             ("topic", "cause"),
-            (((topic, cause), count) for topic, each in topics for cause, count in sorted(each.dropped.items())),
+            (((topic, cause), count) for topic, counts in topics for cause, count in sorted(counts.dropped.items())),
         )
 
 

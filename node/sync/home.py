@@ -113,7 +113,7 @@ def read_seed(path: Path) -> bytes:
 def check_peers(peers: tuple[PeerConfig, ...]) -> None:
     """Raises LocalFault CONFIG_VALUE for none, or for one key twice."""
     if not peers or len({peer.key for peer in peers}) != len(peers):
-        raise LocalFault(NodeCode.CONFIG_VALUE, "peers", peers=len(peers), why="at least one, each key once")
+        raise LocalFault(NodeCode.CONFIG_VALUE, "peers", peers=len(peers), why="expected one or more, each key once")
 
 
 def check_chains(genesis: Genesis, chains: tuple[ChainConfig, ...]) -> None:

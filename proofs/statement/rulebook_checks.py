@@ -1,6 +1,6 @@
 """Rulebook checks: slots, rows and prices follow from the rulebook in the statement, and that follows from the genesis.
 
-Rule: everything is computed again from parameters, listing and prices by the engine's definition, and compared whole:
+Rule: everything is recomputed from parameters, listing and prices by the engine's definition, and compared whole:
 a rule that was left out or loosened, a coefficient that is off by one micro, is a difference. With the genesis, whose
 hash is the network's name, only ranges, volatilities, joint scenarios, haircuts and prices rest on the validators'
 attestation, and ranges, volatilities and haircuts only within the bounds of the genesis. Without it the parameters rest

@@ -264,7 +264,7 @@ class MarginBook:
         if wide.size:
             self.columns.table[WIDE, wide] = 0
             for row in range(self._money + 1):
-                self._mark(row, wide)  # values that did not fit are not stored, so all of them are computed again
+                self._mark(row, wide)  # values that did not fit are not stored, so all of them are recomputed
             rows = sorted(self._marked)
         for row in rows:
             columns = touched if len(rows) == 1 else np.flatnonzero(marks[row])

@@ -39,7 +39,7 @@ def bounded_control(control: Any, topics: Collection[str]) -> Any | None:
 
 def wanted_ids(control: Any) -> list[bytes]:
     """The message ids that a neighbour wants, each once."""
-    return _ids((each.messageIDs for each in control.iwant), IDS_MAX)
+    return _ids((wanted.messageIDs for wanted in control.iwant), IDS_MAX)
 
 
 def _by_topic(items: Iterable[Any], topics: Collection[str]) -> dict[str, list[Any]]:

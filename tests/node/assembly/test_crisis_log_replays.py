@@ -154,7 +154,7 @@ def test_the_terms_of_an_amendment_are_those_of_its_time(log: CrisisLog, from_lo
     assert "FAIL" not in told.out
     assert "penalty 0.5 % of each notional" in told.out
     assert f"penalty {NEW_PENALTY_PPM / 10_000:g} % of each notional" in told.out
-    assert "every line that can be computed again" in told.err
+    assert "every line that can be recomputed" in told.err
 
 
 def test_each_liquidation_and_default_is_told_out_of_the_log(log: CrisisLog, from_log: list[str], capsys: Any) -> None:
