@@ -2,16 +2,11 @@
 
 from fractions import Fraction
 
-import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.base.errors import LocalFault
 from clearing.margin.risk_arrays.charge_rates import impact_lines, impact_micros
 from clearing.schema.risk.charges import ConcentrationTier, LotCharge, chained, concentration_lines, rate_micros
-from clearing.schema.risk.parameters import check_parameters
-from tests.kit.margin.charged import FULL
 
 sizes = st.lists(st.integers(1, 50_000_000), min_size=1, max_size=6, unique=True).map(lambda each: tuple(sorted(each)))
 impacts = st.builds(
@@ -105,23 +100,3 @@ def test_rates_are_rounded_up_and_lines_run_on():
     assert rate_micros(10**6, 15_000) == 15_000
     assert chained([]).lines == ()
     assert chained([(0, 2), (10, 5)]).lines == ((2, 0), (5, 30))
-
-
-BAD = {
-    "charges": {"charges": (LotCharge(2), LotCharge(1))},
-    "charges.1.contingency_ppm": {"charges": (LotCharge(1, 900_000, 100_001),)},
-    "charges.1.depth_lots": {"charges": (LotCharge(1, depth_lots=2**39),)},
-    "charges.1.sizes_ppm": {"charges": (LotCharge(1, sizes_ppm=(5, 5)),)},
-    "charges.1.root_impact_ppm": {"charges": (LotCharge(1, root_impact_ppm=1_000_001),)},
-    "concentration": {"concentration": (ConcentrationTier(2, 5, 1), ConcentrationTier(2, 5, 1))},
-    "concentration.2.haircut_ppm": {
-        "concentration": (ConcentrationTier(2, 5, 600_000), ConcentrationTier(2, 6, 400_001))
-    },
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("field", BAD)
-def test_charges_without_meaning_are_refused_by_name(field):
-    with pytest.raises(LocalFault) as caught:
-        check_parameters(msgspec.structs.replace(FULL, **BAD[field]))
-    assert f"parameters.{field}" in str(caught.value)

@@ -50,7 +50,7 @@ def test_terms_sum_to_the_margin_they_explain(risk):
 
 @settings(max_examples=25, deadline=None)
 @given(btc=st.integers(-250_000, 250_000), eth=st.integers(-250_000, 250_000))
-def test_a_simulated_move_is_what_the_rulebook_makes_of_it(btc: int, eth: int) -> None:
+def test_a_simulated_move_is_what_the_rulebook_makes_of_it(btc, eth):
     world = traded()
     # Time alone changes what dated instruments are worth, so the simulation is as of the block to come.
     time_ms = world.state.now.time_ms + 1_000

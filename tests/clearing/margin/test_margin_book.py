@@ -21,7 +21,7 @@ from tests.kit.margin.books import (
     NORMAL,
     NOW_MS,
     PARAMETERS,
-    arrays,
+    arrays_of,
     holdings,
     modest_holdings,
 )
@@ -118,7 +118,7 @@ class BookMachine(RuleBasedStateMachine):
 
     @rule(btc=st.sampled_from([790_000, 700_000, 2**40 - 1]), eth=st.sampled_from([19_400, 15_000]))
     def price(self, btc, eth):
-        new = arrays({1: btc, 2: eth})
+        new = arrays_of({1: btc, 2: eth})
         self.mark(self.arrays, new)
         self.book.reprice(new)
         self.arrays = new
@@ -151,9 +151,9 @@ def test_a_price_touches_only_the_holders_of_its_group():
     book.put(4, (10**9, 0), (0,), (0, 0, 0, -3, 0))
     assert book.remargin() == [1, 2, 3, 4]
     assert book.remargin() == []
-    book.reprice(arrays({1: INDEX[1] + 100, 2: INDEX[2]}))
+    book.reprice(arrays_of({1: INDEX[1] + 100, 2: INDEX[2]}))
     assert book.remargin() == [1, 4]
-    book.reprice(arrays({1: INDEX[1] + 100, 2: INDEX[2] + 100}))
+    book.reprice(arrays_of({1: INDEX[1] + 100, 2: INDEX[2] + 100}))
     assert book.remargin() == [2, 3]
     book.change(1, HoldingsChange({}, {}, {1: -5}))
     assert book.remargin() == [1]
@@ -268,7 +268,7 @@ def test_a_fork_reads_through_and_is_folded_in_whole():
     first.change(3, HoldingsChange({1: 100}, {}, {2: -9}))
     second.put(501, (8, 8), (0,), (0, 0, 0, 0, -1))
     deeper = first.fork()
-    moved = arrays({1: INDEX[1] + 900, 2: INDEX[2]})
+    moved = arrays_of({1: INDEX[1] + 900, 2: INDEX[2]})
     deeper.reprice(moved)
     assert len(deeper.remargin()) == len([each for each in range(200) if each % 3 or each % 5]) + 1
     assert 500 not in book

@@ -158,7 +158,7 @@ TestForks = Forks.TestCase
 TestForks.settings = settings(max_examples=25, stateful_step_count=14, deadline=None)
 
 
-def test_a_fork_writes_nothing_into_the_book_of_its_parent() -> None:
+def test_a_fork_writes_nothing_into_the_book_of_its_parent():
     world = World(make_genesis(risk=FULL), check=False)
     world.prices(790_000)
     world.block(facts=[world.deposit_fact(each, USDC_1, 20_000 * DOLLAR) for each in ACCOUNTS])
@@ -180,7 +180,7 @@ def test_a_fork_writes_nothing_into_the_book_of_its_parent() -> None:
     check(deeper.absorb().absorb() if deeper.parent is not root else deeper.absorb())
 
 
-def test_the_book_is_margined_by_what_was_written_not_by_a_list() -> None:
+def test_the_book_is_margined_by_what_was_written_not_by_a_list():
     world = World(make_genesis(risk=PLAIN), check=False)
     world.prices(790_000)
     world.block(facts=[world.deposit_fact(each, USDC_1, 20_000 * DOLLAR) for each in ACCOUNTS])

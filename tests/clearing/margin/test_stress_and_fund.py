@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.base.errors import Bug, LocalFault
+from clearing.base.errors import Bug
 from clearing.base.units import MICROS_PER_TICK, PPM
 from clearing.margin.risk_arrays.reference_arrays import PricedListing, shocked_index
 from clearing.margin.statement.rows import build_rows, build_slots
@@ -23,27 +23,24 @@ from clearing.margin.statement.stress import (
 )
 from clearing.pricing.collateral_value import unit_value_after_haircut
 from clearing.pricing.marks import mark_ticks
-from clearing.schema.risk.parameters import RiskParameters, Scenario, StressScenario, check_parameters
+from clearing.schema.risk.parameters import RiskParameters, Scenario, StressScenario
 from tests.kit.clearing.rows import row_value
 from tests.kit.margin.books import (
     ASSETS,
     BTC,
     CASH_GROUPS,
+    CRASH,
     ETH,
     INDEX,
     INSTRUMENTS,
     NORMAL,
     NOW_MS,
     PARAMETERS,
+    RALLY,
+    STRESSED,
     WETH,
     modest_holdings,
 )
-
-CRASH = StressScenario("crash", (Scenario(-45, 100, 1, of_index=True), Scenario(-60, 100, 1, of_index=True)))
-RALLY = StressScenario("rally", (Scenario(2, 1, 0), Scenario(50, 100, -1, of_index=True)))
-APART = StressScenario("apart", (Scenario(1, 1, 1, 500_000, of_index=True), Scenario(-1, 1, 1)))
-STRESSED = msgspec.structs.replace(PARAMETERS, stress=(CRASH, RALLY, APART), default_fund_micros=10**9)
-check_parameters(STRESSED)
 
 
 def stress_of(parameters: RiskParameters = STRESSED, marks=None, index=None):
@@ -130,23 +127,6 @@ def test_tokens_fall_with_their_feed_and_with_the_worse_of_two_groups_on_it():
 def test_without_stress_scenarios_nothing_is_there():
     assert stress_of(PARAMETERS) == NO_STRESS
     assert uncovered_losses(NO_STRESS, (0, 0), (0,), (0,) * 5) == []
-
-
-BAD = {
-    "a move too few": {"stress": (StressScenario("a", (Scenario(1, 1, 0),)),)},
-    "a name twice": {"stress": (CRASH, msgspec.structs.replace(RALLY, name="crash"))},
-    "no name": {"stress": (msgspec.structs.replace(RALLY, name=""),)},
-    "too far a move": {"stress": (StressScenario("a", (Scenario(4, 1, 0), Scenario(1, 1, 0))),)},
-    "too many": {"stress": tuple(msgspec.structs.replace(CRASH, name=f"s{n}") for n in range(17))},
-    "a fund without a test": {"stress": ()},
-    "too large a fund": {"default_fund_micros": 2**62},
-}
-
-
-@pytest.mark.parametrize("what", BAD)
-def test_bad_stress_parameters_are_refused(what):
-    with pytest.raises(LocalFault, match=r"stress|default_fund"):
-        check_parameters(msgspec.structs.replace(STRESSED, **BAD[what]))
 
 
 accounts = st.dictionaries(st.integers(1, 12), modest_holdings, max_size=8)

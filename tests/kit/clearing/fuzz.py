@@ -233,5 +233,6 @@ def check_provable(state: State) -> None:
         own = each.values[:cash], each.values[cash:tokens], each.values[tokens:]
         assert 0 <= each.shortfall < 2**63
         values = (*each.values, *group_maxima(arrays, *own), *each.auxiliary)
-        for row in snapshot.statement.rows:
+        assert len(values) == len(statement.slots)
+        for row in statement.rows:
             assert 0 <= row_value(row, values, each.shortfall) < 2**64, (row.name, each.account)

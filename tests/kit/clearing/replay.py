@@ -1,12 +1,14 @@
-"""Replaying a block log from genesis."""
+"""Replaying a block log from genesis, and a block on a state that was read from its export."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from clearing.apply_block import apply_block
 from clearing.base.ids import Hash32
 from clearing.initial_state import initial_state
 from clearing.schema.blocks.block import BlockInput
 from clearing.schema.terms.genesis import Genesis
+from tests.kit.clearing.world import World
 
 
 def replay(
@@ -18,3 +20,12 @@ def replay(
         fork, result = apply_block(state, block)
         yield result.height, fork.module_roots()
         state = fork.absorb()
+
+
+@contextmanager
+def same_after_restart(world: World) -> Iterator[None]:
+    """The last block of what is done inside comes to the same on what was read from the export before it."""
+    copy = world.restored()
+    yield
+    fork, result = apply_block(copy, world.blocks[-1])
+    assert (result, fork.module_roots()) == (world.results[-1], world.state.module_roots())

@@ -14,6 +14,7 @@ from clearing.schema.blocks.receipt import Refused
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, DepositSighted, Fact, WithdrawalExecuted
 from clearing.schema.terms.genesis import Genesis, network_id
+from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import balance, cash_currency, token_currency
 from clearing.state.state import State
@@ -101,6 +102,10 @@ class World(Requests, Validators, Funds):
         if self.check:
             check_whole_state(self.state)
         return result
+
+    def restored(self) -> State:
+        """The state as read from its export."""
+        return import_state(self.genesis, SALT, export_state(self.state))
 
     def fork_with(self, block: BlockInput) -> BlockResult:
         """The outcome of a block that is not decided."""

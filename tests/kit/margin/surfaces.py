@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
 from clearing.base.units import DAY_MS
-from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK, TAILS
+from clearing.margin.risk_arrays.grid import OPTION_GRID, TAILS
 from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskGroup, RiskParameters, Scenario, check_parameters
 from clearing.schema.risk.volatility_surface import VolPillar, VolShock, surface_checks
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
@@ -104,5 +104,3 @@ LISTED = (
     dated(8, InstrumentKind.PUT, 2, 300, 18_000),
     dated(9, InstrumentKind.CALL, 2, 7, 2),
 )
-
-MARKET_GRID = (OPTION_GRID, OPTION_SHOCK)

@@ -19,10 +19,20 @@ from lab.models.network import model_of, portfolio_of
 from lab.models.portfolio import Contract, Group, Portfolio
 from lab.models.scan_terms import Scan, ScanRange
 from lab.models.terms import RiskModel
-from tests.kit.margin.books import BTC, ETH, INDEX, INSTRUMENTS, NORMAL, NOW_MS, holdings, modest_holdings
-from tests.kit.margin.charged import CHARGED, CHARGED_HUGE
+from tests.kit.margin.books import (
+    BTC,
+    CHARGED,
+    CHARGED_HUGE,
+    ETH,
+    INDEX,
+    INSTRUMENTS,
+    NORMAL,
+    NOW_MS,
+    holdings,
+    modest_holdings,
+)
 
-worlds = st.sampled_from([NORMAL, *CHARGED.values(), CHARGED_HUGE])
+worlds = st.sampled_from([*CHARGED.values(), CHARGED_HUGE])
 
 
 @settings(max_examples=60, deadline=None)

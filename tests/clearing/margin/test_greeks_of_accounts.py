@@ -6,12 +6,14 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from clearing.margin.requirement.greeks import account_greeks, greeks_per_lot
-from clearing.margin.risk_arrays.arrays import build_risk_arrays
+from clearing.margin.requirement.greeks import GroupGreeks, account_greeks, greeks_per_lot
+from clearing.margin_explanation import collect_margin_inputs, explain_margin
+from clearing.state.holdings import current_arrays, current_holdings
+from node.api.margin import margin_view
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL
+from tests.kit.clearing.margined import traded
 from tests.kit.margin.books import (
-    ASSETS,
     BTC,
-    CASH_GROUPS,
     DAY_MS,
     ETH,
     INDEX,
@@ -19,12 +21,11 @@ from tests.kit.margin.books import (
     NORMAL,
     NOW_MS,
     PARAMETERS,
-    arrays,
+    arrays_of,
     modest_holdings,
 )
 
 PER_LOT = greeks_per_lot(NORMAL)
-LOTS = 10**6
 FINE = tuple(msgspec.structs.replace(each, micros_per_tick=each.micros_per_tick * 1000) for each in INSTRUMENTS)
 """Options quoted a thousand times as finely, so that values show small moves."""
 
@@ -36,8 +37,7 @@ def value(at: int, index: int, volatility_more_ppm: int = 0, time_ms: int = NOW_
         for group in (BTC, ETH)
     )
     parameters = msgspec.structs.replace(PARAMETERS, groups=groups)
-    prices = {**INDEX, FINE[at].feed: index}
-    built = build_risk_arrays(FINE, ASSETS, CASH_GROUPS, {}, prices, parameters, time_ms)
+    built = arrays_of({**INDEX, FINE[at].feed: index}, time_ms, parameters, instruments=FINE)
     return int(built.values[at, 0]) / 1000
 
 
@@ -59,7 +59,7 @@ def test_greeks_are_what_small_moves_do_to_the_values_of_options(at):
 def test_a_worked_account():
     # 1,000 lots of 0.001 BTC are one BTC long; a future carries a little more.
     (btc, eth) = account_greeks(NORMAL, PER_LOT, [1000, -50, 0, 0, 0])
-    assert (btc.group, btc.delta_nano, btc.gamma_nano, btc.vega_micros, btc.theta_micros) == (1, 10**9, 0, 0, 0)
+    assert btc == GroupGreeks(1, 10**9, 0, 0, 0)
     assert (eth.group, eth.delta_nano) == (2, -5 * 10**8)
     future = account_greeks(NORMAL, PER_LOT, [0, 0, 1000, 0, 0])[0].delta_nano
     assert 10**9 < future < 1.01 * 10**9
@@ -77,15 +77,30 @@ def test_greeks_add_up_exactly(one, other):
     together = [a + b for a, b in zip(one[2], other[2], strict=True)]
     parts = zip(*(account_greeks(NORMAL, PER_LOT, lots) for lots in (one[2], other[2], together)), strict=True)
     for first, second, both in parts:
-        assert both.delta_nano == first.delta_nano + second.delta_nano
-        assert both.gamma_nano == first.gamma_nano + second.gamma_nano
-        assert both.vega_micros == first.vega_micros + second.vega_micros
-        assert both.theta_micros == first.theta_micros + second.theta_micros
+        for name in ("delta_nano", "gamma_nano", "vega_micros", "theta_micros"):
+            assert getattr(both, name) == getattr(first, name) + getattr(second, name)
 
 
 def test_without_a_price_there_are_none_and_arrays_made_by_hand_are_refused():
-    assert not greeks_per_lot(arrays({1: 790_000}))[[1, 4]].any()
+    assert not greeks_per_lot(arrays_of({1: 790_000}))[[1, 4]].any()
     with pytest.raises(ValueError, match="built from prices"):
         greeks_per_lot(replace(NORMAL, plan=None))
     with pytest.raises(ValueError, match="positions"):
         account_greeks(NORMAL, PER_LOT, [1])
+
+
+def test_an_explanation_tells_the_greeks_of_all_positions():
+    world = traded()
+    arrays = current_arrays(world.state)
+    per_lot = greeks_per_lot(arrays)
+    for account in (ALICE, BOB, CAROL):
+        inputs = collect_margin_inputs(world.state, account)
+        wanted = account_greeks(arrays, per_lot, current_holdings(world.state, account).lots)
+        assert explain_margin(inputs).greeks == wanted
+        assert any(each.delta_nano for each in wanted)
+        shown = margin_view(inputs).greeks
+        assert [(each.name, each.delta_nano) for each in shown] == [
+            (group.name, str(each.delta_nano)) for group, each in zip(arrays.groups, wanted, strict=True)
+        ]
+    writer = explain_margin(collect_margin_inputs(world.state, ALICE)).greeks[0]
+    assert writer.gamma_nano < 0 < writer.theta_micros  # alice sold the calls
