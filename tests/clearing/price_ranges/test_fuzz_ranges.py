@@ -5,16 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from clearing.epochs.snapshot import is_snapshot_possible, take_snapshot
-from clearing.margin.statement.rulebook import read_rulebook
+from clearing.epochs.snapshot import is_snapshot_possible
 from clearing.schema.blocks.block import BlockInput
 from clearing.schema.receipts.prices import RangePublished
 from clearing.state.effective_parameters import effective_parameters
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from clearing.state.state import State
-from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, MEMBERS, Fuzz
+from clearing.state.holdings import current_arrays
+from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, MEMBERS, Fuzz, check_provable
 from tests.kit.clearing.ranged import RULES, ranged_genesis
-from tests.kit.clearing.rows import row_value
 from tests.kit.clearing.world import funded, of_kind
 
 SEEDS = range(100 if COMPLETE else 4)
@@ -40,25 +37,11 @@ class RangedFuzz(Fuzz):
             check_provable(state)
 
 
-def check_provable(state: State) -> None:
-    """Every row of the snapshot holds, for every account, and is what anybody reads out of its rulebook."""
-    snapshot, arrays = take_snapshot(state), current_arrays(state)
-    statement = snapshot.statement
-    assert read_rulebook(statement.rules, len(statement.slots)).slots_and_rows() == (statement.slots, statement.rows)
-    for each in snapshot.accounts:
-        margin = holdings_margin(arrays, current_holdings(state, each.account))
-        values = (*each.values, *margin.terms.groups(margin.group_losses), *each.auxiliary)
-        assert len(values) == len(snapshot.statement.slots)
-        for row in snapshot.statement.rows:
-            assert 0 <= row_value(row, values, each.shortfall) < 2**64, (row.name, each.account)
-
-
 @pytest.mark.parametrize("seed", SEEDS)
-def test_no_block_stops_ranges_that_move(seed: int) -> None:
+def test_no_block_stops_ranges_that_move(seed):
     fuzz = RangedFuzz(seed)
     for _ in range(BLOCKS):
         fuzz.step()
     fuzz.check_restart()
-    published = [each for result in fuzz.world.results for each in of_kind(result, RangePublished)]
-    assert published
-    assert {account for account in MEMBERS if account in fuzz.world.state.accounts}
+    assert any(of_kind(result, RangePublished) for result in fuzz.world.results)
+    assert any(account in fuzz.world.state.accounts for account in MEMBERS)

@@ -1,7 +1,5 @@
 """The range of a group: buffer, stress, floor, speed limit, bounds; and what genesis may say about them."""
 
-from typing import Any
-
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -44,13 +42,13 @@ def published(
     )
 
 
-def test_a_calm_range_is_the_raw_one_and_a_quarter() -> None:
+def test_a_calm_range_is_the_raw_one_and_a_quarter():
     found = published(deviated(10_000_000))  # 1 % an hour, three deviations
     assert (found.raw_ppm, found.stressed_ppm, found.floor_ppm) == (30_000, 30_000, 30_000)
     assert (found.buffer_ppm, found.target_ppm) == (250_000, 37_500)
 
 
-def test_stress_uses_the_buffer_up() -> None:
+def test_stress_uses_the_buffer_up():
     lefts = [
         remaining_buffer_ppm(RULES, held.variance, held.long_variance)
         for held in map(deviated, range(1, 40_000_000, 10**6))
@@ -62,33 +60,33 @@ def test_stress_uses_the_buffer_up() -> None:
     assert remaining_buffer_ppm(RULES, half.variance, half.long_variance) == 125_000
 
 
-def test_a_quarter_of_the_weight_is_on_stress() -> None:
+def test_a_quarter_of_the_weight_is_on_stress():
     found = published(deviated(10_000_000), stressed=30_000_000)
     assert found.target_ppm == (30_000 * 3 + 90_000) // 4 * 5 // 4
 
 
-def test_the_long_look_back_is_the_floor() -> None:
+def test_the_long_look_back_is_the_floor():
     found = published(deviated(1_000_000), stressed=1_000_000)
     assert (found.raw_ppm, found.floor_ppm) == (3_000, 30_000)
     assert found.target_ppm == 37_500
 
 
-def test_the_horizon_grows_with_lateness_by_the_root_of_time() -> None:
+def test_the_horizon_grows_with_lateness_by_the_root_of_time():
     assert published(deviated(10_000_000), horizon_ms=4 * HOUR).raw_ppm == 60_000
 
 
 @pytest.mark.parametrize(
     ("target", "limit"), [(1_000_000, 75_000), (60_000, 60_000), (49_800, 49_800), (1, 49_500), (50_000, 50_000)]
 )
-def test_no_epoch_changes_more_than_the_limit(target: int, limit: int) -> None:
+def test_no_epoch_changes_more_than_the_limit(target, limit):
     assert speed_limited(target, 50_000, RULES) == limit
 
 
-def test_a_range_of_one_can_still_grow() -> None:
+def test_a_range_of_one_can_still_grow():
     assert speed_limited(100, 1, msgspec.structs.replace(RULES, rise_ppm=1)) == 2
 
 
-def test_change_is_published() -> None:
+def test_change_is_published():
     first = published(deviated(100_000_000), stressed=100_000_000)
     assert (first.range_ppm, first.previous_ppm, first.ratio_ppm) == (75_000, 50_000, 1_500_000)
     then = published(deviated(1_000_000), stressed=1_000_000, before=first)
@@ -101,9 +99,7 @@ deviations = st.integers(0, 2 * 10**9)
 
 @settings(max_examples=200)
 @given(deviations, deviations, deviations, st.integers(1, PPM), st.integers(PPM, 100 * PPM), st.integers(1, 10**10))
-def test_a_range_stays_in_bounds_and_within_the_limit(
-    now: int, long_run: int, stressed: int, previous: int, multiple: int, horizon_ms: int
-) -> None:
+def test_a_range_stays_in_bounds_and_within_the_limit(now, long_run, stressed, previous, multiple, horizon_ms):
     group = msgspec.structs.replace(GROUP, range_ppm=previous)
     found = next_published_range(
         RULES, group, deviated(now, long_run), HistoryFigures(multiple, stressed), None, horizon_ms, 7
@@ -117,12 +113,12 @@ def test_a_range_stays_in_bounds_and_within_the_limit(
 
 
 @given(deviations, deviations, st.integers(PPM, 20 * PPM))
-def test_more_variance_never_asks_for_less_raw_range(one: int, other: int, multiple: int) -> None:
+def test_more_variance_never_asks_for_less_raw_range(one, other, multiple):
     calm, wild = sorted((one, other))
     assert price_range_ppm(calm**2, multiple, HOUR, HOUR) <= price_range_ppm(wild**2, multiple, HOUR, HOUR)
 
 
-def test_volatility_follows_as_far_as_genesis_says() -> None:
+def test_volatility_follows_as_far_as_genesis_says():
     held = deviated(10_000_000)  # 1 % an hour: 93.6 % a year
     assert published(held).volatility_ppm == 800_000
     whole = msgspec.structs.replace(RULES, volatility_weight_ppm=PPM)
@@ -131,7 +127,7 @@ def test_volatility_follows_as_far_as_genesis_says() -> None:
     assert published(held, half).volatility_ppm == (935_948 + 800_000) // 2
 
 
-def test_a_turbulent_volatility_widens_its_own_range() -> None:
+def test_a_turbulent_volatility_widens_its_own_range():
     calm = msgspec.structs.replace(deviated(10_000_000), turbulence=(50_000_000) ** 2)
     assert published(calm).volatility_range_ppm == 200_000  # 3 x 5 % of 80 points is less than genesis asks for
     wild = msgspec.structs.replace(calm, turbulence=(100_000_000) ** 2)
@@ -143,7 +139,7 @@ def test_a_turbulent_volatility_widens_its_own_range() -> None:
     assert published(wild, off).volatility_range_ppm == 200_000
 
 
-def test_the_defaults_are_off_and_in_order() -> None:
+def test_the_defaults_are_off_and_in_order():
     assert not RangeParameters().enabled
     check_range_parameters(RangeParameters())
     check_range_parameters(RULES)
@@ -185,13 +181,13 @@ def test_the_defaults_are_off_and_in_order() -> None:
         {"joint_tail_ppm": PPM + 1},
     ],
 )
-def test_genesis_checks_every_bound(wrong: dict[str, Any]) -> None:
+def test_genesis_checks_every_bound(wrong):
     field = next(iter(wrong))
     with pytest.raises(LocalFault, match=field):
         check_range_parameters(msgspec.structs.replace(RULES, **wrong))
 
 
-def test_windows_of_many_groups_stay_small_enough_for_a_block() -> None:
+def test_windows_of_many_groups_stay_small_enough_for_a_block():
     groups = [msgspec.structs.replace(GROUP, id=at) for at in range(1, 12)]
     check_range_parameters(RULES, groups[:10])
     check_range_parameters(RangeParameters(), groups)
@@ -199,7 +195,7 @@ def test_windows_of_many_groups_stay_small_enough_for_a_block() -> None:
         check_range_parameters(RULES, groups)
 
 
-def test_the_widest_variance_still_makes_a_range() -> None:
+def test_the_widest_variance_still_makes_a_range():
     widest = VarianceRecord(VARIANCE_MAX, VARIANCE_MAX, VARIANCE_MAX)
     found = published(widest, stressed=2 * 10**9, horizon_ms=30 * 24 * HOUR, multiple=100 * PPM)
     assert found.range_ppm == 75_000
