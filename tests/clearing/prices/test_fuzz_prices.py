@@ -64,7 +64,7 @@ def played(seed: int) -> PricedFuzz:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_no_block_stops_a_market_with_funding_averages_and_deliveries(seed: int) -> None:
+def test_no_block_stops_a_market_with_funding_averages_and_deliveries(seed):
     fuzz = played(seed)
     fuzz.check_restart()
     world = fuzz.world
@@ -72,13 +72,13 @@ def test_no_block_stops_a_market_with_funding_averages_and_deliveries(seed: int)
     assert replayed[-1][1] == world.state.module_roots()
 
 
-def test_the_stories_reach_what_they_are_about() -> None:
+def test_the_stories_reach_what_they_are_about():
     seen = {type(receipt) for seed in SEEDS for result in played(seed).world.results for receipt in result.receipts}
     assert {FundingPaid, Settled, Delivered, DeliveryFailed, PriceStatusChanged, OutliersDropped} <= seen
     assert {AuctionOrderTaken, AuctionCleared} <= seen
 
 
-def test_roots_and_receipts_do_not_depend_on_the_hash_seed() -> None:
+def test_roots_and_receipts_do_not_depend_on_the_hash_seed():
     assert printed("tests.clearing.prices.test_fuzz_prices", "played(1_001).world.results") == {
         digest_of(played(1_001).world.results)
     }

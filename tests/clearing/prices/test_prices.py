@@ -1,9 +1,12 @@
-"""Prices: quorum, lower median, freshness to the millisecond, confidence, halts."""
+"""Prices: medians by stake, outliers, quorum, freshness to the millisecond, confidence, halts."""
 
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from clearing.prices.index_prices import WeightedReport, filter_outliers, lower_median, upper_median
 from clearing.schema.blocks.block import PriceReport, VoteExtension
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.prices import FeedStatusChanged, PriceApplied
@@ -12,6 +15,99 @@ from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.prices import PriceTerms
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, DOLLAR, POWERS, USDC_1, make_genesis
 from tests.kit.clearing.world import World, funded, of_kind, reports
+
+WEIGHTED = st.lists(st.tuples(st.integers(-(2**40), 2**40), st.integers(0, 100)), min_size=1).filter(
+    lambda pairs: any(weight for _, weight in pairs)
+)
+REPORTS = st.lists(
+    st.tuples(st.integers(1, 100), st.integers(1, 2**40), st.integers(0, 100)), min_size=1, max_size=30
+).map(lambda rows: [WeightedReport(at, power, ticks, unsure) for at, (power, ticks, unsure) in enumerate(rows)])
+
+
+def weighted_reports(*prices: int) -> list[WeightedReport]:
+    return [WeightedReport(at, 10, ticks, 0) for at, ticks in enumerate(prices)]
+
+
+@pytest.mark.parametrize(
+    ("weighted", "lower", "upper"),
+    [
+        ([(5, 1)], 5, 5),
+        ([(1, 1), (2, 1)], 1, 2),
+        ([(1, 1), (2, 1), (3, 1)], 2, 2),
+        ([(1, 10), (2, 1), (3, 1)], 1, 1),
+        ([(1, 0), (2, 1), (3, 1)], 2, 3),
+        ([(3, 2), (1, 1), (2, 1)], 2, 3),
+    ],
+)
+def test_the_lower_and_upper_median_take_the_ends_of_the_middle(weighted, lower, upper):
+    assert lower_median(weighted) == lower
+    assert upper_median(weighted) == upper
+
+
+@given(WEIGHTED)
+def test_half_of_the_weight_lies_on_each_side_of_the_lower_median(weighted):
+    middle, whole = lower_median(weighted), sum(weight for _, weight in weighted)
+    assert 2 * sum(weight for value, weight in weighted if value <= middle) >= whole
+    assert 2 * sum(weight for value, weight in weighted if value < middle) < whole
+    assert upper_median(weighted) >= middle
+
+
+@given(WEIGHTED, st.randoms())
+def test_the_order_of_reports_does_not_count(weighted, chance):
+    shuffled = list(weighted)
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert lower_median(weighted) == lower_median(shuffled)
+
+
+def test_a_median_of_no_weight_is_refused():
+    with pytest.raises(ValueError, match="no weight"):
+        lower_median([(1, 0)])
+
+
+@pytest.mark.parametrize(
+    ("prices", "deviations", "floor_ppm", "dropped"),
+    [
+        ((100, 101, 102, 500), 3, 0, (3,)),  # median 101, deviations 1 0 1 399: MAD 1
+        ((100, 101, 102, 104), 3, 0, ()),  # exactly three deviations away
+        ((100, 101, 102, 105), 3, 0, (3,)),
+        ((100, 101, 102, 500), 0, 0, ()),  # switched off
+        ((1_000, 1_000, 1_000, 1_001), 3, 0, (3,)),  # MAD 0 and no floor: only the same is kept
+        ((1_000, 1_000, 1_000, 1_001), 3, 1_000, ()),  # exactly at the floor
+        ((1_000, 1_000, 1_000, 1_002), 3, 1_000, (3,)),
+        ((1, 1_000, 1_010, 2_000), 2, 1_000, (0, 3)),  # both sides: median 1000, MAD 10
+        ((100, 200), 1, 0, (1,)),  # lower median 100, MAD 0: half of the stake stays
+    ],
+)
+def test_reports_beyond_so_many_deviations_are_dropped(prices, deviations, floor_ppm, dropped):
+    sifted = filter_outliers(weighted_reports(*prices), deviations, floor_ppm)
+    assert tuple(each.validator for each in sifted.dropped) == dropped
+    assert len(sifted.used) + len(sifted.dropped) == len(prices)
+
+
+def test_deviation_is_by_stake_and_not_by_heads():
+    many_small = [WeightedReport(at, 1, 5_000, 0) for at in range(5)]
+    few_large = [WeightedReport(5 + at, 100, 1_000 + at, 0) for at in range(3)]
+    sifted = filter_outliers([*many_small, *few_large], 3, 0)
+    assert sifted.median_ticks == 1_001
+    assert {each.validator for each in sifted.dropped} == set(range(5))
+
+
+@given(REPORTS, st.integers(1, 20), st.integers(0, 100_000))
+def test_half_of_the_stake_is_never_an_outlier(listed, deviations, floor_ppm):
+    sifted = filter_outliers(listed, deviations, floor_ppm)
+    assert 2 * sum(each.power for each in sifted.used) >= sum(each.power for each in listed)
+    assert all(abs(each.ticks - sifted.median_ticks) <= sifted.limit_ticks for each in sifted.used)
+    assert all(abs(each.ticks - sifted.median_ticks) > sifted.limit_ticks for each in sifted.dropped)
+
+
+@given(REPORTS, st.integers(1, 20), st.integers(2**41, 2**50))
+def test_less_than_half_of_the_stake_cannot_move_the_median_beyond_what_the_rest_says(listed, deviations, lie):
+    honest = sum(each.power for each in listed)
+    liar = WeightedReport(len(listed), max(honest - 1, 1), lie, 0)
+    if liar.power >= honest:
+        return
+    sifted = filter_outliers([*listed, liar], deviations, 1_000)
+    assert sifted.median_ticks <= max(each.ticks for each in listed)
 
 
 def say(world: World, prices: Sequence[int | None], age_ms: int = 0, confidence: int = 0) -> None:
@@ -40,13 +136,13 @@ def index(world: World) -> int:
         ([None, None, None, None], 0),
     ],
 )
-def test_the_index_is_the_lower_median_of_a_quorum(prices: list[int | None], wanted: int) -> None:
+def test_the_index_is_the_lower_median_of_a_quorum(prices, wanted):
     world = World()
     say(world, prices)
     assert index(world) == wanted
 
 
-def test_exactly_two_thirds_are_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exactly_two_thirds_are_not_enough(monkeypatch):
     world = World()
     block = world.make_block(extensions=[VoteExtension(reports((BTC, 100), time_ms=world.time_ms))] * 2)
     two_of_three = type(block)(block.height, block.time_ms, block.extensions, 30, ())
@@ -57,20 +153,20 @@ def test_exactly_two_thirds_are_not_enough(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("age_ms", "used"), [(0, True), (5_000, True), (5_001, False), (-2_000, True), (-2_001, False)]
 )
-def test_freshness_has_exact_bounds_on_both_sides(age_ms: int, used: bool) -> None:
+def test_freshness_has_exact_bounds_on_both_sides(age_ms, used):
     world = World()
     say(world, [100] * 4, age_ms=age_ms)
     assert (index(world) == 100) is used
 
 
 @pytest.mark.parametrize(("confidence", "used"), [(2_000, True), (2_001, False)])
-def test_uncertain_reports_are_dropped(confidence: int, used: bool) -> None:
+def test_uncertain_reports_are_dropped(confidence, used):
     world = World()
     say(world, [100_000] * 4, confidence=confidence)
     assert (index(world) == 100_000) is used
 
 
-def test_a_late_validator_does_not_make_a_feed_stale() -> None:
+def test_a_late_validator_does_not_make_a_feed_stale():
     world = World()
     say(world, [100, 100, 100, 100])
     say(world, [110, 110, None, None])
@@ -78,7 +174,7 @@ def test_a_late_validator_does_not_make_a_feed_stale() -> None:
     assert world.state.feeds[BTC].status == FeedStatus.OPEN
 
 
-def test_silence_makes_a_feed_stale_and_reports_open_it_again() -> None:
+def test_silence_makes_a_feed_stale_and_reports_open_it_again():
     world = World()
     say(world, [100] * 4)
     result = world.block(after_ms=5_001)
@@ -88,7 +184,7 @@ def test_silence_makes_a_feed_stale_and_reports_open_it_again() -> None:
     assert world.state.feeds[BTC].status == FeedStatus.OPEN
 
 
-def test_an_older_report_never_replaces_a_newer_one() -> None:
+def test_an_older_report_never_replaces_a_newer_one():
     world = World()
     say(world, [100] * 4)
     say(world, [90] * 4, age_ms=3_000)
@@ -96,7 +192,7 @@ def test_an_older_report_never_replaces_a_newer_one() -> None:
 
 
 @pytest.mark.parametrize(("price", "status"), [(700, FeedStatus.OPEN), (699, FeedStatus.HALTED)])
-def test_a_move_beyond_the_cap_halts_the_feed(price: int, status: FeedStatus) -> None:
+def test_a_move_beyond_the_cap_halts_the_feed(price, status):
     world = World()  # cap 30 %
     say(world, [1_000] * 4)
     say(world, [price] * 4)
@@ -104,7 +200,7 @@ def test_a_move_beyond_the_cap_halts_the_feed(price: int, status: FeedStatus) ->
     assert index(world) == (price if status == FeedStatus.OPEN else 1_000)
 
 
-def test_a_halted_feed_reopens_after_consistent_blocks() -> None:
+def test_a_halted_feed_reopens_after_consistent_blocks():
     world = World()
     say(world, [1_000] * 4)
     for price in (500, 510, 200, 210, 205):  # 200 starts the count anew
@@ -117,7 +213,7 @@ def test_a_halted_feed_reopens_after_consistent_blocks() -> None:
 
 
 @pytest.mark.parametrize(("price", "opens"), [(1_000_000, True), (1_000_001, False), (10**9, False), (1, True)])
-def test_a_halted_feed_does_not_reopen_in_another_unit(price: int, opens: bool) -> None:
+def test_a_halted_feed_does_not_reopen_in_another_unit(price, opens):
     world = World()
     say(world, [1_000] * 4)
     for _ in range(20):
@@ -126,7 +222,7 @@ def test_a_halted_feed_does_not_reopen_in_another_unit(price: int, opens: bool) 
     assert index(world) == (price if opens else 1_000)
 
 
-def test_a_source_in_another_unit_settles_positions_at_the_last_good_price_and_stops_no_block() -> None:
+def test_a_source_in_another_unit_settles_positions_at_the_last_good_price_and_stops_no_block():
     """A quorum of 10^12 ticks made variation margin of more than the ledger counts to: no block could be applied."""
     market = MarketParameters(prices=PriceTerms(settle_blocks=20))
     world = funded(genesis=make_genesis(market), dollars=10**7)
@@ -139,7 +235,7 @@ def test_a_source_in_another_unit_settles_positions_at_the_last_good_price_and_s
     assert world.state.feeds[BTC].status == FeedStatus.OPEN, "there is nothing left that could be marked"
 
 
-def test_nothing_is_liquidated_on_a_halted_feed() -> None:
+def test_nothing_is_liquidated_on_a_halted_feed():
     world = funded(genesis=make_genesis(MarketParameters(move_cap_ppm=100_000)), dollars=8_000)
     world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
     result = world.prices(600_000)
@@ -150,14 +246,14 @@ def test_nothing_is_liquidated_on_a_halted_feed() -> None:
     assert of_kind(result, Liquidated)
 
 
-def test_unknown_feeds_are_ignored() -> None:
+def test_unknown_feeds_are_ignored():
     world = World()
     said = VoteExtension((PriceReport(99, 5, 0, 1, world.time_ms + 1_000),))
     world.apply(world.make_block(extensions=[said] * 4))
     assert not list(world.state.price_reports.ordered())
 
 
-def test_the_order_of_extensions_does_not_matter() -> None:
+def test_the_order_of_extensions_does_not_matter():
     world, other = World(), World()
     fact = world.deposit_fact(ALICE, USDC_1, DOLLAR)
     at = world.time_ms + 1_000

@@ -1,16 +1,20 @@
-"""The reopening auction: when it may reopen a feed, what trades, and what it can never do."""
+"""The reopening auction: its price, when it may reopen a feed, what trades, and what it can never do."""
+
+from itertools import permutations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from clearing.apply_block import apply_block
+from clearing.prices.reopening import LimitOrder, UncrossingResult, matched_pairs, uncross
+from clearing.schema.blocks.block import BlockResult
 from clearing.schema.codes import ClearingCode as C
 from clearing.schema.receipts.prices import AuctionCleared, AuctionOrderTaken, FeedStatusChanged
 from clearing.schema.receipts.trades import TradeNovated
 from clearing.schema.records.prices import FeedStatus
 from clearing.schema.requests.auctions import ReopeningOrder
 from clearing.schema.terms.prices import PriceTerms
-from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.genesis import (
     ALICE,
@@ -22,12 +26,81 @@ from tests.kit.clearing.genesis import (
     ETH,
     ETH_PERP,
     HOUSE,
-    SALT,
     USDC_1,
     WETH_1,
 )
 from tests.kit.clearing.priced import priced, priced_genesis
-from tests.kit.clearing.world import World, codes, funded, of_kind, roots
+from tests.kit.clearing.replay import same_after_restart
+from tests.kit.clearing.world import World, codes, funded, of_kind
+
+
+def orders(*wanted: tuple[int, int]) -> list[LimitOrder]:
+    return [LimitOrder(account, lots, ticks, 1) for account, (lots, ticks) in enumerate(wanted, start=1)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reference", "price"),
+    [
+        ([], 100, None),
+        ([(5, 100)], 100, None),
+        ([(5, 99), (-5, 100)], 100, None),  # nobody meets
+        ([(5, 100), (-5, 100)], 7, UncrossingResult(100, 5, 0)),
+        ([(5, 110), (-5, 90)], 109, UncrossingResult(110, 5, 0)),  # nearest to the reference
+        ([(5, 110), (-5, 90)], 100, UncrossingResult(90, 5, 0)),  # as near: the lower
+        ([(5, 110), (5, 100), (-10, 90)], 110, UncrossingResult(100, 10, 0)),  # most lots first
+        ([(5, 110), (5, 100), (-5, 90)], 90, UncrossingResult(110, 5, 0)),  # least left over before the reference
+        ([(8, 110), (-5, 90), (-2, 120)], 100, UncrossingResult(90, 5, 3)),
+    ],
+)
+def test_the_price_trades_most_and_leaves_least(wanted, reference, price):
+    for order in permutations(orders(*wanted)):
+        assert uncross(order, reference) == price
+
+
+def test_better_prices_trade_first_then_earlier_orders_then_lower_accounts():
+    book = [
+        LimitOrder(1, 5, 100, 9),
+        LimitOrder(2, 5, 100, 8),
+        LimitOrder(3, 5, 105, 9),
+        LimitOrder(4, 5, 100, 8),
+        LimitOrder(5, -12, 90, 1),
+    ]
+    price = uncross(book, 100)
+    assert price == UncrossingResult(100, 12, 8)
+    assert matched_pairs(book, price) == [(3, 5, 5), (2, 5, 5), (4, 5, 2)]
+
+
+BOOK = st.lists(st.tuples(st.integers(-50, 50).filter(bool), st.integers(1, 30), st.integers(0, 3)), max_size=15).map(
+    lambda rows: [LimitOrder(at, lots, ticks, height) for at, (lots, ticks, height) in enumerate(rows)]
+)
+
+
+@given(BOOK, st.integers(1, 30))
+def test_nobody_trades_worse_than_asked_or_more_than_wanted(book, reference):
+    price = uncross(book, reference)
+    best = max(
+        (
+            min(
+                sum(each.lots for each in book if each.lots > 0 and each.ticks >= ticks),
+                -sum(each.lots for each in book if each.lots < 0 and each.ticks <= ticks),
+            )
+            for ticks in range(32)
+        ),
+        default=0,
+    )
+    if price is None:
+        assert best == 0
+        return
+    assert price.lots == best
+    matched = matched_pairs(book, price)
+    assert sum(lots for _, _, lots in matched) == price.lots
+    for order in book:
+        sign = 1 if order.lots > 0 else -1
+        own = sum(lots for buyer, seller, lots in matched if order.account == (buyer if sign > 0 else seller))
+        assert own <= abs(order.lots)
+        if own:
+            assert (order.ticks - price.ticks) * sign >= 0
+
 
 TERMS = PriceTerms(settle_blocks=50, auction_blocks=4, auction_band_ppm=20_000, auction_lots_min=100)
 NEW = 500_000
@@ -41,20 +114,20 @@ def halted(reopen_blocks: int = 40, terms: PriceTerms = TERMS) -> World:
     return world
 
 
-def going_on(world: World, *requests: ReopeningOrder) -> object:
-    """One block at the new price."""
-    return world.block(*requests, prices=((BTC, NEW), (2, 20_000)))
+def going_on(world: World, *requests: ReopeningOrder, blocks: int = 1) -> BlockResult:
+    """So many blocks at the new price, the requests in the first; the last result."""
+    for block in range(blocks):
+        result = world.block(*(() if block else requests), prices=((BTC, NEW), (ETH, 20_000)))
+    return result
 
 
 def reopened(world: World) -> bool:
     return world.state.feeds[BTC].status == FeedStatus.OPEN
 
 
-def test_an_auction_that_confirms_the_median_reopens_the_feed_at_the_median() -> None:
+def test_an_auction_that_confirms_the_median_reopens_the_feed_at_the_median():
     world = halted()
-    going_on(world, world.order(ALICE, 300, 505_000), world.order(BOB, -200, 495_000))
-    going_on(world)
-    going_on(world)
+    going_on(world, world.order(ALICE, 300, 505_000), world.order(BOB, -200, 495_000), blocks=3)
     assert not reopened(world), "orders are collected for so many blocks"
     result = going_on(world)
     assert reopened(world)
@@ -80,36 +153,28 @@ def test_an_auction_that_confirms_the_median_reopens_the_feed_at_the_median() ->
         (499_000, 501_000, 500, False),  # nobody meets
     ],
 )
-def test_only_an_auction_near_the_median_with_enough_lots_confirms_it(
-    buy: int, sell: int, lots: int, reopens: bool
-) -> None:
+def test_only_an_auction_near_the_median_with_enough_lots_confirms_it(buy, sell, lots, reopens):
     world = halted()
-    going_on(world, world.order(ALICE, lots, buy), world.order(BOB, -lots, sell))
-    for _ in range(6):
-        going_on(world)
+    going_on(world, world.order(ALICE, lots, buy), world.order(BOB, -lots, sell), blocks=7)
     assert reopened(world) is reopens
 
 
-def test_a_feed_that_reopens_by_consistent_blocks_still_matches_what_meets_near_the_median() -> None:
+def test_a_feed_that_reopens_by_consistent_blocks_still_matches_what_meets_near_the_median():
     world = halted(reopen_blocks=3, terms=msgspec.structs.replace(TERMS, auction_blocks=10))
-    going_on(world, world.order(ALICE, 50, 500_000), world.order(BOB, -50, 500_000))
-    going_on(world)
-    result = going_on(world)
+    result = going_on(world, world.order(ALICE, 50, 500_000), world.order(BOB, -50, 500_000), blocks=3)
     assert reopened(world)
     assert [each.traded for each in of_kind(result, AuctionCleared)] == [50]
 
 
-def test_orders_far_from_the_median_are_void_when_the_feed_reopens() -> None:
+def test_orders_far_from_the_median_are_void_when_the_feed_reopens():
     world = halted(reopen_blocks=3, terms=msgspec.structs.replace(TERMS, auction_blocks=10))
-    going_on(world, world.order(ALICE, 50, 600_000), world.order(BOB, -50, 600_000))
-    for _ in range(3):
-        result = going_on(world)
+    result = going_on(world, world.order(ALICE, 50, 600_000), world.order(BOB, -50, 600_000), blocks=4)
     assert reopened(world)
     assert not of_kind(result, TradeNovated)
     assert not list(world.state.auction_orders.ordered())
 
 
-def test_an_order_needs_the_margin_of_all_its_lots() -> None:
+def test_an_order_needs_the_margin_of_all_its_lots():
     world = halted()
     # 100,000 dollars carry 63,291 lots at 20 % of 7.90 each.
     assert codes(going_on(world, world.order(ALICE, 63_292, 500_000))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
@@ -117,22 +182,21 @@ def test_an_order_needs_the_margin_of_all_its_lots() -> None:
     assert codes(going_on(world, world.order(CAROL, -63_292, 500_000))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
 
 
-def test_an_order_that_is_no_longer_carried_neither_confirms_nor_stands_in_the_way() -> None:
+def test_an_order_that_is_no_longer_carried_neither_confirms_nor_stands_in_the_way():
     world = halted()
     going_on(world, world.order(ALICE, 500, 505_000), world.order(BOB, -500, 500_000))
     everything = world.withdrawal(ALICE, USDC_1, world.cash(ALICE))
     assert codes(going_on(world, everything)) == []
-    for _ in range(3):
-        going_on(world)
+    going_on(world, blocks=3)
     assert not reopened(world), "nothing is behind the only buyer's order"
     going_on(world, world.order(CAROL, 200, 501_000))
-    assert reopened(world) is False
+    assert not reopened(world)
     result = going_on(world)
     assert reopened(world)
     assert [(each.buyer, each.seller, each.lots) for each in of_kind(result, TradeNovated)] == [(CAROL, BOB, 200)]
 
 
-def test_an_order_that_reduces_needs_no_more_margin() -> None:
+def test_an_order_that_reduces_needs_no_more_margin():
     world = priced(TERMS, reopen_blocks=40, dollars=8_000)
     world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
     world.prices(760_000)  # Alice is called
@@ -142,7 +206,7 @@ def test_an_order_that_reduces_needs_no_more_margin() -> None:
     assert codes(going_on(world, world.order(ALICE, 0, 1))) == [], "who is called may withdraw an order"
 
 
-def test_an_account_has_one_order_which_it_may_change_and_withdraw() -> None:
+def test_an_account_has_one_order_which_it_may_change_and_withdraw():
     world = halted()
     going_on(world, world.order(ALICE, 300, 505_000))
     going_on(world, world.order(ALICE, -10, 501_000))
@@ -154,32 +218,31 @@ def test_an_account_has_one_order_which_it_may_change_and_withdraw() -> None:
     assert not list(world.state.auction_orders.ordered())
 
 
-REFUSED = [
-    ("nobody's account", {"account": 999}, C.UNKNOWN_ACCOUNT),
-    ("no such instrument", {"instrument": 99}, C.UNKNOWN_INSTRUMENT),
-    ("not a perpetual", {"instrument": BTC_FUT}, C.NO_AUCTION),
-    ("its feed is open", {"instrument": ETH_PERP}, C.NO_AUCTION),
-    ("too large", {"lots": 2**39}, C.BAD_SIZE),
-    ("too small", {"lots": -(2**39)}, C.BAD_SIZE),
-    ("no price", {"ticks": 0}, C.BAD_SIZE),
-    ("no such price", {"ticks": 2**40 + 1}, C.BAD_SIZE),
-    ("nonce used", {"nonce": 0}, C.NONCE_USED),
-    ("too late", {"not_after_ms": 1}, C.REQUEST_EXPIRED),
-]
-
-
-@pytest.mark.parametrize(("changes", "code"), [each[1:] for each in REFUSED], ids=[each[0] for each in REFUSED])
-def test_an_order_that_breaks_a_rule_is_refused_and_changes_nothing(changes: dict[str, int], code: C) -> None:
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        pytest.param({"account": 999}, C.UNKNOWN_ACCOUNT, id="nobody's account"),
+        pytest.param({"instrument": 99}, C.UNKNOWN_INSTRUMENT, id="no such instrument"),
+        pytest.param({"instrument": BTC_FUT}, C.NO_AUCTION, id="not a perpetual"),
+        pytest.param({"instrument": ETH_PERP}, C.NO_AUCTION, id="its feed is open"),
+        pytest.param({"lots": 2**39}, C.BAD_SIZE, id="too large"),
+        pytest.param({"lots": -(2**39)}, C.BAD_SIZE, id="too small"),
+        pytest.param({"ticks": 0}, C.BAD_SIZE, id="no price"),
+        pytest.param({"ticks": 2**40 + 1}, C.BAD_SIZE, id="no such price"),
+        pytest.param({"nonce": 0}, C.NONCE_USED, id="nonce used"),
+        pytest.param({"not_after_ms": 1}, C.REQUEST_EXPIRED, id="too late"),
+    ],
+)
+def test_an_order_that_breaks_a_rule_is_refused_and_changes_nothing(changes, code):
     world = halted()
     going_on(world, world.order(ALICE, 300, 505_000, nonce=1))
     before = list(world.state.auction_orders.ordered())
-    words = {"account": ALICE, "lots": 7, "ticks": 500_000, **changes}
-    request = world.order(**words)
+    request = world.order(**{"account": ALICE, "lots": 7, "ticks": 500_000} | changes)
     assert codes(going_on(world, request)) == [code]
     assert list(world.state.auction_orders.ordered()) == before
 
 
-def test_an_order_is_its_members_own_and_counts_once() -> None:
+def test_an_order_is_its_members_own_and_counts_once():
     world = halted()
     forged = msgspec.structs.replace(world.order(ALICE, 300, 505_000), account=BOB)
     assert codes(going_on(world, forged)) == [C.WRONG_SIGNER]
@@ -187,12 +250,12 @@ def test_an_order_is_its_members_own_and_counts_once() -> None:
     assert codes(going_on(world, again, again)) == [C.NONCE_USED]
 
 
-def test_without_terms_there_is_no_auction() -> None:
+def test_without_terms_there_is_no_auction():
     world = halted(terms=PriceTerms())
     assert codes(going_on(world, world.order(ALICE, 300, 505_000))) == [C.NO_AUCTION]
 
 
-def test_an_auction_holds_so_many_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_auction_holds_so_many_orders(monkeypatch):
     monkeypatch.setattr("clearing.trades.reopening_auctions.ORDERS_MAX", 2)
     world = halted()
     going_on(world, world.order(ALICE, 300, 505_000), world.order(BOB, 300, 505_000))
@@ -200,7 +263,7 @@ def test_an_auction_holds_so_many_orders(monkeypatch: pytest.MonkeyPatch) -> Non
     assert codes(going_on(world, world.order(BOB, 1, 505_000))) == [], "its own place"
 
 
-def test_orders_end_with_a_feed_that_goes_stale_or_dies() -> None:
+def test_orders_end_with_a_feed_that_goes_stale_or_dies():
     world = halted()
     going_on(world, world.order(ALICE, 300, 500_000), world.order(BOB, -300, 500_000))
     world.block(after_ms=6_000)
@@ -208,33 +271,28 @@ def test_orders_end_with_a_feed_that_goes_stale_or_dies() -> None:
     assert not list(world.state.auction_orders.ordered())
 
     world = halted(terms=msgspec.structs.replace(TERMS, settle_blocks=3))
-    going_on(world, world.order(ALICE, 300, 600_000))
-    going_on(world)
-    going_on(world)
+    going_on(world, world.order(ALICE, 300, 600_000), blocks=3)
     assert not list(world.state.auction_orders.ordered())
     assert codes(going_on(world, world.order(ALICE, 300, 600_000))) == [C.NO_AUCTION]
 
 
-def test_a_state_read_from_its_export_goes_on_through_an_auction() -> None:
+def test_a_state_read_from_its_export_goes_on_through_an_auction():
     world = halted()
     going_on(world, world.order(ALICE, 300, 505_000), world.order(BOB, -200, 495_000), world.order(HOUSE, -50, 490_000))
     for _ in range(5):
-        copy = import_state(world.genesis, SALT, export_state(world.state))
-        result = going_on(world)
-        fork, again = apply_block(copy, world.blocks[-1])
-        assert again == result
-        assert roots(fork) == roots(world.state)
+        with same_after_restart(world):
+            going_on(world)
     assert reopened(world)
 
 
-def test_a_replica_started_within_an_auction_carries_orders_as_all_others_do() -> None:
+def test_a_replica_started_within_an_auction_carries_orders_as_all_others_do():
     """Alice's order stands on a token whose feed falls in the very block that reopens the other feed."""
     genesis = priced_genesis(TERMS, reopen_blocks=40)
-    on_btc = [msgspec.structs.replace(each, feed=BTC) if each.id == WETH_1 else each for each in genesis.assets]
-    cash_only = [msgspec.structs.replace(each, delivery_asset=0) for each in genesis.instruments]
-    world = funded(genesis=msgspec.structs.replace(genesis, assets=tuple(on_btc), instruments=tuple(cash_only)))
-    world.block(facts=[world.deposit_fact(ALICE, WETH_1, 10**18)], prices=((BTC, 790_000), (ETH, 20_000)))
-    world.block(prices=((BTC, 790_000), (ETH, 10_000)))
+    on_btc = tuple(msgspec.structs.replace(each, feed=BTC) if each.id == WETH_1 else each for each in genesis.assets)
+    cash_only = tuple(msgspec.structs.replace(each, delivery_asset=0) for each in genesis.instruments)
+    world = funded(genesis=msgspec.structs.replace(genesis, assets=on_btc, instruments=cash_only))
+    world.prices(790_000, facts=[world.deposit_fact(ALICE, WETH_1, 10**18)])
+    world.prices(790_000, 10_000)
     assert world.state.feeds[ETH].status == FeedStatus.HALTED
     held = current_holdings(world.state, ALICE)
     held.lots[world.state.terms.array_index[ETH_PERP]] = 1_000
@@ -243,8 +301,5 @@ def test_a_replica_started_within_an_auction_carries_orders_as_all_others_do() -
     orders = world.order(ALICE, most, 10_000, ETH_PERP), world.order(CAROL, -150, 10_000, ETH_PERP)
     assert codes(world.block(*orders, prices=((BTC, 790_000), (ETH, 10_000)))) == []
     for btc in (790_000, 790_000, 780_000, 700_000):
-        copy = import_state(world.genesis, SALT, export_state(world.state))
-        result = world.block(prices=((BTC, btc), (ETH, 10_000)))
-        fork, again = apply_block(copy, world.blocks[-1])
-        assert roots(fork) == roots(world.state)
-        assert again == result
+        with same_after_restart(world):
+            world.prices(btc, 10_000)
