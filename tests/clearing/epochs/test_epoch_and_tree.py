@@ -16,7 +16,6 @@ from clearing.margin.statement.snapshot import RiskSnapshot, RowKind
 from clearing.schema.receipts.collateral import EpochClosed
 from clearing.schema.receipts.margin_calls import MarginCalled
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
-from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings
 from clearing.state.withdrawals_tree import (
     DEPTH,
@@ -51,7 +50,7 @@ def epoch_world() -> World:
     return world
 
 
-def test_an_epoch_waits_for_custody_and_then_closes_once() -> None:
+def test_an_epoch_waits_for_custody_and_then_closes_once():
     world = epoch_world()
     while world.state.now.height < 6:
         assert not of_kind(world.prices(790_000), EpochClosed)
@@ -69,7 +68,7 @@ def test_an_epoch_waits_for_custody_and_then_closes_once() -> None:
     assert result.epoch == 2
 
 
-def test_the_snapshot_balances_and_every_row_holds() -> None:
+def test_the_snapshot_balances_and_every_row_holds():
     world = epoch_world()
     world.block(facts=world.custody_facts(400))
     snapshot = take_snapshot(world.state)
@@ -95,7 +94,7 @@ def test_the_snapshot_balances_and_every_row_holds() -> None:
             assert value >= 0 if row.kind is RowKind.AT_LEAST_ZERO else value == 0
 
 
-def test_accounts_under_maintenance_are_listed_with_their_shortfall() -> None:
+def test_accounts_under_maintenance_are_listed_with_their_shortfall():
     world = funded(dollars=8_000)
     world.block(facts=(world.deposit_fact(BOB, USDC_1, 100_000 * DOLLAR),))
     world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
@@ -108,14 +107,14 @@ def test_accounts_under_maintenance_are_listed_with_their_shortfall() -> None:
     assert shortfalls[ALICE] == 4 * initial - 5 * equity
 
 
-def test_a_restored_state_takes_the_same_snapshot() -> None:
+def test_a_restored_state_takes_the_same_snapshot():
     world = epoch_world()
     world.block(facts=world.custody_facts(400))
-    copy = import_state(world.genesis, SALT, export_state(world.state))
+    copy = world.restored()
     assert take_snapshot(copy) == take_snapshot(world.state)
 
 
-def test_custody_behind_the_ledger_or_short_of_its_own_word_is_no_evidence() -> None:
+def test_custody_behind_the_ledger_or_short_of_its_own_word_is_no_evidence():
     world = epoch_world()
     facts = world.custody_facts(400)
     assert custody_terms(world.state) is None
@@ -129,7 +128,7 @@ def test_custody_behind_the_ledger_or_short_of_its_own_word_is_no_evidence() -> 
     assert custody_terms(world.state) is not None
 
 
-def test_custody_is_agreed_at_multiples_of_the_stride_and_only_forward() -> None:
+def test_custody_is_agreed_at_multiples_of_the_stride_and_only_forward():
     world = epoch_world()
     assert not world.state.custody.get(USDC_1)
     fact = world.custody_facts(401)[0]
@@ -140,7 +139,7 @@ def test_custody_is_agreed_at_multiples_of_the_stride_and_only_forward() -> None
         assert world.state.custody[USDC_1].counters.block_number == wanted
 
 
-def test_what_was_paid_is_no_longer_pending() -> None:
+def test_what_was_paid_is_no_longer_pending():
     world = epoch_world()
     world.block(facts=(executed(1, 0),))
     facts = [
@@ -169,7 +168,7 @@ def naive_root(leaves: list[bytes]) -> bytes:
 
 @given(st.lists(st.binary(min_size=32, max_size=32), max_size=12))
 @settings(max_examples=25, deadline=None)
-def test_the_tree_equals_a_naive_one_and_every_proof_leads_to_the_root(leaves: list[bytes]) -> None:
+def test_the_tree_equals_a_naive_one_and_every_proof_leads_to_the_root(leaves):
     state = initial_state(make_genesis(), SALT)
     assert withdrawals_root(state) == empty_subtree_root(DEPTH)
     for nonce, leaf in enumerate(leaves):
@@ -179,7 +178,7 @@ def test_the_tree_equals_a_naive_one_and_every_proof_leads_to_the_root(leaves: l
         assert withdrawals_root_from_proof(leaf, nonce, withdrawal_siblings(state, nonce)) == withdrawals_root(state)
 
 
-def test_a_released_withdrawal_is_proven_with_the_vaults_own_leaf() -> None:
+def test_a_released_withdrawal_is_proven_with_the_vaults_own_leaf():
     world = funded()
     result = world.block(*(world.withdrawal(who, USDC_1, 7 * DOLLAR) for who in (ALICE, BOB, CAROL)))
     for released in of_kind(result, WithdrawalReleased):
@@ -189,12 +188,12 @@ def test_a_released_withdrawal_is_proven_with_the_vaults_own_leaf() -> None:
         assert world.state.withdrawals[released.nonce].leaf == leaf
         assert withdrawals_root_from_proof(leaf, released.nonce, proof) == result.withdrawals_root
         assert withdrawals_root_from_proof(leaf, released.nonce + 1, proof) != result.withdrawals_root
-    copy = import_state(world.genesis, SALT, export_state(world.state))
+    copy = world.restored()
     assert withdrawals_root(copy) == result.withdrawals_root
     assert withdrawal_siblings(copy, 1) == withdrawal_siblings(world.state, 1)
     assert world.time_ms > START_MS
 
 
-def test_the_empty_tree_is_the_well_known_one() -> None:
+def test_the_empty_tree_is_the_well_known_one():
     # Depth 32 over zero leaves, as the deposit contracts of several chains state it.
     assert empty_subtree_root(32).hex() == "27ae5ba08d7291c96c8cbddcc148bf48a6d68c7974b94356f53754ef6171d757"

@@ -1,18 +1,125 @@
-"""Settlement on a time average: what counts, what happens when prices are missing, and what it is marked at."""
+"""Settlement on a time average: what counts, what a lot is worth and marked at, and what is done without prices."""
+
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.apply_block import apply_block
 from clearing.schema.receipts.settlement import Marked, Settled, SettlementBasis, SettlementDeferred
 from clearing.schema.terms.instruments import InstrumentKind
 from clearing.schema.terms.prices import PriceTerms
-from clearing.settlement.settlement_prices import TimeAverage, extend_average, settlement_value_ticks
-from clearing.state.export import export_state, import_state
-from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_CALL, BTC_FUT, CAROL, ETH, EXPIRY_MS, SALT
+from clearing.settlement.settlement_prices import (
+    TimeAverage,
+    expected_average_ticks,
+    extend_average,
+    needed_ms,
+    settlement_payments,
+    settlement_value_ticks,
+)
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_CALL, BTC_FUT, CAROL, ETH, EXPIRY_MS
 from tests.kit.clearing.priced import BTC_AVG_PUT, WINDOW_MS, go_to, priced
-from tests.kit.clearing.world import World, of_kind, roots
+from tests.kit.clearing.replay import same_after_restart
+from tests.kit.clearing.world import World, of_kind
+
+FOREVER = 10**12
+
+
+def average_of(prices: list[tuple[int, int]], end: int, start: int, hold_ms: int = FOREVER) -> TimeAverage:
+    """(time, ticks) rising in time; the last price stands until `end`."""
+    average = TimeAverage()
+    for (at, ticks), (until, _) in zip(prices, [*prices[1:], (end, 0)], strict=True):
+        average = extend_average(average, ticks, at, until, start, hold_ms)
+    return average
+
+
+@pytest.mark.parametrize(
+    ("prices", "end", "start", "hold", "covered", "ticks"),
+    [
+        ([(0, 100)], 10, 0, FOREVER, 10, 100),
+        ([(0, 100), (5, 200)], 10, 0, FOREVER, 10, 150),
+        ([(0, 100), (9, 200)], 10, 0, FOREVER, 10, 110),  # a price weighs by how long it stood, not by its block
+        ([(0, 100), (5, 200)], 10, 5, FOREVER, 5, 200),  # what was before the window does not count
+        ([(0, 100), (5, 200)], 10, 3, FOREVER, 7, 171),  # 2 x 100 + 5 x 200 over 7, rounded down
+        ([(0, 100), (5, 200)], 10, 0, 3, 6, 150),  # each price stands three milliseconds at most
+        ([(0, 100), (5, 200)], 10, 4, 3, 3, 200),  # the first was too old when the window opened
+        ([(0, 100), (0, 300)], 10, 0, FOREVER, 10, 300),  # two blocks of one time: the later one stands
+    ],
+)
+def test_each_price_weighs_as_long_as_it_stood(prices, end, start, hold, covered, ticks):
+    average = average_of(prices, end, start, hold)
+    assert average.covered_ms == covered
+    assert average.ticks == ticks
+
+
+def test_an_average_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="no part"):
+        _ = TimeAverage().ticks
+
+
+TIMES = st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 2**40)), min_size=1, max_size=20).map(sorted)
+
+
+@given(TIMES, st.integers(0, 10_000))
+def test_the_average_is_that_of_the_step_function_of_prices(prices, start):
+    end = 10_001
+    average = average_of(prices, end, start)
+
+    def standing(at: int) -> int | None:
+        before = [ticks for time, ticks in prices if time <= at]
+        return before[-1] if before else None
+
+    values = [ticks for at in range(start, end, 1) if (ticks := standing(at)) is not None] if end - start < 300 else []
+    if values:
+        assert average.ticks == int(Fraction(sum(values), len(values)))
+    assert average.covered_ms == max(end - max(start, prices[0][0]), 0)
+    if average.covered_ms:
+        assert min(t for _, t in prices) <= average.ticks <= max(t for _, t in prices)
+
+
+@given(TIMES, st.integers(0, 10_000), st.integers(0, 10_000))
+def test_a_block_in_between_that_moves_no_price_changes_nothing(prices, start, at):
+    before = [ticks for time, ticks in prices if time <= at]
+    if not before:
+        return
+    split = sorted([*prices, (at, before[-1])], key=lambda each: each[0])
+    assert average_of(split, 10_001, start) == average_of(prices, 10_001, start)
+
+
+@pytest.mark.parametrize(("window", "ppm", "wanted"), [(1_000, 500_000, 500), (3, 500_000, 2), (0, 500_000, 0)])
+def test_needed_coverage_rounds_up(window, ppm, wanted):
+    assert needed_ms(window, ppm) == wanted
+
+
+def test_inside_its_window_a_future_is_worth_what_the_average_will_be():
+    assert expected_average_ticks(TimeAverage(), 1_000, 777) == 777
+    assert expected_average_ticks(TimeAverage(250 * 100, 250), 1_000, 200) == 175
+    assert expected_average_ticks(TimeAverage(1_000 * 100, 1_000), 1_000, 9_999) == 100
+    assert expected_average_ticks(TimeAverage(2_000 * 100, 2_000), 1_000, 9_999) == 100, "a prolonged window"
+    assert expected_average_ticks(TimeAverage(), 0, 777) == 777
+
+
+@pytest.mark.parametrize(
+    ("kind", "settlement", "value"),
+    [
+        (InstrumentKind.FUTURE, 900, 900),
+        (InstrumentKind.FORWARD, 900, 900),
+        (InstrumentKind.PERPETUAL, 900, 900),
+        (InstrumentKind.CALL, 900, 100),
+        (InstrumentKind.CALL, 800, 0),
+        (InstrumentKind.CALL, 700, 0),
+        (InstrumentKind.PUT, 900, 0),
+        (InstrumentKind.PUT, 700, 100),
+    ],
+)
+def test_an_option_is_worth_its_intrinsic_value(kind, settlement, value):
+    assert settlement_value_ticks(kind, settlement, 800) == value
+
+
+@given(st.lists(st.integers(-(2**39), 2**39)), st.integers(0, 2**40), st.integers(0, 2**40), st.integers(1, 2**16))
+def test_settlement_of_matched_lots_sums_to_zero(lots, value, paid, micros):
+    assert sum(settlement_payments([*lots, -sum(lots)], value, paid, micros)) == 0
+
 
 START_MS = EXPIRY_MS - WINDOW_MS
 
@@ -34,7 +141,7 @@ def settled(world: World) -> dict[int, Settled]:
     return {each.instrument: each for result in world.results for each in of_kind(result, Settled)}
 
 
-def test_what_is_averaged_settles_on_the_average_and_the_rest_on_the_index() -> None:
+def test_what_is_averaged_settles_on_the_average_and_the_rest_on_the_index():
     world = ready()
     start = {each: world.cash(each) for each in (ALICE, BOB, CAROL)}
     go_to(world, START_MS + 5_000)  # 790,000 until then, and until the next block
@@ -55,7 +162,7 @@ def test_what_is_averaged_settles_on_the_average_and_the_rest_on_the_index() -> 
     assert not list(world.state.settlement_averages.ordered())
 
 
-def test_a_jump_at_the_end_of_the_window_moves_little() -> None:
+def test_a_jump_at_the_end_of_the_window_moves_little():
     world = ready()
     go_to(world, EXPIRY_MS - 500)
     world.prices(1_000_000, after_ms=499)
@@ -64,7 +171,7 @@ def test_a_jump_at_the_end_of_the_window_moves_little() -> None:
     assert settled(world)[BTC_CALL].index_ticks == 1_000_000
 
 
-def test_the_future_is_marked_at_what_the_average_will_be() -> None:
+def test_the_future_is_marked_at_what_the_average_will_be():
     world = ready()
     go_to(world, START_MS + 10_000)
     result = world.prices(810_000)
@@ -76,7 +183,7 @@ def test_the_future_is_marked_at_what_the_average_will_be() -> None:
 
 
 @pytest.mark.parametrize("late_ms", [0, 1, 3_000])
-def test_after_expiry_nothing_counts_when_enough_is_covered(late_ms: int) -> None:
+def test_after_expiry_nothing_counts_when_enough_is_covered(late_ms):
     world = ready()
     go_to(world, EXPIRY_MS - 1)
     world.prices(1_000_000, after_ms=1 + late_ms)
@@ -90,7 +197,7 @@ def stale_from(world: World, blocks: int) -> None:
         world.block(prices=((ETH, 20_000),))
 
 
-def test_a_gap_in_the_window_does_not_count() -> None:
+def test_a_gap_in_the_window_does_not_count():
     world = ready()
     go_to(world, START_MS + 6_000, btc=790_000)
     stale_from(world, 8)  # open for five of them
@@ -102,7 +209,7 @@ def test_a_gap_in_the_window_does_not_count() -> None:
     assert done.basis == SettlementBasis.AVERAGE
 
 
-def test_an_average_covered_well_enough_settles_also_without_a_price_at_expiry() -> None:
+def test_an_average_covered_well_enough_settles_also_without_a_price_at_expiry():
     world = ready()
     go_to(world, EXPIRY_MS - 2_000)
     stale_from(world, 1)
@@ -122,7 +229,7 @@ def missed(world: World) -> None:
         world.prices(10_000 if world.state.now.height % 2 else 20_000)
 
 
-def test_too_little_coverage_prolongs_the_window() -> None:
+def test_too_little_coverage_prolongs_the_window():
     world = ready(PriceTerms(coverage_ppm=500_000))
     missed(world)
     waits = [each for result in world.results for each in of_kind(result, SettlementDeferred)]
@@ -142,7 +249,7 @@ def test_too_little_coverage_prolongs_the_window() -> None:
     )
 
 
-def test_a_dead_feed_settles_expired_instruments_at_the_last_good_index() -> None:
+def test_a_dead_feed_settles_expired_instruments_at_the_last_good_index():
     world = ready(PriceTerms(settle_blocks=30))
     missed(world)
     for number in range(12):
@@ -154,7 +261,7 @@ def test_a_dead_feed_settles_expired_instruments_at_the_last_good_index() -> Non
     assert not list(world.state.settlement_averages.ordered())
 
 
-def test_a_network_that_stands_still_in_the_window_lets_no_price_count_for_long() -> None:
+def test_a_network_that_stands_still_in_the_window_lets_no_price_count_for_long():
     world = ready()
     go_to(world, START_MS)
     world.prices(790_000, after_ms=15_000)
@@ -168,7 +275,7 @@ BLOCKS = st.lists(
 
 @given(BLOCKS, st.integers(0, 3_000))
 @settings(max_examples=40, deadline=None)
-def test_irregular_blocks_average_as_the_arithmetic_says(blocks: list[tuple[int, int, bool]], early: int) -> None:
+def test_irregular_blocks_average_as_the_arithmetic_says(blocks, early):
     world = ready(PriceTerms(coverage_ppm=1))
     go_to(world, START_MS - early, step_ms=early + 1_000)
     expected, price, at = TimeAverage(), 790_000, world.time_ms
@@ -187,14 +294,9 @@ def test_irregular_blocks_average_as_the_arithmetic_says(blocks: list[tuple[int,
     assert sum(world.lots(each, BTC_FUT) for each in (ALICE, BOB, CAROL)) == 0
 
 
-def test_a_state_read_from_its_export_goes_on_through_the_window() -> None:
+def test_a_state_read_from_its_export_goes_on_through_the_window():
     world = ready()
     for step in range(30):
-        copy = import_state(world.genesis, SALT, export_state(world.state))
-        before = world.state.now.time_ms
-        result = world.prices(790_000 + 1_000 * step)
-        fork, again = apply_block(copy, world.blocks[-1])
-        assert again == result
-        assert roots(fork) == roots(world.state)
-        assert world.state.now.time_ms == before + 1_000
+        with same_after_restart(world):
+            world.prices(790_000 + 1_000 * step)
     assert BTC_FUT in settled(world)

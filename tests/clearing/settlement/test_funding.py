@@ -1,4 +1,4 @@
-"""Premium and funding of perpetuals in the state: marks, payments, who gets the rounding, and what time counts."""
+"""Premium and funding of perpetuals: worked by hand, as properties, and in the state."""
 
 from itertools import permutations
 
@@ -7,20 +7,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.base.errors import LocalFault
 from clearing.schema.codes import ClearingCode as C
 from clearing.schema.receipts.settlement import FundingPaid, Marked
 from clearing.schema.receipts.trades import TradeNovated
-from clearing.schema.terms.instruments import check_instruments
-from clearing.schema.terms.prices import FundingTerms
+from clearing.schema.terms.prices import PREMIUM_CAP_PPM_MAX, FundingTerms
 from clearing.schema.transfers import TransferCode
-from clearing.settlement.funding import VOLUME_MAX, funding_payments, funding_rate_ppb
+from clearing.settlement.funding import (
+    PPB,
+    VOLUME_MAX,
+    average_premium_ppb,
+    funding_payments,
+    funding_rate_ppb,
+    next_premium_ppb,
+    perpetual_mark_ticks,
+    premium_ppb,
+)
 from clearing.state.ledger import ROUNDING_ACCOUNT
 from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
     BOB,
-    BTC_FUT,
     BTC_PERP,
     CAROL,
     DOLLAR,
@@ -32,6 +38,143 @@ from tests.kit.clearing.genesis import (
 from tests.kit.clearing.priced import FUNDING, HOUR_MS, MINUTE_MS, PRICES, go_to, priced, priced_genesis
 from tests.kit.clearing.world import World, codes, funded, of_kind
 
+INDEX = st.integers(1, 2**40 - 1)
+PREMIUM = st.integers(-500_000_000, 500_000_000)
+
+
+@pytest.mark.parametrize(
+    ("trade", "index", "cap_ppm", "wanted"),
+    [
+        (1_010_000, 1_000_000, 50_000, 10_000_000),  # 1 %
+        (990_000, 1_000_000, 50_000, -10_000_000),
+        (1_100_000, 1_000_000, 50_000, 50_000_000),  # clamped to 5 %
+        (1, 1_000_000, 50_000, -50_000_000),
+        (1_000_001, 3_000_000, 500_000, -500_000_000),
+        (4, 3, 500_000, 333_333_333),  # towards zero
+        (2, 3, 500_000, -333_333_333),
+    ],
+)
+def test_a_trade_says_a_premium_within_the_cap(trade, index, cap_ppm, wanted):
+    assert premium_ppb(trade, index, cap_ppm) == wanted
+
+
+def test_a_premium_needs_an_index():
+    with pytest.raises(ValueError, match="index must be positive"):
+        premium_ppb(1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("premium", "weighted", "volume", "depth", "elapsed", "window", "wanted"),
+    [
+        (0, 900 * 1_000_000, 900, 100, 1_000, 1_000, 450_000),  # sample 900,000; half of the way in one window
+        (0, 0, 0, 100, 1_000, 1_000, 0),
+        (800, 0, 0, 100, 1_000, 3_000, 600),  # fades by a quarter
+        (-800, 0, 0, 100, 1_000, 3_000, -600),
+        (7, 0, 0, 1, 0, 1_000, 7),  # no time, no change
+        (1, 0, 0, 1, 1_000_000, 1, 0),
+    ],
+)
+def test_the_premium_follows_trades_by_volume_and_time(premium, weighted, volume, depth, elapsed, window, wanted):
+    assert next_premium_ppb(premium, weighted, volume, depth, elapsed, window) == wanted
+
+
+VOLUMES_AND_TIMES = st.tuples(
+    st.integers(0, VOLUME_MAX), st.integers(1, 2**32 - 1), st.integers(0, 10**9), st.integers(1, 10**9)
+)
+
+
+@given(PREMIUM, PREMIUM, VOLUMES_AND_TIMES)
+def test_the_premium_stays_between_what_it_was_what_was_traded_and_nothing(premium, traded, terms):
+    """`terms`: the volume, the depth, the time and the window."""
+    weighted = traded * terms[0]
+    after = next_premium_ppb(premium, weighted, *terms)
+    assert min(premium, traded, 0) <= after <= max(premium, traded, 0)
+    assert next_premium_ppb(-premium, -weighted, *terms) == -after, "longs and shorts are treated alike"
+
+
+@pytest.mark.parametrize(
+    "arguments", [(0, 0, 0, 0, 1, 1), (0, 0, 0, 1, 1, 0), (0, 0, 0, 1, -1, 1), (0, 0, -1, 1, 1, 1)]
+)
+def test_an_average_over_nothing_is_refused(arguments):
+    with pytest.raises(ValueError, match="depth"):
+        next_premium_ppb(*arguments)
+
+
+@given(INDEX, PREMIUM, st.integers(0, PREMIUM_CAP_PPM_MAX))
+def test_the_mark_lies_within_the_cap_of_the_index(index, premium, cap_ppm):
+    mark = perpetual_mark_ticks(index, premium, cap_ppm)
+    assert mark >= 1
+    assert abs(mark - index) * 1_000_000 <= index * cap_ppm
+    assert perpetual_mark_ticks(index, premium, 0) == index
+
+
+@pytest.mark.parametrize(
+    ("premium", "interest_ppm", "dampener_ppm", "cap_ppm", "wanted"),
+    [
+        (0, 100, 500, 5_000, 100_000),  # near the interest: the interest
+        (599_000, 100, 500, 5_000, 100_000),
+        (601_000, 100, 500, 5_000, 101_000),
+        (-400_000, 100, 500, 5_000, 100_000),
+        (-401_000, 100, 500, 5_000, 99_000),
+        (10_000_000, 100, 500, 5_000, 5_000_000),  # clamped
+        (-10_000_000, 100, 500, 5_000, -5_000_000),
+        (1_000_000, 0, 0, 5_000, 1_000_000),  # no dampener: the premium itself
+    ],
+)
+def test_the_rate_is_the_premium_dampened_and_clamped(premium, interest_ppm, dampener_ppm, cap_ppm, wanted):
+    assert funding_rate_ppb(premium, interest_ppm, dampener_ppm, cap_ppm) == wanted
+
+
+@given(PREMIUM, PREMIUM, st.integers(0, 1_000), st.integers(0, 1_000), st.integers(0, 500_000))
+def test_a_higher_premium_never_lowers_the_rate(premium, other, interest, dampener, cap):
+    low, high = sorted((premium, other))
+    rates = [funding_rate_ppb(each, interest, dampener, cap) for each in (low, high)]
+    assert rates[0] <= rates[1]
+    assert all(abs(rate) <= cap * 1_000 for rate in rates)
+
+
+def test_funding_worked_by_hand():
+    """10 and 5 lots long, 15 short; index 7,900.00, 10 micros a tick; 0.01 % for one hour of eight."""
+    payments, rounding = funding_payments([10, 5, -15], 790_000, 10, 100_000, HOUR_MS, 8 * HOUR_MS)
+    exact = 10 * 790_000 * 10 * 100_000 * HOUR_MS / (PPB * 8 * HOUR_MS)
+    assert exact == 987.5
+    assert payments == [-988, -494, 1_481]
+    assert rounding == 1
+
+
+def test_a_negative_rate_is_paid_by_shorts():
+    payments, rounding = funding_payments([10, -10], 790_000, 10, -100_000, HOUR_MS, 8 * HOUR_MS)
+    assert (payments, rounding) == ([987, -988], 1)
+
+
+@given(
+    st.lists(st.integers(-(2**39) + 1, 2**39 - 1), max_size=20),
+    INDEX,
+    st.integers(1, 2**16),
+    PREMIUM,
+    st.integers(0, 10**9),
+    st.integers(1, 10**9),
+)
+def test_payments_and_rounding_sum_to_zero_and_the_house_never_pays(lots, index, micros, rate, covered, period):
+    matched = [*lots, -sum(lots)]
+    payments, rounding = funding_payments(matched, index, micros, rate, covered, period)
+    assert sum(payments) + rounding == 0
+    assert 0 <= rounding < max(len(matched), 1)
+    for each, payment in zip(matched, payments, strict=True):
+        exact = -each * index * micros * rate * covered
+        assert payment * PPB * period <= exact < (payment + 1) * PPB * period, "down for payees, up for payers"
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), PREMIUM), min_size=1))
+def test_an_average_premium_lies_between_the_least_and_the_largest(pieces):
+    covered = sum(elapsed for elapsed, _ in pieces)
+    average = average_premium_ppb(sum(elapsed * premium for elapsed, premium in pieces), covered)
+    if covered == 0:
+        assert average == 0
+    else:
+        assert min(p for e, p in pieces if e) <= average <= max(p for e, p in pieces if e)
+
+
 EVERYBODY = (HOUSE, ALICE, BOB, CAROL, ROUNDING_ACCOUNT)
 
 
@@ -39,7 +182,7 @@ def premium(world: World) -> int:
     return world.state.premia[BTC_PERP].premium_ppb
 
 
-def test_trades_above_the_index_lift_the_mark_in_the_next_block() -> None:
+def test_trades_above_the_index_lift_the_mark_in_the_next_block():
     world = priced()
     (novated,) = of_kind(world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 797_900)), TradeNovated)
     assert novated.mark_ticks == world.state.marks[BTC_PERP].ticks == 790_000, "not by a trade of its own block"
@@ -53,7 +196,7 @@ def test_trades_above_the_index_lift_the_mark_in_the_next_block() -> None:
     assert marked.paid == 900 * (marked.ticks - 790_000) * 10, "holders are paid the new premium like any move"
 
 
-def test_what_a_member_trades_with_itself_is_no_premium() -> None:
+def test_what_a_member_trades_with_itself_is_no_premium():
     world = priced()
     world.block(facts=[world.deposit_fact(ALICE_CLIENT, USDC_1, 100_000 * DOLLAR)])
     (novated,) = of_kind(world.block(world.trade(ALICE, ALICE_CLIENT, BTC_PERP, 900, 797_900)), TradeNovated)
@@ -64,7 +207,7 @@ def test_what_a_member_trades_with_itself_is_no_premium() -> None:
     assert world.state.marks[BTC_PERP].ticks == 790_000
 
 
-def test_without_trades_the_premium_fades() -> None:
+def test_without_trades_the_premium_fades():
     world = priced()
     world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 797_900))
     world.prices(790_000)
@@ -76,7 +219,7 @@ def test_without_trades_the_premium_fades() -> None:
     assert seen[-1] == pytest.approx(seen[0] * (10 / 11) ** 5, abs=5)
 
 
-def test_the_premium_never_leaves_its_band() -> None:
+def test_the_premium_never_leaves_its_band():
     genesis = priced_genesis(funding=msgspec.structs.replace(FUNDING, premium_cap_ppm=2_000))
     world = funded(genesis=genesis)
     for _ in range(30):
@@ -88,7 +231,7 @@ def test_the_premium_never_leaves_its_band() -> None:
     assert premium(world) > 1_000_000
 
 
-def test_the_volume_of_one_block_counts_so_far_and_no_further() -> None:
+def test_the_volume_of_one_block_counts_so_far_and_no_further():
     world = priced()
     held = world.state.premia[BTC_PERP]
     world.state.premia.put(BTC_PERP, msgspec.structs.replace(held, volume=VOLUME_MAX - 10))
@@ -97,7 +240,7 @@ def test_the_volume_of_one_block_counts_so_far_and_no_further() -> None:
     assert (after.volume, after.weighted_premium) == (VOLUME_MAX, 10 * 10_000_000)
 
 
-def test_the_order_of_trades_in_a_block_does_not_count() -> None:
+def test_the_order_of_trades_in_a_block_does_not_count():
     seen = set()
     for order in permutations(((900, 797_900), (100, 780_000), (7, 790_000))):
         world = priced()
@@ -108,7 +251,7 @@ def test_the_order_of_trades_in_a_block_does_not_count() -> None:
     assert len(seen) == 1
 
 
-def test_funding_is_paid_once_in_each_interval_with_every_number() -> None:
+def test_funding_is_paid_once_in_each_interval_with_every_number():
     world = priced()
     world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 790_000), world.trade(CAROL, BOB, BTC_PERP, 33, 790_000))
     boundary = (world.time_ms // MINUTE_MS + 1) * MINUTE_MS
@@ -134,7 +277,7 @@ def test_funding_is_paid_once_in_each_interval_with_every_number() -> None:
     assert again.covered_ms == MINUTE_MS, "each moment is paid for once"
 
 
-def test_longs_pay_more_while_they_pay_a_premium() -> None:
+def test_longs_pay_more_while_they_pay_a_premium():
     world = priced()
     for _ in range(20):
         world.block(world.trade(ALICE, BOB, BTC_PERP, 100, 798_000), prices=((1, 790_000), (2, 20_000)))
@@ -144,7 +287,7 @@ def test_longs_pay_more_while_they_pay_a_premium() -> None:
     assert paid.rate_ppb == funding_rate_ppb(paid.premium_ppb, 100, 500, 7_500) > 100_000
 
 
-def test_a_network_that_stood_still_owes_no_funding_for_it() -> None:
+def test_a_network_that_stood_still_owes_no_funding_for_it():
     world = priced()
     world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 790_000))
     covered = world.state.premia[BTC_PERP].funding_ms
@@ -152,7 +295,7 @@ def test_a_network_that_stood_still_owes_no_funding_for_it() -> None:
     assert paid.covered_ms == covered + world.genesis.market.report_age_ms_max
 
 
-def test_time_without_an_open_price_accrues_nothing_and_is_paid_afterwards() -> None:
+def test_time_without_an_open_price_accrues_nothing_and_is_paid_afterwards():
     world = priced()
     world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 790_000))
     boundary = (world.time_ms // MINUTE_MS + 1) * MINUTE_MS
@@ -168,7 +311,7 @@ def test_time_without_an_open_price_accrues_nothing_and_is_paid_afterwards() -> 
     assert (paid.index_ticks, paid.covered_ms) == (150_000, covered)
 
 
-def test_a_perpetual_without_terms_is_marked_at_the_index_and_pays_nothing() -> None:
+def test_a_perpetual_without_terms_is_marked_at_the_index_and_pays_nothing():
     world = priced()
     world.block(world.trade(ALICE, BOB, ETH_PERP, 900, 20_500))
     go_to(world, world.time_ms + 2 * MINUTE_MS)
@@ -177,7 +320,7 @@ def test_a_perpetual_without_terms_is_marked_at_the_index_and_pays_nothing() -> 
     assert {each.instrument for result in world.results for each in of_kind(result, FundingPaid)} == {BTC_PERP}
 
 
-def test_the_band_of_trades_lies_around_the_mark_with_its_premium() -> None:
+def test_the_band_of_trades_lies_around_the_mark_with_its_premium():
     world = priced()
     for _ in range(40):
         world.block(world.trade(ALICE, BOB, BTC_PERP, 100, 820_000), prices=((1, 790_000), (2, 20_000)))
@@ -186,37 +329,6 @@ def test_the_band_of_trades_lies_around_the_mark_with_its_premium() -> None:
     edge = mark * 11 // 10
     assert codes(world.block(world.trade(ALICE, BOB, BTC_PERP, 1, edge), after_ms=0)) == []
     assert codes(world.block(world.trade(ALICE, BOB, BTC_PERP, 1, edge + 1), after_ms=0)) == [C.PRICE_OUTSIDE_BAND]
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"premium_cap_ppm": 500_001},
-        {"window_ms": 0},
-        {"depth_lots": 0},
-        {"depth_lots": 2**32},
-        {"rate_cap_ppm": 0},
-        {"rate_cap_ppm": 500_001},
-        {"period_ms": 0},
-        {"period_ms": 449},
-        {"interval_ms": 8 * 86_400_000},
-        {"interest_ppm": 500_001},
-        {"dampener_ppm": 500_001},
-    ],
-)
-def test_terms_out_of_range_make_no_genesis(changes: dict[str, int]) -> None:
-    genesis = priced_genesis(funding=msgspec.structs.replace(FUNDING, **changes))
-    with pytest.raises(LocalFault, match=r"BTC-PERP\.funding"):
-        check_instruments(genesis.instruments)
-
-
-def test_only_a_perpetual_has_funding() -> None:
-    genesis = priced_genesis()
-    instruments = [
-        msgspec.structs.replace(each, funding=FUNDING) if each.id == BTC_FUT else each for each in genesis.instruments
-    ]
-    with pytest.raises(LocalFault, match=r"BTC-FUT\.funding"):
-        check_instruments(instruments)
 
 
 PATH = st.lists(
@@ -228,7 +340,7 @@ PATH = st.lists(
 
 @given(PATH, st.integers(-300, 300))
 @settings(max_examples=40, deadline=None)
-def test_whatever_is_traded_what_longs_pay_shorts_receive(path: list[tuple[int, int, int, int]], lean: int) -> None:
+def test_whatever_is_traded_what_longs_pay_shorts_receive(path, lean):
     terms = FundingTerms(50_000, 5_000, 50, 7_000, HOUR_MS, 50_000, 100, 200)
     world = funded(genesis=priced_genesis(PRICES, terms), dollars=1_000_000)
     before = sum(world.cash(each) for each in EVERYBODY)

@@ -1,23 +1,26 @@
-"""Who gets what when everything ends: pure claims against properties, then whole states."""
+"""Who gets what when everything ends, and the tree of exits over it: pure claims, then whole states."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.base.errors import RemoteFault
+from clearing.base.errors import Bug, RemoteFault
 from clearing.base.merkle import verify_merkle_proof
+from clearing.epochs import exit_tree as tree
 from clearing.epochs.exit_close_out import AccountClaims, close_out, settle_claims
-from clearing.epochs.exit_tree import NO_EXITS, exit_tree
+from clearing.epochs.exit_tree import NO_EXITS, closed_exit_tree, exit_tree
+from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays
 from clearing.state.ledger import inventory_units
 from tests.kit.clearing.exits import closed
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1, USDC_2, WETH_1
-from tests.kit.clearing.world import funded
+from tests.kit.clearing.world import World, funded
 
 Told = tuple[tuple[int, int], tuple[int, int]]
 """Cash by group and units by token of one account; the house is the first."""
@@ -53,9 +56,7 @@ def paid(claims: dict[int, AccountClaims], account: int, custody: tuple[int, int
 
 
 @given(others, custody, prices)
-def test_nobody_owes_and_no_token_is_made_when_claims_are_settled(
-    members: list[Told], custody: tuple[int, int], values: tuple[int, int]
-) -> None:
+def test_nobody_owes_and_no_token_is_made_when_claims_are_settled(members, custody, values):
     told = with_house(members, custody)
     claims = claims_of(told)
     settle_claims(claims, list(values))
@@ -67,9 +68,7 @@ def test_nobody_owes_and_no_token_is_made_when_claims_are_settled(
 
 
 @given(others, custody, prices)
-def test_nobody_gets_more_than_it_is_worth_but_for_a_unit(
-    members: list[Told], custody: tuple[int, int], values: tuple[int, int]
-) -> None:
+def test_nobody_gets_more_than_it_is_worth_but_for_a_unit(members, custody, values):
     told = with_house(members, custody)
     claims = claims_of(told)
     settle_claims(claims, list(values))
@@ -79,7 +78,7 @@ def test_nobody_gets_more_than_it_is_worth_but_for_a_unit(
 
 
 @given(others, prices)
-def test_a_house_that_can_pay_pays_everybody_in_full(members: list[Told], values: tuple[int, int]) -> None:
+def test_a_house_that_can_pay_pays_everybody_in_full(members, values):
     debts = sum(max(-each, 0) for cash, _ in members for each in cash) + 10**6
     told: list[Told] = [((debts, debts), (0, 0)), *members]
     claims = claims_of(told)
@@ -91,7 +90,7 @@ def test_a_house_that_can_pay_pays_everybody_in_full(members: list[Told], values
             assert (after.cash, after.tokens) == (list(cash), list(tokens))
 
 
-def test_what_the_house_cannot_pay_is_missing_to_all_claims_in_proportion() -> None:
+def test_what_the_house_cannot_pay_is_missing_to_all_claims_in_proportion():
     told: list[Told] = [((100, 0), (0, 0)), ((-600, 0), (1, 0)), ((800, 0), (0, 0)), ((400, 0), (0, 0))]
     claims = claims_of(told)
     settle_claims(claims, [100, 0])
@@ -101,7 +100,7 @@ def test_what_the_house_cannot_pay_is_missing_to_all_claims_in_proportion() -> N
     assert [paid(claims, account, (700, 0), (100, 0)) for account in (2, 3)] == [Fraction(1400, 3), Fraction(700, 3)]
 
 
-def test_an_epoch_closes_with_a_root_over_what_each_account_could_take() -> None:
+def test_an_epoch_closes_with_a_root_over_what_each_account_could_take():
     world = funded()
     assert world.results[-1].exit_root == NO_EXITS
     world.deposit(CAROL, WETH_1, 3_000_000)
@@ -117,7 +116,7 @@ def test_an_epoch_closes_with_a_root_over_what_each_account_could_take() -> None
         assert 0 <= world.cash(account) - out <= 2, "paid out of both chains, each rounded down"
 
 
-def test_options_are_paid_out_at_their_value() -> None:
+def test_options_are_paid_out_at_their_value():
     world = funded()
     world.block(world.trade(ALICE, BOB, BTC_CALL, 500, 200))
     closed(world)
@@ -131,7 +130,7 @@ def test_options_are_paid_out_at_their_value() -> None:
     assert abs(out[BOB] - world.cash(BOB) + value) <= 2
 
 
-def test_a_leaf_is_shown_by_its_path_and_by_no_other_amount() -> None:
+def test_a_leaf_is_shown_by_its_path_and_by_no_other_amount():
     world = funded()
     closed(world)
     tree = exit_tree(world.state)
@@ -150,10 +149,50 @@ def test_a_leaf_is_shown_by_its_path_and_by_no_other_amount() -> None:
     assert len({leaf.salt for leaf in tree.leaves}) == len(tree.leaves)
 
 
-def test_no_token_is_promised_twice_whatever_is_withdrawn_meanwhile() -> None:
+def test_no_token_is_promised_twice_whatever_is_withdrawn_meanwhile():
     world = funded()
     world.block(world.withdrawal(BOB, USDC_1, 50 * DOLLAR))
     closed(world)
     for asset in world.state.terms.assets.values():
         promised = sum(each.amount for each in close_out(world.state) if each.asset == asset.id)
         assert promised <= asset.to_amount(inventory_units(world.state, asset))
+
+
+def _closed() -> World:
+    world = funded()
+    world.deposit(CAROL, WETH_1, 3_000_000)
+    closed(world)
+    return world
+
+
+def test_whoever_keeps_the_leaves_of_a_closed_epoch_builds_no_second_tree(monkeypatch):
+    built: list[int] = []
+    monkeypatch.setattr(tree, "exit_tree", lambda state: built.append(state.now.epoch) or exit_tree(state))
+    world = _closed()
+    assert built == [1]
+    assert closed_exit_tree(world.state) == exit_tree(world.state)
+    assert closed_exit_tree(world.state).root == world.results[-1].exit_root
+    assert built == [1]
+
+
+def test_a_state_from_disk_gives_the_same_tree():
+    world = _closed()
+    again = import_state(world.state.terms.genesis, world.state.salt, export_state(world.state))
+    assert again.exit_tree is None
+    assert closed_exit_tree(again) == closed_exit_tree(world.state)
+
+
+def test_the_next_block_lets_it_go():
+    world = _closed()
+    world.deposit(CAROL, WETH_1, 1_000_000)
+    assert world.state.exit_tree is None
+    with pytest.raises(Bug):
+        closed_exit_tree(world.state)
+
+
+def test_a_tree_of_another_epoch_is_not_taken_for_it():
+    world = _closed()
+    state = world.state
+    state.exits.put(0, msgspec.structs.replace(state.exits[0], epoch=7))
+    with pytest.raises(Bug):
+        closed_exit_tree(state)
