@@ -1,4 +1,4 @@
-"""Random sequences of everything: money and positions are conserved, replicas agree, whatever is asked."""
+"""Random sequences of everything, hostile blocks among them: money and positions are conserved, replicas agree."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ from clearing.liquidation.takeover import may_liquidate
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.transfers import TransferCode
-from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import Journal
 from clearing.state.positions import PositionLedger
+from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, MEMBERS, Fuzz
 from tests.kit.clearing.genesis import (
     ALICE,
     ALICE_CLIENT,
@@ -28,7 +28,7 @@ from tests.kit.clearing.genesis import (
     DOLLAR,
     ETH_PERP,
     HOUSE,
-    SALT,
+    START_MS,
     USDC_1,
     USDC_2,
     WETH_1,
@@ -101,13 +101,13 @@ def left_short(world: World) -> list[int]:
 
 @given(st.lists(OPERATION, max_size=25))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_nothing_is_created_or_lost_whatever_is_asked(operations: list[tuple[Any, ...]]) -> None:
+def test_nothing_is_created_or_lost_whatever_is_asked(operations):
     story = Story()
     for operation in operations:
         story.do(operation)  # each block is checked against every invariant
         assert left_short(story.world) == []
     world = story.world
-    copy = import_state(world.genesis, SALT, export_state(world.state))
+    copy = world.restored()
     assert copy.module_roots() == world.state.module_roots()
     block = world.make_block([world.trade(ALICE, BOB, BTC_PERP, 1, story.btc)])
     assert apply_block(copy, block)[1] == apply_block(world.state, block)[1]
@@ -115,7 +115,7 @@ def test_nothing_is_created_or_lost_whatever_is_asked(operations: list[tuple[Any
 
 @given(st.lists(st.integers(300_000, 1_300_000), min_size=1, max_size=12), st.integers(1, 20_000))
 @settings(max_examples=40, deadline=None)
-def test_whatever_prices_do_gains_equal_losses(path: list[int], lots: int) -> None:
+def test_whatever_prices_do_gains_equal_losses(path, lots):
     story = Story()
     world = story.world
     world.block(
@@ -131,7 +131,7 @@ def test_whatever_prices_do_gains_equal_losses(path: list[int], lots: int) -> No
             assert world.lots(account, BTC_PERP) == 0 or world.cash(account) >= -1_000 * DOLLAR
 
 
-def test_a_transfer_without_a_counterpart_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transfer_without_a_counterpart_is_a_bug(monkeypatch):
     world = World()
     count = Journal._count
 
@@ -144,7 +144,7 @@ def test_a_transfer_without_a_counterpart_is_a_bug(monkeypatch: pytest.MonkeyPat
         world.deposit(ALICE, USDC_1, DOLLAR)
 
 
-def test_a_trade_with_one_leg_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trade_with_one_leg_is_a_bug(monkeypatch):
     world = funded()
     add = PositionLedger.add
 
@@ -157,7 +157,7 @@ def test_a_trade_with_one_leg_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
         world.block(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000))
 
 
-def test_money_left_in_passage_is_a_bug() -> None:
+def test_money_left_in_passage_is_a_bug():
     world = funded()
     journal = Journal(world.state.fork())
     with pytest.raises(Bug, match="sums to 1"):
@@ -166,7 +166,29 @@ def test_money_left_in_passage_is_a_bug() -> None:
         journal.check_conserved()
 
 
-def test_a_token_cannot_be_owed() -> None:
+def test_a_token_cannot_be_owed():
     world = funded()
     with pytest.raises(Bug, match="would owe"):
         Journal(world.state.fork()).transfer(ALICE, BOB, 2**32 + WETH_1, 1, TransferCode.COLLATERAL_BOUGHT, 0)
+
+
+SEEDS = range(300 if COMPLETE else 10)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_block_stops_the_rulebook_or_makes_money(seed):
+    fuzz = Fuzz(seed)
+    for _ in range(BLOCKS):
+        fuzz.step()
+    fuzz.check_restart()
+
+
+def test_what_is_remembered_of_trades_ends_with_their_time():
+    fuzz = Fuzz(0)
+    for _ in range(20):
+        fuzz.step()
+    fuzz.world.block(after_ms=61_000)
+    assert not list(fuzz.world.state.novated_trades.ordered())
+    assert not fuzz.world.state.expiring_trades.own_records
+    assert fuzz.world.state.now.time_ms > START_MS
+    assert fuzz.world.lots(ALICE, BTC_PERP) + sum(fuzz.world.lots(each, BTC_PERP) for each in MEMBERS if each != 1) == 0

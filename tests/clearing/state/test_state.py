@@ -36,7 +36,7 @@ def story() -> World:
     return world
 
 
-def test_applying_leaves_the_given_state_untouched() -> None:
+def test_applying_leaves_the_given_state_untouched():
     world = story()
     before, height = world.state.module_roots(), world.state.now.height
     exported = export_state(world.state)
@@ -47,7 +47,7 @@ def test_applying_leaves_the_given_state_untouched() -> None:
     assert fork.now.height == height + 1
 
 
-def test_a_chain_of_undecided_forks_equals_deciding_one_by_one() -> None:
+def test_a_chain_of_undecided_forks_equals_deciding_one_by_one():
     world = story()
     state = initial_state(world.genesis, SALT)
     forks = []
@@ -61,7 +61,7 @@ def test_a_chain_of_undecided_forks_equals_deciding_one_by_one() -> None:
     assert base.module_roots() == world.state.module_roots()
 
 
-def test_a_fork_of_an_overtaken_state_is_refused() -> None:
+def test_a_fork_of_an_overtaken_state_is_refused():
     world = story()
     one, _ = apply_block(world.state, world.make_block())
     two, _ = apply_block(world.state, world.make_block(after_ms=2_000))
@@ -76,9 +76,9 @@ def test_a_fork_of_an_overtaken_state_is_refused() -> None:
     assert apply_block(one, world.make_block())[1] == apply_block(decided, world.make_block())[1]
 
 
-def test_a_snapshot_then_a_block_is_a_block_then_a_snapshot() -> None:
+def test_a_snapshot_then_a_block_is_a_block_then_a_snapshot():
     world = story()
-    copy = import_state(world.genesis, SALT, export_state(world.state))
+    copy = world.restored()
     assert copy.module_roots() == world.state.module_roots()
     for block in (
         world.make_block([world.trade(ALICE, BOB, BTC_PERP, 1, 700_000), world.withdrawal(BOB, USDC_1, DOLLAR)]),
@@ -89,7 +89,7 @@ def test_a_snapshot_then_a_block_is_a_block_then_a_snapshot() -> None:
         assert export_state(live) == export_state(restored)
 
 
-def test_every_height_can_be_exported_and_resumed() -> None:
+def test_every_height_can_be_exported_and_resumed():
     world = story()
     state = initial_state(world.genesis, SALT)
     for block, told in zip(world.blocks, world.results, strict=True):
@@ -99,7 +99,7 @@ def test_every_height_can_be_exported_and_resumed() -> None:
         state = fork.absorb()
 
 
-def test_a_damaged_or_foreign_snapshot_is_refused() -> None:
+def test_a_damaged_or_foreign_snapshot_is_refused():
     world = story()
     data = export_state(world.state)
     for broken in (data[:-1], data + b"\0", data.replace(b"balances", b"balancez")):
@@ -110,13 +110,13 @@ def test_a_damaged_or_foreign_snapshot_is_refused() -> None:
         import_state(other, SALT, data)
 
 
-def test_roots_are_salted() -> None:
+def test_roots_are_salted():
     genesis = make_genesis()
     one, two = initial_state(genesis, SALT), initial_state(genesis, bytes(32))
     assert all(a != b for a, b in zip(one.module_roots(), two.module_roots(), strict=True) if a != ModuleTree().root)
 
 
-def test_one_record_can_be_opened_against_its_modules_root() -> None:
+def test_one_record_can_be_opened_against_its_modules_root():
     world = story()
     roots = world.state.module_roots()
     key, record = record_key("balances", (ALICE, 1)), encode(world.state.balances[(ALICE, 1)])
@@ -134,7 +134,7 @@ def test_one_record_can_be_opened_against_its_modules_root() -> None:
     assert tree.root == roots[Module.LEDGER]
 
 
-def test_a_tree_updated_step_by_step_equals_one_built_at_once() -> None:
+def test_a_tree_updated_step_by_step_equals_one_built_at_once():
     pairs = [(sha256(bytes([i, j])).digest(), bytes([i, j])) for i in range(40) for j in range(20)]
     whole, steps = ModuleTree(), ModuleTree()
     kept = [pair for at, pair in enumerate(pairs) if at % 3]
@@ -148,18 +148,18 @@ def test_a_tree_updated_step_by_step_equals_one_built_at_once() -> None:
     assert steps.root == ModuleTree().root
 
 
-def test_blocks_and_results_are_canonical_values() -> None:
+def test_blocks_and_results_are_canonical_values():
     world = story()
     for block, result in zip(world.blocks, world.results, strict=True):
         assert decode(encode(block), BlockInput) == block
         assert decode(encode(result), BlockResult) == result
 
 
-def test_replaying_the_log_gives_the_same_roots() -> None:
+def test_replaying_the_log_gives_the_same_roots():
     world = story()
     log = [decode(encode(block), BlockInput) for block in world.blocks]
     assert [roots for _, roots in replay(world.genesis, SALT, log)] == [each.module_roots for each in world.results]
 
 
-def test_roots_do_not_depend_on_the_hash_seed() -> None:
+def test_roots_do_not_depend_on_the_hash_seed():
     assert printed("tests.clearing.state.test_state", "story().results") == {digest_of(story().results)}
