@@ -10,35 +10,25 @@ from clearing.base.units import PPM
 from clearing.margin.risk_arrays import bulk_rows
 from clearing.margin.risk_arrays.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK, TAILS
-from clearing.margin.risk_arrays.reference_arrays import marked_row, model_mark, option_row
+from clearing.margin.risk_arrays.reference_arrays import PricedListing, build_reference_arrays
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters, Scenario
-from clearing.schema.terms.assets import Asset, CashGroup
+from clearing.schema.terms.assets import CashGroup
 from clearing.schema.terms.instruments import forward_ticks
+from tests.kit.margin.books import WETH
 from tests.kit.margin.surfaces import LISTED, NOW_MS, SURFACE, parameters
 
 CASH = [CashGroup(1, "USD")]
-WETH = Asset(2, "WETH", 31337, bytes(20), bytes(19) + b"\2", 18, 4, 0, 2, 100_000, 10**12)
 ticks = st.one_of(st.integers(1, 50), st.integers(10_000, 2_000_000), st.integers(1, 2**40 - 1))
 later = st.integers(0, 100 * 86_400_000)
 
 
 def definition(risk: RiskParameters, marks: dict[int, int], index: dict[int, int], times: dict[int, int]):
-    """All rows, one by one."""
-    groups = {group.id: group for group in risk.groups}
-    rows = []
-    for each in LISTED:
-        group = groups[each.group]
-        if each.feed not in index:
-            rows.append([0] * (1 + risk.width))
-            continue
-        at, now = index[each.feed], times[each.feed]
-        if each.is_marked:
-            mark = marks.get(each.id, model_mark(each, at, risk.rate_ppm, now))
-            row = marked_row(each.micros_per_tick, mark, group.range_ppm, risk.grid(group))
-        else:
-            row = option_row(each, at, group, risk.grid(group), risk.rate_ppm, now)
-        rows.append(row + [row[0]] * (1 + risk.width - len(row)))
-    return rows
+    """All rows, one by one, each at its feed's time."""
+    rows = {
+        feed: build_reference_arrays(PricedListing(LISTED, [WETH], CASH, marks, index, risk, time_ms)).rows
+        for feed, time_ms in times.items()
+    }
+    return [list(rows[each.feed][at]) for at, each in enumerate(LISTED)]
 
 
 def build(risk, marks, index, times, before: RiskArrays | None = None) -> RiskArrays:
@@ -133,8 +123,7 @@ def test_a_shorter_grid_is_filled_up_with_scenarios_that_cost_nothing():
 
 
 def test_the_option_grid_has_33_scenarios_with_the_base():
-    moves = [(each.move_numerator, each.move_denominator, each.volatility_direction) for each in OPTION_GRID]
-    spots = {(num * 4 // den, way) for num, den, way in moves[:26]}
+    spots = {(each.move_numerator * 4 // each.move_denominator, each.volatility_direction) for each in OPTION_GRID[:26]}
     assert len(OPTION_GRID) + 1 == 33
     assert spots == {(step, way) for step in range(-4, 5) for way in (-1, 0, 1)} - {(0, 0)}
     assert [each.of_index for each in OPTION_GRID[26:]] == [True, True, False, False, False, False]
@@ -172,10 +161,8 @@ def test_a_lifted_smile_raises_both_wings_and_not_the_money(lifted):
     built = build_risk_arrays(listed, [], CASH, {}, {1: 800_000}, risk, NOW_MS)
     lift, tilt = built.values[:, 1] - built.values[:, 0], built.values[:, 2] - built.values[:, 0]
     assert lift[0] == tilt[0] == 0
-    assert lift[1] * lifted > 0
-    assert lift[2] * lifted > 0
-    assert tilt[1] * lifted < 0
-    assert tilt[2] * lifted > 0
+    assert (lift[1:] * lifted > 0).all()
+    assert tilt[1] * lifted < 0 < tilt[2] * lifted
 
 
 def test_weights_apply_to_the_change_of_an_option_and_round_down():
