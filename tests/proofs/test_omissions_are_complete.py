@@ -8,10 +8,9 @@ import pytest
 from proofs.algebra.transcript import Transcript
 from proofs.linear.verifier import verify_batch
 from proofs.verify.package_verifier import verify_package
-from tests.kit.proofs.levered import LEVERED, MEMBERS, levered_package
 from tests.kit.proofs.named import functions
 from tests.kit.proofs.omissions import PER_ACCOUNT, SHARED, honest
-from tests.kit.proofs.stressed import snapshot_of
+from tests.kit.proofs.stressed import LEVERED, MEMBERS, snapshot_of
 
 FILES = ("transcript_omissions", "book_omissions", "cover_omissions", "house_owes_nothing")
 _MESSAGE = "test_without_one_message_in_the_transcript_anything_is_proven_and_the_real_one_refuses_it"
@@ -99,9 +98,7 @@ def absorbed(run: Callable[[], object]) -> set[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def covered(market: SimpleNamespace) -> bytes:
     """A package that tests its fund."""
-    data = levered_package(market, snapshot_of(LEVERED, MEMBERS))
-    assert isinstance(data, bytes)
-    return data
+    return market.honest(snapshot_of(LEVERED, MEMBERS))
 
 
 def test_every_item_that_packages_and_batches_absorb_is_left_out_by_a_test(

@@ -37,7 +37,7 @@ from proofs.algebra.srs import basis
 from proofs.epoch.package import commitments_root
 from proofs.epoch.prover import assemble, commit_epoch, context_of, prove_epoch
 from proofs.linear.statement import Witness, make_witness
-from proofs.statement.arithmetization import complete_holdings, layout_of
+from proofs.statement.arithmetization import DOMAIN, complete_holdings, layout_of
 from proofs.verify.package_verifier import verify_package
 from tests.kit.certificates import make_certificate
 from tests.kit.proofs import cheated_package
@@ -198,10 +198,18 @@ def certified(root: bytes, **changes) -> tuple[Header, Certificate, ValidatorSet
     return header, make_certificate(VoteKind.PRECOMMIT, header.height, 1, header.hash, validators, shares), validators
 
 
-def honest(shot: RiskSnapshot, keys=None, **options) -> bytes:
-    keys = seeds() if keys is None else keys
-    root = commitments_root(shot.statement, commit_epoch(shot, keys, N), N)
-    return prove_epoch(shot, keys, *certified(root), domain=N, **options)
+def honest(shot: RiskSnapshot, keys=None, *, size=N, time_ms=1_584_000_000_000, **options) -> bytes:
+    """The package of a snapshot, certified three blocks later; every account has a seed of its own by default."""
+    stated = shot.statement
+    keys = keys or seeds((each.account, each.values) for each in shot.accounts)
+    head = certified(
+        commitments_root(stated, commit_epoch(shot, keys, size), size),
+        height=stated.height + 3,
+        commitments_height=stated.height,
+        epoch=stated.epoch,
+        time_ms=time_ms,
+    )
+    return prove_epoch(shot, keys, *head, domain=size, **options)
 
 
 def package_of_state(state: State) -> SimpleNamespace:
@@ -210,14 +218,8 @@ def package_of_state(state: State) -> SimpleNamespace:
     statement = msgspec.structs.replace(shot.statement, network=NETWORK)
     shot = msgspec.structs.replace(shot, statement=statement)
     keys = {each.account: bytes([number + 1]) * 32 for number, each in enumerate(shot.accounts)}
-    head = certified(
-        commitments_root(statement, commit_epoch(shot, keys)),
-        height=statement.height + 3,
-        commitments_height=statement.height,
-        epoch=statement.epoch,
-        time_ms=state.now.arrays_time_ms + 1,
-    )
-    return SimpleNamespace(statement=statement, accounts=shot.accounts, keys=keys, data=prove_epoch(shot, keys, *head))
+    data = honest(shot, keys, size=DOMAIN, time_ms=state.now.arrays_time_ms + 1)
+    return SimpleNamespace(statement=statement, accounts=shot.accounts, keys=keys, data=data)
 
 
 @dataclass

@@ -42,6 +42,15 @@ RULEBOOK = make_rulebook(
 )
 STRESSES = RULEBOOK.stress()
 HOUSE = (10**11, 0, 0, 0, 0)
+LEVERED = {  # account: cash, WETH, BTC-PERP, BTC-PUT, ETH-PERP
+    1: (9 * 10**9, 0, 5_000, 0, 0),
+    2: (10**9, 200_000, 0, 0, -2_000),
+    3: (7 * 10**9, 0, -4_000, 10, 0),
+    4: (6 * 10**9, 0, 3_500, 0, 1_000),
+    5: (3 * 10**9, 10_000, 0, 0, 0),
+}
+"""Accounts whose stress the fund has to cover."""
+MEMBERS = {1: 11, 2: 11, 3: 12, 4: 13, 5: 14}
 
 
 def book_of(vectors: Mapping[int, Vector]) -> dict[int, Vector]:
