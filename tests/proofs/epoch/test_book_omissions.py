@@ -3,24 +3,14 @@
 Rule: as in `test_transcript_omissions`, whose table has these items, too.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
-from types import SimpleNamespace
+from itertools import permutations
 
 import msgspec
 import pytest
 
 from proofs.algebra.field import ORDER, inverse, scalar_bytes
-from proofs.algebra.group import (
-    GENERATOR,
-    POINT_BYTES,
-    Point,
-    decode_point,
-    encode_point,
-    infinity,
-    multi_scalar,
-    multiply,
-)
+from proofs.algebra.group import GENERATOR, POINT_BYTES, decode_point, encode_point, infinity, multi_scalar, multiply
 from proofs.algebra.srs import basis
 from proofs.algebra.transcript import Transcript
 from proofs.epoch import matched_book as book_module
@@ -34,7 +24,7 @@ from proofs.linear.verifier import PROTOCOL as BATCH
 from proofs.linear.verifier import WEIGHT_BITS, verify, verify_batch
 from proofs.statement.arithmetization import auxiliary_slots
 from proofs.verify.package_verifier import verify_package
-from tests.kit.proofs.forgers.linear import Forger, Forgery
+from tests.kit.proofs.forgers.linear import Forger
 from tests.kit.proofs.forgers.weakened import leaving_out, without_names_of_challenges, without_protocol
 from tests.kit.proofs.omissions import honest
 
@@ -48,21 +38,21 @@ TOTALS = ((0, 700), (1, 0), (2, 0), (3, -3))
 LAYOUT = lay_out(N, (SlotRange(7, 0),), (RowRange(8, ((0, 1),), 0, shortfall=False),))
 
 
-def parent(name: str = "a") -> Transcript:
+def parent(name="a"):
     """Stands for the transcript of the joint proof."""
     transcript = Transcript("crossclear/test/v1")
     transcript.append_bytes("joint", name.encode())
     return transcript
 
 
-def committed(sums: Sequence[int], rho: tuple[int, int]) -> list[Point]:
+def committed(sums, rho):
     """Two commitments with these sums."""
     whole = multi_scalar([*POINTS.lagrange[: len(sums)], *POINTS.hiding[:2]], [*sums, *rho])
     other = multiply(GENERATOR, random_scalar())
     return [other, whole + -other]
 
 
-def balanced(commitments: Sequence[Point], totals: Sequence[tuple[int, int]], data: bytes, name: str = "a") -> bool:
+def balanced(commitments, totals, data, name="a"):
     try:
         verify_book(POINTS, AUXILIARY, totals, commitments, data, parent(name))
     except VerificationFailed as fault:
@@ -71,20 +61,24 @@ def balanced(commitments: Sequence[Point], totals: Sequence[tuple[int, int]], da
     return True
 
 
-def challenge_of(totals: Sequence[tuple[int, int]], announced: bytes, name: str = "a") -> int:
-    return book_module._challenge(parent(name), AUXILIARY, totals, announced)
+@pytest.fixture
+def rho():
+    """The sums of the accounts' blinders."""
+    return random_scalar(), random_scalar()
 
 
-def test_an_honest_book_opens() -> None:
-    rho = (random_scalar(), random_scalar())
-    data = open_book(POINTS, AUXILIARY, TOTALS, (*rho, 40, 50), parent(), random_scalar)
-    commitments = committed(SUMS, rho)
+def opened(rho, name="a"):
+    return open_book(POINTS, AUXILIARY, TOTALS, (*rho, 40, 50), parent(name), random_scalar)
+
+
+def test_an_honest_book_opens(rho):
+    data, commitments = opened(rho), committed(SUMS, rho)
     assert balanced(commitments, TOTALS, data)
     assert not balanced(commitments, ((0, 701), *TOTALS[1:]), data)
     assert not balanced(commitments, TOTALS, data, "b")
 
 
-def simulated(commitments: Sequence[Point], totals: Sequence[tuple[int, int]], e: int) -> bytes:
+def simulated(commitments, totals, e):
     """R and z for an e that is known before R, whatever the commitments sum to."""
     answers = [random_scalar() for _ in BASES]
     difference = infinity()
@@ -94,7 +88,7 @@ def simulated(commitments: Sequence[Point], totals: Sequence[tuple[int, int]], e
     return encode_point(announced) + b"".join(map(scalar_bytes, answers))
 
 
-def test_without_r_a_whole_package_passes_whose_book_is_not_matched(market: SimpleNamespace) -> None:
+def test_without_r_a_whole_package_passes_whose_book_is_not_matched(market):
     """One lot that nobody is short of: ranges and rows are proven, the totals say zero, and the opening is made up."""
     cheat = market.Cheat(market.snapshot())
     data = cheat.package(cheat.witnesses({1: {market.BTC: -1}}))
@@ -113,83 +107,73 @@ def test_without_r_a_whole_package_passes_whose_book_is_not_matched(market: Simp
     assert verify_package(forged).failed == "matched_book"
 
 
-def test_without_the_totals_a_book_passes_for_another_total() -> None:
-    """R hides a multiple of [L_0]; the total that takes it up is found after e (and is no I64, by luck)."""
-    rho, kept = (random_scalar(), random_scalar()), random_scalar()
-    commitments, nonces = committed(SUMS, rho), [random_scalar() for _ in BASES]
+def opened_beside(rho):
+    """An opening whose R hides a multiple of [L_0], too: e and that multiple over e."""
+    nonces, kept = [random_scalar() for _ in BASES], random_scalar()
     announced = encode_point(multi_scalar([*BASES, POINTS.lagrange[0]], [*nonces, kept]))
+    e = book_module._challenge(parent(), AUXILIARY, TOTALS, announced)
+    answers = [(nonce + e * x) % ORDER for nonce, x in zip(nonces, (*rho, 40, 50), strict=True)]
+    return announced + b"".join(map(scalar_bytes, answers)), kept * inverse(e)
+
+
+def test_without_the_totals_a_book_passes_for_another_total(rho):
+    """The total that takes up what R hides is found after e (and is no I64, by luck)."""
+    commitments = committed(SUMS, rho)
     with leaving_out("total"):
-        e = challenge_of(TOTALS, announced)
-        answers = [(nonce + e * x) % ORDER for nonce, x in zip(nonces, (*rho, 40, 50), strict=True)]
-        totals = ((0, (700 + kept * inverse(e)) % ORDER), *TOTALS[1:])
-        forged = announced + b"".join(map(scalar_bytes, answers))
+        forged, beside = opened_beside(rho)
+        totals = ((0, (700 + beside) % ORDER), *TOTALS[1:])
         assert balanced(commitments, totals, forged)
     assert totals[0][1] != 700
     assert not balanced(commitments, totals, forged)
 
 
-def test_without_the_link_to_the_joint_proof_commitments_are_chosen_after_the_opening() -> None:
+def test_without_the_link_to_the_joint_proof_commitments_are_chosen_after_the_opening(rho):
     """Without the parent, e knows no C_W: their sum takes up what R hides, beside the total that is stated."""
-    rho, kept = (random_scalar(), random_scalar()), random_scalar()
-    nonces = [random_scalar() for _ in BASES]
-    announced = encode_point(multi_scalar([*BASES, POINTS.lagrange[0]], [*nonces, kept]))
     with leaving_out("parent"):
-        e = challenge_of(TOTALS, announced)
-        answers = [(nonce + e * x) % ORDER for nonce, x in zip(nonces, (*rho, 40, 50), strict=True)]
-        sums = ((700 - kept * inverse(e)) % ORDER, *SUMS[1:])
+        forged, beside = opened_beside(rho)
+        sums = ((700 - beside) % ORDER, *SUMS[1:])
         commitments = committed(sums, rho)
-        forged = announced + b"".join(map(scalar_bytes, answers))
         assert balanced(commitments, TOTALS, forged, "any")
     assert sums[0] != TOTALS[0][1]
     assert not balanced(commitments, TOTALS, forged, "any")
 
 
-def test_without_the_link_one_packages_opening_passes_beside_another_joint_proof() -> None:
-    rho = (random_scalar(), random_scalar())
+def test_without_the_link_one_packages_opening_passes_beside_another_joint_proof(rho):
     commitments = committed(SUMS, rho)
     with leaving_out("parent"):
-        data = open_book(POINTS, AUXILIARY, TOTALS, (*rho, 40, 50), parent("a"), random_scalar)
+        data = opened(rho)
         assert balanced(commitments, TOTALS, data, "b")
     assert not balanced(commitments, TOTALS, data, "b")
 
 
-def test_without_the_protocol_an_opening_given_to_another_program_passes_for_a_book(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_the_protocol_an_opening_given_to_another_program_passes_for_a_book(rho):
     """An auditor who was shown that somebody knows the sums shows it as his own book."""
-    rho = (random_scalar(), random_scalar())
     commitments = committed(SUMS, rho)
 
-    def opened() -> bytes:
+    def opened_elsewhere():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(book_module, "PROTOCOL", "crossclear/audit/v1")
-            return open_book(POINTS, AUXILIARY, TOTALS, (*rho, 40, 50), parent(), random_scalar)
+            return opened(rho)
 
     with without_protocol():
-        data = opened()
+        data = opened_elsewhere()
         assert balanced(commitments, TOTALS, data)
     assert not balanced(commitments, TOTALS, data)
-    assert not balanced(commitments, TOTALS, opened())
+    assert not balanced(commitments, TOTALS, opened_elsewhere())
 
 
 @pytest.mark.parametrize("item", ["slot", "auxiliary"])
-def test_slots_of_the_book_left_out_alone_admit_no_other_book(item: str) -> None:
+def test_slots_of_the_book_left_out_alone_admit_no_other_book(rho, item):
     """For each slot at most n values of e would do, so choosing slots after e gains a factor of n² ≤ 2^22 over 1/p."""
-    rho, kept = (random_scalar(), random_scalar()), random_scalar()
-    commitments, nonces = committed(SUMS, rho), [random_scalar() for _ in BASES]
-    announced = encode_point(multi_scalar([*BASES, POINTS.lagrange[0]], [*nonces, kept]))
+    commitments = committed(SUMS, rho)
     with leaving_out(item):
-        e = challenge_of(TOTALS, announced)
-        answers = [(nonce + e * x) % ORDER for nonce, x in zip(nonces, (*rho, 40, 50), strict=True)]
-        forged = announced + b"".join(map(scalar_bytes, answers))
-        for first in range(6):
-            for third in range(6):
-                if first != third:
-                    moved = sorted({0: 0, 1: 0, 2: 0, 3: 0, first: 700, third: -3}.items())
-                    assert not balanced(commitments, moved, forged)
+        forged, _ = opened_beside(rho)
+        for first, third in permutations(range(6), 2):
+            moved = sorted({0: 0, 1: 0, 2: 0, 3: 0, first: 700, third: -3}.items())
+            assert not balanced(commitments, moved, forged)
 
 
-def shifted(forgery: Forgery, by: int) -> Forgery:
+def shifted(forgery, by):
     statement, data = forgery
     proof = read_proof(data, 1, 1)
     pi_1 = encode_point(decode_point(proof.pi_1, "pi_1") + multiply(GENERATOR, by % ORDER))
@@ -197,7 +181,7 @@ def shifted(forgery: Forgery, by: int) -> Forgery:
     return statement, write_proof(replace(proof, pi_1=pi_1))
 
 
-def two_false(weights: tuple[int, int]) -> list[Forgery]:
+def two_false(weights):
     """Two proofs of a negative token, each wrong by its own error, which cancel under these weights.
 
     π_1 + x·[1] changes the error L(ζ) by −x·(X − ζ): one x takes up the constants, and the two slopes cancel.
@@ -209,11 +193,11 @@ def two_false(weights: tuple[int, int]) -> list[Forgery]:
     return [shifted(forgeries[0], weights[1] * x), shifted(forgeries[1], -weights[0] * x)]
 
 
-def bad(claims: Sequence[Forgery]) -> list[int]:
+def bad(claims):
     return [index for index, verdict in enumerate(verify_batch(claims)) if verdict is not None]
 
 
-def test_without_the_proofs_in_the_weights_two_false_proofs_cancel() -> None:
+def test_without_the_proofs_in_the_weights_two_false_proofs_cancel():
     with leaving_out("mu"):
         known = Transcript(BATCH).challenge("weight") % (1 << WEIGHT_BITS)
         pair = two_false((1, known))
@@ -222,7 +206,7 @@ def test_without_the_proofs_in_the_weights_two_false_proofs_cancel() -> None:
     assert bad([pair[0], honest(), pair[1]]) == [0, 2]
 
 
-def test_with_the_same_weight_for_several_proofs_two_false_ones_cancel() -> None:
+def test_with_the_same_weight_for_several_proofs_two_false_ones_cancel():
     """Weights that are drawn without their name would be equal from the second one on."""
     with without_names_of_challenges():
         claims = [honest(), *two_false((1, 1))]

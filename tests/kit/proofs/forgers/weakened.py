@@ -109,7 +109,7 @@ def passes_only_in(
     same_bytes: str = "",
     **trusted: Any,
 ) -> None:
-    """The same for a package, which the real verifier refuses by the check `failed`, its bytes maybe by `same_bytes`."""
+    """The same for a package: the real verifier refuses it by the check `failed`, those bytes maybe by `same_bytes`."""
     with weakened:
         data = forge()
         verdict = verify_package(data, **trusted)
