@@ -1,59 +1,13 @@
-"""A chain's state as a trie, written from the yellow paper's appendix D for tests: whoever builds it may lie in it."""
+"""A chain whose state says what custody terms say, to be bent by tests: whoever builds a state may lie in it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bridge.evm.receipts import trie_root
 from clearing.base.evm.evidence import BlockEvidence, PooledNodes, ProvenState, read_counters
-from clearing.base.evm.rlp_coding import Encodable, encode
+from clearing.base.evm.rlp_coding import encode
 from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, vault_storage_key
 from clearing.base.hashing import keccak256
-
-Nibbles = tuple[int, ...]
-
-
-def trie(entries: Mapping[bytes, bytes], pool: dict[bytes, bytes]) -> bytes:
-    """The root over hashed keys; adds its nodes to `pool`."""
-    if not entries:
-        return keccak256(encode(b""))
-    paths = {
-        tuple(n for byte in keccak256(key) for n in (byte >> 4, byte & 15)): value for key, value in entries.items()
-    }
-    top = encode(_node(paths, pool))
-    pool[keccak256(top)] = top
-    return keccak256(top)
-
-
-def _node(paths: Mapping[Nibbles, bytes], pool: dict[bytes, bytes]) -> Encodable:
-    if len(paths) == 1:
-        ((path, value),) = paths.items()
-        return [_compact(path, leaf=True), value]
-    first = next(iter(paths))
-    shared = 0
-    while all(path[shared] == first[shared] for path in paths):
-        shared += 1
-    if shared:
-        rest = {path[shared:]: value for path, value in paths.items()}
-        return [_compact(first[:shared], leaf=False), _reference(rest, pool)]
-    children: list[Encodable] = []
-    for nibble in range(16):
-        below = {path[1:]: value for path, value in paths.items() if path[0] == nibble}
-        children.append(_reference(below, pool) if below else b"")
-    return [*children, b""]
-
-
-def _reference(paths: Mapping[Nibbles, bytes], pool: dict[bytes, bytes]) -> Encodable:
-    node = _node(paths, pool)
-    encoded = encode(node)
-    if len(encoded) < 32:
-        return node
-    pool[keccak256(encoded)] = encoded
-    return keccak256(encoded)
-
-
-def _compact(path: Nibbles, *, leaf: bool) -> bytes:
-    flag = 2 * leaf
-    whole = (flag + 1, *path) if len(path) % 2 else (flag, 0, *path)
-    return bytes(16 * a + b for a, b in zip(whole[::2], whole[1::2], strict=True))
+from tests.kit.evm_state import all_nodes
 
 
 @dataclass
@@ -79,16 +33,20 @@ class Chain:
     def build(self) -> tuple[bytes, dict[bytes, bytes]]:
         """(header, all nodes by hash)."""
         pool: dict[bytes, bytes] = {}
+
+        def root_of(items: dict[bytes, bytes]) -> bytes:
+            hashed = {keccak256(key): value for key, value in items.items()}
+            pool.update(all_nodes(hashed))
+            return trie_root(hashed)
+
         accounts = {}
         for address in {*self.storage, *self.coins, *(bytes([i]) * 20 for i in range(100, 110))}:
-            held = self.storage.get(address, {})
-            words = {place: self.odd.get(place, encode(value)) for place, value in held.items() if value}
-            root = trie(words, pool)
+            words = self.storage.get(address, {})
+            root = root_of({place: self.odd.get(place, encode(word)) for place, word in words.items() if word})
             accounts[address] = encode([1, self.coins.get(address, 7), root, keccak256(b"code")])
-        root = trie(accounts, pool)
         zeros = bytes(32)
-        fields = [zeros, zeros, bytes(20), root, zeros, zeros, bytes(256), 0, self.number, 10, 5, 1_584_000_000]
-        return encode([*fields, self.salt, zeros, bytes(8)]), pool
+        top = [zeros, zeros, bytes(20), root_of(accounts), zeros, zeros, bytes(256), 0, self.number, 10, 5]
+        return encode([*top, 1_584_000_000, self.salt, zeros, bytes(8)]), pool
 
     @property
     def block_hash(self) -> bytes:
