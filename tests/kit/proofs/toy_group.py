@@ -131,18 +131,16 @@ def proofs_over(q: int, generator: int, tau: int) -> SimpleNamespace:
     name = f"toy_proofs_{q % 10**6}_{tau % 10**6}"
     sys.modules[f"{name}_native"] = native_over(q)
     sys.meta_path.insert(0, _Copies(name, q, generator, tau))
+    return modules_of(name)
 
-    def load(part: str) -> ModuleType:
-        return importlib.import_module(f"{name}.{part}")
 
-    algebra = ("field", "srs", "group", "domain", "transcript", "commitment")
-    linear = ("layout", "statement", "prover", "verifier", "messages")
-    found = {part: load(f"algebra.{part}") for part in algebra} | {part: load(f"linear.{part}") for part in linear}
-    return SimpleNamespace(
-        q=q,
-        tau=tau,
-        book=load("epoch.matched_book"),
-        arithmetization=load("statement.arithmetization"),
-        cover=load("cover.prover"),
-        **found,
-    )
+def modules_of(package: str) -> SimpleNamespace:
+    """The modules of `proofs`, or of its copy over a toy group."""
+    parts = {
+        "algebra": ("field", "srs", "group", "domain", "transcript", "commitment"),
+        "linear": ("layout", "statement", "prover", "verifier", "messages"),
+        "statement": ("arithmetization",),
+    }
+    found = {name: f"{folder}.{name}" for folder, names in parts.items() for name in names}
+    found |= {"cover": "cover.prover"}
+    return SimpleNamespace(**{name: importlib.import_module(f"{package}.{path}") for name, path in found.items()})

@@ -4,9 +4,7 @@ Rule: a message that moves no later challenge could be chosen last; one that mov
 the prover was asked before it had answered. Bytes are changed without being points: challenges look at bytes alone.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import msgspec
 import pytest
@@ -32,52 +30,42 @@ PROOF = LinearProof((PART, PART), bytes(48), bytes(48), bytes(48), bytes(48), 0,
 OTHER = b"\1" * 48
 
 
-def drawn(statement: LinearStatement = STATEMENT, proof: LinearProof = PROOF) -> dict[str, int]:
+def drawn(statement=STATEMENT, proof=PROOF):
     equation = Equation(statement, proof, [])
     equation.draw(statement.transcript())
-    first = equation.first
-    found = (first.alpha, first.y, first.beta, equation.delta, equation.gamma, equation.zeta, equation.r, equation.mu)
-    return dict(zip(LINEAR, found, strict=True))
+    return {name: getattr(equation.first if name in ("alpha", "y", "beta") else equation, name) for name in LINEAR}
 
 
-def moved(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[str, ...]:
+def moved(before, after):
     return tuple(name for name in before if before[name] != after[name])
 
 
-def with_part(account: int, column: int, name: str) -> LinearProof:
-    values: list[Any] = list(getattr(PART, name))
+def from_on(challenge, order=LINEAR):
+    return order[order.index(challenge) :]
+
+
+def with_part(account, column, name):
+    values, parts = list(getattr(PART, name)), list(PROOF.parts)
     values[column] = 1 if name == "d_bar" else OTHER
-    parts = list(PROOF.parts)
     parts[account] = replace(PART, **{name: tuple(values)})
     return replace(PROOF, parts=tuple(parts))
 
 
-PLACES = [(account, column) for account in range(2) for column in range(2)]
-
-
-@pytest.mark.parametrize(("account", "column"), PLACES)
+@pytest.mark.parametrize(("account", "column"), [(0, 0), (0, 1), (1, 0), (1, 1)])
 @pytest.mark.parametrize(("name", "first"), [("c_d", "alpha"), ("c_f", "delta"), ("d_bar", "r")])
 def test_a_message_of_any_account_and_column_moves_every_later_challenge_and_no_earlier_one(
-    name: str, first: str, account: int, column: int
-) -> None:
-    assert moved(drawn(), drawn(proof=with_part(account, column, name))) == LINEAR[LINEAR.index(first) :]
+    name, first, account, column
+):
+    assert moved(drawn(), drawn(proof=with_part(account, column, name))) == from_on(first)
 
 
-@pytest.mark.parametrize(
-    ("name", "first"),
-    [
-        ("c_m", "alpha"),
-        ("c_s", "gamma"),
-        ("c_t1", "zeta"),
-        ("c_t2", "zeta"),
-        ("s_bar", "r"),
-        ("pi_1", "mu"),
-        ("pi_2", "mu"),
-    ],
-)
-def test_a_message_of_all_moves_every_later_challenge_and_no_earlier_one(name: str, first: str) -> None:
-    changed: Any = 1 if name == "s_bar" else OTHER
-    assert moved(drawn(), drawn(proof=replace(PROOF, **{name: changed}))) == LINEAR[LINEAR.index(first) :]
+FIRST_MOVED = {"c_m": "alpha", "c_s": "gamma", "c_t1": "zeta", "c_t2": "zeta", "s_bar": "r", "pi_1": "mu", "pi_2": "mu"}
+
+
+@pytest.mark.parametrize(("name", "first"), FIRST_MOVED.items())
+def test_a_message_of_all_moves_every_later_challenge_and_no_earlier_one(name, first):
+    changed = 1 if name == "s_bar" else OTHER
+    assert moved(drawn(), drawn(proof=replace(PROOF, **{name: changed}))) == from_on(first)
 
 
 @pytest.mark.parametrize(
@@ -94,21 +82,21 @@ def test_a_message_of_all_moves_every_later_challenge_and_no_earlier_one(name: s
         {"commitments": (OTHER, bytes(48))},
     ],
 )
-def test_every_item_of_the_statement_moves_every_challenge(change: dict[str, Any]) -> None:
+def test_every_item_of_the_statement_moves_every_challenge(change):
     assert moved(drawn(), drawn(replace(STATEMENT, **change))) == LINEAR
 
 
-def test_no_two_challenges_of_a_proof_are_equal() -> None:
+def test_no_two_challenges_of_a_proof_are_equal():
     assert len(set(drawn().values())) == len(LINEAR)
 
 
-def of_chain(data: bytes, keys: bytes = bytes(32), leaf: bytes = bytes(32)) -> dict[str, int]:
+def of_chain(data, keys=bytes(32), leaf=bytes(32)):
     found = replay(keys, leaf, split_rounds(data, 1))
     return {name: getattr(found, name) for name in ONCHAIN}
 
 
 @pytest.mark.parametrize("item", CUTS)
-def test_every_byte_of_an_on_chain_item_moves_every_later_challenge_and_no_earlier_one(item: str) -> None:
+def test_every_byte_of_an_on_chain_item_moves_every_later_challenge_and_no_earlier_one(item):
     first = ("alpha", "delta", "zeta", "r", "mu")[CUTS[item][0]]
     sizes = (128, 256, 256, 160, 256)
     base = bytearray(proof_bytes(1))
@@ -118,10 +106,10 @@ def test_every_byte_of_an_on_chain_item_moves_every_later_challenge_and_no_earli
     for place in (CUTS[item][1], CUTS[item][2] - 1):
         changed = bytearray(base)
         changed[offset + place] ^= 1
-        assert moved(before, of_chain(bytes(changed))) == ONCHAIN[ONCHAIN.index(first) :]
+        assert moved(before, of_chain(bytes(changed))) == from_on(first, ONCHAIN)
 
 
-def test_keys_and_leaf_move_every_challenge_of_an_on_chain_proof() -> None:
+def test_keys_and_leaf_move_every_challenge_of_an_on_chain_proof():
     base = bytes(proof_bytes(1))
     for other in (of_chain(base, keys=b"\1" * 32), of_chain(base, leaf=b"\1" * 32)):
         assert moved(of_chain(base), other) == ONCHAIN
@@ -145,15 +133,14 @@ KEYS = EpochKeys(
 
 
 @pytest.mark.parametrize("name", EpochKeys.__struct_fields__)
-def test_every_field_of_the_keys_moves_their_hash(name: str) -> None:
-    other: Any = {"u": (OTHER_POINT,), "v": OTHER_POINT}.get(name)
-    if other is None:
-        value = getattr(KEYS, name)
-        other = value + 1 if isinstance(value, int) else b"\1" * 32
+def test_every_field_of_the_keys_moves_their_hash(name):
+    value = getattr(KEYS, name)
+    plain = value + 1 if isinstance(value, int) else b"\1" * 32
+    other = {"u": (OTHER_POINT,), "v": OTHER_POINT}.get(name, plain)
     assert msgspec.structs.replace(KEYS, **{name: other}).hash != KEYS.hash
 
 
-def test_every_part_of_a_leaf_moves_its_hash_and_the_root() -> None:
+def test_every_part_of_a_leaf_moves_its_hash_and_the_root():
     leaf = Leaf(1, 0, POINT, (POINT,))
     others = [
         Leaf(2, 0, POINT, (POINT,)),
@@ -166,7 +153,7 @@ def test_every_part_of_a_leaf_moves_its_hash_and_the_root() -> None:
     assert len({leaves_root([each, leaf]) for each in (leaf, *others)} | {leaves_root([leaf])}) == 7
 
 
-def of_link(parent: bytes, c_g: bytes, c_q: bytes, g_bar: int, pi_1: bytes, pi_2: bytes) -> dict[str, int]:
+def of_link(parent, c_g, c_q, g_bar, pi_1, pi_2):
     own = Transcript("crossclear/test/v1")
     own.append_bytes("joint", parent)
     link = begin_link(own)
@@ -176,25 +163,24 @@ def of_link(parent: bytes, c_g: bytes, c_q: bytes, g_bar: int, pi_1: bytes, pi_2
     return found
 
 
-def test_each_message_of_the_covers_link_moves_every_later_challenge_and_no_earlier_one() -> None:
-    base: list[Any] = [b"", bytes(48), bytes(48), 0, bytes(48), bytes(48)]
-    firsts = ("r", "zeta", "zeta", "mu", "mu", "mu")
-    before = of_link(*base)
-    for index, first in enumerate(firsts):
-        changed = list(base)
-        changed[index] = 1 if index == 3 else OTHER
-        assert moved(before, of_link(*changed)) == tuple(before)[tuple(before).index(first) :]
+def test_each_message_of_the_covers_link_moves_every_later_challenge_and_no_earlier_one():
+    messages = {"parent": b"", "c_g": bytes(48), "c_q": bytes(48), "g_bar": 0, "pi_1": bytes(48), "pi_2": bytes(48)}
+    firsts = {"parent": "r", "c_g": "zeta", "c_q": "zeta", "g_bar": "mu", "pi_1": "mu", "pi_2": "mu"}
+    before = of_link(**messages)
+    for name, first in firsts.items():
+        other = 1 if name == "g_bar" else OTHER
+        assert moved(before, of_link(**messages | {name: other})) == from_on(first, tuple(before))
     assert LINK_BYTES == 4 * 48 + 32
     assert PROTOCOL == "crossclear/cover-link/v1"
 
 
-def test_a_fork_moves_with_its_parent_and_leaves_it_alone() -> None:
-    def states(data: bytes, then: Callable[[Transcript], object]) -> tuple[int, int]:
+def test_a_fork_moves_with_its_parent_and_leaves_it_alone():
+    def states(data, then=lambda parent: None):
         parent = Transcript("crossclear/test/v1")
         parent.append_bytes("item", data)
         then(parent)
         return parent.fork("crossclear/test/fork").challenge("x"), parent.challenge("x")
 
-    alone = states(b"a", lambda parent: None)
+    alone = states(b"a")
     assert alone == states(b"a", lambda parent: parent.fork("crossclear/test/other").challenge("x"))
-    assert all(one != other for one, other in zip(alone, states(b"b", lambda parent: None), strict=True))
+    assert all(one != other for one, other in zip(alone, states(b"b"), strict=True))

@@ -15,44 +15,28 @@ import random
 import sys
 from collections import Counter
 from itertools import combinations, combinations_with_replacement
-from types import SimpleNamespace
 
 import pytest
 from flint import nmod_mat
 from py_arkworks_bls12381 import G2Point, Scalar
 
-import proofs.algebra.commitment
-import proofs.algebra.domain
-import proofs.algebra.field
-import proofs.algebra.group
-import proofs.linear.messages
-import proofs.linear.statement
-import proofs.linear.verifier
 from proofs.algebra.field import ORDER
-from proofs.algebra.srs import basis
 from proofs.errors import VerificationFailed
-from proofs.linear.layout import RowRange, SlotRange, lay_out
+from proofs.linear import verifier
+from proofs.linear.layout import lay_out
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify
 from tests.kit.proofs import slow_verifier
+from tests.kit.proofs.linear_statements import SLOTS, N, margin_rows
 from tests.kit.proofs.simulator import simulate, simulate_book, with_openings
 from tests.kit.proofs.slow_verifier import plain_statement, slow_verify
 from tests.kit.proofs.stressed import snapshot_of
-from tests.kit.proofs.toy_group import proofs_over
+from tests.kit.proofs.toy_group import modules_of, proofs_over
 
-N, Q, TAU = 256, 769, 11
+Q, TAU, REAL_TAU = 769, 11, 0xC0FFEE
 FIXED = {"alpha": 100, "y": 21, "beta": 333, "delta": 45, "gamma": 600, "zeta": 37, "r": 71, "mu": 500, "context": 5}
-REAL = SimpleNamespace(
-    commitment=proofs.algebra.commitment,
-    domain=proofs.algebra.domain,
-    messages=proofs.linear.messages,
-    field=proofs.algebra.field,
-    group=proofs.algebra.group,
-    statement=proofs.linear.statement,
-    verifier=proofs.linear.verifier,
-)
-SLOTS = (SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39))
-ROWS = (RowRange(8, ((0, 1), (1, 3), (2, -900)), 10, shortfall=True),)
+REAL = modules_of("proofs")
+ROWS = margin_rows(-900, constant=10)
 HOLDINGS = (1000, 5, -1)
 SAMPLES, COUNTED = 28, 200
 D, F, M, S, T = (0, 1), (2, 3), (4, 5), (6, 7, 8), (9,)
@@ -60,41 +44,38 @@ D, F, M, S, T = (0, 1), (2, 3), (4, 5), (6, 7, 8), (9,)
 
 
 @pytest.fixture
-def known_tau(monkeypatch) -> int:
+def known_tau(monkeypatch):
     """Both verifiers under a reference string whose τ the test knows."""
-    tau = 0xC0FFEE
-    second = G2Point() * Scalar(tau)
-    monkeypatch.setattr(proofs.linear.verifier, "tau_g2", lambda: second)
+    second = G2Point() * Scalar(REAL_TAU)
+    monkeypatch.setattr(verifier, "tau_g2", lambda: second)
     monkeypatch.setattr(slow_verifier, "TAU_2", bytes(second.to_compressed_bytes()))
-    return tau
 
 
-def some_statement(layout, accounts: int) -> LinearStatement:
-    """About commitments to who knows what."""
+def simulated_proof(accounts, slots=SLOTS):
+    """Of a statement about commitments to who knows what."""
     points = [REAL.group.multiply(REAL.group.GENERATOR, 77 + k) for k in range(accounts)]
     commitments = tuple(map(REAL.group.encode_point, points))
-    return LinearStatement(layout, bytes(32), tuple(range(accounts)), (0,) * accounts, commitments)
-
-
-@pytest.mark.parametrize(("accounts", "slots"), [(1, SLOTS), (3, SLOTS), (2, SLOTS * 15)])
-def test_the_simulators_proofs_verify(known_tau, accounts, slots):
-    statement = some_statement(lay_out(N, slots, ROWS), accounts)
+    layout = lay_out(N, slots, ROWS)
+    statement = LinearStatement(layout, bytes(32), tuple(range(accounts)), (0,) * accounts, commitments)
     numbers = random.Random(5)
-    proof = simulate(REAL, statement, known_tau, lambda: numbers.randrange(ORDER))
+    return statement, simulate(REAL, statement, REAL_TAU, lambda: numbers.randrange(ORDER))
+
+
+@pytest.mark.usefixtures("known_tau")
+@pytest.mark.parametrize(("accounts", "slots"), [(1, SLOTS), (3, SLOTS), (2, SLOTS * 15)])
+def test_the_simulators_proofs_verify(accounts, slots):
+    statement, proof = simulated_proof(accounts, slots)
     verify(statement, proof)
     assert slow_verify(plain_statement(statement), proof)
 
 
 def test_without_tau_the_simulator_proves_nothing():
-    statement = some_statement(lay_out(N, SLOTS, ROWS), 1)
-    numbers = random.Random(5)
-    proof = simulate(REAL, statement, 0xC0FFEE, lambda: numbers.randrange(ORDER))
     with pytest.raises(VerificationFailed):
-        verify(statement, proof)
+        verify(*simulated_proof(1))
 
 
 def test_the_simulated_book_satisfies_its_equation():
-    points, e = basis(N), 12345
+    points, e = REAL.srs.basis(N), 12345
     bases = [*points.hiding[:2], points.lagrange[4]]
     difference = REAL.group.multiply(REAL.group.GENERATOR, 99)
     numbers = random.Random(6)
@@ -106,7 +87,7 @@ def test_the_simulated_book_satisfies_its_equation():
 
 
 @pytest.fixture
-def toy(monkeypatch) -> SimpleNamespace:
+def toy(monkeypatch):
     found = proofs_over(Q, 11, TAU)
     monkeypatch.setattr(found.transcript.Transcript, "challenge", lambda _, label: FIXED[label])
     return found
@@ -124,25 +105,31 @@ class Blinders:
         return 0 if self.drawn - 1 in self.planted else value
 
 
-def statement_of(toy, layout, witnesses):
-    points = toy.srs.basis(N)
-    commitments = tuple(toy.group.encode_point(toy.commitment.commit(points, w.values, w.blinders)) for w in witnesses)
-    return toy.statement.LinearStatement(
-        layout, bytes(32), tuple(range(len(witnesses))), (0,) * len(witnesses), commitments
-    )
-
-
 def toy_layout(toy, slots=SLOTS):
     kinds = tuple(toy.layout.SlotRange(slot.width, slot.offset) for slot in slots)
     rows = tuple(toy.layout.RowRange(row.width, row.coefficients, row.constant, row.shortfall) for row in ROWS)
     return toy.layout.lay_out(N, kinds, rows)
 
 
+def committed(toy, layout, *witnesses):
+    points = toy.srs.basis(N)
+    commitments = tuple(toy.group.encode_point(toy.commitment.commit(points, w.values, w.blinders)) for w in witnesses)
+    count = len(witnesses)
+    return toy.statement.LinearStatement(layout, bytes(32), tuple(range(count)), (0,) * count, commitments)
+
+
+def witnesses_of(toy, layout, number, *vectors, rho=2):
+    """Of the run of this number: each hidden by so many blinders of its own."""
+    hiding = random.Random(-number - 1)
+    blinders = [tuple(hiding.randrange(Q) if i < rho else 0 for i in range(2)) for _ in vectors]
+    return [toy.statement.make_witness(layout, own, 0, rhos) for own, rhos in zip(vectors, blinders, strict=True)]
+
+
 def log(data: bytes) -> int:
     return int.from_bytes(data[1:], "big")
 
 
-def published(toy, statement, proof: bytes) -> list[int]:
+def published(toy, statement, proof):
     """Everything a proof shows, as numbers: W, D, f, D̄ of each account, then m, S, t1, t2, S̄; last π_1, π_2."""
     read = toy.messages.read_proof(proof, len(statement.accounts), statement.layout.columns)
     values = [log(c_w) for c_w in statement.commitments]
@@ -152,15 +139,13 @@ def published(toy, statement, proof: bytes) -> list[int]:
     return [*values, *tail, read.s_bar, log(read.pi_1), log(read.pi_2)]
 
 
-def honest(toy, count, planted=(), *, slots=SLOTS, accounts=1, rho=2, holdings=HOLDINGS) -> list[list[int]]:
+def honest(toy, count, planted=(), *, slots=SLOTS, accounts=1, rho=2, holdings=HOLDINGS):
     """What so many honest proofs publish; `rho` is how many blinders C_W has."""
     layout, found = toy_layout(toy, slots), []
-    values = holdings * (len(slots) // len(SLOTS))
+    vectors = [holdings * (len(slots) // len(SLOTS))] * accounts
     for number in range(count):
-        hiding = random.Random(-number - 1)
-        blinders = [[hiding.randrange(Q) if i < rho else 0 for i in range(2)] for _ in range(accounts)]
-        witnesses = [toy.statement.make_witness(layout, values, 0, tuple(own)) for own in blinders]
-        statement = statement_of(toy, layout, witnesses)
+        witnesses = witnesses_of(toy, layout, number, *vectors, rho=rho)
+        statement = committed(toy, layout, *witnesses)
         proof, _ = toy.prover.prove(statement, witnesses, scalars=Blinders(number + 1000 * accounts, planted))
         found.append(published(toy, statement, proof))
     return found
@@ -206,7 +191,7 @@ def worst_count(left: list[list[int]], right: list[list[int]]) -> float:
 
 
 def test_the_toy_group_runs_the_provers_own_code(toy):
-    assert toy.field.ORDER == Q != proofs.algebra.field.ORDER
+    assert toy.field.ORDER == Q != ORDER
     assert toy.prover.__spec__.origin == sys.modules["proofs.linear.prover"].__file__
     points = toy.srs.basis(N)
     roots = toy.domain.domain_of(N).roots
@@ -220,7 +205,7 @@ def test_an_honest_prover_draws_as_many_blinders_as_the_notes_say(toy):
     draw = Blinders(1)
     layout = toy_layout(toy)
     witness = toy.statement.make_witness(layout, HOLDINGS, 0, (1, 2))
-    toy.prover.prove(statement_of(toy, layout, [witness]), [witness], scalars=draw)
+    toy.prover.prove(committed(toy, layout, witness), [witness], scalars=draw)
     assert layout.columns == 1
     assert draw.drawn == len((*D, *F, *M, *S, *T))
 
@@ -229,7 +214,7 @@ def test_honest_proofs_verify_over_the_toy_group_and_their_openings_are_the_only
     layout = toy_layout(toy)
     for number in range(5):
         witness = toy.statement.make_witness(layout, HOLDINGS, 0, (number, 2))
-        statement = statement_of(toy, layout, [witness])
+        statement = committed(toy, layout, witness)
         proof, _ = toy.prover.prove(statement, [witness], scalars=Blinders(number))
         toy.verifier.verify(statement, proof)
         read = toy.messages.read_proof(proof, 1, 1)
@@ -283,9 +268,8 @@ def test_two_proofs_about_one_commitment_show_no_more_together_than_each_alone(t
     """As a joint and a standalone proof of an account do: both show W(τ), which the commitment shows already."""
     layout, values = toy_layout(toy), []
     for number in range(36):
-        hiding = random.Random(-number - 1)
-        witness = toy.statement.make_witness(layout, HOLDINGS, 0, (hiding.randrange(Q), hiding.randrange(Q)))
-        statement = statement_of(toy, layout, [witness])
+        (witness,) = witnesses_of(toy, layout, number, HOLDINGS)
+        statement = committed(toy, layout, witness)
         pair = [toy.prover.prove(statement, [witness], scalars=Blinders(2 * number + i))[0] for i in range(2)]
         one, two = (published(toy, statement, proof)[:-2] for proof in pair)
         products = [row[a] * row[b] % Q for row in (one, two) for a, b in QUOTIENT]
@@ -321,16 +305,10 @@ def linked(toy, count, planted=()) -> list[list[int]]:
     shot, found = snapshot_of(LEVERED, {1: 11, 2: 12}), []
     layout = toy.arithmetization.layout_of(shot.statement, N)
     full = [toy.arithmetization.complete_holdings(shot.statement, account) for account in shot.accounts]
-    points = toy.srs.basis(N)
     for number in range(count):
-        hiding = random.Random(-number - 1)
-        witnesses = [
-            toy.statement.make_witness(layout, values, 0, (hiding.randrange(Q), hiding.randrange(Q))) for values in full
-        ]
-        commitments = tuple(
-            (account.account, toy.group.encode_point(toy.commitment.commit(points, own.values, own.blinders)))
-            for account, own in zip(shot.accounts, witnesses, strict=True)
-        )
+        witnesses = witnesses_of(toy, layout, number, *full)
+        points = committed(toy, layout, *witnesses).commitments
+        commitments = tuple((each.account, c_w) for each, c_w in zip(shot.accounts, points, strict=True))
         transcript = toy.transcript.Transcript("crossclear/test/v1")
         draw = Blinders(number, planted)
         data = toy.cover.prove_cover(shot.statement, commitments, witnesses, N, transcript, scalars=draw)
