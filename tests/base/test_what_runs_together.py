@@ -11,7 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def runs() -> list[list[str]]:
     """The words of each call of pytest."""
-    told = subprocess.run(["make", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["make", "--dry-run", "test", "OPTIONS="], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     return [words.split() for words in re.findall(r"-m pytest(.*?)\|\|", told)]
 
 
