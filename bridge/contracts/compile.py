@@ -21,7 +21,7 @@ CONTRACTS = {
     "BlsCertificateVerifier.sol": ("BlsCertificateVerifier",),
     "SolvencyVerifier.sol": ("SolvencyVerifier",),
     "test/TestToken.sol": ("TestToken",),
-    "test/OddTokens.sol": ("FeeToken", "FalseToken", "ReentrantToken"),
+    "test/OddTokens.sol": ("FeeToken", "FalseToken", "ReentrantToken", "MoodyToken"),
     "test/BlsHarness.sol": ("BlsHarness",),
 }
 SETTINGS: dict[str, Any] = {

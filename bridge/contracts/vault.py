@@ -22,11 +22,12 @@ from clearing.base.validators import SET_TAG, ValidatorSet
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The newest header that a vault knows. `trusted_at` in seconds."""
+    """The newest header that a vault knows. `trusted_at` in seconds; `root_number` is that of `withdrawals_root`."""
 
     height: int
     withdrawals_count: int
     trusted_at: int
+    root_number: int
     withdrawals_root: bytes
     exit_root: bytes
     state_root: bytes
@@ -34,20 +35,24 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class VaultClaim:
-    """One released withdrawal and the 32 siblings of its leaf, from the leaf up. `amount` in token base units."""
+    """One released withdrawal, as the vault takes it. `amount` in token base units."""
 
     nonce: int
     token: bytes
     to: bytes
     amount: int
     not_after_s: int
-    proof: tuple[bytes, ...]
 
 
 def selector(signature: str) -> bytes:
     """The first four bytes of calldata for a function such as `balanceOf(address)`."""
     return keccak256(signature.encode("ascii"))[:4]
 
+
+CHECKPOINT_BYTES = 7 * 32
+"""The answer to `latest_call`."""
+
+_CLAIM = "(uint64,address,address,uint256,uint64)"
 
 DEPOSIT_NONCE = selector("depositNonce()")
 
@@ -69,7 +74,9 @@ CHECKPOINT = selector("checkpoint(bytes,(uint32,uint256,bytes))")
 
 INSTALL_VALIDATORS = selector("installValidators(bytes)")
 
-WITHDRAW = selector("withdraw((uint64,address,address,uint256,uint64),bytes32[32])")
+WITHDRAW = selector("withdraw((uint64,address,address,uint256,uint64),uint64,bytes32[32])")
+
+WITHDRAW_BATCH = selector("withdrawBatch((uint64,address,address,uint256,uint64)[],uint64,bytes32[])")
 
 BALANCE_OF = selector("balanceOf(address)")
 
@@ -121,19 +128,24 @@ def install_validators_call(validators: ValidatorSet) -> bytes:
     return INSTALL_VALIDATORS + encode(("bytes",), (validator_words(validators),))
 
 
-def withdraw_call(claim: VaultClaim) -> bytes:
-    """Claim a withdrawal that is under the vault's newest root."""
-    argument = withdrawal_argument(claim.nonce, claim.token, claim.to, claim.amount, claim.not_after_s)
-    return WITHDRAW + encode(("(uint64,address,address,uint256,uint64)", "bytes32[32]"), (argument, claim.proof))
+def withdraw_call(claim: VaultClaim, root_number: int, siblings: Sequence[bytes]) -> bytes:
+    """Claim one withdrawal under a certified root, by its 32 siblings from the leaf up."""
+    return WITHDRAW + encode((_CLAIM, "uint64", "bytes32[32]"), (claim_argument(claim), root_number, siblings))
+
+
+def withdraw_batch_call(claims: Sequence[VaultClaim], root_number: int, siblings: Sequence[bytes]) -> bytes:
+    """Claim several, ordered by nonce, under a certified root; `siblings` as `withdrawal_proof` gives them."""
+    arguments = [claim_argument(claim) for claim in claims]
+    return WITHDRAW_BATCH + encode((_CLAIM + "[]", "uint64", "bytes32[]"), (arguments, root_number, siblings))
 
 
 def read_checkpoint(data: bytes) -> Checkpoint:
     """The answer to `latest_call`. Raises RemoteFault MALFORMED_ANSWER."""
-    if len(data) != 6 * 32:
+    if len(data) != CHECKPOINT_BYTES:
         raise malformed("latest", len(data))
-    height, count, trusted_at, withdrawals_root, exit_root, state_root = split_words(data)
-    numbers = [int.from_bytes(word, "big") for word in (height, count, trusted_at)]
-    return Checkpoint(numbers[0], numbers[1], numbers[2], withdrawals_root, exit_root, state_root)
+    *numbers, withdrawals_root, exit_root, state_root = split_words(data)
+    height, count, trusted_at, root_number = (int.from_bytes(word, "big") for word in numbers)
+    return Checkpoint(height, count, trusted_at, root_number, withdrawals_root, exit_root, state_root)
 
 
 def split_words(data: bytes) -> Sequence[bytes]:
@@ -167,6 +179,6 @@ def checkpoint_arguments(header: Header, certificate: Certificate) -> tuple[byte
     return header.words, (certificate.round, signers, bls.signature_coordinates(certificate.aggregate))
 
 
-def withdrawal_argument(nonce: int, token: bytes, to: bytes, amount: int, not_after_s: int) -> WithdrawalArgument:
-    """First argument of `withdraw`; the second is the 32 siblings from the leaf up. `amount` in token base units."""
-    return (nonce, token, to, amount, not_after_s)
+def claim_argument(claim: VaultClaim) -> WithdrawalArgument:
+    """A claim as `withdraw` and `withdrawBatch` take it."""
+    return (claim.nonce, claim.token, claim.to, claim.amount, claim.not_after_s)

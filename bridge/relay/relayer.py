@@ -1,11 +1,13 @@
 """Posts certified headers to a vault, and claims withdrawals there for their recipients.
 
 Rule: it is trusted with nothing; the vault checks everything. Any number of relayers may run: each first checks
-whether the work is done, and a call that lost the race is no error.
+whether the work is done, and a call that lost the race is no error. Claims are proven under the root that the vault
+has, not under the newest one: a newer header is posted for withdrawals that the vault cannot know yet.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import trio
 
@@ -13,6 +15,7 @@ from bridge.codes import BridgeCode
 from bridge.contracts import vault
 from bridge.contracts.vault import Checkpoint, VaultClaim
 from bridge.evm.hexadecimal import hex_data, read_data
+from bridge.relay.claim_queue import ALONE, ClaimQueue, RelayerPlace
 from bridge.relay.transactions import Mined, Sender
 from bridge.rpc.endpoint import Endpoint, Refusal, RpcCall
 from clearing.base.certificate import Certificate
@@ -33,7 +36,7 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True)
 class Relayable:
-    """A final header, its precommit certificate and set, and this vault's open withdrawals, proven under the header.
+    """A final header, its precommit certificate and set, and this vault's open withdrawals under the header.
 
     `rotation`: of the change that this vault has not been seen to follow, where its header is at hand; `known`: what
     other sets the vault may rightly follow.
@@ -43,8 +46,21 @@ class Relayable:
     certificate: Certificate
     validators: ValidatorSet
     claims: tuple[VaultClaim, ...] = ()
+    proofs: "WithdrawalProofs | None" = None
+    """Of the network's withdrawals tree; needed where there are claims."""
     rotation: Rotation | None = None
     known: tuple[ValidatorSet, ...] = ()
+    place: RelayerPlace = ALONE
+
+
+class WithdrawalProofs(Protocol):
+    """The network's withdrawals tree as it was when it had `count` leaves."""
+
+    def root(self, count: int) -> bytes:
+        """Its root."""
+
+    def siblings(self, nonces: Sequence[int], count: int) -> Sequence[bytes]:
+        """What proves these withdrawals, in ascending order, under that root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +68,11 @@ class Relayed:
     """The transactions of one round; None and empty if there was nothing to do."""
 
     checkpoint: Mined | None
-    claims: tuple[tuple[int, Mined], ...]
+    claims: tuple[int, ...] = ()
+    """Nonces of the withdrawals that were paid, by this relayer or by another in the meantime."""
+    claimed: Mined | None = None
     refused: tuple[tuple[int, str], ...] = ()
-    """Claims that the vault refused, by nonce, with its error text."""
+    """Withdrawals that the vault did not pay, by nonce, with its error."""
     rotated: bool = False
     """Whether the vault was rotated to another set."""
 
@@ -65,12 +83,20 @@ class Relayer:
     `checkpoint_seconds`: post even without withdrawals once the vault's newest checkpoint is this old.
     """
 
-    def __init__(self, endpoint: Endpoint, sender: Sender, vault_address: bytes, checkpoint_seconds: int) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        sender: Sender,
+        vault_address: bytes,
+        checkpoint_seconds: int,
+        queue: ClaimQueue | None = None,
+    ) -> None:
         self.last_fault = ""
         self._endpoint = endpoint
         self._sender = sender
         self._vault = vault_address
         self._checkpoint_seconds = checkpoint_seconds
+        self._queue = queue or ClaimQueue()
 
     async def run(
         self, newest: Callable[[], Relayable | None], on_relayed: Callable[[Relayed], None], interval_seconds: float
@@ -99,19 +125,35 @@ class Relayer:
         if followed == relayable.header.validators_hash and self.is_due(latest, relayable):
             posted = await self.post_checkpoint(relayable)
             latest = await self.latest()
-        claims: list[tuple[int, Mined]] = []
-        refused: list[tuple[int, str]] = []
-        if latest.withdrawals_root == relayable.header.withdrawals_root:
-            for claim in await self._open(relayable.claims):
-                try:
-                    mined = await self.claim(claim)
-                except RemoteFault as fault:
-                    if fault.code is not BridgeCode.TRANSACTION_REVERTED:
-                        raise
-                    refused.append((claim.nonce, str(fault)))
-                else:
-                    claims += [(claim.nonce, mined)] if mined is not None else []
-        return Relayed(posted, tuple(claims), tuple(refused), rotated)
+        round_ = await self.claim_due(relayable, latest)
+        return replace(round_, checkpoint=posted, rotated=rotated)
+
+    async def claim_due(self, relayable: Relayable, latest: Checkpoint) -> Relayed:
+        """Claim the withdrawals whose turn it is, in one transaction; none while the vault is ahead of this header.
+
+        Raises RemoteFault: VAULT_ASTRAY when the vault's root is not one of the network's.
+        """
+        if relayable.proofs is None or latest.withdrawals_count > relayable.header.withdrawals_count:
+            return Relayed(None)
+        known = [claim for claim in relayable.claims if claim.nonce < latest.withdrawals_count]
+        due = await self._unpaid(self._queue.due(known, trio.current_time(), relayable.place))
+        if not due:
+            return Relayed(None)
+        root = relayable.proofs.root(latest.withdrawals_count)
+        if root != latest.withdrawals_root:
+            raise RemoteFault(BridgeCode.VAULT_ASTRAY, "vault", root=latest.withdrawals_root, ours=root)
+        try:
+            claimed = await self._sender.send(self._vault, _claim_call(due, relayable.proofs, latest))
+        except RemoteFault as fault:
+            if fault.code is not BridgeCode.TRANSACTION_REVERTED:
+                raise
+            claimed = None
+        unpaid = await self._unpaid(due)
+        refused = [(claim.nonce, await self._why_unpaid(claim, relayable.proofs, latest)) for claim in unpaid]
+        for nonce, _ in refused:
+            self._queue.failed(nonce, trio.current_time())
+        paid = sorted({claim.nonce for claim in due} - {claim.nonce for claim in unpaid})
+        return Relayed(None, tuple(paid), claimed, tuple(refused))
 
     async def follow(self, relayable: Relayable) -> tuple[bool, bytes]:
         """Post the header that rotates the vault, however old it is, and the keys of its set.
@@ -141,13 +183,13 @@ class Relayer:
         header = relayable.header
         if header.height <= latest.height:
             return False
-        waiting = bool(relayable.claims) and header.withdrawals_root != latest.withdrawals_root
+        waiting = any(claim.nonce >= latest.withdrawals_count for claim in relayable.claims)
         rotates = header.next_validators_hash != header.validators_hash
         return waiting or rotates or header.time_ms // 1000 - latest.trusted_at >= self._checkpoint_seconds
 
     async def latest(self) -> Checkpoint:
         """The vault's newest checkpoint."""
-        return vault.read_checkpoint(await self._view(vault.latest_call(), 6 * 32))
+        return vault.read_checkpoint(await self._view(vault.latest_call(), vault.CHECKPOINT_BYTES))
 
     async def post_checkpoint(self, relayable: Relayable) -> Mined | None:
         """Post the header to a vault that follows its set.
@@ -160,14 +202,6 @@ class Relayer:
             return (await self.latest()).height >= relayable.header.height
 
         return await self._unless_done(vault.checkpoint_call(relayable.header, relayable.certificate), is_posted)
-
-    async def claim(self, claim: VaultClaim) -> Mined | None:
-        """Claim a withdrawal; None when somebody else did. Raises RemoteFault like `post_checkpoint`."""
-
-        async def is_paid() -> bool:
-            return any(await self._view(vault.is_paid_call(claim.nonce), 32))
-
-        return await self._unless_done(vault.withdraw_call(claim), is_paid)
 
     async def _rotate(self, rotation: Rotation) -> bool:
         """Post the rotating header; False when somebody else did."""
@@ -201,12 +235,38 @@ class Relayer:
                 return None
             raise
 
-    async def _open(self, claims: Sequence[VaultClaim]) -> list[VaultClaim]:
-        return [claim for claim in claims if not any(await self._view(vault.is_paid_call(claim.nonce), 32))]
+    async def _unpaid(self, claims: Sequence[VaultClaim]) -> list[VaultClaim]:
+        """Those that the vault has not paid."""
+        calls = [self._call(vault.is_paid_call(claim.nonce)) for claim in claims]
+        answers = await self._endpoint.batch(calls) if calls else ()
+        return [
+            claim
+            for claim, answer in zip(claims, answers, strict=True)
+            if not any(read_data(_accepted(answer), "isPaid", 32))
+        ]
+
+    async def _why_unpaid(self, claim: VaultClaim, proofs: WithdrawalProofs, latest: Checkpoint) -> str:
+        """The vault's error for a claim by itself."""
+        (answer,) = await self._endpoint.batch((self._call(_claim_call((claim,), proofs, latest)),))
+        return str(answer.fault("eth_call")) if isinstance(answer, Refusal) else "paid alone, but not in the batch"
 
     async def _view(self, data: bytes, size: int) -> bytes:
-        call = RpcCall("eth_call", ({"to": hex_data(self._vault), "data": hex_data(data)}, "latest"))
-        (result,) = await self._endpoint.batch((call,))
-        if isinstance(result, Refusal):
-            raise result.fault("eth_call")
-        return read_data(result, "eth_call", size)
+        (answer,) = await self._endpoint.batch((self._call(data),))
+        return read_data(_accepted(answer), "eth_call", size)
+
+    def _call(self, data: bytes) -> RpcCall:
+        return RpcCall("eth_call", ({"to": hex_data(self._vault), "data": hex_data(data)}, "latest"))
+
+
+def _accepted(answer: object) -> object:
+    if isinstance(answer, Refusal):
+        raise answer.fault("eth_call")
+    return answer
+
+
+def _claim_call(claims: Sequence[VaultClaim], proofs: WithdrawalProofs, latest: Checkpoint) -> bytes:
+    """One claim alone, so that the vault names its error; several as a batch."""
+    siblings = proofs.siblings([claim.nonce for claim in claims], latest.withdrawals_count)
+    if len(claims) == 1:
+        return vault.withdraw_call(claims[0], latest.root_number, siblings)
+    return vault.withdraw_batch_call(claims, latest.root_number, siblings)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.codes import BridgeCode
 from bridge.contracts.vault import (
+    CHECKPOINT_BYTES,
     balance_of_call,
     deposit_nonce_call,
     deposited_call,
@@ -28,8 +29,6 @@ from clearing.base.hashing import keccak256
 from clearing.schema.facts import CustodySeen
 
 CHECKPOINTED = keccak256(b"Checkpointed(uint64,bytes32,uint64)")
-
-_CHECKPOINT_BYTES = 6 * 32
 
 
 async def newest_checkpoint(
@@ -64,7 +63,7 @@ def _read_height(results: list[Result]) -> int:
     answer = results[0]
     if isinstance(answer, Refusal):
         raise answer.fault("latest")
-    return read_checkpoint(read_data(answer, "latest", _CHECKPOINT_BYTES)).height
+    return read_checkpoint(read_data(answer, "latest", CHECKPOINT_BYTES)).height
 
 
 def _read_hash(results: list[Result], height: int) -> bytes:

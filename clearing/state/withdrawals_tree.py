@@ -6,9 +6,11 @@ leaf = keccak(keccak(chain id, vault, nonce, token, to, amount, not-after in sec
 twice so that no inner node (64 bytes) can pass for a leaf; node = keccak(left, right); an empty leaf is 32 zero bytes.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 from clearing.base.codec import u256
+from clearing.base.errors import Bug
 from clearing.base.hashing import keccak256
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.state.state import State
@@ -49,9 +51,43 @@ def withdrawals_root(state: State) -> Hash32:
     return withdrawals_node(state, DEPTH, 0)
 
 
-def withdrawal_siblings(state: State, nonce: int) -> tuple[Hash32, ...]:
-    """The 32 siblings from the leaf up, against `withdrawals_root` of the same state."""
-    return tuple(withdrawals_node(state, level, (nonce >> level) ^ 1) for level in range(DEPTH))
+def earlier_withdrawals_root(state: State, count: int) -> Hash32:
+    """Root over the first `count` withdrawals, as a header certified it when there were no more."""
+    return _last_nodes(state, count)[DEPTH]
+
+
+def withdrawal_proof(state: State, nonces: Sequence[int], count: int) -> tuple[Hash32, ...]:
+    """The siblings that prove withdrawals under `earlier_withdrawals_root` of `count`.
+
+    `nonces` ascending, each below `count`. The siblings are those that the withdrawals do not give each other: level by
+    level from the leaves up, and in each level from left to right; of one withdrawal all 32. Raises Bug for other
+    nonces.
+    """
+    if not nonces or sorted(set(nonces)) != list(nonces) or nonces[-1] >= count:
+        raise Bug(f"withdrawals {nonces} have no common proof under the first {count}")
+    last = _last_nodes(state, count)
+    indices, siblings = list(nonces), list[Hash32]()
+    for level in range(DEPTH):
+        present, end = set(indices), (count - 1) >> level
+        for index in indices:
+            if (beside := index ^ 1) not in present:
+                # Nodes to the left of the last one are complete: withdrawals that came later did not change them.
+                node = withdrawals_node(state, level, beside) if beside < end else empty_subtree_root(level)
+                siblings.append(last[level] if beside == end else node)
+        indices = sorted({index >> 1 for index in indices})
+    return tuple(siblings)
+
+
+def _last_nodes(state: State, count: int) -> list[Hash32]:
+    """By level: the node above withdrawal `count - 1` in the tree of the first `count`."""
+    if not count:
+        return [empty_subtree_root(level) for level in range(DEPTH + 1)]
+    nodes, index = [withdrawals_node(state, 0, count - 1)], count - 1
+    for level in range(DEPTH):
+        last, empty = nodes[-1], empty_subtree_root(level)
+        nodes.append(keccak256(withdrawals_node(state, level, index - 1) + last if index & 1 else last + empty))
+        index >>= 1
+    return nodes
 
 
 def rebuild_withdrawals_tree(state: State) -> None:

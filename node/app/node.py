@@ -148,6 +148,7 @@ class Node:
             self._application,
             self._blocks,
             config.relayer.interval_ms,
+            self._signer.envelope_key,
         )
 
     def _construct_network(self, restored: Restored, journal: PoolJournal) -> None:

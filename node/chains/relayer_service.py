@@ -4,7 +4,7 @@ Rule: it is not trusted: the contract checks everything. `OpenWithdrawals` keeps
 withdrawals that the state does not know as paid or refunded yet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from itertools import islice
 
@@ -12,6 +12,7 @@ import structlog
 import trio
 
 from bridge.contracts.vault import VaultClaim
+from bridge.relay.claim_queue import ClaimQueue, RelayerPlace
 from bridge.relay.relayer import Relayable, Relayed, Relayer, Rotation
 from bridge.relay.transactions import Sender
 from bridge.rpc.endpoint import Endpoint
@@ -20,7 +21,7 @@ from clearing.base.validators import ValidatorSet
 from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.genesis import Genesis
 from clearing.state.state import State
-from clearing.state.withdrawals_tree import withdrawal_siblings
+from clearing.state.withdrawals_tree import earlier_withdrawals_root, withdrawal_proof
 from clearing.validators.validator_sets import stored_set, validator_sets
 from clearing.withdrawals.refunds import expired_withdrawals, is_withdrawal_open
 from consensus.blocks.store import BlockStore, load_committed
@@ -28,11 +29,11 @@ from consensus.outputs import Decided
 from node.agreement.application import ClearingApplication
 from node.config import ChainConfig
 
-CLAIMS_MAX = 16
-"""Claims that one round carries to a vault."""
-
 CHECKPOINT_SECONDS = 3600
 """How old a vault's newest checkpoint may become without a withdrawal that waits."""
+
+TAKEOVER_ROUNDS = 4
+"""Rounds that a relayer leaves to the one whose turn it is."""
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +49,7 @@ class RelayerService:
         application: ClearingApplication,
         blocks: BlockStore,
         interval_ms: int,
+        own_key: bytes,
     ) -> None:
         self._genesis = genesis
         self._configs = configs
@@ -57,11 +59,14 @@ class RelayerService:
         self._rotation: tuple[int, Rotation] | None = None
         """Of the change with this number, once loaded."""
         self._interval_seconds = interval_ms / 1000
+        self._own_key = own_key
         self._newest: Decided | None = None
+        self._open = OpenWithdrawals()
 
     def decided(self, decided: Decided) -> None:
         """Note the newest certified height, which the application has executed."""
         self._newest = decided
+        self._open.follow(self._application.state)
 
     async def run(self) -> None:
         """Relay to all vaults for ever."""
@@ -70,7 +75,8 @@ class RelayerService:
                 endpoint = await stack.enter_async_context(Endpoint(self._configs[terms.chain_id].endpoints[0]))
                 # Loading the wallet library takes most of a second, and votes must not wait for it.
                 sender = await trio.to_thread.run_sync(Sender, endpoint, terms.chain_id, self._secret)
-                relayer = Relayer(endpoint, sender, terms.vault, CHECKPOINT_SECONDS)
+                queue = ClaimQueue(takeover_seconds=TAKEOVER_ROUNDS * self._interval_seconds)
+                relayer = Relayer(endpoint, sender, terms.vault, CHECKPOINT_SECONDS, queue)
                 nursery.start_soon(self._serve, relayer, terms)
 
     async def _serve(self, relayer: Relayer, terms: ChainTerms) -> None:
@@ -90,7 +96,7 @@ class RelayerService:
                 chain_id=terms.chain_id,
                 checkpoint=relayed.checkpoint is not None,
                 rotated=relayed.rotated,
-                claimed=[nonce for nonce, _ in relayed.claims],
+                claimed=relayed.claims,
                 refused=[nonce for nonce, _ in relayed.refused],
             )
 
@@ -105,10 +111,17 @@ class RelayerService:
             decided.committed.block.header,
             decided.committed.certificate,
             sets.last,
-            open_claims(state, terms.chain_id),
+            open_claims(state, terms.chain_id, self._open.nonces),
+            TreeProofs(state),
             self._rotation_of(state, terms),
             (sets.next, *self._left_behind(state)),
+            self._place_in(sets.last),
         )
+
+    def _place_in(self, validators: ValidatorSet) -> RelayerPlace:
+        """A validator's relayer has its validator's place; any other one the first."""
+        keys = [validator.envelope_key for validator in validators.validators]
+        return RelayerPlace(keys.index(self._own_key) if self._own_key in keys else 0, len(keys))
 
     def _left_behind(self, state: State) -> tuple[ValidatorSet, ...]:
         """The set that a vault follows until the change under way reaches it."""
@@ -131,26 +144,31 @@ class RelayerService:
         return self._rotation[1]
 
 
-def open_claims(state: State, chain_id: int) -> tuple[VaultClaim, ...]:
-    """Released withdrawals of a chain that the state has not seen paid, oldest first, proven under its root.
+class TreeProofs:
+    """Proofs of the withdrawals tree in a node's state."""
 
-    Without those whose time is over: the vault would refuse them, and they would take the places of others.
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def root(self, count: int) -> bytes:
+        """The root over the first `count` withdrawals."""
+        return earlier_withdrawals_root(self._state, count)
+
+    def siblings(self, nonces: Sequence[int], count: int) -> Sequence[bytes]:
+        """What proves these withdrawals under that root."""
+        return withdrawal_proof(self._state, nonces, count)
+
+
+def open_claims(state: State, chain_id: int, open_nonces: Iterable[int]) -> tuple[VaultClaim, ...]:
+    """Withdrawals of a chain among the open ones, oldest first.
+
+    Without those whose time is over: the vault would refuse them.
     """
-    waiting = [
-        (nonce, released)
-        for nonce, released in state.withdrawals.ordered()
-        if released.chain_id == chain_id and not released.executed and released.not_after_s * 1000 >= state.now.time_ms
-    ]
+    waiting = ((nonce, state.withdrawals[nonce]) for nonce in open_nonces)
     return tuple(
-        VaultClaim(
-            nonce=nonce,
-            token=released.token,
-            to=released.to,
-            amount=int.from_bytes(released.amount, "big"),
-            not_after_s=released.not_after_s,
-            proof=withdrawal_siblings(state, nonce),
-        )
-        for nonce, released in waiting[:CLAIMS_MAX]
+        VaultClaim(nonce, released.token, released.to, int.from_bytes(released.amount, "big"), released.not_after_s)
+        for nonce, released in waiting
+        if released.chain_id == chain_id and released.not_after_s * 1000 >= state.now.time_ms
     )
 
 
@@ -162,15 +180,21 @@ class OpenWithdrawals:
         self._seen = 0
 
     def follow(self, state: State) -> None:
-        """Take in what a decided state released, drop what it knows the end of; nothing where none is given back."""
-        if not state.terms.genesis.crisis.gates.give_back_expired:
-            return
+        """Take in what a decided state released, and drop what was paid or refunded."""
         count = state.now.withdrawals_released
         self._open = [nonce for nonce in (*self._open, *range(self._seen, count)) if is_withdrawal_open(state, nonce)]
         self._seen = count
 
+    @property
+    def nonces(self) -> tuple[int, ...]:
+        """Those of the last state that was followed."""
+        return tuple(self._open)
+
     def expired(self, state: State, chain_id: int) -> tuple[ExpiredWithdrawal, ...]:
-        """Those of a chain whose time is over by the network's clock, oldest first, as many as fit into one query."""
+        """Those of a chain whose time is over by the network's clock, oldest first, as many as fit into one query; none
+        where none is given back."""
+        if not state.terms.genesis.crisis.gates.give_back_expired:
+            return ()
         return tuple(
             ExpiredWithdrawal(*expired) for expired in islice(expired_withdrawals(state, chain_id, self._open), AT_ONCE)
         )

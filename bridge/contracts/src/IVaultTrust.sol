@@ -19,6 +19,7 @@ interface IVaultTrust {
             uint64 height,
             uint64 withdrawalsCount,
             uint64 trustedAt,
+            uint64 rootNumber,
             bytes32 withdrawalsRoot,
             bytes32 exitRoot,
             bytes32 stateRoot

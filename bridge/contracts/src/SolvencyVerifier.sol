@@ -62,7 +62,7 @@ contract SolvencyVerifier {
         uint256 epoch = _word(words, 64);
         if (keysOf[epoch] != 0) revert CertifiedAlready(epoch, keysOf[epoch]);
         bytes32 keysHash = sha256(words);
-        (,, uint64 trustedAt,,,) = vault.latest();
+        (,, uint64 trustedAt,,,,) = vault.latest();
         if (block.timestamp > uint256(trustedAt) + vault.trustingPeriod()) revert TrustExpired(trustedAt);
         bytes32 validators = vault.validatorsHash();
         address set = vault.validatorsCode();

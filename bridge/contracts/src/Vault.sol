@@ -48,10 +48,17 @@ contract Vault is ReentrancyGuardTransient {
         uint64 withdrawalsCount;
         /// Seconds: the header's own time, never after the block that delivered it and never decreasing.
         uint64 trustedAt;
+        /// How many different withdrawals roots were certified so far: the number of `withdrawalsRoot`.
+        uint64 rootNumber;
         bytes32 withdrawalsRoot;
         bytes32 exitRoot;
         bytes32 stateRoot;
     }
+
+    /// How many withdrawals roots the vault pays by.
+    uint256 public constant ROOTS = 64;
+    /// Gas that each payment of a batch may use: a token that burns more fails alone.
+    uint256 public constant PAYMENT_GAS = 300_000;
 
     bytes32 public immutable network;
     ICertificateVerifier public immutable verifier;
@@ -83,6 +90,9 @@ contract Vault is ReentrancyGuardTransient {
     /// Base units that fee-taking tokens left beyond a whole clearing unit; not owed to any account.
     mapping(address token => uint256) public dust;
     mapping(uint256 nonceWord => uint256) private _paid;
+    /// The last certified withdrawals roots; root `n` is at `n % ROOTS`. The tree only grows, so that what an older root
+    /// proves stays true: a proof is good until `ROOTS` newer roots are certified.
+    bytes32[ROOTS] private _roots;
 
     event Deposited(
         uint64 indexed nonce,
@@ -95,6 +105,8 @@ contract Vault is ReentrancyGuardTransient {
     event Checkpointed(uint64 indexed height, bytes32 indexed headerHash, uint64 withdrawalsCount);
     event ValidatorsRotated(uint64 indexed height, bytes32 indexed validatorsHash);
     event Withdrawn(uint64 indexed nonce, address indexed token, address indexed to, uint256 amount);
+    /// A withdrawal of a batch that could not be paid: it stays as it was. `withdraw` tells the reason.
+    event PaymentFailed(uint64 indexed nonce);
     event Paused(uint64 until);
 
     error ZeroSetting();
@@ -115,7 +127,13 @@ contract Vault is ReentrancyGuardTransient {
     error UnknownWithdrawal(uint64 nonce, uint64 count);
     error AlreadyPaid(uint64 nonce);
     error Expired(uint64 notAfter, uint256 time);
+    error UnknownRoot(uint64 number, uint64 newest);
     error BadProof(bytes32 root, bytes32 trusted);
+    error NothingPaid();
+    error TooLittleGas(uint256 gas, uint256 needed);
+    error NotTheVault(address caller);
+    /// The token took another amount out of the vault than it was told to transfer.
+    error WrongDebit(address token, uint256 amount, uint256 debited);
     error BeyondHoldings(uint256 amount, uint256 accounted);
     error IsPaused(uint64 until);
     error NotGuardian(address caller);
@@ -187,10 +205,13 @@ contract Vault is ReentrancyGuardTransient {
         if (block.timestamp > uint256(latest.trustedAt) + trustingPeriod) revert TrustExpired(latest.trustedAt);
         bytes32 value = sha256(words);
         _requireQuorum(Finality.precommitDigest(network, trusted, header.height, certificate.round, value), certificate);
+        uint64 number = latest.rootNumber;
+        if (header.withdrawalsRoot != latest.withdrawalsRoot) _roots[++number % ROOTS] = header.withdrawalsRoot;
         latest = Checkpoint({
             height: header.height,
             withdrawalsCount: header.withdrawalsCount,
             trustedAt: _trustedAt(header.timeMs / 1000),
+            rootNumber: number,
             withdrawalsRoot: header.withdrawalsRoot,
             exitRoot: header.exitRoot,
             stateRoot: header.stateRoot
@@ -210,23 +231,55 @@ contract Vault is ReentrancyGuardTransient {
         validatorsCode = ValidatorSetCode.store(validators);
     }
 
-    /// Pay a withdrawal that is in the newest certified tree. Anybody may; it always goes to the leaf's address.
-    function withdraw(Withdrawal calldata withdrawal, bytes32[32] calldata proof) external nonReentrant whenNotPaused {
+    /// Pay a withdrawal. The proof leads to certified root number `root`. Anybody may call this; the money always goes to
+    /// the leaf's address.
+    function withdraw(Withdrawal calldata withdrawal, uint64 root, bytes32[32] calldata proof)
+        external
+        nonReentrant
+        whenNotPaused
+    {
         uint64 nonce = withdrawal.nonce;
-        address token = withdrawal.token;
         if (nonce >= latest.withdrawalsCount) revert UnknownWithdrawal(nonce, latest.withdrawalsCount);
-        if (isPaid(nonce)) revert AlreadyPaid(nonce);
-        if (block.timestamp > withdrawal.notAfter) revert Expired(withdrawal.notAfter, block.timestamp);
         bytes32 leaf = WithdrawalsTree.leaf(block.chainid, address(this), withdrawal);
-        bytes32 root = WithdrawalsTree.rootFrom(leaf, nonce, proof);
-        if (root != latest.withdrawalsRoot) revert BadProof(root, latest.withdrawalsRoot);
-        if (unitOf[token] == 0) revert TokenNotListed(token);
-        uint256 accounted = deposited[token] - withdrawn[token];
-        if (withdrawal.amount > accounted) revert BeyondHoldings(withdrawal.amount, accounted);
-        _paid[nonce >> 8] |= uint256(1) << (nonce & 255);
-        withdrawn[token] += withdrawal.amount;
-        IERC20(token).safeTransfer(withdrawal.to, withdrawal.amount);
-        emit Withdrawn(nonce, token, withdrawal.to, withdrawal.amount);
+        _requireRoot(WithdrawalsTree.rootFrom(leaf, nonce, proof), root);
+        _pay(withdrawal);
+    }
+
+    /// Pay several withdrawals, ordered by nonce, under one proof: the siblings that they do not give each other, level
+    /// by level from the leaves up. What was paid before is passed over. A payment that fails leaves its withdrawal as it
+    /// was, and the others are paid; the call reverts when none is. Anybody may call this.
+    function withdrawBatch(Withdrawal[] calldata withdrawals, uint64 root, bytes32[] calldata siblings)
+        external
+        nonReentrant
+        whenNotPaused
+    {
+        _requireRoot(WithdrawalsTree.rootFromMany(block.chainid, address(this), withdrawals, siblings), root);
+        uint256 paid;
+        for (uint256 i = 0; i < withdrawals.length; i++) {
+            Withdrawal calldata withdrawal = withdrawals[i];
+            if (isPaid(withdrawal.nonce)) continue;
+            // A call gets 63 of 64 parts at most. Without this, whoever sends the batch could starve a payment.
+            if (gasleft() * 63 / 64 < PAYMENT_GAS) revert TooLittleGas(gasleft(), PAYMENT_GAS * 64 / 63);
+            try this.payOfBatch{gas: PAYMENT_GAS}(withdrawal) {
+                paid++;
+            } catch {
+                // Without the error's text: a token could make it too long to copy.
+                emit PaymentFailed(withdrawal.nonce);
+            }
+        }
+        if (paid == 0) revert NothingPaid();
+    }
+
+    /// One payment of a batch in a call of its own, so that it can fail alone. Only the vault calls this.
+    function payOfBatch(Withdrawal calldata withdrawal) external {
+        if (msg.sender != address(this)) revert NotTheVault(msg.sender);
+        _pay(withdrawal);
+    }
+
+    /// The certified withdrawals root with this number; zero when it is not among the last `ROOTS`.
+    function certifiedRoot(uint64 number) public view returns (bytes32) {
+        uint64 newest = latest.rootNumber;
+        return number != 0 && number <= newest && newest - number < ROOTS ? _roots[number % ROOTS] : bytes32(0);
     }
 
     /// Whether withdrawal `nonce` was paid by this vault.
@@ -250,6 +303,32 @@ contract Vault is ReentrancyGuardTransient {
         pausedAtHeight = latest.height + 1;
         pausedUntil = uint64(end);
         emit Paused(pausedUntil);
+    }
+
+    function _requireRoot(bytes32 found, uint64 number) private view {
+        bytes32 trusted = certifiedRoot(number);
+        if (trusted == 0) revert UnknownRoot(number, latest.rootNumber);
+        if (found != trusted) revert BadProof(found, trusted);
+    }
+
+    /// Pay a proven withdrawal. Effects come before the transfer; the token must take exactly `amount` out of the vault,
+    /// so that no token makes the vault owe what it does not have.
+    function _pay(Withdrawal calldata withdrawal) private {
+        (uint64 nonce, address token, uint256 amount) = (withdrawal.nonce, withdrawal.token, withdrawal.amount);
+        if (isPaid(nonce)) revert AlreadyPaid(nonce);
+        if (block.timestamp > withdrawal.notAfter) revert Expired(withdrawal.notAfter, block.timestamp);
+        if (unitOf[token] == 0) revert TokenNotListed(token);
+        uint256 accounted = deposited[token] - withdrawn[token];
+        if (amount > accounted) revert BeyondHoldings(amount, accounted);
+        _paid[nonce >> 8] |= uint256(1) << (nonce & 255);
+        withdrawn[token] += amount;
+        uint256 before = IERC20(token).balanceOf(address(this));
+        IERC20(token).safeTransfer(withdrawal.to, amount);
+        uint256 left = IERC20(token).balanceOf(address(this));
+        if (left > before || before - left != amount) {
+            revert WrongDebit(token, amount, left > before ? 0 : before - left);
+        }
+        emit Withdrawn(nonce, token, withdrawal.to, amount);
     }
 
     function _requireQuorum(bytes32 digest, Certificate calldata certificate) private view {

@@ -42,7 +42,7 @@ class Chain:
             case "eth_call":
                 at = int(str(call.params[1]), 16)
                 height = max((found for block, (found, _) in self.checkpoints.items() if block <= at), default=0)
-                return "0x" + b"".join(u256(each) for each in (height, 0, 7, 1, 2, 3)).hex()
+                return "0x" + b"".join(u256(each) for each in (height, 0, 7, 1, 1, 2, 3)).hex()
             case "eth_getLogs":
                 asked = call.params[0]
                 assert isinstance(asked, dict)

@@ -14,6 +14,7 @@ from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact, vault
 from bridge.contracts.vault import VaultClaim, checkpoint_arguments, validator_words
 from bridge.evm.hexadecimal import hex_data
+from bridge.relay.claim_queue import BATCH_MAX
 from bridge.relay.relayer import Relayable, Relayer, Rotation
 from bridge.relay.transactions import FeePolicy, Sender
 from bridge.rpc.endpoint import Endpoint
@@ -22,9 +23,9 @@ from clearing.base.certificate import VoteKind
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.schema.facts import ChainHeartbeat, ValidatorsRotated
-from clearing.state.withdrawals_tree import empty_subtree_root, withdrawal_leaf_hash
+from clearing.state.withdrawals_tree import withdrawal_leaf_hash
+from tests.kit.bridge.certified import LeafProofs
 from tests.kit.bridge.vault_chain import USER, ChainUser, VaultChain, make_header, make_signers
-from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
 from tests.kit.until import until
 
 pytestmark = pytest.mark.chain
@@ -89,20 +90,18 @@ def relayer(endpoint, deployed, secret=RELAYER, **fees):
 
 
 def released(deployed, four, amounts, height=1):
-    """A certified header over withdrawals 0, 1 of these amounts, with the claims."""
-    vault_address, token = deployed.vault_at.address, deployed.token_at.address
-    leaves = [
-        withdrawal_leaf_hash(CHAIN_ID, vault_address, nonce, token, TO, amount, FOREVER)
-        for nonce, amount in enumerate(amounts)
-    ]
-    siblings = [leaves[1 - n] if len(leaves) == 2 else empty_subtree_root(0) for n in range(len(leaves))]
-    above = tuple(empty_subtree_root(level) for level in range(1, 32))
-    claims = tuple(
-        VaultClaim(nonce, token, TO, amount, FOREVER, (siblings[nonce], *above)) for nonce, amount in enumerate(amounts)
+    """A certified header over withdrawals of these amounts, with the claims."""
+    token = deployed.token_at.address
+    claims = tuple(VaultClaim(nonce, token, TO, amount, FOREVER) for nonce, amount in enumerate(amounts))
+    proofs = LeafProofs([leaf_of(deployed, claim) for claim in claims])
+    header = make_header(four, height, withdrawals_root=proofs.root(len(claims)), withdrawals_count=len(claims))
+    return Relayable(header, four.certify(header, (0, 1, 2)), four.validators, claims, proofs)
+
+
+def leaf_of(deployed, claim):
+    return withdrawal_leaf_hash(
+        CHAIN_ID, deployed.vault_at.address, claim.nonce, claim.token, claim.to, claim.amount, claim.not_after_s
     )
-    root = withdrawals_root_from_proof(leaves[0], 0, claims[0].proof)
-    header = make_header(four, height, withdrawals_root=root, withdrawals_count=len(amounts))
-    return Relayable(header, four.certify(header, (0, 1, 2)), four.validators, claims)
 
 
 async def wait(function, *arguments):
@@ -116,7 +115,7 @@ def test_calldata_is_what_the_committed_abi_says(four):
     certificate = four.certify(header, (0, 2, 3), round_=5)
     words, argument = checkpoint_arguments(header, certificate)
     token, checksum = b"\x70" * 20, Web3.to_checksum_address(b"\x70" * 20)
-    claim = VaultClaim(5, token, TO, 2**255, 2**63, tuple(bytes([n]) * 32 for n in range(32)))
+    claim, siblings = VaultClaim(5, token, TO, 2**255, 2**63), tuple(bytes([n]) * 32 for n in range(32))
     withdrawal = (5, checksum, Web3.to_checksum_address(TO), 2**255, 2**63)
     expected = {
         vault.deposit_nonce_call(): ("depositNonce", []),
@@ -128,7 +127,8 @@ def test_calldata_is_what_the_committed_abi_says(four):
         vault.VALIDATORS_CODE: ("validatorsCode", []),
         vault.checkpoint_call(header, certificate): ("checkpoint", [words, argument]),
         vault.install_validators_call(four.validators): ("installValidators", [validator_words(four.validators)]),
-        vault.withdraw_call(claim): ("withdraw", [withdrawal, claim.proof]),
+        vault.withdraw_call(claim, 7, siblings): ("withdraw", [withdrawal, 7, siblings]),
+        vault.withdraw_batch_call((claim, claim), 7, siblings): ("withdrawBatch", [[withdrawal] * 2, 7, siblings]),
     }
     for data, (name, arguments) in expected.items():
         assert hex_data(data) == contract.encode_abi(name, arguments), name
@@ -213,7 +213,7 @@ async def test_a_checkpoint_is_posted_and_withdrawals_are_paid_once(deployed, en
     first, second = relayer(endpoint, deployed), relayer(endpoint, deployed, OTHER_RELAYER)
     relayed = await first.relay(relayable)
     assert relayed.checkpoint is not None
-    assert [nonce for nonce, _ in relayed.claims] == [0, 1]
+    assert relayed.claims == (0, 1)
     assert deployed.token.functions.balanceOf(Web3.to_checksum_address(TO)).call() == 500
     for again in (first, second):
         relayed = await again.relay(relayable)
@@ -256,8 +256,40 @@ async def test_a_header_that_the_vault_refuses_costs_nothing_and_is_told(deploye
 async def test_a_claim_beyond_holdings_is_told_and_the_others_are_paid(deployed, endpoint, four):
     await wait(deployed.deposit, 1_000)
     relayed = await relayer(endpoint, deployed).relay(released(deployed, four, (5_000, 200)))
-    assert [nonce for nonce, _ in relayed.claims] == [1]
+    assert relayed.claims == (1,)
     assert [nonce for nonce, _ in relayed.refused] == [0]
+
+
+async def test_withdrawals_that_cannot_be_paid_hold_nobody_up(deployed, endpoint, four):
+    """As many as a batch takes, and older than all others."""
+    await wait(deployed.deposit, 100_000)
+    relayable = released(deployed, four, (1_000_000,) * BATCH_MAX + (200,) * 3)
+    one = relayer(endpoint, deployed)
+    first, second = await one.relay(relayable), await one.relay(relayable)
+    assert ([nonce for nonce, _ in first.refused], first.claims) == (list(range(BATCH_MAX)), ())
+    assert (second.claims, second.refused) == (tuple(range(BATCH_MAX, BATCH_MAX + 3)), ())
+    third = await one.relay(relayable)
+    assert (third.claims, third.refused) == ((), ()), "each waits before it is tried again"
+
+
+async def test_a_claim_is_proven_under_the_root_that_the_vault_has(deployed, endpoint, four):
+    """Other chains' withdrawals come with every block: the newest root is one that the vault may never have."""
+    await wait(deployed.deposit, 1_000)
+    early = released(deployed, four, (300,))
+    one = relayer(endpoint, deployed)
+    assert await one.post_checkpoint(early)
+    elsewhere = replace(released(deployed, four, (300, 200, 100), height=9), claims=early.claims)
+    relayed = await one.relay(elsewhere)
+    assert (relayed.checkpoint, relayed.claims) == (None, (0,))
+
+
+async def test_a_root_that_is_not_the_networks_stops_the_claims_of_a_vault(deployed, endpoint, four):
+    await wait(deployed.deposit, 1_000)
+    one = relayer(endpoint, deployed)
+    assert await one.post_checkpoint(released(deployed, four, (300,)))
+    with pytest.raises(RemoteFault) as caught:
+        await one.relay(released(deployed, four, (200,)))
+    assert caught.value.code == BridgeCode.VAULT_ASTRAY
 
 
 async def test_nothing_is_posted_while_nothing_waits(deployed, endpoint, four):
@@ -283,7 +315,7 @@ def rotation(four, five, height=1):
 def after_rotation(four, five, height, *, with_rotation=True, **changes):
     header = make_header(five, height, **changes)
     missed = rotation(four, five) if with_rotation else None
-    return Relayable(header, five.certify(header, (0, 1, 2, 3)), five.validators, (), missed, (four.validators,))
+    return Relayable(header, five.certify(header, (0, 1, 2, 3)), five.validators, (), None, missed, (four.validators,))
 
 
 async def followed(one):
@@ -315,7 +347,7 @@ async def test_keys_that_a_relayer_did_not_bring_are_brought_by_the_next(deploye
 
 async def test_before_the_rotating_header_is_decided_the_vault_is_left_alone(deployed, endpoint, four, five):
     header = make_header(four, 3)
-    waiting = Relayable(header, four.certify(header, (0, 1, 2)), four.validators, (), None, (five.validators,))
+    waiting = Relayable(header, four.certify(header, (0, 1, 2)), four.validators, (), None, None, (five.validators,))
     one = relayer(endpoint, deployed)
     assert not (await one.relay(waiting)).rotated
     assert await followed(one) == (four.validators.hash, True)
@@ -493,10 +525,10 @@ async def test_the_actor_relays_what_is_newest_and_outlives_faults(deployed, end
     newest.append(first)
     await until(lambda: told)
     assert told[0].checkpoint is not None
-    assert [nonce for nonce, _ in told[0].claims] == [0]
+    assert told[0].claims == (0,)
     newest.append(released(deployed, four, (300, 50), height=2))
     while len(told) < 2:  # noqa: ASYNC110
         await trio.sleep(0.01)
-    assert [nonce for nonce, _ in told[1].claims] == [1]
+    assert told[1].claims == (1,)
     assert (await one.latest()).height == 2
     nursery.cancel_scope.cancel()

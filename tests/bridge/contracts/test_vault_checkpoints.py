@@ -42,8 +42,8 @@ def test_the_consensus_certificate_is_accepted_as_it_is(
     certificate = vault.signers.certify(header, signers, round_=round_)
     verify_finality(header, certificate, vault.signers.validators, NETWORK)
     vault.checkpoint(header, certificate)
-    height, count, trusted_at, withdrawals_root, exit_root, state_root = vault.view("latest")
-    assert (height, count) == (41, 3)
+    height, count, trusted_at, root_number, withdrawals_root, exit_root, state_root = vault.view("latest")
+    assert (height, count, root_number) == (41, 3, 1)
     assert (withdrawals_root, exit_root, state_root) == (header.withdrawals_root, header.exit_root, header.state_root)
     assert 0 < trusted_at <= vault.now()
 

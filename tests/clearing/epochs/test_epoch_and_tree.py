@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.codec import decode, encode, u256
-from clearing.base.errors import LocalFault
+from clearing.base.errors import Bug, LocalFault
 from clearing.base.hashing import keccak256, tagged_hash
 from clearing.base.header import STATE_TAG
+from clearing.base.ids import Hash32
 from clearing.deposits.custody import custody_terms
 from clearing.epochs.snapshot import snapshot_due, take_snapshot
 from clearing.initial_state import initial_state
@@ -17,14 +18,17 @@ from clearing.schema.receipts.collateral import EpochClosed
 from clearing.schema.receipts.margin_calls import MarginCalled
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.state.holdings import current_arrays, current_holdings
+from clearing.state.state import State
 from clearing.state.withdrawals_tree import (
     DEPTH,
     append_withdrawal,
+    earlier_withdrawals_root,
     empty_subtree_root,
     withdrawal_leaf_hash,
-    withdrawal_siblings,
+    withdrawal_proof,
     withdrawals_root,
 )
+from tests.kit.bridge.certified import Tree
 from tests.kit.clearing.genesis import (
     ALICE,
     BOB,
@@ -166,23 +170,50 @@ def naive_root(leaves: list[bytes]) -> bytes:
     return row[0]
 
 
-@given(st.lists(st.binary(min_size=32, max_size=32), max_size=12))
-@settings(max_examples=25, deadline=None)
-def test_the_tree_equals_a_naive_one_and_every_proof_leads_to_the_root(leaves):
+def tree_of(leaves: list[bytes]) -> State:
     state = initial_state(make_genesis(), SALT)
-    assert withdrawals_root(state) == empty_subtree_root(DEPTH)
     for nonce, leaf in enumerate(leaves):
-        append_withdrawal(state, nonce, leaf)  # type: ignore[arg-type]
+        append_withdrawal(state, nonce, Hash32(leaf))
+    return state
+
+
+LEAVES = st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=12)
+
+
+@given(LEAVES)
+@settings(max_examples=25, deadline=None)
+def test_the_tree_equals_a_naive_one_whenever_it_had_fewer_leaves(leaves: list[bytes]) -> None:
+    state = tree_of(leaves)
     assert withdrawals_root(state) == naive_root(leaves)
-    for nonce, leaf in enumerate(leaves):
-        assert withdrawals_root_from_proof(leaf, nonce, withdrawal_siblings(state, nonce)) == withdrawals_root(state)
+    for count in range(len(leaves) + 1):
+        assert earlier_withdrawals_root(state, count) == naive_root(leaves[:count])
+    assert withdrawals_root(tree_of([])) == empty_subtree_root(DEPTH)
+
+
+@given(LEAVES, st.data())
+@settings(max_examples=25, deadline=None)
+def test_withdrawals_are_proven_under_every_root_that_knew_them(leaves: list[bytes], data: st.DataObject) -> None:
+    state, count = tree_of(leaves), data.draw(st.integers(1, len(leaves)))
+    nonces = sorted(data.draw(st.sets(st.integers(0, count - 1), min_size=1)))
+    early = Tree(leaves[:count])
+    assert withdrawal_proof(state, nonces, count) == early.proof_of_many(nonces)
+    for nonce in nonces:
+        proof = withdrawal_proof(state, [nonce], count)
+        assert proof == early.proof(nonce)
+        assert withdrawals_root_from_proof(leaves[nonce], nonce, proof) == early.root
+
+
+@pytest.mark.parametrize("nonces", [[], [1, 0], [0, 0], [2], [0, 2]])
+def test_withdrawals_that_have_no_common_proof_are_a_bug(nonces: list[int]) -> None:
+    with pytest.raises(Bug):
+        withdrawal_proof(tree_of([bytes(32), bytes(32), bytes(32)]), nonces, 2)
 
 
 def test_a_released_withdrawal_is_proven_with_the_vaults_own_leaf():
     world = funded()
     result = world.block(*(world.withdrawal(who, USDC_1, 7 * DOLLAR) for who in (ALICE, BOB, CAROL)))
     for released in of_kind(result, WithdrawalReleased):
-        proof = withdrawal_siblings(world.state, released.nonce)
+        proof = withdrawal_proof(world.state, [released.nonce], world.state.now.withdrawals_released)
         not_after_s = (world.time_ms + 604_800_000) // 1000
         leaf = withdrawal_leaf_hash(1, VAULTS[1], released.nonce, b"\xc1" * 20, b"\x77" * 20, 7 * DOLLAR, not_after_s)
         assert world.state.withdrawals[released.nonce].leaf == leaf
@@ -190,7 +221,7 @@ def test_a_released_withdrawal_is_proven_with_the_vaults_own_leaf():
         assert withdrawals_root_from_proof(leaf, released.nonce + 1, proof) != result.withdrawals_root
     copy = world.restored()
     assert withdrawals_root(copy) == result.withdrawals_root
-    assert withdrawal_siblings(copy, 1) == withdrawal_siblings(world.state, 1)
+    assert withdrawal_proof(copy, [1], 3) == withdrawal_proof(world.state, [1], 3)
     assert world.time_ms > START_MS
 
 

@@ -1,8 +1,10 @@
 """Headers certified for a vault, and withdrawals released by them."""
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from bridge.contracts.vault import withdrawal_argument
+from bridge.contracts.vault import VaultClaim, claim_argument
 from clearing.base.hashing import keccak256
 from clearing.state.withdrawals_tree import DEPTH, empty_subtree_root, withdrawal_leaf_hash
 from tests.kit.bridge.vault_chain import UNIT, VaultChain, make_header
@@ -34,13 +36,36 @@ class Tree:
             siblings.append(row[at] if at < len(row) else empty_subtree_root(level))
         return tuple(siblings)
 
+    def proof_of_many(self, indices: Sequence[int]) -> tuple[bytes, ...]:
+        """The siblings of each level that no given leaf leads to, from left to right."""
+        siblings = []
+        for level in range(DEPTH):
+            row, covered = self.levels[level], {index >> level for index in indices}
+            missing = sorted({at ^ 1 for at in covered} - covered)
+            siblings += [row[at] if at < len(row) else empty_subtree_root(level) for at in missing]
+        return tuple(siblings)
+
+
+class LeafProofs:
+    """Proofs over a list of leaves, for a relayer."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._leaves = list(leaves)
+        self._tree = cache(lambda count: Tree(self._leaves[:count]))
+
+    def root(self, count: int) -> bytes:
+        return self._tree(count).root
+
+    def siblings(self, nonces: Sequence[int], count: int) -> Sequence[bytes]:
+        return self._tree(count).proof_of_many(nonces)
+
 
 def released(vault: VaultChain, nonce: int, /, **changes: Any) -> tuple[tuple[Any, ...], bytes]:
     """A withdrawal's argument and its leaf."""
     told = {"token": vault.token_at.address, "to": PAYEE, "amount": UNIT, "not_after_s": NEVER} | changes
     place = {"chain_id": vault.chain.chain_id, "vault": vault.vault_at.address}
     place |= {name: told.pop(name) for name in tuple(told) if name in place}
-    return withdrawal_argument(nonce, **told), withdrawal_leaf_hash(nonce=nonce, **place, **told)
+    return claim_argument(VaultClaim(nonce, **told)), withdrawal_leaf_hash(nonce=nonce, **place, **told)
 
 
 def certify(vault: VaultChain, leaves: list[bytes], height: int = 1, count: int | None = None) -> Tree:

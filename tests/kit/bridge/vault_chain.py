@@ -1,5 +1,6 @@
 """A vault on a real chain, a validator set that signs for it, and calls whose refusals can be named."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -114,9 +115,9 @@ class ChainUser:
     def contract(self, name: str, at: Deployed) -> Contract:
         return self.web3.eth.contract(address=Web3.to_checksum_address(at.address), abi=load_artifact(name).abi)
 
-    def send(self, function: Any) -> Any:
+    def send(self, function: Any, gas: int = 4_000_000) -> Any:
         """Mine the call whatever comes of it; its receipt, or Refused."""
-        call = {"from": self.address, "gas": 4_000_000}
+        call = {"from": self.address, "gas": gas}
         transaction = function.build_transaction(
             call | {"nonce": self.web3.eth.get_transaction_count(self.address), "chainId": self.chain.chain_id}
         )
@@ -130,7 +131,7 @@ class ChainUser:
 
     def why(self, transaction: dict[str, Any]) -> Refused:
         """Repeat a refused call without mining it, and read the error."""
-        body = {"from": self.address, "to": transaction["to"], "data": transaction["data"], "gas": hex(4_000_000)}
+        body = {name: transaction[name] for name in ("from", "to", "data")} | {"gas": hex(transaction["gas"])}
         answer = self.chain._client.post(
             self.chain.url, json={"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [body, "latest"]}
         ).json()
@@ -152,8 +153,9 @@ class VaultChain:
         self.fee_at = deploy(web3, USER, "FeeToken")
         self.false_at = deploy(web3, USER, "FalseToken")
         self.reentrant_at = deploy(web3, USER, "ReentrantToken")
+        self.moody_at = deploy(web3, USER, "MoodyToken")
         self.verifier_at = deploy_verifier(web3, USER)
-        listed = (self.token_at, self.fee_at, self.false_at, self.reentrant_at)
+        listed = (self.token_at, self.fee_at, self.false_at, self.reentrant_at, self.moody_at)
         self.terms = replace(
             VaultTerms(
                 network=NETWORK,
@@ -182,13 +184,40 @@ class VaultChain:
     def certified(self, header: Header, indices: tuple[int, ...] = (0, 1, 2)) -> Any:
         return self.checkpoint(header, self.signers.certify(header, indices))
 
-    def withdraw(self, withdrawal: tuple[Any, ...], proof: tuple[bytes, ...]) -> Any:
-        nonce, token, to, amount, not_after = withdrawal
-        argument = (nonce, Web3.to_checksum_address(token), Web3.to_checksum_address(to), amount, not_after)
-        return self.user.send(self.vault.functions.withdraw(argument, proof))
+    def withdraw(self, withdrawal: tuple[Any, ...], proof: tuple[bytes, ...], root: int | None = None) -> Any:
+        """One claim under a root; by default under the newest."""
+        return self.user.send(self.vault.functions.withdraw(claim_as_json(withdrawal), self._root(root), proof))
+
+    def withdraw_batch(
+        self,
+        withdrawals: Sequence[tuple[Any, ...]],
+        siblings: tuple[bytes, ...],
+        root: int | None = None,
+        gas: int = 4_000_000,
+    ) -> Any:
+        arguments = [claim_as_json(withdrawal) for withdrawal in withdrawals]
+        return self.user.send(self.vault.functions.withdrawBatch(arguments, self._root(root), siblings), gas)
+
+    def balance(self, token: bytes) -> int:
+        """What the vault has of a token."""
+        contract = self.user.contract("TestToken", Deployed(token, 0))
+        return int(contract.functions.balanceOf(self.vault.address).call())
+
+    @property
+    def root_number(self) -> int:
+        """Of the newest certified withdrawals root."""
+        return int(self.view("latest")[3])
+
+    def _root(self, number: int | None) -> int:
+        return self.root_number if number is None else number
 
     def view(self, name: str, *arguments: Any) -> Any:
         return getattr(self.vault.functions, name)(*arguments).call()
 
     def now(self) -> int:
         return int(self.user.web3.eth.get_block("latest")["timestamp"])
+
+
+def claim_as_json(withdrawal: tuple[Any, ...]) -> tuple[Any, ...]:
+    nonce, token, to, amount, not_after = withdrawal
+    return (nonce, Web3.to_checksum_address(token), Web3.to_checksum_address(to), amount, not_after)

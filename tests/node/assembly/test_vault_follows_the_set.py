@@ -134,7 +134,8 @@ class Followed(World):
 
     def relayable(self) -> Any:
         """What a node's relayer has for the vault now."""
-        service = RelayerService(self.genesis, {}, RELAYER, SimpleNamespace(state=self.state), self.blocks_kept, 1_000)  # type: ignore[arg-type]
+        application: Any = SimpleNamespace(state=self.state)
+        service = RelayerService(self.genesis, {}, RELAYER, application, self.blocks_kept, 1_000, bytes(32))
         service.decided(Decided(self.newest, 1, 0, fetched=False))
         return service._relayable(self.genesis.chains[0])
 
@@ -194,10 +195,10 @@ async def test_a_vault_that_missed_a_change_is_rotated_and_pays_under_the_new_se
     relayed = await relayer.relay(followed.relayable())
     assert relayed.rotated
     assert relayed.checkpoint is not None
-    assert [nonce for nonce, _ in relayed.claims] == [0]
+    assert relayed.claims == (0,)
     assert followed.token.functions.balanceOf(Web3.to_checksum_address(TO)).call() == 300
     assert followed.vault.functions.validatorsHash().call() == new.hash
-    latest = vault.read_checkpoint(await relayer._view(vault.latest_call(), 6 * 32))
+    latest = vault.read_checkpoint(await relayer._view(vault.latest_call(), vault.CHECKPOINT_BYTES))
     assert latest.height == followed.newest.block.header.height
 
     await seen(followed, watching)

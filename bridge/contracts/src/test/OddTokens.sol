@@ -34,3 +34,38 @@ contract ReentrantToken is TestToken {
         return super.transferFrom(from, to, amount);
     }
 }
+
+/// Transfers as it is in the mood for.
+contract MoodyToken is TestToken {
+    enum Mood {
+        Fair,
+        Refusing,
+        Burning,
+        Lying,
+        Taking,
+        Loud,
+        Reentering
+    }
+
+    Mood public mood;
+
+    constructor() TestToken("Moody", "MOOD", 6) {}
+
+    function setMood(Mood next) external {
+        mood = next;
+    }
+
+    function transfer(address to, uint256 amount) public override returns (bool) {
+        if (mood == Mood.Refusing) revert("on the list");
+        while (mood == Mood.Burning) {}
+        if (mood == Mood.Lying) return true;
+        if (mood == Mood.Taking) _burn(msg.sender, 1);
+        if (mood == Mood.Loud) {
+            assembly ("memory-safe") {
+                revert(0, 500000)
+            }
+        }
+        if (mood == Mood.Reentering) Vault(msg.sender).deposit(address(this), amount, 1);
+        return super.transfer(to, amount);
+    }
+}
