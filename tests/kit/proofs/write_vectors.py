@@ -3,38 +3,52 @@
 The test market, its blinders out of a counter: the same bytes on every machine.
 """
 
+import hashlib
 import sys
 from collections.abc import Callable
+from itertools import count
+from pathlib import Path
 
 import msgspec
 
 from clearing.base.codec import u256
 from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.margin.risk_arrays.grid import OPTION_GRID, OPTION_SHOCK
+from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.risk.charges import ConcentrationTier, LotCharge
 from clearing.schema.risk.parameters import JointCredit, RiskGroup, RiskParameters, collapse
 from clearing.schema.risk.volatility_surface import VolPillar
+from proofs.algebra.field import ORDER
 from proofs.epoch.package import attach_custody, read_package
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
 from tests.kit.proofs import small_market as market
 from tests.kit.proofs import stressed
-from tests.kit.proofs.frozen import VECTORS, counted_scalars
 from tests.kit.proofs.proven_custody import proven
 
+VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v1"
 BOOK = {1: (10**11, 2_000_000, 400, -20, 90), 2: (5 * 10**10, 0, -300, 10, 40), 5: (4 * 10**10, 0, 50, 0, -60)}
 MEMBERS = {1: 1, 2: 1, 5: 2}
 PLACE = BalanceLocation(BalanceOrder.KEY_FIRST, u256(9), 255)
 
 
-def whole_package(scalars: Callable[[], int] | None = None) -> bytes:
+def counted_scalars() -> Callable[[], int]:
+    """Blinders for vectors only: SHA-512 of a counter."""
+    numbers = count()
+    return lambda: int.from_bytes(hashlib.sha512(b"vector" + next(numbers).to_bytes(8, "big")).digest(), "big") % ORDER
+
+
+def whole_package() -> bytes:
     """A package with every part that format v1 has: the fund's test, and storage proofs of a coin and a token."""
     shot = stressed.snapshot_of(BOOK, MEMBERS)
     terms = [msgspec.structs.replace(term, balances=PLACE) for term in shot.statement.custody]
     stated, evidence = proven(msgspec.structs.replace(shot.statement, custody=tuple(terms)))
     shot = msgspec.structs.replace(shot, statement=stated)
-    keys = stressed.seeds_of([each.account for each in shot.accounts])
-    return attach_custody(market.honest(shot, keys, scalars=scalars or counted_scalars()), evidence)
+    return attach_custody(proven_with_counted_scalars(shot), evidence)
+
+
+def proven_with_counted_scalars(shot: RiskSnapshot) -> bytes:
+    return market.honest(shot, stressed.seeds_of([each.account for each in shot.accounts]), scalars=counted_scalars())
 
 
 EVERY_RULE = RiskParameters(
@@ -55,12 +69,10 @@ EVERY_RULE = RiskParameters(
 )  # fmt: skip
 
 
-def package_under_every_rule(scalars: Callable[[], int] | None = None) -> bytes:
+def package_under_every_rule() -> bytes:
     """A package whose rows are of every kind, its options under a surface: the rulebook is computed for ever alike."""
     rulebook = msgspec.structs.replace(stressed.RULEBOOK, parameters=EVERY_RULE)
-    shot = stressed.snapshot_of(BOOK, MEMBERS, rulebook)
-    keys = stressed.seeds_of([each.account for each in shot.accounts])
-    return market.honest(shot, keys, scalars=scalars or counted_scalars())
+    return proven_with_counted_scalars(stressed.snapshot_of(BOOK, MEMBERS, rulebook))
 
 
 def vectors() -> dict[str, bytes]:

@@ -1,12 +1,15 @@
 """Points, scalars, the reference string: hostile encodings, and agreement with other people's code and vectors."""
 
 import secrets
+from importlib.metadata import distribution
 
 import ckzg
 import pytest
+from py_arkworks_bls12381 import G1Point
 from py_ecc.optimized_bls12_381 import FQ, FQ2, FQ12, curve_order, final_exponentiate, normalize, pairing
 
 from clearing.base.errors import LocalFault
+from proofs.algebra import srs
 from proofs.algebra.ceremony import check_ceremony, derive_shipped_basis
 from proofs.algebra.domain import domain_of
 from proofs.algebra.field import (
@@ -31,9 +34,21 @@ from proofs.algebra.group import (
 )
 from proofs.algebra.polynomial import divide_by_root, interpolate, polynomial
 from proofs.algebra.srs import CEREMONY_FILE, basis, ceremony_lines, powers_g1, tau_g2, write_basis
+from proofs.epoch.package import linear_statement, read_package
 from proofs.errors import ProofCode, VerificationFailed
+from proofs.linear.messages import read_proof
+from proofs.linear.verifier import Equation
+from tests.kit.proofs.bad_points import ENCODINGS
 
-INFINITY = bytes([0xC0]) + bytes(47)
+POINT = encode_point(GENERATOR)
+NO_POINTS = {
+    **ENCODINGS,
+    "nothing": b"",
+    "a byte less": POINT[:47],
+    "a byte more": POINT + b"\0",
+    "a point without its flag of compression": bytes([POINT[0] & 0x7F]) + POINT[1:],
+    "the largest coordinate": bytes([0x9F]) + b"\xff" * 47,
+}
 
 
 def test_the_order_is_that_of_other_implementations():
@@ -41,35 +56,17 @@ def test_the_order_is_that_of_other_implementations():
     assert multiply(GENERATOR, ORDER - 1) == -GENERATOR
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        INFINITY,
-        bytes([0xC0]) + b"\x01" * 47,
-        bytes([0xE0]) + bytes(47),
-        bytes(48),
-        b"",
-        encode_point(GENERATOR)[:47],
-        encode_point(GENERATOR) + b"\0",
-        bytes([encode_point(GENERATOR)[0] & 0x7F]) + encode_point(GENERATOR)[1:],
-        bytes([0x9F]) + b"\xff" * 47,
-        bytes([0x80]) + bytes(46) + b"\x04",
-    ],
-)
-def test_an_encoding_that_is_not_the_one_of_a_subgroup_point_is_refused(data):
+@pytest.mark.parametrize("encoding", NO_POINTS)
+def test_an_encoding_that_is_not_the_one_of_a_subgroup_point_is_refused(encoding):
     with pytest.raises(VerificationFailed) as fault:
-        decode_point(data, "test")
+        decode_point(NO_POINTS[encoding], "test")
     assert fault.value.code is ProofCode.BAD_POINT
 
 
-def test_a_point_outside_the_subgroup_is_refused():
-    # x = 4 is on the curve y² = x³ + 4 and not in the prime-order subgroup.
-    from py_arkworks_bls12381 import G1Point
-
-    data = bytes([0x80]) + bytes(46) + b"\x04"
+def test_the_point_outside_of_the_subgroup_is_one_of_the_curve():
+    """x = 4: y² = x³ + 4, and not in the prime-order subgroup."""
+    data = ENCODINGS["a point outside of the subgroup"]
     assert not G1Point.from_compressed_bytes_unchecked(data).is_in_subgroup()
-    with pytest.raises(VerificationFailed):
-        decode_point(data, "test")
 
 
 @pytest.mark.parametrize("value", [ORDER, ORDER + 1, 2**256 - 1])
@@ -84,12 +81,13 @@ def test_a_scalar_that_is_not_canonical_is_refused(value):
 
 
 def test_unequal_lengths_are_refused_not_truncated():
-    with pytest.raises(VerificationFailed):
-        multi_scalar([GENERATOR], [1, 2])
-    with pytest.raises(VerificationFailed):
-        multi_scalar([GENERATOR, GENERATOR], [1])
-    with pytest.raises(VerificationFailed):
-        inner_product([1], [1, 2])
+    for total, left, right in (
+        (multi_scalar, [GENERATOR], [1, 2]),
+        (multi_scalar, [GENERATOR, GENERATOR], [1]),
+        (inner_product, [1], [1, 2]),
+    ):
+        with pytest.raises(VerificationFailed):
+            total(left, right)
     assert multi_scalar([], []) == infinity()
 
 
@@ -136,8 +134,6 @@ def test_the_shipped_basis_is_what_the_ceremony_derives():
 
 
 def test_a_damaged_basis_or_ceremony_file_is_refused(monkeypatch):
-    from proofs.algebra import srs
-
     with pytest.raises(LocalFault):
         srs._read_basis(write_basis(basis(2048))[:-1] + b"\0")
     monkeypatch.setattr(srs, "CEREMONY_SHA256", bytes(32))
@@ -159,8 +155,6 @@ def test_our_basis_agrees_with_the_lagrange_basis_that_the_ceremony_file_carries
 
 
 def test_ckzg_accepts_our_openings():
-    from importlib.metadata import distribution
-
     setup = ckzg.load_trusted_setup(str(distribution("eth-account").locate_file(CEREMONY_FILE)), 0)
     coefficients = [secrets.randbelow(ORDER) for _ in range(300)]
     poly, z = polynomial(coefficients), secrets.randbelow(ORDER)
@@ -190,12 +184,8 @@ def py_ecc_equal(left, left_2, right, right_2) -> bool:
     return final_exponentiate(one * two) == FQ12.one()
 
 
-def test_py_ecc_agrees_on_the_verifiers_pairing_equation(market):
-    from proofs.epoch.package import linear_statement, read_package
-    from proofs.linear.messages import read_proof
-    from proofs.linear.verifier import Equation
-
-    package = read_package(market.honest(market.snapshot()))
+def test_py_ecc_agrees_on_the_verifiers_pairing_equation(market, package):
+    package = read_package(package)
     statement = linear_statement(package.statement, package.commitments, market.N)
     proof = read_proof(package.proof, len(statement.accounts), statement.layout.columns)
     equation = Equation(statement, proof, [decode_point(c, "C_W") for c in statement.commitments])

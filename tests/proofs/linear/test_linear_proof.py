@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import Bug, LocalFault
-from proofs.algebra.commitment import CommitmentContext, blinders, commit, commit_holdings
+from proofs.algebra.commitment import CommitmentContext, blinders, commit_holdings
 from proofs.algebra.field import ORDER, inverse
 from proofs.algebra.group import GENERATOR, decode_point, encode_point, multiply
 from proofs.algebra.srs import basis
@@ -20,7 +20,7 @@ from proofs.linear.prover import prove, prove_shards, random_scalar
 from proofs.linear.shard import Shard
 from proofs.linear.statement import LinearStatement, make_witness
 from proofs.linear.verifier import Equation
-from tests.kit.proofs.bad_ranges import LAYOUT, LIES, ROWS
+from tests.kit.proofs.bad_ranges import LAYOUT, LIES
 from tests.kit.proofs.linear_statements import CASH, FREE, POSITION, SLOTS, TOKEN, N, committed, refusal
 
 HELD = (1000, 5, -1)
@@ -93,15 +93,6 @@ def test_a_shard_refuses_to_be_used_twice():
     assert fault.value.code is ProofCode.BLINDERS_REUSED
 
 
-def test_two_proofs_of_the_same_witness_share_no_bytes_but_the_statement():
-    statement, witnesses = committed(LAYOUT, [HELD])
-    first, second = (read_proof(prove(statement, witnesses)[0], 1, 1) for _ in range(2))
-    for name in ("c_d", "c_f"):
-        assert getattr(first.parts[0], name) != getattr(second.parts[0], name)
-    for name in ("c_m", "c_s"):
-        assert getattr(first, name) != getattr(second, name)
-
-
 def test_an_honest_prover_refuses_a_witness_that_breaks_a_row():
     with pytest.raises(LocalFault) as fault:
         make_witness(LAYOUT, (0, 0, 1), 0, (1, 2))
@@ -158,36 +149,6 @@ def test_whatever_satisfies_a_layout_is_proven_and_whatever_does_not_is_refused(
     except LocalFault:
         made, honest = proven(layout, *vectors, sigmas=sigmas, lie=True), False
     assert accepted(*made) is honest
-
-
-def test_every_item_of_the_statement_moves_the_challenges():
-    statement, _ = committed(LAYOUT, [HELD, (1, 1, 0)])
-    first, second = statement.commitments
-    rows = [
-        {"width": 7},
-        {"constant": 11},
-        {"shortfall": False},
-        {"coefficients": ((0, 1), (1, 3), (2, -901))},
-        {"coefficients": ((0, 1), (1, 3))},
-    ]
-    layouts = [
-        lay_out(512, SLOTS, ROWS),
-        lay_out(N, (CASH, TOKEN, TOKEN), ROWS),
-        lay_out(N, (CASH, TOKEN, SlotRange(5, 2**39 - 1)), ROWS),
-        lay_out(N, SLOTS, ROWS[:1]),
-        lay_out(N, SLOTS, ROWS[::-1]),
-        *(lay_out(N, SLOTS, (row_like(ROWS[0], **changes), ROWS[1])) for changes in rows),
-    ]
-    variants = [
-        statement,
-        *(replace(statement, layout=layout) for layout in layouts),
-        replace(statement, context=bytes(31) + b"\1"),
-        replace(statement, accounts=(0, 2)),
-        replace(statement, shortfalls=(0, 1)),
-        replace(statement, commitments=(first, encode_point(commit(basis(N), (1,), ())))),
-        replace(statement, commitments=(second, first)),
-    ]
-    assert len({variant.transcript().challenge("alpha") for variant in variants}) == len(variants) == 16
 
 
 def test_every_byte_of_a_proof_is_bound(one):

@@ -22,7 +22,8 @@ from tests.kit.proofs.forgers.onchain import CUTS
 
 LINEAR = ("alpha", "y", "beta", "delta", "gamma", "zeta", "r", "mu")
 ONCHAIN = ("alpha", "beta", "delta", "gamma", "zeta", "r", "mu")
-LAYOUT = lay_out(256, (SlotRange(8, 2**63),) * 40, (RowRange(8, ((0, 1),), 0, shortfall=True),))
+SLOTS, ROW = (SlotRange(8, 2**63),) * 40, RowRange(8, ((0, 1), (1, 3), (2, -900)), 10, shortfall=True)
+LAYOUT = lay_out(256, SLOTS, (ROW, RowRange(8, ((0, 1),), 0, shortfall=True)))
 """Two columns of digits."""
 STATEMENT = LinearStatement(LAYOUT, bytes(32), (1, 2), (0, 0), (bytes(48), bytes(48)))
 PART = AccountPart((bytes(48),) * 2, (bytes(48),) * 2, (0, 0))
@@ -68,22 +69,46 @@ def test_a_message_of_all_moves_every_later_challenge_and_no_earlier_one(name, f
     assert moved(drawn(), drawn(proof=replace(PROOF, **{name: changed}))) == from_on(first)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"layout": lay_out(512, LAYOUT.table.slots, LAYOUT.table.rows)},
-        {"layout": lay_out(256, LAYOUT.table.slots, ())},
-        {"context": b"\1" * 32},
-        {"accounts": (1, 3)},
-        {"accounts": (0, 2)},
-        {"shortfalls": (0, 1)},
-        {"shortfalls": (1, 0)},
-        {"commitments": (bytes(48), OTHER)},
-        {"commitments": (OTHER, bytes(48))},
-    ],
-)
+def with_rows(*rows):
+    return {"layout": lay_out(256, SLOTS, rows)}
+
+
+LAST_ROW = LAYOUT.table.rows[1]
+CHANGES = {
+    "n": {"layout": lay_out(512, SLOTS, LAYOUT.table.rows)},
+    "a slot's width": {"layout": lay_out(256, (*SLOTS[1:], SlotRange(7, 2**55)), LAYOUT.table.rows)},
+    "a slot's offset": {"layout": lay_out(256, (*SLOTS[1:], SlotRange(8, 2**63 - 1)), LAYOUT.table.rows)},
+    "a row less": with_rows(ROW),
+    "no rows": with_rows(),
+    "the order of rows": with_rows(LAST_ROW, ROW),
+    **{
+        f"a row's {name}": with_rows(msgspec.structs.replace(ROW, **{name.split()[0]: value}), LAST_ROW)
+        for name, value in {
+            "width": 7,
+            "constant": 11,
+            "shortfall": False,
+            "coefficients": ((0, 1), (1, 3), (2, -901)),
+            "coefficients of fewer slots": ((0, 1), (1, 3)),
+        }.items()
+    },
+    "the context": {"context": b"\1" * 32},
+    "the last account": {"accounts": (1, 3)},
+    "the first account": {"accounts": (0, 2)},
+    "the last shortfall": {"shortfalls": (0, 1)},
+    "the first shortfall": {"shortfalls": (1, 0)},
+    "the last commitment": {"commitments": (bytes(48), OTHER)},
+    "the first commitment": {"commitments": (OTHER, bytes(48))},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_every_item_of_the_statement_moves_every_challenge(change):
-    assert moved(drawn(), drawn(replace(STATEMENT, **change))) == LINEAR
+    assert moved(drawn(), drawn(replace(STATEMENT, **CHANGES[change]))) == LINEAR
+
+
+def test_no_two_statements_have_one_challenge():
+    statements = [STATEMENT, *(replace(STATEMENT, **change) for change in CHANGES.values())]
+    assert len({each.transcript().challenge("alpha") for each in statements}) == len(statements)
 
 
 def test_no_two_challenges_of_a_proof_are_equal():
