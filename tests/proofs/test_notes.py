@@ -21,25 +21,12 @@ NAME = re.compile(r"^[a-z_]+(?:\.\w+)*$")
 FILE = re.compile(r"^[\w./]+\.(?:py|md|sol)$")
 OTHERS = ("zk_prover/README.md", "prover/README.md", "README.md")
 """Files of other projects."""
-LABELS = frozenset(
-    {"bytes", "integer", "scalar", "point", "srs", "n", "layout", "context", "accounts", "account", "sigma", "C_W"}
-    | {
-        "alpha",
-        "y",
-        "beta",
-        "delta",
-        "gamma",
-        "zeta",
-        "D(zeta)",
-        "S(omega zeta)",
-        "G(omega zeta)",
-        "r",
-        "pi_1",
-        "pi_2",
-        "mu",
-    }
-    | {"challenge", "tagged(tag, data)", "parent", "weight", "auxiliary", "slot", "total", "R"}
-)
+LABELS = {
+    *("bytes", "integer", "scalar", "point", "challenge", "tagged(tag, data)", "parent", "weight"),
+    *("srs", "n", "layout", "context", "accounts", "account", "sigma", "C_W", "auxiliary", "slot", "total", "R"),
+    *("alpha", "y", "beta", "delta", "gamma", "zeta", "D(zeta)", "S(omega zeta)", "G(omega zeta)", "r", "mu"),
+    *("pi_1", "pi_2"),
+}
 """Labels and types of transcripts."""
 
 

@@ -1,11 +1,9 @@
 """A genesis whose epochs could never be proven is refused; one that passes has a layout, at any of its sizes."""
 
-from typing import Any
-
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from clearing.base import bls
 from clearing.base.errors import LocalFault
@@ -19,29 +17,21 @@ from clearing.schema.risk.charges import LotCharge
 from clearing.schema.risk.parameters import RiskGroup, Scenario, StressScenario
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.assets import CashGroup
-from clearing.schema.terms.genesis import Genesis
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
-from proofs.linear.layout import COLUMNS_MAX, RowRange, SlotRange, lay_out
+from proofs.linear.layout import COLUMNS_MAX, RowRange, lay_out
 from proofs.statement.arithmetization import _RANGES, _ROW_WIDTHS, DOMAIN
 from tests.kit.clearing.genesis import BTC, START_MS, USD, make_genesis
 
-replace = msgspec.structs.replace
+SECRET = bls.secret_from_seed(b"a validator of provable epochs..")
+VALIDATOR = Validator(b"\x01" * 32, bls.public_key(SECRET), 1, bls.prove_possession(SECRET))
+GENESIS = replace(make_genesis(), validators=ValidatorSet((VALIDATOR,)))
 
 
-def validated(genesis: Genesis) -> Genesis:
-    secret = bls.secret_from_seed(b"a validator of provable epochs..")
-    validator = Validator(b"\x01" * 32, bls.public_key(secret), 1, bls.prove_possession(secret))
-    return replace(genesis, validators=ValidatorSet((validator,)))
-
-
-GENESIS = validated(make_genesis())
-
-
-def perpetuals(count: int) -> tuple[Instrument, ...]:
+def perpetuals(count):
     return tuple(Instrument(i, f"P{i}", InstrumentKind.PERPETUAL, BTC, 1, USD, 10) for i in range(1, 1 + count))
 
 
-def grouped(count: int, stresses: int = 0, grid: int = 16) -> dict[str, Any]:
+def grouped(count, stresses=0, grid=16):
     groups = tuple(RiskGroup(i, f"G{i}", BTC, 200_000, 800_000, 200_000) for i in range(1, 1 + count))
     moves = (Scenario(-40, 100, 1, of_index=True),) * count
     stress = tuple(StressScenario(f"S{i}", moves) for i in range(stresses))
@@ -50,7 +40,7 @@ def grouped(count: int, stresses: int = 0, grid: int = 16) -> dict[str, Any]:
 
 
 WETH = GENESIS.assets[2]
-IMPOSSIBLE: dict[str, dict[str, Any]] = {
+IMPOSSIBLE = {
     "feeds.name": {"feeds": tuple(replace(each, name="same") for each in GENESIS.feeds)},
     "slots.name": {"assets": (*GENESIS.assets, replace(WETH, id=9, token=b"\xee" * 20))},
     "slots.name ": {"cash_groups": (*GENESIS.cash_groups, CashGroup(2, "USD"))},
@@ -69,12 +59,12 @@ IMPOSSIBLE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("field", IMPOSSIBLE)
-def test_what_no_proof_has_room_or_a_name_for_is_refused(field: str) -> None:
+def test_what_no_proof_has_room_or_a_name_for_is_refused(field):
     with pytest.raises(LocalFault, match=f"genesis.{field.strip()}: value"):
         check_genesis(replace(GENESIS, **IMPOSSIBLE[field]))
 
 
-def test_what_history_may_come_to_give_has_room_too() -> None:
+def test_what_history_may_come_to_give_has_room_too():
     risk = replace(GENESIS.risk, **grouped(180))
     full = replace(GENESIS, instruments=perpetuals(1_500), risk=risk)
     check_genesis(full)
@@ -83,14 +73,14 @@ def test_what_history_may_come_to_give_has_room_too() -> None:
         check_genesis(replace(full, ranges=ranges))
 
 
-def test_the_sizes_are_those_of_the_proofs() -> None:
+def test_the_sizes_are_those_of_the_proofs():
     widest = max(each.width for each in _RANGES.values())
     assert (DOMAIN, COLUMNS_MAX * (DOMAIN - widest + 1)) == (SLOTS_MAX, DIGITS_MAX)
 
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(1, 700), st.integers(1, 60), st.integers(0, 16), st.integers(1, 64))
-def test_a_genesis_that_passes_has_a_layout(instruments: int, groups: int, stresses: int, grid: int) -> None:
+def test_a_genesis_that_passes_has_a_layout(instruments, groups, stresses, grid):
     risk = replace(GENESIS.risk, **grouped(groups, stresses, grid))
     genesis = replace(GENESIS, instruments=perpetuals(instruments), risk=risk)
     try:
@@ -98,10 +88,10 @@ def test_a_genesis_that_passes_has_a_layout(instruments: int, groups: int, stres
     except LocalFault as fault:
         assert "genesis.rows" in str(fault)
         return
-    marks, index = dict[int, int](), {BTC: INDEX_TICKS_MAX}
-    priced = PricedListing(genesis.instruments, genesis.assets, genesis.cash_groups, marks, index, risk, START_MS)
+    listing = (genesis.instruments, genesis.assets, genesis.cash_groups)
+    priced = PricedListing(*listing, {}, {BTC: INDEX_TICKS_MAX}, risk, START_MS)
     arrays, stress = build_reference_arrays(priced), build_stress(priced)
-    slots: tuple[SlotRange, ...] = tuple(_RANGES[each.kind] for each in build_slots(arrays, stress))
+    slots = tuple(_RANGES[each.kind] for each in build_slots(arrays, stress))
     rows = build_rows(arrays, risk, stress)
     ranged = tuple(RowRange(_ROW_WIDTHS[each.kind], each.coefficients, each.constant, each.shortfall) for each in rows)
     lay_out(DOMAIN, slots, ranged)
