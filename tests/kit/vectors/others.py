@@ -11,22 +11,10 @@ from pathlib import Path
 from typing import Any
 
 PRECOMPILES = {
-    "add_G1": 9,
-    "add_G2": 9,
-    "map_fp2_to_G2": 5,
-    "map_fp_to_G1": 5,
-    "msm_G1": 163,
-    "mul_G1": 11,
-    "mul_G2": 11,
-}
-PRECOMPILES |= {
-    "pairing_check": 15,
-    "fail-add_G1": 7,
-    "fail-add_G2": 7,
-    "fail-map_fp2_to_G2": 5,
-    "fail-map_fp_to_G1": 5,
-}
-PRECOMPILES |= {"fail-msm_G1": 8, "fail-msm_G2": 8, "fail-mul_G1": 8, "fail-mul_G2": 8, "fail-pairing_check": 25}
+    "add_G1": 9, "add_G2": 9, "map_fp2_to_G2": 5, "map_fp_to_G1": 5, "msm_G1": 163, "mul_G1": 11, "mul_G2": 11,
+    "pairing_check": 15, "fail-add_G1": 7, "fail-add_G2": 7, "fail-map_fp2_to_G2": 5, "fail-map_fp_to_G1": 5,
+    "fail-msm_G1": 8, "fail-msm_G2": 8, "fail-mul_G1": 8, "fail-mul_G2": 8, "fail-pairing_check": 25,
+}  # fmt: skip
 SIGNATURES = {
     "aggregate": 6,
     "aggregate_verify": 5,
@@ -39,8 +27,8 @@ SIGNATURES = {
     "verify": 29,
 }
 OPENINGS = 122
-HASHED = {"BLS12381G1_XMD-SHA-256_SSWU_RO_": 5, "BLS12381G2_XMD-SHA-256_SSWU_RO_": 5}
-HASHED |= {"expand_message_xmd_SHA256_256": 10, "expand_message_xmd_SHA256_38": 10}
+HASHED = {f"BLS12381G{group}_XMD-SHA-256_SSWU_RO_": 5 for group in (1, 2)}
+HASHED |= {f"expand_message_xmd_SHA256_{length}": 10 for length in (256, 38)}
 FILES = {
     *(f"eip2537/{name}_bls.json" + (".gz" if name == "msm_G1" else "") for name in PRECOMPILES),
     *(f"rfc9380/{name}.json" for name in HASHED),
@@ -66,14 +54,20 @@ def precompile_cases(folder: Path, name: str) -> list[tuple[str, bytes, bytes | 
     return found
 
 
+def archived(file: Path, kind: str = "") -> list[tuple[list[str], bytes]]:
+    """(steps of the path, content) of the files in an archive, of one kind if it is named."""
+    with tarfile.open(file) as archive:
+        members = [(member, member.name.split("/")) for member in archive if member.isfile()]
+        chosen = [(member, steps) for member, steps in members if kind in ("", steps[1])]
+        return [(steps, archive.extractfile(member).read()) for member, steps in chosen]  # type: ignore[union-attr]
+
+
 def signature_cases(folder: Path, kind: str) -> list[tuple[str, Any, Any]]:
     """(name, input, output)."""
     found = []
-    with tarfile.open(folder / "bls" / "bls12-381-tests.tgz") as archive:
-        for member in archive:
-            if member.isfile() and member.name.split("/")[1] == kind:
-                case = json.load(archive.extractfile(member))  # type: ignore[arg-type]
-                found.append((member.name.rsplit("/", 1)[1], case["input"], case["output"]))
+    for steps, data in archived(folder / "bls" / "bls12-381-tests.tgz", kind):
+        case = json.loads(data)
+        found.append((steps[-1], case["input"], case["output"]))
     assert len(found) == SIGNATURES[kind]
     return sorted(found, key=lambda case: case[0])
 
@@ -81,15 +75,12 @@ def signature_cases(folder: Path, kind: str) -> list[tuple[str, Any, Any]]:
 def opening_cases(folder: Path) -> list[tuple[str, tuple[bytes, bytes, bytes, bytes], bool | None]]:
     """(name, (commitment, z, y, proof), verdict); None where the input must be refused."""
     found = []
-    with tarfile.open(folder / "kzg" / "verify_kzg_proof.tgz") as archive:
-        for member in archive:
-            if member.isfile():
-                # YAML of two levels, read without a YAML library.
-                lines = archive.extractfile(member).read().decode().splitlines()  # type: ignore[union-attr]
-                given = {key.strip(): value.strip(" '\"") for key, _, value in (line.partition(":") for line in lines)}
-                shown = tuple(unhex(given[name]) for name in ("commitment", "z", "y", "proof"))
-                verdict = {"true": True, "false": False, "null": None}[given["output"]]
-                found.append((member.name.split("/")[2], shown, verdict))
+    for steps, data in archived(folder / "kzg" / "verify_kzg_proof.tgz"):
+        # YAML of two levels, read without a YAML library.
+        pairs = (line.partition(":") for line in data.decode().splitlines())
+        given = {key.strip(): value.strip(" '\"") for key, _, value in pairs}
+        shown = tuple(unhex(given[name]) for name in ("commitment", "z", "y", "proof"))
+        found.append((steps[2], shown, {"true": True, "false": False, "null": None}[given["output"]]))
     assert len(found) == OPENINGS
     return sorted(found)  # type: ignore[return-value]
 
