@@ -9,8 +9,6 @@ from proofs.algebra.group import infinity, multiply_small
 from proofs.linear.messages import read_proof, write_proof
 
 COFACTOR = 0x396C8C005555E1568C00AAAB0000AAAB
-
-
 INFINITY = bytes([0xC0]) + bytes(47)
 
 
@@ -40,8 +38,6 @@ def with_point(proof: bytes, name: str, data: bytes) -> bytes:
 
 
 POINTS = ("c_d", "c_f", "c_m", "c_s", "c_t1", "c_t2", "pi_1", "pi_2")
-
-
 ENCODINGS = {
     "infinity": INFINITY,
     "infinity with trailing bytes": bytes([0xC0]) + b"\x01" * 47,

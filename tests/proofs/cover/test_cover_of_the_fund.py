@@ -141,17 +141,9 @@ def test_an_honest_prover_proves_no_deficit_smaller_than_it_is(short, at):
         shown(short, lying(short.statement, deficits=fewer))
 
 
-def test_a_statement_whose_cover_terms_do_not_fit_its_accounts_is_refused(shot):
+def test_a_statement_with_stress_scenarios_has_the_terms_of_one_fund(shot):
     (terms,) = shot.statement.cover
-    for cover in (
-        (),
-        (terms, terms),
-        (replace(terms, deficits=(0,)),),
-        (replace(terms, members=terms.members[1:]),),
-        (replace(terms, members=terms.members[::-1]),),
-        (replace(terms, members=((0, 1), *terms.members)),),
-        (replace(terms, fund_account=99),),
-    ):
+    for cover in ((), (terms, terms)):
         with pytest.raises(RemoteFault, match="bad_statement"):
             cover_of(replace(shot.statement, cover=cover), [0, *LEVERED], N)
 

@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import Bug, LocalFault
-from proofs.algebra.commitment import CommitmentContext, blinders, commit_holdings
 from proofs.algebra.field import ORDER, inverse
 from proofs.algebra.group import GENERATOR, decode_point, encode_point, multiply
 from proofs.algebra.srs import basis
@@ -250,30 +249,6 @@ def test_a_layout_outside_the_proofs_bounds_is_refused(slots, rows):
     with pytest.raises(VerificationFailed) as fault:
         lay_out(N, slots, rows)
     assert fault.value.code is ProofCode.BAD_LAYOUT
-
-
-def test_blinders_differ_by_everything_they_are_bound_to():
-    seed, context = bytes(32), CommitmentContext(bytes(32), 1, 1, bytes(32), 0)
-    variants = [
-        replace(context, network=bytes(31) + b"\1"),
-        replace(context, account=2),
-        replace(context, epoch=2),
-        replace(context, state_root=bytes(31) + b"\1"),
-        replace(context, column=1),
-    ]
-    drawn = [blinders(seed, item) for item in (context, *variants)] + [blinders(b"\1" * 32, context)]
-    assert len({value for pair in drawn for value in pair}) == 2 * len(drawn)
-    assert blinders(seed, context) == drawn[0]
-    with pytest.raises(LocalFault):
-        blinders(bytes(31), context)
-
-
-def test_a_commitment_hides_equal_holdings_of_two_accounts():
-    first, second = (
-        commit_holdings(basis(N), (1, 2, 3), bytes(32), CommitmentContext(bytes(32), account, 1, bytes(32)))
-        for account in (1, 2)
-    )
-    assert first != second
 
 
 def test_a_transcript_tells_apart_labels_types_and_lengths():

@@ -222,39 +222,36 @@ def test_honest_proofs_verify_over_the_toy_group_and_their_openings_are_the_only
         assert with_openings(toy, statement, wiped, TAU) == read
 
 
-def test_published_values_of_honest_proofs_are_in_no_relation(toy):
-    assert relations(honest(toy, 67), ALL) == 0
+@pytest.mark.parametrize("proofs", [honest, simulated])
+def test_published_values_of_honest_proofs_are_in_no_relation_nor_those_of_simulated_ones(toy, proofs):
+    assert relations(proofs(toy, 67), ALL) == 0
 
 
-def test_published_values_of_simulated_proofs_are_in_no_relation(toy):
-    assert relations(simulated(toy, 67), ALL) == 0
+NEEDED = {
+    **{f"blinder {number} of D or S": ((number,), 2) for number in (*D, *S)},
+    "those of the lookup": (F, 2),
+    "those of the multiplicities": (M, 2),
+    "those of the commitment": ((), 0),
+    "that of the quotient, which f, m and W hide too, with one of theirs": ((F[1], M[1], *T), 1),
+}
+TO_SPARE = {
+    **{f"blinder {number} of f, m or the quotient": ((number,), 2) for number in (*F, *M, *T)},
+    "one of the commitment": ((), 1),
+    "one each of f, m and W": ((F[1], M[1]), 1),
+}
+"""What is left out, and how many blinders C_W has."""
 
 
-@pytest.mark.parametrize("blinder", [*D, *S])
-def test_one_blinder_fewer_is_found(toy, blinder):
-    assert relations(honest(toy, SAMPLES, (blinder,))) > 0
+@pytest.mark.parametrize("what", NEEDED)
+def test_blinders_left_out_beyond_what_is_to_spare_are_found(toy, what):
+    left_out, rho = NEEDED[what]
+    assert relations(honest(toy, SAMPLES, left_out, rho=rho)) > 0
 
 
-@pytest.mark.parametrize("blinders", [F, M])
-def test_a_multiplicity_or_lookup_without_blinders_is_found(toy, blinders):
-    assert relations(honest(toy, SAMPLES, blinders)) > 0
-
-
-def test_a_commitment_without_blinders_is_found(toy):
-    assert relations(honest(toy, SAMPLES, rho=0)) > 0
-
-
-@pytest.mark.parametrize("blinder", [*F, *M, *T])
-def test_lookups_multiplicities_and_the_quotient_have_one_blinder_to_spare(toy, blinder):
-    assert relations(honest(toy, SAMPLES, (blinder,))) == 0
-    assert relations(honest(toy, SAMPLES, rho=1)) == 0
-
-
-def test_the_quotients_blinder_hides_it_by_itself_and_is_needed_where_nothing_else_is_to_spare(toy):
-    """t1 is hidden by what f, m and W have to spare, too: the leak is seen only when those are gone."""
-    spare = (F[1], M[1])
-    assert relations(honest(toy, SAMPLES, spare, rho=1)) == 0
-    assert relations(honest(toy, SAMPLES, (*spare, *T), rho=1)) > 0
+@pytest.mark.parametrize("what", TO_SPARE)
+def test_blinders_that_are_to_spare_may_be_left_out(toy, what):
+    left_out, rho = TO_SPARE[what]
+    assert relations(honest(toy, SAMPLES, left_out, rho=rho)) == 0
 
 
 def test_values_of_a_joint_proof_over_two_columns_are_in_no_relation_of_the_first_degree(toy):

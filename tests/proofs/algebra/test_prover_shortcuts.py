@@ -1,12 +1,14 @@
-"""The prover's shortcuts give exactly what the plain definitions give: limbs, values on the coset, lookups."""
+"""The prover's shortcuts give what the plain definitions give: limbs, values on the coset, lookups, commitments."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.base.errors import Bug
+from clearing.base.codec import encode
+from clearing.base.errors import Bug, LocalFault
 from proofs.algebra import coset
+from proofs.algebra.commitment import CommitmentContext, Committer, FixedBase, blinders, commit
 from proofs.algebra.coset import (
     SHIFT,
     balanced,
@@ -20,7 +22,11 @@ from proofs.algebra.coset import (
 )
 from proofs.algebra.domain import domain_of
 from proofs.algebra.field import ORDER, batch_inverse, inverse
+from proofs.algebra.group import GENERATOR, infinity, multiply
 from proofs.algebra.polynomial import Masked, divide_by_vanishing, interpolate, polynomial
+from proofs.algebra.srs import basis
+from proofs.epoch.pool import CommitJob, _Serving, run_commit
+from proofs.epoch.prover import commit_epoch
 from proofs.linear.layout import SlotRange, lay_out
 from proofs.linear.sums import TOGETHER, DigitColumn, Lookups, Summing
 
@@ -133,3 +139,59 @@ def test_the_quotient_of_many_lookups_is_that_of_polynomial_division(data, count
     assert sums.quotient.poly(alpha, sum(owns)) == quotient_of(columns, alpha, owns, hidden)
     lookups = [batch_inverse([alpha + digit for digit in digits]) for digits in columns]
     assert sums.lookups.reduced().values == [sum(values) % ORDER for values in zip(*lookups, strict=True)]
+
+
+TABLE = FixedBase(GENERATOR)
+COMMITTER = Committer(basis(N))
+VALUES = st.lists(st.one_of(st.just(0), st.integers(-(2**63), 2**64), st.sampled_from([1, 2])), max_size=12)
+EXPONENTS = st.one_of(st.sampled_from([0, 1, ORDER - 1, 255, 256, 2**248]), st.integers(0, ORDER - 1))
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 2), VALUES, EXPONENTS, EXPONENTS), max_size=6))
+def test_an_incremental_commitment_is_the_full_one(epochs):
+    for account, values, rho_0, rho_1 in epochs:
+        found = COMMITTER.commit(account, values, (rho_0, rho_1))
+        assert found == commit(basis(N), values, (rho_0, rho_1))
+
+
+@settings(max_examples=30)
+@given(EXPONENTS)
+def test_a_table_gives_the_multiples_of_its_point(scalar):
+    assert TABLE.times(scalar) == multiply(GENERATOR, scalar)
+
+
+def test_fresh_blinders_change_a_commitment_whose_holdings_stay():
+    committer = Committer(basis(N))
+    first, second = committer.commit(1, [5, 6], (7, 8)), committer.commit(1, [5, 6], (9, 10))
+    assert first != second
+    assert committer.commit(1, [], (0, 0)) == infinity()
+
+
+def test_a_closed_account_is_forgotten():
+    committer = Committer(basis(N))
+    committer.commit(1, [5], (1, 1))
+    committer.commit(2, [5], (1, 1))
+    committer.keep({2})
+    assert set(committer._last) == {2}
+    assert committer.commit(1, [6], (1, 1)) == commit(basis(N), [6], (1, 1))
+
+
+def test_a_worker_commits_epoch_after_epoch_as_one_that_begins(market, monkeypatch):
+    monkeypatch.setattr(_Serving, "committer", None)
+    monkeypatch.setattr(_Serving, "domain", 0)
+    shots = [market.snapshot(), market.snapshot(((0, (5_001, 10, 0, 3)), (1, (9_000, 40, -2, 0)))), market.snapshot()]
+    for shot in shots:
+        job = CommitJob(shot, tuple(sorted(market.seeds().items())), market.N)
+        assert run_commit(encode(job)) == commit_epoch(shot, market.seeds(), market.N)
+    assert _Serving.committer is not None
+    assert len(_Serving.committer._last) == 3
+
+
+def test_blinders_follow_from_a_seed_of_32_bytes():
+    context = CommitmentContext(bytes(32), 1, 1, bytes(32), 0)
+    own, again, other = (blinders(seed, context) for seed in (bytes(32), bytes(32), b"\1" * 32))
+    assert own == again
+    assert len({*own, *other}) == 4
+    with pytest.raises(LocalFault):
+        blinders(bytes(31), context)
