@@ -1,9 +1,11 @@
 """Books closed out to cash, and the tree of exits over them."""
 
+from collections import Counter
+
+from clearing.epochs.exit_close_out import close_out
 from clearing.schema.blocks.block import BlockResult
-from tests.kit.clearing.world import (
-    World,
-)
+from clearing.state.state import State
+from tests.kit.clearing.world import World
 
 
 def closed(world: World) -> BlockResult:
@@ -13,3 +15,11 @@ def closed(world: World) -> BlockResult:
     while not result.snapshot_due:
         result = world.prices(790_000)
     return result
+
+
+def promised_at_exit(state: State) -> Counter[int]:
+    """Token base units by asset that all are promised together."""
+    promised = Counter[int]()
+    for payout in close_out(state):
+        promised[payout.asset] += payout.amount
+    return promised

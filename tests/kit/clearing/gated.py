@@ -37,6 +37,12 @@ def gated(*assets: AssetWithdrawalLimits, check: bool = True, **terms: Any) -> W
     return funded(check, gated_genesis(*assets, **terms))
 
 
+def may_withdraw(world: World, account: int, units: int, refused: list[int], asset: int = USDC_1) -> None:
+    """So many units leave the account, and one more is refused so."""
+    assert world.refused(world.withdrawal(account, asset, units + 1)) == refused
+    assert world.refused(world.withdrawal(account, asset, units)) == []
+
+
 def not_executed(world: World, nonce: int, /, **changes: Any) -> WithdrawalNotExecuted:
     """What honest validators say of a withdrawal that its vault did not pay."""
     released = world.state.withdrawals[nonce]

@@ -18,6 +18,7 @@ from clearing.schema.requests.governance import (
     TermsAmendment,
 )
 from clearing.schema.requests.validators import ValidatorChange, with_approval
+from clearing.state.state import State
 from clearing.validators.validator_sets import set_numbers, stored_set, validator_sets
 from member.signing.requests import sign_approval, signed_by_validator
 from tests.kit.clearing.genesis import VAULTS
@@ -37,6 +38,16 @@ class Validators:
     def names(self) -> dict[bytes, int]:
         """Names by envelope key."""
         return names_by_key()
+
+    @property
+    def in_force(self) -> ValidatorSet:
+        """The set that a change starts from, and that votes."""
+        return stored_set(self.state, set_numbers(self.state).next)
+
+    @property
+    def seats(self) -> dict[int, int]:
+        """Names in the set in force, with their indices."""
+        return {self.names[each.envelope_key]: index for index, each in enumerate(self.in_force.validators)}
 
     def speakers(self) -> dict[int, int]:
         """Names in the set whose extensions the next block carries, with their indices."""
@@ -63,28 +74,13 @@ class Validators:
         self, left: Sequence[int] = (), entered: Sequence[Validator] = (), **changes: object
     ) -> ValidatorChange:
         """A change that states the truth about itself."""
-        number = set_numbers(self.state).next
-        before = stored_set(self.state, number)
-        gone = {key_of(name) for name in left}
-        kept = {each.envelope_key: each for each in before.validators if each.envelope_key not in gone}
-        kept.update((each.envelope_key, each) for each in entered)
-        after = ValidatorSet(tuple(kept[key] for key in sorted(kept)))
-        plain = ValidatorChange(
-            number=number + 1,
-            before=before.hash,
-            after=after.hash,
-            left=tuple(sorted(gone)),
-            entered=tuple(sorted(entered, key=lambda each: each.envelope_key)),
-            not_after_ms=self.state.now.time_ms + 3_600_000,
-            approvals=(),
-        )
-        return msgspec.structs.replace(plain, **changes)
+        keys = [key_of(name) for name in left]
+        change = plain_change(self.state, keys, entered, self.state.now.time_ms + 3_600_000)
+        return msgspec.structs.replace(change, **changes)
 
     def signed(self, change: ValidatorChange, names: Sequence[int] = ()) -> ValidatorChange:
         """With the approvals of these, by default of all in force."""
-        in_force = stored_set(self.state, set_numbers(self.state).next)
-        for index, each in enumerate(in_force.validators):
-            name = self.names[each.envelope_key]
+        for name, index in self.seats.items():
             if not names or name in names:
                 change = with_approval(change, sign_approval(change, self.network, index, envelope_secret(name)))
         return change
@@ -134,8 +130,7 @@ class Validators:
 
     def seat(self, name: int) -> int:
         """Index of a validator in the set in force."""
-        in_force = stored_set(self.state, set_numbers(self.state).next)
-        return next(at for at, each in enumerate(in_force.validators) if self.names[each.envelope_key] == name)
+        return self.seats[name]
 
     def vote(
         self, proposal: GovernanceProposal, name: int, approve: bool = True, revision: int = 1, **changes: object
@@ -168,3 +163,21 @@ class Validators:
 
     def halt(self, instrument: int, until_height: int, number: int = 0, **changes: object) -> EmergencyHalt:
         return self.request(EmergencyHalt, instrument, until_height, number, key=secret(0), **changes)
+
+
+def plain_change(
+    state: State, left: Sequence[bytes], entered: Sequence[Validator], not_after_ms: int
+) -> ValidatorChange:
+    """A change without approvals: who has these keys goes, and who enters comes or has another power."""
+    number = set_numbers(state).next
+    before = stored_set(state, number)
+    kept = {each.envelope_key: each for each in (*before.validators, *entered) if each.envelope_key not in left}
+    return ValidatorChange(
+        number=number + 1,
+        before=before.hash,
+        after=ValidatorSet(tuple(kept[key] for key in sorted(kept))).hash,
+        left=tuple(sorted(left)),
+        entered=tuple(sorted(entered, key=lambda each: each.envelope_key)),
+        not_after_ms=not_after_ms,
+        approvals=(),
+    )

@@ -107,6 +107,15 @@ class World(Requests, Validators, Funds):
         """The state as read from its export."""
         return import_state(self.genesis, SALT, export_state(self.state))
 
+    def check_replay(self, copy: State | None = None, first: int = 0) -> None:
+        """The blocks from number `first` on give the same again: to genesis, or to a copy taken before them."""
+        copy = copy or initial_state(self.genesis, SALT)
+        for block, result in zip(self.blocks[first:], self.results[first:], strict=True):
+            fork, again = apply_block(copy, block)
+            assert again == result
+            copy = fork.absorb()
+        assert roots(copy) == roots(self.state)
+
     def fork_with(self, block: BlockInput) -> BlockResult:
         """The outcome of a block that is not decided."""
         return apply_block(self.state, block)[1]
@@ -135,6 +144,10 @@ class World(Requests, Validators, Funds):
             return self.hear(dict.fromkeys(names, said), *transactions, after_ms=after_ms)
         count = len(validator_sets(self.state).last.validators) if attesting is None else attesting
         return self.apply(self.make_block(transactions, [said] * count, after_ms))
+
+    def refused(self, *transactions: Transaction, **more: Any) -> list[int]:
+        """A block with these; the codes of those that it refuses."""
+        return codes(self.block(*transactions, **more))
 
     def heartbeats(self, silent: Sequence[int] = ()) -> list[ChainHeartbeat]:
         """Of all chains that go on."""

@@ -11,7 +11,6 @@ import msgspec
 
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import Fact
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import balance, cash_currency
 from tests.kit.clearing.genesis import BTC, BTC_CALL, BTC_FUT, BTC_PERP, DOLLAR, ETH_PERP, USD, USDC_1, USDC_2, WETH_1
 from tests.sim.clearing import in_crisis
@@ -53,20 +52,20 @@ class Agent:
         if world.is_opening:
             return self.first(world)
         if record.called_height and self.chance.random() < 0.5:
-            return [world.pay(self.account, self.chance.choice(world.cash_tokens), self.some(1, 5_000))]
+            return [world.paid_in(self.account, self.chance.choice(world.cash_tokens), self.some(1, 5_000))]
         if not world.is_calm and self.chance.random() < 0.2 and self.free(world) < 5_000 * DOLLAR:
-            return [world.pay(self.account, self.chance.choice(world.cash_tokens), self.some(5_000, 40_000))]
+            return [world.paid_in(self.account, self.chance.choice(world.cash_tokens), self.some(5_000, 40_000))]
         if self.chance.random() < 0.02:
-            return [world.pay(self.account, WETH_1, self.chance.randint(1, 5_000_000))]
+            return [world.paid_in(self.account, WETH_1, self.chance.randint(1, 5_000_000))]
         return []
 
     def first(self, world: Exchange) -> list[Fact]:
         """What it begins with, its client, too."""
-        paid = [world.pay(self.account, self.chance.choice((USDC_1, USDC_2)), self.start_dollars * DOLLAR)]
+        paid = [world.paid_in(self.account, self.chance.choice((USDC_1, USDC_2)), self.start_dollars * DOLLAR)]
         if not world.is_calm:
-            paid.append(world.pay(self.account + CLIENT, USDC_1, self.start_dollars * DOLLAR // 4))
+            paid.append(world.paid_in(self.account + CLIENT, USDC_1, self.start_dollars * DOLLAR // 4))
         if world.variant.second_group:
-            paid.append(world.pay(self.account, OTHER_2, self.start_dollars * DOLLAR // 2))
+            paid.append(world.paid_in(self.account, OTHER_2, self.start_dollars * DOLLAR // 2))
         return paid
 
     def some(self, least: int, most: int) -> int:
@@ -80,7 +79,8 @@ class Agent:
         if missing <= 0 or self.chance.random() > self.pays_dues:
             return []
         tokens = [each for each in world.cash_tokens if world.group_of(each) == world.fund_group] or [USDC_1]
-        return [world.pay(self.account, self.chance.choice(tokens), missing * self.chance.choice((1, 3, 4)) // 2 + 1)]
+        token = self.chance.choice(tokens)
+        return [world.paid_in(self.account, token, missing * self.chance.choice((1, 3, 4)) // 2 + 1)]
 
     def offers(self, world: Exchange) -> list[Offer]:
         """Trades it wants."""
@@ -144,7 +144,7 @@ class Agent:
 
     def free(self, world: Exchange) -> int:
         """Micros above its initial margin."""
-        margin = holdings_margin(current_arrays(world.state), current_holdings(world.state, self.account))
+        margin = world.margin(self.account)
         return margin.equity - margin.initial
 
 
@@ -188,11 +188,8 @@ class Insolvent(Aggressive):
         free = self.free(world)
         if free <= 0:
             return []
-        return [
-            world.withdrawal(
-                self.account, self.chance.choice(world.cash_tokens), free + self.chance.choice((-5, 0, 1, 7))
-            )
-        ]
+        token = self.chance.choice(world.cash_tokens)
+        return [world.withdrawal(self.account, token, free + self.chance.choice((-5, 0, 1, 7)))]
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:
         """Pays for nobody, bids with what it does not have, and wants to come back each time."""
@@ -213,9 +210,8 @@ class Griefer(Agent):
         if world.is_opening:
             return super().facts(world)
         to = self.chance.choice((self.account, self.account - 1, 999, 2**48))
-        return [
-            world.deposit_fact(to, self.chance.choice((USDC_1, USDC_2, WETH_1)), self.chance.choice((1, 999, 10**9)))
-        ]
+        token = self.chance.choice((USDC_1, USDC_2, WETH_1))
+        return [world.deposit_fact(to, token, self.chance.choice((1, 999, 10**9)))]
 
     def offers(self, world: Exchange) -> list[Offer]:
         """One lot at a time, either way."""
@@ -253,9 +249,8 @@ class OracleAttacker(Agent):
         """Buys; the lie comes with the next block."""
         world.lies = {}
         if self.chance.random() < 0.3:
-            world.lies = {
-                BTC: world.ticks[BTC] * self.chance.choice((2, 11, 99)) // self.chance.choice((1, 10, 100)) + 1
-            }
+            more, less = self.chance.choice((2, 11, 99)), self.chance.choice((1, 10, 100))
+            world.lies = {BTC: world.ticks[BTC] * more // less + 1}
         return [self.offer(world, self.chance.randint(1, self.lots))]
 
 
@@ -275,11 +270,8 @@ class WithdrawalRacer(Agent):
         if cash <= 0:
             return []
         halves = [world.withdrawal(self.account, asset, max(cash // 2, 1)) for asset in (USDC_1, USDC_2)]
-        return [
-            *halves,
-            world.withdrawal(self.account, USDC_1, cash),
-            world.transfer(self.account, self.account + CLIENT, cash),
-        ]
+        whole = world.withdrawal(self.account, USDC_1, cash), world.transfer(self.account, self.account + CLIENT, cash)
+        return [*halves, *whole]
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:
         """Takes back what waits whenever it feels like it, so as to ask anew."""
@@ -294,13 +286,12 @@ class Bidder(Agent):
 
     def requests(self, world: Exchange) -> list[Transaction]:
         """A bid for the collateral of everybody who was called for cash."""
-        calls = [account for account, _ in world.state.cash_calls.ordered() if account != self.account]
-        return [
-            world.collateral_bid(
-                self.account, seller, WETH_1, self.chance.randint(1, 10**7), self.chance.choice((150, 190, 210))
-            )
-            for seller in calls[:3]
-        ]
+        chance, calls = (
+            self.chance,
+            [seller for seller, _ in world.state.cash_calls.ordered() if seller != self.account],
+        )
+        bids = [(seller, WETH_1, chance.randint(1, 10**7), chance.choice((150, 190, 210))) for seller in calls[:3]]
+        return [world.collateral_bid(self.account, *bid) for bid in bids]
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:
         """Bids for everything, takes in every client."""
@@ -316,7 +307,7 @@ class Newcomer(Agent):
     def facts(self, world: Exchange) -> list[Fact]:
         """A deposit before it is known ends in suspense."""
         if self.chance.random() < 0.03:
-            return [world.pay(self.account, USDC_1, self.some(1, 30_000))]
+            return [world.paid_in(self.account, USDC_1, self.some(1, 30_000))]
         return super().facts(world) if self.account in world.owned else []
 
 

@@ -14,10 +14,9 @@ from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import POSITION_MAX
 from clearing.context.block_context import BlockContext
-from clearing.epochs.exit_close_out import close_out
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.receipts.liquidation import Liquidated
+from clearing.schema.receipts.liquidation import BackstopTakeover, Liquidated, SliceSold
 from clearing.schema.receipts.settlement import FundingPaid
 from clearing.schema.receipts.trades import TradeNovated
 from clearing.schema.receipts.withdrawals import WithdrawalReleased
@@ -26,6 +25,7 @@ from clearing.schema.requests.auctions import LiquidationBid
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, positions_of
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
+from tests.kit.clearing.exits import promised_at_exit
 from tests.kit.clearing.whole_state import check_whole_state
 from tests.sim.clearing.exchange import STORY_MARKET
 from tests.sim.clearing.variant_audit import Operation
@@ -51,14 +51,10 @@ def audit_block(after: State, result: BlockResult, told: Told) -> None:
         elif isinstance(receipt, FundingPaid):
             require(0 <= receipt.rounding == receipt.paid - receipt.received, "funding that made money", told=receipt)
     for feed, found in after.feeds.ordered():
-        open_ = found.status == FeedStatus.OPEN
-        require(
-            not open_ or is_fresh(after, feed, told), "an open price that nobody honest told", feed=feed, found=found
-        )
+        good = found.status != FeedStatus.OPEN or is_fresh(after, feed, told)
+        require(good, "an open price that nobody honest told", feed=feed, found=found)
     if result.snapshot_due:
-        promised: dict[int, int] = {}
-        for each in close_out(after):
-            promised[each.asset] = promised.get(each.asset, 0) + each.amount
+        promised = promised_at_exit(after)
         for asset in after.terms.assets.values():
             now = (
                 after.terms.collateral_after_leaving[asset.id]
@@ -66,11 +62,9 @@ def audit_block(after: State, result: BlockResult, told: Told) -> None:
                 else asset
             )
             there = max(inventory_units(after, asset) * asset.base_units, inventory_units(after, now) * now.base_units)
-            waits = (
-                sum(each.units for _, each in after.delayed_withdrawals.ordered() if each.asset == asset.id)
-                * asset.base_units
-            )
-            require(promised.get(asset.id, 0) <= there + waits, "exits beyond custody", asset=asset.id)
+            waiting = sum(each.units for _, each in after.delayed_withdrawals.ordered() if each.asset == asset.id)
+            good = promised[asset.id] <= there + waiting * asset.base_units
+            require(good, "exits beyond custody", asset=asset.id)
 
 
 def is_fresh(after: State, feed: int, told: Told) -> bool:
@@ -99,31 +93,28 @@ def audit_trade(after: State, receipt: TradeNovated) -> None:
 
 
 def audit_liquidation(after: State, receipt: Liquidated, told: Told) -> None:
-    """Only on prices that are good, never more than there was, penalties rounded up and paid out of equity."""
-    require(receipt.account != HOUSE_ACCOUNT, "the house liquidated", receipt=receipt)
+    """The whole fraction at once, penalties rounded up and paid out of equity."""
+    audit_taken(after, receipt, told)
     terms, owed = after.terms, Fraction(0)
     numerator, denominator = receipt.fraction
     for taken in receipt.positions:
-        instrument = terms.instruments[taken.instrument]
-        require(is_good_price(after, instrument.feed, told), "liquidated on a price that is not good", taken=taken)
+        good = abs(taken.lots) * denominator >= abs(taken.of_lots) * numerator or is_full(after, taken.instrument)
+        require(good, "fewer lots taken than the fraction", taken=taken)
+        value = abs(taken.lots) * terms.instruments[taken.instrument].micros_per_tick * taken.mark_ticks
+        owed += Fraction(value * terms.market.liquidation_penalty_ppm, 10**6)
+    least = min(owed, Fraction(max(receipt.equity, 0)))
+    require(receipt.penalty >= least, "a penalty rounded towards the member", receipt=receipt, owed=float(owed))
+    require(not receipt.deficits or receipt.equity_after >= 0, "a deficit covered and more owed", receipt=receipt)
+
+
+def audit_taken(after: State, receipt: Liquidated | SliceSold | BackstopTakeover, told: Told) -> None:
+    """Nobody takes from the house, off the mark, on prices that are not good, or more than there is."""
+    require(receipt.account != HOUSE_ACCOUNT, "the house liquidated", receipt=receipt)
+    for taken in receipt.positions:
+        feed = after.terms.instruments[taken.instrument].feed
+        require(is_good_price(after, feed, told), "liquidated on a price that is not good", taken=taken)
         require(taken.mark_ticks == after.marks[taken.instrument].ticks, "liquidated off the mark", taken=taken)
         require(abs(taken.lots) <= abs(taken.of_lots) and taken.lots * taken.of_lots > 0, "took too much", taken=taken)
-        whole = abs(taken.of_lots) * numerator
-        require(
-            abs(taken.lots) * denominator >= whole or is_full(after, taken.instrument),
-            "fewer lots taken than the fraction",
-            taken=taken,
-        )
-        value = abs(taken.lots) * instrument.micros_per_tick * taken.mark_ticks
-        owed += Fraction(value * terms.market.liquidation_penalty_ppm, 10**6)
-    require(
-        receipt.penalty >= min(owed, Fraction(max(receipt.equity, 0))),
-        "a penalty rounded towards the member",
-        penalty=receipt.penalty,
-        owed=float(owed),
-        equity=receipt.equity,
-    )
-    require(not receipt.deficits or receipt.equity_after >= 0, "a deficit covered and more owed", receipt=receipt)
 
 
 def is_full(after: State, instrument: int) -> bool:

@@ -8,9 +8,7 @@ from typing import Any
 
 import msgspec
 
-from clearing.base import ed25519
 from clearing.base.codec import encode
-from clearing.base.secp256k1 import sign_digest
 from clearing.genesis.paths import change_at, value_at
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.records.governance import ProposalStage
@@ -31,7 +29,7 @@ from clearing.schema.terms.genesis import Genesis
 from member.signing.requests import signed_by_validator
 from tests.kit.clearing.genesis import BTC_PERP, DOLLAR, ETH_PERP, HOUSE, USD, VAULTS
 from tests.kit.clearing.signer import envelope_secret, secret
-from tests.sim.clearing.electorate import Electorate, in_force
+from tests.sim.clearing.electorate import Electorate
 from tests.sim.clearing.exchange import FIRST, LISTED, Exchange
 from tests.sim.clearing.variants import listing
 
@@ -90,19 +88,15 @@ class Council:
 
     def proposal(self, world: Exchange) -> Transaction:
         """Something to vote on, by a validator, the house, or somebody who says to be one."""
-        chance, network = self.chance, world.network
-        amendment = self.amendment(world)
+        chance, amendment = self.chance, self.amendment(world)
         proposer = chance.choice((0, 1, 2, 3, HOUSE_PROPOSER))
         until = world.time_ms + chance.choice((1_000, 20_000, 60_000))
-        words = GovernanceProposal(proposer, amendment, f"as of {world.state.now.height}", until, b"")
-        digest = words.digest(network)
+        proposal = GovernanceProposal(proposer, amendment, f"as of {world.state.now.height}", until, b"")
         if proposer == HOUSE_PROPOSER:
-            signed = sign_digest(secret(chance.choice((HOUSE, HOUSE, FIRST))), digest)
-        else:
-            secrets = secrets_of(world)
-            said = secrets[min(chance.choice((proposer, proposer, proposer, 0)), len(secrets) - 1)]
-            signed = ed25519.sign(said, digest)
-        return msgspec.structs.replace(words, signature=signed)
+            return world.sign(proposal, secret(chance.choice((HOUSE, HOUSE, FIRST))))
+        names = list(world.seats)
+        name = names[min(chance.choice((proposer, proposer, proposer, 0)), len(names) - 1)]
+        return signed_by_validator(world.network, proposal, envelope_secret(name))
 
     def amendment(self, world: Exchange) -> Amendment:
         """One in four is hostile."""
@@ -144,8 +138,8 @@ class Council:
         instrument = self.chance.choice((BTC_PERP, ETH_PERP))
         record = world.state.halts.get(instrument)
         until = world.state.now.height + self.chance.choice((2, 5, 50))
-        words = EmergencyHalt(instrument, until, record.number if record else 0, world.time_ms + 60_000, bytes(65))
-        return world.signed_by(words, signature=self.chance.choice((HOUSE, HOUSE, FIRST)))  # type: ignore[no-any-return]
+        key = secret(self.chance.choice((HOUSE, HOUSE, FIRST)))
+        return world.request(EmergencyHalt, instrument, until, record.number if record else 0, key=key)
 
     def votes(self, world: Exchange) -> list[Transaction]:
         """On every proposal that is open, by each validator now and then."""
@@ -153,8 +147,7 @@ class Council:
         for proposal, held in world.state.proposals.ordered():
             if held.stage is ProposalStage.CLOSED:
                 continue
-            for index, validator in enumerate(in_force(world).validators):
-                name = world.names[validator.envelope_key]
+            for name, index in world.seats.items():
                 wavers = name == WAVERER and self.chance.random() < 0.1
                 if (proposal, name) in self.revisions and not wavers:
                     continue
@@ -166,8 +159,3 @@ class Council:
                 vote = GovernanceVote(proposal, index, approve, revision, world.time_ms + 60_000, bytes(64))
                 made.append(signed_by_validator(world.network, vote, envelope_secret(name)))
         return made
-
-
-def secrets_of(world: Exchange) -> list[bytes]:
-    """Of the validators in force, in their order."""
-    return [envelope_secret(world.names[each.envelope_key]) for each in in_force(world).validators]

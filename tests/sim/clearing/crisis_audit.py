@@ -3,13 +3,13 @@
 Rule: as `tests.sim.clearing.audit`. Who pays for a loss, in what order, is written here anew.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import ceil
 
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.context.unresolved_losses import defaults_under_way
-from clearing.epochs.exit_close_out import close_out
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.receipts.default import (
     AssessmentTaken,
@@ -29,7 +29,8 @@ from clearing.schema.terms.genesis import AccountKind
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import FUND_ACCOUNT, balance, cash_currency
 from clearing.state.state import State
-from tests.sim.clearing.audit import Told, is_good_price
+from tests.kit.clearing.exits import promised_at_exit
+from tests.sim.clearing.audit import Told, audit_taken
 from tests.sim.clearing.violation import require
 
 OTHERS = (WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.SURVIVORS, WaterfallLayer.ASSESSMENTS)
@@ -41,12 +42,10 @@ class CrisisAudit:
     def __init__(self) -> None:
         self.paid: set[int] = set()
         """Nonces of withdrawals that the vault paid, or whose money came back."""
-        self.left: dict[int, int] = {}
+        self.left = Counter[int]()
         """By asset: token base units that vaults have paid out."""
         self.liquidated: list[int] = []
         """Micros, in each of the last blocks: more than the longest cool-down."""
-        self.borne: dict[int, int] = {}
-        """By default: what layers bore, in micros."""
 
     def block(self, after: State, result: BlockResult, told: Told) -> None:
         """Everything."""
@@ -61,7 +60,7 @@ class CrisisAudit:
             elif isinstance(receipt, WithdrawalConfirmed):
                 self.once(receipt.nonce)
                 paid = after.withdrawals[receipt.nonce]
-                self.left[paid.asset] = self.left.get(paid.asset, 0) + int.from_bytes(paid.amount, "big")
+                self.left[paid.asset] += int.from_bytes(paid.amount, "big")
             elif isinstance(receipt, WithdrawalRefunded) and receipt.reason is RefundReason.NOT_PAID:
                 self.once(receipt.number)
             elif isinstance(receipt, LossAllocated):
@@ -91,11 +90,8 @@ class CrisisAudit:
 
     def exits(self, after: State) -> None:
         """What is promised to all at the close-out is no more than what vaults were paid and have not paid out."""
-        promised: dict[int, int] = {}
-        for each in close_out(after):
-            promised[each.asset] = promised.get(each.asset, 0) + each.amount
-        for asset, amount in sorted(promised.items()):
-            there = int.from_bytes(after.asset_flows[asset].deposited_amount, "big") - self.left.get(asset, 0)
+        for asset, amount in sorted(promised_at_exit(after).items()):
+            there = int.from_bytes(after.asset_flows[asset].deposited_amount, "big") - self.left[asset]
             require(amount <= there, "exits beyond what the vault has", asset=asset, promised=amount, there=there)
 
     def once(self, nonce: int) -> None:
@@ -110,15 +106,12 @@ class CrisisAudit:
         require(layers == sorted(layers), "layers out of order", told=layers)
         for step in receipt.steps:
             require(step.loss_before == left, "a layer began elsewhere", step=step)
-            amounts = [share.amount for share in step.shares]
-            require(
-                sum(amounts) == step.loss_borne or step.layer is WaterfallLayer.TEAR_UP,
-                "shares are not the sum",
-                step=step,
-            )
+            torn_up = step.layer is WaterfallLayer.TEAR_UP
+            shared = sum(share.amount for share in step.shares)
+            require(torn_up or shared == step.loss_borne, "shares are not the sum", step=step)
             require(all(share.amount <= share.cap for share in step.shares), "more than its most", step=step)
             most = sum(share.cap for share in step.shares if share.weight)
-            whole = step.layer is WaterfallLayer.TEAR_UP or step.loss_borne == min(left, most)
+            whole = torn_up or step.loss_borne == min(left, most)
             require(whole, "a layer left something to the next that it could bear", step=step)
             audit_shares(step.loss_borne, [(share.weight, share.cap, share.amount) for share in step.shares])
             left -= step.loss_borne
@@ -126,7 +119,6 @@ class CrisisAudit:
         for layer, account, _, micros in receipt.paid:
             client = account in after.accounts and after.accounts[account].kind is AccountKind.CLIENT
             require(layer not in OTHERS or not client, "a client paid for others", account=account, micros=micros)
-        self.borne[receipt.number] = self.borne.get(receipt.number, 0) + sum(step.loss_borne for step in receipt.steps)
 
     def ended(self, receipt: DefaultEnded) -> None:
         """What the layers bore and what the house is left with is the loss."""
@@ -186,11 +178,8 @@ def audit_end(after: State, lately: int) -> None:
     they take: far options that no scenario gives any value to can be held in any number.
     """
     require(not defaults_under_way(after), "a default that does not end", under_way=defaults_under_way(after))
-    require(
-        not list(after.delayed_withdrawals.ordered()),
-        "a withdrawal waits for ever",
-        waiting=list(after.delayed_withdrawals.ordered()),
-    )
+    waiting = list(after.delayed_withdrawals.ordered())
+    require(not waiting, "a withdrawal waits for ever", waiting=waiting)
     arrays, sold = current_arrays(after), set()
     for account, sale in after.liquidations.ordered():
         age = after.now.height - sale.opened_height
@@ -211,21 +200,13 @@ def audit_end(after: State, lately: int) -> None:
 
 
 def audit_taking(after: State, receipt: SliceSold | BackstopTakeover, told: Told) -> None:
-    """At the mark, on good prices, no more than was asked or allowed; rounded as what is owed and what is given."""
-    require(receipt.account != HOUSE_ACCOUNT, "the house liquidated", receipt=receipt)
-    for taken in receipt.positions:
-        instrument = after.terms.instruments[taken.instrument]
-        require(is_good_price(after, instrument.feed, told), "liquidated on a price that is not good", taken=taken)
-        require(taken.mark_ticks == after.marks[taken.instrument].ticks, "liquidated off the mark", taken=taken)
-        require(abs(taken.lots) <= abs(taken.of_lots) and taken.lots * taken.of_lots > 0, "took too much", taken=taken)
+    """No more than was asked or allowed; rounded as what is owed and what is given."""
+    audit_taken(after, receipt, told)
     discount = 0
     if isinstance(receipt, SliceSold):
         discount = receipt.discount_ppm
-        require(
-            receipt.fraction <= min(receipt.requested_share, receipt.allowed_share),
-            "a larger slice than allowed",
-            told=receipt,
-        )
+        most = min(receipt.requested_share, receipt.allowed_share)
+        require(receipt.fraction <= most, "a larger slice than allowed", told=receipt)
     rate = after.terms.market.liquidation_penalty_ppm
     audit_split(after, receipt.positions, receipt.paid, (rate, discount), receipt.equity)
 

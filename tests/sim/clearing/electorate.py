@@ -10,13 +10,10 @@ import msgspec
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.schema.blocks.block import ProvenOffence
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.facts import Fact, ValidatorsRotated
+from clearing.schema.facts import Fact
 from clearing.schema.requests.governance import Amendment, ValidatorsAmendment, VaultDetachment
-from clearing.schema.requests.validators import ValidatorChange, with_approval
 from clearing.validators.misbehaviour import is_reported
-from clearing.validators.validator_sets import set_numbers, stored_set
-from member.signing.requests import sign_approval
-from tests.kit.clearing.signer import envelope_secret, key_of, validator
+from tests.kit.clearing.signer import key_of, validator
 from tests.sim.clearing.exchange import LIAR, NAMES, Exchange
 
 FEWEST, MOST = 4, 6
@@ -36,15 +33,12 @@ class Electorate:
         """A change of validators, by those in force."""
         if not world.variant.validators_change or self.chance.random() > 0.1:
             return []
-        left, entered = self.moves(in_force(world))
-        change = change_of_set(world, left, entered)
-        names = [world.names[each.envelope_key] for each in in_force(world).validators]
+        left, entered = self.moves(world.in_force)
+        change = world.unsigned([world.names[key] for key in left], entered, not_after_ms=world.time_ms + 60_000)
+        names = list(world.seats)
         if self.chance.random() < 0.2:
             names = self.chance.sample(names, self.chance.randint(1, len(names)))
-        for index, each in enumerate(in_force(world).validators):
-            if world.names[each.envelope_key] in names:
-                secret = envelope_secret(world.names[each.envelope_key])
-                change = with_approval(change, sign_approval(change, world.network, index, secret))
+        change = world.signed(change, names)
         if self.chance.random() < 0.1:
             change = msgspec.structs.replace(change, number=change.number + 1)
         return [change]
@@ -67,8 +61,8 @@ class Electorate:
         held = world.state.set_changes.get(0)
         if held is not None and held.awaited_vaults:
             return VaultDetachment(*self.chance.choice(held.awaited_vaults))
-        left, entered = self.moves(in_force(world))
-        return ValidatorsAmendment(in_force(world).hash, tuple(left), tuple(entered))
+        left, entered = self.moves(world.in_force)
+        return ValidatorsAmendment(world.in_force.hash, tuple(left), tuple(entered))
 
     def facts(self, world: Exchange) -> list[Fact]:
         """World that have followed, each after a while."""
@@ -77,48 +71,18 @@ class Electorate:
             return []
         if self.loses_chain and held.number > 1:
             world.lost = (LOST_CHAIN,)
-        told: list[Fact] = []
-        for chain, vault in held.awaited_vaults:
-            if chain not in world.silent and self.chance.random() < 0.3:
-                hashed = stored_set(world.state, held.number).hash
-                told.append(
-                    ValidatorsRotated(
-                        chain, vault, held.height + 1, hashed, 50, b"\x0b" * 32, held.number.to_bytes(32, "big")
-                    )
-                )
-        return told
+        chains = [chain for chain, _ in held.awaited_vaults if chain not in world.silent and self.chance.random() < 0.3]
+        return list(world.rotations(chains, source=held.number.to_bytes(32, "big")))
 
     def offences(self, world: Exchange) -> tuple[ProvenOffence, ...]:
         """What consensus proves of somebody, seldom."""
         height = world.state.now.height
         if not world.variant.validators_change or self.chance.random() > 0.02:
             return ()
-        if len(in_force(world).validators) <= FEWEST:
+        if len(world.in_force.validators) <= FEWEST:
             # Or removals would leave the liar with more than a third.
             return ()
         key, kind = key_of(self.chance.choice(NAMES)), self.chance.randint(1, 2)
         if is_reported(world.state, key, height, kind):
             return ()
         return (ProvenOffence(key, kind, height, 0, 10),)
-
-
-def in_force(world: Exchange) -> ValidatorSet:
-    """The set that a change starts from, and that votes."""
-    return stored_set(world.state, set_numbers(world.state).next)
-
-
-def change_of_set(world: Exchange, left: list[bytes], entered: list[Validator]) -> ValidatorChange:
-    """A change that states the truth about itself."""
-    before = in_force(world)
-    kept = {each.envelope_key: each for each in before.validators if each.envelope_key not in left}
-    kept.update((each.envelope_key, each) for each in entered)
-    after = ValidatorSet(tuple(kept[key] for key in sorted(kept)))
-    return ValidatorChange(
-        number=set_numbers(world.state).next + 1,
-        before=before.hash,
-        after=after.hash,
-        left=tuple(sorted(left)),
-        entered=tuple(sorted(entered, key=lambda each: each.envelope_key)),
-        not_after_ms=world.time_ms + 60_000,
-        approvals=(),
-    )

@@ -9,26 +9,37 @@ from typing import Any
 import msgspec
 
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.base.secp256k1 import address
 from clearing.base.units import DAY_MS
 from clearing.genesis.checks import check_genesis
-from clearing.schema.blocks.block import BlockInput, BlockResult, PriceReport, ProvenOffence, VoteExtension
+from clearing.schema.blocks.block import BlockInput, BlockResult, ProvenOffence, VoteExtension
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import DepositSeen, DepositSighted, Fact
 from clearing.schema.records.prices import FeedStatus
 from clearing.schema.requests.accounts import CashTransfer
-from clearing.schema.requests.trades import Trade
 from clearing.schema.requests.withdrawals import Withdrawal
-from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms
+from clearing.schema.terms.genesis import Genesis, MarketParameters
 from clearing.schema.terms.prices import PriceTerms
 from clearing.validators.validator_sets import validator_sets
 from tests.kit.clearing.full_requirement import genesis as whole_requirement
-from tests.kit.clearing.genesis import ALICE, BTC, CAROL, DOLLAR, ETH, HOUSE, START_MS, USD, USDC_1, USDC_2, WETH_1
+from tests.kit.clearing.genesis import (
+    ALICE,
+    BTC,
+    CAROL,
+    DOLLAR,
+    ETH,
+    HOUSE,
+    START_MS,
+    USD,
+    USDC_1,
+    USDC_2,
+    WETH_1,
+    member_terms,
+)
+from tests.kit.clearing.requests import PAYEE
 from tests.kit.clearing.signer import secret, set_with
 from tests.kit.clearing.vaults import PAR, RATE_FEED, STETH_2, USDC_FEED, genesis_of_everything
-from tests.kit.clearing.world import World
+from tests.kit.clearing.world import World, reports
 from tests.sim.clearing.crisis_terms import BACKSTOP, MILD, STRESS, crisis_of, is_calm, ranges_of
-from tests.sim.clearing.signatures import sign_as
 from tests.sim.clearing.variants import (
     FUNDING,
     OTHER,
@@ -72,12 +83,7 @@ def story_genesis(seed: int) -> Genesis:
     """Everything on; which of two requirements, and what else there is, depends on the seed."""
     base, variant = genesis_of_everything(seed, STORY_MARKET), variant_of(seed)
     agents = tuple(
-        MemberTerms(
-            each,
-            f"agent-{each}",
-            address(secret(each)),
-            (AccountTerms(each, AccountKind.HOUSE), client_terms(each + CLIENT, variant)),
-        )
+        msgspec.structs.replace(member_terms(each, each, client_terms(each + CLIENT, variant)), name=f"agent-{each}")
         for each in range(FIRST, FIRST + MEMBERS)
     )
     whole = whole_requirement().risk if seed % 2 else base.risk
@@ -220,13 +226,12 @@ class Exchange(World):
         facts += self.heartbeats((*self.silent, *self.lost))
         facts = self.sighted_first([each for each in facts if each.chain_id not in self.lost])
         time_ms = self.state.now.time_ms + after_ms
-        told = {feed: ticks for feed, ticks in self.ticks.items() if feed not in self.unpriced}
-        told = {feed: ticks for feed, ticks in told.items() if feed in self.state.feeds}
-        honest = VoteExtension(_reports(told, time_ms), (*self.half_heard, *facts))
-        lies = {feed: ticks for feed, ticks in self.lies.items() if feed in told}
-        liar = VoteExtension(_reports({**told, **lies}, time_ms), honest.facts)
+        feeds = self.ticks.keys() & {feed for feed, _ in self.state.feeds.ordered()} - set(self.unpriced)
+        prices = [(feed, self.ticks[feed]) for feed in feeds]
+        lies = [(feed, self.lies.get(feed, ticks)) for feed, ticks in prices]
+        honest = half = VoteExtension(reports(*prices, time_ms=time_ms), (*self.half_heard, *facts))
+        liar = VoteExtension(reports(*lies, time_ms=time_ms), honest.facts)
         self.half_heard = []
-        half = honest
         if self.variant.validators_change and facts and chance.random() < 0.1:
             # Every second validator is late to tell: the others' words must count with its own in the next block.
             self.half_heard, half = facts, msgspec.structs.replace(honest, facts=())
@@ -254,74 +259,31 @@ class Exchange(World):
 
     def make_block(self, *args: Any, **more: Any) -> BlockInput:
         """With the offences that were proven."""
-        block, self.offences = (
-            msgspec.structs.replace(super().make_block(*args, **more), misbehaviour=self.offences),
-            (),
-        )
+        block = msgspec.structs.replace(super().make_block(*args, **more), misbehaviour=self.offences)
+        self.offences = ()
         return block
 
-    def signer(self, account: int) -> int:
-        """Whose secret signs for money that leaves the account."""
-        return self.signers.get(account, self.owner.get(account, 0))
+    def money_key(self, account: int) -> bytes:
+        """Whose secret signs for money that leaves the account: the client's own, where it has a key."""
+        return secret(self.signers.get(account, self.owner.get(account, 0)))
 
-    def withdrawal(self, account: int, asset: int, units: int, to: bytes = b"\x77" * 20, **changes: int) -> Withdrawal:
-        """Signed by whoever may take money out."""
-        words = msgspec.structs.replace(self.worded(Withdrawal, account, asset, units, to), **changes)
-        signed: Withdrawal = self.signed_by(words, signature=self.signer(account))
-        return signed
+    def withdrawal(self, account: int, asset: int, units: int, to: bytes = PAYEE, **changes: Any) -> Withdrawal:
+        return super().withdrawal(account, asset, units, to, **{"key": self.money_key(account)} | changes)
 
-    def transfer(self, account: int, recipient: int, micros: int, group: int = USD) -> CashTransfer:
-        """As a withdrawal, between accounts."""
-        words = self.worded(CashTransfer, account, recipient, group, micros)
-        signed: CashTransfer = self.signed_by(words, signature=self.signer(account))
-        return signed
-
-    def worded(self, kind: type[Any], account: int, *fields: object, nonce: bool = True, signatures: int = 1) -> Any:
-        """A request of `account` that nobody has signed."""
-        self.nonce += nonce
-        numbered = (self.nonce,) if nonce else ()
-        return kind(account, *fields, *numbered, self.time_ms + 60_000, *[bytes(65)] * signatures)
-
-    def signed_by(self, words: Any, **members: int) -> Any:
-        """The request, signed by the members named under each field."""
-        digest = words.digest(self.network)
-        signatures = {field: sign_as(member, digest) for field, member in members.items()}
-        return msgspec.structs.replace(words, **signatures)
-
-    def sign_for(self, account: int, request: Any, field: str = "signature") -> Any:
-        """The request, signed by the account's member."""
-        return self.signed_by(request, **{field: self.owner.get(account, 0)})
-
-    def trade(
-        self, buyer: int, seller: int, instrument: int, lots: int, ticks: int, trade_id: int = 0, **changes: int
-    ) -> Trade:
-        """Signed by both sides' members."""
-        self.trade_ids += 1
-        until = self.time_ms + 60_000
-        terms = (1, trade_id or self.trade_ids, buyer, seller, instrument, lots, ticks, until)
-        words = msgspec.structs.replace(Trade(*terms, bytes(65), bytes(65)), **changes)
-        signers = {"buyer_signature": self.owner.get(buyer, 0), "seller_signature": self.owner.get(seller, 0)}
-        return self.signed_by(words, **signers)  # type: ignore[no-any-return]
-
-    def ask(self, kind: type[Any], account: int, *fields: object) -> Any:
-        """A request of `account`, signed by its member."""
-        return self.sign_for(account, self.worded(kind, account, *fields))
+    def transfer(self, account: int, recipient: int, micros: int, group: int = USD, **changes: Any) -> CashTransfer:
+        return self.request(CashTransfer, account, recipient, group, micros, key=self.money_key(account), **changes)
 
     def amount(self, asset: int, units: int) -> int:
         """Token base units of clearing units of genesis."""
         return self.state.terms.assets[asset].to_amount(units)
 
-    def pay(self, account: int, asset: int, units: int) -> Fact:
+    def paid_in(self, account: int, asset: int, units: int) -> Fact:
         """A deposit that is final in this block."""
         return self.deposit_fact(account, asset, self.amount(asset, units))
 
     def halted(self) -> list[int]:
         """Feeds that are halted."""
         return [feed for feed, found in self.state.feeds.ordered() if found.status == FeedStatus.HALTED]
-
-
-def _reports(told: dict[int, int], time_ms: int) -> tuple[PriceReport, ...]:
-    return tuple(PriceReport(feed, ticks, 0, 3, time_ms) for feed, ticks in sorted(told.items()))
 
 
 TOKENS = (WETH_1, STETH_2)

@@ -6,17 +6,14 @@ rest; what is asked without the word that it needs is asked, too.
 
 from random import Random
 
-import msgspec
-
 from clearing.base.secp256k1 import address
 from clearing.schema.blocks.transaction import Transaction
-from clearing.schema.requests.accounts import AccountClosing, AccountOpening, AccountPorting, ClaimSwap, TokenTransfer
-from clearing.schema.requests.auctions import ReopeningOrder
-from clearing.schema.requests.default import MemberExit
+from clearing.schema.requests.accounts import ClaimSwap
 from clearing.schema.requests.withdrawals import LimitedWithdrawal
 from clearing.schema.terms.genesis import OPENED_ACCOUNTS, AccountKind
 from clearing.state.ledger import balance, cash_currency, token_currency
 from tests.kit.clearing.genesis import HOUSE
+from tests.kit.clearing.requests import PAYEE
 from tests.kit.clearing.signer import secret
 from tests.sim.clearing.exchange import TOKENS, Exchange
 
@@ -43,13 +40,13 @@ def opened(world: Exchange, member: int, chance: Random) -> Transaction | None:
         kind = world.state.accounts[parent].kind if chance.random() < 0.8 else kind
     elif kind is AccountKind.CLIENT and world.variant.keyed_clients and chance.random() < 0.6:
         key = address(secret(CLIENT_SECRETS + member))
-    return world.ask(AccountOpening, own[0], kind, parent, key)  # type: ignore[no-any-return]
+    return world.opening(own[0], kind, parent, key)
 
 
 def closed(world: Exchange, member: int, chance: Random) -> Transaction | None:
     """What was opened, empty or not."""
     more = [each for each in world.owned[member] if each >= OPENED_ACCOUNTS] or world.owned[member]
-    return world.ask(AccountClosing, chance.choice(more))  # type: ignore[no-any-return]
+    return world.closing(chance.choice(more))
 
 
 def moved(world: Exchange, member: int, chance: Random) -> Transaction | None:
@@ -70,8 +67,7 @@ def tokens_moved(world: Exchange, member: int, chance: Random) -> Transaction | 
         return None
     giver = chance.choice(held)
     units = max(balance(world.state, giver, token_currency(asset)) // chance.choice((1, 3, 10)), 1)
-    words = world.worded(TokenTransfer, giver, chance.choice(own), asset, units)
-    return world.signed_by(words, signature=world.signer(giver))  # type: ignore[no-any-return]
+    return world.token_transfer(giver, chance.choice(own), units, asset, key=world.money_key(giver))
 
 
 def ported(world: Exchange, member: int, chance: Random) -> Transaction | None:
@@ -81,11 +77,8 @@ def ported(world: Exchange, member: int, chance: Random) -> Transaction | None:
     if not clients:
         return None
     client, to_member = chance.choice(clients), chance.choice(sorted(world.owned))
-    words = world.worded(AccountPorting, client, to_member, signatures=3)
-    signers = {"signature": member, "member_signature": to_member}
-    if client in world.signers and chance.random() < 0.9:
-        signers["client_signature"] = world.signer(client)
-    return _without_empty(world.signed_by(words, **signers))
+    consents = client in world.signers and chance.random() < 0.9
+    return world.porting(client, to_member, client=world.money_key(client) if consents else None)
 
 
 def swapped(world: Exchange, member: int, chance: Random) -> Transaction | None:
@@ -98,9 +91,8 @@ def swapped(world: Exchange, member: int, chance: Random) -> Transaction | None:
     units = balance(world.state, giver, given) // 20
     if units <= 0:
         return None
-    words = world.worded(ClaimSwap, giver, taker, given, units, taken, units, signatures=2)
-    signers = {"signature": world.signer(giver), "recipient_signature": world.signer(taker)}
-    return world.signed_by(words, **signers)  # type: ignore[no-any-return]
+    request = world.request(ClaimSwap, giver, taker, given, units, taken, units, key=world.money_key(giver))
+    return world.sign(request, recipient_signature=world.money_key(taker))
 
 
 def taken_out(world: Exchange, member: int, chance: Random) -> Transaction | None:
@@ -112,15 +104,9 @@ def taken_out(world: Exchange, member: int, chance: Random) -> Transaction | Non
     if have <= 0:
         return None
     units, fee = have // chance.choice((1, 10, 50)) + 1, chance.choice((0, 10**6, 2**40))
-    words = world.worded(LimitedWithdrawal, account, asset, units, b"\x77" * 20, fee)
     # A member tries to sign for its client now and then.
-    signer = world.owner[account] if chance.random() < 0.3 else world.signer(account)
-    return world.signed_by(words, signature=signer)  # type: ignore[no-any-return]
-
-
-def leaving(world: Exchange, member: int) -> list[Transaction]:
-    """Whoever has nothing left goes."""
-    return [world.ask(MemberExit, world.owned[member][0], member)] if member in world.owned else []
+    key = world.key_of(account) if chance.random() < 0.3 else world.money_key(account)
+    return world.request(LimitedWithdrawal, account, asset, units, PAYEE, fee, key=key)
 
 
 def reopening_orders(world: Exchange, account: int, chance: Random) -> list[Transaction]:
@@ -132,13 +118,5 @@ def reopening_orders(world: Exchange, account: int, chance: Random) -> list[Tran
         if terms.feed in halted and chance.random() < 0.3 and len(made) < 2:
             ticks = max(world.ticks[terms.feed] * chance.randint(970, 1_030) // 1_000, 1)
             lots = chance.choice((-400, -50, 0, 50, 400, 10**6))
-            made.append(world.ask(ReopeningOrder, account, instrument, lots, ticks))
+            made.append(world.order(account, lots, ticks, instrument))
     return made
-
-
-def _without_empty(words: AccountPorting) -> AccountPorting:
-    """A signature that nobody gave has no bytes."""
-
-    if any(words.client_signature):
-        return words
-    return msgspec.structs.replace(words, client_signature=b"")

@@ -9,10 +9,10 @@ from clearing.context.member_status import member_status
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.records.default import DefaultPhase, MemberStatus
-from clearing.schema.requests.auctions import DefaultBid, LiquidationBid
-from clearing.schema.requests.default import ClientRescue, FundContribution, MemberExit, MemberReadmission
-from clearing.schema.requests.withdrawals import WithdrawalCancellation
+from clearing.schema.requests.auctions import LiquidationBid
+from clearing.schema.requests.default import MemberExit
 from tests.kit.clearing.genesis import DOLLAR, HOUSE
+from tests.kit.clearing.signer import secret
 from tests.sim.clearing.exchange import Exchange
 
 WHOLE = 10**9
@@ -26,7 +26,7 @@ def slice_bids(world: Exchange, account: int, chance: Random) -> list[Transactio
         if seller != account and sale.first_height <= height <= sale.last_height and len(made) < 3:
             share = chance.choice((WHOLE, WHOLE // 3, WHOLE // 10, 1))
             least = chance.choice((0, 0, 1_000, 5_000, 30_000))
-            made.append(world.ask(LiquidationBid, account, seller, sale.opened_height, share, least))
+            made.append(world.request(LiquidationBid, account, seller, sale.opened_height, share, least))
     return made
 
 
@@ -37,7 +37,7 @@ def default_bids(world: Exchange, account: int, chance: Random) -> list[Transact
         if held.phase is DefaultPhase.OPEN and held.auction_height > world.state.now.height:
             slices = chance.choice((0, 1, 3, 100))
             ask = chance.choice((-5, 0, 1, 20, 500, 10**7)) * DOLLAR
-            made.append(world.ask(DefaultBid, account, number, slices, ask))
+            made.append(world.default_bid(account, number, slices, ask))
     return made
 
 
@@ -48,9 +48,8 @@ def rescues(world: Exchange, account: int) -> list[Transaction]:
     for number, held in defaults_under_way(world.state):
         for client in held.client_accounts:
             if held.phase is DefaultPhase.OPEN and held.porting_height > world.state.now.height and len(made) < 2:
-                words = world.worded(ClientRescue, client, number, member, signatures=2)
-                word = world.signers.get(client, HOUSE)
-                made.append(world.signed_by(words, member_signature=member, client_signature=word))
+                client_key = secret(world.signers.get(client, HOUSE))
+                made.append(world.rescue(client, number, member, client_key))
     return made
 
 
@@ -60,13 +59,13 @@ def contributions(world: Exchange, account: int, chance: Random) -> list[Transac
     missing = record.required - record.micros if record else 0
     if missing <= 0:
         return []
-    return [world.ask(FundContribution, account, max(missing * chance.choice((1, 2, 3)) // 2, 1))]
+    return [world.pay(account, max(missing * chance.choice((1, 2, 3)) // 2, 1))]
 
 
 def cancellations(world: Exchange, account: int) -> list[Transaction]:
     """Of every withdrawal of its own that waits."""
     waiting = [number for number, each in world.state.delayed_withdrawals.ordered() if each.account == account]
-    return [world.ask(WithdrawalCancellation, account, number) for number in waiting[:2]]
+    return [world.withdrawal_cancellation(account, number) for number in waiting[:2]]
 
 
 def ways_back(world: Exchange, account: int, chance: Random) -> list[Transaction]:
@@ -74,26 +73,25 @@ def ways_back(world: Exchange, account: int, chance: Random) -> list[Transaction
     member = world.state.accounts[account].member
     if member_status(world.state, member) is not MemberStatus.DEFAULTED or chance.random() > 0.5:
         return []
-    number = world.state.member_statuses[member].default
-    words = world.worded(MemberReadmission, account, member, number, nonce=False, signatures=2)
-    return [world.signed_by(words, signature=member, house_signature=HOUSE)]
+    return [world.readmission(account, member, world.state.member_statuses[member].default)]
 
 
 def nonsense(world: Exchange, account: int, chance: Random) -> list[Transaction]:
     """Bids for what is not for sale, money that nobody called for, the withdrawals, clients and exits of others."""
     other = account - 1
     some = chance.choice((0, 1, 2, 7, 2**40))
-    rescue = world.worded(ClientRescue, other + 100, some, account, signatures=2)
-    back = world.worded(MemberReadmission, account, other, some, nonce=False, signatures=2)
+    own = secret(account)
+    rescue, readmission = world.rescue(other + 100, some, account, own), world.readmission(account, other, some, own)
+    share = chance.choice((0, 1, WHOLE, 2**50))
     return chance.sample(
         [
-            world.ask(LiquidationBid, account, other, some, chance.choice((0, 1, WHOLE, 2**50)), some % 2**32),
-            world.ask(DefaultBid, account, some, chance.choice((0, 1, 10**6)), chance.choice((-(2**61), 0, 2**61))),
-            world.ask(FundContribution, account, chance.choice((0, 1, 2**61))),
-            world.ask(WithdrawalCancellation, account, some),
-            world.ask(MemberExit, account, other),
-            world.signed_by(rescue, member_signature=account, client_signature=account),
-            world.signed_by(back, signature=account, house_signature=account),
+            world.request(LiquidationBid, account, other, some, share, some % 2**32),
+            world.default_bid(account, some, chance.choice((0, 1, 10**6)), chance.choice((-(2**61), 0, 2**61))),
+            world.pay(account, chance.choice((0, 1, 2**61))),
+            world.withdrawal_cancellation(account, some),
+            world.request(MemberExit, account, other),
+            rescue,
+            world.sign(readmission, own),
         ],
         2,
     )

@@ -1,219 +1,140 @@
 """Bugs put into the rulebook on purpose: a simulation that does not find them looks for nothing."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pkgutil import resolve_name
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 
-import clearing.accounts.porting
-import clearing.context.request_checks
-import clearing.default.declaration
-import clearing.default.waterfall
-import clearing.default_fund.contribution_calls
-import clearing.liquidation.auction
-import clearing.liquidation.slices
-import clearing.liquidation.takeover
-import clearing.margin_calls.margin_calls
-import clearing.settlement.funding
-import clearing.trades.consent
-import clearing.trades.novation
-import clearing.trades.reports
-import clearing.validators.set_changes
-from clearing.base.errors import Rejected
 from clearing.base.units import mul_div_down
 from clearing.context.block_context import BlockContext, Failure
+from clearing.context.request_checks import trade_key
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.schema.records.default import ContributionRecord
 from clearing.state.holdings import Holdings
 from clearing.state.state import State
 from tests.sim.clearing.story import Story
 
-liquidation: Any = clearing.liquidation.takeover
-margin_calls: Any = clearing.margin_calls.margin_calls
-collecting: Any = clearing.default_fund.contribution_calls
-declare: Any = clearing.default.declaration
-auction: Any = clearing.liquidation.auction
-slices: Any = clearing.liquidation.slices
-waterfall: Any = clearing.default.waterfall
-perpetuals: Any = clearing.settlement.funding
-novation: Any = clearing.trades.novation
-porting: Any = clearing.accounts.porting
-consent: Any = clearing.trades.consent
-reports: Any = clearing.trades.reports
-changes: Any = clearing.validators.set_changes
-request_checks: Any = clearing.context.request_checks
+Bug = Callable[..., Any]
+"""Called as the function that it stands for, with that function in front."""
+PLANTED: dict[str, tuple[str, Bug]] = {}
+"""By name: the function of the product that the bug takes the place of, and the bug."""
 
 
-@contextmanager
-def _put(module: Any, name: str, bug: Any) -> Iterator[None]:
-    before = getattr(module, name)
-    setattr(module, name, bug)
-    try:
-        yield
-    finally:
-        setattr(module, name, before)
+def bug(name: str, place: str) -> Callable[[Bug], Bug]:
+    """Plants the function below at this place under this name."""
+
+    def plant(made: Bug) -> Bug:
+        PLANTED[name] = (place, made)
+        return made
+
+    return plant
 
 
-def _rounding() -> Any:
+@bug("rounding", "clearing.trades.novation.mul_div_up")
+def fee_rounded_down(_: Bug, *of: int) -> int:
     """The trade fee is rounded down, which is what a member would like."""
-    return _put(novation, "mul_div_up", mul_div_down)
+    return mul_div_down(*of)
 
 
-def _remainder() -> Any:
+@bug("remainder", "clearing.settlement.funding.funding_payments")
+def remainder_to_nobody(pay: Bug, lots: Sequence[int], *terms: int) -> tuple[list[int], int]:
     """What is left of funding goes to nobody."""
-    pay = perpetuals.funding_payments
-
-    def short(lots: Sequence[int], *terms: int) -> tuple[list[int], int]:
-        payments, _ = pay(lots, *terms)
-        return payments, 0
-
-    return _put(perpetuals, "funding_payments", short)
+    payments, _ = pay(lots, *terms)
+    return payments, 0
 
 
-def _stale() -> Any:
+@bug("stale", "clearing.liquidation.takeover.can_close_out")
+def at_any_price(_: Bug, state: State, feed: int) -> bool:
     """Any price will do to liquidate."""
-
-    def always(state: State, feed: int) -> bool:
-        return state.feeds.get(feed) is not None
-
-    return _put(liquidation, "can_close_out", always)
+    return state.feeds.get(feed) is not None
 
 
-def _moved() -> Any:
+@bug("moved-mark", "clearing.margin_calls.margin_calls.liquidate_account")
+def mark_moved(liquidate: Bug, context: BlockContext, *of: int | Holdings | AccountMargin) -> Holdings:
     """A liquidation moves the mark that the others are settled at next."""
-    take_over = margin_calls.liquidate_account
-
-    def moving(context: BlockContext, account: int, holdings: Holdings, margin: AccountMargin) -> Holdings:
-        after: Holdings = take_over(context, account, holdings, margin)
-        instrument, mark = next(iter(context.state.marks.ordered()))
-        context.state.marks.put(instrument, msgspec.structs.replace(mark, ticks=mark.ticks + 1))
-        return after
-
-    return _put(margin_calls, "liquidate_account", moving)
+    after: Holdings = liquidate(context, *of)
+    instrument, mark = next(iter(context.state.marks.ordered()))
+    context.state.marks.put(instrument, msgspec.structs.replace(mark, ticks=mark.ticks + 1))
+    return after
 
 
-def _part() -> Any:
+@bug("fund-part", "clearing.default_fund.contribution_calls.move_into_fund")
+def part_too_large(pay_in: Bug, context: BlockContext, member: int, *paid: ContributionRecord | int) -> Any:
     """A member's part of the fund is written down as one more than was paid."""
-    pay_in = collecting.move_into_fund
-
-    def generous(
-        context: BlockContext, member: int, contribution: ContributionRecord, micros: int, *index: int
-    ) -> ContributionRecord:
-        pay_in(context, member, contribution, micros, *index)
-        after: ContributionRecord = context.state.contributions[member]
-        context.state.contributions.put(member, msgspec.structs.replace(after, micros=after.micros + 1))
-        return context.state.contributions[member]
-
-    return _put(collecting, "move_into_fund", generous)
+    pay_in(context, member, *paid)
+    after = context.state.contributions[member]
+    context.state.contributions.put(member, msgspec.structs.replace(after, micros=after.micros + 1))
+    return context.state.contributions[member]
 
 
-def _clients() -> Any:
+@bug("client-in-estate", "clearing.default.declaration.declare")
+def clients_in_estate(
+    declare: Bug, context: BlockContext, failure: Failure, own: tuple[int, ...], clients: tuple[int, ...]
+) -> None:
     """Clients' accounts become part of their member's estate."""
-    judge = declare.declare
-
-    def all_own(
-        context: BlockContext, failure: Failure, own_accounts: tuple[int, ...], clients: tuple[int, ...]
-    ) -> None:
-        judge(context, failure, (*own_accounts, *clients), ())
-
-    return _put(declare, "declare", all_own)
+    declare(context, failure, (*own, *clients), ())
 
 
-def _endless() -> Any:
+@bug("endless-default", "clearing.default.declaration.default_blocks_max")
+def endless(*_: object) -> int:
     """A default may take as long as it likes."""
-
-    def unbounded(*_: object) -> int:
-        return 10**6
-
-    return _put(declare, "default_blocks_max", unbounded)
+    return 10**6
 
 
-def _uncovered() -> Any:
+@bug("uncovered-bidder", "clearing.liquidation.auction.can_take_slice")
+def any_bidder(*_: object) -> bool:
     """Whoever bids takes a slice, with margin or without."""
-
-    def always(*_: object) -> bool:
-        return True
-
-    return _put(auction, "can_take_slice", always)
+    return True
 
 
-def _slice() -> Any:
+@bug("slice-rounding", "clearing.liquidation.slices.mul_div_up")
+def slice_rounded_down(_: Bug, *of: int) -> int:
     """What a slice costs the account is rounded down."""
-    return _put(slices, "mul_div_up", mul_div_down)
+    return mul_div_down(*of)
 
 
-def _layer() -> Any:
+@bug("layer-remainder", "clearing.default.waterfall.allocate_capped")
+def shares_rounded_down(_: Bug, total: int, weights: Sequence[int], caps: Sequence[int]) -> list[int]:
     """Remainders of a layer are borne by nobody in it."""
-
-    def floors(total: int, weights: Sequence[int], caps: Sequence[int]) -> list[int]:
-        whole = max(sum(weights), 1)
-        return [min(total * weight // whole, cap) for weight, cap in zip(weights, caps, strict=True)]
-
-    return _put(waterfall, "allocate_capped", floors)
+    whole = max(sum(weights), 1)
+    return [min(total * weight // whole, cap) for weight, cap in zip(weights, caps, strict=True)]
 
 
-def _nothing(*_: object, **__: object) -> None:
-    """What a check that never refuses says."""
-
-
-def _key() -> Any:
+@bug("client-key", "clearing.context.request_checks.owner_key")
+def member_signs_for_client(_: Bug, *of: Any) -> Any:
     """A member signs for its client's money, whatever key the client has."""
-    return _put(request_checks, "owner_key", request_checks.trade_key)
+    return trade_key(*of)
 
 
-def _ported() -> Any:
+@bug("ported-without-word", "clearing.accounts.porting._check_consents")
+def nobody_asked(*_: object, **__: object) -> None:
     """Whoever takes a client needs nobody's word."""
-    return _put(porting, "_check_consents", _nothing)
 
 
-def _mandate() -> Any:
+@bug("mandate", "clearing.trades.consent.check_mandate")
+def mandate_without_limits(check: Bug, context: BlockContext, at: str, account: int, venue: int, *_: int) -> Any:
     """A venue trades as much as it likes for whoever gave it a mandate."""
-    check = consent.check_mandate
-
-    def small(context: BlockContext, at: str, account: int, venue: int, *_: int) -> Rejected | None:
-        refused: Rejected | None = check(context, at, account, venue, 1, 0, 0)
-        return refused
-
-    return _put(consent, "check_mandate", small)
+    return check(context, at, account, venue, 1, 0, 0)
 
 
-def _twice() -> Any:
+@bug("venue-id-twice", "clearing.trades.reports.use_venue_id")
+def id_not_used_up(*_: object, **__: object) -> None:
     """A venue's trade id can be used again."""
-    return _put(reports, "use_venue_id", _nothing)
 
 
-def _power() -> Any:
+@bug("power-moves", "clearing.validators.set_changes.moved_power")
+def any_power_moves(*_: object) -> tuple[int, int]:
     """Any part of the validators' power may go at once."""
-
-    def none(*_: object) -> tuple[int, int]:
-        return 0, 0
-
-    return _put(changes, "moved_power", none)
-
-
-PLANTED: dict[str, Callable[[], Any]] = {
-    "rounding": _rounding,
-    "remainder": _remainder,
-    "stale": _stale,
-    "moved-mark": _moved,
-    "fund-part": _part,
-    "client-in-estate": _clients,
-    "endless-default": _endless,
-    "uncovered-bidder": _uncovered,
-    "slice-rounding": _slice,
-    "layer-remainder": _layer,
-    "client-key": _key,
-    "ported-without-word": _ported,
-    "mandate": _mandate,
-    "venue-id-twice": _twice,
-    "power-moves": _power,
-}
+    return 0, 0
 
 
 def find(name: str, seeds: Iterable[int], blocks: int) -> tuple[int, str] | None:
     """The first seed whose story fails with this bug, and how."""
-    with PLANTED[name]():
+    place, made = PLANTED[name]
+    with patch(place, partial(made, resolve_name(place))):
         for seed in seeds:
             try:
                 Story(seed).run(blocks)

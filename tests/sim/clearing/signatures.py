@@ -6,29 +6,26 @@ Rule: what a story signed itself is looked up, whatever else it shows is recover
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from unittest.mock import patch
 
 import coincurve
 
-import clearing.context.request_checks
 from clearing.base.ids import EvmAddress
 from clearing.base.secp256k1 import address, recover
-from tests.kit.clearing.signer import secret
 
 KNOWN: dict[tuple[bytes, bytes], EvmAddress] = {}
 """Who made which signature of which digest, lately."""
 KNOWN_MAX = 50_000
-requests: Any = clearing.context.request_checks
 
 
 @cache
-def _key_of(member: int) -> tuple[coincurve.PrivateKey, EvmAddress]:
-    return coincurve.PrivateKey(secret(member)), address(secret(member))
+def _key_of(secret: bytes) -> tuple[coincurve.PrivateKey, EvmAddress]:
+    return coincurve.PrivateKey(secret), address(secret)
 
 
-def sign_as(member: int, digest: bytes) -> bytes:
-    """As `clearing.base.secp256k1.sign_digest`, by the secret with this number."""
-    key, own = _key_of(member)
+def sign_noted(secret: bytes, digest: bytes) -> bytes:
+    """As `clearing.base.secp256k1.sign_digest`."""
+    key, own = _key_of(secret)
     raw: bytes = key.sign_recoverable(digest, hasher=None)
     signature = raw[:64] + bytes((27 + raw[64],))
     if len(KNOWN) >= KNOWN_MAX:
@@ -45,10 +42,9 @@ def recover_known(digest: bytes, signature: bytes) -> EvmAddress:
 
 @contextmanager
 def looked_up() -> Iterator[None]:
-    """While it lasts, the rulebook looks up what stories have signed."""
-    before = requests.recover
-    requests.recover = recover_known
-    try:
+    """While it lasts, the kit's signer notes what it signs, and the rulebook looks it up."""
+    with (
+        patch("member.signing.requests.sign_digest", sign_noted),
+        patch("clearing.context.request_checks.recover", recover_known),
+    ):
         yield
-    finally:
-        requests.recover = before

@@ -8,14 +8,12 @@ from clearing.context.member_status import member_status
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.codes import ClearingCode
-from clearing.schema.facts import Fact, WithdrawalNotExecuted
+from clearing.schema.facts import Fact
 from clearing.schema.receipts.collateral import DepositCredited
 from clearing.schema.receipts.default import LossAllocated
 from clearing.schema.receipts.withdrawals import WithdrawalConfirmed, WithdrawalReleased
 from clearing.schema.records.default import MemberStatus
-from clearing.state.export import export_state, import_state
-from clearing.state.state import State
-from tests.kit.clearing.genesis import SALT
+from tests.kit.clearing.gated import not_executed
 from tests.kit.clearing.world import executed
 from tests.sim.clearing.agents import KINDS, Agent, Newcomer, Offer
 from tests.sim.clearing.audit import Watch, audit_block
@@ -67,11 +65,6 @@ class Story:
                 self.quiet()
             audit_end(self.world.state, max(self.audit.liquidated))
 
-    @property
-    def operations(self) -> int:
-        """Requests and facts that were taken in."""
-        return sum(self.accepted.values())
-
     def quiet(self) -> None:
         """Prices stand still, everything is seen, nobody asks for anything."""
         self.world.silent, self.world.unpriced, self.world.lies = (), (), {}
@@ -97,7 +90,7 @@ class Story:
     def apply(self, requests: list[Transaction], facts: list[Fact]) -> None:
         """One block, audited and counted."""
         world = self.world
-        stranger = self.stranger() if world.state.now.height % STRANGER_BLOCKS == 0 else None
+        stranger = world.restored() if world.state.now.height % STRANGER_BLOCKS == 0 else None
         result = world.play(requests, facts)
         if stranger is not None:
             other, told = apply_block(stranger, world.blocks[-1])
@@ -121,16 +114,10 @@ class Story:
             self.told[type(receipt).__name__] += 1
             if isinstance(receipt, LossAllocated):
                 self.told.update(f"LossAllocated by {step.layer.name}" for step in receipt.steps if step.loss_borne)
-            if isinstance(receipt, DepositCredited | WithdrawalConfirmed):
+            elif isinstance(receipt, DepositCredited | WithdrawalConfirmed):
                 self.accepted[type(receipt).__name__] += 1
-        for receipt in result.receipts:
-            if isinstance(receipt, WithdrawalReleased):
+            elif isinstance(receipt, WithdrawalReleased):
                 self.released.append(receipt)
-
-    def stranger(self) -> State:
-        """The state as somebody has it who has just read a snapshot of it."""
-        world = self.world
-        return import_state(world.genesis, SALT, export_state(world.state))
 
     def trades(self, present: list[Agent]) -> list[Transaction]:
         """Offers that somebody takes, signed by both."""
@@ -152,18 +139,15 @@ class Story:
         now_s = self.world.state.now.time_ms // 1000
         while self.released and self.chance.random() < 0.5:
             one = self.released.pop(0)
-            if (
-                one.not_after_s <= now_s
-                or one.chain_id in self.world.lost
-                or (not self.world.is_calm and self.chance.random() < 0.1)
-            ):
+            gone = one.not_after_s <= now_s or one.chain_id in self.world.lost
+            if gone or (not self.world.is_calm and self.chance.random() < 0.1):
                 self.lost.append(one)
             else:
                 told.append(executed(one.chain_id, one.nonce))
         told += self.electorate.facts(self.world)
         for one in [each for each in self.lost if each.not_after_s < now_s]:
             self.lost.remove(one)
-            told.append(not_executed(one))
+            told.append(not_executed(self.world, one.nonce, block_number=1_000 + one.nonce))
         if self.world.state.now.height % 4 == 0:
             told += self.world.custody_facts(4 * self.world.state.now.height)
         return told
@@ -181,14 +165,6 @@ class Story:
     def _trade(self, offer: Offer, taker: int) -> Transaction:
         buyer, seller = (offer.account, taker) if offer.lots > 0 else (taker, offer.account)
         return self.world.trade(buyer, seller, offer.instrument, abs(offer.lots), offer.ticks)
-
-
-def not_executed(one: WithdrawalReleased) -> Fact:
-    """What everybody reads at the first block whose time is past the withdrawal's not-after."""
-    block = 1_000 + one.nonce
-    return WithdrawalNotExecuted(
-        one.chain_id, one.vault, one.nonce, one.not_after_s, block, block.to_bytes(32, "big"), one.not_after_s + 1
-    )
 
 
 def told_of(seed: int, blocks: int) -> tuple[int, str, Counter[str], Counter[str], Counter[str]]:

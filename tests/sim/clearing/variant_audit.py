@@ -4,6 +4,7 @@ Rule: as `tests.sim.clearing.audit`. Whoever may move money, trade for another o
 signatures, mandates and powers.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -27,18 +28,16 @@ from clearing.state.holdings import current_holdings
 from clearing.state.ledger import CLEARING_ACCOUNT, FUND_ACCOUNT
 from clearing.state.state import State
 from clearing.validators.validator_sets import attesting_set, validator_sets
-from tests.sim.clearing.variants import VENUES
+from tests.kit.clearing.requests import VENUE_SECRETS
 from tests.sim.clearing.violation import require
 
 LEAVING = (Withdrawal, LimitedWithdrawal, CashTransfer, TokenTransfer, ClaimSwap)
-MEMBERS_OWN = frozenset(
-    (
-        TransferCode.ESTATE_POOLED,
-        TransferCode.DEFICIT_CURED,
-        TransferCode.ASSESSMENT,
-        TransferCode.FUND_CONTRIBUTION,
-        TransferCode.PENALTY_TO_FUND,
-    )
+MEMBERS_OWN = (
+    TransferCode.ESTATE_POOLED,
+    TransferCode.DEFICIT_CURED,
+    TransferCode.ASSESSMENT,
+    TransferCode.FUND_CONTRIBUTION,
+    TransferCode.PENALTY_TO_FUND,
 )
 """What nobody's client ever pays, but for a penalty of its own."""
 LEDGER_ACCOUNTS = 2**48
@@ -54,7 +53,7 @@ class VariantAudit:
     def block(self, after: State, result: BlockResult) -> None:
         """Everything."""
         for receipt in result.receipts:
-            if isinstance(receipt, TradeNovated) and receipt.venue in VENUES:
+            if isinstance(receipt, TradeNovated) and receipt.venue in VENUE_SECRETS:
                 key = (receipt.venue, receipt.venue_trade_id)
                 require(key not in self.novated, "a venue's trade was novated twice", key=key)
                 self.novated.add(key)
@@ -97,22 +96,19 @@ def audit_delivery(after: State, receipt: Delivered, transfers: Sequence[Transfe
 
 def audit_counts(after: State) -> None:
     """Held trades of an account and accounts of a member are as many as are counted."""
-    counted: dict[int, int] = {}
-    for _, held in after.pending_trades.ordered():
-        for side in (held.buyer, held.seller):
-            counted[side] = counted.get(side, 0) + 1
-    told = {account: count for account, count in after.pending_counts.ordered() if count}
-    require(counted == told, "held trades are counted wrong", counted=counted, told=told)
-    of_member: dict[int, int] = {}
+    counted = Counter(side for _, held in after.pending_trades.ordered() for side in (held.buyer, held.seller))
+    stated = Counter(dict(after.pending_counts.ordered()))
+    require(counted == stated, "held trades are counted wrong", counted=counted, stated=stated)
+    of_member = Counter[int]()
     for account, record in after.accounts.ordered():
         if account < LEDGER_ACCOUNTS:
-            of_member[record.member] = of_member.get(record.member, 0) + 1
+            of_member[record.member] += 1
         for child in record.children:
             own = after.accounts[child]
             good = own.parent == account and (own.member, own.kind, own.key) == (record.member, record.kind, record.key)
             require(good, "a sub-account that is not its parent's", account=account, child=child)
     for member, counts in after.member_accounts.ordered():
-        require(counts.open == of_member.get(member, 0), "accounts are counted wrong", member=member, counts=counts)
+        require(counts.open == of_member[member], "accounts are counted wrong", member=member, counts=counts)
 
 
 def audit_clients_money(after: State, result: BlockResult) -> None:
@@ -179,7 +175,7 @@ class Operation:
             if any(key):
                 good = is_signed(words.digest(network), words.client_signature, key)
                 require(good, "a client was ported without its word", request=words)
-        if isinstance(words, TradeReport) and words.venue in VENUES:
+        if isinstance(words, TradeReport) and words.venue in VENUE_SECRETS:
             self.mandates(words)
 
     def mandates(self, words: TradeReport) -> None:

@@ -19,6 +19,7 @@ from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, Me
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.schema.terms.prices import FundingTerms
 from tests.kit.clearing.genesis import BTC, ETH, HOUSE, START_MS, USD, VAULTS, WETH_1
+from tests.kit.clearing.requests import VENUE_SECRETS
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.vaults import CALL, DEPEG, INTEREST, PAR, SKEW
 
@@ -26,8 +27,6 @@ OTHER = 2
 """The second cash group, of two tokens that have a guard of their own."""
 OTHER_1, OTHER_2, OTHER_FEED = 5, 6, 5
 ETH_OTHER, BTC_OTHER = 10, 11
-VENUES = {7: b"\x07" * 32, 8: b"\x08" * 32}
-"""Ids and secrets."""
 SOL, SOL_PERP, SOL_TOKEN = 7, 20, 7
 """What a vote may list: a feed with its risk group, a perpetual, a token."""
 NEWCOMER = 60
@@ -79,7 +78,8 @@ def with_variant(genesis: Genesis, variant: Variant) -> Genesis:
         genesis = change(genesis, instruments=_ordered(*genesis.instruments, *_expiring()))
     if variant.venues:
         listed = [
-            VenueTerms(each, f"venue-{each}", address(own), 50_000, each, HOUSE, 2) for each, own in VENUES.items()
+            VenueTerms(each, f"venue-{each}", address(own), 50_000, each, HOUSE, 2)
+            for each, own in VENUE_SECRETS.items()
         ]
         genesis = change(genesis, venues=tuple(listed))
         market = change(market, held_per_account_max=8, hold_retry_ms=2_000, hold_valid_ms=10_000)

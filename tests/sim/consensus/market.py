@@ -21,7 +21,7 @@ from clearing.schema.receipts.withdrawals import WithdrawalReleased
 from clearing.schema.requests.validators import ValidatorChange, with_approval
 from clearing.schema.terms.genesis import Genesis, MarketParameters, network_id
 from clearing.state.state import State
-from clearing.validators.validator_sets import set_numbers, stored_set
+from clearing.validators.validator_sets import stored_set
 from member.signing.requests import sign_approval
 from node.agreement.application import DecidedHeight
 from tests.kit.clearing.genesis import (
@@ -42,6 +42,7 @@ from tests.kit.clearing.genesis import (
     WETH_1,
     make_genesis,
 )
+from tests.kit.clearing.validators import plain_change
 from tests.kit.clearing.world import World
 from tests.kit.consensus.crypto import secrets_of
 
@@ -115,20 +116,8 @@ class Market:
         self, state: State, left: tuple[bytes, ...], entered: tuple[Validator, ...], now_ms: int
     ) -> ValidatorChange:
         """A request of all validators in force that these go and those come."""
-        number = set_numbers(state).next
-        before = stored_set(state, number)
-        kept = {each.envelope_key: each for each in (*before.validators, *entered) if each.envelope_key not in left}
-        after = ValidatorSet(validators=tuple(kept[key] for key in sorted(kept)))
-        change = ValidatorChange(
-            number=number + 1,
-            before=before.hash,
-            after=after.hash,
-            left=tuple(sorted(left)),
-            entered=tuple(sorted(entered, key=lambda each: each.envelope_key)),
-            not_after_ms=self.start_ms + now_ms + 60_000,
-            approvals=(),
-        )
-        for index, validator in enumerate(before.validators):
+        change = plain_change(state, left, entered, self.start_ms + now_ms + 60_000)
+        for index, validator in enumerate(stored_set(state, change.number - 1).validators):
             secret = envelope_secrets()[validator.envelope_key]
             change = with_approval(change, sign_approval(change, self.network, index, secret))
         self.requests.append(change)
