@@ -5,7 +5,6 @@ import random
 
 import msgspec
 
-from clearing.apply_block import apply_block
 from clearing.base.codec import decode, encode
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.collateral.cash_tokens import current_assets
@@ -16,8 +15,7 @@ from clearing.schema.blocks.block import BlockResult
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import Fact
 from clearing.schema.terms.genesis import MarketParameters
-from clearing.state.export import export_state, import_state
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
+from clearing.state.holdings import current_holdings
 from clearing.state.ledger import FEE_POT_ACCOUNT, inventory_units, soft_credit_of
 from tests.kit.clearing.fuzz import check_provable
 from tests.kit.clearing.genesis import (
@@ -30,24 +28,17 @@ from tests.kit.clearing.genesis import (
     ETH,
     ETH_PERP,
     HOUSE,
-    SALT,
     USD,
     USDC_1,
     USDC_2,
     WETH_1,
 )
 from tests.kit.clearing.vaults import RATE_FEED, STETH_2, USDC_FEED, genesis_of_everything, opened
-from tests.kit.clearing.world import World, executed, roots
+from tests.kit.clearing.world import World, executed
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
-
-
 BLOCKS = 200 if COMPLETE else 50
-
-
 MEMBERS = (HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT)
-
-
 CURRENCIES = (USD, 2**32 + WETH_1, 2**32 + STETH_2, 2**32 + USDC_1)
 
 
@@ -82,7 +73,7 @@ class Story:
 
     def facts(self) -> list[Fact]:
         chance, world = self.chance, self.world
-        told: list[Fact] = []
+        facts: list[Fact] = []
         if chance.random() < 0.3:
             asset = chance.choice((USDC_1, USDC_2, WETH_1, STETH_2))
             amount = chance.randint(1, 9_999_999_999) if asset in (USDC_1, USDC_2) else chance.randint(1, 20_000_000)
@@ -90,15 +81,15 @@ class Story:
             seen, final = world.sighted(chance.choice((*MEMBERS, 999)), asset, amount, block=head + 2)
             self.coming.append(final)
             if chance.random() < 0.8:
-                told.append(seen)
+                facts.append(seen)
         while self.coming and chance.random() < 0.4:
             final = self.coming.pop(0)
-            told.append(final if chance.random() < 0.8 else msgspec.structs.replace(final, account=CAROL))
+            facts.append(final if chance.random() < 0.8 else msgspec.structs.replace(final, account=CAROL))
         if chance.random() < 0.1:
-            told.append(executed(chance.choice((1, 2)), chance.randint(0, 20)))
+            facts.append(executed(chance.choice((1, 2)), chance.randint(0, 20)))
         if chance.random() < 0.3:
-            told += world.custody_facts(4 * world.state.now.height)
-        return told
+            facts += world.custody_facts(4 * world.state.now.height)
+        return facts
 
     def step(self) -> None:
         chance, world = self.chance, self.world
@@ -111,14 +102,11 @@ class Story:
         unpriced = chance.choice(((), (), (), (USDC_FEED,), (RATE_FEED,), (ETH,)))
         requests = [self.request() for _ in range(chance.randint(0, 4))]
         after_ms = chance.choice((1_000, 1_000, 1_000, 4_000, 3_700_000 if chance.random() < 0.1 else 500))
-        saved = export_state(world.state)
-        result = world.block(
-            *requests, facts=self.facts(), silent=self.silent, after_ms=after_ms, unpriced=unpriced
-        )  # checked against every invariant
+        copy = world.restored()
+        # Checked against every invariant.
+        result = world.block(*requests, facts=self.facts(), silent=self.silent, after_ms=after_ms, unpriced=unpriced)
         assert decode(encode(result), BlockResult, 1 << 24) == result
-        again = apply_block(import_state(world.genesis, SALT, saved), world.blocks[-1])
-        assert roots(again[0]) == roots(world.state), "snapshot and apply commute"
-        assert again[1] == result
+        world.check_replay(copy, -1)
         self.check()
 
     def check(self) -> None:
@@ -130,8 +118,8 @@ class Story:
         assert cash == sum(inventory_units(state, asset) for asset in current_assets(state) if asset.is_cash)
         context = BlockContext(state, self.world.blocks[-1])
         for account in MEMBERS:
-            own = current_holdings(state, account)
-            if account != HOUSE_ACCOUNT and not holdings_margin(current_arrays(state), own).maintenance_ok:
+            if account != HOUSE_ACCOUNT and not self.world.margin(account).maintenance_ok:
+                own = current_holdings(state, account)
                 assert not may_liquidate(context, own), f"account {account} is left short"
         if is_snapshot_possible(state):
             check_provable(state)

@@ -18,8 +18,9 @@ def closed(world: World) -> BlockResult:
 
 
 def promised_at_exit(state: State) -> Counter[int]:
-    """Token base units by asset that all are promised together."""
+    """Token base units by asset that all are promised together; nobody is promised nothing."""
     promised = Counter[int]()
     for payout in close_out(state):
+        assert payout.amount > 0, payout
         promised[payout.asset] += payout.amount
     return promised
