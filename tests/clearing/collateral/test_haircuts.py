@@ -1,5 +1,6 @@
 """Haircuts follow what they are made of, and holders are looked at again when they do."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,22 +9,25 @@ from clearing.apply_block import apply_block
 from clearing.base.errors import LocalFault
 from clearing.collateral.haircut_rates import outage_component, total_haircut
 from clearing.pricing.collateral_value import unit_value_after_haircut
-from clearing.schema.blocks.block import PriceReport, VoteExtension
-from clearing.schema.facts import ChainHeartbeat
+from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.receipts.collateral import HaircutChanged
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.margin_calls import MarginCalled
 from clearing.schema.terms.collateral import HaircutTerms
 from clearing.state.effective_parameters import effective_assets
-from clearing.state.export import export_state, import_state
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, ETH, POWERS, SALT, WETH_1
+from clearing.state.holdings import current_arrays
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, ETH, POWERS, WETH_1
 from tests.kit.clearing.vaults import HAIRCUT, RATE_FEED, STETH_2, genesis_with, opened, vault_world
-from tests.kit.clearing.world import World, of_kind
+from tests.kit.clearing.world import World, of_kind, reports
 
 
 def haircut_of(world: World, asset: int) -> int:
     return next(each.haircut_ppm for each in effective_assets(world.state) if each.id == asset)
+
+
+def token_value(world: World) -> int:
+    """Of a unit of WETH."""
+    return int(current_arrays(world.state).token_values[0])
 
 
 def test_with_all_terms_off_haircuts_are_those_of_genesis() -> None:
@@ -37,27 +41,21 @@ def test_the_haircut_is_base_and_parts_rounded_up_to_the_step() -> None:
     # 10 % + 20 % of the ETH range of 25 % + 0.5 % liquidity + 0.25 % finality, no doubt, chain alive.
     world = opened(genesis_with(haircut=HAIRCUT))
     assert haircut_of(world, WETH_1) == 157_500
-    changed = [receipt for result in world.results for receipt in of_kind(result, HaircutChanged)]
+    last = [receipt for result in world.results for receipt in of_kind(result, HaircutChanged)][-1]
     parts = (("base", 100_000), ("volatility", 50_000), ("liquidity", 5_000), ("finality", 2_500))
-    assert [(each.previous_ppm, each.haircut_ppm, each.parts) for each in changed][-1][1:] == (157_500, parts)
-    token = current_arrays(world.state).token_values.tolist()
-    assert token[0] == 20_000 * 10_000 * (1_000_000 - 157_500) // 10**12
+    assert (last.haircut_ppm, last.parts) == (157_500, parts)
+    assert token_value(world) == 20_000 * 10_000 * (1_000_000 - 157_500) // 10**12
 
 
 def test_the_oracles_doubt_counts_by_its_upper_median() -> None:
     world = opened(genesis_with(haircut=HAIRCUT))
-    doubts = (20, 40, 300, 400)
-    time_ms = world.state.now.time_ms + 1_000
-    said = [
-        VoteExtension(
-            tuple(
-                PriceReport(feed, ticks, doubt if feed == ETH else 0, 3, time_ms) for feed, ticks in world.ticks.items()
-            ),
-            tuple(ChainHeartbeat(chain, head + 1, bytes(32)) for chain, head in world.heads.items()),
-        )
-        for doubt in doubts
-    ]
-    world.apply(world.make_block((), said))
+    time_ms, beats = world.state.now.time_ms + 1_000, tuple(world.heartbeats())
+    sure = reports(*world.ticks.items(), time_ms=time_ms)
+    extensions = []
+    for doubt in (20, 40, 300, 400):
+        prices = tuple(msgspec.structs.replace(each, confidence_ticks=doubt * (each.feed == ETH)) for each in sure)
+        extensions.append(VoteExtension(prices, beats))
+    world.apply(world.make_block((), extensions))
     # 300 of 20,000 ticks is 1.5 %, twice of which is added.
     assert haircut_of(world, WETH_1) == 157_500 + 30_000
 
@@ -69,9 +67,7 @@ def test_a_silent_chain_raises_its_tokens_haircut_step_by_step_up_to_all_of_it()
         world.block(silent=(1,))
         seen.append(haircut_of(world, WETH_1))
     assert seen == sorted(seen)
-    assert seen[0] == 157_500
-    assert seen[-1] == 1_000_000
-    assert current_arrays(world.state).token_values.tolist()[0] == 0
+    assert (seen[0], seen[-1], token_value(world)) == (157_500, 1_000_000, 0)
     assert haircut_of(world, STETH_2) == 100_000, "the other chain is alive"
     world.block()
     world.block()
@@ -91,26 +87,19 @@ def test_an_outage_of_our_own_is_none_of_the_chains() -> None:
 
 def test_an_outage_of_one_step_counts_from_the_first_millisecond_beyond() -> None:
     token = genesis_with(haircut=HAIRCUT).assets[2]
-    assert [outage_component(token, silence) for silence in (10_000, 10_001, 15_000, 15_001)] == [
-        0,
-        200_000,
-        200_000,
-        400_000,
-    ]
+    silences = (10_000, 10_001, 15_000, 15_001)
+    assert [outage_component(token, silence) for silence in silences] == [0, 200_000, 200_000, 400_000]
 
 
 def test_accounts_are_margined_again_when_their_chain_falls_silent() -> None:
     world = opened(genesis_with(haircut=HAIRCUT), dollars=10_000)
     # Alice: 10,000 cash and 50 WETH at 200.00, worth 8,425 after haircut. 9,500 lots require 15,010.
-    world.block(world.trade(ALICE, BOB, BTC_PERP, 9_500, 790_000))
+    world.block(world.perp_trade(ALICE, BOB, 9_500))
     assert world.lots(ALICE, BTC_PERP) == 9_500
     results = [world.block(silent=(1,)) for _ in range(40)]
-    called = [each for result in results for each in of_kind(result, MarginCalled)]
-    taken = [each for result in results for each in of_kind(result, Liquidated)]
-    assert {each.account for each in called} >= {ALICE}
-    assert {each.account for each in taken} >= {ALICE}
-    left = holdings_margin(current_arrays(world.state), current_holdings(world.state, ALICE))
-    assert left.maintenance_ok
+    for kind in (MarginCalled, Liquidated):
+        assert ALICE in {each.account for result in results for each in of_kind(result, kind)}
+    assert world.margin(ALICE).maintenance_ok
 
 
 def test_a_yield_bearing_token_is_worth_shares_times_rate_less_both_haircuts() -> None:
@@ -119,12 +108,10 @@ def test_a_yield_bearing_token_is_worth_shares_times_rate_less_both_haircuts() -
     assert steth.rate_ticks == 1_100_000
     # 200.00 x 1.1 x 0.9 x 0.98 a token; a millionth of it a unit.
     assert unit_value_after_haircut(steth, 20_000) == 200 * 110 * 90 * 98 // (100 * 100 * 100)
-    before = holdings_margin(current_arrays(world.state), current_holdings(world.state, CAROL)).equity
+    before = world.margin(CAROL).equity
     world.ticks[RATE_FEED] = 1_210_000
     world.block()
-    after = holdings_margin(current_arrays(world.state), current_holdings(world.state, CAROL)).equity
-    whole = 20_000_000
-    assert after - before == whole * (213 - 194)
+    assert world.margin(CAROL).equity - before == 20_000_000 * (213 - 194)
 
 
 def test_a_rate_without_a_price_makes_the_token_worth_nothing() -> None:
@@ -157,7 +144,7 @@ def test_a_restored_state_has_the_same_haircuts_and_goes_on_alike(path: list[tup
     world.ticks[ETH] = eth
     for silent in path:
         world.block(silent=silent, after_ms=4_000)
-    copy = import_state(world.genesis, SALT, export_state(world.state))
+    copy = world.restored()
     assert effective_assets(copy) == effective_assets(world.state)
     block = world.make_block((), [None] * len(POWERS), 4_000)
     assert apply_block(copy, block)[1] == apply_block(world.state, block)[1]

@@ -1,11 +1,7 @@
 """Soft credit: the house's own money, lent on sight, back at finality, its own loss when the chain changes its mind."""
 
-from typing import Any
-
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.codes import ClearingCode as C
@@ -22,11 +18,8 @@ from clearing.schema.terms.collateral import SoftCreditTerms, check_soft_credit
 from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import soft_credit_of
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, DOLLAR, HOUSE, USD, USDC_1, USDC_2, WETH_1
-from tests.kit.clearing.lending import lending
-from tests.kit.clearing.vaults import SOFT, genesis_with, opened
+from tests.kit.clearing.vaults import SOFT, genesis_with, lending, opened
 from tests.kit.clearing.world import World, of_kind
-
-EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
 
 
 def sight(world: World, account: int = ALICE, dollars: int = 10_000) -> tuple[DepositSighted, Fact]:
@@ -197,44 +190,6 @@ def test_a_sighting_of_what_should_long_be_final_is_worth_nothing() -> None:
     pass_blocks(world, 300)
     seen, _ = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR, block=290)
     assert not of_kind(world.block(facts=(seen,)), SoftCreditLent)
-
-
-STEP = st.one_of(
-    st.tuples(st.just("see"), st.sampled_from((ALICE, BOB, CAROL)), st.integers(1, 15_000)),
-    st.tuples(st.just("final"), st.booleans(), st.just(0)),
-    st.tuples(st.just("blocks"), st.integers(1, 8), st.just(0)),
-    st.tuples(st.just("price"), st.integers(700_000, 880_000), st.just(0)),
-    st.tuples(st.just("take"), st.sampled_from((ALICE, BOB, CAROL)), st.integers(1, 15_000)),
-)
-
-
-@given(st.lists(STEP, max_size=16))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_whatever_chains_do_only_the_house_can_lose_and_replicas_agree(steps: list[tuple[str, Any, int]]) -> None:
-    world = lending()
-    world.block(world.perp_trade(ALICE, BOB, 5_000))
-    coming: list[Any] = []
-    copy, start = world.restored(), len(world.blocks)
-    for kind, what, dollars in steps:
-        if kind == "see":
-            seen, final = world.sighted(what, USDC_1, dollars * DOLLAR, block=world.heads[1] + 2)
-            coming.append(final)
-            world.block(facts=(seen,))
-        elif kind == "final" and coming:
-            fact = coming.pop(0)
-            world.block(facts=(fact if what else msgspec.structs.replace(fact, account=HOUSE),))
-        elif kind == "blocks":
-            pass_blocks(world, world.heads[1] + what)
-        elif kind == "price":
-            world.ticks[BTC] = what
-            world.block()
-        elif kind == "take":
-            world.block(world.withdrawal(what, USDC_1, dollars * DOLLAR))
-        house, *others = (loan(world, account) for account in EVERYBODY)
-        assert house == sum(others) <= 20_000 * DOLLAR
-        assert house == sum(credit.micros for _, credit in world.state.soft_credits.ordered())
-        assert all(world.margin(account).maintenance_ok for account in EVERYBODY[1:])
-    world.check_replay(copy, start)
 
 
 @pytest.mark.parametrize("terms", [SoftCreditTerms(house_ppm=1_000_001), SoftCreditTerms(recall_blocks=0)])

@@ -37,8 +37,8 @@ from clearing.validators.validator_sets import set_numbers, stored_set
 from tests.kit.clearing.chamber import GOVERNED, TIMELOCK_MS, governed_genesis, parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, DOLLAR, SALT, USD, VAULTS
 from tests.kit.clearing.gone_chain import GONE, stuck
-from tests.kit.clearing.lending import lending
 from tests.kit.clearing.signer import key_of, validator
+from tests.kit.clearing.vaults import lending
 from tests.kit.clearing.whole_state import check_whole_ledger
 from tests.kit.clearing.world import codes, of_kind
 

@@ -114,6 +114,7 @@ class Story:
         assert self.world.cash(FEE_POT_ACCOUNT) >= 0
         loans = {account: soft_credit_of(state, account, USD) for account in MEMBERS}
         assert loans[HOUSE] == sum(loans[each] for each in MEMBERS if each != HOUSE)
+        assert loans[HOUSE] == sum(credit.micros for _, credit in state.soft_credits.ordered())
         cash = sum(self.world.cash(account) for account, _ in state.accounts.ordered())
         assert cash == sum(inventory_units(state, asset) for asset in current_assets(state) if asset.is_cash)
         context = BlockContext(state, self.world.blocks[-1])

@@ -2,38 +2,26 @@
 
 import msgspec
 
-from clearing.schema.terms.collateral import DepegTerms
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
-from tests.kit.clearing.chamber import governed_genesis, parliament_world
-from tests.kit.clearing.genesis import BOB, DOLLAR, VAULTS
-from tests.kit.clearing.signer import validator
+from tests.kit.clearing import gone_chain
+from tests.kit.clearing.chamber import governed_genesis
+from tests.kit.clearing.genesis import VAULTS
 from tests.kit.clearing.world import World
 
 VALID_MS = 20_000
-
-
 USDC_TWO = 2
 
 
 def stuck(heartbeat_ms_max: int = 0, *gates: AssetWithdrawalLimits) -> World:
     """A change of validators that chain 2 never follows; 3,000 dollars of Bob's are there, and withdrawals run."""
-    market = MarketParameters(withdrawal_valid_ms=VALID_MS, epoch_blocks=5)
-    genesis = governed_genesis(market=market)
-    usdc = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms(feed=2, feed_tokens=200))
+    genesis = governed_genesis(market=MarketParameters(withdrawal_valid_ms=VALID_MS, epoch_blocks=5))
     crisis = msgspec.structs.replace(genesis.crisis, gates=WithdrawalControlTerms(gates, give_back_expired=True))
     chains = tuple(
         msgspec.structs.replace(each, heartbeat_ms_max=heartbeat_ms_max if each.chain_id == 2 else 0)
         for each in genesis.chains
     )
-    assets = (genesis.assets[0], usdc, genesis.assets[2])
-    house = parliament_world(
-        msgspec.structs.replace(genesis, assets=assets, crisis=crisis, chains=chains), dollars=1_000
-    )
-    house.block(facts=[house.deposit_fact(BOB, 2, 3_000 * DOLLAR)])
-    house.change([4], [validator(8)])
-    house.block(facts=house.rotations((1,)))
-    return house
+    return gone_chain.stuck(guarded=True, genesis=msgspec.structs.replace(genesis, crisis=crisis, chains=chains))
 
 
 def waited(house: World) -> None:

@@ -4,15 +4,18 @@ import msgspec
 
 from clearing.schema.requests.governance import VaultDetachment
 from clearing.schema.terms.collateral import DepegTerms
+from clearing.schema.terms.genesis import Genesis
 from tests.kit.clearing.chamber import governed_genesis, parliament_world
 from tests.kit.clearing.genesis import BOB, DOLLAR, VAULTS
 from tests.kit.clearing.signer import validator
 from tests.kit.clearing.world import World
 
+GONE = VaultDetachment(2, VAULTS[2])
 
-def stuck(guarded: bool) -> World:
-    """A change of validators that chain 2 never follows; Bob's and Carol's money is half there."""
-    genesis = governed_genesis()
+
+def stuck(guarded: bool, genesis: Genesis | None = None) -> World:
+    """A change of validators that chain 2 never follows; 3,000 dollars of Bob's are there."""
+    genesis = genesis or governed_genesis()
     if guarded:
         usdc = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms(feed=2, feed_tokens=200))
         genesis = msgspec.structs.replace(genesis, assets=(genesis.assets[0], usdc, genesis.assets[2]))
@@ -21,6 +24,3 @@ def stuck(guarded: bool) -> World:
     house.change([4], [validator(8)])
     house.block(facts=house.rotations((1,)))
     return house
-
-
-GONE = VaultDetachment(2, VAULTS[2])

@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from clearing.base.codec import u256
-from clearing.schema.facts import CustodySeen
+from clearing.schema.blocks.block import BlockResult
 from clearing.schema.terms.collateral import DepegTerms
+from clearing.schema.terms.genesis import Genesis
 from tests.kit.clearing.vaults import DEPEG, USDC_FEED, genesis_with, opened
 from tests.kit.clearing.world import World
 
@@ -14,26 +14,18 @@ ONLY_FIRST = msgspec.structs.replace(DEPEG, halt_ms=20_000)
 
 
 def guarded(**changes: Any) -> World:
-    """Both cash tokens have guards; only the first one's feed is moved by the tests, so the second gets its own."""
+    return opened(guarded_genesis(), **changes)
+
+
+def guarded_genesis() -> Genesis:
+    """Of the two cash tokens the first has a guard."""
     genesis = genesis_with(depeg=ONLY_FIRST)
-    second = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms())
-    return opened(msgspec.structs.replace(genesis, assets=(genesis.assets[0], second, *genesis.assets[2:])), **changes)
+    first, second, *others = genesis.assets
+    free = msgspec.structs.replace(second, depeg=DepegTerms())
+    return msgspec.structs.replace(genesis, assets=(first, free, *others))
 
 
-def leave(world: World) -> Any:
+def leave(world: World) -> BlockResult:
+    """Blocks beyond the band until the token has left; the last of them."""
     world.ticks[USDC_FEED] = 900_000
-    result = None
-    for _ in range(DEPEG.blocks):
-        result = world.block()
-    return result
-
-
-def counted(world: World, block_number: int, withdrawn: int = 0) -> tuple[CustodySeen, ...]:
-    """What honest vaults count; `withdrawn` base units were paid of the first token."""
-    facts = []
-    for fact in world.custody_facts(block_number):
-        if fact.token == world.genesis.assets[0].token:
-            left = int.from_bytes(fact.deposited, "big") - withdrawn
-            fact = msgspec.structs.replace(fact, withdrawn=u256(withdrawn), balance=u256(left))
-        facts.append(fact)
-    return tuple(facts)
+    return [world.block() for _ in range(DEPEG.blocks)][-1]

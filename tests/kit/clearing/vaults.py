@@ -18,6 +18,7 @@ from clearing.schema.terms.genesis import Genesis, MarketParameters
 from tests.kit.clearing.genesis import (
     ALICE,
     BOB,
+    BTC,
     CAROL,
     DOLLAR,
     ETH,
@@ -73,20 +74,8 @@ def genesis_with(
         if asset.is_cash
     ]
     weth = change(base.assets[2], haircut=haircut or HaircutTerms(), soft_credit_ppm=soft_ppm)
-    steth = Asset(
-        STETH_2,
-        "STETH-2",
-        2,
-        VAULTS[2],
-        b"\xc4" * 20,
-        18,
-        6,
-        0,
-        ETH,
-        100_000,
-        10**13,
-        yields=YieldTerms(RATE_FEED, PAR, 20_000),
-    )
+    yields = YieldTerms(RATE_FEED, PAR, 20_000)
+    steth = Asset(STETH_2, "STETH-2", 2, VAULTS[2], b"\xc4" * 20, 18, 6, 0, ETH, 100_000, 10**13, yields=yields)
     genesis = change(
         base,
         feeds=(*base.feeds, Feed(USDC_FEED, "USDC10000"), Feed(RATE_FEED, "STETH/ETH")),
@@ -129,4 +118,19 @@ def opened(genesis: Genesis, dollars: int = 100_000, check: bool = True) -> Worl
     weth = world.state.terms.assets[WETH_1].to_amount(50_000_000)
     world.block(facts=[world.deposit_fact(account, WETH_1, weth) for account in (ALICE, BOB)])
     world.deposit(CAROL, STETH_2, 20_000_000)
+    return world
+
+
+def lending(**changes: Any) -> World:
+    """Members with soft collateral whose cash is lent to them."""
+    return opened(genesis_with(**{"soft": SOFT, "soft_ppm": 800_000} | changes), dollars=20_000)
+
+
+def owing(dollars: int = 1_500, lots: int = 1_000, **terms: Any) -> World:
+    """Alice has 50 WETH and owes so many dollars; she may owe 1,000."""
+    world = opened(genesis_with(**terms), dollars=20_000)
+    world.block(world.withdrawal(ALICE, USDC_1, world.cash(ALICE) - 100 * DOLLAR))
+    world.block(world.perp_trade(ALICE, BOB, lots))
+    world.ticks[BTC] -= (dollars + 100) * DOLLAR // (lots * 10)
+    world.block()
     return world

@@ -5,8 +5,7 @@ from devnet.market import load_market
 from node.api.state import assets_now, collateral_sales
 from tests.kit.clearing.genesis import ALICE, BOB, DOLLAR, USDC_1, WETH_1
 from tests.kit.clearing.guarded import guarded, leave
-from tests.kit.clearing.owing import owing
-from tests.kit.clearing.vaults import CALL, HAIRCUT, USDC_FEED, genesis_with, opened
+from tests.kit.clearing.vaults import CALL, HAIRCUT, USDC_FEED, genesis_with, opened, owing
 from tests.kit.clearing.world import of_kind
 
 
