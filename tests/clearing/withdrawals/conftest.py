@@ -16,7 +16,7 @@ def with_deficit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
     """A world in which somebody else owes so many micros that nobody has borne.
 
     400,000 dollars are owed by the ledger, 100,000 each to the house, Alice, Bob and Carol. How defaults come to be and
-    end is told in `test_gates_in_a_default`.
+    end is told in `test_withdrawals_and_defaults`.
     """
 
     def make(micros: int, blocks: int = 20, gates: tuple[AssetWithdrawalLimits, ...] = (), **terms: object) -> World:
