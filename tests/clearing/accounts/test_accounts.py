@@ -8,7 +8,7 @@ from clearing.accounts.lifecycle import close_account, opened_id
 from clearing.base.codec import decode, encode
 from clearing.context.block_context import BlockContext
 from clearing.epochs.snapshot import take_snapshot
-from clearing.schema.codes import ClearingCode
+from clearing.schema.codes import ClearingCode as C
 from clearing.schema.receipts.accounts import AccountClosed, AccountOpened, AccountPorted, TokensTransferred
 from clearing.schema.receipts.collateral import DepositCredited, DepositStray
 from clearing.schema.receipts.liquidation import Liquidated
@@ -17,16 +17,19 @@ from clearing.schema.records.collateral import CashCallRecord
 from clearing.schema.records.margin_calls import CallKind, LiquidationRecord, MarginCallRecord
 from clearing.schema.records.prices import AuctionOrder
 from clearing.schema.terms.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, AccountKind, Genesis
-from clearing.state.export import export_state, import_state
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, margin_book
+from clearing.state.holdings import current_holdings, margin_book
 from tests.kit.clearing.desk import venue_genesis, venue_world
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, DOLLAR, SALT, USDC_1, WETH_1
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, DOLLAR, ETH, USDC_1, WETH_1
 from tests.kit.clearing.requests import CLIENT_KEY, CLIENT_SECRET, PRICE
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import World, codes, of_kind
+from tests.kit.clearing.world import World, of_kind
 
-C = ClearingCode
 CLIENT, OWN = AccountKind.CLIENT, AccountKind.HOUSE
+
+
+def fallen(ppm: int) -> dict[str, tuple[tuple[int, int], ...]]:
+    """Prices at which BTC has fallen by so much."""
+    return {"prices": ((1, PRICE - PRICE * ppm // 10**6), (ETH, 20_000))}
 
 
 def test_an_opened_account_has_an_id_known_before_and_can_receive() -> None:
@@ -35,8 +38,7 @@ def test_an_opened_account_has_an_id_known_before_and_can_receive() -> None:
     (receipt,) = of_kind(desk.block(desk.opening(ALICE)), AccountOpened)
     assert (receipt.account, receipt.member, receipt.kind, receipt.parent) == (wanted, 1, OWN, 0)
     (credited,) = of_kind(desk.deposit(wanted, USDC_1, 5 * DOLLAR), DepositCredited)
-    assert credited.account == wanted
-    assert desk.cash(wanted) == 5 * DOLLAR
+    assert (credited.account, desk.cash(wanted)) == (wanted, 5 * DOLLAR)
 
 
 def test_ids_of_members_never_meet_and_stay_below_the_ledgers_own() -> None:
@@ -50,7 +52,7 @@ def test_an_account_is_opened_once_by_its_member() -> None:
     desk = venue_world()
     good = desk.opening(ALICE)
     forged = desk.sign(good, signature=secret(2))
-    assert codes(desk.block(forged, good, good)) == [C.WRONG_SIGNER, C.NONCE_USED]
+    assert desk.refused(forged, good, good) == [C.WRONG_SIGNER, C.NONCE_USED]
     opened = [each for each, _ in desk.state.accounts.ordered() if OPENED_ACCOUNTS <= each < MEMBER_ACCOUNTS_MAX]
     assert opened == [opened_id(1, 0)]
 
@@ -58,8 +60,8 @@ def test_an_account_is_opened_once_by_its_member() -> None:
 def test_a_member_has_so_many_accounts_and_no_more() -> None:
     desk = venue_world(venue_genesis(member_accounts_max=3))
     first = desk.open_account(ALICE)
-    assert codes(desk.block(desk.opening(ALICE))) == [C.ACCOUNTS_FULL]
-    assert codes(desk.block(desk.closing(first), desk.opening(ALICE))) == []
+    assert desk.refused(desk.opening(ALICE)) == [C.ACCOUNTS_FULL]
+    assert desk.refused(desk.closing(first), desk.opening(ALICE)) == []
     assert first not in desk.state.accounts
     assert opened_id(1, 1) in desk.state.accounts, "an id is given once"
 
@@ -78,22 +80,22 @@ def test_a_sub_account_is_of_its_parents_member_kind_and_key() -> None:
         desk.opening(ALICE, CLIENT, client, b"\x99" * 20),
         desk.opening(ALICE, OWN, 0, CLIENT_KEY),
     ]
-    assert codes(desk.block(*wrong)) == [C.BAD_PARENT] * 6
-    assert codes(desk.block(desk.closing(client))) == [C.ACCOUNT_NOT_EMPTY]
-    assert codes(desk.block(desk.closing(child), desk.closing(client))) == []
+    assert desk.refused(*wrong) == [C.BAD_PARENT] * 6
+    assert desk.refused(desk.closing(client)) == [C.ACCOUNT_NOT_EMPTY]
+    assert desk.refused(desk.closing(child), desk.closing(client)) == []
 
 
 def test_only_an_empty_opened_account_is_closed() -> None:
     desk = venue_world()
     account = desk.open_account(ALICE)
-    assert codes(desk.block(desk.closing(ALICE))) == [C.NOT_CLOSABLE]
+    assert desk.refused(desk.closing(ALICE)) == [C.NOT_CLOSABLE]
     desk.block(desk.transfer(ALICE, account, 10_000 * DOLLAR))
-    assert codes(desk.block(desk.closing(account))) == [C.ACCOUNT_NOT_EMPTY]
+    assert desk.refused(desk.closing(account)) == [C.ACCOUNT_NOT_EMPTY]
     desk.block(desk.perp_trade(account, BOB, 10))
     desk.block(desk.perp_trade(BOB, account, 10))
     held = desk.report(account, BOB, signers="vbs", hold_ms=10_000)
     desk.block(desk.transfer(account, ALICE, desk.cash(account)), held)
-    assert codes(desk.block(desk.closing(account))) == [C.ACCOUNT_NOT_EMPTY]
+    assert desk.refused(desk.closing(account)) == [C.ACCOUNT_NOT_EMPTY]
     desk.block(desk.trade_cancellation(held, signers="bs"))
     result = desk.block(desk.mandate(account), desk.closing(account))
     assert of_kind(result, AccountClosed)[0].account == account
@@ -113,7 +115,7 @@ def test_an_account_is_emptied_and_closed_in_one_block() -> None:
     result = desk.block(flat, empty, desk.closing(account))
     assert of_kind(result, AccountClosed)
     assert account not in desk.state.accounts
-    desk.block(prices=((1, PRICE * 8 // 10), (2, 20_000)))
+    desk.block(**fallen(200_000))
     assert margin_book(desk.state).margin(account).maintenance_ok
 
 
@@ -134,29 +136,30 @@ def test_an_account_with_something_under_way_is_not_closed(table: str, key: Any,
     fork = desk.state.fork()
     getattr(fork, table).put(key(account), record)
     context = BlockContext(fork, desk.make_block())
-    told = close_account(context, 0, desk.closing(account))
-    assert told is not None
-    assert told.code is C.ACCOUNT_NOT_EMPTY
+    rejected = close_account(context, 0, desk.closing(account))
+    assert rejected is not None
+    assert rejected.code is C.ACCOUNT_NOT_EMPTY
 
 
-def test_an_account_stands_alone() -> None:
+@pytest.mark.parametrize(("fallen_ppm", "taken_over"), [(10_000, 0), (50_000, 0), (300_000, 1)])
+def test_an_account_stands_alone(fallen_ppm: int, taken_over: int) -> None:
     """An isolated group is an account: its loss takes nothing from the member's other accounts, nor theirs from it."""
     desk = venue_world()
     isolated, client = desk.open_account(ALICE), desk.open_account(ALICE, CLIENT)
     desk.block(desk.transfer(ALICE, isolated, 6_000 * DOLLAR), desk.transfer(ALICE, client, 7_000 * DOLLAR))
     desk.block(desk.perp_trade(isolated, BOB, 3_000))
     others = {each: desk.cash(each) for each in (ALICE, client, ALICE_CLIENT)}
-    result = desk.block(prices=((1, PRICE * 7 // 10), (2, 20_000)))
-    assert [each.account for each in of_kind(result, Liquidated)] == [isolated]
+    results = [desk.block(**fallen(fallen_ppm)) for _ in range(2)]
+    liquidated = [each.account for result in results for each in of_kind(result, Liquidated)]
+    assert liquidated == [isolated] * taken_over
     assert {each: desk.cash(each) for each in others} == others
 
 
 def test_client_margin_never_pays_a_house_loss() -> None:
     desk = venue_world()
     desk.block(desk.transfer(ALICE, ALICE_CLIENT, 50_000 * DOLLAR))
-    desk.block(desk.trade(ALICE, BOB, BTC_PERP, 25_000, PRICE))
-    result = desk.block(prices=((1, PRICE * 71 // 100), (2, 20_000)))
-    (liquidated,) = of_kind(result, Liquidated)
+    desk.block(desk.perp_trade(ALICE, BOB, 25_000))
+    (liquidated,) = of_kind(desk.block(**fallen(290_000)), Liquidated)
     assert liquidated.account == ALICE
     assert liquidated.deficits, "the house account lost more than it had"
     assert desk.cash(ALICE_CLIENT) == 50_000 * DOLLAR
@@ -168,8 +171,8 @@ def test_money_of_a_client_without_a_key_stays_with_the_client() -> None:
     child = desk.open_account(ALICE, CLIENT, one)
     desk.block(desk.transfer(ALICE, one, 100 * DOLLAR))
     refused = [desk.transfer(one, other, DOLLAR) for other in (ALICE, two, ALICE_CLIENT)]
-    assert codes(desk.block(*refused)) == [C.CLIENT_MONEY] * 3
-    assert codes(desk.block(desk.transfer(one, child, DOLLAR), desk.transfer(child, one, DOLLAR))) == []
+    assert desk.refused(*refused) == [C.CLIENT_MONEY] * 3
+    assert desk.refused(desk.transfer(one, child, DOLLAR), desk.transfer(child, one, DOLLAR)) == []
 
 
 def test_money_of_a_client_with_a_key_moves_by_that_key_alone() -> None:
@@ -177,20 +180,19 @@ def test_money_of_a_client_with_a_key_moves_by_that_key_alone() -> None:
     client = desk.open_account(ALICE, CLIENT, 0, CLIENT_KEY)
     desk.block(desk.transfer(ALICE, client, 100 * DOLLAR))
     by_member, by_client = desk.transfer(client, ALICE, DOLLAR), desk.transfer(client, ALICE, DOLLAR, key=CLIENT_SECRET)
-    assert codes(desk.block(by_member, by_client)) == [C.WRONG_SIGNER]
+    assert desk.refused(by_member, by_client) == [C.WRONG_SIGNER]
     paid = desk.withdrawal(client, USDC_1, DOLLAR)
-    assert codes(desk.block(desk.sign(paid, signature=secret(1)))) == [C.WRONG_SIGNER]
-    assert codes(desk.block(desk.sign(paid, signature=CLIENT_SECRET))) == []
-    assert codes(desk.block(desk.perp_trade(client, BOB))) == [], "the member trades for it"
+    assert desk.refused(desk.sign(paid, signature=secret(1))) == [C.WRONG_SIGNER]
+    assert desk.refused(desk.sign(paid, signature=CLIENT_SECRET)) == []
+    assert desk.refused(desk.perp_trade(client, BOB)) == [], "the member trades for it"
 
 
 def test_tokens_move_between_own_accounts_under_margin() -> None:
     desk = venue_world()
     account = desk.open_account(ALICE)
     desk.deposit(account, WETH_1, 1_000 * 10**6)
-    result = desk.block(desk.token_transfer(account, ALICE, 10**6, WETH_1))
-    assert of_kind(result, TokensTransferred)[0].units == 10**6
-    assert desk.weth(ALICE) == 10**6
+    (moved,) = of_kind(desk.block(desk.token_transfer(account, ALICE, 10**6, WETH_1)), TokensTransferred)
+    assert moved.units == desk.weth(ALICE) == 10**6
     wrong = [
         desk.token_transfer(account, ALICE, 10**6, USDC_1),
         desk.token_transfer(account, ALICE, 0, WETH_1),
@@ -199,13 +201,12 @@ def test_tokens_move_between_own_accounts_under_margin() -> None:
         desk.token_transfer(account, ALICE, 10**10, WETH_1),
         desk.token_transfer(account, ALICE, 1, WETH_1, secret(2)),
     ]
-    assert codes(desk.block(*wrong)) == [
+    assert desk.refused(*wrong) == [
         C.UNKNOWN_ASSET, C.BAD_SIZE, C.SAME_ACCOUNT, C.NOT_OWN_ACCOUNT, C.BALANCE_TOO_SMALL, C.WRONG_SIGNER,
     ]  # fmt: skip
     desk.block(desk.perp_trade(account, BOB, 4_000))
-    assert codes(desk.block(desk.token_transfer(account, ALICE, 980 * 10**6, WETH_1))) == [
-        C.COLLATERAL_NEEDED_FOR_MARGIN
-    ]
+    needed = desk.token_transfer(account, ALICE, 980 * 10**6, WETH_1)
+    assert desk.refused(needed) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
 
 
 def client_of_alice(desk: World) -> tuple[int, int]:
@@ -222,13 +223,12 @@ def client_of_alice(desk: World) -> tuple[int, int]:
 def test_porting_moves_all_of_the_client_and_changes_none_of_it() -> None:
     desk = venue_world()
     client, child = client_of_alice(desk)
-    before = {each: (current_holdings(desk.state, each), margin(desk, each)) for each in (client, child)}
+    before = {each: (current_holdings(desk.state, each), desk.margin(each)) for each in (client, child)}
     (ported,) = of_kind(desk.block(desk.porting(client, 3, client=CLIENT_SECRET)), AccountPorted)
     assert (ported.from_member, ported.to_member, ported.children, ported.pending_trades) == (1, 3, (child,), 1)
-    assert {each: (current_holdings(desk.state, each), margin(desk, each)) for each in (client, child)} == before
+    assert {each: (current_holdings(desk.state, each), desk.margin(each)) for each in (client, child)} == before
     assert {desk.state.accounts[each].member for each in (client, child)} == {3}
-    counts = {member: desk.state.member_accounts[member].open for member in (1, 3)}
-    assert counts == {1: 2, 3: 3}
+    assert {member: desk.state.member_accounts[member].open for member in (1, 3)} == {1: 2, 3: 3}
     assert not [key for key, _ in desk.state.mandates.ordered() if key[0] in (client, child)]
 
 
@@ -237,9 +237,9 @@ def test_after_porting_only_the_new_member_signs() -> None:
     client, child = client_of_alice(desk)
     old = desk.perp_trade(client, BOB, 1)
     port = desk.porting(client, 3, client=CLIENT_SECRET)
-    assert codes(desk.block(port, old, port)) == [C.WRONG_SIGNER, C.NONCE_USED]
+    assert desk.refused(port, old, port) == [C.WRONG_SIGNER, C.NONCE_USED]
     desk.owner.update({client: 3, child: 3})
-    assert codes(desk.block(desk.perp_trade(client, BOB, 1), desk.opening(client, CLIENT, client))) == []
+    assert desk.refused(desk.perp_trade(client, BOB, 1), desk.opening(client, CLIENT, client)) == []
     assert opened_id(3, 0) in desk.state.accounts
 
 
@@ -252,58 +252,56 @@ def test_porting_needs_every_consent(missing: str) -> None:
         "taker": desk.porting(client, 3, client=CLIENT_SECRET, taker=secret(1)),
         "giver": desk.sign(desk.porting(client, 3, client=CLIENT_SECRET), signature=CLIENT_SECRET),
     }[missing]
-    assert codes(desk.block(bad)) == [C.WRONG_SIGNER]
+    assert desk.refused(bad) == [C.WRONG_SIGNER]
 
 
 def test_what_cannot_be_ported() -> None:
     desk = venue_world(venue_genesis(member_accounts_max=4))
     client, child = client_of_alice(desk)
-    told = desk.block(
+    wrong = [
         desk.porting(ALICE, 3),
         desk.porting(child, 3, client=CLIENT_SECRET),
         desk.porting(client, 1, client=CLIENT_SECRET),
         desk.porting(client, 77, client=CLIENT_SECRET, taker=secret(0)),
-    )
-    assert codes(told) == [C.NOT_PORTABLE] * 3 + [C.UNKNOWN_MEMBER]
+    ]
+    assert desk.refused(*wrong) == [C.NOT_PORTABLE] * 3 + [C.UNKNOWN_MEMBER]
     for _ in range(2):
         desk.open_account(CAROL)
-    assert codes(desk.block(desk.porting(client, 3, client=CLIENT_SECRET))) == [C.ACCOUNTS_FULL]
+    assert desk.refused(desk.porting(client, 3, client=CLIENT_SECRET)) == [C.ACCOUNTS_FULL]
 
 
-def test_a_client_under_a_margin_call_is_not_ported() -> None:
+def client_at_risk() -> World:
     desk = venue_world()
     desk.block(desk.transfer(ALICE, ALICE_CLIENT, 5_000 * DOLLAR))
     desk.block(desk.perp_trade(ALICE_CLIENT, BOB, 2_500))
-    lower = ((1, PRICE * 92 // 100), (2, 20_000))
-    desk.block(prices=lower)
+    return desk
+
+
+def test_a_client_under_a_margin_call_is_not_ported() -> None:
+    desk = client_at_risk()
+    desk.block(**fallen(80_000))
     assert desk.state.accounts[ALICE_CLIENT].called_height, "called, and not liquidated"
-    assert codes(desk.block(desk.porting(ALICE_CLIENT, 3), prices=lower)) == [C.NOT_PORTABLE]
+    assert desk.refused(desk.porting(ALICE_CLIENT, 3), **fallen(80_000)) == [C.NOT_PORTABLE]
 
 
 @pytest.mark.parametrize(("fallen_ppm", "refused"), [(80_000, [C.COLLATERAL_NEEDED_FOR_MARGIN]), (1_000, [])])
 def test_no_member_passes_a_loss_on_in_the_block_whose_price_makes_it(fallen_ppm: int, refused: list[int]) -> None:
     """Nobody is called yet; the loss would be that of a member with nothing, and then everybody's."""
-    desk = venue_world()
-    desk.block(desk.transfer(ALICE, ALICE_CLIENT, 5_000 * DOLLAR))
-    desk.block(desk.perp_trade(ALICE_CLIENT, BOB, 2_500))
-    lower = ((1, PRICE - PRICE * fallen_ppm // 10**6), (2, 20_000))
-    assert codes(desk.block(desk.porting(ALICE_CLIENT, 3), prices=lower)) == refused
+    desk = client_at_risk()
+    assert desk.refused(desk.porting(ALICE_CLIENT, 3), **fallen(fallen_ppm)) == refused
     assert desk.state.accounts[ALICE_CLIENT].member == (1 if refused else 3)
 
 
 def test_a_genesis_client_without_a_key_is_ported_by_both_members() -> None:
     desk = venue_world()
-    assert codes(desk.block(desk.porting(ALICE_CLIENT, 3))) == []
+    assert desk.refused(desk.porting(ALICE_CLIENT, 3)) == []
     assert desk.state.accounts[ALICE_CLIENT].member == 3
 
 
 def test_accounts_are_written_and_read() -> None:
     desk = venue_world()
     client_of_alice(desk)
-    copy = import_state(desk.genesis, SALT, export_state(desk.state))
-    assert copy.module_roots() == desk.state.module_roots()
-    block = desk.make_block([desk.opening(ALICE)])
-    assert desk.apply(block).receipts
+    assert desk.restored().module_roots() == desk.state.module_roots()
     assert decode(encode(desk.genesis), Genesis, 1 << 22) == desk.genesis
 
 
@@ -316,10 +314,4 @@ def test_the_epochs_snapshot_has_the_accounts_that_there_are() -> None:
     snapshot = take_snapshot(desk.state)
     ids = [each.account for each in snapshot.accounts]
     assert ids == sorted(ids)
-    assert account in ids
-    assert gone not in ids
-
-
-def margin(desk: World, account: int) -> Any:
-    found = holdings_margin(current_arrays(desk.state), current_holdings(desk.state, account))
-    return found.equity, found.initial
+    assert (account in ids, gone in ids) == (True, False)

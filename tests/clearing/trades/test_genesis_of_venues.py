@@ -33,28 +33,26 @@ def test_venues_and_client_keys_survive_json(genesis: Genesis) -> None:
     assert genesis_from_json(to_json(genesis)) == genesis
 
 
+def with_(**change: Any) -> VenueTerms:
+    return msgspec.structs.replace(GOOD, **change)
+
+
 @pytest.mark.parametrize(
-    "change",
+    "venues",
     [
-        {"id": 0},
-        {"signer": bytes(20)},
-        {"fee_ppm": 100_001},
-        {"fee_account": 999},
-        {"id_chunks": 0},
-        {"band_ppm": 2**20},
+        pytest.param([with_(id=0)], id="none_is_number_0"),
+        pytest.param([with_(signer=bytes(20))], id="each_has_a_signer"),
+        pytest.param([with_(fee_ppm=100_001)], id="a_fee_is_a_tenth_at_most"),
+        pytest.param([with_(fee_account=999)], id="a_fee_goes_to_somebody"),
+        pytest.param([with_(id_chunks=0)], id="ids_have_a_window"),
+        pytest.param([with_(band_ppm=2**20)], id="a_band_is_below_the_price"),
+        pytest.param([GOOD, GOOD], id="they_are_ordered"),
+        pytest.param([with_(id=each) for each in range(1, 66)], id="they_are_so_many"),
     ],
 )
-def test_a_venue_that_cannot_work_is_refused(genesis: Genesis, change: dict[str, Any]) -> None:
-    bad = msgspec.structs.replace(genesis, venues=(msgspec.structs.replace(GOOD, **change),))
+def test_venues_that_cannot_work_are_refused(genesis: Genesis, venues: list[VenueTerms]) -> None:
     with pytest.raises(LocalFault, match="venues"):
-        check_genesis(bad)
-
-
-def test_venues_are_ordered_and_so_many(genesis: Genesis) -> None:
-    many = tuple(msgspec.structs.replace(GOOD, id=each) for each in range(1, 66))
-    for venues in ((GOOD, GOOD), many):
-        with pytest.raises(LocalFault, match="venues"):
-            check_genesis(msgspec.structs.replace(genesis, venues=venues))
+        check_genesis(msgspec.structs.replace(genesis, venues=tuple(venues)))
 
 
 def test_genesis_gives_no_id_that_an_opening_could(genesis: Genesis) -> None:

@@ -4,6 +4,7 @@ After every block of a `World` the whole ledger sums to zero and every instrumen
 """
 
 import random
+from collections import Counter
 from itertools import permutations
 from typing import Any
 
@@ -12,14 +13,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearing.apply_block import apply_block
 from clearing.schema.receipts.trades import ReconciliationBreak, TradeNovated, VenueDayClosed
-from clearing.schema.terms.genesis import OPENED_ACCOUNTS, AccountKind
-from clearing.state.export import export_state, import_state
+from clearing.schema.terms.genesis import AccountKind
 from clearing.state.holdings import current_holdings
-from tests.kit.clearing.desk import STEADY, finish_day, line_of, venue_genesis, venue_world
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, ETH_PERP, HOUSE, SALT, WETH_1
-from tests.kit.clearing.requests import CLIENT_KEY, CLIENT_SECRET, NO_VENUE, PRICE, TODAY, VENUE_SECRETS, trade_key
+from tests.kit.clearing.desk import finish_day, venue_genesis, venue_world
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, ETH_PERP, HOUSE, WETH_1
+from tests.kit.clearing.requests import (
+    CLIENT_KEY,
+    CLIENT_SECRET,
+    NO_VENUE,
+    PRICE,
+    TODAY,
+    VENUE_SECRETS,
+    line_of,
+    trade_key,
+)
 from tests.kit.clearing.signer import signed
 from tests.kit.clearing.world import of_kind
 
@@ -87,11 +95,7 @@ class Story:
             self.reports.append(report)
             return report
         if kind == 5:
-            return desk.sign(
-                desk.trade(first, second, BTC_PERP, 1 + d % 9, PRICE, trade_id=1 + c % 3, venue=NO_VENUE),
-                buyer_signature=desk.key_of(first),
-                seller_signature=desk.key_of(second),
-            )
+            return desk.trade(first, second, BTC_PERP, 1 + d % 9, PRICE, trade_id=1 + c % 3, venue=NO_VENUE)
         if kind == 6 and told:
             return self.changed(desk.correction(told, revision, ("v", "bs")[a % 2], lots=1 + b % 40), told)
         if kind == 7 and told:
@@ -104,13 +108,12 @@ class Story:
             return desk.opening(first, AccountKind(1 + c % 2), 0, CLIENT_KEY if d % 2 and c % 2 else bytes(20))
         if kind == 11:
             return desk.closing(self.any_of(self.accounts(), a))
-        if kind == 12:
+        if kind in (12, 13):
             own = self.any_of([each for each in self.accounts() if desk.owner[each] == desk.owner[first]], b)
-            micros = desk.cash(first) if c % 3 == 0 else 1 + c
-            return desk.transfer(first, own, micros, key=CLIENT_SECRET if d % 3 == 0 else None)
-        if kind == 13:
-            own = self.any_of([each for each in self.accounts() if desk.owner[each] == desk.owner[first]], b)
-            return desk.token_transfer(first, own, 1 + c, WETH_1, key=CLIENT_SECRET if d % 3 == 0 else None)
+            key = CLIENT_SECRET if d % 3 == 0 else None
+            if kind == 13:
+                return desk.token_transfer(first, own, 1 + c, WETH_1, key=key)
+            return desk.transfer(first, own, desk.cash(first) if c % 3 == 0 else 1 + c, key=key)
         if kind == 14:
             return desk.porting(self.any_of(self.accounts(), a), c % 4, client=CLIENT_SECRET if d % 2 else None)
         return self.any_of(self.asked, a) if self.asked else desk.mandate(first)
@@ -131,17 +134,11 @@ class Story:
         venues = [each for each in self.novated if each[0] in VENUE_SECRETS]
         assert len(set(venues)) == len(venues), "a venue's id is novated once"
         state = self.desk.state
-        counted: dict[int, int] = {}
-        for _, held in state.pending_trades.ordered():
-            for side in (held.buyer, held.seller):
-                counted[side] = counted.get(side, 0) + 1
-        assert counted == dict(state.pending_counts.ordered())
-        held_by: dict[int, int] = {}
-        for account, record in state.accounts.ordered():
-            if account < 2**48:
-                held_by[record.member] = held_by.get(record.member, 0) + 1
+        sides = [side for _, held in state.pending_trades.ordered() for side in (held.buyer, held.seller)]
+        assert Counter(sides) == dict(state.pending_counts.ordered())
+        members = Counter(record.member for account, record in state.accounts.ordered() if account < 2**48)
         for member, counts in state.member_accounts.ordered():
-            assert counts.open == held_by.get(member, 0) <= 4
+            assert counts.open == members[member] <= 4
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -153,43 +150,26 @@ def test_long_stories_reach_every_rule(seed: int) -> None:
         story.block(requests, chance.choice((1, 1_000, 2_000, 61_000)))
         story.check()
     met = {type(each).__name__ for result in story.desk.results for each in result.receipts}
-    wanted = {
-        "TradeNovated",
-        "TradePending",
-        "MandateChanged",
-        "AccountOpened",
-        "PendingTradeCorrected",
-        "TradeGivenUp",
-    }
-    assert wanted <= met
+    assert met >= {"TradeNovated", "TradePending", "MandateChanged", "AccountOpened"}
+    assert met >= {"PendingTradeCorrected", "TradeGivenUp"}
 
 
 BLOCKS = st.lists(st.tuples(st.lists(NUMBERS, max_size=8), st.sampled_from((1, 1_000, 2_000, 61_000))), max_size=10)
 
 
 @FEW
-@given(BLOCKS)
-def test_no_story_makes_money_or_lots_or_novates_twice(blocks: list[Any]) -> None:
+@given(BLOCKS, NUMBERS)
+def test_no_story_makes_money_or_lots_or_novates_twice_and_a_state_that_was_read_goes_on_alike(
+    blocks: list[Any], more: tuple[int, ...]
+) -> None:
     story = Story()
     for requests, after_ms in blocks:
         story.block(requests, after_ms)
         story.check()
-
-
-@FEW
-@given(BLOCKS, NUMBERS)
-def test_a_state_that_was_read_answers_as_the_one_that_was_written(blocks: list[Any], more: tuple[int, ...]) -> None:
-    story = Story()
-    for requests, after_ms in blocks:
-        story.block(requests, after_ms)
-    desk = story.desk
-    copy = import_state(desk.genesis, SALT, export_state(desk.state))
-    assert copy.module_roots() == desk.state.module_roots()
+    copy, first = story.desk.restored(), len(story.desk.blocks)
     for after_ms in (1_000, 2_000, 61_000, 90_000_000):
         story.block([more], after_ms)
-        fork, result = apply_block(copy, desk.blocks[-1])
-        assert result == desk.results[-1]
-        copy = fork.absorb()
+    story.desk.check_replay(copy, first)
 
 
 @FEW
@@ -238,18 +218,3 @@ def test_every_trade_of_a_day_is_told_once(kept: list[bool], wrong: list[bool], 
     assert day.matched + day.differing + day.missing_here == len(lines) == day.lines
     assert day.missing_here == more
     assert len(told) == len({each.venue_trade_id for each in told}) == len(lines) + kept.count(False) - day.matched
-
-
-@pytest.mark.parametrize("drop", [1, 5, 29])
-def test_no_account_pays_for_another_of_its_member(drop: int) -> None:
-    desk = venue_world()
-    accounts = [desk.open_account(ALICE, kind) for kind in (AccountKind.HOUSE, AccountKind.CLIENT)]
-    for each in accounts:
-        desk.block(desk.transfer(ALICE, each, 5_000_000_000))
-    desk.block(desk.perp_trade(accounts[0], BOB, 2_000))
-    others = (ALICE, accounts[1], ALICE_CLIENT)
-    before = [desk.cash(each) for each in others]
-    desk.block(prices=((1, PRICE * (100 - drop) // 100), STEADY[1]))
-    desk.block(prices=((1, PRICE * (100 - drop) // 100), STEADY[1]))
-    assert [desk.cash(each) for each in others] == before
-    assert all(each >= OPENED_ACCOUNTS for each in accounts)

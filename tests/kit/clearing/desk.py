@@ -2,11 +2,8 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from clearing.base.secp256k1 import address
 from clearing.base.units import DAY_MS
-from clearing.schema.requests.trades import StatementLine, TradeReport
 from clearing.schema.terms.genesis import Genesis, VenueTerms
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, HOUSE, make_genesis
 from tests.kit.clearing.requests import (
@@ -18,11 +15,10 @@ from tests.kit.clearing.requests import (
     TODAY,
     VENUE,
     VENUE_SECRETS,
+    line_of,
     trade_key,
 )
 from tests.kit.clearing.world import World, funded
-
-STEADY = ((1, PRICE), (2, 20_000))
 
 
 def venue_genesis(*, fee_ppm: int = 0, band_ppm: int = 0, id_chunks: int = 2, **market: int) -> Genesis:
@@ -46,16 +42,11 @@ def finish_day(desk: World) -> None:
     desk.block(after_ms=(TODAY + 1) * DAY_MS + 700_000 - desk.time_ms)
 
 
-def line_of(told: TradeReport, **more: int) -> StatementLine:
-    line = StatementLine(told.venue_trade_id, told.instrument, told.buyer, told.seller, told.lots, told.ticks)
-    return msgspec.structs.replace(line, **more)
-
-
 def matched(desk: World, accounts: Sequence[int] = (HOUSE, ALICE, BOB, CAROL, 4)) -> bool:
     return sum(desk.lots(each, BTC_PERP) for each in accounts) == 0
 
 
 __all__ = [
-    "CLIENT_KEY", "CLIENT_SECRET", "NO_VENUE", "OTHER_VENUE", "PRICE", "STEADY", "TODAY", "VENUE", "VENUE_SECRETS",
+    "CLIENT_KEY", "CLIENT_SECRET", "NO_VENUE", "OTHER_VENUE", "PRICE", "TODAY", "VENUE", "VENUE_SECRETS",
     "finish_day", "line_of", "matched", "trade_key", "venue_genesis", "venue_world",
 ]  # fmt: skip
