@@ -47,7 +47,6 @@ class Agent:
         self.chance = Random(seed)
 
     def facts(self, world: Exchange) -> list[Fact]:
-        """What it pays in."""
         record = world.state.accounts[self.account]
         if world.is_opening:
             return self.first(world)
@@ -83,7 +82,6 @@ class Agent:
         return [world.paid_in(self.account, token, missing * self.chance.choice((1, 3, 4)) // 2 + 1)]
 
     def offers(self, world: Exchange) -> list[Offer]:
-        """Trades it wants."""
         # Small, many, and both ways: what an ordinary day is made of.
         wanted = self.chance.randint(0, 14 if world.is_calm else 26)
         lots = [self.chance.randint(1, self.lots) * self.chance.choice((-1, 1)) for _ in range(wanted)]
@@ -104,14 +102,12 @@ class Agent:
         return Offer(account or self.account, instrument, lots, max(ticks + away, 0))
 
     def takes(self, world: Exchange, offer: Offer) -> bool:
-        """Whether it agrees to be the other side."""
         mark = world.state.marks.get(offer.instrument)
         if mark is None or world.owner.get(offer.account) == self.account:
             return False
         return abs(offer.ticks - mark.ticks) * 10**6 <= max(mark.ticks, 1) * self.takes_ppm
 
     def requests(self, world: Exchange) -> list[Transaction]:
-        """What it asks for by itself."""
         if self.chance.random() > 0.15:
             return []
         spare = self.cash(world) // 20
@@ -139,7 +135,6 @@ class Agent:
         return made
 
     def cash(self, world: Exchange) -> int:
-        """Settlement cash of its own account."""
         return balance(world.state, self.account, cash_currency(USD))
 
     def free(self, world: Exchange) -> int:
@@ -167,7 +162,6 @@ class Aggressive(Agent):
         return made
 
     def requests(self, world: Exchange) -> list[Transaction]:
-        """Takes out nothing."""
         return []
 
 
@@ -285,7 +279,6 @@ class Bidder(Agent):
     takes_ppm = 20_000
 
     def requests(self, world: Exchange) -> list[Transaction]:
-        """A bid for the collateral of everybody who was called for cash."""
         chance, calls = (
             self.chance,
             [seller for seller, _ in world.state.cash_calls.ordered() if seller != self.account],

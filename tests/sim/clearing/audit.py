@@ -39,7 +39,6 @@ Told = Sequence[tuple[int, dict[int, int]]]
 
 
 def audit_block(after: State, result: BlockResult, told: Told) -> None:
-    """Everything."""
     check_whole_state(after)
     for receipt in result.receipts:
         if isinstance(receipt, TradeNovated):

@@ -78,7 +78,6 @@ class Council:
         self.revisions: dict[tuple[bytes, int], int] = {}
 
     def requests(self, world: Exchange) -> list[Transaction]:
-        """Proposals, votes and halts of this block."""
         made: list[Transaction] = []
         if self.chance.random() < 0.3:
             made.append(self.proposal(world))

@@ -48,7 +48,6 @@ class CrisisAudit:
         """Micros, in each of the last blocks: more than the longest cool-down."""
 
     def block(self, after: State, result: BlockResult, told: Told) -> None:
-        """Everything."""
         audit_fund(after)
         audit_deadlines(after)
         notional = 0

@@ -158,16 +158,13 @@ class Exchange(World):
 
     @property
     def cash_tokens(self) -> tuple[int, ...]:
-        """Cash tokens of all groups."""
         return (*CASH, OTHER_1, OTHER_2) if self.variant.second_group else CASH
 
     @property
     def groups(self) -> tuple[int, ...]:
-        """Cash groups."""
         return (USD, OTHER) if self.variant.second_group else (USD,)
 
     def group_of(self, asset: int) -> int:
-        """The cash group of a token."""
         return self.state.terms.assets[asset].cash_group
 
     @property
@@ -274,7 +271,6 @@ class Exchange(World):
         return self.request(CashTransfer, account, recipient, group, micros, key=self.money_key(account), **changes)
 
     def amount(self, asset: int, units: int) -> int:
-        """Token base units of clearing units of genesis."""
         return self.state.terms.assets[asset].to_amount(units)
 
     def paid_in(self, account: int, asset: int, units: int) -> Fact:
@@ -282,7 +278,6 @@ class Exchange(World):
         return self.deposit_fact(account, asset, self.amount(asset, units))
 
     def halted(self) -> list[int]:
-        """Feeds that are halted."""
         return [feed for feed, found in self.state.feeds.ordered() if found.status == FeedStatus.HALTED]
 
 

@@ -88,7 +88,6 @@ class Story:
         self.apply(requests, facts)
 
     def apply(self, requests: list[Transaction], facts: list[Fact]) -> None:
-        """One block, audited and counted."""
         world = self.world
         stranger = world.restored() if world.state.now.height % STRANGER_BLOCKS == 0 else None
         result = world.play(requests, facts)

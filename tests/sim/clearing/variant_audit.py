@@ -51,7 +51,6 @@ class VariantAudit:
         self.before: tuple[ValidatorSet, ValidatorSet, ValidatorSet] | None = None
 
     def block(self, after: State, result: BlockResult) -> None:
-        """Everything."""
         for receipt in result.receipts:
             if isinstance(receipt, TradeNovated) and receipt.venue in VENUE_SECRETS:
                 key = (receipt.venue, receipt.venue_trade_id)
@@ -139,7 +138,6 @@ def audit_words(after: State) -> None:
 
 
 def is_signed(digest: bytes, signature: bytes, key: bytes) -> bool:
-    """Whether the signature is by this address."""
     try:
         return recover(digest, signature) == key
     except RemoteFault:

@@ -42,7 +42,6 @@ def main() -> int:
 
 
 def search(name: str, seeds: range) -> int:
-    """How many seeds a planted bug takes."""
     began = time.process_time()
     found = find(name, seeds)
     spent = time.process_time() - began
@@ -55,7 +54,6 @@ def search(name: str, seeds: range) -> int:
 
 
 def line_of(network: SimNetwork) -> str:
-    """One seed in words."""
     faults = network.faults
     wrong = [lie for _, lie in faults.liars] + ["rotten"] * len(faults.rotten)
     best = max(node.height for node in network.nodes)

@@ -6,7 +6,6 @@ Rule: `boot` starts from what the node's disk holds, `crash` forgets the rest.
 from collections.abc import Mapping
 from concurrent.futures import Future
 from random import Random
-from typing import Protocol
 
 from clearing.accounts.signatories import signing_addresses
 from clearing.base.codec import decode, encode, u256
@@ -33,27 +32,6 @@ from tests.kit.clearing.genesis import ALICE, BOB, SALT
 from tests.kit.clearing.whole_state import check_whole_state
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.market import MARKET, PRICES, Market
-
-
-class House(Protocol):
-    """One node's application and what it keeps."""
-
-    def boot(self) -> tuple[Application, ApplicationPosition]:
-        """From disk."""
-        ...
-
-    def crash(self) -> None:
-        """Only the disk is left."""
-        ...
-
-    @property
-    def has_work(self) -> bool:
-        """Whether something waits for a block."""
-        ...
-
-    def whole_state(self) -> bytes:
-        """Everything that is agreed, in one form. Raises Bug when it does not add up."""
-        ...
 
 
 class ToyHouse:
@@ -146,6 +124,7 @@ class ClearingHouse:
         return self.pool is not None and len(self.pool) > 0
 
     def whole_state(self) -> bytes:
+        """Everything that is agreed, in one form. Raises Bug when it does not add up."""
         if self.application is None:
             return b""
         check_whole_state(self.application.state)
@@ -177,6 +156,10 @@ class ClearingHouse:
         for fact in (*market.custody_at(now), *market.beats_at(now)):
             facts.add(fact)
         return VoteExtension(prices, facts.pending(state))
+
+
+House = ToyHouse | ClearingHouse
+"""One node's application and what it keeps."""
 
 
 def vary(payload: bytes, random: Random) -> bytes:

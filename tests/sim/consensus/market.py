@@ -164,6 +164,7 @@ class Market:
         if decided.header.height != self.height + 1:
             return
         self.height += 1
+        block = 1 + now_ms // CHAIN_BLOCK_MS
         for receipt in decided.result.receipts:
             if isinstance(receipt, TradeNovated):
                 if receipt.venue_trade_id in self.novated:
@@ -171,23 +172,13 @@ class Market:
                 self.novated[receipt.venue_trade_id] = self.height
             elif isinstance(receipt, WithdrawalReleased):
                 self._payments[receipt.nonce] = receipt
-                paid = WithdrawalExecuted(
-                    receipt.chain_id, receipt.vault, receipt.nonce, 1 + now_ms // CHAIN_BLOCK_MS, bytes(32), bytes(32)
-                )
-                self._tell(now_ms, paid)
+                place = (block, bytes(32), bytes(32))
+                self._tell(now_ms, WithdrawalExecuted(receipt.chain_id, receipt.vault, receipt.nonce, *place))
             elif isinstance(receipt, ValidatorsChanged):
                 self.changes.append(receipt)
                 for chain, vault in VAULTS.items():
-                    rotated = ValidatorsRotated(
-                        chain_id=chain,
-                        vault=vault,
-                        height=self.height + 1,
-                        validators_hash=receipt.after,
-                        block_number=1 + now_ms // CHAIN_BLOCK_MS,
-                        block_hash=bytes(32),
-                        source=bytes(32),
-                    )
-                    self._tell(now_ms, rotated)
+                    place = (block, bytes(32), bytes(32))
+                    self._tell(now_ms, ValidatorsRotated(chain, vault, self.height + 1, receipt.after, *place))
 
     def _deposit(self, now_ms: int, account: int, asset_id: int, amount: int) -> None:
         self._tell(now_ms, self._members.deposit_fact(account, asset_id, amount))

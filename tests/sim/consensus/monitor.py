@@ -70,7 +70,6 @@ class Monitor:
         return not isinstance(message, Vote | Proposal) or self._steps.get(_step(sender, message), data) == data
 
     def is_new(self, sender: int, message: Message) -> bool:
-        """Whether a node has said nothing at this step yet."""
         return isinstance(message, Vote | Proposal) and _step(sender, message) not in self._steps
 
     def decided(self, node: "SimNode", committed: CommittedBlock) -> None:

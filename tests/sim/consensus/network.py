@@ -7,13 +7,13 @@ import hashlib
 import heapq
 import random
 from dataclasses import dataclass, field
+from typing import Any
 
 from clearing.base.codec import encode
 from clearing.base.hashing import tagged_hash
 from clearing.base.validators import ValidatorSet
 from consensus.outputs import Lane
 from consensus.replica.replica import ReplicaConfig
-from consensus.timeouts import TimerKind
 from tests.kit.consensus import toy
 from tests.kit.consensus.crypto import validator_set
 from tests.kit.consensus.toy import ToyApplication
@@ -64,7 +64,7 @@ class Faults:
     config: ReplicaConfig = field(default_factory=ReplicaConfig)
 
 
-Event = tuple[int, int, str, int, tuple[object, ...]]
+Event = tuple[int, int, str, int, tuple[Any, ...]]
 """Virtual time in us, number, kind, node, what goes with it."""
 
 
@@ -114,32 +114,28 @@ class SimNetwork:
         return self.trace.hexdigest()
 
     def house(self, node: SimNode) -> house.House:
-        """What a node runs."""
         flush = self.random.randint(1, self.faults.flush_every_max)
         if self.market is None:
             return house.ToyHouse(ToyApplication(self.validators, node.index, flush, self.change), node.clock)
         lag = self.random.randrange(400)
         return house.ClearingHouse(self.market, node.index, node.key, node.clock, lag, flush)
 
-    def schedule(self, after_us: int, kind: str, node: int = -1, data: tuple[object, ...] = ()) -> int:
+    def schedule(self, after_us: int, kind: str, node: int = -1, data: tuple[Any, ...] = ()) -> int:
         """Put an event on the heap; gives its number."""
         self._order += 1
         heapq.heappush(self._heap, (self.now_us + after_us, self._order, kind, node, data))
         return self._order
 
     def broadcast(self, sender: int, lane: Lane, data: bytes) -> None:
-        """To all nodes."""
         self.monitor.said(sender, data)
         for node in self.nodes:
             self.send(sender, node.index, lane, data)
 
     def send_one(self, sender: int, to: int, lane: Lane, data: bytes) -> None:
-        """To one node."""
         self.monitor.said(sender, data)
         self.send(sender, to, lane, data)
 
     def send(self, sender: int, to: int, lane: Lane, data: bytes) -> None:
-        """One message over one link."""
         if sender == to:
             return
         copies, chance, healed = 1, self.random.random, self.healed
@@ -185,15 +181,9 @@ class SimNetwork:
         node = self.nodes[index]
         if kind == "deliver":
             sender, _, message = data
-            assert isinstance(sender, int)
-            assert isinstance(message, bytes)
             node.receive(self.nodes[sender].key, message)
         elif kind == "timer":
-            timer, height, round_ = data
-            assert isinstance(timer, TimerKind)
-            assert isinstance(height, int)
-            assert isinstance(round_, int)
-            node.timer(number, timer, height, round_)
+            node.timer(number, *data)
         elif kind == "boot":
             self._light(node)
             node.boot()
@@ -206,9 +196,9 @@ class SimNetwork:
         elif kind == "happen":
             self._happen()
         elif kind == "swap":
-            self._swap(*self.faults.swaps[int(str(data[0]))])
+            self._swap(*self.faults.swaps[data[0]])
         elif kind == "submit":
-            self._submit(node, int(str(data[0])))
+            self._submit(node, *data)
 
     def _light(self, node: SimNode) -> None:
         """A fuse for some lives of the machine: it dies at one of its next disk operations."""

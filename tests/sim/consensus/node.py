@@ -107,7 +107,6 @@ class SimNode:
         return [found for found in loaded if found is not None]
 
     def boot(self) -> None:
-        """Start from disk."""
         if not self.alive:
             self._attempt(self._boot)
 

@@ -4,9 +4,10 @@ Rule: a plant changes the product's code or its disk, never the simulator's chec
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import consensus.core.step as core
 from consensus.core.events import Effect, ProposalReceived
@@ -18,22 +19,12 @@ from tests.sim.consensus.scenarios import faults_of
 from tests.sim.consensus.violations import Violation
 
 
-@contextmanager
-def _rules(**replaced: Callable[..., bool]) -> Iterator[None]:
+def _rules(**replaced: Callable[..., bool]) -> Any:
     """Other functions in place of rules of the core, by name."""
-    before = core._RULES
-    of_name = {rule.__name__: rule for rule in before}
-    wrapped = {of_name[name]: made for name, made in replaced.items()}
-    module: Any = core
-    module._RULES = tuple(wrapped.get(rule, rule) for rule in before)
-    try:
-        yield
-    finally:
-        module._RULES = before
+    return patch.object(core, "_RULES", tuple(replaced.get(rule.__name__, rule) for rule in core._RULES))
 
 
-@contextmanager
-def lock_dropped() -> Iterator[None]:
+def lock_dropped() -> Any:
     """L22 and L28 vote for what is proposed, whatever they are locked on."""
 
     def careless(rule: Callable[..., bool]) -> Callable[..., bool]:
@@ -47,12 +38,12 @@ def lock_dropped() -> Iterator[None]:
 
         return unlocked
 
-    with _rules(_l22_prevote_new=careless(core._l22_prevote_new), _l28_prevote_again=careless(core._l28_prevote_again)):
-        yield
+    return _rules(
+        _l22_prevote_new=careless(core._l22_prevote_new), _l28_prevote_again=careless(core._l28_prevote_again)
+    )
 
 
-@contextmanager
-def unlock_dropped() -> Iterator[None]:
+def unlock_dropped() -> Any:
     """L28 never opens a lock, however new the polka is."""
 
     def stubborn(state: HeightState, out: list[Effect]) -> bool:
@@ -66,15 +57,12 @@ def unlock_dropped() -> Iterator[None]:
             return fired
         return core._l28_prevote_again(state, out)
 
-    with _rules(_l28_prevote_again=stubborn):
-        yield
+    return _rules(_l28_prevote_again=stubborn)
 
 
 @contextmanager
 def hidden_lock_dropped() -> Iterator[None]:
     """No prevote certificate travels: not with a re-proposal, not at a round change, not when nothing moves."""
-    run: Any = HeightRun
-    share, take = run._share, run.take_proposal
 
     def without(self: HeightRun, proposal: Proposal) -> object:
         fault = self._learn_block(proposal.block)
@@ -83,25 +71,15 @@ def hidden_lock_dropped() -> Iterator[None]:
         self.feed(ProposalReceived(proposal.round, value, proposal.pol_round, valid))
         return fault
 
-    run._share = lambda *_: None
-    run.take_proposal = without
-    try:
-        with _rules(_hidden_lock=lambda *_: False):
-            yield
-    finally:
-        run._share, run.take_proposal = share, take
-
-
-@contextmanager
-def sync_dropped() -> Iterator[None]:
-    """The log is written but not synced: see `Faults.drops_syncs_of`."""
-    yield
+    replaced = {"_share": lambda *_: None, "take_proposal": without}
+    with patch.multiple(HeightRun, **replaced), _rules(_hidden_lock=lambda *_: False):
+        yield
 
 
 PLANTED: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "lock": (lock_dropped, {}),
     "unlock": (unlock_dropped, {}),
-    "wal-sync": (sync_dropped, {"drops_syncs_of": ("wal",)}),
+    "wal-sync": (nullcontext, {"drops_syncs_of": ("wal",)}),
     "hidden-lock": (hidden_lock_dropped, {}),
 }
 

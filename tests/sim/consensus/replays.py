@@ -1,12 +1,11 @@
 """Replays of what nodes left on their disks: logs cut anywhere, and the whole chain by a stranger."""
 
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clearing.base.header import Header
-from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
-from consensus.application import Application, AppRoots, ExecutionContext, MisbehaviourKind
+from consensus.application import Application, AppRoots, ExecutionContext
 from consensus.blocks.executor import BlockExecutor
 from consensus.blocks.store import MemoryBlockStore, restore_chain
 from consensus.messages import read_envelope, read_message
@@ -33,29 +32,17 @@ class Watched:
         self._frozen = frozen
         self.accused: set[bytes] = set()
 
-    def prepare(self, context: ExecutionContext) -> tuple[bytes, AppRoots]:
-        return self._behind.prepare(context)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._behind, name)
 
     def process(self, context: ExecutionContext, payload: bytes) -> AppRoots:
         self.accused |= {each.envelope_key for each in context.misbehaviour}
         return self._behind.process(context, payload)
 
-    def extend(self, height: int, value: Hash32) -> bytes:
-        return self._behind.extend(height, value)
-
-    def verify_extension(self, height: int, data: bytes) -> None:
-        self._behind.verify_extension(height, data)
-
     def commit(self, header: Header) -> ValidatorSet:
         if self._frozen:
             raise Violation(f"a part of a log decided height {header.height}, which the whole did not")
         return self._behind.commit(header)
-
-    def validators_at(self, height: int) -> ValidatorSet | None:
-        return self._behind.validators_at(height)
-
-    def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:
-        return self._behind.is_reported(envelope_key, height, kind)
 
 
 class _Log:
