@@ -353,7 +353,7 @@ def test_a_package_after_a_token_left_verifies_and_names_its_reserves(market):
     world = guarded_kit.guarded(dollars=20_000)
     world.block(world.withdrawal(ALICE, USDC_1, 1_234_567), world.trade(ALICE, BOB, BTC_PERP, 1_000, 790_000))
     guarded_kit.leave(world)
-    world.block(facts=guarded_kit.counted(world, 400))
+    world.block(facts=gated_kit.counted(world, 400))
     package, term = proven_term(market, world)
     assert package.statement.slots[term.slot].name == "token:1:USDC-1"
     assert term.held == sum(each.values[term.slot] for each in package.accounts) > 0
