@@ -26,6 +26,7 @@ from member.keys.key_folder import (
 from member.keys.keystore import Strength, open_keystore, parse_keystore, password_bytes, seal_keystore
 from member.keys.secret_files import make_secret_folder, read_password, read_secret, write_secret
 from node.signer.node_keys import open_node_keys
+from tests.kit.refusals import refused
 
 PASSWORD = "𝔱𝔢𝔰𝔱𝔭𝔞𝔰𝔰𝔴𝔬𝔯𝔡🔑"
 SECRET = bytes.fromhex("000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f")
@@ -83,17 +84,15 @@ def test_another_library_opens_what_we_seal() -> None:
 
 
 def test_a_wrong_password_is_told_as_such() -> None:
-    with pytest.raises(LocalFault) as refusal:
+    with refused(NodeCode.KEY_PASSWORD, LocalFault):
         open_keystore(parse_keystore(devnet_keystore()), "other", allow_weak=True)
-    assert refusal.value.code is NodeCode.KEY_PASSWORD
 
 
 def test_weak_parameters_open_only_on_a_devnet() -> None:
     keystore = parse_keystore(devnet_keystore())
     assert open_keystore(keystore, "pw", allow_weak=True) == SECRET
-    with pytest.raises(LocalFault) as refusal:
+    with refused(NodeCode.KEY_WEAK, LocalFault):
         open_keystore(keystore, "pw")
-    assert refusal.value.code is NodeCode.KEY_WEAK
 
 
 @pytest.mark.parametrize(
@@ -116,9 +115,8 @@ def test_weak_parameters_open_only_on_a_devnet() -> None:
 def test_parameters_that_exhaust_the_machine_are_refused_before_any_work(change: dict[str, Any]) -> None:
     data = json.loads(devnet_keystore())
     data["crypto"]["kdf"]["params"] |= change
-    with pytest.raises(LocalFault) as refusal:
+    with refused(NodeCode.KEY_FORMAT, LocalFault):
         parse_keystore(json.dumps(data).encode())
-    assert refusal.value.code is NodeCode.KEY_FORMAT
 
 
 @pytest.mark.parametrize(
@@ -138,9 +136,8 @@ def test_other_functions_and_versions_are_refused(path: tuple[str, ...], value: 
     for step in path[:-1]:
         node = node[step]
     node[path[-1]] = value
-    with pytest.raises(LocalFault) as refusal:
+    with refused(NodeCode.KEY_FORMAT, LocalFault):
         parse_keystore(json.dumps(data).encode())
-    assert refusal.value.code is NodeCode.KEY_FORMAT
 
 
 @given(data=st.binary(max_size=400))
@@ -179,9 +176,8 @@ def test_a_secret_file_is_closed_to_others_and_never_overwritten(tmp_path: Path)
     write_secret(path, b"one")
     assert path.stat().st_mode & 0o777 == 0o600
     assert folder.stat().st_mode & 0o777 == 0o700
-    with pytest.raises(LocalFault) as refusal:
+    with refused(NodeCode.KEY_EXISTS, LocalFault):
         write_secret(path, b"two")
-    assert refusal.value.code is NodeCode.KEY_EXISTS
     assert read_secret(path) == b"one"
 
 
@@ -192,14 +188,12 @@ def test_an_open_secret_file_or_folder_is_refused(tmp_path: Path) -> None:
     write_secret(path, b"one")
     for mode in (0o640, 0o604, 0o666):
         path.chmod(mode)
-        with pytest.raises(LocalFault) as refusal:
+        with refused(NodeCode.KEY_PERMISSIONS, LocalFault):
             read_secret(path)
-        assert refusal.value.code is NodeCode.KEY_PERMISSIONS
     folder.chmod(0o755)
     for act in (lambda: write_secret(folder / "b.json", b"x"), lambda: make_secret_folder(folder)):
-        with pytest.raises(LocalFault) as refusal:
+        with refused(NodeCode.KEY_PERMISSIONS, LocalFault):
             act()
-        assert refusal.value.code is NodeCode.KEY_PERMISSIONS
 
 
 def test_a_link_is_not_followed_when_a_secret_is_written(tmp_path: Path) -> None:
@@ -239,18 +233,16 @@ def test_a_node_opens_all_its_keys_with_one_password_file(tmp_path: Path) -> Non
     assert shown["envelope"] == ed25519.public_key(made[Purpose.ENVELOPE]).hex()
     assert shown["relayer"] == secp256k1.address(made[Purpose.RELAYER]).hex()
     assert shown["network-seed"] not in ("", made[Purpose.NETWORK_SEED].hex())
-    with pytest.raises(LocalFault) as refusal:
+    with refused(NodeCode.KEY_EXISTS, LocalFault):
         write_key(home, "relayer", KeyKind.SECP256K1, made[Purpose.RELAYER], password, Strength.DEVNET)
-    assert refusal.value.code is NodeCode.KEY_EXISTS
 
 
 def test_a_key_of_another_kind_or_with_another_public_key_is_refused(tmp_path: Path) -> None:
     home = tmp_path / "n0"
     password = new_password(home)
     entry = write_key(home, "relayer", KeyKind.ED25519, SECRET, password, Strength.DEVNET)
-    with pytest.raises(LocalFault) as refusal:
+    with refused(NodeCode.KEY_FORMAT, LocalFault):
         read_key(home, "relayer", KeyKind.SECP256K1, password, allow_weak=True)
-    assert refusal.value.code is NodeCode.KEY_FORMAT
     entry.path.write_text(entry.path.read_text().replace(entry.public, "11" * 32))
     with pytest.raises(LocalFault):
         read_key(home, "relayer", KeyKind.ED25519, password, allow_weak=True)

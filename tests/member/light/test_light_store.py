@@ -21,6 +21,7 @@ from member.light.store import LightStore
 from proofs.epoch.package import EpochPackage, read_package
 from tests.kit.node.light_chain import NETWORK, NOW_MS, POLICY, Node, chain_of, serving, shown
 from tests.kit.proofs import small_market
+from tests.kit.refusals import refused
 
 ROOT = Path(__file__).resolve().parents[3]
 CHAIN = chain_of([range(4)] * 12)
@@ -55,9 +56,8 @@ def test_a_second_header_of_a_height_and_another_network_are_refused_whole(tmp_p
     with LightStore(tmp_path / "light.sqlite") as store:
         store.add(CHAIN[:6])
         for blocks in ([CHAIN[6], forked[4]], [CHAIN[7], foreign[8]]):
-            with pytest.raises(LocalFault) as refused:
+            with refused(NodeCode.LIGHT_STORE_UNUSABLE, LocalFault):
                 store.add(blocks)
-            assert refused.value.code is NodeCode.LIGHT_STORE_UNUSABLE
             assert store.heights() == tuple(range(1, 7)), "nothing of a step that fails is kept"
 
 
@@ -86,20 +86,17 @@ def test_a_damaged_store_is_told_and_not_believed(tmp_path: Path, statement: str
         with LightStore(path) as store:
             assert store.newest() is None
         return
-    with pytest.raises(LocalFault) as refused, LightStore(path) as store:
+    with refused(NodeCode.LIGHT_STORE_UNUSABLE, LocalFault), LightStore(path) as store:
         store.newest()
-    assert refused.value.code is NodeCode.LIGHT_STORE_UNUSABLE
 
 
 def test_bytes_that_are_no_store_are_refused_and_none_is_made_unasked(tmp_path: Path) -> None:
     path = tmp_path / "light.sqlite"
     path.write_bytes(b"no database at all" * 100)
-    with pytest.raises(LocalFault) as refused:
+    with refused(NodeCode.LIGHT_STORE_UNUSABLE, LocalFault):
         LightStore(path)
-    assert refused.value.code is NodeCode.LIGHT_STORE_UNUSABLE
-    with pytest.raises(LocalFault) as missing:
+    with refused(NodeCode.LIGHT_NO_TRUST, LocalFault):
         LightStore(tmp_path / "none", create=False)
-    assert missing.value.code is NodeCode.LIGHT_NO_TRUST
     assert not (tmp_path / "none").exists()
 
 
@@ -164,21 +161,18 @@ def test_below_a_package_the_set_that_is_named_next_vouches_while_it_is_young(pa
     assert trusted.certificate.kind is VoteKind.PRECOMMIT
     policy = TrustPolicy(trusting_period_ms=1000)
     with LightStore(tmp_path / "light.sqlite") as store:
-        with pytest.raises(LocalFault) as empty:
+        with refused(NodeCode.LIGHT_NO_TRUST, LocalFault):
             package_trust(store, block.header, policy, NOW_MS)
-        assert empty.value.code is NodeCode.LIGHT_NO_TRUST
         store.add([trusted])
         found = package_trust(store, block.header, policy, NOW_MS + 999)
         assert (found.header_hash, found.validators_hash) == (None, block.validators.hash)
-        with pytest.raises(LocalFault) as expired:
+        with refused(ConsensusCode.TRUST_EXPIRED, LocalFault):
             package_trust(store, block.header, policy, NOW_MS + 1000)
-        assert expired.value.code is ConsensusCode.TRUST_EXPIRED
         foreign = msgspec.structs.replace(block.header, validators_hash=b"\7" * 32)
         lower = msgspec.structs.replace(block.header, height=trusted.header.height - 1)
         for header in (foreign, lower):
-            with pytest.raises(LocalFault) as unknown:
+            with refused(NodeCode.LIGHT_NO_TRUST, LocalFault):
                 package_trust(store, header, policy, NOW_MS)
-            assert unknown.value.code is NodeCode.LIGHT_NO_TRUST
         assert package_trust(store, block.header, policy, NOW_MS, lambda _: block).header_hash == block.header.hash
 
 

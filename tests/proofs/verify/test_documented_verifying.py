@@ -15,7 +15,7 @@ from cli.main import run
 from cli.options import MemberKey
 from member.api.proofs import InclusionView
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "explanation" / "verifying.md").read_text()
 PACKAGE = ROOT / "tests" / "vectors" / "proofs" / "v1" / "three-accounts.ccp"
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

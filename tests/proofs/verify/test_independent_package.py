@@ -26,7 +26,7 @@ from tests.kit.proofs.slow_package import committed, failed_check, failed_standa
 from tests.kit.proofs.stressed import N, seeds_of, snapshot_of
 
 replace = msgspec.structs.replace
-VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "proofs" / "v1"
+VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v1"
 LEVERED = {
     1: (9 * 10**9, 0, 5_000, 0, 0),
     2: (10**9, 200_000, 0, 0, -2_000),
