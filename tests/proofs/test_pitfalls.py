@@ -21,7 +21,7 @@ Another challenge that is known too early
     challenges_too_early::with_a_delta_known_before_the_lookups_two_accounts_pay_for_a_false_row_and_the_real_order_refuses_it
 Slots of 1/3, of p - 1, negative tokens, equity of -1
     cheating_ranges::no_way_of_cheating_proves_a_range_or_row_that_is_false
-    cheating_before_both_verifiers::neither_believes_a_lie_however_it_is_told
+    independent_verifier::neither_believes_a_lie_however_it_is_told
     cheating_ranges::a_liar_does_not_hide_behind_honest_accounts
     cheating_ranges::forged_digits_of_one_column_are_found_among_several
     cheating_reserves::an_account_below_zero_in_a_token_does_not_pay_for_the_others
@@ -59,7 +59,7 @@ Fewer blinders than published values
 Encodings of infinity, with trailing bytes
     cheating_encodings::a_bad_encoding_of_any_point_of_a_proof_is_refused_as_such
     cheating_encodings::a_bad_encoding_of_an_accounts_commitment_is_refused_as_such
-    cheating_before_both_verifiers::neither_takes_an_encoding_that_is_none
+    independent_verifier::neither_takes_an_encoding_that_is_none
     cheating_encodings::an_empty_account_without_blinders_would_pass_as_infinity_and_is_refused
     cheating_signatures::an_account_committed_to_as_infinity_is_refused
     cheating_signatures::validators_whose_keys_are_infinity_certify_nothing
