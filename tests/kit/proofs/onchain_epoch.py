@@ -5,12 +5,17 @@ from dataclasses import dataclass, replace
 
 from clearing.base.hashing import sha256
 from proofs.algebra.commitment import commit
-from proofs.algebra.group import encode_point
+from proofs.algebra.domain import domain_of
+from proofs.algebra.field import ORDER, inner_product, inverse
+from proofs.algebra.group import encode_point, multi_scalar
 from proofs.algebra.srs import basis
+from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.layout import ProofLayout, RowRange, SlotRange, lay_out
 from proofs.linear.statement import LinearStatement, Weights, Witness, make_witness, weights_of
 from proofs.onchain.keys import EpochKeys, EpochStatement, Leaf, derive_keys, leaf_path, make_leaf, row_challenge
-from proofs.onchain.prover import prove_leaf
+from proofs.onchain.messages import read_rounds, replay, split_rounds
+from proofs.onchain.prover import LeafProver, prove_leaf
+from proofs.onchain.verifier import verify_leaf
 
 NETWORK = sha256(b"network of the contract tests")
 CASH, TOKEN, POSITION = SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39)
@@ -42,6 +47,10 @@ class Epoch:
     def weights(self) -> Weights:
         linear = self.statement.linear
         return weights_of(linear.layout, row_challenge(linear.context, linear.layout.digest, self.keys.leaves_root))
+
+    def prover(self, index: int = 0, kind: type[LeafProver] = LeafProver) -> LeafProver:
+        """To be bent by a test before it runs."""
+        return kind(self.layout, self.weights, self.keys, self.leaves[index], self.witnesses[index], self.seeds[index])
 
     def path(self, index: int) -> tuple[bytes, ...]:
         return leaf_path(self.leaves, index)
@@ -100,3 +109,32 @@ def crowded(epoch: Epoch, count: int) -> Epoch:
     )
     statement = replace(epoch.statement, linear=linear)
     return replace(epoch, statement=statement, leaves=leaves, keys=derive_keys(statement, leaves))
+
+
+def refusal(keys: EpochKeys, leaf: Leaf, proof: bytes) -> ProofCode | None:
+    """Why the verifier refuses the proof; None where it believes it."""
+    try:
+        verify_leaf(keys, leaf, proof)
+    except VerificationFailed as fault:
+        return ProofCode(fault.code)
+    return None
+
+
+def opening(keys: EpochKeys, leaf: Leaf, proof: bytes) -> tuple[int, int]:
+    """(ζ, D(ζ))."""
+    rounds = split_rounds(proof, 1)
+    return replay(keys.hash, leaf.hash, rounds).zeta, read_rounds(rounds, 1).d_bar[0]
+
+
+def confirmed(epoch: Epoch, guess: Sequence[int], openings: Sequence[tuple[int, int]]) -> bool:
+    """Solve D(ζ_i) = guess(ζ_i) + Z_H(ζ_i)(b_0 + b_1·ζ_i) for the first account's blinders, and compare C_D."""
+    size, points = epoch.layout.size, basis(epoch.layout.size)
+    digits = make_witness(epoch.layout, guess, 0, (0, 0), check=False).digits[0]
+    domain = domain_of(size)
+    (z1, e1), (z2, e2) = (
+        (z, (bar - inner_product(digits, domain.lagrange(z, size))) * inverse(domain.vanishing(z)) % ORDER)
+        for z, bar in openings
+    )
+    b1 = (e1 - e2) * inverse(z1 - z2) % ORDER
+    hidden = multi_scalar([*points.lagrange, *points.hiding[:2]], [*digits, (e1 - b1 * z1) % ORDER, b1])
+    return encode_point(hidden) == epoch.leaves[0].c_d[0]

@@ -194,7 +194,7 @@ def certified(root: bytes, **changes) -> tuple[Header, Certificate, ValidatorSet
         "deposit_cursors": (),
     }
     header = Header(**{**fields, **changes})
-    digest = vote_digest(NETWORK, validators.hash, VoteKind.PRECOMMIT, header.height, 1, header.hash)
+    digest = vote_digest(header.network, validators.hash, VoteKind.PRECOMMIT, header.height, 1, header.hash)
     shares = {i: bls.sign(secret, digest) for i, secret in enumerate(SECRETS)}
     return header, make_certificate(VoteKind.PRECOMMIT, header.height, 1, header.hash, validators, shares), validators
 

@@ -1,10 +1,11 @@
 """Many packages together: gaps, equivocation, unlinked sets, a state that goes backwards, reused blinders."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
 from clearing.base import bls
-from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.codec import u256
 from clearing.base.header import DepositCursor
 from proofs.algebra.commitment import CommitmentContext, blinders, commit
@@ -16,9 +17,9 @@ from proofs.errors import ProofCode
 from proofs.history import blinder_reuse
 from proofs.history.ordering import backwards, chain_conflicts, entry_of, link
 from proofs.history.package_history import FINDINGS_MAX, PackageHistory
+from proofs.linear.prover import random_scalar
 from proofs.linear.statement import make_witness
 from proofs.statement.arithmetization import complete_holdings, layout_of
-from tests.kit.certificates import make_certificate
 
 SPACING = 10
 BUSY = 10**9
@@ -52,18 +53,21 @@ def head_of(market, shot, root, **changes):
         "epoch": stated.epoch,
         "withdrawals_count": stated.epoch,
     }
-    header, certificate, validators = market.certified(root, **{**fields, **changes})
-    digest = vote_digest(header.network, validators.hash, VoteKind.PRECOMMIT, header.height, 1, header.hash)
-    shares = {i: bls.sign(secret, digest) for i, secret in enumerate(market.SECRETS)}
-    certificate = make_certificate(VoteKind.PRECOMMIT, header.height, 1, header.hash, validators, shares)
-    return header, certificate, validators
+    return market.certified(root, **{**fields, **changes})
 
 
-def package_of(market, epoch, holdings=None, *, statement=None, seeds=None, **header):
-    shot = shot_of(market, epoch, holdings, **(statement or {}))
-    keys = seeds or market.seeds()
+def package_of(market, epoch, holdings=None, *, statement=None, **header):
+    return proven(market, shot_of(market, epoch, holdings, **(statement or {})), **header)
+
+
+def proven(market, shot, scalars=random_scalar, **header):
+    keys = market.seeds()
     root = commitments_root(shot.statement, commit_epoch(shot, keys, market.N), market.N)
-    return prove_epoch(shot, keys, *head_of(market, shot, root, **header), domain=market.N)
+    return prove_epoch(shot, keys, *head_of(market, shot, root, **header), domain=market.N, scalars=scalars)
+
+
+def entries_of(packages):
+    return [entry_of(0, "abc"[n], read_package(each), stated=True, proven=True) for n, each in enumerate(packages)]
 
 
 def judged(packages, **options):
@@ -196,29 +200,25 @@ def test_a_set_that_the_header_before_does_not_name_is_not_linked(market, three)
 
 
 def test_a_set_is_linked_by_its_name_in_the_header_before(market, three):
-    first = entry_of(0, "a", read_package(three[0]), stated=True, proven=True)
-    second = entry_of(1, "b", read_package(three[1]), stated=True, proven=True)
+    first, second, _ = entries_of(three)
     other = bytes([5]) * 32
-
-    def changed(entry, **changes):
-        return type(entry)(**{**entry.__dict__, **changes})
 
     def linked(*entries, trusted=None, adopt=False):
         kept, findings = link(entries, trusted, adopt=adopt)
         return "".join(entry.name for entry in kept), len(findings)
 
-    named, strange = changed(first, next_validators_hash=other), changed(second, validators_hash=other)
-    third = changed(second, name="c", height=second.height + 9)
+    named, strange = replace(first, next_validators_hash=other), replace(second, validators_hash=other)
+    third = replace(second, name="c", height=second.height + 9)
     assert linked(named, strange, trusted=first.validators_hash) == ("ab", 0)
     assert linked(named, second) == ("a", 1)
     # At one height both must be of one set, whatever comes next.
-    assert linked(named, changed(named, name="c")) == ("ac", 0)
+    assert linked(named, replace(named, name="c")) == ("ac", 0)
     # A stranger in between is passed over; when it may be followed, its word on who is next counts.
     assert linked(first, strange, third) == ("ac", 1)
     assert linked(first, strange, third, adopt=True) == ("abc", 1)
-    assert linked(first, changed(strange, next_validators_hash=other), third, adopt=True) == ("abc", 2)
+    assert linked(first, replace(strange, next_validators_hash=other), third, adopt=True) == ("abc", 2)
     # Of two sets at one height none is followed but the linked one.
-    assert linked(first, changed(first, name="b", validators_hash=other), adopt=True) == ("a", 1)
+    assert linked(first, replace(first, name="b", validators_hash=other), adopt=True) == ("a", 1)
     assert linked(first, second, trusted=other) == ("", 2)
     assert linked(first, second, trusted=other, adopt=True) == ("ab", 1)
 
@@ -267,133 +267,122 @@ def test_a_later_header_with_an_earlier_snapshot_or_epoch_goes_backwards(market,
 
 
 def test_a_vaults_counters_only_grow(market, three):
-    first, second = (entry_of(0, "a", read_package(each), stated=True, proven=True) for each in three[:2])
+    first, second, _ = entries_of(three)
     assert not list(backwards([first, second]))
     for place, (name, value) in enumerate(first.counters):
         fewer = [*second.counters]
         fewer[place] = (name, value - 1)
-        (found,) = backwards([first, type(second)(**{**second.__dict__, "counters": tuple(fewer)})])
+        (found,) = backwards([first, replace(second, counters=tuple(fewer))])
         assert found.code == ProofCode.HISTORY_BACKWARDS
         assert found.detail.startswith(f"{name} goes from {value}")
 
 
 def test_a_package_that_says_nothing_of_a_chain_does_not_hide_that_its_numbers_became_less(market, three):
-    first, second, third = (
-        entry_of(0, "abc"[n], read_package(each), stated=True, proven=True) for n, each in enumerate(three)
-    )
-    silent = type(second)(**{**second.__dict__, "counters": (), "chains": ()})
+    first, second, third = entries_of(three)
+    silent = replace(second, counters=(), chains=())
     assert not list(backwards([first, silent, third]))
     ((name, value), *others), ((chain, _, hash_), *chains) = first.counters, first.chains
-    fewer = {"counters": ((name, value - 1), *others), "chains": ((chain, 1, hash_), *chains)}
-    found = list(backwards([first, silent, type(third)(**{**third.__dict__, **fewer})]))
+    fewer = replace(third, counters=((name, value - 1), *others), chains=((chain, 1, hash_), *chains))
+    found = list(backwards([first, silent, fewer]))
     assert {each.detail.split(" goes from ")[0] for each in found} == {name, f"custody block of chain {chain}"}
     assert {each.files for each in found} == {("a", "c")}
 
 
 def test_one_block_of_a_chain_has_one_hash(market, three):
-    first = entry_of(0, "a", read_package(three[0]), stated=True, proven=True)
-    other = type(first)(**{**first.__dict__, "name": "b", "chains": ((1, 401, bytes(32)),)})
+    first, *_ = entries_of(three)
+    other = replace(first, name="b", chains=((1, 401, bytes(32)),))
     found = list(chain_conflicts([first, other]))
     assert [finding.code for finding in found] == [ProofCode.CHAIN_CONFLICT]
     assert found[0].files == ("a", "b")
     assert not list(chain_conflicts([first, first]))
 
 
-class TestReusedBlinders:
-    """Blinders that a faulty prover takes twice."""
+# Blinders that a faulty prover takes twice.
 
-    @staticmethod
-    def package(market, epoch, holdings, blinders_of):
-        shot = shot_of(market, epoch, holdings)
-        layout, points = layout_of(shot.statement, market.N), basis(market.N)
-        witnesses, commitments = [], []
-        for account in shot.accounts:
-            values = complete_holdings(shot.statement, account)
-            hiding = blinders_of(account.account, epoch)
-            witnesses.append(make_witness(layout, values, 0, hiding))
-            commitments.append((account.account, encode_point(commit(points, values, hiding))))
-        root = commitments_root(shot.statement, commitments, market.N)
-        head = head_of(market, shot, root)
-        return assemble(shot.statement, tuple(commitments), witnesses, *head, domain=market.N)
 
-    @staticmethod
-    def honest(market):
-        return lambda account, epoch: blinders(
-            market.seeds()[account], CommitmentContext(market.NETWORK, account, epoch, bytes([epoch]) * 32)
-        )
+def fresh(market):
+    return lambda account, epoch: blinders(
+        market.seeds()[account], CommitmentContext(market.NETWORK, account, epoch, bytes([epoch]) * 32)
+    )
 
-    @staticmethod
-    def constant(market):
-        return lambda account, epoch: blinders(
-            market.seeds()[account], CommitmentContext(market.NETWORK, account, 0, bytes(32))
-        )
 
-    def test_fresh_blinders_hide_that_nothing_changed(self, market):
-        packages = [self.package(market, epoch, None, self.honest(market)) for epoch in (4, 5)]
-        assert judged(packages, thorough=True).ok
+def constant(market):
+    return lambda account, epoch: blinders(
+        market.seeds()[account], CommitmentContext(market.NETWORK, account, 0, bytes(32))
+    )
 
-    def test_a_commitment_that_repeats_is_found(self, market):
-        packages = [self.package(market, epoch, None, self.constant(market)) for epoch in (4, 5)]
-        verdict = judged(packages)
-        assert codes(verdict) == {ProofCode.BLINDERS_REUSED}
-        assert len(verdict.findings) == 3
-        assert verdict.findings[1].detail == "C_W of account 1 in epoch 5 is C_W of account 1 in epoch 4"
-        assert verdict.findings[1].files == ("0.ccp", "1.ccp")
 
-    @pytest.mark.parametrize("change", [1, -1, 16, -16])
-    def test_a_small_change_of_one_slot_is_found_and_told_for_what_it_is(self, market, change):
-        moved = tuple((a, (values[0] + change * (a == 1), *values[1:])) for a, values in market.HOLDINGS)
-        packages = [self.package(market, 4, None, self.constant(market))]
-        packages.append(self.package(market, 5, moved, self.constant(market)))
-        told = [finding.detail for finding in judged(packages).findings]
-        assert f"C_W of account 1 differs from an earlier one by {abs(change)} of cash:USD alone" in told
+def blinded(market, epoch, holdings, blinders_of):
+    shot = shot_of(market, epoch, holdings)
+    layout, points = layout_of(shot.statement, market.N), basis(market.N)
+    witnesses, commitments = [], []
+    for account in shot.accounts:
+        values = complete_holdings(shot.statement, account)
+        hiding = blinders_of(account.account, epoch)
+        witnesses.append(make_witness(layout, values, 0, hiding))
+        commitments.append((account.account, encode_point(commit(points, values, hiding))))
+    head = head_of(market, shot, commitments_root(shot.statement, commitments, market.N))
+    return assemble(shot.statement, tuple(commitments), witnesses, *head, domain=market.N)
 
-    def test_a_change_beyond_reach_is_not_found(self, market):
-        moved = tuple((a, (values[0] + 17, *values[1:])) for a, values in market.HOLDINGS)
-        packages = [self.package(market, 4, None, self.constant(market))]
-        packages.append(self.package(market, 5, moved, self.constant(market)))
-        assert judged(packages).ok
 
-    def test_a_small_change_of_two_slots_is_found_when_asked_to_be_thorough(self, market):
-        moved = tuple((a, (values[0] - 3, values[1] + 2, *values[2:])) for a, values in market.HOLDINGS)
-        packages = [self.package(market, 4, None, self.constant(market))]
-        packages.append(self.package(market, 5, moved, self.constant(market)))
-        assert judged(packages).ok
-        told = [finding.detail for finding in judged(packages, thorough=True).findings]
-        assert len(told) == 3
-        assert "3 of cash:USD" in told[0]
-        assert "2 of token:31337:WETH" in told[0]
+def two_epochs(market, cash=0, token=0, of=(0, 1, 5), blinders_of=constant):
+    """Packages of epochs 4 and 5; in the second these accounts have so much more."""
+    after = tuple((a, (v[0] + cash, v[1] + token, *v[2:]) if a in of else v) for a, v in market.HOLDINGS)
+    return [blinded(market, epoch, held, blinders_of(market)) for epoch, held in ((4, None), (5, after))]
 
-    def test_two_accounts_with_one_commitment_are_found(self, market):
-        alike = ((0, (5_000, 10, 0, 0)), (1, (5_000, 10, 0, 0)))
-        same = self.constant(market)
-        verdict = judged([self.package(market, 4, alike, lambda _, epoch: same(0, epoch))])
-        assert "C_W of account 1 in epoch 4 is C_W of account 0 in epoch 4" in verdict.findings[0].detail
 
-    def test_two_proofs_with_one_draw_of_randomness_are_found(self, market):
-        shot, keys = shot_of(market, 4), market.seeds()
-        root = commitments_root(shot.statement, commit_epoch(shot, keys, market.N), market.N)
+def test_fresh_blinders_hide_that_nothing_changed(market):
+    assert judged(two_epochs(market, blinders_of=fresh), thorough=True).ok
 
-        def drawn(seed):
-            numbers = iter(range(seed, seed + 10**6))
-            return lambda: pow(7, next(numbers), 2**200)
 
-        first, second, third = (
-            prove_epoch(shot, keys, *head_of(market, shot, root, height=height), domain=market.N, scalars=drawn(seed))
-            for height, seed in ((43, 1), (44, 1), (43, 10**7))
-        )
-        assert judged([first, third]).ok
-        # Of one statement with one draw all messages are the same, so the proof is the same: nothing is told by it.
-        assert judged([first, second]).ok
-        later = shot_of(market, 5)
-        root = commitments_root(later.statement, commit_epoch(later, keys, market.N), market.N)
-        other = prove_epoch(later, keys, *head_of(market, later, root), domain=market.N, scalars=drawn(1))
-        told = [finding.detail for finding in judged([first, other]).findings]
-        assert (
-            "C_D of account 0, column 0, in a proof of epoch 5 is C_D of account 0, column 0, in a proof of epoch 4"
-            in (told)
-        )
-        assert "R of a book of epoch 5 is R of a book of epoch 4" in told
+def test_a_commitment_that_repeats_is_found(market):
+    verdict = judged(two_epochs(market))
+    assert codes(verdict) == {ProofCode.BLINDERS_REUSED}
+    assert len(verdict.findings) == 3
+    assert verdict.findings[1].detail == "C_W of account 1 in epoch 5 is C_W of account 1 in epoch 4"
+    assert verdict.findings[1].files == ("0.ccp", "1.ccp")
+
+
+@pytest.mark.parametrize("change", [1, -1, 16, -16])
+def test_a_small_change_of_one_slot_is_found_and_told_for_what_it_is(market, change):
+    details = [finding.detail for finding in judged(two_epochs(market, change, of=(1,))).findings]
+    assert f"C_W of account 1 differs from an earlier one by {abs(change)} of cash:USD alone" in details
+
+
+def test_a_change_beyond_reach_is_not_found(market):
+    assert judged(two_epochs(market, 17)).ok
+
+
+def test_a_small_change_of_two_slots_is_found_when_asked_to_be_thorough(market):
+    packages = two_epochs(market, -3, 2)
+    assert judged(packages).ok
+    details = [finding.detail for finding in judged(packages, thorough=True).findings]
+    assert len(details) == 3
+    assert "3 of cash:USD" in details[0]
+    assert "2 of token:31337:WETH" in details[0]
+
+
+def test_two_accounts_with_one_commitment_are_found(market):
+    alike, same = ((0, (5_000, 10, 0, 0)), (1, (5_000, 10, 0, 0))), constant(market)
+    verdict = judged([blinded(market, 4, alike, lambda _, epoch: same(0, epoch))])
+    assert "C_W of account 1 in epoch 4 is C_W of account 0 in epoch 4" in verdict.findings[0].detail
+
+
+def test_two_proofs_with_one_draw_of_randomness_are_found(market):
+    def drawn(seed):
+        numbers = iter(range(seed, seed + 10**6))
+        return lambda: pow(7, next(numbers), 2**200)
+
+    shot = shot_of(market, 4)
+    first = proven(market, shot, drawn(1), height=43)
+    assert judged([first, proven(market, shot, drawn(10**7), height=43)]).ok
+    # Of one statement with one draw all messages are the same, so the proof is the same: nothing is told by it.
+    assert judged([first, proven(market, shot, drawn(1), height=44)]).ok
+    later = proven(market, shot_of(market, 5), drawn(1))
+    details = [finding.detail for finding in judged([first, later]).findings]
+    column = "C_D of account 0, column 0, in a proof of epoch"
+    assert f"{column} 5 is {column} 4" in details
+    assert "R of a book of epoch 5 is R of a book of epoch 4" in details
 
 
 def test_what_is_not_compared_any_more_is_said(monkeypatch, three):

@@ -11,18 +11,12 @@ from clearing.base import bls
 from clearing.base.certificate import signer_bitmap
 from clearing.base.errors import BaseCode
 from clearing.base.validators import ValidatorSet
-from proofs.algebra.domain import domain_of
-from proofs.algebra.field import ORDER, inner_product, inverse
-from proofs.algebra.group import encode_point, multi_scalar
-from proofs.algebra.srs import basis
 from proofs.errors import ProofCode, VerificationFailed
-from proofs.linear.statement import make_witness
 from proofs.onchain.file import KeysCertificate, check_keys_certificate, prove_certified_account
 from proofs.onchain.keys import EpochKeys, Leaf, certified_digest, derive_keys, leaf_path
-from proofs.onchain.messages import read_rounds, replay, split_rounds
 from proofs.onchain.prover import prove_account
 from proofs.onchain.verifier import verify_account
-from tests.kit.proofs.onchain_epoch import Epoch, make_epoch
+from tests.kit.proofs.onchain_epoch import Epoch, confirmed, make_epoch, opening
 from tests.kit.refusals import refused
 
 N = 256
@@ -46,25 +40,6 @@ def signed(
     digest = certified_digest(keys, validators.hash)
     shares = [bls.sign(secrets[index], digest) for index in signers]
     return KeysCertificate(signer_bitmap(tuple(signers)), bls.aggregate(shares))
-
-
-def opening(keys: EpochKeys, leaf: Leaf, proof: bytes) -> tuple[int, int]:
-    """(ζ, D(ζ))."""
-    rounds = split_rounds(proof, 1)
-    return replay(keys.hash, leaf.hash, rounds).zeta, read_rounds(rounds, 1).d_bar[0]
-
-
-def confirmed(epoch: Epoch, guess: Sequence[int], openings: Sequence[tuple[int, int]]) -> bool:
-    """Solve D(ζ_i) = guess(ζ_i) + Z_H(ζ_i)(b_0 + b_1·ζ_i) for the blinders, and compare the commitment."""
-    digits = make_witness(epoch.layout, guess, 0, (0, 0), check=False).digits[0]
-    domain = domain_of(N)
-    (z1, e1), (z2, e2) = (
-        (z, (bar - inner_product(digits, domain.lagrange(z, N))) * inverse(domain.vanishing(z)) % ORDER)
-        for z, bar in openings
-    )
-    b1 = (e1 - e2) * inverse(z1 - z2) % ORDER
-    points = [*basis(N).lagrange, *basis(N).hiding[:2]]
-    return encode_point(multi_scalar(points, [*digits, (e1 - b1 * z1) % ORDER, b1])) == epoch.leaves[0].c_d[0]
 
 
 def others(epoch: Epoch) -> tuple[tuple[Leaf, ...], ...]:
@@ -113,13 +88,12 @@ def test_keys_need_a_quorum_of_the_set(epoch: Epoch, validators: ValidatorSet, m
     one = signed(keys, validators, secrets, (0,))
     stray = msgspec.structs.replace(good, signers=signer_bitmap((0, 1, 2)))
     swapped = signed(keys, validators, secrets[::-1], (0,))
-    wrong = [
+    for shown, certificate, code in (
         (keys, one, BaseCode.UNDER_QUORUM),
         (keys, KeysCertificate(bytes(32), good.aggregate), BaseCode.UNDER_QUORUM),
         (keys, stray, BaseCode.STRAY_SIGNER),
         (keys, msgspec.structs.replace(good, aggregate=swapped.aggregate), BaseCode.BAD_SIGNATURE),
         (msgspec.structs.replace(keys, epoch=keys.epoch + 1), good, BaseCode.BAD_SIGNATURE),
-    ]
-    for shown, certificate, code in wrong:
+    ):
         with refused(code):
             check_keys_certificate(shown, certificate, validators)

@@ -12,12 +12,10 @@ import pytest
 
 from proofs.algebra.field import ORDER, inner_product, inverse
 from proofs.algebra.polynomial import Masked, Poly, commit_coefficients, commit_poly, divide_by_root, polynomial
-from proofs.errors import VerificationFailed
 from proofs.onchain import messages
 from proofs.onchain.messages import ChallengeChain, padded_point
 from proofs.onchain.prover import LeafProver
-from proofs.onchain.verifier import verify_leaf
-from tests.kit.proofs.onchain_epoch import Epoch, make_epoch
+from tests.kit.proofs.onchain_epoch import Epoch, make_epoch, refusal
 
 ROUNDS = ("C_m", "C_f and C_S", "C_t1 and C_t2", "claims", "openings")
 U = 1
@@ -49,8 +47,8 @@ class Forger(LeafProver):
     """Proves a false row against a transcript that is deaf to one round."""
 
     def __init__(self, epoch: Epoch, round_: int) -> None:
-        leaf, witness, seed = epoch.leaves[0], epoch.witnesses[0], epoch.seeds[0]
-        super().__init__(epoch.layout, epoch.weights, epoch.keys, leaf, witness, seed)
+        leaf = epoch.leaves[0]
+        super().__init__(epoch.layout, epoch.weights, epoch.keys, leaf, epoch.witnesses[0], epoch.seeds[0])
         self.chain = self.record = deaf(round_)(epoch.keys.hash, leaf.hash)
         self.round = round_
         u, d = self.u[0].values, self.digits[0].values
@@ -114,62 +112,54 @@ class Forger(LeafProver):
         return (int(self.numerator(zeta)) - self.domain.vanishing(zeta) * whole) % ORDER
 
 
-def accepted(epoch: Epoch, proof: bytes) -> bool:
-    try:
-        verify_leaf(epoch.keys, epoch.leaves[0], proof)
-    except VerificationFailed:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("round_", range(5), ids=ROUNDS)
 def test_a_round_left_out_of_the_transcript_lets_a_false_row_pass(round_: int, monkeypatch: pytest.MonkeyPatch) -> None:
     epoch = make_epoch(holdings=[(-11, 0, 0)], shortfalls=(0,), check=False)
     proof = Forger(epoch, round_).run(check=False).data
-    assert not accepted(epoch, proof)
+    assert refusal(epoch.keys, epoch.leaves[0], proof)
     monkeypatch.setattr(messages, "ChallengeChain", deaf(round_))
-    assert accepted(epoch, proof)
+    assert not refusal(epoch.keys, epoch.leaves[0], proof)
     # The forgery needs the deafness: a proof without it is refused by the weakened verifier, too.
-    assert not accepted(epoch, epoch.prove(0))
+    assert refusal(epoch.keys, epoch.leaves[0], epoch.prove(0))
 
 
-def test_keys_left_out_of_the_transcript_would_let_an_epoch_stand_for_another(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The equation knows [U], [V] and c, but no epoch, height or network."""
+def unbound(part: int) -> type[ChallengeChain]:
+    """A chain that does not start from the hash of the keys (0), or of the leaf (1)."""
 
     class Unbound(ChallengeChain):
-        def __init__(self, keys_hash: bytes, leaf_hash: bytes) -> None:
-            super().__init__(bytes(32), leaf_hash)
+        def __init__(self, *hashes: bytes) -> None:
+            super().__init__(*(bytes(32) if number == part else each for number, each in enumerate(hashes)))
 
-    epoch = make_epoch()
+    return Unbound
+
+
+def proved_by(chain: type[ChallengeChain], epoch: Epoch) -> bytes:
+    prover = epoch.prover()
+    prover.chain = chain(epoch.keys.hash, epoch.leaves[0].hash)
+    return prover.run(check=True).data
+
+
+def test_keys_left_out_of_the_transcript_would_let_an_epoch_stand_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The equation knows [U], [V] and c, but no epoch, height or network."""
+    epoch, chain = make_epoch(), unbound(0)
+    others = [
+        msgspec.structs.replace(epoch.keys, **changes)
+        for changes in ({"epoch": 9}, {"height": 9}, {"network": bytes(32)})
+    ]
     proof = epoch.prove(0)
-    for changes in ({"epoch": 9}, {"height": 9}, {"network": bytes(32)}):
-        other = msgspec.structs.replace(epoch.keys, **changes)
-        with pytest.raises(VerificationFailed):
-            verify_leaf(other, epoch.leaves[0], proof)
-    prover = LeafProver(epoch.layout, epoch.weights, epoch.keys, epoch.leaves[0], epoch.witnesses[0], epoch.seeds[0])
-    prover.chain = Unbound(epoch.keys.hash, epoch.leaves[0].hash)
-    unbound = prover.run(check=True).data
-    monkeypatch.setattr(messages, "ChallengeChain", Unbound)
-    verify_leaf(msgspec.structs.replace(epoch.keys, epoch=9), epoch.leaves[0], unbound)
+    assert all(refusal(other, epoch.leaves[0], proof) for other in others)
+    forged = proved_by(chain, epoch)
+    monkeypatch.setattr(messages, "ChallengeChain", chain)
+    assert not any(refusal(other, epoch.leaves[0], forged) for other in others)
 
 
 def test_a_leaf_left_out_would_let_one_account_stand_for_another_with_the_same_points(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """C_W, C_D and σ are in the equation, the account's number is not."""
-
-    class Unbound(ChallengeChain):
-        def __init__(self, keys_hash: bytes, leaf_hash: bytes) -> None:
-            super().__init__(keys_hash, bytes(32))
-
-    epoch = make_epoch()
-    prover = LeafProver(epoch.layout, epoch.weights, epoch.keys, epoch.leaves[0], epoch.witnesses[0], epoch.seeds[0])
-    prover.chain = Unbound(epoch.keys.hash, epoch.leaves[0].hash)
-    unbound = prover.run(check=True).data
+    epoch, chain = make_epoch(), unbound(1)
     twin = replace(epoch.leaves[0], account=77)
-    with pytest.raises(VerificationFailed):
-        verify_leaf(epoch.keys, twin, epoch.prove(0))
-    monkeypatch.setattr(messages, "ChallengeChain", Unbound)
-    verify_leaf(epoch.keys, twin, unbound)
+    assert refusal(epoch.keys, twin, epoch.prove(0))
+    forged = proved_by(chain, epoch)
+    monkeypatch.setattr(messages, "ChallengeChain", chain)
+    assert not refusal(epoch.keys, twin, forged)

@@ -14,42 +14,27 @@ from clearing.schema.risk.charges import ConcentrationTier
 from clearing.schema.risk.parameters import JointCredit, JointScenario, RiskGroup, RiskParameters, Scenario
 from proofs.errors import ProofCode
 from proofs.statement.rulebook_checks import check_rulebook
-from tests.kit.proofs.hostile import places
+from tests.kit.proofs.hostile import changed_anywhere
 from tests.kit.proofs.requirement import STATED as UNDER_EVERY_RULE
 from tests.kit.proofs.stressed import RULEBOOK, snapshot_of
+from tests.kit.refusals import refused
 
 STRESSED = snapshot_of({1: (9 * 10**9, 0, 5_000, 0, 0), 2: (10**9, 200_000, 0, 0, -2_000)}, {}).statement
 STATEMENTS = (STRESSED, UNDER_EVERY_RULE)
-EXTREMES = (0, 1, -1, 3, 10**6, 10**6 + 1, 10**9, 10**12, 2**31, 2**32 - 1, 2**53, 2**62, 2**63 - 1, 1 - 2**63)
+NUMBERS = (3, 10**6, 10**6 + 1, 10**9, 10**12, 2**53)
 
 
-def changed(value, path, data):
-    """The same tree with what is at `path` replaced, dropped, tripled or reversed."""
-    if path:
-        copy = list(value)
-        copy[path[0]] = changed(copy[path[0]], path[1:], data)
-        return copy
-    if isinstance(value, list):
-        return data.draw(st.sampled_from([[], value[:-1], value * 3, value[::-1]]))
-    if isinstance(value, bytes):
-        return bytes(len(value))
-    return data.draw(st.sampled_from((*EXTREMES, value + 1, value - 1, 2 * value)))
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_rulebook_of_any_shape_is_judged_and_never_raises(data):
     stated = data.draw(st.sampled_from(STATEMENTS))
-    tree = msgspec.msgpack.decode(stated.rules)
-    path = data.draw(st.sampled_from(sorted(places(tree), key=str)))
-    tree = changed(tree, path, data)
+    tree = changed_anywhere(msgspec.msgpack.decode(stated.rules), data, NUMBERS)
     try:
         msgspec.msgpack.decode(rules := msgspec.msgpack.encode(tree), type=Rulebook)
     except (msgspec.DecodeError, OverflowError):
         return
-    lying = msgspec.structs.replace(stated, rules=rules)
     try:
-        check_rulebook(lying)
+        check_rulebook(msgspec.structs.replace(stated, rules=rules))
     except RemoteFault as fault:
         assert fault.code in (ProofCode.RULES_DIFFER, ProofCode.BAD_STATEMENT)
     else:
@@ -65,9 +50,9 @@ def test_a_rulebook_whose_rows_leave_their_bounds_is_refused_and_is_no_bug_of_ou
         book.parameters, concentration=(msgspec.structs.replace(tier, above_units=2**62),)
     )
     rules = write_rulebook(msgspec.structs.replace(book, parameters=parameters))
-    with pytest.raises(RemoteFault) as fault:
+    with refused(ProofCode.BAD_STATEMENT) as fault:
         check_rulebook(msgspec.structs.replace(UNDER_EVERY_RULE, rules=rules))
-    assert (fault.value.code, fault.value.at) == (ProofCode.BAD_STATEMENT, "rulebook makes no rows")
+    assert fault.value.at == "rulebook makes no rows"
 
 
 GROUPS = tuple(RiskGroup(at, f"g{at}", 1, 200_000, 800_000, 0) for at in range(1, 1_001))
@@ -100,7 +85,7 @@ def test_a_rulebook_as_large_as_can_be_takes_no_more_than_seconds(what):
     rules = write_rulebook(msgspec.structs.replace(RULEBOOK, **LARGE[what]))
     slots = tuple(Slot(str(at), SlotKind.POSITION) for at in range(2_048))
     started = time.process_time()
-    with pytest.raises(RemoteFault) as fault:
+    with refused(ProofCode.RULES_DIFFER) as fault:
         check_rulebook(msgspec.structs.replace(STRESSED, rules=rules, slots=slots))
-    assert (fault.value.code, fault.value.at) == (ProofCode.RULES_DIFFER, "slots")
+    assert fault.value.at == "slots"
     assert time.process_time() - started < 5

@@ -1,4 +1,4 @@
-"""Points that are none, in everything that is signed: commitments, keys of validators, their signatures."""
+"""Who certified a package: its header's own set, with keys that are points and were shown to be held."""
 
 import msgspec
 import pytest
@@ -8,9 +8,10 @@ from clearing.base.certificate import Certificate, VoteKind, vote_digest
 from clearing.base.codec import u256
 from clearing.base.validators import Validator, ValidatorSet
 from proofs.algebra.group import encode_point, infinity
-from proofs.epoch.package import read_package, write_package
+from proofs.epoch.package import EpochPackage, read_package, write_package
 from proofs.errors import ProofCode
 from proofs.verify.package_verifier import verify_package
+from tests.kit.certificates import make_certificate
 from tests.kit.proofs.cheated_package import signed_anew
 
 replace = msgspec.structs.replace
@@ -57,3 +58,36 @@ def test_a_validator_key_made_to_cancel_the_others_certifies_nothing(market, pac
         certificate = Certificate(VoteKind.PRECOMMIT, head.height, 1, head.hash, rogue.hash, u256(3), aggregate)
         forged = replace(good, header=head, validators=rogue, certificate=certificate)
         assert verify_package(write_package(forged)).failed == "certificate"
+
+
+def rotated(validators: ValidatorSet) -> tuple[ValidatorSet, dict[bytes, int]]:
+    """The set without its first and with a newcomer of more power; the newcomer's secret by envelope key."""
+    secret = bls.secret_from_seed(b"newcomer" * 4)
+    newcomer = Validator(b"\x7f" * 32, bls.public_key(secret), 15, bls.prove_possession(secret))
+    return ValidatorSet((*validators.validators[1:], newcomer)), {newcomer.envelope_key: secret}
+
+
+def certified_by(package: EpochPackage, after: ValidatorSet, secrets: dict[bytes, int], network: bytes) -> bytes:
+    """The same epoch in a header of another set, certified by all of it."""
+    header = replace(package.header, validators_hash=after.hash, next_validators_hash=after.hash)
+    digest = vote_digest(network, after.hash, VoteKind.PRECOMMIT, header.height, 0, header.hash)
+    shares = {index: bls.sign(secrets[each.envelope_key], digest) for index, each in enumerate(after.validators)}
+    certificate = make_certificate(VoteKind.PRECOMMIT, header.height, 0, header.hash, after, shares)
+    return write_package(replace(package, header=header, certificate=certificate, validators=after))
+
+
+def test_after_a_change_of_validators_a_package_is_of_the_set_that_certified_its_header_alone(market, package):
+    good = read_package(package)
+    after, fresh = rotated(good.validators)
+    keys = [each.envelope_key for each in good.validators.validators]
+    old = dict(zip(keys, market.SECRETS, strict=True))
+    later = certified_by(good, after, old | fresh, market.NETWORK)
+    # The newcomer's place is signed with an old key: bitmap and power are right, the aggregate is not.
+    stolen = certified_by(good, after, old | dict.fromkeys(fresh, market.SECRETS[0]), market.NETWORK)
+    for data, validators, failed in (
+        (later, after, None),
+        (later, good.validators, "certificate"),
+        (package, after, "certificate"),
+        (stolen, after, "certificate"),
+    ):
+        assert verify_package(data, network=market.NETWORK, validators_hash=validators.hash).failed == failed

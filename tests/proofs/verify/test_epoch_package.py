@@ -17,8 +17,11 @@ from proofs.statement.arithmetization import complete_holdings
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount
 from tests.kit.e2e.bit_flips import CHECKS
+from tests.kit.proofs.cheated_package import signed_anew
+from tests.kit.proofs.small_market import BTC, R_BTC, TOKEN, statement
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
+replace = msgspec.structs.replace
 
 
 def test_an_honest_package_passes_every_check_in_order(market, package):
@@ -42,14 +45,15 @@ def test_a_member_finds_its_own_leaf_and_a_wrong_holding_does_not(market, packag
     account, values = market.HOLDINGS[1]
     seed = market.seeds()[account]
     good = verify_package(package, own=OwnAccount(account, values, seed))
-    assert good.ok
-    assert good.checks[-1].name == "inclusion"
-    other = (values[0] + 1, *values[1:])
-    assert verify_package(package, own=OwnAccount(account, other, seed)).failed == "inclusion"
-    assert verify_package(package, own=OwnAccount(account, values, bytes(32))).failed == "inclusion"
-    assert verify_package(package, own=OwnAccount(77, values, seed)).failed == "inclusion"
-    assert verify_package(package, own=OwnAccount(2**256, values, seed)).failed == "inclusion"
-    assert verify_package(package, own=OwnAccount(account, values[:-1], seed)).failed == "inclusion"
+    assert (good.ok, good.checks[-1].name) == (True, "inclusion")
+    for own in (
+        OwnAccount(account, (values[0] + 1, *values[1:]), seed),
+        OwnAccount(account, values, bytes(32)),
+        OwnAccount(77, values, seed),
+        OwnAccount(2**256, values, seed),
+        OwnAccount(account, values[:-1], seed),
+    ):
+        assert verify_package(package, own=own).failed == "inclusion", own
 
 
 def test_any_flipped_bit_is_refused_by_a_named_check(market, package):
@@ -87,56 +91,85 @@ def test_a_prover_refuses_a_header_that_certifies_other_holdings(market):
         prove_epoch(shot, {**keys, 1: bytes(32)}, *head, domain=market.N)
 
 
+BROKE = ((0, (5_000, 10, 0, 3)), (1, (-200, 40, -2, 0)), (5, (2_000, 700, 2, -3)))
+SHORT = 10 * 80 + 8 * 1800
+"""Equity −200 + 120 = −80; requirement 2·900."""
+
+
 def test_an_insolvent_account_is_proven_only_when_it_is_listed(market):
-    holdings = ((0, (5_000, 10, 0, 3)), (1, (-200, 40, -2, 0)), (5, (2_000, 700, 2, -3)))
     with pytest.raises(LocalFault, match="witness_out_of_range"):
-        market.honest(market.snapshot(holdings))
-    # equity −200 + 120 = −80; requirement 2·900; short of 10·80 + 8·1800.
-    listed = market.honest(market.snapshot(holdings, [(1, 10 * 80 + 8 * 1800)]))
-    verdict = verify_package(listed)
+        market.honest(market.snapshot(BROKE))
+    verdict = verify_package(market.honest(market.snapshot(BROKE, [(1, SHORT)])))
     assert verdict.ok, verdict.checks[-1]
     assert "account 1 is short by at most 15200" in verdict.claim
     with pytest.raises(LocalFault):
-        market.honest(market.snapshot(holdings, [(1, 10 * 80 + 8 * 1800 - 1)]))
+        market.honest(market.snapshot(BROKE, [(1, SHORT - 1)]))
 
 
-def refused(market, values, holdings=None, check="ranges_and_rows"):
-    cheat = market.Cheat(market.snapshot(holdings or market.HOLDINGS))
-    verdict = verify_package(cheat.package(cheat.witnesses(values)))
-    assert verdict.failed == check, verdict.checks[-1]
+def without_row(name: str) -> dict:
+    return {"rows": tuple(row for row in STATED.rows if row.name != name)}
+
+
+def custody(**changes) -> dict:
+    first, *others = STATED.custody
+    return {"custody": (replace(first, **changes), *others)}
+
+
+STATED = statement()
+TOTALS = tuple(PublicTotal(each.slot, 1 if each.slot == BTC else each.total) for each in STATED.totals)
+LIES = [
+    # (check that refuses it, what it is, account 1's values or the holdings of all, the bent statement)
+    ("ranges_and_rows", "a negative token", {TOKEN: -1}, {}),
+    ("ranges_and_rows", "a fraction modulo p", {TOKEN: inverse(3)}, {}),
+    ("ranges_and_rows", "p minus one", {TOKEN: ORDER - 1}, {}),
+    ("ranges_and_rows", "a position beyond its range", {BTC: 2**39}, {}),
+    ("ranges_and_rows", "an understated group maximum", {R_BTC: 2 * 900 - 1}, {}),
+    ("ranges_and_rows", "an insolvent account left unlisted", BROKE, {}),
+    (
+        "ranges_and_rows",
+        "equity of minus one",
+        ((0, (-1, 0, 0, 0)), (1, (9_000, 40, 0, 0)), (5, (2_000, 700, 0, 0))),
+        {},
+    ),
+    ("matched_book", "one lot more than anybody is short of", {BTC: -1}, {}),
+    ("matched_book", "a public total that is not zero in an instrument", {BTC: -1}, {"totals": TOTALS}),
+    ("statement", "without a scenario's row", {}, without_row("BTC/0")),
+    ("statement", "without another group's row", {}, without_row("ETH/1")),
+    ("statement", "without the requirement", {}, without_row("maintenance")),
+    ("statement", "a scenario more", {}, {"scenarios": 3}),
+    ("statement", "a group less", {}, {"groups": ("BTC",)}),
+    ("statement", "no totals", {}, {"totals": ()}),
+    ("statement", "a listed shortfall of nothing", {}, {"shortfalls": ((1, 0),)}),
+    ("statement", "shortfalls out of order", {}, {"shortfalls": ((5, 1), (1, 1))}),
+    ("reserves", "no balance", {}, custody(balance=bytes(32))),
+    ("reserves", "less deposited", {}, custody(deposited=u256(1))),
+    ("reserves", "more withdrawn", {}, custody(withdrawn=u256(2**255))),
+    ("reserves", "another unit", {}, custody(unit=99)),
+    ("reserves", "more released", {}, custody(released=u256(8))),
+    ("reserves", "deposits on their way left out", {}, custody(later=bytes(32))),
+    ("reserves", "strays left out", {}, custody(strays=bytes(32))),
+    ("reserves", "dust without end", {}, custody(dust=u256(2**256 - 1))),
+    ("reserves", "client money without custody", {}, {"custody": STATED.custody[1:]}),
+]
+
+
+def failed(market, bent, changes) -> str | None:
+    """The check that refuses what a prover without checks commits to and shows."""
+    holdings, values = (market.HOLDINGS, {1: bent}) if isinstance(bent, dict) else (bent, {})
+    shot = market.snapshot(holdings, system=changes.get("rows"))
+    cheat = market.Cheat(shot)
+    return verify_package(cheat.package(cheat.witnesses(values), shown=replace(shot.statement, **changes))).failed
 
 
 def test_the_cheating_prover_passes_when_it_does_not_cheat(market):
-    cheat = market.Cheat(market.snapshot())
-    assert verify_package(cheat.package(cheat.witnesses())).ok
+    assert failed(market, {}, {}) is None
 
 
-def test_a_negative_token_slot_is_refused_as_ranges_and_rows(market):
-    refused(market, {1: {market.TOKEN: -1}})
-
-
-def test_a_fraction_modulo_p_is_refused_as_ranges_and_rows(market):
-    refused(market, {1: {market.TOKEN: inverse(3)}})
-
-
-def test_p_minus_one_is_refused_as_ranges_and_rows(market):
-    refused(market, {1: {market.TOKEN: ORDER - 1}})
-
-
-def test_a_position_beyond_its_range_is_refused_as_ranges_and_rows(market):
-    refused(market, {1: {market.BTC: 2**39}})
-
-
-def test_an_understated_group_maximum_is_refused_as_ranges_and_rows(market):
-    refused(market, {1: {market.R_BTC: 2 * 900 - 1}})
-
-
-def test_an_insolvent_account_left_unlisted_is_refused_as_ranges_and_rows(market):
-    refused(market, {}, ((0, (5_000, 10, 0, 3)), (1, (-200, 40, -2, 0)), (5, (2_000, 700, 2, -3))))
-
-
-def test_equity_of_minus_one_is_refused_as_ranges_and_rows(market):
-    refused(market, {}, ((0, (-1, 0, 0, 0)), (1, (9_000, 40, 0, 0)), (5, (2_000, 700, 0, 0))))
+@pytest.mark.parametrize(
+    ("check", "bent", "changes"), [(lie[0], *lie[2:]) for lie in LIES], ids=[lie[1] for lie in LIES]
+)
+def test_a_lie_is_refused_by_the_check_that_is_there_for_it(market, check, bent, changes):
+    assert failed(market, bent, changes) == check
 
 
 @pytest.mark.parametrize("digit", [256, 300, ORDER - 1])
@@ -152,127 +185,28 @@ def test_a_forged_digit_is_refused_as_ranges_and_rows(market, digit):
 
 
 def test_a_swapped_matrix_is_refused_by_roots_and_by_the_proof(market):
+    """Proven for the softer matrix, certified and shown with the true one."""
     softer = market.statement(system=market.rows({"BTC": (market.BTC, market.R_BTC, (90, -70))}))
-    honest_shot, soft_shot = market.snapshot(), market.snapshot(system=softer.rows)
-    cheat = market.Cheat(soft_shot)
-    witnesses = cheat.witnesses()
-    # Proven for the softer matrix, certified and shown with the true one.
-    proven_softly = market.Cheat(honest_shot).package(
-        witnesses, shown=honest_shot.statement, proven=soft_shot.statement
-    )
-    shown_softly = read_package(proven_softly)
-    assert shown_softly.statement == softer
-    assert verify_package(proven_softly).failed == "roots"
-    swapped = msgspec.structs.replace(shown_softly, statement=honest_shot.statement)
-    assert verify_package(write_package(swapped)).failed == "ranges_and_rows"
+    witnesses = market.Cheat(market.snapshot(system=softer.rows)).witnesses()
+    true = market.snapshot().statement
+    data = market.Cheat(market.snapshot()).package(witnesses, shown=true, proven=softer)
+    assert read_package(data).statement == softer
+    assert verify_package(data).failed == "roots"
+    assert verify_package(write_package(replace(read_package(data), statement=true))).failed == "ranges_and_rows"
 
 
-def test_a_duplicate_account_is_refused_as_statement(market):
-    cheat = market.Cheat(market.snapshot())
-    shot = msgspec.structs.replace(cheat.shot, accounts=(*cheat.shot.accounts[:2], cheat.shot.accounts[1]))
-    twice = market.Cheat(shot)
+def test_a_prover_refuses_a_duplicate_account(market):
+    shot = market.snapshot()
+    twice = market.Cheat(replace(shot, accounts=(*shot.accounts[:2], shot.accounts[1])))
     with pytest.raises(Exception, match="ascending"):
         twice.package(twice.witnesses())
-    good = read_package(cheat.package(cheat.witnesses()))
-    commitments = (*good.commitments[:2], good.commitments[1])
-    header, certificate, validators = market.certified(commitments_root(good.statement, commitments, market.N))
-    forged = msgspec.structs.replace(
-        good, commitments=commitments, header=header, certificate=certificate, validators=validators
-    )
-    assert verify_package(write_package(forged)).failed == "statement"
-
-
-def test_an_unmatched_book_is_refused_as_matched_book(market):
-    cheat = market.Cheat(market.snapshot())
-    # One lot more than anybody is short of.
-    verdict = verify_package(cheat.package(cheat.witnesses({1: {market.BTC: -1}})))
-    assert verdict.failed == "matched_book"
-
-
-def test_a_public_total_that_is_not_zero_in_an_instrument_is_refused_as_matched_book(market):
-    stated = market.statement()
-    totals = tuple(PublicTotal(t.slot, 1 if t.slot == market.BTC else t.total) for t in stated.totals)
-    shown = msgspec.structs.replace(stated, totals=totals)
-    cheat = market.Cheat(market.snapshot())
-    verdict = verify_package(cheat.package(cheat.witnesses({1: {market.BTC: -1}}), shown=shown))
-    assert verdict.failed == "matched_book"
-
-
-@pytest.mark.parametrize("missing", ["BTC/0", "ETH/1", "maintenance"])
-def test_a_statement_without_one_of_its_rules_is_refused_as_statement(market, missing):
-    stated = market.statement()
-    shown = msgspec.structs.replace(stated, rows=tuple(row for row in stated.rows if row.name != missing))
-    cheat = market.Cheat(market.snapshot(system=shown.rows))
-    assert verify_package(cheat.package(cheat.witnesses(), shown=shown)).failed == "statement"
 
 
 @pytest.mark.parametrize(
-    "change",
-    [
-        {"scenarios": 3},
-        {"groups": ("BTC",)},
-        {"totals": ()},
-        {"shortfalls": ((1, 0),)},
-        {"shortfalls": ((5, 1), (1, 1))},
-    ],
-)
-def test_a_statement_that_contradicts_itself_is_refused_as_statement(market, change):
-    shown = msgspec.structs.replace(market.statement(), **change)
-    cheat = market.Cheat(market.snapshot())
-    assert verify_package(cheat.package(cheat.witnesses(), shown=shown)).failed == "statement"
-
-
-def test_a_shortfall_of_an_account_that_is_not_there_is_refused_as_statement(market, package):
-    good = read_package(package)
-    shown = msgspec.structs.replace(good.statement, shortfalls=((77, 1),))
-    header, certificate, validators = market.certified(commitments_root(shown, good.commitments, market.N))
-    forged = msgspec.structs.replace(
-        good, statement=shown, header=header, certificate=certificate, validators=validators
-    )
-    assert verify_package(write_package(forged)).failed == "statement"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"balance": bytes(32)},
-        {"deposited": u256(1)},
-        {"withdrawn": u256(2**255)},
-        {"unit": 99},
-        {"released": u256(8)},
-        {"later": bytes(32)},
-        {"strays": bytes(32)},
-        {"dust": u256(2**256 - 1)},
-    ],
-)
-def test_custody_that_does_not_add_up_is_refused_as_reserves(market, change):
-    stated = market.statement()
-    custody = (msgspec.structs.replace(stated.custody[0], **change), *stated.custody[1:])
-    cheat = market.Cheat(market.snapshot())
-    shown = msgspec.structs.replace(stated, custody=custody)
-    assert verify_package(cheat.package(cheat.witnesses(), shown=shown)).failed == "reserves"
-
-
-def test_client_money_without_custody_is_refused_as_reserves(market):
-    stated = market.statement()
-    cheat = market.Cheat(market.snapshot())
-    shown = msgspec.structs.replace(stated, custody=stated.custody[1:])
-    assert verify_package(cheat.package(cheat.witnesses(), shown=shown)).failed == "reserves"
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"commitments_height": 39},
-        {"height": 40},
-        {"commitments_root": bytes(32)},
-    ],
+    "change", [{"commitments_height": 39}, {"height": 40}, {"commitments_root": bytes(32)}], ids=str
 )
 def test_a_header_for_another_snapshot_is_refused_as_roots(market, package, change):
-    good = read_package(package)
-    header, certificate, validators = market.certified(good.header.commitments_root, **change)
-    forged = msgspec.structs.replace(good, header=header, certificate=certificate, validators=validators)
-    assert verify_package(write_package(forged)).failed == "roots"
+    assert verify_package(signed_anew(market, read_package(package), **change)).failed == "roots"
 
 
 def test_every_public_item_moves_the_commitments_root(market, package):
@@ -298,12 +232,10 @@ def test_every_public_item_moves_the_commitments_root(market, package):
     }
     assert set(variants) == set(stated.__struct_fields__)
     for name, value in variants.items():
-        changed = msgspec.structs.replace(stated, **{name: value})
-        seen.add(commitments_root(changed, good.commitments, market.N))
-    first, *rest = good.commitments
-    seen.add(commitments_root(stated, ((first[0] + 1, first[1]), *rest), market.N))
-    seen.add(commitments_root(stated, ((first[0], rest[0][1]), *rest), market.N))
-    seen.add(commitments_root(stated, good.commitments[:-1], market.N))
+        seen.add(commitments_root(replace(stated, **{name: value}), good.commitments, market.N))
+    (account, point), *rest = good.commitments
+    for commitments in (((account + 1, point), *rest), ((account, rest[0][1]), *rest), good.commitments[:-1]):
+        seen.add(commitments_root(stated, commitments, market.N))
     assert len(seen) == 2 + len(variants) + 3
 
 

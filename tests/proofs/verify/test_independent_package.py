@@ -3,36 +3,27 @@
 With CROSSCLEAR_COMPLETE=1 every package that a test of this folder verifies is shown to the slow one too.
 """
 
-from pathlib import Path
-
 import msgspec
 import pytest
 
 from clearing.base.codec import u256
 from clearing.margin.statement.snapshot import PublicTotal
-from proofs.algebra.commitment import blinders, commit
-from proofs.algebra.group import encode_point
-from proofs.algebra.srs import basis
-from proofs.epoch.package import attach_custody, commitments_root, read_package, write_package
-from proofs.epoch.prover import assemble, commit_epoch, context_of, prove_epoch
-from proofs.linear.statement import make_witness
-from proofs.statement.arithmetization import complete_holdings, layout_of
+from proofs.epoch.package import attach_custody, read_package, write_package
+from proofs.statement.arithmetization import complete_holdings
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone import verify_standalone
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
+from tests.kit.proofs.cheated_cover import Forger
+from tests.kit.proofs.cheated_package import signed_anew
+from tests.kit.proofs.frozen import VECTORS
+from tests.kit.proofs.levered import LEVERED, MEMBERS, levered_package
 from tests.kit.proofs.proven_custody import proven
 from tests.kit.proofs.slow_package import committed, failed_check, failed_standalone
-from tests.kit.proofs.stressed import N, seeds_of, snapshot_of
+from tests.kit.proofs.stressed import snapshot_of
 
 replace = msgspec.structs.replace
-VECTORS = Path(__file__).resolve().parents[2] / "vectors" / "proofs" / "v1"
-LEVERED = {
-    1: (9 * 10**9, 0, 5_000, 0, 0),
-    2: (10**9, 200_000, 0, 0, -2_000),
-    3: (7 * 10**9, 0, -4_000, 10, 0),
-}
-MEMBERS = {1: 11, 2: 11, 3: 12}
+BOOK = {account: LEVERED[account] for account in (1, 2, 3)}
 
 
 def agreed(data: bytes) -> str:
@@ -49,11 +40,8 @@ def test_the_slow_verifier_accepts_every_frozen_vector():
         assert failed_standalone(path.read_bytes(), (VECTORS / "three-accounts.ccp").read_bytes()) == "", path.name
 
 
-def signed_anew(market, package) -> bytes:
-    """A quorum certifies what the package says."""
-    root = commitments_root(package.statement, package.commitments, package.domain)
-    header, certificate, validators = market.certified(root)
-    return write_package(replace(package, header=header, certificate=certificate, validators=validators))
+def bent(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
 
 
 def stating(market, package: bytes, **changes) -> bytes:
@@ -68,25 +56,22 @@ def test_both_accept_an_honest_package(package):
 def test_both_find_the_same_check_for_bytes_that_changed(package):
     seen = {agreed(package[:-1]), agreed(package + b"\0"), agreed(b"")}
     for place in range(7, len(package), len(package) // 13):
-        other = bytearray(package)
-        other[place] ^= 1
-        seen.add(agreed(bytes(other)))
+        seen.add(agreed(bent(package, place)))
     assert seen >= {"encoding", "certificate", "roots"}
     assert "" not in seen
 
 
 def test_both_find_the_same_check_for_a_proof_or_book_that_changed(market, package):
     good = read_package(package)
-
-    def bent(data: bytes, place: int) -> bytes:
-        return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
-
-    assert agreed(write_package(replace(good, proof=bent(good.proof, 127)))) == "ranges_and_rows"
-    assert agreed(write_package(replace(good, proof=good.proof[:-1]))) == "ranges_and_rows"
-    assert agreed(write_package(replace(good, book=bent(good.book, 79)))) == "matched_book"
-    assert agreed(write_package(replace(good, book=good.book + bytes(32)))) == "matched_book"
-    assert agreed(write_package(replace(good, cover=b"x"))) in ("statement", "cover")
-    assert agreed(write_package(replace(good, srs=bytes(32)))) == "statement"
+    for changes, check in (
+        ({"proof": bent(good.proof, 127)}, "ranges_and_rows"),
+        ({"proof": good.proof[:-1]}, "ranges_and_rows"),
+        ({"book": bent(good.book, 79)}, "matched_book"),
+        ({"book": good.book + bytes(32)}, "matched_book"),
+        ({"cover": b"x"}, "cover"),
+        ({"srs": bytes(32)}, "statement"),
+    ):
+        assert agreed(write_package(replace(good, **changes))) == check
     twice = (*good.commitments[:2], good.commitments[1])
     assert agreed(signed_anew(market, replace(good, commitments=twice))) == "statement"
 
@@ -126,18 +111,18 @@ def test_both_read_the_same_out_of_a_chains_state(market):
     data = market.honest(replace(market.snapshot(), statement=statement))
     assert agreed(attach_custody(data, evidence)) == ""
     assert agreed(attach_custody(data, evidence[::-1])) == "custody"
-    first = evidence[0]
-    for nodes in (first.nodes[:-1], (*first.nodes, b"\xc0"), first.nodes[::-1], (b"", *first.nodes[1:])):
-        assert agreed(attach_custody(data, (replace(first, nodes=nodes), *evidence[1:]))) == "custody"
-    assert agreed(attach_custody(data, (replace(first, header=first.header[:-1]), *evidence[1:]))) == "custody"
+    first, nodes = evidence[0], evidence[0].nodes
+    for changes in (
+        {"nodes": nodes[:-1]},
+        {"nodes": (*nodes, b"\xc0")},
+        {"nodes": nodes[::-1]},
+        {"nodes": (b"", *nodes[1:])},
+        {"header": first.header[:-1]},
+    ):
+        assert agreed(attach_custody(data, (replace(first, **changes), *evidence[1:]))) == "custody"
     term = statement.custody[0]
-    more = replace(
-        term,
-        deposited=u256(int.from_bytes(term.deposited, "big") + 9),
-        later=u256(int.from_bytes(term.later, "big") + 9),
-        balance=u256(int.from_bytes(term.balance, "big") + 9),
-    )
-    false = replace(statement, custody=(more, *statement.custody[1:]))
+    more = {name: u256(int.from_bytes(getattr(term, name), "big") + 9) for name in ("deposited", "later", "balance")}
+    false = replace(statement, custody=(replace(term, **more), *statement.custody[1:]))
     data = market.honest(replace(market.snapshot(), statement=false))
     assert agreed(data) == ""
     assert agreed(attach_custody(data, evidence)) == "custody"
@@ -146,51 +131,26 @@ def test_both_read_the_same_out_of_a_chains_state(market):
 # The default fund.
 
 
-def stressed_package(market, shot) -> bytes:
-    keys = seeds_of([each.account for each in shot.accounts])
-    root = commitments_root(shot.statement, commit_epoch(shot, keys, N), N)
-    return prove_epoch(shot, keys, *market.certified(root), domain=N)
-
-
 @pytest.fixture(scope="module")
 def covered(market) -> bytes:
-    return stressed_package(market, snapshot_of(LEVERED, MEMBERS))
+    return levered_package(market, snapshot_of(BOOK, MEMBERS))
 
 
 def test_both_accept_a_fund_that_covers_and_one_that_says_by_how_much_it_does_not(market, covered):
     assert agreed(covered) == ""
-    short = snapshot_of(LEVERED, MEMBERS, fund=10**9)
+    short = snapshot_of(BOOK, MEMBERS, fund=10**9)
     assert any(short.statement.cover[0].deficits)
-    assert agreed(stressed_package(market, short)) == ""
+    assert agreed(levered_package(market, short)) == ""
 
 
 def test_both_refuse_a_fund_that_hides_what_it_lacks(market):
-    shot = snapshot_of(LEVERED, MEMBERS, fund=10**9)
-    terms = replace(shot.statement.cover[0], deficits=(0, 0))
-    stated = replace(shot.statement, cover=(terms,))
-    keys, layout = seeds_of([each.account for each in shot.accounts]), layout_of(stated, N)
-    witnesses = [
-        make_witness(
-            layout,
-            complete_holdings(stated, each),
-            each.shortfall,
-            blinders(keys[each.account], context_of(stated, each.account)),
-        )
-        for each in shot.accounts
-    ]
-    commitments = tuple(
-        (each.account, encode_point(commit(basis(N), witness.values, witness.blinders)))
-        for each, witness in zip(shot.accounts, witnesses, strict=True)
-    )
-    head = market.certified(commitments_root(stated, commitments, N))
-    assert agreed(assemble(stated, commitments, witnesses, *head, domain=N, check_witness=False)) == "cover"
+    assert agreed(Forger(snapshot_of(BOOK, MEMBERS, fund=10**9)).made(market)) == "cover"
 
 
 def test_both_find_a_cover_proof_that_changed_anywhere(covered):
     good = read_package(covered)
     for place in range(20, len(good.cover), len(good.cover) // 5):
-        other = good.cover[:place] + bytes([good.cover[place] ^ 1]) + good.cover[place + 1 :]
-        assert agreed(write_package(replace(good, cover=other))) == "cover"
+        assert agreed(write_package(replace(good, cover=bent(good.cover, place)))) == "cover"
     for other in (b"", good.cover[:-1], good.cover + b"\0"):
         assert agreed(write_package(replace(good, cover=other))) == "cover"
 
@@ -210,7 +170,7 @@ def test_both_judge_proofs_of_one_account_alike(market, package):
         b"ccs\x02" + good[4:],
         good[:4] + other + good[52:],
         good[:4] + bytes(48) + good[52:],
-        *(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :] for at in range(60, len(good), 130)),
+        *(bent(good, at) for at in range(60, len(good), 130)),
     ):
         failed = verify_standalone(data, package).failed or ""
         found = failed_standalone(data, package)
@@ -224,7 +184,6 @@ def test_both_compute_the_same_commitment_of_holdings_and_seed(market, package):
     stated, listed = good.statement, dict(good.commitments)
     for each in market.snapshot().accounts[:2]:
         full = complete_holdings(stated, each)
-        bound = (stated.network, each.account, stated.epoch, stated.state_root, 0)
-        seed = market.seeds()[each.account]
-        assert committed(good.domain, full, seed, bound) == listed[each.account]
-        assert committed(good.domain, full, seed, (*bound[:4], 1)) != listed[each.account]
+        bound, seed = (stated.network, each.account, stated.epoch, stated.state_root), market.seeds()[each.account]
+        assert committed(good.domain, full, seed, (*bound, 0)) == listed[each.account]
+        assert committed(good.domain, full, seed, (*bound, 1)) != listed[each.account]
