@@ -2,8 +2,8 @@
 
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import msgspec
@@ -49,26 +49,25 @@ VERIFIER = CurveLightVerifier()
 
 
 @contextmanager
-def client_of(
-    folder: Path, *urls: str, sequential: bool = False, now_ms: int = NOW_MS, policy: TrustPolicy = POLICY
+def following(
+    folder: Path,
+    *nodes: Node,
+    trusted: TrustedHash | TrustedGenesis | None = None,
+    also: Sequence[str] = (),
+    sequential: bool = False,
+    now_ms: int = NOW_MS,
+    policy: TrustPolicy = POLICY,
 ) -> Iterator[tuple[LightClient, list[str]]]:
-    """A client and what it tells. Sleeping costs nothing."""
-    told: list[str] = []
-    sources = [HttpSource(url) for url in urls]
-    with LightStore(folder / "light.sqlite") as store:
-        client = LightClient(
-            store,
-            sources,
-            LightOptions(policy, sequential),
-            VERIFIER,
-            folder / "evidence",
-            lambda: now_ms,
-            told.append,
-            lambda _: None,
-        )
-        yield client, told
-    for source in sources:
-        source.close()
+    """A client of these servers that begins with what is trusted, and what it tells. Sleeping costs nothing."""
+    words: list[str] = []
+    with serving(*nodes) as urls, LightStore(folder / "light.sqlite") as store, ExitStack() as open_sources:
+        sources = [open_sources.enter_context(closing(HttpSource(url))) for url in (*urls, *also)]
+        options = LightOptions(policy, sequential)
+        evidence = folder / "evidence"
+        client = LightClient(store, sources, options, VERIFIER, evidence, lambda: now_ms, words.append, lambda _: None)
+        if trusted is not None:
+            client.begin(trusted)
+        yield client, words
 
 
 def only_truth(store: LightStore, chain: list[LightBlock] = CHAIN) -> None:
@@ -84,10 +83,10 @@ def test_the_newest_height_is_reached_by_skipping_or_step_by_step(tmp_path: Path
     node, witness = Node(CHAIN), Node(CHAIN)
     trusted = GENESIS if start == "genesis" else TrustedHash(5, CHAIN[4].header.hash)
     first = 1 if start == "genesis" else 5
-    with serving(node, witness) as urls, client_of(tmp_path, *urls, sequential=sequential) as (client, told):
+    with following(tmp_path, node, witness, sequential=sequential) as (client, words):
         assert client.begin(trusted).header.height == first
         assert client.update().header.hash == CHAIN[-1].header.hash
-        assert not told
+        assert not words
         only_truth(client.store)
         if sequential:
             assert client.store.heights() == tuple(range(first, HEIGHTS + 1))
@@ -100,8 +99,7 @@ def test_the_newest_height_is_reached_by_skipping_or_step_by_step(tmp_path: Path
 
 def test_while_the_set_stays_one_certificate_leads_anywhere(tmp_path: Path) -> None:
     node = Node(STEADY)
-    with serving(node) as urls, client_of(tmp_path, *urls) as (client, _):
-        client.begin(TrustedHash(1, STEADY[0].header.hash))
+    with following(tmp_path, node, trusted=TrustedHash(1, STEADY[0].header.hash)) as (client, _):
         client.update(HEIGHTS)
         assert node.asked == ["1", str(HEIGHTS)]
         assert client.update(HEIGHTS).header.height == HEIGHTS
@@ -121,11 +119,11 @@ def test_while_the_set_stays_one_certificate_leads_anywhere(tmp_path: Path) -> N
 def test_a_server_that_shows_another_beginning_is_not_asked_any_more(
     tmp_path: Path, trusted: TrustedHash | TrustedGenesis
 ) -> None:
-    with serving(Node(CHAIN)) as urls, client_of(tmp_path, *urls) as (client, told):
+    with following(tmp_path, Node(CHAIN)) as (client, words):
         with pytest.raises(RemoteFault):
             client.begin(trusted)
         assert client.store.heights() == ()
-        assert len(told) == 1
+        assert len(words) == 1
         with pytest.raises(LocalFault):
             client.update()
 
@@ -143,8 +141,7 @@ def test_trust_is_a_height_and_a_hash() -> None:
 
 def test_trust_that_is_too_old_ends_it(tmp_path: Path) -> None:
     policy = TrustPolicy(trusting_period_ms=5000)
-    with serving(Node(CHAIN)) as urls, client_of(tmp_path, *urls, policy=policy) as (client, _):
-        client.begin(GENESIS)
+    with following(tmp_path, Node(CHAIN), trusted=GENESIS, policy=policy) as (client, _):
         with refused(ConsensusCode.TRUST_EXPIRED, LocalFault):
             client.update()
         assert len(client.sources) == 1, "which is nobody's lie"
@@ -152,8 +149,7 @@ def test_trust_that_is_too_old_ends_it(tmp_path: Path) -> None:
 
 def test_heights_below_are_bound_by_the_parents_hashes(tmp_path: Path) -> None:
     node = Node(CHAIN)
-    with serving(node) as urls, client_of(tmp_path, *urls) as (client, _):
-        client.begin(TrustedHash(20, CHAIN[19].header.hash))
+    with following(tmp_path, node, trusted=TrustedHash(20, CHAIN[19].header.hash)) as (client, _):
         assert client.update(15).header.hash == CHAIN[14].header.hash
         assert client.store.heights() == (15, 20)
         other = chain_of(turning(16, 3), b"other")
@@ -195,15 +191,15 @@ LIES = _lies()
 @pytest.mark.parametrize("lie", sorted(LIES))
 def test_a_lying_server_is_replaced_by_a_witness_and_leaves_nothing_behind(tmp_path: Path, lie: str) -> None:
     """It is honest up to the beginning, and lies about the newest height however it is asked for."""
-    told = LIES[lie]
+    answer = LIES[lie]
     newest = ("/latest", f"/{HEIGHTS}")
-    liar = Node(CHAIN, lambda path: told if path.endswith(newest) else None)  # type: ignore[arg-type,return-value]
-    with serving(liar, Node(CHAIN), Node(CHAIN)) as urls, client_of(tmp_path, *urls) as (client, words):
-        client.begin(GENESIS)
+    liar = Node(CHAIN, lambda path: answer if path.endswith(newest) else None)  # type: ignore[arg-type,return-value]
+    witness = Node(CHAIN)
+    with following(tmp_path, liar, witness, Node(CHAIN), trusted=GENESIS) as (client, words):
         assert client.update(HEIGHTS).header.hash == CHAIN[-1].header.hash
         only_truth(client.store)
         assert words
-        assert client.sources[0].name == urls[1]
+        assert client.sources[0].name == witness.url
 
 
 @settings(deadline=None, max_examples=25)
@@ -217,8 +213,10 @@ def test_whatever_bytes_a_server_changes_only_the_truth_is_kept(
     bad = good[:at] + bytes([good[at] ^ data.draw(st.integers(1, 255))]) + good[at + 1 :]
     view = {**msgspec.json.decode(shown(chain[-1])), "block": "0x" + bad.hex()}
     liar = Node(chain, lambda path: (200, msgspec.json.encode(view)) if path.endswith("/6") else None)
-    with serving(liar) as urls, client_of(tmp_path_factory.mktemp("changed"), *urls) as (client, _):
-        client.begin(TrustedHash(1, chain[0].header.hash))
+    with following(tmp_path_factory.mktemp("changed"), liar, trusted=TrustedHash(1, chain[0].header.hash)) as (
+        client,
+        _,
+    ):
         with suppress(CrossclearError):
             client.update(6)
         for height in client.store.heights():
@@ -237,8 +235,7 @@ FORKED = _fork(14, turning(HEIGHTS, 3))
 def test_two_certified_headers_end_it_with_evidence_for_everybody(tmp_path: Path, liar_serves: bool) -> None:
     honest, liar = Node(CHAIN), Node(FORKED)
     nodes = (liar, honest) if liar_serves else (honest, liar)
-    with serving(*nodes) as urls, client_of(tmp_path, *urls) as (client, told):
-        client.begin(GENESIS)
+    with following(tmp_path, *nodes, trusted=GENESIS) as (client, words):
         client.update(10)
         before = client.store.heights()
         with refused(NodeCode.LIGHT_ATTACK, LocalFault) as seen:
@@ -253,14 +250,13 @@ def test_two_certified_headers_end_it_with_evidence_for_everybody(tmp_path: Path
     assert attack.first.header.height == attack.second.header.height >= 14
     for node in nodes:
         assert node.evidence == [file.read_bytes()]
-    assert any("accepted the evidence" in each for each in told)
+    assert any("accepted the evidence" in each for each in words)
 
 
 def test_an_attack_on_the_height_that_is_trusted_already_is_seen_later(tmp_path: Path) -> None:
     """The server itself shows another newest header than it did before."""
     node = Node(CHAIN)
-    with serving(node) as urls, client_of(tmp_path, *urls) as (client, _):
-        client.begin(GENESIS)
+    with following(tmp_path, node, trusted=GENESIS) as (client, _):
         client.update()
         assert client.update().header.height == HEIGHTS
         node.blocks = FORKED
@@ -279,10 +275,11 @@ def test_a_third_of_the_trusted_set_that_certifies_for_a_made_up_set_is_evidence
             for height in range(14, HEIGHTS + 1)
         ),
     ]
-    with serving(Node(false), Node(STEADY)) as urls, client_of(tmp_path, *urls) as (client, _):
-        client.begin(TrustedHash(1, STEADY[0].header.hash))
-        with refused(NodeCode.LIGHT_ATTACK, LocalFault):
-            client.update()
+    with (
+        following(tmp_path, Node(false), Node(STEADY), trusted=TrustedHash(1, STEADY[0].header.hash)) as (client, _),
+        refused(NodeCode.LIGHT_ATTACK, LocalFault),
+    ):
+        client.update()
     (file,) = (tmp_path / "evidence").iterdir()
     attack = read_attack(file)
     check_attack(attack, VERIFIER)
@@ -297,24 +294,23 @@ def test_a_witness_whose_lie_is_not_certified_is_dropped_and_the_others_count(tm
         CHAIN[-1], header=msgspec.structs.replace(CHAIN[-1].header, payload_root=bytes(32))
     )
     liar = Node(CHAIN, lambda path: (200, shown(unsigned)) if path.endswith(f"/{HEIGHTS}") else None)
-    with serving(Node(CHAIN), liar, Node(CHAIN)) as urls, client_of(tmp_path, *urls) as (client, told):
-        client.begin(GENESIS)
+    with following(tmp_path, Node(CHAIN), liar, Node(CHAIN), trusted=GENESIS) as (client, words):
         assert client.update().header.hash == CHAIN[-1].header.hash
-        assert [source.name for source in client.sources] == [urls[0], urls[2]]
-        assert len(told) == 1
+        assert liar.url not in [source.name for source in client.sources]
+        assert len(client.sources) == 2
+        assert len(words) == 1
     assert not (tmp_path / "evidence").exists()
 
 
 def test_without_one_witness_that_confirms_nothing_is_kept(tmp_path: Path) -> None:
     """Both are unreachable, or don't have the height."""
     nodes = (Node(CHAIN), Node(CHAIN[:3]))
-    with serving(*nodes) as urls, client_of(tmp_path, *urls, "http://127.0.0.1:1") as (client, told):
-        client.begin(GENESIS)
+    with following(tmp_path, *nodes, trusted=GENESIS, also=["http://127.0.0.1:1"]) as (client, words):
         with refused(ConsensusCode.NO_WITNESS, LocalFault):
             client.update()
         assert client.store.heights() == (1,)
         assert len(client.sources) == 3, "who is late or away is asked again"
-        assert len(told) == 2
+        assert len(words) == 2
 
 
 def test_a_witness_some_blocks_behind_is_waited_for(tmp_path: Path) -> None:
@@ -326,10 +322,9 @@ def test_a_witness_some_blocks_behind_is_waited_for(tmp_path: Path) -> None:
         return None
 
     behind.lie = catch_up
-    with serving(Node(CHAIN), behind) as urls, client_of(tmp_path, *urls) as (client, told):
-        client.begin(GENESIS)
+    with following(tmp_path, Node(CHAIN), behind, trusted=GENESIS) as (client, words):
         assert client.update().header.height == HEIGHTS
-        assert not told
+        assert not words
 
 
 def test_following_tells_each_height_once_and_waits_for_a_server_that_is_away(tmp_path: Path) -> None:
@@ -345,8 +340,7 @@ def test_following_tells_each_height_once_and_waits_for_a_server_that_is_away(tm
         node.lie = (lambda _: (503, b"")) if waits % 5 == 0 else (lambda _: None)
         return waits < 12
 
-    with serving(node) as urls, client_of(tmp_path, *urls) as (client, _):
-        client.begin(TrustedHash(1, STEADY[0].header.hash))
+    with following(tmp_path, node, trusted=TrustedHash(1, STEADY[0].header.hash)) as (client, _):
         follow(client, lambda block: seen.append(block.header.height), words.append, wait)
     assert seen == sorted(set(seen))
     assert seen[0] == 1
@@ -367,8 +361,7 @@ def test_a_server_that_shows_nothing_new_is_told_once_a_standstill(tmp_path: Pat
     def now_ms() -> int:
         return 4 * BLOCK_MS + (10_000 if 3 < left[0] < 6 else 61_000)
 
-    with serving(node) as urls, client_of(tmp_path, *urls) as (client, _):
-        client.begin(TrustedHash(1, STEADY[0].header.hash))
+    with following(tmp_path, node, trusted=TrustedHash(1, STEADY[0].header.hash)) as (client, _):
         follow(client, lambda _: None, words.append, wait, now_ms)
     assert len(words) == 2
     assert all("s old" in each for each in words)
@@ -376,70 +369,60 @@ def test_a_server_that_shows_nothing_new_is_told_once_a_standstill(tmp_path: Pat
 
 def test_following_ends_where_trust_ends(tmp_path: Path) -> None:
     node = Node(CHAIN)
-    with serving(node, Node(FORKED)) as urls, client_of(tmp_path, *urls) as (client, _):
-        client.begin(GENESIS)
-        with refused(NodeCode.LIGHT_ATTACK, LocalFault):
-            follow(client, lambda _: None, lambda _: None, lambda: True)
+    with (
+        following(tmp_path, node, Node(FORKED), trusted=GENESIS) as (client, _),
+        refused(NodeCode.LIGHT_ATTACK, LocalFault),
+    ):
+        follow(client, lambda _: None, lambda _: None, lambda: True)
 
 
-def test_the_time_of_the_chain_is_the_trusting_periods_measure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("too_old", [False, True])
+def test_the_time_of_the_chain_is_the_trusting_periods_measure(tmp_path: Path, too_old: bool) -> None:
     """A little before the newest trusted header is too old it still leads on; then it never does again."""
-    period = 100_000
-    policy = TrustPolicy(trusting_period_ms=period)
-    for now_ms, ends in ((BLOCK_MS + period - 1, None), (BLOCK_MS + period, ConsensusCode.TRUST_EXPIRED)):
-        folder = tmp_path / str(now_ms)
-        folder.mkdir()
-        with serving(Node(STEADY)) as urls, client_of(folder, *urls, now_ms=now_ms, policy=policy) as (client, _):
-            client.begin(TrustedHash(1, STEADY[0].header.hash))
-            if ends is None:
-                assert client.update().header.height == HEIGHTS
-            else:
-                with refused(ends, LocalFault):
-                    client.update()
+    period, trusted = 100_000, TrustedHash(1, STEADY[0].header.hash)
+    policy, now_ms = TrustPolicy(trusting_period_ms=period), BLOCK_MS + period - (not too_old)
+    with (
+        following(tmp_path, Node(STEADY), trusted=trusted, now_ms=now_ms, policy=policy) as (client, _),
+        refused(ConsensusCode.TRUST_EXPIRED, LocalFault) if too_old else nullcontext(),
+    ):
+        assert client.update().header.height == HEIGHTS
 
 
-def test_the_sources_answer_is_cut_at_its_limit_and_typed(tmp_path: Path) -> None:
+def test_the_sources_answer_is_cut_at_its_limit_and_typed() -> None:
     node = Node(CHAIN)
-    with serving(node) as (url,):
-        source = HttpSource(url)
+    with serving(node) as (url,), closing(HttpSource(url)) as source:
         assert source.block(7) == CHAIN[6]
         with refused(ConsensusCode.LIGHT_LACKING, LocalFault):
             source.block(HEIGHTS + 1)
         node.lie = lambda _: (200, b"a" * 600_000)
         with refused(NodeCode.NODE_ANSWER):
             source.block(7)
-        source.close()
-    away = HttpSource("http://127.0.0.1:1")
-    with refused(NodeCode.NODE_UNREACHABLE, LocalFault):
+    with closing(HttpSource("http://127.0.0.1:1")) as away, refused(NodeCode.NODE_UNREACHABLE, LocalFault):
         away.block(None)
-    away.close()
 
 
 def test_a_server_that_asks_for_patience_gets_it_and_not_for_ever() -> None:
     waits: list[float] = []
     node = Node(STEADY, lambda _: (429, b"{}") if len(node.asked) < 4 else None)
-    with serving(node) as (url,):
-        source = HttpSource(url, sleep=waits.append)
+    with serving(node) as (url,), closing(HttpSource(url, sleep=waits.append)) as source:
         assert source.block(3) == STEADY[2]
         assert waits == [1.0] * 3
         node.lie = lambda _: (429, b"{}")
         with refused(NodeCode.NODE_UNREACHABLE, LocalFault):
             source.block(3)
         assert len(waits) < 30
-        source.close()
+
+
+def without_possession(validators: ValidatorSet) -> ValidatorSet:
+    return ValidatorSet(tuple(msgspec.structs.replace(each, possession=bytes(96)) for each in validators.validators))
 
 
 @pytest.mark.parametrize("sequential", [False, True])
 def test_proofs_of_possession_that_were_not_checked_are_not_kept(tmp_path: Path, sequential: bool) -> None:
     """A set that a header named is known by its hash, which says nothing of the proofs that the next block shows."""
-
-    def spoiled(block: LightBlock) -> LightBlock:
-        members = tuple(msgspec.structs.replace(each, possession=bytes(96)) for each in block.validators.validators)
-        return msgspec.structs.replace(block, validators=msgspec.structs.replace(block.validators, validators=members))
-
-    liar = Node([CHAIN[0], *(spoiled(block) for block in CHAIN[1:])])
-    with serving(liar) as urls, client_of(tmp_path, *urls, sequential=sequential) as (client, _):
-        client.begin(GENESIS)
+    spoilt = [msgspec.structs.replace(block, validators=without_possession(block.validators)) for block in CHAIN[1:]]
+    liar = Node([CHAIN[0], *spoilt])
+    with following(tmp_path, liar, trusted=GENESIS, sequential=sequential) as (client, _):
         for height in range(2, 9):
             client.update(height)
             assert client.store.at(height) == CHAIN[height - 1]
@@ -447,11 +430,9 @@ def test_proofs_of_possession_that_were_not_checked_are_not_kept(tmp_path: Path,
 
 def test_proofs_of_possession_are_checked_of_both_sets_on_the_way_down(tmp_path: Path) -> None:
     block = CHAIN[4]
-    members = tuple(msgspec.structs.replace(each, possession=bytes(96)) for each in block.next_validators.validators)
-    bad = msgspec.structs.replace(block, next_validators=ValidatorSet(validators=members))
+    bad = msgspec.structs.replace(block, next_validators=without_possession(block.next_validators))
     liar = Node([*CHAIN[:4], bad, *CHAIN[5:]])
-    with serving(liar) as urls, client_of(tmp_path, *urls) as (client, _):
-        client.begin(TrustedHash(8, CHAIN[7].header.hash))
+    with following(tmp_path, liar, trusted=TrustedHash(8, CHAIN[7].header.hash)) as (client, _):
         with pytest.raises(RemoteFault):
             client.update(5)
         assert client.store.heights() == (8,)

@@ -1,9 +1,7 @@
 """Rules of the light store's file, and of verifying packages against it."""
 
-import json
 import sqlite3
-import subprocess
-import sys
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -11,19 +9,19 @@ import pytest
 
 from clearing.base.certificate import VoteKind
 from clearing.base.errors import LocalFault
-from cli.main import run
 from consensus.codes import ConsensusCode
 from consensus.light_client import LightBlock, TrustPolicy
 from member.codes import NodeCode
 from member.light import store as store_module
 from member.light.package_trust import package_trust
 from member.light.store import LightStore
-from proofs.epoch.package import EpochPackage, read_package
+from proofs.epoch.package import read_package
+from tests.kit.command_line import CommandLine
+from tests.kit.member.packages import heavy_imports
 from tests.kit.node.light_chain import NETWORK, NOW_MS, POLICY, Node, chain_of, serving, shown
-from tests.kit.proofs import small_market
 from tests.kit.refusals import refused
 
-ROOT = Path(__file__).resolve().parents[3]
+replace = msgspec.structs.replace
 CHAIN = chain_of([range(4)] * 12)
 
 
@@ -61,11 +59,11 @@ def test_a_second_header_of_a_height_and_another_network_are_refused_whole(tmp_p
             assert store.heights() == tuple(range(1, 7)), "nothing of a step that fails is kept"
 
 
-def _spoil(path: Path, statement: str) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute(statement)
-    connection.commit()
-    connection.close()
+def spoil(path: Path, statement: str) -> None:
+    with LightStore(path) as store:
+        store.add(CHAIN[:3])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
 
 
 @pytest.mark.parametrize(
@@ -74,20 +72,19 @@ def _spoil(path: Path, statement: str) -> None:
         "UPDATE blocks SET data = X'00'",
         "UPDATE blocks SET digest = X'00'",
         "UPDATE meta SET value = X'00' WHERE name = 'version'",
-        "DROP TABLE blocks",
     ],
 )
 def test_a_damaged_store_is_told_and_not_believed(tmp_path: Path, statement: str) -> None:
     path = tmp_path / "light.sqlite"
-    with LightStore(path) as store:
-        store.add(CHAIN[:3])
-    _spoil(path, statement)
-    if statement.startswith("DROP"):
-        with LightStore(path) as store:
-            assert store.newest() is None
-        return
+    spoil(path, statement)
     with refused(NodeCode.LIGHT_STORE_UNUSABLE, LocalFault), LightStore(path) as store:
         store.newest()
+
+
+def test_a_store_that_lost_its_blocks_has_none(tmp_path: Path) -> None:
+    spoil(tmp_path / "light.sqlite", "DROP TABLE blocks")
+    with LightStore(tmp_path / "light.sqlite") as store:
+        assert store.newest() is None
 
 
 def test_bytes_that_are_no_store_are_refused_and_none_is_made_unasked(tmp_path: Path) -> None:
@@ -100,115 +97,80 @@ def test_bytes_that_are_no_store_are_refused_and_none_is_made_unasked(tmp_path: 
     assert not (tmp_path / "none").exists()
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An honest package of the proofs' own test market."""
-    path = tmp_path_factory.mktemp("package") / "epoch.ccp"
-    path.write_bytes(small_market.honest(small_market.snapshot()))
-    return path
+@pytest.fixture
+def block(package: Path) -> LightBlock:
+    """The light block that the package was certified by."""
+    found = read_package(package.read_bytes())
+    return LightBlock(found.header, found.certificate, found.validators, found.validators)
 
 
-def of_package(path: Path) -> tuple[EpochPackage, LightBlock]:
-    found = read_package(path.read_bytes())
-    block = LightBlock(
-        header=found.header,
-        certificate=found.certificate,
-        validators=found.validators,
-        next_validators=found.validators,
-    )
-    return found, block
-
-
-def store_with(folder: Path, *blocks: LightBlock) -> str:
+def store_with(folder: Path, *blocks: LightBlock) -> list[object]:
+    """The option of a store that holds these."""
     path = folder / "light.sqlite"
     with LightStore(path) as store:
         store.add(blocks)
-    return str(path)
+    return ["--light-store", path]
 
 
 def test_a_package_of_a_trusted_header_verifies_offline(
-    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    package: Path, block: LightBlock, tmp_path: Path, cli: CommandLine
 ) -> None:
-    _, block = of_package(package)
     store = store_with(tmp_path, block)
-    assert run(["verify", str(package), "--light-store", store, "--output", "json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["checks"][-1]["name"] == "light_client"
-    assert run(["verify", str(package), "--light-store", store]) == 0
-    text = capsys.readouterr().out
+    assert cli("verify", package, *store, "--output", "json").json["checks"][-1]["name"] == "light_client"
+    text = cli("verify", package, *store).out
     assert "nothing but the file itself was trusted" not in text
     assert f"the header of height {block.header.height} is trusted" in text
 
 
 def test_a_package_of_another_header_than_the_trusted_one_fails(
-    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    package: Path, block: LightBlock, tmp_path: Path, cli: CommandLine
 ) -> None:
-    _, block = of_package(package)
-    other = msgspec.structs.replace(block, header=msgspec.structs.replace(block.header, payload_root=b"\7" * 32))
-    assert run(["verify", str(package), "--light-store", store_with(tmp_path, other)]) == 6
-    assert "FAIL light_client" in capsys.readouterr().out
+    other = replace(block, header=replace(block.header, payload_root=b"\7" * 32))
+    assert "FAIL light_client" in cli("verify", package, *store_with(tmp_path, other), code=6).out
 
 
-def _below(block: LightBlock, time_ms: int) -> LightBlock:
-    header = msgspec.structs.replace(block.header, height=block.header.height - 5, time_ms=time_ms)
-    certificate = msgspec.structs.replace(block.certificate, height=header.height, value=header.hash)
-    return msgspec.structs.replace(block, header=header, certificate=certificate)
-
-
-def test_below_a_package_the_set_that_is_named_next_vouches_while_it_is_young(package: Path, tmp_path: Path) -> None:
-    _, block = of_package(package)
-    trusted = _below(block, NOW_MS)
-    assert trusted.certificate.kind is VoteKind.PRECOMMIT
+def test_below_a_package_the_set_that_is_named_next_vouches_while_it_is_young(
+    block: LightBlock, tmp_path: Path
+) -> None:
+    below = replace(block.header, height=block.header.height - 5, time_ms=NOW_MS)
+    certificate = replace(block.certificate, height=below.height, value=below.hash)
+    assert certificate.kind is VoteKind.PRECOMMIT
     policy = TrustPolicy(trusting_period_ms=1000)
     with LightStore(tmp_path / "light.sqlite") as store:
         with refused(NodeCode.LIGHT_NO_TRUST, LocalFault):
             package_trust(store, block.header, policy, NOW_MS)
-        store.add([trusted])
+        store.add([replace(block, header=below, certificate=certificate)])
         found = package_trust(store, block.header, policy, NOW_MS + 999)
         assert (found.header_hash, found.validators_hash) == (None, block.validators.hash)
         with refused(ConsensusCode.TRUST_EXPIRED, LocalFault):
             package_trust(store, block.header, policy, NOW_MS + 1000)
-        foreign = msgspec.structs.replace(block.header, validators_hash=b"\7" * 32)
-        lower = msgspec.structs.replace(block.header, height=trusted.header.height - 1)
-        for header in (foreign, lower):
+        for changes in ({"validators_hash": b"\7" * 32}, {"height": below.height - 1}):
             with refused(NodeCode.LIGHT_NO_TRUST, LocalFault):
-                package_trust(store, header, policy, NOW_MS)
+                package_trust(store, replace(block.header, **changes), policy, NOW_MS)
         assert package_trust(store, block.header, policy, NOW_MS, lambda _: block).header_hash == block.header.hash
 
 
 def test_a_server_may_show_what_the_store_lacks(
-    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    package: Path, block: LightBlock, tmp_path: Path, cli: CommandLine
 ) -> None:
     """Downwards from a trusted header above: the parents' hashes bind it."""
-    _, block = of_package(package)
-    header = msgspec.structs.replace(block.header, height=block.header.height + 1, parent=block.header.hash)
-    above = msgspec.structs.replace(block, header=header)
-    store = store_with(tmp_path, above)
+    above = replace(block.header, height=block.header.height + 1, parent=block.header.hash)
+    words = ["verify", package, *store_with(tmp_path, replace(block, header=above))]
     node = Node([], lambda path: (200, shown(block)) if path.endswith(f"/{block.header.height}") else None)
-    assert run(["verify", str(package), "--light-store", store]) == 3
-    assert "R0869" in capsys.readouterr().err
+    assert "R0869" in cli(*words, code=3).err
     with serving(node) as (url,):
-        assert run(["verify", str(package), "--light-store", store, "--light-url", url]) == 0
-    assert run(["verify", str(package), "--light-store", store]) == 0, "and it is kept"
+        cli(*words, "--light-url", url)
+    cli(*words)  # it is kept
 
 
-@pytest.mark.parametrize("more", [["--network", "11" * 32], ["--validators-hash", "11" * 32]])
-def test_one_anchor_is_enough(package: Path, tmp_path: Path, more: list[str]) -> None:
-    _, block = of_package(package)
-    assert run(["verify", str(package), "--light-store", store_with(tmp_path, block), *more]) == 2
-    assert run(["verify", str(package), "--light-url", "http://127.0.0.1:1"]) == 2
+@pytest.mark.parametrize("more", ["--network", "--validators-hash"])
+def test_one_anchor_is_enough(package: Path, block: LightBlock, tmp_path: Path, more: str, cli: CommandLine) -> None:
+    cli("verify", package, *store_with(tmp_path, block), more, "11" * 32, code=2)
+    cli("verify", package, "--light-url", "http://127.0.0.1:1", code=2)
 
 
-def test_verifying_offline_imports_no_network(package: Path, tmp_path: Path) -> None:
-    _, block = of_package(package)
-    heavy = ("web3", "libp2p", "numpy", "trio", "httpx", "starlette", "hypercorn")
-    script = (
-        "import sys\nfrom cli.main import run\n"
-        f"assert run(['verify', {str(package)!r}, '--light-store', {store_with(tmp_path, block)!r}]) == 0\n"
-        f"assert not [name for name in {heavy!r} if name in sys.modules]\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_verifying_offline_imports_no_network(package: Path, block: LightBlock, tmp_path: Path) -> None:
+    assert heavy_imports("verify", package, *store_with(tmp_path, block)) == (0, [])
 
 
 def test_policy_of_the_tests_is_wide() -> None:
