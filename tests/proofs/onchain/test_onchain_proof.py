@@ -119,7 +119,7 @@ FALSE_HOLDINGS = {
 
 
 @pytest.mark.parametrize("case", FALSE_HOLDINGS)
-def test_what_breaks_a_range_or_a_row_why(case: str) -> None:
+def test_what_breaks_a_range_or_a_row_is_refused(case: str) -> None:
     epoch = make_epoch(holdings=[FALSE_HOLDINGS[case]], shortfalls=(0,), check=False)
     values = constraint_values(epoch.layout, FALSE_HOLDINGS[case], 0)
     assert any(not 0 <= v < 256**width for v, width in zip(values, epoch.layout.widths, strict=True))
@@ -128,7 +128,7 @@ def test_what_breaks_a_range_or_a_row_why(case: str) -> None:
         prove_account(epoch.statement, epoch.leaves, 0, epoch.witnesses[0], epoch.seeds[0])
 
 
-def test_a_digit_that_is_no_byte_why() -> None:
+def test_a_digit_that_is_no_byte_is_refused() -> None:
     honest = make_epoch().witnesses[0]
     digits = list(honest.digits[0])
     digits[0], digits[1] = digits[0] + 256, digits[1] - 1  # the same value
@@ -137,7 +137,7 @@ def test_a_digit_that_is_no_byte_why() -> None:
     assert why(epoch, 0, epoch.prove(0))
 
 
-def test_a_hidden_shortfall_why(epoch: Epoch) -> None:
+def test_a_hidden_shortfall_is_refused(epoch: Epoch) -> None:
     hidden = replace(epoch.leaves[4], shortfall=0)
     assert not why(epoch, 4, epoch.prove(4))
     assert why(epoch, 4, epoch.prove(4), leaf=hidden)
@@ -296,7 +296,7 @@ def test_a_scalar_that_is_not_reduced_is_refused(epoch: Epoch) -> None:
 
 
 @pytest.mark.parametrize("account", [-1, 2**63, 2**256])
-def test_an_account_or_shortfall_out_of_range_why(epoch: Epoch, account: int) -> None:
+def test_an_account_or_shortfall_out_of_range_is_refused(epoch: Epoch, account: int) -> None:
     proof = epoch.prove(0)
     for changes in ({"account": account}, {"shortfall": account}):
         leaf = replace(epoch.leaves[0], **changes)
@@ -313,7 +313,7 @@ def test_keys_of_too_many_or_no_columns_are_refused(epoch: Epoch) -> None:
             decode(encode(keys), EpochKeys)
 
 
-def test_a_challenge_on_a_forbidden_point_why() -> None:
+def test_a_challenge_on_a_forbidden_point_is_refused() -> None:
     for alpha in (0, ORDER - 1, ORDER - 255):
         with pytest.raises(VerificationFailed):
             check_alpha(alpha)

@@ -16,11 +16,10 @@ from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
 from tests.kit.proofs.cheated_cover import Forger
 from tests.kit.proofs.cheated_package import signed_anew
-from tests.kit.proofs.frozen import VECTORS
-from tests.kit.proofs.levered import LEVERED, MEMBERS, levered_package
 from tests.kit.proofs.proven_custody import proven
 from tests.kit.proofs.slow_package import committed, failed_check, failed_standalone
-from tests.kit.proofs.stressed import snapshot_of
+from tests.kit.proofs.stressed import LEVERED, MEMBERS, snapshot_of
+from tests.kit.proofs.write_vectors import VECTORS
 
 replace = msgspec.structs.replace
 BOOK = {account: LEVERED[account] for account in (1, 2, 3)}
@@ -46,7 +45,8 @@ def bent(data: bytes, place: int) -> bytes:
 
 def stating(market, package: bytes, **changes) -> bytes:
     good = read_package(package)
-    return signed_anew(market, replace(good, statement=replace(good.statement, **changes)))
+    stated = replace(good, statement=replace(good.statement, **changes))
+    return signed_anew(market, stated, commitments_height=good.statement.height)
 
 
 def test_both_accept_an_honest_package(package):
@@ -133,14 +133,14 @@ def test_both_read_the_same_out_of_a_chains_state(market):
 
 @pytest.fixture(scope="module")
 def covered(market) -> bytes:
-    return levered_package(market, snapshot_of(BOOK, MEMBERS))
+    return market.honest(snapshot_of(BOOK, MEMBERS))
 
 
 def test_both_accept_a_fund_that_covers_and_one_that_says_by_how_much_it_does_not(market, covered):
     assert agreed(covered) == ""
     short = snapshot_of(BOOK, MEMBERS, fund=10**9)
     assert any(short.statement.cover[0].deficits)
-    assert agreed(levered_package(market, short)) == ""
+    assert agreed(market.honest(short)) == ""
 
 
 def test_both_refuse_a_fund_that_hides_what_it_lacks(market):
