@@ -34,14 +34,14 @@ def outcome(run, data: bytes) -> bytes | None:
 
 @pytest.mark.parametrize("name", sorted(PRECOMPILES))
 def test_the_native_library_gives_what_the_vectors_say(vectors_dir: Path, name: str) -> None:
-    run = operation(Native(), name)
+    run = operation(Native, name)
     for case, data, expected in precompile_cases(vectors_dir, name):
         assert outcome(run, data) == expected, case
 
 
 @pytest.mark.parametrize("name", sorted(PRECOMPILES))
 def test_the_reference_gives_what_the_vectors_say(vectors_dir: Path, name: str) -> None:
-    run, judged = operation(Reference(), name), 0
+    run, judged = operation(Reference, name), 0
     limit = next((most for part, most in SLOW_BYTES.items() if part in name), 1 << 20)
     for case, data, expected in precompile_cases(vectors_dir, name):
         if expected is None or len(data) <= limit:

@@ -19,16 +19,12 @@ from clearing.base.merkle import merkle_root
 from clearing.base.validators import ValidatorSet
 from clearing.margin.statement.rulebook import write_rulebook
 from clearing.margin.statement.snapshot import SNAPSHOT_TAG, PriceUsed, RiskStatement
-from proofs.algebra.commitment import commit
-from proofs.algebra.group import encode_point
-from proofs.algebra.srs import basis
-from proofs.epoch import package as package_module
 from proofs.epoch.package import COMMITMENTS_TAG, commitments_root, read_package, write_package
-from proofs.epoch.prover import assemble
 from proofs.verify import package_verifier as verify_module
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount
 from tests.kit.certificates import make_certificate
+from tests.kit.proofs import small_market
 from tests.kit.proofs.forgers.weakened import passes_only_in
 from tests.kit.proofs.small_market import rulebook_of
 
@@ -56,7 +52,7 @@ def without_field(*names):
 
 
 def without_part(part):
-    """A commitments root that skips the statement, n, or one half of its leaves."""
+    """A commitments root that skips the statement, n, or one half of its leaves, in provers and verifier."""
 
     def root(statement, commitments, domain=2048):
         leaves = [
@@ -66,23 +62,13 @@ def without_part(part):
         digest = b"" if part == "statement" else statement.digest()
         return tagged_hash(COMMITMENTS_TAG, digest, b"" if part == "n" else u256(domain), merkle_root(leaves))
 
-    return patched(*((module, "commitments_root", root) for module in (package_module, verify_module)))
+    return patched(*((module, "commitments_root", root) for module in (small_market, verify_module)))
 
 
 def prove_for(market, holdings, certified, shown):
     """Commitments are certified with one statement, and another is proven and shown. Weakened code only."""
-    shot = market.snapshot(holdings, shown.shortfalls, shown.rows)
-    witnesses = market.Cheat(shot).witnesses()
-    commitments = committed(market, witnesses, [account.account for account in shot.accounts])
-    head = market.certified(package_module.commitments_root(certified, commitments, market.N))
-    return assemble(shown, commitments, witnesses, *head, domain=market.N, check_witness=False)
-
-
-def committed(market, witnesses, accounts):
-    return tuple(
-        (account, encode_point(commit(basis(market.N), witness.values, witness.blinders)))
-        for account, witness in zip(accounts, witnesses, strict=True)
-    )
+    cheat = market.Cheat(market.snapshot(holdings, shown.shortfalls, shown.rows))
+    return cheat.package(cheat.witnesses(), certified, proven=shown)
 
 
 def shown_instead(market, name):
@@ -168,12 +154,13 @@ def test_without_the_commitments_in_the_root_another_book_is_shown(market):
 
 def test_without_the_accounts_in_the_root_a_commitment_is_given_to_another_account(market):
     shot = market.snapshot()
-    witnesses = market.Cheat(shot).witnesses()
-    certified = market.certified(commitments_root(shot.statement, committed(market, witnesses, (0, 1, 5)), market.N))
-    shown = committed(market, witnesses, (0, 1, 6))
+    certified = market.certified(read_package(market.honest(shot)).header.commitments_root)
+    cheat = market.Cheat(shot)
+    witnesses = cheat.witnesses()
+    house, member, other = shot.accounts
+    cheat.shot = replace(shot, accounts=(house, member, replace(other, account=6)))
     with without_part("account"):
-        head = market.certified(package_module.commitments_root(shot.statement, shown, market.N))
-        data = assemble(shot.statement, shown, witnesses, *head, domain=market.N)
+        data = cheat.package(witnesses)
         assert verify_package(data).ok
     assert verify_package(data).failed == "roots"
     assert verify_package(with_head(data, certified)).failed == "roots"

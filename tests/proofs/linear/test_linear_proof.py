@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import Bug, LocalFault
@@ -128,7 +128,7 @@ def test_an_equality_row_ties_a_slot_without_digits():
         assert not accepted(*proven(layout, wrong, lie=True))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(data=st.data())
 def test_whatever_satisfies_a_layout_is_proven_and_whatever_does_not_is_refused(data):
     slots = tuple(data.draw(st.lists(st.sampled_from([POSITION, TOKEN, CASH]), min_size=1, max_size=6)))

@@ -233,7 +233,7 @@ def changed_byte(value, data):
     return value[:at] + bytes((data.draw(st.integers(0, 255)),)) + value[at + 1 :]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.dictionaries(
         st.binary(min_size=20, max_size=20),

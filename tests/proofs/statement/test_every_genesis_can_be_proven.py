@@ -78,7 +78,7 @@ def test_the_sizes_are_those_of_the_proofs():
     assert (DOMAIN, COLUMNS_MAX * (DOMAIN - widest + 1)) == (SLOTS_MAX, DIGITS_MAX)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(1, 700), st.integers(1, 60), st.integers(0, 16), st.integers(1, 64))
 def test_a_genesis_that_passes_has_a_layout(instruments, groups, stresses, grid):
     risk = replace(GENESIS.risk, **grouped(groups, stresses, grid))

@@ -5,7 +5,7 @@ A prover that understates, a statement that hides a rule: each is refused.
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault, RemoteFault
@@ -54,7 +54,7 @@ cash, lots = st.integers(-(10**11), 10**12), st.integers(-(10**5), 10**5)
 
 
 @pytest.mark.parametrize("rules", BOOKS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(vector=st.tuples(cash, st.integers(0, 10**9), lots, lots, lots, lots))
 def test_a_witness_exists_exactly_when_the_engine_finds_no_shortfall(rules, vector):
     """And from the holdings alone the statement gives every value that the engine hands over."""

@@ -195,7 +195,7 @@ def test_nothing_is_believed_of_a_package_that_no_quorum_certified(package, read
 
 
 @given(at=st.integers(0, 499), bit=st.integers(0, 7))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_flipped_bit_is_refused(package, proof, at, bit):
     broken = bytearray(proof)
     broken[at] ^= 1 << bit
@@ -207,7 +207,7 @@ def test_any_flipped_bit_is_refused(package, proof, at, bit):
 @given(
     data=st.one_of(st.binary(max_size=600), st.binary(min_size=496, max_size=496).map(lambda rest: b"ccs\x01" + rest))
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_bytes_of_any_kind_are_judged_and_never_raise(package, data):
     assert verify_standalone(data, package).failed in {"encoding", "listed"}
 
