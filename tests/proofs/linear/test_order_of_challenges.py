@@ -69,28 +69,22 @@ def test_a_message_of_all_moves_every_later_challenge_and_no_earlier_one(name, f
     assert moved(drawn(), drawn(proof=replace(PROOF, **{name: changed}))) == from_on(first)
 
 
-def with_rows(*rows):
-    return {"layout": lay_out(256, SLOTS, rows)}
-
-
 LAST_ROW = LAYOUT.table.rows[1]
+ROWS = {
+    "a row less": (ROW,),
+    "no rows": (),
+    "the order of rows": (LAST_ROW, ROW),
+    "a row's width": (msgspec.structs.replace(ROW, width=7), LAST_ROW),
+    "a row's constant": (msgspec.structs.replace(ROW, constant=11), LAST_ROW),
+    "a row's shortfall": (msgspec.structs.replace(ROW, shortfall=False), LAST_ROW),
+    "a row's coefficients": (msgspec.structs.replace(ROW, coefficients=((0, 1), (1, 3), (2, -901))), LAST_ROW),
+    "how many slots a row has": (msgspec.structs.replace(ROW, coefficients=((0, 1), (1, 3))), LAST_ROW),
+}
 CHANGES = {
+    **{what: {"layout": lay_out(256, SLOTS, rows)} for what, rows in ROWS.items()},
     "n": {"layout": lay_out(512, SLOTS, LAYOUT.table.rows)},
     "a slot's width": {"layout": lay_out(256, (*SLOTS[1:], SlotRange(7, 2**55)), LAYOUT.table.rows)},
     "a slot's offset": {"layout": lay_out(256, (*SLOTS[1:], SlotRange(8, 2**63 - 1)), LAYOUT.table.rows)},
-    "a row less": with_rows(ROW),
-    "no rows": with_rows(),
-    "the order of rows": with_rows(LAST_ROW, ROW),
-    **{
-        f"a row's {name}": with_rows(msgspec.structs.replace(ROW, **{name.split()[0]: value}), LAST_ROW)
-        for name, value in {
-            "width": 7,
-            "constant": 11,
-            "shortfall": False,
-            "coefficients": ((0, 1), (1, 3), (2, -901)),
-            "coefficients of fewer slots": ((0, 1), (1, 3)),
-        }.items()
-    },
     "the context": {"context": b"\1" * 32},
     "the last account": {"accounts": (1, 3)},
     "the first account": {"accounts": (0, 2)},
