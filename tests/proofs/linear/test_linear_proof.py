@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import Bug, LocalFault
-from proofs.algebra.field import ORDER, inverse
+from proofs.algebra.field import inverse
 from proofs.algebra.group import GENERATOR, decode_point, encode_point, multiply
 from proofs.algebra.srs import basis
 from proofs.algebra.transcript import Transcript
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.linear.layout import COEFFICIENT_MAX, RowRange, SlotRange, lay_out
-from proofs.linear.messages import after_digits, part_bytes, read_proof, write_proof
+from proofs.linear.messages import part_bytes, read_proof, write_proof
 from proofs.linear.prover import prove, prove_shards, random_scalar
 from proofs.linear.shard import Shard
 from proofs.linear.statement import LinearStatement, make_witness
@@ -206,14 +206,6 @@ def test_a_multiplicity_that_lies_is_refused():
 
     shard = Lying(layout, basis(N), [forged], random_scalar)
     assert not accepted(statement, prove_shards(statement, [(shard, 1)], check_witness=False)[0])
-
-
-def test_a_challenge_on_a_forbidden_point_is_refused(monkeypatch):
-    transcript = Transcript("crossclear/test/v1")
-    monkeypatch.setattr(Transcript, "challenge", lambda self, label: ORDER - 7)
-    with pytest.raises(VerificationFailed) as fault:
-        after_digits(transcript, [], encode_point(GENERATOR))
-    assert fault.value.code is ProofCode.BAD_CHALLENGE
 
 
 @pytest.mark.parametrize(
