@@ -35,10 +35,10 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "For members": {
         "margin": ("cli.member.margin:margin", "Explain and simulate margins, or evaluate a portfolio in a file."),
         "statement": (
-            "cli.member.account:statement",
+            "cli.member.statement:statement",
             "Print a member's day: balances, transfers, positions, fees, margin.",
         ),
-        "withdrawals": ("cli.member.account:withdrawals", "Show and cancel the withdrawals of an own account."),
+        "withdrawals": ("cli.member.withdrawals:withdrawals", "Request, follow, cancel and claim withdrawals."),
         "exit": ("cli.member.exit:exit_", "Show what an own account could withdraw if everything ended."),
         "proof": ("cli.member.proof:proof", "Make, check and inspect proofs, and whole histories."),
         "onchain": ("cli.member.onchain:onchain", "Prove to a contract that one account is solvent."),

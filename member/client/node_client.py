@@ -21,8 +21,9 @@ from clearing.base.plain_json import read_json
 from clearing.genesis.json import genesis_from_json
 from clearing.governance.certified_amendments import AMENDMENTS_BYTES_MAX
 from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.requests.withdrawals import Withdrawal
 from clearing.schema.terms.genesis import Genesis
-from member.api.accounts import AccountView, TradingView, WithdrawalsView
+from member.api.accounts import AccountView, TradingView
 from member.api.chain import HeaderView, LightBlockView, ValidatorsView
 from member.api.governance import EffectView, GovernanceView
 from member.api.margin import MarginView, SimulateBody, SimulationView
@@ -30,11 +31,12 @@ from member.api.proofs import ExitView, FundOpening, FundView, InclusionView, Pa
 from member.api.receipts import DefaultPage, FundPage, LiquidationPage, ReceiptPage
 from member.api.state import Readiness, StateView
 from member.api.statements import MemberStatement
-from member.api.submit import SubmitResults, TransactionList
+from member.api.submit import SubmitResult, SubmitResults, TransactionList
 from member.api.types import Problem
+from member.api.withdrawals import WithdrawalProofView, WithdrawalsView
 from member.client.authorization import SignedPart, authorization
 from member.codes import NodeCode
-from member.signing.requests import signed_cancellation
+from member.signing.requests import UNSIGNED, signed, signed_cancellation
 from proofs.epoch.package import PACKAGE_BYTES_MAX
 
 T = TypeVar("T")
@@ -125,6 +127,28 @@ class NodeClient:
     async def withdrawals(self, account: int) -> WithdrawalsView:
         """Withdrawals of an own account on their way, and what limits leave."""
         return await self._get(f"/v1/accounts/{account}/withdrawals", WithdrawalsView, signed=True)
+
+    async def withdrawal_proof(self, nonce: int, count: int | None = None) -> WithdrawalProofView:
+        """A released withdrawal, with its proof under the root over the first `count`, by default over all so far."""
+        query = "" if count is None else f"?count={count}"
+        return await self._get(f"/v1/withdrawals/{nonce}/proof{query}", WithdrawalProofView)
+
+    async def withdraw(self, account: int, asset: str, units: int, to: bytes) -> tuple[int, SubmitResult]:
+        """Request a withdrawal of clearing units to an address on the asset's chain, signed with this client's key.
+
+        `asset`: its name or number in the terms in force. Returns the nonce of the request too. Raises LocalFault
+        API_PARAMETER for an asset that is not listed.
+        """
+        if self._secret is None:
+            raise LocalFault(NodeCode.KEY_MISSING, "withdraw", account=account)
+        listed = {name: one.id for one in (await self.terms()).assets for name in (one.name, str(one.id))}
+        if asset not in listed:
+            raise LocalFault(NodeCode.API_PARAMETER, "asset", value=asset, listed=", ".join(sorted(listed))[:400])
+        nonce = (await self.account(account)).next_nonce
+        not_after_ms = time.time_ns() // 1_000_000 + REQUEST_VALID_MS
+        request = Withdrawal(account, listed[asset], units, to, nonce, not_after_ms, UNSIGNED)
+        (result,) = (await self.submit((signed(self._network, request, signature=self._secret),))).results
+        return nonce, result
 
     async def margin(self, account: int) -> MarginView:
         """Every term of an own account's margin."""

@@ -1,6 +1,5 @@
-"""What a node answers about one account, as text: its margin, its withdrawals, its leaves of the exit tree."""
+"""What a node answers about one account, as text: its margin, its leaves of the exit tree."""
 
-from member.api.accounts import LimitView, ReleasedView, WithdrawalsView
 from member.api.margin import MarginView, PartView, SimulationView, TermView
 from member.api.proofs import ExitView
 
@@ -53,53 +52,6 @@ def simulation_text(view: SimulationView) -> str:
         ("maintenance", before.maintenance_margin_micros, after.maintenance_margin_micros),
     )
     return "\n".join([*(f"{name:<12} {was:>24} -> {now:>24}" for name, was, now in changes), "", margin_text(after)])
-
-
-def withdrawal_lines(view: WithdrawalsView) -> str:
-    """The whole view as text."""
-    lines = [f"withdrawals of account {view.account} after height {view.height}"]
-    lines += [
-        f"  {waiting.number} is delayed until height {waiting.due_height}: {waiting.amount_units} units"
-        f" of asset {waiting.asset} to {waiting.to}"
-        for waiting in view.waiting
-    ]
-    lines += [
-        f"  leaf {released.nonce}: {released.amount_units} units of asset {released.asset}"
-        f" on chain {released.chain_id} to {released.to}; {_withdrawal_end(released)}"
-        for released in view.released
-    ]
-    if not view.waiting and not view.released:
-        lines.append("  none")
-    lines += [line for limit in view.limits for line in _limit_lines(limit)]
-    if view.deficit_micros != "0":
-        lines.append(
-            f"{view.deficit_micros} micros of deficits are unallocated: every withdrawal leaves its part until height"
-            f" {view.deficit_until_height}"
-        )
-    return "\n".join(lines)
-
-
-def _withdrawal_end(released: ReleasedView) -> str:
-    if released.not_paid_height:
-        return f"not paid, by block {released.not_paid_height}: it is refunded"
-    if released.overdue:
-        return "overdue: it is refunded once the network agrees that it was not paid"
-    return f"can be claimed until {released.not_after_s} s"
-
-
-def _limit_lines(limit: LimitView) -> list[str]:
-    head = f"asset {limit.asset}, window until height {limit.opens_height - 1}"
-    lines = []
-    if limit.owner_units_max != "0":
-        lines.append(f"{head}: {limit.owner_used_units} of {limit.owner_units_max} units used by this owner")
-    if limit.window_units_max != "0":
-        lines.append(f"{head}: {limit.all_used_units} of {limit.window_units_max} units used by all")
-    if limit.delay_blocks:
-        lines.append(
-            f"{head}: {limit.prompt_used_units} of {limit.delay_above_units} units used without delay;"
-            f" more is delayed by {limit.delay_blocks} blocks"
-        )
-    return lines
 
 
 def exit_lines(exit_: ExitView) -> str:

@@ -1,34 +1,22 @@
-"""Accounts: margin and holdings, calls, pending trades and mandates, withdrawals, daily statements.
+"""Accounts: margin and holdings, calls, pending trades and mandates, daily statements.
 
 Rule: a member sees its own accounts only. The inputs of a statement are frozen at once; it is made in a worker thread.
 """
 
 from clearing.base.units import DAY_MS
-from clearing.context.request_checks import owner_key
 from clearing.schema.records.margin_calls import CallKind
-from clearing.schema.records.withdrawals import WithdrawalVolumeRecord
 from clearing.schema.terms.genesis import AccountKind
-from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 from clearing.state.holdings import Holdings, current_arrays, current_holdings, holdings_margin
-from clearing.state.ledger import can_hold
 from clearing.state.state import State
-from clearing.withdrawals.deficit_reserve import unresolved_deficit
-from clearing.withdrawals.delayed_withdrawals import delayed_withdrawals_of
-from clearing.withdrawals.rate_limits import usage_in_window
-from clearing.withdrawals.refunds import is_withdrawal_open
 from member.api.accounts import (
     AccountView,
     CallUnderWay,
     CashHolding,
-    LimitView,
     MandateView,
     PendingTradeView,
     Position,
-    ReleasedView,
     TokenHolding,
     TradingView,
-    WaitingView,
-    WithdrawalsView,
 )
 from member.api.statements import MemberStatement
 from member.codes import NodeCode
@@ -46,10 +34,6 @@ from node.api.calls import (
     ready,
     run_in_worker,
 )
-
-LOOKED_AT = 10_000
-
-LISTED_MAX = 256
 
 routes = Routes()
 
@@ -190,85 +174,6 @@ def _mandates(state: State, account: int) -> tuple[MandateView, ...]:
         for venue in state.terms.venues.values()
         if (mandate := state.mandates.get((account, venue.id))) is not None
         for changed in (state.venues.get(venue.id),)
-    )
-
-
-@routes.get("/v1/accounts/{account}/withdrawals", ACCOUNT, signed=True)
-def withdrawals(call: ApiCall) -> WithdrawalsView:
-    """Withdrawals of an own account that are delayed or were not seen paid, and what the limits leave."""
-    return ready(withdrawals_of(call.state, own_account(call)), "account")
-
-
-def withdrawals_of(state: State, account: int) -> WithdrawalsView | None:
-    """Delayed and released withdrawals of an account, and its limits; None for no such account."""
-    if not can_hold(state, account):
-        return None
-    deficit, until = unresolved_deficit(state)
-    return WithdrawalsView(
-        account=account,
-        height=state.now.height,
-        waiting=tuple(
-            WaitingView(
-                number=number,
-                asset=delayed.asset,
-                amount_units=str(delayed.units),
-                to="0x" + delayed.to.hex(),
-                nonce=delayed.nonce,
-                accepted_height=delayed.accepted_height,
-                due_height=delayed.due_height,
-            )
-            for number, delayed in delayed_withdrawals_of(state, account)
-        ),
-        released=_released(state, account),
-        limits=tuple(_limit(state, limits, account) for limits in state.terms.genesis.crisis.gates.assets),
-        deficit_micros=str(deficit),
-        deficit_until_height=until,
-    )
-
-
-def _released(state: State, account: int) -> tuple[ReleasedView, ...]:
-    listed: list[ReleasedView] = []
-    count = state.now.withdrawals_released
-    for nonce in range(count - 1, max(count - LOOKED_AT, 0) - 1, -1):
-        withdrawal, missed = state.withdrawals[nonce], state.expired_withdrawals.get(nonce)
-        due = missed is not None and not missed.refunded_height
-        if withdrawal.account != account or not (is_withdrawal_open(state, nonce) or due):
-            continue
-        listed.append(
-            ReleasedView(
-                nonce=nonce,
-                asset=withdrawal.asset,
-                amount_units=str(withdrawal.units),
-                to="0x" + withdrawal.to.hex(),
-                chain_id=withdrawal.chain_id,
-                not_after_s=withdrawal.not_after_s,
-                overdue=withdrawal.not_after_s * 1000 < state.now.time_ms,
-                not_paid_height=missed.agreed_height if missed else 0,
-            )
-        )
-        if len(listed) == LISTED_MAX:
-            break
-    return tuple(listed)
-
-
-def _limit(state: State, limits: AssetWithdrawalLimits, account: int) -> LimitView:
-    blocks = state.terms.market.epoch_blocks
-    # Of the next block, which may be the first of another window.
-    window = (state.now.height + 1) // blocks
-    own: WithdrawalVolumeRecord = usage_in_window(
-        window, state.owner_withdrawal_volumes.get((limits.asset, owner_key(state, account)))
-    )
-    whole = usage_in_window(window, state.total_withdrawal_volumes.get(limits.asset))
-    return LimitView(
-        asset=limits.asset,
-        owner_used_units=str(own.units),
-        owner_units_max=str(limits.owner_units_max),
-        all_used_units=str(whole.units),
-        window_units_max=str(limits.window_units_max),
-        prompt_used_units=str(own.undelayed_units),
-        delay_above_units=str(limits.delay_above_units),
-        delay_blocks=limits.delay_blocks,
-        opens_height=(window + 1) * blocks,
     )
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from member.api.types import Problem
-from node.api import accounts, chain, fund, governance, margin, proofs, receipts, state, submit
+from node.api import accounts, chain, fund, governance, margin, proofs, receipts, state, submit, withdrawals
 from node.api.calls import JSON, Route
 
 ROUTES: tuple[Route, ...] = tuple(
     route
-    for topic in (state, chain, fund, accounts, margin, receipts, proofs, governance, submit)
+    for topic in (state, chain, fund, accounts, withdrawals, margin, receipts, proofs, governance, submit)
     for route in topic.routes
 )
 

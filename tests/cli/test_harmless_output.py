@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from cli.output import harmless, say, show
-from member.api.accounts import WaitingView, WithdrawalsView
 from member.api.chain import OffenceView, ValidatorsView
-from member.printing.accounts import withdrawal_lines
+from member.api.withdrawals import WaitingView, WithdrawalsView
 from member.printing.validators import validators_text
+from member.printing.withdrawals import withdrawal_lines
 
 HOSTILE = "\x1b[2J\x9b31m\u202e\x07\r\x00"
 

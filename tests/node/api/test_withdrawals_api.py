@@ -13,10 +13,11 @@ from clearing.base.secp256k1 import address, recover
 from clearing.schema.requests.withdrawals import WithdrawalCancellation
 from clearing.withdrawals.refunds import is_withdrawal_open
 from cli.main import run
-from member.api.accounts import WithdrawalsView
 from member.api.submit import body_of, transaction_of
-from member.printing.accounts import withdrawal_lines
-from node.api.accounts import LISTED_MAX, account_of, withdrawals_of
+from member.api.withdrawals import WithdrawalsView
+from member.printing.withdrawals import withdrawal_lines
+from node.api.accounts import account_of
+from node.api.withdrawals import LISTED_MAX, withdrawals_of
 from node.app.node import clock_ms
 from node.config import Api
 from node.http.server import build_api, serve_api

@@ -1,0 +1,39 @@
+"""`crossclear statement DAY`."""
+
+import click
+
+from cli.options import NUMBER, AnswerSource, source_options
+
+
+@click.command()
+@click.argument("day", metavar="DAY")
+@source_options
+@click.option("--member", type=NUMBER, help="With --log: whose statement.")
+@click.option("--output", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+def statement(day: str, source: AnswerSource, member: int | None, output: str) -> None:
+    """Print a member's statement of DAY (YYYY-MM-DD in UTC, by block time) as CSV or JSON.
+
+    Opening balance, transfers by code and closing balance reconcile to the ledger for every account and currency. A
+    node keeps recent days and shows a member its own. With --log every block is executed and checked again: --home is
+    then a node's folder, whose network seed salts the roots.
+    """
+    import msgspec
+
+    from member.statements.statement import as_csv, day_number
+
+    try:
+        number = day_number(day)
+    except ValueError:
+        raise click.BadParameter(f"expected YYYY-MM-DD, got {day!r}", param_hint="DAY") from None
+    if source.log is None:
+        found = source.ask(lambda client: client.statement(day))
+    elif member is None:
+        raise click.UsageError("--log needs --member")
+    else:
+        from node.offline.log_readers import statement_of_log
+
+        found = statement_of_log(source.open_log(), member, number)
+    text = (
+        as_csv(found) if output == "csv" else msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
+    )
+    click.echo(text, nl=False)
