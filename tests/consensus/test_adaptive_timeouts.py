@@ -13,18 +13,8 @@ from consensus.messages import CommittedBlock
 from consensus.outputs import Lane
 from consensus.replica.replica import Replica, ReplicaConfig
 from consensus.timeouts import PAPER_TIMERS, Timeouts, TimerKind
-from tests.sim.consensus.network import Faults, SimNetwork
+from tests.sim.consensus.network import CALM, SimNetwork
 
-CALM = Faults(
-    nodes=4,
-    heal_ms=0,
-    loss_percent=0,
-    duplicate_percent=0,
-    stall_percent=0,
-    crash_interval_ms=0,
-    torn_write_percent=0,
-    partition_interval_ms=0,
-)
 DEFAULT = Timeouts()
 MOVED = WINDOW - 2 * WINDOW // 3
 """So many of the last heights must be slower before anything changes."""

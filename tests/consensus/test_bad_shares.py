@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.base.certificate import Certificate, VoteKind, signer_bitmap, signer_indices, vote_digest
+from clearing.base.certificate import Certificate, VoteKind, signer_indices, vote_digest
 from clearing.base.hashing import sha256
 from consensus.core.events import (
     CastVote,
@@ -26,10 +26,10 @@ from consensus.signing import CurveVerifier, assemble_certificate
 from consensus.timeouts import Timeouts
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignGuard
+from tests.kit.consensus.core import V
 from tests.kit.consensus.crypto import FakeVerifier, fake_share, secrets_of, validator_set
+from tests.kit.consensus.replicas import NETWORK, certificate
 
-NETWORK = sha256(b"shares")
-V = b"v" * 32
 STEP = (VoteKind.PREVOTE, 1, 0, V)
 
 
@@ -100,8 +100,7 @@ class Core:
         step(self.state, ProposalReceived(0, V, -1, valid=True))
 
     def vote(self, voter: int) -> None:
-        made = Vote(kind=VoteKind.PREVOTE, height=1, round=0, value=V, validator=voter, share=bytes(96))
-        self.take(step(self.state, VoteReceived(made)))
+        self.take(step(self.state, VoteReceived(prevote(voter))))
 
     def take(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -118,15 +117,11 @@ class Core:
                     self.take(step(self.state, CertificateVerified(self.certificates[-1])))
 
     def certificate(self, voters: tuple[int, ...]) -> Certificate:
-        return Certificate(
-            kind=VoteKind.PREVOTE,
-            height=1,
-            round=0,
-            value=V,
-            validators_hash=self.state.validators.hash,
-            signers=signer_bitmap(voters),
-            aggregate=bytes(96),
-        )
+        return certificate(VoteKind.PREVOTE, 0, V, *voters, validators=self.state.validators)
+
+
+def prevote(voter: int, round_: int = 0) -> Vote:
+    return Vote(kind=VoteKind.PREVOTE, height=1, round=round_, value=V, validator=voter, share=bytes(96))
 
 
 @pytest.mark.parametrize("nodes", [4, 7, 16])
@@ -160,8 +155,5 @@ def test_a_refused_validator_speaks_again_in_the_next_round() -> None:
     for voter in (1, 2, 3, 4, 5):
         core.vote(voter)
     assert core.verified == [(1, 2, 3, 4, 5)]
-    keeper = core.state.votes
-    refused = Vote(kind=VoteKind.PREVOTE, height=1, round=0, value=V, validator=1, share=bytes(96))
-    assert not keeper.wants(refused)
-    later = Vote(kind=VoteKind.PREVOTE, height=1, round=1, value=V, validator=1, share=bytes(96))
-    assert keeper.wants(later)
+    assert not core.state.votes.wants(prevote(1))
+    assert core.state.votes.wants(prevote(1, round_=1))

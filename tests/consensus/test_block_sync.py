@@ -1,6 +1,8 @@
 """Block sync: ranges of several peers at once, one certificate a run, and liars that gain nothing by it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import product
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,21 +15,11 @@ from clearing.base.codec import encode
 from clearing.base.errors import Bug, LocalFault
 from clearing.base.validators import ValidatorSet
 from consensus.blocks.admission import Admission
-from consensus.blocks.store import MemoryBlockStore, load_committed, restore_chain
-from consensus.chain_state import chain_at
+from consensus.blocks.store import MemoryBlockStore, load_committed, restore_chain, save_committed
 from consensus.codes import ConsensusCode
-from consensus.messages import (
-    BlockRequest,
-    BlockResponse,
-    CommittedBlock,
-    Message,
-    Status,
-    read_envelope,
-    read_message,
-)
+from consensus.messages import BlockRequest, BlockResponse, CommittedBlock, Status, read_envelope, read_message
 from consensus.outputs import Decided, Output, PeerFault, Send, StartTimer
-from consensus.replica.replica import Replica, ReplicaConfig
-from consensus.signing import CertificateCache, seal
+from consensus.signing import CertificateCache
 from consensus.sync.catchup import CatchUp
 from consensus.sync.fetching import (
     BYTES_AHEAD,
@@ -43,24 +35,27 @@ from consensus.sync.fetching import (
 )
 from consensus.sync.messages import pack_block_response
 from consensus.timeouts import TimerKind
-from node.signer.sign_state import SignGuard
-from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, validator_set
+from tests.kit.consensus.crypto import KEYS, VALIDATORS, FakeVerifier, validator_set
 from tests.kit.consensus.recorded_chain import RecordedChain
+from tests.kit.consensus.replicas import GENESIS_MS, NETWORK, HandClock, genesis_chain, new_replica, sealed, signer_of
 from tests.kit.consensus.toy import ToyApplication
-from tests.sim.consensus.network import GENESIS_MS, NETWORK
 
-FOUR, FIVE = validator_set(4), validator_set(5)
-KEYS = [validator.envelope_key for validator in FOUR.validators]
+FIVE = validator_set(5)
 A, B, C = (bytes([number]) * 32 for number in (1, 2, 3))
+GENESIS = genesis_chain(ToyApplication(VALIDATORS, 0))
+change = msgspec.structs.replace
 
 
-def signers_of(validators: ValidatorSet) -> list[FakeSigner]:
-    return [FakeSigner(NETWORK, validator, None) for validator in validators.validators]
-
-
-def recorded(height: int, change: tuple[int, ValidatorSet] | None = None, name: int = 9) -> RecordedChain:
-    application = ToyApplication(FOUR, name, 10**9, change)
-    made = RecordedChain(NETWORK, GENESIS_MS, application.position, application, FakeVerifier(), signers_of)
+def recorded(height: int, sets: tuple[int, ValidatorSet] | None = None, name: int = 9) -> RecordedChain:
+    application = ToyApplication(VALIDATORS, name, 10**9, sets)
+    made = RecordedChain(
+        NETWORK,
+        GENESIS_MS,
+        application.position,
+        application,
+        FakeVerifier(),
+        lambda validators: [signer_of(index, validators) for index in range(len(validators.validators))],
+    )
     return made.to(height)
 
 
@@ -70,23 +65,12 @@ def source() -> RecordedChain:
 
 
 @dataclass
-class Clock:
-    now: int = 0
-
-    def wall_ms(self) -> int:
-        return GENESIS_MS + self.now
-
-    def steady_ms(self) -> int:
-        return self.now
-
-
-@dataclass
 class Away:
     """A replica that was away, and peers that serve it with a delay each; a peer may be told to lie."""
 
     stores: dict[bytes, MemoryBlockStore]
     own: int = 0
-    change: tuple[int, ValidatorSet] | None = None
+    sets: tuple[int, ValidatorSet] | None = None
     delay_ms: dict[bytes, int] = field(default_factory=dict)
     lies: dict[bytes, object] = field(default_factory=dict)
     faults: list[tuple[bytes, str]] = field(default_factory=list)
@@ -94,18 +78,9 @@ class Away:
     fetched: int = 0
 
     def __post_init__(self) -> None:
-        self.clock = Clock()
-        self.application = ToyApplication(FOUR, self.own, 10**9, self.change)
-        self.replica = Replica(
-            chain_at(NETWORK, GENESIS_MS, self.application.position, None),
-            self.application,
-            MemoryBlockStore(),
-            FakeSigner(NETWORK, FOUR.validators[self.own], SignGuard()),
-            FakeVerifier(),
-            self.clock,
-            ReplicaConfig(),
-            lambda: False,
-        )
+        self.clock = HandClock()
+        self.application = ToyApplication(VALIDATORS, self.own, 10**9, self.sets)
+        self.replica = new_replica(self.own, application=self.application, clock=self.clock, work=False)
         self.due: list[tuple[int, int, object]] = []
         self.order = 0
 
@@ -128,14 +103,10 @@ class Away:
                     self.asked.append((output.to, message))
                     self.at(self.delay_ms.get(output.to, 5), (output.to, message))
 
-    def answer(self, peer: bytes, request: BlockRequest) -> Message | None:
+    def answer(self, peer: bytes, request: BlockRequest) -> BlockResponse | None:
         lie = self.lies.get(peer)
-        blocks = []
-        for height in range(request.first, request.first + request.count):
-            committed = load_committed(self.stores[peer], height)
-            if committed is None:
-                break
-            blocks.append(committed)
+        found = [load_committed(self.stores[peer], request.first + at) for at in range(request.count)]
+        blocks = found[: found.index(None)] if None in found else found
         if lie == "silent":
             return None
         if lie == "drips":
@@ -144,9 +115,8 @@ class Away:
             blocks = [lie(committed) for committed in blocks]
         return BlockResponse(blocks=tuple(blocks))
 
-    def tell(self, heights: dict[bytes, int]) -> None:
-        for peer, height in heights.items():
-            self.perform(self.replica.receive(peer, sealed(peer, Status(height=height))))
+    def receive(self, peer: bytes, message: Status | BlockResponse) -> None:
+        self.perform(self.replica.receive(peer, sealed(KEYS.index(peer), message)))
 
     def run(self, target: int, limit_ms: int = 120_000) -> None:
         """Until the target height; peers tell their status each second."""
@@ -154,7 +124,8 @@ class Away:
         while self.replica.chain.height < target:
             if self.clock.now - told >= 1000:
                 told = self.clock.now
-                self.tell({peer: store.height() for peer, store in self.stores.items()})
+                for peer, store in self.stores.items():
+                    self.receive(peer, Status(height=store.height()))
             self.due.sort(key=lambda each: each[:2])
             assert self.due or self.clock.now < limit_ms
             at, _, event = self.due.pop(0) if self.due else (told + 1000, 0, None)
@@ -168,11 +139,26 @@ class Away:
             elif isinstance(event, tuple):
                 answer = self.answer(*event)
                 if answer is not None:
-                    self.perform(self.replica.receive(event[0], sealed(event[0], answer)))
+                    self.receive(event[0], answer)
 
 
-def sealed(peer: bytes, message: Message) -> bytes:
-    return seal(FakeSigner(NETWORK, FOUR.validators[KEYS.index(peer)], None), message)
+def block(source: RecordedChain, height: int) -> CommittedBlock:
+    found = load_committed(source.store, height)
+    assert found is not None
+    return found
+
+
+def with_block(committed: CommittedBlock, **fields: Any) -> CommittedBlock:
+    return change(committed, block=change(committed.block, **fields))
+
+
+def with_header(committed: CommittedBlock, **fields: Any) -> CommittedBlock:
+    return with_block(committed, header=change(committed.block.header, **fields))
+
+
+def renumbered(source: RecordedChain, height: int) -> CommittedBlock:
+    """Some block with this height written on it: the schedule looks at nothing else."""
+    return with_header(block(source, 1), height=height)
 
 
 # The schedule
@@ -209,12 +195,6 @@ def test_a_peer_that_does_not_answer_is_passed_over(source: RecordedChain) -> No
     sync.note_height(A, 20)
     assert sync.accept(B, BlockResponse(blocks=(block(source, 1),)), REQUEST_TIMEOUT_MS + 5)
     assert [peer for peer, _ in sync.requests(0, REQUEST_TIMEOUT_MS + 5)] == [B]
-
-
-def block(source: RecordedChain, height: int) -> CommittedBlock:
-    found = load_committed(source.store, height)
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize("heights", [(), (2,), (1, 3), (2, 1), (1, 1)])
@@ -256,13 +236,6 @@ def test_who_is_quick_is_asked_for_what_comes_next(source: RecordedChain) -> Non
     assert first_asked.count(A) <= 1
 
 
-def renumbered(source: RecordedChain, height: int) -> CommittedBlock:
-    """Some block with this height written on it: the schedule looks at nothing else."""
-    some = block(source, 1)
-    header = msgspec.structs.replace(some.block.header, height=height)
-    return msgspec.structs.replace(some, block=msgspec.structs.replace(some.block, header=header))
-
-
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
@@ -299,12 +272,8 @@ def test_nothing_far_is_asked_for_while_too_many_bytes_wait(source: RecordedChai
     sync = BlockSync()
     sync.note_height(A, 10_000)
     (_, request) = sync.requests(0, 0)[0]
-    some = block(source, 1)
-    long = msgspec.structs.replace(some.block, payload=bytes(BYTES_AHEAD // 4))
-    sent = []
-    for at in range(1, 6):
-        header = msgspec.structs.replace(some.block.header, height=at)
-        sent.append(msgspec.structs.replace(some, block=msgspec.structs.replace(long, header=header)))
+    long = with_block(block(source, 1), payload=bytes(BYTES_AHEAD // 4))
+    sent = [with_header(long, height=at) for at in range(1, 6)]
     assert request.first == 1
     sync.accept(A, BlockResponse(blocks=tuple(sent)), 1)
     assert sync.requests(0, 2) == []
@@ -329,18 +298,17 @@ def admission_of() -> tuple[Admission, list[int]]:
             super().verify_certificate(certificate, validators, network)
 
     verifier = Counting()
-    return Admission(ToyApplication(FOUR, 0), verifier, CertificateCache(verifier, NETWORK)), verified
+    return Admission(ToyApplication(VALIDATORS, 0), verifier, CertificateCache(verifier, NETWORK)), verified
 
 
 def test_one_certificate_makes_a_run_final_and_each_block_keeps_its_own(source: RecordedChain) -> None:
     admission, verified = admission_of()
-    chain = chain_at(NETWORK, GENESIS_MS, ToyApplication(FOUR, 0).position, None)
-    found = certify_run(chain, fetched(source, 1, 64), admission)
+    found = certify_run(GENESIS, fetched(source, 1, 64), admission)
     assert isinstance(found, list)
     assert verified == [64]
     assert [committed.block.header.height for committed in found] == list(range(1, 65))
     for committed in found:
-        FakeVerifier().verify_certificate(committed.certificate, FOUR, NETWORK)
+        FakeVerifier().verify_certificate(committed.certificate, VALIDATORS, NETWORK)
         assert committed.certificate.value == committed.block.header.hash
         assert committed == block(source, committed.block.header.height)
 
@@ -348,51 +316,41 @@ def test_one_certificate_makes_a_run_final_and_each_block_keeps_its_own(source: 
 def test_certificates_below_the_last_are_not_the_senders(source: RecordedChain) -> None:
     """A sender that puts nonsense there changes nothing: what its certified child carries is stored."""
     admission, _ = admission_of()
-    chain = chain_at(NETWORK, GENESIS_MS, ToyApplication(FOUR, 0).position, None)
     run = fetched(source, 1, 3)
-    bad = msgspec.structs.replace(run[1].committed, certificate=run[0].committed.certificate, extensions=())
-    found = certify_run(chain, [run[0], FetchedBlock(B, bad), run[2]], admission)
+    bad = change(run[1].committed, certificate=run[0].committed.certificate, extensions=())
+    found = certify_run(GENESIS, [run[0], FetchedBlock(B, bad), run[2]], admission)
     assert isinstance(found, list)
     assert found[1] == block(source, 2)
 
 
-@pytest.mark.parametrize("at", range(4))
-@pytest.mark.parametrize("what", ["payload", "parent", "time", "commit"])
+CHANGED_ANYWHERE: dict[str, Callable[[RecordedChain, CommittedBlock], CommittedBlock]] = {
+    "payload": lambda _, good: with_block(good, payload=b"toy:other"),
+    "parent": lambda _, good: with_header(good, parent=b"p" * 32),
+    "time": lambda _, good: with_header(good, time_ms=good.block.header.time_ms + 1),
+    "commit": lambda source, good: with_block(good, last_commit=block(source, 9).certificate),
+}
+CHANGED_AT_THE_END: dict[str, Callable[[RecordedChain, CommittedBlock], CommittedBlock]] = {
+    "certificate of another height": lambda source, good: change(good, certificate=block(source, 3).certificate),
+    "forged certificate": lambda _, good: change(good, certificate=change(good.certificate, aggregate=bytes(96))),
+    "too few extensions": lambda _, good: change(good, extensions=good.extensions[:1]),
+}
+
+
+@pytest.mark.parametrize(
+    ("at", "what"), [*product(range(4), CHANGED_ANYWHERE), *((3, what) for what in CHANGED_AT_THE_END)]
+)
 def test_a_changed_block_is_its_senders_fault_alone(source: RecordedChain, at: int, what: str) -> None:
     admission, _ = admission_of()
-    chain = chain_at(NETWORK, GENESIS_MS, ToyApplication(FOUR, 0).position, None)
     run = fetched(source, 1, 4)
-    good = run[at].committed
-    header = good.block.header
-    changed = {
-        "payload": msgspec.structs.replace(good.block, payload=b"toy:other"),
-        "parent": msgspec.structs.replace(good.block, header=msgspec.structs.replace(header, parent=b"p" * 32)),
-        "time": msgspec.structs.replace(good.block, header=msgspec.structs.replace(header, time_ms=header.time_ms + 1)),
-        "commit": msgspec.structs.replace(good.block, last_commit=block(source, 9).certificate),
-    }[what]
-    run[at] = FetchedBlock(B, msgspec.structs.replace(good, block=changed))
-    found = certify_run(chain, run, admission)
+    run[at] = FetchedBlock(B, (CHANGED_ANYWHERE | CHANGED_AT_THE_END)[what](source, run[at].committed))
+    found = certify_run(GENESIS, run, admission)
     assert isinstance(found, RunFault)
     assert found.peer == B
 
 
-def test_a_last_block_without_a_good_certificate_is_refused(source: RecordedChain) -> None:
-    admission, _ = admission_of()
-    chain = chain_at(NETWORK, GENESIS_MS, ToyApplication(FOUR, 0).position, None)
-    tip = block(source, 4)
-    for shown in (
-        msgspec.structs.replace(tip, certificate=block(source, 3).certificate),
-        msgspec.structs.replace(tip, certificate=msgspec.structs.replace(tip.certificate, aggregate=bytes(96))),
-        msgspec.structs.replace(tip, extensions=tip.extensions[:1]),
-    ):
-        found = certify_run(chain, [*fetched(source, 1, 3), FetchedBlock(B, shown)], admission)
-        assert isinstance(found, RunFault)
-        assert found.peer == B
-
-
 def test_a_run_ends_where_the_set_changes_and_goes_on_under_the_new_one() -> None:
-    made = recorded(40, change=(20, FIVE))
-    away = Away({KEYS[1]: made.store}, change=(20, FIVE))
+    made = recorded(40, (20, FIVE))
+    away = Away({KEYS[1]: made.store}, sets=(20, FIVE))
     away.run(40)
     assert away.faults == []
     stored = load_committed(away.replica._store, 30)
@@ -402,13 +360,9 @@ def test_a_run_ends_where_the_set_changes_and_goes_on_under_the_new_one() -> Non
 
 def test_a_false_set_in_a_header_is_its_senders_fault(source: RecordedChain) -> None:
     admission, _ = admission_of()
-    chain = chain_at(NETWORK, GENESIS_MS, ToyApplication(FOUR, 0).position, None)
-    good = block(source, 1)
-    header = msgspec.structs.replace(good.block.header, validators_hash=FIVE.hash)
-    shown = msgspec.structs.replace(good, block=msgspec.structs.replace(good.block, header=header))
-    found = certify_run(chain, [FetchedBlock(B, shown)], admission)
+    found = certify_run(GENESIS, [FetchedBlock(B, with_header(block(source, 1), validators_hash=FIVE.hash))], admission)
     assert isinstance(found, RunFault)
-    assert found.fault.code.name == "BROKEN_LINK"
+    assert (found.peer, found.fault.code.name) == (B, "BROKEN_LINK")
 
 
 def test_another_final_chain_stops_the_node() -> None:
@@ -430,31 +384,25 @@ def test_it_returns_from_several_peers_at_once(source: RecordedChain) -> None:
     assert {peer for peer, _ in away.asked} == set(KEYS[1:])
     assert away.clock.now < 1000, "two trips of three ranges each, and some more"
     for height in range(1, 201):
-        stored = away.replica._store.load(height)
-        assert stored is not None
-        assert stored == source.store.load(height)
+        assert away.replica._store.load(height) == source.store.load(height) is not None
 
 
-@pytest.mark.parametrize("lie", ["silent", "drips", "payload", "certificate", "far"])
+LIES: dict[str, object] = {
+    "silent": "silent",
+    "drips": "drips",
+    "payload": lambda committed: with_block(committed, payload=b"toy:lie"),
+    "certificate": lambda committed: change(committed, certificate=change(committed.certificate, aggregate=bytes(96))),
+    "far": lambda committed: with_header(committed, height=committed.block.header.height + 1),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
 def test_one_liar_among_three_costs_little_time(source: RecordedChain, lie: str) -> None:
-    def payload(committed: CommittedBlock) -> CommittedBlock:
-        return msgspec.structs.replace(committed, block=msgspec.structs.replace(committed.block, payload=b"toy:lie"))
-
-    def certificate(committed: CommittedBlock) -> CommittedBlock:
-        broken = msgspec.structs.replace(committed.certificate, aggregate=bytes(96))
-        return msgspec.structs.replace(committed, certificate=broken)
-
-    def far(committed: CommittedBlock) -> CommittedBlock:
-        header = msgspec.structs.replace(committed.block.header, height=committed.block.header.height + 1)
-        return msgspec.structs.replace(committed, block=msgspec.structs.replace(committed.block, header=header))
-
-    lies = {"payload": payload, "certificate": certificate, "far": far}
-    away = Away(dict.fromkeys(KEYS[1:], source.store), lies={KEYS[1]: lies.get(lie, lie)})
+    away = Away(dict.fromkeys(KEYS[1:], source.store), lies={KEYS[1]: LIES[lie]})
     away.delay_ms[KEYS[1]] = 900 if lie == "drips" else 5
     away.run(200)
     assert away.replica.chain.parent == source.chain.parent
-    assert all(peer == KEYS[1] for peer, _ in away.faults)
-    assert bool(away.faults) == (lie in ("payload", "certificate"))
+    assert {peer for peer, _ in away.faults} == ({KEYS[1]} if lie in ("payload", "certificate") else set())
     assert away.clock.now < 3000
 
 
@@ -462,9 +410,7 @@ def test_a_peer_whose_history_begins_later_does_not_stop_it(source: RecordedChai
     """It began with a state itself, so it lacks the first blocks."""
     late = MemoryBlockStore()
     for height in range(100, 201):
-        stored = source.store.load(height)
-        assert stored is not None
-        late.save(height, *stored)
+        save_committed(late, block(source, height))
     away = Away({KEYS[1]: late, KEYS[2]: source.store})
     away.run(200)
     assert away.replica.chain.parent == source.chain.parent
@@ -485,11 +431,10 @@ def test_a_crash_between_storing_a_run_and_applying_it_loses_nothing(source: Rec
     away.run(1)
     store = away.replica._store
     assert away.replica.chain.height < store.height(), "a run is stored at once"
-    application = ToyApplication(FOUR, 0)
-    verifier = FakeVerifier()
-    chain = restore_chain(NETWORK, GENESIS_MS, application.position, application, store, verifier)
+    application = ToyApplication(VALIDATORS, 0)
+    chain = restore_chain(NETWORK, GENESIS_MS, application.position, application, store, FakeVerifier())
     assert chain.height == store.height() == application.height
-    assert load_committed(source.store, chain.height + 1).block.header.parent == chain.parent  # type: ignore[union-attr]
+    assert block(source, chain.height + 1).block.header.parent == chain.parent
 
 
 def test_a_height_that_consensus_decides_while_its_run_waits_is_applied_once(source: RecordedChain) -> None:

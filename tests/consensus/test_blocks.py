@@ -13,7 +13,6 @@ from consensus.blocks.executor import BlockExecutor, payload_root
 from consensus.blocks.store import MemoryBlockStore, load_committed, save_committed
 from consensus.blocks.vote_extensions import block_time
 from consensus.chain_state import ChainState, chain_at
-from consensus.codes import ConsensusCode
 from consensus.evidence.judge import EvidencePool, duplicate_vote
 from consensus.messages import (
     BLOCK_BYTES_MAX,
@@ -21,6 +20,7 @@ from consensus.messages import (
     Block,
     BlockResponse,
     CommittedBlock,
+    DuplicateVote,
     Evidence,
     Extension,
     Proposal,
@@ -35,12 +35,13 @@ from node.p2p.network import LIMITS, PeerChannel
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignGuard
 from tests.kit.certificates import make_certificate
-from tests.kit.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.crypto import VALIDATORS, secrets_of
 from tests.kit.consensus.toy import ToyApplication
 
 NETWORK = sha256(b"blocks")
-VALIDATORS = validator_set(4)
 GENESIS_MS = 1_000_000
+PRECOMMIT = VoteKind.PRECOMMIT
+change = msgspec.structs.replace
 
 
 def signer(index: int) -> LocalSigner:
@@ -72,19 +73,19 @@ class Fixture:
         genesis = chain_at(NETWORK, GENESIS_MS, self.application.position, None)
         self.first = self.executor.build(genesis, Evidence())
         value = self.first.header.hash
-        self.commit = certify(VoteKind.PRECOMMIT, 1, 0, value, 0, 1, 2)
+        self.commit = certify(PRECOMMIT, 1, 0, value, 0, 1, 2)
         self.extensions = signed_extensions(1, 0, value, {0: 2_000_000, 1: 2_000_100, 3: 2_000_200})
         self.chain: ChainState = self.executor.apply(genesis, self.first, self.commit, self.extensions)
         self.block = self.executor.build(self.chain, Evidence())
 
     def changed(self, **fields: Any) -> Block:
         """The second block with other contents, committed to by its header."""
-        block: Block = msgspec.structs.replace(self.block, **fields)
+        block: Block = change(self.block, **fields)
         root = payload_root(block.payload, block.last_commit, block.extended_commit, block.evidence)
         return self.headed(block, payload_root=root)
 
     def headed(self, block: Block, **fields: Any) -> Block:
-        changed: Block = msgspec.structs.replace(block, header=msgspec.structs.replace(block.header, **fields))
+        changed: Block = change(block, header=change(block.header, **fields))
         return changed
 
 
@@ -100,94 +101,76 @@ def test_a_good_block_is_valid_and_its_first_has_genesis_time_and_network(fixtur
     assert fixture.block.header.time_ms == 2_000_100
 
 
+def double_vote(height: int, validator: int, shares: tuple[bytes, bytes]) -> DuplicateVote:
+    step: dict[str, Any] = {"kind": VoteKind.PREVOTE, "height": height, "round": 0, "validator": validator}
+    votes = [
+        Vote(value=value, share=share, **step) for value, share in zip((b"w" * 32, b"v" * 32), shares, strict=True)
+    ]
+    evidence = duplicate_vote(VALIDATORS.hash, *votes)
+    assert evidence == duplicate_vote(VALIDATORS.hash, *votes[::-1])
+    return evidence
+
+
 def broken_evidence() -> Evidence:
-    item = duplicate_vote(
-        VALIDATORS.hash,
-        Vote(kind=VoteKind.PREVOTE, height=1, round=0, value=b"v" * 32, validator=2, share=bytes(96)),
-        Vote(kind=VoteKind.PREVOTE, height=1, round=0, value=b"w" * 32, validator=2, share=bytes(96)),
-    )
-    return Evidence(votes=(item,))
+    return Evidence(votes=(double_vote(1, 2, (bytes(96), bytes(96))),))
 
 
-BROKEN: list[tuple[str, ConsensusCode | str, Callable[[Fixture], Block]]] = [
-    ("parent", ConsensusCode.BROKEN_LINK, lambda f: f.headed(f.block, parent=bytes(32))),
-    ("network", ConsensusCode.BROKEN_LINK, lambda f: f.headed(f.block, network=bytes(32))),
-    ("height", ConsensusCode.BROKEN_LINK, lambda f: f.headed(f.block, height=3)),
-    ("set", ConsensusCode.BROKEN_LINK, lambda f: f.headed(f.block, validators_hash=bytes(32))),
-    ("next set", ConsensusCode.BROKEN_LINK, lambda f: f.headed(f.block, next_validators_hash=bytes(32))),
-    ("time", ConsensusCode.WRONG_TIME, lambda f: f.headed(f.block, time_ms=f.block.header.time_ms + 1)),
-    ("contents", ConsensusCode.WRONG_PAYLOAD_ROOT, lambda f: msgspec.structs.replace(f.block, payload=b"toy:other")),
-    ("payload", ConsensusCode.WRONG_ROOTS, lambda f: f.changed(payload=b"toy:other")),
-    ("malformed payload", "MALFORMED", lambda f: f.changed(payload=b"nonsense")),
-    ("roots", ConsensusCode.WRONG_ROOTS, lambda f: f.headed(f.block, module_roots=(bytes(32),))),
-    ("no commit", ConsensusCode.BAD_LAST_COMMIT, lambda f: f.changed(last_commit=None)),
-    (
-        "prevotes shown as final",
-        ConsensusCode.BAD_LAST_COMMIT,
-        lambda f: f.changed(last_commit=certify(VoteKind.PREVOTE, 1, 0, f.first.header.hash, 0, 1, 2)),
-    ),
-    (
-        "commit of another value",
-        ConsensusCode.BAD_LAST_COMMIT,
-        lambda f: f.changed(last_commit=certify(VoteKind.PRECOMMIT, 1, 0, b"x" * 32, 0, 1, 2)),
-    ),
-    (
-        "commit under quorum",
-        "UNDER_QUORUM",
-        lambda f: f.changed(last_commit=certify(VoteKind.PRECOMMIT, 1, 0, f.first.header.hash, 0, 1)),
-    ),
-    (
-        "commit with a forged aggregate",
+def final(f: Fixture, *signers: int, kind: VoteKind = PRECOMMIT, value: bytes | None = None) -> Block:
+    """The second block over another commit of the first."""
+    return f.changed(last_commit=certify(kind, 1, 0, value or f.first.header.hash, *signers))
+
+
+def extended(f: Fixture, **fields: Any) -> Block:
+    """Its last extension changed."""
+    return f.changed(extended_commit=(*f.extensions[:2], change(f.extensions[2], **fields)))
+
+
+BROKEN: dict[str, tuple[str, Callable[[Fixture], Block]]] = {
+    "parent": ("BROKEN_LINK", lambda f: f.headed(f.block, parent=bytes(32))),
+    "network": ("BROKEN_LINK", lambda f: f.headed(f.block, network=bytes(32))),
+    "height": ("BROKEN_LINK", lambda f: f.headed(f.block, height=3)),
+    "set": ("BROKEN_LINK", lambda f: f.headed(f.block, validators_hash=bytes(32))),
+    "next set": ("BROKEN_LINK", lambda f: f.headed(f.block, next_validators_hash=bytes(32))),
+    "time": ("WRONG_TIME", lambda f: f.headed(f.block, time_ms=f.block.header.time_ms + 1)),
+    "contents": ("WRONG_PAYLOAD_ROOT", lambda f: change(f.block, payload=b"toy:other")),
+    "payload": ("WRONG_ROOTS", lambda f: f.changed(payload=b"toy:other")),
+    "malformed payload": ("MALFORMED", lambda f: f.changed(payload=b"nonsense")),
+    "roots": ("WRONG_ROOTS", lambda f: f.headed(f.block, module_roots=(bytes(32),))),
+    "no commit": ("BAD_LAST_COMMIT", lambda f: f.changed(last_commit=None)),
+    "prevotes shown as final": ("BAD_LAST_COMMIT", lambda f: final(f, 0, 1, 2, kind=VoteKind.PREVOTE)),
+    "commit of another value": ("BAD_LAST_COMMIT", lambda f: final(f, 0, 1, 2, value=b"x" * 32)),
+    "commit under quorum": ("UNDER_QUORUM", lambda f: final(f, 0, 1)),
+    "commit with a forged aggregate": (
         "BAD_SIGNATURE",
-        lambda f: f.changed(
-            last_commit=msgspec.structs.replace(
-                f.commit, aggregate=certify(VoteKind.PRECOMMIT, 1, 0, NIL, 0, 1, 2).aggregate
-            )
-        ),
+        lambda f: f.changed(last_commit=change(f.commit, aggregate=certify(PRECOMMIT, 1, 0, NIL, 0, 1, 2).aggregate)),
     ),
-    (
-        "too few extensions",
-        ConsensusCode.BAD_EXTENDED_COMMIT,
+    "too few extensions": (
+        "BAD_EXTENDED_COMMIT",
         lambda f: f.headed(f.changed(extended_commit=f.extensions[:2]), time_ms=2_000_000),
     ),
-    (
-        "extensions out of order",
-        ConsensusCode.BAD_EXTENDED_COMMIT,
-        lambda f: f.changed(extended_commit=f.extensions[::-1]),
-    ),
-    (
-        "an extension twice",
-        ConsensusCode.BAD_EXTENDED_COMMIT,
+    "extensions out of order": ("BAD_EXTENDED_COMMIT", lambda f: f.changed(extended_commit=f.extensions[::-1])),
+    "an extension twice": (
+        "BAD_EXTENDED_COMMIT",
         lambda f: f.changed(extended_commit=(f.extensions[0], *f.extensions)),
     ),
-    (
-        "extensions of another round",
-        ConsensusCode.BAD_EXTENSION,
+    "extensions of another round": (
+        "BAD_EXTENSION",
         lambda f: f.changed(
             extended_commit=signed_extensions(1, 1, f.first.header.hash, {0: 1, 1: 2_000_100, 2: 2_000_200})
         ),
     ),
-    (
-        "an extension in another's name",
-        ConsensusCode.BAD_EXTENSION,
-        lambda f: f.changed(extended_commit=(*f.extensions[:2], msgspec.structs.replace(f.extensions[2], validator=2))),
-    ),
-    (
-        "an extension by nobody",
-        ConsensusCode.NOT_A_VALIDATOR,
-        lambda f: f.changed(extended_commit=(*f.extensions[:2], msgspec.structs.replace(f.extensions[2], validator=9))),
-    ),
-    ("evidence of nothing", ConsensusCode.BAD_EVIDENCE, lambda f: f.changed(evidence=broken_evidence())),
-]
+    "an extension in another's name": ("BAD_EXTENSION", lambda f: extended(f, validator=2)),
+    "an extension by nobody": ("NOT_A_VALIDATOR", lambda f: extended(f, validator=9)),
+    "evidence of nothing": ("BAD_EVIDENCE", lambda f: f.changed(evidence=broken_evidence())),
+}
 
 
-@pytest.mark.parametrize(("what", "code", "make"), BROKEN, ids=[what for what, _, _ in BROKEN])
-def test_a_block_that_breaks_one_rule_is_refused_by_its_name(
-    fixture: Fixture, what: str, code: ConsensusCode | str, make: Callable[[Fixture], Block]
-) -> None:
-    with pytest.raises(RemoteFault) as refused:
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_block_that_breaks_one_rule_is_refused_by_its_name(fixture: Fixture, what: str) -> None:
+    code, make = BROKEN[what]
+    with pytest.raises(RemoteFault) as caught:
         fixture.executor.check(fixture.chain, make(fixture))
-    assert refused.value.code.name == (code if isinstance(code, str) else code.name)
+    assert caught.value.code.name == code
 
 
 def test_a_decided_block_with_other_roots_stops_the_node() -> None:
@@ -225,9 +208,9 @@ def test_time_is_the_median_and_always_rises(fixture: Fixture, times: dict[int, 
 def test_an_own_extension_that_others_would_refuse_is_sent_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     application = ToyApplication(VALIDATORS, 0)
     monkeypatch.setattr(application, "extend", lambda *_: b"not toy")
-    made = own_extension(application, 1, VoteKind.PRECOMMIT, b"v" * 32, 77)
+    made = own_extension(application, 1, PRECOMMIT, b"v" * 32, 77)
     assert made == Extension(time_ms=77, data=b"")
-    assert own_extension(application, 1, VoteKind.PRECOMMIT, NIL, 77) is None
+    assert own_extension(application, 1, PRECOMMIT, NIL, 77) is None
     assert own_extension(application, 1, VoteKind.PREVOTE, b"v" * 32, 77) is None
 
 
@@ -248,19 +231,7 @@ def test_bad_shares_are_found_by_halving() -> None:
 
 def test_evidence_of_a_double_vote_convinces_and_is_pooled_once() -> None:
     f = Fixture()
-    votes = [
-        Vote(
-            kind=VoteKind.PREVOTE,
-            height=2,
-            round=0,
-            value=value,
-            validator=3,
-            share=signer(3).sign_vote(VALIDATORS.hash, VoteKind.PREVOTE, 2, 0, value),
-        )
-        for value in (b"w" * 32, b"v" * 32)
-    ]
-    item = duplicate_vote(VALIDATORS.hash, *votes)
-    assert item == duplicate_vote(VALIDATORS.hash, *votes[::-1])
+    item = double_vote(2, 3, tuple(certify(VoteKind.PREVOTE, 2, 0, v, 3).aggregate for v in (b"w" * 32, b"v" * 32)))
     judge = f.executor.judge
     (offence,) = judge.check_proof(f.chain, item)
     assert (offence.envelope_key, offence.height, offence.power) == (VALIDATORS.validators[3].envelope_key, 2, 10)
@@ -273,7 +244,7 @@ def test_evidence_of_a_double_vote_convinces_and_is_pooled_once() -> None:
     pool.forget(block.evidence)
     assert judge.pick(f.chain, pool) == Evidence()
     with pytest.raises(RemoteFault):
-        judge.check_proof(f.chain, msgspec.structs.replace(item, validator=2))
+        judge.check_proof(f.chain, change(item, validator=2))
 
 
 def test_committed_blocks_survive_the_store(fixture: Fixture) -> None:
@@ -290,7 +261,7 @@ def test_the_largest_block_fits_every_limit(fixture: Fixture) -> None:
     longest = SignedExtension(
         validator=2**32 - 1, extension=Extension(time_ms=2**62, data=bytes(EXTENSION_DATA_MAX)), signature=bytes(64)
     )
-    block = msgspec.structs.replace(fixture.block, payload=bytes(BLOCK_BYTES_MAX), extended_commit=(longest,) * 256)
+    block = change(fixture.block, payload=bytes(BLOCK_BYTES_MAX), extended_commit=(longest,) * 256)
     proposal = Proposal(height=2, round=0, pol_round=0, block=block, certificate=fixture.commit, signature=bytes(64))
     committed = CommittedBlock(block=block, certificate=fixture.commit, extensions=(longest,) * 256)
     response = BlockResponse(blocks=(committed,))

@@ -9,44 +9,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.base.certificate import Certificate, VoteKind, signer_bitmap, vote_digest
+from clearing.base.certificate import Certificate, VoteKind
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.blocks.admission import is_final
 from consensus.blocks.executor import BlockExecutor, payload_root
-from consensus.chain_state import chain_at
 from consensus.codes import ConsensusCode
 from consensus.core.proposer import COLLECTED_ABOVE, COLLECTORS, collected, collectors, next_proposers, proposer_index
 from consensus.messages import (
     CertificateMessage,
     CommittedBlock,
     LateExtension,
-    Message,
     MessageKind,
     Proposal,
     Vote,
-    kind_of,
     read_envelope,
     read_message,
 )
 from consensus.outputs import Lane
 from consensus.replica.replica import Replica
-from consensus.signing import CertificateCache, seal
-from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
+from consensus.signing import CertificateCache
+from tests.kit.consensus.crypto import FakeVerifier, validator_set
+from tests.kit.consensus.replicas import certificate, faults, genesis_chain, receive, sealed
 from tests.kit.consensus.toy import ToyApplication
-from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork
+from tests.kit.refusals import refused
+from tests.sim.consensus.network import CALM, NETWORK, Faults, SimNetwork
 from tests.sim.consensus.node import SimNode
 
-CALM = Faults(
-    nodes=13,
-    heal_ms=1000,
-    loss_percent=0,
-    duplicate_percent=0,
-    stall_percent=0,
-    crash_interval_ms=0,
-    torn_write_percent=0,
-    partition_interval_ms=0,
-)
+change = msgspec.structs.replace
+THIRTEEN = replace(CALM, nodes=13, heal_ms=1000)
 
 
 class Watched(SimNetwork):
@@ -72,9 +63,6 @@ class Watched(SimNetwork):
     def changed(self, sender: int, to: int, data: bytes) -> bytes | None:
         return data
 
-    def seal(self, sender: int, message: Message) -> bytes:
-        return seal(FakeSigner(NETWORK, self.validators.validators[sender], None), message)
-
 
 def heights(network: SimNetwork) -> int:
     return min(node.height for node in network.honest)
@@ -94,7 +82,7 @@ def test_collectors_are_the_next_proposers(powers: list[int], height: int, round
 def weighted(powers: tuple[int, ...]) -> ValidatorSet:
     people = validator_set(20).validators[: len(powers)]
     pairs = zip(people, powers, strict=True)
-    return ValidatorSet(validators=tuple(msgspec.structs.replace(person, power=power) for person, power in pairs))
+    return ValidatorSet(validators=tuple(change(person, power=power) for person, power in pairs))
 
 
 def test_small_sets_have_no_collectors() -> None:
@@ -103,10 +91,11 @@ def test_small_sets_have_no_collectors() -> None:
 
 
 def test_votes_of_a_large_set_are_a_few_for_each_validator() -> None:
-    network = Watched(CALM)
+    network = Watched(THIRTEEN)
     network.run(heights_after_healing=10)
     made, nodes = heights(network), len(network.nodes)
     assert made >= 10
+    assert network.kinds.keys() >= {MessageKind.VOTE, MessageKind.PROPOSAL, MessageKind.CERTIFICATE}
     assert network.kinds[MessageKind.VOTE] < (made + 2) * 2 * COLLECTORS * nodes
     assert network.kinds[MessageKind.CERTIFICATE] < (made + 2) * nodes * (2 * COLLECTORS + 2)
     assert network.monitor.rounds == 0
@@ -128,21 +117,17 @@ def test_a_node_verifies_signatures_in_proportion_to_the_set(monkeypatch: pytest
 
     monkeypatch.setattr(FakeVerifier, "verify_ed25519", verify_ed25519)
     monkeypatch.setattr(FakeVerifier, "verify_shares", verify_shares)
-    network = Watched(with_(CALM, nodes=31, heal_ms=200))
+    network = Watched(replace(THIRTEEN, nodes=31, heal_ms=200))
     network.run(heights_after_healing=4)
     made = heights(network) * 31
     assert calls["sums"] / made < 4
     assert calls["ed25519"] / made < 1.5 * 31
 
 
-def with_(faults: Faults, **fields: int) -> Faults:
-    return Faults(**{**vars(faults), **fields})
-
-
 @pytest.mark.parametrize("dead", [(0, 1), (2, 3, 4, 5), (0, 4, 8, 12)])
 def test_dead_collectors_cost_a_fallback_and_no_height(dead: tuple[int, ...]) -> None:
     """Four of thirteen are down; among them both collectors of some rounds."""
-    network = Watched(CALM, silent=dead)
+    network = Watched(THIRTEEN, silent=dead)
     network.run(heights_after_healing=13)
     assert heights(network) >= 13
 
@@ -179,14 +164,14 @@ class Starving(Watched):
         if isinstance(message, LateExtension | Proposal):
             return None
         if isinstance(message, CertificateMessage) and is_final(message.certificate):
-            return self.seal(sender, CertificateMessage(certificate=message.certificate))
+            return sealed(sender, CertificateMessage(certificate=message.certificate), self.validators)
         return data
 
 
 @pytest.mark.parametrize("kind", [Withholding, ShowingSome, Starving])
 @pytest.mark.parametrize("loss", [0, 10])
 def test_lying_collectors_stop_nobody(kind: type[Watched], loss: int) -> None:
-    network = kind(with_(CALM, loss_percent=loss, stall_percent=loss // 5))
+    network = kind(replace(THIRTEEN, loss_percent=loss, stall_percent=loss // 5))
     network.run(heights_after_healing=13)
     assert heights(network) >= 13
     assert network.now_us < 40_000_000
@@ -197,14 +182,13 @@ def test_lying_collectors_stop_nobody(kind: type[Watched], loss: int) -> None:
 
 def test_a_final_certificate_may_come_bare_in_a_large_set_only() -> None:
     for nodes, taken in ((10, False), (11, True)):
-        network = Watched(with_(CALM, nodes=nodes))
+        network = Watched(replace(THIRTEEN, nodes=nodes))
         network.run(heights_after_healing=2)
         replica = network.nodes[0].replica
         other = max(network.nodes, key=lambda node: node.height)
         assert replica is not None
         committed = other.committed()[-1]
-        chain = replica.chain
-        chain = type(chain)(**{name: getattr(chain, name) for name in chain.__slots__} | {"height": other.height - 1})
+        chain = replace(replica.chain, height=other.height - 1)
         bare = CertificateMessage(certificate=committed.certificate)
         try:
             replica.context.admission.check_certificate(chain, bare)
@@ -216,7 +200,7 @@ def test_a_final_certificate_may_come_bare_in_a_large_set_only() -> None:
 
 
 def test_a_late_extension_counts_from_its_own_validator_only() -> None:
-    network = Watched(CALM)
+    network = Watched(THIRTEEN)
     network.run(heights_after_healing=2)
     node = next(node for node in network.nodes if node.replica is not None and not node.replica.chain.extensions)
     replica = node.replica
@@ -234,25 +218,21 @@ def test_a_late_extension_counts_from_its_own_validator_only() -> None:
     index, signed = next((index, signed) for index, signed in given.items() if index != node.index)
     other = next(each for each in range(13) if each not in (index, node.index))
 
-    def told(sender: int, message: LateExtension) -> list[str]:
-        data = network.seal(sender, message)
-        outputs = replica.receive(network.nodes[sender].key, data)
-        return [type(output).__name__ for output in outputs if type(output).__name__ == "PeerFault"]
+    def refusals(sender: int, message: LateExtension) -> list[str]:
+        return faults(receive(replica, sender, message, validators=network.validators))
 
     good = LateExtension(height=chain.height, round=chain.commit.round, extension=signed)
-    assert told(other, good) == ["PeerFault"]
-    forged = msgspec.structs.replace(signed, signature=bytes(64))
-    assert told(index, LateExtension(height=chain.height, round=chain.commit.round, extension=forged)) == ["PeerFault"]
-    assert told(index, LateExtension(height=chain.height + 1, round=chain.commit.round, extension=signed)) == []
+    assert refusals(other, good) == ["NOT_A_VALIDATOR"]
+    assert refusals(index, change(good, extension=change(signed, signature=bytes(64)))) == ["BAD_EXTENSION"]
+    assert refusals(index, change(good, height=chain.height + 1)) == []
     assert not replica.chain.extensions
-    assert told(index, good) == []
-    held = replica.chain.extensions
-    assert held == (signed,)
+    assert refusals(index, good) == []
+    assert replica.chain.extensions == (signed,)
 
 
 def test_a_height_that_was_final_in_several_rounds_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Liars showed final certificates of different rounds, bare, to different validators: no round has a quorum."""
-    network = Watched(CALM)
+    network = Watched(THIRTEEN)
     split = Counter[int]()
     real = Replica.commit
 
@@ -275,19 +255,13 @@ def test_a_height_that_was_final_in_several_rounds_stops_nobody(monkeypatch: pyt
     assert network.monitor.faults == {}
 
 
-def of_round(validators: ValidatorSet, certificate: Certificate, round_: int) -> Certificate:
-    digest = vote_digest(NETWORK, validators.hash, certificate.kind, certificate.height, round_, certificate.value)
-    shares = [fake_share(each.bls_key, digest) for each in validators.validators]
-    return msgspec.structs.replace(
-        certificate,
-        round=round_,
-        signers=signer_bitmap(range(len(shares))),
-        aggregate=FakeVerifier().aggregate(shares),
-    )
+def of_round(validators: ValidatorSet, final: Certificate, round_: int) -> Certificate:
+    everybody = range(len(validators.validators))
+    return certificate(final.kind, round_, final.value, *everybody, height=final.height, validators=validators)
 
 
 def test_votes_fall_back_to_all_within_a_height_and_return_to_collectors_in_the_next() -> None:
-    network = Withholding(CALM)
+    network = Withholding(THIRTEEN)
     sent: list[tuple[int, int, VoteKind, int]] = []
     real = network.send
 
@@ -307,25 +281,16 @@ def test_votes_fall_back_to_all_within_a_height_and_return_to_collectors_in_the_
     assert any(len(found) <= 2 * COLLECTORS for found in reached.values()), "others did not"
 
 
-def test_kinds_of_the_new_messages() -> None:
-    network = Watched(CALM)
-    network.run()
-    assert (
-        kind_of(CertificateMessage(certificate=network.nodes[0].committed()[0].certificate)) is MessageKind.CERTIFICATE
-    )
-    assert network.kinds.keys() >= {MessageKind.VOTE, MessageKind.PROPOSAL, MessageKind.CERTIFICATE}
-
-
 def test_extensions_shown_in_one_proposal_are_not_verified_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a certificate came bare, the first proposal costs a check for each extension and another round's none."""
-    network = Watched(CALM)
+    network = Watched(THIRTEEN)
     network.run(heights_after_healing=3)
     blocks = network.nodes[0].committed()
     block, below = blocks[1].block, blocks[0].block
     assert block.last_commit is not None
     application = ToyApplication(network.validators, 0)
     executor = BlockExecutor(application, FakeVerifier(), CertificateCache(FakeVerifier(), NETWORK))
-    chain = chain_at(NETWORK, GENESIS_MS, application.position, None)
+    chain = genesis_chain(application)
     executor.check(chain, below)
     chain = executor.apply(chain, below, block.last_commit, ())
     calls = 0
@@ -341,10 +306,9 @@ def test_extensions_shown_in_one_proposal_are_not_verified_in_the_next(monkeypat
     assert calls == len(block.extended_commit) >= 9
     executor.check(chain, block)
     assert calls == len(block.extended_commit)
-    forged = msgspec.structs.replace(block.extended_commit[0], signature=bytes(64))
-    shown = msgspec.structs.replace(block, extended_commit=(forged, *block.extended_commit[1:]))
+    forged = change(block.extended_commit[0], signature=bytes(64))
+    shown = change(block, extended_commit=(forged, *block.extended_commit[1:]))
     root = payload_root(shown.payload, shown.last_commit, shown.extended_commit, shown.evidence)
-    shown = msgspec.structs.replace(shown, header=msgspec.structs.replace(shown.header, payload_root=root))
-    with pytest.raises(RemoteFault) as refused:
+    shown = change(shown, header=change(shown.header, payload_root=root))
+    with refused(ConsensusCode.BAD_EXTENSION):
         executor.check(chain, shown)
-    assert refused.value.code is ConsensusCode.BAD_EXTENSION

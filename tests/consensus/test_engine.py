@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 import trio
-import trio.testing
+from trio.testing import MockClock
 
 from clearing.base import bls
 from clearing.base.certificate import signer_indices, vote_digest
@@ -14,10 +14,12 @@ from consensus.blocks.store import load_committed
 from consensus.codes import ConsensusCode
 from consensus.evidence.attack import LightClientAttack
 from consensus.wal import Record, RecordKind
+from node.agreement.engine import Engine
 from node.p2p.memory import Hub
 from node.signer.sign_state import SignStateFile
 from node.store.wal import WalFile
-from tests.kit.consensus.engines import NETWORK, VALIDATORS, Peer, check_same_chain, reach
+from tests.kit.consensus.engines import NETWORK, VALIDATORS, Peer, check_same_chain, reach, running
+from tests.kit.refusals import refused
 
 
 @pytest.fixture
@@ -26,70 +28,55 @@ def peers(tmp_path: Path) -> list[Peer]:
     return [Peer(index, tmp_path / str(index), hub) for index in range(4)]
 
 
-async def test_four_engines_make_one_chain(peers: list[Peer], autojump_clock: trio.testing.MockClock) -> None:
-    async with trio.open_nursery() as nursery:
-        for peer in peers:
-            await nursery.start(peer.run)
+def engine_of(peer: Peer) -> Engine:
+    assert peer.engine is not None
+    return peer.engine
+
+
+async def test_four_engines_make_one_chain(peers: list[Peer], autojump_clock: MockClock) -> None:
+    async with running(peers):
         await reach(peers, 10)
-        nursery.cancel_scope.cancel()
     check_same_chain(peers)
     for peer in peers:
-        assert peer.engine is not None
-        assert peer.engine.stats.rounds_beyond_first == 0
-        assert not peer.engine.stats.faults
+        assert engine_of(peer).stats.rounds_beyond_first == 0
+        assert not engine_of(peer).stats.faults
         assert [decided.committed.block.header.height for decided in peer.decided][:10] == list(range(1, 11))
 
 
-async def test_a_killed_engine_returns_and_catches_up(
-    peers: list[Peer], autojump_clock: trio.testing.MockClock
-) -> None:
-    async with trio.open_nursery() as nursery:
-        for peer in peers:
-            await nursery.start(peer.run)
+async def test_a_killed_engine_returns_and_catches_up(peers: list[Peer], autojump_clock: MockClock) -> None:
+    killed = peers[2]
+    async with running(peers) as nursery:
         await reach(peers, 4)
-        await peers[2].kill()
-        left_at = peers[2].store.height()
-        others = [peer for peer in peers if peer.index != 2]
-        await reach(others, left_at + 12)
-        executed = len(peers[2].application.processed)
-        await nursery.start(peers[2].run)
+        await killed.kill()
+        left_at = killed.store.height()
+        await reach([peer for peer in peers if peer is not killed], left_at + 12)
+        executed = len(killed.application.processed)
+        await nursery.start(killed.run)
         await reach(peers, left_at + 20)
-        nursery.cancel_scope.cancel()
     check_same_chain(peers)
-    again = peers[2].application.processed[executed:]
+    again = killed.application.processed[executed:]
     assert min(again) == left_at - left_at % 3 + 1, "only blocks that the application had lost run again"
     assert again[0] <= left_at + 1
-    engine = peers[2].engine
-    assert engine is not None
-    assert engine.stats.heights_fetched >= 10
-    assert not engine.stats.faults
+    assert engine_of(killed).stats.heights_fetched >= 10
+    assert not engine_of(killed).stats.faults
 
 
-async def test_all_killed_at_once_go_on_from_their_logs(
-    peers: list[Peer], autojump_clock: trio.testing.MockClock
-) -> None:
-    async with trio.open_nursery() as nursery:
-        for stop in (3, 6, 9):
-            for peer in peers:
-                await nursery.start(peer.run)
+async def test_all_killed_at_once_go_on_from_their_logs(peers: list[Peer], autojump_clock: MockClock) -> None:
+    for stop in (3, 6, 9):
+        async with running(peers):
             await reach(peers[:1], stop)
             await trio.sleep(0.004 * stop)  # anywhere within a height
             for peer in peers:
                 await peer.kill()
-        for peer in peers:
-            await nursery.start(peer.run)
+    async with running(peers):
         await reach(peers, 14)
-        nursery.cancel_scope.cancel()
     check_same_chain(peers)
 
 
-async def test_without_work_heights_follow_the_heartbeat(
-    peers: list[Peer], autojump_clock: trio.testing.MockClock
-) -> None:
-    async with trio.open_nursery() as nursery:
-        for peer in peers:
-            peer.work = False
-            await nursery.start(peer.run)
+async def test_without_work_heights_follow_the_heartbeat(peers: list[Peer], autojump_clock: MockClock) -> None:
+    for peer in peers:
+        peer.work = False
+    async with running(peers):
         await reach(peers, 2)
         began = trio.current_time()
         await reach(peers, 6)
@@ -97,66 +84,46 @@ async def test_without_work_heights_follow_the_heartbeat(
         for peer in peers:
             peer.work = True
         for peer in peers:
-            assert peer.engine is not None
-            peer.engine.notify_work()
+            engine_of(peer).notify_work()
         began = trio.current_time()
         await reach(peers, 12)
         busy = trio.current_time() - began
-        nursery.cancel_scope.cancel()
     assert idle >= 4 * 0.45
     assert busy <= 6 * 0.1
 
 
 async def test_a_certificate_verifies_under_the_reference_implementation(
-    peers: list[Peer], autojump_clock: trio.testing.MockClock
+    peers: list[Peer], autojump_clock: MockClock
 ) -> None:
     from py_ecc.bls import G2ProofOfPossession
 
-    async with trio.open_nursery() as nursery:
-        for peer in peers:
-            await nursery.start(peer.run)
+    async with running(peers):
         await reach(peers, 2)
-        nursery.cancel_scope.cancel()
     committed = load_committed(peers[0].store, 2)
     assert committed is not None
-    certificate = committed.certificate
-    digest = vote_digest(
-        NETWORK,
-        VALIDATORS.hash,
-        certificate.kind,
-        certificate.height,
-        certificate.round,
-        committed.block.header.hash,
-    )
-    keys = [VALIDATORS.validators[index].bls_key for index in signer_indices(certificate.signers)]
+    final, value = committed.certificate, committed.block.header.hash
+    digest = vote_digest(NETWORK, VALIDATORS.hash, final.kind, final.height, final.round, value)
+    keys = [VALIDATORS.validators[index].bls_key for index in signer_indices(final.signers)]
     assert len(keys) >= 3
-    assert G2ProofOfPossession.FastAggregateVerify(keys, digest, certificate.aggregate)
-    assert not G2ProofOfPossession.FastAggregateVerify(keys[1:], digest, certificate.aggregate)
-    assert bls.verify_aggregate(keys, digest, certificate.aggregate)
+    assert G2ProofOfPossession.FastAggregateVerify(keys, digest, final.aggregate)
+    assert not G2ProofOfPossession.FastAggregateVerify(keys[1:], digest, final.aggregate)
+    assert bls.verify_aggregate(keys, digest, final.aggregate)
 
 
 async def test_one_key_runs_once(peers: list[Peer]) -> None:
     guard = SignStateFile(peers[0].folder / "sign.state")
-    with pytest.raises(LocalFault) as refused:
+    with refused(ConsensusCode.DOUBLE_SIGN, LocalFault):
         SignStateFile(peers[0].folder / "sign.state")
-    assert refused.value.code is ConsensusCode.DOUBLE_SIGN
     guard.close()
 
 
-async def test_an_engine_that_has_ended_takes_no_evidence(
-    peers: list[Peer], autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_an_engine_that_has_ended_takes_no_evidence(peers: list[Peer], autojump_clock: MockClock) -> None:
     """A member's request may still be under way when consensus ends: its log is closed."""
-    async with trio.open_nursery() as nursery:
-        for peer in peers:
-            await nursery.start(peer.run)
+    async with running(peers):
         await reach(peers, 1)
-        nursery.cancel_scope.cancel()
     for peer in peers:
-        assert peer.engine is not None
-        with pytest.raises(LocalFault) as refused:
-            peer.engine.submit_attack(cast("LightClientAttack", None))
-        assert refused.value.code is ConsensusCode.WRONG_HEIGHT
+        with refused(ConsensusCode.WRONG_HEIGHT, LocalFault):
+            engine_of(peer).submit_attack(cast("LightClientAttack", None))
 
 
 def test_a_closed_log_never_writes_into_the_file_that_has_its_number_now(tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base import bls
-from clearing.base.certificate import Certificate, VoteKind, signer_bitmap, verify_certificate, vote_digest
+from clearing.base.certificate import VoteKind, signer_bitmap, verify_certificate, vote_digest
 from clearing.base.codec import decode, encode
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
+from consensus.codes import ConsensusCode
 from consensus.evidence.attack import LightClientAttack, accused, check_attack, conflict, cross_check
 from consensus.light_client import (
     CurveLightVerifier,
@@ -30,10 +31,14 @@ from consensus.light_client import (
     verify,
 )
 from tests.kit.certificates import make_certificate
-from tests.kit.consensus.crypto import FakeVerifier, fake_share, secrets_of, validator_set
+from tests.kit.consensus.crypto import FakeVerifier, secrets_of, validator_set
+from tests.kit.consensus.replicas import NETWORK, certificate
+from tests.kit.headers import make_header
+from tests.kit.refusals import refused
 from tests.sim.consensus.tendermint import Chain, Json, time_ns
 
 Result = TypeVar("Result")
+change = msgspec.structs.replace
 ENDS = {
     "_happy_path.json": "accepted",
     "_worst_case.json": "accepted",
@@ -128,7 +133,6 @@ def test_every_case_of_tendermint_gets_its_stated_verdict(cases: dict[str, Json]
     assert steps > 90
 
 
-NETWORK = sha256(b"light")
 PEOPLE = validator_set(7).validators
 POLICY = TrustPolicy(trusting_period_ms=1_000_000)
 NOW = 500_000
@@ -148,43 +152,15 @@ def set_of(members: Iterable[int]) -> ValidatorSet:
     return ValidatorSet(validators=tuple(PEOPLE[index] for index in sorted(members)))
 
 
-def signed(
-    header: Header, validators: ValidatorSet, after: ValidatorSet, by: Iterable[int], round_: int = 0
-) -> LightBlock:
+def signed(header: Header, validators: ValidatorSet, after: ValidatorSet, by: Iterable[int]) -> LightBlock:
     """`by` are indices in the set."""
-    digest = vote_digest(NETWORK, validators.hash, VoteKind.PRECOMMIT, header.height, 0, header.hash)
-    chosen = sorted(by)
-    shares = [fake_share(validators.validators[index].bls_key, digest) for index in chosen]
-    certificate = Certificate(
-        kind=VoteKind.PRECOMMIT,
-        height=header.height,
-        round=0,
-        value=header.hash,
-        validators_hash=validators.hash,
-        signers=signer_bitmap(chosen),
-        aggregate=ORACLE.aggregate(shares),
-    )
-    return LightBlock(header=header, certificate=certificate, validators=validators, next_validators=after)
+    value, height = header.hash, header.height
+    final = certificate(VoteKind.PRECOMMIT, 0, value, *sorted(by), height=height, validators=validators)
+    return LightBlock(header=header, certificate=final, validators=validators, next_validators=after)
 
 
 def header_of(height: int, parent: bytes, validators: ValidatorSet, after: ValidatorSet, mark: bytes = b"") -> Header:
-    return Header(
-        network=NETWORK,
-        parent=parent,
-        height=height,
-        time_ms=1000 * height,
-        payload_root=sha256(mark),
-        module_roots=(),
-        commitments_root=bytes(32),
-        commitments_height=0,
-        withdrawals_root=bytes(32),
-        withdrawals_count=0,
-        exit_root=bytes(32),
-        epoch=0,
-        validators_hash=validators.hash,
-        next_validators_hash=after.hash,
-        deposit_cursors=(),
-    )
+    return make_header(height, validators, after, mark, network=NETWORK, parent=parent)
 
 
 def chain_of(members: Sequence[Iterable[int]], mark: bytes = b"") -> list[LightBlock]:
@@ -196,6 +172,16 @@ def chain_of(members: Sequence[Iterable[int]], mark: bytes = b"") -> list[LightB
         blocks.append(signed(header, validators, after, range(len(validators.validators))))
         parent = header.hash
     return blocks
+
+
+def followed(honest: list[LightBlock]) -> list[LightBlock]:
+    """The trace of a light client that came to the last of these blocks."""
+    return answer(bisection(honest[0], len(honest), POLICY, NOW, ORACLE), lambda height: honest[height - 1])
+
+
+def crossed(trace: list[LightBlock], shown: Callable[[int], LightBlock]) -> LightClientAttack | None:
+    """What a witness shows in place of it."""
+    return answer(cross_check(trace, POLICY, NOW, ORACLE), shown)
 
 
 MEMBERS = st.sets(st.integers(0, 6), min_size=1)
@@ -215,7 +201,7 @@ def test_an_honest_chain_is_followed_whatever_its_sets_do(members: list[set[int]
     assert len(asked) == len(set(asked))
     for low, high in pairwise(trace):
         assert verify(low, high, POLICY, NOW, ORACLE) is TrustDecision.TRUSTED
-    assert answer(cross_check(trace, POLICY, NOW, ORACLE), lambda height: blocks[height - 1]) is None
+    assert crossed(trace, lambda height: blocks[height - 1]) is None
 
 
 @given(MEMBERS, MEMBERS, st.data())
@@ -243,7 +229,7 @@ OTHER = set_of(range(3, 7))
 
 
 @pytest.mark.parametrize(
-    ("change", "code"),
+    ("changes", "code"),
     [
         ({"network": bytes(32)}, "WRONG_NETWORK"),
         ({"time_ms": GOOD[0].header.time_ms}, "NOT_LATER"),
@@ -255,26 +241,30 @@ OTHER = set_of(range(3, 7))
         ({"module_roots": (bytes(32),) * 17}, "OVERSIZE"),
     ],
 )
-def test_a_header_that_breaks_one_rule_is_refused_by_its_name(change: dict[str, Any], code: str) -> None:
+def test_a_header_that_breaks_one_rule_is_refused_by_its_name(changes: dict[str, Any], code: str) -> None:
     """Although all sign it."""
-    header = msgspec.structs.replace(GOOD[1].header, **change)
-    with pytest.raises(RemoteFault) as refused:
+    header = change(GOOD[1].header, **changes)
+    with pytest.raises(RemoteFault) as caught:
         verify(GOOD[0], signed(header, GOOD[1].validators, GOOD[1].next_validators, range(4)), POLICY, NOW, ORACLE)
-    assert refused.value.code.name == code
+    assert caught.value.code.name == code
 
 
 def test_the_next_height_must_be_signed_by_the_set_that_was_announced() -> None:
     header = header_of(2, GOOD[0].header.hash, OTHER, OTHER)
-    with pytest.raises(RemoteFault) as refused:
+    with refused(ConsensusCode.BROKEN_LINK) as caught:
         verify(GOOD[0], signed(header, OTHER, OTHER, range(4)), POLICY, NOW, ORACLE)
-    assert (refused.value.code.name, refused.value.at) == ("BROKEN_LINK", "validators_hash")
+    assert caught.value.at == "validators_hash"
 
 
-def test_a_certificate_of_something_else_certifies_nothing() -> None:
-    for change in ({"kind": VoteKind.PREVOTE}, {"value": bytes(32)}, {"height": 3}, {"validators_hash": bytes(32)}):
-        certificate = msgspec.structs.replace(GOOD[1].certificate, **change)
-        with pytest.raises(RemoteFault):
-            verify(GOOD[0], msgspec.structs.replace(GOOD[1], certificate=certificate), POLICY, NOW, ORACLE)
+@pytest.mark.parametrize(
+    "changes",
+    [{"kind": VoteKind.PREVOTE}, {"value": bytes(32)}, {"height": 3}, {"validators_hash": bytes(32)}],
+    ids=str,
+)
+def test_a_certificate_of_something_else_certifies_nothing(changes: dict[str, Any]) -> None:
+    other = change(GOOD[1].certificate, **changes)
+    with pytest.raises(RemoteFault):
+        verify(GOOD[0], change(GOOD[1], certificate=other), POLICY, NOW, ORACLE)
 
 
 def test_an_expired_header_vouches_for_nothing() -> None:
@@ -293,13 +283,11 @@ def test_two_final_headers_of_one_round_accuse_who_signed_both() -> None:
     honest, false = chain_of([range(4)] * 6), chain_of([range(4)] * 6, b"false")
     shown = [*honest[:3], *false[3:]]
     shown[5] = signed(false[5].header, false[5].validators, false[5].next_validators, (0, 1, 3))
-    trace = answer(bisection(honest[0], 6, POLICY, NOW, ORACLE), lambda height: honest[height - 1])
-    attack = answer(cross_check(trace, POLICY, NOW, ORACLE), lambda height: shown[height - 1])
+    attack = crossed(followed(honest), lambda height: shown[height - 1])
     assert attack is not None
     assert decode(encode(attack), LightClientAttack) == attack
     check_attack(attack, ORACLE)
-    expected = sorted(PEOPLE[index].bls_key for index in (0, 1, 3))
-    assert accused(attack, honest[5].header.hash) == tuple(expected)
+    assert accused(attack, honest[5].header.hash) == tuple(sorted(PEOPLE[index].bls_key for index in (0, 1, 3)))
     assert {attack.first.header.hash, attack.second.header.hash} == {honest[5].header.hash, shown[5].header.hash}
 
 
@@ -307,8 +295,7 @@ def test_a_set_made_up_accuses_the_trusted_ones_who_signed_for_it() -> None:
     honest = chain_of([range(4)] * 6)
     made_up = set_of([2, 3, 5, 6])
     false = signed(header_of(6, b"p" * 32, made_up, made_up), made_up, made_up, range(4))
-    trace = answer(bisection(honest[0], 6, POLICY, NOW, ORACLE), lambda height: honest[height - 1])
-    attack = answer(cross_check(trace, POLICY, NOW, ORACLE), lambda _: false)
+    attack = crossed(followed(honest), lambda _: false)
     assert attack is not None
     check_attack(attack, ORACLE)
     assert accused(attack, honest[5].header.hash) == tuple(sorted(PEOPLE[index].bls_key for index in (2, 3)))
@@ -317,9 +304,9 @@ def test_a_set_made_up_accuses_the_trusted_ones_who_signed_for_it() -> None:
 def test_a_witness_that_cannot_show_its_header_is_a_liar() -> None:
     honest = chain_of([range(4)] * 3)
     false = signed(header_of(3, b"p" * 32, OTHER, OTHER), OTHER, OTHER, (1, 2, 3))
-    trace = answer(bisection(honest[0], 3, POLICY, NOW, ORACLE), lambda height: honest[height - 1])
+    trace = followed(honest)
     with pytest.raises(RemoteFault):
-        answer(cross_check(trace, POLICY, NOW, ORACLE), lambda height: false if height == 3 else honest[1])
+        crossed(trace, lambda height: false if height == 3 else honest[1])
 
 
 def test_evidence_of_an_attack_is_checked_in_full() -> None:
@@ -328,9 +315,9 @@ def test_evidence_of_an_attack_is_checked_in_full() -> None:
     check_attack(attack, ORACLE)
     forged = signed(false[3].header, false[3].validators, false[3].next_validators, (0, 1))
     for bad in (
-        msgspec.structs.replace(attack, first=attack.second, second=attack.first),
-        msgspec.structs.replace(attack, second=attack.first),
-        msgspec.structs.replace(attack, common=attack.first),
+        change(attack, first=attack.second, second=attack.first),
+        change(attack, second=attack.first),
+        change(attack, common=attack.first),
         conflict(honest[0], honest[3], forged),
     ):
         with pytest.raises(RemoteFault):
@@ -354,13 +341,13 @@ def test_a_key_chosen_to_cancel_the_others_does_not_sign_in_their_names() -> Non
     header = header_of(9, b"p" * 32, made_up, made_up)
     digest = vote_digest(NETWORK, made_up.hash, VoteKind.PRECOMMIT, 9, 0, header.hash)
     certificate = make_certificate(VoteKind.PRECOMMIT, 9, 0, header.hash, made_up, {0: bls.sign(secret, digest)})
-    certificate = msgspec.structs.replace(certificate, signers=signer_bitmap(range(5)))
+    certificate = change(certificate, signers=signer_bitmap(range(5)))
     verify_certificate(certificate, made_up, NETWORK)  # the sum alone does verify
     block = LightBlock(header=header, certificate=certificate, validators=made_up, next_validators=made_up)
     trusted = chain_of([range(4)] * 2)[0]
-    with pytest.raises(RemoteFault) as refused:
+    with pytest.raises(RemoteFault) as caught:
         verify(trusted, block, POLICY, NOW, CurveLightVerifier())
-    assert refused.value.code.name == "BAD_POSSESSION_PROOF"
+    assert caught.value.code.name == "BAD_POSSESSION_PROOF"
 
 
 def test_on_the_curve_a_real_certificate_convinces() -> None:
@@ -368,15 +355,14 @@ def test_on_the_curve_a_real_certificate_convinces() -> None:
     first = header_of(1, NETWORK, validators, validators)
     later = header_of(5, b"p" * 32, validators, validators)
     secrets = [secret for _, secret in secrets_of(7)]
-    blocks = []
-    for header in (first, later):
+
+    def final(header: Header) -> LightBlock:
         digest = vote_digest(NETWORK, validators.hash, VoteKind.PRECOMMIT, header.height, 0, header.hash)
         shares = {index: bls.sign(secrets[index], digest) for index in (0, 2, 3)}
-        certificate = make_certificate(VoteKind.PRECOMMIT, header.height, 0, header.hash, validators, shares)
-        blocks.append(
-            LightBlock(header=header, certificate=certificate, validators=validators, next_validators=validators)
-        )
-    check_anchor(blocks[0], first.hash, CurveLightVerifier())
+        made = make_certificate(VoteKind.PRECOMMIT, header.height, 0, header.hash, validators, shares)
+        return LightBlock(header=header, certificate=made, validators=validators, next_validators=validators)
+
+    check_anchor(final(first), first.hash, CurveLightVerifier())
     with pytest.raises(RemoteFault):
-        check_anchor(blocks[0], later.hash, CurveLightVerifier())
-    assert verify(blocks[0], blocks[1], POLICY, NOW, CurveLightVerifier()) is TrustDecision.TRUSTED
+        check_anchor(final(first), later.hash, CurveLightVerifier())
+    assert verify(final(first), final(later), POLICY, NOW, CurveLightVerifier()) is TrustDecision.TRUSTED

@@ -16,6 +16,7 @@ from node.signer.local import LocalSigner
 from node.signer.sign_state import SignedStep, SignGuard, SignStateFile
 from node.store.wal import ROTATE_BYTES, WalFile, repair
 from tests.kit.consensus.crypto import secrets_of, validator_set
+from tests.kit.refusals import refused
 
 FRAMES = [
     (Record(height=7, kind=RecordKind.RECEIVED, data=b"a" * 50), Record(height=7, kind=RecordKind.OWN, data=b"b")),
@@ -42,9 +43,8 @@ def test_a_flipped_bit_is_refused_in_the_middle_and_cut_at_the_end(at: int, bit:
         records, good = read_frames(bytes(damaged))
         assert (good, len(records)) == (ENDS[2], 3)
     else:
-        with pytest.raises(LocalFault) as refused:
+        with refused(ConsensusCode.WAL_CORRUPT, LocalFault):
             read_frames(bytes(damaged))
-        assert refused.value.code is ConsensusCode.WAL_CORRUPT
 
 
 def test_the_log_file_cuts_a_torn_tail_and_goes_on(tmp_path: Path) -> None:
@@ -67,9 +67,8 @@ def test_the_log_file_cuts_a_torn_tail_and_goes_on(tmp_path: Path) -> None:
 def test_a_whole_frame_that_cannot_be_read_is_refused_and_not_cut(tmp_path: Path, behind: bytes) -> None:
     path, foreign = tmp_path / "wal", RECORDS.encode(b"a record of another version")
     path.write_bytes(encode_frame(FRAMES[0]) + foreign + behind)
-    with pytest.raises(LocalFault) as refused:
+    with refused(ConsensusCode.WAL_CORRUPT, LocalFault):
         WalFile(path)
-    assert refused.value.code is ConsensusCode.WAL_CORRUPT
     told = summarize_log(path.read_bytes())
     assert (told.frames, told.damaged_at, told.frames_behind) == (1, ENDS[1], 1 if behind else 0)
     assert repair(path).backup_path
@@ -122,9 +121,8 @@ def test_the_sign_state_survives_restarts_and_a_torn_slot(tmp_path: Path) -> Non
     assert state.last == SignedStep(5, 0, 2)
     state.advance(SignedStep(5, 0, 2), b"y" * 32)
     for at, digest in (((5, 0, 2), b"z" * 32), ((5, 0, 1), b"x" * 32), ((4, 9, 2), b"x" * 32)):
-        with pytest.raises(LocalFault) as refused:
+        with refused(ConsensusCode.DOUBLE_SIGN, LocalFault):
             state.advance(SignedStep(*at), digest)
-        assert refused.value.code is ConsensusCode.DOUBLE_SIGN
     state.close()
     data = bytearray(path.read_bytes())
     newest = 0 if data[16:24] > data[528:536] else 512
@@ -141,9 +139,8 @@ def test_a_sign_state_with_both_slots_damaged_or_cut_short_is_refused(tmp_path: 
     whole = path.read_bytes()
     for data in (bytes(1024), os.urandom(1024), whole[:512], whole[:-1], whole[:1]):
         path.write_bytes(data)
-        with pytest.raises(LocalFault) as refused:
+        with refused(ConsensusCode.SIGN_STATE_CORRUPT, LocalFault):
             SignStateFile(path)
-        assert refused.value.code is ConsensusCode.SIGN_STATE_CORRUPT
 
 
 def test_a_sign_state_of_another_version_is_refused_with_its_first_bytes(tmp_path: Path) -> None:

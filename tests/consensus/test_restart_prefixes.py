@@ -11,35 +11,23 @@ import pytest
 from clearing.base.certificate import NIL, VoteKind
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator
-from consensus.blocks.store import MemoryBlockStore, load_committed, restore_chain
+from consensus.blocks.store import MemoryBlockStore, load_committed, restore_chain, save_committed
 from consensus.core.state import Step
-from consensus.messages import Extension, Proposal, Vote, read_envelope, read_message
-from consensus.outputs import Broadcast, Decided, Output, Persist, Send, StartTimer
-from consensus.replica.replica import Replica, ReplicaConfig
+from consensus.messages import Extension, MessageKind, Proposal, Vote, read_envelope, read_message
+from consensus.outputs import Broadcast, Output, Persist, Send, StartTimer
 from consensus.timeouts import TimerKind
 from consensus.wal import Record, encode_frame, read_frames
 from member.codes import NodeCode
 from node.signer.sign_state import SignGuard
-from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, validator_set
+from tests.kit.consensus.crypto import KEYS, VALIDATORS, FakeSigner, FakeVerifier
+from tests.kit.consensus.replicas import GENESIS_MS, NETWORK, HandClock, new_replica
 from tests.kit.consensus.toy import ToyApplication
+from tests.sim.consensus.network import Faults, SimNetwork
+from tests.sim.consensus.node import SimNode, where_is
 
-NETWORK = bytes(range(32))
-START_MS = 1_700_000_000_000
-SET = validator_set(4)
 HEIGHTS = 5
 DEAF_MS = 400
 SignedAt = tuple[int, int, int]
-
-
-@dataclass
-class Clock:
-    now_ms: int = 0
-
-    def wall_ms(self) -> int:
-        return START_MS + self.now_ms
-
-    def steady_ms(self) -> int:
-        return self.now_ms
 
 
 class FlakySigner(FakeSigner):
@@ -83,7 +71,7 @@ class Peer:
     """One replica, its disk and its timers."""
 
     index: int
-    clock: Clock
+    clock: HandClock
     store: MemoryBlockStore = field(default_factory=MemoryBlockStore)
     log: bytearray = field(default_factory=bytearray)
     guard: SignGuard = field(default_factory=SignGuard)
@@ -94,12 +82,15 @@ class Peer:
     """When its signer does not answer."""
 
     def boot(self, records: list[Record]) -> list[Output]:
-        application, verifier = ToyApplication(SET, self.index), FakeVerifier()
-        chain = restore_chain(NETWORK, START_MS, application.position, application, self.store, verifier)
-        validator = SET.validators[self.index]
-        signer = FlakySigner(validator, self.guard, lambda: self.clock.now_ms in self.away_ms)
-        self.replica = Replica(
-            chain, application, self.store, signer, verifier, self.clock, ReplicaConfig(), lambda: True, records
+        application = ToyApplication(VALIDATORS, self.index)
+        signer = FlakySigner(VALIDATORS.validators[self.index], self.guard, lambda: self.clock.now in self.away_ms)
+        self.replica = new_replica(
+            application=application,
+            chain=restore_chain(NETWORK, GENESIS_MS, application.position, application, self.store, FakeVerifier()),
+            store=self.store,
+            signer=signer,
+            clock=self.clock,
+            recorded=records,
         )
         return self.replica.start()
 
@@ -119,9 +110,7 @@ class Peer:
                 case Send(to, _, data):
                     leaving.append((to, data))
                 case StartTimer(kind, height, round_, duration_ms):
-                    self.timers[kind] = (self.clock.now_ms + duration_ms, height, round_)
-                case Decided():
-                    pass
+                    self.timers[kind] = (self.clock.now + duration_ms, height, round_)
         return leaving
 
 
@@ -130,35 +119,34 @@ def run(seed: int, silent: int = 0) -> list[Peer]:
 
     So many signers are away together for some seconds.
     """
-    chance, clock = random.Random(seed), Clock()
+    chance, clock = random.Random(seed), HandClock()
     peers = [Peer(index, clock) for index in range(4)]
     for peer in chance.sample(peers, silent):
         peer.away_ms = range(chance.randint(50, 900), chance.randint(1000, 5000))
-    keys = [validator.envelope_key for validator in SET.validators]
     heap: list[tuple[int, int, int, int, bytes]] = []
     number = 0
 
     def send(sender: int, leaving: list[tuple[bytes | None, bytes]]) -> None:
         nonlocal number
         for to, data in leaving:
-            for index in range(4) if to is None else [keys.index(to)]:
-                if index != sender and (clock.now_ms % 1500 > DEAF_MS or chance.random() < 0.6):
+            for index in range(4) if to is None else [KEYS.index(to)]:
+                if index != sender and (clock.now % 1500 > DEAF_MS or chance.random() < 0.6):
                     number += 1
-                    heapq.heappush(heap, (clock.now_ms + chance.randint(1, 60), number, sender, index, data))
+                    heapq.heappush(heap, (clock.now + chance.randint(1, 60), number, sender, index, data))
 
     for peer in peers:
         send(peer.index, peer.perform(peer.boot([])))
     while any(peer.store.height() < HEIGHTS for peer in peers):
         due = [(at, peer.index, kind) for peer in peers for kind, (at, _, _) in peer.timers.items()]
-        clock.now_ms = min([at for at, _, _ in due] + [event[0] for event in heap[:1]])
-        assert clock.now_ms < 120_000
+        clock.now = min([at for at, _, _ in due] + [event[0] for event in heap[:1]])
+        assert clock.now < 120_000
         for at, index, kind in sorted(due):
-            if at <= clock.now_ms and kind in peers[index].timers:
+            if at <= clock.now and kind in peers[index].timers:
                 _, height, round_ = peers[index].timers.pop(kind)
                 send(index, peers[index].perform(peers[index].replica.on_timer(kind, height, round_)))
-        while heap and heap[0][0] <= clock.now_ms:
+        while heap and heap[0][0] <= clock.now:
             _, _, sender, index, data = heapq.heappop(heap)
-            send(index, peers[index].perform(peers[index].replica.receive(keys[sender], data)))
+            send(index, peers[index].perform(peers[index].replica.receive(KEYS[sender], data)))
     return peers
 
 
@@ -174,7 +162,7 @@ def test_signers_that_were_away_together_stop_no_height_for_good(seed: int, sile
     peers = run(seed, silent)
     assert all(peer.store.height() >= HEIGHTS for peer in peers)
     for height in range(1, HEIGHTS + 1):
-        assert len({peer.store.load(height)[0] for peer in peers}) == 1  # type: ignore[index]
+        assert len({block_at(peer, height) for peer in peers}) == 1
     for peer in peers:
         said: dict[SignedAt, bytes] = {}
         for data in peer.sent:
@@ -187,7 +175,7 @@ def own_steps(peer: Peer, messages: list[bytes]) -> dict[SignedAt, tuple[bytes, 
     found: dict[SignedAt, tuple[bytes, bytes]] = {}
     for data in messages:
         envelope = read_envelope(data)
-        if envelope.sender != SET.validators[peer.index].envelope_key:
+        if envelope.sender != KEYS[peer.index]:
             continue
         message = read_message(envelope)
         if isinstance(message, Vote):
@@ -213,13 +201,19 @@ def test_every_byte_of_the_log_cuts_to_the_frame_before_it(peers: list[Peer]) ->
             assert read_frames(log[start:cut]) == ([], 0)
 
 
-def cut_store(peer: Peer, height: int) -> MemoryBlockStore:
-    store = MemoryBlockStore()
+def block_at(peer: Peer, height: int) -> bytes:
+    stored = peer.store.load(height)
+    assert stored is not None
+    return stored[0]
+
+
+def first_blocks(store: MemoryBlockStore, height: int) -> MemoryBlockStore:
+    kept = MemoryBlockStore()
     for at in range(1, height + 1):
-        stored = peer.store.load(at)
-        assert stored is not None
-        store.save(at, *stored)
-    return store
+        committed = load_committed(store, at)
+        assert committed is not None
+        save_committed(kept, committed)
+    return kept
 
 
 def restarted(peer: Peer, at: int, torn: int) -> tuple[Peer, list[bytes]]:
@@ -227,10 +221,14 @@ def restarted(peer: Peer, at: int, torn: int) -> tuple[Peer, list[bytes]]:
     moment = peer.moments[at]
     log = bytes(peer.log[: moment.log_bytes + torn])
     records, good = read_frames(log)
-    again = Peer(peer.index, Clock(peer.clock.now_ms), cut_store(peer, moment.height), bytearray(log[:good]))
+    again = Peer(peer.index, HandClock(peer.clock.now), first_blocks(peer.store, moment.height), bytearray(log[:good]))
     again.guard = SignGuard(moment.guard.last, moment.guard.digest)
     again.perform(again.boot(records))
     return again, again.sent
+
+
+def at_step(guard: SignGuard) -> SignedAt:
+    return guard.last.height, guard.last.round, guard.last.step
 
 
 @pytest.mark.parametrize("index", range(4))
@@ -245,24 +243,17 @@ def test_after_a_crash_at_any_byte_nothing_sent_is_contradicted(peers: list[Peer
             for step, (value, data) in own_steps(peer, said).items():
                 if step in was:
                     assert data == was[step][1], "what left before leaves in the same bytes"
-                elif step in signed and step <= _step(peer.moments[at].guard):
+                elif step in signed and step <= at_step(peer.moments[at].guard):
                     assert value == signed[step][0], "what was signed and lost is signed again for the same value"
-            locked = max(
-                (
-                    r
-                    for (h, r, s), (v, _) in was.items()
-                    if s == VoteKind.PRECOMMIT and v != NIL and h == _height(again)
-                ),
-                default=-1,
-            )
-            assert again.replica.run.state.locked_round >= locked
+            height = again.replica.run.height
+            locks = [r for (h, r, s), (v, _) in was.items() if (h, s) == (height, VoteKind.PRECOMMIT) and v != NIL]
+            assert again.replica.run.state.locked_round >= max(locks, default=-1)
 
 
 def meet(again: Peer, peers: list[Peer]) -> None:
     """Let the restarted one catch up with the others, who tell their height and answer what they are asked."""
-    keys = [validator.envelope_key for validator in SET.validators]
-    own = keys[again.index]
-    others = {keys[peer.index]: peer for peer in peers if peer.index != again.index}
+    own = KEYS[again.index]
+    others = {KEYS[peer.index]: peer for peer in peers if peer.index != again.index}
 
     def answers(outputs: list[Output]) -> list[tuple[bytes, bytes]]:
         """What the others reply to what leaves here: (sender, data)."""
@@ -277,13 +268,13 @@ def meet(again: Peer, peers: list[Peer]) -> None:
             return
         waiting = []
         for key, peer in others.items():
-            peer.clock.now_ms += 1000
+            peer.clock.now += 1000
             told = peer.replica.on_timer(TimerKind.STATUS, 0, 0)
             waiting += [(key, data) for data in _reaching(own, told)]
         for kind in (TimerKind.SYNC, TimerKind.APPLY):
             if kind in again.timers:
                 at, height, round_ = again.timers.pop(kind)
-                again.clock.now_ms = max(again.clock.now_ms, at)
+                again.clock.now = max(again.clock.now, at)
                 waiting += answers(again.replica.on_timer(kind, height, round_))
         for sender, data in waiting:
             for again_from, reply in answers(again.replica.receive(sender, data)):
@@ -304,10 +295,7 @@ def test_after_a_crash_at_any_frame_the_same_blocks_are_decided(peers: list[Peer
         meet(again, peers)
         assert again.store.height() >= HEIGHTS
         for height in range(1, HEIGHTS + 1):
-            ours, theirs = again.store.load(height), peer.store.load(height)
-            assert ours is not None
-            assert theirs is not None
-            assert ours[0] == theirs[0]
+            assert block_at(again, height) == block_at(peer, height)
 
 
 @pytest.mark.parametrize("index", range(4))
@@ -320,7 +308,7 @@ def test_rolled_back_a_height_the_log_gives_the_block_and_the_lock_back(peers: l
             continue
         straight, _ = restarted(peer, at, 0)
         records, _ = read_frames(bytes(peer.log[: moment.log_bytes]))
-        again = Peer(index, Clock(peer.clock.now_ms), cut_store(peer, moment.height - 1))
+        again = Peer(index, HandClock(peer.clock.now), first_blocks(peer.store, moment.height - 1))
         again.guard = SignGuard(moment.guard.last, moment.guard.digest)
         again.perform(again.boot(records))
         if straight.replica.run.state.step is Step.NEW:
@@ -332,20 +320,62 @@ def test_rolled_back_a_height_the_log_gives_the_block_and_the_lock_back(peers: l
             again.perform(again.replica.notify_work())
         rolled += 1
         there, here = straight.replica.run.state, again.replica.run.state
-        assert (here.height, here.round, here.step) == (there.height, there.round, there.step)
-        assert (here.locked_round, here.locked_value, here.valid_round) == (
-            there.locked_round,
-            there.locked_value,
-            there.valid_round,
-        )
+        for name in ("height", "round", "step", "locked_round", "locked_value", "valid_round"):
+            assert getattr(here, name) == getattr(there, name)
         now, then = own_steps(peer, again.sent), own_steps(peer, straight.sent)
         assert {step: now[step] for step in then} == then
     assert rolled
 
 
-def _step(guard: SignGuard) -> SignedAt:
-    return guard.last.height, guard.last.round, guard.last.step
+# Whole networks
 
 
-def _height(peer: Peer) -> int:
-    return peer.replica.run.height
+def reboot(node: SimNode, height: int, wal: bytes) -> tuple[str, list[bytes], int]:
+    """Of a replica over the node's first blocks and this log: where it is, what it sends, frames it writes."""
+    application, store = ToyApplication(node.network.validators, node.index), first_blocks(node.store, height)
+    records, good = read_frames(wal)
+    assert good == len(wal)
+    replica = new_replica(
+        application=application,
+        chain=restore_chain(NETWORK, GENESIS_MS, application.position, application, store, FakeVerifier()),
+        store=store,
+        signer=FakeSigner(NETWORK, node.validator, SignGuard()),
+        clock=node.clock,
+        recorded=records,
+    )
+    outputs = replica.start()
+    said = [(read_envelope(output.data), output.data) for output in outputs if isinstance(output, Broadcast)]
+    signed = (MessageKind.VOTE, MessageKind.PROPOSAL)
+    sent = [data for found, data in said if found.kind in signed and found.sender == node.key]
+    return where_is(replica), sent, sum(isinstance(output, Persist) for output in outputs)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_prefix_of_a_log_replays_to_the_state_that_was(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    snapshots: list[tuple[SimNode, int, bytes, str]] = []
+    sent: set[bytes] = set()
+    persist, send = SimNode._persist, SimNetwork.send
+
+    def watch(node: SimNode, records: tuple[Record, ...]) -> None:
+        persist(node, records)
+        if node.replica is not None and node.replica.run.decided is None:
+            height = node.replica.run.height
+            if height == node.height + 1 and "NEW" not in node.where:
+                snapshots.append((node, node.height, node.wal, node.where))
+
+    def overhear(network: SimNetwork, sender: int, to: int, lane: object, data: bytes) -> None:
+        sent.add(data)
+        send(network, sender, to, lane, data)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SimNode, "_persist", watch)
+    monkeypatch.setattr(SimNetwork, "send", overhear)
+    network = SimNetwork(seed, Faults(heal_ms=3000, liars=((0, "equivocator"),) if seed % 2 else ()))
+    network.run()
+    monkeypatch.undo()
+    assert len(snapshots) > 20
+    for node, height, wal, where in snapshots:
+        if node.lie is None:
+            restarted_at, repeated, frames = reboot(node, height, wal)
+            assert (restarted_at, frames) == (where, 0)
+            assert repeated
+            assert set(repeated) <= sent

@@ -9,85 +9,46 @@ from collections.abc import Callable
 import pytest
 
 import consensus.core.step as core
-from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap
-from consensus.core.events import (
-    CertificateVerified,
-    Fired,
-    Input,
-    ProposalReceived,
-    SharesRefused,
-    StartHeight,
-    TimeoutElapsed,
-    VoteReceived,
-)
+from clearing.base.certificate import NIL
+from consensus.core.events import Fired, Input, SharesRefused, StartHeight, TimeoutElapsed
 from consensus.core.rules import Rule
 from consensus.core.state import new_state
 from consensus.core.step import step
-from consensus.messages import Vote
 from consensus.timeouts import Timeouts, TimerKind
-from tests.kit.consensus.crypto import validator_set
+from tests.kit.consensus.core import PRECOMMIT, PREVOTE, VALIDATORS, V, W, certified, proposal, votes
 
-VALIDATORS = validator_set(4)
-V, W = b"v" * 32, b"w" * 32
-PREVOTE, PRECOMMIT = VoteKind.PREVOTE, VoteKind.PRECOMMIT
-START = StartHeight()
-
-
-def said(kind: VoteKind, round_: int, value: bytes, *voters: int) -> list[Input]:
-    return [
-        VoteReceived(Vote(kind=kind, height=4, round=round_, value=value, validator=voter, share=bytes(96)))
-        for voter in voters
-    ]
-
-
-def certified(kind: VoteKind, round_: int, value: bytes) -> CertificateVerified:
-    return CertificateVerified(
-        Certificate(
-            kind=kind,
-            height=4,
-            round=round_,
-            value=value,
-            validators_hash=VALIDATORS.hash,
-            signers=signer_bitmap((1, 2, 3)),
-            aggregate=bytes(96),
-        )
-    )
-
-
-def proposed(round_: int, value: bytes = V, pol: int = -1) -> ProposalReceived:
-    return ProposalReceived(round_, value, pol, valid=True)
-
-
-def waited(kind: TimerKind, round_: int) -> TimeoutElapsed:
-    return TimeoutElapsed(kind, round_)
+START, PRECOMMIT_WAIT = StartHeight(), TimeoutElapsed(TimerKind.PRECOMMIT, 0)
 
 
 # At height 4 validator r proposes in round r: index 0 in round 0, index 1 in round 1.
 CASES: dict[Rule, tuple[int, list[Input]]] = {
     Rule.L11_START_ROUND: (1, [START]),
-    Rule.L16_PROPOSE_VALID: (1, [START, proposed(0), certified(PREVOTE, 0, V), waited(TimerKind.PRECOMMIT, 0)]),
+    Rule.L16_PROPOSE_VALID: (
+        1,
+        [START, proposal(0, V), certified(PREVOTE, 0, V), PRECOMMIT_WAIT],
+    ),
     Rule.L18_BUILD: (0, [START]),
-    Rule.L22_PREVOTE: (1, [START, proposed(0)]),
+    Rule.L22_PREVOTE: (1, [START, proposal(0, V)]),
     Rule.L28_PREVOTE_AGAIN: (
         2,
-        [START, *said(PRECOMMIT, 1, NIL, 1, 3), proposed(1, pol=0), certified(PREVOTE, 0, V)],
+        [START, *votes(PRECOMMIT, 1, NIL, 1, 3), proposal(1, V, 0), certified(PREVOTE, 0, V)],
     ),
     Rule.L34_WAIT_PREVOTES: (
         1,
-        [START, proposed(0), *said(PREVOTE, 0, V, 1), *said(PREVOTE, 0, NIL, 2), *said(PREVOTE, 0, W, 3)],
+        [START, proposal(0, V), *votes(PREVOTE, 0, V, 1), *votes(PREVOTE, 0, NIL, 2), *votes(PREVOTE, 0, W, 3)],
     ),
-    Rule.L36_LOCK: (1, [START, proposed(0), certified(PREVOTE, 0, V)]),
-    Rule.L44_NIL_POLKA: (1, [START, proposed(0), certified(PREVOTE, 0, NIL)]),
-    Rule.L47_WAIT_PRECOMMITS: (1, [START, *said(PRECOMMIT, 0, NIL, 0, 2), *said(PRECOMMIT, 0, V, 3)]),
-    Rule.L49_DECIDE: (1, [START, proposed(0), certified(PRECOMMIT, 0, V)]),
-    Rule.L55_SKIP: (1, [START, *said(PREVOTE, 3, NIL, 2), *said(PRECOMMIT, 3, V, 3)]),
-    Rule.L57_PROPOSE_TIMEOUT: (1, [START, waited(TimerKind.PROPOSE, 0)]),
-    Rule.L61_PREVOTE_TIMEOUT: (1, [START, proposed(0), waited(TimerKind.PREVOTE, 0)]),
-    Rule.L65_PRECOMMIT_TIMEOUT: (1, [START, waited(TimerKind.PRECOMMIT, 0)]),
-    Rule.HIDDEN_LOCK: (1, [START, waited(TimerKind.PRECOMMIT, 0), proposed(0), certified(PREVOTE, 0, V)]),
-    Rule.SHOW_POLKA: (1, [START, certified(PREVOTE, 0, V), waited(TimerKind.PRECOMMIT, 0)]),
+    Rule.L36_LOCK: (1, [START, proposal(0, V), certified(PREVOTE, 0, V)]),
+    Rule.L44_NIL_POLKA: (1, [START, proposal(0, V), certified(PREVOTE, 0, NIL)]),
+    Rule.L47_WAIT_PRECOMMITS: (1, [START, *votes(PRECOMMIT, 0, NIL, 0, 2), *votes(PRECOMMIT, 0, V, 3)]),
+    Rule.L49_DECIDE: (1, [START, proposal(0, V), certified(PRECOMMIT, 0, V)]),
+    Rule.L55_SKIP: (1, [START, *votes(PREVOTE, 3, NIL, 2), *votes(PRECOMMIT, 3, V, 3)]),
+    Rule.L57_PROPOSE_TIMEOUT: (1, [START, TimeoutElapsed(TimerKind.PROPOSE, 0)]),
+    Rule.L61_PREVOTE_TIMEOUT: (1, [START, proposal(0, V), TimeoutElapsed(TimerKind.PREVOTE, 0)]),
+    Rule.L65_PRECOMMIT_TIMEOUT: (1, [START, PRECOMMIT_WAIT]),
+    Rule.HIDDEN_LOCK: (1, [START, PRECOMMIT_WAIT, proposal(0, V), certified(PREVOTE, 0, V)]),
+    Rule.SHOW_POLKA: (1, [START, certified(PREVOTE, 0, V), PRECOMMIT_WAIT]),
     Rule.FETCH_FINAL: (1, [START, certified(PRECOMMIT, 0, V)]),
-    Rule.REFUSE_SHARES: (1, [START, *said(PREVOTE, 0, V, 2), SharesRefused(PREVOTE, 0, V, (2,))]),
+    Rule.REFUSE_SHARES: (1, [START, *votes(PREVOTE, 0, V, 2), SharesRefused(PREVOTE, 0, V, (2,))]),
 }
 
 

@@ -18,14 +18,9 @@ from consensus.core.state import new_state
 from consensus.core.step import step
 from consensus.messages import Vote
 from consensus.timeouts import Timeouts, TimerKind
-from tests.kit.consensus.crypto import validator_set
-
-VALIDATORS = validator_set(4)
-
+from tests.kit.consensus.crypto import VALIDATORS
 
 V, W = b"v" * 32, b"w" * 32
-
-
 PREVOTE, PRECOMMIT = VoteKind.PREVOTE, VoteKind.PRECOMMIT
 
 
@@ -53,7 +48,7 @@ class Core:
         return self.effects[begin:]
 
     def votes(self, kind: VoteKind, round_: int, value: bytes, *voters: int) -> list[Effect]:
-        return self.feed(*(VoteReceived(vote(voter, kind, round_, value)) for voter in voters))
+        return self.feed(*votes(kind, round_, value, *voters))
 
     @property
     def cast(self) -> list[tuple[VoteKind, int, bytes]]:
@@ -66,6 +61,14 @@ class Core:
 
 def vote(voter: int, kind: VoteKind, round_: int, value: bytes) -> Vote:
     return Vote(kind=kind, height=4, round=round_, value=value, validator=voter, share=bytes([voter]) * 96)
+
+
+def votes(kind: VoteKind, round_: int, value: bytes, *voters: int) -> list[Input]:
+    return [VoteReceived(vote(voter, kind, round_, value)) for voter in voters]
+
+
+def certified(kind: VoteKind, round_: int, value: bytes) -> CertificateVerified:
+    return CertificateVerified(certificate(kind, round_, value))
 
 
 def certificate(kind: VoteKind, round_: int, value: bytes, *signers: int) -> Certificate:

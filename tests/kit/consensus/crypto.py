@@ -45,6 +45,10 @@ def secrets_of(count: int) -> tuple[tuple[bytes, int], ...]:
     return tuple(sorted(pairs, key=lambda pair: ed25519.public_key(pair[0])))
 
 
+VALIDATORS = validator_set(4)
+KEYS = [validator.envelope_key for validator in VALIDATORS.validators]
+
+
 def fake_signature(key: bytes, digest: bytes) -> bytes:
     """In place of Ed25519."""
     return tagged_hash("simulation/ed25519", key, digest) + sha256(key)

@@ -1,5 +1,7 @@
 """Engines of several validators, joined without a network."""
 
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,16 +17,11 @@ from node.p2p.memory import Hub
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignStateFile
 from node.store.wal import WalFile
-from tests.kit.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.crypto import VALIDATORS, secrets_of
 from tests.kit.consensus.toy import ToyApplication
 
 NETWORK = bytes(range(32))
-
-
 CHAIN = ConsensusGenesis(network=NETWORK, time_ms=1_700_000_000_000)
-
-
-VALIDATORS = validator_set(4)
 
 
 @dataclass
@@ -80,6 +77,16 @@ class Peer:
         self.scope.cancel()
         await self.stopped.wait()
         self.application.crash()
+
+
+@asynccontextmanager
+async def running(peers: Iterable[Peer]) -> AsyncIterator[trio.Nursery]:
+    """These, until its end; the nursery starts more."""
+    async with trio.open_nursery() as nursery:
+        for peer in peers:
+            await nursery.start(peer.run)
+        yield nursery
+        nursery.cancel_scope.cancel()
 
 
 async def reach(peers: list[Peer], height: int) -> None:

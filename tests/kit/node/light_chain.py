@@ -19,11 +19,11 @@ from consensus.light_client import LightBlock, TrustPolicy
 from node.api.chain import light_block_view
 from tests.kit.certificates import make_certificate
 from tests.kit.consensus.crypto import secrets_of, validator_set
+from tests.kit.headers import make_header
 
 NETWORK = sha256(b"light network")
 PEOPLE = validator_set(9).validators
 SECRETS = [secret for _, secret in secrets_of(9)]
-BLOCK_MS = 1000
 POLICY = TrustPolicy(trusting_period_ms=10_000_000)
 NOW_MS = 1_000_000
 
@@ -51,23 +51,7 @@ def header_of(
     mark: bytes = b"",
     network: bytes = NETWORK,
 ) -> Header:
-    return Header(
-        network=network,
-        parent=parent,
-        height=height,
-        time_ms=BLOCK_MS * height,
-        payload_root=sha256(mark),
-        module_roots=(),
-        commitments_root=bytes(32),
-        commitments_height=0,
-        withdrawals_root=bytes(32),
-        withdrawals_count=0,
-        exit_root=bytes(32),
-        epoch=0,
-        validators_hash=set_of(members).hash,
-        next_validators_hash=set_of(after).hash,
-        deposit_cursors=(),
-    )
+    return make_header(height, set_of(members), set_of(after), mark, network=network, parent=parent)
 
 
 def chain_of(

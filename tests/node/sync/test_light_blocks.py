@@ -16,29 +16,10 @@ from node.store.blocks import StoredBlocks, light_block_at
 from node.store.store import Store
 from tests.kit.certificates import make_certificate
 from tests.kit.consensus.crypto import validator_set
+from tests.kit.headers import make_header
 
 NETWORK = bytes(range(32))
 OLD, NEW = validator_set(4), validator_set(5)
-
-
-def header(height: int, now: ValidatorSet, after: ValidatorSet) -> Header:
-    return Header(
-        network=NETWORK,
-        parent=bytes(32),
-        height=height,
-        time_ms=height,
-        payload_root=bytes(32),
-        module_roots=(),
-        commitments_root=bytes(32),
-        commitments_height=0,
-        withdrawals_root=bytes(32),
-        withdrawals_count=0,
-        exit_root=bytes(32),
-        epoch=0,
-        validators_hash=now.hash,
-        next_validators_hash=after.hash,
-        deposit_cursors=(),
-    )
 
 
 def committed(header: Header, validators: ValidatorSet) -> CommittedBlock:
@@ -63,7 +44,7 @@ def fill(store: Store, first: int, sets: list[ValidatorSet]) -> None:
     """Heights from `first`; `sets[i]` certifies height first + i, and the list tells the two after the last as well."""
     blocks = StoredBlocks(store)
     for at in range(len(sets) - 2):
-        made = header(first + at, sets[at], sets[at + 1])
+        made = make_header(first + at, sets[at], sets[at + 1], network=NETWORK)
         save_committed(blocks, committed(made, sets[at]))
         keep_sets(blocks, ChainState(NETWORK, first + at, made.hash, 0, sets[at], sets[at + 1], sets[at + 2]))
 
@@ -85,7 +66,7 @@ def test_a_height_that_is_not_kept_is_none(store: Store) -> None:
 
 
 def test_a_block_whose_set_is_not_kept_is_none(store: Store) -> None:
-    save_committed(StoredBlocks(store), committed(header(1, OLD, NEW), OLD))
+    save_committed(StoredBlocks(store), committed(make_header(1, OLD, NEW, network=NETWORK), OLD))
     assert light_block_at(store, 1) is None
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clearing.base.codec import encode
-from clearing.base.hashing import tagged_hash
 from clearing.base.validators import ValidatorSet
 from consensus.outputs import Lane
 from consensus.replica.replica import ReplicaConfig
 from tests.kit.consensus import toy
 from tests.kit.consensus.crypto import validator_set
+from tests.kit.consensus.replicas import GENESIS_MS, NETWORK
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus import house
 from tests.sim.consensus.disk import simulated_disks
@@ -24,8 +24,6 @@ from tests.sim.consensus.monitor import Monitor
 from tests.sim.consensus.node import SimNode
 from tests.sim.consensus.violations import NoProgress
 
-NETWORK = tagged_hash("crossclear/simulation/network")
-GENESIS_MS = 1_700_000_000_000
 Change = tuple[int, ValidatorSet]
 """From this height on, this set (of the toy)."""
 
@@ -63,6 +61,17 @@ class Faults:
     """Files whose syncs do nothing: a planted bug."""
     config: ReplicaConfig = field(default_factory=ReplicaConfig)
 
+
+CALM = Faults(
+    heal_ms=0,
+    loss_percent=0,
+    duplicate_percent=0,
+    stall_percent=0,
+    crash_interval_ms=0,
+    torn_write_percent=0,
+    partition_interval_ms=0,
+)
+"""Nothing goes wrong."""
 
 Event = tuple[int, int, str, int, tuple[Any, ...]]
 """Virtual time in us, number, kind, node, what goes with it."""

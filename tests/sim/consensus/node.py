@@ -21,6 +21,7 @@ from node.store.wal import WalFile
 from tests.kit.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
 from tests.kit.adversaries.registry import make_adversary
 from tests.kit.consensus.crypto import FakeSigner, FakeVerifier
+from tests.kit.consensus.replicas import GENESIS_MS
 from tests.kit.consensus.signer import SimSigner
 from tests.sim.consensus.disk import MachineDied, SimDisk
 
@@ -60,8 +61,6 @@ class SimNode:
     """Index, disk and, while it is alive, a replica."""
 
     def __init__(self, network: "SimNetwork", index: int, lie: str | None) -> None:
-        from tests.sim.consensus.network import GENESIS_MS
-
         faults = network.faults
         self.network, self.index, self.lie = network, index, lie
         self.validator = network.everybody.validators[index]
@@ -111,8 +110,6 @@ class SimNode:
             self._attempt(self._boot)
 
     def _boot(self) -> list[Output]:
-        from tests.sim.consensus.network import GENESIS_MS
-
         network = self.network
         log = self.log = self._open_log()
         if self.lie is None:

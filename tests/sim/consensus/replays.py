@@ -15,6 +15,7 @@ from consensus.signing import CertificateCache
 from consensus.wal import split_frames
 from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import FakeVerifier
+from tests.kit.consensus.replicas import GENESIS_MS
 from tests.kit.consensus.signer import SimSigner
 from tests.sim.consensus.violations import Violation
 
@@ -109,8 +110,6 @@ def _replay(node: "SimNode", log: _Log) -> Replica:
 
 def check_chain(node: "SimNode") -> tuple[set[bytes], bytes]:
     """Judge every block of a node as a stranger does, from genesis; who is accused in them, and the state."""
-    from tests.sim.consensus.network import GENESIS_MS
-
     network = node.network
     house = network.house(node)
     application, position = house.boot()

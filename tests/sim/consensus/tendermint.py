@@ -18,9 +18,9 @@ from clearing.base import bls, ed25519
 from clearing.base.certificate import Certificate, VoteKind, signer_bitmap, signer_indices
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.hashing import sha256
-from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
 from consensus.light_client import LightBlock
+from tests.kit.headers import make_header
 
 Json = dict[str, Any]
 AMINO_KEY = bytes.fromhex("1624de6420")
@@ -48,22 +48,15 @@ class Chain:
         if self._abstract:
             hash_, next_hash = validators.hash, next_validators.hash
         real = commit["block_id"]["hash"] if amino else header_hash(header)
-        made = Header(
+        made = make_header(
+            int(header["height"]),
+            validators,
             network=sha256(header["chain_id"].encode()),
             parent=self._parent(header, below),
-            height=int(header["height"]),
             time_ms=time_ns(header["time"]) // 1_000_000,
             payload_root=sha256(real.encode()),
-            module_roots=(),
-            commitments_root=bytes(32),
-            commitments_height=0,
-            withdrawals_root=bytes(32),
-            withdrawals_count=0,
-            exit_root=bytes(32),
-            epoch=0,
             validators_hash=hash_,
             next_validators_hash=next_hash,
-            deposit_cursors=(),
         )
         self._ours[real] = made.hash
         keys = {_address(validator.envelope_key): i for i, validator in enumerate(validators.validators)}
