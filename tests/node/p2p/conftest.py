@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -14,13 +14,16 @@ from clearing.base import ed25519
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.network import Incoming, Topic
 from tests.kit.ports import free_ports
+from tests.kit.until import until
 
 with warnings.catch_warnings():
     # libp2p 0.8.1 imports websockets.legacy, which warns of its own deprecation.
     warnings.filterwarnings("ignore", "websockets.legacy is deprecated", DeprecationWarning)
+    from node.p2p.libp2p.gossip import OUTBOUND_QUEUE
     from node.p2p.libp2p.network import LibP2PNetwork
 
 NETWORK = bytes(range(32))
+GOSSIP = "/meshsub/1.1.0"
 
 
 def secret(number: int) -> bytes:
@@ -54,25 +57,42 @@ class Node:
         await self._done.wait()
 
     async def connected(self, count: int) -> None:
-        while len(self.network.peers) < count:  # noqa: ASYNC110
-            await trio.sleep(0.01)
+        await until(lambda: len(self.network.peers) >= count)
+
+    def gossips_with(self, others: int) -> bool:
+        """Over two streams a peer, one each way; it knows what all are subscribed to, and has widened its queues.
+
+        What is published at once then waits there, and is not dropped.
+        """
+        gossip, sessions = self.network._gossip, self.network._all.values()
+        protocols = [stream.get_protocol() for session in sessions for stream in session.connection.get_streams()]
+        widened = [queue for queue in gossip.peer_queues.values() if queue._queue.max_size == OUTBOUND_QUEUE]
+        known = [len(gossip.peer_topics.get(topic.value, ())) for topic in self.topics]
+        return protocols.count(GOSSIP) == 2 * others and len(widened) == others and set(known) <= {others}
 
 
 class Cluster:
+    """Nodes of one network; they unpack as such."""
+
     def __init__(self, nodes: list[Node], nursery: trio.Nursery) -> None:
         self.nodes = nodes
         self.nursery = nursery
 
-    async def start(self, node: Node) -> None:
-        await self.nursery.start(node.run)
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    async def start(self, *nodes: Node) -> None:
+        for node in nodes:
+            await self.nursery.start(node.run)
 
     async def all_connected(self) -> None:
-        """Everybody has one connection to everybody: of two that crossed, both ends have closed the same one."""
+        """Everybody has one connection to everybody, of two that crossed the same one, and gossips over it."""
         for node in self.nodes:
             await node.connected(len(self.nodes) - 1)
+            await until(lambda: len(node.network._all) == len(self.nodes) - 1)  # noqa: B023
         for node in self.nodes:
-            while len(node.network._all) > len(node.network.peers):  # noqa: ASYNC110
-                await trio.sleep(0.01)
+            if node.topics:
+                await until(lambda: node.gossips_with(len(self.nodes) - 1))  # noqa: B023
 
 
 Change = Callable[[int, NetworkConfig], NetworkConfig]
@@ -80,7 +100,7 @@ Change = Callable[[int, NetworkConfig], NetworkConfig]
 
 @pytest.fixture
 def cluster() -> Callable[..., Any]:
-    """`async with cluster(4) as c`: running nodes; `change(i, config)` bends a node's configuration."""
+    """`async with cluster(2) as (one, other)`: connected nodes, with these settings, bent by `change(i, config)`."""
 
     @asynccontextmanager
     async def opened(
@@ -88,7 +108,9 @@ def cluster() -> Callable[..., Any]:
         *,
         topics: dict[Topic, Callable[[Incoming], bool]] | None = None,
         change: Change = lambda _, config: config,
+        settings: dict[str, Any] | None = None,
         start: bool = True,
+        connect: bool = True,
     ) -> AsyncIterator[Cluster]:
         ports = free_ports(count)
         keys = [ed25519.public_key(secret(i)) for i in range(count)]
@@ -96,12 +118,13 @@ def cluster() -> Callable[..., Any]:
         for i in range(count):
             peers = tuple(Peer(keys[j], port=ports[j]) for j in range(count) if j != i)
             config = NetworkConfig(secret=secret(i), network=NETWORK, peers=peers, port=ports[i])
-            nodes.append(Node(change(i, replace(config, refused_seconds=0.5)), topics or {}))
+            nodes.append(Node(change(i, replace(config, **{"refused_seconds": 0.5} | (settings or {}))), topics or {}))
         async with trio.open_nursery() as nursery:
             running = Cluster(nodes, nursery)
             if start:
-                for node in nodes:
-                    await running.start(node)
+                await running.start(*nodes)
+            if start and connect:
+                await running.all_connected()
             yield running
             nursery.cancel_scope.cancel()
 

@@ -13,46 +13,46 @@ from multiaddr import Multiaddr
 from clearing.base import ed25519
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
-from node.p2p.libp2p.gossip import OUTBOUND_QUEUE, _signed_bytes
+from node.p2p.libp2p.gossip import _signed_bytes
 from node.p2p.libp2p.host import INBOUND_MAX, STREAMS_MAX, build_host, peer_id
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.p2p.libp2p.session import open_stream
 from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, PeerChannel, Topic
-from tests.kit.node.gossip_streams import has_one_settled_connection
 from tests.kit.until import until
 
-
-def refusals(node, code: P2pCode) -> int:
-    return node.network.stats.refused[code.label]
+TRADES = {Topic.TRADES: lambda _: True}
 
 
 async def counted(node, code: P2pCode, count: int = 1) -> None:
-    await until(lambda: not (refusals(node, code) < count))
+    await until(lambda: node.network.stats.refused[code.label] >= count)
+
+
+async def read_line(stream: trio.SocketStream) -> str:
+    """Of multistream-select."""
+    length = (await stream.receive_some(1))[0]
+    text = b""
+    while len(text) < length:
+        text += await stream.receive_some(length - len(text))
+    return text.decode().rstrip("\n")
+
+
+async def write_line(stream: trio.SocketStream, text: str) -> None:
+    await stream.send_all(bytes([len(text) + 1]) + f"{text}\n".encode())
 
 
 async def negotiate(port: int, *protocols: str) -> list[str]:
     """Speak multistream-select by hand; what the other side answers to each protocol."""
     answers = []
-    stream = await trio.open_tcp_stream("127.0.0.1", port)
-
-    async def line() -> str:
-        length = (await stream.receive_some(1))[0]
-        text = b""
-        while len(text) < length:
-            text += await stream.receive_some(length - len(text))
-        return text.decode().rstrip("\n")
-
-    async with stream:
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
         for protocol in ("/multistream/1.0.0", *protocols):
-            text = f"{protocol}\n".encode()
-            await stream.send_all(bytes([len(text)]) + text)
-            answers.append(await line())
+            await write_line(stream, protocol)
+            answers.append(await read_line(stream))
     return answers[1:]
 
 
 async def test_plaintext_and_every_other_security_than_noise_are_refused(cluster):
-    async with cluster(2) as c:
-        node = c.nodes[0]
+    async with cluster(2, connect=False) as c:
+        node, _ = c
         offered = ("/plaintext/2.0.0", "/tls/1.0.0", "/secio/1.0.0")
         assert await negotiate(node.config.port, *offered) == ["na"] * 3
         assert await negotiate(node.config.port, "/noise") == ["/noise"]
@@ -69,14 +69,9 @@ async def test_a_dialed_peer_that_offers_anything_but_noise_is_refused(cluster, 
         async with stream:
             try:
                 while True:
-                    length = (await stream.receive_some(1))[0]
-                    text = b""
-                    while len(text) < length:
-                        text += await stream.receive_some(length - len(text))
-                    asked.append(text.decode().rstrip("\n"))
+                    asked.append(await read_line(stream))
                     known = asked[-1] in ("/multistream/1.0.0", offered)
-                    answer = text if known else b"na\n"
-                    await stream.send_all(bytes([len(answer)]) + answer)
+                    await write_line(stream, asked[-1] if known else "na")
             except (trio.BrokenResourceError, IndexError):
                 return
 
@@ -84,25 +79,19 @@ async def test_a_dialed_peer_that_offers_anything_but_noise_is_refused(cluster, 
     nursery.start_soon(trio.serve_listeners, serve, [listener])
     port = listener.socket.getsockname()[1]
 
-    def misled(number: int, config: NetworkConfig) -> NetworkConfig:
-        return replace(config, peers=(replace(config.peers[0], port=port),))
-
-    async with cluster(2, change=misled, start=False) as c:
-        await c.start(c.nodes[0])
-        await counted(c.nodes[0], P2pCode.NO_COMMON_PROTOCOL)
-        assert c.nodes[0].network.peers == frozenset()
+    async with cluster(2, start=False) as c:
+        node, peer = c
+        node.config = replace(node.config, peers=(Peer(peer.key, port=port),))
+        await c.start(node)
+        await counted(node, P2pCode.NO_COMMON_PROTOCOL)
+        assert node.network.peers == frozenset()
         assert "/noise" in asked
         assert offered not in asked
 
 
 async def test_a_neighbour_that_takes_no_more_gossip_is_dropped_and_taken_up_again(cluster):
-    def hasty(number: int, config: NetworkConfig) -> NetworkConfig:
-        return replace(config, write_seconds=0.5)
-
-    async with cluster(3, topics={Topic.TRADES: lambda _: True}, change=hasty) as c:
-        await c.all_connected()
-        one, stalled, third = c.nodes
-        await gossip_path(one, stalled)
+    async with cluster(3, topics=TRADES, settings={"write_seconds": 0.5}) as c:
+        one, stalled, third = c
         one.network._gossip._writing[peer_id(stalled.key)] = trio.current_time() - 1.0  # a write that never ends
         closed = one.network.stats.peer(stalled.key).closed
         await until(lambda: bool(closed[P2pCode.WRITE_STALLED.label]))
@@ -113,8 +102,8 @@ async def test_a_neighbour_that_takes_no_more_gossip_is_dropped_and_taken_up_aga
 
 async def test_half_open_connections_from_one_address_leave_room_for_others(cluster):
     """They never finish a handshake, and there are more of them than the node takes connections."""
-    async with cluster(2) as c:
-        port = c.nodes[0].config.port
+    async with cluster(2, connect=False) as (node, _):
+        port = node.config.port
         async with AsyncExitStack() as silent:
             for _ in range(INBOUND_MAX + 40):
                 stream = await trio.open_tcp_stream("127.0.0.1", port, local_address="127.0.0.2")
@@ -123,9 +112,7 @@ async def test_half_open_connections_from_one_address_leave_room_for_others(clus
 
 
 async def test_a_key_outside_the_allow_list_is_refused_before_it_can_say_anything(cluster):
-    async with cluster(2) as c:
-        await c.all_connected()
-        node = c.nodes[0]
+    async with cluster(2) as (node, other):
         stranger = LibP2PNetwork(
             NetworkConfig(secret=bytes(32), network=node.config.network, peers=(Peer(node.key, port=node.config.port),))
         )
@@ -134,7 +121,7 @@ async def test_a_key_outside_the_allow_list_is_refused_before_it_can_say_anythin
             assert stranger.peers == frozenset()
             assert stranger.key not in node.network.peers
             assert stranger.key.hex() not in node.network.stats.peers
-        assert node.network.peers == {c.nodes[1].key}
+        assert node.network.peers == {other.key}
 
 
 async def test_an_address_that_answers_with_another_key_is_refused(cluster):
@@ -143,9 +130,9 @@ async def test_an_address_that_answers_with_another_key_is_refused(cluster):
             return replace(config, peers=(Peer(ed25519.public_key(bytes(32)), port=config.peers[0].port),))
         return replace(config, peers=(Peer(config.peers[0].key),))
 
-    async with cluster(2, change=wrong_key) as c:
-        await until(lambda: not (c.nodes[0].network.stats.peer(c.nodes[0].config.peers[0].key).dials < 2))
-        assert c.nodes[0].network.peers == c.nodes[1].network.peers == frozenset()
+    async with cluster(2, change=wrong_key, connect=False) as (one, other):
+        await until(lambda: one.network.stats.peer(one.config.peers[0].key).dials >= 2)
+        assert one.network.peers == other.network.peers == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -156,8 +143,7 @@ async def test_another_network_or_version_is_refused_by_name_on_both_sides(clust
     def foreign(number: int, config: NetworkConfig) -> NetworkConfig:
         return replace(config, **change) if number == 2 else config
 
-    async with cluster(3, change=foreign) as c:
-        one, other, stranger = c.nodes
+    async with cluster(3, change=foreign, connect=False) as (one, other, stranger):
         await counted(one, code)
         await counted(stranger, code, 2)
         await one.connected(1)
@@ -169,8 +155,7 @@ async def test_another_network_or_version_is_refused_by_name_on_both_sides(clust
 @pytest.mark.parametrize("channel", list(PeerChannel))
 async def test_an_oversized_frame_disconnects_its_sender_and_is_counted(cluster, channel):
     async with cluster(3) as c:
-        await c.all_connected()
-        liar, victim, third = c.nodes
+        liar, victim, third = c
         too_long = LIMITS[channel].message_bytes + 1
         liar.network._sessions[victim.key]._outboxes[channel].put(too_long.to_bytes(4, "big") + b"and so on")
         stats = victim.network.stats.peer(liar.key)
@@ -181,10 +166,8 @@ async def test_an_oversized_frame_disconnects_its_sender_and_is_counted(cluster,
 
 async def test_a_second_stream_of_a_kind_disconnects_its_opener(cluster):
     async with cluster(3) as c:
-        await c.all_connected()
-        liar, victim, third = c.nodes
-        session = liar.network._sessions[victim.key]
-        await open_stream(session.connection, "/crossclear/consensus/1")
+        liar, victim, third = c
+        await open_stream(liar.network._sessions[victim.key].connection, "/crossclear/consensus/1")
         closed = victim.network.stats.peer(liar.key).closed
         await until(lambda: closed[P2pCode.UNEXPECTED_STREAM.label] == 1)
         assert third.key in victim.network.peers
@@ -192,9 +175,7 @@ async def test_a_second_stream_of_a_kind_disconnects_its_opener(cluster):
 
 
 async def test_streams_beyond_the_limit_are_reset_and_the_session_lives(cluster):
-    async with cluster(2, topics={Topic.TRADES: lambda _: True}) as c:
-        await c.all_connected()
-        liar, victim = c.nodes
+    async with cluster(2, topics=TRADES) as (liar, victim):
         session = liar.network._sessions[victim.key]
         streams = [await session.connection.new_stream() for _ in range(3 * STREAMS_MAX)]  # not even negotiated
         with pytest.raises(StreamError):
@@ -217,22 +198,15 @@ def told(
     return message
 
 
-async def gossip_path(liar, victim):
-    """The queue of what a liar gossips to its victim, when no other connection can take its place."""
-    gossip, path = liar.network._gossip, peer_id(victim.key)
-    await until(lambda: has_one_settled_connection(liar, victim.key))
-    await until(lambda: path in gossip.peers and path in gossip.peer_queues)
-    return gossip.peer_queues[path]
+def gossip_queue(liar, victim):
+    """What a liar gossips to its victim."""
+    return liar.network._gossip.peer_queues[peer_id(victim.key)]
 
 
 async def test_gossip_that_lies_about_its_origin_or_shape_is_dropped_and_counted_by_cause(cluster, monkeypatch):
     monkeypatch.setattr("node.p2p.scores.HALF_LIFE_SECONDS", 1e9)  # however long this takes, nothing is forgiven
-    topics = {Topic.TRADES: lambda _: True}
-    async with cluster(3, topics=topics) as c:
-        await c.all_connected()
-        liar, victim, third = c.nodes
-        await gossip_path(liar, third)
-        queue = await gossip_path(liar, victim)
+    async with cluster(3, topics=TRADES) as (liar, victim, third):
+        queue = gossip_queue(liar, victim)
         own, stranger = liar.config.secret, bytes(32)
         lies = [
             told(third.key, own),
@@ -259,10 +233,9 @@ async def test_gossip_that_lies_about_its_origin_or_shape_is_dropped_and_counted
 
 
 async def test_gossip_without_shape_costs_its_sender_the_connection(cluster):
-    async with cluster(3, topics={Topic.TRADES: lambda _: True}) as c:
-        await c.all_connected()
-        liar, victim, third = c.nodes
-        queue = await gossip_path(liar, victim)
+    async with cluster(3, topics=TRADES) as c:
+        liar, victim, third = c
+        queue = gossip_queue(liar, victim)
         for _ in range(5):
             queue.push(rpc_pb2.RPC(publish=[rpc_pb2.Message()]))
         closed = victim.network.stats.peer(liar.key).closed
@@ -272,10 +245,8 @@ async def test_gossip_without_shape_costs_its_sender_the_connection(cluster):
 
 
 async def test_a_signed_message_told_again_is_delivered_once_whoever_tells_it(cluster):
-    async with cluster(3, topics={Topic.TRADES: lambda _: True}) as c:
-        await c.all_connected()
-        liar, victim, third = c.nodes
-        queue = await gossip_path(liar, victim)
+    async with cluster(3, topics=TRADES) as (liar, victim, third):
+        queue = gossip_queue(liar, victim)
         message = told(third.key, third.config.secret, b"once")
         gossip = victim.network._gossip
         for _ in range(3):
@@ -290,11 +261,7 @@ async def test_a_signed_message_told_again_is_delivered_once_whoever_tells_it(cl
 
 
 async def test_bytes_that_are_no_gossip_do_not_end_the_gossip_with_others(cluster):
-    topics = {Topic.TRADES: lambda _: True}
-    async with cluster(3, topics=topics) as c:
-        await c.all_connected()
-        liar, victim, third = c.nodes
-        await until(lambda: peer_id(victim.key) in liar.network._gossip.peers)
+    async with cluster(3, topics=TRADES) as (liar, victim, third):
         stream = liar.network._gossip.peers[peer_id(victim.key)]
         await stream.write(b"\xff" * 64)
         await trio.sleep(0.1)
@@ -311,13 +278,7 @@ async def test_a_gossip_flood_is_cut_at_the_rate_and_votes_pass(cluster):
     def slow(number: int, config: NetworkConfig) -> NetworkConfig:
         return replace(config, gossip_per_second=10**6 if number == 0 else 50)
 
-    async with cluster(2, topics={Topic.TRADES: lambda _: True}, change=slow) as c:
-        await c.all_connected()
-        liar, victim = c.nodes
-        gossip, path = liar.network._gossip, peer_id(victim.key)
-        # Both streams stand, and the writer has widened the queue: nothing of the flood is lost on the liar's side.
-        await until(lambda: path in gossip.peer_topics.get("trades", set()) and path in gossip.peer_queues)
-        await until(lambda: gossip.peer_queues[path]._queue.max_size == OUTBOUND_QUEUE)
+    async with cluster(2, topics=TRADES, change=slow) as (liar, victim):
         began = trio.current_time()
         for number in range(2000):
             liar.network.publish(Topic.TRADES, b"%d" % number)
@@ -329,19 +290,12 @@ async def test_a_gossip_flood_is_cut_at_the_rate_and_votes_pass(cluster):
         seconds = trio.current_time() - began
         assert 100 <= stats.delivered <= 100 + 50 * seconds  # two seconds' worth of one origin, and the rate since
         assert 1 <= victim.network.scores.record(liar.key).faults[P2pCode.FLOOD.label] <= 1 + seconds
-        before = victim.network.stats.peer(liar.key).messages_in["CONSENSUS"]
-        assert before == 1
+        assert victim.network.stats.peer(liar.key).messages_in["CONSENSUS"] == 1
 
 
 async def test_forged_messages_use_up_nothing_of_whom_they_name(cluster):
-    def slow(number: int, config: NetworkConfig) -> NetworkConfig:
-        return replace(config, gossip_per_second=50)
-
-    async with cluster(3, topics={Topic.TRADES: lambda _: True}, change=slow) as c:
-        await c.all_connected()
-        liar, victim, named = c.nodes
-        queue = await gossip_path(liar, victim)
-        await gossip_path(named, victim)
+    async with cluster(3, topics=TRADES, settings={"gossip_per_second": 50}) as (liar, victim, named):
+        queue = gossip_queue(liar, victim)
         forged = [told(named.key, liar.config.secret, b"%d" % number) for number in range(150)]
         queue.push(rpc_pb2.RPC(publish=forged))
         stats = victim.network.stats.topic("trades")
@@ -353,10 +307,7 @@ async def test_forged_messages_use_up_nothing_of_whom_they_name(cluster):
 
 
 async def test_a_node_signs_no_more_than_others_take_from_it(cluster):
-    async with cluster(2, topics={Topic.TRADES: lambda _: True}) as c:
-        await c.all_connected()
-        hasty, other = c.nodes
-        await gossip_path(hasty, other)
+    async with cluster(2, topics=TRADES) as (hasty, other):
         stats, began, tried = hasty.network.stats.topic("trades"), trio.current_time(), 0
         while stats.dropped["own rate"] < 100:
             hasty.network.publish(Topic.TRADES, b"%d" % tried)
@@ -370,11 +321,8 @@ async def test_a_node_signs_no_more_than_others_take_from_it(cluster):
 
 
 async def test_a_message_to_a_subscriber_without_a_stream_yet_is_counted_as_lost(cluster):
-    async with cluster(2, topics={Topic.TRADES: lambda _: True}) as c:
-        await c.all_connected()
-        one, other = c.nodes
+    async with cluster(2, topics=TRADES) as (one, other):
         gossip, path = one.network._gossip, peer_id(other.key)
-        await until(lambda: path in gossip.peer_topics.get("trades", set()) and path in gossip.peer_queues)
         queue = gossip.peer_queues.pop(path)
         one.network.publish(Topic.TRADES, b"too early")
         gossip.peer_queues[path] = queue
@@ -383,11 +331,8 @@ async def test_a_message_to_a_subscriber_without_a_stream_yet_is_counted_as_lost
 
 async def test_only_one_task_writes_to_a_neighbours_gossip_stream(cluster):
     """What a neighbour missed is queued: a second writer cuts into long writes, and nothing after can be read."""
-    async with cluster(2, topics={Topic.TRADES: lambda _: True}) as c:
-        await c.all_connected()
-        one, other = c.nodes
+    async with cluster(2, topics=TRADES) as (one, other):
         gossip, path = one.network._gossip, peer_id(other.key)
-        await until(lambda: path in gossip.peer_topics.get("trades", set()) and path in gossip.peer_queues)
         queue = gossip.peer_queues.pop(path)
         one.network.publish(Topic.TRADES, b"missed")
         gossip.peer_queues[path] = queue
@@ -446,15 +391,14 @@ class Path:
 )
 async def test_a_path_that_goes_silent_is_noticed_dropped_and_taken_up_again(cluster, nursery, change, code):
     async with cluster(2, start=False) as c:
-        one, other = c.nodes
+        one, other = c
         path = Path(other.config.port)
         await nursery.start(path.run)
         one.config = replace(one.config, peers=(Peer(other.key, port=path.port),), **change)
         if "write_seconds" in change:  # the watch looks once a heartbeat
             one.config = replace(one.config, heartbeat_seconds=0.5)
         other.config = replace(other.config, peers=(Peer(one.key),), heartbeat_seconds=0.2)
-        await c.start(one)
-        await c.start(other)
+        await c.start(one, other)
         await c.all_connected()
         path.freeze()
         for _ in range(4):
@@ -474,11 +418,8 @@ async def test_a_path_that_goes_silent_is_noticed_dropped_and_taken_up_again(clu
 
 
 async def test_a_dialer_that_never_says_hello_is_dropped(cluster):
-    def hasty(number: int, config: NetworkConfig) -> NetworkConfig:
-        return replace(config, handshake_seconds=0.3)
-
-    async with cluster(2, change=hasty, start=False) as c:
-        victim, mute = c.nodes
+    async with cluster(2, settings={"handshake_seconds": 0.3}, start=False) as c:
+        victim, mute = c
         victim.config = replace(victim.config, peers=(Peer(mute.key),))
         await c.start(victim)
         quiet = build_host(mute.config, lambda _: True, lambda _: None)

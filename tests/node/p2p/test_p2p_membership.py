@@ -14,18 +14,19 @@ from node.p2p.memory import Hub
 from node.p2p.network import Network, PeerChannel, Topic
 from node.p2p.peers import Role
 from node.p2p.scores import BAN_SECONDS_FIRST
+from tests.kit.refusals import refused
 from tests.kit.until import until
 
+TRADES = {Topic.TRADES: lambda _: True}
 PROVEN = RemoteFault(ConsensusCode.DOUBLE_SIGN, "vote")
 KEYS = [bytes([number]) * 32 for number in range(1, 5)]
 
 
 async def test_who_leaves_the_set_is_disconnected_and_stays_out_until_it_is_admitted_again(cluster):
     async with cluster(4) as c:
-        await c.all_connected()
-        keys = [node.key for node in c.nodes]
-        left, *others = c.nodes
-        for node in c.nodes:
+        keys = [node.key for node in c]
+        left, *others = c
+        for node in c:
             node.network.admit(keys)
         for node in others:
             node.network.admit(keys[1:])
@@ -42,9 +43,7 @@ async def test_who_leaves_the_set_is_disconnected_and_stays_out_until_it_is_admi
 
 
 async def test_a_key_that_joins_the_set_may_connect_without_a_restart(cluster):
-    async with cluster(2) as c:
-        await c.all_connected()
-        one, other = c.nodes
+    async with cluster(2) as (one, other):
         joiner = LibP2PNetwork(
             NetworkConfig(secret=bytes(32), network=one.config.network, peers=(Peer(one.key, port=one.config.port),))
         )
@@ -62,8 +61,8 @@ async def test_an_observer_of_the_configuration_stays_whatever_the_set_is(cluste
         peer = config.peers[0]
         return replace(config, peers=(), observers=(peer.key,)) if number == 0 else config
 
-    async with cluster(2, change=observed) as c:
-        validator, observer = c.nodes
+    async with cluster(2, change=observed, connect=False) as c:
+        validator, observer = c
         await c.all_connected()
         validator.network.admit([validator.key])
         validator.network.send(observer.key, PeerChannel.SYNC, b"a block")
@@ -74,9 +73,8 @@ async def test_an_observer_of_the_configuration_stays_whatever_the_set_is(cluste
 
 async def test_a_ban_closes_the_connection_refuses_the_next_ones_and_ends_by_itself(cluster, monkeypatch):
     monkeypatch.setattr("node.p2p.scores.BAN_SECONDS_FIRST", 1.0)
-    async with cluster(4, topics={Topic.TRADES: lambda _: True}) as c:
-        await c.all_connected()
-        judge, liar, *others = c.nodes
+    async with cluster(4, topics=TRADES) as c:
+        judge, liar, *others = c
         connections = judge.network.stats.peer(liar.key).connections
         judge.network.report(liar.key, PROVEN)
         assert not judge.network._sessions[liar.key].alive
@@ -97,9 +95,7 @@ async def test_a_ban_closes_the_connection_refuses_the_next_ones_and_ends_by_its
 
 
 async def test_reports_about_strangers_and_after_the_end_do_no_harm(cluster):
-    async with cluster(2) as c:
-        await c.all_connected()
-        one, other = c.nodes
+    async with cluster(2) as (one, other):
         one.network.report(b"s" * 32, PROVEN)
         assert one.network.peers == {other.key}
         assert b"s".hex() * 32 not in one.network.stats.peers
@@ -110,14 +106,12 @@ async def test_reports_about_strangers_and_after_the_end_do_no_harm(cluster):
 
 async def test_connections_from_one_address_are_limited_before_any_handshake(cluster, monkeypatch):
     monkeypatch.setattr("node.p2p.libp2p.host.ARRIVALS_PER_SECOND", 1.0)
-    async with cluster(2) as c:
-        await c.all_connected()
-        node = c.nodes[0]
+    async with cluster(2) as (node, other):
         for _ in range(40):
             stream = await trio.open_tcp_stream("127.0.0.1", node.config.port, local_address="127.0.0.3")
             await stream.aclose()
         await until(lambda: node.network.stats.refused[P2pCode.FLOOD.label] >= 5)
-        assert node.network.peers == {c.nodes[1].key}
+        assert node.network.peers == {other.key}
 
 
 @pytest.mark.parametrize("changed", [{"observers": (b"short",)}, {"observers": ("own",)}])
@@ -126,9 +120,8 @@ def test_observers_are_keys_of_others(changed):
 
     good = NetworkConfig(secret=bytes(32), network=bytes(32), peers=())
     own = tuple(good.key if each == "own" else each for each in changed["observers"])
-    with pytest.raises(LocalFault) as refused:
+    with refused(P2pCode.BAD_CONFIG, LocalFault):
         LibP2PNetwork(replace(good, observers=own))
-    assert refused.value.code is P2pCode.BAD_CONFIG
 
 
 async def test_memory_keeps_the_same_promises(nursery, autojump_clock):
@@ -160,9 +153,9 @@ async def test_a_peer_may_be_named_and_one_whose_name_is_unknown_costs_nothing_b
         peers = tuple(replace(peer, host=names[number]) for peer in config.peers)
         return replace(config, peers=peers)
 
-    async with cluster(2, change=named) as c:
+    async with cluster(2, change=named, connect=False) as c:
         await c.all_connected()  # by the first one's attempts, or by none
-        one, other = c.nodes
+        one, other = c
         assert one.network.stats.peer(other.key).dials
         await one.stop()
         await until(lambda: one.key not in other.network.peers)
@@ -174,9 +167,7 @@ async def test_a_peer_may_be_named_and_one_whose_name_is_unknown_costs_nothing_b
 
 async def test_a_peer_that_only_the_configuration_names_is_let_in_while_the_state_may_be_old(cluster, monkeypatch):
     monkeypatch.setattr("node.p2p.libp2p.network.CURRENT_SECONDS", 1.0)
-    async with cluster(3) as c:
-        await c.all_connected()
-        one, other, third = c.nodes
+    async with cluster(3) as (one, other, third):
         one.network.admit([one.key, other.key])
         assert one.network.roster.role(third.key) is Role.CONFIGURED
         one.network.note_current()

@@ -14,11 +14,10 @@ from libp2p.pubsub.rpc_queue import RpcQueue
 from clearing.base.errors import LocalFault
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
-from node.p2p.libp2p.gossip import OUTBOUND_QUEUE
 from node.p2p.libp2p.host import peer_id
 from node.p2p.libp2p.network import LibP2PNetwork
 from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Incoming, PeerChannel, Topic
-from tests.kit.node.gossip_streams import has_one_session_and_two_streams_a_peer
+from tests.kit.refusals import refused
 from tests.kit.until import until
 
 TRADES = {Topic.TRADES: lambda _: True}
@@ -26,15 +25,14 @@ TRADES = {Topic.TRADES: lambda _: True}
 
 async def test_four_nodes_connect_all_to_all_and_a_broadcast_arrives_once(cluster):
     async with cluster(4) as c:
-        await c.all_connected()
-        first, *others = c.nodes
+        first, *others = c
         for channel in PeerChannel:
             first.network.broadcast(channel, b"to all on " + channel.name.encode())
             for node in others:
                 inbox = node.network.receive(channel)
                 assert await inbox.receive() == Incoming(first.key, b"to all on " + channel.name.encode())
         await trio.sleep(0.2)
-        for node in c.nodes:
+        for node in c:
             for channel in PeerChannel:
                 with pytest.raises(trio.WouldBlock):
                     node.network.receive(channel).receive_nowait()
@@ -47,9 +45,7 @@ async def test_four_nodes_connect_all_to_all_and_a_broadcast_arrives_once(cluste
 
 
 async def test_messages_of_a_channel_arrive_in_order_and_whole(cluster):
-    async with cluster(2) as c:
-        await c.all_connected()
-        one, other = c.nodes
+    async with cluster(2) as (one, other):
         sent = [bytes([number % 251]) * (number * 97 % 5000) for number in range(1000)]
         for data in sent:
             assert one.network.send(other.key, PeerChannel.CONSENSUS, data)
@@ -58,9 +54,7 @@ async def test_messages_of_a_channel_arrive_in_order_and_whole(cluster):
 
 
 async def test_a_small_vote_overtakes_bulk_data(cluster):
-    async with cluster(2) as c:
-        await c.all_connected()
-        one, other = c.nodes
+    async with cluster(2) as (one, other):
         arrived = []
 
         async def take(channel: PeerChannel, count: int) -> None:
@@ -82,25 +76,20 @@ async def test_a_small_vote_overtakes_bulk_data(cluster):
 
 
 async def test_the_longest_message_of_each_channel_passes_and_one_byte_more_is_our_own_fault(cluster):
-    async with cluster(2) as c:
-        await c.all_connected()
-        one, other = c.nodes
+    async with cluster(2) as (one, other):
         for channel, limits in LIMITS.items():
             data = bytes(limits.message_bytes)
             assert one.network.send(other.key, channel, data)
             assert (await other.network.receive(channel).receive()).data == data
-            with pytest.raises(LocalFault) as refused:
+            with refused(P2pCode.OVERSIZE_MESSAGE, LocalFault):
                 one.network.send(other.key, channel, data + b"!")
-            assert refused.value.code is P2pCode.OVERSIZE_MESSAGE
         with pytest.raises(LocalFault):
             one.network.publish(Topic.TRADES, bytes(TOPIC_MESSAGE_BYTES + 1))
 
 
 async def test_150_gossip_messages_at_once_are_all_delivered_to_all_once(cluster):
     async with cluster(4, topics=TRADES) as c:
-        await c.all_connected()
-        first, *others = c.nodes
-        await gossip_flows(c)
+        first, *others = c
         sent = [b"batch %d" % number for number in range(150)]
         for data in sent:
             first.network.publish(Topic.TRADES, data)
@@ -109,7 +98,7 @@ async def test_150_gossip_messages_at_once_are_all_delivered_to_all_once(cluster
             assert {one.sender for one in got} == {first.key}
             assert sorted(one.data for one in got) == sorted(sent)
         await trio.sleep(0.3)
-        for node in c.nodes:
+        for node in c:
             with pytest.raises(trio.WouldBlock):
                 node.feeds[Topic.TRADES].receive_nowait()
             assert not sum(node.network.stats.topic("trades").dropped.values())
@@ -118,9 +107,7 @@ async def test_150_gossip_messages_at_once_are_all_delivered_to_all_once(cluster
 async def test_gossip_that_its_validator_refuses_is_neither_delivered_nor_passed_on(cluster):
     topics = {Topic.PRICES: lambda one: not one.data.startswith(b"bad"), Topic.TRADES: lambda _: True}
     async with cluster(3, topics=topics) as c:
-        await c.all_connected()
-        await gossip_flows(c)
-        first, *others = c.nodes
+        first, *others = c
         first.network.publish(Topic.PRICES, b"bad price")
         first.network.publish(Topic.PRICES, b"price")
         for node in others:
@@ -134,9 +121,7 @@ async def test_a_validator_that_raises_costs_its_message_alone(cluster):
         return 1 // len(one.data) >= 0
 
     async with cluster(2, topics={Topic.TRADES: fails}) as c:
-        await c.all_connected()
-        one, other = c.nodes
-        await gossip_flows(c)
+        one, other = c
         one.network.publish(Topic.TRADES, b"")
         one.network.publish(Topic.TRADES, b"good")
         assert (await other.feeds[Topic.TRADES].receive()).data == b"good"
@@ -145,9 +130,7 @@ async def test_a_validator_that_raises_costs_its_message_alone(cluster):
 
 async def test_a_restarted_node_sends_and_receives_again(cluster):
     async with cluster(4, topics=TRADES) as c:
-        await c.all_connected()
-        await gossip_flows(c)
-        first, *_, last = c.nodes
+        first, *_, last = c
         for _ in range(3):
             await last.stop()
             await until(lambda: last.key not in first.network.peers)
@@ -159,7 +142,6 @@ async def test_a_restarted_node_sends_and_receives_again(cluster):
             last.network.broadcast(PeerChannel.CONSENSUS, b"back")
             inbox = first.network.receive(PeerChannel.CONSENSUS)
             assert await inbox.receive() == Incoming(last.key, b"back")
-            await gossip_flows(c)
             for number in range(50):
                 last.network.publish(Topic.TRADES, b"after restart %d" % number)
             got = {(await first.feeds[Topic.TRADES].receive()).data for _ in range(50)}
@@ -170,11 +152,10 @@ async def test_a_restarted_node_sends_and_receives_again(cluster):
 async def test_nodes_that_dial_each_other_at_one_moment_keep_one_connection(cluster):
     async with cluster(2, start=False) as c:
         async with trio.open_nursery() as nursery:
-            for node in c.nodes:
+            for node in c:
                 nursery.start_soon(c.start, node)
         await c.all_connected()
-        one, other = c.nodes
-        await until(lambda: len(one.network._all) == len(other.network._all) == 1)
+        one, other = c
         assert one.network.peers == {other.key}
         one.network.send(other.key, PeerChannel.DATA, b"still there")
         assert (await other.network.receive(PeerChannel.DATA).receive()).data == b"still there"
@@ -184,13 +165,13 @@ async def test_a_node_that_is_dialed_by_one_side_only_is_connected_to_both(clust
     def no_address(number: int, config: NetworkConfig) -> NetworkConfig:
         return replace(config, peers=tuple(Peer(peer.key) for peer in config.peers)) if number == 0 else config
 
-    async with cluster(2, change=no_address) as c:
-        await c.all_connected()
+    async with cluster(2, change=no_address) as (one, other):
+        assert (one.network.peers, other.network.peers) == ({other.key}, {one.key})
 
 
 async def test_a_second_node_on_a_taken_port_is_refused(cluster):
     async with cluster(2, start=False) as c:
-        one, other = c.nodes
+        one, other = c
         await c.start(one)
         with pytest.RaisesGroup(LocalFault, allow_unwrapped=True, flatten_subgroups=True):
             async with LibP2PNetwork(replace(other.config, port=one.config.port)).running():
@@ -201,8 +182,7 @@ async def test_a_preshared_key_must_be_known_to_both(cluster):
     def keys(number: int, config: NetworkConfig) -> NetworkConfig:
         return replace(config, preshared_key=bytes(32) if number < 2 else bytes([1]) * 32)
 
-    async with cluster(3, change=keys) as c:
-        one, other, stranger = c.nodes
+    async with cluster(3, change=keys, connect=False) as (one, other, stranger):
         await one.connected(1)
         await other.connected(1)
         await trio.sleep(1)
@@ -211,11 +191,10 @@ async def test_a_preshared_key_must_be_known_to_both(cluster):
 
 
 async def test_subscribing_twice_or_late_is_our_own_fault(cluster):
-    async with cluster(2, topics=TRADES) as c:
+    async with cluster(2, topics=TRADES, connect=False) as (one, _):
         for topic in (Topic.TRADES, Topic.PRICES):
-            with pytest.raises(LocalFault) as refused:
-                c.nodes[0].network.subscribe(topic, lambda _: True)
-            assert refused.value.code is P2pCode.ALREADY_SUBSCRIBED
+            with refused(P2pCode.ALREADY_SUBSCRIBED, LocalFault):
+                one.network.subscribe(topic, lambda _: True)
 
 
 @pytest.mark.parametrize(
@@ -225,9 +204,8 @@ async def test_subscribing_twice_or_late_is_our_own_fault(cluster):
 def test_a_configuration_that_cannot_work_is_refused(bad):
     good = NetworkConfig(secret=bytes(32), network=bytes(32), peers=())
     LibP2PNetwork(good)
-    with pytest.raises(LocalFault) as refused:
+    with refused(P2pCode.BAD_CONFIG, LocalFault):
         LibP2PNetwork(replace(good, **bad))
-    assert refused.value.code is P2pCode.BAD_CONFIG
 
 
 def test_the_interface_is_imported_without_libp2p():
@@ -250,37 +228,17 @@ def test_importing_libp2p_warns_of_exactly_what_pytest_ignores_and_leaves_the_ro
     assert shown.stderr == ""
 
 
-async def gossip_flows(c) -> None:
-    """Wait until every node has heard of every other's subscriptions, and writes to each of them."""
-    for node in c.nodes:
-        gossip, others = node.network._gossip, len(c.nodes) - 1
-        for topic in node.topics:
-            await until(lambda: len(gossip.peer_topics.get(topic.value, ())) == others)  # noqa: B023
-        # The writer has widened its queue: what is said at once waits there, and is not dropped.
-        await until(lambda: widened(gossip) == others)  # noqa: B023
-
-
-def widened(gossip) -> int:
-    return sum(queue._queue.max_size == OUTBOUND_QUEUE for queue in gossip.peer_queues.values())
-
-
 async def test_gossip_keeps_one_stream_to_each_peer_over_reconnections(cluster):
     async with cluster(3, topics=TRADES) as c:
-        await c.all_connected()
-        await gossip_flows(c)
         for _ in range(2):
             await c.nodes[2].stop()
             await c.start(c.nodes[2])
             await c.all_connected()
-            await gossip_flows(c)
-        for _ in range(2):  # as many as there must be, and no more come
-            for node in c.nodes:
-                # Two nodes that dial each other at one moment have two connections, until both close the same one.
-                await until(lambda: has_one_session_and_two_streams_a_peer(node, len(c.nodes) - 1))  # noqa: B023
-            await trio.sleep(0.5)
-        for node in c.nodes:
+        await trio.sleep(0.5)
+        assert all(node.gossips_with(2) and len(node.network._all) == 2 for node in c), "and no more come"
+        for node in c:
             for session in node.network._all.values():
-                other = next(each for each in c.nodes if each.key == session.key)
+                other = next(each for each in c if each.key == session.key)
                 assert session.dialed is not other.network._sessions[node.key].dialed, "each keeps another connection"
 
 
@@ -296,9 +254,7 @@ class Broken:
 
 async def test_a_broken_stream_of_a_replaced_connection_takes_nothing_from_the_newer_one(cluster):
     async with cluster(2, topics=TRADES) as c:
-        await c.all_connected()
-        await gossip_flows(c)
-        one, other = c.nodes
+        one, other = c
         gossip, peer = one.network._gossip, peer_id(other.key)
         stream, late = gossip.peers[peer], RpcQueue()
         late.push(gossip.get_hello_packet())
@@ -311,16 +267,14 @@ async def test_a_broken_stream_of_a_replaced_connection_takes_nothing_from_the_n
 
 async def test_a_broken_stream_is_opened_anew_and_the_subscriptions_of_its_peer_stay(cluster):
     async with cluster(2, topics=TRADES) as c:
-        await c.all_connected()
-        await gossip_flows(c)
-        one, other = c.nodes
+        one, other = c
         gossip, peer = one.network._gossip, peer_id(other.key)
         broken = gossip.peers[peer]
         await broken.reset()
         one.network.publish(Topic.TRADES, b"lost with the stream")
         await until(lambda: gossip.peers.get(peer) not in (None, broken))
         assert peer in gossip.peer_topics[Topic.TRADES.value]
-        await until(lambda: widened(gossip) == 1)
+        await until(lambda: one.gossips_with(1))
         one.network.publish(Topic.TRADES, b"heard")
         while (await other.feeds[Topic.TRADES].receive()).data != b"heard":
             pass
@@ -329,9 +283,7 @@ async def test_a_broken_stream_is_opened_anew_and_the_subscriptions_of_its_peer_
 async def test_gossip_of_a_node_that_restarts_with_its_clock_set_back_is_delivered(cluster, monkeypatch):
     monkeypatch.setattr("node.p2p.libp2p.gossip_limits.WINDOW", 8)
     async with cluster(2, topics=TRADES) as c:
-        await c.all_connected()
-        await gossip_flows(c)
-        steady, restarted = c.nodes
+        steady, restarted = c
         feed = steady.feeds[Topic.TRADES]
         for number in range(20):
             restarted.network.publish(Topic.TRADES, b"before %d" % number)
@@ -343,7 +295,6 @@ async def test_gossip_of_a_node_that_restarts_with_its_clock_set_back_is_deliver
         )
         await c.start(restarted)
         await c.all_connected()
-        await gossip_flows(c)
         for number in range(20):
             restarted.network.publish(Topic.TRADES, b"after %d" % number)
         assert len({(await feed.receive()).data for _ in range(20)}) == 20

@@ -15,6 +15,7 @@ from member.keys.secret_files import make_secret_folder
 from node.config import NodeConfig
 from node.p2p.config import NetworkConfig, network_config, new_preshared_key, read_preshared_key, write_preshared_key
 from node.signer.node_keys import NodeKeys
+from tests.kit.refusals import refused
 from tests.kit.until import until
 
 KEY = bytes(range(32))
@@ -31,9 +32,8 @@ def test_it_is_written_closed_and_read_back_and_never_overwritten(home: Path) ->
     write_preshared_key(path, KEY)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert read_preshared_key(path) == KEY
-    with pytest.raises(LocalFault) as refused:
+    with refused(NodeCode.KEY_EXISTS, LocalFault):
         write_preshared_key(path, KEY)
-    assert refused.value.code is NodeCode.KEY_EXISTS
     assert new_preshared_key() != new_preshared_key()
 
 
@@ -42,10 +42,9 @@ def test_anything_but_64_hexadecimal_digits_is_refused(home: Path, text: str) ->
     path = home / "preshared-key"
     path.write_text(text)
     path.chmod(0o600)
-    with pytest.raises(LocalFault) as refused:
+    with refused(NodeCode.KEY_FORMAT, LocalFault) as caught:
         read_preshared_key(path)
-    assert refused.value.code is NodeCode.KEY_FORMAT
-    assert text.strip() == "" or text.strip() not in str(refused.value)
+    assert text.strip() == "" or text.strip() not in str(caught.value)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
@@ -53,9 +52,8 @@ def test_a_file_that_others_may_read_is_refused(home: Path, mode: int) -> None:
     path = home / "preshared-key"
     write_preshared_key(path, KEY)
     path.chmod(mode)
-    with pytest.raises(LocalFault) as refused:
+    with refused(NodeCode.KEY_PERMISSIONS, LocalFault):
         read_preshared_key(path)
-    assert refused.value.code is NodeCode.KEY_PERMISSIONS
 
 
 def test_the_setting_reaches_the_network_and_a_missing_file_is_told(home: Path) -> None:
@@ -65,9 +63,8 @@ def test_the_setting_reaches_the_network_and_a_missing_file_is_told(home: Path) 
     config = msgspec.structs.replace(config, node=msgspec.structs.replace(config.node, home=str(home)))
     assert network_config(config, KEY, keys).preshared_key is None  # type: ignore[arg-type]
     config = with_preshared_key(config)
-    with pytest.raises(LocalFault) as refused:
+    with refused(NodeCode.KEY_MISSING, LocalFault):
         network_config(config, KEY, keys)  # type: ignore[arg-type]
-    assert refused.value.code is NodeCode.KEY_MISSING
     write_preshared_key(home / "preshared-key", KEY)
     made = network_config(config, KEY, keys)  # type: ignore[arg-type]
     assert made.preshared_key == KEY
@@ -79,9 +76,9 @@ async def test_who_has_none_reaches_nobody_who_has_one_and_talks_to_its_like(clu
     def keys(number: int, config: NetworkConfig) -> NetworkConfig:
         return replace(config, preshared_key=KEY if number < 2 else None)
 
-    async with cluster(4, change=keys) as c:
-        one, other, *without = c.nodes
-        for node in c.nodes:
+    async with cluster(4, change=keys, connect=False) as c:
+        one, other, *without = c
+        for node in c:
             await node.connected(1)
         await until(lambda: without[0].network.stats.peer(one.key).dials > 1)
         assert one.network.peers == {other.key}

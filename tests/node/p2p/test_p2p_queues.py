@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.codec import encode
-from clearing.base.errors import RemoteFault
 from node.p2p.codes import REMEDIES, P2pCode
 from node.p2p.config import PROTOCOL_VERSION, PeerHello, check_hello
 from node.p2p.libp2p.session import FrameReader, frame
 from node.p2p.network import ChannelLimits, Incoming, Overflow
 from node.p2p.queues import HANDOVER, BoundedDeque, FairInbox, Outbox
+from tests.kit.refusals import refused
 
 OLDEST = ChannelLimits(100, 3, 250, Overflow.DROP_OLDEST)
 NEWEST = ChannelLimits(100, 3, 250, Overflow.REFUSE_NEWEST)
@@ -32,10 +32,9 @@ def test_frames_survive_any_cut_of_the_stream(messages, data):
 def test_a_frame_above_the_limit_is_refused_by_its_length_alone():
     reader = FrameReader("test", 40)
     assert list(reader.feed(frame(bytes(40)))) == [bytes(40)]
-    with pytest.raises(RemoteFault) as refused:
+    with refused(P2pCode.OVERSIZE_FRAME) as caught:
         list(reader.feed((41).to_bytes(4, "big")))
-    assert refused.value.code is P2pCode.OVERSIZE_FRAME
-    assert refused.value.values == {"bytes": 41, "limit": 40}
+    assert caught.value.values == {"bytes": 41, "limit": 40}
 
 
 @pytest.mark.parametrize(
@@ -131,17 +130,15 @@ async def test_a_consumer_that_left_costs_messages_but_nothing_else(nursery):
     ],
 )
 def test_a_foreign_hello_is_refused_by_name_with_both_values(hello, code):
-    with pytest.raises(RemoteFault) as refused:
+    with refused(code) as caught:
         check_hello(encode(hello), A)
-    assert refused.value.code is code
-    assert set(refused.value.values) == {"theirs", "ours"}
+    assert set(caught.value.values) == {"theirs", "ours"}
 
 
 @given(st.binary(max_size=300))
 def test_bytes_that_are_no_hello_are_refused(data):
-    with pytest.raises(RemoteFault) as refused:
+    with refused(P2pCode.BAD_HELLO):
         check_hello(data, A)
-    assert refused.value.code is P2pCode.BAD_HELLO
 
 
 def test_every_code_has_a_remedy():
