@@ -48,13 +48,14 @@ def test_the_adapters_words_are_those_of_the_contract() -> None:
     assert functions["depositNonce"][:4] == vault.DEPOSIT_NONCE
     assert functions["deposited"][:4] == vault.DEPOSITED
     assert functions["withdrawn"][:4] == vault.WITHDRAWN
-    assert emitted["Deposited"] == events.DEPOSITED
-    assert emitted["Withdrawn"] == events.WITHDRAWN
+    topics = (emitted["Deposited"], emitted["Withdrawn"], emitted["ValidatorsRotated"])
+    assert topics == (events.DEPOSITED, events.WITHDRAWN, events.ROTATED)
     indexed = {
         e["name"]: [i["indexed"] for i in e["inputs"]] for e in load_artifact("Vault").abi if e["type"] == "event"
     }
     assert indexed["Deposited"] == [True, True, True, False, False, False]
     assert indexed["Withdrawn"] == [True, True, True, False]
+    assert indexed["ValidatorsRotated"] == [True, True]
 
 
 def test_storage_proofs_look_where_the_compiler_lays_the_counters() -> None:

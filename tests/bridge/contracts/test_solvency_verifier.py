@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +17,6 @@ from bridge.contracts.solvency_verifier import (
     read_checked,
     show_call,
 )
-from bridge.contracts.vault import validator_words
 from clearing.base import bls
 from clearing.base.certificate import VoteKind, signer_bitmap, vote_digest
 from clearing.base.codec import u256
@@ -44,7 +42,16 @@ from proofs.onchain.keys import (
 from proofs.onchain.messages import PROTOCOL, padded_point, read_padded
 from proofs.onchain.verifier import table_point, verify_account
 from tests.kit.bridge.solvency_chain import SolvencyChain
-from tests.kit.bridge.vault_chain import NETWORK, USER, Refused, Signers, VaultChain, make_header, make_signers
+from tests.kit.bridge.vault_chain import (
+    NETWORK,
+    USER,
+    Refused,
+    Signers,
+    VaultChain,
+    make_header,
+    make_signers,
+    refused,
+)
 from tests.kit.proofs.forgers.lattice import forge_digits
 from tests.kit.proofs.onchain_epoch import ROWS, SHORTFALLS, Epoch, crowded, make_epoch
 from tests.kit.proofs.onchain_lies import BAD_POINTS, POINTS, SCALARS, FalseClaim
@@ -85,12 +92,6 @@ def solvency(shared: SolvencyChain) -> Iterator[SolvencyChain]:
     snapshot = shared.vault.chain.rpc("evm_snapshot")
     yield shared
     shared.vault.chain.rpc("evm_revert", snapshot)
-
-
-def refused(call: Callable[..., object], *arguments: Any, **changes: Any) -> str:
-    with pytest.raises(Refused) as caught:
-        call(*arguments, **changes)
-    return caught.value.name
 
 
 @pytest.mark.parametrize("index", range(5))
@@ -357,7 +358,7 @@ def test_keys_are_certified_by_the_set_that_the_vault_has_come_to(solvency: Solv
     header = make_header(old, 7, next_validators_hash=new.validators.hash)
     solvency.vault.certified(header)
     assert refused(solvency.certify, keys, signers=old) == "ValidatorsNotInstalled"
-    solvency.vault.user.send(solvency.vault.vault.functions.installValidators(validator_words(new.validators)))
+    solvency.vault.install(new.validators)
     assert refused(solvency.certify, keys, signers=old, indices=(0, 1, 2, 3)) in {"StraySigner", "BadSignature"}
     solvency.certify(keys, signers=new, indices=(0, 1))
 

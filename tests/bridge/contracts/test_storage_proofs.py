@@ -1,7 +1,8 @@
 """Custody out of a real chain's state: proofs of the vault's counters and balances, and answers that prove nothing."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,10 @@ from proofs.statement.custody import CustodyAssurance, check_custody, check_rese
 from tests.kit.bridge.certified import certify, released
 from tests.kit.bridge.vault_chain import UNIT, VaultChain
 from tests.kit.bridge.watched_chain import Liar
+from tests.kit.refusals import refused
 
 pytestmark = pytest.mark.chain
+change = msgspec.structs.replace
 PLAIN = BalanceLocation(BalanceOrder.KEY_FIRST)
 
 
@@ -59,13 +62,48 @@ def busy(vault: VaultChain) -> None:
     vault.chain.mine(12)
 
 
-async def facts_of(chain: WatchedChain, quorum: EndpointQuorum, number: int) -> tuple[CustodySeen, ...]:
-    (header,) = await quorum.headers((number,))
-    return (await read_custody(chain, quorum, header)).tokens
+@dataclass
+class Sight:
+    """What an honest endpoint tells of a watched vault."""
+
+    vault: VaultChain
+    chain: WatchedChain
+    endpoint: Endpoint
+
+    @property
+    def quorum(self) -> EndpointQuorum:
+        return EndpointQuorum((self.endpoint,), 1)
+
+    @property
+    def head(self) -> int:
+        return int(self.vault.chain.rpc("eth_blockNumber"), 16)
+
+    async def facts(self, number: int | None = None) -> tuple[CustodySeen, ...]:
+        (header,) = await self.quorum.headers((self.head if number is None else number,))
+        return (await read_custody(self.chain, self.quorum, header)).tokens
+
+    async def evidence(self, facts: Sequence[CustodySeen], chain: WatchedChain | None = None) -> BlockEvidence:
+        return await fetch_evidence(chain or self.chain, self.quorum, facts)
+
+    async def told(self, folder: Path, keeper: EvidenceCollector, *, asking: bool = False) -> list[CustodySeen]:
+        """All of a watcher that goes to the end of the chain; the keeper is asked at each step, or works beside it."""
+        facts = list[Any]()
+
+        async def emit(fact: Any) -> None:
+            facts.append(fact)
+
+        watcher = Watcher(self.chain, self.quorum, FileFactStore(folder / "facts"), emit, evidence=keeper)
+        while await watcher.step():
+            if asking:
+                await keeper.ask()
+        return [fact for fact in facts if isinstance(fact, CustodySeen)]
 
 
-def head(vault: VaultChain) -> int:
-    return int(vault.chain.rpc("eth_blockNumber"), 16)
+@asynccontextmanager
+async def sight(vault: VaultChain, **changes: Any) -> AsyncIterator[Sight]:
+    busy(vault)
+    async with Endpoint(vault.chain.url) as endpoint:
+        yield Sight(vault, watched(vault, **changes), endpoint)
 
 
 def term_of(fact: CustodySeen, balances: BalanceLocation = PLAIN) -> CustodyTerm:
@@ -101,55 +139,43 @@ def stated(*terms: CustodyTerm) -> RiskStatement:
     return Stated()  # type: ignore[return-value]
 
 
-def code_of(fault: pytest.ExceptionInfo[RemoteFault]) -> CodeBook:
-    return fault.value.code
-
-
 async def test_a_vaults_counters_and_balances_are_proven_out_of_the_chains_state(own_vault: VaultChain) -> None:
     vault = own_vault  # an old block's state: what other tests did and took back on the shared chain pushes it out
-    busy(vault)
-    chain = watched(vault)
-    async with Endpoint(vault.chain.url) as endpoint:
-        quorum = EndpointQuorum((endpoint,), 1)
-        for number in (vault.vault_at.block_number, head(vault) - 13, head(vault)):
-            facts = await facts_of(chain, quorum, number)
-            evidence = await fetch_evidence(chain, quorum, facts)
+    async with sight(vault) as s:
+        for number in (vault.vault_at.block_number, s.head - 13, s.head):
+            facts = await s.facts(number)
             statement = stated(*map(term_of, facts))
-            assert check_custody(statement, (evidence,)) == (CustodyAssurance.PROVEN,) * 3
+            assert check_custody(statement, (await s.evidence(facts),)) == (CustodyAssurance.PROVEN,) * 3
             check_reserves(statement)
     dollar, fee, unused = facts
-    assert [int.from_bytes(word, "big") for word in (dollar.deposited, dollar.withdrawn, dollar.balance)] == [
-        10 * UNIT,
-        3 * UNIT,
-        7 * UNIT + 41,
-    ]
+    assert (dollar.deposited, dollar.withdrawn, dollar.balance) == (
+        u256(10 * UNIT),
+        u256(3 * UNIT),
+        u256(7 * UNIT + 41),
+    )
     assert 0 < int.from_bytes(fee.deposited, "big") < 7 * UNIT
     assert unused.deposited == unused.balance == bytes(32), "zero is proven by absence"
 
 
 async def test_evidence_proves_no_other_number_block_chain_vault_or_place(vault: VaultChain) -> None:
-    busy(vault)
-    chain = watched(vault)
-    async with Endpoint(vault.chain.url) as endpoint:
-        quorum = EndpointQuorum((endpoint,), 1)
-        facts = await facts_of(chain, quorum, head(vault))
-        earlier = await fetch_evidence(chain, quorum, await facts_of(chain, quorum, head(vault) - 1))
-        good = await fetch_evidence(chain, quorum, facts)
+    async with sight(vault) as s:
+        facts = await s.facts()
+        earlier, good = await s.evidence(await s.facts(s.head - 1)), await s.evidence(facts)
     first, *others = map(term_of, facts)
 
-    def refused(term: CustodyTerm, *evidence: BlockEvidence) -> CodeBook:
+    def refusal(*evidence: BlockEvidence, **changes: Any) -> CodeBook:
         with pytest.raises(RemoteFault) as caught:
-            check_custody(stated(term, *others), evidence or (good,))
-        return code_of(caught)
+            check_custody(stated(change(first, **changes), *others), evidence or (good,))
+        return caught.value.code
 
-    for change in (
-        {"deposited": u256(10 * UNIT + 1)},
-        {"withdrawn": u256(3 * UNIT - 1)},
-        {"balance": u256(7 * UNIT)},
-        {"block_number": first.block_number + 1},
-    ):
-        assert refused(msgspec.structs.replace(first, **change)) == ProofCode.CUSTODY_DIFFERS
-    for change in (
+    def unproven(*nodes: bytes) -> bool:
+        return refusal(change(good, nodes=nodes)) == ProofCode.CUSTODY_NOT_PROVEN
+
+    assert refusal(deposited=u256(10 * UNIT + 1)) == ProofCode.CUSTODY_DIFFERS
+    assert refusal(withdrawn=u256(3 * UNIT - 1)) == ProofCode.CUSTODY_DIFFERS
+    assert refusal(balance=u256(7 * UNIT)) == ProofCode.CUSTODY_DIFFERS
+    assert refusal(block_number=first.block_number + 1) == ProofCode.CUSTODY_DIFFERS
+    for elsewhere in (
         {"vault": bytes(20)},
         {"token": bytes([9]) * 20},
         {"balances": BalanceLocation(BalanceOrder.SLOT_FIRST)},
@@ -157,149 +183,109 @@ async def test_evidence_proves_no_other_number_block_chain_vault_or_place(vault:
         {"balances": BalanceLocation()},
     ):
         # The nodes that are shown may happen to prove that there is nothing at another place.
-        code = refused(msgspec.structs.replace(first, **change))
-        assert code in (ProofCode.CUSTODY_NOT_PROVEN, ProofCode.CUSTODY_DIFFERS)
-    assert refused(first, earlier) == ProofCode.CUSTODY_STRAY
-    assert refused(first, good, good) == ProofCode.CUSTODY_STRAY
-    assert refused(first, msgspec.structs.replace(good, chain_id=1)) == ProofCode.CUSTODY_STRAY
-    assert refused(first, msgspec.structs.replace(good, header=earlier.header)) == ProofCode.CUSTODY_STRAY
-    assert refused(first, msgspec.structs.replace(good, nodes=earlier.nodes[::-1])) == ProofCode.CUSTODY_NOT_PROVEN
-    for forged in (good.nodes[1:], good.nodes[:-1], (*good.nodes, good.nodes[-1]), good.nodes[::-1]):
-        assert refused(first, msgspec.structs.replace(good, nodes=forged)) == ProofCode.CUSTODY_NOT_PROVEN
-    for place, node in enumerate(good.nodes):
+        assert refusal(**elsewhere) in (ProofCode.CUSTODY_NOT_PROVEN, ProofCode.CUSTODY_DIFFERS)
+    assert refusal(earlier) == ProofCode.CUSTODY_STRAY
+    assert refusal(good, good) == ProofCode.CUSTODY_STRAY
+    assert refusal(change(good, chain_id=1)) == ProofCode.CUSTODY_STRAY
+    assert refusal(change(good, header=earlier.header)) == ProofCode.CUSTODY_STRAY
+    nodes = good.nodes
+    for forged in (earlier.nodes[::-1], nodes[1:], nodes[:-1], (*nodes, nodes[-1]), nodes[::-1]):
+        assert unproven(*forged)
+    for place, node in enumerate(nodes):
         for at in (0, len(node) // 2, len(node) - 1):
             changed = node[:at] + bytes((node[at] ^ 1,)) + node[at + 1 :]
-            nodes = (*good.nodes[:place], changed, *good.nodes[place + 1 :])
-            assert refused(first, msgspec.structs.replace(good, nodes=nodes)) == ProofCode.CUSTODY_NOT_PROVEN
+            assert unproven(*nodes[:place], changed, *nodes[place + 1 :])
 
 
 async def test_a_token_without_a_place_is_attested_and_a_balance_is_never_claimed(vault: VaultChain) -> None:
-    busy(vault)
-    chain = watched(vault, balances=(PLAIN, BalanceLocation(), PLAIN))
-    async with Endpoint(vault.chain.url) as endpoint:
-        quorum = EndpointQuorum((endpoint,), 1)
-        facts = await facts_of(chain, quorum, head(vault))
-        evidence = await fetch_evidence(chain, quorum, facts)
-    terms = [term_of(fact, word) for fact, word in zip(facts, chain.balances, strict=True)]
-    assert check_custody(stated(*terms), (evidence,)) == (
-        CustodyAssurance.PROVEN,
-        CustodyAssurance.COUNTERS_PROVEN,
-        CustodyAssurance.PROVEN,
-    )
-    assert check_custody(stated(*terms), ()) == (CustodyAssurance.ATTESTED,) * 3
-    unproven = msgspec.structs.replace(terms[1], balance=u256(2**200))
-    assert check_custody(stated(terms[0], unproven, terms[2]), (evidence,))[1] is CustodyAssurance.COUNTERS_PROVEN
+    async with sight(vault, balances=(PLAIN, BalanceLocation(), PLAIN)) as s:
+        facts = await s.facts()
+        evidence = await s.evidence(facts)
+    first, second, third = (term_of(fact, place) for fact, place in zip(facts, s.chain.balances, strict=True))
+    partly = (CustodyAssurance.PROVEN, CustodyAssurance.COUNTERS_PROVEN, CustodyAssurance.PROVEN)
+    assert check_custody(stated(first, second, third), (evidence,)) == partly
+    assert check_custody(stated(first, second, third), ()) == (CustodyAssurance.ATTESTED,) * 3
+    assert check_custody(stated(first, change(second, balance=u256(2**200)), third), (evidence,)) == partly
 
 
 async def test_the_native_coin_is_proven_by_the_account(vault: VaultChain) -> None:
     vault.chain.fund("0x" + vault.vault_at.address.hex(), 12_345)
-    vault.chain.mine(1)
-    chain = watched(vault, tokens=(NATIVE,), balances=(BalanceLocation(),))
-    async with Endpoint(vault.chain.url) as endpoint:
-        quorum = EndpointQuorum((endpoint,), 1)
-        facts = await facts_of(chain, quorum, head(vault))
-        evidence = await fetch_evidence(chain, quorum, facts)
+    async with sight(vault, tokens=(NATIVE,), balances=(BalanceLocation(),)) as s:
+        facts = await s.facts()
+        evidence = await s.evidence(facts)
     term = term_of(facts[0], BalanceLocation())
-    assert int.from_bytes(term.balance, "big") == 12_345
+    assert term.balance == u256(12_345)
     assert check_custody(stated(term), (evidence,)) == (CustodyAssurance.PROVEN,)
-    with pytest.raises(RemoteFault) as caught:
-        check_custody(stated(msgspec.structs.replace(term, balance=u256(12_346))), (evidence,))
-    assert code_of(caught) == ProofCode.CUSTODY_DIFFERS
+    with refused(ProofCode.CUSTODY_DIFFERS):
+        check_custody(stated(change(term, balance=u256(12_346))), (evidence,))
+
+
+def _in(method: str, **fields: Any) -> Callable[[RpcCall, Any], Result]:
+    """Answers to one method with other fields."""
+    return lambda call, result: result | fields if call.method == method else result
 
 
 def _without(method: str) -> Callable[[RpcCall, Result], Result]:
     return lambda call, result: None if call.method == method else result
 
 
-def _other_state(call: RpcCall, result: Any) -> Result:
-    """An endpoint that proves another state than that of the block."""
-    if call.method == "eth_getBlockByHash":
-        return result | {"stateRoot": "0x" + "11" * 32}
-    return result
+ALTERED: dict[str, Callable[[RpcCall, Any], Result]] = {
+    "no proof": _without("eth_getProof"),
+    "no block": _without("eth_getBlockByHash"),
+    "the state of another block": _in("eth_getBlockByHash", stateRoot="0x" + "11" * 32),
+    "no nodes": _in("eth_getProof", accountProof=[]),
+    "a flood of nodes": _in("eth_getProof", accountProof=["0x"] * 65),
+}
 
 
-def _no_nodes(call: RpcCall, result: Any) -> Result:
-    return result | {"accountProof": []} if call.method == "eth_getProof" else result
-
-
-def _flood(call: RpcCall, result: Any) -> Result:
-    return result | {"accountProof": ["0x"] * 65} if call.method == "eth_getProof" else result
-
-
-@pytest.mark.parametrize(
-    "alter", [_without("eth_getProof"), _without("eth_getBlockByHash"), _other_state, _no_nodes, _flood]
-)
+@pytest.mark.parametrize("alter", ALTERED.values(), ids=ALTERED)
 async def test_an_answer_that_proves_nothing_is_passed_over_for_one_that_does(
     vault: VaultChain, alter: Callable[[RpcCall, Result], Result]
 ) -> None:
-    busy(vault)
-    chain = watched(vault)
-    async with Endpoint(vault.chain.url) as endpoint:
-        liar = Liar(endpoint, alter)
-        honest = EndpointQuorum((endpoint,), 1)
-        facts = await facts_of(chain, honest, head(vault))
+    async with sight(vault) as s:
+        liar, facts = Liar(s.endpoint, alter), await s.facts()
         with pytest.raises(RemoteFault):
-            await fetch_evidence(chain, EndpointQuorum((liar,), 1), facts)
-        both = EndpointQuorum((liar, endpoint), 2)
-        assert await fetch_evidence(chain, both, facts) == await fetch_evidence(chain, honest, facts)
+            await fetch_evidence(s.chain, EndpointQuorum((liar,), 1), facts)
+        both = EndpointQuorum((liar, s.endpoint), 2)
+        assert await fetch_evidence(s.chain, both, facts) == await s.evidence(facts)
         assert not any(health.faults_total for health in both.health), "no proof of custody is no fault of the bridge"
 
 
 async def test_counters_that_the_state_contradicts_are_not_proven(vault: VaultChain) -> None:
-    busy(vault)
-    chain = watched(vault)
-    async with Endpoint(vault.chain.url) as endpoint:
-        quorum = EndpointQuorum((endpoint,), 1)
-        first, *others = await facts_of(chain, quorum, head(vault))
-        for change in ({"deposited": u256(1)}, {"withdrawn": u256(1)}, {"balance": u256(1)}):
-            with pytest.raises(RemoteFault) as caught:
-                await fetch_evidence(chain, quorum, (msgspec.structs.replace(first, **change), *others))
-            assert code_of(caught) == BridgeCode.STORAGE_PROOF_DIFFERS
-        wrong = replace(chain, balances=(BalanceLocation(BalanceOrder.KEY_FIRST, u256(2)),) * 3)
-        with pytest.raises(RemoteFault) as caught:
-            await fetch_evidence(wrong, quorum, (first, *others))
-        assert code_of(caught) == BridgeCode.STORAGE_PROOF_DIFFERS
+    async with sight(vault) as s:
+        first, *others = await s.facts()
+        for changes in ({"deposited": u256(1)}, {"withdrawn": u256(1)}, {"balance": u256(1)}):
+            with refused(BridgeCode.STORAGE_PROOF_DIFFERS):
+                await s.evidence((change(first, **changes), *others))
+        with refused(BridgeCode.STORAGE_PROOF_DIFFERS):
+            elsewhere = BalanceLocation(BalanceOrder.KEY_FIRST, u256(2))
+            await s.evidence((first, *others), replace(s.chain, balances=(elsewhere,) * 3))
 
 
 async def test_a_watcher_keeps_evidence_of_the_blocks_that_it_tells_custody_of(
     own_vault: VaultChain, tmp_path: Path
 ) -> None:
-    busy(own_vault)
-    chain, facts = watched(own_vault), list[Any]()
     store = EvidenceStore(tmp_path / "evidence")
-
-    async def emit(fact: Any) -> None:
-        facts.append(fact)
-
-    async with Endpoint(own_vault.chain.url) as endpoint:
-        quorum = EndpointQuorum((endpoint,), 1)
-        keeper = EvidenceCollector(chain, quorum, store.save)
-        watcher = Watcher(chain, quorum, FileFactStore(tmp_path / "facts"), emit, evidence=keeper)
-        while await watcher.step():
-            await keeper.ask()
-    told = [fact for fact in facts if isinstance(fact, CustodySeen)]
-    blocks = {(fact.block_number, fact.block_hash) for fact in told}
-    kept = [store.of_block(chain.chain_id, *block) for block in sorted(blocks)[-3:]]
-    assert all(kept)
-    for evidence in kept:
+    async with sight(own_vault) as s:
+        told = await s.told(tmp_path, EvidenceCollector(s.chain, s.quorum, store.save), asking=True)
+    for number, hash_ in sorted({(fact.block_number, fact.block_hash) for fact in told})[-3:]:
+        evidence = store.of_block(s.chain.chain_id, number, hash_)
         assert evidence is not None
-        of_it = [term_of(fact) for fact in told if fact.block_hash == evidence.block_hash]
-        assert set(check_custody(stated(*of_it), (evidence,))) == {CustodyAssurance.PROVEN}
+        of_block = [term_of(fact) for fact in told if fact.block_hash == hash_]
+        assert set(check_custody(stated(*of_block), (evidence,))) == {CustodyAssurance.PROVEN}
 
 
 async def test_evidence_is_asked_for_a_few_times_and_facts_never_wait(vault: VaultChain) -> None:
-    busy(vault)
-    chain, kept = watched(vault), list[int]()
-    async with Endpoint(vault.chain.url) as endpoint:
-        facts = await facts_of(chain, EndpointQuorum((endpoint,), 1), head(vault))
-        liar = Liar(endpoint, _without("eth_getProof"))
-        keeper = EvidenceCollector(chain, EndpointQuorum((liar,), 1), lambda number, _: kept.append(number))
+    kept = list[int]()
+    async with sight(vault) as s:
+        facts = await s.facts()
+        liar = Liar(s.endpoint, _without("eth_getProof"))
+        keeper = EvidenceCollector(s.chain, EndpointQuorum((liar,), 1), lambda number, _: kept.append(number))
         keeper.request(facts)
         for _ in range(TRIES + 2):
             await keeper.ask()
         assert liar.asked.count("eth_getBlockByHash") == TRIES
         assert keeper.last_fault
-        assert not kept
         liar.alter = lambda call, result: result
         await keeper.ask()
         assert not kept, "it was given up"
@@ -313,11 +299,9 @@ async def test_a_full_disk_stops_no_facts(vault: VaultChain) -> None:
     def full(number: int, evidence: BlockEvidence) -> None:
         raise OSError(28, "no space left on device")
 
-    busy(vault)
-    async with Endpoint(vault.chain.url) as endpoint:
-        quorum = EndpointQuorum((endpoint,), 1)
-        keeper = EvidenceCollector(watched(vault), quorum, full)
-        keeper.request(await facts_of(watched(vault), quorum, head(vault)))
+    async with sight(vault) as s:
+        keeper = EvidenceCollector(s.chain, s.quorum, full)
+        keeper.request(await s.facts())
         await keeper.ask()
     assert "no space left" in keeper.last_fault
     assert keeper.proven == 0
@@ -326,41 +310,30 @@ async def test_a_full_disk_stops_no_facts(vault: VaultChain) -> None:
 async def test_evidence_is_asked_for_beside_the_watcher_and_a_hanging_endpoint_delays_no_fact(
     own_vault: VaultChain, tmp_path: Path
 ) -> None:
-    busy(own_vault)
-    chain, facts, kept = watched(own_vault), list[Any](), list[int]()
-
-    async def emit(fact: Any) -> None:
-        facts.append(fact)
-
-    async with Endpoint(own_vault.chain.url) as endpoint, trio.open_nursery() as nursery:
-        silent = Liar(endpoint, silent=True)
-        hanging = EvidenceCollector(chain, EndpointQuorum((silent,), 1), lambda number, _: kept.append(number))
+    kept = list[int]()
+    async with sight(own_vault) as s, trio.open_nursery() as nursery:
+        silent = EndpointQuorum((Liar(s.endpoint, silent=True),), 1)
+        hanging = EvidenceCollector(s.chain, silent, lambda number, _: kept.append(number))
         nursery.start_soon(hanging.run, 0.01)
-        quorum = EndpointQuorum((endpoint,), 1)
-        watcher = Watcher(chain, quorum, FileFactStore(tmp_path / "facts"), emit, evidence=hanging)
-        while await watcher.step():
-            pass
-        told = {fact.block_number for fact in facts if isinstance(fact, CustodySeen)}
+        told = await s.told(tmp_path, hanging)
         assert told
         assert not kept
         send, receive = trio.open_memory_channel[int](9)
-        working = EvidenceCollector(chain, quorum, lambda number, _: send.send_nowait(number))
+        working = EvidenceCollector(s.chain, s.quorum, lambda number, _: send.send_nowait(number))
         nursery.start_soon(working.run, 0.01)
-        for number in sorted(told)[-2:]:
-            working.request([fact for fact in facts if isinstance(fact, CustodySeen) and fact.block_number == number])
+        for number in sorted({fact.block_number for fact in told})[-2:]:
+            working.request([fact for fact in told if fact.block_number == number])
             assert await receive.receive() == number
         nursery.cancel_scope.cancel()
     assert not kept
 
 
 async def test_newer_counters_push_out_older_ones_that_still_wait(vault: VaultChain) -> None:
-    busy(vault)
-    chain, kept = watched(vault), list[int]()
-    async with Endpoint(vault.chain.url) as endpoint:
-        quorum = EndpointQuorum((endpoint,), 1)
-        keeper = EvidenceCollector(chain, quorum, lambda number, _: kept.append(number))
-        numbers = [head(vault) - behind for behind in range(WAITING_MAX + 1, -1, -1)]
+    kept = list[int]()
+    async with sight(vault) as s:
+        keeper = EvidenceCollector(s.chain, s.quorum, lambda number, _: kept.append(number))
+        numbers = [s.head - behind for behind in range(WAITING_MAX + 1, -1, -1)]
         for number in numbers:
-            keeper.request(await facts_of(chain, quorum, number))
+            keeper.request(await s.facts(number))
         await keeper.ask()
     assert kept == numbers[-WAITING_MAX:]

@@ -13,24 +13,18 @@ from clearing.base.codec import u256
 from clearing.base.hashing import keccak256
 from devnet.anvil import Anvil
 from tests.kit.bridge.vault_chain import (
-    GUARDIAN,
     UNIT,
     USER,
     ChainUser,
-    Refused,
     Signers,
     VaultChain,
     address_of,
     make_header,
+    refusal,
+    refused,
 )
 
 pytestmark = pytest.mark.chain
-
-
-def refused(call: Callable[[], object]) -> Refused:
-    with pytest.raises(Refused) as caught:
-        call()
-    return caught.value
 
 
 def test_deposits_are_numbered_from_one_counted_and_chained(vault: VaultChain) -> None:
@@ -62,8 +56,8 @@ def test_deposits_are_numbered_from_one_counted_and_chained(vault: VaultChain) -
 def test_a_deposit_that_is_no_multiple_is_refused_with_the_amounts_that_would_do(
     vault: VaultChain, amount: int, lower: int, upper: int
 ) -> None:
-    refusal = refused(lambda: vault.deposit(amount))
-    assert (refusal.name, refusal.values) == ("NotAMultiple", (amount, lower, upper))
+    found = refusal(vault.deposit, amount)
+    assert (found.name, found.values) == ("NotAMultiple", (amount, lower, upper))
     assert vault.view("depositNonce") == 0
 
 
@@ -76,8 +70,7 @@ def test_a_token_without_code_cannot_be_listed(vault: VaultChain, four: Signers)
 
 def test_an_unlisted_token_is_refused(vault: VaultChain) -> None:
     for address in (bytes([9]) * 20, vault.verifier_at.address, bytes(20)):
-        refusal = refused(lambda address=address: vault.deposit(UNIT, at=Deployed(address, 0)))
-        assert refusal.name == "TokenNotListed"
+        assert refused(vault.deposit, UNIT, at=Deployed(address, 0)) == "TokenNotListed"
 
 
 def test_a_fee_taking_token_is_credited_what_arrived_and_leaves_its_dust(vault: VaultChain) -> None:
@@ -85,69 +78,65 @@ def test_a_fee_taking_token_is_credited_what_arrived_and_leaves_its_dust(vault: 
     fee = Web3.to_checksum_address(vault.fee_at.address)
     assert vault.view("deposited", fee) == 49 * UNIT
     assert vault.view("dust", fee) == UNIT // 2
-    assert refused(lambda: vault.deposit(UNIT, at=vault.fee_at)).name == "NothingReceived"
+    assert refused(vault.deposit, UNIT, at=vault.fee_at) == "NothingReceived"
 
 
 def test_a_token_that_says_false_credits_nothing(vault: VaultChain) -> None:
-    assert refused(lambda: vault.deposit(UNIT, at=vault.false_at)).name == "SafeERC20FailedOperation"
+    assert refused(vault.deposit, UNIT, at=vault.false_at) == "SafeERC20FailedOperation"
     assert vault.view("depositNonce") == 0
 
 
 def test_a_token_cannot_reenter_the_vault(vault: VaultChain) -> None:
-    assert refused(lambda: vault.deposit(UNIT, at=vault.reentrant_at)).name == "ReentrancyGuardReentrantCall"
+    assert refused(vault.deposit, UNIT, at=vault.reentrant_at) == "ReentrancyGuardReentrantCall"
     assert vault.view("depositNonce") == 0
 
 
 def test_a_deposit_without_allowance_credits_nothing(vault: VaultChain) -> None:
     stranger = ChainUser(vault.chain, bytes([3]) * 32)
     call = vault.vault.functions.deposit(vault.token.address, UNIT, 1)
-    assert refused(lambda: stranger.send(call)).name == "ERC20InsufficientAllowance"
+    assert refused(stranger.send, call) == "ERC20InsufficientAllowance"
 
 
 def test_only_the_guardian_pauses_and_only_once_between_checkpoints(own_vault: VaultChain) -> None:
     vault = own_vault
-    assert refused(lambda: vault.user.send(vault.vault.functions.pause())).name == "NotGuardian"
-    guardian = ChainUser(vault.chain, GUARDIAN)
-    guardian.send(vault.vault.functions.pause())
-    assert refused(lambda: vault.deposit(UNIT)).name == "IsPaused"
-    assert refused(lambda: guardian.send(vault.vault.functions.pause())).name == "PausedAlready"
+    assert refused(vault.user.send, vault.vault.functions.pause()) == "NotGuardian"
+    vault.guard()
+    assert refused(vault.deposit, UNIT) == "IsPaused"
+    assert refused(vault.guard) == "PausedAlready"
     vault.chain.rpc("evm_increaseTime", vault.terms.pause_s + 1)
     vault.chain.mine()
     vault.deposit(UNIT)
-    assert refused(lambda: guardian.send(vault.vault.functions.pause())).name == "PausedAlready"
+    assert refused(vault.guard) == "PausedAlready"
 
 
 def test_a_pause_never_outlasts_the_trust_in_the_set(own_vault: VaultChain) -> None:
     """Else a guardian's key alone could lock what the vault holds for ever: no checkpoint is taken without trust."""
     vault = own_vault
-    guardian = ChainUser(vault.chain, GUARDIAN)
-    header = make_header(vault.signers)
-    vault.certified(header)
+    vault.certified(make_header(vault.signers))
     trusted_at = vault.view("latest")[2]
     vault.chain.rpc("evm_setNextBlockTimestamp", trusted_at + vault.terms.trusting_s - vault.terms.pause_s - 60)
-    guardian.send(vault.vault.functions.pause())
+    vault.guard()
     assert vault.view("pausedUntil") == trusted_at + vault.terms.trusting_s - vault.terms.pause_s
     vault.chain.rpc("evm_setNextBlockTimestamp", vault.view("pausedUntil"))
     vault.certified(make_header(vault.signers, 2, time_ms=vault.view("pausedUntil") * 1_000))
     latest_end = vault.view("latest")[2] + vault.terms.trusting_s - vault.terms.pause_s
     assert latest_end > trusted_at + vault.terms.trusting_s
     vault.chain.rpc("evm_setNextBlockTimestamp", latest_end)
-    assert refused(lambda: guardian.send(vault.vault.functions.pause())).name == "PauseTooLate"
+    assert refused(vault.guard) == "PauseTooLate"
     vault.certified(make_header(vault.signers, 3, time_ms=latest_end * 1_000))
-    guardian.send(vault.vault.functions.pause())
+    vault.guard()
 
 
 def test_a_guardian_who_brings_checkpoints_cannot_keep_a_vault_locked(own_vault: VaultChain) -> None:
     """Else a checkpoint and a pause in each first open block would hold every withdrawal until its time has passed."""
     vault = own_vault
-    guardian = ChainUser(vault.chain, GUARDIAN)
-    guardian.send(vault.vault.functions.pause())
+    vault.guard()
     vault.chain.rpc("evm_setNextBlockTimestamp", vault.view("pausedUntil"))
     vault.certified(make_header(vault.signers))
-    assert refused(lambda: guardian.send(vault.vault.functions.pause())).name == "PauseTooSoon"
+    assert refused(vault.guard) == "PauseTooSoon"
     vault.deposit(UNIT)
     vault.chain.rpc("evm_setNextBlockTimestamp", vault.view("pausedUntil") + vault.terms.pause_s)
-    guardian.send(vault.vault.functions.pause())
+    vault.guard()
 
 
 def test_a_vault_is_not_deployed_for_a_pause_of_more_than_half_the_trusting_period(

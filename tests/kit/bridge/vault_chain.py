@@ -1,9 +1,10 @@
 """A vault on a real chain, a validator set that signs for it, and calls whose refusals can be named."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
 from eth_abi import decode
 from eth_account import Account
 from web3 import Web3
@@ -11,13 +12,14 @@ from web3.contract import Contract
 
 from bridge.contracts import load_artifact
 from bridge.contracts.deploy import Deployed, VaultTerms, connect, deploy, deploy_token, deploy_vault, deploy_verifier
-from bridge.contracts.vault import checkpoint_arguments
+from bridge.contracts.vault import checkpoint_arguments, validator_words
 from clearing.base import bls
 from clearing.base.certificate import Certificate, VoteKind, vote_digest
 from clearing.base.hashing import keccak256, sha256
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
 from devnet.anvil import Anvil
+from tests.kit import headers
 from tests.kit.certificates import make_certificate
 
 NETWORK = sha256(b"network of the contract tests")
@@ -32,6 +34,18 @@ class Refused(Exception):
     def __init__(self, name: str, values: tuple[Any, ...]) -> None:
         super().__init__(name, values)
         self.name, self.values = name, values
+
+
+def refusal(call: Callable[..., object], *arguments: Any, **named: Any) -> Refused:
+    """Why a contract refuses a call that must not pass."""
+    with pytest.raises(Refused) as caught:
+        call(*arguments, **named)
+    return caught.value
+
+
+def refused(call: Callable[..., object], *arguments: Any, **named: Any) -> str:
+    """The name of that."""
+    return refusal(call, *arguments, **named).name
 
 
 @dataclass(frozen=True)
@@ -66,24 +80,14 @@ def make_signers(powers: tuple[int, ...], name: bytes = b"set") -> Signers:
 
 
 def make_header(signers: Signers, height: int = 1, **changes: Any) -> Header:
-    header = Header(
-        network=NETWORK,
-        parent=sha256(b"parent"),
-        height=height,
-        time_ms=1_000 * height,
-        payload_root=sha256(b"payload"),
-        module_roots=(sha256(b"module"),),
-        commitments_root=bytes(32),
-        commitments_height=0,
-        withdrawals_root=sha256(b"withdrawals"),
-        withdrawals_count=0,
-        exit_root=bytes(32),
-        epoch=0,
-        validators_hash=signers.validators.hash,
-        next_validators_hash=signers.validators.hash,
-        deposit_cursors=(),
-    )
-    return Header(**{name: changes.get(name, getattr(header, name)) for name in header.__struct_fields__})
+    stated = {
+        "network": NETWORK,
+        "parent": sha256(b"parent"),
+        "payload_root": sha256(b"payload"),
+        "module_roots": (sha256(b"module"),),
+        "withdrawals_root": sha256(b"withdrawals"),
+    }
+    return headers.make_header(height, signers.validators, **stated | changes)
 
 
 def _errors() -> dict[bytes, dict[str, Any]]:
@@ -178,7 +182,10 @@ class VaultChain:
         return self.user.send(self.vault.functions.deposit(token, amount, account))
 
     def checkpoint(self, header: Header, certificate: Certificate) -> Any:
-        words, argument = checkpoint_arguments(header, certificate)
+        return self.show(*checkpoint_arguments(header, certificate))
+
+    def show(self, words: bytes, argument: tuple[int, int, bytes]) -> Any:
+        """A checkpoint as it stands in calldata."""
         return self.user.send(self.vault.functions.checkpoint(words, argument))
 
     def certified(self, header: Header, indices: tuple[int, ...] = (0, 1, 2)) -> Any:
@@ -213,6 +220,13 @@ class VaultChain:
 
     def view(self, name: str, *arguments: Any) -> Any:
         return getattr(self.vault.functions, name)(*arguments).call()
+
+    def install(self, validators: ValidatorSet) -> Any:
+        return self.user.send(self.vault.functions.installValidators(validator_words(validators)))
+
+    def guard(self) -> Any:
+        """The guardian pauses it."""
+        return ChainUser(self.chain, GUARDIAN).send(self.vault.functions.pause())
 
     def now(self) -> int:
         return int(self.user.web3.eth.get_block("latest")["timestamp"])

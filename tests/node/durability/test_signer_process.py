@@ -36,6 +36,7 @@ from tests.kit.clearing.genesis import make_genesis
 from tests.kit.consensus.crypto import secrets_of, validator_set
 from tests.kit.consensus.toy import ToyApplication
 from tests.kit.node.station import MARKET
+from tests.kit.refusals import refused
 
 NETWORK = bytes(range(32))
 SET = validator_set(4)
@@ -208,9 +209,8 @@ def test_a_node_with_a_remote_signer_does_not_open_the_voting_key(tmp_path: Path
     made = create_testnet(tmp_path / "net", build, validators=1, devnet=True, seed=5)
     home, config = made.nodes[0].home, made.nodes[0].config
     (home / "keys" / "validator.json").rename(tmp_path / "moved.json")
-    with pytest.raises(LocalFault) as refused:
+    with refused(NodeCode.KEY_MISSING, LocalFault):
         open_node_keys(home, home / "password", allow_weak=True)
-    assert refused.value.code is NodeCode.KEY_MISSING
     keys = open_node_keys(home, home / "password", allow_weak=True, signs=False)
     assert keys.validator == 0
     remote_config = msgspec.structs.replace(config, signer=SignerConfig(address=f"unix:{tmp_path}/none"))

@@ -29,6 +29,7 @@ from node.signer.local import LocalSigner
 from node.signer.sign_state import SignGuard, SignStateFile
 from node.store.wal import WalFile, repair
 from tests.kit.consensus.crypto import secrets_of, validator_set
+from tests.kit.refusals import refused
 
 ENVELOPE, BLS = secrets_of(4)[0]
 SIGNER = LocalSigner(bytes(32), ENVELOPE, BLS, SignGuard())
@@ -114,9 +115,8 @@ def test_beside_a_repaired_log_the_running_height_is_not_signed_for(tmp_path: Pa
     signer = LocalSigner(bytes(32), ENVELOPE, BLS, guard)
     assert not signer.stand_beside(log, 6)
     for round_ in (1, 3, 9):
-        with pytest.raises(LocalFault) as refused:
+        with refused(ConsensusCode.DOUBLE_SIGN, LocalFault):
             signer.sign_vote(set_hash, VoteKind.PREVOTE, 7, round_, bytes(32))
-        assert refused.value.code is ConsensusCode.DOUBLE_SIGN
     assert signer.sign_vote(set_hash, VoteKind.PREVOTE, 8, 0, value), "the next height is signed for"
     log.close()
     guard.close()
@@ -138,9 +138,8 @@ def test_an_unsynced_sign_state_that_fell_behind_its_log_takes_the_logs_word(tmp
     guard, log = SignStateFile(path, sync=False), WalFile(tmp_path / "log")
     signer = LocalSigner(bytes(32), ENVELOPE, BLS, guard)
     assert signer.stand_beside(log, 6)
-    with pytest.raises(LocalFault) as refused:
+    with refused(ConsensusCode.DOUBLE_SIGN, LocalFault):
         signer.sign_vote(set_hash, VoteKind.PREVOTE, 7, 1, bytes(32))
-    assert refused.value.code is ConsensusCode.DOUBLE_SIGN
     assert signer.sign_vote(set_hash, VoteKind.PRECOMMIT, 7, 1, value)
     guard.close()
     log.close()

@@ -19,6 +19,7 @@ from node.signer.node_keys import open_node_keys
 from node.sync.home import address_of, peer_of, trust_of
 from node.sync.joining import anchor_of
 from tests.kit.clearing.genesis import make_genesis
+from tests.kit.refusals import refused
 
 
 @pytest.fixture
@@ -70,17 +71,15 @@ def test_a_chain_without_endpoint_is_refused_before_anything_is_written(net: Tes
     given = arguments(net, tmp_path / "a")
     at = given.index("2=http://127.0.0.1:2")
     del given[at - 1 : at + 1]
-    with pytest.raises(LocalFault) as refused:
+    with refused(NodeCode.CONFIG_MISSING, LocalFault):
         run(*given)
-    assert refused.value.code is NodeCode.CONFIG_MISSING
     assert not (tmp_path / "a").exists()
 
 
 async def test_a_trusted_height_needs_a_hash(net: Testnet) -> None:
     config = msgspec.structs.replace(net.nodes[0].config, state_sync=StateSyncConfig(enabled=True, trust_height=5))
-    with pytest.raises(LocalFault) as refused:
+    with refused(NodeCode.CONFIG_MISSING, LocalFault):
         await anchor_of(config, net.genesis)
-    assert refused.value.code is NodeCode.CONFIG_MISSING
     config = msgspec.structs.replace(config, state_sync=trust_of(f"5:{'ab' * 32}", StateSyncConfig()))
     assert (await anchor_of(config, net.genesis)).hash == b"\xab" * 32
     assert (await anchor_of(net.nodes[0].config, net.genesis)).height == 0
@@ -94,18 +93,16 @@ def test_two_homes_have_different_keys(net: Testnet, tmp_path: Path) -> None:
 
 def test_nothing_is_overwritten(net: Testnet, tmp_path: Path) -> None:
     told = run(*arguments(net, tmp_path / "a"))
-    with pytest.raises(LocalFault) as refused:
+    with refused(NodeCode.OUTPUT_EXISTS, LocalFault):
         run(*arguments(net, tmp_path / "a"))
-    assert refused.value.code is NodeCode.OUTPUT_EXISTS
     assert effective_config(Path(told["config"]), ()).config.state_sync.enabled
 
 
 def test_a_seed_that_others_may_read_is_refused_before_anything_is_written(net: Testnet, tmp_path: Path) -> None:
     given = arguments(net, tmp_path / "a")
     (net.nodes[0].home / "seed").chmod(0o644)
-    with pytest.raises(LocalFault) as refused:
+    with refused(NodeCode.KEY_PERMISSIONS, LocalFault):
         run(*given)
-    assert refused.value.code is NodeCode.KEY_PERMISSIONS
     assert not (tmp_path / "a").exists()
 
 
@@ -113,9 +110,8 @@ def test_a_seed_that_others_may_read_is_refused_before_anything_is_written(net: 
     "text", ["", "ab@127.0.0.1:1", f"{'ab' * 32}@127.0.0.1", f"{'ab' * 32}@:1", f"{'AB' * 32}@h:1"]
 )
 def test_a_peer_is_a_key_and_an_address(text: str) -> None:
-    with pytest.raises(LocalFault) as refused:
+    with refused(NodeCode.CONFIG_VALUE, LocalFault):
         peer_of(text)
-    assert refused.value.code is NodeCode.CONFIG_VALUE
 
 
 def test_addresses_may_be_of_ipv6() -> None:
@@ -126,6 +122,5 @@ def test_addresses_may_be_of_ipv6() -> None:
     "text", ["", "7", "7:", "x:" + "ab" * 32, "7:" + "ab" * 31, "0:" + "ab" * 32, f"{2**63}:" + "ab" * 32]
 )
 def test_an_anchor_is_a_height_and_a_hash(text: str) -> None:
-    with pytest.raises(LocalFault) as refused:
+    with refused(NodeCode.CONFIG_VALUE, LocalFault):
         trust_of(text, StateSyncConfig())
-    assert refused.value.code is NodeCode.CONFIG_VALUE
