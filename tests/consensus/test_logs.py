@@ -1,6 +1,8 @@
 """The write-ahead log and the sign state: what a crash or a bad disk may do to them, and what then happens."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -178,37 +180,28 @@ def test_the_inside_of_a_torn_frame_is_not_searched_for_frames() -> None:
 
 def test_beside_a_log_that_lacks_frames_the_running_height_is_not_signed_for(tmp_path: Path) -> None:
     """The lock went with the log: another value must not be voted for, whatever round it is."""
-    envelope_secret, bls_secret = secrets_of(4)[0]
     first, other = b"v" * 32, b"w" * 32
 
-    def opened() -> tuple[SignStateFile, WalFile, LocalSigner, bool]:
-        guard = SignStateFile(tmp_path / "sign.state")
-        signer = LocalSigner(bytes(32), envelope_secret, bls_secret, guard)
-        log = WalFile(tmp_path / "log")
-        return guard, log, signer, signer.stand_beside(log, 6)
-
-    guard, log, signer, whole = opened()
-    assert whole
-    signer.sign_vote(bytes(32), VoteKind.PREVOTE, 7, 0, first)
-    log.append([Record(height=7, kind=RecordKind.OWN, data=b"prevote")])
-    signer.sign_vote(bytes(32), VoteKind.PRECOMMIT, 7, 0, first)
-    guard.close()
-    log.close()
-    guard, log, signer, whole = opened()
-    assert whole, "the step that was not logged was not sent"
-    signer.sign_vote(bytes(32), VoteKind.PREVOTE, 7, 1, first)
-    guard.close()
-    log.close()
-    (tmp_path / "log").unlink()
-    for _ in range(2):
-        guard, log, signer, whole = opened()
-        assert not whole
-        for kind, round_, value in ((VoteKind.PREVOTE, 1, other), (VoteKind.PREVOTE, 9, other)):
-            with pytest.raises(LocalFault):
-                signer.sign_vote(bytes(32), kind, 7, round_, value)
+    @contextmanager
+    def opened(*, whole: bool) -> Iterator[tuple[WalFile, LocalSigner]]:
+        guard, log = SignStateFile(tmp_path / "sign.state"), WalFile(tmp_path / "log")
+        signer = LocalSigner(bytes(32), *secrets_of(4)[0], guard)
+        assert signer.stand_beside(log, 6) is whole
+        yield log, signer
         guard.close()
         log.close()
-    guard, log, signer, _ = opened()
-    signer.sign_vote(bytes(32), VoteKind.PREVOTE, 8, 0, other)
-    guard.close()
-    log.close()
+
+    with opened(whole=True) as (log, signer):
+        signer.sign_vote(bytes(32), VoteKind.PREVOTE, 7, 0, first)
+        log.append([Record(height=7, kind=RecordKind.OWN, data=b"prevote")])
+        signer.sign_vote(bytes(32), VoteKind.PRECOMMIT, 7, 0, first)
+    with opened(whole=True) as (_, signer):  # the step that was not logged was not sent
+        signer.sign_vote(bytes(32), VoteKind.PREVOTE, 7, 1, first)
+    (tmp_path / "log").unlink()
+    for _ in range(2):
+        with opened(whole=False) as (_, signer):
+            for round_ in (1, 9):
+                with pytest.raises(LocalFault):
+                    signer.sign_vote(bytes(32), VoteKind.PREVOTE, 7, round_, other)
+    with opened(whole=False) as (_, signer):
+        signer.sign_vote(bytes(32), VoteKind.PREVOTE, 8, 0, other)

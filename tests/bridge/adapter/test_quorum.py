@@ -1,7 +1,7 @@
 """Endpoints that lie, lag or are lost, before a real chain."""
 
 import copy
-from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -14,12 +14,9 @@ from bridge.rpc.quorum import EndpointQuorum
 from clearing.base.codec import u256
 from clearing.base.errors import LocalFault, RemoteFault
 from tests.kit.refusals import refused
+from tests.kit.until import until
 
 pytestmark = pytest.mark.chain
-
-
-def of_three(profile):
-    return replace(profile, finality=replace(profile.finality, quorum=2))
 
 
 def richer(call, result):
@@ -52,61 +49,37 @@ def chain_of_own(call, result):
     return result
 
 
-async def test_a_forged_receipt_is_refused_for_its_root(chain, liar, watch):
-    profile = chain.deploy_emitter()
-    chain.deposited(1, amount=1_000)
-    chain.mine(6)
-    w = watch(profile, liar(richer))
-    with refused(BridgeCode.RECEIPTS_ROOT_MISMATCH):
-        await w.until_quiet()
-    assert w.facts == []
-
-
-async def test_a_forged_log_in_a_block_without_one_is_not_told(chain, liar, watch):
-    profile = chain.deploy_emitter()
-    forged = {"blockNumber": hex_quantity(profile.deployment_block + 2)}
+async def test_a_forged_log_in_a_block_without_one_is_not_told(chain, liar, watched):
+    forged = {"blockNumber": hex_quantity(chain.profile.deployment_block + 2)}
 
     def alter(call, result):
         return [forged] if call.method == "eth_getLogs" else result
 
     chain.mine(10)
-    w = watch(replace(profile, blooms=False), liar(alter))
+    w = watched(liar(alter), blooms=False)
     await w.until_quiet()
     assert w.deposits == []
     assert w.watcher.status.scanned_number == chain.final
 
 
-async def test_a_header_whose_fields_are_forged_is_refused_for_its_hash(chain, liar, watch):
-    profile = chain.deploy_emitter()
-    chain.deposited(1)
-    chain.mine(6)
-    w = watch(profile, liar(header_of_own))
-    with refused(BridgeCode.HEADER_HASH_MISMATCH):
-        await w.until_quiet()
-    assert w.facts == []
-
-
 @pytest.mark.parametrize("lie", [richer, header_of_own, blind, chain_of_own])
 @pytest.mark.parametrize("place", [0, 1, 2])
-async def test_one_liar_of_three_changes_nothing(chain, liar, watch, lie, place):
-    profile = of_three(chain.deploy_emitter())
+async def test_one_liar_of_three_changes_nothing(chain, liar, watched, lie, place):
     for nonce in range(1, 4):
         chain.deposited(nonce, amount=1_000)
         chain.mine(30)
     sources = [liar(name=f"true {index}") for index in range(3)]
     sources[place].alter = lie
-    w = watch(profile, *sources)
+    w = watched(*sources, quorum=2)
     await w.until_quiet()
     assert [(fact.nonce, fact.amount) for fact in w.deposits] == [(n, u256(1_000)) for n in (1, 2, 3)]
 
 
-async def test_one_lost_of_three_changes_nothing_and_is_asked_less(chain, liar, watch):
-    profile = of_three(chain.deploy_emitter())
-    chain.deposited(1)
-    chain.mine(6)
+async def test_one_lost_of_three_changes_nothing_and_is_asked_less(chain, liar, watched):
+    chain.final_deposits(1)
     sources = [liar(name=f"e{index}") for index in range(3)]
     sources[1].lost = True
-    w = watch(profile, *sources)
+    w = watched(*sources, quorum=2)
     await w.until_quiet()
     for _ in range(20):
         await w.watcher.step()
@@ -115,13 +88,9 @@ async def test_one_lost_of_three_changes_nothing_and_is_asked_less(chain, liar, 
     assert w.quorum.health[1].faults_total >= 1
 
 
-async def test_one_silent_of_three_holds_nobody_up_for_long(chain, liar, watch):
-    profile = of_three(chain.deploy_emitter())
-    chain.deposited(1)
-    chain.mine(6)
-    sources = [liar(name=f"e{index}") for index in range(3)]
-    sources[0].silent = True
-    w = watch(profile, *sources)
+async def test_one_silent_of_three_holds_nobody_up_for_long(chain, liar, watched):
+    chain.final_deposits(1)
+    w = watched(liar(silent=True, name="e0"), liar(name="e1"), liar(name="e2"), quorum=2)
     await w.until_quiet()
     assert w.nonces == [1]
     assert "slow" in w.quorum.health[0].last_fault
@@ -146,29 +115,29 @@ def stuck(call, result):
     return result
 
 
+def true(call, result):
+    return result
+
+
 def foreign(call, result):
     return "0x1" if call.method == "eth_chainId" else result
 
 
 @pytest.mark.parametrize("lie", [chain_of_own, stuck, foreign])
-async def test_a_quick_liar_cannot_silence_a_slow_endpoint(chain, liar, watch, lie, monkeypatch):
+async def test_a_quick_liar_cannot_silence_a_slow_endpoint(chain, liar, watched, lie, monkeypatch):
     """The liar and one other are a quorum that answered, and never one that agrees."""
     monkeypatch.setattr("bridge.rpc.quorum.GRACE_SECONDS", 0.01)
-    profile = of_three(chain.deploy_emitter())
-    chain.deposited(1)
-    chain.mine(6)
-    w = watch(profile, liar(lie, name="liar"), liar(name="quick"), Late(liar(), 0.1))
+    chain.final_deposits(1)
+    w = watched(liar(lie, name="liar"), liar(name="quick"), Late(liar(), 0.1), quorum=2)
     await w.until_quiet()
     assert w.nonces == [1]
 
 
-async def test_two_lost_of_three_stop_the_chain_and_their_return_starts_it(chain, liar, watch):
-    profile = of_three(chain.deploy_emitter())
-    chain.deposited(1)
-    chain.mine(6)
+async def test_two_lost_of_three_stop_the_chain_and_their_return_starts_it(chain, liar, watched):
+    chain.final_deposits(1)
     sources = [liar() for _ in range(3)]
     sources[0].lost = sources[1].lost = True
-    w = watch(profile, *sources)
+    w = watched(*sources, quorum=2)
     with refused(BridgeCode.ENDPOINT_QUORUM_LOST):
         await w.until_quiet()
     assert w.facts == []
@@ -177,12 +146,19 @@ async def test_two_lost_of_three_stop_the_chain_and_their_return_starts_it(chain
     assert w.nonces == [1]
 
 
-async def test_two_liars_with_a_chain_of_their_own_never_get_a_header_believed(chain, liar, watch):
-    profile = of_three(chain.deploy_emitter())
-    chain.deposited(1)
-    chain.mine(6)
-    w = watch(profile, liar(chain_of_own), liar(chain_of_own), liar())
-    with refused(BridgeCode.HEADER_HASH_MISMATCH):
+@pytest.mark.parametrize(
+    ("lies", "quorum", "code"),
+    [
+        pytest.param((richer,), 1, BridgeCode.RECEIPTS_ROOT_MISMATCH, id="receipts_for_their_root"),
+        pytest.param((header_of_own,), 1, BridgeCode.HEADER_HASH_MISMATCH, id="a_header_for_its_hash"),
+        pytest.param((foreign,), 1, BridgeCode.WRONG_CHAIN, id="another_chain"),
+        pytest.param((chain_of_own, chain_of_own, true), 2, BridgeCode.HEADER_HASH_MISMATCH, id="a_quorum_of_liars"),
+    ],
+)
+async def test_what_a_quorum_forges_is_refused(chain, liar, watched, lies, quorum, code):
+    chain.final_deposits(1)
+    w = watched(*map(liar, lies), quorum=quorum)
+    with refused(code):
         await w.until_quiet()
     assert w.facts == []
 
@@ -196,8 +172,7 @@ async def test_three_that_differ_are_no_quorum(chain, liar):
         await quorum.headers([0])
 
 
-async def test_the_final_height_is_the_second_highest_of_three_at_a_quorum_of_two(chain, liar, watch):
-    profile = of_three(chain.deploy_emitter())
+async def test_the_final_height_is_the_second_highest_of_three_at_a_quorum_of_two(chain, liar, watched):
     chain.mine(20)
     true = chain.final
 
@@ -210,13 +185,12 @@ async def test_the_final_height_is_the_second_highest_of_three_at_a_quorum_of_tw
         return alter
 
     quorum = EndpointQuorum([liar(stating(true + 1000)), liar(), liar(stating(3))], 2)
-    tips = await quorum.tips(profile.finality, 1)
+    tips = await quorum.tips(chain.profile.finality, 1)
     assert tips.final_number == true
 
 
-async def test_a_lagging_node_is_no_evidence_of_absence(chain, liar, watch):
+async def test_a_lagging_node_is_no_evidence_of_absence(chain, liar, watched):
     """Two of three don't hold the newest blocks yet and say that there are no logs: nothing is concluded from it."""
-    profile = replace(of_three(chain.deploy_emitter()), blooms=False)
     seen = chain.head
     chain.deposited(1)
     chain.mine(10)
@@ -231,7 +205,7 @@ async def test_a_lagging_node_is_no_evidence_of_absence(chain, liar, watch):
             return None if int(call.params[0], 16) > seen else result
         return result
 
-    w = watch(profile, liar(lag), liar(lag), liar())
+    w = watched(liar(lag), liar(lag), liar(), quorum=2, blooms=False)
     with pytest.raises(RemoteFault):
         await w.until_quiet()
     assert w.watcher.status.scanned_number <= seen
@@ -240,8 +214,7 @@ async def test_a_lagging_node_is_no_evidence_of_absence(chain, liar, watch):
     assert w.nonces == [1]
 
 
-async def test_a_deposit_withheld_by_all_far_behind_is_backfilled_at_the_next_nonce(chain, liar, watch):
-    profile = chain.deploy_emitter()
+async def test_a_deposit_withheld_by_all_far_behind_is_backfilled_at_the_next_nonce(chain, liar, watched):
     chain.deposited(1)
     withheld = int(chain.deposited(2)["blockNumber"], 16)
     chain.mine(200)
@@ -252,7 +225,7 @@ async def test_a_deposit_withheld_by_all_far_behind_is_backfilled_at_the_next_no
             return [log for log in result if int(log["blockNumber"], 16) != withheld]
         return result
 
-    w = watch(profile, liar(hide))
+    w = watched(liar(hide))
     await w.until_quiet()
     assert w.nonces == [1]
     chain.deposited(3)
@@ -266,8 +239,7 @@ async def test_a_deposit_withheld_by_all_far_behind_is_backfilled_at_the_next_no
     assert w.deposits[1].block_number == withheld
 
 
-async def test_log_ranges_are_halved_on_errors_down_to_one_block_by_hash(chain, liar, watch):
-    profile = chain.deploy_emitter()
+async def test_log_ranges_are_halved_on_errors_down_to_one_block_by_hash(chain, liar, watched):
     for nonce in range(1, 8):
         chain.deposited(nonce)
         chain.mine(20)
@@ -284,7 +256,7 @@ async def test_log_ranges_are_halved_on_errors_down_to_one_block_by_hash(chain, 
         asked.append(blocks)
         return Refusal(-32005, "query returned more than 10000 results") if blocks > 3 else result
 
-    w = watch(profile, liar(refuse))
+    w = watched(liar(refuse))
     await w.until_quiet()
     assert w.nonces == list(range(1, 8))
     assert max(asked) > 60
@@ -294,8 +266,7 @@ async def test_log_ranges_are_halved_on_errors_down_to_one_block_by_hash(chain, 
     assert [header.number for header in numbers] == [w.deposits[0].block_number]
 
 
-async def test_an_endpoint_that_names_blocks_without_events_is_blamed_for_it(chain, liar, watch):
-    profile = of_three(chain.deploy_emitter())
+async def test_an_endpoint_that_names_blocks_without_events_is_blamed_for_it(chain, liar, watched):
     chain.deposited(1)
     chain.mine(200)
 
@@ -306,30 +277,22 @@ async def test_an_endpoint_that_names_blocks_without_events_is_blamed_for_it(cha
         return [{"blockNumber": hex_quantity(number)} for number in range(first, last + 1)]
 
     sources = [liar(noisy), liar(), liar()]
-    w = watch(profile, *sources)
+    w = watched(*sources, quorum=2)
     await w.until_quiet()
     assert w.nonces == [1]
     assert [health.faults_total for health in w.quorum.health] == [1, 0, 0]
     assert sum(source.asked.count("eth_getBlockReceipts") for source in sources) == 1
 
 
-async def test_an_endpoint_of_another_chain_is_refused(chain, liar, watch):
-    profile = chain.deploy_emitter()
-    with refused(BridgeCode.WRONG_CHAIN):
-        await watch(profile, liar(foreign)).until_quiet()
-
-
 @pytest.mark.parametrize(("endpoints", "quorum"), [(1, 0), (2, 1), (3, 1), (4, 2), (3, 4)])
 def test_a_quorum_is_more_than_half(endpoints, quorum):
     with refused(BridgeCode.BAD_QUORUM, LocalFault):
-        EndpointQuorum([None] * 0 + [type("E", (), {"name": "e"})() for _ in range(endpoints)], quorum)
+        EndpointQuorum([SimpleNamespace(name="e")] * endpoints, quorum)
 
 
-async def test_the_actor_waits_faults_out_and_ends_only_with_a_halt(chain, liar, watch, within):
-    profile = chain.deploy_emitter()
-    source = liar()
-    source.lost = True
-    w = watch(profile, source)
+async def test_the_actor_waits_faults_out_and_ends_only_with_a_halt(chain, liar, watched):
+    source = liar(lost=True)
+    w = watched(source)
     halts = []
 
     async def act():
@@ -337,13 +300,10 @@ async def test_the_actor_waits_faults_out_and_ends_only_with_a_halt(chain, liar,
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(act)
-        while w.watcher.status.faults < 2:  # noqa: ASYNC110
-            await trio.sleep(0.005)
+        await until(lambda: w.watcher.status.faults >= 2)
         source.lost = False
-        chain.deposited(1)
-        chain.mine(6)
-        while w.nonces != [1]:  # noqa: ASYNC110
-            await trio.sleep(0.005)
+        chain.final_deposits(1)
+        await until(lambda: w.nonces == [1])
         chain.emit((DEPOSITED, u256(2), u256(1), u256(1)), b"")
         chain.mine(6)
     assert halts[0].code == BridgeCode.MALFORMED_EVENT

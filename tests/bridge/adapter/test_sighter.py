@@ -22,8 +22,10 @@ pytestmark = pytest.mark.chain
 class Lookout:
     """A watcher with soft credit on, its pool, and the last view."""
 
-    def __init__(self, profile, endpoint, watch) -> None:
-        self.below = watch(replace(profile, sight_depth=1), endpoint)
+    def __init__(self, chain, endpoint, watch) -> None:
+        chain.mine(6)
+        profile = replace(chain.profile, sight_depth=1)
+        self.below = watch(profile, endpoint)
         self.pool = AttestationPool(b"\x01" * 32)
         self.view: tuple[DepositSighted, ...] = ()
 
@@ -31,9 +33,7 @@ class Lookout:
             self.below.facts.append(fact)
             self.pool.add(fact)
 
-        self.watcher = Watcher(
-            replace(profile, sight_depth=1), self.below.quorum, self.below.store, emit, publish_pending=self.sight
-        )
+        self.watcher = Watcher(profile, self.below.quorum, self.below.store, emit, publish_pending=self.sight)
 
     def sight(self, view) -> None:
         self.view = view
@@ -47,9 +47,7 @@ class Lookout:
 
 
 async def test_a_deposit_is_sighted_a_block_under_the_head_and_no_more_once_it_is_final(chain, endpoint, watch):
-    profile = chain.deploy_emitter()
-    chain.mine(6)
-    lookout = Lookout(profile, endpoint, watch)
+    lookout = Lookout(chain, endpoint, watch)
     assert await lookout.look() == ()
     receipt = chain.deposited(1, account=7, amount=12345)
     assert await lookout.look() == (), "it stands at the head"
@@ -70,9 +68,7 @@ async def test_a_deposit_is_sighted_a_block_under_the_head_and_no_more_once_it_i
 
 
 async def test_what_the_chain_undid_is_sighted_no_more_and_what_took_its_place_is(chain, endpoint, watch):
-    profile = chain.deploy_emitter()
-    chain.mine(6)
-    lookout = Lookout(profile, endpoint, watch)
+    lookout = Lookout(chain, endpoint, watch)
     chain.deposited(1, amount=5)
     chain.mine()
     await lookout.look()
@@ -88,9 +84,7 @@ async def test_what_the_chain_undid_is_sighted_no_more_and_what_took_its_place_i
 
 
 async def test_a_deposit_that_does_not_continue_the_final_ones_is_not_sighted(chain, endpoint, watch):
-    profile = chain.deploy_emitter()
-    chain.mine(6)
-    lookout = Lookout(profile, endpoint, watch)
+    lookout = Lookout(chain, endpoint, watch)
     chain.deposited(1)
     chain.deposited(3)
     chain.mine()
@@ -98,11 +92,10 @@ async def test_a_deposit_that_does_not_continue_the_final_ones_is_not_sighted(ch
 
 
 async def test_without_terms_nobody_looks_ahead(chain, endpoint, watch):
-    profile = chain.deploy_emitter()
     chain.mine(6)
     seen: list[object] = []
-    w = watch(profile, endpoint)
-    watcher = Watcher(profile, w.quorum, w.store, w.watcher._emit, publish_pending=seen.append)
+    w = watch(chain.profile, endpoint)
+    watcher = Watcher(chain.profile, w.quorum, w.store, w.watcher._emit, publish_pending=seen.append)
     chain.deposited(1)
     chain.mine(2)
     await watcher.step()
@@ -126,9 +119,7 @@ def ledger(vault: bytes) -> World:
 
 
 async def test_a_loan_on_sight_is_repaid_at_finality_and_recalled_after_a_reorg(chain, endpoint, watch):
-    profile = chain.deploy_emitter()
-    chain.mine(6)
-    lookout, world = Lookout(profile, endpoint, watch), ledger(profile.vault)
+    lookout, world = Lookout(chain, endpoint, watch), ledger(chain.profile.vault)
 
     async def block():
         await lookout.look()

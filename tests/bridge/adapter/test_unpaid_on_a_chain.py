@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import trio
 
-from bridge.chain import FinalityPolicy, WatchedChain
+from bridge.chain import FinalityPolicy
 from bridge.codes import BridgeCode
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum
@@ -25,56 +25,40 @@ from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.schema.facts import WithdrawalExecuted, WithdrawalNotExecuted
 from clearing.schema.receipts.withdrawals import WithdrawalRefunded
-from clearing.state.withdrawals_tree import empty_subtree_root, withdrawal_leaf_hash
 from clearing.withdrawals.refunds import expired_withdrawals
 from node.chains.attestation_pool import AttestationPool
-from tests.kit.bridge.vault_chain import UNIT, Refused, VaultChain, make_header, make_signers
+from tests.kit.bridge.certified import certify, released
+from tests.kit.bridge.vault_chain import FOUR, UNIT, Refused, VaultChain
+from tests.kit.bridge.watched_chain import Chain, Liar, calls_answered
 from tests.kit.clearing.gated import gated_genesis
 from tests.kit.clearing.genesis import ALICE, BTC, ETH, USDC_1
-from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
 from tests.kit.clearing.world import World, of_kind
 
 pytestmark = pytest.mark.chain
 CHAIN_ID = 31337
 TO = b"\x33" * 20
 AMOUNT = 7 * UNIT
-LIES = {"paid": u256(1), "unpaid": u256(0), "nonsense": u256(2)}
+LIES = {name: "0x" + u256(word).hex() for word, name in enumerate(("unpaid", "paid", "nonsense"))}
+IS_PAID_BYTES = 36
 
 
-@pytest.fixture(scope="session")
-def four():
-    return make_signers((1, 1, 1, 1))
-
-
-class Scene:
+class Scene(Chain):
     """A vault with a deposit, and one withdrawal in its newest tree that ends `valid` seconds after now."""
 
-    def __init__(self, anvil, four, valid: int = 100) -> None:
-        self.made = VaultChain(anvil(), four)
+    def __init__(self, anvil, valid: int = 100) -> None:
+        self.made = VaultChain(anvil(), FOUR)
+        super().__init__(self.made.chain)
         self.made.deposit(100 * UNIT)
         self.not_after = self.made.now() + valid
-        token = self.made.token_at.address
-        leaf = withdrawal_leaf_hash(CHAIN_ID, self.made.vault_at.address, 0, token, TO, AMOUNT, self.not_after)
-        self.proof = tuple(empty_subtree_root(level) for level in range(32))
-        root = withdrawals_root_from_proof(leaf, 0, self.proof)
-        self.made.certified(make_header(four, 1, withdrawals_root=root, withdrawals_count=1))
-
-    @property
-    def profile(self) -> WatchedChain:
-        return WatchedChain(
-            chain_id=CHAIN_ID,
-            vault=self.made.vault_at.address,
-            deployment_block=self.made.vault_at.block_number,
-            tokens=(self.made.token_at.address,),
-            finality=FinalityPolicy(quorum=1),
-            custody_stride=4,
-        )
+        self.withdrawal, leaf = released(self.made, 0, to=TO, amount=AMOUNT, not_after_s=self.not_after)
+        self.tree = certify(self.made, [leaf])
+        self.profile = self.made.watched()
 
     def pay(self):
-        return self.made.withdraw((0, self.made.token_at.address, TO, AMOUNT, self.not_after), self.proof)
+        return self.made.withdraw(self.withdrawal, self.tree.proof(0))
 
     def next_block_at(self, second: int) -> None:
-        self.made.chain.rpc("evm_setNextBlockTimestamp", hex(second))
+        self.rpc("evm_setNextBlockTimestamp", hex(second))
 
     def pass_time(self, seconds: int = 1_000) -> int:
         """One block so much later; its number."""
@@ -82,24 +66,19 @@ class Scene:
         self.mine()
         return self.head
 
-    def mine(self, blocks: int = 1) -> None:
-        self.made.chain.rpc("anvil_mine", hex(blocks))
-
     def finalise(self, number: int | None = None) -> None:
         wanted = number if number is not None else self.head
         while self.final < wanted:
             self.mine()
 
-    @property
-    def final(self) -> int:
-        return int(self.made.chain.rpc("eth_getBlockByNumber", "finalized", *[False])["number"], 16)
-
-    @property
-    def head(self) -> int:
-        return int(self.made.chain.rpc("eth_blockNumber"), 16)
+    def final_after_its_time(self) -> int:
+        """The first block after the withdrawal's time, which is final."""
+        number = self.pass_time()
+        self.finalise(number)
+        return number
 
     def block(self, number: int) -> dict:
-        return self.made.chain.rpc("eth_getBlockByNumber", hex(number), *[False])
+        return self.rpc("eth_getBlockByNumber", hex(number), *[False])
 
 
 class Lookout:
@@ -141,13 +120,13 @@ async def wait(function, *arguments):
 
 
 @pytest.fixture
-async def scene(anvil, four):
-    return await wait(Scene, anvil, four)
+async def scene(anvil):
+    return await wait(Scene, anvil)
 
 
 @pytest.fixture
 async def endpoint(scene):
-    async with Endpoint(scene.made.chain.url) as endpoint:
+    async with Endpoint(scene.url) as endpoint:
         yield endpoint
 
 
@@ -187,7 +166,7 @@ async def test_a_block_in_the_last_second_is_too_early(scene, endpoint, watch, s
     scene.next_block_at(scene.not_after + second)
     scene.mine()
     edge = scene.head
-    scene.made.chain.rpc("anvil_setBlockTimestampInterval", 1)
+    scene.rpc("anvil_setBlockTimestampInterval", 1)
     lookout = Lookout(scene, [endpoint], watch)
     while scene.final < edge:
         assert await lookout.look() == []
@@ -222,7 +201,7 @@ async def test_a_chain_that_changes_its_mind_before_finality_decides_which_of_th
     scene.next_block_at(scene.not_after + 5)
     scene.mine(2)
     assert await lookout.look() == []
-    scene.made.chain.rpc("anvil_rollback", scene.head - base)
+    scene.rpc("anvil_rollback", scene.head - base)
     assert scene.head == base
     scene.next_block_at(scene.not_after)
     await wait(scene.pay)
@@ -238,45 +217,25 @@ async def test_a_payment_that_the_chain_undid_is_no_payment(scene, endpoint, wat
     base = scene.head
     await wait(scene.pay)
     assert await wait(scene.made.view, "isPaid", 0)
-    scene.made.chain.rpc("anvil_rollback", scene.head - base)
+    scene.rpc("anvil_rollback", scene.head - base)
     assert not await wait(scene.made.view, "isPaid", 0)
-    first = scene.pass_time()
-    scene.finalise(first)
+    scene.final_after_its_time()
     lookout = Lookout(scene, [endpoint], watch)
     assert await lookout.look() == [0]
     assert lookout.below.withdrawals == []
 
 
 async def test_after_a_reorg_under_the_cursor_nothing_more_is_told(scene, endpoint, watch):
-    first = scene.pass_time()
-    scene.finalise(first)
+    first = scene.final_after_its_time()
     told: list[ExpiredWithdrawal] = []
     lookout = Lookout(scene, [endpoint], watch, expired=lambda: told)
     assert await lookout.look() == []
     depth = scene.head - first + 2
-    scene.made.chain.rpc("anvil_reorg", depth, [])
+    scene.rpc("anvil_reorg", depth, [])
     scene.mine()
     told.append(ExpiredWithdrawal(0, scene.not_after))
     assert await lookout.look() == []
     assert lookout.watcher.status.halt.code == BridgeCode.FINALITY_VIOLATION
-
-
-class Lying:
-    """An endpoint that answers every contract call with `value`, where there is one."""
-
-    name = "lying"
-
-    def __init__(self, true, value=None):
-        self.true, self.value = true, value
-
-    async def batch(self, calls):
-        results = await self.true.batch(calls)
-        if self.value is None:
-            return results
-        return [
-            "0x" + self.value.hex() if call.method == "eth_call" and len(call.params[0]["data"]) == 74 else result
-            for call, result in zip(calls, results, strict=True)
-        ]
 
 
 @pytest.mark.parametrize("lie", ["paid", "unpaid", "nonsense"])
@@ -286,24 +245,25 @@ async def test_one_liar_of_three_changes_nothing_and_two_make_no_quorum_for_a_gu
 ):
     if is_paid:
         await wait(scene.pay)
-    first = scene.pass_time()
-    scene.finalise(first)
+    scene.final_after_its_time()
     cursor = Lookout(scene, [endpoint], watch)
     await cursor.look()
     truth = [] if is_paid else [0]
-    liars = [Lying(endpoint, LIES[lie]), Lying(endpoint), Lying(endpoint)]
-    reader = ExpiredWithdrawalReader(scene.profile, EndpointQuorum(liars, 2))
     expired = [ExpiredWithdrawal(0, scene.not_after)]
-    assert [each.nonce for each in (await reader.view(cursor.watcher._cursor, expired)).unpaid] == truth
-    different = [Lying(endpoint, LIES["paid"]), Lying(endpoint, LIES["unpaid"]), Lying(endpoint, LIES["nonsense"])]
+
+    def lying(*lies):
+        liars = [Liar(endpoint, calls_answered(LIES[name], IS_PAID_BYTES)) for name in lies]
+        quorum = EndpointQuorum(liars + [Liar(endpoint)] * (3 - len(liars)), 2)
+        return ExpiredWithdrawalReader(scene.profile, quorum).view(cursor.watcher._cursor, expired)
+
+    assert [fact.nonce for fact in (await lying(lie)).unpaid] == truth
     with pytest.raises(RemoteFault):
-        await ExpiredWithdrawalReader(scene.profile, EndpointQuorum(different, 2)).view(cursor.watcher._cursor, expired)
+        await lying("paid", "unpaid", "nonsense")
 
 
 async def test_a_withdrawal_of_which_the_vault_never_heard_was_not_paid_either(scene, endpoint, watch):
     """The network released it and nobody brought the checkpoint: it is as unpaid as any other."""
-    first = scene.pass_time()
-    scene.finalise(first)
+    first = scene.final_after_its_time()
     asked = [
         ExpiredWithdrawal(0, scene.not_after),
         ExpiredWithdrawal(512, scene.not_after),
@@ -314,11 +274,9 @@ async def test_a_withdrawal_of_which_the_vault_never_heard_was_not_paid_either(s
     assert {fact.block_number for fact in lookout.view} == {first}
 
 
-async def test_a_view_is_bounded_and_the_chain_is_asked_again_only_for_something_new(scene, endpoint, liar, watch):
-    first = scene.pass_time()
-    scene.finalise(first)
-    counting = liar()
-    counting.true = endpoint
+async def test_a_view_is_bounded_and_the_chain_is_asked_again_only_for_something_new(scene, endpoint, watch):
+    scene.final_after_its_time()
+    counting = Liar(endpoint)
     many = [ExpiredWithdrawal(nonce, scene.not_after) for nonce in range(AT_ONCE + 9)]
     lookout = Lookout(scene, [counting], watch, expired=lambda: many)
     assert await lookout.look() == list(range(AT_ONCE))
@@ -329,7 +287,7 @@ async def test_a_view_is_bounded_and_the_chain_is_asked_again_only_for_something
     assert await lookout.look() == list(range(1, AT_ONCE + 1))
 
 
-async def test_a_long_chain_is_searched_a_little_at_a_time_and_nothing_twice(scene, endpoint, liar, watch):
+async def test_a_long_chain_is_searched_a_little_at_a_time_and_nothing_twice(scene, endpoint, watch):
     ends: list[int] = []
     numbers: list[int] = []
     for _ in range(12):
@@ -337,8 +295,7 @@ async def test_a_long_chain_is_searched_a_little_at_a_time_and_nothing_twice(sce
         numbers.append(await wait(scene.pass_time, 10))
         scene.mine(29)
     scene.mine(9)
-    counting = liar()
-    counting.true = endpoint
+    counting = Liar(endpoint)
     expired = [ExpiredWithdrawal(700 + at, end) for at, end in enumerate(ends)]
     lookout = Lookout(scene, [counting], watch, expired=lambda: expired)
     while await lookout.watcher.step():
@@ -369,10 +326,10 @@ def ledger(scene: Scene) -> World:
     return World(change(base, time_ms=(scene.made.now() - 50) * 1_000, chains=chains, assets=tuple(assets)))
 
 
-async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_owner(anvil, four, watch):
+async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_owner(anvil, watch):
     """The ledger releases, the time passes, the vault was never asked: four validators say so, the money is back."""
-    scene = await wait(Scene, anvil, four)
-    async with Endpoint(scene.made.chain.url) as endpoint:
+    scene = await wait(Scene, anvil)
+    async with Endpoint(scene.url) as endpoint:
         world = ledger(scene)
         lookout = Lookout(
             scene,
@@ -396,7 +353,7 @@ async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_o
         deposited = world.cash(ALICE)
         assert deposited == 100 * UNIT // 100
         await block(world.withdrawal(ALICE, USDC_1, deposited))
-        (released,) = [each for _, each in world.state.withdrawals.ordered()]
+        (waiting,) = [each for _, each in world.state.withdrawals.ordered()]
         assert world.cash(ALICE) == 0
         for _ in range(3):
             scene.mine(4)
@@ -405,7 +362,7 @@ async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_o
         assert [each.nonce for each in lookout.expired()] == [0]
         for _ in range(3):
             assert not of_kind(await block(), WithdrawalRefunded), "over by our clock, not by the chain's"
-        scene.next_block_at(released.not_after_s + 1)
+        scene.next_block_at(waiting.not_after_s + 1)
         scene.mine()
         scene.finalise(scene.head)
         backs = of_kind(await block(), WithdrawalRefunded)

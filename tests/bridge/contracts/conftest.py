@@ -6,21 +6,16 @@ from pathlib import Path
 import pytest
 
 from devnet.anvil import Anvil, anvil_chain
-from tests.kit.bridge.vault_chain import Signers, VaultChain, make_signers
+from tests.kit.bridge.vault_chain import FOUR, VaultChain
 from tests.kit.chains import anvil, anvil_binary
 
 __all__ = ["anvil", "anvil_binary"]
 
 
 @pytest.fixture(scope="session")
-def four() -> Signers:
-    return make_signers((1, 1, 1, 1))
-
-
-@pytest.fixture(scope="session")
-def shared_vault(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory, four: Signers) -> Iterator[VaultChain]:
+def shared_vault(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultChain]:
     with anvil_chain(31337, tmp_path_factory.mktemp("chain")) as chain:
-        yield VaultChain(chain, four)
+        yield VaultChain(chain, FOUR)
 
 
 @pytest.fixture
@@ -32,6 +27,6 @@ def vault(shared_vault: VaultChain) -> Iterator[VaultChain]:
 
 
 @pytest.fixture
-def own_vault(anvil: Callable[..., Anvil], four: Signers) -> VaultChain:
+def own_vault(anvil: Callable[..., Anvil]) -> VaultChain:
     """A vault on a chain of the test's own."""
-    return VaultChain(anvil(), four)
+    return VaultChain(anvil(), FOUR)

@@ -43,10 +43,10 @@ from proofs.onchain.messages import PROTOCOL, padded_point, read_padded
 from proofs.onchain.verifier import table_point, verify_account
 from tests.kit.bridge.solvency_chain import SolvencyChain
 from tests.kit.bridge.vault_chain import (
+    FOUR,
     NETWORK,
     USER,
     Refused,
-    Signers,
     VaultChain,
     make_header,
     make_signers,
@@ -77,11 +77,9 @@ def proof(epoch: Epoch) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def shared(
-    anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory, four: Signers, epoch: Epoch
-) -> Iterator[SolvencyChain]:
+def shared(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory, epoch: Epoch) -> Iterator[SolvencyChain]:
     with anvil_chain(31337, tmp_path_factory.mktemp("chain")) as chain:
-        found = SolvencyChain(VaultChain(chain, four))
+        found = SolvencyChain(VaultChain(chain, FOUR))
         found.certify(epoch.keys)
         yield found
 
@@ -363,8 +361,8 @@ def test_keys_are_certified_by_the_set_that_the_vault_has_come_to(solvency: Solv
     solvency.certify(keys, signers=new, indices=(0, 1))
 
 
-def test_a_set_that_the_vault_believes_no_longer_certifies_nothing(anvil: Callable[..., Anvil], four: Signers) -> None:
-    solvency = SolvencyChain(VaultChain(anvil(), four))
+def test_a_set_that_the_vault_believes_no_longer_certifies_nothing(anvil: Callable[..., Anvil]) -> None:
+    solvency = SolvencyChain(VaultChain(anvil(), FOUR))
     keys = make_epoch(2048, number=5).keys
     chain = solvency.vault.chain
     snapshot = chain.rpc("evm_snapshot")

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import trio
 
-from bridge.chain import FinalityPolicy, WatchedChain
+from bridge.chain import WatchedChain
 from bridge.codes import BridgeCode
 from bridge.rpc.endpoint import Endpoint, Result, RpcCall
 from bridge.rpc.proofs import fetch_evidence
@@ -39,17 +39,7 @@ PLAIN = BalanceLocation(BalanceOrder.KEY_FIRST)
 
 def watched(vault: VaultChain, **changes: Any) -> WatchedChain:
     tokens = (vault.token_at.address, vault.fee_at.address, vault.false_at.address)
-    chain = WatchedChain(
-        chain_id=vault.chain.chain_id,
-        vault=vault.vault_at.address,
-        deployment_block=vault.vault_at.block_number,
-        tokens=tokens,
-        finality=FinalityPolicy(quorum=1),
-        custody_stride=4,
-        poll_seconds=0.01,
-        balances=(PLAIN,) * len(tokens),
-    )
-    return replace(chain, **changes)
+    return vault.watched(**{"tokens": tokens, "poll_seconds": 0.01, "balances": (PLAIN,) * len(tokens)} | changes)
 
 
 def busy(vault: VaultChain) -> None:

@@ -14,11 +14,20 @@ from clearing.base.certificate import VoteKind, verify_finality
 from clearing.base.codec import u256
 from clearing.base.hashing import keccak256, sha256
 from devnet.anvil import Anvil
-from tests.kit.bridge.vault_chain import NETWORK, USER, Signers, VaultChain, make_header, make_signers, refusal, refused
+from tests.kit.bridge.vault_chain import (
+    FOUR,
+    NETWORK,
+    USER,
+    Signers,
+    VaultChain,
+    make_header,
+    make_signers,
+    refusal,
+    refused,
+)
 
 pytestmark = pytest.mark.chain
 ALL = (0, 1, 2, 3)
-FOUR = make_signers((1, 1, 1, 1))
 STRANGERS = make_signers((1, 1, 1, 1), b"strangers")
 FOREIGN = sha256(b"another network")
 
@@ -178,9 +187,9 @@ def test_a_set_is_not_believed_beyond_the_trusting_period(own_vault: VaultChain)
     assert refused(vault.certified, make_header(vault.signers, 3)) == "TrustExpired"
 
 
-def test_a_chain_without_the_precompiles_accepts_no_certificate(anvil: Callable[..., Anvil], four: Signers) -> None:
+def test_a_chain_without_the_precompiles_accepts_no_certificate(anvil: Callable[..., Anvil]) -> None:
     # There the precompiles' addresses have no code: calls succeed, and answer with nothing.
-    vault = VaultChain(anvil(hardfork="cancun"), four)
+    vault = VaultChain(anvil(hardfork="cancun"), FOUR)
     vault.deposit(100)
     assert refused(vault.certified, make_header(vault.signers)) == "PrecompileFailed"
 

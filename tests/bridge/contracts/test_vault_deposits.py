@@ -13,10 +13,10 @@ from clearing.base.codec import u256
 from clearing.base.hashing import keccak256
 from devnet.anvil import Anvil
 from tests.kit.bridge.vault_chain import (
+    FOUR,
     UNIT,
     USER,
     ChainUser,
-    Signers,
     VaultChain,
     address_of,
     make_header,
@@ -61,7 +61,7 @@ def test_a_deposit_that_is_no_multiple_is_refused_with_the_amounts_that_would_do
     assert vault.view("depositNonce") == 0
 
 
-def test_a_token_without_code_cannot_be_listed(vault: VaultChain, four: Signers) -> None:
+def test_a_token_without_code_cannot_be_listed(vault: VaultChain) -> None:
     codeless = bytes([9]) * 20
     with pytest.raises(ContractCustomError) as caught:
         deploy_vault(vault.user.web3, USER, vault.verifier_at.address, replace(vault.terms, assets=((codeless, UNIT),)))
@@ -139,12 +139,10 @@ def test_a_guardian_who_brings_checkpoints_cannot_keep_a_vault_locked(own_vault:
     vault.guard()
 
 
-def test_a_vault_is_not_deployed_for_a_pause_of_more_than_half_the_trusting_period(
-    anvil: Callable[..., Anvil], four: Signers
-) -> None:
-    VaultChain(anvil(), four, trusting_s=200, pause_s=100)
+def test_a_vault_is_not_deployed_for_a_pause_of_more_than_half_the_trusting_period(anvil: Callable[..., Anvil]) -> None:
+    VaultChain(anvil(), FOUR, trusting_s=200, pause_s=100)
     with pytest.raises(ContractCustomError) as caught:
-        VaultChain(anvil(), four, trusting_s=200, pause_s=101)
+        VaultChain(anvil(), FOUR, trusting_s=200, pause_s=101)
     assert str(caught.value.data)[:10] == "0x" + keccak256(b"PauseTooLong(uint256,uint256)")[:4].hex()
 
 
@@ -153,8 +151,8 @@ def test_a_vaults_address_is_told_before_it_exists(vault: VaultChain) -> None:
     assert deploy_vault(vault.user.web3, USER, vault.verifier_at.address, vault.terms).address == told
 
 
-def test_two_chains_have_vaults_of_their_own(anvil: Callable[..., Anvil], four: Signers) -> None:
-    first, second = VaultChain(anvil(1001), four), VaultChain(anvil(1002), four)
+def test_two_chains_have_vaults_of_their_own(anvil: Callable[..., Anvil]) -> None:
+    first, second = VaultChain(anvil(1001), FOUR), VaultChain(anvil(1002), FOUR)
     first.deposit(UNIT)
     assert (first.view("depositNonce"), second.view("depositNonce")) == (1, 0)
     assert address_of(USER) == first.user.address == second.user.address

@@ -10,6 +10,7 @@ from eth_account import Account
 from web3 import Web3
 from web3.contract import Contract
 
+from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.contracts import load_artifact
 from bridge.contracts.deploy import Deployed, VaultTerms, connect, deploy, deploy_token, deploy_vault, deploy_verifier
 from bridge.contracts.vault import checkpoint_arguments, validator_words
@@ -77,6 +78,9 @@ def make_signers(powers: tuple[int, ...], name: bytes = b"set") -> Signers:
         envelope = bytes([index + 1]) + sha256(name)[1:]
         made.append((Validator(envelope, bls.public_key(secret), power, bls.prove_possession(secret)), secret))
     return Signers(ValidatorSet(tuple(validator for validator, _ in made)), tuple(secret for _, secret in made))
+
+
+FOUR = make_signers((1, 1, 1, 1))
 
 
 def make_header(signers: Signers, height: int = 1, **changes: Any) -> Header:
@@ -176,6 +180,18 @@ class VaultChain:
             token = self.user.contract("TestToken", at)
             self.user.send(token.functions.mint(self.user.address, 10**6 * UNIT))
             self.user.send(token.functions.approve(self.vault.address, 2**256 - 1))
+
+    def watched(self, **changes: Any) -> WatchedChain:
+        """How a node watches it."""
+        chain = WatchedChain(
+            chain_id=self.chain.chain_id,
+            vault=self.vault_at.address,
+            deployment_block=self.vault_at.block_number,
+            tokens=(self.token_at.address,),
+            finality=FinalityPolicy(quorum=1),
+            custody_stride=4,
+        )
+        return replace(chain, **changes)
 
     def deposit(self, amount: int, account: int = 1, at: Deployed | None = None) -> Any:
         token = Web3.to_checksum_address((at or self.token_at).address)

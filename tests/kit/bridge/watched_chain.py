@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Chain:
 
     anvil: Anvil
     emitter: bytes = b""
+    profile: WatchedChain = field(init=False)
+    """How the contract is watched."""
     rolled: dict[int, bytes] = field(default_factory=dict)
 
     @property
@@ -80,7 +82,7 @@ class Chain:
         size = len(EMITTER)
         init = bytes.fromhex(f"60{size:02x}600c60003960{size:02x}6000f3") + EMITTER
         receipt = self.send(init)
-        self.emitter = bytes.fromhex(receipt["contractAddress"][2:])
+        self.emitter, self.rolled = bytes.fromhex(receipt["contractAddress"][2:]), {}
         return WatchedChain(
             chain_id=CHAIN_ID,
             vault=self.emitter,
@@ -111,6 +113,12 @@ class Chain:
         fields = {"from": SENDER, "to": "0x" + self.emitter.hex(), "data": "0x" + calldata, "gas": hex(200_000)}
         return str(self.rpc("eth_sendTransaction", fields))
 
+    def final_deposits(self, *nonces: int, **fields: int) -> None:
+        """Each in a block of its own, and all final."""
+        for nonce in nonces:
+            self.deposited(nonce, **fields)
+        self.mine(6)
+
     def withdrawn(self, nonce: int, amount: int = 10) -> dict:
         return self.emit((WITHDRAWN, u256(nonce), word(TOKEN), word(b"\x22" * 20)), u256(amount))
 
@@ -136,6 +144,18 @@ class Liar:
             await trio.sleep_forever()
         results = await self.true.batch(calls)
         return [self.alter(call, result) for call, result in zip(calls, results, strict=True)]
+
+
+def calls_answered(value: str, calldata_bytes: int | None = None) -> Callable[[RpcCall, Result], Result]:
+    """Every contract call, or those with so much calldata, is answered so."""
+
+    def alter(call: RpcCall, result: Result) -> Result:
+        if call.method != "eth_call":
+            return result
+        data: Any = call.params[0]
+        return value if calldata_bytes in (None, len(data["data"]) // 2 - 1) else result
+
+    return alter
 
 
 class Watch:
@@ -174,8 +194,10 @@ class Watch:
 
 @pytest.fixture
 def chain(anvil: Callable[..., Anvil]) -> Chain:
-    """A fresh chain for each test: it starts in 30 ms."""
-    return Chain(anvil(CHAIN_ID))
+    """A fresh chain for each test, with a contract to watch: it starts in 30 ms."""
+    made = Chain(anvil(CHAIN_ID))
+    made.profile = made.deploy_emitter()
+    return made
 
 
 @pytest.fixture
@@ -191,11 +213,17 @@ def watch(tmp_path: Path) -> Callable[..., Watch]:
 
 
 @pytest.fixture
-def liar(endpoint: Endpoint) -> Callable[..., Liar]:
-    """`liar(alter)`: an endpoint before the test's chain that alters answers."""
-    return lambda *args, **named: Liar(endpoint, *args, **named)
+def watched(chain: Chain, watch: Callable[..., Watch]) -> Callable[..., Watch]:
+    """`watched(*sources, quorum=2, blooms=False)`: a watcher of the chain's contract over these endpoints."""
+
+    def made(*sources: object, quorum: int = 1, depth: int = 0, **changes: Any) -> Watch:
+        finality = FinalityPolicy(quorum=quorum, depth=depth)
+        return watch(replace(chain.profile, finality=finality, **changes), *sources)
+
+    return made
 
 
 @pytest.fixture
-def within() -> Callable[[float], trio.CancelScope]:
-    return trio.move_on_after
+def liar(endpoint: Endpoint) -> Callable[..., Liar]:
+    """`liar(alter)`: an endpoint before the test's chain that alters answers."""
+    return lambda *args, **named: Liar(endpoint, *args, **named)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -12,6 +13,7 @@ from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import sha256
+from clearing.base.validators import ValidatorSet
 from clearing.schema.blocks.block import VoteExtension
 from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
 from consensus.messages import BlockRequest, MessageKind, envelope_digest, read_envelope, read_message
@@ -40,11 +42,10 @@ from tests.kit.clearing.world import reports
 from tests.kit.node.station import Home, Station, make_home, time_of
 
 HEIGHTS = 12
-
-
 NEWEST = 10
 """The newest epoch's height."""
-
+Lie = Callable[[SyncMessage, SyncMessage | None], SyncMessage | None]
+"""What a peer is asked, and what it would answer: what it does answer."""
 
 NEW, LIAR, HELPER = (sha256(name) for name in (b"new", b"liar", b"helper"))
 
@@ -110,11 +111,33 @@ class World:
     def validator(self) -> bytes:
         return self.origin.home.keys.envelope
 
+    @property
+    def validators(self) -> ValidatorSet:
+        return self.origin.home.genesis.validators
+
+    @property
+    def first(self) -> FirstSet:
+        """Trust in genesis alone."""
+        return FirstSet(self.origin.home.network, self.validators)
+
+    def anchor(self, height: int) -> SyncAnchor:
+        return SyncAnchor(self.first, height, self.origin.header_hash(height))
+
+    @asynccontextmanager
+    async def serving(
+        self, secret: bytes | None = None, store: Store | None = None
+    ) -> AsyncIterator[tuple[trio.Nursery, SnapshotService]]:
+        """One honest peer, by default the validator; the nursery takes more."""
+        async with trio.open_nursery() as nursery:
+            network = await self.serve(nursery, secret or self.validator, store=store)
+            yield nursery, self.served[network.key]
+            nursery.cancel_scope.cancel()
+
     async def serve(
         self,
         nursery: trio.Nursery,
         secret: bytes,
-        lie: Callable[[SyncMessage, SyncMessage | None], SyncMessage | None] | None = None,
+        lie: Lie | None = None,
         store: Store | None = None,
     ) -> MemoryNetwork:
         """A peer with the store of `origin`; `lie` replaces its answers."""
@@ -142,7 +165,7 @@ class World:
         service: SnapshotService,
         key: Key,
         store: Store,
-        lie: Callable[[SyncMessage, SyncMessage | None], SyncMessage | None] | None,
+        lie: Lie | None,
     ) -> None:
         async for incoming in network.receive(PeerChannel.SYNC):
             if is_sync_envelope(incoming.data):
@@ -186,7 +209,7 @@ class World:
             await nursery.start(talk.run)
             yield StateSync(
                 talk,
-                anchor or SyncAnchor(FirstSet(home.network, home.genesis.validators)),
+                anchor or SyncAnchor(self.first),
                 TrustPolicy(trusting_period_ms=period_ms),
                 Curves(CurveLightVerifier(), CurveVerifier()),
                 lambda: time_of(HEIGHTS),
@@ -204,23 +227,14 @@ def world(origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wo
     return World(origin, tmp_path)
 
 
-async def joined_through(
-    world: World,
-    *peers: tuple[bytes, Callable[[SyncMessage, SyncMessage | None], SyncMessage | None] | None],
-    anchor: SyncAnchor | None = None,
-    period_ms: int = 10**9,
-    offers_seconds: float = 60.0,
-    real: bool = True,
-    store: Store | None = None,
-    kept: ChunkStore | None = None,
-) -> tuple[Joined | None, StateSync]:
+async def try_to_join(world: World, *peers: tuple[bytes, Lie | None], **how: Any) -> tuple[Joined | None, StateSync]:
+    """Through these peers, as `World.joiner` says; `store`: theirs."""
+    store = how.pop("store", None)
     async with AsyncExitStack() as stack:
         nursery = await stack.enter_async_context(trio.open_nursery())
-        for secret, lie in peers:
+        for secret, lie in peers or ((world.validator, None),):
             await world.serve(nursery, secret, lie, store)
-        sync = await stack.enter_async_context(
-            world.joiner(anchor, period_ms=period_ms, offers_seconds=offers_seconds, real=real, kept=kept)
-        )
+        sync = await stack.enter_async_context(world.joiner(**how))
         joined, refused = None, None
         try:
             joined = await sync.run()
@@ -229,6 +243,13 @@ async def joined_through(
         nursery.cancel_scope.cancel()
     if refused is not None:
         raise refused
+    return joined, sync
+
+
+async def joined_through(world: World, *peers: tuple[bytes, Lie | None], **how: Any) -> tuple[Joined, StateSync]:
+    """The same, and it must join."""
+    joined, sync = await try_to_join(world, *peers, **how)
+    assert joined is not None
     return joined, sync
 
 

@@ -11,7 +11,7 @@ from consensus.messages import Proposal, Vote, read_envelope, read_message
 from consensus.wal import RecordKind
 from node.p2p.memory import Hub
 from node.store.wal import WalFile
-from tests.kit.consensus.engines import VALIDATORS, Peer, check_same_chain, reach
+from tests.kit.consensus.engines import VALIDATORS, Peer, check_same_chain, reach, running
 from tests.kit.consensus.toy import ToyApplication
 
 
@@ -50,9 +50,7 @@ async def test_validators_taken_back_say_nothing_twice_and_reach_the_same_chain(
     hub = Hub(delay=lambda _, __: 0.003)
     peers = [Peer(index, tmp_path / str(index), hub) for index in range(4)]
     chosen = peers[:at_once]
-    async with trio.open_nursery() as nursery:
-        for peer in peers:
-            await nursery.start(peer.run)
+    async with running(peers) as nursery:
         for stop in (4, 9, 13):
             await reach(peers, stop)
             await trio.sleep(0.007 * stop)  # anywhere within a height
@@ -71,7 +69,6 @@ async def test_validators_taken_back_say_nothing_twice_and_reach_the_same_chain(
         await reach(peers, 20)
         for peer in peers:
             await peer.kill()
-        nursery.cancel_scope.cancel()
     check_same_chain(peers)
     for peer in peers:
         assert all(len(messages) == 1 for messages in said(peer).values())

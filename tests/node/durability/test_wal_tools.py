@@ -1,6 +1,8 @@
 """Rules of looking into a log and repairing it: what is whole before damage stays, nothing behind it is believed."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ from consensus.wal import (
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignGuard, SignStateFile
 from node.store.wal import WalFile, repair
-from tests.kit.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.crypto import VALIDATORS, secrets_of
 from tests.kit.refusals import refused
 
 ENVELOPE, BLS = secrets_of(4)[0]
@@ -49,6 +51,20 @@ FRAMES = [
 ]
 WHOLE = b"".join(encode_frame(frame) for frame in FRAMES)
 ENDS = [len(b"".join(encode_frame(frame) for frame in FRAMES[:count])) for count in range(5)]
+
+
+def damaged(at: int) -> bytes:
+    """The log with a changed bit."""
+    return WHOLE[:at] + bytes([WHOLE[at] ^ 1]) + WHOLE[at + 1 :]
+
+
+@contextmanager
+def voting(folder: Path, *, sync: bool = True) -> Iterator[tuple[SignStateFile, WalFile, LocalSigner]]:
+    """A signer beside the log of its home."""
+    guard, log = SignStateFile(folder / "sign-state", sync=sync), WalFile(folder / "consensus.wal")
+    yield guard, log, LocalSigner(bytes(32), ENVELOPE, BLS, guard)
+    log.close()
+    guard.close()
 
 
 @given(st.integers(0, len(WHOLE) - 1), st.integers(0, 7), st.integers(0, len(WHOLE)))
@@ -73,76 +89,60 @@ def test_the_pieces_are_the_file_and_agree_with_what_a_start_would_do(at: int, b
         assert records == [record for frame in FRAMES[:whole] for record in frame]
 
 
-@pytest.mark.parametrize("damaged", range(3))
-def test_a_repair_cuts_before_the_damage_and_keeps_the_damaged_file(tmp_path: Path, damaged: int) -> None:
-    path = tmp_path / "consensus.wal"
-    data = bytearray(WHOLE)
-    data[ENDS[damaged] + 30] ^= 1
+@pytest.mark.parametrize("whole", range(3))
+def test_a_repair_cuts_before_the_damage_and_keeps_the_damaged_file(tmp_path: Path, whole: int) -> None:
+    path, data = tmp_path / "consensus.wal", damaged(ENDS[whole] + 30)
     for number in (1, 2):
-        path.write_bytes(bytes(data))
+        path.write_bytes(data)
         with pytest.raises(LocalFault):
             WalFile(path)
         assert repair(path, dry_run=True).backup_path == ""
-        assert path.read_bytes() == bytes(data)
+        assert path.read_bytes() == data
         done = repair(path)
         assert Path(done.backup_path).name == f"consensus.wal.damaged-{number}"
-        assert Path(done.backup_path).read_bytes() == bytes(data)
-        assert path.read_bytes() == WHOLE[: ENDS[damaged]]
+        assert Path(done.backup_path).read_bytes() == data
+        assert path.read_bytes() == WHOLE[: ENDS[whole]]
         assert path.stat().st_mode & 0o777 == 0o600
         log = WalFile(path)
-        assert log.frames == damaged
+        assert log.frames == whole
         log.close()
     assert repair(path).backup_path == "", "a whole log is left alone"
 
 
 def test_beside_a_repaired_log_the_running_height_is_not_signed_for(tmp_path: Path) -> None:
-    guard = SignStateFile(tmp_path / "sign-state")
-    log = WalFile(tmp_path / "consensus.wal")
-    signer = LocalSigner(bytes(32), ENVELOPE, BLS, guard)
-    signer.stand_beside(log, 6)
-    value, set_hash = b"v" * 32, validator_set(4).hash
-    for round_ in range(3):
-        signer.sign_vote(set_hash, VoteKind.PREVOTE, 7, round_, value)
-        log.append([vote(VoteKind.PREVOTE, round_, value)])
-    log.close()
-    guard.close()
-    path = tmp_path / "consensus.wal"
+    value, set_hash, path = b"v" * 32, VALIDATORS.hash, tmp_path / "consensus.wal"
+    with voting(tmp_path) as (_, log, signer):
+        signer.stand_beside(log, 6)
+        for round_ in range(3):
+            signer.sign_vote(set_hash, VoteKind.PREVOTE, 7, round_, value)
+            log.append([vote(VoteKind.PREVOTE, round_, value)])
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1  # in the second of three frames
-    path.write_bytes(bytes(data))
+    path.write_bytes(data)
     assert run(["wal", "repair", str(path)]) == 0
-    guard, log = SignStateFile(tmp_path / "sign-state"), WalFile(path)
-    signer = LocalSigner(bytes(32), ENVELOPE, BLS, guard)
-    assert not signer.stand_beside(log, 6)
-    for round_ in (1, 3, 9):
-        with refused(ConsensusCode.DOUBLE_SIGN, LocalFault):
-            signer.sign_vote(set_hash, VoteKind.PREVOTE, 7, round_, bytes(32))
-    assert signer.sign_vote(set_hash, VoteKind.PREVOTE, 8, 0, value), "the next height is signed for"
-    log.close()
-    guard.close()
+    with voting(tmp_path) as (_, log, signer):
+        assert not signer.stand_beside(log, 6)
+        for round_ in (1, 3, 9):
+            with refused(ConsensusCode.DOUBLE_SIGN, LocalFault):
+                signer.sign_vote(set_hash, VoteKind.PREVOTE, 7, round_, bytes(32))
+        assert signer.sign_vote(set_hash, VoteKind.PREVOTE, 8, 0, value), "the next height is signed for"
 
 
 def test_an_unsynced_sign_state_that_fell_behind_its_log_takes_the_logs_word(tmp_path: Path) -> None:
     """The machine lost its power: the file is as it was some steps ago, the log holds all that was sent."""
-    path, set_hash, value = tmp_path / "sign-state", validator_set(4).hash, b"v" * 32
+    path, set_hash, value = tmp_path / "sign-state", VALIDATORS.hash, b"v" * 32
     SignStateFile(path, sync=False).close()
     old = path.read_bytes()
-    guard, log = SignStateFile(path, sync=False), WalFile(tmp_path / "log")
-    signer = LocalSigner(bytes(32), ENVELOPE, BLS, guard)
-    signer.stand_beside(log, 6)
-    signer.sign_vote(set_hash, VoteKind.PREVOTE, 7, 1, value)
-    log.append([vote(VoteKind.PREVOTE, 1, value)])
-    guard.close()
-    log.close()
+    with voting(tmp_path, sync=False) as (_, log, signer):
+        signer.stand_beside(log, 6)
+        signer.sign_vote(set_hash, VoteKind.PREVOTE, 7, 1, value)
+        log.append([vote(VoteKind.PREVOTE, 1, value)])
     path.write_bytes(old)
-    guard, log = SignStateFile(path, sync=False), WalFile(tmp_path / "log")
-    signer = LocalSigner(bytes(32), ENVELOPE, BLS, guard)
-    assert signer.stand_beside(log, 6)
-    with refused(ConsensusCode.DOUBLE_SIGN, LocalFault):
-        signer.sign_vote(set_hash, VoteKind.PREVOTE, 7, 1, bytes(32))
-    assert signer.sign_vote(set_hash, VoteKind.PRECOMMIT, 7, 1, value)
-    guard.close()
-    log.close()
+    with voting(tmp_path, sync=False) as (_, log, signer):
+        assert signer.stand_beside(log, 6)
+        with refused(ConsensusCode.DOUBLE_SIGN, LocalFault):
+            signer.sign_vote(set_hash, VoteKind.PREVOTE, 7, 1, bytes(32))
+        assert signer.sign_vote(set_hash, VoteKind.PRECOMMIT, 7, 1, value)
 
 
 def test_records_are_shown_in_words() -> None:
@@ -160,31 +160,26 @@ def test_records_are_shown_in_words() -> None:
 
 
 def test_dump_tells_frames_and_damage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "consensus.wal"
-    data = bytearray(WHOLE)
-    data[ENDS[1] + 30] ^= 1
-    path.write_bytes(bytes(data))
+    path, data = tmp_path / "consensus.wal", damaged(ENDS[1] + 30)
+    path.write_bytes(data)
     assert run(["wal", "dump", str(path), "--output", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [frame["whole"] for frame in told["frames"]] == [True, False, True, True]
-    assert told["standing"]["damaged_at"] == ENDS[1]
-    assert told["standing"]["frames_behind"] == 2
+    assert (told["standing"]["damaged_at"], told["standing"]["frames_behind"]) == (ENDS[1], 2)
     assert run(["wal", "dump", str(path)]) == 0
     assert f"{ENDS[1]:>10} DAMAGED" in capsys.readouterr().out
-    assert path.read_bytes() == bytes(data)
+    assert path.read_bytes() == data
 
 
 def test_a_repair_is_refused_while_the_home_is_in_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "consensus.wal"
-    data = bytearray(WHOLE)
-    data[30] ^= 1
-    path.write_bytes(bytes(data))
+    path, data = tmp_path / "consensus.wal", damaged(30)
+    path.write_bytes(data)
     (tmp_path / "node.toml").write_text("")
     guard = SignStateFile(tmp_path / "sign-state")
     for where in ([str(path)], ["--home", str(tmp_path)]):
         assert run(["wal", "repair", *where]) == 7
         assert "R0520" in capsys.readouterr().err
-        assert path.read_bytes() == bytes(data)
+        assert path.read_bytes() == data
     guard.close()
     assert run(["wal", "repair", "--home", str(tmp_path)]) == 0
     assert path.read_bytes() == b""

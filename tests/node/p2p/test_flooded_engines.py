@@ -20,7 +20,7 @@ from consensus.replica.inbox import EARLY_VOTES, LATER_ROUND_VOTES
 from node.p2p.memory import Hub, MemoryNetwork
 from node.p2p.network import LIMITS, PeerChannel
 from tests.kit.consensus.crypto import secrets_of
-from tests.kit.consensus.engines import NETWORK, VALIDATORS, Peer, check_same_chain, reach
+from tests.kit.consensus.engines import NETWORK, VALIDATORS, Peer, check_same_chain, reach, running
 
 FLOODER = 3
 SECRET = secrets_of(4)[FLOODER][0]
@@ -117,15 +117,12 @@ async def test_three_go_on_while_the_fourth_floods(
     hub = Hub(delay=lambda _, __: 0.003)
     peers = [Peer(index, tmp_path / str(index), hub) for index in range(3)]
     flooder = Flooder(hub, made)
-    async with trio.open_nursery() as nursery:
-        for peer in peers:
-            await nursery.start(peer.run)
+    async with running(peers) as nursery:
         nursery.start_soon(flooder.run)
         for height in range(1, HEIGHTS + 1):
             await reach(peers, height)
             for peer in peers:
                 check_bounded(peer)
-        nursery.cancel_scope.cancel()
     check_same_chain(peers)
     assert flooder.sent > 20
     if made is nonsense:

@@ -1,6 +1,5 @@
 """A node that joins: what it takes from peers, what it refuses, and what it falls back to."""
 
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -50,20 +49,22 @@ from tests.kit.node.state_sync import (
     NEW,
     NEWEST,
     Key,
+    Lie,
     World,
     copy_of,
     joined_through,
     state_sync_light,
+    try_to_join,
 )
 from tests.kit.node.station import Station
 from tests.kit.refusals import refused
+from tests.kit.until import until
 
-Answerer = Callable[[SyncMessage], SyncMessage | None]
+change = msgspec.structs.replace
 
 
 async def test_a_joined_node_stands_where_the_others_stood(world: World, tmp_path: Path) -> None:
-    joined, sync = await joined_through(world, (world.validator, None))
-    assert joined is not None
+    joined, sync = await joined_through(world)
     assert joined.light.header.height == NEWEST
     assert sync.progress.refused == []
     home = world.origin.home
@@ -82,12 +83,10 @@ async def test_a_joined_node_stands_where_the_others_stood(world: World, tmp_pat
 
 
 async def test_a_state_of_many_chunks_comes_from_all_who_offer_it(world: World, tmp_path: Path) -> None:
-    home = world.origin.home
     data = Random(5).randbytes(40 * CHUNK_BYTES + 17)
-    with Store(tmp_path / "big.sqlite", home.network) as store:
+    with Store(tmp_path / "big.sqlite", world.origin.home.network) as store:
         copy_of(world.origin.store, store, data)
         joined, sync = await joined_through(world, (world.validator, None), (HELPER, None), real=False, store=store)
-    assert joined is not None
     assert joined.data == data
     sent = [service.chunks_sent for service in world.served.values()]
     assert sum(sent) == 41
@@ -102,20 +101,19 @@ async def test_a_long_state_is_asked_for_at_the_rate_that_one_peer_serves(
     data = Random(7).randbytes(60 * CHUNK_BYTES)
     with Store(tmp_path / "big.sqlite", world.origin.home.network) as store:
         copy_of(world.origin.store, store, data)
-        joined, sync = await joined_through(world, (world.validator, None), real=False, store=store)
-    assert joined is not None
+        joined, sync = await joined_through(world, real=False, store=store)
     assert joined.data == data
     assert sync.progress.chunks_refused == 0
 
 
 def bad_chunks(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
     if isinstance(answer, ChunkResponse) and answer.data:
-        return msgspec.structs.replace(answer, data=bytes(len(answer.data)))
+        return change(answer, data=bytes(len(answer.data)))
     return answer
 
 
 def short_chunks(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
-    return msgspec.structs.replace(answer, data=answer.data[:-1]) if isinstance(answer, ChunkResponse) else answer
+    return change(answer, data=answer.data[:-1]) if isinstance(answer, ChunkResponse) else answer
 
 
 def no_chunks(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
@@ -133,38 +131,33 @@ def no_light(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | No
 def forged_headers(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
     """Another state, certified by nobody."""
     if isinstance(answer, LightResponse) and answer.block is not None:
-        header = msgspec.structs.replace(answer.block.header, epoch=99)
-        certificate = msgspec.structs.replace(answer.block.certificate, value=header.hash)
-        block = msgspec.structs.replace(answer.block, header=header, certificate=certificate)
-        return msgspec.structs.replace(answer, block=block)
+        header = change(answer.block.header, epoch=99)
+        certificate = change(answer.block.certificate, value=header.hash)
+        block = change(answer.block, header=header, certificate=certificate)
+        return change(answer, block=block)
     return answer
 
 
 def other_heights(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
     """The right blocks under wrong numbers."""
     if isinstance(asked, SnapshotsRequest) and isinstance(answer, SnapshotOffers):
-        return SnapshotOffers(
-            manifests=tuple(msgspec.structs.replace(each, height=each.height + 1) for each in answer.manifests)
-        )
+        return SnapshotOffers(manifests=tuple(change(each, height=each.height + 1) for each in answer.manifests))
     return answer
 
 
 @pytest.mark.parametrize("lie", [bad_chunks, short_chunks, no_chunks, nothing, no_light, forged_headers, other_heights])
-async def test_a_liar_beside_an_honest_validator_only_costs_time(
-    world: World, tmp_path: Path, lie: Callable[[SyncMessage, SyncMessage | None], SyncMessage | None]
-) -> None:
+async def test_a_liar_beside_an_honest_validator_only_costs_time(world: World, tmp_path: Path, lie: Lie) -> None:
     data = Random(6).randbytes(12 * CHUNK_BYTES)
     with Store(tmp_path / "big.sqlite", world.origin.home.network) as store:
         copy_of(world.origin.store, store, data)
         joined, _ = await joined_through(
             world, (LIAR, lie), (world.validator, None), real=False, store=store, offers_seconds=20
         )
-    assert joined is not None
     assert joined.data == data
 
 
 async def test_offers_of_strangers_to_the_set_agree_on_nothing(world: World) -> None:
-    joined, sync = await joined_through(world, (LIAR, None), (HELPER, None), offers_seconds=0.3)
+    joined, sync = await try_to_join(world, (LIAR, None), (HELPER, None), offers_seconds=0.3)
     assert joined is None
     assert world.checked == []
     assert sync.progress.chunks == 0
@@ -174,7 +167,7 @@ async def test_without_offers_blocks_are_executed(world: World) -> None:
     def none(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
         return SnapshotOffers(manifests=()) if isinstance(asked, SnapshotsRequest) else answer
 
-    joined, _ = await joined_through(world, (world.validator, none), offers_seconds=0.2)
+    joined, _ = await try_to_join(world, (world.validator, none), offers_seconds=0.2)
     assert joined is None
 
 
@@ -190,27 +183,19 @@ async def test_an_agreed_state_with_other_roots_is_refused_and_an_older_one_take
         assert wrong is not None
         store.save_snapshot(NEWEST, wrong[:-1] + bytes([wrong[-1] ^ 1]))
         store.save_snapshot(5, older)
-        joined, sync = await joined_through(world, (world.validator, None), store=store)
-    assert joined is not None
+        joined, sync = await joined_through(world, store=store)
     assert joined.light.header.height == 5
     assert len(sync.progress.refused) == 1
 
 
 async def test_an_anchor_from_the_settings_is_held_against_what_peers_show(world: World) -> None:
-    first = FirstSet(world.origin.home.network, world.origin.home.genesis.validators)
-    good = SyncAnchor(first, 3, world.origin.header_hash(3))
-    joined, _ = await joined_through(world, (world.validator, None), anchor=good)
-    assert joined is not None
+    await joined_through(world, anchor=world.anchor(3))
     with refused(ConsensusCode.NO_ANCHOR, LocalFault):
-        await joined_through(world, (world.validator, None), anchor=SyncAnchor(first, 3, b"x" * 32), offers_seconds=0.2)
+        await joined_through(world, anchor=SyncAnchor(world.first, 3, b"x" * 32), offers_seconds=0.2)
 
 
 async def test_an_anchor_above_the_snapshot_vouches_for_it_by_hashes(world: World) -> None:
-    first = FirstSet(world.origin.home.network, world.origin.home.genesis.validators)
-    joined, _ = await joined_through(
-        world, (world.validator, None), anchor=SyncAnchor(first, HEIGHTS, world.origin.header_hash(HEIGHTS))
-    )
-    assert joined is not None
+    joined, _ = await joined_through(world, (world.validator, None), anchor=world.anchor(HEIGHTS))
     assert joined.light.header.height == NEWEST
 
 
@@ -219,7 +204,7 @@ async def test_the_way_down_from_an_anchor_is_shared_by_peers_that_show_a_part_o
 ) -> None:
     monkeypatch.setattr(state_sync, "WALK_SECONDS", 0.001)
 
-    def showing(heights: range) -> Callable[[SyncMessage, SyncMessage | None], SyncMessage | None]:
+    def showing(heights: range) -> Lie:
         def lie(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
             if isinstance(asked, LightRequest):
                 return answer if asked.height in heights else LightResponse(height=asked.height, block=None)
@@ -229,19 +214,18 @@ async def test_the_way_down_from_an_anchor_is_shared_by_peers_that_show_a_part_o
 
         return lie
 
-    first = FirstSet(world.origin.home.network, world.origin.home.genesis.validators)
     joined, _ = await joined_through(
         world,
         (HELPER, showing(range(8, HEIGHTS + 1))),
         (world.validator, showing(range(8))),
-        anchor=SyncAnchor(first, HEIGHTS, world.origin.header_hash(HEIGHTS)),
+        anchor=world.anchor(HEIGHTS),
     )
     assert joined is not None
     assert joined.light.header.height == 5
 
 
 async def test_a_liars_offer_does_not_keep_a_networks_first_start_from_happening(world: World) -> None:
-    joined, sync = await joined_through(world, (world.validator, nothing), (LIAR, no_light), offers_seconds=0.2)
+    joined, sync = await try_to_join(world, (world.validator, nothing), (LIAR, no_light), offers_seconds=0.2)
     assert joined is None
     assert sync.progress.offers > 0
 
@@ -251,28 +235,24 @@ async def test_spoiled_proofs_of_possession_are_not_kept(world: World) -> None:
         if not isinstance(answer, LightResponse) or answer.block is None:
             return answer
         bad = ValidatorSet(
-            validators=tuple(
-                msgspec.structs.replace(each, possession=bytes(96)) for each in answer.block.validators.validators
-            )
+            validators=tuple(change(each, possession=bytes(96)) for each in answer.block.validators.validators)
         )
         assert bad.hash == answer.block.validators.hash
-        block = msgspec.structs.replace(answer.block, validators=bad, next_validators=bad)
-        return msgspec.structs.replace(answer, block=block)
+        block = change(answer.block, validators=bad, next_validators=bad)
+        return change(answer, block=block)
 
     joined, _ = await joined_through(world, (world.validator, spoil))
-    assert joined is not None
     _, sets = rows_of(joined)
-    validators = world.origin.home.genesis.validators
-    assert sets == {bytes(validators.hash): encode(validators)}
+    assert sets == {bytes(world.validators.hash): encode(world.validators)}
 
 
 async def test_an_anchor_that_is_too_old_is_not_trusted(world: World) -> None:
     with pytest.raises(LocalFault, match="trust_expired"):
-        await joined_through(world, (world.validator, None), period_ms=1_000)
+        await joined_through(world, period_ms=1_000)
 
 
 async def test_another_networks_first_block_is_no_anchor(world: World) -> None:
-    validators = world.origin.home.genesis.validators
+    validators = world.validators
     with pytest.raises(LocalFault, match="no_anchor"):
         await joined_through(
             world, (world.validator, None), anchor=SyncAnchor(FirstSet(b"n" * 32, validators)), offers_seconds=0.2
@@ -302,14 +282,11 @@ async def test_a_peer_without_connection_is_waited_for(world: World) -> None:
 async def test_a_validator_without_sign_state_is_silent_where_it_could_have_signed(
     world: World, tmp_path: Path
 ) -> None:
-    home = world.origin.home
-    async with trio.open_nursery() as nursery:
-        await world.serve(nursery, world.validator)
+    async with world.serving():
         guard = SignStateFile(tmp_path / "sign-state")
         async with world.joiner() as sync:
             assert await sync.run() is not None
-            await keep_silent(guard, sync, home.genesis.validators, home.genesis.validators.validators[0].envelope_key)
-        nursery.cancel_scope.cancel()
+            await keep_silent(guard, sync, world.validators, world.validators.validators[0].envelope_key)
     # Alone it is a quorum of its own: nobody tells it more than it knows, which is nothing.
     assert guard.last.height == UNSEEN_HEIGHTS
     with pytest.raises(LocalFault):
@@ -320,14 +297,12 @@ async def test_a_validator_without_sign_state_is_silent_where_it_could_have_sign
 
 async def test_the_newest_height_is_that_of_a_quorum_and_certified(world: World) -> None:
     """Two of three validators answer: the third might have seen more."""
-    home = world.origin.home
-    (only,) = home.genesis.validators.validators
-    others = [msgspec.structs.replace(only, envelope_key=ed25519.public_key(secret)) for secret in (LIAR, HELPER)]
+    (only,) = world.validators.validators
+    others = [change(only, envelope_key=ed25519.public_key(secret)) for secret in (LIAR, HELPER)]
     validators = ValidatorSet(tuple(sorted((only, *others), key=lambda each: each.envelope_key)))
 
     heights: list[int] = []
-    async with trio.open_nursery() as nursery:
-        await world.serve(nursery, world.validator)
+    async with world.serving() as (nursery, _):
         await world.serve(nursery, LIAR, no_light)
         async with world.joiner() as sync:
             assert await sync.run() is not None
@@ -345,32 +320,25 @@ async def test_the_newest_height_is_that_of_a_quorum_and_certified(world: World)
                 inner.cancel_scope.cancel()
             others_known = ValidatorSet(tuple(each for each in validators.validators if each != others[0]))
             assert await sync.newest_height(others_known, b"own" + bytes(29)) == HEIGHTS
-        nursery.cancel_scope.cancel()
 
 
 async def test_who_is_no_validator_or_has_its_sign_state_is_not_silenced(world: World, tmp_path: Path) -> None:
-    home = world.origin.home
-    async with trio.open_nursery() as nursery:
-        await world.serve(nursery, world.validator)
-        async with world.joiner() as sync:
-            guard = SignStateFile(tmp_path / "sign-state")
-            await keep_silent(guard, sync, home.genesis.validators, ed25519.public_key(NEW))
-            assert guard.last.height == 0
-            guard.advance(SignedStep(7, 0, 1), b"d" * 32)
-            own = home.genesis.validators.validators[0].envelope_key
-            await keep_silent(guard, sync, home.genesis.validators, own)
-            assert guard.last.height == 7
-            guard.close()
-        nursery.cancel_scope.cancel()
+    async with world.serving(), world.joiner() as sync:
+        guard = SignStateFile(tmp_path / "sign-state")
+        await keep_silent(guard, sync, world.validators, ed25519.public_key(NEW))
+        assert guard.last.height == 0
+        guard.advance(SignedStep(7, 0, 1), b"d" * 32)
+        own = world.validators.validators[0].envelope_key
+        await keep_silent(guard, sync, world.validators, own)
+        assert guard.last.height == 7
+        guard.close()
 
 
 # Serving
 
 
 async def test_what_is_no_request_is_reported_and_answered_by_nothing(world: World) -> None:
-    async with trio.open_nursery() as nursery:
-        network = await world.serve(nursery, world.validator)
-        service = world.served[network.key]
+    async with world.serving() as (nursery, service):
         stranger = Key(world.origin.home.network, LIAR)
         peer = world.hub.join(stranger.envelope_key)
         await nursery.start(peer.run)
@@ -378,27 +346,22 @@ async def test_what_is_no_request_is_reported_and_answered_by_nothing(world: Wor
         envelope = read_envelope(good)
         for data in (
             good[:-1],
-            encode(msgspec.structs.replace(envelope, signature=bytes(64))),
+            encode(change(envelope, signature=bytes(64))),
             seal_sync(Key(world.origin.home.network, HELPER), SnapshotsRequest()),
-            encode(msgspec.structs.replace(envelope, body=b"\x91\x01")),
+            encode(change(envelope, body=b"\x91\x01")),
         ):
             service.take(Incoming(stranger.envelope_key, data))
-        while len(world.reported) < 4:  # noqa: ASYNC110 - the report is a callback of the service under test
-            await trio.sleep(0.01)
+        await until(lambda: len(world.reported) == 4)
         assert {who for who, _ in world.reported} == {stranger.envelope_key}
-        nursery.cancel_scope.cancel()
 
 
 async def test_a_flood_of_requests_is_answered_at_a_rate_and_queued_in_bounds(world: World) -> None:
-    async with trio.open_nursery() as nursery:
-        network = await world.serve(nursery, world.validator)
-        service = world.served[network.key]
+    async with world.serving() as (_, service):
         asking = Key(world.origin.home.network, LIAR)
         request = seal_sync(asking, LightRequest(height=LATEST))
         for _ in range(1000):
             service.take(Incoming(asking.envelope_key, request))
         assert service.dropped > 700
-        nursery.cancel_scope.cancel()
 
 
 async def test_old_snapshots_do_not_pile_up_for_who_keeps_asking_for_a_chunk_of_each(
@@ -406,9 +369,7 @@ async def test_old_snapshots_do_not_pile_up_for_who_keeps_asking_for_a_chunk_of_
 ) -> None:
     with Store(tmp_path / "turning.sqlite", world.origin.home.network) as store:
         copy_of(world.origin.store, store, b"state of 10")
-        async with trio.open_nursery() as nursery:
-            network = await world.serve(nursery, world.validator, store=store)
-            service = world.served[network.key]
+        async with world.serving(store=store) as (_, service):
             asked: list[Manifest] = []
             for height in range(NEWEST, NEWEST + 8):
                 store.save_snapshot(height, b"state of %d" % height)
@@ -419,7 +380,6 @@ async def test_old_snapshots_do_not_pile_up_for_who_keeps_asking_for_a_chunk_of_
             held = [each.height for each, answer in zip(asked, answers, strict=True) if answer.data]  # type: ignore[union-attr]
             kept = len(store.snapshot_heights())
             assert held == list(range(NEWEST + 8 - kept - snapshots.DROPPED_MAX, NEWEST + 8))
-            nursery.cancel_scope.cancel()
 
 
 async def test_what_is_rotten_on_the_own_disk_does_not_end_the_service(
@@ -431,8 +391,7 @@ async def test_what_is_rotten_on_the_own_disk_does_not_end_the_service(
         return light_block_at(store, height)
 
     monkeypatch.setattr(snapshots, "light_block_at", rotten)
-    async with trio.open_nursery() as nursery:
-        await world.serve(nursery, world.validator)
+    async with world.serving() as (nursery, _):
         network = world.hub.join(ed25519.public_key(NEW))
         await nursery.start(network.run)
         home = world.origin.home
@@ -443,13 +402,10 @@ async def test_what_is_rotten_on_the_own_disk_does_not_end_the_service(
         answer = await talk.ask(peer, LightRequest(height=4), 5)
         assert isinstance(answer, LightResponse)
         assert answer.block is not None
-        nursery.cancel_scope.cancel()
 
 
 async def test_a_snapshot_that_is_gone_and_chunks_beyond_it_are_empty(world: World) -> None:
-    async with trio.open_nursery() as nursery:
-        network = await world.serve(nursery, world.validator)
-        service = world.served[network.key]
+    async with world.serving() as (_, service):
         offers = await service._answer_to(SnapshotsRequest())
         assert isinstance(offers, SnapshotOffers)
         assert [each.height for each in offers.manifests] == [10, 5]
@@ -457,8 +413,7 @@ async def test_a_snapshot_that_is_gone_and_chunks_beyond_it_are_empty(world: Wor
             answer = await service._answer_to(ChunkRequest(manifest=manifest, index=index))
             assert isinstance(answer, ChunkResponse)
             assert answer.data == b""
-        nursery.cancel_scope.cancel()
-    assert list((world.folder / network.key.hex()).iterdir()) == []
+    assert list((world.folder / ed25519.public_key(world.validator).hex()).iterdir()) == []
 
 
 async def test_answers_fit_into_chunks_that_votes_need_not_wait_for() -> None:
@@ -470,18 +425,17 @@ async def test_answers_fit_into_chunks_that_votes_need_not_wait_for() -> None:
 
 
 def test_a_first_block_must_be_of_genesis(world: World) -> None:
-    home = world.origin.home
     block = state_sync_light(world.origin.store, 1)
-    first = FirstSet(home.network, home.genesis.validators)
+    first = world.first
     first.check(block, CurveLightVerifier())
-    header = msgspec.structs.replace(block.header, epoch=7)
+    header = change(block.header, epoch=7)
     certificate = make_certificate(
         VoteKind.PRECOMMIT, 1, 0, header.hash, block.validators, {0: block.certificate.aggregate}
     )
     for shown in (
         state_sync_light(world.origin.store, 2),
-        msgspec.structs.replace(block, header=header),
-        msgspec.structs.replace(block, header=header, certificate=certificate),
+        change(block, header=header),
+        change(block, header=header, certificate=certificate),
     ):
         with pytest.raises(RemoteFault):
             first.check(shown, CurveLightVerifier())
