@@ -11,8 +11,7 @@ from consensus.signing import seal
 from consensus.wal import Record, RecordKind
 from node.signer.sign_state import SignStateFile
 from node.store.wal import WalFile
-from tests.kit.consensus.crypto import validator_set
-from tests.kit.consensus.signer import SimSigner
+from tests.kit.consensus.crypto import FakeSigner, validator_set
 from tests.sim.consensus.disk import MachineDied, SimDisk, simulated_disks
 from tests.sim.consensus.network import NETWORK
 
@@ -21,14 +20,14 @@ HEIGHT = 7
 ONE, OTHER = b"\x01" * 32, b"\x02" * 32
 
 
-def start(disk: SimDisk) -> tuple[WalFile, SimSigner]:
+def start(disk: SimDisk) -> tuple[WalFile, FakeSigner]:
     log = WalFile(disk.path("wal"))
-    signer = SimSigner(NETWORK, VALIDATORS.validators[0], SignStateFile(disk.path("sign"), sync=False))
+    signer = FakeSigner(NETWORK, VALIDATORS.validators[0], SignStateFile(disk.path("sign"), sync=False))
     signer.stand_beside(log, HEIGHT - 1)
     return log, signer
 
 
-def vote(log: WalFile, signer: SimSigner, round_: int, value: bytes) -> None:
+def vote(log: WalFile, signer: FakeSigner, round_: int, value: bytes) -> None:
     """As a replica and its driver do: sign, log, then send."""
     share = signer.sign_vote(VALIDATORS.hash, VoteKind.PREVOTE, HEIGHT, round_, value)
     said = Vote(kind=VoteKind.PREVOTE, height=HEIGHT, round=round_, value=value, validator=0, share=share)

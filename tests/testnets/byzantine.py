@@ -26,8 +26,9 @@ from node.app import process
 from node.config_sources import load_config
 from node.signer.local import LocalSigner
 from node.signer.node_keys import open_node_keys
-from tests.kit.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
+from tests.kit.adversaries.context import Adversary, AdversaryContext, disguise, overhear
 from tests.kit.adversaries.registry import ADVERSARIES, make_adversary
+from tests.kit.consensus.crypto import NoGuard
 
 
 class LyingReplica(Replica):
@@ -36,20 +37,16 @@ class LyingReplica(Replica):
     adversary: Adversary
 
     def start(self) -> list[Output]:
-        """See `Replica`."""
         return disguise(self.adversary, super().start())
 
     def receive(self, peer: bytes, data: bytes) -> list[Output]:
-        """See `Replica`."""
         before = overhear(self.adversary, peer, data)
         return before + disguise(self.adversary, super().receive(peer, data))
 
     def on_timer(self, kind: TimerKind, height: int, round_: int) -> list[Output]:
-        """See `Replica`."""
         return disguise(self.adversary, super().on_timer(kind, height, round_))
 
     def notify_work(self) -> list[Output]:
-        """See `Replica`."""
         return disguise(self.adversary, super().notify_work())
 
 

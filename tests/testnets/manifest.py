@@ -133,12 +133,6 @@ class Manifest(Table, frozen=True):
         return tuple(name for name in self.names if name not in self.liars)
 
     @property
-    def links_matter(self) -> bool:
-        """Whether the ground must be able to delay or cut links."""
-        cut = any(event.do in ("disconnect", "partition") for event in self.events)
-        return cut or self.delays
-
-    @property
     def delays(self) -> bool:
         """Whether any link has a latency."""
         return bool(self.latency_ms or self.jitter_ms or any(each.latency_ms for each in self.nodes))

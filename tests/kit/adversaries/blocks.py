@@ -2,16 +2,15 @@
 
 import copy
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
 from clearing.base.errors import CrossclearError
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
-from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
-from consensus.application import Application, AppRoots, ExecutionContext, MisbehaviourKind
+from consensus.application import Application, AppRoots, ExecutionContext
 from consensus.blocks.executor import BlockExecutor
 from consensus.messages import Block, Evidence, Proposal
 from consensus.replica.replica import Replica
@@ -19,7 +18,7 @@ from tests.kit.adversaries.context import Adversary, AdversaryContext
 
 
 class OtherPayload:
-    """An application that builds other payloads than the one behind it. It never commits."""
+    """An application that builds other payloads than the one behind it, and never commits. All else is as behind it."""
 
     def __init__(self, context: AdversaryContext, application: Application) -> None:
         self._context = context
@@ -31,23 +30,11 @@ class OtherPayload:
         other = self._context.vary(payload, self._context.random)
         return (payload, roots) if other == payload else (other, self._behind.process(context, other))
 
-    def process(self, context: ExecutionContext, payload: bytes) -> AppRoots:
-        return self._behind.process(context, payload)
-
-    def extend(self, height: int, value: Hash32) -> bytes:
-        return self._behind.extend(height, value)
-
-    def verify_extension(self, height: int, data: bytes) -> None:
-        self._behind.verify_extension(height, data)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._behind, name)
 
     def commit(self, header: Header) -> ValidatorSet:
         raise AssertionError("a second block is never decided here")
-
-    def validators_at(self, height: int) -> ValidatorSet | None:
-        return self._behind.validators_at(height)
-
-    def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:
-        return self._behind.is_reported(envelope_key, height, kind)
 
 
 def other_executor(context: AdversaryContext, replica: Replica) -> BlockExecutor:

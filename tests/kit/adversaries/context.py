@@ -18,17 +18,6 @@ from consensus.messages import Extension, Message, SignedExtension, Vote, read_e
 from consensus.outputs import Broadcast, Lane, Output, Send
 from consensus.replica.replica import Replica
 from consensus.signing import Signer, seal
-from node.signer.sign_state import SignedStep, SignGuard
-
-
-class NoGuard(SignGuard):
-    """Lets everything be signed: a liar's signer is built with it."""
-
-    def resume(self, log_frames: int, decided: int) -> bool:
-        return True
-
-    def advance(self, to: SignedStep, digest: bytes, *, write: bool = True) -> None:
-        return
 
 
 def leave(payload: bytes, _: Random) -> bytes:
@@ -101,6 +90,10 @@ class Adversary:
     def to_all(self, lane: Lane, message: Message) -> Output:
         """A message for all peers."""
         return Broadcast(lane, seal(self.signer, message))
+
+    def instead(self, output: Output, message: Message | None) -> list[Output] | None:
+        """Another message of the own in place of an output; without one the output stays."""
+        return None if message is None else [like(output, seal(self.signer, message))]
 
     def revote(self, like: Vote, value: bytes, **fields: object) -> Vote | None:
         """The own vote for another value (or with other fields), well signed; None where it has no vote."""

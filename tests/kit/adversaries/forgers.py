@@ -18,9 +18,8 @@ from consensus.messages import (
     kind_of,
 )
 from consensus.outputs import Lane, Output, Send
-from consensus.signing import seal
 from tests.kit.adversaries.blocks import broken_block, proposal_of
-from tests.kit.adversaries.context import Adversary, AdversaryContext, like, read_any
+from tests.kit.adversaries.context import Adversary, AdversaryContext, read_any
 
 KEPT = 32
 
@@ -33,11 +32,9 @@ class Forger(Adversary):
         if isinstance(message, Vote):
             return [*self._certificates(message), output]
         if isinstance(message, Proposal) and self.random.randrange(2):
-            proposal = proposal_of(self, message, broken_block(message.block))
-            return None if proposal is None else [like(output, seal(self.signer, proposal))]
+            return self.instead(output, proposal_of(self, message, broken_block(message.block)))
         if isinstance(message, Status):
-            told = Status(height=message.height + self.random.choice((0, 1, 50, 2**40)))
-            return [like(output, seal(self.signer, told))]
+            return self.instead(output, Status(height=message.height + self.random.choice((0, 1, 50, 2**40))))
         if isinstance(message, BlockResponse) and isinstance(output, Send):
             return [self.to(output.to, output.lane, self._blocks(message))]
         return None
@@ -57,13 +54,8 @@ class Forger(Adversary):
             header = committed.block.header
             certificate = self._certificate(VoteKind.PRECOMMIT, header.height, 0, header.hash)
             block = committed.block if self.random.randrange(2) else broken_block(committed.block)
-            blocks.append(
-                CommittedBlock(
-                    block=block,
-                    certificate=certificate or committed.certificate,
-                    extensions=committed.extensions,
-                )
-            )
+            certificate = certificate or committed.certificate
+            blocks.append(CommittedBlock(block=block, certificate=certificate, extensions=committed.extensions))
         return BlockResponse(blocks=tuple(blocks))
 
     def _certificate(self, kind: VoteKind, height: int, round_: int, value: bytes) -> Certificate | None:

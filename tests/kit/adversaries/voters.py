@@ -61,8 +61,7 @@ class Nuller(Adversary):
         message = self.own_message(output)
         if not isinstance(message, Vote):
             return None
-        vote = self.revote(message, NIL)
-        return None if vote is None else [like(output, seal(self.signer, vote))]
+        return self.instead(output, self.revote(message, NIL))
 
 
 class BadShare(Adversary):
@@ -76,8 +75,7 @@ class BadShare(Adversary):
         share = self.random.randbytes(96)
         if self.random.randrange(2):
             share = self.signer.sign_vote(validators.hash, message.kind, message.height, message.round, MADE_UP)
-        vote = self.revote(message, message.value, share=share)
-        return None if vote is None else [like(output, seal(self.signer, vote))]
+        return self.instead(output, self.revote(message, message.value, share=share))
 
 
 class Amnesiac(Adversary):
@@ -113,8 +111,7 @@ class ClockSkewed(Adversary):
         skewed = msgspec.structs.replace(
             message.extension, extension=Extension(time_ms=max(0, time_ms), data=told.data)
         )
-        vote = self.revote(msgspec.structs.replace(message, extension=skewed), message.value)
-        return None if vote is None else [like(output, seal(self.signer, vote))]
+        return self.instead(output, self.revote(msgspec.structs.replace(message, extension=skewed), message.value))
 
 
 class Equivocator(Adversary):

@@ -14,6 +14,7 @@ from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.hashing import sha256, tagged_hash
 from clearing.base.validators import Validator, ValidatorSet
 from consensus.messages import Extension, MessageKind, envelope_digest, extension_digest, proposal_digest
+from node.signer.local import GuardedSigner
 from node.signer.sign_state import SignedStep, SignGuard
 
 MODULUS = 2**768
@@ -93,13 +94,23 @@ class FakeVerifier:
             raise RemoteFault(BaseCode.BAD_SIGNATURE, "certificate")
 
 
-class FakeSigner:
-    """See `consensus.signing.Signer`. A guard of None signs whatever it is asked: a liar's."""
+class NoGuard(SignGuard):
+    """Lets everything be signed: a liar's signer is built with it."""
+
+    def resume(self, log_frames: int, decided: int) -> bool:
+        return True
+
+    def advance(self, to: SignedStep, digest: bytes, *, write: bool = True) -> None:
+        return
+
+
+class FakeSigner(GuardedSigner):
+    """`node.signer.local.LocalSigner` with hashes in place of curves. Without a guard it signs whatever it is asked."""
 
     def __init__(self, network: bytes, validator: Validator, guard: SignGuard | None) -> None:
+        super().__init__(guard or NoGuard())
         self._network = network
         self._validator = validator
-        self._guard = guard
 
     @property
     def envelope_key(self) -> bytes:
@@ -107,14 +118,12 @@ class FakeSigner:
 
     def sign_vote(self, validators_hash: bytes, kind: VoteKind, height: int, round_: int, value: bytes) -> bytes:
         digest = vote_digest(self._network, validators_hash, kind, height, round_, value)
-        if self._guard is not None:
-            self._guard.advance(SignedStep(height, round_, int(kind)), digest)
+        self._advance(SignedStep(height, round_, int(kind)), digest)
         return fake_share(self._validator.bls_key, digest)
 
     def sign_proposal(self, validators_hash: bytes, height: int, round_: int, pol_round: int, value: bytes) -> bytes:
         digest = proposal_digest(self._network, validators_hash, height, round_, pol_round, value)
-        if self._guard is not None:
-            self._guard.advance(SignedStep(height, round_, 0), digest)
+        self._advance(SignedStep(height, round_, 0), digest)
         return fake_signature(self.envelope_key, digest)
 
     def sign_extension(

@@ -69,9 +69,6 @@ class Monitor:
         """Whether a node has said exactly this before, or nothing at this step."""
         return not isinstance(message, Vote | Proposal) or self._steps.get(_step(sender, message), data) == data
 
-    def is_new(self, sender: int, message: Message) -> bool:
-        return isinstance(message, Vote | Proposal) and _step(sender, message) not in self._steps
-
     def decided(self, node: "SimNode", committed: CommittedBlock) -> None:
         """Agreement and validity. What a liar decides is its own affair."""
         if node.lie is not None:

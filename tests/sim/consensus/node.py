@@ -18,11 +18,10 @@ from consensus.timeouts import TimerKind
 from consensus.wal import Record, summarize_log
 from node.signer.sign_state import SignGuard, SignStateFile
 from node.store.wal import WalFile
-from tests.kit.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
+from tests.kit.adversaries.context import Adversary, AdversaryContext, disguise, overhear
 from tests.kit.adversaries.registry import make_adversary
-from tests.kit.consensus.crypto import FakeSigner, FakeVerifier
+from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, NoGuard
 from tests.kit.consensus.replicas import GENESIS_MS
-from tests.kit.consensus.signer import SimSigner
 from tests.sim.consensus.disk import MachineDied, SimDisk
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ class SimNode:
         application, position = self.house.boot()
         verifier = FakeVerifier()
         chain = restore_chain(network.id, GENESIS_MS, position, application, self.store, verifier)
-        signer = SimSigner(network.id, self.validator, self.guard)
+        signer = FakeSigner(network.id, self.validator, self.guard)
         signer.stand_beside(log, chain.height)
         self.replica = Replica(
             chain,

@@ -14,9 +14,8 @@ from consensus.replica.replica import Replica
 from consensus.signing import CertificateCache
 from consensus.wal import split_frames
 from node.signer.sign_state import SignGuard
-from tests.kit.consensus.crypto import FakeVerifier
+from tests.kit.consensus.crypto import FakeSigner, FakeVerifier
 from tests.kit.consensus.replicas import GENESIS_MS
-from tests.kit.consensus.signer import SimSigner
 from tests.sim.consensus.violations import Violation
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def _replay(node: "SimNode", log: _Log) -> Replica:
     guard = SignGuard(node.guard.last, node.guard.digest)
     guard.log_frames = node.guard.log_frames
     verifier = FakeVerifier()
-    signer = SimSigner(node.network.id, node.validator, guard)
+    signer = FakeSigner(node.network.id, node.validator, guard)
     signer.stand_beside(log, node.height)  # type: ignore[arg-type]
     replica = Replica(
         node.replica.chain,
