@@ -7,16 +7,10 @@ import pytest
 from web3.logs import DISCARD
 
 from tests.kit.bridge.certified import Tree, certify, released
-from tests.kit.bridge.vault_chain import UNIT, Refused, VaultChain, claim_as_json, make_header
+from tests.kit.bridge.vault_chain import UNIT, VaultChain, claim_as_json, make_header, refused
 
 pytestmark = pytest.mark.chain
 ROOTS = 64
-
-
-def refused(call: Callable[[], object]) -> str:
-    with pytest.raises(Refused) as caught:
-        call()
-    return caught.value.name
 
 
 def entries_of(vault: VaultChain, count: int, **changes: Any) -> tuple[list[tuple[Any, ...]], list[bytes]]:
@@ -51,7 +45,7 @@ def test_no_field_of_any_withdrawal_of_a_batch_can_be_changed(vault: VaultChain,
     siblings = certify(vault, leaves).proof_of_many((1, 2))
     altered = list(entries[2])
     altered[field] = (3, b"\x01" * 20, b"\x01" * 20, UNIT + 1, 7)[field]
-    assert refused(lambda: vault.withdraw_batch([entries[1], tuple(altered)], siblings)) == "BadProof"
+    assert refused(vault.withdraw_batch, [entries[1], tuple(altered)], siblings) == "BadProof"
 
 
 BAD_BATCHES: dict[str, tuple[tuple[int, ...], Callable[[tuple[bytes, ...]], tuple[bytes, ...]], str]] = {
@@ -72,7 +66,7 @@ def test_a_batch_that_is_not_proven_pays_nobody(vault: VaultChain, name: str) ->
     vault.deposit(10 * UNIT)
     entries, leaves = entries_of(vault, 4)
     siblings = alter(certify(vault, leaves).proof_of_many((1, 2)))
-    assert refused(lambda: vault.withdraw_batch([entries[nonce] for nonce in nonces], siblings)) == error
+    assert refused(vault.withdraw_batch, [entries[nonce] for nonce in nonces], siblings) == error
     assert not any(vault.view("isPaid", nonce) for nonce in range(4))
 
 
@@ -81,7 +75,7 @@ def test_a_number_beyond_the_tree_is_no_other_leaf(vault: VaultChain) -> None:
     entries, leaves = entries_of(vault, 2)
     tree = certify(vault, leaves)
     beyond = (2**32 + 1, *entries[1][1:])
-    assert refused(lambda: vault.withdraw_batch([beyond], tree.proof(1))) == "NotAscending"
+    assert refused(vault.withdraw_batch, [beyond], tree.proof(1)) == "NotAscending"
 
 
 def test_what_was_paid_before_is_passed_over(vault: VaultChain) -> None:
@@ -91,7 +85,7 @@ def test_what_was_paid_before_is_passed_over(vault: VaultChain) -> None:
     vault.withdraw(entries[2], tree.proof(2))
     receipt = vault.withdraw_batch(entries, tree.proof_of_many(range(4)))
     assert (paid(vault, receipt), failed(vault, receipt)) == ([0, 1, 3], [])
-    assert refused(lambda: vault.withdraw_batch(entries, tree.proof_of_many(range(4)))) == "NothingPaid"
+    assert refused(vault.withdraw_batch, entries, tree.proof_of_many(range(4))) == "NothingPaid"
     assert vault.view("withdrawn", vault.token.address) == 4 * UNIT
 
 
@@ -124,7 +118,7 @@ def test_a_payment_that_took_another_amount_is_not_marked_paid(vault: VaultChain
     entry, leaf = released(vault, 0, token=vault.moody_at.address)
     tree = certify(vault, [leaf])
     set_mood(vault, MOODS[mood])
-    assert refused(lambda: vault.withdraw(entry, tree.proof(0))) == "WrongDebit"
+    assert refused(vault.withdraw, entry, tree.proof(0)) == "WrongDebit"
     assert not vault.view("isPaid", 0)
 
 
@@ -136,9 +130,7 @@ def test_too_little_gas_for_a_payment_fails_the_batch_and_not_the_payment(vault:
     vault.deposit(10 * UNIT)
     entries, leaves = entries_of(vault, 2)
     siblings = certify(vault, leaves).proof_of_many((0, 1))
-    with pytest.raises(Refused) as caught:
-        vault.withdraw_batch(entries, siblings, gas=330_000)
-    assert caught.value.name == "TooLittleGas"
+    assert refused(vault.withdraw_batch, entries, siblings, gas=330_000) == "TooLittleGas"
     assert not vault.view("isPaid", 0)
 
 
@@ -147,7 +139,7 @@ def test_only_the_vault_makes_the_payments_of_a_batch(vault: VaultChain) -> None
     entries, leaves = entries_of(vault, 1)
     certify(vault, leaves)
     call = vault.vault.functions.payOfBatch(claim_as_json(entries[0]))
-    assert refused(lambda: vault.user.send(call)) == "NotTheVault"
+    assert refused(vault.user.send, call) == "NotTheVault"
 
 
 def test_a_proof_stays_good_while_its_root_is_among_the_last(vault: VaultChain) -> None:
@@ -162,7 +154,7 @@ def test_a_proof_stays_good_while_its_root_is_among_the_last(vault: VaultChain) 
     assert vault.root_number == ROOTS
     vault.withdraw(entries[0], trees[0].proof(0), root=1)
     vault.certified(make_header(vault.signers, ROOTS + 1, withdrawals_root=b"\x77" * 32, withdrawals_count=1000))
-    assert refused(lambda: vault.withdraw(entries[1], trees[0].proof(0), root=1)) == "UnknownRoot"
+    assert refused(vault.withdraw, entries[1], trees[0].proof(0), root=1) == "UnknownRoot"
     vault.withdraw_batch([entries[1]], trees[1].proof_of_many((1,)), root=2)
 
 
@@ -179,4 +171,4 @@ def test_a_root_that_was_never_certified_pays_nobody(vault: VaultChain, number: 
     entries, leaves = entries_of(vault, 1)
     tree = certify(vault, leaves)
     assert vault.view("certifiedRoot", number) == bytes(32)
-    assert refused(lambda: vault.withdraw(entries[0], tree.proof(0), root=number)) == "UnknownRoot"
+    assert refused(vault.withdraw, entries[0], tree.proof(0), root=number) == "UnknownRoot"
