@@ -3,13 +3,10 @@
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from clearing.apply_block import apply_block
 from clearing.context.unresolved_losses import defaults_under_way, resolution_deadline, unresolved_micros
-from clearing.initial_state import initial_state
 from clearing.schema.receipts.default import DefaultEnded, LossAllocated
 from clearing.schema.records.default import DefaultPhase
 from clearing.schema.terms.default import DefaultTerms, FundTerms, default_blocks_max
-from clearing.state.export import export_state, import_state
 from clearing.state.ledger import FUND_ACCOUNT
 from tests.kit.clearing.defaults import CLIENT_SECRET, default_world
 from tests.kit.clearing.fund import TERMS as FUND
@@ -26,7 +23,8 @@ from tests.kit.clearing.genesis import (
     SALT,
     WETH_1,
 )
-from tests.kit.clearing.world import World, roots
+from tests.kit.clearing.replay import replay
+from tests.kit.clearing.world import World
 
 EVERYBODY = (ALICE, BOB, CAROL, DAVE, ALICE_CLIENT, KEYED_CLIENT)
 blocks = st.integers(0, 4)
@@ -64,23 +62,17 @@ def drive(world: World, story: list[tuple[str, tuple[int, ...]]]) -> None:
     """Prices and bids, and rescues of whoever may be rescued."""
     for kind, figures in story:
         if kind == "price":
-            quotes = [
-                (feed, price * move // 100) for (feed, price), move in zip(world.ticks.items(), figures, strict=True)
-            ]
-            world.block(prices=quotes)
+            world.prices(*(price * move // 100 for price, move in zip(world.ticks.values(), figures, strict=True)))
             continue
         account, slices, dollars = figures
-        asked = [
-            world.default_bid(account, number, slices, dollars * DOLLAR)
-            for number, _ in defaults_under_way(world.state)
-        ]
-        rescues = [
-            world.rescue(client, number, 4, CLIENT_SECRET if client == KEYED_CLIENT else None)
-            for number, held in defaults_under_way(world.state)
-            for client in held.client_accounts
-            if held.member != 4 and dollars > 0
-        ]
-        world.block(*asked, *rescues)
+        requests = []
+        for number, record in defaults_under_way(world.state):
+            requests.append(world.default_bid(account, number, slices, dollars * DOLLAR))
+            if record.member != 4 and dollars > 0:
+                for client in record.client_accounts:
+                    key = CLIENT_SECRET if client == KEYED_CLIENT else None
+                    requests.append(world.rescue(client, number, 4, key))
+        world.block(*requests)
 
 
 @given(terms, st.booleans(), trades, steps)
@@ -109,20 +101,14 @@ def test_every_default_ends_by_its_deadline_and_nothing_is_made_or_lost(
     assert unresolved_micros(world.state) == 0
     assert world.everything() == before
     assert world.cash(FUND_ACCOUNT) == sum(each.micros for _, each in world.state.contributions.ordered())
-    results = [each for result in world.results for each in result.receipts]
-    for each in results:
-        if isinstance(each, DefaultEnded):
-            assert each.loss == sum(micros for _, micros in each.by_layer) + each.house
-        if isinstance(each, LossAllocated):
-            for step in each.steps:
-                assert step.loss_borne == sum(share.amount for share in step.shares)
+    for ended in world.every(DefaultEnded):
+        assert ended.loss == sum(micros for _, micros in ended.by_layer) + ended.house
+    for step in (step for allocated in world.every(LossAllocated) for step in allocated.steps):
+        assert step.loss_borne == sum(share.amount for share in step.shares)
     for number, held in world.state.defaults.ordered():
         assert held.phase is DefaultPhase.ENDED
         assert not [bid for (of, _), bid in world.state.default_bids.ordered() if of == number]
     event(f"{len(list(world.state.defaults.ordered()))} defaults")
-    copy = import_state(world.genesis, SALT, export_state(world.state))
-    assert roots(copy) == roots(world.state)
-    state = initial_state(world.genesis, SALT)
-    for block in world.blocks:
-        state = apply_block(state, block)[0].absorb()
-    assert roots(state) == roots(world.state)
+    world.read_back()
+    *_, (_, roots) = replay(world.genesis, SALT, world.blocks)
+    assert roots == world.state.module_roots()

@@ -1,33 +1,47 @@
-"""Who bears a loss: the worked cases, and what holds for any figures."""
+"""Who bears a loss: the worked cases, what holds for any figures, and the examples of docs/explanation/waterfall.md."""
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.default.waterfall import DefaultLoss, GainingAccount, Survivor, allocate_capped, run_waterfall
+from clearing.default.waterfall import (
+    DefaultLoss,
+    GainingAccount,
+    Survivor,
+    allocate_capped,
+    allocate_collected,
+    run_waterfall,
+)
 from clearing.schema.receipts.default import WaterfallLayer
+from tests.kit.clearing.default_examples import carry_out, examples
 
 amounts = st.integers(0, 10**12)
-survivors = st.lists(
-    st.builds(Survivor, st.just(0), amounts, amounts, st.integers(0, 2), st.integers(0, 10**6)), max_size=6
-).map(
-    lambda each: tuple(
-        Survivor(100 + n, s.contribution, s.required, s.seniority, s.assessed) for n, s in enumerate(each)
-    )
+survivors = st.lists(st.tuples(amounts, amounts, st.integers(0, 2), st.integers(0, 10**6)), max_size=6).map(
+    lambda found: tuple(Survivor(100 + at, *figures) for at, figures in enumerate(found))
 )
 gainers = st.lists(st.tuples(st.integers(1, 10**12), amounts), max_size=6).map(
-    lambda each: tuple(GainingAccount(200 + n, gains, free) for n, (gains, free) in enumerate(each))
+    lambda found: tuple(GainingAccount(200 + at, *figures) for at, figures in enumerate(found))
 )
 losses = st.builds(
     DefaultLoss, st.just(1), amounts, amounts, amounts, amounts, survivors, st.integers(0, 2_000_000), gainers
 )
 
 
+@pytest.mark.parametrize(
+    ("collected", "claims", "paid"),
+    [
+        pytest.param(5_080, [80, 8_000], [50, 5_030], id="c3_in_proportion_to_claims"),
+        pytest.param(125, [1_250, 5], [124, 1], id="c4_the_remainder_is_the_lasts"),
+    ],
+)
+def test_what_was_collected_is_paid_out_whole(collected: int, claims: list[int], paid: list[int]) -> None:
+    assert allocate_collected(collected, claims) == paid
+
+
 def test_c17_a_loss_goes_through_margin_contribution_house_and_survivors_and_the_rest_is_assessed() -> None:
-    """Worked case C17."""
-    weights = {"A": 1500, "B": 1000, "C": 500}
-    asked = tuple(Survivor(2 + at, weight, weight) for at, weight in enumerate(weights.values()))
+    asked = tuple(Survivor(member, part, part) for member, part in ((2, 1_500), (3, 1_000), (4, 500)))
     steps = run_waterfall(DefaultLoss(1, 10_000, 4_000, 1_000, 500, asked, assessment_ppm=1_000_000))
     assert [(step.layer, step.loss_before, step.loss_borne) for step in steps] == [
         (WaterfallLayer.OWN_MARGIN, 10_000, 4_000),
@@ -40,7 +54,6 @@ def test_c17_a_loss_goes_through_margin_contribution_house_and_survivors_and_the
 
 
 def test_c18_gains_are_cut_in_proportion() -> None:
-    """Worked case C18."""
     gains = (12_000, 8_000, 333)
     steps = run_waterfall(
         DefaultLoss(1, 5_000, gainers=tuple(GainingAccount(at, each, 10**9) for at, each in enumerate(gains, 2)))
@@ -50,7 +63,6 @@ def test_c18_gains_are_cut_in_proportion() -> None:
 
 
 def test_c19_remainders_go_to_the_largest_fraction_then_to_the_first() -> None:
-    """Worked case C19."""
     assert allocate_capped(100, [1, 1, 1], [100, 100, 100]) == [34, 33, 33]
 
 
@@ -114,3 +126,25 @@ def test_shares_are_in_proportion_but_for_caps_and_a_unit(payers: list[tuple[int
         for at in range(len(payers)):
             if weights[at] and at not in free:
                 assert (shares[at] - 1) * weights[first] <= (shares[first] + 1) * weights[at]
+
+
+@given(st.integers(0, 10**12), st.lists(st.integers(0, 10**9), max_size=8))
+def test_nobody_is_paid_more_than_its_claim_and_nothing_collected_is_kept(collected: int, claims: list[int]) -> None:
+    paid = allocate_collected(collected, claims)
+    assert sum(paid) == min(collected, sum(claims))
+    for part, claim in zip(paid, claims, strict=True):
+        assert 0 <= part <= claim
+        assert part * sum(claims) >= claim * min(collected, sum(claims)) - sum(claims)
+
+
+@pytest.mark.parametrize("title", examples())
+def test_the_page_tells_what_the_state_machine_does(title: str) -> None:
+    shares, expected = carry_out(examples()[title])
+    assert shares == expected
+
+
+def test_there_is_an_example_for_every_layer() -> None:
+    shown = {words[0] for lines in examples().values() for words in lines}
+    assert {layer.name for layer in WaterfallLayer} - shown == {WaterfallLayer.TEAR_UP.name}
+    assert {"TORN_UP", "DELEVERAGED"} <= shown
+    assert len(examples()) == 8

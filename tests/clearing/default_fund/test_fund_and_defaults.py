@@ -1,28 +1,36 @@
-"""The default fund beside defaults: calls that lapse, what waits while something is unresolved, who has left."""
+"""The fund beside defaults: calls that lapse, what waits while something is unresolved, who left and still pays."""
 
 import msgspec
 
+from clearing.apply_block import apply_block
 from clearing.default_fund.contributions import contribution_micros, required_contribution
 from clearing.schema.receipts.default_fund import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized
-from clearing.schema.records.default import MemberStatus
-from clearing.schema.terms.genesis import AccountKind, AccountTerms
-from clearing.state.export import export_state, import_state
-from tests.kit.clearing.defaults import TERMS, default_genesis, default_world
+from clearing.schema.records.default import MemberStatus, MemberStatusRecord
+from clearing.schema.terms.default import FundTerms
+from tests.kit.clearing.defaults import TERMS, default_world
 from tests.kit.clearing.fund import TERMS as FUND
-from tests.kit.clearing.fund import fund_world
 from tests.kit.clearing.funds import DAVE
-from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, HOUSE, SALT, USDC_1
-from tests.kit.clearing.world import World, codes, kinds, of_kind, roots
+from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, USDC_1
+from tests.kit.clearing.world import World, of_all, of_kind
 from tests.kit.table import tell
 
-GRACE = msgspec.structs.replace(FUND, grace_blocks=2)
 
-
-def unable(fund: object = FUND) -> World:
+def unable(fund: FundTerms = FUND) -> World:
     """Alice has no more than her margin when the call comes."""
-    world = default_world(fund=fund)  # type: ignore[arg-type]
+    world = default_world(fund=fund)
     world.block(world.perp_trade(ALICE, BOB, 63_000))
     world.pass_epoch()
+    return world
+
+
+def about_to_fail(**terms: int) -> World:
+    """Alice is short of what a fall of the price will cost her; everybody has paid in."""
+    world = default_world(fund=msgspec.structs.replace(FUND, **terms))
+    world.block(world.perp_trade(ALICE, BOB, 60_000))
+    world.bring(alice=200_000, bob=200_000)
+    world.fund_paid_in()
+    part = contribution_micros(world.state, 1)
+    assert not world.refusals(world.withdrawal(ALICE, USDC_1, 200_000 * DOLLAR - part))
     return world
 
 
@@ -44,13 +52,9 @@ def test_a_call_that_lapses_is_a_default() -> None:
 
 
 def test_within_the_grace_a_member_is_restricted_and_no_more() -> None:
-    world = unable(GRACE)
-    for _ in range(2):
-        world.block()
-    assert "DefaultDeclared" not in kinds(world.block())
+    world = tell(unable(msgspec.structs.replace(FUND, grace_blocks=2)), "wait 3 -> no default_declared")
     assert world.status(1) is MemberStatus.RESTRICTED
-    record = world.state.contributions[1]
-    world.block(facts=[world.deposit_fact(ALICE, USDC_1, record.called)])
+    world.deposit(ALICE, USDC_1, world.state.contributions[1].called)
     world.block()
     assert world.status(1) is MemberStatus.ACTIVE, "what was brought is taken at the end of the grace"
     assert not world.state.contributions[1].lapsed, "the next call has a grace of its own"
@@ -58,23 +62,16 @@ def test_within_the_grace_a_member_is_restricted_and_no_more() -> None:
 
 
 def test_a_call_takes_of_all_accounts_of_the_member_s_own() -> None:
-    genesis = default_genesis()
-    alice = genesis.members[1]
-    second = AccountTerms(9, AccountKind.HOUSE)
-    members = (
-        genesis.members[0],
-        msgspec.structs.replace(alice, accounts=(*alice.accounts, second)),
-        *genesis.members[2:],
-    )
-    world = fund_world(msgspec.structs.replace(genesis, members=members))
-    world.block(facts=[world.deposit_fact(9, USDC_1, 5_000_000 * DOLLAR)])
+    world = default_world()
+    second = world.open_account(ALICE)
+    world.pay_in(second, 5_000_000)
     world.block(world.perp_trade(ALICE, BOB, 63_000))
     world.pass_epoch()
     owed = required_contribution(world.state, 1)
-    result = [world.block() for _ in range(3)][-1]
-    paid = {each.account: each.micros for each in of_kind(result, FundPaid) if each.member == 1}
+    world.wait(3)
+    paid = {each.account: each.micros for each in world.last(FundPaid) if each.member == 1}
     assert sum(paid.values()) == owed == contribution_micros(world.state, 1)
-    assert paid[9] > 0
+    assert paid[second] > 0
     assert world.state.contributions[1].account == ALICE
     assert world.status(1) is MemberStatus.ACTIVE
 
@@ -97,30 +94,23 @@ def test_nothing_goes_back_while_a_default_is_under_way() -> None:
 
 
 def test_a_default_draws_its_own_part_then_those_of_survivors_and_calls_them_again() -> None:
-    world = default_world()
-    world.block(world.perp_trade(ALICE, BOB, 60_000))
-    world.bring(alice=200_000, bob=200_000)
-    world.fund_paid_in()
-    own = contribution_micros(world.state, 1)
-    alice = world.withdrawal(ALICE, USDC_1, 200_000 * DOLLAR - own, key=world.key_of(ALICE))
-    assert not codes(world.block(alice))
+    world = about_to_fail()
     before = world.everything()
     parts = {member: contribution_micros(world.state, member) for member in (1, 2, 3, 4)}
     world.fall(560_000)
     world.prices(345_000)
-    drawn: list[FundDrawn] = []
-    for result in world.until_ended():
-        drawn += of_kind(result, FundDrawn)
-    assert {each.cause for each in drawn} == {1}
-    assert (drawn[0].member, drawn[0].micros, drawn[0].left) == (1, own, 0), "the defaulter's own part first, whole"
-    assert {each.member for each in drawn[1:]} == {2, 3, 4}
-    assert all(each.micros + each.left >= parts[each.member] for each in drawn[1:])
-    called = [each for each in of_kind(result, FundCalled) if each.replenishment]
+    results = world.until_ended()
+    first, *others = of_all(results, FundDrawn)
+    assert {each.cause for each in (first, *others)} == {1}
+    assert (first.member, first.micros, first.left) == (1, parts[1], 0), "the defaulter's own part first, whole"
+    assert {each.member for each in others} == {2, 3, 4}
+    assert all(each.micros + each.left >= parts[each.member] for each in others)
+    called = [each for each in of_kind(results[-1], FundCalled) if each.replenishment]
     assert {each.member for each in called} <= {2, 3, 4}
     assert all(each.micros <= each.required - each.contributed for each in called)
     assert called
     assert world.everything() == before
-    export_state(world.state)
+    world.read_back()
 
 
 def test_who_has_left_gets_its_part_back_after_the_delay() -> None:
@@ -129,32 +119,66 @@ def test_who_has_left_gets_its_part_back_after_the_delay() -> None:
     part = contribution_micros(world.state, 4)
     assert part > 0
     cash = world.cash(DAVE)
-    assert not codes(world.block(world.member_exit(DAVE, 4)))
+    assert not world.refusals(world.member_exit(DAVE, 4))
     assert world.status(4) is MemberStatus.LEFT
     world.pass_epoch()
     due = world.state.contributions[4].return_height
     while world.state.now.height < due:
         assert contribution_micros(world.state, 4) == part
-        result = world.block()
-    assert [(each.member, each.amount, each.contributed) for each in of_kind(result, FundReturned)] == [(4, part, 0)]
+        world.block()
+    assert [(each.member, each.amount, each.contributed) for each in world.last(FundReturned)] == [(4, part, 0)]
     assert 4 not in world.state.contributions
     assert world.cash(DAVE) == cash + part
-    sized = of_kind(world.pass_epoch(), FundSized)
-    assert 4 not in {part.member for part in sized[0].parts}
+    (sized,) = of_kind(world.pass_epoch(), FundSized)
+    assert 4 not in {part.member for part in sized.parts}
 
 
 def test_a_state_with_a_fund_is_the_same_from_a_snapshot() -> None:
     world = default_world()
     world.fund_paid_in()
-    copy = import_state(world.genesis, SALT, export_state(world.state))
-    assert roots(copy) == roots(world.state)
-    other = World.__new__(World)
-    other.__dict__.update(world.__dict__)
-    other.state = copy
-    other.results, other.blocks = [], []
     ahead = world.make_block((), [None] * 4)
-    assert roots(world.state) == roots(copy)
-    for each in (world, other):
-        each.apply(ahead)
-    assert roots(world.state) == roots(other.state)
-    assert world.cash(HOUSE) == other.cash(HOUSE)
+    (fork, _), (other, _) = (apply_block(each, ahead) for each in (world.state, world.read_back()))
+    assert fork.module_roots() == other.module_roots()
+
+
+def drawn_and_called(world: World) -> tuple[dict[int, int], set[int]]:
+    """What the default drew of whose part, and who was called for it again."""
+    world.fall(560_000)
+    world.prices(345_000)
+    results = world.until_ended()
+    drawn = {each.member: each.micros for each in of_all(results, FundDrawn)}
+    return drawn, {each.member for each in of_all(results, FundCalled) if each.replenishment}
+
+
+def test_who_leaves_before_a_default_is_declared_pays_like_any_while_its_part_is_there() -> None:
+    world = about_to_fail(return_blocks=100)
+    part = contribution_micros(world.state, 4)
+    assert not world.refusals(world.member_exit(DAVE, 4))
+    drawn, called = drawn_and_called(world)
+    assert world.status(4) is MemberStatus.LEFT
+    assert drawn[4] == part - contribution_micros(world.state, 4) > 0
+    assert 4 not in called, "it owes no part any more"
+    assert 2 in drawn.keys() & called
+    assert not world.default().assessed
+
+
+def test_a_part_that_has_left_is_paid_back_less_what_it_bore() -> None:
+    world = about_to_fail(return_blocks=100)
+    assert not world.refusals(world.member_exit(DAVE, 4))
+    before = world.everything()
+    drawn_and_called(world)
+    left, cash = contribution_micros(world.state, 4), world.cash(DAVE)
+    world.pass_epoch()
+    while world.state.contributions.get(4):
+        world.block()
+    assert world.cash(DAVE) == cash + left
+    assert world.everything() == before
+
+
+def test_who_fails_on_a_trifle_keeps_nothing_out_of_the_next_default() -> None:
+    world = about_to_fail(return_blocks=100)
+    part = contribution_micros(world.state, 4)
+    world.state.member_statuses.put(4, MemberStatusRecord(MemberStatus.DEFAULTED, world.state.now.height))
+    drawn, called = drawn_and_called(world)
+    assert drawn[4] == part - contribution_micros(world.state, 4) > 0
+    assert 4 not in called

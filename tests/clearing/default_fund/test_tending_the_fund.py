@@ -8,8 +8,6 @@ import pytest
 from clearing.base import bls
 from clearing.base.errors import Bug, LocalFault
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.context.block_context import BlockContext
-from clearing.context.member_status import member_status
 from clearing.default_fund.contributions import (
     call_replenishment,
     contributing_and_owing,
@@ -48,14 +46,13 @@ from tests.kit.clearing.genesis import (
     BTC_PERP,
     CAROL,
     DOLLAR,
-    ETH,
     ETH_PERP,
     HOUSE,
     USD,
     USDC_1,
     make_genesis,
 )
-from tests.kit.clearing.world import World, codes, kinds, of_kind
+from tests.kit.clearing.world import World, kinds, of_all, of_kind
 from tests.kit.table import tell
 
 
@@ -65,15 +62,32 @@ def signed(genesis: Genesis) -> Genesis:
     return msgspec.structs.replace(genesis, validators=ValidatorSet((validator,)))
 
 
-def run_of(world: World) -> BlockContext:
-    return BlockContext(world.state.fork(), world.make_block())
+def changed(**changes: int) -> World:
+    """Terms of the fund that differ from the others'."""
+    return fund_world(fund_genesis(msgspec.structs.replace(TERMS, **changes)))
+
+
+def bold(lots: int, **changes: int) -> World:
+    """Everybody has paid in for these positions, which are closed again."""
+    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, **changes)), dollars=300_000)
+    world.open_positions(lots)
+    world.pass_epoch()
+    world.pay_required()
+    world.close_positions(lots)
+    return world
+
+
+def sized_and_paid() -> World:
+    world = fund_world()
+    world.pass_epoch()
+    world.pay_required()
+    return world
 
 
 def test_without_a_cash_group_there_is_no_fund() -> None:
     world = World(make_genesis())
     assert FUND_ACCOUNT not in world.state.accounts
-    result = world.block(world.pay(ALICE, 1))  # type: ignore[arg-type]
-    assert codes(result) == [ClearingCode.NO_FUND]
+    assert world.refusals(world.pay(ALICE, 1)) == [ClearingCode.NO_FUND]
 
 
 def test_the_fund_is_sized_in_the_block_after_an_epoch_closed_and_members_are_called() -> None:
@@ -85,17 +99,11 @@ def test_the_fund_is_sized_in_the_block_after_an_epoch_closed_and_members_are_ca
     lost = BOLD * (474_000 - 158_000) * 10
     assert [each.shortfalls for each in sized.scenarios] == [((1, lost),), ((2, lost),)]
     assert (sized.target, sized.house_micros) == (lost, 0)
-    half = -(-(lost // 2) // DOLLAR) * DOLLAR
+    rest = -(-(lost // 2) // DOLLAR) * DOLLAR - 500 * DOLLAR
     # Carol, who has no positions, contributes the minimum; the others share the rest.
-    assert {each.member: each.required for each in sized.parts} == {
-        1: half - 500 * DOLLAR,
-        2: half - 500 * DOLLAR,
-        3: 1_000 * DOLLAR,
-    }
-    called = of_kind(result, FundCalled)
-    assert [(each.member, each.micros, each.deadline) for each in called] == [
-        (each.member, each.required, result.height + 3) for each in sized.parts
-    ]
+    assert {each.member: each.required for each in sized.parts} == {1: rest, 2: rest, 3: 1_000 * DOLLAR}
+    called = [(each.member, each.micros, each.deadline) for each in of_kind(result, FundCalled)]
+    assert called == [(each.member, each.required, result.height + 3) for each in sized.parts]
     assert not of_kind(world.block(), FundSized), "once an epoch"
 
 
@@ -135,9 +143,8 @@ def test_what_may_not_be_paid_in_is_refused(account: int, micros: int, changes: 
     world = fund_world()
     world.pass_epoch()
     world.block(world.pay(CAROL, 1))
-    request = world.pay(account, micros, **changes)
     before = world.fund
-    assert codes(world.block(request)) == [code]
+    assert world.refusals(world.pay(account, micros, **changes)) == [code]
     assert world.fund == before
 
 
@@ -145,70 +152,59 @@ def test_nobody_pays_out_of_anothers_account() -> None:
     world = fund_world()
     world.pass_epoch()
     stolen = msgspec.structs.replace(world.pay(CAROL, OWED), account=BOB)
-    assert codes(world.block(stolen)) == [ClearingCode.WRONG_SIGNER]
+    assert world.refusals(stolen) == [ClearingCode.WRONG_SIGNER]
 
 
 def test_margin_is_not_paid_into_the_fund() -> None:
     world = fund_world()
     world.open_positions()
     world.pass_epoch()
-    result = world.block(world.pay(ALICE, 40_000 * DOLLAR))
-    assert codes(result) == [ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN]
+    assert world.refusals(world.pay(ALICE, 40_000 * DOLLAR)) == [ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN]
 
 
 def test_at_the_deadline_what_is_there_is_taken() -> None:
     world = fund_world()
     world.pass_epoch()
     assert [world.block().transfers for _ in range(2)] == [(), ()]
-    result = world.block()
-    assert [(each.index, each.member, each.micros) for each in of_kind(result, FundPaid)] == [
-        (NOT_REQUESTED, member, 1_000 * DOLLAR) for member in (1, 2, 3)
-    ]
+    paid = [(each.index, each.member, each.micros) for each in of_kind(world.block(), FundPaid)]
+    assert paid == [(NOT_REQUESTED, member, 1_000 * DOLLAR) for member in (1, 2, 3)]
     assert world.fund == 3_000 * DOLLAR
-    assert [member_status(world.state, each) for each in (1, 2, 3)] == [MemberStatus.ACTIVE] * 3
+    assert [world.status(each) for each in (1, 2, 3)] == [MemberStatus.ACTIVE] * 3
 
 
 def test_who_cannot_pay_at_the_deadline_is_restricted_until_it_has() -> None:
-    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, grace_blocks=50)))
+    world = changed(grace_blocks=50)
     world.open_positions()
     world.pass_epoch()
-    world.block()
-    world.block()
-    result = world.block()
+    world.wait(3)
     free = 100_000 * DOLLAR - BOLD * 158_000 * 10
-    lapsed = [each for each in of_kind(result, FundPaid) if each.lapsed]
     missing = world.required(ALICE) - free
-    assert [(each.member, each.missing) for each in lapsed] == [(1, missing), (2, missing)]
+    assert [(each.member, each.missing) for each in world.last(FundPaid) if each.lapsed] == [(1, missing), (2, missing)]
     assert contribution_micros(world.state, ALICE) == free
-    assert member_status(world.state, 1) is MemberStatus.RESTRICTED
+    assert world.status(1) is MemberStatus.RESTRICTED
     world.deposit(ALICE, USDC_1, missing)
-    assert not codes(world.block(world.pay(ALICE, missing)))
-    assert member_status(world.state, 1) is MemberStatus.ACTIVE
-    assert member_status(world.state, 2) is MemberStatus.RESTRICTED
+    assert not world.refusals(world.pay(ALICE, missing))
+    assert [world.status(each) for each in (1, 2)] == [MemberStatus.ACTIVE, MemberStatus.RESTRICTED]
 
 
 def test_a_halted_market_makes_no_call_lapse() -> None:
-    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, grace_blocks=0)))
+    world = changed(grace_blocks=0)
     world.open_positions()
     world.pass_epoch()
     world.block()
     jump = 790_000 * 14 // 10
     for _ in range(3):
-        result = world.block(prices=((BTC, jump if world.state.now.height % 2 else 790_000), (ETH, 20_000)))
+        result = world.prices(jump if world.state.now.height % 2 else 790_000)
         assert {each.member for each in of_kind(result, FundPaid)} <= {3}, "who has no position pays"
         assert not [each for each in of_kind(result, FundPaid) if each.lapsed]
     assert world.state.feeds[BTC].status == FeedStatus.HALTED
     assert world.state.contributions[ALICE].deadline == world.state.now.height + 1
-    lapsed = []
-    for _ in range(6):
-        lapsed += [
-            each for each in of_kind(world.block(prices=((BTC, 790_000), (ETH, 20_000))), FundPaid) if each.lapsed
-        ]
-    assert {each.member for each in lapsed} == {1, 2}, "once the market is open again"
+    paid = of_all([world.prices(790_000) for _ in range(6)], FundPaid)
+    assert {each.member for each in paid if each.lapsed} == {1, 2}, "once the market is open again"
 
 
 def test_a_call_runs_to_its_deadline_whatever_is_sized_meanwhile() -> None:
-    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, call_blocks=20)))
+    world = changed(call_blocks=20)
     world.pass_epoch()
     deadline = world.state.contributions[ALICE].deadline
     world.open_positions()
@@ -222,38 +218,24 @@ def test_a_call_runs_to_its_deadline_whatever_is_sized_meanwhile() -> None:
     assert called.micros == called.required - 1_000 * DOLLAR > 10_000 * DOLLAR
 
 
-def pay_all(world: World) -> None:
-    world.block(*(world.pay(each, world.required(each)) for each in (ALICE, BOB, CAROL)))
-
-
 def test_what_is_beyond_a_members_part_goes_back_after_the_delay() -> None:
-    world = fund_world(dollars=300_000)
-    world.open_positions(90_000)
-    world.pass_epoch()
-    pay_all(world)
+    world = bold(90_000)
     paid = contribution_micros(world.state, ALICE)
     assert paid == world.required(ALICE) > 50_000 * DOLLAR
-    world.block(world.trade(BOB, ALICE, BTC_PERP, 90_000, 790_000))
-    result = world.pass_epoch()
+    due = world.pass_epoch().height + 4
     assert world.required(ALICE) == 1_000 * DOLLAR
-    due = world.state.contributions[ALICE].return_height
-    assert due == result.height + 4
-    told = []
+    assert world.state.contributions[ALICE].return_height == due
     while world.state.now.height < due:
         assert contribution_micros(world.state, ALICE) == paid
-        told = of_kind(world.block(), FundReturned)
-    assert [(each.member, each.amount, each.contributed, each.cause) for each in told] == [
-        (member, paid - 1_000 * DOLLAR, 1_000 * DOLLAR, ReturnCause.BEYOND_PART) for member in (1, 2)
-    ]
+        world.block()
+    returned = [(each.member, each.amount, each.contributed, each.cause) for each in world.last(FundReturned)]
+    back, part = paid - 1_000 * DOLLAR, 1_000 * DOLLAR
+    assert returned == [(member, back, part, ReturnCause.BEYOND_PART) for member in (1, 2)]
     assert world.cash(ALICE) == 299_000 * DOLLAR
 
 
 def test_a_new_sizing_does_not_put_off_what_is_on_its_way_back() -> None:
-    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, return_blocks=13)), dollars=300_000)
-    world.open_positions(90_000)
-    world.pass_epoch()
-    pay_all(world)
-    world.block(world.trade(BOB, ALICE, BTC_PERP, 90_000, 790_000))
+    world = bold(90_000, return_blocks=13)
     started = world.pass_epoch().height
     for _ in range(2):
         world.pass_epoch()
@@ -265,12 +247,8 @@ def test_a_new_sizing_does_not_put_off_what_is_on_its_way_back() -> None:
 
 
 def test_nothing_goes_back_that_is_needed_again() -> None:
-    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, return_blocks=8)), dollars=300_000)
-    world.open_positions(90_000)
-    world.pass_epoch()
-    pay_all(world)
+    world = bold(90_000, return_blocks=8)
     paid = contribution_micros(world.state, ALICE)
-    world.block(world.trade(BOB, ALICE, BTC_PERP, 90_000, 790_000))
     world.pass_epoch()
     assert world.state.contributions[ALICE].return_height
     world.open_positions(90_000)
@@ -282,19 +260,14 @@ def test_nothing_goes_back_that_is_needed_again() -> None:
 
 
 def test_what_is_drawn_goes_to_the_house_and_is_called_for_again() -> None:
-    world = fund_world()
-    world.pass_epoch()
-    pay_all(world)
-    run = run_of(world)
-    before = contribution_micros(run.state, BOB)
-    draw_contribution(run, BOB, 300 * DOLLAR, cause=ALICE)
+    run = sized_and_paid().context()
+    before, drawn = contribution_micros(run.state, BOB), 300 * DOLLAR
+    draw_contribution(run, BOB, drawn, cause=ALICE)
     run.journal.check_conserved()
-    assert run.journal.transfers == [Transfer(FUND_ACCOUNT, HOUSE, USD, 300 * DOLLAR, TransferCode.FUND_DRAWN, ALICE)]
-    assert run.receipts == [FundDrawn(BOB, BOB, 300 * DOLLAR, before - 300 * DOLLAR, ALICE)]
-    assert (contribution_micros(run.state, BOB), required_contribution(run.state, BOB)) == (
-        before - 300 * DOLLAR,
-        before,
-    )
+    assert run.journal.transfers == [Transfer(FUND_ACCOUNT, HOUSE, USD, drawn, TransferCode.FUND_DRAWN, ALICE)]
+    assert run.receipts == [FundDrawn(BOB, BOB, drawn, before - drawn, ALICE)]
+    assert contribution_micros(run.state, BOB) == before - drawn
+    assert required_contribution(run.state, BOB) == before
     assert call_replenishment(run, BOB, 200 * DOLLAR, 40) == 200 * DOLLAR
     assert call_replenishment(run, BOB, 10**12, 50) == 300 * DOLLAR
     assert run.state.contributions[BOB].deadline == 50
@@ -306,11 +279,8 @@ def test_what_is_drawn_goes_to_the_house_and_is_called_for_again() -> None:
 
 @pytest.mark.parametrize(("member", "micros"), [(BOB, 1_000 * DOLLAR + 1), (BOB, -1), (77, 0), (HOUSE, 1)])
 def test_nobody_draws_what_is_not_there(member: int, micros: int) -> None:
-    world = fund_world()
-    world.pass_epoch()
-    pay_all(world)
     with pytest.raises(Bug):
-        draw_contribution(run_of(world), member, micros, cause=ALICE)
+        draw_contribution(sized_and_paid().context(), member, micros, cause=ALICE)
 
 
 def test_contributors_are_told_in_order() -> None:
@@ -341,7 +311,7 @@ def test_the_house_counts_for_no_more_than_it_bears_of_one_default() -> None:
 
 
 def test_the_other_sizing_asks_for_less() -> None:
-    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, sizing=FundSizing.LARGEST_OR_NEXT_TWO)))
+    world = changed(sizing=FundSizing.LARGEST_OR_NEXT_TWO)
     world.block(world.trade(ALICE, BOB, BTC_PERP, 30_000, 790_000), world.trade(CAROL, BOB, BTC_PERP, 25_000, 790_000))
     (sized,) = of_kind(world.pass_epoch(), FundSized)
     crash = sized.scenarios[0]
@@ -381,7 +351,7 @@ def test_a_fund_needs_stress_scenarios() -> None:
 def test_books_that_lack_nothing_contribute_the_minimum() -> None:
     world = fund_world()
     world.open_positions()
-    world.block(world.trade(BOB, ALICE, BTC_PERP, BOLD, 790_000))
+    world.close_positions()
     (sized,) = of_kind(world.pass_epoch(), FundSized)
     assert sized.target == 0
     assert [each.required for each in sized.parts] == [1_000 * DOLLAR] * 3
@@ -397,7 +367,7 @@ def test_who_holds_little_for_a_moment_pays_for_what_it_held() -> None:
         world.block(world.trade(BOB, CAROL, BTC_PERP, BOLD, 790_000))
         (sized,) = of_kind(world.pass_epoch(), FundSized)
         assert sized.target == first.target
-        bob = [next(each for each in told.parts if each.member == BOB) for told in (first, sized)]
+        bob = [next(part for part in each.parts if part.member == BOB) for each in (first, sized)]
         assert bob[1].margin == 0
         assert bob[1].exposure == -(-bob[0].exposure * memory // 1_000_000)
         parts[memory] = bob[1].required
@@ -408,7 +378,7 @@ def test_paying_in_does_not_make_the_fund_larger() -> None:
     world = fund_world(dollars=300_000)
     world.open_positions(90_000)
     (sized,) = of_kind(world.pass_epoch(), FundSized)
-    pay_all(world)
+    world.pay_required()
     (again,) = of_kind(world.pass_epoch(), FundSized)
     assert again.target == sized.target
     assert [each.required for each in again.parts] == [each.micros for each in again.parts]
@@ -426,9 +396,7 @@ def test_the_fund_is_never_sized_below_what_a_statement_lists(seed: int) -> None
         if chance.random() < 0.5 and world.state.contributions.get(buyer):
             world.block(world.pay(buyer, chance.randrange(1, 20_000) * DOLLAR))
     world.pass_epoch()
-    while world.state.now.snapshot_height != world.state.now.height:
-        world.stride += 4
-        world.block(facts=world.custody_facts(world.stride))
+    world.until_snapshot()
     figures = stress_needs(world.state, (1, 2, 3), USD)
     needed = [cover_two(list(lacking.values())) for _, lacking in figures.shortfalls]
     (terms,) = take_snapshot(world.state).statement.cover
@@ -445,18 +413,15 @@ def amended(world: World, **changes: int) -> None:
 
 
 def test_a_fund_that_is_turned_off_is_paid_back_and_one_turned_on_is_sized() -> None:
-    world = fund_world()
-    world.pass_epoch()
-    pay_all(world)
+    world = sized_and_paid()
     amended(world, cash_group=0)
     (sized,) = of_kind(world.pass_epoch(), FundSized)
     assert (sized.target, [each.required for each in sized.parts]) == (0, [0, 0, 0])
-    for _ in range(4):
-        world.block()
+    world.wait(4)
     assert world.fund == 0
     assert contributing_and_owing(world.state) == ()
     world.pass_epoch()
-    assert codes(world.block(world.pay(CAROL, 1))) == [ClearingCode.NO_FUND]
+    assert world.refusals(world.pay(CAROL, 1)) == [ClearingCode.NO_FUND]
     assert not of_kind(world.pass_epoch(), FundSized)
     amended(world, cash_group=USD)
     (sized,) = of_kind(world.block(), FundSized)
@@ -464,16 +429,13 @@ def test_a_fund_that_is_turned_off_is_paid_back_and_one_turned_on_is_sized() -> 
 
 
 def test_a_network_may_come_to_have_a_fund() -> None:
-    world = fund_world(fund_genesis(msgspec.structs.replace(TERMS, cash_group=0)))
+    world = changed(cash_group=0)
     assert not of_kind(world.pass_epoch(), FundSized)
     assert FUND_ACCOUNT not in world.state.accounts
     amended(world, cash_group=USD)
     assert of_kind(world.block(), FundSized)
-    pay_all(world)
+    world.pay_required()
     assert world.fund == 3_000 * DOLLAR
     world.pass_epoch()
-    while world.state.now.snapshot_height != world.state.now.height:
-        world.stride += 4
-        world.block(facts=world.custody_facts(world.stride))
-    accounts = [each.account for each in take_snapshot(world.state).accounts]
-    assert FUND_ACCOUNT in accounts
+    world.until_snapshot()
+    assert FUND_ACCOUNT in [each.account for each in take_snapshot(world.state).accounts]

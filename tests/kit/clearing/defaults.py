@@ -11,7 +11,7 @@ from clearing.schema.terms.margin_calls import LiquidationTerms
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.fund import fund_world, stressed
 from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, DOLLAR, make_genesis, member_terms
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, DOLLAR, make_genesis, member_terms
 from tests.kit.clearing.world import World
 
 CLIENT_SECRET = (77).to_bytes(32, "big")
@@ -26,6 +26,8 @@ TERMS = DefaultTerms(
     halt_blocks=5,
     replenishment_blocks=5,
 )
+LOTS, FALLEN = 40_000, 500_000
+"""Alice's lots in most stories, and ticks at which she is insolvent with them."""
 NO_FUND = FundTerms()
 NOTHING = DefaultTerms(enabled=True)
 """Every loss is borne by gains at once."""
@@ -56,4 +58,26 @@ def default_world(
     return world
 
 
-__all__ = ["CLIENT_SECRET", "DAVE", "KEYED_CLIENT", "NOTHING", "NO_FUND", "TERMS", "default_genesis", "default_world"]
+def without_fund(terms: DefaultTerms = TERMS, **dollars: int) -> World:
+    """No fund, and so many dollars more for accounts by name."""
+    world = default_world(terms, NO_FUND)
+    if dollars:
+        world.bring(**dollars)
+    return world
+
+
+def with_fund(terms: DefaultTerms = TERMS) -> World:
+    """A fund paid in, Alice long 40 BTC against Bob; she has 68,000 dollars left, and as much as Bob in the fund."""
+    world = default_world(terms)
+    world.bring(alice=30_000, bob=30_000)
+    world.block(world.perp_trade(ALICE, BOB, LOTS))
+    world.fund_paid_in()
+    return world
+
+
+def in_default(world: World | None = None) -> World:
+    """Alice was long 40 BTC against Bob on 100,000 dollars, and the price fell: 116,000 are lost."""
+    world = world or without_fund()
+    world.block(world.perp_trade(ALICE, BOB, LOTS))
+    world.fall(FALLEN)
+    return world

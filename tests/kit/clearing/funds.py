@@ -30,8 +30,21 @@ class Funds:
             self.block(facts=self.custody_facts(self.stride))
         return self.block()
 
+    def until_snapshot(self) -> None:
+        """Blocks until custody is known for the epoch that closes in the last of them."""
+        while self.state.now.snapshot_height != self.state.now.height:
+            self.stride += 4
+            self.block(facts=self.custody_facts(self.stride))
+
     def open_positions(self, lots: int = BOLD) -> None:
         self.block(self.trade(ALICE, BOB, BTC_PERP, lots, PRICE))
+
+    def close_positions(self, lots: int = BOLD) -> None:
+        self.block(self.trade(BOB, ALICE, BTC_PERP, lots, PRICE))
+
+    def pay_required(self) -> None:
+        """Alice, Bob and Carol pay in all that is required of them."""
+        assert not self.refusals(*(self.pay(each, self.required(each)) for each in (ALICE, BOB, CAROL)))
 
     def required(self, member: int) -> int:
         record = self.state.contributions.get(member)

@@ -7,6 +7,7 @@ import msgspec
 
 from clearing.apply_block import apply_block
 from clearing.base.codec import u256
+from clearing.context.block_context import BlockContext
 from clearing.initial_state import initial_state
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult, PriceReport, VoteExtension
@@ -120,6 +121,16 @@ class World(Requests, Validators, Funds):
         """The outcome of a block that is not decided."""
         return apply_block(self.state, block)[1]
 
+    def context(self) -> BlockContext:
+        """An empty block under way that is not decided."""
+        return BlockContext(self.state.fork(), self.make_block())
+
+    def read_back(self) -> State:
+        """The state read from its export, which has the same roots."""
+        copy = import_state(self.genesis, SALT, export_state(self.state))
+        assert copy.module_roots() == self.state.module_roots()
+        return copy
+
     def block(
         self,
         *transactions: Transaction,
@@ -222,6 +233,14 @@ class World(Requests, Validators, Funds):
         """Receipts of a kind in the last block."""
         return of_kind(self.results[-1], kind)
 
+    def every(self, kind: type[R]) -> list[R]:
+        """Receipts of a kind in all blocks."""
+        return of_all(self.results, kind)
+
+    def refusals(self, *transactions: Transaction) -> list[int]:
+        """Codes of what a block with these requests refuses."""
+        return codes(self.block(*transactions))
+
 
 def deposit_seen(chain_id: int, nonce: int, token: bytes, account: int, amount: int) -> DepositSeen:
     source = nonce.to_bytes(32, "big")
@@ -244,6 +263,10 @@ def of_kind(result: BlockResult, kind: type[R]) -> list[R]:
     return [receipt for receipt in result.receipts if isinstance(receipt, kind)]
 
 
+def of_all(results: Iterable[BlockResult], kind: type[R]) -> list[R]:
+    return [receipt for result in results for receipt in of_kind(result, kind)]
+
+
 def funded(check: bool = True, genesis: Genesis | None = None, dollars: int = 100_000, *, fresh: bool = False) -> World:
     """Prices at BTC 7,900.00 and ETH 200.00; everybody with cash."""
     world = World(genesis, check, fresh=fresh)
@@ -259,6 +282,6 @@ def roots(state: State) -> list[str]:
 __all__ = [
     "ALICE", "ALICE_CLIENT", "BOB", "BTC", "BTC_CALL", "BTC_FUT", "BTC_PERP", "CAROL", "DOLLAR", "ETH", "ETH_PERP",
     "EXPIRY_MS", "HOUSE", "OWNER", "POWERS", "SALT", "START_MS", "USD", "USDC_1", "USDC_2", "VAULTS", "WETH_1",
-    "World", "codes", "deposit_seen", "executed", "funded", "kinds", "make_genesis", "of_kind", "reports", "roots",
-    "secret",
+    "World", "codes", "deposit_seen", "executed", "funded", "kinds", "make_genesis", "of_all", "of_kind", "reports",
+    "roots", "secret",
 ]  # fmt: skip
