@@ -6,12 +6,11 @@ import msgspec
 import pytest
 
 from clearing.schema.codes import ClearingCode
-from clearing.schema.receipts.liquidation import Liquidated, LiquidationEnded, LiquidationOpened, SliceSold
+from clearing.schema.receipts.liquidation import CashSplit, Liquidated, LiquidationEnded, LiquidationOpened, SliceSold
 from clearing.schema.receipts.settlement import Marked
 from clearing.schema.records.prices import FeedStatus
 from clearing.schema.terms.margin_calls import LiquidationTerms, liquidation_checks
 from clearing.schema.transfers import TransferCode
-from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_holdings
 from tests.kit.clearing.crisis import FALLEN, leveraged
 from tests.kit.clearing.genesis import (
@@ -27,10 +26,10 @@ from tests.kit.clearing.genesis import (
     ETH,
     ETH_PERP,
     HOUSE,
-    SALT,
     USDC_1,
 )
-from tests.kit.clearing.world import World, codes, of_kind, roots
+from tests.kit.clearing.world import World, codes, of_kind
+from tests.kit.table import tell
 
 SALE = LiquidationTerms(auction_blocks=5, start_ppm=1_000, end_ppm=9_000, bidder_share_ppm=400_000)
 
@@ -42,14 +41,20 @@ def for_sale(terms: LiquidationTerms = SALE, **more: int) -> World:
     return world
 
 
+def bought(world: World, **bid: int) -> tuple[SliceSold, CashSplit]:
+    """Carol bids, by default for all that may be taken; the sale, and what was paid."""
+    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL, **bid)), SliceSold)
+    (split,) = sold.paid
+    return sold, split
+
+
 def test_slices_are_offered_before_anything_is_taken_over() -> None:
     world = for_sale()
-    opened_in = world.results[-1]
-    (opened,) = of_kind(opened_in, LiquidationOpened)
+    (opened,) = world.last(LiquidationOpened)
     assert (opened.account, opened.positions) == (ALICE, ((BTC_PERP, 4_500),))
-    assert (opened.first_height, opened.last_height) == (opened_in.height + 1, opened_in.height + 5)
-    for _ in range(4):
-        assert not of_kind(world.block(), Liquidated)
+    height = world.state.now.height
+    assert (opened.first_height, opened.last_height) == (height + 1, height + 5)
+    tell(world, "wait 4 -> no liquidated")
     assert world.lots(ALICE, BTC_PERP) == 4_500
     (done,) = of_kind(world.block(), Liquidated)
     assert done.equity_after >= done.initial_after, "then the house takes just enough"
@@ -60,25 +65,21 @@ def test_a_bid_takes_just_what_restores_initial_margin_at_the_blocks_discount() 
     world = for_sale()
     world.block()
     carol = world.cash(CAROL)
-    result = world.block(world.liquidation_bid(CAROL))
-    (sold,) = of_kind(result, SliceSold)
+    sold, split = bought(world)
     assert sold.discount_ppm == 1_000 + 8_000 // 4
     assert sold.equity_after >= sold.initial_after
     (taken,) = sold.positions
     assert (taken.of_lots, taken.mark_ticks, taken.received) == (4_500, FALLEN, 0)
-    assert world.lots(CAROL, BTC_PERP) == taken.lots
-    assert world.lots(ALICE, BTC_PERP) == 4_500 - taken.lots
-    (split,) = sold.paid
+    assert [world.lots(each, BTC_PERP) for each in (CAROL, ALICE)] == [taken.lots, 4_500 - taken.lots]
     assert world.cash(CAROL) - carol == split.discount + split.penalty_to_taker
-    assert of_kind(result, LiquidationEnded)
+    assert world.last(LiquidationEnded)
     assert ALICE not in world.state.liquidations
 
 
 def test_the_fund_part_of_the_backstops_own_penalty_is_the_houses() -> None:
     world = for_sale(msgspec.structs.replace(SALE, backstop_account=ALICE))
     house = world.cash(HOUSE)
-    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
-    (split,) = sold.paid
+    sold, split = bought(world)
     assert sold.fund == HOUSE
     assert world.cash(HOUSE) - house == split.penalty - split.penalty_to_taker > 0
 
@@ -86,7 +87,7 @@ def test_the_fund_part_of_the_backstops_own_penalty_is_the_houses() -> None:
 def test_the_receipt_can_be_recomputed_by_hand() -> None:
     world = for_sale()
     house, carol = world.cash(HOUSE), world.cash(CAROL)
-    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
+    sold, split = bought(world)
     equity, whole = 8_000 * DOLLAR - 4_500 * 65_000 * 10, 4_500 * FALLEN * 10
     initial = whole // 5
     assert (sold.equity, sold.initial) == (equity, initial)
@@ -97,7 +98,6 @@ def test_the_receipt_can_be_recomputed_by_hand() -> None:
     lots = -(-4_500 * sold.fraction // 10**9)
     assert sold.positions[0].lots == lots
     assert sold.notional == lots * FALLEN * 10
-    (split,) = sold.paid
     assert split.discount == -(-sold.notional * 1_000 // 10**6)
     assert split.penalty == -(-sold.notional * 5_000 // 10**6)
     assert split.penalty_to_taker == split.penalty * 400_000 // 10**6
@@ -109,9 +109,7 @@ def test_the_receipt_can_be_recomputed_by_hand() -> None:
 
 def test_what_an_account_owes_rounds_up_and_what_a_bidder_gets_of_the_penalty_down() -> None:
     odd = msgspec.structs.replace(SALE, start_ppm=1_001, bidder_share_ppm=333_333)
-    world = for_sale(odd, liquidation_penalty_ppm=4_999)
-    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
-    (split,) = sold.paid
+    sold, split = bought(for_sale(odd, liquidation_penalty_ppm=4_999))
     assert all(each % 10**6 for each in (sold.notional * 1_001, sold.notional * 4_999, split.penalty * 333_333))
     assert split.discount == sold.notional * 1_001 // 10**6 + 1
     assert split.penalty == sold.notional * 4_999 // 10**6 + 1
@@ -121,17 +119,15 @@ def test_what_an_account_owes_rounds_up_and_what_a_bidder_gets_of_the_penalty_do
 def test_no_price_moves_by_a_slice() -> None:
     world = for_sale()
     mark, premium = world.state.marks[BTC_PERP], world.state.premia.get(BTC_PERP)
-    assert of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
-    assert world.state.marks[BTC_PERP] == mark
-    assert world.state.premia.get(BTC_PERP) == premium
+    bought(world)
+    assert (world.state.marks[BTC_PERP], world.state.premia.get(BTC_PERP)) == (mark, premium)
     assert not of_kind(world.block(), Marked)
 
 
 def test_bids_of_a_block_are_filled_in_order_until_margin_is_restored() -> None:
     world = for_sale()
-    result = world.block(
-        world.liquidation_bid(CAROL, slice_ppb=100_000_000), world.liquidation_bid(BOB), world.liquidation_bid(CAROL)
-    )
+    small = world.liquidation_bid(CAROL, slice_ppb=100_000_000)
+    result = world.block(small, world.liquidation_bid(BOB), world.liquidation_bid(CAROL))
     first, second = of_kind(result, SliceSold)
     assert (first.bidder, first.fraction) == (CAROL, 100_000_000)
     assert first.equity_after < first.initial_after
@@ -141,8 +137,7 @@ def test_bids_of_a_block_are_filled_in_order_until_margin_is_restored() -> None:
 
 
 def test_no_bid_takes_more_than_the_slice_limit() -> None:
-    world = for_sale(msgspec.structs.replace(SALE, slice_max_ppm=50_000))
-    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
+    sold, _ = bought(for_sale(msgspec.structs.replace(SALE, slice_max_ppm=50_000)))
     assert sold.fraction == sold.allowed_share == 50_000_000
     assert sold.equity_after < sold.initial_after
 
@@ -152,32 +147,25 @@ def test_options_change_hands_at_their_value() -> None:
     world.block(world.trade(BOB, ALICE, BTC_PERP, 4_500, 790_000))
     world.block(world.trade(BOB, ALICE, BTC_CALL, 5_000, world.state.marks[BTC_CALL].ticks))
     world.go(btc=860_000)
-    before = world.cash(ALICE), world.cash(CAROL)
-    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
-    (taken,), (split,) = sold.positions, sold.paid
-    value = world.state.marks[BTC_CALL].ticks * 10
-    assert taken.lots < 0
-    assert taken.received == value * taken.lots
-    assert world.cash(ALICE) - before[0] == taken.received - split.discount - split.penalty
-    assert world.cash(CAROL) - before[1] == -taken.received + split.discount + split.penalty_to_taker
+    alice, carol = world.cash(ALICE), world.cash(CAROL)
+    sold, split = bought(world)
+    (taken,) = sold.positions
+    assert taken.received == world.state.marks[BTC_CALL].ticks * 10 * taken.lots < 0
+    assert world.cash(ALICE) - alice == taken.received - split.discount - split.penalty
+    assert world.cash(CAROL) - carol == -taken.received + split.discount + split.penalty_to_taker
 
 
 def test_a_discount_never_takes_equity_below_zero() -> None:
-    world = for_sale(msgspec.structs.replace(SALE, start_ppm=300_000, end_ppm=300_000))
-    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
-    (split,) = sold.paid
-    assert (split.discount, split.penalty) == (sold.equity, 0)
-    assert sold.equity_after == 0
+    sold, split = bought(for_sale(msgspec.structs.replace(SALE, start_ppm=300_000, end_ppm=300_000)))
+    assert (split.discount, split.penalty, sold.equity_after) == (sold.equity, 0, 0)
 
 
 def test_of_an_account_without_equity_a_slice_is_taken_for_nothing() -> None:
     world = for_sale()
     world.go(btc=600_000)
-    (sold,) = of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
-    (split,) = sold.paid
-    assert sold.equity < 0
+    sold, split = bought(world)
     assert (split.discount, split.penalty) == (0, 0)
-    assert sold.equity_after == sold.equity
+    assert sold.equity_after == sold.equity < 0
 
 
 @pytest.mark.parametrize(
@@ -204,14 +192,14 @@ def test_what_is_refused_changes_nothing(bidder: int, changes: dict[str, int], c
     world.block(world.transfer(ALICE, ALICE_CLIENT, 0), world.withdrawal(CAROL, USDC_1, 1 * DOLLAR))
     before = [current_holdings(world.state, each) for each in (ALICE, CAROL, HOUSE)]
     discount = {"discount_ppm": 10**6} if changes == {"discount_ppm": 1_001} else changes
-    assert codes(world.block(world.liquidation_bid(bidder, **discount))) == [code]
+    assert world.refusals(world.liquidation_bid(bidder, **discount)) == [code]
     assert before == [current_holdings(world.state, each) for each in (ALICE, CAROL, HOUSE)]
 
 
 def test_a_bid_in_the_name_of_somebody_else_is_refused() -> None:
     world = for_sale()
     forged = msgspec.structs.replace(world.liquidation_bid(CAROL), account=BOB)
-    assert codes(world.block(forged)) == [ClearingCode.WRONG_SIGNER]
+    assert world.refusals(forged) == [ClearingCode.WRONG_SIGNER]
 
 
 def test_a_bid_is_applied_once() -> None:
@@ -220,7 +208,7 @@ def test_a_bid_is_applied_once() -> None:
     result = world.block(bid, bid)
     assert len(of_kind(result, SliceSold)) == 1
     assert codes(result) == [ClearingCode.NONCE_USED]
-    assert codes(world.block(bid)) == [ClearingCode.NONCE_USED]
+    assert world.refusals(bid) == [ClearingCode.NONCE_USED]
 
 
 def test_who_would_not_be_at_initial_margin_gets_nothing() -> None:
@@ -237,17 +225,14 @@ def test_who_would_not_be_at_initial_margin_gets_nothing() -> None:
 def test_a_bid_outside_the_auction_is_refused() -> None:
     world = for_sale()
     bid = world.liquidation_bid(CAROL, not_after_ms=world.time_ms + 50_000)
-    for _ in range(6):
-        world.block()
-    assert codes(world.block(bid)) == [ClearingCode.NO_SUCH_LIQUIDATION]
+    world.wait(6)
+    assert world.refusals(bid) == [ClearingCode.NO_SUCH_LIQUIDATION]
 
 
 def test_an_account_that_brings_collateral_ends_its_own_sale() -> None:
     world = for_sale()
-    result = world.pay_in(ALICE, 3_000)
-    (ended,) = of_kind(result, LiquidationEnded)
-    assert not ended.failed
-    assert codes(world.block(world.liquidation_bid(CAROL))) == [ClearingCode.NO_SUCH_LIQUIDATION]
+    tell(world, "deposit alice eth:USDC 3_000.00 -> one liquidation_ended failed no")
+    assert world.refusals(world.liquidation_bid(CAROL)) == [ClearingCode.NO_SUCH_LIQUIDATION]
     assert world.lots(ALICE, BTC_PERP) == 4_500
 
 
@@ -259,13 +244,12 @@ def test_nothing_is_sold_on_a_halted_feed_and_the_sale_goes_on_after_it() -> Non
     world.ticks[ETH] = 9_000
     world.block()  # ETH moved beyond the cap of a block: halted
     assert world.state.feeds[2].status == FeedStatus.HALTED
-    assert codes(world.block(world.liquidation_bid(CAROL))) == [ClearingCode.PRICE_NOT_OPEN]
+    assert world.refusals(world.liquidation_bid(CAROL)) == [ClearingCode.PRICE_NOT_OPEN]
     before = world.state.liquidations[ALICE]
     while world.state.feeds[2].status != FeedStatus.OPEN:
         world.block()
-    record = world.state.liquidations[ALICE]
-    assert record.last_height >= before.last_height
-    assert of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold)
+    assert world.state.liquidations[ALICE].last_height >= before.last_height
+    bought(world)
 
 
 def test_the_sale_stands_still_while_prices_are_not_open() -> None:
@@ -277,7 +261,7 @@ def test_the_sale_stands_still_while_prices_are_not_open() -> None:
     later = world.state.liquidations[ALICE]
     assert later.last_height > record.last_height
     assert later.last_height - later.first_height == 9
-    assert not any(of_kind(each, Liquidated) for each in world.results)
+    assert not world.every(Liquidated)
 
 
 def test_a_block_sells_no_more_than_its_cap() -> None:
@@ -291,9 +275,7 @@ def test_a_block_sells_no_more_than_its_cap() -> None:
 
 def test_a_sale_survives_export_and_import() -> None:
     world = for_sale()
-    copy = import_state(world.genesis, SALT, export_state(world.state))
-    assert roots(copy) == roots(world.state)
-    assert copy.liquidations[ALICE] == world.state.liquidations[ALICE]
+    assert world.read_back().liquidations[ALICE] == world.state.liquidations[ALICE]
 
 
 def test_transfers_name_what_they_are() -> None:
@@ -332,5 +314,5 @@ def test_no_slice_leaves_an_account_further_from_its_margin() -> None:
     world.go(btc=FALLEN)
     assert ALICE in world.state.liquidations
     # A lot of each side costs a penalty and frees nothing: net, as many are left.
-    assert codes(world.block(world.liquidation_bid(CAROL, slice_ppb=1))) == [ClearingCode.NOTHING_TO_TAKE]
-    assert of_kind(world.block(world.liquidation_bid(CAROL)), SliceSold), "all of it is another matter"
+    assert world.refusals(world.liquidation_bid(CAROL, slice_ppb=1)) == [ClearingCode.NOTHING_TO_TAKE]
+    bought(world)  # all of it is another matter
