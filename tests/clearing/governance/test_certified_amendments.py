@@ -25,7 +25,7 @@ from proofs.errors import ProofCode, VerificationFailed
 from proofs.statement.rulebook_checks import check_rulebook
 from tests.kit.certificates import make_certificate
 from tests.kit.clearing.chamber import governed_genesis, parliament_world
-from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, USD
+from tests.kit.clearing.genesis import ALICE, BOB, USD
 from tests.kit.clearing.world import World
 
 replace = msgspec.structs.replace
@@ -70,7 +70,7 @@ def certified(house: World) -> CertifiedAmendments:
 
 def amended() -> World:
     house = parliament_world(governed_genesis())
-    house.block(house.trade(ALICE, BOB, BTC_PERP, 1_000, 790_000))
+    house.block(house.perp_trade(ALICE, BOB, 1_000))
     house.amend(("risk.groups.1.range_ppm", 300_000))
     house.amend(("instruments.9", Instrument(9, "BTC-9", InstrumentKind.PERPETUAL, 1, 1, USD, 10)))
     house.amend(("assets.3.haircut_ppm", 150_000), ("market.trade_fee_ppm", 100))
@@ -117,9 +117,8 @@ def test_no_amendment_can_be_left_out_added_changed_or_moved() -> None:
     forged = replace(forged, chain_head=chained)
     # Nor may another proposal be said to have been agreed on.
     other = replace(third, proposal=bytes(32))
-    for amendments in ((), (first, second), (second, third), (first, third, second), (*FILE.amendments, third)):
-        assert refused(replace(FILE, amendments=amendments)) == ClearingCode.BAD_SNAPSHOT
-    for amendments in ((later, second, third), (first, second, forged), (first, second, other)):
+    left_out_or_moved = ((), (first, second), (second, third), (first, third, second), (*FILE.amendments, third))
+    for amendments in (*left_out_or_moved, (later, second, third), (first, second, forged), (first, second, other)):
         assert refused(replace(FILE, amendments=amendments)) == ClearingCode.BAD_SNAPSHOT
 
 
@@ -151,19 +150,16 @@ def test_the_header_is_certified_by_the_trusted_set_of_this_network_and_not_too_
 
 
 def test_a_file_of_another_format_is_not_read() -> None:
-    with pytest.raises(RemoteFault):
-        read_amendments(write_amendments(replace(FILE, format=2)))
-    with pytest.raises(RemoteFault):
-        read_amendments(b"\x00")
+    for data in (write_amendments(replace(FILE, format=2)), b"\x00"):
+        with pytest.raises(RemoteFault):
+            read_amendments(data)
 
 
-def test_without_a_proposal_there_is_nothing_to_certify() -> None:
-    house = parliament_world()
+def test_without_a_proposal_there_is_nothing_to_certify(house: World) -> None:
     header = header_of(house)
-    with pytest.raises(LocalFault):
-        certify_amendments(house.state, header, *signed(house, header))
-    with pytest.raises(LocalFault):
-        certify_amendments(HOUSE.state, header, *signed(house, header))
+    for state in (house.state, HOUSE.state):
+        with pytest.raises(LocalFault):
+            certify_amendments(state, header, *signed(house, header))
 
 
 def test_ranges_that_were_published_are_held_to_the_bounds_of_the_new_terms() -> None:

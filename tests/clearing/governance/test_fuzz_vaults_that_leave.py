@@ -14,12 +14,11 @@ from clearing.schema.receipts.withdrawals import RefundReason, WithdrawalRefunde
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 from clearing.withdrawals.detached_vaults import owed_by_vault
 from tests.kit.clearing.chamber import TIMELOCK_MS
-from tests.kit.clearing.detached import USDC_TWO, VALID_MS, detached, stuck, waited
+from tests.kit.clearing.detached import GONE, VALID_MS, detached, stuck, waited
 from tests.kit.clearing.gated import not_executed
-from tests.kit.clearing.genesis import BOB, CAROL, DOLLAR, VAULTS
-from tests.kit.clearing.gone_chain import GONE
+from tests.kit.clearing.genesis import BOB, CAROL, DOLLAR, USDC_2, VAULTS
 from tests.kit.clearing.whole_state import check_whole_ledger
-from tests.kit.clearing.world import World, executed, of_kind
+from tests.kit.clearing.world import World, executed
 
 HEARTBEAT_MS = 6_000
 DEEDS = ("small", "large", "pay", "unpaid", "count", "hear", "pass", "pass", "doubt", "agree")
@@ -29,13 +28,12 @@ class Story:
     """One vault on its way out, with what its chain has seen."""
 
     def __init__(self, watched: bool) -> None:
-        limits = AssetWithdrawalLimits(USDC_TWO, delay_above_units=100 * DOLLAR, delay_blocks=4)
-        self.house: World = stuck(HEARTBEAT_MS if watched else 0, limits)
+        limits = AssetWithdrawalLimits(USDC_2, delay_above_units=100 * DOLLAR, delay_blocks=4)
+        self.house: World = waited(stuck(limits, heartbeat_ms_max=HEARTBEAT_MS if watched else 0))
         self.blocks: Iterator[int] = count(10)
         self.paid: list[int] = []
         self.revision = count(2)
-        waited(self.house)
-        self.proposal = self.house.agree(GONE, (1, 2, 3))
+        self.proposal = self.house.agree(GONE)
         self.agreed = True
 
     def beat(self) -> Fact:
@@ -50,13 +48,9 @@ class Story:
         """What the vault counts by now."""
         withdrawals = self.house.state.withdrawals
         out = sum(int.from_bytes(withdrawals[nonce].amount, "big") for nonce in self.paid)
-        return [
-            msgspec.structs.replace(
-                each, withdrawn=u256(out), balance=u256(int.from_bytes(each.deposited, "big") - out)
-            )
-            for each in self.house.custody_facts(100 * next(self.blocks))
-            if each.chain_id == 2
-        ]
+        (seen,) = [each for each in self.house.custody_facts(100 * next(self.blocks)) if each.chain_id == 2]
+        left = int.from_bytes(seen.deposited, "big") - out
+        return [msgspec.structs.replace(seen, withdrawn=u256(out), balance=u256(left))]
 
     def do(self, deed: str) -> None:
         house = self.house
@@ -65,7 +59,7 @@ class Story:
         in_time = [n for n in open_nonces if n not in expired]
         if deed in ("small", "large"):
             dollars, account = (10, BOB) if deed == "small" else (200, CAROL)
-            house.block(house.withdrawal(account, USDC_TWO, dollars * DOLLAR))
+            house.block(house.withdrawal(account, USDC_2, dollars * DOLLAR))
         elif deed == "pay" and in_time:
             self.paid.append(in_time[0])
             house.block(facts=[executed(2, in_time[0])])
@@ -98,14 +92,14 @@ def test_no_money_comes_twice_and_the_vault_goes(watched: bool, deeds: list[str]
     under_way = house.state.proposals.get(story.proposal.content(house.network))
     assert detached(house) or under_way is None or under_way.amendment is None
     check_whole_ledger(house.state)
-    released = {r.nonce: r for each in house.results for r in of_kind(each, WithdrawalReleased)}
-    back = [r for each in house.results for r in of_kind(each, WithdrawalRefunded) if r.reason is RefundReason.NOT_PAID]
+    released = {each.nonce: each for each in house.every(WithdrawalReleased)}
+    back = [each for each in house.every(WithdrawalRefunded) if each.reason is RefundReason.NOT_PAID]
     assert len({each.number for each in back}) == len(back)
     for nonce, held in house.state.withdrawals.ordered():
         assert not (held.executed and nonce in house.state.expired_withdrawals)
     for each in back:
         assert each.number not in story.paid
         assert each.units == released[each.number].units
-    told = {r.asset: int.from_bytes(r.amount, "big") for each in house.results for r in of_kind(each, VaultLiability)}
+    owed = {each.asset: int.from_bytes(each.amount, "big") for each in house.every(VaultLiability)}
     if detached(house):
-        assert told == dict(owed_by_vault(house.state, 2, VAULTS[2]))
+        assert owed == dict(owed_by_vault(house.state, 2, VAULTS[2]))

@@ -27,7 +27,7 @@ from clearing.schema.terms.prices import FundingTerms
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits, WithdrawalControlTerms
 from tests.kit.clearing.chamber import governed_genesis, parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, USD
-from tests.kit.clearing.world import codes, of_kind
+from tests.kit.clearing.world import World, of_kind
 from tests.sim.clearing.crisis_terms import STRESS
 
 STALE, FROZEN, REFUSED, BAD = (
@@ -45,8 +45,8 @@ def perpetual(number: int, name: str) -> Instrument:
 
 def judged(*places: tuple[str, object]) -> int | None:
     """The code of the refusal."""
-    found = validate_terms(HOUSE.state, HOUSE.changes(*places))
-    return int(found.code) if isinstance(found, Rejected) else None
+    refused = HOUSE.judged(*places)
+    return int(refused.code) if refused else None
 
 
 @pytest.mark.parametrize(
@@ -185,22 +185,18 @@ def test_no_vote_passes_a_bound(path: str, after: object) -> None:
     assert judged((path, after)) == REFUSED
 
 
-def test_a_limit_is_a_brake_for_what_is_held_whatever_the_cap_was_voted_down_to_before() -> None:
-    house = parliament_world()
+def test_a_limit_is_a_brake_for_what_is_held_whatever_the_cap_was_voted_down_to_before(house: World) -> None:
     gate = WithdrawalControlTerms(assets=(AssetWithdrawalLimits(1, window_units_max=1),))
     together = house.changes(("assets.1.cap_units", 0), ("crisis.gates", gate))
     house.amend(("assets.1.cap_units", 0))
-    for amendment in (together, house.changes(("crisis.gates", gate))):
-        found = validate_terms(house.state, amendment)
-        assert isinstance(found, Rejected)
-        assert int(found.code) in (REFUSED, STALE)
-    found = validate_terms(house.state, house.changes(("crisis.gates", gate)))
-    assert isinstance(found, Rejected)
-    assert found.at == "bounds.crisis.gates.assets.1.window_units_max"
-    held = house.state.terms.assets[1]
-    assert held.cap_units == 0
+    assert house.state.terms.assets[1].cap_units == 0
+    stale, refused = validate_terms(house.state, together), house.judged(("crisis.gates", gate))
+    assert isinstance(stale, Rejected)
+    assert stale.code in (REFUSED, STALE)
+    assert refused is not None
+    assert (refused.code, refused.at) == (REFUSED, "bounds.crisis.gates.assets.1.window_units_max")
     slow = WithdrawalControlTerms(assets=(AssetWithdrawalLimits(1, window_units_max=10**9),))
-    assert not isinstance(validate_terms(house.state, house.changes(("crisis.gates", slow))), Rejected)
+    assert house.judged(("crisis.gates", slow)) is None
 
 
 def test_stress_scenarios_are_told_anew_when_another_risk_group_takes_the_place_of_one() -> None:
@@ -215,11 +211,11 @@ def test_stress_scenarios_are_told_anew_when_another_risk_group_takes_the_place_
     house.amend(("risk.groups.4", fourth), ("risk.stress", four))
     assert [group.id for group in house.state.terms.risk.groups] == [1, 2, 3, 4]
     swap = (("risk.groups.3", None), ("risk.groups.5", msgspec.structs.replace(fourth, id=5, name="fifth")))
-    found = validate_terms(house.state, house.changes(*swap))
-    assert isinstance(found, Rejected)
-    assert dict(found.values)["path"] == "risk.stress"
-    told = (msgspec.structs.replace(four[0], name="told anew"), *four[1:])
-    assert not isinstance(validate_terms(house.state, house.changes(*swap, ("risk.stress", told))), Rejected)
+    refused = house.judged(*swap)
+    assert refused is not None
+    assert dict(refused.values)["path"] == "risk.stress"
+    anew = (msgspec.structs.replace(four[0], name="told anew"), *four[1:])
+    assert house.judged(*swap, ("risk.stress", anew)) is None
 
 
 def test_every_bound_of_a_genesis_has_a_name_of_its_own() -> None:
@@ -233,10 +229,9 @@ def test_what_was_beyond_a_bound_at_genesis_stands_in_nobodys_way_but_may_not_ge
     low = msgspec.structs.replace(HOUSE.genesis.assets[2], haircut_ppm=1_000)
     genesis = msgspec.structs.replace(governed_genesis(), assets=(*HOUSE.genesis.assets[:2], low))
     house = parliament_world(genesis)
-    assert not isinstance(validate_terms(house.state, house.changes(("market.trade_fee_ppm", 5))), Rejected)
-    for haircut, refused in ((999, True), (2_000, True), (5_000, False)):
-        found = validate_terms(house.state, house.changes(("assets.3.haircut_ppm", haircut)))
-        assert isinstance(found, Rejected) is refused
+    assert house.judged(("market.trade_fee_ppm", 5)) is None
+    refused = [house.judged(("assets.3.haircut_ppm", haircut)) is not None for haircut in (999, 2_000, 5_000)]
+    assert refused == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -299,21 +294,17 @@ def test_what_genesis_would_refuse_is_refused(places: list[tuple[str, object]]) 
     ],
 )
 def test_a_change_is_typed_canonical_and_of_a_place_that_is(path: str, after: bytes) -> None:
-    amendment = TermsAmendment((TermsChange(path, NO_VALUE, after),))
-    if path == "market.trade_fee_ppm":
-        amendment = TermsAmendment((msgspec.structs.replace(HOUSE.changes((path, 5)).changes[0], after=after),))
-    if path == "market":
-        amendment = TermsAmendment(
-            (msgspec.structs.replace(HOUSE.changes((path, HOUSE.genesis.market)).changes[0], after=after),)
-        )
-    found = validate_terms(HOUSE.state, amendment)
+    change = TermsChange(path, NO_VALUE, after)
+    present = {"market": HOUSE.genesis.market, "market.trade_fee_ppm": 5}
+    if path in present:
+        change = msgspec.structs.replace(HOUSE.changes((path, present[path])).changes[0], after=after)
+    found = validate_terms(HOUSE.state, TermsAmendment((change,)))
     assert isinstance(found, Rejected)
     assert found.code in (BAD, STALE)
 
 
-def test_an_amendment_that_no_pool_would_take_is_refused_in_a_block_too() -> None:
+def test_an_amendment_that_no_pool_would_take_is_refused_in_a_block_too(house: World) -> None:
     """A validator whose turn it is to propose could else have everybody keep half a megabyte, and show it to nobody."""
-    house = parliament_world()
     long = TermsAmendment(tuple(TermsChange(f"instruments.{10 + at}", NO_VALUE, bytes(16 << 10)) for at in range(2)))
     (refused,) = of_kind(house.block(house.proposal(long, 1)), Refused)
     assert (refused.code, refused.at) == (REFUSED, "proposal.bytes")
@@ -323,14 +314,12 @@ def test_an_amendment_that_changes_nothing_is_none() -> None:
     assert judged(("market.trade_fee_ppm", 0)) == BAD
 
 
-def test_what_may_be_when_proposed_and_may_not_when_due_is_closed_and_the_network_goes_on() -> None:
-    house = parliament_world()
+def test_what_may_be_when_proposed_and_may_not_when_due_is_closed_and_the_network_goes_on(house: World) -> None:
     house.agree(house.changes((f"instruments.{BTC_CALL}", None)))
     mark = house.state.marks[BTC_CALL].ticks
-    assert codes(house.block(house.trade(ALICE, BOB, BTC_CALL, 1, mark))) == []
-    result = house.wait(4)
-    closed = of_kind(result, ProposalClosed)
-    assert [each.code for each in closed] == [REFUSED]
+    assert house.refusals(house.trade(ALICE, BOB, BTC_CALL, 1, mark)) == []
+    house.wait(4)
+    assert [each.code for each in house.last(ProposalClosed)] == [REFUSED]
     assert BTC_CALL in house.state.terms.instruments
     house.block()
 
@@ -350,14 +339,13 @@ PROTECTED = {
 
 
 @pytest.mark.parametrize("path", PROTECTED)
-def test_what_protects_somebody_may_be_voted_for_but_not_away(path: str) -> None:
-    house = parliament_world()
+def test_what_protects_somebody_may_be_voted_for_but_not_away(house: World, path: str) -> None:
     off = value_at(house.genesis, path)
     house.amend((path, PROTECTED[path]))
     assert value_at(house.state.terms.genesis, path) == PROTECTED[path]
-    found = validate_terms(house.state, house.changes((path, off)))
-    assert isinstance(found, Rejected)
-    assert found.at == f"bounds.{path}"
+    refused = house.judged((path, off))
+    assert refused is not None
+    assert refused.at == f"bounds.{path}"
 
 
 def test_default_and_fund_may_be_voted_for_but_not_away() -> None:
@@ -366,12 +354,12 @@ def test_default_and_fund_may_be_voted_for_but_not_away() -> None:
     )
     house.amend(("crisis.default.enabled", True), ("crisis.fund.cash_group", 1))
     assert FUND_ACCOUNT in house.state.accounts
-    house.block(house.trade(ALICE, BOB, 1, 10, 790_000))
+    house.block(house.perp_trade(ALICE, BOB, 10))
     house.wait(12)
-    for path, after in (("crisis.default.enabled", False), ("crisis.fund.cash_group", 0)):
-        found = validate_terms(house.state, house.changes((path, after)))
-        assert isinstance(found, Rejected)
-        assert found.code == FROZEN
+    for place in (("crisis.default.enabled", False), ("crisis.fund.cash_group", 0)):
+        refused = house.judged(place)
+        assert refused is not None
+        assert refused.code == FROZEN
 
 
 PATHS = [
@@ -393,19 +381,15 @@ def test_whatever_of_the_right_type_is_proposed_the_judge_says_yes_or_no(path: s
     if not whole:
         return
     name, present = data.draw(st.sampled_from(whole))
-    number = data.draw(
-        st.sampled_from([0, 1, 2, present + 1, max(present - 1, 0), 10**6, 2**31, 2**32 - 1, 2**62, 2**63 - 1])
-    )
-    changed = change_genesis(HOUSE.genesis, HOUSE.changes((f"{path}.{name}", number)).changes)
-    if isinstance(changed, Rejected) or changed == HOUSE.genesis:
+    numbers = (0, 1, 2, present + 1, max(present - 1, 0), 10**6, 2**31, 2**32 - 1, 2**62, 2**63 - 1)
+    place = (f"{path}.{name}", data.draw(st.sampled_from(numbers)))
+    changed = change_genesis(HOUSE.genesis, HOUSE.changes(place).changes)
+    if isinstance(changed, Rejected) or changed == HOUSE.genesis or HOUSE.judged(place) is not None:
         return
-    found = validate_terms(HOUSE.state, HOUSE.changes((f"{path}.{name}", number)))
-    if isinstance(found, Rejected):
-        return
-    event(f"{path}.{name}")
+    event(place[0])
     world = parliament_world(governed_genesis(), dollars=1_000)
-    world.amend((f"{path}.{name}", number))
-    world.block(world.trade(ALICE, BOB, 1, 1, 790_000))
+    world.amend(place)
+    world.block(world.perp_trade(ALICE, BOB))
     world.block()
 
 

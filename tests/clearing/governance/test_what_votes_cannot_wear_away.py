@@ -5,8 +5,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from clearing.base.errors import Rejected
-from clearing.governance.effects import validate_terms
 from clearing.governance.immutable_fields import KEPT_DIVISOR, safeguards
 from clearing.schema.risk.volatility_surface import VolPillar
 from clearing.schema.terms.collateral import CashCallTerms
@@ -48,8 +46,8 @@ def protected_genesis() -> Genesis:
 
 
 def refused_at(house: World, *places: tuple[str, object]) -> str:
-    found = validate_terms(house.state, house.changes(*places))
-    return found.at if isinstance(found, Rejected) else ""
+    refused = house.judged(*places)
+    return refused.at if refused else ""
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from clearing.base.errors import Rejected
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.genesis.paths import change_at
+from clearing.governance.effects import validate_terms
 from clearing.schema.blocks.block import BlockExtension, BlockInput, BlockResult, ProvenOffence, VoteExtension
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import ValidatorsRotated
@@ -16,6 +18,7 @@ from clearing.schema.requests.governance import (
     GovernanceProposal,
     GovernanceVote,
     TermsAmendment,
+    ValidatorsAmendment,
 )
 from clearing.schema.requests.validators import ValidatorChange, with_approval
 from clearing.state.state import State
@@ -117,6 +120,15 @@ class Validators:
         """An amendment of these places of the terms in force; None takes off."""
         now = self.state.terms.genesis
         return TermsAmendment(tuple(change_at(now, path, after) for path, after in places))
+
+    def seats_changed(self, left: Sequence[int] = (), entered: Sequence[Validator] = ()) -> ValidatorsAmendment:
+        """An amendment of the set in force."""
+        return ValidatorsAmendment(self.in_force.hash, tuple(sorted(map(key_of, left))), tuple(entered))
+
+    def judged(self, *places: tuple[str, object]) -> Rejected | None:
+        """Why no vote may change these places so; None when one may."""
+        result = validate_terms(self.state, self.changes(*places))
+        return result if isinstance(result, Rejected) else None
 
     def proposal(self, amendment: Amendment, by: int | None = None, **changes: object) -> GovernanceProposal:
         """`by`: name of a validator, None: the house. Every one is another, by its reason."""
