@@ -5,11 +5,9 @@ import msgspec
 from clearing.schema.blocks.block import ProvenOffence
 from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.receipts.validators import MisbehaviourRecorded
-from clearing.state.export import export_state, import_state
 from clearing.validators.misbehaviour import OFFENCE_HEIGHTS_MAX, is_reported
 from clearing.validators.validator_sets import EVIDENCE_HEIGHTS
 from tests.kit.clearing.chamber import chamber_world
-from tests.kit.clearing.genesis import SALT
 from tests.kit.clearing.signer import key_of
 from tests.kit.clearing.world import World, of_kind
 
@@ -23,8 +21,7 @@ def note(chamber: World, *offences: ProvenOffence) -> list[Receipt]:
     return found
 
 
-def test_an_offence_is_on_record_with_a_receipt() -> None:
-    chamber = chamber_world()
+def test_an_offence_is_on_record_with_a_receipt(chamber: World) -> None:
     told = note(chamber, offence(1, round_=3), offence(1, name=2, kind=4))
     assert [(each.envelope_key, each.kind, each.height, each.round, each.count) for each in told] == [
         (key_of(1), 1, 1, 3, 1),
@@ -43,12 +40,10 @@ def test_the_record_is_part_of_what_is_agreed() -> None:
     one.hear({})
     note(two, offence(1))
     assert one.state.module_roots() != two.state.module_roots()
-    copy = import_state(two.genesis, SALT, export_state(two.state))
-    assert is_reported(copy, key_of(1), 1, 1)
+    assert is_reported(two.read_back(), key_of(1), 1, 1)
 
 
-def test_a_validator_that_left_keeps_its_record() -> None:
-    chamber = chamber_world()
+def test_a_validator_that_left_keeps_its_record(chamber: World) -> None:
     note(chamber, offence(1))
     chamber.change([1])
     chamber.settle()
@@ -56,8 +51,7 @@ def test_a_validator_that_left_keeps_its_record() -> None:
     assert [each.count for each in note(chamber, offence(2))] == [2]
 
 
-def test_what_one_key_can_make_the_state_hold_is_bounded_within_the_heights_that_can_be_proven() -> None:
-    chamber = chamber_world()
+def test_what_one_key_can_make_the_state_hold_is_bounded_within_the_heights_that_can_be_proven(chamber: World) -> None:
     for height in range(1, OFFENCE_HEIGHTS_MAX + 1):
         assert not is_reported(chamber.state, key_of(1), height, 1)
         note(chamber, offence(height))

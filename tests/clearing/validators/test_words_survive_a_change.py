@@ -1,11 +1,14 @@
 """What validators said stays with their keys when indices, powers and members of the set change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearing.apply_block import apply_block
+from clearing.base.validators import Validator
 from clearing.context.block_context import BlockContext
 from clearing.prices.index_prices import fresh_median
 from clearing.schema.blocks.block import VoteExtension
@@ -13,14 +16,13 @@ from clearing.schema.facts import ChainHeartbeat, DepositSeen, Fact
 from clearing.schema.receipts.collateral import CustodyAgreed, DepositCredited
 from clearing.schema.receipts.prices import PriceApplied
 from clearing.schema.terms.genesis import MarketParameters
-from clearing.state.export import export_state, import_state
 from clearing.validators.chain_attestations import agreed_final_block, chain_seen_ms, is_chain_live
 from clearing.validators.validator_sets import attesting_set
-from tests.kit.clearing.chamber import chamber_genesis, chamber_world
-from tests.kit.clearing.genesis import ALICE, BTC, DOLLAR, ETH, SALT, USDC_1
+from tests.kit.clearing.chamber import FOUR, chamber_genesis, chamber_world
+from tests.kit.clearing.genesis import ALICE, BTC, DOLLAR, ETH, USDC_1
 from tests.kit.clearing.heard import SEVEN, say, until_heard
 from tests.kit.clearing.signer import key_of, validator
-from tests.kit.clearing.world import World, of_kind, reports
+from tests.kit.clearing.world import World, of_all, of_kind, reports
 
 PATIENT = MarketParameters(move_cap_ppm=900_000, epoch_blocks=5, report_age_ms_max=600_000)
 
@@ -28,6 +30,17 @@ PATIENT = MarketParameters(move_cap_ppm=900_000, epoch_blocks=5, report_age_ms_m
 def patient(powers: Mapping[int, int]) -> World:
     """Reports stay fresh for ten minutes, so that what was said before a change counts after it."""
     return chamber_world(genesis=chamber_genesis(powers, PATIENT))
+
+
+@pytest.fixture
+def chamber() -> World:
+    return patient(SEVEN)
+
+
+def until_changed(chamber: World, left: Sequence[int] = (), entered: Sequence[Validator] = ()) -> None:
+    """A change that everybody signed, and silent blocks until its validators are those that speak."""
+    chamber.hear({}, chamber.signed(chamber.unsigned(left, entered)))
+    until_heard(chamber)
 
 
 def said_by(chamber: World) -> dict[tuple[int, int], tuple[int, int]]:
@@ -38,31 +51,32 @@ def said_by(chamber: World) -> dict[tuple[int, int], tuple[int, int]]:
     }
 
 
-def test_reports_move_with_their_keys_and_those_of_who_left_are_gone() -> None:
-    chamber = patient(SEVEN)
+def test_reports_move_with_their_keys_and_those_of_who_left_are_gone(chamber: World) -> None:
     time_ms = chamber.state.now.time_ms + 1_000
     chamber.hear({name: VoteExtension(reports((BTC, 1_000 + name), time_ms=time_ms)) for name in SEVEN})
     assert said_by(chamber) == {(BTC, name): (1_000 + name, 10) for name in SEVEN}
-    chamber.hear({}, chamber.signed(chamber.unsigned([2, 5], [validator(9), validator(10), validator(1, 15)])))
-    until_heard(chamber)
+    until_changed(chamber, [2, 5], [validator(9), validator(10), validator(1, 15)])
     # 9 and 10 have said nothing yet, 1 has more power, all indices moved.
     assert said_by(chamber) == {(BTC, name): (1_000 + name, 15 if name == 1 else 10) for name in (1, 3, 4, 6, 7)}
     indices = {name: index for name, index in chamber.speakers().items() if name in (1, 3, 4, 6, 7)}
     assert {index for _, index in dict(chamber.state.price_reports.ordered())} == set(indices.values())
 
 
-def test_a_price_of_reports_before_the_change_has_a_quorum_of_the_new_power_or_none() -> None:
-    for told, reports_left in (((1, 2, 3, 4, 5), True), ((1, 2, 3, 6, 7), False)):
-        chamber = patient(SEVEN)
-        time_ms = chamber.state.now.time_ms + 1_000
-        chamber.hear({name: VoteExtension(reports((BTC, 1_000), (ETH, 5), time_ms=time_ms)) for name in told})
-        chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
-        until_heard(chamber)
-        context = BlockContext(chamber.state, chamber.blocks[-1])
-        median = fresh_median(context, BTC)
-        # Five of seven reported. Of the new five it is all of them, or three, which are no quorum.
-        assert (median is not None) is reports_left
-        assert median is None or (median.reports, median.power) == (5, 50)
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        pytest.param((1, 2, 3, 4, 5), (5, 50), id="all of the new five"),
+        pytest.param((1, 2, 3, 6, 7), None, id="three of the new five are no quorum"),
+    ],
+)
+def test_a_price_of_reports_before_the_change_has_a_quorum_of_the_new_power_or_none(
+    chamber: World, names: tuple[int, ...], found: tuple[int, int] | None
+) -> None:
+    time_ms = chamber.state.now.time_ms + 1_000
+    chamber.hear({name: VoteExtension(reports((BTC, 1_000), (ETH, 5), time_ms=time_ms)) for name in names})
+    until_changed(chamber, [6, 7])
+    median = fresh_median(BlockContext(chamber.state, chamber.blocks[-1]), BTC)
+    assert (median and (median.reports, median.power)) == found
 
 
 def test_a_change_does_not_stop_prices() -> None:
@@ -76,14 +90,12 @@ def test_a_change_does_not_stop_prices() -> None:
         assert [each.ticks for each in of_kind(told, PriceApplied)] == [790_001 + turn]
 
 
-def test_heartbeats_move_with_their_keys() -> None:
-    chamber = patient(SEVEN)
+def test_heartbeats_move_with_their_keys(chamber: World) -> None:
     for name in SEVEN:
         say(chamber, {name: (ChainHeartbeat(1, 100 + name, bytes(32)),)})
     before = agreed_final_block(chamber.state, 1)
     assert before == 103  # five of seven hold it final
-    chamber.hear({}, chamber.signed(chamber.unsigned([1, 2])))
-    until_heard(chamber)
+    until_changed(chamber, [1, 2])
     assert agreed_final_block(chamber.state, 1) == 104  # four of the five that stayed
     beats = {index: beat.block_number for (_, index), beat in chamber.state.heartbeats.ordered()}
     assert beats == {index: 100 + name for name, index in chamber.speakers().items()}
@@ -100,24 +112,20 @@ def test_a_chain_is_live_by_the_power_of_who_is_there() -> None:
 
     assert not live()
     assert chain_seen_ms(chamber.state, 1, 70) == 0
-    chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
-    until_heard(chamber)
+    until_changed(chamber, [6, 7])
     assert live()  # four of five
     assert chain_seen_ms(chamber.state, 1, 50) > 0
 
 
-def test_who_left_does_not_count_towards_a_deposit() -> None:
-    chamber = patient(SEVEN)
+def test_who_left_does_not_count_towards_a_deposit(chamber: World) -> None:
     fact = chamber.deposit_fact(ALICE, USDC_1, 5 * DOLLAR)
     say(chamber, dict.fromkeys((1, 2, 3, 4), (fact,)))
-    chamber.hear({}, chamber.signed(chamber.unsigned([1, 2], [validator(9), validator(10)])))
-    until_heard(chamber)
+    until_changed(chamber, [1, 2], [validator(9), validator(10)])
     assert not of_kind(say(chamber, dict.fromkeys((5, 6), (fact,))), DepositCredited)  # four of seven
     assert of_kind(say(chamber, {9: (fact,)}), DepositCredited)
 
 
-def test_a_deposit_that_only_lacked_who_left_is_credited_without_another_word() -> None:
-    chamber = patient(SEVEN)
+def test_a_deposit_that_only_lacked_who_left_is_credited_without_another_word(chamber: World) -> None:
     fact = chamber.deposit_fact(ALICE, USDC_1, 5 * DOLLAR)
     say(chamber, dict.fromkeys((1, 2, 3, 4), (fact,)))
     chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
@@ -128,18 +136,16 @@ def test_a_deposit_that_only_lacked_who_left_is_credited_without_another_word() 
 
 
 def test_power_counts_as_it_is_now() -> None:
-    chamber = patient({1: 10, 2: 10, 3: 10, 4: 10})
+    chamber = patient(FOUR)
     fact = chamber.deposit_fact(ALICE, USDC_1, DOLLAR)
     say(chamber, dict.fromkeys((1, 2), (fact,)))
-    chamber.hear({}, chamber.signed(chamber.unsigned(entered=[validator(1, 16), validator(2, 16)])))
-    until_heard(chamber)
+    until_changed(chamber, entered=[validator(1, 16), validator(2, 16)])
     assert chamber.cash(ALICE) == 0  # 32 of 52
     say(chamber, {3: (fact,)})
     assert chamber.cash(ALICE) == DOLLAR  # 42 of 52
 
 
-def test_words_on_custody_move_and_can_agree() -> None:
-    chamber = patient(SEVEN)
+def test_words_on_custody_move_and_can_agree(chamber: World) -> None:
     chamber.hear({name: VoteExtension(reports((BTC, 5), (ETH, 5), time_ms=1)) for name in SEVEN})
     told = {name: chamber.custody_facts(4)[:1] + chamber.custody_facts(8)[:1] for name in (1, 2, 3, 4)}
     say(chamber, told)
@@ -148,37 +154,31 @@ def test_words_on_custody_move_and_can_agree() -> None:
     chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
     results = len(chamber.results)
     until_heard(chamber)
-    agreed = [each for result in chamber.results[results:] for each in of_kind(result, CustodyAgreed)]
-    assert [each.block_number for each in agreed] == [4, 8]
+    assert [each.block_number for each in of_all(chamber.results[results:], CustodyAgreed)] == [4, 8]
     assert chamber.state.custody_attestations[USDC_1].attestations == ()
 
 
-def test_conflicting_words_keep_their_owners() -> None:
-    chamber = patient(SEVEN)
+def test_conflicting_words_keep_their_owners(chamber: World) -> None:
     fact = chamber.deposit_fact(ALICE, USDC_1, DOLLAR)
     other = msgspec.structs.replace(fact, account=99)
     say(chamber, {1: (other,), 2: (fact,), 3: (fact,), 4: (fact,)})
-    chamber.hear({}, chamber.signed(chamber.unsigned([4], [validator(9)])))
-    until_heard(chamber)
+    until_changed(chamber, [4], [validator(9)])
     (claim,) = [each for _, each in chamber.state.fact_attestations.ordered()]
     names = {index: name for name, index in chamber.speakers().items()}
     assert {names[each.validator]: each.fact.account for each in claim.attestations} == {1: 99, 2: ALICE, 3: ALICE}
-    assert [each.validator for each in claim.attestations] == sorted(each.validator for each in claim.attestations)
+    indices = [each.validator for each in claim.attestations]
+    assert indices == sorted(indices)
 
 
-def test_a_replica_restored_in_the_middle_of_a_change_has_the_same_roots() -> None:
-    chamber = patient(SEVEN)
+def test_a_replica_restored_in_the_middle_of_a_change_has_the_same_roots(chamber: World) -> None:
     facts = {name: (chamber.deposit_fact(ALICE, USDC_1, DOLLAR),) for name in (1, 2, 3)}
     say(chamber, facts)
     chamber.hear({}, chamber.signed(chamber.unsigned([1], [validator(9)])))
     for _ in range(4):
-        copy = import_state(chamber.genesis, SALT, export_state(chamber.state))
-        assert copy.module_roots() == chamber.state.module_roots()
+        copy = chamber.read_back()
         result = say(chamber, {4: (ChainHeartbeat(1, chamber.state.now.height, bytes(32)),)})
-        other = chamber_world(genesis=chamber.genesis)
-        other.state = copy
-        other.apply(chamber.blocks[-1])
-        assert other.state.module_roots() == chamber.state.module_roots() == result.module_roots  # type: ignore[attr-defined]
+        fork, _ = apply_block(copy, chamber.blocks[-1])
+        assert fork.module_roots() == chamber.state.module_roots() == result.module_roots
 
 
 @settings(max_examples=60, deadline=None)
@@ -209,8 +209,7 @@ def test_words_are_those_of_a_model_by_key(data: st.DataObject) -> None:
         entered = [validator(*each) for each in (come | {n: p for n, p in grown.items() if n not in gone}).items()]
         if not gone and not entered:
             continue
-        chamber.hear({}, chamber.signed(chamber.unsigned(sorted(gone), entered)))
-        until_heard(chamber)
+        until_changed(chamber, sorted(gone), entered)
         chamber.block(facts=chamber.rotations())
         powers = {chamber.names[each.envelope_key]: each.power for each in attesting_set(chamber.state).validators}
         agreed = _agreed(words, powers)
@@ -237,12 +236,11 @@ def _agreed(words: Mapping[int, DepositSeen], powers: Mapping[int, int]) -> bool
 
 
 def test_nobody_speaks_twice_by_leaving_and_coming_back() -> None:
-    chamber = patient({1: 10, 2: 10, 3: 10, 4: 10})
+    chamber = patient(FOUR)
     fact = chamber.deposit_fact(ALICE, USDC_1, DOLLAR)
     say(chamber, {1: (fact,)})
     for left, entered in (([1], []), ([], [validator(1)])):
-        chamber.hear({}, chamber.signed(chamber.unsigned(left, entered)))
-        until_heard(chamber)
+        until_changed(chamber, left, entered)
         chamber.block(facts=chamber.rotations())
     assert key_of(1) in attesting_set(chamber.state).index_of
     say(chamber, {2: (fact,), 3: (fact,)})
