@@ -41,6 +41,11 @@ def for_sale(terms: LiquidationTerms = SALE, **more: int) -> World:
     return world
 
 
+@pytest.fixture
+def world() -> World:
+    return for_sale()
+
+
 def bought(world: World, **bid: int) -> tuple[SliceSold, CashSplit]:
     """Carol bids, by default for all that may be taken; the sale, and what was paid."""
     (sold,) = of_kind(world.block(world.liquidation_bid(CAROL, **bid)), SliceSold)
@@ -48,8 +53,7 @@ def bought(world: World, **bid: int) -> tuple[SliceSold, CashSplit]:
     return sold, split
 
 
-def test_slices_are_offered_before_anything_is_taken_over() -> None:
-    world = for_sale()
+def test_slices_are_offered_before_anything_is_taken_over(world: World) -> None:
     (opened,) = world.last(LiquidationOpened)
     assert (opened.account, opened.positions) == (ALICE, ((BTC_PERP, 4_500),))
     height = world.state.now.height
@@ -61,8 +65,7 @@ def test_slices_are_offered_before_anything_is_taken_over() -> None:
     assert world.lots(HOUSE, BTC_PERP) == 4_500 - world.lots(ALICE, BTC_PERP)
 
 
-def test_a_bid_takes_just_what_restores_initial_margin_at_the_blocks_discount() -> None:
-    world = for_sale()
+def test_a_bid_takes_just_what_restores_initial_margin_at_the_blocks_discount(world: World) -> None:
     world.block()
     carol = world.cash(CAROL)
     sold, split = bought(world)
@@ -84,8 +87,7 @@ def test_the_fund_part_of_the_backstops_own_penalty_is_the_houses() -> None:
     assert world.cash(HOUSE) - house == split.penalty - split.penalty_to_taker > 0
 
 
-def test_the_receipt_can_be_recomputed_by_hand() -> None:
-    world = for_sale()
+def test_the_receipt_can_be_recomputed_by_hand(world: World) -> None:
     house, carol = world.cash(HOUSE), world.cash(CAROL)
     sold, split = bought(world)
     equity, whole = 8_000 * DOLLAR - 4_500 * 65_000 * 10, 4_500 * FALLEN * 10
@@ -116,16 +118,14 @@ def test_what_an_account_owes_rounds_up_and_what_a_bidder_gets_of_the_penalty_do
     assert split.penalty_to_taker == split.penalty * 333_333 // 10**6
 
 
-def test_no_price_moves_by_a_slice() -> None:
-    world = for_sale()
+def test_no_price_moves_by_a_slice(world: World) -> None:
     mark, premium = world.state.marks[BTC_PERP], world.state.premia.get(BTC_PERP)
     bought(world)
     assert (world.state.marks[BTC_PERP], world.state.premia.get(BTC_PERP)) == (mark, premium)
     assert not of_kind(world.block(), Marked)
 
 
-def test_bids_of_a_block_are_filled_in_order_until_margin_is_restored() -> None:
-    world = for_sale()
+def test_bids_of_a_block_are_filled_in_order_until_margin_is_restored(world: World) -> None:
     small = world.liquidation_bid(CAROL, slice_ppb=100_000_000)
     result = world.block(small, world.liquidation_bid(BOB), world.liquidation_bid(CAROL))
     first, second = of_kind(result, SliceSold)
@@ -160,8 +160,7 @@ def test_a_discount_never_takes_equity_below_zero() -> None:
     assert (split.discount, split.penalty, sold.equity_after) == (sold.equity, 0, 0)
 
 
-def test_of_an_account_without_equity_a_slice_is_taken_for_nothing() -> None:
-    world = for_sale()
+def test_of_an_account_without_equity_a_slice_is_taken_for_nothing(world: World) -> None:
     world.go(btc=600_000)
     sold, split = bought(world)
     assert (split.discount, split.penalty) == (0, 0)
@@ -186,8 +185,9 @@ def test_of_an_account_without_equity_a_slice_is_taken_for_nothing() -> None:
         (HOUSE, {}, ClearingCode.MAY_NOT_TAKE_SLICES),
     ],
 )
-def test_what_is_refused_changes_nothing(bidder: int, changes: dict[str, int], code: ClearingCode) -> None:
-    world = for_sale()
+def test_what_is_refused_changes_nothing(
+    world: World, bidder: int, changes: dict[str, int], code: ClearingCode
+) -> None:
     world.block()
     world.block(world.transfer(ALICE, ALICE_CLIENT, 0), world.withdrawal(CAROL, USDC_1, 1 * DOLLAR))
     before = [current_holdings(world.state, each) for each in (ALICE, CAROL, HOUSE)]
@@ -196,14 +196,12 @@ def test_what_is_refused_changes_nothing(bidder: int, changes: dict[str, int], c
     assert before == [current_holdings(world.state, each) for each in (ALICE, CAROL, HOUSE)]
 
 
-def test_a_bid_in_the_name_of_somebody_else_is_refused() -> None:
-    world = for_sale()
+def test_a_bid_in_the_name_of_somebody_else_is_refused(world: World) -> None:
     forged = msgspec.structs.replace(world.liquidation_bid(CAROL), account=BOB)
     assert world.refusals(forged) == [ClearingCode.WRONG_SIGNER]
 
 
-def test_a_bid_is_applied_once() -> None:
-    world = for_sale()
+def test_a_bid_is_applied_once(world: World) -> None:
     bid = world.liquidation_bid(CAROL, slice_ppb=10_000_000)
     result = world.block(bid, bid)
     assert len(of_kind(result, SliceSold)) == 1
@@ -222,15 +220,13 @@ def test_who_would_not_be_at_initial_margin_gets_nothing() -> None:
     assert world.margin(CAROL).initial_ok
 
 
-def test_a_bid_outside_the_auction_is_refused() -> None:
-    world = for_sale()
+def test_a_bid_outside_the_auction_is_refused(world: World) -> None:
     bid = world.liquidation_bid(CAROL, not_after_ms=world.time_ms + 50_000)
     world.wait(6)
     assert world.refusals(bid) == [ClearingCode.NO_SUCH_LIQUIDATION]
 
 
-def test_an_account_that_brings_collateral_ends_its_own_sale() -> None:
-    world = for_sale()
+def test_an_account_that_brings_collateral_ends_its_own_sale(world: World) -> None:
     tell(world, "deposit alice eth:USDC 3_000.00 -> one liquidation_ended failed no")
     assert world.refusals(world.liquidation_bid(CAROL)) == [ClearingCode.NO_SUCH_LIQUIDATION]
     assert world.lots(ALICE, BTC_PERP) == 4_500
@@ -273,13 +269,11 @@ def test_a_block_sells_no_more_than_its_cap() -> None:
     assert codes(result) == [ClearingCode.LIQUIDATED_ENOUGH]
 
 
-def test_a_sale_survives_export_and_import() -> None:
-    world = for_sale()
+def test_a_sale_survives_export_and_import(world: World) -> None:
     assert world.read_back().liquidations[ALICE] == world.state.liquidations[ALICE]
 
 
-def test_transfers_name_what_they_are() -> None:
-    world = for_sale()
+def test_transfers_name_what_they_are(world: World) -> None:
     result = world.block(world.liquidation_bid(CAROL))
     written = [(each.code, each.debit, each.credit) for each in result.transfers]
     assert written == [

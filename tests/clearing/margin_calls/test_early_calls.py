@@ -12,7 +12,7 @@ from clearing.liquidation.trigger import call_trigger, current_congestion
 from clearing.margin_calls.early_calls import breach_probability_ppm, group_deviations, price_forecast
 from clearing.price_ranges.delays import report_age_ms
 from clearing.schema.receipts.liquidation import Liquidated
-from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, CallMet, EarlyCalled, MarginCalled
+from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, CallMet, EarlyCalled
 from clearing.schema.records.margin_calls import CallKind
 from clearing.schema.records.prices import ChainDelayRecord
 from clearing.schema.risk.price_ranges import RangeParameters
@@ -30,29 +30,28 @@ WARNED = 775_000
 """Ticks at which Alice is above initial margin and a breach within the hour is likely."""
 
 
-def test_an_account_above_initial_margin_is_called_early_when_a_breach_is_likely() -> None:
-    world = leveraged(EARLY)
-    assert not of_kind(world.results[-1], EarlyCalled), "not at 7,900"
-    result = world.go(btc=WARNED)
-    (called,) = of_kind(result, EarlyCalled)
-    assert called.account == ALICE
+@pytest.fixture
+def world() -> World:
+    return leveraged(EARLY)
+
+
+def test_an_account_above_initial_margin_is_called_early_when_a_breach_is_likely(world: World) -> None:
+    assert not world.last(EarlyCalled), "not at 7,900"
+    tell(world, "price BTC 7_750 -> one early_called account alice, no margin_called")
+    (called,) = world.last(EarlyCalled)
     assert called.equity >= called.initial
-    assert not of_kind(result, MarginCalled)
     assert called.probability_ppm >= called.threshold_ppm == 400_000
-    assert called.deadline_height == result.height + 8
+    assert called.deadline_height == world.state.now.height + 8
 
 
-def test_the_receipt_can_be_recomputed_by_hand() -> None:
-    world = leveraged(EARLY)
+def test_the_receipt_can_be_recomputed_by_hand(world: World) -> None:
     (called,) = of_kind(world.go(btc=WARNED), EarlyCalled)
     equity, initial = 8_000 * 10**6 - 4_500 * 15_000 * 10, 4_500 * 775_000 * 10 // 5
     assert (called.equity, called.initial, called.trigger) == (equity, initial, initial * 4 // 5)
     (group,) = called.groups
     # A range of 20 % is three deviations over an hour: the first variance is (20 % / 3)^2.
     deviation = -(-200_000_000 // 3)
-    assert group.variance == deviation**2
-    assert group.horizon_ms == 3_600_000
-    assert group.deviation_nano == deviation
+    assert (group.variance, group.horizon_ms, group.deviation_nano) == (deviation**2, 3_600_000, deviation)
     assert group.deviation_micros == called.deviation == -(-initial * deviation // 200_000_000)
     tenths, rest = divmod((equity - called.trigger) * 10, called.deviation)
     assert (tenths, called.probability_ppm) == (7, 483_928 - (483_928 - 423_711) * rest // called.deviation)
@@ -72,16 +71,14 @@ def test_an_early_call_is_taken_back_when_a_breach_is_unlikely() -> None:
     assert ALICE not in world.state.margin_calls
 
 
-def test_who_was_warned_has_as_much_time_at_a_breach_as_who_was_not() -> None:
-    world = leveraged(EARLY)
+def test_who_was_warned_has_as_much_time_at_a_breach_as_who_was_not(world: World) -> None:
     early = world.go(btc=WARNED).height
-    for _ in range(9):
-        last = world.block()
-    (lapsed,) = [each for result in world.results for each in of_kind(result, CallLapsed)]
+    world.wait(9)
+    (lapsed,) = world.every(CallLapsed)
     assert lapsed.kind is CallKind.EARLY
     breach = world.go(btc=FALLEN)
-    (told,) = of_kind(breach, CallDeadlineSet)
-    assert (told.opened_height, told.deadline_height) == (early, last.height + 1 + 10)
+    (deadline,) = of_kind(breach, CallDeadlineSet)
+    assert (deadline.opened_height, deadline.deadline_height) == (early, breach.height + 10)
     assert not of_kind(breach, Liquidated)
 
 
@@ -89,23 +86,21 @@ def test_where_genesis_says_so_the_time_of_a_margin_call_runs_from_the_early_one
     world = leveraged(SHORTENED)
     early = world.go(btc=WARNED).height
     world.block()
-    (told,) = of_kind(world.go(btc=FALLEN), CallDeadlineSet)
-    assert (told.opened_height, told.deadline_height) == (early, early + 8)
+    (deadline,) = of_kind(world.go(btc=FALLEN), CallDeadlineSet)
+    assert (deadline.opened_height, deadline.deadline_height) == (early, early + 8)
 
 
 def test_a_lapsed_early_call_takes_nothing_and_leaves_no_time_where_genesis_leaves_none() -> None:
-    world = leveraged(SHORTENED)
-    world.go(btc=WARNED)
-    for _ in range(7):
-        assert not of_kind(world.block(), CallLapsed)
-    last = world.block()
-    (lapsed,) = of_kind(last, CallLapsed)
-    assert lapsed.kind is CallKind.EARLY
-    for _ in range(5):
-        assert not of_kind(world.block(), Liquidated), "margin is there"
-    breach = world.go(btc=FALLEN)
-    assert of_kind(breach, CallDeadlineSet)
-    assert of_kind(breach, Liquidated)
+    tell(
+        leveraged(SHORTENED),
+        """
+        price  BTC  7_750  -> early_called
+        wait   7           -> no call_lapsed
+        wait   1           -> one call_lapsed kind EARLY
+        wait   5           -> no liquidated  # margin is there
+        price  BTC  7_250  -> call_deadline_set, liquidated
+        """,
+    )
 
 
 @pytest.mark.parametrize("waited", [0, 1, 4, 7, 8, 20])
@@ -115,12 +110,12 @@ def test_a_breach_after_an_early_call_has_its_time_within_what_genesis_leaves_an
     waited: int, leaves: int, given: int
 ) -> None:
     world = leveraged(replace(EARLY, early_blocks=given, early_leaves_blocks=leaves))
-    early = world.go(btc=WARNED).height
-    for _ in range(waited):
-        world.block()
-    (told,) = of_kind(world.go(btc=FALLEN), CallDeadlineSet)
-    time = told.deadline_height - (early + waited + 1)
-    assert time == min(10, max(given - waited - 1, leaves))
+    world.go(btc=WARNED)
+    if waited:
+        world.wait(waited)
+    breach = world.go(btc=FALLEN)
+    (deadline,) = of_kind(breach, CallDeadlineSet)
+    assert deadline.deadline_height - breach.height == min(10, max(given - waited - 1, leaves))
 
 
 def test_lateness_of_chains_lengthens_the_horizon() -> None:
@@ -135,15 +130,12 @@ def test_lateness_of_chains_lengthens_the_horizon() -> None:
     assert first.deviation_nano == isqrt(-(-first.variance * first.horizon_ms // 3_600_000) - 1) + 1
     capped = leveraged(EARLY, ranges=RangeParameters(interval_ms=3_600_000, lateness_ms_max=7_000))
     capped.state.chain_delays.put(1, ChainDelayRecord(final_block=1, since_ms=1))
-    assert price_forecast(BlockContext(capped.state.fork(), capped.make_block(()))).groups[0].horizon_ms == 3_607_000
+    assert price_forecast(capped.context()).groups[0].horizon_ms == 3_607_000
 
 
 def test_below_the_trigger_nobody_is_warned_of_a_breach() -> None:
     world = leveraged(CallTerms(early_ppm=400_000, early_release_ppm=250_000))
-    assert not of_kind(world.results[-1], EarlyCalled)
-    result = world.go(btc=FALLEN)
-    assert of_kind(result, Liquidated)
-    assert not of_kind(result, EarlyCalled)
+    tell(world, "wait 1 -> no early_called\nprice BTC 7_250 -> liquidated, no early_called")
 
 
 def test_with_early_calls_off_nobody_is_warned() -> None:
@@ -153,15 +145,14 @@ def test_with_early_calls_off_nobody_is_warned() -> None:
     assert not list(world.state.margin_calls.ordered())
 
 
-def test_an_emptied_account_is_no_longer_under_a_call() -> None:
-    world = leveraged(EARLY)
+def test_an_emptied_account_is_no_longer_under_a_call(world: World) -> None:
     world.go(btc=WARNED)
     assert ALICE in world.state.margin_calls
     world.block(world.trade(BOB, ALICE, BTC_PERP, 4_500, WARNED))
     assert ALICE not in world.state.margin_calls
 
 
-def told(world: World) -> dict[int, int]:
+def expected_calls(world: World) -> dict[int, int]:
     """Who would be called early now, one by one, with their probabilities."""
     context = BlockContext(world.state.fork(), world.make_block((), after_ms=0))
     outlook, congestion, found = price_forecast(context), current_congestion(context), {}
@@ -193,7 +184,7 @@ def test_the_sieve_of_all_accounts_misses_nobody_and_calls_nobody_else(
     called = {each.account: each.probability_ppm for each in of_kind(result, EarlyCalled)}
     # Who was liquidated in this block was judged before it, below the trigger.
     liquidated = {each.account for each in of_kind(result, Liquidated)}
-    expected = told(world)
+    expected = expected_calls(world)
     assert called == {each: expected[each] for each in expected if each not in before | liquidated}
 
 
@@ -201,10 +192,10 @@ def test_the_sieve_of_all_accounts_misses_nobody_and_calls_nobody_else(
 def test_a_lower_threshold_warns_earlier(early_ppm: int) -> None:
     world = leveraged(CallTerms(early_ppm=early_ppm, early_release_ppm=50_000, early_blocks=5), dollars=12_000)
     ticks = 790_000
-    while not of_kind(world.results[-1], EarlyCalled):
+    while not world.last(EarlyCalled):
         ticks -= 1_000
         world.go(btc=ticks)
-    (called,) = of_kind(world.results[-1], EarlyCalled)
+    (called,) = world.last(EarlyCalled)
     assert early_ppm <= called.probability_ppm < early_ppm + 80_000
 
 
@@ -215,8 +206,6 @@ def test_accounts_whose_figures_exceed_64_bits_are_judged_alike() -> None:
     world.block(facts=[world.deposit_fact(each, USDC_1, has * 10**12) for each, has in cash.items()])
     world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500 * 10**6, 790_000))
     (called,) = of_kind(world.go(btc=WARNED), EarlyCalled)
-    small = leveraged(EARLY)
-    (same,) = of_kind(small.go(btc=WARNED), EarlyCalled)
-    assert called.probability_ppm == same.probability_ppm
-    assert called.equity == same.equity * 10**6
+    (same,) = of_kind(leveraged(EARLY).go(btc=WARNED), EarlyCalled)
+    assert (called.probability_ppm, called.equity) == (same.probability_ppm, same.equity * 10**6)
     assert 0 <= same.deviation * 10**6 - called.deviation < 10**6

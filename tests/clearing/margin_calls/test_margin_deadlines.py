@@ -9,39 +9,39 @@ from clearing.schema.records.margin_calls import CallKind
 from clearing.schema.records.prices import ChainDelayRecord
 from clearing.schema.risk.parameters import RiskParameters
 from clearing.schema.risk.price_ranges import RangeParameters
-from clearing.schema.terms.collateral import Check
 from clearing.schema.terms.genesis import CrisisParameters, crisis_checks
 from clearing.schema.terms.margin_calls import CallTerms, calls_checks
-from clearing.state.export import export_state, import_state
 from tests.kit.clearing.crisis import FALLEN, leveraged
-from tests.kit.clearing.genesis import ALICE, SALT
-from tests.kit.clearing.world import World, of_kind, roots
+from tests.kit.clearing.genesis import ALICE
+from tests.kit.clearing.world import World, of_kind
 from tests.kit.table import tell
 
 FIVE = CallTerms(deadline_blocks=5)
 
 
-def test_below_the_trigger_an_account_has_so_many_blocks_and_no_more() -> None:
-    world = leveraged(FIVE)
+@pytest.fixture
+def world() -> World:
+    return leveraged(FIVE)
+
+
+def test_below_the_trigger_an_account_has_so_many_blocks_and_no_more(world: World) -> None:
     called = world.go(btc=FALLEN)
-    (told,) = of_kind(called, CallDeadlineSet)
-    assert (told.opened_height, told.deadline_height) == (called.height, called.height + 5)
-    assert (told.equity, told.trigger) == (5_075_000_000, 5_220_000_000)
-    for _ in range(4):
-        assert not of_kind(world.block(), Liquidated)
+    (deadline,) = of_kind(called, CallDeadlineSet)
+    assert (deadline.opened_height, deadline.deadline_height) == (called.height, called.height + 5)
+    assert (deadline.equity, deadline.trigger) == (5_075_000_000, 5_220_000_000)
+    tell(world, "wait 4 -> no liquidated")
     last = world.block()
-    (lapsed,) = of_kind(last, CallLapsed)
-    assert (last.height, lapsed.deadline_height, lapsed.urgent) == (told.deadline_height, told.deadline_height, False)
-    (done,) = of_kind(last, Liquidated)
+    (lapsed,), (done,), (met,) = (of_kind(last, kind) for kind in (CallLapsed, Liquidated, CallMet))
+    assert last.height == lapsed.deadline_height == deadline.deadline_height
+    assert not lapsed.urgent
     assert done.equity_after >= done.initial_after
-    (met,) = of_kind(last, CallMet)
     assert (met.kind, met.equity) == (CallKind.MARGIN, done.equity_after)
     assert not list(world.state.margin_calls.ordered())
 
 
-def test_a_call_is_met_by_collateral_up_to_initial_margin() -> None:
-    world = tell(
-        leveraged(FIVE),
+def test_a_call_is_met_by_collateral_up_to_initial_margin(world: World) -> None:
+    tell(
+        world,
         """
         price     BTC    7_250                -> call_deadline_set
         deposit   alice  eth:USDC  2_000.00   -> one call_met, margin_restored
@@ -49,18 +49,11 @@ def test_a_call_is_met_by_collateral_up_to_initial_margin() -> None:
     )
     (met,) = world.last(CallMet)
     assert met.equity >= met.initial
-    tell(
-        world,
-        """
-        wait      10                          -> no liquidated
-        position  alice  BTC-PERP +4.5
-        """,
-    )
+    tell(world, "wait 10 -> no liquidated\nposition alice BTC-PERP +4.5")
 
 
-def test_collateral_that_covers_maintenance_only_saves_the_account_but_gives_it_no_new_time() -> None:
-    world = tell(leveraged(FIVE), "price BTC 7_250 -> call_deadline_set")
-    opened = world.state.now.height
+def test_collateral_that_covers_maintenance_only_saves_the_account_but_gives_it_no_new_time(world: World) -> None:
+    opened = tell(world, "price BTC 7_250 -> call_deadline_set").state.now.height
     tell(
         world,
         """
@@ -68,8 +61,8 @@ def test_collateral_that_covers_maintenance_only_saves_the_account_but_gives_it_
         wait      6                           -> no liquidated
         """,
     )
-    held = world.state.margin_calls[ALICE]
-    assert (held.opened_height, held.deadline_height, held.lapsed) == (opened, opened + 5, False)
+    call = world.state.margin_calls[ALICE]
+    assert (call.opened_height, call.deadline_height, call.lapsed) == (opened, opened + 5, False)
     tell(world, "price BTC 7_200 -> liquidated  # its time was over")
 
 
@@ -108,29 +101,23 @@ def test_the_trigger_is_rounded_up_and_never_above_initial_margin() -> None:
 
 def congested(seconds: int) -> World:
     """A chain that last went on so many seconds before the next block; ranges that are moved by nothing else."""
-    terms = CallTerms(
-        deadline_blocks=5,
-        congestion_ms=30_000,
-        congestion_step_ms=60_000,
-        congestion_step_blocks=3,
-        congestion_step_ppm=50_000,
+    steps = {"congestion_step_ms": 60_000, "congestion_step_blocks": 3, "congestion_step_ppm": 50_000}
+    world = leveraged(
+        CallTerms(deadline_blocks=5, congestion_ms=30_000, **steps), ranges=RangeParameters(interval_ms=10**9)
     )
-    world = leveraged(terms, ranges=RangeParameters(interval_ms=10**9))
     since = world.state.now.time_ms + 1_000 - seconds * 1_000
     world.state.chain_delays.put(1, ChainDelayRecord(final_block=1, since_ms=since))
     return world
 
 
 def test_a_late_chain_calls_earlier_and_gives_more_time() -> None:
-    calm = congested(10)
-    assert not of_kind(calm.go(btc=734_000), CallDeadlineSet)
-    world = congested(100)
-    result = world.go(btc=734_000)
-    (told,) = of_kind(result, CallDeadlineSet)
-    assert (told.delay_ms, told.congestion_steps) == (100_000, 2)
-    assert told.maintenance <= told.equity < told.trigger
-    assert told.trigger == -(-told.maintenance * 11 // 10)
-    assert told.deadline_height == result.height + 5 + 2 * 3
+    assert not of_kind(congested(10).go(btc=734_000), CallDeadlineSet)
+    result = congested(100).go(btc=734_000)
+    (deadline,) = of_kind(result, CallDeadlineSet)
+    assert (deadline.delay_ms, deadline.congestion_steps) == (100_000, 2)
+    assert deadline.maintenance <= deadline.equity < deadline.trigger
+    assert deadline.trigger == -(-deadline.maintenance * 11 // 10)
+    assert deadline.deadline_height == result.height + 5 + 2 * 3
 
 
 def test_without_deadlines_no_delay_lifts_the_trigger() -> None:
@@ -141,16 +128,9 @@ def test_without_deadlines_no_delay_lifts_the_trigger() -> None:
     assert of_kind(world.go(btc=FALLEN), Liquidated)
 
 
-def test_deadlines_survive_export_and_import() -> None:
-    world = leveraged(FIVE)
+def test_deadlines_survive_export_and_import(world: World) -> None:
     world.go(btc=FALLEN)
-    copy = import_state(world.genesis, SALT, export_state(world.state))
-    assert roots(copy) == roots(world.state)
-    assert copy.margin_calls[ALICE] == world.state.margin_calls[ALICE]
-
-
-def broken(**changes: int) -> list[Check]:
-    return [check for check in calls_checks(CallTerms(**changes)) if not check[2]]
+    assert world.read_back().margin_calls[ALICE] == world.state.margin_calls[ALICE]
 
 
 @pytest.mark.parametrize(
@@ -171,6 +151,6 @@ def broken(**changes: int) -> list[Check]:
     ],
 )
 def test_terms_out_of_range_are_refused(changes: dict[str, int]) -> None:
-    assert len(broken(**changes)) == 1
+    assert [good for _, _, good in calls_checks(CallTerms(**changes))].count(False) == 1
     (path,) = [path for path, _, good in crisis_checks(CrisisParameters(calls=CallTerms(**changes))) if not good]
     assert path.startswith("calls.")
