@@ -1,6 +1,6 @@
-"""Early calls: who is warned while margin is still there, on which inputs, and what the warning changes."""
+"""Early calls: how likely a breach is, who is warned while margin is still there, and what the warning changes."""
 
-from math import isqrt
+from math import ceil, erfc, isqrt, sqrt
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,19 +9,70 @@ from msgspec.structs import replace
 
 from clearing.context.block_context import BlockContext
 from clearing.liquidation.trigger import call_trigger, current_congestion
-from clearing.margin_calls.early_calls import breach_probability_ppm, group_deviations, price_forecast
+from clearing.margin_calls.early_calls import (
+    BREACH_PROBABILITIES_PPM,
+    STEPS_PER_DEVIATION,
+    breach_probability_ppm,
+    deviation_steps_within,
+    group_deviations,
+    loss_deviation,
+    price_forecast,
+)
 from clearing.price_ranges.delays import report_age_ms
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, CallMet, EarlyCalled
 from clearing.schema.records.margin_calls import CallKind
 from clearing.schema.records.prices import ChainDelayRecord
 from clearing.schema.risk.price_ranges import RangeParameters
-from clearing.schema.terms.margin_calls import CallTerms
+from clearing.schema.terms.margin_calls import EARLY_PPM_MIN, CallTerms
 from clearing.state.holdings import margin_book
 from tests.kit.clearing.crisis import FALLEN, crisis_world, genesis_in_crisis, leveraged
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, USDC_1
 from tests.kit.clearing.world import World, of_kind
 from tests.kit.table import tell
+
+
+def exact(headroom: int, deviation: int) -> float:
+    """2 (1 - Phi(z)) = erfc(z / sqrt(2)), by the reflection principle."""
+    return erfc(headroom / deviation / sqrt(2)) * 1e6
+
+
+def test_the_table_is_the_normal_distribution_rounded_up() -> None:
+    assert [ceil(exact(at, STEPS_PER_DEVIATION)) for at in range(len(BREACH_PROBABILITIES_PPM))] == list(
+        BREACH_PROBABILITIES_PPM
+    )
+
+
+@given(st.integers(1, 2**60), st.integers(1, 2**60))
+def test_it_is_never_below_the_exact_probability_and_hardly_above(headroom: int, deviation: int) -> None:
+    told = breach_probability_ppm(headroom, deviation)
+    assert told >= exact(headroom, deviation) - 1e-6
+    assert told <= exact(headroom, deviation) + 1_100, "a tenth of a deviation apart, the chord is this near"
+
+
+@given(st.integers(-(2**40), 2**40), st.integers(0, 2**40), st.integers(0, 2**30))
+def test_more_headroom_is_never_more_likely_to_go(headroom: int, deviation: int, more: int) -> None:
+    assert breach_probability_ppm(headroom + more, deviation) <= breach_probability_ppm(headroom, deviation)
+
+
+@pytest.mark.parametrize(
+    ("headroom", "deviation", "ppm"),
+    [(0, 5, 1_000_000), (-1, 0, 1_000_000), (1, 0, 0), (10, 10, 317_311), (105, 100, 293_722 + 600), (500, 100, 1)],
+)
+def test_worked_values(headroom: int, deviation: int, ppm: int) -> None:
+    assert breach_probability_ppm(headroom, deviation) == ppm
+
+
+@given(st.integers(EARLY_PPM_MIN, 10**6), st.integers(1, 2**50), st.integers(1, 2**50))
+def test_beyond_the_steps_the_threshold_is_not_reached(ppm: int, headroom: int, deviation: int) -> None:
+    if headroom * STEPS_PER_DEVIATION >= deviation_steps_within(ppm) * deviation:
+        assert breach_probability_ppm(headroom, deviation) < ppm
+
+
+def test_losses_are_scaled_by_deviation_over_range_and_rounded_up() -> None:
+    assert loss_deviation(1_000, 50_000_000, 200_000) == 250, "5 % of a range of 20 %"
+    assert loss_deviation(1_001, 50_000_000, 200_000) == 251
+
 
 EARLY = CallTerms(deadline_blocks=10, early_ppm=400_000, early_release_ppm=250_000, early_blocks=8)
 SHORTENED = replace(EARLY, early_leaves_blocks=0)
