@@ -69,6 +69,8 @@ class NodeCode(CodeBook):
     LIGHT_STORE_UNUSABLE = 838
     LIGHT_ATTACK = 839
     LIGHT_NO_TRUST = 869
+    CHAIN_NOT_WATCHED = 860
+    SUBMISSIONS_FULL = 861
 
 
 REMEDIES: dict[NodeCode, str] = {
@@ -124,6 +126,10 @@ REMEDIES: dict[NodeCode, str] = {
         "The answer contains secrets and would travel unencrypted. Ask over https, or on the node's own machine. "
         "An operator whose proxy ends TLS before the API sets `api.behind_tls`."
     ),
+    NodeCode.CHAIN_NOT_WATCHED: "The network lists the chain, and this node does not watch it yet. Configure the chain "
+    "and restart the node, or ask another node.",
+    NodeCode.SUBMISSIONS_FULL: "Too many submitted events wait to be proven. Submit it again later; the node's own "
+    "watcher finds it too.",
     NodeCode.API_NO_SEEDS: "This node keeps no commitment seeds or no holdings of epochs. Ask a validator's node.",
     NodeCode.OUTPUT_EXISTS: "The output exists and is never overwritten. Choose another folder or file.",
     NodeCode.UNKNOWN_CODE: "No package has a code of this number or name. `crossclear explain --all` lists them.",

@@ -21,6 +21,7 @@ from member.api.receipts import ReceiptAt
 from member.api.state import Check
 from member.statements.days import StatementDays
 from node.agreement.application import ClearingApplication, DecidedHeight
+from node.chains.bridge_service import Submission
 from node.epochs.member_files import EpochExits, EpochHoldings
 from node.p2p.peers import PeerStatus
 from node.pool.mempool import Accepted
@@ -52,7 +53,7 @@ class NodeView:
     """Check a transaction, put it into the pool and gossip it."""
     journaled: Callable[[], Awaitable[None]]
     """Return when what was submitted is durable here."""
-    look_for_event: Callable[[int, bytes], bool]
+    look_for_event: Callable[[int, bytes], Submission]
     """Look for a vault's event in a transaction of a chain; False when it is known already."""
     submit_attack: Callable[[LightClientAttack], Sequence[Misbehaviour]]
     """Evidence of a light client: whom it accuses. Raises CrossclearError when it proves nothing new."""

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from pathlib import Path
 
@@ -74,6 +75,17 @@ class _HeardQuorum(EndpointQuorum):
         tips = await super().tips(policy, watched_number)
         self._pulse.note(trio.current_time(), tips.final_number)
         return tips
+
+
+class Submission(Enum):
+    """What becomes of a submitted event."""
+
+    ACCEPTED = "accepted"
+    KNOWN = "known"
+    NO_ROOM = "no room"
+    """Too many wait: it can be submitted again later."""
+    NOT_WATCHED = "not watched"
+    """The chain is listed, and this node was not configured for it when it started."""
 
 
 class BridgeService:
@@ -149,22 +161,24 @@ class BridgeService:
                 self.watchers[chain.chain_id].chain = after
                 self.keepers[chain.chain_id].follow(after)
 
-    def look_for(self, chain_id: int, transaction: bytes) -> bool:
-        """Prove and attest the event of a submitted transaction; False when it is known or too many wait.
+    def look_for(self, chain_id: int, transaction: bytes) -> Submission:
+        """Prove and attest the event of a submitted transaction, if this node watches the chain and has room.
 
         The submitter is not trusted: the event is fetched, proven by its receipt, and must be final here.
         """
         key = (chain_id, transaction)
+        if all(chain.chain_id != chain_id for chain in self._chains):
+            return Submission.NOT_WATCHED
         if key in self._known:
-            return False
+            return Submission.KNOWN
         try:
             self._to_prove.send_nowait(key)
         except trio.WouldBlock:
-            return False
+            return Submission.NO_ROOM
         self._known[key] = None
         if len(self._known) > SUBMISSIONS_KNOWN:
             self._known.popitem(last=False)
-        return True
+        return Submission.ACCEPTED
 
     async def listen(self, incoming: trio.MemoryReceiveChannel[Incoming]) -> None:
         """Log what peers say they proved; the own watcher does not use it."""

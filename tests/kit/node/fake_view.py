@@ -29,6 +29,7 @@ from member.api.types import Problem
 from member.client.authorization import SignedPart, authorization
 from member.statements.days import StatementDays
 from node.api.view import PackageAt
+from node.chains.bridge_service import Submission
 from node.config import Api
 from node.http.server import build_api
 from node.ops.metrics import Metrics
@@ -71,6 +72,7 @@ class FakeView:
         self.events: set[tuple[int, bytes]] = set()
         self.ready = True
         self.empty = False
+        self.refuses_events: Submission | None = None
         self.fault: Exception | None = None
         self.instruments = Metrics()
 
@@ -125,10 +127,10 @@ class FakeView:
     async def journaled(self) -> None:
         await trio.lowlevel.checkpoint()
 
-    def look_for_event(self, chain_id: int, transaction_hash: bytes) -> bool:
-        new = (chain_id, transaction_hash) not in self.events
+    def look_for_event(self, chain_id: int, transaction_hash: bytes) -> Submission:
+        known = (chain_id, transaction_hash) in self.events
         self.events.add((chain_id, transaction_hash))
-        return new
+        return self.refuses_events or (Submission.KNOWN if known else Submission.ACCEPTED)
 
     def peers(self) -> Sequence[PeerStatus]:
         return (

@@ -7,6 +7,7 @@ import trio
 from clearing.base.errors import Rejected
 from consensus.blocks.store import load_committed
 from node.api.view import NodeView
+from node.chains.bridge_service import Submission
 from tests.kit.node.station import Station
 
 
@@ -15,7 +16,7 @@ def live_view(station: Station, **services: Any) -> NodeView:
     given: dict[str, Any] = {
         "submit": lambda _: Rejected(0, "x"),  # type: ignore[arg-type]
         "journaled": trio.lowlevel.checkpoint,
-        "look_for_event": lambda *_: True,
+        "look_for_event": lambda *_: Submission.ACCEPTED,
         "submit_attack": lambda _: (),
         "checks": tuple,
         "render_metrics": bytes,

@@ -29,6 +29,7 @@ from member.api.state import StateView
 from member.api.submit import SubmitBody, SubmitResults, TransactionList, body_of, transaction_of
 from member.api.types import Problem
 from member.explaining.receipt_index import receipt_accounts
+from node.chains.bridge_service import Submission
 from node.config import Api
 from node.http import server
 from node.http.routes import ROUTES, openapi
@@ -275,6 +276,15 @@ async def test_a_collateral_event_is_pointed_at_once(client: httpx.AsyncClient) 
         assert (response.status_code, response.json()["status"]) == (202, status)
     response = await client.post("/v1/collateral-events", json=body | {"chain_id": 99})
     assert (response.status_code, code_of(response)) == (422, "R0605")
+
+
+@pytest.mark.parametrize(("why", "code"), [(Submission.NOT_WATCHED, "R0860"), (Submission.NO_ROOM, "R0861")])
+async def test_an_event_that_nobody_will_look_for_is_not_called_known(
+    view: FakeView, client: httpx.AsyncClient, why: Submission, code: str
+) -> None:
+    view.refuses_events = why
+    response = await client.post("/v1/collateral-events", json={"chain_id": 1, "transaction_hash": HASH})
+    assert (response.status_code, code_of(response)) == (503, code)
 
 
 async def test_readiness_tells_its_reasons(view: FakeView, client: httpx.AsyncClient) -> None:

@@ -10,7 +10,7 @@ from clearing.schema.blocks.block import FACTS_MAX, VoteExtension, decode_extens
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalNotExecuted
 from clearing.withdrawals.refunds import expired_withdrawals
 from node.chains.attestation_pool import AttestationPool
-from node.chains.bridge_service import BridgeService
+from node.chains.bridge_service import SUBMISSIONS_WAITING, BridgeService, Submission
 from node.chains.relayer_service import OpenWithdrawals, open_claims
 from node.config import ChainConfig
 from tests.kit.clearing.gated import gated, not_executed
@@ -18,6 +18,14 @@ from tests.kit.clearing.genesis import ALICE, DOLLAR, USDC_1, USDC_2, VAULTS
 from tests.kit.clearing.world import World, executed
 
 LATER_MS = 62_000
+
+
+def bridge_of(world: World, folder: Path) -> BridgeService:
+    configs = {
+        chain.chain_id: ChainConfig(chain_id=chain.chain_id, name=chain.name, endpoints=("http://127.0.0.1:9",))
+        for chain in world.genesis.chains
+    }
+    return BridgeService(world.genesis, configs, folder, AttestationPool(b"\x01" * 32))
 
 
 def expired(count: int = 3) -> World:
@@ -81,11 +89,7 @@ def test_a_node_asks_each_chain_about_its_own_and_so_many_at_once(tmp_path: Path
     world = expired(AT_ONCE + 5)
     world.deposit(ALICE, USDC_2, DOLLAR)
     world.block(world.withdrawal(ALICE, USDC_2, DOLLAR))
-    configs = {
-        each.chain_id: ChainConfig(chain_id=each.chain_id, name=each.name, endpoints=("http://127.0.0.1:9",))
-        for each in world.genesis.chains
-    }
-    bridge = BridgeService(world.genesis, configs, tmp_path, AttestationPool(b"\x01" * 32))
+    bridge = bridge_of(world, tmp_path)
     bridge.settle(world.state)
     asked = bridge._expired_of(1)
     assert [each.nonce for each in asked] == list(range(AT_ONCE))
@@ -137,3 +141,13 @@ def test_one_that_stays_open_for_ever_costs_later_blocks_nothing_but_itself() ->
         world.block(facts=[executed(1, nonce) for nonce in range(first, first + 50)])
         kept.follow(world.state)
         assert kept._open == [0]
+
+
+async def test_events_of_a_chain_that_is_not_watched_and_of_a_full_queue_are_not_taken(tmp_path: Path) -> None:
+    """A chain is listed by vote before every node is configured for it."""
+    bridge = bridge_of(gated(check=False), tmp_path)
+    assert bridge.look_for(77, bytes(32)) is Submission.NOT_WATCHED
+    outcomes = [bridge.look_for(1, number.to_bytes(32, "big")) for number in range(SUBMISSIONS_WAITING + 1)]
+    assert set(outcomes[:-1]) == {Submission.ACCEPTED}
+    assert outcomes[-1] is Submission.NO_ROOM
+    assert bridge.look_for(1, bytes(32)) is Submission.KNOWN
