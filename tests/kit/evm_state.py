@@ -17,11 +17,13 @@ class MadeAccount:
     """An address' balance and its storage, word by place."""
 
     balance: int = 0
-    storage: dict[bytes, int] = field(default_factory=dict)
+    storage: dict[bytes, int | bytes] = field(default_factory=dict)
+    """Numbers, and bytes that stand instead of a number's encoding."""
 
     @property
     def items(self) -> dict[bytes, bytes]:
-        return {keccak256(place): encode(word) for place, word in self.storage.items() if word}
+        words = {keccak256(place): word for place, word in self.storage.items() if word}
+        return {key: word if isinstance(word, bytes) else encode(word) for key, word in words.items()}
 
     def encode(self) -> bytes:
         return encode([1, self.balance, trie_root(self.items), EMPTY_CODE])

@@ -2,61 +2,47 @@
 
 from dataclasses import dataclass, field
 
-from bridge.evm.receipts import trie_root
 from clearing.base.evm.evidence import BlockEvidence, PooledNodes, ProvenState, read_counters
-from clearing.base.evm.rlp_coding import encode
-from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, vault_storage_key
 from clearing.base.hashing import keccak256
-from tests.kit.evm_state import all_nodes
+from tests.kit.evm_state import MadeState
+from tests.kit.proofs.proven_custody import words_of
+
+STRANGERS = tuple(bytes([i]) * 20 for i in range(100, 110))
 
 
 @dataclass
 class Chain:
-    """One block of a chain: contracts' storage by address and place, and coins."""
+    """One block of a chain."""
 
     chain_id: int
     number: int
-    storage: dict[bytes, dict[bytes, int]] = field(default_factory=dict)
-    coins: dict[bytes, int] = field(default_factory=dict)
     salt: bytes = b""
-    odd: dict[bytes, bytes] = field(default_factory=dict)
-    """What stands at a place instead of its number's encoding."""
+    state: MadeState = field(default_factory=MadeState)
+
+    def __post_init__(self) -> None:
+        for address in STRANGERS:
+            self.state.of(address).balance = 7
 
     def put(self, term) -> None:
         """Let the state say what a custody term says."""
-        vault = self.storage.setdefault(term.vault, {})
-        vault[vault_storage_key(VAULT_DEPOSITED, term.token)] = int.from_bytes(term.deposited, "big")
-        vault[vault_storage_key(VAULT_WITHDRAWN, term.token)] = int.from_bytes(term.withdrawn, "big")
-        token = self.storage.setdefault(term.token, {})
-        token[term.balances.place(term.vault)] = int.from_bytes(term.balance, "big")
+        self.state.hold(term.vault, term.token, term.balances, words_of(term))
 
-    def build(self) -> tuple[bytes, dict[bytes, bytes]]:
-        """(header, all nodes by hash)."""
-        pool: dict[bytes, bytes] = {}
+    def words(self, address: bytes) -> dict[bytes, int | bytes]:
+        """A contract's storage by place; bytes stand there as they are, instead of a number's encoding."""
+        return self.state.of(address).storage
 
-        def root_of(items: dict[bytes, bytes]) -> bytes:
-            hashed = {keccak256(key): value for key, value in items.items()}
-            pool.update(all_nodes(hashed))
-            return trie_root(hashed)
-
-        accounts = {}
-        for address in {*self.storage, *self.coins, *(bytes([i]) * 20 for i in range(100, 110))}:
-            words = self.storage.get(address, {})
-            root = root_of({place: self.odd.get(place, encode(word)) for place, word in words.items() if word})
-            accounts[address] = encode([1, self.coins.get(address, 7), root, keccak256(b"code")])
-        zeros = bytes(32)
-        top = [zeros, zeros, bytes(20), root_of(accounts), zeros, zeros, bytes(256), 0, self.number, 10, 5]
-        return encode([*top, 1_584_000_000, self.salt, zeros, bytes(8)]), pool
+    @property
+    def header(self) -> bytes:
+        return self.state.header(self.number, f12=self.salt)
 
     @property
     def block_hash(self) -> bytes:
-        return keccak256(self.build()[0])
+        return keccak256(self.header)
 
     def evidence(self, terms) -> BlockEvidence:
         """What proves these terms, node by node, in the order in which they are read."""
-        header, pool = self.build()
-        nodes = PooledNodes(pool)
-        state = ProvenState(header, nodes)
+        nodes = PooledNodes(self.state.nodes)
+        state = ProvenState(self.header, nodes)
         for term in terms:
             read_counters(state, term.vault, term.token, term.balances)
-        return BlockEvidence(self.chain_id, header, tuple(nodes.needed.values()))
+        return BlockEvidence(self.chain_id, self.header, tuple(nodes.needed.values()))

@@ -179,9 +179,9 @@ def test_another_contracts_counters_are_not_the_vaults(market):
     def emptied(chains):
         chain = chains[1]
         vault, token = bytes([1]) * 20, bytes([1]) * 20
-        chain.storage[decoy] = dict(chain.storage[vault])
-        chain.storage[vault] = {}
-        chain.storage[token][BalanceLocation(BalanceOrder.KEY_FIRST).place(decoy)] = 10**9
+        chain.words(decoy).update(chain.words(vault))
+        chain.words(vault).clear()
+        chain.words(token)[BalanceLocation(BalanceOrder.KEY_FIRST).place(decoy)] = 10**9
 
     shown = Shown(market, emptied)
     assert shown.refusal() is ProofCode.CUSTODY_DIFFERS
@@ -195,7 +195,7 @@ def test_another_contracts_counters_are_not_the_vaults(market):
 )
 def test_a_word_at_another_place_is_not_the_counter(market, stored, read):
     def moved(chains):
-        words = chains[1].storage[bytes([1]) * 20]
+        words = chains[1].words(bytes([1]) * 20)
         token = bytes([1]) * 20
         words[vault_storage_key(stored, token)] = words.pop(vault_storage_key(read, token))
 
@@ -204,7 +204,7 @@ def test_a_word_at_another_place_is_not_the_counter(market, stored, read):
 
 def test_another_tokens_counter_is_not_this_ones(market):
     def moved(chains):
-        words = chains[1].storage[bytes([1]) * 20]
+        words = chains[1].words(bytes([1]) * 20)
         words[vault_storage_key(VAULT_DEPOSITED, bytes([8]) * 20)] = words.pop(
             vault_storage_key(VAULT_DEPOSITED, bytes([1]) * 20)
         )
@@ -255,7 +255,7 @@ def test_a_word_that_no_client_writes_is_no_number(market, word):
     shown = Shown(market)
     place = vault_storage_key(VAULT_DEPOSITED, shown.terms[0].token)
     assert shown.chains[1].evidence(shown.terms[:1]).nodes
-    shown.chains[1].odd[place] = word
+    shown.chains[1].words(shown.terms[0].vault)[place] = word
     with refused(BaseCode.BAD_TRIE_PROOF):
         shown.chains[1].evidence(shown.terms[:1])
 
