@@ -10,28 +10,14 @@ from clearing.base.evm.rlp_coding import decode, encode
 from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, BalanceLocation, BalanceOrder, vault_storage_key
 from clearing.base.hashing import keccak256
 from clearing.genesis.custody_listing import ListedCustody
-from clearing.margin.statement.snapshot import CustodyTerm, RiskStatement
 from proofs.epoch.package import read_package, write_package
 from proofs.errors import ProofCode, VerificationFailed
 from proofs.statement.custody import CustodyAssurance, check_custody
 from proofs.verify.package_verifier import verify_package
-from tests.kit.proofs.evm_state import Chain
+from tests.kit.proofs.proven_custody import chains_of, proven
 from tests.kit.refusals import refused
 
 replace = msgspec.structs.replace
-
-
-def chains_of(terms) -> dict[int, Chain]:
-    """Chains whose states say what the terms say."""
-    found: dict[int, Chain] = {}
-    for term in terms:
-        found.setdefault(term.chain_id, Chain(term.chain_id, term.block_number)).put(term)
-    return found
-
-
-def dated(terms, chains) -> tuple[CustodyTerm, ...]:
-    """The terms with the hashes of these chains' blocks, as a quorum certifies them."""
-    return tuple(replace(term, block_hash=chains[term.chain_id].block_hash) for term in terms)
 
 
 class Shown:
@@ -42,12 +28,8 @@ class Shown:
         self.chains = chains_of(stated.custody)
         if bend is not None:
             bend(self.chains)
-        self.terms = dated(stated.custody, self.chains)
-        self.statement: RiskStatement = replace(stated, custody=self.terms)
-        self.evidence = tuple(
-            chain.evidence([term for term in self.terms if term.chain_id == number])
-            for number, chain in sorted(self.chains.items())
-        )
+        self.statement, self.evidence = proven(stated, self.chains)
+        self.terms = self.statement.custody
 
     def refusal(self, *evidence: BlockEvidence, **changes) -> ProofCode:
         first, *rest = self.terms
@@ -278,14 +260,8 @@ def test_a_vault_of_the_quorums_own_making_is_found_by_whoever_has_the_genesis(m
         if "unit" in changes:  # the same coins, a hundred times as many claims
             others = lie.owed - lie.held
             lie = replace(lie, deposited=u256(lie.held + others), withdrawn=bytes(32), balance=u256(lie.held + others))
-        made = chains_of((lie, *rest))
-        terms = dated((lie, *rest), made)
-        stated = replace(shot.statement, custody=terms)
+        stated, evidence = proven(replace(shot.statement, custody=(lie, *rest)))
         package = read_package(market.honest(replace(shot, statement=stated)))
-        evidence = tuple(
-            chain.evidence([term for term in terms if term.chain_id == number])
-            for number, chain in sorted(made.items())
-        )
         data = write_package(replace(package, custody=evidence))
         alone = verify_package(data)
         assert alone.ok, "the file alone cannot tell"
