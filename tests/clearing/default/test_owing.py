@@ -14,18 +14,7 @@ from clearing.state.state import State
 from tests.kit.clearing.defaults import CLIENT_SECRET, TERMS, default_world, in_default, with_fund, without_fund
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
-from tests.kit.clearing.genesis import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    HOUSE,
-    USD,
-    USDC_1,
-    WETH_1,
-)
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USD, USDC_1, WETH_1
 from tests.kit.clearing.world import World, of_all, of_kind
 
 

@@ -21,16 +21,15 @@ from clearing.default.waterfall import (
     allocate_collected,
     run_waterfall,
 )
-from clearing.schema.blocks.receipt import Refused
 from clearing.schema.receipts.default import DefaultEnded, Deleveraged, LossAllocated, PositionsTornUp, WaterfallLayer
 from clearing.schema.terms.default import DefaultTerms
 from tests.kit.clearing.defaults import default_world
 from tests.kit.clearing.fund import TERMS as FUND
-from tests.kit.clearing.funds import DAVE
-from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, HOUSE, USDC_1, WETH_1
+from tests.kit.clearing.funds import NAMED
+from tests.kit.clearing.genesis import DOLLAR, USDC_1, WETH_1
+from tests.kit.table import dollars as number
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "explanation" / "waterfall.md"
-NAMES = {"house": HOUSE, "alice": ALICE, "bob": BOB, "carol": CAROL, "dave": DAVE}
 MEMBERS = {"house": 0, "alice": 1, "bob": 2, "carol": 3, "dave": 4}
 LOTS_PER_BTC = 1_000
 
@@ -40,12 +39,6 @@ def examples() -> dict[str, list[list[str]]]:
     text = PAGE.read_text()
     found = re.findall(r"^### (.+?)$(?:(?!^### ).)*?^```example\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return {title: [line.split() for line in block.splitlines() if line.strip()] for title, block in found}
-
-
-def number(word: str) -> int:
-    """Dollars with up to six decimals, in micros."""
-    whole, _, part = word.replace("_", "").partition(".")
-    return int(whole) * DOLLAR + int(part.ljust(6, "0") or 0)
 
 
 class Teller:
@@ -72,45 +65,40 @@ class Teller:
             self.world.bring(**{name: number(dollars) // DOLLAR})
 
     def weth(self, name: str, units: str) -> None:
-        self.world.block(facts=[self.world.deposit_fact(NAMES[name], WETH_1, int(units) * 10**18)])
+        self.world.deposit(NAMED[name], WETH_1, int(units) * 10**6)
 
     def trade(self, buyer: str, seller: str, btc: str) -> None:
-        done = self.world.block(self.world.perp_trade(NAMES[buyer], NAMES[seller], int(btc) * LOTS_PER_BTC))
-        assert not [each for each in done.receipts if isinstance(each, Refused)]
+        assert not self.world.refusals(self.world.perp_trade(NAMED[buyer], NAMED[seller], int(btc) * LOTS_PER_BTC))
 
     def price(self, dollars: str) -> None:
         self.world.fall(number(dollars) * 100 // DOLLAR)
 
     def bid(self, name: str, slices: str, ask: str) -> None:
-        done = self.world.block(self.world.default_bid(NAMES[name], 1, int(slices), number(ask)))
-        assert not [each for each in done.receipts if isinstance(each, Refused)]
+        assert not self.world.refusals(self.world.default_bid(NAMED[name], 1, int(slices), number(ask)))
 
     def withdraw(self, name: str, dollars: str) -> None:
-        done = self.world.block(self.world.withdrawal(NAMES[name], USDC_1, number(dollars)))
-        assert not [each for each in done.receipts if isinstance(each, Refused)]
+        assert not self.world.refusals(self.world.withdrawal(NAMED[name], USDC_1, number(dollars)))
 
     def told(self) -> list[tuple[str, str, int]]:
         """Every share of the loss that is not nothing, in order, and what positions ended."""
         if not self.world.default().ended_height:
             self.world.until_ended()
         members = {id_: name for name, id_ in MEMBERS.items()}
-        accounts = {id_: name for name, id_ in NAMES.items()}
+        accounts = {id_: name for name, id_ in NAMED.items()}
         found: list[tuple[str, str, int]] = []
-        for result in self.world.results:
-            for each in result.receipts:
-                if isinstance(each, LossAllocated):
+        for each in (receipt for result in self.world.results for receipt in result.receipts):
+            match each:
+                case LossAllocated():
                     for step in each.steps:
                         names = accounts if step.layer in (WaterfallLayer.GAINS, WaterfallLayer.TEAR_UP) else members
-                        found += [
-                            (step.layer.name, names[share.payer], share.amount) for share in step.shares if share.amount
-                        ]
-                elif isinstance(each, Deleveraged):
-                    found += [
-                        ("DELEVERAGED", accounts[account], abs(lots)) for account, *_, lots, _ in each.counterparties
-                    ]
-                elif isinstance(each, PositionsTornUp):
+                        shares = ((names[share.payer], share.amount) for share in step.shares if share.amount)
+                        found += [(step.layer.name, payer, amount) for payer, amount in shares]
+                case Deleveraged():
+                    sides = each.counterparties
+                    found += [("DELEVERAGED", accounts[account], abs(lots)) for account, *_, lots, _ in sides]
+                case PositionsTornUp():
                     found += [("TORN_UP", accounts[account], abs(lots)) for account, lots, _ in each.positions]
-                elif isinstance(each, DefaultEnded) and each.house:
+                case DefaultEnded() if each.house:
                     found.append(("HOUSE", "house", each.house))
         return found
 

@@ -27,6 +27,7 @@ from tests.kit.certificates import make_certificate
 from tests.kit.clearing.chamber import governed_genesis, parliament_world
 from tests.kit.clearing.genesis import ALICE, BOB, USD
 from tests.kit.clearing.world import World
+from tests.kit.headers import make_header
 
 replace = msgspec.structs.replace
 
@@ -34,22 +35,15 @@ replace = msgspec.structs.replace
 def header_of(house: World) -> Header:
     """What the network's header of the decided height says, as far as it matters here."""
     sets, result = validator_sets(house.state), house.results[-1]
-    return Header(
+    fields = ("withdrawals_root", "withdrawals_count", "exit_root", "epoch", "deposit_cursors")
+    return make_header(
+        result.height,
+        sets.last,
+        sets.now,
         network=house.network,
-        parent=bytes(32),
-        height=house.state.now.height,
         time_ms=house.time_ms,
-        payload_root=bytes(32),
         module_roots=house.state.module_roots(),
-        commitments_root=bytes(32),
-        commitments_height=0,
-        withdrawals_root=result.withdrawals_root,
-        withdrawals_count=result.withdrawals_count,
-        exit_root=result.exit_root,
-        epoch=result.epoch,
-        validators_hash=sets.last.hash,
-        next_validators_hash=sets.now.hash,
-        deposit_cursors=result.deposit_cursors,
+        **{field: getattr(result, field) for field in fields},
     )
 
 

@@ -21,9 +21,8 @@ from clearing.schema.terms.genesis import MarketParameters
 from clearing.validators.chain_attestations import agreed_final_block, chain_seen_ms, is_chain_live
 from clearing.validators.misbehaviour import OFFENCE_HEIGHTS_MAX, is_reported
 from clearing.validators.validator_sets import EVIDENCE_HEIGHTS, attesting_set
-from tests.kit.clearing.chamber import FOUR, chamber_genesis, chamber_world
+from tests.kit.clearing.chamber import FOUR, SEVEN, chamber_genesis, chamber_world, say, until_heard
 from tests.kit.clearing.genesis import ALICE, BTC, DOLLAR, ETH, USDC_1
-from tests.kit.clearing.heard import SEVEN, say, until_heard
 from tests.kit.clearing.signer import key_of, validator
 from tests.kit.clearing.world import World, of_all, of_kind, reports
 

@@ -23,10 +23,9 @@ from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
 from clearing.schema.transfers import TransferCode
 from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, cash_currency, inventory_units
 from clearing.withdrawals.refunds import REFUNDS_PER_BLOCK, expired_withdrawals
-from tests.kit.clearing.chamber import chamber_genesis, chamber_world
+from tests.kit.clearing.chamber import SEVEN, chamber_genesis, chamber_world, say, until_heard
 from tests.kit.clearing.gated import MARKET, VALID_MS, gated, gated_genesis, not_executed, owed_and_held
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, DOLLAR, ETH, USD, USDC_1, USDC_2, VAULTS, WETH_1
-from tests.kit.clearing.heard import SEVEN, say, until_heard
 from tests.kit.clearing.signer import validator
 from tests.kit.clearing.vaults import DEPEG, PAR, SKEW, USDC_FEED, genesis_with
 from tests.kit.clearing.world import World, executed, funded, kinds, of_kind

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 
 import msgspec
 
-from clearing.schema.requests.governance import TermsChange
+from clearing.schema.blocks.block import BlockResult, VoteExtension
+from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.facts import Fact
 from clearing.schema.terms.genesis import CrisisParameters, Genesis, MarketParameters
 from clearing.schema.terms.governance import GovernanceTerms
-from tests.kit.clearing.genesis import DOLLAR, START_MS, USDC_1, make_genesis
-from tests.kit.clearing.signer import envelope_secret, key_of, set_with, validator
-from tests.kit.clearing.validators import SOURCE
+from clearing.validators.validator_sets import attesting_set, validator_sets
+from tests.kit.clearing.genesis import DOLLAR, USDC_1, make_genesis
 from tests.kit.clearing.world import World
 
-PRICES = ((1, 790_000), (2, 20_000))
-FOUR = dict.fromkeys(range(1, 5), 10)
+FOUR, SEVEN = dict.fromkeys(range(1, 5), 10), dict.fromkeys(range(1, 8), 10)
 VOTE_MS, TIMELOCK_MS = 60_000, 5_000
 GOVERNED = GovernanceTerms(
     vote_ms=VOTE_MS,
@@ -52,7 +52,13 @@ def parliament_world(genesis: Genesis | None = None, dollars: int = 100_000) -> 
     return house
 
 
-__all__ = [
-    "GOVERNED", "PRICES", "SOURCE", "START_MS", "TIMELOCK_MS", "VOTE_MS", "TermsChange", "chamber_genesis",
-    "chamber_world", "envelope_secret", "governed_genesis", "key_of", "parliament_world", "set_with", "validator",
-]  # fmt: skip
+def say(chamber: World, facts: Mapping[int, tuple[Fact, ...]], *transactions: Transaction) -> BlockResult:
+    """What these validators attest, as far as they are those that speak."""
+    said = {name: VoteExtension(facts=told) for name, told in facts.items() if name in chamber.speakers()}
+    return chamber.hear(said, *transactions)
+
+
+def until_heard(chamber: World) -> None:
+    """Silent blocks until the changed set is the one that speaks."""
+    while attesting_set(chamber.state) != validator_sets(chamber.state).next:
+        chamber.hear({})
