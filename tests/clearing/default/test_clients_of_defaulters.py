@@ -13,15 +13,15 @@ from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import World, of_all, of_kind
 
 
-def with_clients() -> World:
+@pytest.fixture
+def world() -> World:
     """Alice insolvent; her clients, one with a key, long a little and well off."""
     world = without_fund(client=50_000, keyed=50_000)
     world.block(*(world.perp_trade(each, BOB, 2_000) for each in (ALICE_CLIENT, KEYED_CLIENT)))
     return in_default(world)
 
 
-def test_a_client_is_taken_over_by_another_member_as_it_is() -> None:
-    world = with_clients()
+def test_a_client_is_taken_over_by_another_member_as_it_is(world: World) -> None:
     cash = world.cash(KEYED_CLIENT)
     result = world.block(world.rescue(KEYED_CLIENT, 1, 3, CLIENT_SECRET), world.rescue(ALICE_CLIENT, 1, 4))
     rescued = [(each.account, each.to_member) for each in of_kind(result, ClientRescued)]
@@ -46,14 +46,12 @@ def test_a_client_is_taken_over_by_another_member_as_it_is() -> None:
     ],
 )
 def test_rescues_that_may_not_be_are_refused(
-    account: int, number: int, member: int, key: bytes | None, code: int
+    world: World, account: int, number: int, member: int, key: bytes | None, code: int
 ) -> None:
-    world = with_clients()
     assert world.refusals(world.rescue(account, number, member, key)) == [code]
 
 
-def test_a_client_that_nobody_took_is_closed_out_and_keeps_what_is_its_own() -> None:
-    world = with_clients()
+def test_a_client_that_nobody_took_is_closed_out_and_keeps_what_is_its_own(world: World) -> None:
     own = {each: world.cash(each) for each in (ALICE_CLIENT, KEYED_CLIENT)}
     closed = of_all(world.until_ended(), ClientClosedOut)
     assert [each.account for each in closed] == [ALICE_CLIENT, KEYED_CLIENT]
@@ -64,24 +62,21 @@ def test_a_client_that_nobody_took_is_closed_out_and_keeps_what_is_its_own() -> 
     assert not world.refusals(world.withdrawal(KEYED_CLIENT, USDC_1, DOLLAR, key=CLIENT_SECRET))
 
 
-def test_a_client_can_be_taken_over_after_its_member_has_defaulted() -> None:
-    world = with_clients()
+def test_a_client_can_be_taken_over_after_its_member_has_defaulted(world: World) -> None:
     world.until_ended()
     assert not world.refusals(world.rescue(ALICE_CLIENT, 1, 3))
     assert world.state.accounts[ALICE_CLIENT].member == 3
     assert not world.refusals(world.withdrawal(ALICE_CLIENT, USDC_1, DOLLAR, key=secret(3)))
 
 
-def test_a_client_with_its_own_key_takes_free_money_out_while_its_member_is_in_default() -> None:
-    world = with_clients()
+def test_a_client_with_its_own_key_takes_free_money_out_while_its_member_is_in_default(world: World) -> None:
     assert not world.refusals(world.withdrawal(KEYED_CLIENT, USDC_1, DOLLAR, key=CLIENT_SECRET))
     all_of_it = world.withdrawal(KEYED_CLIENT, USDC_1, 50_000 * DOLLAR, key=CLIENT_SECRET)
     assert world.refusals(all_of_it) == [ClearingCode.BALANCE_TOO_SMALL]
     assert world.refusals(world.withdrawal(ALICE_CLIENT, USDC_1, DOLLAR)) == [ClearingCode.MEMBER_NOT_ACTIVE]
 
 
-def test_no_client_is_closed_out_before_the_end_of_the_porting_window() -> None:
-    world = with_clients()
+def test_no_client_is_closed_out_before_the_end_of_the_porting_window(world: World) -> None:
     while world.state.now.height < world.default().porting_height - 1:
         world.block()
         assert world.lots(KEYED_CLIENT, BTC_PERP) == 2_000
@@ -150,12 +145,13 @@ def test_no_member_bids_for_a_default_with_its_clients_money(ask: int) -> None:
     assert (world.cash(KEYED_CLIENT), world.lots(KEYED_CLIENT, BTC_PERP)) == (50_000 * DOLLAR, 0)
 
 
-def test_nobodys_margin_is_worked_out_for_a_rescue_that_was_not_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobodys_margin_is_worked_out_for_a_rescue_that_was_not_signed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A validator can put anything into its block; one account may have many sub-accounts."""
 
     def unasked(*_: object) -> bool:
         raise AssertionError("margin of an unsigned request")
 
     monkeypatch.setattr(exit_and_readmission, "_is_covered", unasked)
-    world = with_clients()
     assert world.refusals(world.rescue(KEYED_CLIENT, 1, 3, secret(1))) == [ClearingCode.WRONG_SIGNER]

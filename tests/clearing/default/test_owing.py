@@ -18,7 +18,8 @@ from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL
 from tests.kit.clearing.world import World, of_all, of_kind
 
 
-def assessing() -> World:
+@pytest.fixture
+def world() -> World:
     """Alice's loss goes beyond all parts of the fund: the others have some blocks to bring more."""
     world = with_fund(msgspec.structs.replace(TERMS, assessment_blocks=6))
     world.bring(bob=300_000)
@@ -31,8 +32,7 @@ def assessing() -> World:
     return world
 
 
-def test_who_is_assessed_leaves_as_much_in_its_account_until_it_is_taken() -> None:
-    world = assessing()
+def test_who_is_assessed_leaves_as_much_in_its_account_until_it_is_taken(world: World) -> None:
     owed, cash = outstanding_assessment(world.state, 3), world.cash(CAROL)
     assert 0 < owed < cash
     assert world.refusals(world.withdrawal(CAROL, USDC_1, cash - owed + 1)) == [ClearingCode.DEFICIT_RESERVE]
@@ -42,8 +42,7 @@ def test_who_is_assessed_leaves_as_much_in_its_account_until_it_is_taken() -> No
     assert (world.cash(CAROL), world.status(3)) == (0, MemberStatus.ACTIVE)
 
 
-def test_what_is_assessed_may_move_between_the_members_own_accounts_and_leaves_none_of_them() -> None:
-    world = assessing()
+def test_what_is_assessed_may_move_between_the_members_own_accounts_and_leaves_none_of_them(world: World) -> None:
     second = world.open_account(DAVE)
     owed, cash = outstanding_assessment(world.state, 4), world.cash(DAVE)
     assert not world.refusals(world.transfer(DAVE, second, cash))
@@ -52,8 +51,7 @@ def test_what_is_assessed_may_move_between_the_members_own_accounts_and_leaves_n
     assert {each.member: each.paid for each in taken}[4] == ((second, USD, owed),)
 
 
-def test_who_is_assessed_loses_nothing_of_it_to_a_friend_by_a_trade() -> None:
-    world = assessing()
+def test_who_is_assessed_loses_nothing_of_it_to_a_friend_by_a_trade(world: World) -> None:
     free = world.cash(CAROL) - outstanding_assessment(world.state, 3)
     mark, lots = world.state.marks[BTC_PERP].ticks, 132_000
     worse = free // (lots * 10) - mark // 5  # what is left covers the initial margin of the lots, and no more
@@ -81,8 +79,7 @@ def test_a_restricted_member_pays_nothing_to_a_client_that_could_take_it_out(
     assert world.refusals(world.transfer(ALICE, recipient or second, 50 * DOLLAR)) == refused
 
 
-def test_what_comes_to_a_defaulter_late_pays_before_anybody_is_asked_for_more() -> None:
-    world = assessing()
+def test_what_comes_to_a_defaulter_late_pays_before_anybody_is_asked_for_more(world: World) -> None:
     asked = sum(outstanding_assessment(world.state, member) for member in (2, 3, 4))
     whole, before = world.default().loss, world.everything()
     world.deposit(ALICE, WETH_1, 5 * 10**6)

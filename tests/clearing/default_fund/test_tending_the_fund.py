@@ -49,6 +49,11 @@ def signed(genesis: Genesis) -> Genesis:
     return msgspec.structs.replace(genesis, validators=ValidatorSet((validator,)))
 
 
+@pytest.fixture
+def world() -> World:
+    return fund_world()
+
+
 def changed(**changes: int) -> World:
     """Terms of the fund that differ from the others'."""
     return fund_world(fund_genesis(msgspec.structs.replace(TERMS, **changes)))
@@ -77,8 +82,7 @@ def test_without_a_cash_group_there_is_no_fund() -> None:
     assert world.refusals(world.pay(ALICE, 1)) == [ClearingCode.NO_FUND]
 
 
-def test_the_fund_is_sized_in_the_block_after_an_epoch_closed_and_members_are_called() -> None:
-    world = fund_world()
+def test_the_fund_is_sized_in_the_block_after_an_epoch_closed_and_members_are_called(world: World) -> None:
     world.open_positions()
     result = world.pass_epoch()
     (sized,) = of_kind(result, FundSized)
@@ -126,8 +130,9 @@ OWED = 1_000 * DOLLAR - 1
         (HOUSE, OWED, {}, ClearingCode.CONTRIBUTION_NOT_OWED),
     ],
 )
-def test_what_may_not_be_paid_in_is_refused(account: int, micros: int, changes: dict[str, int], code: int) -> None:
-    world = fund_world()
+def test_what_may_not_be_paid_in_is_refused(
+    world: World, account: int, micros: int, changes: dict[str, int], code: int
+) -> None:
     world.pass_epoch()
     world.block(world.pay(CAROL, 1))
     before = world.fund
@@ -135,22 +140,19 @@ def test_what_may_not_be_paid_in_is_refused(account: int, micros: int, changes: 
     assert world.fund == before
 
 
-def test_nobody_pays_out_of_anothers_account() -> None:
-    world = fund_world()
+def test_nobody_pays_out_of_anothers_account(world: World) -> None:
     world.pass_epoch()
     stolen = msgspec.structs.replace(world.pay(CAROL, OWED), account=BOB)
     assert world.refusals(stolen) == [ClearingCode.WRONG_SIGNER]
 
 
-def test_margin_is_not_paid_into_the_fund() -> None:
-    world = fund_world()
+def test_margin_is_not_paid_into_the_fund(world: World) -> None:
     world.open_positions()
     world.pass_epoch()
     assert world.refusals(world.pay(ALICE, 40_000 * DOLLAR)) == [ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN]
 
 
-def test_at_the_deadline_what_is_there_is_taken() -> None:
-    world = fund_world()
+def test_at_the_deadline_what_is_there_is_taken(world: World) -> None:
     world.pass_epoch()
     assert [world.block().transfers for _ in range(2)] == [(), ()]
     paid = [(each.index, each.member, each.micros) for each in of_kind(world.block(), FundPaid)]
@@ -270,8 +272,7 @@ def test_nobody_draws_what_is_not_there(member: int, micros: int) -> None:
         draw_contribution(sized_and_paid().context(), member, micros, cause=ALICE)
 
 
-def test_contributors_are_told_in_order() -> None:
-    world = fund_world()
+def test_contributors_are_told_in_order(world: World) -> None:
     assert contributing_and_owing(world.state) == ()
     world.pass_epoch()
     assert contributing_and_owing(world.state) == (1, 2, 3)
@@ -335,8 +336,7 @@ def test_a_fund_needs_stress_scenarios() -> None:
     check_genesis(msgspec.structs.replace(genesis, risk=risk, crisis=off))
 
 
-def test_books_that_lack_nothing_contribute_the_minimum() -> None:
-    world = fund_world()
+def test_books_that_lack_nothing_contribute_the_minimum(world: World) -> None:
     world.open_positions()
     world.close_positions()
     (sized,) = of_kind(world.pass_epoch(), FundSized)
