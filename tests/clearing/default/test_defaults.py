@@ -47,6 +47,8 @@ from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC, BTC_PERP, 
 from tests.kit.clearing.world import WETH_1, of_all, of_kind
 from tests.kit.table import tell
 
+BRIEF = DefaultTerms(enabled=True, auction_blocks=3)
+
 
 def test_an_insolvent_member_is_declared_in_default_and_keeps_its_portfolio_for_the_auction() -> None:
     world = tell(
@@ -202,17 +204,15 @@ def test_a_bid_is_signed_fresh_in_time_and_used_once() -> None:
     assert over in (ClearingCode.DEFAULT_AUCTION_OVER, ClearingCode.NO_SUCH_DEFAULT)
 
 
-BRIEF = DefaultTerms(enabled=True, auction_blocks=3)
-
-
 def test_a_portfolio_waits_for_closed_prices_and_ends_at_the_last_mark_at_the_latest() -> None:
     world = in_default(without_fund(house=500_000))
+    auction_height = world.default().auction_height
     world.prices(250_000)
     while not world.default().ended_height:
-        assert world.state.feeds[BTC].status is FeedStatus.HALTED
         # Every price is too far from the last: the feed stays halted.
         world.prices(250_000 if world.state.now.height % 2 else 1_000_000)
-    assert world.default().ended_height == world.default().auction_height + TERMS.halt_blocks
+        assert world.state.feeds[BTC].status is FeedStatus.HALTED
+    assert world.default().ended_height == auction_height + TERMS.halt_blocks
     assert world.lots(ALICE, BTC_PERP) == 0
     assert world.state.marks[BTC_PERP].ticks == 500_000
 

@@ -13,6 +13,7 @@ from clearing.context.block_context import BlockContext
 from clearing.deposits.soft_credit import recall_vault_credit
 from clearing.epochs.snapshot import take_snapshot
 from clearing.governance.vault_detachment import genesis_without_detached
+from clearing.margin.statement.snapshot import CustodyTerm
 from clearing.schema.blocks.block import BlockInput, BlockResult
 from clearing.schema.codes import ClearingCode
 from clearing.schema.facts import ChainHeartbeat, Fact
@@ -46,6 +47,14 @@ def until_expired(house: World) -> None:
     while house.time_ms <= house.state.withdrawals[0].not_after_s * 1_000:
         house.block()
     assert not detached(house)
+
+
+def custody_of_the_lost(house: World) -> CustodyTerm:
+    """What a statement says of the detached vault once the living one was counted."""
+    house.block(facts=[fact for fact in house.custody_facts(800) if fact.chain_id == 1])
+    house.wait(6)
+    (lost,) = [term for term in take_snapshot(house.state).statement.custody if term.chain_id == 2]
+    return lost
 
 
 def test_a_vault_is_detached_only_after_it_was_waited_for() -> None:
@@ -97,14 +106,6 @@ def test_epochs_close_again_after_a_vault_was_detached_whatever_was_last_seen_of
     lost = custody_of_the_lost(house)
     assert lost.held > 0
     assert int.from_bytes(lost.later, "big") == 0
-
-
-def custody_of_the_lost(house: World):
-    """What a statement says of the detached vault once the living one was counted."""
-    house.block(facts=[fact for fact in house.custody_facts(800) if fact.chain_id == 1])
-    house.wait(6)
-    (lost,) = [term for term in take_snapshot(house.state).statement.custody if term.chain_id == 2]
-    return lost
 
 
 @pytest.mark.parametrize("paid_on_chain", [False, True])

@@ -13,6 +13,7 @@ from clearing.schema.receipts.liquidation import (
     SliceSold,
 )
 from clearing.schema.receipts.margin_calls import CallDeadlineSet, CallLapsed, EarlyCalled
+from clearing.schema.terms.genesis import Genesis
 from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.state.export import export_state, import_state
 from tests.kit.clearing.crisis import genesis_in_crisis
@@ -41,17 +42,22 @@ KINDS = (
 class Recorded(World):
     """Keeps the roots by height, and the state after every block."""
 
+    def __init__(self, genesis: Genesis) -> None:
+        super().__init__(genesis, fresh=True)
+        self.roots: list[tuple[int, tuple[bytes, ...]]] = []
+        self.states: list[bytes] = []
+
     def apply(self, block: BlockInput) -> BlockResult:
         result = super().apply(block)
-        self.roots = [*getattr(self, "roots", []), (result.height, self.state.module_roots())]
-        self.states = [*getattr(self, "states", []), export_state(self.state)]
+        self.roots.append((result.height, self.state.module_roots()))
+        self.states.append(export_state(self.state))
         return result
 
 
 @pytest.fixture(scope="module")
 def world() -> Recorded:
     """Everything happens in it."""
-    world = Recorded(genesis_in_crisis(CALLS, STAGES), fresh=True)
+    world = Recorded(genesis_in_crisis(CALLS, STAGES))
     world.block()
     cash = {ALICE: 8_000, BOB: 100_000, CAROL: 500, HOUSE: 100_000}
     world.block(facts=[world.deposit_fact(each, USDC_1, has * DOLLAR) for each, has in cash.items()])
