@@ -39,6 +39,7 @@ class BridgeCode(CodeBook):
     VAULT_ASTRAY = 660
     KEYS_ASTRAY = 661
     STORAGE_PROOF_DIFFERS = 670
+    SHORTAGE_UNPROVEN = 671
 
 
 REMEDIES: dict[BridgeCode, str] = {
@@ -88,6 +89,10 @@ REMEDIES: dict[BridgeCode, str] = {
     BridgeCode.KEYS_ASTRAY: (
         "The solvency verifier has other keys of this epoch: a quorum signed two. Compare both with `crossclear "
         "onchain check`; the false ones are evidence."
+    ),
+    BridgeCode.SHORTAGE_UNPROVEN: (
+        "A quorum of endpoints reports that the vault has less than it accounts for, and the block's state does not "
+        "prove it. Nothing of the chain is credited meanwhile. Check the endpoints, and that they keep recent states."
     ),
     BridgeCode.STORAGE_PROOF_DIFFERS: (
         "A block's state proves other counters than a quorum of endpoints reported. Check the endpoints, and the "

@@ -14,15 +14,16 @@ from bridge.chain import WatchedChain
 from bridge.codes import BridgeCode
 from bridge.evm.events import Deposited, SubmittedEvent, event_fact, rolled_deposits_hash, verify_submitted_event
 from bridge.evm.header import BlockHeader, check_links
+from bridge.rpc.proofs import fetch_evidence
 from bridge.rpc.quorum import EndpointQuorum
-from bridge.rpc.vault_reads import check_solvent, read_custody
+from bridge.rpc.vault_reads import NATIVE, check_solvent, read_custody
 from bridge.watch.cursor import RING_MAX, FactStore, Halt, ScanCursor
 from bridge.watch.custody_evidence import EvidenceCollector
 from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery, ExpiredWithdrawalReader
 from bridge.watch.pending_deposits import PendingDepositReader
 from bridge.watch.scanner import ProvenLog, VaultScanner
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.schema.facts import ChainHeartbeat, DepositSighted, Fact, VaultFact
+from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSighted, Fact, VaultFact
 
 LINKED_MAX = 64
 """Up to so many blocks behind, every header is read and linked; farther behind, chunks of logs are read first."""
@@ -252,7 +253,7 @@ class Watcher:
     async def _gather_custody(self, gathered: _RangeResult, header: BlockHeader) -> RemoteFault | None:
         """Add the counters at `header`.
 
-        The fault of an insolvent vault is returned, because it is reported before the halt.
+        The fault of a vault that is proven insolvent is returned, because it is reported before the halt.
         """
         custody = await read_custody(self.chain, self._quorum, header)
         if custody.deposit_nonce > gathered.deposit_nonce:
@@ -267,8 +268,27 @@ class Watcher:
         try:
             check_solvent(custody.tokens)
         except RemoteFault as fault:
+            await self._prove_shortage(fault, custody.tokens)
             return fault
         return None
+
+    async def _prove_shortage(self, shortage: RemoteFault, custody: tuple[CustodySeen, ...]) -> None:
+        """Check that the block's own state has the counters by which the vault is short.
+
+        Endpoints that report one unit too few must not halt a chain for good. Raises RemoteFault SHORTAGE_UNPROVEN:
+        then nothing of the range is reported, and it is read again.
+        """
+        provable = [fact for fact in custody if fact.token == NATIVE or self.chain.balances_of(fact.token).is_known]
+        why = "genesis does not say where the token keeps balances"
+        try:
+            if provable:
+                await fetch_evidence(self.chain, self._quorum, provable)
+                check_solvent(provable)
+        except RemoteFault as fault:
+            if fault.code is BridgeCode.VAULT_INSOLVENT:
+                return
+            why = str(fault)
+        raise RemoteFault(BridgeCode.SHORTAGE_UNPROVEN, "vault", shortage=str(shortage), why=why)
 
     async def _backfill(self, gathered: _RangeResult, before_nonce: int, last: int) -> None:
         """Find the deposits after those gathered and below `before_nonce` in blocks up to `last`. NONCE_GAP if not."""

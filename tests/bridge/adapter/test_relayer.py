@@ -1,6 +1,7 @@
 """The real vault on a real chain: calldata, facts and custody, checkpoints, claims, stuck transactions."""
 
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from bridge.evm.hexadecimal import hex_data
 from bridge.relay.claim_queue import BATCH_MAX
 from bridge.relay.relayer import Relayable, Relayer, Rotation
 from bridge.relay.transactions import FeePolicy, Sender
-from bridge.rpc.endpoint import Endpoint
+from bridge.rpc.endpoint import Endpoint, Result, RpcCall
 from bridge.rpc.proofs import prove_events
 from clearing.base.certificate import VoteKind
 from clearing.base.codec import u256
@@ -158,6 +159,40 @@ async def test_a_vault_that_holds_less_than_it_accounts_for_halts_its_chain(depl
     await w.until_quiet()
     assert w.watcher.status.halt.code == BridgeCode.VAULT_INSOLVENT
     assert w.custody[-1].balance == u256(999), "the evidence is told before the halt"
+
+
+def one_unit_low(call: RpcCall, result: Result) -> Result:
+    """A balance that is not zero, answered one unit low."""
+    data: Any = call.params[0] if call.method == "eth_call" else {}
+    is_balance = data and data["data"].startswith(hex_data(vault.BALANCE_OF))
+    return "0x" + u256(int(str(result), 16) - 1).hex() if is_balance and int(str(result), 16) else result
+
+
+async def test_a_shortage_that_the_blocks_state_does_not_prove_halts_nothing(deployed, endpoint, profile, watch):
+    """Every endpoint lies: the counters are a quorum's, the state is the chain's."""
+    await wait(deployed.deposit, 1_000)
+    deployed.chain.mine(10)
+    liar = Liar(endpoint, one_unit_low)
+    w = watch(profile, liar)
+    with pytest.raises(RemoteFault) as caught:
+        await w.until_quiet()
+    assert caught.value.code == BridgeCode.SHORTAGE_UNPROVEN
+    assert (w.watcher.status.halt, w.facts) == (None, []), "nothing is credited meanwhile"
+    liar.alter = lambda call, result: result
+    await w.until_quiet()
+    assert w.watcher.status.halt is None
+    assert w.custody[-1].balance == u256(1_000)
+
+
+async def test_a_shortage_of_a_token_whose_balances_cannot_be_proven_holds_the_chain_and_is_no_halt(
+    deployed, endpoint, profile, watch
+):
+    await wait(deployed.deposit, 1_000)
+    deployed.chain.mine(10)
+    w = watch(replace(profile, balances=()), Liar(endpoint, one_unit_low))
+    with pytest.raises(RemoteFault, match="does not say where"):
+        await w.until_quiet()
+    assert (w.watcher.status.halt, w.facts) == (None, [])
 
 
 async def test_custody_is_the_word_of_a_quorum(deployed, endpoint, profile, watch):

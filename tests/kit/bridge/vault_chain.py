@@ -16,6 +16,7 @@ from bridge.contracts.deploy import Deployed, VaultTerms, connect, deploy, deplo
 from bridge.contracts.vault import checkpoint_arguments, validator_words
 from clearing.base import bls
 from clearing.base.certificate import Certificate, VoteKind, vote_digest
+from clearing.base.evm.storage import BalanceLocation, BalanceOrder
 from clearing.base.hashing import keccak256, sha256
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
@@ -190,6 +191,7 @@ class VaultChain:
             tokens=(self.token_at.address,),
             finality=FinalityPolicy(quorum=1),
             custody_stride=4,
+            balances=(BalanceLocation(BalanceOrder.KEY_FIRST),),
         )
         return replace(chain, **changes)
 
