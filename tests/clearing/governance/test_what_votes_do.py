@@ -26,11 +26,7 @@ from clearing.schema.receipts.trades import TradeNovated
 from clearing.schema.receipts.validators import ValidatorsChanged
 from clearing.schema.records.governance import ProposalStage
 from clearing.schema.records.prices import AuctionOrder
-from clearing.schema.requests.governance import (
-    InstrumentHalt,
-    InstrumentResumption,
-    SuspenseAssignment,
-)
+from clearing.schema.requests.governance import InstrumentHalt, InstrumentResumption, SuspenseAssignment
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.prices import PriceTerms
 from clearing.state.export import export_state, import_state

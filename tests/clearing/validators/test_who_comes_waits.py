@@ -16,13 +16,7 @@ from clearing.validators.set_changes import RULE_INDEX
 from clearing.validators.validator_sets import set_numbers, stored_set
 from member.printing.validators import validators_text
 from node.api.chain import validators_of
-from tests.kit.clearing.chamber import (
-    GOVERNED,
-    chamber_genesis,
-    chamber_world,
-    governed_genesis,
-    parliament_world,
-)
+from tests.kit.clearing.chamber import GOVERNED, chamber_genesis, chamber_world, governed_genesis, parliament_world
 from tests.kit.clearing.signer import key_of, validator
 from tests.kit.clearing.world import World, of_kind
 
