@@ -27,13 +27,17 @@ from tests.kit.clearing.world import World, of_kind
 CLIENT, OWN = AccountKind.CLIENT, AccountKind.HOUSE
 
 
+@pytest.fixture
+def desk() -> World:
+    return venue_world()
+
+
 def fallen(ppm: int) -> dict[str, tuple[tuple[int, int], ...]]:
     """Prices at which BTC has fallen by so much."""
     return {"prices": ((1, PRICE - PRICE * ppm // 10**6), (ETH, 20_000))}
 
 
-def test_an_opened_account_has_an_id_known_before_and_can_receive() -> None:
-    desk = venue_world()
+def test_an_opened_account_has_an_id_known_before_and_can_receive(desk: World) -> None:
     wanted = opened_id(1, 0)
     (receipt,) = of_kind(desk.block(desk.opening(ALICE)), AccountOpened)
     assert (receipt.account, receipt.member, receipt.kind, receipt.parent) == (wanted, 1, OWN, 0)
@@ -48,8 +52,7 @@ def test_ids_of_members_never_meet_and_stay_below_the_ledgers_own() -> None:
     assert max(ids) == MEMBER_ACCOUNTS_MAX - 1
 
 
-def test_an_account_is_opened_once_by_its_member() -> None:
-    desk = venue_world()
+def test_an_account_is_opened_once_by_its_member(desk: World) -> None:
     good = desk.opening(ALICE)
     forged = desk.sign(good, signature=secret(2))
     assert desk.refused(forged, good, good) == [C.WRONG_SIGNER, C.NONCE_USED]
@@ -66,8 +69,7 @@ def test_a_member_has_so_many_accounts_and_no_more() -> None:
     assert opened_id(1, 1) in desk.state.accounts, "an id is given once"
 
 
-def test_a_sub_account_is_of_its_parents_member_kind_and_key() -> None:
-    desk = venue_world()
+def test_a_sub_account_is_of_its_parents_member_kind_and_key(desk: World) -> None:
     client = desk.open_account(ALICE, CLIENT, 0, CLIENT_KEY)
     child = desk.open_account(ALICE, CLIENT, client)
     assert desk.state.accounts[child].key == CLIENT_KEY
@@ -85,8 +87,7 @@ def test_a_sub_account_is_of_its_parents_member_kind_and_key() -> None:
     assert desk.refused(desk.closing(child), desk.closing(client)) == []
 
 
-def test_only_an_empty_opened_account_is_closed() -> None:
-    desk = venue_world()
+def test_only_an_empty_opened_account_is_closed(desk: World) -> None:
     account = desk.open_account(ALICE)
     assert desk.refused(desk.closing(ALICE)) == [C.NOT_CLOSABLE]
     desk.block(desk.transfer(ALICE, account, 10_000 * DOLLAR))
@@ -106,9 +107,8 @@ def test_only_an_empty_opened_account_is_closed() -> None:
     assert of_kind(desk.deposit(account, USDC_1, DOLLAR), DepositStray), "a deposit to a closed account is a stray"
 
 
-def test_an_account_is_emptied_and_closed_in_one_block() -> None:
+def test_an_account_is_emptied_and_closed_in_one_block(desk: World) -> None:
     """Its last position, its money and itself go in one block, and no margin of it is left over."""
-    desk = venue_world()
     account = desk.open_account(ALICE)
     desk.block(desk.transfer(ALICE, account, 10_000 * DOLLAR), desk.perp_trade(account, BOB, 5_000))
     flat, empty = desk.perp_trade(BOB, account, 5_000), desk.transfer(account, ALICE, desk.cash(account))
@@ -130,8 +130,7 @@ def test_an_account_is_emptied_and_closed_in_one_block() -> None:
         ("auction_orders", lambda account: (BTC_PERP, account), AuctionOrder(1, PRICE, 1)),
     ],
 )
-def test_an_account_with_something_under_way_is_not_closed(table: str, key: Any, record: Any) -> None:
-    desk = venue_world()
+def test_an_account_with_something_under_way_is_not_closed(desk: World, table: str, key: Any, record: Any) -> None:
     account = desk.open_account(ALICE)
     fork = desk.state.fork()
     getattr(fork, table).put(key(account), record)
@@ -142,9 +141,8 @@ def test_an_account_with_something_under_way_is_not_closed(table: str, key: Any,
 
 
 @pytest.mark.parametrize(("fallen_ppm", "taken_over"), [(10_000, 0), (50_000, 0), (300_000, 1)])
-def test_an_account_stands_alone(fallen_ppm: int, taken_over: int) -> None:
+def test_an_account_stands_alone(desk: World, fallen_ppm: int, taken_over: int) -> None:
     """An isolated group is an account: its loss takes nothing from the member's other accounts, nor theirs from it."""
-    desk = venue_world()
     isolated, client = desk.open_account(ALICE), desk.open_account(ALICE, CLIENT)
     desk.block(desk.transfer(ALICE, isolated, 6_000 * DOLLAR), desk.transfer(ALICE, client, 7_000 * DOLLAR))
     desk.block(desk.perp_trade(isolated, BOB, 3_000))
@@ -155,8 +153,7 @@ def test_an_account_stands_alone(fallen_ppm: int, taken_over: int) -> None:
     assert {each: desk.cash(each) for each in others} == others
 
 
-def test_client_margin_never_pays_a_house_loss() -> None:
-    desk = venue_world()
+def test_client_margin_never_pays_a_house_loss(desk: World) -> None:
     desk.block(desk.transfer(ALICE, ALICE_CLIENT, 50_000 * DOLLAR))
     desk.block(desk.perp_trade(ALICE, BOB, 25_000))
     (liquidated,) = of_kind(desk.block(**fallen(290_000)), Liquidated)
@@ -165,8 +162,7 @@ def test_client_margin_never_pays_a_house_loss() -> None:
     assert desk.cash(ALICE_CLIENT) == 50_000 * DOLLAR
 
 
-def test_money_of_a_client_without_a_key_stays_with_the_client() -> None:
-    desk = venue_world()
+def test_money_of_a_client_without_a_key_stays_with_the_client(desk: World) -> None:
     one, two = desk.open_account(ALICE, CLIENT), desk.open_account(ALICE, CLIENT)
     child = desk.open_account(ALICE, CLIENT, one)
     desk.block(desk.transfer(ALICE, one, 100 * DOLLAR))
@@ -175,8 +171,7 @@ def test_money_of_a_client_without_a_key_stays_with_the_client() -> None:
     assert desk.refused(desk.transfer(one, child, DOLLAR), desk.transfer(child, one, DOLLAR)) == []
 
 
-def test_money_of_a_client_with_a_key_moves_by_that_key_alone() -> None:
-    desk = venue_world()
+def test_money_of_a_client_with_a_key_moves_by_that_key_alone(desk: World) -> None:
     client = desk.open_account(ALICE, CLIENT, 0, CLIENT_KEY)
     desk.block(desk.transfer(ALICE, client, 100 * DOLLAR))
     by_member, by_client = desk.transfer(client, ALICE, DOLLAR), desk.transfer(client, ALICE, DOLLAR, key=CLIENT_SECRET)
@@ -187,8 +182,7 @@ def test_money_of_a_client_with_a_key_moves_by_that_key_alone() -> None:
     assert desk.refused(desk.perp_trade(client, BOB)) == [], "the member trades for it"
 
 
-def test_tokens_move_between_own_accounts_under_margin() -> None:
-    desk = venue_world()
+def test_tokens_move_between_own_accounts_under_margin(desk: World) -> None:
     account = desk.open_account(ALICE)
     desk.deposit(account, WETH_1, 1_000 * 10**6)
     (moved,) = of_kind(desk.block(desk.token_transfer(account, ALICE, 10**6, WETH_1)), TokensTransferred)
@@ -220,8 +214,7 @@ def client_of_alice(desk: World) -> tuple[int, int]:
     return client, child
 
 
-def test_porting_moves_all_of_the_client_and_changes_none_of_it() -> None:
-    desk = venue_world()
+def test_porting_moves_all_of_the_client_and_changes_none_of_it(desk: World) -> None:
     client, child = client_of_alice(desk)
     before = {each: (current_holdings(desk.state, each), desk.margin(each)) for each in (client, child)}
     (ported,) = of_kind(desk.block(desk.porting(client, 3, client=CLIENT_SECRET)), AccountPorted)
@@ -232,8 +225,7 @@ def test_porting_moves_all_of_the_client_and_changes_none_of_it() -> None:
     assert not [key for key, _ in desk.state.mandates.ordered() if key[0] in (client, child)]
 
 
-def test_after_porting_only_the_new_member_signs() -> None:
-    desk = venue_world()
+def test_after_porting_only_the_new_member_signs(desk: World) -> None:
     client, child = client_of_alice(desk)
     old = desk.perp_trade(client, BOB, 1)
     port = desk.porting(client, 3, client=CLIENT_SECRET)
@@ -244,8 +236,7 @@ def test_after_porting_only_the_new_member_signs() -> None:
 
 
 @pytest.mark.parametrize("missing", ["client", "taker", "giver"])
-def test_porting_needs_every_consent(missing: str) -> None:
-    desk = venue_world()
+def test_porting_needs_every_consent(desk: World, missing: str) -> None:
     client, _ = client_of_alice(desk)
     bad = {
         "client": desk.porting(client, 3),
@@ -292,21 +283,18 @@ def test_no_member_passes_a_loss_on_in_the_block_whose_price_makes_it(fallen_ppm
     assert desk.state.accounts[ALICE_CLIENT].member == (1 if refused else 3)
 
 
-def test_a_genesis_client_without_a_key_is_ported_by_both_members() -> None:
-    desk = venue_world()
+def test_a_genesis_client_without_a_key_is_ported_by_both_members(desk: World) -> None:
     assert desk.refused(desk.porting(ALICE_CLIENT, 3)) == []
     assert desk.state.accounts[ALICE_CLIENT].member == 3
 
 
-def test_accounts_are_written_and_read() -> None:
-    desk = venue_world()
+def test_accounts_are_written_and_read(desk: World) -> None:
     client_of_alice(desk)
     assert desk.restored().module_roots() == desk.state.module_roots()
     assert decode(encode(desk.genesis), Genesis, 1 << 22) == desk.genesis
 
 
-def test_the_epochs_snapshot_has_the_accounts_that_there_are() -> None:
-    desk = venue_world()
+def test_the_epochs_snapshot_has_the_accounts_that_there_are(desk: World) -> None:
     account, gone = desk.open_account(ALICE), desk.open_account(ALICE)
     desk.block(desk.transfer(ALICE, account, 10_000 * DOLLAR), desk.closing(gone))
     desk.block(desk.perp_trade(account, BOB, 1_000))

@@ -1,7 +1,5 @@
 """Owing cash: what it costs, how long it may last, and how collateral turns into cash when time is up."""
 
-from typing import Any
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -56,36 +54,36 @@ def test_an_account_below_maintenance_has_no_time() -> None:
     assert world.margin(ALICE).maintenance_ok
 
 
-def lapsed(**terms: Any) -> World:
-    world = owing(call=CALL, **terms)
+@pytest.fixture
+def lapsed() -> World:
+    """In the block before the first bid."""
+    world = owing(call=CALL)
     while not world.last(AuctionOpened):
         world.block()
     return world
 
 
-def test_the_price_falls_from_the_whole_value_to_the_value_after_haircut() -> None:
-    world = lapsed()
-    (sale,) = world.last(AuctionOpened)
-    assert (sale.first_height, sale.last_height) == (world.state.now.height + 1, world.state.now.height + 10)
+def test_the_price_falls_from_the_whole_value_to_the_value_after_haircut(lapsed: World) -> None:
+    (sale,) = lapsed.last(AuctionOpened)
+    assert (sale.first_height, sale.last_height) == (lapsed.state.now.height + 1, lapsed.state.now.height + 10)
     prices = []
     for _ in range(9):
-        result = world.block(world.collateral_bid(BOB, ALICE, WETH_1, 1, 10**6))
+        result = lapsed.block(lapsed.collateral_bid(BOB, ALICE, WETH_1, 1, 10**6))
         prices += [each.micros_per_unit for each in of_kind(result, CollateralSold)]
     assert prices == sorted(prices, reverse=True)
     assert (prices[0], prices[-1]) == (200, 200 - 16), "200.00 for a million units at first"
 
 
-def test_a_member_buys_a_slice_and_the_debt_ends_at_a_better_price_than_the_houses() -> None:
-    world = lapsed()
-    bob, weth = world.cash(BOB), world.units(BOB, WETH_1)
-    (sold,) = of_kind(world.block(world.collateral_bid(BOB, ALICE, WETH_1, 10**9, 200)), CollateralSold)
+def test_a_member_buys_a_slice_and_the_debt_ends_at_a_better_price_than_the_houses(lapsed: World) -> None:
+    bob, weth = lapsed.cash(BOB), lapsed.units(BOB, WETH_1)
+    (sold,) = of_kind(lapsed.block(lapsed.collateral_bid(BOB, ALICE, WETH_1, 10**9, 200)), CollateralSold)
     # 1,500.00 at 200 micros are 7.5 million units; a slice is 40 % of them.
     assert (sold.units, sold.paid) == (3_000_000, 600 * DOLLAR)
-    assert (world.cash(BOB), world.units(BOB, WETH_1)) == (bob - 600 * DOLLAR, weth + 3_000_000)
-    assert world.cash(ALICE) == -900 * DOLLAR
-    assert of_kind(world.block(), CashCallMet), "within the limit again: the sale ends"
-    assert world.refused(world.collateral_bid(BOB, ALICE, WETH_1, 1, 10**6)) == [C.NO_SUCH_AUCTION]
-    used = {each.code for result in world.results for each in result.transfers}
+    assert (lapsed.cash(BOB), lapsed.units(BOB, WETH_1)) == (bob - 600 * DOLLAR, weth + 3_000_000)
+    assert lapsed.cash(ALICE) == -900 * DOLLAR
+    assert of_kind(lapsed.block(), CashCallMet), "within the limit again: the sale ends"
+    assert lapsed.refused(lapsed.collateral_bid(BOB, ALICE, WETH_1, 1, 10**6)) == [C.NO_SUCH_AUCTION]
+    used = {each.code for result in lapsed.results for each in result.transfers}
     assert {TransferCode.COLLATERAL_AUCTIONED, TransferCode.AUCTION_PAID} <= used
 
 
@@ -98,46 +96,44 @@ BIDS: dict[str, tuple[tuple[int, ...], C]] = {
 }
 
 
-def test_bids_are_refused_by_rule() -> None:
-    world = lapsed()
+def test_bids_are_refused_by_rule(lapsed: World) -> None:
     for rule, (bid, code) in BIDS.items():
-        assert world.refused(world.collateral_bid(*bid)) == [code], rule
-    forged = world.sign(world.collateral_bid(CAROL, ALICE, WETH_1, 10, 500), world.key_of(BOB))
-    assert world.refused(forged) == [C.WRONG_SIGNER]
-    world.block(world.withdrawal(CAROL, USDC_1, world.cash(CAROL)))
-    on_credit = world.collateral_bid(CAROL, ALICE, WETH_1, 10, 500)
-    assert world.refused(on_credit) == [C.BALANCE_TOO_SMALL], "nobody buys on credit"
+        assert lapsed.refused(lapsed.collateral_bid(*bid)) == [code], rule
+    forged = lapsed.sign(lapsed.collateral_bid(CAROL, ALICE, WETH_1, 10, 500), lapsed.key_of(BOB))
+    assert lapsed.refused(forged) == [C.WRONG_SIGNER]
+    lapsed.block(lapsed.withdrawal(CAROL, USDC_1, lapsed.cash(CAROL)))
+    on_credit = lapsed.collateral_bid(CAROL, ALICE, WETH_1, 10, 500)
+    assert lapsed.refused(on_credit) == [C.BALANCE_TOO_SMALL], "nobody buys on credit"
 
 
-def test_who_has_to_keep_money_pays_none_of_it_for_a_friends_collateral(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_to_keep_money_pays_none_of_it_for_a_friends_collateral(
+    lapsed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More is paid for it than it counts for: what is assessed, or missing elsewhere, would go to the seller."""
-    world = lapsed()
-    world.block()
-    free = world.margin(BOB).equity - world.margin(BOB).initial
+    lapsed.block()
+    free = lapsed.margin(BOB).equity - lapsed.margin(BOB).initial
     monkeypatch.setattr(deficit_reserve, "committed_micros", lambda run, account: free if account == BOB else 0)
     bid = BOB, ALICE, WETH_1, 1_000, 10**6
-    assert world.refused(world.collateral_bid(*bid)) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
+    assert lapsed.refused(lapsed.collateral_bid(*bid)) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
     monkeypatch.setattr(deficit_reserve, "committed_micros", lambda run, account: free - DOLLAR)
-    assert world.refused(world.collateral_bid(*bid)) == []
+    assert lapsed.refused(lapsed.collateral_bid(*bid)) == []
 
 
-def test_what_members_leave_the_house_buys_at_the_value_after_haircut() -> None:
-    world = lapsed()
-    while not world.last(Liquidated):
-        world.block()
-    (taken,) = world.last(Liquidated)
+def test_what_members_leave_the_house_buys_at_the_value_after_haircut(lapsed: World) -> None:
+    while not lapsed.last(Liquidated):
+        lapsed.block()
+    (taken,) = lapsed.last(Liquidated)
     assert ([each.micros_per_unit for each in taken.collateral], taken.positions) == ([180], ())
-    assert world.cash(ALICE) >= 0
-    assert world.lots(ALICE, BTC_PERP) == 1_000, "cash alone takes no position"
-    world.block()
-    assert not list(world.state.cash_calls.ordered())
+    assert lapsed.cash(ALICE) >= 0
+    assert lapsed.lots(ALICE, BTC_PERP) == 1_000, "cash alone takes no position"
+    lapsed.block()
+    assert not list(lapsed.state.cash_calls.ordered())
 
 
 def test_a_debt_within_the_limit_is_never_called() -> None:
     world = owing(1_000, call=CALL)
     assert world.cash(ALICE) == -1_000 * DOLLAR
-    for _ in range(20):
-        world.block()
+    world.wait(20)
     assert not any(of_kind(result, CashCalled) for result in world.results)
 
 

@@ -30,13 +30,17 @@ from tests.kit.clearing.world import World, of_kind
 EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
 
 
+@pytest.fixture
+def world() -> World:
+    return guarded()
+
+
 def total(world: World) -> int:
     """Cash of everybody."""
     return sum(world.cash(account) for account in EVERYBODY)
 
 
-def test_a_price_exactly_at_the_band_is_fine_and_one_tick_beyond_is_not() -> None:
-    world = guarded()
+def test_a_price_exactly_at_the_band_is_fine_and_one_tick_beyond_is_not(world: World) -> None:
     for ticks, out in ((PAR - 20_000, 0), (PAR + 20_000, 0), (PAR - 20_001, 1), (PAR + 20_001, 2), (PAR, 0)):
         world.ticks[USDC_FEED] = ticks
         world.block()
@@ -47,8 +51,7 @@ def test_a_price_exactly_at_the_band_is_fine_and_one_tick_beyond_is_not() -> Non
     assert not has_left_cash_group(world.state, USDC_1)
 
 
-def test_beyond_the_band_nothing_is_withdrawn_and_its_deposits_wait() -> None:
-    world = guarded()
+def test_beyond_the_band_nothing_is_withdrawn_and_its_deposits_wait(world: World) -> None:
     world.ticks[USDC_FEED] = 950_000
     fact = world.deposit_fact(ALICE, USDC_1, 7_000 * DOLLAR)
     asked = world.withdrawal(BOB, USDC_2, DOLLAR), world.withdrawal(ALICE, WETH_1, 1)
@@ -60,8 +63,7 @@ def test_beyond_the_band_nothing_is_withdrawn_and_its_deposits_wait() -> None:
     assert world.cash(ALICE) == before + 7_000 * DOLLAR
 
 
-def test_a_stale_feed_neither_accuses_nor_clears() -> None:
-    world = guarded()
+def test_a_stale_feed_neither_accuses_nor_clears(world: World) -> None:
     for _ in range(7):
         world.block(unpriced=(USDC_FEED,))
     assert world.state.depeg_guards.get(USDC_1) is None
@@ -72,16 +74,13 @@ def test_a_stale_feed_neither_accuses_nor_clears() -> None:
     assert has_left_cash_group(world.state, USDC_1), "silence after a bad price does not save it"
 
 
-def test_a_jump_that_halts_the_feed_counts_against_the_token() -> None:
-    world = guarded()
+def test_a_jump_that_halts_the_feed_counts_against_the_token(world: World) -> None:
     world.ticks[USDC_FEED] = 500_000
-    for _ in range(3):
-        world.block()
+    world.wait(3)
     assert has_left_cash_group(world.state, USDC_1)
 
 
-def test_leaving_takes_from_each_positive_claim_its_share_and_the_residue_from_the_house() -> None:
-    world = guarded()
+def test_leaving_takes_from_each_positive_claim_its_share_and_the_residue_from_the_house(world: World) -> None:
     claims = {account: world.cash(account) for account in EVERYBODY}
     inventory, group = inventory_units(world.state, world.genesis.assets[0]), sum(claims.values())
     result = leave(world)
@@ -126,8 +125,7 @@ def test_debts_stay() -> None:
     assert left.positive_claims_micros == left.inventory_micros + other + 300 * DOLLAR
 
 
-def test_afterwards_it_is_collateral_deposits_and_withdrawals_alike() -> None:
-    world = guarded()
+def test_afterwards_it_is_collateral_deposits_and_withdrawals_alike(world: World) -> None:
     leave(world)
     before = world.units(BOB, USDC_1)
     (credited,) = of_kind(world.block(facts=(world.deposit_fact(BOB, USDC_1, 12_345_678),)), DepositCredited)
@@ -138,8 +136,7 @@ def test_afterwards_it_is_collateral_deposits_and_withdrawals_alike() -> None:
     assert world.refused(world.withdrawal(CAROL, USDC_2, 1_000 * DOLLAR)) == [], "the group goes on without it"
 
 
-def test_a_halted_chain_makes_its_token_leave() -> None:
-    world = guarded()
+def test_a_halted_chain_makes_its_token_leave(world: World) -> None:
     for _ in range(19):
         world.block(silent=(1,))
     assert not has_left_cash_group(world.state, USDC_1)
@@ -149,8 +146,7 @@ def test_a_halted_chain_makes_its_token_leave() -> None:
     assert not has_left_cash_group(world.state, USDC_2)
 
 
-def test_reserves_are_proven_before_and_after_with_withdrawals_under_way() -> None:
-    world = guarded()
+def test_reserves_are_proven_before_and_after_with_withdrawals_under_way(world: World) -> None:
     world.block(world.withdrawal(ALICE, USDC_1, 1_234_567), world.withdrawal(BOB, USDC_1, 7_654_321))
     world.block(facts=counted(world, 400))
     assert custody_terms(world.state) is not None
@@ -175,8 +171,7 @@ def test_accounts_are_margined_again_when_a_token_leaves() -> None:
     world.block(world.perp_trade(ALICE, BOB, 18_000))
     assert world.lots(ALICE, BTC_PERP) == 18_000
     world.ticks[USDC_FEED] = 200_000
-    for _ in range(12):
-        world.block()
+    world.wait(12)
     assert world.margin(ALICE).maintenance_ok
 
 

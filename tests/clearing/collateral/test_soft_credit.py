@@ -22,6 +22,11 @@ from tests.kit.clearing.vaults import SOFT, genesis_with, lending, opened
 from tests.kit.clearing.world import World, of_kind
 
 
+@pytest.fixture
+def world() -> World:
+    return lending()
+
+
 def sight(world: World, account: int = ALICE, dollars: int = 10_000) -> tuple[DepositSighted, Fact]:
     """A block in which a deposit of cash is sighted; the sighting and the deposit as it will be final."""
     seen, final = world.sighted(account, USDC_1, dollars * DOLLAR)
@@ -46,8 +51,7 @@ def test_without_terms_a_sighting_is_not_even_remembered() -> None:
     assert not list(world.state.soft_credits.ordered())
 
 
-def test_lent_on_sight_and_repaid_at_finality() -> None:
-    world = lending()
+def test_lent_on_sight_and_repaid_at_finality(world: World) -> None:
     house, own = world.cash(HOUSE), world.cash(ALICE)
     seen, final = sight(world)
     (lent,) = world.last(SoftCreditLent)
@@ -62,8 +66,7 @@ def test_lent_on_sight_and_repaid_at_finality() -> None:
     assert not list(world.state.soft_credits.ordered())
 
 
-def test_two_thirds_of_the_power_are_not_enough() -> None:
-    world = lending()
+def test_two_thirds_of_the_power_are_not_enough(world: World) -> None:
     seen, _ = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
     world.block(facts=(seen,), attesting=2)
     world.block(facts=(msgspec.structs.replace(seen, block_hash=b"\x77" * 32),), attesting=2)
@@ -72,8 +75,7 @@ def test_two_thirds_of_the_power_are_not_enough() -> None:
     assert loan(world, ALICE) == 8_000 * DOLLAR
 
 
-def test_a_collateral_token_is_lent_on_after_its_haircut() -> None:
-    world = lending()
+def test_a_collateral_token_is_lent_on_after_its_haircut(world: World) -> None:
     seen, final = world.sighted(CAROL, WETH_1, 10_000_000)
     (lent,) = of_kind(world.block(facts=(seen,)), SoftCreditLent)
     assert lent.micros == 10_000_000 * 180 * 8 // 10
@@ -93,8 +95,7 @@ def test_every_limit_holds() -> None:
     assert loan(world, HOUSE) == 10_000 * DOLLAR
 
 
-def test_nothing_of_a_loan_leaves_the_account() -> None:
-    world = lending()
+def test_nothing_of_a_loan_leaves_the_account(world: World) -> None:
     own = world.cash(ALICE)
     _, final = sight(world)
     more = own + 1
@@ -107,8 +108,7 @@ def test_nothing_of_a_loan_leaves_the_account() -> None:
     assert world.refused(world.withdrawal(ALICE, USDC_1, 10_000 * DOLLAR)) == []
 
 
-def test_a_loan_carries_positions_but_frees_no_other_collateral() -> None:
-    world = lending()
+def test_a_loan_carries_positions_but_frees_no_other_collateral(world: World) -> None:
     world.block(world.withdrawal(ALICE, USDC_1, world.cash(ALICE)))
     sight(world)
     # 17,000 of equity, of which 8,000 are lent, carry 10,000 lots that need 15,800.
@@ -117,8 +117,7 @@ def test_a_loan_carries_positions_but_frees_no_other_collateral() -> None:
     assert world.refused(world.withdrawal(ALICE, WETH_1, 1)) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
 
 
-def test_an_undone_deposit_is_the_houses_loss_and_restricts_the_account() -> None:
-    world = lending()
+def test_an_undone_deposit_is_the_houses_loss_and_restricts_the_account(world: World) -> None:
     world.block(world.withdrawal(ALICE, USDC_1, world.cash(ALICE)), world.withdrawal(ALICE, WETH_1, 50_000_000))
     seen, _ = sight(world)
     world.block(world.perp_trade(ALICE, BOB, 4_000))
@@ -138,8 +137,7 @@ def test_an_undone_deposit_is_the_houses_loss_and_restricts_the_account() -> Non
     assert used >= {TransferCode.SOFT_CREDIT_REPAID, TransferCode.DEFICIT_COVERED}
 
 
-def test_a_restricted_account_only_reduces_risk_and_brings_collateral_until_its_time_is_over() -> None:
-    world = lending()
+def test_a_restricted_account_only_reduces_risk_and_brings_collateral_until_its_time_is_over(world: World) -> None:
     world.block(*(world.withdrawal(ALICE, each, 10_000 * DOLLAR) for each in (USDC_1, USDC_2)))
     world.block(world.perp_trade(ALICE, BOB, 1_000))
     seen, final = sight(world)
@@ -158,24 +156,21 @@ def test_a_restricted_account_only_reduces_risk_and_brings_collateral_until_its_
     assert world.refused(world.withdrawal(ALICE, USDC_1, 1)) == []
 
 
-def test_a_deposit_that_somebody_else_has_undone_does_not_restrict_an_account() -> None:
+def test_a_deposit_that_somebody_else_has_undone_does_not_restrict_an_account(world: World) -> None:
     """Bob pays in for Alice and has the chain undo it: she never asked for the loan, and has not used it."""
-    world = lending()
     sight(world)
     (recalled,) = of_kind(pass_blocks(world, 210), SoftCreditRecalled)
     assert (recalled.cash_after, recalled.until_height) == (20_000 * DOLLAR, 0)
     assert world.refused(world.perp_trade(ALICE, BOB), world.withdrawal(ALICE, USDC_1, 1)) == []
 
 
-def test_another_deposit_in_its_place_calls_the_loan_back() -> None:
-    world = lending()
+def test_another_deposit_in_its_place_calls_the_loan_back(world: World) -> None:
     _, final = sight(world)
     (recalled,) = of_kind(world.block(facts=(msgspec.structs.replace(final, account=BOB),)), SoftCreditRecalled)
     assert (recalled.account, loan(world, HOUSE), world.cash(BOB)) == (ALICE, 0, 30_000 * DOLLAR)
 
 
-def test_a_deposit_that_is_being_attested_is_not_called_back() -> None:
-    world = lending()
+def test_a_deposit_that_is_being_attested_is_not_called_back(world: World) -> None:
     _, final = sight(world)
     world.heads[1] = 250
     beat = ChainHeartbeat(1, 250, bytes(32))
@@ -185,8 +180,7 @@ def test_a_deposit_that_is_being_attested_is_not_called_back() -> None:
     assert of_kind(world.block(facts=(final,)), SoftCreditRepaid)
 
 
-def test_a_sighting_of_what_should_long_be_final_is_worth_nothing() -> None:
-    world = lending()
+def test_a_sighting_of_what_should_long_be_final_is_worth_nothing(world: World) -> None:
     pass_blocks(world, 300)
     seen, _ = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR, block=290)
     assert not of_kind(world.block(facts=(seen,)), SoftCreditLent)
@@ -197,8 +191,7 @@ def test_terms_without_meaning_are_told(terms: SoftCreditTerms) -> None:
     assert not all(good for _, _, good in check_soft_credit(terms))
 
 
-def test_a_deposit_above_the_cap_is_repaid_without_blame() -> None:
-    world = lending()
+def test_a_deposit_above_the_cap_is_repaid_without_blame(world: World) -> None:
     seen, final = world.sighted(CAROL, WETH_1, 10_000_000)
     world.block(facts=(seen,))
     terms = world.state.terms
@@ -210,8 +203,7 @@ def test_a_deposit_above_the_cap_is_repaid_without_blame() -> None:
     assert not list(world.state.restrictions.ordered())
 
 
-def test_sightings_far_ahead_are_not_remembered() -> None:
-    world = lending()
+def test_sightings_far_ahead_are_not_remembered(world: World) -> None:
     seen, _ = world.sighted(ALICE, USDC_1, 1_000)
     for ahead, remembered in ((64, 0), (63, 1)):
         world.block(facts=(msgspec.structs.replace(seen, nonce=seen.nonce + ahead),), attesting=1)

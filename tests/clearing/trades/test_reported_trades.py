@@ -31,6 +31,11 @@ WORTH = 10 * PRICE * 10
 """Micros, of ten lots."""
 
 
+@pytest.fixture
+def desk() -> World:
+    return venue_world()
+
+
 def stolen(desk: World) -> TradeReport:
     """The buyer's signature in the place of the venue's."""
     report = desk.report(ALICE, BOB, signers="bs")
@@ -105,21 +110,18 @@ ONE_BLOCK: dict[str, tuple[Callable[[World], list[Any]], list[C]]] = {
 
 
 @pytest.mark.parametrize(("asked", "refused"), ONE_BLOCK.values(), ids=ONE_BLOCK)
-def test_what_is_told_in_one_block(asked: Callable[[World], list[Any]], refused: list[C]) -> None:
-    desk = venue_world()
+def test_what_is_told_in_one_block(desk: World, asked: Callable[[World], list[Any]], refused: list[C]) -> None:
     assert desk.refused(*asked(desk)) == refused
     assert matched(desk)
 
 
-def test_a_venue_trades_for_those_who_gave_it_a_mandate() -> None:
-    desk = venue_world()
+def test_a_venue_trades_for_those_who_gave_it_a_mandate(desk: World) -> None:
     (novated,) = of_kind(desk.block(desk.report(ALICE, BOB)), TradeNovated)
     assert (novated.venue, novated.buyer, novated.seller, novated.lots) == (VENUE, ALICE, BOB, 10)
     assert (desk.lots(ALICE, BTC_PERP), desk.lots(BOB, BTC_PERP)) == (10, -10)
 
 
-def test_a_venues_trade_id_is_good_once_for_ever() -> None:
-    desk = venue_world()
+def test_a_venues_trade_id_is_good_once_for_ever(desk: World) -> None:
     first = desk.report(ALICE, BOB, venue_trade_id=9)
     assert desk.refused(first, first) == [C.TRADE_ALREADY_NOVATED]
     desk.block(after_ms=10 * DAY_MS)
@@ -129,15 +131,13 @@ def test_a_venues_trade_id_is_good_once_for_ever() -> None:
     assert len(list(desk.state.used_trade_ids.ordered())) == 1, "what is below the window is not remembered"
 
 
-def test_ids_come_in_any_order_inside_the_window() -> None:
-    desk = venue_world()
+def test_ids_come_in_any_order_inside_the_window(desk: World) -> None:
     for number in (300, 3, 299, 500, 257, 700):
         assert desk.refused(desk.report(ALICE, BOB, 1, venue_trade_id=number)) == []
     assert desk.refused(desk.report(ALICE, BOB, 1, venue_trade_id=4)) == [C.TRADE_ID_OUTSIDE_WINDOW]
 
 
-def test_a_refused_report_uses_nothing_up() -> None:
-    desk = venue_world()
+def test_a_refused_report_uses_nothing_up(desk: World) -> None:
     before = desk.state.mandates[(ALICE, VENUE)]
     assert desk.refused(desk.report(ALICE, BOB, 900_000, venue_trade_id=1)) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
     assert desk.state.mandates[(ALICE, VENUE)] == before
@@ -153,8 +153,7 @@ def test_a_refused_report_uses_nothing_up() -> None:
         ({"expires_ms": 1}, 1, C.MANDATE_NEEDED),
     ],
 )
-def test_a_mandate_is_kept_within_its_limits(limits: dict[str, int], lots: int, refused: C) -> None:
-    desk = venue_world()
+def test_a_mandate_is_kept_within_its_limits(desk: World, limits: dict[str, int], lots: int, refused: C) -> None:
     desk.block(desk.mandate(ALICE, **limits))
     if "day" in limits:
         assert desk.refused(desk.report(ALICE, BOB, lots)) == []
@@ -162,8 +161,7 @@ def test_a_mandate_is_kept_within_its_limits(limits: dict[str, int], lots: int, 
     assert desk.refused(desk.report(ALICE, BOB, lots, signers="vb")) == [], "what a side signs needs no mandate"
 
 
-def test_the_days_limit_is_new_each_day_and_not_by_a_new_mandate() -> None:
-    desk = venue_world()
+def test_the_days_limit_is_new_each_day_and_not_by_a_new_mandate(desk: World) -> None:
     for refused in ([], [C.MANDATE_EXCEEDED]):
         desk.block(desk.mandate(ALICE, day=WORTH))
         assert desk.refused(desk.report(ALICE, BOB)) == refused
@@ -171,8 +169,7 @@ def test_the_days_limit_is_new_each_day_and_not_by_a_new_mandate() -> None:
     assert desk.refused(desk.report(ALICE, BOB)) == []
 
 
-def test_a_mandate_is_revoked_at_once_and_cannot_be_replayed() -> None:
-    desk = venue_world()
+def test_a_mandate_is_revoked_at_once_and_cannot_be_replayed(desk: World) -> None:
     given, revoked = desk.mandate(ALICE), desk.mandate(ALICE, expires_ms=0)
     assert kinds(desk.block(given, revoked))[:2] == ["MandateChanged", "MandateChanged"]
     assert desk.refused(given, desk.report(ALICE, BOB)) == [C.NONCE_USED, C.MANDATE_NEEDED]
@@ -188,8 +185,7 @@ def test_a_venues_band_is_the_narrower_one_and_its_fee_is_paid() -> None:
     assert desk.refused(desk.trade(ALICE, BOB, BTC_PERP, 1, PRICE + 791)) == []
 
 
-def test_a_suspended_venue_trades_no_more_until_the_house_lets_it() -> None:
-    desk = venue_world()
+def test_a_suspended_venue_trades_no_more_until_the_house_lets_it(desk: World) -> None:
     assert desk.refused(desk.switch(secret(ALICE))) == [C.WRONG_SIGNER]
     stop = desk.switch(VENUE_SECRETS[VENUE])
     assert of_kind(desk.block(stop), VenueSwitched)[0].suspended
@@ -199,8 +195,7 @@ def test_a_suspended_venue_trades_no_more_until_the_house_lets_it() -> None:
     assert desk.refused(desk.report(ALICE, BOB), stop) == [C.WRONG_REVISION]
 
 
-def test_a_bilateral_report_shows_no_venues_signature() -> None:
-    desk = venue_world()
+def test_a_bilateral_report_shows_no_venues_signature(desk: World) -> None:
     report = desk.bilateral(ALICE, BOB)
     assert desk.refused(msgspec.structs.replace(report, venue_signature=report.buyer_signature)) != []
 
@@ -223,8 +218,7 @@ def test_a_held_trade_is_novated_at_its_time_and_not_before() -> None:
     assert not desk.state.pending_counts.own_records
 
 
-def test_no_mix_of_reports_novates_one_trade_twice() -> None:
-    desk = venue_world()
+def test_no_mix_of_reports_novates_one_trade_twice(desk: World) -> None:
     first = desk.report(ALICE, BOB, hold_ms=10_000)
     later = desk.agreed(msgspec.structs.replace(first, not_after_ms=first.not_after_ms + 1), "vbs")
     pair = desk.bilateral(ALICE, BOB, venue_trade_id=50, hold_ms=10_000)
@@ -235,8 +229,7 @@ def test_no_mix_of_reports_novates_one_trade_twice() -> None:
     assert desk.refused(first, later, pair, plain) == [C.TRADE_ALREADY_NOVATED] * 4
 
 
-def test_a_held_pair_is_remembered_beyond_its_not_after() -> None:
-    desk = venue_world()
+def test_a_held_pair_is_remembered_beyond_its_not_after(desk: World) -> None:
     desk.block(desk.bilateral(ALICE, BOB, venue_trade_id=50, hold_ms=HOUR))
     desk.block(after_ms=120_000)
     assert desk.refused(desk.bilateral(ALICE, BOB, venue_trade_id=50)) == [C.TRADE_ALREADY_NOVATED]
@@ -251,8 +244,7 @@ def test_a_correction_by_the_venue_or_by_both_sides_replaces_the_terms() -> None
     assert (novated.lots, novated.ticks) == (20, PRICE + 5)
 
 
-def test_a_correction_by_one_side_alone_is_refused() -> None:
-    desk = venue_world()
+def test_a_correction_by_one_side_alone_is_refused(desk: World) -> None:
     report, pair = desk.report(ALICE, CAROL, signers="vbs", hold_ms=10_000), desk.bilateral(ALICE, BOB, hold_ms=10_000)
     desk.block(report, pair)
     wrong = [change(report, signers=each) for change in (desk.correction, desk.trade_cancellation) for each in SOME]
@@ -265,8 +257,7 @@ SOME = ("b", "s", "v", "vb")
 """Signers that are not enough."""
 
 
-def test_a_correction_cannot_exceed_the_mandate_or_hold_for_ever() -> None:
-    desk = venue_world()
+def test_a_correction_cannot_exceed_the_mandate_or_hold_for_ever(desk: World) -> None:
     desk.block(desk.mandate(ALICE, lots=30, day=2 * WORTH))
     report = desk.report(ALICE, BOB, hold_ms=10_000)
     desk.block(report)
@@ -277,9 +268,8 @@ def test_a_correction_cannot_exceed_the_mandate_or_hold_for_ever() -> None:
     assert desk.state.mandates[(ALICE, VENUE)].used_notional == 2 * WORTH
 
 
-def test_a_change_signed_for_a_trade_that_is_gone_changes_no_later_one() -> None:
+def test_a_change_signed_for_a_trade_that_is_gone_changes_no_later_one(desk: World) -> None:
     """The pair can use its id again only when what it signed for the first trade has expired."""
-    desk = venue_world()
     first = desk.bilateral(ALICE, BOB, venue_trade_id=5, hold_ms=30_000, not_after_ms=desk.time_ms + 2_000)
     desk.block(first)
     cancel = desk.trade_cancellation(first, signers="bs", not_after_ms=desk.time_ms + 600_000)
@@ -355,8 +345,7 @@ def test_a_held_trade_that_lacks_a_price_is_novated_when_there_is_one() -> None:
     assert of_kind(desk.block(after_ms=30_000), TradeNovated)
 
 
-def test_an_expired_instrument_drops_what_was_held() -> None:
-    desk = venue_world()
+def test_an_expired_instrument_drops_what_was_held(desk: World) -> None:
     ahead = EXPIRY_MS - desk.time_ms
     desk.block(desk.report(ALICE, BOB, instrument=BTC_FUT, hold_ms=ahead - 20_000))
     (refused,) = of_kind(desk.block(after_ms=ahead + 1_000), PendingTradeRefused)
@@ -371,8 +360,7 @@ def test_held_trades_are_bounded_per_account_and_in_all() -> None:
     assert desk.refused(desk.give_up(others[0], CAROL, ALICE)) == [C.HELD_TRADES_FULL]
 
 
-def test_what_is_held_is_in_the_state_that_is_written_and_read() -> None:
-    desk = venue_world()
+def test_what_is_held_is_in_the_state_that_is_written_and_read(desk: World) -> None:
     reports = [desk.report(ALICE, BOB, each, hold_ms=10_000 - each) for each in (1, 2, 3)]
     desk.block(*reports, desk.bilateral(BOB, CAROL, hold_ms=10_000))
     desk.block(desk.correction(reports[0], lots=7))

@@ -88,8 +88,7 @@ def test_what_owners_used_is_forgotten_with_their_window() -> None:
     world = at_window_start(gated(PROMPT))
     world.block(world.withdrawal(ALICE, USDC_1, DOLLAR), world.withdrawal(BOB, USDC_1, DOLLAR))
     assert len(list(world.state.owner_withdrawal_volumes.ordered())) == 2
-    for _ in range(WINDOW):
-        world.block()
+    world.wait(WINDOW)
     assert not list(world.state.owner_withdrawal_volumes.ordered())
 
 
@@ -188,8 +187,7 @@ def test_a_withdrawal_up_to_the_threshold_is_released_at_once_and_one_beyond_it_
     receipt = waiting(world, units=1)
     assert receipt.undelayed_units == 1_000 * DOLLAR == receipt.threshold, "many small ones are one large one"
     assert receipt.due_height == world.state.now.height + 3
-    for _ in range(3):
-        world.block()
+    world.wait(3)
     (released,) = world.last(WithdrawalReleased)
     assert released.not_after_s == (world.time_ms + 60_000) // 1000, "its time begins with its release"
     assert not list(world.state.delayed_withdrawals.ordered())
@@ -315,8 +313,7 @@ def test_a_log_with_waiting_and_cancelled_withdrawals_replays_to_the_same_roots(
     waiting(world, BOB)
     assert roots(world.restored()) == roots(world.state)
     world.block(world.withdrawal_cancellation(ALICE, receipt.number))
-    for _ in range(6):
-        world.block()
+    world.wait(6)
     world.check_replay()
 
 

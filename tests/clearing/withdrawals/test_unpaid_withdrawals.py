@@ -44,6 +44,12 @@ def released(count: int = 1, account: int = ALICE) -> World:
     return world
 
 
+@pytest.fixture
+def world() -> World:
+    """Withdrawal 0 of Alice's is out, its time over."""
+    return released()
+
+
 def expired(world: World) -> list[int]:
     """Nonces of chain 1 that wait to be given back."""
     nonces = range(world.state.now.withdrawals_released)
@@ -55,15 +61,13 @@ def said(world: World, *facts: Sequence[Fact]) -> BlockResult:
     return world.apply(world.make_block(extensions=[VoteExtension((), tuple(each)) for each in facts]))
 
 
-def test_time_alone_gives_nothing_back() -> None:
-    world = released()
+def test_time_alone_gives_nothing_back(world: World) -> None:
     for _ in range(5):
         world.block(after_ms=LATER_MS)
     assert world.cash(ALICE) == OUT
 
 
-def test_on_the_agreed_fact_the_money_comes_back_whole() -> None:
-    world = released()
+def test_on_the_agreed_fact_the_money_comes_back_whole(world: World) -> None:
     result = world.block(facts=[not_executed(world, 0)])
     (told,), (back,) = of_kind(result, WithdrawalExpired), of_kind(result, WithdrawalRefunded)
     assert (told.nonce, told.block_number, told.block_time_s - told.not_after_s) == (0, 900, 1)
@@ -74,15 +78,13 @@ def test_on_the_agreed_fact_the_money_comes_back_whole() -> None:
     owed_and_held(world, 100)
 
 
-def test_two_thirds_of_the_power_are_not_enough() -> None:
-    world = released()
+def test_two_thirds_of_the_power_are_not_enough(world: World) -> None:
     for attesting, cash in ((2, OUT), (3, BACK)):
         world.block(facts=[not_executed(world, 0)], attesting=attesting)
         assert world.cash(ALICE) == cash
 
 
-def test_words_on_different_blocks_do_not_count_together() -> None:
-    world = released()
+def test_words_on_different_blocks_do_not_count_together(world: World) -> None:
     one, other = [not_executed(world, 0)], [not_executed(world, 0, block_number=901)]
     said(world, one, one, other, other)
     assert world.cash(ALICE) == OUT
@@ -102,23 +104,20 @@ def test_words_on_different_blocks_do_not_count_together() -> None:
     ],
     ids=str,
 )
-def test_a_fact_on_another_vault_nonce_or_time_is_not_even_remembered(change: dict[str, object]) -> None:
-    world = released()
+def test_a_fact_on_another_vault_nonce_or_time_is_not_even_remembered(world: World, change: dict[str, object]) -> None:
     world.block(facts=[not_executed(world, 0, **change)])
     assert world.cash(ALICE) == OUT
     assert not list(world.state.fact_attestations.ordered())
 
 
-def test_a_block_of_the_very_last_second_is_too_early() -> None:
-    world = released()
+def test_a_block_of_the_very_last_second_is_too_early(world: World) -> None:
     last = world.state.withdrawals[0].not_after_s
     for time_s, cash in ((last, OUT), (last + 1, BACK)):
         world.block(facts=[not_executed(world, 0, block_time_s=time_s)])
         assert world.cash(ALICE) == cash
 
 
-def test_what_was_paid_at_the_last_second_is_never_given_back() -> None:
-    world = released()
+def test_what_was_paid_at_the_last_second_is_never_given_back(world: World) -> None:
     world.block(facts=[executed(1, 0)])
     world.block(facts=[not_executed(world, 0)])
     assert world.cash(ALICE) == OUT
@@ -126,16 +125,14 @@ def test_what_was_paid_at_the_last_second_is_never_given_back() -> None:
     owed_and_held(world, 100, paid=[0])
 
 
-def test_what_was_given_back_is_not_taken_for_paid_by_a_later_word() -> None:
-    world = released()
+def test_what_was_given_back_is_not_taken_for_paid_by_a_later_word(world: World) -> None:
     world.block(facts=[not_executed(world, 0)])
     assert not of_kind(world.block(facts=[executed(1, 0)]), WithdrawalConfirmed)
     assert not world.state.withdrawals[0].executed
     assert not list(world.state.fact_attestations.ordered())
 
 
-def test_both_facts_claimed_at_once_only_the_one_with_a_quorum_counts_and_the_other_is_forgotten() -> None:
-    world = released()
+def test_both_facts_claimed_at_once_only_the_one_with_a_quorum_counts_and_the_other_is_forgotten(world: World) -> None:
     paid, unpaid = [executed(1, 0)], [not_executed(world, 0)]
     said(world, paid, unpaid, unpaid)
     assert [key[0] for key, _ in world.state.fact_attestations.ordered()] == [EXECUTED, NOT_EXECUTED]
@@ -144,9 +141,8 @@ def test_both_facts_claimed_at_once_only_the_one_with_a_quorum_counts_and_the_ot
     assert not list(world.state.fact_attestations.ordered())
 
 
-def test_both_facts_with_a_quorum_in_one_block_the_first_counts_and_the_reserves_tell_the_rest() -> None:
+def test_both_facts_with_a_quorum_in_one_block_the_first_counts_and_the_reserves_tell_the_rest(world: World) -> None:
     """More than a third of the power lies: then nothing is paid twice in the ledger, and no epoch closes on the lie."""
-    world = released()
     world.block(facts=[not_executed(world, 0), executed(1, 0)])
     assert world.cash(ALICE) == BACK
     with pytest.raises(AssertionError):
@@ -182,8 +178,7 @@ def test_so_many_a_block_and_the_rest_in_the_next() -> None:
     assert (world.cash(ALICE), expired(world)) == (BACK, [])
 
 
-def test_it_waits_for_room_under_the_cap() -> None:
-    world = released()
+def test_it_waits_for_room_under_the_cap(world: World) -> None:
     terms, flow = world.state.terms, world.state.asset_flows[USDC_1]
     cap = inventory_units(world.state, terms.assets[USDC_1]) + UNITS - 1
     terms.assets[USDC_1] = msgspec.structs.replace(terms.assets[USDC_1], cap_units=cap)
@@ -193,8 +188,7 @@ def test_it_waits_for_room_under_the_cap() -> None:
     assert world.cash(ALICE) == BACK
 
 
-def test_no_deposit_takes_the_room_of_what_is_out_until_it_is_known_to_be_paid() -> None:
-    world = released()
+def test_no_deposit_takes_the_room_of_what_is_out_until_it_is_known_to_be_paid(world: World) -> None:
     asset = world.state.terms.assets[USDC_1]
     room = asset.cap_units - inventory_units(world.state, asset)
     assert kinds(world.deposit(BOB, USDC_1, room - UNITS + 1)) == ["DepositStray"]
@@ -316,7 +310,8 @@ def test_what_waits_of_a_token_beyond_its_band_is_not_taken_back_until_it_is_jud
     assert world.cash(ALICE) == BACK
 
 
-def overdue() -> World:
+@pytest.fixture
+def chamber() -> World:
     """Seven validators; Alice has 5 dollars of which 3 were withdrawn and never paid."""
     market = MarketParameters(move_cap_ppm=900_000, epoch_blocks=5, withdrawal_valid_ms=2_000)
     chamber = chamber_world(genesis=gated_genesis(base=chamber_genesis(SEVEN, market), give_back_expired=True))
@@ -328,8 +323,7 @@ def overdue() -> World:
     return chamber
 
 
-def test_a_quorum_that_only_lacked_who_left_gives_back_without_another_word() -> None:
-    chamber = overdue()
+def test_a_quorum_that_only_lacked_who_left_gives_back_without_another_word(chamber: World) -> None:
     chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
     assert chamber.cash(ALICE) == 2 * DOLLAR, "four of seven"
     until_heard(chamber)
@@ -337,8 +331,7 @@ def test_a_quorum_that_only_lacked_who_left_gives_back_without_another_word() ->
     assert not list(chamber.state.fact_attestations.ordered())
 
 
-def test_who_left_does_not_count() -> None:
-    chamber = overdue()
+def test_who_left_does_not_count(chamber: World) -> None:
     fact = not_executed(chamber, 0)
     chamber.hear({}, chamber.signed(chamber.unsigned([1, 2], [validator(9), validator(10)])))
     until_heard(chamber)
@@ -348,8 +341,7 @@ def test_who_left_does_not_count() -> None:
     assert chamber.cash(ALICE) == 5 * DOLLAR
 
 
-def test_a_word_that_changes_its_mind_is_one_word() -> None:
-    chamber = overdue()
+def test_a_word_that_changes_its_mind_is_one_word(chamber: World) -> None:
     for number in (901, 900, 901, 900, 901):
         say(chamber, dict.fromkeys((1, 2, 3, 4), (not_executed(chamber, 0, block_number=number),)))
     (claim,) = [claim for _, claim in chamber.state.fact_attestations.ordered()]

@@ -72,12 +72,10 @@ def of_liquidations() -> Heard:
     )
     world = leveraged(calls, terms)
     world.go(btc=FALLEN)
-    for _ in range(2):
-        world.block()
+    world.wait(2)
     world.block(world.liquidation_bid(BOB), world.liquidation_bid(CAROL, slice_ppb=50_000_000))
     world.block(world.withdrawal(CAROL, USDC_1, 99_000 * DOLLAR), world.liquidation_bid(BOB, slice_ppb=30_000_000))
-    for _ in range(12):
-        world.block()
+    world.wait(12)
     return of_world(world)
 
 
@@ -86,11 +84,9 @@ def of_takeovers() -> Heard:
     world = leveraged(CallTerms(deadline_blocks=1), LiquidationTerms(step_ppm=500_000, cooldown_blocks=1))
     world.block(world.trade(ALICE, BOB, BTC_CALL, 100, 200))
     world.go(btc=FALLEN)
-    for _ in range(30):
-        world.block()
+    world.wait(30)
     world.go(btc=500_000)
-    for _ in range(30):
-        world.block()
+    world.wait(30)
     return of_world(world)
 
 
@@ -149,6 +145,5 @@ def of_the_fund() -> Heard:
     world = default_world(fund=msgspec.structs.replace(FUND, grace_blocks=2, reduce_blocks=20))
     world.block(world.perp_trade(ALICE, BOB, 63_000))
     world.pass_epoch()
-    for _ in range(20):
-        world.block()
+    world.wait(20)
     return of_world(world)
