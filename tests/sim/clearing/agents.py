@@ -13,9 +13,8 @@ from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import Fact
 from clearing.state.ledger import balance, cash_currency
 from tests.kit.clearing.genesis import BTC, BTC_CALL, BTC_FUT, BTC_PERP, DOLLAR, ETH_PERP, USD, USDC_1, USDC_2, WETH_1
-from tests.sim.clearing import in_crisis
+from tests.sim.clearing import asking
 from tests.sim.clearing.exchange import CLIENT, Exchange
-from tests.sim.clearing.holders import account_requests, reopening_orders
 from tests.sim.clearing.variants import OTHER_2
 
 INSTRUMENTS = (BTC_PERP, BTC_PERP, ETH_PERP, ETH_PERP, BTC_FUT, BTC_CALL)
@@ -120,18 +119,18 @@ class Agent:
 
     def besides(self, world: Exchange) -> list[Transaction]:
         """About accounts, and for feeds that are halted: as anybody does."""
-        made = reopening_orders(world, self.account, self.chance)
-        return made + account_requests(world, self.account, self.chance)
+        made = asking.reopening_orders(world, self.account, self.chance)
+        return made + asking.account_requests(world, self.account, self.chance)
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:
         """What it asks for because somebody cannot pay: an honest member pays its part and helps now and then."""
-        made = in_crisis.contributions(world, self.account, self.chance)
-        made += in_crisis.ways_back(world, self.account, self.chance)
+        made = asking.contributions(world, self.account, self.chance)
+        made += asking.ways_back(world, self.account, self.chance)
         if self.chance.random() < 0.3:
-            made += in_crisis.slice_bids(world, self.account, self.chance)
+            made += asking.slice_bids(world, self.account, self.chance)
         if self.chance.random() < 0.2:
-            made += in_crisis.default_bids(world, self.account, self.chance)
-            made += in_crisis.rescues(world, self.account)
+            made += asking.default_bids(world, self.account, self.chance)
+            made += asking.rescues(world, self.account)
         return made
 
     def cash(self, world: Exchange) -> int:
@@ -187,9 +186,9 @@ class Insolvent(Aggressive):
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:
         """Pays for nobody, bids with what it does not have, and wants to come back each time."""
-        made = in_crisis.contributions(world, self.account, self.chance)
-        made += in_crisis.slice_bids(world, self.account, self.chance)
-        return made + in_crisis.ways_back(world, self.account, self.chance)
+        made = asking.contributions(world, self.account, self.chance)
+        made += asking.slice_bids(world, self.account, self.chance)
+        return made + asking.ways_back(world, self.account, self.chance)
 
 
 class Griefer(Agent):
@@ -230,8 +229,8 @@ class Griefer(Agent):
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:
         """Asks for what is not there, and bids the least for what is."""
-        made = in_crisis.nonsense(world, self.account, self.chance)
-        return made + in_crisis.default_bids(world, self.account, self.chance)
+        made = asking.nonsense(world, self.account, self.chance)
+        return made + asking.default_bids(world, self.account, self.chance)
 
 
 class OracleAttacker(Agent):
@@ -269,7 +268,7 @@ class WithdrawalRacer(Agent):
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:
         """Takes back what waits whenever it feels like it, so as to ask anew."""
-        return in_crisis.cancellations(world, self.account) if self.chance.random() < 0.4 else []
+        return asking.cancellations(world, self.account) if self.chance.random() < 0.4 else []
 
 
 class Bidder(Agent):
@@ -288,10 +287,10 @@ class Bidder(Agent):
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:
         """Bids for everything, takes in every client."""
-        made = in_crisis.slice_bids(world, self.account, self.chance)
-        made += in_crisis.default_bids(world, self.account, self.chance)
-        made += in_crisis.rescues(world, self.account)
-        return made + in_crisis.contributions(world, self.account, self.chance)
+        made = asking.slice_bids(world, self.account, self.chance)
+        made += asking.default_bids(world, self.account, self.chance)
+        made += asking.rescues(world, self.account)
+        return made + asking.contributions(world, self.account, self.chance)
 
 
 class Newcomer(Agent):

@@ -17,9 +17,8 @@ from tests.kit.clearing.gated import not_executed
 from tests.kit.clearing.world import executed
 from tests.sim.clearing.agents import KINDS, Agent, Newcomer, Offer
 from tests.sim.clearing.audit import Watch, audit_block
-from tests.sim.clearing.council import Council
+from tests.sim.clearing.council import Council, Electorate
 from tests.sim.clearing.crisis_audit import CrisisAudit, audit_end
-from tests.sim.clearing.electorate import Electorate
 from tests.sim.clearing.exchange import FIRST, MEMBERS, Exchange
 from tests.sim.clearing.floor import Floor
 from tests.sim.clearing.signatures import looked_up
