@@ -29,7 +29,7 @@ from tests.kit.clearing.exits import promised_at_exit
 from tests.kit.clearing.whole_state import check_whole_state
 from tests.sim.clearing.exchange import STORY_MARKET
 from tests.sim.clearing.variant_audit import Operation
-from tests.sim.clearing.violation import require
+from tests.sim.violation import require
 
 rulebook: Any = clearing.apply_block
 

@@ -31,7 +31,7 @@ from clearing.state.ledger import FUND_ACCOUNT, balance, cash_currency
 from clearing.state.state import State
 from tests.kit.clearing.exits import promised_at_exit
 from tests.sim.clearing.audit import Told, audit_taken
-from tests.sim.clearing.violation import require
+from tests.sim.violation import require
 
 OTHERS = (WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.SURVIVORS, WaterfallLayer.ASSESSMENTS)
 

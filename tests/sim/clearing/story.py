@@ -24,7 +24,7 @@ from tests.sim.clearing.floor import Floor
 from tests.sim.clearing.signatures import looked_up
 from tests.sim.clearing.variant_audit import VariantAudit
 from tests.sim.clearing.variants import NEWCOMER
-from tests.sim.clearing.violation import require
+from tests.sim.violation import require
 
 QUIET_BLOCKS = 150
 STRANGER_BLOCKS = 16

@@ -29,7 +29,7 @@ from clearing.state.ledger import CLEARING_ACCOUNT, FUND_ACCOUNT
 from clearing.state.state import State
 from clearing.validators.validator_sets import attesting_set, validator_sets
 from tests.kit.clearing.requests import VENUE_SECRETS
-from tests.sim.clearing.violation import require
+from tests.sim.violation import require
 
 LEAVING = (Withdrawal, LimitedWithdrawal, CashTransfer, TokenTransfer, ClaimSwap)
 MEMBERS_OWN = (

@@ -9,7 +9,7 @@ from consensus.messages import CommittedBlock, Message, Proposal, Vote, read_env
 from tests.kit.adversaries.context import read_any
 from tests.kit.consensus.crypto import FakeVerifier
 from tests.sim.consensus.replays import check_chain, check_prefixes
-from tests.sim.consensus.violations import Violation
+from tests.sim.consensus.violations import Violation, require
 
 if TYPE_CHECKING:
     from tests.sim.consensus.network import SimNetwork
@@ -59,8 +59,7 @@ class Monitor:
             known = self._steps.get(step)
             if known == data:
                 return
-            if known is not None:
-                raise Violation(f"an honest validator said two things in one step: {step}")
+            require(known is None, "an honest validator said two things in one step", step=step)
             self._steps[step] = data
         if isinstance(message, Vote):
             self._count(sender, message)
@@ -76,22 +75,22 @@ class Monitor:
         header, certificate = committed.block.header, committed.certificate
         height = header.height
         first = self._headers.setdefault(height, committed).block.header
-        if first.hash != header.hash:
-            raise Violation(f"node {node.index} decided another block at height {height}")
-        if certificate.kind is not VoteKind.PRECOMMIT or certificate.value != header.hash:
-            raise Violation(f"node {node.index} decided height {height} on a certificate for something else")
+        where = {"node": node.index, "height": height}
+        require(first.hash == header.hash, "another block was decided", **where)
+        good = certificate.kind is VoteKind.PRECOMMIT and certificate.value == header.hash
+        require(good, "decided on a certificate for something else", **where)
         if node.replica is not None:
             chain = node.replica.chain
             for each in (chain.last_validators, chain.validators, chain.next_validators):
                 self._by_hash.setdefault(each.hash, each)
         validators = self.set_of(height)
-        if header.validators_hash != validators.hash:
-            raise Violation(f"node {node.index}: height {height} is not by the set that the block below it promised")
+        promised = header.validators_hash == validators.hash
+        require(promised, "a height that is not by the set that the block below it promised", **where)
         self._sets.setdefault(height + 1, self._by_hash[header.next_validators_hash])
         self._verifier.verify_certificate(certificate, validators, self._network.id)
         below = self._headers.get(height - 1)
-        if below is not None and header.parent != below.block.header.hash:
-            raise Violation(f"node {node.index}: block {height} does not follow its parent")
+        follows = below is None or header.parent == below.block.header.hash
+        require(follows, "a block does not follow its parent", **where)
         self.rounds = max(self.rounds, certificate.round)
 
     def booted(self, node: "SimNode") -> None:
@@ -106,18 +105,13 @@ class Monitor:
         height, locked = state.height, state.locked_round
         before = self._seen.get(node.index)
         if before is not None and before[0] == height:
-            if locked < before[1]:
-                raise Violation(f"node {node.index} lost its lock of round {before[1]} at height {height}")
+            require(locked >= before[1], "a lock was lost", node=node.index, height=height, lock=before[1])
             if before[2] not in (None, state.locked_value):
                 self.opened += 1
         self._seen[node.index] = (height, locked, state.locked_value)
-        if (
-            node.index not in self._network.faults.rotten
-            and locked < self._locks.get((node.index, height), (-1, b""))[0]
-        ):
-            raise Violation(
-                f"node {node.index} precommitted at height {height} in a round later than {locked}, its lock"
-            )
+        precommitted, _ = self._locks.get((node.index, height), (-1, b""))
+        good = node.index in self._network.faults.rotten or locked >= precommitted
+        require(good, "precommitted in a round later than its lock", node=node.index, height=height, lock=locked)
         if self._network.events % EVENTS_PER_REPLAY == 0:
             self.replays += check_prefixes(node, self._sampling)
 
@@ -125,16 +119,15 @@ class Monitor:
         """One state, which the chain gives again to a stranger; nobody honest is accused."""
         states: dict[int, bytes] = {}
         for node in self._network.honest:
-            if node.alive and states.setdefault(node.height, whole := node.house.whole_state()) != whole:
-                raise Violation(f"two states at height {node.height}")
+            if node.alive:
+                whole = node.house.whole_state()
+                require(states.setdefault(node.height, whole) == whole, "two states", height=node.height)
         best = max(self._network.honest, key=lambda node: node.height)
         accused, state = check_chain(best)
-        if best.alive and state != states[best.height]:
-            raise Violation(f"the chain gives another state than node {best.index} has at height {best.height}")
-        honest = {node.key for node in self._network.honest}
+        same = not best.alive or state == states[best.height]
+        require(same, "the chain gives another state than a node has", node=best.index, height=best.height)
         self.accused = len(accused)
-        if accused & honest:
-            raise Violation("an honest validator is accused")
+        require(not accused & {node.key for node in self._network.honest}, "an honest validator is accused")
 
     def set_of(self, height: int) -> ValidatorSet:
         """Who certifies a height. Known once the height below is decided."""
@@ -153,8 +146,8 @@ class Monitor:
             self._check_lock(sender, vote)
         if vote.kind is VoteKind.PREVOTE or not validators.is_quorum(self._power(voters, validators)):
             return
-        if self._certifiable.setdefault(vote.height, vote.value) != vote.value:
-            raise Violation(f"two values can be certified at height {vote.height}")
+        only = self._certifiable.setdefault(vote.height, vote.value) == vote.value
+        require(only, "two values can be certified", height=vote.height)
 
     def _check_lock(self, sender: int, vote: Vote) -> None:
         """A prevote across a lock needs a polka as new as the lock; the liars may have voted for anything."""

@@ -16,7 +16,7 @@ from consensus.wal import split_frames
 from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import FakeSigner, FakeVerifier
 from tests.kit.consensus.replicas import GENESIS_MS
-from tests.sim.consensus.violations import Violation
+from tests.sim.consensus.violations import require
 
 if TYPE_CHECKING:
     from tests.sim.consensus.node import SimNode
@@ -40,8 +40,7 @@ class Watched:
         return self._behind.process(context, payload)
 
     def commit(self, header: Header) -> ValidatorSet:
-        if self._frozen:
-            raise Violation(f"a part of a log decided height {header.height}, which the whole did not")
+        require(not self._frozen, "a part of a log decided what the whole did not", height=header.height)
         return self._behind.commit(header)
 
 
@@ -69,8 +68,7 @@ def check_prefixes(node: "SimNode", random: Random) -> int:
         found = _replay(node, replica_log)
         for name in ("round", "step", "locked_round", "locked_value", "valid_round", "valid_value"):
             there, here = getattr(found.run.state, name), getattr(replica.run.state, name)
-            if there != here:
-                raise Violation(f"node {node.index}: {name} is {here}, its log gives {there}")
+            require(there == here, f"{name} is not what the log gives", node=node.index, is_=here, given=there)
     cuts = [random.randint(0, len(log)) for _ in range(CUTS)]
     for cut in cuts:
         _replay(node, _Log(log[:cut]))
@@ -98,12 +96,10 @@ def _replay(node: "SimNode", log: _Log) -> Replica:
         recorded=log.records,
     )
     for output in replica.start():
-        if isinstance(output, Persist):
-            raise Violation(f"node {node.index}: a replayed log asks for more to be written")
+        require(not isinstance(output, Persist), "a replayed log asks for more to be written", node=node.index)
         if isinstance(output, Broadcast) and (envelope := read_envelope(output.data)).sender == node.key:
-            message = read_message(envelope)
-            if not node.network.monitor.has_said(node.index, message, output.data):
-                raise Violation(f"node {node.index}: a replayed log says something else than was said")
+            known = node.network.monitor.has_said(node.index, read_message(envelope), output.data)
+            require(known, "a replayed log says something else than was said", node=node.index)
     return replica
 
 

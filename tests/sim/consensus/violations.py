@@ -1,9 +1,10 @@
 """What a seed can fail with."""
 
-
-class Violation(AssertionError):
-    """An invariant is broken."""
+from tests.sim.violation import Violation, require
 
 
 class NoProgress(Violation):
     """All are up and connected, and nothing is decided."""
+
+
+__all__ = ["NoProgress", "Violation", "require"]
