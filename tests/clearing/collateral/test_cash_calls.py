@@ -13,12 +13,10 @@ from clearing.schema.receipts.settlement import Marked
 from clearing.schema.terms.collateral import CashCallTerms
 from clearing.schema.transfers import TransferCode
 from clearing.withdrawals import deficit_reserve
-from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, DOLLAR, ETH, HOUSE, USDC_1, WETH_1
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, DOLLAR, ETH, EVERYBODY, HOUSE, USDC_1, WETH_1
 from tests.kit.clearing.vaults import CALL, HOUR, INTEREST, STETH_2, genesis_with, owing
 from tests.kit.clearing.world import World, of_kind
 from tests.kit.table import tell
-
-EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
 
 
 def test_without_terms_the_house_buys_at_once() -> None:

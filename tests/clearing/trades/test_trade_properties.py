@@ -17,7 +17,7 @@ from clearing.schema.receipts.trades import ReconciliationBreak, TradeNovated, V
 from clearing.schema.terms.genesis import AccountKind
 from clearing.state.holdings import current_holdings
 from tests.kit.clearing.desk import finish_day, venue_genesis, venue_world
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, ETH_PERP, HOUSE, WETH_1
+from tests.kit.clearing.genesis import ACCOUNTS, ALICE, BOB, BTC_PERP, CAROL, ETH_PERP, HOUSE, WETH_1
 from tests.kit.clearing.requests import (
     CLIENT_KEY,
     CLIENT_SECRET,
@@ -32,7 +32,6 @@ from tests.kit.clearing.signer import signed
 from tests.kit.clearing.world import of_kind
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-ACCOUNTS = (HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT)
 NUMBERS = st.tuples(*(st.integers(0, 2**16 - 1) for _ in range(5)))
 
 

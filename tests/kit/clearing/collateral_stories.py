@@ -18,27 +18,12 @@ from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.holdings import current_holdings
 from clearing.state.ledger import FEE_POT_ACCOUNT, inventory_units, soft_credit_of
 from tests.kit.clearing.fuzz import check_provable
-from tests.kit.clearing.genesis import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    BTC,
-    BTC_PERP,
-    CAROL,
-    ETH,
-    ETH_PERP,
-    HOUSE,
-    USD,
-    USDC_1,
-    USDC_2,
-    WETH_1,
-)
+from tests.kit.clearing.genesis import ACCOUNTS, BTC, BTC_PERP, CAROL, ETH, ETH_PERP, HOUSE, USD, USDC_1, USDC_2, WETH_1
 from tests.kit.clearing.vaults import RATE_FEED, STETH_2, USDC_FEED, genesis_of_everything, opened
 from tests.kit.clearing.world import World, executed
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 BLOCKS = 200 if COMPLETE else 50
-MEMBERS = (HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT)
 CURRENCIES = (USD, 2**32 + WETH_1, 2**32 + STETH_2, 2**32 + USDC_1)
 
 
@@ -54,7 +39,7 @@ class Story:
 
     def request(self) -> Transaction:
         chance, world = self.chance, self.world
-        kind, who, other = chance.random(), chance.choice(MEMBERS), chance.choice(MEMBERS)
+        kind, who, other = chance.random(), chance.choice(ACCOUNTS), chance.choice(ACCOUNTS)
         if kind < 0.35:
             instrument = chance.choice((BTC_PERP, ETH_PERP))
             mark = world.state.marks[instrument].ticks
@@ -78,7 +63,7 @@ class Story:
             asset = chance.choice((USDC_1, USDC_2, WETH_1, STETH_2))
             amount = chance.randint(1, 9_999_999_999) if asset in (USDC_1, USDC_2) else chance.randint(1, 20_000_000)
             head = world.heads[world.state.terms.assets[asset].chain_id]
-            seen, final = world.sighted(chance.choice((*MEMBERS, 999)), asset, amount, block=head + 2)
+            seen, final = world.sighted(chance.choice((*ACCOUNTS, 999)), asset, amount, block=head + 2)
             self.coming.append(final)
             if chance.random() < 0.8:
                 facts.append(seen)
@@ -112,13 +97,13 @@ class Story:
     def check(self) -> None:
         state = self.world.state
         assert self.world.cash(FEE_POT_ACCOUNT) >= 0
-        loans = {account: soft_credit_of(state, account, USD) for account in MEMBERS}
-        assert loans[HOUSE] == sum(loans[each] for each in MEMBERS if each != HOUSE)
+        loans = {account: soft_credit_of(state, account, USD) for account in ACCOUNTS}
+        assert loans[HOUSE] == sum(loans[each] for each in ACCOUNTS if each != HOUSE)
         assert loans[HOUSE] == sum(credit.micros for _, credit in state.soft_credits.ordered())
         cash = sum(self.world.cash(account) for account, _ in state.accounts.ordered())
         assert cash == sum(inventory_units(state, asset) for asset in current_assets(state) if asset.is_cash)
         context = BlockContext(state, self.world.blocks[-1])
-        for account in MEMBERS:
+        for account in ACCOUNTS:
             if account != HOUSE_ACCOUNT and not self.world.margin(account).maintenance_ok:
                 own = current_holdings(state, account)
                 assert not may_liquidate(context, own), f"account {account} is left short"

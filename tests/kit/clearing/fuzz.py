@@ -28,26 +28,13 @@ from clearing.state.holdings import current_arrays, current_holdings
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
 from tests.kit.clearing.full_requirement import genesis as whole_requirement
-from tests.kit.clearing.genesis import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    BTC,
-    CAROL,
-    ETH,
-    HOUSE,
-    USDC_1,
-    USDC_2,
-    VAULTS,
-    WETH_1,
-    make_genesis,
-)
+from tests.kit.clearing.genesis import ACCOUNTS, BTC, ETH, USDC_1, USDC_2, VAULTS, WETH_1, make_genesis
 from tests.kit.clearing.rows import group_maxima, row_value
 from tests.kit.clearing.world import World, executed, funded
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 BLOCKS = 150 if COMPLETE else 40
-MEMBERS = (HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT)
+MEMBERS = ACCOUNTS
 EXTREMES = (0, 1, 2, 2**31, 2**32 - 1, 2**38, 2**39 - 1, 2**39, 2**40 - 1, 2**40, 2**48, 2**48 + 1, 2**62, 2**63 - 1)
 AMOUNTS = (0, 1, 10**6, 10**11, 10**18, 10**23, 2**128, 2**256 - 1)
 

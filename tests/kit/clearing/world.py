@@ -33,6 +33,7 @@ from tests.kit.clearing.genesis import (
     DOLLAR,
     ETH,
     ETH_PERP,
+    EVERYBODY,
     EXPIRY_MS,
     HOUSE,
     OWNER,
@@ -189,7 +190,7 @@ class World(Requests, Validators, Funds):
 
     def endow(self, dollars: int, *accounts: int) -> BlockResult:
         """Cash for each of these, by default for everybody, in one block."""
-        facts = [self.deposit_fact(each, USDC_1, dollars * DOLLAR) for each in accounts or (HOUSE, ALICE, BOB, CAROL)]
+        facts = [self.deposit_fact(each, USDC_1, dollars * DOLLAR) for each in accounts or EVERYBODY]
         return self.block(facts=facts)
 
     def sighted(self, account: int, asset: int, units: int, block: int = 200) -> tuple[DepositSighted, Fact]:
