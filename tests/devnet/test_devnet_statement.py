@@ -12,6 +12,7 @@ from devnet.market import load_market
 from proofs.statement.arithmetization import check_statement, layout_of
 from proofs.statement.rulebook_checks import check_rulebook
 from tests.kit.clearing import world
+from tests.kit.clearing.signer import secret
 from tests.kit.node.devnet_genesis import genesis_of
 
 MEMBERS = range(9)
@@ -21,9 +22,7 @@ CAPITAL = 3 * 10**12
 @pytest.fixture
 def devnet(monkeypatch: pytest.MonkeyPatch) -> world.World:
     genesis = genesis_of(load_market())
-    members = tuple(
-        msgspec.structs.replace(each, trade_address=address(world.secret(each.id))) for each in genesis.members
-    )
+    members = tuple(msgspec.structs.replace(each, trade_address=address(secret(each.id))) for each in genesis.members)
     validators = world.make_genesis().validators
     monkeypatch.setattr(world, "VAULTS", {chain.chain_id: chain.vault for chain in genesis.chains})
     monkeypatch.setattr(world, "OWNER", {member: member for member in MEMBERS})

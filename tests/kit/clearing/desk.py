@@ -6,18 +6,7 @@ from clearing.base.secp256k1 import address
 from clearing.base.units import DAY_MS
 from clearing.schema.terms.genesis import Genesis, VenueTerms
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, HOUSE, make_genesis
-from tests.kit.clearing.requests import (
-    CLIENT_KEY,
-    CLIENT_SECRET,
-    NO_VENUE,
-    OTHER_VENUE,
-    PRICE,
-    TODAY,
-    VENUE,
-    VENUE_SECRETS,
-    line_of,
-    trade_key,
-)
+from tests.kit.clearing.requests import TODAY, VENUE_SECRETS
 from tests.kit.clearing.world import World, funded
 
 
@@ -44,9 +33,3 @@ def finish_day(desk: World) -> None:
 
 def matched(desk: World, accounts: Sequence[int] = (HOUSE, ALICE, BOB, CAROL, 4)) -> bool:
     return sum(desk.lots(each, BTC_PERP) for each in accounts) == 0
-
-
-__all__ = [
-    "CLIENT_KEY", "CLIENT_SECRET", "NO_VENUE", "OTHER_VENUE", "PRICE", "TODAY", "VENUE", "VENUE_SECRETS",
-    "finish_day", "line_of", "matched", "trade_key", "venue_genesis", "venue_world",
-]  # fmt: skip

@@ -20,9 +20,9 @@ from member.api.submit import BODY_OF, SubmitBody, body_of, transaction_of
 from node.p2p.network import TOPIC_MESSAGE_BYTES
 from node.pool.mempool import Accepted, Mempool, transaction_hash
 from node.pool.transaction_service import fitting, make_batch, open_batch
-from tests.kit.clearing.desk import line_of, venue_world
+from tests.kit.clearing.desk import venue_world
 from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, USDC_1, WETH_1
-from tests.kit.clearing.requests import CLIENT_KEY, CLIENT_SECRET, PRICE, VENUE_SECRETS
+from tests.kit.clearing.requests import CLIENT_KEY, CLIENT_SECRET, PRICE, VENUE_SECRETS, line_of
 from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import World
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
+from unittest.mock import patch
 
 import clearing.apply_block
 from clearing.base.errors import Rejected
@@ -160,8 +161,6 @@ class Watch:
             require(marks == dict(context.state.marks.ordered()), "a mark moved by requests or liquidations")
             conclude(context)
 
-        rulebook.apply_transaction, rulebook.apply_transactions, rulebook.check_block = judged, began, ended
-        try:
+        watched = {"apply_transaction": judged, "apply_transactions": began, "check_block": ended}
+        with patch.multiple(rulebook, **watched):
             yield
-        finally:
-            rulebook.apply_transaction, rulebook.apply_transactions, rulebook.check_block = judge, requests, conclude

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import member.durable_files
 import node.signer.sign_state
@@ -218,14 +219,9 @@ class SimFcntl:
 def simulated_disks(rotate_bytes: int = 8 << 20) -> Iterator[None]:
     """While it lasts, the node's file code works on `SimDisk`s, and logs start over at this size."""
     simulated = SimOs()
-    wal: Any = node.store.wal
-    sign_state: Any = node.signer.sign_state
-    files: Any = member.durable_files
-    before = (wal.ROTATE_BYTES, sign_state.fcntl)
-    wal.ROTATE_BYTES, sign_state.fcntl = rotate_bytes, SimFcntl(simulated)
-    wal.os = sign_state.os = files.os = simulated
-    try:
+    with (
+        patch.multiple(node.store.wal, os=simulated, ROTATE_BYTES=rotate_bytes),
+        patch.multiple(node.signer.sign_state, os=simulated, fcntl=SimFcntl(simulated)),
+        patch.object(member.durable_files, "os", simulated),
+    ):
         yield
-    finally:
-        wal.os = sign_state.os = files.os = os
-        wal.ROTATE_BYTES, sign_state.fcntl = before
