@@ -15,13 +15,13 @@ from clearing.schema.transfers import TransferCode
 from clearing.withdrawals import deficit_reserve
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, DOLLAR, ETH, EVERYBODY, HOUSE, USDC_1, WETH_1
 from tests.kit.clearing.vaults import CALL, HOUR, INTEREST, STETH_2, genesis_with, owing
-from tests.kit.clearing.world import World, of_kind
+from tests.kit.clearing.world import World, of_all, of_kind
 from tests.kit.table import tell
 
 
 def test_without_terms_the_house_buys_at_once() -> None:
     world = owing()
-    (taken,) = [each for result in world.results for each in of_kind(result, Liquidated)]
+    (taken,) = of_all(world.results, Liquidated)
     assert taken.positions == ()
     assert world.cash(ALICE) >= 0
     assert not list(world.state.cash_calls.ordered())

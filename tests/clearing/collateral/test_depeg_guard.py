@@ -25,7 +25,7 @@ from tests.kit.clearing.gated import counted
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1, USDC_2, WETH_1
 from tests.kit.clearing.guarded import guarded, guarded_genesis, leave
 from tests.kit.clearing.vaults import CALL, DEPEG, PAR, SOFT, USDC_FEED, genesis_with, opened, vault_world
-from tests.kit.clearing.world import World, of_kind
+from tests.kit.clearing.world import World, of_all, of_kind
 
 EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
 
@@ -46,7 +46,7 @@ def test_a_price_exactly_at_the_band_is_fine_and_one_tick_beyond_is_not(world: W
         world.block()
         guard = world.state.depeg_guards.get(USDC_1)
         assert (guard.blocks_outside_band if guard else 0) == out
-    changed = [each for result in world.results for each in of_kind(result, DepegGuardChanged)]
+    changed = of_all(world.results, DepegGuardChanged)
     assert [each.blocks_outside_band for each in changed] == [1, 0]
     assert not has_left_cash_group(world.state, USDC_1)
 

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 
 from clearing.context.unresolved_losses import resolution_deadline, unresolved_micros
-from clearing.schema.blocks.block import BlockResult
 from clearing.schema.blocks.receipt import Refused
 from clearing.schema.codes import ClearingCode as C
 from clearing.schema.receipts.default import DefaultDeclared, DefaultEnded
@@ -23,15 +22,11 @@ from tests.kit.clearing.fund import fund_world
 from tests.kit.clearing.gated import gated_genesis, may_withdraw
 from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC, BTC_PERP, CAROL, DOLLAR, ETH, USDC_1, WETH_1
 from tests.kit.clearing.signer import secret
-from tests.kit.clearing.world import R, World, of_kind
+from tests.kit.clearing.world import World, of_all, of_kind
 
 LOTS = 40_000
 NEEDED = [C.COLLATERAL_NEEDED_FOR_MARGIN]
 DELAY = AssetWithdrawalLimits(USDC_1, delay_above_units=1, delay_blocks=200)
-
-
-def all_of(results: list[BlockResult], kind: type[R]) -> list[R]:
-    return [each for result in results for each in of_kind(result, kind)]
 
 
 def with_own_accounts() -> Genesis:
@@ -57,8 +52,8 @@ def test_what_waits_comes_back_in_time_to_spare_everybody_the_default() -> None:
     assert of_kind(plain.fall(500_000), DefaultDeclared)
     assert unresolved_micros(plain.state) == 16_000 * DOLLAR
     results = [gated.prices(500_000), *(gated.block() for _ in range(3))]
-    assert not all_of(results, DefaultDeclared)
-    backs = [(each.units, each.reason) for each in all_of(results, WithdrawalRefunded)]
+    assert not of_all(results, DefaultDeclared)
+    backs = [(each.units, each.reason) for each in of_all(results, WithdrawalRefunded)]
     assert backs == [(20_000 * DOLLAR, RefundReason.MARGIN)]
     assert not list(gated.state.delayed_withdrawals.ordered())
 
@@ -86,10 +81,10 @@ def test_what_waits_of_another_own_account_is_in_the_estate_before_anybody_pays(
     assert world.refused(world.withdrawal(ALICE_CLIENT, USDC_1, 20_000 * DOLLAR)) == []
     world.prices(790_000)
     results = [world.fall(500_000), *(world.block() for _ in range(3))]
-    backs = [(each.account, each.reason) for each in all_of(results, WithdrawalRefunded)]
+    backs = [(each.account, each.reason) for each in of_all(results, WithdrawalRefunded)]
     assert backs == [(ALICE_CLIENT, RefundReason.DEFAULT)]
-    assert not all_of(results, WithdrawalReleased)
-    assert [each.own for each in all_of(results, DefaultDeclared)] == [(ALICE, ALICE_CLIENT)]
+    assert not of_all(results, WithdrawalReleased)
+    assert [each.own for each in of_all(results, DefaultDeclared)] == [(ALICE, ALICE_CLIENT)]
     assert unresolved_micros(world.state) == 0
 
 
