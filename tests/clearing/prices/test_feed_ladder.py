@@ -35,17 +35,10 @@ LATE_MS = 5_001
 """So long after the last reports they are too old."""
 
 
-def silence(world: World, feed: int, price: int) -> list[PriceStatusChanged]:
-    """One block in which only the other feed is told."""
-    return of_kind(world.block(prices=((ETH + BTC - feed, price),)), PriceStatusChanged)
-
-
 def quiet(world: World, blocks: int) -> list[tuple[int, PriceStatus]]:
     """Blocks in which only BTC is told; what happens to ETH's rung, with the block's number from 1."""
-    seen = []
-    for number in range(1, blocks + 1):
-        seen += [(number, each.price_status) for each in silence(world, ETH, 790_000) if each.feed == ETH]
-    return seen
+    changes = [of_kind(world.block(prices=((BTC, 790_000),)), PriceStatusChanged) for _ in range(blocks)]
+    return [(at, each.price_status) for at, block in enumerate(changes, 1) for each in block if each.feed == ETH]
 
 
 def test_a_feed_goes_down_rung_by_rung_and_up_at_once():
@@ -79,29 +72,25 @@ def test_from_halted_to_stale_nothing_starts_anew():
     world = priced(reopen_blocks=100)
     world.prices(790_000, eth=10_000)
     since = world.state.feeds[ETH].since_height
-    for _ in range(7):
-        silence(world, ETH, 790_000)
-    held = world.state.feeds[ETH]
-    assert held.status == FeedStatus.STALE
-    assert (held.price_status, held.since_height) == (PriceStatus.NO_LIQUIDATION, since), (
-        "a stale feed's grace is not for the halted"
-    )
+    quiet(world, 7)
+    feed = world.state.feeds[ETH]
+    assert (feed.status, feed.price_status) == (FeedStatus.STALE, PriceStatus.NO_LIQUIDATION)
+    assert feed.since_height == since, "a stale feed's grace is not for the halted"
 
 
 def test_a_feed_that_was_halted_gets_no_grace_by_falling_silent():
     world = priced()
     world.prices(790_000, eth=10_000)
     world.block(after_ms=LATE_MS)
-    held = world.state.feeds[ETH]
-    assert (held.status, held.price_status) == (FeedStatus.STALE, PriceStatus.NO_LIQUIDATION)
+    feed = world.state.feeds[ETH]
+    assert (feed.status, feed.price_status) == (FeedStatus.STALE, PriceStatus.NO_LIQUIDATION)
     assert world.state.feeds[BTC].price_status == PriceStatus.NO_NEW_RISK, "the other one was never halted"
 
 
 @pytest.mark.parametrize(("settle_blocks", "reached"), [(0, PriceStatus.NO_LIQUIDATION), (30, PriceStatus.SETTLED)])
 def test_without_terms_a_feed_without_price_only_waits(settle_blocks, reached):
     world = priced(PriceTerms(settle_blocks=settle_blocks))
-    for _ in range(40):
-        silence(world, ETH, 790_000)
+    quiet(world, 40)
     assert world.state.feeds[ETH].price_status == reached
 
 
@@ -140,31 +129,32 @@ def test_after_the_grace_nothing_is_traded():
     assert codes(world.block(world.trade(BOB, ALICE, ETH_PERP, 1, 20_000))) == [C.PRICE_NOT_OPEN]
 
 
-def short_of_margin(world: World) -> None:
-    """Alice long 4.5 BTC on 8,000 dollars with a lot of ETH; then BTC falls while ETH is silent."""
+def leveraged(world: World, eth_lots: int = 0, eth_units: int = 0) -> World:
+    """Alice long 4.5 BTC on 8,000 dollars, and so much of ETH; Bob, well funded, short."""
     world.endow(100_000, BOB, HOUSE)
-    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000), world.trade(ALICE, BOB, ETH_PERP, 1_000, 20_000))
+    if eth_units:
+        world.deposit(ALICE, WETH_1, eth_units)
+    trades = ((BTC_PERP, 4_500, 790_000), (ETH_PERP, eth_lots, 20_000))
+    world.block(*(world.trade(ALICE, BOB, each, lots, ticks) for each, lots, ticks in trades if lots))
     world.prices(790_000)
+    return world
 
 
 def test_a_stale_feed_liquidates_within_its_grace_and_not_after():
-    world = priced(dollars=8_000)
-    short_of_margin(world)
+    world = leveraged(priced(dollars=8_000), eth_lots=1_000)
     quiet(world, 6)
     assert world.state.feeds[ETH].price_status == PriceStatus.NO_NEW_RISK
     (done,) = of_kind(world.block(prices=((BTC, 700_000),)), Liquidated)
     assert {each.instrument for each in done.positions} == {BTC_PERP, ETH_PERP}
 
-    world = priced(dollars=8_000)
-    short_of_margin(world)
+    world = leveraged(priced(dollars=8_000), eth_lots=1_000)
     quiet(world, 9)
     assert world.state.feeds[ETH].price_status == PriceStatus.NO_LIQUIDATION
     assert not of_kind(world.block(prices=((BTC, 715_000),)), Liquidated), "what is stale might save the account"
 
 
 def test_a_lot_on_a_dead_feed_shields_nobody_for_ever():
-    world = priced(dollars=8_000)
-    short_of_margin(world)
+    world = leveraged(priced(dollars=8_000), eth_lots=1_000)
     world.prices(790_000, eth=10_000)  # halted, and never consistent again
     for number in range(1, 10):
         assert not of_kind(world.prices(715_000, eth=10_000 if number % 2 else 5_000), Liquidated)
@@ -177,10 +167,7 @@ def test_a_lot_on_a_dead_feed_shields_nobody_for_ever():
 
 
 def test_tokens_of_a_dead_feed_count_for_nothing_and_shield_nobody():
-    world = priced(dollars=8_000)
-    world.endow(100_000, BOB, HOUSE)
-    world.deposit(ALICE, WETH_1, 20_000_000)  # 3,600 dollars after haircut
-    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
+    world = leveraged(priced(dollars=8_000), eth_units=20_000_000)  # 3,600 dollars after haircut
     quiet(world, 9)
     assert world.state.feeds[ETH].price_status == PriceStatus.NO_LIQUIDATION
     assert not of_kind(world.block(prices=((BTC, 715_000),)), Liquidated)
@@ -213,14 +200,9 @@ def test_tokens_of_a_dead_feed_freeze_nothing_else():
 
 def test_everything_on_a_dead_feed_settles_at_its_last_mark():
     world = priced()
-    put, call = world.state.marks[BTC_AVG_PUT].ticks, world.state.marks[BTC_CALL].ticks
-    future = world.state.marks[BTC_FUT].ticks
-    world.block(
-        world.trade(ALICE, BOB, BTC_CALL, 100, call),
-        world.trade(CAROL, ALICE, BTC_AVG_PUT, 100, put),
-        world.trade(BOB, CAROL, BTC_FUT, 70, future),
-        world.trade(BOB, CAROL, ETH_FWD, 70, world.state.marks[ETH_FWD].ticks),
-    )
+    sold = ((ALICE, BOB, BTC_CALL, 100), (CAROL, ALICE, BTC_AVG_PUT, 100), (BOB, CAROL, BTC_FUT, 70))
+    for buyer, seller, instrument, lots in (*sold, (BOB, CAROL, ETH_FWD, 70)):
+        world.block(world.trade(buyer, seller, instrument, lots, world.state.marks[instrument].ticks), after_ms=0)
     world.prices(810_000)
     marks = {each: world.state.marks[each].ticks for each in (BTC_PERP, BTC_FUT, BTC_CALL, BTC_AVG_PUT)}
     cash = {each: world.cash(each) for each in (ALICE, BOB, CAROL)}
@@ -298,32 +280,19 @@ def test_the_defaults_leave_reports_as_they_are():
     assert not of_kind(world.results[-1], OutliersDropped)
 
 
-def leveraged() -> World:
-    """Alice long 4.5 BTC on 8,000 dollars; Bob, well funded, short."""
-    world = funded(dollars=8_000)
-    world.endow(100_000, BOB, HOUSE)
-    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
-    return world
-
-
-@pytest.mark.parametrize("shield", ["position", "token"])
+@pytest.mark.parametrize("shield", [{"eth_lots": 1}, {"eth_units": 1}])
 def test_dust_on_a_halted_feed_saves_nobody_from_liquidation(shield):
-    world = leveraged()
-    if shield == "position":
-        world.block(world.trade(ALICE, BOB, ETH_PERP, 1, 20_000))
-    else:
-        world.deposit(ALICE, WETH_1, 1)
+    world = leveraged(funded(dollars=8_000), **shield)
     result = world.prices(720_000, eth=10_000)
     assert world.state.feeds[ETH].status == FeedStatus.HALTED
     (done,) = of_kind(result, Liquidated)
     assert [taken.instrument for taken in done.positions] == [BTC_PERP], "what is halted is not taken over"
-    assert world.lots(ALICE, ETH_PERP) == (shield == "position")
+    assert world.lots(ALICE, ETH_PERP) == shield.get("eth_lots", 0)
     assert world.margin(ALICE).initial_ok
 
 
 def test_tokens_without_an_open_price_stay_and_the_house_does_not_pay_in_their_place():
-    world = leveraged()
-    world.deposit(ALICE, WETH_1, 1_000_000)  # one, worth 200 dollars
+    world = leveraged(funded(dollars=8_000), eth_units=1_000_000)  # one, worth 200 dollars
     (done,) = of_kind(world.prices(590_000, eth=10_000), Liquidated)
     assert world.lots(ALICE, BTC_PERP) == 0
     assert done.deficits == ()

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.settlement import Delivered, DeliveryFailed, Settled, SettlementBasis
 from clearing.schema.terms.prices import PriceTerms
-from clearing.state.ledger import balance, token_currency
 from tests.kit.clearing.genesis import ALICE, BOB, CAROL, DOLLAR, ETH_PERP, EXPIRY_MS, HOUSE, USDC_1, WETH_1
 from tests.kit.clearing.priced import ETH_CASH_FWD, ETH_FWD, priced
 from tests.kit.clearing.world import World, codes, of_kind
@@ -33,12 +32,11 @@ def expire(world: World, eth: int = 20_000) -> World:
 
 def delivered(world: World) -> Delivered:
     (done,) = of_kind(world.results[-1], Delivered)
-    assert isinstance(done, Delivered)
     return done
 
 
 def lots_of_tokens(world: World, account: int) -> int:
-    return balance(world.state, account, token_currency(WETH_1)) // UNITS
+    return world.weth(account) // UNITS
 
 
 def failures(world: World) -> dict[int, tuple[int, int]]:
@@ -101,8 +99,7 @@ def test_a_penalty_rounds_against_who_failed():
 
 def test_a_long_without_cash_pays_a_penalty_and_the_short_keeps_its_tokens():
     world = holding((ALICE, BOB, 300), tokens={BOB: 300})
-    own = world.cash(ALICE) // PRICE - 120
-    world.block(world.withdrawal(ALICE, USDC_1, own * PRICE))
+    world.block(world.withdrawal(ALICE, USDC_1, (world.cash(ALICE) // PRICE - 120) * PRICE))
     assert world.cash(ALICE) // PRICE == 120
     expire(world)
     penalty = 180 * PRICE // 100
@@ -113,8 +110,7 @@ def test_a_long_without_cash_pays_a_penalty_and_the_short_keeps_its_tokens():
 
 def test_nobody_pays_for_a_delivery_with_soft_credit(monkeypatch):
     world = holding((ALICE, BOB, 300), tokens={BOB: 300})
-    own = 120 * PRICE
-    loan = world.cash(ALICE) - own
+    loan = world.cash(ALICE) - 120 * PRICE
     monkeypatch.setattr(
         "clearing.settlement.expiry.soft_credit_of", lambda _state, account, _group: loan if account == ALICE else 0
     )
@@ -163,38 +159,31 @@ def test_nobody_holds_a_delivered_forward_any_more_and_accounts_are_looked_at():
     world = holding((ALICE, BOB, 4_000), tokens={BOB: 4_000})
     world.block(world.trade(ALICE, BOB, ETH_PERP, 6_000, 20_000))
     expire(world)
-    assert world.lots(ALICE, ETH_FWD) == 0
-    assert world.lots(ALICE, ETH_PERP) == 6_000
+    assert (world.lots(ALICE, ETH_FWD), world.lots(ALICE, ETH_PERP)) == (0, 6_000)
 
 
-POSITIONS = st.lists(
-    st.tuples(
-        st.sampled_from((HOUSE, ALICE, BOB, CAROL)), st.sampled_from((HOUSE, ALICE, BOB, CAROL)), st.integers(1, 300)
-    ),
-    min_size=1,
-    max_size=6,
-)
+EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
+accounts = st.sampled_from(EVERYBODY)
+POSITIONS = st.lists(st.tuples(accounts, accounts, st.integers(1, 300)), min_size=1, max_size=6)
 
 
 @given(POSITIONS, st.lists(st.integers(0, 500), min_size=4, max_size=4), st.integers(15_000, 26_000))
 @settings(max_examples=40, deadline=None)
 def test_whoever_fails_nothing_is_created_or_lost(trades, tokens, eth):
-    everybody = (HOUSE, ALICE, BOB, CAROL)
-    world = holding(*(each for each in trades if each[0] != each[1]), tokens=dict(zip(everybody, tokens, strict=True)))
-    lots = {each: world.lots(each, ETH_FWD) for each in everybody}
-    before = {each: (world.cash(each), lots_of_tokens(world, each)) for each in everybody}
+    world = holding(*(each for each in trades if each[0] != each[1]), tokens=dict(zip(EVERYBODY, tokens, strict=True)))
+    lots = [world.lots(each, ETH_FWD) for each in EVERYBODY]
+    cash, before = (sum(map(world.cash, EVERYBODY)), [lots_of_tokens(world, each) for each in EVERYBODY])
     expire(world, eth)
-    after = {each: (world.cash(each), lots_of_tokens(world, each)) for each in everybody}
-    for at in range(2):
-        assert sum(each[at] for each in before.values()) == sum(each[at] for each in after.values())
-    if not any(lots.values()):
+    after = [lots_of_tokens(world, each) for each in EVERYBODY]
+    assert (sum(map(world.cash, EVERYBODY)), sum(after)) == (cash, sum(before))
+    if not any(lots):
         return
-    done = delivered(world)
-    able = [min(-lots[each], before[each][1]) for each in everybody if lots[each] < 0]
-    assert done.lots <= sum(able)
-    for each in everybody:
-        moved = after[each][1] - before[each][1]
-        assert moved == 0 or (moved > 0) is (lots[each] > 0)
-        assert abs(moved) <= abs(lots[each])
-        assert after[each][1] >= 0
-        assert world.lots(each, ETH_FWD) == 0
+    assert delivered(world).lots <= sum(
+        min(-short, ready) for short, ready in zip(lots, before, strict=True) if short < 0
+    )
+    for position, had, has in zip(lots, before, after, strict=True):
+        gains = has > had
+        assert has == had or gains is (position > 0)
+        assert abs(has - had) <= abs(position)
+        assert has >= 0
+    assert not any(world.lots(each, ETH_FWD) for each in EVERYBODY)

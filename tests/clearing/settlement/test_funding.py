@@ -133,18 +133,16 @@ def test_a_higher_premium_never_lowers_the_rate(premium, other, interest, dampen
     assert all(abs(rate) <= cap * 1_000 for rate in rates)
 
 
-def test_funding_worked_by_hand():
-    """10 and 5 lots long, 15 short; index 7,900.00, 10 micros a tick; 0.01 % for one hour of eight."""
-    payments, rounding = funding_payments([10, 5, -15], 790_000, 10, 100_000, HOUR_MS, 8 * HOUR_MS)
-    exact = 10 * 790_000 * 10 * 100_000 * HOUR_MS / (PPB * 8 * HOUR_MS)
-    assert exact == 987.5
-    assert payments == [-988, -494, 1_481]
-    assert rounding == 1
-
-
-def test_a_negative_rate_is_paid_by_shorts():
-    payments, rounding = funding_payments([10, -10], 790_000, 10, -100_000, HOUR_MS, 8 * HOUR_MS)
-    assert (payments, rounding) == ([987, -988], 1)
+@pytest.mark.parametrize(
+    ("lots", "rate_ppb", "payments", "rounding"),
+    [
+        ([10, 5, -15], 100_000, [-988, -494, 1_481], 1),  # 987.5, half of it, and both
+        ([10, -10], -100_000, [987, -988], 1),  # a negative rate is paid by shorts
+    ],
+)
+def test_funding_worked_by_hand(lots, rate_ppb, payments, rounding):
+    """Index 7,900.00, 10 micros a tick; 0.01 % for one hour of eight."""
+    assert funding_payments(lots, 790_000, 10, rate_ppb, HOUR_MS, 8 * HOUR_MS) == (payments, rounding)
 
 
 @given(
@@ -178,6 +176,17 @@ def test_an_average_premium_lies_between_the_least_and_the_largest(pieces):
 EVERYBODY = (HOUSE, ALICE, BOB, CAROL, ROUNDING_ACCOUNT)
 
 
+def traded(lots: int = 900, ticks: int = 790_000) -> World:
+    """Alice has bought so many of Bob."""
+    world = priced()
+    world.block(world.trade(ALICE, BOB, BTC_PERP, lots, ticks))
+    return world
+
+
+def next_boundary(world: World) -> int:
+    return (world.time_ms // MINUTE_MS + 1) * MINUTE_MS
+
+
 def premium(world: World) -> int:
     return world.state.premia[BTC_PERP].premium_ppb
 
@@ -203,29 +212,24 @@ def test_what_a_member_trades_with_itself_is_no_premium():
     assert novated.lots == 900
     assert world.state.premia[BTC_PERP].volume == 0
     world.prices(790_000)
-    assert premium(world) == 0
-    assert world.state.marks[BTC_PERP].ticks == 790_000
+    assert (premium(world), world.state.marks[BTC_PERP].ticks) == (0, 790_000)
 
 
 def test_without_trades_the_premium_fades():
-    world = priced()
-    world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 797_900))
-    world.prices(790_000)
-    seen = [premium(world)]
-    for _ in range(5):
+    world, premia = traded(ticks=797_900), []
+    for _ in range(6):
         world.prices(790_000)
-        seen.append(premium(world))
-    assert seen == sorted(seen, reverse=True)
-    assert seen[-1] == pytest.approx(seen[0] * (10 / 11) ** 5, abs=5)
+        premia.append(premium(world))
+    assert premia == sorted(premia, reverse=True)
+    assert premia[-1] == pytest.approx(premia[0] * (10 / 11) ** 5, abs=5)
 
 
 def test_the_premium_never_leaves_its_band():
-    genesis = priced_genesis(funding=msgspec.structs.replace(FUNDING, premium_cap_ppm=2_000))
-    world = funded(genesis=genesis)
+    world = funded(genesis=priced_genesis(funding=msgspec.structs.replace(FUNDING, premium_cap_ppm=2_000)))
     for _ in range(30):
         there = world.trade(ALICE, BOB, BTC_PERP, 10_000, 810_000)
         back = world.trade(BOB, ALICE, BTC_PERP, 10_000, 810_000)
-        world.block(there, back, prices=((1, 790_000), (2, 20_000)))
+        world.go(there, back, btc=790_000)
         mark, index = world.state.marks[BTC_PERP].ticks, world.state.feeds[1].ticks
         assert abs(mark - index) * 1_000_000 <= index * 2_000
     assert premium(world) > 1_000_000
@@ -254,7 +258,7 @@ def test_the_order_of_trades_in_a_block_does_not_count():
 def test_funding_is_paid_once_in_each_interval_with_every_number():
     world = priced()
     world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 790_000), world.trade(CAROL, BOB, BTC_PERP, 33, 790_000))
-    boundary = (world.time_ms // MINUTE_MS + 1) * MINUTE_MS
+    boundary = next_boundary(world)
     go_to(world, boundary - 1)
     assert not [each for result in world.results for each in of_kind(result, FundingPaid)]
     held = world.state.premia[BTC_PERP]
@@ -269,8 +273,7 @@ def test_funding_is_paid_once_in_each_interval_with_every_number():
     assert change == {HOUSE: 0, ALICE: expected[0], BOB: expected[1], CAROL: expected[2], ROUNDING_ACCOUNT: rounding}
     assert (paid.paid, paid.received, paid.rounding) == (-expected[0] - expected[2], expected[1], rounding)
     assert rounding > 0
-    told = {each.code for each in result.transfers}
-    assert told == {TransferCode.FUNDING, TransferCode.FUNDING_ROUNDING}
+    assert {each.code for each in result.transfers} == {TransferCode.FUNDING, TransferCode.FUNDING_ROUNDING}
     go_to(world, boundary + MINUTE_MS - 1)
     assert len([each for each in world.results if of_kind(each, FundingPaid)]) == 1
     (again,) = of_kind(world.prices(790_000, after_ms=1), FundingPaid)
@@ -280,26 +283,23 @@ def test_funding_is_paid_once_in_each_interval_with_every_number():
 def test_longs_pay_more_while_they_pay_a_premium():
     world = priced()
     for _ in range(20):
-        world.block(world.trade(ALICE, BOB, BTC_PERP, 100, 798_000), prices=((1, 790_000), (2, 20_000)))
-    go_to(world, (world.time_ms // MINUTE_MS + 1) * MINUTE_MS)
+        world.go(world.trade(ALICE, BOB, BTC_PERP, 100, 798_000), btc=790_000)
+    go_to(world, next_boundary(world))
     (paid,) = (each for result in world.results for each in of_kind(result, FundingPaid))
     assert paid.premium_ppb > 500_000
     assert paid.rate_ppb == funding_rate_ppb(paid.premium_ppb, 100, 500, 7_500) > 100_000
 
 
 def test_a_network_that_stood_still_owes_no_funding_for_it():
-    world = priced()
-    world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 790_000))
+    world = traded()
     covered = world.state.premia[BTC_PERP].funding_ms
     (paid,) = of_kind(world.prices(790_000, after_ms=10 * HOUR_MS), FundingPaid)
     assert paid.covered_ms == covered + world.genesis.market.report_age_ms_max
 
 
 def test_time_without_an_open_price_accrues_nothing_and_is_paid_afterwards():
-    world = priced()
-    world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 790_000))
-    boundary = (world.time_ms // MINUTE_MS + 1) * MINUTE_MS
-    go_to(world, boundary - 4_000)
+    world = traded()
+    go_to(world, next_boundary(world) - 4_000)
     world.prices(300_000)  # halted: what had accrued until now stays
     covered = world.state.premia[BTC_PERP].funding_ms
     for number in range(7):
@@ -323,12 +323,11 @@ def test_a_perpetual_without_terms_is_marked_at_the_index_and_pays_nothing():
 def test_the_band_of_trades_lies_around_the_mark_with_its_premium():
     world = priced()
     for _ in range(40):
-        world.block(world.trade(ALICE, BOB, BTC_PERP, 100, 820_000), prices=((1, 790_000), (2, 20_000)))
+        world.go(world.trade(ALICE, BOB, BTC_PERP, 100, 820_000), btc=790_000)
     mark = world.state.marks[BTC_PERP].ticks
     assert mark > 795_000
-    edge = mark * 11 // 10
-    assert codes(world.block(world.trade(ALICE, BOB, BTC_PERP, 1, edge), after_ms=0)) == []
-    assert codes(world.block(world.trade(ALICE, BOB, BTC_PERP, 1, edge + 1), after_ms=0)) == [C.PRICE_OUTSIDE_BAND]
+    trades = [world.trade(ALICE, BOB, BTC_PERP, 1, ticks) for ticks in (mark * 11 // 10, mark * 11 // 10 + 1)]
+    assert codes(world.block(*trades, after_ms=0)) == [C.PRICE_OUTSIDE_BAND]
 
 
 PATH = st.lists(
@@ -349,7 +348,7 @@ def test_whatever_is_traded_what_longs_pay_shorts_receive(path, lean):
         buyer, seller = (ALICE, BOB) if off + lean > 0 else (BOB, CAROL)
         trade = world.trade(buyer, seller, BTC_PERP, lots, max(mark + off, 1))
         lots_before = {each: world.lots(each, BTC_PERP) for each in EVERYBODY}
-        result = world.block(trade, prices=((1, btc), (2, 20_000)), after_ms=after_ms)
+        result = world.go(trade, btc=btc, after_ms=after_ms)
         for paid in of_kind(result, FundingPaid):
             assert paid.paid == paid.received + paid.rounding
             assert abs(paid.rate_ppb) <= 50_000_000

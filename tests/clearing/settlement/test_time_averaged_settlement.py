@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from clearing.schema.receipts.settlement import Marked, Settled, SettlementBasis, SettlementDeferred
@@ -18,7 +18,7 @@ from clearing.settlement.settlement_prices import (
     settlement_value_ticks,
 )
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_CALL, BTC_FUT, CAROL, ETH, EXPIRY_MS
-from tests.kit.clearing.priced import BTC_AVG_PUT, WINDOW_MS, go_to, priced
+from tests.kit.clearing.priced import BTC_AVG_PUT, PRICES, WINDOW_MS, go_to, priced
 from tests.kit.clearing.replay import same_after_restart
 from tests.kit.clearing.world import World, of_kind
 
@@ -48,8 +48,7 @@ def average_of(prices: list[tuple[int, int]], end: int, start: int, hold_ms: int
 )
 def test_each_price_weighs_as_long_as_it_stood(prices, end, start, hold, covered, ticks):
     average = average_of(prices, end, start, hold)
-    assert average.covered_ms == covered
-    assert average.ticks == ticks
+    assert (average.covered_ms, average.ticks) == (covered, ticks)
 
 
 def test_an_average_of_nothing_is_refused():
@@ -57,33 +56,33 @@ def test_an_average_of_nothing_is_refused():
         _ = TimeAverage().ticks
 
 
+END = 10_001
+
+
+def told_until(prices: list[tuple[int, int]], at: int) -> list[int]:
+    return [ticks for time, ticks in prices if time <= at]
+
+
 TIMES = st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 2**40)), min_size=1, max_size=20).map(sorted)
 
 
 @given(TIMES, st.integers(0, 10_000))
 def test_the_average_is_that_of_the_step_function_of_prices(prices, start):
-    end = 10_001
-    average = average_of(prices, end, start)
-
-    def standing(at: int) -> int | None:
-        before = [ticks for time, ticks in prices if time <= at]
-        return before[-1] if before else None
-
-    values = [ticks for at in range(start, end, 1) if (ticks := standing(at)) is not None] if end - start < 300 else []
-    if values:
-        assert average.ticks == int(Fraction(sum(values), len(values)))
-    assert average.covered_ms == max(end - max(start, prices[0][0]), 0)
+    average = average_of(prices, END, start)
+    assert average.covered_ms == max(END - max(start, prices[0][0]), 0)
     if average.covered_ms:
-        assert min(t for _, t in prices) <= average.ticks <= max(t for _, t in prices)
+        assert min(ticks for _, ticks in prices) <= average.ticks <= max(ticks for _, ticks in prices)
+    if average.covered_ms and END - start < 300:
+        values = [ticks[-1] for at in range(start, END) if (ticks := told_until(prices, at))]
+        assert average.ticks == int(Fraction(sum(values), len(values)))
 
 
 @given(TIMES, st.integers(0, 10_000), st.integers(0, 10_000))
 def test_a_block_in_between_that_moves_no_price_changes_nothing(prices, start, at):
-    before = [ticks for time, ticks in prices if time <= at]
-    if not before:
-        return
+    before = told_until(prices, at)
+    assume(before)
     split = sorted([*prices, (at, before[-1])], key=lambda each: each[0])
-    assert average_of(split, 10_001, start) == average_of(prices, 10_001, start)
+    assert average_of(split, END, start) == average_of(prices, END, start)
 
 
 @pytest.mark.parametrize(("window", "ppm", "wanted"), [(1_000, 500_000, 500), (3, 500_000, 2), (0, 500_000, 0)])
@@ -100,20 +99,17 @@ def test_inside_its_window_a_future_is_worth_what_the_average_will_be():
 
 
 @pytest.mark.parametrize(
-    ("kind", "settlement", "value"),
+    ("kind", "values"),
     [
-        (InstrumentKind.FUTURE, 900, 900),
-        (InstrumentKind.FORWARD, 900, 900),
-        (InstrumentKind.PERPETUAL, 900, 900),
-        (InstrumentKind.CALL, 900, 100),
-        (InstrumentKind.CALL, 800, 0),
-        (InstrumentKind.CALL, 700, 0),
-        (InstrumentKind.PUT, 900, 0),
-        (InstrumentKind.PUT, 700, 100),
+        (InstrumentKind.FUTURE, [700, 800, 900]),
+        (InstrumentKind.FORWARD, [700, 800, 900]),
+        (InstrumentKind.PERPETUAL, [700, 800, 900]),
+        (InstrumentKind.CALL, [0, 0, 100]),
+        (InstrumentKind.PUT, [100, 0, 0]),
     ],
 )
-def test_an_option_is_worth_its_intrinsic_value(kind, settlement, value):
-    assert settlement_value_ticks(kind, settlement, 800) == value
+def test_an_option_is_worth_its_intrinsic_value(kind, values):
+    assert [settlement_value_ticks(kind, settlement, 800) for settlement in (700, 800, 900)] == values
 
 
 @given(st.lists(st.integers(-(2**39), 2**39)), st.integers(0, 2**40), st.integers(0, 2**40), st.integers(1, 2**16))
@@ -124,15 +120,11 @@ def test_settlement_of_matched_lots_sums_to_zero(lots, value, paid, micros):
 START_MS = EXPIRY_MS - WINDOW_MS
 
 
-def ready(prices: PriceTerms | None = None) -> World:
+def ready(prices: PriceTerms = PRICES) -> World:
     """Just before the window, with positions in what settles on an average and in what does not."""
-    world = priced(prices) if prices else priced()
-    marks = {each: world.state.marks[each].ticks for each in (BTC_FUT, BTC_CALL, BTC_AVG_PUT)}
-    world.block(
-        world.trade(ALICE, BOB, BTC_FUT, 100, marks[BTC_FUT]),
-        world.trade(ALICE, BOB, BTC_CALL, 10, marks[BTC_CALL]),
-        world.trade(CAROL, BOB, BTC_AVG_PUT, 10, marks[BTC_AVG_PUT]),
-    )
+    world = priced(prices)
+    bought = ((ALICE, BTC_FUT, 100), (ALICE, BTC_CALL, 10), (CAROL, BTC_AVG_PUT, 10))
+    world.block(*(world.trade(buyer, BOB, each, lots, world.state.marks[each].ticks) for buyer, each, lots in bought))
     world.prices(790_000, after_ms=START_MS - world.time_ms - 2_000)
     return world
 
@@ -151,14 +143,10 @@ def test_what_is_averaged_settles_on_the_average_and_the_rest_on_the_index():
     assert (done[BTC_FUT].index_ticks, done[BTC_FUT].basis) == (wanted, SettlementBasis.AVERAGE)
     assert (done[BTC_FUT].covered_ms, done[BTC_FUT].window_ms) == (WINDOW_MS, WINDOW_MS)
     assert (done[BTC_AVG_PUT].index_ticks, done[BTC_AVG_PUT].worth_ticks) == (wanted, 0)
-    assert (done[BTC_CALL].index_ticks, done[BTC_CALL].basis) == (810_000, SettlementBasis.INDEX)
-    assert done[BTC_CALL].worth_ticks == 10_000
-    change = {each: world.cash(each) - start[each] for each in start}
-    assert change == {
-        ALICE: (wanted - 790_000) * 100 * 10 + 10_000 * 10 * 10,
-        BOB: -(wanted - 790_000) * 100 * 10 - 10_000 * 10 * 10,
-        CAROL: 0,
-    }
+    call = done[BTC_CALL]
+    assert (call.index_ticks, call.basis, call.worth_ticks) == (810_000, SettlementBasis.INDEX, 10_000)
+    gain = (wanted - 790_000) * 100 * 10 + 10_000 * 10 * 10
+    assert {each: world.cash(each) - start[each] for each in start} == {ALICE: gain, BOB: -gain, CAROL: 0}
     assert not list(world.state.settlement_averages.ordered())
 
 
@@ -187,8 +175,8 @@ def test_after_expiry_nothing_counts_when_enough_is_covered(late_ms):
     world = ready()
     go_to(world, EXPIRY_MS - 1)
     world.prices(1_000_000, after_ms=1 + late_ms)
-    assert settled(world)[BTC_FUT].index_ticks == 790_000
-    assert settled(world)[BTC_FUT].covered_ms == WINDOW_MS
+    done = settled(world)[BTC_FUT]
+    assert (done.index_ticks, done.covered_ms) == (790_000, WINDOW_MS)
 
 
 def stale_from(world: World, blocks: int) -> None:
@@ -204,9 +192,8 @@ def test_a_gap_in_the_window_does_not_count():
     go_to(world, EXPIRY_MS, btc=810_000)
     done = settled(world)[BTC_FUT]
     # The price stood from 0 to 12 s (it became stale then), and the new one from 15 s on.
-    assert done.covered_ms == 12_000 + 5_000
+    assert (done.covered_ms, done.basis) == (17_000, SettlementBasis.AVERAGE)
     assert done.index_ticks == (12_000 * 790_000 + 5_000 * 810_000) // 17_000
-    assert done.basis == SettlementBasis.AVERAGE
 
 
 def test_an_average_covered_well_enough_settles_also_without_a_price_at_expiry():
@@ -244,9 +231,8 @@ def test_too_little_coverage_prolongs_the_window():
     done = settled(world)[BTC_FUT]
     assert (done.basis, done.covered_ms) == (SettlementBasis.AVERAGE, 10_000)
     assert done.index_ticks == (2_000 * 790_000 + 8_000 * 600_000) // 10_000
-    assert settled(world)[BTC_AVG_PUT].worth_ticks == settlement_value_ticks(
-        InstrumentKind.PUT, done.index_ticks, 800_000
-    )
+    put = settlement_value_ticks(InstrumentKind.PUT, done.index_ticks, 800_000)
+    assert settled(world)[BTC_AVG_PUT].worth_ticks == put
 
 
 def test_a_dead_feed_settles_expired_instruments_at_the_last_good_index():
@@ -254,10 +240,9 @@ def test_a_dead_feed_settles_expired_instruments_at_the_last_good_index():
     missed(world)
     for number in range(12):
         world.prices(10_000 if number % 2 else 20_000)
-    done = settled(world)
-    for instrument, worth in ((BTC_FUT, 790_000), (BTC_CALL, 0), (BTC_AVG_PUT, 10_000)):
-        assert done[instrument].basis == SettlementBasis.LAST_GOOD
-        assert (done[instrument].index_ticks, done[instrument].worth_ticks) == (790_000, worth)
+    done = [settled(world)[each] for each in (BTC_FUT, BTC_CALL, BTC_AVG_PUT)]
+    assert {(each.basis, each.index_ticks) for each in done} == {(SettlementBasis.LAST_GOOD, 790_000)}
+    assert [each.worth_ticks for each in done] == [790_000, 0, 10_000]
     assert not list(world.state.settlement_averages.ordered())
 
 
