@@ -76,19 +76,18 @@ def test_a_longer_span_never_deviates_less(variance, one, other):
     assert deviation_over(variance, short, HOUR) <= deviation_over(variance, long, HOUR)
 
 
-def test_deviation_grows_with_the_root_of_time():
-    assert deviation_over(10**14, 4 * HOUR, HOUR) == 2 * deviation_over(10**14, HOUR, HOUR) == 20_000_000
-
-
 @given(prices, prices, st.integers(HOUR, 100 * HOUR))
 def test_a_return_is_rounded_away_from_zero_and_bounded(before, after, gap):
     moved = interval_return_nano(before, after, gap, HOUR)
     exact = Fraction((after - before) * NANO, before)
-    assert (moved > 0) == (after > before)
-    assert (moved < 0) == (after < before)
+    assert ((moved > 0), (moved < 0)) == ((after > before), (after < before))
     assert abs(moved) <= RETURN_MAX_NANO
     if gap == HOUR and abs(exact) <= RETURN_MAX_NANO:
         assert abs(exact) <= abs(moved) < abs(exact) + 1
+
+
+def test_deviation_grows_with_the_root_of_time():
+    assert deviation_over(10**14, 4 * HOUR, HOUR) == 2 * deviation_over(10**14, HOUR, HOUR) == 20_000_000
 
 
 def test_a_return_over_a_gap_counts_as_one_of_an_interval():
@@ -118,9 +117,8 @@ def test_no_history_leaves_the_range_of_the_records(series):
     variance_record = VarianceRecord(VARIANCE_MAX, VARIANCE_MAX)
     for at, ticks in enumerate(series):
         variance_record, move = seen(variance_record, ticks, at * HOUR)
-        assert 0 <= variance_record.variance <= VARIANCE_MAX
-        assert 0 <= variance_record.long_variance <= VARIANCE_MAX
-        assert 0 <= variance_record.turbulence <= VARIANCE_MAX
+        variances = variance_record.variance, variance_record.long_variance, variance_record.turbulence
+        assert all(0 <= each <= VARIANCE_MAX for each in variances)
         assert abs(move.return_nano) <= RETURN_MAX_NANO
 
 
@@ -155,11 +153,19 @@ def test_rescaling_rounds_away_from_zero(pairs, now):
         assert after == 0 or (after > 0) == (moved > 0)
 
 
-def test_a_return_without_its_deviation_cannot_be_rescaled():
+@pytest.mark.parametrize(
+    ("figure", "arguments"),
+    [
+        pytest.param(rescale_returns, ([1, 2], [1], 3), id="a return without its deviation"),
+        pytest.param(rescale_returns, ([1], [0], 3), id="a deviation of nothing"),
+        pytest.param(quantile_up, ([], 990_000), id="a quantile of nothing"),
+        pytest.param(expected_shortfall, ([], 1), id="a mean of nothing"),
+        pytest.param(expected_shortfall, ([1], 0), id="a tail of nothing"),
+    ],
+)
+def test_there_is_no_figure_of(figure, arguments):
     with pytest.raises(ValueError):
-        rescale_returns([1, 2], [1], 3)
-    with pytest.raises(ValueError):
-        rescale_returns([1], [0], 3)
+        figure(*arguments)
 
 
 def test_a_move_is_measured_in_deviations():
@@ -191,18 +197,10 @@ def test_enough_values_lie_at_or_below_the_quantile(values, confidence):
     assert value in values
 
 
-def test_there_is_no_quantile_of_nothing():
-    with pytest.raises(ValueError):
-        quantile_up([], 990_000)
-
-
 def test_expected_shortfall_is_the_mean_of_the_worst_rounded_up():
     assert expected_shortfall([1, 5, -3, 10], 2) == 8  # 7.5
     assert expected_shortfall([1], 5) == 1
     assert expected_shortfall([-3, -4], 2) == -3
-    for losses, tail in (([], 1), ([1], 0)):
-        with pytest.raises(ValueError):
-            expected_shortfall(losses, tail)
 
 
 @given(
@@ -216,9 +214,7 @@ def test_expected_shortfall_is_subadditive(one, more, tail):
 
 @given(st.lists(st.integers(), min_size=1), st.integers(1, 9), st.randoms())
 def test_the_order_of_history_does_not_matter(losses, tail, chance):
-    shuffled = list(losses)
-    chance.shuffle(shuffled)
-    assert expected_shortfall(shuffled, tail) == expected_shortfall(losses, tail)
+    assert expected_shortfall(chance.sample(losses, len(losses)), tail) == expected_shortfall(losses, tail)
 
 
 RULES = RangeParameters(interval_ms=1, joint_scenarios=8, window_min=2)
@@ -279,14 +275,13 @@ def test_what_was_not_observed_is_left_out():
 GENESIS = JointCredit(weight_ppm=700_000, keep_largest=True)
 
 
-def sizes() -> list[list[int]]:
-    return [column_sizes(SPAN_SIXTEEN, 90_000)] * 2
+def credit_of(columns: list[tuple[int, ...]], **rules: int) -> JointCredit:
+    sizes = [column_sizes(SPAN_SIXTEEN, 90_000)] * 2
+    return joint_credit(columns, sizes, msgspec.structs.replace(RULES, **rules), GENESIS)
 
 
 def test_genesis_stands_without_history_or_when_off():
-    assert joint_credit([(1, 1)], sizes(), RULES, GENESIS) is GENESIS
-    off = msgspec.structs.replace(RULES, joint_scenarios=0)
-    assert joint_credit([(1, 1)] * 50, sizes(), off, GENESIS) is GENESIS
+    assert credit_of([(1, 1)]) is credit_of([(1, 1)] * 50, joint_scenarios=0) is GENESIS
 
 
 columns = st.lists(st.tuples(st.integers(0, 16), st.integers(0, 16)), min_size=2, max_size=60)
@@ -294,19 +289,18 @@ columns = st.lists(st.tuples(st.integers(0, 16), st.integers(0, 16)), min_size=2
 
 @given(columns)
 def test_every_credit_is_one_that_genesis_could_have_stated(found):
-    credit = joint_credit(found, sizes(), RULES, GENESIS)
+    credit = credit_of(found)
     assert all(good for _, _, good in joint_checks(credit, [16, 16]))
     assert sum(each.count for each in credit.scenarios) == len(found)
     assert len(credit.scenarios) <= RULES.joint_scenarios + 1
-    assert joint_credit(found[::-1], sizes(), RULES, GENESIS) == credit
+    assert credit_of(found[::-1]) == credit
 
 
 def test_the_farthest_sets_are_kept_and_the_mildest_count_as_still():
-    two = msgspec.structs.replace(RULES, joint_scenarios=2)
-    credit = joint_credit([(3, 3), (11, 13), (7, 7), (3, 3)], sizes(), two, GENESIS)
+    credit = credit_of([(3, 3), (11, 13), (7, 7), (3, 3)], joint_scenarios=2)
     assert credit.scenarios == (JointScenario((0, 0), 2), JointScenario((7, 7), 1), JointScenario((11, 13), 1))
 
 
 def test_the_tail_is_its_part_of_the_window_rounded_up():
-    credit = joint_credit([(11, 13)] * 100, sizes(), RULES, GENESIS)
+    credit = credit_of([(11, 13)] * 100)
     assert (credit.tail, credit.weight_ppm, credit.keep_largest) == (3, 700_000, True)  # 2.5 %

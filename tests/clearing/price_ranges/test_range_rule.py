@@ -43,21 +43,16 @@ def published(
 
 
 def test_a_calm_range_is_the_raw_one_and_a_quarter():
-    found = published(deviated(10_000_000))  # 1 % an hour, three deviations
-    assert (found.raw_ppm, found.stressed_ppm, found.floor_ppm) == (30_000, 30_000, 30_000)
-    assert (found.buffer_ppm, found.target_ppm) == (250_000, 37_500)
+    calm = published(deviated(10_000_000))  # 1 % an hour, three deviations
+    assert (calm.raw_ppm, calm.stressed_ppm, calm.floor_ppm) == (30_000, 30_000, 30_000)
+    assert (calm.buffer_ppm, calm.target_ppm) == (250_000, 37_500)
 
 
 def test_stress_uses_the_buffer_up():
-    lefts = [
-        remaining_buffer_ppm(RULES, held.variance, held.long_variance)
-        for held in map(deviated, range(1, 40_000_000, 10**6))
-    ]
-    assert lefts == sorted(lefts, reverse=True)
-    assert lefts[0] == 250_000
-    assert lefts[-1] == 0
-    half = deviated(15_000_000)
-    assert remaining_buffer_ppm(RULES, half.variance, half.long_variance) == 125_000
+    records = [deviated(now) for now in (*range(1, 40_000_000, 10**6), 15_000_000)]
+    *left, half_left = (remaining_buffer_ppm(RULES, each.variance, each.long_variance) for each in records)
+    assert left == sorted(left, reverse=True)
+    assert (left[0], half_left, left[-1]) == (250_000, 125_000, 0)
 
 
 def test_a_quarter_of_the_weight_is_on_stress():
@@ -101,9 +96,8 @@ deviations = st.integers(0, 2 * 10**9)
 @given(deviations, deviations, deviations, st.integers(1, PPM), st.integers(PPM, 100 * PPM), st.integers(1, 10**10))
 def test_a_range_stays_in_bounds_and_within_the_limit(now, long_run, stressed, previous, multiple, horizon_ms):
     group = msgspec.structs.replace(GROUP, range_ppm=previous)
-    found = next_published_range(
-        RULES, group, deviated(now, long_run), HistoryFigures(multiple, stressed), None, horizon_ms, 7
-    )
+    figures = HistoryFigures(multiple, stressed)
+    found = next_published_range(RULES, group, deviated(now, long_run), figures, None, horizon_ms, 7)
     low, high = max(previous * 99 // 100, RULES.range_min_ppm), max(-(-previous * 3 // 2), RULES.range_min_ppm)
     assert RULES.range_min_ppm <= found.range_ppm <= RULES.range_max_ppm
     assert min(low, RULES.range_max_ppm) <= found.range_ppm <= min(high, RULES.range_max_ppm)
@@ -119,12 +113,9 @@ def test_more_variance_never_asks_for_less_raw_range(one, other, multiple):
 
 
 def test_volatility_follows_as_far_as_genesis_says():
-    held = deviated(10_000_000)  # 1 % an hour: 93.6 % a year
-    assert published(held).volatility_ppm == 800_000
-    whole = msgspec.structs.replace(RULES, volatility_weight_ppm=PPM)
-    assert published(held, whole).volatility_ppm == 935_948
-    half = msgspec.structs.replace(RULES, volatility_weight_ppm=PPM // 2)
-    assert published(held, half).volatility_ppm == (935_948 + 800_000) // 2
+    rules = [msgspec.structs.replace(RULES, volatility_weight_ppm=weight) for weight in (0, PPM // 2, PPM)]
+    found = [published(deviated(10_000_000), each).volatility_ppm for each in rules]
+    assert found == [800_000, (935_948 + 800_000) // 2, 935_948]  # 1 % an hour: 93.6 % a year
 
 
 def test_a_turbulent_volatility_widens_its_own_range():
@@ -146,45 +137,41 @@ def test_the_defaults_are_off_and_in_order():
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("field", "wrong"),
     [
-        {"interval_ms": 2**40},
-        {"decay_ppm": 0},
-        {"window": 100, "horizon_ms": 2 * HOUR},
-        {"decay_ppm": PPM},
-        {"confidence_ppm": PPM},
-        {"confidence_ppm": 499_999},
-        {"window": 0},
-        {"window": 10_001},
-        {"window_min": 0},
-        {"window_min": 2_001},
-        {"multiple_ppm": PPM - 1},
-        {"horizon_ms": 0},
-        {"horizon_ms": 2**40},
-        {"lateness_ms_max": 2**40},
-        {"lateness_decay_ppm": PPM},
-        {"buffer_ppm": PPM + 1},
-        {"release_ppm": PPM},
-        {"stress_weight_ppm": PPM + 1},
-        {"stress_quantile_ppm": PPM + 1},
-        {"floor_samples": 0},
-        {"rise_ppm": 0},
-        {"fall_ppm": 0},
-        {"fall_ppm": PPM + 1},
-        {"range_min_ppm": 0},
-        {"range_max_ppm": 9_999},
-        {"range_max_ppm": PPM + 1},
-        {"volatility_weight_ppm": PPM + 1},
-        {"volatility_multiple_ppm": 20 * PPM + 1},
-        {"joint_scenarios": 65},
-        {"joint_tail_ppm": 0},
-        {"joint_tail_ppm": PPM + 1},
+        ("interval_ms", (2**40,)),
+        ("decay_ppm", (0, PPM)),
+        ("confidence_ppm", (PPM, 499_999)),
+        ("window", (0, 10_001)),
+        ("window_min", (0, 2_001)),
+        ("multiple_ppm", (PPM - 1,)),
+        ("horizon_ms", (0, 2**40)),
+        ("lateness_ms_max", (2**40,)),
+        ("lateness_decay_ppm", (PPM,)),
+        ("buffer_ppm", (PPM + 1,)),
+        ("release_ppm", (PPM,)),
+        ("stress_weight_ppm", (PPM + 1,)),
+        ("stress_quantile_ppm", (PPM + 1,)),
+        ("floor_samples", (0,)),
+        ("rise_ppm", (0,)),
+        ("fall_ppm", (0, PPM + 1)),
+        ("range_min_ppm", (0,)),
+        ("range_max_ppm", (9_999, PPM + 1)),
+        ("volatility_weight_ppm", (PPM + 1,)),
+        ("volatility_multiple_ppm", (20 * PPM + 1,)),
+        ("joint_scenarios", (65,)),
+        ("joint_tail_ppm", (0, PPM + 1)),
     ],
 )
-def test_genesis_checks_every_bound(wrong):
-    field = next(iter(wrong))
-    with pytest.raises(LocalFault, match=field):
-        check_range_parameters(msgspec.structs.replace(RULES, **wrong))
+def test_genesis_checks_every_bound(field, wrong):
+    for value in wrong:
+        with pytest.raises(LocalFault, match=field):
+            check_range_parameters(msgspec.structs.replace(RULES, **{field: value}))
+
+
+def test_a_window_must_be_long_enough_for_its_horizon():
+    with pytest.raises(LocalFault, match="window"):
+        check_range_parameters(msgspec.structs.replace(RULES, window=100, horizon_ms=2 * HOUR))
 
 
 def test_windows_of_many_groups_stay_small_enough_for_a_block():
