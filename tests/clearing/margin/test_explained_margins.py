@@ -12,15 +12,9 @@ from clearing.margin_explanation import collect_margin_inputs, explain_margin, m
 from clearing.margin_simulation import Shock, SimulatedTrade, at_index, is_liquidatable, liquidation_prices, simulate
 from clearing.schema.receipts.liquidation import Liquidated
 from clearing.schema.receipts.trades import TradeNovated
-from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from clearing.state.state import State
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, CAROL, ETH, ETH_PERP, USD, WETH_1
 from tests.kit.clearing.margined import ACCOUNTS, FULL, KEPT, PLAIN, traded
 from tests.kit.clearing.world import of_kind
-
-
-def defined(state: State, account: int) -> AccountMargin:
-    return holdings_margin(current_arrays(state), current_holdings(state, account))
 
 
 def figures(margin: AccountMargin) -> tuple[int, int, int]:
@@ -29,22 +23,17 @@ def figures(margin: AccountMargin) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("risk", [PLAIN, FULL, KEPT])
 def test_terms_sum_to_the_margin_they_explain(risk):
-    world = traded(risk)
+    world, named = traded(risk), set()
     for btc in (790_000, 741_000, 822_000):
         world.prices(btc, 20_600)
         for account in ACCOUNTS:
-            told = explain_margin(collect_margin_inputs(world.state, account))
-            assert figures(told.margin) == figures(defined(world.state, account))
-            assert sum(each.micros for each in told.equity) == told.margin.equity
-            assert sum(each.micros for each in told.requirement) == told.margin.initial
-            for term in told.requirement:
-                if term.parts:
-                    assert sum(part.micros for part in term.parts) == term.micros
-    named = {
-        term.name
-        for account in ACCOUNTS
-        for term in explain_margin(collect_margin_inputs(world.state, account)).requirement
-    }
+            explained = explain_margin(collect_margin_inputs(world.state, account))
+            assert figures(explained.margin) == figures(world.margin(account))
+            assert sum(each.micros for each in explained.equity) == explained.margin.equity
+            assert sum(each.micros for each in explained.requirement) == explained.margin.initial
+            for term in explained.requirement:
+                assert not term.parts or sum(part.micros for part in term.parts) == term.micros
+            named |= {term.name for term in explained.requirement}
     assert named >= ({"group_loss"} if risk is PLAIN else {"group_loss", "lot_charge", "impact", "concentration"})
 
 
@@ -65,7 +54,7 @@ def test_a_simulated_move_is_what_the_rulebook_makes_of_it(btc, eth):
         later = collect_margin_inputs(world.state, each)
         assert (later.marks, later.index) == (after[each].marks, after[each].index)
         assert (later.cash, later.tokens, later.lots) == (after[each].cash, after[each].tokens, after[each].lots)
-        assert figures(margin_of_inputs(after[each])) == figures(defined(world.state, each))
+        assert figures(margin_of_inputs(after[each])) == figures(world.margin(each))
 
 
 def test_a_simulated_trade_and_deposit_are_what_novation_books():
@@ -80,10 +69,10 @@ def test_a_simulated_trade_and_deposit_are_what_novation_books():
         world.trade(ALICE, BOB, BTC_PERP, 250, mark - 40),
         world.trade(BOB, CAROL, ETH_PERP, 5, before.marks[ETH_PERP]),
     )
-    told = collect_margin_inputs(world.state, BOB)
+    booked = collect_margin_inputs(world.state, BOB)
     assert len(of_kind(world.results[-1], TradeNovated)) == 2
-    assert (after.lots, after.tokens, after.cash[0]) == (told.lots, told.tokens, told.cash[0] + 77)
-    assert margin_of_inputs(after).initial == defined(world.state, BOB).initial
+    assert (after.lots, after.tokens, after.cash[0]) == (booked.lots, booked.tokens, booked.cash[0] + 77)
+    assert margin_of_inputs(after).initial == world.margin(BOB).initial
 
 
 def test_an_account_is_liquidated_at_its_liquidation_price_and_not_a_tick_before():
@@ -94,8 +83,6 @@ def test_an_account_is_liquidated_at_its_liquidation_price_and_not_a_tick_before
         for each in liquidation_prices(collect_margin_inputs(world.state, account))
     }
     below, above = found[ALICE, BTC].below_ticks, found[BOB, BTC].above_ticks
-    assert below is not None
-    assert above is not None
     assert below < 790_000 < above
     for account, ticks, step in ((ALICE, below, 1), (BOB, above, -1)):
         inputs = collect_margin_inputs(world.state, account)
@@ -124,6 +111,5 @@ def test_a_shock_of_what_is_not_there_is_refused(shock):
 
 def test_more_volatility_needs_more_margin_of_a_short_option():
     inputs = collect_margin_inputs(traded(PLAIN).state, ALICE)
-    assert (
-        margin_of_inputs(simulate(inputs, Shock(volatility_ppm={1: 200_000}))).equity < margin_of_inputs(inputs).equity
-    )
+    wilder = simulate(inputs, Shock(volatility_ppm={1: 200_000}))
+    assert margin_of_inputs(wilder).equity < margin_of_inputs(inputs).equity

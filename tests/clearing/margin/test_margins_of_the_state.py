@@ -8,57 +8,42 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from clearing.apply_block import apply_block
-from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.schema.blocks.block import VoteExtension
-from clearing.schema.requests.trades import Trade
-from clearing.schema.requests.withdrawals import Withdrawal
+from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.risk.parameters import RiskParameters
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, margin_book
 from clearing.state.state import State
 from tests.kit.clearing.genesis import (
     ALICE,
-    ALICE_CLIENT,
     BOB,
     BTC,
     BTC_CALL,
     BTC_FUT,
     BTC_PERP,
-    CAROL,
     DOLLAR,
     ETH,
     ETH_PERP,
     SALT,
     USDC_1,
-    WETH_1,
-    make_genesis,
 )
-from tests.kit.clearing.margined import ACCOUNTS, FULL, KEPT, PLAIN
-from tests.kit.clearing.world import World, reports
+from tests.kit.clearing.margined import ACCOUNTS, FULL, KEPT, PLAIN, traded
+from tests.kit.clearing.world import reports
 
 accounts = st.sampled_from(ACCOUNTS)
 tips = st.sampled_from([-1, -1, -1, -2, 0, 1])
 
 
-def defined(state: State) -> dict[int, AccountMargin]:
-    """Every account's margin by the definition."""
-    arrays = current_arrays(state)
-    return {each: holdings_margin(arrays, current_holdings(state, each)) for each in ACCOUNTS}
-
-
 def check(state: State) -> None:
-    book, want = margin_book(state), defined(state)
+    """Every account's margin in the book is the one by the definition, and so is who is short."""
+    book, arrays, limit = margin_book(state), current_arrays(state), state.terms.risk.cash_limit_micros
+    holdings = {each: current_holdings(state, each) for each in ACCOUNTS}
+    defined = {each: holdings_margin(arrays, own) for each, own in holdings.items()}
     known = [each for each in ACCOUNTS if each in book]
-    for each in set(ACCOUNTS) - set(known):
-        assert want[each].equity == want[each].initial == 0
+    assert all(defined[each].equity == defined[each].initial == 0 for each in set(ACCOUNTS) - set(known))
     batch = book.margins(known)
-    assert [batch.account(at) for at in range(len(known))] == [want[each] for each in known]
-    limit = state.terms.risk.cash_limit_micros
-    short = [
-        each
-        for each in known
-        if not want[each].initial_ok or any(cash < -limit for cash in current_holdings(state, each).cash)
-    ]
+    assert [batch.account(at) for at in range(len(known))] == [defined[each] for each in known]
+    short = [each for each in known if not defined[each].initial_ok or min(holdings[each].cash) < -limit]
     assert book.short(known, limit) == short
 
 
@@ -67,34 +52,23 @@ class Forks(RuleBasedStateMachine):
 
     @initialize(risk=st.sampled_from([PLAIN, FULL, KEPT]))
     def start(self, risk: RiskParameters) -> None:
-        self.world = World(make_genesis(risk=risk), check=False)
-        self.world.prices(790_000)
-        facts = [self.world.deposit_fact(each, USDC_1, 20_000 * DOLLAR) for each in ACCOUNTS]
-        facts.append(self.world.deposit_fact(ALICE, WETH_1, 10 * 10**18))
-        self.world.block(facts=facts)
-        marks = self.world.state.marks
-        self.world.block(
-            self.world.trade(ALICE, BOB, BTC_PERP, 9_000, marks[BTC_PERP].ticks),
-            self.world.trade(CAROL, ALICE_CLIENT, BTC_FUT, 3_000, marks[BTC_FUT].ticks),
-            self.world.trade(ALICE, CAROL, BTC_CALL, 500, marks[BTC_CALL].ticks),
-            self.world.trade(BOB, ALICE, ETH_PERP, 100, marks[ETH_PERP].ticks),
-        )
+        self.world = traded(risk)
         self.tips: list[State] = [self.world.state]
 
     def extend(
-        self, at: int, transactions: Sequence[Trade | Withdrawal] = (), extensions: Sequence[VoteExtension] = ()
+        self, at: int, *transactions: Transaction, extensions: Sequence[VoteExtension] = (), hours: int = 0
     ) -> None:
-        parent = self.tips[at % len(self.tips)]
-        self.world.state = parent
-        block = self.world.make_block(transactions, extensions)
-        fork, _ = apply_block(parent, block)
-        self.tips.append(fork)
+        parent = self.world.state = self.tips[at % len(self.tips)]
+        block = self.world.make_block(transactions, extensions, 1_000 + hours * 3_600_000)
+        self.tips.append(apply_block(parent, block)[0])
+
+    def told(self, at: int, btc: int, eth: int) -> VoteExtension:
+        time_ms = self.tips[at % len(self.tips)].now.time_ms + 1_000
+        return VoteExtension(reports((BTC, btc), (ETH, eth), time_ms=time_ms))
 
     @rule(at=tips, btc=st.sampled_from([700_000, 780_000, 790_000, 905_000]), eth=st.integers(18, 22))
     def price(self, at: int, btc: int, eth: int) -> None:
-        time_ms = self.tips[at % len(self.tips)].now.time_ms + 1_000
-        said = VoteExtension(reports((BTC, btc), (ETH, eth * 1_000), time_ms=time_ms))
-        self.extend(at, extensions=[said] * 4)
+        self.extend(at, extensions=[self.told(at, btc, eth * 1_000)] * 4)
 
     @rule(
         at=tips,
@@ -104,21 +78,15 @@ class Forks(RuleBasedStateMachine):
     )
     def trade(self, at: int, sides: list[int], instrument: int, lots: int) -> None:
         mark = self.tips[at % len(self.tips)].marks[instrument].ticks
-        self.extend(at, [self.world.trade(sides[0], sides[1], instrument, lots, max(mark, 1))])
+        self.extend(at, self.world.trade(sides[0], sides[1], instrument, lots, max(mark, 1)))
 
     @rule(at=tips, account=accounts, units=st.integers(1, 20_000))
     def withdraw(self, at: int, account: int, units: int) -> None:
-        self.extend(at, [self.world.withdrawal(account, USDC_1, units * DOLLAR)])
+        self.extend(at, self.world.withdrawal(account, USDC_1, units * DOLLAR))
 
     @rule(at=tips, hours=st.sampled_from([0, 2]))
     def pass_time(self, at: int, hours: int) -> None:
-        parent = self.tips[at % len(self.tips)]
-        self.world.state = parent
-        said = VoteExtension(reports((BTC, 785_000), (ETH, 20_500), time_ms=parent.now.time_ms + 1_000))
-        block = self.world.make_block((), [said] * 4)
-        self.tips.append(
-            apply_block(parent, msgspec.structs.replace(block, time_ms=block.time_ms + hours * 3_600_000))[0]
-        )
+        self.extend(at, extensions=[self.told(at, 785_000, 20_500)] * 4, hours=hours)
 
     @rule(at=tips)
     def decide(self, at: int) -> None:
@@ -131,9 +99,7 @@ class Forks(RuleBasedStateMachine):
         root = first.absorb()
         self.tips = [root, *(each for each in self.tips if each is not first and each.parent is first)]
 
-    @rule(
-        prices=st.lists(st.tuples(st.sampled_from([640_000, 790_000, 905_000]), st.integers(16, 24)), max_size=3),
-    )
+    @rule(prices=st.lists(st.tuples(st.sampled_from([640_000, 790_000, 905_000]), st.integers(16, 24)), max_size=3))
     def decide_at_once(self, prices: list[tuple[int, int]]) -> None:
         """Blocks whose books nobody looked into before they were decided; some liquidate, after margins were taken."""
         self.world.state = self.tips[0]
@@ -159,17 +125,14 @@ TestForks.settings = settings(max_examples=25, stateful_step_count=14, deadline=
 
 
 def test_a_fork_writes_nothing_into_the_book_of_its_parent():
-    world = World(make_genesis(risk=FULL), check=False)
-    world.prices(790_000)
-    world.block(facts=[world.deposit_fact(each, USDC_1, 20_000 * DOLLAR) for each in ACCOUNTS])
+    world = traded(FULL)
     before = {each: margin_book(world.state).margin(each) for each in ACCOUNTS}
     table = margin_book(world.state).columns.table.copy()
     said = VoteExtension(reports((BTC, 700_000), (ETH, 20_000), time_ms=world.time_ms + 1_000))
     trade = world.trade(ALICE, BOB, BTC_PERP, 10, 700_000)
     forks = [apply_block(world.state, world.make_block((), [said] * 4))[0] for _ in range(3)]
-    deeper = apply_block(forks[0], msgspec.structs.replace(world.make_block([trade]), height=forks[0].now.height + 1))[
-        0
-    ]
+    block = msgspec.structs.replace(world.make_block([trade]), height=forks[0].now.height + 1)
+    deeper, _ = apply_block(forks[0], block)
     assert margin_book(deeper).margin(ALICE).initial > 0
     assert {each: margin_book(world.state).margin(each) for each in ACCOUNTS} == before
     assert (margin_book(world.state).columns.table == table).all()
@@ -181,9 +144,7 @@ def test_a_fork_writes_nothing_into_the_book_of_its_parent():
 
 
 def test_the_book_is_margined_by_what_was_written_not_by_a_list():
-    world = World(make_genesis(risk=PLAIN), check=False)
-    world.prices(790_000)
-    world.block(facts=[world.deposit_fact(each, USDC_1, 20_000 * DOLLAR) for each in ACCOUNTS])
+    world = traded(PLAIN)
     margin_book(world.state).remargin()
     fork = world.state.fork()
     book = margin_book(fork)

@@ -80,10 +80,8 @@ def test_inputs_are_read_only_and_kept():
 def digest() -> str:
     """Of values, greeks and arrays on a surface."""
     found = sha256(everything(quotes(3, 5000)).tobytes())
-    groups = tuple(
-        RiskGroup(number, f"G{number}", number, 180_000, 800_000, 500_000, surface=SURFACE, shock=OPTION_SHOCK)
-        for number in (1, 2)
-    )
+    terms = {"surface": SURFACE, "shock": OPTION_SHOCK}
+    groups = tuple(RiskGroup(at, f"G{at}", at, 180_000, 800_000, 500_000, **terms) for at in (1, 2))
     risk = RiskParameters(groups, OPTION_GRID, rate_ppm=30_000)
     for tick in range(50):
         index = {1: 800_000 + 977 * tick, 2: 20_000 + 31 * tick}
@@ -104,10 +102,8 @@ def test_every_vector_unit_gives_the_same_bits():
     program = "import tests.clearing.pricing.test_same_bits as t; print(t.digest(), *t.vector_features())"
     for kept in range(len(features)):
         environment = {**os.environ, "NPY_DISABLE_CPU_FEATURES": " ".join(features[kept:])}
-        done = subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-        )
-        found, *left = done.stdout.split()
+        call = [sys.executable, "-c", program]
+        found, *left = subprocess.run(call, env=environment, capture_output=True, text=True, check=True).stdout.split()
         assert left == features[:kept], "the features are off"
         assert found == expected, f"without {features[kept:]}"
 
