@@ -28,18 +28,7 @@ from clearing.state.withdrawals_tree import (
 )
 from tests.kit.bridge.certified import Tree
 from tests.kit.clearing.fuzz import check_provable
-from tests.kit.clearing.genesis import (
-    ALICE,
-    BOB,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    SALT,
-    USDC_1,
-    VAULTS,
-    WETH_1,
-    make_genesis,
-)
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, SALT, USDC_1, VAULTS, WETH_1, make_genesis
 from tests.kit.clearing.guarded import counted
 from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
 from tests.kit.clearing.world import World, executed, funded, of_kind

@@ -6,24 +6,14 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from clearing.base.units import DAY_MS
 from clearing.margin.requirement.greeks import GroupGreeks, account_greeks, greeks_per_lot
 from clearing.margin_explanation import collect_margin_inputs, explain_margin
 from clearing.state.holdings import current_arrays, current_holdings
 from node.api.margin import margin_view
 from tests.kit.clearing.genesis import ALICE, BOB, CAROL
 from tests.kit.clearing.margined import traded
-from tests.kit.margin.books import (
-    BTC,
-    DAY_MS,
-    ETH,
-    INDEX,
-    INSTRUMENTS,
-    NORMAL,
-    NOW_MS,
-    PARAMETERS,
-    arrays_of,
-    modest_holdings,
-)
+from tests.kit.margin.books import BTC, ETH, INDEX, INSTRUMENTS, NORMAL, NOW_MS, PARAMETERS, arrays_of, modest_holdings
 
 PER_LOT = greeks_per_lot(NORMAL)
 FINE = tuple(msgspec.structs.replace(each, micros_per_tick=each.micros_per_tick * 1000) for each in INSTRUMENTS)

@@ -12,15 +12,7 @@ from clearing.margin.requirement.margin_book import HoldingsChange, MarginBook
 from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.schema.risk.charges import LotCharge
 from clearing.schema.risk.parameters import JointCredit, JointScenario
-from tests.kit.margin.books import (
-    HUGE,
-    INDEX,
-    NORMAL,
-    PARAMETERS,
-    arrays_of,
-    holdings,
-    modest_holdings,
-)
+from tests.kit.margin.books import HUGE, INDEX, NORMAL, PARAMETERS, arrays_of, holdings, modest_holdings
 
 accounts = st.integers(0, 9)
 changes = st.builds(

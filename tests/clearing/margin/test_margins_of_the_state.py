@@ -14,19 +14,7 @@ from clearing.schema.risk.parameters import RiskParameters
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin, margin_book
 from clearing.state.state import State
-from tests.kit.clearing.genesis import (
-    ALICE,
-    BOB,
-    BTC,
-    BTC_CALL,
-    BTC_FUT,
-    BTC_PERP,
-    DOLLAR,
-    ETH,
-    ETH_PERP,
-    SALT,
-    USDC_1,
-)
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_CALL, BTC_FUT, BTC_PERP, DOLLAR, ETH, ETH_PERP, SALT, USDC_1
 from tests.kit.clearing.margined import ACCOUNTS, FULL, KEPT, PLAIN, traded
 from tests.kit.clearing.world import reports
 

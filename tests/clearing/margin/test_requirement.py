@@ -30,21 +30,7 @@ from clearing.schema.risk.parameters import (
 )
 from clearing.schema.terms.assets import CashGroup
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
-from tests.kit.margin.books import (
-    CHARGED,
-    CHARGED_HUGE,
-    DAY_MS,
-    FULL,
-    HUGE,
-    JOINT,
-    NORMAL,
-    NOW_MS,
-    PARAMETERS,
-    TIERS,
-    arrays_of,
-    holdings,
-    modest_holdings,
-)
+from tests.kit.margin.books import CHARGED, CHARGED_HUGE, FULL, HUGE, NORMAL, arrays_of, holdings, modest_holdings
 
 worlds = st.sampled_from([*CHARGED.values(), HUGE, CHARGED_HUGE])
 ordinary = st.sampled_from(list(CHARGED.values()))
@@ -70,8 +56,7 @@ def test_a_batch_equals_the_definition_with_every_rule_on(rows, arrays):
 
 @given(st.lists(modest_holdings, min_size=1, max_size=10), ordinary, st.randoms(use_true_random=False))
 def test_an_accounts_margin_does_not_depend_on_its_place_in_a_batch(rows, arrays, random):
-    order = list(range(len(rows)))
-    random.shuffle(order)
+    order = random.sample(range(len(rows)), len(rows))
     found = in_one_batch(arrays, rows)
     assert in_one_batch(arrays, [rows[at] for at in order]) == [found[at] for at in order]
     assert [in_one_batch(arrays, [row])[0] for row in rows] == found
@@ -82,8 +67,7 @@ def test_add_ons_are_what_is_required_beside_the_group_losses(rows, arrays):
     cash, tokens, lots = columns_of(rows)
     batch = batch_margin(arrays, cash, tokens, lots)
     found = add_ons(arrays, batch.losses.T, lots.T, tokens.T)
-    wanted = [margin.initial - sum(margin.group_losses) for margin in in_one_batch(arrays, rows)]
-    assert [int(each) for each in found] == wanted
+    assert found.tolist() == [margin.initial - sum(margin.group_losses) for margin in in_one_batch(arrays, rows)]
     assert found.dtype == np.int64
 
 
@@ -107,17 +91,16 @@ def test_without_rules_the_requirement_is_the_sum_of_group_losses(rows):
     assert all(margin.initial == sum(margin.group_losses) for margin in in_one_batch(NORMAL, rows))
 
 
-FAR = Instrument(6, "BTC-C99000", InstrumentKind.CALL, 1, 1, 1, 10, NOW_MS + 2 * DAY_MS, 9_900_000)
+FAR = msgspec.structs.replace(NORMAL.instruments[3], id=6, strike_ticks=9_900_000)
 
 
 def test_an_option_beyond_every_scenario_costs_margin_to_be_short():
     arrays = arrays_of(parameters=FULL, instruments=[FAR])
     assert not arrays.values.any()  # no scenario gives it any value
     short = account_margin(arrays, (0, 0), (0,), [-100])
-    assert short.group_losses == (0, 0)
+    assert (short.group_losses, short.maintenance_ok) == ((0, 0), False)
     assert short.terms.option_minimums == (100 * 237_000, 0)  # 3 % of 790,000 ticks at 10 micros
     assert short.initial == 23_700_000  # the credit between groups gives none of it back
-    assert not short.maintenance_ok
     assert account_margin(arrays, (0, 0), (0,), [100]).initial == 0
     assert account_margin(arrays_of(instruments=[FAR]), (0, 0), (0,), [-100]).initial == 0
 
@@ -161,12 +144,12 @@ def sum_of_worst(pairs, tail):
 def test_the_joint_loss_is_the_average_of_the_worst_joint_scenarios(row):
     arrays = CHARGED["credit"]
     pairs = []
-    for scenario in JOINT.scenarios:
+    for scenario in FULL.joint.scenarios:
         loss = 0
         for group, column in zip(arrays.groups, scenario.columns, strict=True):
             loss += sum((arrays.rows[at][0] - arrays.rows[at][column]) * row[2][at] for at in arrays.members(group))
         pairs.append((loss, scenario.count))
-    average = -(-sum_of_worst(pairs, JOINT.tail) // JOINT.tail)
+    average = -(-sum_of_worst(pairs, FULL.joint.tail) // FULL.joint.tail)
     assert account_margin(arrays, *row).terms.joint == max(0, average)
 
 
@@ -240,10 +223,10 @@ STRICTER = {
     "slippage": stricter(charges=each_with(FULL.charges, slippage_ppm=30_000)),
     "impact": stricter(charges=each_with(FULL.charges, root_impact_ppm=50_000)),
     "a thinner market": stricter(charges=(*each_with(FULL.charges[:3], depth_lots=50), FULL.charges[3])),
-    "concentration": stricter(concentration=each_with(TIERS, haircut_ppm=300_000)),
-    "a shorter tail": stricter(joint=msgspec.structs.replace(JOINT, tail=1)),
-    "less credit": stricter(joint=msgspec.structs.replace(JOINT, weight_ppm=500_000)),
-    "the largest group kept": stricter(joint=msgspec.structs.replace(JOINT, keep_largest=True)),
+    "concentration": stricter(concentration=each_with(FULL.concentration, haircut_ppm=300_000)),
+    "a shorter tail": stricter(joint=msgspec.structs.replace(FULL.joint, tail=1)),
+    "less credit": stricter(joint=msgspec.structs.replace(FULL.joint, weight_ppm=500_000)),
+    "the largest group kept": stricter(joint=msgspec.structs.replace(FULL.joint, keep_largest=True)),
     "no credit": stricter(joint=JointCredit()),
 }
 
@@ -288,15 +271,14 @@ def arrays_by_hand(instruments, values, scenarios=SPAN_SIXTEEN) -> RiskArrays:
 def test_c9_a_span_covered_write_loses_most_in_scenario_13():
     future = [0, 0, 3330, 3330, -3330, -3330, 6670, 6670, -6670, -6670, 10000, 10000, -10000, -10000, 7000, -7000]
     call = [460, -610, 2640, 1730, -1270, -2340, 5210, 4540, -2540, -3430, 8060, 7640, -3380, -3990, 3130, -1500]
-    premium = 6_000
-    listed = (
+    covered = (
         Instrument(1, "FUT", InstrumentKind.FUTURE, 1, 1, 1, 1, 1),
         Instrument(2, "DEC-410", InstrumentKind.CALL, 1, 1, 1, 1, 1, 1),
     )
-    arrays = arrays_by_hand(listed, [[0, *future], [premium, *(premium + change for change in call)]])
+    arrays = arrays_by_hand(covered, [[0, *future], [6_000, *(6_000 + change for change in call)]])
     margin = account_margin(arrays, [10_000], [], [1, -1])
     assert (margin.group_losses, margin.initial, margin.maintenance) == ((6620,), 6620, 5296)
-    assert margin.equity == 10_000 - premium
+    assert margin.equity == 10_000 - 6_000
     losses = [-(future[at] - call[at]) for at in range(16)]
     assert [at + 1 for at in range(16) if losses[at] == 6620] == [13]
 
@@ -379,9 +361,10 @@ def test_one_account_never_needs_more_than_its_two_parts(one, other):
 
 @given(st.integers(0, 10**6))
 def test_maintenance_is_compared_exactly_and_shown_rounded_up(initial):
-    num, den = PARAMETERS.maintenance_numerator, PARAMETERS.maintenance_denominator
+    parameters = NORMAL.parameters
+    num, den = parameters.maintenance_numerator, parameters.maintenance_denominator
     for equity in range(initial * num // den - 1, initial * num // den + 3):
-        margin = compose_margin(equity, [initial], PARAMETERS)
+        margin = compose_margin(equity, [initial], NORMAL.parameters)
         assert margin.maintenance_ok is (equity * den >= initial * num)
         assert margin.maintenance_ok is (equity >= margin.maintenance)
         assert margin.initial_ok is (equity >= initial)
@@ -395,7 +378,6 @@ def test_holdings_that_do_not_fit_the_arrays_are_our_own_mistake():
 
 
 def test_an_empty_account_needs_nothing_and_a_batch_may_be_empty():
-    assert account_margin(NORMAL, (0, 0), (0,), (0,) * 5) == compose_margin(0, [0, 0], PARAMETERS)
+    assert account_margin(NORMAL, (0, 0), (0,), (0,) * 5) == compose_margin(0, [0, 0], NORMAL.parameters)
     batch = batch_margin(NORMAL, *(np.zeros((0, width), np.int64) for width in (2, 1, 5)))
-    assert batch.equity.shape == (0,)
-    assert batch.losses.shape == (0, 2)
+    assert (batch.equity.shape, batch.losses.shape) == ((0,), (0, 2))

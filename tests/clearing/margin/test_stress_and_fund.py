@@ -25,33 +25,20 @@ from clearing.pricing.collateral_value import unit_value_after_haircut
 from clearing.pricing.marks import mark_ticks
 from clearing.schema.risk.parameters import RiskParameters, Scenario, StressScenario
 from tests.kit.clearing.rows import row_value
-from tests.kit.margin.books import (
-    ASSETS,
-    BTC,
-    CASH_GROUPS,
-    CRASH,
-    ETH,
-    INDEX,
-    INSTRUMENTS,
-    NORMAL,
-    NOW_MS,
-    PARAMETERS,
-    RALLY,
-    STRESSED,
-    WETH,
-    modest_holdings,
-)
+from tests.kit.margin.books import ASSETS, CRASH, INDEX, INSTRUMENTS, NORMAL, NOW_MS, RALLY, STRESSED, modest_holdings
+
+_, WETH = ASSETS
 
 
 def stress_of(parameters: RiskParameters = STRESSED, marks=None, index=None):
-    listed = (INSTRUMENTS, ASSETS, CASH_GROUPS, marks or {}, INDEX if index is None else index)
+    listed = (INSTRUMENTS, ASSETS, NORMAL.cash_groups, marks or {}, INDEX if index is None else index)
     return build_stress(PricedListing(*listed, parameters, NOW_MS))
 
 
 STRESS = stress_of()
 ROWS = build_rows(NORMAL, STRESSED, STRESS)[-3:]
 SLOTS = build_slots(NORMAL, STRESS)
-GROUPS = {group.id: group for group in (BTC, ETH)}
+GROUPS = {group.id: group for group in STRESSED.groups}
 
 
 def defined(scenario: StressScenario, cash, tokens, positions) -> Fraction:
@@ -113,19 +100,19 @@ def test_stress_slots_and_rows_come_last_and_are_no_part_of_margin():
 
 def test_tokens_fall_with_their_feed_and_with_the_worse_of_two_groups_on_it():
     assert STRESS.tokens[0] == (unit_value_after_haircut(WETH, shocked_index(INDEX[2], 0, CRASH.moves[1])),)
-    second = msgspec.structs.replace(ETH, id=3, name="ETH-II")
+    second = msgspec.structs.replace(GROUPS[2], id=3, name="ETH-II")
     moves = tuple(
         msgspec.structs.replace(each, moves=(*each.moves, Scenario(-9, 10, 0, of_index=True)))
         for each in (CRASH, RALLY)
     )
-    worse = stress_of(msgspec.structs.replace(STRESSED, groups=(BTC, ETH, second), stress=moves))
+    worse = stress_of(msgspec.structs.replace(STRESSED, groups=(*STRESSED.groups, second), stress=moves))
     fallen = unit_value_after_haircut(WETH, shocked_index(INDEX[2], 0, Scenario(-9, 10, 0, of_index=True)))
     assert worse.tokens == ((fallen,), (fallen,))
     assert stress_of(index={1: 1}).tokens == ((0,), (0,), (0,))
 
 
 def test_without_stress_scenarios_nothing_is_there():
-    assert stress_of(PARAMETERS) == NO_STRESS
+    assert stress_of(NORMAL.parameters) == NO_STRESS
     assert uncovered_losses(NO_STRESS, (0, 0), (0,), (0,) * 5) == []
 
 

@@ -16,19 +16,7 @@ from clearing.schema.records.prices import FeedStatus
 from clearing.schema.requests.auctions import ReopeningOrder
 from clearing.schema.terms.prices import PriceTerms
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
-from tests.kit.clearing.genesis import (
-    ALICE,
-    BOB,
-    BTC,
-    BTC_FUT,
-    BTC_PERP,
-    CAROL,
-    ETH,
-    ETH_PERP,
-    HOUSE,
-    USDC_1,
-    WETH_1,
-)
+from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, CAROL, ETH, ETH_PERP, HOUSE, USDC_1, WETH_1
 from tests.kit.clearing.priced import priced, priced_genesis
 from tests.kit.clearing.replay import same_after_restart
 from tests.kit.clearing.world import World, codes, funded, of_kind

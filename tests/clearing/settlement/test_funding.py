@@ -23,18 +23,7 @@ from clearing.settlement.funding import (
     premium_ppb,
 )
 from clearing.state.ledger import ROUNDING_ACCOUNT
-from tests.kit.clearing.genesis import (
-    ALICE,
-    ALICE_CLIENT,
-    BOB,
-    BTC_PERP,
-    CAROL,
-    DOLLAR,
-    ETH_PERP,
-    HOUSE,
-    START_MS,
-    USDC_1,
-)
+from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, ETH_PERP, HOUSE, START_MS
 from tests.kit.clearing.priced import FUNDING, HOUR_MS, MINUTE_MS, PRICES, go_to, priced, priced_genesis
 from tests.kit.clearing.world import World, codes, funded, of_kind
 
@@ -207,7 +196,7 @@ def test_trades_above_the_index_lift_the_mark_in_the_next_block():
 
 def test_what_a_member_trades_with_itself_is_no_premium():
     world = priced()
-    world.block(facts=[world.deposit_fact(ALICE_CLIENT, USDC_1, 100_000 * DOLLAR)])
+    world.pay_in(ALICE_CLIENT, 100_000)
     (novated,) = of_kind(world.block(world.trade(ALICE, ALICE_CLIENT, BTC_PERP, 900, 797_900)), TradeNovated)
     assert novated.lots == 900
     assert world.state.premia[BTC_PERP].volume == 0

@@ -13,23 +13,10 @@ from clearing.schema.receipts.settlement import Settled
 from clearing.schema.receipts.withdrawals import WithdrawalConfirmed
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.genesis import MarketParameters
-from clearing.state.ledger import SUSPENSE_ACCOUNT, balance, cash_currency
+from clearing.state.ledger import SUSPENSE_ACCOUNT
 from clearing.validators.chain_attestations import agreed_final_block
-from tests.kit.clearing.genesis import (
-    ALICE,
-    BOB,
-    BTC_CALL,
-    BTC_FUT,
-    BTC_PERP,
-    DOLLAR,
-    EXPIRY_MS,
-    USD,
-    USDC_1,
-    VAULTS,
-    WETH_1,
-    make_genesis,
-)
-from tests.kit.clearing.world import World, codes, deposit_seen, executed, funded, kinds, of_kind
+from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_FUT, BTC_PERP, DOLLAR, EXPIRY_MS, USDC_1, WETH_1
+from tests.kit.clearing.world import World, codes, deposit_seen, executed, funded, kinds, make_genesis, of_kind
 from tests.kit.table import tell
 
 USDC = b"\xc1" * 20
@@ -87,21 +74,16 @@ def test_conflicting_deposits_of_one_nonce_wait_for_a_quorum(empty):
 
 
 def test_nothing_deposited_is_lost(empty):
-    result = empty.block(
-        facts=(
-            deposit_seen(1, 1, USDC, 999, DOLLAR),
-            deposit_seen(1, 2, b"\x99" * 20, ALICE, 7),
-            deposit_seen(1, 3, USDC, ALICE, 2**255),
-            deposit_seen(1, 4, USDC, ALICE, DOLLAR),
-        )
-    )
+    nobody, stray = deposit_seen(1, 1, USDC, 999, DOLLAR), deposit_seen(1, 2, b"\x99" * 20, ALICE, 7)
+    too_much, last = deposit_seen(1, 3, USDC, ALICE, 2**255), deposit_seen(1, 4, USDC, ALICE, DOLLAR)
+    result = empty.block(facts=(nobody, stray, too_much, last))
     assert [(each.nonce, each.code, each.account) for each in of_kind(result, DepositStray)] == [
         (1, C.DEPOSIT_TO_UNKNOWN_ACCOUNT, SUSPENSE_ACCOUNT),
         (2, C.DEPOSIT_OF_UNKNOWN_TOKEN, 0),
         (3, C.DEPOSIT_ABOVE_CAP, 0),
     ]
-    assert balance(empty.state, SUSPENSE_ACCOUNT, cash_currency(USD)) == empty.cash(ALICE) == DOLLAR
-    assert (1, VAULTS[1], 2) in empty.state.stray_deposits
+    assert empty.cash(SUSPENSE_ACCOUNT) == empty.cash(ALICE) == DOLLAR
+    assert (1, stray.vault, 2) in empty.state.stray_deposits
 
 
 def test_dust_stays_on_chain(empty):
