@@ -49,17 +49,9 @@ def in_one_batch(arrays, rows) -> list[AccountMargin]:
     return margins
 
 
-@given(st.lists(holdings, min_size=1, max_size=10), worlds)
+@given(st.lists(st.one_of(holdings, modest_holdings), min_size=1, max_size=10), worlds)
 def test_a_batch_equals_the_definition_with_every_rule_on(rows, arrays):
     assert in_one_batch(arrays, rows) == [account_margin(arrays, *row) for row in rows]
-
-
-@given(st.lists(modest_holdings, min_size=1, max_size=10), ordinary, st.randoms(use_true_random=False))
-def test_an_accounts_margin_does_not_depend_on_its_place_in_a_batch(rows, arrays, random):
-    order = random.sample(range(len(rows)), len(rows))
-    found = in_one_batch(arrays, rows)
-    assert in_one_batch(arrays, [rows[at] for at in order]) == [found[at] for at in order]
-    assert [in_one_batch(arrays, [row])[0] for row in rows] == found
 
 
 @given(st.lists(modest_holdings, min_size=1, max_size=10), ordinary)

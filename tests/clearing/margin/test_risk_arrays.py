@@ -27,18 +27,15 @@ from clearing.schema.terms.instruments import forward_ticks
 from tests.kit.margin.books import ASSETS, CHARGED, HUGE_INDEX, INDEX, INSTRUMENTS, NORMAL, NOW_MS, arrays_of
 from tests.kit.margin.surfaces import LISTED, parameters
 
-BTC, ETH = NORMAL.parameters.groups
+PARAMETERS = NORMAL.parameters
+BTC, ETH = PARAMETERS.groups
 
 
 def test_marked_instruments_have_no_value_of_their_own_and_options_their_full_value():
     assert NORMAL.values[:3, 0].tolist() == [0, 0, 0]
     call, put = INSTRUMENTS[3], INSTRUMENTS[4]
-    assert NORMAL.values[3, 0] == option_value(
-        call, INDEX[1], BTC.volatility_ppm, NORMAL.parameters.rate_ppm, NOW_MS, 10
-    )
-    assert NORMAL.values[4, 0] == option_value(
-        put, INDEX[2], ETH.volatility_ppm, NORMAL.parameters.rate_ppm, NOW_MS, 100
-    )
+    assert NORMAL.values[3, 0] == option_value(call, INDEX[1], BTC.volatility_ppm, PARAMETERS.rate_ppm, NOW_MS, 10)
+    assert NORMAL.values[4, 0] == option_value(put, INDEX[2], ETH.volatility_ppm, PARAMETERS.rate_ppm, NOW_MS, 100)
 
 
 def test_a_perpetual_gains_and_loses_spans_sixteen():
@@ -53,11 +50,11 @@ def test_options_are_revalued_one_by_one_under_move_volatility_and_weight():
     for row, group in ((3, BTC), (4, ETH)):
         each = INSTRUMENTS[row]
         scale = each.micros_per_tick
-        base = option_value(each, INDEX[each.feed], group.volatility_ppm, NORMAL.parameters.rate_ppm, NOW_MS, scale)
+        base = option_value(each, INDEX[each.feed], group.volatility_ppm, PARAMETERS.rate_ppm, NOW_MS, scale)
         for column, scenario in enumerate(SPAN_SIXTEEN, start=1):
             index = shocked_index(INDEX[each.feed], group.range_ppm, scenario)
             volatility = group.volatility_ppm + scenario.volatility_direction * group.volatility_range_ppm
-            full = option_value(each, index, volatility, NORMAL.parameters.rate_ppm, NOW_MS, scale)
+            full = option_value(each, index, volatility, PARAMETERS.rate_ppm, NOW_MS, scale)
             assert NORMAL.values[row, column] == base + (full - base) * scenario.weight_ppm // 1_000_000
 
 
@@ -85,7 +82,7 @@ def test_a_marked_instrument_moves_in_proportion_to_the_index_from_its_settled_m
 
 
 def test_without_a_mark_a_dated_instrument_starts_from_the_carried_index():
-    carried = forward_ticks(INDEX[1], INSTRUMENTS[2].expiry_ms, NORMAL.parameters.rate_ppm, NOW_MS)
+    carried = forward_ticks(INDEX[1], INSTRUMENTS[2].expiry_ms, PARAMETERS.rate_ppm, NOW_MS)
     assert np.array_equal(arrays_of(marks={3: carried}).values, NORMAL.values)
 
 
@@ -98,9 +95,7 @@ def test_without_a_price_an_instrument_is_unpriced_and_a_token_worth_nothing():
 
 
 def test_the_order_in_which_things_are_listed_changes_nothing():
-    turned = build_risk_arrays(
-        INSTRUMENTS[::-1], ASSETS[::-1], NORMAL.cash_groups[::-1], {}, INDEX, NORMAL.parameters, NOW_MS
-    )
+    turned = build_risk_arrays(INSTRUMENTS[::-1], ASSETS[::-1], NORMAL.cash_groups[::-1], {}, INDEX, PARAMETERS, NOW_MS)
     assert np.array_equal(turned.values, NORMAL.values)
     assert (turned.instruments, turned.assets) == (NORMAL.instruments, NORMAL.assets)
     assert turned.cash_groups == NORMAL.cash_groups
@@ -116,10 +111,8 @@ def test_every_entry_stays_below_two_to_the_62(btc, eth, later):
 
 def test_even_the_largest_price_tick_and_range_stay_below_two_to_the_62():
     largest = [msgspec.structs.replace(each, micros_per_tick=2**16) for each in INSTRUMENTS]
-    groups = tuple(msgspec.structs.replace(group, range_ppm=1_000_000) for group in NORMAL.parameters.groups)
-    parameters = msgspec.structs.replace(
-        NORMAL.parameters, groups=groups, scenarios=(Scenario(3, 1, 1), Scenario(-3, 1, -1))
-    )
+    groups = tuple(msgspec.structs.replace(group, range_ppm=1_000_000) for group in PARAMETERS.groups)
+    parameters = msgspec.structs.replace(PARAMETERS, groups=groups, scenarios=(Scenario(3, 1, 1), Scenario(-3, 1, -1)))
     built = arrays_of(HUGE_INDEX, parameters=parameters, instruments=largest)
     assert np.abs(built.values).max() <= COEFFICIENT_MAX
 
@@ -144,8 +137,8 @@ def test_a_shocked_index_rounds_away_and_never_falls_below_one_tick():
 
 def test_volatility_never_falls_to_nothing():
     groups = (msgspec.structs.replace(BTC, volatility_ppm=100_000, volatility_range_ppm=900_000), ETH)
-    built = arrays_of(parameters=msgspec.structs.replace(NORMAL.parameters, groups=groups))
-    floor = option_value(INSTRUMENTS[3], INDEX[1], VOLATILITY_MIN_PPM, NORMAL.parameters.rate_ppm, NOW_MS, 10)
+    built = arrays_of(parameters=msgspec.structs.replace(PARAMETERS, groups=groups))
+    floor = option_value(INSTRUMENTS[3], INDEX[1], VOLATILITY_MIN_PPM, PARAMETERS.rate_ppm, NOW_MS, 10)
     assert built.values[3, 2] == floor
 
 

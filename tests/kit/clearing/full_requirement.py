@@ -22,8 +22,5 @@ def genesis(**risk) -> Genesis:
         "concentration": (ConcentrationTier(WETH_1, 10_000_000, 200_000),),
     }
     far = Instrument(BTC_FAR, "BTC-FAR", InstrumentKind.CALL, 1, 1, USD, 10, EXPIRY_MS, 50_000_000, 1_000_000)
-    return msgspec.structs.replace(
-        plain,
-        instruments=(*plain.instruments, far),
-        risk=msgspec.structs.replace(plain.risk, **{**terms, **risk}),
-    )
+    rules = msgspec.structs.replace(plain.risk, **terms | risk)
+    return msgspec.structs.replace(plain, instruments=(*plain.instruments, far), risk=rules)

@@ -24,16 +24,12 @@ from tests.kit.clearing.genesis import (
 from tests.kit.clearing.world import World, of_kind
 
 ACCOUNTS = (ALICE, BOB, CAROL, ALICE_CLIENT)
-
-
 GROUPS = (
     RiskGroup(1, "BTC", BTC, 200_000, 800_000, 200_000, short_option_ppm=20_000),
     RiskGroup(2, "ETH", ETH, 250_000, 900_000, 200_000),
 )
 
-
 PLAIN = RiskParameters(GROUPS, cash_limit_micros=1_000 * DOLLAR)
-
 
 FULL = msgspec.structs.replace(
     PLAIN,
@@ -41,7 +37,6 @@ FULL = msgspec.structs.replace(
     concentration=(ConcentrationTier(WETH_1, 3_000_000, 100_000), ConcentrationTier(WETH_1, 9_000_000, 300_000)),
     joint=JointCredit(tuple(JointScenario((1 + at % 16, 1 + (7 * at) % 16)) for at in range(20)), 3),
 )
-
 
 KEPT = msgspec.structs.replace(FULL, joint=msgspec.structs.replace(FULL.joint, keep_largest=True, weight_ppm=1_000_000))
 

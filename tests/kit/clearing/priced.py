@@ -2,7 +2,7 @@
 
 import msgspec
 
-from clearing.schema.terms.genesis import Genesis, MarketParameters
+from clearing.schema.terms.genesis import Genesis
 from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.schema.terms.prices import FundingTerms, PriceTerms
 from tests.kit.clearing.genesis import BTC_FUT, BTC_PERP, ETH, EXPIRY_MS, USD, WETH_1, make_genesis
@@ -26,16 +26,9 @@ PRICES = PriceTerms(outlier_deviations=5, outlier_floor_ppm=1_000, grace_blocks=
 
 def priced_genesis(prices: PriceTerms = PRICES, funding: FundingTerms = FUNDING, **market: int) -> Genesis:
     """BTC-PERP with funding, BTC-FUT and a put on an average of 20 seconds, ETH forwards delivered and in cash."""
-    terms = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, prices=prices)
-    genesis = make_genesis(msgspec.structs.replace(terms, **market))
-    changed = {
-        BTC_PERP: {"funding": funding},
-        BTC_FUT: {"averaging_ms": WINDOW_MS},
-    }
-    instruments = [
-        msgspec.structs.replace(each, **changed.get(each.id, {}))  # type: ignore[arg-type]
-        for each in genesis.instruments
-    ]
+    genesis = make_genesis({"prices": prices} | market)
+    changed = {BTC_PERP: {"funding": funding}, BTC_FUT: {"averaging_ms": WINDOW_MS}}
+    instruments = [msgspec.structs.replace(each, **changed.get(each.id, {})) for each in genesis.instruments]
     kind = InstrumentKind.FORWARD
     instruments += [
         Instrument(ETH_FWD, "ETH-FWD", kind, ETH, 2, USD, 100, EXPIRY_MS, delivery_asset=WETH_1),

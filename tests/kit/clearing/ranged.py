@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from clearing.schema.blocks.block import BlockResult
 from clearing.schema.risk.price_ranges import RangeParameters
 from clearing.schema.terms.genesis import Genesis
@@ -20,13 +18,11 @@ RULES = RangeParameters(
     range_min_ppm=5_000,
     joint_scenarios=8,
 )
-
-
 PATH = (790_000, 791_500, 789_900, 795_000, 780_000, 802_000, 798_000, 760_000, 761_000, 765_500, 764_000, 763_999)
 
 
 def ranged_genesis(rules: RangeParameters = RULES) -> Genesis:
-    return msgspec.structs.replace(make_genesis(), ranges=rules)
+    return make_genesis(ranges=rules)
 
 
 def ranged(rules: RangeParameters = RULES, dollars: int = 100_000) -> World:
