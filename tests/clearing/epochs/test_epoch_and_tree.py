@@ -146,7 +146,7 @@ LEAVES = st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=12)
 
 @given(LEAVES)
 @settings(max_examples=25, deadline=None)
-def test_the_tree_equals_a_naive_one_whenever_it_had_fewer_leaves(leaves: list[bytes]) -> None:
+def test_the_tree_equals_a_naive_one_whenever_it_had_fewer_leaves(leaves):
     state = tree_of(leaves)
     assert withdrawals_root(state) == naive_root(leaves)
     for count in range(len(leaves) + 1):
@@ -156,7 +156,7 @@ def test_the_tree_equals_a_naive_one_whenever_it_had_fewer_leaves(leaves: list[b
 
 @given(LEAVES, st.data())
 @settings(max_examples=25, deadline=None)
-def test_withdrawals_are_proven_under_every_root_that_knew_them(leaves: list[bytes], data: st.DataObject) -> None:
+def test_withdrawals_are_proven_under_every_root_that_knew_them(leaves, data):
     state, count = tree_of(leaves), data.draw(st.integers(1, len(leaves)))
     nonces = sorted(data.draw(st.sets(st.integers(0, count - 1), min_size=1)))
     early = Tree(leaves[:count])
@@ -168,7 +168,7 @@ def test_withdrawals_are_proven_under_every_root_that_knew_them(leaves: list[byt
 
 
 @pytest.mark.parametrize("nonces", [[], [1, 0], [0, 0], [2], [0, 2]])
-def test_withdrawals_that_have_no_common_proof_are_a_bug(nonces: list[int]) -> None:
+def test_withdrawals_that_have_no_common_proof_are_a_bug(nonces):
     with pytest.raises(Bug):
         withdrawal_proof(tree_of([bytes(32), bytes(32), bytes(32)]), nonces, 2)
 

@@ -52,8 +52,7 @@ def test_the_lines_lie_on_or_above_the_curve_up_to_the_last_size(charge, notiona
 @given(impacts, notionals, st.lists(st.integers(0, 2**39 - 1), min_size=3, max_size=3, unique=True))
 def test_what_size_costs_is_convex_rises_and_starts_at_nothing(charge, notional, points):
     lines = impact_lines(charge, notional)
-    low, middle, high = sorted(points)
-    at = lines.at
+    (low, middle, high), at = sorted(points), lines.at
     assert at(0) == 0
     assert at(low) <= at(middle) <= at(high)
     assert (at(middle) - at(low)) * (high - middle) <= (at(high) - at(middle)) * (middle - low)

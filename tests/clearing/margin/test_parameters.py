@@ -24,7 +24,7 @@ from tests.kit.margin.surfaces import SURFACE
 
 GROUP = RiskGroup(1, "G", 1, 180_000, 800_000, 500_000, surface=SURFACE)
 PILLAR = VolPillar(30 * DAY_MS, PPM, -200_000, 900_000)
-LATER = replace(PILLAR, tenor_ms=60 * DAY_MS)
+LATER, NARROW = replace(PILLAR, tenor_ms=60 * DAY_MS), replace(PILLAR, wing_ppm=100_000)
 
 
 def group(**changes) -> RiskParameters:
@@ -68,16 +68,8 @@ def test_the_grid_is_spans_sixteen():
         ("groups.G.surface.wing_ppm", group(surface=(replace(PILLAR, wing_ppm=1_900_000),))),
         ("groups.G.surface.0.wing_ppm", group(surface=(replace(PILLAR, wing_ppm=1_600_000, level_ppm=4_000_000),))),
         ("groups.G.surface.1.level_ppm", group(surface=(PILLAR, replace(LATER, level_ppm=700_000)))),
-        (
-            "groups.G.surface.1.skew_ppm",
-            group(surface=(PILLAR, replace(LATER, skew_ppm=900_000))),
-        ),
-        (
-            "groups.G.surface.1.wing_ppm",
-            group(
-                surface=(replace(PILLAR, wing_ppm=100_000), replace(PILLAR, tenor_ms=60 * DAY_MS, wing_ppm=1_200_000))
-            ),
-        ),
+        ("groups.G.surface.1.skew_ppm", group(surface=(PILLAR, replace(LATER, skew_ppm=900_000)))),
+        ("groups.G.surface.1.wing_ppm", group(surface=(NARROW, replace(LATER, wing_ppm=1_200_000)))),
         ("groups.G.shock.short_power_ppm", group(shock=VolShock(short_power_ppm=PPM + 1))),
         ("groups.G.shock.tenor_min_ms", group(shock=VolShock(tenor_min_ms=1))),
         ("groups.G.shock.down_ppm", group(shock=VolShock(down_ppm=PPM + 1))),

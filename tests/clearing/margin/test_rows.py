@@ -87,9 +87,8 @@ def test_no_other_auxiliary_values_need_less(name, row, data):
     """Any values that satisfy their rows charge at least what the engine charges: overstating never helps."""
     values = values_of(CHARGED[name], row)
     maintenance = next(each for each in ROWS[name] if each.name == "maintenance")
-    moved = list(values)
-    for at in range(HELD, len(values)):
-        moved[at] += data.draw(st.sampled_from((0, 0, 0, 0, -1, 1, 7, -10_000)), label=SLOTS[name][at])
+    steps = st.sampled_from((0, 0, 0, 0, -1, 1, 7, -10_000))
+    moved = [*values[:HELD], *(value + data.draw(steps) for value in values[HELD:])]
     allowed = all(value >= 0 for value, slot in zip(moved[HELD:], SLOTS[name][HELD:], strict=True) if slot != SIGNED)
     if allowed and all(row_value(each, moved, 0) >= 0 for each in ROWS[name] if not each.shortfall):
         assert row_value(maintenance, moved, 0) <= row_value(maintenance, values, 0)

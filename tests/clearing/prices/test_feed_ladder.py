@@ -28,7 +28,7 @@ from tests.kit.clearing.genesis import (
     make_genesis,
 )
 from tests.kit.clearing.priced import BTC_AVG_PUT, ETH_FWD, priced, priced_genesis
-from tests.kit.clearing.world import World, codes, funded, of_kind
+from tests.kit.clearing.world import World, codes, funded, of_kind, reports
 from tests.kit.table import tell
 
 LATE_MS = 5_001
@@ -223,8 +223,8 @@ def test_everything_on_a_dead_feed_settles_at_its_last_mark():
 
 def say(world: World, *prices: int, sources: int = 3) -> None:
     at = world.state.now.time_ms + 1_000
-    reports = [PriceReport(BTC, ticks, ticks // 1_000, sources, at) for ticks in prices]
-    world.apply(world.make_block(extensions=[VoteExtension((report,)) for report in reports]))
+    told = [PriceReport(BTC, ticks, ticks // 1_000, sources, at) for ticks in prices]
+    world.apply(world.make_block(extensions=[VoteExtension((report,)) for report in told]))
 
 
 def test_an_outlier_is_dropped_with_a_receipt_and_does_not_move_the_median():
@@ -266,8 +266,7 @@ def test_the_agreed_confidence_is_the_upper_median_of_the_reports_used():
 def test_confidence_that_moves_alone_is_noted_without_a_price_move():
     world = World(make_genesis(MarketParameters()))
     for confidence in (5, 7):
-        at = world.state.now.time_ms + 1_000
-        said = VoteExtension((PriceReport(BTC, 100_000, confidence, 3, at),))
+        said = VoteExtension(reports((BTC, 100_000), time_ms=world.time_ms + 1_000, confidence=confidence))
         world.apply(world.make_block(extensions=[said] * 4))
         assert world.state.feeds[BTC].confidence_ticks == confidence
     assert world.results[-1].receipts == ()
@@ -294,10 +293,8 @@ def test_dust_on_a_halted_feed_saves_nobody_from_liquidation(shield):
 def test_tokens_without_an_open_price_stay_and_the_house_does_not_pay_in_their_place():
     world = leveraged(funded(dollars=8_000), eth_units=1_000_000)  # one, worth 200 dollars
     (done,) = of_kind(world.prices(590_000, eth=10_000), Liquidated)
-    assert world.lots(ALICE, BTC_PERP) == 0
-    assert done.deficits == ()
+    assert (world.lots(ALICE, BTC_PERP), done.deficits, world.weth(ALICE)) == (0, (), 1_000_000)
     assert world.cash(ALICE) < 0
-    assert world.weth(ALICE) == 1_000_000
     assert not of_kind(world.prices(590_000, eth=10_000), Liquidated), "once: nothing is left to take now"
     world.prices(590_000, eth=10_000)
     (done,) = of_kind(world.prices(590_000, eth=10_000), Liquidated)  # held still long enough: open again
