@@ -85,12 +85,12 @@ def test_an_explanation_tells_the_greeks_of_all_positions():
     per_lot = greeks_per_lot(arrays)
     for account in (ALICE, BOB, CAROL):
         inputs = collect_margin_inputs(world.state, account)
-        wanted = account_greeks(arrays, per_lot, current_holdings(world.state, account).lots)
-        assert explain_margin(inputs).greeks == wanted
-        assert any(each.delta_nano for each in wanted)
+        expected = account_greeks(arrays, per_lot, current_holdings(world.state, account).lots)
+        assert explain_margin(inputs).greeks == expected
+        assert any(each.delta_nano for each in expected)
         shown = margin_view(inputs).greeks
         assert [(each.name, each.delta_nano) for each in shown] == [
-            (group.name, str(each.delta_nano)) for group, each in zip(arrays.groups, wanted, strict=True)
+            (group.name, str(each.delta_nano)) for group, each in zip(arrays.groups, expected, strict=True)
         ]
     writer = explain_margin(collect_margin_inputs(world.state, ALICE)).greeks[0]
     assert writer.gamma_nano < 0 < writer.theta_micros  # alice sold the calls

@@ -137,7 +137,7 @@ def test_the_book_is_margined_by_what_was_written_not_by_a_list():
     fork = world.state.fork()
     book = margin_book(fork)
     assert book.remargin() == []
-    held = fork.balances[(BOB, 1)]
-    fork.balances.put((BOB, 1), msgspec.structs.replace(held, debits=held.debits + 5))
+    record = fork.balances[(BOB, 1)]
+    fork.balances.put((BOB, 1), msgspec.structs.replace(record, debits=record.debits + 5))
     assert margin_book(fork).remargin() == [BOB]
     check(fork)

@@ -60,19 +60,19 @@ def test_rebuilding_what_moved_equals_building_everything(risk, moves):
     marks: dict[int, int] = {}
     index: dict[int, int] = {1: 800_000}
     times = {1: NOW_MS, 2: NOW_MS}
-    held = build(risk, marks, index, times)
+    built = build(risk, marks, index, times)
     for new_marks, new_index, delays, looked_at in moves:
         marks, index = marks | new_marks, index | new_index
         times |= {feed: NOW_MS + delay for feed, delay in delays.items()}
         if looked_at:
-            assert len(held.matrices) == 2
-            assert held.rows == held.values.tolist()
-        held = build(risk, marks, index, times, before=held)
+            assert len(built.matrices) == 2
+            assert built.rows == built.values.tolist()
+        built = build(risk, marks, index, times, before=built)
         fresh = build(risk, marks, index, times)
-        assert np.array_equal(held.values, fresh.values)
-        assert np.array_equal(held.token_values, fresh.token_values)
-        assert (held.priced, held.index_ticks, held.rows) == (fresh.priced, fresh.index_ticks, fresh.rows)
-        for kept, made in zip(held.matrices, fresh.matrices, strict=True):
+        assert np.array_equal(built.values, fresh.values)
+        assert np.array_equal(built.token_values, fresh.token_values)
+        assert (built.priced, built.index_ticks, built.rows) == (fresh.priced, fresh.index_ticks, fresh.rows)
+        for kept, made in zip(built.matrices, fresh.matrices, strict=True):
             assert np.array_equal(kept.exact, made.exact)
 
 
@@ -96,21 +96,21 @@ def test_carry_in_bulk_is_the_carry_one_by_one(indices, rate_ppm, tenor):
 
 
 def test_a_tick_of_one_feed_leaves_the_rows_and_matrices_of_others_alone():
-    held = build(plain(), {}, INDEX, TIMES)
-    assert held.matrices
-    moved = build(plain(), {}, INDEX | {1: 801_000}, {1: NOW_MS + 5_000, 2: NOW_MS}, before=held)
-    assert moved.matrices[1] is held.matrices[1]
-    assert moved.matrices[0] is not held.matrices[0]
-    still = build(plain(), {}, INDEX, {1: NOW_MS, 2: NOW_MS}, before=held)
-    assert still.values is held.values
-    assert held.values[0, 1] == moved.values[0, 1] == 0, "what was held is not written to"
+    built = build(plain(), {}, INDEX, TIMES)
+    assert built.matrices
+    moved = build(plain(), {}, INDEX | {1: 801_000}, {1: NOW_MS + 5_000, 2: NOW_MS}, before=built)
+    assert moved.matrices[1] is built.matrices[1]
+    assert moved.matrices[0] is not built.matrices[0]
+    still = build(plain(), {}, INDEX, {1: NOW_MS, 2: NOW_MS}, before=built)
+    assert still.values is built.values
+    assert built.values[0, 1] == moved.values[0, 1] == 0, "what was built is not written to"
 
 
 def test_other_parameters_are_not_mistaken_for_the_old_ones():
-    held = build(plain(), {}, INDEX, TIMES)
-    wider = build(plain(range_ppm=200_000), {}, INDEX, TIMES, before=held)
+    built = build(plain(), {}, INDEX, TIMES)
+    wider = build(plain(range_ppm=200_000), {}, INDEX, TIMES, before=built)
     assert np.array_equal(wider.values, build(plain(range_ppm=200_000), {}, INDEX, TIMES).values)
-    assert not np.array_equal(wider.values, held.values)
+    assert not np.array_equal(wider.values, built.values)
 
 
 def test_a_shorter_grid_is_filled_up_with_scenarios_that_cost_nothing():

@@ -77,9 +77,9 @@ def test_what_an_account_lacks_is_what_its_equity_falls_below_zero_by(row):
 
 @given(modest_holdings, st.integers(0, 2), st.integers(1, 10**12))
 def test_the_least_slot_that_a_stress_row_allows_is_what_an_account_lacks(row, number, less):
-    held = (*row[0], *row[1], *row[2])
+    own = (*row[0], *row[1], *row[2])
     lacking = uncovered_losses(STRESS, *row)
-    values = [*held, *[0] * (len(SLOTS) - len(held) - 3), *lacking]
+    values = [*own, *[0] * (len(SLOTS) - len(own) - 3), *lacking]
     each = ROWS[number]
     assert row_value(each, values, 10**9) == row_value(each, values, 0) >= 0
     assert bool(lacking[number]) <= (row_value(each, values, 0) == 0)
@@ -122,8 +122,8 @@ accounts = st.dictionaries(st.integers(1, 12), modest_holdings, max_size=8)
 @given(accounts, modest_holdings, st.dictionaries(st.integers(1, 12), st.integers(1, 5)), st.integers(0, 10**12))
 def test_the_fund_in_force_and_what_it_falls_short_by_are_as_defined(book, house, owners, fund):
     members = {account: owners.get(account, account) for account in (0, *book)}
-    held = [AccountHoldings(k, (*v[0], *v[1], *v[2])) for k, v in sorted({**book, 0: house}.items())]
-    terms = build_cover_terms(STRESS, (2, 1), held, members, 0, fund)
+    listed = [AccountHoldings(k, (*v[0], *v[1], *v[2])) for k, v in sorted({**book, 0: house}.items())]
+    terms = build_cover_terms(STRESS, (2, 1), listed, members, 0, fund)
     assert terms.fund == max(0, min([fund, sum(house[0]), *stressed_equity(STRESS, *house)]))
     assert terms.members == tuple((k, members[k]) for k in sorted(book))
     for number, deficit in enumerate(terms.deficits):

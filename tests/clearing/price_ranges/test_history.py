@@ -46,7 +46,7 @@ prices = st.integers(1, 2**40 - 1)
 spans = st.integers(1, 30 * 24 * HOUR)
 
 
-def seen(variance_record: VarianceRecord, ticks: int, time_ms: int) -> tuple[VarianceRecord, GroupMove]:
+def observed(variance_record: VarianceRecord, ticks: int, time_ms: int) -> tuple[VarianceRecord, GroupMove]:
     return observe_price(variance_record, ticks, time_ms, interval_ms=HOUR, decay_ppm=940_000, floor_samples=100)
 
 
@@ -97,14 +97,14 @@ def test_a_return_over_a_gap_counts_as_one_of_an_interval():
 
 
 def test_the_first_price_is_no_move():
-    held, move = seen(VarianceRecord(5, 5), 1_000, HOUR)
+    record, move = observed(VarianceRecord(5, 5), 1_000, HOUR)
     assert move == GroupMove(0, 0)
-    assert (held.variance, held.price_ticks, held.observations) == (5, 1_000, 0)
+    assert (record.variance, record.price_ticks, record.observations) == (5, 1_000, 0)
 
 
 def test_the_deviation_that_goes_with_a_move_is_the_one_before_it():
-    held, _ = seen(VarianceRecord(10**14, 10**14), 1_000, HOUR)
-    after, move = seen(held, 1_050, 2 * HOUR)
+    record, _ = observed(VarianceRecord(10**14, 10**14), 1_000, HOUR)
+    after, move = observed(record, 1_050, 2 * HOUR)
     assert move == GroupMove(50_000_000, 10_000_000)
     assert after.variance == next_variance(10**14, 50_000_000, 940_000)
     assert after.observations == 1
@@ -116,23 +116,23 @@ def test_the_deviation_that_goes_with_a_move_is_the_one_before_it():
 def test_no_history_leaves_the_range_of_the_records(series):
     variance_record = VarianceRecord(VARIANCE_MAX, VARIANCE_MAX)
     for at, ticks in enumerate(series):
-        variance_record, move = seen(variance_record, ticks, at * HOUR)
+        variance_record, move = observed(variance_record, ticks, at * HOUR)
         variances = variance_record.variance, variance_record.long_variance, variance_record.turbulence
         assert all(0 <= each <= VARIANCE_MAX for each in variances)
         assert abs(move.return_nano) <= RETURN_MAX_NANO
 
 
 def test_the_long_run_variance_is_the_mean_until_its_memory_is_full():
-    held, _ = seen(VarianceRecord(0, 0), 10**9, 0)
+    record, _ = observed(VarianceRecord(0, 0), 10**9, 0)
     for at, change in enumerate((10**7, -(10**7), 10**7), start=1):
-        held, _ = seen(held, held.price_ticks + change, at * HOUR)
-    assert held.long_variance == pytest.approx(0.75 * 10**14, rel=0.02)  # the first of four counts as zero
+        record, _ = observed(record, record.price_ticks + change, at * HOUR)
+    assert record.long_variance == pytest.approx(0.75 * 10**14, rel=0.02)  # the first of four counts as zero
 
 
 @given(st.integers(1, PPM), st.integers(PPM, 20 * PPM), spans, spans)
 def test_the_first_variance_is_in_range(range_ppm, multiple, horizon, interval):
-    held = first_variance(range_ppm, multiple, horizon, interval)
-    assert 1 <= held.variance <= VARIANCE_MAX
+    record = first_variance(range_ppm, multiple, horizon, interval)
+    assert 1 <= record.variance <= VARIANCE_MAX
 
 
 M = 1_000_000  # a thousandth, in 10^-9

@@ -75,8 +75,8 @@ def test_a_receipt_tells_how_procyclical_a_change_was():
             assert each.ratio_ppm == -(-each.range_ppm * 1_000_000 // each.previous_ppm)
             assert 990_000 <= each.ratio_ppm <= 1_500_001
             before[each.group] = each.range_ppm
-    for group, held in world.state.price_ranges.ordered():
-        assert held.lowest_ppm <= before[group] <= held.highest_ppm
+    for group, record in world.state.price_ranges.ordered():
+        assert record.lowest_ppm <= before[group] <= record.highest_ppm
 
 
 def test_the_first_raw_range_is_that_of_genesis():
@@ -115,8 +115,8 @@ def test_a_feed_that_is_not_open_is_not_observed_and_its_gap_counts_once():
     assert stale.age_ms > before.age_ms
     for _ in range(2):
         world.prices(790_000, stale.price_ticks * 11 // 10)
-    seen = [sample.moves[1] for sample in observation_window(world.state) if sample.time_ms > stale.time_ms]
-    moved = [move.return_nano for move in seen if move.deviation_nano]
+    moves = [sample.moves[1] for sample in observation_window(world.state) if sample.time_ms > stale.time_ms]
+    moved = [move.return_nano for move in moves if move.deviation_nano]
     assert 0 < max(moved) < 10**8  # ten percent, over several intervals
 
 
@@ -271,6 +271,6 @@ def test_prices_that_stood_still_prove_nothing():
     world = ranged()
     for _ in range(30):
         world.prices(790_000)
-    held = world.state.price_ranges[1]
-    assert held.multiple_ppm == 1_000_000
-    assert held.raw_ppm > 0
+    record = world.state.price_ranges[1]
+    assert record.multiple_ppm == 1_000_000
+    assert record.raw_ppm > 0

@@ -223,8 +223,8 @@ def test_everything_on_a_dead_feed_settles_at_its_last_mark():
 
 def say(world: World, *prices: int, sources: int = 3) -> None:
     at = world.state.now.time_ms + 1_000
-    told = [PriceReport(BTC, ticks, ticks // 1_000, sources, at) for ticks in prices]
-    world.apply(world.make_block(extensions=[VoteExtension((report,)) for report in told]))
+    listed = [PriceReport(BTC, ticks, ticks // 1_000, sources, at) for ticks in prices]
+    world.apply(world.make_block(extensions=[VoteExtension((report,)) for report in listed]))
 
 
 def test_an_outlier_is_dropped_with_a_receipt_and_does_not_move_the_median():

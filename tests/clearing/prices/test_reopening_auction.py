@@ -267,9 +267,9 @@ def test_a_replica_started_within_an_auction_carries_orders_as_all_others_do():
     world.prices(790_000, facts=[world.deposit_fact(ALICE, WETH_1, 10**18)])
     world.prices(790_000, 10_000)
     assert world.state.feeds[ETH].status == FeedStatus.HALTED
-    held = current_holdings(world.state, ALICE)
-    held.lots[world.state.terms.array_index[ETH_PERP]] = 1_000
-    of_thousand = holdings_margin(current_arrays(world.state), held)
+    own = current_holdings(world.state, ALICE)
+    own.lots[world.state.terms.array_index[ETH_PERP]] = 1_000
+    of_thousand = holdings_margin(current_arrays(world.state), own)
     most = of_thousand.equity * 1_000 // of_thousand.initial
     orders = world.order(ALICE, most, 10_000, ETH_PERP), world.order(CAROL, -150, 10_000, ETH_PERP)
     assert codes(world.block(*orders, prices=((BTC, 790_000), (ETH, 10_000)))) == []

@@ -184,8 +184,8 @@ def test_trades_above_the_index_lift_the_mark_in_the_next_block():
     world = priced()
     (novated,) = of_kind(world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 797_900)), TradeNovated)
     assert novated.mark_ticks == world.state.marks[BTC_PERP].ticks == 790_000, "not by a trade of its own block"
-    held = world.state.premia[BTC_PERP]
-    assert (held.volume, held.weighted_premium) == (900, 900 * 10_000_000)
+    record = world.state.premia[BTC_PERP]
+    assert (record.volume, record.weighted_premium) == (900, 900 * 10_000_000)
     result = world.prices(790_000)
     # Sample 1 % x 900 / (900 + 100) = 0.9 %, of which 1 s / (1 s + 10 s) is taken in.
     assert premium(world) == 9_000_000 // 11
@@ -226,22 +226,22 @@ def test_the_premium_never_leaves_its_band():
 
 def test_the_volume_of_one_block_counts_so_far_and_no_further():
     world = priced()
-    held = world.state.premia[BTC_PERP]
-    world.state.premia.put(BTC_PERP, msgspec.structs.replace(held, volume=VOLUME_MAX - 10))
+    record = world.state.premia[BTC_PERP]
+    world.state.premia.put(BTC_PERP, msgspec.structs.replace(record, volume=VOLUME_MAX - 10))
     world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 797_900), after_ms=0)
     after = world.state.premia[BTC_PERP]
     assert (after.volume, after.weighted_premium) == (VOLUME_MAX, 10 * 10_000_000)
 
 
 def test_the_order_of_trades_in_a_block_does_not_count():
-    seen = set()
+    outcomes = set()
     for order in permutations(((900, 797_900), (100, 780_000), (7, 790_000))):
         world = priced()
         world.block(*(world.trade(ALICE, BOB, BTC_PERP, lots, ticks) for lots, ticks in order))
         record = world.state.premia[BTC_PERP]
         world.prices(790_000)
-        seen.add((record, premium(world), world.state.marks[BTC_PERP].ticks, world.cash(ALICE)))
-    assert len(seen) == 1
+        outcomes.add((record, premium(world), world.state.marks[BTC_PERP].ticks, world.cash(ALICE)))
+    assert len(outcomes) == 1
 
 
 def test_funding_is_paid_once_in_each_interval_with_every_number():
@@ -250,12 +250,12 @@ def test_funding_is_paid_once_in_each_interval_with_every_number():
     boundary = next_boundary(world)
     go_to(world, boundary - 1)
     assert not [each for result in world.results for each in of_kind(result, FundingPaid)]
-    held = world.state.premia[BTC_PERP]
+    record = world.state.premia[BTC_PERP]
     cash = {each: world.cash(each) for each in EVERYBODY}
     result = world.prices(790_000, after_ms=1)
     (paid,) = of_kind(result, FundingPaid)
     assert (paid.instrument, paid.index_ticks, paid.period_ms, paid.holders) == (BTC_PERP, 790_000, 8 * HOUR_MS, 3)
-    assert paid.covered_ms == held.funding_ms + 1 == boundary - START_MS - 1_000, "since the first price"
+    assert paid.covered_ms == record.funding_ms + 1 == boundary - START_MS - 1_000, "since the first price"
     assert (paid.premium_ppb, paid.rate_ppb) == (0, 100_000), "the interest"
     expected, rounding = funding_payments([900, -933, 33], 790_000, 10, 100_000, paid.covered_ms, 8 * HOUR_MS)
     change = {each: world.cash(each) - cash[each] for each in EVERYBODY}

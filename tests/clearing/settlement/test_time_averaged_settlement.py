@@ -139,13 +139,13 @@ def test_what_is_averaged_settles_on_the_average_and_the_rest_on_the_index():
     go_to(world, START_MS + 5_000)  # 790,000 until then, and until the next block
     go_to(world, EXPIRY_MS, btc=810_000)
     done = settled(world)
-    wanted = (5_000 * 790_000 + 1_000 * 790_000 + 14_000 * 810_000) // 20_000
-    assert (done[BTC_FUT].index_ticks, done[BTC_FUT].basis) == (wanted, SettlementBasis.AVERAGE)
+    average = (5_000 * 790_000 + 1_000 * 790_000 + 14_000 * 810_000) // 20_000
+    assert (done[BTC_FUT].index_ticks, done[BTC_FUT].basis) == (average, SettlementBasis.AVERAGE)
     assert (done[BTC_FUT].covered_ms, done[BTC_FUT].window_ms) == (WINDOW_MS, WINDOW_MS)
-    assert (done[BTC_AVG_PUT].index_ticks, done[BTC_AVG_PUT].worth_ticks) == (wanted, 0)
+    assert (done[BTC_AVG_PUT].index_ticks, done[BTC_AVG_PUT].worth_ticks) == (average, 0)
     call = done[BTC_CALL]
     assert (call.index_ticks, call.basis, call.worth_ticks) == (810_000, SettlementBasis.INDEX, 10_000)
-    gain = (wanted - 790_000) * 100 * 10 + 10_000 * 10 * 10
+    gain = (average - 790_000) * 100 * 10 + 10_000 * 10 * 10
     assert {each: world.cash(each) - start[each] for each in start} == {ALICE: gain, BOB: -gain, CAROL: 0}
     assert not list(world.state.settlement_averages.ordered())
 
