@@ -12,9 +12,8 @@ from clearing.schema.records.prices import FeedStatus
 from clearing.schema.terms.genesis import Genesis
 from clearing.schema.terms.prices import PriceTerms
 from tests.kit.clearing.fuzz import COMPLETE, MEMBERS, Fuzz
-from tests.kit.clearing.genesis import BTC, SALT, START_MS
+from tests.kit.clearing.genesis import BTC, START_MS
 from tests.kit.clearing.priced import FUNDING, priced_genesis
-from tests.kit.clearing.replay import replay
 from tests.kit.clearing.world import funded
 from tests.kit.hash_seeds import digest_of, printed
 
@@ -67,9 +66,7 @@ def played(seed: int) -> PricedFuzz:
 def test_no_block_stops_a_market_with_funding_averages_and_deliveries(seed):
     fuzz = played(seed)
     fuzz.check_restart()
-    world = fuzz.world
-    replayed = list(replay(world.genesis, SALT, world.blocks))
-    assert replayed[-1][1] == world.state.module_roots()
+    fuzz.world.check_replay()
 
 
 def test_the_stories_reach_what_they_are_about():

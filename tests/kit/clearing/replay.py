@@ -1,4 +1,4 @@
-"""Replaying a block log from genesis, and a block on a state that was read from its export."""
+"""Replaying a block log from genesis, and blocks on a state that was read from its export."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,8 +24,7 @@ def replay(
 
 @contextmanager
 def same_after_restart(world: World) -> Iterator[None]:
-    """The last block of what is done inside comes to the same on what was read from the export before it."""
-    copy = world.restored()
+    """What is done inside comes to the same on the state that was read from the export before it."""
+    copy, first = world.restored(), len(world.blocks)
     yield
-    fork, result = apply_block(copy, world.blocks[-1])
-    assert (result, fork.module_roots()) == (world.results[-1], world.state.module_roots())
+    world.check_replay(copy, first)
