@@ -28,8 +28,8 @@ from clearing.state.withdrawals_tree import (
 )
 from tests.kit.bridge.certified import Tree
 from tests.kit.clearing.fuzz import check_provable
+from tests.kit.clearing.gated import counted
 from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, SALT, USDC_1, VAULTS, WETH_1, make_genesis
-from tests.kit.clearing.guarded import counted
 from tests.kit.clearing.withdrawal_proofs import withdrawals_root_from_proof
 from tests.kit.clearing.world import World, executed, funded, of_kind
 
@@ -120,7 +120,7 @@ def test_custody_is_agreed_at_multiples_of_the_stride_and_only_forward():
 def test_what_was_paid_is_no_longer_pending():
     world = epoch_world()
     world.block(facts=(executed(1, 0),))
-    world.block(facts=counted(world, 400, withdrawn=50 * DOLLAR))
+    world.block(facts=counted(world, 400, paid=[0]))
     terms = custody_terms(world.state)
     assert terms is not None
     assert all(term.released == bytes(32) for term in terms)

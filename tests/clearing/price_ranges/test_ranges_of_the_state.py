@@ -1,4 +1,4 @@
-"""Ranges in the state machine: when they are observed and published, who sees them, and that replicas agree."""
+"""Ranges in the state: when they are observed and published, who sees them; replicas agree in hostile blocks."""
 
 import itertools
 
@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
 from clearing.base.errors import LocalFault
-from clearing.epochs.snapshot import take_snapshot
+from clearing.epochs.snapshot import is_snapshot_possible, take_snapshot
 from clearing.initial_state import initial_state
 from clearing.margin.risk_arrays.arrays import build_risk_arrays
 from clearing.price_ranges.delays import inclusion_delay_ms, next_average, report_age_ms
 from clearing.price_ranges.range_rule import price_range_ppm
 from clearing.price_ranges.update import group_variance, observation_window
+from clearing.schema.blocks.block import BlockInput
 from clearing.schema.facts import ChainHeartbeat
 from clearing.schema.receipts.margin_calls import MarginCalled
 from clearing.schema.receipts.prices import RangePublished
@@ -24,6 +25,7 @@ from clearing.schema.risk.volatility_surface import VolPillar
 from clearing.state.effective_parameters import effective_parameters
 from clearing.state.export import export_state, import_state
 from clearing.state.holdings import current_arrays
+from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, MEMBERS, Fuzz, check_provable
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, ETH_PERP, SALT, USDC_1, make_genesis
 from tests.kit.clearing.ranged import RULES, ranged, ranged_genesis, walk
 from tests.kit.clearing.world import World, executed, funded, of_kind, roots
@@ -274,3 +276,32 @@ def test_prices_that_stood_still_prove_nothing():
     record = world.state.price_ranges[1]
     assert record.multiple_ppm == 1_000_000
     assert record.raw_ppm > 0
+
+
+class RangedFuzz(Fuzz):
+    """The rulebook's stories in a network whose ranges, volatilities and joint scenarios move."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        rules = msgspec.structs.replace(RULES, volatility_weight_ppm=500_000, rise_ppm=2_000_000, fall_ppm=500_000)
+        genesis = make_genesis(self.world.genesis.market, ranges=rules)
+        self.world = funded(genesis=genesis, dollars=20_000)
+
+    def check_value(self, block: BlockInput) -> None:
+        state, rules = self.world.state, self.world.genesis.ranges
+        for group in effective_parameters(state).groups:
+            was = state.terms.groups[group.id].range_ppm
+            assert group.range_ppm == was or rules.range_min_ppm <= group.range_ppm <= rules.range_max_ppm
+        assert current_arrays(state).parameters == effective_parameters(state)
+        if is_snapshot_possible(state):
+            check_provable(state)
+
+
+@pytest.mark.parametrize("seed", range(100 if COMPLETE else 4))
+def test_no_block_stops_ranges_that_move(seed):
+    fuzz = RangedFuzz(seed)
+    for _ in range(BLOCKS):
+        fuzz.step()
+    fuzz.check_restart()
+    assert any(of_kind(result, RangePublished) for result in fuzz.world.results)
+    assert any(account in fuzz.world.state.accounts for account in MEMBERS)
