@@ -32,7 +32,11 @@ def with_asset(at, **changes):
     return replace(GENESIS, assets=tuple(assets))
 
 
-LOCATED = with_asset(0, balances=BalanceLocation(BalanceOrder.KEY_FIRST, bytes(31) + b"\x09", 255))
+def located(*place):
+    return with_asset(0, balances=BalanceLocation(*place))
+
+
+LOCATED = located(BalanceOrder.KEY_FIRST, bytes(31) + b"\x09", 255)
 RANGED = replace(ranged_genesis(), validators=GENESIS.validators)
 
 
@@ -158,18 +162,11 @@ def test_numbers_at_the_edge_of_their_range_pass(genesis):
                 "report_ahead_ms_max",
             )
         ),
-        *(
-            pytest.param(with_asset(0, balances=BalanceLocation(*place)), "balances", id=f"a_place_of_balances_{place}")
-            for place in (
-                (BalanceOrder.KEY_FIRST, bytes(32), 0),
-                (BalanceOrder.SLOT_FIRST, bytes(32), 257),
-                (BalanceOrder.UNKNOWN, b"\x01" * 32),
-                (BalanceOrder.UNKNOWN, bytes(32), 255),
-            )
-        ),
-        pytest.param(
-            replace(RANGED, ranges=replace(RANGED.ranges, decay_ppm=0)), "decay_ppm", id="variance_without_decay"
-        ),
+        pytest.param(located(BalanceOrder.KEY_FIRST, bytes(32), 0), "balances", id="balances_of_no_bits"),
+        pytest.param(located(BalanceOrder.SLOT_FIRST, bytes(32), 257), "balances", id="balances_of_too_many_bits"),
+        pytest.param(located(BalanceOrder.UNKNOWN, b"\x01" * 32), "balances", id="a_slot_of_no_order"),
+        pytest.param(located(BalanceOrder.UNKNOWN, bytes(32), 255), "balances", id="bits_of_no_order"),
+        pytest.param(replace(RANGED, ranges=replace(RANGED.ranges, decay_ppm=0)), "decay_ppm", id="no_decay"),
     ],
 )
 def test_what_could_leave_its_range_or_means_nothing_is_refused_by_name(genesis, field):
