@@ -2,13 +2,11 @@
 
 import pytest
 
-from clearing.schema.blocks.block import PriceReport, VoteExtension
 from clearing.schema.codes import ClearingCode as C
 from clearing.schema.receipts.liquidation import Liquidated
-from clearing.schema.receipts.prices import OutliersDropped, PriceStatusChanged
+from clearing.schema.receipts.prices import PriceStatusChanged
 from clearing.schema.receipts.settlement import Settled, SettlementBasis
 from clearing.schema.records.prices import FeedStatus, PriceStatus
-from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.prices import PriceTerms
 from clearing.state.holdings import current_arrays
 from tests.kit.clearing.genesis import (
@@ -25,10 +23,9 @@ from tests.kit.clearing.genesis import (
     HOUSE,
     USDC_1,
     WETH_1,
-    make_genesis,
 )
-from tests.kit.clearing.priced import BTC_AVG_PUT, ETH_FWD, priced, priced_genesis
-from tests.kit.clearing.world import World, codes, funded, of_kind, reports
+from tests.kit.clearing.priced import BTC_AVG_PUT, ETH_FWD, priced
+from tests.kit.clearing.world import World, codes, funded, of_kind
 from tests.kit.table import tell
 
 LATE_MS = 5_001
@@ -219,64 +216,6 @@ def test_everything_on_a_dead_feed_settles_at_its_last_mark():
     result = world.prices(820_000)
     assert not of_kind(result, Settled), "once"
     assert codes(world.block(world.trade(ALICE, BOB, BTC_PERP, 1, 820_000))) == [C.INSTRUMENT_SETTLED]
-
-
-def say(world: World, *prices: int, sources: int = 3) -> None:
-    at = world.state.now.time_ms + 1_000
-    listed = [PriceReport(BTC, ticks, ticks // 1_000, sources, at) for ticks in prices]
-    world.apply(world.make_block(extensions=[VoteExtension((report,)) for report in listed]))
-
-
-def test_an_outlier_is_dropped_with_a_receipt_and_does_not_move_the_median():
-    world = World(priced_genesis())
-    say(world, 1_000_000, 1_001_000, 1_002_000, 900_000)
-    (receipt,) = of_kind(world.results[-1], OutliersDropped)
-    assert (receipt.median_ticks, receipt.deviation_ticks, receipt.limit_ticks) == (1_000_000, 1_000, 5_000)
-    assert (receipt.dropped, receipt.kept_power, receipt.quorum) == ((3,), 30, True)
-    assert world.state.feeds[BTC].ticks == 1_001_000, "of what is left"
-
-
-def test_outliers_never_cost_a_quorum_silently():
-    world = World(priced_genesis())
-    say(world, 1_000_000, 1_001_000, 1_002_000, 1_000_000)
-    for number in range(3):
-        say(world, 1_000_000, 1_000_000, 500_000, 2_000_000)
-        (receipt,) = of_kind(world.results[-1], OutliersDropped)
-        assert (receipt.dropped, receipt.kept_power, receipt.quorum) == ((2, 3), 20, False)
-        assert world.state.feeds[BTC].status == FeedStatus.STALE, number
-    assert world.state.feeds[BTC].ticks == 1_000_000
-
-
-def test_reports_of_too_few_sources_do_not_count():
-    world = World(priced_genesis(PriceTerms(sources_min=2)))
-    say(world, 100, 100, 100, 100, sources=1)
-    assert world.state.feeds[BTC].status == FeedStatus.UNOPENED
-    say(world, 100, 100, 100, 100, sources=2)
-    assert world.state.feeds[BTC].status == FeedStatus.OPEN
-
-
-def test_the_agreed_confidence_is_the_upper_median_of_the_reports_used():
-    world = World(priced_genesis())
-    say(world, 1_000_000, 1_001_000, 1_002_000, 900_000)
-    assert world.state.feeds[BTC].confidence_ticks == 1_001
-    say(world, 1_000_000, 1_001_000, 1_002_000, 1_003_000)
-    assert world.state.feeds[BTC].confidence_ticks == 1_002
-
-
-def test_confidence_that_moves_alone_is_noted_without_a_price_move():
-    world = World(make_genesis(MarketParameters()))
-    for confidence in (5, 7):
-        said = VoteExtension(reports((BTC, 100_000), time_ms=world.time_ms + 1_000, confidence=confidence))
-        world.apply(world.make_block(extensions=[said] * 4))
-        assert world.state.feeds[BTC].confidence_ticks == confidence
-    assert world.results[-1].receipts == ()
-    assert world.state.feeds[BTC].time_ms == world.state.now.time_ms - 1_000
-
-
-def test_the_defaults_leave_reports_as_they_are():
-    world = funded()
-    say(world, 790_000, 790_000, 1, 10**9)
-    assert not of_kind(world.results[-1], OutliersDropped)
 
 
 @pytest.mark.parametrize("shield", [{"eth_lots": 1}, {"eth_units": 1}])

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from clearing.prices.index_prices import WeightedReport, filter_outliers, lower_median, upper_median
 from clearing.schema.blocks.block import PriceReport, VoteExtension
 from clearing.schema.receipts.liquidation import Liquidated
-from clearing.schema.receipts.prices import FeedStatusChanged, PriceApplied
+from clearing.schema.receipts.prices import FeedStatusChanged, OutliersDropped, PriceApplied
 from clearing.schema.records.prices import FeedStatus, Mark
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.schema.terms.prices import PriceTerms
 from tests.kit.clearing.genesis import ALICE, BOB, BTC, BTC_PERP, DOLLAR, make_genesis
+from tests.kit.clearing.priced import priced_genesis
 from tests.kit.clearing.world import World, funded, of_kind, reports
 
 WEIGHTED = st.lists(st.tuples(st.integers(-(2**40), 2**40), st.integers(0, 100)), min_size=1).filter(
@@ -107,11 +108,13 @@ def test_less_than_half_of_the_stake_cannot_move_the_median_beyond_what_the_rest
     assert sifted.median_ticks <= max(each.ticks for each in listed)
 
 
-def say(world: World, prices: int | Sequence[int | None], age_ms: int = 0, confidence: int = 0) -> None:
+def say(
+    world: World, prices: int | Sequence[int | None], age_ms: int = 0, confidence_ppm: int = 0, sources: int = 3
+) -> None:
     """All validators report this BTC price, or each its own (None: nothing), of an age at the next block's time."""
     at = world.state.now.time_ms + 1_000 - age_ms
     said = [
-        price and VoteExtension(reports((BTC, price), time_ms=at, confidence=confidence))
+        price and VoteExtension((PriceReport(BTC, price, price * confidence_ppm // 1_000_000, sources, at),))
         for price in ([prices] * 4 if isinstance(prices, int) else prices)
     ]
     world.apply(world.make_block(extensions=said))
@@ -154,8 +157,8 @@ def test_exactly_two_thirds_are_not_enough():
         ({"age_ms": 5_001}, False),
         ({"age_ms": -2_000}, True),
         ({"age_ms": -2_001}, False),
-        ({"confidence": 2_000}, True),
-        ({"confidence": 2_001}, False),
+        ({"confidence_ppm": 20_000}, True),
+        ({"confidence_ppm": 20_010}, False),
     ],
 )
 def test_age_and_confidence_of_a_report_have_exact_bounds(report, used):
@@ -250,3 +253,53 @@ def test_unknown_feeds_are_ignored():
     said = VoteExtension((PriceReport(99, 5, 0, 1, world.time_ms + 1_000),))
     world.apply(world.make_block(extensions=[said] * 4))
     assert not list(world.state.price_reports.ordered())
+
+
+def test_an_outlier_is_dropped_with_a_receipt_and_does_not_move_the_median():
+    world = World(priced_genesis())
+    say(world, [1_000_000, 1_001_000, 1_002_000, 900_000])
+    (receipt,) = of_kind(world.results[-1], OutliersDropped)
+    assert (receipt.median_ticks, receipt.deviation_ticks, receipt.limit_ticks) == (1_000_000, 1_000, 5_000)
+    assert (receipt.dropped, receipt.kept_power, receipt.quorum) == ((3,), 30, True)
+    assert world.state.feeds[BTC].ticks == 1_001_000, "of what is left"
+
+
+def test_outliers_never_cost_a_quorum_silently():
+    world = World(priced_genesis())
+    say(world, [1_000_000, 1_001_000, 1_002_000, 1_000_000])
+    for number in range(3):
+        say(world, [1_000_000, 1_000_000, 500_000, 2_000_000])
+        (receipt,) = of_kind(world.results[-1], OutliersDropped)
+        assert (receipt.dropped, receipt.kept_power, receipt.quorum) == ((2, 3), 20, False)
+        assert world.state.feeds[BTC].status == FeedStatus.STALE, number
+    assert world.state.feeds[BTC].ticks == 1_000_000
+
+
+def test_reports_of_too_few_sources_do_not_count():
+    world = World(priced_genesis(PriceTerms(sources_min=2)))
+    say(world, 100, sources=1)
+    assert world.state.feeds[BTC].status == FeedStatus.UNOPENED
+    say(world, 100, sources=2)
+    assert world.state.feeds[BTC].status == FeedStatus.OPEN
+
+
+def test_the_agreed_confidence_is_the_upper_median_of_the_reports_used():
+    world = World(priced_genesis())
+    for last, agreed in ((900_000, 1_001), (1_003_000, 1_002)):
+        say(world, [1_000_000, 1_001_000, 1_002_000, last], confidence_ppm=1_000)
+        assert world.state.feeds[BTC].confidence_ticks == agreed
+
+
+def test_confidence_that_moves_alone_is_noted_without_a_price_move():
+    world = World(make_genesis(MarketParameters()))
+    for confidence_ppm, ticks in ((50, 5), (70, 7)):
+        say(world, 100_000, confidence_ppm=confidence_ppm)
+        assert world.state.feeds[BTC].confidence_ticks == ticks
+    assert world.results[-1].receipts == ()
+    assert world.state.feeds[BTC].time_ms == world.state.now.time_ms - 1_000
+
+
+def test_the_defaults_leave_reports_as_they_are():
+    world = funded()
+    say(world, [790_000, 790_000, 1, 10**9])
+    assert not of_kind(world.results[-1], OutliersDropped)
