@@ -22,19 +22,33 @@ from clearing.state.state import State
 from clearing.validators.validator_sets import validator_sets
 from tests.kit.clearing.funds import Funds
 from tests.kit.clearing.genesis import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
     BTC,
+    BTC_CALL,
+    BTC_FUT,
+    BTC_PERP,
+    CAROL,
     DOLLAR,
     ETH,
+    ETH_PERP,
     EVERYBODY,
+    EXPIRY_MS,
+    HOUSE,
     OWNER,
+    POWERS,
     SALT,
+    START_MS,
     USD,
     USDC_1,
+    USDC_2,
     VAULTS,
     WETH_1,
     make_genesis,
 )
 from tests.kit.clearing.requests import Requests
+from tests.kit.clearing.signer import secret
 from tests.kit.clearing.validators import Validators
 from tests.kit.clearing.whole_state import check_whole_state
 
@@ -264,3 +278,11 @@ def funded(check: bool = True, genesis: Genesis | None = None, dollars: int = 10
 
 def roots(state: State) -> list[str]:
     return [root.hex() for root in state.module_roots()]
+
+
+__all__ = [
+    "ALICE", "ALICE_CLIENT", "BOB", "BTC", "BTC_CALL", "BTC_FUT", "BTC_PERP", "CAROL", "DOLLAR", "ETH", "ETH_PERP",
+    "EXPIRY_MS", "HOUSE", "OWNER", "POWERS", "SALT", "START_MS", "USD", "USDC_1", "USDC_2", "VAULTS", "WETH_1",
+    "World", "codes", "deposit_seen", "executed", "funded", "kinds", "make_genesis", "of_all", "of_kind", "reports",
+    "roots", "secret",
+]  # fmt: skip
