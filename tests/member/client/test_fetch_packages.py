@@ -9,12 +9,12 @@ import pytest
 
 from clearing.base.hashing import sha256
 from clearing.base.ids import ZERO_HASH, NetworkId
-from cli.main import run
 from member.client import downloads as fetching
 from member.client.downloads import FetchedPackage, fetch_packages
 from member.client.node_client import NodeClient
 from node.api.view import PackageAt
 from node.store.records import PackageRecord
+from tests.kit.command_line import CommandLine
 from tests.kit.node.fake_view import FakeView, client_of
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -23,11 +23,6 @@ URL = "http://node"
 
 def files_in(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
-
-
-def made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
 
 
 def lines(*epochs: int, digest: bytes = b"d" * 32) -> list[dict[str, object]]:
@@ -55,10 +50,15 @@ def connected(http: httpx.AsyncClient) -> Callable[[str], NodeClient]:
     return connect
 
 
-async def fetch(answer: Answer, folder: Path) -> FetchedPackage:
+async def fetch(answer: Answer, folder: Path, tell: Callable[[str], None] = lambda _: None) -> FetchedPackage:
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url=URL)
-    (found,) = await fetch_packages([URL], folder, lambda _: None, connected(http))
+    (found,) = await fetch_packages([URL], folder, tell, connected(http))
     return found
+
+
+def answering(listed: httpx.Response, found: httpx.Response) -> Answer:
+    """A server that is asked once for its list, and once for a package."""
+    return lambda request: listed if request.url.path == "/v1/proofs" else found
 
 
 @pytest.mark.parametrize("epoch", [1, 4])
@@ -80,11 +80,7 @@ async def test_what_the_api_lists_is_fetched_once_and_named_by_its_hash(tmp_path
 
 async def test_two_packages_of_one_epoch_stay_side_by_side(tmp_path: Path) -> None:
     for data in (b"one", b"two"):
-
-        def answer(request: httpx.Request, data: bytes = data) -> httpx.Response:
-            return page(lines(5)) if request.url.path == "/v1/proofs" else package(5, data)
-
-        assert (await fetch(answer, tmp_path)).new == 1
+        assert (await fetch(answering(page(lines(5)), package(5, data)), tmp_path)).new == 1
     assert len(files_in(tmp_path)) == 2
 
 
@@ -114,11 +110,9 @@ async def test_a_server_without_end_is_left(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("digest", ["0x../../../../etc/passwd", "0x" + "../" * 21 + "x", "", "0x" + "AB" * 32])
 async def test_a_digest_that_is_none_names_no_file(tmp_path: Path, digest: str) -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        return page([{"epoch": 1, "height": 1, "bytes": 1, "sha256": digest}])
-
-    inside = made(tmp_path / "inside")
-    found = await fetch(answer, inside)
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    found = await fetch(lambda _: page([{"epoch": 1, "height": 1, "bytes": 1, "sha256": digest}]), inside)
     assert "node_answer" in found.failure
     assert files_in(tmp_path) == [inside]
     assert files_in(inside) == []
@@ -128,29 +122,25 @@ async def test_a_server_that_says_too_often_is_asked_again(tmp_path: Path, monke
     monkeypatch.setattr(fetching, "PAUSE_SECONDS", 0.0)
     asked: list[str] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    answer = answering(page(lines(5)), package(5, b"x"))
+
+    def now_and_then(request: httpx.Request) -> httpx.Response:
         asked.append(request.url.path)
         if len(asked) % 3:
             return reply(429, b'{"code":"R0845","message":"","at":"rate","remedy":""}')
-        return page(lines(5)) if request.url.path == "/v1/proofs" else package(5, b"x")
+        return answer(request)
 
-    assert (await fetch(answer, tmp_path)).new == 1
+    assert (await fetch(now_and_then, tmp_path)).new == 1
     assert len(asked) == 6
 
 
 async def test_a_package_that_is_listed_and_not_there_is_told(tmp_path: Path) -> None:
-    told: list[str] = []
+    words: list[str] = []
     problem = b'{"code":"R0840","message":"","at":"epoch","remedy":""}'
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        return page(lines(5)) if request.url.path == "/v1/proofs" else reply(404, problem)
-
-    http = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url=URL)
-    (found,) = await fetch_packages([URL], tmp_path, told.append, connected(http))
+    found = await fetch(answering(page(lines(5)), reply(404, problem)), tmp_path, words.append)
     assert (found.new, found.failure) == (0, "")
-    assert told == ["http://node: epoch 5 is on its list, but not there"]
+    assert words == ["http://node: epoch 5 is on its list, but not there"]
 
 
-def test_a_node_that_is_away_is_told_and_exits_with_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["proof", "fetch", str(tmp_path), "--url", "http://127.0.0.1:9"]) == 4
-    assert "node_unreachable" in capsys.readouterr().out
+def test_a_node_that_is_away_is_told_and_exits_with_4(tmp_path: Path, cli: CommandLine) -> None:
+    assert "node_unreachable" in cli("proof", "fetch", tmp_path, "--url", "http://127.0.0.1:9", code=4).out
