@@ -16,14 +16,8 @@ OUTSIDE = padded_point(G1Point.from_compressed_bytes_unchecked(bytes([0x80]) + b
 
 POINTS = (0, 128, 256, 384, 512, 800, 928)
 """Offsets of C_m, C_f, C_S, C_t1, C_t2, π_1, π_2 for one column; those of D̄, ū, v̄, T̄, S̄."""
-
-
 SCALARS = (640, 672, 704, 736, 768)
-
-
 MODULUS = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
-
-
 BAD_POINTS = {
     "infinity": lambda _: bytes(128),
     "off the curve": lambda point: point[:-1] + bytes([point[-1] ^ 1]),

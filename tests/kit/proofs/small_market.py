@@ -108,6 +108,9 @@ def rulebook_of(moves: Mapping[str, tuple[int, int, tuple[int, ...]]] = MOVES) -
 
 RULEBOOK = rulebook_of()
 HOLDINGS = ((0, (5_000, 10, 0, 3)), (1, (9_000, 40, -2, 0)), (5, (2_000, 700, 2, -3)))
+BROKE = (HOLDINGS[0], (1, (-200, 40, -2, 0)), HOLDINGS[2])
+SHORT = 10 * 80 + 8 * 1800
+"""What account 1 is short of there: its equity is −200 + 120, its requirement 2·900."""
 
 
 def statement(holdings=HOLDINGS, shortfalls=(), system=None) -> RiskStatement:

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cli.main import run
 from cli.output import ExitCode
+from tests.kit.command_line import CommandLine
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -24,80 +25,70 @@ def prices(folder: Path, rows: int = 260) -> Path:
     return path
 
 
-def test_a_run_writes_what_was_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    wanted = {name: tmp_path / name for name in ("r.json", "r.png", "r.svg", "r.html", "l.csv")}
-    options = [
-        str(prices(tmp_path)), "--warm-up", "120", "--window", "100", "--books", "6", "--joint", "8",
-        "--json", str(wanted["r.json"]), "--losses", str(wanted["l.csv"]),
-        "--plot", str(wanted["r.png"]), "--plot", str(wanted["r.svg"]), "--plot", str(wanted["r.html"]),
-    ]  # fmt: skip
-    assert run(["backtest", *options, "--output", "json"]) in (ExitCode.OK, ExitCode.VERIFICATION)
-    printed, written = json.loads(capsys.readouterr().out), json.loads(wanted["r.json"].read_text())
-    assert printed == written
+SHORT = ("--warm-up", "120", "--window", "100")
+
+
+def test_a_run_writes_what_was_asked_for_and_ends_with_its_verdict(tmp_path: Path, cli: CommandLine) -> None:
+    report, png, svg, page, losses = (tmp_path / name for name in ("r.json", "r.png", "r.svg", "r.html", "l.csv"))
+    words = ["backtest", prices(tmp_path), *SHORT, "--books", "6", "--joint", "8", "--json", report, "--losses", losses]
+    words += ["--plot", png, "--plot", svg, "--plot", page]
+    written = cli(*words, "--output", "json", code=None).json
+    assert written == json.loads(report.read_text())
     assert len(written["books"]) == 6
-    assert wanted["r.png"].read_bytes().startswith(PNG)
-    assert "<svg" in wanted["r.svg"].read_text()
-    page = wanted["r.html"].read_text()
-    assert "<svg" in page
-    assert "Kupiec" in page
-    assert len(wanted["l.csv"].read_text().splitlines()) == 1 + written["points"]
-    before = wanted["r.svg"].read_bytes()
-    assert run(["backtest", *options]) == ExitCode.SAFETY  # never overwritten
-    assert run(["backtest", *options, "--force"]) in (ExitCode.OK, ExitCode.VERIFICATION)
-    assert wanted["r.svg"].read_bytes() == before
+    assert png.read_bytes().startswith(PNG)
+    assert "<svg" in svg.read_text()
+    assert all(word in page.read_text() for word in ("<svg", "Kupiec"))
+    assert len(losses.read_text().splitlines()) == 1 + written["points"]
+    before = svg.read_bytes()
+    cli(*words, code=ExitCode.SAFETY)  # never overwritten
+    cli(*words, "--force", code=ended(written))
+    assert svg.read_bytes() == before
 
 
-def test_neither_the_prices_nor_another_output_are_overwritten_even_by_force(tmp_path: Path) -> None:
-    path, out = prices(tmp_path), str(tmp_path / "out.json")
+def ended(report: dict[str, Any]) -> ExitCode:
+    passed = report["raw_is_calibrated"] and report["margin_is_enough"]
+    return ExitCode.OK if passed else ExitCode.VERIFICATION
+
+
+def test_the_ending_tells_the_verdict(tmp_path: Path, cli: CommandLine) -> None:
+    words = ["backtest", prices(tmp_path), *SHORT, "--books", "2", "--output", "json"]
+    cli(*words, code=ended(cli(*words, code=None).json))
+
+
+def test_neither_the_prices_nor_another_output_are_overwritten_even_by_force(tmp_path: Path, cli: CommandLine) -> None:
+    path, out, link = prices(tmp_path), tmp_path / "out.json", tmp_path / "link.csv"
     before = path.read_bytes()
-    (tmp_path / "link.csv").symlink_to(path)
-    for wanted in (["--losses", str(tmp_path / "link.csv")], ["--json", out, "--losses", out]):
-        assert run(["backtest", str(path), *wanted, "--force"]) == ExitCode.SAFETY
+    link.symlink_to(path)
+    for wanted in (["--losses", link], ["--json", out, "--losses", out]):
+        cli("backtest", path, *wanted, "--force", code=ExitCode.SAFETY)
     assert path.read_bytes() == before
-    assert not Path(out).exists()
+    assert not out.exists()
 
 
-def test_the_ending_tells_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = str(prices(tmp_path))
-    short = ["backtest", path, "--warm-up", "120", "--window", "100", "--books", "2", "--output", "json"]
-    code = run(short)
-    told = json.loads(capsys.readouterr().out)
-    passed = told["raw_is_calibrated"] and told["margin_is_enough"]
-    assert code == (ExitCode.OK if passed else ExitCode.VERIFICATION)
-
-
-def test_without_a_file_the_folder_is_asked_for(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_file_the_folder_is_asked_for(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CROSSCLEAR_MARKET_DATA", raising=False)
-    assert run(["backtest"]) == ExitCode.USAGE
-    assert "CROSSCLEAR_MARKET_DATA" in capsys.readouterr().err
+    assert "CROSSCLEAR_MARKET_DATA" in cli("backtest", code=ExitCode.USAGE).err
 
 
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        (["--plot", "picture.gif"], ExitCode.CONFIG),
-        (["--warm-up", "259"], ExitCode.CONFIG),
-        (["--window", "100", "--horizon", "24"], ExitCode.CONFIG),
-        (["--books", "0"], ExitCode.USAGE),
-        (["--confidence", "1"], ExitCode.USAGE),
+        ("--plot picture.gif", ExitCode.CONFIG),
+        ("--warm-up 259", ExitCode.CONFIG),
+        ("--window 100 --horizon 24", ExitCode.CONFIG),
+        ("--books 0", ExitCode.USAGE),
+        ("--confidence 1", ExitCode.USAGE),
     ],
 )
-def test_what_cannot_be_done_is_told(
-    tmp_path: Path, options: list[str], code: ExitCode, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["backtest", str(prices(tmp_path)), *options]) == code
-    assert capsys.readouterr().err
+def test_what_cannot_be_done_is_told(tmp_path: Path, options: str, code: ExitCode, cli: CommandLine) -> None:
+    assert cli("backtest", prices(tmp_path), *options.split(), code=code).err
 
 
-def test_a_broken_file_ends_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_file_ends_with_its_line(tmp_path: Path, cli: CommandLine) -> None:
     path = prices(tmp_path)
     path.write_text(path.read_text() + "nonsense\n")
-    assert run(["backtest", str(path)]) == ExitCode.CONFIG
-    assert "prices.csv:262" in capsys.readouterr().err
+    assert "prices.csv:262" in cli("backtest", path, code=ExitCode.CONFIG).err
 
 
-def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["backtest", "--help"]) == ExitCode.OK
-    assert "Examples:" in capsys.readouterr().out
+def test_help_has_examples(cli: CommandLine) -> None:
+    assert "Examples:" in cli("backtest", "--help").out

@@ -6,11 +6,11 @@ from proofs.algebra.domain import Domain, domain_of
 from proofs.algebra.field import ORDER, inverse
 from proofs.algebra.polynomial import Poly, interpolate
 from proofs.algebra.transcript import Transcript
-from proofs.errors import ProofCode, VerificationFailed
+from proofs.errors import ProofCode
 from proofs.linear import messages
 from proofs.linear.layout import RowRange, SlotRange, lay_out
-from proofs.linear.verifier import verify
-from tests.kit.proofs.cheating import CheatingProver, believed, heaps_of, secret, state
+from tests.kit.proofs.cheating import CheatingProver, believed, heaps_of, proven, secret
+from tests.kit.proofs.linear_statements import refusal
 
 N = 256
 LAYOUT = lay_out(N, (SlotRange(8, 2**63), SlotRange(7, 0)), (RowRange(8, ((0, 1), (1, 3)), 10, shortfall=True),))
@@ -23,12 +23,6 @@ def fix(monkeypatch, label: str, value: int) -> None:
     """Every transcript draws this."""
     real = Transcript.challenge
     monkeypatch.setattr(Transcript, "challenge", lambda self, at: value if at == label else real(self, at))
-
-
-def refusal(statement, proof) -> ProofCode:
-    with pytest.raises(VerificationFailed) as fault:
-        verify(statement, proof)
-    return fault.value.code
 
 
 class AtAPoleOfTheTable(CheatingProver):
@@ -61,20 +55,17 @@ def careless_about_alpha(transcript, c_d, c_m):
 def test_a_lookup_challenge_at_a_pole_of_the_table_would_prove_anything_and_is_refused(monkeypatch, vector):
     own = secret(LAYOUT, vector)
     assert BYTE not in own.digits[0]
-    statement = state(LAYOUT, [own])
     fix(monkeypatch, "alpha", ORDER - BYTE)
     with monkeypatch.context() as weaker:
         weaker.setattr(messages, "after_digits", careless_about_alpha)
-        proof = AtAPoleOfTheTable(statement, [own]).prove()
+        statement, proof = proven(LAYOUT, [own], AtAPoleOfTheTable)
         assert believed(statement, proof)
     assert refusal(statement, proof) is ProofCode.BAD_CHALLENGE
 
 
 @pytest.mark.parametrize("byte", [0, 1, 128, 255])
 def test_every_pole_of_the_table_is_refused(monkeypatch, byte):
-    own = secret(LAYOUT, TRUE)
-    statement = state(LAYOUT, [own])
-    proof = CheatingProver(statement, [own]).prove()
+    statement, proof = proven(LAYOUT, [secret(LAYOUT, TRUE)])
     assert believed(statement, proof)
     fix(monkeypatch, "alpha", (ORDER - byte) % ORDER)
     assert refusal(statement, proof) is ProofCode.BAD_CHALLENGE
@@ -104,8 +95,7 @@ def test_a_digit_at_a_pole_is_in_no_table(monkeypatch):
     for place in (0, 3, 40):
         own = secret(LAYOUT, TRUE)
         own.digits[0][place] = ORDER - alpha
-        statement = state(LAYOUT, [own])
-        assert not believed(statement, AtAPoleOfADigit(statement, [own]).prove())
+        assert not believed(*proven(LAYOUT, [own], AtAPoleOfADigit))
 
 
 def careless_lagrange(self: Domain, at: int, count: int) -> list[int]:
@@ -121,19 +111,15 @@ real_lagrange = Domain.lagrange
 @pytest.mark.parametrize("vector", [TRUE, FALSE, (inverse(3), 0), (0, ORDER - 1)])
 def test_an_evaluation_point_in_the_domain_would_prove_anything_and_is_refused(monkeypatch, vector):
     """At ζ in H the quotient is multiplied by zero, so one position is checked and no other."""
-    own = secret(LAYOUT, vector)
-    statement = state(LAYOUT, [own])
     fix(monkeypatch, "zeta", domain_of(N).roots[5])
     with monkeypatch.context() as weaker:
         weaker.setattr(Domain, "lagrange", careless_lagrange)
-        proof = CheatingProver(statement, [own]).prove()
+        statement, proof = proven(LAYOUT, [secret(LAYOUT, vector)])
         assert believed(statement, proof)
     assert refusal(statement, proof) is ProofCode.BAD_CHALLENGE
 
 
 def test_a_forged_digit_too_would_pass_at_a_point_of_the_domain(monkeypatch):
-    own = secret(LAYOUT, (0, inverse(3)), digits=heaps_of)
-    statement = state(LAYOUT, [own])
     fix(monkeypatch, "zeta", domain_of(N).roots[5])
     with monkeypatch.context() as weaker:
         weaker.setattr(Domain, "lagrange", careless_lagrange)
@@ -144,14 +130,13 @@ def test_a_forged_digit_too_would_pass_at_a_point_of_the_domain(monkeypatch):
                 counts[200] += 1
                 return counts
 
-        assert believed(statement, proof := ClosesElsewhere(statement, [own]).prove())
+        statement, proof = proven(LAYOUT, [secret(LAYOUT, (0, inverse(3)), digits=heaps_of)], ClosesElsewhere)
+        assert believed(statement, proof)
     assert refusal(statement, proof) is ProofCode.BAD_CHALLENGE
 
 
 @pytest.mark.parametrize("index", [0, 1, 100, N - 1])
 def test_every_point_of_the_domain_is_refused(monkeypatch, index):
-    own = secret(LAYOUT, TRUE)
-    statement = state(LAYOUT, [own])
-    proof = CheatingProver(statement, [own]).prove()
+    statement, proof = proven(LAYOUT, [secret(LAYOUT, TRUE)])
     fix(monkeypatch, "zeta", domain_of(N).roots[index])
     assert refusal(statement, proof) is ProofCode.BAD_CHALLENGE

@@ -21,7 +21,7 @@ from proofs.linear.layout import RowRange, SlotRange, lay_out
 from proofs.linear.messages import read_proof
 from proofs.linear.verifier import verify, verify_batch
 from tests.kit.proofs.bad_points import ENCODINGS, POINTS, torsion, with_point
-from tests.kit.proofs.cheating import CheatingProver, Secret, believed, bytes_of, secret, state
+from tests.kit.proofs.cheating import CheatingProver, Secret, believed, bytes_of, proven, secret, state
 from tests.kit.refusals import refused
 
 N = 256
@@ -53,9 +53,7 @@ def only_a_lenient_decoder_believes(monkeypatch, statement, proof):
 
 @pytest.fixture(scope="module")
 def good():
-    own = secret(LAYOUT, (100, 5))
-    statement = state(LAYOUT, [own])
-    return statement, CheatingProver(statement, [own]).prove()
+    return proven(LAYOUT, [secret(LAYOUT, (100, 5))])
 
 
 @pytest.mark.parametrize("name", POINTS)
@@ -110,10 +108,7 @@ def test_a_point_of_small_order_would_make_a_second_commitment_of_the_same_holdi
 def test_points_of_order_three_are_refused_every_time(monkeypatch):
     """A check of random sums of points misses such a point once in three times: so it is tried often."""
     own = secret(LAYOUT, (100, 5))
-    claims = []
-    for context in range(16):
-        statement = state(LAYOUT, [own], context=bytes([context]) * 32)
-        claims.append((statement, Shifted(statement, [own]).prove()))
+    claims = [proven(LAYOUT, [own], Shifted, context=bytes([context]) * 32) for context in range(16)]
     with monkeypatch.context() as weaker:
         weaker.setattr(verifier, "decode_point", lenient)
         assert believed(*claims[0])

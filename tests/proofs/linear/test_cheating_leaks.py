@@ -30,7 +30,7 @@ from proofs.statement.arithmetization import auxiliary_slots, complete_holdings
 from proofs.verify.package_verifier import verify_package
 from proofs.verify.standalone_prover import prove_account
 from proofs.verify.verdict import OwnAccount
-from tests.kit.proofs.cheating import CheatingProver, Secret, believed, bytes_of, secret, state
+from tests.kit.proofs.cheating import CheatingProver, Secret, believed, bytes_of, proven, secret, state
 from tests.kit.refusals import refused
 
 N = 256
@@ -196,19 +196,16 @@ class NoBlinder(CheatingProver):
 def test_a_digit_column_with_one_blinder_would_show_the_holdings():
     """One for D(ζ) and one for C_D: with one alone, the evaluation gives it, and C_D tells whether it is right."""
     own = secret(LAYOUT, HELD)
-    statement = state(LAYOUT, [own])
-    proof = OneBlinder(statement, [own]).prove()
+    statement, proof = proven(LAYOUT, [own], OneBlinder)
     assert believed(statement, proof), "a verifier cannot see it"
     shown = seen(statement, proof)
     assert [g for g in GUESSES if commitment_of(g, [masked_value(g, shown)]) == shown.c_d] == [HELD]
-    real = seen(statement, CheatingProver(statement, [own]).prove())
+    real = seen(*proven(LAYOUT, [own]))
     assert not [g for g in GUESSES if commitment_of(g, [masked_value(g, real)]) == real.c_d]
 
 
 def test_commitments_without_blinders_would_show_the_holdings():
-    own = secret(LAYOUT, HELD)
-    statement = state(LAYOUT, [own])
-    proof = NoBlinder(statement, [own]).prove()
+    statement, proof = proven(LAYOUT, [secret(LAYOUT, HELD)], NoBlinder)
     assert believed(statement, proof), "a verifier cannot see it"
     shown = seen(statement, proof).c_d
     assert [g for g in GUESSES if commitment_of(g, []) == shown] == [HELD]

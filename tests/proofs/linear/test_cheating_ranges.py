@@ -20,7 +20,7 @@ from tests.kit.proofs.bad_ranges import (
     Remainders,
     SpreadsTheLack,
 )
-from tests.kit.proofs.cheating import Secret, believed, bytes_of, heaps_of, secret, state
+from tests.kit.proofs.cheating import Secret, believed, bytes_of, heaps_of, proven, secret
 from tests.kit.proofs.linear_statements import CASH, FREE, SLOTS, TOKEN, N
 from tests.kit.refusals import refused
 
@@ -38,37 +38,31 @@ def test_each_way_of_cheating_proves_what_is_true(way):
         secrets = [
             secret(layout, vector, digits=digits) for vector, digits in zip(vectors, (bytes_of, heaps_of), strict=True)
         ]
-        statement = state(layout, secrets)
-        assert believed(statement, way(statement, secrets).prove())
+        assert believed(*proven(layout, secrets, way))
 
 
 @pytest.mark.parametrize("digits", [bytes_of, heaps_of])
 @pytest.mark.parametrize("lie", LIES)
 def test_no_way_of_cheating_proves_a_range_or_row_that_is_false(lie, digits):
     own = secret(LAYOUT, LIES[lie], digits=digits)
-    statement = state(LAYOUT, [own])
     for way in WAYS if COMPLETE or digits is bytes_of else WAYS[:4]:
-        assert not believed(statement, way(statement, [own]).prove()), way.__name__
+        assert not believed(*proven(LAYOUT, [own], way)), way.__name__
 
 
 @pytest.mark.parametrize("lie", LIES if COMPLETE else list(LIES)[::3])
 def test_a_liar_does_not_hide_behind_honest_accounts(lie):
     secrets = [secret(LAYOUT, GOOD), secret(LAYOUT, LIES[lie], digits=heaps_of), secret(LAYOUT, (5, 6, 0))]
-    statement = state(LAYOUT, secrets)
     for way in (Remainders, SpreadsTheLack, LiesAboutADigitColumn):
-        assert not believed(statement, way(statement, secrets).prove()), way.__name__
+        assert not believed(*proven(LAYOUT, secrets, way)), way.__name__
 
 
 def test_a_shortfall_that_is_not_listed_is_not_proven():
     """σ is public and covers so much and no more; it makes no slot's range wider."""
     for vector, sigma in (((-16, 0, 0), 5), ((100, -1, 0), 2**40)):
         own = secret(LAYOUT, vector, sigma)
-        statement = state(LAYOUT, [own], (sigma,))
         for way in WAYS:
-            assert not believed(statement, way(statement, [own]).prove()), way.__name__
-    covered = secret(LAYOUT, (-16, 0, 0), 6)
-    statement = state(LAYOUT, [covered], (6,))
-    proof = Remainders(statement, [covered]).prove()
+            assert not believed(*proven(LAYOUT, [own], way, sigmas=(sigma,))), way.__name__
+    statement, proof = proven(LAYOUT, [secret(LAYOUT, (-16, 0, 0), 6)], Remainders, sigmas=(6,))
     assert believed(statement, proof)
     assert not believed(replace(statement, shortfalls=(0,)), proof)
 
@@ -80,9 +74,8 @@ def test_forged_digits_of_one_column_are_found_among_several():
         own = secret(layout, GOOD * 12)
         own.digits[column][3] += 256
         own.digits[column][4] -= 1
-        statement = state(layout, [own])
         for way in WAYS[:-1]:
-            assert not believed(statement, way(statement, [own]).prove()), (way.__name__, column)
+            assert not believed(*proven(layout, [own], way)), (way.__name__, column)
 
 
 class Unbounded(ProofLayout):
@@ -109,8 +102,7 @@ def wraps(layout: ProofLayout, vector) -> bool:
     for value, width, (_, start) in zip(found, layout.widths, table.places, strict=True):
         if width:
             own.digits[0][start : start + width] = (value % ORDER % 256**width).to_bytes(width, "little")
-    statement = state(layout, [own])
-    return believed(statement, Remainders(statement, [own]).prove())
+    return believed(*proven(layout, [own], Remainders))
 
 
 def test_an_unbounded_matrix_would_wrap_around_and_is_refused():
@@ -157,6 +149,5 @@ def test_a_value_at_a_position_without_a_slot_enters_no_row():
     """It may be anything, and says nothing; over all accounts the book makes such values sum to zero."""
     own = secret(LAYOUT, GOOD)
     own.values += [0, inverse(3)]
-    statement = state(LAYOUT, [own])
-    assert believed(statement, Remainders(statement, [own]).prove())
+    assert believed(*proven(LAYOUT, [own], Remainders))
     assert len(weights_of(LAYOUT, 5).v) == len(SLOTS)

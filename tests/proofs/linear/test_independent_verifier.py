@@ -28,7 +28,7 @@ from proofs.linear.verifier import verify
 from tests.kit.proofs import bad_ranges
 from tests.kit.proofs.bad_points import ENCODINGS, POINTS, torsion, with_point
 from tests.kit.proofs.bad_ranges import GOOD, LIES, WAYS
-from tests.kit.proofs.cheating import CheatingProver, believed, bytes_of, heaps_of, secret, state
+from tests.kit.proofs.cheating import CheatingProver, believed, bytes_of, heaps_of, proven, secret, state
 from tests.kit.proofs.forgers.linear import Forger, Forgery
 from tests.kit.proofs.forgers.weakened import leaving_out
 from tests.kit.proofs.linear_statements import CASH, FREE, POSITION, SLOTS, TOKEN, N, committed
@@ -183,27 +183,18 @@ def test_both_verifiers_refuse_a_commitment_outside_the_subgroup(single):
 @pytest.mark.parametrize("way", WAYS if COMPLETE else WAYS[:2])
 def test_both_believe_a_prover_that_has_nothing_to_hide(way):
     secrets = [secret(bad_ranges.LAYOUT, GOOD, digits=digits) for digits in (bytes_of, heaps_of)]
-    statement = state(bad_ranges.LAYOUT, secrets)
-    assert agreed(statement, way(statement, secrets).prove())
+    assert agreed(*proven(bad_ranges.LAYOUT, secrets, way))
 
 
 @pytest.mark.parametrize(("lie", "way"), sample(sorted(product(LIES, range(len(WAYS)))), 13))
 def test_neither_believes_a_lie_however_it_is_told(lie, way):
     own = secret(bad_ranges.LAYOUT, LIES[lie], digits=(bytes_of, heaps_of)[way % 2])
-    statement = state(bad_ranges.LAYOUT, [own])
-    assert not agreed(statement, WAYS[way](statement, [own]).prove())
-
-
-def stated() -> Forgery:
-    """A true statement, and its proof by the prover without checks."""
-    own = secret(bad_ranges.LAYOUT, GOOD)
-    statement = state(bad_ranges.LAYOUT, [own])
-    return statement, CheatingProver(statement, [own]).prove()
+    assert not agreed(*proven(bad_ranges.LAYOUT, [own], WAYS[way]))
 
 
 @pytest.mark.parametrize(("name", "what"), sample(sorted(product(POINTS, ENCODINGS)), 17))
 def test_neither_takes_an_encoding_that_is_none(name, what):
-    statement, proof = stated()
+    statement, proof = proven(bad_ranges.LAYOUT, [secret(bad_ranges.LAYOUT, GOOD)])
     assert not agreed(statement, with_point(proof, name, ENCODINGS[what]))
 
 
@@ -217,7 +208,7 @@ def test_neither_takes_a_commitment_beside_the_subgroup(order):
 
 
 def test_neither_takes_a_scalar_that_is_not_reduced():
-    statement, proof = stated()
+    statement, proof = proven(bad_ranges.LAYOUT, [secret(bad_ranges.LAYOUT, GOOD)])
     value = read_proof(proof, 1, 1).s_bar
     second = proof.replace(value.to_bytes(SCALAR_BYTES, "big"), (value + ORDER).to_bytes(SCALAR_BYTES, "big"))
     assert second != proof

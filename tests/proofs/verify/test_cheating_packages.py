@@ -16,6 +16,7 @@ from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount, printable
 from tests.kit.proofs.cheated_package import cheated, lying, secrets_of, signed_anew
 from tests.kit.proofs.cheating import bytes_of
+from tests.kit.proofs.small_market import BROKE, SHORT
 
 replace = msgspec.structs.replace
 
@@ -28,9 +29,9 @@ def test_this_prover_passes_when_it_does_not_cheat(market):
 # Swapped: what the proofs were made for is not what is shown.
 
 
-def of_another_chain(stated):
-    first = stated.custody[0]
-    return {"custody": (replace(first, chain_id=0), *stated.custody[1:])}
+def custody(stated, **changes):
+    first, *others = stated.custody
+    return {"custody": (replace(first, **changes), *others)}
 
 
 SWAPPED = {
@@ -50,10 +51,8 @@ SWAPPED = {
     "the epoch": lambda stated: {"epoch": stated.epoch + 1},
     "the height": lambda stated: {"height": stated.height + 1},
     "the state": lambda stated: {"state_root": bytes(32)},
-    "the chain": of_another_chain,
-    "the chain's block": lambda stated: {
-        "custody": (replace(stated.custody[0], block_hash=bytes(32)), *stated.custody[1:])
-    },
+    "the chain": lambda stated: custody(stated, chain_id=0),
+    "the chain's block": lambda stated: custody(stated, block_hash=bytes(32)),
     "the layout, by the order of its rows": lambda stated: {"rows": (*stated.rows[:4], stated.rows[5], stated.rows[4])},
     "the layout, by a slot's range": lambda stated: {
         "slots": (stated.slots[0], replace(stated.slots[1], kind=SlotKind.CASH), *stated.slots[2:])
@@ -153,14 +152,16 @@ def test_a_swapped_reference_string_is_refused(market, package):
 def test_parts_of_two_good_packages_do_not_make_a_third(market, package):
     first, second = read_package(package), read_package(market.honest(market.snapshot()))
     assert first.commitments == second.commitments
-    assert verify_package(write_package(replace(first, proof=second.proof))).failed == "matched_book"
-    assert verify_package(write_package(replace(first, book=second.book))).failed == "matched_book"
-    assert verify_package(write_package(replace(first, house=second.house))).failed == "house"
     moved = {"proof": second.proof, "book": second.book}
-    assert verify_package(write_package(replace(first, **moved))).failed == "house"
-    assert verify_package(write_package(replace(first, **moved, house=second.house))).ok
-    older = replace(first, statement=replace(first.statement, epoch=3))
-    assert verify_package(write_package(older)).failed == "roots"
+    for changes, failed in (
+        ({"proof": second.proof}, "matched_book"),
+        ({"book": second.book}, "matched_book"),
+        ({"house": second.house}, "house"),
+        (moved, "house"),
+        ({**moved, "house": second.house}, None),
+        ({"statement": replace(first.statement, epoch=3)}, "roots"),
+    ):
+        assert verify_package(write_package(replace(first, **changes))).failed == failed
 
 
 # Duplicate accounts.
@@ -204,9 +205,6 @@ def test_two_accounts_shown_as_one_are_missed_by_their_owners(market):
 
 
 # Hidden shortfalls.
-
-BROKE = ((0, (5_000, 10, 0, 3)), (1, (-200, 40, -2, 0)), (5, (2_000, 700, 2, -3)))
-SHORT = 10 * 80 + 8 * 1800
 
 
 def test_a_listed_shortfall_cannot_be_hidden_again(market):

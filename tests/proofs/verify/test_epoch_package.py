@@ -18,7 +18,7 @@ from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount
 from tests.kit.e2e.bit_flips import CHECKS
 from tests.kit.proofs.cheated_package import signed_anew
-from tests.kit.proofs.small_market import BTC, R_BTC, TOKEN, statement
+from tests.kit.proofs.small_market import BROKE, BTC, R_BTC, SHORT, TOKEN, statement
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 replace = msgspec.structs.replace
@@ -89,11 +89,6 @@ def test_a_prover_refuses_a_header_that_certifies_other_holdings(market):
     head = market.certified(commitments_root(shot.statement, commit_epoch(shot, keys, market.N), market.N))
     with pytest.raises(LocalFault, match="wrong_root"):
         prove_epoch(shot, {**keys, 1: bytes(32)}, *head, domain=market.N)
-
-
-BROKE = ((0, (5_000, 10, 0, 3)), (1, (-200, 40, -2, 0)), (5, (2_000, 700, 2, -3)))
-SHORT = 10 * 80 + 8 * 1800
-"""Equity −200 + 120 = −80; requirement 2·900."""
 
 
 def test_an_insolvent_account_is_proven_only_when_it_is_listed(market):
