@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from clearing.base.codec import I64, U63, Bytes32, Wire, decode, encode
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from tests.kit.refusals import refused
 
 
 class Leg(Wire, frozen=True):
@@ -52,9 +53,8 @@ def test_only_the_shortest_encoding_of_an_integer_is_read(one: str) -> None:
     if one == "01":
         assert decode(data, Leg) == Leg(1, 0)
         return
-    with pytest.raises(RemoteFault) as caught:
+    with refused(BaseCode.NON_CANONICAL):
         decode(data, Leg)
-    assert caught.value.code is BaseCode.NON_CANONICAL
 
 
 @given(st.binary(max_size=200))
@@ -90,9 +90,8 @@ def test_deep_nesting_is_refused_without_a_crash() -> None:
 
 def test_a_shorter_array_does_not_fall_back_on_defaults() -> None:
     data = msgpack.packb(["x", bytes(32), []], use_bin_type=True)
-    with pytest.raises(RemoteFault) as caught:
+    with refused(BaseCode.NON_CANONICAL):
         decode(data, Sample)
-    assert caught.value.code is BaseCode.NON_CANONICAL
 
 
 class WithFloat(Wire, frozen=True):

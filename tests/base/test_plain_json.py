@@ -1,16 +1,20 @@
-"""A name that stands twice in an object is refused wherever JSON of others is read."""
+"""JSON of others is refused where a name stands twice in an object, and where it nests too deep."""
 
 import ast
 import json
-from pathlib import Path
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.base.errors import BaseCode, CrossclearError, LocalFault, RemoteFault
-from clearing.base.plain_json import DuplicateNameError, read_json
+from clearing.base.errors import BaseCode, CodeBook, CrossclearError, LocalFault, RemoteFault
+from clearing.base.plain_json import NESTING_MAX, DuplicateNameError, check_nesting, read_json
 from clearing.genesis.json import genesis_from_json
 from clearing.schema.codes import ClearingCode
 from member.codes import NodeCode
@@ -21,8 +25,9 @@ from member.verifying.fund import read_opening
 from member.verifying.package import read_holdings
 from node.api.calls import ApiRefusal
 from node.api.calls import read_json as read_body
+from tests.kit.refusals import refused
+from tests.kit.sources import sources
 
-ROOT = Path(__file__).parents[2]
 TWICE = [
     b'{"a": 1, "a": 1}',
     b'{"a": 1, "b": {}, "\\u0061" : 2}',
@@ -96,43 +101,81 @@ def test_any_bytes_are_read_as_before_or_refused_in_the_same_shape(data: bytes) 
         assert "occurs twice" in str(refused)
 
 
-def _refusal(error: CrossclearError) -> tuple[object, bool]:
-    return error.code, "occurs twice" in str(error.values["why"])
-
-
-def test_each_door_refuses_with_its_own_code() -> None:
+def test_the_body_of_a_request_is_refused() -> None:
     with pytest.raises(ApiRefusal) as body:
         read_body(b'{"a": 1, "a": 2}', dict[str, int])
     assert body.value.problem.code == NodeCode.API_BODY.label
     assert "occurs twice" in body.value.problem.message
-    with pytest.raises(RemoteFault) as genesis:
-        genesis_from_json(b'{"name": "a", "name": "b"}')
-    assert _refusal(genesis.value) == (ClearingCode.BAD_GENESIS, True)
-    with pytest.raises(LocalFault) as holdings:
-        read_holdings(b'{"cash:USD": "1", "cash:USD": "2"}')
-    assert _refusal(holdings.value) == (BaseCode.MALFORMED, True)
-    with pytest.raises(LocalFault) as term:
-        read_value("market", '{"trade_fee_ppm": 1, "trade_fee_ppm": 2}')
-    assert _refusal(term.value) == (BaseCode.MALFORMED, True)
 
 
-def test_files_of_their_own_shape_are_refused_like_any_that_are_none() -> None:
-    for read, code in (
-        (read_exit_file, BaseCode.MALFORMED),
-        (read_opening, BaseCode.MALFORMED),
-        (parse_keystore, NodeCode.KEY_FORMAT),
-    ):
-        with pytest.raises((RemoteFault, LocalFault)) as refused:
-            read(b'{"format": "a", "format": "b"}')
-        assert refused.value.code == code
+@pytest.mark.parametrize(
+    ("read", "fault", "code", "data"),
+    [
+        (genesis_from_json, RemoteFault, ClearingCode.BAD_GENESIS, b'{"name": "a", "name": "b"}'),
+        (read_holdings, LocalFault, BaseCode.MALFORMED, b'{"cash:USD": "1", "cash:USD": "2"}'),
+        (partial(read_value, "market"), LocalFault, BaseCode.MALFORMED, '{"trade_fee_ppm": 1, "trade_fee_ppm": 2}'),
+    ],
+)
+def test_each_door_refuses_with_its_own_code(
+    read: Callable[[Any], object], fault: type[CrossclearError], code: CodeBook, data: bytes | str
+) -> None:
+    with refused(code, fault) as caught:
+        read(data)
+    assert "occurs twice" in str(caught.value.values["why"])
+
+
+@pytest.mark.parametrize(
+    ("read", "code"),
+    [(read_exit_file, BaseCode.MALFORMED), (read_opening, BaseCode.MALFORMED), (parse_keystore, NodeCode.KEY_FORMAT)],
+)
+def test_files_of_their_own_shape_are_refused_like_any_that_are_none(
+    read: Callable[[bytes], object], code: CodeBook
+) -> None:
+    with refused(code, CrossclearError):
+        read(b'{"format": "a", "format": "b"}')
 
 
 def test_nothing_else_reads_json_of_others() -> None:
-    for package in ("clearing", "node", "proofs", "consensus"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            place = path.relative_to(ROOT).as_posix()
-            if place in READS_ITS_OWN:
-                continue
-            for found in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(found, ast.Call):
-                    assert ast.unparse(found.func) not in ("json.loads", "json.load", "msgspec.json.decode"), place
+    for place, source in sources("clearing", "node", "proofs", "consensus").items():
+        if place not in READS_ITS_OWN:
+            calls = (found for found in ast.walk(ast.parse(source)) if isinstance(found, ast.Call))
+            names = {ast.unparse(call.func) for call in calls}
+            assert not names & {"json.loads", "json.load", "msgspec.json.decode"}, place
+
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+import msgspec
+for package in ("clearing", "consensus", "proofs", "bridge", "node"):
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        if module.name not in ("cli.__main__", "devnet.demo.main") and "node_modules" not in module.name:
+            importlib.import_module(module.name)
+assert "py_ecc" in sys.modules
+try:
+    msgspec.json.decode(b"[" * 1_000_000)
+except RecursionError:
+    print("refused")
+"""
+
+
+def test_no_module_leaves_the_recursion_limit_where_deep_bytes_end_the_process():
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", IMPORT_ALL], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "refused\n"), done.stderr[-500:]
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"[":'])
+def test_deep_nesting_is_refused_at_its_limit(opening):
+    marks = sum(map(opening.replace(b'"["', b"").count, (b"[", b"{")))
+    check_nesting(opening * (NESTING_MAX // marks), "file")
+    with refused(BaseCode.MALFORMED):
+        check_nesting(opening * (NESTING_MAX // marks + 1), "file")
+
+
+def test_brackets_inside_texts_and_side_by_side_do_not_nest():
+    check_nesting(b'["' + b"[" * 5_000 + rb"\"" + b"{" * 5_000 + b'"]', "file")
+    check_nesting(b"[" + b"[]," * 5_000 + b"[]]", "file")
+
+
+@given(st.binary(max_size=4_000), st.sampled_from([b'"', b'\\"', b'"\\', b"[]", b""]))
+def test_any_bytes_are_judged_in_one_pass(data, filler):
+    check_nesting(data[:NESTING_MAX] + filler * 100_000, "file")

@@ -39,35 +39,35 @@ def fits(info: I.StrType, text: str) -> bool:
 
 def values_of(info: I.Type) -> st.SearchStrategy[Any]:
     """Any value of a wire type's field, at most two items a tuple."""
-    if isinstance(info, I.Metadata):
-        return values_of(info.type)
-    if isinstance(info, I.IntType):
-        low = info.ge if info.ge is not None else -(2**63) if info.gt is None else info.gt + 1
-        high = info.le if info.le is not None else 2**63 - 1 if info.lt is None else info.lt - 1
-        return st.integers(low, high)
-    if isinstance(info, I.BytesType):
-        low = info.min_length or 0
-        return st.binary(min_size=low, max_size=info.max_length if info.min_length else low + 20)
-    if isinstance(info, I.StrType) and info.pattern:
-        return st.from_regex(info.pattern).filter(lambda text: fits(info, text))
-    if isinstance(info, I.StrType):
-        return st.text(min_size=info.min_length or 0, max_size=min(info.max_length or 12, 12))
-    if isinstance(info, I.BoolType):
-        return st.booleans()
-    if isinstance(info, I.NoneType):
-        return st.none()
-    if isinstance(info, I.EnumType):
-        return st.sampled_from(info.cls)
-    if isinstance(info, I.LiteralType):
-        return st.sampled_from(info.values)
-    if isinstance(info, I.StructType):
-        return st.builds(info.cls, **{field.name: values_of(field.type) for field in info.fields})
-    if isinstance(info, I.VarTupleType):
-        return st.lists(
-            values_of(info.item_type), min_size=info.min_length or 0, max_size=min(info.max_length or 2, 2)
-        ).map(tuple)
-    if isinstance(info, I.TupleType):
-        return st.tuples(*(values_of(item) for item in info.item_types))
+    match info:
+        case I.Metadata():
+            return values_of(info.type)
+        case I.IntType():
+            low = info.ge if info.ge is not None else -(2**63) if info.gt is None else info.gt + 1
+            high = info.le if info.le is not None else 2**63 - 1 if info.lt is None else info.lt - 1
+            return st.integers(low, high)
+        case I.BytesType():
+            low = info.min_length or 0
+            return st.binary(min_size=low, max_size=info.max_length if info.min_length else low + 20)
+        case I.StrType(pattern=str(pattern)):
+            return st.from_regex(pattern).filter(lambda text: fits(info, text))
+        case I.StrType():
+            return st.text(min_size=info.min_length or 0, max_size=min(info.max_length or 12, 12))
+        case I.BoolType():
+            return st.booleans()
+        case I.NoneType():
+            return st.none()
+        case I.EnumType():
+            return st.sampled_from(info.cls)
+        case I.LiteralType():
+            return st.sampled_from(info.values)
+        case I.StructType():
+            return st.builds(info.cls, **{field.name: values_of(field.type) for field in info.fields})
+        case I.VarTupleType():
+            low, high = info.min_length or 0, min(info.max_length or 2, 2)
+            return st.lists(values_of(info.item_type), min_size=low, max_size=high).map(tuple)
+        case I.TupleType():
+            return st.tuples(*(values_of(item) for item in info.item_types))
     assert isinstance(info, I.UnionType)
     return st.one_of(*(values_of(item) for item in info.types))
 

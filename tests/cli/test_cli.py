@@ -1,24 +1,37 @@
-"""Rules of the command line: data on stdout, talk on stderr, stable exit codes."""
+"""Rules of the command line: data on stdout, talk on stderr, stable codes, and nothing that a terminal would obey."""
 
-import json
+import ast
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clearing.base.errors import BaseCode, Bug, LocalFault, RemoteFault
 from clearing.base.validators import ValidatorSet, check_validator_set
 from clearing.genesis.json import genesis_from_json, genesis_to_json
+from clearing.schema.codes import ClearingCode
 from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
 from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms, network_id
-from cli.main import VERBS, cli, run
-from cli.output import ExitCode, exit_of
+from cli import main
+from cli.explain import CODE_MODULES, all_explanations, code_books, explanations_of
+from cli.main import VERBS, run
+from cli.output import ExitCode, exit_of, harmless, say, show
 from consensus.codes import ConsensusCode
 from devnet.testnet import create_testnet
-from member.codes import NodeCode
+from member.api.chain import OffenceView, ValidatorsView
+from member.api.withdrawals import WaitingView, WithdrawalsView
+from member.codes import NodeCode, remedy_of
+from member.printing.validators import validators_text
+from member.printing.withdrawals import withdrawal_lines
 from node.config_sources import load_config
 from node.signer.node_keys import open_node_keys
+from tests.kit.command_line import CommandLine
+from tests.kit.refusals import refused
+from tests.kit.sources import sources
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,22 +43,20 @@ def tiny_genesis(validators: ValidatorSet = ValidatorSet(())) -> Genesis:  # noq
 
 
 @pytest.mark.parametrize("verb", list(VERBS))
-def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([verb, "--help"]) == 0
-    assert "Usage: crossclear" in capsys.readouterr().out
+def test_every_verb_explains_itself(verb: str, cli: CommandLine) -> None:
+    assert "Usage: crossclear" in cli(verb, "--help").out
 
 
 def test_the_list_of_verbs_needs_none_of_their_modules() -> None:
-    program = (
-        "import sys\n"
-        "from cli.main import run\n"
-        "run(['--help'])\n"
-        "print([m for m in sys.modules if m.startswith(('cli.', 'numpy', 'trio'))], file=sys.stderr)\n"
-    )
+    program = """
+import sys
+from cli.main import run
+run(["--help"])
+print([name for name in sys.modules if name.startswith(("cli.", "numpy", "trio"))], file=sys.stderr)
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert all(verb in done.stdout for verb in VERBS)
-    loaded = done.stderr.splitlines()[-1]
-    assert loaded == "['cli.output', 'cli.main']"
+    assert done.stderr.splitlines()[-1] == "['cli.output', 'cli.main']"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +92,7 @@ def test_a_failure_is_told_on_stderr_whatever_its_shape(
         def fail(*_: object, error: BaseException = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(cli, "main", fail)
+        monkeypatch.setattr(main.cli, "main", fail)
         assert run([]) == code
         captured = capsys.readouterr()
         assert captured.out == ""
@@ -89,75 +100,62 @@ def test_a_failure_is_told_on_stderr_whatever_its_shape(
     monkeypatch.undo()
 
 
-def test_explain_tells_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["explain", "R0203"]) == 0
-    assert "collateral_needed_for_margin" in capsys.readouterr().out
-    assert run(["explain", "--all", "--output", "json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)) > 50
-    assert run(["explain", "nothing"]) == 2
-    assert run(["explain"]) == 2
-    assert capsys.readouterr().out == ""
+def test_explain_tells_the_remedy(cli: CommandLine) -> None:
+    assert "collateral_needed_for_margin" in cli("explain", "R0203").out
+    assert len(cli("explain", "--all", "--output", "json").json) > 50
+    assert cli("explain", "nothing", code=2).out == cli("explain", code=2).out == ""
 
 
-def test_settings_are_checked_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_settings_are_checked_and_shown(tmp_path: Path, cli: CommandLine) -> None:
     path = tmp_path / "node.toml"
     path.write_text("[p2p]\nport = 5\n")
-    assert run(["config", "validate", "--config", str(path)]) == 0
-    assert run(["config", "show", "--config", str(path), "--set", "api.port=7", "--output", "json"]) == 0
-    shown = json.loads(capsys.readouterr().out)
+    validate, show = (["config", verb, "--config", path] for verb in ("validate", "show"))
+    cli(*validate)
+    shown = cli(*show, "--set", "api.port=7", "--output", "json").json
     assert (shown["p2p"]["port"], shown["api"]["port"]) == (5, 7)
-    assert run(["config", "show", "--config", str(path), "--set", "api.port=7", "--origin"]) == 0
-    assert "flag" in capsys.readouterr().out
-    assert run(["config", "validate", "--config", str(path), "--set", "p2p.portt=7"]) == 3
-    assert "p2p.portt" in capsys.readouterr().err
-    assert run(["config", "validate", "--config", str(tmp_path / "none.toml")]) == 3
-    assert run(["config", "validate", "--config", str(path), "--set", "x"]) == 2
+    assert "flag" in cli(*show, "--set", "api.port=7", "--origin").out
+    assert "p2p.portt" in cli(*validate, "--set", "p2p.portt=7", code=3).err
+    cli("config", "validate", "--config", tmp_path / "none.toml", code=3)
+    cli(*validate, "--set", "x", code=2)
 
 
-def test_init_makes_a_home_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_init_makes_a_home_once(tmp_path: Path, cli: CommandLine) -> None:
     home = tmp_path / "home"
-    assert run(["init", "--home", str(home), "--devnet", "--output", "json"]) == 0
-    captured = capsys.readouterr()
-    public = json.loads(captured.out)
-    assert set(public) == {"validator", "envelope", "relayer", "possession"}
-    assert "Next:" in captured.err
+    made = cli("init", "--home", home, "--devnet", "--output", "json")
+    assert set(made.json) == {"validator", "envelope", "relayer", "possession"}
+    assert "Next:" in made.err
     assert load_config(home / "node.toml", {}).config.node.devnet is True
     assert home.stat().st_mode & 0o777 == 0o700
-    assert run(["init", "--home", str(home), "--devnet"]) == 7
+    cli("init", "--home", home, "--devnet", code=7)
 
 
-def test_keys_are_made_listed_exported_and_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    home, other = tmp_path / "a", tmp_path / "b"
-    for each in (home, other):
+def test_keys_are_made_listed_exported_and_imported(tmp_path: Path, cli: CommandLine) -> None:
+    home, *_ = homes = tmp_path / "a", tmp_path / "b"
+    for each in homes:
         each.mkdir(mode=0o700)
         (each / "password").write_text("pw\n")
         (each / "password").chmod(0o600)
-    here, secret = ["--home", str(home), "--devnet"], home / "secret"
-    assert run(["keys", "new", "relayer", "--kind", "secp256k1", *here]) == 0
-    assert run(["keys", "new", "relayer", "--kind", "secp256k1", *here]) == 7
-    assert run(["keys", "export", "relayer", "--kind", "secp256k1", "--to", str(secret), *here]) == 0
+    secret = home / "secret"
+    here, there = (["--kind", "secp256k1", "--home", each] for each in homes)
+    cli("keys", "new", "relayer", *here, "--devnet")
+    cli("keys", "new", "relayer", *here, "--devnet", code=7)
+    exported = cli("keys", "export", "relayer", *here, "--to", secret, "--devnet")
     assert secret.stat().st_mode & 0o777 == 0o600
-    imported = ["keys", "import", "relayer", "--kind", "secp256k1", "--secret-file", str(secret)]
-    assert run([*imported, "--home", str(other), "--devnet"]) == 0
-    captured = capsys.readouterr()
-    assert secret.read_text().strip() not in captured.out + captured.err
-    shown = []
-    for each in (home, other):
-        assert run(["keys", "list", "--home", str(each), "--output", "json"]) == 0
-        shown.append(json.loads(capsys.readouterr().out)[0]["public"])
-    assert shown[0] == shown[1]
-    weak = ["keys", "export", "relayer", "--kind", "secp256k1", "--to", str(home / "again"), "--home", str(home)]
-    assert run(weak) == 7
+    imported = cli("keys", "import", "relayer", *there, "--secret-file", secret, "--devnet")
+    for printed in (exported, imported):
+        assert secret.read_text().strip() not in printed.out + printed.err
+    first, second = (cli("keys", "list", "--home", each, "--output", "json").json[0]["public"] for each in homes)
+    assert first == second
+    cli("keys", "export", "relayer", *here, "--to", home / "again", code=7)  # weak, outside of a devnet
     secret.chmod(0o644)
-    assert run(["keys", "import", "x", *imported[3:], "--home", str(other), "--devnet"]) == 7
+    cli("keys", "import", "x", *there, "--secret-file", secret, "--devnet", code=7)
 
 
-def test_a_node_that_does_not_answer_is_unreachable(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["status", "--url", "http://127.0.0.1:9"]) == 4
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "R0857" in captured.err
-    assert run(["status", "--url", "nonsense"]) == 4
+def test_a_node_that_does_not_answer_is_unreachable(cli: CommandLine) -> None:
+    asked = cli("status", "--url", "http://127.0.0.1:9", code=4)
+    assert asked.out == ""
+    assert "R0857" in asked.err
+    cli("status", "--url", "nonsense", code=4)
 
 
 def test_a_testnet_is_a_valid_network_of_homes(tmp_path: Path) -> None:
@@ -185,26 +183,108 @@ def test_a_seed_repeats_a_testnet_and_is_refused_outside_devnets(tmp_path: Path)
     )
     other = create_testnet(tmp_path / "c", tiny_genesis, devnet=True, seed=8)
     assert first.network == second.network != other.network
-    with pytest.raises(LocalFault) as refusal:
+    with refused(NodeCode.CONFIG_VALUE, LocalFault):
         create_testnet(tmp_path / "d", tiny_genesis, seed=7)
-    assert refusal.value.code is NodeCode.CONFIG_VALUE
-    with pytest.raises(LocalFault) as refusal:
+    with refused(NodeCode.OUTPUT_EXISTS, LocalFault):
         create_testnet(tmp_path / "a", tiny_genesis, devnet=True, seed=7)
-    assert refusal.value.code is NodeCode.OUTPUT_EXISTS
 
 
-def test_testnet_fills_a_genesis_template(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    template = tmp_path / "template.json"
+def test_testnet_fills_a_genesis_template(tmp_path: Path, cli: CommandLine) -> None:
+    template, out = tmp_path / "template.json", tmp_path / "net"
     template.write_bytes(genesis_to_json(tiny_genesis()))
-    out = tmp_path / "net"
-    arguments = ["testnet", "--genesis", str(template), "--output-dir", str(out), "--devnet", "--output", "json"]
-    assert run(arguments) == 0
-    told = json.loads(capsys.readouterr().out)
+    fill = ["testnet", "--genesis", template, "--output-dir"]
+    made = cli(*fill, out, "--devnet", "--output", "json").json
     genesis = genesis_from_json((out / "genesis.json").read_bytes())
-    assert told["network"] == network_id(genesis).hex()
+    assert (made["network"], len(made["nodes"])) == (network_id(genesis).hex(), 4)
     assert genesis.time_ms > 0
-    assert len(told["nodes"]) == 4
-    assert run(arguments) == 7
-    assert run([*arguments[:3], "--output-dir", str(tmp_path / "y"), "--endpoint", "1=http://x"]) == 2
+    cli(*fill, out, "--devnet", code=7)
+    cli(*fill, tmp_path / "y", "--endpoint", "1=http://x", code=2)
     template.write_bytes(b"{}")
-    assert run([*arguments[:3], "--output-dir", str(tmp_path / "z")]) == 6
+    cli(*fill, tmp_path / "z", code=6)
+
+
+def test_every_code_has_a_remedy_and_nothing_else_has() -> None:
+    for module, (book, remedies) in code_books().items():
+        assert set(remedies) == set(book), module
+        assert all(len(text.strip()) > 10 for text in remedies.values()), module
+
+
+def test_no_two_codes_share_a_number() -> None:
+    seen: dict[int, str] = {}
+    shared = []
+    for module, (book, _) in code_books().items():
+        for code in book:
+            if code.value in seen:
+                shared.append(f"{code.label}: {seen[code.value]} and {module}.{code.name}")
+            seen[code.value] = f"{module}.{code.name}"
+    assert shared == []
+
+
+def test_every_code_book_in_the_source_is_listed() -> None:
+    found = set()
+    for file, source in sources().items():
+        classes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef))
+        if any(ast.unparse(base) == "CodeBook" for each in classes for base in each.bases):
+            found.add(file.removesuffix(".py").replace("/", "."))
+    assert found == set(CODE_MODULES)
+
+
+@pytest.mark.parametrize("wanted", ["R0203", "r0203", "203", "collateral_needed_for_margin", " R0203 "])
+def test_a_code_is_found_by_number_label_or_name(wanted: str) -> None:
+    (found,) = explanations_of(wanted)
+    assert (found.label, found.package) == ("R0203", "clearing")
+    assert found.remedy == remedy_of(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN)
+
+
+@given(st.text(max_size=30))
+def test_an_unknown_code_is_refused_and_never_crashes(wanted: str) -> None:
+    try:
+        assert explanations_of(wanted)
+    except LocalFault as refusal:
+        assert refusal.code is NodeCode.UNKNOWN_CODE
+
+
+def test_all_explanations_come_by_number() -> None:
+    labels = [each.label for each in all_explanations()]
+    assert labels == sorted(labels)
+    assert "R0101" in labels
+
+
+HOSTILE = "\x1b[2J\x9b31m\u202e\x07\r\x00"
+
+
+def withdrawals() -> str:
+    waits = WaitingView(number=1, asset=1, amount_units="5", to=HOSTILE, nonce=1, accepted_height=1, due_height=9)
+    return withdrawal_lines(WithdrawalsView(account=1, height=1, waiting=(waits,)))
+
+
+def validators() -> str:
+    proven = OffenceView(envelope_key="0x" + "11" * 32, kind=HOSTILE, count=1, height=1, power=1, noted_at=1)
+    zero = "0x" + "00" * 32
+    view = ValidatorsView(
+        network=zero,
+        height=1,
+        number=0,
+        hash=zero,
+        total_power=0,
+        validators=(),
+        agreeing_hash=zero,
+        offences=(proven,),
+    )
+    return validators_text(view)
+
+
+@pytest.mark.parametrize("words", [withdrawals, validators], ids=lambda each: each.__name__)
+def test_words_of_a_node_cannot_steer_a_terminal(words: Callable[[], str], capsys: pytest.CaptureFixture[str]) -> None:
+    text = words()
+    assert HOSTILE in text
+    show({}, text, "text")
+    say(text)
+    for printed in capsys.readouterr():
+        assert "\\u001b[2J" in printed
+        assert not set(HOSTILE) & set(printed) - set("[2J31m")
+
+
+def test_what_is_harmless_stays_as_it_is() -> None:
+    text = "account 7\n\t12 -> 13 … ok"
+    assert harmless(text) == text

@@ -1,8 +1,11 @@
 """Certificates made of shares."""
 
+from collections.abc import Mapping
+
 from clearing.base import bls
-from clearing.base.certificate import Certificate, VoteKind, signer_bitmap
+from clearing.base.certificate import Certificate, VoteKind, signer_bitmap, vote_digest
 from clearing.base.errors import BaseCode, LocalFault
+from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 
 
@@ -21,3 +24,16 @@ def make_certificate(
         signers=signer_bitmap(tuple(shares)),
         aggregate=bls.aggregate([shares[index] for index in sorted(shares)]),
     )
+
+
+def certified(
+    header: Header,
+    validators: ValidatorSet,
+    secrets: Mapping[int, int],
+    kind: VoteKind = VoteKind.PRECOMMIT,
+    network: bytes | None = None,
+) -> Certificate:
+    """Votes of round 0 for a header, by the validators of these indices."""
+    digest = vote_digest(network or header.network, validators.hash, kind, header.height, 0, header.hash)
+    shares = {index: bls.sign(secret, digest) for index, secret in secrets.items()}
+    return make_certificate(kind, header.height, 0, header.hash, validators, shares)

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -28,7 +28,7 @@ from member.api.state import Check
 from member.api.types import Problem
 from member.client.authorization import SignedPart, authorization
 from member.statements.days import StatementDays
-from node.api.view import PackageAt
+from node.api.view import NodeView, PackageAt
 from node.chains.bridge_service import Submission
 from node.config import Api
 from node.http.server import build_api
@@ -41,17 +41,9 @@ from tests.kit.clearing.signer import secret
 from tests.kit.node.light_chain import chain_of, set_of
 
 GOVERNED = msgspec.structs.replace(make_genesis(), validators=set_of(frozenset(range(4))))
-
-
 NETWORK = network_id(GOVERNED)
-
-
 ALICE, BOB, STRANGER = secret(1), secret(2), b"\x03" * 32
-
-
 NOW = 1_700_000_000_000
-
-
 HASH = "0x" + "ab" * 32
 
 
@@ -156,23 +148,48 @@ class FakeView:
         return self.instruments.render()
 
 
-def client_of(view: FakeView, **settings: Any) -> httpx.AsyncClient:
-    app = build_api(view, Api(**({"requests_burst": 100_000} | settings)), lambda: NOW)
+def client_of(
+    view: FakeView | NodeView, clock_ms: Callable[[], int] = lambda: NOW, **settings: Any
+) -> httpx.AsyncClient:
+    app = build_api(view, Api(**({"requests_burst": 100_000} | settings)), clock_ms)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node")
 
 
-def signed(key: bytes, target: str, *, method: str = "GET", time_ms: int = NOW, nonce: bytes = b"") -> dict[str, str]:
-    value = authorization(NETWORK, key, SignedPart(method, target, b""), time_ms, nonce or secrets.token_bytes(32))
-    return {"Authorization": value}
+def signed(
+    key: bytes,
+    target: str,
+    body: bytes = b"",
+    *,
+    method: str = "GET",
+    time_ms: int = NOW,
+    network: NetworkId = NETWORK,
+) -> dict[str, str]:
+    """The header of a request of whoever has this key."""
+    part = SignedPart(method, target, body)
+    return {"Authorization": authorization(network, key, part, time_ms, secrets.token_bytes(32))}
 
 
 async def asked(client: httpx.AsyncClient, target: str, key: bytes = ALICE, body: Any = None) -> httpx.Response:
-    data = b"" if body is None else json.dumps(body).encode()
-    method = "GET" if body is None else "POST"
-    value = authorization(NETWORK, key, SignedPart(method, target, data), NOW, secrets.token_bytes(32))
-    headers = {"Authorization": value, "Content-Type": "application/json"}
-    return await client.request(method, target, content=data or None, headers=headers)
+    if body is None:
+        return await client.get(target, headers=signed(key, target))
+    data = json.dumps(body).encode()
+    headers = signed(key, target, data, method="POST") | {"Content-Type": "application/json"}
+    return await client.post(target, content=data, headers=headers)
+
+
+async def ask_view(
+    view: FakeView | NodeView, target: str, key: bytes = ALICE, body: Any = None, **settings: Any
+) -> httpx.Response:
+    """The answer to one request of the owner of a key."""
+    async with client_of(view, **settings) as client:
+        return await asked(client, target, key, body)
 
 
 def status_and_code(response: httpx.Response) -> tuple[int, str]:
     return response.status_code, msgspec.json.decode(response.content, type=Problem).code
+
+
+def problem(response: httpx.Response) -> tuple[int, str]:
+    """Status and code of an answer that nobody on the way may keep."""
+    assert response.headers["cache-control"] == "no-store"
+    return status_and_code(response)

@@ -10,20 +10,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
 
-from clearing.base import bls
-from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from consensus.light_client import LightBlock, TrustPolicy
 from node.api.chain import light_block_view
-from tests.kit.certificates import make_certificate
+from tests.kit import certificates
 from tests.kit.consensus.crypto import secrets_of, validator_set
 from tests.kit.headers import make_header
 
 NETWORK = sha256(b"light network")
 PEOPLE = validator_set(9).validators
 SECRETS = [secret for _, secret in secrets_of(9)]
+BLOCK_MS = 1000
 POLICY = TrustPolicy(trusting_period_ms=10_000_000)
 NOW_MS = 1_000_000
 
@@ -35,11 +34,10 @@ def set_of(members: frozenset[int]) -> ValidatorSet:
 
 def certified(header: Header, members: frozenset[int], after: frozenset[int], by: Iterable[int]) -> LightBlock:
     """`by`: people that sign."""
-    validators = set_of(members)
-    digest = vote_digest(header.network, validators.hash, VoteKind.PRECOMMIT, header.height, 0, header.hash)
-    people = sorted(members)
-    shares = {people.index(person): bls.sign(SECRETS[person], digest) for person in by if person in members}
-    certificate = make_certificate(VoteKind.PRECOMMIT, header.height, 0, header.hash, validators, shares)
+    validators, people = set_of(members), sorted(members)
+    certificate = certificates.certified(
+        header, validators, {people.index(each): SECRETS[each] for each in by if each in members}
+    )
     return LightBlock(header=header, certificate=certificate, validators=validators, next_validators=set_of(after))
 
 

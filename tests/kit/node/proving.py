@@ -1,5 +1,6 @@
 """Stations that close epochs and prove them: prices and custody at every height, and a prover that answers at once."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -10,13 +11,16 @@ from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.blocks.block import VoteExtension
+from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.facts import Fact
+from clearing.state.holdings import Holdings
 from consensus.messages import CommittedBlock
 from node.epochs.service import write_package
+from proofs.epoch.package import read_package
 from proofs.epoch.prover import commit_epoch, prove_epoch
-from tests.kit.clearing.genesis import BTC, ETH
+from tests.kit.clearing.genesis import BTC, ETH, USDC_1, WETH_1
 from tests.kit.clearing.world import World, reports
-from tests.kit.node.station import MARKET, QuickProver, Station, time_of
+from tests.kit.node.station import MARKET, QuickProver, Station, secret_file, time_of
 
 CARRIED = MARKET.epoch_blocks + MARKET.snapshot_delay_blocks
 """The height whose header carries the first epoch."""
@@ -46,33 +50,50 @@ def _done(value: T) -> "Future[T]":
     return future
 
 
+def nothing(words: World, height: int) -> tuple[()]:
+    """Said, or asked for, at a height."""
+    return ()
+
+
+def first_deposits(words: World, height: int) -> tuple[Fact, ...]:
+    """Of Alice at height 1."""
+    return (words.deposit_fact(1, USDC_1, 9_000), words.deposit_fact(1, WETH_1, 10**18)) if height == 1 else ()
+
+
 def decided(
-    station: Station, heights: int, more: Callable[[World, int], tuple[Fact, ...]] | None = None
+    station: Station,
+    heights: int,
+    facts: Callable[[World, int], tuple[Fact, ...]] = nothing,
+    requests: Callable[[World, int], tuple[Transaction, ...]] = nothing,
+    custody_from: int = 1,
 ) -> Iterator[CommittedBlock]:
-    """So many heights, each decided when it is asked for; `more` are facts besides custody, at a height."""
-    words = World(station.home.genesis)
-    for _ in range(heights):
-        height = station.application.height + 1
-        words.state = station.state
+    """So many heights, each decided when it is asked for; `facts` besides custody, and `requests`, at a height."""
+    words = World(station.home.genesis)  # signs and makes facts; its own state is not used
+    for height in range(station.application.height + 1, station.application.height + heights + 1):
+        words.state, words.time_ms = station.state, time_of(height)
         prices = reports((BTC, 790_000 + height), (ETH, 20_000), time_ms=time_of(height))
-        facts = (*words.custody_facts(4 * height), *(more(words, height) if more else ()))
-        yield station.decide(VoteExtension(prices, facts))
+        custody = words.custody_facts(4 * height) if height >= custody_from else ()
+        yield station.decide(VoteExtension(prices, (*facts(words, height), *custody)), requests(words, height))
 
 
-def decide(
-    station: Station, heights: int, more: Callable[[World, int], tuple[Fact, ...]] | None = None
-) -> CommittedBlock:
+def decide(station: Station, heights: int, facts: Callable[[World, int], tuple[Fact, ...]] = nothing) -> CommittedBlock:
     """So many heights; the last block."""
-    *_, last = decided(station, heights, more)
+    *_, last = decided(station, heights, facts)
     return last
 
 
-def write_epochs(station: Station, folder: Path, epochs: int, closed: Callable[[int], None]) -> None:
+def write_epochs(
+    station: Station,
+    folder: Path,
+    epochs: int,
+    closed: Callable[[int], None] = lambda _: None,
+    requests: Callable[[World, int], tuple[Transaction, ...]] = nothing,
+) -> None:
     """Decide until so many epochs are carried, and write each one's package below `folder`.
 
     `closed` is told the number of each epoch, while the state is still the one that it closes with.
     """
-    for committed in decided(station, (epochs - 1) * MARKET.epoch_blocks + CARRIED):
+    for committed in decided(station, (epochs - 1) * MARKET.epoch_blocks + CARRIED, requests=requests):
         header = committed.block.header
         if header.height % MARKET.epoch_blocks == 0:
             closed(header.height // MARKET.epoch_blocks)
@@ -87,3 +108,12 @@ def prove_now(station: Station, snapshot: RiskSnapshot, committed: CommittedBloc
     seeds = {each.account: station.epochs.seed_of(each.account) for each in snapshot.accounts}
     head = (committed.block.header, committed.certificate, station.home.genesis.validators)
     return station.prover.prove(snapshot, seeds, *head).result()
+
+
+def own_options(folder: Path, package: Path, seed: bytes, holdings: Holdings) -> list[str]:
+    """Of commands that prove account 1 of a package; its seed and what it held are put into files of the folder."""
+    names = [slot.name for slot in read_package(package.read_bytes()).statement.slots if slot.is_public]
+    amounts = map(str, [*holdings.cash, *holdings.tokens, *holdings.lots])
+    file = folder / "holdings.json"
+    file.write_text(json.dumps(dict(zip(names, amounts, strict=True))))
+    return ["--account", "1", "--seed-file", str(secret_file(folder / "seed", seed)), "--holdings", str(file)]

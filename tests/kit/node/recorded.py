@@ -1,88 +1,129 @@
-"""A chain of one validator, recorded as a node would."""
+"""What a station that never stopped decided and wrote, to be executed, restored or replayed again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from clearing.base import bls, ed25519
-from clearing.base.certificate import VoteKind, vote_digest
-from clearing.base.codec import encode
-from clearing.base.ids import NetworkId
-from clearing.base.validators import ValidatorSet
-from clearing.initial_state import initial_state
+from clearing.genesis.json import genesis_to_json
+from clearing.schema.blocks.block import BlockResult
+from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.blocks.transaction import Transaction
 from clearing.schema.requests.accounts import CashTransfer
-from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
-from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms
-from consensus.blocks.executor import BlockExecutor
-from consensus.chain_state import ApplicationPosition, chain_at
-from consensus.messages import Evidence, Extension, SignedExtension, extension_digest
-from consensus.signing import CertificateCache, CurveVerifier
-from devnet.testnet import create_testnet
-from node.agreement.application import ClearingApplication, state_salt
-from node.offline.replay import StatedCommitments, _silent
-from node.signer.node_keys import open_node_keys
-from node.store.records import BlockRecord
-from tests.kit.certificates import make_certificate
+from consensus.blocks.store import save_committed
+from consensus.messages import CommittedBlock
+from node.agreement.application import DecidedHeight
+from node.store.block_log import read_block_log, write_block_log
+from node.store.blocks import StoredBlocks
+from node.store.records import BlockRecord, receipt_records
+from node.store.store import Store
+from node.sync.restore import encode_saved
+from tests.kit.clearing.world import World
+from tests.kit.node.proving import decided
+from tests.kit.node.station import Home, Station, new_station, time_of
 
 HEIGHTS = 5
 
 
-START = 1_584_000_000_000
-
-
-@dataclass
-class OneTransfer:
-    """A pool that proposes a transfer that will be refused, so that there are receipts."""
-
-    nonce: int = 0
-
-    def select(self, time_ms: int) -> tuple[Transaction, ...]:
-        self.nonce += 1
-        return (CashTransfer(1, 2, 1, 5, self.nonce, time_ms + 1000, bytes(64) + b"\x1b"),)
-
-
-@dataclass
+@dataclass(repr=False)
 class Recorded:
-    """A chain of one validator, as a node would have recorded it."""
+    """Of the station from when this is made; `write` puts genesis and blocks into files of the folder."""
 
-    genesis: Genesis
-    network: NetworkId
-    salt: bytes
-    records: list[BlockRecord]
-    state_root: bytes
-    home: Path
+    station: Station
+    folder: Path
+    results: dict[int, BlockResult] = field(default_factory=dict)
+    roots: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
+    saved: dict[int, bytes] = field(default_factory=dict)
+    """States at the ends of epochs."""
+
+    def __post_init__(self) -> None:
+        self.station.application.listen(self._note)
+
+    def _note(self, decided: DecidedHeight) -> None:
+        height = decided.header.height
+        self.results[height] = decided.result
+        self.roots[height] = tuple(decided.header.module_roots)
+        if decided.result.snapshot_due:
+            self.saved[height] = encode_saved(height, decided.state, self.station.epochs.record())
+
+    @property
+    def home(self) -> Home:
+        return self.station.home
+
+    @property
+    def blocks(self) -> list[CommittedBlock]:
+        return self.station.decided
+
+    @property
+    def height(self) -> int:
+        return len(self.blocks)
+
+    @property
+    def state_root(self) -> bytes:
+        return self.blocks[-1].block.header.state_root
+
+    @property
+    def receipts(self) -> dict[int, tuple[Receipt, ...]]:
+        return {height: result.receipts for height, result in self.results.items()}
+
+    def of_kind(self, kind: type[Any]) -> list[Any]:
+        return [each for receipts in self.receipts.values() for each in receipts if isinstance(each, kind)]
+
+    def heights_of(self, kind: type[Any]) -> list[int]:
+        return [height for height, each in self.receipts.items() if any(isinstance(one, kind) for one in each)]
+
+    def written(self, height: int) -> tuple[bytes, ...]:
+        """Receipts of a height as a store has them."""
+        return tuple(each.data for each in receipt_records(self.results[height]))
+
+    @property
+    def genesis_file(self) -> Path:
+        return self.folder / "genesis.json"
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "blocks.log"
+
+    @property
+    def genesis_options(self) -> list[str]:
+        return ["--genesis", str(self.genesis_file)]
+
+    @property
+    def options(self) -> list[str]:
+        """Of commands that read the files."""
+        return ["--log", str(self.log_file), "--home", str(self.home.path), "--devnet", *self.genesis_options]
+
+    def write(self) -> None:
+        self.genesis_file.write_bytes(genesis_to_json(self.home.genesis))
+        write_block_log(self.log_file, self.home.network, self.station.store.blocks())
+
+    @property
+    def records(self) -> list[BlockRecord]:
+        return list(read_block_log(self.log_file))
+
+    def disk(self, path: Path, height: int | None = None, saved: int = 0) -> Store:
+        """A node's disk with the blocks up to a height (default: all), and one saved state (0: none)."""
+        store = Store(path, self.home.network)
+        for committed in self.blocks[:height]:
+            save_committed(StoredBlocks(store), committed)
+        if saved:
+            store.save_snapshot(saved, self.saved[saved])
+        return store
+
+
+def refused_transfer(_: World, height: int) -> tuple[Transaction, ...]:
+    """So that there are receipts."""
+    return (CashTransfer(1, 2, 1, 5, height, time_of(height) + 1000, bytes(64) + b"\x1b"),)
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """A chain of one validator, with a request in each block."""
     folder = tmp_path_factory.mktemp("recorded")
-
-    def build(validators: ValidatorSet) -> Genesis:
-        house = MemberTerms(0, "house", bytes(20), (AccountTerms(0, AccountKind.HOUSE),))
-        risk = RiskParameters(groups=(), scenarios=SPAN_SIXTEEN)
-        return Genesis("tiny", START, validators, (), (), (), (), (), risk, MarketParameters(), (house,))
-
-    made = create_testnet(folder / "net", build, validators=1, devnet=True, seed=3)
-    keys = open_node_keys(made.nodes[0].home, made.nodes[0].home / "password", allow_weak=True)
-    salt, validators = state_salt(keys.network_seed), made.genesis.validators
-    application = ClearingApplication(
-        made.genesis, initial_state(made.genesis, salt), OneTransfer(), StatedCommitments(), _silent
-    )
-    verifier = CurveVerifier()
-    executor = BlockExecutor(application, verifier, CertificateCache(verifier, made.network))
-    chain = chain_at(made.network, START, ApplicationPosition(0, validators, validators, validators), None)
-    records = []
-    for height in range(1, HEIGHTS + 1):
-        block = executor.build(chain, Evidence())
-        value = block.header.hash
-        digest = vote_digest(made.network, validators.hash, VoteKind.PRECOMMIT, height, 0, value)
-        share = bls.sign(keys.validator, digest)
-        certificate = make_certificate(VoteKind.PRECOMMIT, height, 0, value, validators, {0: share})
-        extension = Extension(time_ms=START + 100 * height, data=b"")
-        signed = extension_digest(made.network, validators.hash, height, 0, value, extension)
-        extensions = (SignedExtension(0, extension, ed25519.sign(keys.envelope, signed)),)
-        chain = executor.apply(chain, block, certificate, extensions)
-        records.append(BlockRecord(height, encode(block), encode(certificate), encode(extensions)))
-    return Recorded(made.genesis, made.network, salt, records, block.header.state_root, made.nodes[0].home)
+    with new_station(folder) as station:
+        chain = Recorded(station, folder)
+        for _ in decided(station, HEIGHTS, requests=refused_transfer):
+            """One after another."""
+        chain.write()
+    return chain

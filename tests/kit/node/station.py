@@ -1,14 +1,16 @@
 """A validator alone: what of `node.app.node.Node` stands on disk, without network and clock, one height at a time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import trio
 
-from clearing.base import bls, ed25519
-from clearing.base.certificate import Certificate, VoteKind, vote_digest
+from clearing.base import ed25519
+from clearing.base.certificate import Certificate
 from clearing.base.codec import encode
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
@@ -17,13 +19,15 @@ from clearing.base.validators import ValidatorSet
 from clearing.margin.statement.snapshot import RiskSnapshot
 from clearing.schema.blocks.block import VoteExtension, encode_extension
 from clearing.schema.blocks.transaction import Transaction
+from clearing.schema.requests.governance import GovernanceProposal, GovernanceVote
 from clearing.schema.terms.genesis import Genesis, MarketParameters, network_id
 from clearing.state.state import State
 from consensus.blocks.executor import BlockExecutor
 from consensus.blocks.store import restore_chain, save_committed
-from consensus.messages import CommittedBlock, Evidence, Extension, SignedExtension, extension_digest
+from consensus.messages import Block, CommittedBlock, Evidence, Extension, SignedExtension, extension_digest
 from consensus.signing import CertificateCache, CurveVerifier
 from devnet.testnet import create_testnet
+from member.signing.requests import signed_by_validator
 from node.agreement.application import ClearingApplication, DecidedHeight, state_salt
 from node.app.persister import Persister
 from node.config import NodeConfig
@@ -33,8 +37,9 @@ from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.sync.restore import position_of, restore
 from proofs.epoch.remote_shard import ProofProgress
-from tests.kit.certificates import make_certificate
+from tests.kit.certificates import certified
 from tests.kit.clearing.genesis import START_MS, make_genesis
+from tests.kit.until import until
 
 MARKET = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, snapshot_delay_blocks=3)
 
@@ -57,12 +62,12 @@ class Home:
         return state_salt(self.keys.network_seed)
 
 
-def make_home(folder: Path, market: MarketParameters = MARKET, power: int = 1, **changes: object) -> Home:
+def make_home(folder: Path, genesis: Genesis | None = None, power: int = 1, **changes: object) -> Home:
     """A network of one. `changes`: other parts of genesis."""
 
     def build(validators: ValidatorSet) -> Genesis:
-        powered = tuple(msgspec.structs.replace(each, power=power) for each in validators.validators)
-        return msgspec.structs.replace(make_genesis(market), validators=ValidatorSet(powered), **changes)
+        one = ValidatorSet(tuple(msgspec.structs.replace(each, power=power) for each in validators.validators))
+        return msgspec.structs.replace(genesis or make_genesis(MARKET), validators=one, **changes)
 
     made = create_testnet(folder, build, validators=1, devnet=True, seed=5)
     home = made.nodes[0].home
@@ -158,6 +163,8 @@ class Station:
             self.home.network, genesis.time_ms, position_of(self.restored), self.application, self.blocks, verifier
         )
         self.executor = BlockExecutor(self.application, verifier, CertificateCache(verifier, self.home.network))
+        self.decided: list[CommittedBlock] = []
+        """The blocks since it was made."""
 
     @property
     def state(self) -> State:
@@ -168,7 +175,7 @@ class Station:
         self.said = said or VoteExtension()
         self.pool.next = transactions
         block = self.executor.build(self.chain, Evidence())
-        committed = certified(self.home, block, encode_extension(self.said), self.chain.validators)
+        committed = committed_by_one(self.home, block, encode_extension(self.said), self.chain.validators)
         self.follow(committed)
         return committed
 
@@ -176,20 +183,50 @@ class Station:
         """Store and apply a block that was decided."""
         save_committed(self.blocks, committed)
         self.chain = self.executor.apply(self.chain, committed.block, committed.certificate, committed.extensions)
+        self.decided.append(committed)
+
+    async def write_results(self, persister: Persister | None = None) -> None:
+        """Have everything written that waits for it."""
+        persister = persister or self.recorder
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(persister.run)
+            await until(lambda: persister._receive.statistics().tasks_waiting_receive)
+            nursery.cancel_scope.cancel()
+
+
+@contextmanager
+def new_station(folder: Path, prover: QuickProver | None = None, **changes: object) -> Iterator[Station]:
+    """A network of one in this folder, and its node with an open store. `changes`: other parts of genesis."""
+    home = make_home(folder / "net", **changes)
+    with Store(home.path / "node.sqlite", home.network) as store:
+        yield Station(home, store, prover or QuickProver())
 
 
 def time_of(height: int) -> int:
     return START_MS + 1_000 * height
 
 
-def certified(home: Home, block: object, data: bytes, validators: ValidatorSet) -> CommittedBlock:
+def committed_by_one(home: Home, block: Block, data: bytes, validators: ValidatorSet) -> CommittedBlock:
     """A block with the only validator's certificate and extension."""
-    header = block.header  # type: ignore[attr-defined]
-    keys, network = home.keys, home.network
-    digest = vote_digest(network, validators.hash, VoteKind.PRECOMMIT, header.height, 0, header.hash)
-    share = bls.sign(keys.validator, digest)
-    certificate = make_certificate(VoteKind.PRECOMMIT, header.height, 0, header.hash, validators, {0: share})
+    header = block.header
+    certificate = certified(header, validators, {0: home.keys.validator})
     extension = Extension(time_ms=time_of(header.height), data=data)
-    signed = extension_digest(network, validators.hash, header.height, 0, header.hash, extension)
-    extensions = (SignedExtension(0, extension, ed25519.sign(keys.envelope, signed)),)
-    return CommittedBlock(block=block, certificate=certificate, extensions=extensions)  # type: ignore[arg-type]
+    digest = extension_digest(home.network, validators.hash, header.height, 0, header.hash, extension)
+    extensions = (SignedExtension(0, extension, ed25519.sign(home.keys.envelope, digest)),)
+    return CommittedBlock(block=block, certificate=certificate, extensions=extensions)
+
+
+def vote_of_one(home: Home, proposal: GovernanceProposal) -> GovernanceVote:
+    """The only validator's, for it."""
+    content = proposal.content(home.network)
+    plain = GovernanceVote(
+        content, 0, approve=True, revision=1, not_after_ms=proposal.not_after_ms, signature=bytes(64)
+    )
+    return signed_by_validator(home.network, plain, home.keys.envelope)
+
+
+def secret_file(path: Path, secret: bytes) -> Path:
+    """A file that only its owner reads, with a secret in hex digits."""
+    path.touch(mode=0o600)
+    path.write_text(secret.hex())
+    return path

@@ -1,7 +1,7 @@
 """Rules of what services hear: anything that passes the topic's validator may be absurd, and nothing of it may hurt."""
 
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -10,15 +10,11 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.accounts.signatories import signing_addresses
-from clearing.base import ed25519
 from clearing.base.codec import encode
-from clearing.base.errors import Rejected
 from clearing.schema.blocks.block import BlockInput, PriceReport
 from clearing.schema.facts import DepositSeen, WithdrawalExecuted
 from clearing.schema.records.accounts import Book
 from clearing.state.state import Module
-from member.codes import NodeCode
 from node.agreement import position_check
 from node.agreement.application import DecidedHeight
 from node.agreement.position_check import (
@@ -34,25 +30,14 @@ from node.chains import bridge_service
 from node.chains.bridge_service import CollateralGossip, valid_collateral
 from node.oracle.service import OracleService, PriceGossip, valid_gossip
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Topic
-from node.pool import transaction_service
-from node.pool.mempool import Accepted, Mempool
-from node.pool.transaction_service import TransactionService, make_batch, valid_batch_size
-from tests.kit.clearing.genesis import ALICE, BOB, BTC_PERP, START_MS
-from tests.kit.clearing.world import World, funded
+from node.pool.mempool import Mempool
+from node.pool.transaction_service import TransactionService, valid_batch_size
+from tests.kit.clearing.genesis import START_MS
+from tests.kit.clearing.world import funded
 
 PEER, OTHER = b"p" * 32, b"o" * 32
 HUGE = 2**63 - 1
 VALIDATORS = (valid_positions, valid_gossip, valid_collateral, valid_batch_size)
-
-
-class Loudspeaker:
-    """A network that keeps what is published."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[Topic, bytes]] = []
-
-    def publish(self, topic: Topic, data: bytes) -> None:
-        self.said.append((topic, data))
 
 
 async def _hear(listen: Callable[[Any], Awaitable[None]], *messages: bytes) -> None:
@@ -113,121 +98,67 @@ async def test_collateral_that_a_peer_invents_reaches_no_pool() -> None:
         await _hear(bridge.listen, data)
 
 
-def _decided(world: World, height: int, root: bytes, receipts: tuple[Any, ...] = ()) -> DecidedHeight:
-    class Roots:
-        module_roots = tuple(root for _ in Module)
+OURS, FALSE = b"a" * 32, b"b" * 32
+"""The root of a height as executed here, and another."""
 
-    Roots.height = height  # type: ignore[attr-defined]
-    result = msgspec.structs.replace(world.results[-1], receipts=receipts)
-    return DecidedHeight(Roots(), BlockInput(height, START_MS, (), 1, ()), result, world.state)  # type: ignore[arg-type]
+
+class Positions:
+    """What a node compares positions with, and a network that keeps what it publishes."""
+
+    def __init__(self) -> None:
+        self.watch = PositionWatch()
+        self.published: list[tuple[Topic, bytes]] = []
+        self.state: Any = None
+
+    def publish(self, topic: Topic, data: bytes) -> None:
+        self.published.append((topic, data))
+
+    def hear(self, peer: bytes, height: int, root: bytes = OURS) -> None:
+        self.watch.compare(peer, PositionGossip(height, root, ()))
+
+    def decide(self, height: int, receipts: Sequence[Any] = ()) -> None:
+        header = SimpleNamespace(height=height, module_roots=tuple(OURS for _ in Module))
+        result = SimpleNamespace(receipts=receipts)
+        self.watch.decided(DecidedHeight(header, BlockInput(height, START_MS, (), 1, ()), result, self.state), self)
 
 
 def test_a_liar_about_positions_is_noted_once_a_height_and_memory_is_bounded() -> None:
-    world, watch, network = funded(), PositionWatch(), Loudspeaker()
+    positions = Positions()
     for height in range(1, 2 * HEIGHTS_KEPT):
-        watch.decided(_decided(world, height, b"a" * 32), network)  # type: ignore[arg-type]
+        positions.decide(height)
         for _ in range(5):
-            watch.compare(PEER, PositionGossip(height, b"b" * 32, ()))
-        watch.compare(OTHER, PositionGossip(height, b"a" * 32, ()))
-    assert {each.peer for each in watch.disagreements} == {PEER}
-    assert len(watch.disagreements) <= DISAGREEMENTS_KEPT
-    assert len({each.height for each in watch.disagreements}) == len(watch.disagreements)
-    assert watch.disagreed == 2 * HEIGHTS_KEPT - 1
+            positions.hear(PEER, height, FALSE)
+        positions.hear(OTHER, height)
+    found = positions.watch.disagreements
+    assert {each.peer for each in found} == {PEER}
+    assert len({each.height for each in found}) == len(found) <= DISAGREEMENTS_KEPT
+    assert positions.watch.disagreed == 2 * HEIGHTS_KEPT - 1
 
 
 def test_what_a_peer_says_of_heights_to_come_is_compared_when_they_come() -> None:
-    world, watch, network = funded(), PositionWatch(), Loudspeaker()
-    watch.compare(PEER, PositionGossip(7, b"b" * 32, ()))
-    watch.compare(OTHER, PositionGossip(7, b"a" * 32, ()))
-    watch.compare(OTHER, PositionGossip(HUGE, b"a" * 32, ()))
-    assert not watch.disagreements
-    watch.decided(_decided(world, 7, b"a" * 32), network)  # type: ignore[arg-type]
-    assert [(each.height, each.peer) for each in watch.disagreements] == [(7, PEER)]
+    positions = Positions()
+    positions.hear(PEER, 7, FALSE)
+    positions.hear(OTHER, 7)
+    positions.hear(OTHER, HUGE)
+    assert not positions.watch.disagreements
+    positions.decide(7)
+    assert [(each.height, each.peer) for each in positions.watch.disagreements] == [(7, PEER)]
 
 
 def test_heights_that_nobody_reaches_are_not_kept_for_ever() -> None:
-    watch = PositionWatch()
+    positions = Positions()
     for height in range(10_000):
-        watch.compare(PEER, PositionGossip(HUGE - height, bytes(32), ()))
-    assert len(watch.heard) == 1
+        positions.hear(PEER, HUGE - height)
+    assert len(positions.watch.heard) == 1
 
 
 def test_own_position_gossip_fits_what_peers_accept(monkeypatch: pytest.MonkeyPatch) -> None:
-    world, watch, network = funded(), PositionWatch(), Loudspeaker()
+    positions = Positions()
     lots = tuple((instrument, -(2**62)) for instrument in range(1, 200))
-
-    class Books:
-        def get(self, _: int) -> Book:
-            return Book(lots)
-
-    class Full:
-        books = Books()
-
+    positions.state = SimpleNamespace(books=dict.fromkeys(range(300), Book(lots)))
     monkeypatch.setattr(position_check, "_moved", lambda receipt: (receipt,))
-    decided = _decided(world, 3, b"a" * 32, tuple(range(300)))
-    watch.decided(DecidedHeight(decided.header, decided.block, decided.result, Full()), network)  # type: ignore[arg-type]
-    ((topic, data),) = network.said
+    positions.decide(3, range(300))
+    ((topic, data),) = positions.published
     assert topic is Topic.POSITIONS
     assert valid_positions(Incoming(PEER, data))
     assert 0 < len(msgspec.msgpack.decode(data)[2]) < 300
-
-
-async def test_a_batch_that_brings_nothing_new_wakes_nobody() -> None:
-    world = funded()
-    secret = b"\x05" * 32
-    woken: list[None] = []
-    pool = Mempool(world.network, lambda who: () if who.id > 3 else signing_addresses(world.state, who))
-    service = TransactionService(
-        pool,
-        world.network,
-        b"\x06" * 32,
-        lambda: frozenset((ed25519.public_key(secret),)),
-        lambda: world.time_ms,
-        lambda: woken.append(None),
-    )
-    good = world.trade(ALICE, BOB, BTC_PERP, 1, 790_000)
-    unsigned = msgspec.structs.replace(good, venue_trade_id=99)
-    await _hear(service.listen, encode(make_batch(world.network, secret, 1, [good])))
-    assert (len(pool), len(woken)) == (1, 1)
-    again = [encode(make_batch(world.network, secret, each, [good, unsigned])) for each in range(2, 20)]
-    await _hear(service.listen, *again)
-    assert (len(pool), len(woken)) == (1, 1)
-    foreign = encode(make_batch(world.network, b"\x07" * 32, 1, [world.trade(ALICE, BOB, BTC_PERP, 2, 790_000)]))
-    await _hear(service.listen, foreign)
-    assert (len(pool), len(woken)) == (1, 1)
-
-
-def test_a_node_whose_batches_nobody_takes_accepts_nothing_until_it_is_a_validator() -> None:
-    world = funded()
-    secret = b"\x06" * 32
-    set_now: set[bytes] = {PEER}
-    pool = Mempool(world.network, lambda who: signing_addresses(world.state, who))
-    service = TransactionService(
-        pool, world.network, secret, lambda: frozenset(set_now), lambda: world.time_ms, lambda: None
-    )
-    trade = world.trade(ALICE, BOB, BTC_PERP, 1, 790_000)
-    told = service.submit(trade)
-    assert isinstance(told, Rejected)
-    assert told.code is NodeCode.BATCH_SENDER
-    assert len(pool) == 0
-    set_now.add(ed25519.public_key(secret))
-    assert isinstance(service.submit(trade), Accepted)
-
-
-async def test_what_is_gossiped_together_fits_one_message(
-    tmp_path: Path, autojump_clock: trio.testing.MockClock
-) -> None:
-    world, network = funded(), Loudspeaker()
-    pool = Mempool(world.network, lambda who: signing_addresses(world.state, who))
-    secret = b"\x06" * 32
-    own = frozenset((ed25519.public_key(secret),))
-    service = TransactionService(pool, world.network, secret, lambda: own, lambda: world.time_ms, lambda: None)
-    for _ in range(300):
-        service.submit(world.trade(ALICE, BOB, BTC_PERP, 2**62, 2**62))
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(service.run, network, 20)
-        await trio.sleep(1)
-        nursery.cancel_scope.cancel()
-    assert len(network.said) > 1
-    assert all(valid_batch_size(Incoming(PEER, data)) for _, data in network.said)
-    assert transaction_service.GOSSIP_TRANSACTIONS_MAX <= 100

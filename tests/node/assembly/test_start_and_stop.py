@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from member.codes import NodeCode
 from node.ops.crash import CrashPosition, bugs_in, write_crash
 from node.signer.sign_state import SignStateFile
 from tests.kit.ports import free_port
+from tests.kit.until import until_now
 
 ROOT = Path(__file__).resolve().parents[3]
 STOP_SECONDS_MAX = 60
@@ -43,49 +43,46 @@ def home(tmp_path: Path) -> Path:
 
 def _start(home: Path, *settings: str, before: str = "") -> subprocess.Popen[str]:
     """`crossclear start`, after some statements."""
-    given = ["consensus.heartbeat_ms=50", "relayer.enabled=false", "logging.format=json", *settings]
-    if not any(each.startswith("p2p.port") for each in settings):
-        given.append(f"p2p.port={free_port()}")
-    if not any(each.startswith("api.port") for each in settings):
-        given.append(f"api.port={free_port()}")
-    arguments = ["start", "--config", str(home / "node.toml")]
-    arguments += [part for each in given for part in ("--set", each)]
+    ports = [f"{name}={free_port()}" for name in ("p2p.port", "api.port") if not any(name in each for each in settings)]
+    given = ["consensus.heartbeat_ms=50", "relayer.enabled=false", "logging.format=json", *ports, *settings]
+    arguments = ["start", "--config", str(home / "node.toml"), *(part for each in given for part in ("--set", each))]
     program = f"import sys\n{before}\nfrom cli.main import run\nsys.exit(run({arguments!r}))\n"
     return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, cwd=ROOT)
 
 
 def _ended(node: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and log."""
     with node:
         try:
-            _, told = node.communicate(timeout=600)
+            _, log = node.communicate(timeout=600)
         except subprocess.TimeoutExpired:
             node.kill()
             raise
-    return node.returncode, told
+    return node.returncode, log
 
 
-def _lines_until(node: subprocess.Popen[str], event: str) -> Iterator[str]:
-    assert node.stderr is not None
-    for line in node.stderr:
-        yield line
-        if f'"event": "{event}"' in line:
-            return
-    pytest.fail(f"ended without {event!r}")
+def _running(home: Path) -> subprocess.Popen[str]:
+    """A node that runs and has blocks."""
+    node = _start(home)
+    assert any('"event": "running"' in line for line in node.stderr), "it ended"
+    until_now(lambda: node.poll() is not None or _has_blocks(home))
+    return node
+
+
+def _has_blocks(home: Path) -> bool:
+    with closing(sqlite3.connect(home / "node.sqlite")) as database:
+        return bool(database.execute("SELECT COUNT(*) FROM blocks").fetchone()[0])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_node_in_time_with_zero(home: Path, number: signal.Signals) -> None:
-    node = _start(home)
-    told = list(_lines_until(node, "running"))
-    while not _has_blocks(home):
-        assert node.poll() is None
-        time.sleep(0.05)
+    node = _running(home)
     started = time.monotonic()
     node.send_signal(number)
-    code, rest = _ended(node)
+    code, log = _ended(node)
     assert time.monotonic() - started < STOP_SECONDS_MAX
-    assert code == 0, "".join(told) + rest
-    assert '"event": "stopped"' in rest
+    assert code == 0, log
+    assert '"event": "stopped"' in log
     assert not list(home.glob("crash-*"))
 
 
@@ -96,31 +93,30 @@ def test_broken_settings_end_with_three(home: Path) -> None:
         ("logging.file=/nowhere/at/all.log",),
         ("oracle.source=replay", "oracle.file=none.csv"),
     ):
-        code, told = _ended(_start(home, *settings))
-        assert code == ExitCode.CONFIG, told
-        assert "Traceback" not in told
+        code, log = _ended(_start(home, *settings))
+        assert (code, "Traceback" in log) == (ExitCode.CONFIG, False), log
     (home / "node.toml").write_text("[p2p\n")
     assert _ended(_start(home))[0] == ExitCode.CONFIG
 
 
 def test_a_genesis_that_breaks_a_rule_ends_with_a_code_and_no_traceback(home: Path) -> None:
     genesis = home / "genesis.json"
-    shown = json.loads(genesis.read_bytes())
-    shown["market"]["epoch_blocks"] = 0
-    genesis.write_text(json.dumps(shown))
-    code, told = _ended(_start(home))
-    assert code == ExitCode.CONFIG, told
+    terms = json.loads(genesis.read_bytes())
+    terms["market"]["epoch_blocks"] = 0
+    genesis.write_text(json.dumps(terms))
+    code, log = _ended(_start(home))
+    assert code == ExitCode.CONFIG, log
     genesis.write_bytes(b"{")
-    code, told = _ended(_start(home))
+    code, log = _ended(_start(home))
     assert code != 0
-    assert "Traceback" not in told
+    assert "Traceback" not in log
 
 
 def test_wrong_and_missing_keys_end_with_three(home: Path) -> None:
     password = home / "password"
     password.write_text("wrong\n")
-    code, told = _ended(_start(home))
-    assert (code, "R0812" in told) == (ExitCode.CONFIG, True), told
+    code, log = _ended(_start(home))
+    assert (code, "R0812" in log) == (ExitCode.CONFIG, True), log
     password.chmod(0o644)
     assert _ended(_start(home))[0] == ExitCode.SAFETY
     password.unlink()
@@ -128,12 +124,9 @@ def test_wrong_and_missing_keys_end_with_three(home: Path) -> None:
 
 
 def test_a_locked_sign_state_ends_with_seven_and_nothing_is_touched(home: Path) -> None:
-    guard = SignStateFile(home / "sign-state")
-    try:
-        code, told = _ended(_start(home))
-    finally:
-        guard.close()
-    assert code == ExitCode.SAFETY, told
+    with closing(SignStateFile(home / "sign-state")):
+        code, log = _ended(_start(home))
+    assert code == ExitCode.SAFETY, log
     assert not (home / "node.sqlite").exists()
 
 
@@ -142,12 +135,10 @@ def test_a_taken_port_ends_with_three_before_anything_is_signed(home: Path, whic
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen(1)
-        code, told = _ended(_start(home, f"{which}={taken.getsockname()[1]}"))
-    assert code == ExitCode.CONFIG, told
-    assert "Traceback" not in told
-    guard = SignStateFile(home / "sign-state")
-    guard.close()
-    assert guard.last.height == 0
+        code, log = _ended(_start(home, f"{which}={taken.getsockname()[1]}"))
+    assert (code, "Traceback" in log) == (ExitCode.CONFIG, False), log
+    with closing(SignStateFile(home / "sign-state")) as guard:
+        assert guard.last.height == 0
 
 
 BUG_AT_THREE = """
@@ -163,22 +154,19 @@ ClearingApplication.commit = commit
 
 
 def test_a_bug_ends_with_seventy_and_a_dump_and_no_signature_after_it(home: Path) -> None:
-    code, told = _ended(_start(home, before=BUG_AT_THREE))
-    assert code == ExitCode.BUG, told
+    code, log = _ended(_start(home, before=BUG_AT_THREE))
+    assert code == ExitCode.BUG, log
     (dump,) = home.glob("crash-*.json")
     assert dump.name == "crash-3.json", "the block was stored before it was applied"
     assert dump.stat().st_mode & 0o777 == 0o600
-    shown = json.loads(dump.read_bytes())
-    assert shown["bugs"] == ["sum of everything changed"]
-    assert shown["height"] == 3
-    assert len(bytes.fromhex(shown["header"]["hash"])) == 32
-    assert shown["signed"] == {"height": 3, "round": 0, "step": 2}
-    assert shown["working_at"]["height"] == 3
-    assert any("sum of everything changed" in line for line in shown["traceback"])
-    secrets = (home / "password").read_text().strip()
-    assert secrets not in dump.read_text()
-    again, told = _ended(_start(home, before=BUG_AT_THREE))
-    assert again == ExitCode.BUG, "a restart executes the stored block again: " + told
+    crash = json.loads(dump.read_bytes())
+    assert (crash["bugs"], crash["height"], crash["working_at"]["height"]) == (["sum of everything changed"], 3, 3)
+    assert len(bytes.fromhex(crash["header"]["hash"])) == 32
+    assert crash["signed"] == {"height": 3, "round": 0, "step": 2}
+    assert any("sum of everything changed" in line for line in crash["traceback"])
+    assert (home / "password").read_text().strip() not in dump.read_text()
+    code, log = _ended(_start(home, before=BUG_AT_THREE))
+    assert code == ExitCode.BUG, "a restart executes the stored block again: " + log
     assert sorted(each.name for each in home.glob("crash-*")) == ["crash-3-2.json", "crash-3.json"]
 
 
@@ -191,23 +179,12 @@ def test_bugs_are_found_in_any_nesting(tmp_path: Path) -> None:
     assert write_crash(tmp_path / "missing", inner, nowhere, 0) is None, "no room to write hides nothing"
 
 
-def _has_blocks(home: Path) -> bool:
-    with closing(sqlite3.connect(home / "node.sqlite")) as database:
-        return bool(database.execute("SELECT COUNT(*) FROM blocks").fetchone()[0])
-
-
 def test_a_home_with_blocks_and_no_sign_state_ends_with_seven_again_and_again(home: Path) -> None:
-    node = _start(home)
-    for _ in _lines_until(node, "running"):
-        pass
-    while not _has_blocks(home):
-        assert node.poll() is None
-        time.sleep(0.05)
+    node = _running(home)
     node.send_signal(signal.SIGTERM)
     assert _ended(node)[0] == 0
-    assert (home / "sign-state").exists()
     (home / "sign-state").unlink()
     for _ in range(2):
-        code, told = _ended(_start(home))
-        assert (code, NodeCode.SIGN_STATE_MISSING.label in told) == (ExitCode.SAFETY, True), told
+        code, log = _ended(_start(home))
+        assert (code, NodeCode.SIGN_STATE_MISSING.label in log) == (ExitCode.SAFETY, True), log
     assert not (home / "sign-state").exists()

@@ -2,65 +2,66 @@
 
 import csv
 import io
-import json
 from pathlib import Path
 
-import httpx
 import msgspec
 import pytest
 
 from clearing.base.units import DAY_MS
-from clearing.genesis.json import genesis_to_json
 from clearing.schema.blocks.block import VoteExtension
-from cli.main import run
 from member.api.statements import MemberStatement
-from member.api.types import Problem
 from member.statements.days import StatementDays
 from member.statements.statement import as_csv, day_text
 from node.api import accounts
 from node.api.accounts import statement_inputs
-from node.config import Api
-from node.http.server import build_api
-from node.store.block_log import write_block_log
-from node.store.store import Store
 from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BTC, ETH
 from tests.kit.clearing.world import reports
-from tests.kit.node.fake_view import NOW, FakeView, asked
+from tests.kit.command_line import CommandLine
+from tests.kit.node.fake_view import FakeView, ask_view, client_of, status_and_code
 from tests.kit.node.live_view import live_view
-from tests.kit.node.recorded import Recorded, recorded  # noqa: F401 - the fixture
+from tests.kit.node.recorded import Recorded
 from tests.kit.node.statement_runs import random_run
-from tests.kit.node.station import Station, make_home, time_of
+from tests.kit.node.station import new_station, time_of
 
 WORLD = random_run(5)
 
 
-async def test_a_member_gets_its_own_accounts_of_a_kept_day(monkeypatch: pytest.MonkeyPatch) -> None:
+def view_of_days() -> FakeView:
     view = FakeView(WORLD.state)
     view.statements = WORLD.days
-    app = build_api(view, Api(requests_burst=100_000), lambda: NOW)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
-        day = day_text(WORLD.days.numbers[0])
-        told = msgspec.json.decode((await asked(client, f"/v1/statements/{day}")).content, type=MemberStatement)
-        assert (told.member, told.day, [each.account for each in told.accounts]) == (1, day, [ALICE, ALICE_CLIENT])
-        assert told.complete
-        assert len(list(csv.DictReader(io.StringIO(as_csv(told))))) > 10
-        for target, expected in (
-            ("/v1/statements/1999-01-01", (404, "R0840")),
-            ("/v1/statements/2023-02-30", (400, "R0842")),
-            ("/v1/statements/today", (400, "R0842")),
-        ):
-            response = await asked(client, target)
-            assert (response.status_code, msgspec.json.decode(response.content, type=Problem).code) == expected
-        assert (await client.get(f"/v1/statements/{day}")).status_code == 401
-        monkeypatch.setattr(accounts, "STATEMENT_LINES_MAX", 3)
-        assert (await asked(client, f"/v1/statements/{day}")).status_code == 422
+    return view
+
+
+DAY = day_text(WORLD.days.numbers[0])
+
+
+async def test_a_member_gets_its_own_accounts_of_a_kept_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = f"/v1/statements/{DAY}"
+    statement = msgspec.json.decode((await ask_view(view_of_days(), target)).content, type=MemberStatement)
+    assert (statement.member, statement.day, statement.complete) == (1, DAY, True)
+    assert [each.account for each in statement.accounts] == [ALICE, ALICE_CLIENT]
+    assert len(list(csv.DictReader(io.StringIO(as_csv(statement))))) > 10
+    monkeypatch.setattr(accounts, "STATEMENT_LINES_MAX", 3)
+    assert (await ask_view(view_of_days(), target)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [("1999-01-01", (404, "R0840")), ("2023-02-30", (400, "R0842")), ("today", (400, "R0842"))],
+)
+async def test_a_day_that_is_none_or_not_kept_is_refused(day: str, expected: tuple[int, str]) -> None:
+    assert status_and_code(await ask_view(view_of_days(), f"/v1/statements/{day}")) == expected
+
+
+async def test_nobody_else_gets_a_statement() -> None:
+    async with client_of(view_of_days()) as client:
+        assert (await client.get(f"/v1/statements/{DAY}")).status_code == 401
 
 
 def test_an_excerpt_does_not_change_with_later_blocks() -> None:
     world = random_run(3, 10)
     day = world.days.numbers[-1]
     found = world.days.day(day)
-    assert found is not None
     kept = found.excerpt([ALICE])
     before = (dict(kept.closing), {key: msgspec.to_builtins(line) for key, line in kept.lines.get(ALICE, {}).items()})
     for btc in (700_000, 640_000, 720_000):
@@ -68,74 +69,51 @@ def test_an_excerpt_does_not_change_with_later_blocks() -> None:
     assert before == (kept.closing, {key: msgspec.to_builtins(line) for key, line in kept.lines.get(ALICE, {}).items()})
 
 
+def priced(height: int) -> VoteExtension:
+    return VoteExtension(reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(height)))
+
+
 def test_a_node_adds_up_what_it_decides(tmp_path: Path) -> None:
-    home = make_home(tmp_path / "net")
-    with Store(home.path / "s.sqlite", home.network) as store:
-        station = Station(home, store)
+    with new_station(tmp_path) as station:
         view = live_view(station)
         for height in range(1, 4):
-            station.decide(VoteExtension(reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(height))))
-        member = home.genesis.members[1]
-        inputs = statement_inputs(view.state, view.statements, member.trade_address, time_of(3) // DAY_MS)
-        assert inputs is not None
-        assert inputs.day is not None
+            station.decide(priced(height))
+        member, today = station.home.genesis.members[1], time_of(3) // DAY_MS
+        inputs = statement_inputs(view.state, view.statements, member.trade_address, today)
         assert (inputs.member, inputs.day.last_height) == (member.id, 3)
         assert inputs.accounts == [each.id for each in member.accounts]
-        assert statement_inputs(view.state, view.statements, b"\x99" * 20, time_of(3) // DAY_MS) is None
-        assert statement_inputs(view.state, view.statements, member.trade_address, 5) is None
+        for owner, day in ((b"\x99" * 20, today), (member.trade_address, 5)):
+            assert statement_inputs(view.state, view.statements, owner, day) is None
 
 
 def test_a_restored_node_tells_that_its_first_day_is_not_whole(tmp_path: Path) -> None:
-    home = make_home(tmp_path / "net")
-    with Store(home.path / "s.sqlite", home.network) as store:
-        station = Station(home, store)
-        station.decide(VoteExtension(reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(1))))
+    with new_station(tmp_path) as station:
+        station.decide(priced(1))
         late = StatementDays(station.state)
         station.application.listen(lambda each: late.decided(each.header.time_ms, each.result, each.state))
         station.decide()
-        found = late.day(late.numbers[0])
-        assert found is not None
-        assert not found.whole
+        assert not late.day(late.numbers[0]).whole
 
 
-def test_the_command_makes_a_statement_out_of_a_log(
-    recorded: Recorded,  # noqa: F811
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    log, genesis = tmp_path / "blocks.log", tmp_path / "genesis.json"
-    write_block_log(log, recorded.network, recorded.records)
-    genesis.write_bytes(genesis_to_json(recorded.genesis))
-    day = day_text(recorded.genesis.time_ms // DAY_MS)
-    common = ["--log", str(log), "--genesis", str(genesis), "--home", str(recorded.home), "--devnet"]
-    assert run(["statement", day, *common, "--member", "0", "--output", "json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["day"], told["first_height"], told["last_height"], told["complete"]) == (day, 1, 5, False)
-    assert run(["statement", day, *common, "--member", "0"]) == 0
-    assert capsys.readouterr().out.startswith("day,account,section,")
-    assert run(["statement", day, *common, "--member", "77"]) != 0
-    assert run(["statement", "1999-01-01", *common, "--member", "0"]) != 0
-    assert run(["statement", "yesterday", *common, "--member", "0"]) == 2
-    assert run(["statement", day, "--log", str(log)]) == 2
-    assert run(["statement", day]) == 2
+def test_the_command_makes_a_statement_out_of_a_log(recorded: Recorded, cli: CommandLine) -> None:
+    day = day_text(recorded.home.genesis.time_ms // DAY_MS)
+    member = [*recorded.options, "--member", "0"]
+    shown = cli("statement", day, *member, "--output", "json").json
+    assert (shown["day"], shown["first_height"], shown["last_height"], shown["complete"]) == (day, 1, 5, False)
+    assert cli("statement", day, *member).out.startswith("day,account,section,")
+    cli("statement", day, *recorded.options, "--member", "77", code=1)
+    cli("statement", "1999-01-01", *member, code=1)
+    cli("statement", "yesterday", *member, code=2)
+    cli("statement", day, "--log", recorded.log_file, code=2)
+    cli("statement", day, code=2)
 
 
-def test_margins_are_explained_and_simulated_out_of_a_log(
-    recorded: Recorded,  # noqa: F811
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    log, genesis = tmp_path / "blocks.log", tmp_path / "genesis.json"
-    write_block_log(log, recorded.network, recorded.records)
-    genesis.write_bytes(genesis_to_json(recorded.genesis))
-    common = ["--log", str(log), "--genesis", str(genesis), "--home", str(recorded.home), "--devnet"]
-    assert run(["margin", "explain", "0", *common, "--output", "json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["height"], told["equity_micros"], told["initial_ok"]) == (5, "0", True)
-    assert run(["margin", "explain", "0", *common]) == 0
-    assert "initial margin covered" in capsys.readouterr().out
-    assert run(["margin", "simulate", "0", *common, "--output", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["after"]["equity_micros"] == "0"
-    assert run(["margin", "simulate", "0", *common, "--index", "9=-5"]) != 0
-    assert run(["margin", "explain", "77", *common]) != 0
-    assert run(["margin", "explain", "0", "--log", str(log)]) == 2
+def test_margins_are_explained_and_simulated_out_of_a_log(recorded: Recorded, cli: CommandLine) -> None:
+    account = ["0", *recorded.options]
+    shown = cli("margin", "explain", *account, "--output", "json").json
+    assert (shown["height"], shown["equity_micros"], shown["initial_ok"]) == (5, "0", True)
+    assert "initial margin covered" in cli("margin", "explain", *account).out
+    assert cli("margin", "simulate", *account, "--output", "json").json["after"]["equity_micros"] == "0"
+    cli("margin", "simulate", *account, "--index", "9=-5", code=1)
+    cli("margin", "explain", "77", *recorded.options, code=1)
+    cli("margin", "explain", "0", "--log", recorded.log_file, code=2)

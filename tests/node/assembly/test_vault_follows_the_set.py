@@ -18,9 +18,6 @@ from bridge.relay.relayer import Relayer
 from bridge.relay.transactions import Sender
 from bridge.rpc.endpoint import Endpoint
 from clearing.base import bls
-from clearing.base.certificate import VoteKind, vote_digest
-from clearing.base.header import Header
-from clearing.base.ids import ZERO_HASH
 from clearing.schema.blocks.block import BlockResult, VoteExtension
 from clearing.schema.blocks.receipt import Receipt
 from clearing.schema.blocks.transaction import Transaction
@@ -41,20 +38,19 @@ from node.chains.attestation_pool import AttestationPool
 from node.chains.relayer_service import RelayerService
 from tests.kit.bridge.vault_chain import USER, ChainUser
 from tests.kit.bridge.watched_chain import Watch, watch
-from tests.kit.certificates import make_certificate
+from tests.kit.certificates import certified
 from tests.kit.chains import anvil, anvil_binary
-from tests.kit.clearing.chamber import chamber_genesis
+from tests.kit.clearing.chamber import FOUR, chamber_genesis
 from tests.kit.clearing.genesis import ALICE, BTC, ETH, USD
 from tests.kit.clearing.signer import key_of, validator
 from tests.kit.clearing.world import World, of_kind, reports
+from tests.kit.headers import make_header
 
 __all__ = ["anvil", "anvil_binary", "watch"]
 pytestmark = pytest.mark.chain
 CHAIN_ID, TOKEN = 31337, 1
 RELAYER = bytes([9]) * 32
 TO = b"\x33" * 20
-FOUR = dict.fromkeys(range(1, 5), 10)
-CENT = 10_000
 
 
 class Followed(World):
@@ -90,30 +86,21 @@ class Followed(World):
         prices = reports((BTC, 790_000), (ETH, 20_000), time_ms=at)
         said = {name: VoteExtension(prices, self.pools[name].pending(self.state)) for name in self.speakers()}
         result = self.hear(said, *transactions)
-        header = Header(
+        of_result = ("module_roots", "withdrawals_root", "withdrawals_count", "exit_root", "epoch", "deposit_cursors")
+        header = make_header(
+            result.height,
+            sets.now,
+            sets.next,
             network=self.network,
             parent=self.parent,
-            height=result.height,
             time_ms=self.state.now.time_ms,
             payload_root=payload_root(b"", None, (), Evidence()),
-            module_roots=result.module_roots,
-            commitments_root=ZERO_HASH,
-            commitments_height=0,
-            withdrawals_root=result.withdrawals_root,
-            withdrawals_count=result.withdrawals_count,
-            exit_root=result.exit_root,
-            epoch=result.epoch,
-            validators_hash=sets.now.hash,
-            next_validators_hash=sets.next.hash,
-            deposit_cursors=result.deposit_cursors,
+            **{name: getattr(result, name) for name in of_result},
         )
         self.parent = header.hash
-        digest = vote_digest(self.network, sets.now.hash, VoteKind.PRECOMMIT, header.height, 0, header.hash)
         names = [self.names[each.envelope_key] for each in sets.now.validators]
-        shares = {
-            index: bls.sign(bls.secret_from_seed(bytes([name]) * 32), digest) for index, name in enumerate(names[:3])
-        }
-        certificate = make_certificate(VoteKind.PRECOMMIT, header.height, 0, header.hash, sets.now, shares)
+        secrets = {index: bls.secret_from_seed(bytes([name]) * 32) for index, name in enumerate(names[:3])}
+        certificate = certified(header, sets.now, secrets)
         self.newest = CommittedBlock(Block(header, b"", None, (), Evidence()), certificate, ())
         save_committed(self.blocks_kept, self.newest)
         return result
@@ -131,6 +118,14 @@ class Followed(World):
             if found:
                 return found[0]
         raise AssertionError(kind)
+
+    def replace(self, left: int, entered: int) -> None:
+        """Decide a change that everybody signed."""
+        self.decide(self.signed(self.unsigned([left], [validator(entered)])))
+
+    async def deposit(self, amount: int) -> None:
+        call = self.vault.functions.deposit(Web3.to_checksum_address(self.genesis.assets[0].token), amount, ALICE)
+        await trio.to_thread.run_sync(self.user.send, call)
 
     def relayable(self) -> Any:
         """What a node's relayer has for the vault now."""
@@ -155,15 +150,8 @@ async def endpoint(followed: Followed) -> AsyncIterator[Endpoint]:
 
 @pytest.fixture
 def watching(followed: Followed, endpoint: Endpoint, watch: Callable[..., Watch]) -> Watch:
-    profile = WatchedChain(
-        CHAIN_ID,
-        followed.vault_at.address,
-        followed.vault_at.block_number,
-        (),
-        FinalityPolicy(quorum=1),
-        custody_stride=1_000_000,
-    )
-    return watch(profile, endpoint)
+    at, block = followed.vault_at.address, followed.vault_at.block_number
+    return watch(WatchedChain(CHAIN_ID, at, block, (), FinalityPolicy(quorum=1), custody_stride=1_000_000), endpoint)
 
 
 async def seen(followed: Followed, watching: Watch) -> None:
@@ -177,11 +165,10 @@ async def seen(followed: Followed, watching: Watch) -> None:
 async def test_a_vault_that_missed_a_change_is_rotated_and_pays_under_the_new_set(
     followed: Followed, endpoint: Endpoint, watching: Watch
 ) -> None:
-    deposit = followed.vault.functions.deposit(Web3.to_checksum_address(followed.genesis.assets[0].token), 500, ALICE)
-    await trio.to_thread.run_sync(followed.user.send, deposit)
+    await followed.deposit(500)
     await seen(followed, watching)
     followed.until(DepositCredited)
-    followed.decide(followed.signed(followed.unsigned([1], [validator(5)])))
+    followed.replace(left=1, entered=5)
     made_at = followed.state.now.height
     for _ in range(12):
         followed.decide()  # nobody relays
@@ -209,7 +196,7 @@ async def test_a_vault_that_missed_a_change_is_rotated_and_pays_under_the_new_se
     assert WithdrawalConfirmed in kinds
     assert followed.relayable().rotation is None
     # The next change is possible, and relayed in its own time.
-    followed.decide(followed.signed(followed.unsigned([2], [validator(1)])))
+    followed.replace(left=2, entered=1)
     followed.decide()
     again = await relayer.relay(followed.relayable())
     assert again.rotated
@@ -217,11 +204,10 @@ async def test_a_vault_that_missed_a_change_is_rotated_and_pays_under_the_new_se
 
 
 async def test_a_new_validators_word_counts_and_who_left_is_silent(followed: Followed, watching: Watch) -> None:
-    followed.decide(followed.signed(followed.unsigned([1], [validator(5)])))
+    followed.replace(left=1, entered=5)
     for _ in range(4):
         followed.decide()
-    deposit = followed.vault.functions.deposit(Web3.to_checksum_address(followed.genesis.assets[0].token), 500, ALICE)
-    await trio.to_thread.run_sync(followed.user.send, deposit)
+    await followed.deposit(500)
     followed.user.chain.mine(10)
     await watching.until_quiet()
     for name in (1, 3, 4):  # 1 has left: two of four know of it

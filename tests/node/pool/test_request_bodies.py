@@ -27,36 +27,52 @@ from tests.kit.clearing.signer import secret
 from tests.kit.clearing.world import World
 
 KINDS = get_args(Transaction)
+I = msgspec.inspect  # noqa: E741 - the inspector
 NODE_KEY = b"k" * 32
 
 
-def values(info: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
-    if isinstance(info, msgspec.inspect.Metadata):
-        info = info.type
-    if isinstance(info, msgspec.inspect.IntType):
-        return st.integers(info.ge or 0, info.le or 0) | st.just(info.le or 0)
-    if isinstance(info, msgspec.inspect.BytesType):
-        # What is bounded together with others is bounded as a whole, by `bytes_max`.
-        sizes = {info.min_length or 0, min(info.max_length or 0, 128)}
-        return st.sampled_from(sorted(sizes)).flatmap(lambda size: st.binary(min_size=size, max_size=size))
-    if isinstance(info, msgspec.inspect.BoolType):
-        return st.booleans()
-    if isinstance(info, msgspec.inspect.EnumType):
-        return st.sampled_from(list(info.cls))
-    if isinstance(info, msgspec.inspect.StrType):
-        return st.text(min_size=info.min_length or 0, max_size=(info.max_length or 0) // 4)
-    if isinstance(info, msgspec.inspect.UnionType):
-        return st.one_of([requests(each.cls) for each in info.types if isinstance(each, msgspec.inspect.StructType)])
-    assert isinstance(info, msgspec.inspect.VarTupleType)
-    inside = isinstance(info.item_type, msgspec.inspect.StructType)
-    each = requests(info.item_type.cls) if inside else values(info.item_type)
-    return st.lists(each, min_size=info.min_length or 0, max_size=info.max_length).map(tuple)
+def values(info: I.Type) -> st.SearchStrategy[Any]:
+    match info:
+        case I.Metadata():
+            return values(info.type)
+        case I.IntType():
+            return st.integers(info.ge or 0, info.le or 0) | st.just(info.le or 0)
+        case I.BytesType():
+            # What is bounded together with others is bounded as a whole, by `bytes_max`.
+            sizes = {info.min_length or 0, min(info.max_length or 0, 128)}
+            return st.sampled_from(sorted(sizes)).flatmap(lambda size: st.binary(min_size=size, max_size=size))
+        case I.BoolType():
+            return st.booleans()
+        case I.EnumType():
+            return st.sampled_from(list(info.cls))
+        case I.StrType():
+            return st.text(min_size=info.min_length or 0, max_size=(info.max_length or 0) // 4)
+        case I.StructType():
+            return st.tuples(*(values(field.type) for field in info.fields)).map(lambda fields: info.cls(*fields))
+        case I.UnionType():
+            return st.one_of([values(each) for each in info.types if isinstance(each, I.StructType)])
+    assert isinstance(info, I.VarTupleType)
+    return st.lists(values(info.item_type), min_size=info.min_length or 0, max_size=info.max_length).map(tuple)
 
 
-def requests(kind: type) -> st.SearchStrategy[Any]:
-    info = msgspec.inspect.type_info(kind)
-    assert isinstance(info, msgspec.inspect.StructType)
-    return st.tuples(*(values(field.type) for field in info.fields)).map(lambda fields: kind(*fields))
+def example(info: I.Type, *, other: bool) -> Any:
+    """The smallest value of a type, or another one."""
+    match info:
+        case I.Metadata():
+            return example(info.type, other=other)
+        case I.BytesType():
+            return b"\x01" * (info.max_length or 0) if other else bytes(info.min_length or 0)
+        case I.EnumType():
+            return list(info.cls)[-1 if other else 0]
+        case I.VarTupleType():
+            return (example(info.item_type, other=True),) if other else ()
+        case I.UnionType():
+            return example(info.types[1 if other else 0], other=other)
+        case I.StructType():
+            return info.cls(*(example(field.type, other=other) for field in info.fields))
+        case I.StrType():
+            return "another" if other else ""
+    return other if isinstance(info, I.BoolType) else int(other)
 
 
 def test_every_kind_has_a_rule_and_a_body() -> None:
@@ -67,7 +83,7 @@ def test_every_kind_has_a_rule_and_a_body() -> None:
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_a_request_is_the_same_in_json_and_fits_its_limit(kind: type, data: st.DataObject) -> None:
-    request = data.draw(requests(kind))
+    request = data.draw(values(I.type_info(kind)))
     assert len(encode((request,))) <= transaction_bytes_max(request)
     body = msgspec.json.decode(msgspec.json.encode(SubmitBody(transactions=(body_of(request),))), type=SubmitBody)
     assert transaction_of(body.transactions[0]) == request
@@ -76,50 +92,12 @@ def test_a_request_is_the_same_in_json_and_fits_its_limit(kind: type, data: st.D
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_field_but_the_signatures_is_signed(kind: type) -> None:
-    info = msgspec.inspect.type_info(kind)
-    assert isinstance(info, msgspec.inspect.StructType)
-    network = b"n" * 32
-    plain = {field.name: smallest(field.type) for field in info.fields}
-    digests = {kind(**plain).digest(network)}
-    unsigned = [field for field in info.fields if field.name.endswith("signature") or field.name == "approvals"]
-    for field in info.fields:
-        changed = kind(**{**plain, field.name: another(field.type)})
-        digests.add(changed.digest(network))
-    assert len(digests) == len(info.fields) - len(unsigned) + 1
-
-
-def smallest(info: msgspec.inspect.Type) -> Any:
-    info = info.type if isinstance(info, msgspec.inspect.Metadata) else info
-    if isinstance(info, msgspec.inspect.BytesType):
-        return bytes(info.min_length or 0)
-    if isinstance(info, msgspec.inspect.EnumType):
-        return next(iter(info.cls))
-    if isinstance(info, msgspec.inspect.VarTupleType):
-        return ()
-    if isinstance(info, msgspec.inspect.UnionType):
-        return smallest(info.types[0])
-    if isinstance(info, msgspec.inspect.StructType):
-        return info.cls(*(smallest(field.type) for field in info.fields))
-    if isinstance(info, msgspec.inspect.StrType):
-        return ""
-    return False if isinstance(info, msgspec.inspect.BoolType) else 0
-
-
-def another(info: msgspec.inspect.Type) -> Any:
-    info = info.type if isinstance(info, msgspec.inspect.Metadata) else info
-    if isinstance(info, msgspec.inspect.BytesType):
-        return b"\x01" * (info.max_length or 0)
-    if isinstance(info, msgspec.inspect.EnumType):
-        return list(info.cls)[-1]
-    if isinstance(info, msgspec.inspect.VarTupleType):
-        return (another(info.item_type),)
-    if isinstance(info, msgspec.inspect.StructType):
-        return info.cls(*(another(field.type) for field in info.fields))
-    if isinstance(info, msgspec.inspect.UnionType):
-        return another(info.types[1])
-    if isinstance(info, msgspec.inspect.StrType):
-        return "another"
-    return True if isinstance(info, msgspec.inspect.BoolType) else 1
+    fields, network = I.type_info(kind).fields, b"n" * 32
+    plain = {field.name: example(field.type, other=False) for field in fields}
+    changed = [kind(**{**plain, field.name: example(field.type, other=True)}) for field in fields]
+    unsigned = [field for field in fields if field.name.endswith("signature") or field.name == "approvals"]
+    digests = {each.digest(network) for each in (kind(**plain), *changed)}
+    assert len(digests) == len(fields) - len(unsigned) + 1
 
 
 def all_kinds(desk: World) -> list[Transaction]:
@@ -146,12 +124,16 @@ def all_kinds(desk: World) -> list[Transaction]:
     ]
 
 
+@pytest.fixture
+def desk() -> World:
+    return venue_world()
+
+
 def pool_of(desk: World) -> Mempool:
     return Mempool(desk.network, lambda who: signing_addresses(desk.state, who))
 
 
-def test_what_is_rightly_signed_waits_and_travels() -> None:
-    desk = venue_world()
+def test_what_is_rightly_signed_waits_and_travels(desk: World) -> None:
     pool, requests = pool_of(desk), all_kinds(desk)
     for request in requests:
         assert pool.add(request, desk.time_ms) == Accepted(transaction_hash(request)), type(request).__name__
@@ -162,18 +144,16 @@ def test_what_is_rightly_signed_waits_and_travels() -> None:
     assert len(pool) == pool.size == 0
 
 
-def test_a_wrong_signature_is_refused_at_the_door() -> None:
-    desk = venue_world()
+def test_a_wrong_signature_is_refused_at_the_door(desk: World) -> None:
     for request in all_kinds(desk):
         for who in signatories(request):
             forged = desk.sign(request, **{who.field: b"\x66" * 32})
-            told = pool_of(desk).add(forged, desk.time_ms)
-            assert isinstance(told, Rejected), (type(request).__name__, who.field)
-            assert told.code is ClearingCode.WRONG_SIGNER
+            answer = pool_of(desk).add(forged, desk.time_ms)
+            assert isinstance(answer, Rejected), (type(request).__name__, who.field)
+            assert answer.code is ClearingCode.WRONG_SIGNER
 
 
-def test_a_request_that_nobody_signed_is_refused_at_the_door() -> None:
-    desk = venue_world()
+def test_a_request_that_nobody_signed_is_refused_at_the_door(desk: World) -> None:
     for request in all_kinds(desk):
         optional = isinstance(request, Trade | CashTransfer) or not hasattr(request, "venue_signature")
         empty = bytes(65) if optional else b""
@@ -181,8 +161,7 @@ def test_a_request_that_nobody_signed_is_refused_at_the_door() -> None:
         assert isinstance(pool_of(desk).add(bare, desk.time_ms), Rejected), type(request).__name__
 
 
-def test_a_client_with_a_key_signs_for_what_leaves() -> None:
-    desk = venue_world()
+def test_a_client_with_a_key_signs_for_what_leaves(desk: World) -> None:
     client = desk.open_account(ALICE, AccountKind.CLIENT, 0, CLIENT_KEY)
     pool = pool_of(desk)
     moved = desk.transfer(client, ALICE, 1)
@@ -192,8 +171,7 @@ def test_a_client_with_a_key_signs_for_what_leaves() -> None:
     assert isinstance(pool.add(port, desk.time_ms), Accepted)
 
 
-def test_a_batch_of_long_requests_fits_one_message() -> None:
-    desk = venue_world()
+def test_a_batch_of_long_requests_fits_one_message(desk: World) -> None:
     huge = {"buyer": 2**62, "seller": 2**62, "lots": 2**62, "ticks": 2**62}
     lines = [line_of(desk.report(ALICE, BOB), venue_trade_id=2**62 + each, **huge) for each in range(16)]
     long = [desk.statement(lines, part=each) for each in range(100)]

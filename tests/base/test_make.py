@@ -1,0 +1,73 @@
+"""What `make` installs is what the lock says; `make test` runs every test once, and no verdict hangs on chance."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def runs() -> list[list[str]]:
+    """The words of each call of pytest."""
+    told = subprocess.run(
+        ["make", "--dry-run", "test", "OPTIONS="], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    return [words.split() for words in re.findall(r"-m pytest(.*?)\|\|", told)]
+
+
+def test_each_folder_is_in_exactly_one_run() -> None:
+    together, alone = runs()
+    folders = [word for word in together if word.startswith("tests/")]
+    assert len(set(folders)) == len(folders) > 10
+    assert all((ROOT / folder).is_dir() for folder in folders)
+    assert [f"--ignore={folder}" for folder in folders] == alone
+
+
+def test_nothing_that_starts_a_network_runs_beside_others() -> None:
+    together, _ = runs()
+    folders = [ROOT / word for word in together if word.startswith("tests/")]
+    files = [file for folder in folders for file in folder.rglob("*.py") if file != Path(__file__)]
+    assert len(files) > 200
+    assert [str(file) for file in files if "mark.network" in file.read_text(encoding="utf-8")] == []
+
+
+def test_every_run_draws_the_same_examples_however_slow_the_machine_is() -> None:
+    now = settings.get_profile("crossclear")
+    assert now.derandomize
+    assert now.deadline is None
+    assert now.database is None
+    assert HealthCheck.too_slow in now.suppress_health_check
+
+
+def test_who_allows_something_else_still_allows_to_be_slow() -> None:
+    """A list of what is suppressed takes the place of the profile's."""
+    told = [
+        (file, listed)
+        for file in sorted((ROOT / "tests").rglob("*.py"))
+        for listed in re.findall(r"suppress_health_check=\[(.*?)\]", file.read_text(encoding="utf-8"), re.DOTALL)
+    ]
+    assert len(told) > 5
+    assert [file for file, listed in told if "too_slow" not in listed] == []
+
+
+def test_pip_finds_exactly_the_one_known_difference() -> None:
+    # libp2p 0.8.1 pins a fastecdsa that needs a C compiler; requirements.override says why 4.0.0 stands in for it.
+    checked = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert [line for line in checked.stdout.splitlines() if line.strip()] == [
+        'libp2p 0.8.1 has requirement fastecdsa==2.3.2; sys_platform != "win32", but you have fastecdsa 4.0.0.'
+    ]
+
+
+def test_every_pinned_distribution_has_hashes_and_no_lock_names_a_host() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    entries = [entry for entry in re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE) if not entry.startswith("#")]
+    assert len(entries) > 100
+    for entry in entries:
+        assert "--hash=sha256:" in entry, entry.splitlines()[0]
+    assert "://" not in lock
+    packages = (ROOT / "bridge/contracts/package-lock.json").read_text()
+    assert '"integrity"' in packages
+    assert '"resolved"' not in packages

@@ -1,0 +1,286 @@
+"""Rules of what a validator attests and asks its chains: what fits an extension; nothing is lost or silenced."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.watch.cursor import FileFactStore, ScanCursor
+from bridge.watch.expired_withdrawals import AT_ONCE, ExpiredWithdrawal
+from clearing.base.codec import u256
+from clearing.schema.blocks.block import FACTS_MAX, VoteExtension, decode_extension, encode_extension
+from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalNotExecuted
+from clearing.withdrawals.refunds import expired_withdrawals
+from node.chains.attestation_pool import AttestationPool
+from node.chains.bridge_service import SUBMISSIONS_WAITING, BridgeService, Submission
+from node.chains.relayer_service import OpenWithdrawals, open_claims
+from node.config import ChainConfig
+from node.oracle.service import OracleService, _reportable
+from node.oracle.source import Quote, ReplaySource
+from tests.kit.clearing.gated import gated, not_executed
+from tests.kit.clearing.genesis import ALICE, DOLLAR, USDC_1, USDC_2, VAULTS
+from tests.kit.clearing.world import World, executed, funded
+from tests.kit.until import until
+
+QUOTES = st.builds(Quote, *[st.integers(-5, 2**70) | st.integers(-2, 40)] * 4)
+LATER_MS = 62_000
+
+
+class _Source:
+    """It gives these answers, then fails."""
+
+    def __init__(self, *answers: tuple[Quote, ...], error: Exception | None = None) -> None:
+        self.answers, self.error = list(answers), error or OSError("no more")
+
+    def read(self, now_ms: int) -> tuple[Quote, ...]:
+        if self.answers:
+            return self.answers.pop(0)
+        raise self.error
+
+
+class _Deaf:
+    def publish(self, *_: object) -> None:
+        """Nothing."""
+
+
+def _oracle_of(source: _Source | ReplaySource, done: Callable[[OracleService], bool]) -> OracleService:
+    """One that has read the source until this holds."""
+    oracle = OracleService(source, lambda: 1_000, interval_ms=1)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(oracle.run, _Deaf(), lambda: None)
+            await until(lambda: done(oracle))
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+    return oracle
+
+
+@given(st.lists(QUOTES, max_size=80))
+def test_whatever_a_source_says_the_own_extension_is_valid(quotes: list[Quote]) -> None:
+    extension = VoteExtension(prices=tuple(_reportable(quotes, 1_000)))
+    assert decode_extension(encode_extension(extension)) == extension
+
+
+def test_one_absurd_quote_does_not_silence_the_others() -> None:
+    quotes = (Quote(3, 5, 1, 1), Quote(1, 0, 1, 1), Quote(2, -7, 1, 1), Quote(3, 9, 1, 1))
+    oracle = _oracle_of(_Source(quotes, quotes), lambda oracle: oracle.failures > 0)
+    assert [(each.feed, each.ticks) for each in oracle.reports] == [(3, 5)]
+
+
+@pytest.mark.parametrize("error", [OSError("disk"), ValueError("nan"), OverflowError("inf"), KeyError("column")])
+def test_a_source_that_fails_leaves_the_last_prices_and_does_not_end_the_node(error: Exception) -> None:
+    oracle = _oracle_of(_Source((Quote(1, 5, 1, 1),), error=error), lambda oracle: oracle.failures > 1)
+    assert [each.ticks for each in oracle.reports] == [5]
+
+
+def test_a_schedule_of_nonsense_is_a_failure_of_the_source_only(tmp_path: Path) -> None:
+    (tmp_path / "hours.csv").write_text("unix,BTC_open,BTC_close\n0,100.0,101.0\n")
+    (tmp_path / "schedule.json").write_text('{"start_ms": 0, "speed": 1e308}')
+    source = ReplaySource(tmp_path / "hours.csv", tmp_path / "schedule.json")
+    oracle = _oracle_of(source, lambda oracle: bool(oracle.failures or oracle.reports))
+    assert oracle.failures + len(oracle.reports) >= 1
+
+
+@pytest.fixture
+def pool() -> AttestationPool:
+    return AttestationPool(b"\x01" * 32)
+
+
+@pytest.fixture
+def other_pool() -> AttestationPool:
+    return AttestationPool(b"\x02" * 32)
+
+
+def expired(count: int) -> World:
+    """So many withdrawals are out, and their time is over."""
+    world = gated(check=False, give_back_expired=True)
+    world.block(*(world.withdrawal(ALICE, USDC_1, DOLLAR) for _ in range(count)))
+    world.block(after_ms=LATER_MS)
+    return world
+
+
+def bridge_of(world: World, folder: Path) -> BridgeService:
+    configs = {
+        chain.chain_id: ChainConfig(chain_id=chain.chain_id, name=chain.name, endpoints=("http://127.0.0.1:9",))
+        for chain in world.genesis.chains
+    }
+    return BridgeService(world.genesis, configs, folder, AttestationPool(b"\x01" * 32))
+
+
+def deposits_of(world: World, count: int) -> list[DepositSeen]:
+    return [world.deposit_fact(ALICE, USDC_1, DOLLAR) for _ in range(count)]
+
+
+def test_a_fact_stays_until_the_state_knows_it(pool: AttestationPool, other_pool: AttestationPool) -> None:
+    world = funded()
+    (deposit,) = deposits_of(world, 1)
+    for each in (pool, other_pool):
+        each.add(deposit)
+    for _ in range(3):
+        assert pool.pending(world.state) == (deposit,), "lost heights change nothing"
+    world.block(facts=[deposit], attesting=1)
+    assert pool.pending(world.state) == (), "the state has our word"
+    assert len(pool) == 1
+    assert other_pool.pending(world.state) == (deposit,), "and not yet another's"
+    world.block(facts=[deposit], attesting=4)
+    assert pool.pending(world.state) == ()
+    assert len(pool) == 0
+
+
+def test_a_miss_is_attested_once_by_each_and_no_more_once_it_is_agreed(
+    pool: AttestationPool, other_pool: AttestationPool
+) -> None:
+    world = expired(1)
+    fact = not_executed(world, 0)
+    assert pool.miss(1, (fact,))
+    assert not pool.miss(1, (fact,)), "nothing new"
+    for _ in range(2):
+        assert pool.pending(world.state) == (fact,), "lost heights change nothing"
+    world.block(facts=[fact], attesting=1)
+    assert pool.pending(world.state) == ()
+    world.block(facts=[fact])
+    other_pool.miss(1, (fact,))
+    assert other_pool.pending(world.state) == ()
+
+
+def test_a_view_that_takes_a_word_back_is_the_view(pool: AttestationPool) -> None:
+    world = expired(2)
+    pool.miss(1, (not_executed(world, 0), not_executed(world, 1)))
+    pool.miss(1, (not_executed(world, 1),))
+    assert [fact.nonce for fact in pool.pending(world.state)] == [1]
+
+
+def test_a_miss_is_never_taken_from_the_events(pool: AttestationPool) -> None:
+    world = expired(1)
+    pool.add(not_executed(world, 0))
+    assert pool.pending(world.state) == ()
+
+
+def test_what_was_seen_executed_of_a_withdrawal_that_was_given_back_is_not_said_for_ever(
+    pool: AttestationPool,
+) -> None:
+    world = expired(1)
+    pool.add(executed(1, 0))
+    assert pool.pending(world.state) == (executed(1, 0),)
+    world.block(facts=[not_executed(world, 0)])
+    assert pool.pending(world.state) == ()
+    assert len(pool) == 0
+
+
+@pytest.mark.parametrize("misses", [0, 100])
+def test_floods_of_deposits_and_of_misses_silence_nobody(pool: AttestationPool, misses: int) -> None:
+    world = expired(misses)
+    heartbeats = [ChainHeartbeat(chain, 41, b"\x0b" * 32) for chain in VAULTS]
+    for fact in (*deposits_of(world, 500), *world.custody_facts(40), *heartbeats):
+        pool.add(fact)
+    pool.miss(1, tuple(not_executed(world, nonce) for nonce in range(misses)))
+    facts = pool.pending(world.state)
+    assert len(facts) <= FACTS_MAX
+    kinds = {DepositSeen, CustodySeen, ChainHeartbeat}
+    assert {type(each) for each in facts} == (kinds | {WithdrawalNotExecuted} if misses else kinds)
+    assert misses or sum(isinstance(each, DepositSeen) for each in facts) >= FACTS_MAX // 4
+    assert decode_extension(encode_extension(VoteExtension(facts=facts))).facts == facts
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.booleans())
+def test_pending_facts_always_fit_an_extension_with_all_prices(deposits: int, block: int, large: bool) -> None:
+    world, pool = World(check=False), AttestationPool(b"\x01" * 32)
+    for nonce in range(1, deposits + 1):
+        amount = 2**255 if large else 1
+        pool.add(DepositSeen(1, VAULTS[1], nonce, b"t" * 20, 2**62, u256(amount), 2**62, bytes(32), bytes(32)))
+    for fact in world.custody_facts(4 * block):
+        pool.add(fact)
+    prices = tuple(_reportable([Quote(2**32 - 1 - feed, 2**62, 2**62, 2**31) for feed in range(32)], 2**62))
+    decode_extension(encode_extension(VoteExtension(prices, pool.pending(world.state))))
+
+
+def test_memory_of_custody_and_heartbeats_does_not_grow(pool: AttestationPool) -> None:
+    world = funded()
+    for block in range(0, 4_000, 4):
+        for fact in (*world.custody_facts(block), ChainHeartbeat(1, block, bytes(32))):
+            pool.add(fact)
+    assert len(pool._custody) == len(world.genesis.assets)
+    assert len(pool._heartbeats) == 1
+
+
+def test_facts_seen_before_a_restart_are_attested_after_it(tmp_path: Path, pool: AttestationPool) -> None:
+    world = funded()
+    facts = tuple(deposits_of(world, 2))
+    cursor = ScanCursor(1, VAULTS[1], 9, bytes(32), 2, bytes(32), (bytes(32),))
+    FileFactStore(tmp_path).record(cursor, facts)
+    for fact in FileFactStore(tmp_path).pending(1):
+        pool.add(fact)
+    assert pool.pending(world.state) == facts
+
+
+def test_a_node_asks_each_chain_about_its_own_and_so_many_at_once(tmp_path: Path) -> None:
+    world = expired(AT_ONCE + 5)
+    world.deposit(ALICE, USDC_2, DOLLAR)
+    world.block(world.withdrawal(ALICE, USDC_2, DOLLAR))
+    bridge = bridge_of(world, tmp_path)
+    bridge.settle(world.state)
+    asked = bridge._expired_of(1)
+    assert [each.nonce for each in asked] == list(range(AT_ONCE))
+    assert asked[0] == ExpiredWithdrawal(0, world.state.withdrawals[0].not_after_s)
+    assert bridge._expired_of(2) == (), "its time is not over"
+    world.block(facts=[not_executed(world, nonce) for nonce in range(8)], after_ms=LATER_MS)
+    bridge.settle(world.state)
+    assert [each.nonce for each in bridge._expired_of(1)] == list(range(8, AT_ONCE + 5))
+    assert [each.nonce for each in bridge._expired_of(2)] == [AT_ONCE + 5]
+
+
+def test_a_relayer_carries_no_claim_whose_time_is_over() -> None:
+    world, kept = expired(20), OpenWithdrawals()
+
+    def claimed() -> list[int]:
+        kept.follow(world.state)
+        return [claim.nonce for claim in open_claims(world.state, 1, kept.nonces)]
+
+    assert claimed() == []
+    world.block(world.withdrawal(ALICE, USDC_1, 5))
+    assert claimed() == [20]
+    last = world.state.withdrawals[20].not_after_s * 1000
+    world.block(after_ms=last - world.time_ms)
+    assert claimed() == [20], "the vault pays in the very second"
+    world.block(after_ms=1)
+    assert claimed() == []
+
+
+@settings(max_examples=20)
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=12))
+def test_what_is_kept_from_block_to_block_is_what_a_look_at_everything_finds(ends: list[tuple[int, bool]]) -> None:
+    world, kept, closed = expired(10), OpenWithdrawals(), set[int]()
+    for nonce, is_paid in ends:
+        world.block(facts=[executed(1, nonce) if is_paid else not_executed(world, nonce)])
+        closed.add(nonce)
+        kept.follow(world.state)
+        found = [each.nonce for each in kept.expired(world.state, 1)]
+        assert found == [
+            each for each, _ in expired_withdrawals(world.state, 1, range(world.state.now.withdrawals_released))
+        ]
+        assert found == [each for each in range(10) if each not in closed]
+
+
+def test_one_that_stays_open_for_ever_costs_later_blocks_nothing_but_itself() -> None:
+    world, kept = expired(1), OpenWithdrawals()
+    for _ in range(5):
+        first = world.state.now.withdrawals_released
+        world.block(*(world.withdrawal(ALICE, USDC_1, DOLLAR) for _ in range(50)))
+        world.block(facts=[executed(1, nonce) for nonce in range(first, first + 50)])
+        kept.follow(world.state)
+        assert kept._open == [0]
+
+
+async def test_events_of_a_chain_that_is_not_watched_and_of_a_full_queue_are_not_taken(tmp_path: Path) -> None:
+    """A chain is listed by vote before every node is configured for it."""
+    bridge = bridge_of(gated(check=False), tmp_path)
+    assert bridge.look_for(77, bytes(32)) is Submission.NOT_WATCHED
+    outcomes = [bridge.look_for(1, number.to_bytes(32, "big")) for number in range(SUBMISSIONS_WAITING + 1)]
+    assert set(outcomes[:-1]) == {Submission.ACCEPTED}
+    assert outcomes[-1] is Submission.NO_ROOM
+    assert bridge.look_for(1, bytes(32)) is Submission.KNOWN

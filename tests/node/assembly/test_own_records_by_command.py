@@ -1,0 +1,230 @@
+"""What the commands bring a member of its own passes the checks that trust nothing but genesis: inclusion and exits."""
+
+import json
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearing.base.errors import RemoteFault
+from cli.main import run
+from member.codes import NodeCode
+from member.verifying.exits import block_of, exit_file, read_exit_file, verify_exit
+from member.verifying.package import TrustAnchor
+from node.api.view import NodeView
+from node.app.persister import Persister
+from node.epochs.member_files import EpochExits, EpochHoldings
+from node.epochs.service import write_package
+from tests.kit.clearing.signer import secret
+from tests.kit.command_line import CommandLine
+from tests.kit.node.keeping_view import seed_of
+from tests.kit.node.live_view import live_view, run_against
+from tests.kit.node.proving import CARRIED, ProverAtOnce, decide, first_deposits, prove_now
+from tests.kit.node.recorded import Recorded
+from tests.kit.node.station import MARKET, new_station, secret_file
+
+MEMBER, CLIENT = 1, 4
+"""Accounts of member 1; the second is empty."""
+Output = pytest.CaptureFixture[str]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A node of one validator that has closed and proven an epoch; genesis, package and blocks in files."""
+
+    view: NodeView
+    log: Recorded
+    package: Path
+    key: Path
+
+    @property
+    def genesis(self) -> list[str]:
+        return self.log.genesis_options
+
+    def exit_show(self, *more: str) -> int:
+        """`crossclear exit show` against a socket."""
+        return run_against(self.view, "exit", "show", "--secret-file", str(self.key), *more)
+
+    def proof_inputs(self, out: Path, *more: str) -> int:
+        """`crossclear proof inputs` of account 1 against a socket."""
+        options = ["--secret-file", str(self.key), "--out", str(out), *(more or ("--account", "1"))]
+        return run_against(self.view, "proof", "inputs", *options)
+
+    def write_exit(self, out: Path) -> dict[str, Any]:
+        """The file of the member's exit, made from the blocks."""
+        assert run(["exit", "show", str(MEMBER), "--out", str(out), *self.log.options]) == 0
+        return json.loads(out.read_text())
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("place")
+    with new_station(folder, ProverAtOnce()) as station:
+        log, home = Recorded(station, folder), station.home.path
+        holdings, exits = EpochHoldings(folder / "holdings", station.epochs.seed_of), EpochExits(folder / "exits")
+        persister = Persister(station.store, station.epochs, holdings=holdings, exits=exits)
+        station.application.listen(persister.decided)
+        committed = decide(station, CARRIED, first_deposits)
+        data = prove_now(station, station.epochs.provable(CARRIED), committed)
+        station.store.save_package(write_package(home / "packages", home, 1, MARKET.epoch_blocks, data))
+        (folder / "epoch.ccp").write_bytes(data)
+        trio.run(station.write_results, persister)
+        log.write()
+        view = live_view(station, holdings=holdings, exits=exits)
+        yield Place(view, log, folder / "epoch.ccp", secret_file(folder / "key", secret(1)))
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "own"
+
+
+@pytest.mark.parametrize("epoch", ["latest", "1"])
+def test_inputs_that_the_command_writes_pass_the_inclusion_check(
+    place: Place, epoch: str, out: Path, capsys: Output, cli: CommandLine
+) -> None:
+    assert place.proof_inputs(out, "--account", "1", "--epoch", epoch) == 0
+    printed = capsys.readouterr()
+    assert "your own records" in printed.err
+    assert "/v1/proofs/1" in printed.err
+    assert seed_of(1).hex() not in printed.out + printed.err
+    assert [stat.S_IMODE((out / name).stat().st_mode) for name in ("seed", "holdings.json")] == [0o600, 0o600]
+    true = json.loads((out / "holdings.json").read_text())
+    assert sorted(true.values()) == ["1000000", "9000"]
+    own = ["--account", "1", "--seed-file", str(out / "seed"), "--holdings", str(out / "holdings.json")]
+    verify = ["verify", place.package, *own, *place.genesis]
+    assert "ok   inclusion" in cli(*verify).out
+    for name, amount in true.items():
+        (out / "holdings.json").write_text(json.dumps({**true, name: str(int(amount) + 1)}))
+        last = cli(*verify, "--output", "json", code=6).json["checks"][-1]
+        assert (last["name"], last["ok"]) == ("inclusion", False)
+
+
+def test_the_command_for_inputs_overwrites_nothing(place: Place, out: Path) -> None:
+    out.mkdir(mode=0o700)
+    (out / "holdings.json").write_text("{}")
+    assert place.proof_inputs(out) == 7
+    assert [path.name for path in out.iterdir()] == ["holdings.json"]
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [(["--account", "1", "--epoch", epoch], 2) for epoch in ("-1", "newest", "1" * 19, "\u00b2")]
+    + [(["--account", "2"], 1)],
+)
+def test_inputs_of_no_epoch_or_of_another_member_are_not_written(
+    place: Place, out: Path, more: list[str], code: int
+) -> None:
+    assert place.proof_inputs(out, *more) == code
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("command", [["proof", "inputs", "--account", "1"], ["exit", "show", "1"]])
+def test_nothing_is_asked_in_clear(place: Place, out: Path, command: list[str], cli: CommandLine) -> None:
+    words = [*command, "--url", "http://node.example.org:26680", "--secret-file", place.key, "--out", out]
+    assert NodeCode.API_IN_CLEAR.label in cli(*words, code=7).err
+    assert not out.exists()
+
+
+def test_an_exit_that_a_node_shows_passes_the_check_by_genesis_alone(
+    place: Place, out: Path, capsys: Output, cli: CommandLine
+) -> None:
+    assert place.exit_show(str(MEMBER), "--out", str(out)) == 0
+    printed = capsys.readouterr()
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    file = read_exit_file(out.read_bytes())
+    assert [each.amount for each in file.exit.leaves] == ["9000", str(10**18)]
+    assert all(each.salt not in printed.out + printed.err for each in file.exit.leaves)
+    verdict = cli("exit", "verify", out, *place.genesis).out
+    assert verdict.startswith("ok   certificate")
+    assert "if everything ended at this epoch" in verdict
+    assert "nothing but the file itself" not in verdict
+    assert "nothing but the file itself" in cli("exit", "verify", out).out
+    assert place.exit_show(str(MEMBER), "--out", str(out)) == 7, "never overwritten"
+    assert place.exit_show("2") == 1, "of another member"
+    assert place.exit_show(str(CLIENT)) == 0
+    assert "nothing to take out" in capsys.readouterr().out
+
+
+def test_the_blocks_alone_give_the_same_file(place: Place, out: Path, tmp_path: Path, cli: CommandLine) -> None:
+    tmp_path.chmod(0o755)
+    assert place.exit_show(str(MEMBER), "--out", str(out)) == 0
+    place.write_exit(tmp_path / "made.json")
+    assert (tmp_path / "made.json").read_bytes() == out.read_bytes()
+    assert stat.S_IMODE((tmp_path / "made.json").stat().st_mode) == 0o600, "in a folder that is open"
+    assert "R0840" in cli("exit", "show", MEMBER, "--epoch", "7", *place.log.options, code=1).err
+
+
+def test_a_light_store_is_trust_enough(place: Place, out: Path, tmp_path: Path, cli: CommandLine) -> None:
+    place.write_exit(out)
+    light = ["--store", str(tmp_path / "light.sqlite"), "--trusting-period-s", str(10**9)]
+    assert run_against(place.view, "light", "follow", "--once", *light, *place.genesis) == 0
+    assert run_against(place.view, "light", "verify", "5", *light) == 0
+    verdict = cli("exit", "verify", out, "--light-store", light[1]).out
+    assert "light_client" in verdict
+    assert "the header of height 5 is trusted" in verdict
+
+
+def test_a_package_of_the_epoch_shows_the_root_too(place: Place, out: Path, cli: CommandLine) -> None:
+    out.write_text(json.dumps({**place.write_exit(out), "block": "0x"}))
+    verify = ["exit", "verify", out, *place.genesis]
+    cli(*verify, code=6)
+    assert cli(*verify, "--package", place.package, "--output", "json").json["height"] == CARRIED
+
+
+LIES: dict[str, Any] = {
+    "amount": "9001",
+    "salt": "0x" + "00" * 32,
+    "to": "0x" + "66" * 20,
+    "vault": "0x" + "66" * 20,
+    "token": "0x" + "66" * 20,
+    "chain_id": 7,
+    "index": 1,
+    "path": [],
+}
+
+
+@pytest.mark.parametrize("field", [*LIES, "account", "leaf_count", "epoch", "twice", "none"])
+def test_an_exit_that_differs_anywhere_is_refused(place: Place, field: str, out: Path, cli: CommandLine) -> None:
+    file = place.write_exit(out)
+    if field in LIES:
+        assert file["exit"]["leaves"][0][field] != LIES[field]
+        file["exit"]["leaves"][0][field] = LIES[field]
+    elif field in ("twice", "none"):
+        file["exit"]["leaves"] *= 2 if field == "twice" else 0
+    else:
+        file["exit"][field] += 1
+    out.write_text(json.dumps(file))
+    verdict = cli("exit", "verify", out, *place.genesis, "--output", "json", code=6).json
+    assert (verdict["ok"], verdict["claim"]) == (False, "")
+    assert verdict["checks"][-1]["name"] == ("root" if field == "epoch" else "leaves")
+
+
+def test_validators_that_are_not_trusted_convince_nobody(place: Place, out: Path, cli: CommandLine) -> None:
+    place.write_exit(out)
+    verify = ["exit", "verify", out, "--validators-hash", "11" * 32, "--output", "json"]
+    assert [each["name"] for each in cli(*verify, code=6).json["checks"]] == ["certificate"]
+    file = read_exit_file(out.read_bytes())
+    block = block_of(file)
+    forged = msgspec.structs.replace(block, header=msgspec.structs.replace(block.header, exit_root=bytes(32)))
+    assert [each.ok for each in verify_exit(file, 1, TrustAnchor(), forged).checks] == [False]
+
+
+@given(st.binary(max_size=400))
+def test_bytes_that_are_no_exit_file_are_refused(data: bytes) -> None:
+    with pytest.raises(RemoteFault):
+        read_exit_file(data)
+
+
+def test_a_block_that_is_none_is_refused(place: Place, out: Path, cli: CommandLine) -> None:
+    place.write_exit(out)
+    file = read_exit_file(out.read_bytes())
+    out.write_bytes(msgspec.json.encode(exit_file(file.exit, b"\xc1")))
+    cli("exit", "verify", out, code=6)

@@ -1,0 +1,176 @@
+"""Metrics say what happened, under bounded labels, and none of them is for show; peers have a line each."""
+
+import re
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from clearing.schema.blocks.receipt import Receipt, Refused
+from clearing.schema.receipts.prices import OutliersDropped, PriceApplied, PriceStatusChanged
+from clearing.schema.records.prices import PriceStatus
+from member.printing.network import peer_lines
+from node.api.state import peer_view
+from node.ops.meters import Meters
+from node.ops.metrics import Metrics, PeerCollector
+from node.p2p.peers import NetworkStats, PeerStatus, Role
+
+ROOT = Path(__file__).resolve().parents[3]
+GOOD = PeerStatus(
+    key=b"\x01" * 32,
+    role=Role.VALIDATOR,
+    connected=True,
+    connections=1,
+    rtt_ms=1.5,
+    score=100,
+    faults=0,
+    last_fault="",
+    bans=0,
+    banned_seconds=0.0,
+)
+
+
+def test_every_metric_is_fed_by_something() -> None:
+    source = (ROOT / "node/ops/metrics.py").read_text()
+    declared = set(re.findall(r"self\.(\w+) = self\._(?:gauge|counter|histogram)", source))
+    fed = set(re.findall(r"metrics\.(\w+)\b", (ROOT / "node/ops/meters.py").read_text()))
+    assert declared <= fed, declared - fed
+    assert len(declared) > 15
+
+
+class _Pool:
+    size = 5
+
+    def __len__(self) -> int:
+        return 2
+
+
+class Node:
+    """Services that have done a little, and their meters."""
+
+    def __init__(self) -> None:
+        self.peer = SimpleNamespace(bytes_out=Counter(CONSENSUS=7), bytes_in=Counter(), dropped_out=Counter(DATA=1))
+        self.transactions = SimpleNamespace(refused=Counter(R0203=2))
+        four = SimpleNamespace(validators=(1, 2, 3, 4), total_power=4)
+        services: dict[str, Any] = {
+            "network": SimpleNamespace(peers=frozenset((b"a",)), stats=SimpleNamespace(peers={"a": self.peer})),
+            "oracle": SimpleNamespace(reports=()),
+            "bridge": SimpleNamespace(watchers={}, pulses={}, keepers={}),
+            "packages": SimpleNamespace(
+                newest_epoch=3, newest_bytes=6030, seconds=deque((1.5,)), progress=SimpleNamespace(done=1, total=4)
+            ),
+            "pool": _Pool(),
+            "transactions": self.transactions,
+            "membership": SimpleNamespace(now=four, sets=SimpleNamespace(last=four)),
+        }
+        self.meters = Meters(Metrics(), *services.values(), lambda: 1_000)
+
+    @property
+    def lines(self) -> list[str]:
+        """What is told, without descriptions."""
+        return self.meters.render().decode().splitlines()
+
+    def commit(self, receipts: Sequence[Receipt], transactions: int = 0) -> None:
+        block = SimpleNamespace(transactions=range(transactions))
+        self.meters.committed(SimpleNamespace(block=block, result=SimpleNamespace(receipts=receipts)))
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+def test_counters_follow_the_services_and_count_nothing_twice(node: Node) -> None:
+    first = {
+        'crossclear_p2p_message_send_bytes_total{channel="CONSENSUS"} 7.0',
+        'crossclear_mempool_failed_txs_total{code="R0203"} 2.0',
+        "crossclear_mempool_size 2.0",
+    }
+    assert first <= set(node.lines)
+    node.peer.bytes_out["CONSENSUS"] += 3
+    node.transactions.refused["R0201"] += 1
+    second = {
+        'crossclear_p2p_message_send_bytes_total{channel="CONSENSUS"} 10.0',
+        'crossclear_mempool_failed_txs_total{code="R0203"} 2.0',
+        'crossclear_mempool_failed_txs_total{code="R0201"} 1.0',
+        "crossclear_proofs_proving_seconds_count 1.0",
+    }
+    assert second <= set(node.lines)
+
+
+def test_a_block_is_counted_by_its_transactions_and_receipts(node: Node) -> None:
+    for _ in range(2):
+        node.commit([Refused(0, 203, "withdrawal", ())], transactions=2)
+    assert set(node.lines) >= {
+        "crossclear_consensus_num_txs 2.0",
+        "crossclear_consensus_total_txs_total 4.0",
+        'crossclear_clearing_refused_total{code="R0203"} 2.0',
+    }
+
+
+def test_a_feeds_rung_and_its_outliers_are_told(node: Node) -> None:
+    node.commit([PriceApplied(1, 100, 90, 4, 40)])
+    assert 'crossclear_clearing_feed_rung{feed="1"} 0.0' in node.lines
+    dropped = OutliersDropped(1, 100, 1, 5, (0, 3), 20, quorum=False)
+    node.commit([dropped, PriceStatusChanged(1, PriceStatus.SETTLED, 9, 7)])
+    assert 'crossclear_clearing_feed_rung{feed="1"} 3.0' in node.lines
+    assert 'crossclear_clearing_outliers_total{feed="1"} 2.0' in node.lines
+
+
+def test_answers_of_the_api_are_counted_by_route_and_status(node: Node) -> None:
+    node.meters.api_answered("state", 200)
+    assert 'crossclear_api_requests_total{route="state",status="200"} 1.0' in node.lines
+
+
+class Network:
+    """The part of the network that metrics read."""
+
+    def __init__(self, *peers: PeerStatus) -> None:
+        self.stats = NetworkStats()
+        self._peers = peers
+
+    def status(self) -> tuple[PeerStatus, ...]:
+        return self._peers
+
+
+def test_a_line_tells_connection_score_ban_and_last_fault() -> None:
+    fault = "R0520 double_sign at vote"
+    banned = replace(GOOD, key=b"\x02" * 32, connected=False, score=51, bans=2, banned_seconds=19.6, last_fault=fault)
+    first, second = peer_lines([peer_view(GOOD), peer_view(banned)])
+    assert first == f"ok   peer {'01' * 8} validator  score 100  2 ms"
+    assert second.startswith(
+        f"-    peer {'02' * 8} validator  score  51  not connected, banned for 20 s; last fault: R05"
+    )
+
+
+def test_the_networks_counters_are_metrics_under_bounded_labels() -> None:
+    network = Network(replace(GOOD, score=75, faults=3, bans=1))
+    topic = network.stats.topic("prices")
+    topic.published, topic.delivered, topic.duplicates = 5, 4, 3
+    topic.dropped["origin rate"] += 2
+    network.stats.refused["R0880"] += 7
+    network.stats.peer(b"p" * 32).dropped_in["CONSENSUS"] += 9
+    network.stats.peer(b"q" * 32).dropped_in["CONSENSUS"] += 1
+    metrics = Metrics(PeerCollector(network))
+    for _ in range(2):  # asking twice counts nothing twice
+        assert set(metrics.render().decode().splitlines()) >= {
+            f'crossclear_p2p_peer_score{{peer="{"01" * 8}"}} 75.0',
+            f'crossclear_p2p_peer_faults_total{{peer="{"01" * 8}"}} 3.0',
+            'crossclear_p2p_gossip_dropped_total{cause="origin rate",topic="prices"} 2.0',
+            'crossclear_p2p_gossip_delivered_total{topic="prices"} 4.0',
+            'crossclear_p2p_connections_refused_total{code="R0880"} 7.0',
+            'crossclear_p2p_messages_refused_total{channel="CONSENSUS"} 10.0',
+        }
+
+
+def test_the_families_are_the_same_with_and_without_a_network() -> None:
+    without, running = CollectorRegistry(), CollectorRegistry()
+    without.register(PeerCollector(None))
+    running.register(PeerCollector(Network()))
+    assert generate_latest(without) == generate_latest(running)
+    assert len(list(without.collect())) == 12
