@@ -6,6 +6,8 @@ from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 
+BLOCK_MS = 1000
+
 
 def make_header(
     height: int, validators: ValidatorSet, after: ValidatorSet | None = None, mark: bytes = b"", **fields: Any
@@ -15,7 +17,7 @@ def make_header(
         "network": bytes(32),
         "parent": bytes(32),
         "height": height,
-        "time_ms": 1000 * height,
+        "time_ms": BLOCK_MS * height,
         "payload_root": sha256(mark),
         "module_roots": (),
         "commitments_root": bytes(32),

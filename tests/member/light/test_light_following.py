@@ -24,8 +24,8 @@ from member.light.evidence import read_attack
 from member.light.source import HttpSource
 from member.light.store import LightStore
 from member.light.trust import TrustedGenesis, TrustedHash, parse_trust
+from tests.kit.headers import BLOCK_MS
 from tests.kit.node.light_chain import (
-    BLOCK_MS,
     NETWORK,
     NOW_MS,
     POLICY,
