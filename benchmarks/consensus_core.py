@@ -22,16 +22,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.figures import Figure
 from clearing.base.ids import Hash32
 from consensus.application import AppRoots, ExecutionContext
-from consensus.blocks.store import MemoryBlockStore
 from consensus.outputs import Decided
 from consensus.replica.replica import ReplicaConfig
 from node.agreement.engine import ConsensusGenesis, Engine, Hooks
-from node.p2p.memory import Hub
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignStateFile
 from node.store.wal import WalFile
 from tests.kit.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.toy import MAGIC, ToyApplication
+from tests.kit.node.memory_network import Hub
 
 NETWORK = bytes(32)
 

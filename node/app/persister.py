@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import structlog
 import trio
 
-from clearing.base.codec import encode
 from clearing.base.errors import CrossclearError
 from clearing.epochs.snapshot import snapshot_due
 from clearing.state.state import State
@@ -103,6 +102,6 @@ class Persister:
 def _keep(files: EpochHoldings | EpochExits, record: EpochHoldingsRecord | ExitTreeRecord) -> None:
     """Members can ask another node: a disk that fails here must not end this one."""
     try:
-        files.write(record.epoch, encode(record))
+        files.write_epoch(record)
     except (OSError, CrossclearError) as error:
         log.error(f"{files.kind} of an epoch are not kept", epoch=record.epoch, error=str(error))

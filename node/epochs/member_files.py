@@ -1,6 +1,6 @@
 """Secret files of the newest epochs, for members that request their own: holdings, and leaves of exit trees.
 
-Rule: one file an epoch, mode 0600 in a folder of mode 0700, each with its digest, durable when `write` returns. The
+Rule: one file an epoch, mode 0600 in a folder of mode 0700, each with its digest, durable once it is written. The
 oldest are deleted when there are too many epochs or bytes. A damaged file counts as not kept and stops nothing.
 Holdings are written before the saved state that would make them needless; an exit tree is a function of the state that
 its epoch closed at, and the state goes on. Nothing of them is logged or sent to peers. Only an account's owner learns
@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 class EpochFiles:
-    """The folder of kept epochs. `write` may block and is called from one thread at a time; `read` reads one file."""
+    """The folder of kept epochs. Writing may block and is called from one thread at a time; reading reads one file."""
 
     def __init__(
         self, folder: Path, kind: str, suffix: str, epochs_max: int = EPOCHS_MAX, bytes_max: int = BYTES_MAX
@@ -54,10 +54,10 @@ class EpochFiles:
         names = [path.stem for path in self._folder.glob(f"*{self._suffix}")] if self._folder.is_dir() else []
         return tuple(sorted(int(name) for name in names if name.isascii() and name.isdigit()))
 
-    def write(self, epoch: int, data: bytes) -> None:
+    def write_epoch(self, record: "EpochHoldingsRecord | ExitTreeRecord") -> None:
         """Write an epoch, durable on return, and drop the oldest. Raises OSError, LocalFault KEY_PERMISSIONS."""
         make_secret_folder(self._folder)
-        path = self._path(epoch)
+        data, path = encode(record), self._path(record.epoch)
         path.with_name(path.name + ".part").unlink(missing_ok=True)  # its mode would outlive a crash
         write_whole(path, sha256(data) + data, 0o600)
         self._drop()
@@ -152,10 +152,6 @@ class EpochHoldings(EpochFiles):
     ) -> None:
         super().__init__(folder, "holdings", ".held", epochs_max, bytes_max)
         self._seed_of = seed_of
-
-    def write_epoch(self, record: EpochHoldingsRecord) -> None:
-        """Write an epoch, durable on return, and drop the oldest. Raises OSError, LocalFault KEY_PERMISSIONS."""
-        self.write(record.epoch, encode(record))
 
     def account_at(self, account: int, epoch: int) -> AccountAtEpoch | None:
         """An account at an epoch; None when the epoch is not kept, or had no such account."""
@@ -275,10 +271,6 @@ class EpochExits(EpochFiles):
 
     def __init__(self, folder: Path, epochs_max: int = EPOCHS_MAX, bytes_max: int = BYTES_MAX) -> None:
         super().__init__(folder, "exits", ".exits", epochs_max, bytes_max)
-
-    def write_epoch(self, exits: ExitTreeRecord) -> None:
-        """Write an epoch, durable on return, and drop the oldest. Raises OSError, LocalFault KEY_PERMISSIONS."""
-        self.write(exits.epoch, encode(exits))
 
     def account_at(self, account: int, epoch: int) -> AccountExit | None:
         """An account at an epoch; None when the epoch is not kept, or had no such account."""

@@ -90,7 +90,7 @@ def check_message(to: PeerChannel | Topic, data: bytes) -> None:
 
 
 class Network(Protocol):
-    """Implemented by `libp2p_network.LibP2PNetwork` and `memory.MemoryNetwork`."""
+    """Implemented by `libp2p.network.LibP2PNetwork`; tests have one in memory."""
 
     @property
     def peers(self) -> frozenset[bytes]:

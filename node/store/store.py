@@ -88,10 +88,6 @@ class Store:
 
         self._database.write(write)
 
-    async def save_async(self, commit: Commit) -> None:
-        """As `save`, without blocking the event loop."""
-        await self._database.write_async(_saving(commit))
-
     def save_results(self, receipts: Sequence[ReceiptRecord], snapshot: tuple[int, bytes] | None = None) -> None:
         """Save what executing a block gave, durable on return; saving it again (a replay) changes nothing."""
         self._database.write(lambda connection: _save_results(connection, receipts, snapshot))

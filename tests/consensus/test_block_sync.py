@@ -15,7 +15,7 @@ from clearing.base.codec import encode
 from clearing.base.errors import Bug, LocalFault
 from clearing.base.validators import ValidatorSet
 from consensus.blocks.admission import Admission
-from consensus.blocks.store import MemoryBlockStore, load_committed, restore_chain, save_committed
+from consensus.blocks.store import load_committed, restore_chain, save_committed
 from consensus.codes import ConsensusCode
 from consensus.messages import BlockRequest, BlockResponse, CommittedBlock, Status, read_envelope, read_message
 from consensus.outputs import Decided, Output, PeerFault, Send, StartTimer
@@ -36,6 +36,7 @@ from consensus.sync.fetching import (
 from consensus.sync.messages import pack_block_response
 from consensus.timeouts import TimerKind
 from tests.kit.consensus.crypto import KEYS, VALIDATORS, FakeVerifier, validator_set
+from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.recorded_chain import RecordedChain
 from tests.kit.consensus.replicas import GENESIS_MS, NETWORK, HandClock, genesis_chain, new_replica, sealed, signer_of
 from tests.kit.consensus.toy import ToyApplication

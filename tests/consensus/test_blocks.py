@@ -10,7 +10,7 @@ from clearing.base.certificate import NIL, Certificate, VoteKind
 from clearing.base.errors import Bug, LocalFault, RemoteFault
 from clearing.base.hashing import sha256
 from consensus.blocks.executor import BlockExecutor, payload_root
-from consensus.blocks.store import MemoryBlockStore, load_committed, save_committed
+from consensus.blocks.store import load_committed, save_committed
 from consensus.blocks.vote_extensions import block_time
 from consensus.chain_state import ChainState, chain_at
 from consensus.evidence.judge import EvidencePool, duplicate_vote
@@ -36,6 +36,7 @@ from node.signer.local import LocalSigner
 from node.signer.sign_state import SignGuard
 from tests.kit.certificates import make_certificate
 from tests.kit.consensus.crypto import VALIDATORS, secrets_of
+from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.toy import ToyApplication
 
 NETWORK = sha256(b"blocks")

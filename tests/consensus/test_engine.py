@@ -15,10 +15,10 @@ from consensus.codes import ConsensusCode
 from consensus.evidence.attack import LightClientAttack
 from consensus.wal import Record, RecordKind
 from node.agreement.engine import Engine
-from node.p2p.memory import Hub
 from node.signer.sign_state import SignStateFile
 from node.store.wal import WalFile
 from tests.kit.consensus.engines import NETWORK, VALIDATORS, Peer, check_same_chain, reach, running
+from tests.kit.node.memory_network import Hub
 from tests.kit.refusals import refused
 
 

@@ -11,7 +11,7 @@ import pytest
 from clearing.base.certificate import NIL, VoteKind
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator
-from consensus.blocks.store import MemoryBlockStore, load_committed, restore_chain, save_committed
+from consensus.blocks.store import load_committed, restore_chain, save_committed
 from consensus.core.state import Step
 from consensus.messages import Extension, MessageKind, Proposal, Vote, read_envelope, read_message
 from consensus.outputs import Broadcast, Output, Persist, Send, StartTimer
@@ -20,6 +20,7 @@ from consensus.wal import Record, encode_frame, read_frames
 from member.codes import NodeCode
 from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import KEYS, VALIDATORS, FakeSigner, FakeVerifier
+from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.replicas import GENESIS_MS, NETWORK, HandClock, new_replica
 from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import Faults, SimNetwork

@@ -9,16 +9,17 @@ import trio
 import trio.testing
 
 from clearing.base.certificate import verify_finality
-from consensus.blocks.store import MemoryBlockStore, load_committed
+from consensus.blocks.store import load_committed
 from consensus.outputs import Decided
 from consensus.replica.replica import ReplicaConfig
 from node.agreement.engine import ConsensusGenesis, Engine, Hooks
-from node.p2p.memory import Hub
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignStateFile
 from node.store.wal import WalFile
 from tests.kit.consensus.crypto import VALIDATORS, secrets_of
+from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.toy import ToyApplication
+from tests.kit.node.memory_network import Hub
 
 NETWORK = bytes(range(32))
 CHAIN = ConsensusGenesis(network=NETWORK, time_ms=1_700_000_000_000)

@@ -6,10 +6,11 @@ from clearing.base.certificate import Certificate, VoteKind, signer_bitmap
 from clearing.base.validators import ValidatorSet
 from consensus.application import Application
 from consensus.blocks.executor import BlockExecutor
-from consensus.blocks.store import MemoryBlockStore, keep_sets, save_committed
+from consensus.blocks.store import keep_sets, save_committed
 from consensus.chain_state import ApplicationPosition, ChainState, chain_at
 from consensus.messages import CommittedBlock, Evidence, Extension, SignedExtension
 from consensus.signing import CertificateCache, Signer, Verifier
+from tests.kit.consensus.memory_store import MemoryBlockStore
 
 SignersOf = Callable[[ValidatorSet], Sequence[Signer]]
 

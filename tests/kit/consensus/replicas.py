@@ -7,7 +7,6 @@ from typing import Any
 from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap, vote_digest
 from clearing.base.hashing import tagged_hash
 from clearing.base.validators import ValidatorSet
-from consensus.blocks.store import MemoryBlockStore
 from consensus.chain_state import ChainState, chain_at
 from consensus.messages import Extension, Message, SignedExtension, Vote, read_envelope, read_message
 from consensus.outputs import Broadcast, Output, PeerFault, Send
@@ -16,6 +15,7 @@ from consensus.signing import seal
 from consensus.timeouts import TimerKind
 from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import VALIDATORS, FakeSigner, FakeVerifier, fake_share
+from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.toy import ToyApplication
 
 NETWORK = tagged_hash("crossclear/simulation/network")

@@ -26,7 +26,6 @@ from consensus.sync.messages import (
     seal_sync,
 )
 from consensus.sync.state_sync import FirstSet
-from node.p2p.memory import Hub, MemoryNetwork
 from node.p2p.network import PeerChannel
 from node.store.blocks import StoredBlocks, light_block_at
 from node.store.store import Store
@@ -39,6 +38,7 @@ from node.sync.state_sync import Curves, Joined, StateSync, SyncAnchor
 from tests.kit.clearing.genesis import BTC, ETH
 from tests.kit.clearing.world import World as Words
 from tests.kit.clearing.world import reports
+from tests.kit.node.memory_network import Hub, MemoryNetwork
 from tests.kit.node.station import Home, Station, make_home, time_of
 
 HEIGHTS = 12

@@ -12,7 +12,7 @@ from clearing.base import bls
 from clearing.base.certificate import VoteKind, signer_indices, vote_digest
 from clearing.base.errors import LocalFault
 from consensus.application import MisbehaviourKind
-from consensus.blocks.store import MemoryBlockStore, load_committed, load_set
+from consensus.blocks.store import load_committed, load_set
 from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
 from consensus.outputs import Decided
 from consensus.replica.replica import ReplicaConfig
@@ -25,14 +25,15 @@ from node.agreement.engine import ConsensusGenesis, Engine, Hooks
 from node.api.view import NodeView
 from node.config import Api
 from node.http.server import build_api, serve_api
-from node.p2p.memory import Hub
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignStateFile
 from node.store.wal import WalFile
 from tests.kit.certificates import make_certificate
 from tests.kit.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.toy import ToyApplication
 from tests.kit.node.light_chain import Node, serving
+from tests.kit.node.memory_network import Hub
 from tests.kit.refusals import refused
 from tests.kit.until import until
 

@@ -8,7 +8,7 @@ import msgspec
 from clearing.base import bls
 from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.errors import LocalFault
-from consensus.blocks.store import MemoryBlockStore, save_committed
+from consensus.blocks.store import save_committed
 from member.codes import NodeCode
 from node.agreement.validator_membership import Membership, newest_set
 from node.signer.local import LocalSigner
@@ -16,6 +16,7 @@ from node.signer.sign_state import SignStateFile
 from tests.kit.clearing.chamber import FOUR, chamber_world
 from tests.kit.clearing.signer import envelope_secret, key_of, set_with, validator
 from tests.kit.clearing.world import World
+from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.node.station import new_station
 from tests.kit.refusals import refused
 

@@ -30,7 +30,7 @@ from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.validators.validator_sets import validator_sets
 from consensus.blocks.executor import payload_root
-from consensus.blocks.store import MemoryBlockStore, save_committed
+from consensus.blocks.store import save_committed
 from consensus.messages import Block, CommittedBlock, Evidence
 from consensus.outputs import Decided
 from devnet.anvil import Anvil
@@ -44,6 +44,7 @@ from tests.kit.clearing.chamber import FOUR, chamber_genesis
 from tests.kit.clearing.genesis import ALICE, BTC, ETH, USD
 from tests.kit.clearing.signer import key_of, validator
 from tests.kit.clearing.world import World, of_kind, reports
+from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.headers import make_header
 
 __all__ = ["anvil", "anvil_binary", "watch"]

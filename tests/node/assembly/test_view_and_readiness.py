@@ -24,11 +24,11 @@ from node.chains.attestation_pool import AttestationPool
 from node.chains.bridge_service import BridgeService, Pulse, Submission
 from node.config import ChainConfig
 from node.ops.health import BLOCK_AGE_MS_MAX, CHAIN_BEHIND_MAX, CHAIN_SILENCE_SECONDS_MAX, HealthMonitor
-from node.p2p.memory import Hub
 from node.store.records import PackageRecord
 from tests.kit.clearing.genesis import BTC, ETH, make_genesis
 from tests.kit.clearing.world import reports
 from tests.kit.node.live_view import live_view
+from tests.kit.node.memory_network import Hub
 from tests.kit.node.station import new_station, time_of
 from tests.kit.until import until
 

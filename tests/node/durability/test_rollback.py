@@ -161,7 +161,8 @@ def _header(store: Store, height: int) -> Header:
 
 
 def _committed(record_: object) -> CommittedBlock:
-    from consensus.blocks.store import MemoryBlockStore, load_committed
+    from consensus.blocks.store import load_committed
+    from tests.kit.consensus.memory_store import MemoryBlockStore
 
     memory = MemoryBlockStore()
     memory.save(record_.height, record_.block, record_.certificate, record_.extended_commit)  # type: ignore[attr-defined]

@@ -6,13 +6,13 @@ import pytest
 import trio
 import trio.testing
 
-from consensus.blocks.store import MemoryBlockStore
 from consensus.messages import Proposal, Vote, read_envelope, read_message
 from consensus.wal import RecordKind
-from node.p2p.memory import Hub
 from node.store.wal import WalFile
 from tests.kit.consensus.engines import VALIDATORS, Peer, check_same_chain, reach, running
+from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.toy import ToyApplication
+from tests.kit.node.memory_network import Hub
 
 
 def taken_back(peer: Peer) -> tuple[int, bytes]:

@@ -15,7 +15,6 @@ from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
 from clearing.schema.terms.genesis import Genesis
 from cli.main import run
-from consensus.blocks.store import MemoryBlockStore
 from consensus.replica.replica import ReplicaConfig
 from devnet.testnet import create_testnet
 from member.codes import NodeCode
@@ -25,7 +24,6 @@ from member.keys.secret_files import write_secret
 from node.agreement.engine import ConsensusGenesis as ChainStart
 from node.agreement.engine import Engine, Hooks
 from node.config import SignerConfig
-from node.p2p.memory import Hub
 from node.signer.home import open_server
 from node.signer.local import LocalSigner
 from node.signer.node_keys import NodeKeys, node_signer, open_node_keys
@@ -34,7 +32,9 @@ from node.signer.sign_state import SignGuard, SignStateFile
 from node.store.wal import WalFile
 from tests.kit.clearing.genesis import make_genesis
 from tests.kit.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.toy import ToyApplication
+from tests.kit.node.memory_network import Hub
 from tests.kit.node.station import MARKET
 from tests.kit.refusals import refused
 

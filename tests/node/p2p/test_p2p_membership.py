@@ -10,10 +10,10 @@ from consensus.codes import ConsensusCode
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.libp2p.network import LibP2PNetwork
-from node.p2p.memory import Hub
 from node.p2p.network import Network, PeerChannel, Topic
 from node.p2p.peers import Role
 from node.p2p.scores import BAN_SECONDS_FIRST
+from tests.kit.node.memory_network import Hub
 from tests.kit.refusals import refused
 from tests.kit.until import until
 

@@ -5,8 +5,8 @@ import trio
 
 from clearing.base.errors import LocalFault
 from node.p2p.codes import P2pCode
-from node.p2p.memory import Hub
 from node.p2p.network import LIMITS, Incoming, Network, PeerChannel, Topic
+from tests.kit.node.memory_network import Hub
 from tests.kit.refusals import refused
 
 KEYS = [bytes([number]) * 32 for number in range(4)]

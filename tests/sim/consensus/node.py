@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from clearing.base.errors import Bug, CrossclearError, LocalFault
-from consensus.blocks.store import MemoryBlockStore, load_committed, restore_chain
+from consensus.blocks.store import load_committed, restore_chain
 from consensus.codes import ConsensusCode
 from consensus.messages import CommittedBlock
 from consensus.outputs import Broadcast, Decided, Output, PeerFault, Persist, RuleFired, Send, StartTimer
@@ -21,6 +21,7 @@ from node.store.wal import WalFile
 from tests.kit.adversaries.context import Adversary, AdversaryContext, disguise, overhear
 from tests.kit.adversaries.registry import make_adversary
 from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, NoGuard
+from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.replicas import GENESIS_MS
 from tests.sim.consensus.disk import MachineDied, SimDisk
 

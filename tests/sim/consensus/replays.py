@@ -7,7 +7,7 @@ from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from consensus.application import Application, AppRoots, ExecutionContext
 from consensus.blocks.executor import BlockExecutor
-from consensus.blocks.store import MemoryBlockStore, restore_chain
+from consensus.blocks.store import restore_chain
 from consensus.messages import read_envelope, read_message
 from consensus.outputs import Broadcast, Persist
 from consensus.replica.replica import Replica
@@ -15,6 +15,7 @@ from consensus.signing import CertificateCache
 from consensus.wal import split_frames
 from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import FakeSigner, FakeVerifier
+from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.replicas import GENESIS_MS
 from tests.sim.consensus.violations import require
 
