@@ -36,8 +36,8 @@ class CodeExplanation:
     remedy: str
 
 
-def code_books() -> dict[str, tuple[type[CodeBook], dict[CodeBook, str]]]:
-    """Module name to its code book and remedies. Raises LookupError for a module without either."""
+def code_books() -> dict[str, type[CodeBook]]:
+    """Module name to its code book. Raises LookupError for a module without one."""
     books = {}
     for name in CODE_MODULES:
         module = importlib.import_module(name)
@@ -49,20 +49,19 @@ def code_books() -> dict[str, tuple[type[CodeBook], dict[CodeBook, str]]]:
             and value is not CodeBook
             and value.__module__ == name
         ]
-        if len(found) != 1 or not hasattr(module, "REMEDIES"):
-            raise LookupError(f"{name} must define one CodeBook and REMEDIES")
-        books[name] = (found[0], module.REMEDIES)
+        if len(found) != 1:
+            raise LookupError(f"{name} must define one CodeBook")
+        books[name] = found[0]
     return books
 
 
 def all_explanations() -> tuple[CodeExplanation, ...]:
     """All codes, by number."""
-    explanations = [
-        (code.value, CodeExplanation(code.label, code.name.lower(), module.split(".")[0], remedies[code]))
-        for module, (book, remedies) in code_books().items()
-        for code in book
-    ]
-    return tuple(explanation for _, explanation in sorted(explanations, key=lambda pair: pair[0]))
+    codes = [(code, module.split(".")[0]) for module, book in code_books().items() for code in book]
+    return tuple(
+        CodeExplanation(code.label, code.name.lower(), package, code.remedy)
+        for code, package in sorted(codes, key=lambda pair: pair[0].value)
+    )
 
 
 def explanations_of(wanted: str) -> tuple[CodeExplanation, ...]:

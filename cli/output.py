@@ -131,11 +131,10 @@ def say_failure(error: BaseException, code: ExitCode) -> None:
     elif isinstance(error, KeyboardInterrupt):
         say("interrupted")
     elif isinstance(error, CrossclearError):
-        from member.codes import remedy_of
         from proofs.verify.verdict import printable
 
         # Its values may be a stranger's text, which could steer a terminal.
-        say(f"error: {printable(str(error))}\n  {remedy_of(error.code)}")
+        say(f"error: {printable(str(error))}\n  {error.code.remedy}")
     elif code in (ExitCode.UNEXPECTED, ExitCode.BUG):
         say("".join(traceback.format_exception(error)).rstrip())
     else:

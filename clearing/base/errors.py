@@ -11,14 +11,22 @@ clearing, 05xx consensus, 06xx bridge, 07xx proofs, 08xx node.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 Detail: TypeAlias = int | str | bytes
 """A value in a refusal: the offending value, as it was read."""
 
 
 class CodeBook(IntEnum):
-    """Base of each package's enumeration of codes. The book's `REMEDIES` describe each member."""
+    """Base of each package's enumeration of codes: a number, and what the refused party can do."""
+
+    remedy: str
+
+    def __new__(cls, number: int, remedy: str = "") -> Self:
+        """A member; `remedy` is missing only where one is looked up by its number."""
+        code = int.__new__(cls, number)
+        code._value_, code.remedy = number, remedy
+        return code
 
     @property
     def label(self) -> str:
@@ -29,46 +37,26 @@ class CodeBook(IntEnum):
 class BaseCode(CodeBook):
     """Refusals by the base itself."""
 
-    OVERSIZE = 101
-    MALFORMED = 102
-    NON_CANONICAL = 103
-    OUT_OF_RANGE = 104
-    DAMAGED = 105
-    BAD_POINT = 110
-    BAD_SIGNATURE = 111
-    BAD_POSSESSION_PROOF = 112
-    BAD_VALIDATOR_SET = 120
-    STRAY_SIGNER = 121
-    UNDER_QUORUM = 122
-    WRONG_KIND = 123
-    WRONG_NETWORK = 124
-    WRONG_VALIDATOR_SET = 125
-    WRONG_VALUE = 126
-    BAD_MERKLE_PROOF = 130
-    BAD_TRIE_PROOF = 131
-
-
-REMEDIES: dict[BaseCode, str] = {
-    BaseCode.OVERSIZE: "The message is longer than its limit. Split it or send less.",
-    BaseCode.MALFORMED: "The bytes are not of the expected type. Check the version of the sender.",
-    BaseCode.NON_CANONICAL: "The bytes decode, but are not the one canonical encoding. Use the canonical codec.",
-    BaseCode.OUT_OF_RANGE: "A number is outside the range of its field. The values name the field and the bounds.",
-    BaseCode.DAMAGED: (
-        "A file fails its checksums before its tail. The disk is failing, or another program wrote to the file."
-    ),
-    BaseCode.BAD_POINT: "A curve point is not canonical, not on the curve, not in the subgroup, or infinity.",
-    BaseCode.BAD_SIGNATURE: "A signature does not verify under the stated key and message.",
-    BaseCode.BAD_POSSESSION_PROOF: "A validator key has no valid proof of possession.",
-    BaseCode.BAD_VALIDATOR_SET: "A validator set is empty, unordered, repeats a key or has a power of zero.",
-    BaseCode.STRAY_SIGNER: "A certificate names a signer that is not in its validator set.",
-    BaseCode.UNDER_QUORUM: "The signers of a certificate have at most two thirds of the power.",
-    BaseCode.WRONG_KIND: "This is a prevote certificate; only precommit certificates are final.",
-    BaseCode.WRONG_NETWORK: "The object belongs to another network: compare the genesis hashes.",
-    BaseCode.WRONG_VALIDATOR_SET: "A validator set other than the trusted one made the certificate.",
-    BaseCode.WRONG_VALUE: "The certificate is for another value, height or round than the given one.",
-    BaseCode.BAD_MERKLE_PROOF: "A Merkle proof does not lead to the stated root.",
-    BaseCode.BAD_TRIE_PROOF: "The header or the trie nodes do not prove the stated values of an EVM chain's state.",
-}
+    OVERSIZE = 101, "The message is longer than its limit. Split it or send less."
+    MALFORMED = 102, "The bytes are not of the expected type. Check the version of the sender."
+    NON_CANONICAL = 103, "The bytes decode, but are not the one canonical encoding. Use the canonical codec."
+    OUT_OF_RANGE = 104, "A number is outside the range of its field. The values name the field and the bounds."
+    DAMAGED = (
+        105,
+        "A file fails its checksums before its tail. The disk is failing, or another program wrote to the file.",
+    )
+    BAD_POINT = 110, "A curve point is not canonical, not on the curve, not in the subgroup, or infinity."
+    BAD_SIGNATURE = 111, "A signature does not verify under the stated key and message."
+    BAD_POSSESSION_PROOF = 112, "A validator key has no valid proof of possession."
+    BAD_VALIDATOR_SET = 120, "A validator set is empty, unordered, repeats a key or has a power of zero."
+    STRAY_SIGNER = 121, "A certificate names a signer that is not in its validator set."
+    UNDER_QUORUM = 122, "The signers of a certificate have at most two thirds of the power."
+    WRONG_KIND = 123, "This is a prevote certificate; only precommit certificates are final."
+    WRONG_NETWORK = 124, "The object belongs to another network: compare the genesis hashes."
+    WRONG_VALIDATOR_SET = 125, "A validator set other than the trusted one made the certificate."
+    WRONG_VALUE = 126, "The certificate is for another value, height or round than the given one."
+    BAD_MERKLE_PROOF = 130, "A Merkle proof does not lead to the stated root."
+    BAD_TRIE_PROOF = 131, "The header or the trie nodes do not prove the stated values of an EVM chain's state."
 
 
 class CrossclearError(Exception):

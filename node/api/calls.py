@@ -22,7 +22,7 @@ from clearing.base.token_bucket import TokenBucket
 from clearing.state.state import State
 from member.api.receipts import RECEIPTS_MAX
 from member.api.types import Problem
-from member.codes import NodeCode, remedy_of
+from member.codes import NodeCode
 from node.api.view import NodeView
 
 
@@ -38,7 +38,7 @@ class ApiRefusal(Exception):
 
 def problem_of(refusal: Rejected | CrossclearError) -> Problem:
     """The JSON shape of a business refusal or a fault."""
-    return Problem(code=refusal.code.label, message=str(refusal), at=refusal.at, remedy=remedy_of(refusal.code))
+    return Problem(code=refusal.code.label, message=str(refusal), at=refusal.at, remedy=refusal.code.remedy)
 
 
 def respond(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

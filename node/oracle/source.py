@@ -18,12 +18,7 @@ from clearing.base.plain_json import read_json
 class OracleCode(CodeBook):
     """Refusals of the oracle."""
 
-    PRICE_SOURCE_UNUSABLE = 870
-
-
-REMEDIES: dict[OracleCode, str] = {
-    OracleCode.PRICE_SOURCE_UNUSABLE: "The price file or its schedule cannot be read. Check [oracle] in node.toml.",
-}
+    PRICE_SOURCE_UNUSABLE = 870, "The price file or its schedule cannot be read. Check [oracle] in node.toml."
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from msgspec.structs import replace
 
 from clearing.base.errors import RemoteFault
 from clearing.schema.blocks.block import BlockExtension, VoteExtension
-from clearing.schema.codes import REMEDIES, ClearingCode
 from clearing.schema.codes import ClearingCode as C
 from clearing.schema.facts import ChainHeartbeat
 from clearing.schema.receipts.collateral import DepositCredited, DepositStray
@@ -21,10 +20,6 @@ from tests.kit.table import tell
 
 USDC = b"\xc1" * 20
 BEAT = ChainHeartbeat(1, 7, b"\x0b" * 32)
-
-
-def test_every_code_has_a_remedy():
-    assert set(REMEDIES) == set(ClearingCode)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.codec import encode
-from node.p2p.codes import REMEDIES, P2pCode
+from node.p2p.codes import P2pCode
 from node.p2p.config import PROTOCOL_VERSION, PeerHello, check_hello
 from node.p2p.libp2p.session import FrameReader, frame
 from node.p2p.network import ChannelLimits, Incoming, Overflow
@@ -139,7 +139,3 @@ def test_a_foreign_hello_is_refused_by_name_with_both_values(hello, code):
 def test_bytes_that_are_no_hello_are_refused(data):
     with refused(P2pCode.BAD_HELLO):
         check_hello(data, A)
-
-
-def test_every_code_has_a_remedy():
-    assert set(REMEDIES) == set(P2pCode)

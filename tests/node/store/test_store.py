@@ -231,9 +231,9 @@ async def test_the_event_loop_runs_on_while_a_height_is_written(store: Store) ->
     async with trio.open_nursery() as nursery:
         nursery.start_soon(spin)
         for height in range(1, 6):
-            await store.save_async(Commit(block(height), snapshot=b"s" * 1_000_000))
+            await store.save_results_async((), (height, b"s" * 1_000_000))
         nursery.cancel_scope.cancel()
-    assert store.height() == 5
+    assert store.snapshot_heights()[0] == 5
     assert turns > 5
 
 
@@ -241,13 +241,13 @@ async def test_a_cancelled_writer_still_writes_what_was_queued(tmp_path: Path) -
     with open_store(tmp_path) as store:
         with trio.CancelScope() as scope:
             scope.cancel()
-            await store.save_async(Commit(block(1)))
+            await store.save_results_async((), (1, b"state"))
         assert scope.cancelled_caught
     with open_store(tmp_path) as store:
-        assert store.height() == 1
+        assert store.snapshot() == (1, b"state")
 
 
 async def test_a_refused_write_is_told_to_its_caller(store: Store) -> None:
-    await store.save_async(Commit(block(1)))
+    await store.save_results_async([ReceiptRecord(1, 0, (7,), b"first")])
     with pytest.raises(LocalFault):
-        await store.save_async(Commit(block(9)))
+        await store.save_results_async([ReceiptRecord(1, 0, (7,), b"other")])
