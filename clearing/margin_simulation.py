@@ -23,7 +23,6 @@ from clearing.settlement.funding import perpetual_mark_ticks
 from clearing.settlement.settlement_prices import TimeAverage, expected_average_ticks
 
 T = TypeVar("T")
-
 STEPS = 24
 """Prices tried on each side before bisection: downwards in parts of the index, upwards to four times the index."""
 

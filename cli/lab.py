@@ -106,9 +106,7 @@ def backtest(
 
 
 _FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
-
 _pretty = click.option("--pretty", is_flag=True, help="Indent the JSON.")
-
 _REFUSED = "Exits with 6 when the file is refused; the refusal names the path."
 
 

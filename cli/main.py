@@ -65,7 +65,6 @@ GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 """The verbs by reader: where each is, and its line in the list."""
-
 VERBS = {verb: found for group in GROUPS.values() for verb, found in group.items()}
 
 

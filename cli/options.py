@@ -15,18 +15,12 @@ if TYPE_CHECKING:
     from node.offline.homes import OpenedLog
 
 F = TypeVar("F", bound=Callable[..., Any])
-
 T = TypeVar("T")
-
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 """A file that is written, or that a later check finds missing by its own code."""
-
 HOME = click.Path(exists=True, file_okay=False, path_type=Path)
-
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
-
 NUMBER = click.IntRange(0, 2**63 - 1)
 
 
@@ -58,11 +52,8 @@ set_option: Callable[[F], F] = click.option(
 url_option: Callable[[F], F] = click.option(
     "--url", default="http://127.0.0.1:26680", show_default=True, help="The node's API."
 )
-
 password_option: Callable[[F], F] = click.option("--password-file", type=NEW_FILE, help="Default: HOME/password.")
-
 weak_keys_option: Callable[[F], F] = click.option("--devnet", is_flag=True, help="Accept weakly derived keystores.")
-
 own_home_options: Callable[[F], F] = together(
     click.option("--home", type=NEW_FOLDER, default=Path(), help="The node's folder."),
     password_option,
@@ -120,7 +111,6 @@ _member_key_options: Callable[[F], F] = together(
     password_option,
     weak_keys_option,
 )
-
 _KEY_FIELDS = tuple(MemberKey.__dataclass_fields__)
 
 

@@ -73,9 +73,7 @@ _GRAVITY = (
     ExitCode.BUG,
 )
 """Of several failures at once, the last in this order decides."""
-
 _SAFETY_NAMES = frozenset(("DOUBLE_SIGN", "SIGN_STATE_CORRUPT", "WAL_CORRUPT"))
-
 _CONFIG_NAMES = frozenset(("PORT_TAKEN", "BAD_CONFIG", "BAD_GENESIS", "PRICE_SOURCE_UNUSABLE"))
 """Of other packages, whose code books would be slow to import."""
 

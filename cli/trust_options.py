@@ -15,12 +15,9 @@ if TYPE_CHECKING:
     from member.verifying.package import Checked, OwnAccountFiles, TermsAt, TrustAnchor
 
 T = TypeVar("T")
-
 TRUSTING_PERIOD_S = 1_209_600
 """Two weeks."""
-
 _GENESIS_SAYS_IT = "--genesis states network and validators: leave --network and --validators-hash out"
-
 _STORE_SAYS_IT = "--light-store states network and validators: leave --network and --validators-hash out"
 
 

@@ -20,18 +20,12 @@ from devnet.codes import DevnetCode
 from devnet.toolchain import anvil_path
 
 SLOTS_IN_AN_EPOCH = 2
-
 FINALITY_DEPTH = 2 * SLOTS_IN_AN_EPOCH
-
 STATES_KEPT = 64
-
 HARDFORK = "osaka"
 """Has the BLS12-381 precompiles of EIP-2537, as every fork from Prague on."""
-
 START_SECONDS = 20
-
 STOP_SECONDS = 5
-
 PORT_TRIES = 5
 
 # Standard input is a pipe from the owner. When it closes, by `stop` or by the owner's death, the chain is ended; when

@@ -28,13 +28,9 @@ from member.keys.key_folder import KeyKind, new_secret
 bound_recursion()  # eth-account and py-ecc raise it
 
 GAS_LIMIT = 3_000_000
-
 TIP_WEI = 1_000_000_000
-
 FEE_WEI = 100_000_000_000
-
 POLL_SECONDS = 0.1
-
 WAIT_SECONDS = 60
 
 

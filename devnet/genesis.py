@@ -47,11 +47,8 @@ from devnet.market import CashFigures, JointFigures, Market, MarketStress, Marke
 
 DEVNET_BALANCES = 0
 """The slot in which `TestToken` keeps its balances."""
-
 MINUTE_MS = 60_000
-
 USD = 1
-
 KINDS = {
     "perpetual": InstrumentKind.PERPETUAL,
     "future": InstrumentKind.FUTURE,

@@ -18,9 +18,7 @@ from member.keys.secret_files import make_secret_folder, write_secret
 from member.signing.requests import UNSIGNED, signed
 
 REQUEST_VALID_MS = 60_000
-
 VENUE = 1
-
 NAMES = ("house", "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory", "niaj")
 
 

@@ -49,10 +49,8 @@ def is_free(port: int) -> bool:
 
 
 MARKER = ".crossclear-devnet"
-
 READY_SECONDS = 300
 """A running node must be ready by then; a node that died is reported at once."""
-
 RELAYERS = 2
 """Validators that run a relayer: the second stands in when the first is down."""
 

@@ -19,7 +19,6 @@ from devnet.codes import DevnetCode
 
 STOP_SECONDS = 60
 """Of an orderly stop; a loaded machine is slow."""
-
 LAUNCHER = (sys.executable, "-m", "cli")
 
 

@@ -29,11 +29,8 @@ from node.config_sources import dump_config
 from node.p2p.config import new_preshared_key, write_preshared_key
 
 SEED_TAG = "crossclear/testnet/seed/v1"
-
 API_PORT_OFFSET = 100
-
 GenesisBuilder = Callable[[ValidatorSet], Genesis]
-
 Configure = Callable[[int, NodeConfig], NodeConfig]
 """Validator index and the configuration made so far to the one that is written."""
 

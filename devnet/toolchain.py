@@ -18,17 +18,11 @@ from clearing.base.errors import LocalFault
 from devnet.codes import DevnetCode
 
 ROOT = Path(__file__).resolve().parent.parent
-
 CONTRACTS = ROOT / "bridge" / "contracts"
-
 ANVIL_VARIABLE = "CROSSCLEAR_ANVIL"
-
 SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
-
 INSTALL_COMMAND = "python -m devnet.toolchain install"
-
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-
 _SYSTEMS = {"linux": "linux", "darwin": "darwin"}
 
 

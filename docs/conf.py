@@ -22,14 +22,12 @@ myst_heading_anchors = 6
 # A fence may hold what its language cannot parse: a JSON with an ellipsis, a prompt.
 suppress_warnings = ["misc.highlighting_failure"]
 highlight_language = "text"
-
 html_theme = "furo"
 html_title = "crossclear"
 html_copy_source = False
 html_show_sphinx = False
 html_use_index = False
 html_theme_options = {"footer_icons": [], "source_view_link": ""}
-
 BULLET = re.compile(r"^- \[[^]]*\]\(([^)#]+\.md)\)", re.MULTILINE)
 """A bullet of the index that begins with a link to a page."""
 FORWARD = '<!doctype html><meta http-equiv="refresh" content="0; url=docs/README.html"><a href="docs/README.html">.</a>'

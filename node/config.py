@@ -9,15 +9,10 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-
 Host = Annotated[str, Meta(min_length=1, max_length=253)]
-
 Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
-
 KeyHex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-
 Url = Annotated[str, Meta(pattern="^https?://[^ ]+$", max_length=2048)]
-
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 

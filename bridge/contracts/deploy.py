@@ -25,9 +25,7 @@ from clearing.base.validators import ValidatorSet, check_validator_set
 bound_recursion()  # eth-account and py-ecc raise it
 
 TRUSTING_SECONDS = 14 * 86_400
-
 PAUSE_SECONDS = 3 * 86_400
-
 _RECEIPT_SECONDS = 60
 
 

@@ -15,13 +15,9 @@ from clearing.base import bls
 from clearing.base.codec import u256
 
 CERTIFY = selector("certify(bytes,(uint256,bytes))")
-
 CHECK = selector("check(bytes,bytes,uint256,bytes32[],bytes)")
-
 SHOW = selector("show(bytes,bytes,uint256,bytes32[],bytes)")
-
 KEYS_OF = selector("keysOf(uint256)")
-
 _PROVEN_ACCOUNT_TYPES = ("bytes", "bytes", "uint256", "bytes32[]", "bytes")
 
 

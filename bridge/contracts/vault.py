@@ -55,31 +55,18 @@ CHECKPOINT_BYTES = 7 * 32
 _CLAIM = "(uint64,address,address,uint256,uint64)"
 
 DEPOSIT_NONCE = selector("depositNonce()")
-
 DEPOSITED = selector("deposited(address)")
-
 WITHDRAWN = selector("withdrawn(address)")
-
 LATEST = selector("latest()")
-
 IS_PAID = selector("isPaid(uint64)")
-
 VALIDATORS_HASH = selector("validatorsHash()")
-
 VALIDATORS_CODE = selector("validatorsCode()")
-
 DEPOSIT = selector("deposit(address,uint256,uint64)")
-
 CHECKPOINT = selector("checkpoint(bytes,(uint32,uint256,bytes))")
-
 INSTALL_VALIDATORS = selector("installValidators(bytes)")
-
 WITHDRAW = selector("withdraw((uint64,address,address,uint256,uint64),uint64,bytes32[32])")
-
 WITHDRAW_BATCH = selector("withdrawBatch((uint64,address,address,uint256,uint64)[],uint64,bytes32[])")
-
 BALANCE_OF = selector("balanceOf(address)")
-
 APPROVE = selector("approve(address,uint256)")
 
 

@@ -30,18 +30,12 @@ from clearing.base.hashing import keccak256, tagged_hash
 from clearing.schema.facts import DepositSeen, ValidatorsRotated, VaultFact, WithdrawalExecuted
 
 DEPOSITED = keccak256(b"Deposited(uint64,address,uint64,uint256,address,bytes32)")
-
 WITHDRAWN = keccak256(b"Withdrawn(uint64,address,address,uint256)")
-
 ROTATED = keccak256(b"ValidatorsRotated(uint64,bytes32)")
-
 VAULT_TOPICS = (DEPOSITED, WITHDRAWN, ROTATED)
-
 _SHAPES: dict[bytes, tuple[int, int]] = {DEPOSITED: (4, 96), WITHDRAWN: (4, 32), ROTATED: (3, 0)}
 """How many topics and bytes of data each has."""
-
 SOURCE_TAG = "crossclear/fact-source/v1"
-
 UNKNOWN_ACCOUNT = 2**63 - 1
 """Stands for every account number that a depositor wrote beyond the ledger's range. Nobody can own it."""
 
@@ -166,9 +160,7 @@ def _odd(log: Log, what: str) -> RemoteFault:
 
 
 NODE_BYTES_MAX = 1 << 17
-
 ProofNode = Annotated[bytes, msgspec.Meta(max_length=NODE_BYTES_MAX)]
-
 Proof = Annotated[tuple[ProofNode, ...], msgspec.Meta(max_length=PROOF_NODES_MAX)]
 
 

@@ -17,11 +17,8 @@ from clearing.base.evm.trie import EMPTY_ROOT, lookup, nibbles
 from clearing.base.hashing import keccak256
 
 TOPICS_MAX = 4
-
 LOGS_MAX = 100_000
-
 RECEIPTS_MAX = 100_000
-
 TYPE_MAX = 0x7F
 
 

@@ -12,7 +12,6 @@ from bridge.rpc.endpoint import Endpoint
 from clearing.base.errors import RemoteFault
 
 ANSWER_BYTES = 96
-
 _NONE = bytes(32)
 
 

@@ -19,13 +19,9 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
 ATTEMPTS = 8
-
 POLL_SECONDS = 0.2
-
 _KNOWN = ("already known", "already imported", "known transaction")
-
 _USED = ("nonce too low", "nonce is too low")
-
 _CHEAP = ("underpriced", "fee too low", "max fee per gas less than block base fee")
 
 

@@ -21,15 +21,11 @@ from bridge.evm.hexadecimal import malformed, read_list, read_object
 from clearing.base.errors import RemoteFault
 
 ANSWER_BYTES_MAX = 32 << 20
-
 BATCH_MAX = 128
-
 VALUES_MAX = 1 << 20
 """In one answer. Receipts have 40 bytes and more a value; `[[],[],…` has three, and a hundred of memory each."""
-
 TIMEOUT_SECONDS = 5.0
 """Without a byte."""
-
 PATIENCE = 4
 """Timeouts that one answer may take as a whole, however steadily it drips."""
 

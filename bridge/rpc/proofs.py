@@ -25,7 +25,6 @@ from clearing.schema.facts import CustodySeen
 
 DEPTH_MAX = 64
 """Nodes of one proof."""
-
 TOKENS_MAX = 64
 """Tokens whose proofs are requested at once: one call more than tokens, one of which has two words a token."""
 

@@ -20,19 +20,13 @@ from bridge.rpc.endpoint import Refusal, Result, RpcCall
 from clearing.base.errors import LocalFault, RemoteFault
 
 PAUSE_SECONDS_MIN = 0.5
-
 PAUSE_SECONDS_MAX = 30.0
-
 GRACE_SECONDS = 0.5
 """How long a quorum that has answered waits for the others."""
-
 PATIENCE_SECONDS = 5.0
 """How long it waits for them where those that answered don't agree: else one quick liar would silence the slow ones."""
-
 T = TypeVar("T")
-
 K = TypeVar("K", bound=Hashable)
-
 V = TypeVar("V")
 
 

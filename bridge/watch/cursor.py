@@ -17,7 +17,6 @@ from clearing.base.errors import LocalFault, RemoteFault
 from clearing.schema.facts import Fact, VaultFact
 
 RING_MAX = 128
-
 CURSOR_BYTES_MAX = 1 << 26
 
 

@@ -23,9 +23,7 @@ from clearing.schema.facts import CustodySeen
 
 TRIES = 8
 """For each block."""
-
 PAUSE_SECONDS = 2.0
-
 WAITING_MAX = 4
 
 
@@ -105,9 +103,7 @@ class EvidenceCollector:
 
 KEPT_BLOCKS = 128
 """Of each chain. Epochs are proven minutes after their custody blocks."""
-
 SUFFIX = ".evidence"
-
 _BYTES_MAX = HEADER_BYTES_MAX + NODES_MAX * (NODE_BYTES_MAX + 8)
 
 

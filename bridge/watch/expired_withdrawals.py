@@ -22,9 +22,7 @@ from clearing.schema.facts import WithdrawalNotExecuted
 
 AT_ONCE = 64
 """So many withdrawals are looked at in one view, the oldest first."""
-
 HEADERS_PER_VIEW = 32
-
 HEADERS_KEPT = 4_096
 
 

@@ -17,7 +17,6 @@ from clearing.schema.facts import DepositSeen, DepositSighted
 
 AHEAD_MAX = 64
 """So many blocks beyond the final one are looked at, the oldest first."""
-
 BLOCKS_KEPT = 4 * AHEAD_MAX
 
 

@@ -27,12 +27,9 @@ from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSighted, F
 
 LINKED_MAX = 64
 """Up to so many blocks behind, every header is read and linked; farther behind, chunks of logs are read first."""
-
 CUSTODY_AGE_MAX = 32
 """Counters of older blocks are left to the validators that saw them in time: nodes drop old states."""
-
 PAUSE_SECONDS_MAX = 5.0
-
 HALTING = frozenset(
     (
         BridgeCode.FINALITY_VIOLATION,

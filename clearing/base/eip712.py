@@ -18,9 +18,7 @@ from clearing.base.hashing import keccak256
 from clearing.base.ids import Hash32, NetworkId
 
 DOMAIN_TYPE = b"EIP712Domain(string name,string version,bytes32 salt)"
-
 DOMAIN_NAME = "crossclear"
-
 DOMAIN_VERSION = "1"
 
 

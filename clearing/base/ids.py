@@ -17,9 +17,7 @@ Hash32 = NewType("Hash32", bytes)
 
 HOUSE_MEMBER = 0
 """The clearing house itself; members are numbered from 1."""
-
 HOUSE_ACCOUNT = 0
-
 FUND_ACCOUNT = 2**48 + 4
 """Contains the members' contributions to the default fund (`clearing.default_fund`). Theirs; nobody can sign for it."""
 ZERO_HASH = Hash32(bytes(32))

@@ -18,7 +18,6 @@ import msgspec
 from clearing.base.errors import BaseCode, RemoteFault
 
 NESTING_MAX = 200
-
 RECURSION_MAX = 1000
 """The interpreter's own default."""
 
@@ -48,7 +47,6 @@ def bound_recursion() -> None:
 
 
 NAME_PRINTED_MAX = 64
-
 T = TypeVar("T")
 
 

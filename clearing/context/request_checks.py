@@ -56,7 +56,6 @@ class RequestChecks(NamedTuple):
 
 
 BETWEEN_ACCOUNTS = RequestChecks(SigningKey.OWNER, ("account", "recipient"))
-
 REQUEST_CHECKS: dict[type, RequestChecks] = {
     AccountOpening: RequestChecks(SigningKey.MEMBER),
     AccountClosing: RequestChecks(SigningKey.MEMBER),

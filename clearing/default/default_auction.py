@@ -33,7 +33,6 @@ from clearing.state.state import State
 from clearing.trades.novation import is_position_too_large
 
 AT = "default_bid"
-
 PositionLots = tuple[tuple[int, int], ...]
 
 

@@ -19,7 +19,6 @@ from clearing.state.ledger import can_hold
 from clearing.state.state import State
 
 MICROS_MAX = 2**62
-
 BeneficialOwner = tuple[AccountKind, int]
 
 

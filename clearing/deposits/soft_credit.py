@@ -33,7 +33,6 @@ from clearing.validators.chain_attestations import add_attestation, agreed_final
 
 SIGHTED_DEPOSITS_MAX = 64
 """Sightings are stored for this many nonces beyond the credited one."""
-
 CREDIT_TRANSFER_MAX_PPM = 100_000
 """Fraction of the loan that may be lost in the prices and fees of trades."""
 

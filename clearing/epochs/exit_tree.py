@@ -20,7 +20,6 @@ from clearing.withdrawals.delayed_withdrawals import delayed_amounts
 
 NO_EXITS = tagged_hash("crossclear/exit-tree/v1/empty")
 """The root while no epoch has closed."""
-
 _SALT_TAG = b"crossclear/exit-tree/v1/salt"
 
 

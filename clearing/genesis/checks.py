@@ -42,16 +42,12 @@ from clearing.schema.terms.prices import check_price_terms
 
 CHARGE_LINE_MAX = 2**62 - 2**40
 """Largest slope or intercept of a charge at the highest price that can be agreed; rows use a little more."""
-
 CASH_MICROS_MAX = 2**60
 """The caps of a cash group's assets sum to less than this, so that balances stay far inside 63 bits."""
-
 TESTED_MEMBERS_MAX = 1_023
 """Capacity of the proof that the default fund covers two members; the house's own accounts count as one."""
-
 REQUEST_MS_MAX = 7 * DAY_MS
 """A block iterates over every second since the last block, as far ahead as requests may be valid."""
-
 SPAN_MS_MAX = 10 * 365 * DAY_MS
 """Largest duration that is added to block time: the sum is stored in the state in 63 bits."""
 
@@ -212,17 +208,12 @@ def _require(good: bool, field: str, value: int | str) -> None:
 
 
 SLOTS_MAX = 2_048
-
 DIGITS_MAX = 16 * (SLOTS_MAX - 7)
 """Limit of the bytes of all slots and rows: each column leaves up to seven places empty."""
-
 NAMED_BYTES_MAX = RULES_BYTES_MAX // 2
 """Limit of listing and parameters in a rulebook. The other half is for prices and numbers that grow."""
-
 _NARROW_DIGITS = {SlotKind.TOKEN: 7, SlotKind.POSITION: 5}
-
 _WIDE_DIGITS = 8
-
 Check = tuple[str, int, bool]
 
 

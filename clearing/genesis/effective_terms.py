@@ -28,7 +28,6 @@ from clearing.schema.terms.genesis import Genesis, VenueTerms, network_id
 from clearing.schema.terms.instruments import Instrument
 
 HEAD_TAG = "crossclear/amendments/v1"
-
 NO_HEAD = bytes(32)
 
 

@@ -14,7 +14,6 @@ from clearing.schema.codes import ClearingCode
 from clearing.schema.terms.genesis import Genesis
 
 GenesisPart = TypeVar("GenesisPart", bound=Wire)
-
 GENESIS_BYTES_MAX = 4 << 20
 
 

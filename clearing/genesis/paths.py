@@ -23,7 +23,6 @@ from clearing.schema.terms.genesis import AccountTerms, Genesis, MemberTerms, Ve
 from clearing.schema.terms.instruments import Instrument
 
 AT = "amendment"
-
 ID_FIELDS: dict[type, str] = {
     ChainTerms: "chain_id",
     Feed: "id",

@@ -23,15 +23,10 @@ from clearing.state.state import Module, State, record_key
 from clearing.state.tree import BUCKETS, DEPTH, bucket_hash, bucket_of, record_leaf_hash, record_salt, tree_node_hash
 
 FORMAT = 1
-
 AMENDMENTS_BYTES_MAX = 64 << 20
-
 BUCKET_LEAVES_MAX = 1 << 16
-
 _KEY = record_key("governance", 0)
-
 BucketPath = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=DEPTH)]
-
 BucketLeaves = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=BUCKET_LEAVES_MAX)]
 
 

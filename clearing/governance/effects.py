@@ -49,7 +49,6 @@ from clearing.validators.set_changes import begin_change, changed_set, check_new
 from clearing.validators.validator_sets import set_numbers, stored_set
 
 TERMS_AT = "amendment"
-
 AMENDED_BYTES_MAX = GENESIS_BYTES_MAX // 2
 
 

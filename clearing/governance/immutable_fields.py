@@ -199,13 +199,10 @@ SAFEGUARDS = {
     "gates": ("deficit_reserve", "give_back_expired"),
 }
 """Protections that stay on: time to pay, to port and to bid; the house's own part; repayment in full."""
-
 KEPT_DIVISOR = 4
 """A protection keeps at least a quarter of its first value; otherwise it could shrink to a block of time."""
-
 RATE_STEP_PPM = 10_000
 """Largest change of the carry of dated instruments: their marks move at most by one per cent a year ahead."""
-
 VOLATILITY_FACTOR = 2
 """Options are marked at most at twice and at least at half the volatility before."""
 

@@ -30,7 +30,6 @@ from clearing.state.state import State
 from clearing.validators.set_changes import validate_change
 
 AT = "proposal"
-
 VALIDATED_PER_BLOCK = 2
 """Limit of validated proposals in a block. Validation rebuilds risk arrays, some 50 ms for 600 options. Further
 proposals are refused without validation and can be sent again. One more is validated for the proposer whose turn the

@@ -15,10 +15,8 @@ from clearing.base.units import PPM, mul_div_up
 from clearing.schema.records.prices import GroupMove, VarianceRecord
 
 NANO = 1_000_000_000
-
 RETURN_MAX_NANO = 2 * NANO
 """A move beyond 200 % counts as 200 %: its square stays below 2^62."""
-
 VARIANCE_MAX = RETURN_MAX_NANO**2
 
 

@@ -18,7 +18,6 @@ from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.risk.price_ranges import RangeParameters
 
 NANO_PER_PPM = 1_000
-
 RANGE_MAX_PPM = 100 * PPM
 """Cap on the intermediate terms of a range, far above any published range."""
 

@@ -38,10 +38,8 @@ Booleans = NDArray[np.bool_]
 
 SMALL_DEVIATION = 1e-3
 """Below it the expansion is used; both formulas are accurate to about 1e-11 there."""
-
 BLOCK = 4096
 """Options per block, so that intermediate results stay in the cache."""
-
 SCRATCH_ROWS = 10
 
 

@@ -19,9 +19,7 @@ from clearing.state.ledger import CLEARING_ACCOUNT, ROUNDING_ACCOUNT, cash_curre
 from clearing.state.state import State
 
 PPB = 1_000_000_000
-
 PPB_PER_PPM = 1_000
-
 VOLUME_MAX = 2**33 - 1
 """Limit of lots that count within one update of a premium. Times the largest premium it stays below 2^62."""
 

@@ -18,23 +18,17 @@ from clearing.state.state import State
 
 SUSPENSE_ACCOUNT = MEMBER_ACCOUNTS_MAX
 """Receives deposits that name no known account. Nobody can sign for it."""
-
 CLEARING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 1
 """The central counterparty's pass-through account: losers pay into it, gainers are paid from it. Zero
 after every block."""
 
 ROUNDING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 2
 """Receives the remainders of payments that cannot be divided exactly. The house's; nobody can sign for it."""
-
 FEE_POT_ACCOUNT = MEMBER_ACCOUNTS_MAX + 3
 """Receives skew fees and pays skew rebates, nothing else. The house's; nobody can sign for it."""
-
 FUND_ACCOUNT = ids.FUND_ACCOUNT
-
 _EXTERNAL = MEMBER_ACCOUNTS_MAX + 2**32
-
 _TOKEN = 2**32
-
 _COUNTER_MAX = 2**62
 
 

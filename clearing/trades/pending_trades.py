@@ -34,7 +34,6 @@ from clearing.trades.reconciliation import record_day_trade
 from clearing.trades.trade_ids import use_bilateral
 
 NOVATED_PER_BLOCK = 256
-
 AT = "held_trade"
 
 

@@ -26,13 +26,10 @@ from clearing.schema.terms.instruments import Instrument, InstrumentKind
 from clearing.trades.novation import TRADE_TICKS_MAX, TradeTerms, clear_trade
 
 AT = "reopening_order"
-
 ORDERS_MAX = 256
 """Limit of orders in one perpetual; uncrossing is quadratic in them."""
-
 AUCTION_VENUE = 0
 """The venue of auction trades. Their trade id is height x 2^20 + number in the block."""
-
 NO_TRADE_INDEX = 2**32 - 1
 """In place of a transaction's index: an auction trade follows from many."""
 

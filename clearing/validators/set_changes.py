@@ -18,7 +18,6 @@ from clearing.state.state import State
 from clearing.validators.validator_sets import schedule_next_set, set_numbers, stored_set
 
 AT = "validator_change"
-
 RULE_INDEX = 2**32 - 1
 """In place of a transaction's index: a scheduled change became due."""
 

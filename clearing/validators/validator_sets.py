@@ -16,7 +16,6 @@ from clearing.state.state import State
 
 EVIDENCE_HEIGHTS = 100_000
 """How far below the decided height sets are known, and misbehaviour can be proven."""
-
 SETS_KEPT = 64
 """Limit of stored sets, however fast they change: it bounds the state."""
 

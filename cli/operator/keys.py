@@ -16,9 +16,7 @@ from member.keys.keystore import Strength
 from member.keys.secret_files import read_password, write_secret
 
 _KINDS = click.Choice([kind.value for kind in KeyKind])
-
 _home = click.option("--home", type=NEW_FOLDER, default=Path(), help="The node's folder.")
-
 _devnet = click.option("--devnet", is_flag=True, help="Weak derivation, for keys that guard nothing.")
 
 

@@ -90,7 +90,6 @@ def _show_fields(data: dict[str, Any], output: str) -> None:
 
 
 _file = click.argument("file", type=NEW_FILE, required=False)
-
 _home = click.option("--home", type=HOME, help="A node's folder instead of FILE.")
 
 

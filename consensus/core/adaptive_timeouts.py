@@ -14,7 +14,6 @@ from consensus.timeouts import Timeouts
 
 WINDOW = 16
 """Heights that are remembered."""
-
 SLACK_MS = 50
 """Added to twice the usual time."""
 

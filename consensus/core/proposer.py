@@ -46,11 +46,8 @@ def _weights(powers: tuple[int, ...]) -> tuple[int, ...]:
 
 COLLECTED_ABOVE = 10
 """Up to this many validators, all votes go to all: one delay less, and single votes are evidence everywhere."""
-
 COLLECTORS = 2
-
 _LOOK_AHEAD = 16
-
 NEXT_PROPOSERS = 3
 """This many proposers of the next height receive the extensions of this one unasked."""
 

@@ -43,16 +43,11 @@ from consensus.sync.catchup import CatchUp
 from consensus.wal import RecordKind
 
 EARLY_VOTES = 16
-
 LATER_ROUND_VOTES = 64
-
 LATER_ROUND_VOTES_REGAINED = 8
 """At each rebroadcast: messages of a sender once far ahead must count again, or two halves of a quorum never meet."""
-
 PROPOSAL_ROUNDS_AHEAD = 4
-
 EVIDENCE_CHECKS_PER_SECOND = 50
-
 EVIDENCE_CHECKS_AT_ONCE = 400
 """Signature checks that evidence from one peer may cost, about 1.5 ms each."""
 

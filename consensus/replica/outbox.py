@@ -48,7 +48,6 @@ from consensus.signing import Signer, seal
 from consensus.wal import Record, RecordKind
 
 _PROPOSAL = 0
-
 REBROADCAST_ROUNDS = 2
 
 
@@ -244,7 +243,6 @@ class Delivery:
 
 RELAYED_TO_ONE_MAX = 96
 """Passed-on votes that one validator receives at a time when all pass on; of more votes, others each time."""
-
 RELAYED_MIN = 2
 
 

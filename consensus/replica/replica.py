@@ -33,12 +33,9 @@ from consensus.wal import Record, RecordKind, TimeoutRecord
 
 RECORD_BYTES_UNSYNCED_MAX = 4 << 20
 """Inputs held back from the log until the next own message, at most; far below a frame's limit."""
-
 FAULTS_PER_SECOND = 20
-
 FAULTS_AT_ONCE = 200
 """A fault costs up to some ms of signature checks, and a line in the node's log."""
-
 FAULT_BYTES = 64 << 10
 """This many bytes of a faulty message count as one more fault: a long one takes longer to read."""
 

@@ -31,26 +31,18 @@ from consensus.messages import (
 )
 
 REQUEST_TIMEOUT_MS = 1000
-
 HEDGE_MS = 250
 """How long the next range is left to one peer while another one is idle."""
-
 GRACE_MS = 100
 """How long a node that is one height behind waits for its own votes before it asks."""
-
 REST_MS = 1000
 """How long a peer that failed is not asked, and twice that at most: claims and empty answers must not go round."""
-
 PEERS_MAX = 512
-
 RANGE = BLOCKS_PER_RESPONSE_MAX // 2
-
 WINDOW = 16 * RANGE
 """How far above the own height blocks are fetched."""
-
 BYTES_AHEAD = 4 * BLOCK_BYTES_MAX
 """Fetched and not applied: above this only the next range is requested."""
-
 PARALLEL = 6
 """Requests out at a time: with as many answers of the longest kind, the most that is kept."""
 

@@ -96,7 +96,6 @@ def _introduce(devnet: Devnet, console: Console) -> None:
 
 
 PACKAGE = "epoch.ccp"
-
 MEMBER = ("alice", 1)
 """Who looks for itself in the last package: name and account."""
 
@@ -289,7 +288,6 @@ def _verify_command(
 
 
 T = TypeVar("T")
-
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

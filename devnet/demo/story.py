@@ -22,7 +22,6 @@ from member.codes import NodeCode
 from node.oracle.source import HOUR_MS, Schedule, load_hours, write_schedule
 
 T = TypeVar("T")
-
 POLL_SECONDS = 0.2
 
 
@@ -43,11 +42,8 @@ async def until(what: str, seconds: float, look: Callable[[], Awaitable[T | None
 
 
 MINT = selector("mint(address,uint256)")
-
 DEPOSIT = selector("deposit(address,uint256,uint64)")
-
 USDC = 10**6
-
 WETH = 10**18
 
 
@@ -112,16 +108,11 @@ async def _deposit(devnet: Devnet, chain: int, member: DevnetMember, planned: li
 
 CREDIT_SECONDS = PACKAGE_SECONDS = 300
 """Bounds of waits. They are generous: a loaded machine is slow, and a bound costs time only when it expires."""
-
 CATCH_UP_HEIGHTS = 20
-
 KILL_HOUR, RETURN_HOUR, WITHDRAW_HOUR = 16, 24, 30
-
 RISKY = frozenset(("erin",))
-
 BIDDERS = ("alice", "carol")
 """They take slices of who is liquidated."""
-
 WITHDRAWN_USDC_MICROS = 5_000_000_000
 
 

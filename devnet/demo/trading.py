@@ -23,7 +23,6 @@ from member.client.node_client import NodeClient
 from member.signing.requests import UNSIGNED, signed
 
 FLOW_PAUSE_SECONDS = 0.25
-
 FLOW_LOTS_MAX = {"BTC": 200, "ETH": 400}
 """In lots of 0.001 BTC and 0.01 ETH."""
 
@@ -114,9 +113,7 @@ def _marks(state: StateView) -> dict[str, int]:
 
 
 LOOK_SECONDS = 0.3
-
 PPB = 10**9
-
 LEAST_DISCOUNT_PPM = 2_000
 """No bidder takes a falling position at the mark."""
 

@@ -16,24 +16,15 @@ from clearing.schema.terms.instruments import INDEX_TICKS_MAX
 from member.codes import NodeCode
 
 FILE_BYTES_MAX = 256 << 20
-
 ROWS_MAX = 2_000_000
-
 SERIES_MAX = 16
-
 TICK_DECIMALS = 2
-
 LINE_MAX = 4_096
-
 TIME_MAX_S = 253_402_300_799
 """The end of the year 9999."""
-
 _FIELDS = ("open", "high", "low", "close")
-
 _PRICE = re.compile(r"[0-9]{1,15}(?:\.([0-9]{1,18}))?", re.ASCII)
-
 _TIME = re.compile(r"[0-9]{1,15}", re.ASCII)
-
 _NAME = re.compile(r"[a-z0-9]{1,16}", re.ASCII)
 
 

@@ -95,10 +95,8 @@ class MoveWindow:
 Integers = NDArray[np.int64]
 
 FIRST_RANGE_PPM = 50_000
-
 GENESIS_JOINT = JointCredit(keep_largest=True)
 """No scenarios at first; an account in one group alone gets no credit between groups."""
-
 JOINT_EVERY = 168
 """Observations between two renewals of the joint scenarios."""
 
@@ -283,12 +281,9 @@ def _table(rows: list[Integers] | list[list[int]], width: int) -> Integers:
 
 
 REOPEN = 720
-
 FORMS = ("first alone", "last alone", "all on one side", "alternating sides")
-
 MICROS_PER_TICK = 10
 """A lot is a thousandth of the underlying: a tick, 10^-2 of the settlement unit, is 10 micros a lot."""
-
 TICK_LOTS_PER_UNIT = 100_000
 """One settlement unit is this many ticks of one lot."""
 

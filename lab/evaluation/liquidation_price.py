@@ -22,12 +22,9 @@ from lab.models.terms import RiskModel
 
 STEPS_DOWN = 20
 """From today's price to nothing."""
-
 STEPS_UP = 20
-
 UP_TO = 5
 """Prices are searched up to so many times today's."""
-
 DECIMALS_MAX = 12
 
 

@@ -139,7 +139,6 @@ def check_rule(rule: Rule, at: str) -> None:
 
 
 _TEXT_FIELDS = ("name", "account", "instrument", "level", "rounding")
-
 _FIELD_MAX = {"decimals": DECIMALS_MAX, "steps": STEPS_MAX, "fraction": 1, "available_fraction": 1}
 
 

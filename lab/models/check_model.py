@@ -30,34 +30,22 @@ from lab.models.terms import (
 )
 
 TERMS_MAX = 256
-
 LEVELS_MAX = 16
-
 POINTS_MAX = 256
-
 SECANTS_MAX = 64
-
 JOINT_MAX = 1024
-
 ENTRIES_MAX = 2048
 """Of groups, instruments, collateral tokens and accounts each."""
-
 POSITIONS_MAX = 16_384
 """Of all accounts, orders and collateral holdings included."""
-
 OPTION_VALUES_MAX = 50_000
 """Options times scenarios."""
-
 SCAN_ENTRIES_MAX = 500_000
 """Positions times scenarios and terms; likewise joint scenarios times groups times accounts."""
-
 VALUE_MAX = Fraction(10**24)
 """No price, size, amount or factor is larger."""
-
 SMALLEST_NUMBER = Fraction(1, 10**24)
-
 SECONDS_MAX = 100 * 365 * 86_400
-
 VOLATILITY_MAX = Fraction(1000)
 
 Finding: TypeAlias = tuple[str, Detail, bool]

@@ -16,10 +16,8 @@ from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.plain_json import check_nesting
 
 FILE_BYTES_MAX = 4 << 20
-
 ITEMS_MAX = 4096
 """In one list."""
-
 TEXT_MAX = 128
 
 T = TypeVar("T", bound=msgspec.Struct)

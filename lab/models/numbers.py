@@ -14,7 +14,6 @@ import msgspec
 from clearing.base.codec import I64
 
 NUMBER_PATTERN = r"^-?[0-9]{1,40}(\.[0-9]{1,30}|/0*[1-9][0-9]{0,29})?$"
-
 NUMBER_CHARACTERS_MAX = 80
 
 Number = I64 | Annotated[str, msgspec.Meta(pattern=NUMBER_PATTERN, max_length=NUMBER_CHARACTERS_MAX)]
@@ -22,9 +21,7 @@ Number = I64 | Annotated[str, msgspec.Meta(pattern=NUMBER_PATTERN, max_length=NU
 
 Rounding: TypeAlias = Literal["exact", "up", "down", "away", "towards_zero", "half_even"]
 """`up` is towards plus infinity (what is owed), `down` towards minus infinity (what is given)."""
-
 DECIMALS_MAX = 30
-
 DENOMINATOR_BITS_MAX = 3_000
 """Of a result. Ratios of many different denominators, added up exactly, would grow to any length."""
 

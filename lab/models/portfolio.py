@@ -12,9 +12,7 @@ from clearing.base.codec import U63, Wire
 from lab.models.numbers import Number
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-
 ContractKind = Literal["perpetual", "future", "call", "put", "forward", "spot"]
-
 PREMIUM_PAID: tuple[str, ...] = ("call", "put", "spot")
 """Kinds whose position itself is worth something, because the price was paid; all others are marked to market."""
 

@@ -36,7 +36,6 @@ from lab.runs.settle_file import (
 from lab.runs.units import MICROS, micros, money, positive, require, units, whole
 
 RETURN_DECIMALS_MAX = 15
-
 YEARS_MAX_MS = 100 * 365 * 86_400_000
 
 

@@ -87,10 +87,8 @@ class LiquidationRun(Wire, frozen=True):
 
 
 STEPS_MAX = 256
-
 BLOCKS_MAX = 1000
 """Of an auction that is listed block by block, and of the steps of a disposal."""
-
 RATE_MAX = 10 * PPM
 
 

@@ -22,9 +22,7 @@ from lab.models.terms import RiskModel
 from lab.runs.units import as_json
 
 RULES_MAX = 256
-
 ASKS_MAX = 16
-
 ENTRIES_AGAIN_MAX = 10 * SCAN_ENTRIES_MAX
 """Positions times scenarios and terms, evaluated again for rules and for every price that a search tries."""
 

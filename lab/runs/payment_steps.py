@@ -33,7 +33,6 @@ from lab.runs.settle_file import Average, FundingStep, PositionInput, PremiumSte
 from lab.runs.units import Units, money, positive, require, whole
 
 Results: TypeAlias = Mapping[str, dict[str, Any]]
-
 TIME_MAX = 2**53
 
 KINDS = {

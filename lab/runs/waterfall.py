@@ -107,12 +107,9 @@ class WaterfallRun(Wire, frozen=True):
 
 
 STEPS_MAX = 256
-
 PEOPLE_MAX = 1024
 """Survivors and gainers of all steps together: a layer costs the square of its payers at worst."""
-
 RATIO_MAX = 1000
-
 DEFAULTER, HOUSE = "the defaulter", "the house"
 
 

@@ -39,7 +39,6 @@ class EvidenceResult(Body, frozen=True):
 
 
 BlsKey = Annotated[str, Meta(pattern="^0x[0-9a-f]{96}$")]
-
 BlsSignature = Annotated[str, Meta(pattern="^0x[0-9a-f]{192}$")]
 
 

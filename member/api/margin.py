@@ -10,9 +10,7 @@ from msgspec import Meta
 from member.api.types import Amount, Body, Decimal, Natural, SmallId
 
 SHOCKS_MAX = 64
-
 MovePpm = Annotated[int, Meta(ge=-999_999, le=100_000_000)]
-
 Shocks = Meta(max_length=SHOCKS_MAX)
 
 

@@ -26,7 +26,6 @@ class InclusionView(Body, frozen=True):
 
 
 LEAVES_MAX = 4096
-
 TokenAmount = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,77})$", description="in the token's base units")]
 
 

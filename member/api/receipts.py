@@ -135,7 +135,6 @@ class ReceiptPage(Body, frozen=True):
 
 
 RECEIPT_BYTES_MAX = 1 << 20
-
 T = TypeVar("T", bound=msgspec.Struct)
 
 

@@ -108,27 +108,20 @@ AMOUNTS = frozenset(
     )
 )
 """Fields written as decimal strings, because a JSON number cannot represent them all exactly."""
-
 MaybeSignature = Annotated[str, Meta(pattern="^(0x[0-9a-fA-F]{130})?$", description="empty: not given")]
-
 CanonicalBytes = Annotated[
     str, Meta(pattern="^0x([0-9a-fA-F]{2})+$", max_length=2 + 2 * AMENDMENT_BYTES_MAX, description="canonical bytes")
 ]
 """A union is written as its MessagePack bytes, which are hashed and signed."""
-
 _NAMED_LENGTHS = {20: Address, 65: Signature}
-
 _ODD_NAMES = {CashTransfer: "transfer"}
-
 _FIRST: dict[type, type[Body]] = {Trade: TradeBody, Withdrawal: WithdrawalBody, CashTransfer: TransferBody}
-
 _RENAMED: dict[type, dict[str, str]] = {
     Trade: {"ticks": "price_ticks"},
     Withdrawal: {"units": "amount_units"},
     CashTransfer: {"micros": "amount_micros"},
 }
 """The first three kinds call their amounts otherwise."""
-
 _LINES: dict[type, type[Body]] = {}
 """Wire types inside of others, with their bodies."""
 
@@ -202,7 +195,6 @@ BODY_OF: Mapping[type, type[Body]] = {
     kind: _FIRST.get(kind) or _made(kind, _ODD_NAMES.get(kind, _snake(kind.__name__))) for kind in get_args(Transaction)
 }
 """Wire type to body type."""
-
 _KIND_OF = {body: kind for kind, body in BODY_OF.items()}
 
 if TYPE_CHECKING:

@@ -8,19 +8,12 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 Decimal = Annotated[str, Meta(pattern="^-?(0|[1-9][0-9]{0,18})$", description="a whole number as a string")]
-
 Natural = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,18})$", description="a whole number as a string, not negative")]
-
 Hash = Annotated[str, Meta(pattern="^0x[0-9a-f]{64}$")]
-
 Address = Annotated[str, Meta(pattern="^0x[0-9a-fA-F]{40}$")]
-
 Signature = Annotated[str, Meta(pattern="^0x[0-9a-fA-F]{130}$")]
-
 Hex = Annotated[str, Meta(pattern="^0x([0-9a-f]{2})*$")]
-
 Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-
 SmallId = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 
 
@@ -38,7 +31,6 @@ class Problem(Body, frozen=True):
 
 
 Amount = Annotated[str, Meta(pattern="^-?(0|[1-9][0-9]*)$", description="a whole number as a string, of any size")]
-
 SlotName = Annotated[str, Meta(min_length=1, max_length=256)]
 
 

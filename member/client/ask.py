@@ -48,7 +48,6 @@ def ask_as_member(url: str, secret: bytes, question: Callable[[NodeClient], Awai
 
 LISTED_SECONDS = 30.0
 """A proposal that is in no block by then was most likely refused in one."""
-
 _POLL_SECONDS = 0.5
 
 

@@ -13,9 +13,7 @@ from clearing.base.hashing import keccak256
 from clearing.base.ids import Hash32, NetworkId
 
 REQUEST_TYPE = "ApiRequest(bytes32 method,bytes32 target,bytes32 body,uint64 timeMs,bytes32 nonce)"
-
 SCHEME = "Crossclear"
-
 HEADER_PATTERN = re.compile(r"Crossclear (?P<time>[0-9]{1,16}):(?P<nonce>[0-9a-f]{64}):(?P<signature>[0-9a-f]{130})")
 
 

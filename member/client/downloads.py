@@ -94,16 +94,11 @@ def _check_same(at: str, account: int, epoch: int, wanted: int, wanted_epoch: in
 
 
 EPOCHS_MAX = 20_000
-
 BYTES_MAX = 16 << 30
 """Both of one server in one run."""
-
 ATTEMPTS_MAX = 60
-
 PAUSE_SECONDS = 1.0
-
 _TOO_OFTEN = 429
-
 T = TypeVar("T")
 
 

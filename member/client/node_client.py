@@ -40,14 +40,10 @@ from member.signing.requests import UNSIGNED, signed, signed_cancellation
 from proofs.epoch.package import PACKAGE_BYTES_MAX
 
 T = TypeVar("T")
-
 TIMEOUT_SECONDS = 10.0
-
 CALL_SECONDS_MAX = 60.0
 """Of a whole answer, however slowly it drips."""
-
 ANSWER_BYTES_MAX = 8 << 20
-
 REQUEST_VALID_MS = 60_000
 
 

@@ -38,7 +38,6 @@ from member.explaining.formatting import (
 from member.explaining.loss_allocation import Payer, allocation_lines
 
 FUNDED = (WaterfallLayer.OWN_CONTRIBUTION, WaterfallLayer.SURVIVORS)
-
 _LAYERS = {
     WaterfallLayer.OWN_MARGIN: "the defaulter's own margin",
     WaterfallLayer.OWN_CONTRIBUTION: "the defaulter's own contribution",

@@ -34,11 +34,8 @@ class Each(Enum):
 
 
 ALL = Each.ALL
-
 Path = tuple[str | int | Each, ...]
-
 _ACCOUNT_ONLY: tuple[Path, ...] = (("account",),)
-
 LIQUIDATIONS: dict[type[msgspec.Struct], tuple[Path, ...]] = {
     MarginCalled: _ACCOUNT_ONLY,
     MarginRestored: _ACCOUNT_ONLY,
@@ -118,9 +115,7 @@ BESIDE_MEMBERS = frozenset(
     )
 )
 """Kinds that name an account beside its member, who is not the defaulter."""
-
 _TABLE = LIQUIDATIONS | DEFAULTS | FUNDS
-
 _OF_ACCOUNTS = frozenset((WaterfallLayer.HOUSE_CAPITAL, WaterfallLayer.GAINS, WaterfallLayer.TEAR_UP))
 """Layers whose payers are accounts; those of the others are members."""
 
@@ -175,11 +170,8 @@ def _naming(kind: type[Receipt]) -> tuple[str, ...]:
 
 MASKED = 2**62
 """Ids from here on stand for masked accounts; a mask is the same in every receipt and at every node."""
-
 _MASK_TAG = b"crossclear/masked-account/v1"
-
 _BESIDE_TAG = b"crossclear/masked-account/beside-its-member/v1"
-
 _MASK_BYTES = 5
 
 

@@ -17,11 +17,8 @@ from member.keys.keystore import Keystore, Strength, open_keystore, parse_keysto
 from member.keys.secret_files import make_secret_folder, read_password, read_secret, write_secret
 
 KEYS_FOLDER = "keys"
-
 PASSWORD_FILE = "password"
-
 SALT_TAG = "crossclear/key/derived/v1"
-
 FINGERPRINT_TAG = "crossclear/key/fingerprint/v1"
 
 

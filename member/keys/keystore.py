@@ -24,17 +24,11 @@ from clearing.base.plain_json import read_json
 from member.codes import NodeCode
 
 SECRET_BYTES = 32
-
 KEYSTORE_BYTES_MAX = 1 << 14
-
 _SCRYPT_MEMORY_MAX = 1 << 30
-
 _SCRYPT_PARALLEL_MAX = 16
-
 _PBKDF2_ROUNDS_MAX = 10_000_000
-
 _SCRYPT_STRONG_N = 1 << 17
-
 _PBKDF2_STRONG_ROUNDS = 1 << 18
 
 Hex = Annotated[str, msgspec.Meta(pattern="^([0-9a-fA-F]{2})*$", max_length=1024)]

@@ -33,16 +33,11 @@ from member.light.store import LightStore
 from member.light.trust import Trusted, fetch_anchor
 
 Result = TypeVar("Result")
-
 BACKWARDS_MAX = 10_000
-
 SEQUENTIAL_CHUNK = 200
-
 SETS_KEPT = 64
-
 LAG_S = 3.0
 """How long a witness may lack a height that the primary has."""
-
 _LAG_STEP_S = 0.25
 
 
@@ -266,7 +261,6 @@ def _answered(steps: Generator[int, LightBlock, Result], fetch: Callable[[int], 
 
 
 STILL_MS = 60_000
-
 _ENDING = (
     NodeCode.LIGHT_ATTACK,
     NodeCode.LIGHT_STORE_UNUSABLE,

@@ -24,14 +24,10 @@ from member.api.chain import LIGHT_BLOCK_BYTES_MAX, EvidenceResult, LightBlockVi
 from member.codes import NodeCode
 
 ANSWER_BYTES_MAX = 2 * LIGHT_BLOCK_BYTES_MAX + 4096
-
 TIMEOUT_S = 10.0
-
 CALL_S_MAX = 30.0
 """Of a whole answer, however slowly it drips."""
-
 BUSY_WAITS = 20
-
 BUSY_S_MAX = 5.0
 """How often, and how long at once, a server that asks for patience gets it: checking every height asks a lot."""
 

@@ -18,11 +18,8 @@ from consensus.light_client import LightBlock
 from member.codes import NodeCode
 
 VERSION = b"crossclear/light-store/v1"
-
 KEPT = 1000
-
 BLOCK_BYTES_MAX = 1 << 17
-
 _BUSY_S = 10.0
 
 

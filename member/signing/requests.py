@@ -16,10 +16,8 @@ from clearing.schema.requests.validators import Approval, ValidatorChange
 from clearing.schema.requests.withdrawals import WithdrawalCancellation
 
 R = TypeVar("R", bound=Transaction)
-
 UNSIGNED = bytes(65)
 """The placeholder of a trade key's signature."""
-
 UNSIGNED_BY_VALIDATOR = bytes(64)
 """The placeholder of an envelope key's signature."""
 

@@ -27,13 +27,11 @@ from member.explaining.receipt_index import receipt_accounts
 from member.statements.receipt_moves import EXACT, RECEIPT_OF_TRANSFER, SECOND_RECEIPT_OF_TRANSFER, lots_moved
 
 DAYS_KEPT = 2
-
 MOVES_LOTS = ("PortfolioSold", "Settled", "Delivered", "DeliveryFailed", "AccountPorted", "ClientRescued")
 """Receipts of position changes without a trade that do not state the accounts and the lots."""
 
 At = tuple[int, int]
 """Height, and the receipt's number in its block; -1: there is no receipt."""
-
 LineKey = tuple[int, TransferCode, int]
 """Currency, code, cause."""
 

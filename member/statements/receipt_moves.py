@@ -61,12 +61,9 @@ _MOVES_OF_KIND: dict[str, Callable[[Any], Iterator[LotsMoved]]] = {
     Deleveraged.__name__: _deleveraged,
     PositionsTornUp.__name__: _torn_up,
 }
-
 EXACT = tuple(_MOVES_OF_KIND)
 """Kinds of receipts that state every position that they changed."""
-
 _TRADE, _LIQUIDATION, _INSTRUMENT = ("TradeNovated", "venue_trade_id"), ("Liquidated", "account"), "instrument"
-
 RECEIPT_OF_TRANSFER: dict[TransferCode, tuple[str, str]] = {
     TransferCode.DEPOSIT: ("DepositCredited", "nonce"),
     TransferCode.WITHDRAWAL: ("WithdrawalReleased", ""),

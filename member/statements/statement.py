@@ -33,9 +33,7 @@ FEES = (
     TransferCode.SKEW_REBATE,
     TransferCode.LIQUIDATION_PENALTY,
 )
-
 _EPOCH = date(1970, 1, 1)
-
 COLUMNS = (
     "day",
     "account",

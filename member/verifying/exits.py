@@ -26,22 +26,17 @@ from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
 from proofs.verify.verdict import printable
 
 FILE_BYTES_MAX = 16 << 20
-
 CLAIM = "if everything ended at this epoch, the vaults would owe these payments to these addresses"
-
 LIMITS = (
     "that these are all leaves of the account: compare the amounts with your own records",
     "that a vault pays on this root: it does when the network is halted for good and its contract accepts exits",
 )
-
 _UNTRUSTED = "nothing but the file itself was trusted: pass --genesis or --validators-hash, or anybody may have made it"
-
 _MEANINGS = {
     "certificate": "A quorum of the validators signed the header that carries the root.",
     "root": "The leaves are of the epoch and the tree whose root this header carries.",
     "leaves": "Each payment is in that tree, with this address and this amount.",
 }
-
 _AMOUNT_MAX = 2**256 - 1
 
 

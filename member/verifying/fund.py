@@ -20,7 +20,6 @@ from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount, printable
 
 OPENING_BYTES_MAX = 1 << 20
-
 MEANING = (
     "What members contributed, with what the house's own fund bears, covers what the two largest members would lack in "
     "every stress scenario. Contributions are the cash of the one account that was opened."

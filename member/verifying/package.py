@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis
 
 TermsAt: TypeAlias = "Callable[[int], tuple[Genesis, frozenset[ListedCustody]]]"
-
 HOLDINGS_BYTES_MAX = 1 << 20
-
 _UNTRUSTED = (
     "nothing but the file itself was trusted: pass --genesis or --validators-hash, or anybody may have made this file"
 )

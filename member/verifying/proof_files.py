@@ -275,7 +275,6 @@ def _entries(path: Path) -> Iterator[os.DirEntry[str]]:
 
 
 FILE_BYTES_MAX = 64 << 20
-
 NESTING_MAX = 64
 
 

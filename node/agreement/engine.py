@@ -30,7 +30,6 @@ from node.signer.local import GuardedSigner
 from node.store.wal import WalFile
 
 LATE_SECONDS = 0.005
-
 TURNS_WHEN_LATE = 8
 """A timer fires late after a standstill; messages that arrived meanwhile are taken first."""
 

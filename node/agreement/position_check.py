@@ -22,12 +22,9 @@ from node.agreement.application import DecidedHeight
 from node.p2p.network import Incoming, Network, Topic, carries
 
 GOSSIP_BYTES_MAX = 32 << 10
-
 BOOKS_BYTES_MAX = GOSSIP_BYTES_MAX - 256
 """Of the books in one message: what is longer, peers refuse."""
-
 HEIGHTS_KEPT = 256
-
 DISAGREEMENTS_KEPT = 256
 
 log = structlog.get_logger(__name__)

@@ -57,13 +57,9 @@ def internal_refusal() -> ApiRefusal:
 
 
 THREADS = 1
-
 WAITING_MAX = 8
-
 T = TypeVar("T")
-
 Ts = TypeVarTuple("Ts")
-
 _workers = trio.CapacityLimiter(THREADS)
 
 
@@ -172,13 +168,9 @@ def read_json(data: bytes, kind: type[T]) -> T:
 
 
 JSON = "application/json"
-
 MSGPACK = "application/msgpack"
-
 OCTETS = "application/octet-stream"
-
 Handler: TypeAlias = Callable[[ApiCall], object | Awaitable[object]]
-
 HandlerT = TypeVar("HandlerT", bound=Handler)
 
 
@@ -251,11 +243,8 @@ class Routes:
 
 
 NUMBER = "0|[1-9][0-9]{0,17}"
-
 ACCOUNT = Parameter("account", "path", NUMBER, "account id")
-
 HEIGHT = Parameter("height", "path", "latest|[1-9][0-9]{0,17}", "height, or `latest`")
-
 PAGED = (
     Parameter("after", "query", "[0-9]{1,18}:[0-9]{1,9}", "`next` of the page before", required=False),
     Parameter("limit", "query", "[1-9][0-9]{0,2}", "receipts a page; default 100", required=False),

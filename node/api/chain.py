@@ -45,9 +45,7 @@ from node.api.calls import (
 )
 
 routes = Routes()
-
 EVIDENCE_EVERY_S = 2.0
-
 _turnstile = Turnstile(EVIDENCE_EVERY_S)
 
 

@@ -33,13 +33,9 @@ from member.signing.governance import after_json, kind_of, present_json
 from node.api.calls import JSON, NUMBER, OCTETS, ApiCall, Parameter, Routes, Turnstile, check_wait, known, member_of
 
 routes = Routes()
-
 AMENDMENTS_SHOWN = 100
-
 EFFECT_EVERY_S = 1.0
-
 _turnstile = Turnstile(EFFECT_EVERY_S)
-
 _written: list[tuple[Genesis, bytes]] = []
 """The newest terms that were asked for, and their JSON."""
 

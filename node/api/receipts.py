@@ -25,7 +25,6 @@ from member.explaining.receipt_index import Masks, masked
 from node.api.calls import NUMBER, PAGED, ApiCall, Parameter, Routes, member_of, own_account, page_of
 
 routes = Routes()
-
 SALES_MAX = 256
 """Sales on one page."""
 

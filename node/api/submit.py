@@ -31,7 +31,6 @@ from node.chains.bridge_service import Submission
 from node.pool.mempool import transaction_hash
 
 routes = Routes()
-
 CHECKED_AT_ONCE = 4
 """Checking a request costs about 0.1 ms of the event loop: votes must not wait for a hundred of them."""
 

@@ -60,9 +60,7 @@ def price_source(config: NodeConfig) -> PriceSource:
 
 YOUNG_OBJECTS = 20_000
 """New objects in sight between two collections of the youngest (Python: 700)."""
-
 YOUNG_ROUNDS = 20
-
 MIDDLE_ROUNDS = 50
 
 

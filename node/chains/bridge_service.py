@@ -35,9 +35,7 @@ from node.config import ChainConfig
 from node.p2p.network import Incoming, Network, Topic, carries
 
 GOSSIP_BYTES_MAX = 4096
-
 SUBMISSIONS_WAITING = 64
-
 SUBMISSIONS_KNOWN = 4096
 
 log = structlog.get_logger(__name__)

@@ -22,7 +22,6 @@ from proofs.statement.custody import terms_of_blocks
 
 LIST_BYTES = 8
 """What the list around the evidence may take."""
-
 FETCH_SECONDS_MAX = 20.0
 """For all blocks of one chain whose evidence was not kept."""
 

@@ -25,12 +25,9 @@ from member.durable_files import write_whole
 from member.keys.secret_files import make_secret_folder
 
 EPOCHS_MAX = 64
-
 BYTES_MAX = 256 << 20
 """Of all files together; the newest epoch is kept whatever its size."""
-
 FILE_BYTES_MAX = 1 << 30
-
 _DIGEST_BYTES = 32
 
 log = structlog.get_logger(__name__)

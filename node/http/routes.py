@@ -16,7 +16,6 @@ ROUTES: tuple[Route, ...] = tuple(
     for topic in (state, chain, fund, accounts, withdrawals, margin, receipts, proofs, governance, submit)
     for route in topic.routes
 )
-
 _REF = "#/components/schemas/{name}"
 
 

@@ -37,9 +37,7 @@ from node.http.routes import ROUTES, openapi
 log = structlog.get_logger(__name__)
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-
 CLIENTS_MAX = 10_000
-
 _SHUTDOWN_S = 2.0
 
 

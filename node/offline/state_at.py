@@ -197,7 +197,6 @@ def export_home(home: Path, height: int | None, target: Path) -> StateAt:
 
 
 LISTED = 20
-
 _TEXT_MAX = 400
 
 

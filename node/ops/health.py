@@ -15,12 +15,9 @@ from node.oracle.service import OracleService
 from node.p2p.libp2p.network import LibP2PNetwork
 
 BLOCK_AGE_MS_MAX = 10_000
-
 ORACLE_AGE_MS_MAX = 5_000
-
 CHAIN_SILENCE_SECONDS_MAX = 30.0
 """Several times what one poll may take with every endpoint timing out."""
-
 CHAIN_BEHIND_MAX = 64
 """Final blocks not looked at yet; more than the watcher links one by one is catching up."""
 

@@ -15,7 +15,6 @@ from clearing.base.errors import CrossclearError
 from node.config import Logging
 
 SECRET_KEYS = frozenset(("secret", "password", "seed", "private_key", "network_seed", "salt"))
-
 _BYTES_SHOWN = 32
 
 

@@ -14,11 +14,8 @@ from prometheus_client.registry import Collector
 from node.p2p.peers import NetworkStats, PeerStatus
 
 NAMESPACE = "crossclear"
-
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)
-
 _PROOF_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
 
@@ -134,7 +131,6 @@ class SignerCollector(Collector):
 
 
 _P2P = "crossclear_p2p_"
-
 Sample = tuple[tuple[str, ...], float]
 
 

@@ -40,9 +40,7 @@ class PriceSource(Protocol):
 
 
 HOUR_MS = 3_600_000
-
 TICKS_PER_UNIT = 100
-
 CONFIDENCE_PPM = 500
 """Recorded hours carry no spread; five basis points is what liquid exchanges showed in calm hours."""
 

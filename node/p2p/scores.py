@@ -17,19 +17,12 @@ from node.p2p.codes import P2pCode
 
 PERFECT = 100
 """A score is this less the points, never under 0."""
-
 DISCONNECT_POINTS = 50
-
 BAN_POINTS = 100
-
 HALF_LIFE_SECONDS = 60.0
-
 BAN_SECONDS_FIRST = 10.0
-
 BAN_SECONDS_MAX_VALIDATOR = 300.0
-
 BAN_SECONDS_MAX_OBSERVER = 3600.0
-
 FORGIVEN_SECONDS = 3600.0
 """After so long without a ban the next one is short again."""
 
@@ -128,15 +121,11 @@ class PeerScores:
 
 
 DEFAULT_POINTS = 10
-
 PROVABLE = 100
 """Signed by the peer itself, and forbidden: one is enough."""
-
 FORGED = 50
 """No honest program sends it to us over its own connection."""
-
 NONSENSE = 25
-
 STALE = 1
 """Honest peers send it when sets, heights or versions differ for a moment."""
 

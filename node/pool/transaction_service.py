@@ -24,7 +24,6 @@ from node.pool.journal import PoolJournal
 from node.pool.mempool import Accepted, Mempool, transaction_hash
 
 BATCH_TAG = "crossclear/trade-batch/v1"
-
 BATCH_BYTES_MAX = BATCH_TRANSACTIONS_MAX * TRANSACTION_BYTES_MAX + 256
 
 
@@ -71,7 +70,6 @@ def _signed(network: bytes, submitter: bytes, sequence: int, transactions: tuple
 
 
 GOSSIP_TRANSACTIONS_MAX = BATCH_TRANSACTIONS_MAX
-
 GOSSIP_BYTES_MAX = TOPIC_MESSAGE_BYTES - 256
 """A batch, with its envelope, must fit one gossip message."""
 

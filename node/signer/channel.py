@@ -176,11 +176,8 @@ class Answer(Wire, frozen=True):
 
 
 HANDSHAKE_TAG = "crossclear/signer-link/v1"
-
 FRAME_BYTES_MAX = 8192
-
 _MAGIC = b"XCSL0001"
-
 _SEAL = 16
 
 

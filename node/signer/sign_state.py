@@ -19,7 +19,6 @@ from member.durable_files import sync_folder
 
 _SLOT = 512
 """Bytes of each of the two slots: a disk writes one as a whole."""
-
 _LAST = (2**63 - 1, 2)
 """Round and step above all that are signed."""
 

@@ -17,17 +17,11 @@ from clearing.base.errors import LocalFault
 from member.codes import NodeCode
 
 T = TypeVar("T")
-
 Row = tuple[Any, ...]
-
 Job = Callable[[sqlite3.Connection], T]
-
 _BUSY_TIMEOUT_S = 10.0
-
 _CACHE_KIB = 16_384
-
 _WAL_BYTES_MAX = 64 << 20
-
 _CHECKPOINT_EVERY = 64
 """Transactions between two moves of the WAL file into the database."""
 

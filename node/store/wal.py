@@ -67,7 +67,6 @@ class WalFile:
 
 WAL_BYTES_MAX = 1 << 28
 """A node starts its log over at 8 MiB; what is far longer is none."""
-
 _KEPT_MAX = 1000
 
 

@@ -21,10 +21,8 @@ from consensus.sync.state_sync import Assembly
 from node.sync.peer_talk import PeerTalk
 
 CHUNKS_PER_PEER = 4
-
 CHUNK_SECONDS = 0.04
 """The least time between two requests of one of these: a hundred chunks a second of a peer, which serves no more."""
-
 STRIKES = 3
 """Chunks that one peer may fail to send before it is asked for no more of this snapshot."""
 
@@ -173,9 +171,7 @@ class ChunkFetch:
 
 
 _LENGTH_BYTES = 4
-
 _MANIFEST_BYTES_MAX = 128
-
 _CHUNK_BYTES_MAX = CHUNK_BYTES + 34 * CHUNK_PROOF_MAX + 64
 
 log = structlog.get_logger(__name__)

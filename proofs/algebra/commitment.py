@@ -17,9 +17,7 @@ from proofs.algebra.srs import Basis
 from proofs.errors import ProofCode
 
 BLINDER_TAG = b"crossclear/proofs/blinder/v1"
-
 SEED_BYTES = 32
-
 BLINDERS = 2
 
 

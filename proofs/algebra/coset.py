@@ -24,9 +24,7 @@ from proofs.algebra.field import ORDER, SCALAR_BYTES, batch_inverse, inverse, po
 from proofs.algebra.polynomial import Poly, interpolate, scale_argument
 
 LIMBS = 16
-
 LIMB_BITS = 16
-
 Limbs: TypeAlias = NDArray[np.float64]
 """(…, 16, length), the lowest limb first. Sums may leave limbs of any size and sign until they are read."""
 
@@ -68,7 +66,6 @@ def balanced(limbs: Limbs) -> Limbs:
 
 SHIFT = 7
 """g, a generator of the field's group, so in no subgroup."""
-
 ERROR_MAX = 1 / 8
 
 

@@ -10,7 +10,6 @@ from proofs.algebra.field import ORDER, batch_inverse, inverse, powers, root_of_
 from proofs.errors import ProofCode, VerificationFailed
 
 TABLE_SIZE = 256
-
 SIZE_MAX = 2048
 """Largest n: quotients need powers up to 2n of the ceremony's 4096."""
 

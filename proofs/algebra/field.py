@@ -9,11 +9,8 @@ from proofs.errors import ProofCode, VerificationFailed
 
 ORDER = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
 """The prime order p of the groups."""
-
 SCALAR_BYTES = 32
-
 _GENERATOR = 7
-
 _TWO_ADICITY = 32
 
 

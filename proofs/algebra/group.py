@@ -14,15 +14,11 @@ from proofs.algebra.field import ORDER, SCALAR_BYTES
 from proofs.errors import ProofCode, VerificationFailed
 
 POINT_BYTES = 48
-
 Point: TypeAlias = G1Point
-
 Point2: TypeAlias = G2Point
 
 GENERATOR: Point = G1Point()
-
 GENERATOR_2: Point2 = G2Point()
-
 _INFINITY_FLAG = 0x40
 
 

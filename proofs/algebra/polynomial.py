@@ -18,9 +18,7 @@ from proofs.algebra.group import Point, multi_scalar
 from proofs.algebra.srs import Basis, powers_g1
 
 Poly: TypeAlias = fmpz_mod_poly
-
 _FIELD = fmpz_mod_poly_ctx(ORDER)
-
 _ORDER = fmpz(ORDER)
 
 

@@ -21,22 +21,15 @@ from proofs.errors import ProofCode
 
 CEREMONY_SHA256 = bytes.fromhex("d39b9f2d047cc9dca2de58f264b6a09448ccd34db967881a6713eacacf0f26b7")
 """Names the reference string in every statement."""
-
 CEREMONY_FILE = "eth_account/typed_transactions/blob_transactions/kzg_trusted_setup.txt"
-
 BASIS_FILE = "lagrange_2048.bin"
-
 BASIS_SHA256 = bytes.fromhex("7ab63dd50643923484579d7dd9ef58d53c3d574a7f3c51b04836c11ee41a3e55")
-
 POWERS = 4096
-
 TAU_G2 = bytes.fromhex(
     "b5bfd7dd8cdeb128843bc287230af38926187075cbfbefa81009a2ce615ac53d2914e5870cb452d2afaaab24f3499f72185cbfee53492714734429b7b38608e23926c911cceceac9a36851477ba4c60b087041de621000edc98edada20c1def2"
 )
-
 HIDING_POINTS = 3
 """[Z_H], [X·Z_H], [X²·Z_H]: multiples of the vanishing polynomial that hide what a commitment commits to."""
-
 _XY = 96
 
 

@@ -35,7 +35,6 @@ from proofs.linear.messages import TAIL_BYTES, part_bytes
 from proofs.linear.verifier import verify
 
 PROTOCOL = "crossclear/cover-link/v1"
-
 LINK_BYTES = 4 * POINT_BYTES + SCALAR_BYTES
 
 

@@ -20,12 +20,9 @@ from proofs.linear.shard import Shard
 from proofs.linear.statement import Witness
 
 SCHEME = "dask"
-
 CONNECT_SECONDS = 30
-
 ANSWER_SECONDS = 600
 """A worker that needs longer for one round counts as lost."""
-
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 

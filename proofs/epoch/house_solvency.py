@@ -19,7 +19,6 @@ from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify
 
 PROTOCOL = "crossclear/house/v1"
-
 WIDTH = 8
 
 

@@ -14,7 +14,6 @@ from proofs.algebra.transcript import Transcript
 from proofs.errors import ProofCode, VerificationFailed
 
 PROTOCOL = "crossclear/book/v1"
-
 BLINDERS = 2
 
 Totals = Sequence[tuple[int, int]]

@@ -23,13 +23,9 @@ from proofs.linear.statement import LinearStatement
 from proofs.statement.arithmetization import DOMAIN, layout_of, shortfalls_of
 
 FORMAT: Literal["crossclear-epoch-package/1"] = "crossclear-epoch-package/1"
-
 SUFFIX = ".ccp"
-
 COMMITMENTS_TAG = "crossclear/commitments-root/v1"
-
 PACKAGE_BYTES_MAX = 64 << 20
-
 PART_BYTES_MAX = {
     "header": 1 << 14,
     "certificate": 1 << 10,
@@ -45,7 +41,6 @@ CUSTODY_BLOCKS_MAX = 256
 
 Commitment = tuple[U63, Bytes48]
 """(account, C_W)."""
-
 ProofBytes = Annotated[bytes, msgspec.Meta(max_length=32 << 20)]
 
 

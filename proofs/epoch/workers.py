@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 SHARD_ACCOUNTS_MIN = 32
 """Fewer accounts are proven sooner than a process starts (half a second)."""
-
 _HOLD = "hold"
 
 

@@ -19,16 +19,12 @@ from proofs.statement.arithmetization import layout_of
 
 Reuse = tuple[str, tuple[str, ...]]
 """What repeats, and in which files."""
-
 REACH = 16
 """Largest |d| that is searched."""
-
 POINTS_MAX = 1_000_000
 """Points remembered, some 200 bytes each."""
-
 Change = tuple[int, int]
 """(slot, |d|)."""
-
 _Table = dict[bytes, tuple[Change, Point]]
 """x of d·[L_j], for d in [1, `REACH`]; −d has the same x."""
 

@@ -182,5 +182,4 @@ class PackageHistory:
 
 
 _OWN_SET = "The first package's validator set is its own; compare its hash with one that you trust."
-
 _NOT_COMPARED = "There are more commitments than are compared with each other: the last packages were left out of that."

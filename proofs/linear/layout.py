@@ -20,22 +20,15 @@ from proofs.algebra.domain import domain_of
 from proofs.errors import ProofCode, VerificationFailed
 
 LAYOUT_TAG = "crossclear/proofs/layout/v1"
-
 WIDTHS = (0, 5, 7, 8)
-
 COEFFICIENT_MAX = 2**62
-
 CONSTANT_MAX = 2**63
-
 SHORTFALL_MAX = 2**63
-
 COLUMNS_MAX = 16
-
 BASE = 256
 
 Offset = Annotated[int, msgspec.Meta(ge=0)]
 """At most 2^63, which the layout checks: a bound of the type must fit 63 bits."""
-
 Coefficient = Annotated[int, msgspec.Meta(gt=-COEFFICIENT_MAX, lt=COEFFICIENT_MAX)]
 
 

@@ -90,7 +90,6 @@ class Lookups:
 
 
 BLINDERS = 2
-
 TOGETHER = 8
 """Lookups transformed at once; many more would leave the processor's cache."""
 

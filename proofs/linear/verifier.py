@@ -121,7 +121,6 @@ class Equation:
 
 
 PROTOCOL = "crossclear/linear/batch/v1"
-
 WEIGHT_BITS = 128
 
 

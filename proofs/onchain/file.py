@@ -88,17 +88,11 @@ def prove_certified_account(
 
 
 FORMAT: Literal["crossclear-onchain-epoch/1"] = "crossclear-onchain-epoch/1"
-
 ACCOUNT_FORMAT: Literal["crossclear-onchain-account/1"] = "crossclear-onchain-account/1"
-
 SUFFIX, ACCOUNT_SUFFIX = ".cco", ".cca"
-
 FILE_BYTES_MAX = 64 << 20
-
 ACCOUNT_BYTES_MAX = 1 << 16
-
 SHARES_MAX = 256
-
 DEPTH_MAX = 20
 
 Columns = Annotated[tuple[Bytes48, ...], msgspec.Meta(min_length=1, max_length=COLUMNS_MAX)]

@@ -38,9 +38,7 @@ from proofs.onchain.messages import pad_encoded
 from proofs.statement.arithmetization import DOMAIN, AuxiliaryWitness, complete_holdings, layout_of
 
 BLINDER_TAG = b"crossclear/onchain/blinder/v1"
-
 Y_TAG = "crossclear/onchain/y/v1"
-
 D_BLINDERS = 2
 
 
@@ -114,9 +112,7 @@ def row_challenge(context: bytes, layout: bytes, root: bytes) -> int:
 
 
 KEYS_TAG = "crossclear/onchain/epoch-keys/v1"
-
 CERTIFIED_TAG = "crossclear/onchain/certified-keys/v1"
-
 ACCOUNTS_MAX = 1 << 20
 
 

@@ -21,7 +21,6 @@ from proofs.algebra.group import Point, decode_point
 from proofs.errors import ProofCode, VerificationFailed
 
 PADDED_BYTES = 128
-
 _HALF, _PAD = 48, bytes(16)
 
 

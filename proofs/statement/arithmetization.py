@@ -106,9 +106,7 @@ _RANGES = {
     SlotKind.AUXILIARY_SIGNED: SlotRange(8, 2**63),
     SlotKind.UNCOVERED: SlotRange(8, 0),
 }
-
 _AUXILIARY_KINDS = (SlotKind.AUXILIARY, SlotKind.AUXILIARY_SIGNED)
-
 _ROW_WIDTHS = {RowKind.AT_LEAST_ZERO: 8, RowKind.EQUAL_ZERO: 0}
 
 

@@ -20,7 +20,6 @@ from clearing.margin.statement.snapshot import RiskStatement, Row, RowKind, Slot
 from proofs.errors import ProofCode, VerificationFailed
 
 Coefficients = dict[int, int]
-
 Part = tuple[tuple[int, int], ...]
 """One group's coefficients in a row."""
 

@@ -12,9 +12,7 @@ from proofs.statement.row_checks import bounds_of
 
 NAMED_MAX = 10
 """Listed shortfalls that are named one by one."""
-
 _OWN_SET = "The validator set is the package's own: compare its hash with one that you trust."
-
 MEANINGS = {
     "encoding": "The file is a whole epoch package in its one canonical form.",
     "certificate": "Validators with more than two thirds of the voting power signed the header.",

@@ -26,9 +26,7 @@ from proofs.statement.custody import CustodyAssurance, custody_assurances
 from proofs.verify.standalone import MAGIC, read_standalone
 
 View = dict[str, Any]
-
 _FIELDS = EpochPackage.__struct_fields__
-
 _OWN_VIEW = ("commitments", "proof", "book", "cover", "custody", "house")
 """Long ones, of which no second form is built."""
 
@@ -186,7 +184,6 @@ _ASSURANCE_TEXT = {
     CustodyAssurance.COUNTERS_PROVEN: "storage proofs of the vault's counters; the balance is attested by the quorum",
     CustodyAssurance.PROVEN: "storage proofs of counters and balance",
 }
-
 _AMOUNTS = ("deposited", "withdrawn", "balance", "released", "later", "strays", "dust")
 
 

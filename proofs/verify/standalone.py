@@ -29,14 +29,10 @@ if TYPE_CHECKING:
     from clearing.schema.terms.genesis import Genesis
 
 CHECKS = ("encoding", "certificate", "roots", "statement", "rules", "listed", "solvency")
-
 MAGIC = b"ccs\x01"
 """Format and version."""
-
 CONTEXT_TAG = "crossclear/standalone/v1"
-
 STANDALONE_BYTES_MAX = len(MAGIC) + POINT_BYTES + part_bytes(COLUMNS_MAX) + TAIL_BYTES
-
 _LENGTHS = frozenset(len(MAGIC) + POINT_BYTES + part_bytes(1 + c) + TAIL_BYTES for c in range(COLUMNS_MAX))
 
 

@@ -17,7 +17,6 @@ DETAIL_MAX = 2000
 
 Clock = Callable[[], float]
 """Seconds since any moment, such as `time.perf_counter`."""
-
 NamedCheck = tuple[str, Callable[[], str]]
 """A check's stable name, and the call that returns its result as text or raises `VerificationFailed`."""
 

@@ -11,7 +11,6 @@ from clearing.base.evm.rlp_coding import Item, decode, encode
 from clearing.base.hashing import keccak256
 
 EMPTY_ROOT = keccak256(encode(b""))
-
 NodeLookup = Callable[[bytes], bytes]
 """Returns the encoding of the node with this hash; raises RemoteFault when there is none. It must check the hash."""
 

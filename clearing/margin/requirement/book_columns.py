@@ -16,7 +16,6 @@ from clearing.margin.risk_arrays.arrays import RiskArrays
 from clearing.margin.risk_arrays.exact_products import Exact, Integers
 
 ID = 0
-
 _ROOM = 64
 
 

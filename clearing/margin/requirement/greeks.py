@@ -27,7 +27,6 @@ from clearing.schema.risk.parameters import RiskGroup
 from clearing.schema.terms.instruments import Instrument, InstrumentKind, forward_ticks
 
 NANO = 10**9
-
 DAYS = 365.0
 
 PerLot = tuple[int, int, int, int]

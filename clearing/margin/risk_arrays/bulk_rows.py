@@ -131,9 +131,7 @@ def shocked_ticks(ticks: Integers, grid: Grid) -> Integers:
 
 
 YEAR_PARTS = PPM * YEAR_MS
-
 PARTS_MAX = 2**62
-
 VALUE_MAX = 2.0**61
 
 

@@ -18,9 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FLOAT_EXACT = 2**53
-
 INT64_EXACT = 2**63
-
 CHUNK_PRODUCTS = 2**18
 """Multiplications given to the matrix library at a time: small enough for the cache and for the library to stay on the
 calling thread. Waiting for a second thread on a busy machine costs a hundred times what that thread saves."""
@@ -28,7 +26,6 @@ calling thread. Waiting for a second thread on a busy machine costs a hundred ti
 LIMB_BITS = 20
 
 Integers = NDArray[np.int64]
-
 Exact = NDArray[Any]
 """int64 where it fits, otherwise Python integers (dtype object); equal values either way."""
 

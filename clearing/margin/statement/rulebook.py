@@ -22,7 +22,6 @@ from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 
 VERSION = 1
-
 MARK_TICKS_MAX = 2**48
 """Far above every index carried to its expiry."""
 
@@ -39,7 +38,6 @@ ASSUMPTIONS = (
     "withdrawal_restrictions",
 )
 """Rules of the clearing house that no row expresses; `proofs.verify.claim_text` has a sentence for each."""
-
 UNTESTED_ASSUMPTION = "default_fund"
 """An additional assumption where the parameters name no stress scenario."""
 

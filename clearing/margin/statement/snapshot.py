@@ -18,9 +18,7 @@ from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32
 
 RULES_BYTES_MAX = 1 << 20
-
 SNAPSHOT_TAG = "crossclear/risk-snapshot/v1"
-
 CUSTODY_TERMS_MAX = 1024
 """One for each asset; bounds what a verifier reads from chain states."""
 

@@ -17,9 +17,7 @@ from clearing.schema.facts import Fact
 from clearing.schema.transfers import Transfer
 
 EXTENSION_BYTES_MAX = 4096
-
 FACTS_MAX = 12
-
 REPORTS_MAX = 32
 
 

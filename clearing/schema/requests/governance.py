@@ -20,19 +20,12 @@ from clearing.base.validators import Validator
 from clearing.schema.requests.validators import ENTRIES_MAX
 
 AMENDMENT_TAG = "crossclear/amendment/v1"
-
 VALUE_TAG = "crossclear/amendment/value/v1"
-
 CHANGES_MAX = 32
-
 PATH_BYTES_MAX = 96
-
 VALUE_BYTES_MAX = 16 << 10
-
 AMENDMENT_BYTES_MAX = 24 << 10
-
 REASON_BYTES_MAX = 256
-
 NO_VALUE = bytes(32)
 """`before` of a place that has no value yet."""
 
@@ -96,10 +89,8 @@ class SuspenseAssignment(Wire, frozen=True, tag=6):
 Amendment: TypeAlias = (
     TermsAmendment | ValidatorsAmendment | VaultDetachment | InstrumentHalt | InstrumentResumption | SuspenseAssignment
 )
-
 TermsChangingAmendment: TypeAlias = TermsAmendment | VaultDetachment
 """Amendments that change the terms. The result depends on genesis alone, so anybody can follow it."""
-
 URGENT_AMENDMENTS = (InstrumentHalt, InstrumentResumption)
 """Amendments that take effect in the block that approves them."""
 
@@ -115,14 +106,10 @@ def amendment_hash(network: NetworkId, amendment: Amendment) -> Hash32:
 
 
 PROPOSAL_TAG = "crossclear/governance/proposal/v1"
-
 GOVERNANCE_VOTE_TAG = "crossclear/governance/vote/v1"
-
 PROPOSAL_BYTES_MAX = AMENDMENT_BYTES_MAX + 1024
-
 HOUSE_PROPOSER = 2**32 - 1
 """In place of a validator's index: the house."""
-
 GOVERNANCE_PROPOSAL_TYPE = "GovernanceProposal(bytes32 content,uint64 notAfterMs)"
 
 

@@ -16,7 +16,6 @@ STATEMENT_LINES_MAX = 16
 """Keeps a part of a statement within `TRANSACTION_BYTES_MAX`, whatever its numbers are."""
 
 OptionalSignature = Annotated[bytes, msgspec.Meta(max_length=65)]
-
 _KEY_FIELDS = "uint64 venue,uint64 venueTradeId,uint64 low,uint64 high"
 
 

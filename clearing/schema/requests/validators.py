@@ -14,10 +14,8 @@ from clearing.base.ids import Hash32, NetworkId
 from clearing.base.validators import VALIDATORS_MAX, Validator
 
 CHANGE_TAG = "crossclear/validator-change/v1"
-
 ENTRIES_MAX = 64
 """Limit of validators that one change adds, and of those that it removes."""
-
 CHANGE_BYTES_MAX = 24 << 10
 
 

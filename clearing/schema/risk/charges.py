@@ -16,7 +16,6 @@ Check = tuple[str, int, bool]
 """(field, value, whether it is valid)."""
 
 CHARGE_SIZES_MAX = 8
-
 CHARGE_SIZES_PPM = (250_000, 1_000_000, 4_000_000, 16_000_000)
 
 

@@ -17,7 +17,6 @@ from clearing.schema.risk.charges import Check, ConcentrationTier, LotCharge, ch
 from clearing.schema.risk.volatility_surface import VolPillar, VolShock, shock_checks, surface_checks
 
 SCENARIOS_MAX = 64
-
 STRESS_MAX = 16
 
 
@@ -215,7 +214,6 @@ def _scenario_checks(at: str, scenarios: Sequence[Scenario]) -> list[tuple[str, 
 
 
 JOINT_SCENARIOS_MAX = 256
-
 JOINT_COUNT_MAX = 2**20
 """Limit of the sum of a set's counts."""
 

@@ -12,10 +12,8 @@ from clearing.base.units import PPM
 from clearing.schema.risk.parameters import RiskGroup
 
 WINDOW_MAX = 10_000
-
 MOVES_MAX = 20_000
 """Moves in the windows of all risk groups: processing them once an epoch takes a few tenths of a second."""
-
 JOINT_MAX = 64
 
 

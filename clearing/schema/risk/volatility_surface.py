@@ -19,15 +19,10 @@ from clearing.base.codec import I64, U32, U63, Wire
 from clearing.base.units import DAY_MS, PPM, YEAR_MS
 
 PILLARS_MAX = 64
-
 LEVEL_MAX_PPM = 10 * PPM
-
 SKEW_MAX_PPM = 990_000
-
 WING_MAX_PPM = 2 * PPM
-
 TENOR_MIN_MS = 3_600_000
-
 HORIZON_MS = YEAR_MS
 """Butterflies are excluded up to the longest pillar, and at least up to this time to expiry."""
 
@@ -124,11 +119,8 @@ def shock_checks(shock: VolShock) -> Iterator[Check]:
 
 REFERENCE_MS = 30 * DAY_MS
 """The time to expiry at which a shock is unscaled."""
-
 VOLATILITY_MIN_PPM = 10_000
 """Volatility never falls below 1 %, so a scenario cannot bring it to zero or below."""
-
 VOLATILITY_MAX_PPM = 1_000 * PPM
-
 FLAT = (VolPillar(REFERENCE_MS, PPM),)
 """The surface of a group that has none."""

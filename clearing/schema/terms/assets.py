@@ -29,7 +29,6 @@ from clearing.schema.terms.collateral import (
 
 CASH_UNIT_DECIMALS = 6
 """One clearing unit of a cash asset is one micro of the settlement unit."""
-
 DUST_DECIMALS_MAX = 18
 """Largest number of a token's decimals below its clearing unit: the dust of a deposit is one 63-bit number."""
 
@@ -38,7 +37,6 @@ TOKEN_UNITS_MAX = 2**56 - 1
 
 ASSETS_MAX = 1024
 """Every statement contains a custody term for each asset."""
-
 RATE_TIMES_MAX = 100
 """Upper bound on the agreed rate: the largest number of underlying tokens per share."""
 

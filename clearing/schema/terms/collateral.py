@@ -12,9 +12,7 @@ from clearing.base.units import PPM, YEAR_MS
 
 SKEW_RATE_MAX_PPM = 250_000
 """Steepest slope of one token's part of the skew potential: a movement then costs less than half of itself."""
-
 RATE_MAX_PPM = 10 * PPM
-
 STEP_MAX_PPM = PPM
 
 Check: TypeAlias = tuple[str, int, bool]

@@ -12,9 +12,7 @@ from clearing.schema.terms.collateral import Check
 
 DEFAULT_BLOCKS_MAX = 1_000_000
 """Upper bound of every phase of a default."""
-
 SLICES_MAX = 10_000
-
 STEPS_PER_BLOCK = 4
 """How many defaults one block closes or ends; others wait for the next."""
 
@@ -71,9 +69,7 @@ def default_blocks_max(terms: DefaultTerms, before: int = 0) -> int:
 
 MICROS_MAX = 2**60
 """A cash group's tokens are capped below this (`clearing.genesis.checks.CASH_MICROS_MAX`)."""
-
 LOOKBACK_MAX = 64
-
 FUND_BLOCKS_MAX = 2**31
 
 

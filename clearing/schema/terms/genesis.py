@@ -29,10 +29,8 @@ from clearing.schema.terms.prices import PriceTerms
 from clearing.schema.terms.withdrawals import WithdrawalControlTerms, withdrawal_control_checks
 
 VENUES_MAX = 64
-
 ID_CHUNK = 256
 """Trade ids whose use is recorded together, as the bits of one record."""
-
 ID_CHUNKS_MAX = 4096
 
 
@@ -108,10 +106,8 @@ def _prefixed(part: str, checks: Iterator[Check]) -> Iterator[Check]:
 
 
 GENESIS_TAG = "crossclear/genesis/v1"
-
 MEMBER_ACCOUNTS_MAX = 2**48
 """Account ids of members are below this. Above are the accounts of the ledger itself (`clearing.state.ledger`)."""
-
 OPENED_ACCOUNTS = 2**47
 """Ids from here up to `MEMBER_ACCOUNTS_MAX` are for accounts that members open (`clearing.accounts.lifecycle`)."""
 

@@ -10,20 +10,13 @@ from clearing.base.codec import U32, U63, Wire
 from clearing.schema.terms.collateral import Check
 
 VOTE_MS_MAX = 90 * 86_400_000
-
 TIMELOCK_MS_MIN = 1_000
 """Lower bound, whatever genesis says: an amendment never takes effect in the block that approves it."""
-
 TIMELOCK_MS_MAX = 90 * 86_400_000
-
 OPEN_PROPOSALS_MAX = 8
-
 HALT_BLOCKS_MAX = 1_000_000
-
 DETACH_BLOCKS_MIN = 10
-
 ENTRY_DELAY_MS_MAX = 7 * 86_400_000
-
 OFFENCES_MAX = 16
 
 

@@ -10,9 +10,7 @@ from clearing.base.units import DAY_MS, PPM
 from clearing.schema.terms.collateral import Check
 
 DEADLINE_BLOCKS_MAX = 100_000
-
 CONGESTION_STEPS_MAX = 1_000
-
 EARLY_PPM_MIN = 1_000
 """Smaller probabilities are computed too coarsely to act on."""
 
@@ -64,9 +62,7 @@ def calls_checks(terms: CallTerms) -> Iterator[Check]:
 
 
 AUCTION_BLOCKS_MAX = 100_000
-
 DISCOUNT_MAX_PPM = 500_000
-
 STEPS_MAX = 1_000
 
 

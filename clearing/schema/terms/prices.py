@@ -11,7 +11,6 @@ PREMIUM_CAP_PPM_MAX = 500_000
 """A premium beyond half the index is not plausible. Also bounds sums in the state."""
 
 FUNDING_PERIOD_MS_MAX = 7 * 86_400_000
-
 AVERAGING_MS_MAX = 86_400_000
 
 

@@ -12,7 +12,6 @@ from clearing.schema.terms.collateral import Check
 
 DELAYED_WITHDRAWALS_MAX = 4_096
 """Every block iterates over all delayed withdrawals."""
-
 DELAY_BLOCKS_MAX = 2**31
 """Numbers of blocks are added to heights: the sum stays far inside 63 bits."""
 

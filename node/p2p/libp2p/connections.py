@@ -22,7 +22,6 @@ from node.p2p.libp2p.session import Session, close_connection
 
 HIGHER_KEY_WAITS_SECONDS = 0.2
 """The higher key of a pair dials this much later, so that mostly one of the two dials."""
-
 REFUSED_BY_NAME = (P2pCode.WRONG_NETWORK, P2pCode.WRONG_VERSION, P2pCode.BAD_HELLO, P2pCode.OVERSIZE_FRAME)
 
 

@@ -34,37 +34,24 @@ from node.p2p.network import TOPIC_MESSAGE_BYTES, TOPIC_QUEUE, Incoming, Topic, 
 from node.p2p.peers import NetworkStats, TopicStats
 
 RPC_BYTES_MAX = 1 << 20
-
 WRITE_BYTES = 64 << 10
-
 OUTBOUND_QUEUE = 4096
-
 SUBSCRIPTIONS_PER_RPC = 16
-
 HEARTBEAT_SECONDS = 1
-
 STREAM_CHECK_SECONDS = 0.5
-
 TOKEN_BYTES = 4 << 10
 """A message of so many bytes counts as one more towards a rate."""
-
 RPC_TOKEN_BYTES = 16 << 10
-
 NEIGHBOUR_PER_SECOND_MAX = 2000
-
 BURST_SECONDS = 2.0
-
 MESSAGES_PER_TURN = 8
 """Judged before others have their turn: each costs up to half a millisecond, and votes wait."""
-
 RPC_TOKENS = 0.5
-
 PAUSE_SECONDS_MAX = 2.0
 """How long at most a neighbour is not read that has used up its rate: shorter than its patience with us."""
 
 _FORWARDERS_FAULTS = ("size", "signature", "validator")
 """What an honest neighbour drops itself. Not: an origin that it knows and we do not, for sets change."""
-
 _SIGNED_PREFIX: bytes = PUBSUB_SIGNING_PREFIX.encode()
 
 log = logging.getLogger("crossclear.p2p")

@@ -14,10 +14,8 @@ from libp2p.pubsub.pb import rpc_pb2
 
 IDS_MAX = 1024
 """Message ids in one control message, of each kind."""
-
 ID_BYTES_MAX = 64
 """A peer id and a sequence number are 46."""
-
 BACKOFF_SECONDS_MAX = 600
 
 
@@ -63,7 +61,6 @@ def _ids(lists: Iterable[Iterable[bytes]], most: int) -> list[bytes]:
 
 
 WINDOW = 4096
-
 TOLERANCE_NS = 600 * 1_000_000_000
 
 

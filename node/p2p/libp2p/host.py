@@ -36,31 +36,25 @@ from node.p2p.libp2p.muxer import BufferedTcp, Muxer, quick_state
 
 INBOUND_MAX = 256
 """Connections from outside at one time, finished or not."""
-
 HANDSHAKES_PER_ADDRESS = 32
 """Of those, unfinished ones from one address: a stranger's sockets must leave room for peers."""
-
 ARRIVALS_PER_SECOND = 10.0
-
 ARRIVALS_BURST_SECONDS = 30.0
 """A handshake costs milliseconds of our one core: so many connections from one address, and a burst for when all nodes
 of a machine start at once."""
 
 UPGRADE_SECONDS = 5.0
-
 CONNECT_SECONDS = 1.5
 """For TCP alone. A packet that was lost in a partition is sent again after 1, 3 and 7 s: a new attempt finds the healed
 path sooner."""
 
 SOCKET_BUFFER_BYTES = 256 << 10
 """Of each direction. Loopback carries 100 MB/s with it, a path of 100 ms 2.5 MB/s at least."""
-
 STREAMS_MAX = 16
 """Streams of one connection: three channels, control, and gossip both ways are six."""
 
 Admit = Callable[[bytes | None], bool]
 """Whether the owner of an envelope key (None: of another kind of key) may connect. Counts its refusals."""
-
 Refused = Callable[[P2pCode], None]
 
 

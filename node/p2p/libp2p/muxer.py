@@ -27,19 +27,13 @@ from libp2p.stream_muxer.yamux.yamux import (
 from clearing.base.token_bucket import TokenBucket
 
 READ_BYTES = 64 << 10
-
 TOKENS_PER_SECOND = 4000.0
 """Of one connection: a frame for libp2p's loop costs one, any other frame and any byte a part of one."""
-
 BURST_SECONDS = 2.0
-
 TAKEN_TOKENS = 0.05
-
 TOKEN_BYTES = 64 << 10
-
 PAUSE_SECONDS_MAX = 1.0
 """Shorter than a peer's patience with a heartbeat."""
-
 _HEADER = struct.Struct(YAMUX_HEADER_FORMAT)
 
 

@@ -30,10 +30,8 @@ from node.p2p.queues import FairInbox
 from node.p2p.scores import FaultResponse, PeerScores
 
 DIAL_SECONDS = 5.0
-
 CURRENT_SECONDS = 60.0
 """So long after the last height decided here, the own state may be behind."""
-
 ROOM_SECONDS = 1.0
 """How long a reader of bulk waits for a consumer whose queue is full, before it refuses."""
 

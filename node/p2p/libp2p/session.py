@@ -21,27 +21,19 @@ from node.p2p.peers import PeerStats
 from node.p2p.queues import Outbox
 
 CONTROL = "/crossclear/control/1"
-
 PROTOCOLS: dict[str, PeerChannel | None] = {
     CONTROL: None,
     **{f"/crossclear/{channel.name.lower()}/1": channel for channel in PeerChannel},
 }
-
 WRITE_BYTES = 32 << 10
 """Bytes of one write: one yamux frame and one noise message. A vote waits for at most one of them per other stream."""
-
 READ_BYTES = 64 << 10
-
 HEARTBEATS_MISSED_MAX = 3
-
 FLOOD_SECONDS = 0.5
 """A peer that has sent so much more than it may is charged with a flood, once a second."""
-
 PAUSE_SECONDS_MAX = 2.0
 """How long at most a stream is not read: libp2p resets one that lies unread for 5 s."""
-
 _CONTROL_LIMITS = ChannelLimits(64, 64, 4096, Overflow.DROP_OLDEST, 100)
-
 _PING, _PONG = b"\x01", b"\x02"
 
 log = logging.getLogger("crossclear.p2p")
