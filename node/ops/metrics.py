@@ -132,6 +132,8 @@ class SignerCollector(Collector):
 
 _P2P = "crossclear_p2p_"
 Sample = tuple[tuple[str, ...], float]
+_Family = tuple[str, str, tuple[str, ...], Iterable[Sample]]
+"""Name, description, labels, samples."""
 
 
 class PeerStatusSource(Protocol):
@@ -161,83 +163,46 @@ class PeerCollector(Collector):
         return self._families(self._network.stats, self._network.status())
 
     def _families(self, stats: NetworkStats, peers: tuple[PeerStatus, ...]) -> Iterator[Metric]:
-        topics = sorted(stats.topics.items())
-        named = [(peer.key.hex()[:16], peer) for peer in peers]
-        yield _gauge(
-            "peer_score",
-            "100 for a peer without faults; at 0 it is banned",
-            ("peer",),
-            (((key,), peer.score) for key, peer in named),
+        named = [((peer.key.hex()[:16],), peer) for peer in peers]
+        refused = [((code,), count) for code, count in sorted(stats.refused.items())]
+        topics = [((topic,), counts) for topic, counts in sorted(stats.topics.items())]
+        lost = [((*topic, cause), count) for topic, counts in topics for cause, count in sorted(counts.dropped.items())]
+        channels, ended = (
+            (peer.dropped_in for peer in stats.peers.values()),
+            (peer.closed for peer in stats.peers.values()),
         )
-        yield _gauge(
-            "peer_connected", "1 for a connected peer", ("peer",), (((key,), peer.connected) for key, peer in named)
+        by_peer, by_code, by_topic = ("peer",), ("code",), ("topic",)
+        gauges: tuple[_Family, ...] = (
+            (
+                "peer_score",
+                "100 for a peer without faults; at 0 it is banned",
+                by_peer,
+                [(k, p.score) for k, p in named],
+            ),
+            ("peer_connected", "1 for a connected peer", by_peer, [(k, p.connected) for k, p in named]),
+            ("peer_rtt_seconds", "Round trip of the last heartbeat", by_peer, [(k, p.rtt_ms / 1000) for k, p in named]),
         )
-        yield _gauge(
-            "peer_rtt_seconds",
-            "Round trip of the last heartbeat",
-            ("peer",),
-            (((key,), peer.rtt_ms / 1000) for key, peer in named),
+        counters: tuple[_Family, ...] = (
+            ("peer_faults", "Faults charged to a peer", by_peer, [(k, p.faults) for k, p in named]),
+            ("peer_bans", "Bans of a peer", by_peer, [(k, p.bans) for k, p in named]),
+            ("messages_refused", "Messages that a consumer's full queue dropped", ("channel",), _summed(channels)),
+            ("connections_closed", "Connections that ended, by reason", by_code, _summed(ended)),
+            ("connections_refused", "Connections that never became a peer, by reason", by_code, refused),
+            ("gossip_published", "Own gossip messages", by_topic, [(t, c.published) for t, c in topics]),
+            ("gossip_delivered", "Valid new gossip messages", by_topic, [(t, c.delivered) for t, c in topics]),
+            ("gossip_duplicates", "Repeated gossip messages", by_topic, [(t, c.duplicates) for t, c in topics]),
+            ("gossip_dropped", "Gossip messages dropped, by cause", ("topic", "cause"), lost),
         )
-        yield _counter(
-            "peer_faults", "Faults charged to a peer", ("peer",), (((key,), peer.faults) for key, peer in named)
-        )
-        yield _counter("peer_bans", "Bans of a peer", ("peer",), (((key,), peer.bans) for key, peer in named))
-        yield _counter(
-            "messages_refused",
-            "Messages that a consumer's full queue dropped",
-            ("channel",),
-            _summed(peer.dropped_in for peer in stats.peers.values()),
-        )
-        yield _counter(
-            "connections_closed",
-            "Connections that ended, by reason",
-            ("code",),
-            _summed(peer.closed for peer in stats.peers.values()),
-        )
-        yield _counter(
-            "connections_refused",
-            "Connections that never became a peer, by reason",
-            ("code",),
-            (((code,), count) for code, count in sorted(stats.refused.items())),
-        )
-        yield _counter(
-            "gossip_published",
-            "Own gossip messages",
-            ("topic",),
-            (((topic,), counts.published) for topic, counts in topics),
-        )
-        yield _counter(
-            "gossip_delivered",
-            "Valid new gossip messages",
-            ("topic",),
-            (((topic,), counts.delivered) for topic, counts in topics),
-        )
-        yield _counter(
-            "gossip_duplicates",
-            "Repeated gossip messages",
-            ("topic",),
-            (((topic,), counts.duplicates) for topic, counts in topics),
-        )
-        yield _counter(
-            "gossip_dropped",
-            "Gossip messages dropped, by cause",
-            ("topic", "cause"),
-            (((topic, cause), count) for topic, counts in topics for cause, count in sorted(counts.dropped.items())),
-        )
+        yield from _metrics(GaugeMetricFamily, gauges)
+        yield from _metrics(CounterMetricFamily, counters)
 
 
-def _gauge(name: str, description: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Metric:
-    family = GaugeMetricFamily(_P2P + name, description, labels=labels)
-    for values, number in samples:
-        family.add_metric(values, number)
-    return family
-
-
-def _counter(name: str, description: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> Metric:
-    family = CounterMetricFamily(_P2P + name, description, labels=labels)
-    for values, number in samples:
-        family.add_metric(values, number)
-    return family
+def _metrics(kind: type[GaugeMetricFamily | CounterMetricFamily], families: Iterable[_Family]) -> Iterator[Metric]:
+    for name, description, labels, samples in families:
+        family = kind(_P2P + name, description, labels=labels)
+        for values, number in samples:
+            family.add_metric(values, number)
+        yield family
 
 
 def _summed(counters: Iterable[dict[str, int]]) -> Iterator[Sample]:
