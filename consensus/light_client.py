@@ -123,7 +123,7 @@ def verify_adjacent(
     _check_signatures(trusted, block, verifier)
 
 
-def verify_skipping(
+def _verify_skipping(
     trusted: LightBlock, block: LightBlock, policy: TrustPolicy, now_ms: int, verifier: LightVerifier
 ) -> TrustDecision:
     """Check any later block by the overlap of the sets. Raises RemoteFault, and LocalFault TRUST_EXPIRED."""
@@ -142,7 +142,7 @@ def verify(
     if block.header.height == trusted.header.height + 1:
         verify_adjacent(trusted, block, policy, now_ms, verifier)
         return TrustDecision.TRUSTED
-    return verify_skipping(trusted, block, policy, now_ms, verifier)
+    return _verify_skipping(trusted, block, policy, now_ms, verifier)
 
 
 def bisection(

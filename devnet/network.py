@@ -28,7 +28,7 @@ from member.codes import NodeCode
 from node.config import ChainConfig, NodeConfig, Oracle, RelayerConfig
 
 
-def free_base_port(validators: int) -> int:
+def _free_base_port(validators: int) -> int:
     """A port from which on, and 100 above, as many are free. Raises LocalFault when there are none."""
     for base in range(26_600, 60_000, 2 * API_PORT_OFFSET):
         wanted = [base + above + index for above in (0, API_PORT_OFFSET) for index in range(validators)]
@@ -101,14 +101,14 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
     """The whole network, ready. Raises LocalFault naming what did not start."""
     market, members = load_market(), make_members(options.seed, options.members)
     folder = options.output_dir.resolve()
-    empty_folder(folder)
+    _empty_folder(folder)
     async with AsyncExitStack() as stack:
         chains = await trio.to_thread.run_sync(stack.enter_context, running_chains(options, market, folder))
         testnet = create_testnet(
             folder / "nodes",
             lambda validators: _genesis(market, validators, chains, members),
             validators=options.validators,
-            base_port=free_base_port(options.validators),
+            base_port=_free_base_port(options.validators),
             chains=[
                 ChainConfig(chain_id=chain.anvil.chain_id, name=chain.deployed.name, endpoints=(chain.anvil.url,))
                 for chain in chains
@@ -153,7 +153,7 @@ async def wait_ready(devnet: Devnet, name: str) -> None:
     raise LocalFault(DevnetCode.NODE_NOT_READY, name, why=reason)
 
 
-def empty_folder(folder: Path) -> None:
+def _empty_folder(folder: Path) -> None:
     """Make the devnet's folder; one that a devnet made before is emptied. Raises LocalFault OUTPUT_EXISTS."""
     if folder.exists() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(folder), why="not made by a devnet")

@@ -54,7 +54,7 @@ def connect(url: str) -> Web3:
     return Web3(Web3.HTTPProvider(url))
 
 
-def contract_address(deployer: bytes, nonce: int) -> bytes:
+def _contract_address(deployer: bytes, nonce: int) -> bytes:
     """Address of the contract that transaction `nonce` of `deployer` creates (Yellow Paper, section 7)."""
     return keccak256(rlp_coding.encode([deployer, nonce]))[12:]
 
@@ -64,7 +64,7 @@ def next_addresses(web3: Web3, secret: bytes, count: int) -> tuple[bytes, ...]:
     account = _account(secret)
     nonce = web3.eth.get_transaction_count(account.address, "pending")
     deployer = bytes.fromhex(account.address[2:])
-    return tuple(contract_address(deployer, nonce + ahead) for ahead in range(count))
+    return tuple(_contract_address(deployer, nonce + ahead) for ahead in range(count))
 
 
 def deploy_token(web3: Web3, secret: bytes, name: str, symbol: str, decimals: int) -> Deployed:

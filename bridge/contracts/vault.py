@@ -130,12 +130,12 @@ def read_checkpoint(data: bytes) -> Checkpoint:
     """The answer to `latest_call`. Raises RemoteFault MALFORMED_ANSWER."""
     if len(data) != CHECKPOINT_BYTES:
         raise malformed("latest", len(data))
-    *numbers, withdrawals_root, exit_root, state_root = split_words(data)
+    *numbers, withdrawals_root, exit_root, state_root = _split_words(data)
     height, count, trusted_at, root_number = (int.from_bytes(word, "big") for word in numbers)
     return Checkpoint(height, count, trusted_at, root_number, withdrawals_root, exit_root, state_root)
 
 
-def split_words(data: bytes) -> Sequence[bytes]:
+def _split_words(data: bytes) -> Sequence[bytes]:
     """Words of 32 bytes."""
     return [data[start : start + 32] for start in range(0, len(data), 32)]
 

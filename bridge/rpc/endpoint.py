@@ -202,9 +202,9 @@ class _Pieces(AsyncIterator[bytes]):
         return self._left.pop()
 
 
-async def send_whole(request: httpx.Request) -> None:
+async def _send_whole(request: httpx.Request) -> None:
     """A hook for requests: `event_hooks=SENDING`."""
     request.stream = WholeBody(request.content)
 
 
-WHOLE_BODY_EXTENSIONS = {"request": [send_whole]}
+WHOLE_BODY_EXTENSIONS = {"request": [_send_whole]}

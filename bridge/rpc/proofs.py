@@ -55,7 +55,7 @@ async def _fetch_part(chain: WatchedChain, quorum: EndpointQuorum, facts: Sequen
     wanted = _custodians(chain, facts)
     return await quorum.proven(
         _calls(wanted, facts[0].block_hash),
-        lambda results: check_answer(chain.chain_id, wanted, facts, results),
+        lambda results: _check_answer(chain.chain_id, wanted, facts, results),
         blame=False,
     )
 
@@ -64,7 +64,7 @@ def _custodians(chain: WatchedChain, facts: Sequence[CustodySeen]) -> tuple[Cust
     return tuple(Custodian(fact.vault, fact.token, chain.balances_of(fact.token)) for fact in facts)
 
 
-def check_answer(
+def _check_answer(
     chain_id: int, wanted: Sequence[Custodian], facts: Sequence[CustodySeen], results: Sequence[Result]
 ) -> BlockEvidence:
     """The evidence in an endpoint's answers to `eth_getBlockByHash` and `eth_getProof`. Raises as `fetch_evidence`."""

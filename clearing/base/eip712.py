@@ -22,7 +22,7 @@ DOMAIN_NAME = "crossclear"
 DOMAIN_VERSION = "1"
 
 
-def abi_word(value: int | bytes) -> bytes:
+def _abi_word(value: int | bytes) -> bytes:
     """One ABI word: an integer in two's complement, bytes32 unchanged, an address left-padded."""
     if isinstance(value, int):
         return value.to_bytes(32, "big", signed=value < 0)
@@ -48,7 +48,7 @@ def typed_data_digest(network: NetworkId, declaration: str, values: tuple[int | 
 
     Cached: a request is hashed when it arrives and again in its block.
     """
-    struct = keccak256(type_hash(declaration) + b"".join(abi_word(value) for value in values))
+    struct = keccak256(type_hash(declaration) + b"".join(_abi_word(value) for value in values))
     return keccak256(b"\x19\x01" + domain_separator(network) + struct)
 
 
@@ -67,7 +67,7 @@ class TypedRequest(Wire, frozen=True):
         return _values_getter(self.SIGNED)(self)
 
 
-def signed_fields(declaration: str) -> tuple[str, ...]:
+def _signed_fields(declaration: str) -> tuple[str, ...]:
     """Names of the fields that an EIP-712 type declares, in snake case."""
     declared = declaration[declaration.index("(") + 1 : -1].split(",")
     return tuple(re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", field.split(" ")[1]) for field in declared)
@@ -75,4 +75,4 @@ def signed_fields(declaration: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def _values_getter(declaration: str) -> Callable[[Any], tuple[int | bytes, ...]]:
-    return attrgetter(*signed_fields(declaration))
+    return attrgetter(*_signed_fields(declaration))

@@ -70,7 +70,7 @@ def check_pegs(context: BlockContext) -> None:
 
 def _check_peg(context: BlockContext, asset: Asset) -> None:
     before = context.state.depeg_guards.get(asset.id) or DepegGuardRecord(0)
-    ticks, status = observed_price(context, asset)
+    ticks, status = _observed_price(context, asset)
     beyond = abs(ticks - asset.depeg.par_ticks) * PPM > asset.depeg.par_ticks * asset.depeg.band_ppm
     if status == FeedStatus.UNOPENED:
         blocks_outside = 0
@@ -91,7 +91,7 @@ def _check_peg(context: BlockContext, asset: Asset) -> None:
             )
 
 
-def observed_price(context: BlockContext, asset: Asset) -> tuple[int, FeedStatus]:
+def _observed_price(context: BlockContext, asset: Asset) -> tuple[int, FeedStatus]:
     """The token's present price; while its feed is halted for a jump, the price after the jump."""
     feed = context.state.feeds.get(asset.depeg.feed)
     if feed is None:

@@ -43,7 +43,7 @@ def refresh_haircuts(context: BlockContext) -> None:
     for token in context.terms.tokens:
         if not token.haircut.is_dynamic:
             continue
-        parts = haircut_components(context, token)
+        parts = _haircut_components(context, token)
         haircut_ppm = total_haircut(parts, token.haircut.step_ppm)
         haircut = context.state.haircuts.get(token.id)
         before = haircut.haircut_ppm if haircut else token.haircut_ppm
@@ -63,21 +63,21 @@ def total_haircut(parts: tuple[tuple[str, int], ...], step_ppm: int) -> int:
     return min(-(-whole // step_ppm) * step_ppm, PPM)
 
 
-def haircut_components(context: BlockContext, token: Asset) -> tuple[tuple[str, int], ...]:
+def _haircut_components(context: BlockContext, token: Asset) -> tuple[tuple[str, int], ...]:
     """(name, parts per million) of the components of a haircut, without those at zero."""
     terms = token.haircut
     parts = (
         ("base", token.haircut_ppm),
-        ("volatility", volatility_component(context.state, token)),
+        ("volatility", _volatility_component(context.state, token)),
         ("liquidity", terms.liquidity_ppm),
         ("finality", terms.finality_ppm),
-        ("confidence", mul_div_up(feed_confidence_ppm(context.state, token.feed), terms.confidence_share_ppm, PPM)),
+        ("confidence", mul_div_up(_feed_confidence_ppm(context.state, token.feed), terms.confidence_share_ppm, PPM)),
         ("outage", outage_component(token, chain_silence_ms(context.state, token.chain_id))),
     )
     return tuple((name, ppm) for name, ppm in parts if ppm)
 
 
-def volatility_component(state: State, token: Asset) -> int:
+def _volatility_component(state: State, token: Asset) -> int:
     """The asset's share of the widest range in force of a risk group on its feed; the fixed figure without one."""
     terms = token.haircut
     if not terms.range_share_ppm:
@@ -86,7 +86,7 @@ def volatility_component(state: State, token: Asset) -> int:
     return mul_div_up(max(ranges), terms.range_share_ppm, PPM) if ranges else terms.volatility_ppm
 
 
-def feed_confidence_ppm(state: State, feed: int) -> int:
+def _feed_confidence_ppm(state: State, feed: int) -> int:
     """The feed's own uncertainty as a fraction of its price; of its last good price while it has none."""
     feed_state = state.feeds.get(feed)
     return (

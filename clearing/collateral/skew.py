@@ -23,7 +23,7 @@ from clearing.state.ledger import FEE_POT_ACCOUNT, balance, cash_currency, inven
 
 
 def skew_potential(inventory: Sequence[int], weights: Sequence[int], terms: SkewTerms) -> int:
-    """P in units of `skew_potential_unit`; exact. `inventory` in micros, one per weight."""
+    """P in units of `_skew_potential_unit`; exact. `inventory` in micros, one per weight."""
     whole, total = sum(weights), sum(inventory)
     depth = terms.depth_micros * whole
     value = 0
@@ -34,7 +34,7 @@ def skew_potential(inventory: Sequence[int], weights: Sequence[int], terms: Skew
     return terms.rate_ppm * value
 
 
-def skew_potential_unit(weights: Sequence[int], terms: SkewTerms) -> int:
+def _skew_potential_unit(weights: Sequence[int], terms: SkewTerms) -> int:
     """How many units of `skew_potential` are one micro."""
     whole = sum(weights)
     return 2 * PPM * terms.depth_micros * whole * whole
@@ -44,7 +44,7 @@ def inventory_fee(inventory: Sequence[int], weights: Sequence[int], terms: SkewT
     """Micros that a change of token number `at` costs, rounded up; negative for what it earns, rounded down."""
     after = [amount + change if index == at else amount for index, amount in enumerate(inventory)]
     difference = skew_potential(after, weights, terms) - skew_potential(inventory, weights, terms)
-    return -(-difference // skew_potential_unit(weights, terms))
+    return -(-difference // _skew_potential_unit(weights, terms))
 
 
 def skew_fee(context: BlockContext, asset: Asset, change: int) -> int:

@@ -88,7 +88,7 @@ def check_request(context: BlockContext, at: str, request: Any) -> Rejected | No
     for account in checks.accounts:
         refusal = refusal or check_account(context, at, getattr(request, account))
     if refusal is None and checks.nonce:
-        refusal = check_nonce(context, at, request.account, request.nonce)
+        refusal = _check_nonce(context, at, request.account, request.nonce)
     if refusal is not None or checks.key is SigningKey.LATER:
         return refusal
     digest = request.digest(context.terms.network)
@@ -118,7 +118,7 @@ def check_account(context: BlockContext, at: str, account: int) -> Rejected | No
     return None if can_hold(context.state, account) else reject(ClearingCode.UNKNOWN_ACCOUNT, at, account=account)
 
 
-def check_nonce(context: BlockContext, at: str, account: int, nonce: int) -> Rejected | None:
+def _check_nonce(context: BlockContext, at: str, account: int, nonce: int) -> Rejected | None:
     """Nonces of an account rise; gaps are allowed, within `NONCE_STEP_MAX`.
 
     A member signs some requests that name its client's account: with a maximal nonce it could lock the client out

@@ -196,7 +196,7 @@ def _open_default(
         _end_open_business(context, account, own=account in own_accounts)
     for account in own_accounts:
         if account != default.estate:
-            pool_account(context, number, account, default.estate)
+            _pool_account(context, number, account, default.estate)
 
 
 def _has_positions(state: State, accounts: tuple[int, ...]) -> bool:
@@ -214,7 +214,7 @@ def _end_open_business(context: BlockContext, account: int, *, own: bool) -> Non
         context.state.liquidations.remove(account)
 
 
-def pool_account(context: BlockContext, number: int, account: int, estate: int) -> None:
+def _pool_account(context: BlockContext, number: int, account: int, estate: int) -> None:
     """Move everything in an account to the estate, its debts included. Lots beyond the estate's position limit stay."""
     money: list[tuple[int, int]] = []
     currencies = [cash_currency(group) for group in context.terms.cash_groups]

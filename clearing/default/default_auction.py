@@ -79,13 +79,13 @@ def _check_auction(context: BlockContext, request: DefaultBid) -> Rejected | Non
     member = context.state.accounts[request.account].member
     if member == HOUSE_MEMBER:
         return reject(ClearingCode.OWN_DEFAULT, AT, account=request.account, member=member)
-    highest_ask = ask_max(context, auction_portfolio(context, default))
+    highest_ask = _ask_max(context, _auction_portfolio(context, default))
     if request.ask_micros > highest_ask:
         return reject(ClearingCode.ASK_TOO_HIGH, AT, ask_micros=request.ask_micros, most=highest_ask)
     return None
 
 
-def auction_portfolio(context: BlockContext, default: DefaultRecord) -> PositionLots:
+def _auction_portfolio(context: BlockContext, default: DefaultRecord) -> PositionLots:
     """(instrument, lots) of the estate's positions with open prices."""
     if not default.own_accounts:
         return ()
@@ -107,14 +107,14 @@ def slice_margin(context: BlockContext, lots: PositionLots) -> int:
     return holdings_margin(current_arrays(context.state), alone).initial // context.terms.crisis.default.auction_slices
 
 
-def ask_max(context: BlockContext, lots: PositionLots) -> int:
+def _ask_max(context: BlockContext, lots: PositionLots) -> int:
     """The highest ask for a slice."""
     return mul_div_down(slice_margin(context, lots), context.terms.crisis.default.auction_worst_ppm, PPM)
 
 
 def sell_portfolio(context: BlockContext, number: int, default: DefaultRecord) -> DefaultRecord:
     """Fill the bids for a default's portfolio, rank the members, and delete the bids."""
-    lots = auction_portfolio(context, default)
+    lots = _auction_portfolio(context, default)
     bids = {member: bid for (of, member), bid in list(context.state.default_bids.ordered()) if of == number}
     sale = _PortfolioSale(lots, slice_margin(context, lots), bids)
     for ask, _, member in sorted((bid.ask_micros, bid.height, member) for member, bid in bids.items()):
@@ -174,7 +174,7 @@ def _fill_bid(
     (member, bid), (first, slices) = bidder, part
     of_slices = context.terms.crisis.default.auction_slices
     moved: list[MovedPosition] = []
-    for instrument, lots in slice_lots(portfolio_lots, first, slices, of_slices):
+    for instrument, lots in _slice_lots(portfolio_lots, first, slices, of_slices):
         moved.append(pass_position(context, default.estate, bid.account, instrument, lots))
     paid, currency = slices * bid.ask_micros, cash_currency(context.terms.cash_groups[0])
     payer, payee = (default.estate, bid.account) if paid >= 0 else (bid.account, default.estate)
@@ -195,7 +195,7 @@ def _fill_bid(
     )
 
 
-def slice_lots(lots: PositionLots, first: int, slices: int, of_slices: int) -> PositionLots:
+def _slice_lots(lots: PositionLots, first: int, slices: int, of_slices: int) -> PositionLots:
     """The lots of slices `first` to `first + slices`. All slices together are all lots, for any split among buyers."""
     parts = []
     for instrument, position in lots:
@@ -216,7 +216,7 @@ def _slices_affordable(
     enough, too_many = 0, wanted + 1
     while too_many - enough > 1:
         middle = wanted if enough == 0 and too_many == wanted + 1 else (enough + too_many) // 2
-        if _is_affordable(context, bid, slice_lots(lots, first, middle, of_slices), middle):
+        if _is_affordable(context, bid, _slice_lots(lots, first, middle, of_slices), middle):
             enough = middle
         else:
             too_many = middle

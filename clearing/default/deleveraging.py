@@ -77,7 +77,7 @@ def close_positions(context: BlockContext, number: int, account: int, ranks: Aut
     """Close all positions of an account at the last marks. `ranks`: of its default, in this block."""
     if positions_of(context.state, account).lots and not _house_takeover(context, number, account):
         for position in positions_of(context.state, account).lots:
-            deleverage(context, number, account, position, ranks)
+            _deleverage(context, number, account, position, ranks)
 
 
 def _house_takeover(context: BlockContext, number: int, account: int) -> bool:
@@ -97,7 +97,7 @@ def _house_takeover(context: BlockContext, number: int, account: int) -> bool:
     return True
 
 
-def deleverage(
+def _deleverage(
     context: BlockContext, number: int, account: int, position: tuple[int, int], ranks: AutoDeleveragingRanking
 ) -> None:
     """Close an (instrument, lots) against the ranked other side. The book is matched, so their lots suffice."""

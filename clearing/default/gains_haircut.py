@@ -29,7 +29,7 @@ class GainsHaircut:
         """`cut`: earlier haircuts by account."""
         self._gained = _net_gains(context, default, cut)
         self._book = margin_book(context.state)
-        self._owner = {account: beneficial_owner(context.state, account) for account in self._gained}
+        self._owner = {account: _beneficial_owner(context.state, account) for account in self._gained}
         families = _accounts_by_owner(context.state, set(self._owner.values()), default) if self._gained else {}
         self._family = {account: (account, *families[owner]) for account, owner in self._owner.items()}
         self._free = _cash_above_initial(
@@ -66,7 +66,7 @@ class GainsHaircut:
         return found
 
 
-def beneficial_owner(state: State, account: int) -> BeneficialOwner:
+def _beneficial_owner(state: State, account: int) -> BeneficialOwner:
     """The owner of an account's money: a member, or a client, identified by its top account."""
     record = state.accounts[account]
     of_client = record.kind is AccountKind.CLIENT
@@ -99,7 +99,7 @@ def _accounts_by_owner(
     """All accounts of each owner, ordered; linear in the accounts."""
     found: dict[BeneficialOwner, list[int]] = {owner: [] for owner in owners}
     for account, _ in state.accounts.ordered():
-        if _bears_haircut(state, default, account) and (owner := beneficial_owner(state, account)) in found:
+        if _bears_haircut(state, default, account) and (owner := _beneficial_owner(state, account)) in found:
             found[owner].append(account)
     return {owner: tuple(accounts) for owner, accounts in found.items()}
 

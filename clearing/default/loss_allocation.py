@@ -99,13 +99,13 @@ def _waterfall_survivors(context: BlockContext, default: DefaultRecord) -> tuple
             contribution=contribution_micros(context.state, member),
             required=required_contribution(context.state, member) if member in own and member in survivors else 0,
             seniority=ranks.get(member, 0),
-            assessed=assessed_so_far(context, member).micros,
+            assessed=_assessed_so_far(context, member).micros,
         )
         for member in payers
     )
 
 
-def assessed_so_far(context: BlockContext, member: int) -> AssessmentRecord:
+def _assessed_so_far(context: BlockContext, member: int) -> AssessmentRecord:
     """What a member was assessed in the current assessment period; a new period starts at zero."""
     record = context.state.assessments.get(member)
     if (
@@ -156,7 +156,7 @@ def _with_losses_borne(default: DefaultRecord, allocations: tuple[LayerAllocatio
 def call_assessments(context: BlockContext, number: int, default: DefaultRecord) -> None:
     """Call members for their assessments, and count these against their caps."""
     for member, micros in default.assessed:
-        before = assessed_so_far(context, member)
+        before = _assessed_so_far(context, member)
         context.state.assessments.put(member, AssessmentRecord(before.since_height, before.micros + micros))
     context.receipts.append(AssessmentsCalled(number, default.assessment_height, default.assessed))
 

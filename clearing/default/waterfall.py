@@ -86,7 +86,7 @@ def run_waterfall(loss: DefaultLoss) -> tuple[LayerAllocation, ...]:
     return tuple(steps)
 
 
-def assessable_micros(survivor: Survivor, assessment_ppm: int) -> int:
+def _assessable_micros(survivor: Survivor, assessment_ppm: int) -> int:
     """How much more a member may be assessed in this period; rounded down."""
     return max(mul_div_down(survivor.required, assessment_ppm, PPM) - survivor.assessed, 0)
 
@@ -108,7 +108,8 @@ def _layer_payers(loss: DefaultLoss) -> list[tuple[WaterfallLayer, list[LossShar
             )
         )
     assessed = [
-        LossShare(payer.member, payer.required, assessable_micros(payer, loss.assessment_ppm), 0) for payer in survivors
+        LossShare(payer.member, payer.required, _assessable_micros(payer, loss.assessment_ppm), 0)
+        for payer in survivors
     ]
     layers.append((WaterfallLayer.ASSESSMENTS, assessed))
     layers.append(

@@ -87,14 +87,14 @@ def collect_contribution_calls(context: BlockContext) -> None:
     parts = context.state.contributions.ordered()
     due = [part for part in parts if part[1].reduction_started or 0 < part[1].deadline <= context.block.height]
     if due and not can_members_pay(context.state):
-        extend_calls(context, due)
+        _extend_calls(context, due)
         return
     own = own_accounts_by_member(context.state) if due else {}
     for member, record in due:
         _collect_call(context, member, record, own.get(member, ()))
 
 
-def extend_calls(context: BlockContext, due: list[tuple[int, ContributionRecord]]) -> None:
+def _extend_calls(context: BlockContext, due: list[tuple[int, ContributionRecord]]) -> None:
     """Extend calls that nobody can pay, because no token of the fund's cash group is left."""
     later = context.block.height + context.terms.crisis.fund.call_blocks
     for member, record in due:
@@ -146,15 +146,15 @@ def _reduce_forcibly(
     context: BlockContext, member: int, contribution: ContributionRecord, own: list[int]
 ) -> ContributionRecord:
     """Debit what is missing and sell positions for it. When nothing is left to sell, the deadline is now."""
-    contribution = reduce_member(
+    contribution = _reduce_member(
         context,
         member,
-        contribution if contribution.reduction_started else begin_reduction(context, member, contribution),
+        contribution if contribution.reduction_started else _begin_reduction(context, member, contribution),
         own,
     )
     if contribution.called:
         restrict_member(context, member)
-        if not is_reducible(context, own):
+        if not _is_reducible(context, own):
             contribution = msgspec.structs.replace(contribution, deadline=context.block.height)
     return contribution
 
@@ -172,7 +172,7 @@ def _debit_accounts(
     return contribution
 
 
-def begin_reduction(context: BlockContext, member: int, contribution: ContributionRecord) -> ContributionRecord:
+def _begin_reduction(context: BlockContext, member: int, contribution: ContributionRecord) -> ContributionRecord:
     """The grace period has ended: from now on debit and sell until the reported height."""
     until = context.block.height + context.terms.crisis.fund.reduce_blocks
     contribution = msgspec.structs.replace(contribution, lapsed=True, reduction_started=True, deadline=until)
@@ -183,7 +183,7 @@ def begin_reduction(context: BlockContext, member: int, contribution: Contributi
     return contribution
 
 
-def reduce_member(
+def _reduce_member(
     context: BlockContext, member: int, contribution: ContributionRecord, own: list[int]
 ) -> ContributionRecord:
     """One block of reduction of a member's own accounts, in the order in which they pay. Returns the
@@ -200,7 +200,7 @@ def reduce_member(
     return contribution
 
 
-def is_reducible(context: BlockContext, own: list[int]) -> bool:
+def _is_reducible(context: BlockContext, own: list[int]) -> bool:
     """Whether positions are left to sell, or prices to wait for that are not open."""
     return any(
         any(holdings.lots) or has_unpriced_holdings(context, holdings)

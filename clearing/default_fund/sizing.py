@@ -239,12 +239,12 @@ def stress_needs(state: State, contributing: tuple[int, ...], group: int) -> Str
             (name, {member: losses[at] for member, losses in sorted(shortfalls.items())})
             for at, name in enumerate(stress.names)
         ),
-        house_micros=house_fund_micros(state, stress),
+        house_micros=_house_fund_micros(state, stress),
         margins=margins,
     )
 
 
-def house_fund_micros(state: State, stress: StressArrays) -> int:
+def _house_fund_micros(state: State, stress: StressArrays) -> int:
     """What the house's own account bears: at most its cash, and at most its equity in the worst scenario.
 
     Nor more than it bears of one default: the risk parameters of a statement may name more.

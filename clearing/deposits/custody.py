@@ -43,12 +43,12 @@ def count_custody_attestation(context: BlockContext, attestation: Attestation, f
             CustodyAgreed(asset.id, fact.block_number, fact.block_hash, fact.deposited, fact.withdrawn, fact.balance)
         )
         attestations = AttestationsRecord(
-            tuple(later for later in attestations.attestations if attested_block(later) > fact.block_number)
+            tuple(later for later in attestations.attestations if _attested_block(later) > fact.block_number)
         )
     context.state.custody_attestations.put(asset.id, attestations)
 
 
-def attested_block(attestation: Attestation) -> int:
+def _attested_block(attestation: Attestation) -> int:
     """The block that a custody attestation is about."""
     return attestation.fact.block_number
 
@@ -66,11 +66,11 @@ def _with_attestation(
     own = [
         earlier
         for earlier in (attestations.attestations if attestations else ())
-        if earlier.validator == attestation.validator and attested_block(earlier) != block_number
+        if earlier.validator == attestation.validator and _attested_block(earlier) != block_number
     ]
-    own = sorted((*own, attestation), key=attested_block)[-CUSTODY_ATTESTATIONS_MAX:]
+    own = sorted((*own, attestation), key=_attested_block)[-CUSTODY_ATTESTATIONS_MAX:]
     return AttestationsRecord(
-        tuple(sorted((*others, *own), key=lambda entry: (entry.validator, attested_block(entry))))
+        tuple(sorted((*others, *own), key=lambda entry: (entry.validator, _attested_block(entry))))
     )
 
 

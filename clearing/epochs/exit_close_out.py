@@ -74,7 +74,7 @@ def close_out(state: State) -> tuple[Payout, ...]:
     for account in HOUSE_OWNED:
         _add_amounts(claims[HOUSE_ACCOUNT], _ledger_account_claims(state, account))
     claims[SUSPENSE_ACCOUNT] = _ledger_account_claims(state, SUSPENSE_ACCOUNT)
-    settle_claims(claims, current_arrays(state).token_prices, remaining_contributions(state))
+    settle_claims(claims, current_arrays(state).token_prices, _remaining_contributions(state))
     units = _payable_units(state, claims)
     amounts = delayed_amounts(state)  # has left its account, so no margin can use it any more
     for account, payable in units.items():
@@ -253,7 +253,7 @@ def _payable_units(state: State, claims: dict[int, AccountClaims]) -> dict[int, 
     return units
 
 
-def remaining_contributions(state: State) -> RemainingContributions:
+def _remaining_contributions(state: State) -> RemainingContributions:
     """The present contributions; linear in the accounts where there is a fund."""
     contributions = {member: record for member, record in state.contributions.ordered() if record.micros}
     if not contributions:

@@ -177,7 +177,7 @@ def _check_provable(genesis: Genesis) -> None:
     joint = genesis.ranges.joint_scenarios + 1 if genesis.ranges.enabled and genesis.ranges.joint_scenarios else 0
     tokens = collateral_tokens(genesis.assets)
     listed = (genesis.instruments, tokens, genesis.cash_groups, genesis.feeds)
-    for field, value, good in provable_checks(*listed, genesis.risk, joint):
+    for field, value, good in _provable_checks(*listed, genesis.risk, joint):
         _require(good, field, value)
 
 
@@ -217,7 +217,7 @@ _WIDE_DIGITS = 8
 Check = tuple[str, int, bool]
 
 
-def provable_checks(
+def _provable_checks(
     instruments: Sequence[Instrument],
     tokens: Sequence[Asset],
     cash_groups: Sequence[CashGroup],

@@ -123,7 +123,7 @@ def validate_amendment(state: State, amendment: Amendment) -> Genesis | Rejected
         return check_halt(state, amendment.instrument, amendment.until_height)
     if isinstance(amendment, InstrumentResumption):
         return check_resumption(state, amendment.instrument)
-    return check_suspense(state, amendment)
+    return _check_suspense(state, amendment)
 
 
 def must_be_postponed(state: State, amendment: Amendment) -> bool:
@@ -155,7 +155,7 @@ def enact_amendment(
     elif isinstance(amendment, InstrumentResumption):
         resume_instrument(context, amendment.instrument)
     elif isinstance(amendment, SuspenseAssignment):
-        assign_suspense(context, amendment)
+        _assign_suspense(context, amendment)
     return 0
 
 
@@ -165,11 +165,11 @@ def _enact_terms(context: BlockContext, amendment: TermsChangingAmendment, after
     head = next_head(clock.chain_head, height, context.time_ms, proposal, amendment)
     context.state.governance_counters.put(0, GovernanceCounters(clock.proposals, number, head))
     context.state.amendments.put(number, AmendmentRecord(height, context.time_ms, proposal, amendment, head))
-    adopt_terms(context, after)
+    _adopt_terms(context, after)
     return number
 
 
-def adopt_terms(context: BlockContext, after: Genesis) -> None:
+def _adopt_terms(context: BlockContext, after: Genesis) -> None:
     """Replace the terms for the rest of the block and all later ones; every account's margin is checked."""
     before = context.state.terms
     context.state.terms = Terms(after, before.original_genesis)
@@ -189,7 +189,7 @@ def _check_validators(state: State, amendment: ValidatorsAmendment) -> Rejected 
 SUSPENSE_AT = "suspense"
 
 
-def check_suspense(state: State, amendment: SuspenseAssignment) -> Rejected | None:
+def _check_suspense(state: State, amendment: SuspenseAssignment) -> Rejected | None:
     """Whether suspense contains this amount, and the account exists."""
     if not can_hold(state, amendment.account):
         return reject(ClearingCode.UNKNOWN_ACCOUNT, SUSPENSE_AT, account=amendment.account)
@@ -199,7 +199,7 @@ def check_suspense(state: State, amendment: SuspenseAssignment) -> Rejected | No
     return None
 
 
-def assign_suspense(context: BlockContext, amendment: SuspenseAssignment) -> None:
+def _assign_suspense(context: BlockContext, amendment: SuspenseAssignment) -> None:
     """Move the assigned money. The caller has checked it."""
     account, currency, units = amendment.account, amendment.currency, amendment.units
     context.journal.transfer(SUSPENSE_ACCOUNT, account, currency, units, TransferCode.SUSPENSE_ASSIGNED, account)

@@ -28,7 +28,7 @@ ENACTED_PER_BLOCK = 1
 def enact_governance(context: BlockContext) -> None:
     """End due halts, remove offenders, and enact or close proposals."""
     end_due_halts(context)
-    remove_offenders(context)
+    _remove_offenders(context)
     if context.state.governance_counters.get(0) is None:
         return
     due: list[tuple[int, int, bytes, ProposalRecord]] = []
@@ -89,7 +89,7 @@ def _voting_over(context: BlockContext, proposal_record: ProposalRecord) -> Reje
     )
 
 
-def remove_offenders(context: BlockContext) -> None:
+def _remove_offenders(context: BlockContext) -> None:
     """Begin the change that removes the first offender that can be removed."""
     limit = context.terms.genesis.crisis.governance.removal_offences
     if not limit or context.state.set_changes.get(0) is not None:

@@ -93,12 +93,12 @@ of what is remembered and signed. Limits on positions depend on whether there is
 
 def check_immutable(before: Genesis, after: Genesis) -> Rejected | None:
     """Whether an amendment leaves all immutable places unchanged."""
-    for path in immutable_changes(before, after):
+    for path in _immutable_changes(before, after):
         return reject(ClearingCode.AMENDMENT_FROZEN, AT, path=path)
     return None
 
 
-def immutable_changes(before: Genesis, after: Genesis) -> Iterator[str]:
+def _immutable_changes(before: Genesis, after: Genesis) -> Iterator[str]:
     """The path of every immutable place that differs."""
     yield from (path for path, read in IMMUTABLE_FIELDS.items() if read(before) != read(after))
     for listed in IMMUTABLE_LISTS:

@@ -179,7 +179,7 @@ def write_listing_change(state: State, before: Genesis, after: Genesis, previous
     members = {member.id: member for member in before.members}
     for member in after.members:
         _write_member(state, members.get(member.id), member)
-    remap_moves(state, before, after)
+    _remap_moves(state, before, after)
 
 
 def _write_assets(state: State, before: Genesis, after: Genesis) -> None:
@@ -223,7 +223,7 @@ def _write_member(state: State, before: MemberTerms | None, after: MemberTerms) 
         state.member_accounts.put(after.id, MemberAccounts(counted.opened, counted.open + len(fresh)))
 
 
-def remap_moves(state: State, before: Genesis, after: Genesis) -> None:
+def _remap_moves(state: State, before: Genesis, after: Genesis) -> None:
     """Rewrite moves, ranges and joint scenarios for new groups, grids or windows."""
     old, new = (tuple(group.id for group in genesis.risk.groups) for genesis in (before, after))
     if old != new or before.ranges.window != after.ranges.window:

@@ -43,7 +43,7 @@ def propose_amendment(context: BlockContext, index: int, request: GovernanceProp
     refusal = check_expiry(context, AT, request.not_after_ms) or check_proposal(context.state, request)
     if refusal is not None:
         return refusal
-    if request.proposer == proposer_in_turn(context) and not context.validated_in_turn:
+    if request.proposer == _proposer_in_turn(context) and not context.validated_in_turn:
         context.validated_in_turn = True
     elif context.validated_proposals >= VALIDATED_PER_BLOCK:
         return reject(
@@ -61,7 +61,7 @@ def propose_amendment(context: BlockContext, index: int, request: GovernanceProp
     context.state.governance_counters.put(0, GovernanceCounters(number, clock.amendments, clock.chain_head))
     proposal_record = ProposalRecord(
         number=number,
-        proposer=proposer_key(voting_set(context.state), request),
+        proposer=_proposer_key(voting_set(context.state), request),
         seat=request.proposer,
         amendment=request.amendment,
         reason=request.reason,
@@ -83,7 +83,7 @@ def propose_amendment(context: BlockContext, index: int, request: GovernanceProp
     return None
 
 
-def proposer_in_turn(context: BlockContext) -> int:
+def _proposer_in_turn(context: BlockContext) -> int:
     """The proposer whose turn this block is: the validators in order, then the house."""
     seats = len(voting_set(context.state).validators)
     turn = context.block.height % (seats + 1)
@@ -109,7 +109,7 @@ def check_proposal(state: State, request: GovernanceProposal) -> Rejected | None
     refusal = _check_signature(state, validators, request)
     if refusal is not None:
         return refusal
-    content, key = request.content(state.terms.network), proposer_key(validators, request)
+    content, key = request.content(state.terms.network), _proposer_key(validators, request)
     if content in state.proposals:
         return reject(ClearingCode.PROPOSAL_KNOWN, AT, proposal=content)
     under_way = sum(
@@ -121,7 +121,7 @@ def check_proposal(state: State, request: GovernanceProposal) -> Rejected | None
     return None
 
 
-def proposer_key(validators: ValidatorSet, request: GovernanceProposal) -> bytes:
+def _proposer_key(validators: ValidatorSet, request: GovernanceProposal) -> bytes:
     """The proposer's envelope key; zeros for the house."""
     house = request.proposer == HOUSE_PROPOSER
     return NO_PROPOSER if house else validators.validators[request.proposer].envelope_key

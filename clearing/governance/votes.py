@@ -49,7 +49,7 @@ def count_vote(context: BlockContext, index: int, request: GovernanceVote) -> Re
             total_power=counted.total,
         )
     )
-    update_stage(context, request.proposal, proposal_record, counted)
+    _update_stage(context, request.proposal, proposal_record, counted)
     return None
 
 
@@ -86,7 +86,7 @@ class BallotTally(NamedTuple):
         return 3 * self.approving > 2 * self.total
 
 
-def update_stage(context: BlockContext, proposal: bytes, proposal_record: ProposalRecord, tally: BallotTally) -> None:
+def _update_stage(context: BlockContext, proposal: bytes, proposal_record: ProposalRecord, tally: BallotTally) -> None:
     """Start the timelock when a proposal is approved, stop it when it no longer is; enact urgent ones at once."""
     if (
         tally.agreed

@@ -41,7 +41,7 @@ def bid_for_slice(context: BlockContext, index: int, request: LiquidationBid) ->
     if refusal is not None:
         return refusal
     record = context.state.liquidations[request.liquidated]
-    discount = current_discount_ppm(context, record)
+    discount = _current_discount_ppm(context, record)
     if discount < request.discount_ppm:
         return reject(ClearingCode.DISCOUNT_TOO_SMALL, AT, discount_ppm=request.discount_ppm, discount=discount)
     holdings = current_holdings(context.state, request.liquidated)
@@ -68,7 +68,7 @@ def bid_for_slice(context: BlockContext, index: int, request: LiquidationBid) ->
     return None
 
 
-def current_discount_ppm(context: BlockContext, liquidation: LiquidationRecord) -> int:
+def _current_discount_ppm(context: BlockContext, liquidation: LiquidationRecord) -> int:
     """The discount at which slices are sold in this block, of the notional."""
     terms = context.terms.crisis.liquidation
     span = (liquidation.first_height, liquidation.last_height)

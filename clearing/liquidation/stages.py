@@ -58,12 +58,12 @@ def liquidate_account(context: BlockContext, account: int, holdings: Holdings, m
         needed = size_liquidation(context, holdings, margin).share
         if needed < DENOMINATOR and not _restores_margin(context, plan_takeover(context, holdings, margin, needed)):
             needed = DENOMINATOR
-    if not has_stages(terms) or not needed or not open_positions(context, holdings):
+    if not _has_stages(terms) or not needed or not open_positions(context, holdings):
         return _take_over_share(context, account, holdings, margin, needed)
     return _advance_sale(context, account, holdings, margin, needed)
 
 
-def has_stages(terms: LiquidationTerms) -> bool:
+def _has_stages(terms: LiquidationTerms) -> bool:
     """Whether other stages come before the house, or the house takes over in steps."""
     stepped = terms.step_ppm < PPM or terms.step_notional_max or terms.cooldown_blocks or terms.block_notional_max
     return bool(terms.auction_blocks or terms.backstop_account or stepped or terms.insolvent_to_default)
@@ -76,14 +76,14 @@ def size_liquidation(
 
     Where a requirement is not convex, or cash stays owed, that share may not suffice.
     """
-    whole = open_notional(context, holdings)
+    whole = _open_notional(context, holdings)
     cost = context.terms.market.liquidation_penalty_ppm + discount_ppm
     fixed, rounding = margin.terms.concentration, 1 if margin.terms.credit else 0
     share = restoring_share(margin.equity, margin.initial, whole, cost_ppm=cost, fixed=fixed, rounding=rounding)
     return SliceSizing(margin.equity, margin.initial, receipt_micros(whole), cost, fixed, rounding, share)
 
 
-def open_notional(context: BlockContext, holdings: Holdings) -> int:
+def _open_notional(context: BlockContext, holdings: Holdings) -> int:
     """Notional of all positions with an open price, at the mark."""
     return sum(
         notional_micros(instrument, lots, instrument_mark(context, instrument.id))
@@ -122,7 +122,7 @@ def _advance_sale(
     if height < record.last_height:
         return holdings
     sizing = size_liquidation(context, holdings, margin)
-    whole = open_notional(context, holdings)
+    whole = _open_notional(context, holdings)
     left = -(-whole * needed // DENOMINATOR)
     size = step_size(left, terms.step_ppm, terms.whole_notional, terms.step_notional_max)
     if record.steps >= terms.steps_max:
@@ -141,7 +141,7 @@ def _advance_sale(
     after = backstop_takeover(context, account, holdings, margin, share, record.steps)
     if after is not holdings:
         margin = holdings_margin(current_arrays(context.state), after)
-        share = _house_share(share, whole, whole - open_notional(context, after))
+        share = _house_share(share, whole, whole - _open_notional(context, after))
         if margin.initial_ok or not share:
             context.liquidation_budget.accounts += 1
             return after
@@ -185,7 +185,7 @@ def _take_over_share(
     terms = context.terms.crisis.liquidation
     if _is_for_default(context, account, margin):
         return _fail_account(context, account, holdings, margin, FailureReason.DEFICIT)
-    whole = open_notional(context, holdings)
+    whole = _open_notional(context, holdings)
     within = context.liquidation_budget.share_within(share, whole, terms.block_notional_max)
     if share and not within:
         return _defer(context, account, holdings, whole)

@@ -47,7 +47,7 @@ def check_margins(context: BlockContext) -> None:
         left = liquidate_account(context, account, holdings, margin)
         after = margin if left is holdings else holdings_margin(current_arrays(context.state), left)
         if after.initial_ok:
-            end_calls(context, account, after)
+            _end_calls(context, account, after)
 
 
 def _check_all(
@@ -62,7 +62,7 @@ def _check_all(
             continue
         margin = book.margin(account)
         if account not in short:
-            end_calls(context, account, margin)
+            _end_calls(context, account, margin)
             continue
         call_margin(context, account, margin)
         holdings = current_holdings(context.state, account)
@@ -72,23 +72,23 @@ def _check_all(
         if not (cash_due or margin_due or account in context.state.liquidations):
             continue
         if may_liquidate(context, holdings):
-            due.append((maintenance_shortfall(context, margin), account, holdings, margin))
+            due.append((_maintenance_shortfall(context, margin), account, holdings, margin))
         else:
             pause_liquidation(context, account, holdings, margin)
     check_early_calls(context, book, checked, congestion)
     return due
 
 
-def maintenance_shortfall(context: BlockContext, margin: AccountMargin) -> int:
+def _maintenance_shortfall(context: BlockContext, margin: AccountMargin) -> int:
     """Shortfall to maintenance, in micros times the maintenance denominator."""
     risk = context.terms.risk
     return risk.maintenance_numerator * margin.initial - risk.maintenance_denominator * margin.equity
 
 
-def end_calls(context: BlockContext, account: int, margin: AccountMargin) -> None:
+def _end_calls(context: BlockContext, account: int, margin: AccountMargin) -> None:
     """End the calls and the liquidation of an account that is at initial margin again."""
     close_liquidation(context, account, margin, failed=False)
-    withdraw_margin_call(context, account, margin)
+    _withdraw_margin_call(context, account, margin)
     if not _is_early_call(context, account):
         meet_call(context, account, margin)
 
@@ -107,7 +107,7 @@ def call_margin(context: BlockContext, account: int, margin: AccountMargin) -> N
         context.receipts.append(MarginCalled(account, margin.equity, margin.initial, margin.maintenance))
 
 
-def withdraw_margin_call(context: BlockContext, account: int, margin: AccountMargin) -> None:
+def _withdraw_margin_call(context: BlockContext, account: int, margin: AccountMargin) -> None:
     """Withdraw the call of a called account."""
     record = context.state.accounts[account]
     if record.called_height != 0:
@@ -123,4 +123,4 @@ def check_house_margin(context: BlockContext) -> None:
     if not positions_of(context.state, HOUSE_ACCOUNT).lots and not record.called_height:
         return
     margin = holdings_margin(current_arrays(context.state), current_holdings(context.state, HOUSE_ACCOUNT))
-    (withdraw_margin_call if margin.initial_ok else call_margin)(context, HOUSE_ACCOUNT, margin)
+    (_withdraw_margin_call if margin.initial_ok else call_margin)(context, HOUSE_ACCOUNT, margin)

@@ -128,7 +128,7 @@ def _publish_ranges(context: BlockContext, parameters: RangeParameters, clock: R
         after = next_published_range(parameters, group, variance, filtered, before, span, context.block.height)
         state.price_ranges.put(group.id, after)
         horizons.append(deviation_over(variance.variance, span, parameters.interval_ms))
-        if published_range(before, group) != published_range(after, group):
+        if _published_range(before, group) != _published_range(after, group):
             changed = True
             _range_receipt(context, group, after)
     changed |= _renew_joint_scenarios(context, parameters, window, horizons)
@@ -136,7 +136,7 @@ def _publish_ranges(context: BlockContext, parameters: RangeParameters, clock: R
         context.rebuild_arrays()
 
 
-def published_range(published: PublishedRangeRecord | None, group: RiskGroup) -> tuple[int, int, int]:
+def _published_range(published: PublishedRangeRecord | None, group: RiskGroup) -> tuple[int, int, int]:
     """Range, volatility and volatility range of a group."""
     source = published or group
     return source.range_ppm, source.volatility_ppm, source.volatility_range_ppm

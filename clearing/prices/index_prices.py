@@ -105,14 +105,14 @@ def store_reports(context: BlockContext) -> None:
         for report in observed.extension.prices if observed.extension else ():
             before = context.state.price_reports.get((report.feed, observed.validator))
             newer = before is None or report.time_ms > before.time_ms
-            if report.feed in known and newer and is_acceptable(context, report):
+            if report.feed in known and newer and _is_acceptable(context, report):
                 context.state.price_reports.put(
                     (report.feed, observed.validator),
                     PriceReportRecord(observed.power, report.ticks, report.confidence_ticks, report.time_ms),
                 )
 
 
-def is_acceptable(context: BlockContext, report: PriceReport) -> bool:
+def _is_acceptable(context: BlockContext, report: PriceReport) -> bool:
     """Whether a report is in range, fresh, certain enough, and from enough sources."""
     certain = report.confidence_ticks * PPM <= report.ticks * context.terms.market.confidence_ppm_max
     well_sourced = report.sources >= context.terms.market.prices.sources_min
@@ -150,7 +150,7 @@ def fresh_median(context: BlockContext, feed: int) -> AgreedMedian | None:
     return AgreedMedian(ticks, len(filtered.used), power, confidence)
 
 
-def within_cap(ticks: int, reference: int, cap_ppm: int) -> bool:
+def _within_cap(ticks: int, reference: int, cap_ppm: int) -> bool:
     """Whether a price is within the cap around a reference, limits included."""
     return abs(ticks - reference) * PPM <= reference * cap_ppm
 
@@ -180,7 +180,7 @@ def _decide_feed(context: BlockContext, feed: int, feed_state: FeedState, median
         return
     market = context.terms.market
     if feed_state.status == FeedStatus.UNOPENED or (
-        feed_state.status != FeedStatus.HALTED and within_cap(median.ticks, feed_state.ticks, market.move_cap_ppm)
+        feed_state.status != FeedStatus.HALTED and _within_cap(median.ticks, feed_state.ticks, market.move_cap_ppm)
     ):
         _move_index(context, feed, feed_state, median)
         return
@@ -188,7 +188,7 @@ def _decide_feed(context: BlockContext, feed: int, feed_state: FeedState, median
         _close_feed(context, feed, feed_state, FeedStatus.HALTED, median.ticks)
         return
     steady = (
-        feed_state.steady_blocks + 1 if within_cap(median.ticks, feed_state.observed_ticks, market.move_cap_ppm) else 1
+        feed_state.steady_blocks + 1 if _within_cap(median.ticks, feed_state.observed_ticks, market.move_cap_ppm) else 1
     )
     reopens = steady > market.reopen_blocks or is_confirmed(context, feed, feed_state, median.ticks)
     if reopens and not is_out_of_scale(feed_state, median.ticks):

@@ -78,7 +78,7 @@ def _pillar_smile(pillar: VolPillar, volatility_ppm: int, tenor_ms: int) -> Smil
     return Smile(years, at_money, opening, (float(pillar.skew_ppm) / float(PPM)) * opening)
 
 
-def smile_volatility(smile: Smile, log_moneyness: float) -> int:
+def _smile_volatility(smile: Smile, log_moneyness: float) -> int:
     """Volatility in ppm, rounded half to even, within [`VOLATILITY_MIN_PPM`, `VOLATILITY_MAX_PPM`]."""
     t, k = smile.at_money, log_moneyness
     reach = smile.opening * k
@@ -100,7 +100,7 @@ def option_volatility(group: VolatilityInputs, forward: float, strike: float, te
     if not group.surface or tenor_ms <= 0:
         return group.volatility_ppm
     smile = smile_at(group.surface, group.volatility_ppm, tenor_ms)
-    return smile_volatility(smile, log_moneyness(forward, strike))
+    return _smile_volatility(smile, log_moneyness(forward, strike))
 
 
 def option_deviations(group: VolatilityInputs, log_moneyness: float, tenor_ms: int) -> float:

@@ -56,7 +56,7 @@ class SettlementPrice:
 
 def settle_when_due(context: BlockContext, instrument: Instrument, mark: Mark | None, feed: FeedState) -> bool:
     """Settle an instrument if it is due and has a price. Returns whether it is settled now."""
-    price = settlement_price(context, instrument, mark, feed)
+    price = _settlement_price(context, instrument, mark, feed)
     if price is None:
         _defer_settlement(context, instrument)
         return False
@@ -64,7 +64,7 @@ def settle_when_due(context: BlockContext, instrument: Instrument, mark: Mark | 
     return True
 
 
-def settlement_price(
+def _settlement_price(
     context: BlockContext, instrument: Instrument, mark: Mark | None, feed: FeedState
 ) -> SettlementPrice | None:
     """The settlement price now; None while the instrument continues or waits."""
@@ -115,7 +115,7 @@ def _settle_instrument(
         currency = cash_currency(instrument.cash_group)
         paid = context.journal.settle_amounts(listed, currency, TransferCode.SETTLEMENT, instrument.id)
     if instrument.delivery_asset and instrument.expired(context.time_ms):
-        deliver_forward(context, instrument, price.ticks, positions)
+        _deliver_forward(context, instrument, price.ticks, positions)
     for account, lots in positions:
         context.positions.add(account, instrument.id, -lots)
         context.touched_accounts.add(account)
@@ -160,20 +160,20 @@ class DeliverySide:
         return [lots - able for lots, able in zip(self.lots, self.deliverable_lots, strict=True)]
 
 
-def units_per_lot(instrument: Instrument, token: Asset) -> int:
+def _units_per_lot(instrument: Instrument, token: Asset) -> int:
     """Clearing units of the token that one lot delivers: the value of a lot at the feed's price; exact by genesis."""
     scale: int = 10**token.unit_decimals
     return instrument.micros_per_tick * scale // MICROS_PER_TICK
 
 
-def deliver_forward(
+def _deliver_forward(
     context: BlockContext, instrument: Instrument, ticks: int, positions: Sequence[tuple[int, int]]
 ) -> None:
     """Exchange as many lots as both sides can, and penalise failures. The caller closes the positions."""
     if not positions:
         return
     token = context.terms.assets[instrument.delivery_asset]
-    lot_units, price = units_per_lot(instrument, token), ticks * instrument.micros_per_tick
+    lot_units, price = _units_per_lot(instrument, token), ticks * instrument.micros_per_tick
     cash, tokens = cash_currency(instrument.cash_group), token_currency(token.id)
     shorts = _delivery_side(positions, -1, lambda account: balance(context.state, account, tokens) // lot_units)
     longs = _delivery_side(

@@ -30,14 +30,14 @@ def set_holder(state: State, kind: int, of: int, account: int, *, holds: bool) -
         state.holders.put((kind, of), listed[:at] + listed[at + 1 :])
 
 
-def expiry_second(not_after_ms: int) -> int:
+def _expiry_second(not_after_ms: int) -> int:
     """The first whole second at which a request with this not-after has expired."""
     return not_after_ms // 1000 + 1
 
 
 def index_expiry(state: State, trade: TradeKey, not_after_ms: int) -> None:
     """Index a trade id by the second in which it can be deleted."""
-    second = expiry_second(not_after_ms)
+    second = _expiry_second(not_after_ms)
     count = state.expiring_trade_counts.get(second) or 0
     state.expiring_trades.put((second, count), trade)
     state.expiring_trade_counts.put(second, count + 1)
@@ -45,13 +45,13 @@ def index_expiry(state: State, trade: TradeKey, not_after_ms: int) -> None:
 
 def drop_expired(state: State, before_ms: int, time_ms: int) -> None:
     """Delete trade ids that expired up to `time_ms`. All up to `before_ms` are already deleted."""
-    last = min(time_ms // 1000, expiry_second(before_ms + state.terms.market.request_ms_max))
+    last = min(time_ms // 1000, _expiry_second(before_ms + state.terms.market.request_ms_max))
     for second in range(before_ms // 1000, last + 1):
         for at in range(state.expiring_trade_counts.get(second) or 0):
             trade = state.expiring_trades.get((second, at))
             novated = state.novated_trades.get(trade) if trade is not None else None
             # A trade that was pending and was recorded again has a later entry, too.
-            if trade is not None and novated is not None and expiry_second(novated.not_after_ms) <= second:
+            if trade is not None and novated is not None and _expiry_second(novated.not_after_ms) <= second:
                 state.novated_trades.remove(trade)
             state.expiring_trades.remove((second, at))
         state.expiring_trade_counts.remove(second)

@@ -32,7 +32,7 @@ def withdrawal_leaf_hash(
     return keccak256(keccak256(b"".join((*words, u256(amount), u256(not_after_s)))))
 
 
-def withdrawals_node(state: State, level: int, index: int) -> Hash32:
+def _withdrawals_node(state: State, level: int, index: int) -> Hash32:
     """A node of the tree; leaves are at level 0."""
     return state.withdrawals_nodes.get((level, index)) or empty_subtree_root(level)
 
@@ -42,13 +42,13 @@ def append_withdrawal(state: State, nonce: int, leaf: Hash32) -> None:
     state.withdrawals_nodes.put((0, nonce), leaf)
     for level in range(DEPTH):
         nonce >>= 1
-        pair = withdrawals_node(state, level, 2 * nonce) + withdrawals_node(state, level, 2 * nonce + 1)
+        pair = _withdrawals_node(state, level, 2 * nonce) + _withdrawals_node(state, level, 2 * nonce + 1)
         state.withdrawals_nodes.put((level + 1, nonce), keccak256(pair))
 
 
 def withdrawals_root(state: State) -> Hash32:
     """Root over all withdrawals so far."""
-    return withdrawals_node(state, DEPTH, 0)
+    return _withdrawals_node(state, DEPTH, 0)
 
 
 def earlier_withdrawals_root(state: State, count: int) -> Hash32:
@@ -72,7 +72,7 @@ def withdrawal_proof(state: State, nonces: Sequence[int], count: int) -> tuple[H
         for index in indices:
             if (beside := index ^ 1) not in present:
                 # Nodes to the left of the last one are complete: withdrawals that came later did not change them.
-                node = withdrawals_node(state, level, beside) if beside < end else empty_subtree_root(level)
+                node = _withdrawals_node(state, level, beside) if beside < end else empty_subtree_root(level)
                 siblings.append(last[level] if beside == end else node)
         indices = sorted({index >> 1 for index in indices})
     return tuple(siblings)
@@ -82,10 +82,10 @@ def _last_nodes(state: State, count: int) -> list[Hash32]:
     """By level: the node above withdrawal `count - 1` in the tree of the first `count`."""
     if not count:
         return [empty_subtree_root(level) for level in range(DEPTH + 1)]
-    nodes, index = [withdrawals_node(state, 0, count - 1)], count - 1
+    nodes, index = [_withdrawals_node(state, 0, count - 1)], count - 1
     for level in range(DEPTH):
         last, empty = nodes[-1], empty_subtree_root(level)
-        nodes.append(keccak256(withdrawals_node(state, level, index - 1) + last if index & 1 else last + empty))
+        nodes.append(keccak256(_withdrawals_node(state, level, index - 1) + last if index & 1 else last + empty))
         index >>= 1
     return nodes
 

@@ -69,7 +69,7 @@ def check_mandate(
     return None
 
 
-def use_mandate(context: BlockContext, account: int, venue: int, micros: int) -> None:
+def _use_mandate(context: BlockContext, account: int, venue: int, micros: int) -> None:
     """Count a trade that passed `check_mandate`."""
     mandate, today = context.state.mandates[(account, venue)], context.time_ms // DAY_MS
     used = (mandate.used_notional if mandate.day == today else 0) + micros
@@ -131,4 +131,4 @@ def check_consent(
 def use_consent(context: BlockContext, venue: int, consent: Consent) -> None:
     """Count the trade against the mandates of the accounts that the venue acted for."""
     for account in consent.mandated_accounts:
-        use_mandate(context, account, venue, consent.counted_notional)
+        _use_mandate(context, account, venue, consent.counted_notional)

@@ -233,7 +233,7 @@ def _check_margin(context: BlockContext, account: int, before: Holdings, after: 
         return reject(ClearingCode.SOFT_CREDIT_IS_LENT, AT, account=account, equity=margin.equity, lent=loans)
     if covered and not reducing_only:
         return None
-    if is_risk_reduced(earlier, margin):
+    if _is_risk_reduced(earlier, margin):
         return None
     return (
         check_restriction(context, AT, account)
@@ -244,7 +244,7 @@ def _check_margin(context: BlockContext, account: int, before: Holdings, after: 
     )
 
 
-def is_risk_reduced(before: AccountMargin, after: AccountMargin) -> bool:
+def _is_risk_reduced(before: AccountMargin, after: AccountMargin) -> bool:
     """Whether an account that is called or restricted needs less margin afterwards and has no less of it.
 
     In the price it may give up a part of what the reduction frees. It may give neither money that is not its own, which

@@ -60,7 +60,7 @@ def check_can_pend(
 
 def add_pending_trade(context: BlockContext, index: int, key: TradeKey, trade: PendingTradeRecord) -> None:
     """Add a pending trade that passed `check_can_pend`."""
-    write_pending_trade(context, key, trade)
+    _write_pending_trade(context, key, trade)
     context.receipts.append(
         TradePending(
             index=index,
@@ -78,7 +78,7 @@ def add_pending_trade(context: BlockContext, index: int, key: TradeKey, trade: P
     )
 
 
-def write_pending_trade(context: BlockContext, key: TradeKey, trade: PendingTradeRecord | None) -> None:
+def _write_pending_trade(context: BlockContext, key: TradeKey, trade: PendingTradeRecord | None) -> None:
     """Write a pending trade; None removes it.
 
     A pair can reuse the id of a removed trade only when no change signed for it can be submitted any more.
@@ -111,7 +111,7 @@ def _try_novation(context: BlockContext, key: TradeKey) -> None:
         or clear_trade(context, PENDING_INDEX, terms, venue)
     )
     if refusal is None:
-        write_pending_trade(context, key, None)
+        _write_pending_trade(context, key, None)
         if venue is not None:
             traded = TradeTerms(
                 key[0],
@@ -139,7 +139,7 @@ def _try_novation(context: BlockContext, key: TradeKey) -> None:
             next_ms=0 if last else next_ms,
         )
     )
-    write_pending_trade(context, key, None if last else msgspec.structs.replace(pending, due_ms=next_ms))
+    _write_pending_trade(context, key, None if last else msgspec.structs.replace(pending, due_ms=next_ms))
 
 
 def correct_trade(context: BlockContext, index: int, request: TradeCorrection) -> Rejected | None:
@@ -171,7 +171,7 @@ def correct_trade(context: BlockContext, index: int, request: TradeCorrection) -
         last_attempt_ms=due_ms + context.terms.market.hold_valid_ms,
         revision=pending.revision + 1,
     )
-    write_pending_trade(context, key, after)
+    _write_pending_trade(context, key, after)
     context.receipts.append(
         PendingTradeCorrected(
             index=index,
@@ -197,7 +197,7 @@ def cancel_trade(context: BlockContext, index: int, request: TradeCancellation) 
     consent = check_consent(context, at, request, 0, 0)
     if isinstance(consent, Rejected):
         return consent
-    write_pending_trade(context, _pending_key(request), None)
+    _write_pending_trade(context, _pending_key(request), None)
     context.receipts.append(
         PendingTradeCancelled(index, request.venue, request.venue_trade_id, pending.buyer, pending.seller)
     )
@@ -225,7 +225,7 @@ def give_up_trade(context: BlockContext, index: int, request: TradeGiveUp) -> Re
         return refusal
     side = "buyer" if request.account == pending.buyer else "seller"
     after = msgspec.structs.replace(pending, **{side: request.recipient, "revision": pending.revision + 1})
-    write_pending_trade(context, _pending_key(request), after)
+    _write_pending_trade(context, _pending_key(request), after)
     context.receipts.append(
         TradeGivenUp(index, request.venue, request.venue_trade_id, request.account, request.recipient, after.revision)
     )

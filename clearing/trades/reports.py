@@ -39,7 +39,7 @@ def report_trade(context: BlockContext, index: int, report: TradeReport) -> Reje
         or check_trade_terms(context, AT, terms)
         or check_expiry(context, AT, report.not_after_ms)
         or _check_trade_time(context, report.traded_ms)
-        or check_parties(context, report.buyer, report.seller)
+        or _check_parties(context, report.buyer, report.seller)
     )
     if refusal is not None:
         return refusal
@@ -66,7 +66,7 @@ def report_trade(context: BlockContext, index: int, report: TradeReport) -> Reje
     return None
 
 
-def check_parties(context: BlockContext, buyer: int, seller: int) -> Rejected | None:
+def _check_parties(context: BlockContext, buyer: int, seller: int) -> Rejected | None:
     """Both accounts exist and differ."""
     if buyer == seller:
         return reject(ClearingCode.SAME_ACCOUNT, AT, account=buyer)

@@ -34,7 +34,7 @@ def change_validator_set(context: BlockContext, index: int, request: ValidatorCh
         approved_power(context.state, request),
     )
     if is_delayed(context.state, before, after):
-        schedule_addition(context, index, before, after, approved)
+        _schedule_addition(context, index, before, after, approved)
     else:
         begin_change(context, index, after, approved)
     return None
@@ -42,12 +42,12 @@ def change_validator_set(context: BlockContext, index: int, request: ValidatorCh
 
 def is_delayed(state: State, before: ValidatorSet, after: ValidatorSet) -> bool:
     """Whether a request for this change is delayed before it begins."""
-    return addition_delay_ms(state) > 0 and moved_power(before, after)[1] > 0
+    return _addition_delay_ms(state) > 0 and moved_power(before, after)[1] > 0
 
 
 def begin_due_addition(context: BlockContext) -> None:
     """Begin the scheduled change when it is due."""
-    addition = due_addition(context)
+    addition = _due_addition(context)
     if addition is not None:
         begin_change(context, RULE_INDEX, addition.after, addition.approved_power)
 
@@ -209,17 +209,17 @@ def begin_change(context: BlockContext, index: int, after: ValidatorSet, approve
     )
 
 
-def addition_delay_ms(state: State) -> int:
+def _addition_delay_ms(state: State) -> int:
     """Delay of validator additions; 0: they begin at once."""
     return state.terms.genesis.crisis.governance.entry_delay_ms
 
 
-def schedule_addition(
+def _schedule_addition(
     context: BlockContext, index: int, before: ValidatorSet, after: ValidatorSet, approved: int
 ) -> None:
     """Schedule a checked change for later, with a receipt."""
     number = set_numbers(context.state).next + 1
-    due_ms = context.time_ms + addition_delay_ms(context.state)
+    due_ms = context.time_ms + _addition_delay_ms(context.state)
     context.state.scheduled_additions.put(
         0, ScheduledAdditionRecord(number, before.hash, after, approved, context.block.height, due_ms)
     )
@@ -240,7 +240,7 @@ def schedule_addition(
     )
 
 
-def due_addition(context: BlockContext) -> ScheduledAdditionRecord | None:
+def _due_addition(context: BlockContext) -> ScheduledAdditionRecord | None:
     """The scheduled change, when it is due. One that starts from an outdated set is dropped first."""
     addition = context.state.scheduled_additions.get(0)
     if addition is None:

@@ -38,13 +38,13 @@ def transition_validator_sets(context: BlockContext) -> None:
     changed_sets = advance_sets(context.state)
     if changed_sets is None:
         return
-    places = new_places(*changed_sets)
+    places = _new_places(*changed_sets)
     _reindex(context.state.price_reports, places)
     _reindex(context.state.heartbeats, places)
     _collect_attestations(context, places)
 
 
-def new_places(before: ValidatorSet, after: ValidatorSet) -> dict[int, ValidatorPlace]:
+def _new_places(before: ValidatorSet, after: ValidatorSet) -> dict[int, ValidatorPlace]:
     """Old index to new place, for validators in both sets."""
     return {
         index: ValidatorPlace(

@@ -24,7 +24,7 @@ ALL_ACCOUNTS = MONEY_MAX
 """Key without an account: the record of what was owed to all."""
 
 
-def current_deficit(context: BlockContext) -> tuple[int, int]:
+def _current_deficit(context: BlockContext) -> tuple[int, int]:
     """(deficit in micros, last height of the reserve); (0, 0) without a reserve."""
     if not _holds_reserve(context.state):
         return 0, 0
@@ -66,7 +66,7 @@ def check_deficit_reserve(
     assessments, and the shortfalls of the member's other accounts unless the receiving account (`paid_into`) is one of
     them. Negative units are received. Payments to the house, such as fund contributions, are not checked.
     """
-    deficit, until = current_deficit(context)
+    deficit, until = _current_deficit(context)
     assessed = 0 if own_transfer else _assessed_of_account(context.state, account)
     short = [] if own_transfer else uncovered_accounts(context, account, paid_into)
     if not deficit and not assessed and not short:
@@ -127,7 +127,7 @@ def _holdings_without(context: BlockContext, account: int, leaving: tuple[tuple[
 
 
 def _deficit_part(context: BlockContext, account: int, deficit: int) -> int:
-    value = _equity(context, account) + value_withdrawn(context, account)
+    value = _equity(context, account) + _value_withdrawn(context, account)
     return deficit if account == HOUSE_ACCOUNT else deficit_share(deficit, value, _total_owed(context))
 
 
@@ -137,7 +137,7 @@ def _assessed_of_account(state: State, account: int) -> int:
     return 0 if record.kind is AccountKind.CLIENT else outstanding_assessment(state, record.member)
 
 
-def value_withdrawn(context: BlockContext, account: int) -> int:
+def _value_withdrawn(context: BlockContext, account: int) -> int:
     """What the account withdrew while the present deficits were unresolved."""
     record = _current_record(context, account)
     return record.micros if record else 0
@@ -145,15 +145,15 @@ def value_withdrawn(context: BlockContext, account: int) -> int:
 
 def equity_and_total(context: BlockContext, account: int) -> tuple[int, int]:
     """(the account's equity, what is owed to all) where needed: zeros while no deficit is unresolved."""
-    return (_equity(context, account), _total_owed(context)) if current_deficit(context)[0] else (0, 0)
+    return (_equity(context, account), _total_owed(context)) if _current_deficit(context)[0] else (0, 0)
 
 
 def record_value_withdrawn(context: BlockContext, account: int, before: tuple[int, int]) -> None:
     """Count the value that a withdrawal just took out. `before`: result of `equity_and_total` before it."""
-    deficit, until = current_deficit(context)
+    deficit, until = _current_deficit(context)
     if not deficit:
         return
-    micros = value_withdrawn(context, account) + max(before[0] - _equity(context, account), 0)
+    micros = _value_withdrawn(context, account) + max(before[0] - _equity(context, account), 0)
     for key, value in ((account, micros), (ALL_ACCOUNTS, before[1])):
         record = _current_record(context, key)
         since = record.since_height if record else context.block.height
@@ -163,7 +163,7 @@ def record_value_withdrawn(context: BlockContext, account: int, before: tuple[in
 def record_value_returned(context: BlockContext, account: int, equity_before: int, accepted_height: int) -> None:
     """Subtract the value of a refund of a withdrawal that was accepted since the deficits began."""
     record = _current_record(context, account)
-    if record is not None and accepted_height >= record.since_height and current_deficit(context)[0]:
+    if record is not None and accepted_height >= record.since_height and _current_deficit(context)[0]:
         left = max(record.micros - max(_equity(context, account) - equity_before, 0), 0)
         context.state.values_withdrawn.put(
             account, ValueWithdrawnRecord(record.deadline_height, left, record.since_height)

@@ -90,7 +90,7 @@ def process_delayed_withdrawals(context: BlockContext) -> None:
     for number, withdrawal in list(context.state.delayed_withdrawals.ordered()):
         if context.block.height < withdrawal.due_height:
             continue
-        refusal = check_withdrawal_controls(context, withdrawal)
+        refusal = _check_withdrawal_controls(context, withdrawal)
         if refusal is None:
             remove_delayed(context, number, withdrawal, refunded=False)
             released.append(_release_receipt(context, withdrawal))
@@ -101,7 +101,7 @@ def process_delayed_withdrawals(context: BlockContext) -> None:
     context.accepted_withdrawals[:0] = released
 
 
-def check_withdrawal_controls(context: BlockContext, withdrawal: DelayedWithdrawalRecord) -> Rejected | None:
+def _check_withdrawal_controls(context: BlockContext, withdrawal: DelayedWithdrawalRecord) -> Rejected | None:
     """The checks of a withdrawal that has left its account already."""
     at, account = "withdrawal", withdrawal.account
     asset = current_asset(context.state, context.terms.assets[withdrawal.asset])

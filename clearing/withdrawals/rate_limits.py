@@ -20,7 +20,7 @@ def withdrawal_limits(context: BlockContext, asset: int) -> AssetWithdrawalLimit
     return next((limits for limits in context.terms.genesis.crisis.gates.assets if limits.asset == asset), None)
 
 
-def limit_window(context: BlockContext) -> int:
+def _limit_window(context: BlockContext) -> int:
     """The number of this block's window."""
     return context.block.height // context.terms.market.epoch_blocks
 
@@ -32,12 +32,12 @@ def usage_in_window(window: int, usage: WithdrawalVolumeRecord | None) -> Withdr
 
 def owner_usage(context: BlockContext, asset: int, owner: bytes) -> WithdrawalVolumeRecord:
     """What an owner withdrew of an asset in this window."""
-    return usage_in_window(limit_window(context), context.state.owner_withdrawal_volumes.get((asset, owner)))
+    return usage_in_window(_limit_window(context), context.state.owner_withdrawal_volumes.get((asset, owner)))
 
 
-def total_usage(context: BlockContext, asset: int) -> WithdrawalVolumeRecord:
+def _total_usage(context: BlockContext, asset: int) -> WithdrawalVolumeRecord:
     """What all withdrew of an asset in this window."""
-    return usage_in_window(limit_window(context), context.state.total_withdrawal_volumes.get(asset))
+    return usage_in_window(_limit_window(context), context.state.total_withdrawal_volumes.get(asset))
 
 
 def in_genesis_units(context: BlockContext, asset: Asset, units: int) -> int:
@@ -51,11 +51,11 @@ def check_withdrawal_rate(
     """Whether `units` more may be withdrawn in this window."""
     rules = (
         ("owner", limits.owner_units_max, owner_usage(context, limits.asset, owner).units),
-        ("all", limits.window_units_max, total_usage(context, limits.asset).units),
+        ("all", limits.window_units_max, _total_usage(context, limits.asset).units),
     )
     for of, limit, used in rules:
         if limit and used + units > limit:
-            opens = (limit_window(context) + 1) * context.terms.market.epoch_blocks
+            opens = (_limit_window(context) + 1) * context.terms.market.epoch_blocks
             return reject(
                 ClearingCode.RATE_LIMIT, at, of=of, asset=limits.asset, units=units, used=used, limit=limit, opens=opens
             )
@@ -73,7 +73,7 @@ def record_usage(
     context: BlockContext, limits: AssetWithdrawalLimits, owner: bytes, units: int, *, prompt: bool
 ) -> None:
     """Count an accepted withdrawal."""
-    own, whole = owner_usage(context, limits.asset, owner), total_usage(context, limits.asset)
+    own, whole = owner_usage(context, limits.asset, owner), _total_usage(context, limits.asset)
     prompt_units = own.undelayed_units + (units if prompt else 0)
     counted = WithdrawalVolumeRecord(own.window, min(own.units + units, MONEY_MAX), min(prompt_units, MONEY_MAX))
     context.state.owner_withdrawal_volumes.put((limits.asset, owner), counted)
@@ -84,9 +84,9 @@ def record_usage(
 
 def cancel_usage(context: BlockContext, limits: AssetWithdrawalLimits, owner: bytes, units: int, window: int) -> None:
     """Uncount a withdrawal accepted in `window` and refunded, while that window lasts."""
-    if window != limit_window(context):
+    if window != _limit_window(context):
         return
-    own, whole = owner_usage(context, limits.asset, owner), total_usage(context, limits.asset)
+    own, whole = owner_usage(context, limits.asset, owner), _total_usage(context, limits.asset)
     context.state.owner_withdrawal_volumes.put(
         (limits.asset, owner), msgspec.structs.replace(own, units=max(own.units - units, 0))
     )
@@ -99,6 +99,6 @@ def drop_past_usage(context: BlockContext) -> None:
     """At the start of a window, delete the owners' usage of earlier windows."""
     if context.block.height % context.terms.market.epoch_blocks:
         return
-    window = limit_window(context)
+    window = _limit_window(context)
     for key in [key for key, used in context.state.owner_withdrawal_volumes.ordered() if used.window != window]:
         context.state.owner_withdrawal_volumes.remove(key)

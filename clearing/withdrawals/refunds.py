@@ -38,7 +38,7 @@ def count_released_units(context: BlockContext, asset: int, amount: int) -> None
     context.state.asset_flows.put(asset, msgspec.structs.replace(flow, released_units=u256(total)))
 
 
-def has_cap_room(context: BlockContext, asset: Asset, units: int) -> bool:
+def _has_cap_room(context: BlockContext, asset: Asset, units: int) -> bool:
     """Whether the ledger may owe this much more of an asset."""
     return inventory_units(context.state, asset) + units <= asset.cap_units
 
@@ -158,7 +158,7 @@ def refund_expired(context: BlockContext) -> None:
             current_asset(context.state, context.terms.assets[due.asset]),
         )
         amount = int.from_bytes(released.amount, "big")
-        if is_beyond_band(context.state, asset.id) or not has_cap_room(context, asset, asset.to_units(amount)[0]):
+        if is_beyond_band(context.state, asset.id) or not _has_cap_room(context, asset, asset.to_units(amount)[0]):
             continue
         refunded += 1
         context.state.refunds_due.remove(nonce)

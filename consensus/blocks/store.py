@@ -77,15 +77,15 @@ def load_set(store: BlockStore, hash_: bytes) -> ValidatorSet | None:
 
 def save_committed(store: BlockStore, committed: CommittedBlock) -> None:
     """Keep a decided block."""
-    store.save(committed.block.header.height, *stored_of(committed))
+    store.save(committed.block.header.height, *_stored_of(committed))
 
 
 def save_run(store: BlockStore, blocks: Sequence[CommittedBlock]) -> None:
     """Keep consecutive decided blocks: one sync of the disk for all of them."""
-    store.save_run(blocks[0].block.header.height, [stored_of(committed) for committed in blocks])
+    store.save_run(blocks[0].block.header.height, [_stored_of(committed) for committed in blocks])
 
 
-def stored_of(committed: CommittedBlock) -> Stored:
+def _stored_of(committed: CommittedBlock) -> Stored:
     """The bytes of a decided block as a store keeps them."""
     return encode(committed.block), encode(committed.certificate), encode(committed.extensions)
 

@@ -57,7 +57,7 @@ class DevnetDeposit:
     amount: int
 
 
-def fundings(devnet: Devnet) -> tuple[DevnetDeposit, ...]:
+def _fundings(devnet: Devnet) -> tuple[DevnetDeposit, ...]:
     """Who deposits what. erin brings little; frank deposits on the first chain only, and will be paid on the second."""
     house, *members = devnet.members
     planned = [
@@ -173,7 +173,7 @@ class DevnetStory:
     async def fund(self) -> None:
         """Deposits, until every one is credited."""
         devnet, started = self._devnet, trio.current_time()
-        planned = fundings(devnet)
+        planned = _fundings(devnet)
         self._report(f"{len(devnet.members)} accounts deposit over {len(devnet.chains)} chains")
         await deposit_all(devnet, planned)
         expected = {chain: sum(deposit.chain == chain for deposit in planned) for chain in range(len(devnet.chains))}

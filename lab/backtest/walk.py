@@ -201,7 +201,7 @@ class Walker:
         nothing = np.zeros((len(self.lots), 1), np.int64)
         initial = batch_margin(arrays, nothing, nothing[:, :0], self.lots).initial
         if initial.dtype != np.int64:
-            raise too_wide(at)
+            raise _too_wide(at)
         return initial
 
     def losses(self, at: int, end: int) -> Integers:
@@ -209,7 +209,7 @@ class Walker:
         change = np.array([series[end] - series[at] for series in self._data.closes], np.int64)
         largest = int(np.abs(self.lots).sum(axis=1).max(initial=0)) * int(np.abs(change).max(initial=0))
         if largest * MICROS_PER_TICK >= 2**63:
-            raise too_wide(at)
+            raise _too_wide(at)
         return -(self.lots @ change) * MICROS_PER_TICK
 
     def _risk(self) -> RiskParameters:
@@ -230,7 +230,7 @@ class Walker:
         self._joint = joint_credit(columns, sizes, rules, GENESIS_JOINT)
 
 
-def too_wide(row: int) -> LocalFault:
+def _too_wide(row: int) -> LocalFault:
     """Prices so far apart that a book's money is beyond the range of a report (10^13 settlement units)."""
     return LocalFault(NodeCode.MARKET_DATA_UNUSABLE, f"row {row}", why="prices move further than can be counted")
 

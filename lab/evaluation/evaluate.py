@@ -146,7 +146,7 @@ class Evaluator:
         if level.base:
             sums = levels[level.base].requirement
         else:
-            sums = sum((weight_at(term, level.name) * results[term.name].amount for term in self.model.terms), ZERO)
+            sums = sum((_weight_at(term, level.name) * results[term.name].amount for term in self.model.terms), ZERO)
         unrounded = sums * exact_rational(level.factor)
         requirement = rounded(unrounded, level.decimals, level.rounding)
         return LevelResult(level.name, unrounded, requirement, equity, equity - requirement)
@@ -161,7 +161,7 @@ class Evaluator:
         if isinstance(term, Scan):
             return self._scan(term, account, exposures)
         if isinstance(term, MarginFraction | Slippage | OptionFormula | PerSize | Convex):
-            return _per_position(term, list(selected_exposures(term.select, exposures).values()))
+            return _per_position(term, list(_selected_exposures(term.select, exposures).values()))
         if isinstance(term, Calendar):
             given = next(
                 (exact_rational(risk.calendar_spreads) for risk in account.given if risk.group == term.group), None
@@ -182,7 +182,7 @@ class Evaluator:
         return TermResult(term.name, "amount", exact_rational(term.amount), {}, ())
 
     def _scan(self, term: Scan, account: PortfolioAccount, exposures: Mapping[str, InstrumentExposure]) -> TermResult:
-        chosen = selected_exposures(term.select, exposures)
+        chosen = _selected_exposures(term.select, exposures)
         parts = list(self.scanners[term.name].scan({instrument: book.size for instrument, book in chosen.items()}))
         for given in account.given:
             if not term.select.groups or given.group in term.select.groups:
@@ -244,7 +244,7 @@ class Evaluator:
 
     def _weigh_together(self, one: Term, other: Term) -> bool:
         sums = (level.name for level in self.model.levels if not level.base)
-        return any(weight_at(one, name) and weight_at(other, name) for name in sums)
+        return any(_weight_at(one, name) and _weight_at(other, name) for name in sums)
 
     def _minimum(
         self,
@@ -301,14 +301,16 @@ def evaluate(model: RiskModel, portfolio: Portfolio) -> tuple[AccountResult, ...
     return tuple(evaluator.account(account) for account in portfolio.accounts)
 
 
-def weight_at(term: Term, level: str) -> Fraction:
+def _weight_at(term: Term, level: str) -> Fraction:
     """The factor of a term at a level: as stated; 0 where it names other levels only, 1 where it names none."""
     if not term.weights:
         return Fraction(1)
     return next((exact_rational(weight.weight) for weight in term.weights if weight.level == level), ZERO)
 
 
-def selected_exposures(select: Selection, exposures: Mapping[str, InstrumentExposure]) -> dict[str, InstrumentExposure]:
+def _selected_exposures(
+    select: Selection, exposures: Mapping[str, InstrumentExposure]
+) -> dict[str, InstrumentExposure]:
     """The books that a selection is about, ordered."""
     return {instrument: book for instrument, book in sorted(exposures.items()) if select.has(book.quote.contract)}
 

@@ -119,7 +119,7 @@ class RuleResult:
 
 def apply_rule(rule: Rule, evaluator: Evaluator, results: Mapping[str, AccountResult], at: str) -> RuleResult:
     """Evaluate one rule. Raises RemoteFault BAD_STEP with the path where its numbers make no sense."""
-    check_rule(rule, at)
+    _check_rule(rule, at)
     if isinstance(rule, LiquidationSize):
         return _liquidation_size(rule, results, at)
     if isinstance(rule, DisposalRule):
@@ -129,7 +129,7 @@ def apply_rule(rule: Rule, evaluator: Evaluator, results: Mapping[str, AccountRe
     return _fillable_price(rule, evaluator, results, at)
 
 
-def check_rule(rule: Rule, at: str) -> None:
+def _check_rule(rule: Rule, at: str) -> None:
     """Ranges of a rule's own numbers. Raises RemoteFault BAD_STEP."""
     for name in rule.__struct_fields__:
         value = getattr(rule, name)

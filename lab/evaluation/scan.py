@@ -203,7 +203,7 @@ class ScenarioScanner:
         days = max(Fraction(quote.contract.seconds_to_expiry, DAY_SECONDS), exact_rational(scaling.days_min))
         short = quote.contract.seconds_to_expiry <= exact_rational(scaling.days) * DAY_SECONDS
         power = exact_rational(scaling.short_power if short else scaling.long_power)
-        return from_float(power_of(float(exact_rational(scaling.days) / days), float(power)), 12)
+        return from_float(_power_of(float(exact_rational(scaling.days) / days), float(power)), 12)
 
     def _skew(self, quote: InstrumentQuote, point: GridPoint) -> Fraction:
         shock = self._scan.skew
@@ -235,6 +235,6 @@ def static_discount(terms: StaticDiscount, quote: InstrumentQuote, value: Fracti
     return min(factor, 1 / quote.discount) if value < 0 and terms.short_up_to_forward else factor
 
 
-def power_of(base: float, power: float) -> float:
+def _power_of(base: float, power: float) -> float:
     """base^power for base > 0, by our own exp and ln."""
     return elementary.exp(power * elementary.log(base))

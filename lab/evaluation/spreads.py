@@ -84,7 +84,7 @@ def calendar(term: Calendar, tiers: Mapping[str, Fraction], given: Fraction | No
     if given is not None:
         spreads = given
     elif term.legs:
-        spreads = spreads_formed(term.legs, tiers)
+        spreads = _spreads_formed(term.legs, tiers)
         for leg in term.legs:
             used[leg.of] = used.get(leg.of, ZERO) + spreads * exact_rational(leg.delta)
     else:
@@ -109,7 +109,7 @@ def deltas_left(deltas: Mapping[str, Fraction], used: Mapping[str, Fraction]) ->
     return left
 
 
-def spreads_formed(legs: Sequence[SpreadLeg], deltas: Mapping[str, Fraction]) -> Fraction:
+def _spreads_formed(legs: Sequence[SpreadLeg], deltas: Mapping[str, Fraction]) -> Fraction:
     """How many spreads the deltas allow: those of side A all of one sign, those of side B all of the other."""
     best = ZERO
     for sign in (1, -1):
@@ -140,7 +140,7 @@ def _one_credit(
     deltas: Mapping[str, Fraction],
     price_risks: Mapping[str, Fraction],
 ) -> SpreadCredit:
-    count, rate = spreads_formed(spread.legs, left), exact_rational(spread.rate)
+    count, rate = _spreads_formed(spread.legs, left), exact_rational(spread.rate)
     legs = []
     for leg in spread.legs:
         used = count * exact_rational(leg.delta)

@@ -56,12 +56,12 @@ def instrument_quotes(portfolio: Portfolio, option_decimals: int) -> dict[str, I
     """Every instrument of a portfolio, by id. References must have been checked."""
     groups = {group.id: group for group in portfolio.groups}
     return {
-        instrument.id: instrument_quote(instrument, groups[instrument.group], option_decimals)
+        instrument.id: _instrument_quote(instrument, groups[instrument.group], option_decimals)
         for instrument in portfolio.instruments
     }
 
 
-def instrument_quote(contract: Contract, group: Group, option_decimals: int) -> InstrumentQuote:
+def _instrument_quote(contract: Contract, group: Group, option_decimals: int) -> InstrumentQuote:
     """One instrument as it is priced now."""
     index, rate = exact_rational(group.price), exact_rational(group.rate)
     years = Fraction(contract.seconds_to_expiry, YEAR_SECONDS)
@@ -75,7 +75,7 @@ def instrument_quote(contract: Contract, group: Group, option_decimals: int) -> 
     if contract.delta is not None:
         delta = exact_rational(contract.delta)
     else:
-        unit = option_delta(contract, forward, volatility, discount, option_decimals) if is_option else ONE
+        unit = _option_delta(contract, forward, volatility, discount, option_decimals) if is_option else ONE
         delta = unit * exact_rational(contract.multiplier)
     return InstrumentQuote(
         contract, index, forward, years, discount, volatility, mark if not is_option else value, mark, delta
@@ -103,7 +103,7 @@ def option_value(
     return from_float(value(float(forward), float(strike), float(volatility), years, float(discount)), decimals)
 
 
-def option_delta(
+def _option_delta(
     contract: Contract, forward: Fraction, volatility: Fraction, discount: Fraction, decimals: int
 ) -> Fraction:
     """Change of the value per change of the forward: discount * Phi(d1), less the discount for a put."""

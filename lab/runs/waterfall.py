@@ -141,7 +141,7 @@ def waterfall_run(run: WaterfallRun) -> dict[str, Any]:
     return {"format": "crossclear.waterfall.result.v1", "steps": results}
 
 
-def layer_lines(step: default.LayerAllocation, names: dict[int, str]) -> list[Line]:
+def _layer_lines(step: default.LayerAllocation, names: dict[int, str]) -> list[Line]:
     """The arithmetic of one layer, in whole units."""
     payers = [Payer(names[share.payer], share.weight, share.cap, share.amount) for share in step.shares]
     paid = sum(share.amount for share in step.shares)
@@ -184,7 +184,7 @@ def _layer(step: default.LayerAllocation, names: dict[int, str], scale: int) -> 
         "borne": Fraction(step.loss_borne, scale),
         "left": Fraction(step.loss_before - step.loss_borne, scale),
         "shares": shares,
-        "arithmetic": [line.text for line in layer_lines(step, names)] if shares else [],
+        "arithmetic": [line.text for line in _layer_lines(step, names)] if shares else [],
     }
 
 

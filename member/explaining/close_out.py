@@ -114,7 +114,7 @@ def portfolio_sold(receipt: PortfolioSold, books: EstateBooks) -> Explanation:
         lines.append(condition_line(f"asks no less than the bid filled before, {before}", receipt.ask_micros >= before))
     asked = f"{receipt.slices} x {receipt.ask_micros}"
     lines.append(equality_line(f"the estate paid {asked}", receipt.paid, receipt.slices * receipt.ask_micros))
-    lines += [moved_line(position, books.listing) for position in receipt.positions]
+    lines += [_moved_line(position, books.listing) for position in receipt.positions]
     if sold is not None:
         books.sold[receipt.number] = sold + receipt.slices
     books.dearest[receipt.number] = receipt.ask_micros
@@ -167,7 +167,7 @@ def _lots(filled: PortfolioSold, receipt: BiddersRanked, listing: Listing) -> li
     return lines
 
 
-def moved_line(each: MovedPosition, listing: Listing) -> Line:
+def _moved_line(each: MovedPosition, listing: Listing) -> Line:
     """Lots that passed at the mark."""
     value = f", {signed(each.received)} for them" if each.received else ""
     return plain_line(
@@ -180,7 +180,7 @@ RANK_SCALE = 10**9
 
 def taken_by_house(receipt: HouseTakeover, books: EstateBooks) -> Explanation:
     """The house covers the positions."""
-    lines = [moved_line(position, books.listing) for position in receipt.positions]
+    lines = [_moved_line(position, books.listing) for position in receipt.positions]
     return f"default {receipt.number}: the house took over from {called(receipt.account)} at the mark", lines
 
 

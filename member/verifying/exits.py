@@ -111,7 +111,7 @@ def verify_exit(
     )
 
 
-def leaf_of(account: int, view: ExitLeafView) -> ExitLeaf:
+def _leaf_of(account: int, view: ExitLeafView) -> ExitLeaf:
     """The leaf that is hashed. Raises RemoteFault OUT_OF_RANGE for an amount that no token can have."""
     amount = int(view.amount)
     if amount > _AMOUNT_MAX:
@@ -153,7 +153,7 @@ def _leaves(exit_: ExitView, _: TrustAnchor, block: LightBlock) -> str:
         raise RemoteFault(BaseCode.MALFORMED, "leaves", why="a leaf is listed twice")
     for leaf in exit_.leaves:
         path = [bytes.fromhex(sibling[2:]) for sibling in leaf.path]
-        encoded = leaf_of(exit_.account, leaf).encoded(exit_.epoch)
+        encoded = _leaf_of(exit_.account, leaf).encoded(exit_.epoch)
         verify_merkle_proof(block.header.exit_root, exit_.leaf_count, leaf.index, encoded, path)
     if not exit_.leaves:
         raise RemoteFault(BaseCode.MALFORMED, "leaves", why="the file has none: there is nothing to check")

@@ -48,7 +48,7 @@ def encode_payload(transactions: Sequence[Transaction]) -> bytes:
     return encode(Payload(tuple(transactions)))
 
 
-def clearing_block(context: ExecutionContext, payload: bytes) -> BlockInput:
+def _clearing_block(context: ExecutionContext, payload: bytes) -> BlockInput:
     """The input of `apply_block`. Raises RemoteFault when the payload is not canonical or too large.
 
     An extension whose bytes can't be read counts as silence: consensus has let it in, so it must not stop the height.
@@ -172,7 +172,7 @@ class ClearingApplication:
         if context.height != self._height + 1:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "application", height=context.height, decided=self._height)
         started = time.perf_counter()
-        block = clearing_block(context, payload)
+        block = _clearing_block(context, payload)
         state, result = apply_block(self._state, block)
         if self._budget is not None:
             self._budget.executed(len(payload), time.perf_counter() - started)

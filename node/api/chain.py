@@ -52,10 +52,10 @@ _turnstile = Turnstile(EVIDENCE_EVERY_S)
 @routes.get("/v1/headers/{height}", HEIGHT)
 def header(call: ApiCall) -> HeaderView:
     """A certified header."""
-    return header_view(_light_block(call))
+    return _header_view(_light_block(call))
 
 
-def header_view(block: LightBlock) -> HeaderView:
+def _header_view(block: LightBlock) -> HeaderView:
     """Readable, and with the canonical bytes."""
     header = block.header
     return HeaderView(

@@ -72,7 +72,7 @@ def effect(call: ApiCall) -> EffectView:
     """The effect of a proposal on the margins of own accounts, if it were enacted at this height."""
     check_wait(_turnstile.wait_ms(), "effect")
     number = call.parameters["number"]
-    return known(effect_on_member(call.state, int(number), call.signer), "proposal", number=number)
+    return known(_effect_on_member(call.state, int(number), call.signer), "proposal", number=number)
 
 
 def governance_of(state: State) -> GovernanceView:
@@ -122,16 +122,16 @@ def amendments_file(state: State, block: LightBlock | None) -> bytes | None:
     return write_amendments(certify_amendments(state, block.header, block.certificate, block.validators))
 
 
-def effect_on_member(state: State, number: int, address: bytes) -> EffectView | None:
+def _effect_on_member(state: State, number: int, address: bytes) -> EffectView | None:
     """What a proposal would do to all accounts of the member with this key; None when it is not under way."""
     amendment, member = proposal_numbered(state, number), member_of(state, address)
     if amendment is None or member is None:
         return None
     accounts = [account for account, record in state.accounts.ordered() if record.member == member]
-    return effect_of(state, number, amendment, [account for account in accounts if can_hold(state, account)])
+    return _effect_of(state, number, amendment, [account for account in accounts if can_hold(state, account)])
 
 
-def effect_of(state: State, number: int, amendment: Amendment, accounts: Collection[int]) -> EffectView:
+def _effect_of(state: State, number: int, amendment: Amendment, accounts: Collection[int]) -> EffectView:
     """What it would do to these accounts now."""
     found = amendment_impact(state, amendment, accounts)
     if isinstance(found, Rejected):
@@ -140,11 +140,11 @@ def effect_of(state: State, number: int, amendment: Amendment, accounts: Collect
         proposal=number,
         height=found.height,
         refusal="",
-        accounts=tuple(effect_view(account) for account in found.accounts),
+        accounts=tuple(_effect_view(account) for account in found.accounts),
     )
 
 
-def effect_view(effect: AmendmentEffect) -> AccountEffectView:
+def _effect_view(effect: AmendmentEffect) -> AccountEffectView:
     """One account."""
     return AccountEffectView(
         account=effect.account, before=_standing_view(effect.before), after=_standing_view(effect.after)

@@ -43,7 +43,7 @@ def liquidations(call: ApiCall) -> LiquidationPage:
     """Margin calls and liquidations, page by page, and slices for sale. Accounts of other members are masked."""
     page, following = _page(call, Series.LIQUIDATIONS)
     return LiquidationPage(
-        receipts=page, next=following, instruments=instrument_ticks(call.state), sales=slice_sales(call.state)
+        receipts=page, next=following, instruments=_instrument_ticks(call.state), sales=slice_sales(call.state)
     )
 
 
@@ -51,7 +51,7 @@ def liquidations(call: ApiCall) -> LiquidationPage:
 def fund_receipts(call: ApiCall) -> FundPage:
     """Sizing, calls, payments and draws of the default fund. Accounts of other members are masked."""
     page, following = _page(call, Series.FUND)
-    return FundPage(receipts=page, next=following, instruments=instrument_ticks(call.state))
+    return FundPage(receipts=page, next=following, instruments=_instrument_ticks(call.state))
 
 
 @routes.get("/v1/defaults", *PAGED, signed=True)
@@ -59,7 +59,7 @@ def defaults(call: ApiCall) -> DefaultPage:
     """Defaults and who bore their losses, page by page, and what is under way. Accounts of others are masked."""
     page, following = _page(call, Series.DEFAULTS)
     return DefaultPage(
-        receipts=page, next=following, instruments=instrument_ticks(call.state), under_way=under_way(call.state)
+        receipts=page, next=following, instruments=_instrument_ticks(call.state), under_way=under_way(call.state)
     )
 
 
@@ -68,7 +68,7 @@ def _page(call: ApiCall, key: int) -> tuple[tuple[ReceiptView, ...], str]:
     after, limit = page_of(call)
     found = call.view.receipts(key, after, limit)
     masks = masks_of(call.state, call.signer)
-    page = tuple(receipt_view(ReceiptAt(at.height, at.index, masked(at.receipt, masks))) for at in found)
+    page = tuple(_receipt_view(ReceiptAt(at.height, at.index, masked(at.receipt, masks))) for at in found)
     return page, f"{found[-1].height}:{found[-1].index}" if len(found) == limit else ""
 
 
@@ -84,7 +84,7 @@ def masks_of(state: State, address: bytes) -> Masks:
     return Masks(state.salt, in_clear)
 
 
-def instrument_ticks(state: State) -> tuple[InstrumentTicks, ...]:
+def _instrument_ticks(state: State) -> tuple[InstrumentTicks, ...]:
     """All instruments, ordered by id."""
     return tuple(
         InstrumentTicks(
@@ -150,6 +150,6 @@ def _positions(state: State, account: int) -> tuple[SlicePosition, ...]:
     )
 
 
-def receipt_view(at: ReceiptAt) -> ReceiptView:
+def _receipt_view(at: ReceiptAt) -> ReceiptView:
     """A receipt in JSON's terms; `kind` is its type's name."""
     return ReceiptView(height=at.height, index=at.index, kind=type(at.receipt).__name__, details=named(at.receipt))

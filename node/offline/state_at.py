@@ -72,7 +72,7 @@ def state_at(genesis: Genesis, salt: bytes, store: Store, height: int) -> StateA
     Raises LocalFault STORE_GAP when blocks or a state to begin with are lacking, Bug for a block that cannot execute.
     """
     found = store.snapshot(height)
-    saved_at, state = (0, initial_state(genesis, salt)) if found is None else saved_state(genesis, salt, found[1])
+    saved_at, state = (0, initial_state(genesis, salt)) if found is None else _saved_state(genesis, salt, found[1])
     application = _Judging(genesis, state, saved_at)
     blocks = StoredBlocks(store)
     last = _block(blocks, saved_at) if saved_at else None
@@ -91,24 +91,24 @@ def state_at(genesis: Genesis, salt: bytes, store: Store, height: int) -> StateA
     return StateAt(height, application.state, last.block.header if last else None, application.differences, saved_at)
 
 
-def saved_state(genesis: Genesis, salt: bytes, data: bytes) -> tuple[int, State]:
+def _saved_state(genesis: Genesis, salt: bytes, data: bytes) -> tuple[int, State]:
     """(height, state) out of what a node saved. Raises RemoteFault for bytes that are none."""
     saved = decode(data, SavedState, SAVED_BYTES_MAX)
     return saved.height, import_state(genesis, salt, saved.state)
 
 
-def exported_state(genesis: Genesis, salt: bytes, data: bytes) -> tuple[int, State]:
-    """(height, state) out of a file of `write_state`. Raises RemoteFault for bytes that are none."""
+def _exported_state(genesis: Genesis, salt: bytes, data: bytes) -> tuple[int, State]:
+    """(height, state) out of a file of `_write_state`. Raises RemoteFault for bytes that are none."""
     found = decode(data, StateFile, SAVED_BYTES_MAX)
     return found.height, import_state(genesis, salt, found.state)
 
 
-def write_state(path: Path, found: StateAt) -> None:
+def _write_state(path: Path, found: StateAt) -> None:
     """A new file of mode 0600 in a folder that is closed to others. Raises LocalFault KEY_EXISTS, KEY_PERMISSIONS."""
     write_secret(path, encode(StateFile(height=found.height, state=export_state(found.state))))
 
 
-def read_state(path: Path) -> bytes:
+def _read_state(path: Path) -> bytes:
     """An exported state's file. Raises LocalFault STORE_CORRUPT for one that is unreadable or too long."""
     try:
         with path.open("rb") as file:
@@ -192,7 +192,7 @@ def export_home(home: Path, height: int | None, target: Path) -> StateAt:
     opened = open_home(home)
     with opened.store() as store:
         found = state_at(opened.genesis, opened.salt(), store, store.height() if height is None else height)
-    write_state(target, found)
+    _write_state(target, found)
     return found
 
 
@@ -332,7 +332,7 @@ def state_diff_lines(diff: StateDiff) -> list[str]:
 
 def _common_height(paths: tuple[Path, Path], genesis: Genesis, salt: bytes) -> int:
     """A file has one height; of two homes the lower one."""
-    files = [exported_state(genesis, salt, read_state(path))[0] for path in paths if not path.is_dir()]
+    files = [_exported_state(genesis, salt, _read_state(path))[0] for path in paths if not path.is_dir()]
     if files:
         return files[0]
     heights = []
@@ -346,5 +346,5 @@ def _side(path: Path, genesis: Genesis, salt: bytes, height: int) -> StateAt:
     if path.is_dir():
         with open_home(path).store() as store:
             return state_at(genesis, salt, store, height)
-    found, state = exported_state(genesis, salt, read_state(path))
+    found, state = _exported_state(genesis, salt, _read_state(path))
     return StateAt(found, state, None, (), found)

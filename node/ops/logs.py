@@ -36,7 +36,7 @@ def configure_logs(settings: Logging, *, node: str = "", stream: TextIO | None =
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *exceptions,
-            format_values,
+            _format_values,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -51,7 +51,7 @@ def configure_logs(settings: Logging, *, node: str = "", stream: TextIO | None =
     return out
 
 
-def format_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _format_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Make every value printable: bytes as hex, our errors as code and text, secrets not at all."""
     for key, value in event.items():
         if key in SECRET_KEYS:

@@ -118,7 +118,7 @@ def _signed(config: NodeConfig, guard: SignStateFile | None) -> tuple[SignedStep
 @contextmanager
 def open_server(home: Path) -> Iterator[tuple[SignerServer, str]]:
     """The server, not running yet, and where it listens. Raises LocalFault: DOUBLE_SIGN for a home in use, KEY_*."""
-    settings = read_settings(home / SETTINGS)
+    settings = _read_settings(home / SETTINGS)
     state = home / SIGN_STATE
     if not has_sign_state(state):
         raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(state))
@@ -144,7 +144,7 @@ def open_server(home: Path) -> Iterator[tuple[SignerServer, str]]:
         guard.close()
 
 
-def read_settings(path: Path) -> SignerSettings:
+def _read_settings(path: Path) -> SignerSettings:
     """signer.toml, checked. Raises LocalFault CONFIG_*."""
     try:
         with path.open("rb") as file:

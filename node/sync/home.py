@@ -59,9 +59,9 @@ def make_home(options: JoinOptions) -> Joining:
     if target.exists():
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(target))
     genesis = read_genesis(options.genesis, "genesis")
-    seed = read_seed(options.seed_file)
-    check_peers(options.peers)
-    check_chains(genesis, options.chains)
+    seed = _read_seed(options.seed_file)
+    _check_peers(options.peers)
+    _check_chains(genesis, options.chains)
     make_secret_folder(options.home)
     password = new_password(options.home)
     strength = Strength.DEVNET if options.devnet else Strength.STANDARD
@@ -70,7 +70,7 @@ def make_home(options: JoinOptions) -> Joining:
     for purpose, secret in secrets.items():
         write_key(options.home, purpose.value, KIND_OF[purpose], secret, password, strength)
     (options.home / "genesis.json").write_bytes(options.genesis.read_bytes())
-    lines = [line for line in dump_config(config_of(options)).splitlines() if not line.startswith("home = ")]
+    lines = [line for line in dump_config(_config_of(options)).splitlines() if not line.startswith("home = ")]
     # Last, so that a home that was not finished is not taken for one.
     with target.open("x") as file:
         file.write("\n".join(lines) + "\n")
@@ -85,7 +85,7 @@ def make_home(options: JoinOptions) -> Joining:
     )
 
 
-def config_of(options: JoinOptions) -> NodeConfig:
+def _config_of(options: JoinOptions) -> NodeConfig:
     """The settings that `options` ask for; everything else is at its default."""
     host, port = options.listen
     api = Api(enabled=False) if options.api is None else Api(host=options.api[0], port=options.api[1])
@@ -98,7 +98,7 @@ def config_of(options: JoinOptions) -> NodeConfig:
     )
 
 
-def read_seed(path: Path) -> bytes:
+def _read_seed(path: Path) -> bytes:
     """The network seed from its file. Raises LocalFault KEY_*."""
     text = read_secret(path).strip().removeprefix(b"0x")
     try:
@@ -110,13 +110,13 @@ def read_seed(path: Path) -> bytes:
     return seed
 
 
-def check_peers(peers: tuple[PeerConfig, ...]) -> None:
+def _check_peers(peers: tuple[PeerConfig, ...]) -> None:
     """Raises LocalFault CONFIG_VALUE for none, or for one key twice."""
     if not peers or len({peer.key for peer in peers}) != len(peers):
         raise LocalFault(NodeCode.CONFIG_VALUE, "peers", peers=len(peers), why="expected one or more, each key once")
 
 
-def check_chains(genesis: Genesis, chains: tuple[ChainConfig, ...]) -> None:
+def _check_chains(genesis: Genesis, chains: tuple[ChainConfig, ...]) -> None:
     """Raises LocalFault CONFIG_MISSING for a chain of genesis without an endpoint: no node starts without."""
     reached = {chain.chain_id for chain in chains}
     for chain in genesis.chains:

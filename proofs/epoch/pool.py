@@ -104,7 +104,7 @@ class LocalProverPool:
     ) -> "Future[bytes]":
         """See `EpochProver`. Errors of `prove_epoch` are raised by the future."""
         job = ProveJob(self._job(snapshot, seeds), header, certificate, validators)
-        return self._pool.submit(run_prove, encode(job))
+        return self._pool.submit(_run_prove, encode(job))
 
     def close(self) -> None:
         """See `EpochProver`."""
@@ -147,7 +147,7 @@ def run_commit(data: bytes) -> tuple[tuple[int, bytes], ...]:
     return commit_epoch(job.snapshot, dict(job.seeds), job.domain, _Serving.committer)
 
 
-def run_prove(data: bytes) -> bytes:
+def _run_prove(data: bytes) -> bytes:
     """In a worker: prove an encoded `ProveJob`."""
     _step_back(PROVE_NICENESS)
     job = decode(data, ProveJob, PACKAGE_BYTES_MAX)

@@ -145,7 +145,7 @@ class OnchainAccount(Wire, frozen=True):
     proof: Annotated[bytes, msgspec.Meta(max_length=proof_bytes(COLUMNS_MAX))]
 
 
-def record_of(leaf: Leaf) -> LeafRecord:
+def _record_of(leaf: Leaf) -> LeafRecord:
     """A leaf for a file."""
     return LeafRecord(account=leaf.account, shortfall=leaf.shortfall, c_w=leaf.c_w, c_d=leaf.c_d)
 
@@ -153,7 +153,7 @@ def record_of(leaf: Leaf) -> LeafRecord:
 def epoch_file(keys: EpochKeys, leaves: Sequence[Leaf], shares: Sequence[KeysShare] = ()) -> OnchainEpoch:
     """The file's content, shares in order."""
     ordered = sorted(shares, key=lambda share: (share.validators_hash, share.validator))
-    return OnchainEpoch(format=FORMAT, keys=keys, leaves=tuple(map(record_of, leaves)), shares=tuple(ordered))
+    return OnchainEpoch(format=FORMAT, keys=keys, leaves=tuple(map(_record_of, leaves)), shares=tuple(ordered))
 
 
 def account_file(epoch: OnchainEpoch, index: int, proof: bytes) -> OnchainAccount:

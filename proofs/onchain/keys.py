@@ -202,7 +202,7 @@ def derive_keys(statement: EpochStatement, leaves: Sequence[Leaf]) -> EpochKeys:
     Raises VerificationFailed BAD_STATEMENT for leaves of another statement, BAD_POINT.
     """
     linear = statement.linear
-    check_leaves(linear, leaves)
+    _check_leaves(linear, leaves)
     root = leaves_root(leaves)
     weights = weights_of(linear.layout, row_challenge(linear.context, linear.layout.digest, root))
     u, v = row_polynomials(linear.layout, weights, basis(linear.layout.size))
@@ -222,7 +222,7 @@ def derive_keys(statement: EpochStatement, leaves: Sequence[Leaf]) -> EpochKeys:
     )
 
 
-def check_leaves(statement: LinearStatement, leaves: Sequence[Leaf]) -> None:
+def _check_leaves(statement: LinearStatement, leaves: Sequence[Leaf]) -> None:
     """Whether the leaves are the statement's accounts, with its shortfalls and commitments.
 
     Raises VerificationFailed.

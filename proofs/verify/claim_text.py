@@ -111,7 +111,7 @@ def limits_of(
     """What is not proven, one sentence each. `trusted`: whether the caller brought a validator set."""
     limits = (
         "Positions are hidden from everybody outside the validator set, not from validators.",
-        rules_limit(with_genesis=with_genesis),
+        _rules_limit(with_genesis=with_genesis),
         *custody_limits(package.statement, custody_assurances(package.statement, package.custody), listed=listed),
         "Members' claims in cash may be larger than the vaults' cash: the rest is owed by accounts whose cash is below "
         f"zero{'' if package.house else ', the house perhaps among them'}, and backed by their collateral.",
@@ -145,7 +145,7 @@ def limits_of_account(package: EpochPackage, *, trusted: bool, with_genesis: boo
     """What a standalone proof leaves open, one sentence each."""
     limits = (
         "This says nothing of any other account, of the matched book or of reserves: verify the package for those.",
-        rules_limit(with_genesis=with_genesis),
+        _rules_limit(with_genesis=with_genesis),
         "Who owns the account is not part of the proof: anybody who knows its holdings and seed can make one.",
         *assumptions_of(package.statement),
     )
@@ -178,7 +178,7 @@ def assumptions_of(statement: RiskStatement) -> tuple[str, ...]:
     return (*named, f"Settled, as the validators attest: {listed}. Holdings priced by these feeds count as zero here.")
 
 
-def rules_limit(*, with_genesis: bool) -> str:
+def _rules_limit(*, with_genesis: bool) -> str:
     """Who attests to the rules in force."""
     if with_genesis:
         return (

@@ -36,22 +36,22 @@ def view_of(data: bytes) -> View:
 
     Raises RemoteFault for bytes of neither.
     """
-    return standalone_view(data) if data.startswith(MAGIC) else package_view(read_package(data))
+    return _standalone_view(data) if data.startswith(MAGIC) else _package_view(read_package(data))
 
 
-def package_view(package: EpochPackage) -> View:
+def _package_view(package: EpochPackage) -> View:
     """All of a package."""
     view: View = {name: None if name in _OWN_VIEW else plain(getattr(package, name)) for name in _FIELDS}
     view["header"] = {"hash": _hex(package.header.hash), **view["header"]}
     view["certificate"]["signed_by"] = list(signer_indices(package.certificate.signers))
     names = [slot.name for slot in package.statement.slots]
     for row_view, row in zip(view["statement"]["rows"], package.statement.rows, strict=True):
-        row_view["says"] = row_text(row, names)
+        row_view["says"] = _row_text(row, names)
         del row_view["coefficients"]
     view["statement"] = {"digest": _hex(package.statement.digest()), **view["statement"]}
-    view["statement"]["custody"] = custody_view(package)
+    view["statement"]["custody"] = _custody_view(package)
     view["statement"]["rules"] = _rules_view(package.statement)
-    view["custody"] = evidence_view(package)
+    view["custody"] = _evidence_view(package)
     view["commitments"] = [{"account": account, "C_W": _hex(c_w)} for account, c_w in package.commitments]
     view["proof"] = _joint_view(package)
     view["book"] = _book_view(package.book, package.statement)
@@ -60,7 +60,7 @@ def package_view(package: EpochPackage) -> View:
     return view
 
 
-def standalone_view(data: bytes) -> View:
+def _standalone_view(data: bytes) -> View:
     """All of a standalone proof. Raises RemoteFault."""
     proof = read_standalone(data)
     columns = (len(proof.proof) - TAIL_BYTES) // part_bytes(1)
@@ -71,7 +71,7 @@ def standalone_view(data: bytes) -> View:
     }
 
 
-def row_text(row: Row, names: list[str]) -> str:
+def _row_text(row: Row, names: list[str]) -> str:
     """`10·cash:USD − 8·max:BTC + shortfall ≥ 0`."""
     terms = [(a, f"·{names[j]}" if j < len(names) else f"·slot {j}") for j, a in row.coefficients]
     terms += [(row.constant, "")] if row.constant else []
@@ -187,14 +187,14 @@ _ASSURANCE_TEXT = {
 _AMOUNTS = ("deposited", "withdrawn", "balance", "released", "later", "strays", "dust")
 
 
-def custody_view(package: EpochPackage) -> list[dict[str, Any]]:
+def _custody_view(package: EpochPackage) -> list[dict[str, Any]]:
     """One object a term. Amounts are base units of the token, as text: they may be beyond what JSON's readers keep."""
     terms, assurances = package.statement.custody, custody_assurances(package.statement, package.custody)
     names = [slot.name for slot in package.statement.slots]
     return [_term_view(term, names, assurance) for term, assurance in zip(terms, assurances, strict=True)]
 
 
-def evidence_view(package: EpochPackage) -> list[dict[str, Any]]:
+def _evidence_view(package: EpochPackage) -> list[dict[str, Any]]:
     """One object a block that the package has evidence of."""
     return [
         {

@@ -63,7 +63,7 @@ def account_terms(
         return plain
     required = plain.groups(losses)
     largest = max(required, default=0) if tariff.joint.keep_largest else 0
-    joint = max(joint_loss(tariff, scenario_losses), sum(plain.option_minimums), largest)
+    joint = max(_joint_loss(tariff, scenario_losses), sum(plain.option_minimums), largest)
     whole_part, weight, whole = tariff.credit_weights
     full = sum(required)
     return replace(plain, joint=joint, credit=full - -(-(whole_part * full + weight * joint) // whole))
@@ -96,7 +96,7 @@ def joint_losses(tariff: Tariff, scenario_losses: Sequence[Sequence[int]]) -> li
     return total
 
 
-def joint_loss(tariff: Tariff, scenario_losses: Sequence[Sequence[int]]) -> int:
+def _joint_loss(tariff: Tariff, scenario_losses: Sequence[Sequence[int]]) -> int:
     """Expected shortfall over the joint scenarios, at least 0, rounded up."""
     losses, tail = joint_losses(tariff, scenario_losses), tariff.joint.tail
     return max(0, -(-tail_sum(losses, tariff.joint_counts, tail) // tail))

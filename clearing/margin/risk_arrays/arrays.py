@@ -58,7 +58,7 @@ class ArrayPlan:
         )
 
 
-def plan_arrays(
+def _plan_arrays(
     instruments: Sequence[Instrument], cash_groups: Sequence[CashGroup], parameters: RiskParameters
 ) -> ArrayPlan:
     """Plan the arrays of a listing. Raises Bug when an instrument is in no risk group."""
@@ -80,7 +80,7 @@ def plan_arrays(
     )
 
 
-def sorted_tokens(assets: Sequence[Asset]) -> tuple[Asset, ...]:
+def _sorted_tokens(assets: Sequence[Asset]) -> tuple[Asset, ...]:
     """Collateral tokens only, ordered by id."""
     return tuple(sorted((asset for asset in assets if not asset.is_cash), key=lambda asset: asset.id))
 
@@ -179,14 +179,14 @@ def build_risk_arrays(
     """
     plan = before.plan if before is not None else None
     if plan is None or not plan.fits(instruments, cash_groups, parameters):
-        plan, before = plan_arrays(instruments, cash_groups, parameters), None
+        plan, before = _plan_arrays(instruments, cash_groups, parameters), None
     for feed, ticks in sorted(index.items()):
         if not 0 < ticks <= INDEX_TICKS_MAX:
             raise Bug(f"index of feed {feed} is {ticks} ticks, outside [1, {INDEX_TICKS_MAX}]")
     clock = times or {}
     inputs = tuple(_inputs(block, marks, index, clock.get(block.feed, time_ms)) for block in plan.blocks)
     values, moved = _values(plan, inputs, before)
-    tokens = sorted_tokens(assets)
+    tokens = _sorted_tokens(assets)
     token_values = [
         unit_value_after_haircut(token, index[token.feed]) if token.feed in index else 0 for token in tokens
     ]

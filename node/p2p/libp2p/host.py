@@ -159,7 +159,7 @@ class _Host(BasicHost):  # type: ignore[misc]
 def build_host(config: NetworkConfig, admit: Admit, refused: Refused) -> Any:
     """A `BasicHost` that is not running yet."""
     _tame_libraries()
-    pair = key_pair(config.secret)
+    pair = _key_pair(config.secret)
     upgrader = _Upgrader(
         admit,
         refused,
@@ -240,7 +240,7 @@ _PREFIX = bytes.fromhex("002408011220")
 """Identity multihash of 36 bytes: protobuf field 1 (key type) = Ed25519, field 2 (data) of 32 bytes."""
 
 
-def key_pair(secret: bytes) -> KeyPair:
+def _key_pair(secret: bytes) -> KeyPair:
     """libp2p's key pair of a 32-byte Ed25519 secret."""
     private = Ed25519PrivateKey.from_bytes(secret)
     return KeyPair(private, private.get_public_key())
