@@ -43,31 +43,14 @@ __all__ = [
 ]
 
 _HOME = {
-    "errors": (
-        "ProofCode",
-        "VerificationFailed",
-    ),
-    "epoch.package": (
-        "EpochPackage",
-        "read_package",
-    ),
+    "errors": ("ProofCode", "VerificationFailed"),
+    "epoch.package": ("EpochPackage", "read_package"),
     "history.ordering": ("Finding",),
-    "history.package_history": (
-        "HistoryVerdict",
-        "PackageHistory",
-        "PackageResult",
-    ),
+    "history.package_history": ("HistoryVerdict", "PackageHistory", "PackageResult"),
     "verify.inclusion": ("own_account",),
-    "verify.standalone": (
-        "verify_standalone",
-        "verify_standalones",
-    ),
+    "verify.standalone": ("verify_standalone", "verify_standalones"),
     "verify.standalone_prover": ("make_standalone",),
-    "verify.verdict": (
-        "CheckResult",
-        "OwnAccount",
-        "Verdict",
-    ),
+    "verify.verdict": ("CheckResult", "OwnAccount", "Verdict"),
     "verify.package_verifier": ("verify_package",),
     "verify.file_view": ("view_of",),
 }

@@ -51,9 +51,7 @@ def selector(signature: str) -> bytes:
 
 CHECKPOINT_BYTES = 7 * 32
 """The answer to `latest_call`."""
-
 _CLAIM = "(uint64,address,address,uint256,uint64)"
-
 DEPOSIT_NONCE = selector("depositNonce()")
 DEPOSITED = selector("deposited(address)")
 WITHDRAWN = selector("withdrawn(address)")
@@ -145,7 +143,6 @@ def _word(address: bytes) -> bytes:
 
 
 CertificateArgument: TypeAlias = tuple[int, int, bytes]
-
 WithdrawalArgument: TypeAlias = tuple[int, bytes, bytes, int, int]
 
 

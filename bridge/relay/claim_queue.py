@@ -14,7 +14,6 @@ from bridge.contracts.vault import VaultClaim
 
 BATCH_MAX = 32
 """Claims of one transaction."""
-
 BACKOFF_MAX_SECONDS = 3600.0
 
 

@@ -82,7 +82,6 @@ def _read_hash(results: list[Result], height: int) -> bytes:
 
 
 NATIVE = bytes(20)
-
 _CALLS_PER_TOKEN = 3
 
 

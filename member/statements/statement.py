@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
+
 from clearing.base.errors import Bug
 from clearing.genesis.effective_terms import Terms
 from clearing.schema.transfers import TransferCode
@@ -183,13 +185,8 @@ def _change(terms: Terms, account: int, change: PositionChange) -> PositionChang
     if trade is None:
         return line
     fee = 0 if account == 0 else trade.fee_each + trade.venue_fee_each
-    return PositionChangeLine(
-        instrument=change.instrument,
-        name=name,
-        lots=str(change.lots),
-        kind=change.kind,
-        height=change.at[0],
-        receipt=_place(change.at),
+    return msgspec.structs.replace(
+        line,
         price_ticks=str(trade.ticks),
         venue=trade.venue,
         venue_trade_id=trade.venue_trade_id,

@@ -16,7 +16,6 @@ from member.api.proofs import FundOpening
 from member.verifying.package import Checked, TrustAnchor, VerificationReport, read_limited, report_of
 from proofs.epoch.package import PACKAGE_BYTES_MAX, read_package
 from proofs.verify.inclusion import check_contributions, own_account
-from proofs.verify.package_verifier import verify_package
 from proofs.verify.verdict import OwnAccount, printable
 
 OPENING_BYTES_MAX = 1 << 20
@@ -41,15 +40,7 @@ def verify_fund(path: Path, opening: Path, anchor: TrustAnchor) -> VerificationR
     started = time.perf_counter()
     data, opened = read_limited(path, PACKAGE_BYTES_MAX), read_opening(read_limited(opening, OPENING_BYTES_MAX))
     own = _own_account(data, opened)
-    verdict = verify_package(
-        data,
-        network=anchor.network,
-        validators_hash=anchor.validators_hash,
-        listed=anchor.listed,
-        own=own,
-        genesis=anchor.genesis,
-        clock=time.perf_counter,
-    )
+    verdict = anchor.verify(data, own)
     report = report_of(str(path), len(data), verdict, anchor, time.perf_counter() - started)
     if own is None or verdict.package is None or not verdict.ok:
         return report

@@ -44,6 +44,18 @@ class TrustAnchor:
     genesis: "Genesis | None" = field(default=None, repr=False, compare=False)
     """The genesis itself, as amended: the parameters in force are compared with its own."""
 
+    def verify(self, package: bytes, own: OwnAccount | None = None) -> Verdict:
+        """All checks of a package against what is trusted."""
+        return verify_package(
+            package,
+            network=self.network,
+            validators_hash=self.validators_hash,
+            listed=self.listed,
+            own=own,
+            genesis=self.genesis,
+            clock=time.perf_counter,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class OwnAccountFiles:
@@ -134,15 +146,7 @@ def verify_file(
     """Check a package file. Raises LocalFault for an unreadable path, and for a bad seed or holdings file."""
     started = time.perf_counter()
     data = read_limited(path, PACKAGE_BYTES_MAX)
-    verdict = verify_package(
-        data,
-        network=anchor.network,
-        validators_hash=anchor.validators_hash,
-        listed=anchor.listed,
-        own=read_own_account(data, own) if own is not None else None,
-        genesis=anchor.genesis,
-        clock=time.perf_counter,
-    )
+    verdict = anchor.verify(data, read_own_account(data, own) if own is not None else None)
     return report_of(str(path), len(data), verdict, anchor, time.perf_counter() - started), verdict
 
 

@@ -1,5 +1,7 @@
 """Epoch packages, and what a member needs of its own beside one: seed and holdings, exit leaves."""
 
+from functools import partial
+
 from starlette.responses import Response
 
 from member.api.proofs import PACKAGES_MAX, ExitLeafView, ExitView, InclusionView, PackageLine, PackagePage
@@ -19,7 +21,7 @@ from node.api.calls import (
     owner_of,
     run_in_worker,
 )
-from node.epochs.member_files import AccountAtEpoch, AccountExit, ExitLeafProof, ExitQuestion, HoldingsQuestion
+from node.epochs.member_files import AccountAtEpoch, AccountExit, ExitLeafProof
 
 routes = Routes()
 
@@ -57,9 +59,9 @@ async def account_at_epoch(call: ApiCall, account: int) -> tuple[AccountAtEpoch,
     if epoch is None:
         newest = view.newest_package()
         epoch = newest if newest in kept else max(kept, default=0)
-    question = HoldingsQuestion(view.holdings, account, owner_of(call.state, account), epoch)
+    find = partial(view.holdings.own, account, owner_of(call.state, account), epoch)
     package = view.has_package(epoch)
-    return known(await run_in_worker(question.answer), "epoch", epoch=text, account=account), package
+    return known(await run_in_worker(find), "epoch", epoch=text, account=account), package
 
 
 @routes.get(
@@ -77,7 +79,7 @@ async def own_exit(call: ApiCall) -> ExitView:
     found = None
     if exits is not None and exits.epochs:
         epoch = exits.epochs[-1] if text is None else int(text)
-        found = await run_in_worker(ExitQuestion(exits, account, owner_of(call.state, account), epoch).answer)
+        found = await run_in_worker(partial(exits.own, account, owner_of(call.state, account), epoch))
     return exit_view(known(found, "epoch", epoch=text or "newest", account=account))
 
 

@@ -31,7 +31,6 @@ from node.config import ChainConfig
 
 CHECKPOINT_SECONDS = 3600
 """How old a vault's newest checkpoint may become without a withdrawal that waits."""
-
 TAKEOVER_ROUNDS = 4
 """Rounds that a relayer leaves to the one whose turn it is."""
 

@@ -10,6 +10,7 @@ its leaves; a member that an account was ported to learns nothing of earlier epo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -29,6 +30,7 @@ BYTES_MAX = 256 << 20
 """Of all files together; the newest epoch is kept whatever its size."""
 FILE_BYTES_MAX = 1 << 30
 _DIGEST_BYTES = 32
+R = TypeVar("R", bound=Wire)
 
 log = structlog.get_logger(__name__)
 
@@ -70,11 +72,19 @@ class EpochFiles:
         body = data[_DIGEST_BYTES:]
         if sha256(body) == data[:_DIGEST_BYTES]:
             return body
-        self.damaged(epoch)
+        self._damaged(epoch)
         return None
 
-    def damaged(self, epoch: int) -> None:
-        """Tell the log that an epoch cannot be read."""
+    def read_record(self, epoch: int, kind: type[R]) -> R | None:
+        """What was written of an epoch, decoded; None when it is not kept."""
+        data = self.read(epoch)
+        try:
+            return None if data is None else decode(data, kind, FILE_BYTES_MAX)
+        except CrossclearError:
+            self._damaged(epoch)
+            return None
+
+    def _damaged(self, epoch: int) -> None:
         log.error(f"{self.kind} of an epoch are damaged", epoch=epoch)
 
     def _path(self, epoch: int) -> Path:
@@ -152,35 +162,17 @@ class EpochHoldings(EpochFiles):
 
     def account_at(self, account: int, epoch: int) -> AccountAtEpoch | None:
         """An account at an epoch; None when the epoch is not kept, or had no such account."""
-        record = self._record(epoch)
+        record = self.read_record(epoch, EpochHoldingsRecord)
         found = next((entry for entry in record.accounts if entry.account == account), None) if record else None
         if record is None or found is None:
             return None
         amounts = {record.slots[place]: amount for place, amount in found.amounts}
         return AccountAtEpoch(record.epoch, record.height, account, found.owner, self._seed_of(account), amounts)
 
-    def _record(self, epoch: int) -> EpochHoldingsRecord | None:
-        data = self.read(epoch)
-        try:
-            return None if data is None else decode(data, EpochHoldingsRecord, FILE_BYTES_MAX)
-        except CrossclearError:
-            self.damaged(epoch)
-            return None
-
-
-@dataclass(frozen=True, slots=True)
-class HoldingsQuestion:
-    """What a member asks of its account, as it was when it asked."""
-
-    holdings: EpochHoldings
-    account: int
-    owner: bytes | None
-    epoch: int
-
-    def answer(self) -> AccountAtEpoch | None:
+    def own(self, account: int, owner: bytes | None, epoch: int) -> AccountAtEpoch | None:
         """Read a file: in a worker. None when the account was not its present owner's at a kept epoch."""
-        found = self.holdings.account_at(self.account, self.epoch)
-        return found if found is not None and found.owner == self.owner else None
+        found = self.account_at(account, epoch)
+        return found if found is not None and found.owner == owner else None
 
 
 class ExitLeafRecord(Wire, frozen=True):
@@ -271,27 +263,13 @@ class EpochExits(EpochFiles):
 
     def account_at(self, account: int, epoch: int) -> AccountExit | None:
         """An account at an epoch; None when the epoch is not kept, or had no such account."""
-        data = self.read(epoch)
-        try:
-            return None if data is None else account_exit(decode(data, ExitTreeRecord, FILE_BYTES_MAX), account)
-        except CrossclearError:
-            self.damaged(epoch)
-            return None
+        kept = self.read_record(epoch, ExitTreeRecord)
+        return None if kept is None else account_exit(kept, account)
 
-
-@dataclass(frozen=True, slots=True)
-class ExitQuestion:
-    """What a member asks of its account, as it was when it asked."""
-
-    exits: EpochExits
-    account: int
-    owner: bytes | None
-    epoch: int
-
-    def answer(self) -> AccountExit | None:
-        """Read a file: in a worker. None when the account was not its present owner's at a kept epoch."""
-        found = self.exits.account_at(self.account, self.epoch)
-        return found if found is not None and found.owner == self.owner else None
+    def own(self, account: int, owner: bytes | None, epoch: int) -> AccountExit | None:
+        """As `EpochHoldings.own`."""
+        found = self.account_at(account, epoch)
+        return found if found is not None and found.owner == owner else None
 
 
 def _leaf(kept: ExitLeafRecord) -> ExitLeaf:
