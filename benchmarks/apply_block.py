@@ -4,13 +4,12 @@ Signatures are recovered beforehand, as the mempool does when a trade arrives; t
 in less than 300 ms on one core. Run: python -m benchmarks.apply_block [accounts]
 """
 
-import sys
 import time
 from unittest.mock import patch
 
 import msgspec
 
-from benchmarks.figures import Figure, of_times
+from benchmarks.figures import Figure, of_times, print_measured
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import address, recover, sign_digest
 from clearing.context.block_context import BlockContext
@@ -149,10 +148,5 @@ def venue_trades(world: World, ids: range) -> Figure:
     return of_times(f"block of {TRADES} trades of a venue by mandate ({novated} novated)", seconds, goal="< 300")
 
 
-def main() -> None:
-    for figure in measured(int(sys.argv[1]) if len(sys.argv) > 1 else 400):
-        print(figure.line())
-
-
 if __name__ == "__main__":
-    main()
+    print_measured(measured, 400)

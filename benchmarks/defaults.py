@@ -6,9 +6,7 @@ blocks.
 Run: python -m benchmarks.defaults [accounts]
 """
 
-import sys
-
-from benchmarks.figures import Figure, of_times
+from benchmarks.figures import Figure, of_times, print_measured
 from benchmarks.liquidation import filled, timed
 from clearing.context.unresolved_losses import defaults_under_way
 from clearing.schema.blocks.block import VoteExtension
@@ -52,10 +50,5 @@ def _next(world: World) -> float:
     return seconds
 
 
-def main() -> None:
-    for figure in measured(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000):
-        print(figure.line())
-
-
 if __name__ == "__main__":
-    main()
+    print_measured(measured, 10_000)

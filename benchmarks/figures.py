@@ -5,6 +5,7 @@ Rule: a figure says what was measured; whether that is good is for its reader, w
 
 import math
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -33,6 +34,12 @@ class Figure(msgspec.Struct, frozen=True, omit_defaults=True):
             if part
         )
         return f"  {self.name:58} {shown(self.value):>12} {self.unit:6} {spread:24} {beside}".rstrip()
+
+
+def print_measured(measured: Callable[[int], Sequence[Figure]], size: int) -> None:
+    """For a terminal: figures at the size that the command line names, or else at this one."""
+    for figure in measured(int(sys.argv[1]) if len(sys.argv) > 1 else size):
+        print(figure.line())
 
 
 def shown(value: float) -> str:

@@ -4,13 +4,12 @@ Among ten thousand accounts in positions, for three amendments: of a fee, of a r
 The goal is a block in less than a second on one core. Run: python -m benchmarks.governance [accounts]
 """
 
-import sys
 import time
 from collections.abc import Callable
 
 import msgspec
 
-from benchmarks.figures import Figure, of_times
+from benchmarks.figures import Figure, of_times, print_measured
 from benchmarks.liquidation import filled
 from clearing.apply_block import apply_block
 from clearing.base.errors import Bug
@@ -91,10 +90,5 @@ def measured(accounts: int, rounds: int = 5) -> list[Figure]:
     return found
 
 
-def main() -> None:
-    for figure in measured(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000):
-        print(figure.line())
-
-
 if __name__ == "__main__":
-    main()
+    print_measured(measured, 10_000)

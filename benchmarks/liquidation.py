@@ -5,13 +5,12 @@ the tick that all are settled at. The goal is apply_block in less than a second 
 house. Run: python -m benchmarks.liquidation [accounts]
 """
 
-import sys
 import time
 from collections.abc import Sequence
 
 import msgspec
 
-from benchmarks.figures import Figure, of_times
+from benchmarks.figures import Figure, of_times, print_measured
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import address, recover, sign_digest
 from clearing.schema.blocks.block import BlockInput, BlockResult, VoteExtension
@@ -129,10 +128,5 @@ def measured(accounts: int, rounds: int = 5) -> list[Figure]:
     return found
 
 
-def main() -> None:
-    for figure in measured(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000):
-        print(figure.line())
-
-
 if __name__ == "__main__":
-    main()
+    print_measured(measured, 10_000)

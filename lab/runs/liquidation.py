@@ -4,7 +4,6 @@ from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
 from clearing.base.codec import I64, U8, U32, Wire
-from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.units import MONEY_MAX, POSITION_MAX, PPM, mul_div_down, mul_div_up
 from clearing.context.block_context import DENOMINATOR
 from clearing.liquidation.auction import auction_discount_ppm
@@ -16,7 +15,7 @@ from lab.models.numbers import DECIMALS_MAX, Number, exact_rational
 from lab.models.portfolio import Name, Portfolio
 from lab.runs.margin import NO_MODEL
 from lab.runs.settle_file import Note
-from lab.runs.units import as_json, micros, money, require, units, whole
+from lab.runs.units import check_names, micros, money, require, step_result, units, whole
 
 
 class SizedPosition(Wire, frozen=True):
@@ -95,19 +94,13 @@ RATE_MAX = 10 * PPM
 def read_liquidation_run(data: bytes) -> LiquidationRun:
     """Read and check the form of a file. Raises RemoteFault with the path."""
     run = from_json(data, LiquidationRun)
-    if len(run.steps) > STEPS_MAX:
-        raise RemoteFault(BaseCode.OVERSIZE, "steps", items=len(run.steps), limit=STEPS_MAX)
-    names = [step.name for step in run.steps]
-    require(len(set(names)) == len(names), "steps", "a name appears twice")
+    check_names([step.name for step in run.steps], "steps", STEPS_MAX)
     return run
 
 
 def liquidation_run(run: LiquidationRun) -> dict[str, Any]:
     """Run the steps: a JSON object. Raises RemoteFault with the path of a step that makes no sense."""
-    results = []
-    for number, step in enumerate(run.steps):
-        result = _result(step, f"steps[{number}]")
-        results.append({"name": step.name, "kind": str(type(step).__struct_config__.tag), **as_json(result)})
+    results = [step_result(step, _result(step, f"steps[{number}]")) for number, step in enumerate(run.steps)]
     return {"format": "crossclear.liquidation.result.v1", "steps": results}
 
 

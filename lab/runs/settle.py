@@ -31,7 +31,7 @@ from lab.runs.settle_file import (
     VarianceStep,
     VariationMargin,
 )
-from lab.runs.units import Units, as_json, require
+from lab.runs.units import Units, check_names, require, step_result
 
 STEPS_MAX = 1024
 
@@ -39,10 +39,8 @@ STEPS_MAX = 1024
 def read_settle_run(data: bytes) -> SettleRun:
     """Read and check the form of a file. Raises RemoteFault with the path."""
     run = from_json(data, SettleRun)
-    if len(run.steps) > STEPS_MAX:
-        raise RemoteFault(BaseCode.OVERSIZE, "steps", items=len(run.steps), limit=STEPS_MAX)
-    for at, names in (("steps", [step.name for step in run.steps]), ("instruments", [i.id for i in run.instruments])):
-        require(len(set(names)) == len(names), at, "a name appears twice")
+    check_names([step.name for step in run.steps], "steps", STEPS_MAX)
+    check_names([instrument.id for instrument in run.instruments], "instruments", len(run.instruments))
     return run
 
 
@@ -68,7 +66,7 @@ def _run(run: SettleRun) -> dict[str, Any]:
         else:
             result = _shared(step, at)
         results[step.name] = result
-        steps.append({"name": step.name, "kind": str(type(step).__struct_config__.tag), **as_json(result)})
+        steps.append(step_result(step, result))
     return {"format": "crossclear.settle.result.v1", "steps": steps}
 
 

@@ -3,14 +3,14 @@
 Rule: exact: a fraction is a string that reads back to the same number. It must not know which results there are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from typing import Any
 
 import msgspec
 
-from clearing.base.errors import RemoteFault
+from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.units import MONEY_MAX, POSITION_MAX
 from clearing.schema.codes import ClearingCode
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, MICROS_PER_TICK_MAX
@@ -32,6 +32,18 @@ def as_json(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [as_json(item) for item in value]
     return value
+
+
+def check_names(names: Sequence[str], at: str, limit: int) -> None:
+    """Raises RemoteFault: OVERSIZE for too many entries of a run file, BAD_STEP for two of one name."""
+    if len(names) > limit:
+        raise RemoteFault(BaseCode.OVERSIZE, at, items=len(names), limit=limit)
+    require(len(set(names)) == len(names), at, "a name appears twice")
+
+
+def step_result(step: Any, result: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of a step as a JSON object, under the step's name and kind."""
+    return {"name": step.name, "kind": str(type(step).__struct_config__.tag), **as_json(result)}
 
 
 MICROS = 6

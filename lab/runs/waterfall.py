@@ -14,7 +14,7 @@ from lab.models.named import from_json
 from lab.models.numbers import DECIMALS_MAX, Number, exact_rational
 from lab.models.portfolio import Name
 from lab.runs.settle_file import Note
-from lab.runs.units import as_json, require, units, whole
+from lab.runs.units import check_names, require, step_result, units, whole
 from member.explaining.formatting import Line, condition_line
 from member.explaining.loss_allocation import Payer, allocation_lines
 
@@ -116,10 +116,7 @@ DEFAULTER, HOUSE = "the defaulter", "the house"
 def read_waterfall_run(data: bytes) -> WaterfallRun:
     """Read and check the form of a file. Raises RemoteFault with the path."""
     run = from_json(data, WaterfallRun)
-    if len(run.steps) > STEPS_MAX:
-        raise RemoteFault(BaseCode.OVERSIZE, "steps", items=len(run.steps), limit=STEPS_MAX)
-    names = [step.name for step in run.steps]
-    require(len(set(names)) == len(names), "steps", "a name appears twice")
+    check_names([step.name for step in run.steps], "steps", STEPS_MAX)
     people = sum(len(step.survivors) + len(step.gainers) for step in run.steps if isinstance(step, WaterfallCase))
     if people > PEOPLE_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "steps", people=people, limit=PEOPLE_MAX)
@@ -137,7 +134,7 @@ def waterfall_run(run: WaterfallRun) -> dict[str, Any]:
             result = _cover(step, at)
         else:
             result = _collected(step, at)
-        results.append({"name": step.name, "kind": str(type(step).__struct_config__.tag), **as_json(result)})
+        results.append(step_result(step, result))
     return {"format": "crossclear.waterfall.result.v1", "steps": results}
 
 
