@@ -112,9 +112,7 @@ def measured(accounts: int) -> list[Figure]:
     block = world.make_block(trades)
     seconds, result = timed(world.state, block)
     novated = sum(type(each).__name__ == "TradeNovated" for each in result.receipts)
-    told = [
-        of_times(f"block of {TRADES} trades ({novated} novated), {accounts} accounts", seconds, goal="< 300"),
-    ]
+    told = [of_times(f"block of {TRADES} trades ({novated} novated), {accounts} accounts", seconds, goal="< 300")]
 
     told.append(venue_trades(world, ids))
 

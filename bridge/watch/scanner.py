@@ -127,10 +127,7 @@ class VaultScanner:
             return by_endpoint, end + 1
 
     def _filter(self, first: int, last: BlockHeader) -> dict[str, object]:
-        wanted = {
-            "address": hex_data(self._chain.vault),
-            "topics": [[hex_data(topic) for topic in VAULT_TOPICS]],
-        }
+        wanted = {"address": hex_data(self._chain.vault), "topics": [[hex_data(topic) for topic in VAULT_TOPICS]]}
         if first == last.number:
             return {**wanted, "blockHash": hex_data(last.hash)}
         return {**wanted, "fromBlock": hex_quantity(first), "toBlock": hex_quantity(last.number)}

@@ -62,9 +62,7 @@ REQUEST_CHECKS: dict[type, RequestChecks] = {
     AccountPorting: RequestChecks(SigningKey.LATER),
     CashTransfer: BETWEEN_ACCOUNTS,
     TokenTransfer: BETWEEN_ACCOUNTS,
-    ClaimSwap: BETWEEN_ACCOUNTS._replace(
-        signatures=(("account", "signature"), ("recipient", "recipient_signature")),
-    ),
+    ClaimSwap: BETWEEN_ACCOUNTS._replace(signatures=(("account", "signature"), ("recipient", "recipient_signature"))),
     VenueMandate: RequestChecks(SigningKey.MEMBER),
     ReopeningOrder: RequestChecks(SigningKey.MEMBER),
     CollateralBid: RequestChecks(SigningKey.MEMBER),

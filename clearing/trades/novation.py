@@ -164,13 +164,7 @@ def _check_price_band(trade: TradeTerms, mark_ticks: int, band_ppm: int) -> Reje
     """The price is within the band around the mark, or within one tick of it."""
     distance = abs(trade.ticks - mark_ticks)
     if distance > 1 and distance * PPM > mark_ticks * band_ppm:
-        return reject(
-            ClearingCode.PRICE_OUTSIDE_BAND,
-            AT,
-            ticks=trade.ticks,
-            mark_ticks=mark_ticks,
-            band_ppm=band_ppm,
-        )
+        return reject(ClearingCode.PRICE_OUTSIDE_BAND, AT, ticks=trade.ticks, mark_ticks=mark_ticks, band_ppm=band_ppm)
     return None
 
 

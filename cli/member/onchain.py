@@ -87,13 +87,7 @@ def check(file: Path, package: Path, trust: Trust, output: str) -> int:
 @own_options
 @click.option("--out", type=NEW_FILE, required=True, help="The proof of your account.")
 @trust_options(light=False)
-def prove(
-    file: Path,
-    package: Path,
-    own: "OwnAccountFiles | None",
-    out: Path,
-    trust: Trust,
-) -> int:
+def prove(file: Path, package: Path, own: "OwnAccountFiles | None", out: Path, trust: Trust) -> int:
     """Prove your own account under the keys in FILE, which a quorum must have signed.
 
     The file reveals the account's number and its public shortfall. Every proof of the same account has the same bytes.

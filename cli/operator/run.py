@@ -42,15 +42,7 @@ def start(config_path: Path, assignments: tuple[str, ...], prover: str | None, *
     show_default=True,
     help="Folder for everything that is written.",
 )
-def devnet(
-    validators: int,
-    chains: int,
-    members: int,
-    seed: int,
-    speed: str,
-    demo: bool,
-    output_dir: Path,
-) -> int:
+def devnet(validators: int, chains: int, members: int, seed: int, speed: str, demo: bool, output_dir: Path) -> int:
     """Run a whole network on this machine: validators, EVM chains with vaults, prices, members that trade."""
     from devnet.demo.main import main
     from devnet.options import DevnetOptions

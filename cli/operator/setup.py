@@ -39,12 +39,7 @@ def init(home: Path, profile: Any, name: str, devnet: bool, output: str) -> None
 @click.command()
 @click.option("--validators", default=4, show_default=True, type=click.IntRange(1, 100), help="How many.")
 @click.option("--output-dir", type=NEW_FOLDER, required=True, help="A new folder.")
-@click.option(
-    "--genesis",
-    type=FILE,
-    required=True,
-    help="A genesis.json whose validators and time are filled in.",
-)
+@click.option("--genesis", type=FILE, required=True, help="A genesis.json whose validators and time are filled in.")
 @click.option("--base-port", default=26600, show_default=True, help="p2p of the first; APIs are 100 above.")
 @click.option("--endpoint", "endpoints", multiple=True, metavar="CHAIN_ID=URL", help="How to reach a chain; repeat.")
 @click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
@@ -114,12 +109,7 @@ Back up {home}/keys and {home}/password, apart from each other. To start it agai
 
 @click.command()
 @click.option("--home", type=NEW_FOLDER, required=True, help="A new folder.")
-@click.option(
-    "--genesis",
-    type=FILE,
-    required=True,
-    help="The network's genesis.json.",
-)
+@click.option("--genesis", type=FILE, required=True, help="The network's genesis.json.")
 @click.option("--peer", "peers", multiple=True, required=True, metavar="KEY@HOST:PORT", help="A validator; repeat.")
 @click.option(
     "--network-seed-file",

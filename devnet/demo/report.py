@@ -123,11 +123,7 @@ def missing(genesis: Genesis, tally: LogTally, checks: Mapping[str, bool]) -> tu
 
 
 def _kind(kind: InstrumentKind) -> str:
-    named = {
-        InstrumentKind.PERPETUAL: "perpetual",
-        InstrumentKind.FUTURE: "future",
-        InstrumentKind.FORWARD: "forward",
-    }
+    named = {InstrumentKind.PERPETUAL: "perpetual", InstrumentKind.FUTURE: "future", InstrumentKind.FORWARD: "forward"}
     return named.get(kind, "option")
 
 

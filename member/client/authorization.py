@@ -28,13 +28,7 @@ class SignedPart:
 
 def request_digest(network: NetworkId, part: SignedPart, time_ms: int, nonce: bytes) -> Hash32:
     """The 32 bytes that the trade key signs."""
-    fields = (
-        keccak256(part.method.encode()),
-        keccak256(part.target.encode()),
-        keccak256(part.body),
-        time_ms,
-        nonce,
-    )
+    fields = (keccak256(part.method.encode()), keccak256(part.target.encode()), keccak256(part.body), time_ms, nonce)
     return eip712.typed_data_digest(network, REQUEST_TYPE, fields)
 
 

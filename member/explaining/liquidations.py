@@ -341,9 +341,7 @@ def _call_met(receipt: calls.CallMet, history: LiquidationHistory) -> Explanatio
     return title, lines + history.times.met(receipt)
 
 
-def _by_listing(
-    explain: Callable[[Any, Listing], Explanation],
-) -> Callable[[Any, LiquidationHistory], Explanation]:
+def _by_listing(explain: Callable[[Any, Listing], Explanation]) -> Callable[[Any, LiquidationHistory], Explanation]:
     return lambda receipt, history: explain(receipt, history.listing)
 
 

@@ -60,13 +60,7 @@ LIQUIDATIONS: dict[type[msgspec.Struct], tuple[Path, ...]] = {
 DEFAULTS: dict[type[msgspec.Struct], tuple[Path, ...]] = {
     default.MemberStatusChanged: (),
     default.DeficitCured: (("account",), ("paid", ALL, 0)),
-    default.DefaultDeclared: (
-        ("account",),
-        ("estate",),
-        ("own", ALL),
-        ("clients", ALL),
-        ("deficits", ALL, 0),
-    ),
+    default.DefaultDeclared: (("account",), ("estate",), ("own", ALL), ("clients", ALL), ("deficits", ALL, 0)),
     default.EstatePooled: (("account",), ("estate",)),
     default.DefaultBidTaken: _ACCOUNT_ONLY,
     default.PortfolioSold: _ACCOUNT_ONLY,

@@ -261,12 +261,7 @@ def _answered(steps: Generator[int, LightBlock, Result], fetch: Callable[[int], 
 
 
 STILL_MS = 60_000
-_ENDING = (
-    NodeCode.LIGHT_ATTACK,
-    NodeCode.LIGHT_STORE_UNUSABLE,
-    NodeCode.LIGHT_NO_TRUST,
-    ConsensusCode.TRUST_EXPIRED,
-)
+_ENDING = (NodeCode.LIGHT_ATTACK, NodeCode.LIGHT_STORE_UNUSABLE, NodeCode.LIGHT_NO_TRUST, ConsensusCode.TRUST_EXPIRED)
 
 
 def follow(

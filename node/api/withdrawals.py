@@ -21,9 +21,7 @@ from member.codes import NodeCode
 from node.api.calls import ACCOUNT, NUMBER, ApiCall, ApiRefusal, Parameter, Routes, known, own_account, ready
 
 LOOKED_AT = 10_000
-
 LISTED_MAX = 256
-
 routes = Routes()
 
 
