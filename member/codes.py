@@ -104,11 +104,11 @@ class NodeCode(CodeBook):
     LIGHT_ATTACK = 839, "Validators certified two headers of one height. Believe neither and keep the evidence file."
     LIGHT_NO_TRUST = 869, "Nothing is trusted yet: pass --trust HEIGHT:HASH, or --genesis, or a vault's checkpoint."
     CHAIN_NOT_WATCHED = (
-        860,
+        872,
         "The network lists the chain, and this node does not watch it yet. Configure the chain "
         "and restart the node, or ask another node.",
     )
     SUBMISSIONS_FULL = (
-        861,
+        873,
         "Too many submitted events wait to be proven. Submit it again later; the node's own watcher finds it too.",
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from bridge.rpc.providers import repeated_provider
 from clearing.base.errors import LocalFault
 from clearing.base.plain_json import read_json
 from member.codes import NodeCode
@@ -59,9 +60,25 @@ def parse_config(settings: Mapping[str, Any]) -> NodeConfig:
     """Check a tree of settings. Raises LocalFault CONFIG_UNKNOWN_KEY, CONFIG_MISSING, CONFIG_VALUE."""
     try:
         # TOML has no tuples, and the environment has only text: lax conversion reads "26600" as a number.
-        return msgspec.convert(settings, NodeConfig, strict=False)
+        config = msgspec.convert(settings, NodeConfig, strict=False)
     except msgspec.ValidationError as error:
         raise _value_fault(str(error)) from None
+    for chain in config.chains:
+        # One provider named twice would have two votes of the quorum.
+        if repeated := repeated_provider(chain.endpoints):
+            raise LocalFault(
+                NodeCode.CONFIG_VALUE, f"chains.{chain.name}.endpoints", why="a provider twice", endpoint=repeated
+            )
+    return config
+
+
+def warnings_of(config: NodeConfig) -> list[str]:
+    """What is valid and unwise, a sentence each."""
+    return [
+        f"chains.{chain.name}.quorum is 1: a single endpoint decides what this node believes of the chain"
+        for chain in config.chains
+        if chain.quorum == 1
+    ]
 
 
 def dump_config(config: NodeConfig) -> str:

@@ -95,8 +95,12 @@ def config() -> None:
 @config_option
 @set_option
 def validate(config_path: Path, assignments: tuple[str, ...]) -> None:
-    """Exit with 0 when the settings are good, with 3 and the key's path when not."""
-    effective_config(config_path, assignments)
+    """Exit with 0 when the settings are good, with 3 and the key's path when not. Warn of what is valid and unwise."""
+    from node.config_sources import warnings_of
+
+    effective = effective_config(config_path, assignments)
+    for warning in warnings_of(effective.config):
+        say(f"warning: {warning}")
     say("settings are valid")
 
 

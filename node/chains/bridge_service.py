@@ -95,10 +95,6 @@ class BridgeService:
         missing = [chain.chain_id for chain in genesis.chains if chain.chain_id not in configs]
         if missing:
             raise LocalFault(NodeCode.CONFIG_MISSING, "chains", chain_id=missing[0])
-        for config in configs.values():
-            # A URL named twice would be two votes of the quorum.
-            if len(set(config.endpoints)) != len(config.endpoints):
-                raise LocalFault(NodeCode.CONFIG_VALUE, f"chains.{config.name}.endpoints", why="repeated")
         self._configs = configs
         self._pool = pool
         self._store = FileFactStore(folder)

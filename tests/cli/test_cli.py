@@ -287,3 +287,17 @@ def test_words_of_a_node_cannot_steer_a_terminal(words: Callable[[], str], capsy
 def test_what_is_harmless_stays_as_it_is() -> None:
     text = "account 7\n\t12 -> 13 … ok"
     assert harmless(text) == text
+
+
+CHAIN = '[[chains]]\nchain_id = 1\nname = "one"\nendpoints = [{endpoints}]\nquorum = {quorum}\n'
+
+
+def test_one_provider_spelt_thrice_is_one_and_a_quorum_of_one_is_warned_of(tmp_path: Path, cli: CommandLine) -> None:
+    path = tmp_path / "node.toml"
+    thrice = '"http://localhost:8545", "http://127.0.0.1:8545", "http://127.0.0.1:8545/"'
+    path.write_text(CHAIN.format(endpoints=thrice, quorum=2))
+    assert "chains.one.endpoints" in cli("config", "validate", "--config", path, code=3).err
+    path.write_text(CHAIN.format(endpoints='"http://127.0.0.1:8545"', quorum=1))
+    assert "chains.one.quorum is 1" in cli("config", "validate", "--config", path).err
+    path.write_text(CHAIN.format(endpoints='"http://127.0.0.1:8545", "http://127.0.0.1:8546"', quorum=2))
+    assert "warning" not in cli("config", "validate", "--config", path).err

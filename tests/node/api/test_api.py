@@ -252,7 +252,7 @@ async def test_a_collateral_event_is_pointed_at_once(client: httpx.AsyncClient) 
     assert status_and_code(await client.post("/v1/collateral-events", json=body | {"chain_id": 99})) == (422, "R0605")
 
 
-@pytest.mark.parametrize(("why", "code"), [(Submission.NOT_WATCHED, "R0860"), (Submission.NO_ROOM, "R0861")])
+@pytest.mark.parametrize(("why", "code"), [(Submission.NOT_WATCHED, "R0872"), (Submission.NO_ROOM, "R0873")])
 async def test_an_event_that_nobody_will_look_for_is_not_called_known(
     view: FakeView, client: httpx.AsyncClient, why: Submission, code: str
 ) -> None:

@@ -109,7 +109,7 @@ chains = st.builds(
     ChainConfig,
     chain_id=st.integers(1, 2**63 - 1),
     name=names,
-    endpoints=st.lists(st.just("http://h:1/p?q='\"\\"), min_size=1, max_size=2).map(tuple),
+    endpoints=st.integers(1, 2).map(lambda count: tuple(f"http://h:{port}/p?q='\"\\" for port in range(count))),
 )
 peers = st.builds(PeerConfig, key=st.just("0f" * 32), host=st.text(min_size=1, max_size=9), port=st.integers(1, 65535))
 
