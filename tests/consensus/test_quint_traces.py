@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap
+from clearing.base.certificate import NIL, VoteKind
 from clearing.base.validators import ValidatorSet
 from consensus.core.events import (
     CertificateVerified,
-    Effect,
     Input,
     ProposalReceived,
     StartHeight,
@@ -32,6 +31,7 @@ from consensus.core.votes import VoteKeeper
 from consensus.messages import Vote
 from consensus.timeouts import Timeouts, TimerKind
 from tests.kit.consensus.crypto import validator_set
+from tests.kit.consensus.replicas import certificate
 
 KINDS = {"Prevote": VoteKind.PREVOTE, "Precommit": VoteKind.PRECOMMIT}
 TIMERS = {
@@ -96,33 +96,19 @@ def to_vote(vote: dict[str, Any], names: list[str]) -> Vote:
     )
 
 
-def make_certificate(
-    validators: ValidatorSet, kind: VoteKind, height: int, round_: int, value: bytes, signers: list[int]
-) -> Certificate:
-    return Certificate(
-        kind=kind,
-        height=height,
-        round=round_,
-        value=value,
-        validators_hash=validators.hash,
-        signers=signer_bitmap(signers),
-        aggregate=bytes(96),
-    )
-
-
 def keeper_outputs(keeper: VoteKeeper, validators: ValidatorSet, vote: Vote, current: int) -> set[tuple[str, Any]]:
     """All thresholds that hold after a vote, in the specification's words."""
     found: set[tuple[str, Any]] = set()
     for kind, round_, value, shares in keeper.unchecked_quorums(vote.round):
         signers = [index for index, _ in shares]
-        keeper.add_certificate(make_certificate(validators, kind, vote.height, round_, value, signers))
+        keeper.add_certificate(certificate(kind, round_, value, *signers, height=vote.height, validators=validators))
     for kind, word in ((VoteKind.PREVOTE, "Polka"), (VoteKind.PRECOMMIT, "Precommit")):
         if keeper.has_any_quorum(vote.round, kind):
             found.add((f"{word}AnyVKOutput", vote.round))
         if keeper.certificate(vote.round, kind, NIL) is not None:
             found.add((f"{word}NilVKOutput", vote.round))
-        for certificate in keeper.value_certificates(kind):
-            found.add((f"{word}ValueVKOutput", (certificate.round, certificate.value)))
+        for final in keeper.value_certificates(kind):
+            found.add((f"{word}ValueVKOutput", (final.round, final.value)))
     skip = keeper.highest_skip_round(current)
     if skip is not None:
         found.add(("SkipVKOutput", skip))
@@ -189,8 +175,7 @@ class DriverReplay:
         elif tag == "CertificateDInput":
             votes = [to_vote(vote, self.names) for vote in value]
             first, signers = votes[0], [vote.validator for vote in votes]
-            certificate = make_certificate(self.validators, first.kind, first.height, first.round, first.value, signers)
-            self.at_height(first.height, CertificateVerified(certificate))
+            self.at_height(first.height, self.certified(first.kind, first.height, first.round, first.value, signers))
         elif tag == "TimeoutDInput":
             self.feed(TimeoutElapsed(TIMERS[value], self.state.round))
         elif tag == "ProposeValueDInput":
@@ -210,6 +195,11 @@ class DriverReplay:
                 if self.state.step is not Step.NEW and self.state.votes.wants(vote):
                     self.feed(VoteReceived(vote))
 
+    def certified(self, kind: VoteKind, height: int, round_: int, value: bytes, signers: list[int]) -> Input:
+        return CertificateVerified(
+            certificate(kind, round_, value, *signers, height=height, validators=self.validators)
+        )
+
     def at_height(self, height: int, event: Input) -> None:
         assert self.state is not None
         if height == self.state.height and self.state.step is not Step.NEW:
@@ -222,14 +212,10 @@ class DriverReplay:
         assert self.state is not None
         waiting: list[Input] = [event]
         while waiting:
-            effects: list[Effect] = step(self.state, waiting.pop(0))
-            for effect in effects:
+            for effect in step(self.state, waiting.pop(0)):
                 if isinstance(effect, VerifyShares):
-                    signers = [index for index, _ in effect.shares]
-                    certificate = make_certificate(
-                        self.validators, effect.kind, self.state.height, effect.round, effect.value, signers
-                    )
-                    waiting.append(CertificateVerified(certificate))
+                    signers, height = [index for index, _ in effect.shares], self.state.height
+                    waiting.append(self.certified(effect.kind, height, effect.round, effect.value, signers))
         if self.state.decision is not None:
             self.decisions[self.state.height] = self.state.decision.value
 
@@ -325,7 +311,7 @@ def rule_inputs(given: Any, state: HeightState, validators: ValidatorSet) -> lis
         ]
 
     def certified(kind: VoteKind, value: bytes) -> list[Input]:
-        return [CertificateVerified(make_certificate(validators, kind, height, round_, value, [1, 2, 3]))]
+        return [CertificateVerified(certificate(kind, round_, value, 1, 2, 3, height=height, validators=validators))]
 
     match tag:
         case "NoConsensusInput" | "NewRoundCInput" | "NewRoundProposerCInput":

@@ -30,7 +30,6 @@ INTERRUPTED = 130
 
 
 def main() -> int:
-    """The command line."""
     try:
         return _do(_arguments())
     except KeyboardInterrupt:

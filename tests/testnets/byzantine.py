@@ -60,7 +60,6 @@ def vary(payload: bytes, chance: Random) -> bytes:
 
 
 def run(config_path: Path, adversary: str, seed: int) -> int:
-    """Until standard input ends."""
     config = load_config(config_path, {}).config
     keys = open_node_keys(config.home, config.path(config.node.password_file), allow_weak=True)
     network = network_id(genesis_file.read_genesis(config.path(config.node.genesis)))
@@ -78,7 +77,6 @@ def run(config_path: Path, adversary: str, seed: int) -> int:
 
 
 def main() -> int:
-    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.testnets.byzantine", description="A node that lies.")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--adversary", choices=sorted(ADVERSARIES), required=True)

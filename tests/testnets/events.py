@@ -26,8 +26,6 @@ UNDER_WAY = 2
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one event did."""
-
     event: str
     seconds: float
     """From its begin to its end, as it happened."""
@@ -46,8 +44,6 @@ class Outcome:
 
 
 class Director:
-    """Performs events on a running network."""
-
     def __init__(self, network: TestNetwork, load: Load, say: Callable[[str], None], repository: Path) -> None:
         self._network = network
         self._load = load

@@ -30,8 +30,6 @@ MARK_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Handed:
-    """One trade on its way."""
-
     trade: Trade
     node: str
     at: float
@@ -60,7 +58,6 @@ class Load:
     _number: int = 0
 
     async def run(self) -> None:
-        """Until cancelled."""
         owed, before = 0.0, trio.current_time()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._follow_marks)
@@ -75,7 +72,6 @@ class Load:
                     nursery.start_soon(self._hand_in, node, trades)
 
     async def begun(self) -> bool | None:
-        """True once a trade was accepted."""
         return True if any(each.accepted for each in self.handed.values()) else None
 
     async def _hand_in(self, node: RunningNode, trades: Sequence[Trade]) -> None:

@@ -54,8 +54,6 @@ class NodeTerms(Table, frozen=True):
 
 
 class Event(Table, frozen=True):
-    """One `[[events]]`."""
-
     do: Deed
     nodes: tuple[Name, ...] = ()
     """Whom it happens to: all at once, but `upgrade` takes one after another."""
@@ -72,8 +70,6 @@ class Event(Table, frozen=True):
 
 
 class Manifest(Table, frozen=True):
-    """The whole file."""
-
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,40}$")]
     seed: Annotated[int, Meta(ge=0, le=2**32)] = 1
     """Of keys, load and liars; what the machine's scheduling does is not repeatable."""
@@ -105,7 +101,6 @@ class Manifest(Table, frozen=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of all nodes, the validators first."""
         return tuple(f"n{index}" for index in range(self.validators + self.observers))
 
     @property
@@ -129,7 +124,6 @@ class Manifest(Table, frozen=True):
 
     @property
     def honest(self) -> tuple[str, ...]:
-        """The others."""
         return tuple(name for name in self.names if name not in self.liars)
 
     @property

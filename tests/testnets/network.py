@@ -48,8 +48,6 @@ CAPITAL_USDC, MEMBER_USDC = 5_000_000, 500_000
 
 @dataclass(slots=True)
 class TestNetwork:
-    """A running network."""
-
     __test__ = False
 
     manifest: Manifest
@@ -69,7 +67,6 @@ class TestNetwork:
 
     @property
     def genesis(self) -> Genesis:
-        """Of all."""
         return self.testnet.genesis
 
     async def join(self, node: RunningNode) -> None:
@@ -89,7 +86,6 @@ class TestNetwork:
         return next(node for node in self.honest if node.able and self.powers.get(node.name))
 
     def asked(self) -> NodeClient:
-        """Its API."""
         return self.clients[self.asked_node().name]
 
     @property

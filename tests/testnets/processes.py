@@ -52,7 +52,6 @@ class RunningNode:
 
     @property
     def able(self) -> bool:
-        """Whether it can answer."""
         return self.running and not self.held
 
     @property
@@ -107,7 +106,6 @@ class RunningNode:
         self.held = False
 
     async def kill(self) -> None:
-        """SIGKILL, as a power cut would."""
         await self._end(signal.SIGKILL)
 
     async def stop(self) -> None:

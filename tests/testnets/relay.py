@@ -57,8 +57,6 @@ class Link:
 
 
 class Relay:
-    """All links of a network."""
-
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
         self._valves: dict[Pair, Valve] = {}
@@ -146,7 +144,6 @@ class _Line:
 
 
 async def obey() -> None:
-    """Read commands until standard input ends."""
     relay = Relay(seed=0)
     lines = trio.wrap_file(sys.stdin)
     async with trio.open_nursery() as nursery:

@@ -188,14 +188,12 @@ def _offences(verdict: Verdict, network: TestNetwork, state: State) -> None:
 
 
 def write_verdict(verdict: Verdict, folder: Path) -> Path:
-    """Beside the homes."""
     path = folder / "verdict.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(verdict), indent=2) + b"\n")
     return path
 
 
 def as_text(verdict: Verdict) -> str:
-    """For a person."""
     lines = [
         f"{verdict.name}: {'good' if verdict.ok else 'BROKEN'}, {verdict.validators} validators, {verdict.ground}",
         f"  {verdict.heights} heights, {verdict.heights_per_second} a second;"

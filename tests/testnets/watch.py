@@ -30,7 +30,6 @@ class Seen:
 
     @property
     def top(self) -> int:
-        """The newest."""
         return self.heights[-1] if self.heights else 0
 
     def note(self, height: int, now: float) -> None:
@@ -96,13 +95,11 @@ class Watch:
                 database.close()
 
     def look(self) -> None:
-        """Once."""
         for node in self._nodes:
             node.check()
             self.seen[node.name].note(self._databases[node.name].height(), trio.current_time())
 
     def top(self) -> int:
-        """The highest height of any node."""
         return max(seen.top for seen in self.seen.values())
 
     def level(self, names: Collection[str], above: int) -> bool:

@@ -32,6 +32,7 @@ from bridge.evm.receipts import (
 from clearing.base.codec import decode, encode, u256
 from clearing.base.errors import RemoteFault
 from clearing.base.evm.trie import EMPTY_ROOT
+from clearing.base.hashing import keccak256
 from tests.kit.refusals import refused
 
 VAULT = b"\x0a" * 20
@@ -108,15 +109,8 @@ def test_every_item_has_a_proof_and_no_other_proof_is_taken(items, data):
     bit = data.draw(st.integers(0, 8 * len(proof[place]) - 1))
     node = bytearray(proof[place])
     node[bit // 8] ^= 1 << bit % 8
-    wrong = [
-        (),
-        proof[1:],
-        proof[:-1],
-        (*proof, proof[-1]),
-        (*proof, b""),
-        (*proof[:place], bytes(node), *proof[place + 1 :]),
-        proof * 65,
-    ]
+    changed = (*proof[:place], bytes(node), *proof[place + 1 :])
+    wrong = [(), proof[1:], proof[:-1], (*proof, proof[-1]), (*proof, b""), changed, proof * 65]
     for forged in wrong:
         with refused(BridgeCode.BAD_TRIE_PROOF):
             verify_trie_proof(root, key, forged)
@@ -136,8 +130,6 @@ def test_a_proof_shows_no_other_key(items, other, data):
 
 @given(st.binary(max_size=300), st.binary(min_size=1, max_size=4))
 def test_any_bytes_as_a_node_are_a_fault(node, key):
-    from clearing.base.hashing import keccak256
-
     try:
         verify_trie_proof(keccak256(node), key, (node,))
     except RemoteFault as fault:
@@ -145,8 +137,6 @@ def test_any_bytes_as_a_node_are_a_fault(node, key):
 
 
 def test_nesting_beyond_all_depth_is_a_fault():
-    from clearing.base.hashing import keccak256
-
     node = b""
     for _ in range(20_000):
         size = len(node)
@@ -293,34 +283,22 @@ def test_a_submitted_event_is_the_fact_that_the_watcher_would_tell():
     assert (fact.vault, fact.block_number, fact.block_hash) == (VAULT, 5, trusted.hash)
 
 
-@pytest.mark.parametrize(
-    ("place", "code"),
-    [
-        ((1, 0), BridgeCode.NOT_A_VAULT_EVENT),
-        ((1, 2), BridgeCode.NOT_A_VAULT_EVENT),
-        ((2, 0), BridgeCode.NOT_A_VAULT_EVENT),
-        ((3, 0), BridgeCode.NOT_A_VAULT_EVENT),
-        ((0, 0), BridgeCode.NOT_A_VAULT_EVENT),
-    ],
-)
-def test_other_logs_are_refused(place, code):
+@pytest.mark.parametrize("place", [(1, 0), (1, 2), (2, 0), (3, 0), (0, 0)])
+def test_other_logs_are_refused(place):
     submission, trusted = submitted(*place)
-    with refused(code):
+    with refused(BridgeCode.NOT_A_VAULT_EVENT):
         verify_submitted_event(submission, trusted, 1, VAULT)
 
 
 def test_a_submission_for_another_chain_block_place_or_receipt_is_refused():
     submission, trusted = submitted(1, 1)
     other = [receipt(2, 90_000, (deposit_log(amount=10**9),))] * 4
-    forged = make_submission(1, trusted.hash, other, 1, 0)
-    moved = SubmittedEvent(1, trusted.hash, 2, 1, submission.proof)
-    unproven = SubmittedEvent(1, trusted.hash, 1, 1, ())
     for tried, chain_id, code in (
         (submission, 2, BridgeCode.WRONG_CHAIN),
         (SubmittedEvent(1, bytes(32), 1, 1, submission.proof), 1, BridgeCode.UNTRUSTED_BLOCK),
-        (forged, 1, BridgeCode.BAD_TRIE_PROOF),
-        (moved, 1, BridgeCode.BAD_TRIE_PROOF),
-        (unproven, 1, BridgeCode.BAD_TRIE_PROOF),
+        (make_submission(1, trusted.hash, other, 1, 0), 1, BridgeCode.BAD_TRIE_PROOF),
+        (SubmittedEvent(1, trusted.hash, 2, 1, submission.proof), 1, BridgeCode.BAD_TRIE_PROOF),
+        (SubmittedEvent(1, trusted.hash, 1, 1, ()), 1, BridgeCode.BAD_TRIE_PROOF),
     ):
         with refused(code):
             verify_submitted_event(tried, trusted, chain_id, VAULT)

@@ -84,11 +84,9 @@ class Adversary:
         return read_any(output.data)
 
     def to(self, peer: bytes, lane: Lane, message: Message) -> Output:
-        """A message for one peer."""
         return Send(peer, lane, seal(self.signer, message))
 
     def to_all(self, lane: Lane, message: Message) -> Output:
-        """A message for all peers."""
         return Broadcast(lane, seal(self.signer, message))
 
     def instead(self, output: Output, message: Message | None) -> list[Output] | None:

@@ -16,7 +16,6 @@ MAGIC = b"toy:"
 
 
 def vary(payload: bytes, random: Random) -> bytes:
-    """Another payload."""
     return payload + b"|other" + random.randbytes(2).hex().encode()
 
 

@@ -3,6 +3,7 @@
 import time
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import trio
@@ -152,26 +153,38 @@ async def test_another_network_or_version_is_refused_by_name_on_both_sides(clust
         assert stranger.network.peers == frozenset()
 
 
-@pytest.mark.parametrize("channel", list(PeerChannel))
-async def test_an_oversized_frame_disconnects_its_sender_and_is_counted(cluster, channel):
-    async with cluster(3) as c:
+async def oversized(channel, liar, victim):
+    too_long = LIMITS[channel].message_bytes + 1
+    liar.network._sessions[victim.key]._outboxes[channel].put(too_long.to_bytes(4, "big") + b"and so on")
+
+
+async def second_stream(liar, victim):
+    await open_stream(liar.network._sessions[victim.key].connection, "/crossclear/consensus/1")
+
+
+async def shapeless_gossip(liar, victim):
+    for _ in range(5):
+        gossip_queue(liar, victim).push(rpc_pb2.RPC(publish=[rpc_pb2.Message()]))
+
+
+DISCONNECTS = {
+    **{
+        f"an_oversized_frame_of_{each.name}": (partial(oversized, each), P2pCode.OVERSIZE_FRAME) for each in PeerChannel
+    },
+    "a_second_stream_of_a_kind": (second_stream, P2pCode.UNEXPECTED_STREAM),
+    "gossip_without_shape": (shapeless_gossip, P2pCode.MISBEHAVED),
+}
+
+
+@pytest.mark.parametrize(("lie", "code"), DISCONNECTS.values(), ids=DISCONNECTS)
+async def test_what_disconnects_its_sender_is_counted_and_others_stay(cluster, lie, code):
+    async with cluster(3, topics=TRADES) as c:
         liar, victim, third = c
-        too_long = LIMITS[channel].message_bytes + 1
-        liar.network._sessions[victim.key]._outboxes[channel].put(too_long.to_bytes(4, "big") + b"and so on")
-        stats = victim.network.stats.peer(liar.key)
-        await until(lambda: bool(stats.closed[P2pCode.OVERSIZE_FRAME.label]))
+        closed = victim.network.stats.peer(liar.key).closed
+        await lie(liar, victim)
+        await until(lambda: closed[code.label] == 1)
         assert third.key in victim.network.peers
         await c.all_connected()  # it may come back, and behave
-
-
-async def test_a_second_stream_of_a_kind_disconnects_its_opener(cluster):
-    async with cluster(3) as c:
-        liar, victim, third = c
-        await open_stream(liar.network._sessions[victim.key].connection, "/crossclear/consensus/1")
-        closed = victim.network.stats.peer(liar.key).closed
-        await until(lambda: closed[P2pCode.UNEXPECTED_STREAM.label] == 1)
-        assert third.key in victim.network.peers
-        await c.all_connected()
 
 
 async def test_streams_beyond_the_limit_are_reset_and_the_session_lives(cluster):
@@ -230,18 +243,6 @@ async def test_gossip_that_lies_about_its_origin_or_shape_is_dropped_and_counted
         assert victim.network.scores.score(liar.key, trio.current_time()) == 60
         assert (await third.feeds[Topic.TRADES].receive()).data == b"true"
         assert third.network.scores.record(victim.key).faults == {}
-
-
-async def test_gossip_without_shape_costs_its_sender_the_connection(cluster):
-    async with cluster(3, topics=TRADES) as c:
-        liar, victim, third = c
-        queue = gossip_queue(liar, victim)
-        for _ in range(5):
-            queue.push(rpc_pb2.RPC(publish=[rpc_pb2.Message()]))
-        closed = victim.network.stats.peer(liar.key).closed
-        await until(lambda: closed[P2pCode.MISBEHAVED.label] == 1)
-        assert third.key in victim.network.peers
-        await c.all_connected()  # it may come back, and behave
 
 
 async def test_a_signed_message_told_again_is_delivered_once_whoever_tells_it(cluster):

@@ -41,24 +41,26 @@ def scores_of(*validators: bytes, others: tuple[bytes, ...] = ()) -> PeerScores:
     return scores
 
 
-def test_two_votes_of_one_round_are_a_ban_at_once() -> None:
-    scores = scores_of(A, B, C)
+@pytest.fixture
+def scores() -> PeerScores:
+    return scores_of(A, B, C)
+
+
+def test_two_votes_of_one_round_are_a_ban_at_once(scores: PeerScores) -> None:
     assert scores.charge(A, PROVEN, 1.0) is FaultResponse.BAN
     assert scores.banned_seconds(A, 1.0) == BAN_SECONDS_FIRST
     assert scores.banned_seconds(A, 1.0 + BAN_SECONDS_FIRST) == 0
     assert scores.score(B, 1.0) == PERFECT
 
 
-def test_nonsense_costs_the_connection_first_and_then_a_ban() -> None:
-    scores = scores_of(A, B, C)
+def test_nonsense_costs_the_connection_first_and_then_a_ban(scores: PeerScores) -> None:
     verdicts = [scores.charge(A, NONSENSE, 0.1 * number) for number in range(4)]
     assert verdicts == [FaultResponse.KEEP, FaultResponse.DISCONNECT, FaultResponse.KEEP, FaultResponse.BAN]
     assert scores.record(A).faults.total() == 4
     assert "malformed" in scores.record(A).last_fault
 
 
-def test_what_honest_peers_send_now_and_then_is_forgotten_faster_than_it_adds_up() -> None:
-    scores = scores_of(A, B, C)
+def test_what_honest_peers_send_now_and_then_is_forgotten_faster_than_it_adds_up(scores: PeerScores) -> None:
     now = 0.0
     for _ in range(2000):
         now += 2.0
@@ -67,16 +69,17 @@ def test_what_honest_peers_send_now_and_then_is_forgotten_faster_than_it_adds_up
     assert scores.score(A, now + 10 * HALF_LIFE_SECONDS) == PERFECT
 
 
-def test_a_broken_path_costs_nothing() -> None:
-    scores = scores_of(A, B, C)
+def test_a_broken_path_costs_nothing(scores: PeerScores) -> None:
     for code in (P2pCode.HEARTBEAT_LOST, P2pCode.WRITE_STALLED, P2pCode.STREAM_ENDED, P2pCode.WRONG_VERSION):
         for _ in range(100):
             assert scores.charge(A, fault(code), 1.0) is FaultResponse.KEEP
     assert scores.score(A, 1.0) == PERFECT
 
 
-def test_who_comes_back_from_a_ban_is_on_probation_and_the_next_ban_is_longer_up_to_a_cap() -> None:
-    scores, now, lengths = scores_of(A, B, C), 0.0, []
+def test_who_comes_back_from_a_ban_is_on_probation_and_the_next_ban_is_longer_up_to_a_cap(
+    scores: PeerScores,
+) -> None:
+    now, lengths = 0.0, list[float]()
     for _ in range(12):
         charged = 0
         while scores.charge(A, NONSENSE, now) is not FaultResponse.BAN:
@@ -123,8 +126,7 @@ def test_observers_are_banned_without_regard_to_the_third_and_longer() -> None:
     assert scores.banned_seconds(B, now) == BAN_SECONDS_MAX_OBSERVER
 
 
-def test_strangers_have_no_account_and_who_leaves_has_none_any_more() -> None:
-    scores = scores_of(A, B, C)
+def test_strangers_have_no_account_and_who_leaves_has_none_any_more(scores: PeerScores) -> None:
     assert scores.charge(KEYS[7], PROVEN, 0.0) is FaultResponse.KEEP
     assert scores.record(KEYS[7]).faults == {}
     scores.charge(A, NONSENSE, 0.0)
@@ -135,8 +137,7 @@ def test_strangers_have_no_account_and_who_leaves_has_none_any_more() -> None:
     assert scores.score(A, 0.0) == PERFECT
 
 
-def test_a_fault_during_a_ban_does_not_make_it_longer() -> None:
-    scores = scores_of(A, B, C)
+def test_a_fault_during_a_ban_does_not_make_it_longer(scores: PeerScores) -> None:
     scores.charge(A, PROVEN, 0.0)
     before = scores.banned_seconds(A, 5.0)
     assert scores.charge(A, PROVEN, 5.0) is FaultResponse.KEEP
