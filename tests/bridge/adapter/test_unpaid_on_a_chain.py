@@ -130,8 +130,12 @@ async def endpoint(scene):
         yield endpoint
 
 
-async def test_it_is_told_once_the_first_block_after_its_time_is_final_and_not_before(scene, endpoint, watch):
-    lookout = Lookout(scene, [endpoint], watch)
+@pytest.fixture
+def lookout(scene, endpoint, watch):
+    return Lookout(scene, [endpoint], watch)
+
+
+async def test_it_is_told_once_the_first_block_after_its_time_is_final_and_not_before(scene, lookout):
     scene.finalise()
     assert await lookout.look() == [], "its time is not over on the chain"
     first = scene.pass_time()
@@ -150,24 +154,22 @@ async def test_it_is_told_once_the_first_block_after_its_time_is_final_and_not_b
         await wait(scene.pay)
 
 
-async def test_whoever_looks_late_tells_of_the_same_block(scene, endpoint, watch):
+async def test_whoever_looks_late_tells_of_the_same_block(scene, lookout):
     scene.mine(37)
     first = scene.pass_time()
     scene.mine(60)
     scene.pass_time()
     scene.mine(300)
-    late = Lookout(scene, [endpoint], watch)
-    assert await late.look() == [0]
-    assert late.view[0].block_number == first
+    assert await lookout.look() == [0]
+    assert lookout.view[0].block_number == first
 
 
 @pytest.mark.parametrize("second", [0, 1])
-async def test_a_block_in_the_last_second_is_too_early(scene, endpoint, watch, second):
+async def test_a_block_in_the_last_second_is_too_early(scene, lookout, second):
     scene.next_block_at(scene.not_after + second)
     scene.mine()
     edge = scene.head
     scene.rpc("anvil_setBlockTimestampInterval", 1)
-    lookout = Lookout(scene, [endpoint], watch)
     while scene.final < edge:
         assert await lookout.look() == []
         scene.mine()
@@ -178,12 +180,11 @@ async def test_a_block_in_the_last_second_is_too_early(scene, endpoint, watch, s
     assert lookout.view[0].block_time_s == scene.not_after + 1
 
 
-async def test_paid_in_the_last_second_it_is_executed_and_never_the_other(scene, endpoint, watch):
+async def test_paid_in_the_last_second_it_is_executed_and_never_the_other(scene, lookout):
     scene.next_block_at(scene.not_after)
     receipt = await wait(scene.pay)
     assert int(scene.block(receipt["blockNumber"])["timestamp"], 16) == scene.not_after
     scene.pass_time()
-    lookout = Lookout(scene, [endpoint], watch)
     while await lookout.watcher.step():
         await lookout.watcher.read_expired_withdrawals()
         assert lookout.view == ()
@@ -192,9 +193,8 @@ async def test_paid_in_the_last_second_it_is_executed_and_never_the_other(scene,
     assert [fact.nonce for fact in lookout.below.withdrawals] == [0]
 
 
-async def test_a_chain_that_changes_its_mind_before_finality_decides_which_of_the_two_is_told(scene, endpoint, watch):
+async def test_a_chain_that_changes_its_mind_before_finality_decides_which_of_the_two_is_told(scene, lookout):
     """Unpaid in one branch, paid in the last second in the branch that stays."""
-    lookout = Lookout(scene, [endpoint], watch)
     scene.mine(8)
     assert await lookout.look() == []
     base = scene.head
@@ -212,7 +212,7 @@ async def test_a_chain_that_changes_its_mind_before_finality_decides_which_of_th
     assert lookout.watcher.status.halt is None
 
 
-async def test_a_payment_that_the_chain_undid_is_no_payment(scene, endpoint, watch):
+async def test_a_payment_that_the_chain_undid_is_no_payment(scene, lookout):
     scene.mine(8)
     base = scene.head
     await wait(scene.pay)
@@ -220,7 +220,6 @@ async def test_a_payment_that_the_chain_undid_is_no_payment(scene, endpoint, wat
     scene.rpc("anvil_rollback", scene.head - base)
     assert not await wait(scene.made.view, "isPaid", 0)
     scene.final_after_its_time()
-    lookout = Lookout(scene, [endpoint], watch)
     assert await lookout.look() == [0]
     assert lookout.below.withdrawals == []
 

@@ -12,6 +12,7 @@ from clearing.base.certificate import verify_finality
 from consensus.blocks.store import load_committed
 from consensus.outputs import Decided
 from consensus.replica.replica import ReplicaConfig
+from consensus.signing import Signer
 from node.agreement.engine import ConsensusGenesis, Engine, Hooks
 from node.signer.local import LocalSigner
 from node.signer.sign_state import SignStateFile
@@ -39,6 +40,8 @@ class Peer:
     stopped: trio.Event = field(default_factory=trio.Event)
     decided: list[Decided] = field(default_factory=list)
     work: bool = True
+    signer: Signer | None = None
+    """In place of one with its own keys here."""
 
     def __post_init__(self) -> None:
         self.application = ToyApplication(VALIDATORS, self.index, flush_every=3)
@@ -49,7 +52,6 @@ class Peer:
         return VALIDATORS.validators[self.index].envelope_key
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        envelope_secret, bls_secret = secrets_of(4)[self.index]
         guard = SignStateFile(self.folder / "sign.state")
         network = self.hub.join(self.key)
         self.engine = Engine(
@@ -57,7 +59,7 @@ class Peer:
             self.application.position,
             self.application,
             self.store,
-            LocalSigner(NETWORK, envelope_secret, bls_secret, guard),
+            self.signer or LocalSigner(NETWORK, *secrets_of(4)[self.index], guard),
             WalFile(self.folder / "consensus.wal"),
             network,
             ReplicaConfig(),

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import msgspec
@@ -11,35 +12,30 @@ import trio
 import trio.testing
 
 from clearing.base import ed25519
+from clearing.base.certificate import signer_indices
 from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
 from clearing.schema.terms.genesis import Genesis
 from cli.main import run
-from consensus.replica.replica import ReplicaConfig
+from consensus.blocks.store import load_committed
 from devnet.testnet import create_testnet
 from member.codes import NodeCode
 from member.keys.key_folder import KeyKind, list_keys, read_key, write_key
 from member.keys.keystore import Strength
 from member.keys.secret_files import write_secret
-from node.agreement.engine import ConsensusGenesis as ChainStart
-from node.agreement.engine import Engine, Hooks
 from node.config import SignerConfig
 from node.signer.home import open_server
 from node.signer.local import LocalSigner
-from node.signer.node_keys import NodeKeys, node_signer, open_node_keys
+from node.signer.node_keys import node_signer, open_node_keys
 from node.signer.remote import RemoteSigner
-from node.signer.sign_state import SignGuard, SignStateFile
-from node.store.wal import WalFile
+from node.signer.sign_state import SignGuard
 from tests.kit.clearing.genesis import make_genesis
-from tests.kit.consensus.crypto import secrets_of, validator_set
-from tests.kit.consensus.memory_store import MemoryBlockStore
-from tests.kit.consensus.toy import ToyApplication
+from tests.kit.consensus.crypto import secrets_of
+from tests.kit.consensus.engines import NETWORK, VALIDATORS, Peer, reach, running
 from tests.kit.node.memory_network import Hub
 from tests.kit.node.station import MARKET
 from tests.kit.refusals import refused
 
-NETWORK = bytes(range(32))
-SET = validator_set(4)
 SECONDS = 60.0
 
 
@@ -97,7 +93,8 @@ def test_a_signer_process_starts_signs_once_a_home_and_stops(
         remote.start()
         assert remote.wait_connected(SECONDS)
         local = LocalSigner(NETWORK, *secrets, SignGuard())
-        assert remote.sign_proposal(SET.hash, 1, 0, -1, b"v" * 32) == local.sign_proposal(SET.hash, 1, 0, -1, b"v" * 32)
+        proposal = (VALIDATORS.hash, 1, 0, -1, b"v" * 32)
+        assert remote.sign_proposal(*proposal) == local.sign_proposal(*proposal)
         remote.close()
     finally:
         assert stop(process, ending) == 0
@@ -135,69 +132,42 @@ async def test_a_network_decides_with_one_remote_signer_and_beyond_its_absence(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     """Validator 0 asks a signer that is there, then away, then there again: the others never wait, it votes again."""
-    secrets, link = secrets_of(4), b"\1" * 32
-    address = f"unix:{tmp_path}/socket"
-    home = signer_home(tmp_path, link, secrets[0], address, NETWORK)
-    hub, stores, guards = Hub(delay=lambda _, __: 0.003), [MemoryBlockStore() for _ in range(4)], []
+    link, address = b"\1" * 32, f"unix:{tmp_path}/socket"
+    home = signer_home(tmp_path, link, secrets_of(4)[0], address, NETWORK)
+    hub = Hub(delay=lambda _, __: 0.003)
+    peers = [Peer(index, tmp_path / str(index), hub) for index in range(4)]
     # Heights pass in no time here, and answers take real time: one that is late must not be told from one who is away.
-    bls_key = SET.validators[0].bls_key
-    remote = RemoteSigner(address, link_key(home), link, NETWORK, secrets[0][0], bls_key, SignGuard(), SECONDS)
+    bls_key = VALIDATORS.validators[0].bls_key
+    remote = RemoteSigner(address, link_key(home), link, NETWORK, secrets_of(4)[0][0], bls_key, SignGuard(), SECONDS)
     remote.start()
+    peers[0].signer = remote
+    store = peers[1].store
 
     def signed_by_us(first: int) -> int:
-        from clearing.base.certificate import signer_indices
-        from consensus.blocks.store import load_committed
-
-        found = [load_committed(stores[1], height) for height in range(first, stores[1].height() + 1)]
+        found = [load_committed(store, height) for height in range(first, store.height() + 1)]
         return sum(0 in signer_indices(each.certificate.signers) for each in found if each is not None)
 
-    async def reach(height: int) -> None:
-        while min(store.height() for store in stores) < height:  # noqa: ASYNC110 - stores tell nobody
-            await trio.sleep(0.01)
-
-    async with trio.open_nursery() as nursery:
+    async with running(()) as nursery:
         with open_server(home) as (server, _):
             await serve(server.run, remote)
-            for index in range(4):
-                guard = SignStateFile(tmp_path / f"{index}.state", sync=False)
-                guards.append(guard)
-                signer = remote if index == 0 else LocalSigner(NETWORK, *secrets[index], guard)
-                network = hub.join(SET.validators[index].envelope_key)
-                application = ToyApplication(SET, index)
-                engine = Engine(
-                    ChainStart(NETWORK, 1_700_000_000_000),
-                    application.position,
-                    application,
-                    stores[index],
-                    signer,
-                    WalFile(tmp_path / f"{index}.wal"),
-                    network,
-                    ReplicaConfig(),
-                    Hooks(has_work=lambda: True),
-                )
-                await nursery.start(network.run)
-                await nursery.start(engine.run)
-            await reach(6)
+            for peer in peers:
+                await nursery.start(peer.run)
+            await reach(peers, 6)
             assert signed_by_us(1) > 0
-        away = stores[0].height()
-        await reach(away + 6)
+        away = peers[0].store.height()
+        await reach(peers, away + 6)
         assert remote.silences > 0
         assert signed_by_us(away + 3) == 0
         with open_server(home) as (server, _):
             await serve(server.run, remote)
-            back = stores[0].height() + 2
-            await reach(back + 12)
+            back = peers[0].store.height() + 2
+            await reach(peers, back + 12)
             assert signed_by_us(back) > 0
             remote.close()
-        nursery.cancel_scope.cancel()
-    for guard in guards:
-        guard.close()
 
 
 async def serve(server: object, remote: RemoteSigner) -> None:
     """Run the server in a thread of its own, and wait until the node has found it."""
-    import threading
-
     threading.Thread(target=server, daemon=True).start()  # type: ignore[arg-type]
     assert remote.wait_connected(SECONDS)
 
@@ -214,21 +184,16 @@ def test_a_node_with_a_remote_signer_does_not_open_the_voting_key(tmp_path: Path
     keys = open_node_keys(home, home / "password", allow_weak=True, signs=False)
     assert keys.validator == 0
     remote_config = msgspec.structs.replace(config, signer=SignerConfig(address=f"unix:{tmp_path}/none"))
-    _refused(remote_config, made.network, made.genesis.validators, keys, NodeCode.CONFIG_MISSING)
     named = msgspec.structs.replace(remote_config, signer=SignerConfig(address=f"unix:{tmp_path}/none", key="ab" * 32))
-    _refused(named, made.network, made.genesis.validators, keys, NodeCode.KEY_MISSING)
+    for unfinished, code in ((remote_config, NodeCode.CONFIG_MISSING), (named, NodeCode.KEY_MISSING)):
+        with (
+            refused(code, LocalFault),
+            node_signer(unfinished, made.network, made.genesis.validators, keys, SignGuard()),
+        ):
+            pass
     password = (home / "password").read_text().strip()
     write_key(home, "signer-link", KeyKind.ED25519, b"\1" * 32, password, Strength.DEVNET)
     assert read_key(home, "signer-link", KeyKind.ED25519, password, allow_weak=True) == b"\1" * 32
     with node_signer(named, made.network, made.genesis.validators, keys, SignGuard()) as signer:
         assert isinstance(signer, RemoteSigner)
         assert signer.envelope_key == made.genesis.validators.validators[0].envelope_key
-
-
-def _refused(config: object, network: bytes, validators: ValidatorSet, keys: NodeKeys, code: NodeCode) -> None:
-    with (
-        pytest.raises(LocalFault) as refused,
-        node_signer(config, network, validators, keys, SignGuard()),  # type: ignore[arg-type]
-    ):
-        pass
-    assert refused.value.code is code

@@ -8,20 +8,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from clearing.base.validators import ValidatorSet
-from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
-from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms
 from cli.main import run
 from consensus.wal import read_frames
 from devnet.testnet import create_testnet
 from node.signer.local import logged_step
 from node.signer.sign_state import SignStateFile
+from tests.kit.node.house_alone import house_alone
 from tests.kit.ports import free_port
 from tests.kit.until import until_now
 
@@ -72,14 +71,9 @@ class Validator:
 
 @pytest.fixture
 def validator(tmp_path: Path) -> Iterator[Validator]:
-    def build(validators: ValidatorSet) -> Genesis:
-        house = MemberTerms(0, "house", bytes(20), (AccountTerms(0, AccountKind.HOUSE),))
-        risk = RiskParameters(groups=(), scenarios=SPAN_SIXTEEN)
-        return Genesis("one", 1_000, validators, (), (), (), (), (), risk, MarketParameters(), (house,))
-
-    home = create_testnet(tmp_path / "net", build, validators=1, devnet=True, seed=9).nodes[0].home
+    made = create_testnet(tmp_path / "net", partial(house_alone, time_ms=1_000), validators=1, devnet=True, seed=9)
     with httpx.Client(trust_env=False, timeout=60) as http:
-        yield Validator(home, free_port(), http)
+        yield Validator(made.nodes[0].home, free_port(), http)
 
 
 def test_a_killed_node_goes_on_a_height_lower_and_with_its_keys_elsewhere(

@@ -5,17 +5,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clearing.base.validators import ValidatorSet
-from clearing.schema.risk.parameters import SPAN_SIXTEEN, RiskParameters
-from clearing.schema.terms.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms, network_id
+from clearing.schema.terms.genesis import MarketParameters, network_id
 from devnet.testnet import Testnet, create_testnet
 from node.signer.node_keys import open_node_keys
 from node.store.store import Store
+from tests.kit.node.house_alone import house_alone
 from tests.kit.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,14 +60,9 @@ class Process:
 
 @pytest.fixture
 def net(tmp_path: Path) -> Testnet:
-    def build(validators: ValidatorSet) -> Genesis:
-        house = MemberTerms(0, "house", bytes(20), (AccountTerms(0, AccountKind.HOUSE),))
-        risk = RiskParameters(groups=(), scenarios=SPAN_SIXTEEN)
-        market = MarketParameters(epoch_blocks=EPOCH, snapshot_delay_blocks=3)
-        now = time.time_ns() // 1_000_000
-        return Genesis("joined", now, validators, (), (), (), (), (), risk, market, (house,))
-
-    return create_testnet(tmp_path / "net", build, validators=2, devnet=True, seed=11)
+    market = MarketParameters(epoch_blocks=EPOCH, snapshot_delay_blocks=3)
+    genesis = partial(house_alone, time_ms=time.time_ns() // 1_000_000, market=market)
+    return create_testnet(tmp_path / "net", genesis, validators=2, devnet=True, seed=11)
 
 
 @pytest.fixture
@@ -127,8 +122,7 @@ def test_a_node_joins_with_one_command_and_follows(net: Testnet, tmp_path: Path,
         assert ours.first_height() == height
         for each in range(height, min(ours.height(), theirs.height()) + 1):
             mine, other = ours.block(each), theirs.block(each)
-            assert mine is not None
-            assert other is not None
+            assert mine is not None is not other
             assert mine.block == other.block
         assert ours.height() >= later
         common = set(ours.snapshot_heights()) & set(theirs.snapshot_heights())
