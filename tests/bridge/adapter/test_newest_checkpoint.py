@@ -1,18 +1,22 @@
-"""The newest checkpoint of a vault, told by endpoints that lag, lie or refuse."""
+"""The newest checkpoint of a vault, told by endpoints that lag, lie or refuse, and by a real chain."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
+import trio
 
 from bridge.chain import FinalityPolicy
 from bridge.contracts import load_artifact
-from bridge.rpc.endpoint import Refusal, Result, RpcCall
+from bridge.rpc.endpoint import Endpoint, Refusal, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.rpc.vault_reads import CHECKPOINTED, newest_checkpoint
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.base.hashing import keccak256
+from devnet.anvil import Anvil
+from tests.kit.bridge.vault_chain import FOUR, VaultChain, make_header
 
 VAULT = b"\xaa" * 20
 POLICY = FinalityPolicy(quorum=2)
@@ -82,14 +86,12 @@ async def test_the_event_is_looked_for_in_spans_that_endpoints_allow() -> None:
     assert len(chains[0].spans) == 3
 
 
-async def test_one_liar_of_three_changes_nothing() -> None:
-    chains = three()
-    chains[1].checkpoints[60] = (90, b"z" * 32)
-    assert await newest(chains) == (90, b"b" * 32)
-    chains[1].checkpoints[60] = (95, b"z" * 32)
-    assert await newest(chains) == (90, b"b" * 32)
-    chains[1].refuses = True
-    assert await newest(chains) == (90, b"b" * 32)
+@pytest.mark.parametrize(
+    "lie", [{"checkpoints": {60: (90, b"z" * 32)}}, {"checkpoints": {60: (95, b"z" * 32)}}, {"refuses": True}], ids=str
+)
+async def test_one_liar_of_three_changes_nothing(lie: dict[str, Any]) -> None:
+    first, second, third = three()
+    assert await newest([first, replace(second, **lie), third]) == (90, b"b" * 32)
 
 
 async def test_without_a_quorum_nothing_is_told() -> None:
@@ -114,3 +116,22 @@ def test_the_event_is_the_contracts() -> None:
     words = ",".join(argument["type"] for argument in event["inputs"])
     assert keccak256(f"Checkpointed({words})".encode()) == CHECKPOINTED
     assert [argument["indexed"] for argument in event["inputs"]] == [True, True, False]
+
+
+@pytest.mark.chain
+async def test_a_vault_tells_the_hash_of_the_header_that_it_took_last(anvil: Callable[..., Anvil]) -> None:
+    deployed = await trio.to_thread.run_sync(VaultChain, anvil(), FOUR)
+    async with Endpoint(deployed.chain.url) as endpoint:
+
+        async def read(span: int = 2_000) -> tuple[int, bytes]:
+            vault, quorum = deployed.vault_at, EndpointQuorum([endpoint], 1)
+            return await newest_checkpoint(quorum, FinalityPolicy(quorum=1), vault.address, vault.block_number, span)
+
+        deployed.chain.rpc("anvil_mine", hex(80))
+        assert await read() == (0, b"")
+        for height in (5, 9):
+            header = make_header(FOUR, height)
+            await trio.to_thread.run_sync(deployed.certified, header)
+        deployed.chain.rpc("anvil_mine", hex(80))
+        assert await read() == (9, header.hash)
+        assert await read(7) == (9, header.hash)

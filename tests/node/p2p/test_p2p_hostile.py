@@ -163,8 +163,9 @@ async def second_stream(liar, victim):
 
 
 async def shapeless_gossip(liar, victim):
+    queue = await gossip_queue(liar, victim)
     for _ in range(5):
-        gossip_queue(liar, victim).push(rpc_pb2.RPC(publish=[rpc_pb2.Message()]))
+        queue.push(rpc_pb2.RPC(publish=[rpc_pb2.Message()]))
 
 
 DISCONNECTS = {
@@ -211,15 +212,16 @@ def told(
     return message
 
 
-def gossip_queue(liar, victim):
-    """What a liar gossips to its victim."""
+async def gossip_queue(liar, victim):
+    """What a liar gossips to its victim, when no other connection can take its place."""
+    await until(lambda: liar.gossip_streams == 2 * len(liar.network.peers))
     return liar.network._gossip.peer_queues[peer_id(victim.key)]
 
 
 async def test_gossip_that_lies_about_its_origin_or_shape_is_dropped_and_counted_by_cause(cluster, monkeypatch):
     monkeypatch.setattr("node.p2p.scores.HALF_LIFE_SECONDS", 1e9)  # however long this takes, nothing is forgiven
     async with cluster(3, topics=TRADES) as (liar, victim, third):
-        queue = gossip_queue(liar, victim)
+        queue = await gossip_queue(liar, victim)
         own, stranger = liar.config.secret, bytes(32)
         lies = [
             told(third.key, own),
@@ -247,7 +249,7 @@ async def test_gossip_that_lies_about_its_origin_or_shape_is_dropped_and_counted
 
 async def test_a_signed_message_told_again_is_delivered_once_whoever_tells_it(cluster):
     async with cluster(3, topics=TRADES) as (liar, victim, third):
-        queue = gossip_queue(liar, victim)
+        queue = await gossip_queue(liar, victim)
         message = told(third.key, third.config.secret, b"once")
         gossip = victim.network._gossip
         for _ in range(3):
@@ -296,7 +298,7 @@ async def test_a_gossip_flood_is_cut_at_the_rate_and_votes_pass(cluster):
 
 async def test_forged_messages_use_up_nothing_of_whom_they_name(cluster):
     async with cluster(3, topics=TRADES, settings={"gossip_per_second": 50}) as (liar, victim, named):
-        queue = gossip_queue(liar, victim)
+        queue = await gossip_queue(liar, victim)
         forged = [told(named.key, liar.config.secret, b"%d" % number) for number in range(150)]
         queue.push(rpc_pb2.RPC(publish=forged))
         stats = victim.network.stats.topic("trades")

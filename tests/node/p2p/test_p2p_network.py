@@ -142,6 +142,7 @@ async def test_a_restarted_node_sends_and_receives_again(cluster):
             last.network.broadcast(PeerChannel.CONSENSUS, b"back")
             inbox = first.network.receive(PeerChannel.CONSENSUS)
             assert await inbox.receive() == Incoming(last.key, b"back")
+            await c.gossip_flows()
             for number in range(50):
                 last.network.publish(Topic.TRADES, b"after restart %d" % number)
             got = {(await first.feeds[Topic.TRADES].receive()).data for _ in range(50)}
@@ -232,8 +233,10 @@ async def test_gossip_keeps_one_stream_to_each_peer_over_reconnections(cluster):
             await c.nodes[2].stop()
             await c.start(c.nodes[2])
             await c.all_connected()
-        await trio.sleep(0.5)
-        assert all(node.gossips_with(2) and len(node.network._all) == 2 for node in c), "and no more come"
+            await c.gossip_flows()
+        for _ in range(2):  # as many as there must be, and no more come
+            await until(lambda: all(len(node.network._all) == 2 and node.gossip_streams == 4 for node in c))
+            await trio.sleep(0.5)
         for node in c:
             for session in node.network._all.values():
                 other = next(each for each in c if each.key == session.key)
@@ -293,6 +296,7 @@ async def test_gossip_of_a_node_that_restarts_with_its_clock_set_back_is_deliver
         )
         await c.start(restarted)
         await c.all_connected()
+        await c.gossip_flows()
         for number in range(20):
             restarted.network.publish(Topic.TRADES, b"after %d" % number)
         assert len({(await feed.receive()).data for _ in range(20)}) == 20
