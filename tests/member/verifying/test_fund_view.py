@@ -119,19 +119,16 @@ async def test_the_command_prints_the_fund_and_keeps_the_opening(
     world: World, kept: EpochHoldings, tmp_path: Path, capsys: Any
 ) -> None:
     settings = Api(port=0)
-    with trio.fail_after(600):
-        async with trio.open_nursery() as nursery:
-            bound = await nursery.start(
-                serve_api, build_api(FakeView(world.state, kept), settings, lambda: NOW), settings
-            )
-            url, file = ["--url", bound[0]], tmp_path / "fund.json"
-            out = ["opening", "--out", str(file), *url]
-            assert await trio.to_thread.run_sync(run, ["fund", "show", *url]) == 0
-            text = capsys.readouterr().out
-            assert await trio.to_thread.run_sync(run, ["fund", "show", "--output", "json", *url]) == 0
-            told = msgspec.json.decode(capsys.readouterr().out, type=FundView)
-            codes = [await trio.to_thread.run_sync(run, ["fund", *out]) for _ in range(2)]
-            nursery.cancel_scope.cancel()
+    async with trio.open_nursery() as nursery:
+        bound = await nursery.start(serve_api, build_api(FakeView(world.state, kept), settings, lambda: NOW), settings)
+        url, file = ["--url", bound[0]], tmp_path / "fund.json"
+        out = ["opening", "--out", str(file), *url]
+        assert await trio.to_thread.run_sync(run, ["fund", "show", *url]) == 0
+        text = capsys.readouterr().out
+        assert await trio.to_thread.run_sync(run, ["fund", "show", "--output", "json", *url]) == 0
+        told = msgspec.json.decode(capsys.readouterr().out, type=FundView)
+        codes = [await trio.to_thread.run_sync(run, ["fund", *out]) for _ in range(2)]
+        nursery.cancel_scope.cancel()
     assert told == fund_of(world.state)
     assert f"called for {400 * DOLLAR} by height" in text
     assert "crash" in text

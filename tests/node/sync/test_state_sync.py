@@ -37,6 +37,7 @@ from node.signer.sign_state import SignedStep, SignStateFile
 from node.store.blocks import StoredBlocks, light_block_at
 from node.store.store import Store
 from node.sync import snapshots, state_sync
+from node.sync.chunks import CHUNKS_PER_PEER
 from node.sync.joining import UNSEEN_HEIGHTS, keep_silent, rows_of
 from node.sync.peer_talk import PeerTalk
 from node.sync.restore import encode_saved
@@ -90,7 +91,7 @@ async def test_a_state_of_many_chunks_comes_from_all_who_offer_it(world: World, 
     assert joined.data == data
     sent = [service.chunks_sent for service in world.served.values()]
     assert sum(sent) == 41
-    assert min(sent) > 5
+    assert min(sent) >= CHUNKS_PER_PEER, "each is asked for so many at once; who is fast serves more"
     assert sync.progress.chunks == 41
 
 
