@@ -65,6 +65,17 @@ def paid_for(rows, name):
     return tuple(msgspec.structs.replace(row, constant=2**62) if row.name == name else row for row in rows)
 
 
+def with_coefficient(stated, row_name, slot_name, coefficient):
+    """The rows with another coefficient of this slot in one of them."""
+    slot = [slot.name for slot in stated.slots].index(slot_name)
+    return tuple(
+        msgspec.structs.replace(row, coefficients=tuple(sorted((dict(row.coefficients) | {slot: coefficient}).items())))
+        if row.name == row_name
+        else row
+        for row in stated.rows
+    )
+
+
 LEFT_OUT = {
     "a scenario, by naming its neighbour twice": lambda stated: {
         "rows": tuple(stated.rows[0] if row.name == "BTC/1" else row for row in stated.rows)
@@ -75,6 +86,12 @@ LEFT_OUT = {
         "slots": tuple(msgspec.structs.replace(slot, group=0) for slot in stated.slots)
     },
     "a group, by naming another twice": lambda _: {"groups": ("BTC", "BTC")},
+    "a loss, by counting what the holder chooses as margin": lambda stated: {
+        "rows": with_coefficient(stated, "maintenance", "max:BTC", 8)
+    },
+    "a group's own losses, by an instrument of another": lambda stated: {
+        "rows": with_coefficient(stated, "ETH/0", "position:BTC-PERP", 1)
+    },
 }
 
 
