@@ -30,6 +30,9 @@ LINKED_MAX = 64
 CUSTODY_AGE_MAX = 32
 """Counters of older blocks are left to the validators that saw them in time: nodes drop old states."""
 PAUSE_SECONDS_MAX = 5.0
+CHAIN_CHECK_SECONDS = 30.0
+"""How often endpoints are asked for the chain they serve."""
+
 HALTING = frozenset(
     (
         BridgeCode.FINALITY_VIOLATION,
@@ -91,7 +94,8 @@ class Watcher:
         self._expired_withdrawals = ExpiredWithdrawalReader(chain, quorum)
         self._last_expired: tuple[int, tuple[ExpiredWithdrawal, ...]] | None = None
         self._cursor: ScanCursor | None = store.load(chain.chain_id)
-        self._checked_chain = False
+        self._check_chain_at = 0.0
+        """On trio's clock; at once after a fault, because an endpoint that comes back may be another."""
         if self._cursor is not None:
             if self._cursor.vault != chain.vault:
                 raise LocalFault(BridgeCode.BAD_CURSOR, "cursor", vault=self._cursor.vault, expected=chain.vault)
@@ -126,6 +130,7 @@ class Watcher:
         try:
             progressed = await self._step()
         except RemoteFault as fault:
+            self._check_chain_at = 0.0
             self.status.faults += 1
             self.status.last_fault = str(fault)
             if fault.code in HALTING:
@@ -184,9 +189,9 @@ class Watcher:
         return verify_submitted_event(submission, header, self.chain.chain_id, self.chain.vault)
 
     async def _step(self) -> bool:
-        if not self._checked_chain:
+        if trio.current_time() >= self._check_chain_at:
             await self._quorum.check_chain(self.chain.chain_id)
-            self._checked_chain = True
+            self._check_chain_at = trio.current_time() + CHAIN_CHECK_SECONDS
         watched = self._cursor.number if self._cursor else self.chain.deployment_block - 1
         tips = await self._quorum.tips(self.chain.finality, watched)
         self.status.final_number = tips.final_number

@@ -163,6 +163,35 @@ async def test_what_a_quorum_forges_is_refused(chain, liar, watched, lies, quoru
     assert w.facts == []
 
 
+async def test_an_endpoint_that_comes_back_is_asked_again_for_its_chain(chain, liar, watched):
+    """A load balancer's other node, or a name that points elsewhere now."""
+    chain.final_deposits(1)
+    source = liar()
+    w = watched(source, quorum=1)
+    await w.until_quiet()
+    source.lost = True
+    with refused(BridgeCode.ENDPOINT_QUORUM_LOST):
+        await w.until_quiet()
+    source.lost, source.alter = False, foreign
+    chain.final_deposits(2)
+    with refused(BridgeCode.WRONG_CHAIN):
+        await w.until_quiet()
+    assert w.nonces == [1]
+
+
+async def test_every_endpoint_is_asked_again_and_again_for_its_chain(chain, liar, watched, monkeypatch):
+    monkeypatch.setattr("bridge.watch.watcher.CHAIN_CHECK_SECONDS", 0.0)
+    chain.final_deposits(1)
+    source = liar()
+    w = watched(source, quorum=1)
+    await w.until_quiet()
+    source.alter = foreign
+    chain.final_deposits(2)
+    with refused(BridgeCode.WRONG_CHAIN):
+        await w.until_quiet()
+    assert w.nonces == [1]
+
+
 async def test_three_that_differ_are_no_quorum(chain, liar):
     def own(byte):
         return lambda call, result: {**result, "hash": "0x" + byte * 32} if isinstance(result, dict) else result
