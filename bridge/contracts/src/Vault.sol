@@ -115,6 +115,7 @@ contract Vault is ReentrancyGuardTransient {
     error TokenNotListed(address token);
     /// The nearest accepted amounts; zero is none.
     error NotAMultiple(uint256 amount, uint256 lower, uint256 upper);
+    error NetworkSilent(uint256 until, uint256 time);
     error NothingReceived(uint256 amount, uint256 received);
     error WrongNetwork(bytes32 stated, bytes32 trusted);
     error WrongValidatorSet(bytes32 stated, bytes32 trusted);
@@ -172,8 +173,11 @@ contract Vault is ReentrancyGuardTransient {
     }
 
     /// Pay `amount` base units of `token` in for ledger account `account`. It credits the amount received, in whole
-    /// clearing units.
+    /// clearing units. Refused once half the trusting period has passed without a checkpoint: a network that is silent for
+    /// so long may never come back.
     function deposit(address token, uint256 amount, uint64 account) external nonReentrant whenNotPaused {
+        uint256 until = uint256(latest.trustedAt) + trustingPeriod / 2;
+        if (block.timestamp > until) revert NetworkSilent(until, block.timestamp);
         uint256 unit = unitOf[token];
         if (unit == 0) revert TokenNotListed(token);
         uint256 excess = amount % unit;

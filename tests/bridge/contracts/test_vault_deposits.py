@@ -156,3 +156,16 @@ def test_two_chains_have_vaults_of_their_own(anvil: Callable[..., Anvil]) -> Non
     first.deposit(UNIT)
     assert (first.view("depositNonce"), second.view("depositNonce")) == (1, 0)
     assert address_of(USER) == first.user.address == second.user.address
+
+
+def test_no_deposit_is_taken_for_a_network_that_has_been_silent_for_half_the_trusting_period(
+    own_vault: VaultChain,
+) -> None:
+    trusted_at, half = own_vault.view("latest")[2], own_vault.terms.trusting_s // 2
+    own_vault.chain.rpc("evm_setNextBlockTimestamp", trusted_at + half)
+    own_vault.deposit(UNIT)  # the last second still counts
+    own_vault.chain.rpc("evm_setNextBlockTimestamp", trusted_at + half + 1)
+    found = refusal(own_vault.deposit, UNIT)
+    assert (found.name, found.values[0]) == ("NetworkSilent", trusted_at + half)
+    own_vault.certified(make_header(own_vault.signers, time_ms=1_000 * (trusted_at + half)))
+    own_vault.deposit(UNIT)
