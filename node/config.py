@@ -60,7 +60,8 @@ class P2P(Section, frozen=True):
 
 
 class ChainConfig(Section, frozen=True):
-    """One `[[chains]]`. Genesis says what is believed of a chain (vault, finality); this says how to reach it."""
+    """One `[[chains]]`. Genesis names the vault and its tokens; this says how to reach the chain, and which of its
+    blocks this node takes for final."""
 
     chain_id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     name: Name

@@ -8,7 +8,6 @@ validators to decide.
 
 from collections.abc import Mapping, Sequence
 
-from bridge.chain import WatchedChain
 from bridge.codes import BridgeCode
 from bridge.evm.events import VAULT_TOPICS, SubmittedEvent, make_submission, verify_submitted_event
 from bridge.evm.header import header_bytes, read_header
@@ -17,6 +16,7 @@ from bridge.evm.receipts import check_receipts_root, read_receipts
 from bridge.rpc.endpoint import Endpoint, Refusal, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.rpc.vault_reads import NATIVE
+from bridge.watched_chain import WatchedChain
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.evm.evidence import NODE_BYTES_MAX, BlockEvidence, Counters, Custodian, select_evidence
 from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, vault_storage_key

@@ -11,12 +11,12 @@ from typing import Protocol, TypeVar
 
 import trio
 
-from bridge.chain import FinalityPolicy
 from bridge.codes import BridgeCode
 from bridge.evm.header import BlockHeader, read_header, stated_identity
 from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_object, read_quantity
 from bridge.evm.receipts import Receipt, check_receipts_root, read_receipts
 from bridge.rpc.endpoint import Refusal, Result, RpcCall
+from bridge.watched_chain import FinalityPolicy
 from clearing.base.errors import LocalFault, RemoteFault
 
 PAUSE_SECONDS_MIN = 0.5

@@ -8,7 +8,6 @@ report both equally. Whether a checkpoint is recent enough is for the caller to 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.codes import BridgeCode
 from bridge.contracts.vault import (
     CHECKPOINT_BYTES,
@@ -23,6 +22,7 @@ from bridge.evm.header import BlockHeader
 from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_data, read_list, read_object, read_quantity
 from bridge.rpc.endpoint import BATCH_MAX, Refusal, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
+from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.base.hashing import keccak256

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import trio
 
-from bridge.chain import WatchedChain
 from bridge.rpc.proofs import fetch_evidence
 from bridge.rpc.quorum import EndpointQuorum
+from bridge.watched_chain import WatchedChain
 from clearing.base.codec import decode, encode
 from clearing.base.errors import RemoteFault
 from clearing.base.evm.evidence import HEADER_BYTES_MAX, NODE_BYTES_MAX, NODES_MAX, BlockEvidence

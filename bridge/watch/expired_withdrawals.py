@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bridge.chain import WatchedChain
 from bridge.contracts import vault
 from bridge.evm.header import BlockHeader
 from bridge.evm.hexadecimal import hex_data, malformed, read_data
 from bridge.rpc.endpoint import Refusal, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watch.cursor import ScanCursor
+from bridge.watched_chain import WatchedChain
 from clearing.schema.facts import WithdrawalNotExecuted
 
 AT_ONCE = 64

@@ -7,12 +7,12 @@ neither moves the cursor nor halts a chain.
 
 from collections import OrderedDict
 
-from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.evm.events import Deposited, event_fact, rolled_deposits_hash
 from bridge.evm.header import BlockHeader, check_links
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watch.cursor import ScanCursor
 from bridge.watch.scanner import ProvenLog, VaultScanner
+from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.schema.facts import DepositSeen, DepositSighted
 
 AHEAD_MAX = 64

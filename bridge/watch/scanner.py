@@ -7,7 +7,6 @@ absence of events, or, far behind, a quorum of endpoints that have the last bloc
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.chain import WatchedChain
 from bridge.codes import BridgeCode
 from bridge.evm.events import VAULT_TOPICS, VaultEvent, read_event
 from bridge.evm.header import BlockHeader, stated_identity
@@ -15,6 +14,7 @@ from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_list,
 from bridge.evm.receipts import LOGS_MAX, Log
 from bridge.rpc.endpoint import Refusal, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
+from bridge.watched_chain import WatchedChain
 from clearing.base.errors import RemoteFault
 
 HEADERS_PER_REQUEST = 32

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import msgspec
 import trio
 
-from bridge.chain import WatchedChain
 from bridge.codes import BridgeCode
 from bridge.evm.events import Deposited, SubmittedEvent, event_fact, rolled_deposits_hash, verify_submitted_event
 from bridge.evm.header import BlockHeader, check_links
@@ -22,6 +21,7 @@ from bridge.watch.custody_evidence import EvidenceCollector
 from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery, ExpiredWithdrawalReader
 from bridge.watch.pending_deposits import PendingDepositReader
 from bridge.watch.scanner import ProvenLog, VaultScanner
+from bridge.watched_chain import WatchedChain
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSighted, Fact, VaultFact
 

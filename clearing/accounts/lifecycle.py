@@ -22,7 +22,7 @@ from clearing.state.indexes import CALLED_ACCOUNTS, set_holder
 from clearing.state.ledger import balance, cash_currency, remove_account_balances, token_currency
 from clearing.state.state import State
 from clearing.trades.consent import end_mandates
-from clearing.withdrawals.delayed_withdrawals import delayed_withdrawals_of
+from clearing.withdrawals.delay_queue import delayed_withdrawals_of
 
 ACCOUNTS_OPENED_MAX = 2**16
 """Limit of accounts that one member opens over its lifetime."""

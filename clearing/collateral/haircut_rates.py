@@ -2,7 +2,7 @@
 
 Rule: a function of the state and the block's time, in integers. A chain's silence counts only time in which there were
 blocks, so a halt of this network is not an outage of the chain. `clearing.state.effective_parameters` writes the
-result into the asset, and `clearing.pricing.collateral_value` applies it. This module must not know accounts.
+result into the asset, and `clearing.pricing.value_after_haircut` applies it. This module must not know accounts.
 """
 
 from clearing.base.units import PPM, mul_div_up

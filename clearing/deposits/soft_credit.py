@@ -19,7 +19,7 @@ from clearing.base.units import MONEY_MAX, PPM
 from clearing.collateral.cash_tokens import current_asset, is_beyond_band, is_cash_group_suspended
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import is_restricted, is_restricted_to_reducing, restrict_account
-from clearing.pricing.collateral_value import unit_value_after_haircut
+from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.facts import FINAL, SIGHTED, DepositSeen, DepositSighted, fact_key
 from clearing.schema.receipts.collateral import SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
 from clearing.schema.records.accounts import LoanRecord

@@ -26,7 +26,7 @@ from clearing.state.ledger import (
     soft_credit_of,
 )
 from clearing.state.state import State
-from clearing.withdrawals.delayed_withdrawals import delayed_amounts
+from clearing.withdrawals.delay_queue import delayed_amounts
 
 HOUSE_OWNED = (ROUNDING_ACCOUNT, FEE_POT_ACCOUNT)
 """Ledger accounts whose money is the house's."""

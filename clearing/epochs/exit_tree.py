@@ -16,7 +16,7 @@ from clearing.epochs.exit_close_out import Payout, close_out
 from clearing.schema.records.withdrawals import ExitLeaf, ExitRecord, ExitTree
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
-from clearing.withdrawals.delayed_withdrawals import delayed_amounts
+from clearing.withdrawals.delay_queue import delayed_amounts
 
 NO_EXITS = tagged_hash("crossclear/exit-tree/v1/empty")
 """The root while no epoch has closed."""

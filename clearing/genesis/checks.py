@@ -22,7 +22,7 @@ from clearing.margin.statement.rows import build_rows, build_slots
 from clearing.margin.statement.rulebook import MARK_TICKS_MAX
 from clearing.margin.statement.snapshot import RULES_BYTES_MAX, Row, RowKind, Slot, SlotKind
 from clearing.margin.statement.stress import StressArrays
-from clearing.pricing.collateral_value import unit_value_after_haircut
+from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.codes import ClearingCode
 from clearing.schema.risk.parameters import JointCredit, JointScenario, RiskParameters, check_parameters
 from clearing.schema.risk.price_ranges import check_range_parameters

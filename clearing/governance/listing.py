@@ -1,7 +1,8 @@
 """Listing: what the state must allow for an amendment of the terms, and the records of new listings.
 
-Rule: a new instrument, asset, feed or member gets the records that genesis would have given it. Observed moves are
-reordered when risk groups or the window change: a group keeps its history, a new one starts empty.
+Rule: a new instrument, asset, chain, feed or member gets the records that genesis would have given it; the terms
+themselves are checked as those of a genesis are (`clearing.genesis.checks`, `clearing.governance.bounds`). Observed
+moves are reordered when risk groups or the window change: a group keeps its history, a new one starts empty.
 """
 
 import msgspec

@@ -13,7 +13,7 @@ from clearing.base.units import MONEY_MAX, POSITION_MAX, PPM, mul_div_up
 from clearing.context.block_context import DENOMINATOR, BlockContext
 from clearing.margin.requirement.account_margin import AccountMargin
 from clearing.prices.price_status import can_close_out, is_settled_for_good
-from clearing.pricing.collateral_value import value_before_haircut_up
+from clearing.pricing.value_after_haircut import value_before_haircut_up
 from clearing.schema.receipts.liquidation import CollateralBought, Liquidated, TakenOverPosition
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.instruments import Instrument

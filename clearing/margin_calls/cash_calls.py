@@ -20,7 +20,7 @@ from clearing.collateral.cash_tokens import current_asset, is_cash_group_suspend
 from clearing.context.block_context import BlockContext
 from clearing.context.member_status import check_member_active
 from clearing.context.request_checks import check_request, use_nonce
-from clearing.pricing.collateral_value import unit_value_after_haircut
+from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.codes import ClearingCode, reject
 from clearing.schema.receipts.collateral import AuctionOpened, CashCalled, CashCallMet, CollateralSold
 from clearing.schema.records.collateral import CashCallRecord

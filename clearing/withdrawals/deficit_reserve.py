@@ -18,7 +18,7 @@ from clearing.schema.terms.genesis import AccountKind
 from clearing.state.holdings import Holdings, add_to_holdings, current_arrays, current_holdings, holdings_margin
 from clearing.state.ledger import inventory_units, soft_credit_of
 from clearing.state.state import State
-from clearing.withdrawals.cross_account_check import uncovered_accounts
+from clearing.withdrawals.uncovered_accounts import uncovered_accounts
 
 ALL_ACCOUNTS = MONEY_MAX
 """Key without an account: the record of what was owed to all."""

@@ -26,7 +26,7 @@ from clearing.withdrawals.deficit_reserve import (
     equity_and_total,
     record_value_returned,
 )
-from clearing.withdrawals.delayed_withdrawals import remove_delayed
+from clearing.withdrawals.delay_queue import remove_delayed
 from clearing.withdrawals.permission import check_can_leave, check_way_out, release_receipt
 from clearing.withdrawals.rate_limits import drop_past_usage
 from clearing.withdrawals.refunds import refund, refund_expired

@@ -12,7 +12,7 @@ from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.governance import VOTE_MS_MAX
 from clearing.state.state import State
 from clearing.validators.chain_attestations import is_chain_live
-from clearing.withdrawals.delayed_withdrawals import delayed_amounts
+from clearing.withdrawals.delay_queue import delayed_amounts
 
 
 def is_detaching(state: State, chain_id: int, vault: bytes) -> bool:

@@ -2,7 +2,8 @@
 
 Rule: an accepted withdrawal leaves the account at once, so nothing is withdrawn twice or counts as collateral
 meanwhile. It needs initial margin afterwards, the account's own positive balance, and the inventory of its chain. The
-withdrawal controls may delay it before release.
+withdrawal controls may delay it before release. Who signs for the account's money is in
+`clearing.context.request_checks`, which members may take money out in `clearing.context.member_status`.
 """
 
 from clearing.base.codec import u256
@@ -32,7 +33,7 @@ from clearing.state.holdings import (
 from clearing.state.ledger import balance, currency_of, external_account, inventory_units, soft_credit_of
 from clearing.validators.chain_attestations import is_chain_live
 from clearing.withdrawals.deficit_reserve import check_deficit_reserve, equity_and_total, record_value_withdrawn
-from clearing.withdrawals.delayed_withdrawals import check_delay_queue, delay_withdrawal
+from clearing.withdrawals.delay_queue import check_delay_queue, delay_withdrawal
 from clearing.withdrawals.detached_vaults import is_detaching
 from clearing.withdrawals.rate_limits import (
     check_withdrawal_rate,

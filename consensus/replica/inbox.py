@@ -190,7 +190,8 @@ class Inbox:
                 and message.height == height - 1
                 and self._late_votes.take_vote(envelope, message)
             )
-            # Of many votes sent to a collector the last third comes after the decision: their senders must learn of it.
+            # Of many votes sent to a collector the last third comes after the decision. Their senders learn of it from
+            # the collector's certificate, so they get no answer of ours.
             if not late or not collected(self._current.chain.last_validators):
                 self._catch_up.help_behind(envelope.sender, message.height)
             return False

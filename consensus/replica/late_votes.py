@@ -6,7 +6,7 @@ are signed for one round. So a validator without a quorum of extensions takes th
 all such validators then have the same certificate, and their extensions add up.
 
 A vote of an older round of the current height counts in `consensus.core.votes`. The sender of any other late vote
-receives our height (`consensus.sync.catchup`).
+receives our height (`consensus.sync.catchup`); where votes are not collected, every late sender does.
 """
 
 from clearing.base.errors import RemoteFault

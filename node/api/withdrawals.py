@@ -12,7 +12,7 @@ from clearing.state.ledger import can_hold
 from clearing.state.state import State
 from clearing.state.withdrawals_tree import earlier_withdrawals_root, withdrawal_proof
 from clearing.withdrawals.deficit_reserve import unresolved_deficit
-from clearing.withdrawals.delayed_withdrawals import delayed_withdrawals_of
+from clearing.withdrawals.delay_queue import delayed_withdrawals_of
 from clearing.withdrawals.rate_limits import usage_in_window
 from clearing.withdrawals.refunds import is_withdrawal_open
 from member.api.types import hexed

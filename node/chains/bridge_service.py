@@ -15,7 +15,6 @@ from pathlib import Path
 import structlog
 import trio
 
-from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.proofs import prove_events
 from bridge.rpc.quorum import EndpointQuorum, Tips
@@ -23,6 +22,7 @@ from bridge.watch.cursor import FileFactStore
 from bridge.watch.custody_evidence import EvidenceCollector, EvidenceStore
 from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery
 from bridge.watch.watcher import Watcher
+from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base.codec import Wire, decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.schema.facts import DepositSighted, Fact, VaultFact, WithdrawalNotExecuted, fact_key

@@ -6,10 +6,10 @@ Rule: the contract checked the quorum's certificate, and a quorum of the own end
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from bridge.chain import FinalityPolicy
 from bridge.rpc import vault_reads
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum
+from bridge.watched_chain import FinalityPolicy
 from clearing.base.errors import LocalFault
 from clearing.schema.terms.genesis import Genesis
 from consensus.codes import ConsensusCode

@@ -1,6 +1,7 @@
 """The verifier of epoch packages: bytes in, one named result per check out. Pure, offline, from the file alone.
 
-Rule: checks run in a fixed order and stop at the first that fails, whose name is the answer:
+Rule: checks run in a fixed order and stop at the first that fails, whose name is the answer. A check of custody or
+cover that cannot be made for lack of evidence stops nothing, and the verdict says so:
 encoding → certificate → roots → statement → ranges_and_rows → matched_book → reserves → custody → cover → house
 → rules → inclusion (for an own account).
 It must import neither provers nor anything that talks to a network.

@@ -13,7 +13,8 @@ from tests.kit.adversaries.hosts import damage_file
 from tests.kit.adversaries.registry import ADVERSARIES, make_adversary
 from tests.kit.adversaries.voters import Sleeper
 from tests.kit.consensus.crypto import FakeVerifier, fake_signature
-from tests.sim.consensus.network import NETWORK, Faults, SimNetwork
+from tests.kit.consensus.replicas import NETWORK
+from tests.sim.consensus.network import Faults, SimNetwork
 from tests.sim.consensus.node import SimNode
 from tests.sim.consensus.planted import unlock_dropped
 from tests.sim.consensus.violations import NoProgress

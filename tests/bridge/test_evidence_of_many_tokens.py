@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.codes import BridgeCode
 from bridge.evm.header import _REQUIRED
 from bridge.rpc.endpoint import BATCH_MAX, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watch.custody_evidence import EvidenceCollector
+from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.base.evm.evidence import BlockEvidence

@@ -30,10 +30,10 @@ from consensus.outputs import Lane
 from consensus.replica.replica import Replica
 from consensus.signing import CertificateCache
 from tests.kit.consensus.crypto import FakeVerifier, validator_set
-from tests.kit.consensus.replicas import certificate, faults, genesis_chain, receive, sealed
+from tests.kit.consensus.replicas import NETWORK, certificate, faults, genesis_chain, receive, sealed
 from tests.kit.consensus.toy import ToyApplication
 from tests.kit.refusals import refused
-from tests.sim.consensus.network import CALM, NETWORK, Faults, SimNetwork
+from tests.sim.consensus.network import CALM, Faults, SimNetwork
 from tests.sim.consensus.node import SimNode
 
 change = msgspec.structs.replace

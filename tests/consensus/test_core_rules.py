@@ -38,7 +38,6 @@ from consensus.timeouts import PAPER_TIMERS, Timeouts, TimerKind
 from tests.kit.consensus.core import (
     PRECOMMIT,
     PREVOTE,
-    VALIDATORS,
     Core,
     V,
     W,
@@ -49,6 +48,7 @@ from tests.kit.consensus.core import (
     started,
     votes,
 )
+from tests.kit.consensus.crypto import VALIDATORS
 
 
 def waited(kind: TimerKind, round_: int) -> TimeoutElapsed:

@@ -17,7 +17,8 @@ from consensus.wal import Record, RecordKind
 from node.agreement.engine import Engine
 from node.signer.sign_state import SignStateFile
 from node.store.wal import WalFile
-from tests.kit.consensus.engines import NETWORK, VALIDATORS, Peer, check_same_chain, reach, running
+from tests.kit.consensus.crypto import VALIDATORS
+from tests.kit.consensus.engines import NETWORK, Peer, check_same_chain, reach, running
 from tests.kit.node.memory_network import Hub
 from tests.kit.refusals import refused
 

@@ -15,7 +15,8 @@ from consensus.core.rules import Rule
 from consensus.core.state import new_state
 from consensus.core.step import step
 from consensus.timeouts import Timeouts, TimerKind
-from tests.kit.consensus.core import PRECOMMIT, PREVOTE, VALIDATORS, V, W, certified, proposal, votes
+from tests.kit.consensus.core import PRECOMMIT, PREVOTE, V, W, certified, proposal, votes
+from tests.kit.consensus.crypto import VALIDATORS
 
 START, PRECOMMIT_WAIT = StartHeight(), TimeoutElapsed(TimerKind.PRECOMMIT, 0)
 

@@ -14,8 +14,9 @@ from consensus.messages import CommittedBlock, Vote, read_envelope, read_message
 from consensus.outputs import Lane
 from consensus.signing import CertificateCache
 from tests.kit.consensus.crypto import FakeVerifier, validator_set
+from tests.kit.consensus.replicas import NETWORK
 from tests.kit.refusals import refused
-from tests.sim.consensus.network import NETWORK, Change, Faults, SimNetwork
+from tests.sim.consensus.network import Change, Faults, SimNetwork
 
 FAULTY = Faults(heal_ms=2500, loss_percent=5, crash_interval_ms=900, torn_write_percent=1)
 CALM = replace(FAULTY, loss_percent=0, stall_percent=0, crash_interval_ms=0, torn_write_percent=0, heal_ms=500)

@@ -15,12 +15,13 @@ from consensus.blocks.vote_extensions import check_extension
 from consensus.core.rules import Rule
 from consensus.replica.outbox import HeightOutbox
 from node.signer.sign_state import SignGuard
+from tests.kit.consensus.replicas import NETWORK
 from tests.kit.consensus.toy import ToyApplication
-from tests.sim.consensus.network import CALM, NETWORK, Faults, SimNetwork
+from tests.sim.consensus.network import CALM, Faults, SimNetwork
 from tests.sim.consensus.planted import find
 from tests.sim.consensus.regressions import REGRESSIONS
 from tests.sim.consensus.scenarios import faults_of, toy_faults_of
-from tests.sim.consensus.violations import Violation
+from tests.sim.violation import Violation
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(400 if os.environ.get("CROSSCLEAR_COMPLETE") else 40)

@@ -31,8 +31,8 @@ from consensus.sync.messages import (
 )
 from consensus.sync.state_sync import Assembly, ChunkTree, Offers, cut, manifest_of
 from tests.kit.consensus.crypto import FakeSigner, validator_set
+from tests.kit.consensus.replicas import NETWORK
 from tests.kit.refusals import refused
-from tests.sim.consensus.network import NETWORK
 
 FOUR = validator_set(4)
 KEYS = [validator.envelope_key for validator in FOUR.validators]

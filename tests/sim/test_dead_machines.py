@@ -12,8 +12,8 @@ from consensus.wal import Record, RecordKind
 from node.signer.sign_state import SignStateFile
 from node.store.wal import WalFile
 from tests.kit.consensus.crypto import FakeSigner, validator_set
+from tests.kit.consensus.replicas import NETWORK
 from tests.sim.consensus.disk import MachineDied, SimDisk, simulated_disks
-from tests.sim.consensus.network import NETWORK
 
 VALIDATORS = validator_set(4)
 HEIGHT = 7

@@ -24,7 +24,7 @@ from clearing.margin.risk_arrays.bulk_rows import (
 from clearing.margin.risk_arrays.charge_rates import Tariff, build_tariff
 from clearing.margin.risk_arrays.exact_products import GroupMatrix, Integers, group_matrix, joined_matrix
 from clearing.margin.risk_arrays.reference_arrays import COEFFICIENT_MAX
-from clearing.pricing.collateral_value import unit_value_after_haircut
+from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.assets import Asset, CashGroup
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX, Instrument

@@ -23,7 +23,7 @@ from clearing.margin.risk_arrays.reference_arrays import (
     shocked_index,
 )
 from clearing.margin.statement.snapshot import AccountHoldings, CoverTerms, Row, RowKind, Slot, SlotKind
-from clearing.pricing.collateral_value import unit_value_after_haircut
+from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.risk.parameters import JointCredit, RiskParameters
 from clearing.schema.terms.assets import Asset
 from clearing.schema.terms.instruments import INDEX_TICKS_MAX

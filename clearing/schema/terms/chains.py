@@ -1,4 +1,4 @@
-"""The terms of a chain: its vault, its finality and its limits, as genesis and amendments state them.
+"""The terms of a chain: its vault and its limits, as genesis and amendments state them.
 
 To add a chain: deploy the vault (`bridge.contracts.deploy`), list the chain in genesis or by an amendment
 (`clearing.governance.listing`), add it to node.toml (`node.config.ChainConfig`), and restart.

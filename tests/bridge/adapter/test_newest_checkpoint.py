@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import trio
 
-from bridge.chain import FinalityPolicy
 from bridge.contracts import load_artifact
 from bridge.rpc.endpoint import Endpoint, Refusal, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.rpc.vault_reads import CHECKPOINTED, newest_checkpoint
+from bridge.watched_chain import FinalityPolicy
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.base.hashing import keccak256

@@ -9,7 +9,6 @@ import trio
 from eth_account import Account
 from web3 import Web3
 
-from bridge.chain import FinalityPolicy
 from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact, vault
 from bridge.contracts.vault import VaultClaim, checkpoint_arguments, validator_words
@@ -19,6 +18,7 @@ from bridge.relay.relayer import Relayable, Relayer, Rotation
 from bridge.relay.transactions import FeePolicy, Sender
 from bridge.rpc.endpoint import Endpoint, Result, RpcCall
 from bridge.rpc.proofs import prove_events
+from bridge.watched_chain import FinalityPolicy
 from clearing.base.certificate import VoteKind
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 import trio
 
-from bridge.chain import FinalityPolicy
 from bridge.codes import BridgeCode
 from bridge.rpc.endpoint import Endpoint
 from bridge.rpc.quorum import EndpointQuorum
@@ -21,6 +20,7 @@ from bridge.watch.expired_withdrawals import (
     ExpiredWithdrawalReader,
 )
 from bridge.watch.watcher import Watcher
+from bridge.watched_chain import FinalityPolicy
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.schema.facts import WithdrawalExecuted, WithdrawalNotExecuted

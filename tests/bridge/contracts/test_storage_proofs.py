@@ -10,7 +10,6 @@ import msgspec
 import pytest
 import trio
 
-from bridge.chain import WatchedChain
 from bridge.codes import BridgeCode
 from bridge.rpc.endpoint import Endpoint, Result, RpcCall
 from bridge.rpc.proofs import fetch_evidence
@@ -19,6 +18,7 @@ from bridge.rpc.vault_reads import NATIVE, read_custody
 from bridge.watch.cursor import FileFactStore
 from bridge.watch.custody_evidence import TRIES, WAITING_MAX, EvidenceCollector, EvidenceStore
 from bridge.watch.watcher import Watcher
+from bridge.watched_chain import WatchedChain
 from clearing.base.codec import u256
 from clearing.base.errors import CodeBook, RemoteFault
 from clearing.base.evm.evidence import BlockEvidence

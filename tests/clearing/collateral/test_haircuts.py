@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from clearing.apply_block import apply_block
 from clearing.base.errors import LocalFault
 from clearing.collateral.haircut_rates import outage_component, total_haircut
-from clearing.pricing.collateral_value import unit_value_after_haircut
+from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.blocks.block import VoteExtension
 from clearing.schema.receipts.collateral import HaircutChanged
 from clearing.schema.receipts.liquidation import Liquidated

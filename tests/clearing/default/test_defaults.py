@@ -43,8 +43,20 @@ from tests.kit.clearing.defaults import (
     without_fund,
 )
 from tests.kit.clearing.funds import DAVE
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC, BTC_PERP, CAROL, DOLLAR, ETH_PERP, HOUSE, USDC_1
-from tests.kit.clearing.world import WETH_1, of_all, of_kind
+from tests.kit.clearing.genesis import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    HOUSE,
+    USDC_1,
+    WETH_1,
+)
+from tests.kit.clearing.world import of_all, of_kind
 from tests.kit.table import tell
 
 BRIEF = DefaultTerms(enabled=True, auction_blocks=3)

@@ -20,8 +20,20 @@ from clearing.state.state import State
 from clearing.state.table import Table
 from tests.kit.clearing.defaults import NOTHING, without_fund
 from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_FUT, BTC_PERP, CAROL, DOLLAR, ETH_PERP, START_MS
-from tests.kit.clearing.world import USD, USDC_1, World, of_all
+from tests.kit.clearing.genesis import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC_FUT,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    START_MS,
+    USD,
+    USDC_1,
+)
+from tests.kit.clearing.world import World, of_all
 
 PEOPLE = (ALICE, BOB, CAROL, DAVE)
 MARKED = (BTC_PERP, BTC_FUT, ETH_PERP)

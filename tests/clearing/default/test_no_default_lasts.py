@@ -11,9 +11,20 @@ from clearing.state.ledger import FUND_ACCOUNT
 from tests.kit.clearing.defaults import CLIENT_SECRET, default_world
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.funds import DAVE, KEYED_CLIENT
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_CALL, BTC_PERP, CAROL, DOLLAR, ETH_PERP, SALT
+from tests.kit.clearing.genesis import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC_CALL,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    SALT,
+    WETH_1,
+)
 from tests.kit.clearing.replay import replay
-from tests.kit.clearing.world import WETH_1, World
+from tests.kit.clearing.world import World
 
 EVERYBODY = (ALICE, BOB, CAROL, DAVE, ALICE_CLIENT, KEYED_CLIENT)
 blocks = st.integers(0, 4)

@@ -38,8 +38,21 @@ from clearing.schema.transfers import Transfer, TransferCode
 from clearing.state.ledger import FUND_ACCOUNT
 from tests.kit.clearing.fund import TERMS, fund_genesis, fund_world
 from tests.kit.clearing.funds import BOLD
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC, BTC_PERP, CAROL, DOLLAR, HOUSE, make_genesis
-from tests.kit.clearing.world import ETH_PERP, USD, USDC_1, World, kinds, of_all, of_kind
+from tests.kit.clearing.genesis import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    HOUSE,
+    USD,
+    USDC_1,
+    make_genesis,
+)
+from tests.kit.clearing.world import World, kinds, of_all, of_kind
 from tests.kit.table import tell
 
 

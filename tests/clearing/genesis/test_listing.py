@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault
 from clearing.genesis.checks import _check_delivery
-from clearing.pricing.collateral_value import unit_value_after_haircut
+from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.terms.assets import Feed, check_assets
 from clearing.schema.terms.collateral import YieldTerms
 from clearing.schema.terms.instruments import MICROS_PER_TICK_MAX, Instrument, InstrumentKind, check_instruments

@@ -24,8 +24,23 @@ from clearing.schema.terms.margin_calls import CallTerms, LiquidationTerms
 from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_arrays, current_holdings, holdings_margin
 from tests.kit.clearing.crisis import FALLEN, leveraged
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC_CALL, BTC_PERP, CAROL, HOUSE, RISK, make_genesis
-from tests.kit.clearing.world import DOLLAR, ETH, ETH_PERP, USDC_1, WETH_1, World, funded, kinds, of_kind
+from tests.kit.clearing.genesis import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC_CALL,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH,
+    ETH_PERP,
+    HOUSE,
+    RISK,
+    USDC_1,
+    WETH_1,
+    make_genesis,
+)
+from tests.kit.clearing.world import World, funded, kinds, of_kind
 from tests.kit.table import tell
 
 

@@ -13,8 +13,22 @@ from clearing.schema.terms.margin_calls import LiquidationTerms, liquidation_che
 from clearing.schema.transfers import TransferCode
 from clearing.state.holdings import current_holdings
 from tests.kit.clearing.crisis import FALLEN, leveraged
-from tests.kit.clearing.genesis import ALICE, ALICE_CLIENT, BOB, BTC, BTC_CALL, BTC_FUT, BTC_PERP, CAROL, DOLLAR, HOUSE
-from tests.kit.clearing.world import ETH, ETH_PERP, USDC_1, World, codes, of_kind
+from tests.kit.clearing.genesis import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC,
+    BTC_CALL,
+    BTC_FUT,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH,
+    ETH_PERP,
+    HOUSE,
+    USDC_1,
+)
+from tests.kit.clearing.world import World, codes, of_kind
 from tests.kit.table import tell
 
 SALE = LiquidationTerms(auction_blocks=5, start_ppm=1_000, end_ppm=9_000, bidder_share_ppm=400_000)

@@ -21,8 +21,8 @@ from clearing.margin.statement.stress import (
     stressed_equity,
     uncovered_losses,
 )
-from clearing.pricing.collateral_value import unit_value_after_haircut
 from clearing.pricing.marks import mark_ticks
+from clearing.pricing.value_after_haircut import unit_value_after_haircut
 from clearing.schema.risk.parameters import RiskParameters, Scenario, StressScenario
 from tests.kit.clearing.rows import row_value
 from tests.kit.margin.books import ASSETS, CRASH, INDEX, INSTRUMENTS, NORMAL, NOW_MS, RALLY, STRESSED, modest_holdings

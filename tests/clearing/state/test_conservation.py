@@ -16,9 +16,21 @@ from clearing.state.holdings import current_holdings
 from clearing.state.ledger import Journal
 from clearing.state.positions import PositionLedger
 from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, MEMBERS, Fuzz
-from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_FUT, BTC_PERP, CAROL, ETH_PERP, USDC_1, USDC_2, WETH_1
+from tests.kit.clearing.genesis import (
+    ALICE,
+    BOB,
+    BTC_CALL,
+    BTC_FUT,
+    BTC_PERP,
+    CAROL,
+    ETH_PERP,
+    USDC_1,
+    USDC_2,
+    WETH_1,
+    make_genesis,
+)
 from tests.kit.clearing.replay import same_after_restart
-from tests.kit.clearing.world import World, executed, funded, make_genesis
+from tests.kit.clearing.world import World, executed, funded
 
 ACCOUNTS = st.sampled_from((*MEMBERS, 999))
 INSTRUMENTS = st.sampled_from((BTC_PERP, BTC_FUT, BTC_CALL, ETH_PERP, 88))

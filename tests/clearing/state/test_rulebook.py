@@ -14,8 +14,19 @@ from clearing.schema.risk.parameters import RiskGroup, RiskParameters
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.ledger import SUSPENSE_ACCOUNT
 from clearing.validators.chain_attestations import agreed_final_block
-from tests.kit.clearing.genesis import ALICE, BOB, BTC_CALL, BTC_FUT, BTC_PERP, DOLLAR, EXPIRY_MS, USDC_1, WETH_1
-from tests.kit.clearing.world import World, codes, deposit_seen, executed, funded, kinds, make_genesis, of_kind
+from tests.kit.clearing.genesis import (
+    ALICE,
+    BOB,
+    BTC_CALL,
+    BTC_FUT,
+    BTC_PERP,
+    DOLLAR,
+    EXPIRY_MS,
+    USDC_1,
+    WETH_1,
+    make_genesis,
+)
+from tests.kit.clearing.world import World, codes, deposit_seen, executed, funded, kinds, of_kind
 from tests.kit.table import tell
 
 USDC = b"\xc1" * 20

@@ -16,7 +16,7 @@ from clearing.schema.requests.accounts import CashTransfer
 from clearing.schema.requests.withdrawals import Withdrawal
 from clearing.schema.terms.genesis import CrisisParameters, Genesis
 from clearing.schema.terms.withdrawals import AssetWithdrawalLimits
-from clearing.withdrawals import cross_account_check
+from clearing.withdrawals import uncovered_accounts
 from tests.kit.clearing.defaults import NO_FUND, default_genesis, default_world
 from tests.kit.clearing.fund import fund_world
 from tests.kit.clearing.gated import gated_genesis, may_withdraw
@@ -205,8 +205,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[Any]]:
 
     def counted(name: str) -> list[Any]:
         made: list[Any] = []
-        found = getattr(cross_account_check, name)
-        monkeypatch.setattr(cross_account_check, name, lambda *of: made.append(of) or found(*of))
+        found = getattr(uncovered_accounts, name)
+        monkeypatch.setattr(uncovered_accounts, name, lambda *of: made.append(of) or found(*of))
         return made
 
     return counted

@@ -10,10 +10,10 @@ from eth_account import Account
 from web3 import Web3
 from web3.contract import Contract
 
-from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.contracts import load_artifact
 from bridge.contracts.deploy import Deployed, VaultTerms, connect, deploy, deploy_token, deploy_vault, deploy_verifier
 from bridge.contracts.vault import checkpoint_arguments, validator_words
+from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base import bls
 from clearing.base.certificate import Certificate, VoteKind, vote_digest
 from clearing.base.evm.storage import BalanceLocation, BalanceOrder

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import trio
 
-from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.evm.events import DEPOSITED, WITHDRAWN, Deposited, rolled_deposits_hash
 from bridge.rpc.endpoint import Endpoint, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watch.cursor import FileFactStore
 from bridge.watch.watcher import Watcher
+from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.schema.facts import CustodySeen, DepositSeen, Fact, WithdrawalExecuted

@@ -11,12 +11,12 @@ import trio
 from eth_account import Account
 from web3 import Web3
 
-from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.contracts import vault
 from bridge.contracts.deploy import VaultTerms, deploy_token, deploy_vault, deploy_verifier, next_addresses
 from bridge.relay.relayer import Relayer
 from bridge.relay.transactions import Sender
 from bridge.rpc.endpoint import Endpoint
+from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base import bls
 from clearing.schema.blocks.block import BlockResult, VoteExtension
 from clearing.schema.blocks.receipt import Receipt

@@ -9,7 +9,8 @@ import trio.testing
 from consensus.messages import Proposal, Vote, read_envelope, read_message
 from consensus.wal import RecordKind
 from node.store.wal import WalFile
-from tests.kit.consensus.engines import VALIDATORS, Peer, check_same_chain, reach, running
+from tests.kit.consensus.crypto import VALIDATORS
+from tests.kit.consensus.engines import Peer, check_same_chain, reach, running
 from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.toy import ToyApplication
 from tests.kit.node.memory_network import Hub

@@ -30,8 +30,8 @@ from node.signer.node_keys import node_signer, open_node_keys
 from node.signer.remote import RemoteSigner
 from node.signer.sign_state import SignGuard
 from tests.kit.clearing.genesis import make_genesis
-from tests.kit.consensus.crypto import secrets_of
-from tests.kit.consensus.engines import NETWORK, VALIDATORS, Peer, reach, running
+from tests.kit.consensus.crypto import VALIDATORS, secrets_of
+from tests.kit.consensus.engines import NETWORK, Peer, reach, running
 from tests.kit.node.memory_network import Hub
 from tests.kit.node.station import MARKET
 from tests.kit.refusals import refused

@@ -18,8 +18,8 @@ from clearing.base.codec import encode
 from consensus.messages import Envelope, Message, Proposal, Vote, envelope_digest, kind_of, read_envelope, read_message
 from consensus.replica.inbox import EARLY_VOTES, LATER_ROUND_VOTES
 from node.p2p.network import LIMITS, PeerChannel
-from tests.kit.consensus.crypto import secrets_of
-from tests.kit.consensus.engines import NETWORK, VALIDATORS, Peer, check_same_chain, reach, running
+from tests.kit.consensus.crypto import VALIDATORS, secrets_of
+from tests.kit.consensus.engines import NETWORK, Peer, check_same_chain, reach, running
 from tests.kit.node.memory_network import Hub, MemoryNetwork
 
 FLOODER = 3

@@ -9,7 +9,7 @@ from consensus.messages import CommittedBlock, Message, Proposal, Vote, read_env
 from tests.kit.adversaries.context import read_any
 from tests.kit.consensus.crypto import FakeVerifier
 from tests.sim.consensus.replays import check_chain, check_prefixes
-from tests.sim.consensus.violations import Violation, require
+from tests.sim.violation import Violation, require
 
 if TYPE_CHECKING:
     from tests.sim.consensus.network import SimNetwork

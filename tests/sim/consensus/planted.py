@@ -16,7 +16,7 @@ from consensus.messages import Proposal
 from consensus.replica.height import HeightRun
 from tests.sim.consensus.network import Faults, SimNetwork
 from tests.sim.consensus.scenarios import faults_of
-from tests.sim.consensus.violations import Violation
+from tests.sim.violation import Violation
 
 
 def _rules(**replaced: Callable[..., bool]) -> Any:

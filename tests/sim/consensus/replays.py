@@ -17,7 +17,7 @@ from node.signer.sign_state import SignGuard
 from tests.kit.consensus.crypto import FakeSigner, FakeVerifier
 from tests.kit.consensus.memory_store import MemoryBlockStore
 from tests.kit.consensus.replicas import GENESIS_MS
-from tests.sim.consensus.violations import require
+from tests.sim.violation import require
 
 if TYPE_CHECKING:
     from tests.sim.consensus.node import SimNode

@@ -1,6 +1,7 @@
 """`WatchedChain`: what the adapter must know of a chain, from genesis and the node's configuration.
 
-Rule: data only; everything that must be equal on all validators (vault, tokens, stride, depth) comes from genesis.
+Rule: data only. What must be equal on all validators (vault, tokens, stride) comes from genesis. When a block is final
+is each validator's own: the chain's `finalized` tag, extra depth and the quorum of its endpoints are its settings.
 """
 
 from dataclasses import dataclass

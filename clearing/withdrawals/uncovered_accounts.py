@@ -1,8 +1,9 @@
-"""The cross-account check: a member that does not cover one account takes nothing out of another that must pay for it.
+"""Uncovered accounts of a member: what does not cover them stays in the account that money would leave from.
 
 Rule: every account is margined alone, but a default uses all of a member's own accounts, and what its clients cannot
 pay is the member's debt. So two amounts stay in the account that money leaves from: the shortfall to initial margin
-where maintenance is not covered, and what clients owe beyond all they have. It moves no money.
+where maintenance is not covered, and what clients owe beyond all they have. It moves no money, and it refuses nothing:
+`clearing.withdrawals.deficit_reserve` does.
 """
 
 from clearing.base.ids import HOUSE_MEMBER
