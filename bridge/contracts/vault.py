@@ -18,6 +18,7 @@ from clearing.base.codec import u256
 from clearing.base.hashing import keccak256, tag_prefix
 from clearing.base.header import Header
 from clearing.base.validators import SET_TAG, ValidatorSet
+from clearing.state.withdrawals_tree import DEPTH, empty_subtree_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ VALIDATORS_CODE = selector("validatorsCode()")
 DEPOSIT = selector("deposit(address,uint256,uint64)")
 CHECKPOINT = selector("checkpoint(bytes,(uint32,uint256,bytes))")
 INSTALL_VALIDATORS = selector("installValidators(bytes)")
-WITHDRAW = selector("withdraw((uint64,address,address,uint256,uint64),uint64,bytes32[32])")
+WITHDRAW = selector("withdraw((uint64,address,address,uint256,uint64),uint64,bytes32[])")
 WITHDRAW_BATCH = selector("withdrawBatch((uint64,address,address,uint256,uint64)[],uint64,bytes32[])")
 BALANCE_OF = selector("balanceOf(address)")
 APPROVE = selector("approve(address,uint256)")
@@ -114,14 +115,27 @@ def install_validators_call(validators: ValidatorSet) -> bytes:
 
 
 def withdraw_call(claim: VaultClaim, root_number: int, siblings: Sequence[bytes]) -> bytes:
-    """Claim one withdrawal under a certified root, by its 32 siblings from the leaf up."""
-    return WITHDRAW + encode((_CLAIM, "uint64", "bytes32[32]"), (claim_argument(claim), root_number, siblings))
+    """Claim one withdrawal under a certified root, by its siblings from the leaf up."""
+    given = (claim_argument(claim), root_number, shortened(siblings))
+    return WITHDRAW + encode((_CLAIM, "uint64", "bytes32[]"), given)
 
 
 def withdraw_batch_call(claims: Sequence[VaultClaim], root_number: int, siblings: Sequence[bytes]) -> bytes:
     """Claim several, ordered by nonce, under a certified root; `siblings` as `withdrawal_proof` gives them."""
     arguments = [claim_argument(claim) for claim in claims]
-    return WITHDRAW_BATCH + encode((_CLAIM + "[]", "uint64", "bytes32[]"), (arguments, root_number, siblings))
+    return WITHDRAW_BATCH + encode(
+        (_CLAIM + "[]", "uint64", "bytes32[]"), (arguments, root_number, shortened(siblings))
+    )
+
+
+def shortened(siblings: Sequence[bytes]) -> Sequence[bytes]:
+    """Without the roots of empty subtrees at the end, which the vault knows."""
+    kept = list(siblings)
+    for level in reversed(range(DEPTH)):
+        if not kept or kept[-1] != empty_subtree_root(level):
+            break
+        kept.pop()
+    return kept
 
 
 def read_checkpoint(data: bytes) -> Checkpoint:

@@ -235,9 +235,9 @@ contract Vault is ReentrancyGuardTransient {
         validatorsCode = ValidatorSetCode.store(validators);
     }
 
-    /// Pay a withdrawal. The proof leads to certified root number `root`. Anybody may call this; the money always goes to
-    /// the leaf's address.
-    function withdraw(Withdrawal calldata withdrawal, uint64 root, bytes32[32] calldata proof)
+    /// Pay a withdrawal. Its siblings, from the leaf up, lead to certified root number `root`; roots of empty subtrees at
+    /// the end may be left out. Anybody may call this; the money always goes to the leaf's address.
+    function withdraw(Withdrawal calldata withdrawal, uint64 root, bytes32[] calldata siblings)
         external
         nonReentrant
         whenNotPaused
@@ -245,7 +245,7 @@ contract Vault is ReentrancyGuardTransient {
         uint64 nonce = withdrawal.nonce;
         if (nonce >= latest.withdrawalsCount) revert UnknownWithdrawal(nonce, latest.withdrawalsCount);
         bytes32 leaf = WithdrawalsTree.leaf(block.chainid, address(this), withdrawal);
-        _requireRoot(WithdrawalsTree.rootFrom(leaf, nonce, proof), root);
+        _requireRoot(WithdrawalsTree.rootFrom(leaf, nonce, siblings), root);
         _pay(withdrawal);
     }
 

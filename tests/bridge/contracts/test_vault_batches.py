@@ -52,8 +52,9 @@ BAD_BATCHES: dict[str, tuple[tuple[int, ...], Callable[[tuple[bytes, ...]], tupl
     "nothing claimed": ((), lambda siblings: siblings, "BadSiblings"),
     "one claimed twice": ((1, 1), lambda siblings: siblings, "NotAscending"),
     "claimed out of order": ((2, 1), lambda siblings: siblings, "NotAscending"),
-    "a sibling missing": ((1, 2), lambda siblings: siblings[:-1], "BadSiblings"),
-    "no siblings": ((1, 2), lambda siblings: (), "BadSiblings"),
+    "a sibling missing": ((1, 2), lambda siblings: siblings[1:], "BadProof"),
+    "the last sibling that is no empty subtree missing": ((1, 2), lambda siblings: siblings[:1], "BadProof"),
+    "no siblings": ((1, 2), lambda siblings: (), "BadProof"),
     "a sibling too many": ((1, 2), lambda siblings: (*siblings, bytes(32)), "BadSiblings"),
     "siblings of others": ((0, 3), lambda siblings: siblings, "BadProof"),
     "siblings in another order": ((1, 2), lambda siblings: (siblings[1], siblings[0], *siblings[2:]), "BadProof"),
@@ -68,6 +69,24 @@ def test_a_batch_that_is_not_proven_pays_nobody(vault: VaultChain, name: str) ->
     siblings = alter(certify(vault, leaves).proof_of_many((1, 2)))
     assert refused(vault.withdraw_batch, [entries[nonce] for nonce in nonces], siblings) == error
     assert not any(vault.view("isPaid", nonce) for nonce in range(4))
+
+
+@pytest.mark.parametrize("left_out", [1, 7, 30])
+def test_roots_of_empty_subtrees_at_the_end_of_a_proof_may_be_left_out(vault: VaultChain, left_out: int) -> None:
+    vault.deposit(10 * UNIT)
+    entries, leaves = entries_of(vault, 4)
+    tree = certify(vault, leaves)
+    vault.withdraw(entries[0], tree.proof(0)[:-left_out])
+    vault.withdraw_batch(entries[1:3], tree.proof_of_many((1, 2))[:-left_out])
+    assert [vault.view("isPaid", nonce) for nonce in range(4)] == [True, True, True, False]
+
+
+def test_a_proof_longer_than_the_tree_is_deep_is_refused(vault: VaultChain) -> None:
+    vault.deposit(10 * UNIT)
+    entries, leaves = entries_of(vault, 1)
+    tree = certify(vault, leaves)
+    assert refused(vault.withdraw, entries[0], (*tree.proof(0), bytes(32))) == "BadSiblings"
+    assert refused(vault.withdraw_batch, entries[:1], (*tree.proof(0), bytes(32))) == "BadSiblings"
 
 
 def test_a_number_beyond_the_tree_is_no_other_leaf(vault: VaultChain) -> None:
