@@ -128,6 +128,18 @@ def withdraw_batch_call(claims: Sequence[VaultClaim], root_number: int, siblings
     )
 
 
+ERRORS_OF_ALL_CLAIMS = frozenset(map(selector, ("IsPaused(uint64)", "UnknownRoot(uint64,uint64)")))
+"""Selectors of errors that say nothing of the withdrawal claimed."""
+_BATCH_GAS = 400_000
+_PAYMENT_GAS = 170_000
+"""The vault's `PAYMENT_GAS` and what surrounds a payment."""
+
+
+def batch_gas(claims: int) -> int:
+    """The gas limit by which no payment of a batch can be starved, whatever the others cost; 0 for a single claim."""
+    return _BATCH_GAS + claims * _PAYMENT_GAS if claims > 1 else 0
+
+
 def shortened(siblings: Sequence[bytes]) -> Sequence[bytes]:
     """Without the roots of empty subtrees at the end, which the vault knows."""
     kept = list(siblings)
@@ -143,8 +155,16 @@ def read_checkpoint(data: bytes) -> Checkpoint:
     if len(data) != CHECKPOINT_BYTES:
         raise malformed("latest", len(data))
     *numbers, withdrawals_root, exit_root, state_root = _split_words(data)
-    height, count, trusted_at, root_number = (int.from_bytes(word, "big") for word in numbers)
+    height, count, trusted_at, root_number = (_number(word) for word in numbers)
     return Checkpoint(height, count, trusted_at, root_number, withdrawals_root, exit_root, state_root)
+
+
+def _number(word: bytes) -> int:
+    """A number in the network's range. Raises RemoteFault MALFORMED_ANSWER."""
+    value = int.from_bytes(word, "big")
+    if value >> 63:
+        raise malformed("latest", value)
+    return value
 
 
 def _split_words(data: bytes) -> Sequence[bytes]:

@@ -1,7 +1,8 @@
 """`ClaimQueue`: which open withdrawals one relayer claims next.
 
-Rule: every withdrawal has its turn. One that failed waits twice as long after each failure, and the others go first.
-So neither an address that refuses money nor a flood of dust holds anybody else up.
+Rule: every withdrawal has its turn, in the order in which it could first be claimed. One that failed waits twice as
+long after each failure, and is claimed alone from then on. So neither an address that refuses money nor a flood of dust
+holds anybody else up, and who makes a whole batch fail does it once.
 
 Several relayers share the work without speaking to each other: withdrawals are dealt out in blocks of `BATCH_MAX`, and
 who is next after a block's own relayer takes it over when it has waited for `takeover_seconds`.
@@ -35,6 +36,11 @@ class _Waiting:
     failures: int = 0
     retry_at: float = 0.0
 
+    @property
+    def turn_at(self) -> float:
+        """When it could be claimed, or claimed again."""
+        return max(self.since, self.retry_at)
+
 
 class ClaimQueue:
     """The open withdrawals of one vault, as one relayer sees them.
@@ -48,13 +54,18 @@ class ClaimQueue:
         self._waiting: dict[int, _Waiting] = {}
 
     def due(self, claims: Iterable[VaultClaim], now: float, place: RelayerPlace) -> tuple[VaultClaim, ...]:
-        """At most `BATCH_MAX` of the claims that this relayer makes now, ordered by nonce: those that failed least,
-        then the oldest. `claims` are all that are open: others are forgotten."""
+        """The claims that this relayer makes now: one that failed before, or a batch of others, ordered by nonce.
+
+        `claims` are all that are open: others are forgotten.
+        """
         by_nonce = {claim.nonce: claim for claim in claims}
         self._waiting = {nonce: self._waiting.get(nonce) or _Waiting(now) for nonce in sorted(by_nonce)}
         ready = [nonce for nonce, waiting in self._waiting.items() if self._is_ready(nonce, waiting, now, place)]
-        ready.sort(key=lambda nonce: (self._waiting[nonce].failures, nonce))
-        return tuple(by_nonce[nonce] for nonce in sorted(ready[:BATCH_MAX]))
+        ready.sort(key=lambda nonce: (self._waiting[nonce].turn_at, nonce))
+        if ready and self._waiting[ready[0]].failures:
+            return (by_nonce[ready[0]],)
+        fresh = [nonce for nonce in ready if not self._waiting[nonce].failures]
+        return tuple(by_nonce[nonce] for nonce in sorted(fresh[:BATCH_MAX]))
 
     def failed(self, nonce: int, now: float) -> None:
         """The vault did not pay this withdrawal."""

@@ -143,15 +143,19 @@ class Relayer:
         if root != latest.withdrawals_root:
             raise RemoteFault(BridgeCode.VAULT_ASTRAY, "vault", root=latest.withdrawals_root, ours=root)
         try:
-            claimed = await self._sender.send(self._vault, _claim_call(due, relayable.proofs, latest))
+            call = _claim_call(due, relayable.proofs, latest)
+            claimed = await self._sender.send(self._vault, call, vault.batch_gas(len(due)))
         except RemoteFault as fault:
             if fault.code is not BridgeCode.TRANSACTION_REVERTED:
                 raise
             claimed = None
         unpaid = await self._unpaid(due)
-        refused = [(claim.nonce, await self._why_unpaid(claim, relayable.proofs, latest)) for claim in unpaid]
-        for nonce, _ in refused:
-            self._queue.failed(nonce, trio.current_time())
+        refused = []
+        for claim in unpaid:
+            why, is_its_own = await self._why_unpaid(claim, relayable.proofs, latest)
+            refused.append((claim.nonce, why))
+            if is_its_own:
+                self._queue.failed(claim.nonce, trio.current_time())
         paid = sorted({claim.nonce for claim in due} - {claim.nonce for claim in unpaid})
         return Relayed(None, tuple(paid), claimed, tuple(refused))
 
@@ -245,10 +249,12 @@ class Relayer:
             if not any(read_data(_accepted(answer), "isPaid", 32))
         ]
 
-    async def _why_unpaid(self, claim: VaultClaim, proofs: WithdrawalProofs, latest: Checkpoint) -> str:
-        """The vault's error for a claim by itself."""
+    async def _why_unpaid(self, claim: VaultClaim, proofs: WithdrawalProofs, latest: Checkpoint) -> tuple[str, bool]:
+        """The vault's error for a claim by itself, and whether it is this claim's: a pause is everybody's."""
         (answer,) = await self._endpoint.batch((self._call(_claim_call((claim,), proofs, latest)),))
-        return str(answer.fault("eth_call")) if isinstance(answer, Refusal) else "paid alone, but not in the batch"
+        if not isinstance(answer, Refusal):
+            return "paid alone, but not in the batch", True
+        return str(answer.fault("eth_call")), answer.is_revert and answer.selector not in vault.ERRORS_OF_ALL_CLAIMS
 
     async def _view(self, data: bytes, size: int) -> bytes:
         (answer,) = await self._endpoint.batch((self._call(data),))

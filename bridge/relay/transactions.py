@@ -80,15 +80,16 @@ class Sender:
         """20 bytes."""
         return bytes.fromhex(self._account.address[2:])
 
-    async def send(self, to: bytes, data: bytes) -> Mined:
+    async def send(self, to: bytes, data: bytes, gas_least: int = 0) -> Mined:
         """Send calldata to a contract and wait until it is mined.
 
-        Raises RemoteFault: TRANSACTION_REVERTED (already when gas is estimated, at no cost), TRANSACTION_REFUSED,
-        TRANSACTION_NOT_MINED, or an endpoint's fault.
+        `gas_least`: the limit where the estimate is below it, for calls whose cost others can raise after the estimate;
+        what is not used is not paid for. Raises RemoteFault: TRANSACTION_REVERTED (already when gas is estimated, at no
+        cost), TRANSACTION_REFUSED, TRANSACTION_NOT_MINED, or an endpoint's fault.
         """
         async with self._lock:
             sent: list[bytes] = []
-            bid = await self._first_bid(to, data)
+            bid = await self._first_bid(to, data, gas_least)
             for _ in range(ATTEMPTS):
                 raw, hash_ = self._sign(bid, to, data)
                 if hash_ not in sent:
@@ -101,7 +102,7 @@ class Sender:
                     return mined
                 if used:
                     # Another transaction of this key took the nonce, and none of ours was mined under it.
-                    sent, bid = [], await self._first_bid(to, data)
+                    sent, bid = [], await self._first_bid(to, data, gas_least)
                 elif _is_sent(complaint) or any(phrase in complaint for phrase in _CHEAP):
                     bid = bid.raised(self._fees.cap)
                 else:
@@ -110,7 +111,7 @@ class Sender:
                 BridgeCode.TRANSACTION_NOT_MINED, "send", nonce=bid.nonce, max_fee=bid.max_fee, transaction=hash_
             )
 
-    async def _first_bid(self, to: bytes, data: bytes) -> _Bid:
+    async def _first_bid(self, to: bytes, data: bytes, gas_least: int) -> _Bid:
         sender = self._account.address
         call = {"from": sender, "to": hex_data(to), "data": hex_data(data)}
         gas, block, count = await self._endpoint.batch(
@@ -120,13 +121,15 @@ class Sender:
                 RpcCall("eth_getTransactionCount", (sender, "latest")),
             )
         )
+        if isinstance(gas, Refusal) and not gas.is_revert:
+            raise gas.fault("eth_estimateGas")
         if isinstance(gas, Refusal):
             revert = gas.data[:200] if isinstance(gas.data, str) else type(gas.data).__name__
             raise RemoteFault(BridgeCode.TRANSACTION_REVERTED, "estimate", message=gas.message, revert=revert)
         base_fee = read_quantity(read_object(block, "block").get("baseFeePerGas"), "baseFeePerGas", 128)
         return _Bid(
             nonce=read_quantity(count, "nonce"),
-            gas=read_quantity(gas, "gas") * 5 // 4,
+            gas=max(read_quantity(gas, "gas") * 5 // 4, gas_least),
             max_fee=min(2 * base_fee + self._fees.tip, self._fees.cap),
             tip=self._fees.tip,
         )

@@ -46,6 +46,20 @@ class Refusal:
     message: str
     data: object = None
 
+    @property
+    def is_revert(self) -> bool:
+        """Whether the contract refused, not the endpoint. Nodes name a revert by code 3, by data or in words."""
+        return self.code == 3 or isinstance(self.data, str) or "revert" in self.message.lower()
+
+    @property
+    def selector(self) -> bytes:
+        """The first four bytes of the revert data: which error of the contract; empty where there is none."""
+        text = self.data if isinstance(self.data, str) else ""
+        try:
+            return bytes.fromhex(text.removeprefix("0x")[:8])
+        except ValueError:
+            return b""
+
     def fault(self, at: str) -> RemoteFault:
         """As an error, for callers that need the result."""
         return RemoteFault(BridgeCode.ENDPOINT_REFUSED, at, code=self.code, message=self.message)

@@ -13,6 +13,7 @@ from clearing.base.errors import RemoteFault
 from member.api.types import Body, Id
 from member.api.withdrawals import WithdrawalProofView
 from member.client.node_client import NodeClient
+from member.codes import NodeCode
 
 
 class AtVault(Body, frozen=True):
@@ -49,6 +50,8 @@ async def claim_at_vault(client: NodeClient, rpc: str, nonce: int, secret: bytes
         if found.paid or not found.is_known:
             return found, None
         proven = await client.withdrawal_proof(nonce, found.vault_count)
+        if _leaf(proven) != _leaf(found.withdrawal):
+            raise RemoteFault(NodeCode.NODE_ANSWER, "withdrawal proof", why="another withdrawal than before")
         claim = VaultClaim(
             proven.nonce, _octets(proven.token), _octets(proven.to), int(proven.amount), proven.not_after_s
         )
@@ -59,6 +62,8 @@ async def claim_at_vault(client: NodeClient, rpc: str, nonce: int, secret: bytes
 
 async def _look_up(client: NodeClient, endpoint: Endpoint, nonce: int) -> AtVault:
     withdrawal = await client.withdrawal_proof(nonce)
+    if withdrawal.nonce != nonce or int(withdrawal.amount) >> 256:
+        raise RemoteFault(NodeCode.NODE_ANSWER, "withdrawal proof", nonce=withdrawal.nonce, asked=nonce)
     at = _octets(withdrawal.vault)
     calls = [_view(at, call) for call in (vault.latest_call(), vault.is_paid_call(nonce))]
     chain_id, latest, paid = await endpoint.batch((RpcCall("eth_chainId", ()), *calls))
@@ -72,6 +77,11 @@ async def _look_up(client: NodeClient, endpoint: Endpoint, nonce: int) -> AtVaul
         root_number=newest.root_number,
         paid=any(read_data(_accepted(paid), "isPaid", 32)),
     )
+
+
+def _leaf(view: WithdrawalProofView) -> tuple[object, ...]:
+    """What is claimed, without its proof and its status."""
+    return (view.nonce, view.chain_id, view.vault, view.token, view.to, view.amount, view.not_after_s)
 
 
 def _view(to: bytes, data: bytes) -> RpcCall:

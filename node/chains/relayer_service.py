@@ -110,7 +110,7 @@ class RelayerService:
             decided.committed.block.header,
             decided.committed.certificate,
             sets.last,
-            open_claims(state, terms.chain_id, self._open.nonces),
+            open_claims(state, terms.chain_id, terms.vault, self._open.nonces),
             TreeProofs(state),
             self._rotation_of(state, terms),
             (sets.next, *self._left_behind(state)),
@@ -158,8 +158,8 @@ class TreeProofs:
         return withdrawal_proof(self._state, nonces, count)
 
 
-def open_claims(state: State, chain_id: int, open_nonces: Iterable[int]) -> tuple[VaultClaim, ...]:
-    """Withdrawals of a chain among the open ones, oldest first.
+def open_claims(state: State, chain_id: int, vault: bytes, open_nonces: Iterable[int]) -> tuple[VaultClaim, ...]:
+    """Withdrawals of a vault among the open ones, oldest first.
 
     Without those whose time is over: the vault would refuse them.
     """
@@ -167,7 +167,7 @@ def open_claims(state: State, chain_id: int, open_nonces: Iterable[int]) -> tupl
     return tuple(
         VaultClaim(nonce, released.token, released.to, int.from_bytes(released.amount, "big"), released.not_after_s)
         for nonce, released in waiting
-        if released.chain_id == chain_id and released.not_after_s * 1000 >= state.now.time_ms
+        if (released.chain_id, released.vault) == (chain_id, vault) and released.not_after_s * 1000 >= state.now.time_ms
     )
 
 

@@ -58,7 +58,7 @@ contract Vault is ReentrancyGuardTransient {
     /// How many withdrawals roots the vault pays by.
     uint256 public constant ROOTS = 64;
     /// Gas that each payment of a batch may use: a token that burns more fails alone.
-    uint256 public constant PAYMENT_GAS = 300_000;
+    uint256 public constant PAYMENT_GAS = 150_000;
 
     bytes32 public immutable network;
     ICertificateVerifier public immutable verifier;
@@ -258,6 +258,8 @@ contract Vault is ReentrancyGuardTransient {
         whenNotPaused
     {
         _requireRoot(WithdrawalsTree.rootFromMany(block.chainid, address(this), withdrawals, siblings), root);
+        uint64 last = withdrawals[withdrawals.length - 1].nonce;
+        if (last >= latest.withdrawalsCount) revert UnknownWithdrawal(last, latest.withdrawalsCount);
         uint256 paid;
         for (uint256 i = 0; i < withdrawals.length; i++) {
             Withdrawal calldata withdrawal = withdrawals[i];

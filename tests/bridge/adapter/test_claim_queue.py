@@ -16,14 +16,26 @@ def test_the_oldest_go_first_as_many_as_fit() -> None:
     assert due(ClaimQueue(), range(100), 0.0) == list(range(BATCH_MAX))
 
 
-def test_those_that_failed_wait_behind_all_others() -> None:
+def test_those_that_failed_wait_behind_all_others_and_are_claimed_alone() -> None:
     queue = ClaimQueue(retry_seconds=10.0)
     for nonce in due(queue, range(100), 0.0):
         queue.failed(nonce, 0.0)
     others = list(range(BATCH_MAX, 2 * BATCH_MAX))
     assert due(queue, range(100), 0.0) == others
     assert due(queue, range(100), 10.0) == others, "they were never tried"
-    assert due(queue, range(BATCH_MAX + 1), 10.0) == [*range(BATCH_MAX - 1), BATCH_MAX]
+    assert due(queue, range(BATCH_MAX), 10.0) == [0], "who made a batch fail cannot make another fail"
+    queue.failed(0, 10.0)
+    assert due(queue, range(BATCH_MAX), 10.0) == [1]
+
+
+def test_one_that_failed_has_its_turn_under_a_flood() -> None:
+    """A batch of new withdrawals each second, all of which are paid."""
+    queue = ClaimQueue(retry_seconds=10.0)
+    due(queue, [0], 0.0)
+    queue.failed(0, 0.0)
+    fresh = {second: range(BATCH_MAX * second, BATCH_MAX * (second + 1)) for second in range(1, 20)}
+    turns = [second for second, nonces in fresh.items() if due(queue, [0, *nonces], float(second)) == [0]]
+    assert turns[0] == 10
 
 
 def test_each_failure_doubles_the_pause_up_to_a_bound() -> None:

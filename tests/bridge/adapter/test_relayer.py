@@ -16,7 +16,7 @@ from bridge.evm.hexadecimal import hex_data
 from bridge.relay.claim_queue import BATCH_MAX
 from bridge.relay.relayer import Relayable, Relayer, Rotation
 from bridge.relay.transactions import FeePolicy, Sender
-from bridge.rpc.endpoint import Endpoint, Result, RpcCall
+from bridge.rpc.endpoint import Endpoint, Refusal, Result, RpcCall
 from bridge.rpc.proofs import prove_events
 from bridge.watched_chain import FinalityPolicy
 from clearing.base.certificate import VoteKind
@@ -79,14 +79,14 @@ def paid(deployed):
     return deployed.token.functions.balanceOf(Web3.to_checksum_address(TO)).call()
 
 
-def released(deployed, amounts, height=1):
+def released(deployed, amounts, height=1, to=None):
     """A certified header over withdrawals of these amounts, with the claims."""
-    token = deployed.token_at.address
-    claims = tuple(VaultClaim(nonce, token, TO, amount, FOREVER) for nonce, amount in enumerate(amounts))
-    terms = {"to": TO, "not_after_s": FOREVER}
-    proofs = LeafProofs(
-        [withdrawal(deployed, nonce, amount=amount, **terms)[1] for nonce, amount in enumerate(amounts)]
-    )
+    payees = to or [TO] * len(amounts)
+    terms = [
+        {"amount": amount, "to": payee, "not_after_s": FOREVER} for amount, payee in zip(amounts, payees, strict=True)
+    ]
+    claims = tuple(VaultClaim(nonce, deployed.token_at.address, **each) for nonce, each in enumerate(terms))
+    proofs = LeafProofs([withdrawal(deployed, nonce, **each)[1] for nonce, each in enumerate(terms)])
     header = make_header(FOUR, height, withdrawals_root=proofs.root(len(claims)), withdrawals_count=len(claims))
     return replace(certified(header), claims=claims, proofs=proofs)
 
@@ -419,8 +419,8 @@ async def test_a_nonce_used_by_another_transaction_of_the_key_is_no_failure(depl
     first_bid = one._sender._first_bid
     calls = []
 
-    async def bid_then_lose_the_nonce(to, data):
-        bid = await first_bid(to, data)
+    async def bid_then_lose_the_nonce(*asked):
+        bid = await first_bid(*asked)
         if not calls:
             calls.append(1)
             mint = deployed.token.functions.mint(same_key.address, 1)
@@ -435,11 +435,11 @@ async def test_a_nonce_used_by_another_transaction_of_the_key_is_no_failure(depl
 async def test_a_transaction_sent_twice_is_one_transaction(deployed, endpoint):
     sender = Sender(endpoint, CHAIN_ID, USER)
     data = vault.approve_call(deployed.vault_at.address, 5)
-    bid = await sender._first_bid(deployed.token_at.address, data)
+    bid = await sender._first_bid(deployed.token_at.address, data, 0)
     raw, hash_ = sender._sign(bid, deployed.token_at.address, data)
     deployed.chain.rpc("evm_setAutomine", *[False])
     assert await sender._submit(raw) is None
-    sender._first_bid = lambda to, data: _value(bid)
+    sender._first_bid = lambda *_: _value(bid)
     results, submit, again = [], sender._submit, []
 
     async def counted(raw):
@@ -510,3 +510,76 @@ async def test_the_actor_relays_what_is_newest_and_outlives_faults(deployed, end
     assert told[1].claims == (1,)
     assert (await one.latest()).height == 2
     nursery.cancel_scope.cancel()
+
+
+class Between:
+    """A real endpoint; `before` runs before a transaction is passed on, `lie` changes answers."""
+
+    name = "between"
+
+    def __init__(self, real, before=lambda: None, lie=lambda call, answer: answer):
+        self.real, self.before, self.lie = real, before, lie
+
+    async def batch(self, calls):
+        if any(call.method == "eth_sendRawTransaction" for call in calls):
+            await wait(self.before)
+        return [self.lie(call, answer) for call, answer in zip(calls, await self.real.batch(calls), strict=True)]
+
+
+async def test_recipients_that_make_a_batch_dearer_after_the_estimate_starve_nobody(deployed, endpoint):
+    """Each has dust when gas is estimated and none when it is paid: a new balance costs 17,100 more."""
+    await wait(deployed.deposit, 100_000)
+    hostile = [ChainUser(deployed.chain, bytes([40 + number]) * 32) for number in range(BATCH_MAX)]
+    relayable = released(deployed, (1,) * BATCH_MAX, to=[bytes.fromhex(one.address[2:]) for one in hostile])
+    one = relayer(endpoint, deployed)
+    assert await one.post_checkpoint(relayable)
+    for recipient in hostile:
+        await wait(deployed.user.send, deployed.token.functions.transfer(recipient.address, 1))
+
+    def sweep():
+        for recipient in hostile:
+            recipient.send(deployed.token.functions.transfer(deployed.user.address, 1))
+
+    relayed = await relayer(Between(endpoint, sweep), deployed).relay(relayable)
+    assert relayed.claims == tuple(range(BATCH_MAX))
+
+
+async def test_a_root_number_beyond_its_range_is_a_fault_of_the_endpoint(deployed, endpoint):
+    await wait(deployed.deposit, 1_000)
+    relayable = released(deployed, (300,))
+    assert await relayer(endpoint, deployed).post_checkpoint(relayable)
+
+    def lie(call, answer):
+        is_latest = call.method == "eth_call" and call.params[0]["data"] == hex_data(vault.LATEST)
+        return answer[:194] + u256(2**64).hex() + answer[258:] if is_latest else answer
+
+    with pytest.raises(RemoteFault) as caught:
+        await relayer(Between(endpoint, lie=lie), deployed).relay(relayable)
+    assert caught.value.code == BridgeCode.MALFORMED_ANSWER
+
+
+async def test_a_busy_endpoint_is_no_failure_of_a_withdrawal(deployed, endpoint):
+    await wait(deployed.deposit, 1_000)
+    relayable = released(deployed, (300, 200))
+    assert await relayer(endpoint, deployed).post_checkpoint(relayable)
+    busy = Refusal(-32005, "limit exceeded")
+    between = Between(endpoint, lie=lambda call, answer: busy if call.method == "eth_estimateGas" else answer)
+    one = relayer(between, deployed)
+    with pytest.raises(RemoteFault) as caught:
+        await one.relay(relayable)
+    assert caught.value.code == BridgeCode.ENDPOINT_REFUSED
+    between.lie = lambda call, answer: answer
+    assert (await one.relay(relayable)).claims == (0, 1), "at once"
+
+
+async def test_a_pause_is_no_failure_of_a_withdrawal(deployed, endpoint):
+    await wait(deployed.deposit, 1_000)
+    relayable = released(deployed, (300, 200))
+    one = relayer(endpoint, deployed)
+    assert await one.post_checkpoint(relayable)
+    await wait(deployed.guard)
+    relayed = await one.relay(relayable)
+    assert [nonce for nonce, _ in relayed.refused] == [0, 1]
+    deployed.chain.rpc("evm_increaseTime", deployed.terms.pause_s + 1)
+    deployed.chain.mine()
+    assert (await one.relay(relayable)).claims == (0, 1), "at once"

@@ -89,6 +89,14 @@ def test_a_proof_longer_than_the_tree_is_deep_is_refused(vault: VaultChain) -> N
     assert refused(vault.withdraw_batch, entries[:1], (*tree.proof(0), bytes(32))) == "BadSiblings"
 
 
+def test_a_batch_pays_nothing_beyond_the_certified_count(vault: VaultChain) -> None:
+    vault.deposit(10 * UNIT)
+    entries, leaves = entries_of(vault, 6)
+    tree = certify(vault, leaves, count=4)
+    assert refused(vault.withdraw, entries[5], tree.proof(5)) == "UnknownWithdrawal"
+    assert refused(vault.withdraw_batch, entries[5:], tree.proof(5)) == "UnknownWithdrawal"
+
+
 def test_a_number_beyond_the_tree_is_no_other_leaf(vault: VaultChain) -> None:
     vault.deposit(10 * UNIT)
     entries, leaves = entries_of(vault, 2)
@@ -149,7 +157,7 @@ def test_too_little_gas_for_a_payment_fails_the_batch_and_not_the_payment(vault:
     vault.deposit(10 * UNIT)
     entries, leaves = entries_of(vault, 2)
     siblings = certify(vault, leaves).proof_of_many((0, 1))
-    assert refused(vault.withdraw_batch, entries, siblings, gas=330_000) == "TooLittleGas"
+    assert refused(vault.withdraw_batch, entries, siblings, gas=200_000) == "TooLittleGas"
     assert not vault.view("isPaid", 0)
 
 

@@ -21,12 +21,16 @@ from clearing.state.withdrawals_tree import append_withdrawal, withdrawal_leaf_h
 from cli.main import run
 from devnet.anvil import Anvil
 from member.api.withdrawals import WithdrawalProofView
+from member.client.vault_claims import claim_at_vault
+from member.codes import NodeCode
+from node.api.withdrawals import proof_of
 from node.app.node import clock_ms
 from node.config import Api
 from node.http.server import build_api, serve_api
 from tests.kit.bridge.certified import NEVER, LeafProofs
 from tests.kit.bridge.vault_chain import UNIT, ChainUser, VaultChain, make_header, make_signers
 from tests.kit.node.fake_view import ALICE, GOVERNED, NOW, FakeView
+from tests.kit.refusals import refused
 
 CHAIN_ID = 31337
 TO = bytes([0x42]) * 20
@@ -181,3 +185,42 @@ async def test_a_withdrawal_is_requested_by_the_name_of_its_asset(tmp_path, caps
     assert recover(request.digest(view.network), request.signature) == address(ALICE)
     said = capsys.readouterr()
     assert "request 1 of account 1: accepted" in said.out + said.err
+
+
+class Turncoat:
+    """A node that tells the truth first, and names something else in the proof that is claimed with."""
+
+    def __init__(self, state: State, **lies: Any) -> None:
+        self.state, self.lies = state, lies
+
+    async def withdrawal_proof(self, nonce: int, count: int | None = None) -> WithdrawalProofView:
+        view = proof_of(self.state, nonce, count or self.state.now.withdrawals_released)
+        assert view is not None
+        return view if count is None else msgspec.structs.replace(view, **self.lies)
+
+
+LIES: dict[str, dict[str, Any]] = {
+    "another contract": {"vault": "0x" + "77" * 20},
+    "another withdrawal": {"nonce": 0},
+    "another amount": {"amount": "9" * 78},
+    "another address": {"to": "0x" + "77" * 20},
+}
+
+
+@pytest.mark.chain
+@pytest.mark.parametrize("lie", LIES)
+async def test_a_node_that_changes_its_mind_costs_nothing(claimable, lie: str) -> None:
+    client: Any = Turncoat(claimable.state, **LIES[lie])
+    before = claimable.vault.user.web3.eth.get_block_number()
+    with refused(NodeCode.NODE_ANSWER):
+        await claim_at_vault(client, claimable.vault.chain.url, 1, PAYER)
+    assert claimable.vault.user.web3.eth.get_block_number() == before
+
+
+@pytest.mark.chain
+async def test_a_node_that_names_another_withdrawal_is_not_believed(claimable) -> None:
+    client: Any = Turncoat(claimable.state)
+    other = client.withdrawal_proof
+    client.withdrawal_proof = lambda nonce, count=None: other(0, count)
+    with refused(NodeCode.NODE_ANSWER):
+        await claim_at_vault(client, claimable.vault.chain.url, 1, PAYER)

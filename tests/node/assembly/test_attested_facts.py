@@ -239,7 +239,7 @@ def test_a_relayer_carries_no_claim_whose_time_is_over() -> None:
 
     def claimed() -> list[int]:
         kept.follow(world.state)
-        return [claim.nonce for claim in open_claims(world.state, 1, kept.nonces)]
+        return [claim.nonce for claim in open_claims(world.state, 1, VAULTS[1], kept.nonces)]
 
     assert claimed() == []
     world.block(world.withdrawal(ALICE, USDC_1, 5))
