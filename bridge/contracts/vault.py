@@ -18,7 +18,7 @@ from clearing.base.codec import u256
 from clearing.base.hashing import keccak256, tag_prefix
 from clearing.base.header import Header
 from clearing.base.validators import SET_TAG, ValidatorSet
-from clearing.state.withdrawals_tree import DEPTH, empty_subtree_root
+from clearing.base.withdrawal_leaves import DEPTH, empty_subtree_root
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,35 +1,15 @@
 """The withdrawals tree: an append-only Keccak tree of depth 32, against which the vault contracts verify proofs.
 
 Rule: leaf number n is withdrawal n, counted from 0 over all chains. Nothing is ever changed or removed.
-
-leaf = keccak(keccak(chain id, vault, nonce, token, to, amount, not-after in seconds)), each a 32-byte word, hashed
-twice so that no inner node (64 bytes) can pass for a leaf; node = keccak(left, right); an empty leaf is 32 zero bytes.
 """
 
 from collections.abc import Sequence
-from functools import cache
 
-from clearing.base.codec import u256
 from clearing.base.errors import Bug
 from clearing.base.hashing import keccak256
-from clearing.base.ids import ZERO_HASH, Hash32
+from clearing.base.ids import Hash32
+from clearing.base.withdrawal_leaves import DEPTH, empty_subtree_root
 from clearing.state.state import State
-
-DEPTH = 32
-
-
-@cache
-def empty_subtree_root(level: int) -> Hash32:
-    """Root of an empty subtree; level 0 is a leaf."""
-    return ZERO_HASH if level == 0 else keccak256(empty_subtree_root(level - 1) * 2)
-
-
-def withdrawal_leaf_hash(
-    chain_id: int, vault: bytes, nonce: int, token: bytes, to: bytes, amount: int, not_after_s: int
-) -> Hash32:
-    """The leaf of one withdrawal. `amount` in token base units."""
-    words = (u256(chain_id), vault.rjust(32, b"\0"), u256(nonce), token.rjust(32, b"\0"), to.rjust(32, b"\0"))
-    return keccak256(keccak256(b"".join((*words, u256(amount), u256(not_after_s)))))
 
 
 def _withdrawals_node(state: State, level: int, index: int) -> Hash32:

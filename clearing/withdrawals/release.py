@@ -6,10 +6,11 @@ accepted.
 
 import msgspec
 
+from clearing.base.withdrawal_leaves import withdrawal_leaf_hash
 from clearing.context.block_context import BlockContext
 from clearing.schema.records.withdrawals import ReleasedWithdrawalRecord
 from clearing.state.state import State
-from clearing.state.withdrawals_tree import append_withdrawal, withdrawal_leaf_hash
+from clearing.state.withdrawals_tree import append_withdrawal
 
 
 def release_withdrawals(context: BlockContext) -> None:

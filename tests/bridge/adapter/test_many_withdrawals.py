@@ -9,7 +9,7 @@ from bridge.relay.claim_queue import ClaimQueue, RelayerPlace
 from bridge.relay.relayer import Relayable, Relayed, Relayer
 from bridge.relay.transactions import Sender
 from bridge.rpc.endpoint import Endpoint
-from clearing.state.withdrawals_tree import withdrawal_leaf_hash
+from clearing.base.withdrawal_leaves import withdrawal_leaf_hash
 from tests.kit.bridge.certified import LeafProofs
 from tests.kit.bridge.vault_chain import VaultChain, make_header, make_signers
 

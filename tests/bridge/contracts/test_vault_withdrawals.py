@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web3.logs import DISCARD
 
-from clearing.state import withdrawals_tree
+from clearing.base.withdrawal_leaves import DEPTH
 from devnet.anvil import Anvil
 from tests.kit.bridge.certified import NEVER, PAYEE, Tree, certify, released
 from tests.kit.bridge.vault_chain import UNIT, VaultChain, make_signers, refused
@@ -144,4 +144,4 @@ def test_the_ledgers_proofs_lead_to_the_root_that_the_slow_tree_has(leaves: list
     tree = Tree(leaves)
     index = data.draw(st.integers(0, len(leaves) - 1))
     assert withdrawals_root_from_proof(leaves[index], index, tree.proof(index)) == tree.root
-    assert withdrawals_tree.DEPTH == 32
+    assert DEPTH == 32

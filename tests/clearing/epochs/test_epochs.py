@@ -15,6 +15,7 @@ from clearing.base.hashing import keccak256, tagged_hash
 from clearing.base.header import STATE_TAG
 from clearing.base.ids import Hash32
 from clearing.base.merkle import verify_merkle_proof
+from clearing.base.withdrawal_leaves import DEPTH, empty_subtree_root, withdrawal_leaf_hash
 from clearing.deposits.custody import custody_terms
 from clearing.epochs import exit_tree as tree
 from clearing.epochs.exit_close_out import AccountClaims, close_out, settle_claims
@@ -28,11 +29,8 @@ from clearing.state.holdings import current_arrays
 from clearing.state.ledger import inventory_units
 from clearing.state.state import State
 from clearing.state.withdrawals_tree import (
-    DEPTH,
     append_withdrawal,
     earlier_withdrawals_root,
-    empty_subtree_root,
-    withdrawal_leaf_hash,
     withdrawal_proof,
     withdrawals_root,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from bridge.contracts.vault import VaultClaim, claim_argument
 from clearing.base.hashing import keccak256
-from clearing.state.withdrawals_tree import DEPTH, empty_subtree_root, withdrawal_leaf_hash
+from clearing.base.withdrawal_leaves import DEPTH, empty_subtree_root, withdrawal_leaf_hash
 from tests.kit.bridge.vault_chain import UNIT, VaultChain, make_header
 
 PAYEE = bytes([0x42]) * 20

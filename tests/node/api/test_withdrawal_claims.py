@@ -13,11 +13,12 @@ import trio
 from clearing.base.codec import u256
 from clearing.base.ids import NetworkId
 from clearing.base.secp256k1 import address, recover
+from clearing.base.withdrawal_leaves import withdrawal_leaf_hash
 from clearing.initial_state import initial_state
 from clearing.schema.records.withdrawals import ExpiredWithdrawalRecord, ReleasedWithdrawalRecord
 from clearing.schema.requests.withdrawals import Withdrawal
 from clearing.state.state import State
-from clearing.state.withdrawals_tree import append_withdrawal, withdrawal_leaf_hash
+from clearing.state.withdrawals_tree import append_withdrawal
 from cli.main import run
 from devnet.anvil import Anvil
 from member.api.withdrawals import WithdrawalProofView
