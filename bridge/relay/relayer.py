@@ -17,7 +17,7 @@ from bridge.contracts.vault import Checkpoint, VaultClaim
 from bridge.evm.hexadecimal import hex_data, read_data
 from bridge.relay.claim_queue import ALONE, ClaimQueue, RelayerPlace
 from bridge.relay.transactions import Mined, Sender
-from bridge.rpc.endpoint import Endpoint, Refusal, RpcCall
+from bridge.rpc.endpoint import Endpoint, Refusal, RpcCall, accepted
 from clearing.base.certificate import Certificate
 from clearing.base.errors import RemoteFault
 from clearing.base.header import Header
@@ -151,8 +151,8 @@ class Relayer:
             claimed = None
         unpaid = await self._unpaid(due)
         refused = []
-        for claim in unpaid:
-            why, is_its_own = await self._why_unpaid(claim, relayable.proofs, latest)
+        reasons = await self._why_unpaid(unpaid, relayable.proofs, latest)
+        for claim, (why, is_its_own) in zip(unpaid, reasons, strict=True):
             refused.append((claim.nonce, why))
             if is_its_own:
                 self._queue.failed(claim.nonce, trio.current_time())
@@ -246,28 +246,27 @@ class Relayer:
         return [
             claim
             for claim, answer in zip(claims, answers, strict=True)
-            if not any(read_data(_accepted(answer), "isPaid", 32))
+            if not any(read_data(accepted(answer, "eth_call"), "isPaid", 32))
         ]
 
-    async def _why_unpaid(self, claim: VaultClaim, proofs: WithdrawalProofs, latest: Checkpoint) -> tuple[str, bool]:
-        """The vault's error for a claim by itself, and whether it is this claim's: a pause is everybody's."""
-        (answer,) = await self._endpoint.batch((self._call(_claim_call((claim,), proofs, latest)),))
-        if not isinstance(answer, Refusal):
-            return "paid alone, but not in the batch", True
-        return str(answer.fault("eth_call")), answer.is_revert and answer.selector not in vault.ERRORS_OF_ALL_CLAIMS
+    async def _why_unpaid(
+        self, claims: Sequence[VaultClaim], proofs: WithdrawalProofs, latest: Checkpoint
+    ) -> list[tuple[str, bool]]:
+        """The vault's error for each claim by itself, and whether it is this claim's: a pause is everybody's."""
+        calls = [self._call(_claim_call((claim,), proofs, latest)) for claim in claims]
+        return [
+            (str(answer.fault("eth_call")), answer.is_revert and answer.selector not in vault.ERRORS_OF_ALL_CLAIMS)
+            if isinstance(answer, Refusal)
+            else ("paid alone, but not in the batch", True)
+            for answer in (await self._endpoint.batch(calls) if calls else ())
+        ]
 
     async def _view(self, data: bytes, size: int) -> bytes:
         (answer,) = await self._endpoint.batch((self._call(data),))
-        return read_data(_accepted(answer), "eth_call", size)
+        return read_data(accepted(answer, "eth_call"), "eth_call", size)
 
     def _call(self, data: bytes) -> RpcCall:
         return RpcCall("eth_call", ({"to": hex_data(self._vault), "data": hex_data(data)}, "latest"))
-
-
-def _accepted(answer: object) -> object:
-    if isinstance(answer, Refusal):
-        raise answer.fault("eth_call")
-    return answer
 
 
 def _claim_call(claims: Sequence[VaultClaim], proofs: WithdrawalProofs, latest: Checkpoint) -> bytes:

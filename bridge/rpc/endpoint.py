@@ -69,6 +69,13 @@ Result: TypeAlias = object
 """JSON's value, or a `Refusal`."""
 
 
+def accepted(result: Result, at: str) -> object:
+    """The value of an answer. Raises RemoteFault ENDPOINT_REFUSED for a refusal."""
+    if isinstance(result, Refusal):
+        raise result.fault(at)
+    return result
+
+
 class Endpoint:
     """One endpoint of one chain. Use as an async context manager, or `aclose` it."""
 

@@ -13,7 +13,7 @@ from bridge.evm.events import VAULT_TOPICS, SubmittedEvent, make_submission, ver
 from bridge.evm.header import header_bytes, read_header
 from bridge.evm.hexadecimal import hex_data, read_data, read_list, read_object, read_quantity
 from bridge.evm.receipts import check_receipts_root, read_receipts
-from bridge.rpc.endpoint import Endpoint, Refusal, Result, RpcCall
+from bridge.rpc.endpoint import Endpoint, Result, RpcCall, accepted
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.rpc.vault_reads import NATIVE
 from bridge.watched_chain import WatchedChain
@@ -69,12 +69,12 @@ def _check_answer(
 ) -> BlockEvidence:
     """The evidence in an endpoint's answers to `eth_getBlockByHash` and `eth_getProof`. Raises as `fetch_evidence`."""
     block_hash = facts[0].block_hash
-    header = header_bytes(_value(results[0], "eth_getBlockByHash"))
+    header = header_bytes(accepted(results[0], "eth_getBlockByHash"))
     if keccak256(header) != block_hash:
         raise RemoteFault(BridgeCode.HEADER_HASH_MISMATCH, "header", stated=block_hash, computed=keccak256(header))
     pool: dict[bytes, bytes] = {}
     for result in results[1:]:
-        pool |= _nodes(_value(result, "eth_getProof"), 2 * len(facts))
+        pool |= _nodes(accepted(result, "eth_getProof"), 2 * len(facts))
     evidence, counters = select_evidence(chain_id, header, pool, wanted)
     for fact, found in zip(facts, counters, strict=True):
         check_counters(fact, found)
@@ -132,12 +132,6 @@ def _nodes(value: object, keys_max: int) -> Mapping[bytes, bytes]:
     return found
 
 
-def _value(result: Result, at: str) -> object:
-    if isinstance(result, Refusal):
-        raise result.fault(at)
-    return result
-
-
 async def prove_events(endpoint: Endpoint, chain_id: int, vault: bytes, transaction: bytes) -> list[SubmittedEvent]:
     """Every deposit, withdrawal and rotation of `vault` in one mined transaction, in order, ready to submit.
 
@@ -147,19 +141,19 @@ async def prove_events(endpoint: Endpoint, chain_id: int, vault: bytes, transact
     stated, mined = await endpoint.batch(
         (RpcCall("eth_chainId"), RpcCall("eth_getTransactionReceipt", (hex_data(transaction),)))
     )
-    if read_quantity(_receipt_value(stated), "eth_chainId", 63) != chain_id:
+    if read_quantity(accepted(stated, "receipt proof"), "eth_chainId", 63) != chain_id:
         raise RemoteFault(BridgeCode.WRONG_CHAIN, endpoint.name, expected=chain_id)
     if mined is None:
         raise RemoteFault(BridgeCode.UNTRUSTED_BLOCK, "transaction", hash=transaction)
-    fields = read_object(_receipt_value(mined), "receipt")
+    fields = read_object(accepted(mined, "receipt proof"), "receipt")
     block_hash = read_data(fields.get("blockHash"), "receipt.blockHash", 32)
     index = read_quantity(fields.get("transactionIndex"), "receipt.transactionIndex", 32)
     number = fields.get("blockNumber")
     block, all_receipts = await endpoint.batch(
         (RpcCall("eth_getBlockByHash", (hex_data(block_hash), False)), RpcCall("eth_getBlockReceipts", (number,)))
     )
-    header = read_header(_receipt_value(block))
-    receipts = read_receipts(_receipt_value(all_receipts))
+    header = read_header(accepted(block, "receipt proof"))
+    receipts = read_receipts(accepted(all_receipts, "receipt proof"))
     check_receipts_root(receipts, header.receipts_root)
     logs = receipts[index].logs if index < len(receipts) else ()
     places = [
@@ -171,9 +165,3 @@ async def prove_events(endpoint: Endpoint, chain_id: int, vault: bytes, transact
     for submission in submissions:
         verify_submitted_event(submission, header, chain_id, vault)
     return submissions
-
-
-def _receipt_value(result: Result) -> object:
-    if isinstance(result, Refusal):
-        raise result.fault("receipt proof")
-    return result

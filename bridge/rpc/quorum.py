@@ -15,7 +15,7 @@ from bridge.codes import BridgeCode
 from bridge.evm.header import BlockHeader, read_header, stated_identity
 from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_object, read_quantity
 from bridge.evm.receipts import Receipt, check_receipts_root, read_receipts
-from bridge.rpc.endpoint import Refusal, Result, RpcCall
+from bridge.rpc.endpoint import Refusal, Result, RpcCall, accepted
 from bridge.watched_chain import FinalityPolicy
 from clearing.base.errors import LocalFault, RemoteFault
 
@@ -101,9 +101,9 @@ class EndpointQuorum:
         calls = [RpcCall("eth_getBlockByNumber", (at, False)) for at in (*tags, hex_quantity(watched_number))]
 
         def parse(results: list[Result]) -> tuple[int, bytes | None]:
-            final = stated_identity(_result(results[0], policy.tag))[0]
+            final = stated_identity(accepted(results[0], policy.tag))[0]
             if policy.depth:
-                head = stated_identity(_result(results[1], "latest"))[0]
+                head = stated_identity(accepted(results[1], "latest"))[0]
                 final = min(final, max(head - policy.depth, 0))
             watched = results[-1]
             if watched is None or isinstance(watched, Refusal):
@@ -155,7 +155,7 @@ class EndpointQuorum:
         """
 
         def judge(results: list[Result]) -> tuple[Receipt, ...]:
-            receipts = read_receipts(_result(results[0], "eth_getBlockReceipts"))
+            receipts = read_receipts(accepted(results[0], "eth_getBlockReceipts"))
             check_receipts_root(receipts, header.receipts_root)
             return receipts
 
@@ -286,15 +286,9 @@ class EndpointQuorum:
         health.resting_until = trio.current_time() + pause
 
 
-def _result(result: Result, at: str) -> Result:
-    if isinstance(result, Refusal):
-        raise result.fault(at)
-    return result
-
-
 def _identity(result: Result) -> tuple[bytes | None, Result]:
     """(stated hash, answer); no hash where the endpoint has no such block."""
     if result is None:
         return None, None
-    read_object(_result(result, "header"), "header")
+    read_object(accepted(result, "header"), "header")
     return stated_identity(result)[1], result

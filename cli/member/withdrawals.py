@@ -91,7 +91,7 @@ def withdrawals_status(nonce: int, url: str, rpc: str | None, output: str) -> No
 @click.option("--rpc", metavar="URL", required=True, help="An endpoint of the withdrawal's chain.")
 @click.option("--payer-file", type=NEW_FILE, required=True, help="The key that pays for gas: 64 hex digits, mode 0600.")
 def withdrawals_claim(nonce: int, url: str, rpc: str, payer_file: Path) -> int:
-    """Claim released withdrawal NONCE at its vault. Whoever claims it, the money goes to the withdrawal's address.
+    """Claim released withdrawal NONCE at its vault. The money always goes to the withdrawal's address.
 
     Relayers do this by themselves; the command is for what none of them claimed. Exits with 6 while the vault does not
     know the withdrawal.

@@ -1,6 +1,6 @@
 """Claims of withdrawals at a vault by anybody who pays the transaction: what the vault knows of one, and the claim.
 
-Rule: the node's proof is checked by the vault. The money goes to the address in the withdrawal, whoever claims it.
+Rule: the node's proof is checked by the vault. The money always goes to the address in the withdrawal.
 """
 
 from bridge.codes import BridgeCode
@@ -8,7 +8,7 @@ from bridge.contracts import vault
 from bridge.contracts.vault import VaultClaim
 from bridge.evm.hexadecimal import hex_data, read_data
 from bridge.relay.transactions import Mined, Sender
-from bridge.rpc.endpoint import Endpoint, Refusal, RpcCall
+from bridge.rpc.endpoint import Endpoint, RpcCall, accepted
 from clearing.base.errors import RemoteFault
 from member.api.types import Body, Id
 from member.api.withdrawals import WithdrawalProofView
@@ -69,13 +69,13 @@ async def _look_up(client: NodeClient, endpoint: Endpoint, nonce: int) -> AtVaul
     chain_id, latest, paid = await endpoint.batch((RpcCall("eth_chainId", ()), *calls))
     if chain_id != hex(withdrawal.chain_id):
         raise RemoteFault(BridgeCode.WRONG_CHAIN, "rpc", chain_id=str(chain_id)[:40], expected=withdrawal.chain_id)
-    newest = vault.read_checkpoint(read_data(_accepted(latest), "latest", vault.CHECKPOINT_BYTES))
+    newest = vault.read_checkpoint(read_data(accepted(latest, "eth_call"), "latest", vault.CHECKPOINT_BYTES))
     return AtVault(
         withdrawal=withdrawal,
         vault_height=newest.height,
         vault_count=newest.withdrawals_count,
         root_number=newest.root_number,
-        paid=any(read_data(_accepted(paid), "isPaid", 32)),
+        paid=any(read_data(accepted(paid, "eth_call"), "isPaid", 32)),
     )
 
 
@@ -86,12 +86,6 @@ def _leaf(view: WithdrawalProofView) -> tuple[object, ...]:
 
 def _view(to: bytes, data: bytes) -> RpcCall:
     return RpcCall("eth_call", ({"to": hex_data(to), "data": hex_data(data)}, "latest"))
-
-
-def _accepted(answer: object) -> object:
-    if isinstance(answer, Refusal):
-        raise answer.fault("eth_call")
-    return answer
 
 
 def _octets(text: str) -> bytes:
