@@ -106,7 +106,7 @@ class BridgeService:
         self.keepers: dict[int, EvidenceCollector] = {}
         self.pulses: dict[int, Pulse] = {}
         self._expired: dict[int, tuple[ExpiredWithdrawal, ...]] = {}
-        self._open = OpenWithdrawals()
+        self.open_withdrawals = OpenWithdrawals()
         for chain in self._chains:
             # What was seen and not agreed on before a restart is attested again.
             for fact in self._store.pending(chain.chain_id):
@@ -186,10 +186,10 @@ class BridgeService:
 
     def settle(self, state: State) -> None:
         """Forget, on disk too, the events that the decided state has taken; note which withdrawals it has open."""
-        self._open.follow(state)
+        self.open_withdrawals.follow(state)
         for chain in self._chains:
             self._store.settle(chain.chain_id, lambda fact: event_is_agreed(state, fact))
-            self._expired[chain.chain_id] = self._open.expired(state, chain.chain_id)
+            self._expired[chain.chain_id] = self.open_withdrawals.expired(state, chain.chain_id)
 
     async def _emit(self, network: Network, changed: Callable[[], None], fact: Fact) -> None:
         self._pool.add(fact)

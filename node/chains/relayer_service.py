@@ -49,6 +49,7 @@ class RelayerService:
         blocks: BlockStore,
         interval_ms: int,
         own_key: bytes,
+        open_withdrawals: "OpenWithdrawals",
     ) -> None:
         self._genesis = genesis
         self._configs = configs
@@ -60,12 +61,11 @@ class RelayerService:
         self._interval_seconds = interval_ms / 1000
         self._own_key = own_key
         self._newest: Decided | None = None
-        self._open = OpenWithdrawals()
+        self._open_withdrawals = open_withdrawals
 
     def decided(self, decided: Decided) -> None:
         """Note the newest certified height, which the application has executed."""
         self._newest = decided
-        self._open.follow(self._application.state)
 
     async def run(self) -> None:
         """Relay to all vaults for ever."""
@@ -110,7 +110,7 @@ class RelayerService:
             decided.committed.block.header,
             decided.committed.certificate,
             sets.last,
-            open_claims(state, terms.chain_id, terms.vault, self._open.nonces),
+            open_claims(state, terms.chain_id, terms.vault, self._open_withdrawals.nonces),
             TreeProofs(state),
             self._rotation_of(state, terms),
             (sets.next, *self._left_behind(state)),
