@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+
+import {Checkpoints} from "./Checkpoints.sol";
+import {Withdrawal, WithdrawalsTree} from "./WithdrawalsTree.sol";
+
+/// Money out: withdrawals that the network released, proven under a certified root, each paid once.
+abstract contract Payments is Checkpoints {
+    using SafeERC20 for IERC20;
+
+    /// Pay a withdrawal. Its siblings, from the leaf up, lead to certified root number `root`; roots of empty subtrees at
+    /// the end may be left out. Anybody may call this; the money always goes to the leaf's address.
+    function withdraw(Withdrawal calldata withdrawal, uint64 root, bytes32[] calldata siblings)
+        external
+        nonReentrant
+        whenNotPaused
+    {
+        uint64 nonce = withdrawal.nonce;
+        if (nonce >= latest.withdrawalsCount) revert UnknownWithdrawal(nonce, latest.withdrawalsCount);
+        bytes32 leaf = WithdrawalsTree.leaf(block.chainid, address(this), withdrawal);
+        _requireRoot(WithdrawalsTree.rootFrom(leaf, nonce, siblings), root);
+        _pay(withdrawal);
+    }
+
+    /// Pay several withdrawals, ordered by nonce, under one proof: the siblings that they do not give each other, level
+    /// by level from the leaves up. What was paid before is passed over. A payment that fails leaves its withdrawal as it
+    /// was, and the others are paid; the call reverts when none is. Anybody may call this.
+    function withdrawBatch(Withdrawal[] calldata withdrawals, uint64 root, bytes32[] calldata siblings)
+        external
+        nonReentrant
+        whenNotPaused
+    {
+        _requireRoot(WithdrawalsTree.rootFromMany(block.chainid, address(this), withdrawals, siblings), root);
+        uint64 last = withdrawals[withdrawals.length - 1].nonce;
+        if (last >= latest.withdrawalsCount) revert UnknownWithdrawal(last, latest.withdrawalsCount);
+        uint256 paid;
+        for (uint256 i = 0; i < withdrawals.length; i++) {
+            Withdrawal calldata withdrawal = withdrawals[i];
+            if (isPaid(withdrawal.nonce)) continue;
+            // A call gets 63 of 64 parts at most. Without this, whoever sends the batch could starve a payment.
+            if (gasleft() * 63 / 64 < PAYMENT_GAS) revert TooLittleGas(gasleft(), PAYMENT_GAS * 64 / 63);
+            try this.payOfBatch{gas: PAYMENT_GAS}(withdrawal) {
+                paid++;
+            } catch {
+                // Without the error's text: a token could make it too long to copy.
+                emit PaymentFailed(withdrawal.nonce);
+            }
+        }
+        if (paid == 0) revert NothingPaid();
+    }
+
+    /// One payment of a batch in a call of its own, so that it can fail alone. Only the vault calls this.
+    function payOfBatch(Withdrawal calldata withdrawal) external {
+        if (msg.sender != address(this)) revert NotTheVault(msg.sender);
+        _pay(withdrawal);
+    }
+
+    /// Whether withdrawal `nonce` was paid by this vault.
+    function isPaid(uint64 nonce) public view returns (bool) {
+        return (_paid[nonce >> 8] >> (nonce & 255)) & 1 == 1;
+    }
+
+    function _requireRoot(bytes32 found, uint64 number) internal view {
+        bytes32 trusted = certifiedRoot(number);
+        if (trusted == 0) revert UnknownRoot(number, latest.rootNumber);
+        if (found != trusted) revert BadProof(found, trusted);
+    }
+
+    /// Pay a proven withdrawal. Effects come before the transfer; the token must take exactly `amount` out of the vault,
+    /// so that no token makes the vault owe what it does not have.
+    function _pay(Withdrawal calldata withdrawal) private {
+        (uint64 nonce, address token, uint256 amount) = (withdrawal.nonce, withdrawal.token, withdrawal.amount);
+        if (isPaid(nonce)) revert AlreadyPaid(nonce);
+        if (block.timestamp > withdrawal.notAfter) revert Expired(withdrawal.notAfter, block.timestamp);
+        if (unitOf[token] == 0) revert TokenNotListed(token);
+        uint256 accounted = deposited[token] - withdrawn[token];
+        if (amount > accounted) revert BeyondHoldings(amount, accounted);
+        _paid[nonce >> 8] |= uint256(1) << (nonce & 255);
+        withdrawn[token] += amount;
+        uint256 before = IERC20(token).balanceOf(address(this));
+        IERC20(token).safeTransfer(withdrawal.to, amount);
+        uint256 left = IERC20(token).balanceOf(address(this));
+        if (left > before || before - left != amount) {
+            revert WrongDebit(token, amount, left > before ? 0 : before - left);
+        }
+        emit Withdrawn(nonce, token, withdrawal.to, amount);
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
+import {ICertificateVerifier} from "./ICertificateVerifier.sol";
+
+/// What a vault is bound to and what it stores, with its events and errors. The rules stand in the contracts that
+/// inherit it, one subject each; they declare no storage, so that the layout can be read here alone.
+abstract contract VaultState is ReentrancyGuardTransient {
+    struct Settings {
+        bytes32 network;
+        ICertificateVerifier verifier;
+        address guardian;
+        /// Seconds after which the current set is no longer trusted; shorter than the network's unbonding.
+        uint64 trustingPeriod;
+        /// Seconds that the guardian may lock the vault for, once between two checkpoints; at most half the trusting
+        /// period, of which a pause always leaves as much again.
+        uint64 pausePeriod;
+    }
+
+    /// An accepted token, and its base units in one clearing unit.
+    struct Asset {
+        IERC20 token;
+        uint256 unit;
+    }
+
+    /// The consensus certificate: round, bitmap of signers, aggregate signature as a 256-byte point of EIP-2537.
+    struct Certificate {
+        uint32 round;
+        uint256 signers;
+        bytes aggregate;
+    }
+
+    /// The newest certified header.
+    struct Checkpoint {
+        uint64 height;
+        uint64 withdrawalsCount;
+        /// Seconds: the header's own time, never after the block that delivered it and never decreasing.
+        uint64 trustedAt;
+        /// How many different withdrawals roots were certified so far: the number of `withdrawalsRoot`.
+        uint64 rootNumber;
+        bytes32 withdrawalsRoot;
+        bytes32 exitRoot;
+        bytes32 stateRoot;
+    }
+
+    /// How many withdrawals roots the vault pays by.
+    uint256 public constant ROOTS = 64;
+    /// Gas that each payment of a batch may use: a token that burns more fails alone.
+    uint256 public constant PAYMENT_GAS = 150_000;
+
+    bytes32 public immutable network;
+    ICertificateVerifier public immutable verifier;
+    address public immutable guardian;
+    uint64 public immutable trustingPeriod;
+    uint64 public immutable pausePeriod;
+
+    Checkpoint public latest;
+    /// Hash of the set that the next checkpoint must be certified by.
+    bytes32 public validatorsHash;
+    /// Its keys; zero between a rotation and `installValidators`.
+    address public validatorsCode;
+    /// Height of the checkpoint at which the guardian last paused, plus one.
+    uint64 public pausedAtHeight;
+    uint64 public pausedUntil;
+
+    /// Deposits are numbered from 1 without gaps.
+    uint64 public depositNonce;
+    /// keccak(previous, nonce, token, account, amount, from): one storage proof proves that no deposit is missing.
+    bytes32 public depositsHash;
+
+    /// Base units in one clearing unit; zero for a token that is not accepted.
+    mapping(address token => uint256) public unitOf;
+    /// Base units credited to accounts since deployment. Storage proofs of custody read this and the next by their slots, 9
+    /// and 10: they stay there.
+    mapping(address token => uint256) public deposited;
+    /// Base units paid out since deployment.
+    mapping(address token => uint256) public withdrawn;
+    /// Base units that fee-taking tokens left beyond a whole clearing unit; not owed to any account.
+    mapping(address token => uint256) public dust;
+    mapping(uint256 nonceWord => uint256) internal _paid;
+    /// The last certified withdrawals roots; root `n` is at `n % ROOTS`. The tree only grows, so that what an older root
+    /// proves stays true: a proof is good until `ROOTS` newer roots are certified.
+    bytes32[ROOTS] internal _roots;
+
+    event Deposited(
+        uint64 indexed nonce,
+        address indexed token,
+        uint64 indexed account,
+        uint256 amount,
+        address from,
+        bytes32 depositsHash
+    );
+    event Checkpointed(uint64 indexed height, bytes32 indexed headerHash, uint64 withdrawalsCount);
+    event ValidatorsRotated(uint64 indexed height, bytes32 indexed validatorsHash);
+    event Withdrawn(uint64 indexed nonce, address indexed token, address indexed to, uint256 amount);
+    /// A withdrawal of a batch that could not be paid: it stays as it was. `withdraw` tells the reason.
+    event PaymentFailed(uint64 indexed nonce);
+    event Paused(uint64 until);
+
+    error ZeroSetting();
+    error NoCode(address token);
+    error TokenListedTwice(address token);
+    error TokenNotListed(address token);
+    /// The nearest accepted amounts; zero is none.
+    error NotAMultiple(uint256 amount, uint256 lower, uint256 upper);
+    error NetworkSilent(uint256 until, uint256 time);
+    error NothingReceived(uint256 amount, uint256 received);
+    error WrongNetwork(bytes32 stated, bytes32 trusted);
+    error WrongValidatorSet(bytes32 stated, bytes32 trusted);
+    error ValidatorsNotInstalled(bytes32 trusted);
+    error NotNewer(uint64 height, uint64 latestHeight);
+    error ZeroRoot();
+    error WithdrawalsLost(uint64 count, uint64 latestCount);
+    error UnderQuorum(uint256 signed, uint256 total);
+    error TrustExpired(uint256 since);
+    error UnknownWithdrawal(uint64 nonce, uint64 count);
+    error AlreadyPaid(uint64 nonce);
+    error Expired(uint64 notAfter, uint256 time);
+    error UnknownRoot(uint64 number, uint64 newest);
+    error BadProof(bytes32 root, bytes32 trusted);
+    error NothingPaid();
+    error TooLittleGas(uint256 gas, uint256 needed);
+    error NotTheVault(address caller);
+    /// The token took another amount out of the vault than it was told to transfer.
+    error WrongDebit(address token, uint256 amount, uint256 debited);
+    error BeyondHoldings(uint256 amount, uint256 accounted);
+    error IsPaused(uint64 until);
+    error NotGuardian(address caller);
+    error PausedAlready(uint64 height);
+    error PauseTooLong(uint256 pausePeriod, uint256 trustingPeriod);
+    error PauseTooSoon(uint256 earliest, uint256 time);
+    error PauseTooLate(uint256 latestEnd, uint256 time);
+
+    modifier whenNotPaused() {
+        if (block.timestamp < pausedUntil) revert IsPaused(pausedUntil);
+        _;
+    }
+
+    constructor(Settings memory settings) {
+        if (settings.network == 0 || settings.guardian == address(0) || settings.trustingPeriod == 0) revert ZeroSetting();
+        if (uint256(settings.pausePeriod) * 2 > settings.trustingPeriod) {
+            revert PauseTooLong(settings.pausePeriod, settings.trustingPeriod);
+        }
+        if (address(settings.verifier).code.length == 0) revert NoCode(address(settings.verifier));
+        network = settings.network;
+        verifier = settings.verifier;
+        guardian = settings.guardian;
+        trustingPeriod = settings.trustingPeriod;
+        pausePeriod = settings.pausePeriod;
+    }
+}
