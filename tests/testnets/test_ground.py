@@ -1,5 +1,6 @@
 """Grounds: a part of the network reaches nobody outside of its group, and what was made is gone at the end."""
 
+import os
 import subprocess
 import sys
 from functools import partial
@@ -80,11 +81,13 @@ async def test_namespaces_leave_no_card_and_no_space() -> None:
     if not can_make_namespaces():
         pytest.skip("this user may make no network namespaces")
 
-    def made() -> str:
-        return "".join(
+    def made() -> list[str]:
+        """Spaces and cards of this process: others on the machine come and go."""
+        printed = "".join(
             subprocess.run(["ip", *words], capture_output=True, text=True, check=True).stdout
             for words in (("netns", "list"), ("-o", "link", "show", "type", "bridge"))
         )
+        return [line for line in printed.splitlines() if str(os.getpid()) in line]
 
     before = made()
 
