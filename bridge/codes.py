@@ -47,6 +47,21 @@ class BridgeCode(CodeBook):
     TRANSACTION_REFUSED = 630, "An endpoint refused a transaction. Its message is in the values."
     TRANSACTION_REVERTED = 631, "The vault refused the call. The revert data names its error."
     TRANSACTION_NOT_MINED = 632, "The transaction was not mined in time, at any of the fees tried."
+    FINAL_BLOCK_DISPUTED = (
+        644,
+        "An endpoint contradicts the quorum about a final block. Nothing of the chain is attested until it agrees, or "
+        "its time is over and the chain is halted. Find out from a source of your own which of them is right.",
+    )
+    DISPUTE_UNDECIDED = (
+        645,
+        "An endpoint contradicted the quorum about a final block for too long. The chain is halted. Find out which of "
+        "them is right, take the others out of the configuration, then release the chain.",
+    )
+    FINAL_BLOCK_LACKING = (
+        646,
+        "An endpoint answers and lacks a block that the quorum calls final: it is behind, or the quorum forges. "
+        "Nothing of the chain is attested until it has the block, or its time is over.",
+    )
     VAULT_ASTRAY = (
         660,
         "The vault follows a validator set that this node does not know as the last or the next. Check whether "

@@ -70,6 +70,9 @@ class ChainConfig(Section, frozen=True):
     """How many endpoints must agree; it never shrinks when endpoints are lost."""
     confirmations: Annotated[int, Meta(ge=0, le=10_000)] = 0
     """Extra depth under the chain's `finalized` block."""
+    dissent_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 1_200_000
+    """How long nothing is credited because an endpoint contradicts the quorum about a final block, before the chain is
+    halted; and how long an endpoint that lacks a final block is waited for."""
     poll_ms: Millis = 250
     timeout_ms: Millis = 5_000
     logs_span: Annotated[int, Meta(ge=1, le=100_000)] = 2_000

@@ -1,7 +1,8 @@
 """Several endpoints of one chain as one source that is as good as a quorum of them.
 
 Rule: the quorum never shrinks. A lost or lying endpoint is one vote less, and too few votes are a fault, never a
-weaker answer. Data that proves itself (a header by its hash, receipts by their root) is taken from any endpoint.
+weaker answer. Data that proves itself (a header by its hash, receipts by their root) is taken from any endpoint. A
+block is final only if no endpoint that answers contradicts the quorum about it.
 """
 
 from collections import Counter
@@ -15,6 +16,7 @@ from bridge.codes import BridgeCode
 from bridge.evm.header import BlockHeader, read_header, stated_identity
 from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_object, read_quantity
 from bridge.evm.receipts import Receipt, check_receipts_root, read_receipts
+from bridge.rpc.dissent import DISSENT_SECONDS, DissentRecord
 from bridge.rpc.endpoint import Refusal, Result, RpcCall, accepted
 from bridge.watched_chain import FinalityPolicy
 from clearing.base.errors import LocalFault, RemoteFault
@@ -48,6 +50,8 @@ class EndpointHealth:
     faults_total: int = 0
     last_fault: str = ""
     resting_until: float = 0.0
+    is_lost: bool = False
+    """It did not answer a patient call: while it rests, patient calls don't wait for it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,12 @@ class Tips:
 class EndpointQuorum:
     """Reads of one chain by `quorum` of `endpoints`. Raises LocalFault BAD_QUORUM unless 2·quorum > endpoints."""
 
-    def __init__(self, endpoints: Sequence[Source], quorum: int) -> None:
+    def __init__(self, endpoints: Sequence[Source], quorum: int, dissent_seconds: float = DISSENT_SECONDS) -> None:
         if not len(endpoints) // 2 < quorum <= len(endpoints):
             raise LocalFault(BridgeCode.BAD_QUORUM, "endpoints", quorum=quorum, endpoints=len(endpoints))
         self.quorum = quorum
         self.health = tuple(EndpointHealth(endpoint.name) for endpoint in endpoints)
+        self.dissents = DissentRecord([endpoint.name for endpoint in endpoints], dissent_seconds)
         self._endpoints = tuple(endpoints)
 
     async def check_chain(self, chain_id: int) -> None:
@@ -95,7 +100,8 @@ class EndpointQuorum:
     async def tips(self, policy: FinalityPolicy, watched_number: int) -> Tips:
         """One batch an endpoint: the final height (the q-th highest reported) and the hash now at `watched_number`.
 
-        `watched_hash` is None when no quorum agrees on a hash there: lagging endpoints are not evidence.
+        `watched_number` is a final block; who contradicts the quorum about it dissents. `watched_hash` is None when no
+        quorum agrees on a hash there: lagging endpoints are not evidence.
         """
         tags = [policy.tag, "latest"] if policy.depth else [policy.tag]
         calls = [RpcCall("eth_getBlockByNumber", (at, False)) for at in (*tags, hex_quantity(watched_number))]
@@ -119,23 +125,38 @@ class EndpointQuorum:
             answers = await self.read(calls, parse, patient=True)
             heights = sorted((final for final, _ in answers.values()), reverse=True)
         hashes = Counter(hash_ for _, hash_ in answers.values() if hash_ is not None)
-        agreed = [hash_ for hash_, votes in hashes.items() if votes >= self.quorum]
-        return Tips(heights[self.quorum - 1], agreed[0] if agreed else None)
+        agreed = next((hash_ for hash_, votes in hashes.items() if votes >= self.quorum), None)
+        for index, (_, stated) in answers.items():
+            if agreed is not None and stated is not None:
+                self.dissents.note(index, watched_number, agreed, stated)
+        return Tips(heights[self.quorum - 1], agreed)
 
     async def headers(self, numbers: Sequence[int]) -> list[BlockHeader]:
         """Headers of `numbers`, each hash reported by a quorum and recomputed from its fields.
 
         Raises RemoteFault ENDPOINT_QUORUM_LOST or ENDPOINTS_DISAGREE.
         """
-        calls = [RpcCall("eth_getBlockByNumber", (hex_quantity(number), False)) for number in numbers]
+        return await self._judged(
+            _header_calls(numbers), _identities, lambda answers: self._agreed_headers(numbers, answers)
+        )
 
-        def judge(answers: dict[int, list[tuple[bytes | None, Result]]]) -> list[BlockHeader]:
-            return [
-                self._agreed_header(number, {index: row[position] for index, row in answers.items()})
-                for position, number in enumerate(numbers)
-            ]
+    async def final_headers(self, numbers: Sequence[int]) -> list[BlockHeader]:
+        """Headers of final blocks: as `headers`, and no endpoint that answers in time states anything else.
 
-        return await self._judged(calls, lambda results: [_identity(result) for result in results], judge)
+        Raises also RemoteFault FINAL_BLOCK_DISPUTED, FINAL_BLOCK_LACKING, DISPUTE_UNDECIDED.
+        """
+        answers = await self.read(_header_calls(numbers), _identities, patient=True)
+        headers = self._agreed_headers(numbers, answers)
+        for position, header in enumerate(headers):
+            for index, row in answers.items():
+                self.dissents.note(index, header.number, header.hash, row[position][0])
+        self.dissents.check()
+        return headers
+
+    async def recheck_dissents(self) -> None:
+        """Ask again about every block that an endpoint dissents about. Raises as `final_headers`."""
+        for number in sorted({dissent.number for dissent in self.dissents.open}):
+            await self.final_headers((number,))
 
     async def header_by_hash(self, block_hash: bytes) -> BlockHeader:
         """The header that a quorum has on its main chain under this hash. Raises RemoteFault UNTRUSTED_BLOCK."""
@@ -218,8 +239,7 @@ class EndpointQuorum:
         them; a patient call asks them too. Raises RemoteFault ENDPOINT_QUORUM_LOST with the last fault's text.
         """
         answers: dict[int, T] = {}
-        awake = [i for i, health in enumerate(self.health) if health.resting_until <= trio.current_time()]
-        asked = awake if len(awake) >= self.quorum and not patient else range(len(self._endpoints))
+        asked = self._asked(patient=patient)
         grace = PATIENCE_SECONDS if patient else GRACE_SECONDS
         faults: list[RemoteFault] = []
 
@@ -233,6 +253,7 @@ class EndpointQuorum:
                 self.blame(index, fault)
             else:
                 self.health[index].faults_in_a_row = 0
+                self.health[index].is_lost = False
             answered.add(index)
             if len(answers) == self.quorum:
                 patience.deadline = min(patience.deadline, trio.current_time() + grace)
@@ -245,12 +266,32 @@ class EndpointQuorum:
                     nursery.start_soon(ask, index, nursery.cancel_scope)
             for index in set(asked) - answered:
                 self.blame(index, RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self._endpoints[index].name, why="slow"))
+        for index in set(asked) - answers.keys():
+            self.health[index].is_lost |= patient
         if len(answers) < self.quorum:
             why = str(faults[-1]) if faults else "resting"
             raise RemoteFault(
                 BridgeCode.ENDPOINT_QUORUM_LOST, calls[0].method, answered=len(answers), quorum=self.quorum, why=why
             )
         return dict(sorted(answers.items()))
+
+    def _asked(self, *, patient: bool) -> Sequence[int]:
+        """Whom to ask: those that are awake; patiently also those at rest, but for the lost ones among them."""
+        now = trio.current_time()
+        asked = [
+            index
+            for index, health in enumerate(self.health)
+            if health.resting_until <= now or (patient and not health.is_lost)
+        ]
+        return asked if len(asked) >= self.quorum else range(len(self._endpoints))
+
+    def _agreed_headers(
+        self, numbers: Sequence[int], answers: dict[int, list[tuple[bytes | None, Result]]]
+    ) -> list[BlockHeader]:
+        return [
+            self._agreed_header(number, {index: row[position] for index, row in answers.items()})
+            for position, number in enumerate(numbers)
+        ]
 
     def _agreed_header(self, number: int, answers: dict[int, tuple[bytes | None, Result]]) -> BlockHeader:
         votes = Counter(hash_ for hash_, _ in answers.values() if hash_ is not None)
@@ -284,6 +325,14 @@ class EndpointQuorum:
         health.last_fault = str(fault)
         pause = min(PAUSE_SECONDS_MIN * 2 ** min(health.faults_in_a_row - 1, 10), PAUSE_SECONDS_MAX)
         health.resting_until = trio.current_time() + pause
+
+
+def _header_calls(numbers: Sequence[int]) -> list[RpcCall]:
+    return [RpcCall("eth_getBlockByNumber", (hex_quantity(number), False)) for number in numbers]
+
+
+def _identities(results: list[Result]) -> list[tuple[bytes | None, Result]]:
+    return [_identity(result) for result in results]
 
 
 def _identity(result: Result) -> tuple[bytes | None, Result]:

@@ -58,7 +58,7 @@ class ExpiredWithdrawalReader:
         """
         if not expired:
             return ExpiredWithdrawalView((), is_complete=True)
-        last = (await self._quorum.headers((cursor.number,)))[0]
+        last = (await self._quorum.final_headers((cursor.number,)))[0]
         if last.hash != cursor.hash:
             return ExpiredWithdrawalView((), is_complete=True)  # the watcher's next step halts the chain for this
         self._keep(last)
@@ -100,7 +100,7 @@ class ExpiredWithdrawalReader:
             if not self._reads_left:
                 return None
             self._reads_left -= 1
-            self._keep((await self._quorum.headers(((before + after.number) // 2,)))[0])
+            self._keep((await self._quorum.final_headers(((before + after.number) // 2,)))[0])
 
     def _keep(self, header: BlockHeader) -> None:
         if header.number in self._headers:

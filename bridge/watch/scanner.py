@@ -4,7 +4,7 @@ Rule: an event is reported only from receipts that rebuild the root. Only a log 
 absence of events, or, far behind, a quorum of endpoints that have the last block of the requested range.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bridge.codes import BridgeCode
@@ -58,11 +58,12 @@ class VaultScanner:
         self.chunk = ChunkSize()
 
     async def headers(self, first: int, last: int) -> list[BlockHeader]:
-        """Agreed headers of a range, not checked for links."""
-        found: list[BlockHeader] = []
-        for start in range(first, last + 1, HEADERS_PER_REQUEST):
-            found += await self._quorum.headers(range(start, min(start + HEADERS_PER_REQUEST, last + 1)))
-        return found
+        """Agreed headers of a range that need not be final, not checked for links."""
+        return await _in_parts(self._quorum.headers, range(first, last + 1))
+
+    async def final_headers(self, first: int, last: int) -> list[BlockHeader]:
+        """Undisputed headers of a range, not checked for links."""
+        return await _in_parts(self._quorum.final_headers, range(first, last + 1))
 
     async def candidates(self, headers: Sequence[BlockHeader]) -> list[BlockHeader]:
         """Which of these consecutive blocks may hold events of the vault."""
@@ -75,12 +76,9 @@ class VaultScanner:
         return [header for header in headers if header.number in found]
 
     async def chunk_candidates(self, first: int, last: int) -> tuple[list[BlockHeader], int]:
-        """Blocks from `first` on, at most to `last`, that may hold events, and the last number that was covered."""
+        """Final blocks from `first` to `last` that may hold events, and the last number that was covered."""
         by_endpoint, next_number = await self._logged(first, last)
-        numbers = sorted(set().union(*by_endpoint.values()))
-        found: list[BlockHeader] = []
-        for start in range(0, len(numbers), HEADERS_PER_REQUEST):
-            found += await self._quorum.headers(numbers[start : start + HEADERS_PER_REQUEST])
+        found = await _in_parts(self._quorum.final_headers, sorted(set().union(*by_endpoint.values())))
         if self._chain.blooms:
             empty = {header.number for header in found if not header.may_hold_log(self._chain.vault, VAULT_TOPICS)}
             for index, named in by_endpoint.items():
@@ -131,6 +129,15 @@ class VaultScanner:
         if first == last.number:
             return {**wanted, "blockHash": hex_data(last.hash)}
         return {**wanted, "fromBlock": hex_quantity(first), "toBlock": hex_quantity(last.number)}
+
+
+async def _in_parts(
+    read: Callable[[Sequence[int]], Awaitable[list[BlockHeader]]], numbers: Sequence[int]
+) -> list[BlockHeader]:
+    found: list[BlockHeader] = []
+    for start in range(0, len(numbers), HEADERS_PER_REQUEST):
+        found += await read(numbers[start : start + HEADERS_PER_REQUEST])
+    return found
 
 
 def _read_numbers(results: list[Result], first: int, last: BlockHeader) -> set[int]:

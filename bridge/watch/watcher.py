@@ -1,7 +1,8 @@
 """`Watcher`, one actor a chain: follows the chain's final blocks and reports the vault's events in order.
 
-Rule: a fact is reported once, from a final block that links to all before it. In doubt nothing is reported, and the
-same blocks are read again. On proof that the chain or the vault broke its rules, the chain is halted for good.
+Rule: a fact is reported once, from a final block that links to all before it and that no endpoint disputes. In doubt
+nothing is reported, and the same blocks are read again; while final blocks themselves are in doubt, nothing that was
+reported may be attested. On proof that the chain or the vault broke its rules, the chain is halted for good.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,6 +14,7 @@ import trio
 from bridge.codes import BridgeCode
 from bridge.evm.events import Deposited, SubmittedEvent, event_fact, rolled_deposits_hash, verify_submitted_event
 from bridge.evm.header import BlockHeader, check_links
+from bridge.rpc.dissent import Dissent
 from bridge.rpc.proofs import fetch_evidence
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.rpc.vault_reads import NATIVE, check_solvent, read_custody
@@ -21,6 +23,7 @@ from bridge.watch.custody_evidence import EvidenceCollector
 from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery, ExpiredWithdrawalReader
 from bridge.watch.pending_deposits import PendingDepositReader
 from bridge.watch.scanner import ProvenLog, VaultScanner
+from bridge.watch.status import BLOCKS_IN_DOUBT, HALTING, NOT_CHECKED, WatcherStatus
 from bridge.watched_chain import WatchedChain
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSighted, Fact, VaultFact
@@ -32,28 +35,6 @@ CUSTODY_AGE_MAX = 32
 PAUSE_SECONDS_MAX = 5.0
 CHAIN_CHECK_SECONDS = 30.0
 """How often endpoints are asked for the chain they serve."""
-
-HALTING = frozenset(
-    (
-        BridgeCode.FINALITY_VIOLATION,
-        BridgeCode.NONCE_REPLAYED,
-        BridgeCode.VAULT_INSOLVENT,
-        BridgeCode.MALFORMED_EVENT,
-        BridgeCode.DEPOSITS_HASH_MISMATCH,
-    )
-)
-
-
-@dataclass(slots=True)
-class WatcherStatus:
-    """For health and metrics. `last_fault` stays until a poll succeeds."""
-
-    final_number: int = 0
-    scanned_number: int = 0
-    facts: int = 0
-    faults: int = 0
-    last_fault: str = ""
-    halt: Halt | None = None
 
 
 @dataclass(slots=True)
@@ -80,13 +61,16 @@ class Watcher:
         publish_pending: Callable[[tuple[DepositSighted, ...]], None] | None = None,
         evidence: EvidenceCollector | None = None,
         expired_withdrawals: ExpiredWithdrawalQuery | None = None,
+        doubted: Callable[[str], None] | None = None,
     ) -> None:
+        """`doubted` gets why final blocks are in doubt, whenever that changes; empty: they are not."""
         self.chain = chain
         self.status = WatcherStatus()
         self._quorum = quorum
         self._scanner = VaultScanner(chain, quorum)
         self._store = store
         self._emit = emit
+        self._doubted = doubted or (lambda _: None)
         self._publish_pending = publish_pending
         self._pending_deposits = PendingDepositReader(chain, quorum, self._scanner)
         self._evidence = evidence
@@ -101,6 +85,14 @@ class Watcher:
                 raise LocalFault(BridgeCode.BAD_CURSOR, "cursor", vault=self._cursor.vault, expected=chain.vault)
             self.status.scanned_number = self._cursor.number
             self.status.halt = self._cursor.halt
+        # What a store repeats was read before the start: whether an endpoint disputes it is not known yet.
+        halt = self.status.halt
+        self._set_doubt(NOT_CHECKED if halt is None else halt.reason if halt.code in BLOCKS_IN_DOUBT else "")
+
+    @property
+    def dissents(self) -> tuple[Dissent, ...]:
+        """Endpoints that contradict the quorum about a final block, or lack it."""
+        return self._quorum.dissents.open
 
     async def run(self) -> Halt:
         """Poll until the chain is halted; then say why. Faults of endpoints are waited out."""
@@ -133,6 +125,8 @@ class Watcher:
             self._check_chain_at = 0.0
             self.status.faults += 1
             self.status.last_fault = str(fault)
+            if fault.code in BLOCKS_IN_DOUBT:
+                self._set_doubt(str(fault))
             if fault.code in HALTING:
                 self._halt(fault)
                 return False
@@ -186,6 +180,8 @@ class Watcher:
             raise RemoteFault(
                 BridgeCode.UNTRUSTED_BLOCK, "submission", number=header.number, scanned=self.status.scanned_number
             )
+        # A block older than the ring may have been agreed on by liars only.
+        (header,) = await self._quorum.final_headers((header.number,))
         return verify_submitted_event(submission, header, self.chain.chain_id, self.chain.vault)
 
     async def _step(self) -> bool:
@@ -195,13 +191,15 @@ class Watcher:
         watched = self._cursor.number if self._cursor else self.chain.deployment_block - 1
         tips = await self._quorum.tips(self.chain.finality, watched)
         self.status.final_number = tips.final_number
+        await self._quorum.recheck_dissents()
         if tips.final_number < watched:
             return False
         if self._cursor is None:
             self._cursor = await self._first_cursor()
         cursor = self._cursor
-        if tips.watched_hash not in (None, cursor.hash):
-            self._check_still(cursor, (await self._quorum.headers((cursor.number,)))[0])
+        if self.status.doubt or tips.watched_hash not in (None, cursor.hash):
+            self._check_still(cursor, (await self._quorum.final_headers((cursor.number,)))[0])
+        self._set_doubt("")
         if tips.final_number == cursor.number:
             return False
         if tips.final_number - cursor.number > LINKED_MAX:
@@ -212,11 +210,11 @@ class Watcher:
 
     async def _scan_linked(self, cursor: ScanCursor, last: int) -> None:
         """Every block up to `last`, each linked to the one before."""
-        headers = await self._scanner.headers(cursor.number + 1, last)
+        headers = await self._scanner.final_headers(cursor.number + 1, last)
         if headers[0].parent_hash != cursor.hash:
             # The same quorum reports the parent, so this either halts the chain or shows which endpoint contradicts
             # itself.
-            self._check_still(cursor, (await self._quorum.headers((cursor.number,)))[0])
+            self._check_still(cursor, (await self._quorum.final_headers((cursor.number,)))[0])
         check_links(headers)
         if headers[0].parent_hash != cursor.hash:
             raise RemoteFault(
@@ -240,7 +238,7 @@ class Watcher:
         gathered = _RangeResult(cursor.deposit_nonce, cursor.deposits_hash)
         for header in candidates:
             await self._gather(gathered, await self._scanner.proven_logs(header))
-        await self._record_and_emit(cursor, await self._quorum.headers((covered,)), gathered)
+        await self._record_and_emit(cursor, await self._quorum.final_headers((covered,)), gathered)
 
     async def _gather(self, gathered: _RangeResult, sightings: Sequence[ProvenLog]) -> None:
         """Add facts in order; deposits continue nonce by nonce, missing ones are looked for from deployment on."""
@@ -358,7 +356,7 @@ class Watcher:
             self.status.facts += 1
 
     async def _first_cursor(self) -> ScanCursor:
-        before = (await self._quorum.headers((self.chain.deployment_block - 1,)))[0]
+        before = (await self._quorum.final_headers((self.chain.deployment_block - 1,)))[0]
         return ScanCursor(
             chain_id=self.chain.chain_id,
             vault=self.chain.vault,
@@ -374,6 +372,12 @@ class Watcher:
             raise RemoteFault(
                 BridgeCode.FINALITY_VIOLATION, "cursor", number=cursor.number, recorded=cursor.hash, reported=now.hash
             )
+
+    def _set_doubt(self, why: str) -> None:
+        before, self.status.doubt = self.status.doubt, why
+        # The reason of one dispute changes with every poll; it is reported once.
+        if why != before and (not why or before in ("", NOT_CHECKED)):
+            self._doubted(why)
 
     def _halt(self, fault: RemoteFault) -> None:
         halt = Halt(code=int(fault.code), reason=str(fault)[:1000])

@@ -1,7 +1,8 @@
 """`AttestationPool`: facts that this node's bridge adapters saw and the network has not agreed on yet.
 
 Rule: a fact stays until the decided state knows it, so a restart or a lost height loses nothing. An extension takes the
-oldest of each kind first, kinds in turn, within its limits. Only own observations are attested.
+oldest of each kind first, kinds in turn, within its limits. Only own observations are attested, and none of a chain
+whose final blocks are in doubt.
 """
 
 from collections.abc import Iterable, Sequence
@@ -41,6 +42,11 @@ class AttestationPool:
         self._heartbeats: dict[int, ChainHeartbeat] = {}
         self._sighted: dict[int, tuple[DepositSighted, ...]] = {}
         self._unpaid: dict[int, tuple[WithdrawalNotExecuted, ...]] = {}
+        self._withheld = set[int]()
+
+    def withhold(self, chain_id: int, *, withheld: bool) -> None:
+        """From here on attest nothing of a chain, because its final blocks are in doubt; or attest it again."""
+        (self._withheld.add if withheld else self._withheld.discard)(chain_id)
 
     def sight(self, chain_id: int, view: tuple[DepositSighted, ...]) -> bool:
         """Take in what is seen of a chain ahead of finality, in place of what was; whether it differs."""
@@ -84,7 +90,7 @@ class AttestationPool:
             fact for _, view in sorted(self._sighted.items()) for fact in view if _sighting_is_news(state, fact, own)
         ]
         missed = [fact for _, view in sorted(self._unpaid.items()) for fact in view if _miss_is_news(state, fact, own)]
-        facts = _in_turn(events, custody, beats, seen, missed)
+        facts = (fact for fact in _in_turn(events, custody, beats, seen, missed) if fact.chain_id not in self._withheld)
         return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, facts))
 
 

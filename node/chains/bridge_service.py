@@ -21,6 +21,7 @@ from bridge.rpc.quorum import EndpointQuorum, Tips
 from bridge.watch.cursor import FileFactStore
 from bridge.watch.custody_evidence import EvidenceCollector, EvidenceStore
 from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery
+from bridge.watch.status import NOT_CHECKED
 from bridge.watch.watcher import Watcher
 from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base.codec import Wire, decode, encode
@@ -65,8 +66,8 @@ class Pulse:
 class _HeardQuorum(EndpointQuorum):
     """Notes each answer, so that an endpoint that hangs or stands still is not taken for a quiet vault."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], quorum: int, pulse: Pulse) -> None:
-        super().__init__(endpoints, quorum)
+    def __init__(self, endpoints: Sequence[Endpoint], config: ChainConfig, pulse: Pulse) -> None:
+        super().__init__(endpoints, config.quorum, config.dissent_ms / 1000)
         self._pulse = pulse
 
     async def tips(self, policy: FinalityPolicy, watched_number: int) -> Tips:
@@ -111,6 +112,8 @@ class BridgeService:
             # What was seen and not agreed on before a restart is attested again.
             for fact in self._store.pending(chain.chain_id):
                 pool.add(fact)
+            # But only when endpoints were asked whether one disputes the blocks.
+            pool.withhold(chain.chain_id, withheld=True)
 
     async def run(self, network: Network, changed: Callable[[], None]) -> None:
         """Watch every chain for ever; `changed` is called when there is something new to attest."""
@@ -124,14 +127,15 @@ class BridgeService:
                 ]
                 now = trio.current_time()
                 pulse = self.pulses[chain.chain_id] = Pulse(now, now)
-                quorum = _HeardQuorum(endpoints, config.quorum, pulse)
+                quorum = _HeardQuorum(endpoints, config, pulse)
                 sight = partial(self._sight, chain.chain_id, changed)
                 keeper = self.keepers[chain.chain_id] = EvidenceCollector(chain, quorum, self.evidence.save)
                 back = ExpiredWithdrawalQuery(
                     partial(self._expired_of, chain.chain_id), partial(self._miss, chain.chain_id, changed)
                 )
                 emit = partial(self._emit, network, changed)
-                watcher = Watcher(chain, quorum, self._store, emit, sight, keeper, back)
+                doubted = partial(self._doubted, chain.chain_id, changed)
+                watcher = Watcher(chain, quorum, self._store, emit, sight, keeper, back, doubted)
                 self.watchers[chain.chain_id] = watcher
                 first_endpoints[chain.chain_id] = endpoints[0]
                 nursery.start_soon(self._watch, watcher)
@@ -196,6 +200,15 @@ class BridgeService:
         changed()
         if isinstance(fact, VaultFact):
             network.publish(Topic.COLLATERAL, encode(CollateralGossip(fact)))
+
+    def _doubted(self, chain_id: int, changed: Callable[[], None], why: str) -> None:
+        """Withhold what the chain's blocks say while they are in doubt, and raise the alarm."""
+        self._pool.withhold(chain_id, withheld=bool(why))
+        if not why:
+            log.info("final blocks are undisputed", chain_id=chain_id)
+            changed()
+        elif why != NOT_CHECKED:
+            log.error("final blocks are in doubt, nothing of the chain is attested", chain_id=chain_id, why=why)
 
     def _sight(self, chain_id: int, changed: Callable[[], None], view: tuple[DepositSighted, ...]) -> None:
         if self._pool.sight(chain_id, view):

@@ -99,6 +99,8 @@ class HealthMonitor:
         behind = status.final_number - status.scanned_number
         detail = f"scanned {status.scanned_number} of {status.final_number} final blocks"
         silent, still = now - pulse.answered, now - pulse.moved
+        if status.doubt:
+            return Check(name=name, ok=False, detail=f"{detail}; nothing is attested: {status.doubt}")
         if status.last_fault:
             return Check(name=name, ok=False, detail=f"{detail}; {status.last_fault}")
         if silent > CHAIN_SILENCE_SECONDS_MAX:

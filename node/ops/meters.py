@@ -109,7 +109,11 @@ class Meters:
         for report in self._oracle.reports:
             metrics.oracle_age.labels(feed=str(report.feed)).set((now - report.time_ms) / 1000)
         for chain_id, watcher in self._bridge.watchers.items():
-            metrics.chain_height.labels(chain=str(chain_id)).set(watcher.status.final_number)
+            status, chain = watcher.status, str(chain_id)
+            metrics.chain_height.labels(chain=chain).set(status.final_number)
+            metrics.chain_withheld.labels(chain=chain).set(1 if status.doubt else 0)
+            metrics.chain_halted.labels(chain=chain).set(1 if status.halt else 0)
+            metrics.chain_dissents.labels(chain=chain).set(len(watcher.dissents))
         for chain_id, keeper in self._bridge.keepers.items():
             metrics.custody_proven.labels(chain=str(chain_id)).set(keeper.proven)
             metrics.custody_unproven.labels(chain=str(chain_id)).set(1 if keeper.last_fault else 0)

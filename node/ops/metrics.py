@@ -76,6 +76,13 @@ class Metrics:
         self.custody_unproven = self._gauge(
             "bridge_custody_unproven", "1 while the newest custody block has no storage proof", ("chain",)
         )
+        self.chain_withheld = self._gauge(
+            "bridge_chain_withheld", "1 while nothing is attested because final blocks are in doubt", ("chain",)
+        )
+        self.chain_halted = self._gauge("bridge_chain_halted", "1 while the chain is halted", ("chain",))
+        self.chain_dissents = self._gauge(
+            "bridge_chain_dissenting_endpoints", "Endpoints that contradict the quorum about a final block", ("chain",)
+        )
         self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Time since a new final block was seen", ("chain",))
         self.proof_epoch = self._gauge("proofs_epoch", "Epoch of the newest package")
         self.proof_time = self._histogram("proofs_proving_seconds", "Time to prove an epoch", _PROOF_SECONDS)

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from bridge.evm.events import DEPOSITED, WITHDRAWN, Deposited, rolled_deposits_hash
+from bridge.rpc.dissent import DISSENT_SECONDS
 from bridge.rpc.endpoint import Endpoint, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watch.cursor import FileFactStore
@@ -146,6 +147,17 @@ class Liar:
         return [self.alter(call, result) for call, result in zip(calls, results, strict=True)]
 
 
+class Late:
+    """An endpoint that answers rightly, after a while."""
+
+    def __init__(self, true: Any, seconds: float) -> None:
+        self.name, self.true, self.seconds = "late", true, seconds
+
+    async def batch(self, calls: Sequence[RpcCall]) -> list[Result]:
+        await trio.sleep(self.seconds)
+        return await self.true.batch(calls)
+
+
 def calls_answered(value: str, calldata_bytes: int | None = None) -> Callable[[RpcCall, Result], Result]:
     """Every contract call, or those with so much calldata, is answered so."""
 
@@ -161,10 +173,12 @@ def calls_answered(value: str, calldata_bytes: int | None = None) -> Callable[[R
 class Watch:
     """A watcher with a list for what it emits. `until_quiet` polls until nothing is new."""
 
-    def __init__(self, chain: WatchedChain, sources: Sequence[object], folder: Path) -> None:
+    def __init__(
+        self, chain: WatchedChain, sources: Sequence[object], folder: Path, dissent_seconds: float = DISSENT_SECONDS
+    ) -> None:
         self.facts: list[Fact] = []
         self.store = FileFactStore(folder)
-        self.quorum = EndpointQuorum(sources, chain.finality.quorum)
+        self.quorum = EndpointQuorum(sources, chain.finality.quorum, dissent_seconds)
 
         async def emit(fact: Fact) -> None:
             self.facts.append(fact)
@@ -209,16 +223,19 @@ async def endpoint(chain: Chain) -> Endpoint:
 @pytest.fixture
 def watch(tmp_path: Path) -> Callable[..., Watch]:
     """`watch(chain, *sources)`: a watcher over these endpoints, its store under the test's folder."""
-    return lambda chain, *sources: Watch(chain, sources, tmp_path / "store")
+    return lambda chain, *sources, **named: Watch(chain, sources, tmp_path / "store", **named)
 
 
 @pytest.fixture
 def watched(chain: Chain, watch: Callable[..., Watch]) -> Callable[..., Watch]:
     """`watched(*sources, quorum=2, blooms=False)`: a watcher of the chain's contract over these endpoints."""
 
-    def made(*sources: object, quorum: int = 1, depth: int = 0, **changes: Any) -> Watch:
+    def made(
+        *sources: object, quorum: int = 1, depth: int = 0, dissent_seconds: float = DISSENT_SECONDS, **changes: Any
+    ) -> Watch:
         finality = FinalityPolicy(quorum=quorum, depth=depth)
-        return watch(replace(chain.profile, finality=finality, **changes), *sources)
+        watched = replace(chain.profile, finality=finality, **changes)
+        return watch(watched, *sources, dissent_seconds=dissent_seconds)
 
     return made
 

@@ -132,6 +132,31 @@ def test_a_fact_stays_until_the_state_knows_it(pool: AttestationPool, other_pool
     assert len(pool) == 0
 
 
+def test_nothing_is_attested_of_a_chain_whose_final_blocks_are_in_doubt(pool: AttestationPool) -> None:
+    world = expired(1)
+    deposit, other = world.deposit_fact(ALICE, USDC_1, DOLLAR), world.deposit_fact(ALICE, USDC_2, DOLLAR)
+    for fact in (deposit, other, ChainHeartbeat(1, 9, bytes(32))):
+        pool.add(fact)
+    pool.miss(1, (not_executed(world, 0),))
+    everything = pool.pending(world.state)
+    pool.withhold(1, withheld=True)
+    assert pool.pending(world.state) == (other,)
+    pool.withhold(1, withheld=False)
+    assert pool.pending(world.state) == everything
+
+
+def test_what_was_seen_before_a_start_waits_until_endpoints_were_asked_again(tmp_path: Path) -> None:
+    """One of them may dispute by now what the facts were read from."""
+    world = funded()
+    deposit = world.deposit_fact(ALICE, USDC_1, DOLLAR)
+    FileFactStore(tmp_path).record(ScanCursor(1, VAULTS[1], 9, bytes(32), 1, bytes(32), (bytes(32),)), (deposit,))
+    bridge = bridge_of(world, tmp_path)
+    assert len(bridge._pool) == 1
+    assert bridge._pool.pending(world.state) == ()
+    bridge._doubted(1, lambda: None, "")
+    assert bridge._pool.pending(world.state) == (deposit,)
+
+
 def test_a_miss_is_attested_once_by_each_and_no_more_once_it_is_agreed(
     pool: AttestationPool, other_pool: AttestationPool
 ) -> None:

@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from bridge.watch.cursor import Halt
-from bridge.watch.watcher import WatcherStatus
+from bridge.watch.status import WatcherStatus
 from clearing.base.hashing import sha256
 from clearing.initial_state import initial_state
 from clearing.schema.blocks.block import PriceReport, VoteExtension
@@ -139,6 +139,7 @@ def old_report(sight: _Sight) -> None:
         pytest.param(lambda sight: setattr(sight.oracle, "reports", ()), ["oracle"], id="it_has_no_price"),
         pytest.param(no_oracle, [], id="a_validator_without_prices_of_its_own_can_be_ready"),
         pytest.param(lambda sight: setattr(sight.status[2], "last_fault", "gone"), ["chain-2"], id="a_chain_is_gone"),
+        pytest.param(lambda sight: setattr(sight.status[2], "doubt", "R0644"), ["chain-2"], id="an_endpoint_dissents"),
         pytest.param(
             lambda sight: setattr(sight.status[1], "halt", Halt(code=1, reason="broke its word")),
             ["chain-1"],

@@ -1,0 +1,45 @@
+"""What a watcher shows of its chain, and which faults stop it.
+
+Rule: a fault that proves a broken rule of the chain or the vault halts the chain until an operator releases it; a fault
+by which final blocks are in doubt forbids to attest anything of it; every other fault is waited out.
+"""
+
+from dataclasses import dataclass
+
+from bridge.codes import BridgeCode
+from bridge.watch.cursor import Halt
+
+HALTING = frozenset(
+    (
+        BridgeCode.FINALITY_VIOLATION,
+        BridgeCode.NONCE_REPLAYED,
+        BridgeCode.VAULT_INSOLVENT,
+        BridgeCode.MALFORMED_EVENT,
+        BridgeCode.DEPOSITS_HASH_MISMATCH,
+        BridgeCode.DISPUTE_UNDECIDED,
+    )
+)
+BLOCKS_IN_DOUBT = frozenset(
+    (
+        BridgeCode.FINAL_BLOCK_DISPUTED,
+        BridgeCode.FINAL_BLOCK_LACKING,
+        BridgeCode.DISPUTE_UNDECIDED,
+        BridgeCode.FINALITY_VIOLATION,
+    )
+)
+"""Faults by which blocks that facts were read from may not be the chain's."""
+NOT_CHECKED = "not checked since the start"
+
+
+@dataclass(slots=True)
+class WatcherStatus:
+    """For health and metrics. `last_fault` stays until a poll succeeds."""
+
+    final_number: int = 0
+    scanned_number: int = 0
+    facts: int = 0
+    faults: int = 0
+    last_fault: str = ""
+    halt: Halt | None = None
+    doubt: str = ""
+    """Why final blocks are in doubt: nothing of the chain is attested meanwhile."""
