@@ -216,6 +216,23 @@ class EndpointQuorum:
 
         return await self._judged(calls, parse, judge)
 
+    async def undisputed(self, calls: Sequence[RpcCall], parse: Callable[[list[Result]], K]) -> K:
+        """The parsed result that a quorum reports and no endpoint that answers in time contradicts.
+
+        Raises RemoteFault ENDPOINTS_DISAGREE, ENDPOINT_QUORUM_LOST.
+        """
+        answers = await self.read(calls, parse, patient=True)
+        stated = Counter(answers.values())
+        if len(stated) > 1:
+            names = {value: self._endpoints[index].name for index, value in answers.items()}
+            raise RemoteFault(
+                BridgeCode.ENDPOINTS_DISAGREE,
+                calls[0].method,
+                alone=names[stated.most_common()[-1][0]],
+                of=len(answers),
+            )
+        return next(iter(stated))
+
     async def _judged(
         self, calls: Sequence[RpcCall], parse: Callable[[list[Result]], T], judge: Callable[[dict[int, T]], V]
     ) -> V:

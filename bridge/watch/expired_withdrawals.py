@@ -2,8 +2,8 @@
 
 Rule: a withdrawal is reported only when a final block has passed its time, and as of the first such block, which is
 the same for every reader. The vault itself is asked, at the newest final block: it pays nothing after a not-after and
-forgets no payment, so what is unpaid now was unpaid then. In doubt, nothing is reported. It moves no cursor and halts
-no chain, and reads so little at a time that the watcher never falls behind.
+forgets no payment, so what is unpaid now was unpaid then. In doubt, also of one endpoint, nothing is reported. It moves
+no cursor and halts no chain, and reads so little at a time that the watcher never falls behind.
 """
 
 from bisect import bisect_right, insort
@@ -83,7 +83,7 @@ class ExpiredWithdrawalReader:
             )
             for withdrawal in over
         ]
-        paid = await self._quorum.agreed(calls, _read_flags)
+        paid = await self._quorum.undisputed(calls, _read_flags)
         return [withdrawal for withdrawal, is_paid in zip(over, paid, strict=True) if not is_paid]
 
     async def _first_block_after(self, second: int, last: BlockHeader) -> BlockHeader | None:

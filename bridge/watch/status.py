@@ -40,6 +40,8 @@ class WatcherStatus:
     facts: int = 0
     faults: int = 0
     last_fault: str = ""
+    expired_fault: str = ""
+    """Why expired withdrawals can't be read, until they can."""
     halt: Halt | None = None
     doubt: str = ""
     """Why final blocks are in doubt: nothing of the chain is attested meanwhile."""

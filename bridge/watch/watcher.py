@@ -158,7 +158,12 @@ class Watcher:
         asked = (self._cursor.number, tuple(self._expired_query.expired()))
         if asked == self._last_expired:
             return
-        view = await self._expired_withdrawals.view(self._cursor, asked[1])
+        try:
+            view = await self._expired_withdrawals.view(self._cursor, asked[1])
+        except RemoteFault as fault:
+            self.status.expired_fault = str(fault)
+            raise
+        self.status.expired_fault = ""
         self._expired_query.publish(view.unpaid)
         self._last_expired = asked if view.is_complete else None
 

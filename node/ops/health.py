@@ -103,6 +103,8 @@ class HealthMonitor:
             return Check(name=name, ok=False, detail=f"{detail}; nothing is attested: {status.doubt}")
         if status.last_fault:
             return Check(name=name, ok=False, detail=f"{detail}; {status.last_fault}")
+        if status.expired_fault:
+            return Check(name=name, ok=False, detail=f"{detail}; expired withdrawals: {status.expired_fault}")
         if silent > CHAIN_SILENCE_SECONDS_MAX:
             return Check(name=name, ok=False, detail=f"{detail}; no answer for {silent:.0f} s")
         if still_max and still > still_max:
