@@ -62,6 +62,11 @@ class BridgeCode(CodeBook):
         "An endpoint answers and lacks a block that the quorum calls final: it is behind, or the quorum forges. "
         "Nothing of the chain is attested until it has the block, or its time is over.",
     )
+    FINAL_HEIGHT_FELL = (
+        647,
+        "A quorum of endpoints calls a lower block final than one that it called final before. Nothing new of it is "
+        "attested meanwhile. Check the endpoints: they were reset, or lost their view of finality.",
+    )
     VAULT_ASTRAY = (
         660,
         "The vault follows a validator set that this node does not know as the last or the next. Check whether "

@@ -121,7 +121,9 @@ class EndpointQuorum:
 
         answers = await self.read(calls, parse)
         heights = sorted((final for final, _ in answers.values()), reverse=True)
-        if heights[self.quorum - 1] <= watched_number < heights[0] and len(answers) < len(self._endpoints):
+        agreed_height, highest = heights[self.quorum - 1], heights[0]
+        is_late = agreed_height < watched_number or agreed_height == watched_number < highest
+        if is_late and len(answers) < len(self._endpoints):
             answers = await self.read(calls, parse, patient=True)
             heights = sorted((final for final, _ in answers.values()), reverse=True)
         hashes = Counter(hash_ for _, hash_ in answers.values() if hash_ is not None)

@@ -198,7 +198,11 @@ class Watcher:
         self.status.final_number = tips.final_number
         await self._quorum.recheck_dissents()
         if tips.final_number < watched:
-            return False
+            if self._cursor is None:
+                return False
+            raise RemoteFault(
+                BridgeCode.FINAL_HEIGHT_FELL, "finalized", number=tips.final_number, scanned=self._cursor.number
+            )
         if self._cursor is None:
             self._cursor = await self._first_cursor()
         cursor = self._cursor

@@ -223,3 +223,27 @@ async def test_extra_depth_holds_a_final_block_back(chain, endpoint, watched):
     chain.mine(10)
     await w.until_quiet()
     assert w.nonces == [1]
+
+
+@pytest.mark.parametrize("tag", ["0x0", "0x3"])
+async def test_a_final_height_that_falls_is_a_fault_and_no_sign_of_life(chain, liar, watched, tag):
+    """As of an endpoint that was reset: it answers, so that nothing else shows that it says nothing."""
+    chain.final_deposits(1)
+    source = liar()
+    w = watched(source)
+    await w.until_quiet()
+    reported = len(w.facts)
+
+    def fallen(call, result):
+        return {**result, "number": tag} if call.params[:1] == ("finalized",) else result
+
+    source.alter = fallen
+    chain.final_deposits(2)
+    with refused(BridgeCode.FINAL_HEIGHT_FELL):
+        await w.until_quiet()
+    assert len(w.facts) == reported
+    assert "R0647" in w.watcher.status.last_fault
+    source.alter = lambda call, result: result
+    await w.until_quiet()
+    assert w.nonces == [1, 2]
+    assert w.watcher.status.last_fault == ""

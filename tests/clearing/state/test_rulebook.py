@@ -11,6 +11,7 @@ from clearing.schema.receipts.collateral import DepositCredited, DepositStray
 from clearing.schema.receipts.settlement import Settled
 from clearing.schema.receipts.withdrawals import WithdrawalConfirmed
 from clearing.schema.risk.parameters import RiskGroup, RiskParameters
+from clearing.schema.terms.chains import ChainTerms
 from clearing.schema.terms.genesis import MarketParameters
 from clearing.state.ledger import SUSPENSE_ACCOUNT
 from clearing.validators.chain_attestations import agreed_final_block
@@ -352,6 +353,16 @@ def test_a_silent_chain_releases_nothing_until_a_quorum_hears_of_a_new_block():
     world.block(facts=(BEAT,), attesting=4)
     silent = world.block(world.withdrawal(ALICE, USDC_1, 1), after_ms=3_000)
     assert codes(silent) == [C.CHAIN_SILENT], "the same block again is no sign of life"
+
+
+def test_a_genesis_that_says_nothing_of_silence_releases_nothing_on_a_silent_chain():
+    chains = tuple(ChainTerms(each.chain_id, each.name, each.vault, 4) for each in make_genesis().chains)
+    world = funded(genesis=make_genesis(chains=chains))
+    world.block(facts=(BEAT,))
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1))) == []
+    world.block(after_ms=3_600_000)
+    silent = world.block(world.withdrawal(ALICE, USDC_1, 1))
+    assert codes(silent) == [C.CHAIN_SILENT]
 
 
 @pytest.mark.parametrize(("after_ms", "refused"), [(3_000, []), (3_001, [C.CHAIN_SILENT])])

@@ -64,7 +64,9 @@ def make_genesis(
         name="test",
         time_ms=START_MS,
         validators=set_with(powers) if powers else ValidatorSet(tuple(fake)),
-        chains=tuple(ChainTerms(chain, f"chain-{chain}", vault, 4) for chain, vault in VAULTS.items()),
+        chains=tuple(
+            ChainTerms(chain, f"chain-{chain}", vault, 4, heartbeat_ms_max=0) for chain, vault in VAULTS.items()
+        ),
         feeds=(Feed(BTC, "BTC"), Feed(ETH, "ETH")),
         cash_groups=(CashGroup(USD, "USD"),),
         assets=(
