@@ -47,6 +47,16 @@ class BridgeCode(CodeBook):
     TRANSACTION_REFUSED = 630, "An endpoint refused a transaction. Its message is in the values."
     TRANSACTION_REVERTED = 631, "The vault refused the call. The revert data names its error."
     TRANSACTION_NOT_MINED = 632, "The transaction was not mined in time, at any of the fees tried."
+    SUBMISSION_NOT_FOUND = (
+        640,
+        "No quorum of the chain's endpoints has the submitted transaction or block. Check its hash and its chain, and "
+        "submit it again once it is mined.",
+    )
+    VAULT_DETACHED = (
+        641,
+        "The network detached this vault: nothing that happens there is credited any more. Its money leaves by the "
+        "vault's exit.",
+    )
     FINAL_BLOCK_DISPUTED = (
         644,
         "An endpoint contradicts the quorum about a final block. Nothing of the chain is attested until it agrees, or "

@@ -15,7 +15,8 @@ from clearing.base.eip712 import DOMAIN_NAME, DOMAIN_TYPE, DOMAIN_VERSION
 from cli.explain import all_explanations
 from cli.main import VERBS, cli
 from docs import run_files
-from member.client.authorization import REQUEST_TYPE, SCHEME
+from member.client.authorization import REQUEST_TYPE, SCHEME, TOKEN_SCHEME
+from node.api.calls import Route
 from node.config import NodeConfig
 from node.http.routes import ROUTES
 from node.http.routes import openapi as describe_api
@@ -41,6 +42,9 @@ Authorization: {SCHEME} <time in ms>:<nonce, 64 hex digits>:<signature, 130 hex 
 2. `method`, `target` and `body` are Keccak-256 of the method, of path and query as sent, and of the body.
 3. The time may differ from the node's clock by `api.clock_skew_ms_max`.
 4. A nonce is accepted once. Choose 32 random bytes.
+
+Where the table says "or token", a request may carry `Authorization: {TOKEN_SCHEME} <token>` instead: 64 hex digits
+whose SHA-256 the node's operator listed under `api.submitters`. The node refuses a token that travelled unencrypted.
 
 In Python, `NodeClient` of `member.client.node_client` signs by itself; `authorization` of
 `member.client.authorization` makes the header.
@@ -116,13 +120,16 @@ def _command(command: click.Command, above: click.Context, name: str, heading: s
 
 def api() -> str:
     """The HTTP API."""
-    rows = [
-        f"| {route.method} | `{route.path}` | {'yes' if route.signed else ''} | {route.description} |"
-        for route in ROUTES
-    ]
+    rows = [f"| {route.method} | `{route.path}` | {_signed(route)} | {route.description} |" for route in ROUTES]
     head = "# HTTP API\n\n`/openapi.json` describes the same, with every field.\n\n"
     table = "| method | path | signed | what |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
     return MADE + head + table + SIGNING
+
+
+def _signed(route: Route) -> str:
+    if route.takes_token:
+        return "yes, or token"
+    return "yes" if route.signed else ""
 
 
 def openapi() -> str:

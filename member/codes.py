@@ -63,7 +63,11 @@ class NodeCode(CodeBook):
     API_BODY_TOO_LARGE = 844, "The request body is longer than the limit. Send fewer transactions at a time."
     API_RATE = 845, "Too many requests. Wait for the seconds in Retry-After."
     API_MEDIA_TYPE = 846, "Send application/json or application/msgpack."
-    API_UNAUTHENTICATED = 847, "Sign the request with the member's trade key (docs/reference/api.md, Signing)."
+    API_UNAUTHENTICATED = (
+        847,
+        "Sign the request with the member's trade key, or send a token that the operator listed where the route takes "
+        "tokens (docs/reference/api.md, Signing).",
+    )
     API_FORBIDDEN = 848, "The key that signed the request does not own this account."
     API_STALE_REQUEST = 849, "The request's time differs too much from the node's clock. Set the clock, sign again."
     API_REPLAYED = 850, "The request's nonce was used already. Sign again with a new nonce."
@@ -71,8 +75,8 @@ class NodeCode(CodeBook):
     API_INTERNAL = 852, "The node failed on this request. Its log says why."
     API_IN_CLEAR = (
         853,
-        "The answer contains secrets and would travel unencrypted. Ask over https, or on the node's own machine. "
-        "An operator whose proxy ends TLS before the API sets `api.behind_tls`.",
+        "The request or its answer contains secrets and would travel unencrypted. Ask over https, or on the node's own "
+        "machine. An operator whose proxy ends TLS before the API sets `api.behind_tls`.",
     )
     API_NO_SEEDS = 854, "This node keeps no commitment seeds or no holdings of epochs. Ask a validator's node."
     OUTPUT_EXISTS = 855, "The output exists and is never overwritten. Choose another folder or file."

@@ -79,6 +79,14 @@ class ChainConfig(Section, frozen=True):
     """Blocks asked for at once, at first; halved on errors."""
 
 
+class Submitter(Section, frozen=True):
+    """Somebody who is no member and may submit collateral events, with a token of 64 hex digits."""
+
+    name: Name
+    token_sha256: KeyHex
+    """SHA-256 of the token's text: the token itself is not kept here."""
+
+
 class Api(Section, frozen=True):
     """`[api]`."""
 
@@ -92,6 +100,7 @@ class Api(Section, frozen=True):
     clock_skew_ms_max: Millis = 30_000
     behind_tls: bool = False
     """Only a proxy that ends TLS reaches `host`, which is not this machine alone: secrets may be answered there."""
+    submitters: Annotated[tuple[Submitter, ...], Meta(max_length=64)] = ()
 
 
 class Oracle(Section, frozen=True):

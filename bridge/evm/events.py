@@ -24,7 +24,7 @@ from bridge.evm.receipts import (
     trie_proof,
     verify_trie_proof,
 )
-from clearing.base.codec import U32, U63, Bytes32, Wire, u256
+from clearing.base.codec import U32, U63, Bytes32, Wire, encode, u256
 from clearing.base.errors import RemoteFault
 from clearing.base.hashing import keccak256, tagged_hash
 from clearing.schema.facts import DepositSeen, ValidatorsRotated, VaultFact, WithdrawalExecuted
@@ -172,6 +172,14 @@ class SubmittedEvent(Wire, frozen=True):
     receipt_index: U32
     log_index: U32
     proof: Proof
+
+
+SUBMISSION_TAG = "crossclear/submitted-event/v1"
+
+
+def submission_reference(submission: SubmittedEvent) -> bytes:
+    """32 bytes that name a submission, its proof included: who submits a bad proof takes nobody's place."""
+    return tagged_hash(SUBMISSION_TAG, encode(submission))
 
 
 def make_submission(

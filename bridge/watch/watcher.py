@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from bridge.codes import BridgeCode
-from bridge.evm.events import Deposited, SubmittedEvent, event_fact, rolled_deposits_hash, verify_submitted_event
+from bridge.evm.events import Deposited, event_fact, rolled_deposits_hash
 from bridge.evm.header import BlockHeader, check_links
 from bridge.rpc.dissent import Dissent
 from bridge.rpc.proofs import fetch_evidence
@@ -94,6 +94,11 @@ class Watcher:
         """Endpoints that contradict the quorum about a final block, or lack it."""
         return self._quorum.dissents.open
 
+    @property
+    def cursor(self) -> ScanCursor | None:
+        """How far the chain was scanned; None before the first block."""
+        return self._cursor
+
     async def run(self) -> Halt:
         """Poll until the chain is halted; then say why. Faults of endpoints are waited out."""
         pause = self.chain.poll_seconds
@@ -166,28 +171,6 @@ class Watcher:
         self.status.expired_fault = ""
         self._expired_query.publish(view.unpaid)
         self._last_expired = asked if view.is_complete else None
-
-    async def check_submission(self, submission: SubmittedEvent) -> VaultFact:
-        """The fact that a submitted event proves, if its block is final here.
-
-        Raises RemoteFault: CHAIN_HALTED, UNTRUSTED_BLOCK, and those of `verify_submitted_event`.
-        """
-        if self.status.halt is not None:
-            raise RemoteFault(BridgeCode.CHAIN_HALTED, "submission", why=self.status.halt.reason)
-        if submission.chain_id != self.chain.chain_id:
-            raise RemoteFault(
-                BridgeCode.WRONG_CHAIN, "submission", stated=submission.chain_id, expected=self.chain.chain_id
-            )
-        header = await self._quorum.header_by_hash(submission.block_hash)
-        cursor = self._cursor
-        recorded = cursor.hash_at(header.number) if cursor else None
-        if cursor is None or header.number > cursor.number or recorded not in (None, header.hash):
-            raise RemoteFault(
-                BridgeCode.UNTRUSTED_BLOCK, "submission", number=header.number, scanned=self.status.scanned_number
-            )
-        # A block older than the ring may have been agreed on by liars only.
-        (header,) = await self._quorum.final_headers((header.number,))
-        return verify_submitted_event(submission, header, self.chain.chain_id, self.chain.vault)
 
     async def _step(self) -> bool:
         if trio.current_time() >= self._check_chain_at:

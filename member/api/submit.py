@@ -86,21 +86,6 @@ class SubmitResults(Body, frozen=True):
     results: tuple[SubmitResult, ...]
 
 
-class CollateralEventBody(Body, frozen=True):
-    """Where a vault's event is. The node fetches and proves it itself; nothing here is trusted."""
-
-    chain_id: Id
-    transaction_hash: Hash
-
-
-class CollateralEventResult(Body, frozen=True):
-    """The event will be looked for."""
-
-    chain_id: int
-    transaction_hash: Hash
-    status: Literal["accepted", "known"]
-
-
 AMOUNTS = frozenset(
     (
         *("lots", "ticks", "units", "micros", "fee_max", "micros_per_unit", "given_units", "taken_units"),

@@ -14,6 +14,7 @@ from clearing.base.ids import Hash32, NetworkId
 
 REQUEST_TYPE = "ApiRequest(bytes32 method,bytes32 target,bytes32 body,uint64 timeMs,bytes32 nonce)"
 SCHEME = "Crossclear"
+TOKEN_SCHEME = "Bearer"
 HEADER_PATTERN = re.compile(r"Crossclear (?P<time>[0-9]{1,16}):(?P<nonce>[0-9a-f]{64}):(?P<signature>[0-9a-f]{130})")
 
 
@@ -36,6 +37,16 @@ def authorization(network: NetworkId, secret: bytes, part: SignedPart, time_ms: 
     """The header's value, for clients."""
     signature = secp256k1.sign_digest(secret, request_digest(network, part, time_ms, nonce))
     return f"{SCHEME} {time_ms}:{nonce.hex()}:{signature.hex()}"
+
+
+def token_authorization(token: str) -> str:
+    """The header's value with a submitter's token, in place of a signature."""
+    return f"{TOKEN_SCHEME} {token}"
+
+
+def is_bearer(header: str) -> bool:
+    """Whether a header carries a token, and no signature."""
+    return header.startswith(f"{TOKEN_SCHEME} ")
 
 
 def is_loopback(host: str) -> bool:

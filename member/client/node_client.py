@@ -25,6 +25,7 @@ from clearing.schema.requests.withdrawals import Withdrawal
 from clearing.schema.terms.genesis import Genesis
 from member.api.accounts import AccountView, TradingView
 from member.api.chain import HeaderView, LightBlockView, ValidatorsView
+from member.api.collateral_events import CollateralEventBody, CollateralEventResult, CollateralEventView
 from member.api.governance import EffectView, GovernanceView
 from member.api.margin import MarginView, SimulateBody, SimulationView
 from member.api.proofs import ExitView, FundOpening, FundView, InclusionView, PackagePage
@@ -34,7 +35,7 @@ from member.api.statements import MemberStatement
 from member.api.submit import SubmitResult, SubmitResults, TransactionList
 from member.api.types import Problem
 from member.api.withdrawals import WithdrawalProofView, WithdrawalsView
-from member.client.authorization import SignedPart, authorization
+from member.client.authorization import SignedPart, authorization, token_authorization
 from member.codes import NodeCode
 from member.signing.requests import UNSIGNED, signed, signed_cancellation
 from proofs.epoch.package import PACKAGE_BYTES_MAX
@@ -145,6 +146,19 @@ class NodeClient:
         request = Withdrawal(account, listed[asset], units, to, nonce, not_after_ms, UNSIGNED)
         (result,) = (await self.submit((signed(self._network, request, signature=self._secret),))).results
         return nonce, result
+
+    async def submit_event(self, event: CollateralEventBody, token: str | None = None) -> CollateralEventResult:
+        """Submit a collateral event with a submitter's token, or else signed with this client's key."""
+        target, body = "/v1/collateral-events", msgspec.json.encode(event)
+        allowed = self._signed("POST", target, body) if token is None else token_authorization(token)
+        headers = {"content-type": "application/json", "authorization": allowed}
+        response = await self._request("POST", target, body, headers)
+        self._check(response)
+        return self._read(response, CollateralEventResult)
+
+    async def event_status(self, chain_id: int, reference: str) -> CollateralEventView:
+        """How far a submitted event is."""
+        return await self._get(f"/v1/collateral-events/{chain_id}/{reference}", CollateralEventView)
 
     async def margin(self, account: int) -> MarginView:
         """Every term of an own account's margin."""

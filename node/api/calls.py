@@ -90,13 +90,15 @@ RECEIPTS_PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """A checked request. `signer` is set exactly for signed routes."""
+    """A checked request. `signer` is set exactly for signed routes, except where a token stands for a signature.
+    `submitter` names whoever signed or sent the token, on routes that take tokens."""
 
     view: NodeView
     parameters: Mapping[str, str]
     body: bytes = b""
     media: str = ""
     signer: bytes = b""
+    submitter: str = ""
 
     @property
     def state(self) -> State:
@@ -202,6 +204,8 @@ class Route:
     body: Any = None
     body_media: tuple[str, ...] = ()
     signed: bool = False
+    takes_token: bool = False
+    """Whether a signed route also takes the token of a submitter that the operator listed."""
     secret: bool = False
     """Whether answers contain a secret: never cached, and refused where the API is reachable unencrypted."""
     limited: bool = True

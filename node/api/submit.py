@@ -1,22 +1,17 @@
-"""Signed requests and collateral events on their way in.
+"""Signed requests on their way in.
 
 Rule: each transaction of a request has its own result; one refusal does not stop the others.
 """
-
-from typing import Literal
 
 import msgspec
 import trio
 from starlette.responses import Response
 
-from bridge.codes import BridgeCode
 from clearing.base.codec import decode
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.schema.blocks.transaction import TRANSACTION_BYTES_MAX, Transaction
 from member.api.submit import (
     TRANSACTIONS_MAX,
-    CollateralEventBody,
-    CollateralEventResult,
     SubmitBody,
     SubmitResult,
     SubmitResults,
@@ -27,7 +22,6 @@ from member.api.types import hexed
 from member.codes import NodeCode
 from node.api.calls import JSON, MSGPACK, ApiCall, ApiRefusal, Routes, problem_of, read_json, respond
 from node.api.view import NodeView
-from node.chains.bridge_service import Submission
 from node.pool.mempool import transaction_hash
 
 routes = Routes()
@@ -47,30 +41,6 @@ async def submit(call: ApiCall) -> Response:
     await call.view.journaled()
     refused = all(result.status == "refused" for result in results)
     return respond(SubmitResults(results=tuple(results)), 422 if refused else 202)
-
-
-@routes.post("/v1/collateral-events", body=CollateralEventBody, answer=CollateralEventResult, statuses=(202,))
-def collateral_event(call: ApiCall) -> Response:
-    """Points the node at a vault's event; it fetches and proves it itself.
-
-    Refused with 422 for a chain that the network does not list, and with 503 where this node does not watch it or too
-    many events wait: another node may.
-    """
-    body = read_json(call.body, CollateralEventBody)
-    if body.chain_id not in call.state.terms.chains:
-        raise ApiRefusal(422, BridgeCode.WRONG_CHAIN, "chain_id", chain_id=body.chain_id)
-    submission = call.view.look_for_event(body.chain_id, bytes.fromhex(body.transaction_hash[2:]))
-    if submission in _NOT_TAKEN:
-        raise ApiRefusal(503, _NOT_TAKEN[submission], "chain_id", chain_id=body.chain_id)
-    status: Literal["accepted", "known"] = "accepted" if submission is Submission.ACCEPTED else "known"
-    result = CollateralEventResult(chain_id=body.chain_id, transaction_hash=body.transaction_hash, status=status)
-    return respond(result, 202)
-
-
-_NOT_TAKEN = {
-    Submission.NOT_WATCHED: NodeCode.CHAIN_NOT_WATCHED,
-    Submission.NO_ROOM: NodeCode.SUBMISSIONS_FULL,
-}
 
 
 def _transactions(call: ApiCall) -> tuple[Transaction, ...]:

@@ -21,7 +21,7 @@ from member.api.receipts import ReceiptAt
 from member.api.state import Check
 from member.statements.days import StatementDays
 from node.agreement.application import ClearingApplication, DecidedHeight
-from node.chains.bridge_service import Submission
+from node.chains.submissions import CollateralEvent, Submission, SubmissionStatus
 from node.epochs.member_files import EpochExits, EpochHoldings
 from node.p2p.peers import PeerStatus
 from node.pool.mempool import Accepted
@@ -53,8 +53,10 @@ class NodeView:
     """Check a transaction, put it into the pool and gossip it."""
     journaled: Callable[[], Awaitable[None]]
     """Return when what was submitted is durable here."""
-    look_for_event: Callable[[int, bytes], Submission]
-    """Look for a vault's event in a transaction of a chain; False when it is known already."""
+    look_for_event: Callable[[CollateralEvent], Submission]
+    """Look for a submitted event of a vault."""
+    submission_status: Callable[[int, bytes, State], SubmissionStatus | None]
+    """How far a submitted event is, by chain and reference; None when it is not remembered."""
     submit_attack: Callable[[LightClientAttack], Sequence[Misbehaviour]]
     """Evidence of a light client: whom it accuses. Raises CrossclearError when it proves nothing new."""
     checks: Callable[[], Sequence[Check]]

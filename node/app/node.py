@@ -227,6 +227,7 @@ class Node:
             submit=self._transactions.submit,
             journaled=self._transactions.journaled,
             look_for_event=self._bridge.look_for,
+            submission_status=self._bridge.submission_status,
             submit_attack=self._engine.submit_attack,
             checks=self._health.checks,
             render_metrics=self._meters.render,

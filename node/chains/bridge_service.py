@@ -4,11 +4,9 @@ Rule: a fact reaches the pool only from the own watcher, which proved it; gossip
 used. A halted chain stays halted and shows in readiness; the other chains go on.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from pathlib import Path
 
@@ -16,12 +14,12 @@ import structlog
 import trio
 
 from bridge.rpc.endpoint import Endpoint
-from bridge.rpc.proofs import prove_events
 from bridge.rpc.quorum import EndpointQuorum, Tips
 from bridge.watch.cursor import FileFactStore
 from bridge.watch.custody_evidence import EvidenceCollector, EvidenceStore
 from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery
 from bridge.watch.status import NOT_CHECKED
+from bridge.watch.submitted_events import SubmittedEventReader
 from bridge.watch.watcher import Watcher
 from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base.codec import Wire, decode, encode
@@ -32,12 +30,11 @@ from clearing.state.state import State
 from member.codes import NodeCode
 from node.chains.attestation_pool import AttestationPool, event_is_agreed
 from node.chains.relayer_service import OpenWithdrawals
+from node.chains.submissions import CollateralEvent, Submission, Submissions, SubmissionStatus
 from node.config import ChainConfig
 from node.p2p.network import Incoming, Network, Topic, carries
 
 GOSSIP_BYTES_MAX = 4096
-SUBMISSIONS_WAITING = 64
-SUBMISSIONS_KNOWN = 4096
 
 log = structlog.get_logger(__name__)
 
@@ -76,17 +73,6 @@ class _HeardQuorum(EndpointQuorum):
         return tips
 
 
-class Submission(Enum):
-    """What becomes of a submitted event."""
-
-    ACCEPTED = "accepted"
-    KNOWN = "known"
-    NO_ROOM = "no room"
-    """Too many wait: it can be submitted again later."""
-    NOT_WATCHED = "not watched"
-    """The chain is listed, and this node was not configured for it when it started."""
-
-
 class BridgeService:
     """Runs the watchers of all chains that genesis names."""
 
@@ -100,8 +86,7 @@ class BridgeService:
         self._pool = pool
         self._store = FileFactStore(folder)
         self._chains = tuple(_watched(genesis, chain.chain_id, configs[chain.chain_id]) for chain in genesis.chains)
-        self._to_prove, self._submitted = trio.open_memory_channel[tuple[int, bytes]](SUBMISSIONS_WAITING)
-        self._known: OrderedDict[tuple[int, bytes], None] = OrderedDict()
+        self._submissions = Submissions()
         self.watchers: dict[int, Watcher] = {}
         self.evidence = EvidenceStore(folder / "evidence")
         self.keepers: dict[int, EvidenceCollector] = {}
@@ -117,30 +102,30 @@ class BridgeService:
 
     async def run(self, network: Network, changed: Callable[[], None]) -> None:
         """Watch every chain for ever; `changed` is called when there is something new to attest."""
-        first_endpoints: dict[int, Endpoint] = {}
-        async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery:
             for chain in self._chains:
-                config = self._configs[chain.chain_id]
-                endpoints = [
-                    await stack.enter_async_context(Endpoint(url, timeout_seconds=config.timeout_ms / 1000))
-                    for url in config.endpoints
-                ]
-                now = trio.current_time()
-                pulse = self.pulses[chain.chain_id] = Pulse(now, now)
-                quorum = _HeardQuorum(endpoints, config, pulse)
-                sight = partial(self._sight, chain.chain_id, changed)
-                keeper = self.keepers[chain.chain_id] = EvidenceCollector(chain, quorum, self.evidence.save)
-                back = ExpiredWithdrawalQuery(
-                    partial(self._expired_of, chain.chain_id), partial(self._miss, chain.chain_id, changed)
-                )
-                emit = partial(self._emit, network, changed)
-                doubted = partial(self._doubted, chain.chain_id, changed)
-                watcher = Watcher(chain, quorum, self._store, emit, sight, keeper, back, doubted)
-                self.watchers[chain.chain_id] = watcher
-                first_endpoints[chain.chain_id] = endpoints[0]
-                nursery.start_soon(self._watch, watcher)
-                nursery.start_soon(keeper.run)
-            nursery.start_soon(self._prove_submissions, first_endpoints, network, changed)
+                nursery.start_soon(self._run_chain, chain, network, changed)
+
+    async def _run_chain(self, chain: WatchedChain, network: Network, changed: Callable[[], None]) -> None:
+        """Watch one chain for ever, also after it was halted: what was submitted of it then says so."""
+        chain_id, config = chain.chain_id, self._configs[chain.chain_id]
+        async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
+            endpoints = [
+                await stack.enter_async_context(Endpoint(url, timeout_seconds=config.timeout_ms / 1000))
+                for url in config.endpoints
+            ]
+            now = trio.current_time()
+            pulse = self.pulses[chain_id] = Pulse(now, now)
+            quorum = _HeardQuorum(endpoints, config, pulse)
+            sight = partial(self._sight, chain_id, changed)
+            keeper = self.keepers[chain_id] = EvidenceCollector(chain, quorum, self.evidence.save)
+            back = ExpiredWithdrawalQuery(partial(self._expired_of, chain_id), partial(self._miss, chain_id, changed))
+            emit = partial(self._emit, network, changed)
+            doubted = partial(self._doubted, chain_id, changed)
+            watcher = self.watchers[chain_id] = Watcher(chain, quorum, self._store, emit, sight, keeper, back, doubted)
+            nursery.start_soon(self._watch, watcher)
+            nursery.start_soon(keeper.run)
+            nursery.start_soon(self._submissions.follow, chain_id, SubmittedEventReader(chain, quorum), watcher, emit)
 
     def follow(self, genesis: Genesis) -> None:
         """From here on the tokens and strides that amendments made; a chain that is new waits for the next start."""
@@ -159,24 +144,15 @@ class BridgeService:
                 self.watchers[chain.chain_id].chain = after
                 self.keepers[chain.chain_id].follow(after)
 
-    def look_for(self, chain_id: int, transaction: bytes) -> Submission:
-        """Prove and attest the event of a submitted transaction, if this node watches the chain and has room.
-
-        The submitter is not trusted: the event is fetched, proven by its receipt, and must be final here.
-        """
-        key = (chain_id, transaction)
-        if all(chain.chain_id != chain_id for chain in self._chains):
+    def look_for(self, event: CollateralEvent) -> Submission:
+        """Prove and attest a submitted event, if this node watches its chain and has room."""
+        if all(chain.chain_id != event.chain_id for chain in self._chains):
             return Submission.NOT_WATCHED
-        if key in self._known:
-            return Submission.KNOWN
-        try:
-            self._to_prove.send_nowait(key)
-        except trio.WouldBlock:
-            return Submission.NO_ROOM
-        self._known[key] = None
-        if len(self._known) > SUBMISSIONS_KNOWN:
-            self._known.popitem(last=False)
-        return Submission.ACCEPTED
+        return self._submissions.submit(event)
+
+    def submission_status(self, chain_id: int, reference: bytes, state: State) -> SubmissionStatus | None:
+        """How far a submitted event is; None when it is not remembered here."""
+        return self._submissions.status(chain_id, reference, state)
 
     async def listen(self, incoming: trio.MemoryReceiveChannel[Incoming]) -> None:
         """Log what peers say they proved; the own watcher does not use it."""
@@ -191,6 +167,7 @@ class BridgeService:
     def settle(self, state: State) -> None:
         """Forget, on disk too, the events that the decided state has taken; note which withdrawals it has open."""
         self.open_withdrawals.follow(state)
+        self._submissions.settle(state)
         for chain in self._chains:
             self._store.settle(chain.chain_id, lambda fact: event_is_agreed(state, fact))
             self._expired[chain.chain_id] = self.open_withdrawals.expired(state, chain.chain_id)
@@ -220,20 +197,6 @@ class BridgeService:
     def _miss(self, chain_id: int, changed: Callable[[], None], view: tuple[WithdrawalNotExecuted, ...]) -> None:
         if self._pool.miss(chain_id, view):
             changed()
-
-    async def _prove_submissions(
-        self, endpoints: Mapping[int, Endpoint], network: Network, changed: Callable[[], None]
-    ) -> None:
-        """One at a time, so that submitters cannot make us ask the chains for more than they answer."""
-        async for chain_id, transaction in self._submitted:
-            watcher = self.watchers[chain_id]
-            try:
-                for event in await prove_events(endpoints[chain_id], chain_id, watcher.chain.vault, transaction):
-                    await self._emit(network, changed, await watcher.check_submission(event))
-            except RemoteFault as fault:
-                # It may be true and not final yet: it can be submitted again, and the watcher sees it anyway.
-                self._known.pop((chain_id, transaction), None)
-                log.info("submitted event refused", chain_id=chain_id, transaction=transaction, fault=str(fault))
 
     async def _watch(self, watcher: Watcher) -> None:
         halt = await watcher.run()

@@ -8,12 +8,36 @@ from typing import Any
 import msgspec
 
 from member.api.types import Problem
-from node.api import accounts, chain, fund, governance, margin, proofs, receipts, state, submit, withdrawals
+from node.api import (
+    accounts,
+    chain,
+    collateral_events,
+    fund,
+    governance,
+    margin,
+    proofs,
+    receipts,
+    state,
+    submit,
+    withdrawals,
+)
 from node.api.calls import JSON, Route
 
 ROUTES: tuple[Route, ...] = tuple(
     route
-    for topic in (state, chain, fund, accounts, withdrawals, margin, receipts, proofs, governance, submit)
+    for topic in (
+        state,
+        chain,
+        fund,
+        accounts,
+        withdrawals,
+        margin,
+        receipts,
+        proofs,
+        governance,
+        submit,
+        collateral_events,
+    )
     for route in topic.routes
 )
 _REF = "#/components/schemas/{name}"
@@ -43,7 +67,12 @@ def openapi() -> dict[str, Any]:
                     "in": "header",
                     "name": "Authorization",
                     "description": "Crossclear <time ms>:<nonce, 64 hex>:<EIP-712 signature by the trade key, 130 hex>",
-                }
+                },
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "64 hex digits, whose SHA-256 the node's operator listed under `api.submitters`",
+                },
             },
         },
     }
@@ -77,5 +106,5 @@ def _operation(route: Route, of: dict[str, Any], problem: Any) -> dict[str, Any]
             "content": {media: schema if media == JSON else {} for media in route.body_media},
         }
     if route.signed:
-        operation["security"] = [{"signature": []}]
+        operation["security"] = [{"signature": []}, *([{"token": []}] if route.takes_token else [])]
     return operation

@@ -1,9 +1,9 @@
 """The HTTP server: starlette's router over the table of routes, served by hypercorn under trio.
 
 Rule: every request passes the same checks in one place, cheapest first: 1. rate; 2. parameters; 3. body size and type;
-4. signature; 5. handler. Every failure is answered in one shape, and nothing that a client sends ends the server. The
-time of a signed request must be near the node's clock, and a nonce is accepted once within that window; only members'
-nonces are remembered, so that strangers cannot fill the memory.
+4. signature or token; 5. handler. Every failure is answered in one shape, and nothing that a client sends ends the
+server. The time of a signed request must be near the node's clock, and a nonce is accepted once within that window;
+only members' nonces are remembered, so that strangers cannot fill the memory.
 """
 
 import math
@@ -27,12 +27,13 @@ from starlette.routing import Route as StarletteRoute
 from clearing.base import secp256k1
 from clearing.base.errors import Bug, RemoteFault
 from clearing.base.token_bucket import TokenBuckets
-from member.client.authorization import HEADER_PATTERN, SignedPart, is_loopback, request_digest
+from member.client.authorization import HEADER_PATTERN, SignedPart, is_bearer, request_digest
 from member.codes import NodeCode
 from node.api.calls import ApiCall, ApiRefusal, Route, check_wait, internal_refusal, member_of, respond, respond_refusal
 from node.api.view import NodeView
 from node.config import Api
 from node.http.routes import ROUTES, openapi
+from node.http.submitters import Submitters, is_encrypted
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +89,7 @@ class ApiContext:
     clock_ms: Callable[[], int]
     limiter: TokenBuckets
     authenticator: Authenticator
+    submitters: Submitters
     counted: Callable[[str, int], None]
     """Called with the route's name and the status of each answer."""
     alarm: "Alarm"
@@ -125,6 +127,7 @@ def build_api(
         clock_ms=clock_ms,
         limiter=TokenBuckets(settings.requests_per_second, settings.requests_burst, ticks=1000, keys_max=CLIENTS_MAX),
         authenticator=Authenticator(view, settings.clock_skew_ms_max),
+        submitters=Submitters(settings),
         counted=counted,
         alarm=Alarm(),
     )
@@ -187,17 +190,23 @@ async def _answer(route: Route, served: ApiContext, request: Request) -> Respons
     now_ms = served.clock_ms()
     if route.limited:
         _check_rate(served, request, now_ms)
-    if route.secret and not (served.settings.behind_tls or is_loopback(served.settings.host)):
+    if route.secret and not is_encrypted(served.settings):
         raise ApiRefusal(403, NodeCode.API_IN_CLEAR, "request")
     parameters = _parameters(route, request)
     media = _media(route, request)
     body = await _body(request, served.settings.body_bytes_max if route.body is not None else 0)
-    signer = b""
-    if route.signed:
+    signer, submitter = b"", ""
+    header = request.headers.get("authorization", "")
+    if route.takes_token and is_bearer(header):
+        submitter = served.submitters.check_token(header)
+    elif route.signed:
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         part = SignedPart(request.method, target, body)
-        signer = served.authenticator.check(request.headers.get("authorization"), part, now_ms)
-    answer = route.handler(ApiCall(served.view, parameters, body, media, signer))
+        signer = served.authenticator.check(header, part, now_ms)
+        submitter = signer.hex()
+    if route.takes_token:
+        served.submitters.check_rate(submitter, now_ms)
+    answer = route.handler(ApiCall(served.view, parameters, body, media, signer, submitter))
     if isinstance(answer, Awaitable):
         answer = await answer
     return answer if isinstance(answer, Response) else respond(answer)

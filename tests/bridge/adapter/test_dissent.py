@@ -8,6 +8,7 @@ from bridge.codes import BridgeCode
 from bridge.evm.events import make_submission
 from bridge.evm.hexadecimal import hex_quantity
 from bridge.evm.receipts import read_receipts
+from bridge.watch.submitted_events import SubmittedEventReader
 from clearing.base.codec import u256
 from tests.kit.bridge.forged_chain import ForgedChain
 from tests.kit.bridge.watched_chain import Late
@@ -159,5 +160,7 @@ async def test_submitted_events_of_disputed_blocks_are_refused(chain, liar, watc
     block_hash = bytes.fromhex(forged.blocks[forged.first]["hash"][2:])
     submission = make_submission(chain.profile.chain_id, block_hash, read_receipts(forged.receipts), 0, 0)
     forged.blocks = {forged.first: forged.blocks[forged.first]}
+    reader = SubmittedEventReader(chain.profile, w.quorum)
+    fact = await reader.of_proof(submission)
     with refused(BridgeCode.FINAL_BLOCK_DISPUTED):
-        await w.watcher.check_submission(submission)
+        await reader.check_final(fact, w.watcher.cursor)

@@ -18,6 +18,7 @@ from bridge.relay.relayer import Relayable, Relayer, Rotation
 from bridge.relay.transactions import FeePolicy, Sender
 from bridge.rpc.endpoint import Endpoint, Refusal, Result, RpcCall
 from bridge.rpc.proofs import prove_events
+from bridge.watch.submitted_events import SubmittedEventReader
 from bridge.watched_chain import FinalityPolicy
 from clearing.base.certificate import VoteKind
 from clearing.base.codec import u256
@@ -382,8 +383,10 @@ async def test_a_rotation_is_told_out_of_a_final_block_and_anybody_may_point_at_
     assert (told.chain_id, told.vault, told.height) == (CHAIN_ID, profile.vault, 7)
     assert told.validators_hash == five.validators.hash
     assert w.store.pending(CHAIN_ID) == (told,)
+    reader = SubmittedEventReader(profile, w.quorum)
     (submission,) = await prove_events(endpoint, CHAIN_ID, profile.vault, mined.hash)
-    assert await w.watcher.check_submission(submission) == told
+    assert await reader.of_proof(submission) == told
+    assert await reader.of_transaction(mined.hash) == (told,)
 
 
 async def test_a_stuck_transaction_is_replaced_at_a_higher_fee_and_mined_once(deployed, endpoint, nursery):
@@ -464,18 +467,33 @@ async def _value(value):
     return value
 
 
-async def test_anybody_may_submit_a_deposit_with_its_proof(deployed, endpoint, profile, watch):
+async def test_anybody_may_submit_a_deposit_by_its_transaction_or_with_its_proof(deployed, endpoint, profile, watch):
     receipt = await wait(deployed.deposit, 700, 5)
     w = watch(profile, endpoint)
-    (submission,) = await prove_events(endpoint, CHAIN_ID, profile.vault, bytes(receipt["transactionHash"]))
+    reader, transaction = SubmittedEventReader(profile, w.quorum), bytes(receipt["transactionHash"])
+    (submission,) = await prove_events(endpoint, CHAIN_ID, profile.vault, transaction)
     await w.until_quiet()
+    fact = await reader.of_proof(submission)
+    assert await reader.of_transaction(transaction) == (fact,)
     with refused(BridgeCode.UNTRUSTED_BLOCK):
-        await w.watcher.check_submission(submission)
+        await reader.check_final(fact, w.watcher.cursor)
     deployed.chain.mine(6)
     await w.until_quiet()
-    assert await w.watcher.check_submission(submission) == w.deposits[0]
+    await reader.check_final(fact, w.watcher.cursor)
+    assert w.deposits == [fact]
     with refused(BridgeCode.UNTRUSTED_BLOCK):
-        await w.watcher.check_submission(msgspec.structs.replace(submission, block_hash=bytes(32)))
+        await reader.of_proof(msgspec.structs.replace(submission, block_hash=bytes(32)))
+    with refused(BridgeCode.UNTRUSTED_BLOCK):
+        await reader.check_final(msgspec.structs.replace(fact, block_hash=bytes(32)), w.watcher.cursor)
+
+
+async def test_a_transaction_that_is_not_there_or_has_no_event_is_no_submission(deployed, endpoint, profile, watch):
+    reader = SubmittedEventReader(profile, watch(profile, endpoint).quorum)
+    with refused(BridgeCode.SUBMISSION_NOT_FOUND):
+        await reader.of_transaction(bytes(32))
+    mint = await wait(deployed.user.send, deployed.token.functions.mint(deployed.user.address, 1))
+    with refused(BridgeCode.NOT_A_VAULT_EVENT):
+        await reader.of_transaction(bytes(mint["transactionHash"]))
 
 
 async def test_what_is_not_mined_or_holds_no_event_has_no_proof(deployed, endpoint, profile):

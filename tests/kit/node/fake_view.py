@@ -29,7 +29,7 @@ from member.api.types import Problem
 from member.client.authorization import SignedPart, authorization
 from member.statements.days import StatementDays
 from node.api.view import NodeView, PackageAt
-from node.chains.bridge_service import Submission
+from node.chains.submissions import CollateralEvent, Submission, Submissions, SubmissionStatus
 from node.config import Api
 from node.http.server import build_api
 from node.ops.metrics import Metrics
@@ -61,7 +61,7 @@ class FakeView:
         self.holdings, self.exits = holdings, exits
         self.statements = StatementDays(self._state)
         self.submitted: list[Transaction] = []
-        self.events: set[tuple[int, bytes]] = set()
+        self.submissions = Submissions()
         self.ready = True
         self.empty = False
         self.refuses_events: Submission | None = None
@@ -119,10 +119,11 @@ class FakeView:
     async def journaled(self) -> None:
         await trio.lowlevel.checkpoint()
 
-    def look_for_event(self, chain_id: int, transaction_hash: bytes) -> Submission:
-        known = (chain_id, transaction_hash) in self.events
-        self.events.add((chain_id, transaction_hash))
-        return self.refuses_events or (Submission.KNOWN if known else Submission.ACCEPTED)
+    def look_for_event(self, event: CollateralEvent) -> Submission:
+        return self.refuses_events or self.submissions.submit(event)
+
+    def submission_status(self, chain_id: int, reference: bytes, state: State) -> SubmissionStatus | None:
+        return self.submissions.status(chain_id, reference, state)
 
     def peers(self) -> Sequence[PeerStatus]:
         return (

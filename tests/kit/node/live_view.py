@@ -9,7 +9,7 @@ from cli.main import run
 from consensus.blocks.store import load_committed
 from node.api.view import NodeView
 from node.app.node import clock_ms
-from node.chains.bridge_service import Submission
+from node.chains.submissions import Submission
 from node.config import Api
 from node.http.server import build_api, serve_api
 from tests.kit.node.fake_view import FakeView
@@ -21,7 +21,8 @@ def live_view(station: Station, **services: Any) -> NodeView:
     given: dict[str, Any] = {
         "submit": lambda _: Rejected(0, "x"),  # type: ignore[arg-type]
         "journaled": trio.lowlevel.checkpoint,
-        "look_for_event": lambda *_: Submission.ACCEPTED,
+        "look_for_event": lambda _: Submission.ACCEPTED,
+        "submission_status": lambda *_: None,
         "submit_attack": lambda _: (),
         "checks": tuple,
         "render_metrics": bytes,

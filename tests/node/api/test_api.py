@@ -28,13 +28,12 @@ from member.api.receipts import named
 from member.api.state import StateView
 from member.api.submit import SubmitBody, SubmitResults, TransactionList, body_of, transaction_of
 from member.explaining.receipt_index import receipt_accounts
-from node.chains.bridge_service import Submission
 from node.config import Api
 from node.http import server
 from node.http.routes import ROUTES, openapi
 from node.http.server import build_api, serve_api
 from node.pool.mempool import transaction_hash
-from tests.kit.node.fake_view import ALICE, GOVERNED, HASH, NOW, STRANGER, FakeView, client_of, signed, status_and_code
+from tests.kit.node.fake_view import ALICE, GOVERNED, NOW, STRANGER, FakeView, client_of, signed, status_and_code
 
 
 @pytest.fixture
@@ -242,23 +241,6 @@ def test_no_path_or_header_crashes_the_server(path: str, value: str) -> None:
             return [answer.status_code for answer in answers]
 
     assert max(trio.run(get)) < 500
-
-
-async def test_a_collateral_event_is_pointed_at_once(client: httpx.AsyncClient) -> None:
-    body = {"chain_id": 1, "transaction_hash": HASH}
-    for status in ("accepted", "known"):
-        response = await client.post("/v1/collateral-events", json=body)
-        assert (response.status_code, response.json()["status"]) == (202, status)
-    assert status_and_code(await client.post("/v1/collateral-events", json=body | {"chain_id": 99})) == (422, "R0605")
-
-
-@pytest.mark.parametrize(("why", "code"), [(Submission.NOT_WATCHED, "R0872"), (Submission.NO_ROOM, "R0873")])
-async def test_an_event_that_nobody_will_look_for_is_not_called_known(
-    view: FakeView, client: httpx.AsyncClient, why: Submission, code: str
-) -> None:
-    view.refuses_events = why
-    response = await client.post("/v1/collateral-events", json={"chain_id": 1, "transaction_hash": HASH})
-    assert status_and_code(response) == (503, code)
 
 
 async def test_readiness_tells_its_reasons(view: FakeView, client: httpx.AsyncClient) -> None:

@@ -15,7 +15,7 @@ from clearing.schema.blocks.block import FACTS_MAX, VoteExtension, decode_extens
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalNotExecuted
 from clearing.withdrawals.refunds import expired_withdrawals
 from node.chains.attestation_pool import AttestationPool
-from node.chains.bridge_service import SUBMISSIONS_WAITING, BridgeService, Submission
+from node.chains.bridge_service import BridgeService
 from node.chains.relayer_service import OpenWithdrawals, open_claims
 from node.config import ChainConfig
 from node.oracle.service import OracleService, _reportable
@@ -299,13 +299,3 @@ def test_one_that_stays_open_for_ever_costs_later_blocks_nothing_but_itself() ->
         world.block(facts=[executed(1, nonce) for nonce in range(first, first + 50)])
         kept.follow(world.state)
         assert kept._open == [0]
-
-
-async def test_events_of_a_chain_that_is_not_watched_and_of_a_full_queue_are_not_taken(tmp_path: Path) -> None:
-    """A chain is listed by vote before every node is configured for it."""
-    bridge = bridge_of(gated(check=False), tmp_path)
-    assert bridge.look_for(77, bytes(32)) is Submission.NOT_WATCHED
-    outcomes = [bridge.look_for(1, number.to_bytes(32, "big")) for number in range(SUBMISSIONS_WAITING + 1)]
-    assert set(outcomes[:-1]) == {Submission.ACCEPTED}
-    assert outcomes[-1] is Submission.NO_ROOM
-    assert bridge.look_for(1, bytes(32)) is Submission.KNOWN

@@ -21,7 +21,8 @@ from node.api.accounts import account_of
 from node.api.calls import ApiCall, member_of, owner_of
 from node.api.state import state
 from node.chains.attestation_pool import AttestationPool
-from node.chains.bridge_service import BridgeService, Pulse, Submission
+from node.chains.bridge_service import BridgeService, Pulse
+from node.chains.submissions import CollateralEvent, Submission
 from node.config import ChainConfig
 from node.ops.health import BLOCK_AGE_MS_MAX, CHAIN_BEHIND_MAX, CHAIN_SILENCE_SECONDS_MAX, HealthMonitor
 from node.store.records import PackageRecord
@@ -48,7 +49,8 @@ def test_everything_can_be_asked_before_the_first_height(tmp_path: Path) -> None
                 assert owner_of(view.state, account.id) == member.trade_address
             assert member_of(view.state, member.trade_address) == member.id
         assert account_of(view.state, 999) is owner_of(view.state, 999) is None
-        assert view.look_for_event(1, bytes(32)) is Submission.ACCEPTED
+        assert view.look_for_event(CollateralEvent(1, bytes(32), "")) is Submission.ACCEPTED
+        assert view.submission_status(1, bytes(32), view.state) is None
 
 
 def test_what_is_shown_is_the_decided_height(tmp_path: Path) -> None:

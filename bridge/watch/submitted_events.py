@@ -1,0 +1,82 @@
+"""Events of the vault that others submit: found by their transaction or by a receipt proof, and proven here.
+
+Rule: the submitter is not trusted. Where a transaction is, a quorum of endpoints says; the event is read from receipts
+that rebuild the root of a header that a quorum agrees on. It is a fact only once its block is final here, and still on
+the main chain then.
+"""
+
+from bridge.codes import BridgeCode
+from bridge.evm.events import SubmittedEvent, event_fact, verify_submitted_event
+from bridge.evm.hexadecimal import hex_data, read_data, read_object, read_quantity
+from bridge.rpc.endpoint import Result, RpcCall, accepted
+from bridge.rpc.quorum import EndpointQuorum
+from bridge.watch.cursor import ScanCursor
+from bridge.watch.scanner import VaultScanner
+from bridge.watched_chain import WatchedChain
+from clearing.base.errors import RemoteFault
+from clearing.schema.facts import VaultFact
+
+
+class SubmittedEventReader:
+    """Reads submitted events of one vault. It keeps nothing."""
+
+    def __init__(self, chain: WatchedChain, quorum: EndpointQuorum) -> None:
+        self._chain = chain
+        self._quorum = quorum
+        self._scanner = VaultScanner(chain, quorum)
+
+    async def of_transaction(self, transaction: bytes) -> tuple[VaultFact, ...]:
+        """The vault's events in a mined transaction, in order; its block may not be final.
+
+        Raises RemoteFault SUBMISSION_NOT_FOUND while no quorum has it, NOT_A_VAULT_EVENT when it has none, and faults
+        of the endpoints.
+        """
+        calls = (RpcCall("eth_getTransactionReceipt", (hex_data(transaction),)),)
+        place = await self._quorum.agreed(calls, _place_of)
+        if place is None:
+            raise RemoteFault(BridgeCode.SUBMISSION_NOT_FOUND, "transaction", hash=transaction)
+        block_hash, receipt_index = place
+        header = await self._quorum.header_by_hash(block_hash)
+        proven = [log for log in await self._scanner.proven_logs(header) if log.receipt_index == receipt_index]
+        if not proven:
+            raise RemoteFault(BridgeCode.NOT_A_VAULT_EVENT, "transaction", hash=transaction)
+        return tuple(
+            event_fact(self._chain.chain_id, log.log, log.event, header, log.receipt_index, log.log_index)
+            for log in proven
+        )
+
+    async def of_proof(self, submission: SubmittedEvent) -> VaultFact:
+        """The event that a receipt proof proves; its block may not be final.
+
+        Raises RemoteFault UNTRUSTED_BLOCK while no quorum has its block, those of `verify_submitted_event`, and faults
+        of the endpoints.
+        """
+        header = await self._quorum.header_by_hash(submission.block_hash)
+        return verify_submitted_event(submission, header, self._chain.chain_id, self._chain.vault)
+
+    async def check_final(self, fact: VaultFact, cursor: ScanCursor | None) -> None:
+        """Check that the block of a fact was scanned as final, and that no endpoint disputes it now.
+
+        Raises RemoteFault UNTRUSTED_BLOCK, those of `EndpointQuorum.final_headers`, and faults of the endpoints.
+        """
+        scanned = cursor.number if cursor is not None else 0
+        untrusted = RemoteFault(BridgeCode.UNTRUSTED_BLOCK, "submission", number=fact.block_number, scanned=scanned)
+        if cursor is None or fact.block_number > scanned:
+            raise untrusted
+        if cursor.hash_at(fact.block_number) not in (None, fact.block_hash):
+            raise untrusted
+        # A block older than the ring may have been agreed on by liars only.
+        (header,) = await self._quorum.final_headers((fact.block_number,))
+        if header.hash != fact.block_hash:
+            raise untrusted
+
+
+def _place_of(results: list[Result]) -> tuple[bytes, int] | None:
+    """(block hash, place in the block) out of an answer to `eth_getTransactionReceipt`; None: not mined."""
+    if results[0] is None:
+        return None
+    fields = read_object(accepted(results[0], "eth_getTransactionReceipt"), "receipt")
+    return (
+        read_data(fields.get("blockHash"), "receipt.blockHash", 32),
+        read_quantity(fields.get("transactionIndex"), "receipt.transactionIndex", 32),
+    )

@@ -1,0 +1,134 @@
+"""Collateral events that others submit, and how far each is.
+
+Rule: a submission points at an event and is never believed. Whoever submits has a member's key or a token that the
+operator listed; the status of an event anybody may ask for, because all of it is on its chain.
+"""
+
+from typing import Literal
+
+from starlette.responses import Response
+
+from bridge.codes import BridgeCode
+from bridge.evm.events import SubmittedEvent, submission_reference
+from clearing.base.errors import Rejected
+from clearing.schema.facts import DepositSeen, ValidatorsRotated, VaultFact
+from clearing.state.state import State
+from clearing.validators.validator_sets import attesting_set
+from member.api.collateral_events import (
+    CollateralEventBody,
+    CollateralEventResult,
+    CollateralEventView,
+    ReceiptProofBody,
+    VaultEventView,
+)
+from member.api.types import Problem, hexed
+from member.codes import NodeCode
+from node.api.calls import NUMBER, ApiCall, ApiRefusal, Parameter, Routes, known, problem_of, read_json, respond
+from node.chains.event_progress import EventProgress
+from node.chains.submissions import CollateralEvent, Submission
+
+routes = Routes()
+
+
+@routes.post(
+    "/v1/collateral-events",
+    body=CollateralEventBody,
+    answer=CollateralEventResult,
+    statuses=(202,),
+    signed=True,
+    takes_token=True,
+)
+def collateral_event(call: ApiCall) -> Response:
+    """Points the node at a vault's event, by its transaction or with its receipt proof; the node proves it itself.
+
+    Submitting it again is harmless. Refused with 422 for a chain that the network does not list, and with 503 where
+    this node does not watch it or too many events wait: another node may.
+    """
+    event = _event_of(read_json(call.body, CollateralEventBody), call.submitter)
+    if event.chain_id not in call.state.terms.chains:
+        raise ApiRefusal(422, BridgeCode.WRONG_CHAIN, "chain_id", chain_id=event.chain_id)
+    submission = call.view.look_for_event(event)
+    if submission in _NOT_TAKEN:
+        raise ApiRefusal(503, _NOT_TAKEN[submission], "chain_id", chain_id=event.chain_id)
+    status: Literal["accepted", "known"] = "accepted" if submission is Submission.ACCEPTED else "known"
+    result = CollateralEventResult(chain_id=event.chain_id, reference=hexed(event.reference), status=status)
+    return respond(result, 202)
+
+
+_NOT_TAKEN = {
+    Submission.NOT_WATCHED: NodeCode.CHAIN_NOT_WATCHED,
+    Submission.NO_ROOM: NodeCode.SUBMISSIONS_FULL,
+}
+
+
+@routes.get(
+    "/v1/collateral-events/{chain_id}/{reference}",
+    Parameter("chain_id", "path", NUMBER, "the event's chain"),
+    Parameter("reference", "path", "0x[0-9a-f]{64}", "`reference` of the submission: of a transaction its hash"),
+)
+def collateral_event_status(call: ApiCall) -> CollateralEventView:
+    """How far a submitted event is, until it is credited or refused.
+
+    404 where the node does not remember it: it remembers the last 4,096 that were submitted to it since it started.
+    Submit it again then.
+    """
+    chain_id, reference = int(call.parameters["chain_id"]), call.parameters["reference"]
+    found = call.view.submission_status(chain_id, bytes.fromhex(reference[2:]), call.state)
+    status = known(found, "reference", chain_id=chain_id, reference=reference)
+    return CollateralEventView(
+        chain_id=chain_id,
+        reference=reference,
+        height=call.state.now.height,
+        progress=status.progress.value,
+        total_power=_total_power(call.state),
+        events=tuple(_shown(fact, progress) for fact, progress in status.events),
+        problem=_problem(status.problem),
+    )
+
+
+def _event_of(body: CollateralEventBody, submitter: str) -> CollateralEvent:
+    """What a body points at. Raises ApiRefusal 400 unless it is exactly one of transaction and proof."""
+    if (body.transaction_hash is None) is (body.receipt_proof is None):
+        raise ApiRefusal(400, NodeCode.API_BODY, "body", why="either transaction_hash or receipt_proof")
+    if body.receipt_proof is not None:
+        proof = _proof_of(body.chain_id, body.receipt_proof)
+        return CollateralEvent(body.chain_id, submission_reference(proof), submitter, proof)
+    return CollateralEvent(body.chain_id, bytes.fromhex((body.transaction_hash or "")[2:]), submitter)
+
+
+def _proof_of(chain_id: int, body: ReceiptProofBody) -> SubmittedEvent:
+    return SubmittedEvent(
+        chain_id=chain_id,
+        block_hash=bytes.fromhex(body.block_hash[2:]),
+        receipt_index=body.receipt_index,
+        log_index=body.log_index,
+        proof=tuple(bytes.fromhex(node[2:]) for node in body.proof),
+    )
+
+
+def _shown(fact: VaultFact, at: EventProgress) -> VaultEventView:
+    kind: Literal["deposit", "withdrawal", "rotation"] = "withdrawal"
+    if isinstance(fact, DepositSeen):
+        kind = "deposit"
+    elif isinstance(fact, ValidatorsRotated):
+        kind = "rotation"
+    return VaultEventView(
+        kind=kind,
+        number=fact.height if isinstance(fact, ValidatorsRotated) else fact.nonce,
+        block_number=fact.block_number,
+        block_hash=hexed(fact.block_hash),
+        account=fact.account if isinstance(fact, DepositSeen) else None,
+        token=hexed(fact.token) if isinstance(fact, DepositSeen) else "",
+        amount=str(int.from_bytes(fact.amount, "big")) if isinstance(fact, DepositSeen) else "0",
+        progress=at.progress.value,
+        attested_power=at.power,
+        problem=_problem(at.problem),
+    )
+
+
+def _problem(problem: Rejected | None) -> Problem | None:
+    return problem_of(problem) if problem is not None else None
+
+
+def _total_power(state: State) -> int:
+    return attesting_set(state).total_power
