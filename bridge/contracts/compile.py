@@ -20,6 +20,7 @@ CONTRACTS = {
     "Vault.sol": ("Vault",),
     "BlsCertificateVerifier.sol": ("BlsCertificateVerifier",),
     "SolvencyVerifier.sol": ("SolvencyVerifier",),
+    "examples/CcipDeposits.sol": ("CcipDeposits",),
     "test/TestToken.sol": ("TestToken",),
     "test/OddTokens.sol": ("FeeToken", "FalseToken", "ReentrantToken", "MoodyToken"),
     "test/BlsHarness.sol": ("BlsHarness",),

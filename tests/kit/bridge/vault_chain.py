@@ -97,7 +97,7 @@ def make_header(signers: Signers, height: int = 1, **changes: Any) -> Header:
 
 def _errors() -> dict[bytes, dict[str, Any]]:
     found = {}
-    for name in ("Vault", "BlsCertificateVerifier", "SolvencyVerifier", "TestToken", "BlsHarness"):
+    for name in ("Vault", "BlsCertificateVerifier", "SolvencyVerifier", "CcipDeposits", "TestToken", "BlsHarness"):
         for entry in load_artifact(name).abi:
             if entry["type"] == "error":
                 signature = f"{entry['name']}({','.join(i['type'] for i in entry['inputs'])})"
