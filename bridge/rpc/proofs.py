@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 
 from bridge.codes import BridgeCode
 from bridge.evm.events import VAULT_TOPICS, SubmittedEvent, make_submission, verify_submitted_event
-from bridge.evm.header import header_bytes, read_header
+from bridge.evm.header import BlockHeader, header_bytes, read_header
 from bridge.evm.hexadecimal import hex_data, read_data, read_list, read_object, read_quantity
-from bridge.evm.receipts import check_receipts_root, read_receipts
+from bridge.rpc.block_receipts import fetch_receipts
 from bridge.rpc.endpoint import Endpoint, Result, RpcCall, accepted
 from bridge.rpc.quorum import EndpointQuorum
-from bridge.rpc.vault_reads import NATIVE
+from bridge.rpc.vault_reads import NATIVE, VaultCustody
 from bridge.watched_chain import WatchedChain
+from clearing.base.codec import u256
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.evm.evidence import NODE_BYTES_MAX, BlockEvidence, Counters, Custodian, select_evidence
 from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, vault_storage_key
@@ -60,6 +61,41 @@ async def _fetch_part(chain: WatchedChain, quorum: EndpointQuorum, facts: Sequen
     )
 
 
+async def prove_custody(chain: WatchedChain, quorum: EndpointQuorum, block: BlockHeader) -> VaultCustody:
+    """The counters at `block` of every token whose balance its state proves, from one endpoint's proof; no nonce.
+
+    For want of a quorum that has the block's state. Raises RemoteFault as `fetch_evidence`, and STORAGE_PROOF_DIFFERS
+    where genesis says of no token where it keeps balances.
+    """
+    tokens = [token for token in chain.tokens if token == NATIVE or chain.balances_of(token).is_known]
+    if not tokens:
+        raise RemoteFault(BridgeCode.STORAGE_PROOF_DIFFERS, "balances", tokens=len(chain.tokens), known=0)
+    found: list[CustodySeen] = []
+    for start in range(0, len(tokens), TOKENS_MAX):
+        part = tokens[start : start + TOKENS_MAX]
+        wanted = tuple(Custodian(chain.vault, token, chain.balances_of(token)) for token in part)
+
+        def judge(results: Sequence[Result], wanted: Sequence[Custodian] = wanted) -> tuple[Counters, ...]:
+            return _proven_counters(chain.chain_id, wanted, block.hash, results)[1]
+
+        counters = await quorum.proven(_calls(wanted, block.hash), judge, blame=False)
+        found += [_custody_fact(chain, block, token, words) for token, words in zip(part, counters, strict=True)]
+    return VaultCustody(None, tuple(found))
+
+
+def _custody_fact(chain: WatchedChain, block: BlockHeader, token: bytes, counters: Counters) -> CustodySeen:
+    return CustodySeen(
+        chain_id=chain.chain_id,
+        vault=chain.vault,
+        token=token,
+        block_number=block.number,
+        block_hash=block.hash,
+        deposited=u256(counters.deposited),
+        withdrawn=u256(counters.withdrawn),
+        balance=u256(counters.balance or 0),
+    )
+
+
 def _custodians(chain: WatchedChain, facts: Sequence[CustodySeen]) -> tuple[Custodian, ...]:
     return tuple(Custodian(fact.vault, fact.token, chain.balances_of(fact.token)) for fact in facts)
 
@@ -68,17 +104,22 @@ def _check_answer(
     chain_id: int, wanted: Sequence[Custodian], facts: Sequence[CustodySeen], results: Sequence[Result]
 ) -> BlockEvidence:
     """The evidence in an endpoint's answers to `eth_getBlockByHash` and `eth_getProof`. Raises as `fetch_evidence`."""
-    block_hash = facts[0].block_hash
+    evidence, counters = _proven_counters(chain_id, wanted, facts[0].block_hash, results)
+    for fact, found in zip(facts, counters, strict=True):
+        check_counters(fact, found)
+    return evidence
+
+
+def _proven_counters(
+    chain_id: int, wanted: Sequence[Custodian], block_hash: bytes, results: Sequence[Result]
+) -> tuple[BlockEvidence, tuple[Counters, ...]]:
     header = header_bytes(accepted(results[0], "eth_getBlockByHash"))
     if keccak256(header) != block_hash:
         raise RemoteFault(BridgeCode.HEADER_HASH_MISMATCH, "header", stated=block_hash, computed=keccak256(header))
     pool: dict[bytes, bytes] = {}
     for result in results[1:]:
-        pool |= _nodes(accepted(result, "eth_getProof"), 2 * len(facts))
-    evidence, counters = select_evidence(chain_id, header, pool, wanted)
-    for fact, found in zip(facts, counters, strict=True):
-        check_counters(fact, found)
-    return evidence
+        pool |= _nodes(accepted(result, "eth_getProof"), 2 * len(wanted))
+    return select_evidence(chain_id, header, pool, wanted)
 
 
 def check_counters(fact: CustodySeen, found: Counters) -> None:
@@ -148,13 +189,9 @@ async def prove_events(endpoint: Endpoint, chain_id: int, vault: bytes, transact
     fields = read_object(accepted(mined, "receipt proof"), "receipt")
     block_hash = read_data(fields.get("blockHash"), "receipt.blockHash", 32)
     index = read_quantity(fields.get("transactionIndex"), "receipt.transactionIndex", 32)
-    number = fields.get("blockNumber")
-    block, all_receipts = await endpoint.batch(
-        (RpcCall("eth_getBlockByHash", (hex_data(block_hash), False)), RpcCall("eth_getBlockReceipts", (number,)))
-    )
+    (block,) = await endpoint.batch((RpcCall("eth_getBlockByHash", (hex_data(block_hash), False)),))
     header = read_header(accepted(block, "receipt proof"))
-    receipts = read_receipts(accepted(all_receipts, "receipt proof"))
-    check_receipts_root(receipts, header.receipts_root)
+    receipts = await fetch_receipts(endpoint, header)
     logs = receipts[index].logs if index < len(receipts) else ()
     places = [
         place for place, log in enumerate(logs) if log.address == vault and log.topics and log.topics[0] in VAULT_TOPICS

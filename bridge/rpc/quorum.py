@@ -6,16 +6,17 @@ block is final only if no endpoint that answers contradicts the quorum about it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import trio
 
 from bridge.codes import BridgeCode
 from bridge.evm.header import BlockHeader, read_header, stated_identity
 from bridge.evm.hexadecimal import hex_data, hex_quantity, malformed, read_object, read_quantity
-from bridge.evm.receipts import Receipt, check_receipts_root, read_receipts
+from bridge.evm.receipts import Receipt
+from bridge.rpc.block_receipts import Source, fetch_receipts
 from bridge.rpc.dissent import DISSENT_SECONDS, DissentRecord
 from bridge.rpc.endpoint import Refusal, Result, RpcCall, accepted
 from bridge.watched_chain import FinalityPolicy
@@ -30,15 +31,6 @@ PATIENCE_SECONDS = 5.0
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-
-
-class Source(Protocol):
-    """One source of a quorum: `bridge.rpc.endpoint.Endpoint`, or a test's."""
-
-    name: str
-
-    async def batch(self, calls: Sequence[RpcCall]) -> list[Result]:
-        """Results in order, or RemoteFault."""
 
 
 @dataclass(slots=True)
@@ -177,22 +169,25 @@ class EndpointQuorum:
         Raises RemoteFault: the last endpoint's fault, RECEIPTS_ROOT_MISMATCH if it lied.
         """
 
-        def judge(results: list[Result]) -> tuple[Receipt, ...]:
-            receipts = read_receipts(accepted(results[0], "eth_getBlockReceipts"))
-            check_receipts_root(receipts, header.receipts_root)
-            return receipts
-
-        return await self.proven((RpcCall("eth_getBlockReceipts", (hex_quantity(header.number),)),), judge)
+        return await self._first_good("receipts", lambda source: fetch_receipts(source, header), blame=True)
 
     async def proven(self, calls: Sequence[RpcCall], judge: Callable[[list[Result]], V], *, blame: bool = True) -> V:
         """The result of `judge` on the first answer that it does not refuse: for data that proves itself.
 
         Raises RemoteFault: the last endpoint's fault, or why `judge` refused its answer.
         """
-        fault = RemoteFault(BridgeCode.ENDPOINT_QUORUM_LOST, calls[0].method)
+
+        async def ask(source: Source) -> V:
+            return judge(await source.batch(calls))
+
+        return await self._first_good(calls[0].method, ask, blame=blame)
+
+    async def _first_good(self, at: str, ask: Callable[[Source], Awaitable[V]], *, blame: bool) -> V:
+        """What `ask` gets of the first endpoint of which it raises no RemoteFault, else the last endpoint's fault."""
+        fault = RemoteFault(BridgeCode.ENDPOINT_QUORUM_LOST, at)
         for index in self._by_health():
             try:
-                found = judge(await self._endpoints[index].batch(calls))
+                found = await ask(self._endpoints[index])
             except RemoteFault as error:
                 fault = error
                 if blame:

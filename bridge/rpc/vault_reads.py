@@ -87,9 +87,9 @@ _CALLS_PER_TOKEN = 3
 
 @dataclass(frozen=True, slots=True)
 class VaultCustody:
-    """Deposit nonce of the vault and the facts of each token, in the order of the chain's tokens."""
+    """Deposit nonce of the vault, if it is known, and the facts of each token, in the order of the chain's tokens."""
 
-    deposit_nonce: int
+    deposit_nonce: int | None
     tokens: tuple[CustodySeen, ...]
 
 

@@ -5,6 +5,7 @@ by which final blocks are in doubt forbids to attest anything of it; every other
 """
 
 from dataclasses import dataclass
+from enum import Enum
 
 from bridge.codes import BridgeCode
 from bridge.watch.cursor import Halt
@@ -31,6 +32,13 @@ BLOCKS_IN_DOUBT = frozenset(
 NOT_CHECKED = "not checked since the start"
 
 
+class Alarm(Enum):
+    """A lasting condition that an operator must hear of."""
+
+    BLOCKS_IN_DOUBT = "final blocks are in doubt: nothing of the chain is attested"
+    CUSTODY_MISSING = "the vault's counters can't be read"
+
+
 @dataclass(slots=True)
 class WatcherStatus:
     """For health and metrics. `last_fault` stays until a poll succeeds."""
@@ -42,6 +50,8 @@ class WatcherStatus:
     last_fault: str = ""
     expired_fault: str = ""
     """Why expired withdrawals can't be read, until they can."""
+    custody_fault: str = ""
+    """Why the newest counters of the vault are missing, until they are read."""
     halt: Halt | None = None
     doubt: str = ""
     """Why final blocks are in doubt: nothing of the chain is attested meanwhile."""

@@ -15,18 +15,17 @@ from bridge.codes import BridgeCode
 from bridge.evm.events import Deposited, event_fact, rolled_deposits_hash
 from bridge.evm.header import BlockHeader, check_links
 from bridge.rpc.dissent import Dissent
-from bridge.rpc.proofs import fetch_evidence
 from bridge.rpc.quorum import EndpointQuorum
-from bridge.rpc.vault_reads import NATIVE, check_solvent, read_custody
 from bridge.watch.cursor import RING_MAX, FactStore, Halt, ScanCursor
+from bridge.watch.custody import CUSTODY_WAIT_SECONDS, CustodyReader
 from bridge.watch.custody_evidence import EvidenceCollector
 from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery, ExpiredWithdrawalReader
 from bridge.watch.pending_deposits import PendingDepositReader
 from bridge.watch.scanner import ProvenLog, VaultScanner
-from bridge.watch.status import BLOCKS_IN_DOUBT, HALTING, NOT_CHECKED, WatcherStatus
+from bridge.watch.status import BLOCKS_IN_DOUBT, HALTING, NOT_CHECKED, Alarm, WatcherStatus
 from bridge.watched_chain import WatchedChain
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSighted, Fact, VaultFact
+from clearing.schema.facts import ChainHeartbeat, DepositSighted, Fact, VaultFact
 
 LINKED_MAX = 64
 """Up to so many blocks behind, every header is read and linked; farther behind, chunks of logs are read first."""
@@ -61,16 +60,18 @@ class Watcher:
         publish_pending: Callable[[tuple[DepositSighted, ...]], None] | None = None,
         evidence: EvidenceCollector | None = None,
         expired_withdrawals: ExpiredWithdrawalQuery | None = None,
-        doubted: Callable[[str], None] | None = None,
+        alarm: Callable[[Alarm, str], None] | None = None,
+        custody_wait_seconds: float = CUSTODY_WAIT_SECONDS,
     ) -> None:
-        """`doubted` gets why final blocks are in doubt, whenever that changes; empty: they are not."""
+        """`alarm` gets why a condition holds, when it begins, and "" when it ends."""
         self.chain = chain
         self.status = WatcherStatus()
         self._quorum = quorum
         self._scanner = VaultScanner(chain, quorum)
+        self._custody = CustodyReader(quorum, custody_wait_seconds)
         self._store = store
         self._emit = emit
-        self._doubted = doubted or (lambda _: None)
+        self._alarm = alarm or (lambda _, __: None)
         self._publish_pending = publish_pending
         self._pending_deposits = PendingDepositReader(chain, quorum, self._scanner)
         self._evidence = evidence
@@ -243,44 +244,27 @@ class Watcher:
             gathered.facts.append(self._fact(sighting))
 
     async def _gather_custody(self, gathered: _RangeResult, header: BlockHeader) -> RemoteFault | None:
-        """Add the counters at `header`.
+        """Add the counters at `header`, unless nobody could deliver them for too long.
 
         The fault of a vault that is proven insolvent is returned, because it is reported before the halt.
         """
-        custody = await read_custody(self.chain, self._quorum, header)
-        if custody.deposit_nonce > gathered.deposit_nonce:
-            await self._backfill(gathered, custody.deposit_nonce + 1, header.number)
-        if custody.deposit_nonce != gathered.deposit_nonce:
-            raise RemoteFault(
-                BridgeCode.NONCE_GAP, "custody", vault_says=custody.deposit_nonce, seen=gathered.deposit_nonce
-            )
+        try:
+            custody = await self._custody.read(self.chain, header)
+        finally:
+            before, self.status.custody_fault = self.status.custody_fault, self._custody.last_fault
+            if bool(before) != bool(self.status.custody_fault):
+                self._alarm(Alarm.CUSTODY_MISSING, self.status.custody_fault)
+        if custody is None:
+            return None
+        nonce = custody.deposit_nonce
+        if nonce is not None and nonce > gathered.deposit_nonce:
+            await self._backfill(gathered, nonce + 1, header.number)
+        if nonce not in (None, gathered.deposit_nonce):
+            raise RemoteFault(BridgeCode.NONCE_GAP, "custody", vault_says=nonce, seen=gathered.deposit_nonce)
         gathered.facts += custody.tokens
         if self._evidence is not None:
             self._evidence.request(custody.tokens)
-        try:
-            check_solvent(custody.tokens)
-        except RemoteFault as fault:
-            await self._prove_shortage(fault, custody.tokens)
-            return fault
-        return None
-
-    async def _prove_shortage(self, shortage: RemoteFault, custody: tuple[CustodySeen, ...]) -> None:
-        """Check that the block's own state has the counters by which the vault is short.
-
-        Endpoints that report one unit too few must not halt a chain for good. Raises RemoteFault SHORTAGE_UNPROVEN:
-        then nothing of the range is reported, and it is read again.
-        """
-        provable = [fact for fact in custody if fact.token == NATIVE or self.chain.balances_of(fact.token).is_known]
-        why = "genesis does not say where the token keeps balances"
-        try:
-            if provable:
-                await fetch_evidence(self.chain, self._quorum, provable)
-                check_solvent(provable)
-        except RemoteFault as fault:
-            if fault.code is BridgeCode.VAULT_INSOLVENT:
-                return
-            why = str(fault)
-        raise RemoteFault(BridgeCode.SHORTAGE_UNPROVEN, "vault", shortage=str(shortage), why=why)
+        return await self._custody.shortage(self.chain, custody)
 
     async def _backfill(self, gathered: _RangeResult, before_nonce: int, last: int) -> None:
         """Find the deposits after those gathered and below `before_nonce` in blocks up to `last`. NONCE_GAP if not."""
@@ -369,7 +353,7 @@ class Watcher:
         before, self.status.doubt = self.status.doubt, why
         # The reason of one dispute changes with every poll; it is reported once.
         if why != before and (not why or before in ("", NOT_CHECKED)):
-            self._doubted(why)
+            self._alarm(Alarm.BLOCKS_IN_DOUBT, why)
 
     def _halt(self, fault: RemoteFault) -> None:
         halt = Halt(code=int(fault.code), reason=str(fault)[:1000])

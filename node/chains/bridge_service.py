@@ -18,7 +18,7 @@ from bridge.rpc.quorum import EndpointQuorum, Tips
 from bridge.watch.cursor import FileFactStore
 from bridge.watch.custody_evidence import EvidenceCollector, EvidenceStore
 from bridge.watch.expired_withdrawals import ExpiredWithdrawal, ExpiredWithdrawalQuery
-from bridge.watch.status import NOT_CHECKED
+from bridge.watch.status import NOT_CHECKED, Alarm
 from bridge.watch.submitted_events import SubmittedEventReader
 from bridge.watch.watcher import Watcher
 from bridge.watched_chain import FinalityPolicy, WatchedChain
@@ -121,8 +121,8 @@ class BridgeService:
             keeper = self.keepers[chain_id] = EvidenceCollector(chain, quorum, self.evidence.save)
             back = ExpiredWithdrawalQuery(partial(self._expired_of, chain_id), partial(self._miss, chain_id, changed))
             emit = partial(self._emit, network, changed)
-            doubted = partial(self._doubted, chain_id, changed)
-            watcher = self.watchers[chain_id] = Watcher(chain, quorum, self._store, emit, sight, keeper, back, doubted)
+            alarm = partial(self._alarmed, chain_id, changed)
+            watcher = self.watchers[chain_id] = Watcher(chain, quorum, self._store, emit, sight, keeper, back, alarm)
             nursery.start_soon(self._watch, watcher)
             nursery.start_soon(keeper.run)
             nursery.start_soon(self._submissions.follow, chain_id, SubmittedEventReader(chain, quorum), watcher, emit)
@@ -178,14 +178,15 @@ class BridgeService:
         if isinstance(fact, VaultFact):
             network.publish(Topic.COLLATERAL, encode(CollateralGossip(fact)))
 
-    def _doubted(self, chain_id: int, changed: Callable[[], None], why: str) -> None:
-        """Withhold what the chain's blocks say while they are in doubt, and raise the alarm."""
-        self._pool.withhold(chain_id, withheld=bool(why))
-        if not why:
-            log.info("final blocks are undisputed", chain_id=chain_id)
+    def _alarmed(self, chain_id: int, changed: Callable[[], None], alarm: Alarm, why: str) -> None:
+        """Log what began or ended; withhold what the chain's blocks say while they are in doubt."""
+        if alarm is Alarm.BLOCKS_IN_DOUBT:
+            self._pool.withhold(chain_id, withheld=bool(why))
             changed()
+        if not why:
+            log.info("over", alarm=alarm.value, chain_id=chain_id)
         elif why != NOT_CHECKED:
-            log.error("final blocks are in doubt, nothing of the chain is attested", chain_id=chain_id, why=why)
+            log.error(alarm.value, chain_id=chain_id, why=why)
 
     def _sight(self, chain_id: int, changed: Callable[[], None], view: tuple[DepositSighted, ...]) -> None:
         if self._pool.sight(chain_id, view):

@@ -103,6 +103,8 @@ class HealthMonitor:
             return Check(name=name, ok=False, detail=f"{detail}; nothing is attested: {status.doubt}")
         if status.last_fault:
             return Check(name=name, ok=False, detail=f"{detail}; {status.last_fault}")
+        if status.custody_fault:
+            return Check(name=name, ok=False, detail=f"{detail}; custody is not read: {status.custody_fault}")
         if status.expired_fault:
             return Check(name=name, ok=False, detail=f"{detail}; expired withdrawals: {status.expired_fault}")
         if silent > CHAIN_SILENCE_SECONDS_MAX:

@@ -83,6 +83,9 @@ class Metrics:
         self.chain_dissents = self._gauge(
             "bridge_chain_dissenting_endpoints", "Endpoints that contradict the quorum about a final block", ("chain",)
         )
+        self.custody_unread = self._gauge(
+            "bridge_custody_unread", "1 while no endpoint delivers the vault's counters", ("chain",)
+        )
         self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Time since a new final block was seen", ("chain",))
         self.proof_epoch = self._gauge("proofs_epoch", "Epoch of the newest package")
         self.proof_time = self._histogram("proofs_proving_seconds", "Time to prove an epoch", _PROOF_SECONDS)

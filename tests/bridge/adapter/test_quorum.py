@@ -335,3 +335,43 @@ async def test_a_batch_may_be_refused_call_by_call(chain, endpoint):
     assert isinstance(results[1], Refusal)
     with refused(BridgeCode.ENDPOINT_REFUSED):
         await endpoint.call("eth_getBlockReceipts", hex_data(b"zz"), 1, 2)
+
+
+def without_block_receipts(call, result):
+    return Refusal(-32601, "the method does not exist") if call.method == "eth_getBlockReceipts" else result
+
+
+def nothing_for_block_receipts(call, result):
+    return None if call.method == "eth_getBlockReceipts" else result
+
+
+@pytest.mark.parametrize("lack", [without_block_receipts, nothing_for_block_receipts])
+async def test_receipts_come_one_by_one_where_an_endpoint_has_no_receipts_of_blocks(chain, liar, watched, lack):
+    chain.rpc("evm_setAutomine", *[False])
+    sent = [chain.deposit_in_next_block(nonce) for nonce in range(1, 6)]
+    chain.mine()
+    chain.rpc("evm_setAutomine", *[True])
+    assert len({chain.receipt(hash_)["blockNumber"] for hash_ in sent}) == 1
+    chain.mine(6)
+    w = watched(liar(lack))
+    await w.until_quiet()
+    assert w.nonces == [1, 2, 3, 4, 5]
+    assert w.quorum.health[0].faults_total == 0, "it lacks a method, and lies about nothing"
+
+
+async def test_receipts_that_come_one_by_one_must_rebuild_the_root(chain, liar, watched):
+    chain.final_deposits(1)
+
+    def altered(call, result):
+        if call.method == "eth_getTransactionReceipt":
+            result = richer(RpcCall("eth_getBlockReceipts"), [result])[0]
+        return without_block_receipts(call, result)
+
+    source = liar(altered)
+    w = watched(source)
+    with refused(BridgeCode.RECEIPTS_ROOT_MISMATCH):
+        await w.until_quiet()
+    assert w.facts == []
+    w = watched(source, liar(without_block_receipts), liar(without_block_receipts), quorum=2)
+    await w.until_quiet()
+    assert [fact.amount for fact in w.deposits] == [u256(1_000)]

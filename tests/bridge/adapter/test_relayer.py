@@ -18,6 +18,7 @@ from bridge.relay.relayer import Relayable, Relayer, Rotation
 from bridge.relay.transactions import FeePolicy, Sender
 from bridge.rpc.endpoint import Endpoint, Refusal, Result, RpcCall
 from bridge.rpc.proofs import prove_events
+from bridge.watch.status import Alarm
 from bridge.watch.submitted_events import SubmittedEventReader
 from bridge.watched_chain import FinalityPolicy
 from clearing.base.certificate import VoteKind
@@ -207,10 +208,45 @@ async def test_custody_is_the_word_of_a_quorum(deployed, endpoint, profile, watc
     assert w.custody[-1].balance == u256(1_000)
     lying[1].alter = calls_answered("0x" + u256(2).hex())
     deployed.chain.mine(8)
-    told = len(w.facts)
-    with pytest.raises(RemoteFault):
-        await w.until_quiet()
-    assert len(w.facts) == told
+    before = w.custody[-1].block_number
+    await w.until_quiet()
+    assert w.custody[-1].block_number > before
+    assert w.custody[-1].balance == u256(1_000), "without a quorum the block's own state decides"
+
+
+def without_states(call: RpcCall, result: Result) -> Result:
+    """A node that has dropped the states of final blocks."""
+    return Refusal(-32000, "missing trie node") if call.method in ("eth_call", "eth_getProof") else result
+
+
+async def test_counters_come_from_one_endpoint_that_can_prove_them(deployed, endpoint, profile, watch):
+    await wait(deployed.deposit, 1_000)
+    deployed.chain.mine(10)
+    pruned = [Liar(endpoint, without_states), Liar(endpoint, without_states)]
+    w = watch(replace(profile, finality=FinalityPolicy(quorum=2)), *pruned, Liar(endpoint))
+    await w.until_quiet()
+    assert w.custody[-1].balance == u256(1_000)
+    assert w.watcher.status.custody_fault == ""
+
+
+async def test_deposits_wait_for_counters_that_nobody_can_deliver_and_not_for_ever(deployed, endpoint, profile, watch):
+    await wait(deployed.deposit, 1_000)
+    deployed.chain.mine(10)
+    source = Liar(endpoint, without_states)
+    patient = watch(profile, source)
+    with refused(BridgeCode.ENDPOINT_QUORUM_LOST):
+        await patient.until_quiet()
+    assert patient.facts == []
+    w = watch(profile, source, custody_wait_seconds=0.0)
+    await w.until_quiet()
+    assert (w.nonces, w.custody) == ([1], [])
+    assert "missing trie node" in w.watcher.status.custody_fault
+    source.alter = lambda call, result: result
+    deployed.chain.mine(8)
+    await w.until_quiet()
+    assert w.custody[-1].balance == u256(1_000)
+    assert w.watcher.status.custody_fault == ""
+    assert [began for alarm, began in w.alarms if alarm is Alarm.CUSTODY_MISSING] == [True, False]
 
 
 async def test_a_checkpoint_is_posted_and_withdrawals_are_paid_once(deployed, endpoint, profile, watch):

@@ -14,6 +14,8 @@ from bridge.rpc.dissent import DISSENT_SECONDS
 from bridge.rpc.endpoint import Endpoint, Result, RpcCall
 from bridge.rpc.quorum import EndpointQuorum
 from bridge.watch.cursor import FileFactStore
+from bridge.watch.custody import CUSTODY_WAIT_SECONDS
+from bridge.watch.status import Alarm
 from bridge.watch.watcher import Watcher
 from bridge.watched_chain import FinalityPolicy, WatchedChain
 from clearing.base.codec import u256
@@ -174,7 +176,12 @@ class Watch:
     """A watcher with a list for what it emits. `until_quiet` polls until nothing is new."""
 
     def __init__(
-        self, chain: WatchedChain, sources: Sequence[object], folder: Path, dissent_seconds: float = DISSENT_SECONDS
+        self,
+        chain: WatchedChain,
+        sources: Sequence[object],
+        folder: Path,
+        dissent_seconds: float = DISSENT_SECONDS,
+        custody_wait_seconds: float = CUSTODY_WAIT_SECONDS,
     ) -> None:
         self.facts: list[Fact] = []
         self.store = FileFactStore(folder)
@@ -183,7 +190,15 @@ class Watch:
         async def emit(fact: Fact) -> None:
             self.facts.append(fact)
 
-        self.watcher = Watcher(chain, self.quorum, self.store, emit)
+        self.alarms: list[tuple[Alarm, bool]] = []
+        self.watcher = Watcher(
+            chain,
+            self.quorum,
+            self.store,
+            emit,
+            alarm=lambda alarm, why: self.alarms.append((alarm, bool(why))),
+            custody_wait_seconds=custody_wait_seconds,
+        )
 
     async def until_quiet(self) -> None:
         while await self.watcher.step():

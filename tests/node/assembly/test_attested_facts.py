@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.watch.cursor import FileFactStore, ScanCursor
 from bridge.watch.expired_withdrawals import AT_ONCE, ExpiredWithdrawal
+from bridge.watch.status import Alarm
 from clearing.base.codec import u256
 from clearing.schema.blocks.block import FACTS_MAX, VoteExtension, decode_extension, encode_extension
 from clearing.schema.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalNotExecuted
@@ -153,7 +154,7 @@ def test_what_was_seen_before_a_start_waits_until_endpoints_were_asked_again(tmp
     bridge = bridge_of(world, tmp_path)
     assert len(bridge._pool) == 1
     assert bridge._pool.pending(world.state) == ()
-    bridge._doubted(1, lambda: None, "")
+    bridge._alarmed(1, lambda: None, Alarm.BLOCKS_IN_DOUBT, "")
     assert bridge._pool.pending(world.state) == (deposit,)
 
 

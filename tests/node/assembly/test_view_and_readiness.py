@@ -142,6 +142,9 @@ def old_report(sight: _Sight) -> None:
         pytest.param(no_oracle, [], id="a_validator_without_prices_of_its_own_can_be_ready"),
         pytest.param(lambda sight: setattr(sight.status[2], "last_fault", "gone"), ["chain-2"], id="a_chain_is_gone"),
         pytest.param(lambda sight: setattr(sight.status[2], "doubt", "R0644"), ["chain-2"], id="an_endpoint_dissents"),
+        pytest.param(
+            lambda sight: setattr(sight.status[2], "custody_fault", "R"), ["chain-2"], id="custody_is_not_read"
+        ),
         pytest.param(lambda sight: setattr(sight.status[1], "expired_fault", "R"), ["chain-1"], id="refunds_wait"),
         pytest.param(
             lambda sight: setattr(sight.status[1], "halt", Halt(code=1, reason="broke its word")),
